@@ -5,7 +5,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -15,13 +15,13 @@ using ::testing::IsEmpty;
 
 class MasterAdoptTest : public ::testing::Test {
  protected:
-  void Begin(TestCluster::Shape shape) {
-    cluster_ = std::make_unique<TestCluster>(shape);
+  void Begin(MasterRig::Shape shape) {
+    cluster_ = std::make_unique<MasterRig>(shape);
     ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
     cluster().scheduler().RunFor(2s);
   }
   void TearDown() override { EXPECT_THAT(cluster().ledger().violations(), IsEmpty()); }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
 
   void Create(const std::string& name, std::vector<std::string> points = {"f", "m"}) {
     const auto reply = cluster().Create(name, std::move(points));
@@ -87,7 +87,7 @@ class MasterAdoptTest : public ::testing::Test {
     cluster().scheduler().RunFor(15s);
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterAdoptTest, WithNothingBeyondTheCatalogThereIsNothingToDo) {

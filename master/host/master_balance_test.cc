@@ -10,7 +10,7 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "master/balancer/planner/view_json.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -29,9 +29,9 @@ std::string Key(int cell) { return std::string(cell < 10 ? "0" : "") + std::to_s
 
 class MasterBalanceTest : public ::testing::Test {
  protected:
-  void Begin(TestCluster::Shape shape, int64_t split_operations = 1'000, std::vector<std::string> points = {}) {
+  void Begin(MasterRig::Shape shape, int64_t split_operations = 1'000, std::vector<std::string> points = {}) {
     shape.balance = true;
-    cluster_ = std::make_unique<TestCluster>(shape);
+    cluster_ = std::make_unique<MasterRig>(shape);
     for (auto& server : cluster_->servers()) {
       server->measure = [this](idl::TabletLoad& load, const FakeServer::Replica& replica) { Measure(load, replica); };
     }
@@ -48,7 +48,7 @@ class MasterBalanceTest : public ::testing::Test {
     EXPECT_THAT(cluster_->ledger().violations(), IsEmpty());
     WaitWhole();
   }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
   void WaitWhole() {
     EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
         << cluster().WhyNotServing("carts");
@@ -128,7 +128,7 @@ class MasterBalanceTest : public ::testing::Test {
 
   bool peaks_ = false;  // are told, of five minutes
   std::function<double(int cell)> rate_ = [](int) { return 0; };
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterBalanceTest, AHotTabletIsSplitAtTheReportedKeyUntilNoneIsHot) {
@@ -200,8 +200,8 @@ TEST_F(MasterBalanceTest, ANewMasterGoesOn) {
   rate_ = [](int) { return 30; };
   Begin({});
   // The order never arrives: what the first master leaves behind is an intent.
-  cluster().StrikeAt(TestCluster::Fault::kDieAfter, 1);
-  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().struck(); }, 120s));
+  cluster().faults().StrikeAt(Fault::kDieAfter, 1);
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().faults().struck(); }, 120s));
   EXPECT_TRUE(Splits());
   EXPECT_TRUE(cluster().RunUntil([&] { return Starts().size() == 4; }, 300s)) << "and splits on by itself";
 }

@@ -10,7 +10,7 @@
 #include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -22,7 +22,7 @@ class MasterMergeTest : public ::testing::Test {
  protected:
   // A table of two tablets, [, m) and [m, ).
   void Begin(int replicas = 3, size_t servers = 3) {
-    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
+    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);
     idl::TableOptions options;
@@ -42,7 +42,7 @@ class MasterMergeTest : public ::testing::Test {
     Plant(bug);
   }
 
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
   void WaitServing() {
     ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
         << cluster().WhyNotServing("carts");
@@ -124,7 +124,7 @@ class MasterMergeTest : public ::testing::Test {
     EXPECT_FALSE(MergeUnfinished());
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
   idl::TabletInfo left_, right_;
   bool planted_ = false;
 };
@@ -176,7 +176,7 @@ TEST_F(MasterMergeTest, WhatCannotBeIsRefused) {
 
 // A table that is still being made would have its tablets made again.
 TEST_F(MasterMergeTest, NothingIsMergedBeforeItsTableIsMade) {
-  cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{});
+  cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{});
   ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
   cluster().scheduler().RunFor(2s);
   for (const int64_t tablet : {2, 3, 4}) cluster().server(0).refuse_configure[tablet] = idl::Code::UNAVAILABLE;

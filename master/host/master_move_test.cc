@@ -6,7 +6,7 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "master/procedures/move_tablet.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -17,7 +17,7 @@ class MasterMoveTest : public ::testing::Test {
  protected:
   void Begin(size_t servers, int replicas = 3, std::vector<std::string> points = {"b", "d", "f", "h"},
              Duration repair_every = MasterOptions().repair_every) {
-    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers, .repair_every = repair_every});
+    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers, .repair_every = repair_every});
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);  // until each has reported
     idl::TableOptions options;
@@ -27,7 +27,7 @@ class MasterMoveTest : public ::testing::Test {
     cluster().scheduler().RunFor(3s);
   }
   void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
 
   idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   std::string NoHolder() {
@@ -90,7 +90,7 @@ class MasterMoveTest : public ::testing::Test {
         << cluster().WhyNotServing("carts");
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterMoveTest, AReplicaMovesAndItsLeadershipWithIt) {
@@ -336,14 +336,14 @@ TEST_F(MasterMoveTest, ADrainWhoseOutcomeIsUnknownIsReadAnew) {
     const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
     return std::ranges::find(servers->servers, name, &idl::ServerSummary::name)->draining;
   };
-  cluster().StrikeAt(TestCluster::Fault::kLoseOutcome, 1);
+  cluster().faults().StrikeAt(Fault::kLoseOutcome, 1);
   EXPECT_EQ(Drain(name).header.code, idl::Code::UNKNOWN_OUTCOME);
-  ASSERT_TRUE(cluster().struck());
-  cluster().Spare();
+  ASSERT_TRUE(cluster().faults().struck());
+  cluster().faults().Spare();
   EXPECT_TRUE(cluster().RunUntil(drains, 5s));
-  cluster().StrikeAt(TestCluster::Fault::kLoseRequest, 1);
+  cluster().faults().StrikeAt(Fault::kLoseRequest, 1);
   EXPECT_EQ(Drain(name, false).header.code, idl::Code::UNKNOWN_OUTCOME);
-  cluster().Spare();
+  cluster().faults().Spare();
   cluster().scheduler().RunFor(5s);
   EXPECT_TRUE(drains()) << "nothing came of it";
 }
@@ -421,9 +421,9 @@ TEST_F(MasterMoveTest, ARemovalWhoseOutcomeIsUnknownIsReadAnew) {
     request.name = name;
     return cluster().Call(&idl::MasterServiceCobSvIf::removeServer, request)->header.code;
   };
-  cluster().StrikeAt(TestCluster::Fault::kLoseOutcome, 1);
+  cluster().faults().StrikeAt(Fault::kLoseOutcome, 1);
   EXPECT_EQ(remove(), idl::Code::UNKNOWN_OUTCOME);
-  cluster().Spare();
+  cluster().faults().Spare();
   cluster().scheduler().RunFor(5s);
   EXPECT_EQ(remove(), idl::Code::NOT_FOUND);
 }

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -58,7 +58,7 @@ class MasterRecoverTest : public ::testing::Test {
         << cluster_.WhyNotServing("carts");
   }
 
-  TestCluster cluster_{{.servers = 5}};
+  MasterRig cluster_{{.servers = 5}};
   std::vector<std::string> voters_;
 };
 
@@ -240,7 +240,7 @@ TEST_F(MasterRecoverTest, AReplicaThatPromisedMoreIsFencedHigher) {
 
 // The reports are a second old: what the fence finds decides.
 TEST_F(MasterRecoverTest, TheLongestLogIsThatOfTheFencesAnswers) {
-  TestCluster cluster({.servers = 5, .replicas_default = 5});
+  MasterRig cluster({.servers = 5, .replicas_default = 5});
   ASSERT_TRUE(cluster.WaitForLeader() && cluster.WaitForServers());
   cluster.scheduler().RunFor(2s);
   ASSERT_EQ(cluster.Create("carts").header.code, idl::Code::OK);

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/coordination/layout.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -17,13 +17,13 @@ idl::TableOptions Replicas(int count) {
 
 class MasterReplicasTest : public ::testing::Test {
  protected:
-  void Begin(TestCluster::Shape shape) {
-    cluster_ = std::make_unique<TestCluster>(shape);
+  void Begin(MasterRig::Shape shape) {
+    cluster_ = std::make_unique<MasterRig>(shape);
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);  // until each has reported, which creations wait for
   }
   void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
 
   // "carts", of five tablets.
   void MakeTable(std::optional<int> replicas) {
@@ -56,7 +56,7 @@ class MasterReplicasTest : public ::testing::Test {
     return cluster().scheduler().Now() - before;
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterReplicasTest, ATableHasItsReplicasOnServersOfTheirOwn) {

@@ -7,7 +7,7 @@
 #include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 class MasterSplitTest : public ::testing::Test {
  protected:
   void Begin(idl::TableOptions options = {}, size_t servers = 3) {
-    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
+    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);
     if (!options.__isset.replicas) options.__set_replicas(3);
@@ -23,7 +23,7 @@ class MasterSplitTest : public ::testing::Test {
     WaitServing();
   }
   void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
   void WaitServing() {
     ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
         << cluster().WhyNotServing("carts");
@@ -45,7 +45,7 @@ class MasterSplitTest : public ::testing::Test {
     if (!node) return std::nullopt;
     return *coordination::DecodeNode<idl::TabletNode>(node->data);
   }
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterSplitTest, TwoZnodesInOneChange) {

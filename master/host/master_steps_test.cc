@@ -10,9 +10,7 @@
 namespace ebla::master::testing {
 namespace {
 
-using Fault = TestCluster::Fault;
-
-using Strike = std::function<void(TestCluster&, size_t number)>;
+using Strike = std::function<void(MasterRig&, size_t number)>;
 
 class StepsTest {
  protected:
@@ -21,16 +19,16 @@ class StepsTest {
     std::string wrong;    // empty: nothing
   };
   static Outcome RunWith(const StepProcedure& procedure, size_t number, const Strike& strike, bool kills) {
-    TestCluster::Shape shape = procedure.shape;
+    MasterRig::Shape shape = procedure.shape;
     shape.seed = number;
-    TestCluster cluster(shape);
+    MasterRig cluster(shape);
     if (!cluster.WaitForLeader() || !cluster.WaitForServers()) return {false, "it does not come up"};
     procedure.prepare(cluster);
     strike(cluster, number);
     procedure.act(cluster);
-    cluster.RunUntil([&] { return cluster.struck(); }, 3s);
-    const bool struck = cluster.struck();
-    cluster.Spare();
+    cluster.RunUntil([&] { return cluster.faults().struck(); }, 3s);
+    const bool struck = cluster.faults().struck();
+    cluster.faults().Spare();
     const auto wrong = [&] {
       const std::string why = procedure.check(cluster, struck && kills);
       return why.empty() ? Judge(cluster) : why;
@@ -69,11 +67,11 @@ TEST_P(MasterStepsTest, IsFinishedOrUndone) {
   const bool dies = fault == Fault::kDieBefore || fault == Fault::kDieAfter;
   EachStep(
       StepProcedures()[std::get<0>(GetParam())],
-      [fault](TestCluster& cluster, size_t number) { cluster.StrikeAt(fault, number); }, dies);
+      [fault](MasterRig& cluster, size_t number) { cluster.faults().StrikeAt(fault, number); }, dies);
 }
 
 TEST(StepsJudge, SeesWhatNothingNamesAndWhatWasLedTwice) {
-  TestCluster cluster({});
+  MasterRig cluster({});
   ASSERT_TRUE(cluster.WaitForLeader());
   EXPECT_EQ(Judge(cluster), "");
   cluster.server(0).mutable_replicas()[99];
@@ -106,7 +104,9 @@ TEST_P(ServerStepsTest, IsFinishedOrUndone) {
   const Duration away = std::get<1>(GetParam()) == Back::kSoon ? Duration(300ms) : Duration(9s);  // a session lasts six
   for (size_t victim = 0; victim < procedure.shape.servers; ++victim) {
     SCOPED_TRACE("ts-" + std::to_string(victim + 1));
-    EachStep(procedure, [&](TestCluster& cluster, size_t number) { cluster.KillServerAt(victim, number, away); }, true);
+    EachStep(
+        procedure, [&](MasterRig& cluster, size_t number) { cluster.faults().KillServerAt(victim, number, away); },
+        true);
   }
 }
 

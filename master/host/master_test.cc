@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "common/coordination/layout.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -35,7 +35,7 @@ class MasterTest : public ::testing::Test {
   size_t standby() { return 1 - cluster_.Leader().value(); }
 
   // Of several replicas master_replicas_test.cc tells.
-  TestCluster cluster_{{.replicas_default = 1}};
+  MasterRig cluster_{{.replicas_default = 1}};
 };
 
 TEST_F(MasterTest, CreatesATableThatServesWhenItAnswers) {

@@ -6,7 +6,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -176,7 +176,7 @@ class Turmoil {
 
   static constexpr size_t kMasters = 3;
   const size_t servers_;
-  TestCluster cluster_;
+  MasterRig cluster_;
   size_t faults_ = 0;
 };
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -13,7 +13,7 @@ namespace {
 class MasterMetricsTest : public ::testing::Test {
  protected:
   void Begin(double operations) {
-    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = 4, .balance = true});
+    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = 4, .balance = true});
     for (auto& server : cluster_->servers()) {
       server->measure = [operations](idl::TabletLoad& load, const FakeServer::Replica& replica) {
         load.readsPerSecond =
@@ -48,7 +48,7 @@ class MasterMetricsTest : public ::testing::Test {
     return -1;
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
   std::unique_ptr<MasterMetrics> metrics_;
 };
 

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -21,7 +21,7 @@ using ::testing::UnorderedElementsAreArray;
 class ProcedureListTest : public ::testing::Test {
  protected:
   void Begin(size_t servers, std::vector<std::string> points = {}) {
-    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
+    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);
     idl::TableOptions options;
@@ -30,7 +30,7 @@ class ProcedureListTest : public ::testing::Test {
     cluster().scheduler().RunFor(3s);
   }
   void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), IsEmpty()); }
-  TestCluster& cluster() { return *cluster_; }
+  MasterRig& cluster() { return *cluster_; }
 
   idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   std::string Id(const std::string& kind) { return kind + "-" + std::to_string(Tablet().tabletId); }
@@ -89,7 +89,7 @@ class ProcedureListTest : public ::testing::Test {
     EXPECT_TRUE(cluster().RunUntil([&] { return Ids().empty(); }, 120s)) << ::testing::PrintToString(Ids());
   }
 
-  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelled) {

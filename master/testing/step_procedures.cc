@@ -14,7 +14,7 @@ using idl::MasterServiceCobSvIf;
 constexpr char kTable[] = "carts";
 
 template <class Reply, class Request>
-void Ask(TestCluster& cluster, void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+void Ask(MasterRig& cluster, void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
          const Request& request) {
   const auto leader = cluster.Leader();
   if (!leader) return;  // it has died already
@@ -26,7 +26,7 @@ void Ask(TestCluster& cluster, void (MasterServiceCobSvIf::*method)(std::functio
 // Asks whoever leads until it is granted, as an operator would who has got no answer. What is wrong; empty: it was
 // granted.
 template <class Reply, class Request>
-std::string Insist(TestCluster& cluster, Reply& reply,
+std::string Insist(MasterRig& cluster, Reply& reply,
                    void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                    const Request& request) {
   std::string why = "no leader";
@@ -49,8 +49,8 @@ idl::TableOptions Replicas(int count) {
   return options;
 }
 
-std::function<void(TestCluster&)> Table(std::vector<std::string> points, int replicas = 1) {
-  return [points = std::move(points), replicas](TestCluster& cluster) {
+std::function<void(MasterRig&)> Table(std::vector<std::string> points, int replicas = 1) {
+  return [points = std::move(points), replicas](MasterRig& cluster) {
     if (cluster.Create(kTable, points, Replicas(replicas)).header.code != idl::Code::OK) {
       cluster.ledger().Violated("the table is not made");
     }
@@ -59,16 +59,16 @@ std::function<void(TestCluster&)> Table(std::vector<std::string> points, int rep
   };
 }
 
-void UntilStruck(TestCluster& cluster, Duration limit) {
-  cluster.RunUntil([&] { return cluster.struck(); }, limit);
+void UntilStruck(MasterRig& cluster, Duration limit) {
+  cluster.RunUntil([&] { return cluster.faults().struck(); }, limit);
 }
 
-std::string Serves(TestCluster& cluster, bool) { return cluster.WhyNotServing(kTable); }
+std::string Serves(MasterRig& cluster, bool) { return cluster.WhyNotServing(kTable); }
 
-idl::TabletNode NodeOf(const TestCluster& cluster, int64_t tablet) {
+idl::TabletNode NodeOf(const MasterRig& cluster, int64_t tablet) {
   const auto path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)});
   return coordination::DecodeNode<idl::TabletNode>(
-             const_cast<TestCluster&>(cluster).coordination().tree().Get(path)->data)
+             const_cast<MasterRig&>(cluster).coordination().tree().Get(path)->data)
       .value();
 }
 
@@ -76,14 +76,14 @@ idl::TabletNode NodeOf(const TestCluster& cluster, int64_t tablet) {
 
 StepProcedure CreateTable() {
   StepProcedure procedure{"CreateTable", {}, 6};
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::CreateTableRequest request;
     request.name = kTable;
     request.splitPoints = {"b", "d", "f", "h"};
     request.options = Replicas(3);
     Ask(cluster, &MasterServiceCobSvIf::createTable, request);
   };
-  procedure.check = [](TestCluster& cluster, bool excused) -> std::string {
+  procedure.check = [](MasterRig& cluster, bool excused) -> std::string {
     if (cluster.TableNode(kTable) || !cluster.Tablets().empty()) return cluster.WhyNotServing(kTable);
     for (const auto& server : cluster.servers()) {
       if (!server->replicas().empty()) return "a replica of nothing";
@@ -96,12 +96,12 @@ StepProcedure CreateTable() {
 StepProcedure DropTable() {
   StepProcedure procedure{"DropTable", {}, 5};
   procedure.prepare = Table({"b", "d", "f", "h"});
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::DropTableByNameRequest request;
     request.name = kTable;
     Ask(cluster, &MasterServiceCobSvIf::dropTable, request);
   };
-  procedure.check = [](TestCluster& cluster, bool excused) -> std::string {
+  procedure.check = [](MasterRig& cluster, bool excused) -> std::string {
     // Dying before the mark stands leaves the table whole.
     if (excused && cluster.WhyNotServing(kTable).empty()) return "";
     return cluster.Remains(1);
@@ -112,7 +112,7 @@ StepProcedure DropTable() {
 StepProcedure AlterTable() {
   StepProcedure procedure{"AlterTable", {}, 4};
   procedure.prepare = Table({"b", "d", "f", "h"});
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::AlterTableRequest request;
     request.name = kTable;
     request.options.__set_defaultTtlMs(60'000);
@@ -125,7 +125,7 @@ StepProcedure AlterTable() {
 StepProcedure ResizeTable(std::string name, int from, int to) {
   StepProcedure procedure{std::move(name), {}, 15};
   procedure.prepare = Table({"b", "d", "f", "h"}, from);
-  procedure.act = [to](TestCluster& cluster) {
+  procedure.act = [to](MasterRig& cluster) {
     idl::AlterTableRequest request;
     request.name = kTable;
     request.options = Replicas(to);
@@ -141,7 +141,7 @@ StepProcedure ResizeTable(std::string name, int from, int to) {
 StepProcedure RestartOfAServer() {
   StepProcedure procedure{"RestartOfAServer", {}, 3};
   procedure.prepare = Table({"b", "d", "f", "h"});
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     cluster.server(0).Stop();
     cluster.server(0).Start();
     UntilStruck(cluster, 15s);
@@ -153,7 +153,7 @@ StepProcedure RestartOfAServer() {
 StepProcedure FailoverOfTablets() {
   StepProcedure procedure{"FailoverOfTablets", {}, 5};
   procedure.prepare = Table({"b", "d", "f", "h"}, 3);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     cluster.server(0).Stop();
     UntilStruck(cluster, 15s);
     cluster.server(0).Start();
@@ -164,17 +164,17 @@ StepProcedure FailoverOfTablets() {
 
 StepProcedure ReturnOfAServerWithOrphans() {
   StepProcedure procedure{"ReturnOfAServerWithOrphans", {}, 4};
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     Table({"b", "d", "f", "h"})(cluster);
     cluster.server(0).Stop();
     cluster.scheduler().RunFor(8s);
     cluster.Drop(kTable);
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     cluster.server(0).Start();
     UntilStruck(cluster, 15s);
   };
-  procedure.check = [](TestCluster& cluster, bool) { return cluster.Remains(1); };
+  procedure.check = [](MasterRig& cluster, bool) { return cluster.Remains(1); };
   return procedure;
 }
 
@@ -183,13 +183,13 @@ StepProcedure ReturnOfAServerWithOrphans() {
 StepProcedure SplitTablet() {
   StepProcedure procedure{"SplitTablet", {}, 3};
   procedure.prepare = Table({"h"}, 3);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::SplitTabletRequest request;
     request.table = kTable;
     request.key = "d";
     Ask(cluster, &MasterServiceCobSvIf::splitTablet, request);
   };
-  procedure.check = [](TestCluster& cluster, bool excused) -> std::string {
+  procedure.check = [](MasterRig& cluster, bool excused) -> std::string {
     if (cluster.Tablets().size() != 3 && !excused) return "it is not split";
     return cluster.WhyNotServing(kTable);
   };
@@ -199,18 +199,18 @@ StepProcedure SplitTablet() {
 // `heard`: else the servers do not hear of the FREEZEs that they log, so that it comes to nothing.
 StepProcedure MergeOfTablets(std::string name, bool heard, size_t steps_least) {
   StepProcedure procedure{std::move(name), {}, steps_least};
-  procedure.prepare = [heard](TestCluster& cluster) {
+  procedure.prepare = [heard](MasterRig& cluster) {
     Table({"h", "p"}, 3)(cluster);
     for (auto& server : cluster.servers()) server->hold_freezes = !heard;
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::MergeTabletsRequest request;
     request.table = kTable;
     request.key = "h";
     Ask(cluster, &MasterServiceCobSvIf::mergeTablets, request);
     UntilStruck(cluster, 6s);
   };
-  procedure.check = [heard](TestCluster& cluster, bool excused) -> std::string {
+  procedure.check = [heard](MasterRig& cluster, bool excused) -> std::string {
     const bool merged = cluster.Tablets().size() == 2;
     if (!heard && merged) return "it was merged without having been frozen";
     if (heard && !merged && !excused) return "it is not merged";
@@ -222,7 +222,7 @@ StepProcedure MergeOfTablets(std::string name, bool heard, size_t steps_least) {
 StepProcedure TransferOfATablet() {
   StepProcedure procedure{"TransferOfATablet", {}, 4};
   procedure.prepare = Table({"b", "d"}, 3);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     const idl::TabletInfo tablet = cluster.Tablets().begin()->second;
     idl::TransferTabletRequest request;
     request.table = kTable;
@@ -235,7 +235,7 @@ StepProcedure TransferOfATablet() {
 }
 
 // Of the first tablet's primary, to whoever has none.
-idl::MoveTabletRequest MoveOfThePrimary(TestCluster& cluster) {
+idl::MoveTabletRequest MoveOfThePrimary(MasterRig& cluster) {
   const idl::TabletInfo tablet = cluster.Tablets().begin()->second;
   idl::MoveTabletRequest request;
   request.table = kTable;
@@ -249,7 +249,7 @@ idl::MoveTabletRequest MoveOfThePrimary(TestCluster& cluster) {
 StepProcedure MoveOfAReplica() {
   StepProcedure procedure{"MoveOfAReplica", {}, 8};
   procedure.prepare = Table({"b", "d"}, 2);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     Ask(cluster, &MasterServiceCobSvIf::moveTablet, MoveOfThePrimary(cluster));
     UntilStruck(cluster, 20s);
   };
@@ -261,7 +261,7 @@ StepProcedure MoveOfAReplica() {
 StepProcedure CancelOfAMove() {
   StepProcedure procedure{"CancelOfAMove", {}, 4};
   procedure.prepare = Table({"b", "d"}, 2);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     Ask(cluster, &MasterServiceCobSvIf::moveTablet, MoveOfThePrimary(cluster));
     UntilStruck(cluster, 1500ms);
     idl::MoveTabletRequest cancel;
@@ -277,7 +277,7 @@ StepProcedure CancelOfAMove() {
 // Of one that hangs: nobody reaches the server that it goes to. Where the master dies first, the move goes on.
 StepProcedure CancelOfAHungMove() {
   StepProcedure procedure{"CancelOfAHungMove", {}, 2};
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     Table({}, 2)(cluster);
     idl::MoveTabletRequest request = MoveOfThePrimary(cluster);
     for (auto& server : cluster.servers()) server->mute = server->name() == request.toServer;
@@ -288,7 +288,7 @@ StepProcedure CancelOfAHungMove() {
     }
     cluster.scheduler().RunFor(2s);
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::CancelProcedureRequest request;
     request.id = "move-" + std::to_string(cluster.Tablets().begin()->first);
     Ask(cluster, &MasterServiceCobSvIf::cancelProcedure, request);
@@ -311,14 +311,14 @@ idl::SetServerRequest SetDraining(bool draining) {
 StepProcedure DrainOfAServer() {
   StepProcedure procedure{"DrainOfAServer", {.servers = 4}, 15};
   procedure.prepare = Table({"b", "d"}, 3);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     Ask(cluster, &MasterServiceCobSvIf::setServer, SetDraining(true));
     UntilStruck(cluster, 40s);
     idl::SetServerReply reply;
     const std::string why = Insist(cluster, reply, &MasterServiceCobSvIf::setServer, SetDraining(true));
     if (!why.empty()) cluster.ledger().Violated("it does not drain: " + why);
   };
-  procedure.check = [](TestCluster& cluster, bool) -> std::string {
+  procedure.check = [](MasterRig& cluster, bool) -> std::string {
     return cluster.server(0).replicas().empty() ? cluster.WhyNotServing(kTable) : "it is not empty";
   };
   return procedure;
@@ -327,7 +327,7 @@ StepProcedure DrainOfAServer() {
 StepProcedure EndOfADrain() {
   StepProcedure procedure{"EndOfADrain", {.servers = 4}, 3};
   procedure.prepare = Table({"b", "d"}, 3);
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     Ask(cluster, &MasterServiceCobSvIf::setServer, SetDraining(true));
     UntilStruck(cluster, 1500ms);
     Ask(cluster, &MasterServiceCobSvIf::setServer, SetDraining(false));
@@ -340,7 +340,7 @@ StepProcedure EndOfADrain() {
 // Whose moves hang. Where the master dies first, the drain goes on.
 StepProcedure CancelOfAHungDrain() {
   StepProcedure procedure{"CancelOfAHungDrain", {}, 3};
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     Table({}, 2)(cluster);
     const idl::MoveTabletRequest move = MoveOfThePrimary(cluster);
     for (auto& server : cluster.servers()) server->mute = server->name() == move.toServer;
@@ -353,7 +353,7 @@ StepProcedure CancelOfAHungDrain() {
     }
     cluster.scheduler().RunFor(2s);
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::CancelProcedureRequest request;
     request.id = "drain-" + cluster.Tablets().begin()->second.primary;
     Ask(cluster, &MasterServiceCobSvIf::cancelProcedure, request);
@@ -366,7 +366,7 @@ StepProcedure CancelOfAHungDrain() {
 
 // ---- what the planner does by itself --------------------------------------------------------------------------------
 
-void ReportLoad(TestCluster& cluster) {
+void ReportLoad(MasterRig& cluster) {
   for (auto& server : cluster.servers()) {
     server->measure = [](idl::TabletLoad& load, const FakeServer::Replica& replica) {
       if (!load.leading) return;
@@ -384,15 +384,15 @@ void ReportLoad(TestCluster& cluster) {
 StepProcedure PlannedSplitAndBalance() {
   StepProcedure procedure{"PlannedSplitAndBalance", {.balance = true}, 5};
   procedure.patience = 600s;  // the planner leaves alone for five minutes what a failover undid
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     idl::TableOptions options = Replicas(3);
     options.__set_splitOpsPerSecond(1'000);
     cluster.Create(kTable, {}, options);
     cluster.RunUntil([&] { return cluster.WhyNotServing(kTable).empty(); });
     ReportLoad(cluster);
   };
-  procedure.act = [](TestCluster& cluster) { UntilStruck(cluster, 120s); };
-  procedure.check = [](TestCluster& cluster, bool) -> std::string {
+  procedure.act = [](MasterRig& cluster) { UntilStruck(cluster, 120s); };
+  procedure.check = [](MasterRig& cluster, bool) -> std::string {
     if (cluster.Tablets().size() != 2) return "it is not split";  // the next master counts anew
     return cluster.WhyNotServing(kTable);
   };
@@ -403,7 +403,7 @@ StepProcedure PlannedSplitAndBalance() {
 
 StepProcedure RecoveryByHand() {
   StepProcedure procedure{"RecoveryByHand", {}, 5};
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     Table({"d", "h"}, 3)(cluster);
     // What the last voter lacks is lost with the others.
     cluster.server(2).mute = true;
@@ -414,7 +414,7 @@ StepProcedure RecoveryByHand() {
     cluster.scheduler().RunFor(10s);
     for (const auto& [id, info] : cluster.Tablets()) cluster.ledger().LossAccepted(id);
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::RecoverTabletRequest request;
     request.server = "ts-3";
     request.acceptDataLoss = true;
@@ -439,7 +439,7 @@ StepProcedure RecoveryByHand() {
 
 StepProcedure AdoptionAfterARestore() {
   StepProcedure procedure{"AdoptionAfterARestore", {}, 4};
-  procedure.prepare = [](TestCluster& cluster) {
+  procedure.prepare = [](MasterRig& cluster) {
     cluster.Create("old", {"k"});
     auto older = cluster.coordination().TakeSnapshot();
     Table({"b", "d", "f", "h"}, 3)(cluster);
@@ -447,7 +447,7 @@ StepProcedure AdoptionAfterARestore() {
     cluster.scheduler().RunFor(15s);
     cluster.WaitForLeader();
   };
-  procedure.act = [](TestCluster& cluster) {
+  procedure.act = [](MasterRig& cluster) {
     idl::AdoptRequest request;
     request.confirm = true;
     Ask(cluster, &MasterServiceCobSvIf::adopt, request);
@@ -456,7 +456,7 @@ StepProcedure AdoptionAfterARestore() {
     const std::string why = Insist(cluster, reply, &MasterServiceCobSvIf::adopt, request);
     if (!why.empty()) cluster.ledger().Violated("it is not adopted: " + why);
   };
-  procedure.check = [](TestCluster& cluster, bool) {
+  procedure.check = [](MasterRig& cluster, bool) {
     const std::string carts = cluster.WhyNotServing(kTable);
     return carts.empty() ? cluster.WhyNotServing("old") : carts;
   };
@@ -490,7 +490,7 @@ const std::vector<StepProcedure>& StepProcedures() {
   return procedures;
 }
 
-std::string Judge(TestCluster& cluster) {
+std::string Judge(MasterRig& cluster) {
   std::set<int64_t> known;
   for (const auto& [id, info] : cluster.Tablets()) {
     const idl::TabletNode node = NodeOf(cluster, id);

@@ -9,20 +9,20 @@
 #include <string>
 #include <vector>
 
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
 
 struct StepProcedure {
   std::string name;
-  TestCluster::Shape shape;
+  MasterRig::Shape shape;
   size_t steps_least = 1;  // fewer were enumerated: nothing is proved
-  std::function<void(TestCluster&)> prepare = [](TestCluster&) {};
-  // Asks for it, without waiting for the answer: the one who was asked may die. May go on until cluster.struck().
-  std::function<void(TestCluster&)> act;
+  std::function<void(MasterRig&)> prepare = [](MasterRig&) {};
+  // Asks for it, without waiting for the answer: the one who was asked may die. May go on until cluster.faults().struck().
+  std::function<void(MasterRig&)> act;
   // What is wrong in the end, besides what Judge() finds; empty: nothing. `excused`: somebody died, so that what was
   // asked for may not have begun, or have been undone.
-  std::function<std::string(TestCluster&, bool excused)> check;
+  std::function<std::string(MasterRig&, bool excused)> check;
   Duration patience = 180s;  // until nothing is wrong
 };
 
@@ -31,6 +31,6 @@ const std::vector<StepProcedure>& StepProcedures();
 // What is wrong with the cluster, whatever procedure has run: every table that stands in the catalog serves whole, each
 // of its ranges once, with all its replicas and none besides; no intent is open; nobody led what another led. Empty:
 // nothing.
-std::string Judge(TestCluster& cluster);
+std::string Judge(MasterRig& cluster);
 
 }  // namespace ebla::master::testing

@@ -155,7 +155,7 @@ class Schedule {
   }
 
   void Saw(const ServerName& server, const std::string& key, Version least) {
-    const auto& records = group_.at(server).records();
+    const auto& records = group_.at(server).store().records();
     const auto found = records.find(key);
     const Version seen = found == records.end() ? Version{} : found->second.version;
     if (seen < least)
@@ -221,7 +221,7 @@ class Schedule {
   }
 
   void LetStore() {
-    for (const ServerName& server : group_.servers()) group_.at(server).FailAppend({});
+    for (const ServerName& server : group_.servers()) group_.at(server).store().failures.append = {};
   }
   ServerName Victim() { return Pick(2) == 0 ? group_.catalog().primary : Anyone(); }
 
@@ -261,7 +261,8 @@ class Schedule {
     if (voters.size() < 4) {
       for (const ServerName& server : group_.servers()) {
         if (std::find(voters.begin(), voters.end(), server) != voters.end()) continue;
-        if (group_.at(server).state().table && !group_.at(server).state().tombstone) group_.Drop(server);
+        if (group_.at(server).store().state().table && !group_.at(server).store().state().tombstone)
+          group_.Drop(server);
         ++counts.changes;
         return group_.Change(voters, {server});
       }
@@ -295,18 +296,18 @@ class Schedule {
         ++counts.confirmed;
         if (!rig.view->pending_primary) Saw(server, read.mapped().first, read.mapped().second);
       }
-      for (const EntryPtr& entry : std::exchange(rig.rolled_back, {})) {
+      for (const EntryPtr& entry : std::exchange(rig.store().rolled_back, {})) {
         ++counts.rolled_back;
         rolled_back_.insert(entry->version);
       }
-      if (!rig.fault.empty()) Fault(server + ": " + rig.fault);
+      if (!rig.store().fault.empty()) Fault(server + ": " + rig.store().fault);
       const ReplicaCore& replica = rig.core().replica();
       if (!replica.failure().ok()) Fault(server + " died: " + replica.failure().ToString());
       if (replica.Leads()) {
         const auto [led, first] = leaders_.emplace(replica.epoch(), server);
         if (led->second != server) Fault("epoch " + std::to_string(replica.epoch().value) + " has two primaries");
       }
-      if (rig.applied() && !rig.state().incomplete) Agree(server, rig.applied()->applied);
+      if (rig.store().applied() && !rig.store().state().incomplete) Agree(server, rig.store().applied()->applied);
     }
   }
 
@@ -379,10 +380,11 @@ class Schedule {
     for (const auto& [key, version] : floor_) Saw(catalog.primary, key, version);
     for (const ServerName& voter : catalog.voters) {
       const CoreRig& rig = group_.at(voter);
-      if (rig.records().size() != primary.records().size()) Fault(voter + " has other records than " + catalog.primary);
-      for (const auto& [key, record] : primary.records()) {
-        const auto found = rig.records().find(key);
-        if (found == rig.records().end() || found->second.version != record.version ||
+      if (rig.store().records().size() != primary.store().records().size())
+        Fault(voter + " has other records than " + catalog.primary);
+      for (const auto& [key, record] : primary.store().records()) {
+        const auto found = rig.store().records().find(key);
+        if (found == rig.store().records().end() || found->second.version != record.version ||
             found->second.value != record.value) {
           Fault(voter + " has another " + key + " than " + catalog.primary);
         }
@@ -390,11 +392,11 @@ class Schedule {
     }
     // An acknowledged PRIMARY write is in the history, or kept as rolled back; or still in the log of one who has been
     // removed and not heard of it.
-    const auto& starts = primary.applied()->epoch_starts;
+    const auto& starts = primary.store().applied()->epoch_starts;
     std::set<Version> logged;
     for (const ServerName& server : group_.servers()) {
       if (std::find(catalog.voters.begin(), catalog.voters.end(), server) != catalog.voters.end()) continue;
-      for (const LogEntry& entry : group_.at(server).Log()) logged.insert(entry.version);
+      for (const LogEntry& entry : group_.at(server).store().Log()) logged.insert(entry.version);
     }
     for (const Version version : primaries_) {
       if (rolled_back_.contains(version) || logged.contains(version)) continue;

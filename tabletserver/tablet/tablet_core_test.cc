@@ -59,7 +59,7 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   EXPECT_EQ(std::get<AppendAnswer>(rig.answers[0].body).result, AppendResult::kBusy);
   ASSERT_EQ(rig.controls.size(), 2u);
   EXPECT_FALSE(rig.controls[1].last_appended);
-  EXPECT_TRUE(rig.Log().empty());
+  EXPECT_TRUE(rig.store().Log().empty());
 
   // What comes to stand in that place is acknowledged for itself alone.
   rig.Receive(append(103, AckLevel::kAll));
@@ -72,7 +72,7 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
 TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
   CoreRig rig(Options());
   rig.Configure(NewTablet());
-  rig.FailAppend(Error(Code::kUnavailable, "the disk is gone"));
+  rig.store().failures.append = Error(Code::kUnavailable, "the disk is gone");
   rig.Write(PutRequest(1, "k", "v"));
   ASSERT_FALSE(rig.core().replica().failure().ok());
   rig.Fence(Epoch{2});
@@ -305,7 +305,7 @@ TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
   group.at("a").Write(PutRequest(1, "k", "v"));
   ASSERT_TRUE(group.DeliverAll());
   CoreRig& follower = group.at("b");
-  const Version logged = follower.Log().back().version;
+  const Version logged = follower.store().Log().back().version;
   ASSERT_GT(logged, follower.view->applied);
   follower.Tick(milliseconds(100));
   EXPECT_EQ(follower.view->last_appended, logged);
@@ -345,15 +345,15 @@ TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
   schema.encoded = "schema 3";
   schema.default_ttl_ms = 500;
   rig.Alter(schema);
-  EXPECT_EQ(rig.state().schema, "schema 3");
+  EXPECT_EQ(rig.store().state().schema, "schema 3");
   EXPECT_EQ(rig.view->schema->default_ttl_ms, 500);
   rig.Write(PutRequest(1, "a", "v"));
-  EXPECT_TRUE(rig.records().at("a").expires_at);
+  EXPECT_TRUE(rig.store().records().at("a").expires_at);
   TabletSchema older = CoreRig::DefaultSchema();
   older.version = 2;
   older.encoded = "schema 2";
   rig.Alter(older);
-  EXPECT_EQ(rig.state().schema, "schema 3");
+  EXPECT_EQ(rig.store().state().schema, "schema 3");
   EXPECT_EQ(rig.controls.size(), 3u);
   for (const ControlReply& reply : rig.controls) EXPECT_TRUE(reply.status.ok()) << reply.status;
 }

@@ -38,10 +38,10 @@ class CrashTest {
     switch (Pick(0, 20)) {
       case 0: Crash(); break;
       case 1: rig_.Checkpoint(/*truncate_log=*/*rc::gen::arbitrary<bool>()); break;
-      case 2: rig_.FailAppend(Status(Code::kOverloaded, "full")); break;
-      case 3: rig_.FailAppend({}); break;
-      case 4: rig_.FailApply(Status(Code::kOverloaded, "full")); break;
-      case 5: rig_.FailApply({}); break;
+      case 2: rig_.store().failures.append = Status(Code::kOverloaded, "full"); break;
+      case 3: rig_.store().failures.append = {}; break;
+      case 4: rig_.store().failures.apply = Status(Code::kOverloaded, "full"); break;
+      case 5: rig_.store().failures.apply = {}; break;
       case 6: rig_.HoldFlush(true); break;
       case 7: rig_.HoldFlush(false); break;
       case 8: Lead(/*create=*/false); break;
@@ -54,8 +54,8 @@ class CrashTest {
   }
 
   void Heal() {
-    rig_.FailAppend({});
-    rig_.FailApply({});
+    rig_.store().failures.append = {};
+    rig_.store().failures.apply = {};
     rig_.HoldFlush(false);
     rig_.Tick(milliseconds(100));
     Lead(/*create=*/false);
@@ -99,7 +99,7 @@ class CrashTest {
   }
 
   void Crash() {
-    rig_.Crash(Pick<size_t>(0, rig_.unflushed() + 1), milliseconds(Pick(-5000, 5000)));
+    rig_.Crash(Pick<size_t>(0, rig_.store().unflushed() + 1), milliseconds(Pick(-5000, 5000)));
     // What was in flight is lost with its connection.
     for (auto& [client, request] : current_) request.attempts.clear();
     rig_.writes.clear();
@@ -148,7 +148,7 @@ class CrashTest {
   }
 
   void Check() {
-    const auto& records = rig_.records();
+    const auto& records = rig_.store().records();
     const auto counter = records.find("counter");
     const size_t markers = records.size() - (counter == records.end() ? 0 : 1);
     RC_ASSERT((counter == records.end() ? 0u : std::stoull(counter->second.value)) == markers);

@@ -20,33 +20,11 @@ TabletSchema CoreRig::DefaultSchema() {
 }
 
 void CoreRig::Start() {
-  RecoveredReplica recovered;
+  RecoveredReplica recovered = store_.Recover();
   recovered.tablet = options_.tablet;
-  recovered.state = state_;
-  recovered.applied = data_.applied;
-  if (!log_.empty()) {
-    recovered.first_logged = DecodeLogEntry(log_.begin()->second)->version;
-    recovered.last_logged = DecodeLogEntry(log_.rbegin()->second)->version;
-  }
-  for (const auto& [key, row] : data_.dedup_window) recovered.dedup_window.push_back(row);
-  TabletReaders readers;
-  readers.record = [this](std::string_view key) -> Result<std::optional<StoredRecord>> {
-    const auto found = data_.records.find(std::string(key));
-    return found == data_.records.end() ? std::nullopt : std::optional(found->second);
-  };
-  readers.log = [this](Lsn from, Lsn last, size_t bytes_max) -> Result<std::vector<LogEntry>> {
-    std::vector<LogEntry> entries;
-    size_t bytes = 0;
-    for (auto at = log_.lower_bound(from); at != log_.end() && at->first <= last; ++at) {
-      if (!entries.empty() && bytes >= bytes_max) break;
-      entries.push_back(*DecodeLogEntry(at->second));
-      bytes += at->second.size();
-    }
-    return entries;
-  };
   TabletOptions options = options_;
   options.started = now_;
-  core_ = std::make_unique<TabletCore>(std::move(options), std::move(recovered), schema_, std::move(readers));
+  core_ = std::make_unique<TabletCore>(std::move(options), std::move(recovered), schema_, store_.Readers());
   Run();
 }
 
@@ -65,37 +43,32 @@ RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt, i
   input.learnt = learnt;
   input.now = now_;
   input.time_of_day_ms = time_of_day_ms > 0 ? time_of_day_ms : this->time_of_day_ms();
-  core_->Step(input);
-  Run();
+  Step(input);
   return token;
 }
 
 RequestToken CoreRig::Fence(Epoch epoch) {
   const RequestToken token = NextToken();
-  core_->Step(FenceReplica{token, epoch, now_});
-  Run();
+  Step(FenceReplica{token, epoch, now_});
   return token;
 }
 
 RequestToken CoreRig::Drop(Epoch epoch) {
   const RequestToken token = NextToken();
-  core_->Step(DropReplica{token, epoch});
-  Run();
+  Step(DropReplica{token, epoch});
   return token;
 }
 
 RequestToken CoreRig::Alter(TabletSchema schema) {
   const RequestToken token = NextToken();
   schema_ = schema;
-  core_->Step(AlterTablet{token, std::move(schema)});
-  Run();
+  Step(AlterTablet{token, std::move(schema)});
   return token;
 }
 
 RequestToken CoreRig::Transfer(Epoch epoch, ServerName target, Duration patience) {
   const RequestToken token = NextToken();
-  core_->Step(TransferReplica{token, epoch, std::move(target), now_ + patience});
-  Run();
+  Step(TransferReplica{token, epoch, std::move(target), now_ + patience});
   return token;
 }
 
@@ -107,77 +80,48 @@ RequestToken CoreRig::Freeze(Epoch epoch, TabletId into) {
 
 RequestToken CoreRig::Confirm() {
   const RequestToken token = NextToken();
-  core_->Step(ConfirmLeadership{token, now_});
-  Run();
+  Step(ConfirmLeadership{token, now_});
   return token;
 }
 
-void CoreRig::Heartbeat() {
-  core_->Step(HeartbeatDue{now_});
-  Run();
-}
+void CoreRig::Heartbeat() { Step(HeartbeatDue{now_}); }
 
 void CoreRig::Receive(PeerRequest request) {
   request.now = now_;
-  core_->Step(std::move(request));
-  Run();
+  Step(std::move(request));
 }
 
 void CoreRig::Receive(PeerReply reply) {
   reply.now = now_;
-  core_->Step(reply);
-  Run();
+  Step(reply);
 }
 
-void CoreRig::Install(InstallCopy copy) {
-  log_.clear();
-  truncated_ = copy.applied.applied.lsn;
-  journal_.push_back({.state = {}, .entry = {}, .remove_from = {}, .forget_to = truncated_});
-  data_ = {};
-  data_.applied = copy.applied;
-  for (const DedupRow& row : copy.dedup_window) data_.dedup_window[{row.client, row.sequence}] = row;
-  core_->Step(copy);
-  Run();
-}
-
-void CoreRig::ReplaceInterval(const std::string& from, const std::string& to,
-                              const std::map<std::string, StoredRecord>& records) {
-  const auto last = to.empty() ? data_.records.end() : data_.records.lower_bound(to);
-  data_.records.erase(data_.records.lower_bound(from), last);
-  data_.records.insert(records.begin(), records.end());
+void CoreRig::Install(const InstallCopy& copy) {
+  store_.Install(copy);
+  Step(copy);
 }
 
 void CoreRig::Forget() {
-  log_.clear();
-  truncated_ = {};
-  journal_.clear();
-  journal_.push_back({.state = state_, .entry = {}, .remove_from = {}, .forget_to = {}});
-  flushed_ = 1;
-  data_ = {};
-  checkpoint_ = {};
-  core_->Step(ReplicaForgotten{});
-  Run();
+  store_.Clear();
+  Step(ReplicaForgotten{});
 }
 
 RequestToken CoreRig::Write(WriteRequest request) {
   const RequestToken token = request.token = NextToken();
   if (!request.learnt) request.learnt = tablet_time();
-  core_->Step(AdmitWrite{std::move(request), now_});
-  Run();
+  Step(AdmitWrite{std::move(request), now_});
   return token;
 }
 
 RequestToken CoreRig::Purge(std::vector<ExpiredKey> keys, TabletTime reached, MonotonicTime deadline) {
   const RequestToken token = NextToken();
-  core_->Step(tabletserver::Purge{token, reached, std::move(keys), now_, deadline});
-  Run();
+  Step(tabletserver::Purge{token, reached, std::move(keys), now_, deadline});
   return token;
 }
 
 void CoreRig::Tick(Duration passed) {
   now_ = now_ + passed;
-  core_->Step(tabletserver::Tick{now_});
-  Run();
+  Step(tabletserver::Tick{now_});
 }
 
 // ---- the driver -----------------------------------------------------------------------------------------------------
@@ -192,7 +136,7 @@ void CoreRig::Run() {
 void CoreRig::CompleteFlush() {
   const auto [number, pieces] = flushes_.front();
   flushes_.pop_front();
-  flushed_ = std::max(flushed_, pieces);
+  store_.Flush(pieces);
   core_->Step(Flushed{number});
 }
 
@@ -205,8 +149,9 @@ void CoreRig::FlushOne() {
 void CoreRig::Carry(TabletOutput output) {
   for (const StartCopy& start : output.replica.copies)
     copies.push_back({start, core_->applied_state(), core_->DedupRows()});
-  const bool stored = Store(output);
-  if (stored && output.replica.flush.has_value()) flushes_.emplace_back(output.replica.flush->number, journal_.size());
+  const bool stored = Store(output.replica);
+  if (stored && output.replica.flush.has_value())
+    flushes_.emplace_back(output.replica.flush->number, store_.appended());
   if (output.apply.has_value()) Apply(*std::move(output.apply));
   if (output.view != nullptr) view = output.view;
   for (WriteReply& reply : output.writes) writes.push_back(std::move(reply));
@@ -226,63 +171,22 @@ void CoreRig::Carry(TabletOutput output) {
   }
 }
 
-bool CoreRig::Store(const TabletOutput& output) {
-  if (!output.replica.state.has_value() && output.replica.append.empty() && !output.replica.remove_from) return true;
-  if (!keep_status_.ok() && !output.replica.rolled_back.empty()) {
-    core_->Step(StoreFailed{keep_status_});
+bool CoreRig::Store(const ReplicaOutput& output) {
+  if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
+  if (Status stored = store_.Append(output); !stored.ok()) {
+    core_->Step(StoreFailed{std::move(stored)});
     return false;
-  }
-  if (output.replica.state.has_value()) {
-    journal_.push_back({.state = output.replica.state, .entry = {}, .remove_from = {}, .forget_to = {}});
-    state_ = *output.replica.state;
-  }
-  if (!append_status_.ok() && !output.replica.append.empty()) {
-    core_->Step(StoreFailed{append_status_});
-    return false;
-  }
-  for (const EntryPtr& entry : output.replica.rolled_back) rolled_back.push_back(entry);
-  if (output.replica.remove_from) {
-    CHECK(!data_.applied.has_value() || output.replica.remove_from > data_.applied->applied.lsn)
-        << "removes what is applied";
-    journal_.push_back({.state = {}, .entry = {}, .remove_from = output.replica.remove_from, .forget_to = {}});
-    log_.erase(log_.lower_bound(output.replica.remove_from), log_.end());
-  }
-  for (const EntryPtr& entry : output.replica.append) {
-    if (entry->version.lsn <= truncated_ && fault.empty()) fault = "logs " + entry->version.ToString() + " anew";
-    CHECK(log_.empty() || log_.rbegin()->first.Next() == entry->version.lsn) << "a gap before " << entry->version;
-    journal_.push_back({.state = {}, .entry = EncodeLogEntry(*entry), .remove_from = {}, .forget_to = {}});
-    log_[entry->version.lsn] = journal_.back().entry;
   }
   core_->Step(Stored{});
   return true;
 }
 
 void CoreRig::Apply(ApplyBatch batch) {
-  if (!apply_status_.ok()) {
-    core_->Step(ApplyFailed{apply_status_, std::move(batch)});
-    return;
+  if (Status applied = store_.Apply(batch); !applied.ok()) {
+    core_->Step(ApplyFailed{std::move(applied), std::move(batch)});
+  } else {
+    core_->Step(Applied{batch.state.applied});
   }
-  for (const RecordChange& change : batch.records) {
-    const auto old = data_.records.find(change.effect->key);
-    // Chunks of a copy are newer than the log that is then applied over them.
-    if (!state_.incomplete && old != data_.records.end() && old->second.version >= change.version && fault.empty()) {
-      fault = change.effect->key + " went from " + old->second.version.ToString() + " to " + change.version.ToString();
-    }
-    if (change.effect->is_delete) {
-      data_.records.erase(change.effect->key);
-      continue;
-    }
-    StoredRecord& record = data_.records[change.effect->key];
-    record.value = change.effect->value;
-    record.version = change.version;
-    record.expires_at = change.effect->expires_at;
-    record.write_time_ms = change.effect->write_time_ms;
-    record.writer = change.effect->writer;
-  }
-  for (const auto& erased : batch.dedup_window.erase) data_.dedup_window.erase(erased);
-  for (const DedupRow& row : batch.dedup_window.put) data_.dedup_window[{row.client, row.sequence}] = row;
-  data_.applied = batch.state;
-  core_->Step(Applied{batch.state.applied});
 }
 
 void CoreRig::HoldFlush(bool hold) {
@@ -293,12 +197,8 @@ void CoreRig::HoldFlush(bool hold) {
 // ---- crashes --------------------------------------------------------------------------------------------------------
 
 void CoreRig::Checkpoint(bool truncate_log) {
-  checkpoint_ = data_;
-  flushed_ = journal_.size();  // it covers the log, too
-  if (!truncate_log || !data_.applied.has_value()) return;
-  truncated_ = data_.applied->applied.lsn;
-  log_.erase(log_.begin(), log_.upper_bound(truncated_));
-  core_->Step(LogTruncated{log_.empty() ? Version{} : DecodeLogEntry(log_.begin()->second)->version});
+  store_.Checkpoint();
+  if (truncate_log && store_.applied().has_value()) core_->Step(LogTruncated{store_.TruncateLog()});
 }
 
 void CoreRig::Crash(size_t keep, Duration clock_skew) {
@@ -306,35 +206,13 @@ void CoreRig::Crash(size_t keep, Duration clock_skew) {
   flushes_.clear();
   view.reset();
   skew_ = clock_skew;
-  journal_.resize(std::min(journal_.size(), flushed_ + keep));
-  // What was not flushed still is not: a second crash may yet take it.
-  state_ = {};
-  log_.clear();
-  for (const Piece& piece : journal_) {
-    if (piece.state.has_value()) {
-      state_ = *piece.state;
-    } else if (piece.remove_from) {
-      log_.erase(log_.lower_bound(piece.remove_from), log_.end());
-    } else if (piece.entry.empty()) {
-      log_.clear();
-    } else {
-      const LogEntry entry = *DecodeLogEntry(piece.entry);
-      if (entry.version.lsn > truncated_) log_[entry.version.lsn] = piece.entry;
-    }
-  }
-  data_ = checkpoint_;
+  store_.Crash(keep);
   messages.clear();
   answers.clear();
   copies.clear();
   prepare.reset();
   copy_replies.clear();
   Start();
-}
-
-std::vector<LogEntry> CoreRig::Log() const {
-  std::vector<LogEntry> entries;
-  for (const auto& [lsn, bytes] : log_) entries.push_back(*DecodeLogEntry(bytes));
-  return entries;
 }
 
 std::optional<WriteReply> CoreRig::ReplyTo(RequestToken token) const {

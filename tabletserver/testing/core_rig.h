@@ -1,19 +1,19 @@
 // tabletserver/testing/core_rig.h
-// A TabletCore with the smallest store that can crash under it: a journal of what was appended, of which a crash keeps
-// the flushed part and as much more as the test says, and records that a crash takes back to the last checkpoint.
-// Drives the core by the contract in tablet_core.h.
+// A TabletCore over a store that can crash under it (crashing_store.h). Drives the core by the contract in
+// tablet_core.h.
 // Place:   tablet_core_test.cc and tests/stories.
 // Threads: one.
 #pragma once
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tabletserver/tablet/tablet_core.h"
+#include "tabletserver/testing/crashing_store.h"
 
 namespace ebla::tabletserver::testing {
 
@@ -24,8 +24,8 @@ class CoreRig {
   explicit CoreRig(TabletOptions options, TabletSchema schema = DefaultSchema());
   static TabletSchema DefaultSchema();
 
-  // ---- inputs, each carried through until nothing is left to do but what is held
-  // -------------------------------------- `time_of_day_ms`: the median of the fence's answers; 0: its own.
+  // ---- inputs, each carried through until nothing is left to do but what is held ----
+  // `time_of_day_ms`: the median of the fence's answers; 0: its own.
   RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {}, int64_t time_of_day_ms = 0);
   RequestToken Fence(Epoch epoch);
   RequestToken Drop(Epoch epoch);
@@ -42,17 +42,13 @@ class CoreRig {
   // From another rig; the answer comes out in `answers` with this token.
   void Receive(PeerRequest request);
   void Receive(PeerReply reply);
-  void Step(const auto& input) {
-    core_->Step(input);
+  void Step(auto&& input) {
+    core_->Step(std::forward<decltype(input)>(input));
     Run();
   }
 
   void HoldFlush(bool hold);
   void FlushOne();  // completes the oldest flush under way, while they are held
-  void FailAppend(Status status) { append_status_ = std::move(status); }
-  void FailApply(Status status) { apply_status_ = std::move(status); }
-  void FailKeep(Status status) { keep_status_ = std::move(status); }  // of what is rolled back
-
   void Checkpoint(bool truncate_log);
   // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
   // `clock_skew` off.
@@ -61,12 +57,10 @@ class CoreRig {
   // With the next crash goes what the last `pieces` flushed pieces were, though they were answered for.
   void Forgets(size_t pieces = 0) {
     options_.may_have_lost_writes = true;
-    flushed_ -= std::min(flushed_, pieces);
+    store_.ForgetFlushed(pieces);
   }
-  size_t unflushed() const { return journal_.size() - flushed_; }
 
-  // ---- what came out
-  // --------------------------------------------------------------------------------------------------
+  // ---- what came out ----
   std::vector<WriteReply> writes;
   std::vector<ControlReply> controls;
   std::vector<PurgeReply> purges;
@@ -81,8 +75,6 @@ class CoreRig {
   std::vector<BegunCopy> copies;
   std::optional<ReceiveCopy> prepare;
   std::vector<CopyReply> copy_replies;
-  std::string fault;                  // a record's version ran back; empty: none did
-  std::vector<EntryPtr> rolled_back;  // kept outside the tablet's data
   std::shared_ptr<const TabletView> view;
   // Of one request, if it was answered. CHECKs that it was answered once.
   std::optional<WriteReply> ReplyTo(RequestToken token) const;
@@ -93,36 +85,18 @@ class CoreRig {
   int64_t time_of_day_ms() const;
   void SkewClock(Duration skew) { skew_ = skew; }  // its time of day, not its monotonic clock
   TabletTime tablet_time() const { return view->time.Now(now_); }
-  const std::map<std::string, StoredRecord>& records() const { return data_.records; }
-  const std::map<std::pair<ClientId, Sequence>, DedupRow>& dedup_window() const { return data_.dedup_window; }
-  std::vector<LogEntry> Log() const;  // as stored
-  const ReplicaState& state() const { return state_; }
-  const std::optional<AppliedState>& applied() const { return data_.applied; }
+  CrashingStore& store() { return store_; }
+  const CrashingStore& store() const { return store_; }
 
-  // ---- copies: the host's part
-  // ----------------------------------------------------------------------------------------
-  void Install(InstallCopy copy);
-  void ReplaceInterval(const std::string& from, const std::string& to,
-                       const std::map<std::string, StoredRecord>& records);
+  // The host's part of a copy.
+  void Install(const InstallCopy& copy);
 
  private:
-  struct Piece {  // of the journal: one of them
-    std::optional<ReplicaState> state;
-    std::string entry;
-    Lsn remove_from;
-    Lsn forget_to;  // the log begins anew after this position
-  };
-  struct Data {
-    std::map<std::string, StoredRecord> records;
-    std::map<std::pair<ClientId, Sequence>, DedupRow> dedup_window;
-    std::optional<AppliedState> applied;
-  };
-
   void Start();
   void Run();
   void Carry(TabletOutput output);
   void CompleteFlush();
-  bool Store(const TabletOutput& output);
+  bool Store(const ReplicaOutput& output);
   void Apply(ApplyBatch batch);
   RequestToken NextToken() { return RequestToken{next_token_++}; }
 
@@ -132,19 +106,9 @@ class CoreRig {
   MonotonicTime now_{std::chrono::seconds(1)};
   Duration skew_{};
 
-  std::vector<Piece> journal_;
-  size_t flushed_ = 0;              // pieces of the journal
-  std::map<Lsn, std::string> log_;  // the journal's entries, less what was truncated
-  Lsn truncated_;
-  ReplicaState state_;
-  Data data_;
-  Data checkpoint_;
-
+  CrashingStore store_;
   bool hold_flush_ = false;
   std::deque<std::pair<FlushNumber, size_t>> flushes_;  // not yet done
-  Status append_status_;
-  Status apply_status_;
-  Status keep_status_;
   uint64_t next_token_ = 1;
 };
 

@@ -204,7 +204,7 @@ void GroupRig::CopyStep(std::shared_ptr<CopyJob> job) {
   auto run = [this, job, fail] {
     if (lives_[job->from] != job->from_life) return;
     if (lives_[job->start.peer] != job->to_life) return fail();
-    const auto& records = at(job->from).records();
+    const auto& records = at(job->from).store().records();
     CoreRig& target = at(job->start.peer);
     if (target.core().replica().receiving() != job->start.id) return fail();
     std::map<std::string, StoredRecord> chunk;
@@ -212,7 +212,7 @@ void GroupRig::CopyStep(std::shared_ptr<CopyJob> job) {
     for (; record != records.end() && chunk.size() < 2; ++record) chunk.insert(*record);
     const std::string end = record == records.end() ? "" : record->first;
     job->upto = std::max(job->upto, at(job->from).core().applied_state().applied.lsn);
-    target.ReplaceInterval(job->next, end, chunk);
+    target.store().ReplaceInterval(job->next, end, chunk);
     job->next = end;
     if (!end.empty()) return CopyStep(job);
     const RequestToken token{++next_token_};
@@ -290,7 +290,7 @@ void GroupRig::Failover(Told done) {
   // A master that came before may have fenced and gone: the promises tell.
   fencing->epoch = catalog_.epoch.Next();
   for (const ServerName& voter : catalog_.voters) {
-    const Epoch promised = at(voter).state().promised;
+    const Epoch promised = at(voter).store().state().promised;
     if (promised > fencing->epoch) fencing->epoch = promised;
   }
   fencing->done = std::move(done);
@@ -377,7 +377,7 @@ void GroupRig::Drop(const ServerName& server) {
   Order(
       server, [epoch = catalog_.epoch](CoreRig& rig) { return rig.Drop(epoch); },
       [this, server](const ControlReply* reply) {
-        if (reply != nullptr && reply->status.ok() && reply->dropped && at(server).state().tombstone)
+        if (reply != nullptr && reply->status.ok() && reply->dropped && at(server).store().state().tombstone)
           at(server).Forget();
       });
 }

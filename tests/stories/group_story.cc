@@ -24,6 +24,13 @@ std::unique_ptr<Story> BeginStory(const std::string& first_line) {
   return std::make_unique<TabletStory>();
 }
 
+GroupStory::Verb GroupStory::Masters(void (GroupMasters::*verb)(Arguments&)) {
+  return [verb](GroupStory& story, Arguments& arguments) {
+    std::invoke(verb, *story.masters_, arguments);
+    return story.News();
+  };
+}
+
 const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
   using G = GroupStory;
   static const std::map<std::string, Verb> verbs{{"group", &G::Group},
@@ -42,15 +49,15 @@ const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
                                                  {"flush", &G::Flush},
                                                  {"store", &G::Store},
                                                  {"checkpoint", &G::Checkpoint},
-                                                 {"create", &G::Create},
-                                                 {"failover", &G::Failover},
-                                                 {"change", &G::Change},
-                                                 {"transfer", &G::Transfer},
-                                                 {"resend", &G::Resend},
-                                                 {"fence", &G::Fence},
-                                                 {"configure", &G::Configure},
-                                                 {"drop", &G::Drop},
-                                                 {"freeze", &G::Freeze},
+                                                 {"create", Masters(&GroupMasters::Create)},
+                                                 {"failover", Masters(&GroupMasters::Failover)},
+                                                 {"change", Masters(&GroupMasters::Change)},
+                                                 {"transfer", Masters(&GroupMasters::Transfer)},
+                                                 {"resend", Masters(&GroupMasters::Resend)},
+                                                 {"fence", Masters(&GroupMasters::Fence)},
+                                                 {"configure", Masters(&GroupMasters::Configure)},
+                                                 {"drop", Masters(&GroupMasters::Drop)},
+                                                 {"freeze", Masters(&GroupMasters::Freeze)},
                                                  {"catalog", &G::Catalog},
                                                  {"write", &G::Write},
                                                  {"purge", &G::Purge},
@@ -85,16 +92,7 @@ GroupStory::Filter GroupStory::ParseFilter(Arguments& arguments) {
   return {route.substr(0, arrow), route.substr(arrow + 1), arguments.Word()};
 }
 
-std::string GroupStory::Name(Arguments& arguments) {
-  std::string name = arguments.Text("at", "");
-  if (name.empty()) name = arguments.Word();
-  const auto names = group_->servers();
-  if (std::find(names.begin(), names.end(), name) == names.end())
-    throw std::invalid_argument("no server \"" + name + "\"");
-  return name;
-}
-
-CoreRig& GroupStory::At(Arguments& arguments) { return group_->at(Name(arguments)); }
+CoreRig& GroupStory::At(Arguments& arguments) { return group_->at(ParseServer(*group_, arguments)); }
 
 bool GroupStory::Held(const GroupRig::Parcel& parcel) const {
   return std::any_of(held_.begin(), held_.end(), [&](const Filter& filter) { return filter.Matches(parcel); });
@@ -118,6 +116,7 @@ Lines GroupStory::Group(Arguments& arguments) {
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
   if (names.empty()) throw std::invalid_argument("a group of nobody");
   group_ = std::make_unique<GroupRig>(names, options);
+  masters_ = std::make_unique<GroupMasters>(*group_);
   return {};
 }
 
@@ -209,7 +208,7 @@ Lines GroupStory::Beat(Arguments& arguments) {
 // crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off
 // then. [forgets [lost=N]]: the machine went down under an interval table, and the last N flushed pieces went with it
 Lines GroupStory::Crash(Arguments& arguments) {
-  const std::string name = Name(arguments);
+  const std::string name = ParseServer(*group_, arguments);
   const size_t keep = arguments.Number("keep", 0);
   const std::string clock = arguments.Text("clock", "");
   if (arguments.Flag("forgets")) group_->at(name).Forgets(arguments.Number("lost", 0));
@@ -236,9 +235,9 @@ Lines GroupStory::Flush(Arguments& arguments) {
 // store NAME append=none|overloaded|internal apply=... keep=... (of what is rolled back)
 Lines GroupStory::Store(Arguments& arguments) {
   CoreRig& rig = At(arguments);
-  rig.FailAppend(ParseFailure(arguments.Text("append", "none")));
-  rig.FailApply(ParseFailure(arguments.Text("apply", "none")));
-  rig.FailKeep(ParseFailure(arguments.Text("keep", "none")));
+  rig.store().failures.append = ParseFailure(arguments.Text("append", "none"));
+  rig.store().failures.apply = ParseFailure(arguments.Text("apply", "none"));
+  rig.store().failures.keep = ParseFailure(arguments.Text("keep", "none"));
   return {};
 }
 
@@ -246,109 +245,6 @@ Lines GroupStory::Store(Arguments& arguments) {
 Lines GroupStory::Checkpoint(Arguments& arguments) {
   At(arguments).Checkpoint(arguments.Flag("truncate"));
   return {};
-}
-
-// ---- masters --------------------------------------------------------------------------------------------------------
-
-// create primary=NAME voters=A,B
-Lines GroupStory::Create(Arguments& arguments) {
-  const std::string primary = arguments.Text("primary", "");
-  group_->Create(primary, SplitNames(arguments.Text("voters", primary)));
-  return News();
-}
-
-// failover: a master fences the next epoch, chooses and configures, as its orders and the answers are delivered
-Lines GroupStory::Failover(Arguments&) {
-  group_->Failover(
-      [this](bool led) { masters_.push_back(led ? "master: failed over" : "master: the failover came to nothing"); });
-  return News();
-}
-
-// change voters=A,B [learners=C]: under the same primary
-Lines GroupStory::Change(Arguments& arguments) {
-  const auto voters = SplitNames(arguments.Text("voters", ""));
-  const auto learners = SplitNames(arguments.Text("learners", ""));
-  group_->Change(voters, learners, [this](bool led) {
-    masters_.push_back(led ? "master: the membership is changed" : "master: the change is refused");
-  });
-  return News();
-}
-
-// transfer to=NAME [patience=MS]
-Lines GroupStory::Transfer(Arguments& arguments) {
-  const std::string to = arguments.Text("to", "");
-  group_->Transfer(to, milliseconds(arguments.Number("patience", 300)),
-                   [this](bool led) { masters_.push_back(led ? "master: transferred" : "master: not transferred"); });
-  return News();
-}
-
-Lines GroupStory::Resend(Arguments&) {
-  group_->Remind();
-  return News();
-}
-
-// An order of some master's, whatever the catalog says; its answer is told when it is delivered.
-void GroupStory::Order(const std::string& to, std::function<ts::RequestToken(CoreRig&)> give) {
-  group_->Order(to, std::move(give), [this, to](const ts::ControlReply* reply) {
-    masters_.push_back("master hears of " + to + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
-  });
-}
-
-// fence NAME epoch=N
-Lines GroupStory::Fence(Arguments& arguments) {
-  const std::string name = Name(arguments);
-  Order(name, [epoch = Epoch{arguments.Number("epoch", 0)}](CoreRig& rig) { return rig.Fence(epoch); });
-  return News();
-}
-
-// configure NAME and what ParseConfigure takes [learnt=MS]
-Lines GroupStory::Configure(Arguments& arguments) {
-  const std::string name = Name(arguments);
-  const std::string learnt = arguments.Text("learnt", "");
-  const TabletTime time =
-      learnt.empty() ? TabletTime{} : TabletTime{static_cast<uint64_t>(ts::testing::kMorningMs + std::stoll(learnt))};
-  Order(name,
-        [configure = ParseConfigure(arguments, name), time](CoreRig& rig) { return rig.Configure(configure, time); });
-  return News();
-}
-
-// drop NAME epoch=N: the host removes what is left at once
-Lines GroupStory::Drop(Arguments& arguments) {
-  const std::string name = Name(arguments);
-  const Epoch epoch{arguments.Number("epoch", 0)};
-  group_->Order(
-      name, [epoch](CoreRig& rig) { return rig.Drop(epoch); },
-      [this, name](const ts::ControlReply* reply) {
-        masters_.push_back("master hears of " + name + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
-        if (reply != nullptr && reply->status.ok() && reply->dropped && group_->at(name).state().tombstone)
-          group_->at(name).Forget();
-      });
-  return News();
-}
-
-// freeze NAME epoch=N into=TABLET
-Lines GroupStory::Freeze(Arguments& arguments) {
-  const std::string name = Name(arguments);
-  const Epoch epoch{arguments.Number("epoch", 0)};
-  const TabletId into{arguments.Number("into", 0)};
-  group_->Order(
-      name, [epoch, into](CoreRig& rig) { return rig.Freeze(epoch, into); },
-      [this, name](const ts::ControlReply* reply) {
-        const std::string what = reply == nullptr     ? "nothing"
-                                 : reply->status.ok() ? "frozen at " + reply->freeze.ToString()
-                                                      : std::string(CodeName(reply->status.code()));
-        masters_.push_back("master hears of " + name + ": " + what);
-      });
-  return News();
-}
-
-Lines GroupStory::Catalog(Arguments&) {
-  const auto& catalog = group_->catalog();
-  std::ostringstream line;
-  line << "epoch " << catalog.epoch << " primary " << catalog.primary << " voters";
-  for (const auto& voter : catalog.voters) line << " " << voter;
-  for (const auto& learner : catalog.learners) line << " learner " << learner;
-  return {line.str()};
 }
 
 // ---- clients --------------------------------------------------------------------------------------------------------
@@ -380,7 +276,7 @@ Lines GroupStory::Purge(Arguments& arguments) {
 
 // read NAME KEY [applied]: STRONG, if the view lets it be read here; or what is applied, whoever leads
 Lines GroupStory::Read(Arguments& arguments) {
-  const std::string name = Name(arguments);
+  const std::string name = ParseServer(*group_, arguments);
   const std::string key = arguments.Word();
   const CoreRig& rig = group_->at(name);
   const ts::TabletView& view = *rig.view;
@@ -393,8 +289,8 @@ Lines GroupStory::Read(Arguments& arguments) {
     if (view.pending_primary) return {name + " waits for entry " + std::to_string(view.pending_primary.value)};
     if (rig.now() >= view.lease_until) return {name + " must ask a majority"};
   }
-  const auto found = rig.records().find(key);
-  return {name + " reads " + (found == rig.records().end() ? "no " + key : Show(key, found->second))};
+  const auto found = rig.store().records().find(key);
+  return {name + " reads " + (found == rig.store().records().end() ? "no " + key : Show(key, found->second))};
 }
 
 // confirm NAME: what a STRONG read without a lease asks
@@ -405,6 +301,16 @@ Lines GroupStory::Confirm(Arguments& arguments) {
 }
 
 // ---- pictures -------------------------------------------------------------------------------------------------------
+
+// catalog: as the masters have it
+Lines GroupStory::Catalog(Arguments&) {
+  const auto& catalog = group_->catalog();
+  std::ostringstream line;
+  line << "epoch " << catalog.epoch << " primary " << catalog.primary << " voters";
+  for (const auto& voter : catalog.voters) line << " " << voter;
+  for (const auto& learner : catalog.learners) line << " learner " << learner;
+  return {line.str()};
+}
 
 // state NAME...: none: of all
 Lines GroupStory::State(Arguments& arguments) {
@@ -452,31 +358,31 @@ Lines GroupStory::Peers(Arguments& arguments) {
 
 Lines GroupStory::Log(Arguments& arguments) {
   Lines lines;
-  for (const ts::LogEntry& entry : At(arguments).Log()) lines.push_back(Show(entry));
+  for (const ts::LogEntry& entry : At(arguments).store().Log()) lines.push_back(Show(entry));
   return lines;
 }
 
 Lines GroupStory::Records(Arguments& arguments) {
   Lines lines;
-  for (const auto& [key, record] : At(arguments).records()) lines.push_back(Show(key, record));
+  for (const auto& [key, record] : At(arguments).store().records()) lines.push_back(Show(key, record));
   return lines;
 }
 
 // rolled_back NAME: acknowledged PRIMARY writes that left its log, and are kept
 Lines GroupStory::RolledBack(Arguments& arguments) {
   Lines lines;
-  for (const ts::EntryPtr& entry : At(arguments).rolled_back) lines.push_back(Show(*entry));
+  for (const ts::EntryPtr& entry : At(arguments).store().rolled_back) lines.push_back(Show(*entry));
   return lines;
 }
 
 // time NAME: tablet time there
 Lines GroupStory::Time(Arguments& arguments) {
-  const std::string name = Name(arguments);
+  const std::string name = ParseServer(*group_, arguments);
   return {name + ": " + Show(group_->at(name).tablet_time())};
 }
 
 Lines GroupStory::News() {
-  Lines lines = std::exchange(masters_, {});
+  Lines lines = masters_->TakeNews();
   for (const ServerName& name : group_->servers()) {
     CoreRig& rig = group_->at(name);
     for (const ts::WriteReply& reply : std::exchange(rig.writes, {})) lines.push_back(name + ": " + Show(reply));
@@ -484,7 +390,7 @@ Lines GroupStory::News() {
     for (const ts::ConfirmReply& reply : std::exchange(rig.confirms, {})) {
       lines.push_back(name + ": confirm " + std::string(CodeName(reply.status.code())));
     }
-    if (!rig.fault.empty()) lines.push_back(name + " FAULT " + rig.fault);
+    if (!rig.store().fault.empty()) lines.push_back(name + " FAULT " + rig.store().fault);
   }
   return lines;
 }

@@ -1,17 +1,18 @@
 // tests/stories/group_story.h
 // The verbs of a story about several replicas of one tablet: what is under way between them waits until the story
 // delivers, loses or delays it, and nothing else happens by itself.
-// Place:   story.h runs it, over tabletserver/testing/group_rig.h. README.md lists the verbs.
+// Place:   group_masters.h has the verbs of masters. story.h runs it, over tabletserver/testing/group_rig.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "tabletserver/testing/group_rig.h"
+#include "tests/stories/group_masters.h"
 #include "tests/stories/story.h"
 #include "tests/stories/story_text.h"
 
@@ -22,7 +23,7 @@ class GroupStory final : public Story {
   Result<Lines> Run(const std::string& line) override;
 
  private:
-  using Verb = Lines (GroupStory::*)(Arguments&);
+  using Verb = std::function<Lines(GroupStory&, Arguments&)>;
   // Which of what is under way: "FROM>TO" (either may be *), then its kind (none: any).
   struct Filter {
     std::string from, to, what;
@@ -46,23 +47,13 @@ class GroupStory final : public Story {
   Lines Flush(Arguments& arguments);
   Lines Store(Arguments& arguments);
   Lines Checkpoint(Arguments& arguments);
-  // ---- masters ----
-  Lines Create(Arguments& arguments);
-  Lines Failover(Arguments& arguments);
-  Lines Change(Arguments& arguments);
-  Lines Transfer(Arguments& arguments);
-  Lines Resend(Arguments& arguments);
-  Lines Fence(Arguments& arguments);
-  Lines Configure(Arguments& arguments);
-  Lines Drop(Arguments& arguments);
-  Lines Freeze(Arguments& arguments);
-  Lines Catalog(Arguments& arguments);
   // ---- clients ----
   Lines Write(Arguments& arguments);
   Lines Purge(Arguments& arguments);
   Lines Read(Arguments& arguments);
   Lines Confirm(Arguments& arguments);
   // ---- pictures ----
+  Lines Catalog(Arguments& arguments);
   Lines State(Arguments& arguments);
   Lines Peers(Arguments& arguments);
   Lines Log(Arguments& arguments);
@@ -71,17 +62,17 @@ class GroupStory final : public Story {
   Lines Time(Arguments& arguments);
 
   static const std::map<std::string, Verb>& Verbs();
+  // A verb of theirs, and then what has come of it.
+  static Verb Masters(void (GroupMasters::*verb)(Arguments&));
   static Filter ParseFilter(Arguments& arguments);
   tabletserver::testing::CoreRig& At(Arguments& arguments);  // the next word, or at=NAME
-  std::string Name(Arguments& arguments);
   bool Held(const tabletserver::testing::GroupRig::Parcel& parcel) const;
   size_t Find(const Filter& filter) const;  // parcels.size(): none
-  void Order(const std::string& to, std::function<tabletserver::RequestToken(tabletserver::testing::CoreRig&)> give);
-  Lines News();  // what the servers and the masters have said since the last command
+  Lines News();                             // what the servers and the masters have said since the last command
 
   std::unique_ptr<tabletserver::testing::GroupRig> group_;
+  std::unique_ptr<GroupMasters> masters_;
   std::vector<Filter> held_;
-  Lines masters_;  // what masters have come to
   std::vector<std::vector<std::string>> parts_;
 };
 

@@ -11,7 +11,7 @@
 namespace ebla::stories {
 
 using master::testing::FakeServer;
-using master::testing::TestCluster;
+using master::testing::MasterRig;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -74,7 +74,7 @@ Lines MasterStory::News() {
 
 // masters [servers=N]: two of them
 Lines MasterStory::Masters(Arguments& arguments) {
-  cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.masters = 2, .servers = arguments.Number("servers", 3)});
+  cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.masters = 2, .servers = arguments.Number("servers", 3)});
   if (!cluster_->WaitForLeader() || !cluster_->WaitForServers()) throw std::runtime_error("they do not come up");
   cluster_->scheduler().RunFor(seconds(2));
   return {};

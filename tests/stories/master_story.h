@@ -1,7 +1,7 @@
 // tests/stories/master_story.h
 // The verbs of a story about masters: real ones over the simulated coordinator, and servers of which they see what a
 // story lets them see (master/testing/fake_server.h). Time is virtual, and what is sent arrives by itself.
-// Place:   story.h runs it, over master/testing/test_cluster.h. README.md lists the verbs.
+// Place:   story.h runs it, over master/testing/master_rig.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
 
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 #include "tests/stories/story.h"
 #include "tests/stories/story_text.h"
 
@@ -43,7 +43,7 @@ class MasterStory final : public Story {
            const Request& request);
   Lines News();
 
-  std::unique_ptr<master::testing::TestCluster> cluster_;
+  std::unique_ptr<master::testing::MasterRig> cluster_;
   std::vector<std::string> voters_;  // when the table was made, the primary first
   std::vector<std::vector<std::string>> parts_;
   std::shared_ptr<Lines> answers_ = std::make_shared<Lines>();

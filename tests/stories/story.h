@@ -5,6 +5,7 @@
 // Threads: one.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,8 +28,8 @@ std::unique_ptr<Story> BeginStory(const std::string& first_line);
 
 // Finds the verb of `line` and has `story` run it. `parts`: the words of the line between semicolons, for verbs that
 // have parts; only a write does.
-template <class S>
-Result<Lines> RunVerb(S& story, const std::map<std::string, Lines (S::*)(Arguments&)>& verbs, const std::string& line,
+template <class S, class Verb>  // Lines(S&, Arguments&)
+Result<Lines> RunVerb(S& story, const std::map<std::string, Verb>& verbs, const std::string& line,
                       std::vector<std::vector<std::string>>& parts) {
   parts.clear();
   for (size_t from = 0; from <= line.size();) {
@@ -43,7 +44,7 @@ Result<Lines> RunVerb(S& story, const std::map<std::string, Lines (S::*)(Argumen
   if (parts.size() > 1 && verb != "write") return Error(Code::kInvalidArgument, "only a write has parts");
   Arguments arguments({parts[0].begin() + 1, parts[0].end()});
   try {
-    Lines lines = (story.*found->second)(arguments);
+    Lines lines = std::invoke(found->second, story, arguments);
     if (!arguments.left().empty()) {
       return Error(Code::kInvalidArgument, "unknown argument \"" + arguments.left()[0] + "\" of " + verb);
     }

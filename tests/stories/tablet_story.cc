@@ -110,8 +110,8 @@ Lines TabletStory::Flush(Arguments& arguments) {
 
 // store append=none|overloaded|internal apply=...
 Lines TabletStory::Store(Arguments& arguments) {
-  rig_->FailAppend(ParseFailure(arguments.Text("append", "none")));
-  rig_->FailApply(ParseFailure(arguments.Text("apply", "none")));
+  rig_->store().failures.append = ParseFailure(arguments.Text("append", "none"));
+  rig_->store().failures.apply = ParseFailure(arguments.Text("apply", "none"));
   return {};
 }
 
@@ -150,19 +150,19 @@ Lines TabletStory::State(Arguments&) {
 
 Lines TabletStory::Log(Arguments&) {
   Lines lines;
-  for (const ts::LogEntry& entry : rig_->Log()) lines.push_back(Show(entry));
+  for (const ts::LogEntry& entry : rig_->store().Log()) lines.push_back(Show(entry));
   return lines;
 }
 
 Lines TabletStory::Records(Arguments&) {
   Lines lines;
-  for (const auto& [key, record] : rig_->records()) lines.push_back(Show(key, record));
+  for (const auto& [key, record] : rig_->store().records()) lines.push_back(Show(key, record));
   return lines;
 }
 
 Lines TabletStory::DedupWindow(Arguments&) {
   Lines lines;
-  for (const auto& [key, row] : rig_->dedup_window()) {
+  for (const auto& [key, row] : rig_->store().dedup_window()) {
     std::ostringstream line;
     line << "client " << row.client << "." << row.sequence << " " << CodeName(row.outcome.code) << " entry "
          << row.version;

@@ -1,7 +1,6 @@
-// master/testing/test_cluster.h
-// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. Faults are counted in
-// steps: a step is one Multi or one order to a server, as the leading master makes them; at a chosen step that master
-// dies, before the step is carried out or after it was but before its outcome is known.
+// master/testing/master_rig.h
+// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. What goes wrong at which
+// step of theirs is in step_faults.h.
 // Threads: one.
 #pragma once
 
@@ -16,17 +15,18 @@
 #include "common/testing/sim_executor.h"
 #include "master/host/master_host.h"
 #include "master/testing/fake_server.h"
+#include "master/testing/step_faults.h"
 
 namespace ebla::master::testing {
 
 using namespace std::chrono_literals;
 
-class TestCluster;
+class MasterRig;
 
 // A coordinator that counts its Multis as steps.
 class SteppedCoordinator final : public coordination::Coordinator {
  public:
-  SteppedCoordinator(TestCluster& cluster, size_t master, std::unique_ptr<coordination::SimCoordinator> inner)
+  SteppedCoordinator(MasterRig& cluster, size_t master, std::unique_ptr<coordination::SimCoordinator> inner)
       : cluster_(cluster), master_(master), inner_(std::move(inner)) {}
 
   using GetDone = coordination::Callback<Result<coordination::Node>>;
@@ -44,7 +44,7 @@ class SteppedCoordinator final : public coordination::Coordinator {
   coordination::SimCoordinator& inner() { return *inner_; }
 
  private:
-  TestCluster& cluster_;
+  MasterRig& cluster_;
   const size_t master_;
   std::unique_ptr<coordination::SimCoordinator> inner_;
 };
@@ -61,9 +61,8 @@ struct Autoscaling {
   CommandRunner run;
 };
 
-class TestCluster {
+class MasterRig {
  public:
-  enum class Fault { kNone, kDieBefore, kDieAfter, kLoseRequest, kLoseOutcome, kServerDies };
   struct Shape {
     size_t masters = 2;
     size_t servers = 3;
@@ -76,8 +75,8 @@ class TestCluster {
     uint64_t seed = 1;
   };
 
-  explicit TestCluster(Shape shape);
-  ~TestCluster();
+  explicit MasterRig(Shape shape);
+  ~MasterRig();
 
   ebla::testing::SimScheduler& scheduler() { return scheduler_; }
   coordination::SimCoordination& coordination() { return *coordination_; }
@@ -99,14 +98,9 @@ class TestCluster {
   bool WaitForServers();  // every running server lives in the leader's view
   bool RunUntil(std::function<bool()> done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 
-  // The fault strikes the leading master at its step `number` from now (1 is the next one).
-  void StrikeAt(Fault fault, size_t number);
-  // A server dies as the leading master, or any that leads later, takes its step `number` from now, and comes back. One
-  // that does not run then is left alone.
-  void KillServerAt(size_t server, size_t number, Duration away);
-  void Spare() { fault_ = Fault::kNone; }
-  bool struck() const { return struck_; }
-  size_t steps() const { return steps_; }
+  StepFaults& faults() { return faults_; }
+  // The server dies and comes back, if it runs.
+  void CrashServer(size_t index, Duration away);
 
   // Calls of one master's service, answered or not within `limit` of virtual time.
   template <class Reply, class Request>
@@ -149,8 +143,6 @@ class TestCluster {
   int64_t NextId() const;
 
   // ---- for SteppedCoordinator and StepConnection ----
-  // Counts a step of the master, and says what happens to it; nothing where a server dies.
-  Fault Step(size_t master);
   void Die(size_t master);
 
  private:
@@ -171,13 +163,8 @@ class TestCluster {
   EpochLedger ledger_;
   std::vector<TestMaster> masters_;
   std::vector<std::unique_ptr<FakeServer>> servers_;
-  Fault fault_ = Fault::kNone;
-  size_t steps_ = 0;
-  size_t strike_at_ = 0;
+  StepFaults faults_{*this};
   std::set<std::pair<std::string, std::string>> cut_;  // servers that do not reach each other, in order of name
-  size_t victim_ = 0;
-  Duration away_{};  // of a server that dies
-  bool struck_ = false;
 };
 
 }  // namespace ebla::master::testing

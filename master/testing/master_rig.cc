@@ -1,4 +1,4 @@
-#include "master/testing/test_cluster.h"
+#include "master/testing/master_rig.h"
 
 #include <algorithm>
 #include <set>
@@ -28,11 +28,10 @@ void SteppedCoordinator::Children(std::string path, coordination::Callback<Resul
 void SteppedCoordinator::Multi(
     std::vector<coordination::Op> ops,
     coordination::Callback<std::expected<coordination::MultiResult, coordination::MultiError>> done) {
-  using Fault = TestCluster::Fault;
   const auto unknown = [] {
     return std::unexpected(coordination::MultiError{Error(Code::kUnknownOutcome, "the connection broke"), -1, false});
   };
-  switch (cluster_.Step(master_)) {
+  switch (cluster_.faults().Step(master_)) {
     case Fault::kNone:
     case Fault::kServerDies: break;
     case Fault::kDieBefore: return cluster_.Die(master_);
@@ -44,10 +43,9 @@ void SteppedCoordinator::Multi(
 }
 
 // The control service of one server as one master reaches it: a network of a few milliseconds.
-class TestCluster::StepConnection final : public idl::ControlServiceCobSvIf {
+class MasterRig::StepConnection final : public idl::ControlServiceCobSvIf {
  public:
-  StepConnection(TestCluster& cluster, size_t master, uint16_t port)
-      : cluster_(cluster), master_(master), port_(port) {}
+  StepConnection(MasterRig& cluster, size_t master, uint16_t port) : cluster_(cluster), master_(master), port_(port) {}
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::configure, std::move(cob), request);
@@ -83,9 +81,9 @@ class TestCluster::StepConnection final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request>
   void Forward(void (idl::ControlServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                std::function<void(const Reply&)> cob, const Request& request) {
-    const Fault fault = cluster_.Step(master_);
+    const Fault fault = cluster_.faults().Step(master_);
     if (fault == Fault::kDieBefore) return cluster_.Die(master_);
-    TestCluster& cluster = cluster_;
+    MasterRig& cluster = cluster_;
     const auto delay = [&cluster] {
       return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000)));
     };
@@ -117,12 +115,12 @@ class TestCluster::StepConnection final : public idl::ControlServiceCobSvIf {
     cluster.world_.After(5s, [=] { answer(none); });
   }
 
-  TestCluster& cluster_;
+  MasterRig& cluster_;
   const size_t master_;
   const uint16_t port_;
 };
 
-TestCluster::TestCluster(Shape shape)
+MasterRig::MasterRig(Shape shape)
     : balance_(shape.balance),
       autoscaling_(shape.autoscaling),
       replicas_default_(shape.replicas_default),
@@ -142,19 +140,19 @@ TestCluster::TestCluster(Shape shape)
   }
 }
 
-TestCluster::~TestCluster() {
+MasterRig::~MasterRig() {
   for (size_t i = 0; i < masters_.size(); ++i) KillMaster(i);
   servers_.clear();
 }
 
-FakeServer* TestCluster::Running(const std::string& name) {
+FakeServer* MasterRig::Running(const std::string& name) {
   for (auto& server : servers_) {
     if (server->name() == name && server->running()) return server.get();
   }
   return nullptr;
 }
 
-void TestCluster::StartMaster(size_t index) {
+void MasterRig::StartMaster(size_t index) {
   TestMaster& life = masters_[index];
   life.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
   life.coordinator = std::make_unique<SteppedCoordinator>(*this, index, coordination_->NewClient(*life.executor));
@@ -172,20 +170,20 @@ void TestCluster::StartMaster(size_t index) {
   life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });
 }
 
-void TestCluster::KillMaster(size_t index) {
+void MasterRig::KillMaster(size_t index) {
   TestMaster& life = masters_[index];
   life.master.reset();
   life.coordinator.reset();
   life.executor.reset();
 }
 
-ControlConnect TestCluster::Connect(size_t master) {
+ControlConnect MasterRig::Connect(size_t master) {
   return [this, master](const rpc::Endpoint& endpoint) {
     return std::make_shared<StepConnection>(*this, master, endpoint.port);
   };
 }
 
-void TestCluster::Heartbeat(const idl::HeartbeatRequest& request) {
+void MasterRig::Heartbeat(const idl::HeartbeatRequest& request) {
   for (TestMaster& life : masters_) {
     if (!life.executor) continue;
     life.executor->After(std::chrono::microseconds(100 + scheduler_.Random(2'000)),
@@ -195,53 +193,56 @@ void TestCluster::Heartbeat(const idl::HeartbeatRequest& request) {
   }
 }
 
-TestCluster::Fault TestCluster::Step(size_t master) {
-  const bool any = fault_ == Fault::kServerDies;
-  if (fault_ == Fault::kNone || (!any && master != victim_) || struck_ || ++steps_ != strike_at_) return Fault::kNone;
-  struck_ = true;
-  if (!any) return fault_;
-  world_.Post([this] {
-    FakeServer& server = *servers_[victim_];
-    if (!server.running()) return;
-    server.Stop();
-    world_.After(away_, [&server] {
-      if (!server.running()) server.Start();
-    });
-  });
-  return Fault::kNone;
-}
-
-// In a task of its own: a master is not destroyed in the middle of its own call.
-void TestCluster::Die(size_t master) {
+void MasterRig::Die(size_t master) {
   world_.Post([this, master] { KillMaster(master); });
 }
 
-void TestCluster::StrikeAt(Fault fault, size_t number) {
+void MasterRig::CrashServer(size_t index, Duration away) {
+  world_.Post([this, index, away] {
+    FakeServer& server = *servers_[index];
+    if (!server.running()) return;
+    server.Stop();
+    world_.After(away, [&server] {
+      if (!server.running()) server.Start();
+    });
+  });
+}
+
+void StepFaults::StrikeAt(Fault fault, size_t number) {
   fault_ = fault;
   strike_at_ = number;
   steps_ = 0;
   struck_ = false;
-  victim_ = Leader().value();
+  victim_ = rig_.Leader().value();
 }
 
-void TestCluster::KillServerAt(size_t server, size_t number, Duration away) {
+void StepFaults::KillServerAt(size_t server, size_t number, Duration away) {
   StrikeAt(Fault::kServerDies, number);
   victim_ = server;
   away_ = away;
 }
 
-std::optional<size_t> TestCluster::Leader() const {
+Fault StepFaults::Step(size_t master) {
+  const bool any = fault_ == Fault::kServerDies;
+  if (fault_ == Fault::kNone || (!any && master != victim_) || struck_ || ++steps_ != strike_at_) return Fault::kNone;
+  struck_ = true;
+  if (!any) return fault_;
+  rig_.CrashServer(victim_, away_);
+  return Fault::kNone;
+}
+
+std::optional<size_t> MasterRig::Leader() const {
   for (size_t i = 0; i < masters_.size(); ++i) {
     if (masters_[i].master && masters_[i].master->Stats().ready) return i;
   }
   return std::nullopt;
 }
 
-bool TestCluster::WaitForLeader() {
+bool MasterRig::WaitForLeader() {
   return RunUntil([&] { return Leader().has_value(); });
 }
 
-bool TestCluster::WaitForServers() {
+bool MasterRig::WaitForServers() {
   return RunUntil([&] {
     const auto leader = Leader();
     if (!leader) return false;
@@ -249,12 +250,12 @@ bool TestCluster::WaitForServers() {
   });
 }
 
-size_t TestCluster::RunningServers() const {
+size_t MasterRig::RunningServers() const {
   return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& server) { return server->running(); }));
 }
 
-idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<std::string> points,
-                                          idl::TableOptions options) {
+idl::CreateTableReply MasterRig::Create(const std::string& name, std::vector<std::string> points,
+                                        idl::TableOptions options) {
   idl::CreateTableRequest request;
   request.name = name;
   request.splitPoints = std::move(points);
@@ -262,7 +263,7 @@ idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<s
   return Call(&idl::MasterServiceCobSvIf::createTable, request).value();
 }
 
-idl::SplitTabletReply TestCluster::Split(const std::string& table, const std::string& key, int32_t deadline_ms) {
+idl::SplitTabletReply MasterRig::Split(const std::string& table, const std::string& key, int32_t deadline_ms) {
   idl::SplitTabletRequest request;
   request.table = table;
   request.key = key;
@@ -271,26 +272,26 @@ idl::SplitTabletReply TestCluster::Split(const std::string& table, const std::st
       .value_or(idl::SplitTabletReply());
 }
 
-idl::DropTableByNameReply TestCluster::Drop(const std::string& name) {
+idl::DropTableByNameReply MasterRig::Drop(const std::string& name) {
   idl::DropTableByNameRequest request;
   request.name = name;
   return Call(&idl::MasterServiceCobSvIf::dropTable, request).value();
 }
 
-idl::AlterTableReply TestCluster::Alter(const std::string& name, idl::TableOptions options) {
+idl::AlterTableReply MasterRig::Alter(const std::string& name, idl::TableOptions options) {
   idl::AlterTableRequest request;
   request.name = name;
   request.options = std::move(options);
   return Call(&idl::MasterServiceCobSvIf::alterTable, request).value();
 }
 
-idl::DescribeTableReply TestCluster::Describe(const std::string& name) {
+idl::DescribeTableReply MasterRig::Describe(const std::string& name) {
   idl::DescribeTableRequest request;
   request.name = name;
   return Call(&idl::MasterServiceCobSvIf::describeTable, request).value();
 }
 
-idl::LocateReply TestCluster::Locate(int64_t table, std::string start, std::string end, int limit) {
+idl::LocateReply MasterRig::Locate(int64_t table, std::string start, std::string end, int limit) {
   idl::LocateRequest request;
   request.tableId = table;
   request.range.startKey = std::move(start);
@@ -299,13 +300,13 @@ idl::LocateReply TestCluster::Locate(int64_t table, std::string start, std::stri
   return Call(&idl::MasterServiceCobSvIf::locate, request).value();
 }
 
-std::optional<idl::TableNode> TestCluster::TableNode(const std::string& name) const {
+std::optional<idl::TableNode> MasterRig::TableNode(const std::string& name) const {
   auto node = coordination_->tree().Get(layout::TablePath(name));
   if (!node) return std::nullopt;
   return DecodeNode<idl::TableNode>(node->data).value();
 }
 
-std::map<int64_t, idl::TabletInfo> TestCluster::Tablets() const {
+std::map<int64_t, idl::TabletInfo> MasterRig::Tablets() const {
   std::map<int64_t, idl::TabletInfo> tablets;
   for (const auto& [path, entry] : coordination_->tree().nodes()) {
     const std::string shard = std::string(layout::kTablets) + "/00/";
@@ -316,12 +317,12 @@ std::map<int64_t, idl::TabletInfo> TestCluster::Tablets() const {
   return tablets;
 }
 
-int64_t TestCluster::NextId() const {
+int64_t MasterRig::NextId() const {
   return DecodeNode<idl::NextIdNode>(coordination_->tree().Get(layout::kNextId)->data)->nextId;
 }
 
-std::string TestCluster::WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info,
-                                         const idl::TableSchema& schema) {
+std::string MasterRig::WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info,
+                                       const idl::TableSchema& schema) {
   const FakeServer* server = Running(voter);
   if (!server) return voter + " does not run";
   const auto found = server->replicas().find(info.tabletId);
@@ -336,7 +337,7 @@ std::string TestCluster::WhyNotFollowing(const std::string& voter, const idl::Ta
   return "";
 }
 
-std::string TestCluster::WhyNotServing(const std::string& name) {
+std::string MasterRig::WhyNotServing(const std::string& name) {
   const auto table = TableNode(name);
   if (!table) return "no table " + name;
   if (table->state != idl::TableState::SERVING) return "the table is not SERVING";
@@ -382,7 +383,7 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
   return "";
 }
 
-std::string TestCluster::Remains(int64_t table_id) {
+std::string MasterRig::Remains(int64_t table_id) {
   for (const auto& [id, info] : Tablets()) {
     if (info.tableId == table_id) return "the znode of tablet " + std::to_string(id);
   }
