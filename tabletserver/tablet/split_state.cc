@@ -94,7 +94,7 @@ std::vector<AdmitWrite> SplitState::TakeParked() {
 }
 
 void SplitState::ExpireParked(MonotonicTime now) {
-  if (parked_.empty()) return;
+  if (parked_.empty() || !pending_) return;
   for (AdmitWrite& write : TakeParked()) {
     if (write.request.deadline <= now) {
       replies_.RefuseWrite(write.request.token,

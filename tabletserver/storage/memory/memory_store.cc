@@ -14,15 +14,6 @@ namespace {
 
 constexpr Duration kFsyncInterval = std::chrono::seconds(1);
 
-struct Waiter {
-  Executor* executor;
-  std::move_only_function<void(Status)> done;
-};
-
-void Complete(Waiter waiter, Status status) {
-  waiter.executor->Post([done = std::move(waiter.done), status = std::move(status)]() mutable { done(status); });
-}
-
 Status NoSuchTable(TableId table) {
   return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
 }
@@ -99,6 +90,15 @@ int64_t MemoryDisk::checkpoints() const {
 // ---- one life of a store -------------------------------------------------------------------------------------------
 
 struct MemoryStore::Life {
+  struct Waiter {
+    Executor* executor;
+    std::move_only_function<void(Status)> done;
+
+    void Complete(Status status) {
+      executor->Post([done = std::move(done), status = std::move(status)]() mutable { done(status); });
+    }
+  };
+
   Life(MemoryDisk::State& disk, Executor& executor) : disk(disk), executor(executor) {}
 
   // The lock outlives this function in what it returns, which the analysis takes for a leak.
@@ -188,7 +188,7 @@ void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t positi
       });
     }
   }
-  for (Waiter& waiter : waiters) Complete(std::move(waiter), status);
+  for (Waiter& waiter : waiters) waiter.Complete(status);
   flushing = false;
   if (!waiting.empty() || wants_disk) BeginFlush();
 }
@@ -323,7 +323,7 @@ Status MemoryStore::PutReplicaState(TabletId tablet, const ReplicaState& state) 
 
 void MemoryStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   const auto lock = life_->Lock();
-  if (!life_->dead.ok()) return Complete({&executor, std::move(done)}, life_->dead);
+  if (!life_->dead.ok()) return Life::Waiter{&executor, std::move(done)}.Complete(life_->dead);
   life_->waiting.push_back({&executor, std::move(done)});
   life_->wants_disk |= mode == FlushMode::kSync;
   if (!life_->flushing) life_->BeginFlush();
