@@ -215,7 +215,7 @@ class Schedule {
       case 11:
         for (const ServerName& server : group_.servers()) group_.at(server).HoldFlush(false);
         break;
-      case 16: group_.at(Victim()).FailAppend(Error(Code::kOverloaded, "disk full")); break;
+      case 16: group_.at(Victim()).store().failures.append = Error(Code::kOverloaded, "disk full"); break;
       case 17: LetStore(); break;
     }
   }
