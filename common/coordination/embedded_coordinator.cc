@@ -33,8 +33,10 @@ int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
 }
 WT_EVENT_HANDLER event_handler = {OnError, OnMessage, nullptr, nullptr};
 
+}  // namespace
+
 // The database: one WiredTiger session, used by one thread at a time.
-class Database {
+class EmbeddedCoordination::Database {
  public:
   ~Database() { Close(); }
   void Close() {
@@ -64,7 +66,7 @@ class Database {
   WT_CURSOR* meta_ = nullptr;
 };
 
-Status Database::Open(const std::string& directory) {
+Status EmbeddedCoordination::Database::Open(const std::string& directory) {
   directory_ = directory;
   std::error_code made;
   std::filesystem::create_directories(directory, made);
@@ -81,7 +83,7 @@ Status Database::Open(const std::string& directory) {
   return OpenTables();
 }
 
-Status Database::OpenTables() {
+Status EmbeddedCoordination::Database::OpenTables() {
   int error = session_->create(session_, "table:meta", "key_format=S,value_format=S");
   if (error == 0) error = session_->open_cursor(session_, "table:meta", nullptr, nullptr, &meta_);
   if (error != 0) return Failed("opening table meta", error);
@@ -97,7 +99,7 @@ Status Database::OpenTables() {
   return error == 0 ? Status::Ok() : Failed("opening table nodes", error);
 }
 
-Result<std::string> Database::Meta(const char* key) {
+Result<std::string> EmbeddedCoordination::Database::Meta(const char* key) {
   meta_->set_key(meta_, key);
   const char* value = "";
   int error = meta_->search(meta_);
@@ -108,7 +110,7 @@ Result<std::string> Database::Meta(const char* key) {
   return copy;
 }
 
-Status Database::PutMeta(const char* key, const std::string& value) {
+Status EmbeddedCoordination::Database::PutMeta(const char* key, const std::string& value) {
   meta_->set_key(meta_, key);
   meta_->set_value(meta_, value.c_str());
   const int error = meta_->insert(meta_);
@@ -116,7 +118,7 @@ Status Database::PutMeta(const char* key, const std::string& value) {
   return error == 0 ? Status::Ok() : Failed("writing meta", error);
 }
 
-Result<int64_t> Database::NextSession() {
+Result<int64_t> EmbeddedCoordination::Database::NextSession() {
   EBLA_ASSIGN(const std::string text, Meta("sessions"));
   int64_t sessions = 0;
   std::from_chars(text.data(), text.data() + text.size(), sessions);
@@ -124,7 +126,7 @@ Result<int64_t> Database::NextSession() {
   return sessions + 1;
 }
 
-Result<ZnodeTree::Snapshot> Database::Load() {
+Result<ZnodeTree::Snapshot> EmbeddedCoordination::Database::Load() {
   ZnodeTree::Snapshot nodes;
   int error = 0;
   while ((error = nodes_->next(nodes_)) == 0) {
@@ -144,7 +146,7 @@ Result<ZnodeTree::Snapshot> Database::Load() {
   return nodes;
 }
 
-int Database::Write(const std::string& path, const ZnodeTree& tree) {
+int EmbeddedCoordination::Database::Write(const std::string& path, const ZnodeTree& tree) {
   const auto found = tree.nodes().find(path);
   nodes_->set_key(nodes_, path.c_str());
   if (found == tree.nodes().end() || found->second.session != 0) {
@@ -159,7 +161,7 @@ int Database::Write(const std::string& path, const ZnodeTree& tree) {
   return nodes_->insert(nodes_);
 }
 
-Status Database::Store(const ZnodeTree& tree, const ZnodeTree::Change& change) {
+Status EmbeddedCoordination::Database::Store(const ZnodeTree& tree, const ZnodeTree::Change& change) {
   if (change.before.empty()) return Status::Ok();  // checks alone
   int error = session_->begin_transaction(session_, "sync=true");
   if (error != 0) return Failed("beginning a transaction", error, Code::kUnavailable);
@@ -175,8 +177,6 @@ Status Database::Store(const ZnodeTree& tree, const ZnodeTree::Change& change) {
   error = session_->commit_transaction(session_, nullptr);
   return error == 0 ? Status::Ok() : Failed("committing", error, Code::kUnknownOutcome);
 }
-
-}  // namespace
 
 // The tree and its database, shared by the clients. One lock, held across a Multi's fsync: that is what puts Multis in
 // order, and none but this process's hosts wait for it.

@@ -28,6 +28,7 @@ class EmbeddedCoordination {
   std::unique_ptr<Coordinator> NewClient(Executor& executor);
 
  private:
+  class Database;
   class Service;
   class Client;
   explicit EmbeddedCoordination(std::shared_ptr<Service> service);

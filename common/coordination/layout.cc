@@ -1,7 +1,6 @@
 #include "common/coordination/layout.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include "common/base/key_range.h"
@@ -35,16 +34,6 @@ std::string TabletPath(TabletId tablet) {
   char digits[24];
   std::snprintf(digits, sizeof digits, "%016llx", static_cast<unsigned long long>(tablet.value));
   return Child(TabletShardPath(static_cast<int>(tablet.value % kTabletShards)), digits);
-}
-
-Result<TabletId> ParseTabletName(std::string_view name) {
-  TabletId tablet;
-  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), tablet.value, 16);
-  if (name.size() != 16 || error != std::errc() || end != name.data() + name.size()) {
-    return Error(Code::kInvalidArgument,
-                 "\"" + std::string(name) + "\" is not a tablet's node: 16 hex digits expected");
-  }
-  return tablet;
 }
 
 Status CheckName(std::string_view name, std::string_view what) {

@@ -41,8 +41,6 @@ std::string LivePath(std::string_view name);
 std::string TablePath(std::string_view name);
 std::string TabletShardPath(int shard);  // 0 to 255: "/tablets/0a"
 std::string TabletPath(TabletId tablet);
-// The id that a child of a shard's node names; INVALID_ARGUMENT for anything but 16 hex digits.
-Result<TabletId> ParseTabletName(std::string_view name);
 
 // INVALID_ARGUMENT unless `name` can name a table, a server or a master: 1 to 128 of A-Z a-z 0-9 _ - . and neither "."
 // nor "..". `what` begins the message: "table name".

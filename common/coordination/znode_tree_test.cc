@@ -76,10 +76,6 @@ TEST(ZnodeTree, ChildrenAreTheDirectOnesWhateverTheirNames) {
 TEST(Layout, PathsNameTheirShard) {
   EXPECT_EQ(layout::TabletPath(TabletId{0x1234}), "/tablets/34/0000000000001234");
   EXPECT_EQ(layout::TabletShardPath(10), "/tablets/0a");
-  EXPECT_EQ(layout::ParseTabletName("0000000000001234")->value, 0x1234u);
-  for (const char* bad : {"", "1234", "000000000000123g", "00000000000012345", "+000000000001234"}) {
-    EXPECT_FALSE(layout::ParseTabletName(bad).has_value()) << bad;
-  }
   EXPECT_TRUE(layout::CheckName("ts-3.local_x", "server name").ok());
   for (const std::string& bad : {std::string(), std::string("a/b"), std::string("."), std::string(".."),
                                  std::string("a b"), std::string(129, 'a')}) {

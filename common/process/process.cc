@@ -165,7 +165,8 @@ int WaitForTermination() {
 }
 
 void Complain(const Status& why) {
-  LOG(ERROR) << why;
+  FLAGS_stderrthreshold = google::GLOG_FATAL;  // a person at a terminal reads it once
+  if (!FLAGS_logtostderr) LOG(ERROR) << why;
   std::cerr << program << ": " << why.message() << "\n";
 }
 

@@ -34,7 +34,9 @@ class MasterMergeTest : public ::testing::Test {
   }
   void TearDown() override {
     Plant(PlantedBug::none);
-    if (!planted_) EXPECT_THAT(cluster_->ledger().violations(), IsEmpty());
+    if (!planted_) {
+      EXPECT_THAT(cluster_->ledger().violations(), IsEmpty());
+    }
   }
   // What follows is to be caught.
   void PlantHere(PlantedBug bug) {

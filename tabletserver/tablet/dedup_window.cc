@@ -42,13 +42,6 @@ DedupWindow::DedupWindow(DedupLimits limits, std::vector<DedupRow> rows, TabletT
   for (const DedupRow& row : rows) Put(row);
 }
 
-void DedupWindow::MergeFrom(const std::vector<DedupRow>& rows, TabletTime floor) {
-  CHECK(pending_order_.empty()) << "dedup windows are merged once both logs are applied";
-  std::vector<DedupRow> all = Rows();
-  all.insert(all.end(), rows.begin(), rows.end());
-  *this = DedupWindow(limits_, std::move(all), std::max(floor_, floor));
-}
-
 std::vector<DedupRow> DedupWindow::Rows() const {
   std::vector<DedupRow> rows;
   for (const auto& [id, client] : clients_) {

@@ -74,7 +74,6 @@ class DedupWindow {
 
   // What a split's child inherits, and what a merge combines (both logs wholly applied).
   std::vector<DedupRow> Rows() const;
-  void MergeFrom(const std::vector<DedupRow>& rows, TabletTime floor);
 
  private:
   struct Client {

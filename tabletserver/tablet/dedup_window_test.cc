@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <iterator>
 #include <set>
 
 #include "tabletserver/testing/pick.h"
@@ -77,12 +79,14 @@ TEST(DedupWindow, MergesTwo) {
   DedupWindow right({});
   right.Apply(WriteEntry(9, 7, 2, 2, 120));
   right.Apply(WriteEntry(10, 8, 1, 1, 110));
-  left.MergeFrom(right.Rows(), TabletTime{30});
-  EXPECT_EQ(left.clients(), 2u);
-  EXPECT_EQ(left.floor(), TabletTime{30});
-  EXPECT_TRUE(std::holds_alternative<DedupWindow::Seen>(left.Ask(Identity(7, 2, 2, 100), TabletTime{120})));
-  EXPECT_TRUE(std::holds_alternative<DedupWindow::Seen>(left.Ask(Identity(8, 1, 1, 100), TabletTime{120})));
-  EXPECT_EQ(RefusalOf(left.Ask(Identity(9, 1, 1, 30), TabletTime{120})), Code::kUnknownOutcome);
+  std::vector<DedupRow> rows = left.Rows();
+  std::ranges::copy(right.Rows(), std::back_inserter(rows));
+  const DedupWindow merged({}, std::move(rows), TabletTime{30});
+  EXPECT_EQ(merged.clients(), 2u);
+  EXPECT_EQ(merged.floor(), TabletTime{30});
+  EXPECT_TRUE(std::holds_alternative<DedupWindow::Seen>(merged.Ask(Identity(7, 2, 2, 100), TabletTime{120})));
+  EXPECT_TRUE(std::holds_alternative<DedupWindow::Seen>(merged.Ask(Identity(8, 1, 1, 100), TabletTime{120})));
+  EXPECT_EQ(RefusalOf(merged.Ask(Identity(9, 1, 1, 30), TabletTime{120})), Code::kUnknownOutcome);
 }
 
 TEST(DedupWindow, AFloorFreesAppliedRowsForAppliedRowsAlone) {

@@ -68,8 +68,6 @@ class GroupFixture : public ::testing::Test {
   };
   // Each member with a role is told; true when the primary obeys.
   bool Configure(int64_t epoch, const Roles& roles, bool fenced = false);
-  // As the catalog knows it by now: what the master answers look-ups with.
-  void Catalogue(const std::string& primary) { catalogued_ = primary; }
   // OK from all of them.
   bool Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet = kTablet);
   // Fences them, and names whose complete log is the longest, as a master does; empty: nobody's. Who does not know the
