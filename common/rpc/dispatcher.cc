@@ -8,7 +8,6 @@
 #include "common/rpc/services.h"
 
 namespace ebla::rpc {
-namespace {
 
 using codec::thrift::TApplicationException;
 
@@ -72,8 +71,6 @@ class PendingCallRef {
  private:
   PendingCall* call_;
 };
-
-}  // namespace
 
 Dispatcher::Dispatcher() = default;
 Dispatcher::~Dispatcher() = default;

@@ -6,6 +6,8 @@
 
 #include <cstring>
 
+#include "common/base/system_error.h"
+
 namespace ebla::rpc {
 
 std::optional<SocketAddress> SocketAddress::FromNumeric(const Endpoint& endpoint) {
@@ -69,7 +71,7 @@ Result<Endpoint> LocalAddress(int fd) {
   SocketAddress address;
   address.size = sizeof(address.storage);
   if (getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) {
-    return Error(Code::kUnavailable, std::string("getsockname: ") + std::strerror(errno));
+    return SystemError(Code::kUnavailable, "getsockname");
   }
   return address.ToEndpoint();
 }

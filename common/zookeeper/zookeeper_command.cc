@@ -8,10 +8,11 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <string_view>
+
+#include "common/base/system_error.h"
 
 namespace ebla::zookeeper {
 namespace {
@@ -93,7 +94,7 @@ Status WriteConfig(const ServerOptions& options, const std::string& file) {
         << "autopurge.snapRetainCount=3\n"
         << "autopurge.purgeInterval=1\n";
     out.close();
-    if (!out) return Error(Code::kInternal, "cannot write " + fresh + ": " + std::strerror(errno));
+    if (!out) return SystemError(Code::kInternal, "cannot write " + fresh);
   }
   std::error_code error;
   std::filesystem::rename(fresh, file, error);
@@ -139,7 +140,7 @@ Result<uint16_t> PickPort() {
     if (socket.fd() >= 0 && ::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
       return port;
   }
-  return Error(Code::kUnavailable, std::string("no free port on 127.0.0.1: ") + std::strerror(errno));
+  return SystemError(Code::kUnavailable, "no free port on 127.0.0.1");
 }
 
 bool Answers(uint16_t port, const std::string& host, int timeout_ms) {

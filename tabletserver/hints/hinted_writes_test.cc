@@ -7,7 +7,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
 using idl::WriteLevel;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -26,7 +25,7 @@ class HintedWritesTest : public GroupFixture {
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));
-    ASSERT_EQ(Put("ts-1", "k", "first", WriteLevel::MAJORITY).header.code, Code::OK);
+    ASSERT_EQ(Put("ts-1", "k", "first", WriteLevel::MAJORITY).header.code, idl::Code::OK);
     ASSERT_TRUE(AllEqual());
   }
   bool Serves(const std::string& name) {
@@ -56,8 +55,8 @@ class HintedWritesTest : public GroupFixture {
   }
   std::string Value(const std::string& server, const std::string& key) {
     const auto reply = Get(server, key, idl::ReadLevel::EVENTUAL);
-    return reply.header.code == Code::OK ? reply.record.value
-                                         : CodeName(static_cast<ebla::Code>(reply.header.code)).data();
+    return reply.header.code == idl::Code::OK ? reply.record.value
+                                              : CodeName(static_cast<ebla::Code>(reply.header.code)).data();
   }
   idl::ListKeptReply Unresolved(const std::string& server) {
     idl::ListKeptRequest request;
@@ -78,7 +77,7 @@ class HintedWritesTest : public GroupFixture {
     ASSERT_TRUE(at("ts-3").store->PutUnresolved(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
     Crash("ts-3", MemoryDisk::CrashKind::kProcess);
     Start("ts-3");
-    for (const std::string& key : keys) ASSERT_EQ(Put("ts-3", key, "after").header.code, Code::OK);
+    for (const std::string& key : keys) ASSERT_EQ(Put("ts-3", key, "after").header.code, idl::Code::OK);
     Heal();
     ASSERT_TRUE(Delivered());
     ASSERT_TRUE(AllEqual());
@@ -95,13 +94,13 @@ class HintedWritesTest : public GroupFixture {
     ASSERT_TRUE(Until([&] {
       const auto reply = Await<idl::DropTableReply>(
           [&](auto cob) { at(server).server->control_service()->dropTableData(std::move(cob), request); });
-      return reply.status.code == Code::OK;
+      return reply.status.code == idl::Code::OK;
     }));
   }
   // ts-1 acknowledges a PRIMARY write that nobody else hears of, while ts-2 is made primary.
   void RollBack(const std::string& key, const std::string& value) {
     CutOff("ts-1");
-    ASSERT_EQ(Put("ts-1", key, value, WriteLevel::PRIMARY).header.code, Code::OK);
+    ASSERT_EQ(Put("ts-1", key, value, WriteLevel::PRIMARY).header.code, idl::Code::OK);
     ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
     ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
     ASSERT_TRUE(Serves("ts-2"));
@@ -114,10 +113,10 @@ TEST_F(HintedWritesTest, EveryReplicasServerTakesThemAndDeliversThem) {
   for (const char* server : {"ts-1", "ts-2", "ts-3"}) {
     const std::string name(server);
     const auto reply = Put(name, "from-" + name, name);
-    EXPECT_EQ(reply.header.code, Code::OK) << reply.header.message;
+    EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     EXPECT_FALSE(reply.__isset.version) << "it has none yet";
   }
-  ASSERT_EQ(Delete("ts-2", "k").header.code, Code::OK);
+  ASSERT_EQ(Delete("ts-2", "k").header.code, idl::Code::OK);
   ASSERT_TRUE(Delivered());
   ASSERT_TRUE(AllEqual());
   for (const char* server : {"ts-1", "ts-2", "ts-3"}) EXPECT_EQ(Value("ts-3", "from-" + std::string(server)), server);
@@ -126,14 +125,14 @@ TEST_F(HintedWritesTest, EveryReplicasServerTakesThemAndDeliversThem) {
 
 TEST_F(HintedWritesTest, OnEverySideOfAPartitionTheLaterOneWinsWhenItHeals) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "early", "cut off").header.code, Code::OK);
-  ASSERT_EQ(Put("ts-1", "late", "primary").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "early", "cut off").header.code, idl::Code::OK);
+  ASSERT_EQ(Put("ts-1", "late", "primary").header.code, idl::Code::OK);
   scheduler_.RunFor(50ms);
-  ASSERT_EQ(Put("ts-1", "early", "primary", WriteLevel::MAJORITY).header.code, Code::OK);
-  ASSERT_EQ(Put("ts-3", "late", "cut off").header.code, Code::OK);
-  ASSERT_EQ(Put("ts-3", "gone", "cut off").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-1", "early", "primary", WriteLevel::MAJORITY).header.code, idl::Code::OK);
+  ASSERT_EQ(Put("ts-3", "late", "cut off").header.code, idl::Code::OK);
+  ASSERT_EQ(Put("ts-3", "gone", "cut off").header.code, idl::Code::OK);
   scheduler_.RunFor(50ms);
-  ASSERT_EQ(Delete("ts-2", "gone").header.code, Code::OK);
+  ASSERT_EQ(Delete("ts-2", "gone").header.code, idl::Code::OK);
   scheduler_.RunFor(10s);
   EXPECT_EQ(Pending("ts-3"), 3);
   EXPECT_EQ(Value("ts-1", "late"), "primary");
@@ -148,11 +147,11 @@ TEST_F(HintedWritesTest, OnEverySideOfAPartitionTheLaterOneWinsWhenItHeals) {
 TEST_F(HintedWritesTest, WithNobodyElseReachableAWriteOutlivesCrashesUntilItIsDelivered) {
   CutOff("ts-1");
   CutOff("ts-2");
-  ASSERT_EQ(Put("ts-2", "k", "kept").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-2", "k", "kept").header.code, idl::Code::OK);
   Crash("ts-2");
   Start("ts-2");
   EXPECT_EQ(Pending("ts-2"), 1);
-  ASSERT_EQ(Put("ts-2", "j", "after the restart").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-2", "j", "after the restart").header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Delivered());
   ASSERT_TRUE(AllEqual());
@@ -173,7 +172,7 @@ TEST_F(AnyStampsTest, TimesThatAreForgottenAreSurpassedAllTheSame) {
 }
 
 TEST_F(HintedWritesTest, ACrashOfThePrimaryBetweenAnswerAndDeliveryLosesNothing) {
-  for (int i = 0; i < 20; ++i) ASSERT_EQ(Put("ts-2", "k" + std::to_string(i), "v").header.code, Code::OK);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(Put("ts-2", "k" + std::to_string(i), "v").header.code, idl::Code::OK);
   Crash("ts-1");
   ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
   ASSERT_TRUE(Configure(2, {"ts-3", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
@@ -183,7 +182,7 @@ TEST_F(HintedWritesTest, ACrashOfThePrimaryBetweenAnswerAndDeliveryLosesNothing)
 
 TEST_F(HintedWritesTest, AServerWithoutTheReplicaAsksTheMasterWhoLeads) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, idl::Code::OK);
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2"}, {}}));
   Drop("ts-3", 2);
   ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
@@ -196,7 +195,7 @@ TEST_F(HintedWritesTest, AServerWithoutTheReplicaAsksTheMasterWhoLeads) {
 
 TEST_F(HintedWritesTest, AMasterThatKnowsNoSuchTableForgetsNothing) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, idl::Code::OK);
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2"}, {}}));
   Drop("ts-3", 2);
   ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
@@ -211,7 +210,7 @@ TEST_F(HintedWritesTest, AMasterThatKnowsNoSuchTableForgetsNothing) {
 
 TEST_F(HintedWritesTest, WhatBelongsToADroppedTableGoesWithItsData) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, idl::Code::OK);
   Drop("ts-3", 2);
   table_dropped_ = true;
   ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
@@ -232,7 +231,7 @@ TEST_F(HintedWritesTest, WhatBelongsToADroppedTableGoesWithItsData) {
 TEST_F(HintedWritesTest, RefusesWhatTheLevelCannotDo) {
   const auto refused = [&](std::vector<idl::Write> writes) {
     const auto reply = WriteAs("ts-2", 5, ++writes_, std::move(writes), WriteLevel::ANY);
-    EXPECT_EQ(reply.header.code, Code::INVALID_ARGUMENT);
+    EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
     return reply.header.message;
   };
   EXPECT_THAT(refused({IncrementOf("n")}), HasSubstr("puts and deletes without conditions"));
@@ -250,7 +249,7 @@ TEST_F(HintedWritesTest, RefusesWhatTheLevelCannotDo) {
 TEST_F(HintedWritesTest, AFullDiskRefusesThem) {
   at("ts-2").disk.SetFull(true);
   const auto reply = Put("ts-2", "k", "v");
-  EXPECT_EQ(reply.header.code, Code::OVERLOADED) << reply.header.message;
+  EXPECT_EQ(reply.header.code, idl::Code::OVERLOADED) << reply.header.message;
   EXPECT_TRUE(reply.header.__isset.retryAfterMs);
   at("ts-2").disk.SetFull(false);
 }
@@ -262,11 +261,11 @@ class HintedWritesCapTest : public HintedWritesTest {
 
 TEST_F(HintedWritesCapTest, WhatWaitsIsBounded) {
   CutOff("ts-3");
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(Put("ts-3", "k" + std::to_string(i), "v").header.code, Code::OK);
-  EXPECT_EQ(Put("ts-3", "k5", "v").header.code, Code::OVERLOADED);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Put("ts-3", "k" + std::to_string(i), "v").header.code, idl::Code::OK);
+  EXPECT_EQ(Put("ts-3", "k5", "v").header.code, idl::Code::OVERLOADED);
   Heal();
   ASSERT_TRUE(Delivered());
-  EXPECT_EQ(Put("ts-3", "k5", "v").header.code, Code::OK);
+  EXPECT_EQ(Put("ts-3", "k5", "v").header.code, idl::Code::OK);
 }
 
 class AnyByDefaultTest : public HintedWritesTest {
@@ -276,7 +275,7 @@ class AnyByDefaultTest : public HintedWritesTest {
 
 TEST_F(AnyByDefaultTest, TheTablesDefaultMayBeAny) {
   CutOff("ts-3");
-  EXPECT_EQ(Put("ts-3", "k", "v", WriteLevel::DEFAULT).header.code, Code::OK);
+  EXPECT_EQ(Put("ts-3", "k", "v", WriteLevel::DEFAULT).header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Delivered());
   EXPECT_EQ(Value("ts-1", "k"), "v");
@@ -286,10 +285,10 @@ TEST_F(AnyByDefaultTest, TheTablesDefaultMayBeAny) {
 
 TEST_F(HintedWritesTest, ADeleteIsRememberedUntilNothingOlderCanCome) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "k", "older").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "k", "older").header.code, idl::Code::OK);
   scheduler_.RunFor(50ms);
-  ASSERT_EQ(Delete("ts-1", "k", WriteLevel::MAJORITY).header.code, Code::OK);
-  EXPECT_EQ(Get("ts-1", "k", idl::ReadLevel::STRONG).header.code, Code::NOT_FOUND);
+  ASSERT_EQ(Delete("ts-1", "k", WriteLevel::MAJORITY).header.code, idl::Code::OK);
+  EXPECT_EQ(Get("ts-1", "k", idl::ReadLevel::STRONG).header.code, idl::Code::NOT_FOUND);
   idl::ScanRequest scan;
   scan.header.tableId = kTable;
   const auto page =
@@ -300,7 +299,7 @@ TEST_F(HintedWritesTest, ADeleteIsRememberedUntilNothingOlderCanCome) {
   ASSERT_TRUE(Delivered());
   ASSERT_TRUE(AllEqual());
   EXPECT_EQ(Records("ts-2"), "k! ");
-  ASSERT_EQ(Put("ts-1", "other", "v", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(Put("ts-1", "other", "v", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   scheduler_.RunFor(kTombstoneRetention + 10s);
   ASSERT_TRUE(AllEqual());
   EXPECT_THAT(Records("ts-2"), Not(HasSubstr("k!")));
@@ -309,9 +308,10 @@ TEST_F(HintedWritesTest, ADeleteIsRememberedUntilNothingOlderCanCome) {
 
 TEST_F(HintedWritesTest, WhatExpiredDoesNotLetAnOlderWriteBack) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "short", "older").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "short", "older").header.code, idl::Code::OK);
   scheduler_.RunFor(50ms);
-  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {PutOf("short", "newer", 1000)}, WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {PutOf("short", "newer", 1000)}, WriteLevel::MAJORITY).header.code,
+            idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Records("ts-1").find("short!") != std::string::npos; })) << Records("ts-1");
   Heal();
   ASSERT_TRUE(Delivered());
@@ -320,9 +320,9 @@ TEST_F(HintedWritesTest, WhatExpiredDoesNotLetAnOlderWriteBack) {
 
 TEST_F(HintedWritesTest, AWriteOlderThanDeletesAreRememberedStaysAsAConflictRecord) {
   CutOff("ts-3");
-  ASSERT_EQ(Put("ts-3", "k", "old").header.code, Code::OK);
+  ASSERT_EQ(Put("ts-3", "k", "old").header.code, idl::Code::OK);
   scheduler_.RunFor(50ms);
-  ASSERT_EQ(Delete("ts-1", "k", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(Delete("ts-1", "k", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   scheduler_.RunFor(kTombstoneRetention + 10s);
   ASSERT_EQ(Records("ts-1"), "");
   Heal();
@@ -341,7 +341,7 @@ TEST_F(HintedWritesTest, AWriteOlderThanDeletesAreRememberedStaysAsAConflictReco
 
 TEST_F(HintedWritesTest, RolledBackPrimaryWritesAreDeliveredAndWinOrLoseByTheirTime) {
   RollBack("lonely", "undone");
-  ASSERT_EQ(Put("ts-2", "k", "by the new primary", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(Put("ts-2", "k", "by the new primary", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Until([&] { return RolledBack("ts-1").empty() && Value("ts-2", "lonely") == "undone"; }))
       << RolledBack("ts-1");
@@ -350,14 +350,14 @@ TEST_F(HintedWritesTest, RolledBackPrimaryWritesAreDeliveredAndWinOrLoseByTheirT
 
 // What was decided by a state that is gone means nothing beside another one.
 TEST_F(HintedWritesTest, RolledBackIncrementsAndConditionalWritesStayAsConflictRecords) {
-  ASSERT_EQ(Put("ts-1", "n", "5", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(Put("ts-1", "n", "5", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   ASSERT_TRUE(AllEqual());
   CutOff("ts-1");
   idl::Write conditional = PutOf("c", "undone");
   conditional.condition.kind = idl::ConditionKind::ABSENT;
   conditional.__isset.condition = true;
-  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {conditional}, WriteLevel::PRIMARY).header.code, Code::OK);
-  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {IncrementOf("n")}, WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {conditional}, WriteLevel::PRIMARY).header.code, idl::Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {IncrementOf("n")}, WriteLevel::PRIMARY).header.code, idl::Code::OK);
   RollBack("plain", "undone");
   Heal();
   ASSERT_TRUE(Until([&] { return Value("ts-2", "plain") == "undone"; }));
@@ -371,7 +371,7 @@ TEST_F(HintedWritesTest, RolledBackIncrementsAndConditionalWritesStayAsConflictR
 
 TEST_F(HintedWritesTest, ARolledBackWriteLosesAgainstALaterOne) {
   RollBack("lonely", "undone");
-  ASSERT_EQ(Put("ts-2", "lonely", "later", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(Put("ts-2", "lonely", "later", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && View("ts-1")->epoch == Epoch{2}; }));
   ASSERT_TRUE(Until([&] { return RolledBack("ts-1").empty(); }));
@@ -414,15 +414,15 @@ TEST_F(ConflictTest, ARolledBackWriteStaysUntilItIsForgotten) {
   EXPECT_EQ(write.effects[0].value, "undone");
   EXPECT_TRUE(Unresolved("ts-2").writes.empty());
   EXPECT_EQ(at("ts-1").server->hint_delivery().figures().conflicts, 1);
-  EXPECT_EQ(Forget("ts-2", write).header.code, Code::NOT_FOUND);
-  EXPECT_EQ(Forget("ts-1", write).header.code, Code::OK);
-  EXPECT_EQ(Forget("ts-1", write).header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Forget("ts-2", write).header.code, idl::Code::NOT_FOUND);
+  EXPECT_EQ(Forget("ts-1", write).header.code, idl::Code::OK);
+  EXPECT_EQ(Forget("ts-1", write).header.code, idl::Code::NOT_FOUND);
   EXPECT_TRUE(Unresolved("ts-1").writes.empty());
 }
 
 TEST_F(ConflictTest, OneWhoseRetryWasExecutedIsMarked) {
   RollBack("lonely", "undone");
-  ASSERT_EQ(WriteAs("ts-2", 5, writes_, {PutOf("lonely", "undone")}, WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-2", 5, writes_, {PutOf("lonely", "undone")}, WriteLevel::MAJORITY).header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && RolledBack("ts-1") != ""; }));
   const auto unresolved = Unresolved("ts-1");
@@ -471,11 +471,11 @@ TEST_F(ConflictTest, AreListedInPages) {
   EXPECT_EQ(Await<idl::ListKeptReply>([&](auto cob) {
               at("ts-1").server->tablet_service()->listKept(std::move(cob), request);
             }).header.code,
-            Code::INVALID_ARGUMENT);
+            idl::Code::INVALID_ARGUMENT);
 }
 
 TEST_F(ConflictTest, AnotherTableTakesNoWritesThatCarryTheirTime) {
-  EXPECT_EQ(Put("ts-1", "k", "v").header.code, Code::INVALID_ARGUMENT) << "nor ANY";
+  EXPECT_EQ(Put("ts-1", "k", "v").header.code, idl::Code::INVALID_ARGUMENT) << "nor ANY";
   idl::WriteRequest request;
   request.header.tableId = kTable;
   request.level = WriteLevel::MAJORITY;
@@ -484,7 +484,7 @@ TEST_F(ConflictTest, AnotherTableTakesNoWritesThatCarryTheirTime) {
   request.writes[0].__set_writer("ts-9");
   const auto reply =
       Await<idl::WriteReply>([&](auto cob) { at("ts-1").server->tablet_service()->write(std::move(cob), request); });
-  EXPECT_EQ(reply.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_THAT(reply.header.message, HasSubstr("last_write_wins"));
 }
 
@@ -507,11 +507,11 @@ TEST_F(ConflictCapTest, WhileTheyExceedTheirCapPrimaryIsRefused) {
   ASSERT_TRUE(Configure(3, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-1"));
   const auto refused = Put("ts-1", "k", "v", WriteLevel::PRIMARY);
-  EXPECT_EQ(refused.header.code, Code::OVERLOADED) << refused.header.message;
+  EXPECT_EQ(refused.header.code, idl::Code::OVERLOADED) << refused.header.message;
   EXPECT_THAT(refused.header.message, HasSubstr("conflict records"));
-  EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::MAJORITY).header.code, Code::OK);
-  EXPECT_EQ(Forget("ts-1", Unresolved("ts-1").writes.at(0)).header.code, Code::OK);
-  EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::PRIMARY).header.code, Code::OK);
+  EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::MAJORITY).header.code, idl::Code::OK);
+  EXPECT_EQ(Forget("ts-1", Unresolved("ts-1").writes.at(0)).header.code, idl::Code::OK);
+  EXPECT_EQ(Put("ts-1", "k", "v", WriteLevel::PRIMARY).header.code, idl::Code::OK);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 
-constexpr TableId kTable{7}, kOther{8}, kNone{9};
+constexpr TableId kCompacted{7}, kOther{8}, kNone{9};
 
 class CompactorTest : public ::testing::Test {
  protected:
@@ -46,44 +46,44 @@ class CompactorTest : public ::testing::Test {
 };
 
 TEST_F(CompactorTest, GoesOnSliceAfterSliceUntilNothingIsGained) {
-  EXPECT_FALSE(compactor_.Latest(kTable));
-  ASSERT_TRUE(compactor_.Begin(kTable, 1h).ok());
-  ASSERT_TRUE(compactor_.Begin(kTable, 1h).ok()) << "it runs: nothing new is begun";
-  EXPECT_TRUE(compactor_.Latest(kTable)->running);
-  ASSERT_TRUE(Over(kTable));
-  const auto state = compactor_.Latest(kTable);
+  EXPECT_FALSE(compactor_.Latest(kCompacted));
+  ASSERT_TRUE(compactor_.Begin(kCompacted, 1h).ok());
+  ASSERT_TRUE(compactor_.Begin(kCompacted, 1h).ok()) << "it runs: nothing new is begun";
+  EXPECT_TRUE(compactor_.Latest(kCompacted)->running);
+  ASSERT_TRUE(Over(kCompacted));
+  const auto state = compactor_.Latest(kCompacted);
   EXPECT_TRUE(state->outcome.ok()) << state->outcome;
   EXPECT_EQ(state->bytes_before, int64_t{100} << 20);
   EXPECT_EQ(state->bytes_after, int64_t{97} << 20);
-  EXPECT_THAT(slices_, ElementsAre(kTable, kTable, kTable));
+  EXPECT_THAT(slices_, ElementsAre(kCompacted, kCompacted, kCompacted));
 }
 
 TEST_F(CompactorTest, EndsWithItsTime) {
   enough_ = 1'000;
-  ASSERT_TRUE(compactor_.Begin(kTable, 25s).ok());
-  ASSERT_TRUE(Over(kTable));
-  EXPECT_EQ(compactor_.Latest(kTable)->outcome.code(), Code::kDeadlineExceeded);
-  EXPECT_THAT(slices_, ElementsAre(kTable, kTable, kTable)) << "of 10, 10 and 5 seconds";
-  EXPECT_EQ(compactor_.Latest(kTable)->age, 25s);
+  ASSERT_TRUE(compactor_.Begin(kCompacted, 25s).ok());
+  ASSERT_TRUE(Over(kCompacted));
+  EXPECT_EQ(compactor_.Latest(kCompacted)->outcome.code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(slices_, ElementsAre(kCompacted, kCompacted, kCompacted)) << "of 10, 10 and 5 seconds";
+  EXPECT_EQ(compactor_.Latest(kCompacted)->age, 25s);
 }
 
 TEST_F(CompactorTest, TakesOneTableAfterAnother) {
   enough_ = 2;
-  ASSERT_TRUE(compactor_.Begin(kTable, 1h).ok());
+  ASSERT_TRUE(compactor_.Begin(kCompacted, 1h).ok());
   ASSERT_TRUE(compactor_.Begin(kOther, 15s).ok()) << "counted from its turn on";
   ASSERT_TRUE(Over(kOther));
-  EXPECT_THAT(slices_, ElementsAre(kTable, kTable, kOther));
+  EXPECT_THAT(slices_, ElementsAre(kCompacted, kCompacted, kOther));
   EXPECT_TRUE(compactor_.Latest(kOther)->outcome.ok()) << compactor_.Latest(kOther)->outcome;
 }
 
 TEST_F(CompactorTest, SaysWhatCannotBe) {
-  EXPECT_EQ(compactor_.Begin(kTable, 0s).code(), Code::kInvalidArgument);
-  EXPECT_EQ(compactor_.Begin(kTable, 25h).code(), Code::kInvalidArgument);
+  EXPECT_EQ(compactor_.Begin(kCompacted, 0s).code(), Code::kInvalidArgument);
+  EXPECT_EQ(compactor_.Begin(kCompacted, 25h).code(), Code::kInvalidArgument);
   EXPECT_EQ(compactor_.Begin(kNone, 1h).code(), Code::kNoSuchTable);
   failure_ = Status(Code::kComeAgain, "the table cannot be compacted at present");
-  ASSERT_TRUE(compactor_.Begin(kTable, 1h).ok());
-  ASSERT_TRUE(Over(kTable));
-  EXPECT_EQ(compactor_.Latest(kTable)->outcome, failure_);
+  ASSERT_TRUE(compactor_.Begin(kCompacted, 1h).ok());
+  ASSERT_TRUE(Over(kCompacted));
+  EXPECT_EQ(compactor_.Latest(kCompacted)->outcome, failure_);
   EXPECT_EQ(slices_.size(), 1u);
 }
 

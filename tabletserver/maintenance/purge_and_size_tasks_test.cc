@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr TableId kTable{7};
+constexpr TableId kPurged{7};
 
 class AskedStore : public MemoryStore {
  public:
@@ -29,12 +29,12 @@ class AskedStore : public MemoryStore {
 class PurgeAndSizeTasksTest : public ::testing::Test {
  protected:
   PurgeAndSizeTasksTest() {
-    EXPECT_TRUE(store_.EnsureTable(kTable, {}).ok());
+    EXPECT_TRUE(store_.EnsureTable(kPurged, {}).ok());
     purge_and_size_tasks_.Start();
   }
 
   std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range) {
-    auto handle = std::make_shared<TabletHandle>(TabletId{id}, kTable, 0);
+    auto handle = std::make_shared<TabletHandle>(TabletId{id}, kPurged, 0);
     EXPECT_TRUE(directory_.Add(handle, range).ok());
     Show(*handle, range);
     return handle;
@@ -47,7 +47,7 @@ class PurgeAndSizeTasksTest : public ::testing::Test {
   }
   void Apply(TabletHandle& handle, uint64_t lsn, const std::string& key, const std::string& value) {
     const Effect effect{.key = key, .value = value};
-    ApplyBatch batch{.tablet = handle.tablet, .table = kTable};
+    ApplyBatch batch{.tablet = handle.tablet, .table = kPurged};
     batch.records.push_back({&effect, {Epoch{1}, Lsn{lsn}}});
     batch.state.applied = {Epoch{1}, Lsn{lsn}};
     handle.RaiseAppliedBound(batch.state.applied);
@@ -90,7 +90,7 @@ TEST_F(PurgeAndSizeTasksTest, WhatWasCopiedIsEstimatedOnceItIsWhole) {
   EXPECT_EQ(AskedWithin(10s).size(), 1u);
   EXPECT_EQ(tablet->records, 0);
   const std::vector<std::pair<std::string, StoredRecord>> copied = {{"a", {.value = "1"}}, {"b", {.value = "2"}}};
-  ASSERT_TRUE(store_.ReplaceInterval(kTable, {"", ""}, copied).ok());
+  ASSERT_TRUE(store_.ReplaceInterval(kPurged, {"", ""}, copied).ok());
   EXPECT_EQ(AskedWithin(10s).size(), 1u) << "as long as the copy lasts";
   Show(*tablet, {"", ""}, false);
   EXPECT_EQ(AskedWithin(10s).size(), 1u) << "and once more";

@@ -9,8 +9,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ReadLimitsTest : public HostFixture {
  protected:
   template <class Request>
@@ -78,7 +76,7 @@ TEST_F(ReadLimitsTest, AClaimThatCannotComeTrueIsAnsweredAtOnce) {
   const MonotonicTime begun = world_.Now();
   for (const idl::Version& claim : {At(put.epoch, put.lsn + 1), At(int64_t{1} << 40, int64_t{1} << 60)}) {
     const idl::GetReply reply = Ask(GetInSession(claim, INT32_MAX));
-    EXPECT_EQ(reply.header.code, Code::COME_AGAIN) << reply.header.message;
+    EXPECT_EQ(reply.header.code, idl::Code::COME_AGAIN) << reply.header.message;
     EXPECT_GT(reply.header.retryAfterMs, 0);
   }
   EXPECT_LT(world_.Now() - begun, 10ms);
@@ -103,7 +101,7 @@ TEST_F(ReadLimitsTest, NoReadWaitsLongerThanTheServerAllows) {
   const Answer answer = Begin(GetInSession(LogAlone("k", "v"), INT32_MAX));
   ASSERT_FALSE(answer->has_value());
   ASSERT_TRUE(Until([&] { return answer->has_value(); }, kDeadlineMax + 1s));
-  EXPECT_EQ((*answer)->header.code, Code::DEADLINE_EXCEEDED);
+  EXPECT_EQ((*answer)->header.code, idl::Code::DEADLINE_EXCEEDED);
   EXPECT_GE(world_.Now() - begun, kDeadlineMax);
 }
 
@@ -115,7 +113,7 @@ TEST_F(ReadLimitsTest, TooManyThatWaitAreSentAway) {
   const Answer first = Begin(request), second = Begin(request), third = Begin(request);
   EXPECT_FALSE(first->has_value() || second->has_value());
   ASSERT_TRUE(third->has_value());
-  EXPECT_EQ((*third)->header.code, Code::OVERLOADED);
+  EXPECT_EQ((*third)->header.code, idl::Code::OVERLOADED);
   EXPECT_GT((*third)->header.retryAfterMs, 0);
   disk_.SetStalled(false);
   ASSERT_TRUE(Until([&] { return first->has_value() && second->has_value(); }));
@@ -125,7 +123,7 @@ TEST_F(ReadLimitsTest, TooManyThatWaitAreSentAway) {
   for (int i = 0; i < 3; ++i) {
     const Answer answer = Begin(brief);
     ASSERT_TRUE(Until([&] { return answer->has_value(); }));
-    EXPECT_EQ((*answer)->header.code, Code::DEADLINE_EXCEEDED);
+    EXPECT_EQ((*answer)->header.code, idl::Code::DEADLINE_EXCEEDED);
   }
 }
 
@@ -138,16 +136,16 @@ TEST_F(ReadLimitsTest, ATokenIsJudgedWithinTheTabletAlone) {
   many.keys = {"k"};
   const auto got =
       Await<idl::MultiGetReply>([&](auto cob) { server_->tablet_service()->multiGet(std::move(cob), many); });
-  ASSERT_EQ(got.header.code, Code::OK) << got.header.message;
+  ASSERT_EQ(got.header.code, idl::Code::OK) << got.header.message;
   EXPECT_EQ(got.results[0].record.value, "v");
   const auto scan = InSession<idl::ScanRequest>(At(1, 1000), "m", "");
   const auto page = Await<idl::ScanReply>([&](auto cob) { server_->tablet_service()->scan(std::move(cob), scan); });
-  EXPECT_EQ(page.header.code, Code::OK) << page.header.message;
+  EXPECT_EQ(page.header.code, idl::Code::OK) << page.header.message;
   // And where it does touch this one it counts.
   many.header.token.ranges[0].range.startKey = "l";
   const auto later =
       Await<idl::MultiGetReply>([&](auto cob) { server_->tablet_service()->multiGet(std::move(cob), many); });
-  EXPECT_EQ(later.header.code, Code::COME_AGAIN);
+  EXPECT_EQ(later.header.code, idl::Code::COME_AGAIN);
 }
 
 TEST_F(ReadLimitsTest, AReplyOfManyKeysEndsWhereItIsFull) {
@@ -158,15 +156,15 @@ TEST_F(ReadLimitsTest, AReplyOfManyKeysEndsWhereItIsFull) {
   request.header = Header();
   for (size_t i = 0; i < whole + 2; ++i) {
     request.keys.push_back("k" + std::to_string(i));
-    ASSERT_EQ(Put(request.keys.back(), std::string(1 << 20, 'v')).header.code, Code::OK);
+    ASSERT_EQ(Put(request.keys.back(), std::string(1 << 20, 'v')).header.code, idl::Code::OK);
   }
   Put("small", "v");
   request.keys.push_back("small");
   const auto reply =
       Await<idl::MultiGetReply>([&](auto cob) { server_->tablet_service()->multiGet(std::move(cob), request); });
-  ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   for (size_t i = 0; i < request.keys.size(); ++i) {
-    EXPECT_EQ(reply.results[i].code, i < whole ? Code::OK : Code::OVERLOADED) << i;
+    EXPECT_EQ(reply.results[i].code, i < whole ? idl::Code::OK : idl::Code::OVERLOADED) << i;
   }
 }
 
@@ -179,14 +177,14 @@ TEST_F(ReadLimitsTest, AQueueCountsWhatItsWritesCostInMemory) {
   request.header.__set_tabletTimeMs(learnt_ms_);
   request.clientId = request.sequence = request.firstIncomplete = 1;
   for (int i = 0; i < 1000; ++i) request.writes.push_back(DeleteOf("k" + std::to_string(i)));
-  std::vector<Code::type> codes;
+  std::vector<idl::Code::type> codes;
   const auto note = [&codes](const idl::WriteReply& reply) { codes.push_back(reply.header.code); };
   for (int i = 0; i < 3; ++i) {
     server_->tablet_service()->write(note, request);
     request.sequence = ++request.firstIncomplete;
   }
   ASSERT_TRUE(Until([&] { return codes.size() == 3; }));
-  EXPECT_EQ(codes, (std::vector<Code::type>{Code::OVERLOADED, Code::OVERLOADED, Code::OK}))
+  EXPECT_EQ(codes, (std::vector<idl::Code::type>{idl::Code::OVERLOADED, idl::Code::OVERLOADED, idl::Code::OK}))
       << "three batches of some KiB each, and far more of them in memory";
 }
 

@@ -8,7 +8,6 @@ namespace ebla::tabletserver {
 namespace {
 
 using ebla::testing::SimExecutor;
-using idl::Code;
 using idl::WriteLevel;
 using ::testing::HasSubstr;
 
@@ -20,7 +19,7 @@ class SessionLogTest : public GroupFixture {
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
-    for (const char* key : {"a", "b", "c", "e"}) ASSERT_EQ(Write("ts-1", {PutOf(key, "1")}).header.code, Code::OK);
+    for (const char* key : {"a", "b", "c", "e"}) ASSERT_EQ(Write("ts-1", {PutOf(key, "1")}).header.code, idl::Code::OK);
     ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); }));
     Cut("ts-1", "ts-2");
     Cut("ts-1", "ts-3");
@@ -29,8 +28,8 @@ class SessionLogTest : public GroupFixture {
   }
   std::optional<idl::Version> Primary(std::vector<idl::Write> writes) {
     const auto reply = WriteAs("ts-1", 5, ++writes_, std::move(writes), WriteLevel::PRIMARY);
-    EXPECT_EQ(reply.header.code, Code::OK) << reply.header.message;
-    own_.push_back(reply.header.code == Code::OK && reply.__isset.version ? reply.version : idl::Version());
+    EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    own_.push_back(reply.header.code == idl::Code::OK && reply.__isset.version ? reply.version : idl::Version());
     return own_.back();
   }
   // ts-1, without a role in it, does not hear of it.
@@ -65,7 +64,7 @@ class SessionLogTest : public GroupFixture {
     for (bool more = true; more;) {
       const auto page =
           Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), request); });
-      if (page.header.code != Code::OK) return page.header.message;
+      if (page.header.code != idl::Code::OK) return page.header.message;
       EXPECT_FALSE(page.header.__isset.applied) << "no applied position covers it";
       for (const auto& row : page.records) seen += row.key + row.record.value;
       more = !page.done;
@@ -82,16 +81,17 @@ class SessionLogTest : public GroupFixture {
 TEST_F(SessionLogTest, ASessionSeesItsOwnPrimaryWritesWhereNothingIsCommitted) {
   EXPECT_EQ(Get("d", last_).record.value, "2");
   EXPECT_EQ(Get("c", last_).record.value, "2");
-  EXPECT_EQ(Get("b", last_).header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Get("b", last_).header.code, idl::Code::NOT_FOUND);
   EXPECT_EQ(Get("a", last_).record.value, "1");
   EXPECT_FALSE(Get("d", last_).header.__isset.applied);
-  EXPECT_EQ(GroupFixture::Get("ts-1", "d", idl::ReadLevel::EVENTUAL).header.code, Code::NOT_FOUND) << "others do not";
+  EXPECT_EQ(GroupFixture::Get("ts-1", "d", idl::ReadLevel::EVENTUAL).header.code, idl::Code::NOT_FOUND)
+      << "others do not";
   EXPECT_EQ(GroupFixture::Get("ts-1", "c", idl::ReadLevel::EVENTUAL).record.value, "1");
 }
 
 TEST_F(SessionLogTest, NoFurtherThanItsToken) {
   EXPECT_EQ(Get("c", own_[1]).record.value, "2");
-  EXPECT_EQ(Get("d", own_[1]).header.code, Code::NOT_FOUND) << "written later";
+  EXPECT_EQ(Get("d", own_[1]).header.code, idl::Code::NOT_FOUND) << "written later";
 }
 
 TEST_F(SessionLogTest, MultiGetAndScansSeeThemInOrder) {
@@ -102,7 +102,7 @@ TEST_F(SessionLogTest, MultiGetAndScansSeeThemInOrder) {
   ASSERT_EQ(reply.results.size(), 4u) << reply.header.message;
   EXPECT_EQ(reply.results[0].record.value, "2");
   EXPECT_EQ(reply.results[1].record.value, "1");
-  EXPECT_EQ(reply.results[2].code, Code::NOT_FOUND);
+  EXPECT_EQ(reply.results[2].code, idl::Code::NOT_FOUND);
   EXPECT_EQ(reply.results[3].record.value, "2");
   for (const int32_t limit : {0, 1, 2, 3}) {
     EXPECT_EQ(Scan(last_, false, limit), "a1c2d2e1") << limit;
@@ -115,20 +115,20 @@ TEST_F(SessionLogTest, AfterTheFailoverItIsToldWhatIsLost) {
   ElectAnother();
   EXPECT_EQ(Get("d", last_).record.value, "2") << "still what it wrote, at the old primary";
   auto lost = Get("d", last_, "ts-2");
-  EXPECT_EQ(lost.header.code, Code::LOST_WRITE);
+  EXPECT_EQ(lost.header.code, idl::Code::LOST_WRITE);
   EXPECT_THAT(lost.header.message, HasSubstr("1." + std::to_string(last_.lsn)));
   EXPECT_EQ(lost.header.applied.epoch, 2) << "where to go on";
   Heal();
   ASSERT_TRUE(Configure(3, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2"); }));
-  EXPECT_EQ(Get("d", last_).header.code, Code::LOST_WRITE);
+  EXPECT_EQ(Get("d", last_).header.code, idl::Code::LOST_WRITE);
 }
 
 TEST_F(SessionLogTest, AnOldPrimaryDoesNotServeWhoHasSeenTheNewOnesWrites) {
   ElectAnother();
   const auto newer = Write("ts-2", {PutOf("a", "newer")});
   ASSERT_LE(newer.version.lsn, last_.lsn) << "a place that the old log has, too";
-  EXPECT_EQ(Get("a", newer.version).header.code, Code::COME_AGAIN);
+  EXPECT_EQ(Get("a", newer.version).header.code, idl::Code::COME_AGAIN);
   EXPECT_EQ(Get("a", newer.version, "ts-2").record.value, "newer");
 }
 
@@ -152,12 +152,12 @@ TEST_F(SessionLogTest, WhatIsAppliedBesideItsLookAtTheLogIsNamed) {
   scheduler_.RunFor(1ms);
   Heal();
   const idl::WriteReply other = Write("ts-1", {PutOf("j", "2")});
-  ASSERT_EQ(other.header.code, Code::OK);
+  ASSERT_EQ(other.header.code, idl::Code::OK);
   ASSERT_FALSE(reply->has_value());
   reader.Resume();
   ASSERT_TRUE(Until([&] { return reply->has_value(); }, 5s));
   const idl::ScanReply& scanned = **reply;
-  ASSERT_EQ(scanned.header.code, Code::OK) << scanned.header.message;
+  ASSERT_EQ(scanned.header.code, idl::Code::OK) << scanned.header.message;
   ASSERT_EQ(scanned.records.size(), 5u) << "a, c, d, e, j";
   ASSERT_TRUE(scanned.header.__isset.applied);
   EXPECT_GE(scanned.header.applied.lsn, other.version.lsn);

@@ -5,23 +5,23 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr TableId kTable{1};
+constexpr TableId kListed{1};
 
 class DirectoryTest : public ::testing::Test {
  protected:
-  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, TableId table = kTable) {
+  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, TableId table = kListed) {
     auto handle = std::make_shared<TabletHandle>(TabletId{id}, table, 0);
     EXPECT_TRUE(directory_.Add(handle, range).ok());
     return handle;
   }
-  uint64_t Find(std::string_view key, TableId table = kTable) const {
+  uint64_t Find(std::string_view key, TableId table = kListed) const {
     const auto snapshot = directory_.snapshot();
     const auto* handle = snapshot->Find(table, key);
     return handle == nullptr ? 0 : (*handle)->tablet.value;
   }
   uint64_t FindForScan(const KeyRange& range, bool reverse) const {
     const auto snapshot = directory_.snapshot();
-    const auto* handle = snapshot->FindForScan(kTable, range, reverse);
+    const auto* handle = snapshot->FindForScan(kListed, range, reverse);
     return handle == nullptr ? 0 : (*handle)->tablet.value;
   }
   TabletDirectory directory_;
@@ -52,7 +52,7 @@ TEST_F(DirectoryTest, FindsByKeyAndByWhereAScanBegins) {
 
 TEST_F(DirectoryTest, RefusesAnOverlapUntilTheOtherIsGone) {
   const auto first = Add(10, {"b", "f"});
-  auto second = std::make_shared<TabletHandle>(TabletId{11}, kTable, 0);
+  auto second = std::make_shared<TabletHandle>(TabletId{11}, kListed, 0);
   EXPECT_EQ(directory_.Add(second, {"e", "g"}).code(), Code::kComeAgain);
   EXPECT_TRUE(directory_.Add(second, {"f", "g"}).ok());
   EXPECT_EQ(directory_.ChangeRange(*second, {"e", "g"}).code(), Code::kComeAgain);
@@ -65,7 +65,7 @@ TEST_F(DirectoryTest, RefusesAnOverlapUntilTheOtherIsGone) {
 TEST_F(DirectoryTest, TwoAreReplacedByOneAtOnce) {
   const auto left = Add(10, {"b", "f"}), right = Add(11, {"f", "m"});
   Add(12, {"m", ""});
-  const auto merged = std::make_shared<TabletHandle>(TabletId{20}, kTable, 0);
+  const auto merged = std::make_shared<TabletHandle>(TabletId{20}, kListed, 0);
   EXPECT_EQ(directory_.Merge(*left, *merged, merged, {"b", "m"}).code(), Code::kNotFound);
   EXPECT_EQ(directory_.Merge(*left, *right, merged, {"b", "n"}).code(), Code::kComeAgain) << "over a third";
   EXPECT_EQ(Find("g"), 11u) << "a refused change changes nothing";
@@ -87,7 +87,7 @@ TEST_F(DirectoryTest, AReaderKeepsItsSnapshotAndSeesTheNextOne) {
 }
 
 TEST(TabletHandle, WhoHoldsAViewHoldsTheDataInPlace) {
-  TabletHandle handle(TabletId{1}, kTable, 0);
+  TabletHandle handle(TabletId{1}, kListed, 0);
   handle.Publish(std::make_shared<const TabletView>());
   auto old_view = handle.view();
   handle.Publish(std::make_shared<const TabletView>());

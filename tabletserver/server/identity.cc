@@ -7,7 +7,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -15,6 +14,7 @@
 
 #include "common/base/key_range.h"
 #include "common/base/mutex.h"
+#include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -22,7 +22,7 @@ namespace {
 constexpr std::string_view kHeading = "ebla tablet server data, format ";
 
 Error DiskError(const std::string& what, const std::string& path) {
-  return Error(Code::kInternal, what + " " + path + ": " + std::strerror(errno));
+  return SystemError(Code::kInternal, what + " " + path);
 }
 
 std::string NewUuid() {

@@ -17,8 +17,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface<uint64_t> {
  protected:
   static constexpr int kTablets = 3;
@@ -43,11 +41,11 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     ++epoch_;
     for (int i = 0; i < kTablets; ++i) {
       if (epoch_ > 1) {
-        ASSERT_EQ(Fence(100 + i, epoch_).results.at(0).status.code, Code::OK);
+        ASSERT_EQ(Fence(100 + i, epoch_).results.at(0).status.code, idl::Code::OK);
       }
       const auto reply =
           Configure({NewTablet(100 + i, std::string(1, Prefix(i)), std::string(1, Prefix(i + 1)), epoch_)});
-      ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results.at(0).status.message;
+      ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results.at(0).status.message;
     }
   }
 
@@ -138,7 +136,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
 
   void Learn(Client& client, const std::string& marker, const idl::WriteReply& reply) {
     if (reply.header.__isset.tabletTimeMs) learnt_ms_ = std::max(learnt_ms_, reply.header.tabletTimeMs);
-    if (reply.header.code == Code::OK) {
+    if (reply.header.code == idl::Code::OK) {
       const Version version{Epoch{static_cast<uint64_t>(reply.version.epoch)},
                             Lsn{static_cast<uint64_t>(reply.version.lsn)}};
       const auto [at, first] = acknowledged_.emplace(marker, version);
@@ -147,10 +145,10 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
       return;
     }
     client.last = reply.header.message;
-    const std::set<Code::type> passing{Code::NOT_PRIMARY, Code::COME_AGAIN, Code::OVERLOADED, Code::DEADLINE_EXCEEDED,
-                                       Code::UNKNOWN_OUTCOME};
+    const std::set<idl::Code::type> passing{idl::Code::NOT_PRIMARY, idl::Code::COME_AGAIN, idl::Code::OVERLOADED,
+                                            idl::Code::DEADLINE_EXCEEDED, idl::Code::UNKNOWN_OUTCOME};
     EXPECT_TRUE(passing.contains(reply.header.code)) << reply.header.message;
-    EXPECT_TRUE(reply.header.code != Code::UNKNOWN_OUTCOME || reply.header.__isset.retryAfterMs);
+    EXPECT_TRUE(reply.header.code != idl::Code::UNKNOWN_OUTCOME || reply.header.__isset.retryAfterMs);
   }
 
   void CheckTablet(int tablet) {
@@ -163,8 +161,8 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     // What is acknowledged before the scan begins it must show.
     const std::map<std::string, Version> expected = acknowledged_;
     const idl::ScanReply reply = Scan(request);
-    if (reply.header.code != Code::OK) {
-      EXPECT_EQ(reply.header.code, Code::COME_AGAIN) << reply.header.message;
+    if (reply.header.code != idl::Code::OK) {
+      EXPECT_EQ(reply.header.code, idl::Code::COME_AGAIN) << reply.header.message;
       return;
     }
     ASSERT_TRUE(reply.done);

@@ -15,7 +15,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
 using ::testing::HasSubstr;
 
 class TabletServerTest : public HostFixture {
@@ -40,7 +39,7 @@ TEST_F(TabletServerTest, RegistersAndReportsItsTablets) {
 
 TEST_F(TabletServerTest, PutThenGetAtEveryLevel) {
   const idl::WriteReply put = Put("user1", "hello");
-  ASSERT_EQ(put.header.code, Code::OK) << put.header.message;
+  ASSERT_EQ(put.header.code, idl::Code::OK) << put.header.message;
   EXPECT_EQ(put.version.epoch, 1);
   EXPECT_GT(put.version.lsn, 1);
   EXPECT_GE(put.header.applied.lsn, put.version.lsn);
@@ -48,7 +47,7 @@ TEST_F(TabletServerTest, PutThenGetAtEveryLevel) {
   for (const auto level : {idl::ReadLevel::DEFAULT, idl::ReadLevel::STRONG, idl::ReadLevel::SESSION,
                            idl::ReadLevel::BOUNDED, idl::ReadLevel::EVENTUAL}) {
     const idl::GetReply got = Get("user1", level);
-    ASSERT_EQ(got.header.code, Code::OK) << level << ": " << got.header.message;
+    ASSERT_EQ(got.header.code, idl::Code::OK) << level << ": " << got.header.message;
     EXPECT_EQ(got.record.value, "hello");
     EXPECT_EQ(got.record.version, put.version);
     EXPECT_FALSE(got.record.__isset.expiresAtMs);
@@ -56,7 +55,7 @@ TEST_F(TabletServerTest, PutThenGetAtEveryLevel) {
     EXPECT_EQ(got.header.tabletId, 100);
     EXPECT_EQ(got.header.epoch, 1);
   }
-  EXPECT_EQ(Get("user2").header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Get("user2").header.code, idl::Code::NOT_FOUND);
 }
 
 TEST_F(TabletServerTest, DeleteIncrementConditionsAndBatches) {
@@ -64,20 +63,20 @@ TEST_F(TabletServerTest, DeleteIncrementConditionsAndBatches) {
   EXPECT_EQ(Write({IncrementOf("n", -7)}).counters, std::vector<int64_t>{-2});
   EXPECT_EQ(Get("n").record.value, "-2");
 
-  EXPECT_EQ(Write({If(PutOf("n", "x"), idl::ConditionKind::ABSENT)}).header.code, Code::CONDITION_FAILED);
+  EXPECT_EQ(Write({If(PutOf("n", "x"), idl::ConditionKind::ABSENT)}).header.code, idl::Code::CONDITION_FAILED);
   const idl::Version version = Get("n").record.version;
   const idl::WriteReply put = Write({If(PutOf("n", "text"), idl::ConditionKind::VERSION_IS, version), PutOf("m", "1")});
-  EXPECT_EQ(put.header.code, Code::OK);
+  EXPECT_EQ(put.header.code, idl::Code::OK);
   EXPECT_EQ(Write({If(PutOf("n", "late"), idl::ConditionKind::VERSION_IS, version)}).header.code,
-            Code::CONDITION_FAILED);
+            idl::Code::CONDITION_FAILED);
 
   const idl::WriteReply text = Write({PutOf("m", "2"), IncrementOf("n", 1)});
-  EXPECT_EQ(text.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(text.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_EQ(text.failedIndex, 1);
   EXPECT_EQ(Get("m").record.value, "1") << "a refused batch has no effect";
 
-  EXPECT_EQ(Write({DeleteOf("n"), DeleteOf("never")}).header.code, Code::OK);
-  EXPECT_EQ(Get("n").header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Write({DeleteOf("n"), DeleteOf("never")}).header.code, idl::Code::OK);
+  EXPECT_EQ(Get("n").header.code, idl::Code::NOT_FOUND);
 }
 
 TEST_F(TabletServerTest, ARetryGetsTheFirstAnswer) {
@@ -97,13 +96,13 @@ TEST_F(TabletServerTest, MultiGetAnswersPerKey) {
   request.keys = {"b", "", "none", "a", std::string(kKeyBytesMax + 1, 'k')};
   const auto reply =
       Await<idl::MultiGetReply>([&](auto cob) { server_->tablet_service()->multiGet(std::move(cob), request); });
-  ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   ASSERT_EQ(reply.results.size(), 5u);
   EXPECT_EQ(reply.results[0].record.value, "2");
-  EXPECT_EQ(reply.results[1].code, Code::INVALID_ARGUMENT);
-  EXPECT_EQ(reply.results[2].code, Code::NOT_FOUND);
+  EXPECT_EQ(reply.results[1].code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply.results[2].code, idl::Code::NOT_FOUND);
   EXPECT_EQ(reply.results[3].record.value, "1");
-  EXPECT_EQ(reply.results[4].code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply.results[4].code, idl::Code::INVALID_ARGUMENT);
 }
 
 std::string KeysOf(const idl::ScanReply& reply) {
@@ -149,7 +148,7 @@ TEST_F(TabletServerTest, ScansPageByPageInBothDirections) {
 
 TEST_F(TabletServerTest, AScanCoversItsPartOfOneTablet) {
   MakeTablet(100);  // as it is
-  ASSERT_EQ(Drop(100, 1).results[0].status.code, Code::OK);
+  ASSERT_EQ(Drop(100, 1).results[0].status.code, idl::Code::OK);
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   MakeTablet(101, "", "m");
   MakeTablet(102, "m", "");
@@ -173,29 +172,29 @@ TEST_F(TabletServerTest, AScanCoversItsPartOfOneTablet) {
   EXPECT_FALSE(page.done);
 
   const idl::WriteReply spans = Write({PutOf("a", "3"), PutOf("z", "3")});
-  EXPECT_EQ(spans.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(spans.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_THAT(spans.header.message, HasSubstr("the batch spans tablets"));
 }
 
 TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {
-  ASSERT_EQ(Write({WithTtl(PutOf("k", "v"), 5'000)}).header.code, Code::OK);
-  ASSERT_EQ(Write({PutOf("forever", "v")}).header.code, Code::OK);
+  ASSERT_EQ(Write({WithTtl(PutOf("k", "v"), 5'000)}).header.code, idl::Code::OK);
+  ASSERT_EQ(Write({PutOf("forever", "v")}).header.code, idl::Code::OK);
   const idl::GetReply before = Get("k");
-  ASSERT_EQ(before.header.code, Code::OK);
+  ASSERT_EQ(before.header.code, idl::Code::OK);
   EXPECT_LE(before.record.expiresAtMs - before.header.tabletTimeMs, 5'000);
   scheduler_.RunFor(4'900ms);
-  EXPECT_EQ(Get("k").header.code, Code::OK);
+  EXPECT_EQ(Get("k").header.code, idl::Code::OK);
   scheduler_.RunFor(200ms);
-  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
-  EXPECT_EQ(Get("forever").header.code, Code::OK);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
+  EXPECT_EQ(Get("forever").header.code, idl::Code::OK);
   const auto gone = [&] { return !*store_->Get(TableId{kTable}, "k"); };
   EXPECT_TRUE(gone()) << "the STRONG read had it purged through the log";
-  EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, Code::OK);
+  EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, idl::Code::OK);
 }
 
 // What a client that knows no time of the tablet, or one that is too old, has to know (docs/design/client-protocol.md).
 TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
-  ASSERT_EQ(Put("k", "0").header.code, Code::OK);
+  ASSERT_EQ(Put("k", "0").header.code, idl::Code::OK);
   idl::WriteRequest write;
   write.header = Header();
   write.clientId = 5;
@@ -210,7 +209,7 @@ TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
   };
 
   const idl::WriteReply timeless = send();
-  EXPECT_EQ(timeless.header.code, Code::COME_AGAIN);
+  EXPECT_EQ(timeless.header.code, idl::Code::COME_AGAIN);
   EXPECT_EQ(timeless.header.retryAfterMs, 0) << "at once";
   ASSERT_TRUE(timeless.header.__isset.tabletTimeMs);
   write.header.__set_tabletTimeMs(timeless.header.tabletTimeMs);
@@ -220,7 +219,7 @@ TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
   write.sequence = write.firstIncomplete = 2;
   write.header.__set_tabletTimeMs(timeless.header.tabletTimeMs - 3'600'000);
   const idl::WriteReply old = send();
-  EXPECT_EQ(old.header.code, Code::UNKNOWN_OUTCOME);
+  EXPECT_EQ(old.header.code, idl::Code::UNKNOWN_OUTCOME);
   EXPECT_FALSE(old.header.__isset.retryAfterMs) << "a retry with this time learns nothing";
   ASSERT_TRUE(old.header.__isset.tabletTimeMs);
   EXPECT_EQ(Get("k").record.value, "1") << "it was not executed";
@@ -231,7 +230,7 @@ TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
 
 // The write found the record alive; the read, which came after its expiry, waits for an entry behind that write.
 TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
-  ASSERT_EQ(Write({WithTtl(PutOf("k", "old"), 1'000)}).header.code, Code::OK);
+  ASSERT_EQ(Write({WithTtl(PutOf("k", "old"), 1'000)}).header.code, idl::Code::OK);
   disk_.SetStalled(true);
   idl::WriteRequest write;
   write.header = Header();
@@ -249,13 +248,13 @@ TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
   EXPECT_FALSE(read->has_value());
   disk_.SetStalled(false);
   ASSERT_TRUE(Until([&] { return read->has_value(); }));
-  EXPECT_EQ((*read)->header.code, Code::OK) << (*read)->header.message;
+  EXPECT_EQ((*read)->header.code, idl::Code::OK) << (*read)->header.message;
   EXPECT_EQ((*read)->record.value, "new");
 }
 
 TEST_F(TabletServerTest, WhatNobodyReadsIsPurged) {
   for (int i = 0; i < 50; ++i) {
-    ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, Code::OK);
+    ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, idl::Code::OK);
   }
   const auto records = [&] { return store_->EstimateSize(TableId{kTable}, KeyRange::All())->records; };
   EXPECT_EQ(records(), 50);
@@ -268,7 +267,7 @@ TEST_F(TabletServerTest, WhatNobodyReadsIsPurged) {
 
 TEST_F(TabletServerTest, RefusesBadRequestsSayingWhy) {
   const auto expect = [](const idl::ReplyHeader& header, const std::string& part) {
-    EXPECT_EQ(header.code, Code::INVALID_ARGUMENT) << header.message;
+    EXPECT_EQ(header.code, idl::Code::INVALID_ARGUMENT) << header.message;
     EXPECT_THAT(header.message, HasSubstr(part));
   };
   expect(Get("").header, "key");
@@ -313,7 +312,7 @@ TEST_F(TabletServerTest, RefusesWhatTheWriteHeaderLacks) {
   const auto refused = [&] {
     const auto reply =
         Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
-    EXPECT_EQ(reply.header.code, Code::INVALID_ARGUMENT);
+    EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
     return reply.header.message;
   };
   EXPECT_THAT(refused(), HasSubstr("client id"));
@@ -340,20 +339,20 @@ TEST_F(TabletServerTest, AnotherTableIsNotHere) {
   request.header.tableId = kTable + 1;
   request.key = "k";
   const auto reply = Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); });
-  EXPECT_EQ(reply.header.code, Code::WRONG_TABLET);
+  EXPECT_EQ(reply.header.code, idl::Code::WRONG_TABLET);
 }
 
 TEST_F(TabletServerTest, AFullDiskRefusesWritesAndServesReads) {
-  ASSERT_EQ(Put("k", "v").header.code, Code::OK);
-  ASSERT_EQ(WriteAs(5, 1, {PutOf("j", "v")}).header.code, Code::OK);
+  ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
+  ASSERT_EQ(WriteAs(5, 1, {PutOf("j", "v")}).header.code, idl::Code::OK);
   disk_.SetFull(true);
-  EXPECT_EQ(WriteAs(5, 1, {PutOf("j", "v")}).header.code, Code::OK) << "a retry of what is done";
+  EXPECT_EQ(WriteAs(5, 1, {PutOf("j", "v")}).header.code, idl::Code::OK) << "a retry of what is done";
   const idl::WriteReply reply = Put("k2", "w");
-  EXPECT_EQ(reply.header.code, Code::OVERLOADED) << reply.header.message;
+  EXPECT_EQ(reply.header.code, idl::Code::OVERLOADED) << reply.header.message;
   EXPECT_TRUE(reply.header.__isset.retryAfterMs);
-  EXPECT_EQ(Get("k").header.code, Code::OK);
+  EXPECT_EQ(Get("k").header.code, idl::Code::OK);
   disk_.SetFull(false);
-  EXPECT_TRUE(Until([&] { return Put("k2", "w").header.code == Code::OK; }));
+  EXPECT_TRUE(Until([&] { return Put("k2", "w").header.code == idl::Code::OK; }));
 }
 
 // ---- the master's orders --------------------------------------------------------------------------------------------
@@ -366,32 +365,32 @@ TEST_F(TabletServerTest, BelievesOnlyOrdersMeantForIt) {
   };
   request.header = ControlTo();
   request.header.toServer = "ts-2";
-  EXPECT_EQ(code(), Code::COME_AGAIN);
+  EXPECT_EQ(code(), idl::Code::COME_AGAIN);
   request.header = ControlTo();
   request.header.toIncarnation = 9;
-  EXPECT_EQ(code(), Code::COME_AGAIN);
+  EXPECT_EQ(code(), idl::Code::COME_AGAIN);
   request.header = ControlTo();
   request.header.clusterId = "c-2";
-  EXPECT_EQ(code(), Code::INVALID_ARGUMENT);
+  EXPECT_EQ(code(), idl::Code::INVALID_ARGUMENT);
   request.header = ControlTo();
   request.header.masterTerm = 5;
-  EXPECT_EQ(code(), Code::OK);
+  EXPECT_EQ(code(), idl::Code::OK);
   request.header.masterTerm = 4;
-  EXPECT_EQ(code(), Code::STALE_EPOCH);
+  EXPECT_EQ(code(), idl::Code::STALE_EPOCH);
 }
 
 TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
   Put("k", "v");
   const idl::FenceReply fence = Fence(100, 2);
-  ASSERT_EQ(fence.results.at(0).status.code, Code::OK) << fence.results[0].status.message;
+  ASSERT_EQ(fence.results.at(0).status.code, idl::Code::OK) << fence.results[0].status.message;
   EXPECT_TRUE(fence.results[0].known);
   EXPECT_EQ(fence.results[0].promisedEpoch, 2);
   EXPECT_GT(fence.results[0].tabletTimeMs, 0);
   EXPECT_EQ(fence.results[0].lastAppended.lsn, 2);
-  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY);
-  EXPECT_EQ(Put("k", "w").header.code, Code::NOT_PRIMARY);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_PRIMARY);
+  EXPECT_EQ(Put("k", "w").header.code, idl::Code::NOT_PRIMARY);
   EXPECT_EQ(Get("k", idl::ReadLevel::EVENTUAL).record.value, "v");
-  EXPECT_EQ(Configure({NewTablet(100, "", "", 1)}).results[0].status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Configure({NewTablet(100, "", "", 1)}).results[0].status.code, idl::Code::STALE_EPOCH);
   MakeTablet(100, "", "", 2);
   EXPECT_EQ(Get("k").record.value, "v");
 }
@@ -402,10 +401,10 @@ TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
     return !tablets.empty() && tablets[0].epoch == epoch && tablets[0].barrierCommitted;
   };
   ASSERT_TRUE(Until([&] { return leads(1); }));
-  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, idl::Code::OK);
   const int64_t before = master_->heartbeats;
   ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));  // the next is a second away
-  ASSERT_EQ(Configure({NewTablet(100, "", "", 2)}).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Configure({NewTablet(100, "", "", 2)}).results.at(0).status.code, idl::Code::OK);
   EXPECT_TRUE(Until([&] { return leads(2); }, 300ms));
   const int64_t told = master_->heartbeats;
   scheduler_.RunFor(5s);
@@ -413,13 +412,13 @@ TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
 }
 
 TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
-  ASSERT_EQ(Put("k", "v").header.code, Code::OK);
-  ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, Code::OK);
+  ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
+  ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, idl::Code::OK);
   CrashServer(MemoryDisk::CrashKind::kMachine);
   StartServer();
-  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY) << "no server is primary of an epoch in two lives";
-  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, Code::STALE_EPOCH);
-  ASSERT_EQ(Fence(100, 2).results[0].status.code, Code::OK);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_PRIMARY) << "no server is primary of an epoch in two lives";
+  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, idl::Code::STALE_EPOCH);
+  ASSERT_EQ(Fence(100, 2).results[0].status.code, idl::Code::OK);
   MakeTablet(100, "", "", 2);
   EXPECT_EQ(Get("k").record.value, "v");
   EXPECT_EQ(Get("n").record.value, "3");
@@ -446,31 +445,31 @@ TEST_F(TabletServerTest, SessionTokensAreServedOrLost) {
   MakeTablet(100, "", "", 2);
   EXPECT_EQ(get().record.value, "v");
   request.header.token.ranges[0].applied.lsn = 1000;
-  EXPECT_EQ(get().header.code, Code::LOST_WRITE);
+  EXPECT_EQ(get().header.code, idl::Code::LOST_WRITE);
 }
 
 TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
   Put("k", "v");
   auto guard = server_->directory().snapshot()->All().at(0)->view();
   const idl::DropReply drop = Drop(100, 1);
-  ASSERT_EQ(drop.results.at(0).status.code, Code::OK) << drop.results[0].status.message;
-  EXPECT_EQ(Get("k").header.code, Code::WRONG_TABLET);
+  ASSERT_EQ(drop.results.at(0).status.code, idl::Code::OK) << drop.results[0].status.message;
+  EXPECT_EQ(Get("k").header.code, idl::Code::WRONG_TABLET);
   scheduler_.RunFor(5s);
   EXPECT_TRUE(*store_->Get(TableId{kTable}, "k")) << "a reader still holds the old view";
-  EXPECT_EQ(Configure({NewTablet(101)}).results[0].status.code, Code::COME_AGAIN) << "its range is still taken";
+  EXPECT_EQ(Configure({NewTablet(101)}).results[0].status.code, idl::Code::COME_AGAIN) << "its range is still taken";
   guard.reset();
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   EXPECT_FALSE(*store_->Get(TableId{kTable}, "k"));
-  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, Code::STALE_EPOCH) << "the tombstone remembers";
+  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, idl::Code::STALE_EPOCH) << "the tombstone remembers";
   MakeTablet(101);
-  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
 }
 
 TEST_F(TabletServerTest, WithoutTheRuleADropDiscardsUnderItsReaders) {
   Put("k", "v");
   const auto guard = server_->directory().snapshot()->All().at(0)->view();
   Plant(PlantedBug::discard_under_readers);
-  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
   EXPECT_TRUE(Until([&] { return !store_->Get(TableId{kTable}, "k")->has_value(); })) << "while the view is still held";
   Plant(PlantedBug::none);
 }
@@ -478,13 +477,13 @@ TEST_F(TabletServerTest, WithoutTheRuleADropDiscardsUnderItsReaders) {
 TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   Put("k", "v");
   auto guard = server_->directory().snapshot()->All().at(0)->view();
-  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
   CrashServer();
   guard.reset();
   StartServer();
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   MakeTablet(101);
-  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
   idl::DropTableRequest request;
   request.header = ControlTo();
   request.tableId = kTable;
@@ -493,14 +492,14 @@ TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
                [&](auto cob) { server_->control_service()->dropTableData(std::move(cob), request); })
         .status.code;
   };
-  EXPECT_EQ(drop(), Code::COME_AGAIN);
+  EXPECT_EQ(drop(), idl::Code::COME_AGAIN);
   Drop(101, 1);
-  EXPECT_TRUE(Until([&] { return drop() == Code::OK; }));
+  EXPECT_TRUE(Until([&] { return drop() == idl::Code::OK; }));
 }
 
 // The answer to a drop that came twice waits for its flush; by then the tablet is here again, in a later epoch.
 TEST_F(TabletServerTest, ADropThatComesTwiceLeavesWhatIsMadeMeanwhile) {
-  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   disk_.SetLatency(20ms, 20ms);
   idl::DropRequest again;
@@ -516,7 +515,7 @@ TEST_F(TabletServerTest, ADropThatComesTwiceLeavesWhatIsMadeMeanwhile) {
   ASSERT_TRUE(Until([&] { return dropped.has_value(); }));
   disk_.SetLatency(0ms, 0ms);
   scheduler_.RunFor(5s);
-  EXPECT_EQ(Put("k", "v").header.code, Code::OK);
+  EXPECT_EQ(Put("k", "v").header.code, idl::Code::OK);
 }
 
 TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
@@ -538,7 +537,7 @@ TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
   scheduler_.RunFor(1s);
   disk_.SetStalled(false);
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
-  EXPECT_EQ((*write)->header.code, Code::UNKNOWN_OUTCOME) << (*write)->header.message;
+  EXPECT_EQ((*write)->header.code, idl::Code::UNKNOWN_OUTCOME) << (*write)->header.message;
   EXPECT_EQ(server_->shard_counters().unapplied_bytes.load(), 0);
 }
 
@@ -549,7 +548,7 @@ TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
   request.schema.options.__set_defaultTtlMs(1000);
   const auto reply =
       Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
-  EXPECT_EQ(reply.status.code, Code::OK) << reply.status.message;
+  EXPECT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
   Put("k", "v");
   EXPECT_TRUE(Get("k").record.__isset.expiresAtMs);
   EXPECT_TRUE(Until([&] { return master_->last.tablets.size() == 1 && master_->last.tablets[0].schemaVersion == 2; }));
@@ -567,7 +566,7 @@ TEST_F(TabletServerTest, CheckpointsCutTheLogAndStopTakesOne) {
   server_->Stop([&] { stopped = true; });
   EXPECT_TRUE(Until([&] { return stopped; }));
   EXPECT_GT(disk_.checkpoints(), before);
-  EXPECT_EQ(Put("late", "v").header.code, Code::COME_AGAIN);
+  EXPECT_EQ(Put("late", "v").header.code, idl::Code::COME_AGAIN);
 }
 
 class LoadReportTest : public TabletServerTest {
@@ -624,7 +623,7 @@ TEST_F(LoadReportTest, WritesCountToo) {
   for (int i = 0; i < 1'000; ++i) {
     char key[16];
     std::snprintf(key, sizeof key, "key%06d", i);
-    ASSERT_EQ(Put(key, "v").header.code, Code::OK);
+    ASSERT_EQ(Put(key, "v").header.code, idl::Code::OK);
     scheduler_.RunFor(10ms);
   }
   const idl::SplitFinding found = Reported().splitFinding;
@@ -649,7 +648,7 @@ TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
   request.tablets[0].childId = kChild;
   const auto reply =
       Await<idl::SplitReply>([&](auto cob) { server_->control_service()->split(std::move(cob), request); });
-  ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results[0].status.message;
+  ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results[0].status.message;
   NextHeartbeat();
   for (const int64_t half : {int64_t{100}, kChild}) {
     EXPECT_FALSE(Reported(half).__isset.splitFinding);
@@ -673,7 +672,7 @@ TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
       std::snprintf(key, sizeof key, "key%03d", j);
       writes.push_back(PutOf(key, std::string(j < 900 ? 100 : 1'000, 'v')));
     }
-    ASSERT_EQ(Write(std::move(writes)).header.code, Code::OK);
+    ASSERT_EQ(Write(std::move(writes)).header.code, idl::Code::OK);
   }
   scheduler_.RunFor(60s);
   EXPECT_FALSE(Reported().__isset.splitFinding) << "it is small";
@@ -685,7 +684,7 @@ TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
   request.schema.options.__isset.keyGroup = true;
   const auto altered =
       Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
-  ASSERT_EQ(altered.status.code, Code::OK) << altered.status.message;
+  ASSERT_EQ(altered.status.code, idl::Code::OK) << altered.status.message;
   scheduler_.RunFor(12s);
   ASSERT_TRUE(Reported().__isset.splitFinding);
   EXPECT_EQ(Reported().splitFinding.kind, idl::SplitFindingKind::NO_KEY);
@@ -698,7 +697,7 @@ TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
 TEST_F(LoadReportTest, WhoDoesNotLeadTellsNeither) {
   ReadEvenly(20);
   ASSERT_TRUE(Reported().__isset.peaks);
-  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, idl::Code::OK);
   NextHeartbeat();
   EXPECT_FALSE(Reported().leading);
   EXPECT_FALSE(Reported().__isset.splitFinding);
@@ -716,7 +715,7 @@ TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
   coordination_.SetAvailable(false);
   scheduler_.RunFor(20s);
   EXPECT_GE(master_->heartbeats, reported + 18) << "the known master is reported to all the while";
-  EXPECT_EQ(Put("k", "v").header.code, Code::OK) << "and clients are served";
+  EXPECT_EQ(Put("k", "v").header.code, idl::Code::OK) << "and clients are served";
   coordination_.SetAvailable(true);
   idl::TermNode term;
   term.term = 8;
@@ -731,7 +730,7 @@ TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
   ASSERT_TRUE(Until([&] { return set; }));
   const int64_t before = master_->heartbeats;
   ASSERT_TRUE(Until([&] { return master_->heartbeats > before + 1; }));
-  EXPECT_EQ(Configure({}).status.code, Code::STALE_EPOCH) << "orders of term 1 are over";
+  EXPECT_EQ(Configure({}).status.code, idl::Code::STALE_EPOCH) << "orders of term 1 are over";
 }
 
 TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
@@ -752,7 +751,7 @@ TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
       server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
       scheduler_.RunFor(3s);
       EXPECT_FALSE(server_->Ready().ok());
-      EXPECT_EQ(Get("k").header.code, Code::COME_AGAIN);
+      EXPECT_EQ(Get("k").header.code, idl::Code::COME_AGAIN);
       coordination_.SetAvailable(true);
       EXPECT_TRUE(Until([&] { return server_->Ready().ok(); }));
     }

@@ -7,7 +7,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
 using ::testing::HasSubstr;
 
 class ChecksumTest : public GroupFixture {
@@ -20,7 +19,7 @@ class ChecksumTest : public GroupFixture {
     ASSERT_TRUE(AllLevel());
   }
   void Put(const std::string& key, const std::string& value) {
-    ASSERT_EQ(Write("ts-1", {PutOf(key, value)}).header.code, Code::OK);
+    ASSERT_EQ(Write("ts-1", {PutOf(key, value)}).header.code, idl::Code::OK);
   }
   bool AllLevel() {
     return Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); });
@@ -40,7 +39,7 @@ class ChecksumTest : public GroupFixture {
 
 TEST_F(ChecksumTest, ReplicasThatHaveAppliedTheSameGiveTheSameNumbers) {
   const auto first = Ask("ts-1");
-  ASSERT_EQ(first.header.code, Code::OK) << first.header.message;
+  ASSERT_EQ(first.header.code, idl::Code::OK) << first.header.message;
   EXPECT_EQ(first.records, 3);
   EXPECT_TRUE(first.done);
   EXPECT_EQ(first.appliedLsn, static_cast<int64_t>(View("ts-1")->applied.lsn.value));
@@ -92,28 +91,28 @@ TEST_F(ChecksumTest, OnePageAtATimeGoesBeforeOtherWork) {
   idl::ChecksumRequest request;
   request.header.tableId = kTable;
   request.header.tabletId = kTablet;
-  std::vector<Code::type> answers;
+  std::vector<idl::Code::type> answers;
   for (size_t i = 0; i < ChecksumEdge::kWaitingMax + 2; ++i) {
     at("ts-1").server->tablet_service()->checksum(
         [&](const idl::ChecksumReply& reply) { answers.push_back(reply.header.code); }, request);
   }
-  EXPECT_THAT(answers, ::testing::ElementsAre(Code::OVERLOADED, Code::OVERLOADED));
+  EXPECT_THAT(answers, ::testing::ElementsAre(idl::Code::OVERLOADED, idl::Code::OVERLOADED));
   // As the table that a Configure has made.
   std::optional<size_t> before;
   at("ts-1").executor->Post([&] { before = answers.size() - 2; });
   ASSERT_TRUE(Until([&] { return before.has_value(); }));
   EXPECT_LE(*before, 1u);
   ASSERT_TRUE(Until([&] { return answers.size() == ChecksumEdge::kWaitingMax + 2; }));
-  EXPECT_EQ(static_cast<size_t>(std::ranges::count(answers, Code::OK)), ChecksumEdge::kWaitingMax);
-  EXPECT_EQ(Ask("ts-1").header.code, Code::OK) << "and the line is free again";
+  EXPECT_EQ(static_cast<size_t>(std::ranges::count(answers, idl::Code::OK)), ChecksumEdge::kWaitingMax);
+  EXPECT_EQ(Ask("ts-1").header.code, idl::Code::OK) << "and the line is free again";
 }
 
 TEST_F(ChecksumTest, WhatIsNotHereOrMakesNoSenseIsRefused) {
-  EXPECT_EQ(Ask("ts-1", "", 4711).header.code, Code::WRONG_TABLET);
+  EXPECT_EQ(Ask("ts-1", "", 4711).header.code, idl::Code::WRONG_TABLET);
   const auto senseless = Ask("ts-1", "", 0);
-  EXPECT_EQ(senseless.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(senseless.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_THAT(senseless.header.message, HasSubstr("of one tablet"));
-  EXPECT_EQ(Ask("ts-1", std::string(5000, 'k')).header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Ask("ts-1", std::string(5000, 'k')).header.code, idl::Code::INVALID_ARGUMENT);
 }
 
 }  // namespace

@@ -14,8 +14,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ShardCopyTest : public GroupFixture {
  protected:
   static constexpr int kRecords = 3000;  // three chunks and a little
@@ -31,13 +29,13 @@ class ShardCopyTest : public GroupFixture {
     while (first < end) {
       std::vector<idl::Write> writes;
       for (; first < end && writes.size() < 500; ++first) writes.push_back(PutOf(Key(first), value, ttl_ms));
-      ASSERT_EQ(Write(server, std::move(writes)).header.code, Code::OK);
+      ASSERT_EQ(Write(server, std::move(writes)).header.code, idl::Code::OK);
     }
   }
   void Delete(const std::string& server, int first, int end) {
     std::vector<idl::Write> writes;
     for (; first < end; ++first) writes.push_back(DeleteOf(Key(first)));
-    ASSERT_EQ(Write(server, std::move(writes)).header.code, Code::OK);
+    ASSERT_EQ(Write(server, std::move(writes)).header.code, idl::Code::OK);
   }
   bool Serves(const std::string& server) {
     return Until([&] {
@@ -106,7 +104,7 @@ TEST_F(ShardCopyTest, WritesAndDeletesGoOnMeanwhile) {
   SlowCopies();
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
   ASSERT_TRUE(Copying("ts-2"));
-  EXPECT_EQ(Get("ts-2", Key(1), idl::ReadLevel::EVENTUAL).header.code, Code::NOT_PRIMARY)
+  EXPECT_EQ(Get("ts-2", Key(1), idl::ReadLevel::EVENTUAL).header.code, idl::Code::NOT_PRIMARY)
       << "incomplete: it serves nobody";
   Delete("ts-1", 0, 100);      // of what was sent
   Delete("ts-1", 2900, 3000);  // of what will be
@@ -121,20 +119,20 @@ TEST_F(ShardCopyTest, WritesAndDeletesGoOnMeanwhile) {
 TEST_F(ShardCopyTest, ARetryOfAWriteBeforeTheCopyIsAnsweredByTheTargetThatLeads) {
   Lead();
   const idl::WriteReply first = WriteAs("ts-1", 5, 1, {IncrementOf("counter")});
-  ASSERT_EQ(first.header.code, Code::OK);
+  ASSERT_EQ(first.header.code, idl::Code::OK);
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
   ExpectEqual("ts-2", "ts-1");
   ASSERT_TRUE(Configure(3, {"ts-1", {"ts-1", "ts-2"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
   const idl::WriteReply second = WriteAs("ts-1", 6, 1, {IncrementOf("counter")});
-  ASSERT_EQ(second.header.code, Code::OK);
+  ASSERT_EQ(second.header.code, idl::Code::OK);
   Crash("ts-1");
   ASSERT_TRUE(Fence(4, {"ts-2"}));
   ASSERT_TRUE(Configure(4, {"ts-2", {"ts-2"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2"));
   for (const auto& [client, before] : {std::pair(5, first), std::pair(6, second)}) {
     const idl::WriteReply retry = WriteAs("ts-2", client, 1, {IncrementOf("counter")});
-    ASSERT_EQ(retry.header.code, Code::OK) << retry.header.message;
+    ASSERT_EQ(retry.header.code, idl::Code::OK) << retry.header.message;
     EXPECT_EQ(retry.version, before.version);
     EXPECT_EQ(retry.counters, before.counters);
   }
@@ -278,7 +276,7 @@ class RollbackTest : public ShardCopyTest {
     Cut("ts-1", "ts-3");
     for (int i = 1; i <= 2; ++i) {
       const auto reply = WriteAs("ts-1", 5, i, {PutOf("lonely" + std::to_string(i), "v")}, idl::WriteLevel::PRIMARY);
-      ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+      ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
       lonely_ += "lonely" + std::to_string(i) + "@1." + std::to_string(reply.version.lsn) + " ";
     }
     ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
@@ -289,7 +287,7 @@ class RollbackTest : public ShardCopyTest {
     ExpectEqual("ts-1", "ts-2");
     EXPECT_EQ(RolledBack("ts-1"), lonely_);
     EXPECT_EQ(RolledBack("ts-2"), "");
-    EXPECT_EQ(Get("ts-1", "lonely1", idl::ReadLevel::EVENTUAL).header.code, Code::NOT_FOUND);
+    EXPECT_EQ(Get("ts-1", "lonely1", idl::ReadLevel::EVENTUAL).header.code, idl::Code::NOT_FOUND);
     scheduler_.RunFor(100ms);
     Crash("ts-1");
     Start("ts-1");
@@ -361,7 +359,7 @@ class CopyTargetTest : public ShardCopyTest {
 
 TEST_F(CopyTargetTest, WhoHoldsTheLineRefuses) {
   const std::string before = Records("ts-2");
-  EXPECT_EQ(SendCopy("ts-2", Begin(View("ts-2")->applied)).status.code, Code::CONDITION_FAILED);
+  EXPECT_EQ(SendCopy("ts-2", Begin(View("ts-2")->applied)).status.code, idl::Code::CONDITION_FAILED);
   EXPECT_FALSE(View("ts-2")->incomplete);
   EXPECT_EQ(Records("ts-2"), before);
   EXPECT_EQ(Get("ts-2", Key(1), idl::ReadLevel::EVENTUAL).record.value, "first");
@@ -379,7 +377,7 @@ TEST_F(CopyTargetTest, NothingIsDiscardedWhileSomebodyReads) {
   EXPECT_EQ(Records("ts-2"), before);
   reading.reset();
   ASSERT_TRUE(Until([&] { return reply.has_value(); }));
-  EXPECT_EQ(reply->status.code, Code::OK) << reply->status.message;
+  EXPECT_EQ(reply->status.code, idl::Code::OK) << reply->status.message;
   EXPECT_EQ(Records("ts-2"), "");
 }
 
@@ -389,52 +387,52 @@ TEST_F(CopyTargetTest, WithoutTheRuleTheyAreDiscardedUnderTheReader) {
   const std::shared_ptr<const TabletView> reading = View("ts-2");
   const idl::CopyReply reply = SendCopy("ts-2", Begin(kFar));
   Plant(PlantedBug::none);
-  EXPECT_EQ(reply.status.code, Code::OK) << reply.status.message;
+  EXPECT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
   EXPECT_EQ(Records("ts-2"), "") << "while the view is still held";
 }
 
 TEST_F(CopyTargetTest, AFullDiskTakesNoCopy) {
   const std::string before = Records("ts-2");
   at("ts-2").disk.SetFull(true);
-  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, Code::OVERLOADED);
+  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, idl::Code::OVERLOADED);
   EXPECT_FALSE(View("ts-2")->incomplete);
   EXPECT_EQ(Records("ts-2"), before) << "nothing is discarded for it";
   at("ts-2").disk.SetFull(false);
-  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, Code::OK);
+  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, idl::Code::OK);
   idl::CopyRequest chunk = Request();
   chunk.__set_chunk({});
   at("ts-2").disk.SetFull(true);
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OVERLOADED);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OVERLOADED);
   at("ts-2").disk.SetFull(false);
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OK);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK);
 }
 
 TEST_F(CopyTargetTest, OnlyTheCopyThatHasBegunIsTaken) {
   idl::CopyRequest chunk = Request();
   chunk.__set_chunk({});
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::NOT_FOUND) << "none has begun";
-  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, Code::OK);
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OK);
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OK) << "once more does no harm";
-  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, Code::OK) << "its answer was lost";
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::NOT_FOUND) << "none has begun";
+  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, idl::Code::OK);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK) << "once more does no harm";
+  EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, idl::Code::OK) << "its answer was lost";
   chunk.copyId = kEarlier + 2;
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::NOT_FOUND);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::NOT_FOUND);
   chunk.copyId = kEarlier + 1;
   chunk.chunk.checksum = 1;
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::COME_AGAIN) << "damaged on its way";
-  EXPECT_EQ(SendCopy("ts-2", Begin(kFar, 2)).status.code, Code::OK) << "another takes its place";
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::COME_AGAIN) << "damaged on its way";
+  EXPECT_EQ(SendCopy("ts-2", Begin(kFar, 2)).status.code, idl::Code::OK) << "another takes its place";
   chunk.chunk.checksum = 0;
-  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::NOT_FOUND);
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::NOT_FOUND);
   idl::CopyRequest arrived = Request(1);
   arrived.__set_arrivedUpto(1000);
-  EXPECT_EQ(SendCopy("ts-2", arrived).status.code, Code::NOT_FOUND);
+  EXPECT_EQ(SendCopy("ts-2", arrived).status.code, idl::Code::NOT_FOUND);
   idl::CopyRequest stale = Begin(kFar, 3);
   stale.epoch = 1;
-  EXPECT_EQ(SendCopy("ts-2", stale).status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(SendCopy("ts-2", stale).status.code, idl::Code::STALE_EPOCH);
   idl::CopyRequest elsewhere = Begin(kFar, 4);
   elsewhere.tabletId = 999;
-  EXPECT_EQ(SendCopy("ts-2", elsewhere).status.code, Code::NOT_FOUND);
-  EXPECT_EQ(SendCopy("ts-2", Request(5)).status.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(SendCopy("ts-2", elsewhere).status.code, idl::Code::NOT_FOUND);
+  EXPECT_EQ(SendCopy("ts-2", Request(5)).status.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_TRUE(View("ts-2")->incomplete);
 }
 
@@ -446,10 +444,10 @@ TEST_F(CopyTargetTest, ACopyThatIsGivenUpWhileItBeginsIsAnswered) {
   ASSERT_TRUE(Until([&] { return View("ts-2")->incomplete; }));
   target->copy([&](const idl::CopyReply& answer) { second = answer; }, Begin(kFar, 2));
   ASSERT_TRUE(Until([&] { return first.has_value(); }));
-  EXPECT_EQ(first->status.code, Code::COME_AGAIN);
+  EXPECT_EQ(first->status.code, idl::Code::COME_AGAIN);
   reading.reset();
   ASSERT_TRUE(Until([&] { return second.has_value(); }));
-  EXPECT_EQ(second->status.code, Code::OK);
+  EXPECT_EQ(second->status.code, idl::Code::OK);
 }
 
 TEST_F(CopyTargetTest, WhoNamesItselfWithControlCharactersIsRefusedAndShownWithoutThem) {
@@ -461,7 +459,7 @@ TEST_F(CopyTargetTest, WhoNamesItselfWithControlCharactersIsRefusedAndShownWitho
     ASSERT_TRUE(Until([&] { return reply.has_value(); }));
   };
   ask();
-  EXPECT_EQ(reply->status.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply->status.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_NE(reply->status.message.find("\\x1b[31m\\x0a"), std::string::npos) << reply->status.message;
   reply.reset();
   forged.header.toServer = "ts-2\n";
@@ -476,7 +474,7 @@ TEST_F(CopyTargetTest, ADropEndsACopy) {
   ASSERT_TRUE(Until([&] { return View("ts-2")->incomplete; }));
   Drop("ts-2", 2);
   ASSERT_TRUE(Until([&] { return reply.has_value(); }));
-  EXPECT_EQ(reply->status.code, Code::COME_AGAIN);
+  EXPECT_EQ(reply->status.code, idl::Code::COME_AGAIN);
   scheduler_.RunFor(2s);
   EXPECT_EQ(Count("ts-2"), 100u) << "somebody still reads";
   reading.reset();

@@ -6,8 +6,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ShardLogsTest : public GroupFixture {
  protected:
   static constexpr int kWrites = 600;
@@ -21,7 +19,7 @@ class ShardLogsTest : public GroupFixture {
       pieces_.push_back(scheduler_.Now());
       scheduler_.RunOnly({}, 2ms);  // that long it takes
     };
-    for (int i = 0; i < kWrites; ++i) ASSERT_EQ(Write("ts-1", {IncrementOf("counter")}).header.code, Code::OK);
+    for (int i = 0; i < kWrites; ++i) ASSERT_EQ(Write("ts-1", {IncrementOf("counter")}).header.code, idl::Code::OK);
   }
   std::vector<LogEntry> Log() {
     auto log = at("ts-1").store->ReadLog(TabletId{kTablet}, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
@@ -41,7 +39,8 @@ TEST_F(ShardLogsTest, AreTruncatedALittleAtATime) {
 
 TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   ASSERT_TRUE(Until([&] { return pieces_.size() >= 2; }));
-  ASSERT_EQ(Write("ts-1", {IncrementOf("counter")}).header.code, Code::OK);  // its flush has what is truncated by now
+  ASSERT_EQ(Write("ts-1", {IncrementOf("counter")}).header.code,
+            idl::Code::OK);  // its flush has what is truncated by now
   Crash("ts-1", MemoryDisk::CrashKind::kProcess);
   Start("ts-1");
   const std::vector<LogEntry> log = Log();
@@ -52,7 +51,7 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
   const idl::WriteReply reply = Write("ts-1", {IncrementOf("counter")});
-  EXPECT_EQ(reply.header.code, Code::OK) << reply.header.message;
+  EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   EXPECT_EQ(reply.counters, std::vector<int64_t>{kWrites + 2});
   ASSERT_TRUE(Until([&] { return Log().size() <= 1; })) << "what was left goes with the next checkpoint";
 }

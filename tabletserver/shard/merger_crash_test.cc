@@ -10,8 +10,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
   ShardMergeCrashTest() { right_ = kTablet + GetParam(); }
@@ -33,7 +31,7 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     }
   }
   void Put(const std::string& key, const std::string& value) {
-    if (Write("ts-1", {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
+    if (Write("ts-1", {PutOf(key, value)}).header.code == idl::Code::OK) acknowledged_[key] = value;
   }
   void MaybeCheckpoint(std::mt19937_64& random) {
     if (random() % 3 != 0) return;
@@ -56,8 +54,8 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     const auto right = in_order ? std::next(left) : tablets_.begin();
     const idl::FreezeResult a = Freeze("ts-1", epoch_, left->first, into_),
                             b = Freeze("ts-1", epoch_, right->first, into_);
-    EXPECT_EQ(a.status.code, Code::OK) << a.status.message;
-    EXPECT_EQ(b.status.code, Code::OK) << b.status.message;
+    EXPECT_EQ(a.status.code, idl::Code::OK) << a.status.message;
+    EXPECT_EQ(b.status.code, idl::Code::OK) << b.status.message;
     return MergedOf(PartOf(left->first, left->second.start, left->second.end, a.freeze),
                     PartOf(right->first, right->second.start, right->second.end, b.freeze));
   }
@@ -75,13 +73,14 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     configure.__set_merged(merged);
     auto obeyed = std::make_shared<bool>(false);
     at("ts-1").server->control_service()->configure(
-        [obeyed](const idl::ConfigureReply& reply) { *obeyed = reply.results.at(0).status.code == Code::OK; }, request);
+        [obeyed](const idl::ConfigureReply& reply) { *obeyed = reply.results.at(0).status.code == idl::Code::OK; },
+        request);
     Until([&] { return *obeyed; }, patience);
     return *obeyed;
   }
   void SplitAgain(const std::string& border) {
     const idl::SplitResult split = Split("ts-1", epoch_, border, into_ + 64, into_);
-    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
+    ASSERT_EQ(split.status.code, idl::Code::OK) << split.status.message;
     tablets_ = {{into_, {"", border}}, {into_ + 64, {border, ""}}};
   }
 
@@ -165,7 +164,7 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
     for (const int64_t id : {left, right}) {
       const Half& half = tablets_.at(id);
       AskToFreeze(half.leader, half.epoch, id, into, [answers, id](const idl::FreezeResult& result) {
-        if (result.status.code == Code::OK) (*answers)[id] = result;
+        if (result.status.code == idl::Code::OK) (*answers)[id] = result;
       });
     }
     Until([&] { return answers->size() == 2; }, patience);
@@ -213,12 +212,12 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
         ->second;
   }
   void Acknowledge(const std::string& key, const std::string& value) {
-    if (Write(HolderOf(key).leader, {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
+    if (Write(HolderOf(key).leader, {PutOf(key, value)}).header.code == idl::Code::OK) acknowledged_[key] = value;
   }
   void SplitAgain(int64_t id, int64_t child) {
     Half& parent = tablets_.at(id);
     const idl::SplitResult split = Split(parent.leader, parent.epoch, "m", child, id);
-    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
+    ASSERT_EQ(split.status.code, idl::Code::OK) << split.status.message;
     tablets_[child] = {parent.leader, "m", "", parent.epoch};
     parent.end = "m";
   }

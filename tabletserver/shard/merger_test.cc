@@ -8,8 +8,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 // The right one: of the left one's lineage, so on the same shard, or of another.
 class ShardMergeTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
@@ -22,13 +20,14 @@ INSTANTIATE_TEST_SUITE_P(SameAndOtherLineage, ShardMergeTest, ::testing::Values(
 
 TEST_P(ShardMergeTest, OneTabletServesAtOnceAndVersionsGoOn) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "x"), PutOf("p", "x")}).header.code, Code::INVALID_ARGUMENT) << "two tablets";
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "x"), PutOf("p", "x")}).header.code, idl::Code::INVALID_ARGUMENT)
+      << "two tablets";
   Merge();
   EXPECT_EQ(Ranges("ts-1"), kOne);
   EXPECT_EQ(Value("ts-1", "a"), "1");
   EXPECT_EQ(Value("ts-1", "p"), "1");
   const idl::WriteReply both = Write("ts-1", {PutOf("a", "2"), PutOf("p", "2")});
-  ASSERT_EQ(both.header.code, Code::OK) << both.header.message;
+  ASSERT_EQ(both.header.code, idl::Code::OK) << both.header.message;
   EXPECT_EQ(both.version.epoch, merged_.position.epoch);
   EXPECT_EQ(both.version.lsn, merged_.position.lsn + 2) << "the Barrier, then this one";
   for (const char* name : {"ts-2", "ts-3"}) {
@@ -38,7 +37,7 @@ TEST_P(ShardMergeTest, OneTabletServesAtOnceAndVersionsGoOn) {
   }
   EXPECT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "again: a no-op";
   EXPECT_EQ(Ranges("ts-1"), kOne);
-  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
 
 // Their logs go when a checkpoint has the merge, and not before.
@@ -48,7 +47,7 @@ TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
   scheduler_.RunFor(1s);
   EXPECT_TRUE(LastLogged("ts-1", kLeft));
   EXPECT_TRUE(LastLogged("ts-1", right_));
-  EXPECT_EQ(TryDrop("ts-1", 9, right_), Code::OK) << "it is a tombstone already";
+  EXPECT_EQ(TryDrop("ts-1", 9, right_), idl::Code::OK) << "it is a tombstone already";
   ASSERT_NO_FATAL_FAILURE(Checkpoint("ts-1"));
   Crash("ts-1");
   Start("ts-1");
@@ -67,7 +66,7 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   EXPECT_TRUE(LastLogged("ts-1", kLeft));
   EXPECT_TRUE(Until([&] { return !LastLogged("ts-1", kLeft) && !LastLogged("ts-1", right_); }, 10s));
   EXPECT_EQ(Ranges("ts-1"), kOne);
-  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
 
 // PROTOCOL 18, 20: the dedup windows are merged.
@@ -75,8 +74,8 @@ TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheMergedDedupWindow) {
   LeadBoth({"ts-1"});
   const idl::WriteReply left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
                         right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
-  ASSERT_EQ(left.header.code, Code::OK);
-  ASSERT_EQ(right.header.code, Code::OK);
+  ASSERT_EQ(left.header.code, idl::Code::OK);
+  ASSERT_EQ(right.header.code, idl::Code::OK);
   Merge();
   const idl::WriteReply again_left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
                         again_right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
@@ -90,27 +89,27 @@ TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheMergedDedupWindow) {
 
 TEST_P(ShardMergeTest, OnlyTheEpochsLeaderFreezes) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
-  EXPECT_EQ(Freeze("ts-2", 1, kLeft, kInto).status.code, Code::STALE_EPOCH);
-  EXPECT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, Code::STALE_EPOCH);
-  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kLeft - 1).status.code, Code::INVALID_ARGUMENT);
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK) << "none of them froze it";
+  EXPECT_EQ(Freeze("ts-2", 1, kLeft, kInto).status.code, idl::Code::STALE_EPOCH);
+  EXPECT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, idl::Code::STALE_EPOCH);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kLeft - 1).status.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, idl::Code::OK) << "none of them froze it";
   const idl::FreezeResult first = Freeze("ts-1", 1, kLeft, kInto);
-  ASSERT_EQ(first.status.code, Code::OK);
+  ASSERT_EQ(first.status.code, idl::Code::OK);
   EXPECT_GT(first.tabletTimeMs, 0);
   EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto).freeze, first.freeze) << "asked again";
-  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto + 64).status.code, Code::UNAVAILABLE) << "for another";
-  EXPECT_EQ(Split("ts-1", 1, "c", kLeft + 64 * 5).status.code, Code::COME_AGAIN);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto + 64).status.code, idl::Code::UNAVAILABLE) << "for another";
+  EXPECT_EQ(Split("ts-1", 1, "c", kLeft + 64 * 5).status.code, idl::Code::COME_AGAIN);
 }
 
 // PROTOCOL 14: no write, no STRONG read; the weaker ones go on.
 TEST_P(ShardMergeTest, AFrozenTabletServesWhatItStillMay) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
-  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::OK);
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::COME_AGAIN);
-  EXPECT_EQ(Get("ts-1", "a", idl::ReadLevel::STRONG).header.code, Code::COME_AGAIN);
+  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, idl::Code::OK);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, idl::Code::COME_AGAIN);
+  EXPECT_EQ(Get("ts-1", "a", idl::ReadLevel::STRONG).header.code, idl::Code::COME_AGAIN);
   EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::SESSION), "1");
   EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::BOUNDED), "1") << "as old as its end";
-  EXPECT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK) << "the other one is not frozen";
+  EXPECT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, idl::Code::OK) << "the other one is not frozen";
   scheduler_.RunFor(3s);
   for (const char* name : {"ts-1", "ts-2"}) {
     EXPECT_EQ(Value(name, "a", idl::ReadLevel::EVENTUAL), "1");
@@ -122,20 +121,20 @@ TEST_P(ShardMergeTest, AFrozenTabletServesWhatItStillMay) {
 // A later epoch's Barrier thaws, that of a failover too.
 TEST_P(ShardMergeTest, ALaterEpochThaws) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
-  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::OK);
+  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, idl::Code::OK);
   ASSERT_TRUE(Configure(2, {"ts-1", voters_, {}, kLeft, "", "m"})) << "the same members, by its leader";
   ASSERT_TRUE(Serves("ts-1", kLeft));
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, idl::Code::OK);
   EXPECT_EQ(Value("ts-1", "a"), "2");
   EXPECT_FALSE(View("ts-1", kLeft)->frozen_into);
-  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::STALE_EPOCH);
-  ASSERT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, Code::OK);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, idl::Code::STALE_EPOCH);
+  ASSERT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, idl::Code::OK);
   Crash("ts-1");
   ASSERT_TRUE(Fence(3, {"ts-2", "ts-3"}, kLeft));
   ASSERT_TRUE(Configure(3, {"ts-2", voters_, {}, kLeft, "", "m"}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2", kLeft));
   EXPECT_EQ(Value("ts-2", "a"), "2");
-  EXPECT_EQ(Write("ts-2", {PutOf("a", "3")}).header.code, Code::OK);
+  EXPECT_EQ(Write("ts-2", {PutOf("a", "3")}).header.code, idl::Code::OK);
   EXPECT_FALSE(View("ts-2", kLeft)->frozen_into);
 }
 
@@ -151,7 +150,7 @@ TEST_P(ShardMergeTest, EveryVoterHasFreezeBeforeTheAnswer) {
   EXPECT_FALSE(answer.has_value());
   Heal();
   ASSERT_TRUE(Until([&] { return answer.has_value(); }, 10s));
-  EXPECT_EQ(answer->status.code, Code::OK);
+  EXPECT_EQ(answer->status.code, idl::Code::OK);
   EXPECT_EQ(LastLogged("ts-3", kLeft).lsn.value, static_cast<uint64_t>(answer->freeze.lsn));
 }
 
@@ -184,12 +183,12 @@ TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
 TEST_P(ShardMergeTest, AVoterThatLacksOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   FreezeBoth();
-  ASSERT_EQ(TryDrop("ts-3", 1, right_), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", 1, right_), idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "100[\"\", \"m\") "; }, 20s)) << Ranges("ts-3");
   ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
   ASSERT_TRUE(Serves("ts-1", kInto));
   EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\") ");
-  ASSERT_EQ(TryDrop("ts-3", 1, kLeft), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", 1, kLeft), idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Ranges("ts-3").empty(); }, 20s));
   ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
   EXPECT_EQ(Ranges("ts-3"), "228[\"\", \"\")! ");
@@ -207,7 +206,7 @@ TEST_P(ShardMergeTest, APromiseBeforeTheMerge) {
   EXPECT_EQ(View("ts-3", kInto)->promised, Epoch{7});
   EXPECT_EQ(View("ts-3", kInto)->epoch, Epoch{}) << "it follows nobody of a lower one";
   EXPECT_TRUE(Until([&] { return View("ts-1", kInto)->refused_for == Epoch{7}; }, 5s));
-  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, idl::Code::OK);
   ASSERT_TRUE(Fence(8, voters_, kInto));
   ASSERT_TRUE(Configure(8, RolesOf("ts-2"), /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2", kInto));
@@ -226,7 +225,7 @@ TEST_P(ShardMergeTest, AFailoverBeforeAnybodyHasUnitedThem) {
   ASSERT_TRUE(Serves("ts-2", kInto));
   EXPECT_EQ(Value("ts-2", "a"), "1");
   EXPECT_EQ(Value("ts-2", "p"), "1");
-  ASSERT_EQ(Write("ts-2", {PutOf("a", "2"), PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-2", {PutOf("a", "2"), PutOf("p", "2")}).header.code, idl::Code::OK);
   Start("ts-1");
   ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2", kInto); }, 10s)) << Ranges("ts-1");
@@ -238,14 +237,14 @@ TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
   Merge();
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == kFollowed; }, 5s));
   at("ts-3").disk.SetLatency(200ms, 200ms);  // no checkpoint soon
-  ASSERT_EQ(TryDrop("ts-3", merged_.position.epoch, kInto), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", merged_.position.epoch, kInto), idl::Code::OK);
   scheduler_.RunFor(250ms);
   Crash("ts-3");
   at("ts-3").disk.SetLatency(Duration(0), Duration(0));
   Start("ts-3");
   ASSERT_TRUE(Until([&] { return Ranges("ts-3").empty(); }, 20s)) << Ranges("ts-3");
   EXPECT_EQ(Records("ts-3"), "");
-  EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
+  EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), idl::Code::OK);
 }
 
 // PROTOCOL 22: what was rolled back under a tablet that is part of another now is judged by the history and the dedup
@@ -254,8 +253,8 @@ TEST_P(ShardMergeTest, WhatWasRolledBackBeforeTheMergeIsJudgedByTheNewOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
-  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
-  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, idl::Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, idl::Code::OK);
   ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}, right_));
   ASSERT_TRUE(Configure(2, {"ts-2", voters_, {}, right_, "m", ""}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2", right_));
@@ -263,12 +262,12 @@ TEST_P(ShardMergeTest, WhatWasRolledBackBeforeTheMergeIsJudgedByTheNewOne) {
   ASSERT_TRUE(Until([&] { return !RolledBack("ts-1").empty() && Level("ts-1", "ts-2", right_); }, 20s));
   const std::string rolled_back = RolledBack("ts-1");
   const idl::FreezeResult left = Freeze("ts-1", 1, kLeft, kInto), right = Freeze("ts-2", 2, right_, kInto);
-  ASSERT_EQ(left.status.code, Code::OK) << left.status.message;
-  ASSERT_EQ(right.status.code, Code::OK) << right.status.message;
+  ASSERT_EQ(left.status.code, idl::Code::OK) << left.status.message;
+  ASSERT_EQ(right.status.code, idl::Code::OK) << right.status.message;
   merged_ = MergedOf(PartOf(kLeft, "", "m", left.freeze), PartOf(right_, "m", "", right.freeze));
   ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
   ASSERT_TRUE(Serves("ts-1", kInto));
-  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, idl::Code::OK);
   EXPECT_EQ(RolledBack("ts-1"), rolled_back) << "neither is part of what is now";
   ExpectRepeated("ts-1", "zz");
 }
@@ -296,7 +295,7 @@ TEST_P(ShardMergeWithoutRuleTest, AFrozenTabletServesAStaleStrongRead) {
   ASSERT_TRUE(Fence(next, voters_, kInto)) << "nobody has granted anything for the new one";
   ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2", kInto));
-  ASSERT_EQ(Write("ts-2", {PutOf("a", "2")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-2", {PutOf("a", "2")}).header.code, idl::Code::OK);
   ASSERT_LT(at("ts-1").executor->Now(), lease);
   EXPECT_EQ(Value("ts-1", "a"), "1") << "older than what was acknowledged";
 }
@@ -305,14 +304,14 @@ TEST_P(ShardMergeWithoutRuleTest, WhatIsWrittenAfterFreezeIsInNobodysWay) {
   LeadBoth({"ts-1"});
   Plant(PlantedBug::freeze_keeps_writing);
   FreezeBoth();
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, idl::Code::OK);
   EXPECT_FALSE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "the log goes on beyond its FREEZE";
 }
 
 TEST_P(ShardMergeWithoutRuleTest, ALaterEpochFreezes) {
   LeadBoth({"ts-1"});
   Plant(PlantedBug::freeze_of_any_epoch);
-  EXPECT_EQ(Freeze("ts-1", 7, kLeft, kInto).status.code, Code::OK);
+  EXPECT_EQ(Freeze("ts-1", 7, kLeft, kInto).status.code, idl::Code::OK);
 }
 
 TEST_P(ShardMergeWithoutRuleTest, AVoterLacksFreeze) {
@@ -331,7 +330,7 @@ TEST_P(ShardMergeWithoutRuleTest, NothingThaws) {
   Plant(PlantedBug::barrier_keeps_freeze);
   ASSERT_TRUE(Configure(2, {"ts-1", voters_, {}, kLeft, "", "m"}));
   ASSERT_TRUE(Serves("ts-1", kLeft));
-  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::COME_AGAIN);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, idl::Code::COME_AGAIN);
 }
 
 TEST_P(ShardMergeWithoutRuleTest, ACrashTakesTheMergeBackAndItsData) {

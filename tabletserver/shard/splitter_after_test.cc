@@ -12,8 +12,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ShardSplitAfterTest : public LineageFixture {
  protected:
   static constexpr TabletId kParentId{static_cast<uint64_t>(kTablet)};
@@ -21,12 +19,12 @@ class ShardSplitAfterTest : public LineageFixture {
   void LeadAndSplit() {
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));
-    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, Code::OK);
+    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, idl::Code::OK);
     SplitAt(1);
   }
   void SplitAt(int64_t epoch) {
     const std::string leader = epoch == 1 ? "ts-1" : "ts-2";
-    ASSERT_EQ(Split(leader, epoch, "m", kChild).status.code, Code::OK);
+    ASSERT_EQ(Split(leader, epoch, "m", kChild).status.code, idl::Code::OK);
     ASSERT_TRUE(Until([&] { return View("ts-2", kChild) != nullptr && View("ts-3", kChild) != nullptr; }, 10s));
   }
   const TabletHandle* Handle(const std::string& server, int64_t tablet) {
@@ -45,7 +43,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
   Cut("ts-1", "ts-3");
   Cut("ts-2", "ts-3");
   for (int i = 0; i < 20; ++i) {
-    ASSERT_EQ(Write("ts-1", {PutOf("b" + std::to_string(i), std::string(20'000, 'x'))}).header.code, Code::OK);
+    ASSERT_EQ(Write("ts-1", {PutOf("b" + std::to_string(i), std::string(20'000, 'x'))}).header.code, idl::Code::OK);
   }
   Checkpoint("ts-1");
   ASSERT_TRUE(at("ts-1").store->TruncateLog(kParentId, Lsn{0}, View("ts-1")->applied.lsn).ok());
@@ -77,7 +75,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   LeadAndSplit();
   const auto log = at("ts-3").store->ReadLog(kParentId, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
   ASSERT_TRUE(log && !log->empty());
-  ASSERT_EQ(TryDrop("ts-3", 2), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", 2), idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
   AppendBatch again{kParentId, {}};
   for (const LogEntry& entry : *log) again.entries.push_back(&entry);
@@ -87,7 +85,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   Start("ts-3");
   EXPECT_EQ(Ranges("ts-3"), "164[\"m\", \"\") ");
   EXPECT_EQ(Get("ts-3", "p", idl::ReadLevel::EVENTUAL).record.value, "1");
-  EXPECT_EQ(TryDrop("ts-3", 1), Code::STALE_EPOCH) << "the tombstone is remembered";
+  EXPECT_EQ(TryDrop("ts-3", 1), idl::Code::STALE_EPOCH) << "the tombstone is remembered";
 }
 
 // The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not
@@ -95,10 +93,10 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
 TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
-  ASSERT_EQ(Write("ts-1", {PutOf("p", "1")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "1")}).header.code, idl::Code::OK);
   Cut("ts-1", "ts-3");
-  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
-  for (int i = 0; i < 5; ++i) ASSERT_EQ(Write("ts-1", {PutOf("p", "of the child")}).header.code, Code::OK);
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, idl::Code::OK);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Write("ts-1", {PutOf("p", "of the child")}).header.code, idl::Code::OK);
   bool copied = false;
   const auto level = [&] {
     const auto view = View("ts-3", kChild);
@@ -109,7 +107,7 @@ TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   ASSERT_TRUE(Until(level, 20s));
   EXPECT_FALSE(copied) << "when it was created";
   Crash("ts-3");
-  ASSERT_EQ(Write("ts-1", {PutOf("p", "later")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "later")}).header.code, idl::Code::OK);
   Start("ts-3");
   ASSERT_TRUE(Until(level, 20s));
   EXPECT_FALSE(copied) << "after a start";
@@ -122,7 +120,7 @@ TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
   scheduler_.RunFor(3s);  // what was logged so far has been fsynced
-  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, idl::Code::OK);
   const Version split = View("ts-1")->applied;
   Crash("ts-1");
   Start("ts-1");
@@ -135,7 +133,7 @@ TEST_F(ShardSplitAfterTest, ANewFollowerDoesNotReportItsPrimarySilent) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
   scheduler_.RunFor(2s);
-  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Handle("ts-2", kChild) != nullptr; }, 10s));
   const MonotonicTime heard{Duration(Handle("ts-2", kChild)->heard_ns.load())};
   EXPECT_LT(at("ts-2").executor->Now() - heard, 500ms);
@@ -147,13 +145,13 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasRolledBack) {
   ASSERT_TRUE(Serves("ts-1"));
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
-  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
-  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, idl::Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, idl::Code::OK);
   ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
   ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2"));
   SplitAt(2);
-  ASSERT_EQ(WriteAs("ts-2", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-2", 5, 1, {IncrementOf("zz")}).header.code, idl::Code::OK);
   Heal();
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && Level("ts-1", "ts-2", kChild); }, 20s));
   ExpectRepeated("ts-1", "zz");
@@ -186,7 +184,8 @@ class SplitCrashesTest : public ShardSplitAfterTest {
     return *done;
   }
   void Acknowledge(const std::string& key, const std::string& value) {
-    if (Write(tablets_.at(kTablet).leader, {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
+    if (Write(tablets_.at(kTablet).leader, {PutOf(key, value)}).header.code == idl::Code::OK)
+      acknowledged_[key] = value;
   }
   // Whether the Barrier has committed SPLIT; else nobody will.
   bool TakeChild(const std::string& key, int64_t child, int64_t epoch) {

@@ -12,19 +12,17 @@
 namespace ebla::tabletserver {
 namespace {
 
-using idl::Code;
-
 class ShardSplitTest : public LineageFixture {
  protected:
   void Lead(const std::vector<std::string>& voters) {
     ASSERT_TRUE(Configure(1, {"ts-1", voters, {}}));
     ASSERT_TRUE(Serves("ts-1"));
-    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, Code::OK);
+    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, idl::Code::OK);
   }
   // Epoch 1, at "m".
   void SplitHere() {
     const idl::SplitResult split = Split("ts-1", 1, "m", kChild);
-    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
+    ASSERT_EQ(split.status.code, idl::Code::OK) << split.status.message;
     EXPECT_EQ(split.split.childId, kChild);
     EXPECT_EQ(split.split.primary, "ts-1");
   }
@@ -61,25 +59,26 @@ TEST_F(ShardSplitTest, BothHalvesServeAtOnceAndVersionsGoOn) {
   EXPECT_EQ(Value("ts-1", "p"), "1");
   for (const char* key : {"a", "p"}) {
     const idl::WriteReply reply = Write("ts-1", {PutOf(key, "2")});
-    ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     EXPECT_EQ(reply.version.epoch, 1);
     EXPECT_EQ(static_cast<uint64_t>(reply.version.lsn), before.lsn.value + 2) << "SPLIT, then this one, in each log";
     EXPECT_EQ(Value("ts-1", key), "2");
   }
   const idl::WriteReply across = Write("ts-1", {PutOf("a", "3"), PutOf("p", "3")});
-  EXPECT_EQ(across.header.code, Code::INVALID_ARGUMENT) << "a batch lies within one tablet";
-  EXPECT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK) << "a repeated SPLIT is a no-op";
+  EXPECT_EQ(across.header.code, idl::Code::INVALID_ARGUMENT) << "a batch lies within one tablet";
+  EXPECT_EQ(Split("ts-1", 1, "m", kChild).status.code, idl::Code::OK) << "a repeated SPLIT is a no-op";
   EXPECT_EQ(Ranges("ts-1"), kBoth);
 }
 
 TEST_F(ShardSplitTest, OnlyTheEpochsLeaderObeysAndOnlyWhatCanBe) {
   Lead({"ts-1", "ts-2", "ts-3"});
-  EXPECT_EQ(Split("ts-2", 1, "m", kChild).status.code, Code::STALE_EPOCH);
-  EXPECT_EQ(Split("ts-1", 2, "m", kChild).status.code, Code::STALE_EPOCH);
-  EXPECT_EQ(Split("ts-1", 1, std::string(300, 'm'), kChild).status.code, Code::INVALID_ARGUMENT);
-  EXPECT_EQ(Split("ts-1", 1, "m", kChild + 1).status.code, Code::INVALID_ARGUMENT) << "another lineage's id";
+  EXPECT_EQ(Split("ts-2", 1, "m", kChild).status.code, idl::Code::STALE_EPOCH);
+  EXPECT_EQ(Split("ts-1", 2, "m", kChild).status.code, idl::Code::STALE_EPOCH);
+  EXPECT_EQ(Split("ts-1", 1, std::string(300, 'm'), kChild).status.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Split("ts-1", 1, "m", kChild + 1).status.code, idl::Code::INVALID_ARGUMENT) << "another lineage's id";
   SplitHere();
-  EXPECT_EQ(Split("ts-1", 1, "p", kChild + 64).status.code, Code::INVALID_ARGUMENT) << "no key of this tablet any more";
+  EXPECT_EQ(Split("ts-1", 1, "p", kChild + 64).status.code, idl::Code::INVALID_ARGUMENT)
+      << "no key of this tablet any more";
 }
 
 TEST_F(ShardSplitTest, FollowersHaveTheChildAndItsLeaderALease) {
@@ -91,7 +90,7 @@ TEST_F(ShardSplitTest, FollowersHaveTheChildAndItsLeaderALease) {
     ASSERT_TRUE(Until([&] { return Ranges(name) == kFollowed; }, 10s)) << Ranges(name);
   }
   EXPECT_TRUE(Until([&] { return View("ts-1", kChild)->lease_until > at("ts-1").executor->Now(); }, 5s));
-  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1", kChild); }));
   EXPECT_EQ(Value("ts-2", "p", idl::ReadLevel::EVENTUAL), "2");
 }
@@ -100,10 +99,10 @@ TEST_F(ShardSplitTest, FollowersHaveTheChildAndItsLeaderALease) {
 TEST_F(ShardSplitTest, ARetryIsAnsweredFromTheChildsDedupWindow) {
   Lead({"ts-1"});
   const idl::WriteReply first = WriteAs("ts-1", 5, 1, {IncrementOf("zz")});
-  ASSERT_EQ(first.header.code, Code::OK);
+  ASSERT_EQ(first.header.code, idl::Code::OK);
   SplitHere();
   const idl::WriteReply retry = WriteAs("ts-1", 5, 1, {IncrementOf("zz")});
-  ASSERT_EQ(retry.header.code, Code::OK) << retry.header.message;
+  ASSERT_EQ(retry.header.code, idl::Code::OK) << retry.header.message;
   EXPECT_EQ(retry.version, first.version);
   EXPECT_EQ(retry.counters, first.counters);
   EXPECT_EQ(WriteAs("ts-1", 5, 2, {IncrementOf("zz")}).counters, std::vector<int64_t>{2});
@@ -155,25 +154,25 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
   const Asked late = Ask("ts-1", 8, 2, {PutOf("q", "2")}, 300);
   const idl::WriteReply answered = WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY);
-  EXPECT_EQ(answered.header.code, Code::OK);
+  EXPECT_EQ(answered.header.code, idl::Code::OK);
   ASSERT_TRUE(answered.header.__isset.range)
       << "the child knows nothing of it, and a session waits for it there in vain";
   EXPECT_EQ(answered.header.range.endKey, "m");
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
   ASSERT_TRUE(Until([&] { return late->has_value(); }, 5s));
-  EXPECT_EQ((*late)->header.code, Code::DEADLINE_EXCEEDED) << "it was not executed, and the client may say so";
+  EXPECT_EQ((*late)->header.code, idl::Code::DEADLINE_EXCEEDED) << "it was not executed, and the client may say so";
   EXPECT_FALSE(parked->has_value());
   EXPECT_FALSE(answer.has_value());
   Heal();
   ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
-  EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to retry";
+  EXPECT_EQ((*parked)->header.code, idl::Code::OK) << "it never had to retry";
   EXPECT_EQ((*parked)->header.tabletId, kChild)
       << "whose position it tells: the session must not look for that in the other half";
   EXPECT_EQ(Value("ts-1", "p"), "2");
-  EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(Code::NOT_FOUND));
+  EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(idl::Code::NOT_FOUND));
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->status.code, Code::OK);
-  EXPECT_EQ(WriteAs("ts-1", 9, 3, {PutOf("p", "2")}).header.code, Code::OK);
+  EXPECT_EQ(answer->status.code, idl::Code::OK);
+  EXPECT_EQ(WriteAs("ts-1", 9, 3, {PutOf("p", "2")}).header.code, idl::Code::OK);
   EXPECT_EQ(Ranges("ts-1"), kBoth);
 }
 
@@ -189,7 +188,7 @@ TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
   ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2"));
   ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
-  EXPECT_EQ((*parked)->header.code, Code::NOT_PRIMARY) << "it was not executed";
+  EXPECT_EQ((*parked)->header.code, idl::Code::NOT_PRIMARY) << "it was not executed";
   EXPECT_EQ(Value("ts-2", "p"), "1");
 }
 
@@ -205,7 +204,7 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   const auto note = [&](const std::string& what, MonotonicTime begun, const idl::ReplyHeader& header) {
     --under_way;
     longest[what] = std::max(longest[what], world_.Now() - begun);
-    if (header.code != Code::OK) sent_away.push_back(what + ": " + header.message);
+    if (header.code != idl::Code::OK) sent_away.push_back(what + ": " + header.message);
   };
   int64_t client = 100;
   const auto ask = [&] {
@@ -245,7 +244,7 @@ TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsCreation) {
   scheduler_.RunFor(1ms);
   const Asked put = Ask("ts-1", 7, 1, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY);
   ASSERT_TRUE(Until([&] { return put->has_value(); }, 5s));
-  EXPECT_EQ((*put)->header.code, Code::OK);
+  EXPECT_EQ((*put)->header.code, idl::Code::OK);
   EXPECT_LE(world_.Now() - begun, 50ms) << "two flushes of 20 ms, and a few messages of 1 ms";
 }
 
@@ -271,7 +270,7 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
     if (done) {
       for (const std::string& at_key : {std::string("a"), key, std::string("z")}) {
         const std::string value = std::to_string(round);
-        if (Write("ts-1", {PutOf(at_key, value)}).header.code == Code::OK) acknowledged[at_key] = value;
+        if (Write("ts-1", {PutOf(at_key, value)}).header.code == idl::Code::OK) acknowledged[at_key] = value;
       }
     }
     if (random() % 4 == 0) {
@@ -310,7 +309,7 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
 TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   Lead({"ts-1", "ts-2", "ts-3"});
   SplitHere();
-  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, idl::Code::OK);
   Crash("ts-1");
   ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
   ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
@@ -351,7 +350,7 @@ class ShardSplitReadersTest : public ShardSplitTest {
   static std::string Show(const Scanned& scanned) {
     if (!scanned->has_value()) return "unanswered";
     const idl::ScanReply& reply = **scanned;
-    if (reply.header.code != Code::OK) return "code " + std::to_string(reply.header.code);
+    if (reply.header.code != idl::Code::OK) return "code " + std::to_string(reply.header.code);
     std::string text;
     for (const idl::ScanRecord& record : reply.records) text += record.key + " ";
     return text + (reply.done ? "." : reply.remaining.startKey + "-" + reply.remaining.endKey);
@@ -368,7 +367,7 @@ TEST_F(ShardSplitReadersTest, AScanThatWasFoundBeforeASplitAndIsReadAfterIt) {
   EXPECT_EQ(Show(back_in_child), "unanswered");
   at("ts-1").reader->Resume();
   ASSERT_TRUE(Until([&] { return back_in_child->has_value(); }, 5s));
-  const std::string elsewhere = "code " + std::to_string(Code::WRONG_TABLET);
+  const std::string elsewhere = "code " + std::to_string(idl::Code::WRONG_TABLET);
   EXPECT_EQ(Show(from_parent), "a m-z");
   EXPECT_EQ(Show(from_child), elsewhere);
   EXPECT_EQ(Show(back_into_parent), elsewhere);
@@ -396,7 +395,7 @@ class ShardSplitUnappliedTest : public ShardSplitTest {
     EXPECT_TRUE(Fence(2, {"ts-2", "ts-3"}, kChild));
     EXPECT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}, kChild, "m", ""}, /*fenced=*/true));
     EXPECT_TRUE(Serves("ts-2", kChild));
-    EXPECT_EQ(Write("ts-2", {PutOf("p", "2")}).header.code, Code::OK);
+    EXPECT_EQ(Write("ts-2", {PutOf("p", "2")}).header.code, idl::Code::OK);
     EXPECT_EQ(Value("ts-1", "a"), "1") << "the parent's half is served all the while";
     idl::GetRequest get = GetOf("p", idl::ReadLevel::STRONG);
     get.header.deadlineMs = 5000;
@@ -411,7 +410,7 @@ TEST_F(ShardSplitUnappliedTest, ItsReadsOfTheChildsHalfWait) {
   EXPECT_FALSE(read->has_value());
   at("ts-1").disk.RefuseToApply(false);
   ASSERT_TRUE(Until([&] { return read->has_value(); }, 10s));
-  EXPECT_NE((*read)->header.code, Code::OK) << "the child's primary is elsewhere";
+  EXPECT_NE((*read)->header.code, idl::Code::OK) << "the child's primary is elsewhere";
   EXPECT_TRUE(Until([&] { return Level("ts-1", "ts-2", kChild); }, 10s)) << Ranges("ts-1");
   EXPECT_EQ(Value("ts-2", "p"), "2");
 }
@@ -434,7 +433,7 @@ TEST_F(ShardSplitTest, ThePrimaryForgetsThatItLedTheChildAndDoesNotLeadItAgain) 
   at("ts-1").disk.SetStalled(true);
   const Asked put = Ask("ts-1", 9, 1, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY);
   ASSERT_TRUE(Until([&] { return put->has_value(); }, 5s)) << "its followers are a majority";
-  ASSERT_EQ((*put)->header.code, Code::OK) << (*put)->header.message;
+  ASSERT_EQ((*put)->header.code, idl::Code::OK) << (*put)->header.message;
   at("ts-1").disk.SetStalled(false);
   Crash("ts-1");
   Start("ts-1");
@@ -471,7 +470,7 @@ TEST_F(ShardSplitTest, APromiseBeforeTheChildIsCreated) {
 // So does a tombstone: the child is not made, and what it would have is removed.
 TEST_F(ShardSplitTest, ATombstoneBeforeTheChildIsCreated) {
   Lead({"ts-1", "ts-2", "ts-3"});
-  ASSERT_EQ(TryDrop("ts-3", 2, kChild), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", 2, kChild), idl::Code::OK);
   SplitHere();
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "100[\"\", \"m\") "; }, 20s)) << Ranges("ts-3");
   EXPECT_FALSE(Records("ts-3").contains("p="));
@@ -489,9 +488,9 @@ TEST_F(ShardSplitTest, ADropAppliesACommittedSplitFirst) {
   Cut("ts-1", "ts-3");
   ASSERT_TRUE(Until([&] { return done; }, 5s));
   ASSERT_TRUE(HoldsSplitUnapplied("ts-3"));
-  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), Code::COME_AGAIN);
+  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), idl::Code::COME_AGAIN);
   ASSERT_TRUE(Until([&] { return View("ts-3", kChild) != nullptr; }, 5s));
-  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), Code::OK);
+  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), idl::Code::OK);
   ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
   Crash("ts-3");
   Start("ts-3");
@@ -507,7 +506,7 @@ TEST_F(ShardSplitTest, ADroppedParentBringsItsChildBack) {
   scheduler_.RunFor(1s);  // that the child is there is flushed
   at("ts-3").disk.SetStalled(false);
   at("ts-3").disk.SetLatency(200ms, 200ms);  // the checkpoint takes its time
-  ASSERT_EQ(TryDrop("ts-3", 2), Code::OK);
+  ASSERT_EQ(TryDrop("ts-3", 2), idl::Code::OK);
   Crash("ts-3");
   at("ts-3").disk.SetLatency(Duration(0), Duration(0));
   Start("ts-3");
@@ -524,7 +523,7 @@ TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
     std::vector<idl::Write> writes;
     for (int k = i; k < i + 250; ++k)
       writes.push_back(PutOf((k % 2 == 0 ? "b" : "q") + std::to_string(10'000 + k), "first"));
-    ASSERT_EQ(Write("ts-1", std::move(writes)).header.code, Code::OK);
+    ASSERT_EQ(Write("ts-1", std::move(writes)).header.code, idl::Code::OK);
   }
   bool checkpointed = false;
   at("ts-1").store->Checkpoint(*at("ts-1").executor, [&](auto result) {
@@ -536,8 +535,8 @@ TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
   ASSERT_TRUE(Serves("ts-1"));
   ASSERT_TRUE(Until([&] { return View("ts-2") != nullptr && Records("ts-2").size() > 1000; }, 60s));
-  ASSERT_EQ(Split("ts-1", 2, "m", kChild).status.code, Code::OK);
-  ASSERT_EQ(Write("ts-1", {PutOf("q10001", "of the child")}).header.code, Code::OK);
+  ASSERT_EQ(Split("ts-1", 2, "m", kChild).status.code, idl::Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("q10001", "of the child")}).header.code, idl::Code::OK);
   copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1"); }, 60s));
   EXPECT_EQ(Ranges("ts-2"), "100[\"\", \"m\") ");

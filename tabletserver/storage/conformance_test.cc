@@ -11,18 +11,18 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-constexpr TableId kTable{7};
-constexpr TabletId kTablet{70};
+constexpr TableId kAnyTable{7};
+constexpr TabletId kAnyTablet{70};
 constexpr TabletId kOther{71};
 
 class StoreTest : public ::testing::TestWithParam<StoreKind> {
  protected:
   StoreTest() : life(MakeStore(GetParam())) {
-    EXPECT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());
-    AddReplica(kTablet);
+    EXPECT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kNone).ok());
+    AddReplica(kAnyTablet);
   }
   TabletStore& store() { return **life; }
-  void AddReplica(TabletId tablet, TableId table = kTable) {
+  void AddReplica(TabletId tablet, TableId table = kAnyTable) {
     ReplicaState state;
     state.table = table;
     state.promised = {1};
@@ -31,15 +31,15 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
     ASSERT_TRUE(FlushNow(store()).ok());
   }
   void AppendTo(uint64_t last, uint64_t first = 1) {
-    for (uint64_t lsn = first; lsn <= last; ++lsn) ASSERT_TRUE(AppendOne(store(), kTablet, Entry(lsn)).ok());
+    for (uint64_t lsn = first; lsn <= last; ++lsn) ASSERT_TRUE(AppendOne(store(), kAnyTablet, Entry(lsn)).ok());
   }
   void Write(uint64_t lsn, std::vector<Effect> effects) {
     const LogEntry entry = Entry(lsn, std::move(effects));
-    ASSERT_TRUE(AppendOne(store(), kTablet, entry).ok());
-    ASSERT_TRUE(ApplyOne(store(), kTablet, kTable, entry).ok());
+    ASSERT_TRUE(AppendOne(store(), kAnyTablet, entry).ok());
+    ASSERT_TRUE(ApplyOne(store(), kAnyTablet, kAnyTable, entry).ok());
   }
   std::string Records(const KeyRange& range = {}, bool reverse = false) {
-    return Dump(store(), kTable, range, reverse);
+    return Dump(store(), kAnyTable, range, reverse);
   }
 
   std::unique_ptr<StoreUnderTest> life;
@@ -50,17 +50,17 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
 TEST_P(StoreTest, TheLogIsReadInOrderAndWithinBounds) {
   AppendTo(5);
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(100)).ok());
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2 1.3 1.4 1.5");
-  const auto middle = store().ReadLog(kTablet, Lsn{2}, Lsn{3}, SIZE_MAX);
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.1 1.2 1.3 1.4 1.5");
+  const auto middle = store().ReadLog(kAnyTablet, Lsn{2}, Lsn{3}, SIZE_MAX);
   ASSERT_TRUE(middle);
   EXPECT_EQ(middle->size(), 2u);
-  const auto one = store().ReadLog(kTablet, Lsn{2}, Lsn{9}, 1);  // at least one, however small the budget
+  const auto one = store().ReadLog(kAnyTablet, Lsn{2}, Lsn{9}, 1);  // at least one, however small the budget
   ASSERT_TRUE(one);
   ASSERT_EQ(one->size(), 1u);
   EXPECT_EQ(one->front().version.lsn, Lsn{2});
   EXPECT_EQ(DumpLog(store(), kOther), "1.100");
   EXPECT_EQ(DumpLog(store(), TabletId{1}), "");
-  const auto all = store().ReadLog(kTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
+  const auto all = store().ReadLog(kAnyTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
   ASSERT_TRUE(all);
   EXPECT_EQ(all->size(), 5u);
 }
@@ -70,17 +70,17 @@ TEST_P(StoreTest, AnEntryComesBackAsItWas) {
   entry.client = {77};
   entry.sequence = {5};
   entry.outcome.counters = {-3, 9};
-  ASSERT_TRUE(AppendOne(store(), kTablet, entry).ok());
-  const auto read = store().ReadLog(kTablet, Lsn{1}, Lsn{1}, SIZE_MAX);
+  ASSERT_TRUE(AppendOne(store(), kAnyTablet, entry).ok());
+  const auto read = store().ReadLog(kAnyTablet, Lsn{1}, Lsn{1}, SIZE_MAX);
   ASSERT_TRUE(read && read->size() == 1);
   EXPECT_EQ(EncodeLogEntry(read->front()), EncodeLogEntry(entry));
 }
 
 TEST_P(StoreTest, OneAppendSpansTablets) {
   const LogEntry first = Entry(1), second = Entry(2), other = Entry(8);
-  const AppendBatch batches[] = {{kTablet, {&first, &second}}, {kOther, {&other}}};
+  const AppendBatch batches[] = {{kAnyTablet, {&first, &second}}, {kOther, {&other}}};
   ASSERT_TRUE(store().Append(batches).ok());
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2");
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.1 1.2");
   EXPECT_EQ(DumpLog(store(), kOther), "1.8");
 }
 
@@ -90,7 +90,7 @@ TEST_P(StoreTest, WhatWasFlushedSurvivesACrash) {
     AppendTo(last, last - 19);
     ASSERT_TRUE(FlushNow(store(), mode).ok());
     life->Crash();
-    const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
+    const auto log = store().ReadLog(kAnyTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
     ASSERT_TRUE(log);
     EXPECT_EQ(log->size(), last);
   }
@@ -101,7 +101,7 @@ TEST_P(StoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
   ASSERT_TRUE(FlushNow(store()).ok());
   AppendTo(200, 11);
   life->Crash();
-  const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
+  const auto log = store().ReadLog(kAnyTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
   ASSERT_TRUE(log);
   ASSERT_GE(log->size(), 10u);
   for (size_t i = 0; i < log->size(); ++i) EXPECT_EQ((*log)[i].version.lsn.value, i + 1);
@@ -110,14 +110,14 @@ TEST_P(StoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
 TEST_P(StoreTest, ASuffixIsRemovedAndWrittenAnew) {
   AppendTo(1200);
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(3)).ok());
-  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{3}).ok());
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2");
+  ASSERT_TRUE(store().RemoveSuffix(kAnyTablet, Lsn{3}).ok());
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.1 1.2");
   LogEntry anew = Entry(3);
   anew.version.epoch = {2};
-  ASSERT_TRUE(AppendOne(store(), kTablet, anew).ok());
+  ASSERT_TRUE(AppendOne(store(), kAnyTablet, anew).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2 2.3");
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.1 1.2 2.3");
   EXPECT_EQ(DumpLog(store(), kOther), "1.3");
 }
 
@@ -126,14 +126,14 @@ TEST_P(StoreTest, TheLogIsTruncatedBelowACheckpoint) {
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
   const auto held = CheckpointNow(store());
   ASSERT_TRUE(held);
-  ASSERT_EQ(held->at(kTablet), Lsn{5});
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{5}).ok());
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{1}).ok());  // again, and less: nothing happens
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.5");
+  ASSERT_EQ(held->at(kAnyTablet), Lsn{5});
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{5}).ok());
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{1}).ok());  // again, and less: nothing happens
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.5");
   Write(6, {Put("k6", "v")});
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.5 1.6");
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.5 1.6");
   EXPECT_EQ(DumpLog(store(), kOther), "1.1");
   EXPECT_EQ(Records(), "k1=v@1 k2=v@2 k3=v@3 k4=v@4 k5=v@5");
 }
@@ -146,7 +146,7 @@ TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
   effect.write_time_ms = 456;
   effect.writer = "ts-1";
   Write(1, {effect, Put("plain", "")});
-  const auto got = store().Get(kTable, "key");
+  const auto got = store().Get(kAnyTable, "key");
   ASSERT_TRUE(got && *got);
   EXPECT_EQ((*got)->value, effect.value);
   EXPECT_EQ((*got)->version, (Version{Epoch{1}, Lsn{1}}));
@@ -154,7 +154,7 @@ TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
   EXPECT_EQ((*got)->write_time_ms, 456);
   EXPECT_EQ((*got)->writer, "ts-1");
   const std::string keys[] = {"plain", "absent", "key"};
-  const auto many = store().MultiGet(kTable, keys, SIZE_MAX);
+  const auto many = store().MultiGet(kAnyTable, keys, SIZE_MAX);
   ASSERT_TRUE(many);
   ASSERT_TRUE((*many)[0] && !(*many)[1] && (*many)[2]);
   EXPECT_EQ((*many)[0]->value, "");
@@ -166,7 +166,7 @@ TEST_P(StoreTest, AReadOfManyKeysEndsAtItsBound) {
   Write(1, {Put("a", std::string(600, 'a')), Put("b", std::string(600, 'b')), Put("c", "small")});
   const std::string keys[] = {"absent", "a", "c", "b", "c"};
   const auto lengths = [&](size_t bytes_max, std::span<const std::string> asked) {
-    const auto records = store().MultiGet(kTable, asked, bytes_max);
+    const auto records = store().MultiGet(kAnyTable, asked, bytes_max);
     return records ? static_cast<int>(records->size()) : -1;
   };
   EXPECT_EQ(lengths(SIZE_MAX, keys), 5);
@@ -196,7 +196,7 @@ TEST_P(StoreTest, ScansRunBothWaysWithinTheirBounds) {
   EXPECT_EQ(Records({"c", "b"}), "");
   EXPECT_EQ(Records({}, true), high + "=5@1 c=4@1 ba=3@1 b=2@1 a=1@1 " + low + "=0@1");
   int seen = 0;
-  ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto&) { return ++seen < 2; }).ok());
+  ASSERT_TRUE(store().Scan(kAnyTable, {}, [&](auto, auto&) { return ++seen < 2; }).ok());
   EXPECT_EQ(seen, 2);
 }
 
@@ -205,25 +205,25 @@ TEST_P(StoreTest, ALargeValueFits) {
   Write(1, {Put("large", value)});
   ASSERT_TRUE(CheckpointNow(store()));
   life->Crash();
-  const auto got = store().Get(kTable, "large");
+  const auto got = store().Get(kAnyTable, "large");
   ASSERT_TRUE(got && *got);
   EXPECT_EQ((*got)->value, value);
 }
 
 TEST_P(StoreTest, AReadKnowsTheAppliedPositionOfItsSnapshot) {
-  SnapshotPosition position{kTablet, Lsn{9}};
-  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  SnapshotPosition position{kAnyTablet, Lsn{9}};
+  ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
   EXPECT_EQ(position.applied, Lsn{});
   Write(1, {Put("a", "1")});
   Write(2, {Put("a", "2")});
-  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
   const std::string keys[] = {"a"};
-  ASSERT_TRUE(store().MultiGet(kTable, keys, SIZE_MAX, &position));
+  ASSERT_TRUE(store().MultiGet(kAnyTable, keys, SIZE_MAX, &position));
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
-  ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto&) { return position.applied == Lsn{2}; }, &position).ok());
+  ASSERT_TRUE(store().Scan(kAnyTable, {}, [&](auto, auto&) { return position.applied == Lsn{2}; }, &position).ok());
 }
 
 TEST_P(StoreTest, ReadersSeeWholeBatches) {
@@ -235,18 +235,18 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
     readers.emplace_back([&, i] {
       const std::string keys[] = {"a", "z"};
       while (!stop) {
-        SnapshotPosition position{kTablet, {}};
+        SnapshotPosition position{kAnyTablet, {}};
         if (i == 0) {
           std::string values;
           const auto collect = [&](auto, auto& record) {
             values += record.value + " ";
             return true;
           };
-          ASSERT_TRUE(store().Scan(kTable, {}, collect, &position).ok());
+          ASSERT_TRUE(store().Scan(kAnyTable, {}, collect, &position).ok());
           const std::string lsn = std::to_string(position.applied.value);
           ASSERT_EQ(values, lsn + " " + lsn + " ");
         } else {
-          const auto both = store().MultiGet(kTable, keys, SIZE_MAX, &position);
+          const auto both = store().MultiGet(kAnyTable, keys, SIZE_MAX, &position);
           ASSERT_TRUE(both);
           ASSERT_EQ((*both)[0]->value, (*both)[1]->value);
           ASSERT_EQ((*both)[0]->version.lsn, position.applied);
@@ -264,14 +264,14 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
 
 TEST_P(StoreTest, ARangeIsTruncated) {
   Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4")});
-  ASSERT_TRUE(store().TruncateRange(kTable, {"b", "c"}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"b", "c"}).ok());
   EXPECT_EQ(Records(), "a=1@1 c=4@1");
-  ASSERT_TRUE(store().TruncateRange(kTable, {"b", "c"}).ok());  // nothing there
-  ASSERT_TRUE(store().TruncateRange(kTable, {"d", ""}).ok());
-  ASSERT_TRUE(store().TruncateRange(kTable, {"", "a"}).ok());
-  ASSERT_TRUE(store().TruncateRange(kTable, {"c", "b"}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"b", "c"}).ok());  // nothing there
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"d", ""}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"", "a"}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"c", "b"}).ok());
   EXPECT_EQ(Records(), "a=1@1 c=4@1");
-  ASSERT_TRUE(store().TruncateRange(kTable, {}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {}).ok());
   EXPECT_EQ(Records(), "");
 }
 
@@ -281,9 +281,9 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   Write(1, effects);
   ASSERT_TRUE(CheckpointNow(store()));
   const KeyRange half{"k110000", "k115000"};
-  const auto all = store().EstimateSize(kTable, {});
-  const auto part = store().EstimateSize(kTable, half);
-  const auto few = store().EstimateSize(kTable, {"k100000", "k100100"});
+  const auto all = store().EstimateSize(kAnyTable, {});
+  const auto part = store().EstimateSize(kAnyTable, half);
+  const auto few = store().EstimateSize(kAnyTable, {"k100000", "k100100"});
   ASSERT_TRUE(all && part && few);
   EXPECT_GT(all->records, 12'000);
   EXPECT_LT(all->records, 32'000);
@@ -299,8 +299,8 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   const auto lower = std::count_if(all->sample.begin(), all->sample.end(),
                                    [](const SampledRow& row) { return row.first < "k110000"; });
   EXPECT_NEAR(static_cast<double>(lower) / static_cast<double>(all->sample.size()), 0.5, 0.25);
-  ASSERT_TRUE(store().TruncateRange(kTable, half).ok());
-  EXPECT_EQ(store().EstimateSize(kTable, half)->records, 0);
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, half).ok());
+  EXPECT_EQ(store().EstimateSize(kAnyTable, half)->records, 0);
   EXPECT_EQ(Records({"k109999", "k115001"}),
             "k109999=" + std::string(200, 'v') + "@1 k115000=" + std::string(200, 'v') + "@1");
 }
@@ -315,7 +315,7 @@ TEST_P(StoreTest, AnIntervalIsReplaced) {
     return record;
   };
   const auto replace = [&](const KeyRange& interval, const Records& records) {
-    return store().ReplaceInterval(kTable, interval, records).code();
+    return store().ReplaceInterval(kAnyTable, interval, records).code();
   };
   EXPECT_EQ(replace({"b", "c"}, {{"b", record("5", 7)}, {"bb", record("6", 8)}}), Code::kOk);
   EXPECT_EQ(this->Records(), "a=1@1 b=5@7 bb=6@8 c=4@1");
@@ -332,7 +332,7 @@ TEST_P(StoreTest, AnIntervalIsReplaced) {
   full.write_time_ms = -6;
   full.writer = "ts-1";
   EXPECT_EQ(replace({"d", ""}, {{"e", full}}), Code::kOk);
-  const auto got = store().Get(kTable, "e");
+  const auto got = store().Get(kAnyTable, "e");
   ASSERT_TRUE(got && *got);
   EXPECT_EQ((*got)->value, full.value);
   EXPECT_EQ((*got)->version, full.version);
@@ -350,7 +350,7 @@ TEST_P(StoreTest, ALargeIntervalIsReplaced) {
   record.value = "w";
   record.version = {Epoch{1}, Lsn{2}};
   const std::vector<std::pair<std::string, StoredRecord>> records = {{"3000", record}};
-  ASSERT_TRUE(store().ReplaceInterval(kTable, {"1001", "5499"}, records).ok());
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"1001", "5499"}, records).ok());
   EXPECT_EQ(Records(), "1000=v@1 3000=w@2 5499=v@1");
 }
 
@@ -364,17 +364,17 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
   Write(2, {timed, Delete("never was")});
   ASSERT_TRUE(CheckpointNow(store()));
   life->Crash();
-  const auto read = store().Get(kTable, "gone");
+  const auto read = store().Get(kAnyTable, "gone");
   ASSERT_TRUE(read && read->has_value());
   EXPECT_TRUE((*read)->tombstone);
   EXPECT_EQ((*read)->write_time_ms, 42);
   EXPECT_EQ((*read)->writer, "ts-1");
   EXPECT_EQ((*read)->value, "");
   EXPECT_EQ((*read)->version, (Version{Epoch{1}, Lsn{2}}));
-  const auto here = store().Get(kTable, "here");
+  const auto here = store().Get(kAnyTable, "here");
   ASSERT_TRUE(here && here->has_value());
   EXPECT_FALSE((*here)->tombstone);
-  const auto size = store().EstimateSize(kTable, {});
+  const auto size = store().EstimateSize(kAnyTable, {});
   ASSERT_TRUE(size);
   EXPECT_EQ(size->records, 1);
   EXPECT_EQ(Records(), "gone=@2 here=v@1") << "shown as it is to whoever scans the store";
@@ -389,7 +389,7 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
 
 class RollbackTest : public StoreTest {
  protected:
-  Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kTable) {
+  Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kAnyTable) {
     std::vector<const LogEntry*> pointers;
     for (const LogEntry& entry : entries) pointers.push_back(&entry);
     return store().PutUnresolved(tablet, table, pointers);
@@ -410,52 +410,52 @@ TEST_P(RollbackTest, AListEndsWhereItIsFull) {
   const std::string large(1 << 20, 'v');
   std::vector<LogEntry> entries;
   for (uint64_t lsn = 3; lsn < 9; ++lsn) entries.push_back(Entry(lsn, {Put("k", large)}));
-  ASSERT_TRUE(Keep(kTablet, entries).ok());
-  EXPECT_EQ(List(kTable, {}, 100, 2 << 20), "70:1.3 70:1.4");
-  EXPECT_EQ(List(kTable, {kTablet, {Epoch{1}, Lsn{4}}}, 100, 2 << 20), "70:1.5 70:1.6");
-  EXPECT_EQ(List(kTable, {}, 100, 1), "70:1.3") << "one at least";
+  ASSERT_TRUE(Keep(kAnyTablet, entries).ok());
+  EXPECT_EQ(List(kAnyTable, {}, 100, 2 << 20), "70:1.3 70:1.4");
+  EXPECT_EQ(List(kAnyTable, {kAnyTablet, {Epoch{1}, Lsn{4}}}, 100, 2 << 20), "70:1.5 70:1.6");
+  EXPECT_EQ(List(kAnyTable, {}, 100, 1), "70:1.3") << "one at least";
 }
 
 TEST_P(RollbackTest, WhatIsRolledBackIsKeptAndListed) {
   ASSERT_TRUE(Keep(kOther, {Entry(9)}, TableId{8}).ok());
-  ASSERT_TRUE(Keep(kTablet, {Entry(3), Entry(4, {Put("k", "v")})}).ok());
-  ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(300)}).ok());  // 4 again: it stays as it was
+  ASSERT_TRUE(Keep(kAnyTablet, {Entry(3), Entry(4, {Put("k", "v")})}).ok());
+  ASSERT_TRUE(Keep(kAnyTablet, {Entry(4), Entry(300)}).ok());  // 4 again: it stays as it was
   EXPECT_EQ(List(), "70:1.3 70:1.4 70:1.300 71:1.9");
-  EXPECT_EQ(List(kTable), "70:1.3 70:1.4 70:1.300");
+  EXPECT_EQ(List(kAnyTable), "70:1.3 70:1.4 70:1.300");
   EXPECT_EQ(List(TableId{8}), "71:1.9");
   EXPECT_EQ(List({}, {}, 2), "70:1.3 70:1.4");
-  EXPECT_EQ(List({}, {kTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
+  EXPECT_EQ(List({}, {kAnyTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
   EXPECT_EQ(List(TableId{8}, {}, 1), "71:1.9");
-  const auto listed = store().ListUnresolved(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
+  const auto listed = store().ListUnresolved(kAnyTable, {kAnyTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
   ASSERT_TRUE(listed && listed->size() == 1);
   EXPECT_EQ(EncodeLogEntry(listed->front().entry), EncodeLogEntry(Entry(4, {Put("k", "v")})));
-  EXPECT_EQ(listed->front().table, kTable);
+  EXPECT_EQ(listed->front().table, kAnyTable);
   EXPECT_EQ(store().health().rolled_back_entries, 4);
   EXPECT_GT(store().health().rolled_back_bytes, 0);
-  ASSERT_TRUE(store().DiscardUnresolved(kTablet, {Epoch{1}, Lsn{4}}).ok());
-  ASSERT_TRUE(store().DiscardUnresolved(kTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
+  ASSERT_TRUE(store().DiscardUnresolved(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());
+  ASSERT_TRUE(store().DiscardUnresolved(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
   EXPECT_EQ(List(), "70:1.3 70:1.300 71:1.9");
   EXPECT_EQ(store().health().rolled_back_entries, 3);
 }
 
 TEST_P(RollbackTest, WhatIsRolledBackOutlivesItsReplicaAndACrash) {
   AppendTo(5);
-  ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(5)}).ok());
-  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{4}).ok());
-  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
+  ASSERT_TRUE(Keep(kAnyTablet, {Entry(4), Entry(5)}).ok());
+  ASSERT_TRUE(store().RemoveSuffix(kAnyTablet, Lsn{4}).ok());
+  ASSERT_TRUE(store().ForgetReplica(kAnyTablet).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
   const auto bytes = store().health().rolled_back_bytes;
   life->Crash();
   EXPECT_EQ(List(), "70:1.4 70:1.5");
-  EXPECT_EQ(DumpLog(store(), kTablet), "");
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "");
   EXPECT_EQ(store().health().rolled_back_entries, 2);
   EXPECT_EQ(store().health().rolled_back_bytes, bytes);
 }
 
 TEST_P(RollbackTest, WhatIsKeptUnderNoTabletIsCountedApart) {
   ASSERT_TRUE(Keep({}, {Entry(1, {Put("k", "v")}), Entry(2)}).ok());
-  ASSERT_TRUE(Keep(kTablet, {Entry(1)}).ok());
-  EXPECT_EQ(List(kTable), "0:1.1 0:1.2 70:1.1");
+  ASSERT_TRUE(Keep(kAnyTablet, {Entry(1)}).ok());
+  EXPECT_EQ(List(kAnyTable), "0:1.1 0:1.2 70:1.1");
   ASSERT_TRUE(FlushNow(store()).ok());
   for (int life_number = 0; life_number < 2; ++life_number) {
     const auto health = store().health();
@@ -476,12 +476,12 @@ TEST_P(RollbackTest, NothingLeavesTheLogBeforeItIsKept) {
   AppendTo(40);
   ASSERT_TRUE(FlushNow(store()).ok());
   for (uint64_t lsn = 40; lsn > 1; --lsn) {
-    ASSERT_TRUE(Keep(kTablet, {Entry(lsn)}).ok());
-    ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{lsn}).ok());
+    ASSERT_TRUE(Keep(kAnyTablet, {Entry(lsn)}).ok());
+    ASSERT_TRUE(store().RemoveSuffix(kAnyTablet, Lsn{lsn}).ok());
   }
   life->Crash();
-  const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
-  const auto unresolved = store().ListUnresolved(kTable, {}, 100, SIZE_MAX);
+  const auto log = store().ReadLog(kAnyTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
+  const auto unresolved = store().ListUnresolved(kAnyTable, {}, 100, SIZE_MAX);
   ASSERT_TRUE(log && unresolved);
   EXPECT_GE(log->size() + unresolved->size(), 40u);
   if (!unresolved->empty()) {
@@ -499,26 +499,26 @@ TEST_P(StoreTest, AnUnknownTableIsNamed) {
   EXPECT_EQ(store().Get(unknown, "a").error().code(), Code::kNoSuchTable);
   EXPECT_EQ(store().Scan(unknown, {}, [](auto, auto&) { return true; }).code(), Code::kNoSuchTable);
   EXPECT_EQ(store().TruncateRange(unknown, {}).code(), Code::kNoSuchTable);
-  EXPECT_EQ(ApplyOne(store(), kTablet, unknown, Entry(1, {Put("a", "b")})).code(), Code::kNoSuchTable);
+  EXPECT_EQ(ApplyOne(store(), kAnyTablet, unknown, Entry(1, {Put("a", "b")})).code(), Code::kNoSuchTable);
   EXPECT_TRUE(store().health().status.ok());
 }
 
 TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
   Write(1, {Put("a", "1")});
-  ASSERT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());  // already there
+  ASSERT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kNone).ok());  // already there
   EXPECT_EQ(Records(), "a=1@1");
   std::thread([&] { EXPECT_EQ(Records(), "a=1@1"); }).join();
   const auto drop = [&] {
-    Status dropped = store().DropTable(kTable);
-    while (dropped.code() == Code::kComeAgain) dropped = store().DropTable(kTable);
+    Status dropped = store().DropTable(kAnyTable);
+    while (dropped.code() == Code::kComeAgain) dropped = store().DropTable(kAnyTable);
     return dropped;
   };
-  EXPECT_EQ(store().Tables(), std::vector{kTable});
+  EXPECT_EQ(store().Tables(), std::vector{kAnyTable});
   EXPECT_EQ(drop(), Status());
   EXPECT_TRUE(store().Tables().empty());
-  EXPECT_EQ(store().Get(kTable, "a").error().code(), Code::kNoSuchTable);
+  EXPECT_EQ(store().Get(kAnyTable, "a").error().code(), Code::kNoSuchTable);
   EXPECT_EQ(drop(), Status());  // already gone
-  ASSERT_TRUE(store().EnsureTable(kTable, TableCompression::kZlib).ok());
+  ASSERT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kZlib).ok());
   EXPECT_EQ(Records(), "");
 }
 
@@ -552,13 +552,13 @@ TEST_P(StoreTest, ACrashTakesRecordsStateAndDedupWindowBackToOneCheckpoint) {
   Write(3, {Put("a", "3"), Delete("b")});
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
-  EXPECT_EQ(store().Tables(), std::vector{kTable});
+  EXPECT_EQ(store().Tables(), std::vector{kAnyTable});
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.2 of [\"\", \"\") log 1.1..1.3 window 9/1 9/2\n");
   EXPECT_EQ(Records(), "a=1@1 b=2@2");
   // Replayed, it is as it was.
-  const auto log = store().ReadLog(kTablet, Lsn{3}, Lsn{3}, SIZE_MAX);
+  const auto log = store().ReadLog(kAnyTablet, Lsn{3}, Lsn{3}, SIZE_MAX);
   ASSERT_TRUE(log && log->size() == 1);
-  ASSERT_TRUE(ApplyOne(store(), kTablet, kTable, log->front()).ok());
+  ASSERT_TRUE(ApplyOne(store(), kAnyTablet, kAnyTable, log->front()).ok());
   EXPECT_EQ(Records(), "a=3@3");
 }
 
@@ -570,23 +570,23 @@ TEST_P(StoreTest, ACleanEndKeepsEverything) {
 }
 
 TEST_P(StoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
-  const auto log = store().ReadLog(kTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
+  const auto log = store().ReadLog(kAnyTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
   ASSERT_TRUE(log);
   EXPECT_TRUE(log->empty());
   Write(1, {Put("a", "1")});
   ASSERT_TRUE(CheckpointNow(store()));
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{2}).ok());
+  ASSERT_TRUE(store().TruncateLog(kAnyTablet, Lsn{0}, Lsn{2}).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 0.0..0.0 window 9/1\n");
-  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{2}).ok());
-  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(2)).ok());
-  EXPECT_EQ(DumpLog(store(), kTablet), "1.2");
+  ASSERT_TRUE(store().RemoveSuffix(kAnyTablet, Lsn{2}).ok());
+  ASSERT_TRUE(AppendOne(store(), kAnyTablet, Entry(2)).ok());
+  EXPECT_EQ(DumpLog(store(), kAnyTablet), "1.2");
 }
 
 TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
   ReplicaState state;
-  state.table = kTable;
+  state.table = kAnyTable;
   state.promised = {5};
   state.led = {4};
   state.longest_lease_ms = 1000;
@@ -617,8 +617,8 @@ TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
 
 TEST_P(StoreTest, AppliedStatesComeBackWhole) {
   ApplyBatch batch;
-  batch.tablet = kTablet;
-  batch.table = kTable;
+  batch.tablet = kAnyTablet;
+  batch.table = kAnyTable;
   batch.state.applied = {Epoch{3}, Lsn{12}};
   batch.state.range = {"b", "k"};
   batch.state.time = {99};
@@ -664,21 +664,21 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
 
 // PROTOCOL "Split": the parent shrinks and the child comes to be in one transaction, which a crash takes back whole.
 TEST_P(StoreTest, ASplitIsOneTransaction) {
-  constexpr TabletId kChild{kTablet.value + 64};
+  constexpr TabletId kChild{kAnyTablet.value + 64};
   Write(1, {Put("a", "1"), Put("z", "1")});
   ASSERT_TRUE(CheckpointNow(store()));
   ReplicaState state;
-  state.table = kTable;
+  state.table = kAnyTable;
   state.promised = {1};
-  state.lineage_parent = kTablet;
+  state.lineage_parent = kAnyTablet;
   state.lineage_epoch = {1};
   state.lineage_lsn = {2};
   const auto split = [&] {
     ASSERT_TRUE(store().PutReplicaState(kChild, state).ok());
     std::vector<ApplyBatch> batches(2);
-    batches[0].tablet = kTablet;
+    batches[0].tablet = kAnyTablet;
     batches[1].tablet = kChild;
-    batches[0].table = batches[1].table = kTable;
+    batches[0].table = batches[1].table = kAnyTable;
     batches[0].state.applied = batches[1].state.applied = {Epoch{1}, Lsn{2}};
     batches[0].state.range = {"", "m"};
     batches[1].state.range = {"m", ""};
@@ -689,7 +689,7 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
     batches[1].dedup_window.put = {row};
     ASSERT_TRUE(store().Apply(batches).ok());
   };
-  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(2, {}, EntryKind::kSplit)).ok());
+  ASSERT_TRUE(AppendOne(store(), kAnyTablet, Entry(2, {}, EntryKind::kSplit)).ok());
   split();
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
@@ -698,7 +698,7 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   EXPECT_EQ((*replicas)[0].applied->range, KeyRange::All()) << "as of the checkpoint";
   EXPECT_FALSE((*replicas)[0].applied->last_split);
   EXPECT_FALSE((*replicas)[1].applied) << "but its state is there, and says whose log brings it back";
-  EXPECT_EQ((*replicas)[1].state.lineage_parent, kTablet);
+  EXPECT_EQ((*replicas)[1].state.lineage_parent, kAnyTablet);
   EXPECT_TRUE((*replicas)[1].dedup_window.empty());
   EXPECT_EQ((*replicas)[0].last_logged, (Version{Epoch{1}, Lsn{2}}));
 
@@ -716,11 +716,11 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
 
 class StoreMergeTest : public StoreTest {
  protected:
-  static constexpr TabletId kMerged{kTablet.value + 64};
+  static constexpr TabletId kMerged{kAnyTablet.value + 64};
   static ApplyBatch BatchOf(TabletId tablet, Version applied, KeyRange range) {
     ApplyBatch batch;
     batch.tablet = tablet;
-    batch.table = kTable;
+    batch.table = kAnyTable;
     batch.state.applied = applied;
     batch.state.range = std::move(range);
     DedupRow row;
@@ -729,15 +729,15 @@ class StoreMergeTest : public StoreTest {
     batch.dedup_window.put = {row};
     return batch;
   }
-  // kTablet has a, kOther z, at a checkpoint.
+  // kAnyTablet has a, kOther z, at a checkpoint.
   void FillBoth() {
     AddReplica(kOther);
     const LogEntry left = Entry(1, {Put("a", "1")}), right = Entry(1, {Put("z", "1")});
-    std::vector<ApplyBatch> batches{BatchOf(kTablet, left.version, {"", "m"}),
+    std::vector<ApplyBatch> batches{BatchOf(kAnyTablet, left.version, {"", "m"}),
                                     BatchOf(kOther, right.version, {"m", ""})};
     batches[0].records = {{&left.effects[0], left.version}};
     batches[1].records = {{&right.effects[0], right.version}};
-    ASSERT_TRUE(AppendOne(store(), kTablet, left).ok());
+    ASSERT_TRUE(AppendOne(store(), kAnyTablet, left).ok());
     ASSERT_TRUE(AppendOne(store(), kOther, right).ok());
     ASSERT_TRUE(store().Apply(batches).ok());
     ASSERT_TRUE(CheckpointNow(store()));
@@ -745,18 +745,18 @@ class StoreMergeTest : public StoreTest {
   void Merge() {
     const Version position{Epoch{2}, Lsn{2}}, freeze{Epoch{1}, Lsn{1}};
     ReplicaState state;
-    state.table = kTable;
+    state.table = kAnyTable;
     state.promised = {2};
     state.tombstone = true;
     std::vector<ApplyBatch> batches{BatchOf(kMerged, position, KeyRange::All()), {}, {}};
     for (size_t i : {1, 2}) {
-      batches[i].tablet = i == 1 ? kTablet : kOther;
-      batches[i].table = kTable;
+      batches[i].tablet = i == 1 ? kAnyTablet : kOther;
+      batches[i].table = kAnyTable;
       batches[i].forget = true;
       ASSERT_TRUE(store().PutReplicaState(batches[i].tablet, state).ok());
     }
     state.tombstone = false;
-    state.merged = Merged{{kTablet, {"", "m"}, freeze}, {kOther, {"m", ""}, freeze}, position};
+    state.merged = Merged{{kAnyTablet, {"", "m"}, freeze}, {kOther, {"m", ""}, freeze}, position};
     ASSERT_TRUE(store().PutReplicaState(kMerged, state).ok());
     ASSERT_TRUE(store().Apply(batches).ok());
   }
@@ -770,8 +770,8 @@ INSTANTIATE_TEST_SUITE_P(Both, StoreMergeTest, ::testing::Values(StoreKind::kWir
 TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   FillBoth();
   Merge();
-  SnapshotPosition position{kTablet, Lsn{7}};
-  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  SnapshotPosition position{kAnyTablet, Lsn{7}};
+  ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
   EXPECT_EQ(position.applied, Lsn{}) << "it has applied nothing any more";
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
@@ -788,7 +788,7 @@ TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   Merge();
   const auto checkpoint = CheckpointNow(store());
   ASSERT_TRUE(checkpoint);
-  EXPECT_FALSE(checkpoint->contains(kTablet));
+  EXPECT_FALSE(checkpoint->contains(kAnyTablet));
   EXPECT_EQ(checkpoint->at(kMerged), Lsn{2});
   life->Crash();
   replicas = store().Recover();
@@ -807,8 +807,8 @@ TEST_P(StoreTest, DedupRowsAreErasedByName) {
   Write(1, {});
   Write(2, {});
   ApplyBatch batch;
-  batch.tablet = kTablet;
-  batch.table = kTable;
+  batch.tablet = kAnyTablet;
+  batch.table = kAnyTable;
   batch.state.applied = {Epoch{1}, Lsn{3}};
   batch.dedup_window.erase = {{ClientId{9}, Sequence{1}}, {ClientId{9}, Sequence{17}}};
   ASSERT_TRUE(store().Apply({&batch, 1}).ok());
@@ -821,16 +821,16 @@ TEST_P(StoreTest, AForgottenReplicaLeavesItsTombstone) {
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
   ASSERT_TRUE(ApplyOne(store(), kOther, TableId{8}, Entry(1)).ok());
   ReplicaState tombstone;
-  tombstone.table = kTable;
+  tombstone.table = kAnyTable;
   tombstone.promised = {2};
   tombstone.tombstone = true;
-  ASSERT_TRUE(store().PutReplicaState(kTablet, tombstone).ok());
-  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
-  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());  // again, after an interruption
+  ASSERT_TRUE(store().PutReplicaState(kAnyTablet, tombstone).ok());
+  ASSERT_TRUE(store().ForgetReplica(kAnyTablet).ok());
+  ASSERT_TRUE(store().ForgetReplica(kAnyTablet).ok());  // again, after an interruption
   ASSERT_TRUE(FlushNow(store()).ok());
   const auto held = CheckpointNow(store());
   ASSERT_TRUE(held);
-  EXPECT_FALSE(held->contains(kTablet));
+  EXPECT_FALSE(held->contains(kAnyTablet));
   EXPECT_TRUE(held->contains(kOther));
   life->Crash();
   EXPECT_EQ(DumpReplicas(store()),
@@ -853,8 +853,8 @@ class Story {
  public:
   explicit Story(uint64_t seed) : random_(seed) {
     for (const auto& store : stores_) {
-      EXPECT_TRUE((**store).EnsureTable(kTable, TableCompression::kSnappy).ok());
-      EXPECT_TRUE((**store).PutReplicaState(kTablet, state_).ok());
+      EXPECT_TRUE((**store).EnsureTable(kAnyTable, TableCompression::kSnappy).ok());
+      EXPECT_TRUE((**store).PutReplicaState(kAnyTablet, state_).ok());
     }
   }
 
@@ -870,9 +870,9 @@ class Story {
   }
   void Compare() {
     const std::string from = RandomKey(), to = RandomKey();
-    EXPECT_EQ(Dump(**stores_[0], kTable, {from, to}), Dump(**stores_[1], kTable, {from, to}));
-    EXPECT_EQ(Dump(**stores_[0], kTable, {from, ""}, true), Dump(**stores_[1], kTable, {from, ""}, true));
-    EXPECT_EQ(DumpLog(**stores_[0], kTablet), DumpLog(**stores_[1], kTablet));
+    EXPECT_EQ(Dump(**stores_[0], kAnyTable, {from, to}), Dump(**stores_[1], kAnyTable, {from, to}));
+    EXPECT_EQ(Dump(**stores_[0], kAnyTable, {from, ""}, true), Dump(**stores_[1], kAnyTable, {from, ""}, true));
+    EXPECT_EQ(DumpLog(**stores_[0], kAnyTablet), DumpLog(**stores_[1], kAnyTablet));
     EXPECT_EQ(DumpReplicas(**stores_[0]), DumpReplicas(**stores_[1]));
   }
 
@@ -885,38 +885,38 @@ class Story {
     }
     log_.push_back(Entry(last_.Next().value, std::move(effects)));
     last_ = last_.Next();
-    for (const auto& store : stores_) ASSERT_TRUE(AppendOne(**store, kTablet, log_.back()).ok());
+    for (const auto& store : stores_) ASSERT_TRUE(AppendOne(**store, kAnyTablet, log_.back()).ok());
   }
   void Apply() {
     if (applied_ == last_) return;
     applied_ = applied_.Next();
     const LogEntry& entry = log_[applied_.value - 1];
-    for (const auto& store : stores_) ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, entry).ok());
+    for (const auto& store : stores_) ASSERT_TRUE(ApplyOne(**store, kAnyTablet, kAnyTable, entry).ok());
   }
   void Checkpoint() {
     for (const auto& store : stores_) {
       const auto held = CheckpointNow(**store);
       ASSERT_TRUE(held);
-      ASSERT_EQ(held->contains(kTablet) ? held->at(kTablet) : Lsn{}, applied_);
-      ASSERT_TRUE((**store).TruncateLog(kTablet, Lsn{0}, Lsn{applied_.value / 2}).ok());
+      ASSERT_EQ(held->contains(kAnyTablet) ? held->at(kAnyTablet) : Lsn{}, applied_);
+      ASSERT_TRUE((**store).TruncateLog(kAnyTablet, Lsn{0}, Lsn{applied_.value / 2}).ok());
     }
   }
   void Truncate() {
     const KeyRange range{RandomKey(), RandomKey()};
-    for (const auto& store : stores_) ASSERT_TRUE((**store).TruncateRange(kTable, range).ok());
+    for (const auto& store : stores_) ASSERT_TRUE((**store).TruncateRange(kAnyTable, range).ok());
   }
   void Replace() {
     const KeyRange interval{RandomKey(), RandomKey()};
     const std::vector<std::pair<std::string, StoredRecord>> records = {{interval.start, {"replaced", {}, {}, 0, {}}}};
-    const Status one = (**stores_[0]).ReplaceInterval(kTable, interval, records);
-    ASSERT_EQ(one, (**stores_[1]).ReplaceInterval(kTable, interval, records));
+    const Status one = (**stores_[0]).ReplaceInterval(kAnyTable, interval, records);
+    ASSERT_EQ(one, (**stores_[1]).ReplaceInterval(kAnyTable, interval, records));
     ASSERT_EQ(one.ok(), !interval.Empty());
   }
   void RemoveSuffix() {
     if (applied_ == last_) return;
     last_ = Lsn{applied_.value + random_() % (last_.value - applied_.value)};
     log_.resize(last_.value);
-    for (const auto& store : stores_) ASSERT_TRUE((**store).RemoveSuffix(kTablet, last_.Next()).ok());
+    for (const auto& store : stores_) ASSERT_TRUE((**store).RemoveSuffix(kAnyTablet, last_.Next()).ok());
   }
   void Reopen() {
     if (random_() % 4 != 0) return;
@@ -924,7 +924,7 @@ class Story {
   }
 
   std::mt19937_64 random_;
-  ReplicaState state_{.table = kTable, .promised = {1}, .schema = {}};
+  ReplicaState state_{.table = kAnyTable, .promised = {1}, .schema = {}};
   const std::unique_ptr<StoreUnderTest> stores_[2] = {MakeStore(StoreKind::kWiredTiger), MakeStore(StoreKind::kMemory)};
   std::vector<LogEntry> log_;  // from lsn 1 to last_
   Lsn last_;

@@ -23,7 +23,7 @@ using namespace std::chrono_literals;
 using testing::CoreRig;
 using testing::GroupRig;
 
-TabletOptions Options() {
+TabletOptions GroupOptions() {
   TabletOptions options;
   options.tablet = TabletId{11};
   return options;
@@ -45,7 +45,7 @@ WriteRequest Put(uint64_t client, uint64_t sequence, std::string key, AckLevel l
 
 class Schedule {
  public:
-  explicit Schedule(uint64_t seed) : random_(seed), group_({"a", "b", "c", "d"}, Options()) {
+  explicit Schedule(uint64_t seed) : random_(seed), group_({"a", "b", "c", "d"}, GroupOptions()) {
     group_.Create("a", {"a", "b", "c"});
     Rest();
   }

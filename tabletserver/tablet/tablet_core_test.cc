@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::CoreRig;
 
-TabletOptions Options() {
+TabletOptions CoreOptions() {
   TabletOptions options;
   options.tablet = TabletId{9};
   options.self = "ts-1";
@@ -40,7 +40,7 @@ WriteRequest PutRequest(uint64_t sequence, std::string key, std::string value) {
 
 // The Fence of an epoch already followed comes a second time, late, between an append and the store's round for it.
 TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet(2);
   configure.primary = "ts-2";
   configure.voters = {"ts-1", "ts-2"};
@@ -70,7 +70,7 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
 
 // The master takes INTERNAL for a replica that has nothing to offer; any other code it would ask again for ever.
 TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   rig.store().failures.append = Error(Code::kUnavailable, "the disk is gone");
   rig.Write(PutRequest(1, "k", "v"));
@@ -83,7 +83,7 @@ TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
 
 // Followers truncate their logs by what the primary says.
 TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
@@ -96,7 +96,7 @@ TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
 
 // PROTOCOL 11: it brings nothing to read, and writes wait until the followers have applied it too.
 TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
@@ -115,7 +115,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
     }
   }
 
-  const TabletId child{Options().tablet.value + kLineages};
+  const TabletId child{CoreOptions().tablet.value + kLineages};
   core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", child, rig.now()});
   const TabletOutput logged = core.TakeOutput();
   ASSERT_EQ(logged.replica.append.size(), 1u);
@@ -151,10 +151,10 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
 
 // Who has nobody to tell is not to wait for a turn of the loop.
 TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   TabletCore& core = rig.core();
-  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{Options().tablet.value + kLineages}, rig.now()});
+  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{CoreOptions().tablet.value + kLineages}, rig.now()});
   const TabletOutput logged = core.TakeOutput();
   ASSERT_TRUE(logged.replica.flush.has_value());
   core.Step(Stored{});
@@ -165,7 +165,7 @@ TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
 }
 
 TEST(TabletCore, ManyInputsOneOutput) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   for (uint64_t i = 1; i <= 100; ++i) {
@@ -196,7 +196,7 @@ TEST(TabletCore, ManyInputsOneOutput) {
 }
 
 TEST(TabletCore, FlushesThatOvertakeEachOther) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   std::vector<FlushNumber> flushes;
@@ -219,7 +219,7 @@ TEST(TabletCore, FlushesThatOvertakeEachOther) {
 TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
   TabletSchema schema = CoreRig::DefaultSchema();
   schema.durability = FlushMode::kInterval;
-  CoreRig rig(Options(), schema);
+  CoreRig rig(CoreOptions(), schema);
   rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   WriteRequest request = PutRequest(1, "k", "v");
@@ -233,7 +233,7 @@ TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
 }
 
 TEST(TabletCore, RefusesWhenTooManyWritesAreUnapplied) {
-  TabletOptions options = Options();
+  TabletOptions options = CoreOptions();
   options.unapplied_bytes_max = 4000;
   CoreRig rig(options);
   rig.Configure(NewTablet());
@@ -255,7 +255,7 @@ TEST(TabletCore, RefusesWhenTooManyWritesAreUnapplied) {
 }
 
 TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
   for (const uint64_t sequence : {1, 2}) {
@@ -272,7 +272,7 @@ TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
 }
 
 TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   EXPECT_EQ(rig.view->role, RoleKind::kAbsent);
   rig.HoldFlush(true);
   rig.Configure(NewTablet());
@@ -296,7 +296,7 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
 // A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is
 // committed, too.
 TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
-  testing::GroupRig group({"a", "b", "c"}, Options());
+  testing::GroupRig group({"a", "b", "c"}, CoreOptions());
   group.Create("a", {"a", "b", "c"});
   ASSERT_TRUE(group.DeliverAll());
   group.Beat();
@@ -316,7 +316,7 @@ TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
 
 // A read that found a record expired waits for it; without a majority it would wait for ever.
 TEST(TabletCore, WhoWaitsForATimeIsToldWhenItsDeadlineHasPassed) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
@@ -338,7 +338,7 @@ TEST(TabletCore, WhoWaitsForATimeIsToldWhenItsDeadlineHasPassed) {
 }
 
 TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   rig.Configure(NewTablet());
   TabletSchema schema = CoreRig::DefaultSchema();
   schema.version = 3;
@@ -359,7 +359,7 @@ TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
 }
 
 TEST(TabletCore, RefusesAPrimaryThatDoesNotVoteAndForeignTables) {
-  CoreRig rig(Options());
+  CoreRig rig(CoreOptions());
   ConfigureReplica others = NewTablet();
   others.voters = {"ts-2", "ts-3"};
   rig.Configure(others);
@@ -390,7 +390,7 @@ TEST(TabletCore, ALogThatLacksAnEntryEndsTheReplica) {
     entry.time = TabletTime{77};
     return std::vector<LogEntry>{entry};  // the last one alone
   };
-  TabletCore core(Options(), recovered, CoreRig::DefaultSchema(), readers);
+  TabletCore core(CoreOptions(), recovered, CoreRig::DefaultSchema(), readers);
   ConfigureTablet configure;
   configure.replica = NewTablet(2);
   configure.replica.token = RequestToken{1};

@@ -20,7 +20,7 @@ using std::chrono::milliseconds;
 using testing::CoreRig;
 using testing::Pick;
 
-TabletOptions Options() {
+TabletOptions CrashOptions() {
   TabletOptions options;
   options.tablet = TabletId{9};
   options.self = "ts-1";
@@ -32,7 +32,7 @@ TabletOptions Options() {
 
 class CrashTest {
  public:
-  CrashTest() : rig_(Options()) { Lead(/*create=*/true); }
+  CrashTest() : rig_(CrashOptions()) { Lead(/*create=*/true); }
 
   void Step() {
     switch (Pick(0, 20)) {

@@ -19,8 +19,8 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = CopyNews::Kind;
 
-constexpr TableId kTable{7};
-constexpr TabletId kTablet{70};
+constexpr TableId kCopiedTable{7};
+constexpr TabletId kCopiedTablet{70};
 
 // Stores what it is sent as a target does, but for the faults the test tells it.
 class FakePeer : public idl::ReplicationServiceCobSvNull {
@@ -80,7 +80,7 @@ class FakePeer : public idl::ReplicationServiceCobSvNull {
 class CopySourceTest : public ::testing::Test {
  protected:
   CopySourceTest() {
-    EXPECT_TRUE(store_.EnsureTable(kTable, TableCompression::kNone).ok());
+    EXPECT_TRUE(store_.EnsureTable(kCopiedTable, TableCompression::kNone).ok());
     options_.chunk_bytes = 100;
     options_.chunk_records = 4;
     options_.window_bytes = 300;
@@ -89,8 +89,8 @@ class CopySourceTest : public ::testing::Test {
 
   void Apply(uint64_t lsn, std::vector<Effect> effects) {
     ApplyBatch batch;
-    batch.tablet = kTablet;
-    batch.table = kTable;
+    batch.tablet = kCopiedTablet;
+    batch.table = kCopiedTable;
     for (const Effect& effect : effects) batch.records.push_back({&effect, Version{Epoch{3}, Lsn{lsn}}});
     batch.state.applied = {Epoch{3}, Lsn{lsn}};
     batch.state.range = {"b", "y"};
@@ -108,8 +108,8 @@ class CopySourceTest : public ::testing::Test {
   }
 
   void Begin(size_t window_rows = 0) {
-    CopyOrder order{kTablet,  kTable, {"ts-2", 9, Epoch{3}, applied_.applied, Version{Epoch{2}, Lsn{1}}},
-                    applied_, {},     {}};
+    CopyOrder order{kCopiedTablet, kCopiedTable, {"ts-2", 9, Epoch{3}, applied_.applied, Version{Epoch{2}, Lsn{1}}},
+                    applied_,      {},           {}};
     for (size_t i = 0; i < window_rows; ++i) {
       DedupRow row;
       row.client = ClientId{7};

@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 
 constexpr char kPeer[] = "ts-2";
 constexpr int64_t kIncarnation = 5;
-constexpr TabletId kTablet{64};
+constexpr TabletId kPeerTablet{64};
 
 class SilentPeer : public idl::ReplicationServiceCobSvNull {
  public:
@@ -51,7 +51,7 @@ class PeerClientTest : public ::testing::Test {
   }
 
   void Put(std::variant<AppendMessage, HeartbeatMessage> body) {
-    client_->Put(kTablet, {kPeer, ++number_, executor_.Now(), std::move(body)});
+    client_->Put(kPeerTablet, {kPeer, ++number_, executor_.Now(), std::move(body)});
   }
   // An append of a round of its own.
   void Append(size_t bytes = 100) {

@@ -43,7 +43,7 @@ class LightLoad {
   }
 
  private:
-  static constexpr size_t kThreads = 3;
+  static constexpr int kThreads = 3;
 
   void Run(const Table& table, int thread) {
     for (int number = 0; !stop_; ++number) {

@@ -18,7 +18,7 @@ using std::chrono::seconds;
 namespace {
 
 constexpr char kTable[] = "carts";
-constexpr seconds kPatience{60};  // of `await`
+constexpr seconds kMasterPatience{60};  // of `await`
 
 std::string Range(const idl::KeyRange& range) { return rpc::FromIdl(range).ToString(); }
 
@@ -125,7 +125,7 @@ Lines MasterStory::Create(Arguments& arguments) {
   options.__set_replicas(static_cast<int>(arguments.Number("replicas", 3)));
   const auto reply = cluster_->Create(kTable, {}, options);
   if (reply.header.code != idl::Code::OK) return {reply.header.message};
-  if (!cluster_->RunUntil([&] { return cluster_->WhyNotServing(kTable).empty(); }, kPatience))
+  if (!cluster_->RunUntil([&] { return cluster_->WhyNotServing(kTable).empty(); }, kMasterPatience))
     return {"it does not serve"};
   const idl::TabletInfo made = cluster_->Tablets().begin()->second;
   voters_ = {made.primary};
@@ -175,7 +175,7 @@ Lines MasterStory::Await(Arguments& arguments) {
         if (holder != nullptr) return holder->replicas().size() == cluster_->Tablets().size();
         return cluster_->WhyNotServing(kTable).empty();
       },
-      kPatience);
+      kMasterPatience);
   Lines lines = News();
   if (!came) lines.push_back("it never comes to that: " + cluster_->WhyNotServing(kTable));
   return lines;

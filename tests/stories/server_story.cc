@@ -15,8 +15,8 @@ using std::chrono::seconds;
 
 namespace {
 
-constexpr milliseconds kAWhile{100};  // in which all is answered that nothing holds up
-constexpr seconds kPatience{20};      // of `await`
+constexpr milliseconds kAWhile{100};    // in which all is answered that nothing holds up
+constexpr seconds kServerPatience{20};  // of `await`
 
 std::string Show(idl::Code::type code) { return std::string(CodeName(rpc::FromIdl(code))); }
 
@@ -227,7 +227,7 @@ Lines ServerStory::Checkpoint(Arguments& arguments) {
   if (discarded && !member.store->ForgetReplica(TabletId{Servers::kTablet}).ok()) return {"nothing is discarded"};
   bool taken = false;
   member.store->Checkpoint(*member.executor, [&](const auto& result) { taken = result.has_value(); });
-  if (!servers_->Until([&] { return taken; }, kPatience)) return {"no checkpoint"};
+  if (!servers_->Until([&] { return taken; }, kServerPatience)) return {"no checkpoint"};
   if (!truncate) return {};
   const Status status =
       member.store->TruncateLog(TabletId{Servers::kTablet}, Lsn{0}, servers_->View(name)->applied.lsn);
@@ -259,7 +259,7 @@ Lines ServerStory::Await(Arguments& arguments) {
   const std::string of = arguments.Text("of", "");
   const std::string what = arguments.Word();
   const auto holds = Condition(name, what, tablet, of);
-  if (!servers_->Until(holds, kPatience)) answers_.push_back("it never comes to that");
+  if (!servers_->Until(holds, kServerPatience)) answers_.push_back("it never comes to that");
   return std::exchange(answers_, {});
 }
 

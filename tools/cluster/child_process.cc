@@ -20,11 +20,10 @@ extern "C" {
 #include <sstream>
 
 #include "common/base/descriptor.h"
+#include "common/base/system_error.h"
 
 namespace ebla::cluster {
 namespace {
-
-std::string SystemError(const std::string& what) { return what + ": " + std::strerror(errno); }
 
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path);
@@ -112,13 +111,13 @@ Result<ProcessId> Spawn(const SpawnOptions& options) {
   for (const std::string& argument : options.command) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   Descriptor output(::open(options.output_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (!output.valid()) return Error(Code::kInternal, SystemError("cannot write " + options.output_file));
+  if (!output.valid()) return SystemError(Code::kInternal, "cannot write " + options.output_file);
   int pipe[2];
-  if (::pipe2(pipe, O_CLOEXEC) != 0) return Error(Code::kInternal, SystemError("pipe"));
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return SystemError(Code::kInternal, "pipe");
   Descriptor from_child(pipe[0]), to_parent(pipe[1]);
   const pid_t parent = ::getpid();
   const pid_t pid = ::fork();
-  if (pid < 0) return Error(Code::kInternal, SystemError("cannot start " + options.command[0]));
+  if (pid < 0) return SystemError(Code::kInternal, "cannot start " + options.command[0]);
   if (pid == 0) RunChild(options, argv.data(), output.get(), to_parent.get(), parent);
   to_parent.Close();
   // End of file: the exec succeeded, which closed the child's end.
@@ -147,8 +146,8 @@ Status Signal(const ProcessId& id, int signal) {
   if (!process.valid() || !IsSame(id, stat))
     return Error(Code::kNotFound, "process " + std::to_string(id.pid) + " is gone");
   if (::pidfd_send_signal(process.get(), signal, nullptr, 0) != 0)
-    return Error(errno == ESRCH ? Code::kNotFound : Code::kInternal,
-                 SystemError("cannot signal process " + std::to_string(id.pid)));
+    return SystemError(errno == ESRCH ? Code::kNotFound : Code::kInternal,
+                       "cannot signal process " + std::to_string(id.pid));
   return Status::Ok();
 }
 
@@ -169,7 +168,7 @@ Result<int> ExitCode(const ProcessId& id, std::chrono::milliseconds timeout) {
   if (!AwaitEnd(process, timeout)) return Error(Code::kDeadlineExceeded, name + " still runs");
   siginfo_t end{};
   if (::waitid(P_PIDFD, static_cast<id_t>(process.get()), &end, WEXITED | WNOHANG) != 0 || end.si_pid != id.pid)
-    return Error(Code::kNotFound, SystemError(name + " is no child of this one"));
+    return SystemError(Code::kNotFound, name + " is no child of this one");
   return end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
 }
 

@@ -7,13 +7,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <deque>
 #include <filesystem>
 #include <fstream>
 #include <thread>
 #include <utility>
 
+#include "common/base/system_error.h"
 #include "common/zookeeper/zookeeper_command.h"
 #include "tools/cluster/probe.h"
 
@@ -44,7 +44,7 @@ class Launcher::Lock {
   bool TakeAtOnce() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
   Status Take() {
     while (::flock(fd_, LOCK_EX) != 0)
-      if (errno != EINTR) return Error(Code::kInternal, std::string("cannot lock it: ") + std::strerror(errno));
+      if (errno != EINTR) return SystemError(Code::kInternal, "cannot lock it");
     return Status::Ok();
   }
   void Release() { (void)::flock(fd_, LOCK_UN); }
@@ -61,7 +61,7 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   if (error) return Error(Code::kInvalidArgument, "cannot make " + options.dir + ": " + error.message());
   const std::string file = dir + "/lock";
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return Error(Code::kInvalidArgument, "cannot write in " + dir + ": " + std::strerror(errno));
+  if (fd < 0) return SystemError(Code::kInvalidArgument, "cannot write in " + dir);
   auto lock = std::make_unique<Lock>(fd);
   if (!lock->TakeAtOnce()) {
     if (options.say) options.say("waiting for another launcher in " + dir);

@@ -5,9 +5,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <iterator>
+
+#include "common/base/system_error.h"
 
 namespace ebla::ycsb {
 namespace {
@@ -158,7 +159,7 @@ class LogicalLines {
 
 Status Properties::AddFile(const std::string& path) {
   std::ifstream in(path);
-  if (!in) return Error(Code::kInvalidArgument, "cannot read " + path + ": " + std::strerror(errno));
+  if (!in) return SystemError(Code::kInvalidArgument, "cannot read " + path);
   const std::string text(std::istreambuf_iterator<char>(in), {});
   if (in.bad()) return Error(Code::kInvalidArgument, "cannot read " + path + ": is it a file of properties?");
   return AddText(text, path);

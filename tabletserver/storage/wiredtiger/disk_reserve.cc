@@ -10,13 +10,14 @@
 #include <cstring>
 
 #include "common/base/mutex.h"
+#include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
 
 Result<DiskSpace> FilesystemSpace(const std::string& directory) {
   struct statvfs space{};
   if (statvfs(directory.c_str(), &space) != 0) {
-    return Error(Code::kInternal, "cannot ask for the free space of " + directory + ": " + std::strerror(errno));
+    return SystemError(Code::kInternal, "cannot ask for the free space of " + directory);
   }
   return DiskSpace{static_cast<int64_t>(space.f_bavail) * static_cast<int64_t>(space.f_frsize),
                    static_cast<int64_t>(space.f_blocks) * static_cast<int64_t>(space.f_frsize)};

@@ -6,9 +6,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
+
+#include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
 
@@ -17,12 +18,10 @@ namespace {
 constexpr int kStoreFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
 constexpr std::string_view kFormatName = "ebla-store ";
 
-Error SystemError(const std::string& doing) { return Error(Code::kInternal, doing + ": " + std::strerror(errno)); }
-
 Result<int> Lock(const std::string& path) {
   const std::string file = path + "/LOCK";
   const int lock = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (lock < 0) return SystemError("cannot open " + file);
+  if (lock < 0) return SystemError(Code::kInternal, "cannot open " + file);
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
     char holder[32] = {};
     const ssize_t size = pread(lock, holder, sizeof holder - 1, 0);
@@ -44,16 +43,16 @@ Status WriteFormat(const std::string& path) {
   const std::string file = path + "/FORMAT";
   const std::string fresh = file + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (fd < 0) return SystemError("cannot write " + fresh);
+  if (fd < 0) return SystemError(Code::kInternal, "cannot write " + fresh);
   const std::string text = std::string(kFormatName) + std::to_string(kStoreFormat) + "\n";
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
-  if (!written) return SystemError("cannot write " + fresh);
-  if (rename(fresh.c_str(), file.c_str()) != 0) return SystemError("cannot rename " + fresh);
+  if (!written) return SystemError(Code::kInternal, "cannot write " + fresh);
+  if (rename(fresh.c_str(), file.c_str()) != 0) return SystemError(Code::kInternal, "cannot rename " + fresh);
   const int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = directory >= 0 && fsync(directory) == 0;
   if (directory >= 0) close(directory);
-  if (!synced) return SystemError("cannot sync " + path);
+  if (!synced) return SystemError(Code::kInternal, "cannot sync " + path);
   return {};
 }
 
@@ -91,7 +90,8 @@ Status CheckStoreFormat(const std::string& path) {
 int StoreDirectory::format() { return kStoreFormat; }
 
 Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return SystemError("cannot make the directory " + path);
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST)
+    return SystemError(Code::kInternal, "cannot make the directory " + path);
   EBLA_ASSIGN(const int lock, Lock(path));
   StoreDirectory directory(path, lock);
   EBLA_TRY(CheckStoreFormat(path));

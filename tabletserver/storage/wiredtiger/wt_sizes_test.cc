@@ -13,8 +13,8 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-constexpr TableId kTable{7};
-constexpr TabletId kTablet{70};
+constexpr TableId kSizedTable{7};
+constexpr TabletId kSizedTablet{70};
 
 class WtSizesTest : public ::testing::Test {
  protected:
@@ -24,7 +24,7 @@ class WtSizesTest : public ::testing::Test {
     auto opened = WtStore::Open(std::move(options));
     CHECK(opened) << opened.error();
     store_ = *std::move(opened);
-    CHECK(store_->EnsureTable(kTable, TableCompression::kNone).ok());
+    CHECK(store_->EnsureTable(kSizedTable, TableCompression::kNone).ok());
   }
 
   static std::string Key(int number) { return "user" + std::to_string(1'000'000'000 + number); }
@@ -37,16 +37,16 @@ class WtSizesTest : public ::testing::Test {
         const auto number = static_cast<int>(int64_t{i} * 7'919 % records);
         effects.push_back(Put(Key(number), std::string(value_bytes, static_cast<char>('a' + i % 26))));
       }
-      ASSERT_TRUE(ApplyOne(*store_, kTablet, kTable, Entry(++lsn_, std::move(effects))).ok());
+      ASSERT_TRUE(ApplyOne(*store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
     }
   }
   void WriteOne(int number, size_t value_bytes) {
     std::vector<Effect> effects;
     effects.push_back(Put(Key(number), std::string(value_bytes, 'v')));
-    ASSERT_TRUE(ApplyOne(*store_, kTablet, kTable, Entry(++lsn_, std::move(effects))).ok());
+    ASSERT_TRUE(ApplyOne(*store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
   }
   double Records(const KeyRange& range = {}) {
-    const auto size = store_->EstimateSize(kTable, range);
+    const auto size = store_->EstimateSize(kSizedTable, range);
     EXPECT_TRUE(size) << size.error();
     return size ? static_cast<double>(size->records) : -1;
   }

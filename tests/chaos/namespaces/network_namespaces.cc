@@ -7,24 +7,23 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+
+#include "common/base/system_error.h"
 
 namespace ebla::chaos {
 namespace {
 
 constexpr char kNsenter[] = "/usr/bin/nsenter";
 
-std::string SystemError(const std::string& what) { return what + ": " + std::strerror(errno); }
-
 Result<int> OpenOwn() {
   const int fd = ::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return Error(Code::kUnavailable, SystemError("cannot open this thread's network namespace"));
+  if (fd < 0) return SystemError(Code::kUnavailable, "cannot open this thread's network namespace");
   return fd;
 }
 
 Result<int> EnterNew() {
   if (::unshare(CLONE_NEWNET) != 0)
-    return Error(Code::kUnavailable, SystemError("cannot make a network namespace (are you root?)"));
+    return SystemError(Code::kUnavailable, "cannot make a network namespace (are you root?)");
   return OpenOwn();
 }
 
@@ -79,7 +78,7 @@ cluster::LaunchContext NetworkNamespaces::LaunchContextOf(const std::string& nam
 
 Status NetworkNamespaces::Enter(const std::string& name) const {
   if (::setns(name.empty() ? router_ : namespaces_.at(name).ns, CLONE_NEWNET) != 0)
-    return Error(Code::kUnavailable, SystemError("cannot enter " + name));
+    return SystemError(Code::kUnavailable, "cannot enter " + name);
   return Status::Ok();
 }
 

@@ -5,19 +5,18 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <string>
+
+#include "common/base/system_error.h"
 
 namespace ebla::chaos {
 namespace {
 
-Status SystemError(const std::string& what) { return Error(Code::kUnavailable, what + ": " + std::strerror(errno)); }
-
 Status Write(const std::string& file, const std::string& text) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return SystemError("cannot open " + file);
+  if (fd < 0) return SystemError(Code::kUnavailable, "cannot open " + file);
   const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size());
-  const Status status = written ? Status::Ok() : SystemError("cannot write " + file);
+  const Status status = written ? Status::Ok() : Status(SystemError(Code::kUnavailable, "cannot write " + file));
   ::close(fd);
   return status;
 }
@@ -27,7 +26,8 @@ Status Write(const std::string& file, const std::string& text) {
 Status BecomeRoot() {
   const std::string user = std::to_string(::geteuid()), group = std::to_string(::getegid());
   if (::unshare(CLONE_NEWNS) == 0) return Status::Ok();  // it may, whoever it is
-  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return SystemError("not root, and no user namespace can be made");
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+    return SystemError(Code::kUnavailable, "not root, and no user namespace can be made");
   // A group may be mapped only by who gives up changing the others.
   EBLA_TRY(Write("/proc/self/setgroups", "deny"));
   EBLA_TRY(Write("/proc/self/uid_map", "0 " + user + " 1"));

@@ -17,8 +17,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr int kServers = 4;
-constexpr int kGroupsPerTablet = 20;
+constexpr int kChangedServers = 4;
+constexpr int kGroups = 20;
 constexpr int64_t kOperationsPerRound = 200;
 constexpr auto kSettledTimeMax = 90s;
 
@@ -86,7 +86,7 @@ class Changes {
     do {
       char text[16];
       std::snprintf(text, sizeof text, "g%04d/",
-                    static_cast<int>(random_() % (HistoryLoadOptions().tablets * kGroupsPerTablet)));
+                    static_cast<int>(random_() % (HistoryLoadOptions().tablets * kGroups)));
       key = text;
     } while (std::ranges::any_of(tablets, begins));
     const auto found =
@@ -102,7 +102,7 @@ class Changes {
   Wanted Move(const TabletSummary& tablet) {
     std::vector<std::string> parties = PartiesOf(tablet);
     TabletMove move{.from = parties[random_() % parties.size()], .to = {}, .cancel = false};
-    for (int i = 1; i <= kServers; ++i) {
+    for (int i = 1; i <= kChangedServers; ++i) {
       const std::string name = "ts-" + std::to_string(i);
       if (std::ranges::find(parties, name) == parties.end()) move.to = name;
     }
@@ -181,9 +181,9 @@ class Changes {
 
 ScenarioReport KillWithinChanges(const ChangesOptions& options) {
   HistoryLoadOptions load{.seed = options.seed};
-  load.groups_per_tablet = kGroupsPerTablet;
-  auto begun =
-      ScenarioRun::Begin({.servers = kServers, .master_flags = {"--splits", "--balance=false"}}, load, options.say);
+  load.groups_per_tablet = kGroups;
+  auto begun = ScenarioRun::Begin({.servers = kChangedServers, .master_flags = {"--splits", "--balance=false"}}, load,
+                                  options.say);
   if (!begun) return NotBegun(begun.error());
   ScenarioRun& scenario = **begun;
   Changes changes(scenario, options.seed);

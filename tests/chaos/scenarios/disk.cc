@@ -14,6 +14,7 @@
 #include <numeric>
 #include <thread>
 
+#include "common/base/system_error.h"
 #include "tests/chaos/scenarios/scenario_run.h"
 
 namespace ebla::chaos {
@@ -27,9 +28,7 @@ constexpr char kDiskOptions[] = "size=512m";
 constexpr off_t kLeftFree = 12 << 20;  // less than the reserve
 constexpr auto kFullTimeMax = 30s;
 constexpr auto kTransferTimeMax = 10s;  // from full until others lead, and writes go on
-constexpr int64_t kOperationsBetween = 300;
-
-Status SystemError(const std::string& what) { return Error(Code::kUnavailable, what + ": " + std::strerror(errno)); }
+constexpr int64_t kOperationsPerFill = 300;
 
 // Mounts a small disk where the victim's data will be. The calling thread sees it, and whom it starts; with them it
 // goes.
@@ -37,21 +36,24 @@ Status MountDisk(const std::string& dir) {
   std::error_code error;
   std::filesystem::create_directories(dir, error);
   if (error) return Error(Code::kInternal, "cannot make " + dir + ": " + error.message());
-  if (::unshare(CLONE_NEWNS) != 0) return SystemError("cannot make a mount namespace (are you root?)");
+  if (::unshare(CLONE_NEWNS) != 0)
+    return SystemError(Code::kUnavailable, "cannot make a mount namespace (are you root?)");
   // EINVAL: the root is no mount point, as in a chroot. Then they are as private as what the chroot stands in.
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 && errno != EINVAL)
-    return SystemError("cannot keep mounts private");
-  if (::mount("ebla-chaos", dir.c_str(), "tmpfs", 0, kDiskOptions) != 0) return SystemError("cannot mount " + dir);
+    return SystemError(Code::kUnavailable, "cannot keep mounts private");
+  if (::mount("ebla-chaos", dir.c_str(), "tmpfs", 0, kDiskOptions) != 0)
+    return SystemError(Code::kUnavailable, "cannot mount " + dir);
   return Status::Ok();
 }
 
 // Somebody else's file, which takes all but `left` of the room.
 Status Fill(const std::string& file, off_t left) {
   struct statvfs room{};
-  if (::statvfs(std::filesystem::path(file).parent_path().c_str(), &room) != 0) return SystemError("statvfs");
+  if (::statvfs(std::filesystem::path(file).parent_path().c_str(), &room) != 0)
+    return SystemError(Code::kUnavailable, "statvfs");
   const off_t free = static_cast<off_t>(room.f_bavail * room.f_frsize);
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return SystemError("cannot make " + file);
+  if (fd < 0) return SystemError(Code::kUnavailable, "cannot make " + file);
   const int error = ::posix_fallocate(fd, 0, std::max<off_t>(free - left, 1));
   ::close(fd);
   if (error != 0) return Error(Code::kUnavailable, "cannot fill the disk: " + std::string(std::strerror(error)));
@@ -112,7 +114,7 @@ ScenarioReport Run(const FullDiskOptions& options) {
   int rounds = 0;
   std::chrono::milliseconds longest{0};
   const auto round = [&]() -> Status {
-    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_TRY(scenario.Settle(kOperationsPerFill));
     EBLA_TRY(AwaitRefusal(scenario, false));
     EBLA_ASSIGN(const std::vector<int> led, HaveLead(scenario));
     EBLA_TRY(Fill(filler, kLeftFree));
@@ -136,7 +138,7 @@ ScenarioReport Run(const FullDiskOptions& options) {
     EBLA_TRY(AwaitRefusal(scenario, false));
     scenario.Tell("full disk " + std::to_string(++rounds) + ": " + kVictim + " led " + std::to_string(led.size()) +
                   " tablets, others led and wrote them after " + std::to_string(transferred.count()) + " ms");
-    return scenario.Settle(kOperationsBetween);
+    return scenario.Settle(kOperationsPerFill);
   };
   while (rounds < options.rounds && scenario.faultless()) {
     if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
@@ -145,7 +147,7 @@ ScenarioReport Run(const FullDiskOptions& options) {
   return scenario.Finish(std::to_string(rounds) +
                              " times a full disk on one of three servers; what it led was written elsewhere " +
                              std::to_string(longest.count()) + " ms after at the worst",
-                         rounds * kOperationsBetween);
+                         rounds * kOperationsPerFill);
 }
 
 }  // namespace

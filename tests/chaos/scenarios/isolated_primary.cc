@@ -23,21 +23,21 @@ constexpr char kMajorityClients[] = "clients";
 constexpr char kMinorityClients[] = "minority-clients";
 constexpr char kTable[] = "isolated";  // what is rolled back in it becomes a conflict record
 constexpr char kMerged[] = "merged";   // the last write wins: what is rolled back in it is delivered again
-constexpr int kTablets = 6;
+constexpr int kIsolatedTablets = 6;
 constexpr auto kLease = 1s;
-constexpr auto kPatience = 5s;  // of what is served on the minority's side
+constexpr auto kMinorityPatience = 5s;  // of what is served on the minority's side
 constexpr auto kStrongPatience = 200ms;
-constexpr int64_t kOperationsBetween = 300;
+constexpr int64_t kOperationsPerCut = 300;
 constexpr int64_t kStrongBefore = 20;
 constexpr auto kMergeTimeMax = 60s;  // from healing until everything has been delivered
 constexpr size_t kReplicas = 3;
 
-Names Everybody() { return {"zookeeper", "m-1", "m-2", "ts-1", "ts-2", "ts-3", kMajorityClients, kMinorityClients}; }
+Names AllMachines() { return {"zookeeper", "m-1", "m-2", "ts-1", "ts-2", "ts-3", kMajorityClients, kMinorityClients}; }
 
 Status MakeTable(const Client& client, const std::string& name, bool last_write_wins) {
   CreateTableOptions options{.deadline = 30s};
   options.table.replicas = static_cast<int>(kReplicas);
-  for (int tablet = 1; tablet < kTablets; ++tablet) options.split_points.push_back(std::to_string(tablet));
+  for (int tablet = 1; tablet < kIsolatedTablets; ++tablet) options.split_points.push_back(std::to_string(tablet));
   options.table.last_write_wins = last_write_wins;
   if (const auto made = client.CreateTable(name, options); !made) return made.error();
   return Status::Ok();
@@ -48,7 +48,7 @@ std::string Key(int tablet, const std::string& name) { return std::to_string(tab
 Result<std::vector<int>> LedBy(const Client& client, const std::string& table, const ServerName& server) {
   EBLA_ASSIGN(const auto tablets, client.ListTablets(table));
   std::vector<int> led;
-  for (int tablet = 0; tablet < kTablets; ++tablet)
+  for (int tablet = 0; tablet < kIsolatedTablets; ++tablet)
     for (const TabletSummary& summary : tablets)
       if (summary.primary == server && summary.range.Contains(Key(tablet, ""))) led.push_back(tablet);
   return led;
@@ -85,12 +85,12 @@ class Isolation {
     const Client& observer = run_.load().observer();
     EBLA_TRY(MakeTable(observer, kTable, false));
     EBLA_TRY(MakeTable(observer, kMerged, true));
-    EBLA_TRY(run_.Settle(kOperationsBetween));
+    EBLA_TRY(run_.Settle(kOperationsPerCut));
     EBLA_ASSIGN(victim_, run_.load().LeadsMost());
     EBLA_TRY(Connect());
     EBLA_TRY(Seed(observer));
     EBLA_TRY(Isolate());
-    EBLA_TRY(run_.Settle(kOperationsBetween));
+    EBLA_TRY(run_.Settle(kOperationsPerCut));
     return Verify(observer);
   }
 
@@ -109,7 +109,7 @@ class Isolation {
   Status Connect() {
     for (auto& [name, side] : {std::pair(kMajorityClients, &majority_), std::pair(kMinorityClients, &minority_)}) {
       EBLA_TRY(namespaces_.Enter(name));
-      auto client = run_.cluster().Connect(kPatience);
+      auto client = run_.cluster().Connect(kMinorityPatience);
       EBLA_TRY(namespaces_.Enter(""));
       if (!client) return client.error();
       EBLA_ASSIGN(Table table, client->OpenTable(kTable));
@@ -168,10 +168,10 @@ class Isolation {
 
   Status CutAndHeal() {
     // First both sides are served by the same primary.
-    const auto deadline = WallClock::now() + kPatience;
+    const auto deadline = WallClock::now() + kMinorityPatience;
     for (; strong_ < kStrongBefore; std::this_thread::sleep_for(1ms))
       if (WallClock::now() >= deadline) return Error(Code::kUnavailable, "STRONG reads are not served");
-    Names others = Everybody();
+    Names others = AllMachines();
     std::erase_if(others, [&](const std::string& name) { return name == victim_ || name == kMinorityClients; });
     begin_ = WallClock::now();
     EBLA_TRY(namespaces_.CutBoth({victim_, kMinorityClients}, others));
@@ -200,13 +200,13 @@ class Isolation {
   void WorkInMinority(const Contested& key, Answers& answers) {
     const Table& table = minority_->table;
     for (int number = 0; !stop_; ++number) {
-      const auto seen = table.Get(Key(key.tablet, "seed"), {.read = Read::Eventual(), .deadline = kPatience});
+      const auto seen = table.Get(Key(key.tablet, "seed"), {.read = Read::Eventual(), .deadline = kMinorityPatience});
       if (seen)
         ++answers.eventual;
       else
         answers.faults.push_back("EVENTUAL read on the minority's side: " + seen.error().ToString());
       const std::string name = "i" + std::to_string(number);
-      const auto put = table.Put(Key(key.tablet, name), name, {.ack = Ack::kPrimary, .deadline = kPatience});
+      const auto put = table.Put(Key(key.tablet, name), name, {.ack = Ack::kPrimary, .deadline = kMinorityPatience});
       if (put)
         answers.puts.push_back(Key(key.tablet, name));
       else
@@ -240,7 +240,7 @@ class Isolation {
       const bool primary = &side == &*minority_ && number % 2 == 0;
       for (const std::string& name : {who + std::to_string(number), std::string("contested")}) {
         const auto put = side.merged.Put(Key(tablet, name), who + std::to_string(number),
-                                         {.ack = primary ? Ack::kPrimary : Ack::kAny, .deadline = kPatience});
+                                         {.ack = primary ? Ack::kPrimary : Ack::kAny, .deadline = kMinorityPatience});
         if (!put)
           answers.faults.push_back("write on the side of the " + who + ": " + put.error().ToString());
         else if (name != "contested")
@@ -354,7 +354,7 @@ class Isolation {
 };
 
 ScenarioReport Run(const IsolatedPrimaryOptions& options) {
-  auto namespaces = NetworkNamespaces::Make(Everybody());
+  auto namespaces = NetworkNamespaces::Make(AllMachines());
   if (!namespaces) return NotBegun(namespaces.error());
   testing::TestClusterOptions cluster;
   cluster.launch_context = [&](const std::string& name) { return (*namespaces)->LaunchContextOf(name); };
@@ -365,7 +365,7 @@ ScenarioReport Run(const IsolatedPrimaryOptions& options) {
   Isolation isolation(scenario, **namespaces, options);
   if (const Status status = isolation.Run(); !status.ok()) scenario.Fault(status.ToString());
   scenario.Judge();
-  return scenario.Finish(isolation.ToString(), kOperationsBetween);
+  return scenario.Finish(isolation.ToString(), kOperationsPerCut);
 }
 
 }  // namespace

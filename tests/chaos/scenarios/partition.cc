@@ -14,13 +14,13 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using Names = std::vector<std::string>;
 
-constexpr int64_t kOperationsBetween = 300;
+constexpr int64_t kOperationsPerPartition = 300;
 constexpr char kClients[] = "clients";
-const Names kServers = {"ts-1", "ts-2", "ts-3"};
+const Names kServerNames = {"ts-1", "ts-2", "ts-3"};
 const Names kControlPlane = {"zookeeper", "m-1", "m-2"};
 
 Names Everybody() {
-  Names all = kServers;
+  Names all = kServerNames;
   all.insert(all.end(), kControlPlane.begin(), kControlPlane.end());
   all.push_back(kClients);
   return all;
@@ -83,7 +83,7 @@ ScenarioReport Run(const PartitionOptions& options) {
   int rounds = 0;
   milliseconds worst{0};
   const auto round = [&]() -> Status {
-    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_TRY(scenario.Settle(kOperationsPerPartition));
     EBLA_ASSIGN(const ServerName victim, scenario.load().LeadsMost());
     EBLA_ASSIGN(const std::vector<int> led, scenario.load().LedBy(victim));
     const Cut cut = Draw(rounds, victim, random);
@@ -104,7 +104,7 @@ ScenarioReport Run(const PartitionOptions& options) {
                     std::to_string(longest.count()) + " ms");
       if (longest > options.worst_max) scenario.Fault("without service for too long: " + cut.ToString());
     }
-    return scenario.Settle(kOperationsBetween);
+    return scenario.Settle(kOperationsPerPartition);
   };
   while (rounds < options.rounds && scenario.faultless()) {
     if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
@@ -113,7 +113,7 @@ ScenarioReport Run(const PartitionOptions& options) {
   return scenario.Finish(std::to_string(rounds) + " cuts of " + std::to_string(options.length.count()) +
                              " ms; tablets of an isolated server went without service for " +
                              std::to_string(worst.count()) + " ms at the worst",
-                         rounds * kOperationsBetween);
+                         rounds * kOperationsPerPartition);
 }
 
 }  // namespace

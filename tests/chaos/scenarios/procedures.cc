@@ -15,10 +15,10 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr int kServers = 5;
-constexpr int kTablets = 4;  // to begin with
+constexpr int kElasticServers = 5;
+constexpr int kFirstTablets = 4;  // to begin with
 constexpr int kGroupsPerTablet = 60;
-constexpr int64_t kOperationsBetween = 100;
+constexpr int64_t kOperationsPerStep = 100;
 constexpr auto kJudgeEvery = 3s;  // a longer history takes too long to search
 constexpr auto kDrainTimeMax = 60s;
 constexpr int kDrawsMax = 100;
@@ -30,7 +30,7 @@ class Operator {
   // One procedure, from its order to its end.
   Status Next() {
     const Kind& kind = kKinds[random_() % std::size(kKinds)];
-    EBLA_TRY(run_.load().AwaitProgress(kOperationsBetween));
+    EBLA_TRY(run_.load().AwaitProgress(kOperationsPerStep));
     run_.load().TakeLongestWait();
     const auto begun = WallClock::now();
     const Status status = (this->*kind.run)();
@@ -105,7 +105,7 @@ class Operator {
   // Between two groups, as a batch is within one; every fourth time just above the last key of a group.
   Status Split() {
     for (int draw = 0; draw < kDrawsMax; ++draw) {
-      const int group = static_cast<int>(random_() % (kTablets * kGroupsPerTablet));
+      const int group = static_cast<int>(random_() % (kFirstTablets * kGroupsPerTablet));
       const std::string key =
           random_() % 4 == 0 ? KeyAfter(HistoryLoad::LastKey(group)) : HistoryLoad::GroupName(group);
       EBLA_ASSIGN(const auto tablets, client_.ListTablets(HistoryLoad::kTable));
@@ -155,7 +155,7 @@ class Operator {
 
   // What else is done goes on meanwhile.
   Status DrainAndBack() {
-    const ServerName server = "ts-" + std::to_string(1 + random_() % kServers);
+    const ServerName server = "ts-" + std::to_string(1 + random_() % kElasticServers);
     EBLA_ASSIGN(const size_t replicas, client_.SetServer(server, {.draining = true, .maintenance = std::nullopt}));
     EBLA_TRY(Split());
     EBLA_TRY(AwaitEmpty(server));
@@ -200,8 +200,9 @@ const Operator::Kind Operator::kKinds[] = {{"split", &Operator::Split},
 
 ScenarioReport Procedures(const ProceduresOptions& options) {
   auto begun = ScenarioRun::Begin(
-      {.servers = kServers},
-      {.clients = 32, .tablets = kTablets, .groups_per_tablet = kGroupsPerTablet, .seed = options.seed}, options.say);
+      {.servers = kElasticServers},
+      {.clients = 32, .tablets = kFirstTablets, .groups_per_tablet = kGroupsPerTablet, .seed = options.seed},
+      options.say);
   if (!begun) return NotBegun(begun.error());
   ScenarioRun& scenario = **begun;
   Operator op(scenario, options.seed);
@@ -214,20 +215,20 @@ ScenarioReport Procedures(const ProceduresOptions& options) {
   const auto run = [&]() -> Status {
     // Only what is ordered here happens.
     if (const auto off = scenario.load().observer().Planner({.enabled = false}); !off) return off.error();
-    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_TRY(scenario.Settle(kOperationsPerStep));
     for (int done = 0; done < options.procedures && scenario.faultless(); ++done) {
       EBLA_TRY(op.Next());
       judge(false);
     }
     EBLA_TRY(op.RefuseTheLast());
-    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_TRY(scenario.Settle(kOperationsPerStep));
     judge(true);
     return scenario.Check();
   };
   if (const Status status = run(); !status.ok()) scenario.Fault(status.ToString());
   judge(true);
   for (const std::string& kind : op.Missing()) scenario.Fault("there was no " + kind);
-  return scenario.Finish(op.ToString(), options.procedures * kOperationsBetween);
+  return scenario.Finish(op.ToString(), options.procedures * kOperationsPerStep);
 }
 
 }  // namespace ebla::chaos

@@ -22,7 +22,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::TestCluster;
 
-constexpr auto kServiceTimeMax = 60s;
+constexpr auto kLastReadTimeMax = 60s;
 constexpr int64_t kWritesBetweenKills = 100;
 
 void Tell(const Say& say, const std::string& text) {
@@ -90,7 +90,7 @@ class ServerKiller {
   // Each writer has a tablet of its own; a strong read shows that it is served.
   Status AwaitService() const {
     for (int writer = 0; writer < writers_; ++writer) {
-      const auto read = table_.Get(WriterPrefix(writer), {.read = Read::Strong(), .deadline = kServiceTimeMax});
+      const auto read = table_.Get(WriterPrefix(writer), {.read = Read::Strong(), .deadline = kLastReadTimeMax});
       if (read || read.error().code() == Code::kNotFound) continue;
       return Error(Code::kUnavailable,
                    "writer " + std::to_string(writer) +

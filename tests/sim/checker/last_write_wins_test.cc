@@ -12,9 +12,9 @@ namespace {
 Version At(uint64_t lsn) { return {Epoch{1}, Lsn{lsn}}; }
 
 // Operations follow each other, ten events apart; a server takes what is written at ANY in between.
-class Story {
+class MergedHistory {
  public:
-  Story() { truth_.ahead_ms_max = 100; }
+  MergedHistory() { truth_.ahead_ms_max = 100; }
 
   Operation& Put(const std::string& value, uint64_t lsn, Ack ack = Ack::kMajority) {
     Operation& op = Add(ack);
@@ -75,7 +75,7 @@ class Story {
 TEST(LastWriteWins, TheLatestOfTwoStaysInWhateverOrderTheyCame) {
   for (const auto& [ms, server, right] :
        {std::tuple(1'000, "ts-2", true), {2'000, "ts-1", false}, {1'000, "ts-0", false}, {999, "ts-3", false}}) {
-    Story story;
+    MergedHistory story;
     story.Any("x", ms == 2'000 ? 2'001 : 1'000, "ts-1");
     story.Any("y", ms, server);
     story.End("y", 2, ms, server);
@@ -84,7 +84,7 @@ TEST(LastWriteWins, TheLatestOfTwoStaysInWhateverOrderTheyCame) {
 }
 
 TEST(LastWriteWins, NothingIsLost) {
-  Story story;
+  MergedHistory story;
   story.Any("x", 1'000);
   EXPECT_FALSE(story.Right()) << "and nothing is there";
   story.End("x", 1, 1'000);
@@ -96,7 +96,7 @@ TEST(LastWriteWins, NothingIsLost) {
 }
 
 TEST(LastWriteWins, WhatWasDeletedLaterDoesNotLive) {
-  Story story;
+  MergedHistory story;
   story.Any("x", 1'000);
   story.Any("", 1'500);
   story.End("x", 9, 1'000);
@@ -106,12 +106,12 @@ TEST(LastWriteWins, WhatWasDeletedLaterDoesNotLive) {
 }
 
 TEST(LastWriteWins, TwoWritesOfOneTimeAreOneWrite) {
-  Story story;
+  MergedHistory story;
   story.Any("x", 1'000);
   story.Any("y", 1'000);
   story.End("y", 2, 1'000);
   EXPECT_FALSE(story.Right());
-  Story other;
+  MergedHistory other;
   other.Any("x", 1'000);
   other.Put("z", 3);
   other.End("z", 3, 1'000);
@@ -119,7 +119,7 @@ TEST(LastWriteWins, TwoWritesOfOneTimeAreOneWrite) {
 }
 
 TEST(LastWriteWins, WhatIsAcknowledgedAtAnyWasTakenBeforeAndWhatIsDeniedWasNot) {
-  Story story;
+  MergedHistory story;
   Operation& op = story.Put("x", 0, Ack::kAny);
   story.End("x", 1, 1'000);
   EXPECT_FALSE(story.Right()) << "taken by nobody";
@@ -135,7 +135,7 @@ TEST(LastWriteWins, WhatIsAcknowledgedAtAnyWasTakenBeforeAndWhatIsDeniedWasNot) 
 }
 
 TEST(LastWriteWins, NoTimeIsAheadOfAllClocks) {
-  Story story;
+  MergedHistory story;
   story.Any("x", 1'000);
   story.End("x", 1, 1'000);
   story.truth().kept[0].true_ms = 900;
@@ -145,7 +145,7 @@ TEST(LastWriteWins, NoTimeIsAheadOfAllClocks) {
 }
 
 TEST(LastWriteWins, WhatWasRolledBackIsDelivered) {
-  Story story;
+  MergedHistory story;
   Operation& op = story.Put("x", 0, Ack::kPrimary);
   op.outcome = Outcome::kUnknown;
   op.returned = kNever;
@@ -160,7 +160,7 @@ TEST(LastWriteWins, WhatWasRolledBackIsDelivered) {
 
 TEST(LastWriteWins, NoReadGoesBack) {
   for (const bool strong : {true, false}) {
-    Story story;
+    MergedHistory story;
     story.Put("x", 1);
     story.Put("y", 2);
     Operation& read = story.Get("x", 1);
@@ -168,7 +168,7 @@ TEST(LastWriteWins, NoReadGoesBack) {
     story.End("y", 2, 1'000);
     EXPECT_EQ(story.Right(), !strong);
   }
-  Story deleted;
+  MergedHistory deleted;
   deleted.Put("x", 1);
   deleted.Get("x", 1);
   deleted.Get("", 0);
@@ -180,7 +180,7 @@ TEST(LastWriteWins, NoReadGoesBack) {
 }
 
 TEST(LastWriteWins, AVersionHasOneValueAndAValueAsManyVersionsAsItWasWrittenTimes) {
-  Story story;
+  MergedHistory story;
   Operation& any = story.Any("x", 1'000);
   story.Get("x", 3);
   story.End("x", 3, 1'000);
@@ -196,7 +196,7 @@ TEST(LastWriteWins, AVersionHasOneValueAndAValueAsManyVersionsAsItWasWrittenTime
 }
 
 TEST(LastWriteWins, WhatHasNoConditionIsNotRefused) {
-  Story story;
+  MergedHistory story;
   Operation& op = story.Put("x", 0, Ack::kAny);
   op.outcome = Outcome::kRefused;
   EXPECT_FALSE(story.Right());

@@ -16,9 +16,9 @@ using std::chrono::milliseconds;
 Version At(uint64_t epoch, uint64_t lsn) { return {Epoch{epoch}, Lsn{lsn}}; }
 
 // One millisecond passes between events. Operations follow each other unless `during` says otherwise.
-class Story {
+class LeveledHistory {
  public:
-  Story() { truth_.epochs.starts = {{Epoch{1}, Lsn{1}}}; }
+  LeveledHistory() { truth_.epochs.starts = {{Epoch{1}, Lsn{1}}}; }
 
   Operation& Put(const std::string& value, Version version, Ack ack = Ack::kMajority, uint64_t session = 0) {
     Operation& op = Add(session);
@@ -88,7 +88,7 @@ class Story {
 
 TEST(Levels, AnOldStateIsRightForEventualAlone) {
   for (const auto& [read, right] : {std::pair(Read::Eventual(), true), {Read::Strong(), false}}) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     story.Put("y", At(1, 2));
     story.Get(read, "x", At(1, 1));
@@ -96,7 +96,7 @@ TEST(Levels, AnOldStateIsRightForEventualAlone) {
     story.Get(Read::Eventual(), "", {});
     EXPECT_EQ(story.Right(), right) << "nothing was there once";
   }
-  Story story;
+  LeveledHistory story;
   story.Get(Read::Eventual(), "x", At(1, 1));
   story.Put("x", At(1, 1));
   EXPECT_FALSE(story.Right()) << "read before it was written";
@@ -104,7 +104,7 @@ TEST(Levels, AnOldStateIsRightForEventualAlone) {
 
 TEST(Levels, ABoundedReadIsNoOlderThanItsBound) {
   for (const auto& [bound, right] : {std::pair(milliseconds(100), true), {milliseconds(3), false}}) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     story.Put("y", At(1, 2));
     for (int i = 0; i < 5; ++i) story.Get(Read::Strong(), "y", At(1, 2));
@@ -114,7 +114,7 @@ TEST(Levels, ABoundedReadIsNoOlderThanItsBound) {
 }
 
 TEST(Levels, ABoundedReadMayLackWhatIsAcknowledgedAtPrimaryAndNotCommitted) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2), Ack::kPrimary);
   Operation& read = story.Get(Read::Bounded(milliseconds(1)), "x", At(1, 1));
@@ -130,7 +130,7 @@ TEST(Levels, ABoundedReadMayLackWhatIsAcknowledgedAtPrimaryAndNotCommitted) {
 }
 
 TEST(Levels, APrimaryWriteIsInTheHistoryOrKept) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2), Ack::kPrimary);
   story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
@@ -145,7 +145,7 @@ TEST(Levels, APrimaryWriteIsInTheHistoryOrKept) {
 // Its request came twice, and late the second time: what a failover had rolled back meanwhile was executed anew.
 TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   const auto judged = [](Ack ack, Version again) {
-    Story story;
+    LeveledHistory story;
     story.truth().epochs.starts = {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{5}}};
     story.truth().kept = {At(1, 5)};
     story.Put("x", At(1, 5), ack);
@@ -158,7 +158,7 @@ TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
 }
 
 TEST(Levels, AMajorityWriteIsNeverRolledBack) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 2));
   EXPECT_TRUE(story.Right());
   story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
@@ -167,7 +167,7 @@ TEST(Levels, AMajorityWriteIsNeverRolledBack) {
 }
 
 TEST(Levels, ASessionReadsItsWritesAndNothingOlderThanItHasRead) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2), Ack::kMajority, 7);
   Operation& read = story.Get(Read::InSession(), "x", At(1, 1), 8);
@@ -186,7 +186,7 @@ TEST(Levels, ASessionReadsItsWritesAndNothingOlderThanItHasRead) {
 
 TEST(Levels, ASessionIsToldThatItsWriteWasRolledBackBeforeItReadsAnythingNewer) {
   for (const bool told : {false, true}) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     story.Put("y", At(1, 2), Ack::kPrimary, 7);
     story.Get(Read::InSession(), "y", At(1, 2), 7);
@@ -202,7 +202,7 @@ TEST(Levels, ASessionIsToldThatItsWriteWasRolledBackBeforeItReadsAnythingNewer) 
 
 TEST(Levels, AnotherGroupsLossIsToldOfByNameAlone) {
   const auto right = [](std::vector<Version> named, int group) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     story.Put("y", At(1, 2), Ack::kPrimary, 7);
     story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
@@ -234,7 +234,7 @@ TEST(Levels, TheMessageOfALostWriteNamesWhatWasLost) {
 
 TEST(Levels, WhatExpiresGoesByItselfAndStaysAway) {
   for (const int ttl_ms : {0, 100}) {
-    Story story;
+    LeveledHistory story;
     story.PutMortal("x", At(1, 1), milliseconds(ttl_ms));
     story.GetMortal(Read::Strong(), "x", At(1, 1));
     story.GetMortal(Read::Strong(), "", {});
@@ -245,7 +245,7 @@ TEST(Levels, WhatExpiresGoesByItselfAndStaysAway) {
 }
 
 TEST(Levels, AnExpiryIsOfTheVeryValueThatExpires) {
-  Story story;
+  LeveledHistory story;
   story.PutMortal("x", At(1, 1), milliseconds(100));
   story.PutMortal("y", At(1, 2), milliseconds(0));
   Operation& read = story.GetMortal(Read::Strong(), "", {});
@@ -256,7 +256,7 @@ TEST(Levels, AnExpiryIsOfTheVeryValueThatExpires) {
 
 TEST(Levels, AConditionSeesWhatHasExpired) {
   for (const bool expires : {true, false}) {
-    Story story;
+    LeveledHistory story;
     story.PutMortal("x", At(1, 1), milliseconds(expires ? 100 : 0));
     story.PutMortal("y", At(1, 2), milliseconds(0)).parts[0].condition = WritePart::Condition::kAbsent;
     EXPECT_EQ(story.Right(), expires);
@@ -268,7 +268,7 @@ TEST(Levels, AConditionSeesWhatHasExpired) {
 TEST(Levels, AReplicaMaySeeAnExpiryBeforeItsPrimary) {
   for (const auto& [read, right] :
        {std::pair(Read::Eventual(), true), {Read::Bounded(milliseconds(1)), true}, {Read::Strong(), false}}) {
-    Story story;
+    LeveledHistory story;
     story.PutMortal("x", At(1, 1), milliseconds(100));
     story.GetMortal(read, "", {});
     story.GetMortal(Read::Strong(), "x", At(1, 1));
@@ -277,7 +277,7 @@ TEST(Levels, AReplicaMaySeeAnExpiryBeforeItsPrimary) {
 }
 
 TEST(Levels, ASessionMayFindItsOwnWriteExpired) {
-  Story story;
+  LeveledHistory story;
   story.PutMortal("x", At(1, 1), milliseconds(100)).session = 7;
   story.GetMortal(Read::InSession(), "", {}).session = 7;
   EXPECT_TRUE(story.Right());
@@ -287,7 +287,7 @@ TEST(Levels, ASessionMayFindItsOwnWriteExpired) {
 
 TEST(Levels, WhoGoesOnWithASessionKnowsWhatItKnewThen) {
   for (const bool before : {true, false}) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     if (before) story.HandOn(7, 8);
     story.Put("y", At(1, 2), Ack::kMajority, 7);
@@ -298,7 +298,7 @@ TEST(Levels, WhoGoesOnWithASessionKnowsWhatItKnewThen) {
 }
 
 TEST(Levels, WhatIsHandedOnIsHandedOnAgain) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2), Ack::kMajority, 7);
   story.HandOn(7, 8);
@@ -314,7 +314,7 @@ TEST(Levels, WhatIsHandedOnIsHandedOnAgain) {
 TEST(Levels, WhoGoesOnWithASessionIsToldWhatItLost) {
   enum class Told { kNobody, kBefore, kMeanwhile, kAfter, kItself };
   for (const Told told : {Told::kNobody, Told::kBefore, Told::kMeanwhile, Told::kAfter, Told::kItself}) {
-    Story story;
+    LeveledHistory story;
     story.Put("x", At(1, 1));
     story.Put("y", At(1, 2), Ack::kPrimary, 7);
     story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
@@ -335,7 +335,7 @@ TEST(Levels, WhoGoesOnWithASessionIsToldWhatItLost) {
 // ---- what is left out of the search ---------------------------------------------------------------------------------
 
 TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2), Ack::kPrimary, 7);
   story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
@@ -352,7 +352,7 @@ TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
 }
 
 TEST(Levels, ASessionMaySeeInTheLogWhatIsRolledBackAndRefusedOnRetry) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   Operation& put = story.Put("y", {});
   put.outcome = Outcome::kRefused;
@@ -366,7 +366,7 @@ TEST(Levels, ASessionMaySeeInTheLogWhatIsRolledBackAndRefusedOnRetry) {
 }
 
 TEST(Levels, AReadIsNotSaidToHaveBegunBeforeWhatItShowsWasWritten) {
-  Story story;
+  LeveledHistory story;
   story.Put("x", At(1, 1));
   story.Put("y", At(1, 2));
   Operation& read = story.Get(Read::Eventual(), "y", At(1, 2));

@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kPatience = seconds(4);
+constexpr Duration kRetryPatience = seconds(4);
 constexpr Duration kOfCrowd = seconds(1);
 constexpr int kCrowd = 200;      // more than a tablet's dedup window remembers in runs with splits (run.cc)
 constexpr int kWritesMax = 100;  // of a session, to get beyond a position
@@ -128,17 +128,17 @@ std::shared_ptr<SplitRetryClient::Asked> SplitRetryClient::Write(TableId table, 
     asked->request.writes.push_back(ToIdl(part.group, part.write));
     indexes.push_back(Begin(part));
   }
-  writer_.Send(
-      asked->request, kPatience, false, [this, asked, indexes, then = std::move(then)](const idl::WriteReply* reply) {
-        const bool told = reply != nullptr &&
-                          (reply->header.code == idl::Code::OK || reply->header.code == idl::Code::CONDITION_FAILED);
-        if (told) {
-          asked->reply = *reply;
-          asked->answered = true;
-        }
-        Answer(indexes, told ? reply : nullptr);
-        then();
-      });
+  writer_.Send(asked->request, kRetryPatience, false,
+               [this, asked, indexes, then = std::move(then)](const idl::WriteReply* reply) {
+                 const bool told = reply != nullptr && (reply->header.code == idl::Code::OK ||
+                                                        reply->header.code == idl::Code::CONDITION_FAILED);
+                 if (told) {
+                   asked->reply = *reply;
+                   asked->answered = true;
+                 }
+                 Answer(indexes, told ? reply : nullptr);
+                 then();
+               });
   return asked;
 }
 
@@ -175,7 +175,7 @@ void SplitRetryClient::Crowd(TableId table, int group, Then then) {
 
 void SplitRetryClient::Again(const std::shared_ptr<Asked>& asked) {
   if (!asked->answered) return;
-  writer_.Send(asked->request, kPatience, false, [this, asked](const idl::WriteReply* reply) {
+  writer_.Send(asked->request, kRetryPatience, false, [this, asked](const idl::WriteReply* reply) {
     if (reply == nullptr || reply->header.code == idl::Code::UNKNOWN_OUTCOME) return;
     ++record_.kinds["late again"];
     const idl::Write& first = asked->request.writes.front();

@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr Duration kPatience = seconds(5);
+constexpr Duration kStalePatience = seconds(5);
 constexpr int kDeadlineMs = 5'000;
 
 }  // namespace
@@ -54,7 +54,7 @@ void StaleClient::Write(const Place& place, bool large, std::function<void()> do
 void StaleClient::Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done) {
   rpc::EncodedCall call = client::EncodeCall("write", request);
   ChannelTo(place)->Call(
-      std::move(call), kPatience,
+      std::move(call), kStalePatience,
       [this, place, index, request = std::move(request), done = std::move(done)](Result<std::string> message) mutable {
         Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
         if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));
@@ -87,13 +87,15 @@ void StaleClient::Get(const Place& place, const Read& read) {
   operation.cell = place.cell;
   const bool eventual = read.level() == Read::Level::kEventual;
   const idl::GetRequest request = RequestOf(place, eventual ? idl::ReadLevel::EVENTUAL : idl::ReadLevel::STRONG);
-  ChannelTo(place)->Call(client::EncodeCall("get", request), kPatience, [this, index](Result<std::string> message) {
-    Found(index, message ? client::DecodeReply<idl::GetReply>(*std::move(message)) : Error(Code::kUnknownOutcome, ""));
-  });
+  ChannelTo(place)->Call(
+      client::EncodeCall("get", request), kStalePatience, [this, index](Result<std::string> message) {
+        Found(index,
+              message ? client::DecodeReply<idl::GetReply>(*std::move(message)) : Error(Code::kUnknownOutcome, ""));
+      });
 }
 
 void StaleClient::Peek(const Place& place) {
-  ChannelTo(place)->Call(client::EncodeCall("get", RequestOf(place, idl::ReadLevel::EVENTUAL)), kPatience,
+  ChannelTo(place)->Call(client::EncodeCall("get", RequestOf(place, idl::ReadLevel::EVENTUAL)), kStalePatience,
                          [](const Result<std::string>&) {});
 }
 

@@ -129,7 +129,7 @@ Json Counted(int64_t estimate) { return estimate > 0 ? Json(estimate) : Json(); 
 std::string Rounded(double value) { return std::to_string(std::llround(value)); }
 std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, bytes))); }
 
-Json ToJson(const Row& row, bool with_value) {
+Json RowToJson(const Row& row, bool with_value) {
   Json object = Json::Object();
   PutBytes(object, "key", row.key);
   if (with_value) PutBytes(object, "value", row.record.value);

@@ -53,7 +53,7 @@ void PutBytes(Json& object, const std::string& name, std::optional<std::string_v
 // different values never look alike.
 std::string Readable(std::string_view bytes);  // newlines and tabs stay
 std::string ReadableLine(std::string_view bytes);
-Json ToJson(const Row& row, bool with_value);
+Json RowToJson(const Row& row, bool with_value);
 // Of a key that could not be read: the fields of a record as null, and why.
 Json MissingJson(std::string_view key, const Status& status);
 Json RangeJson(const KeyRange& range);

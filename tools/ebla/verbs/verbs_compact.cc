@@ -11,9 +11,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLookAgain{1'000};
+constexpr milliseconds kCompactionPoll{1'000};
 
-struct Arguments {
+struct CompactArguments {
   std::string table, server;
   milliseconds limit = std::chrono::minutes(10);
   bool status = false;
@@ -63,7 +63,7 @@ Status Outcome(const std::vector<CompactionInfo>& servers) {
   return {};
 }
 
-Status Compact(const Arguments& args, Context& context) {
+Status Compact(const CompactArguments& args, Context& context) {
   CompactTableOptions options{.server = args.server,
                               .start = !args.status,
                               .limit = std::chrono::duration_cast<std::chrono::seconds>(args.limit)};
@@ -80,7 +80,7 @@ Status Compact(const Arguments& args, Context& context) {
     if (running != told)
       context.out.Note(Count(running, "server") + " still compacting; after Ctrl-C they go on by themselves");
     told = running;
-    if (!Sleep(context, kLookAgain)) break;
+    if (!Sleep(context, kCompactionPoll)) break;
     EBLA_ASSIGN(servers, client.CompactTable(args.table, options));
   }
   Show(servers, context.out);
@@ -90,7 +90,7 @@ Status Compact(const Arguments& args, Context& context) {
 }  // namespace
 
 void AddCompactVerbs(Verbs& verbs) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<CompactArguments>();
   verbs
       .Add("table compact", "Frees the disk space of deleted records; the table serves meanwhile",
            "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); })

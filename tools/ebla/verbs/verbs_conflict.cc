@@ -51,7 +51,7 @@ Result<UnresolvedWrites> Listed(Context& context, const std::string& table) {
   return unresolved;
 }
 
-Status List(Context& context, const std::string& table) {
+Status ListConflicts(Context& context, const std::string& table) {
   EBLA_ASSIGN(const UnresolvedWrites unresolved, Listed(context, table));
   std::vector<std::vector<std::string>> rows = {{"SERVER", "TABLET", "VERSION", "STATE", "ACCEPTED", "WRITES"}};
   Json all = Json::Array();
@@ -247,7 +247,7 @@ void AddConflictVerbs(Verbs& verbs) {
   auto table = std::make_shared<std::string>();
   verbs
       .Add("conflict list", "Shows acknowledged writes that are on servers, but not in the table",
-           "conflict list carts", [table](Context& context) { return List(context, *table); })
+           "conflict list carts", [table](Context& context) { return ListConflicts(context, *table); })
       .Argument("TABLE", TakeText(*table))
       .Notes(
           "STATE: \"conflict\" waits for a decision; \"repeated\" does too, and a retry may have written the same;\n"

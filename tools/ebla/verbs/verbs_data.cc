@@ -48,7 +48,7 @@ Status Get(const GetArguments& args, Context& context) {
   if (!record) return record.error();
   Row row{args.key, *std::move(record)};
   if (context.out.json) {
-    context.out.Value(ToJson(row, true));
+    context.out.Value(RowToJson(row, true));
   } else if (args.raw) {
     context.out.Raw(row.record.value);
   } else {
@@ -92,7 +92,7 @@ Status MultiGet(const MultiGetArguments& args, Context& context) {
     if (records[i]) {
       Row row{key, *std::move(records[i])};
       if (context.out.json) {
-        all.push_back(ToJson(row, true));
+        all.push_back(RowToJson(row, true));
       } else {
         context.out.Line(ReadableLine(row.key) + "\t" + ReadableLine(row.record.value));
       }
@@ -222,7 +222,7 @@ Status Scan(const ScanArguments& args, Context& context) {
   Scanner scan = table.Scan(options);
   while (!context.interrupted && scan.Next()) {
     if (context.out.json) {
-      context.out.Value(ToJson(scan.row(), !args.keys_only));
+      context.out.Value(RowToJson(scan.row(), !args.keys_only));
     } else if (args.keys_only) {
       context.out.Line(ReadableLine(scan.key()));
     } else {

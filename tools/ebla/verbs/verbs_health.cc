@@ -19,7 +19,7 @@ using Clock = std::chrono::steady_clock;
 
 // Servers report every second; a transfer and a failover are over within this, as a rule.
 constexpr milliseconds kPassing{4'000};
-constexpr milliseconds kLookAgain{500};
+constexpr milliseconds kHealthPoll{500};
 
 Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   ClusterState state;
@@ -52,13 +52,13 @@ bool AwaitsReports(const ClusterState& state) {
 
 // Looks again, for a few seconds, before it says that something is not served; what passes meanwhile is a note.
 Health Look(const Client& client, const Context& context) {
-  const auto until = Clock::now() + std::min(kPassing, context.deadline - kLookAgain);
+  const auto until = Clock::now() + std::min(kPassing, context.deadline - kHealthPoll);
   std::optional<std::set<TabletId>> lasting;  // not served at any look
   while (true) {
     const auto seen = LookOnce(client);
-    const bool last = Clock::now() + kLookAgain > until;
+    const bool last = Clock::now() + kHealthPoll > until;
     if (const Health* unknown = std::get_if<Health>(&seen)) {
-      if (last || !Sleep(context, kLookAgain)) return *unknown;
+      if (last || !Sleep(context, kHealthPoll)) return *unknown;
       continue;
     }
     const ClusterState& state = std::get<ClusterState>(seen);
@@ -67,7 +67,7 @@ Health Look(const Client& client, const Context& context) {
     std::erase_if(*lasting, [&](TabletId tablet) { return !passing.contains(tablet); });
     std::erase_if(passing, [&](TabletId tablet) { return lasting->contains(tablet); });
     const bool settled = lasting->empty() && !AwaitsReports(state);
-    if (settled || last || !Sleep(context, kLookAgain)) return Judge(state, passing);
+    if (settled || last || !Sleep(context, kHealthPoll)) return Judge(state, passing);
   }
 }
 

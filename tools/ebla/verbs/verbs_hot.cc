@@ -53,12 +53,12 @@ void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
   out.Listed(rows, "there are no tablets");
 }
 
-struct Arguments {
+struct HotArguments {
   std::string table;
   size_t most = 10;
 };
 
-Status Hot(const Arguments& args, Context& context) {
+Status Hot(const HotArguments& args, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   if (!args.table.empty()) {
     EBLA_ASSIGN([[maybe_unused]] const TableInfo known, client.DescribeTable(args.table));
@@ -82,7 +82,7 @@ Status Hot(const Arguments& args, Context& context) {
 }  // namespace
 
 void AddHotVerbs(Verbs& verbs) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<HotArguments>();
   verbs
       .Add("hot", "Shows the busiest tablets, and the key that takes most of the load of each", "hot --tablets 5",
            [args](Context& context) { return Hot(*args, context); })

@@ -14,10 +14,10 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 // Servers report every second, and estimate sizes and middle keys every ten.
-constexpr milliseconds kLookAgain{500};
+constexpr milliseconds kSplitPoll{500};
 constexpr size_t kTabletsMost = 10'001;  // as many as a table may be made with
 
-struct Arguments {
+struct PresplitArguments {
   std::string table, sample, pattern;
   std::vector<std::string> at;
   milliseconds timeout = std::chrono::minutes(10);
@@ -30,7 +30,7 @@ struct Arguments {
 // Splits one after another, and tells of each.
 class Presplit {
  public:
-  Presplit(Context& context, const Client& client, const Arguments& args)
+  Presplit(Context& context, const Client& client, const PresplitArguments& args)
       : context_(context), client_(client), args_(args) {}
 
   Status Run() {
@@ -106,7 +106,7 @@ class Presplit {
         return Error(Code::kUnavailable,
                      "no tablet worth splitting has a middle key that is known" + SoFar() +
                          ": servers report it for tablets of 64 MiB and more; see ebla tablet stats");
-      } else if (!Sleep(context_, kLookAgain)) {
+      } else if (!Sleep(context_, kSplitPoll)) {
         return Error(Code::kUnavailable, "interrupted" + SoFar());
       }
       EBLA_ASSIGN(tablets_, client_.ListTablets(args_.table));
@@ -188,7 +188,7 @@ class Presplit {
 
   Context& context_;
   const Client& client_;
-  const Arguments& args_;
+  const PresplitArguments& args_;
   Clock::time_point until_;
   std::optional<TableKeyGroup> group_;
   std::vector<TabletSummary> tablets_;
@@ -197,7 +197,7 @@ class Presplit {
   bool all_seen_ = false;  // all keys of the table
 };
 
-Status Check(const Arguments& args) {
+Status Check(const PresplitArguments& args) {
   const bool keys = !args.sample.empty() || !args.pattern.empty();
   if (args.at.empty() == (args.into == 0)) {
     return Error(Code::kInvalidArgument, "table presplit needs --into N or --at KEYS, one of the two");
@@ -214,7 +214,7 @@ Status Check(const Arguments& args) {
 }  // namespace
 
 void AddPresplitVerbs(Verbs& verbs) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<PresplitArguments>();
   verbs
       .Add("table presplit", "Splits a table into more tablets before its load does; no data moves",
            "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"

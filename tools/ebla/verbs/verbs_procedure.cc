@@ -59,7 +59,7 @@ Json ToJson(const ProcedureInfo& one) {
           {"cancel", one.cancel_note}};
 }
 
-Status List(const std::string& kind, Context& context) {
+Status ListProcedures(const std::string& kind, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
   if (!kind.empty()) std::erase_if(procedures.listed, [&](const ProcedureInfo& one) { return one.kind != kind; });
@@ -138,7 +138,7 @@ void AddProcedureVerbs(Verbs& verbs) {
   auto kind = std::make_shared<std::string>();
   verbs
       .Add("procedure list", "Lists what the master is doing: who asked for it, how far it is, what it waits for",
-           "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
+           "procedure list --kind move", [kind](Context& context) { return ListProcedures(*kind, context); })
       .Option("--kind", "KIND", TakeOneOf(*kind, ProcedureKinds()),
               "Only this kind: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...");
   auto shown = std::make_shared<std::string>();

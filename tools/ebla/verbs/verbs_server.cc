@@ -63,7 +63,7 @@ void AddServerChanges(Verbs& verbs) {
                   "it gets replicas again");
 }
 
-Status List(Context& context) {
+Status ListServers(Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
   if (context.out.json) {
@@ -80,7 +80,7 @@ Status List(Context& context) {
 }
 
 void AddServerList(Verbs& verbs) {
-  verbs.Add("server list", "Lists the tablet servers", "server list", List)
+  verbs.Add("server list", "Lists the tablet servers", "server list", ListServers)
       .Notes(std::string("STATE: live, lost, disk-full, draining, drained, maintenance; several where several hold.\n"
                          "HEARD: when the server last reported. Of a lost server nothing else that it said is shown.\n"
                          "TABLETS: the replicas that the catalog gives it. SIZE: the data on it.\n") +

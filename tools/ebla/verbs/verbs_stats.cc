@@ -173,12 +173,12 @@ void Show(const TabletSummary& tablet, Output& out) {
   }
 }
 
-struct Arguments {
+struct StatsArguments {
   uint64_t tablet = 0;
   std::string table, key;
 };
 
-Status Stats(const Arguments& args, Context& context) {
+Status Stats(const StatsArguments& args, Context& context) {
   const bool by_key = !args.table.empty() || !args.key.empty();
   if ((args.tablet != 0) == by_key || args.table.empty() != args.key.empty())
     return Error(Code::kInvalidArgument, "tablet stats needs the id of a tablet, or --table and --key");
@@ -200,7 +200,7 @@ Status Stats(const Arguments& args, Context& context) {
 }  // namespace
 
 void AddStatsVerbs(Verbs& verbs) {
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<StatsArguments>();
   verbs
       .Add("tablet stats", "Shows what servers report of a tablet: load, sizes, logs, and where it would be split",
            "tablet stats 17\n  tablet stats --table carts --key user42",

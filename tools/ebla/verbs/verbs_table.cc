@@ -92,7 +92,7 @@ struct OptionArguments {
   }
 };
 
-struct SplitArguments {
+struct CreateSplitArguments {
   std::vector<std::string> split_points;
   std::string sample, pattern;
   size_t splits = 0;
@@ -222,7 +222,7 @@ void AddCreate(Verbs& verbs) {
   struct Arguments {
     std::string name;
     OptionArguments options;
-    SplitArguments splits;
+    CreateSplitArguments splits;
   };
   auto args = std::make_shared<Arguments>();
   Verb& verb = verbs.Add("table create", "Makes a table", "table create carts --split-points f,m,t",
@@ -286,7 +286,7 @@ void AddDrop(Verbs& verbs) {
       .Notes("A dropped table cannot be brought back. If you are not sure, dump it first.");
 }
 
-Status List(Context& context) {
+Status ListTables(Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
   if (context.out.json) {
@@ -306,7 +306,7 @@ Status List(Context& context) {
 }
 
 void AddList(Verbs& verbs) {
-  verbs.Add("table list", "Lists the tables", "table list", List)
+  verbs.Add("table list", "Lists the tables", "table list", ListTables)
       .Notes(std::string("TABLETS: those that serve, of all. ") + kEstimates);
 }
 

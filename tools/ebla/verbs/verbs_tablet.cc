@@ -104,7 +104,7 @@ struct ListArguments {
   bool lost = false;
 };
 
-Status List(const ListArguments& args, Context& context) {
+Status ListTablets(const ListArguments& args, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   if (!args.server.empty()) EBLA_TRY(CheckServer(client, args.server));
   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args.table, args.server));
@@ -125,7 +125,7 @@ void AddTabletList(Verbs& verbs) {
   auto args = std::make_shared<ListArguments>();
   verbs
       .Add("tablet list", "Lists tablets, with their ranges and replicas", "tablet list carts --server ts-1",
-           [args](Context& context) { return List(*args, context); })
+           [args](Context& context) { return ListTablets(*args, context); })
       .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
       .Option("--server", "SERVER", TakeText(args->server), "Only tablets with a replica on this server")
       .Flag("--lost", args->lost, "Only tablets that have lost the majority of their voters")

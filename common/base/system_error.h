@@ -1,0 +1,13 @@
+// What the operating system refused, as an error.
+#pragma once
+
+#include <string>
+
+#include "common/base/status.h"
+
+namespace ebla {
+
+// "<what>: <the text of errno>". Call it before anything else can change errno.
+Error SystemError(Code code, const std::string& what);
+
+}  // namespace ebla
