@@ -1,5 +1,5 @@
-// A FakeCluster's tablet servers. Every server has one store here: what a table's tablets hold differs in what the server
-// has applied.
+// A FakeCluster's tablet servers. Every server has one store here: what a table's tablets hold differs in what the
+// server has applied.
 #include <algorithm>
 #include <charconv>
 

@@ -3,9 +3,9 @@
 // restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
 // put right. It also carries out the changes of membership that replication_manager.h decides on.
 // How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports (tablet_needs.h).
-//             What differs waits in the queue of its primary's server, and each queue runs a few rounds and batches at a
-//             time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master: a
-//             successor considers every tablet again.
+//             What differs waits in the queue of its primary's server, and each queue runs a few rounds and batches at
+//             a time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master:
+//             a successor considers every tablet again.
 // Invariant:  A tablet is in at most one round, batch or change.
 // Threads:    thread-compatible; the master's executor.
 #pragma once

@@ -1,6 +1,6 @@
 // master/testing/master_rig.h
-// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. What goes wrong at which
-// step of theirs is in step_faults.h.
+// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. What goes wrong at
+// which step of theirs is in step_faults.h.
 // Threads: one.
 #pragma once
 

@@ -1,7 +1,7 @@
 // master/testing/step_faults.h
 // One fault at a chosen step of the masters of a MasterRig. A step is one Multi or one order to a server, as a master
-// makes them. At it that master dies, before the step is carried out or after it was but before its outcome is known; or
-// the step is lost; or a server dies.
+// makes them. At it that master dies, before the step is carried out or after it was but before its outcome is known;
+// or the step is lost; or a server dies.
 // Threads: one.
 #pragma once
 

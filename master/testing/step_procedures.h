@@ -18,7 +18,8 @@ struct StepProcedure {
   MasterRig::Shape shape;
   size_t steps_least = 1;  // fewer were enumerated: nothing is proved
   std::function<void(MasterRig&)> prepare = [](MasterRig&) {};
-  // Asks for it, without waiting for the answer: the one who was asked may die. May go on until cluster.faults().struck().
+  // Asks for it, without waiting for the answer: the one who was asked may die.
+  // May go on until cluster.faults().struck().
   std::function<void(MasterRig&)> act;
   // What is wrong in the end, besides what Judge() finds; empty: nothing. `excused`: somebody died, so that what was
   // asked for may not have begun, or have been undone.

@@ -52,7 +52,8 @@ struct ReplicaCommon {
     commit_news = true;
   }
 
-  // What was acknowledged at PRIMARY and is in no other log is stored aside, before all that is not applied goes (PROTOCOL 22).
+  // What was acknowledged at PRIMARY and is in no other log is stored aside, before all that is not applied goes
+  // (PROTOCOL 22).
   Status RollBackUnapplied() {
     if (log.last().lsn <= log.applied().lsn) return {};
     EBLA_TRY(log.Remove(log.applied().lsn.Next(), log.applied(), rolled_back));

@@ -344,7 +344,7 @@ class MergedClient {
 
  private:
   static bool Again(idl::Code::type code) {
-    // The last: split off or merged away between the look-up and its turn. The next attempt finds what holds the key now.
+    // The last: split off or merged away between the look-up and its turn. The next attempt finds what holds it now.
     return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME || code == idl::Code::WRONG_TABLET;
   }
   bool Fails(const std::string& what, idl::Code::type code, bool right) {

@@ -1,6 +1,6 @@
 // tabletserver/testing/crashing_store.h
-// The smallest store that can crash: a journal of what was appended, of which a crash keeps the flushed part and as much
-// more as the test says, and records that a crash takes back to the last checkpoint.
+// The smallest store that can crash: a journal of what was appended, of which a crash keeps the flushed part and as
+// much more as the test says, and records that a crash takes back to the last checkpoint.
 // Place:   core_rig.h carries a TabletCore's output to it.
 // Threads: one.
 #pragma once

@@ -1,7 +1,8 @@
 // tests/stories/group_story.h
 // The verbs of a story about several replicas of one tablet: what is under way between them waits until the story
 // delivers, loses or delays it, and nothing else happens by itself.
-// Place:   group_masters.h has the verbs of masters. story.h runs it, over tabletserver/testing/group_rig.h. README.md lists the verbs.
+// Place:   group_masters.h has the verbs of masters. story.h runs it, over tabletserver/testing/group_rig.h. README.md
+//          lists the verbs.
 // Threads: one.
 #pragma once
 

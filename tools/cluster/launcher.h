@@ -12,7 +12,8 @@
 //   ConnectTo(launcher->Masters());
 //   launcher->Kill("ts-2", SIGKILL);  launcher->Restart("ts-2");
 //
-// Place:      processes.h starts, asks and ends single processes. main.cc is its command line; integration and chaos tests use it as above.
+// Place:      processes.h starts, asks and ends single processes. main.cc is its command line; integration and
+//             chaos tests use it as above.
 // Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right; the
 //                name and directory of one that was removed are nobody else's.
 //             2. Only processes of the state file are ever signalled, and none whose pid has been recycled.

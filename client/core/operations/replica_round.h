@@ -1,6 +1,6 @@
 // client/core/operations/replica_round.h
-// Whom an operation asks, attempt by attempt. Where any replica may answer, a round asks each of them once, in the order
-// of the table in operation.h; then the next round begins.
+// Whom an operation asks, attempt by attempt. Where any replica may answer, a round asks each of them once, in the
+// order of the table in operation.h; then the next round begins.
 // Place:   Operation has one. replica_choice.h chooses among the replicas of a round that were not asked yet.
 // Threads: compatible.
 #pragma once
