@@ -53,7 +53,7 @@ Result<TableInfo> Client::CreateTable(std::string_view name, CreateTableOptions 
 
 Result<TableInfo> Client::AlterTable(std::string_view name, TableOptions changes) const {
   return Wait<Result<TableInfo>>(*runtime_, [&](Admin& admin, OnceCallback<Result<TableInfo>> done) {
-    admin.AlterTable(std::string(name), std::move(changes), std::move(done));
+    admin.AlterTable(std::string(name), changes, std::move(done));
   });
 }
 

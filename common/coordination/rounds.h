@@ -30,7 +30,6 @@ class Rounds : public std::enable_shared_from_this<Impl> {
   }
 
  protected:
-  Rounds(Coordinator& coordinator, Executor& executor) : coordinator_(coordinator), executor_(executor) {}
   ~Rounds() = default;
 
   // Answers to calls made so far are ignored from now on.
@@ -59,6 +58,9 @@ class Rounds : public std::enable_shared_from_this<Impl> {
   Executor& executor_;
 
  private:
+  friend Impl;  // who alone may be made of it
+  Rounds(Coordinator& coordinator, Executor& executor) : coordinator_(coordinator), executor_(executor) {}
+
   bool InPresentRound(uint64_t round) const { return !stopped_ && round_ == round; }
 
   uint64_t listener_ = 0;

@@ -81,7 +81,7 @@ Result<Change> BeginSplit(const Image& image, const TabletReconciler& reconciler
   intent.childId = static_cast<int64_t>(child.value);
   intent.epoch = node.info.epoch;
   Put(origin, intent);
-  node.__set_split(std::move(intent));
+  node.__set_split(intent);
   change.SetNextId(child.value + 1);
   change.PutTablet(std::move(node));
   return change;

@@ -109,7 +109,7 @@ void FillHint(const TabletView* view, idl::ReplyHeader& header) {
   hint.range = ToIdl(view->range);
   hint.epoch = static_cast<int64_t>(view->epoch.value);
   hint.primary = view->primary;
-  header.__set_hint(std::move(hint));
+  header.__set_hint(hint);
   header.__set_range(ToIdl(view->range));
 }
 
@@ -148,7 +148,7 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   if (reply.applied) to.header.__set_applied(ToIdl(reply.applied));
   if (reply.time) to.header.__set_tabletTimeMs(static_cast<int64_t>(reply.time.value));
   if (reply.version) to.__set_version(ToIdl(reply.version));
-  if (!reply.counters.empty()) to.__set_counters(std::move(reply.counters));
+  if (!reply.counters.empty()) to.__set_counters(reply.counters);
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
   if (reply.range) to.header.__set_range(ToIdl(*reply.range));
   if (reply.epoch) to.header.__set_epoch(static_cast<int64_t>(reply.epoch.value));

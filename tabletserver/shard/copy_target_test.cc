@@ -351,7 +351,7 @@ class CopyTargetTest : public ShardCopyTest {
     first.applied = EncodeAppliedState(applied);
     first.schema.tableId = kTable;
     first.schema.schemaVersion = 1;
-    request.__set_first(std::move(first));
+    request.__set_first(first);
     return request;
   }
   static constexpr Version kFar{Epoch{2}, Lsn{900}};

@@ -334,7 +334,7 @@ idl::Write GroupFixture::PutOf(std::string key, std::string value, int64_t ttl_m
   idl::Write write;
   write.kind = idl::WriteKind::PUT;
   write.key = std::move(key);
-  write.__set_value(std::move(value));
+  write.__set_value(value);
   if (ttl_ms > 0) write.__set_ttlMs(ttl_ms);
   return write;
 }

@@ -87,7 +87,8 @@ void CopySource::SendBegin() {
   rows_under_way_ = begin.windowRows.size();
   begin.windowRowsFollow = rows_sent_ + rows_under_way_ < order_.dedup_window.size();
   idl::CopyRequest request = Request();
-  request.__set_first(std::move(begin));
+  request.first = std::move(begin);  // the setter would copy
+  request.__isset.first = true;
   Send(std::move(request), bytes, options_.begin_patience);
 }
 
@@ -97,7 +98,8 @@ void CopySource::SendChunk() {
   if (Status status = ReadChunk(chunk, bytes); !status.ok()) return End(CopyNews::Kind::kFailed, status);
   records_ += static_cast<int64_t>(chunk.records.size());
   idl::CopyRequest request = Request();
-  request.__set_chunk(std::move(chunk));
+  request.chunk = std::move(chunk);
+  request.__isset.chunk = true;
   Send(std::move(request), bytes, options_.patience);
 }
 

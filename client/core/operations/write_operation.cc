@@ -40,7 +40,10 @@ idl::Write ToIdl(Batch::Part&& part) {
   idl::Write write;
   write.kind = static_cast<idl::WriteKind::type>(part.kind);
   write.key = std::move(part.key);
-  if (part.kind == Batch::Kind::kPut) write.__set_value(std::move(part.value));
+  if (part.kind == Batch::Kind::kPut) {
+    write.value = std::move(part.value);  // the setter would copy
+    write.__isset.value = true;
+  }
   if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
   const BatchOptions& options = part.options;
   if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {

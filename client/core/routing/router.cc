@@ -71,7 +71,7 @@ void Router::Resolve(std::string_view key, Duration timeout, Done done) {
       joined->waiters.push_back(std::move(waiter));
     }
   }
-  if (known) return done(std::move(known));
+  if (known) return done(std::move(known));  // NOLINT(bugprone-use-after-move): it waits only where nothing is known
   if (start != 0) Start(start, std::move(range), std::max(timeout, kLookUpTimeout));
 }
 
