@@ -2,6 +2,7 @@
 // see whole batches, tablets that come and go beside them. Meant for ThreadSanitizer as much as for its own checks.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 
@@ -339,7 +340,7 @@ class MergedClient {
     return std::string(1, static_cast<char>('a' + id_ * 3 % 26)) + "-counter-" + std::to_string(id_);
   }
 
-  int64_t acknowledged = 0;
+  std::atomic<int64_t> acknowledged{0};
   std::string failure;
 
  private:
@@ -537,6 +538,9 @@ TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
     into = right + 1;
     Split(left, right);
   }
+  // Twelve rounds may pass before a client's thread had its first turn.
+  const auto began = [](const auto& client) { return client->acknowledged > 0; };
+  ASSERT_TRUE(Until([&] { return running < kClients || std::ranges::all_of(clients, began); }));
   over = true;
   ASSERT_TRUE(Until([&] { return running == 0; }));
   for (const auto& client : clients) {
