@@ -8,11 +8,10 @@
 #include "common/coordination/client_core.h"
 
 namespace ebla::coordination {
-namespace {
 
 // A TCP connection: first in, first out, both ways; when it breaks, a prefix of what was on its way still arrives at
 // the service, and nothing more at the client.
-struct Connection {
+struct SimConnection {
   bool open_at_client = true;
   bool open_at_service = true;
   MonotonicTime cut = MonotonicTime::Max();  // what would reach the service from then on is lost
@@ -21,15 +20,13 @@ struct Connection {
   int64_t session = 0;
 };
 
-struct Request {
+struct SimRequest {
   uint64_t id;
   Attempt::Kind kind;
   std::string path;
   std::vector<Op> ops;
   bool watch;
 };
-
-}  // namespace
 
 class SimCoordinator::Link : public std::enable_shared_from_this<Link> {
  public:
@@ -44,9 +41,9 @@ class SimCoordinator::Link : public std::enable_shared_from_this<Link> {
   void Close();
 
   // From the service, at the client.
-  void Attached(const std::shared_ptr<Connection>& connection, int64_t session);
-  void Replied(const std::shared_ptr<Connection>& connection, uint64_t attempt, AttemptReply reply);
-  void WatchFired(const std::shared_ptr<Connection>& connection, uint64_t attempt);
+  void Attached(const std::shared_ptr<SimConnection>& connection, int64_t session);
+  void Replied(const std::shared_ptr<SimConnection>& connection, uint64_t attempt, AttemptReply reply);
+  void WatchFired(const std::shared_ptr<SimConnection>& connection, uint64_t attempt);
 
  private:
   void Retry(Duration delay);
@@ -57,7 +54,7 @@ class SimCoordinator::Link : public std::enable_shared_from_this<Link> {
   SimCoordination::Service& service_;
   testing::SimExecutor& executor_;
   std::shared_ptr<ClientCore> core_;
-  std::shared_ptr<Connection> connection_;  // none: not connected
+  std::shared_ptr<SimConnection> connection_;  // none: not connected
   int64_t session_ = 0;
   bool held_ = false;
   bool closed_ = false;
@@ -77,9 +74,11 @@ class SimCoordination::Service {
   ZnodeTree& tree() { return tree_; }
 
   // The client's side of a connection sends these.
-  void SendConnect(const std::shared_ptr<Connection>& connection, const std::shared_ptr<Link>& link, int64_t session);
-  void SendPing(const std::shared_ptr<Connection>& connection);
-  void SendRequest(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link, Request request);
+  void SendConnect(const std::shared_ptr<SimConnection>& connection, const std::shared_ptr<Link>& link,
+                   int64_t session);
+  void SendPing(const std::shared_ptr<SimConnection>& connection);
+  void SendRequest(const std::shared_ptr<SimConnection>& connection, const std::weak_ptr<Link>& link,
+                   SimRequest request);
 
   void EndSession(int64_t session);
   void SetAvailable(bool available);
@@ -87,20 +86,21 @@ class SimCoordination::Service {
 
  private:
   struct Session {
-    std::shared_ptr<Connection> connection;
+    std::shared_ptr<SimConnection> connection;
     std::weak_ptr<Link> link;
     MonotonicTime deadline;
     std::set<uint64_t> fired;  // watches that the client has not yet heard of
   };
 
-  void ToService(const std::shared_ptr<Connection>& connection, Task task);
+  void ToService(const std::shared_ptr<SimConnection>& connection, Task task);
   template <class Then>
-  void ToClient(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link, Then then);
-  void Attach(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link, int64_t session);
+  void ToClient(const std::shared_ptr<SimConnection>& connection, const std::weak_ptr<Link>& link, Then then);
+  void Attach(const std::shared_ptr<SimConnection>& connection, const std::weak_ptr<Link>& link, int64_t session);
   void Heard(int64_t session);
   void ArmExpiry(int64_t session);
-  void Process(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link, const Request& request);
-  AttemptReply Read(const Request& request, int64_t session);
+  void Process(const std::shared_ptr<SimConnection>& connection, const std::weak_ptr<Link>& link,
+               const SimRequest& request);
+  AttemptReply Read(const SimRequest& request, int64_t session);
   void Wake(const std::vector<TreeEvent>& events);
   void TellFired(int64_t session, uint64_t attempt);
 
@@ -121,7 +121,7 @@ Duration SimCoordination::Service::Delay() {
   return options_.delay_min + Duration(static_cast<int64_t>(scheduler_.Random(static_cast<uint64_t>(spread))));
 }
 
-void SimCoordination::Service::ToService(const std::shared_ptr<Connection>& connection, Task task) {
+void SimCoordination::Service::ToService(const std::shared_ptr<SimConnection>& connection, Task task) {
   const MonotonicTime when = std::max(scheduler_.Now() + Delay(), connection->last_to_service);
   connection->last_to_service = when;
   executor_.After(when - scheduler_.Now(), [this, connection, when, task = std::move(task)]() mutable {
@@ -130,8 +130,8 @@ void SimCoordination::Service::ToService(const std::shared_ptr<Connection>& conn
 }
 
 template <class Then>
-void SimCoordination::Service::ToClient(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link,
-                                        Then then) {
+void SimCoordination::Service::ToClient(const std::shared_ptr<SimConnection>& connection,
+                                        const std::weak_ptr<Link>& link, Then then) {
   const MonotonicTime when = std::max(scheduler_.Now() + Delay(), connection->last_to_client);
   connection->last_to_client = when;
   // By the service's clock to the client's door, then as a task of the client's, which may be paused.
@@ -145,12 +145,12 @@ void SimCoordination::Service::ToClient(const std::shared_ptr<Connection>& conne
   });
 }
 
-void SimCoordination::Service::SendConnect(const std::shared_ptr<Connection>& connection,
+void SimCoordination::Service::SendConnect(const std::shared_ptr<SimConnection>& connection,
                                            const std::shared_ptr<Link>& link, int64_t session) {
   ToService(connection, [this, connection, link = std::weak_ptr(link), session] { Attach(connection, link, session); });
 }
 
-void SimCoordination::Service::Attach(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link,
+void SimCoordination::Service::Attach(const std::shared_ptr<SimConnection>& connection, const std::weak_ptr<Link>& link,
                                       int64_t session) {
   if (session != 0 && !sessions_.contains(session)) {
     ToClient(connection, link, [connection](Link& client) { client.Attached(connection, 0); });
@@ -187,16 +187,16 @@ void SimCoordination::Service::ArmExpiry(int64_t session) {
   });
 }
 
-void SimCoordination::Service::SendPing(const std::shared_ptr<Connection>& connection) {
+void SimCoordination::Service::SendPing(const std::shared_ptr<SimConnection>& connection) {
   ToService(connection, [this, connection] { Heard(connection->session); });
 }
 
-void SimCoordination::Service::SendRequest(const std::shared_ptr<Connection>& connection,
-                                           const std::weak_ptr<Link>& link, Request request) {
+void SimCoordination::Service::SendRequest(const std::shared_ptr<SimConnection>& connection,
+                                           const std::weak_ptr<Link>& link, SimRequest request) {
   ToService(connection, [this, connection, link, request = std::move(request)] { Process(connection, link, request); });
 }
 
-AttemptReply SimCoordination::Service::Read(const Request& request, int64_t session) {
+AttemptReply SimCoordination::Service::Read(const SimRequest& request, int64_t session) {
   AttemptReply reply;
   auto awaited = TreeEvent::Kind::kChanged;
   const auto take = [&](auto result, auto& into) {
@@ -226,8 +226,8 @@ AttemptReply SimCoordination::Service::Read(const Request& request, int64_t sess
   return reply;
 }
 
-void SimCoordination::Service::Process(const std::shared_ptr<Connection>& connection, const std::weak_ptr<Link>& link,
-                                       const Request& request) {
+void SimCoordination::Service::Process(const std::shared_ptr<SimConnection>& connection,
+                                       const std::weak_ptr<Link>& link, const SimRequest& request) {
   const int64_t session = connection->session;
   if (!sessions_.contains(session)) return;  // the client learns of it when it connects again
   Heard(session);
@@ -312,7 +312,7 @@ void SimCoordinator::Link::Send(const Attempt& attempt) {
     return;
   }
   service_.SendRequest(connection_, weak_from_this(),
-                       Request{attempt.id, attempt.kind, attempt.path, attempt.ops, attempt.watch});
+                       SimRequest{attempt.id, attempt.kind, attempt.path, attempt.ops, attempt.watch});
 }
 
 void SimCoordinator::Link::Retry(Duration delay) {
@@ -324,7 +324,7 @@ void SimCoordinator::Link::Retry(Duration delay) {
 void SimCoordinator::Link::Connect() {
   if (closed_ || connection_ != nullptr) return;
   if (held_ || !service_.available()) return Retry(service_.options().reconnect_delay);
-  connection_ = std::make_shared<Connection>();
+  connection_ = std::make_shared<SimConnection>();
   service_.SendConnect(connection_, shared_from_this(), session_);
   // Unless the service has answered by then, this connection is given up.
   executor_.After(service_.options().reconnect_delay, [link = weak_from_this(), connection = connection_] {
@@ -335,7 +335,7 @@ void SimCoordinator::Link::Connect() {
   });
 }
 
-void SimCoordinator::Link::Attached(const std::shared_ptr<Connection>& connection, int64_t session) {
+void SimCoordinator::Link::Attached(const std::shared_ptr<SimConnection>& connection, int64_t session) {
   if (closed_ || connection != connection_) return;
   if (session == 0) {
     connection_->open_at_client = false;
@@ -370,12 +370,12 @@ void SimCoordinator::Link::Break() {
   core_->LoseInFlight();
 }
 
-void SimCoordinator::Link::Replied(const std::shared_ptr<Connection>& connection, uint64_t attempt,
+void SimCoordinator::Link::Replied(const std::shared_ptr<SimConnection>& connection, uint64_t attempt,
                                    AttemptReply reply) {
   if (!closed_ && connection == connection_) core_->Replied(attempt, std::move(reply));
 }
 
-void SimCoordinator::Link::WatchFired(const std::shared_ptr<Connection>& connection, uint64_t attempt) {
+void SimCoordinator::Link::WatchFired(const std::shared_ptr<SimConnection>& connection, uint64_t attempt) {
   if (!closed_ && connection == connection_) core_->WatchFired(attempt);
 }
 

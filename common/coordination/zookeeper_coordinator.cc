@@ -395,6 +395,7 @@ void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
   std::string path = root_ + attempt.path;
   if (!root_.empty() && attempt.path == "/") path = root_;
   const watcher_fn watcher = attempt.watch ? &Core::OnWatch : nullptr;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the C client hands back a pointer, and only a number is needed
   void* context = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt.id));
   int rc = ZOK;
   switch (attempt.kind) {

@@ -66,6 +66,13 @@ bool IsFlag(std::string name) {
   return name.starts_with("no") && gflags::GetCommandLineFlagInfo(name.c_str() + 2, &info) && info.type == "bool";
 }
 
+// A flag as it is written, with or without a value. gflags says of one that it does not know no more than that.
+void CheckFlag(const std::string& place, std::string_view flag) {
+  flag.remove_prefix(std::min(flag.find_first_not_of('-'), flag.size()));
+  const std::string name(flag.substr(0, flag.find('=')));
+  if (!IsFlag(name)) ExitWithUsage(place + "there is no flag --" + name);
+}
+
 // gflags passes over what it does not know in a flagfile; a misspelt setting must not go unnoticed.
 void CheckFlagfile(const std::string& path, int depth = 0) {
   std::ifstream file(path);
@@ -75,20 +82,20 @@ void CheckFlagfile(const std::string& path, int depth = 0) {
     line.erase(0, line.find_first_not_of(" \t"));
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (line.empty() || line.front() == '#') continue;
-    const std::string place = path + ", line " + std::to_string(number);
-    if (line.front() != '-') ExitWithUsage(place + ": \"" + line + "\" is not a flag: flags begin with --");
-    const size_t start = line.find_first_not_of('-'), equals = line.find('=');
-    if (start == std::string::npos) ExitWithUsage(place + ": \"" + line + "\" names no flag");
-    const std::string name = line.substr(start, equals == std::string::npos ? equals : equals - start);
-    if (!IsFlag(name)) ExitWithUsage(place + ": there is no flag --" + name);
-    if (name == "flagfile" && equals != std::string::npos) CheckFlagfile(line.substr(equals + 1), depth + 1);
+    const std::string place = path + ", line " + std::to_string(number) + ": ";
+    if (line.front() != '-') ExitWithUsage(place + "\"" + line + "\" is not a flag: flags begin with --");
+    CheckFlag(place, line);
+    const size_t equals = line.find('=');
+    if (line.substr(0, equals).ends_with("-flagfile") && equals != std::string::npos)
+      CheckFlagfile(line.substr(equals + 1), depth + 1);
   }
 }
 
 // Both --flagfile=FILE and --flagfile FILE.
-void CheckFlagfiles(int argc, char** argv) {
+void CheckArguments(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     std::string_view argument = argv[i];
+    if (argument.starts_with("--")) CheckFlag("", argument);
     argument.remove_prefix(std::min(argument.find_first_not_of('-'), argument.size()));
     if (argument == "flagfile" && i + 1 < argc) CheckFlagfile(argv[i + 1]);
     if (argument.starts_with("flagfile=")) CheckFlagfile(std::string(argument.substr(9)));
@@ -96,7 +103,7 @@ void CheckFlagfiles(int argc, char** argv) {
 }
 
 void ParseFlags(const ProcessOptions& options, int argc, char** argv) {
-  CheckFlagfiles(argc, argv);
+  CheckArguments(argc, argv);
   gflags::SetVersionString(std::string(BuildVersion()));
   gflags::SetUsageMessage(options.usage);
   gflags::ParseCommandLineNonHelpFlags(&argc, &argv, /*remove_flags=*/true);

@@ -59,6 +59,7 @@ void Connection::Submit(EncodedCall call, Duration timeout, Channel::Done done) 
   }
   if (post) loop_.Post([self = shared_from_this()] { self->DrainSubmissions(); });
   if (full) {
+    // NOLINTNEXTLINE(bugprone-use-after-move): what was full took nothing
     executor_.Post([done = std::move(submission.done)]() mutable {
       done(Error(Code::kOverloaded, "too many calls are waiting to be sent"));
     });

@@ -208,7 +208,7 @@ void ServerConnection::Drain() {
 // requests unread would destroy replies that are still under way. Idle clients may never notice: they are not waited
 // for.
 void ServerConnection::FinishDrain() {
-  if (!draining_ || shut_ || in_flight_ > 0 || unsent() > 0) return;
+  if (fd_ < 0 || !draining_ || shut_ || in_flight_ > 0 || unsent() > 0) return;
   shut_ = true;
   shutdown(fd_, SHUT_WR);
   UpdateReading();

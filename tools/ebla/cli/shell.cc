@@ -47,7 +47,10 @@ Shell::Shell(Settings settings, std::ostream& out, std::ostream& err)
 Result<Client> Shell::Connected() {
   const auto now = std::chrono::steady_clock::now();
   if (client_ && now < client_until_) return *client_;
-  EBLA_ASSIGN(client_, Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_}));
+  auto client = Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_});
+  if (!client)
+    return Error(client.error().code(), client.error().message() + " (--masters or EBLA_MASTERS says where they are)");
+  client_ = *std::move(client);
   client_until_ = now + kClientFor;
   return *client_;
 }
