@@ -43,7 +43,7 @@ std::string Insist(MasterRig& cluster, Reply& reply,
   return why;
 }
 
-idl::TableOptions Replicas(int count) {
+idl::TableOptions WithReplicas(int count) {
   idl::TableOptions options;
   options.__set_replicas(count);
   return options;
@@ -51,7 +51,7 @@ idl::TableOptions Replicas(int count) {
 
 std::function<void(MasterRig&)> Table(std::vector<std::string> points, int replicas = 1) {
   return [points = std::move(points), replicas](MasterRig& cluster) {
-    if (cluster.Create(kTable, points, Replicas(replicas)).header.code != idl::Code::OK) {
+    if (cluster.Create(kTable, points, WithReplicas(replicas)).header.code != idl::Code::OK) {
       cluster.ledger().Violated("the table is not made");
     }
     cluster.RunUntil([&] { return cluster.WhyNotServing(kTable).empty(); });
@@ -80,7 +80,7 @@ StepProcedure CreateTable() {
     idl::CreateTableRequest request;
     request.name = kTable;
     request.splitPoints = {"b", "d", "f", "h"};
-    request.options = Replicas(3);
+    request.options = WithReplicas(3);
     Ask(cluster, &MasterServiceCobSvIf::createTable, request);
   };
   procedure.check = [](MasterRig& cluster, bool excused) -> std::string {
@@ -128,7 +128,7 @@ StepProcedure ResizeTable(std::string name, int from, int to) {
   procedure.act = [to](MasterRig& cluster) {
     idl::AlterTableRequest request;
     request.name = kTable;
-    request.options = Replicas(to);
+    request.options = WithReplicas(to);
     Ask(cluster, &MasterServiceCobSvIf::alterTable, request);
     UntilStruck(cluster, 20s);
   };
@@ -385,7 +385,7 @@ StepProcedure PlannedSplitAndBalance() {
   StepProcedure procedure{"PlannedSplitAndBalance", {.balance = true}, 5};
   procedure.patience = 600s;  // the planner leaves alone for five minutes what a failover undid
   procedure.prepare = [](MasterRig& cluster) {
-    idl::TableOptions options = Replicas(3);
+    idl::TableOptions options = WithReplicas(3);
     options.__set_splitOpsPerSecond(1'000);
     cluster.Create(kTable, {}, options);
     cluster.RunUntil([&] { return cluster.WhyNotServing(kTable).empty(); });

@@ -12,7 +12,7 @@ namespace ebla::tabletserver {
 namespace {
 
 using namespace std::chrono_literals;
-using Kind = SplitFinding::Kind;
+using FindingKind = SplitFinding::Kind;
 
 std::string Key(uint64_t number) {
   char text[32];
@@ -47,7 +47,7 @@ class KeySamplerTest : public ::testing::Test {
   // It is cut by a key that halves the load within a quarter (3 to 5, at the most); some room for chance.
   void ExpectHalved(const Load& load) {
     const SplitFinding found = sampler_.Find();
-    ASSERT_EQ(found.kind, Kind::kKey);
+    ASSERT_EQ(found.kind, FindingKind::kKey);
     EXPECT_NEAR(RightOf(found.key, load), 0.5, 0.125 + 0.04) << found.key;
   }
 
@@ -57,10 +57,10 @@ class KeySamplerTest : public ::testing::Test {
 };
 
 TEST_F(KeySamplerTest, SaysNothingOfTooFewKeys) {
-  EXPECT_EQ(sampler_.Find().kind, Kind::kNoKey);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kNoKey);
   RunFor(60, UniformReads(0, 10'000), 5);
   const SplitFinding found = sampler_.Find();
-  EXPECT_EQ(found.kind, Kind::kNoKey);
+  EXPECT_EQ(found.kind, FindingKind::kNoKey);
   EXPECT_TRUE(found.key.empty());
   EXPECT_TRUE(found.popular_key.empty());
 }
@@ -121,7 +121,7 @@ TEST_F(KeySamplerTest, NamesAPopularKey) {
   const Load load = [this] { return TouchedKey{Key(Chance(0.7) ? 5'000 : Below(10'000)), false}; };
   RunFor(20, load);
   const SplitFinding found = sampler_.Find();
-  EXPECT_EQ(found.kind, Kind::kPopularKey);
+  EXPECT_EQ(found.kind, FindingKind::kPopularKey);
   EXPECT_EQ(found.popular_key, Key(5'000));
   EXPECT_NEAR(found.part, 0.7, 0.06);
   EXPECT_TRUE(found.key.empty());
@@ -145,7 +145,7 @@ TEST_F(KeySamplerTest, KeysWrittenInOrderAreCutAtTheEnd) {
   };
   RunFor(20, load);
   const SplitFinding found = sampler_.Find();
-  EXPECT_EQ(found.kind, Kind::kOneDirection);
+  EXPECT_EQ(found.kind, FindingKind::kOneDirection);
   EXPECT_LT(found.key, Key(last));
   EXPECT_GT(found.key, Key(last - 3'000)) << "some two seconds below it";
   EXPECT_EQ(RightOf(found.key, load), 1) << "all that comes lies right of it";
@@ -154,11 +154,11 @@ TEST_F(KeySamplerTest, KeysWrittenInOrderAreCutAtTheEnd) {
 TEST_F(KeySamplerTest, KeysReadOrWrittenInDescendingOrderHaveADirectionAndNoKey) {
   uint64_t next = 90'000'000;
   RunFor(20, [&] { return TouchedKey{Key(next -= 10), true}; });
-  EXPECT_EQ(sampler_.Find().kind, Kind::kOneDirection);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kOneDirection);
   EXPECT_EQ(sampler_.Find().key, "");
   sampler_.Begin(KeyRange::All(), {});
   RunFor(20, [&] { return TouchedKey{Key(next += 10), false}; });
-  EXPECT_EQ(sampler_.Find().kind, Kind::kOneDirection);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kOneDirection);
   EXPECT_EQ(sampler_.Find().key, "");
 }
 
@@ -189,7 +189,7 @@ TEST_F(KeySamplerTest, NoGroupIsCut) {
   };
   sampler_.Begin(KeyRange::All(), {0, ":"});
   RunFor(20, one_group);
-  EXPECT_EQ(sampler_.Find().kind, Kind::kPopularKey);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kPopularKey);
   EXPECT_EQ(sampler_.Find().popular_key, Key(7) + ":");
 }
 
@@ -198,7 +198,7 @@ TEST_F(KeySamplerTest, AKeyLiesStrictlyInsideTheRange) {
   sampler_.Begin(range, {});
   const Load load = UniformReads(1'000, 100);
   RunFor(20, [this] { return TouchedKey{Key(Below(2'000)), false}; });
-  ASSERT_EQ(sampler_.Find().kind, Kind::kNoKey) << "what lies outside is not its load";
+  ASSERT_EQ(sampler_.Find().kind, FindingKind::kNoKey) << "what lies outside is not its load";
   RunFor(20, load);
   ExpectHalved(load);
   EXPECT_GT(sampler_.Find().key, range.start);
@@ -209,21 +209,21 @@ TEST_F(KeySamplerTest, NoKeyIsLongerThanASplitKeyMayBe) {
   const std::string stem(300, 'k');
   // As LoadMeter cuts them.
   RunFor(20, [&] { return TouchedKey{(stem + Key(Below(1'000))).substr(0, LoadMeter::kKeyBytesMax), false}; });
-  EXPECT_NE(sampler_.Find().kind, Kind::kKey);
+  EXPECT_NE(sampler_.Find().kind, FindingKind::kKey);
   const std::string fits(248, 'k');
   sampler_.Begin(KeyRange::All(), {});
   RunFor(20, [&] {
     return TouchedKey{(fits + std::to_string(100 + Below(900))).substr(0, LoadMeter::kKeyBytesMax), false};
   });
-  EXPECT_EQ(sampler_.Find().kind, Kind::kKey);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kKey);
   EXPECT_LE(sampler_.Find().key.size(), kSplitKeyBytesMax);
 }
 
 TEST_F(KeySamplerTest, AnEndedLoadIsForgotten) {
   RunFor(20, UniformReads(0, 1'000));
-  ASSERT_EQ(sampler_.Find().kind, Kind::kKey);
+  ASSERT_EQ(sampler_.Find().kind, FindingKind::kKey);
   RunFor(60, UniformReads(0, 1'000), 0);
-  EXPECT_EQ(sampler_.Find().kind, Kind::kNoKey);
+  EXPECT_EQ(sampler_.Find().kind, FindingKind::kNoKey);
   EXPECT_TRUE(sampler_.Find().popular_key.empty());
 }
 

@@ -27,7 +27,7 @@ EBLA_RULE(StaleMastersAreRefused, stale_master_obeyed)
 EBLA_RULE(CommitNeedsMajority, apply_before_commit)
 // A learner is no part of a majority.
 EBLA_RULE(OnlyVotersCount, learner_votes)
-// A leader counts a majority for entries of its own epoch; they commit what is before them.
+// PROTOCOL 26: a primary counts a majority for entries of its own epoch; they commit what is before them.
 EBLA_RULE(CommitsOnlyOwnEpoch, commit_older_epoch)
 
 // ---- Fences and promises --------------------------------------------------------------------------------------------

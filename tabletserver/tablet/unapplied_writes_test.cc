@@ -19,7 +19,7 @@ EntryPtr Entry(uint64_t epoch, uint64_t lsn, std::vector<Effect> effects) {
   return entry;
 }
 
-Effect Put(std::string key, std::string value) {
+Effect PutEffect(std::string key, std::string value) {
   Effect effect;
   effect.key = std::move(key);
   effect.value = std::move(value);
@@ -35,8 +35,8 @@ Effect Delete(std::string key) {
 
 TEST(UnappliedWrites, FindsTheNewestAtOrBelowAPosition) {
   UnappliedWrites unapplied;
-  unapplied.Add(Entry(1, 5, {Put("a", "one")}));
-  unapplied.Add(Entry(1, 6, {Put("b", "other")}));
+  unapplied.Add(Entry(1, 5, {PutEffect("a", "one")}));
+  unapplied.Add(Entry(1, 6, {PutEffect("b", "other")}));
   unapplied.Add(Entry(2, 7, {Delete("a")}));
   EXPECT_TRUE(unapplied.Find("a")->effect->is_delete);
   EXPECT_EQ(unapplied.Find("a", Lsn{6})->effect->value, "one");
@@ -47,10 +47,10 @@ TEST(UnappliedWrites, FindsTheNewestAtOrBelowAPosition) {
 TEST(UnappliedWrites, CountsItsBytesBackToNothing) {
   UnappliedWrites unapplied;
   EXPECT_EQ(unapplied.bytes(), 0u);
-  unapplied.Add(Entry(1, 1, {Put("a", std::string(1000, 'x'))}));
+  unapplied.Add(Entry(1, 1, {PutEffect("a", std::string(1000, 'x'))}));
   EXPECT_GT(unapplied.bytes(), 1000u);
   const size_t one = unapplied.bytes();
-  unapplied.Add(Entry(1, 2, std::vector<Effect>(1000, Put("k", ""))));
+  unapplied.Add(Entry(1, 2, std::vector<Effect>(1000, PutEffect("k", ""))));
   EXPECT_GT(unapplied.bytes() - one, 1000 * sizeof(Effect)) << "tiny effects take their room too";
   unapplied.Add(Entry(1, 3, {}));
   unapplied.RemoveUpTo(Lsn{3});
@@ -59,9 +59,10 @@ TEST(UnappliedWrites, CountsItsBytesBackToNothing) {
 }
 
 // The plain way to hold the same: all entries in a map.
-using Model = std::map<uint64_t, EntryPtr>;
+using UnappliedModel = std::map<uint64_t, EntryPtr>;
 
-std::map<std::string, std::pair<Version, const Effect*>> Newest(const Model& model, const KeyRange& range, Lsn upto) {
+std::map<std::string, std::pair<Version, const Effect*>> Newest(const UnappliedModel& model, const KeyRange& range,
+                                                                Lsn upto) {
   std::map<std::string, std::pair<Version, const Effect*>> newest;
   for (const auto& [lsn, entry] : model) {
     if (lsn > upto.value) break;
@@ -83,7 +84,7 @@ std::vector<std::pair<std::string, Version>> Walk(const UnappliedWrites& unappli
 
 std::string RandomKey() { return std::string(1, Pick<char>('a', 'h')); }
 
-void CompareOnce(const UnappliedWrites& unapplied, const Model& model, uint64_t last) {
+void CompareOnce(const UnappliedWrites& unapplied, const UnappliedModel& model, uint64_t last) {
   const Lsn upto{Pick<uint64_t>(0, last + 2)};
   ScanBounds bounds;
   bounds.range = {*rc::gen::element<std::string>("", "a", "c", "e"), *rc::gen::element<std::string>("", "b", "d", "h")};
@@ -102,7 +103,7 @@ void CompareOnce(const UnappliedWrites& unapplied, const Model& model, uint64_t 
 TEST(UnappliedWrites, IsTheNewestOfItsEntries) {
   EXPECT_TRUE(rc::check("unapplied writes against a map of entries", [] {
     UnappliedWrites unapplied;
-    Model model;
+    UnappliedModel model;
     uint64_t last = 0;
     uint64_t epoch = 1;
     for (int i = 0; i < 60; ++i) {
@@ -111,7 +112,7 @@ TEST(UnappliedWrites, IsTheNewestOfItsEntries) {
         std::map<std::string, Effect> effects;
         for (int n = Pick(0, 4); n > 0; --n) {
           const std::string key = RandomKey();
-          effects[key] = *rc::gen::arbitrary<bool>() ? Put(key, "v") : Delete(key);
+          effects[key] = *rc::gen::arbitrary<bool>() ? PutEffect(key, "v") : Delete(key);
         }
         std::vector<Effect> list;
         for (auto& [key, effect] : effects) list.push_back(effect);

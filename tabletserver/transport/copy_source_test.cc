@@ -17,7 +17,7 @@ namespace ebla::tabletserver {
 namespace {
 
 using namespace std::chrono_literals;
-using Kind = CopyNews::Kind;
+using NewsKind = CopyNews::Kind;
 
 constexpr TableId kCopiedTable{7};
 constexpr TabletId kCopiedTablet{70};
@@ -120,11 +120,11 @@ class CopySourceTest : public ::testing::Test {
     schema.tableId = 7;
     order.schema = coordination::EncodeNode(schema);
     copy_ = CopySource::Begin(
-        {executor_, store_, throttle_, peer_, {}}, std::move(order), [this](Kind kind) { news_.push_back(kind); },
+        {executor_, store_, throttle_, peer_, {}}, std::move(order), [this](NewsKind kind) { news_.push_back(kind); },
         options_);
   }
   void RunToTheEnd() {
-    EXPECT_TRUE(scheduler_.RunUntil([&] { return !news_.empty() && news_.back() != Kind::kAccepted; }, 10min));
+    EXPECT_TRUE(scheduler_.RunUntil([&] { return !news_.empty() && news_.back() != NewsKind::kAccepted; }, 10min));
   }
 
   testing::SimScheduler scheduler_{1};
@@ -137,7 +137,7 @@ class CopySourceTest : public ::testing::Test {
   CopySource::Options options_;
   AppliedState applied_;
   std::shared_ptr<CopySource> copy_;
-  std::vector<Kind> news_;
+  std::vector<NewsKind> news_;
 };
 
 TEST_F(CopySourceTest, EveryRecordOfTheRangeArrives) {
@@ -146,7 +146,7 @@ TEST_F(CopySourceTest, EveryRecordOfTheRangeArrives) {
   PutMany(10, 4);
   Begin();
   RunToTheEnd();
-  EXPECT_EQ(news_, (std::vector{Kind::kAccepted, Kind::kArrived}));
+  EXPECT_EQ(news_, (std::vector{NewsKind::kAccepted, NewsKind::kArrived}));
   EXPECT_EQ(peer_->records.size(), 10u);
   EXPECT_FALSE(peer_->records.contains("a") || peer_->records.contains("z"));
   EXPECT_EQ(peer_->arrived, 13);
@@ -158,7 +158,7 @@ TEST_F(CopySourceTest, EveryRecordOfTheRangeArrives) {
 TEST_F(CopySourceTest, AnEmptyTabletIsOneEmptyChunk) {
   Begin();
   RunToTheEnd();
-  EXPECT_EQ(news_.back(), Kind::kArrived);
+  EXPECT_EQ(news_.back(), NewsKind::kArrived);
   ASSERT_EQ(peer_->requests.size(), 3u);
   EXPECT_TRUE(peer_->requests[1].chunk.records.empty());
   EXPECT_EQ(peer_->arrived, 1);
@@ -180,7 +180,7 @@ TEST_F(CopySourceTest, WritesGoOnAndThePositionSaysHowFar) {
 TEST_F(CopySourceTest, ALargeDedupWindowComesInPieces) {
   Begin(50);
   RunToTheEnd();
-  EXPECT_EQ(news_.back(), Kind::kArrived);
+  EXPECT_EQ(news_.back(), NewsKind::kArrived);
   ASSERT_EQ(peer_->dedup_window.size(), 50u);
   EXPECT_EQ(peer_->dedup_window[49].sequence, Sequence{50});
   EXPECT_GT(peer_->requests.size(), 5u);
@@ -193,7 +193,7 @@ TEST_F(CopySourceTest, WhatIsLostIsSentAgain) {
       Code::kDeadlineExceeded, Code::kComeAgain, Code::kOk,          Code::kOverloaded};
   Begin(6);
   RunToTheEnd();
-  EXPECT_EQ(news_, (std::vector{Kind::kAccepted, Kind::kArrived}));
+  EXPECT_EQ(news_, (std::vector{NewsKind::kAccepted, NewsKind::kArrived}));
   EXPECT_EQ(peer_->records.size(), 10u);
   EXPECT_EQ(peer_->dedup_window.size(), 6u);
 }
@@ -205,7 +205,7 @@ TEST_F(CopySourceTest, APeerThatIsGoneEndsIt) {
   peer_->faults[0] = Code::kOk;
   Begin();
   RunToTheEnd();
-  EXPECT_EQ(news_, (std::vector{Kind::kAccepted, Kind::kFailed}));
+  EXPECT_EQ(news_, (std::vector{NewsKind::kAccepted, NewsKind::kFailed}));
   EXPECT_EQ(peer_->requests.size(), 1u + 5);
 }
 
@@ -213,13 +213,13 @@ TEST_F(CopySourceTest, ARefusalIsToldAsWhatItIs) {
   peer_->faults = {Code::kConditionFailed};
   Begin();
   RunToTheEnd();
-  EXPECT_EQ(news_, std::vector{Kind::kHoldsLine});
+  EXPECT_EQ(news_, std::vector{NewsKind::kHoldsLine});
   for (const Code code : {Code::kComeAgain, Code::kStaleEpoch, Code::kNotFound, Code::kInternal}) {
     news_.clear();
     peer_->faults = {code};
     Begin();
     RunToTheEnd();
-    EXPECT_EQ(news_, std::vector{Kind::kFailed}) << CodeName(code);
+    EXPECT_EQ(news_, std::vector{NewsKind::kFailed}) << CodeName(code);
   }
 }
 
@@ -229,7 +229,7 @@ TEST_F(CopySourceTest, CancelledItSaysNothingMore) {
   ASSERT_TRUE(scheduler_.RunUntil([&] { return peer_->requests.size() == 2; }, 1min));
   copy_->Cancel();
   scheduler_.RunFor(1min);
-  EXPECT_EQ(news_, std::vector{Kind::kAccepted});
+  EXPECT_EQ(news_, std::vector{NewsKind::kAccepted});
   EXPECT_EQ(peer_->requests.size(), 2u);
 }
 

@@ -80,6 +80,13 @@ class TidyTest(unittest.TestCase):
         self.assertIn("there is no test Other.Test", out)
         self.assertNotIn("Some.Test", out.replace("no test Other.Test", ""))
 
+    def test_a_test_that_is_not_built(self):
+        code, out = self.run_on({"common/a_test.cc": "int a;\n", "common/b_test.cc": "int b;\n",
+                                 "common/CMakeLists.txt": "ebla_test(x SOURCES base/b_test.cc)\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("common/a_test.cc: no CMakeLists.txt names it", out)
+        self.assertNotIn("b_test.cc:", out)
+
     def test_a_lock_that_clang_does_not_check(self):
         code, out = self.run_on({"common/x/a.cc": "#include <mutex>\n// std::mutex in words\nstd::mutex m;\nMutex n;\n",
                                  "common/x/b.cc": "#include <mutex>\nstd::once_flag f;\n",

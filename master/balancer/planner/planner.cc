@@ -131,34 +131,50 @@ Plan MakePlan(const ClusterView& view, PlannerMemory memory, const PlannerOption
 }
 
 const char* Name(Rule rule) {
-  static constexpr const char* kNames[] = {"split", "merge", "full disk", "balance", "autoscale"};
-  return kNames[static_cast<size_t>(rule)];
+  switch (rule) {
+    case Rule::kSplit: return "split";
+    case Rule::kMerge: return "merge";
+    case Rule::kFullDisk: return "full disk";
+    case Rule::kBalance: return "balance";
+    case Rule::kAutoscale: return "autoscale";
+  }
+  return "";
 }
 
 const char* Name(ActionKind kind) {
-  static constexpr const char* kNames[] = {"split",      "merge",        "transfer",    "move",
-                                           "add-server", "drain-server", "keep-server", "release-server"};
-  return kNames[static_cast<size_t>(kind)];
+  switch (kind) {
+    case ActionKind::kSplit: return "split";
+    case ActionKind::kMerge: return "merge";
+    case ActionKind::kTransfer: return "transfer";
+    case ActionKind::kMove: return "move";
+    case ActionKind::kAddServer: return "add-server";
+    case ActionKind::kDrainServer: return "drain-server";
+    case ActionKind::kKeepServer: return "keep-server";
+    case ActionKind::kReleaseServer: return "release-server";
+  }
+  return "";
 }
 
 const char* Name(Cause cause) {
-  static constexpr const char* kNames[] = {"not settled",
-                                           "cool-down",
-                                           "held by an operator",
-                                           "cap",
-                                           "not yet",
-                                           "no key",
-                                           "popular key",
-                                           "one direction of access",
-                                           "key group",
-                                           "short history",
-                                           "split lately",
-                                           "would split again",
-                                           "no place",
-                                           "alone on its server",
-                                           "bounds",
-                                           "dry run"};
-  return kNames[static_cast<size_t>(cause)];
+  switch (cause) {
+    case Cause::kNotSettled: return "not settled";
+    case Cause::kCoolDown: return "cool-down";
+    case Cause::kHeld: return "held by an operator";
+    case Cause::kCap: return "cap";
+    case Cause::kNotYet: return "not yet";
+    case Cause::kNoKey: return "no key";
+    case Cause::kPopularKey: return "popular key";
+    case Cause::kOneDirection: return "one direction of access";
+    case Cause::kKeyGroup: return "key group";
+    case Cause::kHistory: return "short history";
+    case Cause::kSplitLately: return "split lately";
+    case Cause::kWouldSplit: return "would split again";
+    case Cause::kNoPlace: return "no place";
+    case Cause::kAlone: return "alone on its server";
+    case Cause::kBounds: return "bounds";
+    case Cause::kDryRun: return "dry run";
+  }
+  return "";
 }
 
 std::string ToString(const Action& action) {

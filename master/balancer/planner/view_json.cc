@@ -134,6 +134,9 @@ constexpr auto kFields<PlannerOptions> = std::tuple{FIELD_AS("gap_max_ms", gap_m
                                                     FIELD_AS("servers_min", autoscale.servers_min),
                                                     FIELD_AS("servers_max", autoscale.servers_max)};
 
+// An option that is not listed above is silently lost from saved views.
+static_assert(sizeof(PlannerOptions) == 384, "list the new option in kFields<PlannerOptions>, then mend this number");
+
 #undef FIELD_AS
 #undef FIELD
 #undef KEY_AS

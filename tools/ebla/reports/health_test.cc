@@ -33,7 +33,7 @@ TabletSummary TabletOf(uint64_t id, std::vector<ServerName> voters) {
 }
 
 // Three servers, and a table of two tablets with three replicas each.
-ClusterState Sound() {
+ClusterState SoundCluster() {
   ClusterState state;
   state.info.from_leader = true;
   for (const char* name : {"ts-1", "ts-2", "ts-3"}) {
@@ -62,7 +62,7 @@ std::vector<std::string> Findings(const ClusterState& state) {
 }
 
 TEST(HealthTest, ASoundClusterHasNoFindings) {
-  const Health health = Judge(Sound());
+  const Health health = Judge(SoundCluster());
   EXPECT_EQ(health.grade, Grade::kHealthy);
   EXPECT_TRUE(health.findings.empty());
   EXPECT_EQ(health.tablets, 2);
@@ -70,7 +70,7 @@ TEST(HealthTest, ASoundClusterHasNoFindings) {
 }
 
 TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.servers[0].live = false;
   state.servers[0].tablets = 2;
   EXPECT_THAT(Findings(state),
@@ -85,7 +85,7 @@ TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
 
 // With a hundred tables nobody reads a line for each.
 TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   const std::vector<TabletSummary> tablets = state.tablets;
   const TableInfo carts = state.tables[0];
   for (int i = 1; i < 100; ++i) {
@@ -110,7 +110,7 @@ TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
 }
 
 TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.servers[0].live = state.servers[1].live = false;
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kFailing);
@@ -120,7 +120,7 @@ TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
 }
 
 TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[1].incomplete = {"ts-3"};
   state.info.copies = 1;
   EXPECT_THAT(Findings(state),
@@ -129,7 +129,7 @@ TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
 }
 
 TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[1].load->barrier_applied = false;
   EXPECT_THAT(
       Findings(state),
@@ -137,7 +137,7 @@ TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
 }
 
 TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[1].replicas[2].failed = true;
   EXPECT_THAT(Findings(state),
               ::testing::ElementsAre("degraded: 1 replica of table carts failed: ts-1 (tablet 8)",
@@ -150,7 +150,7 @@ TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
 }
 
 TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.servers[2].writes_refused = true;
   EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
   state.servers[2].leading = 1;
@@ -158,7 +158,7 @@ TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
 }
 
 TEST(HealthTest, SafeModeAndSilenceDegrade) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.info.safe_mode = "1 of 3 servers live";
   state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
   EXPECT_THAT(Findings(state),
@@ -168,7 +168,7 @@ TEST(HealthTest, SafeModeAndSilenceDegrade) {
 
 // It was killed, and its session with the coordinator lasts some seconds more.
 TEST(HealthTest, ASilentServerIsNotLiveAndLeadsNothing) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.servers[0].live = false;
   state.servers[0].silent = true;
   state.servers[0].since_heartbeat = std::chrono::milliseconds(4'000);
@@ -180,7 +180,7 @@ TEST(HealthTest, ASilentServerIsNotLiveAndLeadsNothing) {
 }
 
 TEST(HealthTest, WithoutACoordinatorNothingFailsOver) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.info.coordinator_away = std::chrono::milliseconds(40'000);
   const Health away = Judge(state);
   EXPECT_EQ(away.grade, Grade::kDegraded);
@@ -195,7 +195,7 @@ TEST(HealthTest, WithoutACoordinatorNothingFailsOver) {
 }
 
 TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[0].status = TabletStatus::kDropping;
   state.tablets[0].load.reset();
   state.tablets[1].table = "gone";
@@ -214,7 +214,7 @@ ProcedureInfo ProcedureOf(const std::string& kind, uint64_t tablet, std::chrono:
 
 TEST(HealthTest, ATransferThatWasBegunLatelyIsANote) {
   using std::chrono::milliseconds;
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[0].load->leading = false;
   state.procedures = {ProcedureOf("transfer", 7, milliseconds(900)), ProcedureOf("move", 8, milliseconds(900))};
   EXPECT_TRUE(Unserved(state).empty());
@@ -228,7 +228,7 @@ TEST(HealthTest, ATransferThatWasBegunLatelyIsANote) {
 }
 
 TEST(HealthTest, ATransferThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[0].load->leading = false;
   for (const ProcedureInfo& one :
        {ProcedureOf("transfer", 7, std::chrono::seconds(20)), ProcedureOf("lead", 7, std::chrono::seconds(1)),
@@ -248,7 +248,7 @@ TEST(HealthTest, ATransferThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
 }
 
 TEST(HealthTest, ATableThatIsBeingMadeIsANoteUnlessItsMakingIsHeldUp) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.tablets[0].status = TabletStatus::kCreating;
   state.tablets[0].load.reset();
   ProcedureInfo create;
@@ -264,7 +264,7 @@ TEST(HealthTest, ATableThatIsBeingMadeIsANoteUnlessItsMakingIsHeldUp) {
 }
 
 TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
-  ClusterState state = Sound();
+  ClusterState state = SoundCluster();
   state.planner_on = false;
   state.servers[0].maintenance = true;
   state.servers[1].draining = state.servers[2].draining = true;

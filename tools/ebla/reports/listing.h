@@ -18,11 +18,11 @@ inline constexpr const char* kNone = "(none)";
 
 // What help says of the columns that are no exact numbers.
 inline constexpr const char* kEstimates =
-    "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to 32 MiB\n"
-    "of it. More is estimated from what is on disk, where the latest minute may be missing. \"-\" means not\n"
-    "known, or nothing counted yet.\n"
-    "READS/S and WRITES/S are averages with a time constant of five seconds. Two seconds of load show as a\n"
-    "third of its rate, fifteen seconds as nearly all of it. Load that has ended fades as slowly.";
+    "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to\n"
+    "32 MiB of it. More is estimated from what is on disk, where the latest minute may be missing.\n"
+    "\"-\" means not known, or nothing counted yet.\n"
+    "READS/S and WRITES/S are averages with a time constant of five seconds. Two seconds of load show\n"
+    "as a third of its rate, fifteen seconds as nearly all of it. Load that has ended fades as slowly.";
 
 // "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
 // "draining,maintenance".

@@ -11,7 +11,7 @@
 namespace ebla::master::testing {
 namespace {
 
-std::string Key(size_t number) {
+std::string RandomKey(size_t number) {
   char text[24];
   std::snprintf(text, sizeof text, "%010zu", number);
   return text;
@@ -63,7 +63,7 @@ ClusterView MakeCluster(const RandomCluster& options) {
   for (size_t i = 0; i < options.tablets; ++i) {
     TabletView& tablet = view.tablets[i];
     tablet.id = TabletId{i + 10};
-    tablet.range = {i == 0 ? "" : Key(i), i + 1 == options.tablets ? "" : Key(i + 1)};
+    tablet.range = {i == 0 ? "" : RandomKey(i), i + 1 == options.tablets ? "" : RandomKey(i + 1)};
     while (tablet.voters.size() < std::min(options.replicas, options.servers)) {
       if (const ServerIndex server = any(random); !tablet.voters.Contains(server)) tablet.voters.Add(server);
     }
