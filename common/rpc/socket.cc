@@ -42,8 +42,9 @@ Endpoint SocketAddress::ToEndpoint() const {
 
 Result<int> Listen(const Endpoint& endpoint) {
   const auto fail = [&](const char* what) {
+    const std::string advice = errno == EADDRINUSE ? " (another process listens there: choose another port)" : "";
     return Error(Code::kUnavailable,
-                 "cannot listen on " + endpoint.ToString() + ": " + what + ": " + std::strerror(errno));
+                 "cannot listen on " + endpoint.ToString() + ": " + what + ": " + std::strerror(errno) + advice);
   };
   Endpoint numeric = endpoint;
   if (numeric.host == "localhost") numeric.host = "127.0.0.1";

@@ -91,6 +91,8 @@ int Shell::Run(const std::vector<std::string>& words) {
 }
 
 Status Shell::Explained(const Status& status, const std::string& table) {
+  if (status.code() == Code::kUnknownOutcome || status.code() == Code::kDeadlineExceeded)
+    return Error(status.code(), status.message() + " (ebla health says whether something is wrong)");
   if (status.code() != Code::kNoSuchTable || table.empty()) return status;
   names_.erase("TABLE");  // what completion knew may be older than the answer
   return Error(Code::kNoSuchTable, "no table \"" + EscapeBytes(table) + "\"" + DidYouMean(table, NamesOf("TABLE")));
