@@ -24,7 +24,7 @@ constexpr const char* kExitCodes =
 
 constexpr const char* kTyping =
     "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
-    "After use TABLE, verbs on records take no TABLE. history shows what was typed.\n";
+    "After use TABLE, verbs on records take no TABLE. At a prompt, history shows what was typed.\n";
 
 // How help is ordered: each verb by its first word.
 struct Subject {
