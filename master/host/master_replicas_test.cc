@@ -189,7 +189,7 @@ TEST_F(MasterReplicasTest, AServerIsRemovedForGoodOnceItHasNothing) {
   EXPECT_EQ(remove("nobody").code, idl::Code::NOT_FOUND);
   FakeServer& victim = Primary();
   EXPECT_EQ(remove(victim.name()).code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("is live: end it first"));
+  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("is live: drain it"));
   victim.Stop();
   cluster().scheduler().RunFor(10s);
   EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("still has"));

@@ -40,7 +40,7 @@ Status ServerAdmin::CheckRemoval(const ServerName& name) const {
   if (!server || !(server->node || server->last_live)) return NoServer(name);
   if (server->live) {
     return Error(Code::kConditionFailed,
-                 "server " + name + " is live: end it first, and its replicas are made again elsewhere");
+                 "server " + name + " is live: drain it (`ebla server drain`), end its process, then remove it");
   }
   const size_t held = parts_.image().HeldBy(name).size();
   if (held == 0) return {};
