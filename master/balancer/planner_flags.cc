@@ -21,6 +21,8 @@ DEFINE_int32(balance_sustained_ms, 30'000,
              "How long a server must have too much load, in at least three looks, before it gives some away.");
 DEFINE_int32(balance_cool_down_ms, 600'000,
              "How long a tablet stays after load has transferred or moved it. The time doubles with each repetition.");
+DEFINE_double(disk_kept_free, 0.1,
+              "Part of a server's disk that stays free: the planner moves no copy there that would leave less.");
 
 DEFINE_bool(
     autoscale, false,
@@ -101,6 +103,9 @@ Status TakePlannerFlags(MasterOptions& options) {
   EBLA_TRY(TakeMs("merge_after_split_ms", FLAGS_merge_after_split_ms, 0, planner.merge.after_split));
   EBLA_TRY(TakeMs("balance_sustained_ms", FLAGS_balance_sustained_ms, 0, planner.balance.sustained));
   EBLA_TRY(TakeMs("balance_cool_down_ms", FLAGS_balance_cool_down_ms, 0, planner.balance.cool_down));
+  if (FLAGS_disk_kept_free < 0 || FLAGS_disk_kept_free >= 1)
+    return Error(Code::kInvalidArgument, "--disk_kept_free must be from 0 to less than 1");
+  planner.disk_kept_free = FLAGS_disk_kept_free;
   options.scale_out_command = FLAGS_scale_out_command;
   options.scale_in_command = FLAGS_scale_in_command;
   return TakeAutoscale(planner.autoscale);

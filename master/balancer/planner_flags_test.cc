@@ -60,6 +60,7 @@ TEST(PlannerFlagsTest, WhatCannotBeIsRefusedByName) {
   EXPECT_THAT(Refusal("cores_per_server", "-1"), HasSubstr("--cores_per_server must not be negative"));
   EXPECT_THAT(Refusal("scale_command_limit_s", "0"), HasSubstr("--scale_command_limit_s must be at least 1"));
   EXPECT_THAT(Refusal("disk_per_server", "1.5"), HasSubstr("--disk_per_server must be from 0 to 1"));
+  EXPECT_THAT(Refusal("disk_kept_free", "1"), HasSubstr("--disk_kept_free must be from 0"));
   EXPECT_THAT(Refusal("autoscale", "true"), HasSubstr("--autoscale needs --scale_out_command"));
 }
 

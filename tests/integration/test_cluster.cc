@@ -27,6 +27,8 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
   if (options.shared) EBLA_TRY(made->SetWarden());
   made->clear_ = std::move(options.clear);
   if (options.prepare) EBLA_TRY(options.prepare(made->launcher_->dir()));
+  // How full this machine's disk is decides no test.
+  options.master_flags.insert(options.master_flags.begin(), "--disk_kept_free=0");
   EBLA_TRY(made->launcher_->Start({.masters = options.masters,
                                    .servers = options.servers,
                                    .master_flags = options.master_flags,

@@ -137,7 +137,7 @@ class Scale {
       if (!least || loads_.load(i, Dimension::kDisk) < loads_.load(*least, Dimension::kDisk)) least = i;
     }
     if (!least) return;
-    if (const Status status = CanDrain(pass_.view, *least); !status.ok()) {
+    if (const Status status = CanDrain(pass_.view, *least, pass_.options.disk_kept_free); !status.ok()) {
       return Refuse(Cause::kNoPlace, text + "; " + status.message());
     }
     if (!Decide({.kind = ActionKind::kDrainServer, .from = Server(*least).name, .reason = text})) return;
@@ -188,7 +188,7 @@ class Scale {
 
 }  // namespace
 
-Status CanDrain(const ClusterView& view, ServerIndex server) {
+Status CanDrain(const ClusterView& view, ServerIndex server, double disk_kept_free) {
   const std::string& name = view.servers[server].name;
   size_t usable = 0;
   double room = 0;
@@ -198,7 +198,7 @@ Status CanDrain(const ClusterView& view, ServerIndex server) {
     if (i == server || !other.usable()) continue;
     ++usable;
     known = known && other.disk_total_bytes > 0;
-    const double kept = 0.1 * static_cast<double>(other.disk_total_bytes);
+    const double kept = disk_kept_free * static_cast<double>(other.disk_total_bytes);
     room += std::max(0.0, static_cast<double>(other.disk_free_bytes) - kept);
   }
   double bytes = 0;

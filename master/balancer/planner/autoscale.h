@@ -17,7 +17,7 @@
 namespace ebla::master {
 
 // CONDITION_FAILED with the cause where the server's replicas have no other place to go to.
-Status CanDrain(const ClusterView& view, ServerIndex server);
+Status CanDrain(const ClusterView& view, ServerIndex server, double disk_kept_free);
 
 void PlanScale(Pass& pass, const ServerLoads& loads);
 

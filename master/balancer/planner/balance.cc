@@ -113,6 +113,7 @@ class Balancer {
 
   void Shed(const Source& source) {
     resting_ = 0;
+    short_of_disk_.clear();
     const double before = loads_.load(source.server, source.dimension);
     const double target = Target(source);
     // Leadership moves none of the dimensions of data.
@@ -130,8 +131,15 @@ class Balancer {
              (unplaceable_ ? "; tablet " + std::to_string(At(*unplaceable_).id.value) +
                                  " alone is more than any server has room for"
                            : "; nothing that it could give fits elsewhere") +
-             ", and " + std::to_string(resting_) + " of its tablets are in cool-down";
+             ", and " + std::to_string(resting_) + " of its tablets are in cool-down" + ShortOfDisk();
     });
+  }
+
+  std::string ShortOfDisk() const {
+    if (short_of_disk_.empty()) return "";
+    std::string names;
+    for (const ServerIndex server : short_of_disk_) names += (names.empty() ? "" : ", ") + Server(server).name;
+    return "; too little disk is free at " + names;
   }
 
   // Down to where it gives: below stop(), or to little more than the one tablet that fits nowhere.
@@ -261,7 +269,10 @@ class Balancer {
     for (const auto& [load, to] : loads_.Order(source.dimension)) {
       if (++looked_at > kLookedAt) break;
       if (tablet.voters.Contains(to) || !pass_.RoomForCopy(to) || !Takes(source, piece, cost, to)) continue;
-      if (!loads_.DiskHas(to, static_cast<double>(tablet.size_bytes))) continue;
+      if (!loads_.DiskHas(to, static_cast<double>(tablet.size_bytes))) {
+        short_of_disk_.insert(to);
+        continue;
+      }
       if (KeepsRackSpread(pass_.view, tablet, source.server, to)) return to;
     }
     return std::nullopt;
@@ -278,6 +289,7 @@ class Balancer {
   double largest_room_ = 0;                 // that any server has
   std::optional<TabletIndex> unplaceable_;  // its largest piece, where no server has room for it
   size_t resting_ = 0;
+  std::set<ServerIndex> short_of_disk_;  // that could take what it gives but for that
 };
 
 }  // namespace

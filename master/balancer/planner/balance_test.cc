@@ -1,6 +1,9 @@
 #include "master/balancer/planner/balance.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "master/balancer/planner/testing/random_cluster.h"
 #include "master/balancer/planner/testing/view_builder.h"
@@ -114,6 +117,23 @@ TEST_F(BalanceTest, DiskAndCountsAreDimensionsToo) {
       "transfer tablet 1 from a to b; transfer tablet 2 from a to c; transfer tablet 3 from a to d; transfer tablet 4 "
       "from a to b; ")
       << "four of one server at a time";
+}
+
+TEST_F(BalanceTest, AServerShortOfDiskTakesNoCopyAndIsNamed) {
+  Tablet("a", 3'000, kGiB);
+  Tablet("a", 3'000, kGiB);
+  Tablet("b", 3'000, kGiB);
+  for (const char server : {'c', 'd'}) {
+    cluster_.Server(server).disk_total_bytes = 100 * kGiB;
+    cluster_.Server(server).disk_free_bytes = 10 * kGiB;
+  }
+  EXPECT_EQ(cluster_.Run(1min), "");
+  const auto& rejected = cluster_.last.rejected;
+  const auto of_a = std::ranges::find(rejected, "a", &Rejection::server);
+  ASSERT_NE(of_a, rejected.end());
+  EXPECT_THAT(of_a->detail, ::testing::EndsWith("; too little disk is free at c, d"));
+  cluster_.options.disk_kept_free = 0;
+  EXPECT_EQ(cluster_.Run(1min), "move tablet 2 from a to c; ");
 }
 
 TEST_F(BalanceTest, ACpuThatNoTabletExplainsCountsForItsServer) {

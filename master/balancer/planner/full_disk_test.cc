@@ -68,15 +68,15 @@ TEST_F(FullDiskTest, WhatCannotGoSaysWhy) {
   EXPECT_EQ(cluster_.Details(2),
             "a is at its disk's reserve; 1 of the 1 usable server holds one of it already, the others have no room "
             "for 3.0 GiB; ");
-  EXPECT_EQ(CanDrain(cluster_.view, 0).message(),
+  EXPECT_EQ(CanDrain(cluster_.view, 0, 0.1).message(),
             "server a cannot be drained: tablet 1 has 2 replicas, and 1 other server may take one");
   cluster_.Server('c').maintenance = false;
-  EXPECT_TRUE(CanDrain(cluster_.view, 0).ok());
+  EXPECT_TRUE(CanDrain(cluster_.view, 0, 0.1).ok());
   for (const char name : {'b', 'c'}) {
     cluster_.Server(name).disk_total_bytes = 10 * kGiB;
     cluster_.Server(name).disk_free_bytes = 3 * kGiB;
   }
-  EXPECT_EQ(CanDrain(cluster_.view, 0).message(),
+  EXPECT_EQ(CanDrain(cluster_.view, 0, 0.1).message(),
             "server a cannot be drained: it holds 6.0 GiB, and the others have room for 4.0 GiB");
 }
 

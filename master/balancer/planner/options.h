@@ -74,6 +74,7 @@ struct PlannerOptions {
   // Passes further apart than this do not make one unbroken stretch of time.
   Duration gap_max = std::chrono::seconds(20);
   size_t rejected_max = 1'000;  // listed; all are counted
+  double disk_kept_free = 0.1;  // of each disk; no copy is planned that would leave less
   bool splits = true;
   bool merges = true;
   bool balances = true;

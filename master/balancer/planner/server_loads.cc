@@ -5,8 +5,6 @@
 namespace ebla::master {
 namespace {
 
-constexpr double kDiskKeptFree = 0.1;  // of its size, at a server that copies go to
-
 Loads Less(const Loads& a, const Loads& b) {
   Loads difference;
   for (size_t d = 0; d < kDimensions; ++d) difference[d] = a[d] - b[d];
@@ -107,7 +105,7 @@ bool ServerLoads::Fits(ServerIndex server, const Loads& more, Dimension except) 
 bool ServerLoads::DiskHas(ServerIndex server, double bytes) const {
   const PlannedServer& planned = pass_.view.servers[server];
   if (planned.disk_total_bytes == 0) return true;
-  const double kept = kDiskKeptFree * static_cast<double>(planned.disk_total_bytes);
+  const double kept = pass_.options.disk_kept_free * static_cast<double>(planned.disk_total_bytes);
   return static_cast<double>(planned.disk_free_bytes) - arriving_[server] - bytes >= kept;
 }
 

@@ -39,7 +39,7 @@ class ServerLoads {
   double Fullness(ServerIndex server, const Loads& more) const;
   // True where `more` leaves it below start() in each dimension that more adds to, but for `except`.
   bool Fits(ServerIndex server, const Loads& more, Dimension except) const;
-  // Room for a copy of so many bytes above a tenth of its disk, as far as is known.
+  // Room for a copy of so many bytes above disk_kept_free, as far as is known.
   bool DiskHas(ServerIndex server, double bytes) const;
 
   void Shift(const Loads& cost, ServerIndex from, ServerIndex to);

@@ -99,6 +99,7 @@ constexpr auto kFields<PlannerOptions> = std::tuple{FIELD_AS("gap_max_ms", gap_m
                                                     FIELD(splits),
                                                     FIELD(merges),
                                                     FIELD(balances),
+                                                    FIELD(disk_kept_free),
                                                     FIELD_AS("split_sustained_ms", split.sustained),
                                                     FIELD_AS("split_samples", split.samples),
                                                     FIELD_AS("split_again_ms", split.again),
@@ -135,7 +136,7 @@ constexpr auto kFields<PlannerOptions> = std::tuple{FIELD_AS("gap_max_ms", gap_m
                                                     FIELD_AS("servers_max", autoscale.servers_max)};
 
 // An option that is not listed above is silently lost from saved views.
-static_assert(sizeof(PlannerOptions) == 384, "list the new option in kFields<PlannerOptions>, then mend this number");
+static_assert(sizeof(PlannerOptions) == 392, "list the new option in kFields<PlannerOptions>, then mend this number");
 
 #undef FIELD_AS
 #undef FIELD

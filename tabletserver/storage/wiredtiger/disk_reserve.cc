@@ -19,8 +19,11 @@ Result<DiskSpace> FilesystemSpace(const std::string& directory) {
   if (statvfs(directory.c_str(), &space) != 0) {
     return SystemError(Code::kInternal, "cannot ask for the free space of " + directory);
   }
-  return DiskSpace{static_cast<int64_t>(space.f_bavail) * static_cast<int64_t>(space.f_frsize),
-                   static_cast<int64_t>(space.f_blocks) * static_cast<int64_t>(space.f_frsize)};
+  // What the filesystem keeps for root counts in neither, as in df's percentage.
+  const auto bytes = [&](fsblkcnt_t blocks) {
+    return static_cast<int64_t>(blocks) * static_cast<int64_t>(space.f_frsize);
+  };
+  return DiskSpace{bytes(space.f_bavail), bytes(space.f_blocks - space.f_bfree + space.f_bavail)};
 }
 
 DiskReserve::DiskReserve(std::string directory, int64_t reserve_bytes,

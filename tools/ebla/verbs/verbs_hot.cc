@@ -89,8 +89,8 @@ void AddHotVerbs(Verbs& verbs) {
       .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
       .Option("--tablets", "NUMBER", TakeWhole(args->most, 1, 10'000), "How many tablets are shown (10)")
       .Notes(
-          "OF TABLE: the share of the tablet in the operations of its table. OF SERVER: the same for its primary\n"
-          "and server. OF TABLET: the share of the top key. Shares are shown from 10 operations/s on.\n"
+          "OF TABLE: the tablet's share of its table's operations. OF SERVER: its share of its primary's server.\n"
+          "OF TABLET: the share of the top key. Shares are shown from 10 operations/s on.\n"
           "All rates are averages with a time constant of five seconds.");
 }
 
