@@ -307,6 +307,24 @@ TEST(ChannelTest, CallsInFlightOutliveTheirOwner) {
   EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 0; })) << "then the connection closes";
 }
 
+TEST(ChannelTest, CallsInFlightGoWithTheLoop) {
+  TestServer server;
+  TestClient client(server.address());
+  const auto token = std::make_shared<int>();
+  idl::GetRequest request;
+  request.key = "hold";
+  client.tablet->get([token](const idl::GetReply&) { ADD_FAILURE() << "nobody answered"; }, request);
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 1; }));
+  client.tablet.reset();
+  client.channel.reset();
+  std::promise<void> turned;
+  client.loop.Post([&] { turned.set_value(); });
+  turned.get_future().get();
+  EXPECT_GT(token.use_count(), 1);
+  client.loop.Stop();
+  EXPECT_EQ(token.use_count(), 1);
+}
+
 TEST(ChannelTest, ResolvesNamesWithoutBlocking) {
   TestServer server;
   TestClient client({"localhost", server.address().port});

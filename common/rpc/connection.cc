@@ -418,8 +418,18 @@ void Connection::Deliver() {
 }
 
 void Connection::Release() {
+  constexpr Duration kLongerThanAnyCall = std::chrono::hours(24);
   released_ = true;
   CloseIfReleased();
+  if (self_ == nullptr) return;
+  // Nobody replies any more once the loop has stopped: then the task is destroyed, and what waits with it.
+  struct Ending {
+    std::weak_ptr<Connection> connection;
+    ~Ending() {
+      if (const auto still = connection.lock()) still->Abandon();
+    }
+  };
+  end_timer_ = loop_.After(kLongerThanAnyCall, [ending = std::make_unique<Ending>(weak_from_this())] {});
 }
 
 void Connection::Abandon() {
@@ -441,6 +451,7 @@ void Connection::CloseIfReleased() {
   if (waiting_ > 0) return;
   if (released_ && state_ != State::kIdle) Break("closed by its owner");
   self_ = nullptr;  // whoever called this holds another
+  if (released_) loop_.Cancel(end_timer_);
 }
 
 }  // namespace ebla::rpc

@@ -105,6 +105,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   State state_ = State::kIdle;
   bool released_ = false;
   std::shared_ptr<Connection> self_;  // held while a caller waits: the channel may be let go of before
+  TimerId end_timer_;                 // of a released one that waits: unrun, it tells that the loop has stopped
   int fd_ = -1;
   event read_event_;
   event write_event_;
