@@ -1,0 +1,92 @@
+// Segments as files: their names, their lives, and the spares.
+#include "tabletserver/storage/log/posix_log_disk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "common/testing/temporary_directory.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+
+class PosixLogDiskTest : public ::testing::Test {
+ protected:
+  void Open() {
+    auto opened = PosixLogDisk::Open(directory_.path() + "/log");
+    ASSERT_TRUE(opened) << opened.error();
+    disk_ = *std::move(opened);
+  }
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_.path() + "/log"))
+      names.push_back(entry.path().filename());
+    return names;
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::unique_ptr<PosixLogDisk> disk_;
+};
+
+TEST_F(PosixLogDiskTest, ASegmentIsThereUntilItIsRemoved) {
+  Open();
+  const auto file = disk_->Create(0x1f, 8'192);
+  ASSERT_TRUE(file) << file.error();
+  EXPECT_EQ(*(*file)->Size(), 8'192);
+  ASSERT_TRUE((*file)->Write(4'000, "hello").ok());
+  ASSERT_TRUE((*file)->Sync().ok());
+  ASSERT_TRUE(disk_->Create(0x20, 8'192));
+  Open();
+  EXPECT_THAT(*disk_->List(), ElementsAre(0x1f, 0x20));
+  EXPECT_EQ(*(*disk_->Open(0x1f))->Read(4'000, 5), "hello");
+  EXPECT_EQ((*disk_->Open(0x1f))->Read(8'190, 50)->size(), 2u);
+  ASSERT_TRUE(disk_->Remove(0x1f).ok());
+  EXPECT_THAT(*disk_->List(), ElementsAre(0x20));
+  EXPECT_THAT(disk_->Open(0x1f).error().message(), HasSubstr("000000000000001f.log: No such file"));
+}
+
+TEST_F(PosixLogDiskTest, ARemovedSegmentIsUsedAgainAlsoInALaterLife) {
+  Open();
+  ASSERT_TRUE(disk_->Create(1, 8'192));
+  ASSERT_TRUE((*disk_->Open(1))->Write(0, "left").ok());
+  ASSERT_TRUE(disk_->Remove(1).ok());
+  Open();
+  ASSERT_TRUE(disk_->Create(2, 4'096));
+  EXPECT_EQ(*(*disk_->Open(2))->Read(0, 4), std::string(4, '\0')) << "it is of another size";
+  ASSERT_TRUE(disk_->Create(3, 8'192));
+  EXPECT_EQ(*(*disk_->Open(3))->Read(0, 4), "left");
+}
+
+TEST_F(PosixLogDiskTest, ASpareIsPreparedPieceByPiece) {
+  Open();
+  constexpr int64_t kBytes = (int64_t{2} << 20) + 4'096;
+  int pieces = 1;
+  while (*disk_->Prepare(kBytes)) ++pieces;
+  EXPECT_EQ(pieces, 3);
+  EXPECT_FALSE(*disk_->Prepare(kBytes)) << "one is enough";
+  EXPECT_THAT(Files(), UnorderedElementsAre("spare-0"));
+  const auto file = disk_->Create(1, kBytes);
+  ASSERT_TRUE(file) << file.error();
+  EXPECT_EQ(*(*file)->Size(), kBytes);
+  EXPECT_THAT(Files(), UnorderedElementsAre("0000000000000001.log"));
+}
+
+TEST_F(PosixLogDiskTest, NoMoreSparesAreKeptThanAreOfUse) {
+  Open();
+  for (uint64_t number = 1; number <= 10; ++number) ASSERT_TRUE(disk_->Create(number, 4'096));
+  for (uint64_t number = 1; number <= 10; ++number) ASSERT_TRUE(disk_->Remove(number).ok());
+  EXPECT_EQ(Files().size(), PosixLogDisk::kSparesMax);
+}
+
+TEST_F(PosixLogDiskTest, ADirectoryThatCannotBeMadeIsNamed) {
+  EXPECT_THAT(PosixLogDisk::Open("/proc/nowhere/log").error().message(),
+              HasSubstr("cannot make the directory /proc/nowhere/log"));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

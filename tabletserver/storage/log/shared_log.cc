@@ -1,0 +1,484 @@
+#include "tabletserver/storage/log/shared_log.h"
+
+#include <glog/logging.h>
+
+#include <cstring>
+#include <random>
+
+#include "common/base/encoding.h"
+#include "tabletserver/storage/log/log_scan.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+ByteWriter EntriesHead(const SharedLog::Batch& batch) {
+  ByteWriter head;
+  head.Varint(batch.tablet.value).Varint(batch.first.value).Varint(batch.entries.size());
+  return head;
+}
+
+int64_t VarintBytes(uint64_t number) {
+  int64_t bytes = 1;
+  for (; number >= 0x80; number >>= 7) ++bytes;
+  return bytes;
+}
+
+char* Copy(std::string_view bytes, char* to) {
+  std::memcpy(to, bytes.data(), bytes.size());
+  return to + bytes.size();
+}
+
+char* CopyVarint(uint64_t number, char* to) {
+  for (; number >= 0x80; number >>= 7) *to++ = static_cast<char>(number | 0x80);
+  *to++ = static_cast<char>(number);
+  return to;
+}
+
+int64_t EntriesBytes(const SharedLog::Batch& batch) {
+  auto bytes = static_cast<int64_t>(EntriesHead(batch).view().size());
+  for (const std::string_view entry : batch.entries) bytes += VarintBytes(entry.size()) + std::ssize(entry);
+  return bytes;
+}
+
+// What a start finds of a segment.
+struct FoundSegment {
+  uint64_t number = 0;
+  std::string name;
+  std::shared_ptr<LogFile> file;
+  std::optional<SegmentHeader> header;
+};
+
+Result<std::string> ReadWhole(LogFile& file) {
+  EBLA_ASSIGN(const int64_t size, file.Size());
+  return file.Read(0, size);
+}
+
+// Only the last one may lack its header.
+Result<std::vector<FoundSegment>> FindSegments(LogDisk& disk) {
+  EBLA_ASSIGN(const std::vector<uint64_t> numbers, disk.List());
+  std::vector<FoundSegment> found;
+  for (const uint64_t number : numbers) {
+    const std::string name = disk.Name(number);
+    if (number != numbers.front() + found.size()) {
+      return Error(Code::kInternal, "the segment before " + name +
+                                        " is missing: put it back, or start this server on an empty directory");
+    }
+    EBLA_ASSIGN(std::shared_ptr<LogFile> file, disk.Open(number));
+    EBLA_ASSIGN(const std::string block, file->Read(0, kLogBlock));
+    std::optional<SegmentHeader> header = DecodeSegmentHeader(block);
+    if (header && header->number != number) header.reset();
+    if (!header && number != numbers.back()) return LogDamage(name, 0, "its header is not whole");
+    if (header && !found.empty() && header->log != found.front().header->log)
+      return Error(Code::kInternal, name + " is of another log: this directory was put together from several");
+    found.push_back({number, name, std::move(file), header});
+  }
+  return found;
+}
+
+}  // namespace
+
+// ---- opening -------------------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<SharedLog>> SharedLog::Open(LogDisk& disk, SharedLogOptions options) {
+  std::unique_ptr<SharedLog> log(new SharedLog(disk, std::move(options)));
+  MutexLock writing(log->writing_);
+  MutexLock lock(log->mutex_);
+  EBLA_TRY(log->Replay());
+  return log;
+}
+
+SharedLog::~SharedLog() = default;
+
+// Ends what earlier lives have written by the header of a new segment, durably: frames that a crash left behind the
+// last whole one can never seem to go on what comes next.
+Status SharedLog::Replay() {
+  EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_));
+  SegmentHeader next{.log = std::random_device()(), .number = 1, .first_sequence = 1};
+  for (size_t i = 0; i < found.size(); ++i) {
+    const FoundSegment& segment = found[i];
+    const bool last = i + 1 == found.size();
+    EBLA_ASSIGN(const std::string whole, ReadWhole(*segment.file));
+    SegmentHeader header = segment.header.value_or(next);
+    if (segment.header) {
+      if (i > 0 && header.first_sequence != next.first_sequence)
+        return LogDamage(segment.name, 0, "frames lack before it");
+      const bool goes_on = !last && found[i + 1].header;
+      const auto visit = [&](const LogRecord& record, const LogPlace& place) {
+        mutex_.AssertHeld();
+        return ReplayRecord(record, place);
+      };
+      EBLA_ASSIGN(const ScannedSegment scanned,
+                  ScanSegment(whole, segment.name, header,
+                              goes_on ? std::optional(found[i + 1].header->first_sequence) : std::nullopt, visit));
+      next.first_sequence = scanned.next_sequence;
+    } else {
+      // A crash came while it was begun, or its header was there and is damaged.
+      if (WasSynced(whole, segment.number, next.first_sequence))
+        return LogDamage(segment.name, 0, "its header is not whole");
+      EBLA_TRY(segment.file->Write(0, EncodeSegmentHeader(header)));
+    }
+    // What the last life has left to the operating system counts from now on.
+    if (last || !found[i + 1].header) EBLA_TRY(segment.file->Sync());
+    segments_[segment.number] = {segment.file, std::ssize(whole)};
+    next.log = header.log;
+    next.number = segment.number + 1;
+    if (options_.progress) options_.progress(static_cast<int64_t>(i) + 1, std::ssize(found));
+  }
+  EBLA_TRY(index_.CheckWhole());
+  next_segment_ = next.number;
+  next_sequence_ = next.first_sequence;
+  written_sequence_ = synced_sequence_ = next.first_sequence - 1;
+  EBLA_TRY(BeginSegment(next, options_.segment_bytes));
+  EBLA_TRY(current_->Sync());
+  segments_[next.number] = {current_, options_.segment_bytes};
+  return {};
+}
+
+Status SharedLog::ReplayRecord(const LogRecord& record, const LogPlace& place) {
+  switch (record.kind) {
+    case LogRecordKind::kEntries: {
+      EBLA_ASSIGN(const EntriesBody body, DecodeEntries(record.body));
+      index_.AddEntries(body.tablet, body.first, body.entries.size(), place);
+      return {};
+    }
+    case LogRecordKind::kPut: {
+      EBLA_ASSIGN(const PutBody body, DecodePut(record.body));
+      index_.Put(body.key, place);
+      return {};
+    }
+    case LogRecordKind::kErase: index_.Erase(record.body); return {};
+    case LogRecordKind::kCutEnd: {
+      EBLA_ASSIGN(const CutBody body, DecodeCut(record.body));
+      index_.CutEnd(body.tablet, body.lsn);
+      return {};
+    }
+    case LogRecordKind::kCutStart: {
+      EBLA_ASSIGN(const CutBody body, DecodeCut(record.body));
+      index_.CutStart(body.tablet, body.lsn);
+      return {};
+    }
+  }
+  return LogDamage(
+      disk_.Name(place.segment), place.offset,
+      "a record of kind " + std::to_string(static_cast<int>(record.kind)) + ", which this build does not know");
+}
+
+// ---- changes -------------------------------------------------------------------------------------------------------
+
+void SharedLog::CloseFrame() {
+  tail_.Close();
+  next_offset_ = tail_.last().end();
+}
+
+void SharedLog::MakeRoom(int64_t bytes) {
+  const auto fits = [&](int64_t end) { return end + bytes <= options_.segment_bytes; };
+  if (tail_.open()) {
+    if (tail_.HasRoom(bytes) && fits(tail_.last().end())) return;
+    CloseFrame();
+  }
+  // What is larger than a segment gets a larger one.
+  if (next_offset_ > kLogBlock && !fits(next_offset_ + kFrameHeader)) {
+    ++next_segment_;
+    next_offset_ = kLogBlock;
+  }
+  tail_.Begin(next_segment_, next_offset_, next_sequence_++, bytes);
+}
+
+void SharedLog::AddEntries(const Batch& batch) {
+  const LogTail::Record record = tail_.Add(LogRecordKind::kEntries, EntriesBytes(batch));
+  char* to = Copy(EntriesHead(batch).view(), record.body);
+  for (const std::string_view entry : batch.entries) to = Copy(entry, CopyVarint(entry.size(), to));
+  index_.AddEntries(batch.tablet, batch.first, batch.entries.size(), record.place);
+}
+
+void SharedLog::AddValue(std::string_view key, std::string_view value) {
+  ByteWriter head;
+  head.Bytes(key);
+  const int64_t bytes = std::ssize(head.view()) + std::ssize(value);
+  MakeRoom(kRecordHeader + bytes);
+  const LogTail::Record record = tail_.Add(LogRecordKind::kPut, bytes);
+  Copy(value, Copy(head.view(), record.body));
+  index_.Put(key, record.place);
+}
+
+Status SharedLog::CheckContinues(const Batch& batch) const {
+  const Lsn last = index_.Bounds(batch.tablet).last;
+  if (!last || batch.first == last.Next()) return {};
+  return Error(Code::kInternal, "the log of tablet " + std::to_string(batch.tablet.value) + " ends with " +
+                                    std::to_string(last.value) + ", not before " + std::to_string(batch.first.value));
+}
+
+Status SharedLog::Append(std::span<const Batch> batches) {
+  int64_t bytes = 0;
+  for (const Batch& batch : batches) bytes += kRecordHeader + EntriesBytes(batch);
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  for (const Batch& batch : batches) EBLA_TRY(CheckContinues(batch));
+  MakeRoom(bytes);
+  for (const Batch& batch : batches) {
+    if (!batch.entries.empty()) AddEntries(batch);
+  }
+  return {};
+}
+
+Status SharedLog::AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn, Cut cut) {
+  ByteWriter body;
+  body.Varint(tablet.value).Varint(lsn.value);
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  MakeRoom(kRecordHeader + std::ssize(body.view()));
+  Copy(body.view(), tail_.Add(kind, std::ssize(body.view())).body);
+  (index_.*cut)(tablet, lsn);
+  return {};
+}
+
+Status SharedLog::CutEnd(TabletId tablet, Lsn from) {
+  return AddCut(LogRecordKind::kCutEnd, tablet, from, &LogIndex::CutEnd);
+}
+
+Status SharedLog::CutStart(TabletId tablet, Lsn below) {
+  return AddCut(LogRecordKind::kCutStart, tablet, below, &LogIndex::CutStart);
+}
+
+Status SharedLog::Put(std::string_view key, std::string_view value) {
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  AddValue(key, value);
+  return {};
+}
+
+Status SharedLog::Erase(std::string_view key) {
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  if (index_.Value(key) == nullptr) return {};
+  MakeRoom(kRecordHeader + std::ssize(key));
+  Copy(key, tail_.Add(LogRecordKind::kErase, std::ssize(key)).body);
+  index_.Erase(key);
+  return {};
+}
+
+// ---- to the disk ---------------------------------------------------------------------------------------------------
+
+Status SharedLog::Flush(Depth depth) {
+  MutexLock writing(writing_);
+  std::vector<LogTail::FramePtr> frames;
+  {
+    MutexLock lock(mutex_);
+    EBLA_TRY(reason_);
+    if (tail_.open()) CloseFrame();
+    // What is synced is never written again: see log_format.h.
+    if (depth == Depth::kDisk) next_offset_ = AlignUp(next_offset_, kLogBlock);
+    frames = tail_.After(written_sequence_);
+  }
+  for (const LogTail::FramePtr& frame : frames) {
+    if (Status written = Write(*frame); !written.ok()) return Fail(std::move(written));
+  }
+  if (depth == Depth::kDisk && synced_sequence_ < written_sequence_) {
+    if (Status synced = Sync(); !synced.ok()) return Fail(std::move(synced));
+  }
+  MutexLock lock(mutex_);
+  tail_.Trim(written_sequence_, options_.tail_bytes);
+  return {};
+}
+
+Status SharedLog::Write(LogTail::Frame& frame) {
+  if (frame.segment != current_header_.number) {
+    EBLA_TRY(Sync());
+    const int64_t bytes = std::max(options_.segment_bytes, frame.end());
+    EBLA_TRY(BeginSegment({current_header_.log, frame.segment, frame.sequence}, bytes));
+    MutexLock lock(mutex_);
+    segments_[frame.segment] = {current_, bytes};
+  }
+  Seal(frame, synced_sequence_);
+  EBLA_TRY(current_->Write(frame.offset, {frame.begin, static_cast<size_t>(frame.bytes)}));
+  written_sequence_ = frame.sequence;
+  written_.fetch_add(frame.bytes, std::memory_order_relaxed);
+  return {};
+}
+
+Status SharedLog::BeginSegment(const SegmentHeader& header, int64_t bytes) {
+  EBLA_ASSIGN(current_, disk_.Create(header.number, bytes));
+  current_header_ = header;
+  return current_->Write(0, EncodeSegmentHeader(header));
+}
+
+Status SharedLog::Sync() {
+  syncs_.fetch_add(1, std::memory_order_relaxed);
+  EBLA_TRY(current_->Sync());
+  synced_sequence_ = written_sequence_;
+  return {};
+}
+
+Status SharedLog::Fail(Status reason) {
+  MutexLock lock(mutex_);
+  if (reason_.ok()) reason_ = std::move(reason);
+  return reason_;
+}
+
+Status SharedLog::status() const {
+  MutexLock lock(mutex_);
+  return reason_;
+}
+
+// ---- reading -------------------------------------------------------------------------------------------------------
+
+LogBounds SharedLog::Bounds(TabletId tablet) const {
+  MutexLock lock(mutex_);
+  return index_.Bounds(tablet);
+}
+
+SharedLog::Source SharedLog::SourceOf(const LogPlace& place) const {
+  Source source{.place = place, .frame = tail_.Find(place), .file = nullptr};
+  if (!source.frame) source.file = segments_.at(place.segment).file;
+  return source;
+}
+
+Result<std::optional<SharedLog::Held>> SharedLog::Hold(const Source& source) const {
+  const LogPlace& place = source.place;
+  std::optional<Held> held(std::in_place);
+  std::optional<LogRecord> record;
+  if (source.frame) {
+    held->frame = source.frame;
+    record = ParseLogRecord(source.frame->At(place), place.offset);
+  } else {
+    EBLA_ASSIGN(std::string read, source.file->Read(place.offset, place.bytes));
+    held->read = std::make_unique<const std::string>(std::move(read));
+    record = DecodeLogRecord(*held->read, place.segment, place.offset);
+  }
+  if (record) {
+    held->record = *record;
+    return held;
+  }
+  MutexLock lock(mutex_);
+  if (!segments_.contains(place.segment)) return std::nullopt;
+  return LogDamage(disk_.Name(place.segment), place.offset, "a record is not whole");
+}
+
+Status SharedLog::Read(TabletId tablet, Lsn from, const Visitor& visitor) const {
+  for (;;) {
+    LogRun run;
+    Source source;
+    {
+      MutexLock lock(mutex_);
+      EBLA_TRY(reason_);
+      const LogRun* const found = index_.Find(tablet, from);
+      if (found == nullptr) return {};
+      run = *found;
+      source = SourceOf(run.place);
+    }
+    EBLA_ASSIGN(const std::optional<Held> held, Hold(source));
+    if (!held) continue;
+    EBLA_ASSIGN(const EntriesBody body, DecodeEntries(held->record.body));
+    for (Lsn lsn = std::max(from, run.first); lsn <= run.last; lsn = lsn.Next()) {
+      if (!visitor(lsn, body.entries.at(run.skip + (lsn.value - run.first.value)))) return {};
+    }
+    from = run.last.Next();
+  }
+}
+
+Result<std::optional<std::string>> SharedLog::Get(std::string_view key) const {
+  for (;;) {
+    Source source;
+    {
+      MutexLock lock(mutex_);
+      EBLA_TRY(reason_);
+      const LogPlace* const place = index_.Value(key);
+      if (place == nullptr) return std::nullopt;
+      source = SourceOf(*place);
+    }
+    EBLA_ASSIGN(const std::optional<Held> held, Hold(source));
+    if (!held) continue;
+    EBLA_ASSIGN(const PutBody body, DecodePut(held->record.body));
+    return std::optional(std::string(body.value));
+  }
+}
+
+Result<std::optional<std::pair<std::string, std::string>>> SharedLog::Next(std::string_view key) const {
+  std::string after(key);
+  for (;;) {
+    {
+      MutexLock lock(mutex_);
+      const auto next = index_.ValueAfter(after);
+      if (!next) return std::nullopt;
+      after = next->first;
+    }
+    EBLA_ASSIGN(std::optional<std::string> value, Get(after));
+    if (value) return std::pair(after, *std::move(value));  // else it was erased just now
+  }
+}
+
+// ---- space ---------------------------------------------------------------------------------------------------------
+
+int64_t SharedLog::bytes() const {
+  MutexLock lock(mutex_);
+  int64_t bytes = 0;
+  for (const auto& [number, segment] : segments_) bytes += segment.bytes;
+  return bytes;
+}
+
+Status SharedLog::Clean() {
+  for (;;) {
+    uint64_t oldest = 0;
+    bool moves = false;
+    {
+      MutexLock lock(mutex_);
+      EBLA_TRY(reason_);
+      const auto& [number, segment] = *segments_.begin();
+      if (segments_.size() == 1) return {};
+      const LogIndex::Live live = index_.live(number);
+      moves = live.records > 0;
+      if (moves && (segments_.size() <= options_.kept_segments ||
+                    static_cast<double>(live.bytes) >= options_.moved_below * static_cast<double>(segment.bytes)))
+        return {};
+      oldest = number;
+    }
+    if (moves) EBLA_TRY(MoveOn(oldest));
+    EBLA_TRY(Flush(Depth::kDisk));
+    {
+      MutexLock lock(mutex_);
+      if (index_.live(oldest).records > 0)
+        return LogDamage(disk_.Name(oldest), kLogBlock, "records that count are lost");
+    }
+    EBLA_TRY(disk_.Remove(oldest));
+    MutexLock lock(mutex_);
+    segments_.erase(oldest);
+  }
+}
+
+Status SharedLog::MoveOn(uint64_t segment) {
+  std::shared_ptr<LogFile> file;
+  {
+    MutexLock lock(mutex_);
+    file = segments_.at(segment).file;
+  }
+  EBLA_ASSIGN(const std::string whole, ReadWhole(*file));
+  const std::optional<SegmentHeader> header = DecodeSegmentHeader(whole);
+  if (!header) return LogDamage(disk_.Name(segment), 0, "its header is not whole");
+  const auto move = [&](const LogRecord& record, const LogPlace& place) { return MoveRecord(record, place); };
+  EBLA_ASSIGN([[maybe_unused]] const ScannedSegment scanned,
+              ScanSegment(whole, disk_.Name(segment), *header, std::nullopt, move));
+  return {};
+}
+
+Status SharedLog::MoveRecord(const LogRecord& record, const LogPlace& place) {
+  if (record.kind == LogRecordKind::kEntries) {
+    EBLA_ASSIGN(const EntriesBody body, DecodeEntries(record.body));
+    MutexLock lock(mutex_);
+    const LogRun* const run = index_.RunAt(body.tablet, body.first, place);
+    if (run == nullptr) return {};
+    const auto first = body.entries.begin() + static_cast<ptrdiff_t>(run->skip);
+    const Batch batch{
+        body.tablet, run->first, {first, first + static_cast<ptrdiff_t>(run->last.value - run->first.value) + 1}};
+    MakeRoom(kRecordHeader + EntriesBytes(batch));
+    AddEntries(batch);
+  } else if (record.kind == LogRecordKind::kPut) {
+    EBLA_ASSIGN(const PutBody body, DecodePut(record.body));
+    MutexLock lock(mutex_);
+    const LogPlace* const value = index_.Value(body.key);
+    if (value != nullptr && *value == place) AddValue(body.key, body.value);
+  }
+  return {};
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,149 @@
+// tabletserver/storage/log/shared_log.h
+// The one log of a server: the entries of all its tablets, and small values by key of which the latest counts (the
+// states of replicas, writes that nobody settled). Each is written once, and durable after the next Flush(kSync).
+// Place:      behind TabletStore; WiredTiger keeps the records, and the log tells a start what they lack.
+// How:        changes go into a frame in memory, and into the index. A Flush hands all frames to the disk, in one write
+//             as a rule. Frames stay in memory up to tail_bytes, so that followers who keep up, and what is applied at
+//             once, never cost a read. log_format.h has the bytes.
+// Space:      segments go the oldest first. Clean() removes the oldest ones that hold nothing which still counts, and
+//             moves on the little that holds back one which is nearly empty.
+// Invariants: 1. What a crash leaves is a prefix of the changes, in their order, with all that a finished Flush covers:
+//                of kSync, if the machine crashed; of either, if the process did. The changes of one call stay together.
+//             2. An entry is never overwritten: an Append that does not continue its tablet's log fails.
+//             3. A segment is removed only when what made it superfluous is on the disk.
+// Errors:     INTERNAL: the disk failed; the log is dead from then on (status() says why). At Open: damage, with the file,
+//             the place in it, and what to do.
+// Threads:    any. Append and reads wait for no disk, but for reads of what has left memory.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "tabletserver/storage/log/log_disk.h"
+#include "tabletserver/storage/log/log_format.h"
+#include "tabletserver/storage/log/log_index.h"
+#include "tabletserver/storage/log/log_tail.h"
+
+namespace ebla::tabletserver {
+
+struct SharedLogOptions {
+  int64_t segment_bytes = int64_t{64} << 20;
+  int64_t tail_bytes = int64_t{32} << 20;  // frames kept in memory once they are written
+  // The oldest segment's is moved on where less than this part of it still counts, and more than so many are kept.
+  double moved_below = 0.25;
+  size_t kept_segments = 4;
+  // Told while Open reads: bytes read, and of how many.
+  std::function<void(int64_t done, int64_t all)> progress;
+};
+
+class SharedLog {
+ public:
+  struct Batch {
+    TabletId tablet;
+    Lsn first;
+    std::vector<std::string_view> entries;  // encoded; borrowed for the call
+  };
+  enum class Depth : uint8_t { kSystem, kDisk };  // to the operating system, or to the disk
+
+  // The disk outlives the log.
+  static Result<std::unique_ptr<SharedLog>> Open(LogDisk& disk, SharedLogOptions options = {});
+  ~SharedLog();  // does not flush
+
+  // Each call is one change.
+  Status Append(std::span<const Batch> batches);
+  Status CutEnd(TabletId tablet, Lsn from);
+  Status CutStart(TabletId tablet, Lsn below);
+  Status Put(std::string_view key, std::string_view value);
+  Status Erase(std::string_view key);
+
+  // All that was changed before the call. Flushes of several threads take turns.
+  Status Flush(Depth depth);
+
+  LogBounds Bounds(TabletId tablet) const;
+  // Entries from `from` on, in order, as long as the visitor returns true. The bytes are valid during the visit only.
+  using Visitor = std::function<bool(Lsn lsn, std::string_view entry)>;
+  Status Read(TabletId tablet, Lsn from, const Visitor& visitor) const;
+  Result<std::optional<std::string>> Get(std::string_view key) const;
+  // The first key after this one, with its value; none: there is none.
+  Result<std::optional<std::pair<std::string, std::string>>> Next(std::string_view key) const;
+
+  // Frees what room it can, and flushes for that. Not two at once.
+  Status Clean();
+  int64_t bytes() const;                        // of segments, but for what the last one lacks
+  int64_t written() const { return written_; }  // in this life, frames and all
+  int64_t syncs() const { return syncs_; }
+  Status status() const;
+
+ private:
+  struct Segment {
+    std::shared_ptr<LogFile> file;
+    int64_t bytes = 0;
+  };
+  // Where a record stands at present.
+  struct Source {
+    LogPlace place;
+    LogTail::FramePtr frame;        // null: it has left memory
+    std::shared_ptr<LogFile> file;  // and stands here
+  };
+  // A record's bytes, which `frame` or `read` holds.
+  struct Held {
+    LogTail::FramePtr frame;
+    std::unique_ptr<const std::string> read;  // apart: a short string's bytes would move with it
+    LogRecord record;
+  };
+  using Cut = void (LogIndex::*)(TabletId, Lsn);
+
+  SharedLog(LogDisk& disk, SharedLogOptions options) : disk_(disk), options_(std::move(options)) {}
+  Status Replay() EBLA_REQUIRES(writing_, mutex_);
+  Status ReplayRecord(const LogRecord& record, const LogPlace& place) EBLA_REQUIRES(mutex_);
+
+  // Opens a frame with room for records of so many bytes, where the open one has none.
+  void MakeRoom(int64_t bytes) EBLA_REQUIRES(mutex_);
+  void CloseFrame() EBLA_REQUIRES(mutex_);
+  void AddEntries(const Batch& batch) EBLA_REQUIRES(mutex_);
+  void AddValue(std::string_view key, std::string_view value) EBLA_REQUIRES(mutex_);
+  Status AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn, Cut cut);
+  Status CheckContinues(const Batch& batch) const EBLA_REQUIRES(mutex_);
+
+  Status Write(LogTail::Frame& frame) EBLA_REQUIRES(writing_);
+  Status BeginSegment(const SegmentHeader& header, int64_t bytes) EBLA_REQUIRES(writing_);
+  Status Sync() EBLA_REQUIRES(writing_);
+  Status Fail(Status reason);
+
+  Source SourceOf(const LogPlace& place) const EBLA_REQUIRES(mutex_);
+  // None: it is no longer there, as the cleaner has moved it or it counts no more: look again.
+  Result<std::optional<Held>> Hold(const Source& source) const;
+  // Moves on what still counts in a segment.
+  Status MoveOn(uint64_t segment);
+  Status MoveRecord(const LogRecord& record, const LogPlace& place);
+
+  LogDisk& disk_;
+  const SharedLogOptions options_;
+  std::atomic<int64_t> written_{0};
+  std::atomic<int64_t> syncs_{0};
+
+  Mutex writing_;  // held while frames are written; before mutex_
+  std::shared_ptr<LogFile> current_ EBLA_GUARDED_BY(writing_);
+  SegmentHeader current_header_ EBLA_GUARDED_BY(writing_);
+  uint64_t written_sequence_ EBLA_GUARDED_BY(writing_) = 0;
+  uint64_t synced_sequence_ EBLA_GUARDED_BY(writing_) = 0;
+
+  mutable Mutex mutex_;
+  LogIndex index_ EBLA_GUARDED_BY(mutex_);
+  LogTail tail_ EBLA_GUARDED_BY(mutex_);
+  std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);  // begun ones
+  // Where the next frame begins.
+  uint64_t next_segment_ EBLA_GUARDED_BY(mutex_) = 1;
+  int64_t next_offset_ EBLA_GUARDED_BY(mutex_) = kLogBlock;
+  uint64_t next_sequence_ EBLA_GUARDED_BY(mutex_) = 1;
+  Status reason_ EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::tabletserver
