@@ -79,12 +79,14 @@ std::optional<uint64_t> NumberOf(const std::string& name) {
 
 }  // namespace
 
-Result<std::unique_ptr<PosixLogDisk>> PosixLogDisk::Open(const std::string& directory) {
+Result<std::unique_ptr<PosixLogDisk>> PosixLogDisk::Open(const std::string& directory,
+                                                         std::function<int(const std::string& file)> discard) {
   if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
     return SystemError(Code::kInternal, "cannot make the directory " + directory);
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot open the directory " + directory);
-  std::unique_ptr<PosixLogDisk> disk(new PosixLogDisk(directory, fd));
+  std::unique_ptr<PosixLogDisk> disk(new PosixLogDisk(
+      directory, fd, discard ? std::move(discard) : [](const std::string& file) { return unlink(file.c_str()); }));
   EBLA_TRY(disk->FindSpares());
   return disk;
 }
@@ -148,6 +150,7 @@ Result<std::shared_ptr<LogFile>> PosixLogDisk::Create(uint64_t number, int64_t b
   std::string spare;
   {
     MutexLock lock(mutex_);
+    usual_bytes_ = std::min(usual_bytes_, bytes);
     const auto found = std::ranges::find(spares_, bytes, &Spare::bytes);
     if (found != spares_.end()) {
       spare = found->name;
@@ -173,15 +176,24 @@ Status PosixLogDisk::Remove(uint64_t number) {
   std::string spare;
   {
     MutexLock lock(mutex_);
-    if (!error && spares_.size() < kSparesMax) spare = NextSpareName();
+    if (!error && bytes <= usual_bytes_ && spares_.size() < kSparesMax) spare = NextSpareName();
   }
   if (spare.empty()) {
-    if (unlink(name.c_str()) != 0) return SystemError(Code::kInternal, "cannot remove " + name);
+    if (discard_(name) != 0) return SystemError(Code::kInternal, "cannot remove " + name);
     return SyncNames();
   }
   EBLA_TRY(Rename(name, spare));
   MutexLock lock(mutex_);
   spares_.push_back({spare, bytes});
+  return {};
+}
+
+Status PosixLogDisk::DropSpares() {
+  MutexLock lock(mutex_);
+  for (; !spares_.empty(); spares_.pop_back()) {
+    const std::string& name = spares_.back().name;
+    if (discard_(name) != 0 && errno != ENOENT) return SystemError(Code::kInternal, "cannot remove " + name);
+  }
   return {};
 }
 

@@ -6,6 +6,8 @@
 // Threads:    any. Prepare: one thread.
 #pragma once
 
+#include <functional>
+
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log/log_disk.h"
 
@@ -16,13 +18,17 @@ class PosixLogDisk final : public LogDisk {
   static constexpr size_t kSparesMax = 4;
 
   // Makes the directory where it is missing; its parent must exist.
-  static Result<std::unique_ptr<PosixLogDisk>> Open(const std::string& directory);
+  // `discard` unlinks a file, or does better; as unlink() in what it returns.
+  static Result<std::unique_ptr<PosixLogDisk>> Open(const std::string& directory,
+                                                    std::function<int(const std::string& file)> discard = {});
   ~PosixLogDisk() override;
   PosixLogDisk(const PosixLogDisk&) = delete;
   PosixLogDisk& operator=(const PosixLogDisk&) = delete;
 
   // Writes a piece of a spare for segments of so many bytes. False: there is one; nothing is left to do.
   Result<bool> Prepare(int64_t bytes);
+  // Gives up the spares, as their room is needed.
+  Status DropSpares();
 
   Result<std::vector<uint64_t>> List() override;
   Result<std::shared_ptr<LogFile>> Create(uint64_t number, int64_t bytes) override;
@@ -31,7 +37,8 @@ class PosixLogDisk final : public LogDisk {
   std::string Name(uint64_t number) const override;
 
  private:
-  PosixLogDisk(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
+  PosixLogDisk(std::string path, int fd, std::function<int(const std::string&)> discard)
+      : path_(std::move(path)), fd_(fd), discard_(std::move(discard)) {}
   struct Spare {
     std::string name;
     int64_t bytes = 0;
@@ -44,8 +51,10 @@ class PosixLogDisk final : public LogDisk {
 
   const std::string path_;
   const int fd_;  // of the directory
+  const std::function<int(const std::string&)> discard_;
   Mutex mutex_;
   std::vector<Spare> spares_ EBLA_GUARDED_BY(mutex_);
+  int64_t usual_bytes_ EBLA_GUARDED_BY(mutex_) = INT64_MAX;  // of a segment; larger ones are no spares
   uint64_t spares_made_ EBLA_GUARDED_BY(mutex_) = 0;
   // The spare that is being filled: only Prepare uses it.
   int filling_ = -1;

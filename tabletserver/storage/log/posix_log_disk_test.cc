@@ -83,6 +83,24 @@ TEST_F(PosixLogDiskTest, NoMoreSparesAreKeptThanAreOfUse) {
   EXPECT_EQ(Files().size(), PosixLogDisk::kSparesMax);
 }
 
+TEST_F(PosixLogDiskTest, AnUnusuallyLargeSegmentIsNoSpare) {
+  Open();
+  ASSERT_TRUE(disk_->Create(1, 4'096));
+  ASSERT_TRUE(disk_->Create(2, 65'536));
+  ASSERT_TRUE(disk_->Remove(1).ok());
+  ASSERT_TRUE(disk_->Remove(2).ok());
+  EXPECT_THAT(Files(), UnorderedElementsAre("spare-0"));
+}
+
+TEST_F(PosixLogDiskTest, SparesGoWhereTheirRoomIsNeeded) {
+  Open();
+  for (uint64_t number = 1; number <= 3; ++number) ASSERT_TRUE(disk_->Create(number, 4'096));
+  for (uint64_t number = 1; number <= 2; ++number) ASSERT_TRUE(disk_->Remove(number).ok());
+  ASSERT_TRUE(disk_->DropSpares().ok());
+  EXPECT_THAT(Files(), UnorderedElementsAre("0000000000000003.log"));
+  ASSERT_TRUE(disk_->Create(4, 4'096)) << "and a new one is made";
+}
+
 TEST_F(PosixLogDiskTest, ADirectoryThatCannotBeMadeIsNamed) {
   EXPECT_THAT(PosixLogDisk::Open("/proc/nowhere/log").error().message(),
               HasSubstr("cannot make the directory /proc/nowhere/log"));

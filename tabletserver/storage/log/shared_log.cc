@@ -202,11 +202,20 @@ void SharedLog::AddValue(std::string_view key, std::string_view value) {
   index_.Put(key, record.place);
 }
 
-Status SharedLog::CheckContinues(const Batch& batch) const {
-  const Lsn last = index_.Bounds(batch.tablet).last;
-  if (!last || batch.first == last.Next()) return {};
-  return Error(Code::kInternal, "the log of tablet " + std::to_string(batch.tablet.value) + " ends with " +
-                                    std::to_string(last.value) + ", not before " + std::to_string(batch.first.value));
+// A call may have several batches of one tablet.
+Status SharedLog::CheckContinue(std::span<const Batch> batches) const {
+  std::unordered_map<TabletId, Lsn> ends;
+  for (const Batch& batch : batches) {
+    const auto [end, first] = ends.try_emplace(batch.tablet);
+    if (first) end->second = index_.Bounds(batch.tablet).last;
+    if (end->second && batch.first != end->second.Next()) {
+      return Error(Code::kInternal, "the log of tablet " + std::to_string(batch.tablet.value) + " ends with " +
+                                        std::to_string(end->second.value) + ", not before " +
+                                        std::to_string(batch.first.value));
+    }
+    end->second = Lsn{batch.first.value + batch.entries.size() - 1};
+  }
+  return {};
 }
 
 Status SharedLog::Append(std::span<const Batch> batches) {
@@ -214,11 +223,9 @@ Status SharedLog::Append(std::span<const Batch> batches) {
   for (const Batch& batch : batches) bytes += kRecordHeader + EntriesBytes(batch);
   MutexLock lock(mutex_);
   EBLA_TRY(reason_);
-  for (const Batch& batch : batches) EBLA_TRY(CheckContinues(batch));
+  EBLA_TRY(CheckContinue(batches));
   MakeRoom(bytes);
-  for (const Batch& batch : batches) {
-    if (!batch.entries.empty()) AddEntries(batch);
-  }
+  for (const Batch& batch : batches) AddEntries(batch);
   return {};
 }
 
@@ -439,10 +446,10 @@ Status SharedLog::Clean() {
       MutexLock lock(mutex_);
       if (index_.live(oldest).records > 0)
         return LogDamage(disk_.Name(oldest), kLogBlock, "records that count are lost");
+      // First: the file may be another segment's at once, and who reads it then must see that this one is gone.
+      segments_.erase(oldest);
     }
     EBLA_TRY(disk_.Remove(oldest));
-    MutexLock lock(mutex_);
-    segments_.erase(oldest);
   }
 }
 
@@ -455,7 +462,16 @@ Status SharedLog::MoveOn(uint64_t segment) {
   EBLA_ASSIGN(const std::string whole, ReadWhole(*file));
   const std::optional<SegmentHeader> header = DecodeSegmentHeader(whole);
   if (!header) return LogDamage(disk_.Name(segment), 0, "its header is not whole");
-  const auto move = [&](const LogRecord& record, const LogPlace& place) { return MoveRecord(record, place); };
+  // In pieces: who waits for a flush meanwhile has not much more to wait for.
+  constexpr int64_t kMovedAtOnce = int64_t{1} << 20;
+  int64_t moved = 0;
+  const auto move = [&](const LogRecord& record, const LogPlace& place) -> Status {
+    EBLA_TRY(MoveRecord(record, place));
+    moved += place.bytes;
+    if (moved < kMovedAtOnce) return {};
+    moved = 0;
+    return Flush(Depth::kDisk);
+  };
   EBLA_ASSIGN([[maybe_unused]] const ScannedSegment scanned,
               ScanSegment(whole, disk_.Name(segment), *header, std::nullopt, move));
   return {};

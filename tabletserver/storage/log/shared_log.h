@@ -1,7 +1,7 @@
 // tabletserver/storage/log/shared_log.h
 // The one log of a server: the entries of all its tablets, and small values by key of which the latest counts (the
 // states of replicas, writes that nobody settled). Each is written once, and durable after the next Flush(kSync).
-// Place:      behind TabletStore; WiredTiger keeps the records, and the log tells a start what they lack.
+// Place:      to be behind TabletStore, where WiredTiger keeps the records, and the log tells a start what they lack.
 // How:        changes go into a frame in memory, and into the index. A Flush hands all frames to the disk, in one write
 //             as a rule. Frames stay in memory up to tail_bytes, so that followers who keep up, and what is applied at
 //             once, never cost a read. log_format.h has the bytes.
@@ -48,7 +48,7 @@ class SharedLog {
   struct Batch {
     TabletId tablet;
     Lsn first;
-    std::vector<std::string_view> entries;  // encoded; borrowed for the call
+    std::vector<std::string_view> entries;  // encoded, one at least; borrowed for the call
   };
   enum class Depth : uint8_t { kSystem, kDisk };  // to the operating system, or to the disk
 
@@ -110,7 +110,7 @@ class SharedLog {
   void AddEntries(const Batch& batch) EBLA_REQUIRES(mutex_);
   void AddValue(std::string_view key, std::string_view value) EBLA_REQUIRES(mutex_);
   Status AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn, Cut cut);
-  Status CheckContinues(const Batch& batch) const EBLA_REQUIRES(mutex_);
+  Status CheckContinue(std::span<const Batch> batches) const EBLA_REQUIRES(mutex_);
 
   Status Write(LogTail::Frame& frame) EBLA_REQUIRES(writing_);
   Status BeginSegment(const SegmentHeader& header, int64_t bytes) EBLA_REQUIRES(writing_);

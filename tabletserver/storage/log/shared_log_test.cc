@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using Depth = SharedLog::Depth;
 
-constexpr TabletId kTablet{3};
+constexpr TabletId kLogged{3};
 
 std::vector<std::string> ReadAll(const SharedLog& log, TabletId tablet, Lsn from = Lsn{0}) {
   std::vector<std::string> entries;
@@ -39,7 +39,7 @@ class SharedLogTest : public ::testing::Test {
     ASSERT_TRUE(opened) << opened.error();
     log_ = *std::move(opened);
   }
-  Status Append(Lsn first, std::vector<std::string_view> entries, TabletId tablet = kTablet) {
+  Status Append(Lsn first, std::vector<std::string_view> entries, TabletId tablet = kLogged) {
     const SharedLog::Batch batch{tablet, first, std::move(entries)};
     return log_->Append({&batch, 1});
   }
@@ -55,11 +55,11 @@ TEST_F(SharedLogTest, WhatIsAppendedIsReadAtOnceAndAfterAStart) {
   ASSERT_TRUE(log_->Put("state", "one").ok());
   ASSERT_TRUE(log_->Put("state", "two").ok());
   for (int life = 0; life < 3; ++life) {
-    EXPECT_THAT(ReadAll(*log_, kTablet), ElementsAre("7:a", "8:", "9:c", "10:d"));
-    EXPECT_THAT(ReadAll(*log_, kTablet, Lsn{9}), ElementsAre("9:c", "10:d"));
+    EXPECT_THAT(ReadAll(*log_, kLogged), ElementsAre("7:a", "8:", "9:c", "10:d"));
+    EXPECT_THAT(ReadAll(*log_, kLogged, Lsn{9}), ElementsAre("9:c", "10:d"));
     EXPECT_THAT(ReadAll(*log_, TabletId{99}), IsEmpty());
-    EXPECT_EQ(log_->Bounds(kTablet).first, Lsn{7});
-    EXPECT_EQ(log_->Bounds(kTablet).last, Lsn{10});
+    EXPECT_EQ(log_->Bounds(kLogged).first, Lsn{7});
+    EXPECT_EQ(log_->Bounds(kLogged).last, Lsn{10});
     EXPECT_EQ(**log_->Get("state"), "two");
     EXPECT_EQ((**log_->Next("")).first, "state");
     EXPECT_FALSE(*log_->Next("state"));
@@ -73,7 +73,7 @@ TEST_F(SharedLogTest, AnAppendThatDoesNotContinueTheLogIsRefusedWhole) {
   ASSERT_TRUE(Append(Lsn{1}, {"a"}).ok());
   EXPECT_THAT(Append(Lsn{1}, {"b"}).message(), HasSubstr("the log of tablet 3 ends with 1, not before 1"));
   EXPECT_FALSE(Append(Lsn{3}, {"b"}).ok());
-  const std::vector<SharedLog::Batch> both = {{TabletId{4}, Lsn{1}, {"x"}}, {kTablet, Lsn{9}, {"y"}}};
+  const std::vector<SharedLog::Batch> both = {{TabletId{4}, Lsn{1}, {"x"}}, {kLogged, Lsn{9}, {"y"}}};
   EXPECT_FALSE(log_->Append(both).ok());
   EXPECT_THAT(ReadAll(*log_, TabletId{4}), IsEmpty());
   EXPECT_TRUE(log_->status().ok()) << "nothing is wrong with the log";
@@ -86,7 +86,7 @@ TEST_F(SharedLogTest, AnEntryLargerThanASegmentGetsALargerOne) {
   ASSERT_TRUE(Append(Lsn{2}, {large}).ok());
   ASSERT_TRUE(Append(Lsn{3}, {"c"}).ok());
   for (int life = 0; life < 2; ++life) {
-    EXPECT_THAT(ReadAll(*log_, kTablet), ElementsAre("1:a", "2:" + large, "3:c"));
+    EXPECT_THAT(ReadAll(*log_, kLogged), ElementsAre("1:a", "2:" + large, "3:c"));
     ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
     Open({.segment_bytes = 16 << 10});
   }
@@ -100,14 +100,14 @@ TEST_F(SharedLogTest, SegmentsGoOnceNothingInThemCounts) {
   ASSERT_TRUE(Append(Lsn{1}, {"quiet"}, TabletId{9}).ok());
   for (int round = 0; round < 20; ++round) {
     for (int i = 0; i < 20; ++i) ASSERT_TRUE(Append(Lsn{lsn++}, {kilobyte}).ok());
-    ASSERT_TRUE(log_->CutStart(kTablet, Lsn{lsn - 3}).ok());
+    ASSERT_TRUE(log_->CutStart(kLogged, Lsn{lsn - 3}).ok());
     ASSERT_TRUE(log_->Flush(Depth::kSystem).ok());
     ASSERT_TRUE(log_->Clean().ok());
     EXPECT_LE(log_->bytes(), 5 * (16 << 10)) << "round " << round;
   }
   EXPECT_FALSE(disk_.Has(1));
   for (int life = 0; life < 2; ++life) {
-    EXPECT_EQ(ReadAll(*log_, kTablet).size(), 3u);
+    EXPECT_EQ(ReadAll(*log_, kLogged).size(), 3u);
     EXPECT_THAT(ReadAll(*log_, TabletId{9}), ElementsAre("1:quiet")) << "it was moved on";
     EXPECT_EQ(**log_->Get("state"), "kept");
     ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
@@ -121,7 +121,7 @@ TEST_F(SharedLogTest, AfterAFailedSyncItAnswersNothingElse) {
   disk_.FailNextSync();
   EXPECT_THAT(log_->Flush(Depth::kDisk).message(), HasSubstr("the disk says no"));
   for (const Status& after : {log_->Flush(Depth::kDisk), Append(Lsn{2}, {"b"}), log_->Put("a", "b"), log_->Clean(),
-                              log_->CutEnd(kTablet, Lsn{1}), log_->status()})
+                              log_->CutEnd(kLogged, Lsn{1}), log_->status()})
     EXPECT_THAT(after.message(), HasSubstr("the disk says no"));
 }
 
@@ -150,7 +150,7 @@ TEST_F(SharedLogTest, DamageThatIsFoundByAReadIsAnErrorOfThatRead) {
   ASSERT_TRUE(Append(Lsn{1}, {"abc"}).ok());
   ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
   disk_.Damage(1, kLogBlock + kFrameHeader + kRecordHeader + 4);
-  const Status read = log_->Read(kTablet, Lsn{1}, [](Lsn, std::string_view) { return true; });
+  const Status read = log_->Read(kLogged, Lsn{1}, [](Lsn, std::string_view) { return true; });
   EXPECT_THAT(read.message(), HasSubstr("segment 1 is damaged at byte 4136: a record is not whole"));
 }
 
