@@ -53,7 +53,9 @@ void Servers::Start(std::vector<idl::ServerNode> known, coordination::Callback<S
 }
 
 void Servers::FirstReadingStep() {
-  if (first_reads_ == 0 || --first_reads_ > 0) return;
+  if (first_reads_ == 0) return;
+  --first_reads_;
+  if (first_reads_ > 0) return;
   auto started = std::move(started_);
   started({});
 }

@@ -236,11 +236,10 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
           }
           SetHeader(reply.header, status);
           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
-          if (parent) reply.__set_tablet(parent->node.info);
-          if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id);
-              child && *child != id) {
-            reply.__set_child(now->image().Tablet(*child)->node.info);
+          if (now) {
+            if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
+            const Result<TabletId> child = FindTablet(*now, request.table, request.key);
+            if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
           }
           cob(reply);
         });

@@ -59,6 +59,7 @@ Result<Change> BeginSplit(const Image& image, const TabletReconciler& reconciler
   Change change;
   if (tablet && image.LivingTable(*tablet) && SplitOffAt(image, tablet->table(), key) == id) return change;
   EBLA_TRY(CheckSplit(image, id, key));
+  CHECK(tablet) << "a tablet that is not there passed the check of its split";
   if (tablet->splitting()) {
     if (tablet->node.split.key == key) return change;
     return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split at another key already");

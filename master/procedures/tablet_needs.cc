@@ -69,7 +69,7 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
   if (!report) return Need::kNothing;  // its first heartbeat will tell
   const idl::TabletLoad* load = report->Find(tablet.id());
   const Epoch led{load && load->leading ? static_cast<uint64_t>(load->epoch) : 0};
-  if (led == tablet.epoch()) {
+  if (load && led == tablet.epoch()) {
     return static_cast<uint64_t>(load->refusedForEpoch) > led.value ? Need::kFence : Need::kNothing;
   }
   // The report may be older than what was obeyed.
