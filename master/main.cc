@@ -189,7 +189,7 @@ int Run() {
   if (Status status = process::WriteAddressFile(FLAGS_data_dir, address, http.address()); !status.ok()) Refuse(status);
   LOG(INFO) << FLAGS_name << " answers at " << address.ToString() << ", metrics at " << http.address().ToString();
 
-  process::WaitForTermination();
+  process::WaitForTermination([&] { return metrics->Ready(); }, "--zookeeper=" + FLAGS_zookeeper);
   LOG(INFO) << "stopping";
   Resign(loop, *master);
   server.Stop(std::chrono::seconds(2));

@@ -55,7 +55,7 @@ int main(int argc, char** argv) {
   if (!process) return Fail(process.error());
   LOG(INFO) << "serving at " << (*process)->endpoint().ToString() << ", http at "
             << (*process)->http_endpoint().ToString();
-  ebla::process::WaitForTermination();
+  ebla::process::WaitForTermination([&] { return (*process)->server().Ready(); }, "--zookeeper=" + FLAGS_zookeeper);
   LOG(INFO) << "stopping";
   (*process)->Stop(std::chrono::seconds(3));
   LOG(INFO) << "stopped";

@@ -125,7 +125,8 @@ void ServerRegistration::Impl::Round() {
 
 void ServerRegistration::Impl::OnCluster(const std::optional<idl::ClusterNode>& cluster) {
   if (!cluster) {
-    Wait("waiting for a master to create the cluster (no " + std::string(layout::kCluster) + " in the coordinator)");
+    Wait("waiting for a master to create the cluster (no " + std::string(layout::kCluster) +
+         " in the coordinator): start a master, or correct --zookeeper");
     coordinator_.Exists(layout::kCluster, InRound([this](Result<bool> there) {
                           if (!there.has_value()) return Retry(there.error());
                           if (*there) Round();
@@ -204,7 +205,8 @@ bool ServerRegistration::Impl::AwaitFormer(const idl::LiveNode& live) {
            std::to_string(live.incarnation) + "): stop it first; if its data directory was copied, only one may live");
     return false;
   }
-  Wait("waiting for the session of the former process of " + identity_.name + " to end");
+  Wait("waiting for the session of the former process of " + identity_.name + ", at " + Text(live.endpoint) +
+       ", to end. If that process still runs, this is a copy of its data directory, which must not be started");
   if (!stopped()) NewRoundAfter(left);
   return !stopped();
 }

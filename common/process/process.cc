@@ -143,6 +143,34 @@ sigset_t TerminationSignals() {
   return signals;
 }
 
+// What a process waits for until it is ready, on stderr.
+class Delay {
+ public:
+  Delay(const std::function<Status()>& ready, const std::string& checked) : ready_(ready), checked_(checked) {}
+
+  // False once it is ready.
+  bool Look() {
+    const Status status = ready_();
+    const std::string why(status.message());
+    if (status.ok()) {
+      if (!said_.empty()) std::cerr << program << ": ready\n";
+      return false;
+    }
+    if (why == said_ || std::chrono::steady_clock::now() - began_ < kReadyPatience) return true;
+    said_ = why;
+    std::cerr << program << ": not ready yet: " << why << (checked_.empty() ? "" : " (" + checked_ + ")");
+    if (!FLAGS_logtostderr) std::cerr << "; log: " << FLAGS_log_dir;
+    std::cerr << "\n";
+    return true;
+  }
+
+ private:
+  const std::function<Status()>& ready_;
+  const std::string& checked_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::string said_;
+};
+
 }  // namespace
 
 void InitProcess(const ProcessOptions& options, int argc, char** argv) {
@@ -156,10 +184,13 @@ void InitProcess(const ProcessOptions& options, int argc, char** argv) {
   LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
 }
 
-int WaitForTermination() {
+int WaitForTermination(const std::function<Status()>& ready, const std::string& checked) {
   const sigset_t signals = TerminationSignals();
-  int first = 0;
-  while (sigwait(&signals, &first) != 0) {
+  constexpr timespec kLookEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
+  Delay delay(ready, checked);
+  int first = -1;
+  for (bool waits = ready != nullptr; first < 0; waits = waits && delay.Look()) {
+    first = sigtimedwait(&signals, nullptr, waits ? &kLookEvery : nullptr);
   }
   LOG(INFO) << "stopping on " << strsignal(first) << "; a second signal ends the process at once";
   std::thread([signals] {

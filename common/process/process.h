@@ -4,6 +4,7 @@
 // Threads: InitProcess first, before any thread is started; the rest from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -31,7 +32,10 @@ void InitProcess(const ProcessOptions& options, int argc, char** argv);
 std::string_view BuildVersion();
 
 // Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once.
-int WaitForTermination();
+// `ready`: why it does not serve yet. From kReadyPatience on it says that on stderr, where a person looks, and again
+// whenever the reason changes, until it is ready once. `checked`: the flag that the reason may lie in, with its value.
+inline constexpr std::chrono::seconds kReadyPatience{2};
+int WaitForTermination(const std::function<Status()>& ready = nullptr, const std::string& checked = "");
 // Says in the log and on stderr, where a person looks, why this process cannot go on.
 void Complain(const Status& why);
 // Makes WaitForTermination return as if by SIGTERM.

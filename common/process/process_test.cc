@@ -158,6 +158,25 @@ TEST_F(ProcessTest, WhatWasLoggedBeforeACrashIsInTheFile) {
   EXPECT_TRUE(Logged("a line for the log"));
 }
 
+TEST_F(ProcessTest, SaysOnceForEachReasonWhyItIsNotReady) {
+  const std::string beginning = "ebla-test: not ready yet: ",
+                    end = " (--linger=false); log: " + dir_.string() + "/logs\n";
+  std::string expected;
+  for (const std::string why : {"no coordinator", "no cluster"}) {
+    std::ofstream(dir_ / "why.new") << why;
+    fs::rename(dir_ / "why.new", dir_ / "why");
+    if (child_ == 0) Start({DataDirFlag()});
+    expected += beginning + why + end;
+    ASSERT_TRUE(WaitFor([&] { return Output() == expected; })) << Output();
+  }
+  fs::remove(dir_ / "why");
+  expected += "ebla-test: ready\n";
+  ASSERT_TRUE(WaitFor([&] { return Output() == expected; })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_EQ(Output(), expected);
+}
+
 TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
   Start({DataDirFlag(), "--linger"});
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));

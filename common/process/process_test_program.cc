@@ -18,7 +18,12 @@ int main(int argc, char** argv) {
     const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});
     if (!written.ok()) LOG(FATAL) << written;
   }
-  const int signal = WaitForTermination();
+  const auto ready = [] {
+    std::string why;
+    std::getline(std::ifstream(FLAGS_data_dir + "/why"), why);
+    return why.empty() ? ebla::Status() : ebla::Status(ebla::Code::kUnavailable, why);
+  };
+  const int signal = WaitForTermination(ready, "--linger=" + std::string(FLAGS_linger ? "true" : "false"));
   if (FLAGS_linger) {
     std::ofstream(FLAGS_data_dir + "/lingering") << signal;
     while (true) pause();

@@ -83,8 +83,9 @@ void MasterMetrics::Refresh() {
 Status MasterMetrics::Ready() const {
   MutexLock lock(mutex_);
   if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
-  return Error(Code::kUnavailable, stats_.leading ? "is the leader, but is still reading the catalog"
-                                                  : "waits for the coordinator: no leader is known");
+  return Error(Code::kUnavailable, stats_.leading
+                                       ? "is the leader, but is still reading the catalog"
+                                       : "no leader is known: nothing heard from the coordinator (ZooKeeper) so far");
 }
 
 std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {

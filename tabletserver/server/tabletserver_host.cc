@@ -169,8 +169,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
           PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background})),
       cluster_id_(options_.identity.cluster_id),
-      registration_status_(Code::kUnavailable,
-                           "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
+      registration_status_(Code::kUnavailable, "nothing heard from the coordinator (ZooKeeper) so far: does it run?") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());
 }
 

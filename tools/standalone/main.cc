@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   if (!standalone) return Fail(standalone.error());
   std::cout << "ebla-standalone serves at " << (*standalone)->endpoint().ToString() << ", http at "
             << (*standalone)->http_endpoint().ToString() << std::endl;
-  ebla::process::WaitForTermination();
+  ebla::process::WaitForTermination([&] { return (*standalone)->Ready(); });
   (*standalone)->Stop(std::chrono::seconds(3));
   return refused ? 1 : 0;
 }

@@ -1,0 +1,82 @@
+// What an operator reads when a process of Ebla does not start as meant: the programs themselves, without a cluster.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <thread>
+
+#include "common/testing/temporary_directory.h"
+#include "test_paths.h"
+#include "tools/cluster/child_process.h"
+
+namespace ebla::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class StartTest : public ::testing::Test {
+ protected:
+  ~StartTest() override {
+    for (const cluster::ProcessId& process : started_) {
+      (void)cluster::Signal(process, SIGKILL);
+      cluster::WaitForExit(process, 15s);
+    }
+  }
+
+  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
+  // What all of them have printed.
+  std::string Printed() const {
+    std::ifstream in(Path("printed"));
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  cluster::ProcessId Start(const std::string& program, const std::vector<std::string>& flags) {
+    std::vector<std::string> command = {std::string(kBinaryDir) + "/bin/" + program, "--listen=127.0.0.1:0",
+                                        "--http_listen=127.0.0.1:0"};
+    command.insert(command.end(), flags.begin(), flags.end());
+    const auto process = cluster::Spawn({.command = std::move(command),
+                                         .working_dir = directory_.path(),
+                                         .output_file = Path("printed"),
+                                         .die_with_parent = true});
+    EXPECT_TRUE(process.has_value()) << process.error();
+    started_.push_back(process.value_or(cluster::ProcessId()));
+    return started_.back();
+  }
+  // How it ended.
+  int Run(const std::string& program, const std::vector<std::string>& flags) {
+    const Result<int> code = cluster::ExitCode(Start(program, flags), 30s);
+    EXPECT_TRUE(code.has_value()) << code.error();
+    return code.value_or(-1);
+  }
+  static bool Until(const std::function<bool()>& done) {
+    const auto limit = std::chrono::steady_clock::now() + 30s;
+    while (!done()) {
+      if (std::chrono::steady_clock::now() > limit) return false;
+      std::this_thread::sleep_for(10ms);
+    }
+    return true;
+  }
+
+  const TemporaryDirectory directory_;
+  std::vector<cluster::ProcessId> started_;
+};
+
+TEST_F(StartTest, ServersWithoutZooKeeperSayThatTheyWaitForIt) {
+  const std::string nowhere = "--zookeeper=127.0.0.1:1/nowhere";  // nothing listens there
+  for (const std::string program : {"ebla-tabletserver", "ebla-master"}) {
+    Start(program, {"--name=one", "--data_dir=" + Path(program), nowhere});
+    EXPECT_TRUE(Until([&] {
+      const std::string printed = Printed();
+      return printed.contains(program + ": not ready yet: ") && printed.contains("log: " + Path(program) + "/logs\n");
+    })) << Printed();
+  }
+  EXPECT_THAT(Printed(), HasSubstr("coordinator (ZooKeeper)"));
+  EXPECT_THAT(Printed(), HasSubstr("(" + nowhere + ")"));
+}
+
+}  // namespace
+}  // namespace ebla::testing
