@@ -207,7 +207,7 @@ int Run() {
 }  // namespace ebla::master
 
 int main(int argc, char** argv) {
-  ebla::process::InitProcess(
+  const auto lock = ebla::process::InitProcess(
       {.role = "master",
        .usage =
            "A master of an Ebla cluster. It stands for election and, while it is the leader, manages the catalog.\n"

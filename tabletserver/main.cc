@@ -36,13 +36,16 @@ int Fail(const Status& status) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  ebla::process::InitProcess({.role = "tabletserver",
-                              .usage = "Holds tablets of an Ebla cluster and serves its clients.\n"
-                                       "  ebla-tabletserver --name=ts-1 --data_dir=DIR --zookeeper=HOST:PORT/CHROOT",
-                              .data_dir = ebla::tabletserver::DataDirFlag()},
-                             argc, argv);
+  auto lock = ebla::process::InitProcess(
+      {.role = "tabletserver",
+       .usage = "Holds tablets of an Ebla cluster and serves its clients.\n"
+                "  ebla-tabletserver --name=ts-1 --data_dir=DIR --zookeeper=HOST:PORT/CHROOT",
+       .data_dir = ebla::tabletserver::DataDirFlag(),
+       .content = ebla::process::DirectoryLock::Content::kStore},
+      argc, argv);
   auto options = ebla::tabletserver::OptionsFromFlags();
   if (!options) return Fail(options.error());
+  options->lock = std::move(lock);
   options->coordinator = OpenZooKeeper;
   options->server.registration.takeover_limit = 3 * std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
   std::atomic<bool> refused = false;

@@ -24,7 +24,7 @@ DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
 namespace ebla::process {
 namespace {
 
-constexpr int kUsageError = 2;
+constexpr int kFailed = 1, kUsageError = 2;
 
 std::string program = "ebla";  // set by InitProcess
 
@@ -119,8 +119,20 @@ void ParseFlags(const ProcessOptions& options, int argc, char** argv) {
   if (argc > 1) ExitWithUsage("unexpected argument \"" + std::string(argv[1]) + "\": flags begin with --");
 }
 
-void StartLogging(const ProcessOptions& options, char* program) {
-  const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
+// Before there is a log.
+[[noreturn]] void ExitWith(const Status& why) {
+  std::cerr << program << ": " << why.message() << "\n";
+  std::exit(why.code() == Code::kInvalidArgument ? kUsageError : kFailed);
+}
+
+DirectoryLock LockDirectory(const std::string& data_dir, DirectoryLock::Content content) {
+  if (data_dir.empty()) return {};
+  auto lock = DirectoryLock::Take(data_dir, content);
+  if (!lock) ExitWith(lock.error());
+  return *std::move(lock);
+}
+
+void StartLogging(const std::string& data_dir, char* program) {
   FLAGS_logbuflevel = -1;  // nothing is buffered: the last lines before a crash are the ones that count
   FLAGS_max_log_size = static_cast<uint32_t>(std::max(1, FLAGS_log_file_mb_max));
   FLAGS_stop_logging_if_full_disk = true;
@@ -129,7 +141,9 @@ void StartLogging(const ProcessOptions& options, char* program) {
     std::error_code error;
     FLAGS_log_dir = data_dir + "/logs";
     std::filesystem::create_directories(FLAGS_log_dir, error);
-    if (error) ExitWithUsage("cannot make the directory " + FLAGS_log_dir + " for logs: " + error.message());
+    if (error) {
+      ExitWith(Error(Code::kInternal, "cannot make the directory " + FLAGS_log_dir + " for logs: " + error.message()));
+    }
     google::EnableLogCleaner(static_cast<unsigned>(std::max(1, FLAGS_log_days_max)));
   }
   google::InitGoogleLogging(program);
@@ -173,15 +187,18 @@ class Delay {
 
 }  // namespace
 
-void InitProcess(const ProcessOptions& options, int argc, char** argv) {
+DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) {
   // Blocked here, they are blocked in every thread to come, and wait for WaitForTermination.
   const sigset_t signals = TerminationSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   program = "ebla-" + options.role;
   ParseFlags(options, argc, argv);
-  StartLogging(options, argv[0]);
+  const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
+  DirectoryLock lock = LockDirectory(data_dir, options.content);
+  StartLogging(data_dir, argv[0]);
   LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
+  return lock;
 }
 
 int WaitForTermination(const std::function<Status()>& ready, const std::string& checked) {
@@ -216,9 +233,6 @@ Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift
     return Error(Code::kUnavailable, what + ", where tools look for this server's address: " + why +
                                          "; --data_dir must name a directory that can be written");
   };
-  std::error_code error;
-  std::filesystem::create_directories(data_dir, error);  // nothing has made it where logs go to stderr
-  if (error) return failed("cannot make the directory " + data_dir, error.message());
   {
     std::ofstream file(draft, std::ios::trunc);
     file << "thrift " << thrift.ToString() << "\nhttp " << http.ToString() << "\npid " << getpid() << "\n";

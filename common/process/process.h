@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/base/status.h"
+#include "common/process/directory_lock.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::process {
@@ -22,11 +23,14 @@ struct ProcessOptions {
   // logs go to stderr.
   const std::string* data_dir = nullptr;
   // --log_to_stderr sends logs to stderr all the same.
+  DirectoryLock::Content content = DirectoryLock::Content::kAny;  // of the data directory
 };
 
 // Parses flags (--flagfile too), answers --help and --version, refuses what it does not know (message on stderr, exit
-// 2), ignores SIGPIPE, blocks SIGTERM and SIGINT for TerminationSignal, starts logging.
-void InitProcess(const ProcessOptions& options, int argc, char** argv);
+// 2), ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForTermination, locks the data directory, so that no log of a
+// process that runs there is touched, and starts logging. The lock is the process's, for life; it holds nothing where
+// there is no data directory.
+[[nodiscard]] DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv);
 
 // "0.1.0" or "0.1.0 (1a2b3c4)".
 std::string_view BuildVersion();

@@ -142,12 +142,53 @@ TEST_F(ProcessTest, MakesItsDataDirectoryWhereLogsGoToStderr) {
   EXPECT_FALSE(fs::exists(missing / "logs"));
 }
 
-TEST_F(ProcessTest, SaysWhichDirectoryCannotBeWritten) {
+TEST_F(ProcessTest, SaysWhichDirectoryCannotBeMade) {
   std::ofstream(dir_ / "file") << "in the way";
-  const Status written = WriteAddressFile((dir_ / "file" / "data").string(), {"127.0.0.1", 1}, {"127.0.0.1", 2});
-  EXPECT_NE(written.message().find("cannot make the directory " + (dir_ / "file" / "data").string()), std::string::npos)
-      << written;
-  EXPECT_NE(written.message().find("--data_dir"), std::string::npos) << written;
+  const std::string impossible = (dir_ / "file" / "data").string();
+  EXPECT_EQ(Run({"--data_dir=" + impossible}), 1);
+  EXPECT_EQ(Output(), "ebla-test: cannot make the data directory " + impossible +
+                          ": Not a directory; name another with --data_dir\n");
+}
+
+// Its log goes on being the one that the running process writes.
+TEST_F(ProcessTest, ASecondProcessOnItsDirectoryIsRefusedAndTouchesNoLog) {
+  Start({DataDirFlag()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  const auto logs = [&] {
+    std::set<std::string> files;
+    for (const auto& entry : fs::directory_iterator(dir_ / "logs")) {
+      files.insert(entry.path().string() + (entry.is_symlink() ? " to " + fs::read_symlink(entry).string() : ""));
+    }
+    return files;
+  };
+  const std::set<std::string> before = logs();
+  const pid_t first = child_;
+  EXPECT_EQ(Run({DataDirFlag()}), 1);
+  child_ = first;
+  EXPECT_EQ(Output(), "ebla-test: " + dir_.string() +
+                          " is in use by another process; stop that one or name another --data_dir\n");
+  EXPECT_EQ(logs(), before);
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_EQ(Run({"--help", DataDirFlag()}), 0);
+}
+
+TEST_F(ProcessTest, ADirectoryOfSomebodyElsesIsNotTakenForAStore) {
+  using enum DirectoryLock::Content;
+  const std::string dir = dir_.string();
+  for (const std::string made : {"lost+found", "logs"}) fs::create_directory(dir_ / made);
+  EXPECT_TRUE(DirectoryLock::Take(dir, kStore).has_value());
+  fs::remove(dir_ / "LOCK");
+  std::ofstream(dir_ / "letter.txt") << "Dear Ann";
+  const auto refused = DirectoryLock::Take(dir, kStore);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+  EXPECT_TRUE(refused.error().message().contains(dir + " holds \"letter.txt\" and is no data directory of Ebla"))
+      << refused.error();
+  EXPECT_FALSE(fs::exists(dir_ / "LOCK"));
+  EXPECT_TRUE(DirectoryLock::Take(dir, kAny).has_value());
+  std::ofstream(dir_ / "IDENTITY") << "some server's";
+  EXPECT_TRUE(DirectoryLock::Take(dir, kStore).has_value());
 }
 
 TEST_F(ProcessTest, WhatWasLoggedBeforeACrashIsInTheFile) {

@@ -12,7 +12,8 @@ DEFINE_bool(linger, false, "Do not end on the first signal.");
 
 int main(int argc, char** argv) {
   using namespace ebla::process;
-  InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
+  const DirectoryLock lock =
+      InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
   LOG(INFO) << "a line for the log";
   if (!FLAGS_data_dir.empty()) {
     const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});

@@ -1,7 +1,6 @@
 #include "tabletserver/server/identity.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -133,27 +132,18 @@ std::string LockMark(int fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name) {
-  if (path.empty())
-    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return Error(Code::kInternal, "cannot make " + path + ": " + error.message());
-  const std::string lock = path + "/LOCK";
-  const int fd = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-  if (fd < 0) return DiskError("cannot open", lock);
-  std::unique_ptr<DataDirectory> directory(new DataDirectory(path, fd));
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return DiskError("cannot lock", lock);
-    return Error(Code::kUnavailable, path + " is in use by another process; stop that one or name another --data_dir");
+Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name,
+                                                           process::DirectoryLock lock) {
+  using process::DirectoryLock;
+  if (!lock.held()) {
+    EBLA_ASSIGN(lock, DirectoryLock::Take(path, DirectoryLock::Content::kStore));
   }
+  std::unique_ptr<DataDirectory> directory(new DataDirectory(path, std::move(lock)));
   MutexLock held(directory->mutex_);  // nobody else has it yet
   EBLA_TRY(directory->Load(name));
-  directory->identity_.lock_mark = LockMark(fd);
+  directory->identity_.lock_mark = LockMark(directory->lock_.fd());
   return directory;
 }
-
-DataDirectory::~DataDirectory() { ::close(lock_fd_); }
 
 Status DataDirectory::Load(const ServerName& name) {
   if (!name.empty()) EBLA_TRY(CheckName(name));

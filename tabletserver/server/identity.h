@@ -7,7 +7,7 @@
 // Place:      server_process.cc opens the directory before the store; the counter is this process's incarnation.
 // Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 2", then
 //             "uuid U", "name N", "cluster C" (empty until it joined one), "starts S", "mark M" (format 1 had none).
-//             <dir>/LOCK is flock()ed.
+//             <dir>/LOCK is flock()ed (directory_lock.h).
 // Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
 //             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.
 // Threads:    opened and destroyed by who starts the process; everything else from any thread.
@@ -20,6 +20,7 @@
 #include "common/base/ids.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/process/directory_lock.h"
 
 namespace ebla::tabletserver {
 
@@ -40,10 +41,10 @@ struct Identity {
 
 class DataDirectory {
  public:
-  // Locks the directory, making it (and its identity) when there is none, and raises the start counter. `name` is the
-  // name wanted: empty means whatever the directory has. A new directory needs one.
-  static Result<std::unique_ptr<DataDirectory>> Open(const std::string& path, const ServerName& name);
-  ~DataDirectory();  // lets go of the lock
+  // Makes the directory's identity when there is none, and raises the start counter. `name` is the name wanted: empty
+  // means whatever the directory has. A new directory needs one. `lock`: the directory's; none: it is taken here.
+  static Result<std::unique_ptr<DataDirectory>> Open(const std::string& path, const ServerName& name,
+                                                     process::DirectoryLock lock = {});
   DataDirectory(const DataDirectory&) = delete;
   DataDirectory& operator=(const DataDirectory&) = delete;
 
@@ -57,12 +58,12 @@ class DataDirectory {
   Result<uint64_t> RaiseLifeMark();
 
  private:
-  DataDirectory(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+  DataDirectory(std::string path, process::DirectoryLock lock) : path_(std::move(path)), lock_(std::move(lock)) {}
   Status Load(const ServerName& name) EBLA_REQUIRES(mutex_);
   Status Save(Identity identity) EBLA_REQUIRES(mutex_);  // on disk, then in memory
 
   std::string path_;
-  int lock_fd_;
+  process::DirectoryLock lock_;
   mutable Mutex mutex_;  // held while the file is written: by JoinCluster, once in a life, and RaiseLifeMark
   Identity identity_ EBLA_GUARDED_BY(mutex_);
 };

@@ -41,7 +41,7 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions
 }
 
 Status ServerProcess::Open(ServerProcessOptions& options) {
-  EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, options.name));
+  EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, options.name, std::move(options.lock)));
   EBLA_TRY(OpenStore(options));
   EBLA_TRY(OpenServer(options));
   EBLA_TRY(OpenHttp(options));

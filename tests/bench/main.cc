@@ -61,6 +61,6 @@ int Run() {
 }  // namespace ebla::bench
 
 int main(int argc, char** argv) {
-  ebla::process::InitProcess({.role = "bench", .usage = "Measures Ebla and prints ratios."}, argc, argv);
+  (void)ebla::process::InitProcess({.role = "bench", .usage = "Measures Ebla and prints ratios."}, argc, argv);
   return ebla::bench::Run();
 }

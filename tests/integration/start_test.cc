@@ -78,5 +78,19 @@ TEST_F(StartTest, ServersWithoutZooKeeperSayThatTheyWaitForIt) {
   EXPECT_THAT(Printed(), HasSubstr("(" + nowhere + ")"));
 }
 
+TEST_F(StartTest, ADirectoryThatCannotBeTheirsIsRefused) {
+  for (const std::string program : {"ebla-tabletserver", "ebla-master", "ebla-standalone"}) {
+    EXPECT_EQ(Run(program, {"--name=one", "--data_dir=/proc/x"}), 1);
+    EXPECT_THAT(Printed(), HasSubstr(program + ": cannot make the data directory /proc/x: No such file or directory"));
+  }
+  fs::create_directory(Path("alien"));
+  std::ofstream(Path("alien/letter.txt")) << "Dear Ann";
+  for (const std::string program : {"ebla-tabletserver", "ebla-standalone"}) {
+    EXPECT_EQ(Run(program, {"--name=one", "--data_dir=" + Path("alien")}), 2);
+    EXPECT_THAT(Printed(), HasSubstr(program + ": " + Path("alien") + " holds \"letter.txt\""));
+  }
+  EXPECT_EQ(std::distance(fs::directory_iterator(Path("alien")), {}), 1) << "nothing was made there";
+}
+
 }  // namespace
 }  // namespace ebla::testing

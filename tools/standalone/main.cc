@@ -27,13 +27,16 @@ int main(int argc, char** argv) {
                                     std::pair("http_listen", "127.0.0.1:7401")}) {
     gflags::SetCommandLineOptionWithMode(flag, value, gflags::SET_FLAGS_DEFAULT);
   }
-  ebla::process::InitProcess({.role = "standalone",
-                              .usage = "A whole Ebla in one process: master, tablet server and coordinator.\n"
-                                       "  ebla-standalone --data_dir=DIRECTORY",
-                              .data_dir = ebla::tabletserver::DataDirFlag()},
-                             argc, argv);
+  auto lock =
+      ebla::process::InitProcess({.role = "standalone",
+                                  .usage = "A whole Ebla in one process: master, tablet server and coordinator.\n"
+                                           "  ebla-standalone --data_dir=DIRECTORY",
+                                  .data_dir = ebla::tabletserver::DataDirFlag(),
+                                  .content = ebla::process::DirectoryLock::Content::kStore},
+                                 argc, argv);
   auto server = ebla::tabletserver::OptionsFromFlags();
   if (!server) return Fail(server.error());
+  server->lock = std::move(lock);
   ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
   options.master.name = options.server.name;
   options.master.replicas_default = 1;  // there is one server

@@ -2,7 +2,6 @@
 
 #include <glog/logging.h>
 
-#include <filesystem>
 #include <future>
 #include <utility>
 
@@ -47,12 +46,6 @@ Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options)
 }
 
 Status Standalone::Open(StandaloneOptions options) {
-  std::error_code error;
-  std::filesystem::create_directories(options.server.data_dir, error);
-  if (error) {
-    return Error(Code::kInvalidArgument,
-                 "cannot make the data directory " + options.server.data_dir + ": " + error.message());
-  }
   EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
   OpenMaster(std::move(options.master));
 

@@ -1,0 +1,60 @@
+#include "common/process/directory_lock.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <string_view>
+
+#include "common/base/system_error.h"
+
+namespace ebla::process {
+namespace {
+
+namespace fs = std::filesystem;
+
+// What Ebla makes in a data directory (output.log: ebla-cluster), and what a file system of its own has.
+constexpr std::string_view kMade[] = {"ADDRESS", "ADDRESS.new", "IDENTITY.new", "LOCK", "coordinator",
+                                      "logs",    "lost+found",  "output.log",   "store"};
+
+Status CheckOwn(const std::string& directory) {
+  std::error_code error;
+  if (fs::exists(directory + "/IDENTITY", error)) return {};
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename();
+    if (std::ranges::find(kMade, name) != std::end(kMade)) continue;
+    return Error(Code::kInvalidArgument, directory + " holds \"" + name +
+                                             "\" and is no data directory of Ebla; nothing was changed there. Name a "
+                                             "new or an empty directory with --data_dir");
+  }
+  if (error) return Error(Code::kInternal, "cannot read the data directory " + directory + ": " + error.message());
+  return {};
+}
+
+}  // namespace
+
+Result<DirectoryLock> DirectoryLock::Take(const std::string& directory, Content content) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) {
+    return Error(Code::kInternal, "cannot make the data directory " + directory + ": " + error.message() +
+                                      "; name another with --data_dir");
+  }
+  if (content == Content::kStore) EBLA_TRY(CheckOwn(directory));
+  const std::string file = directory + "/LOCK";
+  DirectoryLock lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock.held()) return SystemError(Code::kInternal, "cannot write in the data directory: " + file);
+  if (::flock(lock.fd(), LOCK_EX | LOCK_NB) == 0) return lock;
+  if (errno != EWOULDBLOCK) return SystemError(Code::kInternal, "cannot lock " + file);
+  return Error(Code::kUnavailable,
+               directory + " is in use by another process; stop that one or name another --data_dir");
+}
+
+DirectoryLock::~DirectoryLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace ebla::process

@@ -1,0 +1,44 @@
+// common/process/directory_lock.h
+// One process at a time owns a data directory: it holds <dir>/LOCK flock()ed from before it writes anything there, its
+// log among that, until it ends.
+// Place:      InitProcess takes it before the log is opened; the tablet server's identity.h tells by it whether the
+//             process before this one is dead.
+// Errors:     UNAVAILABLE: another process holds it. INVALID_ARGUMENT: what is there is not Ebla's. INTERNAL: the disk
+//             refused. None leaves anything behind but directories that were missing.
+// Threads:    thread-compatible.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace ebla::process {
+
+class DirectoryLock {
+ public:
+  enum class Content {
+    kAny,    // files of an operator's may lie there as well
+    kStore,  // a directory without a store that holds anything which no Ebla makes is refused
+  };
+  // Makes the directory where it is missing.
+  static Result<DirectoryLock> Take(const std::string& directory, Content content);
+
+  DirectoryLock() = default;  // holds nothing
+  DirectoryLock(DirectoryLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  DirectoryLock& operator=(DirectoryLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~DirectoryLock();
+
+  bool held() const { return fd_ >= 0; }
+  int fd() const { return fd_; }
+
+ private:
+  explicit DirectoryLock(int fd) : fd_(fd) {}
+
+  int fd_ = -1;
+};
+
+}  // namespace ebla::process
