@@ -32,7 +32,7 @@ constexpr Tables MakeTables() {
 inline constexpr Tables kTables = MakeTables();
 
 // Little-endian, wherever it stands and whatever the machine; compilers make one load of it.
-constexpr uint32_t Load32(const char* at) {
+constexpr uint32_t Load32(std::string_view at) {
   const auto byte = [at](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(at[i])); };
   return byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;
 }
@@ -44,8 +44,8 @@ constexpr uint32_t Crc32(std::string_view bytes, uint32_t before = 0) {
   using crc32_internal::kTables;
   uint32_t value = ~before;
   for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
-    const uint32_t low = value ^ crc32_internal::Load32(bytes.data());
-    const uint32_t high = crc32_internal::Load32(bytes.data() + 4);
+    const uint32_t low = value ^ crc32_internal::Load32(bytes);
+    const uint32_t high = crc32_internal::Load32(bytes.substr(4));
     value = kTables[7][low & 0xFF] ^ kTables[6][low >> 8 & 0xFF] ^ kTables[5][low >> 16 & 0xFF] ^
             kTables[4][low >> 24] ^ kTables[3][high & 0xFF] ^ kTables[2][high >> 8 & 0xFF] ^
             kTables[1][high >> 16 & 0xFF] ^ kTables[0][high >> 24];

@@ -66,11 +66,26 @@ bool IsFlag(std::string name) {
   return name.starts_with("no") && gflags::GetCommandLineFlagInfo(name.c_str() + 2, &info) && info.type == "bool";
 }
 
-// A flag as it is written, with or without a value. gflags says of one that it does not know no more than that.
+std::string Wanted(const std::string& type) {
+  if (type == "bool") return "true or false";
+  if (type == "double") return "a number";
+  return (type.starts_with('u') ? "a whole number of 0 or more (" : "a whole number (") + type + ")";
+}
+
+// A flag as it is written, with or without a value. Of one that it does not know, and of a value, gflags says no more
+// than that it is wrong.
 void CheckFlag(const std::string& place, std::string_view flag) {
   flag.remove_prefix(std::min(flag.find_first_not_of('-'), flag.size()));
-  const std::string name(flag.substr(0, flag.find('=')));
+  const size_t equals = flag.find('=');
+  std::string name(flag.substr(0, equals));
   if (!IsFlag(name)) ExitWithUsage(place + "there is no flag --" + name);
+  if (equals == std::string_view::npos) return;
+  std::ranges::replace(name, '-', '_');
+  gflags::CommandLineFlagInfo info;
+  if (!gflags::GetCommandLineFlagInfo(name.c_str(), &info) || info.type == "string") return;
+  const std::string value(flag.substr(equals + 1));
+  if (!gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) return;
+  ExitWithUsage(place + "--" + name + " cannot be \"" + value + "\": it takes " + Wanted(info.type));
 }
 
 // gflags passes over what it does not know in a flagfile; a misspelt setting must not go unnoticed.

@@ -168,6 +168,7 @@ MasterStats Master::Stats() const {
     stats.servers = leader_term->servers().all().size();
     stats.live_servers = leader_term->servers().reporting_count(executor_.Now() - options_.silent_after);
     stats.unsettled_tablets = leader_term->reconciler().unsettled();
+    stats.lacking = leader_term->reconciler().CountLacking();
     stats.procedures = leader_term->runner().size();
     stats.unknown_ids = leader_term->report_handler().unknown_ids();
     stats.copies = leader_term->replication_manager().copies();

@@ -26,6 +26,7 @@
 #include "master/balancer/scale_command.h"
 #include "master/cluster/options.h"
 #include "master/cluster/tablet_server_client.h"
+#include "master/procedures/tablet_needs.h"
 
 namespace ebla::master {
 
@@ -45,6 +46,7 @@ struct MasterStats {
   size_t servers = 0;
   size_t live_servers = 0;       // that report
   size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
+  LackingTablets lacking;
   size_t procedures = 0;
   size_t unknown_ids = 0;      // reported ids that the catalog never drew
   size_t copies = 0;           // learners

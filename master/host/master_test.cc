@@ -510,6 +510,12 @@ TEST_F(MasterTest, SaysSinceWhenTheCoordinatorIsAway) {
   EXPECT_GE(away->coordinatorAwayMs, 39'000);
   EXPECT_TRUE(away->leading) << "who serves goes on serving";
   EXPECT_NE(leader.coordinator_watch().Describe().find("no failover happens"), std::string::npos);
+  const MonotonicTime asked = cluster_.scheduler().Now();
+  const idl::CreateTableReply refused = cluster_.Create("late");
+  EXPECT_EQ(refused.header.code, idl::Code::UNAVAILABLE);
+  EXPECT_NE(refused.header.message.find("the coordinator (ZooKeeper) has been away for 4"), std::string::npos)
+      << refused.header.message;
+  EXPECT_LT(cluster_.scheduler().Now() - asked, 100ms) << "nobody waits for what cannot happen";
   cluster_.coordination().SetAvailable(true);
   EXPECT_TRUE(cluster_.RunUntil([&] { return !leader.Stats().coordinator_away; }));
 }

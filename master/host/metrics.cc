@@ -107,6 +107,12 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("live_servers", "Tablet servers that are live and report.", static_cast<double>(stats.live_servers));
   gauge("unsettled_tablets", "Tablets whose primary is live, but does not serve yet as the catalog says.",
         static_cast<double>(stats.unsettled_tablets));
+  gauge("tablets_without_majority", "Tablets most of whose voters do not live.",
+        static_cast<double>(stats.lacking.majority));
+  gauge("tablets_without_primary", "Tablets that no live server leads, though most of their voters live.",
+        static_cast<double>(stats.lacking.primary));
+  gauge("tablets_under_replicated", "Tablets with a primary and fewer live voters than their table wants.",
+        static_cast<double>(stats.lacking.replicas));
   gauge("procedures", "Procedures under way.", static_cast<double>(stats.procedures));
   gauge("copies", "Replicas that are being made.", static_cast<double>(stats.copies));
   gauge("safe_mode",

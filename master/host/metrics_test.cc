@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 
 #include "master/testing/master_rig.h"
 
@@ -88,6 +89,28 @@ TEST_F(MasterMetricsTest, CountsPassesThatArePutOff) {
   cluster_->server(2).Stop();
   cluster_->scheduler().RunFor(60s);
   EXPECT_GE(Value("ebla_planner_passes_put_off"), 5) << "too few servers live";
+  metrics_->Stop();
+}
+
+TEST_F(MasterMetricsTest, CountsTabletsThatLackPrimaryMajorityOrReplicas) {
+  Begin(0);
+  const auto lacking = [&] {
+    return std::array{Value("ebla_master_tablets_without_majority"), Value("ebla_master_tablets_without_primary"),
+                      Value("ebla_master_tablets_under_replicated")};
+  };
+  EXPECT_TRUE(cluster_->RunUntil([&] { return lacking() == std::array{0.0, 0.0, 0.0}; }));
+  const idl::TabletInfo tablet = cluster_->Tablets().begin()->second;
+  const auto stop = [&](const std::string& name) {
+    for (auto& server : cluster_->servers()) {
+      if (server->name() == name) server->Stop();
+    }
+  };
+  stop(tablet.primary);
+  EXPECT_TRUE(cluster_->RunUntil([&] { return lacking() == std::array{0.0, 1.0, 0.0}; }));
+  EXPECT_TRUE(cluster_->RunUntil([&] { return lacking() == std::array{0.0, 0.0, 1.0}; }));
+  const idl::TabletInfo now = cluster_->Tablets().begin()->second;
+  stop(now.primary);
+  EXPECT_TRUE(cluster_->RunUntil([&] { return lacking() == std::array{1.0, 0.0, 0.0}; }));
   metrics_->Stop();
 }
 

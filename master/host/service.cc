@@ -33,6 +33,18 @@ void MasterService::Lead(Cob<Reply> cob, const Request& request, Handle handle) 
 }
 
 template <class Reply, class Request, class Handle>
+void MasterService::Change(Cob<Reply> cob, const Request& request, Handle handle) {
+  Lead(std::move(cob), request,
+       [this, handle = std::move(handle)](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+         const std::string away = master_->coordinator_watch().Describe();
+         if (away.empty()) return handle(leader_term, cob, request);
+         Reply reply;
+         SetHeader(reply.header, Error(Code::kUnavailable, away));
+         cob(reply);
+       });
+}
+
+template <class Reply, class Request, class Handle>
 void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle) {
   Reply reply;
   LeaderTerm* leader_term = master_ ? master_->leader_term() : nullptr;
@@ -68,7 +80,7 @@ Duration MasterService::Patience(int32_t deadline_ms) const {
 }
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     idl::CreateTableReply reply;
     if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
       SetHeader(reply.header, status);
@@ -93,7 +105,7 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.table_admin().Alter(
         request.name, request.options, Patience(request.deadlineMs), [this, cob, name = request.name](Status status) {
           idl::AlterTableReply reply;
@@ -111,7 +123,7 @@ void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTa
 }
 
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
       idl::DropTableByNameReply reply;
       if (status.code() == Code::kDeadlineExceeded) {
@@ -172,7 +184,7 @@ void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListT
 }
 
 void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::TransferTabletReply reply;
@@ -194,7 +206,7 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
 }
 
 void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
     if (!two) {
       idl::MergeTabletsReply reply;
@@ -218,7 +230,7 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::SplitTabletReply reply;
@@ -247,7 +259,7 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::MoveTabletReply reply;
@@ -273,7 +285,7 @@ void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTab
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     ServerAdmin::Change change;
     if (request.__isset.draining) change.draining = request.draining;
     if (request.__isset.maintenance) change.maintenance = request.maintenance;
@@ -372,7 +384,7 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
 }
 
 void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
-  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.server_admin().Remove(request.name, [cob](Status status) {
       idl::RemoveServerReply reply;
       SetHeader(reply.header, status);

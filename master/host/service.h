@@ -38,6 +38,9 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   // On the executor: hands (leader_term, cob, request) to `handle` where this master leads, else answers why not.
   template <class Reply, class Request, class Handle>
   void Lead(Cob<Reply> cob, const Request& request, Handle handle);
+  // As Lead, for what changes the catalog: while the coordinator is away it answers at once that nothing can change.
+  template <class Reply, class Request, class Handle>
+  void Change(Cob<Reply> cob, const Request& request, Handle handle);
   template <class Reply, class Request, class Handle>
   void LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle);
   void NotLeading(idl::MasterReplyHeader& header) const;

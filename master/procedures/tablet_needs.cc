@@ -133,4 +133,20 @@ const idl::TabletLoad* TabletNeeds::LeaderLoad(const TabletEntry& tablet) const 
   return leads && MajorityLives(tablet) ? load : nullptr;
 }
 
+LackingTablets TabletNeeds::CountLacking() const {
+  LackingTablets lacking;
+  for (const auto& [id, tablet] : context_.image().tablets()) {
+    const TableEntry* table = context_.image().LivingTable(tablet);
+    if (!table) continue;
+    if (!MajorityLives(tablet)) {
+      ++lacking.majority;
+    } else if (!LeaderLoad(tablet)) {
+      ++lacking.primary;
+    } else if (LiveVoters(tablet) < ReplicasOf(table->node.schema)) {
+      ++lacking.replicas;
+    }
+  }
+  return lacking;
+}
+
 }  // namespace ebla::master

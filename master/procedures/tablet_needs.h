@@ -44,6 +44,13 @@ struct TabletKnowledge {
   int64_t time_of_day_ms = 0;
 };
 
+// Of the catalog's tablets, for metrics. A tablet counts once: where it first fits.
+struct LackingTablets {
+  size_t majority = 0;  // most of its voters do not live
+  size_t primary = 0;   // no live primary says that it leads it as the catalog has it
+  size_t replicas = 0;  // fewer live voters than its table wants
+};
+
 class TabletNeeds {
  public:
   explicit TabletNeeds(const Context& context) : context_(context) {}
@@ -63,6 +70,7 @@ class TabletNeeds {
   // What its primary has lately reported, if it leads the catalog's epoch, has its Barrier committed and a majority of
   // the voters lives; else null.
   const idl::TabletLoad* LeaderLoad(const TabletEntry& tablet) const;
+  LackingTablets CountLacking() const;
 
  private:
   bool AllReported() const;

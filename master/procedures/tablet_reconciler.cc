@@ -245,7 +245,10 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
       continue;
     }
     const auto slow = slow_targets_.find(transfer.to);
-    if (slow != slow_targets_.end() && (slow->second /= 2) == 0) slow_targets_.erase(slow);
+    if (slow != slow_targets_.end()) {
+      slow->second /= 2;
+      if (slow->second == 0) slow_targets_.erase(slow);
+    }
     item.title = Title::kTransferred;
     item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
                      Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};

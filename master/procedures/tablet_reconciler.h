@@ -71,6 +71,7 @@ class TabletReconciler {
 
   // Tablets that are not as they should be.
   size_t unsettled() const;
+  LackingTablets CountLacking() const { return needs_.CountLacking(); }
   std::vector<TabletId> Unsettled() const;
   // Why SettledLoad() has nothing of the tablet, for people; empty: it has.
   std::string WhyUnsettled(const TabletEntry& tablet) const;

@@ -343,7 +343,7 @@ Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicT
       heartbeat.echo_clock = peer.echo_clock;
       heartbeat.echo_committed = committed;
     }
-    messages.push_back({name, ++messages_, now, std::move(heartbeat)});
+    messages.push_back({name, ++messages_, now, heartbeat});
   }
   heartbeat_due_ = round_due_ = false;
   return {};

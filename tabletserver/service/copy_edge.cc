@@ -81,7 +81,7 @@ Result<CopyChunk> DecodeChunk(const idl::CopyRequest& request) {
 
 void CopyEdge::Take(Cob cob, const idl::CopyRequest& request) {
   ports_.background.Post([this, cob = std::move(cob), request] {
-    CopyDone done = [cob, incarnation = ports_.incarnation](Status status) {
+    const auto done = [cob, incarnation = ports_.incarnation](Status status) {
       idl::CopyReply reply;
       reply.status = rpc::ToIdl(status);
       reply.incarnation = static_cast<int64_t>(incarnation.value);
@@ -91,8 +91,7 @@ void CopyEdge::Take(Cob cob, const idl::CopyRequest& request) {
   });
 }
 
-// Takes `done` unless it says why not.
-Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone& done) {
+Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone done) {
   if (request.tabletId <= 0 || request.epoch <= 0 || request.copyId <= 0) {
     return Error(Code::kInvalidArgument, "tablet id, epoch and copy id must be positive");
   }

@@ -33,8 +33,8 @@ class CopyEdge {
   void Take(Cob cob, const idl::CopyRequest& request);
 
  private:
-  // On `background`.
-  Status Decode(const idl::CopyRequest& request, CopyDone& done);
+  // On `background`. `done` is called where this is OK, and not otherwise.
+  Status Decode(const idl::CopyRequest& request, CopyDone done);
   CopyTarget& TargetOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;

@@ -95,7 +95,6 @@ bool AwaitEnd(const Descriptor& process, std::chrono::milliseconds timeout) {
   if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(output, 2) < 0) fail();
   if (::chdir(options.working_dir.c_str()) != 0) fail();
   if (::dup2(report, 3) < 0 || ::fcntl(3, F_SETFD, FD_CLOEXEC) != 0) fail();
-  report = 3;
   ::close_range(4, ~0U, 0);
   ::execv(argv[0], argv);
   const int error = errno;

@@ -150,7 +150,7 @@ Status Launcher::Plan(const StartOptions& options) {
 // The state is read again afterwards: what pointed into it points nowhere then.
 Status Launcher::WhileOthersWork(const std::function<Status()>& wait) {
   lock_->Release();
-  const Status ended = wait();
+  Status ended = wait();
   EBLA_TRY(lock_->Take());
   EBLA_ASSIGN(state_, ClusterState::Load(dir() + "/cluster.json"));
   return ended;
@@ -234,7 +234,7 @@ Result<std::string> Launcher::AddServer(bool wait) {
   }
   EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
   EBLA_TRY(StartMember(state_.members.back()));
-  const std::string name = state_.members.back().name;
+  std::string name = state_.members.back().name;
   EBLA_TRY(AwaitOne(state_.members.back(), wait));
   return name;
 }

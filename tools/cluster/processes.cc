@@ -118,10 +118,10 @@ Result<ProcessId> Processes::Start(const Member& member, const ClusterState& sta
   EBLA_ASSIGN(std::vector<std::string> command, Command(member, state));
   const std::vector<std::string> command_prefix = ContextOf(member).command_prefix;
   command.insert(command.begin(), command_prefix.begin(), command_prefix.end());
-  EBLA_ASSIGN(const ProcessId process, Spawn({.command = std::move(command),
-                                              .working_dir = DataDir(member.name),
-                                              .output_file = LogFile(member.name),
-                                              .die_with_parent = options_.die_with_parent}));
+  EBLA_ASSIGN(ProcessId process, Spawn({.command = std::move(command),
+                                        .working_dir = DataDir(member.name),
+                                        .output_file = LogFile(member.name),
+                                        .die_with_parent = options_.die_with_parent}));
   Say("started " + member.name + " (pid " + std::to_string(process.pid) + ", " + Address(member) + ")");
   return process;
 }

@@ -104,7 +104,7 @@ Result<size_t> Empty(const RemovalOptions& options) {
 Status Forget(const RemovalOptions& options) {
   EBLA_ASSIGN(const Client client, Connect(options));
   for (const auto deadline = steady_clock::now() + options.timeout;; std::this_thread::sleep_for(kPollEvery)) {
-    const Status removed = client.RemoveServer(options.server);
+    Status removed = client.RemoveServer(options.server);
     if (removed.ok() || removed.code() == Code::kNotFound) return Status::Ok();
     // For as long as its session may last the master believes that it lives.
     if (removed.code() != Code::kConditionFailed && !Passes(removed)) return removed;

@@ -394,7 +394,7 @@ int ListOne(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, c
 
 int FreeList(WT_FILE_SYSTEM*, WT_SESSION*, char** names, uint32_t count) noexcept {
   for (uint32_t i = 0; i < count; ++i) std::free(names[i]);
-  std::free(names);
+  std::free(static_cast<void*>(names));
   return 0;
 }
 

@@ -50,7 +50,8 @@ Status WtTables::Find(WtSession& session) {
   int error = 0;
   while ((error = cursor->next(cursor)) == 0) {
     const char* key = nullptr;
-    if ((error = cursor->get_key(cursor, &key)) != 0) break;
+    error = cursor->get_key(cursor, &key);
+    if (error != 0) break;
     const std::string_view uri = key;
     if (!uri.starts_with(prefix)) continue;
     MutexLock lock(mutex_);
