@@ -37,7 +37,9 @@ void FakeFaults::ServeAfter(int lists) {
 }
 
 void FakeFaults::Listed() {
-  if (lists_until_serving_ > 0 && --lists_until_serving_ == 0) serving = true;
+  if (lists_until_serving_ == 0) return;
+  --lists_until_serving_;
+  if (lists_until_serving_ == 0) serving = true;
 }
 
 }  // namespace ebla::client::testing

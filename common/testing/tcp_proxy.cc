@@ -1,6 +1,7 @@
 #include "common/testing/tcp_proxy.h"
 
 #include <fcntl.h>
+#include <glog/logging.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ TcpProxy::TcpProxy(uint16_t target) : target_(target) {
   listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
   socklen_t bytes = sizeof address;
-  bind(listener_, reinterpret_cast<sockaddr*>(&address), bytes);
+  PCHECK(bind(listener_, reinterpret_cast<sockaddr*>(&address), bytes) == 0);
   listen(listener_, 64);
   getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &bytes);
   port_ = ntohs(address.sin_port);

@@ -1,6 +1,7 @@
 #include "common/testing/zookeeper_process.h"
 
 #include <fcntl.h>
+#include <glog/logging.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -26,7 +27,7 @@ uint16_t FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address = Loopback(0);
   socklen_t bytes = sizeof address;
-  bind(fd, reinterpret_cast<sockaddr*>(&address), bytes);
+  PCHECK(bind(fd, reinterpret_cast<sockaddr*>(&address), bytes) == 0);
   getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes);
   close(fd);
   return ntohs(address.sin_port);

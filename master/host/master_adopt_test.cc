@@ -249,7 +249,7 @@ TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   const int64_t orphan = cluster().NextId() + 9;
   server.mutable_replicas()[orphan] = server.replicas().at(id);
   server.mute = true;  // it follows nobody meanwhile
-  ASSERT_TRUE(cluster().RunUntil([&] { return SafeMode() != ""; }));
+  ASSERT_TRUE(cluster().RunUntil([&] { return !SafeMode().empty(); }));
   server.Stop();
   cluster().scheduler().RunFor(10s);
   const auto done = Adopt(true, {server.name()});

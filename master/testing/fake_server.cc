@@ -296,10 +296,13 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
   } else if (!replica && tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
-  } else if (!replica && order.__isset.merged && (result.status = MergeReplicas(order)).code != idl::Code::OK) {
-    return result;
-  } else if (found = replicas_.find(order.tabletId), replica = found == replicas_.end() ? nullptr : &found->second;
-             order.primary == name_) {
+  } else if (!replica && order.__isset.merged) {
+    result.status = MergeReplicas(order);
+    found = replicas_.find(order.tabletId);
+    replica = found == replicas_.end() ? nullptr : &found->second;
+  }
+  if (result.status.code != idl::Code::OK) return result;
+  if (order.primary == name_) {
     result.status = MayLead(replica, order);
   } else if (replica && replica->leading == order.epoch) {
     result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "this replica leads it");

@@ -55,8 +55,8 @@ class HintedWritesTest : public GroupFixture {
   }
   std::string Value(const std::string& server, const std::string& key) {
     const auto reply = Get(server, key, idl::ReadLevel::EVENTUAL);
-    return reply.header.code == idl::Code::OK ? reply.record.value
-                                              : CodeName(static_cast<ebla::Code>(reply.header.code)).data();
+    if (reply.header.code == idl::Code::OK) return reply.record.value;
+    return std::string(CodeName(static_cast<ebla::Code>(reply.header.code)));
   }
   idl::ListKeptReply Unresolved(const std::string& server) {
     idl::ListKeptRequest request;
@@ -397,7 +397,7 @@ class ConflictTest : public HintedWritesTest {
   void RollBackAndHeal() {
     RollBack("lonely", "undone");
     Heal();
-    ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && RolledBack("ts-1") != ""; }));
+    ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && !RolledBack("ts-1").empty(); }));
   }
 };
 
@@ -424,7 +424,7 @@ TEST_F(ConflictTest, OneWhoseRetryWasExecutedIsMarked) {
   RollBack("lonely", "undone");
   ASSERT_EQ(WriteAs("ts-2", 5, writes_, {PutOf("lonely", "undone")}, WriteLevel::MAJORITY).header.code, idl::Code::OK);
   Heal();
-  ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && RolledBack("ts-1") != ""; }));
+  ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && !RolledBack("ts-1").empty(); }));
   const auto unresolved = Unresolved("ts-1");
   ASSERT_EQ(unresolved.writes.size(), 1u);
   EXPECT_TRUE(unresolved.writes[0].repeated);

@@ -54,7 +54,7 @@ idl::Write ToIdl(const ts::Write& write) {
                    : write.condition.kind == Kind::kExists ? idl::ConditionKind::EXISTS
                                                            : idl::ConditionKind::VERSION_IS;
   if (write.condition.kind == Kind::kVersionIs) condition.__set_version(rpc::ToIdl(write.condition.version));
-  to.__set_condition(std::move(condition));
+  to.__set_condition(condition);
   return to;
 }
 

@@ -278,7 +278,7 @@ TEST_F(LauncherTest, MistakesAreNamed) {
   options.bin_dir = root_ + "/nowhere";
   auto cluster = Launcher::Open(options);
   EXPECT_THAT(cluster->Start({.masters = 1}).message(), HasSubstr("nowhere/ebla-master is not there"));
-  std::ofstream(root_ + "/broken");
+  std::ofstream(root_ + "/broken") << "in the way";
   options.dir = root_ + "/broken/dir";
   EXPECT_THAT(Launcher::Open(options).error().message(), HasSubstr("broken"));
 }

@@ -196,8 +196,8 @@ const std::string* Properties::Find(const std::string& name) const {
 }
 
 std::string Properties::Text(const std::string& name, std::string fallback) const {
-  const std::string* value = Find(name);
-  return value == nullptr ? std::move(fallback) : *value;
+  if (const std::string* value = Find(name)) return *value;
+  return fallback;
 }
 
 Result<int64_t> Properties::Integer(const std::string& name, int64_t fallback, int64_t min, int64_t max) const {

@@ -71,7 +71,7 @@ TEST_F(WtSizesTest, ASmallTableIsCounted) {
 
 TEST_F(WtSizesTest, ALargeTableIsEstimatedWithinATenth) {
   constexpr int kRecords = 60'000;
-  constexpr double kTenth = kRecords / 10;
+  constexpr double kTenth = kRecords / 10.0;
   Write(kRecords, 1'000);
   EXPECT_LT(Records(), kRecords + kTenth) << "what no checkpoint has yet may be missing, and nothing counts twice";
   ASSERT_TRUE(CheckpointNow(*store_));
@@ -87,7 +87,7 @@ TEST_F(WtSizesTest, ALargeTableIsEstimatedWithinATenth) {
 // Each has a page to itself, which is met as often as one of thirty others.
 TEST_F(WtSizesTest, AFewLargeValuesAmongManySmallOnesHideNone) {
   constexpr int kRecords = 60'000;
-  constexpr double kFifth = kRecords / 5;
+  constexpr double kFifth = kRecords / 5.0;
   Write(kRecords, 1'000);
   for (int i = 0; i < 10; ++i) WriteOne(i * 5'000 + 7, 1 << 20);
   ASSERT_TRUE(CheckpointNow(*store_));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <fstream>
 #include <optional>
 
@@ -59,7 +60,7 @@ std::string Key(int64_t n) {
 double PercentileMs(std::vector<microseconds> values, double part) {
   if (values.empty()) return 0;
   std::ranges::sort(values);
-  const auto at = static_cast<size_t>(part * static_cast<double>(values.size() - 1) + 0.5);
+  const auto at = static_cast<size_t>(std::lround(part * static_cast<double>(values.size() - 1)));
   return static_cast<double>(values[at].count()) / 1000;
 }
 

@@ -210,7 +210,6 @@ bool MembershipScenarios::Votes(const std::string& name, TabletId tablet) {
 // primary and who is to go alone have the latest. Then both changes of the membership are wanted at once: the new
 // voter, which gets one message more, and the old one's end.
 void MembershipScenarios::Overlap(const Target& target, int to) {
-  const std::string primary = Cluster::ServerName(target.primary);
   const std::string mover = Cluster::ServerName(target.followers[0]);
   const std::string other = Cluster::ServerName(target.followers[1]);
   const std::string place = Cluster::ServerName(to);

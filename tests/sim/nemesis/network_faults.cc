@@ -178,7 +178,7 @@ void NetworkFaults::UnblockAppends(const std::string& name) {
 std::function<void()> NetworkFaults::HoldBackOrder(const std::string& order, const std::string& to) {
   cluster_.log().Add(to, "is not told to " + order);
   cluster_.network().HoldBack(order, to);
-  const auto let_go = [this, order, to, over = std::make_shared<bool>(false)] {
+  auto let_go = [this, order, to, over = std::make_shared<bool>(false)] {
     if (std::exchange(*over, true)) return;
     cluster_.log().Add(to, "is told to " + order);
     cluster_.network().LetGo(order, to);

@@ -148,7 +148,7 @@ std::function<void()> ServerFaults::TakeDown(int index, Duration at_most) {
   Occupy(index);
   cluster_.server(index)->coordinator().Expire();
   cluster_.KillServer(index, CrashKind::kMachine);
-  const auto up = [this, index, over = std::make_shared<bool>(false)] {
+  auto up = [this, index, over = std::make_shared<bool>(false)] {
     if (!healed() && !std::exchange(*over, true)) Restart(index);
   };
   After(at_most, up);

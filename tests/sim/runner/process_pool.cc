@@ -96,7 +96,7 @@ Child Begin(RunOptions options) {
 
 std::string LastWords(std::FILE* said) {
   std::string text(kLastWordsMax, '\0');
-  std::rewind(said);
+  if (std::fseek(said, 0, SEEK_SET) != 0) return "";
   text.resize(std::fread(text.data(), 1, text.size(), said));
   return text;
 }
