@@ -180,7 +180,7 @@ class Delay {
   // False once it is ready.
   bool Look() {
     const Status status = ready_();
-    const std::string why(status.message());
+    const std::string& why = status.message();
     if (status.ok()) {
       if (!said_.empty()) std::cerr << program << ": ready\n";
       return false;

@@ -13,7 +13,7 @@ int64_t SizeOf(const TabletSummary& tablet) { return tablet.load ? tablet.load->
 // The start of that key's group, if the tablet is cut in two there; none: the key is not known, or all is one group.
 std::optional<std::string> CutNear(const std::string& known, const TabletSummary& tablet, const KeyGroupRule& rule) {
   if (known.empty()) return std::nullopt;
-  const std::string key = rule.Start(known);
+  std::string key = rule.Start(known);
   // Just split, its server may still report what it was.
   if (key <= tablet.range.start || !tablet.range.Contains(key)) return std::nullopt;
   return key;

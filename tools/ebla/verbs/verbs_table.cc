@@ -210,8 +210,7 @@ std::string Replicas(const TableInfo& table) {
 }
 
 std::string Created(const TableInfo& table) {
-  const std::string text =
-      Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
+  std::string text = Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
   if (!LacksReplicas(table)) return text;
   return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
 }

@@ -126,8 +126,8 @@ Status Live(Context& context, const Client& client, milliseconds interval) {
   Screen screen(context.out);
   WatchView last;
   while (!context.interrupted) {
-    Result<WatchView> view = Look(client);
-    if (view) last = *std::move(view);
+    const Result<WatchView> view = Look(client);
+    if (view) last = *view;
     FrameSize size = Screen::Size();
     size.rows = std::max<size_t>(size.rows, 3) - 1;
     std::vector<std::string> lines = DrawFrame(last, size, true);
