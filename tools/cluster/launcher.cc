@@ -127,6 +127,19 @@ Status Launcher::ChoosePorts(Member& member) const {
   return Error(Code::kInvalidArgument, "no ports are left from " + std::to_string(state_.base_port) + " on");
 }
 
+// Before anything is started: a new server whose ZooKeeper has found its port taken would join the cluster there.
+Status Launcher::CheckPorts() const {
+  for (const Member& member : state_.members) {
+    for (const int port : {int{member.port}, int{member.http_port}}) {
+      if (port == 0 || PortIsFree(static_cast<uint16_t>(port))) continue;
+      return Error(Code::kInvalidArgument, "port " + std::to_string(port) + ", which " + member.name +
+                                               " would have, is in use; give another --base_port, or none to have " +
+                                               "free ports picked");
+    }
+  }
+  return Status::Ok();
+}
+
 Status Launcher::Plan(const StartOptions& options) {
   const bool first = state_.members.empty();
   if (first) {
@@ -144,6 +157,7 @@ Status Launcher::Plan(const StartOptions& options) {
   for (int i = state_.Count(Role::kMaster); i < masters; ++i) EBLA_TRY(AddMember(Role::kMaster, i + 1));
   for (int i = state_.Count(Role::kTabletServer); i < servers; ++i)
     EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
+  if (first && state_.base_port != 0) EBLA_TRY(CheckPorts());
   return Save();
 }
 
@@ -173,6 +187,17 @@ steady_clock::time_point Launcher::StartDeadline() const {
 
 Status Launcher::Start(const StartOptions& options) {
   EBLA_TRY(Plan(options));
+  const Status started = StartMembers(options);
+  std::string alive;
+  for (const Member& member : state_.members) {
+    if (IsAlive(member.process)) alive += (alive.empty() ? "" : ", ") + member.name;
+  }
+  if (started.ok() || alive.empty()) return started;
+  return Error(started.code(), started.message() + "\nstill running: " + alive + "; ebla-cluster stop --dir " + dir() +
+                                   " ends them");
+}
+
+Status Launcher::StartMembers(const StartOptions& options) {
   const auto deadline = StartDeadline();
   // ZooKeeper first, as the others only wait for it; then all of them at once.
   for (size_t i = 0; i < state_.members.size(); ++i) {

@@ -88,6 +88,8 @@ class Launcher {
   Launcher(const LauncherOptions& options, std::string dir, std::unique_ptr<Lock> lock, ClusterState state);
 
   Status Plan(const StartOptions& options);
+  Status CheckPorts() const;
+  Status StartMembers(const StartOptions& options);
   Status AddMember(Role role, int number);
   Status ChoosePorts(Member& member) const;
   Status StartMember(Member& member);

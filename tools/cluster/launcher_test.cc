@@ -252,6 +252,17 @@ TEST_F(LauncherTest, WhatDoesNotStartIsNamedWithTheEndOfItsLog) {
   EXPECT_THAT(failed.message(), HasSubstr("ts-1 ended while starting"));
   EXPECT_THAT(failed.message(), HasSubstr(root_ + "/cluster/ts-1/output.log"));
   EXPECT_THAT(failed.message(), HasSubstr("no good reason"));
+  EXPECT_THAT(failed.message(), HasSubstr("\nstill running: zookeeper, m-1; ebla-cluster stop --dir " + root_));
+}
+
+TEST_F(LauncherTest, APortThatIsTakenIsNamedBeforeAnythingIsStarted) {
+  const uint16_t base = FirstOfFreePorts(6);
+  const Listener somebody(static_cast<uint16_t>(base + 5));
+  auto cluster = Launcher::Open(Options());
+  const Status failed = cluster->Start({.masters = 1, .servers = 1, .base_port = base});
+  EXPECT_EQ(failed.code(), Code::kInvalidArgument);
+  EXPECT_THAT(failed.message(), HasSubstr("port " + std::to_string(base + 5) + ", which ts-1 would have, is in use"));
+  EXPECT_TRUE(said_.empty());
 }
 
 TEST_F(LauncherTest, WhatIsNeverReadySaysWhy) {
