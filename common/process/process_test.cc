@@ -108,9 +108,10 @@ TEST_F(ProcessTest, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(Run({"surplus"}), 2);
   EXPECT_NE(Output().find("\"surplus\""), std::string::npos) << Output();
   EXPECT_EQ(Run({"--linger=perhaps"}), 2);
-  EXPECT_EQ(Output(), "--linger cannot be \"perhaps\": it takes true or false\n(--help lists the flags)\n");
+  EXPECT_TRUE(Output().ends_with("--linger cannot be \"perhaps\": it takes true or false\n(--help lists the flags)\n"))
+      << Output();
   EXPECT_EQ(Run({"--log-days-max=lots"}), 2);
-  EXPECT_EQ(Output(), "--log_days_max cannot be \"lots\": it takes a whole number (int32)\n(--help lists the flags)\n");
+  EXPECT_TRUE(Output().contains("--log_days_max cannot be \"lots\": it takes a whole number (int32)\n")) << Output();
 }
 
 TEST_F(ProcessTest, RefusesABadFlagfile) {

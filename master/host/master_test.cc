@@ -475,6 +475,7 @@ TEST_F(MasterTest, ABrokenConnectionDoesNotEndALeaderTerm) {
                 ->tablets.size(),
             1u);
   cluster_.coordination().SetAvailable(true);
+  ASSERT_TRUE(cluster_.RunUntil([&] { return !cluster_.master(leader).master->Stats().coordinator_away; }));
   EXPECT_EQ(cluster_.Create("users").header.code, idl::Code::OK);
   WaitServing("users");
 }
