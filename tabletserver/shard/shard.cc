@@ -56,10 +56,7 @@ Status Shard::Recover(RecoveredReplica replica) {
   const bool replayed = replica.replayed;
   const TableId table = replica.state.table;
   const auto tablet = tablets_.Make(std::move(replica), std::move(schema.tablet));
-  if (replayed) {
-    tablet->uncheckpointed = applied.lsn;
-    tablet->log_open = true;  // the crash may have come before a tick
-  }
+  if (replayed) tablet->uncheckpointed = applied.lsn;
   EBLA_TRY(tablets_.Place(*tablet, table, range));
   tablet->handle->RaiseAppliedBound(applied);
   tablets_.Add(tablet);
@@ -108,7 +105,6 @@ void Shard::OnTick() {
   reads_.ExpireConfirms(now);
   copy_target_.Continue();
   remover_.Continue();
-  tablets_.EndLogs();
   splitter_.LogNew();
   rounds_.Run();
   ports_.executor.After(options_.tick, [this] { OnTick(); });

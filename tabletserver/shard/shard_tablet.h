@@ -39,7 +39,6 @@ struct ShardTablet {
 
   // ---- of shard_tablets.h ----
   bool touched = false;                        // may have output
-  bool log_open = false;                       // its state was stored; a tick ends its log
   size_t counted_unapplied_bytes = 0;          // its part of ShardCounters::unapplied_bytes
   std::shared_ptr<const TabletSchema> schema;  // that the handle was last told of
 

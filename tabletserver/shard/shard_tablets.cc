@@ -124,19 +124,7 @@ void ShardTablets::CountUnapplied(ShardTablet& tablet) {
 // ---- state ----------------------------------------------------------------------------------------------------------
 
 Status ShardTablets::PutState(ShardTablet& tablet, const ReplicaState& state) {
-  EBLA_TRY(ports_.store.PutReplicaState(tablet.id, state));
-  tablet.log_open = state.present();
-  return Status::Ok();
-}
-
-void ShardTablets::EndLogs() {
-  int left = 8;  // some 70 us each, while clients wait
-  for (const auto& [id, tablet] : tablets_) {
-    if (!tablet->log_open || tablet->handle == nullptr || tablet->leaving) continue;
-    if (tablet->core->replica().role() == RoleKind::kAbsent) continue;
-    if (left-- == 0 || !ports_.store.EndLog(id).ok()) return;  // the next tick
-    tablet->log_open = false;
-  }
+  return ports_.store.PutReplicaState(tablet.id, state);
 }
 
 }  // namespace ebla::tabletserver

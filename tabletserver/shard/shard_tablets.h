@@ -59,8 +59,6 @@ class ShardTablets {
 
   // ---- state ----
   Status PutState(ShardTablet& tablet, const ReplicaState& state);
-  // Ends logs whose replica's state was stored: as slow as a write, it can wait for a tick.
-  void EndLogs();
 
  private:
   const ShardOptions& options_;

@@ -111,6 +111,15 @@ void WriteRecord(const Source& source, Version version, ByteWriter& out) {
 
 std::string TabletKey(TabletId tablet) { return ByteWriter().Fixed64(tablet.value).Take(); }
 
+std::string ReplicaStateKey(TabletId tablet) {
+  return ByteWriter().Raw(kReplicaStateKeys).Fixed64(tablet.value).Take();
+}
+
+Result<TabletId> ParseReplicaStateKey(std::string_view key) {
+  if (!key.starts_with(kReplicaStateKeys)) return Error(Code::kInternal, "a replica state's key is malformed");
+  return ParseTabletKey(key.substr(kReplicaStateKeys.size()));
+}
+
 std::string LogKey(TabletId tablet, Lsn lsn) { return ByteWriter().Fixed64(tablet.value).Fixed64(lsn.value).Take(); }
 
 std::string DedupKey(TabletId tablet, ClientId client, Sequence sequence) {

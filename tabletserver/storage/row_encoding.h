@@ -2,13 +2,16 @@
 // The bytes of every row but the log's (log_entry.h): keys that sort as they should, values that begin with a format
 // version. Place: wt_*.cc; tests/data keeps an archive of every format ever released.
 //
-//   table            key                                    value
-//   oplog            tablet, lsn                            log_entry.cc; with the greatest lsn, kLogEnd: zeros, no
-//   entry replica_state    tablet                                 ReplicaState
-//   pending          1 kind (1), tablet, epoch, lsn         UnresolvedLogEntry; other kinds wait for their turn
-//   applied          tablet                                 AppliedState
-//   window           tablet, client, sequence               DedupRow
-//   data_<table id>  the user's key                         StoredRecord
+//   where               key                               value
+//   the log (log/)      1 byte 1, tablet, epoch, lsn      UnresolvedLogEntry
+//                       1 byte 2, tablet                  ReplicaState
+//   table applied       tablet                            AppliedState
+//   table window        tablet, client, sequence          DedupRow
+//   data_<table id>     the user's key                    StoredRecord
+//   Up to format 2, three more tables (wiredtiger/format_conversion.h reads them):
+//   oplog               tablet, lsn                       log_entry.cc; with the greatest lsn, kLogEnd: zeros, no entry
+//   replica_state       tablet                            ReplicaState
+//   pending             1 byte 1, tablet, epoch, lsn      UnresolvedLogEntry
 //
 // Other numbers in keys are 8 bytes, big-endian. The values, in order (varint, bytes: common/base/encoding.h):
 //
@@ -43,10 +46,14 @@
 namespace ebla::tabletserver {
 
 std::string TabletKey(TabletId tablet);
+// What the keys of the log's values begin with.
+inline constexpr std::string_view kUnresolvedKeys = "\1";
+inline constexpr std::string_view kReplicaStateKeys = "\2";
+std::string ReplicaStateKey(TabletId tablet);
+Result<TabletId> ParseReplicaStateKey(std::string_view key);
 std::string LogKey(TabletId tablet, Lsn lsn);
-// After every entry of a tablet's log; wt_log.cc says what for.
+// In format 2, after every entry of a tablet's log: a row that is none.
 inline constexpr Lsn kLogEnd{UINT64_MAX};
-inline constexpr Lsn kLastLsn{UINT64_MAX - 1};
 std::string DedupKey(TabletId tablet, ClientId client, Sequence sequence);
 struct DedupKeyParts {
   TabletId tablet;

@@ -234,9 +234,6 @@ class TabletStore {
   // One transaction for any number of tablets.
   virtual Status Append(std::span<const AppendBatch> batches) = 0;
   virtual Status PutReplicaState(TabletId tablet, const ReplicaState& state) = 0;
-  // Has appending to the log of a replica whose state was put cost little once the log has grown. Takes as long as some
-  // appends, so not where a client waits; nothing but speed hangs on it.
-  virtual Status EndLog(TabletId tablet) { return Status::Ok(); }
   // Everything appended or put before this call, which until then may stand in memory alone; calls of all tablets and
   // shards are grouped into one fsync.
   virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;

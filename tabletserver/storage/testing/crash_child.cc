@@ -88,7 +88,6 @@ class Writer {
       state.table = kCrashTable;
       state.promised = {1};
       CHECK(store_.PutReplicaState({id}, state).ok());
-      CHECK(store_.EndLog({id}).ok());
     }
     CHECK(FlushNow(store_).ok());
   }

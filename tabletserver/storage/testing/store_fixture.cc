@@ -106,12 +106,17 @@ uint64_t TestSeed() {
 bool CopyFiles(const std::string& from, const std::string& to) {
   std::error_code error;
   std::filesystem::remove_all(to);
-  std::filesystem::create_directory(to);
-  const std::set<std::string> names = FilesOf(from);
-  for (const std::string& name : names) {
-    if (!std::filesystem::copy_file(from + "/" + name, to + "/" + name, error)) return false;
+  // The log last: what is applied is in it.
+  for (const char* folder : {"", "/log"}) {
+    std::filesystem::create_directory(to + folder);
+    const std::set<std::string> names = FilesOf(from + folder);
+    for (const std::string& name : names) {
+      const std::string file = std::string(folder) + "/" + name;
+      if (!std::filesystem::copy_file(from + file, to + file, error)) return false;
+    }
+    if (names != FilesOf(from + folder)) return false;
   }
-  return names == FilesOf(from);
+  return true;
 }
 
 Status FlushNow(TabletStore& store, FlushMode mode) {
@@ -147,12 +152,8 @@ std::vector<std::string> SortedNames(const std::string& directory,
 
 }  // namespace
 
-std::vector<std::string> PreparedLogFiles(const std::string& directory) {
-  return SortedNames(directory, [](const std::string& name) { return name.starts_with("WiredTigerPreplog.2"); });
-}
-
 std::vector<std::string> RemovedFiles(const std::string& directory) {
-  return SortedNames(directory + "/removed", [](const std::string& name) { return name != "next"; });
+  return SortedNames(directory + "/removed", [](const std::string&) { return true; });
 }
 
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background) {

@@ -58,9 +58,6 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 // files when it likes).
 bool CopyFiles(const std::string& from, const std::string& to);
 
-// The names of the log files of a store that have been prepared for it (file_recycler.h), not by WiredTiger itself.
-std::vector<std::string> PreparedLogFiles(const std::string& directory);
-
 // The names of the files that a store has removed and whose space it still has (file_recycler.h), without prepared
 // ones.
 std::vector<std::string> RemovedFiles(const std::string& directory);

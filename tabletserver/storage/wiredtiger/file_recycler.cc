@@ -25,17 +25,11 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kRemoved[] = "removed";
-constexpr char kOfWiredTiger[] = "WiredTiger";
-constexpr char kLogFile[] = "WiredTigerLog.";
-constexpr char kPreparedFile[] = "WiredTigerPreplog.";
-constexpr uint32_t kFirstNumber = 2'000'000'000;         // of prepared files; WiredTiger counts its own from one
-constexpr int64_t kHeaderBytes = 128;                    // the unit of WiredTiger's log
 constexpr std::chrono::microseconds kFreedRest(10'486);  // 100 MB/s
 constexpr std::chrono::seconds kFreedWithin(20);         // what takes longer at that rate
 constexpr std::chrono::minutes kFreedWithinMax(10);
 // A rest is so many times as long as what it follows: who waits for the disk has most of it.
 constexpr int kRestFromFreeing = 9;
-constexpr int kRestFromZeroing = 4;
 
 // The names of the directory's files that begin with `prefix`; none of a directory that cannot be read.
 std::vector<std::string> Names(const std::string& directory, std::string_view prefix) {
@@ -48,30 +42,26 @@ std::vector<std::string> Names(const std::string& directory, std::string_view pr
   return names;
 }
 
-// As WiredTiger's names end; 0 of another.
-uint64_t NumberOf(const std::string& name, std::string_view prefix) {
-  return std::strtoull(name.c_str() + prefix.size(), nullptr, 10);
-}
-
 Status Failed(const std::string& doing, const std::string& path) {
   return {Code::kInternal, "cannot " + doing + " " + path + ": " + std::strerror(errno)};
 }
 
 }  // namespace
 
-int FileRecycler::Remove(const std::string& path) {
+int FileRecycler::Remove(const std::string& path) { return Remove(path, path.substr(0, path.rfind('/'))); }
+
+int FileRecycler::Remove(const std::string& path, const std::string& directory) {
   static std::atomic<uint64_t> moved{0};
   struct stat file{};
   if (lstat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= kSmallBytes) {
-    const size_t name = path.rfind('/') + 1;
-    const std::string to = path.substr(0, name) + kRemoved + "/" + path.substr(name) + "." + std::to_string(moved++);
+    const std::string name = path.substr(path.rfind('/') + 1);
+    const std::string to = directory + "/" + kRemoved + "/" + name + "." + std::to_string(moved++);
     if (rename(path.c_str(), to.c_str()) == 0) return 0;
   }
   return unlink(path.c_str());
 }
 
-FileRecycler::FileRecycler(const std::string& directory, int64_t file_bytes)
-    : directory_(directory), removed_(directory + "/" + kRemoved), next_(removed_ + "/next"), file_bytes_(file_bytes) {
+FileRecycler::FileRecycler(const std::string& directory) : removed_(directory + "/" + kRemoved) {
   std::error_code error;
   fs::remove_all(removed_, error);
 }
@@ -81,17 +71,17 @@ FileRecycler::~FileRecycler() {
   fs::remove_all(removed_, error);
 }
 
-FileRecycler::AllRemoved FileRecycler::FindRemoved() const {
-  AllRemoved found;
+std::vector<FileRecycler::Removed> FileRecycler::FindRemoved() const {
+  std::vector<Removed> found;
   for (const std::string& name : Names(removed_, "")) {
     const std::string path = removed_ + "/" + name;
     struct stat file{};
-    if (path == next_ || lstat(path.c_str(), &file) != 0) continue;
+    if (lstat(path.c_str(), &file) != 0) continue;
     if (!S_ISREG(file.st_mode) || file.st_nlink != 1) {
       unlink(path.c_str());  // what it names is somebody else's too
       continue;
     }
-    (name.starts_with(kLogFile) ? found.logs : found.others).push_back({path, file.st_size});
+    found.push_back({path, file.st_size});
   }
   return found;
 }
@@ -104,14 +94,12 @@ void FileRecycler::MakeDirectory() {
 std::optional<Duration> FileRecycler::FreeSome() {
   MutexLock lock(mutex_);
   MakeDirectory();
-  const auto [logs, others] = FindRemoved();
-  std::vector<Removed> superfluous(logs.begin() + static_cast<ptrdiff_t>(std::min(logs.size(), kKeptMax)), logs.end());
-  superfluous.insert(superfluous.end(), others.begin(), others.end());
-  if (superfluous.empty()) return std::nullopt;
+  const std::vector<Removed> removed = FindRemoved();
+  if (removed.empty()) return std::nullopt;
   int64_t left = 1;
-  for (const Removed& file : superfluous) left += file.bytes;
+  for (const Removed& file : removed) left += file.bytes;
   const auto begun = std::chrono::steady_clock::now();
-  if (!Shorten(superfluous.back(), kFreedBytes)) return std::nullopt;
+  if (!Shorten(removed.back(), kFreedBytes)) return std::nullopt;
   const Duration took = std::chrono::steady_clock::now() - begun;
   const auto for_all_in = [left](std::chrono::microseconds time) { return time * kFreedBytes / left; };
   const Duration least = std::min(for_all_in(kFreedWithin), kFreedRest);
@@ -127,87 +115,8 @@ bool FileRecycler::Shorten(const Removed& file, int64_t bytes) {
 
 bool FileRecycler::FreeMuch() {
   MutexLock lock(mutex_);
-  const auto [logs, others] = FindRemoved();
-  std::vector<Removed> all;
-  if (zeroed_ > 0) all.push_back({next_, file_bytes_});
-  all.insert(all.end(), logs.begin(), logs.end());
-  all.insert(all.end(), others.begin(), others.end());
-  if (all.empty()) return false;
-  if (all.back().path == next_) zeroed_ = 0;
-  return Shorten(all.back(), kMuchBytes);
-}
-
-std::optional<Duration> FileRecycler::PrepareSome() {
-  MutexLock lock(mutex_);
-  if (!prepares_) return std::nullopt;
-  MakeDirectory();
-  const std::vector<Removed> logs = FindRemoved().logs;
-  if (logs.size() > 2 * kKeptMax) return std::nullopt;  // the log is written faster than files are zeroed
-  const auto begun = std::chrono::steady_clock::now();
-  Status status;
-  if (zeroed_ == 0) {
-    const auto like = NextIsLike();
-    if (!like) return std::nullopt;
-    status = BeginNext(logs, *like);
-  }
-  if (status.ok()) status = ZeroNext();
-  if (!status.ok()) {
-    LOG(WARNING) << "log files are no longer prepared ahead: " << status;
-    prepares_ = false;
-    unlink(next_.c_str());
-    return std::nullopt;
-  }
-  return kRestFromZeroing * (std::chrono::steady_clock::now() - begun);
-}
-
-std::optional<std::string> FileRecycler::NextIsLike() {
-  std::string last;
-  size_t prepared = 0;
-  for (const std::string& name : Names(directory_, kOfWiredTiger)) {
-    if (name.starts_with(kLogFile)) last = name;
-    if (name.starts_with(kPreparedFile) && NumberOf(name, kPreparedFile) >= kFirstNumber) ++prepared;
-  }
-  if (first_.empty()) first_ = last;
-  if (last.empty() || last == first_ || prepared >= kPreparedMax) return std::nullopt;
-  return directory_ + "/" + last;
-}
-
-Status FileRecycler::BeginNext(const std::vector<Removed>& logs, const std::string& like) {
-  const Descriptor from(open(like.c_str(), O_RDONLY | O_CLOEXEC));
-  char header[kHeaderBytes];
-  if (!from.valid() || pread(from.get(), header, sizeof header, 0) != sizeof header) return Failed("read", like);
-  if (!logs.empty() && rename(logs.front().path.c_str(), next_.c_str()) != 0) {
-    return Failed("rename", logs.front().path);
-  }
-  // After a crash it is not to be found, with zeros, where it was.
-  const Descriptor directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory.valid() || fsync(directory.get()) != 0) return Failed("sync", directory_);
-  const Descriptor to(open(next_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!to.valid() || pwrite(to.get(), header, sizeof header, 0) != sizeof header) return Failed("write", next_);
-  zeroed_ = kHeaderBytes;
-  return {};
-}
-
-Status FileRecycler::ZeroNext() {
-  static const std::string zeros(kZeroedBytes, '\0');
-  const Descriptor file(open(next_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (!file.valid()) return Failed("open", next_);
-  const int64_t bytes = std::min(kZeroedBytes - zeroed_ % kZeroedBytes, file_bytes_ - zeroed_);
-  if (pwrite(file.get(), zeros.data(), static_cast<size_t>(bytes), zeroed_) != bytes) return Failed("zero", next_);
-  if (fdatasync(file.get()) != 0) return Failed("sync", next_);
-  zeroed_ += bytes;
-  return zeroed_ < file_bytes_ ? Status() : GiveToWiredTiger(file.get());
-}
-
-Status FileRecycler::GiveToWiredTiger(int fd) {
-  if (ftruncate(fd, file_bytes_) != 0 || fsync(fd) != 0) return Failed("sync", next_);
-  char name[sizeof kPreparedFile + 10];
-  std::snprintf(name, sizeof name, "%s%010u", kPreparedFile, kFirstNumber + given_++);
-  const std::string path = directory_ + "/" + name;
-  // where no file is: each number is used once
-  if (rename(next_.c_str(), path.c_str()) != 0) return Failed("make", path);
-  zeroed_ = 0;
-  return {};
+  const std::vector<Removed> removed = FindRemoved();
+  return !removed.empty() && Shorten(removed.back(), kMuchBytes);
 }
 
 }  // namespace ebla::tabletserver

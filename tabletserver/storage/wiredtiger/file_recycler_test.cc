@@ -32,25 +32,17 @@ class FileRecyclerTest : public ::testing::Test {
     }
     return Path("removed/nowhere");
   }
-  static std::string Log(int number) {
-    char name[40];
-    std::snprintf(name, sizeof name, "WiredTigerLog.%010d", number);
-    return name;
-  }
-  void Make(const std::string& name, int64_t bytes, char header = 'h') {
-    std::ofstream(Path(name)) << std::string(kHeaderBytes, header) << "what was logged";
+  void Make(const std::string& name, int64_t bytes) {
+    std::ofstream(Path(name)) << "what was written";
     std::filesystem::resize_file(Path(name), static_cast<uintmax_t>(bytes));
   }
   void MakeAndRemove(const std::string& name, int64_t bytes) {
-    Make(name, bytes, 'o');
+    Make(name, bytes);
     Remove(name);
   }
   void Remove(const std::string& name) {
     EXPECT_EQ(FileRecycler::Remove(Path(name)), 0);
     EXPECT_FALSE(std::filesystem::exists(Path(name)));
-  }
-  void MakeAndRemoveLogs(int first, int files, int64_t bytes) {
-    for (int i = first; i < first + files; ++i) MakeAndRemove(Log(i), bytes);
   }
   // The first call makes the directory.
   static void Begin(FileRecycler& recycler) { EXPECT_EQ(recycler.FreeSome(), std::nullopt); }
@@ -59,22 +51,12 @@ class FileRecyclerTest : public ::testing::Test {
     struct stat file{};
     return stat(path.c_str(), &file) == 0 ? file.st_size : -1;
   }
-  static std::string Content(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  static std::string Zeroed(int64_t bytes) {
-    return std::string(kHeaderBytes, 'h') + std::string(static_cast<size_t>(bytes - kHeaderBytes), '\0');
-  }
-  std::vector<std::string> Prepared() const { return testing::PreparedLogFiles(directory_.path()); }
-  static constexpr int kKept = FileRecycler::kKeptMax;
-  static constexpr size_t kHeaderBytes = 128;
 
   ebla::testing::TemporaryDirectory directory_;
 };
 
 TEST_F(FileRecyclerTest, WhatIsRemovedGoesPieceByPiece) {
-  FileRecycler recycler(directory_.path(), kMb);
+  FileRecycler recycler(directory_.path());
   Begin(recycler);
   constexpr int64_t kPiece = FileRecycler::kFreedBytes;
   Make("data_2.wt", 5 * kMb);
@@ -87,20 +69,8 @@ TEST_F(FileRecyclerTest, WhatIsRemovedGoesPieceByPiece) {
   EXPECT_EQ(Bytes(Path("data_2.wt")), 5 * kMb);
 }
 
-TEST_F(FileRecyclerTest, LogFilesAreKeptUpToANumber) {
-  FileRecycler recycler(directory_.path(), kMb);
-  Begin(recycler);
-  MakeAndRemoveLogs(1, kKept, kMb);
-  EXPECT_EQ(recycler.FreeSome(), std::nullopt);
-  MakeAndRemoveLogs(90, 1, kMb);
-  EXPECT_NE(recycler.FreeSome(), std::nullopt);
-  EXPECT_EQ(Bytes(Removed(Log(90))), -1);
-  EXPECT_EQ(recycler.FreeSome(), std::nullopt);
-  EXPECT_EQ(Bytes(Removed(Log(1))), kMb);
-}
-
 TEST_F(FileRecyclerTest, OneNameMayBeRemovedTwice) {
-  FileRecycler recycler(directory_.path(), kMb);
+  FileRecycler recycler(directory_.path());
   Begin(recycler);
   MakeAndRemove("data_1.wt", 2 * kMb);
   MakeAndRemove("data_1.wt", 3 * kMb);
@@ -110,7 +80,7 @@ TEST_F(FileRecyclerTest, OneNameMayBeRemovedTwice) {
 }
 
 TEST_F(FileRecyclerTest, SmallFilesAndThoseThatNobodyCaresForGoAtOnce) {
-  FileRecycler recycler(directory_.path(), kMb);
+  FileRecycler recycler(directory_.path());
   MakeAndRemove("data_1.wt", 9 * kMb);
   EXPECT_FALSE(std::filesystem::exists(Path("removed"))) << "a start may need the space";
   Begin(recycler);
@@ -121,7 +91,7 @@ TEST_F(FileRecyclerTest, SmallFilesAndThoseThatNobodyCaresForGoAtOnce) {
 }
 
 TEST_F(FileRecyclerTest, ADirectoryThatIsGoneIsMadeAgain) {
-  FileRecycler recycler(directory_.path(), kMb);
+  FileRecycler recycler(directory_.path());
   Begin(recycler);
   std::filesystem::remove(Path("removed"));
   MakeAndRemove("data_1.wt", 9 * kMb);
@@ -131,7 +101,7 @@ TEST_F(FileRecyclerTest, ADirectoryThatIsGoneIsMadeAgain) {
 }
 
 TEST_F(FileRecyclerTest, MuchGoesFaster) {
-  FileRecycler recycler(directory_.path(), kMb);
+  FileRecycler recycler(directory_.path());
   Begin(recycler);
   for (int i = 0; i < 10; ++i) MakeAndRemove("data_" + std::to_string(i) + ".wt", 1000 * kMb);
   // Of several, as one that takes long is followed by a rest.
@@ -141,94 +111,53 @@ TEST_F(FileRecyclerTest, MuchGoesFaster) {
 }
 
 TEST_F(FileRecyclerTest, WhereTheSpaceIsNeededAllMayGo) {
-  constexpr int64_t kPiece = FileRecycler::kMuchBytes;
-  FileRecycler recycler(directory_.path(), kMb);
-  Make(Log(1), kMb);
-  EXPECT_EQ(recycler.PrepareSome(), std::nullopt) << "the log has not filled a file";
-  MakeAndRemoveLogs(2, 2, kMb);
-  MakeAndRemove("data_1.wt", 2 * kPiece);
-  Make(Log(4), 9 * kMb);
-  EXPECT_NE(recycler.PrepareSome(), std::nullopt);
-  EXPECT_TRUE(std::filesystem::exists(Path("removed/next")));
-  EXPECT_TRUE(recycler.FreeMuch());
-  EXPECT_EQ(Bytes(Removed("data_1.wt")), kPiece);
+  FileRecycler recycler(directory_.path());
+  Begin(recycler);
+  MakeAndRemove("data_1.wt", 2 * FileRecycler::kMuchBytes);
+  MakeAndRemove("data_2.wt", kMb);
   int pieces = 0;
   while (recycler.FreeMuch()) ++pieces;
-  EXPECT_EQ(pieces, 3) << "of the table, a log file and the next one";
+  EXPECT_EQ(pieces, 3);
   EXPECT_TRUE(std::filesystem::is_empty(Path("removed")));
-  EXPECT_EQ(Bytes(Path(Log(4))), 9 * kMb);
-  EXPECT_NE(recycler.PrepareSome(), std::nullopt) << "there is room again";
 }
 
 TEST_F(FileRecyclerTest, WhatHasAnotherNameIsLeftAlone) {
-  FileRecycler recycler(directory_.path(), kMb);
-  Make(Log(1), kMb);
-  recycler.PrepareSome();
-  Make(Log(9), kMb);
-  for (const std::string& name : {Log(2), std::string("data_1.wt")}) {
-    Make(name, 9 * kMb);
-    std::filesystem::create_hard_link(Path(name), Path("copy of " + name));
-    Remove(name);
-  }
+  FileRecycler recycler(directory_.path());
+  Begin(recycler);
+  Make("data_1.wt", 9 * kMb);
+  std::filesystem::create_hard_link(Path("data_1.wt"), Path("copy"));
+  Remove("data_1.wt");
   Make("elsewhere", 9 * kMb);
-  std::filesystem::create_symlink(Path("elsewhere"), Path("removed/" + Log(3)));
-  while (recycler.PrepareSome()) continue;
+  std::filesystem::create_symlink(Path("elsewhere"), Path("removed/data_3.wt"));
   while (recycler.FreeSome()) continue;
-  EXPECT_EQ(Prepared().size(), FileRecycler::kPreparedMax) << "of new files";
-  for (const std::string& name : {"copy of " + Log(2), std::string("copy of data_1.wt"), std::string("elsewhere")}) {
-    EXPECT_EQ(Bytes(Path(name)), 9 * kMb);
-    EXPECT_THAT(Content(Path(name)), ::testing::HasSubstr("what was logged"));
-  }
+  for (const char* name : {"copy", "elsewhere"}) EXPECT_EQ(Bytes(Path(name)), 9 * kMb) << name;
   EXPECT_TRUE(std::filesystem::is_empty(Path("removed")));
 }
 
-TEST_F(FileRecyclerTest, RemovedFilesAreUsedAgainAsZeros) {
-  FileRecycler recycler(directory_.path(), kMb);
-  Make(Log(1), kMb);
-  EXPECT_EQ(recycler.PrepareSome(), std::nullopt) << "the log has not filled a file";
-  // Of other lengths: cut at its last record, or longer for a record that did not fit.
-  MakeAndRemoveLogs(2, 1, kMb - 1000);
-  MakeAndRemoveLogs(3, 1, 2 * kMb);
-  MakeAndRemoveLogs(4, 1, kMb);
-  Make(Log(5), kMb);
-  for (int pieces = 0; pieces < 8; ++pieces) EXPECT_NE(recycler.PrepareSome(), std::nullopt);
-  EXPECT_EQ(recycler.PrepareSome(), std::nullopt);
-  ASSERT_THAT(Prepared(), ::testing::ElementsAre("WiredTigerPreplog.2000000000", "WiredTigerPreplog.2000000001"));
-  for (const std::string& name : Prepared()) EXPECT_TRUE(Content(Path(name)) == Zeroed(kMb)) << name;
-  EXPECT_FALSE(std::filesystem::exists(Removed(Log(2))));
-  EXPECT_TRUE(std::filesystem::exists(Removed(Log(4))));
-  // WiredTiger uses one.
-  std::filesystem::rename(Path("WiredTigerPreplog.2000000001"), Path(Log(6)));
-  while (recycler.PrepareSome()) continue;
-  EXPECT_THAT(Prepared(), ::testing::ElementsAre("WiredTigerPreplog.2000000000", "WiredTigerPreplog.2000000002"));
-}
-
-TEST_F(FileRecyclerTest, NewFilesArePreparedWhereNoneIsRemoved) {
-  FileRecycler recycler(directory_.path(), kMb);
-  Make(Log(1), kMb);
-  EXPECT_EQ(recycler.PrepareSome(), std::nullopt);
-  Make(Log(2), kMb);
-  while (recycler.PrepareSome()) continue;
-  ASSERT_EQ(Prepared().size(), FileRecycler::kPreparedMax);
-  for (const std::string& name : Prepared()) EXPECT_TRUE(Content(Path(name)) == Zeroed(kMb)) << name;
-  EXPECT_THAT(Content(Path(Log(2))), ::testing::HasSubstr("what was logged"));
+TEST_F(FileRecyclerTest, AFileOfAnotherDirectoryGoesPieceByPieceToo) {
+  FileRecycler recycler(directory_.path());
+  Begin(recycler);
+  std::filesystem::create_directory(Path("log"));
+  Make("log/1.log", 2 * kMb);
+  EXPECT_EQ(FileRecycler::Remove(Path("log/1.log"), directory_.path()), 0);
+  EXPECT_EQ(Bytes(Removed("1.log")), 2 * kMb);
 }
 
 TEST_F(FileRecyclerTest, AStartAndAnEndClearAway) {
-  for (const int number : {1, 2}) Make(Log(number), 9 * kMb);
+  for (const char* name : {"data_1.wt", "data_2.wt"}) Make(name, 9 * kMb);
   {
-    FileRecycler recycler(directory_.path(), kMb);
+    FileRecycler recycler(directory_.path());
     Begin(recycler);
-    Remove(Log(1));
-    EXPECT_EQ(Bytes(Removed(Log(1))), 9 * kMb);
+    Remove("data_1.wt");
+    EXPECT_EQ(Bytes(Removed("data_1.wt")), 9 * kMb);
   }
   EXPECT_FALSE(std::filesystem::exists(Path("removed")));
-  EXPECT_EQ(Bytes(Path(Log(2))), 9 * kMb);
+  EXPECT_EQ(Bytes(Path("data_2.wt")), 9 * kMb);
   std::filesystem::create_directory(Path("removed"));
-  std::filesystem::create_hard_link(Path(Log(2)), Path("removed/" + Log(2)));
-  const FileRecycler recycler(directory_.path(), kMb);
+  std::filesystem::create_hard_link(Path("data_2.wt"), Path("removed/data_2.wt"));
+  const FileRecycler recycler(directory_.path());
   EXPECT_FALSE(std::filesystem::exists(Path("removed"))) << "of a crash";
-  EXPECT_EQ(Bytes(Path(Log(2))), 9 * kMb);
+  EXPECT_EQ(Bytes(Path("data_2.wt")), 9 * kMb);
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr int kStoreFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
+// Since 2 a log ended in a row that is no entry; since 3 logs are not WiredTiger's (log/).
+constexpr int kStoreFormat = 3;
 constexpr std::string_view kFormatName = "ebla-store ";
 
 Result<int> Lock(const std::string& path) {
@@ -56,7 +57,8 @@ Status WriteFormat(const std::string& path) {
   return {};
 }
 
-Status CheckStoreFormat(const std::string& path) {
+// The format that is there; a directory without one gets the current.
+Result<int> FindStoreFormat(const std::string& path) {
   std::ifstream file(path + "/FORMAT");
   if (!file) {
     if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
@@ -64,7 +66,8 @@ Status CheckStoreFormat(const std::string& path) {
                                                " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
                                                "restore it from a replica or use an empty directory");
     }
-    return WriteFormat(path);
+    EBLA_TRY(WriteFormat(path));
+    return kStoreFormat;
   }
   std::string line;
   std::getline(file, line);
@@ -81,8 +84,7 @@ Status CheckStoreFormat(const std::string& path) {
                                              ", this build knows up to " + std::to_string(kStoreFormat) +
                                              ": start the newer build that wrote it");
   }
-  // Older builds cannot read what this one will write.
-  return format < kStoreFormat ? WriteFormat(path) : Status();
+  return format;
 }
 
 }  // namespace
@@ -94,12 +96,18 @@ Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
     return SystemError(Code::kInternal, "cannot make the directory " + path);
   EBLA_ASSIGN(const int lock, Lock(path));
   StoreDirectory directory(path, lock);
-  EBLA_TRY(CheckStoreFormat(path));
+  EBLA_ASSIGN(directory.found_format_, FindStoreFormat(path));
   return directory;
 }
 
+Status StoreDirectory::NoteConverted() {
+  EBLA_TRY(WriteFormat(path_));
+  found_format_ = kStoreFormat;
+  return {};
+}
+
 StoreDirectory::StoreDirectory(StoreDirectory&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)), found_format_(other.found_format_) {}
 
 StoreDirectory::~StoreDirectory() {
   if (lock_ >= 0) close(lock_);

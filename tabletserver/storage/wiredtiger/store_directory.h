@@ -21,12 +21,17 @@ class StoreDirectory {
 
   // The greatest format that this build reads, and the one that it writes.
   static int format();
+  // What was found: a lesser one has to be converted before anything else.
+  int found_format() const { return found_format_; }
+  // Durably says that the store has the format that this build writes.
+  Status NoteConverted();
   const std::string& path() const { return path_; }
 
  private:
   StoreDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
   std::string path_;
   int lock_;  // the open LOCK file; -1: moved from
+  int found_format_ = 0;
 };
 
 }  // namespace ebla::tabletserver

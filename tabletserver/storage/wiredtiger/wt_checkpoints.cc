@@ -24,6 +24,9 @@ Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
   // Noted before the checkpoint begins: it may hold more than this, never less.
   CheckpointResult held = states_.Applied();
   const int64_t log_bytes_before = reserve_.written();
+  // What is applied is committed, but not on this disk for certain. What is applied from here on may be in the
+  // checkpoint too, and not in the log after a crash: StoreLog::Recover.
+  EBLA_TRY(log_.Flush(FlushMode::kSync));
   WT_SESSION* const raw = session->get();
   const PacedSyncs paced([this] { return Hurried(); });
   EBLA_TRY(sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));

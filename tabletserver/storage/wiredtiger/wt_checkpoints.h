@@ -1,5 +1,5 @@
 // tabletserver/storage/wiredtiger/wt_checkpoints.h
-// Checkpoints, consistent over all tables, logged or not; and the compaction of a table's file, which takes checkpoints
+// Checkpoints, consistent over all tables, of no more than is in the log on the disk; and the compaction of a table's file, which takes checkpoints
 // of its own: more of them than the host asked for never harm, and nothing is concluded from them.
 // Threads: any. The destructor waits for a checkpoint in progress; one not begun by then is dropped unanswered.
 #pragma once
@@ -20,8 +20,9 @@ class WtCheckpoints {
   using CheckpointResult = TabletStore::CheckpointResult;
 
   // `background` runs the checkpoints.
-  WtCheckpoints(WtSessions& sessions, const WtTabletStates& states, const DiskReserve& reserve, Executor& background)
-      : sessions_(sessions), states_(states), reserve_(reserve), background_(background) {}
+  WtCheckpoints(WtSessions& sessions, StoreLog& log, const WtTabletStates& states, const DiskReserve& reserve,
+                Executor& background)
+      : sessions_(sessions), log_(log), states_(states), reserve_(reserve), background_(background) {}
   ~WtCheckpoints();
 
   // As the functions of the port.
@@ -37,6 +38,7 @@ class WtCheckpoints {
   bool Hurried() const { return closing_ || reserve_.writes_refused(); }
 
   WtSessions& sessions_;
+  StoreLog& log_;
   const WtTabletStates& states_;
   const DiskReserve& reserve_;
   Executor& background_;

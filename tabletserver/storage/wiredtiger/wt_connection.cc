@@ -33,16 +33,14 @@ namespace {
 
 constexpr int kOwnSessions = 50;  // of WiredTiger's threads: eviction, checkpoint, log
 
-std::string Configuration(const WtStoreOptions& options) {
+std::string Configuration(const WtStoreOptions& options, bool with_log) {
   std::ostringstream out;
   out << "create,cache_size=" << options.cache_bytes                                   //
       << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
       << ",eviction=(threads_min=" << options.eviction_threads_min                     //
       << ",threads_max=" << options.eviction_threads_max << ")"                        //
       << ",cache_max_wait_ms=" << options.cache_wait_ms_max                            //
-      << ",log=(enabled=true,archive=true,recover=on,file_max=" << options.log_file_bytes << ")"
-      << ",transaction_sync=(enabled=false,method=fsync)"  // the flusher syncs, for everybody at once
-      << ",statistics=(fast)"
+      << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : "") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry
       << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
@@ -56,10 +54,10 @@ WtConnection::WtConnection() : handler_(std::make_unique<Handler>()) {
   handler_->callbacks.handle_message = Handler::OnMessage;
 }
 
-Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& options) {
+Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& options, bool with_log) {
   std::unique_ptr<WtConnection> connection(new WtConnection);
   const int error = wiredtiger_open(options.directory.c_str(), &connection->handler_->callbacks,
-                                    Configuration(options).c_str(), &connection->connection_);
+                                    Configuration(options, with_log).c_str(), &connection->connection_);
   if (error == 0) return connection;
   connection->connection_ = nullptr;
   return Error(Code::kInternal, "cannot open the database in " + options.directory + ": " + wiredtiger_strerror(error) +

@@ -19,7 +19,8 @@ namespace ebla::tabletserver {
 
 class WtConnection {
  public:
-  static Result<std::unique_ptr<WtConnection>> Open(const WtStoreOptions& options);
+  // With WiredTiger's own log only where a store of a former format has one.
+  static Result<std::unique_ptr<WtConnection>> Open(const WtStoreOptions& options, bool with_log = false);
   ~WtConnection();  // closes: a last checkpoint, unless failed
 
   WT_CONNECTION* get() const { return connection_; }

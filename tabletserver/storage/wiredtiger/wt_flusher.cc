@@ -1,6 +1,5 @@
 #include "tabletserver/storage/wiredtiger/wt_flusher.h"
 
-#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -25,8 +24,7 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
     }
   }
 
-  State(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
-      : connection(connection), sessions(sessions), executor(executor), interval(interval) {}
+  State(StoreLog& log, Executor& executor, Duration interval) : log(log), executor(executor), interval(interval) {}
 
   void StartTimer() EBLA_REQUIRES(mutex);
   void SetInterval(Duration period);
@@ -34,17 +32,14 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   void Request(FlushMode mode, Waiter waiter);
   void Run();
   void IntervalEnds();
-  Status FlushLog(bool to_disk);
   void PostRun() {
     executor.Post([self = weak_from_this()] {
       if (auto state = self.lock()) state->Run();
     });
   }
 
-  WtConnection& connection;
-  WtSessions& sessions;
+  StoreLog& log;
   Executor& executor;
-  std::atomic<int64_t> fsyncs{0};
 
   Mutex running;  // held while a flush runs; before `mutex`
   bool closed EBLA_GUARDED_BY(running) = false;
@@ -78,7 +73,7 @@ void WtFlusher::State::Run() {
     unsynced = !to_disk;
     if (unsynced && !timer_set) StartTimer();
   }
-  Complete(std::move(served), FlushLog(to_disk));
+  Complete(std::move(served), log.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval));
 }
 
 void WtFlusher::State::StartTimer() {
@@ -103,18 +98,8 @@ void WtFlusher::State::IntervalEnds() {
   if (!std::exchange(posted, true)) PostRun();
 }
 
-Status WtFlusher::State::FlushLog(bool to_disk) {
-  EBLA_ASSIGN(const WtSessions::Use session, sessions.ForThisThread());
-  WT_SESSION* const raw = session->get();
-  const int error = raw->log_flush(raw, to_disk ? "sync=on" : "sync=off");
-  if (to_disk) fsyncs.fetch_add(1, std::memory_order_relaxed);
-  if (error == 0) return {};
-  return connection.Fail(
-      Status(Code::kInternal, std::string("flushing the log failed: ") + wiredtiger_strerror(error)));
-}
-
-WtFlusher::WtFlusher(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
-    : state_(std::make_shared<State>(connection, sessions, executor, interval)) {}
+WtFlusher::WtFlusher(StoreLog& log, Executor& executor, Duration interval)
+    : state_(std::make_shared<State>(log, executor, interval)) {}
 
 WtFlusher::~WtFlusher() {
   MutexLock run(state_->running);
@@ -126,7 +111,5 @@ void WtFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_functio
 }
 
 void WtFlusher::SetInterval(Duration interval) { state_->SetInterval(interval); }
-
-int64_t WtFlusher::flushes() const { return state_->fsyncs.load(std::memory_order_relaxed); }
 
 }  // namespace ebla::tabletserver

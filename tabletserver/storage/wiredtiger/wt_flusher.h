@@ -1,5 +1,5 @@
 // tabletserver/storage/wiredtiger/wt_flusher.h
-// Group commit: one fsync of WiredTiger's log for everybody who asked since the last one.
+// Group commit: one sync of the log for everybody who asked since the last one.
 // Place:      WtStore::Flush; runs on the executor that the store's owner gives for it.
 // Invariants: 1. A completion runs after a flush that began after its request.
 //             2. What was flushed to the operating system only is fsynced within the interval.
@@ -11,19 +11,18 @@
 #include <memory>
 
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+#include "tabletserver/storage/wiredtiger/store_log.h"
 
 namespace ebla::tabletserver {
 
 class WtFlusher {
  public:
-  WtFlusher(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval);
+  WtFlusher(StoreLog& log, Executor& executor, Duration interval);
   ~WtFlusher();
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done);
   // Also for what waits already.
   void SetInterval(Duration interval);
-  int64_t flushes() const;  // fsyncs
 
  private:
   struct State;

@@ -40,9 +40,6 @@ uint64_t NextPoolId() {
 
 std::string SystemTableUri(SystemTable table) {
   switch (table) {
-    case SystemTable::kOplog: return "table:oplog";
-    case SystemTable::kReplicaState: return "table:replica_state";
-    case SystemTable::kPending: return "table:pending";
     case SystemTable::kApplied: return "table:applied";
     case SystemTable::kWindow: return "table:window";
   }
@@ -69,9 +66,7 @@ int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
   mutex_.AssertHeld();  // Use holds it
   WT_CURSOR*& slot = system_[static_cast<size_t>(table)];
   if (slot == nullptr) {
-    // An entry that is in the log already must not be overwritten: see Append.
-    const char* config = table == SystemTable::kOplog ? "overwrite=false" : nullptr;
-    if (const int error = session_->open_cursor(session_, SystemTableUri(table).c_str(), nullptr, config, &slot)) {
+    if (const int error = session_->open_cursor(session_, SystemTableUri(table).c_str(), nullptr, nullptr, &slot)) {
       slot = nullptr;
       return error;
     }

@@ -25,8 +25,8 @@
 
 namespace ebla::tabletserver {
 
-enum class SystemTable : uint8_t { kOplog, kReplicaState, kPending, kApplied, kWindow };
-inline constexpr size_t kSystemTables = 5;
+enum class SystemTable : uint8_t { kApplied, kWindow };
+inline constexpr size_t kSystemTables = 2;
 
 std::string SystemTableUri(SystemTable table);
 std::string DataTableUri(TableId table);

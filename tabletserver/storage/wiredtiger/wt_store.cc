@@ -2,10 +2,13 @@
 
 #include <glog/logging.h>
 
+#include "tabletserver/storage/log/posix_log_disk.h"
+#include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/wiredtiger/format_conversion.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
+#include "tabletserver/storage/wiredtiger/store_log.h"
 #include "tabletserver/storage/wiredtiger/thread_reads.h"
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
-#include "tabletserver/storage/wiredtiger/wt_log.h"
 #include "tabletserver/storage/wiredtiger/wt_ranges.h"
 #include "tabletserver/storage/wiredtiger/wt_records.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
@@ -21,12 +24,14 @@ struct WtStore::Parts {
   struct Files {
     Files(const WtStoreOptions& options, StoreDirectory locked)
         : directory(std::move(locked)),
-          recycler(directory.path(), options.log_file_bytes),
+          recycler(directory.path()),
           reserve(directory.path(), options.disk_reserve_bytes, options.disk_space) {}
 
     StoreDirectory directory;
     FileRecycler recycler;
     DiskReserve reserve;
+    std::unique_ptr<PosixLogDisk> log_disk;
+    std::unique_ptr<SharedLog> log;
   };
   struct Database {
     Database(std::unique_ptr<WtConnection> opened, int sessions_max)
@@ -44,20 +49,24 @@ struct WtStore::Parts {
   const std::unique_ptr<Files> files;
   Database database;
   WtSessions& sessions = *database.sessions;
-  WtFlusher flusher{*database.connection, sessions, *options.flusher, options.interval};
+  StoreLog log{*files->log, *database.connection, files->reserve};
+  WtFlusher flusher{log, *options.flusher, options.interval};
   WtTables tables{options, sessions, flusher};
-  WtTabletStates states{sessions};
-  WtLog log{sessions, files->reserve};
+  WtTabletStates states{sessions, log};
   WtRecords records{sessions, states};
   WtRanges ranges{sessions};
-  WtUnresolved unresolved{sessions, files->reserve};
-  WtCheckpoints checkpoints{sessions, states, files->reserve, *options.background};
-  WtWatcher watcher{options, sessions, files->reserve, files->recycler};
+  WtUnresolved unresolved{log, files->reserve};
+  WtCheckpoints checkpoints{sessions, log, states, files->reserve, *options.background};
+  WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, *files->log_disk};
 };
 
 WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-WtStore::~WtStore() { Hurry(); }
+// WiredTiger takes a checkpoint as it closes, which must not hold more than the log does.
+WtStore::~WtStore() {
+  Hurry();
+  parts_->log.Flush(FlushMode::kSync).ok();
+}
 
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   CHECK(options.flusher != nullptr && options.background != nullptr && options.watcher != nullptr)
@@ -65,7 +74,14 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory));
   auto files = std::make_unique<Parts::Files>(options, std::move(directory));
   files->reserve.BeforeOpen();
+  if (files->directory.found_format() < StoreDirectory::format()) EBLA_TRY(ConvertStore(options, files->directory));
+  const auto discard = [store = options.directory](const std::string& file) {
+    return FileRecycler::Remove(file, store);
+  };
+  EBLA_ASSIGN(files->log_disk, PosixLogDisk::Open(LogDirectory(options.directory), discard));
+  EBLA_ASSIGN(files->log, SharedLog::Open(*files->log_disk, LogOptions(options)));
   EBLA_ASSIGN(std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
+  EBLA_TRY(RemoveFormerTables(*connection));
   EBLA_TRY(AgeCache(*connection));
   auto parts = std::make_unique<Parts>(std::move(options), std::move(files), std::move(connection));
   EBLA_TRY(parts->tables.Open());
@@ -102,8 +118,6 @@ Status WtStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
   return parts_->states.Put(tablet, state);
 }
 
-Status WtStore::EndLog(TabletId tablet) { return parts_->log.End(tablet); }
-
 void WtStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   parts_->flusher.Flush(mode, executor, std::move(done));
 }
@@ -114,7 +128,7 @@ Result<std::vector<LogEntry>> WtStore::ReadLog(TabletId tablet, Lsn from, Lsn la
 
 Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) { return parts_->log.RemoveSuffix(tablet, from); }
 
-Status WtStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) { return parts_->log.Truncate(tablet, from, below); }
+Status WtStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) { return parts_->log.Truncate(tablet, below); }
 
 Status WtStore::PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   return parts_->unresolved.Put(tablet, table, entries);
@@ -185,7 +199,7 @@ TabletStore::Health WtStore::health() const {
           .disk_total_bytes = space.total_bytes,
           .cache_bytes = parts_->watcher.cache_bytes(),
           .cache_misses = parts_->watcher.cache_misses(),
-          .flushes = parts_->flusher.flushes(),
+          .flushes = parts_->log.syncs(),
           .rolled_back_entries = unresolved.rolled_back().entries,
           .rolled_back_bytes = unresolved.rolled_back().bytes,
           .hinted_entries = unresolved.hinted().entries,

@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_store.h
-// TabletStore on WiredTiger: one connection per server, one b-tree per table; the log is logged by WiredTiger, the
-// records are not, and a checkpoint is consistent over both.
+// TabletStore on WiredTiger: one connection per server, one b-tree per table, and beside it one log of the
+// server's own (log/shared_log.h). A checkpoint holds no more than the log does.
 // Place:      made by server_process.cc (or by a test), handed to the tablet host as a TabletStore. It opens and closes
 //             the classes that own the state, and passes each call on to one of them: README.md says which.
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
@@ -8,8 +8,9 @@
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
 //             <directory>/removed/   files whose space is being given back, and log files to be used again
 //                                    (file_recycler.h)
-//             the rest               WiredTiger's: oplog, replica_state, pending (logged); applied, window and
-//                                    data_<table id> (unlogged). row_encoding.h and log_entry.cc give the rows' bytes.
+//             <directory>/log/       the log: log/log_format.h gives its bytes
+//             the rest               WiredTiger's: applied, window and data_<table id>. row_encoding.h and log_entry.cc
+//                                    give the rows' bytes.
 // Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails
 //             while running, health() holds why and every later call answers the same; the process is left alone.
 // Threads:    any; see tablet_store.h. Each thread gets its own WiredTiger session, closed when the thread ends. The
@@ -25,7 +26,7 @@ namespace ebla::tabletserver {
 
 class WtStore final : public TabletStore {
  public:
-  // Opens or makes the store, replaying WiredTiger's log where it was not closed cleanly.
+  // Opens or makes the store, converting one of a former format, and reads the log.
   static Result<std::unique_ptr<WtStore>> Open(WtStoreOptions options);
   ~WtStore() override;  // takes a last checkpoint, unless the store has failed
 
@@ -38,7 +39,6 @@ class WtStore final : public TabletStore {
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
-  Status EndLog(TabletId tablet) override;
   // The process is about to stop: checkpoints rest no more.
   void Hurry();
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;

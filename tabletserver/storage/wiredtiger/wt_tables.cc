@@ -12,7 +12,7 @@ namespace {
 // handed to the operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it
 // goes out at once, after half a minute, every fsync of the log waits behind it.
 // A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
-// WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
+// WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8.
 constexpr char kRowConfig[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
@@ -25,8 +25,6 @@ std::string_view CompressorName(TableCompression compression) {
   return "none";
 }
 
-bool IsLogged(SystemTable table) { return table < SystemTable::kApplied; }
-
 }  // namespace
 
 Status WtTables::Open() {
@@ -34,9 +32,7 @@ Status WtTables::Open() {
   WT_SESSION* const raw = session->get();
   for (size_t i = 0; i < kSystemTables; ++i) {
     const auto table = static_cast<SystemTable>(i);
-    const std::string config = std::string(kRowConfig) + (table == SystemTable::kOplog ? kLargePages : "") +
-                               (IsLogged(table) ? "" : ",log=(enabled=false)");
-    EBLA_TRY(sessions_.Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
+    EBLA_TRY(sessions_.Check(raw->create(raw, SystemTableUri(table).c_str(), kRowConfig), "making a table"));
     EBLA_TRY(sessions_.Check(WtCursor(*session, table).error(), "opening " + SystemTableUri(table)));
   }
   return Find(*session);
@@ -64,7 +60,7 @@ Status WtTables::Find(WtSession& session) {
 Status WtTables::Ensure(TableId table, TableCompression compression) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
-  std::string config = std::string(kRowConfig) + kLargePages + ",log=(enabled=false),block_compressor=";
+  std::string config = std::string(kRowConfig) + kLargePages + ",block_compressor=";
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(sessions_.Check(error, "making a table"));

@@ -50,14 +50,7 @@ int RemoveDedupRows(WtSession& session, TabletId tablet) {
 }  // namespace
 
 Status WtTabletStates::Put(TabletId tablet, const ReplicaState& state) {
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  const std::string row = EncodeReplicaState(state);
-  const int error = RunTransaction(*session, [&]() -> int {
-    WtCursor states(*session, SystemTable::kReplicaState);
-    if (const int error = states.error()) return error;
-    return states.Insert(TabletKey(tablet), row);
-  });
-  return sessions_.Check(error, "writing a replica's state");
+  return log_.Put(ReplicaStateKey(tablet), EncodeReplicaState(state));
 }
 
 int WtTabletStates::Write(WtSession& session, const ApplyBatch& batch) {
@@ -148,16 +141,14 @@ Result<std::vector<DedupRow>> WtTabletStates::ReadDedupRows(WtSession& session, 
 
 Result<std::vector<RecoveredReplica>> WtTabletStates::Recover() {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  WtCursor cursor(*session, SystemTable::kReplicaState);
-  EBLA_TRY(sessions_.Check(cursor.error(), "opening a cursor"));
   std::vector<RecoveredReplica> replicas;
-  int error = cursor.Next();
-  for (; error == 0; error = cursor.Next()) {
-    std::string_view key, row;
-    EBLA_TRY(sessions_.Check(cursor.GetRow(&key, &row), "reading a replica's state"));
+  for (std::string at;;) {
+    EBLA_ASSIGN(const std::optional<StoreLog::Value> state, log_.Next(kReplicaStateKeys, at));
+    if (!state) return replicas;
+    at = state->first;
     RecoveredReplica replica;
-    EBLA_ASSIGN(replica.tablet, ParseTabletKey(key));
-    EBLA_ASSIGN(replica.state, DecodeReplicaState(row));
+    EBLA_ASSIGN(replica.tablet, ParseReplicaStateKey(at));
+    EBLA_ASSIGN(replica.state, DecodeReplicaState(state->second));
     EBLA_ASSIGN(replica.applied, ReadApplied(*session, replica.tablet));
     EBLA_ASSIGN(replica.dedup_window, ReadDedupRows(*session, replica.tablet));
     if (replica.applied && !replica.state.tombstone) {
@@ -166,8 +157,6 @@ Result<std::vector<RecoveredReplica>> WtTabletStates::Recover() {
     }
     replicas.push_back(std::move(replica));
   }
-  if (error != WT_NOTFOUND) EBLA_TRY(sessions_.Check(error, "reading the replicas"));
-  return replicas;
 }
 
 }  // namespace ebla::tabletserver

@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_tablet_states.h
-// What the store knows of each tablet beside its records and its log: rows of `replica_state` (which WiredTiger logs),
-// of `applied` and of the dedup window (which it does not).
+// What the store knows of each tablet beside its records and its log: its state, which is a value of the log; rows of
+// `applied` and of the dedup window, which only checkpoints make durable.
 // Invariants: Applied() never names more than what is committed, so that a checkpoint holds at least what was noted
 //             before it began.
 // Threads:    any, but one tablet's states change only from its shard.
@@ -10,13 +10,14 @@
 
 #include "common/base/mutex.h"
 #include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/wiredtiger/store_log.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
 
 class WtTabletStates {
  public:
-  explicit WtTabletStates(WtSessions& sessions) : sessions_(sessions) {}
+  WtTabletStates(WtSessions& sessions, StoreLog& log) : sessions_(sessions), log_(log) {}
 
   Status Put(TabletId tablet, const ReplicaState& state);
 
@@ -38,6 +39,7 @@ class WtTabletStates {
   Result<std::vector<DedupRow>> ReadDedupRows(WtSession& session, TabletId tablet);
 
   WtSessions& sessions_;
+  StoreLog& log_;
   mutable Mutex mutex_;
   std::map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
 };

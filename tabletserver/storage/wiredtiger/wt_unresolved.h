@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_unresolved.h
-// The unresolved PRIMARY writes and the ANY writes that this server keeps (PROTOCOL 22): rows of `pending`, which
-// WiredTiger logs, so that their order with the removal of a log's suffix is that of the calls.
+// The unresolved PRIMARY writes and the ANY writes that this server keeps (PROTOCOL 22): values
+// of the log, so that their order with the removal of a log's suffix is that of the calls.
 // Threads: any, but one tablet's rows change only from its shard.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
-#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+#include "tabletserver/storage/wiredtiger/store_log.h"
 
 namespace ebla::tabletserver {
 
@@ -23,7 +23,7 @@ class WtUnresolved {
     }
   };
 
-  WtUnresolved(WtSessions& sessions, DiskReserve& reserve) : sessions_(sessions), reserve_(reserve) {}
+  WtUnresolved(StoreLog& log, DiskReserve& reserve) : log_(log), reserve_(reserve) {}
   // Counts what is kept since earlier lives.
   Status Open();
 
@@ -39,7 +39,7 @@ class WtUnresolved {
  private:
   Count& CountOf(TabletId tablet) { return tablet ? rolled_back_ : hinted_; }
 
-  WtSessions& sessions_;
+  StoreLog& log_;
   DiskReserve& reserve_;
   Count rolled_back_;
   Count hinted_;

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/wiredtiger/wt_watcher.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 
 namespace ebla::tabletserver {
@@ -21,7 +23,8 @@ void WtWatcher::Watch() {
   roomy_ = HasRoom();
   ReadCounters();
   if (!freeing_) FreeFiles();
-  if (!preparing_) PrepareFiles();
+  CleanLog();
+  if (!preparing_) PrepareSegment();
   Later(options_.disk_check_period, &WtWatcher::Watch);
 }
 
@@ -31,10 +34,19 @@ void WtWatcher::FreeFiles() {
   if (next) Later(*next, &WtWatcher::FreeFiles);
 }
 
-void WtWatcher::PrepareFiles() {
-  const std::optional<Duration> next = roomy_ ? recycler_.PrepareSome() : std::nullopt;
-  preparing_ = next.has_value();
-  if (next) Later(*next, &WtWatcher::PrepareFiles);
+void WtWatcher::CleanLog() {
+  if (const Status cleaned = log_.Clean(); !cleaned.ok()) LOG(WARNING) << "the log is not cleaned: " << cleaned;
+}
+
+// Once half a segment is full: a store that hardly writes needs none.
+void WtWatcher::PrepareSegment() {
+  constexpr Duration kRest = std::chrono::milliseconds(20);
+  preparing_ = false;
+  if (!roomy_ || log_.written() < options_.log_file_bytes / 2) return;
+  const Result<bool> more = log_disk_.Prepare(options_.log_file_bytes);
+  LOG_IF(WARNING, !more) << "no segment of the log is prepared: " << more.error();
+  preparing_ = more.value_or(false);
+  if (preparing_) Later(kRest, &WtWatcher::PrepareSegment);
 }
 
 void WtWatcher::Later(Duration rest, void (WtWatcher::*task)()) {

@@ -38,7 +38,6 @@ class FaultyStore final : public TabletStore {
     watch_.Becomes(server_, tablet, state);
     return store_->PutReplicaState(tablet, state);
   }
-  Status EndLog(TabletId tablet) override { return store_->EndLog(tablet); }
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override {
     if (fault_ != StoreFault::kAckBeforeFlush) return store_->Flush(mode, executor, std::move(done));

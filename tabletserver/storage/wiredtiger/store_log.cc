@@ -1,0 +1,128 @@
+#include "tabletserver/storage/wiredtiger/store_log.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+bool HasClientWrite(std::span<const AppendBatch> batches) {
+  return std::ranges::any_of(batches, [](const AppendBatch& batch) {
+    return std::ranges::find(batch.entries, EntryKind::kWrite, &LogEntry::kind) != batch.entries.end();
+  });
+}
+
+}  // namespace
+
+Status StoreLog::Check(Status status) { return status.ok() ? status : connection_.Fail(std::move(status)); }
+
+Status StoreLog::Append(std::span<const AppendBatch> batches) {
+  EBLA_TRY(connection_.status());
+  if (reserve_.writes_refused() && HasClientWrite(batches)) {
+    return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
+  }
+  std::deque<std::string> encoded;
+  std::vector<SharedLog::Batch> added;
+  added.reserve(batches.size());
+  int64_t bytes = 0;
+  for (const AppendBatch& batch : batches) {
+    if (batch.entries.empty()) continue;
+    SharedLog::Batch& to = added.emplace_back(SharedLog::Batch{batch.tablet, batch.entries.front()->version.lsn, {}});
+    to.entries.reserve(batch.entries.size());
+    for (const LogEntry* entry : batch.entries) {
+      to.entries.push_back(encoded.emplace_back(EncodeLogEntry(*entry)));
+      bytes += std::ssize(encoded.back());
+    }
+  }
+  EBLA_TRY(Check(log_.Append(added)));
+  reserve_.NoteWritten(bytes);
+  return {};
+}
+
+Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
+  EBLA_TRY(connection_.status());
+  std::vector<LogEntry> entries;
+  size_t bytes = 0;
+  Status damage;
+  EBLA_TRY(Check(log_.Read(tablet, from, [&](Lsn lsn, std::string_view encoded) {
+    if (lsn > last) return false;
+    Result<LogEntry> entry = DecodeLogEntry(encoded);
+    if (!entry) {
+      damage = entry.error();
+      return false;
+    }
+    entries.push_back(*std::move(entry));
+    bytes += encoded.size();
+    return bytes < bytes_max;
+  })));
+  EBLA_TRY(damage);
+  return entries;
+}
+
+Status StoreLog::RemoveSuffix(TabletId tablet, Lsn from) {
+  EBLA_TRY(connection_.status());
+  const LogBounds bounds = log_.Bounds(tablet);
+  if (!bounds.last || bounds.last < from) return {};
+  return Check(log_.CutEnd(tablet, from));
+}
+
+Status StoreLog::Truncate(TabletId tablet, Lsn below) {
+  EBLA_TRY(connection_.status());
+  const LogBounds bounds = log_.Bounds(tablet);
+  if (!bounds.last || below <= bounds.first) return {};
+  return Check(log_.CutStart(tablet, below));
+}
+
+Status StoreLog::Flush(FlushMode mode) {
+  EBLA_TRY(connection_.status());
+  return Check(log_.Flush(mode == FlushMode::kSync ? SharedLog::Depth::kDisk : SharedLog::Depth::kSystem));
+}
+
+Result<Version> StoreLog::VersionAt(TabletId tablet, Lsn lsn) {
+  EBLA_ASSIGN(const std::vector<LogEntry> entries, Read(tablet, lsn, lsn, 1));
+  if (entries.empty()) return Error(Code::kInternal, "the log's entry " + std::to_string(lsn.value) + " is missing");
+  return entries.front().version;
+}
+
+Status StoreLog::Recover(RecoveredReplica& replica) {
+  const LogBounds bounds = log_.Bounds(replica.tablet);
+  if (!bounds.last) return {};
+  if (replica.applied && bounds.last < replica.applied->applied.lsn) return Forget(replica.tablet);
+  EBLA_ASSIGN(replica.first_logged, VersionAt(replica.tablet, bounds.first));
+  EBLA_ASSIGN(replica.last_logged, VersionAt(replica.tablet, bounds.last));
+  return {};
+}
+
+Status StoreLog::Put(std::string_view key, std::string_view value) {
+  EBLA_TRY(connection_.status());
+  return Check(log_.Put(key, value));
+}
+
+Status StoreLog::Erase(std::string_view key) {
+  EBLA_TRY(connection_.status());
+  return Check(log_.Erase(key));
+}
+
+Result<std::optional<std::string>> StoreLog::Get(std::string_view key) {
+  EBLA_TRY(connection_.status());
+  Result<std::optional<std::string>> value = log_.Get(key);
+  if (!value) EBLA_TRY(Check(value.error()));
+  return value;
+}
+
+Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, std::string_view key) {
+  EBLA_TRY(connection_.status());
+  Result<std::optional<Value>> found = log_.Next(std::max(prefix, key));
+  if (!found) EBLA_TRY(Check(found.error()));
+  std::optional<Value> next = *std::move(found);
+  if (next && !next->first.starts_with(prefix)) next.reset();
+  return next;
+}
+
+Status StoreLog::Clean() {
+  EBLA_TRY(connection_.status());
+  return Check(log_.Clean());
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,57 @@
+// tabletserver/storage/wiredtiger/store_log.h
+// The server's log as the store uses it: entries of tablets' logs, and small values by key. What kills the log kills the
+// store, and the other way round.
+// Keys:    "s" and the tablet: its ReplicaState; "u", the tablet and a version: an unresolved write (row_encoding.h).
+// Errors:  as in tablet_store.h.
+// Threads: any, but one tablet's log is changed only from its shard.
+#pragma once
+
+#include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
+#include "tabletserver/storage/wiredtiger/wt_connection.h"
+
+namespace ebla::tabletserver {
+
+class StoreLog {
+ public:
+  using Value = std::pair<std::string, std::string>;
+
+  StoreLog(SharedLog& log, WtConnection& connection, DiskReserve& reserve)
+      : log_(log), connection_(connection), reserve_(reserve) {}
+
+  // As the functions of the port.
+  Status Append(std::span<const AppendBatch> batches);
+  Result<std::vector<LogEntry>> Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max);
+  Status RemoveSuffix(TabletId tablet, Lsn from);
+  Status Truncate(TabletId tablet, Lsn below);
+  Status Flush(FlushMode mode);
+
+  // Removes all of a tablet's log.
+  Status Forget(TabletId tablet) { return RemoveSuffix(tablet, Lsn{0}); }
+  // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
+  // end of it, all of which was committed: then there is no log, and it goes on after what is applied.
+  Status Recover(RecoveredReplica& replica);
+
+  Status Put(std::string_view key, std::string_view value);
+  Status Erase(std::string_view key);
+  Result<std::optional<std::string>> Get(std::string_view key);
+  // The first key after this one that begins with `prefix`.
+  Result<std::optional<Value>> Next(std::string_view prefix, std::string_view key);
+
+  // Frees what of the log is no longer needed.
+  Status Clean();
+  int64_t written() const { return log_.written(); }
+  int64_t syncs() const { return log_.syncs(); }
+
+ private:
+  // The same; with an error the store is dead.
+  Status Check(Status status);
+  Result<Version> VersionAt(TabletId tablet, Lsn lsn);
+
+  SharedLog& log_;
+  WtConnection& connection_;
+  DiskReserve& reserve_;
+};
+
+}  // namespace ebla::tabletserver
