@@ -126,6 +126,10 @@ TEST_P(FormatArchiveTest, IsOpenedAndGoesOn) {
     std::string format;
     std::getline(std::ifstream(directory / "store/FORMAT") >> std::ws, format);
     EXPECT_EQ(format, "ebla-store 3") << "older builds are to refuse what this one has opened";
+    for (const auto& file : std::filesystem::directory_iterator(directory / "store")) {
+      const std::string name = file.path().filename();
+      EXPECT_FALSE(name.starts_with("WiredTigerLog") || name == "oplog.wt" || name == "pending.wt") << name;
+    }
     if (life == 0) {
       CheckContents(**store);
       ASSERT_TRUE(AppendOne(**store, kPlain, Entry(8, {Put("new", "1")})).ok());

@@ -7,6 +7,7 @@
 
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/wiredtiger/file_recycler.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
@@ -112,7 +113,9 @@ Status ConvertStore(const WtStoreOptions& options, StoreDirectory& directory) {
     const auto sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
     const Status copied = [&]() -> Status {
       EBLA_ASSIGN(const WtSessions::Use session, sessions->ForThisThread());
-      return CopyLogs(*connection, *session, *log);
+      EBLA_TRY(CopyLogs(*connection, *session, *log));
+      // Without its log, WiredTiger has nothing but this.
+      return connection->Check((*session).get()->checkpoint((*session).get(), nullptr), "taking a checkpoint");
     }();
     sessions->Close();
     EBLA_TRY(copied);
@@ -122,8 +125,7 @@ Status ConvertStore(const WtStoreOptions& options, StoreDirectory& directory) {
   return {};
 }
 
-// WiredTiger's own log files go by themselves: it has none open.
-Status RemoveFormerTables(WtConnection& connection) {
+Status RemoveFormerFiles(WtConnection& connection, const std::string& store) {
   WT_CONNECTION* const raw = connection.get();
   WT_SESSION* session = nullptr;
   EBLA_TRY(connection.Check(raw->open_session(raw, nullptr, nullptr, &session), "opening a session"));
@@ -132,7 +134,13 @@ Status RemoveFormerTables(WtConnection& connection) {
     if (error == 0) error = session->drop(session, table, "force=true");
   }
   session->close(session, nullptr);
-  return connection.Check(error, "removing a table of a former format");
+  EBLA_TRY(connection.Check(error, "removing a table of a former format"));
+  std::error_code gone;
+  for (std::filesystem::directory_iterator at(store, gone), end; !gone && at != end; at.increment(gone)) {
+    const std::string name = at->path().filename();
+    if (name.starts_with("WiredTigerLog.") || name.starts_with("WiredTigerPreplog.")) FileRecycler::Remove(at->path());
+  }
+  return {};
 }
 
 }  // namespace ebla::tabletserver

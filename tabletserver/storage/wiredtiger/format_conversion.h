@@ -17,7 +17,7 @@ SharedLogOptions LogOptions(const WtStoreOptions& options);
 
 // Errors: INTERNAL, with what was read or written when the disk failed or bytes made no sense; all is as it was then.
 Status ConvertStore(const WtStoreOptions& options, StoreDirectory& directory);
-// Of an open store of this format: those that are left, if any.
-Status RemoveFormerTables(WtConnection& connection);
+// Of an open store of this format: what is left of a former one, if anything.
+Status RemoveFormerFiles(WtConnection& connection, const std::string& store);
 
 }  // namespace ebla::tabletserver

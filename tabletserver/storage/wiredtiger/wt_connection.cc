@@ -40,7 +40,8 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << ",eviction=(threads_min=" << options.eviction_threads_min                     //
       << ",threads_max=" << options.eviction_threads_max << ")"                        //
       << ",cache_max_wait_ms=" << options.cache_wait_ms_max                            //
-      << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : "") << ",statistics=(fast)"
+      // Said in any case: a store remembers what it was made with.
+      << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry
       << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
