@@ -26,7 +26,7 @@ class DiskReserve {
   void BeforeOpen();
   // Looks at the disk, then makes or gives back the ballast. To be called often, from a thread that may block.
   void Check();
-  // Counts bytes of WiredTiger's log, and looks at the disk (no more than that) each sixteenth of the reserve.
+  // Counts bytes of the log, and looks at the disk (no more than that) each sixteenth of the reserve.
   void NoteWritten(int64_t bytes);
   int64_t written() const { return written_; }  // noted since the start
 

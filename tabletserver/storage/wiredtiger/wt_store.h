@@ -6,8 +6,7 @@
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
-//             <directory>/removed/   files whose space is being given back, and log files to be used again
-//                                    (file_recycler.h)
+//             <directory>/removed/   files whose space is being given back (file_recycler.h)
 //             <directory>/log/       the log: log/log_format.h gives its bytes
 //             the rest               WiredTiger's: applied, window and data_<table id>. row_encoding.h and log_entry.cc
 //                                    give the rows' bytes.
