@@ -39,7 +39,8 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
       << ",eviction=(threads_min=" << options.eviction_threads_min                     //
       << ",threads_max=" << options.eviction_threads_max << ")"                        //
-      << ",cache_max_wait_ms=" << options.cache_wait_ms_max                            //
+      << ",cache_max_wait_ms="
+      << options.cache_wait_ms_max  //
       // Said in any case: a store remembers what it was made with.
       << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry

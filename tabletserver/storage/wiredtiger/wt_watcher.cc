@@ -21,6 +21,7 @@ void WtWatcher::Watch() {
   reserve_.Check();
   while (!HasRoom() && recycler_.FreeMuch()) reserve_.Check();
   roomy_ = HasRoom();
+  if (!roomy_) DropSpares();
   ReadCounters();
   if (!freeing_) FreeFiles();
   CleanLog();
@@ -32,6 +33,10 @@ void WtWatcher::FreeFiles() {
   const std::optional<Duration> next = recycler_.FreeSome();
   freeing_ = next.has_value();
   if (next) Later(*next, &WtWatcher::FreeFiles);
+}
+
+void WtWatcher::DropSpares() {
+  if (const Status dropped = log_disk_.DropSpares(); !dropped.ok()) LOG(WARNING) << dropped;
 }
 
 void WtWatcher::CleanLog() {

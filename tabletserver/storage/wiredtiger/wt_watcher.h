@@ -39,6 +39,7 @@ class WtWatcher {
   void ReadCounters();
   void FreeFiles();
   void CleanLog();
+  void DropSpares();
   void PrepareSegment();
   void Later(Duration rest, void (WtWatcher::*task)());
 
