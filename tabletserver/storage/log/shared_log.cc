@@ -129,6 +129,7 @@ Status SharedLog::Replay() {
   next_segment_ = next.number;
   next_sequence_ = next.first_sequence;
   written_sequence_ = synced_sequence_ = next.first_sequence - 1;
+  synced_ = synced_sequence_;
   EBLA_TRY(BeginSegment(next, options_.segment_bytes));
   EBLA_TRY(current_->Sync());
   segments_[next.number] = {current_, options_.segment_bytes};
@@ -314,7 +315,13 @@ Status SharedLog::Sync() {
   syncs_.fetch_add(1, std::memory_order_relaxed);
   EBLA_TRY(current_->Sync());
   synced_sequence_ = written_sequence_;
+  synced_ = synced_sequence_;
   return {};
+}
+
+uint64_t SharedLog::changed() const {
+  MutexLock lock(mutex_);
+  return next_sequence_ - 1;
 }
 
 Status SharedLog::Fail(Status reason) {

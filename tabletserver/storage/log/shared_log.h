@@ -1,7 +1,7 @@
 // tabletserver/storage/log/shared_log.h
 // The one log of a server: the entries of all its tablets, and small values by key of which the latest counts (the
 // states of replicas, writes that nobody settled). Each is written once, and durable after the next Flush(kSync).
-// Place:      to be behind TabletStore, where WiredTiger keeps the records, and the log tells a start what they lack.
+// Place:      behind TabletStore; WiredTiger keeps the records, and the log tells a start what they lack.
 // How:        changes go into a frame in memory, and into the index. A Flush hands all frames to the disk, in one write
 //             as a rule. Frames stay in memory up to tail_bytes, so that followers who keep up, and what is applied at
 //             once, never cost a read. log_format.h has the bytes.
@@ -65,6 +65,9 @@ class SharedLog {
 
   // All that was changed before the call. Flushes of several threads take turns.
   Status Flush(Depth depth);
+  // A number for all that was changed so far, and up to which the disk has it.
+  uint64_t changed() const;
+  uint64_t synced() const { return synced_; }
 
   LogBounds Bounds(TabletId tablet) const;
   // Entries from `from` on, in order, as long as the visitor returns true. The bytes are valid during the visit only.
@@ -128,6 +131,7 @@ class SharedLog {
   const SharedLogOptions options_;
   std::atomic<int64_t> written_{0};
   std::atomic<int64_t> syncs_{0};
+  std::atomic<uint64_t> synced_{0};  // synced_sequence_, for any thread
 
   Mutex writing_;  // held while frames are written; before mutex_
   std::shared_ptr<LogFile> current_ EBLA_GUARDED_BY(writing_);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <deque>
 
+#include "tabletserver/storage/row_encoding.h"
+
 namespace ebla::tabletserver {
 
 namespace {
@@ -93,6 +95,38 @@ Status StoreLog::Recover(RecoveredReplica& replica) {
   EBLA_ASSIGN(replica.last_logged, VersionAt(replica.tablet, bounds.last));
   return {};
 }
+
+Status StoreLog::PutState(TabletId tablet, const ReplicaState& state) {
+  EBLA_TRY(Put(ReplicaStateKey(tablet), EncodeReplicaState(state)));
+  const uint64_t change = log_.changed();
+  latest_state_ = change;
+  MutexLock lock(mutex_);
+  states_[tablet] = change;
+  return {};
+}
+
+Status StoreLog::SyncThrough(uint64_t change) {
+  if (change <= log_.synced()) return {};
+  EBLA_TRY(Flush(FlushMode::kSync));
+  MutexLock lock(mutex_);
+  std::erase_if(states_, [&](const auto& state) { return state.second <= log_.synced(); });
+  return {};
+}
+
+Status StoreLog::SyncStates(std::span<const ApplyBatch> batches) {
+  if (latest_state_ <= log_.synced()) return {};
+  uint64_t change = 0;
+  {
+    MutexLock lock(mutex_);
+    for (const ApplyBatch& batch : batches) {
+      const auto state = states_.find(batch.tablet);
+      if (state != states_.end()) change = std::max(change, state->second);
+    }
+  }
+  return SyncThrough(change);
+}
+
+Status StoreLog::SyncStates() { return SyncThrough(latest_state_); }
 
 Status StoreLog::Put(std::string_view key, std::string_view value) {
   EBLA_TRY(connection_.status());

@@ -6,6 +6,10 @@
 // Threads: any, but one tablet's log is changed only from its shard.
 #pragma once
 
+#include <atomic>
+#include <unordered_map>
+
+#include "common/base/mutex.h"
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
@@ -33,6 +37,13 @@ class StoreLog {
   // end of it, all of which was committed: then there is no log, and it goes on after what is applied.
   Status Recover(RecoveredReplica& replica);
 
+  // A replica's state. What WiredTiger holds must never be explained by a state that is not on the disk: the child of a
+  // split whose parent has shrunk, a copy that is not whole. So whoever changes records calls SyncStates before; it waits
+  // for the disk only where a state of these tablets was put a moment ago.
+  Status PutState(TabletId tablet, const ReplicaState& state);
+  Status SyncStates(std::span<const ApplyBatch> batches);
+  Status SyncStates();  // of all tablets
+
   Status Put(std::string_view key, std::string_view value);
   Status Erase(std::string_view key);
   Result<std::optional<std::string>> Get(std::string_view key);
@@ -45,6 +56,9 @@ class StoreLog {
   int64_t syncs() const { return log_.syncs(); }
 
  private:
+  // A flush, if one of these states lacks on the disk.
+  Status SyncThrough(uint64_t change);
+
   // The same; with an error the store is dead.
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);
@@ -52,6 +66,9 @@ class StoreLog {
   SharedLog& log_;
   WtConnection& connection_;
   DiskReserve& reserve_;
+  std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it
+  Mutex mutex_;
+  std::unordered_map<TabletId, uint64_t> states_ EBLA_GUARDED_BY(mutex_);  // the latest of each that may not be on disk
 };
 
 }  // namespace ebla::tabletserver

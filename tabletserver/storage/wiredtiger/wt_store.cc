@@ -96,7 +96,10 @@ Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   return parts_->tables.Ensure(table, compression);
 }
 
-Status WtStore::DropTable(TableId table) { return parts_->tables.Drop(table); }
+Status WtStore::DropTable(TableId table) {
+  EBLA_TRY(parts_->log.SyncStates());
+  return parts_->tables.Drop(table);
+}
 
 void WtStore::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
   parts_->tables.SetFlushInterval(table, schema_version, interval);
@@ -143,7 +146,10 @@ Status WtStore::DiscardUnresolved(TabletId tablet, Version version) {
   return parts_->unresolved.Discard(tablet, version);
 }
 
-Status WtStore::Apply(std::span<const ApplyBatch> batches) { return parts_->records.Apply(batches); }
+Status WtStore::Apply(std::span<const ApplyBatch> batches) {
+  EBLA_TRY(parts_->log.SyncStates(batches));
+  return parts_->records.Apply(batches);
+}
 
 Result<std::optional<StoredRecord>> WtStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
   return parts_->records.Get(table, key, position);
@@ -158,10 +164,14 @@ Status WtStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& vis
   return parts_->records.Scan(table, bounds, visitor, position);
 }
 
-Status WtStore::TruncateRange(TableId table, const KeyRange& range) { return parts_->ranges.Truncate(table, range); }
+Status WtStore::TruncateRange(TableId table, const KeyRange& range) {
+  EBLA_TRY(parts_->log.SyncStates());
+  return parts_->ranges.Truncate(table, range);
+}
 
 Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
                                 std::span<const std::pair<std::string, StoredRecord>> records) {
+  EBLA_TRY(parts_->log.SyncStates());
   return parts_->ranges.Replace(table, interval, records);
 }
 
@@ -171,6 +181,7 @@ Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table
 
 // The log last: while an applied state is there, so is the log that goes with it.
 Status WtStore::ForgetReplica(TabletId tablet) {
+  EBLA_TRY(parts_->log.SyncStates());
   EBLA_TRY(parts_->states.Forget(tablet));
   return parts_->log.Forget(tablet);
 }

@@ -50,7 +50,7 @@ int RemoveDedupRows(WtSession& session, TabletId tablet) {
 }  // namespace
 
 Status WtTabletStates::Put(TabletId tablet, const ReplicaState& state) {
-  return log_.Put(ReplicaStateKey(tablet), EncodeReplicaState(state));
+  return log_.PutState(tablet, state);
 }
 
 int WtTabletStates::Write(WtSession& session, const ApplyBatch& batch) {
