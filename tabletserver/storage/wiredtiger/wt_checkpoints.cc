@@ -1,5 +1,7 @@
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 
 #include "tabletserver/storage/wiredtiger/wt_files.h"
@@ -27,6 +29,8 @@ Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
   // What is applied is committed, but not on this disk for certain. What is applied from here on may be in the
   // checkpoint too, and not in the log after a crash: StoreLog::Recover.
   EBLA_TRY(log_.Flush(FlushMode::kSync));
+  const auto through = dedup_rows_.WriteThrough(*session);
+  if (!through) return std::unexpected(sessions_.Check(through.error(), "writing out dedup windows"));
   WT_SESSION* const raw = session->get();
   const PacedSyncs paced([this] { return Hurried(); });
   EBLA_TRY(sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
@@ -35,10 +39,28 @@ Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
   return held;
 }
 
+// A store that has failed, too, has applied what must not reach the disk without its dedup rows.
+void WtCheckpoints::PrepareLast(WtConnection& connection) {
+  log_.Flush(FlushMode::kSync).ok();
+  WT_SESSION* raw = nullptr;
+  int error = connection.get()->open_session(connection.get(), nullptr, "isolation=snapshot", &raw);
+  if (error == 0) {
+    WtSession session(raw);
+    error = dedup_rows_.WriteOut(session);
+    raw->close(raw, nullptr);
+  }
+  if (error == 0) return;
+  LOG(ERROR) << "dedup windows cannot be written out: " << wiredtiger_strerror(error)
+             << "; the store is left as its last checkpoint has it";
+  connection.Abandon();
+}
+
 Result<bool> WtCheckpoints::Compact(TableId table, Duration limit) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
   const auto seconds = std::max<int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
+  const auto through = dedup_rows_.WriteThrough(*session);
+  if (!through) return std::unexpected(sessions_.Check(through.error(), "writing out dedup windows"));
   const std::string config = "timeout=" + std::to_string(seconds);
   const PacedSyncs paced([this] { return Hurried(); }, limit / 4);
   const int error = raw->compact(raw, DataTableUri(table).c_str(), config.c_str());

@@ -78,6 +78,11 @@ WtConnection::~WtConnection() {
   (void)handler_.release();
 }
 
+void WtConnection::Abandon() {
+  connection_ = nullptr;
+  (void)handler_.release();  // its threads may use it for as long as the process lives
+}
+
 Status WtConnection::status() const {
   if (!failed()) return {};
   MutexLock lock(mutex_);

@@ -21,9 +21,12 @@ class WtConnection {
  public:
   // With WiredTiger's own log only where a store of a former format has one.
   static Result<std::unique_ptr<WtConnection>> Open(const WtStoreOptions& options, bool with_log = false);
-  ~WtConnection();  // closes: a last checkpoint, unless failed
+  ~WtConnection();  // closes: a last checkpoint, unless abandoned
 
   WT_CONNECTION* get() const { return connection_; }
+
+  // It is not closed: its memory and its lock on the directory stay with the process.
+  void Abandon();
 
   bool failed() const { return failed_.load(std::memory_order_acquire); }
   Status status() const;

@@ -39,6 +39,7 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
 
 Status WtRecords::Apply(std::span<const ApplyBatch> batches) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WtDedupRows::Change dedup_rows(dedup_rows_, batches);
   TableId table;
   const int error = RunTransaction(*session, [&]() -> int {
     for (const ApplyBatch& batch : batches) {
@@ -46,9 +47,10 @@ Status WtRecords::Apply(std::span<const ApplyBatch> batches) {
       if (const int error = ApplyRecords(*session, batch)) return error;
       if (const int error = WtTabletStates::Write(*session, batch)) return error;
     }
-    return 0;
+    return dedup_rows.Write(*session);
   });
   EBLA_TRY(sessions_.CheckTable(error, table, "applying"));
+  dedup_rows.Commit();
   states_.NoteApplied(batches);
   return {};
 }

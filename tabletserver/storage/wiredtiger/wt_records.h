@@ -13,7 +13,8 @@ namespace ebla::tabletserver {
 
 class WtRecords {
  public:
-  WtRecords(WtSessions& sessions, WtTabletStates& states) : sessions_(sessions), states_(states) {}
+  WtRecords(WtSessions& sessions, WtTabletStates& states, WtDedupRows& dedup_rows)
+      : sessions_(sessions), states_(states), dedup_rows_(dedup_rows) {}
 
   // As the functions of the port.
   Status Apply(std::span<const ApplyBatch> batches);
@@ -25,6 +26,7 @@ class WtRecords {
  private:
   WtSessions& sessions_;
   WtTabletStates& states_;
+  WtDedupRows& dedup_rows_;
 };
 
 }  // namespace ebla::tabletserver

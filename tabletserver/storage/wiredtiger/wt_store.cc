@@ -52,20 +52,20 @@ struct WtStore::Parts {
   StoreLog log{*files->log, *database.connection, files->reserve};
   WtFlusher flusher{log, *options.flusher, options.interval};
   WtTables tables{options, sessions, flusher};
-  WtTabletStates states{sessions, log};
-  WtRecords records{sessions, states};
+  WtDedupRows dedup_rows;
+  WtTabletStates states{sessions, log, dedup_rows};
+  WtRecords records{sessions, states, dedup_rows};
   WtRanges ranges{sessions};
   WtUnresolved unresolved{log, files->reserve};
-  WtCheckpoints checkpoints{sessions, log, states, files->reserve, *options.background};
+  WtCheckpoints checkpoints{sessions, log, states, dedup_rows, files->reserve, *options.background};
   WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, *files->log_disk};
 };
 
 WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
-// WiredTiger takes a checkpoint as it closes, which must not hold more than the log does.
 WtStore::~WtStore() {
   Hurry();
-  parts_->log.Flush(FlushMode::kSync).ok();
+  parts_->checkpoints.PrepareLast(*parts_->database.connection);
 }
 
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {

@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_tablet_states.h
 // What the store knows of each tablet beside its records and its log: its state, which is a value of the log; rows of
-// `applied` and of the dedup window, which only checkpoints make durable.
+// `applied`, which only checkpoints make durable.
 // Invariants: Applied() never names more than what is committed, so that a checkpoint holds at least what was noted
 //             before it began.
 // Threads:    any, but one tablet's states change only from its shard.
@@ -11,17 +11,19 @@
 #include "common/base/mutex.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/store_log.h"
+#include "tabletserver/storage/wiredtiger/wt_dedup_rows.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
 
 class WtTabletStates {
  public:
-  WtTabletStates(WtSessions& sessions, StoreLog& log) : sessions_(sessions), log_(log) {}
+  WtTabletStates(WtSessions& sessions, StoreLog& log, WtDedupRows& dedup_rows)
+      : sessions_(sessions), log_(log), dedup_rows_(dedup_rows) {}
 
   Status Put(TabletId tablet, const ReplicaState& state);
 
-  // Inside the caller's transaction: all of a batch but its records. A WiredTiger error.
+  // Inside the caller's transaction: a batch's state. A WiredTiger error.
   static int Write(WtSession& session, const ApplyBatch& batch);
   // Once that transaction is committed.
   void NoteApplied(std::span<const ApplyBatch> batches);
@@ -36,10 +38,10 @@ class WtTabletStates {
 
  private:
   Result<std::optional<AppliedState>> ReadApplied(WtSession& session, TabletId tablet);
-  Result<std::vector<DedupRow>> ReadDedupRows(WtSession& session, TabletId tablet);
 
   WtSessions& sessions_;
   StoreLog& log_;
+  WtDedupRows& dedup_rows_;
   mutable Mutex mutex_;
   std::map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
 };
