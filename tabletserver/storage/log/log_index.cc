@@ -86,6 +86,14 @@ void LogIndex::Erase(std::string_view key) {
   values_.erase(found);
 }
 
+std::vector<TabletId> LogIndex::Tablets() const {
+  std::vector<TabletId> tablets;
+  for (const auto& [tablet, runs] : runs_) {
+    if (!runs.empty()) tablets.push_back(tablet);
+  }
+  return tablets;
+}
+
 LogBounds LogIndex::Bounds(TabletId tablet) const {
   const auto found = runs_.find(tablet);
   if (found == runs_.end()) return {};

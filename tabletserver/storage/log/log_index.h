@@ -17,6 +17,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "common/base/ids.h"
 #include "common/base/status.h"
@@ -60,6 +61,7 @@ class LogIndex {
   void Erase(std::string_view key);
 
   LogBounds Bounds(TabletId tablet) const;
+  std::vector<TabletId> Tablets() const;  // that have entries, in no order
   // The run that holds the entry, or the first one after it; none: there is none.
   const LogRun* Find(TabletId tablet, Lsn lsn) const;
   // What still counts of the record there, whose first entry this is or was; none: nothing.

@@ -337,6 +337,11 @@ Status SharedLog::status() const {
 
 // ---- reading -------------------------------------------------------------------------------------------------------
 
+std::vector<TabletId> SharedLog::Tablets() const {
+  MutexLock lock(mutex_);
+  return index_.Tablets();
+}
+
 LogBounds SharedLog::Bounds(TabletId tablet) const {
   MutexLock lock(mutex_);
   return index_.Bounds(tablet);

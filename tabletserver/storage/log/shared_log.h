@@ -70,6 +70,7 @@ class SharedLog {
   uint64_t synced() const { return synced_; }
 
   LogBounds Bounds(TabletId tablet) const;
+  std::vector<TabletId> Tablets() const;  // that have entries, in no order
   // Entries from `from` on, in order, as long as the visitor returns true. The bytes are valid during the visit only.
   using Visitor = std::function<bool(Lsn lsn, std::string_view entry)>;
   Status Read(TabletId tablet, Lsn from, const Visitor& visitor) const;

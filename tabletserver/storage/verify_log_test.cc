@@ -1,0 +1,91 @@
+#include "tabletserver/storage/verify_log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "tabletserver/storage/testing/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+constexpr TabletId kVerified{70};
+
+class VerifyLogTest : public ::testing::Test {
+ protected:
+  void Write(uint64_t first, uint64_t last) {
+    auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+    ASSERT_TRUE(store) << store.error();
+    ReplicaState state;
+    state.table = TableId{7};
+    ASSERT_TRUE((*store)->PutReplicaState(kVerified, state).ok());
+    for (uint64_t lsn = first; lsn <= last; ++lsn) {
+      ASSERT_TRUE(AppendOne(**store, kVerified, Entry(lsn, {Put("key", std::string(1000, 'v'))})).ok());
+    }
+  }
+  // Every file of the store, but for the one that names who looks.
+  std::map<std::string, std::string> Files() {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : fs::recursive_directory_iterator(directory_ / "store")) {
+      if (!entry.is_regular_file() || entry.path().filename() == "LOCK") continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      files[entry.path()] = std::string(std::istreambuf_iterator<char>(in), {});
+    }
+    return files;
+  }
+  Result<LogSummary> Verify() { return VerifyLogOf(directory_ / ""); }
+
+  TemporaryDirectory directory_;
+  ebla::testing::ThreadExecutor flusher_;
+  ebla::testing::ThreadExecutor background_;
+};
+
+TEST_F(VerifyLogTest, SaysWhatIsThereAndChangesNothing) {
+  Write(1, 300);
+  Write(301, 400);
+  const auto before = Files();
+  for (int times = 0; times < 2; ++times) {
+    const auto summary = Verify();
+    ASSERT_TRUE(summary) << summary.error();
+    EXPECT_EQ(summary->tablets, 1u);
+    EXPECT_EQ(summary->entries, 400u);
+    EXPECT_EQ(summary->values, 1u);
+    EXPECT_GE(summary->segments, 2u) << "each life begins one";
+    EXPECT_GT(summary->bytes, 400'000);
+  }
+  EXPECT_EQ(Files(), before);
+}
+
+TEST_F(VerifyLogTest, DamageIsNamedAsAStartWould) {
+  Write(1, 300);
+  Write(301, 400);
+  fs::path first;
+  for (const auto& entry : fs::directory_iterator(directory_ / "store/log")) {
+    if (entry.path().extension() == ".log" && (first.empty() || entry.path() < first)) first = entry.path();
+  }
+  std::fstream(first, std::ios::in | std::ios::out | std::ios::binary).seekp(100'000).write("damage", 6);
+  const auto summary = Verify();
+  ASSERT_FALSE(summary);
+  EXPECT_EQ(summary.error().code(), Code::kInternal);
+  EXPECT_THAT(summary.error().message(), HasSubstr(first.string() + " is damaged at byte "));
+  const auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+  ASSERT_FALSE(store);
+  EXPECT_EQ(store.error().message(), summary.error().message());
+}
+
+TEST_F(VerifyLogTest, AServerThatRunsOrNoServerIsNamed) {
+  EXPECT_EQ(Verify().error().code(), Code::kNotFound);
+  const auto store = WtStore::Open(SmallStore(directory_ / "store", flusher_, background_));
+  ASSERT_TRUE(store);
+  EXPECT_EQ(Verify().error().code(), Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing
