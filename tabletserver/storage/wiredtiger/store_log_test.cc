@@ -1,0 +1,96 @@
+// What the store asks of its log beyond what the log's own tests show: states on the disk before what they explain.
+#include "tabletserver/storage/wiredtiger/store_log.h"
+
+#include <gtest/gtest.h>
+
+#include "common/testing/temporary_directory.h"
+#include "tabletserver/storage/log/testing/simulated_log_disk.h"
+#include "tabletserver/storage/row_encoding.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr TabletId kParent{1}, kChild{2};
+
+class StoreLogTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    WtStoreOptions options;
+    options.directory = directory_.path();
+    auto connection = WtConnection::Open(options);
+    ASSERT_TRUE(connection.has_value()) << connection.error();
+    connection_ = *std::move(connection);
+    Begin();
+  }
+  void Begin() {
+    log_.reset();
+    shared_.reset();
+    auto opened = SharedLog::Open(disk_);
+    ASSERT_TRUE(opened.has_value()) << opened.error();
+    shared_ = *std::move(opened);
+    log_ = std::make_unique<StoreLog>(*shared_, *connection_, reserve_);
+  }
+  void CrashOfTheMachine() {
+    disk_.CrashNow(SimulatedLogDisk::CrashKind::kMachine);
+    log_.reset();
+    shared_.reset();
+    disk_.Restart();
+    Begin();
+  }
+  static ReplicaState Promised(uint64_t epoch) {
+    ReplicaState state;
+    state.table = TableId{7};
+    state.promised = Epoch{epoch};
+    return state;
+  }
+  uint64_t PromisedBy(TabletId tablet) {
+    const auto value = log_->Get(ReplicaStateKey(tablet));
+    if (!value || !*value) return 0;
+    return DecodeReplicaState(**value)->promised.value;
+  }
+  Status SyncStatesOf(std::vector<TabletId> tablets) {
+    std::vector<ApplyBatch> batches;
+    for (const TabletId tablet : tablets) batches.emplace_back().tablet = tablet;
+    return log_->SyncStates(batches);
+  }
+
+  const ebla::testing::TemporaryDirectory directory_;
+  std::unique_ptr<WtConnection> connection_;
+  DiskReserve reserve_{directory_.path(), 0, [](const std::string&) -> Result<DiskSpace> { return DiskSpace{}; }};
+  SimulatedLogDisk disk_{1};
+  std::unique_ptr<SharedLog> shared_;
+  std::unique_ptr<StoreLog> log_;
+};
+
+// A split: the child's state is put, and the parent's records shrink in a checkpoint that may come at once.
+TEST_F(StoreLogTest, AStateIsOnTheDiskBeforeRecordsThatItExplains) {
+  ASSERT_TRUE(log_->PutState(kChild, Promised(3)).ok());
+  ASSERT_TRUE(SyncStatesOf({kParent, kChild}).ok());
+  ASSERT_TRUE(log_->PutState(kParent, Promised(4)).ok());
+  CrashOfTheMachine();
+  EXPECT_EQ(PromisedBy(kChild), 3u);
+  EXPECT_EQ(PromisedBy(kParent), 0u) << "nothing was to be explained by it";
+
+  ASSERT_TRUE(log_->PutState(kParent, Promised(5)).ok());
+  ASSERT_TRUE(log_->SyncStates().ok());
+  CrashOfTheMachine();
+  EXPECT_EQ(PromisedBy(kParent), 5u);
+}
+
+TEST_F(StoreLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
+  ASSERT_TRUE(log_->PutState(kParent, Promised(1)).ok());
+  ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+  const int64_t before = log_->syncs();
+  ASSERT_TRUE(SyncStatesOf({kParent}).ok());
+  ASSERT_TRUE(log_->PutState(kChild, Promised(1)).ok());
+  ASSERT_TRUE(SyncStatesOf({kParent}).ok());
+  EXPECT_EQ(log_->syncs(), before);
+  ASSERT_TRUE(SyncStatesOf({kParent, kChild}).ok());
+  EXPECT_EQ(log_->syncs(), before + 1);
+  ASSERT_TRUE(SyncStatesOf({kParent, kChild}).ok());
+  ASSERT_TRUE(log_->SyncStates().ok());
+  EXPECT_EQ(log_->syncs(), before + 1);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
