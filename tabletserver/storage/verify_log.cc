@@ -87,7 +87,7 @@ Result<LogSummary> VerifyLog(LogDisk& disk, LogProgress progress) {
 }
 
 Result<LogSummary> VerifyLogOf(const std::string& data_dir, LogProgress progress) {
-  const std::string store = data_dir + "/store";
+  const std::string store = std::filesystem::path(data_dir) / "store";
   const std::string path = LogDirectory(store);
   std::error_code error;
   if (!std::filesystem::is_directory(path, error)) {
