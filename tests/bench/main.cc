@@ -20,18 +20,21 @@ void RunTabletServerBench(const BenchOptions& options, Report& report);
 void RunClusterBench(const BenchOptions& options, Report& report);
 void RunCatalogBench(const BenchOptions& options, Report& report);
 void RunPausesBench(const BenchOptions& options, Report& report);
+void RunCompareBench(const BenchOptions& options, Report& report);
 
 namespace {
 
 struct Suite {
   const char* name;
   void (*run)(const BenchOptions&, Report&);
+  bool asked_for = false;  // only --only runs it
 };
 constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
                              {"tabletserver", &RunTabletServerBench},
                              {"cluster", &RunClusterBench},
                              {"catalog", &RunCatalogBench},
-                             {"pauses", &RunPausesBench}};
+                             {"pauses", &RunPausesBench},
+                             {"compare", &RunCompareBench, /*asked_for=*/true}};
 
 int Run() {
   const BenchOptions options{.each =
@@ -40,7 +43,7 @@ int Run() {
   sync();  // the build's files, for one, which the kernel would write all at once while something is measured
   bool found = false;
   for (const Suite& suite : kSuites) {
-    if (!FLAGS_only.empty() && FLAGS_only != suite.name) continue;
+    if (FLAGS_only.empty() ? suite.asked_for : FLAGS_only != suite.name) continue;
     found = true;
     suite.run(options, report);
   }

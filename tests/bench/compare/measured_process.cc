@@ -1,0 +1,56 @@
+#include "tests/bench/compare/measured_process.h"
+
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace ebla::bench {
+namespace {
+
+constexpr std::chrono::seconds kEndTimeMax{10};
+
+}  // namespace
+
+Result<MeasuredProcess> MeasuredProcess::Start(std::vector<std::string> command, const std::string& directory) {
+  if (::access(command.front().c_str(), X_OK) != 0) {
+    return Error(Code::kUnavailable, command.front() + " is missing; ./dev bench compare installs and builds all");
+  }
+  std::filesystem::create_directories(directory);
+  EBLA_ASSIGN(cluster::ProcessId process, cluster::Spawn({.command = std::move(command),
+                                                          .working_dir = directory,
+                                                          .output_file = directory + "/output.log",
+                                                          .die_with_parent = true}));
+  return MeasuredProcess(std::move(process));
+}
+
+MeasuredProcess::~MeasuredProcess() {
+  if (!process_) return;
+  std::ignore = cluster::Signal(process_, SIGKILL);
+  cluster::WaitForExit(process_, kEndTimeMax);
+}
+
+// proc(5): fields 14 and 15 of stat, counted after the name, which may hold anything.
+ProcessCost MeasuredProcess::Cost() const {
+  const std::string proc = "/proc/" + std::to_string(process_.pid);
+  ProcessCost cost;
+  std::ifstream stat(proc + "/stat");
+  const std::string text(std::istreambuf_iterator<char>(stat), {});
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  cost.cpu_us = (user + system) * 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  std::ifstream io(proc + "/io");
+  std::string name;
+  for (double value = 0; io >> name >> value;) {
+    if (name == "write_bytes:") cost.written_bytes = value;
+  }
+  return cost;
+}
+
+}  // namespace ebla::bench
