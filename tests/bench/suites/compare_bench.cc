@@ -46,9 +46,9 @@ struct Figure {
 class EblaPeer {
  public:
   explicit EblaPeer(const std::string& directory) {
+    const std::filesystem::path program = std::filesystem::path(kBinaryDir) / "bin/ebla-standalone";
     auto process = MeasuredProcess::Start(
-        {std::string(kBinaryDir) + "/bin/ebla-standalone", "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0",
-         "--http_listen=127.0.0.1:0"},
+        {program.string(), "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0"},
         directory);
     CHECK(process.has_value()) << process.error();
     process_.emplace(*std::move(process));
