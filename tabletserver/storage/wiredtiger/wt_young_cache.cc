@@ -19,7 +19,7 @@ constexpr int kProbeRows =
     80;  // more than the bound, and with all that they take less than a fifth of the smallest cache
 constexpr size_t kRowBytes = 1000;
 constexpr char kLessThanTheRows[] = "eviction_dirty_target=50KB";
-constexpr char kWiredTigersOwn[] = "eviction_dirty_target=5";
+constexpr char kWiredTigersOwn[] = "eviction_dirty_target=50";
 constexpr auto kLookAgain = std::chrono::milliseconds(5);
 constexpr auto kTakesMax = std::chrono::seconds(5);
 
