@@ -21,11 +21,11 @@ class ByteWriter {
     return *this;
   }
   ByteWriter& Varint(uint64_t number) {
-    while (number >= 0x80) {
-      Byte(static_cast<uint8_t>(number | 0x80));
-      number >>= 7;
-    }
-    return Byte(static_cast<uint8_t>(number));
+    char text[10];
+    size_t size = 0;
+    for (; number >= 0x80; number >>= 7) text[size++] = static_cast<char>(number | 0x80);
+    text[size++] = static_cast<char>(number);
+    return Raw({text, size});
   }
   // Zigzag: small for numbers near zero of either sign.
   ByteWriter& SignedVarint(int64_t number) {
@@ -33,8 +33,9 @@ class ByteWriter {
   }
   // Eight bytes, big-endian.
   ByteWriter& Fixed64(uint64_t number) {
-    for (int shift = 56; shift >= 0; shift -= 8) Byte(static_cast<uint8_t>(number >> shift));
-    return *this;
+    char text[8];
+    for (size_t i = 0; i < sizeof text; ++i) text[i] = static_cast<char>(number >> (56 - 8 * i));
+    return Raw({text, sizeof text});
   }
   // A varint length, then the bytes.
   ByteWriter& Bytes(std::string_view bytes) { return Varint(bytes.size()).Raw(bytes); }

@@ -183,7 +183,7 @@ void DedupWindow::Apply(const LogEntry& entry) {
 
   if (!HasRow(entry)) return;
   Put(RowOf(entry));
-  touched_.emplace(entry.client, entry.sequence);
+  touched_.emplace_back(entry.client, entry.sequence);
   Client& client = clients_.at(entry.client);
   if (client.rows.size() % kEraseStep == 0 && client.rows.begin()->first < client.first_incomplete) {
     EraseBelow(client, client.first_incomplete);
@@ -192,6 +192,8 @@ void DedupWindow::Apply(const LogEntry& entry) {
 
 DedupChange DedupWindow::TakeChange() {
   DedupChange change;
+  std::ranges::sort(touched_);
+  touched_.erase(std::ranges::unique(touched_).begin(), touched_.end());
   for (const auto& [id, sequence] : touched_) {
     const auto client = clients_.find(id);
     const bool present = client != clients_.end() && client->second.rows.contains(sequence);
@@ -232,14 +234,14 @@ void DedupWindow::EraseBelow(Client& client, Sequence below) {
     const size_t bytes = RowBytes(client.rows.begin()->second);
     client.bytes -= bytes;
     bytes_ -= bytes;
-    touched_.emplace(client.rows.begin()->second.client, client.rows.begin()->first);
+    touched_.emplace_back(client.rows.begin()->second.client, client.rows.begin()->first);
     client.rows.erase(client.rows.begin());
   }
 }
 
 void DedupWindow::EraseClient(ClientId id) {
   const auto at = clients_.find(id);
-  for (const auto& [sequence, row] : at->second.rows) touched_.emplace(id, sequence);
+  for (const auto& [sequence, row] : at->second.rows) touched_.emplace_back(id, sequence);
   bytes_ -= at->second.bytes;
   by_age_.erase(at->second.age);
   clients_.erase(at);

@@ -12,7 +12,6 @@
 #include <list>
 #include <map>
 #include <optional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -108,7 +107,7 @@ class DedupWindow {
   size_t bytes_ = 0;            // applied and pending
   size_t pending_bytes_ = 0;    // thereof pending
   std::unordered_map<ClientId, PendingClient> pending_;
-  std::set<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange()
+  std::vector<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange(), maybe both
   std::deque<PendingPlace> pending_order_;           // by lsn
   std::deque<Lsn> pending_floors_;
 };

@@ -151,19 +151,18 @@ class Digest {
   }
   void Add(std::string_view bytes) {
     Add(bytes.size());
-    while (bytes.size() >= 8) {
-      Add(Word(bytes.substr(0, 8)));
-      bytes.remove_prefix(8);
-    }
-    if (!bytes.empty()) Add(Word(bytes));
+    for (; bytes.size() >= kWordBytes; bytes.remove_prefix(kWordBytes)) Add(Word(bytes, kWordBytes));
+    if (!bytes.empty()) Add(Word(bytes, bytes.size()));
   }
   uint64_t value() const { return (hash_ ^ (hash_ >> 32)) * 0xD6E8FEB86659FD93u; }
 
  private:
-  // Little endian on every machine.
-  static uint64_t Word(std::string_view bytes) {
+  static constexpr size_t kWordBytes = 8;
+
+  // Little endian on every machine. Inlined, so that a whole word is one load.
+  [[gnu::always_inline]] static uint64_t Word(std::string_view bytes, size_t count) {
     uint64_t word = 0;
-    for (size_t i = 0; i < bytes.size(); ++i) word |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    for (size_t i = 0; i < count; ++i) word |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
     return word;
   }
   uint64_t hash_ = 0x2545F4914F6CDD1Du;

@@ -87,10 +87,20 @@ Result<Version> StoreLog::VersionAt(TabletId tablet, Lsn lsn) {
   return entries.front().version;
 }
 
+Result<bool> StoreLog::EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied) {
+  if (bounds.last < applied.lsn) return true;
+  if (applied.lsn < bounds.first) return false;
+  EBLA_ASSIGN(const Version logged, VersionAt(tablet, applied.lsn));
+  return logged != applied;
+}
+
 Status StoreLog::Recover(RecoveredReplica& replica) {
   const LogBounds bounds = log_.Bounds(replica.tablet);
   if (!bounds.last) return {};
-  if (replica.applied && bounds.last < replica.applied->applied.lsn) return Forget(replica.tablet);
+  if (replica.applied) {
+    EBLA_ASSIGN(const bool behind, EndsBefore(replica.tablet, bounds, replica.applied->applied));
+    if (behind) return Forget(replica.tablet);
+  }
   EBLA_ASSIGN(replica.first_logged, VersionAt(replica.tablet, bounds.first));
   EBLA_ASSIGN(replica.last_logged, VersionAt(replica.tablet, bounds.last));
   return {};

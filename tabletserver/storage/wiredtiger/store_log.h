@@ -34,7 +34,8 @@ class StoreLog {
   // Removes all of a tablet's log.
   Status Forget(TabletId tablet) { return RemoveSuffix(tablet, Lsn{0}); }
   // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
-  // end of it, all of which was committed: then there is no log, and it goes on after what is applied.
+  // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before
+  // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.
   Status Recover(RecoveredReplica& replica);
 
   // A replica's state. What WiredTiger holds must never be explained by a state that is not on the disk: the child of a
@@ -62,6 +63,7 @@ class StoreLog {
   // The same; with an error the store is dead.
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);
+  Result<bool> EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied);
 
   SharedLog& log_;
   WtConnection& connection_;

@@ -92,5 +92,34 @@ TEST_F(StoreLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
   EXPECT_EQ(log_->syncs(), before + 1);
 }
 
+// What is applied is committed, and may be in a checkpoint before this log has it on the disk.
+TEST_F(StoreLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
+  const auto append = [&](Epoch epoch, Lsn first, Lsn last) {
+    std::vector<LogEntry> entries;
+    for (Lsn lsn = first; lsn <= last; lsn = lsn.Next()) entries.emplace_back().version = {epoch, lsn};
+    AppendBatch batch{.tablet = kParent, .entries = {}};
+    for (const LogEntry& entry : entries) batch.entries.push_back(&entry);
+    ASSERT_TRUE(log_->Append({&batch, 1}).ok());
+  };
+  const auto recovered = [&](Version applied) {
+    RecoveredReplica replica{.tablet = kParent, .state = {}};
+    replica.applied.emplace().applied = applied;
+    EXPECT_TRUE(log_->Recover(replica).ok());
+    return std::pair(replica.first_logged.lsn.value, replica.last_logged.lsn.value);
+  };
+  append(Epoch{1}, Lsn{1}, Lsn{9});
+  ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+  EXPECT_EQ(recovered({Epoch{1}, Lsn{5}}), std::pair(uint64_t{1}, uint64_t{9}));
+  ASSERT_TRUE(log_->RemoveSuffix(kParent, Lsn{5}).ok());
+  append(Epoch{2}, Lsn{5}, Lsn{6});
+  CrashOfTheMachine();
+  EXPECT_EQ(log_->Read(kParent, Lsn{1}, Lsn{9}, SIZE_MAX)->size(), 9u) << "as before the suffix was removed";
+  EXPECT_EQ(recovered({Epoch{2}, Lsn{6}}), std::pair(uint64_t{0}, uint64_t{0}));
+  append(Epoch{2}, Lsn{7}, Lsn{7});
+  EXPECT_EQ(recovered({Epoch{2}, Lsn{6}}), std::pair(uint64_t{7}, uint64_t{7}));
+  CrashOfTheMachine();
+  EXPECT_EQ(recovered({Epoch{2}, Lsn{12}}), std::pair(uint64_t{0}, uint64_t{0})) << "it ends before";
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver
