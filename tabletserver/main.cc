@@ -10,7 +10,7 @@
 #include "common/process/process.h"
 #include "tabletserver/server/server_flags.h"
 #include "tabletserver/server/server_process.h"
-#include "tabletserver/storage/verify_log.h"
+#include "tabletserver/storage/wiredtiger/verify_log.h"
 
 DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
 DEFINE_int32(zookeeper_session_ms, 6000,

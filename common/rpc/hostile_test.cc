@@ -73,8 +73,8 @@ std::vector<Attack> Attacks() {
       {"-1 keys", frame(call + std::string("\x0f\x00\x02\x0b\xff\xff\xff\xff", 8))},
       {"keys of an unknown type", frame(call + std::string("\x0f\x00\x02\x63\x00\x00\x00\x01", 8))},
       {"10 M writes of one byte each",
-       frame(BinaryCall("write",
-                        request + std::string("\x0f\x00\x06\x0c\x00\x98\x96\x80", 8) + std::string(size_t{10'000'000}, '\0')))},
+       frame(BinaryCall("write", request + std::string("\x0f\x00\x06\x0c\x00\x98\x96\x80", 8) +
+                                     std::string(size_t{10'000'000}, '\0')))},
       {"compact: 2 G keys", frame(CompactCall("multiGet", std::string("\x1c\x29\xf8\xff\xff\xff\xff\x07", 8)))},
       {"compact: a key of 2 GiB", frame(CompactCall("get", std::string("\x1c\x28\xff\xff\xff\xff\x07", 7)))},
       {"compact: an unknown key of 2 GiB", frame(CompactCall("get", std::string("\x1c\x98\xff\xff\xff\xff\x07", 7)))},

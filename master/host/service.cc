@@ -239,22 +239,24 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
     }
     const TabletId id =
         SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key).value_or(*tablet);
-    leader_term.tablet_admin().Split(
-        id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-        [this, cob, request, id](Status status) {
-          idl::SplitTabletReply reply;
-          if (status.code() == Code::kDeadlineExceeded) {
-            status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
-          }
-          SetHeader(reply.header, status);
-          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          if (now) {
-            if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
-            const Result<TabletId> child = FindTablet(*now, request.table, request.key);
-            if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
-          }
-          cob(reply);
-        });
+    leader_term.tablet_admin().Split(id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+                                     [this, cob, request, id](Status status) {
+                                       idl::SplitTabletReply reply;
+                                       if (status.code() == Code::kDeadlineExceeded) {
+                                         status = Error(Code::kUnknownOutcome,
+                                                        "the split is under way, and goes on: " + status.message());
+                                       }
+                                       SetHeader(reply.header, status);
+                                       const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                       if (now) {
+                                         if (const TabletEntry* parent = now->image().Tablet(id))
+                                           reply.__set_tablet(parent->node.info);
+                                         const Result<TabletId> child = FindTablet(*now, request.table, request.key);
+                                         if (child && *child != id)
+                                           reply.__set_child(now->image().Tablet(*child)->node.info);
+                                       }
+                                       cob(reply);
+                                     });
   });
 }
 

@@ -108,7 +108,7 @@ class DedupWindow {
   size_t pending_bytes_ = 0;    // thereof pending
   std::unordered_map<ClientId, PendingClient> pending_;
   std::vector<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange(), maybe both
-  std::deque<PendingPlace> pending_order_;           // by lsn
+  std::deque<PendingPlace> pending_order_;              // by lsn
   std::deque<Lsn> pending_floors_;
 };
 

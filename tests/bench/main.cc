@@ -29,12 +29,9 @@ struct Suite {
   void (*run)(const BenchOptions&, Report&);
   bool asked_for = false;  // only --only runs it
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
-                             {"tabletserver", &RunTabletServerBench},
-                             {"cluster", &RunClusterBench},
-                             {"catalog", &RunCatalogBench},
-                             {"pauses", &RunPausesBench},
-                             {"compare", &RunCompareBench, /*asked_for=*/true}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},         {"tabletserver", &RunTabletServerBench},
+                             {"cluster", &RunClusterBench}, {"catalog", &RunCatalogBench},
+                             {"pauses", &RunPausesBench},   {"compare", &RunCompareBench, /*asked_for=*/true}};
 
 int Run() {
   const BenchOptions options{.each =

@@ -106,8 +106,8 @@ once. In parentheses stands the default.
 {flag_items(only(server))}
 ## ebla-standalone
 
-It takes the flags of a tablet server, but for {" and ".join(f"`--{name}`" for name in sorted(server.keys() - alone.keys()))}.
-These differ:
+It takes the flags of a tablet server, except these:
+{", ".join(f"`--{name}`" for name in sorted(server.keys() - alone.keys()))}. These differ:
 
 {flag_items(differs)}
 ## Tables

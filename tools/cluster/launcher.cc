@@ -193,8 +193,8 @@ Status Launcher::Start(const StartOptions& options) {
     if (IsAlive(member.process)) alive += (alive.empty() ? "" : ", ") + member.name;
   }
   if (started.ok() || alive.empty()) return started;
-  return Error(started.code(), started.message() + "\nstill running: " + alive + "; ebla-cluster stop --dir " + dir() +
-                                   " ends them");
+  return Error(started.code(),
+               started.message() + "\nstill running: " + alive + "; ebla-cluster stop --dir " + dir() + " ends them");
 }
 
 Status Launcher::StartMembers(const StartOptions& options) {

@@ -39,10 +39,10 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
       << ",eviction=(threads_min=" << options.eviction_threads_min                     //
       << ",threads_max=" << options.eviction_threads_max << ")"                        //
+      << ",eviction_dirty_target=" << kDirtyTarget << ",eviction_dirty_trigger=" << kDirtyTrigger
       << ",cache_max_wait_ms="
       << options.cache_wait_ms_max  //
       // Said in any case: a store remembers what it was made with.
-      << ",eviction_dirty_target=50,eviction_dirty_trigger=80"
       << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry
       << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";

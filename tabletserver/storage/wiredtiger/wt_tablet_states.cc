@@ -20,9 +20,7 @@ int RemoveState(WtSession& session, TabletId tablet) {
 
 }  // namespace
 
-Status WtTabletStates::Put(TabletId tablet, const ReplicaState& state) {
-  return log_.PutState(tablet, state);
-}
+Status WtTabletStates::Put(TabletId tablet, const ReplicaState& state) { return log_.PutState(tablet, state); }
 
 int WtTabletStates::Write(WtSession& session, const ApplyBatch& batch) {
   return batch.forget ? RemoveState(session, batch.tablet) : ApplyState(session, batch.tablet, batch.state);

@@ -19,7 +19,6 @@ constexpr int kProbeRows =
     80;  // more than the bound, and with all that they take less than a fifth of the smallest cache
 constexpr size_t kRowBytes = 1000;
 constexpr char kLessThanTheRows[] = "eviction_dirty_target=50KB";
-constexpr char kWiredTigersOwn[] = "eviction_dirty_target=50";
 constexpr auto kLookAgain = std::chrono::milliseconds(5);
 constexpr auto kTakesMax = std::chrono::seconds(5);
 
@@ -77,7 +76,8 @@ Status AgeCache(WtConnection& connection) {
   session->close(session, nullptr);
   LOG_IF(WARNING, error != 0) << "writes may be slow for a minute, as eviction cannot be made to work: "
                               << wiredtiger_strerror(error);
-  return connection.Check(raw->reconfigure(raw, kWiredTigersOwn), "setting what may be changed in the cache");
+  const std::string usual = "eviction_dirty_target=" + std::to_string(kDirtyTarget);
+  return connection.Check(raw->reconfigure(raw, usual.c_str()), "setting what may be changed in the cache");
 }
 
 }  // namespace ebla::tabletserver

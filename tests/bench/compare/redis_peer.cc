@@ -43,9 +43,9 @@ std::vector<double> Values(const std::string& line) {
 Result<RedisPeer> RedisPeer::Start(const std::string& directory, RedisPersistence persistence) {
   std::filesystem::create_directories(directory);
   EBLA_ASSIGN(const uint16_t port, zookeeper::PickPort());
-  std::vector<std::string> command = {kServer, "--port", std::to_string(port), "--bind", "127.0.0.1",
-                                      "--dir", directory, "--save",            "",       "--daemonize",
-                                      "no"};
+  std::vector<std::string> command = {
+      kServer,  "--port", std::to_string(port), "--bind", "127.0.0.1", "--dir", directory,
+      "--save", "",       "--daemonize",        "no"};
   for (std::string& option : Persistence(persistence)) command.push_back(std::move(option));
   EBLA_ASSIGN(MeasuredProcess process, MeasuredProcess::Start(std::move(command), directory));
   RedisPeer peer(directory, port, std::move(process));
@@ -68,15 +68,15 @@ Result<load::Timings> RedisPeer::Measure(Operation operation, int connections, i
                                          int64_t operations) {
   const std::string output = directory_ + "/benchmark.csv";
   std::filesystem::remove(output);
-  EBLA_ASSIGN(const cluster::ProcessId client,
-              cluster::Spawn({.command = {kClient, "-p", std::to_string(port_), "-t",
-                                          operation == Operation::kSet ? "set" : "get", "-c",
-                                          std::to_string(connections), "-P", std::to_string(pipeline), "-d",
-                                          std::to_string(value_bytes), "-r", std::to_string(kKeys), "-n",
-                                          std::to_string(operations), "--csv"},
-                              .working_dir = directory_,
-                              .output_file = output,
-                              .die_with_parent = true}));
+  EBLA_ASSIGN(
+      const cluster::ProcessId client,
+      cluster::Spawn(
+          {.command = {kClient, "-p", std::to_string(port_), "-t", operation == Operation::kSet ? "set" : "get", "-c",
+                       std::to_string(connections), "-P", std::to_string(pipeline), "-d", std::to_string(value_bytes),
+                       "-r", std::to_string(kKeys), "-n", std::to_string(operations), "--csv"},
+           .working_dir = directory_,
+           .output_file = output,
+           .die_with_parent = true}));
   EBLA_ASSIGN(const int code, cluster::ExitCode(client, kMeasureTimeMax));
   // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
   const std::vector<double> values = Values(cluster::LastLines(output, 1));

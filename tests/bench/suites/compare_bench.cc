@@ -62,16 +62,14 @@ class EblaPeer {
   Figure Puts(TableDurability durability, int in_flight, Duration each) {
     const Table& table = durability == TableDurability::kSync ? *sync_ : *interval_;
     return Measure(in_flight, each, [this, &table](int64_t, std::move_only_function<void(Status)> done) {
-      table.AsyncPut(RandomKey(), value_, {.ack = Ack::kMajority}, [done = std::move(done)](Result<Version> put) mutable {
-        done(put ? Status() : put.error());
-      });
+      table.AsyncPut(RandomKey(), value_, {.ack = Ack::kMajority},
+                     [done = std::move(done)](Result<Version> put) mutable { done(put ? Status() : put.error()); });
     });
   }
   Figure Gets(int in_flight, Duration each) {
     return Measure(in_flight, each, [this](int64_t, std::move_only_function<void(Status)> done) {
-      interval_->AsyncGet(RandomKey(), {.read = Read::Strong()}, [done = std::move(done)](Result<Record> got) mutable {
-        done(got ? Status() : got.error());
-      });
+      interval_->AsyncGet(RandomKey(), {.read = Read::Strong()},
+                          [done = std::move(done)](Result<Record> got) mutable { done(got ? Status() : got.error()); });
     });
   }
 
@@ -153,13 +151,14 @@ Figure MeasureAppends(const std::string& file, Duration each) {
   }
   ::close(fd);
   const double median = Median(micros);
-  return {.timings = {.per_second = static_cast<double>(micros.size()) / Seconds(Clock::now() - begun),
-                      .p50_us = median}};
+  return {
+      .timings = {.per_second = static_cast<double>(micros.size()) / Seconds(Clock::now() - begun), .p50_us = median}};
 }
 
 class Comparison {
  public:
-  Comparison(std::string directory, const BenchOptions& options) : directory_(std::move(directory)), each_(options.each) {}
+  Comparison(std::string directory, const BenchOptions& options)
+      : directory_(std::move(directory)), each_(options.each) {}
 
   void Round() {
     const auto ebla = [this](const std::string& row, auto measure) { figures_[row].push_back(measure()); };
@@ -187,8 +186,8 @@ class Comparison {
         for (const Figure& figure : figures) values.push_back(value(figure));
         report.Add(kSuite, row + what, Median(values), unit);
       };
-      const auto [least, most] = std::ranges::minmax(
-          figures, {}, [](const Figure& figure) { return figure.timings.per_second; });
+      const auto [least, most] =
+          std::ranges::minmax(figures, {}, [](const Figure& figure) { return figure.timings.per_second; });
       add("", "ops/s", [](const Figure& figure) { return figure.timings.per_second; });
       report.Add(kSuite, row + ", spread", 100 * (most.timings.per_second / least.timings.per_second - 1), "%");
       add(", p50", "us", [](const Figure& figure) { return figure.timings.p50_us; });

@@ -1,4 +1,4 @@
-#include "tabletserver/storage/verify_log.h"
+#include "tabletserver/storage/wiredtiger/verify_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// tabletserver/storage/verify_log.h
+// tabletserver/storage/wiredtiger/verify_log.h
 // Reads all of a server's log and changes nothing: for operators who want to know whether it is whole.
 // Errors:  NOT_FOUND: there is no log. UNAVAILABLE: a server runs there. INTERNAL: damage, with the file and the place in
 //          it, as a start of the server would name it.

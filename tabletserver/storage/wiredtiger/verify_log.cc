@@ -1,4 +1,4 @@
-#include "tabletserver/storage/verify_log.h"
+#include "tabletserver/storage/wiredtiger/verify_log.h"
 
 #include <filesystem>
 #include <limits>
@@ -51,9 +51,9 @@ Status ReadEntries(const SharedLog& log, TabletId tablet, LogSummary& summary) {
   EBLA_TRY(log.Read(tablet, Lsn{0}, [&](Lsn lsn, std::string_view encoded) {
     const Result<LogEntry> entry = DecodeLogEntry(encoded);
     if (!entry || entry->version.lsn != lsn) {
-      damage = Error(Code::kInternal, "entry " + std::to_string(lsn.value) + " of tablet " +
-                                          std::to_string(tablet.value) + " cannot be read" +
-                                          (entry ? ": it is another" : ": " + entry.error().message()));
+      damage =
+          Error(Code::kInternal, "entry " + std::to_string(lsn.value) + " of tablet " + std::to_string(tablet.value) +
+                                     " cannot be read" + (entry ? ": it is another" : ": " + entry.error().message()));
       return false;
     }
     ++summary.entries;
