@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "common/base/mutex.h"
@@ -31,7 +32,9 @@ struct WtConnection::Handler {
 
 namespace {
 
-constexpr int kOwnSessions = 50;  // of WiredTiger's threads: eviction, checkpoint, log
+constexpr int64_t kDirtyMax = int64_t{1} << 30;
+constexpr int kDirtyTriggerPercent = 80;  // from here on those who write help
+constexpr int kOwnSessions = 50;          // of WiredTiger's threads: eviction, checkpoint, log
 
 std::string Configuration(const WtStoreOptions& options, bool with_log) {
   std::ostringstream out;
@@ -39,7 +42,7 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
       << ",eviction=(threads_min=" << options.eviction_threads_min                     //
       << ",threads_max=" << options.eviction_threads_max << ")"                        //
-      << ",eviction_dirty_target=" << kDirtyTarget << ",eviction_dirty_trigger=" << kDirtyTrigger
+      << "," << DirtyTarget(options.cache_bytes) << ",eviction_dirty_trigger=" << kDirtyTriggerPercent
       << ",cache_max_wait_ms="
       << options.cache_wait_ms_max  //
       // Said in any case: a store remembers what it was made with.
@@ -50,6 +53,10 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
 }
 
 }  // namespace
+
+std::string DirtyTarget(int64_t cache_bytes) {
+  return "eviction_dirty_target=" + std::to_string(std::min(cache_bytes / 2, kDirtyMax));
+}
 
 WtConnection::WtConnection() : handler_(std::make_unique<Handler>()) {
   static_assert(offsetof(Handler, callbacks) == 0);

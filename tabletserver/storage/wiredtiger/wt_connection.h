@@ -17,11 +17,11 @@
 
 namespace ebla::tabletserver {
 
-// How much of the cache, in percent, may be changed pages before eviction writes them out, and before those who write
-// have to help. WiredTiger's own 5 and 20 are for a store that cannot wait for its checkpoints. Here, where the log is
-// apart, each page is best written once for each checkpoint: at 5, eviction wrote five times as much and took half of a
-// put's processor time (docs/lab/log.md).
-inline constexpr int kDirtyTarget = 50, kDirtyTrigger = 80;
+// How many bytes of the cache may be changed before eviction writes pages out, as WiredTiger is told it. WiredTiger's
+// own twentieth is for a store that cannot wait for its checkpoints. Here, where the log is apart, each page is best
+// written once for each checkpoint: at a twentieth, eviction wrote five times as much and took half of a put's processor
+// time (docs/lab/log.md). So a half, but no more than a process that ends may take its time to write.
+std::string DirtyTarget(int64_t cache_bytes);
 
 class WtConnection {
  public:

@@ -179,6 +179,12 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   EXPECT_TRUE(store->PutReplicaState(TabletId{9}, {}).ok());
   EXPECT_TRUE(FlushNow(*store).ok());
   EXPECT_TRUE(CheckpointNow(*store));
+  // As a host does that has applied it all: it is the log that fills the disk.
+  const auto replicas = store->Recover();
+  ASSERT_TRUE(replicas);
+  for (const RecoveredReplica& replica : *replicas) {
+    EXPECT_TRUE(store->TruncateLog(replica.tablet, Lsn{0}, replica.last_logged.lsn.Next()).ok());
+  }
   // It recovers by itself.
   disk.MakeRoom();
   while (store->health().writes_refused) std::this_thread::yield();

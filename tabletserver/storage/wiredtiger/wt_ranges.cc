@@ -122,14 +122,18 @@ Pages PagesOf(const std::vector<SampledRow>& sample) {
   return pages;
 }
 
-// The table's keys and values, for rows of about this size. Where the cache holds thrice of what the disk does, most of
-// the table has not been written yet. Less may be older versions of the same rows.
+// The table's keys and values, for rows of about this size. What is on the disk may be in the cache twice, as it is
+// there, and with every row changed since, and a third of that again in versions which nobody needs any more. Where the
+// cache holds more than this, most of the table has not been written yet.
 double BytesOfRows(const TableBytes& bytes, double row) {
   constexpr double kCacheBytesPerRow = 90;  // what a row that was inserted takes there besides its key and value
   constexpr double kDiskBytesPerRow = 5;    // what tells their lengths
   constexpr double kFilled = 15.0 / 16;     // of a leaf page's 32 KiB, half a block of 4 KiB is left free
-  if (bytes.cache < 3 * bytes.disk) return static_cast<double>(bytes.disk) * kFilled * row / (row + kDiskBytesPerRow);
-  return static_cast<double>(bytes.cache) * row / (row + kCacheBytesPerRow);
+  constexpr double kOverhead = 1.08;        // cache_overhead: so much does WiredTiger add for the allocator
+  const auto disk = static_cast<double>(bytes.disk), cache = static_cast<double>(bytes.cache) / kOverhead;
+  const double changed = disk * (row + row + kCacheBytesPerRow) / row;
+  if (cache < changed * 4 / 3) return disk * kFilled * row / (row + kDiskBytesPerRow);
+  return cache * row / (row + kCacheBytesPerRow);
 }
 
 // To what was counted, which is the least that it can be.

@@ -82,7 +82,7 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   EBLA_ASSIGN(files->log, SharedLog::Open(*files->log_disk, LogOptions(options)));
   EBLA_ASSIGN(std::unique_ptr<WtConnection> connection, WtConnection::Open(options));
   EBLA_TRY(RemoveFormerFiles(*connection, options.directory));
-  EBLA_TRY(AgeCache(*connection));
+  EBLA_TRY(AgeCache(*connection, options.cache_bytes));
   auto parts = std::make_unique<Parts>(std::move(options), std::move(files), std::move(connection));
   EBLA_TRY(parts->tables.Open());
   EBLA_TRY(parts->unresolved.Open());

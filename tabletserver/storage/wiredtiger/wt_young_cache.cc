@@ -68,7 +68,7 @@ int64_t EvictionPasses(WT_SESSION* session) {
          Statistic(session, WT_STAT_CONN_CACHE_EVICTION_QUEUE_NOT_EMPTY).value_or(0);
 }
 
-Status AgeCache(WtConnection& connection) {
+Status AgeCache(WtConnection& connection, int64_t cache_bytes) {
   WT_CONNECTION* const raw = connection.get();
   WT_SESSION* session = nullptr;
   EBLA_TRY(connection.Check(raw->open_session(raw, nullptr, nullptr, &session), "opening a session"));
@@ -76,7 +76,7 @@ Status AgeCache(WtConnection& connection) {
   session->close(session, nullptr);
   LOG_IF(WARNING, error != 0) << "writes may be slow for a minute, as eviction cannot be made to work: "
                               << wiredtiger_strerror(error);
-  const std::string usual = "eviction_dirty_target=" + std::to_string(kDirtyTarget);
+  const std::string usual = DirtyTarget(cache_bytes);
   return connection.Check(raw->reconfigure(raw, usual.c_str()), "setting what may be changed in the cache");
 }
 

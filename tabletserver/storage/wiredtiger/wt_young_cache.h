@@ -27,6 +27,6 @@ int64_t EvictionPasses(WT_SESSION* session);
 
 // Takes a quarter of a second, one more where eviction has gone to sleep, five at most. Where it does not succeed the
 // log says so and the database is used all the same; an error: it cannot be.
-Status AgeCache(WtConnection& connection);
+Status AgeCache(WtConnection& connection, int64_t cache_bytes);
 
 }  // namespace ebla::tabletserver

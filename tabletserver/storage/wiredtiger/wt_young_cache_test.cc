@@ -19,14 +19,14 @@ class YoungCacheTest : public ::testing::Test {
   void Open(int64_t cache_bytes = int64_t{40} << 20) {
     WtStoreOptions options;
     options.directory = directory_.path();
-    options.cache_bytes = cache_bytes;
+    options.cache_bytes = cache_bytes_ = cache_bytes;
     auto opened = WtConnection::Open(options);
     CHECK(opened) << opened.error();
     connection_ = *std::move(opened);
     CHECK_EQ(connection_->get()->open_session(connection_->get(), nullptr, nullptr, &session_), 0);
   }
   void ExpectAged() {
-    EXPECT_TRUE(AgeCache(*connection_).ok());
+    EXPECT_TRUE(AgeCache(*connection_, cache_bytes_).ok());
     EXPECT_GE(EvictionPasses(session_), kPassesOfOldCache);
     EXPECT_FALSE(std::filesystem::exists(Scratch()));
     EXPECT_EQ(Statistic(session_, WT_STAT_CONN_CACHE_EVICTION_APP), 0) << "nobody has had to help";
@@ -37,6 +37,7 @@ class YoungCacheTest : public ::testing::Test {
   }
 
   const ebla::testing::TemporaryDirectory directory_;
+  int64_t cache_bytes_ = 0;
   std::unique_ptr<WtConnection> connection_;
   WT_SESSION* session_ = nullptr;
 };
@@ -70,7 +71,7 @@ TEST_F(YoungCacheTest, WithoutTheFileOfALifeBeforeOneStartDoesWithoutAndTheNextI
   connection_.reset();
   std::filesystem::remove(Scratch());
   Open();
-  EXPECT_TRUE(AgeCache(*connection_).ok());
+  EXPECT_TRUE(AgeCache(*connection_, cache_bytes_).ok());
   connection_.reset();
   Open();
   ExpectAged();
