@@ -20,18 +20,20 @@ extern "C" {
 #include <sstream>
 
 #include "common/base/descriptor.h"
+#include "common/base/read_all.h"
 #include "common/base/system_error.h"
 
 namespace ebla::cluster {
 namespace {
 
-std::string ReadAll(const std::string& path) {
+// Empty where there is no such file, or no such process any more.
+std::string ReadFile(const std::string& path) {
   std::ifstream in(path);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  return ReadAll(in);
 }
 
 std::string BootId() {
-  std::string id = ReadAll("/proc/sys/kernel/random/boot_id");
+  std::string id = ReadFile("/proc/sys/kernel/random/boot_id");
   if (!id.empty() && id.back() == '\n') id.pop_back();
   return id;
 }
@@ -43,7 +45,7 @@ struct Stat {
 
 // False when there is no such process.
 bool ReadStat(pid_t pid, Stat& stat) {
-  const std::string text = ReadAll("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text = ReadFile("/proc/" + std::to_string(pid) + "/stat");
   // The program's name, in parentheses, may hold anything, even parentheses and blanks.
   const size_t end = text.rfind(')');
   if (end == std::string::npos) return false;
@@ -175,7 +177,7 @@ std::chrono::seconds Uptime(const ProcessId& id) {
   Stat stat;
   if (!IsSame(id, stat)) return std::chrono::seconds(0);
   double since_boot = 0;
-  std::istringstream(ReadAll("/proc/uptime")) >> since_boot;
+  std::istringstream(ReadFile("/proc/uptime")) >> since_boot;
   const double started = static_cast<double>(stat.start_ticks) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   return std::chrono::seconds(static_cast<int64_t>(std::max(0.0, since_boot - started)));
 }

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "common/base/read_all.h"
 #include "common/base/system_error.h"
 
 namespace ebla::ycsb {
@@ -160,7 +161,7 @@ class LogicalLines {
 Status Properties::AddFile(const std::string& path) {
   std::ifstream in(path);
   if (!in) return SystemError(Code::kInvalidArgument, "cannot read " + path);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  const std::string text = ReadAll(in);
   if (in.bad()) return Error(Code::kInvalidArgument, "cannot read " + path + ": is it a file of properties?");
   return AddText(text, path);
 }

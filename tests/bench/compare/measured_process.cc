@@ -7,8 +7,10 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
+
+#include "common/base/read_all.h"
+
 
 namespace ebla::bench {
 namespace {
@@ -43,7 +45,7 @@ ProcessCost MeasuredProcess::Cost() const {
   const std::string proc = "/proc/" + std::to_string(process_.pid);
   ProcessCost cost;
   std::ifstream stat(proc + "/stat");
-  const std::string text(std::istreambuf_iterator<char>(stat), {});
+  const std::string text = ReadAll(stat);
   std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
   std::string skipped;
   for (int field = 3; field < 14; ++field) fields >> skipped;

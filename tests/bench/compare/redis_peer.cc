@@ -6,6 +6,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/read_all.h"
 #include "common/zookeeper/zookeeper_command.h"
 #include "tools/cluster/launcher.h"
 
@@ -56,7 +57,7 @@ Result<RedisPeer> RedisPeer::Start(const std::string& directory, RedisPersistenc
 Status RedisPeer::AwaitReady() {
   for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax;;) {
     std::ifstream in(directory_ + "/output.log");
-    const std::string said(std::istreambuf_iterator<char>(in), {});
+    const std::string said = ReadAll(in);
     if (said.contains("Ready to accept connections")) return {};
     if (!process_.alive() || std::chrono::steady_clock::now() > limit)
       return Error(Code::kUnavailable, "Redis does not start: " + cluster::LastLines(directory_ + "/output.log", 3));

@@ -238,6 +238,7 @@ TEST_F(ShellTest, BytesInKeysAndValues) {
   EXPECT_THAT(Run("put carts b x --file y"), HasSubstr("not both [2]"));
   EXPECT_THAT(Run("put carts b"), HasSubstr("VALUE is missing"));
   EXPECT_THAT(Run("put carts b --file /none"), HasSubstr("cannot read the file /none [2]"));
+  EXPECT_THAT(Run("put carts b --file /tmp"), HasSubstr("cannot read the file /tmp [2]")) << "a directory";
   EXPECT_THAT(Run(R"(get carts a\q)"), HasSubstr("bad escape"));
 }
 

@@ -1,8 +1,8 @@
 // Verbs on records: get, mget, put, delete, incr, scan.
 #include <fstream>
 #include <iostream>
-#include <iterator>
 
+#include "common/base/read_all.h"
 #include "tools/ebla/verbs/arguments.h"
 
 namespace ebla::shell {
@@ -26,10 +26,11 @@ struct ValueArgument {
     if (!file.empty() && text) return Error(Code::kInvalidArgument, "give VALUE or --file, not both");
     if (file.empty() && !text) return Error(Code::kInvalidArgument, "VALUE is missing: give it, or --file");
     if (file.empty()) return escapes ? UnescapeBytes(*text) : Result<std::string>(*text);
-    if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+    if (file == "-") return ReadAll(std::cin);
     std::ifstream input(file, std::ios::binary);
-    if (!input) return Error(Code::kInvalidArgument, "cannot read the file " + file);
-    return std::string(std::istreambuf_iterator<char>(input), {});
+    std::string value = ReadAll(input);
+    if (!input.is_open() || input.bad()) return Error(Code::kInvalidArgument, "cannot read the file " + file);
+    return value;
   }
 };
 
