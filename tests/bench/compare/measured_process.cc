@@ -11,7 +11,6 @@
 
 #include "common/base/read_all.h"
 
-
 namespace ebla::bench {
 namespace {
 
