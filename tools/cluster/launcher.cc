@@ -187,7 +187,7 @@ steady_clock::time_point Launcher::StartDeadline() const {
 
 Status Launcher::Start(const StartOptions& options) {
   EBLA_TRY(Plan(options));
-  const Status started = StartMembers(options);
+  Status started = StartMembers(options);
   std::string alive;
   for (const Member& member : state_.members) {
     if (IsAlive(member.process)) alive += (alive.empty() ? "" : ", ") + member.name;
