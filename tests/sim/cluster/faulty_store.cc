@@ -77,7 +77,8 @@ class FaultyStore final : public TabletStore {
     EBLA_TRY(ApplyTruly(batches));
     for (const ApplyBatch& batch : batches) {
       watch_.Applied(server_, batch);
-      if (batch.state.last_split) LookAtChild(batch.state.last_split->child, batches);
+      const auto& split = batch.state.last_split;
+      if (split && split->version == batch.state.applied) LookAtChild(*split, batches);
     }
     return Status::Ok();
   }
@@ -140,17 +141,18 @@ class FaultyStore final : public TabletStore {
   Health health() const override { return store_->health(); }
 
  private:
-  // Of a SPLIT that is applied in these batches.
-  void LookAtChild(TabletId child, std::span<const ApplyBatch> batches) {
-    const auto child_batch = std::ranges::find(batches, child, &ApplyBatch::tablet);
-    if (child_batch == batches.end()) return;
+  // Of a SPLIT that is applied in these batches. A copy of the child that is being filled may be among them, too: it
+  // shows what is newer than its place, and is left to itself.
+  void LookAtChild(const AppliedSplit& split, std::span<const ApplyBatch> batches) {
+    const auto child_batch = std::ranges::find(batches, split.child, &ApplyBatch::tablet);
+    if (child_batch == batches.end() || child_batch->state.applied != split.version) return;
     Version newest;
     const auto visit = [&newest](std::string_view, const StoredRecord& record) {
       if (record.version.lsn > newest.lsn) newest = record.version;
       return true;
     };
     const Status read = store_->Scan(child_batch->table, {child_batch->state.range}, visit, nullptr);
-    if (read.ok()) watch_.ChildCreated(child, child_batch->state.applied, newest, server_);
+    if (read.ok()) watch_.ChildCreated(split.child, child_batch->state.applied, newest, server_);
   }
 
   Status ApplyTruly(std::span<const ApplyBatch> batches) {
