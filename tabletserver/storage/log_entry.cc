@@ -120,6 +120,11 @@ size_t LogEntry::ApproximateBytes() const { return BytesOf(*this, sizeof(LogEntr
 std::string EncodeLogEntry(const LogEntry& entry) {
   ByteWriter out;
   out.Reserve(BytesOf(entry, 64, 10, 16));  // about; a guess too low costs a copy
+  EncodeLogEntry(entry, out);
+  return out.Take();
+}
+
+void EncodeLogEntry(const LogEntry& entry, ByteWriter& out) {
   out.Byte(kEntryFormat).Byte(static_cast<uint8_t>(entry.kind));
   out.Varint(entry.version.epoch.value).Varint(entry.version.lsn.value).Varint(entry.time.value);
   out.Fixed64(entry.client.value).Varint(entry.sequence.value).Varint(entry.first_incomplete.value);
@@ -128,7 +133,6 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   out.Varint(entry.effects.size());
   for (const Effect& effect : entry.effects) WriteEffect(effect, out);
   out.Varint(entry.floor_time.value).Bytes(entry.conditional ? kConditional : entry.detail);
-  return out.Take();
 }
 
 Result<LogEntry> DecodeLogEntry(std::string_view bytes) {

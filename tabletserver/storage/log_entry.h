@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/encoding.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
 
@@ -89,6 +90,7 @@ std::string EncodeFreezeDetail(const FreezeDetail& detail);
 Result<FreezeDetail> DecodeFreezeDetail(std::string_view bytes);
 
 std::string EncodeLogEntry(const LogEntry& entry);
+void EncodeLogEntry(const LogEntry& entry, ByteWriter& out);  // behind what is there
 Result<LogEntry> DecodeLogEntry(std::string_view bytes);
 
 }  // namespace ebla::tabletserver

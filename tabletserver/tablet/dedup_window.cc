@@ -31,6 +31,12 @@ DedupRow RowOf(const LogEntry& entry) {
   return row;
 }
 
+auto NodeOf(DedupRow row) {
+  std::map<Sequence, DedupRow> one;
+  const Sequence sequence = row.sequence;
+  return one.extract(one.emplace(sequence, std::move(row)).first);
+}
+
 bool HasRow(const LogEntry& entry) { return entry.kind == EntryKind::kWrite && entry.client; }
 
 }  // namespace
@@ -39,7 +45,7 @@ DedupWindow::DedupWindow(DedupLimits limits, std::vector<DedupRow> rows, TabletT
     : limits_(limits), floor_(floor) {
   // In the order of the log, so that clients stand by age as when the rows were made.
   std::stable_sort(rows.begin(), rows.end(), [](const DedupRow& a, const DedupRow& b) { return a.time < b.time; });
-  for (const DedupRow& row : rows) Put(row);
+  for (DedupRow& row : rows) Put(NodeOf(std::move(row)));
 }
 
 std::vector<DedupRow> DedupWindow::Rows() const {
@@ -134,21 +140,22 @@ void DedupWindow::Appended(const LogEntry& entry) {
   client.rows.insert_or_assign(entry.sequence, std::move(row));
 }
 
-void DedupWindow::ErasePending(const PendingPlace& place) {
+DedupWindow::RowMap::node_type DedupWindow::TakePending(const PendingPlace& place) {
   const auto client = pending_.find(place.client);
   CHECK(client != pending_.end());
   const auto row = client->second.rows.find(place.sequence);
   CHECK(row != client->second.rows.end());
   bytes_ -= RowBytes(row->second);
   pending_bytes_ -= RowBytes(row->second);
-  client->second.rows.erase(row);
+  RowMap::node_type node = client->second.rows.extract(row);
   if (client->second.rows.empty()) pending_.erase(client);
+  return node;
 }
 
 void DedupWindow::RemoveAbove(Lsn last) {
   while (!pending_order_.empty() && pending_order_.back().lsn > last) {
     const ClientId client = pending_order_.back().client;
-    ErasePending(pending_order_.back());
+    TakePending(pending_order_.back());
     pending_order_.pop_back();
     // What the entry said is not said any more.
     const auto left = pending_.find(client);
@@ -163,9 +170,10 @@ void DedupWindow::RemoveAbove(Lsn last) {
 
 void DedupWindow::Apply(const LogEntry& entry) {
   const Lsn lsn = entry.version.lsn;
+  RowMap::node_type row;
   if (!pending_order_.empty() && pending_order_.front().lsn <= lsn) {
     CHECK(pending_order_.front().lsn == lsn);
-    ErasePending(pending_order_.front());
+    row = TakePending(pending_order_.front());
     pending_order_.pop_front();
   }
   if (!pending_floors_.empty() && pending_floors_.front() <= lsn) pending_floors_.pop_front();
@@ -182,7 +190,7 @@ void DedupWindow::Apply(const LogEntry& entry) {
   }
 
   if (!HasRow(entry)) return;
-  Put(RowOf(entry));
+  Put(row.empty() ? NodeOf(RowOf(entry)) : std::move(row));
   touched_.emplace_back(entry.client, entry.sequence);
   Client& client = clients_.at(entry.client);
   if (client.rows.size() % kEraseStep == 0 && client.rows.begin()->first < client.first_incomplete) {
@@ -207,7 +215,8 @@ DedupChange DedupWindow::TakeChange() {
   return change;
 }
 
-void DedupWindow::Put(const DedupRow& row) {
+void DedupWindow::Put(RowMap::node_type node) {
+  const DedupRow& row = node.mapped();
   const auto [at, is_new] = clients_.try_emplace(row.client);
   Client& client = at->second;
   if (is_new) {
@@ -226,7 +235,7 @@ void DedupWindow::Put(const DedupRow& row) {
   }
   client.bytes += RowBytes(row);
   bytes_ += RowBytes(row);
-  client.rows.emplace(row.sequence, row);
+  client.rows.insert(std::move(node));
 }
 
 void DedupWindow::EraseBelow(Client& client, Sequence below) {

@@ -75,16 +75,17 @@ class DedupWindow {
   std::vector<DedupRow> Rows() const;
 
  private:
+  using RowMap = std::map<Sequence, DedupRow>;  // rows that are applied move from one to another as they stand
   struct Client {
     Sequence first_incomplete;
     TabletTime last;  // of its latest write
     size_t bytes = 0;
-    std::map<Sequence, DedupRow> rows;
+    RowMap rows;
     std::list<ClientId>::iterator age;
   };
   struct PendingClient {
     Sequence first_incomplete;  // the greatest that its entries in the log name
-    std::map<Sequence, DedupRow> rows;
+    RowMap rows;
   };
   struct PendingPlace {
     Lsn lsn;
@@ -94,9 +95,9 @@ class DedupWindow {
   using Clients = std::unordered_map<ClientId, Client>;
 
   const DedupRow* FindPending(ClientId client, Sequence sequence) const;
-  void ErasePending(const PendingPlace& place);
+  RowMap::node_type TakePending(const PendingPlace& place);
   Sequence FirstIncomplete(ClientId client) const;
-  void Put(const DedupRow& row);
+  void Put(RowMap::node_type node);
   void EraseBelow(Client& client, Sequence below);
   void EraseClient(ClientId id);
 

@@ -1,7 +1,10 @@
 #include "tabletserver/tablet/write_evaluator.h"
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include <array>
 #include <charconv>
-#include <cstring>
 #include <unordered_set>
 
 #include "common/base/key_range.h"
@@ -143,31 +146,6 @@ bool MustLook(const Write& write, const TabletSchema& schema) {
          schema.last_write_wins;
 }
 
-class Digest {
- public:
-  void Add(uint64_t word) {
-    hash_ = (hash_ ^ word) * 0x9E3779B97F4A7C15u;
-    hash_ ^= hash_ >> 29;
-  }
-  void Add(std::string_view bytes) {
-    Add(bytes.size());
-    for (; bytes.size() >= kWordBytes; bytes.remove_prefix(kWordBytes)) Add(Word(bytes, kWordBytes));
-    if (!bytes.empty()) Add(Word(bytes, bytes.size()));
-  }
-  uint64_t value() const { return (hash_ ^ (hash_ >> 32)) * 0xD6E8FEB86659FD93u; }
-
- private:
-  static constexpr size_t kWordBytes = 8;
-
-  // Little endian on every machine. Inlined, so that a whole word is one load.
-  [[gnu::always_inline]] static uint64_t Word(std::string_view bytes, size_t count) {
-    uint64_t word = 0;
-    for (size_t i = 0; i < count; ++i) word |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
-    return word;
-  }
-  uint64_t hash_ = 0x2545F4914F6CDD1Du;
-};
-
 }  // namespace
 
 Outcome Refusal(Code code, std::string message, int32_t failed_index) {
@@ -229,19 +207,20 @@ Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationConte
 }
 
 uint64_t DigestOf(std::span<const Write> writes) {
-  Digest digest;
-  digest.Add(writes.size());
+  uint64_t digest = writes.size();
   for (const Write& write : writes) {
-    digest.Add(static_cast<uint64_t>(write.kind));
-    digest.Add(write.key);
-    digest.Add(write.value);
-    digest.Add(static_cast<uint64_t>(write.delta));
-    digest.Add(write.ttl_ms.has_value() ? static_cast<uint64_t>(*write.ttl_ms) + 1 : 0);
-    digest.Add(static_cast<uint64_t>(write.condition.kind));
-    digest.Add(write.condition.version.epoch.value);
-    digest.Add(write.condition.version.lsn.value);
+    const std::array<uint64_t, 7> numbers{static_cast<uint64_t>(write.kind),
+                                          static_cast<uint64_t>(write.delta),
+                                          write.ttl_ms.has_value() ? static_cast<uint64_t>(*write.ttl_ms) + 1 : 0,
+                                          static_cast<uint64_t>(write.condition.kind),
+                                          write.condition.version.epoch.value,
+                                          write.condition.version.lsn.value,
+                                          write.key.size()};
+    digest = XXH3_64bits_withSeed(numbers.data(), sizeof numbers, digest);
+    digest = XXH3_64bits_withSeed(write.key.data(), write.key.size(), digest);
+    digest = XXH3_64bits_withSeed(write.value.data(), write.value.size(), digest);
   }
-  return digest.value();
+  return digest;
 }
 
 std::optional<int64_t> ParseCounter(std::string_view text) {

@@ -48,7 +48,7 @@ Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationConte
 // A refusal that depends on state, without effects.
 Outcome Refusal(Code code, std::string message, int32_t failed_index);
 
-// A digest of what a batch asks for, the same in every process and build: it is kept on disk.
+// A digest of what a batch asks for (XXH3), the same in every process and build: it is kept on disk.
 uint64_t DigestOf(std::span<const Write> writes);
 
 // A counter's text; nullopt unless it is a decimal int64 and nothing else.

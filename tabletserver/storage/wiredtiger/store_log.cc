@@ -1,7 +1,6 @@
 #include "tabletserver/storage/wiredtiger/store_log.h"
 
 #include <algorithm>
-#include <deque>
 
 #include "tabletserver/storage/row_encoding.h"
 
@@ -24,21 +23,28 @@ Status StoreLog::Append(std::span<const AppendBatch> batches) {
   if (reserve_.writes_refused() && HasClientWrite(batches)) {
     return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
   }
-  std::deque<std::string> encoded;
+  thread_local ByteWriter encoded;  // a batch may be a megabyte: its memory is used again
+  encoded.Clear();
+  std::vector<size_t> ends;
+  for (const AppendBatch& batch : batches) {
+    for (const LogEntry* entry : batch.entries) {
+      EncodeLogEntry(*entry, encoded);
+      ends.push_back(encoded.view().size());
+    }
+  }
   std::vector<SharedLog::Batch> added;
   added.reserve(batches.size());
-  int64_t bytes = 0;
+  size_t begin = 0;
+  auto end = ends.begin();
   for (const AppendBatch& batch : batches) {
     if (batch.entries.empty()) continue;
     SharedLog::Batch& to = added.emplace_back(SharedLog::Batch{batch.tablet, batch.entries.front()->version.lsn, {}});
     to.entries.reserve(batch.entries.size());
-    for (const LogEntry* entry : batch.entries) {
-      to.entries.push_back(encoded.emplace_back(EncodeLogEntry(*entry)));
-      bytes += std::ssize(encoded.back());
-    }
+    for (size_t i = 0; i < batch.entries.size(); ++i, begin = *end++)
+      to.entries.push_back(encoded.view().substr(begin, *end - begin));
   }
   EBLA_TRY(Check(log_.Append(added)));
-  reserve_.NoteWritten(bytes);
+  reserve_.NoteWritten(std::ssize(encoded.view()));
   return {};
 }
 

@@ -43,7 +43,7 @@ int WriteChange(WtCursor& window, TabletId tablet, const DedupChange& change) {
 // A sequence is executed once: one that does not wait here is not in the table either.
 void WtDedupRows::Waiting::Put(const DedupRow& row) {
   const auto at = rows.try_emplace({row.client, row.sequence}, Unwritten{.row = {}, .in_table = false}).first;
-  at->second.row = EncodeDedupRow(row);
+  at->second.row = row;
 }
 
 void WtDedupRows::Waiting::Erase(const RowId& id) {
@@ -51,14 +51,14 @@ void WtDedupRows::Waiting::Erase(const RowId& id) {
   if (!absent && !at->second.in_table) {
     rows.erase(at);
   } else {
-    at->second.row.clear();
+    at->second.row.reset();
   }
 }
 
 int WtDedupRows::Waiting::Write(WtCursor& window, size_t rows_max) const {
   for (const auto& [id, unwritten] : rows | std::views::take(rows_max)) {
     const std::string key = DedupKey(tablet, id.first, id.second);
-    const int error = unwritten.row.empty() ? window.Remove(key) : window.Insert(key, unwritten.row);
+    const int error = unwritten.row ? window.Insert(key, EncodeDedupRow(*unwritten.row)) : window.Remove(key);
     if (error != 0) return error;
   }
   return 0;

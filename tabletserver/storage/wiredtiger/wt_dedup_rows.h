@@ -78,8 +78,8 @@ class WtDedupRows {
   using RowId = std::pair<ClientId, Sequence>;
   // Not yet in the table.
   struct Unwritten {
-    std::string row;       // encoded; empty: to be removed
-    bool in_table = true;  // the table may have another
+    std::optional<DedupRow> row;  // none: to be removed
+    bool in_table = true;         // the table may have another
   };
   struct Waiting {
     explicit Waiting(TabletId of) : tablet(of) {}
