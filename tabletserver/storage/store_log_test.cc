@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tabletserver/storage/log/testing/simulated_log_disk.h"
+#include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
