@@ -1,4 +1,4 @@
-// What every TabletStore does, asked of both: see the contract in tablet_store.h.
+// What every TabletStore does, asked of all: see the contract in tablet_store.h.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -488,8 +488,9 @@ TEST_P(RollbackTest, NothingLeavesTheLogBeforeItIsKept) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, RollbackTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
-                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+INSTANTIATE_TEST_SUITE_P(All, RollbackTest,
+                         ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory, StoreKind::kMemoryWithLog),
+                         [](const auto& info) { return NameOf(info.param); });
 
 // ---- tables --------------------------------------------------------------------------------------------------------
 
@@ -761,8 +762,9 @@ class StoreMergeTest : public StoreTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(Both, StoreMergeTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
-                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+INSTANTIATE_TEST_SUITE_P(All, StoreMergeTest,
+                         ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory, StoreKind::kMemoryWithLog),
+                         [](const auto& info) { return NameOf(info.param); });
 
 // PROTOCOL "Merge": two tablets go and the new one comes to be in one transaction, which a crash takes back whole. No
 // record is touched.
@@ -939,8 +941,9 @@ TEST(StoresTest, TellTheSameStory) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, StoreTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
-                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+INSTANTIATE_TEST_SUITE_P(All, StoreTest,
+                         ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory, StoreKind::kMemoryWithLog),
+                         [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace
 }  // namespace ebla::tabletserver::testing

@@ -94,7 +94,8 @@ SharedLog::~SharedLog() = default;
 // last whole one can never seem to go on what comes next.
 Status SharedLog::Replay() {
   EBLA_ASSIGN(const std::vector<FoundSegment> found, FindSegments(disk_));
-  SegmentHeader next{.log = std::random_device()(), .number = 1, .first_sequence = 1};
+  const uint64_t id = options_.new_log_id != 0 ? options_.new_log_id : std::random_device()();
+  SegmentHeader next{.log = id, .number = 1, .first_sequence = 1};
   for (size_t i = 0; i < found.size(); ++i) {
     const FoundSegment& segment = found[i];
     const bool last = i + 1 == found.size();

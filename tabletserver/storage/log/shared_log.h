@@ -39,6 +39,7 @@ struct SharedLogOptions {
   // The oldest segment's is moved on where less than this part of it still counts, and more than so many are kept.
   double moved_below = 0.25;
   size_t kept_segments = 4;
+  uint64_t new_log_id = 0;  // of a log that begins; none: random
   // Told while Open reads: bytes read, and of how many.
   std::function<void(int64_t done, int64_t all)> progress;
 };

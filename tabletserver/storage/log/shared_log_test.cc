@@ -9,7 +9,7 @@
 
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
-#include "tabletserver/storage/log/testing/simulated_log_disk.h"
+#include "tabletserver/storage/memory/simulated_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -118,7 +118,7 @@ TEST_F(SharedLogTest, SegmentsGoOnceNothingInThemCounts) {
 TEST_F(SharedLogTest, AfterAFailedSyncItAnswersNothingElse) {
   Open();
   ASSERT_TRUE(Append(Lsn{1}, {"a"}).ok());
-  disk_.FailNextSync();
+  disk_.FailNext(SimulatedLogDisk::Failure::kSync);
   EXPECT_THAT(log_->Flush(Depth::kDisk).message(), HasSubstr("the disk says no"));
   for (const Status& after : {log_->Flush(Depth::kDisk), Append(Lsn{2}, {"b"}), log_->Put("a", "b"), log_->Clean(),
                               log_->CutEnd(kLogged, Lsn{1}), log_->status()})

@@ -1,32 +1,25 @@
 // tabletserver/storage/memory/memory_image.h
-// What a MemoryDisk holds: the log's side, changed by operations that become durable in their order, and the records'
-// side, copied whole at each checkpoint.
+// What a MemoryDisk holds: the log (memory_log.h), and the records' side, copied whole at each checkpoint.
 // Threads: guarded by MemoryDisk::State::mutex.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <thread>
-#include <tuple>
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/memory/memory_log.h"
 #include "tabletserver/storage/memory/memory_store.h"
 
 namespace ebla::tabletserver {
-
-struct LoggedImage {
-  std::map<TabletId, std::map<Lsn, LogEntry>> logs;
-  std::map<TabletId, ReplicaState> states;
-  std::map<std::pair<TabletId, Version>, UnresolvedLogEntry> unresolved;
-};
 
 struct RecordsImage {
   std::map<TableId, std::map<std::string, StoredRecord>> tables;
@@ -34,25 +27,9 @@ struct RecordsImage {
   std::map<TabletId, std::map<std::pair<ClientId, Sequence>, DedupRow>> windows;
 };
 
-using LogOperation = std::function<void(LoggedImage&)>;
-
 struct MemoryDisk::State {
-  explicit State(uint64_t seed) : random(seed) {}
+  State(uint64_t seed, std::unique_ptr<MemoryLog> log) : log(std::move(log)), random(seed) {}
 
-  // Does the operation, and remembers it for the disk.
-  void Log(LogOperation operation) EBLA_REQUIRES(mutex) {
-    operation(logged);
-    journal.push_back(std::move(operation));
-  }
-  uint64_t end() const EBLA_REQUIRES(mutex) { return base + journal.size(); }
-  // What lies below `position` is on the disk.
-  void MakeDurable(uint64_t position) EBLA_REQUIRES(mutex) {
-    for (; base < position; ++base) {
-      journal.front()(durable);
-      journal.pop_front();
-    }
-    written = std::max(written, base);
-  }
   Duration Latency() {
     const auto span = static_cast<uint64_t>((latency_max - latency_min).count()) + 1;
     return latency_min + Duration(random() % span);
@@ -61,13 +38,9 @@ struct MemoryDisk::State {
   Mutex mutex;
   std::atomic<std::thread::id> visiting;  // who is inside a visitor; changed under the mutex
 
-  LoggedImage logged EBLA_GUARDED_BY(mutex);                // as the store shows it
-  LoggedImage durable EBLA_GUARDED_BY(mutex);               // as a crash of the machine leaves it at least
-  std::deque<LogOperation> journal EBLA_GUARDED_BY(mutex);  // what `logged` has and `durable` has not, in order
-  uint64_t base EBLA_GUARDED_BY(mutex) = 0;                 // position of the journal's first
-  uint64_t written EBLA_GUARDED_BY(mutex) = 0;              // below: handed to the operating system
-  RecordsImage records EBLA_GUARDED_BY(mutex);              // as the store shows it
-  RecordsImage checkpoint EBLA_GUARDED_BY(mutex);           // as every crash leaves it
+  const std::unique_ptr<MemoryLog> log EBLA_PT_GUARDED_BY(mutex);
+  RecordsImage records EBLA_GUARDED_BY(mutex);     // as the store shows it
+  RecordsImage checkpoint EBLA_GUARDED_BY(mutex);  // as every crash leaves it
   std::set<TableId> tables EBLA_GUARDED_BY(mutex);
 
   std::mt19937_64 random;

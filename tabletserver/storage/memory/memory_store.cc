@@ -7,6 +7,8 @@
 
 #include "common/base/mutex.h"
 #include "tabletserver/storage/memory/memory_image.h"
+#include "tabletserver/storage/memory/memory_journal.h"
+#include "tabletserver/storage/memory/memory_shared_log.h"
 
 namespace ebla::tabletserver {
 
@@ -22,17 +24,16 @@ Status NoSuchTable(TableId table) {
 
 // ---- the disk ------------------------------------------------------------------------------------------------------
 
-MemoryDisk::MemoryDisk(uint64_t seed) : state_(std::make_unique<State>(seed)) {}
+MemoryDisk::MemoryDisk(uint64_t seed, LogKind log)
+    : state_(std::make_unique<State>(seed, log == LogKind::kJournal
+                                               ? std::unique_ptr<MemoryLog>(std::make_unique<MemoryJournal>())
+                                               : std::make_unique<MemorySharedLog>(seed))) {}
 MemoryDisk::~MemoryDisk() { CHECK(!state_->open) << "a store is open on the disk"; }
 
 void MemoryDisk::Crash(CrashKind kind) {
   MutexLock lock(state_->mutex);
   CHECK(!state_->open) << "destroy the crashed life's store first";
-  const uint64_t sure = kind == CrashKind::kProcess ? state_->written : state_->base;
-  state_->MakeDurable(sure + state_->random() % (state_->end() - sure + 1));
-  state_->journal.clear();
-  state_->written = state_->base;
-  state_->logged = state_->durable;
+  state_->log->Crash(kind, state_->random);
   state_->records = state_->checkpoint;
 }
 
@@ -48,7 +49,7 @@ void MemoryDisk::SetStalled(bool stalled) {
 
 void MemoryDisk::FailNext(Status error) {
   MutexLock lock(state_->mutex);
-  state_->fail_next = std::move(error);
+  if (!state_->log->FailNext(error)) state_->fail_next = std::move(error);
 }
 
 void MemoryDisk::RefuseAppends(int count) {
@@ -112,6 +113,8 @@ struct MemoryStore::Life {
   void FinishFlush(std::vector<Waiter> waiters, uint64_t position, bool to_disk) EBLA_REQUIRES(disk.mutex);
   void BeginCheckpoint(Executor& target, std::move_only_function<void(Result<CheckpointResult>)> done)
       EBLA_REQUIRES(disk.mutex);
+  Status FinishCheckpoint(uint64_t number, RecordsImage image, uint64_t position) EBLA_REQUIRES(disk.mutex);
+  Status status() const EBLA_REQUIRES(disk.mutex) { return dead.ok() ? disk.log->status() : dead; }
   Status TakeFault() EBLA_REQUIRES(disk.mutex);
   void CheckRanges(TabletId changed) EBLA_REQUIRES(disk.mutex);
 
@@ -148,13 +151,14 @@ void MemoryStore::Life::Later(Duration delay, std::move_only_function<void()> st
 
 Status MemoryStore::Life::TakeFault() {
   if (dead.ok() && disk.fail_next) dead = *std::exchange(disk.fail_next, std::nullopt);
-  return dead;
+  return status();
 }
 
 void MemoryStore::Life::BeginFlush() {
   flushing = true;
   const bool to_disk = std::exchange(wants_disk, false);
-  Later(disk.Latency(), [this, waiters = std::exchange(waiting, {}), position = disk.end(), to_disk]() mutable {
+  if (status().ok()) disk.log->BeginFlush(to_disk ? FlushMode::kSync : FlushMode::kInterval);
+  Later(disk.Latency(), [this, waiters = std::exchange(waiting, {}), position = disk.log->end(), to_disk]() mutable {
     disk.mutex.AssertHeld();  // Later() takes it
     FinishFlush(std::move(waiters), position, to_disk);
   });
@@ -173,11 +177,10 @@ void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t positi
     });
     return;
   }
-  const Status status = TakeFault();
+  Status status = TakeFault();
+  if (status.ok()) status = disk.log->Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval, position);
   if (status.ok()) {
-    disk.written = std::max(disk.written, position);
     if (to_disk) {
-      disk.MakeDurable(position);
       ++disk.flushes;
     } else if (!std::exchange(interval_set, true)) {
       Later(kFsyncInterval, [this] {
@@ -196,17 +199,20 @@ void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t positi
 void MemoryStore::Life::BeginCheckpoint(Executor& target,
                                         std::move_only_function<void(Result<CheckpointResult>)> done) {
   struct InProgress {
-    RecordsImage image;
+    std::optional<RecordsImage> image;
+    CheckpointResult held;
     uint64_t number;
     uint64_t position;
     int64_t log_bytes;
     Executor& target;
     std::move_only_function<void(Result<CheckpointResult>)> done;
   };
-  auto begun = std::make_shared<InProgress>(disk.records, ++disk.checkpoints_begun, disk.end(), log_bytes, target,
-                                            std::move(done));
-  auto finish = std::make_shared<std::function<void()>>();
-  *finish = [this, begun, again = std::weak_ptr(finish)] {
+  auto begun = std::make_shared<InProgress>(std::nullopt, CheckpointResult(), ++disk.checkpoints_begun, disk.log->end(),
+                                            log_bytes, target, std::move(done));
+  for (const auto& [tablet, state] : disk.records.applied) begun->held[tablet] = state.applied.lsn;
+  if (!disk.log->FlushesBeforeCheckpoint()) begun->image = disk.records;
+  auto go_on = std::make_shared<std::function<void()>>();
+  *go_on = [this, begun, again = std::weak_ptr(go_on)] {
     disk.mutex.AssertHeld();
     if (disk.stalled) {
       disk.parked.push_back([this, alive = alive, self = again.lock()] {
@@ -215,34 +221,46 @@ void MemoryStore::Life::BeginCheckpoint(Executor& target,
       });
       return;
     }
-    Result<CheckpointResult> result = CheckpointResult();
-    if (Status status = TakeFault(); !status.ok()) {
-      result = std::unexpected(std::move(status));
-    } else {
-      for (const auto& [tablet, state] : begun->image.applied) (*result)[tablet] = state.applied.lsn;
-      // One that was begun later may have finished first: nothing on the disk goes back.
-      if (begun->number > disk.checkpoint_number) {
-        disk.checkpoint_number = begun->number;
-        disk.checkpoint = std::move(begun->image);
+    Status status = TakeFault();
+    if (status.ok() && !begun->image) {
+      status = disk.log->Flush(FlushMode::kSync, begun->position);
+      if (status.ok()) {
+        begun->image = disk.records;
+        return Later(disk.Latency() + disk.checkpoint_longer, [self = again.lock()] { (*self)(); });
       }
-      disk.MakeDurable(begun->position);
-      ++disk.checkpoints;
+    }
+    if (status.ok()) status = FinishCheckpoint(begun->number, *std::move(begun->image), begun->position);
+    Result<CheckpointResult> result = std::move(begun->held);
+    if (status.ok()) {
       log_bytes_checkpoint = begun->log_bytes;
+    } else {
+      result = std::unexpected(std::move(status));
     }
     begun->target.Post([begun, result = std::move(result)]() mutable { begun->done(std::move(result)); });
   };
-  Later(disk.Latency() + disk.checkpoint_longer, [finish] { (*finish)(); });
+  const Duration longer = begun->image ? disk.checkpoint_longer : Duration(0);
+  Later(disk.Latency() + longer, [go_on] { (*go_on)(); });
+}
+
+Status MemoryStore::Life::FinishCheckpoint(uint64_t number, RecordsImage image, uint64_t position) {
+  // One that was begun later may have finished first: nothing on the disk goes back.
+  if (number > disk.checkpoint_number) {
+    disk.checkpoint_number = number;
+    disk.checkpoint = std::move(image);
+  }
+  ++disk.checkpoints;
+  return disk.log->EndCheckpoint(position);
 }
 
 // PROTOCOL 10: in one table, no range of two living replicas overlaps.
 void MemoryStore::Life::CheckRanges(TabletId changed) {
-  const auto state = disk.logged.states.find(changed);
-  if (state == disk.logged.states.end()) return;
+  const auto state = disk.log->PresenceOf(changed);
+  if (!state) return;
   const KeyRange& range = disk.records.applied.at(changed).range;
   for (const auto& [tablet, applied] : disk.records.applied) {
-    const auto other = disk.logged.states.find(tablet);
-    if (tablet == changed || other == disk.logged.states.end() || other->second.tombstone) continue;
-    if (other->second.table != state->second.table) continue;
+    if (tablet == changed) continue;
+    const auto other = disk.log->PresenceOf(tablet);
+    if (!other || other->tombstone || other->table != state->table) continue;
     CHECK(!range.Overlaps(applied.range))
         << "tablets " << changed << " and " << tablet << " overlap: " << range << " and " << applied.range;
   }
@@ -254,6 +272,7 @@ MemoryStore::MemoryStore(MemoryDisk& disk, Executor& executor) : life_(std::make
   const auto lock = life_->Lock();
   CHECK(!life_->disk.open) << "one store at a time on a disk";
   life_->disk.open = true;
+  life_->disk.log->Open();
 }
 
 MemoryStore::~MemoryStore() {
@@ -268,14 +287,15 @@ MemoryStore::~MemoryStore() {
 
 Status MemoryStore::EnsureTable(TableId table, TableCompression) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   life_->disk.tables.insert(table);
   return {};
 }
 
 Status MemoryStore::DropTable(TableId table) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
+  EBLA_TRY(life_->disk.log->SyncStates());
   life_->disk.tables.erase(table);
   life_->disk.records.tables.erase(table);
   life_->disk.checkpoint.tables.erase(table);
@@ -289,12 +309,10 @@ std::vector<TableId> MemoryStore::Tables() const {
 
 Status MemoryStore::Append(std::span<const AppendBatch> batches) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   int64_t bytes = 0;
-  std::vector<std::pair<TabletId, LogEntry>> entries;
   for (const AppendBatch& batch : batches) {
-    const auto& log = life_->disk.logged.logs[batch.tablet];
-    Lsn last = log.empty() ? Lsn{} : log.rbegin()->first;
+    Lsn last = life_->disk.log->Bounds(batch.tablet).last;
     for (const LogEntry* entry : batch.entries) {
       if (entry->kind == EntryKind::kWrite && (life_->disk.full || life_->disk.refuse > 0)) {
         life_->disk.refuse = std::max(0, life_->disk.refuse - 1);
@@ -303,27 +321,25 @@ Status MemoryStore::Append(std::span<const AppendBatch> batches) {
       CHECK(!last || entry->version.lsn == last.Next())
           << "tablet " << batch.tablet << ": " << entry->version << " appended after lsn " << last;
       last = entry->version.lsn;
-      entries.emplace_back(batch.tablet, *entry);
       bytes += static_cast<int64_t>(entry->ApproximateBytes());
     }
   }
-  life_->disk.Log([entries = std::move(entries)](LoggedImage& image) {
-    for (const auto& [tablet, entry] : entries) image.logs[tablet][entry.version.lsn] = entry;
-  });
+  EBLA_TRY(life_->disk.log->Append(batches));
   life_->log_bytes += bytes;
   return {};
 }
 
 Status MemoryStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
-  life_->disk.Log([tablet, state](LoggedImage& image) { image.states[tablet] = state; });
-  return {};
+  EBLA_TRY(life_->status());
+  return life_->disk.log->PutState(tablet, state);
 }
 
 void MemoryStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   const auto lock = life_->Lock();
-  if (!life_->dead.ok()) return Life::Waiter{&executor, std::move(done)}.Complete(life_->dead);
+  if (Status status = life_->status(); !status.ok()) {
+    return Life::Waiter{&executor, std::move(done)}.Complete(std::move(status));
+  }
   life_->waiting.push_back({&executor, std::move(done)});
   life_->wants_disk |= mode == FlushMode::kSync;
   if (!life_->flushing) life_->BeginFlush();
@@ -331,89 +347,58 @@ void MemoryStore::Flush(FlushMode mode, Executor& executor, std::move_only_funct
 
 Result<std::vector<LogEntry>> MemoryStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
-  std::vector<LogEntry> entries;
-  const auto log = life_->disk.logged.logs.find(tablet);
-  if (log == life_->disk.logged.logs.end()) return entries;
-  size_t bytes = 0;
-  for (auto at = log->second.lower_bound(from); at != log->second.end() && at->first <= last; ++at) {
-    if (bytes >= bytes_max && !entries.empty()) break;
-    bytes += at->second.ApproximateBytes();
-    entries.push_back(at->second);
-  }
-  return entries;
+  EBLA_TRY(life_->status());
+  return life_->disk.log->Read(tablet, from, last, bytes_max);
 }
 
 Status MemoryStore::RemoveSuffix(TabletId tablet, Lsn from) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   const auto applied = life_->disk.records.applied.find(tablet);
   CHECK(applied == life_->disk.records.applied.end() || applied->second.applied.lsn < from)
       << "tablet " << tablet << ": removing applied entries from " << from;
-  auto& log = life_->disk.logged.logs[tablet];
-  while (!log.empty() && log.rbegin()->first >= from) {
-    life_->disk.Log([tablet, lsn = log.rbegin()->first](LoggedImage& image) { image.logs[tablet].erase(lsn); });
-  }
-  return {};
+  return life_->disk.log->RemoveSuffix(tablet, from);
 }
 
 Status MemoryStore::PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
-  std::vector<UnresolvedLogEntry> unresolved;
-  for (const LogEntry* entry : entries) unresolved.push_back({tablet, table, *entry});
-  life_->disk.Log([unresolved = std::move(unresolved)](LoggedImage& image) {
-    for (const UnresolvedLogEntry& one : unresolved) image.unresolved.try_emplace({one.tablet, one.entry.version}, one);
-  });
-  return {};
+  EBLA_TRY(life_->status());
+  return life_->disk.log->PutUnresolved(tablet, table, entries);
 }
 
 Result<std::vector<UnresolvedLogEntry>> MemoryStore::ListUnresolved(TableId table, const UnresolvedPosition& after,
                                                                     size_t entries_max, size_t bytes_max) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
-  std::vector<UnresolvedLogEntry> listed;
-  const auto& unresolved = life_->disk.logged.unresolved;
-  size_t bytes = 0;
-  for (auto at = unresolved.upper_bound({after.tablet, after.version}); at != unresolved.end(); ++at) {
-    if (listed.size() == entries_max || bytes > bytes_max) break;
-    if (table && at->second.table != table) continue;
-    listed.push_back(at->second);
-    bytes += listed.back().entry.ApproximateBytes();
-  }
-  return listed;
+  EBLA_TRY(life_->status());
+  return life_->disk.log->ListUnresolved(table, after, entries_max, bytes_max);
 }
 
 Status MemoryStore::DiscardUnresolved(TabletId tablet, Version version) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
-  life_->disk.Log([tablet, version](LoggedImage& image) { image.unresolved.erase({tablet, version}); });
-  return {};
+  EBLA_TRY(life_->status());
+  return life_->disk.log->DiscardUnresolved(tablet, version);
 }
 
 Status MemoryStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   const auto held = life_->disk.checkpoint.applied.find(tablet);
-  const auto& log = life_->disk.logged.logs[tablet];
-  if (log.empty() || below <= log.begin()->first) return {};
-  CHECK(from <= log.begin()->first) << "tablet " << tablet << ": there is log before " << from;
+  const Lsn first = life_->disk.log->Bounds(tablet).first;
+  if (!first || below <= first) return {};
+  CHECK(from <= first) << "tablet " << tablet << ": there is log before " << from;
   CHECK(held != life_->disk.checkpoint.applied.end() && below <= held->second.applied.lsn.Next())
       << "tablet " << tablet << ": the last checkpoint still needs log below " << below;
-  life_->disk.Log([tablet, below](LoggedImage& image) {
-    auto& log = image.logs[tablet];
-    log.erase(log.begin(), log.lower_bound(below));
-  });
-  return {};
+  return life_->disk.log->Truncate(tablet, below);
 }
 
 Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   if (life_->disk.refuse_to_apply) return Error(Code::kOverloaded, "nothing can be applied for now");
   for (const ApplyBatch& batch : batches) {
     if (!life_->disk.tables.contains(batch.table) && !batch.records.empty()) return NoSuchTable(batch.table);
   }
+  EBLA_TRY(life_->disk.log->SyncStates(batches));
   RecordsImage& records = life_->disk.records;
   for (const ApplyBatch& batch : batches) {
     if (batch.forget) {
@@ -453,7 +438,7 @@ Result<std::optional<StoredRecord>> MemoryStore::Get(TableId table, std::string_
 Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table, std::span<const std::string> keys,
                                                                        size_t bytes_max, SnapshotPosition* position) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   if (!life_->disk.tables.contains(table)) return std::unexpected(NoSuchTable(table));
   pages_read_ += pages_lacked_;
   const auto& rows = life_->disk.records.tables[table];
@@ -478,7 +463,7 @@ void MemoryStore::SetPosition(SnapshotPosition* position) const {
 
 Status MemoryStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   if (!life_->disk.tables.contains(table)) return NoSuchTable(table);
   if (bounds.range.Empty()) return {};
   SetPosition(position);
@@ -497,9 +482,10 @@ Status MemoryStore::Scan(TableId table, const ScanBounds& bounds, const Visitor&
 
 Status MemoryStore::TruncateRange(TableId table, const KeyRange& range) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   if (range.Empty()) return {};
   if (!life_->disk.tables.contains(table)) return NoSuchTable(table);
+  EBLA_TRY(life_->disk.log->SyncStates());
   auto& rows = life_->disk.records.tables[table];
   rows.erase(rows.lower_bound(range.start), range.end.empty() ? rows.end() : rows.lower_bound(range.end));
   return {};
@@ -510,7 +496,7 @@ Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
   EBLA_TRY(CheckInterval(interval, records));
   EBLA_TRY(TruncateRange(table, interval));
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   life_->disk.records.tables[table].insert(records.begin(), records.end());
   return {};
 }
@@ -536,33 +522,27 @@ Result<std::vector<TabletStore::RangeSize>> MemoryStore::EstimateSizes(TableId t
 
 Status MemoryStore::ForgetReplica(TabletId tablet) {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
+  EBLA_TRY(life_->disk.log->SyncStates());
   life_->disk.records.applied.erase(tablet);
   life_->disk.records.windows.erase(tablet);
-  life_->disk.Log([tablet](LoggedImage& image) { image.logs.erase(tablet); });
-  return {};
+  return life_->disk.log->Forget(tablet);
 }
 
 Result<std::vector<RecoveredReplica>> MemoryStore::Recover() {
   const auto lock = life_->Lock();
-  EBLA_TRY(life_->dead);
+  EBLA_TRY(life_->status());
   const MemoryDisk::State& disk = life_->disk;
   disk.mutex.AssertHeld();  // by its other name
-  std::vector<RecoveredReplica> replicas;
-  for (const auto& [tablet, state] : disk.logged.states) {
-    RecoveredReplica& replica = replicas.emplace_back();
-    replica.tablet = tablet;
-    replica.state = state;
-    if (const auto found = disk.records.applied.find(tablet); found != disk.records.applied.end()) {
+  EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, disk.log->RecoverStates());
+  for (RecoveredReplica& replica : replicas) {
+    if (const auto found = disk.records.applied.find(replica.tablet); found != disk.records.applied.end()) {
       replica.applied = found->second;
     }
-    if (const auto log = disk.logged.logs.find(tablet); log != disk.logged.logs.end() && !log->second.empty()) {
-      replica.first_logged = log->second.begin()->second.version;
-      replica.last_logged = log->second.rbegin()->second.version;
-    }
-    if (const auto window = disk.records.windows.find(tablet); window != disk.records.windows.end()) {
+    if (const auto window = disk.records.windows.find(replica.tablet); window != disk.records.windows.end()) {
       for (const auto& [key, row] : window->second) replica.dedup_window.push_back(row);
     }
+    EBLA_TRY(disk.log->RecoverBounds(replica));
   }
   return replicas;
 }
@@ -583,16 +563,12 @@ int64_t MemoryStore::LogBytesSinceCheckpoint() const {
 TabletStore::Health MemoryStore::health() const {
   const auto lock = life_->Lock();
   Health health;
-  health.status = life_->dead;
+  health.status = life_->status();
   health.writes_refused = life_->disk.full;
   health.disk_total_bytes = int64_t{1} << 30;
   health.disk_free_bytes = life_->disk.full ? 0 : health.disk_total_bytes;
   health.flushes = life_->disk.flushes;
-  for (const auto& [place, unresolved] : life_->disk.logged.unresolved) {
-    ++(place.first ? health.rolled_back_entries : health.hinted_entries);
-    (place.first ? health.rolled_back_bytes : health.hinted_bytes) +=
-        static_cast<int64_t>(unresolved.entry.ApproximateBytes());
-  }
+  life_->disk.log->CountUnresolved(health);
   return health;
 }
 

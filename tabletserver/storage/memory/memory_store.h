@@ -4,8 +4,7 @@
 // Invariants: 1. The log's operations reach the disk in their order: a crash leaves a prefix of them, which holds all
 //                that a completed flush covers.
 //             2. Records, applied states and dedup windows go back to the last finished checkpoint, all together;
-//                finishing a checkpoint also makes durable every log operation made before it began (as WiredTiger's
-//                does).
+//                once one has finished, every log operation made before it began is durable, too (as with WiredTiger).
 // Misuse:     appending out of order, applying backwards, truncating log that the last checkpoint still needs, and
 //             overlapping tablets in one table are CHECK failures here: the simulator is to find them.
 // Threads:    any, as tablet_store.h says (one mutex); the simulator uses one.
@@ -25,7 +24,11 @@ namespace ebla::tabletserver {
 // One server's disk. Its faults are set by the test at any time and concern the store that is open on it.
 class MemoryDisk {
  public:
-  explicit MemoryDisk(uint64_t seed = 1);
+  enum class LogKind : uint8_t {
+    kJournal,  // operations in memory
+    kShared,   // production's log, over sectors in memory
+  };
+  explicit MemoryDisk(uint64_t seed = 1, LogKind log = LogKind::kJournal);
   ~MemoryDisk();
 
   enum class CrashKind : uint8_t {

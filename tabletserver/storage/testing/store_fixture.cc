@@ -21,7 +21,7 @@ ebla::testing::ThreadExecutor& Completions() {
 
 class MemoryUnderTest final : public StoreUnderTest {
  public:
-  MemoryUnderTest() { Reopen(); }
+  explicit MemoryUnderTest(MemoryDisk::LogKind log) : disk_(TestSeed(), log) { Reopen(); }
   ~MemoryUnderTest() override { store_.reset(); }
   void Reopen() override {
     store_.reset();
@@ -132,8 +132,21 @@ Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store) {
 }
 
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
-  if (kind == StoreKind::kMemory) return std::make_unique<MemoryUnderTest>();
+  switch (kind) {
+    case StoreKind::kMemory: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kJournal);
+    case StoreKind::kMemoryWithLog: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kShared);
+    case StoreKind::kWiredTiger: break;
+  }
   return std::make_unique<WtUnderTest>();
+}
+
+std::string NameOf(StoreKind kind) {
+  switch (kind) {
+    case StoreKind::kMemory: return "Memory";
+    case StoreKind::kMemoryWithLog: return "MemoryWithLog";
+    case StoreKind::kWiredTiger: break;
+  }
+  return "WiredTiger";
 }
 
 namespace {

@@ -51,7 +51,8 @@ class StoreUnderTest {
   std::unique_ptr<TabletStore> store_;
 };
 
-enum class StoreKind { kWiredTiger, kMemory };
+enum class StoreKind { kWiredTiger, kMemory, kMemoryWithLog };
+std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 
 // Copies the files of a directory that is in use. False: one came or went meanwhile (WiredTiger makes and removes log

@@ -10,8 +10,8 @@
 
 #include <memory>
 
+#include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/storage/wiredtiger/store_log.h"
 
 namespace ebla::tabletserver {
 

@@ -4,15 +4,15 @@
 
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/store_log.h"
+#include "tabletserver/storage/unresolved_writes.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
-#include "tabletserver/storage/wiredtiger/store_log.h"
 #include "tabletserver/storage/wiredtiger/thread_reads.h"
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 #include "tabletserver/storage/wiredtiger/wt_ranges.h"
 #include "tabletserver/storage/wiredtiger/wt_records.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
-#include "tabletserver/storage/wiredtiger/wt_unresolved.h"
 #include "tabletserver/storage/wiredtiger/wt_watcher.h"
 #include "tabletserver/storage/wiredtiger/wt_young_cache.h"
 
@@ -42,6 +42,17 @@ struct WtStore::Parts {
     std::shared_ptr<WtSessions> sessions;
   };
 
+  struct Owner final : LogOwner {
+    Owner(WtConnection& connection, DiskReserve& reserve) : connection(connection), reserve(reserve) {}
+    Status status() const override { return connection.status(); }
+    Status Fail(Status reason) override { return connection.Fail(std::move(reason)); }
+    bool writes_refused() const override { return reserve.writes_refused(); }
+    void NoteWritten(int64_t bytes) override { reserve.NoteWritten(bytes); }
+
+    WtConnection& connection;
+    DiskReserve& reserve;
+  };
+
   Parts(WtStoreOptions given, std::unique_ptr<Files> held, std::unique_ptr<WtConnection> opened)
       : options(std::move(given)), files(std::move(held)), database(std::move(opened), options.sessions_max) {}
 
@@ -49,14 +60,15 @@ struct WtStore::Parts {
   const std::unique_ptr<Files> files;
   Database database;
   WtSessions& sessions = *database.sessions;
-  StoreLog log{*files->log, *database.connection, files->reserve};
+  Owner owner{*database.connection, files->reserve};
+  StoreLog log{*files->log, owner};
   WtFlusher flusher{log, *options.flusher, options.interval};
   WtTables tables{options, sessions, flusher};
   WtDedupRows dedup_rows;
   WtTabletStates states{sessions, log, dedup_rows};
   WtRecords records{sessions, states, dedup_rows};
   WtRanges ranges{sessions};
-  WtUnresolved unresolved{log, files->reserve};
+  UnresolvedWrites unresolved{log};
   WtCheckpoints checkpoints{sessions, log, states, dedup_rows, files->reserve, *options.background};
   WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, *files->log_disk};
 };
@@ -203,7 +215,7 @@ std::optional<uint64_t> WtStore::PagesReadByThisThread() const { return ThreadRe
 TabletStore::Health WtStore::health() const {
   const DiskReserve& reserve = parts_->files->reserve;
   const DiskSpace space = reserve.last();
-  const WtUnresolved& unresolved = parts_->unresolved;
+  const UnresolvedWrites& unresolved = parts_->unresolved;
   return {.status = parts_->database.connection->status(),
           .writes_refused = reserve.writes_refused(),
           .disk_free_bytes = space.free_bytes,

@@ -9,8 +9,8 @@
 #include <map>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/storage/wiredtiger/store_log.h"
 #include "tabletserver/storage/wiredtiger/wt_dedup_rows.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 

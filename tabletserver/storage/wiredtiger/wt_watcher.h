@@ -9,9 +9,9 @@
 #include <memory>
 
 #include "tabletserver/storage/log/posix_log_disk.h"
+#include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
-#include "tabletserver/storage/wiredtiger/store_log.h"
 #include "tabletserver/storage/wiredtiger/task_gate.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 

@@ -158,7 +158,7 @@ Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
   masters_.resize(static_cast<size_t>(shape.masters));
   servers_.resize(static_cast<size_t>(shape.servers));
   for (int i = 0; i < shape.servers; ++i) {
-    disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random()));
+    disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random(), shape.log));
     disks_.back()->uuid = "uuid-" + std::to_string(i + 1);
     disks_.back()->disk.SetLatency(std::chrono::microseconds(50), std::chrono::milliseconds(3));
   }

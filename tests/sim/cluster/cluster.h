@@ -84,13 +84,14 @@ struct Shape {
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreFault store_fault = StoreFault::kNone;
+  tabletserver::MemoryDisk::LogKind log = tabletserver::MemoryDisk::LogKind::kJournal;
 };
 
 inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
 
 // What outlives a tablet server's process.
 struct ServerDisk {
-  explicit ServerDisk(uint64_t seed) : disk(seed) {}
+  ServerDisk(uint64_t seed, tabletserver::MemoryDisk::LogKind log) : disk(seed, log) {}
   tabletserver::MemoryDisk disk;
   std::string uuid;
   std::string cluster_id;

@@ -31,6 +31,7 @@ struct RunOptions {
   std::vector<Fault> faults;                       // these alone; empty: drawn
   bool splits = false;                             // tablets are split, too
   bool merges = false;                             // and merged
+  bool log = false;                                // servers have the real log over simulated disks
   uint64_t answered_min = 500;
   Duration patience = std::chrono::seconds(120);      // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes

@@ -1,4 +1,4 @@
-// tabletserver/storage/wiredtiger/wt_unresolved.h
+// tabletserver/storage/unresolved_writes.h
 // The unresolved PRIMARY writes and the ANY writes that this server keeps (PROTOCOL 22): values
 // of the log, so that their order with the removal of a log's suffix is that of the calls.
 // Threads: any, but one tablet's rows change only from its shard.
@@ -6,13 +6,12 @@
 
 #include <atomic>
 
+#include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/storage/wiredtiger/disk_reserve.h"
-#include "tabletserver/storage/wiredtiger/store_log.h"
 
 namespace ebla::tabletserver {
 
-class WtUnresolved {
+class UnresolvedWrites {
  public:
   struct Count {
     std::atomic<int64_t> entries{0};
@@ -23,7 +22,7 @@ class WtUnresolved {
     }
   };
 
-  WtUnresolved(StoreLog& log, DiskReserve& reserve) : log_(log), reserve_(reserve) {}
+  explicit UnresolvedWrites(StoreLog& log) : log_(log) {}
   // Counts what is kept since earlier lives.
   Status Open();
 
@@ -40,7 +39,6 @@ class WtUnresolved {
   Count& CountOf(TabletId tablet) { return tablet ? rolled_back_ : hinted_; }
 
   StoreLog& log_;
-  DiskReserve& reserve_;
   Count rolled_back_;
   Count hinted_;
 };

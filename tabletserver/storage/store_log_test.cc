@@ -1,10 +1,9 @@
 // What the store asks of its log beyond what the log's own tests show: states on the disk before what they explain.
-#include "tabletserver/storage/wiredtiger/store_log.h"
+#include "tabletserver/storage/store_log.h"
 
 #include <gtest/gtest.h>
 
-#include "common/testing/temporary_directory.h"
-#include "tabletserver/storage/log/testing/simulated_log_disk.h"
+#include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
@@ -12,23 +11,25 @@ namespace {
 
 constexpr TabletId kParent{1}, kChild{2};
 
+struct Owner final : LogOwner {
+  Status status() const override { return dead; }
+  Status Fail(Status reason) override { return dead = std::move(reason); }
+  bool writes_refused() const override { return false; }
+  void NoteWritten(int64_t) override {}
+
+  Status dead;
+};
+
 class StoreLogTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    WtStoreOptions options;
-    options.directory = directory_.path();
-    auto connection = WtConnection::Open(options);
-    ASSERT_TRUE(connection.has_value()) << connection.error();
-    connection_ = *std::move(connection);
-    Begin();
-  }
+  void SetUp() override { Begin(); }
   void Begin() {
     log_.reset();
     shared_.reset();
     auto opened = SharedLog::Open(disk_);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     shared_ = *std::move(opened);
-    log_ = std::make_unique<StoreLog>(*shared_, *connection_, reserve_);
+    log_ = std::make_unique<StoreLog>(*shared_, owner_);
   }
   void CrashOfTheMachine() {
     disk_.CrashNow(SimulatedLogDisk::CrashKind::kMachine);
@@ -54,9 +55,7 @@ class StoreLogTest : public ::testing::Test {
     return log_->SyncStates(batches);
   }
 
-  const ebla::testing::TemporaryDirectory directory_;
-  std::unique_ptr<WtConnection> connection_;
-  DiskReserve reserve_{directory_.path(), 0, [](const std::string&) -> Result<DiskSpace> { return DiskSpace{}; }};
+  Owner owner_;
   SimulatedLogDisk disk_{1};
   std::unique_ptr<SharedLog> shared_;
   std::unique_ptr<StoreLog> log_;

@@ -1,4 +1,4 @@
-#include "tabletserver/storage/log/testing/simulated_log_disk.h"
+#include "tabletserver/storage/memory/simulated_log_disk.h"
 
 #include <algorithm>
 
@@ -21,6 +21,7 @@ class SimulatedLogDisk::File final : public LogFile {
 
   Status Write(int64_t offset, std::string_view bytes) override {
     EBLA_ASSIGN(const bool crashes, disk_.Step());
+    if (disk_.Fails(Failure::kWrite)) return Error(Code::kInternal, "the disk says no");
     const std::string_view done = crashes ? bytes.substr(0, disk_.random_() % (bytes.size() + 1)) : bytes;
     contents_->Write(contents_->seen, static_cast<size_t>(offset), done);
     contents_->unsynced.emplace_back(offset, done);
@@ -32,10 +33,10 @@ class SimulatedLogDisk::File final : public LogFile {
     EBLA_ASSIGN(const bool crashes, disk_.Step());
     if (crashes) {
       disk_.Crash(disk_.kind_);
-    } else if (std::exchange(disk_.fail_sync_, false)) {
+    } else if (disk_.Fails(Failure::kSync)) {
       return Error(Code::kInternal, "the disk says no");
     } else {
-      contents_->durable = contents_->seen;
+      for (const auto& [offset, bytes] : contents_->unsynced) contents_->Write(contents_->durable, offset, bytes);
       contents_->unsynced.clear();
     }
     return Outcome(crashes);
@@ -43,7 +44,9 @@ class SimulatedLogDisk::File final : public LogFile {
 
   Result<std::string> Read(int64_t offset, int64_t size) override {
     if (offset >= std::ssize(contents_->seen)) return std::string();
-    return contents_->seen.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
+    std::string bytes = contents_->seen.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
+    if (disk_.Fails(Failure::kDamagedRead)) bytes[disk_.random_() % bytes.size()] ^= 0x10;
+    return bytes;
   }
 
   Result<int64_t> Size() override { return std::ssize(contents_->seen); }
@@ -58,6 +61,12 @@ class SimulatedLogDisk::File final : public LogFile {
 Result<bool> SimulatedLogDisk::Step() {
   if (crashed_) return Error(Code::kInternal, "the disk has crashed");
   return ++steps_ == crash_at_;
+}
+
+bool SimulatedLogDisk::Fails(Failure kind) {
+  if (failure_ != kind) return false;
+  failure_ = Failure::kNone;
+  return true;
 }
 
 void SimulatedLogDisk::CrashAt(int64_t step, CrashKind kind) {

@@ -1,6 +1,6 @@
-// tabletserver/storage/log/testing/simulated_log_disk.h
+// tabletserver/storage/memory/simulated_log_disk.h
 // A LogDisk in memory that crashes where a test says: of what was not synced it keeps some sectors and loses others.
-// Place:   tests of SharedLog. One disk outlives the logs of all lives.
+// Place:   under MemoryDisk's real log, and tests of SharedLog. One disk outlives the logs of all lives.
 // How:     every Write, Sync, Create and Remove is a step. A crash comes in the middle of one: that step has done some of
 //          its work, and every later one fails until Restart(). A new segment holds what a removed one has left.
 // Threads: thread-compatible.
@@ -30,7 +30,10 @@ class SimulatedLogDisk final : public LogDisk {
   void CrashNow(CrashKind kind);
   // After a crash, once the log of that life is gone.
   void Restart();
-  void FailNextSync() { fail_sync_ = true; }
+  // The next such step fails, or the next read comes damaged.
+  enum class Failure : uint8_t { kNone, kWrite, kSync, kDamagedRead };
+  void FailNext(Failure failure) { failure_ = failure; }
+  bool fails_next() const { return failure_ != Failure::kNone; }
   // Flips a bit of what is there.
   void Damage(uint64_t number, int64_t offset);
   bool Has(uint64_t number) const { return files_.contains(number); }
@@ -47,6 +50,7 @@ class SimulatedLogDisk final : public LogDisk {
 
   // True: this step is the one that crashes; its caller does some of its work.
   Result<bool> Step();
+  bool Fails(Failure kind);
   bool Coin() { return (random_() & 1) != 0; }
   void Crash(CrashKind kind);
 
@@ -57,7 +61,7 @@ class SimulatedLogDisk final : public LogDisk {
   int64_t crash_at_ = -1;
   CrashKind kind_ = CrashKind::kMachine;
   bool crashed_ = false;
-  bool fail_sync_ = false;
+  Failure failure_ = Failure::kNone;
 };
 
 }  // namespace ebla::tabletserver

@@ -1,6 +1,7 @@
-// tabletserver/storage/wiredtiger/store_log.h
-// The server's log as the store uses it: entries of tablets' logs, and small values by key. What kills the log kills the
+// tabletserver/storage/store_log.h
+// The server's log as a store uses it: entries of tablets' logs, and small values by key. What kills the log kills the
 // store, and the other way round.
+// Place:   between a store, which is its LogOwner, and log/shared_log.h: beside WiredTiger, and in the simulator.
 // Keys:    "s" and the tablet: its ReplicaState; "u", the tablet and a version: an unresolved write (row_encoding.h).
 // Errors:  as in tablet_store.h.
 // Threads: any, but one tablet's log is changed only from its shard.
@@ -12,17 +13,25 @@
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/storage/wiredtiger/disk_reserve.h"
-#include "tabletserver/storage/wiredtiger/wt_connection.h"
 
 namespace ebla::tabletserver {
+
+// What the log asks of its store, and tells it.
+class LogOwner {
+ public:
+  virtual ~LogOwner() = default;
+  virtual Status status() const = 0;  // not OK: it is dead
+  // It is dead from now on. Returns what it died of: the first such reason.
+  virtual Status Fail(Status reason) = 0;
+  virtual bool writes_refused() const = 0;
+  virtual void NoteWritten(int64_t bytes) = 0;
+};
 
 class StoreLog {
  public:
   using Value = std::pair<std::string, std::string>;
 
-  StoreLog(SharedLog& log, WtConnection& connection, DiskReserve& reserve)
-      : log_(log), connection_(connection), reserve_(reserve) {}
+  StoreLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
 
   // As the functions of the port.
   Status Append(std::span<const AppendBatch> batches);
@@ -30,6 +39,7 @@ class StoreLog {
   Status RemoveSuffix(TabletId tablet, Lsn from);
   Status Truncate(TabletId tablet, Lsn below);
   Status Flush(FlushMode mode);
+  LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
   // Removes all of a tablet's log.
   Status Forget(TabletId tablet) { return RemoveSuffix(tablet, Lsn{0}); }
@@ -38,7 +48,7 @@ class StoreLog {
   // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.
   Status Recover(RecoveredReplica& replica);
 
-  // A replica's state. What WiredTiger holds must never be explained by a state that is not on the disk: the child of a
+  // A replica's state. What the store's tables hold must never be explained by a state that is not on the disk: the child of a
   // split whose parent has shrunk, a copy that is not whole. So whoever changes records calls SyncStates before; it waits
   // for the disk only where a state of these tablets was put a moment ago.
   Status PutState(TabletId tablet, const ReplicaState& state);
@@ -50,6 +60,8 @@ class StoreLog {
   Result<std::optional<std::string>> Get(std::string_view key);
   // The first key after this one that begins with `prefix`.
   Result<std::optional<Value>> Next(std::string_view prefix, std::string_view key);
+
+  void NoteWritten(int64_t bytes) { owner_.NoteWritten(bytes); }
 
   // Frees what of the log is no longer needed.
   Status Clean();
@@ -66,8 +78,7 @@ class StoreLog {
   Result<bool> EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied);
 
   SharedLog& log_;
-  WtConnection& connection_;
-  DiskReserve& reserve_;
+  LogOwner& owner_;
   std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it
   Mutex mutex_;
   std::unordered_map<TabletId, uint64_t> states_ EBLA_GUARDED_BY(mutex_);  // the latest of each that may not be on disk

@@ -1,10 +1,10 @@
-#include "tabletserver/storage/wiredtiger/wt_unresolved.h"
+#include "tabletserver/storage/unresolved_writes.h"
 
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
 
-Status WtUnresolved::Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
+Status UnresolvedWrites::Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   for (const LogEntry* entry : entries) {
     const std::string key = UnresolvedKey(tablet, entry->version);
     EBLA_ASSIGN(const std::optional<std::string> stored, log_.Get(key));
@@ -12,13 +12,13 @@ Status WtUnresolved::Put(TabletId tablet, TableId table, std::span<const LogEntr
     const std::string value = EncodeUnresolved(table, *entry);
     EBLA_TRY(log_.Put(key, value));
     CountOf(tablet).Add(1, std::ssize(value));
-    reserve_.NoteWritten(std::ssize(value));
+    log_.NoteWritten(std::ssize(value));
   }
   return {};
 }
 
-Result<std::vector<UnresolvedLogEntry>> WtUnresolved::List(TableId table, const UnresolvedPosition& after,
-                                                           size_t entries_max, size_t bytes_max) {
+Result<std::vector<UnresolvedLogEntry>> UnresolvedWrites::List(TableId table, const UnresolvedPosition& after,
+                                                               size_t entries_max, size_t bytes_max) {
   std::vector<UnresolvedLogEntry> listed;
   size_t bytes = 0;
   for (std::string at = UnresolvedKey(after.tablet, after.version);
@@ -35,7 +35,7 @@ Result<std::vector<UnresolvedLogEntry>> WtUnresolved::List(TableId table, const 
   return listed;
 }
 
-Status WtUnresolved::Discard(TabletId tablet, Version version) {
+Status UnresolvedWrites::Discard(TabletId tablet, Version version) {
   const std::string key = UnresolvedKey(tablet, version);
   EBLA_ASSIGN(const std::optional<std::string> stored, log_.Get(key));
   if (!stored) return {};
@@ -44,7 +44,7 @@ Status WtUnresolved::Discard(TabletId tablet, Version version) {
   return {};
 }
 
-Status WtUnresolved::Open() {
+Status UnresolvedWrites::Open() {
   for (std::string at;;) {
     EBLA_ASSIGN(const std::optional<StoreLog::Value> next, log_.Next(kUnresolvedKeys, at));
     if (!next) return {};

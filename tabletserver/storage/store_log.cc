@@ -1,4 +1,4 @@
-#include "tabletserver/storage/wiredtiger/store_log.h"
+#include "tabletserver/storage/store_log.h"
 
 #include <algorithm>
 
@@ -16,11 +16,11 @@ bool HasClientWrite(std::span<const AppendBatch> batches) {
 
 }  // namespace
 
-Status StoreLog::Check(Status status) { return status.ok() ? status : connection_.Fail(std::move(status)); }
+Status StoreLog::Check(Status status) { return status.ok() ? status : owner_.Fail(std::move(status)); }
 
 Status StoreLog::Append(std::span<const AppendBatch> batches) {
-  EBLA_TRY(connection_.status());
-  if (reserve_.writes_refused() && HasClientWrite(batches)) {
+  EBLA_TRY(owner_.status());
+  if (owner_.writes_refused() && HasClientWrite(batches)) {
     return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
   }
   thread_local ByteWriter encoded;  // a batch may be a megabyte: its memory is used again
@@ -44,12 +44,12 @@ Status StoreLog::Append(std::span<const AppendBatch> batches) {
       to.entries.push_back(encoded.view().substr(begin, *end - begin));
   }
   EBLA_TRY(Check(log_.Append(added)));
-  reserve_.NoteWritten(std::ssize(encoded.view()));
+  owner_.NoteWritten(std::ssize(encoded.view()));
   return {};
 }
 
 Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   std::vector<LogEntry> entries;
   size_t bytes = 0;
   Status damage;
@@ -69,21 +69,21 @@ Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last
 }
 
 Status StoreLog::RemoveSuffix(TabletId tablet, Lsn from) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   const LogBounds bounds = log_.Bounds(tablet);
   if (!bounds.last || bounds.last < from) return {};
   return Check(log_.CutEnd(tablet, from));
 }
 
 Status StoreLog::Truncate(TabletId tablet, Lsn below) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   const LogBounds bounds = log_.Bounds(tablet);
   if (!bounds.last || below <= bounds.first) return {};
   return Check(log_.CutStart(tablet, below));
 }
 
 Status StoreLog::Flush(FlushMode mode) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   return Check(log_.Flush(mode == FlushMode::kSync ? SharedLog::Depth::kDisk : SharedLog::Depth::kSystem));
 }
 
@@ -145,24 +145,24 @@ Status StoreLog::SyncStates(std::span<const ApplyBatch> batches) {
 Status StoreLog::SyncStates() { return SyncThrough(latest_state_); }
 
 Status StoreLog::Put(std::string_view key, std::string_view value) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   return Check(log_.Put(key, value));
 }
 
 Status StoreLog::Erase(std::string_view key) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   return Check(log_.Erase(key));
 }
 
 Result<std::optional<std::string>> StoreLog::Get(std::string_view key) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   Result<std::optional<std::string>> value = log_.Get(key);
   if (!value) EBLA_TRY(Check(value.error()));
   return value;
 }
 
 Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, std::string_view key) {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   Result<std::optional<Value>> found = log_.Next(std::max(prefix, key));
   if (!found) EBLA_TRY(Check(found.error()));
   std::optional<Value> next = *std::move(found);
@@ -171,7 +171,7 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
 }
 
 Status StoreLog::Clean() {
-  EBLA_TRY(connection_.status());
+  EBLA_TRY(owner_.status());
   return Check(log_.Clean());
 }
 
