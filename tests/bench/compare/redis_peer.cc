@@ -16,7 +16,6 @@ namespace {
 constexpr char kServer[] = "/usr/bin/redis-server";
 constexpr char kClient[] = "/usr/bin/redis-benchmark";
 constexpr int kKeys = 100'000;
-constexpr size_t kKeysAtOnce = 16;
 constexpr std::chrono::minutes kMeasureTimeMax{3};
 constexpr std::chrono::seconds kStartTimeMax{20};
 
@@ -27,18 +26,6 @@ std::vector<std::string> Persistence(RedisPersistence persistence) {
     case RedisPersistence::kAlways: break;
   }
   return {"--appendonly", "yes", "--appendfsync", "always"};
-}
-
-// What redis-benchmark is told to measure; its own keys are named so, too.
-std::vector<std::string> Measured(RedisPeer::Operation operation) {
-  switch (operation) {
-    case RedisPeer::Operation::kSet: return {"-t", "set"};
-    case RedisPeer::Operation::kGet: return {"-t", "get"};
-    case RedisPeer::Operation::kMultiGet: break;
-  }
-  std::vector<std::string> command(kKeysAtOnce + 1, "key:__rand_int__");
-  command.front() = "mget";
-  return command;
 }
 
 // The values of a line of its CSV: "SET","80500.12","0.2",...
@@ -82,25 +69,15 @@ Result<load::Timings> RedisPeer::Measure(Operation operation, int connections, i
                                          int64_t operations) {
   const std::string output = directory_ + "/benchmark.csv";
   std::filesystem::remove(output);
-  std::vector<std::string> command = {kClient,
-                                      "-p",
-                                      std::to_string(port_),
-                                      "-c",
-                                      std::to_string(connections),
-                                      "-P",
-                                      std::to_string(pipeline),
-                                      "-d",
-                                      std::to_string(value_bytes),
-                                      "-r",
-                                      std::to_string(kKeys),
-                                      "-n",
-                                      std::to_string(operations),
-                                      "--csv"};
-  for (std::string& word : Measured(operation)) command.push_back(std::move(word));
   EBLA_ASSIGN(
       const cluster::ProcessId client,
       cluster::Spawn(
-          {.command = std::move(command), .working_dir = directory_, .output_file = output, .die_with_parent = true}));
+          {.command = {kClient, "-p", std::to_string(port_), "-t", operation == Operation::kSet ? "set" : "get", "-c",
+                       std::to_string(connections), "-P", std::to_string(pipeline), "-d", std::to_string(value_bytes),
+                       "-r", std::to_string(kKeys), "-n", std::to_string(operations), "--csv"},
+           .working_dir = directory_,
+           .output_file = output,
+           .die_with_parent = true}));
   EBLA_ASSIGN(const int code, cluster::ExitCode(client, kMeasureTimeMax));
   // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
   const std::vector<double> values = Values(cluster::LastLines(output, 1));

@@ -16,7 +16,7 @@ class RedisPeer {
  public:
   static Result<RedisPeer> Start(const std::string& directory, RedisPersistence persistence);
 
-  enum class Operation { kSet, kGet, kMultiGet };  // the last of 16 keys
+  enum class Operation { kSet, kGet };
   // Random keys of 100,000; so many connections with `pipeline` operations in flight each.
   Result<load::Timings> Measure(Operation operation, int connections, int pipeline, size_t value_bytes,
                                 int64_t operations);

@@ -1,8 +1,6 @@
 // Ebla in one process against what people use instead: puts and gets of 1 KB over 100,000 keys, at the same number in
 // flight and the same durability, taken in turns, three times; each figure is the median of its three.
-// Memcached is there for gets alone, and for what it is in memory alone.
-// Clients: Ebla's is the SDK in this process. Redis has redis-benchmark, Memcached a loop over sockets: both send
-// ready-made bytes, and look at no answer.
+// Clients: Ebla's is the SDK in this process. Redis has redis-benchmark, which sends ready-made bytes.
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <stdlib.h>
@@ -18,7 +16,6 @@
 
 #include "ebla/ebla.h"
 #include "test_paths.h"
-#include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/redis_peer.h"
 #include "tests/bench/harness/report.h"
 #include "tools/load/async_load.h"
@@ -34,7 +31,6 @@ constexpr size_t kValueBytes = 1024;
 constexpr int kRecords = 100'000;
 constexpr int kRounds = 3;
 constexpr int kConnections = 32;
-constexpr int kKeysAtOnce = 16;
 constexpr std::chrono::seconds kStartTimeMax{60};
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -74,17 +70,6 @@ class EblaPeer {
     return Measure(in_flight, each, [this](int64_t, std::move_only_function<void(Status)> done) {
       interval_->AsyncGet(RandomKey(), {.read = Read::Strong()},
                           [done = std::move(done)](Result<Record> got) mutable { done(got ? Status() : got.error()); });
-    });
-  }
-  Figure MultiGets(int in_flight, Duration each) {
-    return Measure(in_flight, each, [this](int64_t, std::move_only_function<void(Status)> done) {
-      std::vector<std::string> keys;
-      for (int i = 0; i < kKeysAtOnce; ++i) keys.push_back(RandomKey());
-      interval_->AsyncMultiGet(std::move(keys), {.read = Read::Strong()},
-                               [done = std::move(done)](std::vector<Result<Record>> got) mutable {
-                                 const auto failed = std::ranges::find_if(got, [](const auto& one) { return !one; });
-                                 done(failed == got.end() ? Status() : failed->error());
-                               });
     });
   }
 
@@ -150,17 +135,6 @@ Figure MeasureRedis(RedisPeer& redis, RedisPeer::Operation operation, int pipeli
           (after.written_bytes - before.written_bytes) / static_cast<double>(count)};
 }
 
-Figure MeasureMemcached(const MemcachedPeer& memcached, MemcachedPeer::Operation operation, int pipeline,
-                        Duration each) {
-  int64_t count = 0;
-  const ProcessCost before = memcached.process().Cost();
-  const auto timings = memcached.Measure(operation, kConnections, pipeline, kValueBytes, each, count);
-  CHECK(timings.has_value()) << timings.error();
-  const ProcessCost after = memcached.process().Cost();
-  return {*timings, (after.cpu_us - before.cpu_us) / static_cast<double>(count),
-          (after.written_bytes - before.written_bytes) / static_cast<double>(count)};
-}
-
 // One writer that appends 1 KB to a file and has it on the disk each time: what no log can do without.
 Figure MeasureAppends(const std::string& file, Duration each) {
   const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -203,12 +177,6 @@ class Comparison {
     Redis("Redis GET, 32", RedisPersistence::kNone, RedisPeer::Operation::kGet, 1);
     ebla("Ebla get, 512", [&] { return ebla_.Gets(512, each_); });
     Redis("Redis GET, 32 x 16", RedisPersistence::kNone, RedisPeer::Operation::kGet, 16);
-    ebla("Ebla multiGet of 16, 32", [&] { return ebla_.MultiGets(32, each_); });
-    Redis("Redis MGET of 16, 32", RedisPersistence::kNone, RedisPeer::Operation::kMultiGet, 1);
-    Memcached("Memcached get, 32", MemcachedPeer::Operation::kGet, 1);
-    Memcached("Memcached get, 32 x 16", MemcachedPeer::Operation::kGet, 16);
-    Memcached("Memcached set, 32", MemcachedPeer::Operation::kSet, 1);
-    Memcached("Memcached set, 32 x 16", MemcachedPeer::Operation::kSet, 16);
   }
 
   void AddTo(Report& report) const {
@@ -245,22 +213,11 @@ class Comparison {
     }
     figures_[row].push_back(MeasureRedis(*redis, operation, pipeline, each_));
   }
-  void Memcached(const std::string& row, MemcachedPeer::Operation operation, int pipeline) {
-    if (!memcached_) {
-      auto started = MemcachedPeer::Start(directory_ + "/memcached");
-      CHECK(started.has_value()) << started.error();
-      memcached_ = std::make_unique<MemcachedPeer>(*std::move(started));
-      const Status filled = memcached_->Fill(kValueBytes);
-      CHECK(filled.ok()) << filled;
-    }
-    figures_[row].push_back(MeasureMemcached(*memcached_, operation, pipeline, each_));
-  }
 
   const std::string directory_;
   const Duration each_;
   EblaPeer ebla_{directory_ + "/ebla"};
   std::map<RedisPersistence, std::unique_ptr<RedisPeer>> redis_;
-  std::unique_ptr<MemcachedPeer> memcached_;
   std::map<std::string, std::vector<Figure>> figures_;
 };
 
@@ -282,7 +239,6 @@ void RunCompareBench(const BenchOptions& options, Report& report) {
   report.Ratio(kSuite, "Ebla put sync, 1, p50", "append and fdatasync, p50", 1.5, /*at_most=*/true);
   report.Ratio(kSuite, "Ebla get, 32", "Redis GET, 32", 1.8);
   report.Ratio(kSuite, "Ebla get, 512", "Redis GET, 32 x 16", 0.9);
-  report.Ratio(kSuite, "Ebla multiGet of 16, 32", "Redis MGET of 16, 32", 1);
   report.AtMost(kSuite, "Ebla put interval, 512, written", 2.5 * 1024);
   report.AtMost(kSuite, "Ebla put sync, 32, written", 5 * 1024);
   report.AtMost(kSuite, "Ebla put interval, 512, server CPU", 8);
