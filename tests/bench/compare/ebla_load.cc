@@ -44,7 +44,11 @@ Table MakeFullTable(Client& client, const std::string& name, const TableOptions&
 }
 
 Figure EblaLoad::Puts(const Table& table, int in_flight, Ack ack) const {
-  return Measure(in_flight, 1, [&](int64_t, Done done) {
+  return MeasureWithCost(servers_, [&] { return CountedPuts(table, in_flight, ack); });
+}
+
+Counted EblaLoad::CountedPuts(const Table& table, int in_flight, Ack ack) const {
+  return Count(in_flight, 1, [&](int64_t, Done done) {
     table.AsyncPut(RandomRecordKey(), value_, {.ack = ack}, Answer<Version>(std::move(done)));
   });
 }
@@ -90,15 +94,17 @@ Figure EblaLoad::Scans(const Table& table) const {
 }
 
 Figure EblaLoad::Measure(int in_flight, int weight, const load::StartOperation& start) const {
-  return MeasureWithCost(servers_, [&] {
-    std::atomic<int64_t> operations = 0;
-    load::Timings timings = load::MeasureOperations(in_flight, each_, [&](int64_t number, Done done) {
-      operations.fetch_add(1, std::memory_order_relaxed);
-      start(number, std::move(done));
-    });
-    timings.per_second *= weight;
-    return Counted{.timings = timings, .operations = static_cast<double>(operations * weight)};
+  return MeasureWithCost(servers_, [&] { return Count(in_flight, weight, start); });
+}
+
+Counted EblaLoad::Count(int in_flight, int weight, const load::StartOperation& start) const {
+  std::atomic<int64_t> operations = 0;
+  load::Timings timings = load::MeasureOperations(in_flight, each_, [&](int64_t number, Done done) {
+    operations.fetch_add(1, std::memory_order_relaxed);
+    start(number, std::move(done));
   });
+  timings.per_second *= weight;
+  return {.timings = timings, .operations = static_cast<double>(operations * weight)};
 }
 
 }  // namespace ebla::bench

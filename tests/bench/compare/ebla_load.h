@@ -24,6 +24,7 @@ class EblaLoad {
 
   // Closed loops over random keys of a full table.
   Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
+  Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost
   Figure Gets(const Table& table, int in_flight, const GetOptions& options) const;
   // Of so many keys each; the figures are of multiGets, not of keys.
   Figure MultiGets(const Table& table, int in_flight, int keys) const;
@@ -35,6 +36,7 @@ class EblaLoad {
  private:
   // `weight`: what each operation counts.
   Figure Measure(int in_flight, int weight, const load::StartOperation& start) const;
+  Counted Count(int in_flight, int weight, const load::StartOperation& start) const;
 
   const Servers servers_;
   const Duration each_;

@@ -44,7 +44,8 @@ std::vector<FigureRow> Figures::Rows() const {
                               .p99_us = of([](const Figure& f) { return f.timings.p99_us; }),
                               .p999_us = of([](const Figure& f) { return f.timings.p999_us; })},
                   .cpu_us = of([](const Figure& f) { return f.cpu_us; }),
-                  .written_bytes = of([](const Figure& f) { return f.written_bytes; })};
+                  .written_bytes = of([](const Figure& f) { return f.written_bytes; }),
+                  .disk_share = of([](const Figure& f) { return f.disk_share; })};
     const auto [least, most] = std::ranges::minmax(figures, {}, [](const Figure& f) { return f.timings.per_second; });
     row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
   }
@@ -63,6 +64,7 @@ void AddTo(Report& report, const std::vector<FigureRow>& rows) {
     add(", p99.9", median.timings.p999_us, "us");
     add(", server CPU", median.cpu_us, "us/op");
     add(", written", median.written_bytes, "bytes/op");
+    add(", on the disk", median.disk_share, "times");
   }
 }
 

@@ -24,6 +24,7 @@ struct Figure {
   load::Timings timings;
   double cpu_us = 0;         // per operation
   double written_bytes = 0;  // per operation
+  double disk_share = 0;     // bytes on the disk for each byte of the records
 };
 
 // A load's timings, and all of its operations, while it warmed up, too.

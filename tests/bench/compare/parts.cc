@@ -1,15 +1,20 @@
 #include "tests/bench/compare/parts.h"
 
 #include <glog/logging.h>
+#include <sys/stat.h>
 
+#include <filesystem>
 #include <iostream>
 #include <map>
 #include <optional>
+#include <thread>
+#include <tuple>
 
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
 #include "tests/bench/compare/etcd_peer.h"
+#include "tests/bench/compare/keys.h"
 #include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/plain_file.h"
 #include "tests/bench/compare/redis_peer.h"
@@ -47,6 +52,7 @@ class StandalonePart : public Part {
       redis_[persistence] = Installed(
           "Redis",
           RedisPeer::Start(directory_ + "/redis-" + std::to_string(static_cast<int>(persistence)), persistence));
+      if (!redis_[persistence]) break;
     }
   }
 
@@ -196,6 +202,68 @@ class ClusterPart : public Part {
   const std::unique_ptr<EtcdPeer> etcd_;
 };
 
+// ---- what it leaves on the disk ------------------------------------------------------------------------------------
+
+class DiskPart : public Part {
+ public:
+  DiskPart(const std::string& directory, Duration each) : each_(each), directory_(directory) {}
+
+  void Round(Figures& figures) override {
+    for (const auto& [durability, in_flight, name] : {std::tuple(TableDurability::kInterval, 512, "interval, 512"),
+                                                      std::tuple(TableDurability::kSync, 32, "sync, 32")}) {
+      const Table table =
+          MakeFullTable(ebla_.client(), "puts" + std::to_string(in_flight), {.replicas = 1, .durability = durability});
+      figures.Measure(std::string("Ebla put ") + name + ", for long", [&] { return LongPuts(table, in_flight); });
+    }
+    figures.Measure("Ebla records at rest", [&] { return AtRest(); });
+  }
+
+ private:
+  // A load remembers each of its operations, so it is many short ones.
+  Figure LongPuts(const Table& table, int in_flight) {
+    constexpr int kSlices = 30;
+    return MeasureWithCost(ebla_.servers(), [&] {
+      Counted all;
+      for (int slice = 0; slice < kSlices; ++slice) {
+        const Counted some = EblaLoad(ebla_.servers(), 5 * each_).CountedPuts(table, in_flight);
+        all.timings.per_second += some.timings.per_second / kSlices;
+        all.operations += some.operations;
+      }
+      return all;
+    });
+  }
+
+  // A process of its own, as records that were replaced take room until a checkpoint or two later.
+  Figure AtRest() {
+    EblaStandalone loaded(directory_ + "/loaded");
+    const Table table = MakeTable(loaded.client(), "loaded", {.replicas = 1, .durability = TableDurability::kInterval});
+    Figure figure = EblaLoad(loaded.servers(), 5 * each_).LoadInOrder(table, 8, 64);
+    int64_t records = 0;
+    for (auto scan = table.Scan({.keys_only = true}); scan.Next();) ++records;
+    std::this_thread::sleep_for(kRest);
+    const auto bytes = static_cast<double>(records * static_cast<int64_t>(kValueBytes + RecordKey(0).size()));
+    figure.disk_share = UsedBytes(directory_ + "/loaded/data") / bytes;
+    return figure;
+  }
+
+  // But for what is kept in reserve: room for a full disk, and segments of the log to come.
+  static double UsedBytes(const std::string& directory) {
+    double bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+      const std::string name = entry.path().filename();
+      struct stat status{};
+      if (name == "BALLAST" || name.starts_with("spare-") || ::stat(entry.path().c_str(), &status) != 0) continue;
+      bytes += static_cast<double>(status.st_blocks) * 512;
+    }
+    return bytes;
+  }
+
+  static constexpr std::chrono::seconds kRest{130};  // two checkpoints
+  const Duration each_;
+  const std::string directory_;
+  EblaStandalone ebla_{directory_ + "/ebla"};
+};
+
 template <class P>
 std::unique_ptr<Part> Make(const std::string& directory, Duration each) {
   return std::make_unique<P>(directory, each);
@@ -206,7 +274,8 @@ std::unique_ptr<Part> Make(const std::string& directory, Duration each) {
 const PartKind kParts[kPartKinds] = {
     {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
     {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
-    {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>}};
+    {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
+    {"disk", "puts for 150 times as long as a figure, and a load at rest", &Make<DiskPart>, /*asked_for=*/true}};
 
 void AddRatios(Report& report) {
   const auto ratio = [&report](const char* ebla, const char* peer, std::optional<double> wanted, bool at_most = false) {
@@ -239,6 +308,9 @@ void AddRatios(Report& report) {
   at_most("Ebla put interval, 512, written", 2.5 * 1024);
   at_most("Ebla put sync, 32, written", 5 * 1024);
   at_most("Ebla put interval, 512, server CPU", 8);
+  at_most("Ebla put interval, 512, for long, written", 2.5 * 1024);
+  at_most("Ebla put sync, 32, for long, written", 5 * 1024);
+  at_most("Ebla records at rest, on the disk", 1.5);
 }
 
 }  // namespace ebla::bench

@@ -23,11 +23,12 @@ struct PartKind {
   std::string_view name, what;
   // Below the directory, which is there; each figure takes `each`.
   std::unique_ptr<Part> (*make)(const std::string& directory, Duration each);
+  bool asked_for = false;  // only --part runs it, for one round
 };
 
 // One process against Redis, Memcached and a plain file; its load and scans against bare WiredTiger's; three replicas
-// against etcd, and against one.
-inline constexpr int kPartKinds = 3;
+// against etcd, and against one; what puts and records cost the disk in the long run.
+inline constexpr int kPartKinds = 4;
 extern const PartKind kParts[kPartKinds];
 
 // Each ratio and bound whose rows are there, beside what is wanted of it.

@@ -19,14 +19,15 @@ void RunCompareBench(const BenchOptions& options, Report& report) {
   Figures figures;
   bool found = false;
   for (const PartKind& kind : kParts) {
-    if (!options.part.empty() && options.part != kind.name) continue;
+    if (options.part.empty() ? kind.asked_for : options.part != kind.name) continue;
     found = true;
     std::cerr << kind.name << ": " << kind.what << std::endl;
     const std::string below = directory + "/" + std::string(kind.name);
     std::filesystem::create_directory(below);
     const auto part = kind.make(below, options.each);
-    for (int round = 1; round <= options.rounds; ++round) {
-      std::cerr << " round " << round << " of " << options.rounds << std::endl;
+    const int rounds = kind.asked_for ? 1 : options.rounds;
+    for (int round = 1; round <= rounds; ++round) {
+      std::cerr << " round " << round << " of " << rounds << std::endl;
       part->Round(figures);
     }
   }
