@@ -11,13 +11,16 @@
 
 DEFINE_string(only, "", "Run this suite alone.");
 DEFINE_double(seconds, 2, "How many seconds each number is measured for.");
+DEFINE_bool(quick, false, "Of compare: one round of one second each, to see that all works.");
+DEFINE_string(part, "", "Of compare: standalone, storage, cluster or disk alone.");
+DEFINE_string(markdown, "",
+              "Of compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
 DEFINE_string(json, "", "Write the rows and ratios to this file.");
 
 namespace ebla::bench {
 
 void RunRpcBench(const BenchOptions& options, Report& report);
 void RunTabletServerBench(const BenchOptions& options, Report& report);
-void RunClusterBench(const BenchOptions& options, Report& report);
 void RunCatalogBench(const BenchOptions& options, Report& report);
 void RunPausesBench(const BenchOptions& options, Report& report);
 void RunCompareBench(const BenchOptions& options, Report& report);
@@ -29,13 +32,18 @@ struct Suite {
   void (*run)(const BenchOptions&, Report&);
   bool asked_for = false;  // only --only runs it
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},         {"tabletserver", &RunTabletServerBench},
-                             {"cluster", &RunClusterBench}, {"catalog", &RunCatalogBench},
-                             {"pauses", &RunPausesBench},   {"compare", &RunCompareBench, /*asked_for=*/true}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
+                             {"tabletserver", &RunTabletServerBench},
+                             {"catalog", &RunCatalogBench},
+                             {"pauses", &RunPausesBench},
+                             {"compare", &RunCompareBench, /*asked_for=*/true}};
 
 int Run() {
-  const BenchOptions options{.each =
-                                 std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
+  const std::chrono::duration<double> each(FLAGS_quick ? 1 : FLAGS_seconds);
+  const BenchOptions options{.each = std::chrono::duration_cast<Duration>(each),
+                             .rounds = FLAGS_quick ? 1 : 3,
+                             .part = FLAGS_part,
+                             .markdown = FLAGS_markdown};
   Report report;
   sync();  // the build's files, for one, which the kernel would write all at once while something is measured
   bool found = false;

@@ -16,7 +16,39 @@ namespace {
 
 constexpr std::chrono::seconds kEndTimeMax{10};
 
+// proc(5): fields 14 and 15 of stat, counted after the name, which may hold anything.
+double CpuMicros(pid_t pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  const std::string text = ReadAll(stat);
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  return (user + system) * 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+// Field 7 of a disk's stat: sectors of 512 bytes. None on a file system in memory.
+double WrittenBytes(const std::string& directory) {
+  struct stat status{};
+  ::stat(directory.c_str(), &status);
+  std::ifstream disk("/sys/dev/block/" + std::to_string(major(status.st_dev)) + ":" +
+                     std::to_string(minor(status.st_dev)) + "/stat");
+  std::string skipped;
+  for (int field = 1; field < 7; ++field) disk >> skipped;
+  double sectors = 0;
+  disk >> sectors;
+  return sectors * 512;
+}
+
 }  // namespace
+
+ServersCost CostOf(const Servers& servers) {
+  ::sync();
+  ServersCost cost{.written_bytes = WrittenBytes(servers.directory)};
+  for (const pid_t pid : servers.pids) cost.cpu_us += CpuMicros(pid);
+  return cost;
+}
 
 Result<MeasuredProcess> MeasuredProcess::Start(std::vector<std::string> command, const std::string& directory) {
   if (::access(command.front().c_str(), X_OK) != 0) {
@@ -27,38 +59,13 @@ Result<MeasuredProcess> MeasuredProcess::Start(std::vector<std::string> command,
                                                           .working_dir = directory,
                                                           .output_file = directory + "/output.log",
                                                           .die_with_parent = true}));
-  struct stat status{};
-  ::stat(directory.c_str(), &status);
-  return MeasuredProcess(std::move(process), "/sys/dev/block/" + std::to_string(major(status.st_dev)) + ":" +
-                                                 std::to_string(minor(status.st_dev)) + "/stat");
+  return MeasuredProcess(std::move(process), directory);
 }
 
 MeasuredProcess::~MeasuredProcess() {
   if (!process_) return;
   std::ignore = cluster::Signal(process_, SIGKILL);
   cluster::WaitForExit(process_, kEndTimeMax);
-}
-
-// proc(5): fields 14 and 15 of stat, counted after the name, which may hold anything.
-ProcessCost MeasuredProcess::Cost() const {
-  const std::string proc = "/proc/" + std::to_string(process_.pid);
-  ProcessCost cost;
-  std::ifstream stat(proc + "/stat");
-  const std::string text = ReadAll(stat);
-  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 1)));
-  std::string skipped;
-  for (int field = 3; field < 14; ++field) fields >> skipped;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  cost.cpu_us = (user + system) * 1e6 / static_cast<double>(::sysconf(_SC_CLK_TCK));
-  // Field 7 of a disk's stat: sectors of 512 bytes. None on a file system in memory.
-  ::sync();
-  std::ifstream disk(disk_);
-  for (int field = 1; field < 7; ++field) disk >> skipped;
-  double sectors = 0;
-  disk >> sectors;
-  cost.written_bytes = sectors * 512;
-  return cost;
 }
 
 }  // namespace ebla::bench

@@ -1,9 +1,11 @@
 // tests/bench/compare/measured_process.h
-// A server that is compared with others: a process of its own, and what it has cost so far.
+// A server that is compared with others: a process of its own, and what it, or several of them, have cost so far.
 // Written bytes are the disk's own count, of everybody on the machine: what the kernel accounts to a process is the
 // size of the pages that it has changed, which may be large ones, and not what of them goes to the disk.
 // Threads: thread-compatible; the process dies with the thread that starts it.
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 #include <utility>
@@ -14,30 +16,39 @@
 
 namespace ebla::bench {
 
-struct ProcessCost {
-  double cpu_us = 0;         // user and system, of all its threads
-  double written_bytes = 0;  // to the disk that has its directory, all that is dirty included
+// Processes that serve together, with their data on one disk.
+struct Servers {
+  std::vector<pid_t> pids;
+  std::string directory;
 };
+
+struct ServersCost {
+  double cpu_us = 0;         // user and system, of all their threads
+  double written_bytes = 0;  // to the disk that has their directory, all that is dirty included
+};
+
+// Writes out what is dirty first.
+ServersCost CostOf(const Servers& servers);
 
 class MeasuredProcess {
  public:
   // UNAVAILABLE, saying what to install, where the program is not there.
   static Result<MeasuredProcess> Start(std::vector<std::string> command, const std::string& directory);
   MeasuredProcess(MeasuredProcess&& other) noexcept
-      : process_(std::exchange(other.process_, {})), disk_(std::move(other.disk_)) {}
+      : process_(std::exchange(other.process_, {})), directory_(std::move(other.directory_)) {}
   MeasuredProcess& operator=(MeasuredProcess&&) = delete;
   ~MeasuredProcess();
 
-  // Writes out what is dirty first.
-  ProcessCost Cost() const;
+  Servers servers() const { return {{process_.pid}, directory_}; }
   bool alive() const { return cluster::IsAlive(process_); }
+  std::string output_file() const { return directory_ + "/output.log"; }
 
  private:
-  MeasuredProcess(cluster::ProcessId process, std::string disk)
-      : process_(std::move(process)), disk_(std::move(disk)) {}
+  MeasuredProcess(cluster::ProcessId process, std::string directory)
+      : process_(std::move(process)), directory_(std::move(directory)) {}
 
   cluster::ProcessId process_;
-  std::string disk_;  // its file of counters
+  std::string directory_;
 };
 
 }  // namespace ebla::bench

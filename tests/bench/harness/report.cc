@@ -3,21 +3,11 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/harness/format.h"
+
 namespace ebla::bench {
-namespace {
-
-template <class... Args>
-std::string Format(const char* format, Args... args) {
-  char text[256];
-  std::snprintf(text, sizeof(text), format, args...);
-  return text;
-}
-
-}  // namespace
-
 double Median(std::vector<double> values) {
   CHECK(!values.empty());
   const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
@@ -26,8 +16,12 @@ double Median(std::vector<double> values) {
 }
 
 void Report::Add(const std::string& suite, const std::string& name, double value, const std::string& unit) {
-  rows_.push_back({suite, name, value, unit});
+  Record(suite, name, value, unit);
   std::fputs(Format("%-10s %-56s %14.1f %s\n", suite.c_str(), name.c_str(), value, unit.c_str()).c_str(), stderr);
+}
+
+void Report::Record(const std::string& suite, const std::string& name, double value, const std::string& unit) {
+  rows_.push_back({suite, name, value, unit});
 }
 
 double Report::Value(const std::string& suite, const std::string& name) const {
@@ -37,14 +31,22 @@ double Report::Value(const std::string& suite, const std::string& name) const {
   return 0;
 }
 
-void Report::Ratio(const std::string& suite, const std::string& a, const std::string& b, double bound, bool at_most) {
+void Report::Ratio(const std::string& suite, const std::string& a, const std::string& b, std::optional<double> bound,
+                   bool at_most) {
   const double divisor = Value(suite, b);
-  ratios_.push_back({suite, a + " / " + b, divisor > 0 ? Value(suite, a) / divisor : 0, bound, at_most});
+  ratios_.push_back({suite, a + " / " + b, divisor > 0 ? Value(suite, a) / divisor : 0, bound, at_most, ""});
 }
 
 void Report::AtMost(const std::string& suite, const std::string& name, double bound) {
-  ratios_.push_back({suite, name, Value(suite, name), bound, /*at_most=*/true});
+  const auto row = std::ranges::find_if(rows_, [&](const Row& r) { return r.suite == suite && r.name == name; });
+  ratios_.push_back({suite, name, Value(suite, name), bound, /*at_most=*/true, row == rows_.end() ? "" : row->unit});
 }
+
+std::string Report::RatioRow::Wanted() const {
+  return bound ? Format("%s %.2f", at_most ? "at most" : "at least", *bound) : "";
+}
+
+std::string Report::RatioRow::Verdict() const { return !bound ? "" : met() ? "met" : "NOT MET"; }
 
 std::string Report::ToText() const {
   std::string text;
@@ -53,8 +55,8 @@ std::string Report::ToText() const {
   }
   text += "\nratios and bounds\n";
   for (const RatioRow& row : ratios_) {
-    text += Format("%-10s %-80s %8.2f  (%s %.2f: %s)\n", row.suite.c_str(), row.name.c_str(), row.value,
-                   row.at_most ? "at most" : "at least", row.bound, row.met() ? "met" : "NOT MET");
+    text += Format("%-10s %-80s %8.2f  %s%s%s\n", row.suite.c_str(), row.name.c_str(), row.value, row.Wanted().c_str(),
+                   row.bound ? ": " : "", row.Verdict().c_str());
   }
   return text;
 }
@@ -65,11 +67,9 @@ std::string Report::ToJson() const {
     json["rows"].push_back({{"suite", row.suite}, {"name", row.name}, {"value", row.value}, {"unit", row.unit}});
   }
   for (const RatioRow& row : ratios_) {
-    json["ratios"].push_back({{"suite", row.suite},
-                              {"name", row.name},
-                              {"value", row.value},
-                              {row.at_most ? "at_most" : "at_least", row.bound},
-                              {"met", row.met()}});
+    nlohmann::json ratio{{"suite", row.suite}, {"name", row.name}, {"value", row.value}, {"met", row.met()}};
+    if (row.bound) ratio[row.at_most ? "at_most" : "at_least"] = *row.bound;
+    json["ratios"].push_back(std::move(ratio));
   }
   return json.dump(2);
 }

@@ -63,8 +63,11 @@ void MeasureShapes(const char* server, const rpc::Endpoint& address, const Bench
       .message = std::string(rpc::codec::Write<rpc::codec::Binary>("echo", rpc::MessageType::kCall, 0, 1, Request())),
       .sequence_offset = 12};
   for (const Shape& shape : kShapes) {
-    const Load load{.server = address, .call = call, .connections = shape.connections, .in_flight = shape.in_flight};
-    report.Add(kSuite, Name(server, shape), MeasureLoad(load, options.each), "calls/s");
+    const Load load{.server = address,
+                    .conversation = FramedCalls(call),
+                    .connections = shape.connections,
+                    .in_flight = shape.in_flight};
+    report.Add(kSuite, Name(server, shape), MeasureLoad(load, options.each).timings.per_second, "calls/s");
   }
 }
 

@@ -219,11 +219,12 @@ void MeasureReads(const char* what, const char* method, const Request& request, 
                   const BenchOptions& options, Report& report) {
   const std::string message(rpc::codec::Write<rpc::codec::Binary>(method, rpc::MessageType::kCall, 0, 1, request));
   for (const Shape& shape : kShapes) {
-    const Load load{.server = server,
-                    .call = {.message = message, .sequence_offset = 8 + std::string_view(method).size()},
-                    .connections = shape.connections,
-                    .in_flight = shape.in_flight};
-    report.Add(kSuite, Name(what, shape), MeasureLoad(load, options.each), "calls/s");
+    const Load load{
+        .server = server,
+        .conversation = FramedCalls({.message = message, .sequence_offset = 8 + std::string_view(method).size()}),
+        .connections = shape.connections,
+        .in_flight = shape.in_flight};
+    report.Add(kSuite, Name(what, shape), MeasureLoad(load, options.each).timings.per_second, "calls/s");
   }
 }
 

@@ -1,7 +1,7 @@
-// Durable puts into etcd, through the client and against the leader, for the comparison in cluster_bench.cc. Debian's
+// Durable puts into etcd, through the client and against the leader, for etcd_peer.cc. Debian's
 // golang-etcd-server-dev has the client as a GOPATH package:
 //
-//	GO111MODULE=off GOPATH=/usr/share/gocode go build -o etcd-puts tests/bench/etcd/etcd_puts.go
+//	GO111MODULE=off GOPATH=/usr/share/gocode go build -o etcd-puts tests/bench/compare/etcd_puts.go
 //
 // Each client has one put in flight, to keys of its own. Prints one line of JSON.
 package main
@@ -22,6 +22,7 @@ import (
 )
 
 type result struct {
+	Puts          int64   `json:"puts"` // all, while it warmed up, too
 	PutsPerSecond float64 `json:"puts_per_second"`
 	P50           float64 `json:"p50_us"`
 	P99           float64 `json:"p99_us"`
@@ -108,6 +109,7 @@ func main() {
 		return float64(waits[int(q*float64(len(waits)-1))].Nanoseconds()) / 1000
 	}
 	json.NewEncoder(os.Stdout).Encode(result{
+		Puts:          next,
 		PutsPerSecond: float64(len(waits)) / time.Since(begin).Seconds(),
 		P50:           quantile(0.5), P99: quantile(0.99), P999: quantile(0.999),
 	})

@@ -1,16 +1,13 @@
-// tests/bench/etcd/etcd_peer.h
+// tests/bench/compare/etcd_peer.h
 // The peer that replicated puts are compared with: three etcd servers on this machine (Debian's etcd-server), driven by
-// etcd's own Go client (etcd/etcd_puts.go) against the leader.
+// etcd's own Go client (etcd_puts.go) against the leader.
 // Threads: thread-compatible; the servers die with the thread that makes it.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "common/base/executor.h"
-#include "common/base/status.h"
-#include "tools/cluster/child_process.h"
-#include "tools/load/async_load.h"
+#include "tests/bench/compare/figures.h"
 
 namespace ebla::bench {
 
@@ -18,19 +15,18 @@ class EtcdPeer {
  public:
   // UNAVAILABLE, saying what to install, where etcd or the client program is not there.
   static Result<EtcdPeer> Start(const std::string& directory);
-  EtcdPeer(EtcdPeer&&) = default;
-  EtcdPeer& operator=(EtcdPeer&&) = delete;
-  ~EtcdPeer();
 
-  // Durable puts of `bytes` by so many clients over so many connections.
-  Result<load::Timings> Puts(int clients, int connections, size_t bytes, Duration duration);
+  // Durable puts by so many clients over so many connections.
+  Result<Figure> Puts(int clients, int connections, Duration duration);
 
  private:
   explicit EtcdPeer(std::string directory) : directory_(std::move(directory)) {}
+  Servers AllServers() const;
+  Result<Counted> RunClient(int clients, int connections, Duration duration);
 
   std::string directory_;
   std::string endpoints_;  // host:port,...
-  std::vector<cluster::ProcessId> servers_;
+  std::vector<MeasuredProcess> servers_;
 };
 
 }  // namespace ebla::bench

@@ -1,0 +1,22 @@
+#include "tests/bench/compare/ebla_cluster.h"
+
+#include <glog/logging.h>
+
+namespace ebla::bench {
+
+EblaCluster::EblaCluster() {
+  auto cluster = testing::TestCluster::Start({.masters = 1, .servers = 3});
+  CHECK(cluster.has_value()) << cluster.error();
+  cluster_ = *std::move(cluster);
+  auto client = cluster_->Connect();
+  CHECK(client.has_value()) << client.error();
+  client_.emplace(*std::move(client));
+}
+
+Servers EblaCluster::servers() const {
+  Servers servers{.pids = {}, .directory = cluster_->dir()};
+  for (const cluster::ProcessView& process : cluster_->launcher().Describe()) servers.pids.push_back(process.pid);
+  return servers;
+}
+
+}  // namespace ebla::bench

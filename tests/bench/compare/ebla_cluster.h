@@ -1,0 +1,27 @@
+// tests/bench/compare/ebla_cluster.h
+// Three tablet servers with a master and ZooKeeper, each a process of its own.
+// Errors:  any ends the program.
+// Threads: thread-compatible; the processes die with the thread that makes it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "ebla/ebla.h"
+#include "tests/bench/compare/measured_process.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::bench {
+
+class EblaCluster {
+ public:
+  EblaCluster();
+  Client& client() { return *client_; }
+  Servers servers() const;  // all five
+
+ private:
+  std::unique_ptr<testing::TestCluster> cluster_;
+  std::optional<Client> client_;
+};
+
+}  // namespace ebla::bench

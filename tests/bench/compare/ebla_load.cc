@@ -1,0 +1,110 @@
+#include "tests/bench/compare/ebla_load.h"
+
+#include <glog/logging.h>
+
+#include <atomic>
+#include <chrono>
+#include <random>
+#include <utility>
+
+#include "tests/bench/compare/keys.h"
+
+namespace ebla::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Done = std::move_only_function<void(Status)>;
+
+// Tells `done` how an answer of any kind went.
+template <class T>
+Callback<Result<T>> Answer(Done done) {
+  return [done = std::move(done)](Result<T> result) mutable { done(result ? Status() : result.error()); };
+}
+
+}  // namespace
+
+Table MakeTable(Client& client, const std::string& name, const TableOptions& options) {
+  const auto made = client.CreateTable(name, {.table = options});
+  CHECK(made.has_value()) << made.error();
+  const auto table = client.OpenTable(name);
+  CHECK(table.has_value()) << table.error();
+  return *table;
+}
+
+Table MakeFullTable(Client& client, const std::string& name, const TableOptions& options) {
+  const Table table = MakeTable(client, name, options);
+  const std::string value(kValueBytes, 'v');
+  for (int n = 0; n < kRecords; n += 500) {
+    Batch batch;
+    for (int i = n; i < n + 500; ++i) batch.Put(RecordKey(i), value);
+    const auto written = table.Write(std::move(batch));
+    CHECK(written.has_value()) << written.error();
+  }
+  return table;
+}
+
+Figure EblaLoad::Puts(const Table& table, int in_flight, Ack ack) const {
+  return MeasureWithCost(servers_, [&] { return CountedPuts(table, in_flight, ack); });
+}
+
+Counted EblaLoad::CountedPuts(const Table& table, int in_flight, Ack ack) const {
+  return Count(in_flight, 1, [&](int64_t, Done done) {
+    table.AsyncPut(RandomRecordKey(), value_, {.ack = ack}, Answer<Version>(std::move(done)));
+  });
+}
+
+Figure EblaLoad::Gets(const Table& table, int in_flight, const GetOptions& options) const {
+  return Measure(in_flight, 1, [&](int64_t, Done done) {
+    table.AsyncGet(RandomRecordKey(), options, Answer<Record>(std::move(done)));
+  });
+}
+
+Figure EblaLoad::MultiGets(const Table& table, int in_flight, int keys) const {
+  return Measure(in_flight, 1, [&table, keys](int64_t, Done done) {
+    std::vector<std::string> asked;
+    for (int i = 0; i < keys; ++i) asked.push_back(RandomRecordKey());
+    table.AsyncMultiGet(std::move(asked), {.read = Read::Strong()},
+                        [done = std::move(done)](const std::vector<Result<Record>>& records) mutable {
+                          for (const auto& record : records) CHECK(record.has_value()) << record.error();
+                          done({});
+                        });
+  });
+}
+
+Figure EblaLoad::LoadInOrder(const Table& table, int in_flight, int batch) const {
+  return Measure(in_flight, batch, [&, batch](int64_t number, Done done) {
+    Batch records;
+    for (int i = 0; i < batch; ++i) records.Put(RecordKey(number * batch + i), value_);
+    table.AsyncWrite(std::move(records), {.ack = Ack::kMajority}, Answer<BatchResult>(std::move(done)));
+  });
+}
+
+Figure EblaLoad::Scans(const Table& table) const {
+  return MeasureWithCost(servers_, [&] {
+    const auto begun = Clock::now();
+    double rows = 0;
+    while (Clock::now() - begun < each_) {
+      auto scan = table.Scan({.read = Read::Strong()});
+      while (scan.Next()) ++rows;
+      CHECK(scan.status().ok()) << scan.status();
+    }
+    const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+    return Counted{.timings = {.per_second = rows / seconds}, .operations = rows};
+  });
+}
+
+Figure EblaLoad::Measure(int in_flight, int weight, const load::StartOperation& start) const {
+  return MeasureWithCost(servers_, [&] { return Count(in_flight, weight, start); });
+}
+
+Counted EblaLoad::Count(int in_flight, int weight, const load::StartOperation& start) const {
+  std::atomic<int64_t> operations = 0;
+  load::Timings timings = load::MeasureOperations(in_flight, each_, [&](int64_t number, Done done) {
+    operations.fetch_add(1, std::memory_order_relaxed);
+    start(number, std::move(done));
+  });
+  timings.per_second *= weight;
+  return {.timings = timings, .operations = static_cast<double>(operations * weight)};
+}
+
+}  // namespace ebla::bench

@@ -1,0 +1,46 @@
+// tests/bench/compare/ebla_load.h
+// Ebla, through its SDK in this process: tables of 100,000 records of 1 KB, and loads on them.
+// Errors:  any ends the program.
+// Threads: thread-compatible.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "ebla/ebla.h"
+#include "tests/bench/compare/figures.h"
+
+namespace ebla::bench {
+
+// Makes an empty table.
+Table MakeTable(Client& client, const std::string& name, const TableOptions& options);
+// Makes a table of one tablet that has every record.
+Table MakeFullTable(Client& client, const std::string& name, const TableOptions& options);
+
+class EblaLoad {
+ public:
+  // Each figure takes `each`, and what it costs the servers is counted.
+  EblaLoad(Servers servers, Duration each) : servers_(std::move(servers)), each_(each) {}
+
+  // Closed loops over random keys of a full table.
+  Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
+  Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost
+  Figure Gets(const Table& table, int in_flight, const GetOptions& options) const;
+  // Of so many keys each; the figures are of multiGets, not of keys.
+  Figure MultiGets(const Table& table, int in_flight, int keys) const;
+  // New records in the order of their keys, in batches of so many; the rates are of records.
+  Figure LoadInOrder(const Table& table, int in_flight, int batch) const;
+  // The whole of a full table, again and again, by one scanner; the rates are of records.
+  Figure Scans(const Table& table) const;
+
+ private:
+  // `weight`: what each operation counts.
+  Figure Measure(int in_flight, int weight, const load::StartOperation& start) const;
+  Counted Count(int in_flight, int weight, const load::StartOperation& start) const;
+
+  const Servers servers_;
+  const Duration each_;
+  const std::string value_ = std::string(kValueBytes, 'v');
+};
+
+}  // namespace ebla::bench

@@ -1,0 +1,28 @@
+// tests/bench/compare/ebla_standalone.h
+// Ebla's own process, ebla-standalone, by the name and in the way that its users start it.
+// Errors:  any ends the program.
+// Threads: thread-compatible.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ebla/ebla.h"
+#include "tests/bench/compare/measured_process.h"
+
+namespace ebla::bench {
+
+class EblaStandalone {
+ public:
+  explicit EblaStandalone(const std::string& directory);
+  Client& client() { return *client_; }
+  Servers servers() const { return process_->servers(); }
+
+ private:
+  std::string Address(const std::string& file) const;
+
+  std::optional<MeasuredProcess> process_;
+  std::optional<Client> client_;
+};
+
+}  // namespace ebla::bench

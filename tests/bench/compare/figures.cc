@@ -1,0 +1,71 @@
+#include "tests/bench/compare/figures.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "tests/bench/harness/format.h"
+
+namespace ebla::bench {
+namespace {
+
+template <class Value>
+double MedianOf(const std::vector<Figure>& figures, Value value) {
+  std::vector<double> values;
+  for (const Figure& figure : figures) values.push_back(value(figure));
+  return Median(std::move(values));
+}
+
+}  // namespace
+
+Figure MeasureWithCost(const Servers& servers, const std::function<Counted()>& measure) {
+  const ServersCost before = CostOf(servers);
+  const Counted counted = measure();
+  const ServersCost after = CostOf(servers);
+  return {.timings = counted.timings,
+          .cpu_us = (after.cpu_us - before.cpu_us) / counted.operations,
+          .written_bytes = (after.written_bytes - before.written_bytes) / counted.operations};
+}
+
+void Figures::Measure(const std::string& row, const std::function<Figure()>& measure) {
+  std::cerr << "  " << row << " ... " << std::flush;
+  auto found = std::ranges::find(measured_, row, &Measured::row);
+  if (found == measured_.end()) found = measured_.insert(found, {row, {}});
+  found->figures.push_back(measure());
+  std::cerr << Format("%.0f/s", found->figures.back().timings.per_second) << std::endl;
+}
+
+std::vector<FigureRow> Figures::Rows() const {
+  std::vector<FigureRow> rows;
+  for (const auto& [name, figures] : measured_) {
+    const auto of = [&figures](auto value) { return MedianOf(figures, value); };
+    FigureRow& row = rows.emplace_back(name);
+    row.median = {.timings = {.per_second = of([](const Figure& f) { return f.timings.per_second; }),
+                              .p50_us = of([](const Figure& f) { return f.timings.p50_us; }),
+                              .p99_us = of([](const Figure& f) { return f.timings.p99_us; }),
+                              .p999_us = of([](const Figure& f) { return f.timings.p999_us; })},
+                  .cpu_us = of([](const Figure& f) { return f.cpu_us; }),
+                  .written_bytes = of([](const Figure& f) { return f.written_bytes; }),
+                  .disk_share = of([](const Figure& f) { return f.disk_share; })};
+    const auto [least, most] = std::ranges::minmax(figures, {}, [](const Figure& f) { return f.timings.per_second; });
+    row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
+  }
+  return rows;
+}
+
+void AddTo(Report& report, const std::vector<FigureRow>& rows) {
+  for (const auto& [name, median, spread_percent] : rows) {
+    const auto add = [&](const char* what, double value, const char* unit) {
+      if (value > 0) report.Record(kCompareSuite, name + what, value, unit);
+    };
+    report.Record(kCompareSuite, name, median.timings.per_second, "ops/s");
+    add(", spread", spread_percent, "%");
+    add(", p50", median.timings.p50_us, "us");
+    add(", p99", median.timings.p99_us, "us");
+    add(", p99.9", median.timings.p999_us, "us");
+    add(", server CPU", median.cpu_us, "us/op");
+    add(", written", median.written_bytes, "bytes/op");
+    add(", on the disk", median.disk_share, "times");
+  }
+}
+
+}  // namespace ebla::bench

@@ -1,0 +1,316 @@
+#include "tests/bench/compare/parts.h"
+
+#include <glog/logging.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <thread>
+#include <tuple>
+
+#include "tests/bench/compare/ebla_cluster.h"
+#include "tests/bench/compare/ebla_load.h"
+#include "tests/bench/compare/ebla_standalone.h"
+#include "tests/bench/compare/etcd_peer.h"
+#include "tests/bench/compare/keys.h"
+#include "tests/bench/compare/memcached_peer.h"
+#include "tests/bench/compare/plain_file.h"
+#include "tests/bench/compare/redis_peer.h"
+#include "tests/bench/compare/wiredtiger_peer.h"
+
+namespace ebla::bench {
+namespace {
+
+constexpr int kSome = 16;  // in flight, for the levels: enough to keep the machine busy, few enough to see their waits
+
+// None, and a line that says so, of a peer that is not installed.
+template <class Peer>
+std::unique_ptr<Peer> Installed(const char* name, Result<Peer> started) {
+  if (started) return std::make_unique<Peer>(*std::move(started));
+  CHECK(started.error().code() == Code::kUnavailable) << started.error();
+  std::cerr << "  " << name << " is left out: " << started.error() << std::endl;
+  return nullptr;
+}
+
+Figure Checked(Result<Figure> figure) {
+  CHECK(figure.has_value()) << figure.error();
+  return *figure;
+}
+
+// ---- one process ---------------------------------------------------------------------------------------------------
+
+class StandalonePart : public Part {
+ public:
+  StandalonePart(std::string directory, Duration each)
+      : directory_(std::move(directory)),
+        each_(each),
+        memcached_(Installed("Memcached", MemcachedPeer::Start(directory_ + "/memcached"))) {
+    using enum RedisPersistence;
+    for (const RedisPersistence persistence : {kNone, kEverySecond, kAlways}) {
+      redis_[persistence] = Installed(
+          "Redis",
+          RedisPeer::Start(directory_ + "/redis-" + std::to_string(static_cast<int>(persistence)), persistence));
+      if (!redis_[persistence]) break;
+    }
+  }
+
+  void Round(Figures& figures) override {
+    const auto put = [&](const char* row, const Table& table, int in_flight) {
+      figures.Measure(row, [&] { return load_.Puts(table, in_flight); });
+    };
+    const auto get = [&](const char* row, int in_flight) {
+      figures.Measure(row, [&] { return load_.Gets(interval_, in_flight, {.read = Read::Strong()}); });
+    };
+    using enum RedisPersistence;
+    using enum RedisPeer::Operation;
+    put("Ebla put interval, 32", interval_, 32);
+    Redis(figures, "Redis SET everysec, 32", kEverySecond, kSet, 1);
+    put("Ebla put interval, 512", interval_, 512);
+    Redis(figures, "Redis SET everysec, 32 x 16", kEverySecond, kSet, 16);
+    put("Ebla put sync, 32", sync_, 32);
+    Redis(figures, "Redis SET always, 32", kAlways, kSet, 1);
+    put("Ebla put sync, 512", sync_, 512);
+    Redis(figures, "Redis SET always, 32 x 16", kAlways, kSet, 16);
+    put("Ebla put sync, 1", sync_, 1);
+    figures.Measure("append and fdatasync", [&] { return MeasureAppends(directory_ + "/appended", each_); });
+    Memcached(figures, "Memcached set, in memory, 32", MemcachedPeer::Operation::kSet, 1);
+    Memcached(figures, "Memcached set, in memory, 32 x 16", MemcachedPeer::Operation::kSet, 16);
+    get("Ebla get, 32", 32);
+    Redis(figures, "Redis GET, 32", kNone, kGet, 1);
+    Memcached(figures, "Memcached get, 32", MemcachedPeer::Operation::kGet, 1);
+    get("Ebla get, 512", 512);
+    Redis(figures, "Redis GET, 32 x 16", kNone, kGet, 16);
+    Memcached(figures, "Memcached get, 32 x 16", MemcachedPeer::Operation::kGet, 16);
+    figures.Measure("Ebla multiGet of 16, 32", [&] { return load_.MultiGets(interval_, 32, 16); });
+    Redis(figures, "Redis MGET of 16, 32", kNone, kMultiGet, 1);
+    Memcached(figures, "Memcached get of 16, 32", MemcachedPeer::Operation::kMultiGet, 1);
+  }
+
+ private:
+  void Redis(Figures& figures, const char* row, RedisPersistence persistence, RedisPeer::Operation operation,
+             int pipeline) {
+    RedisPeer* const redis = redis_[persistence].get();
+    if (redis) figures.Measure(row, [&] { return Checked(redis->Measure(operation, pipeline, each_)); });
+  }
+  void Memcached(Figures& figures, const char* row, MemcachedPeer::Operation operation, int pipeline) {
+    if (memcached_) figures.Measure(row, [&] { return memcached_->Measure(operation, pipeline, each_); });
+  }
+
+  const std::string directory_;
+  const Duration each_;
+  EblaStandalone ebla_{directory_ + "/ebla"};
+  const EblaLoad load_{ebla_.servers(), each_};
+  const Table interval_ =
+      MakeFullTable(ebla_.client(), "interval", {.replicas = 1, .durability = TableDurability::kInterval});
+  const Table sync_ = MakeFullTable(ebla_.client(), "sync", {.replicas = 1, .durability = TableDurability::kSync});
+  const std::unique_ptr<MemcachedPeer> memcached_;
+  std::map<RedisPersistence, std::unique_ptr<RedisPeer>> redis_;
+};
+
+// ---- its storage ---------------------------------------------------------------------------------------------------
+
+class StoragePart : public Part {
+ public:
+  StoragePart(const std::string& directory, Duration each)
+      : each_(each), ebla_(directory + "/ebla"), wiredtiger_(directory + "/wiredtiger") {}
+
+  void Round(Figures& figures) override {
+    for (const auto& [durability, name] :
+         {std::pair(TableDurability::kInterval, "interval"), std::pair(TableDurability::kSync, "sync")}) {
+      figures.Measure(std::string("Ebla load ") + name + ", batches of 64", [&] { return Load(durability, 8, 64); });
+      figures.Measure(std::string("WiredTiger load ") + name + ", batches of 64",
+                      [&] { return wiredtiger_.LoadInOrder(durability, 64, each_); });
+      figures.Measure(std::string("Ebla load ") + name + ", 512 single puts", [&] { return Load(durability, 512, 1); });
+    }
+    figures.Measure("Ebla scan", [&] { return load_.Scans(full_); });
+    figures.Measure("WiredTiger scan", [&] { return wiredtiger_.Scans(each_); });
+  }
+
+ private:
+  // Each into a table of its own.
+  Figure Load(TableDurability durability, int in_flight, int batch) {
+    const std::string name = "load" + std::to_string(++loads_);
+    const Table table = MakeTable(ebla_.client(), name, {.replicas = 1, .durability = durability});
+    const Figure figure = load_.LoadInOrder(table, in_flight, batch);
+    CHECK(ebla_.client().DropTable(name).ok());
+    return figure;
+  }
+
+  const Duration each_;
+  EblaStandalone ebla_;
+  const EblaLoad load_{ebla_.servers(), each_};
+  const Table full_ = MakeFullTable(ebla_.client(), "full", {.replicas = 1});
+  WiredTigerPeer wiredtiger_;
+  int loads_ = 0;
+};
+
+// ---- three replicas ------------------------------------------------------------------------------------------------
+
+class ClusterPart : public Part {
+ public:
+  ClusterPart(const std::string& directory, Duration each)
+      : each_(each), etcd_(Installed("etcd", EtcdPeer::Start(directory + "/etcd"))) {}
+
+  void Round(Figures& figures) override {
+    for (const int clients : {1, 64, 512}) {
+      const std::string name = ", " + std::to_string(clients);
+      figures.Measure("Ebla put RF 3" + name, [&] { return load_.Puts(three_, clients); });
+      if (etcd_) figures.Measure("etcd put" + name, [&] { return EtcdPuts(clients); });
+    }
+    figures.Measure("Ebla get STRONG RF 3, 64", [&] { return load_.Gets(three_, 64, {.read = Read::Strong()}); });
+    figures.Measure("Ebla get STRONG RF 1, 64", [&] { return load_.Gets(one_, 64, {.read = Read::Strong()}); });
+    Levels(figures);
+  }
+
+ private:
+  // Over one connection or over up to 64, whichever serves it better.
+  Figure EtcdPuts(int clients) {
+    const Figure shared = Checked(etcd_->Puts(clients, 1, each_));
+    if (clients == 1) return shared;
+    const Figure own = Checked(etcd_->Puts(clients, 64, each_));
+    return shared.timings.per_second > own.timings.per_second ? shared : own;
+  }
+
+  void Levels(Figures& figures) {
+    const auto put = [&](const char* row, const Table& table, Ack ack) {
+      figures.Measure(row, [&] { return load_.Puts(table, kSome, ack); });
+    };
+    put("Ebla put MAJORITY, 16", three_, Ack::kMajority);
+    put("Ebla put ALL, 16", three_, Ack::kAll);
+    put("Ebla put PRIMARY, 16", three_, Ack::kPrimary);
+    put("Ebla put ANY, 16", last_write_wins_, Ack::kAny);
+    Session session = ebla_.client().NewSession();
+    const auto get = [&](const char* row, const GetOptions& options) {
+      figures.Measure(row, [&] { return load_.Gets(three_, kSome, options); });
+    };
+    get("Ebla get STRONG, 16", {.read = Read::Strong()});
+    get("Ebla get SESSION, 16", {.read = Read::InSession(), .session = &session});
+    get("Ebla get BOUNDED by 1 s, 16", {.read = Read::Bounded(std::chrono::seconds(1))});
+    get("Ebla get EVENTUAL, 16", {.read = Read::Eventual()});
+  }
+
+  const Duration each_;
+  EblaCluster ebla_;
+  const EblaLoad load_{ebla_.servers(), each_};
+  // One tablet each, as etcd has one group.
+  const Table three_ = MakeFullTable(ebla_.client(), "three", {.replicas = 3, .durability = TableDurability::kSync});
+  const Table one_ = MakeFullTable(ebla_.client(), "one", {.replicas = 1, .durability = TableDurability::kSync});
+  const Table last_write_wins_ = MakeFullTable(
+      ebla_.client(), "lww", {.replicas = 3, .durability = TableDurability::kSync, .last_write_wins = true});
+  const std::unique_ptr<EtcdPeer> etcd_;
+};
+
+// ---- what it leaves on the disk ------------------------------------------------------------------------------------
+
+class DiskPart : public Part {
+ public:
+  DiskPart(const std::string& directory, Duration each) : each_(each), directory_(directory) {}
+
+  void Round(Figures& figures) override {
+    for (const auto& [durability, in_flight, name] : {std::tuple(TableDurability::kInterval, 512, "interval, 512"),
+                                                      std::tuple(TableDurability::kSync, 32, "sync, 32")}) {
+      const Table table =
+          MakeFullTable(ebla_.client(), "puts" + std::to_string(in_flight), {.replicas = 1, .durability = durability});
+      figures.Measure(std::string("Ebla put ") + name + ", for long", [&] { return LongPuts(table, in_flight); });
+    }
+    figures.Measure("Ebla records at rest", [&] { return AtRest(); });
+  }
+
+ private:
+  // A load remembers each of its operations, so it is many short ones.
+  Figure LongPuts(const Table& table, int in_flight) {
+    constexpr int kSlices = 30;
+    return MeasureWithCost(ebla_.servers(), [&] {
+      Counted all;
+      for (int slice = 0; slice < kSlices; ++slice) {
+        const Counted some = EblaLoad(ebla_.servers(), 5 * each_).CountedPuts(table, in_flight);
+        all.timings.per_second += some.timings.per_second / kSlices;
+        all.operations += some.operations;
+      }
+      return all;
+    });
+  }
+
+  // A process of its own, as records that were replaced take room until a checkpoint or two later.
+  Figure AtRest() {
+    EblaStandalone loaded(directory_ + "/loaded");
+    const Table table = MakeTable(loaded.client(), "loaded", {.replicas = 1, .durability = TableDurability::kInterval});
+    Figure figure = EblaLoad(loaded.servers(), 5 * each_).LoadInOrder(table, 8, 64);
+    int64_t records = 0;
+    for (auto scan = table.Scan({.keys_only = true}); scan.Next();) ++records;
+    std::this_thread::sleep_for(kRest);
+    const auto bytes = static_cast<double>(records * static_cast<int64_t>(kValueBytes + RecordKey(0).size()));
+    figure.disk_share = UsedBytes(directory_ + "/loaded/data") / bytes;
+    return figure;
+  }
+
+  // But for what is kept in reserve: room for a full disk, and segments of the log to come.
+  static double UsedBytes(const std::string& directory) {
+    double bytes = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+      const std::string name = entry.path().filename();
+      struct stat status{};
+      if (name == "BALLAST" || name.starts_with("spare-") || ::stat(entry.path().c_str(), &status) != 0) continue;
+      bytes += static_cast<double>(status.st_blocks) * 512;
+    }
+    return bytes;
+  }
+
+  static constexpr std::chrono::seconds kRest{130};  // two checkpoints
+  const Duration each_;
+  const std::string directory_;
+  EblaStandalone ebla_{directory_ + "/ebla"};
+};
+
+template <class P>
+std::unique_ptr<Part> Make(const std::string& directory, Duration each) {
+  return std::make_unique<P>(directory, each);
+}
+
+}  // namespace
+
+const PartKind kParts[kPartKinds] = {
+    {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
+    {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
+    {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
+    {"disk", "puts for 150 times as long as a figure, and a load at rest", &Make<DiskPart>, /*asked_for=*/true}};
+
+void AddRatios(Report& report) {
+  const auto ratio = [&report](const char* ebla, const char* peer, std::optional<double> wanted, bool at_most = false) {
+    const bool measured = report.Value(kCompareSuite, ebla) > 0 && report.Value(kCompareSuite, peer) > 0;
+    if (measured) report.Ratio(kCompareSuite, ebla, peer, wanted, at_most);
+  };
+  const auto at_most = [&report](const char* row, double wanted) {
+    if (report.Value(kCompareSuite, row) > 0) report.AtMost(kCompareSuite, row, wanted);
+  };
+  ratio("Ebla put interval, 32", "Redis SET everysec, 32", 1);
+  ratio("Ebla put interval, 512", "Redis SET everysec, 32 x 16", 0.6);
+  ratio("Ebla put sync, 32", "Redis SET always, 32", 1);
+  ratio("Ebla put sync, 512", "Redis SET always, 32 x 16", 0.7);
+  ratio("Ebla put sync, 1, p50", "append and fdatasync, p50", 1.5, /*at_most=*/true);
+  ratio("Ebla put interval, 32", "Memcached set, in memory, 32", {});
+  ratio("Ebla put interval, 512", "Memcached set, in memory, 32 x 16", {});
+  ratio("Ebla get, 32", "Redis GET, 32", 1.8);
+  ratio("Ebla get, 512", "Redis GET, 32 x 16", 0.9);
+  ratio("Ebla get, 32", "Memcached get, 32", {});
+  ratio("Ebla get, 512", "Memcached get, 32 x 16", {});
+  ratio("Ebla multiGet of 16, 32", "Redis MGET of 16, 32", 1);
+  ratio("Ebla multiGet of 16, 32", "Memcached get of 16, 32", {});
+  ratio("Ebla load interval, batches of 64", "WiredTiger load interval, batches of 64", 0.6);
+  ratio("Ebla load sync, batches of 64", "WiredTiger load sync, batches of 64", 0.6);
+  ratio("Ebla scan", "WiredTiger scan", 0.25);
+  ratio("Ebla put RF 3, 1", "etcd put, 1", 2);
+  ratio("Ebla put RF 3, 64", "etcd put, 64", 5);
+  ratio("Ebla put RF 3, 512", "etcd put, 512", 8);
+  ratio("Ebla get STRONG RF 3, 64", "Ebla get STRONG RF 1, 64", 0.9);
+  at_most("Ebla put interval, 512, written", 2.5 * 1024);
+  at_most("Ebla put sync, 32, written", 5 * 1024);
+  at_most("Ebla put interval, 512, server CPU", 8);
+  at_most("Ebla put interval, 512, for long, written", 2.5 * 1024);
+  at_most("Ebla put sync, 32, for long, written", 5 * 1024);
+  at_most("Ebla records at rest, on the disk", 1.5);
+}
+
+}  // namespace ebla::bench
