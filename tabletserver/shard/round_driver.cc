@@ -58,11 +58,10 @@ void RoundDriver::RunNow() {
   state_ = State::kRunning;
   arrivals_ = 0;
   bool pause = false;
-  std::vector<TakenOutput> taken;
   for (int rounds = 0; shard_.tablets.AnyTouched() && !pause && rounds < kRoundsPerTurn; ++rounds) {
-    taken.clear();
-    pause = Take(taken);
-    if (!taken.empty()) Round(taken);
+    pause = Take();
+    if (!taken_.empty()) Round();
+    taken_.clear();
   }
   state_ = pause ? State::kPaused : State::kIdle;
   parts_.peers.Flush();
@@ -76,14 +75,13 @@ void RoundDriver::RunNow() {
 }
 
 // Whether the rounds are to pause after this one.
-bool RoundDriver::Take(std::vector<TakenOutput>& taken) {
+bool RoundDriver::Take() {
   bool pause = false;
   for (ShardTabletPtr& tablet : shard_.tablets.TakeTouched()) {
     if (!tablet->core->HasOutput()) continue;
-    TabletOutput output = tablet->core->TakeOutput();
+    const TabletOutput& output = taken_.emplace_back(tablet, tablet->core->TakeOutput()).output;
     if (!output.replica.copies.empty()) parts_.outgoing_copies.Begin(tablet, output.replica.copies);
     pause |= output.split_next;
-    taken.push_back({std::move(tablet), std::move(output)});
   }
   return pause;
 }
@@ -103,23 +101,23 @@ void RoundDriver::Resume() {
 
 // ---- a round --------------------------------------------------------------------------------------------------------
 
-void RoundDriver::Round(std::vector<TakenOutput>& taken) {
+void RoundDriver::Round() {
   shard_.ports.counters.rounds.fetch_add(1, std::memory_order_relaxed);
-  StoreOutputs(taken);
-  parts_.peers.Send(taken);
-  BeginFlushes(taken);
+  StoreOutputs();
+  parts_.peers.Send(taken_);
+  BeginFlushes();
   std::vector<TakenOutput*> applying;
-  for (TakenOutput& one : taken) {
+  for (TakenOutput& one : taken_) {
     if (one.output.apply) applying.push_back(&one);
   }
   if (!applying.empty()) ApplyAll(applying);
-  for (TakenOutput& one : taken) {
+  for (TakenOutput& one : taken_) {
     if (one.output.view == nullptr) continue;
     shard_.tablets.Publish(*one.tablet, one.output.view);
     // Not before: a reader that is woken looks at the view again.
     parts_.reads.Wake(*one.tablet);
   }
-  for (TakenOutput& one : taken) {
+  for (TakenOutput& one : taken_) {
     Reply(one);
     parts_.outgoing_copies.CancelOutdated(*one.tablet);
     parts_.copy_target.Carry(one);
@@ -141,9 +139,9 @@ void RoundDriver::Reply(TakenOutput& taken) {
 
 // ---- the log --------------------------------------------------------------------------------------------------------
 
-void RoundDriver::StoreOutputs(std::vector<TakenOutput>& taken) {
+void RoundDriver::StoreOutputs() {
   std::vector<TakenOutput*> appending;
-  for (TakenOutput& one : taken) {
+  for (TakenOutput& one : taken_) {
     if (Status status = StoreBeforeEntries(*one.tablet, one.output); !status.ok()) {
       one.failed = true;
       one.tablet->core->Step(StoreFailed{std::move(status)});
@@ -199,10 +197,10 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
   }
 }
 
-void RoundDriver::BeginFlushes(std::vector<TakenOutput>& taken) {
+void RoundDriver::BeginFlushes() {
   for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
     std::vector<FlushOrder> orders;
-    for (const TakenOutput& one : taken) {
+    for (const TakenOutput& one : taken_) {
       if (one.failed || !one.output.replica.flush || one.output.replica.flush->mode != mode) continue;
       orders.push_back({one.tablet, one.output.replica.flush->number});
     }

@@ -68,15 +68,15 @@ class RoundDriver {
   };
 
   void RunNow();
-  bool Take(std::vector<TakenOutput>& taken);
+  bool Take();
   void RunWithArrivals();
   void Resume();
 
-  void Round(std::vector<TakenOutput>& taken);
-  void StoreOutputs(std::vector<TakenOutput>& taken);
+  void Round();
+  void StoreOutputs();
   Status StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<TakenOutput*> taken);
-  void BeginFlushes(std::vector<TakenOutput>& taken);
+  void BeginFlushes();
   void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);
   void ApplyAll(std::span<TakenOutput*> taken);
   void Reply(TakenOutput& taken);
@@ -84,8 +84,9 @@ class RoundDriver {
   const ShardContext shard_;
   const Parts parts_;
   State state_ = State::kIdle;
-  int arrivals_ = 0;     // since the last rounds
-  bool posted_ = false;  // rounds after what has arrived by then
+  std::vector<TakenOutput> taken_;  // of the round under way; kept for its memory, which is much with many tablets
+  int arrivals_ = 0;                // since the last rounds
+  bool posted_ = false;             // rounds after what has arrived by then
 };
 
 }  // namespace ebla::tabletserver

@@ -28,7 +28,8 @@ struct ClientOptions {
   std::chrono::milliseconds deadline{10'000};  // of calls that set none
   std::string rack;                            // as servers say theirs: reads below STRONG prefer replicas in it
   int io_threads = 1;                          // 1 to 64; more pays only above some 300,000 operations/s
-  int connections_per_server = 1;              // 1 to 64, spread over the threads
+  // 1 to 64, spread over the threads. A server's event loops share out its connections, and it has two by default.
+  int connections_per_server = 2;
   // How long Connect waits for a master to answer, at most the deadline; zero: it does not ask, and the first call
   // finds out.
   std::chrono::milliseconds connect_timeout{2'000};

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -66,6 +67,16 @@ Result<Figure> EtcdPeer::Puts(int clients, int connections, Duration duration) {
   });
   EBLA_TRY(status);
   return figure;
+}
+
+Result<Figure> EtcdPeer::Room(Duration duration) {
+  EBLA_ASSIGN(const Counted first, RunClient(1, 1, std::chrono::milliseconds(100)));
+  const double empty_bytes = ResidentBytes(AllServers());
+  EBLA_ASSIGN(const Counted puts, RunClient(512, 1, duration));
+  // Of random keys, so many different ones.
+  const double records = kRecords * (1 - std::exp(-(first.operations + puts.operations) / kRecords));
+  return Figure{.memory_bytes = (ResidentBytes(AllServers()) - empty_bytes) / records / kServers,
+                .disk_bytes = DiskBytes(directory_) / records / kServers};
 }
 
 Result<Counted> EtcdPeer::RunClient(int clients, int connections, Duration duration) {

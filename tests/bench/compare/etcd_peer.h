@@ -18,6 +18,9 @@ class EtcdPeer {
 
   // Durable puts by so many clients over so many connections.
   Result<Figure> Puts(int clients, int connections, Duration duration);
+  // What the records take in each server, once so long a time of puts has made most of them. It keeps what they
+  // replaced, too.
+  Result<Figure> Room(Duration duration);
 
  private:
   explicit EtcdPeer(std::string directory) : directory_(std::move(directory)) {}

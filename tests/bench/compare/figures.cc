@@ -31,7 +31,11 @@ void Figures::Measure(const std::string& row, const std::function<Figure()>& mea
   auto found = std::ranges::find(measured_, row, &Measured::row);
   if (found == measured_.end()) found = measured_.insert(found, {row, {}});
   found->figures.push_back(measure());
-  std::cerr << Format("%.0f/s", found->figures.back().timings.per_second) << std::endl;
+  const Figure& figure = found->figures.back();
+  std::cerr << (figure.timings.per_second > 0
+                    ? Format("%.0f/s", figure.timings.per_second)
+                    : Format("%.0f bytes in memory, %.0f on the disk", figure.memory_bytes, figure.disk_bytes))
+            << std::endl;
 }
 
 std::vector<FigureRow> Figures::Rows() const {
@@ -45,9 +49,12 @@ std::vector<FigureRow> Figures::Rows() const {
                               .p999_us = of([](const Figure& f) { return f.timings.p999_us; })},
                   .cpu_us = of([](const Figure& f) { return f.cpu_us; }),
                   .written_bytes = of([](const Figure& f) { return f.written_bytes; }),
-                  .disk_share = of([](const Figure& f) { return f.disk_share; })};
+                  .disk_share = of([](const Figure& f) { return f.disk_share; }),
+                  .memory_bytes = of([](const Figure& f) { return f.memory_bytes; }),
+                  .disk_bytes = of([](const Figure& f) { return f.disk_bytes; })};
     const auto [least, most] = std::ranges::minmax(figures, {}, [](const Figure& f) { return f.timings.per_second; });
-    row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
+    if (least.timings.per_second > 0)
+      row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
   }
   return rows;
 }
@@ -57,7 +64,7 @@ void AddTo(Report& report, const std::vector<FigureRow>& rows) {
     const auto add = [&](const char* what, double value, const char* unit) {
       if (value > 0) report.Record(kCompareSuite, name + what, value, unit);
     };
-    report.Record(kCompareSuite, name, median.timings.per_second, "ops/s");
+    add("", median.timings.per_second, "ops/s");
     add(", spread", spread_percent, "%");
     add(", p50", median.timings.p50_us, "us");
     add(", p99", median.timings.p99_us, "us");
@@ -65,6 +72,8 @@ void AddTo(Report& report, const std::vector<FigureRow>& rows) {
     add(", server CPU", median.cpu_us, "us/op");
     add(", written", median.written_bytes, "bytes/op");
     add(", on the disk", median.disk_share, "times");
+    add(", in memory", median.memory_bytes, "bytes");
+    add(", on the disk", median.disk_bytes, "bytes");
   }
 }
 

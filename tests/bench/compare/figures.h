@@ -25,6 +25,9 @@ struct Figure {
   double cpu_us = 0;         // per operation
   double written_bytes = 0;  // per operation
   double disk_share = 0;     // bytes on the disk for each byte of the records
+  // Of a record at rest, in one server.
+  double memory_bytes = 0;
+  double disk_bytes = 0;
 };
 
 // A load's timings, and all of its operations, while it warmed up, too.

@@ -80,11 +80,25 @@ std::string FigureTable(const std::vector<FigureRow>& rows) {
     return value > 0 ? Format(" %.*f %s |", value < 10 ? 1 : 0, value, unit) : " |";
   };
   for (const auto& [name, median, spread_percent] : rows) {
+    if (median.timings.per_second <= 0) continue;
     text += "| " + name + Format(" | %.0f |", median.timings.per_second);
     text += cell(spread_percent, "%") + cell(median.timings.p50_us, "us") + cell(median.timings.p99_us, "us") +
             cell(median.cpu_us, "us") + cell(median.written_bytes / 1024, "KB") + "\n";
   }
   return text;
+}
+
+// Empty where nothing of the kind was measured.
+std::string RoomTable(const std::vector<FigureRow>& rows) {
+  std::string text;
+  for (const auto& [name, median, spread_percent] : rows) {
+    if (median.memory_bytes <= 0 && median.disk_bytes <= 0) continue;
+    const auto cell = [](double value) { return value > 0 ? Format(" %.0f |", value) : " |"; };
+    text += "| " + name + " |" + cell(median.memory_bytes) + cell(median.disk_bytes) + "\n";
+  }
+  if (text.empty()) return text;
+  return "| bytes for each record of " + std::to_string(kValueBytes) +
+         " bytes, at rest | in memory | on the disk |\n|---|---|---|\n" + text + "\n";
 }
 
 }  // namespace
@@ -105,7 +119,7 @@ Status WriteMarkdown(const BenchOptions& options, const std::vector<FigureRow>& 
                                   << chart.filename().string() << ")\n\n"
                                   << RatioTable(report) << "\n"
                                   << FigureTable(rows) << "\n"
-                                  << page.substr(end);
+                                  << RoomTable(rows) << page.substr(end);
   return {};
 }
 

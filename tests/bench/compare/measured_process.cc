@@ -50,6 +50,28 @@ ServersCost CostOf(const Servers& servers) {
   return cost;
 }
 
+double ResidentBytes(const Servers& servers) {
+  double pages = 0;
+  for (const pid_t pid : servers.pids) {
+    std::ifstream statm("/proc/" + std::to_string(pid) + "/statm");
+    double size = 0, resident = 0;
+    statm >> size >> resident;
+    pages += resident;
+  }
+  return pages * static_cast<double>(::sysconf(_SC_PAGE_SIZE));
+}
+
+double DiskBytes(const std::string& directory) {
+  double bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    const std::string name = entry.path().filename();
+    struct stat status{};
+    if (name == "BALLAST" || name.starts_with("spare-") || ::stat(entry.path().c_str(), &status) != 0) continue;
+    bytes += static_cast<double>(status.st_blocks) * 512;
+  }
+  return bytes;
+}
+
 Result<MeasuredProcess> MeasuredProcess::Start(std::vector<std::string> command, const std::string& directory) {
   if (::access(command.front().c_str(), X_OK) != 0) {
     return Error(Code::kUnavailable, command.front() + " is missing; ./dev bench compare installs and builds all");

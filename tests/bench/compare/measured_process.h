@@ -30,6 +30,11 @@ struct ServersCost {
 // Writes out what is dirty first.
 ServersCost CostOf(const Servers& servers);
 
+// What is resident of them at present.
+double ResidentBytes(const Servers& servers);
+// Of all files below, but for what is kept in reserve: room for a full disk, and segments of the log to come.
+double DiskBytes(const std::string& directory);
+
 class MeasuredProcess {
  public:
   // UNAVAILABLE, saying what to install, where the program is not there.

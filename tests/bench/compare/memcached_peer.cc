@@ -109,6 +109,7 @@ Status MemcachedPeer::Fill() {
       return Status(Code::kInternal, "Memcached does not start: " + cluster::LastLines(process_.output_file(), 3));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+  empty_bytes_ = ResidentBytes(process_.servers());
   const int fd = *connected;
   std::string reply(kStored.size(), '\0');
   for (int n = 0; n < kRecords; ++n) {
@@ -132,6 +133,10 @@ Figure MemcachedPeer::Measure(Operation operation, int pipeline, Duration each) 
                     each);
     return Counted{.timings = result.timings, .operations = static_cast<double>(result.replies)};
   });
+}
+
+Figure MemcachedPeer::Room() const {
+  return {.memory_bytes = (ResidentBytes(process_.servers()) - empty_bytes_) / kRecords};
 }
 
 }  // namespace ebla::bench

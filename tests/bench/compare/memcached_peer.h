@@ -18,6 +18,8 @@ class MemcachedPeer {
   enum class Operation { kSet, kGet, kMultiGet };  // the last of 16 keys, which is what its clients do for speed
   // Random keys; 32 connections with `pipeline` operations in flight each.
   Figure Measure(Operation operation, int pipeline, Duration each) const;
+  // What its records take.
+  Figure Room() const;
 
  private:
   MemcachedPeer(uint16_t port, MeasuredProcess process) : port_(port), process_(std::move(process)) {}
@@ -25,6 +27,7 @@ class MemcachedPeer {
 
   const uint16_t port_;
   MeasuredProcess process_;
+  double empty_bytes_ = 0;  // resident before there were records
 };
 
 }  // namespace ebla::bench

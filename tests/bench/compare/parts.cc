@@ -1,7 +1,6 @@
 #include "tests/bench/compare/parts.h"
 
 #include <glog/logging.h>
-#include <sys/stat.h>
 
 #include <filesystem>
 #include <iostream>
@@ -217,6 +216,7 @@ class DiskPart : public Part {
       figures.Measure(std::string("Ebla put ") + name + ", for long", [&] { return LongPuts(table, in_flight); });
     }
     figures.Measure("Ebla records at rest", [&] { return AtRest(); });
+    Rooms(figures);
   }
 
  private:
@@ -243,20 +243,30 @@ class DiskPart : public Part {
     for (auto scan = table.Scan({.keys_only = true}); scan.Next();) ++records;
     std::this_thread::sleep_for(kRest);
     const auto bytes = static_cast<double>(records * static_cast<int64_t>(kValueBytes + RecordKey(0).size()));
-    figure.disk_share = UsedBytes(directory_ + "/loaded/data") / bytes;
+    figure.disk_share = DiskBytes(directory_ + "/loaded/data") / bytes;
     return figure;
   }
 
-  // But for what is kept in reserve: room for a full disk, and segments of the log to come.
-  static double UsedBytes(const std::string& directory) {
-    double bytes = 0;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
-      const std::string name = entry.path().filename();
-      struct stat status{};
-      if (name == "BALLAST" || name.starts_with("spare-") || ::stat(entry.path().c_str(), &status) != 0) continue;
-      bytes += static_cast<double>(status.st_blocks) * 512;
-    }
-    return bytes;
+  // As many records in each.
+  void Rooms(Figures& figures) {
+    figures.Measure("Ebla", [&] { return EblaRoom(); });
+    const auto room = [&figures](const char* name, const auto& peer) {
+      if (peer) figures.Measure(name, [&] { return peer->Room(); });
+    };
+    room("Redis, everysec",
+         Installed("Redis", RedisPeer::Start(directory_ + "/redis", RedisPersistence::kEverySecond)));
+    room("Memcached", Installed("Memcached", MemcachedPeer::Start(directory_ + "/memcached")));
+    if (const auto etcd = Installed("etcd", EtcdPeer::Start(directory_ + "/etcd")))
+      figures.Measure("etcd", [&] { return Checked(etcd->Room(10 * each_)); });
+  }
+
+  Figure EblaRoom() {
+    EblaStandalone filled(directory_ + "/filled");
+    const double empty_bytes = ResidentBytes(filled.servers());
+    MakeFullTable(filled.client(), "filled", {.replicas = 1, .durability = TableDurability::kInterval});
+    std::this_thread::sleep_for(kRest);
+    return {.memory_bytes = (ResidentBytes(filled.servers()) - empty_bytes) / kRecords,
+            .disk_bytes = DiskBytes(directory_ + "/filled/data") / kRecords};
   }
 
   static constexpr std::chrono::seconds kRest{130};  // two checkpoints
@@ -276,7 +286,8 @@ const PartKind kParts[kPartKinds] = {
     {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
     {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
     {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
-    {"disk", "puts for 150 times as long as a figure, and a load at rest", &Make<DiskPart>, /*asked_for=*/true}};
+    {"disk", "puts for 150 times as long as a figure, a load at rest, and what records take", &Make<DiskPart>,
+     /*asked_for=*/true}};
 
 void AddRatios(Report& report) {
   const auto ratio = [&report](const char* ebla, const char* peer, std::optional<double> wanted, bool at_most = false) {

@@ -64,6 +64,7 @@ Result<RedisPeer> RedisPeer::Start(const std::string& directory, RedisPersistenc
   EBLA_ASSIGN(MeasuredProcess process, MeasuredProcess::Start(std::move(command), directory));
   RedisPeer peer(directory, port, std::move(process));
   EBLA_TRY(peer.AwaitReady());
+  peer.empty_bytes_ = ResidentBytes(peer.process_.servers());
   // Random keys, so six times as many as there shall be leave out one in 400.
   EBLA_ASSIGN(const auto filled, peer.Run(Operation::kSet, 16, 6 * kRecords));
   std::ignore = filled;
@@ -94,6 +95,11 @@ Result<Figure> RedisPeer::Measure(Operation operation, int pipeline, Duration ea
   });
   EBLA_TRY(status);
   return figure;
+}
+
+Figure RedisPeer::Room() const {
+  return {.memory_bytes = (ResidentBytes(process_.servers()) - empty_bytes_) / kRecords,
+          .disk_bytes = DiskBytes(directory_) / kRecords};
 }
 
 Result<load::Timings> RedisPeer::Run(Operation operation, int pipeline, int64_t operations) {

@@ -20,6 +20,8 @@ class RedisPeer {
   enum class Operation { kSet, kGet, kMultiGet };  // the last of 16 keys
   // Random keys; 32 connections with `pipeline` operations in flight each.
   Result<Figure> Measure(Operation operation, int pipeline, Duration each);
+  // What its records take.
+  Figure Room() const;
 
  private:
   RedisPeer(std::string directory, uint16_t port, MeasuredProcess process)
@@ -30,6 +32,7 @@ class RedisPeer {
   const std::string directory_;
   const uint16_t port_;
   MeasuredProcess process_;
+  double empty_bytes_ = 0;  // resident before there were records
 };
 
 }  // namespace ebla::bench
