@@ -23,6 +23,7 @@ void RunRpcBench(const BenchOptions& options, Report& report);
 void RunTabletServerBench(const BenchOptions& options, Report& report);
 void RunCatalogBench(const BenchOptions& options, Report& report);
 void RunPausesBench(const BenchOptions& options, Report& report);
+void RunYcsbBench(const BenchOptions& options, Report& report);
 void RunCompareBench(const BenchOptions& options, Report& report);
 
 namespace {
@@ -36,6 +37,7 @@ constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
                              {"tabletserver", &RunTabletServerBench},
                              {"catalog", &RunCatalogBench},
                              {"pauses", &RunPausesBench},
+                             {"ycsb", &RunYcsbBench},
                              {"compare", &RunCompareBench, /*asked_for=*/true}};
 
 int Run() {

@@ -69,7 +69,7 @@ class LoadFixture : public ::testing::Test {
           first_(first),
           step_(step) {}
 
-    bool Work(load::SteadyTime) override {
+    bool Work() override {
       if (!table_) return Fail("cannot open the table: " + table_.error().ToString());
       const std::string key = Key(number_);
       const std::string value = std::to_string(number_);

@@ -15,11 +15,11 @@ constexpr std::chrono::seconds kProgressTimeMax{60};
 
 class FunctionWorker : public Worker {
  public:
-  explicit FunctionWorker(std::move_only_function<bool(SteadyTime)> work) : work_(std::move(work)) {}
-  bool Work(SteadyTime due) override { return work_(due); }
+  explicit FunctionWorker(std::move_only_function<bool()> work) : work_(std::move(work)) {}
+  bool Work() override { return work_(); }
 
  private:
-  std::move_only_function<bool(SteadyTime)> work_;
+  std::move_only_function<bool()> work_;
 };
 
 }  // namespace
@@ -29,30 +29,27 @@ Workers::~Workers() {
   Join();
 }
 
-void Workers::Add(std::unique_ptr<Worker> worker, WorkerLimits limits) {
+void Workers::Add(std::unique_ptr<Worker> worker, WorkerOptions options) {
   {
     MutexLock lock(mutex_);
     ++running_;
   }
-  threads_.emplace_back([this, &added = *workers_.emplace_back(std::move(worker)), limits] {
-    Run(added, limits);
+  threads_.emplace_back([this, &added = *workers_.emplace_back(std::move(worker)), options] {
+    Run(added, options);
     MutexLock lock(mutex_);
     if (--running_ == 0) changed_.NotifyAll();
   });
 }
 
-void Workers::Add(std::move_only_function<bool(SteadyTime)> work, WorkerLimits limits) {
-  Add(std::make_unique<FunctionWorker>(std::move(work)), limits);
+void Workers::Add(std::move_only_function<bool()> work, WorkerOptions options) {
+  Add(std::make_unique<FunctionWorker>(std::move(work)), options);
 }
 
-void Workers::Run(Worker& worker, const WorkerLimits& limits) {
-  for (uint64_t number = 0; limits.operations == 0 || number < limits.operations; ++number) {
-    const SteadyTime due = limits.pacer.Intended(number);
-    if (limits.pacer.paced() && !stop_.WaitUntil(due)) break;
-    if (!Enter()) break;
+void Workers::Run(Worker& worker, const WorkerOptions& options) {
+  while (Enter()) {
     const SteadyTime begun = steady_clock::now();
-    const bool goes_on = worker.Work(due);
-    Leave(steady_clock::now() - begun, limits.timed);
+    const bool goes_on = worker.Work();
+    Leave(steady_clock::now() - begun, options.timed);
     if (!goes_on) break;
     if (const auto rest = worker.Rest(); rest.count() > 0 && !stop_.WaitFor(rest)) break;
   }

@@ -1,5 +1,5 @@
 // tools/load/workers.h
-// Threads that do one operation after another, each as soon as the one before is answered, or when it is due.
+// Threads that do one operation after another, each as soon as the one before is answered.
 // Invariants: 1. While workers are held, no operation is under way.
 //             2. Failures are bounded: the first hundred are remembered.
 // Threads:    Add(), Join() and the destructor from one; everything else from any, Hold() from one at a time.
@@ -24,17 +24,15 @@ namespace ebla::load {
 class Worker {
  public:
   virtual ~Worker() = default;
-  // One operation. `due`: when it should have begun; zero where it is not paced. False: the worker is done.
-  virtual bool Work(SteadyTime due) = 0;
+  // One operation. False: the worker is done.
+  virtual bool Work() = 0;
   // How long it rests before the next one.
   virtual std::chrono::nanoseconds Rest() { return {}; }
   // After its last operation.
   virtual void End() {}
 };
 
-struct WorkerLimits {
-  uint64_t operations = 0;  // 0: until stopped
-  Pacer pacer;
+struct WorkerOptions {
   bool timed = true;  // its operations count for TakeLongestWait()
 };
 
@@ -46,9 +44,9 @@ class Workers {
   Workers& operator=(const Workers&) = delete;
 
   // Starts its thread at once: in the caller's network namespace, where that matters. The worker lives as long as this.
-  void Add(std::unique_ptr<Worker> worker, WorkerLimits limits = {});
+  void Add(std::unique_ptr<Worker> worker, WorkerOptions options = {});
   // One that does but this, again and again.
-  void Add(std::move_only_function<bool(SteadyTime due)> work, WorkerLimits limits = {});
+  void Add(std::move_only_function<bool()> work, WorkerOptions options = {});
 
   // Operations under way end; none is begun any more.
   void Stop();
@@ -72,7 +70,7 @@ class Workers {
   std::vector<std::string> TakeFailures();
 
  private:
-  void Run(Worker& worker, const WorkerLimits& limits);
+  void Run(Worker& worker, const WorkerOptions& options);
   bool Enter();  // false: stopped
   void Leave(std::chrono::steady_clock::duration took, bool timed);
 

@@ -9,8 +9,6 @@ namespace ebla::load {
 namespace {
 
 using namespace std::chrono_literals;
-using ::testing::Each;
-using ::testing::Ge;
 using ::testing::SizeIs;
 
 // Counts its operations and its end.
@@ -18,7 +16,7 @@ class Counter : public Worker {
  public:
   Counter(std::atomic<int>& done, std::atomic<int>& ended, bool goes_on = true)
       : done_(done), ended_(ended), goes_on_(goes_on) {}
-  bool Work(SteadyTime) override {
+  bool Work() override {
     ++done_;
     return goes_on_;
   }
@@ -28,19 +26,6 @@ class Counter : public Worker {
   std::atomic<int>&done_, &ended_;
   const bool goes_on_;
 };
-
-TEST(Workers, EachDoesAsManyOperationsAsItIsToAndThenEnds) {
-  std::atomic<int> done = 0, ended = 0;
-  Workers workers;
-  for (const uint64_t operations : {3, 4}) {
-    workers.Add(std::make_unique<Counter>(done, ended), {.operations = operations});
-  }
-  EXPECT_TRUE(workers.WaitUntilDone());
-  workers.Join();
-  EXPECT_EQ(done, 7);
-  EXPECT_EQ(ended, 2);
-  EXPECT_EQ(workers.operations(), 7);
-}
 
 TEST(Workers, OneThatIsDoneEndsAloneAndStopEndsTheRest) {
   std::atomic<int> done = 0, ended = 0;
@@ -54,35 +39,18 @@ TEST(Workers, OneThatIsDoneEndsAloneAndStopEndsTheRest) {
   workers.Stop();
   workers.Join();
   EXPECT_EQ(ended, 2);
-  workers.Add([](SteadyTime) {
+  workers.Add([] {
     ADD_FAILURE() << "none is begun any more";
     return false;
   });
   EXPECT_TRUE(workers.WaitUntilDone());
 }
 
-TEST(Workers, PacedOperationsAreToldWhenTheyWereDueAndNoneIsEarly) {
-  const SteadyTime start = std::chrono::steady_clock::now() + 10ms;
-  std::vector<SteadyTime> dues;
-  std::vector<std::chrono::nanoseconds> late;
-  Workers workers;
-  workers.Add(
-      [&](SteadyTime due) {
-        dues.push_back(due);
-        late.push_back(std::chrono::steady_clock::now() - due);
-        return true;
-      },
-      {.operations = 3, .pacer = {start, 5ms}});
-  workers.Join();
-  EXPECT_EQ(dues, (std::vector<SteadyTime>{start, start + 5ms, start + 10ms}));
-  EXPECT_THAT(late, Each(Ge(0ns)));
-}
-
 TEST(Workers, WhileTheyAreHeldNothingIsUnderWay) {
   std::atomic<int> under_way = 0;
   Workers workers;
   for (int i = 0; i < 4; ++i) {
-    workers.Add([&](SteadyTime) {
+    workers.Add([&] {
       ++under_way;
       std::this_thread::yield();
       return --under_way >= 0;
@@ -104,7 +72,7 @@ TEST(Workers, WhileTheyAreHeldNothingIsUnderWay) {
 TEST(Workers, HeldOnesAreStoppedToo) {
   Workers workers;
   workers.Hold();
-  workers.Add([](SteadyTime) { return true; });
+  workers.Add([] { return true; });
   workers.Stop();
   workers.Join();
   EXPECT_EQ(workers.operations(), 0);
@@ -112,11 +80,11 @@ TEST(Workers, HeldOnesAreStoppedToo) {
 
 TEST(Workers, TheLongestWaitIsTakenOnceAndOnlyOfTimedOnes) {
   Workers workers;
-  workers.Add([&](SteadyTime) { return workers.stop().WaitFor(30ms) && false; });
+  workers.Add([&] { return workers.stop().WaitFor(30ms) && false; });
   workers.Join();
   EXPECT_GE(workers.TakeLongestWait(), 30ms);
   EXPECT_EQ(workers.TakeLongestWait(), 0ms);
-  workers.Add([&](SteadyTime) { return workers.stop().WaitFor(30ms) && false; }, {.timed = false});
+  workers.Add([&] { return workers.stop().WaitFor(30ms) && false; }, {.timed = false});
   workers.Join();
   EXPECT_EQ(workers.TakeLongestWait(), 0ms);
 }

@@ -12,7 +12,7 @@ usage: ebla-ycsb load|run [OPTIONS]
 
   -P FILE              a workload file, such as conf/ycsb/workloada; the latest one wins
   -p NAME=VALUE        a property; wins over the files
-  -threads N           how many threads; each has one operation in flight (1)
+  -threads N           how many threads; each has ebla.pipeline (1) operations in flight (1)
   -target OPS          operations per second of all threads together (0: as many as possible)
   -s                   a status line on stderr every status.interval (10) seconds
   -l LABEL             shown in the status lines
@@ -25,6 +25,8 @@ properties of Ebla's own, beside those of YCSB (recordcount, operationcount, fie
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
   ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
   ebla.deadline_ms=N           deadline of an operation with its retries (10000)
+  ebla.pipeline=N              operations that each thread keeps in flight; as many threads of their own would behave
+                               alike, and cost more (1)
   ebla.hotspot.jump_s=S        moves the hot keys of requestdistribution=hotspot or zipfian every S seconds
                                (0: never); insertorder=ordered with zeropadding=12 moves a range of keys
   ebla.seed=N                  the same seed gives the same operations (0: others each time)

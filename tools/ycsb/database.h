@@ -2,7 +2,8 @@
 // What a workload runs against: records of named fields in tables, as YCSB sees a database.
 // Place:   workload.h drives it; ebla_database.h is the real one; tests keep their records in memory.
 // Errors:  a Status for each operation, its code being what Return= shows; what may pass has been retried below.
-// Threads: a Database belongs to one worker thread; a Driver's members come from any thread.
+// Threads: a Database belongs to one worker thread, which may have many operations under way; a Driver's members come
+//          from any thread.
 #pragma once
 
 #include <memory>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "tools/load/task_loop.h"
 
 namespace ebla::ycsb {
 
@@ -22,19 +24,20 @@ struct Field {
 // A record, or some of its fields. Each name once.
 using Fields = std::vector<Field>;
 
+// What an operation is given outlives its task.
 class Database {
  public:
   virtual ~Database() = default;
 
   // `names` empty: all fields. Fields that the record lacks are left out. NOT_FOUND when there is no record.
-  virtual Status Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) = 0;
+  virtual load::Task<Status> Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) = 0;
   // The first `count` records at or after `key`, fewer at the table's end.
-  virtual Status Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
-                      std::vector<Fields>& records) = 0;
+  virtual load::Task<Status> Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
+                                  std::vector<Fields>& records) = 0;
   // Writes these fields and leaves the record's others as they are. `whole`: they are all the fields there are, and
   // nothing needs to be merged.
-  virtual Status Update(std::string_view key, const Fields& fields, bool whole) = 0;
-  virtual Status Insert(std::string_view key, const Fields& fields) = 0;
+  virtual load::Task<Status> Update(std::string_view key, const Fields& fields, bool whole) = 0;
+  virtual load::Task<Status> Insert(std::string_view key, const Fields& fields) = 0;
 };
 
 class Driver {
@@ -42,7 +45,8 @@ class Driver {
   virtual ~Driver() = default;
   // Once, before any thread is started. `load`: makes the table when it is missing; else its absence is an error.
   virtual Status Prepare(bool load) = 0;
-  virtual Result<std::unique_ptr<Database>> Open() = 0;  // one for each worker thread
+  // One for each worker thread, whose loop outlives it.
+  virtual Result<std::unique_ptr<Database>> Open(load::TaskLoop& loop) = 0;
 };
 
 }  // namespace ebla::ycsb

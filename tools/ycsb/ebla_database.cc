@@ -45,69 +45,96 @@ Result<Read> ParseRead(const Properties& properties) {
 }
 
 class EblaDatabase : public Database {
+  // Each is awaited at once: it refers to its arguments. They stand first, as their types are deduced.
+  auto Get(std::string_view key, ebla::Read level, milliseconds deadline) {
+    return loop_.Call<Result<Record>>([this, key, level, deadline](Callback<Result<Record>> done) {
+      table_.AsyncGet(key, {.read = level, .session = session(), .deadline = deadline}, std::move(done));
+    });
+  }
+  auto Put(std::string_view key, const Fields& fields, std::optional<Version> if_version, milliseconds deadline) {
+    return loop_.Call<Result<Version>>([this, key, &fields, if_version, deadline](Callback<Result<Version>> done) {
+      table_.AsyncPut(key, EncodeRecord(fields),
+                      {.ack = options_.ack, .if_version = if_version, .session = session(), .deadline = deadline},
+                      std::move(done));
+    });
+  }
+  auto NextPage(const ScanOptions& options) {
+    return loop_.Call<Result<ScanPage>>(
+        [this, &options](Callback<Result<ScanPage>> done) { table_.AsyncScanPage(options, std::move(done)); });
+  }
+
  public:
-  EblaDatabase(const EblaOptions& options, Table table, std::optional<Session> session)
-      : options_(options), table_(std::move(table)), session_(std::move(session)) {}
+  EblaDatabase(const EblaOptions& options, Table table, std::optional<Session> session, load::TaskLoop& loop)
+      : options_(options), table_(std::move(table)), session_(std::move(session)), loop_(loop) {}
 
-  Status Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) override {
-    Result<Record> record = table_.Get(key, {.read = options_.read, .session = session()});
-    if (!record) return record.error();
-    return DecodeRecord(record->value, names, fields);
+  load::Task<Status> Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) override {
+    Result<Record> record = co_await Get(key, options_.read, options_.client.deadline);
+    co_return record ? DecodeRecord(record->value, names, fields) : record.error();
   }
 
-  Status Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
-              std::vector<Fields>& records) override {
-    Scanner scan =
-        table_.Scan({.range = {std::string(key), ""}, .limit = count, .read = options_.read, .session = session()});
-    while (scan.Next()) EBLA_TRY(DecodeRecord(scan.record().value, names, records.emplace_back()));
-    return scan.status();
+  load::Task<Status> Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
+                          std::vector<Fields>& records) override {
+    ScanOptions options = {.limit = count, .read = options_.read, .session = session()};
+    options.range.start = key;
+    for (;;) {
+      Result<ScanPage> page = co_await NextPage(options);
+      if (!page) co_return page.error();
+      for (const Row& row : page->rows) {
+        Status decoded = DecodeRecord(row.record.value, names, records.emplace_back());
+        if (!decoded.ok()) co_return decoded;
+      }
+      if (page->done || records.size() >= count) co_return Status::Ok();
+      options.limit = count - records.size();
+      options.range = std::move(page->remaining);
+    }
   }
 
-  Status Update(std::string_view key, const Fields& fields, bool whole) override {
+  load::Task<Status> Update(std::string_view key, const Fields& fields, bool whole) override {
     if (whole) return Insert(key, fields);
-    if (options_.ack == Ack::kAny) return UpdateAnywhere(key, fields);
+    return options_.ack == Ack::kAny ? UpdateAnywhere(key, fields) : UpdateUnchanged(key, fields);
+  }
+
+  load::Task<Status> Insert(std::string_view key, const Fields& fields) override {
+    Result<Version> written = co_await Put(key, fields, {}, options_.client.deadline);
+    co_return written ? Status::Ok() : written.error();
+  }
+
+ private:
+  // Reads and writes until nobody else has written in between.
+  load::Task<Status> UpdateUnchanged(std::string_view key, const Fields& fields) {
     const auto deadline = steady_clock::now() + options_.client.deadline;
     Fields merged;
     for (;;) {
       const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
       if (left.count() <= 0)
-        return Error(Code::kDeadlineExceeded, "the record changed between every read and its write");
+        co_return Status(Code::kDeadlineExceeded, "the record changed between every read and its write");
       // A stale read would only cost another round: the condition is what counts. So the newest is asked for.
-      Result<Record> record = table_.Get(key, {.read = ebla::Read::Strong(), .session = session(), .deadline = left});
-      if (!record) return record.error();
-      EBLA_TRY(DecodeRecord(record->value, {}, merged));
+      Result<Record> record = co_await Get(key, ebla::Read::Strong(), left);
+      if (!record) co_return record.error();
+      Status decoded = DecodeRecord(record->value, {}, merged);
+      if (!decoded.ok()) co_return decoded;
       MergeFields(fields, merged);
-      Result<Version> written = table_.Put(key, EncodeRecord(merged),
-                                           {.ack = options_.ack,
-                                            .if_version = record->version,
-                                            .session = session(),
-                                            .deadline = std::max(milliseconds(1), Left(deadline))});
-      if (written) return Status::Ok();
-      if (written.error().code() != Code::kConditionFailed) return written.error();
+      const auto left_to_write = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+      Result<Version> written = co_await Put(key, merged, record->version, std::max(milliseconds(1), left_to_write));
+      if (written) co_return Status::Ok();
+      if (written.error().code() != Code::kConditionFailed) co_return written.error();
     }
   }
-
-  Status Insert(std::string_view key, const Fields& fields) override {
-    Result<Version> written = table_.Put(key, EncodeRecord(fields), {.ack = options_.ack, .session = session()});
-    return written ? Status::Ok() : written.error();
-  }
-
- private:
   // ANY takes no condition, nor a primary to read at: the later of two updates wins, with all its fields.
-  Status UpdateAnywhere(std::string_view key, const Fields& fields) {
+  load::Task<Status> UpdateAnywhere(std::string_view key, const Fields& fields) {
     Fields merged;
-    EBLA_TRY(Read(key, {}, merged));
+    Status read = co_await Read(key, {}, merged);
+    if (!read.ok()) co_return read;
     MergeFields(fields, merged);
-    return Insert(key, merged);
+    co_return co_await Insert(key, merged);
   }
+
   Session* session() { return session_ ? &*session_ : nullptr; }
-  static milliseconds Left(steady_clock::time_point deadline) {
-    return std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
-  }
 
   const EblaOptions& options_;
   const Table table_;
   std::optional<Session> session_;  // for ebla.read=session: each worker is a user of its own
+  load::TaskLoop& loop_;
 };
 
 }  // namespace
@@ -171,10 +198,10 @@ Status EblaDriver::Prepare(bool load) {
   return Status::Ok();
 }
 
-Result<std::unique_ptr<Database>> EblaDriver::Open() {
+Result<std::unique_ptr<Database>> EblaDriver::Open(load::TaskLoop& loop) {
   std::optional<Session> session;
   if (options_.read.level() == ebla::Read::Level::kSession) session = client_->NewSession();
-  return std::make_unique<EblaDatabase>(options_, *table_, std::move(session));
+  return std::make_unique<EblaDatabase>(options_, *table_, std::move(session), loop);
 }
 
 }  // namespace ebla::ycsb

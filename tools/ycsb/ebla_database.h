@@ -37,7 +37,7 @@ class EblaDriver : public Driver {
   explicit EblaDriver(EblaOptions options) : options_(std::move(options)) {}
 
   Status Prepare(bool load) override;
-  Result<std::unique_ptr<Database>> Open() override;
+  Result<std::unique_ptr<Database>> Open(load::TaskLoop& loop) override;
 
  private:
   const EblaOptions options_;

@@ -68,40 +68,51 @@ class EblaDatabaseTest : public ::testing::Test {
     EXPECT_TRUE(options) << options.error();
     driver_.emplace(*std::move(options));
     EXPECT_TRUE(driver_->Prepare(true).ok());
-    auto database = driver_->Open();
+    auto database = driver_->Open(loop_);
     EXPECT_TRUE(database) << database.error();
     return *std::move(database);
   }
 
+  Status Insert(Database& database, std::string_view key, const Fields& fields) {
+    return loop_.Run(database.Insert(key, fields));
+  }
+  Status Update(Database& database, std::string_view key, const Fields& fields) {
+    return loop_.Run(database.Update(key, fields, false));
+  }
+  Status Read(Database& database, std::string_view key, Fields& fields) {
+    return loop_.Run(database.Read(key, {}, fields));
+  }
+
   FakeServers servers_;
+  load::TaskLoop loop_{std::stop_token()};
   std::optional<EblaDriver> driver_;
 };
 
 TEST_F(EblaDatabaseTest, LevelsReachTheServers) {
   const auto database = Open({"ebla.read=eventual", "ebla.write=all"});
-  ASSERT_TRUE(database->Insert("a", {{"f", "1"}}).ok());
+  ASSERT_TRUE(Insert(*database, "a", {{"f", "1"}}).ok());
   EXPECT_EQ(servers_.cluster().write_log().back().level, idl::WriteLevel::ALL);
   Fields fields;
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(database->Read("a", {}, fields).ok());
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Read(*database, "a", fields).ok());
   EXPECT_EQ(servers_.cluster().last_read().level, idl::ReadLevel::EVENTUAL);
-  ASSERT_TRUE(database->Update("a", {{"f", "2"}}, false).ok());
+  ASSERT_TRUE(Update(*database, "a", {{"f", "2"}}).ok());
   EXPECT_EQ(servers_.cluster().last_read().level, idl::ReadLevel::STRONG) << "the condition is on the newest";
   EXPECT_TRUE(servers_.cluster().write_log().back().writes.front().__isset.condition);
   std::vector<Fields> records;
-  ASSERT_TRUE(database->Scan("a", 5, {}, records).ok());
+  ASSERT_TRUE(loop_.Run(database->Scan("a", 5, {}, records)).ok());
   EXPECT_EQ(records.size(), 1u);
   EXPECT_EQ(servers_.cluster().last_read().level, idl::ReadLevel::EVENTUAL);
 }
 
 TEST_F(EblaDatabaseTest, AtAnyUpdatesCarryNoConditionAndReadAtTheirLevel) {
   const auto database = Open({"ebla.read=eventual", "ebla.write=any"});
-  ASSERT_TRUE(database->Insert("a", {{"f", "1"}, {"g", "1"}}).ok());
-  ASSERT_TRUE(database->Update("a", {{"f", "2"}}, false).ok());
+  ASSERT_TRUE(Insert(*database, "a", {{"f", "1"}, {"g", "1"}}).ok());
+  ASSERT_TRUE(Update(*database, "a", {{"f", "2"}}).ok());
   EXPECT_EQ(servers_.cluster().last_read().level, idl::ReadLevel::EVENTUAL);
   EXPECT_EQ(servers_.cluster().write_log().back().level, idl::WriteLevel::ANY);
   EXPECT_FALSE(servers_.cluster().write_log().back().writes.front().__isset.condition);
   Fields fields;
-  ASSERT_TRUE(database->Read("a", {}, fields).ok());
+  ASSERT_TRUE(Read(*database, "a", fields).ok());
   ASSERT_EQ(fields.size(), 2u);
   EXPECT_EQ(fields[0].value + fields[1].value, "21");
 }

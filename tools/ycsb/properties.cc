@@ -29,6 +29,7 @@ constexpr std::string_view kKnown[] = {
     "ebla.last_write_wins",
     "ebla.masters",
     "ebla.rack",
+    "ebla.pipeline",
     "ebla.read",
     "ebla.replicas",
     "ebla.seed",

@@ -42,39 +42,60 @@ std::string Short(double number) {
 }  // namespace
 
 // One thread, with a database and measurements of its own.
-class Runner::Thread : public load::Worker {
+class Runner::Thread {
  public:
-  Thread(Runner& runner, int index, std::unique_ptr<Database> database)
-      : load_(runner.options_.load),
-        recorder_(runner.options_.measurements.from),
-        database_(std::move(database)),
-        worker_(runner.workload_, *database_, recorder_,
-                runner.options_.seed * 1'000'003 + static_cast<uint64_t>(index),
-                [&stop = runner.workers_.stop()](nanoseconds time) { return stop.WaitFor(time); }) {}
-
-  bool Work(SteadyTime due) override {
-    const bool ok = load_ ? worker_.Load(due) : worker_.Run(due);
-    (ok ? succeeded_ : failed_).fetch_add(1, std::memory_order_relaxed);
-    return ok || !load_;  // as YCSB: a load with a hole in it is no load
+  static Result<std::unique_ptr<Thread>> Make(const Runner& runner, int index) {
+    auto thread = std::make_unique<Thread>(runner, index);
+    EBLA_ASSIGN(thread->database_, runner.driver_.Open(thread->loop_));
+    return thread;
   }
-  void End() override {
-    const SteadyTime start = std::chrono::steady_clock::now();
+  Thread(const Runner& runner, int index)
+      : runner_(runner), index_(index), loop_(runner.stop_.get_token()), recorder_(runner.options_.measurements.from) {}
+
+  // Returns when all its lanes have ended.
+  void Run(SteadyTime start) {
+    ycsb::Worker worker(runner_.workload_, *database_, recorder_, loop_,
+                        runner_.options_.seed * 1'000'003 + static_cast<uint64_t>(index_));
+    std::vector<load::Task<>> lanes;
+    for (int i = 0; i < runner_.options_.pipeline; ++i)
+      lanes.push_back(RunLane(worker, i * runner_.options_.threads + index_, start));
+    loop_.Run(std::move(lanes));
+    last_failure_ = worker.last_failure();
+    const SteadyTime ended = std::chrono::steady_clock::now();
     database_.reset();
-    recorder_.Record(Metric::kCleanup, {start, start, std::chrono::steady_clock::now()}, true, {});
+    recorder_.Record(Metric::kCleanup, {ended, ended, std::chrono::steady_clock::now()}, true, {});
   }
 
   uint64_t succeeded() const { return succeeded_; }
   uint64_t failed() const { return failed_; }
   std::unique_ptr<Samples> Take() { return recorder_.Take(); }
-  const Status& last_failure() const { return worker_.last_failure(); }  // once it has ended
+  const Status& last_failure() const { return last_failure_; }  // once it has ended
 
  private:
-  const bool load_;
+  load::Task<> RunLane(ycsb::Worker& worker, int lane, SteadyTime start) {
+    const bool load = runner_.options_.load;
+    const bool endless = runner_.operations() == 0;
+    const uint64_t count = runner_.OperationsOf(lane);
+    const load::Pacer pacer = runner_.PacerOf(lane, start);
+    for (uint64_t number = 0; endless || number < count; ++number) {
+      const SteadyTime due = pacer.Intended(number);
+      if (pacer.paced()) co_await loop_.SleepUntil(due);
+      if (loop_.stopped()) break;
+      load::Task<bool> operation = load ? worker.Load(due) : worker.Run(due);
+      const bool ok = co_await operation;
+      (ok ? succeeded_ : failed_).fetch_add(1, std::memory_order_relaxed);
+      if (load && !ok) break;  // as YCSB: a load with a hole in it is no load
+    }
+  }
+
+  const Runner& runner_;
+  const int index_;
+  load::TaskLoop loop_;
   Recorder recorder_;
   std::unique_ptr<Database> database_;
-  ycsb::Worker worker_;
   std::atomic<uint64_t> succeeded_{0};
   std::atomic<uint64_t> failed_{0};
+  Status last_failure_;
 };
 
 Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool load) {
@@ -82,6 +103,8 @@ Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool lo
   options.load = load;
   EBLA_ASSIGN(const int64_t threads, properties.Integer("threadcount", 1, 1, 10'000));
   options.threads = static_cast<int>(threads);
+  EBLA_ASSIGN(const int64_t pipeline, properties.Integer("ebla.pipeline", 1, 1, 10'000));
+  options.pipeline = static_cast<int>(pipeline);
   EBLA_ASSIGN(options.target_ops_per_s, properties.Number("target", 0, 0, 1e9));
   EBLA_ASSIGN(options.status, properties.Boolean("status", false));
   EBLA_ASSIGN(const double interval, properties.Number("status.interval", 10, 0.1, 86'400));
@@ -98,37 +121,42 @@ Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool lo
 Runner::Runner(RunnerOptions options, Workload& workload, Driver& driver, std::ostream& err)
     : options_(std::move(options)), workload_(workload), driver_(driver), err_(err) {}
 
-// Its share of the operations, and of the rate.
-load::WorkerLimits Runner::LimitsOf(int thread, SteadyTime start) const {
-  const uint64_t all = options_.load ? workload_.options().insert_count : workload_.options().operation_count;
-  const auto threads = static_cast<uint64_t>(options_.threads);
-  const double spacing = options_.target_ops_per_s <= 0 ? 0 : 1e9 * options_.threads / options_.target_ops_per_s;
-  return {.operations = all / threads + (static_cast<uint64_t>(thread) < all % threads ? 1 : 0),
-          .pacer = {start, nanoseconds(static_cast<int64_t>(spacing)),
-                    nanoseconds(static_cast<int64_t>(spacing * thread / options_.threads))}};
+uint64_t Runner::operations() const {
+  return options_.load ? workload_.options().insert_count : workload_.options().operation_count;
+}
+
+uint64_t Runner::OperationsOf(int lane) const {
+  const auto all = static_cast<uint64_t>(lanes());
+  return operations() / all + (static_cast<uint64_t>(lane) < operations() % all ? 1 : 0);
+}
+
+load::Pacer Runner::PacerOf(int lane, SteadyTime start) const {
+  const double spacing = options_.target_ops_per_s <= 0 ? 0 : 1e9 * lanes() / options_.target_ops_per_s;
+  return {start, nanoseconds(static_cast<int64_t>(spacing)),
+          nanoseconds(static_cast<int64_t>(spacing * lane / lanes()))};
 }
 
 Result<RunResult> Runner::Execute() {
   EBLA_TRY(driver_.Prepare(options_.load));
-  std::vector<std::unique_ptr<Thread>> made;
+  Threads threads;
   for (int i = 0; i < options_.threads; ++i) {
-    if (LimitsOf(i, {}).operations == 0 && workload_.options().operation_count + (options_.load ? 1 : 0) > 0)
-      break;  // fewer operations than threads
-    EBLA_ASSIGN(auto database, driver_.Open());
-    made.push_back(std::make_unique<Thread>(*this, i, std::move(database)));
+    if (operations() > 0 && OperationsOf(i) == 0) break;  // fewer operations than threads
+    EBLA_ASSIGN(threads.emplace_back(), Thread::Make(*this, i));
   }
   RunResult result;
-  std::vector<Thread*> threads;
   const SteadyTime start = std::chrono::steady_clock::now();
-  for (auto& thread : made) {
-    threads.push_back(thread.get());
-    workers_.Add(std::move(thread), LimitsOf(static_cast<int>(threads.size()) - 1, start));
+  load::Workers workers;
+  for (const auto& thread : threads) {
+    workers.Add([&thread = *thread, start] {
+      thread.Run(start);
+      return false;
+    });
   }
-  Watch(threads, start, result);
-  workers_.Join();
+  Watch(workers, threads, start, result);
+  workers.Join();
   result.runtime = duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
   Samples rest;
-  for (Thread* thread : threads) {
+  for (const auto& thread : threads) {
     rest.Add(*thread->Take());
     result.succeeded += thread->succeeded();
     result.failed += thread->failed();
@@ -139,33 +167,31 @@ Result<RunResult> Runner::Execute() {
   return result;
 }
 
-void Runner::Watch(const std::vector<Thread*>& threads, SteadyTime start, RunResult& result) {
+void Runner::Watch(load::Workers& workers, const Threads& threads, SteadyTime start, RunResult& result) {
   const bool limited = options_.execution_time_max.count() > 0;
   SteadyTime deadline = limited ? start + options_.execution_time_max : SteadyTime::max();
   SteadyTime next_report = options_.status ? start + options_.status_interval : SteadyTime::max();
   reported_at_ = start;
-  while (!workers_.WaitUntilDone(std::min(deadline, next_report))) {
+  while (!workers.WaitUntilDone(std::min(deadline, next_report))) {
     const SteadyTime now = std::chrono::steady_clock::now();
     if (now >= deadline) {
       deadline = SteadyTime::max();
       err_ << "maxexecutiontime is over: ending the run\n" << std::flush;
-      workers_.Stop();
+      Stop();
     }
     if (now < next_report) continue;
     Samples interval;
-    for (Thread* thread : threads) interval.Add(*thread->Take());
+    for (const auto& thread : threads) interval.Add(*thread->Take());
     Report(now, start, threads, interval);
     result.samples.Add(interval);
     next_report += options_.status_interval;
   }
 }
 
-void Runner::Report(SteadyTime now, SteadyTime start, const std::vector<Thread*>& threads, const Samples& interval) {
-  uint64_t operations = 0, to_do = 0;
-  for (size_t i = 0; i < threads.size(); ++i) {
-    operations += threads[i]->succeeded() + threads[i]->failed();
-    to_do += LimitsOf(static_cast<int>(i), start).operations;
-  }
+void Runner::Report(SteadyTime now, SteadyTime start, const Threads& threads, const Samples& interval) {
+  const uint64_t to_do = this->operations();
+  uint64_t operations = 0;
+  for (const auto& thread : threads) operations += thread->succeeded() + thread->failed();
   const double seconds = std::max(1e-3, std::chrono::duration<double>(now - start).count());
   const double since = std::max(1e-3, std::chrono::duration<double>(now - reported_at_).count());
   std::string line = TimeOfDay() + " ";

@@ -4,12 +4,15 @@
 // Place:   main.cc hands it the parsed command line and the real database; tests hand it one in memory.
 // Errors:  INVALID_ARGUMENT for wrong settings, and what the driver refuses, before anything runs. Failed operations
 //          are no error here: they are counted.
+// Lanes:   a thread has as many as its pipeline is deep. One lane does one operation after another, and has its share of
+//          the operations and of the rate.
 // Threads: Execute() starts and joins its own; Stop() from any thread, also from a signal-waiting one.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <ostream>
+#include <stop_token>
 #include <string>
 
 #include "common/base/status.h"
@@ -24,6 +27,7 @@ namespace ebla::ycsb {
 struct RunnerOptions {
   bool load = false;
   int threads = 1;
+  int pipeline = 1;             // operations that a thread has under way
   double target_ops_per_s = 0;  // of all threads; 0: no limit
   bool status = false;
   std::chrono::milliseconds status_interval{10'000};
@@ -50,14 +54,20 @@ class Runner {
 
   Result<RunResult> Execute();
   // Lets every operation under way finish, then Execute() returns with what there is.
-  void Stop() { workers_.Stop(); }
+  void Stop() { stop_.request_stop(); }
 
  private:
   class Thread;
 
-  load::WorkerLimits LimitsOf(int thread, SteadyTime start) const;
-  void Watch(const std::vector<Thread*>& threads, SteadyTime start, RunResult& result);
-  void Report(SteadyTime now, SteadyTime start, const std::vector<Thread*>& threads, const Samples& interval);
+  using Threads = std::vector<std::unique_ptr<Thread>>;
+
+  uint64_t operations() const;  // to do in all; 0: until stopped
+  int lanes() const { return options_.threads * options_.pipeline; }
+  // The share of one of them, of all threads.
+  uint64_t OperationsOf(int lane) const;
+  load::Pacer PacerOf(int lane, SteadyTime start) const;
+  void Watch(load::Workers& workers, const Threads& threads, SteadyTime start, RunResult& result);
+  void Report(SteadyTime now, SteadyTime start, const Threads& threads, const Samples& interval);
 
   const RunnerOptions options_;
   Workload& workload_;
@@ -68,7 +78,7 @@ class Runner {
   uint64_t reported_operations_ = 0;
   SteadyTime reported_at_;
 
-  load::Workers workers_;
+  std::stop_source stop_;
 };
 
 // The whole summary, as YCSB's scripts read it.

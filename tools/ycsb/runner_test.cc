@@ -65,6 +65,43 @@ TEST(Runner, MoreThreadsThanOperationsDoNoMore) {
   EXPECT_EQ(result->succeeded, 4u);
 }
 
+TEST(Runner, APipelineKeepsSoManyOperationsUnderWay) {
+  Rig rig("threadcount=2\nebla.pipeline=8\noperationcount=100\nreadmodifywriteproportion=1\n");
+  rig.driver.store.delay = 5ms;
+  const auto result = rig.runner->Execute();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->succeeded, 100u);
+  EXPECT_GT(rig.driver.store.under_way_most, 8);
+  EXPECT_LE(rig.driver.store.under_way_most, 16);
+  EXPECT_EQ(rig.driver.store.under_way, 0);
+}
+
+TEST(Runner, APipelineDeeperThanTheOperationsLoadsEveryRecordOnce) {
+  Rig rig("threadcount=3\nebla.pipeline=1000\n", true);
+  rig.driver.store.delay = 1ms;
+  const auto result = rig.runner->Execute();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->succeeded, 1000u);
+  EXPECT_EQ(rig.driver.store.records.size(), 1000u);
+  EXPECT_EQ(rig.driver.store.calls, 1000u);
+}
+
+TEST(Runner, APipelineKeepsTheTargetOfAll) {
+  Rig rig("threadcount=2\nebla.pipeline=10\noperationcount=100\ntarget=200\n");
+  const auto result = rig.runner->Execute();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->succeeded, 100u);
+  EXPECT_GE(result->runtime, 400ms) << "of half a second the last lane's first spacing is missing";
+}
+
+TEST(Runner, APipelineIsOneToTenThousand) {
+  for (const char* wrong : {"ebla.pipeline=0\n", "ebla.pipeline=10001\n"}) {
+    Properties properties;
+    ASSERT_TRUE(properties.AddText(wrong, "test").ok());
+    EXPECT_THAT(RunnerOptions::Parse(properties, false).error().message(), HasSubstr("ebla.pipeline"));
+  }
+}
+
 TEST(Runner, FailuresAreLeftOutOfTheThroughput) {
   Rig rig("readproportion=1\nupdateproportion=0\noperationcount=100\n");
   int call = 0;

@@ -191,13 +191,13 @@ Workload::Workload(WorkloadOptions options, bool load)
       sequential_(std::make_shared<std::atomic<uint64_t>>(0)),
       begun_(std::chrono::steady_clock::now()) {}
 
-Worker::Worker(Workload& workload, Database& database, Recorder& recorder, uint64_t seed, Pause pause)
+Worker::Worker(Workload& workload, Database& database, Recorder& recorder, load::TaskLoop& loop, uint64_t seed)
     : options_(workload.options()),
       workload_(workload),
       database_(database),
       recorder_(recorder),
+      loop_(loop),
       random_(seed),
-      pause_(std::move(pause)),
       field_lengths_(MakeFieldLengths(options_)) {
   if (workload.load_) return;
   records_ = Jumping(MakeRecords(options_, workload.inserts_, workload.sequential_), options_, workload.begun_);
@@ -207,33 +207,33 @@ Worker::Worker(Workload& workload, Database& database, Recorder& recorder, uint6
     scan_lengths_ = std::make_unique<UniformGenerator>(options_.scan_length_min, options_.scan_length_max);
 }
 
-template <class Call>
-bool Worker::Measure(Metric metric, SteadyTime intended, Call call) {
+load::Task<bool> Worker::Measure(Metric metric, SteadyTime intended, load::Task<Status> call) {
   const SteadyTime start = std::chrono::steady_clock::now();
-  Status status = call();
+  Status status = co_await call;
   const SteadyTime end = std::chrono::steady_clock::now();
   recorder_.Record(metric, {intended == SteadyTime{} ? start : intended, start, end}, status.ok(),
                    CodeName(status.code()));
-  if (status.ok()) return true;
+  if (status.ok()) co_return true;
   last_failure_ = std::move(status);
-  return false;
+  co_return false;
 }
 
-bool Worker::Load(SteadyTime intended) {
+load::Task<bool> Worker::Load(SteadyTime intended) {
   const uint64_t number = workload_.load_next_.fetch_add(1, std::memory_order_relaxed);
   const std::string key = KeyName(options_.keys, number);
-  return InsertWithRetries(key, AllValues(key), intended);
+  const Fields fields = AllValues(key);
+  co_return co_await InsertWithRetries(key, fields, intended);
 }
 
-bool Worker::Run(SteadyTime intended) {
+load::Task<bool> Worker::Run(SteadyTime intended) {
   switch (NextOperation()) {
     case Operation::kRead: return DoRead(intended);
     case Operation::kUpdate: return DoUpdate(intended);
     case Operation::kInsert: return DoInsert(intended);
     case Operation::kScan: return DoScan(intended);
-    case Operation::kReadModifyWrite: return DoReadModifyWrite(intended);
+    case Operation::kReadModifyWrite: break;
   }
-  return false;
+  return DoReadModifyWrite(intended);
 }
 
 Operation Worker::NextOperation() {
@@ -282,59 +282,61 @@ std::vector<std::string> Worker::NamesToRead() {
   return {options_.field_names[random_.Below(options_.field_names.size())]};
 }
 
-bool Worker::DoRead(SteadyTime intended) {
+load::Task<bool> Worker::DoRead(SteadyTime intended) {
   const std::string key = KeyName(options_.keys, NextRecord());
   const std::vector<std::string> names = NamesToRead();
   Fields fields;
-  if (!Measure(Metric::kRead, intended, [&] { return database_.Read(key, names, fields); })) return false;
-  return !options_.data_integrity || Verify(key, fields);
+  const bool read = co_await Measure(Metric::kRead, intended, database_.Read(key, names, fields));
+  co_return read && (!options_.data_integrity || Verify(key, fields));
 }
 
-bool Worker::DoUpdate(SteadyTime intended) {
+load::Task<bool> Worker::DoUpdate(SteadyTime intended) {
   const std::string key = KeyName(options_.keys, NextRecord());
   const Fields changes = ChangedValues(key);
-  return Measure(Metric::kUpdate, intended, [&] { return database_.Update(key, changes, options_.write_all_fields); });
+  co_return co_await Measure(Metric::kUpdate, intended, database_.Update(key, changes, options_.write_all_fields));
 }
 
-bool Worker::DoInsert(SteadyTime intended) {
+load::Task<bool> Worker::DoInsert(SteadyTime intended) {
   const uint64_t number = workload_.inserts_.Next();
   const std::string key = KeyName(options_.keys, number);
-  const bool ok = InsertWithRetries(key, AllValues(key), intended);
+  const Fields fields = AllValues(key);
+  const bool ok = co_await InsertWithRetries(key, fields, intended);
   workload_.inserts_.Acknowledge(number);  // even when it failed: readers would wait behind it for ever
-  return ok;
+  co_return ok;
 }
 
-bool Worker::InsertWithRetries(std::string_view key, const Fields& fields, SteadyTime intended) {
+load::Task<bool> Worker::InsertWithRetries(std::string_view key, const Fields& fields, SteadyTime intended) {
   for (uint64_t attempt = 0;; ++attempt) {
-    if (Measure(Metric::kInsert, intended, [&] { return database_.Insert(key, fields); })) return true;
-    if (attempt == options_.insert_retries_max) return false;
+    const bool inserted = co_await Measure(Metric::kInsert, intended, database_.Insert(key, fields));
+    if (inserted || attempt == options_.insert_retries_max) co_return inserted;
     const std::chrono::duration<double> delay(options_.insert_retry_seconds * (0.8 + 0.4 * random_.Unit()));
-    if (!pause_(std::chrono::duration_cast<std::chrono::nanoseconds>(delay))) return false;
+    const bool slept = co_await loop_.SleepFor(std::chrono::duration_cast<std::chrono::nanoseconds>(delay));
+    if (!slept) co_return false;
   }
 }
 
-bool Worker::DoScan(SteadyTime intended) {
+load::Task<bool> Worker::DoScan(SteadyTime intended) {
   const std::string key = KeyName(options_.keys, NextRecord());
   const uint64_t count = scan_lengths_->Next(random_);
   const std::vector<std::string> names = NamesToRead();
   std::vector<Fields> records;
-  return Measure(Metric::kScan, intended, [&] { return database_.Scan(key, count, names, records); });
+  co_return co_await Measure(Metric::kScan, intended, database_.Scan(key, count, names, records));
 }
 
-bool Worker::DoReadModifyWrite(SteadyTime intended) {
+load::Task<bool> Worker::DoReadModifyWrite(SteadyTime intended) {
   const std::string key = KeyName(options_.keys, NextRecord());
   const std::vector<std::string> names = NamesToRead();
   const Fields changes = ChangedValues(key);
   Fields fields;
   const SteadyTime start = std::chrono::steady_clock::now();
-  const bool read = Measure(Metric::kRead, intended, [&] { return database_.Read(key, names, fields); });
+  const bool read = co_await Measure(Metric::kRead, intended, database_.Read(key, names, fields));
   const bool written =
-      Measure(Metric::kUpdate, intended, [&] { return database_.Update(key, changes, options_.write_all_fields); });
+      co_await Measure(Metric::kUpdate, intended, database_.Update(key, changes, options_.write_all_fields));
   const SteadyTime end = std::chrono::steady_clock::now();
   recorder_.Record(Metric::kReadModifyWrite, {intended == SteadyTime{} ? start : intended, start, end}, read && written,
                    {});
   const bool verified = !read || !options_.data_integrity || Verify(key, fields);
-  return read && written && verified;
+  co_return read&& written&& verified;
 }
 
 bool Worker::Verify(std::string_view key, const Fields& fields) {

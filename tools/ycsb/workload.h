@@ -3,11 +3,10 @@
 // what had been written.
 // Place:   runner.h calls Load() or Run() in each worker thread, as often as there are operations.
 // Errors:  options are checked once, in WorkloadOptions::Parse; what an operation came to is in the recorder.
-// Threads: Workload is shared by all threads; a Worker belongs to one.
+// Threads: Workload is shared by all threads; a Worker belongs to one, which may have many operations under way.
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -91,16 +90,13 @@ class Workload {
 // One thread's part of the workload.
 class Worker {
  public:
-  // Waits that long, or less when the run is stopped; false then.
-  using Pause = std::function<bool(std::chrono::nanoseconds)>;
-
   // All references outlive it.
-  Worker(Workload& workload, Database& database, Recorder& recorder, uint64_t seed, Pause pause);
+  Worker(Workload& workload, Database& database, Recorder& recorder, load::TaskLoop& loop, uint64_t seed);
 
   // One insert of the load, retried as the options say. False when it failed for good.
-  bool Load(SteadyTime intended);
+  load::Task<bool> Load(SteadyTime intended);
   // One operation of the mix. False when any part of it failed.
-  bool Run(SteadyTime intended);
+  load::Task<bool> Run(SteadyTime intended);
   // What the last failure was, for the operator; OK when there was none.
   const Status& last_failure() const { return last_failure_; }
 
@@ -112,23 +108,22 @@ class Worker {
   Fields ChangedValues(std::string_view key);
   std::vector<std::string> NamesToRead();
 
-  bool DoRead(SteadyTime intended);
-  bool DoUpdate(SteadyTime intended);
-  bool DoInsert(SteadyTime intended);
-  bool DoScan(SteadyTime intended);
-  bool DoReadModifyWrite(SteadyTime intended);
-  bool InsertWithRetries(std::string_view key, const Fields& fields, SteadyTime intended);
+  load::Task<bool> DoRead(SteadyTime intended);
+  load::Task<bool> DoUpdate(SteadyTime intended);
+  load::Task<bool> DoInsert(SteadyTime intended);
+  load::Task<bool> DoScan(SteadyTime intended);
+  load::Task<bool> DoReadModifyWrite(SteadyTime intended);
+  load::Task<bool> InsertWithRetries(std::string_view key, const Fields& fields, SteadyTime intended);
   bool Verify(std::string_view key, const Fields& fields);
   // Times one call of the database and records it under `metric`.
-  template <class Call>
-  bool Measure(Metric metric, SteadyTime intended, Call call);
+  load::Task<bool> Measure(Metric metric, SteadyTime intended, load::Task<Status> call);
 
   const WorkloadOptions& options_;
   Workload& workload_;
   Database& database_;
   Recorder& recorder_;
+  load::TaskLoop& loop_;
   Random random_;
-  const Pause pause_;
   std::unique_ptr<NumberGenerator> records_;
   std::unique_ptr<NumberGenerator> field_lengths_;
   std::unique_ptr<NumberGenerator> scan_lengths_;

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 // A workload over a database in memory, in one thread.
 class Bench {
  public:
-  explicit Bench(std::string_view text, bool load = false) : database(store) {
+  explicit Bench(std::string_view text, bool load = false) : database(store, loop) {
     Properties properties;
     EXPECT_TRUE(
         properties.AddText("recordcount=100\noperationcount=1000\nfieldcount=3\nfieldlength=20\n", "base").ok());
@@ -23,11 +23,11 @@ class Bench {
     auto options = WorkloadOptions::Parse(properties, load);
     EXPECT_TRUE(options.has_value()) << options.error();
     workload = *Workload::Make(*options, load);
-    worker = std::make_unique<Worker>(*workload, database, recorder, 42, [this](std::chrono::nanoseconds time) {
-      pauses.push_back(time);
-      return true;
-    });
+    worker = std::make_unique<Worker>(*workload, database, recorder, loop, 42);
   }
+
+  bool Load() { return loop.Run(worker->Load({})); }
+  bool Run() { return loop.Run(worker->Run({})); }
 
   // Inserts the records that a run expects.
   void Fill() {
@@ -44,17 +44,18 @@ class Bench {
   }
 
   MemoryStore store;
+  std::stop_source stop;
+  load::TaskLoop loop{stop.get_token()};
   MemoryDatabase database;
   Recorder recorder{MeasuredFrom::kStart};
   Samples samples;
-  std::vector<std::chrono::nanoseconds> pauses;
   std::unique_ptr<Workload> workload;
   std::unique_ptr<Worker> worker;
 };
 
 TEST(Workload, LoadInsertsEveryRecordOnceWithItsFields) {
   Bench bench("insertstart=10\ninsertcount=50\n", true);
-  for (int i = 0; i < 50; ++i) EXPECT_TRUE(bench.worker->Load({}));
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(bench.Load());
   ASSERT_EQ(bench.store.records.size(), 50u);
   for (uint64_t i = 10; i < 60; ++i) {
     const auto it = bench.store.records.find(KeyName({}, i));
@@ -67,17 +68,27 @@ TEST(Workload, LoadInsertsEveryRecordOnceWithItsFields) {
 }
 
 TEST(Workload, AFailedInsertIsRetriedAsOftenAsAllowed) {
-  Bench bench("core_workload_insertion_retry_limit=2\ncore_workload_insertion_retry_interval=10\n", true);
+  Bench bench("core_workload_insertion_retry_limit=2\ncore_workload_insertion_retry_interval=0.02\n", true);
   int failures = 2;
   bench.store.fault = [&failures] { return failures-- > 0 ? Status(Code::kUnavailable, "down") : Status::Ok(); };
-  EXPECT_TRUE(bench.worker->Load({}));
-  ASSERT_EQ(bench.pauses.size(), 2u);
-  for (const auto pause : bench.pauses) EXPECT_TRUE(pause >= 8s && pause <= 12s);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_TRUE(bench.Load());
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 2 * 16ms);
   failures = 3;
-  EXPECT_FALSE(bench.worker->Load({}));
+  EXPECT_FALSE(bench.Load());
   EXPECT_EQ(bench.Of(Metric::kInsert).codes, (std::map<std::string, uint64_t>{{"OK", 1}, {"UNAVAILABLE", 5}}));
   EXPECT_EQ(bench.Of(Metric::kInsert).failed.Count(), 5u);
   EXPECT_EQ(bench.worker->last_failure().message(), "down");
+}
+
+TEST(Workload, AStopEndsTheWaitForAnotherTry) {
+  Bench bench("core_workload_insertion_retry_limit=2\ncore_workload_insertion_retry_interval=3600\n", true);
+  bench.store.fault = [&bench] {
+    bench.stop.request_stop();
+    return Status(Code::kUnavailable, "down");
+  };
+  EXPECT_FALSE(bench.Load());
+  EXPECT_EQ(bench.store.calls, 1u);
 }
 
 TEST(Workload, TheMixIsAsAskedFor) {
@@ -85,7 +96,7 @@ TEST(Workload, TheMixIsAsAskedFor) {
       "readproportion=4\nupdateproportion=3\ninsertproportion=1\nscanproportion=1\nreadmodifywriteproportion=1\n"
       "maxscanlength=7\nminscanlength=3\nrequestdistribution=zipfian\n");
   bench.Fill();
-  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(bench.worker->Run({})) << bench.worker->last_failure();
+  for (int i = 0; i < 10'000; ++i) ASSERT_TRUE(bench.Run()) << bench.worker->last_failure();
   const auto share = [&](Metric metric) { return static_cast<double>(bench.Of(metric).succeeded.Count()) / 10'000; };
   EXPECT_NEAR(share(Metric::kRead), 0.4 + 0.1, 0.02) << "its own and those of read-modify-writes";
   EXPECT_NEAR(share(Metric::kUpdate), 0.3 + 0.1, 0.02);
@@ -103,7 +114,7 @@ TEST(Workload, EveryDistributionStaysAmongTheRecordsThatAreThere) {
     Bench bench(std::string("readproportion=0.5\nupdateproportion=0\ninsertproportion=0.5\nrequestdistribution=") +
                 distribution);
     bench.Fill();
-    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(bench.worker->Run({})) << distribution << bench.worker->last_failure();
+    for (int i = 0; i < 1000; ++i) ASSERT_TRUE(bench.Run()) << distribution << bench.worker->last_failure();
     EXPECT_EQ(bench.Of(Metric::kRead).failed.Count(), 0u);
   }
 }
@@ -118,11 +129,11 @@ TEST(Workload, WhatIsHotJumps) {
   Bench still(hot + "requestdistribution=hotspot\n");
   still.Fill();
   const auto loaded = still.store.records;
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(still.worker->Run({}));
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(still.Run());
   EXPECT_EQ(touched(still, loaded), 1u);
   Bench jumping(hot + "requestdistribution=hotspot\nebla.hotspot.jump_s=0.0001\n");
   jumping.Fill();
-  while (touched(jumping, loaded) < 5) ASSERT_TRUE(jumping.worker->Run({}));
+  while (touched(jumping, loaded) < 5) ASSERT_TRUE(jumping.Run());
   Properties properties;
   ASSERT_TRUE(properties.AddText("recordcount=1\noperationcount=1\nebla.hotspot.jump_s=1\n", "test").ok());
   EXPECT_EQ(WorkloadOptions::Parse(properties, false).error().code(), Code::kInvalidArgument)
@@ -135,7 +146,7 @@ TEST(Workload, AnUpdateWritesOneFieldUnlessToldToWriteAll) {
   Bench one("readproportion=0\nupdateproportion=1\n");
   one.Fill();
   const auto before = one.store.records;
-  ASSERT_TRUE(one.worker->Run({}));
+  ASSERT_TRUE(one.Run());
   int changed = 0;
   for (const auto& [key, fields] : one.store.records)
     for (size_t i = 0; i < fields.size(); ++i) changed += fields[i] != before.at(key)[i];
@@ -143,20 +154,20 @@ TEST(Workload, AnUpdateWritesOneFieldUnlessToldToWriteAll) {
   EXPECT_EQ(one.store.wholes, 0u);
   Bench all("readproportion=0\nupdateproportion=1\nwriteallfields=true\n");
   all.Fill();
-  ASSERT_TRUE(all.worker->Run({}));
+  ASSERT_TRUE(all.Run());
   EXPECT_EQ(all.store.wholes, 1u);
 }
 
 TEST(Workload, AReadAsksForOneFieldWhenNotForAll) {
   Bench bench("readproportion=1\nupdateproportion=0\nreadallfields=false\n");
   bench.Fill();
-  ASSERT_TRUE(bench.worker->Run({}));
+  ASSERT_TRUE(bench.Run());
   EXPECT_EQ(bench.store.names_read, std::vector<size_t>{1});
 }
 
 TEST(Workload, FailuresAreCountedApartAndMakeTheOperationFail) {
   Bench bench("readproportion=0\nupdateproportion=0\nreadmodifywriteproportion=1\n");
-  EXPECT_FALSE(bench.worker->Run({})) << "nothing was loaded";
+  EXPECT_FALSE(bench.Run()) << "nothing was loaded";
   EXPECT_EQ(bench.Of(Metric::kRead).codes, (std::map<std::string, uint64_t>{{"NOT_FOUND", 1}}));
   EXPECT_EQ(bench.Of(Metric::kReadModifyWrite).failed.Count(), 1u);
   EXPECT_EQ(bench.samples.Failures(), 3u);
@@ -165,12 +176,12 @@ TEST(Workload, FailuresAreCountedApartAndMakeTheOperationFail) {
 TEST(Workload, DataIntegrityFindsWhatNobodyWrote) {
   Bench bench("readproportion=0.5\nupdateproportion=0.5\ndataintegrity=true\n");
   bench.Fill();
-  for (int i = 0; i < 500; ++i) ASSERT_TRUE(bench.worker->Run({}));
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(bench.Run());
   EXPECT_EQ(bench.Of(Metric::kVerify).codes.size(), 1u);
   EXPECT_EQ(bench.Of(Metric::kVerify).codes.at("OK"), bench.Of(Metric::kRead).succeeded.Count());
   for (auto& [key, fields] : bench.store.records) fields[1].value[3] ^= 1;
   bool failed = false;
-  for (int i = 0; i < 20; ++i) failed |= !bench.worker->Run({});
+  for (int i = 0; i < 20; ++i) failed |= !bench.Run();
   EXPECT_TRUE(failed);
   EXPECT_GT(bench.Of(Metric::kVerify).codes.at("UNEXPECTED_STATE"), 0u);
 }
@@ -195,7 +206,7 @@ TEST(Workload, ValuesAreYcsbsWhenVerifiableAndPrintableAlways) {
 TEST(Workload, FieldLengthsFollowTheirDistribution) {
   for (const char* distribution : {"uniform", "zipfian"}) {
     Bench bench(std::string("minfieldlength=5\nfieldlength=9\nfieldlengthdistribution=") + distribution, true);
-    for (int i = 0; i < 100; ++i) ASSERT_TRUE(bench.worker->Load({}));
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(bench.Load());
     std::set<size_t> lengths;
     for (const auto& [key, fields] : bench.store.records)
       for (const Field& field : fields) lengths.insert(field.value.size());

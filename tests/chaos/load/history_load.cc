@@ -51,7 +51,7 @@ class HistoryLoad::Worker : public load::Worker {
         random_(options_.seed * 1000 + static_cast<uint64_t>(number)),
         popular_(0, static_cast<uint64_t>(options_.tablets * (options_.groups_per_tablet - 1) - 1)) {}
 
-  bool Work(load::SteadyTime) override {
+  bool Work() override {
     const uint64_t choice = random_.Below(100);
     if (choice < 42) {
       (void)ReadOne(DrawGroup(), DrawCell(), DrawRead());
@@ -309,7 +309,7 @@ class HistoryLoad::Probe : public Worker {
   Probe(HistoryLoad& load, int number, int tablet, bool write)
       : Worker(load, number), group_(load.ProbeGroup(tablet)), write_(write) {}
 
-  bool Work(load::SteadyTime) override {
+  bool Work() override {
     if (write_) {
       WriteParts(group_, {{.cell = 0, .value = NewValue()}}, Ack::kMajority);
     } else {

@@ -47,12 +47,12 @@ std::string SingleWriterLoad::Key(char kind, int writer, int index) {
 void SingleWriterLoad::Start() {
   for (int writer = 0; writer < options_.writers; ++writer) {
     std::mt19937_64 random(options_.seed * 1000 + static_cast<uint64_t>(writer));
-    workers_.Add([this, writer, random](load::SteadyTime) mutable {
+    workers_.Add([this, writer, random]() mutable {
       WriteOnce(writer, random);
       return true;
     });
   }
-  const auto read = [this](load::SteadyTime) {
+  const auto read = [this] {
     ReadAll(false);
     return true;
   };
