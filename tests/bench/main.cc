@@ -33,12 +33,9 @@ struct Suite {
   void (*run)(const BenchOptions&, Report&);
   bool asked_for = false;  // only --only runs it
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
-                             {"tabletserver", &RunTabletServerBench},
-                             {"catalog", &RunCatalogBench},
-                             {"pauses", &RunPausesBench},
-                             {"ycsb", &RunYcsbBench},
-                             {"compare", &RunCompareBench, /*asked_for=*/true}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},         {"tabletserver", &RunTabletServerBench},
+                             {"catalog", &RunCatalogBench}, {"pauses", &RunPausesBench},
+                             {"ycsb", &RunYcsbBench},       {"compare", &RunCompareBench, /*asked_for=*/true}};
 
 int Run() {
   const std::chrono::duration<double> each(FLAGS_quick ? 1 : FLAGS_seconds);
