@@ -1,0 +1,246 @@
+#include "common/security/tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+
+#include "common/security/openssl_error.h"
+
+namespace ebla::security {
+namespace {
+
+constexpr size_t kRecordBytesMax = 16 * 1024;  // of plaintext, RFC 8446 5.1
+
+// What OpenSSL reads and writes are the two members of the session.
+struct Ends {
+  std::string_view* in;
+  std::string** out;
+};
+
+int ReadInput(BIO* bio, char* into, int size) {
+  BIO_clear_retry_flags(bio);
+  std::string_view& in = *static_cast<Ends*>(BIO_get_data(bio))->in;
+  const size_t taken = std::min(in.size(), static_cast<size_t>(size));
+  if (taken == 0) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  std::memcpy(into, in.data(), taken);
+  in.remove_prefix(taken);
+  return static_cast<int>(taken);
+}
+
+int WriteOutput(BIO* bio, const char* bytes, int size) {
+  (*static_cast<Ends*>(BIO_get_data(bio))->out)->append(bytes, static_cast<size_t>(size));
+  return size;
+}
+
+int FreeEnds(BIO* bio) {
+  delete static_cast<Ends*>(BIO_get_data(bio));
+  return 1;
+}
+
+long ControlEnds(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+BIO_METHOD* EndsMethod() {
+  static BIO_METHOD* const method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "session");
+    BIO_meth_set_read(made, &ReadInput);
+    BIO_meth_set_write(made, &WriteOutput);
+    BIO_meth_set_ctrl(made, &ControlEnds);
+    BIO_meth_set_destroy(made, &FreeEnds);
+    return made;
+  }();
+  return method;
+}
+
+std::string NamePart(X509_NAME* name, int part) {
+  char text[256] = "";
+  X509_NAME_get_text_by_NID(name, part, text, sizeof(text));
+  return text;
+}
+
+Result<Identity> WhoIs(X509* certificate) {
+  X509_NAME* subject = X509_get_subject_name(certificate);
+  const std::string unit = NamePart(subject, NID_organizationalUnitName);
+  const std::string name = NamePart(subject, NID_commonName);
+  if ((unit == "server" || unit == "user") && !name.empty())
+    return Identity{unit == "server" ? Identity::Kind::kServer : Identity::Kind::kUser, name};
+  return Error(Code::kUnavailable, "its certificate is of the unit \"" + unit +
+                                       "\", which is neither \"server\" nor \"user\": make one with ebla cert");
+}
+
+Status CannotUse(const std::string& file, const std::string& advice) {
+  return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + advice);
+}
+
+Status CheckPrivate(const std::string& file) {
+  struct stat about{};
+  if (stat(file.c_str(), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO) & ~S_IRGRP) != 0)
+    return Status(Code::kInvalidArgument, file + " can be read by others: chmod 600 " + file);
+  return {};
+}
+
+Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name) {
+  const std::string authority = directory + "/ca.crt", certificate = directory + "/" + name + ".crt",
+                    key = directory + "/" + name + ".key", revoked = directory + "/ca.crl";
+  SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  SSL_CTX_set_num_tickets(context, 0);  // connections last; nobody resumes one
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+  ERR_clear_error();
+  if (SSL_CTX_load_verify_locations(context, authority.c_str(), nullptr) != 1)
+    return CannotUse(authority, "; ebla cert create-ca makes an authority");
+  SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(authority.c_str()));
+  const std::string advice = "; ebla cert create-" + name + " makes a certificate and its key";
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return CannotUse(certificate, advice);
+  EBLA_TRY(CheckPrivate(key));
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
+  if (!std::filesystem::exists(revoked)) return {};
+  X509_STORE* store = SSL_CTX_get_cert_store(context);
+  if (X509_STORE_load_file(store, revoked.c_str()) != 1) return CannotUse(revoked, "; ebla cert revoke writes it");
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  return {};
+}
+
+Result<std::shared_ptr<ssl_ctx_st>> MakeContext(const std::string& directory, const std::string& name) {
+  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
+  EBLA_TRY(Fill(context.get(), directory, name));
+  return context;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(std::string directory, std::string name) {
+  auto credentials = std::shared_ptr<TlsCredentials>(new TlsCredentials(std::move(directory), std::move(name)));
+  EBLA_ASSIGN([[maybe_unused]] const bool read, credentials->Refresh());
+  return credentials;
+}
+
+std::string TlsCredentials::FileChanges() const {
+  std::string changes;
+  for (const std::string& file : {std::string("ca.crt"), std::string("ca.crl"), name_ + ".crt", name_ + ".key"}) {
+    struct stat about{};
+    if (stat((directory_ + "/" + file).c_str(), &about) != 0) about = {};
+    changes += std::to_string(about.st_ino) + " " + std::to_string(about.st_size) + " " +
+               std::to_string(about.st_mtim.tv_sec) + "." + std::to_string(about.st_mtim.tv_nsec) + "\n";
+  }
+  return changes;
+}
+
+Result<bool> TlsCredentials::Refresh() {
+  std::string changes = FileChanges();
+  {
+    MutexLock lock(mutex_);
+    if (changes == file_changes_) return false;
+  }
+  EBLA_ASSIGN(auto context, MakeContext(directory_, name_));
+  MutexLock lock(mutex_);
+  context_ = std::move(context);
+  file_changes_ = std::move(changes);
+  return true;
+}
+
+std::shared_ptr<ssl_ctx_st> TlsCredentials::context() const {
+  MutexLock lock(mutex_);
+  return context_;
+}
+
+std::unique_ptr<TlsSession> TlsCredentials::Accept() const {
+  SSL* ssl = SSL_new(context().get());
+  SSL_set_accept_state(ssl);
+  return std::unique_ptr<TlsSession>(new TlsSession(ssl));
+}
+
+std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) const {
+  SSL* ssl = SSL_new(context().get());
+  SSL_set_connect_state(ssl);
+  in6_addr address;
+  const bool numeric =
+      inet_pton(AF_INET, host.c_str(), &address) == 1 || inet_pton(AF_INET6, host.c_str(), &address) == 1;
+  if (numeric) {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str());
+  } else {
+    SSL_set1_host(ssl, host.c_str());
+    SSL_set_tlsext_host_name(ssl, host.c_str());
+  }
+  return std::unique_ptr<TlsSession>(new TlsSession(ssl));
+}
+
+TlsSession::TlsSession(ssl_st* ssl) : ssl_(ssl) {
+  BIO* bio = BIO_new(EndsMethod());
+  BIO_set_data(bio, new Ends{&in_, &out_});
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl_, bio, bio);
+}
+
+TlsSession::~TlsSession() { SSL_free(ssl_); }
+
+Status TlsSession::Failure(const std::string& what) {
+  const long verified = SSL_get_verify_result(ssl_);
+  if (!established_ && verified != X509_V_OK) {
+    ERR_clear_error();
+    return Status(Code::kUnavailable,
+                  what + ": its certificate is refused: " + X509_verify_cert_error_string(verified));
+  }
+  return Status(Code::kUnavailable, what + ": " + OpenSslError());
+}
+
+Status TlsSession::Start(std::string& out) {
+  out_ = &out;
+  return SSL_is_server(ssl_) ? Status() : Handshake();
+}
+
+Status TlsSession::Handshake() {
+  ERR_clear_error();
+  const int result = SSL_do_handshake(ssl_);
+  if (result != 1) {
+    if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return {};
+    return Failure("TLS handshake");
+  }
+  EBLA_ASSIGN(peer_, WhoIs(SSL_get0_peer_certificate(ssl_)));
+  established_ = true;
+  return {};
+}
+
+Status TlsSession::Receive(std::string_view bytes, std::string& plain, std::string& out) {
+  in_ = bytes;
+  out_ = &out;
+  if (!established_) EBLA_TRY(Handshake());
+  while (established_ && !ended_) {
+    const size_t before = plain.size();
+    int got = 0;
+    plain.resize_and_overwrite(before + kRecordBytesMax, [&](char* memory, size_t) {
+      ERR_clear_error();
+      got = SSL_read(ssl_, memory + before, kRecordBytesMax);
+      return before + static_cast<size_t>(std::max(got, 0));
+    });
+    if (got > 0) continue;
+    const int error = SSL_get_error(ssl_, got);
+    if (error == SSL_ERROR_WANT_READ) break;
+    if (error != SSL_ERROR_ZERO_RETURN) return Failure("TLS");
+    ended_ = true;
+  }
+  in_ = {};
+  return {};
+}
+
+Status TlsSession::Send(std::string_view plain, std::string& out) {
+  out_ = &out;
+  while (!plain.empty()) {
+    ERR_clear_error();
+    size_t written = 0;
+    if (SSL_write_ex(ssl_, plain.data(), plain.size(), &written) != 1) return Failure("TLS");
+    plain.remove_prefix(written);
+  }
+  return {};
+}
+
+}  // namespace ebla::security

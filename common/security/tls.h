@@ -1,0 +1,94 @@
+// common/security/tls.h
+// TLS 1.3 in both directions, each side with a certificate that the cluster's authority has signed. It knows no socket:
+// bytes go in and come out.
+// Files:   in one directory: ca.crt, the authority; NAME.crt and NAME.key, this process's own, NAME being "server" or
+//          "client"; and, if there is one, ca.crl, what the authority has revoked. All of them PEM.
+// Who:     a certificate's organizational unit is "server" for a process of the cluster and "user" for anybody else;
+//          its common name is the name. Others are refused. OpenSSL holds users to clientAuth, so that none of them can
+//          pose as a server.
+// Source:  OpenSSL 3; RFC 8446.
+// Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used; UNAVAILABLE for a peer that
+//          is refused or breaks the protocol.
+// Threads: TlsCredentials from any; a TlsSession belongs to its connection.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/security/identity.h"
+
+struct ssl_ctx_st;
+struct ssl_st;
+
+namespace ebla::security {
+
+class TlsSession;
+
+// This process's certificates as they are now.
+class TlsCredentials {
+ public:
+  // `name`: "server" or "client".
+  static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name);
+
+  // Reads the files again when one of them has changed: true. Connections that are up stay as they are. An error leaves
+  // everything as it was.
+  Result<bool> Refresh();
+
+  std::unique_ptr<TlsSession> Accept() const;
+  // `host`: the name or address that the server's certificate has to name.
+  std::unique_ptr<TlsSession> Connect(const std::string& host) const;
+
+  // What the two sides are set up with, for other users of OpenSSL.
+  std::shared_ptr<ssl_ctx_st> context() const;
+
+ private:
+  TlsCredentials(std::string directory, std::string name) : directory_(std::move(directory)), name_(std::move(name)) {}
+  std::string FileChanges() const;
+
+  const std::string directory_;
+  const std::string name_;
+  mutable Mutex mutex_;
+  std::shared_ptr<ssl_ctx_st> context_ EBLA_GUARDED_BY(mutex_);
+  std::string file_changes_ EBLA_GUARDED_BY(mutex_);  // when each file was last written
+};
+
+// One connection's part of it. After an error it is of no more use, but for what is still to be sent.
+class TlsSession {
+ public:
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  // The first bytes of the side that connects; nothing on the other.
+  Status Start(std::string& out);
+  // What has come from the peer. What it says is appended to `plain`, what has to be sent to it, to `out`.
+  Status Receive(std::string_view bytes, std::string& plain, std::string& out);
+  // Only once it is established.
+  Status Send(std::string_view plain, std::string& out);
+
+  // Both sides have shown who they are.
+  bool established() const { return established_; }
+  // The peer has ended it in good order.
+  bool ended() const { return ended_; }
+  // Once it is established.
+  const Identity& peer() const { return peer_; }
+
+ private:
+  friend class TlsCredentials;
+  explicit TlsSession(ssl_st* ssl);
+  Status Handshake();
+  Status Failure(const std::string& what);
+
+  ssl_st* const ssl_;
+  std::string_view in_;         // what OpenSSL reads from, during a call
+  std::string* out_ = nullptr;  // what it writes to, during a call
+  bool established_ = false;
+  bool ended_ = false;
+  Identity peer_;
+};
+
+}  // namespace ebla::security
