@@ -37,6 +37,7 @@ enum Code {
                           // it again with the answer's tabletTimeMs; else it is final
   INTERNAL = 11,          // the server's own fault; as the answer to a write it says nothing of whether that took
                           // effect. Final
+  PERMISSION_DENIED = 12, // who asks may not; the message says what it takes. Not executed. Final
   WRONG_TABLET = 100,     // the key is not served here; hint says where, when known. Not executed
   NOT_PRIMARY = 101,      // another replica leads; hint says which, when known. Not executed. Of a read below STRONG:
                           // this replica cannot serve the level now, and the primary will

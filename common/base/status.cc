@@ -16,6 +16,7 @@ std::string_view CodeName(Code code) {
     case Code::kTableExists: return "TABLE_EXISTS";
     case Code::kUnknownOutcome: return "UNKNOWN_OUTCOME";
     case Code::kInternal: return "INTERNAL";
+    case Code::kPermissionDenied: return "PERMISSION_DENIED";
     case Code::kWrongTablet: return "WRONG_TABLET";
     case Code::kNotPrimary: return "NOT_PRIMARY";
     case Code::kStaleEpoch: return "STALE_EPOCH";

@@ -28,6 +28,7 @@ enum class Code : int {
   kUnknownOutcome = 10,  // it cannot be known whether the write took effect
   // a server's own fault (a bug, a damaged disk); the message says which. The outcome of a write is unknown
   kInternal = 11,
+  kPermissionDenied = 12,  // who asks may not; the message says what it takes. Not executed
   // Between the client's core and the servers only; never seen by a caller of the SDK.
   kWrongTablet = 100,  // the key is not served here; the hint says where it is, when known
   kNotPrimary = 101,   // a replica is here, but another leads; the hint says which, when known

@@ -235,34 +235,47 @@ void Connection::OpenSocket(const SocketAddress& address) {
     return;
   }
   fd_ = fd;
+  const auto& tls = shared_->options.tls;
+  stream_.emplace(fd, tls == nullptr ? nullptr : tls->Connect(endpoint_.host));
   SetNoDelay(fd);
   event_assign(
       &read_event_, loop_.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
   event_assign(
       &write_event_, loop_.base(), fd, EV_WRITE,
-      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnConnected(); }, this);
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnWritable(); }, this);
   event_add(&write_event_, nullptr);
 }
 
 // The socket can be written: the attempt to connect has ended, or there is room again.
-void Connection::OnConnected() {
+void Connection::OnWritable() {
   const auto alive = shared_from_this();
-  if (state_ == State::kConnecting) {
-    int error = 0;
-    socklen_t size = sizeof(error);
-    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) {
-      Break("cannot connect to " + endpoint_.ToString() + ": " + std::strerror(error));
-      return Deliver();
-    }
-    state_ = State::kUp;
-    last_heard_ = loop_.Now();
-    loop_.Cancel(connect_timer_);
-    event_add(&read_event_, nullptr);
-  }
-  Flush();
+  if (state_ != State::kConnecting || FinishConnecting()) Flush();
   Deliver();
+}
+
+bool Connection::FinishConnecting() {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) {
+    Break("cannot connect to " + endpoint_.ToString() + ": " + std::strerror(error));
+    return false;
+  }
+  state_ = State::kShaking;
+  event_add(&read_event_, nullptr);
+  if (const Status started = stream_->Start(); !started.ok()) {
+    Break("cannot connect to " + endpoint_.ToString() + ": " + started.message());
+    return false;
+  }
+  if (stream_->established()) ComeUp();
+  return true;
+}
+
+void Connection::ComeUp() {
+  state_ = State::kUp;
+  last_heard_ = loop_.Now();
+  loop_.Cancel(connect_timer_);
 }
 
 void Connection::CloseSocket() {
@@ -273,6 +286,7 @@ void Connection::CloseSocket() {
   if (fd_ < 0) return;
   event_del(&read_event_);
   event_del(&write_event_);
+  stream_.reset();
   close(std::exchange(fd_, -1));
 }
 
@@ -312,35 +326,39 @@ void Connection::OnTurnEnd() {
 }
 
 void Connection::Flush() {
-  if (unsent() == 0) return;
-  const ssize_t sent = send(fd_, out_.data() + out_sent_, unsent(), MSG_NOSIGNAL);
-  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-    return Break("the connection to " + endpoint_.ToString() + " broke: " + std::strerror(errno));
+  if (unsent() == 0 && stream_->pending() == 0) return;
+  const Result<size_t> sent = stream_->Send(std::string_view(out_).substr(out_sent_));
+  if (!sent.has_value()) {
+    return Break("the connection to " + endpoint_.ToString() + " broke: " + sent.error().message());
   }
-  if (sent > 0) out_sent_ += static_cast<size_t>(sent);
+  out_sent_ += *sent;
   if (unsent() == 0 || out_sent_ > out_.size() / 2) {
     stream_base_ += out_sent_;
     out_.erase(0, out_sent_);
     out_sent_ = 0;
     if (out_.empty()) ClearBuffer(out_, kBufferRetainedMax);
   }
-  if (unsent() > 0) event_add(&write_event_, nullptr);
+  // Before it is up, what waits goes out once the handshake is over.
+  if (stream_->pending() > 0 || (unsent() > 0 && state_ == State::kUp)) event_add(&write_event_, nullptr);
 }
 
 void Connection::OnReadable() {
   const auto alive = shared_from_this();
-  std::vector<char>& scratch = shared_->scratch;
-  const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
-  if (got <= 0) {
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  const auto received = stream_->Receive(shared_->buffers);
+  if (!received.has_value() || !received->has_value()) {
     Break("the connection to " + endpoint_.ToString() +
-          " broke: " + (got == 0 ? "closed by the server" : std::strerror(errno)));
+          " broke: " + (received.has_value() ? "closed by the server" : received.error().message()));
     return Deliver();
   }
+  const bool came_up = state_ == State::kShaking && stream_->established();
+  if (came_up) ComeUp();
+  if (came_up || stream_->pending() > 0) Flush();
+  if (state_ == State::kIdle || (*received)->empty()) return Deliver();
   last_heard_ = loop_.Now();
+  const std::string_view got = **received;
   const bool fresh = in_.empty();
-  if (!fresh) in_.append(scratch.data(), static_cast<size_t>(got));
-  const std::string_view bytes = fresh ? std::string_view(scratch.data(), static_cast<size_t>(got)) : in_;
+  if (!fresh) in_.append(got);
+  const std::string_view bytes = fresh ? got : in_;
   const size_t used = CutReplies(bytes);
   if (state_ == State::kUp) {
     if (fresh) {

@@ -1,12 +1,12 @@
 // common/rpc/connection.h
 // The connection behind a pipelined channel: its calls in flight, its socket, its reconnecting. Internal to common/rpc.
 // Place:      pipelined_channel.cc makes one for each (endpoint, executor).
-// States:     idle (no socket; the next call connects) -> resolving -> connecting -> up; from each, a failure goes back
-//             to idle, with `retry_at` in the future unless the connection had served a reply.
+// States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> up; from
+//             each, a failure goes back to idle, with `retry_at` in the future unless the connection had served a reply.
 // Invariants: 1. A call's sequence id is its slot, marked with the slot's use; the slot is free again only once its
 //                reply has come or the socket has gone, even when the call has timed out.
 //             2. A call whose last byte the kernel has not taken was surely not executed: UNAVAILABLE. One whose last
-//                byte it has taken may have been: UNKNOWN_OUTCOME.
+//                byte it has taken may have been: UNKNOWN_OUTCOME. What TLS has encrypted counts as taken.
 // Threads:    Submit and Release from any thread; all else on the loop's.
 #pragma once
 
@@ -16,12 +16,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/mutex.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/socket.h"
+#include "common/rpc/stream.h"
 #include "common/rpc/timer_heap.h"
 
 namespace ebla::rpc {
@@ -29,12 +31,12 @@ namespace ebla::rpc {
 // What the connections of one connector share. Connections own it together, as they may outlive the connector.
 struct ConnectionShared {
   ConnectionShared(EventLoop& event_loop, const ChannelOptions& channel_options)
-      : loop(event_loop), options(channel_options), scratch(256 * 1024) {}
+      : loop(event_loop), options(channel_options), buffers{.socket = std::vector<char>(256 * 1024), .plain = {}} {}
   ~ConnectionShared();
 
   EventLoop& loop;
   const ChannelOptions options;
-  std::vector<char> scratch;       // loop only: what a socket is read into
+  ReadBuffers buffers;             // loop only
   evdns_base* resolver = nullptr;  // loop only; made by the first name
 };
 
@@ -51,7 +53,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void OnTurnEnd() override;
 
  private:
-  enum class State { kIdle, kResolving, kConnecting, kUp };
+  enum class State { kIdle, kResolving, kConnecting, kShaking, kUp };
   struct Submission {
     EncodedCall call;
     MonotonicTime deadline;
@@ -75,7 +77,11 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void Resolve();
   void OnResolved(int error, evutil_addrinfo* addresses);
   void OpenSocket(const SocketAddress& address);
-  void OnConnected();
+  void OnWritable();
+  // Whether the attempt has succeeded.
+  bool FinishConnecting();
+  // The server has shown who it is, where it has to.
+  void ComeUp();
   void OnReadable();
   size_t CutReplies(std::string_view bytes);
   bool OnReply(std::string_view message);
@@ -107,6 +113,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   std::shared_ptr<Connection> self_;  // held while a caller waits: the channel may be let go of before
   TimerId end_timer_;                 // of a released one that waits: unrun, it tells that the loop has stopped
   int fd_ = -1;
+  std::optional<Stream> stream_;  // while there is a socket
   event read_event_;
   event write_event_;
   evdns_getaddrinfo_request* resolving_ = nullptr;

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "common/rpc/message_codec.h"
+#include "common/rpc/reply_failure.h"
 #include "common/rpc/services.h"
 
 namespace ebla::rpc {
@@ -77,6 +78,7 @@ Dispatcher::~Dispatcher() = default;
 
 template <class Service>
 void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
+  const Access access = ServiceMethods<Service>::WhoMay();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
     auto call = [handler, method](const MessageHead& head, std::string_view message, Reply reply) {
       Request request;
@@ -91,7 +93,13 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
         LOG(ERROR) << "the handler of " << method.name << " threw: " << error.what();
       }
     };
-    CHECK(methods_.emplace(method.name, std::move(call)).second) << "two services have a method " << method.name;
+    auto refuse = [method](const MessageHead& head, const Status& why, Reply reply) {
+      ReplyStruct refused;
+      SetFailure(refused, why);
+      PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->Answer(refused);
+    };
+    const Method made{access.Of(method.name), std::move(call), std::move(refuse)};
+    CHECK(methods_.emplace(method.name, made).second) << "two services have a method " << method.name;
   };
   std::apply([&](const auto&... method) { (add(method), ...); }, ServiceMethods<Service>::kAll);
 }
@@ -104,15 +112,25 @@ void Dispatcher::Register(std::shared_ptr<idl::ReplicationServiceCobSvIf> handle
 void Dispatcher::Dispatch(std::string_view message, Reply reply) const {
   const Result<MessageHead> head = ParseMessageHead(message);
   if (!head.has_value()) return reply(std::unexpected(head.error()));
-  Dispatch(*head, message, std::move(reply));
+  Dispatch(*head, message, security::Identity{}, std::move(reply));
 }
 
-void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, Reply reply) const {
+void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, const security::Identity& caller,
+                          Reply reply) const {
   if (head.type != MessageType::kCall) {
     return reply(Error(Code::kInvalidArgument, "the message is not a call"));
   }
   const auto method = methods_.find(head.method);
-  if (method != methods_.end()) return method->second(head, message, std::move(reply));
+  if (method != methods_.end() && caller.may(method->second.whose))
+    return method->second.call(head, message, std::move(reply));
+  if (method != methods_.end()) {
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    const std::string why = "the " + std::string(UnitOf(caller.kind)) + " \"" + caller.name + "\" may not call " +
+                            method->first + ": it takes the certificate of " +
+                            (method->second.whose == security::Identity::Kind::kOperator ? "an operator" : "a server");
+    LOG_EVERY_N(WARNING, 100) << "refused: " << why;
+    return method->second.refuse(head, Status(Code::kPermissionDenied, why), std::move(reply));
+  }
   const std::string text = "no method \"" + std::string(head.method) + "\" is served here";
   reply(EncodeException(head, TApplicationException::UNKNOWN_METHOD, text));
 }

@@ -9,10 +9,13 @@
 //             2. An unknown method, and a handler that lets go of its callback without calling it, are answered with
 //                a TApplicationException.
 //             3. Hostile bytes cost at most what kMessage... in message.h allow; nothing is thrown out of here.
+//             4. A method that its caller may not call is answered PERMISSION_DENIED, and its handler never knows:
+//                services.h says whose each method is.
 // Handlers:   answer each call once, from any thread. The request they are given is valid only until they return.
 // Threads:    Register before the first Dispatch; Dispatch from any thread.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -21,6 +24,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/message.h"
+#include "common/security/identity.h"
 
 namespace ebla::idl {
 class TabletServiceCobSvIf;
@@ -45,14 +49,20 @@ class Dispatcher {
   void Register(std::shared_ptr<idl::ControlServiceCobSvIf> handler);
   void Register(std::shared_ptr<idl::ReplicationServiceCobSvIf> handler);
 
-  // `message` need only live during the call.
+  // `message` need only live during the call. Its caller is trusted.
   void Dispatch(std::string_view message, Reply reply) const;
-  // The same for who has read the head already.
-  void Dispatch(const MessageHead& head, std::string_view message, Reply reply) const;
+  // The same for who has read the head already, and knows the caller.
+  void Dispatch(const MessageHead& head, std::string_view message, const security::Identity& caller, Reply reply) const;
+  // Calls refused to those who may not make them, since the start.
+  uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
-  // Decodes the call's body and hands it to the handler.
-  using Method = std::function<void(const MessageHead& head, std::string_view message, Reply reply)>;
+  struct Method {
+    security::Identity::Kind whose = security::Identity::Kind::kServer;
+    // Decodes the call's body and hands it to the handler.
+    std::function<void(const MessageHead& head, std::string_view message, Reply reply)> call;
+    std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;
+  };
   struct NameHash {
     using is_transparent = void;
     size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
@@ -62,6 +72,7 @@ class Dispatcher {
   void RegisterAll(std::shared_ptr<Service> handler);
 
   std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
+  mutable std::atomic<uint64_t> refusals_{0};
 };
 
 }  // namespace ebla::rpc

@@ -15,6 +15,7 @@ EBLA_SAME(kDeadlineExceeded, DEADLINE_EXCEEDED);
 EBLA_SAME(kTableExists, TABLE_EXISTS);
 EBLA_SAME(kUnknownOutcome, UNKNOWN_OUTCOME);
 EBLA_SAME(kInternal, INTERNAL);
+EBLA_SAME(kPermissionDenied, PERMISSION_DENIED);
 EBLA_SAME(kWrongTablet, WRONG_TABLET);
 EBLA_SAME(kNotPrimary, NOT_PRIMARY);
 EBLA_SAME(kStaleEpoch, STALE_EPOCH);
@@ -23,7 +24,7 @@ EBLA_SAME(kComeAgain, COME_AGAIN);
 
 Code FromIdl(idl::Code::type code) {
   const int number = static_cast<int>(code);
-  const bool known = (number >= static_cast<int>(Code::kOk) && number <= static_cast<int>(Code::kInternal)) ||
+  const bool known = (number >= static_cast<int>(Code::kOk) && number <= static_cast<int>(Code::kPermissionDenied)) ||
                      (number >= static_cast<int>(Code::kWrongTablet) && number <= static_cast<int>(Code::kComeAgain));
   return known ? static_cast<Code>(number) : Code::kInternal;
 }

@@ -2,6 +2,8 @@
 // The Thrift server: listens, spreads connections over event loops, cuts their bytes into frames, gives each frame to
 // the Dispatcher and sends replies as they come. Framed strict binary and framed compact are told apart by the first
 // byte of a connection's first message, so every stock Thrift client works.
+// Security:   with certificates, connections speak TLS 1.3 and callers are who their certificates say; without, everybody
+//             is trusted.
 // Invariants: 1. Replies go out in any order, matched by sequence id; calls of one connection with equal ids (stock
 //                clients send 0 for ever) are answered in the order of their arrival.
 //             2. Everything is bounded by ServerOptions. Past in-flight or unsent bounds a connection is not read
@@ -20,6 +22,7 @@
 #include "common/rpc/channel.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
+#include "common/security/tls.h"
 
 namespace ebla::rpc {
 
@@ -31,8 +34,9 @@ struct ServerOptions {
   size_t buffered_bytes_max = 1 << 30;  // of all connections: half-sent frames, replies not taken; beyond it, whoever
                                         // adds to more than a MiB of its own is closed
   size_t connections_max = 10'000;      // further ones are closed at once
-  Duration half_frame_timeout = std::chrono::seconds(30);  // from a frame's first byte to its last
+  Duration half_frame_timeout = std::chrono::seconds(30);  // from a frame's first byte to its last; of a handshake
   Duration unread_timeout = std::chrono::seconds(30);      // replies wait and the client takes not one byte
+  std::shared_ptr<security::TlsCredentials> tls;           // null: in the clear
 };
 
 // Sums since the start, and gauges; for metrics.

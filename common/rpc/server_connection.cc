@@ -83,7 +83,7 @@ ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_option
     : loop(event_loop),
       options(server_options),
       dispatcher(to),
-      scratch(kReadBytes),
+      buffers{.socket = std::vector<char>(kReadBytes), .plain = {}},
       sweep_period_(SweepPeriod(server_options)),
       buffered_max_(server_options.buffered_bytes_max / loops) {}
 
@@ -157,7 +157,10 @@ void ServerLoop::Sweep() {
 // ---- ServerConnection ----
 
 ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, std::string peer)
-    : server_(std::move(server)), peer_(std::move(peer)), fd_(fd) {
+    : server_(std::move(server)),
+      peer_(std::move(peer)),
+      fd_(fd),
+      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()) {
   event_assign(
       &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<ServerConnection*>(self)->OnReadable(); }, this);
@@ -172,7 +175,15 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, s
 
 ServerConnection::~ServerConnection() { CHECK_EQ(fd_, -1) << "a connection went without being closed"; }
 
-void ServerConnection::Start() { UpdateReading(); }
+void ServerConnection::Start() {
+  Shake();
+  UpdateReading();
+  UpdateWatch();
+}
+
+void ServerConnection::Shake() {
+  if (!caller_ && stream_.established()) caller_ = stream_.peer();
+}
 
 void ServerConnection::Close() {
   if (fd_ < 0) return;
@@ -235,7 +246,7 @@ void ServerConnection::UpdateReading() {
 
 void ServerConnection::UpdateWatch() {
   if (fd_ < 0) return;
-  const bool want = unsent() > 0 || (!in_.empty() && reading_);
+  const bool want = unsent() > 0 || !caller_ || (!in_.empty() && reading_);
   if (want != watched_) {
     watched_ = want;
     server_->Watch(want);
@@ -251,6 +262,8 @@ void ServerConnection::OnSweep() {
   const uint32_t tick = server_->tick();
   if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
+  } else if (!caller_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
+    Break("it did not finish the TLS handshake in time");
   } else if (!in_.empty() && reading_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
     Break("it did not finish a frame in time (" + std::to_string(in_.size()) + " bytes came)");
   }
@@ -258,19 +271,18 @@ void ServerConnection::OnSweep() {
 
 void ServerConnection::OnReadable() {
   const auto alive = shared_from_this();
-  std::vector<char>& scratch = server_->scratch;
-  const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
-  if (got < 0) {
-    if (errno != EAGAIN && errno != EINTR) Close();
-    return;
-  }
-  if (got == 0) {
+  const auto received = stream_.Receive(server_->buffers);
+  if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
+  if (!received->has_value()) {
     if (!in_.empty() && !draining_) return Break("it ended within a frame");
     return Close();
   }
-  server_->counters.bytes_in.Add(static_cast<uint64_t>(got));
+  Shake();
+  if (stream_.pending() > 0) event_add(&write_event_, nullptr);
+  const std::string_view bytes = **received;
+  if (bytes.empty()) return UpdateWatch();
+  server_->counters.bytes_in.Add(bytes.size());
   if (shut_) return;
-  const std::string_view bytes(scratch.data(), static_cast<size_t>(got));
   if (in_.empty()) {
     frame_tick_ = server_->tick();
     Consume(bytes);
@@ -302,7 +314,9 @@ size_t ServerConnection::CutFrames(std::string_view bytes) {
     const std::string_view rest = bytes.substr(used);
     const int32_t size = FrameSize(rest);
     if (size <= 0 || static_cast<size_t>(size) > server_->options.frame_bytes_max) {
-      Break("it announced a frame of " + std::to_string(size) + " bytes");
+      const bool tls = rest.starts_with("\x16\x03");
+      Break(tls ? "it speaks TLS, and this server has no certificate: give it --tls_dir"
+                : "it announced a frame of " + std::to_string(size) + " bytes");
       return used;
     }
     if (rest.size() - 4 < static_cast<size_t>(size)) break;
@@ -325,9 +339,9 @@ void ServerConnection::HandleMessage(std::string_view message) {
   call->protocol = head->protocol;
   Insert(call.get());
   server_->counters.requests.Add(1);
-  server_->dispatcher.Dispatch(*head, message, [call = std::move(call)](Result<std::string_view> reply) mutable {
-    Answer(std::move(call), std::move(reply));
-  });
+  server_->dispatcher.Dispatch(
+      *head, message, *caller_,
+      [call = std::move(call)](Result<std::string_view> reply) mutable { Answer(std::move(call), std::move(reply)); });
 }
 
 void ServerConnection::Insert(Call* call) {
@@ -435,20 +449,18 @@ void ServerConnection::Send(std::string_view message) {
 
 void ServerConnection::Flush() {
   if (fd_ < 0 || unsent() == 0) return;
-  const ssize_t sent = send(fd_, out_.data() + out_sent_, unsent(), MSG_NOSIGNAL);
-  if (sent < 0) {
-    if (errno != EAGAIN && errno != EINTR) return Close();
-  } else {
-    out_sent_ += static_cast<size_t>(sent);
-    server_->counters.bytes_out.Add(static_cast<uint64_t>(sent));
+  const Result<size_t> sent = stream_.Send(std::string_view(out_).substr(out_sent_));
+  if (!sent.has_value()) return Close();
+  if (*sent > 0) {
+    out_sent_ += *sent;
+    server_->counters.bytes_out.Add(*sent);
     sent_tick_ = server_->tick();
   }
-  if (unsent() == 0) {
+  if (out_sent_ == out_.size()) {
     out_sent_ = 0;
     server_->GiveBuffer(std::exchange(out_, {}));
-    return;
-  }
-  if (out_sent_ > out_.size() / 2) {
+    if (stream_.pending() == 0) return;
+  } else if (out_sent_ > out_.size() / 2) {
     out_.erase(0, out_sent_);
     out_sent_ = 0;
   }

@@ -14,10 +14,12 @@
 #include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "common/rpc/server.h"
+#include "common/rpc/stream.h"
 
 namespace ebla::rpc {
 
@@ -65,7 +67,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   const ServerOptions options;
   const Dispatcher& dispatcher;
   LoopCounters counters;
-  std::vector<char> scratch;       // what a socket is read into
+  ReadBuffers buffers;
   std::function<void()> on_empty;  // while draining, when the last connection has gone
 
  private:
@@ -127,12 +129,15 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void UpdateReading();
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
-  size_t unsent() const { return out_.size() - out_sent_; }
+  void Shake();  // with TLS, until the client has shown who it is
+  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
   int fd_;
+  Stream stream_;
+  std::optional<security::Identity> caller_;  // once it is known
   event read_event_;
   event write_event_;
 

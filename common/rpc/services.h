@@ -1,10 +1,15 @@
 // common/rpc/services.h
-// The methods of each service as the IDL lists them: the dispatcher registers them from here. Internal to common/rpc.
+// The methods of each service as the IDL lists them, and who may call them: the dispatcher registers them from here.
+// Internal to common/rpc.
 // Threads: constants.
 #pragma once
 
+#include <algorithm>
+#include <string_view>
 #include <tuple>
+#include <vector>
 
+#include "common/security/identity.h"
 #include "idl/ControlService.h"
 #include "idl/MasterService.h"
 #include "idl/ReplicationService.h"
@@ -23,6 +28,20 @@ template <class Service, class Request, class Reply>
 ServiceMethod(const char*, void (Service::*)(std::function<void(const Reply&)>, const Request&))
     -> ServiceMethod<Service, Request, Reply>;
 
+// `rest`: for the methods that are not named, so that a new one is open to nobody by mistake.
+struct Access {
+  using Kind = security::Identity::Kind;
+  Kind Of(std::string_view method) const {
+    return std::ranges::find(for_users, method) != for_users.end() ? Kind::kUser
+           : method == for_servers                                 ? Kind::kServer
+                                                                   : rest;
+  }
+
+  Kind rest;
+  std::vector<std::string_view> for_users = {};
+  std::string_view for_servers = {};
+};
+
 template <class Service>
 struct ServiceMethods;
 
@@ -31,21 +50,31 @@ template <>
 struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
+  static Access WhoMay() {
+    return {.rest = Access::Kind::kOperator, .for_users = {"get", "multiGet", "write", "scan", "echo"}};
+  }
 };
 template <>
 struct ServiceMethods<idl::MasterServiceCobSvIf> {
   using S = idl::MasterServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_MASTER_METHODS(EBLA_SERVICE_METHOD)};
+  static Access WhoMay() {
+    return {.rest = Access::Kind::kOperator,
+            .for_users = {"listTables", "describeTable", "locate", "listServers", "clusterInfo"},
+            .for_servers = "heartbeat"};
+  }
 };
 template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_CONTROL_METHODS(EBLA_SERVICE_METHOD)};
+  static Access WhoMay() { return {.rest = Access::Kind::kServer}; }
 };
 template <>
 struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_REPLICATION_METHODS(EBLA_SERVICE_METHOD)};
+  static Access WhoMay() { return {.rest = Access::Kind::kServer}; }
 };
 #undef EBLA_SERVICE_METHOD
 

@@ -2,8 +2,8 @@
 
 #include <glog/logging.h>
 
-#include "common/rpc/idl_convert.h"
 #include "common/rpc/message_codec.h"
+#include "common/rpc/reply_failure.h"
 #include "idl/methods.h"
 
 namespace ebla::rpc {
@@ -30,17 +30,6 @@ Status Decode(const Result<std::string>& bytes, Reply& reply) {
   EBLA_ASSIGN(const bool found, codec::Read(head.protocol, body, 0, reply));
   if (!found || head.type != MessageType::kReply) return Error(Code::kInternal, "the reply carries no result");
   return Status::Ok();
-}
-
-// Into whichever place the reply's struct has for it.
-template <class Reply>
-void SetFailure(Reply& reply, const Status& status) {
-  if constexpr (requires { reply.header.code; }) {
-    reply.header.__set_code(ToIdl(status.code()));
-    reply.header.__set_message(status.message());
-  } else {
-    reply.__set_status(ToIdl(status));
-  }
 }
 
 template <class Request>

@@ -135,7 +135,7 @@ std::string AlternativeNames(const std::vector<std::string>& hosts) {
 Status CheckOptions(const CertificateOptions& options) {
   if (options.name.empty() || options.name.size() > 64)
     return {Code::kInvalidArgument, "the name \"" + options.name + "\" must be 1 to 64 bytes"};
-  if (options.kind == Identity::Kind::kUser) return {};
+  if (options.kind != Identity::Kind::kServer) return {};
   if (options.hosts.empty())
     return {Code::kInvalidArgument, "a server's certificate names the hosts under which others reach it: give one"};
   for (const std::string& host : options.hosts)
@@ -195,7 +195,7 @@ Status CreateCertificate(const std::string& authority_directory, const std::stri
   EBLA_TRY(MakeDirectory(directory));
   const bool server = options.kind == Identity::Kind::kServer;
   const Key key(EVP_EC_gen("P-256"));
-  const Certificate certificate = Unsigned(server ? "server" : "user", options.name, key.get(), options.days);
+  const Certificate certificate = Unsigned(UnitOf(options.kind), options.name, key.get(), options.days);
   X509* issuer = authority.certificate.get();
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer));
   EBLA_TRY(AddExtension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE"));

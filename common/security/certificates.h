@@ -18,7 +18,7 @@ namespace ebla::security {
 Status CreateAuthority(const std::string& directory, int days);
 
 struct CertificateOptions {
-  Identity::Kind kind = Identity::Kind::kUser;  // or a server
+  Identity::Kind kind = Identity::Kind::kUser;  // or another
   std::string name;                             // the common name
   std::vector<std::string> hosts;  // of a server: the names and addresses under which others reach it; one at least
   int days = 365;                  // from now on; none or fewer: it has expired

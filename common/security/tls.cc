@@ -71,10 +71,10 @@ Result<Identity> WhoIs(X509* certificate) {
   X509_NAME* subject = X509_get_subject_name(certificate);
   const std::string unit = NamePart(subject, NID_organizationalUnitName);
   const std::string name = NamePart(subject, NID_commonName);
-  if ((unit == "server" || unit == "user") && !name.empty())
-    return Identity{unit == "server" ? Identity::Kind::kServer : Identity::Kind::kUser, name};
+  for (const auto kind : {Identity::Kind::kUser, Identity::Kind::kOperator, Identity::Kind::kServer})
+    if (unit == UnitOf(kind) && !name.empty()) return Identity{kind, name};
   return Error(Code::kUnavailable, "its certificate is of the unit \"" + unit +
-                                       "\", which is neither \"server\" nor \"user\": make one with ebla cert");
+                                       "\", not of users, operators or servers: make one with ebla cert");
 }
 
 Status CannotUse(const std::string& file, const std::string& advice) {

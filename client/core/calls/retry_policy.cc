@@ -14,7 +14,8 @@ bool MayBeItsOwn(Code code) {
     case Code::kConditionFailed:
     case Code::kInvalidArgument:
     case Code::kLostWrite:
-    case Code::kTableExists: return false;
+    case Code::kTableExists:
+    case Code::kPermissionDenied: return false;
     default: return true;
   }
 }
@@ -83,7 +84,8 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
     case Code::kConditionFailed:
     case Code::kInvalidArgument:
     case Code::kLostWrite:
-    case Code::kTableExists: return {Verdict::Kind::kAnswer, {}, attempt.status};
+    case Code::kTableExists:
+    case Code::kPermissionDenied: return {Verdict::Kind::kAnswer, {}, attempt.status};
     case Code::kInternal:
       if (attempt.sent) maybe_happened_ = true;
       if (!write_ || !maybe_happened_) return {Verdict::Kind::kAnswer, {}, attempt.status};

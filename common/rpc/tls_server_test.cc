@@ -1,0 +1,162 @@
+// The server and the channel over TLS: who gets in, who may call what, and what becomes of connections meanwhile.
+#include <gmock/gmock.h>
+#include <thrift/protocol/TBinaryProtocol.h>
+#include <thrift/transport/TBufferTransports.h>
+#include <thrift/transport/TSSLSocket.h>
+
+#include <filesystem>
+
+#include "common/rpc/idl_convert.h"
+#include "common/rpc/rpc_test_util.h"
+#include "common/security/certificates.h"
+#include "common/testing/temporary_directory.h"
+
+namespace ebla::rpc {
+namespace {
+
+using security::Identity;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+class TlsServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
+    Make("server", {.kind = Identity::Kind::kServer, .name = "ts-1", .hosts = {"127.0.0.1"}});
+    Make("user", {.name = "ada"});
+    Make("operator", {.kind = Identity::Kind::kOperator, .name = "olga"});
+    tls_ = Credentials("server", "server");
+    server_.emplace(ServerOptions{.half_frame_timeout = 300ms, .tls = tls_});
+  }
+
+  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
+  void Make(const std::string& into, const security::CertificateOptions& options) {
+    const Status made = security::CreateCertificate(Path("ca"), Path(into), options);
+    ASSERT_TRUE(made.ok()) << made;
+  }
+  std::shared_ptr<security::TlsCredentials> Credentials(const std::string& in, const std::string& name = "client") {
+    auto credentials = security::TlsCredentials::Load(Path(in), name);
+    EXPECT_TRUE(credentials.has_value()) << credentials.error();
+    return *credentials;
+  }
+  std::unique_ptr<TestClient> Connect(const std::string& in, const std::string& name = "client") {
+    return std::make_unique<TestClient>(server_->address(), ChannelOptions{.tls = Credentials(in, name)});
+  }
+  Status TryEcho(const ChannelOptions& options) {
+    TestClient client(server_->address(), options);
+    const idl::EchoReply reply = client.Echo("hello");
+    return {FromIdl(reply.header.code), reply.header.message};
+  }
+
+  testing::TemporaryDirectory directory_;
+  std::shared_ptr<security::TlsCredentials> tls_;
+  std::optional<TestServer> server_;
+};
+
+TEST_F(TlsServerTest, CallsOfEverySizeGoThrough) {
+  const auto client = Connect("user");
+  for (const int bytes : {0, 1, 1000, 16 * 1024, 16 * 1024 + 1, 1'000'000, 10'000'000}) {
+    const std::string payload(static_cast<size_t>(bytes), 'p');
+    ASSERT_EQ(client->Echo(payload).payload, payload) << bytes;
+  }
+  EXPECT_EQ(server_->server->Stats().connections, 1u);
+  EXPECT_EQ(server_->server->Stats().connections_broken, 0u);
+}
+
+TEST_F(TlsServerTest, ManyCallsAreInFlightOnOneConnection) {
+  const auto client = Connect("user");
+  std::vector<std::future<idl::GetReply>> replies;
+  for (int i = 0; i < 5'000; ++i) replies.push_back(client->Get("k" + std::to_string(i)));
+  for (int i = 0; i < 5'000; ++i)
+    ASSERT_EQ(replies[static_cast<size_t>(i)].get().record.value, "value of k" + std::to_string(i));
+  EXPECT_EQ(server_->server->Stats().connections_accepted, 1u);
+}
+
+TEST_F(TlsServerTest, AUserMayNotCallWhatIsAnOperatorsOrAServers) {
+  const auto call_checksum = [](TestClient& client) {
+    std::promise<idl::ChecksumReply> promise;
+    client.tablet->checksum([&](const idl::ChecksumReply& reply) { promise.set_value(reply); }, {});
+    const idl::ReplyHeader header = promise.get_future().get().header;
+    return Status(FromIdl(header.code), header.message);
+  };
+  const Status refused = call_checksum(*Connect("user"));
+  EXPECT_EQ(refused.code(), Code::kPermissionDenied);
+  EXPECT_THAT(refused.message(), AllOf(HasSubstr("\"ada\""), HasSubstr("checksum"), HasSubstr("an operator")));
+  EXPECT_EQ(server_->dispatcher.refusals(), 1u);
+  EXPECT_NE(call_checksum(*Connect("operator")).code(), Code::kPermissionDenied);
+  EXPECT_NE(call_checksum(*Connect("server", "server")).code(), Code::kPermissionDenied);
+  EXPECT_EQ(server_->dispatcher.refusals(), 1u);
+}
+
+TEST_F(TlsServerTest, WhoHasNoCertificateOfTheAuthorityGetsNothing) {
+  EXPECT_EQ(TryEcho({}).code(), Code::kUnknownOutcome) << "it does not speak TLS, and was hung up on";
+  ASSERT_TRUE(security::CreateAuthority(Path("ca2"), 10).ok());
+  ASSERT_TRUE(security::CreateCertificate(Path("ca2"), Path("eve"), {.name = "eve"}).ok());
+  const Status unknown = TryEcho({.tls = Credentials("eve")});
+  EXPECT_EQ(unknown.code(), Code::kUnavailable);
+  EXPECT_THAT(unknown.message(), HasSubstr("certificate is refused"));
+  std::filesystem::copy_file(Path("ca/ca.crt"), Path("eve/ca.crt"), std::filesystem::copy_options::overwrite_existing);
+  EXPECT_FALSE(TryEcho({.tls = Credentials("eve")}).ok());
+  Make("late", {.name = "old", .days = -1});
+  EXPECT_FALSE(TryEcho({.tls = Credentials("late")}).ok());
+  ASSERT_TRUE(WaitFor([&] { return server_->server->Stats().connections_broken >= 3; }));
+  EXPECT_EQ(server_->server->Stats().requests, 0u);
+  EXPECT_EQ(Connect("user")->Echo("x").payload, "x") << "others are not disturbed";
+}
+
+TEST_F(TlsServerTest, WhoNeverFinishesTheHandshakeIsClosed) {
+  RawSocket silent(server_->address()), half(server_->address());
+  ASSERT_TRUE(half.Send("\x16\x03\x01"));
+  EXPECT_TRUE(silent.ClosedByServer());
+  EXPECT_TRUE(half.ClosedByServer());
+}
+
+TEST_F(TlsServerTest, ACertificateIsReplacedWhileConnectionsLast) {
+  const auto before = Connect("user");
+  EXPECT_EQ(before->Echo("1").payload, "1");
+  Make("next", {.kind = Identity::Kind::kServer, .name = "ts-2", .hosts = {"127.0.0.1"}});
+  for (const char* file : {"server.crt", "server.key"})
+    std::filesystem::copy_file(Path(std::string("next/") + file), Path(std::string("server/") + file),
+                               std::filesystem::copy_options::overwrite_existing);
+  EXPECT_EQ(*tls_->Refresh(), true);
+  EXPECT_EQ(before->Echo("2").payload, "2");
+  EXPECT_EQ(Connect("user")->Echo("3").payload, "3");
+}
+
+TEST_F(TlsServerTest, ARevokedUserIsNotLetInAgain) {
+  EXPECT_EQ(Connect("user")->Echo("1").payload, "1");
+  ASSERT_TRUE(security::Revoke(Path("ca"), Path("user/client.crt")).ok());
+  std::filesystem::copy_file(Path("ca/ca.crl"), Path("server/ca.crl"));
+  EXPECT_EQ(*tls_->Refresh(), true);
+  EXPECT_FALSE(TryEcho({.tls = Credentials("user")}).ok());
+  EXPECT_EQ(Connect("operator")->Echo("2").payload, "2");
+}
+
+TEST_F(TlsServerTest, AServerThatDoesNotSpeakTlsIsToldSoInItsLogAndTheClientFails) {
+  TestServer plain;
+  TestClient client(plain.address(), {.tls = Credentials("user")});
+  EXPECT_EQ(client.Echo("x").header.code, idl::Code::UNAVAILABLE);
+}
+
+TEST_F(TlsServerTest, ThriftsOwnClientConnects) {
+  using namespace apache::thrift;
+  transport::TSSLSocketFactory factory;
+  factory.ciphers("HIGH");
+  factory.loadTrustedCertificates(Path("user/ca.crt").c_str());
+  factory.loadCertificate(Path("user/client.crt").c_str());
+  factory.loadPrivateKey(Path("user/client.key").c_str());
+  factory.authenticate(true);
+  const auto socket = factory.createSocket("127.0.0.1", server_->address().port);
+  const auto transport = std::make_shared<transport::TFramedTransport>(socket);
+  idl::TabletServiceClient client(std::make_shared<protocol::TBinaryProtocol>(transport));
+  transport->open();
+  idl::EchoRequest request;
+  request.__set_payload("hello");
+  idl::EchoReply reply;
+  client.echo(reply, request);
+  EXPECT_EQ(reply.payload, "hello");
+  transport->close();
+}
+
+}  // namespace
+}  // namespace ebla::rpc
