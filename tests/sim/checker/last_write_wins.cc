@@ -65,6 +65,7 @@ class LwwJudgement {
 
   // Can somebody have deleted the cell after a version of it was written? What has no version is delivered at any time.
   bool MayBeDeleted(const Operation& read, Version written) const {
+    if (truth_.KeptDelete(read.cell, read.returned)) return true;
     return std::ranges::any_of(operations_, [&](const Operation& op) {
       if (op.is_read || !MayHappen(op) || op.invoked > read.returned || (op.version && op.version < written))
         return false;
@@ -186,6 +187,11 @@ class LwwJudgement {
 };
 
 }  // namespace
+
+bool LwwTruth::KeptDelete(int cell, EventNumber moment) const {
+  return std::ranges::any_of(kept,
+                             [&](const Kept& one) { return one.is_delete && one.cell == cell && one.at <= moment; });
+}
 
 std::vector<std::string> JudgeLastWriteWins(const std::vector<Operation>& operations, const LwwTruth& truth) {
   return LwwJudgement(operations, truth).Judge();

@@ -50,6 +50,10 @@ struct LwwTruth {
     bool is_delete = false;
     std::string value;
   };
+  // Whether a server kept a delete of the cell before `moment`: it is delivered at any time, also one that a failover has
+  // rolled back and whose retry was executed since.
+  bool KeptDelete(int cell, EventNumber moment) const;
+
   std::vector<Kept> kept;
   std::array<std::optional<Final>, kCellsPerGroup> finals;  // in the end, on every replica
   int64_t ahead_ms_max = 0;                                 // of the true time

@@ -204,5 +204,18 @@ TEST(LastWriteWins, WhatHasNoConditionIsNotRefused) {
   EXPECT_TRUE(story.Right());
 }
 
+TEST(LastWriteWins, ADeleteThatWasRolledBackAndExecutedOnRetryIsDeliveredOnceMore) {
+  MergedHistory story;
+  story.Delete(1, Ack::kPrimary);
+  story.Put("x", 2);
+  const Operation& read = story.Get("", 0);
+  story.End("", 3, 500);
+  EXPECT_FALSE(story.Right()) << "its retry stands before what was written";
+  story.truth().kept.push_back({.is_delete = true, .time = {500, "ts-1"}, .at = read.returned + 1, .true_ms = 500});
+  EXPECT_FALSE(story.Right()) << "it was kept later";
+  story.truth().kept[0].at = read.invoked;
+  EXPECT_TRUE(story.Right());
+}
+
 }  // namespace
 }  // namespace ebla::sim

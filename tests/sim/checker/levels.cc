@@ -219,12 +219,15 @@ class Judgement {
   // Can somebody have deleted the read's cell after `known` was written? A write that knew it deleted is one, too.
   bool MayBeDeleted(const Operation& read, Version known) const {
     if (read.cell == kMortalCell) return true;
+    if (truth_.lww && truth_.lww->KeptDelete(read.cell, read.returned)) return true;
     EventNumber written = 0;
     for (const Operation* op : operations_) {
       if (!op->is_read && op->version == known) written = op->invoked;
     }
     return std::ranges::any_of(operations_, [&](const Operation* op) {
-      if (!MayHaveHappened(*op) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
+      // A session sees what is in the log: an attempt whose retry was refused, once a failover had rolled it back.
+      const bool in_log = read.read.level() == Level::kSession && op->outcome == Outcome::kRefused;
+      if (!(MayHaveHappened(*op) || in_log) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
       const bool delivered = truth_.lww && (op->ack == Ack::kAny || IsLost(*op));  // nobody knows when
       return delivered || (op->version ? op->version >= known : op->returned > written);
     });

@@ -365,6 +365,19 @@ TEST(Levels, ASessionMaySeeInTheLogWhatIsRolledBackAndRefusedOnRetry) {
   EXPECT_FALSE(story.Right()) << "others see what is committed";
 }
 
+TEST(Levels, ASessionMayMissInTheLogWhatARefusedAttemptDeleted) {
+  LeveledHistory story;
+  story.Put("x", At(1, 1));
+  story.Get(Read::Strong(), "x", At(1, 1), 7);
+  Operation& put = story.Delete({});
+  put.outcome = Outcome::kRefused;
+  put.parts[0].condition = WritePart::Condition::kAbsent;
+  Operation& read = story.Get(Read::InSession(), "", {}, 7);
+  EXPECT_TRUE(story.Right());
+  put.invoked = put.returned = read.returned + 1;
+  EXPECT_FALSE(story.Right()) << "it had not begun";
+}
+
 TEST(Levels, AReadIsNotSaidToHaveBegunBeforeWhatItShowsWasWritten) {
   LeveledHistory story;
   story.Put("x", At(1, 1));
