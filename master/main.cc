@@ -11,6 +11,7 @@
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/http/http_server.h"
 #include "common/process/process.h"
+#include "common/process/security_flags.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
@@ -120,6 +121,7 @@ rpc::ServerOptions ServerSettings() {
   options.frame_bytes_max = static_cast<size_t>(FLAGS_frame_bytes_max);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
+  options.tls = OrRefuse(process::ServerCertificates());
   return options;
 }
 
@@ -160,9 +162,10 @@ int Run() {
 
   // Everything of the host happens on this one loop; the routing look-ups that clients make are short.
   rpc::EventLoop loop("master");
-  rpc::PipelinedConnector connector(loop);
+  const rpc::ServerOptions server_options = ServerSettings();
+  rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
   rpc::Dispatcher dispatcher;
-  rpc::RpcServer server(ServerSettings(), dispatcher, {&loop});
+  rpc::RpcServer server(server_options, dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
   ScaleCommands commands(loop, ScaleCommandLimit());
   auto master =
@@ -173,6 +176,8 @@ int Run() {
   http::HttpOptions http_options;
   http_options.title = "Ebla master " + FLAGS_name;
   http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
+  if (Status status = process::CheckExposure({server_options.listen, http_options.listen}); !status.ok())
+    Refuse(status);
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
   http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };

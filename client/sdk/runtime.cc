@@ -35,7 +35,11 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   if (options.connect_timeout.count() < 0) return Error(Code::kInvalidArgument, "the connect timeout is below 0");
   EBLA_TRY(CheckBetween("io_threads", options.io_threads));
   EBLA_TRY(CheckBetween("connections_per_server", options.connections_per_server));
-  auto* runtime = new Runtime(options, std::move(masters));
+  std::shared_ptr<security::TlsCredentials> tls;
+  if (!options.tls_dir.empty()) {
+    EBLA_ASSIGN(tls, security::TlsCredentials::Load(options.tls_dir, "client"));
+  }
+  auto* runtime = new Runtime(options, std::move(masters), tls);
   return std::shared_ptr<Runtime>(runtime, [](Runtime* last) {
     if (last->OnOwnThread()) {
       std::thread([last] { delete last; }).detach();
@@ -45,7 +49,9 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   });
 }
 
-Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters) : masters_(masters) {
+Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
+                 const std::shared_ptr<security::TlsCredentials>& tls)
+    : masters_(masters) {
   for (int i = 0; i < options.io_threads; ++i) {
     loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
   }
@@ -53,7 +59,7 @@ Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> master
   std::vector<IoContext> io_contexts;
   for (int i = 0; i < connections; ++i) {
     rpc::EventLoop& loop = *loops_[static_cast<size_t>(i) % loops_.size()];
-    connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop));
+    connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop, rpc::ChannelOptions{.tls = tls}));
     io_contexts.push_back({&loop, connectors_.back().get()});
   }
   core_ = std::make_unique<ClientCore>(std::move(io_contexts),

@@ -85,7 +85,8 @@ class Runtime {
   }
 
  private:
-  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters);
+  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
+          const std::shared_ptr<security::TlsCredentials>& tls);
 
   const std::vector<rpc::Endpoint> masters_;
   // Destroyed from the last to the first: see ~Runtime.

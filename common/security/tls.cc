@@ -1,6 +1,7 @@
 #include "common/security/tls.h"
 
 #include <arpa/inet.h>
+#include <glog/logging.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -16,6 +17,7 @@
 namespace ebla::security {
 namespace {
 
+constexpr std::chrono::seconds kLookEvery{1};
 constexpr size_t kRecordBytesMax = 16 * 1024;  // of plaintext, RFC 8446 5.1
 
 // What OpenSSL reads and writes are the two members of the session.
@@ -145,22 +147,35 @@ Result<bool> TlsCredentials::Refresh() {
   MutexLock lock(mutex_);
   context_ = std::move(context);
   file_changes_ = std::move(changes);
+  looked_ = std::chrono::steady_clock::now();
   return true;
 }
 
-std::shared_ptr<ssl_ctx_st> TlsCredentials::context() const {
+std::shared_ptr<ssl_ctx_st> TlsCredentials::Context() {
+  const auto now = std::chrono::steady_clock::now();
+  bool look;
+  {
+    MutexLock lock(mutex_);
+    look = now - looked_ >= kLookEvery;
+    if (look) looked_ = now;
+  }
+  if (look) {
+    const Result<bool> read = Refresh();
+    if (!read.has_value()) LOG(ERROR) << "the certificates stay as they were: " << read.error().message();
+    if (read.has_value() && *read) LOG(INFO) << "certificates are read again from " << directory_;
+  }
   MutexLock lock(mutex_);
   return context_;
 }
 
-std::unique_ptr<TlsSession> TlsCredentials::Accept() const {
-  SSL* ssl = SSL_new(context().get());
+std::unique_ptr<TlsSession> TlsCredentials::Accept() {
+  SSL* ssl = SSL_new(Context().get());
   SSL_set_accept_state(ssl);
   return std::unique_ptr<TlsSession>(new TlsSession(ssl));
 }
 
-std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) const {
-  SSL* ssl = SSL_new(context().get());
+std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {
+  SSL* ssl = SSL_new(Context().get());
   SSL_set_connect_state(ssl);
   in6_addr address;
   const bool numeric =

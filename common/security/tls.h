@@ -38,22 +38,23 @@ class TlsCredentials {
   // everything as it was.
   Result<bool> Refresh();
 
-  std::unique_ptr<TlsSession> Accept() const;
+  // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
+  // logged.
+  std::unique_ptr<TlsSession> Accept();
   // `host`: the name or address that the server's certificate has to name.
-  std::unique_ptr<TlsSession> Connect(const std::string& host) const;
-
-  // What the two sides are set up with, for other users of OpenSSL.
-  std::shared_ptr<ssl_ctx_st> context() const;
+  std::unique_ptr<TlsSession> Connect(const std::string& host);
 
  private:
   TlsCredentials(std::string directory, std::string name) : directory_(std::move(directory)), name_(std::move(name)) {}
   std::string FileChanges() const;
+  std::shared_ptr<ssl_ctx_st> Context();
 
   const std::string directory_;
   const std::string name_;
   mutable Mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_ EBLA_GUARDED_BY(mutex_);
   std::string file_changes_ EBLA_GUARDED_BY(mutex_);  // when each file was last written
+  std::chrono::steady_clock::time_point looked_ EBLA_GUARDED_BY(mutex_);
 };
 
 // One connection's part of it. After an error it is of no more use, but for what is still to be sent.

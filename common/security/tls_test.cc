@@ -52,7 +52,7 @@ class TlsTest : public ::testing::Test {
     EXPECT_TRUE(credentials.has_value()) << credentials.error();
     return *credentials;
   }
-  Pair Meet(const TlsCredentials& client, const TlsCredentials& server, const std::string& host = "127.0.0.1") {
+  Pair Meet(TlsCredentials& client, TlsCredentials& server, const std::string& host = "127.0.0.1") {
     Pair pair;
     pair.client = client.Connect(host);
     pair.server = server.Accept();

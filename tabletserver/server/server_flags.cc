@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "common/process/process.h"
+#include "common/process/security_flags.h"
 
 DEFINE_string(data_dir, "",
               "Directory of this server alone, for its identity, store and logs. It is made when missing.");
@@ -142,6 +143,8 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
+  EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());
+  EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);

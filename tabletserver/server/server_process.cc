@@ -69,10 +69,12 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   delivery_ = StartLoop("delivery");
   housekeeping_ = StartLoop("housekeeping");
   control_ = StartLoop("control");
-  connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
+  const rpc::ChannelOptions channels{.tls = options.rpc.tls};
+  connector_ = std::make_unique<rpc::PipelinedConnector>(*control_, channels);
   std::vector<rpc::Connector*> shard_connectors;
   for (const auto& shard : shards_) {
-    shard_connectors.push_back(shard_connectors_.emplace_back(std::make_unique<rpc::PipelinedConnector>(*shard)).get());
+    shard_connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(*shard, channels));
+    shard_connectors.push_back(shard_connectors_.back().get());
   }
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
   coordinator_watch_ =

@@ -82,7 +82,7 @@ def configuration(bin_dir):
     master, server, alone = (flags_of(bin_dir / f"ebla-{name}") for name in ("master", "tabletserver", "standalone"))
     common = {name: flag for name, flag in master.items() if server.get(name) == flag}
     only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
-    shell_options = re.search(r"Options of every verb:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
+    shell_options = re.search(r"Options of every verb; [^\n]*:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
     table_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "table", "create"), re.S | re.M)
     cluster_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla-cluster", "start", "--help"), re.S | re.M)
     differs = {name: flag for name, flag in alone.items() if server.get(name) != flag}
@@ -117,7 +117,7 @@ Options of `ebla table create`. `ebla table alter` changes those that are not fo
 {fenced(table_options.group(1))}
 ## ebla
 
-Options of every verb. `ebla help VERB` shows those of one.
+Options of every verb, beside `--json`. `ebla help VERB` shows those of one.
 
 {fenced(shell_options.group(1))}
 ## ebla-cluster start

@@ -100,6 +100,7 @@ Result<std::vector<std::string>> Processes::Command(const Member& member, const 
                                       "--data_dir=" + DataDir(member.name),
                                       "--listen=" + Address(member),
                                       "--http_listen=" + HttpAddress(member)};
+  if (!ContextOf(member).host.starts_with("127.")) command.emplace_back("--insecure");  // a namespace of a test's own
   const std::vector<std::string>& flags = master ? state.master_flags : state.server_flags;
   command.insert(command.end(), flags.begin(), flags.end());
   return command;

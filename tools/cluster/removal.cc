@@ -18,7 +18,9 @@ constexpr milliseconds kSayEvery{2'000};
 constexpr milliseconds kDeadline{5'000};  // of one question to the master
 
 Result<Client> Connect(const RemovalOptions& options) {
-  return Client::Connect({.masters = options.masters, .deadline = kDeadline});
+  const char* tls_dir = std::getenv("EBLA_TLS_DIR");
+  return Client::Connect(
+      {.masters = options.masters, .deadline = kDeadline, .tls_dir = tls_dir == nullptr ? "" : tls_dir});
 }
 
 // What a server still has.

@@ -46,6 +46,8 @@ Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& setti
     Status status;
     if (name == "--masters") {
       status = TakeMasters(value, settings);
+    } else if (name == "--tls-dir") {
+      settings.tls_dir = value;
     } else if (name == "--deadline") {
       status = ebla::shell::TakeDuration(settings.deadline, std::chrono::milliseconds(1))(value);
     } else {
@@ -71,7 +73,9 @@ int main(int argc, char** argv) {
     return 0;
   }
   const char* masters = std::getenv("EBLA_MASTERS");
+  const char* tls_dir = std::getenv("EBLA_TLS_DIR");
   Shell::Settings settings;
+  if (tls_dir != nullptr) settings.tls_dir = tls_dir;
   settings.version = ebla::process::BuildVersion();
   Status valid = TakeMasters(masters != nullptr && *masters != 0 ? masters : "127.0.0.1:7400", settings);
   if (!valid.ok()) valid = ebla::Error(valid.code(), "EBLA_MASTERS: " + valid.message());

@@ -47,7 +47,7 @@ Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options)
 
 Status Standalone::Open(StandaloneOptions options) {
   EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
-  OpenMaster(std::move(options.master));
+  OpenMaster(std::move(options.master), options.server.rpc.tls);
 
   options.server.coordinator = [this](Executor& executor) -> Result<std::unique_ptr<coordination::Coordinator>> {
     return coordination_->NewClient(executor);
@@ -68,9 +68,9 @@ Status Standalone::Open(StandaloneOptions options) {
   return {};
 }
 
-void Standalone::OpenMaster(master::MasterOptions options) {
+void Standalone::OpenMaster(master::MasterOptions options, std::shared_ptr<security::TlsCredentials> tls) {
   loop_ = std::make_unique<rpc::EventLoop>("master");
-  connector_ = std::make_unique<rpc::PipelinedConnector>(*loop_);
+  connector_ = std::make_unique<rpc::PipelinedConnector>(*loop_, rpc::ChannelOptions{.tls = std::move(tls)});
   coordinator_ = coordination_->NewClient(*loop_);
   options.version = process::BuildVersion();
   master_ = std::make_unique<master::Master>(std::move(options), *loop_, *coordinator_,

@@ -45,7 +45,7 @@ class Standalone {
   class Metrics;
   Standalone() = default;
   Status Open(StandaloneOptions options);
-  void OpenMaster(master::MasterOptions options);
+  void OpenMaster(master::MasterOptions options, std::shared_ptr<security::TlsCredentials> tls);
 
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
   std::unique_ptr<rpc::EventLoop> loop_;  // the master's

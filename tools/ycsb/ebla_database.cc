@@ -147,6 +147,8 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
   options.client.masters = SplitList(properties.Text("ebla.masters", fallback));
   EBLA_ASSIGN(const int64_t deadline, properties.Integer("ebla.deadline_ms", 10'000, 1, 3'600'000));
   options.client.deadline = milliseconds(deadline);
+  const char* tls_dir = std::getenv("EBLA_TLS_DIR");
+  options.client.tls_dir = properties.Text("ebla.tls_dir", tls_dir == nullptr ? "" : tls_dir);
   EBLA_ASSIGN(options.read, ParseRead(properties));
   EBLA_ASSIGN(const size_t ack,
               properties.Choice("ebla.write", "default", {"default", "majority", "all", "primary", "any"}));

@@ -34,6 +34,7 @@ constexpr std::string_view kKnown[] = {
     "ebla.replicas",
     "ebla.seed",
     "ebla.splits",
+    "ebla.tls_dir",
     "ebla.write",
     "exponential.frac",
     "exponential.percentile",

@@ -33,6 +33,9 @@ struct ClientOptions {
   // How long Connect waits for a master to answer, at most the deadline; zero: it does not ask, and the first call
   // finds out.
   std::chrono::milliseconds connect_timeout{2'000};
+  // Where ca.crt, client.crt and client.key are, as `ebla cert create-client` makes them. Files that are replaced are
+  // read again for new connections. Empty: in the clear, to a cluster without certificates.
+  std::string tls_dir;
 };
 
 class Client {

@@ -13,9 +13,9 @@ constexpr const char* kHead =
     "Usage: ebla [OPTIONS] VERB ...     or only ebla, for an interactive shell\n";
 
 constexpr const char* kOptions =
-    "Options of every verb:\n"
+    "Options of every verb; --json shows results as JSON:\n"
     "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
-    "  --json               shows results as JSON\n"
+    "  --tls-dir DIRECTORY  this user's certificate (EBLA_TLS_DIR, else in the clear)\n"
     "  --deadline DURATION  how long an operation may take (10s)\n";
 
 constexpr const char* kExitCodes =
@@ -45,9 +45,11 @@ const std::array<Subject, 8>& AllSubjects() {
       {"tablets", "Tablets", {"tablet", "locate"}},
       {"servers", "Servers", {"server"}},
       {"cluster", "The cluster as a whole", {"check", "cluster", "health", "hot", "version"}},
-      {"procedures", "What the master has under way", {"procedure"}},
-      {"planner", "The planner, which splits and moves tablets by load", {"balance"}},
+      {"planner",
+       "The planner, which splits and moves tablets by load, and what is under way",
+       {"balance", "procedure"}},
       {"conflicts", "Writes that a failover rolled back", {"conflict"}},
+      {"security", "Certificates, on this machine's files", {"cert"}},
   }};
   return subjects;
 }

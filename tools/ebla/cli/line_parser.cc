@@ -24,8 +24,10 @@ const std::map<std::string, std::string, std::less<>>& Aliases() {
 size_t SkipGlobal(const std::vector<std::string>& words, size_t at) {
   for (; at < words.size(); ++at) {
     const std::string& word = words[at];
-    if (word == "--json" || word.starts_with("--masters=") || word.starts_with("--deadline=")) continue;
-    if (word != "--masters" && word != "--deadline") break;
+    if (word == "--json" || word.starts_with("--masters=") || word.starts_with("--deadline=") ||
+        word.starts_with("--tls-dir="))
+      continue;
+    if (word != "--masters" && word != "--deadline" && word != "--tls-dir") break;
     ++at;
   }
   return std::min(at, words.size());
@@ -131,6 +133,7 @@ LineParser::LineParser() {
         return {};
       },
       "");
+  every.Option("--tls-dir", "DIRECTORY", TakeText(tls_dir), "");
   every.Option(
       "--deadline", "DURATION",
       [this](std::string_view text) -> Status {

@@ -21,10 +21,10 @@ constexpr std::chrono::milliseconds kNamesDeadline{500};
 constexpr std::chrono::milliseconds kBannerDeadline{1'500};
 
 // With a client of its own that gives up soon.
-Result<std::vector<std::string>> AskNames(const std::vector<std::string>& masters, const std::string& value) {
+Result<std::vector<std::string>> AskNames(ClientOptions options, const std::string& value) {
   std::vector<std::string> names;
-  EBLA_ASSIGN(const Client client,
-              Client::Connect({.masters = masters, .deadline = kNamesDeadline, .connect_timeout = kNamesDeadline}));
+  options.deadline = options.connect_timeout = kNamesDeadline;
+  EBLA_ASSIGN(const Client client, Client::Connect(std::move(options)));
   if (value == "TABLE") {
     EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
     for (const TableInfo& table : tables) names.push_back(table.name);
@@ -47,7 +47,8 @@ Shell::Shell(Settings settings, std::ostream& out, std::ostream& err)
 Result<Client> Shell::Connected() {
   const auto now = std::chrono::steady_clock::now();
   if (client_ && now < client_until_) return *client_;
-  auto client = Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_});
+  auto client =
+      Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_, .tls_dir = connected_tls_dir_});
   if (!client)
     return Error(client.error().code(), client.error().message() + " (--masters or EBLA_MASTERS says where they are)");
   client_ = *std::move(client);
@@ -79,8 +80,10 @@ int Shell::Run(const std::vector<std::string>& words) {
   context.version = settings_.version;
   context.table_in_use = table_in_use_;
   const std::vector<std::string>& masters = parser.masters.empty() ? settings_.masters : parser.masters;
-  if (masters != connected_masters_ || context.deadline != connected_deadline_) {
+  const std::string& tls_dir = parser.tls_dir ? *parser.tls_dir : settings_.tls_dir;
+  if (masters != connected_masters_ || context.deadline != connected_deadline_ || tls_dir != connected_tls_dir_) {
     client_.reset();
+    connected_tls_dir_ = tls_dir;
     connected_masters_ = masters;
     connected_deadline_ = context.deadline;
   }
@@ -101,10 +104,12 @@ Status Shell::Explained(const Status& status, const std::string& table) {
 std::string Shell::Banner() {
   const std::string help = "\"help\" lists the verbs, Tab completes, \"exit\" leaves.";
   connected_masters_ = settings_.masters;
+  connected_tls_dir_ = settings_.tls_dir;
   connected_deadline_ = settings_.deadline;
   std::string masters;
   for (const std::string& master : connected_masters_) masters += (masters.empty() ? "" : ", ") + master;
-  const auto client = Client::Connect({.masters = connected_masters_, .deadline = kBannerDeadline});
+  const auto client =
+      Client::Connect({.masters = connected_masters_, .deadline = kBannerDeadline, .tls_dir = connected_tls_dir_});
   const Result<ClusterInfo> info = client ? client->DescribeCluster() : Error(client.error());
   if (!info) return "No master answers at " + masters + ". " + help;
   return "Cluster " + info->cluster_id + ": " + std::to_string(info->live_servers) + " of " +
@@ -149,8 +154,12 @@ const std::vector<std::string>& Shell::NamesOf(const std::string& value) {
   const auto now = std::chrono::steady_clock::now();
   if (now < known.until) return known.names;
   known.until = now + kNamesFor;
-  if (connected_masters_.empty()) connected_masters_ = settings_.masters;
-  if (auto names = AskNames(connected_masters_, value)) known.names = *std::move(names);
+  if (connected_masters_.empty()) {
+    connected_masters_ = settings_.masters;
+    connected_tls_dir_ = settings_.tls_dir;
+  }
+  if (auto names = AskNames({.masters = connected_masters_, .tls_dir = connected_tls_dir_}, value))
+    known.names = *std::move(names);
   return known.names;
 }
 

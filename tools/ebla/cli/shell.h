@@ -24,6 +24,7 @@ class Shell {
   struct Settings {
     std::vector<std::string> masters;
     std::chrono::milliseconds deadline{10'000};
+    std::string tls_dir;
     bool json = false;
     std::string version;  // of this program
   };
@@ -65,6 +66,7 @@ class Shell {
   std::atomic<bool> interrupted_{false};
   std::optional<Client> client_;
   std::chrono::steady_clock::time_point client_until_{};
+  std::string connected_tls_dir_;
   std::vector<std::string> connected_masters_;  // what client_ was made with, and its deadline
   std::chrono::milliseconds connected_deadline_{0};
   std::optional<Session> session_;

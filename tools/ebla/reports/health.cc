@@ -320,6 +320,10 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
 Health Unknown(const Status& why) {
   Health health;
   health.grade = Grade::kFailing;
+  if (why.code() == Code::kPermissionDenied) {
+    health.findings.push_back({Grade::kFailing, why.message(), "judge with --tls-dir of an operator's certificate"});
+    return health;
+  }
   health.findings.push_back(
       {Grade::kFailing, "no leading master answers: " + why.ToString(),
        "start a master, or name the right ones in --masters; clients that know their tablets go on"});

@@ -68,6 +68,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddPresplitVerbs(verbs);
   AddCompactVerbs(verbs);
   AddStatsVerbs(verbs);
+  AddCertVerbs(verbs);
 }
 
 Status CheckServer(const Client& client, const ServerName& name) {

@@ -1,0 +1,44 @@
+#include "common/process/security_flags.h"
+
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+
+DEFINE_string(tls_dir, "",
+              "Directory of ca.crt, server.crt and server.key (and ca.crl, if there is one). With it, every connection "
+              "speaks TLS and shows a certificate. Empty: everybody who reaches this server is trusted.");
+DEFINE_bool(insecure, false,
+            "Listen on addresses that other machines reach, too, where TLS does not guard them. Whoever reaches them "
+            "can read, change and destroy everything.");
+
+namespace ebla::process {
+namespace {
+
+bool IsLoopback(const rpc::Endpoint& endpoint) {
+  return endpoint.host.starts_with("127.") || endpoint.host == "::1" || endpoint.host == "localhost";
+}
+
+Status Exposed(const std::string& flag, const rpc::Endpoint& endpoint, const std::string& advice) {
+  if (!FLAGS_insecure)
+    return {Code::kInvalidArgument, "--" + flag + "=" + endpoint.ToString() +
+                                        " can be reached from other machines, and nothing guards it: " + advice +
+                                        ", listen on 127.0.0.1, or say --insecure where the network is your own"};
+  LOG(WARNING) << "--insecure: whoever reaches " << endpoint.ToString() << " (--" << flag << ") is trusted";
+  return {};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates() {
+  if (FLAGS_tls_dir.empty()) return nullptr;
+  return security::TlsCredentials::Load(FLAGS_tls_dir, "server");
+}
+
+Status CheckExposure(const Exposure& exposure) {
+  if (FLAGS_tls_dir.empty() && !IsLoopback(exposure.listen))
+    EBLA_TRY(Exposed("listen", exposure.listen, "give it certificates with --tls_dir (ebla cert makes them)"));
+  if (!IsLoopback(exposure.http_listen))
+    EBLA_TRY(Exposed("http_listen", exposure.http_listen, "HTTP is in the clear even with --tls_dir"));
+  return {};
+}
+
+}  // namespace ebla::process

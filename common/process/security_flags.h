@@ -1,0 +1,27 @@
+// common/process/security_flags.h
+// How a server is told whom it may trust: --tls_dir and --insecure.
+// Place:   the mains of servers, after the flags are parsed.
+// Threads: one.
+#pragma once
+
+#include <memory>
+
+#include "common/base/status.h"
+#include "common/rpc/channel.h"
+#include "common/security/tls.h"
+
+namespace ebla::process {
+
+// Of --tls_dir; null where there is none.
+Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates();
+
+// Who listens, and what can reach it.
+struct Exposure {
+  rpc::Endpoint listen;       // calls
+  rpc::Endpoint http_listen;  // metrics and flags, always in the clear
+};
+// INVALID_ARGUMENT where others than this machine's could speak to it unasked, and --insecure does not allow that. Logs
+// what --insecure leaves open.
+Status CheckExposure(const Exposure& exposure);
+
+}  // namespace ebla::process

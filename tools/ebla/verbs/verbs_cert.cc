@@ -1,0 +1,111 @@
+// Verbs that make certificates, on this machine's files: cert create-ca, create-server, create-client, revoke.
+#include "common/security/certificates.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using security::CertificateOptions;
+using security::Identity;
+
+constexpr int kAuthorityDays = 3650;
+constexpr int kDaysMax = 36'500;
+
+struct CertificateArguments {
+  CertificateOptions certificate;
+  std::string authority = "certs";
+  std::string directory;
+  std::string hosts;
+  bool is_operator = false;
+};
+
+std::vector<std::string> SplitHosts(const std::string& text) {
+  std::vector<std::string> hosts;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    hosts.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return hosts;
+}
+
+Status CreateAuthority(Context& context, const std::string& directory, int days) {
+  EBLA_TRY(security::CreateAuthority(directory, days));
+  context.out.Ok("the authority is in " + directory + ": keep its ca.key away from every server",
+                 {{"directory", directory}});
+  return {};
+}
+
+Status Create(Context& context, CertificateArguments& arguments) {
+  const std::string directory = arguments.directory.empty() ? arguments.authority : arguments.directory;
+  EBLA_TRY(security::CreateCertificate(arguments.authority, directory, arguments.certificate));
+  const bool server = arguments.certificate.kind == Identity::Kind::kServer;
+  const std::string files = server ? "server.crt and server.key" : "client.crt and client.key";
+  context.out.Ok(std::string(UnitOf(arguments.certificate.kind)) + " " + arguments.certificate.name + ": " + files +
+                     " are in " + directory + " (" + (server ? "--tls_dir=" : "EBLA_TLS_DIR=") + directory + ")",
+                 {{"directory", directory}, {"name", arguments.certificate.name}});
+  return {};
+}
+
+Verb& AddCommon(Verb& verb, const std::shared_ptr<CertificateArguments>& arguments) {
+  return verb.Argument("NAME", TakeText(arguments->certificate.name))
+      .Option("--ca", "DIRECTORY", TakeText(arguments->authority), "Where ca.crt and ca.key are (certs)")
+      .Option("--dir", "DIRECTORY", TakeText(arguments->directory),
+              "Where the certificate goes (where the authority is)")
+      .Option("--days", "NUMBER", TakeWhole(arguments->certificate.days, 1, kDaysMax), "How long it is good (365)");
+}
+
+}  // namespace
+
+void AddCertVerbs(Verbs& verbs) {
+  struct Authority {
+    std::string directory = "certs";
+    int days = kAuthorityDays;
+  };
+  auto authority = std::make_shared<Authority>();
+  verbs
+      .Add("cert create-ca", "Makes an authority for a cluster's certificates", "cert create-ca --dir certs",
+           [authority](Context& context) { return CreateAuthority(context, authority->directory, authority->days); })
+      .Option("--dir", "DIRECTORY", TakeText(authority->directory), "Where ca.crt and ca.key go (certs)")
+      .Option("--days", "NUMBER", TakeWhole(authority->days, 1, kDaysMax), "How long it is good (3650)");
+
+  auto server = std::make_shared<CertificateArguments>();
+  server->certificate.kind = Identity::Kind::kServer;
+  AddCommon(verbs.Add("cert create-server", "Makes the certificate of a server",
+                      "cert create-server ts-1 --hosts 10.0.0.5,ts1.example --dir ts-1",
+                      [server](Context& context) {
+                        server->certificate.hosts = SplitHosts(server->hosts);
+                        return Create(context, *server);
+                      }),
+            server)
+      .Option("--hosts", "LIST", TakeText(server->hosts), "The names and addresses under which others reach it");
+
+  auto user = std::make_shared<CertificateArguments>();
+  AddCommon(
+      verbs.Add("cert create-client", "Makes the certificate of a user", "cert create-client ada --operator --dir ada",
+                [user](Context& context) {
+                  if (user->is_operator) user->certificate.kind = Identity::Kind::kOperator;
+                  return Create(context, *user);
+                }),
+      user)
+      .Flag("--operator", user->is_operator, "May change tables, servers and the cluster, too");
+
+  struct Revocation {
+    std::string certificate, authority = "certs";
+  };
+  auto revocation = std::make_shared<Revocation>();
+  verbs
+      .Add("cert revoke", "Adds a certificate to the authority's ca.crl, for every server's --tls_dir",
+           "cert revoke ada/client.crt",
+           [revocation](Context& context) -> Status {
+             EBLA_TRY(security::Revoke(revocation->authority, revocation->certificate));
+             context.out.Ok("revoked: copy " + revocation->authority + "/ca.crl to every server's --tls_dir",
+                            {{"list", revocation->authority + "/ca.crl"}});
+             return {};
+           })
+      .Argument("FILE", TakeText(revocation->certificate))
+      .Option("--ca", "DIRECTORY", TakeText(revocation->authority), "Where ca.crt and ca.key are (certs)");
+}
+
+}  // namespace ebla::shell
