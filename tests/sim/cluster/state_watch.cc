@@ -135,8 +135,18 @@ void StateWatch::Forgets(const ServerName& server, TabletId tablet) {
 }
 
 void StateWatch::Recovers(const ServerName& server, const std::vector<tabletserver::RecoveredReplica>& replicas) {
-  for (const tabletserver::RecoveredReplica& replica : replicas)
+  std::map<TabletId, Version> last;
+  for (const tabletserver::RecoveredReplica& replica : replicas) {
     promised_[{server, replica.tablet}] = replica.state.promised;
+    last[replica.tablet] = replica.last_logged ? replica.last_logged
+                           : replica.applied   ? replica.applied->applied
+                                               : Version();
+  }
+  // A crash has torn the ends of logs: what is appended next does not follow what was appended there.
+  std::erase_if(appended_, [&](const auto& item) {
+    const auto& [server_and_tablet, appended] = item;
+    return server_and_tablet.first == server && last[server_and_tablet.second] != appended.version;
+  });
 }
 
 // A promise outlives everything (PROTOCOL 6). Who is dropped was complete, or not, before.
