@@ -59,8 +59,9 @@ class SecureClusterTest : public ::testing::Test {
   // Where each tablet server takes calls.
   std::vector<rpc::Endpoint> Servers() {
     std::vector<rpc::Endpoint> endpoints;
-    for (const auto& server : *Connect("operator")->ListServers())
-      endpoints.push_back(*rpc::Endpoint::Parse(server.address));
+    const auto client = Connect("operator");
+    const auto servers = client->ListServers();
+    for (const auto& server : *servers) endpoints.push_back(*rpc::Endpoint::Parse(server.address));
     return endpoints;
   }
 
