@@ -4,7 +4,7 @@
 
 namespace ebla::http {
 
-void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& rpc) {
+void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& rpc, uint64_t unbelievable) {
   Put(Add("build_info", "Always 1: the labels say what this process is and which build it runs.",
           prometheus::MetricType::Gauge),
       {{"role", std::string(role)}, {"version", std::string(process::BuildVersion())}}, 1);
@@ -18,6 +18,10 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
   Counter("rpc_connections_refused_total", "Connections refused because of the limit.", rpc.connections_refused);
   Counter("rpc_connections_broken_total", "Connections closed because of what they sent, or did not read.",
           rpc.connections_broken);
+  Counter("rpc_denied_total", "Calls refused because of who made them.", rpc.denied);
+  Counter("messages_unbelievable_total",
+          "Messages of other processes, or parts of them, refused because no process comes to such numbers.",
+          unbelievable);
   Counter("rpc_received_bytes_total", "Bytes received.", rpc.bytes_in);
   Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);
 }

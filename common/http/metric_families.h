@@ -42,7 +42,8 @@ class MetricFamilies {
         static_cast<double>(value);
   }
   // The build, the processor time, the memory and the RPC server of this process.
-  void AddProcess(std::string_view role, const rpc::ServerStats& rpc);
+  // `unbelievable`: messages refused (common/base/refusals.h).
+  void AddProcess(std::string_view role, const rpc::ServerStats& rpc, uint64_t unbelievable);
   // Whether this process reaches its coordinator; `away`: since when it does not.
   void AddCoordinator(const std::optional<Duration>& away);
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "common/base/key_range.h"
 #include "common/rpc/message_codec.h"
 #include "common/rpc/reply_failure.h"
 #include "common/rpc/services.h"
@@ -80,11 +81,23 @@ template <class Service>
 void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
   const Access access = ServiceMethods<Service>::WhoMay();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
-    auto call = [handler, method](const MessageHead& head, std::string_view message, Reply reply) {
+    auto call = [this, handler, method](const MessageHead& head, std::string_view message,
+                                        const security::Identity& caller, Reply reply) {
       Request request;
       const Result<bool> read = codec::Read(head.protocol, message.substr(head.body_offset), 1, request);
       if (!read.has_value()) return reply(std::unexpected(read.error()));
       PendingCallRef pending(new PendingCall(head, method.name, std::move(reply)));
+      const std::string speaker = SpeakerOf(request);
+      if (!speaker.empty() && !caller.MaySpeakFor(speaker)) {
+        ReplyStruct refused;
+        SetFailure(refused, Refuse(caller, "may not speak as server \"" + EscapeBytes(speaker) + "\""));
+        return pending->Answer(refused);
+      }
+      if (!caller.may(TakenBy(request))) {
+        ReplyStruct refused;
+        SetFailure(refused, Refuse(caller, "may not write for others: it takes the certificate of a server"));
+        return pending->Answer(refused);
+      }
       try {
         (*handler.*method.call)([pending = std::move(pending)](const ReplyStruct& answer) { pending->Answer(answer); },
                                 request);
@@ -122,17 +135,23 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, con
   }
   const auto method = methods_.find(head.method);
   if (method != methods_.end() && caller.may(method->second.whose))
-    return method->second.call(head, message, std::move(reply));
+    return method->second.call(head, message, caller, std::move(reply));
   if (method != methods_.end()) {
-    refusals_.fetch_add(1, std::memory_order_relaxed);
-    const std::string why = "the " + std::string(UnitOf(caller.kind)) + " \"" + caller.name + "\" may not call " +
-                            method->first + ": it takes the certificate of " +
-                            (method->second.whose == security::Identity::Kind::kOperator ? "an operator" : "a server");
-    LOG_EVERY_N(WARNING, 100) << "refused: " << why;
-    return method->second.refuse(head, Status(Code::kPermissionDenied, why), std::move(reply));
+    const Status why = Refuse(caller, "may not call " + method->first + ": it takes the certificate of " +
+                                          (method->second.whose == security::Identity::Kind::kOperator ? "an " : "a ") +
+                                          UnitOf(method->second.whose));
+    return method->second.refuse(head, why, std::move(reply));
   }
   const std::string text = "no method \"" + std::string(head.method) + "\" is served here";
   reply(EncodeException(head, TApplicationException::UNKNOWN_METHOD, text));
+}
+
+Status Dispatcher::Refuse(const security::Identity& caller, const std::string& why) const {
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  Status refusal(Code::kPermissionDenied,
+                 "the " + std::string(UnitOf(caller.kind)) + " \"" + caller.name + "\" " + why);
+  LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
+  return refusal;
 }
 
 }  // namespace ebla::rpc

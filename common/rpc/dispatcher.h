@@ -10,7 +10,8 @@
 //                a TApplicationException.
 //             3. Hostile bytes cost at most what kMessage... in message.h allow; nothing is thrown out of here.
 //             4. A method that its caller may not call is answered PERMISSION_DENIED, and its handler never knows:
-//                services.h says whose each method is.
+//                services.h says whose each method is. So is a server that says it is another than its certificate
+//                does.
 // Handlers:   answer each call once, from any thread. The request they are given is valid only until they return.
 // Threads:    Register before the first Dispatch; Dispatch from any thread.
 #pragma once
@@ -60,7 +61,9 @@ class Dispatcher {
   struct Method {
     security::Identity::Kind whose = security::Identity::Kind::kServer;
     // Decodes the call's body and hands it to the handler.
-    std::function<void(const MessageHead& head, std::string_view message, Reply reply)> call;
+    std::function<void(const MessageHead& head, std::string_view message, const security::Identity& caller,
+                       Reply reply)>
+        call;
     std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;
   };
   struct NameHash {
@@ -70,6 +73,8 @@ class Dispatcher {
 
   template <class Service>
   void RegisterAll(std::shared_ptr<Service> handler);
+  // Counts and logs it.
+  Status Refuse(const security::Identity& caller, const std::string& why) const;
 
   std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
   mutable std::atomic<uint64_t> refusals_{0};

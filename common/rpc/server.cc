@@ -43,7 +43,7 @@ void RunOn(EventLoop& loop, std::function<void()> work) {
 class RpcServer::Impl {
  public:
   Impl(ServerOptions options, const Dispatcher& dispatcher, std::vector<EventLoop*> loops)
-      : options_(std::move(options)), acceptor_(*loops.at(0)) {
+      : options_(std::move(options)), dispatcher_(dispatcher), acceptor_(*loops.at(0)) {
     for (EventLoop* loop : loops)
       loops_.push_back(std::make_shared<ServerLoop>(*loop, options_, dispatcher, loops.size()));
   }
@@ -81,6 +81,7 @@ class RpcServer::Impl {
     ServerStats stats;
     stats.connections_accepted = accepted_.value();
     stats.connections_refused = refused_.value();
+    stats.denied = dispatcher_.refusals();
     for (const auto& loop : loops_) {
       stats.requests += loop->counters.requests.value();
       stats.in_flight += loop->counters.in_flight.value();
@@ -169,6 +170,7 @@ class RpcServer::Impl {
   }
 
   const ServerOptions options_;
+  const Dispatcher& dispatcher_;
   EventLoop& acceptor_;
   std::vector<std::shared_ptr<ServerLoop>> loops_;  // shared with connections: see ServerLoop
   Endpoint address_;

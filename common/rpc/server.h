@@ -47,6 +47,7 @@ struct ServerStats {
   uint64_t connections_accepted = 0;
   uint64_t connections_refused = 0;  // over connections_max
   uint64_t connections_broken = 0;   // closed for what they sent, or for not reading
+  uint64_t denied = 0;               // calls, for who made them
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 };

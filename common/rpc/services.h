@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -27,6 +28,28 @@ struct ServiceMethod {
 template <class Service, class Request, class Reply>
 ServiceMethod(const char*, void (Service::*)(std::function<void(const Reply&)>, const Request&))
     -> ServiceMethod<Service, Request, Reply>;
+
+// The server that a request says it comes from; empty: it says nothing of it.
+template <class Request>
+std::string SpeakerOf(const Request& request) {
+  if constexpr (requires { request.header.fromServer; }) return request.header.fromServer;
+  if constexpr (requires {
+                  request.incarnation;
+                  request.server;
+                })
+    return request.server;
+  return {};
+}
+
+// What a single request takes beyond its method: a write with another server's stamp is a server's to deliver.
+template <class Request>
+security::Identity::Kind TakenBy(const Request& request) {
+  if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
+    const auto stamped = [](const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; };
+    if (std::ranges::any_of(request.writes, stamped)) return security::Identity::Kind::kServer;
+  }
+  return security::Identity::Kind::kUser;
+}
 
 // `rest`: for the methods that are not named, so that a new one is open to nobody by mistake.
 struct Access {
@@ -68,7 +91,7 @@ template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_CONTROL_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() { return {.rest = Access::Kind::kServer}; }
+  static Access WhoMay() { return {.rest = Access::Kind::kMaster}; }
 };
 template <>
 struct ServiceMethods<idl::ReplicationServiceCobSvIf> {

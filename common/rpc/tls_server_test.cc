@@ -23,6 +23,7 @@ class TlsServerTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
     Make("server", {.kind = Identity::Kind::kServer, .name = "ts-1", .hosts = {"127.0.0.1"}});
+    Make("peer", {.kind = Identity::Kind::kServer, .name = "ts-2", .hosts = {"127.0.0.1"}});
     Make("user", {.name = "ada"});
     Make("operator", {.kind = Identity::Kind::kOperator, .name = "olga"});
     tls_ = Credentials("server", "server");
@@ -84,8 +85,23 @@ TEST_F(TlsServerTest, AUserMayNotCallWhatIsAnOperatorsOrAServers) {
   EXPECT_THAT(refused.message(), AllOf(HasSubstr("\"ada\""), HasSubstr("checksum"), HasSubstr("an operator")));
   EXPECT_EQ(server_->dispatcher.refusals(), 1u);
   EXPECT_NE(call_checksum(*Connect("operator")).code(), Code::kPermissionDenied);
-  EXPECT_NE(call_checksum(*Connect("server", "server")).code(), Code::kPermissionDenied);
-  EXPECT_EQ(server_->dispatcher.refusals(), 1u);
+  EXPECT_EQ(call_checksum(*Connect("peer", "server")).code(), Code::kPermissionDenied) << "another server's";
+  EXPECT_NE(call_checksum(*Connect("server", "server")).code(), Code::kPermissionDenied) << "its own";
+  EXPECT_EQ(server_->dispatcher.refusals(), 2u);
+}
+
+TEST_F(TlsServerTest, AServerSpeaksForItselfAlone) {
+  const auto write_as = [](TestClient& client, bool stamped) {
+    idl::WriteRequest request;
+    request.writes.resize(1);
+    if (stamped) request.writes[0].__set_writer("ts-9");
+    std::promise<idl::WriteReply> promise;
+    client.tablet->write([&](const idl::WriteReply& reply) { promise.set_value(reply); }, request);
+    return FromIdl(promise.get_future().get().header.code);
+  };
+  EXPECT_EQ(write_as(*Connect("user"), true), Code::kPermissionDenied);
+  EXPECT_NE(write_as(*Connect("user"), false), Code::kPermissionDenied);
+  EXPECT_NE(write_as(*Connect("peer", "server"), true), Code::kPermissionDenied);
 }
 
 TEST_F(TlsServerTest, WhoHasNoCertificateOfTheAuthorityGetsNothing) {

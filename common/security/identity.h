@@ -5,19 +5,30 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace ebla::security {
 
+// The name in a certificate that several servers share.
+inline constexpr std::string_view kAnyServer = "*";
+
 struct Identity {
-  // Each may do what those before it may.
+  // Everybody may do what users may.
   enum class Kind {
     kUser,      // data
     kOperator,  // and tables, servers, the cluster
-    kServer,    // and what processes of the cluster tell each other; it is one of them
-    kTrusted,   // without security, everybody
+    kServer,    // and what tablet servers tell each other and their master; it is one of them
+    kMaster,    // and what masters order
+    kTrusted,   // everything: without security, everybody
   };
 
-  bool may(Kind what) const { return kind >= what; }
+  bool may(Kind what) const { return what == Kind::kUser || what == kind || kind == Kind::kTrusted; }
+  bool is_process() const { return kind == Kind::kServer || kind == Kind::kMaster; }
+  // Whether it is believed to be the server of this name.
+  bool MaySpeakFor(const std::string& server) const {
+    return kind == Kind::kTrusted || (kind == Kind::kServer && (name == server || name == kAnyServer));
+  }
+  bool operator==(const Identity&) const = default;
 
   Kind kind = Kind::kTrusted;
   std::string name;  // of the server or user; empty where everybody is trusted
@@ -25,7 +36,7 @@ struct Identity {
 
 // What a certificate has for its organizational unit.
 constexpr const char* UnitOf(Identity::Kind kind) {
-  constexpr const char* kUnits[] = {"user", "operator", "server", ""};
+  constexpr const char* kUnits[] = {"user", "operator", "server", "master", ""};
   return kUnits[static_cast<int>(kind)];
 }
 

@@ -73,10 +73,11 @@ Result<Identity> WhoIs(X509* certificate) {
   X509_NAME* subject = X509_get_subject_name(certificate);
   const std::string unit = NamePart(subject, NID_organizationalUnitName);
   const std::string name = NamePart(subject, NID_commonName);
-  for (const auto kind : {Identity::Kind::kUser, Identity::Kind::kOperator, Identity::Kind::kServer})
+  using Kind = Identity::Kind;
+  for (const Kind kind : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster})
     if (unit == UnitOf(kind) && !name.empty()) return Identity{kind, name};
   return Error(Code::kUnavailable, "its certificate is of the unit \"" + unit +
-                                       "\", not of users, operators or servers: make one with ebla cert");
+                                       "\", not of users, operators, servers or masters: make one with ebla cert");
 }
 
 Status CannotUse(const std::string& file, const std::string& advice) {
@@ -221,6 +222,8 @@ Status TlsSession::Handshake() {
     return Failure("TLS handshake");
   }
   EBLA_ASSIGN(peer_, WhoIs(SSL_get0_peer_certificate(ssl_)));
+  EBLA_ASSIGN(const Identity own, WhoIs(SSL_get_certificate(ssl_)));
+  if (peer_ == own && peer_.is_process() && peer_.name != kAnyServer) peer_.kind = Identity::Kind::kTrusted;
   established_ = true;
   return {};
 }

@@ -3,9 +3,10 @@
 // bytes go in and come out.
 // Files:   in one directory: ca.crt, the authority; NAME.crt and NAME.key, this process's own, NAME being "server" or
 //          "client"; and, if there is one, ca.crl, what the authority has revoked. All of them PEM.
-// Who:     a certificate's organizational unit is "server" for a process of the cluster, "operator" or "user" for
-//          anybody else; its common name is the name. Others are refused. OpenSSL holds all but servers to clientAuth,
-//          so that none of them can pose as one.
+// Who:     a certificate's organizational unit is "server" or "master" for a process of the cluster, "operator" or
+//          "user" for anybody else; its common name is the name. Others are refused. OpenSSL holds all but servers and
+//          masters to clientAuth, so that none of them can pose as one. Who has this process's own name is this
+//          process, as in a server that is its own master: it is trusted.
 // Source:  OpenSSL 3; RFC 8446.
 // Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used; UNAVAILABLE for a peer that
 //          is refused or breaks the protocol.

@@ -145,8 +145,8 @@ Status Servers::Record(idl::HeartbeatRequest heartbeat) {
   }
   // One that is not known to live yet will be in a moment, and then its report is wanted.
   Server& server = servers_[heartbeat.server];
-  const int64_t newest = std::max(server.last_live ? server.last_live->incarnation : 0,
-                                  server.report ? server.report->body.incarnation : 0);
+  // By what the coordinator says, not by other reports: one of a start that never was would keep out all that follow.
+  const int64_t newest = server.last_live ? server.last_live->incarnation : 0;
   if (heartbeat.incarnation < newest) {
     return Error(Code::kStaleEpoch, "server " + heartbeat.server + " has been restarted: its incarnation is " +
                                         std::to_string(newest) + ", not " + std::to_string(heartbeat.incarnation));

@@ -15,6 +15,7 @@
 namespace ebla::master {
 namespace {
 
+constexpr Duration kRaiseAgain = std::chrono::seconds(2);
 constexpr Duration kLoadRetryDelay = std::chrono::milliseconds(200);
 constexpr Duration kRefreshDelay = std::chrono::seconds(2);
 
@@ -104,7 +105,7 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
   }
   cluster_id_ = loaded->cluster_id;
   leader_term_ = std::make_unique<LeaderTerm>(
-      LeaderTerm::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()}, *leading_,
+      LeaderTerm::Ports{options_, executor_, coordinator_, connect_, run_command_, refusals_, RaiseTerm()}, *leading_,
       std::move(*loaded), if_alive_([this, current] {
         if (current()) EndLeaderTerm();
       }));
@@ -117,11 +118,15 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
   }));
 }
 
-// Not within the call: a new term ends the leader term that asks for it.
+// Not within the call: a new term ends the leader term that asks for it. Not time and again for one that claims to have
+// heard of ever higher terms.
 std::function<void(uint64_t)> Master::RaiseTerm() {
   return [this](uint64_t term) {
     executor_.Post(if_alive_([this, term] {
-      if (election_) election_->RaiseAbove(term);
+      const MonotonicTime now = executor_.Now();
+      if (!election_ || (raised_ && now - *raised_ < kRaiseAgain)) return;
+      raised_ = now;
+      election_->RaiseAbove(term);
     }));
   };
 }

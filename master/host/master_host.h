@@ -92,6 +92,7 @@ class Master {
   const std::vector<coordination::Candidate>& masters() const { return masters_; }
   const std::string& cluster_id() const { return cluster_id_; }
   const coordination::ConnectionWatch& coordinator_watch() const { return coordinator_watch_; }
+  const Refusals& refusals() const { return refusals_; }
 
  private:
   void OnRole(const coordination::Role& role);
@@ -118,6 +119,8 @@ class Master {
   bool leader_term_ready_ = false;
   std::vector<Task> waiting_;  // for the catalog to be read
   std::unique_ptr<coordination::LeaderElection> election_;
+  std::optional<MonotonicTime> raised_;  // when a server's word last raised the term
+  Refusals refusals_;
   CallbackGuard if_alive_;
 };
 

@@ -124,7 +124,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   AddPlanner(stats, families);
   if (rpc_) {
     http::MetricFamilies process;
-    process.AddProcess("master", rpc_->Stats());
+    process.AddProcess("master", rpc_->Stats(), master_.refusals().count());
     process.AddCoordinator(master_.coordinator_watch().away());
     for (auto& family : process.Take()) families.push_back(std::move(family));
   }

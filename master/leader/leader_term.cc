@@ -6,6 +6,8 @@
 #include <memory>
 
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
+#include "master/cluster/report_check.h"
 
 namespace ebla::master {
 namespace {
@@ -27,7 +29,8 @@ LeaderTerm::LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog lo
                [this](const ServerName& server) { report_handler_.OnServerChange(server); }),
       known_servers_(std::move(loaded.servers)),
       tablet_server_client_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
-      context_{ports_.options, ports_.executor, catalog_, servers_, tablet_server_client_, stale_catalog_},
+      context_{ports_.options,        ports_.executor, catalog_,       servers_,
+               tablet_server_client_, stale_catalog_,  ports_.refusals},
       reconciler_(context_,
                   [this](const std::vector<TabletId>& tablets) { report_handler_.OnTabletsChanged(tablets); }),
       replication_manager_(context_, reconciler_, [this] { return !SafeMode(context_); }),
@@ -64,7 +67,16 @@ Status LeaderTerm::Heartbeat(idl::HeartbeatRequest heartbeat) {
                                              EscapeBytes(heartbeat.clusterId) + ", this is cluster " + cluster_id_);
   }
   const ServerName server = heartbeat.server;
-  if (static_cast<uint64_t>(std::max<int64_t>(0, heartbeat.seenTerm)) > term()) {
+  const auto refuse = [&](Status why) { return context_.refusals.Refuse(server, std::move(why)); };
+  const Status believable = CheckReport(heartbeat, limits::LatestTime(ports_.executor.TimeOfDayMs()));
+  if (!believable.ok()) return refuse(believable);
+  const auto present = static_cast<int64_t>(term());
+  if (!limits::IsWithin(heartbeat.seenTerm, std::min(limits::kEpochMax, present + limits::kTermLeapMax))) {
+    return refuse(Error(Code::kInvalidArgument, "term " + std::to_string(heartbeat.seenTerm) +
+                                                    " is further beyond this one, " + std::to_string(present) +
+                                                    ", than masters come"));
+  }
+  if (heartbeat.seenTerm > present) {
     LOG_EVERY_N(WARNING, 10) << "server " << server << " has heard of term " << heartbeat.seenTerm << ", this one is "
                              << term() << ": was the coordinator restored from an older state?";
     ports_.raise_term(static_cast<uint64_t>(heartbeat.seenTerm));

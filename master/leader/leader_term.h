@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/refusals.h"
 #include "master/balancer/balance_driver.h"
 #include "master/catalog/loader.h"
 #include "master/cluster/options.h"
@@ -40,6 +41,7 @@ class LeaderTerm {
     coordination::Coordinator& coordinator;
     ControlConnect connect;
     CommandRunner run_command;
+    Refusals& refusals;
     std::function<void(uint64_t)> raise_term;  // servers have heard of this term, above this leader term's
   };
   using Done = coordination::Callback<Status>;

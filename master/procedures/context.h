@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/executor.h"
+#include "common/base/refusals.h"
 #include "master/balancer/planner/placement.h"
 #include "master/catalog/catalog.h"
 #include "master/cluster/servers.h"
@@ -21,6 +22,7 @@ struct Context {
   Servers& servers;
   TabletServerClient& tablet_server_client;
   const StaleCatalogCheck& stale_catalog;
+  Refusals& refusals;
 
   const Image& image() const { return catalog.image(); }
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 #include "master/procedures/caught_up.h"
 
@@ -103,6 +104,14 @@ void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, id
 }
 
 void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
+  const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
+  if (!limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) ||
+      !limits::AreLsns({result.lastAppended.lsn}) || !limits::IsWithin(result.tabletTimeMs, latest) ||
+      result.timeOfDayMs < 0 || result.timeOfDayMs > latest) {
+    fencing.item.status = context_.refusals.Refuse(
+        server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
+    return;
+  }
   if (result.status.code != idl::Code::OK) {
     fencing.item.status = rpc::FromIdl(result.status);
     fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});

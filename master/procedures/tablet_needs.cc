@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/number_limits.h"
 #include "master/catalog/rules.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
@@ -111,15 +112,22 @@ size_t TabletNeeds::LiveVoters(const TabletEntry& tablet) const {
 }
 
 Epoch TabletNeeds::FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const {
-  int64_t floor = static_cast<int64_t>(known.fence_floor.value);
+  Epoch floor;
+  // What is further beyond the catalog's than anybody comes was promised to nobody.
+  const auto hear = [&](Epoch promised) {
+    if (!limits::IsLeap(tablet.epoch(), promised, limits::kReportedEpochLeapMax)) floor = std::max(floor, promised);
+  };
+  hear(known.fence_floor);
   for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
     for (const ServerName& name : *servers) {
       const Server* server = context_.servers.Find(name);
       const idl::TabletLoad* load = server && server->report ? server->report->Find(tablet.id()) : nullptr;
-      if (load) floor = std::max({floor, load->promisedEpoch, load->refusedForEpoch});
+      if (!load) continue;
+      for (const int64_t promised : {load->promisedEpoch, load->refusedForEpoch})
+        hear(Epoch{static_cast<uint64_t>(promised)});
     }
   }
-  return Epoch{static_cast<uint64_t>(floor)};
+  return floor;
 }
 
 const idl::TabletLoad* TabletNeeds::LeaderLoad(const TabletEntry& tablet) const {

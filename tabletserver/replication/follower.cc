@@ -26,7 +26,7 @@ void Follower::OnAppend(const PeerRequest& request, const AppendMessage& append)
     say(AppendResult::kBusy);
   };
   if (role_.kind() == RoleKind::kAbsent) return say(AppendResult::kUnknown);
-  if (!role_.Follow(request.peer, append.epoch, request.now)) {
+  if (!role_.Believes(request.peer, append.epoch) || !role_.Follow(request.peer, append.epoch, request.now)) {
     return say(common_.failure.ok() ? AppendResult::kStaleEpoch : AppendResult::kBusy);
   }
   answer.clock = request.now;
@@ -104,13 +104,14 @@ Status Follower::Take(const AppendMessage& append) {
 void Follower::OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& heartbeat) {
   HeartbeatAnswer answer{.epoch = heartbeat.epoch, .round = heartbeat.round};
   answer.known = role_.kind() != RoleKind::kAbsent;
-  if (answer.known && role_.Follow(request.peer, heartbeat.epoch, request.now)) {
+  const bool believed = role_.Believes(request.peer, heartbeat.epoch);
+  if (answer.known && believed && role_.Follow(request.peer, heartbeat.epoch, request.now)) {
     answer.granted = grants_.Grant(heartbeat.epoch, request.now);
     answer.clock = request.now;
     followed_.Learn(heartbeat.committed, heartbeat.retain);
     followed_.CommitMatched();
     followed_.Echo(heartbeat, request.now);
-  } else if (answer.known && (!rules::GrantsOnlyPromisedEpoch() || !rules::FenceEndsGrants())) {
+  } else if (answer.known && believed && (!rules::GrantsOnlyPromisedEpoch() || !rules::FenceEndsGrants())) {
     answer.granted = grants_.Grant(heartbeat.epoch, request.now);
   }
   answer.promised = common_.state.promised;
@@ -124,7 +125,7 @@ void Follower::Step(const ReceiveCopy& input) {
   common_.CheckStoreAnswered();
   if (role_.kind() == RoleKind::kAbsent)
     return copies_.Answer(input.token, Error(Code::kNotFound, "no replica is here"));
-  if (!role_.Follow(input.peer, input.epoch, input.now)) {
+  if (!role_.Believes(input.peer, input.epoch) || !role_.Follow(input.peer, input.epoch, input.now)) {
     return copies_.Answer(input.token, Error(Code::kStaleEpoch, "a higher epoch is promised"));
   }
   const Result<bool> accepts = copies_.Accepts(input);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
@@ -54,6 +55,12 @@ void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, Monoton
   peer.lease = std::max(peer.lease, counted_from + terms_.length - terms_.margin);
 }
 
+// Somebody has promised this epoch, and refuses this one; unless nobody can have come so far.
+void Leadership::HearPromised(Epoch promised) {
+  if (limits::IsLeap(epoch_, promised, limits::kReportedEpochLeapMax)) return;
+  if (promised > epoch_) refused_for_ = std::max(refused_for_, promised);
+}
+
 // Looks for where the logs meet, from `next` downwards. Answers to what was sent before say nothing any more.
 void Leadership::Probe(Peer& peer, Lsn next) {
   peer.mode = Mode::kProbe;
@@ -84,11 +91,13 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
   Peer& peer = found->second;
   const std::optional<Sent> sent = Settle(peer, reply.number);
   Grant(peer, reply, answer.granted, answer.clock);
-  if (answer.promised > epoch_) refused_for_ = std::max(refused_for_, answer.promised);
+  HearPromised(answer.promised);
   if (!sent || reply.number <= peer.ignore_through) return;
   // It waits for a copy that nobody sends any more; one that has arrived meanwhile it merely had not heard of.
   if (answer.receiving != 0 && answer.receiving != peer.copy && answer.receiving != peer.copied) return WantCopy(peer);
-  switch (answer.result) {
+  // It cannot have stored what it was not sent.
+  const bool beyond = answer.result == AppendResult::kStored && answer.flushed > sent->last;
+  switch (beyond ? AppendResult::kBusy : answer.result) {
     case AppendResult::kStored:
       peer.match = std::max(peer.match, answer.flushed);
       peer.proven = true;
@@ -125,11 +134,11 @@ void Leadership::OnHeartbeatAnswer(const PeerReply& reply, const HeartbeatAnswer
   if (found == peers_.end() || answer.epoch != epoch_) return;
   Peer& peer = found->second;
   Grant(peer, reply, answer.granted, answer.clock);
-  if (answer.promised > epoch_) refused_for_ = std::max(refused_for_, answer.promised);
+  HearPromised(answer.promised);
   // An answer that was sent off before an append arrived proves nothing while that is under way.
   const bool behind = peer.mode == Mode::kReplicate && peer.appends.empty() && answer.last.lsn.Next() < peer.next;
   if (behind && peer.next <= log.last().lsn.Next()) Probe(peer, peer.match.Next());
-  if (answer.known && answer.promised == epoch_) {
+  if (answer.known && answer.promised == epoch_ && answer.round <= round_) {
     peer.confirmed = std::max(peer.confirmed, answer.round);
     CloseRound();
   }
@@ -359,11 +368,12 @@ Status Leadership::Send(const ServerName& name, Peer& peer, const ReplicaLog& lo
   }
   AppendMessage append{.epoch = epoch_, .previous = {*epoch, previous}, .committed = committed};
   append.retain = NeededFrom(log.applied().lsn.Next());
-  Sent sent{.first = peer.next, .bytes = 64};
+  Sent sent{.first = peer.next, .last = previous, .bytes = 64};
   if (peer.next <= log.last().lsn) {
     EBLA_ASSIGN(append.entries, log.Read(peer.next, kMessageBytes));
     for (const EntryPtr& entry : append.entries) sent.bytes += entry->ApproximateBytes();
-    peer.next = append.entries.back()->version.lsn.Next();
+    sent.last = append.entries.back()->version.lsn;
+    peer.next = sent.last.Next();
   }
   peer.paused = peer.mode == Mode::kProbe;
   peer.bytes_in_flight += sent.bytes;
@@ -377,7 +387,7 @@ void Leadership::BeginCopy(const ServerName& name, Peer& peer, const ReplicaLog&
   peer.match = {};
   peer.incomplete = true;
   peer.ignore_through = messages_;
-  peer.copy = (epoch_.value << 32) + ++copies_begun_;
+  peer.copy = (epoch_.value << 20) + ++copies_begun_;
   peer.copy_start = log.applied();
   const bool first_is_applied = log.first() && log.first().lsn <= log.applied().lsn;
   copies.push_back({name, peer.copy, epoch_, log.applied(), first_is_applied ? log.first() : log.applied()});

@@ -95,6 +95,7 @@ class Leadership {
   enum class Mode : uint8_t { kProbe, kReplicate, kCopy };
   struct Sent {
     Lsn first;  // of its entries, or where they would go on
+    Lsn last;   // of its entries, or before them
     size_t bytes = 0;
   };
   struct Peer {
@@ -121,6 +122,7 @@ class Leadership {
 
   void Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock);
   std::optional<Sent> Settle(Peer& peer, uint64_t number);
+  void HearPromised(Epoch promised);
   void Probe(Peer& peer, Lsn next);
   void WantCopy(Peer& peer);
   void WantCopyLater(Peer& peer, MonotonicTime now);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
@@ -148,6 +149,12 @@ void ReplicaOrders::Step(const FenceReplica& input) {
   if (input.epoch < state_.promised || input.epoch <= state_.led) {
     return replies_.Reply(input.token,
                           Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
+  }
+  if (limits::IsLeap(state_.promised, input.epoch)) {
+    return replies_.Reply(
+        input.token,
+        Error(Code::kInvalidArgument, "epoch " + EpochText(input.epoch) + " is further beyond the promised epoch " +
+                                          EpochText(state_.promised) + " than any master comes"));
   }
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported

@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
@@ -63,7 +64,13 @@ void ReplicaRole::LeadAsChild(Version split) {
                       voters_, learners_);
 }
 
-// An append or heartbeat of an epoch proves that the catalog names it: it is promised then, and followed.
+bool ReplicaRole::Believes(const ServerName& peer, Epoch epoch) const {
+  if (!common_.epoch) return epoch <= common_.state.promised;  // nobody has said since the restart who leads it
+  if (epoch <= common_.epoch) return true;                     // Follow() compares
+  return peer == primary_ && !limits::IsLeap(common_.state.promised, epoch);
+}
+
+// The epoch is promised then: the catalog names it.
 bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now) {
   const Epoch least = rules::FenceEndsLowerAppends() ? common_.state.promised : common_.epoch;
   if (epoch < least || !common_.failure.ok()) return false;

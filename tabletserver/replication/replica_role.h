@@ -62,7 +62,10 @@ class ReplicaRole {
   void Lead(const ConfigureReplica& input);
   // As the child of a SPLIT that its parent here, leading, has appended (PROTOCOL 1, 11).
   void LeadAsChild(Version split);
-  // What an epoch's primary says is obeyed; false: it is not the present one.
+  // What this peer says as the epoch's primary is to be believed: who leads the present epoch may say that it leads a
+  // later one, too; of anybody else the master says so first. After a restart, of the promised epoch anybody may.
+  bool Believes(const ServerName& peer, Epoch epoch) const;
+  // Obeys an epoch's primary from now on; false: it is not the present one.
   bool Follow(const ServerName& peer, Epoch epoch, MonotonicTime now);
   // PROTOCOL 3: for good. What the store never got is given up, unless `keep_log`; the rest stays in the log for
   // whoever leads next.

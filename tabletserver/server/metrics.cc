@@ -138,7 +138,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
                    shards.writes_refused.load());
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads that wait for a reader thread.", server_.readers().waiting());
-  families.AddProcess("tabletserver", rpc_.Stats());
+  families.AddProcess("tabletserver", rpc_.Stats(), server_.refusals().count());
   families.AddCoordinator(coordinator_.away());
   return families.Take();
 }

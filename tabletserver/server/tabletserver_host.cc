@@ -59,7 +59,7 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options, TabletDirectory& directory,
                   ShardCounters& counters, const PeerBook& peers, const std::function<std::string()>& cluster_id,
                   const std::function<PartLender&(TabletId)>& part_lender_of, CopyThrottle& copy_throttle,
-                  const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+                  Refusals& refusals, const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   Shards shards;
   for (size_t i = 0; i < ports.shards.size(); ++i) {
     ShardOptions mine = options.shard;
@@ -72,7 +72,7 @@ Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& opt
     shards.push_back(std::make_unique<Shard>(
         std::move(mine), ShardPorts{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping),
                                     ports.store, directory, counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema,
-                                    connector, peers, cluster_id, part_lender_of, copy_throttle}));
+                                    connector, peers, cluster_id, part_lender_of, copy_throttle, refusals}));
   }
   return shards;
 }
@@ -142,7 +142,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           [this](TabletId tablet) -> PartLender& {
             return shards_[ShardOfLineage(tablet, shards_.size())]->part_lender();
           },
-          copy_throttle_, mailboxes_)),
+          copy_throttle_, refusals_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, PartsOf(shards_, &Shard::truncator),
@@ -164,10 +164,11 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                                             ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
-          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_})),
+          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, refusals_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
-          PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background})),
+          PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background,
+          refusals_})),
       cluster_id_(options_.identity.cluster_id),
       registration_status_(Code::kUnavailable, "nothing heard from the coordinator (ZooKeeper) so far: does it run?") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/base/refusals.h"
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/hints/hint_delivery.h"
@@ -118,6 +119,7 @@ class TabletServer {
   const ReaderPool& readers() const { return readers_; }
   const Checkpointer& checkpointer() const { return checkpointer_; }
   const HintDelivery& hint_delivery() const { return hint_delivery_; }
+  const Refusals& refusals() const { return refusals_; }
   TabletStore& store() const { return ports_.store; }
 
  private:
@@ -145,6 +147,7 @@ class TabletServer {
   TabletDirectory directory_;
   ShardCounters shard_counters_;
   OperationStats stats_;
+  Refusals refusals_;
   SeenTerm term_;
   PeerBook peers_;
   CopyThrottle copy_throttle_;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/replication/rules.h"
 #include "tabletserver/service/gathered.h"
@@ -20,7 +21,7 @@ namespace {
 using rpc::FromIdl;
 using rpc::ToIdl;
 
-constexpr Duration kPatienceMax = std::chrono::seconds(10);  // writes of the tablet wait meanwhile
+constexpr std::chrono::milliseconds kPatienceMax{10'000};  // writes of the tablet wait meanwhile
 
 idl::LogPosition ToPosition(Version version) {
   idl::LogPosition position;
@@ -45,8 +46,25 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
 }
 
 Status CheckIds(int64_t tablet, int64_t epoch) {
-  if (tablet > 0 && epoch > 0) return Status::Ok();
-  return Error(Code::kInvalidArgument, "tablet id and epoch must be positive");
+  if (tablet > 0 && epoch > 0 && tablet <= limits::kIdMax && epoch <= limits::kEpochMax) return Status::Ok();
+  return Error(Code::kInvalidArgument, "tablet id and epoch must be positive, and no higher than a cluster comes to");
+}
+
+bool IsPosition(const idl::LogPosition& position) {
+  return limits::AreEpochs({position.epoch}) && limits::AreLsns({position.lsn});
+}
+
+// What CheckIds leaves.
+Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
+  const idl::Merged& merged = tablet.merged;
+  bool right = limits::IsWithin(tablet.schema.tableId, limits::kIdMax) && tablet.schema.tableId > 0 &&
+               IsPosition(tablet.presumed) && limits::IsWithin(tablet.tabletTimeMs, latest) &&
+               limits::IsWithin(tablet.timeOfDayMs, latest) && IsPosition(merged.position) &&
+               limits::IsWithin(merged.tabletTimeMs, latest);
+  for (const idl::MergedTablet* part : {&merged.left, &merged.right})
+    right = right && limits::IsWithin(part->tabletId, limits::kIdMax) && IsPosition(part->freeze);
+  if (right) return Status::Ok();
+  return Error(Code::kInvalidArgument, "a configuration holds a number that no master comes to, or no table");
 }
 
 MergedTablet FromMerged(const idl::MergedTablet& tablet) {
@@ -68,9 +86,9 @@ Result<Merged> FromMerged(const idl::ConfigureTablet& tablet) {
   return Error(Code::kInvalidArgument, "the two tablets cannot be merged as the order says");
 }
 
-Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
+Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t latest) {
   EBLA_TRY(CheckIds(tablet.tabletId, tablet.epoch));
-  if (tablet.schema.tableId <= 0) return Error(Code::kInvalidArgument, "a configuration needs its table's schema");
+  EBLA_TRY(CheckNumbers(tablet, latest));
   ConfigureTablet to;
   to.schema = TranslateSchema(tablet.schema).tablet;
   to.replica.epoch = Epoch{static_cast<uint64_t>(tablet.epoch)};
@@ -126,6 +144,12 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
     return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
                                        ", the order is for start " + std::to_string(header.toIncarnation));
   }
+  if (!ports_.term.Believes(header.masterTerm)) {
+    return ports_.refusals.Refuse(
+        "a master", Error(Code::kInvalidArgument, "term " + std::to_string(header.masterTerm) +
+                                                      " is further beyond the known one, " +
+                                                      std::to_string(ports_.term.Get()) + ", than masters come"));
+  }
   if (!ports_.term.Raise(header.masterTerm) && rules::StaleMastersAreRefused()) {
     return Error(Code::kStaleEpoch, "the master's term " + std::to_string(header.masterTerm) + " is over: term " +
                                         std::to_string(ports_.term.Get()) + " is known");
@@ -151,9 +175,9 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
     std::map<TableId, Status> made;
     for (size_t i = 0; i < tablets.size(); ++i) {
       results[i].tabletId = tablets[i].tabletId;
-      auto input = Translate(tablets[i]);
+      auto input = Translate(tablets[i], limits::LatestTime(ports_.background.TimeOfDayMs()));
       if (!input) {
-        results[i].status = ToIdl(input.error());
+        results[i].status = ToIdl(ports_.refusals.Refuse("a master", std::move(input.error())));
         continue;
       }
       const TableId table = input->schema.table;
@@ -187,7 +211,7 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
     const auto& one = request.tablets[i];
     results[i].tabletId = one.tabletId;
     if (Status status = CheckIds(one.tabletId, one.epoch); !status.ok()) {
-      results[i].status = ToIdl(status);
+      results[i].status = ToIdl(ports_.refusals.Refuse("a master", std::move(status)));
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
@@ -223,7 +247,8 @@ void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& re
   ForEachTablet(
       std::move(cob), request,
       [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::SplitTablet& order, auto done) {
-        orders.Split(tablet, epoch, order.key, TabletId{static_cast<uint64_t>(order.childId)}, std::move(done));
+        orders.Split(tablet, epoch, order.key, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.childId, 0))},
+                     std::move(done));
       },
       [](const ControlReply& reply, idl::SplitResult& result) {
         result.status = ToIdl(reply.status);
@@ -263,8 +288,7 @@ void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRe
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    const Duration patience =
-        std::min<Duration>(std::chrono::milliseconds(std::max<int64_t>(one.patienceMs, 1)), kPatienceMax);
+    const std::chrono::milliseconds patience(std::clamp<int64_t>(one.patienceMs, 1, kPatienceMax.count()));
     OrdersOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
                               [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
   }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/base/lineage.h"
+#include "common/base/refusals.h"
 #include "idl/ControlService.h"
 #include "tabletserver/maintenance/compactor.h"
 #include "tabletserver/reads/tablet_directory.h"
@@ -37,6 +38,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     std::vector<TabletOrders*> shards;
     PeerBook& peers;
     Compactor& compactor;
+    Refusals& refusals;
   };
 
   explicit ControlService(Ports ports) : ports_(std::move(ports)) {}

@@ -1,11 +1,10 @@
 #include "tabletserver/service/replication_service.h"
 
-#include <glog/logging.h>
-
 #include <memory>
 #include <utility>
 
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 #include "common/coordination/layout.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/gathered.h"
@@ -42,6 +41,8 @@ int64_t ReplicationService::IncarnationFor(const idl::PeerHeader& header) const 
   return meant ? static_cast<int64_t>(ports_.incarnation.value) : 0;
 }
 
+int64_t ReplicationService::LatestTime() const { return limits::LatestTime(ports_.background.TimeOfDayMs()); }
+
 void ReplicationService::HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls) {
   const Incarnation incarnation{static_cast<uint64_t>(header.fromIncarnation)};
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -56,6 +57,7 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
     gathered->reply.status = rpc::ToIdl(status);
     return;
   }
+  const int64_t latest = LatestTime();
   auto& replies = gathered->reply.replies;
   replies.resize(request.appends.size());
   auto calls = PerShard();
@@ -65,10 +67,9 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
     replies[i].tabletId = one.tabletId;
     replies[i].epoch = one.epoch;
     replies[i].result = idl::AppendResult::BUSY;
-    Result<AppendMessage> message = FromIdl(one);
+    Result<AppendMessage> message = FromIdl(one, latest);
     if (!message.has_value()) {
-      LOG_EVERY_N(ERROR, 100) << "an append of " << request.header.fromServer << " for tablet " << one.tabletId
-                              << " is refused: " << message.error();
+      ports_.refusals.Count(request.header.fromServer, message.error());
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
@@ -87,16 +88,22 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
     gathered->reply.status = rpc::ToIdl(status);
     return;
   }
+  const int64_t latest = LatestTime();
   gathered->reply.tablets.resize(request.tablets.size());
   auto calls = PerShard();
   for (size_t i = 0; i < request.tablets.size(); ++i) {
     const idl::HeartbeatTablet& one = request.tablets[i];
     gathered->reply.tablets[i].tabletId = one.tabletId;
+    Result<HeartbeatMessage> message = FromIdl(one, latest);
+    if (!message.has_value()) {
+      ports_.refusals.Count(request.header.fromServer, message.error());
+      continue;
+    }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    calls[ShardOf(one.tabletId)].push_back({tablet, FromIdl(one), [gathered, i, tablet](const PeerAnswer& answer) {
-                                              gathered->reply.tablets[i] =
-                                                  ToIdl(tablet, std::get<HeartbeatAnswer>(answer.body));
-                                            }});
+    calls[ShardOf(one.tabletId)].push_back(
+        {tablet, *std::move(message), [gathered, i, tablet](const PeerAnswer& answer) {
+           gathered->reply.tablets[i] = ToIdl(tablet, std::get<HeartbeatAnswer>(answer.body));
+         }});
   }
   HandOut(request.header, std::move(calls));
 }

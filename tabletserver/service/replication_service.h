@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/lineage.h"
+#include "common/base/refusals.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
 #include "tabletserver/shard/shard_types.h"
@@ -29,6 +30,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
     std::vector<CopyTarget*> copy_targets;  // of the same shards
     TabletStore& store;
     Executor& background;
+    Refusals& refusals;
   };
   explicit ReplicationService(Ports ports)
       : ports_(std::move(ports)), copies_({ports_.incarnation, ports_.store, ports_.background, ports_.copy_targets}) {}
@@ -41,6 +43,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
 
  private:
   Status CheckHeader(const idl::PeerHeader& header) const;
+  int64_t LatestTime() const;
   // What an answer says of this start, a refusal too; 0 to who means another server.
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
   void HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls);

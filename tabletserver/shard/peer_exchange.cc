@@ -28,7 +28,7 @@ PeerAnswer UnknownHere(const PeerCall& call, Epoch promised) {
 
 PeerClient PeerExchange::MakeClient() {
   const ShardPorts& ports = shard_.ports;
-  PeerClient::Ports client{ports.executor, ports.connector, ports.peers, ports.cluster_id, {}, {}, {}};
+  PeerClient::Ports client{ports.executor, ports.connector, ports.peers, ports.cluster_id, {}, {}, {}, ports.refusals};
   client.on_reply = [this](TabletId tablet, PeerReply reply) { OnReply(tablet, reply); };
   client.on_restart = [this](const ServerName& peer) { OnRestart(peer); };
   client.flush_soon = [this] { shard_.rounds.Run(RoundDriver::When::kAfterArrivals); };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/refusals.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/shard/shard_types.h"
 
@@ -36,6 +37,7 @@ struct ShardPorts {
   std::function<std::string()> cluster_id;
   std::function<PartLender&(TabletId)> part_lender_of;  // of this server: two that merge may be on different shards
   CopyThrottle& copy_throttle;
+  Refusals& refusals;
 };
 
 struct ShardContext {

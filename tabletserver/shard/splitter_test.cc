@@ -324,6 +324,8 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   ASSERT_TRUE(Serves(next, kChild));
   EXPECT_EQ(Value(next, "p"), "2");
   Start("ts-1");
+  ASSERT_TRUE(Until([&] { return View("ts-1", kChild) != nullptr; }, 10s));
+  ASSERT_TRUE(Configure(2, {next, {"ts-1", "ts-2", "ts-3"}, {}, kChild, "m", ""}, /*fenced=*/true)) << "said again";
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
 }
 
@@ -411,6 +413,7 @@ TEST_F(ShardSplitUnappliedTest, ItsReadsOfTheChildsHalfWait) {
   at("ts-1").disk.RefuseToApply(false);
   ASSERT_TRUE(Until([&] { return read->has_value(); }, 10s));
   EXPECT_NE((*read)->header.code, idl::Code::OK) << "the child's primary is elsewhere";
+  ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}, kChild, "m", ""}, /*fenced=*/true)) << "said again";
   EXPECT_TRUE(Until([&] { return Level("ts-1", "ts-2", kChild); }, 10s)) << Ranges("ts-1");
   EXPECT_EQ(Value("ts-2", "p"), "2");
 }

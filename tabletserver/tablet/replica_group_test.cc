@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/number_limits.h"
 #include "common/base/planted_bug.h"
 #include "tabletserver/testing/group_rig.h"
 
@@ -45,7 +46,9 @@ WriteRequest Put(uint64_t client, uint64_t sequence, std::string key, AckLevel l
 
 class Schedule {
  public:
-  explicit Schedule(uint64_t seed) : random_(seed), group_({"a", "b", "c", "d"}, GroupOptions()) {
+  // `mad`: a server that is no member sends what it likes to all of them.
+  explicit Schedule(uint64_t seed, bool mad = false)
+      : random_(seed), mad_(mad), group_({"a", "b", "c", "d"}, GroupOptions()) {
     group_.Create("a", {"a", "b", "c"});
     Rest();
   }
@@ -102,7 +105,9 @@ class Schedule {
 
   void Step() {
     const uint64_t dice = Pick(100);
-    if (dice < 60) {
+    if (mad_ && Pick(5) == 0) {
+      SendMadness();
+    } else if (dice < 60) {
       DeliverSomething();
     } else if (dice < 72) {
       Write();
@@ -129,6 +134,41 @@ class Schedule {
     const GroupRig::Parcel& parcel = group_.parcels[which];
     if (parcel.what == "order" && Pick(4) == 0) late_.push_back({parcel.from, parcel.to, parcel.what, parcel.run, {}});
     group_.Deliver(which, Pick(40) == 0);
+  }
+
+  // Well-formed, as the edge lets nothing else through; near what is true, or as far from it as the edge allows.
+  void SendMadness() {
+    const ServerName to = Anyone();
+    const ReplicaCore& replica = group_.at(to).core().replica();
+    if (!replica.epoch()) return;  // one that restarted believes who speaks first in the epoch that it has promised
+    const auto near = [&](uint64_t number, uint64_t most) {
+      const uint64_t choices[] = {
+          0, 1, number, number + 1, number + Pick(5), number - std::min(number, Pick(5)), most, Pick(most)};
+      return choices[Pick(std::size(choices))];
+    };
+    const auto epoch = [&] { return Epoch{near(replica.state().promised.value, limits::kEpochMax)}; };
+    const auto lsn = [&] { return Lsn{near(replica.last_appended().lsn.value, limits::kLsnMax)}; };
+    const TabletTime time{near(group_.at(to).tablet_time().value, uint64_t{1} << 41)};
+    PeerRequest request{RequestToken{++madness_}, "mad", {}, group_.at(to).now()};
+    if (Pick(2) == 0) {
+      HeartbeatMessage heartbeat{.epoch = epoch(), .committed = lsn(), .retain = lsn(), .round = Pick(9)};
+      heartbeat.time = time;
+      request.body = heartbeat;
+    } else {
+      AppendMessage append{.epoch = epoch(), .previous = {epoch(), lsn()}, .committed = lsn(), .retain = lsn()};
+      append.time = time;
+      if (Pick(4) == 0) append.previous = replica.last_appended();
+      if (append.previous.epoch > append.epoch) append.previous.epoch = append.epoch;
+      for (uint64_t i = 0, entries = Pick(4); i < entries; ++i) {
+        LogEntry entry;
+        entry.version = {append.epoch, Lsn{append.previous.lsn.value + 1 + i}};
+        entry.effects.emplace_back().key = "k0";
+        entry.effects.back().value = "mad";
+        append.entries.push_back(std::make_shared<const LogEntry>(std::move(entry)));
+      }
+      request.body = std::move(append);
+    }
+    group_.at(to).Receive(std::move(request));
   }
 
   void Write() {
@@ -410,6 +450,8 @@ class Schedule {
   }
 
   std::mt19937_64 random_;
+  const bool mad_;
+  uint64_t madness_ = uint64_t{1} << 40;  // its requests' tokens
   GroupRig group_;
   std::string fault_;
   uint64_t sequence_ = 0;
@@ -426,6 +468,11 @@ TEST(ReplicaGroup, ReadOneSchedule) {
   const char* seed = std::getenv("EBLA_SCHEDULE_SEED");
   if (seed == nullptr) GTEST_SKIP() << "for people: set EBLA_SCHEDULE_SEED";
   EXPECT_EQ(Schedule(std::stoull(seed)).Run(1500), "");
+}
+
+// Nobody has made it a member: nothing that it says is believed.
+TEST(ReplicaGroup, AServerThatIsNoMemberAndGoesMadHarmsNobody) {
+  for (uint64_t seed = 1; seed <= 300; ++seed) ASSERT_EQ(Schedule(seed, /*mad=*/true).Run(1500), "") << seed;
 }
 
 // For people: which planted bugs these schedules show within EBLA_HUNT_SEEDS seeds, and the first that does.
@@ -464,7 +511,7 @@ TEST_P(PlantedBugShows, InItsSchedule) {
 INSTANTIATE_TEST_SUITE_P(
     All, PlantedBugShows,
     ::testing::Values(Caught{PlantedBug::fence_acks_lower_epochs, 3}, Caught{PlantedBug::fence_ignores_grants, 6},
-                      Caught{PlantedBug::promise_not_flushed, 6}, Caught{PlantedBug::serve_again_after_step_down, 43},
+                      Caught{PlantedBug::promise_not_flushed, 6}, Caught{PlantedBug::serve_again_after_step_down, 1120},
                       Caught{PlantedBug::incomplete_offers_log, 3788}, Caught{PlantedBug::strong_before_barrier, 1},
                       Caught{PlantedBug::copy_complete_at_last_chunk, 11}, Caught{PlantedBug::apply_before_commit, 1},
                       Caught{PlantedBug::commit_older_epoch, 784}, Caught{PlantedBug::rolled_back_primary_vanishes, 2}),

@@ -57,8 +57,10 @@ struct TabletCommon {
   }
   // What a primary says of tablet time counts, unless it is over.
   void SeeTimeOf(const PeerRequest& input) {
-    const auto see = [this](const auto& body) {
-      if (body.epoch >= replica.state().promised) clock.See(body.time, now);
+    const auto see = [&](const auto& body) {
+      if (body.epoch >= replica.state().promised && replica.standing().Believes(input.peer, body.epoch)) {
+        clock.See(body.time, now);
+      }
     };
     std::visit(see, input.body);
   }

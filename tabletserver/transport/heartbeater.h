@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "common/base/executor.h"
+#include "common/base/number_limits.h"
 #include "common/coordination/coordinator.h"
 #include "common/rpc/channel.h"
 #include "idl/MasterService.h"
@@ -31,6 +32,10 @@ class SeenTerm {
     while (seen < term && !term_.compare_exchange_weak(seen, term, std::memory_order_acq_rel)) {
     }
     return seen <= term;
+  }
+  // Whether a message may say so. The coordinator is believed whatever it says.
+  bool Believes(int64_t term) const {
+    return limits::IsWithin(term, limits::kEpochMax) && term - Get() <= limits::kTermLeapMax;
   }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "common/rpc/stubs.h"
 #include "tabletserver/transport/peer_translate.h"
 
@@ -106,11 +107,25 @@ std::shared_ptr<idl::ReplicationServiceCobSvIf> PeerClient::Stub(const ServerNam
   return peer.stub;
 }
 
+// Of who is in nobody's book yet, nothing is noted.
+void PeerClient::Hear(const ServerName& name, Incarnation incarnation) {
+  const std::optional<PeerBook::Peer> known = ports_.book.Find(name);
+  if (known && known->incarnation) Counts(name, static_cast<int64_t>(incarnation.value));
+}
+
 bool PeerClient::Counts(const ServerName& name, int64_t incarnation) {
   const Incarnation said{static_cast<uint64_t>(incarnation)};
   Peer& peer = peers_[name];
   if (said < peer.incarnation || !said) return false;
   if (said > peer.incarnation) {
+    const std::optional<PeerBook::Peer> known = ports_.book.Find(name);
+    const Incarnation least = std::max(peer.incarnation, known ? known->incarnation : Incarnation());
+    if (least && said.value > least.value && said.value - least.value > limits::kIncarnationLeapMax) {
+      ports_.refusals.Count(
+          name, Error(Code::kInvalidArgument, "start " + std::to_string(said.value) + " of it, where start " +
+                                                  std::to_string(least.value) + " is known"));
+      return false;
+    }
     const bool first = !peer.incarnation;
     peer.incarnation = said;
     if (!first) ports_.on_restart(name);
@@ -146,6 +161,17 @@ bool Whole(const Reply& reply, size_t asked, size_t said) {
 
 }  // namespace
 
+template <class Answer>
+PeerReply PeerClient::ReplyOf(const ServerName& name, const Sent& sent, MonotonicTime now, Result<Answer> answer) {
+  PeerReply reply{name, sent.number, sent.sent, now, {}};
+  if (answer.has_value()) {
+    reply.body = *std::move(answer);
+  } else {
+    ports_.refusals.Count(name, answer.error());
+  }
+  return reply;
+}
+
 void PeerClient::SendAppends(const ServerName& name, Peer& peer) {
   Batch<idl::AppendRequest> batch = std::exchange(peer.appends, {});
   if (!ReachFor(name, peer, batch)) return;
@@ -160,7 +186,7 @@ void PeerClient::SendAppends(const ServerName& name, Peer& peer) {
     if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.replies.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
-      ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.replies[i])});
+      ports_.on_reply(sent[i].tablet, ReplyOf(name, sent[i], now, FromIdl(reply.replies[i])));
     }
     ports_.flush_soon();
   };
@@ -177,7 +203,7 @@ void PeerClient::SendHeartbeats(const ServerName& name, Peer& peer) {
     if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.tablets.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
-      ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.tablets[i])});
+      ports_.on_reply(sent[i].tablet, ReplyOf(name, sent[i], now, FromIdl(reply.tablets[i])));
     }
     ports_.flush_soon();
   };

@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/refusals.h"
 #include "common/rpc/channel.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/replication/replica_types.h"
@@ -45,6 +46,7 @@ class PeerClient {
     std::function<void(TabletId, PeerReply)> on_reply;
     std::function<void(const ServerName&)> on_restart;  // the peer is in another start than before
     std::function<void()> flush_soon;                   // after the replies of one message, and when it is time to
+    Refusals& refusals;
   };
   PeerClient(Options options, Ports ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 
@@ -52,7 +54,7 @@ class PeerClient {
   // Sends what was put, but for what is still gathered: to be called after answers, too.
   void Flush();
   // A message of the peer's own came in this start of it.
-  void Hear(const ServerName& peer, Incarnation incarnation) { Counts(peer, static_cast<int64_t>(incarnation.value)); }
+  void Hear(const ServerName& peer, Incarnation incarnation);
   // For copies; null while nobody knows where the server is. With the header that its requests need.
   std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& server, idl::PeerHeader& header);
 
@@ -96,6 +98,9 @@ class PeerClient {
   void SendHeartbeats(const ServerName& name, Peer& peer);
   // Whether what this incarnation of the peer says counts; 0: not said.
   bool Counts(const ServerName& name, int64_t incarnation);
+  // What it answered; nothing, as if it were lost, where no peer can have answered so.
+  template <class Answer>
+  PeerReply ReplyOf(const ServerName& name, const Sent& sent, MonotonicTime now, Result<Answer> answer);
   void Lose(const ServerName& name, std::vector<Sent> sent);
 
   const Options options_;

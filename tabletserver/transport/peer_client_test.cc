@@ -43,13 +43,14 @@ class PeerClientTest : public ::testing::Test {
   PeerClientTest() {
     dispatcher_.Register(peer_);
     book_.Learn(kPeer, {{"127.0.0.1", 7410}, Incarnation{kIncarnation}});
-    PeerClient::Ports ports{executor_, connector_, book_, [] { return std::string("c-1"); }, {}, {}, {}};
+    PeerClient::Ports ports{executor_, connector_, book_, [] { return std::string("c-1"); }, {}, {}, {}, refusals_};
     ports.on_reply = [this](TabletId, const PeerReply& reply) { answered_.push_back(reply.number); };
     ports.on_restart = [](const ServerName&) {};
     ports.flush_soon = [this] { client_->Flush(); };
     client_.emplace(PeerClient::Options{"ts-1", Incarnation{1}}, std::move(ports));
   }
 
+  Refusals refusals_;
   void Put(std::variant<AppendMessage, HeartbeatMessage> body) {
     client_->Put(kPeerTablet, {kPeer, ++number_, executor_.Now(), std::move(body)});
   }

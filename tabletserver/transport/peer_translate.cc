@@ -1,5 +1,7 @@
 #include "tabletserver/transport/peer_translate.h"
 
+#include "common/base/number_limits.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -28,6 +30,27 @@ static_assert(static_cast<int>(AppendResult::kUnknown) == idl::AppendResult::UNK
 static_assert(static_cast<int>(AppendResult::kIncomplete) == idl::AppendResult::INCOMPLETE);
 static_assert(static_cast<int>(AppendResult::kBusy) == idl::AppendResult::BUSY);
 
+Error Unbelievable(const std::string& what) {
+  return Error(Code::kInvalidArgument, what + " holds a number that no peer comes to");
+}
+
+bool IsTime(int64_t time, int64_t latest) { return limits::IsWithin(time, latest); }
+
+// Each after the one before it, and none of an epoch above the leader's.
+Status CheckConsecutive(const AppendMessage& append, TabletTime latest) {
+  Version before = append.previous;
+  for (const EntryPtr& entry : append.entries) {
+    const Version version = entry->version;
+    if (version.lsn != before.lsn.Next() || version.epoch < before.epoch || version.epoch > append.epoch) {
+      return Error(Code::kInvalidArgument, "entry " + version.ToString() + " comes after " + before.ToString() +
+                                               " in an append of epoch " + std::to_string(append.epoch.value));
+    }
+    if (entry->time > latest) return Unbelievable("entry " + version.ToString());
+    before = version;
+  }
+  return {};
+}
+
 }  // namespace
 
 idl::TabletAppend ToIdl(TabletId tablet, const AppendMessage& append) {
@@ -54,7 +77,11 @@ idl::HeartbeatTablet ToIdl(TabletId tablet, const HeartbeatMessage& heartbeat) {
   return to;
 }
 
-Result<AppendMessage> FromIdl(const idl::TabletAppend& append) {
+Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest) {
+  if (!limits::AreEpochs({append.epoch, append.previous.epoch}) || !IsTime(append.tabletTimeMs, latest) ||
+      !limits::AreLsns({append.previous.lsn, append.committedLsn, append.retainLsn})) {
+    return Unbelievable("an append");
+  }
   AppendMessage to;
   to.epoch = As<Epoch>(append.epoch);
   to.previous = At(append.previous);
@@ -67,10 +94,15 @@ Result<AppendMessage> FromIdl(const idl::TabletAppend& append) {
     if (!entry.has_value()) return Error(Code::kInvalidArgument, "an entry cannot be read: " + entry.error().message());
     to.entries.push_back(std::make_shared<const LogEntry>(*std::move(entry)));
   }
+  EBLA_TRY(CheckConsecutive(to, As<TabletTime>(latest)));
   return to;
 }
 
-HeartbeatMessage FromIdl(const idl::HeartbeatTablet& heartbeat) {
+Result<HeartbeatMessage> FromIdl(const idl::HeartbeatTablet& heartbeat, int64_t latest) {
+  if (!limits::AreEpochs({heartbeat.epoch}) || !IsTime(heartbeat.tabletTimeMs, latest) ||
+      !limits::AreLsns({heartbeat.committedLsn, heartbeat.retainLsn, heartbeat.echoLsn}) || heartbeat.round < 0) {
+    return Unbelievable("a heartbeat");
+  }
   HeartbeatMessage to;
   to.epoch = As<Epoch>(heartbeat.epoch);
   to.committed = As<Lsn>(heartbeat.committedLsn);
@@ -110,7 +142,11 @@ idl::HeartbeatTabletReply ToIdl(TabletId tablet, const HeartbeatAnswer& answer) 
   return to;
 }
 
-AppendAnswer FromIdl(const idl::TabletAppendReply& reply) {
+Result<AppendAnswer> FromIdl(const idl::TabletAppendReply& reply) {
+  if (!limits::AreEpochs({reply.epoch, reply.promisedEpoch, reply.conflict.epoch}) ||
+      !limits::AreLsns({reply.flushedLsn, reply.conflict.lsn}) || reply.receivingCopy < 0) {
+    return Unbelievable("the answer to an append");
+  }
   AppendAnswer to;
   to.epoch = As<Epoch>(reply.epoch);
   // A number that this build does not know is no acknowledgement.
@@ -126,7 +162,11 @@ AppendAnswer FromIdl(const idl::TabletAppendReply& reply) {
   return to;
 }
 
-HeartbeatAnswer FromIdl(const idl::HeartbeatTabletReply& reply) {
+Result<HeartbeatAnswer> FromIdl(const idl::HeartbeatTabletReply& reply) {
+  if (!limits::AreEpochs({reply.epoch, reply.promisedEpoch, reply.last.epoch}) || !limits::AreLsns({reply.last.lsn}) ||
+      reply.round < 0) {
+    return Unbelievable("the answer to a heartbeat");
+  }
   HeartbeatAnswer to;
   to.epoch = As<Epoch>(reply.epoch);
   to.round = static_cast<uint64_t>(reply.round);

@@ -1,6 +1,7 @@
 // tabletserver/transport/peer_translate.h
 // Between the peers' messages and the core's: appends, heartbeats, and the answers to both.
-// Errors:  an append whose entries cannot be decoded is INVALID_ARGUMENT; the rest cannot fail.
+// Errors:  INVALID_ARGUMENT for entries that cannot be decoded, and for numbers that no honest peer sends
+//          (common/base/number_limits.h). What is translated from the core cannot fail.
 // Threads: functions.
 #pragma once
 
@@ -12,12 +13,13 @@ namespace ebla::tabletserver {
 // Without its entries, which the sender encodes once for several peers.
 idl::TabletAppend ToIdl(TabletId tablet, const AppendMessage& append);
 idl::HeartbeatTablet ToIdl(TabletId tablet, const HeartbeatMessage& heartbeat);
-Result<AppendMessage> FromIdl(const idl::TabletAppend& append);
-HeartbeatMessage FromIdl(const idl::HeartbeatTablet& heartbeat);
+// `latest`: the latest time that is believed, in ms.
+Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest);
+Result<HeartbeatMessage> FromIdl(const idl::HeartbeatTablet& heartbeat, int64_t latest);
 
 idl::TabletAppendReply ToIdl(TabletId tablet, const AppendAnswer& answer);
 idl::HeartbeatTabletReply ToIdl(TabletId tablet, const HeartbeatAnswer& answer);
-AppendAnswer FromIdl(const idl::TabletAppendReply& reply);
-HeartbeatAnswer FromIdl(const idl::HeartbeatTabletReply& reply);
+Result<AppendAnswer> FromIdl(const idl::TabletAppendReply& reply);
+Result<HeartbeatAnswer> FromIdl(const idl::HeartbeatTabletReply& reply);
 
 }  // namespace ebla::tabletserver

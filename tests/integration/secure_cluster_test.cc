@@ -3,15 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <future>
 
-#include "common/rpc/event_loop.h"
-#include "common/rpc/idl_convert.h"
-#include "common/rpc/pipelined_channel.h"
-#include "common/rpc/stubs.h"
-#include "common/security/certificates.h"
-#include "common/testing/temporary_directory.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/secure_fixture.h"
 #include "tools/load/workers.h"
 
 namespace ebla::testing {
@@ -22,100 +15,6 @@ using security::Identity;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-class SecureClusterTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
-    Make("server", {.kind = Identity::Kind::kServer, .name = "all", .hosts = {"127.0.0.1"}});
-    Make("user", {.name = "ada"});
-    Make("operator", {.kind = Identity::Kind::kOperator, .name = "olga"});
-    const std::vector<std::string> flags = {"--tls_dir=" + Path("server")};
-    auto cluster = TestCluster::Start({.master_flags = flags, .server_flags = flags});
-    ASSERT_TRUE(cluster.has_value()) << cluster.error();
-    cluster_ = *std::move(cluster);
-  }
-
-  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
-  void Make(const std::string& into, const security::CertificateOptions& options) {
-    const Status made = security::CreateCertificate(Path("ca"), Path(into), options);
-    ASSERT_TRUE(made.ok()) << made;
-  }
-  Result<Client> Connect(const std::string& who, std::chrono::milliseconds deadline = 10s) {
-    return Client::Connect({.masters = cluster_->launcher().Masters(),
-                            .deadline = deadline,
-                            .connect_timeout = std::min<std::chrono::milliseconds>(deadline, 3s),
-                            .tls_dir = who.empty() ? "" : Path(who)});
-  }
-  Table MakeTable() {
-    auto client = Connect("operator");
-    EXPECT_TRUE(client.has_value()) << client.error();
-    const auto made = client->CreateTable("carts", {.split_points = {"m"}});
-    EXPECT_TRUE(made.has_value()) << made.error();
-    auto user = Connect("user");
-    EXPECT_TRUE(user.has_value()) << user.error();
-    return *user->OpenTable("carts");
-  }
-  // Where each tablet server takes calls.
-  std::vector<rpc::Endpoint> Servers() {
-    std::vector<rpc::Endpoint> endpoints;
-    const auto client = Connect("operator");
-    const auto servers = client->ListServers();
-    for (const auto& server : *servers) endpoints.push_back(*rpc::Endpoint::Parse(server.address));
-    return endpoints;
-  }
-
-  TemporaryDirectory directory_;
-  std::unique_ptr<TestCluster> cluster_;
-};
-
-// Calls of one who has read the IDL.
-class Attacker {
- public:
-  Attacker(const rpc::Endpoint& at, std::shared_ptr<security::TlsCredentials> tls)
-      : connector_(loop_, {.tls = std::move(tls)}), channel_(connector_.Connect(at, loop_)) {
-    loop_.Start();
-  }
-
-  template <class Reply, class Stub, class Request>
-  Reply Call(Stub& stub, void (Stub::*method)(std::function<void(const Reply&)>, const Request&),
-             const Request& request) {
-    std::promise<Reply> promise;
-    (stub.*method)([&](const Reply& reply) { promise.set_value(reply); }, request);
-    return promise.get_future().get();
-  }
-  Code Drop() {
-    idl::DropRequest request;
-    for (int64_t id = 0; id < 100; ++id) {
-      idl::DropTablet tablet;
-      tablet.__set_tabletId(id);
-      tablet.__set_epoch(1'000'000);
-      request.tablets.push_back(tablet);
-    }
-    return rpc::FromIdl(Call(*control_, &idl::ControlServiceCobSvIf::drop, request).status.code);
-  }
-  Code Fence() {
-    return rpc::FromIdl(Call(*control_, &idl::ControlServiceCobSvIf::fence, idl::FenceRequest()).status.code);
-  }
-  Code Append() {
-    return rpc::FromIdl(Call(*replication_, &idl::ReplicationServiceCobSvIf::append, idl::AppendRequest()).status.code);
-  }
-  Code PeerHeartbeat() {
-    return rpc::FromIdl(
-        Call(*replication_, &idl::ReplicationServiceCobSvIf::peerHeartbeat, idl::PeerHeartbeatRequest()).status.code);
-  }
-  Code Heartbeat() {
-    return rpc::FromIdl(Call(*master_, &idl::MasterServiceCobSvIf::heartbeat, idl::HeartbeatRequest()).header.code);
-  }
-
- private:
-  rpc::EventLoop loop_{"attacker"};
-  rpc::PipelinedConnector connector_;
-  std::shared_ptr<rpc::Channel> channel_;
-  std::shared_ptr<idl::ControlServiceCobSvIf> control_ = rpc::MakeControlStub(channel_, 10s);
-  std::shared_ptr<idl::ReplicationServiceCobSvIf> replication_ = rpc::MakeReplicationStub(channel_, 10s);
-  std::shared_ptr<idl::MasterServiceCobSvIf> master_ = rpc::MakeMasterStub(channel_, 10s);
-};
 
 TEST_F(SecureClusterTest, UsersHaveDataOperatorsTablesAndNobodyElseAnything) {
   const Table table = MakeTable();
@@ -135,6 +34,17 @@ TEST_F(SecureClusterTest, UsersHaveDataOperatorsTablesAndNobodyElseAnything) {
 TEST_F(SecureClusterTest, WhatProcessesTellEachOtherIsRefusedFromAllOthers) {
   const Table table = MakeTable();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(table.Put("k" + std::to_string(i), "v").has_value());
+  Make("peer", {.kind = Identity::Kind::kServer, .name = "ts-3", .hosts = {"127.0.0.1"}});
+  {
+    const auto credentials = *security::TlsCredentials::Load(Path("peer"), "server");
+    Attacker attacker(Servers().front(), credentials);
+    EXPECT_EQ(attacker.Drop(), Code::kPermissionDenied) << "another tablet server is no master";
+    EXPECT_EQ(attacker.Fence(), Code::kPermissionDenied);
+    idl::AppendRequest as_another;
+    as_another.header.fromServer = "ts-2";
+    const auto reply = attacker.Call(attacker.replication(), &idl::ReplicationServiceCobSvIf::append, as_another);
+    EXPECT_EQ(rpc::FromIdl(reply.status.code), Code::kPermissionDenied) << "nor is it ts-2";
+  }
   for (const char* who : {"user", "operator"}) {
     const auto credentials = *security::TlsCredentials::Load(Path(who), "client");
     for (const rpc::Endpoint& server : Servers()) {
@@ -170,7 +80,7 @@ TEST_F(SecureClusterTest, AFailoverAndNewCertificatesCostNoOperation) {
   ASSERT_TRUE(cluster_->launcher().Kill("ts-1", SIGKILL).ok());
   ASSERT_TRUE(load::AwaitProgress([&] { return workers.operations(); }, 500).ok());
 
-  Make("next", {.kind = Identity::Kind::kServer, .name = "next", .hosts = {"127.0.0.1"}});
+  Make("next", {.kind = Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}});
   for (const char* file : {"server.key", "server.crt"})
     std::filesystem::rename(Path("next") + "/" + file, Path("server") + "/" + file);
   ASSERT_TRUE(cluster_->launcher().Restart("ts-1").ok()) << "it meets the others with its new certificate";

@@ -18,6 +18,7 @@ struct CertificateArguments {
   std::string directory;
   std::string hosts;
   bool is_operator = false;
+  bool is_master = false;
 };
 
 std::vector<std::string> SplitHosts(const std::string& text) {
@@ -40,7 +41,7 @@ Status CreateAuthority(Context& context, const std::string& directory, int days)
 Status Create(Context& context, CertificateArguments& arguments) {
   const std::string directory = arguments.directory.empty() ? arguments.authority : arguments.directory;
   EBLA_TRY(security::CreateCertificate(arguments.authority, directory, arguments.certificate));
-  const bool server = arguments.certificate.kind == Identity::Kind::kServer;
+  const bool server = Identity{arguments.certificate.kind, arguments.certificate.name}.is_process();
   const std::string files = server ? "server.crt and server.key" : "client.crt and client.key";
   context.out.Ok(std::string(UnitOf(arguments.certificate.kind)) + " " + arguments.certificate.name + ": " + files +
                      " are in " + directory + " (" + (server ? "--tls_dir=" : "EBLA_TLS_DIR=") + directory + ")",
@@ -75,11 +76,13 @@ void AddCertVerbs(Verbs& verbs) {
   AddCommon(verbs.Add("cert create-server", "Makes the certificate of a server",
                       "cert create-server ts-1 --hosts 10.0.0.5,ts1.example --dir ts-1",
                       [server](Context& context) {
+                        if (server->is_master) server->certificate.kind = Identity::Kind::kMaster;
                         server->certificate.hosts = SplitHosts(server->hosts);
                         return Create(context, *server);
                       }),
             server)
-      .Option("--hosts", "LIST", TakeText(server->hosts), "The names and addresses under which others reach it");
+      .Option("--hosts", "LIST", TakeText(server->hosts), "The names and addresses under which others reach it")
+      .Flag("--master", server->is_master, "Of a master: tablet servers obey it alone");
 
   auto user = std::make_shared<CertificateArguments>();
   AddCommon(

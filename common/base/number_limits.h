@@ -1,0 +1,48 @@
+// What a number that another process sends can be at most. A process that has gone mad, or lies, may send any; one that
+// is beyond these was counted by nobody, and believing it would leave the receiver with nothing above it to go on to.
+// Place:   the edges judge what arrives (transport/peer_translate.h, service/control_service.h, master/cluster) before
+//          anything is done about it; the core judges what only it can compare with what it knows.
+// Why so:  far beyond what a cluster comes to in its life, and so far below 2^63 that the next one, and sums of many,
+//          never overflow.
+// Threads: constants and functions of their arguments.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <initializer_list>
+
+#include "common/base/ids.h"
+
+namespace ebla::limits {
+
+inline constexpr int64_t kEpochMax = int64_t{1} << 40;  // of epochs and of masters' terms
+inline constexpr int64_t kLsnMax = int64_t{1} << 56;
+inline constexpr int64_t kIdMax = int64_t{1} << 56;  // of tables and tablets
+inline constexpr int64_t kBytesMax = int64_t{1} << 60;
+
+// How far one message may take a receiver beyond what it knows: a number that honest processes count up by ones cannot
+// have come further while it looked away. The master takes half the leap that servers take of it.
+inline constexpr uint64_t kEpochLeapMax = uint64_t{1} << 21;
+inline constexpr uint64_t kReportedEpochLeapMax = kEpochLeapMax / 2;
+inline constexpr int64_t kTermLeapMax = int64_t{1} << 20;
+inline constexpr uint64_t kIncarnationLeapMax = 16;
+
+constexpr bool IsWithin(int64_t number, int64_t greatest) { return number >= 0 && number <= greatest; }
+constexpr bool AreEpochs(std::initializer_list<int64_t> numbers) {
+  return std::ranges::all_of(numbers, [](int64_t number) { return IsWithin(number, kEpochMax); });
+}
+constexpr bool AreLsns(std::initializer_list<int64_t> numbers) {
+  return std::ranges::all_of(numbers, [](int64_t number) { return IsWithin(number, kLsnMax); });
+}
+constexpr bool IsLeap(Epoch from, Epoch to, uint64_t leap = kEpochLeapMax) {
+  return to.value > from.value && to.value - from.value > leap;
+}
+
+// The latest time that is believed, in milliseconds: ten years from this clock's now, or from 2026 where it shows less,
+// as a clock without a battery does.
+constexpr int64_t LatestTime(int64_t time_of_day_ms) {
+  constexpr int64_t kYear = int64_t{365} * 24 * 3600 * 1000;
+  return std::max(time_of_day_ms, 56 * kYear) + 10 * kYear;
+}
+
+}  // namespace ebla::limits

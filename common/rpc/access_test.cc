@@ -1,0 +1,53 @@
+// docs/faults.md lists every method of the IDL and who may call it: that is what the code says, and a new method cannot
+// be forgotten there.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+#include <regex>
+
+#include "common/rpc/services.h"
+
+namespace ebla::rpc {
+namespace {
+
+using Kind = security::Identity::Kind;
+using Callers = std::map<std::string, std::string>;  // of each method
+
+template <class Service>
+void AddMethods(Callers& callers) {
+  const Access access = ServiceMethods<Service>::WhoMay();
+  std::apply([&](const auto&... method) { ((callers[method.name] = UnitOf(access.Of(method.name))), ...); },
+             ServiceMethods<Service>::kAll);
+}
+
+TEST(Access, IsWhatThePageOfFaultsSays) {
+  Callers in_code, on_page;
+  AddMethods<idl::TabletServiceCobSvIf>(in_code);
+  AddMethods<idl::MasterServiceCobSvIf>(in_code);
+  AddMethods<idl::ControlServiceCobSvIf>(in_code);
+  AddMethods<idl::ReplicationServiceCobSvIf>(in_code);
+  std::ifstream page(EBLA_FAULTS_PAGE);
+  const std::regex row(R"(\| `(\w+)` \| \w+Service \| (\w+) \|)");
+  for (std::string line; std::getline(page, line);) {
+    if (std::smatch match; std::regex_match(line, match, row)) on_page[match[1]] = match[2];
+  }
+  EXPECT_GT(in_code.size(), 40u);
+  EXPECT_THAT(on_page, ::testing::ContainerEq(in_code));
+}
+
+TEST(Access, EachKindOfCallerMayDoItsOwnAndWhatUsersDo) {
+  for (const Kind kind : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster}) {
+    const security::Identity caller{kind, "x"};
+    for (const Kind what : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster})
+      EXPECT_EQ(caller.may(what), what == kind || what == Kind::kUser) << UnitOf(kind) << " " << UnitOf(what);
+  }
+  EXPECT_TRUE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-1")));
+  EXPECT_FALSE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-2")));
+  EXPECT_FALSE((security::Identity{Kind::kMaster, "ts-1"}.MaySpeakFor("ts-1")));
+  EXPECT_TRUE((security::Identity{Kind::kServer, "*"}.MaySpeakFor("ts-2")));
+}
+
+}  // namespace
+}  // namespace ebla::rpc

@@ -1,0 +1,121 @@
+// A real cluster whose processes have certificates, and one who calls them with a certificate of his own.
+// Threads: one test's.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/rpc/event_loop.h"
+#include "common/rpc/idl_convert.h"
+#include "common/rpc/pipelined_channel.h"
+#include "common/rpc/stubs.h"
+#include "common/security/certificates.h"
+#include "common/testing/temporary_directory.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::testing {
+
+class SecureClusterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
+    Make("server", {.kind = security::Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}});
+    Make("master", {.kind = security::Identity::Kind::kMaster, .name = "masters", .hosts = {"127.0.0.1"}});
+    Make("user", {.name = "ada"});
+    Make("operator", {.kind = security::Identity::Kind::kOperator, .name = "olga"});
+    auto cluster = TestCluster::Start(
+        {.master_flags = {"--tls_dir=" + Path("master")}, .server_flags = {"--tls_dir=" + Path("server")}});
+    ASSERT_TRUE(cluster.has_value()) << cluster.error();
+    cluster_ = *std::move(cluster);
+  }
+
+  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
+  void Make(const std::string& into, const security::CertificateOptions& options) {
+    const Status made = security::CreateCertificate(Path("ca"), Path(into), options);
+    ASSERT_TRUE(made.ok()) << made;
+  }
+  Result<Client> Connect(const std::string& who, std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
+    return Client::Connect({.masters = cluster_->launcher().Masters(),
+                            .deadline = deadline,
+                            .connect_timeout = std::min<std::chrono::milliseconds>(deadline, std::chrono::seconds(3)),
+                            .tls_dir = who.empty() ? "" : Path(who)});
+  }
+  Table MakeTable() {
+    auto client = Connect("operator");
+    EXPECT_TRUE(client.has_value()) << client.error();
+    const auto made = client->CreateTable("carts", {.split_points = {"m"}});
+    EXPECT_TRUE(made.has_value()) << made.error();
+    auto user = Connect("user");
+    EXPECT_TRUE(user.has_value()) << user.error();
+    return *user->OpenTable("carts");
+  }
+  // Where each tablet server takes calls.
+  std::vector<rpc::Endpoint> Servers() {
+    std::vector<rpc::Endpoint> endpoints;
+    const auto client = Connect("operator");
+    const auto servers = client->ListServers();
+    for (const auto& server : *servers) endpoints.push_back(*rpc::Endpoint::Parse(server.address));
+    return endpoints;
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+// Calls of one who has read the IDL.
+class Attacker {
+ public:
+  Attacker(const rpc::Endpoint& at, std::shared_ptr<security::TlsCredentials> tls)
+      : connector_(loop_, {.tls = std::move(tls)}), channel_(connector_.Connect(at, loop_)) {
+    loop_.Start();
+  }
+
+  template <class Reply, class Stub, class Request>
+  Reply Call(Stub& stub, void (Stub::*method)(std::function<void(const Reply&)>, const Request&),
+             const Request& request) {
+    std::promise<Reply> promise;
+    (stub.*method)([&](const Reply& reply) { promise.set_value(reply); }, request);
+    return promise.get_future().get();
+  }
+  idl::ControlServiceCobSvIf& control() { return *control_; }
+  idl::ReplicationServiceCobSvIf& replication() { return *replication_; }
+  idl::MasterServiceCobSvIf& master() { return *master_; }
+  Code Drop() {
+    idl::DropRequest request;
+    for (int64_t id = 0; id < 100; ++id) {
+      idl::DropTablet tablet;
+      tablet.__set_tabletId(id);
+      tablet.__set_epoch(1'000'000);
+      request.tablets.push_back(tablet);
+    }
+    return rpc::FromIdl(Call(*control_, &idl::ControlServiceCobSvIf::drop, request).status.code);
+  }
+  Code Fence() {
+    return rpc::FromIdl(Call(*control_, &idl::ControlServiceCobSvIf::fence, idl::FenceRequest()).status.code);
+  }
+  Code Append() {
+    return rpc::FromIdl(Call(*replication_, &idl::ReplicationServiceCobSvIf::append, idl::AppendRequest()).status.code);
+  }
+  Code PeerHeartbeat() {
+    return rpc::FromIdl(
+        Call(*replication_, &idl::ReplicationServiceCobSvIf::peerHeartbeat, idl::PeerHeartbeatRequest()).status.code);
+  }
+  Code Heartbeat() {
+    return rpc::FromIdl(Call(*master_, &idl::MasterServiceCobSvIf::heartbeat, idl::HeartbeatRequest()).header.code);
+  }
+
+ private:
+  rpc::EventLoop loop_{"attacker"};
+  rpc::PipelinedConnector connector_;
+  std::shared_ptr<rpc::Channel> channel_;
+  std::shared_ptr<idl::ControlServiceCobSvIf> control_ = rpc::MakeControlStub(channel_, std::chrono::seconds(10));
+  std::shared_ptr<idl::ReplicationServiceCobSvIf> replication_ =
+      rpc::MakeReplicationStub(channel_, std::chrono::seconds(10));
+  std::shared_ptr<idl::MasterServiceCobSvIf> master_ = rpc::MakeMasterStub(channel_, std::chrono::seconds(10));
+};
+
+}  // namespace ebla::testing
