@@ -448,7 +448,7 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
   bool some = false;
   std::string waits;
   for (const TabletEntry* tablet : {&left, &right}) {
-    if (!tablet->merging()) continue;
+    if (!tablet->merging() || tablet->into() != into_) continue;  // of another merge since
     some = some || over(*tablet);
     if (over(*tablet)) continue;
     waits = "the merge is given up, and tablet " + Id(tablet->id()) + " is taken to a later epoch: " + why_.message();
