@@ -212,6 +212,29 @@ struct ChecksumReply {
   8: bool done                        // there is none
 }
 
+// One page of all that a tablet held at one moment, for a backup: everything that had been acknowledged when it was begun
+// is in it. The tablet's primary answers, and reads one tablet at a time: COME_AGAIN while it reads another, NOT_FOUND
+// when the snapshot is not the one that it reads (nobody asked for its next page in ten seconds): begin anew.
+struct SnapshotRequest {
+  1: RequestHeader header
+  2: i64 snapshotId = 0               // 0: begins one
+  3: bool endNow = false              // nobody wants the rest of it; answered without records
+}
+struct SnapshotRecord {
+  1: binary key
+  2: binary value
+  3: types.Version version
+  4: optional i64 expiresAtMs         // in tablet time; it may have passed
+}
+struct SnapshotReply {
+  1: ReplyHeader header
+  2: i64 snapshotId
+  3: types.KeyRange range             // of the tablet at that moment
+  4: i64 appliedLsn                   // that moment: everything through here, and nothing after
+  5: list<SnapshotRecord> records     // by growing key; about a mebibyte
+  6: bool done                        // these were the last
+}
+
 struct EchoRequest { 1: binary payload, 2: i32 replyBytes = -1 }  // replyBytes >= 0: answer that many bytes instead
 struct EchoReply { 1: ReplyHeader header, 2: binary payload }
 
@@ -223,5 +246,6 @@ service TabletService {
   ListKeptReply listKept(1: ListKeptRequest request)
   ForgetKeptReply forgetKept(1: ForgetKeptRequest request)
   ChecksumReply checksum(1: ChecksumRequest request)
+  SnapshotReply snapshot(1: SnapshotRequest request)
   EchoReply echo(1: EchoRequest request)   // does nothing but answer: health checks and benchmarks
 }

@@ -279,6 +279,46 @@ Result<ChecksumPage> Client::Checksum(const ServerSummary& server, const TabletS
                       .done = reply.done};
 }
 
+namespace {
+
+idl::SnapshotRequest SnapshotOf(const TabletSummary& tablet, uint64_t snapshot) {
+  idl::SnapshotRequest request;
+  request.header.tableId = static_cast<int64_t>(tablet.table_id.value);
+  request.header.tabletId = static_cast<int64_t>(tablet.id.value);
+  request.snapshotId = static_cast<int64_t>(snapshot);
+  return request;
+}
+
+}  // namespace
+
+void Client::EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const {
+  idl::SnapshotRequest request = SnapshotOf(tablet, snapshot);
+  request.endNow = true;
+  // What it answers changes nothing: then it ends by itself.
+  std::ignore = runtime_->AskServer(server.address, request, runtime_->admin().deadline());
+}
+
+Result<SnapshotPage> Client::ReadSnapshot(const ServerSummary& server, const TabletSummary& tablet,
+                                          uint64_t snapshot) const {
+  const idl::SnapshotRequest request = SnapshotOf(tablet, snapshot);
+  EBLA_ASSIGN(idl::SnapshotReply reply, runtime_->AskServer(server.address, request, runtime_->admin().deadline()));
+  if (reply.header.code != idl::Code::OK) return Error(Refusal(reply.header));
+  SnapshotPage page{.snapshot = static_cast<uint64_t>(reply.snapshotId),
+                    .range = rpc::FromIdl(reply.range),
+                    .applied = static_cast<uint64_t>(reply.appliedLsn),
+                    .rows = {},
+                    .done = reply.done};
+  page.rows.reserve(reply.records.size());
+  for (idl::SnapshotRecord& record : reply.records) {
+    Row& row = page.rows.emplace_back();
+    row.key = std::move(record.key);
+    row.record.value = std::move(record.value);
+    row.record.version = rpc::FromIdl(record.version);
+    if (record.__isset.expiresAtMs) row.record.expires = Expiry(std::chrono::milliseconds(record.expiresAtMs));
+  }
+  return page;
+}
+
 Result<UnresolvedWrites> Client::ListUnresolved(std::string_view table) const {
   EBLA_ASSIGN(const TableInfo info, DescribeTable(table));
   EBLA_ASSIGN(std::vector<ServerSummary> servers, ListServers());

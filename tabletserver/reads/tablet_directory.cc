@@ -58,6 +58,13 @@ const TabletDirectory::Ranges* TabletDirectory::Snapshot::Table(TableId table) c
   return found == tables_.end() ? nullptr : found->second.get();
 }
 
+std::shared_ptr<TabletHandle> TabletDirectory::Snapshot::Find(TableId table, TabletId tablet) const {
+  const Ranges* ranges = Table(table);
+  if (ranges == nullptr) return nullptr;
+  const auto found = std::ranges::find_if(*ranges, [&](const Entry& entry) { return entry.handle->tablet == tablet; });
+  return found == ranges->end() ? nullptr : found->handle;
+}
+
 const std::shared_ptr<TabletHandle>* TabletDirectory::Snapshot::Find(TableId table, std::string_view key) const {
   const Ranges* ranges = Table(table);
   const Entry* entry = ranges == nullptr ? nullptr : Covering(*ranges, key);

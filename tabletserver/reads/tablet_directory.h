@@ -33,6 +33,7 @@ class TabletDirectory {
    public:
     // Null: no replica here covers the key.
     const std::shared_ptr<TabletHandle>* Find(TableId table, std::string_view key) const;
+    std::shared_ptr<TabletHandle> Find(TableId table, TabletId tablet) const;  // null: it is not here
     // The replica where a scan of this direction and range begins, if that place is here: the one that covers the
     // range's start, or when reversed its end.
     const std::shared_ptr<TabletHandle>* FindForScan(TableId table, const KeyRange& range, bool reverse) const;

@@ -157,11 +157,12 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
-      tablet_service_(std::make_shared<TabletService>(
-          TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_,
-                               options_.slow_operation, hinted_writes_, hint_delivery_,
-                               ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
-                                            ports_.store, directory_)})),
+      snapshots_(ports_.snapshots, ports_.store, directory_),
+      tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
+          Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_, options_.slow_operation,
+          hinted_writes_, hint_delivery_,
+          ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_),
+          snapshots_})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
           directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, refusals_})),
@@ -379,6 +380,7 @@ Status TabletServer::Ready() const {
 }
 
 void TabletServer::Stop(std::move_only_function<void()> done) {
+  snapshots_.Stop();
   ports_.control.Post([this, done = std::move(done)]() mutable {
     heartbeater_.reset();
     ports_.control.Cancel(watch_);

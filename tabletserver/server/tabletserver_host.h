@@ -59,6 +59,7 @@ struct TabletServerPorts {
   Executor* delivery = nullptr;  // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
   // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
   Executor* housekeeping = nullptr;
+  Executor* snapshots = nullptr;  // waits for whoever reads a backup. Null: none is read
 
   Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };
@@ -161,6 +162,7 @@ class TabletServer {
   HintDelivery hint_delivery_;
   HintedWrites hinted_writes_;
   Compactor compactor_;
+  SnapshotEdge snapshots_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;

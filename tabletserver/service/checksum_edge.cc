@@ -16,16 +16,6 @@ namespace {
 constexpr int64_t kRetryMs = 100;
 constexpr Duration kRestMin = std::chrono::milliseconds(1);
 
-std::shared_ptr<TabletHandle> Find(const TabletDirectory& directory, const idl::RequestHeader& header) {
-  const auto snapshot = directory.snapshot();
-  const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{static_cast<uint64_t>(header.tableId)});
-  if (ranges == nullptr) return nullptr;
-  for (const TabletDirectory::Entry& entry : *ranges) {
-    if (entry.handle->tablet.value == static_cast<uint64_t>(header.tabletId)) return entry.handle;
-  }
-  return nullptr;
-}
-
 // By what a record means rather than by its bytes on disk, whose format may differ between servers of two versions.
 uint32_t Sum(std::string_view key, const StoredRecord& record, ByteWriter& scratch, uint32_t before) {
   scratch.Clear();
@@ -142,7 +132,8 @@ void ChecksumEdge::Answer(const idl::ChecksumRequest& request, std::function<voi
     FillRefusal(status, retry_ms, reply.header);
     done(reply);
   };
-  std::shared_ptr<TabletHandle> handle = Find(directory_, request.header);
+  std::shared_ptr<TabletHandle> handle = directory_.snapshot()->Find(
+      TableId{static_cast<uint64_t>(request.header.tableId)}, TabletId{static_cast<uint64_t>(request.header.tabletId)});
   if (handle == nullptr) return refuse(Status(Code::kWrongTablet, "no replica of that tablet is here"), -1);
   if (!line_->Join({std::move(handle), request.fromKey, done})) {
     refuse(Status(Code::kOverloaded, "too many replicas are being checked here"), kRetryMs);

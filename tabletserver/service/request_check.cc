@@ -177,6 +177,12 @@ Status CheckRequest(const idl::ForgetKeptRequest& request) {
   return Status::Ok();
 }
 
+Status CheckRequest(const idl::SnapshotRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.header.tabletId == 0) return Invalid("a snapshot is asked of one tablet, by its id");
+  return request.snapshotId < 0 ? Invalid("a snapshot's number is not negative") : Status::Ok();
+}
+
 Status CheckRequest(const idl::ChecksumRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
   if (request.header.tabletId == 0) return Invalid("a checksum is asked of one tablet, by its id");

@@ -212,6 +212,15 @@ void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumReq
   ports_.checksums.Answer(request, std::move(cob));
 }
 
+void TabletService::snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotRequest& request) {
+  if (Status status = Check(request); !status.ok()) {
+    idl::SnapshotReply reply;
+    FillEarlyRefusal(status, reply.header);
+    return cob(reply);
+  }
+  ports_.snapshots.Answer(request, std::move(cob));
+}
+
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {
   idl::EchoReply reply;
   if (request.replyBytes > kEchoBytesMax) {

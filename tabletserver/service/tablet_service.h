@@ -16,6 +16,7 @@
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/service/checksum_edge.h"
 #include "tabletserver/service/operation_stats.h"
+#include "tabletserver/service/snapshot_edge.h"
 #include "tabletserver/service/translate.h"
 
 namespace ebla::tabletserver {
@@ -33,6 +34,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     HintedWrites& hinted_writes;
     HintDelivery& hint_delivery;
     ChecksumEdge checksums;
+    SnapshotEdge& snapshots;
   };
 
   explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
@@ -47,6 +49,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) override;
   void forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) override;
   void checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) override;
+  void snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotRequest& request) override;
   void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
 
  private:

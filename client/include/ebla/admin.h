@@ -393,6 +393,15 @@ struct UnresolvedWrites {
 };
 
 // One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.
+// Of all that a tablet held at one moment.
+struct SnapshotPage {
+  uint64_t snapshot = 0;  // hand back for the next page
+  KeyRange range;         // of the tablet at that moment
+  uint64_t applied = 0;   // lsn: that moment
+  std::vector<Row> rows;
+  bool done = false;
+};
+
 struct ChecksumPage {
   KeyRange range;        // of the replica
   uint64_t applied = 0;  // lsn: what exactly the page shows

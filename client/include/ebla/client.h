@@ -74,6 +74,11 @@ class Client {
   // none; UNAVAILABLE: the replica is being copied, or the server does not answer.
   Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet,
                                 std::string_view from = {}) const;
+  // The next page of a snapshot of the tablet, which its primary `server` reads; 0 begins one. UNAVAILABLE: it reads
+  // another, or is not sure that it leads. NOT_FOUND: it was not gone on with in time; begin again.
+  Result<SnapshotPage> ReadSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
+  // Nobody wants the rest of it: the server may read another at once, rather than in ten seconds.
+  void EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it

@@ -48,7 +48,7 @@ const std::array<Subject, 8>& AllSubjects() {
       {"planner",
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},
-      {"conflicts", "Writes that a failover rolled back", {"conflict"}},
+      {"recovery", "Backups, and writes that a failover rolled back", {"backup", "conflict"}},
       {"security", "Certificates, on this machine's files", {"cert"}},
   }};
   return subjects;

@@ -150,7 +150,7 @@ Error LineParser::NoVerb(const std::string& group, const std::string& word) cons
   std::string meant = DidYouMean(word, names);
   if (meant.empty() && group.empty()) {
     for (const Verb& verb : verbs_.all()) {  // "create" where "table create" is meant
-      if (verb.words().ends_with(" " + word)) meant = ", did you mean \"" + verb.words() + "\"?";
+      if (meant.empty() && verb.words().ends_with(" " + word)) meant = ", did you mean \"" + verb.words() + "\"?";
     }
   }
   if (meant.empty()) meant = (group.empty() ? ": there are " : ": " + group + " has ") + Joined(names, ", ");

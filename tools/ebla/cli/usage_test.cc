@@ -61,7 +61,7 @@ TEST_F(UsageTest, HelpHasAnExampleForEveryVerb) {
 TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
   EXPECT_THAT(
       Run("frobnicate carts"),
-      AllOf(HasSubstr("there is no verb \"frobnicate\": there are balance, cert, check, cluster"), EndsWith("[2]")));
+      AllOf(HasSubstr("there is no verb \"frobnicate\": there are backup, balance, cert, check"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json --deadline 3s table frob"),
               HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
   EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is not a verb: table has alter"), EndsWith("[2]")));

@@ -68,6 +68,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddPresplitVerbs(verbs);
   AddCompactVerbs(verbs);
   AddStatsVerbs(verbs);
+  AddBackupVerbs(verbs);
   AddCertVerbs(verbs);
 }
 

@@ -1,0 +1,43 @@
+// Hands out all that a tablet held at one moment, page by page, for backups. One read of the store visits the whole
+// tablet, and rests between pages until the next is asked for: what it sees is one snapshot, however long that takes.
+// Place:      tablet_service.cc passes requests on that request_check.h has passed.
+// Invariants: 1. A snapshot has everything acknowledged before it was begun: it is read at a primary whose lease holds
+//                after the read has begun, and a primary acknowledges what it has applied.
+//             2. One snapshot is read at a time. One that nobody goes on with ends after kPatience, and then holds
+//                neither store nor tablet.
+//             3. At most one page waits to be taken.
+// Threads:    Answer and Stop from any. The reading has a thread of its own, the executor's, which waits.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "common/base/executor.h"
+#include "idl/tablet_types.h"
+#include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/storage/tablet_store.h"
+
+namespace ebla::tabletserver {
+
+class SnapshotEdge {
+ public:
+  static constexpr size_t kPageBytes = 1 << 20;
+  static constexpr std::chrono::seconds kPatience{10};
+  using Done = std::function<void(const idl::SnapshotReply&)>;
+
+  // Without an executor it refuses all.
+  SnapshotEdge(Executor* executor, TabletStore& store, const TabletDirectory& directory);
+  ~SnapshotEdge() { Stop(); }
+
+  void Answer(const idl::SnapshotRequest& request, Done done);
+  // Ends what is being read, and begins nothing more.
+  void Stop();
+
+ private:
+  class Reading;
+  class State;
+
+  const std::shared_ptr<State> state_;  // shared with what runs on the executor
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,208 @@
+// Backups of a real cluster that is used meanwhile, and what is made of them in this cluster and in another.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "common/base/count.h"
+#include "common/testing/temporary_directory.h"
+#include "tests/integration/test_cluster.h"
+#include "tools/backup/create.h"
+#include "tools/backup/restore.h"
+#include "tools/load/workers.h"
+
+namespace ebla::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using Held = std::map<std::string, std::string>;
+
+constexpr int kRecords = 6'000;
+constexpr uint64_t kUnhurried = uint64_t{1} << 40;
+
+std::string Numbered(const char* prefix, int number) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%s%08d", prefix, number);
+  return text;
+}
+
+class BackupClusterTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto cluster = TestCluster::Start();
+    ASSERT_TRUE(cluster.has_value()) << cluster.error();
+    cluster_ = *std::move(cluster);
+    auto client = cluster_->Connect();
+    ASSERT_TRUE(client.has_value()) << client.error();
+    client_.emplace(*std::move(client));
+    const auto made = client_->CreateTable("carts", {.table = {.default_ttl = 24h}, .split_points = {"m"}});
+    ASSERT_TRUE(made.has_value()) << made.error();
+    for (int i = 0; i < kRecords; ++i) {
+      written_[Numbered(i % 2 == 0 ? "a" : "z", i)] =
+          std::string(500, static_cast<char>('a' + i % 26)) + std::to_string(i);
+    }
+    PutAll(written_);
+  }
+
+  Table Open(const std::string& name) { return *client_->OpenTable(name); }
+  void PutAll(const Held& held) {
+    const Table table = Open("carts");
+    Batch batch;
+    std::string first;
+    for (const auto& [key, value] : held) {
+      if (!batch.empty() && (batch.size() == 200 || (first < "m") != (key < "m"))) {
+        ASSERT_TRUE(table.Write(std::exchange(batch, {})).has_value());
+      }
+      if (batch.empty()) first = key;
+      batch.Put(key, value);
+    }
+    ASSERT_TRUE(table.Write(std::move(batch)).has_value());
+  }
+  static Held All(const Table& table) {
+    Held held;
+    Scanner scan = table.Scan();
+    while (scan.Next()) held[scan.key()] = scan.record().value;
+    EXPECT_TRUE(scan.status().ok()) << scan.status();
+    return held;
+  }
+  backup::CreateOptions To(const std::string& name, const std::string& since = "") {
+    return {.directory = directory_.path(), .name = name, .since = since, .bytes_per_second = kUnhurried};
+  }
+  Result<backup::Restored> Restore(const std::string& name, const std::string& as, const Client& to) {
+    return backup::Restore(to, {.directory = directory_.path(), .name = name, .table = "carts", .as = as});
+  }
+
+  TemporaryDirectory directory_;
+  std::unique_ptr<TestCluster> cluster_;
+  std::optional<Client> client_;
+  Held written_;
+};
+
+TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
+  // One key after the other on either side: a moment of a tablet has all of them up to some, and none after.
+  std::atomic<int> acknowledged[2] = {0, 0};
+  load::Workers workers;
+  for (int side = 0; side < 2; ++side) {
+    workers.Add([&, side, table = Open("carts")] {
+      const int number = acknowledged[side];
+      const auto put = table.Put(Numbered(side == 0 ? "b" : "y", number), "v", {.deadline = 30s});
+      if (!put) workers.Failed(put.error().ToString());
+      ++acknowledged[side];
+      return true;
+    });
+  }
+  ASSERT_TRUE(load::AwaitProgress([&] { return workers.operations(); }, 200).ok());
+  backup::CreateOptions options = To("monday");
+  options.bytes_per_second = 2 << 20;  // some two seconds
+  int pages = 0;
+  options.progress = [&](const backup::Progress&) {
+    if (++pages == 1) {
+      EXPECT_TRUE(client_->SplitTablet("carts", Numbered("z", 3'001)).has_value());
+    } else if (pages == 2) {
+      const std::string primary = client_->ListTablets("carts")->back().primary;
+      EXPECT_TRUE(cluster_->launcher().Kill(primary, SIGKILL).ok());
+    }
+  };
+  const int before[2] = {acknowledged[0], acknowledged[1]};
+  const auto made = backup::Create(*client_, options);
+  ASSERT_TRUE(made.has_value()) << made.error();
+  workers.Stop();
+  workers.Join();
+  EXPECT_THAT(workers.failures(), IsEmpty());
+  EXPECT_GE(pages, 3);
+
+  ASSERT_TRUE(backup::Verify(directory_.path(), "monday", {}).has_value());
+  const auto restored = Restore("monday", "carts-monday", *client_);
+  ASSERT_TRUE(restored.has_value()) << restored.error();
+  Held held = All(Open("carts-monday"));
+  EXPECT_EQ(held.size(), restored->records);
+  for (int side = 0; side < 2; ++side) {
+    int there = 0;
+    while (held.erase(Numbered(side == 0 ? "b" : "y", there)) > 0) ++there;
+    EXPECT_GE(there, before[side]) << "what was acknowledged before is in it";
+    EXPECT_LE(there, acknowledged[side] + 1);
+  }
+  EXPECT_EQ(held, written_) << "what is left of it, without gaps in between";
+  const auto info = client_->DescribeTable("carts-monday");
+  EXPECT_EQ(info->options.default_ttl, 24h);
+  EXPECT_GE(info->tablets, 2) << "its splits come first";
+}
+
+TEST_F(BackupClusterTest, SinceAnotherOnlyWhatHasChanged) {
+  const auto monday = backup::Create(*client_, To("monday"));
+  ASSERT_TRUE(monday.has_value()) << monday.error();
+  const Table table = Open("carts");
+  for (int i = 0; i < kRecords; i += 200) {
+    const std::string key = Numbered(i % 2 == 0 ? "a" : "z", i);
+    if (i % 400 == 0) {
+      ASSERT_TRUE(table.Delete(key).ok());
+      written_.erase(key);
+    } else {
+      ASSERT_TRUE(table.Put(key, "changed").has_value());
+      written_[key] = "changed";
+    }
+  }
+  ASSERT_TRUE(table.Put("new", "1").has_value());
+  written_["new"] = "1";
+  ASSERT_TRUE(client_->SplitTablet("carts", Numbered("a", 2'000)).has_value());
+  const auto tuesday = backup::Create(*client_, To("tuesday", "monday"));
+  ASSERT_TRUE(tuesday.has_value()) << tuesday.error();
+  EXPECT_LT(tuesday->file_bytes() * 50, monday->file_bytes()) << "a hundredth of the records has changed";
+  EXPECT_EQ(tuesday->records(), 16u);
+
+  ASSERT_TRUE(Restore("tuesday", "carts-tuesday", *client_).has_value());
+  EXPECT_EQ(All(Open("carts-tuesday")), written_);
+  EXPECT_EQ(Restore("tuesday", "carts-tuesday", *client_).error().code(), Code::kTableExists);
+}
+
+TEST_F(BackupClusterTest, InterruptedItGoesOn) {
+  backup::CreateOptions options = To("monday");
+  int pages = 0;
+  options.progress = [&](const backup::Progress&) { ++pages; };
+  options.interrupted = [&] { return pages == 3; };
+  EXPECT_THAT(backup::Create(*client_, options).error().message(), HasSubstr("interrupted"));
+  const auto interrupted_at = std::chrono::steady_clock::now();
+  EXPECT_FALSE(backup::Verify(directory_.path(), "monday", {}).has_value()) << "unfinished";
+  options.interrupted = [] { return false; };
+  const auto made = backup::Create(*client_, options);
+  ASSERT_TRUE(made.has_value()) << made.error();
+  EXPECT_EQ(made->records(), written_.size());
+  EXPECT_LT(std::chrono::steady_clock::now() - interrupted_at, 5s) << "the server does not wait for what nobody wants";
+  EXPECT_THAT(backup::Create(*client_, options).error().message(), HasSubstr("there is a backup monday"));
+}
+
+TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
+  const std::string key = directory_.path() + "/key";
+  std::ofstream(key) << std::string(64, '5');
+  const std::string at = " --dir " + directory_.path() + "/backups --key-file " + key;
+  const Shown made = cluster_->Ebla("backup create monday" + at);
+  EXPECT_EQ(made.code, 0) << made;
+  EXPECT_THAT(made.text, HasSubstr("1 table, 6000 records"));
+  EXPECT_THAT(cluster_->Ebla("backup list" + at).text, HasSubstr("whole"));
+  EXPECT_EQ(cluster_->Ebla("backup verify monday" + at).code, 0);
+
+  auto other = TestCluster::Start({.masters = 1, .servers = 1});
+  ASSERT_TRUE(other.has_value()) << other.error();
+  const Shown restored = (*other)->Ebla("backup restore monday --replicas 1" + at);
+  EXPECT_EQ(restored.code, 0) << restored;
+  const auto client = (*other)->Connect();
+  EXPECT_EQ(All(*client->OpenTable("carts")), written_);
+
+  const std::string part = directory_.path() + "/backups/monday/00001.part";
+  std::fstream file(part, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(std::filesystem::file_size(part) / 2));
+  file.put('!');
+  file.close();
+  const Shown damaged = cluster_->Ebla("backup verify monday" + at);
+  EXPECT_NE(damaged.code, 0);
+  EXPECT_THAT(damaged.text, HasSubstr("00001.part is damaged"));
+  EXPECT_EQ(cluster_->Ebla("backup delete monday --yes" + at).code, 0);
+  EXPECT_FALSE(std::filesystem::exists(directory_.path() + "/backups/monday"));
+}
+
+}  // namespace
+}  // namespace ebla::testing

@@ -1,0 +1,216 @@
+#include "tools/backup/block_file.h"
+
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include "common/base/crc32.h"
+
+namespace ebla::backup {
+namespace {
+
+constexpr std::string_view kMagic = "EBLABKP1";
+constexpr uint8_t kData = 1, kEnd = 2;
+constexpr size_t kNonceBytes = 12, kTagBytes = 16;
+constexpr size_t kBlockBytesMax = 64 << 20;  // of what a damaged length may ask for
+
+using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
+
+template <class T>
+std::string LittleEndian(T number) {
+  std::string bytes;
+  for (size_t i = 0; i < sizeof(T); ++i) bytes.push_back(static_cast<char>(number >> (8 * i)));
+  return bytes;
+}
+template <class T>
+T FromLittleEndian(std::string_view bytes) {
+  T number = 0;
+  for (size_t i = sizeof(T); i-- > 0;) number = static_cast<T>(number << 8 | static_cast<uint8_t>(bytes[i]));
+  return number;
+}
+
+std::string Place(const std::string& name, uint64_t block, uint8_t kind) {
+  return name + '\0' + LittleEndian(block) + static_cast<char>(kind);
+}
+
+Result<std::string> Compress(std::string_view plain) {
+  uLongf size = compressBound(plain.size());
+  std::string stored(size, '\0');
+  const int result = compress2(reinterpret_cast<Bytef*>(stored.data()), &size,
+                               reinterpret_cast<const Bytef*>(plain.data()), plain.size(), Z_BEST_SPEED);
+  if (result != Z_OK) return Error(Code::kInternal, "zlib cannot compress: " + std::to_string(result));
+  stored.resize(size);
+  return stored;
+}
+
+Result<std::string> Encrypt(const Key& key, const std::string& place, std::string_view plain) {
+  std::string out(kNonceBytes + plain.size() + kTagBytes, '\0');
+  auto* bytes = reinterpret_cast<unsigned char*>(out.data());
+  const Cipher cipher(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  int length = 0;
+  const bool done =
+      RAND_bytes(bytes, kNonceBytes) == 1 &&
+      EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, reinterpret_cast<const unsigned char*>(key.data()),
+                         bytes) == 1 &&
+      EVP_EncryptUpdate(cipher.get(), nullptr, &length, reinterpret_cast<const unsigned char*>(place.data()),
+                        static_cast<int>(place.size())) == 1 &&
+      EVP_EncryptUpdate(cipher.get(), bytes + kNonceBytes, &length,
+                        reinterpret_cast<const unsigned char*>(plain.data()), static_cast<int>(plain.size())) == 1 &&
+      EVP_EncryptFinal_ex(cipher.get(), bytes + kNonceBytes + length, &length) == 1 &&
+      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes, bytes + kNonceBytes + plain.size()) == 1;
+  if (!done) return Error(Code::kInternal, "OpenSSL cannot encrypt");
+  return out;
+}
+
+// None: it is not what was encrypted there with this key.
+std::optional<std::string> Decrypt(const Key& key, const std::string& place, std::string stored) {
+  if (stored.size() < kNonceBytes + kTagBytes) return std::nullopt;
+  std::string plain(stored.size() - kNonceBytes - kTagBytes, '\0');
+  auto* bytes = reinterpret_cast<unsigned char*>(stored.data());
+  auto* out = reinterpret_cast<unsigned char*>(plain.data());
+  const Cipher cipher(EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+  int length = 0;
+  const bool done =
+      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, reinterpret_cast<const unsigned char*>(key.data()),
+                         bytes) == 1 &&
+      EVP_DecryptUpdate(cipher.get(), nullptr, &length, reinterpret_cast<const unsigned char*>(place.data()),
+                        static_cast<int>(place.size())) == 1 &&
+      EVP_DecryptUpdate(cipher.get(), out, &length, bytes + kNonceBytes, static_cast<int>(plain.size())) == 1 &&
+      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, kTagBytes, bytes + kNonceBytes + plain.size()) == 1 &&
+      EVP_DecryptFinal_ex(cipher.get(), out + length, &length) == 1;
+  return done ? std::optional(std::move(plain)) : std::nullopt;
+}
+
+Error Failed(const std::string& what, const std::string& path) {
+  return Error(Code::kInternal, "cannot " + what + " " + path + ": " + std::strerror(errno));
+}
+
+Status SyncDirectory(const std::string& directory) {
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool done = fd >= 0 && fsync(fd) == 0;
+  if (fd >= 0) close(fd);
+  return done ? Status() : Status(Failed("sync", directory));
+}
+
+}  // namespace
+
+Result<Key> ReadKey(const std::string& file) {
+  std::ifstream in(file);
+  std::string text;
+  if (!(in >> text)) return Error(Code::kInvalidArgument, "cannot read a key from " + file);
+  Key key;
+  for (size_t i = 0; i + 1 < text.size() && std::isxdigit(text[i]) && std::isxdigit(text[i + 1]); i += 2)
+    key.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
+  if (key.size() == kKeyBytes && text.size() == 2 * kKeyBytes) return key;
+  return Error(Code::kInvalidArgument, file + " holds no key: it takes 64 hexadecimal digits (openssl rand -hex 32)");
+}
+
+// ---- writing --------------------------------------------------------------------------------------------------------
+
+Result<BlockWriter> BlockWriter::Create(const std::string& directory, const std::string& name, Key key) {
+  const std::string path = directory + "/" + name + ".unfinished";
+  File file(std::fopen(path.c_str(), "wbe"), &std::fclose);
+  if (file == nullptr) return Failed("write", path);
+  BlockWriter writer(std::move(file), directory, name, std::move(key));
+  EBLA_TRY(writer.Put(kMagic));
+  return writer;
+}
+
+Status BlockWriter::Put(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())
+    return Failed("write", directory_ + "/" + name_);
+  bytes_ += bytes.size();
+  checksum_ = Crc32(bytes, checksum_);
+  return {};
+}
+
+Status BlockWriter::WriteBlock(uint8_t kind, std::string_view plain) {
+  EBLA_ASSIGN(std::string stored, Compress(plain));
+  if (!key_.empty()) {
+    EBLA_ASSIGN(stored, Encrypt(key_, Place(name_, blocks_, kind), stored));
+  }
+  std::string block = LittleEndian(static_cast<uint32_t>(stored.size()));
+  block.push_back(static_cast<char>(kind));
+  block += LittleEndian(static_cast<uint32_t>(plain.size())) + stored;
+  block += LittleEndian(Crc32(block));
+  return Put(block);
+}
+
+Status BlockWriter::Write(std::string_view plain) {
+  EBLA_TRY(WriteBlock(kData, plain));
+  ++blocks_;
+  return {};
+}
+
+Status BlockWriter::Finish() {
+  EBLA_TRY(WriteBlock(kEnd, LittleEndian(blocks_)));
+  const std::string path = directory_ + "/" + name_;
+  if (std::fflush(file_.get()) != 0 || fsync(fileno(file_.get())) != 0) return Failed("write", path);
+  if (std::fclose(file_.release()) != 0) return Failed("close", path);
+  if (std::rename((path + ".unfinished").c_str(), path.c_str()) != 0) return Failed("name", path);
+  return SyncDirectory(directory_);
+}
+
+// ---- reading --------------------------------------------------------------------------------------------------------
+
+Result<BlockReader> BlockReader::Open(const std::string& directory, const std::string& name, Key key) {
+  const std::string path = directory + "/" + name;
+  File file(std::fopen(path.c_str(), "rbe"), &std::fclose);
+  if (file == nullptr) return Error(Code::kInvalidArgument, "cannot read " + path + ": " + std::strerror(errno));
+  BlockReader reader(std::move(file), path, name, std::move(key));
+  EBLA_ASSIGN(const std::string magic, reader.Take(kMagic.size()));
+  if (magic != kMagic) return reader.Damaged("it does not begin as a backup's file");
+  return reader;
+}
+
+Error BlockReader::Damaged(const std::string& what) const {
+  return Error(Code::kInvalidArgument, path_ + " is damaged in block " + std::to_string(blocks_) + ": " + what);
+}
+
+Result<std::string> BlockReader::Take(size_t bytes) {
+  std::string taken(bytes, '\0');
+  if (std::fread(taken.data(), 1, bytes, file_.get()) != bytes) return Damaged("it ends too early");
+  checksum_ = Crc32(taken, checksum_);
+  return taken;
+}
+
+Result<std::optional<std::string>> BlockReader::Next() {
+  if (ended_) return std::nullopt;
+  EBLA_ASSIGN(std::string block, Take(9));
+  const auto length = FromLittleEndian<uint32_t>(block);
+  const auto kind = static_cast<uint8_t>(block[4]);
+  const auto size = FromLittleEndian<uint32_t>(std::string_view(block).substr(5));
+  if (length > kBlockBytesMax || size > kBlockBytesMax) return Damaged("its length cannot be");
+  EBLA_ASSIGN(std::string stored, Take(length));
+  block += stored;
+  EBLA_ASSIGN(const std::string sum, Take(4));
+  if (FromLittleEndian<uint32_t>(sum) != Crc32(block)) return Damaged("its checksum differs");
+  if (!key_.empty()) {
+    std::optional<std::string> plain = Decrypt(key_, Place(name_, blocks_, kind), std::move(stored));
+    if (!plain) return Damaged("it was not encrypted with this key, or is not in its place");
+    stored = *std::move(plain);
+  }
+  std::string plain(size, '\0');
+  uLongf got = size;
+  const int result = uncompress(reinterpret_cast<Bytef*>(plain.data()), &got,
+                                reinterpret_cast<const Bytef*>(stored.data()), stored.size());
+  if (result != Z_OK || got != size)
+    return Damaged(key_.empty() ? "it cannot be decompressed; if the backup is encrypted, its key is needed"
+                                : "it cannot be decompressed");
+  if (kind == kData) {
+    ++blocks_;
+    return plain;
+  }
+  if (kind != kEnd || plain != LittleEndian(blocks_)) return Damaged("it is no end, and no data");
+  if (std::fgetc(file_.get()) != EOF) return Damaged("something follows its end");
+  ended_ = true;
+  return std::nullopt;
+}
+
+}  // namespace ebla::backup

@@ -1,0 +1,41 @@
+// Makes a backup of tables while they are written, split, merged and moved: tablet after tablet, each at one position of
+// its log, with everything that had been acknowledged when the backup began.
+// Interrupted: what is finished is noted (manifest.h, progress), and the next run with the same name goes on from there.
+// A tablet that changes its range, its server or its primary meanwhile is read again.
+// Since another backup: every record is read, and only what differs by its version is written.
+// Errors:  INVALID_ARGUMENT for what cannot be; UNAVAILABLE when some tablet could not be read for `patience`.
+// Threads: one.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ebla/client.h"
+#include "tools/backup/manifest.h"
+
+namespace ebla::backup {
+
+struct Progress {
+  std::string table;
+  uint64_t records = 0;  // read by this run
+  uint64_t read_bytes = 0;
+  uint64_t file_bytes = 0;
+};
+
+struct CreateOptions {
+  std::string directory;  // the backup becomes a directory in it
+  std::string name;
+  std::string since;                // the backup that it follows; empty: a whole one
+  std::vector<std::string> tables;  // none: all
+  Key key;
+  uint64_t bytes_per_second = 20 << 20;  // read from servers at most
+  std::chrono::seconds patience{60};
+  std::function<void(const Progress&)> progress = [](const Progress&) {};
+  std::function<bool()> interrupted = [] { return false; };
+};
+
+Result<Manifest> Create(const Client& client, const CreateOptions& options);
+
+}  // namespace ebla::backup

@@ -1,0 +1,68 @@
+// The records of a backup in the order of their keys: written to a part's file, and read from the parts of a backup and
+// of those that it follows, the newest of each key.
+//   block of a part  records, each: 1 (there) or 2 (deleted since), key; of one that is there also value, epoch, lsn and
+//                    expiry in ms (0: none). Numbers are varints, bytes have their length before them.
+// Place:   create.h writes them; restore.h, verify.h and create.h, for what has changed, read them.
+// Errors:  as of block_file.h; INVALID_ARGUMENT also for records out of order or outside their part.
+// Threads: thread-compatible.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/encoding.h"
+#include "ebla/table.h"
+#include "tools/backup/manifest.h"
+
+namespace ebla::backup {
+
+struct BackupRecord {
+  Row row;
+  bool deleted = false;
+};
+
+class PartWriter {
+ public:
+  static constexpr size_t kBlockBytes = 256 << 10;
+
+  // `part`: its file and range.
+  static Result<PartWriter> Create(const std::string& directory, Part part, const Key& key);
+  Status Add(const Row& row);
+  Status AddDelete(std::string_view key);
+  // The part as it now is in its file.
+  Result<Part> Finish(uint64_t epoch, uint64_t applied);
+  uint64_t bytes() const { return writer_.bytes(); }
+
+ private:
+  PartWriter(BlockWriter writer, Part part) : writer_(std::move(writer)), part_(std::move(part)) {}
+  Status Flush(size_t least);
+
+  BlockWriter writer_;
+  Part part_;
+  ByteWriter block_;
+};
+
+class RecordStream {
+ public:
+  virtual ~RecordStream() = default;
+  // By growing key; none: the end.
+  virtual Result<std::optional<BackupRecord>> Next() = 0;
+};
+
+// One part, all of it, judged against what the manifest says of it.
+std::unique_ptr<RecordStream> ReadPart(const std::string& directory, const Part& part, const Key& key);
+
+// A backup and those that it follows, the newest first.
+struct Chain {
+  std::string directory;  // the backups' own are below it
+  std::vector<Manifest> backups;
+  Key key;
+
+  static Result<Chain> Open(const std::string& directory, const std::string& name, const Key& key);
+  const Manifest& newest() const { return backups.front(); }
+  // What the table held within the range; NOT_FOUND: it is not part of the newest backup.
+  Result<std::unique_ptr<RecordStream>> Read(const std::string& table, const KeyRange& range = {}) const;
+};
+
+}  // namespace ebla::backup

@@ -1,0 +1,44 @@
+// Makes tables of a backup again, in the cluster it came from or in another, of any size: with its splits first, then all
+// records, many at a time.
+// Records get new versions, and those that have expired meanwhile are left out. Deletes that a last_write_wins table
+// remembers are not part of a backup.
+// Interrupted: `go_on` puts the records into the table that is there already; a record that is there is overwritten.
+// Errors:  TABLE_EXISTS; INVALID_ARGUMENT for a damaged backup, which is found before or while it is read; of a record
+//          that could not be written, the first.
+// Threads: one.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "ebla/client.h"
+#include "tools/backup/create.h"
+
+namespace ebla::backup {
+
+struct RestoreOptions {
+  std::string directory, name;
+  std::string table;  // empty: all
+  std::string as;     // the table's new name; empty: its own
+  std::optional<int> replicas;
+  Key key;
+  size_t parallel = 256;
+  bool go_on = false;
+  std::function<void(const Progress&)> progress = [](const Progress&) {};
+  std::function<bool()> interrupted = [] { return false; };
+};
+
+struct Restored {
+  uint64_t tables = 0, records = 0, expired = 0;
+};
+Result<Restored> Restore(const Client& client, const RestoreOptions& options);
+
+// Reads all of a backup, and of those that it follows: every byte is checked.
+struct Verified {
+  uint64_t files = 0, records = 0, file_bytes = 0;
+};
+Result<Verified> Verify(
+    const std::string& directory, const std::string& name, const Key& key,
+    const std::function<void(const Progress&)>& progress = [](const Progress&) {});
+
+}  // namespace ebla::backup
