@@ -1,5 +1,5 @@
 # ebla_library(name SOURCES ... DEPS ...)       a static library of one module
-# ebla_binary(name SOURCES ... DEPS ...)        an installed executable
+# ebla_binary(name COMPONENT c SOURCES ... DEPS ...)  an installed executable; c: server or client
 # ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [SERIAL])  one GoogleTest executable, one ctest test
 # A test's own code runs but once and need not be fast; what it tests is optimized as it is for users.
 set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")
@@ -65,13 +65,13 @@ endfunction()
 add_custom_target(ebla-binaries)
 
 function(ebla_binary name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "COMPONENT" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ebla_flags ${ARG_DEPS} ebla_malloc)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   ebla_precompile(${name})
   add_dependencies(ebla-binaries ${name})
-  install(TARGETS ${name} RUNTIME DESTINATION bin)
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${ARG_COMPONENT})
 endfunction()
 
 function(ebla_test name)

@@ -17,7 +17,8 @@
 #include <thread>
 #include <vector>
 
-DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to <data_dir>/logs.");
+DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
+DEFINE_string(logs_dir, "", "Directory for log files. Empty: <data_dir>/logs.");
 DEFINE_int32(log_file_mb_max, 64, "Size at which a new log file is started, in MiB.");
 DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
 
@@ -154,7 +155,7 @@ void StartLogging(const std::string& data_dir, char* program) {
   FLAGS_logtostderr = FLAGS_log_to_stderr || data_dir.empty();
   if (!FLAGS_logtostderr) {
     std::error_code error;
-    FLAGS_log_dir = data_dir + "/logs";
+    FLAGS_log_dir = FLAGS_logs_dir.empty() ? data_dir + "/logs" : FLAGS_logs_dir;
     std::filesystem::create_directories(FLAGS_log_dir, error);
     if (error) {
       ExitWith(Error(Code::kInternal, "cannot make the directory " + FLAGS_log_dir + " for logs: " + error.message()));

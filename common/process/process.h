@@ -19,8 +19,8 @@ namespace ebla::process {
 struct ProcessOptions {
   std::string role;   // "tabletserver": names log files and threads
   std::string usage;  // a few lines for --help
-  // The flag that names the data directory, read after parsing; logs go to <data_dir>/logs. Null, or an empty value:
-  // logs go to stderr.
+  // The flag that names the data directory, read after parsing; logs go to <data_dir>/logs, or where --logs_dir says.
+  // Null, or an empty value: logs go to stderr.
   const std::string* data_dir = nullptr;
   // --log_to_stderr sends logs to stderr all the same.
   DirectoryLock::Content content = DirectoryLock::Content::kAny;  // of the data directory

@@ -145,6 +145,16 @@ TEST_F(ProcessTest, MakesItsDataDirectoryWhereLogsGoToStderr) {
   EXPECT_FALSE(fs::exists(missing / "logs"));
 }
 
+TEST_F(ProcessTest, LogsWhereTheFlagSays) {
+  const fs::path logs = dir_ / "elsewhere";
+  Start({DataDirFlag(), "--logs_dir=" + logs.string()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_FALSE(fs::exists(dir_ / "logs"));
+  EXPECT_FALSE(fs::is_empty(logs));
+}
+
 TEST_F(ProcessTest, SaysWhichDirectoryCannotBeMade) {
   std::ofstream(dir_ / "file") << "in the way";
   const std::string impossible = (dir_ / "file" / "data").string();

@@ -198,16 +198,17 @@ then run `{MEND}`.
 
 
 def conf_faults(bin_dir):
-    """A flag file in conf/ names flags that there are, and says the defaults, as it promises."""
-    for role in ("master", "tabletserver"):
+    """A flag file in conf/ names flags that there are, in examples (#--name=value), too; what it sets are the defaults."""
+    for role in ("master", "tabletserver", "standalone"):
         flags = flags_of(bin_dir / f"ebla-{role}")
         path = ROOT / f"conf/{role}.flags"
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            if line.strip() and not line.startswith("#"):
-                name, _, value = line.strip().removeprefix("--").partition("=")
+            example = line.startswith("#--")
+            if line.strip() and (example or not line.startswith("#")):
+                name, _, value = line.strip("# ").removeprefix("--").partition("=")
                 if name not in flags:
                     yield f"conf/{role}.flags:{number}: ebla-{role} has no flag --{name}"
-                elif value != flags[name][0]:
+                elif not example and value != flags[name][0]:
                     yield f"conf/{role}.flags:{number}: --{name}={value}, and the default is {flags[name][0]}"
 
 

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# package_test.sh --here-is-a-throwaway-system DIRECTORY
+# Installs the three packages in DIRECTORY on this machine, tries them, removes and purges them. It needs root and leaves
+# this machine with other packages than before, so it runs where the first argument says that this does no harm.
+# No systemd is needed: the server is started by hand, with the command and the user of its unit.
+set -euo pipefail
+if [ $# -ne 2 ] || [ "$1" != --here-is-a-throwaway-system ]; then
+  sed -n '2,5p' "$0" | sed 's/^# //' >&2
+  exit 2
+fi
+packages=$(cd "$2" && pwd)
+[ "$(id -u)" = 0 ] || { echo "package_test.sh: installing takes root" >&2; exit 1; }
+[ ! -e /var/lib/ebla ] || { echo "package_test.sh: /var/lib/ebla is there: purging would delete it" >&2; exit 1; }
+export DEBIAN_FRONTEND=noninteractive
+work=$(mktemp -d /tmp/ebla_package_test.XXXXXX)
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+faults=0
+check() {  # check WHAT COMMAND...: the command succeeds
+  local what=$1; shift
+  if "$@" >"$work/out" 2>&1; then echo "ok    $what"; else echo "FAIL  $what: $*"; sed 's/^/      /' "$work/out"; faults=$((faults + 1)); fi
+}
+expect() {  # expect WHAT WANTED COMMAND...: the command prints this
+  local what=$1 wanted=$2 got; shift 2
+  got=$("$@" 2>&1) || true
+  if [ "$got" = "$wanted" ]; then echo "ok    $what"; else echo "FAIL  $what: \"$got\", not \"$wanted\""; faults=$((faults + 1)); fi
+}
+not() { ! "$@"; }
+apt() { apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@" >"$work/apt" 2>&1 || { cat "$work/apt"; exit 1; }; }
+wait_for() {  # wait_for COMMAND...: until it succeeds, at most 60 s
+  local limit=$((SECONDS + 60))
+  until "$@" >"$work/out" 2>&1; do
+    [ "$SECONDS" -lt "$limit" ] || { echo "FAIL  nothing came of: $*"; cat "$work/out" "$work/server.log"; exit 1; }
+    sleep 0.1
+  done
+}
+
+# A minimal image leaves man pages out.
+rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
+apt update
+apt install man-db
+apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/libebla-dev_*.deb
+
+expect "the user has a home and no shell" "/var/lib/ebla:/usr/sbin/nologin" sh -c 'getent passwd ebla | cut -d: -f6,7'
+for directory in /var/lib/ebla /var/log/ebla; do
+  expect "$directory is the user's" "ebla:ebla 750" stat -c '%U:%G %a' "$directory"
+done
+for role in master tabletserver standalone; do
+  expect "mode of $role.flags" "root:root 644" stat -c '%U:%G %a' "/etc/ebla/$role.flags"
+  check "$role.flags is a conffile" sh -c "dpkg-query -W -f='\${Conffiles}' ebla-server | grep -q ' /etc/ebla/$role.flags '"
+  check "ebla-$role has a unit" test -f "/lib/systemd/system/ebla-$role.service"
+  check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
+  check "ebla-$role says its version" "ebla-$role" --version
+done
+for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 ebla-standalone.8; do
+  # groff writes what it dislikes on stderr.
+  expect "the page $page renders without a warning" "" sh -c "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
+done
+check "the page of the master shows a flag" sh -c 'LC_ALL=C.UTF-8 MANPAGER=cat man 8 ebla-master | grep -q -- --replace_after_s='
+check "every program finds its libraries" sh -c '! ldd /usr/bin/ebla* | grep "not found"'
+
+# The command of the unit, as its user. The reserve is what a small disk has not.
+read -r -a command < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/ebla-standalone.service)
+start() {
+  (umask 0077; exec runuser -u ebla -- "${command[@]}" --disk_reserve_mb=0) >"$work/server.log" 2>&1 &
+  server=$!
+  wait_for ebla health
+}
+stop() {
+  local began=$SECONDS
+  kill "$(sed -n 's/^pid //p' /var/lib/ebla/standalone/ADDRESS)"
+  check "the server ends with 0 on SIGTERM" wait "$server"
+  server=
+  check "within ten seconds" test $((SECONDS - began)) -le 10
+}
+start
+check "a table is made" ebla table create carts
+check "a record is put" ebla put carts user42 apples
+expect "and read" apples ebla get carts user42
+check "data belongs to the user alone" sh -c '[ "$(stat -c "%U %a" /var/lib/ebla/standalone/store)" = "ebla 700" ]'
+check "the log is in /var/log/ebla" sh -c 'ls /var/log/ebla/ebla-standalone.*'
+check "and nowhere else" not test -e /var/lib/ebla/standalone/logs
+stop
+start
+expect "the record is there after a restart" apples ebla get carts user42
+check "YCSB loads" ebla-ycsb load -P /usr/share/ebla/ycsb/workloada -p recordcount=100 -p ebla.replicas=1
+stop
+
+# What the guide says of a server without a name, and of one that others reach without certificates.
+check "a tablet server is refused without a name" \
+  sh -c 'runuser -u ebla -- ebla-tabletserver --data_dir=/var/lib/ebla/tabletserver --flagfile=/etc/ebla/tabletserver.flags 2>&1 | grep -q -- --name'
+check "a master is refused in the clear for others" \
+  sh -c 'runuser -u ebla -- ebla-master --data_dir=/var/lib/ebla/master --flagfile=/etc/ebla/master.flags --listen=0.0.0.0:7400 2>&1 | grep -q -- --insecure'
+
+# A program against the SDK.
+example=$(cd "$(dirname "$0")/../../client/example" && pwd)
+apt install g++ cmake ninja-build
+check "the example is configured with libebla-dev" cmake -G Ninja -S "$example" -B "$work/example"
+check "and built" cmake --build "$work/example"
+start
+check "and runs" "$work/example/example" 127.0.0.1:7400
+stop
+
+echo "# changed by an operator" >>/etc/ebla/standalone.flags
+apt install --reinstall "$packages"/ebla-server_*.deb
+check "an upgrade keeps changed flags" grep -q "changed by an operator" /etc/ebla/standalone.flags
+apt remove ebla-server
+check "removal keeps the data" test -s /var/lib/ebla/standalone/IDENTITY
+check "removal keeps the flags" test -f /etc/ebla/standalone.flags
+check "removal takes the programs" not test -e /usr/bin/ebla-master
+apt install "$packages"/ebla-server_*.deb
+start
+expect "the record is there after removal and installation" apples ebla get carts user42
+stop
+apt purge ebla-server ebla-client libebla-dev
+for path in /var/lib/ebla /var/log/ebla /etc/ebla /usr/bin/ebla /usr/share/ebla /usr/include/ebla; do
+  check "purging takes $path" not test -e "$path"
+done
+expect "purging leaves the user" ebla sh -c 'getent passwd ebla | cut -d: -f1'
+[ "$faults" = 0 ] || { echo "$faults faults"; exit 1; }
+echo "installed, tried, removed and purged"
