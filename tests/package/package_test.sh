@@ -79,15 +79,15 @@ stop() {
   check "within ten seconds" test $((SECONDS - began)) -le 10
 }
 start
-check "a table is made" ebla table create carts
-check "a record is put" ebla put carts user42 apples
-expect "and read" apples ebla get carts user42
+check "a table is made" ebla table create stock
+check "a record is put" ebla put stock user42 apples
+expect "and read" apples ebla get stock user42
 check "data belongs to the user alone" sh -c '[ "$(stat -c "%U %a" /var/lib/ebla/standalone/store)" = "ebla 700" ]'
 check "the log is in /var/log/ebla" sh -c 'ls /var/log/ebla/ebla-standalone.*'
 check "and nowhere else" not test -e /var/lib/ebla/standalone/logs
 stop
 start
-expect "the record is there after a restart" apples ebla get carts user42
+expect "the record is there after a restart" apples ebla get stock user42
 check "YCSB loads" ebla-ycsb load -P /usr/share/ebla/ycsb/workloada -p recordcount=100 -p ebla.replicas=1
 stop
 
@@ -115,7 +115,7 @@ check "removal keeps the flags" test -f /etc/ebla/standalone.flags
 check "removal takes the programs" not test -e /usr/bin/ebla-master
 apt install "$packages"/ebla-server_*.deb
 start
-expect "the record is there after removal and installation" apples ebla get carts user42
+expect "the record is there after removal and installation" apples ebla get stock user42
 stop
 apt purge ebla-server ebla-client libebla-dev
 for path in /var/lib/ebla /var/log/ebla /etc/ebla /usr/bin/ebla /usr/share/ebla /usr/include/ebla; do
