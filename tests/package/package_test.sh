@@ -4,46 +4,12 @@
 # this machine with other packages than before, so it runs where the first argument says that this does no harm.
 # No systemd is needed: the server is started by hand, with the command and the user of its unit.
 set -euo pipefail
-if [ $# -ne 2 ] || [ "$1" != --here-is-a-throwaway-system ]; then
-  sed -n '2,5p' "$0" | sed 's/^# //' >&2
-  exit 2
-fi
-packages=$(cd "$2" && pwd)
-[ "$(id -u)" = 0 ] || { echo "package_test.sh: installing takes root" >&2; exit 1; }
-[ ! -e /var/lib/ebla ] || { echo "package_test.sh: /var/lib/ebla is there: purging would delete it" >&2; exit 1; }
-export DEBIAN_FRONTEND=noninteractive
-work=$(mktemp -d /tmp/ebla_package_test.XXXXXX)
-server=
-cleanup() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-
-faults=0
-check() {  # check WHAT COMMAND...: the command succeeds
-  local what=$1; shift
-  if "$@" >"$work/out" 2>&1; then echo "ok    $what"; else echo "FAIL  $what: $*"; sed 's/^/      /' "$work/out"; faults=$((faults + 1)); fi
-}
-expect() {  # expect WHAT WANTED COMMAND...: the command prints this
-  local what=$1 wanted=$2 got; shift 2
-  got=$("$@" 2>&1) || true
-  if [ "$got" = "$wanted" ]; then echo "ok    $what"; else echo "FAIL  $what: \"$got\", not \"$wanted\""; faults=$((faults + 1)); fi
-}
-not() { ! "$@"; }
-apt() { apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@" >"$work/apt" 2>&1 || { cat "$work/apt"; exit 1; }; }
-wait_for() {  # wait_for COMMAND...: until it succeeds, at most 60 s
-  local limit=$((SECONDS + 60))
-  until "$@" >"$work/out" 2>&1; do
-    [ "$SECONDS" -lt "$limit" ] || { echo "FAIL  nothing came of: $*"; cat "$work/out" "$work/server.log"; exit 1; }
-    sleep 0.1
-  done
-}
+source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 
 # A minimal image leaves man pages out.
 rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
 apt update
-apt install man-db
+apt install man-db systemd
 apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/libebla-dev_*.deb
 
 expect "the user has a home and no shell" "/var/lib/ebla:/usr/sbin/nologin" sh -c 'getent passwd ebla | cut -d: -f6,7'
@@ -57,6 +23,11 @@ for role in master tabletserver standalone; do
   check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
   check "ebla-$role says its version" "ebla-$role" --version
 done
+check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone}.service
+for role in master tabletserver standalone; do
+  check "the unit of the $role is exposed by less than 2.0 of 10" \
+    systemd-analyze --offline=true --threshold=20 security "/lib/systemd/system/ebla-$role.service"
+done
 for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 ebla-standalone.8; do
   # groff writes what it dislikes on stderr.
   expect "the page $page renders without a warning" "" sh -c "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
@@ -69,13 +40,14 @@ read -r -a command < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/ebla-standa
 start() {
   (umask 0077; exec runuser -u ebla -- "${command[@]}" --disk_reserve_mb=0) >"$work/server.log" 2>&1 &
   server=$!
+  children=("$server")
   wait_for ebla health
 }
 stop() {
   local began=$SECONDS
   kill "$(sed -n 's/^pid //p' /var/lib/ebla/standalone/ADDRESS)"
   check "the server ends with 0 on SIGTERM" wait "$server"
-  server=
+  children=()
   check "within ten seconds" test $((SECONDS - began)) -le 10
 }
 start

@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# cluster_test.sh --here-is-a-throwaway-system DIRECTORY
+# The three machines of docs/guide/install.md, from the packages in DIRECTORY: three ZooKeepers, two masters and three
+# tablet servers, with certificates. Each machine is an address of this one, with settings and directories of its own. It
+# needs root, and purges what it installs.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
+
+address() { echo "127.0.0.1$1"; }
+zookeepers=$(address 1):2181,$(address 2):2181,$(address 3):2181/ebla
+
+in_background() {  # in_background LOG COMMAND...
+  local log=$work/$1.log; shift
+  "$@" >"$log" 2>&1 &
+  children+=($!)
+}
+
+# The guide's zoo.cfg; three on one machine need a directory each.
+start_zookeeper() {  # MACHINE
+  local data=$work/zookeeper$1
+  mkdir "$data"
+  echo "$1" >"$data/myid"
+  sed -e "s#^clientPortAddress=.*#clientPortAddress=$(address "$1")#" -e "s#^dataDir=.*#dataDir=$data#" \
+    /usr/share/doc/ebla-server/examples/zoo.cfg >"$data.cfg"
+  for machine in 1 2 3; do echo "server.$machine=$(address $machine):2888:3888" >>"$data.cfg"; done
+  in_background "zookeeper$1" java -cp /etc/zookeeper/conf:/usr/share/java/zookeeper.jar \
+    -Dzookeeper.log.dir="$work" org.apache.zookeeper.server.quorum.QuorumPeerMain "$data.cfg"
+}
+
+# Changes a line of a flag file in place, as the guide says, or one that stands there as an example.
+set_flag() {  # FILE FLAG VALUE
+  grep -qE "^#?--$2=" "$1" || { echo "FAIL  $1 has no line for --$2"; exit 1; }
+  sed -i -E "s|^#?--$2=.*|--$2=$3|" "$1"
+}
+
+settings_of() {  # ROLE MACHINE NAME PORT
+  local file=$work/$3.flags
+  cp "/etc/ebla/$1.flags" "$file"
+  set_flag "$file" name "$3"
+  set_flag "$file" zookeeper "$zookeepers"
+  set_flag "$file" listen "$(address "$2"):$4"
+  set_flag "$file" http_listen "127.0.0.1:0"  # the ports of three are not to meet
+  set_flag "$file" tls_dir "/etc/ebla/tls/$2"
+  [ "$1" = master ] || set_flag "$file" disk_reserve_mb 0
+}
+
+start() {  # ROLE MACHINE NAME; the unit's command, with directories of the machine's own
+  in_background "$3" runuser -u ebla -- "ebla-$1" --data_dir="/var/lib/ebla/$3" --logs_dir="/var/log/ebla/$2" --flagfile="$work/$3.flags"
+}
+
+stop() {  # NAME; waits until its directory is free
+  kill "$(sed -n 's/^pid //p' "/var/lib/ebla/$1/ADDRESS")"
+  wait_for flock --nonblock "/var/lib/ebla/$1/LOCK" true
+}
+
+healthy() { ebla health | grep -q '^healthy'; }
+
+apt update
+apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb zookeeper default-jre-headless
+chmod 755 "$work"
+for machine in 1 2 3; do start_zookeeper $machine; done
+
+cd "$work"
+check "an authority is made" ebla cert create-ca --dir certs
+check "an operator's certificate" ebla cert create-client olga --operator --dir olga
+check "a user's certificate" ebla cert create-client ada --dir ada
+install -d -m 0750 -o root -g ebla /etc/ebla/tls
+for machine in 1 2 3; do
+  check "a certificate of machine $machine" ebla cert create-server node-$machine --hosts "$(address $machine)" --dir node-$machine
+  install -d -m 0750 -o root -g ebla /etc/ebla/tls/$machine
+  install -m 0640 -o root -g ebla node-$machine/* /etc/ebla/tls/$machine
+  settings_of tabletserver $machine ts-$machine 7410
+  start tabletserver $machine ts-$machine
+done
+for machine in 1 2; do
+  settings_of master $machine m-$machine 7400
+  start master $machine m-$machine
+done
+
+export EBLA_MASTERS=$(address 1):7400,$(address 2):7400 EBLA_TLS_DIR=$work/olga
+wait_for healthy
+expect "health is as the guide shows it" "healthy  3 of 3 servers live, 0 tables, 0 tablets, 0 copies under way" ebla health
+check "a table is made" ebla table create carts --key-group :
+check "a record is put" ebla put carts user42:cart '{"items": 3}'
+expect "and read" '{"items": 3}' ebla get carts user42:cart
+expect "it has three replicas" 3 sh -c 'ebla --json tablet list carts | grep -oE "ts-[123]" | sort -u | wc -l'
+check "a user reads" env EBLA_TLS_DIR="$work/ada" ebla get carts user42:cart
+check "a user drops no table" not env EBLA_TLS_DIR="$work/ada" ebla table drop carts --yes
+check "nobody reads without a certificate" not env EBLA_TLS_DIR= ebla --deadline 2s get carts user42:cart
+
+# The guide's upgrade: packages first, then one process at a time.
+apt install --reinstall "$packages"/ebla-server_*.deb
+check "installing restarts nothing" healthy
+for machine in 1 2; do
+  stop m-$machine
+  start master $machine m-$machine
+  wait_for healthy
+done
+for machine in 1 2 3; do
+  stop ts-$machine
+  start tabletserver $machine ts-$machine
+  wait_for healthy
+done
+expect "the record is there after all have been restarted" '{"items": 3}' ebla get carts user42:cart
+check "replicas agree" ebla check
+
+for name in m-1 m-2 ts-1 ts-2 ts-3; do stop "$name"; done
+apt purge ebla-server ebla-client
+check "purging takes the data" not test -e /var/lib/ebla
+check "and leaves the certificates" test -f /etc/ebla/tls/1/server.key
+[ "$faults" = 0 ] || { echo "$faults faults"; exit 1; }
+echo "three machines: installed, served, restarted, purged"
