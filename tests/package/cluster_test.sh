@@ -77,7 +77,8 @@ for machine in 1 2; do
   start master $machine m-$machine
 done
 
-export EBLA_MASTERS=$(address 1):7400,$(address 2):7400 EBLA_TLS_DIR=$work/olga
+EBLA_MASTERS=$(address 1):7400,$(address 2):7400
+export EBLA_MASTERS EBLA_TLS_DIR=$work/olga
 wait_for healthy
 expect "health is as the guide shows it" "healthy  3 of 3 servers live, 0 tables, 0 tablets, 0 copies under way" ebla health
 check "a table is made" ebla table create carts --key-group :

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # tests/package/rig.sh: what the tests of this folder share. They source it with their arguments.
 if [ $# -ne 2 ] || [ "$1" != --here-is-a-throwaway-system ]; then
   sed -n '2,/^set /{/^set /d;p}' "$0" | sed 's/^# //' >&2
