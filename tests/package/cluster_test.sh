@@ -40,7 +40,7 @@ settings_of() {  # ROLE MACHINE NAME PORT
   set_flag "$file" zookeeper "$zookeepers"
   set_flag "$file" listen "$(address "$2"):$4"
   set_flag "$file" http_listen "127.0.0.1:0"  # the ports of three are not to meet
-  set_flag "$file" tls_dir "/etc/ebla/tls/$2"
+  set_flag "$file" tls_dir "/etc/ebla/tls/$3"
   [ "$1" = master ] || set_flag "$file" disk_reserve_mb 0
 }
 
@@ -65,14 +65,19 @@ check "an authority is made" ebla cert create-ca --dir certs
 check "an operator's certificate" ebla cert create-client olga --operator --dir olga
 check "a user's certificate" ebla cert create-client ada --dir ada
 install -d -m 0750 -o root -g ebla /etc/ebla/tls
+certificate() {  # NAME MACHINE [--master]
+  check "a certificate of $1" ebla cert create-server "$1" ${3:+"$3"} --hosts "$(address "$2")" --dir "certificates/$1"
+  install -d -m 0750 -o root -g ebla "/etc/ebla/tls/$1"
+  install -m 0640 -o root -g ebla "certificates/$1"/* "/etc/ebla/tls/$1"
+}
+
 for machine in 1 2 3; do
-  check "a certificate of machine $machine" ebla cert create-server node-$machine --hosts "$(address $machine)" --dir node-$machine
-  install -d -m 0750 -o root -g ebla /etc/ebla/tls/$machine
-  install -m 0640 -o root -g ebla node-$machine/* /etc/ebla/tls/$machine
+  certificate ts-$machine $machine
   settings_of tabletserver $machine ts-$machine 7410
   start tabletserver $machine ts-$machine
 done
 for machine in 1 2; do
+  certificate m-$machine $machine --master
   settings_of master $machine m-$machine 7400
   start master $machine m-$machine
 done
@@ -107,6 +112,6 @@ check "replicas agree" ebla check
 for name in m-1 m-2 ts-1 ts-2 ts-3; do stop "$name"; done
 apt purge ebla-server ebla-client
 check "purging takes the data" not test -e /var/lib/ebla
-check "and leaves the certificates" test -f /etc/ebla/tls/1/server.key
+check "and leaves the certificates" test -f /etc/ebla/tls/ts-1/server.key
 [ "$faults" = 0 ] || { echo "$faults faults"; exit 1; }
 echo "three machines: installed, served, restarted, purged"
