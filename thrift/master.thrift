@@ -138,6 +138,7 @@ struct HeartbeatRequest {
   16: bool described                  // details are in, and the schemas of their tables
   17: list<types.TableSchema> schemas
   18: i32 storeFormat                 // of files, the greatest that it reads
+  19: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -177,6 +178,7 @@ struct ServerSummary {
   21: double cpuFraction              // of one core
   22: i64 cacheUsedBytes
   23: list<i64> strays                // tablets whose replica it has and the catalog does not give it; at most 100
+  24: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 

@@ -41,4 +41,8 @@ Status CheckExposure(const Exposure& exposure) {
   return {};
 }
 
+bool IsExposed(const Exposure& exposure) {
+  return !IsLoopback(exposure.http_listen) || (FLAGS_tls_dir.empty() && !IsLoopback(exposure.listen));
+}
+
 }  // namespace ebla::process

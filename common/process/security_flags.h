@@ -23,5 +23,7 @@ struct Exposure {
 // INVALID_ARGUMENT where others than this machine's could speak to it unasked, and --insecure does not allow that. Logs
 // what --insecure leaves open.
 Status CheckExposure(const Exposure& exposure);
+// Whether it leaves anything open.
+bool IsExposed(const Exposure& exposure);
 
 }  // namespace ebla::process

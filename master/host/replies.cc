@@ -169,6 +169,7 @@ void TakeReport(const LeaderTerm& leader_term, const ServerName& name, const Rep
   summary.diskTotalBytes = body.diskTotalBytes;
   summary.version = body.version;
   summary.writesRefused = body.writesRefused;
+  summary.insecure = body.insecure;
   summary.cacheUsedBytes = body.cacheUsedBytes;
   const bool live = summary.state == idl::ServerState::LIVE;
   if (live) summary.cpuFraction = body.cpuFraction;

@@ -145,6 +145,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());
   EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
+  options.server.insecure = process::IsExposed({options.rpc.listen, options.http_listen});
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);

@@ -329,6 +329,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
   request.storeFormat = options_.store_format;
+  request.insecure = options_.insecure;
   std::unordered_map<TabletId, LoadReport> loads;
   std::unordered_map<TabletId, Step> told;
   std::map<TableId, idl::TableSchema> schemas;

@@ -69,6 +69,7 @@ struct TabletServerOptions {
   std::string rack;
   std::string build_version;
   int store_format = 0;              // the greatest that this build reads
+  bool insecure = false;             // others reach an address that nothing guards
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   PurgeAndSizeTasks::Options purge_and_size_tasks;

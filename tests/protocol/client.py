@@ -10,6 +10,7 @@ import time
 from thrift.protocol.TBinaryProtocol import TBinaryProtocol
 from thrift.Thrift import TApplicationException
 from thrift.transport.TSocket import TSocket
+from thrift.transport.TSSLSocket import TSSLSocket
 from thrift.transport.TTransport import TFramedTransport, TTransportException
 
 from ebla.master import MasterService
@@ -64,8 +65,9 @@ class Place:
 
 
 class Client:
-    def __init__(self, masters, deadline=10.0):
-        self.masters, self.leader, self.deadline = list(masters), None, deadline
+    def __init__(self, masters, deadline=10.0, tls=None):
+        """tls: an ssl.SSLContext with the user's certificate; none: in the clear."""
+        self.masters, self.leader, self.deadline, self.tls = list(masters), None, deadline, tls
         self.connections, self.places = {}, {}
         self.id, self.sequence = random.getrandbits(62) | 1, 0  # step 8
         self.attempts = 0
@@ -74,7 +76,7 @@ class Client:
         """Steps 1 to 3. One call under way per connection, so that answers need no matching."""
         self.attempts += 1
         if (service, where) not in self.connections:
-            socket = TSocket(*where)
+            socket = TSSLSocket(*where, ssl_context=self.tls) if self.tls else TSocket(*where)
             socket.setTimeout(timeout * 1000)
             transport = TFramedTransport(socket)
             try:

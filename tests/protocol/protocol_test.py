@@ -9,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -75,15 +76,17 @@ class ProtocolCase(unittest.TestCase):
         self.assertEqual(Code._VALUES_TO_NAMES[caught.exception.code], Code._VALUES_TO_NAMES[code], caught.exception)
 
 
-class OneServerTest(ProtocolCase):
+class OneServerCase(ProtocolCase):
+    flags = []
+
     @classmethod
     def setUpClass(cls):
-        data = ROOT / "standalone"
-        output = open(ROOT / "output", "w")
+        data = ROOT / cls.__name__
+        output = open(ROOT / f"{cls.__name__}.output", "w")
         cls.addClassCleanup(output.close)
         cls.process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", BIN / "ebla-standalone", f"--data_dir={data}",
-             "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0", *SMALL], stdout=output, stderr=output)
+             "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0", *SMALL, *cls.flags], stdout=output, stderr=output)
         cls.addClassCleanup(cls.process.wait, 10)
         cls.addClassCleanup(cls.process.kill)
         address = data / "ADDRESS"
@@ -92,6 +95,8 @@ class OneServerTest(ProtocolCase):
         host, port = next(iter(where.values())).rsplit(":", 1)
         cls.masters = [(host, int(port))]
 
+
+class OneServerTest(OneServerCase):
     def test_writes_and_reads(self):
         client = self.client()
         table = create(client, "basics")
@@ -182,6 +187,42 @@ class OneServerTest(ProtocolCase):
             self.assertEqual(raw.recv(1), b"", "a frame of more than 16 MiB ends the connection")
         reply = client.call(TabletService, self.masters[0], "echo", EchoRequest(payload=b"x" * (15 << 20)), 20)
         self.assertEqual(len(reply.payload), 15 << 20)
+
+
+class SecureServerTest(OneServerCase):
+    """With Python's own TLS, and one process that is its own master."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.certificates = ROOT / "certificates"
+        for arguments in ("create-ca", "create-server solo --hosts 127.0.0.1", "create-client olga --operator",
+                          "create-client ada"):
+            name = arguments.split()[1] if " " in arguments else ""
+            more = ["--ca", cls.certificates] if name else []
+            subprocess.run([BIN / "ebla", "cert", *arguments.split(), *more, "--dir", cls.certificates / name], check=True,
+                           stdout=subprocess.DEVNULL, timeout=30)
+        cls.flags = [f"--tls_dir={cls.certificates / 'solo'}"]
+        super().setUpClass()
+
+    def tls(self, who):
+        directory = self.certificates / who
+        context = ssl.create_default_context(cafile=directory / "ca.crt")
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(directory / "client.crt", directory / "client.key")
+        return context
+
+    def test_a_user_reads_and_writes_what_an_operator_made(self):
+        table = create(self.client(tls=self.tls("olga")), "basics", [b"m"])
+        user = self.client(tls=self.tls("ada"))
+        user.write(table, [put(b"a", b"1")])
+        user.write(table, [put(b"z", b"2" * (1 << 20))])
+        self.assertEqual(user.get(table, b"a").value, b"1")
+        self.assertEqual(len(user.get(table, b"z").value), 1 << 20)
+        with self.assertRaises(Failure) as refused:
+            create(user, "mine")
+        self.assertIn("it takes the certificate of an operator", str(refused.exception))
+        with self.assertRaises(Failure):
+            self.client(deadline=2.0).open("basics")  # in the clear
 
 
 class ClusterTest(ProtocolCase):

@@ -185,6 +185,7 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.reads_per_second = summary.readsPerSecond;
   out.writes_per_second = summary.writesPerSecond;
   out.writes_refused = summary.writesRefused;
+  out.insecure = summary.insecure;
   out.draining = summary.draining;
   out.maintenance = summary.maintenance;
   out.note = summary.note;

@@ -319,6 +319,7 @@ struct ServerSummary {
   double reads_per_second = 0;
   double writes_per_second = 0;
   bool writes_refused = false;  // its disk reserve is reached
+  bool insecure = false;        // others reach an address of it that nothing guards
   bool draining = false;
   bool maintenance = false;
   std::string note;         // what holds its draining up; empty: nothing

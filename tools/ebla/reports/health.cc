@@ -130,6 +130,16 @@ std::string Listed(const std::vector<std::string>& names) {
   return names.size() > kShown ? text + " and " + std::to_string(names.size() - kShown) + " more" : text;
 }
 
+void NoteInsecure(const std::vector<ServerSummary>& servers, Health& health) {
+  std::vector<std::string> open;
+  for (const ServerSummary& server : servers) {
+    if (server.live && server.insecure) open.push_back(server.name);
+  }
+  if (open.empty()) return;
+  health.notes.push_back("--insecure: whoever reaches " + Listed(open) +
+                         " over the network is trusted; certificates end that (ebla help cert)");
+}
+
 // Of all tables, those that lack the same thing: one finding, as nobody reads one for each of a hundred.
 struct Lacking {
   Lacking(const std::vector<TableHealth>& all, int TableHealth::* lacked) {
@@ -258,6 +268,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     JudgeServer(server, health);
     NoteServer(server, health);
   }
+  NoteInsecure(state.servers, health);
   if (health.live_servers == 0) {
     health.findings.push_back({Grade::kFailing, "no tablet server is live", "start the tablet servers"});
   }

@@ -276,6 +276,14 @@ TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
                                 HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
 }
 
+TEST(HealthTest, ServersThatTrustEverybodyAreANote) {
+  ClusterState state = SoundCluster();
+  state.servers[0].insecure = state.servers[2].insecure = true;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("--insecure: whoever reaches ts-1, ts-3")));
+}
+
 TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
   servers_.cluster().tables()->Add("carts", {}, 3);
   Run("balance off");

@@ -27,6 +27,7 @@ Json ToJson(const ServerSummary& server) {
           {"reads_per_second", now(Json::Rounded(server.reads_per_second))},
           {"writes_per_second", now(Json::Rounded(server.writes_per_second))},
           {"writes_refused", now(server.writes_refused)},
+          {"insecure", server.insecure},
           {"draining", server.draining},
           {"maintenance", server.maintenance},
           {"note", server.note},
