@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "common/coordination/access_watcher.h"
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/http/http_server.h"
 #include "common/process/process.h"
@@ -122,6 +123,7 @@ rpc::ServerOptions ServerSettings() {
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
   options.tls = OrRefuse(process::ServerCertificates());
+  options.password_logins = process::PasswordLogins();
   return options;
 }
 
@@ -164,7 +166,9 @@ int Run() {
   rpc::EventLoop loop("master");
   const rpc::ServerOptions server_options = ServerSettings();
   rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
-  rpc::Dispatcher dispatcher;
+  security::AccessControl access;
+  const std::unique_ptr<security::AuditLog> audit = OrRefuse(process::OpenAuditLog());
+  rpc::Dispatcher dispatcher({.access = &access, .audit = audit.get()});
   rpc::RpcServer server(server_options, dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
   ScaleCommands commands(loop, ScaleCommandLimit());
@@ -187,7 +191,9 @@ int Run() {
   if (Status status = server.Start(); !status.ok()) Refuse(status);
   if (Status status = http.Start(); !status.ok()) Refuse(status);
   const rpc::Endpoint address = Advertised(server.address());
+  std::unique_ptr<coordination::AccessWatcher> access_watcher;
   RunOn(loop, [&] {
+    access_watcher = std::make_unique<coordination::AccessWatcher>(*coordinator, loop, access);
     master->Start(address);
     metrics->Start();
   });
@@ -201,6 +207,7 @@ int Run() {
   http.Stop();
   RunOn(loop, [&] {
     metrics->Stop();
+    access_watcher.reset();
     master.reset();
     coordinator.reset();
   });

@@ -2,6 +2,7 @@
 // frames of at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint,
 // when it knows it: it reads no catalog, so it has no answer of its own. What it says of the leader may be out of date
 // for as long as the coordinator takes to notice a death. Also what the catalog keeps in the coordinator.
+include "access.thrift"
 include "types.thrift"
 namespace cpp ebla.idl
 namespace go ebla.master
@@ -371,6 +372,30 @@ struct ProcessVersion {
 }
 struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes }
 
+// Changes who may do what, all of it or nothing. INVALID_ARGUMENT: a change that cannot be; NOT_FOUND: a user, role or
+// table that is not there; CONDITION_FAILED: one that is there already. Servers know of it as soon as the coordinator
+// has told them: within a second, unless it is away from them.
+enum AccessChangeKind {
+  CREATE_USER = 1, DROP_USER = 2, CREATE_ROLE = 3, DROP_ROLE = 4, SET_SECRET = 5, SET_LIMITS = 6, GRANT = 7, REVOKE = 8,
+  GRANT_ROLE = 9, REVOKE_ROLE = 10, SET_TABLE_LIMITS = 11
+}
+struct AccessChange {
+  1: AccessChangeKind kind
+  2: string name                      // of the user or role; of GRANT and REVOKE: of either
+  3: string role                      // GRANT_ROLE, REVOKE_ROLE
+  4: access.Permission permission     // GRANT, REVOKE
+  5: string table                     // GRANT, REVOKE; empty: every table
+  6: binary prefix                    // GRANT, REVOKE
+  7: optional access.Secret secret    // CREATE_USER, SET_SECRET; absent: it cannot log in by a password
+  8: optional access.Limits limits    // SET_LIMITS, SET_TABLE_LIMITS
+}
+struct ChangeAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: list<AccessChange> changes }
+struct ChangeAccessReply { 1: MasterReplyHeader header }
+
+// Secrets are left out but for their number of iterations. tables: the names of the tables that grants and limits name.
+struct ListAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+struct ListAccessReply { 1: MasterReplyHeader header, 2: access.AccessNode access, 3: map<i64, string> tables }
+
 service MasterService {
   CreateTableReply createTable(1: CreateTableRequest request)
   AlterTableReply alterTable(1: AlterTableRequest request)
@@ -395,6 +420,8 @@ service MasterService {
   CompactTableReply compactTable(1: CompactTableRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
   ClusterVersionReply clusterVersion(1: ClusterVersionRequest request)
+  ChangeAccessReply changeAccess(1: ChangeAccessRequest request)
+  ListAccessReply listAccess(1: ListAccessRequest request)
 }
 
 // ---- What the coordinator holds. Each node's data is one format byte (1), then the struct in compact protocol. ----

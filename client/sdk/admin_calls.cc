@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "client/core/admin/access_convert.h"
 #include "client/core/admin/admin_convert.h"
 #include "client/sdk/runtime.h"
 #include "common/rpc/idl_convert.h"
@@ -257,6 +258,19 @@ Result<std::vector<ProcessVersion>> Client::ListVersions() const {
     process.store_format = one.storeFormat;
   }
   return processes;
+}
+
+Status Client::ChangeAccess(std::vector<AccessChange> changes) const {
+  EBLA_ASSIGN(idl::ChangeAccessRequest request, client::ToIdl(changes));
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  const auto reply = runtime_->Ask(std::move(request), std::move(call));
+  return reply ? Status() : reply.error();
+}
+
+Result<AccessInfo> Client::ListAccess() const {
+  EBLA_ASSIGN(const idl::ListAccessReply reply, runtime_->Ask(idl::ListAccessRequest()));
+  return client::FromIdl(reply);
 }
 
 // ---- asked of tablet servers

@@ -37,9 +37,16 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   EBLA_TRY(CheckBetween("connections_per_server", options.connections_per_server));
   std::shared_ptr<security::TlsCredentials> tls;
   if (!options.tls_dir.empty()) {
-    EBLA_ASSIGN(tls, security::TlsCredentials::Load(options.tls_dir, "client"));
+    using Own = security::TlsCredentials::Own;
+    const Own own = options.user.empty() ? Own::kRequired : Own::kOptional;
+    EBLA_ASSIGN(tls, security::TlsCredentials::Load(options.tls_dir, "client", own));
   }
-  auto* runtime = new Runtime(options, std::move(masters), tls);
+  std::shared_ptr<const security::ScramCredentials> login;
+  if (!options.user.empty()) {
+    if (options.password.empty()) return Error(Code::kInvalidArgument, "a user is named, and no password");
+    login = std::make_shared<security::ScramCredentials>(options.user, options.password);
+  }
+  auto* runtime = new Runtime(options, std::move(masters), {.tls = tls, .login = login});
   return std::shared_ptr<Runtime>(runtime, [](Runtime* last) {
     if (last->OnOwnThread()) {
       std::thread([last] { delete last; }).detach();
@@ -50,7 +57,7 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
 }
 
 Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
-                 const std::shared_ptr<security::TlsCredentials>& tls)
+                 const rpc::ChannelOptions& channels)
     : masters_(masters) {
   for (int i = 0; i < options.io_threads; ++i) {
     loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
@@ -59,7 +66,7 @@ Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> master
   std::vector<IoContext> io_contexts;
   for (int i = 0; i < connections; ++i) {
     rpc::EventLoop& loop = *loops_[static_cast<size_t>(i) % loops_.size()];
-    connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop, rpc::ChannelOptions{.tls = tls}));
+    connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop, channels));
     io_contexts.push_back({&loop, connectors_.back().get()});
   }
   core_ = std::make_unique<ClientCore>(std::move(io_contexts),

@@ -86,7 +86,7 @@ class Runtime {
 
  private:
   Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
-          const std::shared_ptr<security::TlsCredentials>& tls);
+          const rpc::ChannelOptions& channels);
 
   const std::vector<rpc::Endpoint> masters_;
   // Destroyed from the last to the first: see ~Runtime.

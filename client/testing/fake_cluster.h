@@ -71,6 +71,8 @@ struct FakeState {
   FakeFaults faults{tables};
   FakeMasters masters{};
   FakeRequests requests{};
+  std::vector<idl::AccessChange> access_changes{};  // that were asked for
+  idl::ListAccessReply access{};
   std::map<ServerName, rpc::Endpoint> endpoints{};  // where the tablet servers are said to be
 };
 

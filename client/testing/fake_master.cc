@@ -424,6 +424,16 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
     AsLeader(done, [](FakeState& state, idl::ClusterVersionReply& reply) { reply.processes = state.masters.versions; });
   }
 
+  void changeAccess(Cob<idl::ChangeAccessReply> done, const idl::ChangeAccessRequest& request) override {
+    AsLeader(done, [&](FakeState& state, idl::ChangeAccessReply&) {
+      state.access_changes.insert(state.access_changes.end(), request.changes.begin(), request.changes.end());
+    });
+  }
+
+  void listAccess(Cob<idl::ListAccessReply> done, const idl::ListAccessRequest&) override {
+    AsLeader(done, [](FakeState& state, idl::ListAccessReply& reply) { reply = state.access; });
+  }
+
   void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
     idl::ClusterInfoReply reply;
     Describe(*cluster_.Lock(), reply);

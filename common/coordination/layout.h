@@ -4,6 +4,7 @@
 //
 //   /cluster                       ClusterNode       made once, by the first leading master
 //   /next_id                       NextIdNode        the next table or tablet id
+//   /access                        AccessNode        users, roles and grants; absent: there are none
 //   /planner                       PlannerNode       absent: the planner is on
 //   /masters/term                  TermNode          raised by each new leader; every catalog change checks its version
 //   /masters/election/<guid>-NNN   CandidateNode     ephemeral, sequential: one for each master that runs
@@ -27,6 +28,7 @@ namespace ebla::coordination::layout {
 
 inline constexpr char kCluster[] = "/cluster";
 inline constexpr char kNextId[] = "/next_id";
+inline constexpr char kAccess[] = "/access";
 inline constexpr char kPlanner[] = "/planner";
 inline constexpr char kTerm[] = "/masters/term";
 inline constexpr char kElection[] = "/masters/election";

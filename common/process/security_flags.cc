@@ -10,6 +10,14 @@ DEFINE_bool(insecure, false,
             "Listen on addresses that other machines reach, too, where TLS does not guard them. Whoever reaches them "
             "can read, change and destroy everything.");
 
+DEFINE_bool(password_logins, false,
+            "With --tls_dir: let clients without a certificate connect and log in with a name and a password. Until "
+            "they have, they can do nothing else.");
+DEFINE_string(audit_log, "",
+              "File of what operators and admins change here, and of who is refused, as JSON lines. It takes 64 MiB, "
+              "and eight older ones beside it. Empty: none.");
+DEFINE_bool(audit_data, false, "Write reads and writes of data into --audit_log, too.");
+
 namespace ebla::process {
 namespace {
 
@@ -31,6 +39,13 @@ Status Exposed(const std::string& flag, const rpc::Endpoint& endpoint, const std
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates() {
   if (FLAGS_tls_dir.empty()) return nullptr;
   return security::TlsCredentials::Load(FLAGS_tls_dir, "server");
+}
+
+bool PasswordLogins() { return FLAGS_password_logins; }
+
+Result<std::unique_ptr<security::AuditLog>> OpenAuditLog() {
+  if (FLAGS_audit_log.empty()) return nullptr;
+  return security::AuditLog::Open({.file = FLAGS_audit_log, .data = FLAGS_audit_data});
 }
 
 Status CheckExposure(const Exposure& exposure) {

@@ -8,12 +8,18 @@
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/security/audit_log.h"
 #include "common/security/tls.h"
 
 namespace ebla::process {
 
 // Of --tls_dir; null where there is none.
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates();
+
+// Of --password_logins.
+bool PasswordLogins();
+// Of --audit_log; null where there is none.
+Result<std::unique_ptr<security::AuditLog>> OpenAuditLog();
 
 // Who listens, and what can reach it.
 struct Exposure {

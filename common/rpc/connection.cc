@@ -79,7 +79,8 @@ void Connection::DrainSubmissions() {
 void Connection::Add(Submission submission) {
   const ChannelOptions& options = shared_->options;
   if (state_ == State::kIdle) {
-    if (loop_.Now() < retry_at_) return Refuse(std::move(submission.done), Code::kUnavailable, last_failure_);
+    if (loop_.Now() < retry_at_)
+      return Refuse(std::move(submission.done), last_failure_.code(), last_failure_.message());
     Connect();
   }
   if (in_flight_ >= options.in_flight_max || unsent() >= options.unsent_bytes_max) {
@@ -268,7 +269,36 @@ bool Connection::FinishConnecting() {
     Break("cannot connect to " + endpoint_.ToString() + ": " + started.message());
     return false;
   }
-  if (stream_->established()) ComeUp();
+  if (stream_->established()) Established();
+  return true;
+}
+
+void Connection::Established() {
+  if (shared_->options.login == nullptr) return ComeUp();
+  state_ = State::kLoggingIn;
+  login_.emplace(shared_->options.login);
+  SendLogin(login_->Begin());
+}
+
+void Connection::SendLogin(std::string_view message) {
+  char header[4];
+  PutBigEndian(header, static_cast<uint32_t>(message.size()));
+  login_out_.append(header, 4);
+  login_out_.append(message);
+}
+
+bool Connection::OnLoginReply(std::string_view message) {
+  Result<std::optional<std::string>> next = login_->OnReply(message);
+  if (!next.has_value()) {
+    Break("cannot log in at " + endpoint_.ToString() + ": " + next.error().message(), next.error().code());
+    return false;
+  }
+  if (next->has_value()) {
+    SendLogin(**next);
+  } else {
+    login_.reset();
+    ComeUp();
+  }
   return true;
 }
 
@@ -290,12 +320,12 @@ void Connection::CloseSocket() {
   close(std::exchange(fd_, -1));
 }
 
-void Connection::Break(const std::string& why) {
+void Connection::Break(const std::string& why, Code code) {
   const uint64_t sent = stream_base_ + out_sent_;
   const bool was_up = state_ == State::kUp;
   CloseSocket();
   state_ = State::kIdle;
-  last_failure_ = why;
+  last_failure_ = Status(code, why);
   if (was_up && served_) {
     backoff_ = shared_->options.reconnect_min;
     retry_at_ = {};
@@ -308,13 +338,15 @@ void Connection::Break(const std::string& why) {
     Slot& slot = slots_[index];
     if (!slot.taken) continue;
     deadlines_.Remove(slot.deadline);
-    if (slot.done) Complete(slot, Error(slot.end <= sent ? Code::kUnknownOutcome : Code::kUnavailable, why));
+    if (slot.done) Complete(slot, Error(slot.end <= sent ? Code::kUnknownOutcome : code, why));
     FreeSlot(index);
   }
   stream_base_ += out_.size();
   ClearBuffer(out_, kBufferRetainedMax);
   ClearBuffer(in_, kBufferRetainedMax);
   out_sent_ = 0;
+  login_.reset();
+  login_out_.clear();
 }
 
 // ---- sending and receiving ----
@@ -326,6 +358,14 @@ void Connection::OnTurnEnd() {
 }
 
 void Connection::Flush() {
+  if (!login_out_.empty()) {
+    const Result<size_t> sent = stream_->Send(login_out_);
+    if (!sent.has_value())
+      return Break("the connection to " + endpoint_.ToString() + " broke: " + sent.error().message());
+    login_out_.erase(0, *sent);
+    if (!login_out_.empty() || stream_->pending() > 0) event_add(&write_event_, nullptr);
+  }
+  if (state_ == State::kLoggingIn) return;
   if (unsent() == 0 && stream_->pending() == 0) return;
   const Result<size_t> sent = stream_->Send(std::string_view(out_).substr(out_sent_));
   if (!sent.has_value()) {
@@ -351,7 +391,7 @@ void Connection::OnReadable() {
     return Deliver();
   }
   const bool came_up = state_ == State::kShaking && stream_->established();
-  if (came_up) ComeUp();
+  if (came_up) Established();
   if (came_up || stream_->pending() > 0) Flush();
   if (state_ == State::kIdle || (*received)->empty()) return Deliver();
   last_heard_ = loop_.Now();
@@ -359,8 +399,10 @@ void Connection::OnReadable() {
   const bool fresh = in_.empty();
   if (!fresh) in_.append(got);
   const std::string_view bytes = fresh ? got : in_;
+  const bool logging_in = state_ == State::kLoggingIn;
   const size_t used = CutReplies(bytes);
-  if (state_ == State::kUp) {
+  if (logging_in && state_ != State::kIdle) Flush();
+  if (state_ == State::kUp || state_ == State::kLoggingIn) {
     if (fresh) {
       in_.assign(bytes.substr(used));
     } else if (used == in_.size()) {
@@ -382,7 +424,9 @@ size_t Connection::CutReplies(std::string_view bytes) {
       return used;
     }
     if (bytes.size() - used - 4 < size) break;
-    if (!OnReply(bytes.substr(used + 4, size))) {
+    if (state_ == State::kLoggingIn) {
+      if (!OnLoginReply(bytes.substr(used + 4, size))) return used;
+    } else if (!OnReply(bytes.substr(used + 4, size))) {
       Break(endpoint_.ToString() + " sent a reply to no call");
       return used;
     }

@@ -1,7 +1,7 @@
 // common/rpc/connection.h
 // The connection behind a pipelined channel: its calls in flight, its socket, its reconnecting. Internal to common/rpc.
 // Place:      pipelined_channel.cc makes one for each (endpoint, executor).
-// States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> up; from
+// States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> logging in, with a password -> up; from
 //             each, a failure goes back to idle, with `retry_at` in the future unless the connection had served a reply.
 // Invariants: 1. A call's sequence id is its slot, marked with the slot's use; the slot is free again only once its
 //                reply has come or the socket has gone, even when the call has timed out.
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/rpc/login_exchange.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/socket.h"
 #include "common/rpc/stream.h"
@@ -53,7 +54,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void OnTurnEnd() override;
 
  private:
-  enum class State { kIdle, kResolving, kConnecting, kShaking, kUp };
+  enum class State { kIdle, kResolving, kConnecting, kShaking, kLoggingIn, kUp };
   struct Submission {
     EncodedCall call;
     MonotonicTime deadline;
@@ -81,7 +82,11 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   // Whether the attempt has succeeded.
   bool FinishConnecting();
   // The server has shown who it is, where it has to.
+  void Established();
   void ComeUp();
+  void SendLogin(std::string_view message);
+  // Whether the reply was one to a login.
+  bool OnLoginReply(std::string_view message);
   void OnReadable();
   size_t CutReplies(std::string_view bytes);
   bool OnReply(std::string_view message);
@@ -89,7 +94,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void ArmDeadline();
   void OnDeadline();
   // The socket goes; every call in flight ends.
-  void Break(const std::string& why);
+  void Break(const std::string& why, Code code = Code::kUnavailable);
   void CloseSocket();
   void FreeSlot(uint32_t slot);
   void Complete(Slot& slot, Result<std::string> result);
@@ -121,10 +126,12 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   TimerId connect_timer_;
   MonotonicTime retry_at_;
   Duration backoff_;
-  std::string last_failure_;
+  Status last_failure_;
   bool served_ = false;  // this connection has brought a reply
   MonotonicTime last_heard_;
 
+  std::optional<LoginExchange> login_;
+  std::string login_out_;  // of the login, and not yet taken; goes before out_
   std::string in_;
   std::string out_;
   size_t out_sent_ = 0;

@@ -3,8 +3,10 @@
 #include <glog/logging.h>
 
 #include <atomic>
+#include <chrono>
 
 #include "common/base/key_range.h"
+#include "common/rpc/login_service.h"
 #include "common/rpc/message_codec.h"
 #include "common/rpc/reply_failure.h"
 #include "common/rpc/services.h"
@@ -20,11 +22,20 @@ class PendingCall {
   PendingCall(const MessageHead& head, const char* method, Dispatcher::Reply reply)
       : protocol_(head.protocol), sequence_(head.sequence), method_(method), reply_(std::move(reply)) {}
 
+  // What the answer's code completes.
+  void Audit(security::AuditLog& log, security::AuditEvent event) {
+    audit_ = std::make_unique<std::pair<security::AuditLog&, security::AuditEvent>>(log, std::move(event));
+  }
+
   template <class ReplyStruct>
   void Answer(const ReplyStruct& answer) {
     if (answered_.exchange(true)) {
       LOG(DFATAL) << "the handler of " << method_ << " answered twice";
       return;
+    }
+    if (audit_ != nullptr) {
+      audit_->second.outcome = FailureOf(answer);
+      audit_->first.Record(audit_->second);
     }
     try {
       reply_(codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer));
@@ -53,6 +64,7 @@ class PendingCall {
   const int32_t sequence_;
   const char* const method_;
   Dispatcher::Reply reply_;
+  std::unique_ptr<std::pair<security::AuditLog&, security::AuditEvent>> audit_;
   std::atomic<uint32_t> references_{1};
   std::atomic<bool> answered_{false};
 };
@@ -74,31 +86,54 @@ class PendingCallRef {
   PendingCall* call_;
 };
 
-Dispatcher::Dispatcher() = default;
+Dispatcher::Dispatcher() : Dispatcher(Options{}) {}
+Dispatcher::Dispatcher(Options options) : options_(options) {
+  if (options_.access == nullptr) return;
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_BOOTTIME, &time);
+    return MonotonicTime{std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)};
+  };
+  const auto refused = [this](const security::Session& session, const std::string& user, const Status& why) {
+    refusals_.fetch_add(1, std::memory_order_relaxed);
+    LOG_EVERY_N(WARNING, 100) << "refused: a login as \"" << EscapeBytes(user) << "\" from " << session.peer << ": "
+                              << why.message();
+    if (options_.audit == nullptr) return;
+    options_.audit->Record({{security::Identity::Kind::kNobody, user}, session.peer, "login", "", why});
+  };
+  RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, now, refused));
+}
 Dispatcher::~Dispatcher() = default;
 
 template <class Service>
 void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
   const Access access = ServiceMethods<Service>::WhoMay();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
-    auto call = [this, handler, method](const MessageHead& head, std::string_view message,
-                                        const security::Identity& caller, Reply reply) {
+    const AuditKind audit = access.AuditOf(method.name);
+    auto call = [this, handler, method, audit](const MessageHead& head, std::string_view message,
+                                               security::Session& session, Reply reply) {
+      const security::Identity& caller = session.identity;
       Request request;
       const Result<bool> read = codec::Read(head.protocol, message.substr(head.body_offset), 1, request);
       if (!read.has_value()) return reply(std::unexpected(read.error()));
       PendingCallRef pending(new PendingCall(head, method.name, std::move(reply)));
+      if (options_.audit != nullptr && !caller.is_process() &&
+          (audit == AuditKind::kAdmin || (audit == AuditKind::kData && options_.audit->wants_data()))) {
+        pending->Audit(*options_.audit, {caller, session.peer, method.name, SubjectOf(request), {}});
+      }
       const std::string speaker = SpeakerOf(request);
       if (!speaker.empty() && !caller.MaySpeakFor(speaker)) {
         ReplyStruct refused;
-        SetFailure(refused, Refuse(caller, "may not speak as server \"" + EscapeBytes(speaker) + "\""));
+        SetFailure(refused, Refuse(session, method.name, "may not speak as server \"" + EscapeBytes(speaker) + "\""));
         return pending->Answer(refused);
       }
       if (!caller.may(TakenBy(request))) {
         ReplyStruct refused;
-        SetFailure(refused, Refuse(caller, "may not write for others: it takes the certificate of a server"));
+        SetFailure(refused, Refuse(session, method.name, "may not write for others: it takes the certificate of a server"));
         return pending->Answer(refused);
       }
       try {
+        const security::CallerScope scope(session, options_.access);
         (*handler.*method.call)([pending = std::move(pending)](const ReplyStruct& answer) { pending->Answer(answer); },
                                 request);
       } catch (const std::exception& error) {
@@ -125,32 +160,41 @@ void Dispatcher::Register(std::shared_ptr<idl::ReplicationServiceCobSvIf> handle
 void Dispatcher::Dispatch(std::string_view message, Reply reply) const {
   const Result<MessageHead> head = ParseMessageHead(message);
   if (!head.has_value()) return reply(std::unexpected(head.error()));
-  Dispatch(*head, message, security::Identity{}, std::move(reply));
+  security::Session trusted;
+  Dispatch(*head, message, trusted, std::move(reply));
 }
 
-void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, const security::Identity& caller,
+void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, security::Session& caller,
                           Reply reply) const {
   if (head.type != MessageType::kCall) {
     return reply(Error(Code::kInvalidArgument, "the message is not a call"));
   }
   const auto method = methods_.find(head.method);
-  if (method != methods_.end() && caller.may(method->second.whose))
-    return method->second.call(head, message, caller, std::move(reply));
+  using Kind = security::Identity::Kind;
   if (method != methods_.end()) {
-    const Status why = Refuse(caller, "may not call " + method->first + ": it takes the certificate of " +
-                                          (method->second.whose == security::Identity::Kind::kOperator ? "an " : "a ") +
-                                          UnitOf(method->second.whose));
+    const Kind whose = method->second.whose;
+    const bool by_grant = whose == Kind::kOperator && options_.access != nullptr;
+    if (caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity)))
+      return method->second.call(head, message, caller, std::move(reply));
+    const std::string taken = whose == Kind::kOperator ? "it takes an operator" :
+        caller.identity.kind == Kind::kNobody          ? "log in first, or show a certificate"
+                                              : "it takes the certificate of a " + std::string(UnitOf(whose));
+    const Status why = Refuse(caller, method->first, "may not call " + method->first + ": " + taken);
     return method->second.refuse(head, why, std::move(reply));
   }
   const std::string text = "no method \"" + std::string(head.method) + "\" is served here";
   reply(EncodeException(head, TApplicationException::UNKNOWN_METHOD, text));
 }
 
-Status Dispatcher::Refuse(const security::Identity& caller, const std::string& why) const {
+Status Dispatcher::Refuse(const security::Session& caller, std::string_view method, const std::string& why) const {
   refusals_.fetch_add(1, std::memory_order_relaxed);
-  Status refusal(Code::kPermissionDenied,
-                 "the " + std::string(UnitOf(caller.kind)) + " \"" + caller.name + "\" " + why);
+  const security::Identity& who = caller.identity;
+  const std::string name = who.kind == security::Identity::Kind::kNobody
+                               ? "who shows no certificate"
+                               : "the " + std::string(UnitOf(who.kind)) + " \"" + who.name + "\"";
+  Status refusal(Code::kPermissionDenied, name + " " + why);
   LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
+  if (options_.audit != nullptr) options_.audit->Record({who, caller.peer, std::string(method), "", refusal});
   return refusal;
 }
 

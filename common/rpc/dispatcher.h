@@ -11,7 +11,9 @@
 //             3. Hostile bytes cost at most what kMessage... in message.h allow; nothing is thrown out of here.
 //             4. A method that its caller may not call is answered PERMISSION_DENIED, and its handler never knows:
 //                services.h says whose each method is. So is a server that says it is another than its certificate
-//                does.
+//                does. What a user may do with a table, handlers ask (security/caller.h).
+//             5. Administration is written to the audit log with its outcome; so is each login that failed, and, where
+//                the log wants it, data.
 // Handlers:   answer each call once, from any thread. The request they are given is valid only until they return.
 // Threads:    Register before the first Dispatch; Dispatch from any thread.
 #pragma once
@@ -25,9 +27,13 @@
 
 #include "common/base/status.h"
 #include "common/rpc/message.h"
+#include "common/security/access_control.h"
+#include "common/security/audit_log.h"
+#include "common/security/caller.h"
 #include "common/security/identity.h"
 
 namespace ebla::idl {
+class LoginServiceCobSvIf;
 class TabletServiceCobSvIf;
 class MasterServiceCobSvIf;
 class ControlServiceCobSvIf;
@@ -41,7 +47,13 @@ class Dispatcher {
   // The reply's message bytes (no frame header), valid only during the call.
   using Reply = std::move_only_function<void(Result<std::string_view>)>;
 
+  // What calls are judged by; all of it outlives the dispatcher, and null is fine.
+  struct Options {
+    const security::AccessControl* access = nullptr;  // with it, logins are served
+    security::AuditLog* audit = nullptr;
+  };
   Dispatcher();
+  explicit Dispatcher(Options options);
   ~Dispatcher();
 
   // A method name that another service has taken already is a broken invariant.
@@ -53,17 +65,20 @@ class Dispatcher {
   // `message` need only live during the call. Its caller is trusted.
   void Dispatch(std::string_view message, Reply reply) const;
   // The same for who has read the head already, and knows the caller.
-  void Dispatch(const MessageHead& head, std::string_view message, const security::Identity& caller, Reply reply) const;
+  void Dispatch(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply) const;
+  // Before the first call.
+  void SetAudit(security::AuditLog* audit) { options_.audit = audit; }
   // Calls refused to those who may not make them, since the start.
-  uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
+  uint64_t refusals() const {
+    const uint64_t for_grants = options_.access == nullptr ? 0 : options_.access->refusals();
+    return refusals_.load(std::memory_order_relaxed) + for_grants;
+  }
 
  private:
   struct Method {
     security::Identity::Kind whose = security::Identity::Kind::kServer;
     // Decodes the call's body and hands it to the handler.
-    std::function<void(const MessageHead& head, std::string_view message, const security::Identity& caller,
-                       Reply reply)>
-        call;
+    std::function<void(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply)> call;
     std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;
   };
   struct NameHash {
@@ -73,9 +88,10 @@ class Dispatcher {
 
   template <class Service>
   void RegisterAll(std::shared_ptr<Service> handler);
-  // Counts and logs it.
-  Status Refuse(const security::Identity& caller, const std::string& why) const;
+  // Counts, logs and audits it.
+  Status Refuse(const security::Session& caller, std::string_view method, const std::string& why) const;
 
+  Options options_;
   std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
   mutable std::atomic<uint64_t> refusals_{0};
 };

@@ -16,6 +16,7 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/event_loop.h"
+#include "common/security/scram.h"
 #include "common/security/tls.h"
 
 namespace ebla::rpc {
@@ -29,6 +30,7 @@ struct ChannelOptions {
   Duration reconnect_max = std::chrono::seconds(1);
   Duration silence_max = std::chrono::seconds(5);  // a call timed out and not one byte came for so long: reconnect
   std::shared_ptr<security::TlsCredentials> tls;   // null: in the clear
+  std::shared_ptr<const security::ScramCredentials> login;  // null: by its certificate, or not at all
 };
 
 class PipelinedConnector final : public Connector {

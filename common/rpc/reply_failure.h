@@ -1,5 +1,5 @@
 // common/rpc/reply_failure.h
-// How a reply of any method says what went wrong. Internal to common/rpc.
+// How a reply of any method says what went wrong, if anything. Internal to common/rpc.
 // Threads: a function of its arguments.
 #pragma once
 
@@ -16,6 +16,16 @@ void SetFailure(Reply& reply, const Status& status) {
     reply.header.__set_message(status.message());
   } else {
     reply.__set_status(ToIdl(status));
+  }
+}
+
+// What a reply says of that.
+template <class Reply>
+Status FailureOf(const Reply& reply) {
+  if constexpr (requires { reply.header.code; }) {
+    return {FromIdl(reply.header.code), reply.header.message};
+  } else {
+    return FromIdl(reply.status);
   }
 }
 

@@ -37,6 +37,7 @@ struct ServerOptions {
   Duration half_frame_timeout = std::chrono::seconds(30);  // from a frame's first byte to its last; of a handshake
   Duration unread_timeout = std::chrono::seconds(30);      // replies wait and the client takes not one byte
   std::shared_ptr<security::TlsCredentials> tls;           // null: in the clear
+  bool password_logins = false;  // with TLS: who has no certificate may connect, and log in before half_frame_timeout
 };
 
 // Sums since the start, and gauges; for metrics.

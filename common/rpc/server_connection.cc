@@ -160,7 +160,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, s
     : server_(std::move(server)),
       peer_(std::move(peer)),
       fd_(fd),
-      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()) {
+      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept(server_->options.password_logins)) {
   event_assign(
       &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<ServerConnection*>(self)->OnReadable(); }, this);
@@ -182,7 +182,10 @@ void ServerConnection::Start() {
 }
 
 void ServerConnection::Shake() {
-  if (!caller_ && stream_.established()) caller_ = stream_.peer();
+  if (session_ || !stream_.established()) return;
+  session_.emplace();
+  session_->identity = stream_.peer();
+  session_->peer = peer_;
 }
 
 void ServerConnection::Close() {
@@ -246,7 +249,7 @@ void ServerConnection::UpdateReading() {
 
 void ServerConnection::UpdateWatch() {
   if (fd_ < 0) return;
-  const bool want = unsent() > 0 || !caller_ || (!in_.empty() && reading_);
+  const bool want = unsent() > 0 || unknown() || (!in_.empty() && reading_);
   if (want != watched_) {
     watched_ = want;
     server_->Watch(want);
@@ -262,8 +265,8 @@ void ServerConnection::OnSweep() {
   const uint32_t tick = server_->tick();
   if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
-  } else if (!caller_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
-    Break("it did not finish the TLS handshake in time");
+  } else if (unknown() && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
+    Break(session_ ? "it did not log in in time" : "it did not finish the TLS handshake in time");
   } else if (!in_.empty() && reading_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
     Break("it did not finish a frame in time (" + std::to_string(in_.size()) + " bytes came)");
   }
@@ -340,7 +343,7 @@ void ServerConnection::HandleMessage(std::string_view message) {
   Insert(call.get());
   server_->counters.requests.Add(1);
   server_->dispatcher.Dispatch(
-      *head, message, *caller_,
+      *head, message, *session_,
       [call = std::move(call)](Result<std::string_view> reply) mutable { Answer(std::move(call), std::move(reply)); });
 }
 

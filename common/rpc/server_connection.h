@@ -20,6 +20,7 @@
 
 #include "common/rpc/server.h"
 #include "common/rpc/stream.h"
+#include "common/security/caller.h"
 
 namespace ebla::rpc {
 
@@ -130,6 +131,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
   void Shake();  // with TLS, until the client has shown who it is
+  bool unknown() const { return !session_ || session_->identity.kind == security::Identity::Kind::kNobody; }
   size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
@@ -137,7 +139,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   const std::string peer_;
   int fd_;
   Stream stream_;
-  std::optional<security::Identity> caller_;  // once it is known
+  std::optional<security::Session> session_;  // once its caller is known
   event read_event_;
   event write_event_;
 

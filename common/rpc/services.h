@@ -10,8 +10,10 @@
 #include <tuple>
 #include <vector>
 
+#include "common/base/key_range.h"
 #include "common/security/identity.h"
 #include "idl/ControlService.h"
+#include "idl/LoginService.h"
 #include "idl/MasterService.h"
 #include "idl/ReplicationService.h"
 #include "idl/TabletService.h"
@@ -41,6 +43,32 @@ std::string SpeakerOf(const Request& request) {
   return {};
 }
 
+// What a request is about, for the audit log: "table=carts server=ts-1".
+template <class Request>
+std::string SubjectOf(const Request& request) {
+  std::string subject;
+  const auto add = [&](const char* name, const std::string& value) {
+    if (!value.empty()) subject += (subject.empty() ? "" : " ") + std::string(name) + "=" + EscapeBytes(value);
+  };
+  if constexpr (requires { request.name; }) add("name", request.name);
+  if constexpr (requires { request.table; }) add("table", request.table);
+  if constexpr (requires { request.server; }) add("server", request.server);
+  if constexpr (requires { request.header.tableId; }) add("table", std::to_string(request.header.tableId));
+  if constexpr (requires { request.tabletId; }) add("tablet", std::to_string(request.tabletId));
+  if constexpr (requires { request.key; }) add("key", request.key);
+  if constexpr (requires { request.id.size(); }) add("id", request.id);
+  if constexpr (requires { request.changes; }) {
+    for (const auto& change : request.changes) {
+      add("change", std::to_string(change.kind));
+      add("name", change.name);
+      add("role", change.role);
+      add("table", change.table);
+      add("prefix", change.prefix);
+    }
+  }
+  return subject;
+}
+
 // What a single request takes beyond its method: a write with another server's stamp is a server's to deliver.
 template <class Request>
 security::Identity::Kind TakenBy(const Request& request) {
@@ -48,20 +76,33 @@ security::Identity::Kind TakenBy(const Request& request) {
     const auto stamped = [](const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; };
     if (std::ranges::any_of(request.writes, stamped)) return security::Identity::Kind::kServer;
   }
-  return security::Identity::Kind::kUser;
+  return security::Identity::Kind::kNobody;
 }
+
+enum class AuditKind { kNone, kData, kAdmin };
 
 // `rest`: for the methods that are not named, so that a new one is open to nobody by mistake.
 struct Access {
   using Kind = security::Identity::Kind;
   Kind Of(std::string_view method) const {
-    return std::ranges::find(for_users, method) != for_users.end() ? Kind::kUser
-           : method == for_servers                                 ? Kind::kServer
-                                                                   : rest;
+    return Names(for_users, method) || Names(for_admins, method) ? Kind::kUser
+           : method == for_servers                              ? Kind::kServer
+                                                                : rest;
+  }
+  AuditKind AuditOf(std::string_view method) const {
+    if (Names(data, method)) return AuditKind::kData;
+    const bool changes = Names(for_admins, method) || (Of(method) == Kind::kOperator && !Names(quiet, method));
+    return changes ? AuditKind::kAdmin : AuditKind::kNone;
+  }
+  static bool Names(const std::vector<std::string_view>& methods, std::string_view method) {
+    return std::ranges::find(methods, method) != methods.end();
   }
 
   Kind rest;
   std::vector<std::string_view> for_users = {};
+  std::vector<std::string_view> for_admins = {};  // users with a grant of the table: their handlers ask for it
+  std::vector<std::string_view> quiet = {};       // an operator's that change nothing
+  std::vector<std::string_view> data = {};
   std::string_view for_servers = {};
 };
 
@@ -70,11 +111,20 @@ struct ServiceMethods;
 
 #define EBLA_SERVICE_METHOD(name, Request, Reply) ServiceMethod{#name, &S::name},
 template <>
+struct ServiceMethods<idl::LoginServiceCobSvIf> {
+  using S = idl::LoginServiceCobSvIf;
+  static constexpr auto kAll = std::tuple{EBLA_ACCESS_METHODS(EBLA_SERVICE_METHOD)};
+  static Access WhoMay() { return {.rest = Access::Kind::kNobody}; }
+};
+template <>
 struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
   static Access WhoMay() {
-    return {.rest = Access::Kind::kOperator, .for_users = {"get", "multiGet", "write", "scan", "echo"}};
+    return {.rest = Access::Kind::kOperator,
+            .for_users = {"get", "multiGet", "write", "scan", "echo"},
+            .quiet = {"listKept", "checksum"},
+            .data = {"get", "multiGet", "write", "scan"}};
   }
 };
 template <>
@@ -84,6 +134,9 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
   static Access WhoMay() {
     return {.rest = Access::Kind::kOperator,
             .for_users = {"listTables", "describeTable", "locate", "listServers", "clusterInfo"},
+            .for_admins = {"createTable", "alterTable", "dropTable", "splitTablet", "mergeTablets", "moveTablet",
+                           "transferTablet", "compactTable"},
+            .quiet = {"listTablets", "listProcedures", "clusterVersion", "listAccess"},
             .for_servers = "heartbeat"};
   }
 };

@@ -1,6 +1,6 @@
 // common/security/identity.h
 // Who is at the other end of a connection.
-// Place:   a certificate says it (tls.h); the dispatcher asks it before it calls anything.
+// Place:   a certificate says it (tls.h), or a login (caller.h); the dispatcher asks it before it calls anything.
 // Threads: a value.
 #pragma once
 
@@ -13,8 +13,9 @@ namespace ebla::security {
 inline constexpr std::string_view kAnyServer = "*";
 
 struct Identity {
-  // Everybody may do what users may.
+  // Nobody may log in, and nothing else. Everybody else may do what users may, within its grants where it is one.
   enum class Kind {
+    kNobody,    // it has no certificate, and has not logged in
     kUser,      // data
     kOperator,  // and tables, servers, the cluster
     kServer,    // and what tablet servers tell each other and their master; it is one of them
@@ -22,7 +23,10 @@ struct Identity {
     kTrusted,   // everything: without security, everybody
   };
 
-  bool may(Kind what) const { return what == Kind::kUser || what == kind || kind == Kind::kTrusted; }
+  bool may(Kind what) const {
+    return what == Kind::kNobody || (what == Kind::kUser && kind != Kind::kNobody) || what == kind ||
+           kind == Kind::kTrusted;
+  }
   bool is_process() const { return kind == Kind::kServer || kind == Kind::kMaster; }
   // Whether it is believed to be the server of this name.
   bool MaySpeakFor(const std::string& server) const {
@@ -36,7 +40,7 @@ struct Identity {
 
 // What a certificate has for its organizational unit.
 constexpr const char* UnitOf(Identity::Kind kind) {
-  constexpr const char* kUnits[] = {"user", "operator", "server", "master", ""};
+  constexpr const char* kUnits[] = {"nobody", "user", "operator", "server", "master", ""};
   return kUnits[static_cast<int>(kind)];
 }
 

@@ -91,7 +91,7 @@ Status CheckPrivate(const std::string& file) {
   return {};
 }
 
-Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name) {
+Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name, TlsCredentials::Own own) {
   const std::string authority = directory + "/ca.crt", certificate = directory + "/" + name + ".crt",
                     key = directory + "/" + name + ".key", revoked = directory + "/ca.crl";
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
@@ -103,9 +103,11 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
     return CannotUse(authority, "; ebla cert create-ca makes an authority");
   SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(authority.c_str()));
   const std::string advice = "; ebla cert create-" + name + " makes a certificate and its key";
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return CannotUse(certificate, advice);
-  EBLA_TRY(CheckPrivate(key));
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
+  if (own == TlsCredentials::Own::kRequired || std::filesystem::exists(certificate)) {
+    if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return CannotUse(certificate, advice);
+    EBLA_TRY(CheckPrivate(key));
+    if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
+  }
   if (!std::filesystem::exists(revoked)) return {};
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   if (X509_STORE_load_file(store, revoked.c_str()) != 1) return CannotUse(revoked, "; ebla cert revoke writes it");
@@ -113,16 +115,17 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
   return {};
 }
 
-Result<std::shared_ptr<ssl_ctx_st>> MakeContext(const std::string& directory, const std::string& name) {
+Result<std::shared_ptr<ssl_ctx_st>> MakeContext(const std::string& directory, const std::string& name,
+                                                TlsCredentials::Own own) {
   std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
-  EBLA_TRY(Fill(context.get(), directory, name));
+  EBLA_TRY(Fill(context.get(), directory, name, own));
   return context;
 }
 
 }  // namespace
 
-Result<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(std::string directory, std::string name) {
-  auto credentials = std::shared_ptr<TlsCredentials>(new TlsCredentials(std::move(directory), std::move(name)));
+Result<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(std::string directory, std::string name, Own own) {
+  auto credentials = std::shared_ptr<TlsCredentials>(new TlsCredentials(std::move(directory), std::move(name), own));
   EBLA_ASSIGN([[maybe_unused]] const bool read, credentials->Refresh());
   return credentials;
 }
@@ -144,7 +147,7 @@ Result<bool> TlsCredentials::Refresh() {
     MutexLock lock(mutex_);
     if (changes == file_changes_) return false;
   }
-  EBLA_ASSIGN(auto context, MakeContext(directory_, name_));
+  EBLA_ASSIGN(auto context, MakeContext(directory_, name_, own_));
   MutexLock lock(mutex_);
   context_ = std::move(context);
   file_changes_ = std::move(changes);
@@ -169,8 +172,9 @@ std::shared_ptr<ssl_ctx_st> TlsCredentials::Context() {
   return context_;
 }
 
-std::unique_ptr<TlsSession> TlsCredentials::Accept() {
+std::unique_ptr<TlsSession> TlsCredentials::Accept(bool nobody) {
   SSL* ssl = SSL_new(Context().get());
+  if (nobody) SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   SSL_set_accept_state(ssl);
   return std::unique_ptr<TlsSession>(new TlsSession(ssl));
 }
@@ -221,9 +225,15 @@ Status TlsSession::Handshake() {
     if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return {};
     return Failure("TLS handshake");
   }
-  EBLA_ASSIGN(peer_, WhoIs(SSL_get0_peer_certificate(ssl_)));
-  EBLA_ASSIGN(const Identity own, WhoIs(SSL_get_certificate(ssl_)));
-  if (peer_ == own && peer_.is_process() && peer_.name != kAnyServer) peer_.kind = Identity::Kind::kTrusted;
+  peer_ = {Identity::Kind::kNobody, ""};
+  X509* const peer = SSL_get0_peer_certificate(ssl_);
+  if (peer != nullptr) {
+    EBLA_ASSIGN(peer_, WhoIs(peer));
+  }
+  if (X509* const certificate = SSL_get_certificate(ssl_); certificate != nullptr) {
+    EBLA_ASSIGN(const Identity own, WhoIs(certificate));
+    if (peer_ == own && peer_.is_process() && peer_.name != kAnyServer) peer_.kind = Identity::Kind::kTrusted;
+  }
   established_ = true;
   return {};
 }

@@ -33,7 +33,9 @@ class TlsSession;
 class TlsCredentials {
  public:
   // `name`: "server" or "client".
-  static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name);
+  // kOptional: a client that logs in needs no certificate of its own.
+  enum class Own { kRequired, kOptional };
+  static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name, Own own = Own::kRequired);
 
   // Reads the files again when one of them has changed: true. Connections that are up stay as they are. An error leaves
   // everything as it was.
@@ -41,17 +43,20 @@ class TlsCredentials {
 
   // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
   // logged.
-  std::unique_ptr<TlsSession> Accept();
+  // `nobody`: also from who shows no certificate.
+  std::unique_ptr<TlsSession> Accept(bool nobody = false);
   // `host`: the name or address that the server's certificate has to name.
   std::unique_ptr<TlsSession> Connect(const std::string& host);
 
  private:
-  TlsCredentials(std::string directory, std::string name) : directory_(std::move(directory)), name_(std::move(name)) {}
+  TlsCredentials(std::string directory, std::string name, Own own)
+      : directory_(std::move(directory)), name_(std::move(name)), own_(own) {}
   std::string FileChanges() const;
   std::shared_ptr<ssl_ctx_st> Context();
 
   const std::string directory_;
   const std::string name_;
+  const Own own_;
   mutable Mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_ EBLA_GUARDED_BY(mutex_);
   std::string file_changes_ EBLA_GUARDED_BY(mutex_);  // when each file was last written

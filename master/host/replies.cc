@@ -374,6 +374,30 @@ idl::BalanceReply DescribeBalance(const LeaderTerm& leader_term, MonotonicTime n
   return reply;
 }
 
+idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image) {
+  idl::ListAccessReply reply;
+  if (!access) {
+    SetHeader(reply.header, access.error());
+    return reply;
+  }
+  reply.access = *std::move(access);
+  const auto name = [&](int64_t id) {
+    const TableEntry* table = image == nullptr ? nullptr : image->Table(TableId{static_cast<uint64_t>(id)});
+    if (table != nullptr) reply.tables[id] = table->node.schema.name;
+  };
+  for (idl::User& user : reply.access.users) {
+    for (const idl::Grant& grant : user.grants) name(grant.tableId);
+    const int32_t iterations = user.secret.iterations;
+    user.secret = {};
+    user.secret.iterations = iterations;
+  }
+  for (const idl::Role& role : reply.access.roles) {
+    for (const idl::Grant& grant : role.grants) name(grant.tableId);
+  }
+  for (const idl::TableLimits& limits : reply.access.tables) name(limits.tableId);
+  return reply;
+}
+
 idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
                                       const std::vector<coordination::Candidate>& masters, const std::string& leader,
                                       MonotonicTime silent_since) {

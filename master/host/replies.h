@@ -41,6 +41,9 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
                                       const std::vector<coordination::Candidate>& masters, const std::string& leader,
                                       MonotonicTime silent_since);
 
+// Without what passwords are checked by. `image`: null, no table is named.
+idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image);
+
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
 
 }  // namespace ebla::master

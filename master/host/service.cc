@@ -4,6 +4,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/rpc/idl_convert.h"
+#include "common/security/caller.h"
 #include "idl/types_constants.h"
 #include "master/host/replies.h"
 #include "master/leader/cancel_procedure.h"
@@ -22,6 +23,26 @@ Status CheckVersion(int16_t version) {
   return Error(Code::kInvalidArgument, "the request is of protocol version " + std::to_string(version) +
                                            "; this master speaks up to " +
                                            std::to_string(idl::g_types_constants.PROTOCOL_VERSION));
+}
+
+template <class Reply>
+void Refuse(const std::function<void(const Reply&)>& cob, const Status& why) {
+  Reply reply;
+  SetHeader(reply.header, why);
+  cob(reply);
+}
+
+int64_t IdOf(const TableEntry* table) { return table == nullptr ? 0 : table->node.schema.tableId; }
+
+// `handle` for callers with an admin's grant of the table, or of every table where the name is empty, or nobody's.
+template <class Handle>
+auto IfAdmin(std::string table, Handle handle) {
+  return [caller = security::CallerScope::Now(), table = std::move(table), handle = std::move(handle)](
+             LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const int64_t id = table.empty() ? 0 : IdOf(leader_term.image().Table(table));
+    const Status may = caller.May(idl::Permission::ADMIN, id, KeyRange::All());
+    return may.ok() ? handle(leader_term, cob, request) : Refuse(cob, may);
+  };
 }
 
 }  // namespace
@@ -80,7 +101,7 @@ Duration MasterService::Patience(int32_t deadline_ms) const {
 }
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin("", [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     idl::CreateTableReply reply;
     if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
       SetHeader(reply.header, status);
@@ -101,11 +122,11 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
           if (table && status.ok()) reply.__set_schema(table->node.schema);
           cob(reply);
         });
-  });
+  }));
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.table_admin().Alter(
         request.name, request.options, Patience(request.deadlineMs), [this, cob, name = request.name](Status status) {
           idl::AlterTableReply reply;
@@ -119,11 +140,11 @@ void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTa
           if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
           cob(reply);
         });
-  });
+  }));
 }
 
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
       idl::DropTableByNameReply reply;
       if (status.code() == Code::kDeadlineExceeded) {
@@ -134,7 +155,7 @@ void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::Dro
       }
       cob(reply);
     });
-  });
+  }));
 }
 
 void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) {
@@ -144,13 +165,20 @@ void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTab
 
 void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::DescribeTableRequest& request) {
   Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const auto& cob, const auto& request) { cob(DescribeTable(leader_term, request)); });
+       [caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+         const int64_t id = request.name.empty() ? request.tableId : IdOf(leader_term.image().Table(request.name));
+         const Status may = caller.MayAny(id);
+         return may.ok() ? cob(DescribeTable(leader_term, request)) : Refuse(cob, may);
+       });
 }
 
+// Where tablets begin is data, too: split points are keys.
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
-  });
+  Lead(std::move(cob), request,
+       [this, caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+         if (const Status may = caller.MayAny(request.tableId); !may.ok()) return Refuse(cob, may);
+         cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
+       });
 }
 
 void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) {
@@ -184,7 +212,7 @@ void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListT
 }
 
 void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::TransferTabletReply reply;
@@ -202,11 +230,11 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
                                           if (entry) reply.__set_tablet(entry->node.info);
                                           cob(reply);
                                         });
-  });
+  }));
 }
 
 void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
     if (!two) {
       idl::MergeTabletsReply reply;
@@ -226,11 +254,11 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
             reply.__set_tablet(entry->node.info);
           cob(reply);
         });
-  });
+  }));
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::SplitTabletReply reply;
@@ -257,11 +285,11 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
                                        }
                                        cob(reply);
                                      });
-  });
+  }));
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
-  Change(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
     if (!tablet) {
       idl::MoveTabletReply reply;
@@ -283,7 +311,7 @@ void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTab
       return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
     leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
                                     std::move(done));
-  });
+  }));
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
@@ -417,7 +445,7 @@ void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const id
 }
 
 void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
-  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+  Lead(std::move(cob), request, IfAdmin(request.table, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.table_admin().Compact(
         {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
         [cob](Result<std::vector<idl::Compaction>> servers) {
@@ -426,6 +454,25 @@ void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::Com
           if (servers) reply.servers = *std::move(servers);
           cob(reply);
         });
+  }));
+}
+
+void MasterService::changeAccess(Cob<idl::ChangeAccessReply> cob, const idl::ChangeAccessRequest& request) {
+  Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.access_admin().Change(request.changes, [cob](Status status) {
+      idl::ChangeAccessReply reply;
+      SetHeader(reply.header, status);
+      cob(reply);
+    });
+  });
+}
+
+void MasterService::listAccess(Cob<idl::ListAccessReply> cob, const idl::ListAccessRequest& request) {
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
+    leader_term.access_admin().List([this, cob](Result<idl::AccessNode> access) {
+      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      cob(DescribeAccess(std::move(access), now ? &now->image() : nullptr));
+    });
   });
 }
 

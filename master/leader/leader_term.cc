@@ -40,6 +40,7 @@ LeaderTerm::LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog lo
       table_admin_(Parts()),
       tablet_admin_(Parts()),
       server_admin_(Parts()),
+      access_admin_(Parts()),
       report_handler_(Parts(), table_admin_) {}
 
 LeaderTerm::~LeaderTerm() { requests_.Cut(); }

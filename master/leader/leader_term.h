@@ -6,7 +6,7 @@
 //                every server that lives: nothing of its predecessor is needed.
 //             2. Each request is answered exactly once, at the end of the term at the latest (request_queue.h).
 //             3. No id is drawn that any server is known to hold (readiness.h).
-// Parts:      table_admin.h, tablet_admin.h and server_admin.h carry out what is asked; request_queue.h keeps what is
+// Parts:      table_admin.h, tablet_admin.h, server_admin.h and access_admin.h carry out what is asked; request_queue.h keeps what is
 //             not answered yet; report_handler.h acts on what servers report; procedure_list.h shows what is under way.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
@@ -19,6 +19,7 @@
 #include "master/balancer/balance_driver.h"
 #include "master/catalog/loader.h"
 #include "master/cluster/options.h"
+#include "master/leader/access_admin.h"
 #include "master/leader/readiness.h"
 #include "master/leader/report_handler.h"
 #include "master/leader/request_queue.h"
@@ -56,6 +57,7 @@ class LeaderTerm {
   TableAdmin& table_admin() { return table_admin_; }
   TabletAdmin& tablet_admin() { return tablet_admin_; }
   ServerAdmin& server_admin() { return server_admin_; }
+  AccessAdmin& access_admin() { return access_admin_; }
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
   // What the catalog would take from the servers' reports, and takes: CONDITION_FAILED with the first problem.
@@ -102,6 +104,7 @@ class LeaderTerm {
   TableAdmin table_admin_;
   TabletAdmin tablet_admin_;
   ServerAdmin server_admin_;
+  AccessAdmin access_admin_;
   ReportHandler report_handler_;
   CallbackGuard if_alive_;
 };

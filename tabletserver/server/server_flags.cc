@@ -144,6 +144,8 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());
+  options.rpc.password_logins = process::PasswordLogins();
+  EBLA_ASSIGN(options.audit, process::OpenAuditLog());
   EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
   options.server.insecure = process::IsExposed({options.rpc.listen, options.http_listen});
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};

@@ -83,6 +83,10 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
                                                       "this server goes on serving its tablets, but no other takes "
                                                       "over if it ends, and it cannot join again after a restart");
 
+  access_watcher_ = std::make_unique<coordination::AccessWatcher>(*coordinator_, *control_, access_);
+  audit_ = std::move(options.audit);
+  dispatcher_.SetAudit(audit_.get());
+
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
@@ -141,6 +145,7 @@ void ServerProcess::Stop(Duration patience) {
   http_.reset();
   rpc_.reset();
   server_.reset();
+  access_watcher_.reset();
   coordinator_watch_.reset();
   coordinator_.reset();
   connector_.reset();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/coordination/access_watcher.h"
 #include "common/coordination/connection_watch.h"
 #include "common/coordination/coordinator.h"
 #include "common/http/http_server.h"
@@ -33,6 +34,7 @@ struct ServerProcessOptions {
   process::DirectoryLock lock;  // of data_dir; none: it is taken
   ServerName name;              // empty: as the data directory says
   rpc::ServerOptions rpc;       // listen among them
+  std::unique_ptr<security::AuditLog> audit;  // null: none
   std::string advertise;        // host:port that others reach it by; empty: what it listens on
   rpc::Endpoint http_listen{"127.0.0.1", 0};
   std::vector<std::string> settable_flags;
@@ -87,8 +89,11 @@ class ServerProcess {
   std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop
   std::unique_ptr<coordination::Coordinator> coordinator_;
   std::unique_ptr<coordination::ConnectionWatch> coordinator_watch_;
+  security::AccessControl access_;
+  std::unique_ptr<security::AuditLog> audit_;
+  std::unique_ptr<coordination::AccessWatcher> access_watcher_;
   std::unique_ptr<TabletServer> server_;
-  rpc::Dispatcher dispatcher_;
+  rpc::Dispatcher dispatcher_{{.access = &access_}};
   std::unique_ptr<rpc::RpcServer> rpc_;
   std::shared_ptr<TabletServerMetrics> metrics_;
   std::unique_ptr<http::HttpServer> http_;

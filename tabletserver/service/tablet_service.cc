@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
+#include "common/security/caller.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/unresolved_edge.h"
 #include "tabletserver/shard/shard.h"
@@ -39,6 +40,24 @@ Status TabletService::Check(const Request& request) const {
   return CheckRequest(request);
 }
 
+template <class Request, class What>
+Status TabletService::Check(const Request& request, idl::Permission::type permission, const What& what) const {
+  EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, what));
+  return Check(request);
+}
+
+template <class Request, class Keys>
+Status TabletService::CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const {
+  for (const auto& one : keys) {
+    if constexpr (requires { one.key; }) {
+      EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one.key)));
+    } else {
+      EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one)));
+    }
+  }
+  return Check(request);
+}
+
 void TabletService::Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun,
                              MonotonicTime now) const {
   const Duration took = now - begun;
@@ -54,7 +73,7 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked{Operation::kGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
   idl::GetReply reply;
-  if (Status status = Check(request); !status.ok()) {
+  if (Status status = Check(request, idl::Permission::READ, std::string_view(request.key)); !status.ok()) {
     FillEarlyRefusal(status, reply.header);
     Finished(asked, reply.header, begun, begun);
     return cob(reply);
@@ -76,7 +95,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked{Operation::kMultiGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
-  if (Status status = Check(request); !status.ok()) {
+  if (Status status = CheckKeys(request, idl::Permission::READ, request.keys); !status.ok()) {
     idl::MultiGetReply reply;
     FillEarlyRefusal(status, reply.header);
     Finished(asked, reply.header, begun, begun);
@@ -105,7 +124,7 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked{Operation::kScan, static_cast<uint8_t>(request.options.level), request.header.tableId};
-  if (Status status = Check(request); !status.ok()) {
+  if (Status status = Check(request, idl::Permission::READ, rpc::FromIdl(request.range)); !status.ok()) {
     idl::ScanReply reply;
     FillEarlyRefusal(status, reply.header);
     Finished(asked, reply.header, begun, begun);
@@ -149,7 +168,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
     Finished(asked, reply.header, begun, begun);
     cob(reply);
   };
-  if (Status status = Check(request); !status.ok()) {
+  if (Status status = CheckKeys(request, idl::Permission::WRITE, request.writes); !status.ok()) {
     return refuse(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1);
   }
   WriteCall call;

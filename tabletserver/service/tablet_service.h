@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "idl/TabletService.h"
+#include "idl/access_types.h"
 #include "tabletserver/hints/hint_delivery.h"
 #include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/reads/read_path.h"
@@ -59,6 +60,11 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // OK, or why no request is served now or this one never.
   template <class Request>
   Status Check(const Request& request) const;
+  // As Check, and whether the caller has the grant for all of `what`: a key or a range.
+  template <class Request, class What>
+  Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
+  template <class Request, class Keys>
+  Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
   // What a request was, for its figures.
   struct RequestSummary {
     Operation operation;

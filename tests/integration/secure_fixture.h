@@ -49,8 +49,25 @@ class SecureClusterTest : public ::testing::Test {
     EXPECT_TRUE(client.has_value()) << client.error();
     const auto made = client->CreateTable("carts", {.split_points = {"m"}});
     EXPECT_TRUE(made.has_value()) << made.error();
+    for (const Permission permission : {Permission::kRead, Permission::kWrite}) {
+      const Status granted = client->ChangeAccess(
+          {{.kind = AccessChange::Kind::kGrant, .name = "everybody", .grant = {permission, "carts", ""}}});
+      EXPECT_TRUE(granted.ok()) << granted;
+    }
     auto user = Connect("user");
     EXPECT_TRUE(user.has_value()) << user.error();
+    // Every process knows of the grant within a second.
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(1);
+    const auto denied = [&] {
+      const auto table = user->OpenTable("carts");
+      if (!table) return true;
+      for (const char* key : {"a", "z"}) {
+        const auto read = table->Get(key);
+        if (!read && read.error().code() == Code::kPermissionDenied) return true;
+      }
+      return false;
+    };
+    while (denied() && std::chrono::steady_clock::now() < end) continue;
     return *user->OpenTable("carts");
   }
   // Where each tablet server takes calls.

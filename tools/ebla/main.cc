@@ -21,7 +21,7 @@ using ebla::Status;
 using ebla::shell::Shell;
 
 Status TakeMasters(std::string_view text, Shell::Settings& settings) {
-  EBLA_ASSIGN(settings.masters, ebla::shell::ParseMasters(text));
+  EBLA_ASSIGN(settings.connection.masters, ebla::shell::ParseMasters(text));
   return {};
 }
 
@@ -47,9 +47,13 @@ Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& setti
     if (name == "--masters") {
       status = TakeMasters(value, settings);
     } else if (name == "--tls-dir") {
-      settings.tls_dir = value;
+      settings.connection.tls_dir = value;
+    } else if (name == "--user") {
+      settings.connection.user = value;
+    } else if (name == "--password-file") {
+      settings.connection.password_file = value;
     } else if (name == "--deadline") {
-      status = ebla::shell::TakeDuration(settings.deadline, std::chrono::milliseconds(1))(value);
+      status = ebla::shell::TakeDuration(settings.connection.deadline, std::chrono::milliseconds(1))(value);
     } else {
       return {};  // the verbs' parser says what is wrong with it
     }
@@ -73,9 +77,12 @@ int main(int argc, char** argv) {
     return 0;
   }
   const char* masters = std::getenv("EBLA_MASTERS");
-  const char* tls_dir = std::getenv("EBLA_TLS_DIR");
   Shell::Settings settings;
-  if (tls_dir != nullptr) settings.tls_dir = tls_dir;
+  for (const auto& [variable, setting] : {std::pair{"EBLA_TLS_DIR", &settings.connection.tls_dir},
+                                          {"EBLA_USER", &settings.connection.user},
+                                          {"EBLA_PASSWORD_FILE", &settings.connection.password_file}}) {
+    if (const char* value = std::getenv(variable); value != nullptr) *setting = value;
+  }
   settings.version = ebla::process::BuildVersion();
   Status valid = TakeMasters(masters != nullptr && *masters != 0 ? masters : "127.0.0.1:7400", settings);
   if (!valid.ok()) valid = ebla::Error(valid.code(), "EBLA_MASTERS: " + valid.message());

@@ -22,6 +22,8 @@ usage: ebla-ycsb load|run [OPTIONS]
 properties of Ebla's own, beside those of YCSB (recordcount, operationcount, fieldlength, requestdistribution, ...):
   ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
   ebla.tls_dir=DIRECTORY       this user's certificate ($EBLA_TLS_DIR, else in the clear)
+  ebla.user=USER               logs in by a password instead of a certificate
+  ebla.password_file=FILE      its first line is that password
   ebla.read=LEVEL              strong, session, bounded=500ms, eventual (the table's default)
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
   ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "common/security/scram.h"
 #include "tools/ycsb/record_codec.h"
 
 namespace ebla::ycsb {
@@ -149,6 +150,10 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
   options.client.deadline = milliseconds(deadline);
   const char* tls_dir = std::getenv("EBLA_TLS_DIR");
   options.client.tls_dir = properties.Text("ebla.tls_dir", tls_dir == nullptr ? "" : tls_dir);
+  options.client.user = properties.Text("ebla.user", "");
+  if (!options.client.user.empty()) {
+    EBLA_ASSIGN(options.client.password, security::ReadPassword(properties.Text("ebla.password_file", "")));
+  }
   EBLA_ASSIGN(options.read, ParseRead(properties));
   EBLA_ASSIGN(const size_t ack,
               properties.Choice("ebla.write", "default", {"default", "majority", "all", "primary", "any"}));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "ebla/access.h"
 #include "ebla/admin.h"
 #include "ebla/options.h"
 #include "ebla/session.h"
@@ -36,6 +37,9 @@ struct ClientOptions {
   // Where ca.crt, client.crt and client.key are, as `ebla cert create-client` makes them. Files that are replaced are
   // read again for new connections. Empty: in the clear, to a cluster without certificates.
   std::string tls_dir;
+  // Logs in by name and password instead of by a certificate: then tls_dir needs ca.crt alone. Empty: neither.
+  std::string user;
+  std::string password;
 };
 
 class Client {
@@ -108,6 +112,10 @@ class Client {
   // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the
   // others cannot take what it has, and why.
   Result<size_t> SetServer(std::string_view server, ServerChange change) const;
+  // Changes who may do what, all of it or nothing. Servers know within a second. NOT_FOUND, CONDITION_FAILED and
+  // INVALID_ARGUMENT name what cannot be.
+  Status ChangeAccess(std::vector<AccessChange> changes) const;
+  Result<AccessInfo> ListAccess() const;
   // What the leading master has under way.
   Result<Procedures> ListProcedures() const;
   // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that

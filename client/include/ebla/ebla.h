@@ -12,6 +12,7 @@
 // Threads: Client, Table and Session may be shared by threads and copied cheaply; a Scanner belongs to one thread.
 #pragma once
 
+#include "ebla/access.h"   // IWYU pragma: export
 #include "ebla/admin.h"    // IWYU pragma: export
 #include "ebla/client.h"   // IWYU pragma: export
 #include "ebla/options.h"  // IWYU pragma: export

@@ -16,6 +16,8 @@ constexpr const char* kOptions =
     "Options of every verb; --json shows results as JSON:\n"
     "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
     "  --tls-dir DIRECTORY  this user's certificate (EBLA_TLS_DIR, else in the clear)\n"
+    "  --user USER          logs in by a password instead of a certificate (EBLA_USER)\n"
+    "  --password-file FILE its first line is that password (EBLA_PASSWORD_FILE)\n"
     "  --deadline DURATION  how long an operation may take (10s)\n";
 
 constexpr const char* kExitCodes =

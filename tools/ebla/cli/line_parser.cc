@@ -134,6 +134,8 @@ LineParser::LineParser() {
       },
       "");
   every.Option("--tls-dir", "DIRECTORY", TakeText(tls_dir), "");
+  every.Option("--user", "USER", TakeText(user), "");
+  every.Option("--password-file", "FILE", TakeText(password_file), "");
   every.Option(
       "--deadline", "DURATION",
       [this](std::string_view text) -> Status {

@@ -37,7 +37,7 @@ class LineParser {
 
   // What the line said.
   std::vector<std::string> masters;
-  std::optional<std::string> tls_dir;
+  std::optional<std::string> tls_dir, user, password_file;
   std::optional<std::chrono::milliseconds> deadline;
   bool json = false;
   std::string table;  // that its verb works on

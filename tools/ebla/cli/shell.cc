@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "common/base/count.h"
+#include "common/security/scram.h"
 #include "common/base/key_range.h"
 #include "tools/ebla/cli/line_parser.h"
 #include "tools/ebla/cli/suggest.h"
@@ -21,8 +22,23 @@ constexpr std::chrono::milliseconds kNamesDeadline{500};
 constexpr std::chrono::milliseconds kBannerDeadline{1'500};
 
 // With a client of its own that gives up soon.
-Result<std::vector<std::string>> AskNames(ClientOptions options, const std::string& value) {
+// What the client is made with.
+Result<ClientOptions> OptionsOf(const Shell::Connection& connection) {
+  ClientOptions options;
+  options.masters = connection.masters;
+  options.deadline = connection.deadline;
+  options.tls_dir = connection.tls_dir;
+  options.user = connection.user;
+  if (connection.user.empty()) return options;
+  if (connection.password_file.empty())
+    return Error(Code::kInvalidArgument, "a user is named without a password: --password-file or EBLA_PASSWORD_FILE");
+  EBLA_ASSIGN(options.password, security::ReadPassword(connection.password_file));
+  return options;
+}
+
+Result<std::vector<std::string>> AskNames(const Shell::Connection& connection, const std::string& value) {
   std::vector<std::string> names;
+  EBLA_ASSIGN(ClientOptions options, OptionsOf(connection));
   options.deadline = options.connect_timeout = kNamesDeadline;
   EBLA_ASSIGN(const Client client, Client::Connect(std::move(options)));
   if (value == "TABLE") {
@@ -47,8 +63,8 @@ Shell::Shell(Settings settings, std::ostream& out, std::ostream& err)
 Result<Client> Shell::Connected() {
   const auto now = std::chrono::steady_clock::now();
   if (client_ && now < client_until_) return *client_;
-  auto client =
-      Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_, .tls_dir = connected_tls_dir_});
+  EBLA_ASSIGN(ClientOptions options, OptionsOf(connected_));
+  auto client = Client::Connect(std::move(options));
   if (!client)
     return Error(client.error().code(), client.error().message() + " (--masters or EBLA_MASTERS says where they are)");
   client_ = *std::move(client);
@@ -75,17 +91,19 @@ int Shell::Run(const std::vector<std::string>& words) {
     return 0;
   }
   Context context{[this] { return Connected(); }, out_, interrupted_, session_,
-                  parser.deadline.value_or(settings_.deadline)};
+                  parser.deadline.value_or(settings_.connection.deadline)};
   context.ask = ask_;
   context.version = settings_.version;
   context.table_in_use = table_in_use_;
-  const std::vector<std::string>& masters = parser.masters.empty() ? settings_.masters : parser.masters;
-  const std::string& tls_dir = parser.tls_dir ? *parser.tls_dir : settings_.tls_dir;
-  if (masters != connected_masters_ || context.deadline != connected_deadline_ || tls_dir != connected_tls_dir_) {
+  const Connection& own = settings_.connection;
+  Connection wanted{.masters = parser.masters.empty() ? own.masters : parser.masters,
+                    .deadline = context.deadline,
+                    .tls_dir = parser.tls_dir.value_or(own.tls_dir),
+                    .user = parser.user.value_or(own.user),
+                    .password_file = parser.password_file.value_or(own.password_file)};
+  if (wanted != connected_) {
     client_.reset();
-    connected_tls_dir_ = tls_dir;
-    connected_masters_ = masters;
-    connected_deadline_ = context.deadline;
+    connected_ = std::move(wanted);
   }
   const Status status = (*verb)->run()(context);
   session_ = context.session;
@@ -103,13 +121,13 @@ Status Shell::Explained(const Status& status, const std::string& table) {
 
 std::string Shell::Banner() {
   const std::string help = "\"help\" lists the verbs, Tab completes, \"exit\" leaves.";
-  connected_masters_ = settings_.masters;
-  connected_tls_dir_ = settings_.tls_dir;
-  connected_deadline_ = settings_.deadline;
+  connected_ = settings_.connection;
   std::string masters;
-  for (const std::string& master : connected_masters_) masters += (masters.empty() ? "" : ", ") + master;
-  const auto client =
-      Client::Connect({.masters = connected_masters_, .deadline = kBannerDeadline, .tls_dir = connected_tls_dir_});
+  for (const std::string& master : connected_.masters) masters += (masters.empty() ? "" : ", ") + master;
+  Result<ClientOptions> options = OptionsOf(connected_);
+  if (!options) return options.error().message() + ". " + help;
+  options->deadline = kBannerDeadline;
+  const auto client = Client::Connect(*std::move(options));
   const Result<ClusterInfo> info = client ? client->DescribeCluster() : Error(client.error());
   if (!info) return "No master answers at " + masters + ". " + help;
   return "Cluster " + info->cluster_id + ": " + std::to_string(info->live_servers) + " of " +
@@ -154,11 +172,10 @@ const std::vector<std::string>& Shell::NamesOf(const std::string& value) {
   const auto now = std::chrono::steady_clock::now();
   if (now < known.until) return known.names;
   known.until = now + kNamesFor;
-  if (connected_masters_.empty()) {
-    connected_masters_ = settings_.masters;
-    connected_tls_dir_ = settings_.tls_dir;
+  if (connected_.masters.empty()) {
+    connected_ = settings_.connection;
   }
-  if (auto names = AskNames({.masters = connected_masters_, .tls_dir = connected_tls_dir_}, value))
+  if (auto names = AskNames(connected_, value))
     known.names = *std::move(names);
   return known.names;
 }

@@ -21,10 +21,17 @@ namespace ebla::shell {
 
 class Shell {
  public:
-  struct Settings {
+  // Whom it speaks to, and as whom.
+  struct Connection {
     std::vector<std::string> masters;
     std::chrono::milliseconds deadline{10'000};
     std::string tls_dir;
+    std::string user;
+    std::string password_file;
+    bool operator==(const Connection&) const = default;
+  };
+  struct Settings {
+    Connection connection;
     bool json = false;
     std::string version;  // of this program
   };
@@ -66,9 +73,7 @@ class Shell {
   std::atomic<bool> interrupted_{false};
   std::optional<Client> client_;
   std::chrono::steady_clock::time_point client_until_{};
-  std::string connected_tls_dir_;
-  std::vector<std::string> connected_masters_;  // what client_ was made with, and its deadline
-  std::chrono::milliseconds connected_deadline_{0};
+  Connection connected_;  // what client_ was made with
   std::optional<Session> session_;
   std::string table_in_use_;
   std::function<bool(const std::string&)> ask_;

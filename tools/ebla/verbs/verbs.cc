@@ -70,6 +70,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddStatsVerbs(verbs);
   AddBackupVerbs(verbs);
   AddCertVerbs(verbs);
+  AddAccessVerbs(verbs);
 }
 
 Status CheckServer(const Client& client, const ServerName& name) {

@@ -79,6 +79,7 @@ void AddWatchVerbs(Verbs& verbs);      // cluster watch
 void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
 void AddBackupVerbs(Verbs& verbs);     // backup create, list, verify, restore, delete
 void AddCertVerbs(Verbs& verbs);       // cert create-ca, create-server, create-client, revoke
+void AddAccessVerbs(Verbs& verbs);     // user, role, grant, revoke
 void AddPresplitVerbs(Verbs& verbs);   // table presplit
 void AddCompactVerbs(Verbs& verbs);    // table compact
 void AddStatsVerbs(Verbs& verbs);      // tablet stats

@@ -1,0 +1,50 @@
+// common/rpc/login_service.h
+// Logs connections in by name and password. From then on the connection's caller is that user.
+// Place:      the dispatcher registers it; caller.h says whose connection it is.
+// Invariants: 1. It cannot be told whether a name is known.
+//             2. From one address at most ten logins fail a minute; then it is OVERLOADED for the rest of it. What is
+//                kept for that is bounded.
+//             3. A process of the cluster never becomes a user.
+// Errors:     PERMISSION_DENIED wrong user or password; INVALID_ARGUMENT; OVERLOADED; COME_AGAIN.
+// Threads:    any: a session's calls come from its connection's.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/base/mutex.h"
+#include "common/security/access_control.h"
+#include "common/security/caller.h"
+#include "idl/LoginService.h"
+
+namespace ebla::rpc {
+
+class LoginService final : public idl::LoginServiceCobSvIf {
+ public:
+  using Clock = std::function<MonotonicTime()>;
+  // Of each login that failed.
+  using OnRefused = std::function<void(const security::Session& session, const std::string& user, const Status& why)>;
+
+  LoginService(const security::AccessControl& access, Clock clock, OnRefused on_refused);
+  void login(std::function<void(const idl::LoginReply&)> cob, const idl::LoginRequest& request) override;
+
+ private:
+  struct Failures {
+    int count = 0;
+    MonotonicTime since;
+  };
+  Result<idl::LoginReply> Step(security::Session& session, const idl::LoginRequest& request);
+  Status CheckPatience(const std::string& host) EBLA_EXCLUDES(mutex_);
+  void CountFailure(const std::string& host) EBLA_EXCLUDES(mutex_);
+
+  const security::AccessControl& access_;
+  const Clock clock_;
+  const OnRefused on_refused_;
+  Mutex mutex_;
+  std::map<std::string, Failures> failures_ EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::rpc

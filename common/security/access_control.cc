@@ -1,0 +1,70 @@
+#include "common/security/access_control.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+
+namespace ebla::security {
+namespace {
+
+std::atomic<uint64_t> versions{1};
+
+}  // namespace
+
+AccessControl::AccessControl() : version_(versions.fetch_add(1)) {}
+
+void AccessControl::Publish(std::shared_ptr<const AccessList> list) {
+  MutexLock lock(mutex_);
+  list_ = std::move(list);
+  version_.store(versions.fetch_add(1), std::memory_order_release);
+}
+
+std::shared_ptr<const AccessList> AccessControl::list() const {
+  MutexLock lock(mutex_);
+  return list_;
+}
+
+const AccessList* AccessControl::Now() const {
+  static thread_local struct {
+    uint64_t version = 0;
+    std::shared_ptr<const AccessList> list;
+  } kept;
+  // Read before the list: one published in between is fetched by the next call.
+  const uint64_t version = version_.load(std::memory_order_acquire);
+  if (kept.version != version) {
+    kept.list = list();
+    kept.version = version;
+  }
+  return kept.list.get();
+}
+
+Status AccessControl::Unknown() {
+  return {Code::kComeAgain, "this server does not know yet who may do what: the coordinator has not told it"};
+}
+
+Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
+  const std::string what = PermissionName(permission);
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what +
+                                       (table == 0 ? " of every table" : " of table " + std::to_string(table)) +
+                                       ", or of these keys: `ebla grant " + what + " " + caller.name + "` gives one"};
+  LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
+  return refusal;
+}
+
+Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
+  if (!NeedsGrants(caller)) return {};
+  const AccessList* list = Now();
+  if (list == nullptr) return Unknown();
+  if (list->AllowsAny(caller.name, table)) return {};
+  return Lacks(caller, idl::Permission::READ, table);
+}
+
+bool AccessControl::IsOperator(const Identity& caller) const {
+  if (caller.kind == Identity::Kind::kOperator || caller.kind == Identity::Kind::kTrusted) return true;
+  if (caller.kind != Identity::Kind::kUser) return false;
+  const AccessList* list = Now();
+  return list != nullptr && list->Allows(caller.name, idl::Permission::OPERATOR, 0, KeyRange::All());
+}
+
+}  // namespace ebla::security

@@ -1,0 +1,63 @@
+// common/security/access_control.h
+// What this process knows of who may do what, and the one place that judges by it.
+// Place:      a process has one; the dispatcher puts it beside each caller (caller.h).
+// Invariants: 1. Processes of the cluster, and whoever is trusted, are not asked for grants; nor is who shows an
+//                operator's certificate.
+//             2. What is published is judged by at once, also for connections that were there before.
+//             3. While nothing is known, users are told to come again.
+// Errors:     PERMISSION_DENIED names the user and the grant that it lacks; COME_AGAIN.
+// Threads:    any.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/security/access_list.h"
+#include "common/security/identity.h"
+
+namespace ebla::security {
+
+class AccessControl {
+ public:
+  AccessControl();
+  AccessControl(const AccessControl&) = delete;
+  AccessControl& operator=(const AccessControl&) = delete;
+
+  void Publish(std::shared_ptr<const AccessList> list);
+  // Null: nothing is known yet.
+  std::shared_ptr<const AccessList> list() const;
+
+  // `what`: a key, or a range of keys.
+  template <class What>
+  Status Check(const Identity& caller, idl::Permission::type permission, int64_t table, const What& what) const {
+    if (!NeedsGrants(caller)) return {};
+    const AccessList* list = Now();
+    if (list == nullptr) return Unknown();
+    if (list->Allows(caller.name, permission, table, what)) return {};
+    return Lacks(caller, permission, table);
+  }
+  // Any grant of the table will do.
+  Status CheckAny(const Identity& caller, int64_t table) const;
+  bool IsOperator(const Identity& caller) const;
+  // Of calls, for want of a grant, since the start.
+  uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
+
+ private:
+  static bool NeedsGrants(const Identity& caller) { return caller.kind <= Identity::Kind::kUser; }
+  static Status Unknown();
+  // Counts and logs it.
+  Status Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const;
+  // Good until the thread asks again.
+  const AccessList* Now() const;
+
+  mutable Mutex mutex_;
+  std::shared_ptr<const AccessList> list_ EBLA_GUARDED_BY(mutex_);
+  mutable std::atomic<uint64_t> refusals_{0};
+  std::atomic<uint64_t> version_;  // unlike any other of this process
+};
+
+}  // namespace ebla::security

@@ -1,0 +1,127 @@
+#include "common/security/access_list.h"
+
+#include <gtest/gtest.h>
+
+#include "common/security/access_control.h"
+#include "common/security/caller.h"
+
+namespace ebla::security {
+namespace {
+
+using idl::Permission;
+
+constexpr int64_t kCarts = 7, kUsers = 8;
+
+idl::Grant MakeGrant(Permission::type permission, int64_t table, const std::string& prefix = "") {
+  idl::Grant grant;
+  grant.permission = permission;
+  grant.tableId = table;
+  grant.prefix = prefix;
+  return grant;
+}
+
+idl::AccessNode OneUser(const std::string& name, std::vector<idl::Grant> grants, std::vector<std::string> roles = {}) {
+  idl::AccessNode node;
+  node.users.emplace_back();
+  node.users[0].name = name;
+  node.users[0].grants = std::move(grants);
+  node.users[0].roles = std::move(roles);
+  return node;
+}
+
+// What each operation asks for, and whether each grant gives it: all of one table against all of the other.
+TEST(AccessList, EveryPermissionAgainstEveryGrant) {
+  const KeyRange all = KeyRange::All();
+  for (const auto granted : {Permission::READ, Permission::WRITE, Permission::ADMIN, Permission::OPERATOR}) {
+    for (const int64_t of : {int64_t{0}, kCarts}) {
+      const AccessList list(OneUser("ada", {MakeGrant(granted, of)}));
+      for (const auto asked : {Permission::READ, Permission::WRITE, Permission::ADMIN, Permission::OPERATOR}) {
+        for (const int64_t table : {int64_t{0}, kCarts, kUsers}) {
+          const bool covers = of == 0 || of == table;
+          const bool fits = granted == asked || granted == Permission::OPERATOR;
+          EXPECT_EQ(list.Allows("ada", asked, table, all), covers && fits)
+              << PermissionName(granted) << " of " << of << " for " << PermissionName(asked) << " of " << table;
+          EXPECT_FALSE(list.Allows("bob", asked, table, all));
+        }
+      }
+    }
+  }
+}
+
+TEST(AccessList, APrefixGivesItsKeysAndRangesWithinIt) {
+  const AccessList list(OneUser("ada", {MakeGrant(Permission::READ, kCarts, "eu/")}));
+  const auto may = [&](const auto& what) { return list.Allows("ada", Permission::READ, kCarts, what); };
+  EXPECT_TRUE(may(std::string_view("eu/1")));
+  EXPECT_TRUE(may(std::string_view("eu/")));
+  EXPECT_FALSE(may(std::string_view("eu")));
+  EXPECT_FALSE(may(std::string_view("ev")));
+  EXPECT_TRUE(may(KeyRange::Prefix("eu/")));
+  EXPECT_TRUE(may(KeyRange{"eu/a", "eu/b"}));
+  EXPECT_FALSE(may(KeyRange{"eu/a", "ev"}));
+  EXPECT_FALSE(may(KeyRange{"eu", "eu/b"}));
+  EXPECT_FALSE(may(KeyRange{"eu/a", ""})) << "without an end";
+  EXPECT_FALSE(may(KeyRange::All()));
+  EXPECT_TRUE(list.AllowsAny("ada", kCarts));
+  EXPECT_FALSE(list.AllowsAny("ada", kUsers));
+}
+
+TEST(AccessList, RolesAndEverybody) {
+  idl::AccessNode node = OneUser("ada", {}, {"buyers", "gone"});
+  node.roles.resize(2);
+  node.roles[0].name = "buyers";
+  node.roles[0].grants = {MakeGrant(Permission::WRITE, kCarts)};
+  node.roles[1].name = kEverybody;
+  node.roles[1].grants = {MakeGrant(Permission::READ, kUsers)};
+  const AccessList list(node);
+  EXPECT_TRUE(list.Allows("ada", Permission::WRITE, kCarts, std::string_view("k")));
+  EXPECT_TRUE(list.Allows("ada", Permission::READ, kUsers, std::string_view("k")));
+  EXPECT_TRUE(list.Allows("whom nobody made", Permission::READ, kUsers, std::string_view("k")));
+  EXPECT_FALSE(list.Allows("whom nobody made", Permission::WRITE, kCarts, std::string_view("k")));
+}
+
+TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
+  AccessControl access;
+  const Identity ada{Identity::Kind::kUser, "ada"};
+  const auto read = [&](const Identity& who) {
+    return access.Check(who, Permission::READ, kCarts, std::string_view("k")).code();
+  };
+  EXPECT_EQ(read(ada), Code::kComeAgain) << "nothing is known yet";
+  EXPECT_EQ(read({Identity::Kind::kOperator, "olga"}), Code::kOk);
+  EXPECT_EQ(read({Identity::Kind::kServer, "ts-1"}), Code::kOk);
+  EXPECT_EQ(read({}), Code::kOk);
+  access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::READ, kCarts)})));
+  EXPECT_EQ(read(ada), Code::kOk);
+  EXPECT_EQ(read({Identity::Kind::kNobody, ""}), Code::kPermissionDenied);
+  EXPECT_FALSE(access.IsOperator(ada));
+  access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::OPERATOR, 0)})));
+  EXPECT_TRUE(access.IsOperator(ada));
+  access.Publish(std::make_shared<AccessList>());
+  const Status refused = access.Check(ada, Permission::READ, kCarts, std::string_view("k"));
+  EXPECT_EQ(refused.code(), Code::kPermissionDenied);
+  EXPECT_NE(refused.message().find("lacks a grant of read of table 7"), std::string::npos) << refused;
+  EXPECT_FALSE(access.IsOperator(ada));
+}
+
+TEST(CallerScope, IsTheInnermostAndEndsWithIt) {
+  AccessControl access;
+  access.Publish(std::make_shared<AccessList>());
+  const auto may = [] { return CallerScope::May(Permission::READ, kCarts, std::string_view("k")).ok(); };
+  EXPECT_TRUE(may()) << "the process itself";
+  {
+    Session ada{{Identity::Kind::kUser, "ada"}, "", {}};
+    const CallerScope outer(ada, &access);
+    EXPECT_FALSE(may());
+    {
+      Session trusted;
+      const CallerScope inner(trusted, &access);
+      EXPECT_TRUE(may());
+    }
+    EXPECT_FALSE(may());
+    EXPECT_EQ(CallerScope::Now().identity.name, "ada");
+  }
+  EXPECT_TRUE(may());
+  EXPECT_EQ(CallerScope::SessionNow(), nullptr);
+}
+
+}  // namespace
+}  // namespace ebla::security

@@ -1,0 +1,57 @@
+// common/security/audit_log.h
+// Who did what, and who was refused: a file of JSON lines, apart from the log for people.
+// Format:     {"time": "2026-01-31T12:00:00.123Z", "user": ..., "kind": "user|operator|...", "from": "host:port",
+//             "action": "dropTable", "of": "table=carts", "code": "OK", "message": ...}; what is empty is left out.
+// Files:      at 64 MiB the file becomes FILE.1, that FILE.2, and so on up to FILE.8.
+// Errors:     a file that cannot be written is said in the log once a minute; nothing waits for it.
+// Threads:    any.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "common/security/identity.h"
+
+namespace ebla::security {
+
+struct AuditEvent {
+  Identity who;
+  std::string from;
+  std::string action;
+  std::string of;
+  Status outcome;
+};
+
+class AuditLog {
+ public:
+  struct Options {
+    std::string file;
+    bool data = false;  // reads and writes of data, too
+    size_t bytes_max = 64 << 20;
+    int files_max = 8;
+  };
+  // INVALID_ARGUMENT, naming the file, when it cannot be written.
+  static Result<std::unique_ptr<AuditLog>> Open(Options options);
+  ~AuditLog();
+  AuditLog(const AuditLog&) = delete;
+  AuditLog& operator=(const AuditLog&) = delete;
+
+  void Record(const AuditEvent& event);
+  bool wants_data() const { return options_.data; }
+
+ private:
+  explicit AuditLog(Options options) : options_(std::move(options)) {}
+  Status OpenFile() EBLA_REQUIRES(mutex_);
+  void Rotate() EBLA_REQUIRES(mutex_);
+
+  const Options options_;
+  Mutex mutex_;
+  std::FILE* file_ EBLA_GUARDED_BY(mutex_) = nullptr;
+  size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ebla::security

@@ -1,0 +1,56 @@
+#include "common/security/audit_log.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "common/testing/temporary_directory.h"
+
+namespace ebla::security {
+namespace {
+
+std::string Contents(const std::string& file) {
+  std::stringstream text;
+  text << std::ifstream(file).rdbuf();
+  return text.str();
+}
+
+TEST(AuditLog, OneLineAnEventWhateverBytesItHas) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/audit.log";
+  auto log = AuditLog::Open({.file = file});
+  ASSERT_TRUE(log.has_value()) << log.error();
+  (*log)->Record({{Identity::Kind::kUser, "a\n\"\xff"}, "127.0.0.1:1", "dropTable", "table=carts", {}});
+  (*log)->Record({{Identity::Kind::kNobody, "eve"}, "", "login", "", {Code::kPermissionDenied, "no"}});
+  const std::string text = Contents(file);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 2);
+  EXPECT_NE(text.find(R"("action":"dropTable","of":"table=carts","code":"OK")"), std::string::npos) << text;
+  EXPECT_NE(text.find(R"("user":"eve","kind":"nobody","action":"login","code":"PERMISSION_DENIED")"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(std::filesystem::status(file).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+TEST(AuditLog, FilesAreBounded) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/audit.log";
+  auto log = AuditLog::Open({.file = file, .bytes_max = 1000, .files_max = 2});
+  ASSERT_TRUE(log.has_value());
+  for (int i = 0; i < 100; ++i) (*log)->Record({{Identity::Kind::kUser, "ada"}, "", "login", std::to_string(i), {}});
+  EXPECT_TRUE(std::filesystem::exists(file + ".2"));
+  EXPECT_FALSE(std::filesystem::exists(file + ".3"));
+  EXPECT_NE(Contents(file).find("\"99\""), std::string::npos);
+  EXPECT_LT(std::filesystem::file_size(file + ".1"), 1200u);
+}
+
+TEST(AuditLog, AFileThatCannotBeWrittenIsNamed) {
+  const auto log = AuditLog::Open({.file = "/nowhere/audit.log"});
+  ASSERT_FALSE(log.has_value());
+  EXPECT_NE(log.error().message().find("/nowhere/audit.log"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace ebla::security

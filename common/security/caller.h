@@ -1,0 +1,62 @@
+// common/security/caller.h
+// Who calls the handler that runs now, and what it may do.
+// Place:   the dispatcher says it; a handler that must know asks at its entry, before it hands the call on, and may keep
+//          a copy for as long as the process serves.
+// Threads: each has its own. Outside of a handler everybody is trusted: it is the process itself that calls.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "common/security/access_control.h"
+#include "common/security/identity.h"
+#include "common/security/scram.h"
+
+namespace ebla::security {
+
+// One connection's caller, and its login while that is under way. The connection's thread's.
+struct Session {
+  Identity identity;
+  std::string peer;  // host:port; empty: none
+  std::optional<ScramServer> login;
+};
+
+struct Caller {
+  Identity identity;
+  const AccessControl* access = nullptr;  // null: nobody is asked for grants
+
+  template <class What>
+  Status May(idl::Permission::type permission, int64_t table, const What& what) const {
+    return access == nullptr ? Status() : access->Check(identity, permission, table, what);
+  }
+  Status MayAny(int64_t table) const { return access == nullptr ? Status() : access->CheckAny(identity, table); }
+};
+
+class CallerScope {
+ public:
+  // Both outlive the scope.
+  CallerScope(Session& session, const AccessControl* access);
+  ~CallerScope();
+  CallerScope(const CallerScope&) = delete;
+  CallerScope& operator=(const CallerScope&) = delete;
+
+  static Caller Now();
+  // The same without a copy, for the handler that is called now.
+  template <class What>
+  static Status May(idl::Permission::type permission, int64_t table, const What& what) {
+    const CallerScope* now = Innermost();
+    if (now == nullptr || now->access_ == nullptr) return {};
+    return now->access_->Check(now->session_.identity, permission, table, what);
+  }
+  // Null outside of a handler.
+  static Session* SessionNow();
+
+ private:
+  static const CallerScope*& Innermost();
+
+  Session& session_;
+  const AccessControl* const access_;
+  const CallerScope* const outer_;
+};
+
+}  // namespace ebla::security

@@ -1,0 +1,160 @@
+// Users and what they may do, against a real cluster: each operation by each grant, and grants that come and go.
+#include <gmock/gmock.h>
+
+#include <signal.h>
+
+#include <chrono>
+
+#include "tests/integration/secure_fixture.h"
+
+namespace ebla::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using Kind = AccessChange::Kind;
+using std::chrono::steady_clock;
+
+class GrantsTest : public SecureClusterTest {
+ protected:
+  void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(SecureClusterTest::SetUp());
+    auto client = Connect("operator");
+    ASSERT_TRUE(client.has_value()) << client.error();
+    olga_ = *client;
+    for (const char* table : {"carts", "users"}) {
+      const auto made = olga_->CreateTable(table, {.split_points = {"m"}});
+      ASSERT_TRUE(made.has_value()) << made.error();
+    }
+    ASSERT_TRUE(Change({{.kind = Kind::kCreateUser, .name = "ada", .password = "sesame"}}).ok());
+  }
+  Status Change(std::vector<AccessChange> changes) { return olga_->ChangeAccess(std::move(changes)); }
+  Status Give(Permission permission, const std::string& table = "carts", const std::string& prefix = "") {
+    return Change({{.kind = Kind::kGrant, .name = "ada", .grant = {permission, table, prefix}}});
+  }
+  Status Take(Permission permission, const std::string& table = "carts", const std::string& prefix = "") {
+    return Change({{.kind = Kind::kRevoke, .name = "ada", .grant = {permission, table, prefix}}});
+  }
+  // Tries until the answer is as wanted, which has to be within a second.
+  template <class F>
+  static void WithinASecond(bool wanted, const F& what, const char* of) {
+    const auto end = steady_clock::now() + std::chrono::seconds(1);
+    Status last;
+    do {
+      last = what();
+      if (last.ok() == wanted) break;
+    } while (steady_clock::now() < end);
+    EXPECT_EQ(last.ok(), wanted) << of << ": " << last;
+    if (!wanted) {
+      EXPECT_EQ(last.code(), Code::kPermissionDenied) << of << ": " << last;
+    }
+  }
+  template <class T>
+  static Status StatusOf(const Result<T>& result) {
+    return result.has_value() || result.error().code() == Code::kNotFound ? Status() : result.error();
+  }
+
+  std::optional<Client> olga_;
+};
+
+// Every kind of operation, with no grant and with each.
+TEST_F(GrantsTest, EachOperationTakesItsGrant) {
+  const auto ada = Connect("user");
+  ASSERT_TRUE(ada.has_value()) << ada.error();
+  EXPECT_EQ(StatusOf(ada->OpenTable("carts")).code(), Code::kPermissionDenied);
+  auto opened = olga_->OpenTable("carts");
+  ASSERT_TRUE(opened.has_value());
+  ASSERT_TRUE(opened->Put("eu/1", "x").has_value());
+  ASSERT_TRUE(Give(Permission::kRead, "users").ok());  // of another table
+  struct Operation {
+    const char* name;
+    Permission takes;
+    std::function<Status(const Table&)> run;
+  };
+  const std::vector<Operation> operations = {
+      {"get", Permission::kRead, [](const Table& t) { return StatusOf(t.Get("eu/1")); }},
+      {"multiGet", Permission::kRead, [](const Table& t) { return StatusOf(t.MultiGet({"eu/1", "zz"}).front()); }},
+      {"scan", Permission::kRead,
+       [](const Table& t) {
+         auto scan = t.Scan({});
+         scan.Next();
+         return scan.status();
+       }},
+      {"put", Permission::kWrite, [](const Table& t) { return StatusOf(t.Put("eu/1", "y")); }},
+      {"increment", Permission::kWrite, [](const Table& t) { return StatusOf(t.Increment("eu/n", 1)); }},
+      {"delete", Permission::kWrite, [](const Table& t) { return StatusOf(t.Delete("eu/2")); }},
+      {"alter", Permission::kAdmin,
+       [&](const Table&) { return StatusOf(ada->AlterTable("carts", {.replicas = 3})); }},
+      {"split", Permission::kAdmin, [&](const Table&) { return StatusOf(ada->SplitTablet("carts", "eu")); }},
+      {"makes a table", Permission::kOperator,
+       [&](const Table&) {
+         const Status made = StatusOf(ada->CreateTable("new"));
+         return made.code() == Code::kTableExists ? Status() : made;
+       }},
+      {"lists tablets", Permission::kOperator, [&](const Table&) { return StatusOf(ada->ListTablets()); }},
+      {"changes grants", Permission::kOperator, [&](const Table&) { return StatusOf(ada->ListAccess()); }},
+  };
+  for (const Permission given :
+       {Permission::kRead, Permission::kWrite, Permission::kAdmin, Permission::kOperator}) {
+    const std::string of = given == Permission::kOperator ? "" : "carts";
+    ASSERT_TRUE(Give(given, of).ok());
+    std::optional<Table> carts;
+    WithinASecond(
+        true,
+        [&] {
+          auto table = ada->OpenTable("carts");
+          if (table) carts = *table;
+          return StatusOf(table);
+        },
+        "open");
+    ASSERT_TRUE(carts.has_value());
+    for (const Operation& operation : operations) {
+      const bool may = given == Permission::kOperator || given == operation.takes;
+      WithinASecond(may, [&] { return operation.run(*carts); },
+                    (std::string(operation.name) + " by grant " + std::to_string(static_cast<int>(given))).c_str());
+    }
+    ASSERT_TRUE(Take(given, of).ok());
+    WithinASecond(false, [&] { return StatusOf(ada->OpenTable("carts")); }, "open");
+  }
+}
+
+TEST_F(GrantsTest, APrefixOfKeys) {
+  ASSERT_TRUE(Give(Permission::kRead, "carts", "eu/").ok());
+  const auto ada = Connect("user");
+  std::optional<Table> carts;
+  WithinASecond(
+      true,
+      [&] {
+        auto table = ada->OpenTable("carts");
+        if (table) carts = *table;
+        return StatusOf(table);
+      },
+      "open");
+  EXPECT_TRUE(StatusOf(carts->Get("eu/1")).ok());
+  EXPECT_EQ(StatusOf(carts->Get("us/1")).code(), Code::kPermissionDenied);
+  EXPECT_EQ(StatusOf(carts->MultiGet({"eu/1", "us/1"})[1]).code(), Code::kPermissionDenied);
+  EXPECT_EQ(StatusOf(carts->Put("eu/1", "x")).code(), Code::kPermissionDenied);
+}
+
+TEST_F(GrantsTest, WhatIsRevokedBitesWithinASecond) {
+  ASSERT_TRUE(Give(Permission::kRead).ok());
+  const auto ada = Connect("user", std::chrono::seconds(2));
+  std::optional<Table> carts;
+  WithinASecond(
+      true,
+      [&] {
+        auto table = ada->OpenTable("carts");
+        if (table) carts = *table;
+        return StatusOf(table);
+      },
+      "open");
+  ASSERT_TRUE(StatusOf(carts->Get("a")).ok());
+  ASSERT_TRUE(StatusOf(carts->Get("z")).ok());
+  ASSERT_TRUE(Take(Permission::kRead).ok());
+  WithinASecond(false, [&] { return StatusOf(carts->Get("a")); }, "get");
+  WithinASecond(false, [&] { return StatusOf(carts->Get("z")); }, "get");
+  for (const char* master : {"master-1", "master-2"}) ASSERT_TRUE(cluster_->launcher().Kill(master, SIGKILL).ok());
+  EXPECT_EQ(StatusOf(carts->Get("a")).code(), Code::kPermissionDenied) << "with the masters away";
+}
+
+}  // namespace
+}  // namespace ebla::testing

@@ -1,0 +1,210 @@
+// Verbs on who may do what: user create, drop, password, list; role create, drop, give, take; grant, revoke.
+#include "common/security/scram.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using Kind = AccessChange::Kind;
+
+const char* NameOf(Permission permission) {
+  constexpr const char* kNames[] = {"", "read", "write", "admin", "operator"};
+  return kNames[static_cast<int>(permission)];
+}
+
+Result<std::vector<Permission>> ParsePermissions(const std::string& text) {
+  std::vector<Permission> permissions;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    const std::string name = text.substr(begin, comma - begin);
+    begin = comma + 1;
+    bool known = false;
+    for (const Permission one : {Permission::kRead, Permission::kWrite, Permission::kAdmin, Permission::kOperator}) {
+      if (name != NameOf(one)) continue;
+      permissions.push_back(one);
+      known = true;
+    }
+    if (!known)
+      return Error(Code::kInvalidArgument,
+                   "\"" + EscapeBytes(name) + "\" is no permission: there are read, write, admin and operator");
+  }
+  return permissions;
+}
+
+// "write of carts, keys from "eu/"", for people.
+std::string Describe(const Grant& grant) {
+  std::string text = NameOf(grant.permission);
+  if (grant.permission != Permission::kOperator) text += grant.table.empty() ? " of every table" : " of " + grant.table;
+  if (!grant.prefix.empty()) text += ", keys that begin with \"" + EscapeBytes(grant.prefix) + "\"";
+  return text;
+}
+
+std::string Describe(const std::vector<Grant>& grants) {
+  std::string text;
+  for (const Grant& grant : grants) text += (text.empty() ? "" : "; ") + Describe(grant);
+  return text.empty() ? "-" : text;
+}
+
+Json ToJson(const std::vector<Grant>& grants) {
+  Json all = Json::Array();
+  for (const Grant& grant : grants) {
+    all.push_back({{"permission", NameOf(grant.permission)},
+                   {"table", grant.table.empty() ? Json() : Json(grant.table)},
+                   {"prefix", EscapeBytes(grant.prefix)}});
+  }
+  return all;
+}
+
+Status Change(Context& context, std::vector<AccessChange> changes, const std::string& said) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_TRY(client.ChangeAccess(std::move(changes)));
+  context.out.Ok(said, {});
+  return {};
+}
+
+struct Password {
+  std::string name, file;
+};
+
+void AddUserVerbs(Verbs& verbs) {
+  auto created = std::make_shared<Password>();
+  verbs
+      .Add("user create", "Makes a user, who may do nothing until something is granted",
+           "user create ada --password-file ada.password",
+           [created](Context& context) -> Status {
+             AccessChange change{.kind = Kind::kCreateUser, .name = created->name};
+             if (!created->file.empty()) {
+               EBLA_ASSIGN(change.password, security::ReadPassword(created->file));
+             }
+             return Change(context, {change}, "user " + created->name + ": ebla grant says what it may do");
+           })
+      .Argument("USER", TakeText(created->name))
+      .Option("--password-file", "FILE", TakeText(created->file),
+              "Its first line is the password. Without one only a certificate says who is this user");
+
+  auto dropped = std::make_shared<std::string>();
+  verbs
+      .Add("user drop", "Takes a user away, with all that was granted to it", "user drop ada",
+           [dropped](Context& context) {
+             return Change(context, {{.kind = Kind::kDropUser, .name = *dropped}}, "user " + *dropped + " is gone");
+           })
+      .Argument("USER", TakeText(*dropped));
+
+  auto set = std::make_shared<Password>();
+  verbs
+      .Add("user password", "Gives a user another password, or none",
+           "user password ada --password-file ada.password",
+           [set](Context& context) -> Status {
+             AccessChange change{.kind = Kind::kSetPassword, .name = set->name};
+             if (!set->file.empty()) {
+               EBLA_ASSIGN(change.password, security::ReadPassword(set->file));
+             }
+             return Change(context, {change}, set->file.empty() ? "it has no password" : "it has that password");
+           })
+      .Argument("USER", TakeText(set->name))
+      .Option("--password-file", "FILE", TakeText(set->file), "Its first line is the password; without it: none");
+
+  verbs.Add("user list", "Shows users and roles, and what is granted to them", "user list",
+            [](Context& context) -> Status {
+              EBLA_ASSIGN(const Client client, context.connect());
+              EBLA_ASSIGN(const AccessInfo access, client.ListAccess());
+              if (context.out.json) {
+                Json users = Json::Array(), roles = Json::Array();
+                for (const UserInfo& user : access.users) {
+                  Json names = Json::Array();
+                  for (const std::string& role : user.roles) names.push_back(role);
+                  users.push_back({{"name", user.name},
+                                   {"password", user.has_password},
+                                   {"roles", names},
+                                   {"grants", ToJson(user.grants)}});
+                }
+                for (const RoleInfo& role : access.roles)
+                  roles.push_back({{"name", role.name}, {"grants", ToJson(role.grants)}});
+                context.out.Value({{"users", users}, {"roles", roles}});
+                return {};
+              }
+              std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "PASSWORD", "ROLES", "GRANTS"}};
+              for (const UserInfo& user : access.users) {
+                std::string roles;
+                for (const std::string& role : user.roles) roles += (roles.empty() ? "" : ", ") + role;
+                rows.push_back({"user", user.name, user.has_password ? "yes" : "no", roles.empty() ? "-" : roles,
+                                Describe(user.grants)});
+              }
+              for (const RoleInfo& role : access.roles)
+                rows.push_back({"role", role.name, "", "", Describe(role.grants)});
+              context.out.Listed(rows, "there are no users yet: ebla user create makes one");
+              return {};
+            });
+}
+
+void AddRoleVerbs(Verbs& verbs) {
+  const auto add = [&](const std::string& verb, Kind kind, const std::string& help, const std::string& said) {
+    auto name = std::make_shared<std::string>();
+    verbs
+        .Add("role " + verb, help, "role " + verb + " buyers",
+             [=](Context& context) {
+               return Change(context, {{.kind = kind, .name = *name}}, "role " + *name + said);
+             })
+        .Argument("ROLE", TakeText(*name));
+  };
+  add("create", Kind::kCreateRole, "Makes a role: grants that several users have together", " is there");
+  add("drop", Kind::kDropRole, "Takes a role away, also from its users", " is gone");
+  const auto give = [&](const std::string& verb, Kind kind, const std::string& help, const std::string& said) {
+    struct Names {
+      std::string role, user;
+    };
+    auto names = std::make_shared<Names>();
+    verbs
+        .Add("role " + verb, help, "role " + verb + " buyers ada",
+             [=](Context& context) {
+               return Change(context, {{.kind = kind, .name = names->user, .role = names->role}}, names->user + said);
+             })
+        .Argument("ROLE", TakeText(names->role))
+        .Argument("USER", TakeText(names->user));
+  };
+  give("give", Kind::kGrantRole, "Gives a role to a user", " has the role");
+  give("take", Kind::kRevokeRole, "Takes a role from a user", " does not have the role");
+}
+
+void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::string& help, const std::string& said) {
+  struct Arguments {
+    std::string permissions, name, table, prefix;
+    bool all_tables = false;
+  };
+  auto arguments = std::make_shared<Arguments>();
+  verbs
+      .Add(verb, help, verb + " read,write ada --table carts --prefix eu/",
+           [=](Context& context) -> Status {
+             EBLA_ASSIGN(const auto permissions, ParsePermissions(arguments->permissions));
+             const bool cluster = permissions == std::vector{Permission::kOperator};
+             if (!cluster && arguments->table.empty() != arguments->all_tables)
+               return {Code::kInvalidArgument, "say either --table TABLE or --all-tables"};
+             std::vector<AccessChange> changes;
+             for (const Permission permission : permissions) {
+               changes.push_back({.kind = kind,
+                                  .name = arguments->name,
+                                  .grant = {permission, arguments->table, arguments->prefix}});
+             }
+             return Change(context, std::move(changes), arguments->name + said);
+           })
+      .Argument("PERMISSIONS", TakeText(arguments->permissions))
+      .Argument("WHO", TakeText(arguments->name))
+      .Option("--table", "TABLE", TakeText(arguments->table), "Of this table; one made later under its name is another")
+      .Option("--prefix", "KEY", TakeBytes(arguments->prefix), "Of keys that begin with this alone: read and write")
+      .Flag("--all-tables", arguments->all_tables, "Of every table, also of those to come");
+}
+
+}  // namespace
+
+void AddAccessVerbs(Verbs& verbs) {
+  AddUserVerbs(verbs);
+  AddRoleVerbs(verbs);
+  AddGrantVerb(verbs, "grant", Kind::kGrant,
+               "Lets a user, a role or everybody read, write, admin (a table) or operator (the cluster)",
+               ": granted; every server knows within a second");
+  AddGrantVerb(verbs, "revoke", Kind::kRevoke, "Takes back what was granted",
+               ": revoked; every server knows within a second");
+}
+
+}  // namespace ebla::shell
