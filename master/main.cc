@@ -12,6 +12,7 @@
 #include "common/http/http_server.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
+#include "common/process/zookeeper_flags.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
@@ -129,6 +130,7 @@ coordination::ZooKeeperOptions ZooKeeperSettings() {
   coordination::ZooKeeperOptions options;
   options.servers = FLAGS_zookeeper;
   options.session_timeout = std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
+  options.auth = OrRefuse(process::ZooKeeperSecret());
   return options;
 }
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
 
 namespace ebla::security {
 namespace {
@@ -82,13 +83,6 @@ Result<Identity> WhoIs(X509* certificate) {
 
 Status CannotUse(const std::string& file, const std::string& advice) {
   return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + advice);
-}
-
-Status CheckPrivate(const std::string& file) {
-  struct stat about{};
-  if (stat(file.c_str(), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO) & ~S_IRGRP) != 0)
-    return Status(Code::kInvalidArgument, file + " can be read by others: chmod 600 " + file);
-  return {};
 }
 
 Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name) {
