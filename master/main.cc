@@ -180,6 +180,7 @@ int Run() {
   http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
   if (Status status = process::CheckExposure({server_options.listen, http_options.listen}); !status.ok())
     Refuse(status);
+  http_options.tls = server_options.tls;
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
   http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };

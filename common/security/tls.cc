@@ -169,6 +169,19 @@ std::unique_ptr<TlsSession> TlsCredentials::Accept() {
   return std::unique_ptr<TlsSession>(new TlsSession(ssl));
 }
 
+ssl_st* TlsCredentials::AcceptAnybody() {
+  SSL* ssl = SSL_new(Context().get());
+  SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+  return ssl;
+}
+
+std::optional<Identity> TlsCredentials::PeerOf(ssl_st* ssl) {
+  X509* certificate = SSL_is_init_finished(ssl) != 0 ? SSL_get0_peer_certificate(ssl) : nullptr;
+  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return std::nullopt;
+  Result<Identity> who = WhoIs(certificate);
+  return who.has_value() ? std::optional(*std::move(who)) : std::nullopt;
+}
+
 std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {
   SSL* ssl = SSL_new(Context().get());
   SSL_set_connect_state(ssl);
