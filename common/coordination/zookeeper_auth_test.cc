@@ -180,6 +180,19 @@ TEST_F(ZooKeeperSecretTest, NodesOfBeforeAreClosedWhileTheyAreUsed) {
   EXPECT_EQ(Read(*before, "/t-1").code(), Code::kPermissionDenied);
 }
 
+TEST_F(ZooKeeperSecretTest, AWalkThatIsCutOffSaysSoAndTheNextOneFinishesIt) {
+  const auto before = Open("");
+  for (int i = 0; i < 200; ++i) EXPECT_EQ(Make(*before, "/t-" + std::to_string(i)), Status::Ok());
+  const auto client = Open("ebla:secret\n");
+  EXPECT_EQ(Read(*client, "/t-1"), Status::Ok());
+  server_.Kill();
+  EXPECT_EQ(Guard(*client).error().code(), Code::kUnavailable);
+  ASSERT_TRUE(server_.Start().ok());
+  EXPECT_EQ(Read(*client, "/t-1"), Status::Ok());
+  EXPECT_EQ(Guard(*client), 200u);
+  ExpectClosed("ebla:secret", "");
+}
+
 TEST_F(ZooKeeperSecretTest, ASecretIsReplacedWhileNodesAreUsed) {
   const auto old = Open("ebla:old\n");
   EXPECT_EQ(Make(*old, "/a"), Status::Ok());
