@@ -15,6 +15,7 @@ find_program(THRIFT_COMPILER thrift REQUIRED)
 
 pkg_check_modules(THRIFT REQUIRED IMPORTED_TARGET thrift)
 pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent libevent_pthreads)
+pkg_check_modules(LIBEVENT_OPENSSL REQUIRED IMPORTED_TARGET libevent_openssl)
 pkg_check_modules(GLOG REQUIRED IMPORTED_TARGET libglog)
 find_package(OpenSSL 3 REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -13,6 +13,7 @@
 #include "common/http/http_server.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
+#include "common/process/zookeeper_flags.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
@@ -131,6 +132,7 @@ coordination::ZooKeeperOptions ZooKeeperSettings() {
   coordination::ZooKeeperOptions options;
   options.servers = FLAGS_zookeeper;
   options.session_timeout = std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
+  options.auth = OrRefuse(process::ZooKeeperSecret());
   return options;
 }
 
@@ -182,6 +184,7 @@ int Run() {
   http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
   if (Status status = process::CheckExposure({server_options.listen, http_options.listen}); !status.ok())
     Refuse(status);
+  http_options.tls = server_options.tls;
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
   http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };

@@ -8,6 +8,7 @@
 #include "common/base/count.h"
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/process/process.h"
+#include "common/process/zookeeper_flags.h"
 #include "tabletserver/server/server_flags.h"
 #include "tabletserver/server/server_process.h"
 #include "tabletserver/storage/wiredtiger/verify_log.h"
@@ -31,6 +32,7 @@ Result<std::unique_ptr<ebla::coordination::Coordinator>> OpenZooKeeper(ebla::Exe
   ebla::coordination::ZooKeeperOptions zookeeper;
   zookeeper.servers = FLAGS_zookeeper;
   zookeeper.session_timeout = std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
+  EBLA_ASSIGN(zookeeper.auth, ebla::process::ZooKeeperSecret());
   return ebla::coordination::ZooKeeperCoordinator::Open(std::move(zookeeper), executor);
 }
 

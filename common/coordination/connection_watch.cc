@@ -54,7 +54,7 @@ std::optional<Duration> ConnectionWatch::away() const {
 
 std::string ConnectionWatch::Describe() const {
   const auto away = this->away();
-  if (!away) return "";
+  if (!away) return Refusal();
   return "the coordinator (ZooKeeper) has been away for " + std::to_string(Seconds(*away)) + " s; until it is back, " +
          stalls_;
 }

@@ -27,8 +27,10 @@ class ConnectionWatch {
 
   // None: it is reached.
   std::optional<Duration> away() const;
-  // "the coordinator (ZooKeeper) has been away for 40 s; until it is back, ..."; empty: it is reached.
+  // "the coordinator (ZooKeeper) has been away for 40 s; until it is back, ...", or why it admits others alone; empty: it
+  // is reached, and serves this process.
   std::string Describe() const;
+  std::string Refusal() const { return coordinator_.Refusal(); }
 
  private:
   void OnState(SessionState state);

@@ -12,7 +12,7 @@
 //             MultiError), or a deleted node has children; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection
 //             broke with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path, too large, or
 //             a child of an ephemeral node. Reads are asked again until they are answered or the time is up
-//             (UNAVAILABLE).
+//             (UNAVAILABLE). PERMISSION_DENIED: the nodes admit others alone (Refusal says what to do).
 // Threads:    calls from any thread; callbacks and listeners run on the executor given at construction.
 #pragma once
 
@@ -101,6 +101,12 @@ class Coordinator {
   // called on the executor, the listener does not run again.
   virtual uint64_t Listen(std::function<void(SessionState)> listener) = 0;
   virtual void Forget(uint64_t listener) = 0;
+
+  // Has every node admit whom the nodes that this process makes admit, and nobody else; how many had to be changed. Of a
+  // connection that is lost meanwhile, UNAVAILABLE. The leading master asks for it. Where nobody else can reach the nodes, there is nothing to do.
+  virtual void Guard(Callback<Result<size_t>> done) { done(size_t{0}); }
+  // Why the nodes do not admit this process, and what to do; empty: they do, or it is not known. From any thread.
+  virtual std::string Refusal() const { return {}; }
 };
 
 // Creates `path` and its missing parents with empty data; a node that is there already is fine.

@@ -13,14 +13,18 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/coordination/client_core.h"
-#include "common/coordination/znode_tree.h"
+#include "common/coordination/zookeeper_address.h"
+#include "common/coordination/zookeeper_guard.h"
 
 namespace ebla::coordination {
 namespace {
 
 constexpr Duration kLookEvery = std::chrono::seconds(5);
 constexpr Duration kNoNamesDelay = std::chrono::minutes(1);
+constexpr Duration kAgain = std::chrono::seconds(1);
+constexpr Duration kAuthAgain = std::chrono::seconds(5);
 constexpr size_t kCreatedPathBytesMax = 1024;
 
 // Reads lost with their connection are asked again; what became of a Multi is unknown.
@@ -31,6 +35,7 @@ bool IsLost(int rc) {
     case ZCLOSING:
     case ZSESSIONEXPIRED:
     case ZSESSIONMOVED:
+    case ZAUTHFAILED:
     case ZINVALIDSTATE: return true;
     default: return false;
   }
@@ -47,6 +52,7 @@ Status ToStatus(int rc, const std::string& what) {
     case ZBADARGUMENTS:
     case ZMARSHALLINGERROR:
     case ZNOCHILDRENFOREPHEMERALS: return status(Code::kInvalidArgument);
+    case ZNOAUTH: return status(Code::kPermissionDenied);
     case ZTHROTTLEDOP: return status(Code::kUnavailable);
     default: return status(Code::kInternal);
   }
@@ -156,32 +162,9 @@ void OnMulti(int rc, const void* data) {
   pending->replied(pending->attempt, std::move(reply));
 }
 
-// Splits "host:port,host:port/chroot"; checks what the C client would only stumble over later.
-Status SplitServers(const std::string& text, std::string* hosts, std::string* root) {
-  const size_t slash = text.find('/');
-  *hosts = text.substr(0, slash);
-  *root = slash == std::string::npos ? "" : text.substr(slash);
-  if (*root == "/") root->clear();
-  const auto bad = [&](const std::string& why) {
-    return Error(Code::kInvalidArgument,
-                 "ZooKeeper address \"" + text + "\": " + why + "; write host:port[,host:port...][/path]");
-  };
-  if (hosts->empty()) return bad("it names no host");
-  for (size_t at = 0; at <= hosts->size();) {
-    const size_t end = std::min(hosts->find(',', at), hosts->size());
-    const std::string host = hosts->substr(at, end - at);
-    const size_t colon = host.rfind(':');
-    const std::string port = colon == std::string::npos ? "" : host.substr(colon + 1);
-    const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
-    if (colon == 0 || !digits || std::stoi(port) == 0 || std::stoi(port) > 65535) {
-      return bad("\"" + host + "\" is not host:port");
-    }
-    at = end + 1;
-  }
-  if (!root->empty()) {
-    if (Status status = CheckPath(*root); !status.ok()) return bad(status.message());
-  }
-  return Status::Ok();
+// A session's ends for good where it is refused: OnMain hears of that.
+void OnAuth(int rc, const void*) {
+  if (rc != ZOK && !IsLost(rc)) LOG(ERROR) << "ZooKeeper did not take the secret: " << zerror(rc);
 }
 
 }  // namespace
@@ -197,6 +180,11 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   ClientCore& client() { return *client_; }
   void Start();
   void Close();
+  void Guard(Callback<Result<size_t>> done);
+  std::string Refusal() const {
+    MutexLock lock(mutex_);
+    return refusal_;
+  }
 
  private:
   // The C client's context of one handle; events of a handle that was given up are told by their number.
@@ -227,11 +215,18 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   void Open(Handle& handle);
   static void Close(Handle& handle);
   void OpenMain();
+  void OpenMainLater(Duration delay);
   void OnMain(int state, int64_t session);
   void OnProbe(int state);
   void OnConnected(int64_t session);
   void OnDisconnected();
   void OnExpired(const char* why);
+  void EndMain();
+  void OnAuthFailed();
+  void SetRefusal(std::string why);
+  // Says instead of "not authenticated" what to do.
+  Status Explained(Status status);
+  void Answered(Attempt::Kind kind, AttemptReply& reply);
   void EndProbe();
   void MakeRoot();
   void Send(const Attempt& attempt);
@@ -241,8 +236,11 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   const ZooKeeperOptions options_;
   const std::string hosts_;
   const std::string root_;  // chroot: put before every path here, as the C client does it for only some calls
+  const ZooKeeperAccessList access_{options_.auth};
   Executor& executor_;
   std::shared_ptr<ClientCore> client_;
+  mutable Mutex mutex_;
+  std::string refusal_ EBLA_GUARDED_BY(mutex_);
   Handle main_;
   Handle probe_;  // asks whether others are taken, while the session is not
   std::optional<MonotonicTime> probe_connected_since_;
@@ -270,15 +268,23 @@ void ZooKeeperCoordinator::Core::Open(Handle& handle) {
   const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_timeout);
   handle.zoo = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr,
                                handle.context.get(), 0, &LogLine);
-  if (handle.zoo != nullptr) return;
+  if (handle.zoo != nullptr) {
+    // Sent before anything else, and by the C client again with each new connection.
+    for (const std::string& secret : options_.auth.secrets)
+      (void)zoo_add_auth(handle.zoo, "digest", secret.data(), static_cast<int>(secret.size()), &OnAuth, nullptr);
+    return;
+  }
   LOG_EVERY_T(WARNING, 5) << "cannot begin a connection to ZooKeeper at " << hosts_ << ": " << std::strerror(errno)
                           << "; still trying";
 }
 
 void ZooKeeperCoordinator::Core::OpenMain() {
   Open(main_);
-  if (main_.zoo != nullptr) return;
-  executor_.After(std::chrono::seconds(1), [core = weak_from_this()] {
+  if (main_.zoo == nullptr) OpenMainLater(kAgain);
+}
+
+void ZooKeeperCoordinator::Core::OpenMainLater(Duration delay) {
+  executor_.After(delay, [core = weak_from_this()] {
     const auto self = core.lock();
     if (self != nullptr && !self->closed_ && self->main_.zoo == nullptr) self->OpenMain();
   });
@@ -312,6 +318,8 @@ void ZooKeeperCoordinator::Core::OnMain(int state, int64_t session) {
     OnConnected(session);
   } else if (state == ZOO_EXPIRED_SESSION_STATE) {
     OnExpired("it ended");
+  } else if (state == ZOO_AUTH_FAILED_STATE) {
+    OnAuthFailed();
   } else {
     OnDisconnected();
   }
@@ -351,12 +359,77 @@ void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
 
 void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
   LOG(WARNING) << "replacing the ZooKeeper session: " << why;
+  EndMain();
+  if (!closed_) OpenMain();
+}
+
+void ZooKeeperCoordinator::Core::EndMain() {
   EndProbe();
   Close(main_);
   disconnected_since_ = executor_.Now();
   root_made_ = false;  // what is there now may be older than it
   client_->Expired();
-  if (!closed_) OpenMain();
+}
+
+// Of a server that takes no digests at all: a wrong one is taken, and refused at each node.
+void ZooKeeperCoordinator::Core::OnAuthFailed() {
+  SetRefusal("ZooKeeper does not take the secret in " + options_.auth.file +
+             ": let its servers take authentication of the scheme \"digest\"");
+  EndMain();
+  if (!closed_) OpenMainLater(kAuthAgain);
+}
+
+void ZooKeeperCoordinator::Core::SetRefusal(std::string why) {
+  if (!why.empty()) {
+    LOG_EVERY_T(ERROR, 10) << why;
+  }
+  MutexLock lock(mutex_);
+  refusal_ = std::move(why);
+}
+
+Status ZooKeeperCoordinator::Core::Explained(Status status) {
+  if (status.code() != Code::kPermissionDenied) return status;
+  SetRefusal("ZooKeeper's nodes do not admit this process (NOAUTH): " +
+             (options_.auth.secrets.empty()
+                  ? std::string("the cluster has a secret; give this process its file with --zookeeper_auth_file")
+                  : "no secret in " + options_.auth.file +
+                        " is the one that the cluster's nodes were closed with; give this " +
+                        "process the file that the cluster's others have") +
+             " (" + status.message() + ")");
+  return {Code::kPermissionDenied, Refusal()};
+}
+
+void ZooKeeperCoordinator::Core::Answered(Attempt::Kind kind, AttemptReply& reply) {
+  reply.status = Explained(std::move(reply.status));
+  const bool multi = kind == Attempt::Kind::kMulti;
+  if (multi && !reply.multi.has_value()) reply.multi.error().status = Explained(reply.multi.error().status);
+  // Whether a node exists is told to everybody.
+  const bool admitted = multi ? reply.multi.has_value() : reply.status.ok() && kind != Attempt::Kind::kExists;
+  if (admitted && !reply.lost) SetRefusal({});
+}
+
+void ZooKeeperCoordinator::Core::Guard(Callback<Result<size_t>> done) {
+  executor_.Post([weak = weak_from_this(), done = std::move(done)]() mutable {
+    const auto core = weak.lock();
+    if (core == nullptr || core->closed_) return;
+    if (core->options_.auth.secrets.empty()) return done(size_t{0});
+    // Nothing runs on the executor once this is closed, and ZooKeeper's threads end before.
+    auto finish = [core = core.get(), done = std::move(done)](Result<size_t> given) mutable {
+      if (!given.has_value()) {
+        given = std::unexpected(core->Explained(given.error()));
+      } else {
+        LOG(INFO) << "every node of ZooKeeper's has the present access list; " << *given << " had another one";
+      }
+      done(std::move(given));
+    };
+    const auto post = [core = core.get()](Task task) {
+      core->Post([task = std::move(task)](Core&) mutable { task(); });
+    };
+    const auto guard =
+        std::make_shared<ZooKeeperGuard>(ZooKeeperGuard::Ports{[core = core.get()] { return core->main_.zoo; }, post},
+                                         *core->access_.get(), std::move(finish));
+    guard->Start(core->root_.empty() ? "/" : core->root_);
+  });
 }
 
 void ZooKeeperCoordinator::Core::EndProbe() {
@@ -372,6 +445,7 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
     const bool last = end == std::string::npos;
     auto pending = std::make_unique<Pending>();
     pending->replied = [this, path, last](uint64_t, AttemptReply reply) {
+      if (reply.status.code() == Code::kPermissionDenied) return;  // where the root is missing, the next call says so
       if (!reply.status.ok() && !reply.lost) LOG(ERROR) << "cannot make " << path << " in ZooKeeper: " << reply.status;
       if (reply.status.ok() && last) Post([](Core& core) { core.root_made_ = true; });
     };
@@ -379,7 +453,7 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
       const auto created = Adopt(data);
       created->replied(0, ReadReply(rc == ZNODEEXISTS ? ZOK : rc));
     };
-    if (zoo_acreate(main_.zoo, path.c_str(), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, done, pending.get()) == ZOK) {
+    if (zoo_acreate(main_.zoo, path.c_str(), "", 0, access_.get(), ZOO_PERSISTENT, done, pending.get()) == ZOK) {
       (void)pending.release();
     }
     if (last) return;
@@ -389,8 +463,11 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
 void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
   auto pending = std::make_unique<Pending>();
   pending->attempt = attempt.id;
-  pending->replied = [this](uint64_t id, AttemptReply reply) {
-    Post([id, reply = std::move(reply)](Core& core) mutable { core.client_->Replied(id, std::move(reply)); });
+  pending->replied = [this, kind = attempt.kind](uint64_t id, AttemptReply reply) {
+    Post([id, kind, reply = std::move(reply)](Core& core) mutable {
+      core.Answered(kind, reply);
+      core.client_->Replied(id, std::move(reply));
+    });
   };
   std::string path = root_ + attempt.path;
   if (!root_.empty() && attempt.path == "/") path = root_;
@@ -436,8 +513,8 @@ int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pendi
       case Op::Kind::kCreate: {
         std::string& created = pending->created[i];
         created.resize(std::max(kCreatedPathBytesMax, pending->paths[i].size() + 16));
-        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, &ZOO_OPEN_ACL_UNSAFE, ToZooMode(op.mode),
-                           created.data(), static_cast<int>(created.size()));
+        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, access_.get(), ToZooMode(op.mode), created.data(),
+                           static_cast<int>(created.size()));
         break;
       }
       case Op::Kind::kSet: zoo_set_op_init(zoo_op, path, op.data.data(), bytes, op.version, &pending->stats[i]); break;
@@ -473,7 +550,7 @@ ZooKeeperCoordinator::ZooKeeperCoordinator(std::shared_ptr<Core> core) : core_(s
 Result<std::unique_ptr<ZooKeeperCoordinator>> ZooKeeperCoordinator::Open(ZooKeeperOptions options, Executor& executor) {
   std::string hosts;
   std::string root;
-  EBLA_TRY(SplitServers(options.servers, &hosts, &root));
+  EBLA_TRY(SplitZooKeeperServers(options.servers, &hosts, &root));
   auto core = std::make_shared<Core>(std::move(options), std::move(hosts), std::move(root), executor);
   core->Start();
   return std::unique_ptr<ZooKeeperCoordinator>(new ZooKeeperCoordinator(std::move(core)));
@@ -499,5 +576,7 @@ uint64_t ZooKeeperCoordinator::Listen(std::function<void(SessionState)> listener
   return core_->client().Listen(std::move(listener));
 }
 void ZooKeeperCoordinator::Forget(uint64_t listener) { core_->client().Forget(listener); }
+void ZooKeeperCoordinator::Guard(Callback<Result<size_t>> done) { core_->Guard(std::move(done)); }
+std::string ZooKeeperCoordinator::Refusal() const { return core_->Refusal(); }
 
 }  // namespace ebla::coordination

@@ -11,6 +11,10 @@
 // Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME.
 //             What is called while there is no connection waits for it, at most operation_timeout, then answers
 //             UNAVAILABLE; a Multi called in one session is never carried out in another.
+// Secret:     With `auth`, each session shows its secrets (scheme "digest") before it calls anything, and each node that
+//             is made, the chroot too, admits whoever shows one of them, and nobody else. Where ZooKeeper's nodes admit
+//             others and not this process, calls answer PERMISSION_DENIED, the log says so, and Refusal() what to do.
+//             It goes on asking.
 // Order:      Calls are pipelined; results come in the order of the calls, also where a read is asked again.
 // Threads:    as coordinator.h. Everything is handled on the executor; ZooKeeper's threads only post to it. Destroyed
 //             on the executor, or after that has stopped; nothing is called after.
@@ -20,6 +24,7 @@
 #include <string>
 
 #include "common/coordination/coordinator.h"
+#include "common/coordination/zookeeper_auth.h"
 
 namespace ebla::coordination {
 
@@ -28,6 +33,7 @@ struct ZooKeeperOptions {
   Duration session_timeout = std::chrono::seconds(6);
   Duration operation_timeout = std::chrono::seconds(5);
   Duration session_give_up = std::chrono::seconds(6);
+  ZooKeeperAuth auth = {};
 };
 
 class ZooKeeperCoordinator final : public Coordinator {
@@ -44,6 +50,8 @@ class ZooKeeperCoordinator final : public Coordinator {
   SessionState state() const override;
   uint64_t Listen(std::function<void(SessionState)> listener) override;
   void Forget(uint64_t listener) override;
+  void Guard(Callback<Result<size_t>> done) override;
+  std::string Refusal() const override;
 
  private:
   class Core;

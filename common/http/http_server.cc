@@ -1,6 +1,8 @@
 #include "common/http/http_server.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -13,6 +15,7 @@
 #include <algorithm>
 #include <future>
 #include <map>
+#include <optional>
 
 #include "common/rpc/event_loop.h"
 #include "common/rpc/socket.h"
@@ -21,7 +24,6 @@ namespace ebla::http {
 namespace {
 
 constexpr int kRequestBytesMax = 64 * 1024;
-constexpr int kTimeoutSeconds = 30;
 
 Page Text(int status, std::string body) { return {.status = status, .body = std::move(body) + "\n"}; }
 
@@ -53,12 +55,7 @@ class HttpServer::Impl {
  public:
   explicit Impl(HttpOptions options) : options_(std::move(options)) {
     pages_["/healthz"] = [](const std::string&) { return Text(200, "ok"); };
-    pages_["/readyz"] = [this](const std::string&) {
-      const Status ready = options_.ready();
-      if (!ready.ok()) return Text(503, "not ready: " + ready.message());
-      const std::string degraded = options_.degraded();
-      return Text(200, degraded.empty() ? "ready" : "ready, degraded: " + degraded);
-    };
+    pages_["/readyz"] = [this](const std::string&) { return Readiness(/*why=*/true); };
     pages_["/metrics"] = [this](const std::string&) { return Metrics(); };
     pages_["/"] = [this](const std::string&) { return Overview(); };
     pages_["/flags"] = [](const std::string&) { return ListFlags(); };
@@ -78,7 +75,8 @@ class HttpServer::Impl {
     evhttp_set_allowed_methods(http_, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
     evhttp_set_max_headers_size(http_, kRequestBytesMax);
     evhttp_set_max_body_size(http_, kRequestBytesMax);
-    evhttp_set_timeout(http_, kTimeoutSeconds);
+    evhttp_set_timeout(http_, static_cast<int>(options_.timeout.count()));
+    if (options_.tls != nullptr) evhttp_set_bevcb(http_, &MakeTlsConnection, this);
     evhttp_set_gencb(
         http_, [](evhttp_request* request, void* self) { static_cast<Impl*>(self)->Serve(request); }, this);
     if (evhttp_accept_socket(http_, fd) != 0) {
@@ -97,6 +95,21 @@ class HttpServer::Impl {
   const rpc::Endpoint& address() const { return address_; }
 
  private:
+  static bufferevent* MakeTlsConnection(event_base* base, void* self) {
+    bufferevent* made =
+        bufferevent_openssl_socket_new(base, -1, static_cast<Impl*>(self)->options_.tls->AcceptAnybody(),
+                                       BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    CHECK(made != nullptr);  // without one, libevent would go on in the clear
+    bufferevent_openssl_set_allow_dirty_shutdown(made, 1);
+    return made;
+  }
+
+  // Only with TLS.
+  static std::optional<security::Identity> PeerOf(evhttp_request* request) {
+    bufferevent* connection = evhttp_connection_get_bufferevent(evhttp_request_get_connection(request));
+    return security::TlsCredentials::PeerOf(bufferevent_openssl_get_ssl(connection));
+  }
+
   void Serve(evhttp_request* request) {
     const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
     const char* path = evhttp_uri_get_path(uri);
@@ -111,9 +124,18 @@ class HttpServer::Impl {
 
   Page Answer(evhttp_request* request, const std::string& path, const std::string& query) {
     const bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
+    std::string who = "somebody on this machine";
+    bool may_change = options_.tls == nullptr && FromLoopback(request);
+    if (options_.tls != nullptr) {
+      const auto peer = PeerOf(request);
+      if (!peer) return AnswerAnybody(post, path);
+      who = peer->name;
+      may_change = peer->may(security::Identity::Kind::kOperator);
+    }
     if (post && path == "/flags") {
-      if (!FromLoopback(request)) return Text(403, "flags can be changed from this machine only");
-      return SetFlag(query);
+      if (may_change) return SetFlag(query, who);
+      return Text(403, options_.tls == nullptr ? "flags can be changed from this machine only"
+                                               : "flags can be changed with an operator's certificate only");
     }
     if (post) return Text(405, "only /flags takes a POST");
     const auto page = pages_.find(path);
@@ -121,6 +143,21 @@ class HttpServer::Impl {
     std::string known;
     for (const auto& [name, unused] : pages_) known += " " + name;
     return Text(404, "no such page; there are:" + known);
+  }
+
+  // Who shows no certificate, as probes do.
+  Page AnswerAnybody(bool post, const std::string& path) {
+    if (!post && path == "/healthz") return pages_.at(path)("");
+    if (!post && path == "/readyz") return Readiness(/*why=*/false);
+    return Text(403, "show a certificate of the cluster's authority: without one there are /healthz and /readyz alone");
+  }
+
+  Page Readiness(bool why) const {
+    const Status ready = options_.ready();
+    if (!why) return ready.ok() ? Text(200, "ready") : Text(503, "not ready; a certificate of the cluster shows why");
+    if (!ready.ok()) return Text(503, "not ready: " + ready.message());
+    const std::string degraded = options_.degraded();
+    return Text(200, degraded.empty() ? "ready" : "ready, degraded: " + degraded);
   }
 
   // Figures without labels alone: a reader sees at once what /metrics has in hundreds of lines.
@@ -162,7 +199,7 @@ class HttpServer::Impl {
     return {.body = body};
   }
 
-  Page SetFlag(const std::string& query) const {
+  Page SetFlag(const std::string& query, const std::string& who) const {
     evkeyvalq pairs{};
     if (evhttp_parse_query_str(query.c_str(), &pairs) != 0 || pairs.tqh_first == nullptr) {
       return Text(400, "write POST /flags?name=value");
@@ -177,7 +214,7 @@ class HttpServer::Impl {
     if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
       return Text(400, "flag " + name + " does not take the value \"" + value + "\"");
     }
-    LOG(INFO) << "flag " << name << " is now " << value;
+    LOG(INFO) << "flag " << name << " is now " << value << ", says " << who;
     return Text(200, name + "=" + value);
   }
 

@@ -4,12 +4,17 @@
 //   /metrics   Prometheus text of the registry
 //   /healthz   200 while the process answers at all
 //   /readyz    200 "ready", or with what it does without: "ready, degraded: ..."; or 503 and the reason
-//   /flags     the flags and their values; POST /flags?name=value from loopback changes one of `settable_flags`
+//   /flags     the flags and their values; POST /flags?name=value changes one of `settable_flags`
+// Who:        In the clear, whoever reaches it reads, and this machine alone changes flags. With `tls` it speaks TLS 1.3,
+//             also on loopback: who shows a certificate of the cluster reads everything, an operator changes flags, from
+//             anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz whether, not
+//             why, and by every other page 403. A certificate that is refused ends the handshake.
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
 // Invariants: GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
 // Threads:    AddPage before Start; pages and the ready function run on the server's thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,6 +22,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/security/tls.h"
 
 namespace prometheus {
 class Collectable;
@@ -27,6 +33,8 @@ namespace ebla::http {
 struct HttpOptions {
   std::string title = "Ebla";                        // of the page for people, for example "tablet server ts-1"
   rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
+  std::shared_ptr<security::TlsCredentials> tls;     // null: in the clear
+  std::chrono::seconds timeout{30};                  // of a connection that says or takes nothing, a handshake among it
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
   // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.

@@ -5,7 +5,8 @@
 
 DEFINE_string(tls_dir, "",
               "Directory of ca.crt, server.crt and server.key (and ca.crl, if there is one). With it, every connection "
-              "speaks TLS and shows a certificate. Empty: everybody who reaches this server is trusted.");
+              "speaks TLS and shows a certificate; HTTP, too, but for /healthz and /readyz. Empty: everybody who "
+              "reaches this server is trusted.");
 DEFINE_bool(insecure, false,
             "Listen on addresses that other machines reach, too, where TLS does not guard them. Whoever reaches them "
             "can read, change and destroy everything.");
@@ -51,13 +52,14 @@ Result<std::unique_ptr<security::AuditLog>> OpenAuditLog() {
 Status CheckExposure(const Exposure& exposure) {
   if (FLAGS_tls_dir.empty() && !IsLoopback(exposure.listen))
     EBLA_TRY(Exposed("listen", exposure.listen, "give it certificates with --tls_dir (ebla cert makes them)"));
-  if (!IsLoopback(exposure.http_listen))
-    EBLA_TRY(Exposed("http_listen", exposure.http_listen, "HTTP is in the clear even with --tls_dir"));
+  if (FLAGS_tls_dir.empty() && !IsLoopback(exposure.http_listen))
+    EBLA_TRY(
+        Exposed("http_listen", exposure.http_listen, "give it certificates with --tls_dir (ebla cert makes them)"));
   return {};
 }
 
 bool IsExposed(const Exposure& exposure) {
-  return !IsLoopback(exposure.http_listen) || (FLAGS_tls_dir.empty() && !IsLoopback(exposure.listen));
+  return FLAGS_tls_dir.empty() && !(IsLoopback(exposure.listen) && IsLoopback(exposure.http_listen));
 }
 
 }  // namespace ebla::process

@@ -24,7 +24,7 @@ Result<std::unique_ptr<security::AuditLog>> OpenAuditLog();
 // Who listens, and what can reach it.
 struct Exposure {
   rpc::Endpoint listen;       // calls
-  rpc::Endpoint http_listen;  // metrics and flags, always in the clear
+  rpc::Endpoint http_listen;  // metrics and flags
 };
 // INVALID_ARGUMENT where others than this machine's could speak to it unasked, and --insecure does not allow that. Logs
 // what --insecure leaves open.

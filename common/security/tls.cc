@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
 
 namespace ebla::security {
 namespace {
@@ -82,13 +83,6 @@ Result<Identity> WhoIs(X509* certificate) {
 
 Status CannotUse(const std::string& file, const std::string& advice) {
   return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + advice);
-}
-
-Status CheckPrivate(const std::string& file) {
-  struct stat about{};
-  if (stat(file.c_str(), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO) & ~S_IRGRP) != 0)
-    return Status(Code::kInvalidArgument, file + " can be read by others: chmod 600 " + file);
-  return {};
 }
 
 Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name, TlsCredentials::Own own) {
@@ -177,6 +171,19 @@ std::unique_ptr<TlsSession> TlsCredentials::Accept(bool nobody) {
   if (nobody) SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   SSL_set_accept_state(ssl);
   return std::unique_ptr<TlsSession>(new TlsSession(ssl));
+}
+
+ssl_st* TlsCredentials::AcceptAnybody() {
+  SSL* ssl = SSL_new(Context().get());
+  SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
+  return ssl;
+}
+
+std::optional<Identity> TlsCredentials::PeerOf(ssl_st* ssl) {
+  X509* certificate = SSL_is_init_finished(ssl) != 0 ? SSL_get0_peer_certificate(ssl) : nullptr;
+  if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return std::nullopt;
+  Result<Identity> who = WhoIs(certificate);
+  return who.has_value() ? std::optional(*std::move(who)) : std::nullopt;
 }
 
 std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {

@@ -15,6 +15,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,6 +48,10 @@ class TlsCredentials {
   std::unique_ptr<TlsSession> Accept(bool nobody = false);
   // `host`: the name or address that the server's certificate has to name.
   std::unique_ptr<TlsSession> Connect(const std::string& host);
+  // As Accept(), for who carries the bytes himself (HTTP) and frees it; the peer may show no certificate.
+  ssl_st* AcceptAnybody();
+  // Who is at the other end of one that is established; none: it showed no certificate, or one that names nobody.
+  static std::optional<Identity> PeerOf(ssl_st* ssl);
 
  private:
   TlsCredentials(std::string directory, std::string name, Own own)

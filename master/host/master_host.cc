@@ -18,6 +18,7 @@ namespace {
 constexpr Duration kRaiseAgain = std::chrono::seconds(2);
 constexpr Duration kLoadRetryDelay = std::chrono::milliseconds(200);
 constexpr Duration kRefreshDelay = std::chrono::seconds(2);
+constexpr Duration kGuardRetryDelay = std::chrono::seconds(5);
 
 // Without a coordinator; what is served goes on being served.
 constexpr char kStalls[] =
@@ -85,6 +86,19 @@ void Master::OnRole(const coordination::Role& role) {
   leader_ = coordination::Candidate{options_.name, endpoint_};
   LOG(INFO) << "leading, term " << leading->term;
   Load();
+  GuardNodes();
+}
+
+// Those of a time without the present secret are closed, too. Nothing waits for it.
+void Master::GuardNodes() {
+  const auto current = [this, term = leading_->term] { return leading_ && leading_->term == term; };
+  coordinator_.Guard(if_alive_([this, current](Result<size_t> changed) {
+    if (!current() || changed) return;
+    LOG(ERROR) << "cannot put the access list on ZooKeeper's nodes, trying again: " << changed.error();
+    executor_.After(kGuardRetryDelay, if_alive_([this, current] {
+                      if (current()) GuardNodes();
+                    }));
+  }));
 }
 
 void Master::Load() {

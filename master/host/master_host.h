@@ -97,6 +97,7 @@ class Master {
  private:
   void OnRole(const coordination::Role& role);
   void Load();
+  void GuardNodes();
   void OnLoaded(uint64_t term, Result<LoadedCatalog> loaded);
   std::function<void(uint64_t)> RaiseTerm();
   void EndLeaderTerm();

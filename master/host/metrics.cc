@@ -83,6 +83,8 @@ void MasterMetrics::Refresh() {
 Status MasterMetrics::Ready() const {
   MutexLock lock(mutex_);
   if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
+  if (std::string refused = master_.coordinator_watch().Refusal(); !refused.empty())
+    return {Code::kPermissionDenied, std::move(refused)};
   return Error(Code::kUnavailable, stats_.leading
                                        ? "is the leader, but is still reading the catalog"
                                        : "no leader is known: nothing heard from the coordinator (ZooKeeper) so far");

@@ -119,6 +119,7 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   http::HttpOptions http;
   http.title = "Ebla tablet server " + directory_->identity().name;
   http.listen = options.http_listen;
+  http.tls = options.rpc.tls;
   http.metrics = metrics_;
   http.ready = [this] { return server_->Ready(); };
   http.degraded = [this] { return coordinator_watch_->Describe(); };

@@ -2,9 +2,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <filesystem>
 
 #include "tests/integration/secure_fixture.h"
+#include "tools/cluster/probe.h"
 #include "tools/load/workers.h"
 
 namespace ebla::testing {
@@ -15,6 +17,18 @@ using security::Identity;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+
+// What a command prints.
+std::string Printed(const std::string& command) {
+  std::string text;
+  std::FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  char bytes[4096];
+  for (size_t count = 0; pipe != nullptr && (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;)
+    text.append(bytes, count);
+  if (pipe != nullptr) ::pclose(pipe);
+  return text;
+}
 
 TEST_F(SecureClusterTest, UsersHaveDataOperatorsTablesAndNobodyElseAnything) {
   const Table table = MakeTable();
@@ -60,6 +74,22 @@ TEST_F(SecureClusterTest, WhatProcessesTellEachOtherIsRefusedFromAllOthers) {
     }
   }
   for (int i = 0; i < 100; ++i) ASSERT_EQ(table.Get("k" + std::to_string(i))->value, "v");
+}
+
+TEST_F(SecureClusterTest, HttpSpeaksTlsAndTellsTheClusterAlone) {
+  const auto user = security::TlsCredentials::Load(Path("user"), "client");
+  ASSERT_TRUE(user.has_value()) << user.error();
+  for (const cluster::ProcessView& process : cluster_->launcher().Describe()) {
+    if (process.http_address.empty()) continue;
+    EXPECT_EQ(process.state, cluster::ProcessState::kReady) << process.name << ": " << process.reason;
+    const rpc::Endpoint at = *rpc::Endpoint::Parse(process.http_address);
+    EXPECT_THAT(cluster::GetPage(at.host, at.port, "/metrics", 10s, *user).value_or(""),
+                HasSubstr("ebla_coordinator_connected"));
+    EXPECT_THAT(cluster::GetPage(at.host, at.port, "/healthz", 10s).value_or(""), Not(HasSubstr("200")));
+    EXPECT_EQ(Printed("curl -sSk https://" + process.http_address + "/readyz"), "ready\n")
+        << "a probe has no certificate";
+    EXPECT_THAT(Printed("curl -sSk https://" + process.http_address + "/metrics"), HasSubstr("show a certificate"));
+  }
 }
 
 TEST_F(SecureClusterTest, AFailoverAndNewCertificatesCostNoOperation) {

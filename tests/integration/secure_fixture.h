@@ -3,7 +3,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <fstream>
 #include <future>
 #include <memory>
 #include <string>
@@ -21,14 +23,19 @@ namespace ebla::testing {
 
 class SecureClusterTest : public ::testing::Test {
  protected:
+  static constexpr char kSecret[] = "ebla:correct-horse";
+
   void SetUp() override {
     ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
     Make("server", {.kind = security::Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}});
     Make("master", {.kind = security::Identity::Kind::kMaster, .name = "masters", .hosts = {"127.0.0.1"}});
     Make("user", {.name = "ada"});
     Make("operator", {.kind = security::Identity::Kind::kOperator, .name = "olga"});
-    auto cluster = TestCluster::Start(
-        {.master_flags = {"--tls_dir=" + Path("master")}, .server_flags = {"--tls_dir=" + Path("server")}});
+    std::ofstream(Path("secret")) << kSecret << "\n";
+    ASSERT_EQ(chmod(Path("secret").c_str(), 0600), 0);
+    const std::string secret = "--zookeeper_auth_file=" + Path("secret");
+    auto cluster = TestCluster::Start({.master_flags = {"--tls_dir=" + Path("master"), secret},
+                                       .server_flags = {"--tls_dir=" + Path("server"), secret}});
     ASSERT_TRUE(cluster.has_value()) << cluster.error();
     cluster_ = *std::move(cluster);
   }

@@ -92,5 +92,23 @@ TEST_F(StartTest, ADirectoryThatCannotBeTheirsIsRefused) {
   EXPECT_EQ(std::distance(fs::directory_iterator(Path("alien")), {}), 1) << "nothing was made there";
 }
 
+TEST_F(StartTest, ASecretForZooKeeperThatIsNoneEndsTheProcess) {
+  std::ofstream(Path("secret")) << "hunter2\n";
+  fs::permissions(Path("secret"), fs::perms::owner_read | fs::perms::owner_write);
+  for (const std::string program : {"ebla-tabletserver", "ebla-master"}) {
+    const std::vector<std::string> flags = {"--name=one", "--data_dir=" + Path(program)};
+    const auto with = [&](const std::string& file) {
+      std::vector<std::string> all = flags;
+      all.push_back("--zookeeper_auth_file=" + Path(file));
+      return all;
+    };
+    EXPECT_NE(Run(program, with("none")), 0);
+    EXPECT_THAT(Printed(), HasSubstr(program + ": " + Path("none") + ", the secret for ZooKeeper: cannot be read"));
+    EXPECT_NE(Run(program, with("secret")), 0);
+    EXPECT_THAT(Printed(), HasSubstr(program + ": " + Path("secret") + ", the secret for ZooKeeper: line 1 is not"));
+  }
+  EXPECT_FALSE(Printed().contains("hunter2"));
+}
+
 }  // namespace
 }  // namespace ebla::testing

@@ -38,6 +38,7 @@ settings_of() {  # ROLE MACHINE NAME PORT
   cp "/etc/ebla/$1.flags" "$file"
   set_flag "$file" name "$3"
   set_flag "$file" zookeeper "$zookeepers"
+  set_flag "$file" zookeeper_auth_file /etc/ebla/zookeeper.secret
   set_flag "$file" listen "$(address "$2"):$4"
   set_flag "$file" http_listen "127.0.0.1:0"  # the ports of three are not to meet
   set_flag "$file" tls_dir "/etc/ebla/tls/$3"
@@ -65,6 +66,8 @@ check "an authority is made" ebla cert create-ca --dir certs
 check "an operator's certificate" ebla cert create-client olga --operator --dir olga
 check "a user's certificate" ebla cert create-client ada --dir ada
 install -d -m 0750 -o root -g ebla /etc/ebla/tls
+(umask 077; echo "ebla:$(openssl rand -hex 24)" >/etc/ebla/zookeeper.secret)
+chown root:ebla /etc/ebla/zookeeper.secret && chmod 640 /etc/ebla/zookeeper.secret
 certificate() {  # NAME MACHINE [--master]
   check "a certificate of $1" ebla cert create-server "$1" ${3:+"$3"} --hosts "$(address "$2")" --dir "certificates/$1"
   install -d -m 0750 -o root -g ebla "/etc/ebla/tls/$1"
@@ -109,10 +112,12 @@ for machine in 1 2 3; do
 done
 expect "the record is there after all have been restarted" '{"items": 3}' ebla get carts user42:cart
 check "replicas agree" ebla check
+check "ZooKeeper's nodes are closed to others" sh -c "/usr/share/zookeeper/bin/zkCli.sh -server $(address 1):2181 get /ebla/cluster 2>&1 | grep -i 'insufficient permission\|NoAuth'"
 
 for name in m-1 m-2 ts-1 ts-2 ts-3; do stop "$name"; done
 apt purge ebla-server ebla-client
 check "purging takes the data" not test -e /var/lib/ebla
+check "and leaves the secret" test -f /etc/ebla/zookeeper.secret
 check "and leaves the certificates" test -f /etc/ebla/tls/ts-1/server.key
 [ "$faults" = 0 ] || { echo "$faults faults"; exit 1; }
 echo "three machines: installed, served, restarted, purged"

@@ -6,9 +6,11 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <utility>
 
 namespace ebla::cluster {
 namespace {
@@ -23,28 +25,79 @@ sockaddr_in AddressOf(const std::string& host, uint16_t port) {
   return address;
 }
 
-// The whole answer to a GET, or what came of it before the time was over.
-std::string Get(int fd, const std::string& path, std::chrono::steady_clock::time_point deadline) {
-  const std::string request = "GET " + path + " HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-  if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) return {};
-  std::string answer;
-  while (answer.size() < kAnswerBytesMax) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd readable{fd, POLLIN, 0};
-    if (left <= 0 || ::poll(&readable, 1, static_cast<int>(left)) <= 0) break;
-    char bytes[4096];
-    const ssize_t count = ::recv(fd, bytes, sizeof(bytes), 0);
-    if (count <= 0) break;
-    answer.append(bytes, static_cast<size_t>(count));
+// One connection, in the clear or not, and until when it may last.
+class Asking {
+ public:
+  Asking(int fd, std::unique_ptr<security::TlsSession> tls, std::chrono::steady_clock::time_point deadline)
+      : fd_(fd), tls_(std::move(tls)), deadline_(deadline) {}
+
+  // The whole answer to a request, or what came of it before the time was over.
+  Result<std::string> Ask(const std::string& request) {
+    std::string answer, out, bytes;
+    bool asked = tls_ == nullptr;
+    if (tls_ == nullptr) out = request;
+    if (tls_ != nullptr) EBLA_TRY(tls_->Start(out));
+    while (Send(out) && answer.size() < kAnswerBytesMax && Receive(bytes)) {
+      if (tls_ == nullptr) {
+        answer += bytes;
+        continue;
+      }
+      EBLA_TRY(tls_->Receive(bytes, answer, out));
+      if (tls_->established() && !std::exchange(asked, true)) EBLA_TRY(tls_->Send(request, out));
+    }
+    return answer;
   }
-  return answer;
+
+ private:
+  bool Send(std::string& out) {
+    const auto size = static_cast<ssize_t>(out.size());
+    const bool sent = size == 0 || ::send(fd_, out.data(), out.size(), MSG_NOSIGNAL) == size;
+    out.clear();
+    return sent;
+  }
+  bool Receive(std::string& bytes) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - std::chrono::steady_clock::now()).count();
+    pollfd readable{fd_, POLLIN, 0};
+    if (left <= 0 || ::poll(&readable, 1, static_cast<int>(left)) <= 0) return false;
+    bytes.resize(4096);
+    const ssize_t count = ::recv(fd_, bytes.data(), bytes.size(), 0);
+    bytes.resize(static_cast<size_t>(std::max<ssize_t>(count, 0)));
+    return count > 0;
+  }
+
+  const int fd_;
+  const std::unique_ptr<security::TlsSession> tls_;
+  const std::chrono::steady_clock::time_point deadline_;
+};
+
+// The last --tls_dir of these lines, those of flag files among them.
+void FindTlsDir(std::istream& lines, char end, std::string& found, int depth = 0) {
+  for (std::string line; std::getline(lines, line, end);) {
+    const auto value = [&](const std::string& name) {
+      const size_t dashes = line.starts_with("--") ? 2 : 1;
+      return line.starts_with('-') && line.compare(dashes, name.size(), name) == 0;
+    };
+    if (value("tls_dir=")) found = line.substr(line.find('=') + 1);
+    if (!value("flagfile=") || depth > 8) continue;
+    std::ifstream file(line.substr(line.find('=') + 1));
+    FindTlsDir(file, '\n', found, depth + 1);
+  }
 }
 
 }  // namespace
 
+Result<std::shared_ptr<security::TlsCredentials>> CertificatesOf(pid_t pid) {
+  std::ifstream command("/proc/" + std::to_string(pid) + "/cmdline");
+  std::string directory;
+  FindTlsDir(command, '\0', directory);
+  if (directory.empty()) return nullptr;
+  if (!directory.starts_with('/')) directory = "/proc/" + std::to_string(pid) + "/cwd/" + directory;
+  return security::TlsCredentials::Load(directory, "server");
+}
+
 Result<std::string> GetPage(const std::string& host, uint16_t port, const std::string& path,
-                            std::chrono::milliseconds timeout) {
+                            std::chrono::milliseconds timeout, const std::shared_ptr<security::TlsCredentials>& tls) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = AddressOf(host, port);
@@ -54,13 +107,15 @@ Result<std::string> GetPage(const std::string& host, uint16_t port, const std::s
     if (fd >= 0) ::close(fd);
     return Error(Code::kUnavailable, "port " + std::to_string(port) + ": " + reason);
   }
-  std::string answer = Get(fd, path, deadline);
+  Result<std::string> answer = Asking(fd, tls == nullptr ? nullptr : tls->Connect(host), deadline)
+                                   .Ask("GET " + path + " HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
   ::close(fd);
   return answer;
 }
 
-Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout) {
-  EBLA_ASSIGN(const std::string answer, GetPage(host, port, "/readyz", timeout));
+Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout,
+                const std::shared_ptr<security::TlsCredentials>& tls) {
+  EBLA_ASSIGN(const std::string answer, GetPage(host, port, "/readyz", timeout, tls));
   const size_t space = answer.find(' ');
   if (!answer.starts_with("HTTP/1.") || space == std::string::npos)
     return Error(Code::kUnavailable, "/readyz gave no answer");

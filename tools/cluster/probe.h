@@ -8,19 +8,27 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "common/base/status.h"
+#include "common/security/tls.h"
 
 namespace ebla::cluster {
 
-// What GET http://host:port/path answers, with its head; the host is an IPv4 address. UNAVAILABLE: nobody answers.
+// The certificates that a process which runs uses as a server, by its --tls_dir; null: it speaks in the clear.
+Result<std::shared_ptr<security::TlsCredentials>> CertificatesOf(pid_t pid);
+
+// What GET http://host:port/path answers, with its head; the host is an IPv4 address. With `tls`, over TLS.
+// UNAVAILABLE: nobody answers.
 Result<std::string> GetPage(const std::string& host, uint16_t port, const std::string& path,
-                            std::chrono::milliseconds timeout);
+                            std::chrono::milliseconds timeout,
+                            const std::shared_ptr<security::TlsCredentials>& tls = nullptr);
 
 // OK when http://host:port/readyz answers 200, the host being an IPv4 address; else why not, in the process's own words
 // where it has any.
-Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout);
+Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout,
+                const std::shared_ptr<security::TlsCredentials>& tls = nullptr);
 
 // Whether <data_dir>/ADDRESS was written by process `pid`, thus after it began to serve.
 bool HasAddress(const std::string& data_dir, pid_t pid);

@@ -83,7 +83,8 @@ bool Processes::ZooKeeperAnswers(const Member& member) const {
 }
 
 Status Processes::AskIfReady(const Member& member) const {
-  return AskReady(ContextOf(member).host, member.http_port, kProbeTimeout);
+  EBLA_ASSIGN(const auto certificates, CertificatesOf(member.process.pid));
+  return AskReady(ContextOf(member).host, member.http_port, kProbeTimeout, certificates);
 }
 
 Result<std::vector<std::string>> Processes::Command(const Member& member, const ClusterState& state) const {

@@ -1,0 +1,28 @@
+// common/coordination/zookeeper_auth.h
+// Who this process is to ZooKeeper, and whom the cluster's nodes admit: a secret that all its processes share, in a
+// file.
+// File:    a line `user:password` for each secret. Blank lines, and those that begin with #, are passed over.
+//          The process shows ZooKeeper all of them, and the nodes that it makes admit whoever shows one of them.
+//          A line `world:anyone` has them admit everybody as well: while not every process has the secret yet.
+// Place:   main files read it (common/process/zookeeper_flags.h); zookeeper_coordinator.h shows it.
+// Errors:  INVALID_ARGUMENT, naming the file, the line and what to do.
+// Threads: a free function and a value.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+
+namespace ebla::coordination {
+
+struct ZooKeeperAuth {
+  std::string file;                  // for messages
+  std::vector<std::string> secrets;  // "user:password" each; none: nobody is shown anything, and nodes admit everybody
+  bool anyone = false;               // nodes admit everybody besides
+};
+
+// The file is its owner's alone, or it is refused.
+Result<ZooKeeperAuth> LoadZooKeeperAuth(const std::string& file);
+
+}  // namespace ebla::coordination

@@ -1,0 +1,16 @@
+// common/security/private_file.h
+// Files that only their owner and, where an administrator wants so, one group may read: keys and secrets.
+// Threads: a free function.
+#pragma once
+
+#include <string>
+
+#include "common/base/status.h"
+
+namespace ebla::security {
+
+// INVALID_ARGUMENT, with what to do, where others can read or write the file. OK where there is none: who opens it says
+// so.
+Status CheckPrivate(const std::string& file);
+
+}  // namespace ebla::security
