@@ -48,7 +48,8 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
   CreateTableOptions create{.table = table.options, .split_points = {}, .deadline = std::chrono::seconds(120)};
   if (options.replicas) create.table.replicas = options.replicas;
   for (const Part& part : table.parts) {
-    if (!part.range.start.empty() && part.range.start.size() <= 256) create.split_points.push_back(part.range.start);
+    if (!part.goes_on && !part.range.start.empty() && part.range.start.size() <= 256)
+      create.split_points.push_back(part.range.start);
   }
   EBLA_ASSIGN([[maybe_unused]] const TableInfo made, client.CreateTable(name, std::move(create)));
   return client.OpenTable(name);
@@ -93,10 +94,10 @@ Status RestoreTable(const Client& client, const RestoreOptions& options, const C
 
 }  // namespace
 
-Result<Restored> Restore(const Client& client, const RestoreOptions& options) {
+Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options) {
   if (!options.as.empty() && options.table.empty())
     return Error(Code::kInvalidArgument, "a new name is given to one table: say which");
-  EBLA_ASSIGN(const Chain chain, Chain::Open(options.directory, options.name, options.key));
+  EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
   if (!options.table.empty() && chain.newest().Find(options.table) == nullptr)
     return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"");
   Progress progress;
@@ -110,9 +111,9 @@ Result<Restored> Restore(const Client& client, const RestoreOptions& options) {
   return restored;
 }
 
-Result<Verified> Verify(const std::string& directory, const std::string& name, const Key& key,
+Result<Verified> Verify(BackupStore& store, const std::string& name, const Key& key,
                         const std::function<void(const Progress&)>& progress) {
-  EBLA_ASSIGN(const Chain chain, Chain::Open(directory, name, key));
+  EBLA_ASSIGN(const Chain chain, Chain::Open(store, name, key));
   Verified verified;
   Progress done;
   for (const Manifest& backup : chain.backups) {
@@ -124,7 +125,7 @@ Result<Verified> Verify(const std::string& directory, const std::string& name, c
           return Error(Code::kInvalidArgument, "the backup " + backup.name + " has a gap in table \"" + table.name +
                                                    "\" before " + part.range.ToString());
         covered = part.range.end;
-        const auto stream = ReadPart(directory + "/" + backup.name, part, key);
+        const auto stream = ReadPart(store, backup.name, part, key);
         while (true) {
           EBLA_ASSIGN(const std::optional<BackupRecord> record, stream->Next());
           if (!record) break;

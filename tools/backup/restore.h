@@ -17,7 +17,7 @@
 namespace ebla::backup {
 
 struct RestoreOptions {
-  std::string directory, name;
+  std::string name;
   std::string table;  // empty: all
   std::string as;     // the table's new name; empty: its own
   std::optional<int> replicas;
@@ -31,14 +31,14 @@ struct RestoreOptions {
 struct Restored {
   uint64_t tables = 0, records = 0, expired = 0;
 };
-Result<Restored> Restore(const Client& client, const RestoreOptions& options);
+Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options);
 
 // Reads all of a backup, and of those that it follows: every byte is checked.
 struct Verified {
   uint64_t files = 0, records = 0, file_bytes = 0;
 };
 Result<Verified> Verify(
-    const std::string& directory, const std::string& name, const Key& key,
+    BackupStore& store, const std::string& name, const Key& key,
     const std::function<void(const Progress&)>& progress = [](const Progress&) {});
 
 }  // namespace ebla::backup
