@@ -252,6 +252,13 @@ TEST_F(BackupClusterTest, InAnS3StoreThatFailsWhileItsMakerIsKilled) {
   EXPECT_EQ(run("backup delete tuesday --yes").code, 0);
   EXPECT_EQ(run("backup delete monday --yes").code, 0);
   EXPECT_THAT(run("backup list").text, HasSubstr("no backups are in s3://backups/nightly"));
+
+  for (const bool due : {true, false}) {
+    const Shown scheduled = run("backup schedule --once --every 1h --prefix hourly");
+    EXPECT_EQ(scheduled.code, 0) << scheduled;
+    EXPECT_EQ(scheduled.text.find("made hourly-2") != std::string::npos, due) << scheduled;
+  }
+  EXPECT_THAT(run("backup list").text, HasSubstr("whole"));
 }
 
 TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {

@@ -111,9 +111,10 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
   return restored;
 }
 
-Result<Verified> Verify(BackupStore& store, const std::string& name, const Key& key,
+Result<Verified> Verify(BackupStore& store, const std::string& name, const Key& key, bool alone,
                         const std::function<void(const Progress&)>& progress) {
-  EBLA_ASSIGN(const Chain chain, Chain::Open(store, name, key));
+  EBLA_ASSIGN(Chain chain, Chain::Open(store, name, key));
+  if (alone) chain.backups.resize(1);
   Verified verified;
   Progress done;
   for (const Manifest& backup : chain.backups) {

@@ -33,12 +33,12 @@ struct Restored {
 };
 Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options);
 
-// Reads all of a backup, and of those that it follows: every byte is checked.
+// Reads all of a backup, and, unless it is to be `alone`, of those that it follows: every byte is checked.
 struct Verified {
   uint64_t files = 0, records = 0, file_bytes = 0;
 };
 Result<Verified> Verify(
-    BackupStore& store, const std::string& name, const Key& key,
+    BackupStore& store, const std::string& name, const Key& key, bool alone = false,
     const std::function<void(const Progress&)>& progress = [](const Progress&) {});
 
 }  // namespace ebla::backup

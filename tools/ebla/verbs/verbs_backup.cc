@@ -7,9 +7,10 @@
 #include "common/base/count.h"
 #include "tools/backup/create.h"
 #include "tools/backup/listing.h"
-#include "tools/backup/open_store.h"
 #include "tools/backup/restore.h"
+#include "tools/ebla/format/parse.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/backup_arguments.h"
 
 namespace ebla::shell {
 
@@ -17,26 +18,8 @@ namespace {
 
 using backup::Listed;
 using backup::Manifest;
+using StoreArguments = BackupStoreArguments;
 using Clock = std::chrono::steady_clock;
-
-// Where backups are, and their key.
-struct StoreArguments {
-  backup::StoreAddress address;
-  std::string key_file;
-
-  void AddTo(Verb& verb) {
-    verb.Required("--dir", "PLACE", TakeText(address.place),
-                  "Where the backups are: a directory, or s3://BUCKET/PREFIX");
-    verb.Option("--key-file", "FILE", TakeText(key_file), "64 hexadecimal digits: encrypts, and is needed to read");
-    verb.Option("--s3-endpoint", "URL", TakeText(address.s3_endpoint),
-                "Of a store that is not Amazon's ($AWS_ENDPOINT_URL_S3)");
-    verb.Option("--s3-region", "REGION", TakeText(address.s3_region), "Of the bucket ($AWS_REGION)");
-  }
-  Result<backup::Key> Key() const { return key_file.empty() ? Result<backup::Key>("") : backup::ReadKey(key_file); }
-  Result<std::unique_ptr<backup::BackupStore>> Open(Context& context) const {
-    return backup::OpenStore(address, [&context] { return context.interrupted.load(); });
-  }
-};
 
 std::string Date(int64_t ms) {
   const std::time_t seconds = ms / 1000;
@@ -45,6 +28,16 @@ std::string Date(int64_t ms) {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
   return text;
+}
+
+// "2d3h", to what matters of it.
+std::string Age(int64_t ms) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now) - std::chrono::milliseconds(ms);
+  const auto unit = age >= std::chrono::hours(48)  ? std::chrono::milliseconds(std::chrono::hours(1))
+                    : age >= std::chrono::hours(1) ? std::chrono::milliseconds(std::chrono::minutes(1))
+                                                   : std::chrono::milliseconds(std::chrono::seconds(1));
+  return FormatDuration(std::max(age - age % unit, std::chrono::milliseconds(0)));
 }
 
 // "carts: 12000 records, 3.4 MiB" on the error stream, once a second, when a person is watching.
@@ -113,15 +106,17 @@ Status List(const StoreArguments& args, Context& context) {
     context.out.Value(list);
     return {};
   }
-  std::vector<std::vector<std::string>> rows = {{"BACKUP", "BEGUN", "SINCE", "TABLES", "RECORDS", "SIZE", "STATE"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"BACKUP", "BEGUN", "AGE", "SINCE", "TABLES", "RECORDS", "SIZE", "STATE"}};
   for (const Listed& one : all) {
     if (!one.problem.empty()) {
-      rows.push_back({one.name, "", "", "", "", "", one.problem});
+      rows.push_back({one.name, "", "", "", "", "", "", one.problem});
       continue;
     }
-    rows.push_back({one.name, Date(one.manifest.began_ms), one.manifest.since.empty() ? "-" : one.manifest.since,
-                    std::to_string(one.manifest.tables.size()), std::to_string(one.manifest.records()),
-                    Size(static_cast<int64_t>(one.manifest.file_bytes())), one.finished ? "whole" : "unfinished"});
+    rows.push_back({one.name, Date(one.manifest.began_ms), Age(one.manifest.began_ms),
+                    one.manifest.since.empty() ? "-" : one.manifest.since, std::to_string(one.manifest.tables.size()),
+                    std::to_string(one.manifest.records()), Size(static_cast<int64_t>(one.manifest.file_bytes())),
+                    one.finished ? "whole" : "unfinished"});
   }
   context.out.Listed(rows, "no backups are in " + store->Where(""));
   return {};
@@ -138,7 +133,7 @@ struct NamedArguments {
 Status Verify(const NamedArguments& args, Context& context) {
   EBLA_ASSIGN(const backup::Key key, args.store.Key());
   EBLA_ASSIGN(const auto store, args.store.Open(context));
-  EBLA_ASSIGN(const backup::Verified verified, backup::Verify(*store, args.name, key, Shown(context)));
+  EBLA_ASSIGN(const backup::Verified verified, backup::Verify(*store, args.name, key, false, Shown(context)));
   context.out.Ok(args.name + " is whole: " + Count(verified.files, "file") + ", " + Count(verified.records, "record"),
                  {{"files", verified.files}, {"records", verified.records}, {"file_bytes", verified.file_bytes}});
   return {};
@@ -221,6 +216,7 @@ void AddBackupVerbs(Verbs& verbs) {
   verify->store.AddTo(verify_verb);
 
   AddRestore(verbs);
+  AddBackupScheduleVerb(verbs);
 
   auto remove = std::make_shared<NamedArguments>();
   Verb& remove_verb = verbs.Add("backup delete", "Deletes a backup", "backup delete monday --dir /backups --yes",
