@@ -265,6 +265,7 @@ TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
   const std::string key = directory_.path() + "/key";
   std::ofstream(key) << std::string(64, '5');
   const std::string at = " --dir " + directory_.path() + "/backups --key-file " + key;
+  ASSERT_TRUE(client_->Planner({.enabled = false}).has_value());
   const Shown made = cluster_->Ebla("backup create monday" + at);
   EXPECT_EQ(made.code, 0) << made;
   EXPECT_THAT(made.text, HasSubstr("1 table, 6000 records"));
@@ -273,9 +274,11 @@ TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
 
   auto other = TestCluster::Start({.masters = 1, .servers = 1});
   ASSERT_TRUE(other.has_value()) << other.error();
-  const Shown restored = (*other)->Ebla("backup restore monday --replicas 1" + at);
+  const Shown restored = (*other)->Ebla("backup restore monday --replicas 1 --settings" + at);
   EXPECT_EQ(restored.code, 0) << restored;
+  EXPECT_THAT(restored.text, HasSubstr("1 setting"));
   const auto client = (*other)->Connect();
+  EXPECT_FALSE(client->Planner()->enabled) << "as it was";
   EXPECT_EQ(All(*client->OpenTable("carts")), written_);
 
   const std::string part = directory_.path() + "/backups/monday/00001.part";

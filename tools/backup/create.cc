@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "tools/backup/record_stream.h"
+#include "tools/backup/settings.h"
 
 namespace ebla::backup {
 namespace {
@@ -134,7 +135,11 @@ class Maker {
                  .cluster = cluster.cluster_id,
                  .began_ms = NowMs(),
                  .ended_ms = 0,
-                 .tables = {}};
+                 .tables = {},
+                 .documents = {}};
+    if (options_.tables.empty()) {
+      EBLA_ASSIGN(manifest_.documents, ReadSettings(client_));
+    }
     return AddTables();
   }
 

@@ -125,9 +125,12 @@ Json ToJson(const Manifest& manifest) {
                       {"options", ToJson(table.options)},
                       {"parts", std::move(parts)}});
   }
-  return {{"format", kFormat},           {"name", manifest.name},         {"since", manifest.since},
-          {"cluster", manifest.cluster}, {"began_ms", manifest.began_ms}, {"ended_ms", manifest.ended_ms},
-          {"tables", std::move(tables)}};
+  Json documents = Json::array();
+  for (const Document& document : manifest.documents)
+    documents.push_back({{"name", document.name}, {"hex", ToHex(document.text)}});
+  return {{"documents", std::move(documents)}, {"format", kFormat},           {"name", manifest.name},
+          {"since", manifest.since},           {"cluster", manifest.cluster}, {"began_ms", manifest.began_ms},
+          {"ended_ms", manifest.ended_ms},     {"tables", std::move(tables)}};
 }
 
 Manifest ManifestFrom(const Json& json) {
@@ -136,7 +139,11 @@ Manifest ManifestFrom(const Json& json) {
                     .cluster = json.at("cluster").get<std::string>(),
                     .began_ms = json.at("began_ms").get<int64_t>(),
                     .ended_ms = json.at("ended_ms").get<int64_t>(),
-                    .tables = {}};
+                    .tables = {},
+                    .documents = {}};
+  for (const Json& document : json.value("documents", Json::array()))
+    manifest.documents.push_back(
+        {document.at("name").get<std::string>(), FromHex(document.at("hex").get<std::string>())});
   for (const Json& table : json.at("tables")) {
     TablePart& to = manifest.tables.emplace_back();
     to.name = table.at("name").get<std::string>();

@@ -38,12 +38,19 @@ struct TablePart {
   std::vector<Part> parts;  // by range; until it is finished, in the order in which they were made
 };
 
+// Something about the cluster, by a name; settings.h knows what is in it.
+struct Document {
+  std::string name, text;
+  friend bool operator==(const Document&, const Document&) = default;
+};
+
 struct Manifest {
   std::string name;
   std::string since;  // the backup that this one follows; empty: none
   std::string cluster;
   int64_t began_ms = 0, ended_ms = 0;  // since 1970
   std::vector<TablePart> tables;
+  std::vector<Document> documents;  // of the whole cluster's backup, as they were when it began
 
   const TablePart* Find(std::string_view table) const;
   uint64_t file_bytes() const;

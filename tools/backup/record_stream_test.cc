@@ -26,6 +26,7 @@ class ChainTest : public ::testing::Test {
   // A backup of one table with these parts: what is there, and what was deleted since (an empty value).
   void Make(const std::string& name, const std::string& since, const std::vector<std::pair<KeyRange, Held>>& parts) {
     Manifest manifest{.name = name, .since = since, .cluster = "c", .tables = {}};
+    manifest.documents = {{"planner", std::string("\0any\xff", 5)}};
     TablePart& table = manifest.tables.emplace_back();
     table.name = "carts";
     table.id = 5;
@@ -67,6 +68,7 @@ TEST_F(ChainTest, AWholeBackupGivesBackItsPartsInOrder) {
   const auto manifest = ReadManifest(store_, "monday", kManifestFile, {});
   EXPECT_EQ(manifest->tables[0].options.default_read, Read::Bounded(std::chrono::milliseconds(50)));
   EXPECT_EQ(manifest->tables[0].options.key_group->delimiter, '/');
+  EXPECT_EQ(manifest->documents, (std::vector<Document>{{"planner", std::string("\0any\xff", 5)}}));
 }
 
 TEST_F(ChainTest, ChangesComeOnTopWhateverTheSplitsWere) {

@@ -4,6 +4,7 @@
 
 #include "common/base/mutex.h"
 #include "tools/backup/record_stream.h"
+#include "tools/backup/settings.h"
 
 namespace ebla::backup {
 namespace {
@@ -100,6 +101,10 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
   EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
   if (!options.table.empty() && chain.newest().Find(options.table) == nullptr)
     return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"");
+  if (options.settings && !options.table.empty())
+    return Error(Code::kInvalidArgument, "settings are the whole cluster's: restore them with all tables");
+  const std::vector<Document>& settings = chain.newest().documents;
+  if (options.settings) EBLA_TRY(CheckSettings(settings));
   Progress progress;
   Restored restored;
   for (const TablePart& table : chain.newest().tables) {
@@ -108,6 +113,10 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
     ++restored.tables;
   }
   restored.records = progress.records;
+  if (options.settings) {
+    EBLA_TRY(GiveSettings(client, settings));
+    restored.settings = settings.size();
+  }
   return restored;
 }
 

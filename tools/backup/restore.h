@@ -24,12 +24,13 @@ struct RestoreOptions {
   Key key;
   size_t parallel = 256;
   bool go_on = false;
+  bool settings = false;  // the cluster's, too, after all tables
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };
 };
 
 struct Restored {
-  uint64_t tables = 0, records = 0, expired = 0;
+  uint64_t tables = 0, records = 0, expired = 0, settings = 0;
 };
 Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options);
 

@@ -52,7 +52,8 @@ std::function<void(const backup::Progress&)> Shown(Context& context) {
 }
 
 Json ToJson(const Manifest& manifest) {
-  Json tables = Json::Array();
+  Json tables = Json::Array(), settings = Json::Array();
+  for (const backup::Document& document : manifest.documents) settings.push_back(document.name);
   for (const backup::TablePart& table : manifest.tables)
     tables.push_back({{"name", table.name}, {"whole", table.whole}, {"parts", table.parts.size()}});
   return {{"name", manifest.name},
@@ -62,6 +63,7 @@ Json ToJson(const Manifest& manifest) {
           {"ended_ms", manifest.ended_ms},
           {"records", manifest.records()},
           {"file_bytes", manifest.file_bytes()},
+          {"settings", std::move(settings)},
           {"tables", std::move(tables)}};
 }
 
@@ -155,8 +157,12 @@ Status Restore(RestoreArguments& args, Context& context) {
   EBLA_ASSIGN(const backup::Restored restored, backup::Restore(client, *store, args.options));
   const std::string expired =
       restored.expired > 0 ? "; " + Count(restored.expired, "record") + " had expired" : std::string();
-  context.out.Ok(Count(restored.tables, "table") + ", " + Count(restored.records, "record") + expired,
-                 {{"tables", restored.tables}, {"records", restored.records}, {"expired", restored.expired}});
+  const std::string settings = args.options.settings ? ", " + Count(restored.settings, "setting") : std::string();
+  context.out.Ok(Count(restored.tables, "table") + ", " + Count(restored.records, "record") + settings + expired,
+                 {{"tables", restored.tables},
+                  {"records", restored.records},
+                  {"settings", restored.settings},
+                  {"expired", restored.expired}});
   return {};
 }
 
@@ -181,6 +187,7 @@ void AddRestore(Verbs& verbs) {
   verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
   verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
   verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");
+  verb.Flag("--settings", args->options.settings, "The cluster's settings, too: whether the planner is on");
   verb.Notes(
       "The table gets the splits and the options that it had. A table of that name must not be there.\n"
       "What has expired since the backup is left out.");
