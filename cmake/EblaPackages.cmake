@@ -15,6 +15,8 @@ foreach(role ${roles})
   install(FILES ${conf}/${role}.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT server)
   install(FILES ${conf}/systemd/ebla-${role}.service DESTINATION lib/systemd/system COMPONENT server)
 endforeach()
+install(FILES ${conf}/systemd/ebla-backup.service DESTINATION lib/systemd/system COMPONENT client)
+install(FILES ${conf}/backup.env DESTINATION ${docs}/ebla-client/examples COMPONENT client)
 install(FILES ${conf}/zoo.cfg DESTINATION ${docs}/ebla-server/examples COMPONENT server)
 install(DIRECTORY ${conf}/ycsb DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla COMPONENT client)
 

@@ -214,7 +214,7 @@ struct ChecksumReply {
 
 // One page of all that a tablet held at one moment, for a backup: everything that had been acknowledged when it was begun
 // is in it. The tablet's primary answers, and reads one tablet at a time: COME_AGAIN while it reads another, NOT_FOUND
-// when the snapshot is not the one that it reads (nobody asked for its next page in ten seconds): begin anew.
+// when the snapshot is not the one that it reads (nobody asked for its next page in a minute): begin anew.
 struct SnapshotRequest {
   1: RequestHeader header
   2: i64 snapshotId = 0               // 0: begins one

@@ -55,25 +55,25 @@ class SnapshotEdge::Reading {
   bool Give(idl::SnapshotReply page) {
     page.snapshotId = id_;
     MutexLock lock(mutex_);
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (ready_ && !stopped_) {
-      if (!changed_.WaitUntil(mutex_, until)) break;
-    }
+    AwaitEmpty();
     if (ready_ || stopped_) return false;
     if (asking_) {
       std::exchange(asking_, nullptr)(page);
     } else {
       ready_ = std::move(page);
+      ready_since_ = std::chrono::steady_clock::now();
     }
     return true;
   }
   // Until the last page is taken.
   void AwaitTaken() {
     MutexLock lock(mutex_);
-    const auto until = std::chrono::steady_clock::now() + kPatience;
-    while (ready_ && !stopped_) {
-      if (!changed_.WaitUntil(mutex_, until)) return;
-    }
+    AwaitEmpty();
+  }
+  // Nobody has asked for the page that is ready for so long.
+  bool LeftAlone(std::chrono::milliseconds least) {
+    MutexLock lock(mutex_);
+    return ready_ && std::chrono::steady_clock::now() >= ready_since_ + least;
   }
   void Stop(const std::string& why) {
     MutexLock lock(mutex_);
@@ -83,11 +83,19 @@ class SnapshotEdge::Reading {
   }
 
  private:
+  void AwaitEmpty() EBLA_REQUIRES(mutex_) {
+    const auto until = std::chrono::steady_clock::now() + kPatience;
+    while (ready_ && !stopped_) {
+      if (!changed_.WaitUntil(mutex_, until)) return;
+    }
+  }
+
   const int64_t id_;
   Mutex mutex_;
   CondVar changed_;
   Done asking_ EBLA_GUARDED_BY(mutex_);
   std::optional<idl::SnapshotReply> ready_ EBLA_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point ready_since_ EBLA_GUARDED_BY(mutex_){};
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
@@ -100,12 +108,15 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
     const std::shared_ptr<TabletHandle> handle = directory_.snapshot()->Find(
         TableId{static_cast<uint64_t>(header.tableId)}, TabletId{static_cast<uint64_t>(header.tabletId)});
     if (handle == nullptr) return Refuse(done, Code::kWrongTablet, "the tablet is not on this server");
-    std::shared_ptr<Reading> reading;
+    std::shared_ptr<Reading> reading, other;
     {
       MutexLock lock(mutex_);
+      other = reading_;
       if (!stopped_ && executor_ != nullptr && reading_ == nullptr)
         reading = reading_ = std::make_shared<Reading>(static_cast<int64_t>(executor_->Random() >> 2) + 1, done);
     }
+    // Its reader is gone, perhaps: whoever wants another comes again, and finds none.
+    if (other != nullptr && other->LeftAlone(kPatienceWhileOthersWait)) other->Stop("another snapshot is wanted");
     if (reading == nullptr) return Refuse(done, Code::kComeAgain, "this server reads another snapshot, or is stopping");
     executor_->Post([self = shared_from_this(), reading, handle] {
       self->Read(*reading, *handle);

@@ -1,16 +1,21 @@
 // Backups of a real cluster that is used meanwhile, and what is made of them in this cluster and in another.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "common/base/count.h"
 #include "common/testing/temporary_directory.h"
 #include "tests/integration/test_cluster.h"
 #include "tools/backup/create.h"
+#include "tools/backup/directory_store.h"
 #include "tools/backup/restore.h"
+#include "tools/backup/testing/s3_process.h"
+#include "tools/cluster/child_process.h"
 #include "tools/load/workers.h"
 
 namespace ebla::testing {
@@ -70,13 +75,14 @@ class BackupClusterTest : public ::testing::Test {
     return held;
   }
   backup::CreateOptions To(const std::string& name, const std::string& since = "") {
-    return {.directory = directory_.path(), .name = name, .since = since, .bytes_per_second = kUnhurried};
+    return {.name = name, .since = since, .bytes_per_second = kUnhurried};
   }
   Result<backup::Restored> Restore(const std::string& name, const std::string& as, const Client& to) {
-    return backup::Restore(to, {.directory = directory_.path(), .name = name, .table = "carts", .as = as});
+    return backup::Restore(to, store_, {.name = name, .table = "carts", .as = as});
   }
 
   TemporaryDirectory directory_;
+  backup::DirectoryStore store_{directory_.path()};
   std::unique_ptr<TestCluster> cluster_;
   std::optional<Client> client_;
   Held written_;
@@ -108,14 +114,14 @@ TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
     }
   };
   const int before[2] = {acknowledged[0], acknowledged[1]};
-  const auto made = backup::Create(*client_, options);
+  const auto made = backup::Create(*client_, store_, options);
   ASSERT_TRUE(made.has_value()) << made.error();
   workers.Stop();
   workers.Join();
   EXPECT_THAT(workers.failures(), IsEmpty());
   EXPECT_GE(pages, 3);
 
-  ASSERT_TRUE(backup::Verify(directory_.path(), "monday", {}).has_value());
+  ASSERT_TRUE(backup::Verify(store_, "monday", {}).has_value());
   const auto restored = Restore("monday", "carts-monday", *client_);
   ASSERT_TRUE(restored.has_value()) << restored.error();
   Held held = All(Open("carts-monday"));
@@ -133,7 +139,7 @@ TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
 }
 
 TEST_F(BackupClusterTest, SinceAnotherOnlyWhatHasChanged) {
-  const auto monday = backup::Create(*client_, To("monday"));
+  const auto monday = backup::Create(*client_, store_, To("monday"));
   ASSERT_TRUE(monday.has_value()) << monday.error();
   const Table table = Open("carts");
   for (int i = 0; i < kRecords; i += 200) {
@@ -149,7 +155,7 @@ TEST_F(BackupClusterTest, SinceAnotherOnlyWhatHasChanged) {
   ASSERT_TRUE(table.Put("new", "1").has_value());
   written_["new"] = "1";
   ASSERT_TRUE(client_->SplitTablet("carts", Numbered("a", 2'000)).has_value());
-  const auto tuesday = backup::Create(*client_, To("tuesday", "monday"));
+  const auto tuesday = backup::Create(*client_, store_, To("tuesday", "monday"));
   ASSERT_TRUE(tuesday.has_value()) << tuesday.error();
   EXPECT_LT(tuesday->file_bytes() * 50, monday->file_bytes()) << "a hundredth of the records has changed";
   EXPECT_EQ(tuesday->records(), 16u);
@@ -164,21 +170,102 @@ TEST_F(BackupClusterTest, InterruptedItGoesOn) {
   int pages = 0;
   options.progress = [&](const backup::Progress&) { ++pages; };
   options.interrupted = [&] { return pages == 3; };
-  EXPECT_THAT(backup::Create(*client_, options).error().message(), HasSubstr("interrupted"));
+  EXPECT_THAT(backup::Create(*client_, store_, options).error().message(), HasSubstr("interrupted"));
   const auto interrupted_at = std::chrono::steady_clock::now();
-  EXPECT_FALSE(backup::Verify(directory_.path(), "monday", {}).has_value()) << "unfinished";
+  EXPECT_FALSE(backup::Verify(store_, "monday", {}).has_value()) << "unfinished";
   options.interrupted = [] { return false; };
-  const auto made = backup::Create(*client_, options);
+  const auto made = backup::Create(*client_, store_, options);
   ASSERT_TRUE(made.has_value()) << made.error();
   EXPECT_EQ(made->records(), written_.size());
   EXPECT_LT(std::chrono::steady_clock::now() - interrupted_at, 5s) << "the server does not wait for what nobody wants";
-  EXPECT_THAT(backup::Create(*client_, options).error().message(), HasSubstr("there is a backup monday"));
+  EXPECT_THAT(backup::Create(*client_, store_, options).error().message(), HasSubstr("there is a backup monday"));
+}
+
+TEST_F(BackupClusterTest, ALargeTabletIsSeveralFilesAndOneTabletAgain) {
+  backup::CreateOptions options = To("monday");
+  options.part_bytes = 1'000;
+  const auto monday = backup::Create(*client_, store_, options);
+  ASSERT_TRUE(monday.has_value()) << monday.error();
+  EXPECT_GE(monday->tables[0].parts.size(), 8u);
+  std::map<uint64_t, std::set<uint64_t>> moments;
+  for (const backup::Part& part : monday->tables[0].parts) moments[part.range.start < "m" ? 0 : 1].insert(part.applied);
+  for (const auto& [tablet, applied] : moments) EXPECT_EQ(applied.size(), 1u) << "one moment of each tablet";
+  written_[Numbered("a", 1'000)] = "changed";
+  written_.erase(Numbered("z", 3'001));
+  ASSERT_TRUE(Open("carts").Put(Numbered("a", 1'000), "changed").has_value());
+  ASSERT_TRUE(Open("carts").Delete(Numbered("z", 3'001)).ok());
+  options.name = "tuesday";
+  options.since = "monday";
+  ASSERT_TRUE(backup::Create(*client_, store_, options).has_value());
+  const auto restored = Restore("tuesday", "carts-tuesday", *client_);
+  ASSERT_TRUE(restored.has_value()) << restored.error();
+  EXPECT_EQ(All(Open("carts-tuesday")), written_);
+  EXPECT_EQ(client_->DescribeTable("carts-tuesday")->tablets, 2);
+  ASSERT_TRUE(Restore("monday", "carts-monday", *client_).has_value());
+  EXPECT_EQ(client_->DescribeTable("carts-monday")->tablets, 2);
+}
+
+TEST_F(BackupClusterTest, ATableThatIsDroppedMeanwhileIsLeftOutUnlessItWasNamed) {
+  ASSERT_TRUE(client_->CreateTable("zebras").has_value());
+  backup::CreateOptions options = To("monday");
+  options.progress = [&](const backup::Progress&) { std::ignore = client_->DropTable("zebras"); };
+  const auto made = backup::Create(*client_, store_, options);
+  ASSERT_TRUE(made.has_value()) << made.error();
+  EXPECT_EQ(made->tables.size(), 1u);
+  EXPECT_TRUE(backup::Verify(store_, "monday", {}).has_value());
+
+  ASSERT_TRUE(client_->CreateTable("zebras").has_value());
+  options.name = "tuesday";
+  options.tables = {"carts", "zebras"};
+  EXPECT_EQ(backup::Create(*client_, store_, options).error().code(), Code::kNoSuchTable);
+}
+
+TEST_F(BackupClusterTest, InAnS3StoreThatFailsWhileItsMakerIsKilled) {
+  auto s3 = S3Process::Start();
+  ASSERT_TRUE(s3.has_value()) << s3.error();
+  const std::string at = " --dir " + (*s3)->Place(), ebla = (*s3)->Environment() +
+                                                            "EBLA_MASTERS=" + cluster_->Masters() + " exec " +
+                                                            cluster_->Program() + " ";
+  const auto maker = cluster::Spawn({.command = {"/bin/sh", "-c", ebla + "backup create monday --rate 1" + at},
+                                     .working_dir = directory_.path(),
+                                     .output_file = directory_.path() + "/output",
+                                     .die_with_parent = true});
+  ASSERT_TRUE(maker.has_value()) << maker.error();
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists((*s3)->FileOf("monday/00001.part")); }));
+  EXPECT_TRUE(cluster::Signal(*maker, SIGKILL).ok());
+  EXPECT_TRUE(cluster::WaitForExit(*maker, 10s));
+  EXPECT_FALSE(std::filesystem::exists((*s3)->FileOf("monday/manifest")));
+  const auto by_it = std::filesystem::last_write_time((*s3)->FileOf("monday/00001.part"));
+
+  (*s3)->Fail({"ok", "503", "drop", "ok", "lose", "503", "500", "lose"});
+  const auto run = [&](const std::string& verb) { return cluster_->Ebla(verb + at, (*s3)->Environment()); };
+  const Shown made = run("backup create monday");
+  EXPECT_EQ(made.code, 0) << made;
+  EXPECT_THAT(made.text, HasSubstr("1 table, 6000 records"));
+  EXPECT_EQ(std::filesystem::last_write_time((*s3)->FileOf("monday/00001.part")), by_it) << "it is not read again";
+  EXPECT_THAT(run("backup list").text, HasSubstr("whole"));
+  EXPECT_EQ(run("backup create tuesday --since monday").code, 0);
+  EXPECT_EQ(run("backup verify tuesday").code, 0);
+  EXPECT_EQ(run("backup restore tuesday --table carts --as carts-tuesday").code, 0);
+  EXPECT_EQ(All(Open("carts-tuesday")), written_);
+  EXPECT_NE(run("backup delete monday --yes").code, 0);
+  EXPECT_EQ(run("backup delete tuesday --yes").code, 0);
+  EXPECT_EQ(run("backup delete monday --yes").code, 0);
+  EXPECT_THAT(run("backup list").text, HasSubstr("no backups are in s3://backups/nightly"));
+
+  for (const bool due : {true, false}) {
+    const Shown scheduled = run("backup schedule --once --every 1h --prefix hourly");
+    EXPECT_EQ(scheduled.code, 0) << scheduled;
+    EXPECT_EQ(scheduled.text.find("made hourly-2") != std::string::npos, due) << scheduled;
+  }
+  EXPECT_THAT(run("backup list").text, HasSubstr("whole"));
 }
 
 TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
   const std::string key = directory_.path() + "/key";
   std::ofstream(key) << std::string(64, '5');
   const std::string at = " --dir " + directory_.path() + "/backups --key-file " + key;
+  ASSERT_TRUE(client_->Planner({.enabled = false}).has_value());
   const Shown made = cluster_->Ebla("backup create monday" + at);
   EXPECT_EQ(made.code, 0) << made;
   EXPECT_THAT(made.text, HasSubstr("1 table, 6000 records"));
@@ -187,9 +274,11 @@ TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
 
   auto other = TestCluster::Start({.masters = 1, .servers = 1});
   ASSERT_TRUE(other.has_value()) << other.error();
-  const Shown restored = (*other)->Ebla("backup restore monday --replicas 1" + at);
+  const Shown restored = (*other)->Ebla("backup restore monday --replicas 1 --settings" + at);
   EXPECT_EQ(restored.code, 0) << restored;
+  EXPECT_THAT(restored.text, HasSubstr("1 setting"));
   const auto client = (*other)->Connect();
+  EXPECT_FALSE(client->Planner()->enabled) << "as it was";
   EXPECT_EQ(All(*client->OpenTable("carts")), written_);
 
   const std::string part = directory_.path() + "/backups/monday/00001.part";

@@ -132,8 +132,10 @@ Result<std::string> TestCluster::StandbyMaster() {
   return Error(Code::kNotFound, "there is but one master");
 }
 
-Shown TestCluster::Ebla(const std::string& arguments) const {
-  const std::string command = "EBLA_MASTERS=" + masters_ + " " + kBinaryDir + "/bin/ebla " + arguments + " 2>&1";
+std::string TestCluster::Program() const { return std::string(kBinaryDir).append("/bin/ebla"); }
+
+Shown TestCluster::Ebla(const std::string& arguments, const std::string& environment) const {
+  const std::string command = environment + "EBLA_MASTERS=" + masters_ + " " + Program() + " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return {-1, "cannot run " + command};
   std::string text;

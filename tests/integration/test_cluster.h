@@ -57,7 +57,9 @@ class TestCluster {
   Result<std::string> LeadingMaster();
   Result<std::string> StandbyMaster();
   // `ebla ARGUMENTS`, as the operator of this cluster runs it in a terminal.
-  Shown Ebla(const std::string& arguments) const;
+  // `environment`: "NAME=VALUE " before it.
+  Shown Ebla(const std::string& arguments, const std::string& environment = "") const;
+  std::string Program() const;  // ebla's
   const std::string& dir() const { return dir_; }
 
  private:

@@ -23,8 +23,8 @@ for role in master tabletserver standalone; do
   check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
   check "ebla-$role says its version" "ebla-$role" --version
 done
-check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone}.service
-for role in master tabletserver standalone; do
+check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone,backup}.service
+for role in master tabletserver standalone backup; do
   check "the unit of the $role is exposed by less than 2.0 of 10" \
     systemd-analyze --offline=true --threshold=20 security "/lib/systemd/system/ebla-$role.service"
 done

@@ -1,13 +1,9 @@
 #include "tools/backup/block_file.h"
 
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <unistd.h>
 #include <zlib.h>
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
 
 #include "common/base/crc32.h"
@@ -87,16 +83,8 @@ std::optional<std::string> Decrypt(const Key& key, const std::string& place, std
   return done ? std::optional(std::move(plain)) : std::nullopt;
 }
 
-Error Failed(const std::string& what, const std::string& path) {
-  return Error(Code::kInternal, "cannot " + what + " " + path + ": " + std::strerror(errno));
-}
-
-Status SyncDirectory(const std::string& directory) {
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool done = fd >= 0 && fsync(fd) == 0;
-  if (fd >= 0) close(fd);
-  return done ? Status() : Status(Failed("sync", directory));
-}
+// What follows the last /.
+std::string NameOf(const std::string& object) { return object.substr(object.rfind('/') + 1); }
 
 }  // namespace
 
@@ -113,18 +101,15 @@ Result<Key> ReadKey(const std::string& file) {
 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
-Result<BlockWriter> BlockWriter::Create(const std::string& directory, const std::string& name, Key key) {
-  const std::string path = directory + "/" + name + ".unfinished";
-  File file(std::fopen(path.c_str(), "wbe"), &std::fclose);
-  if (file == nullptr) return Failed("write", path);
-  BlockWriter writer(std::move(file), directory, name, std::move(key));
+Result<BlockWriter> BlockWriter::Create(BackupStore& store, const std::string& object, Key key) {
+  EBLA_ASSIGN(std::unique_ptr<ObjectWriter> to, store.Create(object));
+  BlockWriter writer(std::move(to), NameOf(object), std::move(key));
   EBLA_TRY(writer.Put(kMagic));
   return writer;
 }
 
 Status BlockWriter::Put(std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) != bytes.size())
-    return Failed("write", directory_ + "/" + name_);
+  EBLA_TRY(object_->Write(bytes));
   bytes_ += bytes.size();
   checksum_ = Crc32(bytes, checksum_);
   return {};
@@ -150,32 +135,26 @@ Status BlockWriter::Write(std::string_view plain) {
 
 Status BlockWriter::Finish() {
   EBLA_TRY(WriteBlock(kEnd, LittleEndian(blocks_)));
-  const std::string path = directory_ + "/" + name_;
-  if (std::fflush(file_.get()) != 0 || fsync(fileno(file_.get())) != 0) return Failed("write", path);
-  if (std::fclose(file_.release()) != 0) return Failed("close", path);
-  if (std::rename((path + ".unfinished").c_str(), path.c_str()) != 0) return Failed("name", path);
-  return SyncDirectory(directory_);
+  return object_->Finish();
 }
 
 // ---- reading --------------------------------------------------------------------------------------------------------
 
-Result<BlockReader> BlockReader::Open(const std::string& directory, const std::string& name, Key key) {
-  const std::string path = directory + "/" + name;
-  File file(std::fopen(path.c_str(), "rbe"), &std::fclose);
-  if (file == nullptr) return Error(Code::kInvalidArgument, "cannot read " + path + ": " + std::strerror(errno));
-  BlockReader reader(std::move(file), path, name, std::move(key));
+Result<BlockReader> BlockReader::Open(BackupStore& store, const std::string& object, Key key) {
+  EBLA_ASSIGN(std::unique_ptr<ObjectReader> from, store.Open(object));
+  BlockReader reader(std::move(from), store.Where(object), NameOf(object), std::move(key));
   EBLA_ASSIGN(const std::string magic, reader.Take(kMagic.size()));
   if (magic != kMagic) return reader.Damaged("it does not begin as a backup's file");
   return reader;
 }
 
 Error BlockReader::Damaged(const std::string& what) const {
-  return Error(Code::kInvalidArgument, path_ + " is damaged in block " + std::to_string(blocks_) + ": " + what);
+  return Error(Code::kInvalidArgument, where_ + " is damaged in block " + std::to_string(blocks_) + ": " + what);
 }
 
 Result<std::string> BlockReader::Take(size_t bytes) {
-  std::string taken(bytes, '\0');
-  if (std::fread(taken.data(), 1, bytes, file_.get()) != bytes) return Damaged("it ends too early");
+  EBLA_ASSIGN(std::string taken, object_->Read(bytes));
+  if (taken.size() != bytes) return Damaged("it ends too early");
   checksum_ = Crc32(taken, checksum_);
   return taken;
 }
@@ -208,7 +187,8 @@ Result<std::optional<std::string>> BlockReader::Next() {
     return plain;
   }
   if (kind != kEnd || plain != LittleEndian(blocks_)) return Damaged("it is no end, and no data");
-  if (std::fgetc(file_.get()) != EOF) return Damaged("something follows its end");
+  EBLA_ASSIGN(const std::string after, object_->Read(1));
+  if (!after.empty()) return Damaged("something follows its end");
   ended_ = true;
   return std::nullopt;
 }

@@ -8,6 +8,7 @@
 #include <random>
 
 #include "common/testing/temporary_directory.h"
+#include "tools/backup/directory_store.h"
 
 namespace ebla::backup {
 namespace {
@@ -22,14 +23,14 @@ class BlockFileTest : public ::testing::TestWithParam<bool> {
   std::string Path() const { return directory_.path() + "/file"; }
 
   void Write(const std::vector<std::string>& blocks) {
-    auto writer = BlockWriter::Create(directory_.path(), "file", key());
+    auto writer = BlockWriter::Create(store_, "file", key());
     ASSERT_TRUE(writer.has_value()) << writer.error();
     for (const std::string& block : blocks) ASSERT_TRUE(writer->Write(block).ok());
     EXPECT_FALSE(std::filesystem::exists(Path())) << "it has its name only once it is whole";
     ASSERT_TRUE(writer->Finish().ok());
   }
-  Result<std::vector<std::string>> Read(const Key& key, const std::string& name = "file") const {
-    EBLA_ASSIGN(BlockReader reader, BlockReader::Open(directory_.path(), name, key));
+  Result<std::vector<std::string>> Read(const Key& key, const std::string& name = "file") {
+    EBLA_ASSIGN(BlockReader reader, BlockReader::Open(store_, name, key));
     std::vector<std::string> blocks;
     while (true) {
       EBLA_ASSIGN(std::optional<std::string> block, reader.Next());
@@ -44,6 +45,7 @@ class BlockFileTest : public ::testing::TestWithParam<bool> {
   void Replace(const std::string& bytes) { std::ofstream(Path(), std::ios::binary) << bytes; }
 
   testing::TemporaryDirectory directory_;
+  DirectoryStore store_{directory_.path()};
 };
 
 TEST_P(BlockFileTest, GivesBackWhatWasWritten) {

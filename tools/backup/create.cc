@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "tools/backup/record_stream.h"
+#include "tools/backup/settings.h"
 
 namespace ebla::backup {
 namespace {
@@ -37,62 +38,132 @@ std::optional<KeyRange> FirstGap(const std::vector<Part>& parts) {
   return gap;
 }
 
+// The parts that hold what one read of a tablet brings, each a file of some size.
+class TabletParts {
+ public:
+  // The first file has this number; `range`: all that they cover.
+  TabletParts(BackupStore& store, const CreateOptions& options, KeyRange range, size_t number)
+      : store_(store), options_(options), range_(std::move(range)), number_(number) {}
+
+  Status Add(const Row& row) {
+    EBLA_TRY(Room(row.key));
+    return writer_->Add(row);
+  }
+  Status AddDelete(const std::string& key) {
+    EBLA_TRY(Room(key));
+    return writer_->AddDelete(key);
+  }
+  Result<std::vector<Part>> Finish(uint64_t epoch, uint64_t applied) {
+    if (!writer_) EBLA_TRY(Begin(range_.start));
+    EBLA_TRY(End(range_.end));
+    for (Part& part : parts_) {
+      part.epoch = epoch;
+      part.applied = applied;
+    }
+    return std::move(parts_);
+  }
+  uint64_t bytes() const { return bytes_ + (writer_ ? writer_->bytes() : 0); }
+
+ private:
+  Status Room(const std::string& key) {
+    if (!writer_) return Begin(range_.start);
+    if (writer_->bytes() < options_.part_bytes) return {};
+    EBLA_TRY(End(key));
+    return Begin(key);
+  }
+  Status Begin(const std::string& start) {
+    char file[24];
+    std::snprintf(file, sizeof file, "%05zu.part", number_++);
+    const Part part{.file = file, .range = {start, range_.end}, .goes_on = !parts_.empty()};
+    EBLA_ASSIGN(writer_, PartWriter::Create(store_, options_.name, part, options_.key));
+    return {};
+  }
+  Status End(const std::string& end) {
+    bytes_ += writer_->bytes();
+    EBLA_ASSIGN(Part part, writer_->Finish(0, 0, end));
+    parts_.push_back(std::move(part));
+    writer_.reset();
+    return {};
+  }
+
+  BackupStore& store_;
+  const CreateOptions& options_;
+  const KeyRange range_;
+  size_t number_;
+  std::optional<PartWriter> writer_;
+  std::vector<Part> parts_;
+  uint64_t bytes_ = 0;  // of parts_
+};
+
 class Maker {
  public:
-  Maker(const Client& client, const CreateOptions& options)
-      : client_(client), options_(options), directory_(options.directory + "/" + options.name) {}
+  Maker(const Client& client, BackupStore& store, const CreateOptions& options)
+      : client_(client), store_(store), options_(options) {}
 
   Result<Manifest> Run() {
     EBLA_TRY(Begin());
-    for (TablePart& table : manifest_.tables) {
-      while (const std::optional<KeyRange> gap = FirstGap(table.parts)) EBLA_TRY(Cover(table, *gap));
-      std::ranges::sort(table.parts, {}, [](const Part& part) { return part.range.start; });
+    for (size_t i = 0; i < manifest_.tables.size();) {
+      Result<bool> there = CoverAll(manifest_.tables[i]);
+      if (!there) return Error(std::move(there.error()));
+      if (*there) {
+        ++i;
+      } else {
+        manifest_.tables.erase(manifest_.tables.begin() + static_cast<ptrdiff_t>(i));
+      }
     }
     manifest_.ended_ms = NowMs();
-    EBLA_TRY(WriteManifest(directory_, kManifestFile, manifest_, options_.key));
-    std::remove((directory_ + "/" + kProgressFile).c_str());
+    EBLA_TRY(ClearAway());
+    EBLA_TRY(WriteManifest(store_, kManifestFile, manifest_, options_.key));
+    // Where it stays, the manifest counts.
+    std::ignore = store_.Delete(options_.name + "/" + kProgressFile);
     return manifest_;
   }
 
  private:
   Status Begin() {
     EBLA_TRY(CheckBackupName(options_.name));
-    std::error_code failed;
-    std::filesystem::create_directories(directory_, failed);
-    if (failed) return Error(Code::kInvalidArgument, "cannot make " + directory_ + ": " + failed.message());
-    if (std::filesystem::exists(directory_ + "/" + kManifestFile))
-      return Error(Code::kInvalidArgument, "there is a backup " + options_.name + " in " + options_.directory);
+    EBLA_ASSIGN(const bool there, store_.Exists(options_.name + "/" + kManifestFile));
+    if (there) return Error(Code::kInvalidArgument, "there is a backup " + options_.name + " in " + store_.Where(""));
     if (!options_.since.empty()) {
-      EBLA_ASSIGN(before_, Chain::Open(options_.directory, options_.since, options_.key));
+      EBLA_ASSIGN(before_, Chain::Open(store_, options_.since, options_.key));
     }
-    if (std::filesystem::exists(directory_ + "/" + kProgressFile)) return GoOn();
+    EBLA_ASSIGN(const bool begun, store_.Exists(options_.name + "/" + kProgressFile));
+    if (begun) return GoOn();
     EBLA_ASSIGN(const ClusterInfo cluster, client_.DescribeCluster());
     manifest_ = {.name = options_.name,
                  .since = options_.since,
                  .cluster = cluster.cluster_id,
                  .began_ms = NowMs(),
                  .ended_ms = 0,
-                 .tables = {}};
+                 .tables = {},
+                 .documents = {}};
+    if (options_.tables.empty()) {
+      EBLA_ASSIGN(manifest_.documents, ReadSettings(client_));
+    }
     return AddTables();
   }
 
   // What an earlier run has done.
   Status GoOn() {
-    EBLA_ASSIGN(manifest_, ReadManifest(directory_, kProgressFile, options_.key));
+    EBLA_ASSIGN(manifest_, ReadManifest(store_, options_.name, kProgressFile, options_.key));
     if (manifest_.since != options_.since)
       return Error(Code::kInvalidArgument,
-                   "the unfinished backup " + options_.name + " in " + options_.directory +
+                   "the unfinished backup " + options_.name + " in " + store_.Where("") +
                        (manifest_.since.empty() ? " is a whole one" : " was begun since " + manifest_.since) +
                        ": go on with it so, or delete it");
-    for (const TablePart& table : manifest_.tables) {
-      EBLA_ASSIGN(const TableInfo info, client_.DescribeTable(table.name));
-      if (info.id.value != table.id)
-        return Error(Code::kInvalidArgument, "table \"" + table.name +
-                                                 "\" was made anew since this backup was begun: "
-                                                 "delete the unfinished backup " +
-                                                 options_.name);
-      next_file_ += table.parts.size();
-    }
+    for (const TablePart& table : manifest_.tables) next_file_ += table.parts.size();
+    EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
+    const auto gone = [&](const TablePart& table) {
+      return std::ranges::none_of(tables, [&](const TableInfo& info) { return info.id.value == table.id; });
+    };
+    const auto first = std::ranges::find_if(manifest_.tables, gone);
+    if (first == manifest_.tables.end()) return {};
+    if (!options_.tables.empty())
+      return Error(Code::kInvalidArgument, "table \"" + first->name +
+                                               "\" was dropped since this backup was begun: "
+                                               "delete the unfinished backup " +
+                                               options_.name);
+    std::erase_if(manifest_.tables, gone);
     return {};
   }
 
@@ -115,7 +186,30 @@ class Maker {
       const TablePart* before = before_ ? before_->newest().Find(info.name) : nullptr;
       table.whole = before == nullptr || before->id != table.id;
     }
-    return WriteManifest(directory_, kProgressFile, manifest_, options_.key);
+    return WriteManifest(store_, kProgressFile, manifest_, options_.key);
+  }
+
+  // What an earlier run put there and no part names.
+  Status ClearAway() {
+    std::set<std::string> named = {kManifestFile, kProgressFile};
+    for (const TablePart& table : manifest_.tables)
+      for (const Part& part : table.parts) named.insert(part.file);
+    EBLA_ASSIGN(const std::vector<std::string> there, store_.List(options_.name));
+    for (const std::string& file : there) {
+      if (!named.contains(file) && !file.ends_with('/')) EBLA_TRY(store_.Delete(options_.name + "/" + file));
+    }
+    return {};
+  }
+
+  // False: the table was dropped meanwhile, and nobody asked for it by name.
+  Result<bool> CoverAll(TablePart& table) {
+    while (const std::optional<KeyRange> gap = FirstGap(table.parts)) {
+      const Status covered = Cover(table, *gap);
+      if (covered.code() == Code::kNoSuchTable && options_.tables.empty()) return false;
+      if (!covered.ok()) return Error(covered);
+    }
+    std::ranges::sort(table.parts, {}, [](const Part& part) { return part.range.start; });
+    return true;
   }
 
   // Adds a part that begins where the gap does.
@@ -124,7 +218,7 @@ class Maker {
     auto rest = kRetryFirst;
     while (true) {
       const Status status = TryCover(table, gap);
-      if (status.ok()) return WriteManifest(directory_, kProgressFile, manifest_, options_.key);
+      if (status.ok()) return WriteManifest(store_, kProgressFile, manifest_, options_.key);
       const Code code = status.code();
       const bool final = code == Code::kInvalidArgument || code == Code::kPermissionDenied || code == Code::kInternal ||
                          code == Code::kNoSuchTable;
@@ -144,7 +238,7 @@ class Maker {
     if (tablet == tablets.end() || tablet->primary.empty())
       return Error(Code::kUnavailable, "the tablet has no primary at present");
     if (tablet->table_id.value != table.id)
-      return Error(Code::kInvalidArgument, "table \"" + table.name + "\" was dropped meanwhile");
+      return Error(Code::kNoSuchTable, "table \"" + table.name + "\" was dropped meanwhile");
     EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
     const auto server = std::ranges::find(servers, tablet->primary, &ServerSummary::name);
     if (server == servers.end()) return Error(Code::kUnavailable, "its primary is not known");
@@ -163,34 +257,29 @@ class Maker {
   // From its first page on.
   Status ReadOn(TablePart& table, const KeyRange& gap, const ServerSummary& server, const TabletSummary& tablet,
                 SnapshotPage page) {
-    Part part;
-    char file[16];
-    std::snprintf(file, sizeof file, "%05zu.part", next_file_ + 1);
-    part.file = file;
-    part.range = gap.Intersect(page.range);
-    if (part.range.start != gap.start || part.range.Empty())
-      return Error(Code::kUnavailable, "the tablet was split meanwhile");
-    EBLA_ASSIGN(PartWriter writer, PartWriter::Create(directory_, part, options_.key));
+    const KeyRange range = gap.Intersect(page.range);
+    if (range.start != gap.start || range.Empty()) return Error(Code::kUnavailable, "the tablet was split meanwhile");
+    TabletParts parts(store_, options_, range, next_file_ + 1);
     Changes changes;
     if (!table.whole) {
-      EBLA_ASSIGN(changes.before, before_->Read(table.name, part.range));
+      EBLA_ASSIGN(changes.before, before_->Read(table.name, range));
       EBLA_ASSIGN(changes.old, changes.before->Next());
     }
     const uint64_t before = progress_.file_bytes;
     while (true) {
       for (const Row& row : page.rows) {
-        if (part.range.Contains(row.key)) EBLA_TRY(Write(writer, changes, row));
+        if (range.Contains(row.key)) EBLA_TRY(Write(parts, changes, row));
       }
       progress_.table = table.name;
-      progress_.file_bytes = before + writer.bytes();
+      progress_.file_bytes = before + parts.bytes();
       EBLA_TRY(Pace(page));
       if (page.done) break;
       EBLA_ASSIGN(page, client_.ReadSnapshot(server, tablet, page.snapshot));
     }
-    EBLA_TRY(WriteDeletes(writer, changes, nullptr));
-    EBLA_ASSIGN(const Part done, writer.Finish(tablet.epoch.value, page.applied));
-    table.parts.push_back(done);
-    ++next_file_;
+    EBLA_TRY(WriteDeletes(parts, changes, nullptr));
+    EBLA_ASSIGN(const std::vector<Part> done, parts.Finish(tablet.epoch.value, page.applied));
+    next_file_ += done.size();
+    table.parts.insert(table.parts.end(), done.begin(), done.end());
     return {};
   }
 
@@ -200,20 +289,20 @@ class Maker {
     std::optional<BackupRecord> old;  // its next
   };
 
-  static Status Write(PartWriter& writer, Changes& changes, const Row& row) {
-    EBLA_TRY(WriteDeletes(writer, changes, &row.key));
+  static Status Write(TabletParts& parts, Changes& changes, const Row& row) {
+    EBLA_TRY(WriteDeletes(parts, changes, &row.key));
     if (changes.old && changes.old->row.key == row.key) {
       const bool same = changes.old->row.record.version == row.record.version &&
                         changes.old->row.record.expires == row.record.expires;
       EBLA_ASSIGN(changes.old, changes.before->Next());
       if (same) return {};
     }
-    return writer.Add(row);
+    return parts.Add(row);
   }
   // Of what was there before this key, or at all, and is no more.
-  static Status WriteDeletes(PartWriter& writer, Changes& changes, const std::string* before) {
+  static Status WriteDeletes(TabletParts& parts, Changes& changes, const std::string* before) {
     while (changes.old && (before == nullptr || changes.old->row.key < *before)) {
-      EBLA_TRY(writer.AddDelete(changes.old->row.key));
+      EBLA_TRY(parts.AddDelete(changes.old->row.key));
       EBLA_ASSIGN(changes.old, changes.before->Next());
     }
     return {};
@@ -233,8 +322,8 @@ class Maker {
   }
 
   const Client& client_;
+  BackupStore& store_;
   const CreateOptions& options_;
-  const std::string directory_;
   std::optional<Chain> before_;
   Manifest manifest_;
   size_t next_file_ = 0;
@@ -244,6 +333,8 @@ class Maker {
 
 }  // namespace
 
-Result<Manifest> Create(const Client& client, const CreateOptions& options) { return Maker(client, options).Run(); }
+Result<Manifest> Create(const Client& client, BackupStore& store, const CreateOptions& options) {
+  return Maker(client, store, options).Run();
+}
 
 }  // namespace ebla::backup

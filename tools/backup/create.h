@@ -2,8 +2,10 @@
 // its log, with everything that had been acknowledged when the backup began.
 // Interrupted: what is finished is noted (manifest.h, progress), and the next run with the same name goes on from there.
 // A tablet that changes its range, its server or its primary meanwhile is read again.
+// A table that is dropped meanwhile is left out, unless it was asked for by name.
 // Since another backup: every record is read, and only what differs by its version is written.
-// Errors:  INVALID_ARGUMENT for what cannot be; UNAVAILABLE when some tablet could not be read for `patience`.
+// Errors:  INVALID_ARGUMENT for what cannot be; UNAVAILABLE when some tablet could not be read for `patience`;
+//          the store's.
 // Threads: one.
 #pragma once
 
@@ -25,17 +27,17 @@ struct Progress {
 };
 
 struct CreateOptions {
-  std::string directory;  // the backup becomes a directory in it
   std::string name;
   std::string since;                // the backup that it follows; empty: a whole one
   std::vector<std::string> tables;  // none: all
   Key key;
   uint64_t bytes_per_second = 20 << 20;  // read from servers at most
-  std::chrono::seconds patience{60};
+  size_t part_bytes = 32 << 20;          // of one file: what a store takes at once, and has to take in kPatience
+  std::chrono::seconds patience{150};    // longer than a server keeps a snapshot for nobody
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };
 };
 
-Result<Manifest> Create(const Client& client, const CreateOptions& options);
+Result<Manifest> Create(const Client& client, BackupStore& store, const CreateOptions& options);
 
 }  // namespace ebla::backup

@@ -9,6 +9,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
+constexpr size_t kBlockBytes = 1 << 20;
 
 // Keys are bytes, and JSON is text.
 std::string ToHex(std::string_view bytes) {
@@ -94,9 +95,11 @@ TableOptions OptionsFrom(const Json& json) {
 }
 
 Json ToJson(const Part& part) {
-  return {{"file", part.file},       {"start", ToHex(part.range.start)}, {"end", ToHex(part.range.end)},
-          {"epoch", part.epoch},     {"applied", part.applied},          {"records", part.records},
-          {"deletes", part.deletes}, {"bytes", part.file_bytes},         {"checksum", part.checksum}};
+  Json json = {{"file", part.file},       {"start", ToHex(part.range.start)}, {"end", ToHex(part.range.end)},
+               {"epoch", part.epoch},     {"applied", part.applied},          {"records", part.records},
+               {"deletes", part.deletes}, {"bytes", part.file_bytes},         {"checksum", part.checksum}};
+  if (part.goes_on) json["goes_on"] = true;
+  return json;
 }
 
 Part PartFrom(const Json& json) {
@@ -107,7 +110,8 @@ Part PartFrom(const Json& json) {
           .records = json.at("records").get<uint64_t>(),
           .deletes = json.at("deletes").get<uint64_t>(),
           .file_bytes = json.at("bytes").get<uint64_t>(),
-          .checksum = json.at("checksum").get<uint32_t>()};
+          .checksum = json.at("checksum").get<uint32_t>(),
+          .goes_on = json.value("goes_on", false)};
 }
 
 Json ToJson(const Manifest& manifest) {
@@ -121,9 +125,12 @@ Json ToJson(const Manifest& manifest) {
                       {"options", ToJson(table.options)},
                       {"parts", std::move(parts)}});
   }
-  return {{"format", kFormat},           {"name", manifest.name},         {"since", manifest.since},
-          {"cluster", manifest.cluster}, {"began_ms", manifest.began_ms}, {"ended_ms", manifest.ended_ms},
-          {"tables", std::move(tables)}};
+  Json documents = Json::array();
+  for (const Document& document : manifest.documents)
+    documents.push_back({{"name", document.name}, {"hex", ToHex(document.text)}});
+  return {{"documents", std::move(documents)}, {"format", kFormat},           {"name", manifest.name},
+          {"since", manifest.since},           {"cluster", manifest.cluster}, {"began_ms", manifest.began_ms},
+          {"ended_ms", manifest.ended_ms},     {"tables", std::move(tables)}};
 }
 
 Manifest ManifestFrom(const Json& json) {
@@ -132,7 +139,11 @@ Manifest ManifestFrom(const Json& json) {
                     .cluster = json.at("cluster").get<std::string>(),
                     .began_ms = json.at("began_ms").get<int64_t>(),
                     .ended_ms = json.at("ended_ms").get<int64_t>(),
-                    .tables = {}};
+                    .tables = {},
+                    .documents = {}};
+  for (const Json& document : json.value("documents", Json::array()))
+    manifest.documents.push_back(
+        {document.at("name").get<std::string>(), FromHex(document.at("hex").get<std::string>())});
   for (const Json& table : json.at("tables")) {
     TablePart& to = manifest.tables.emplace_back();
     to.name = table.at("name").get<std::string>();
@@ -176,21 +187,23 @@ Status CheckBackupName(const std::string& name) {
                                            "begin with - or .");
 }
 
-Status WriteManifest(const std::string& directory, const std::string& file, const Manifest& manifest, const Key& key) {
-  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(directory, file, key));
-  EBLA_TRY(writer.Write(ToJson(manifest).dump()));
+Status WriteManifest(BackupStore& store, const std::string& file, const Manifest& manifest, const Key& key) {
+  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, manifest.name + "/" + file, key));
+  const std::string text = ToJson(manifest).dump();
+  for (size_t at = 0; at < text.size(); at += kBlockBytes)
+    EBLA_TRY(writer.Write(std::string_view(text).substr(at, kBlockBytes)));
   return writer.Finish();
 }
 
-Result<Manifest> ReadManifest(const std::string& directory, const std::string& file, const Key& key) {
-  EBLA_ASSIGN(BlockReader reader, BlockReader::Open(directory, file, key));
+Result<Manifest> ReadManifest(BackupStore& store, const std::string& backup, const std::string& file, const Key& key) {
+  EBLA_ASSIGN(BlockReader reader, BlockReader::Open(store, backup + "/" + file, key));
   std::string text;
   while (true) {
     EBLA_ASSIGN(const std::optional<std::string> block, reader.Next());
     if (!block) break;
     text += *block;
   }
-  const std::string path = directory + "/" + file;
+  const std::string path = store.Where(backup + "/" + file);
   try {
     const Json json = Json::parse(text);
     if (const int format = json.at("format").get<int>(); format > kFormat)

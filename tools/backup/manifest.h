@@ -1,9 +1,9 @@
 // What a backup holds: its tables, and of each the parts, which cover the table's keys without a gap. Every part is one
 // file, and shows its range as it was at one moment, at one position of one tablet's log.
 //
-//   DIRECTORY/NAME/manifest    the list below, as JSON in a block file (block_file.h)
-//   DIRECTORY/NAME/progress    the same, of a backup that is not finished
-//   DIRECTORY/NAME/00001.part  the records of a part (record_stream.h)
+//   NAME/manifest    the list below, as JSON in a block file (block_file.h)
+//   NAME/progress    the same, of a backup that is not finished
+//   NAME/00001.part  the records of a part (record_stream.h)
 //
 // A backup since another holds what has changed since then, and is read on top of it.
 // Errors:  INVALID_ARGUMENT for what is not there, damaged, or of a newer format.
@@ -27,6 +27,7 @@ struct Part {
   uint64_t deletes = 0;  // of records of the backup that this one follows
   uint64_t file_bytes = 0;
   uint32_t checksum = 0;  // of the file
+  bool goes_on = false;   // of the tablet of the part before it, at the same moment
 };
 
 struct TablePart {
@@ -37,12 +38,19 @@ struct TablePart {
   std::vector<Part> parts;  // by range; until it is finished, in the order in which they were made
 };
 
+// Something about the cluster, by a name; settings.h knows what is in it.
+struct Document {
+  std::string name, text;
+  friend bool operator==(const Document&, const Document&) = default;
+};
+
 struct Manifest {
   std::string name;
   std::string since;  // the backup that this one follows; empty: none
   std::string cluster;
   int64_t began_ms = 0, ended_ms = 0;  // since 1970
   std::vector<TablePart> tables;
+  std::vector<Document> documents;  // of the whole cluster's backup, as they were when it began
 
   const TablePart* Find(std::string_view table) const;
   uint64_t file_bytes() const;
@@ -54,8 +62,8 @@ Status CheckBackupName(const std::string& name);
 
 inline constexpr const char* kManifestFile = "manifest";
 inline constexpr const char* kProgressFile = "progress";
-// `file`: one of the two. `directory`: the backup's own.
-Status WriteManifest(const std::string& directory, const std::string& file, const Manifest& manifest, const Key& key);
-Result<Manifest> ReadManifest(const std::string& directory, const std::string& file, const Key& key);
+// `file`: one of the two. It becomes an object of the backup that the manifest names.
+Status WriteManifest(BackupStore& store, const std::string& file, const Manifest& manifest, const Key& key);
+Result<Manifest> ReadManifest(BackupStore& store, const std::string& backup, const std::string& file, const Key& key);
 
 }  // namespace ebla::backup

@@ -12,8 +12,8 @@ constexpr uint8_t kThere = 1, kDeleted = 2;
 
 // ---- writing --------------------------------------------------------------------------------------------------------
 
-Result<PartWriter> PartWriter::Create(const std::string& directory, Part part, const Key& key) {
-  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(directory, part.file, key));
+Result<PartWriter> PartWriter::Create(BackupStore& store, const std::string& backup, Part part, const Key& key) {
+  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, backup + "/" + part.file, key));
   return PartWriter(std::move(writer), std::move(part));
 }
 
@@ -39,9 +39,10 @@ Status PartWriter::Flush(size_t least) {
   return {};
 }
 
-Result<Part> PartWriter::Finish(uint64_t epoch, uint64_t applied) {
+Result<Part> PartWriter::Finish(uint64_t epoch, uint64_t applied, const std::string& end) {
   EBLA_TRY(Flush(0));
   EBLA_TRY(writer_.Finish());
+  part_.range.end = end;
   part_.epoch = epoch;
   part_.applied = applied;
   part_.file_bytes = writer_.bytes();
@@ -55,12 +56,12 @@ namespace {
 
 class PartStream : public RecordStream {
  public:
-  PartStream(std::string directory, Part part, Key key)
-      : directory_(std::move(directory)), part_(std::move(part)), key_(std::move(key)) {}
+  PartStream(BackupStore& store, const std::string& backup, Part part, Key key)
+      : store_(store), object_(backup + "/" + part.file), part_(std::move(part)), key_(std::move(key)) {}
 
   Result<std::optional<BackupRecord>> Next() override {
     if (!reader_) {
-      EBLA_ASSIGN(reader_, BlockReader::Open(directory_, part_.file, key_));
+      EBLA_ASSIGN(reader_, BlockReader::Open(store_, object_, key_));
     }
     while (rest_.done()) {
       EBLA_ASSIGN(std::optional<std::string> block, reader_->Next());
@@ -95,10 +96,11 @@ class PartStream : public RecordStream {
     return std::nullopt;
   }
   Error Wrong(const std::string& what) const {
-    return Error(Code::kInvalidArgument, directory_ + "/" + part_.file + " is damaged: " + what);
+    return Error(Code::kInvalidArgument, store_.Where(object_) + " is damaged: " + what);
   }
 
-  const std::string directory_;
+  BackupStore& store_;
+  const std::string object_;
   const Part part_;
   const Key key_;
   std::optional<BlockReader> reader_;
@@ -112,8 +114,12 @@ class PartStream : public RecordStream {
 // Those parts that meet the range, one after the other, and of them the range alone.
 class PartsStream : public RecordStream {
  public:
-  PartsStream(std::string directory, std::vector<Part> parts, KeyRange range, Key key)
-      : directory_(std::move(directory)), parts_(std::move(parts)), range_(std::move(range)), key_(std::move(key)) {
+  PartsStream(BackupStore& store, std::string backup, std::vector<Part> parts, KeyRange range, Key key)
+      : store_(store),
+        backup_(std::move(backup)),
+        parts_(std::move(parts)),
+        range_(std::move(range)),
+        key_(std::move(key)) {
     std::erase_if(parts_, [&](const Part& part) { return part.range.Intersect(range_).Empty(); });
     std::ranges::sort(parts_, {}, [](const Part& part) { return part.range.start; });
   }
@@ -122,7 +128,7 @@ class PartsStream : public RecordStream {
     while (true) {
       if (present_ == nullptr) {
         if (next_ == parts_.size()) return std::nullopt;
-        present_ = ReadPart(directory_, parts_[next_++], key_);
+        present_ = ReadPart(store_, backup_, parts_[next_++], key_);
       }
       EBLA_ASSIGN(std::optional<BackupRecord> record, present_->Next());
       if (!record) {
@@ -134,7 +140,8 @@ class PartsStream : public RecordStream {
   }
 
  private:
-  const std::string directory_;
+  BackupStore& store_;
+  const std::string backup_;
   std::vector<Part> parts_;
   const KeyRange range_;
   const Key key_;
@@ -181,19 +188,20 @@ class ChangedStream : public RecordStream {
 
 }  // namespace
 
-std::unique_ptr<RecordStream> ReadPart(const std::string& directory, const Part& part, const Key& key) {
-  return std::make_unique<PartStream>(directory, part, key);
+std::unique_ptr<RecordStream> ReadPart(BackupStore& store, const std::string& backup, const Part& part,
+                                       const Key& key) {
+  return std::make_unique<PartStream>(store, backup, part, key);
 }
 
-Result<Chain> Chain::Open(const std::string& directory, const std::string& name, const Key& key) {
-  Chain chain{.directory = directory, .backups = {}, .key = key};
+Result<Chain> Chain::Open(BackupStore& store, const std::string& name, const Key& key) {
+  Chain chain{.store = &store, .backups = {}, .key = key};
   for (std::string next = name; !next.empty(); next = chain.backups.back().since) {
     EBLA_TRY(CheckBackupName(next));
     if (std::ranges::find(chain.backups, next, &Manifest::name) != chain.backups.end())
       return Error(Code::kInvalidArgument, "the backup " + next + " follows itself");
-    EBLA_ASSIGN(Manifest manifest, ReadManifest(directory + "/" + next, kManifestFile, key));
+    EBLA_ASSIGN(Manifest manifest, ReadManifest(store, next, kManifestFile, key));
     if (manifest.name != next)
-      return Error(Code::kInvalidArgument, directory + "/" + next + " holds the backup " + manifest.name);
+      return Error(Code::kInvalidArgument, store.Where(next) + " holds the backup " + manifest.name);
     chain.backups.push_back(std::move(manifest));
   }
   return chain;
@@ -206,7 +214,7 @@ Result<std::unique_ptr<RecordStream>> Chain::Read(const std::string& table, cons
     const TablePart* found = backup.Find(table);
     if (found == nullptr)
       return Error(Code::kNotFound, "the backup " + backup.name + " holds no table \"" + table + "\"");
-    layers.push_back(std::make_unique<PartsStream>(directory + "/" + backup.name, found->parts, range, key));
+    layers.push_back(std::make_unique<PartsStream>(*store, backup.name, found->parts, range, key));
     if (found->whole) break;
   }
   std::unique_ptr<RecordStream> stream = std::move(layers.back());

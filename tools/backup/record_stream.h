@@ -26,12 +26,12 @@ class PartWriter {
  public:
   static constexpr size_t kBlockBytes = 256 << 10;
 
-  // `part`: its file and range.
-  static Result<PartWriter> Create(const std::string& directory, Part part, const Key& key);
+  // `part`: its file and range. `backup`: its name.
+  static Result<PartWriter> Create(BackupStore& store, const std::string& backup, Part part, const Key& key);
   Status Add(const Row& row);
   Status AddDelete(std::string_view key);
-  // The part as it now is in its file.
-  Result<Part> Finish(uint64_t epoch, uint64_t applied);
+  // The part as it now is in its file. It may end before the range that it was made for does.
+  Result<Part> Finish(uint64_t epoch, uint64_t applied, const std::string& end);
   uint64_t bytes() const { return writer_.bytes(); }
 
  private:
@@ -51,15 +51,15 @@ class RecordStream {
 };
 
 // One part, all of it, judged against what the manifest says of it.
-std::unique_ptr<RecordStream> ReadPart(const std::string& directory, const Part& part, const Key& key);
+std::unique_ptr<RecordStream> ReadPart(BackupStore& store, const std::string& backup, const Part& part, const Key& key);
 
 // A backup and those that it follows, the newest first.
 struct Chain {
-  std::string directory;  // the backups' own are below it
+  BackupStore* store = nullptr;
   std::vector<Manifest> backups;
   Key key;
 
-  static Result<Chain> Open(const std::string& directory, const std::string& name, const Key& key);
+  static Result<Chain> Open(BackupStore& store, const std::string& name, const Key& key);
   const Manifest& newest() const { return backups.front(); }
   // What the table held within the range; NOT_FOUND: it is not part of the newest backup.
   Result<std::unique_ptr<RecordStream>> Read(const std::string& table, const KeyRange& range = {}) const;

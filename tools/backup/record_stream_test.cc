@@ -7,6 +7,7 @@
 #include <map>
 
 #include "common/testing/temporary_directory.h"
+#include "tools/backup/directory_store.h"
 
 namespace ebla::backup {
 namespace {
@@ -24,9 +25,8 @@ class ChainTest : public ::testing::Test {
  protected:
   // A backup of one table with these parts: what is there, and what was deleted since (an empty value).
   void Make(const std::string& name, const std::string& since, const std::vector<std::pair<KeyRange, Held>>& parts) {
-    const std::string directory = directory_.path() + "/" + name;
-    std::filesystem::create_directories(directory);
     Manifest manifest{.name = name, .since = since, .cluster = "c", .tables = {}};
+    manifest.documents = {{"planner", std::string("\0any\xff", 5)}};
     TablePart& table = manifest.tables.emplace_back();
     table.name = "carts";
     table.id = 5;
@@ -35,16 +35,16 @@ class ChainTest : public ::testing::Test {
     table.options.key_group.emplace().delimiter = '/';
     for (const auto& [range, held] : parts) {
       Part part{.file = std::to_string(table.parts.size()) + ".part", .range = range};
-      auto writer = PartWriter::Create(directory, part, {});
+      auto writer = PartWriter::Create(store_, name, part, {});
       ASSERT_TRUE(writer.has_value());
       for (const auto& [key, value] : held)
         ASSERT_TRUE((value.empty() ? writer->AddDelete(key) : writer->Add(RowOf(key, value))).ok());
-      table.parts.push_back(*writer->Finish(3, 9));
+      table.parts.push_back(*writer->Finish(3, 9, range.end));
     }
-    ASSERT_TRUE(WriteManifest(directory, kManifestFile, manifest, {}).ok());
+    ASSERT_TRUE(WriteManifest(store_, kManifestFile, manifest, {}).ok());
   }
   Held All(const std::string& name, const KeyRange& range = {}) {
-    auto chain = Chain::Open(directory_.path(), name, {});
+    auto chain = Chain::Open(store_, name, {});
     EXPECT_TRUE(chain.has_value()) << chain.error();
     auto stream = chain->Read("carts", range);
     Held held;
@@ -58,15 +58,17 @@ class ChainTest : public ::testing::Test {
   }
 
   testing::TemporaryDirectory directory_;
+  DirectoryStore store_{directory_.path()};
 };
 
 TEST_F(ChainTest, AWholeBackupGivesBackItsPartsInOrder) {
   Make("monday", "", {{{"m", ""}, {{"m", "3"}, {"z", "expires"}}}, {{"", "m"}, {{"a", "1"}, {"b", "2"}}}});
   EXPECT_EQ(All("monday"), (Held{{"a", "1"}, {"b", "2"}, {"m", "3"}, {"z", "expires"}}));
   EXPECT_EQ(All("monday", {"b", "n"}), (Held{{"b", "2"}, {"m", "3"}}));
-  const auto manifest = ReadManifest(directory_.path() + "/monday", kManifestFile, {});
+  const auto manifest = ReadManifest(store_, "monday", kManifestFile, {});
   EXPECT_EQ(manifest->tables[0].options.default_read, Read::Bounded(std::chrono::milliseconds(50)));
   EXPECT_EQ(manifest->tables[0].options.key_group->delimiter, '/');
+  EXPECT_EQ(manifest->documents, (std::vector<Document>{{"planner", std::string("\0any\xff", 5)}}));
 }
 
 TEST_F(ChainTest, ChangesComeOnTopWhateverTheSplitsWere) {
@@ -84,7 +86,7 @@ TEST_F(ChainTest, AFileInAnothersPlaceIsFound) {
   std::filesystem::rename(directory + "0.part", directory + "x");
   std::filesystem::rename(directory + "1.part", directory + "0.part");
   std::filesystem::rename(directory + "x", directory + "1.part");
-  auto chain = Chain::Open(directory_.path(), "monday", {});
+  auto chain = Chain::Open(store_, "monday", {});
   auto record = (*chain->Read("carts"))->Next();
   ASSERT_FALSE(record.has_value());
   EXPECT_THAT(record.error().message(), HasSubstr("outside its part"));
@@ -92,7 +94,7 @@ TEST_F(ChainTest, AFileInAnothersPlaceIsFound) {
 
 TEST_F(ChainTest, AMissingPredecessorIsNamed) {
   Make("tuesday", "monday", {{{"", ""}, {}}});
-  EXPECT_THAT(Chain::Open(directory_.path(), "tuesday", {}).error().message(), HasSubstr("/monday/manifest"));
+  EXPECT_THAT(Chain::Open(store_, "tuesday", {}).error().message(), HasSubstr("/monday/manifest"));
 }
 
 }  // namespace

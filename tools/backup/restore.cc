@@ -4,6 +4,7 @@
 
 #include "common/base/mutex.h"
 #include "tools/backup/record_stream.h"
+#include "tools/backup/settings.h"
 
 namespace ebla::backup {
 namespace {
@@ -48,7 +49,8 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
   CreateTableOptions create{.table = table.options, .split_points = {}, .deadline = std::chrono::seconds(120)};
   if (options.replicas) create.table.replicas = options.replicas;
   for (const Part& part : table.parts) {
-    if (!part.range.start.empty() && part.range.start.size() <= 256) create.split_points.push_back(part.range.start);
+    if (!part.goes_on && !part.range.start.empty() && part.range.start.size() <= 256)
+      create.split_points.push_back(part.range.start);
   }
   EBLA_ASSIGN([[maybe_unused]] const TableInfo made, client.CreateTable(name, std::move(create)));
   return client.OpenTable(name);
@@ -93,12 +95,16 @@ Status RestoreTable(const Client& client, const RestoreOptions& options, const C
 
 }  // namespace
 
-Result<Restored> Restore(const Client& client, const RestoreOptions& options) {
+Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options) {
   if (!options.as.empty() && options.table.empty())
     return Error(Code::kInvalidArgument, "a new name is given to one table: say which");
-  EBLA_ASSIGN(const Chain chain, Chain::Open(options.directory, options.name, options.key));
+  EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
   if (!options.table.empty() && chain.newest().Find(options.table) == nullptr)
     return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"");
+  if (options.settings && !options.table.empty())
+    return Error(Code::kInvalidArgument, "settings are the whole cluster's: restore them with all tables");
+  const std::vector<Document>& settings = chain.newest().documents;
+  if (options.settings) EBLA_TRY(CheckSettings(settings));
   Progress progress;
   Restored restored;
   for (const TablePart& table : chain.newest().tables) {
@@ -107,12 +113,17 @@ Result<Restored> Restore(const Client& client, const RestoreOptions& options) {
     ++restored.tables;
   }
   restored.records = progress.records;
+  if (options.settings) {
+    EBLA_TRY(GiveSettings(client, settings));
+    restored.settings = settings.size();
+  }
   return restored;
 }
 
-Result<Verified> Verify(const std::string& directory, const std::string& name, const Key& key,
+Result<Verified> Verify(BackupStore& store, const std::string& name, const Key& key, bool alone,
                         const std::function<void(const Progress&)>& progress) {
-  EBLA_ASSIGN(const Chain chain, Chain::Open(directory, name, key));
+  EBLA_ASSIGN(Chain chain, Chain::Open(store, name, key));
+  if (alone) chain.backups.resize(1);
   Verified verified;
   Progress done;
   for (const Manifest& backup : chain.backups) {
@@ -124,7 +135,7 @@ Result<Verified> Verify(const std::string& directory, const std::string& name, c
           return Error(Code::kInvalidArgument, "the backup " + backup.name + " has a gap in table \"" + table.name +
                                                    "\" before " + part.range.ToString());
         covered = part.range.end;
-        const auto stream = ReadPart(directory + "/" + backup.name, part, key);
+        const auto stream = ReadPart(store, backup.name, part, key);
         while (true) {
           EBLA_ASSIGN(const std::optional<BackupRecord> record, stream->Next());
           if (!record) break;

@@ -17,28 +17,29 @@
 namespace ebla::backup {
 
 struct RestoreOptions {
-  std::string directory, name;
+  std::string name;
   std::string table;  // empty: all
   std::string as;     // the table's new name; empty: its own
   std::optional<int> replicas;
   Key key;
   size_t parallel = 256;
   bool go_on = false;
+  bool settings = false;  // the cluster's, too, after all tables
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };
 };
 
 struct Restored {
-  uint64_t tables = 0, records = 0, expired = 0;
+  uint64_t tables = 0, records = 0, expired = 0, settings = 0;
 };
-Result<Restored> Restore(const Client& client, const RestoreOptions& options);
+Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options);
 
-// Reads all of a backup, and of those that it follows: every byte is checked.
+// Reads all of a backup, and, unless it is to be `alone`, of those that it follows: every byte is checked.
 struct Verified {
   uint64_t files = 0, records = 0, file_bytes = 0;
 };
 Result<Verified> Verify(
-    const std::string& directory, const std::string& name, const Key& key,
+    BackupStore& store, const std::string& name, const Key& key, bool alone = false,
     const std::function<void(const Progress&)>& progress = [](const Progress&) {});
 
 }  // namespace ebla::backup

@@ -81,7 +81,7 @@ class Client {
   // The next page of a snapshot of the tablet, which its primary `server` reads; 0 begins one. UNAVAILABLE: it reads
   // another, or is not sure that it leads. NOT_FOUND: it was not gone on with in time; begin again.
   Result<SnapshotPage> ReadSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
-  // Nobody wants the rest of it: the server may read another at once, rather than in ten seconds.
+  // Nobody wants the rest of it: the server may read another at once, rather than in a minute.
   void EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;

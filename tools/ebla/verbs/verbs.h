@@ -77,7 +77,7 @@ void AddCheckVerbs(Verbs& verbs);      // check
 void AddHotVerbs(Verbs& verbs);        // hot
 void AddWatchVerbs(Verbs& verbs);      // cluster watch
 void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
-void AddBackupVerbs(Verbs& verbs);     // backup create, list, verify, restore, delete
+void AddBackupVerbs(Verbs& verbs);     // backup create, list, verify, restore, schedule, delete
 void AddCertVerbs(Verbs& verbs);       // cert create-ca, create-server, create-client, revoke
 void AddAccessVerbs(Verbs& verbs);     // user, role, grant, revoke
 void AddPresplitVerbs(Verbs& verbs);   // table presplit

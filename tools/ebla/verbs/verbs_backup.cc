@@ -1,33 +1,25 @@
-// Verbs of backups in a directory: backup create, list, verify, restore, delete.
+// Verbs of backups in a directory or an S3-compatible store: backup create, list, verify, restore, delete.
 #include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
-#include <filesystem>
 
 #include "common/base/count.h"
 #include "tools/backup/create.h"
-#include "tools/backup/record_stream.h"
+#include "tools/backup/listing.h"
 #include "tools/backup/restore.h"
+#include "tools/ebla/format/parse.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/backup_arguments.h"
 
 namespace ebla::shell {
 
 namespace {
 
+using backup::Listed;
 using backup::Manifest;
+using StoreArguments = BackupStoreArguments;
 using Clock = std::chrono::steady_clock;
-
-// Where backups are, and their key.
-struct StoreArguments {
-  std::string directory, key_file;
-
-  void AddTo(Verb& verb) {
-    verb.Required("--dir", "DIRECTORY", TakeText(directory), "Where the backups are");
-    verb.Option("--key-file", "FILE", TakeText(key_file), "64 hexadecimal digits: encrypts, and is needed to read");
-  }
-  Result<backup::Key> Key() const { return key_file.empty() ? Result<backup::Key>("") : backup::ReadKey(key_file); }
-};
 
 std::string Date(int64_t ms) {
   const std::time_t seconds = ms / 1000;
@@ -36,6 +28,16 @@ std::string Date(int64_t ms) {
   char text[32];
   std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
   return text;
+}
+
+// "2d3h", to what matters of it.
+std::string Age(int64_t ms) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now) - std::chrono::milliseconds(ms);
+  const auto unit = age >= std::chrono::hours(48)  ? std::chrono::milliseconds(std::chrono::hours(1))
+                    : age >= std::chrono::hours(1) ? std::chrono::milliseconds(std::chrono::minutes(1))
+                                                   : std::chrono::milliseconds(std::chrono::seconds(1));
+  return FormatDuration(std::max(age - age % unit, std::chrono::milliseconds(0)));
 }
 
 // "carts: 12000 records, 3.4 MiB" on the error stream, once a second, when a person is watching.
@@ -50,7 +52,8 @@ std::function<void(const backup::Progress&)> Shown(Context& context) {
 }
 
 Json ToJson(const Manifest& manifest) {
-  Json tables = Json::Array();
+  Json tables = Json::Array(), settings = Json::Array();
+  for (const backup::Document& document : manifest.documents) settings.push_back(document.name);
   for (const backup::TablePart& table : manifest.tables)
     tables.push_back({{"name", table.name}, {"whole", table.whole}, {"parts", table.parts.size()}});
   return {{"name", manifest.name},
@@ -60,6 +63,7 @@ Json ToJson(const Manifest& manifest) {
           {"ended_ms", manifest.ended_ms},
           {"records", manifest.records()},
           {"file_bytes", manifest.file_bytes()},
+          {"settings", std::move(settings)},
           {"tables", std::move(tables)}};
 }
 
@@ -78,50 +82,22 @@ struct CreateArguments {
 
 Status Create(CreateArguments& args, Context& context) {
   EBLA_ASSIGN(args.options.key, args.store.Key());
-  args.options.directory = args.store.directory;
+  EBLA_ASSIGN(const auto store, args.store.Open(context));
   args.options.bytes_per_second = static_cast<uint64_t>(args.megabytes_per_second) << 20;
   args.options.progress = Shown(context);
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(const Manifest made, backup::Create(client, args.options));
+  EBLA_ASSIGN(const Manifest made, backup::Create(client, *store, args.options));
   context.out.Ok(made.name + ": " + What(made) + (made.since.empty() ? "" : ", on top of " + made.since), ToJson(made));
   return {};
 }
 
 // ---- list -----------------------------------------------------------------------------------------------------------
 
-struct Listed {
-  std::string name, problem;  // why it cannot be read; empty: it can
-  bool finished = true;
-  Manifest manifest;
-};
-
-Result<std::vector<Listed>> ListAll(const std::string& directory, const backup::Key& key) {
-  std::error_code failed;
-  std::vector<Listed> all;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
-    const std::string name = entry.path().filename();
-    const bool finished = std::filesystem::exists(entry.path() / backup::kManifestFile);
-    if (!finished && !std::filesystem::exists(entry.path() / backup::kProgressFile)) continue;
-    Listed& one = all.emplace_back();
-    one.name = name;
-    one.finished = finished;
-    Result<Manifest> manifest =
-        backup::ReadManifest(entry.path(), finished ? backup::kManifestFile : backup::kProgressFile, key);
-    if (manifest) {
-      one.manifest = *std::move(manifest);
-    } else {
-      one.problem = manifest.error().message();
-    }
-  }
-  if (failed) return Error(Code::kInvalidArgument, "cannot read " + directory + ": " + failed.message());
-  std::ranges::sort(all, {}, [](const Listed& one) { return std::pair(one.manifest.began_ms, one.name); });
-  return all;
-}
-
-Status List(const StoreArguments& store, Context& context) {
-  EBLA_ASSIGN(const backup::Key key, store.Key());
-  EBLA_ASSIGN(const std::vector<Listed> all, ListAll(store.directory, key));
+Status List(const StoreArguments& args, Context& context) {
+  EBLA_ASSIGN(const backup::Key key, args.Key());
+  EBLA_ASSIGN(const auto store, args.Open(context));
+  EBLA_ASSIGN(const std::vector<Listed> all, backup::ListAll(*store, key));
   if (context.out.json) {
     Json list = Json::Array();
     for (const Listed& one : all) {
@@ -132,17 +108,19 @@ Status List(const StoreArguments& store, Context& context) {
     context.out.Value(list);
     return {};
   }
-  std::vector<std::vector<std::string>> rows = {{"BACKUP", "BEGUN", "SINCE", "TABLES", "RECORDS", "SIZE", "STATE"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"BACKUP", "BEGUN", "AGE", "SINCE", "TABLES", "RECORDS", "SIZE", "STATE"}};
   for (const Listed& one : all) {
     if (!one.problem.empty()) {
-      rows.push_back({one.name, "", "", "", "", "", one.problem});
+      rows.push_back({one.name, "", "", "", "", "", "", one.problem});
       continue;
     }
-    rows.push_back({one.name, Date(one.manifest.began_ms), one.manifest.since.empty() ? "-" : one.manifest.since,
-                    std::to_string(one.manifest.tables.size()), std::to_string(one.manifest.records()),
-                    Size(static_cast<int64_t>(one.manifest.file_bytes())), one.finished ? "whole" : "unfinished"});
+    rows.push_back({one.name, Date(one.manifest.began_ms), Age(one.manifest.began_ms),
+                    one.manifest.since.empty() ? "-" : one.manifest.since, std::to_string(one.manifest.tables.size()),
+                    std::to_string(one.manifest.records()), Size(static_cast<int64_t>(one.manifest.file_bytes())),
+                    one.finished ? "whole" : "unfinished"});
   }
-  context.out.Listed(rows, "no backups are in " + store.directory);
+  context.out.Listed(rows, "no backups are in " + store->Where(""));
   return {};
 }
 
@@ -156,7 +134,8 @@ struct NamedArguments {
 
 Status Verify(const NamedArguments& args, Context& context) {
   EBLA_ASSIGN(const backup::Key key, args.store.Key());
-  EBLA_ASSIGN(const backup::Verified verified, backup::Verify(args.store.directory, args.name, key, Shown(context)));
+  EBLA_ASSIGN(const auto store, args.store.Open(context));
+  EBLA_ASSIGN(const backup::Verified verified, backup::Verify(*store, args.name, key, false, Shown(context)));
   context.out.Ok(args.name + " is whole: " + Count(verified.files, "file") + ", " + Count(verified.records, "record"),
                  {{"files", verified.files}, {"records", verified.records}, {"file_bytes", verified.file_bytes}});
   return {};
@@ -171,33 +150,27 @@ struct RestoreArguments {
 Status Restore(RestoreArguments& args, Context& context) {
   EBLA_ASSIGN(args.options.key, args.store.Key());
   if (args.replicas > 0) args.options.replicas = args.replicas;
-  args.options.directory = args.store.directory;
+  EBLA_ASSIGN(const auto store, args.store.Open(context));
   args.options.progress = Shown(context);
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(const backup::Restored restored, backup::Restore(client, args.options));
+  EBLA_ASSIGN(const backup::Restored restored, backup::Restore(client, *store, args.options));
   const std::string expired =
       restored.expired > 0 ? "; " + Count(restored.expired, "record") + " had expired" : std::string();
-  context.out.Ok(Count(restored.tables, "table") + ", " + Count(restored.records, "record") + expired,
-                 {{"tables", restored.tables}, {"records", restored.records}, {"expired", restored.expired}});
+  const std::string settings = args.options.settings ? ", " + Count(restored.settings, "setting") : std::string();
+  context.out.Ok(Count(restored.tables, "table") + ", " + Count(restored.records, "record") + settings + expired,
+                 {{"tables", restored.tables},
+                  {"records", restored.records},
+                  {"settings", restored.settings},
+                  {"expired", restored.expired}});
   return {};
 }
 
 Status Delete(const NamedArguments& args, Context& context) {
-  EBLA_TRY(backup::CheckBackupName(args.name));
   EBLA_ASSIGN(const backup::Key key, args.store.Key());
-  EBLA_ASSIGN(const std::vector<Listed> all, ListAll(args.store.directory, key));
-  if (std::ranges::find(all, args.name, &Listed::name) == all.end())
-    return Error(Code::kNotFound, "there is no backup " + args.name + " in " + args.store.directory);
-  for (const Listed& one : all) {
-    if (one.problem.empty() && one.manifest.since == args.name)
-      return Error(Code::kInvalidArgument, "the backup " + one.name + " is on top of " + args.name +
-                                               ": without it, it cannot be read. Delete that first");
-  }
+  EBLA_ASSIGN(const auto store, args.store.Open(context));
   EBLA_TRY(Confirm(context, args.yes, "deletes the backup " + args.name));
-  std::error_code failed;
-  std::filesystem::remove_all(args.store.directory + "/" + args.name, failed);
-  if (failed) return Error(Code::kInternal, "cannot delete all of it: " + failed.message());
+  EBLA_TRY(backup::Delete(*store, args.name, key));
   context.out.Ok();
   return {};
 }
@@ -214,6 +187,7 @@ void AddRestore(Verbs& verbs) {
   verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
   verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
   verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");
+  verb.Flag("--settings", args->options.settings, "The cluster's settings, too: whether the planner is on");
   verb.Notes(
       "The table gets the splits and the options that it had. A table of that name must not be there.\n"
       "What has expired since the backup is left out.");
@@ -223,7 +197,7 @@ void AddRestore(Verbs& verbs) {
 
 void AddBackupVerbs(Verbs& verbs) {
   auto create = std::make_shared<CreateArguments>();
-  Verb& create_verb = verbs.Add("backup create", "Backs up tables to a directory, while they are used",
+  Verb& create_verb = verbs.Add("backup create", "Backs up tables to a directory or S3, while they are used",
                                 "backup create tuesday --dir /backups --since monday",
                                 [create](Context& context) { return Create(*create, context); });
   create_verb.Argument("NAME", TakeText(create->options.name));
@@ -234,10 +208,11 @@ void AddBackupVerbs(Verbs& verbs) {
                      "MiB/s read from the servers at most (20)");
   create_verb.Notes(
       "Everything that was acknowledged before is in it, and each tablet is as it was at one moment.\n"
-      "An interrupted one is gone on with by the same command.");
+      "An interrupted one is gone on with by the same command.\n"
+      "Keys of S3 are in $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or in ~/.aws/credentials.");
 
   auto list = std::make_shared<StoreArguments>();
-  list->AddTo(verbs.Add("backup list", "Shows the backups in a directory", "backup list --dir /backups",
+  list->AddTo(verbs.Add("backup list", "Shows the backups in a directory or S3", "backup list --dir /backups",
                         [list](Context& context) { return List(*list, context); }));
 
   auto verify = std::make_shared<NamedArguments>();
@@ -248,6 +223,7 @@ void AddBackupVerbs(Verbs& verbs) {
   verify->store.AddTo(verify_verb);
 
   AddRestore(verbs);
+  AddBackupScheduleVerb(verbs);
 
   auto remove = std::make_shared<NamedArguments>();
   Verb& remove_verb = verbs.Add("backup delete", "Deletes a backup", "backup delete monday --dir /backups --yes",

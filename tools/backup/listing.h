@@ -1,0 +1,27 @@
+// tools/backup/listing.h
+// The backups in a store, and how one is taken away.
+// Invariants: A backup that others are on top of stays. One whose deletion was interrupted is unfinished: nothing is
+//             restored from it, and deleting it again goes on.
+// Errors:     the store's; NOT_FOUND, and INVALID_ARGUMENT for a backup that others need.
+// Threads:    functions, and values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tools/backup/manifest.h"
+
+namespace ebla::backup {
+
+struct Listed {
+  std::string name, problem;  // why it cannot be read; empty: it can
+  bool finished = true;
+  Manifest manifest;
+};
+
+// The oldest first.
+Result<std::vector<Listed>> ListAll(BackupStore& store, const Key& key);
+
+Status Delete(BackupStore& store, const std::string& name, const Key& key);
+
+}  // namespace ebla::backup

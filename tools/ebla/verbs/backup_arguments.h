@@ -1,0 +1,36 @@
+// tools/ebla/verbs/backup_arguments.h
+// What verbs of backups have in common.
+// Threads: one.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "tools/backup/block_file.h"
+#include "tools/backup/open_store.h"
+#include "tools/ebla/verbs/verbs.h"
+
+namespace ebla::shell {
+
+// Where backups are, and their key.
+struct BackupStoreArguments {
+  backup::StoreAddress address;
+  std::string key_file;
+
+  void AddTo(Verb& verb) {
+    verb.Required("--dir", "PLACE", TakeText(address.place),
+                  "Where the backups are: a directory, or s3://BUCKET/PREFIX");
+    verb.Option("--key-file", "FILE", TakeText(key_file), "64 hexadecimal digits: encrypts, and is needed to read");
+    verb.Option("--s3-endpoint", "URL", TakeText(address.s3_endpoint),
+                "Of a store that is not Amazon's ($AWS_ENDPOINT_URL_S3)");
+    verb.Option("--s3-region", "REGION", TakeText(address.s3_region), "Of the bucket ($AWS_REGION)");
+  }
+  Result<backup::Key> Key() const { return key_file.empty() ? Result<backup::Key>("") : backup::ReadKey(key_file); }
+  Result<std::unique_ptr<backup::BackupStore>> Open(Context& context) const {
+    return backup::OpenStore(address, [&context] { return context.interrupted.load(); });
+  }
+};
+
+void AddBackupScheduleVerb(Verbs& verbs);  // in verbs_backup_schedule.cc
+
+}  // namespace ebla::shell

@@ -1,0 +1,75 @@
+// backup schedule: backups one after the other, in the foreground, as a service does it.
+#include <algorithm>
+
+#include "tools/backup/schedule.h"
+#include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/backup_arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+struct ScheduleArguments {
+  BackupStoreArguments store;
+  backup::ScheduleOptions options;
+  int64_t megabytes_per_second = 20;
+};
+
+int64_t NowMs() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+Status Schedule(ScheduleArguments& args, Context& context) {
+  backup::ScheduleOptions& options = args.options;
+  EBLA_ASSIGN(options.create.key, args.store.Key());
+  options.create.bytes_per_second = static_cast<uint64_t>(args.megabytes_per_second) << 20;
+  options.create.interrupted = [&context] { return context.interrupted.load(); };
+  EBLA_ASSIGN(const auto store, args.store.Open(context));
+  const backup::ScheduleHost host{
+      .now_ms = NowMs,
+      .wait =
+          [&context](std::chrono::milliseconds time) {
+            // In pieces, and by the clock on the wall: the machine may sleep meanwhile.
+            for (const int64_t until = NowMs() + time.count(); NowMs() < until;) {
+              const std::chrono::milliseconds left(std::max<int64_t>(until - NowMs(), 1));
+              if (!Sleep(context, std::min<std::chrono::milliseconds>(left, std::chrono::minutes(1)))) return false;
+            }
+            return true;
+          },
+      .create = [&](const backup::CreateOptions& create) -> Result<backup::Manifest> {
+        EBLA_ASSIGN(const Client client, context.connect());
+        return backup::Create(client, *store, create);
+      },
+      .say = [&context](const std::string& line) { context.out.Note(line); }};
+  EBLA_TRY(backup::RunSchedule(host, *store, options));
+  if (options.once) context.out.Ok();
+  return {};
+}
+
+}  // namespace
+
+void AddBackupScheduleVerb(Verbs& verbs) {
+  auto args = std::make_shared<ScheduleArguments>();
+  backup::ScheduleOptions& options = args->options;
+  Verb& verb = verbs.Add("backup schedule", "Makes backups time after time, and deletes the oldest",
+                         "backup schedule --dir s3://backups/nightly --every 1d --full-every 7 --keep 4",
+                         [args](Context& context) { return Schedule(*args, context); });
+  args->store.AddTo(verb);
+  verb.Option("--every", "DURATION", TakeDuration(options.every, std::chrono::minutes(1)),
+              "From the beginning of one to that of the next (1d)");
+  verb.Option("--full-every", "NUMBER", TakeWhole(options.full_every, 1, 1'000),
+              "Every such one is whole; the others hold what has changed (7)");
+  verb.Option("--keep", "NUMBER", TakeWhole(options.keep, 1, 10'000),
+              "How many whole ones stay, with those on top of them (4)");
+  verb.Option("--prefix", "TEXT", TakeText(options.prefix), "What their names begin with, before the time (auto)");
+  verb.Option("--table", "TABLE", TakeTexts(options.create.tables), "This one alone (all)").Several();
+  verb.Option("--rate", "NUMBER", TakeWhole(args->megabytes_per_second, 1, 100'000),
+              "MiB/s read from the servers at most (20)");
+  verb.Flag("--once", options.once, "Does what is due and ends, for a timer; else it runs until it is stopped");
+  verb.Notes(
+      "Each is read again once it is made. Old ones are deleted only after the newest, with all below it, was found\n"
+      "whole. What fails is said and tried again. One schedule for each --prefix; it deletes no other's backups.");
+}
+
+}  // namespace ebla::shell
