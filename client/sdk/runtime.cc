@@ -56,8 +56,7 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   });
 }
 
-Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
-                 const rpc::ChannelOptions& channels)
+Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters, const rpc::ChannelOptions& channels)
     : masters_(masters) {
   for (int i = 0; i < options.io_threads; ++i) {
     loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));

@@ -85,8 +85,7 @@ class Runtime {
   }
 
  private:
-  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters,
-          const rpc::ChannelOptions& channels);
+  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters, const rpc::ChannelOptions& channels);
 
   const std::vector<rpc::Endpoint> masters_;
   // Destroyed from the last to the first: see ~Runtime.

@@ -31,17 +31,17 @@ AccessWatcher::~AccessWatcher() {
 // Exists() leaves a watch whether the node is there or not: it is asked first, so that no change falls between.
 void AccessWatcher::Read() {
   const uint64_t reading = ++reading_;
-  coordinator_.Exists(
-      layout::kAccess, if_alive_([this, reading](const Result<bool>& there) {
-        if (reading != reading_) return;
-        if (!there.has_value()) return ReadSoon();
-        if (!*there) return access_.Publish(std::make_shared<security::AccessList>());
-        coordinator_.Get(layout::kAccess,
-                         if_alive_([this, reading](const Result<Node>& node) { OnRead(reading, node); }));
-      }),
-      if_alive_([this, reading] {
-        if (reading == reading_) Read();
-      }));
+  coordinator_.Exists(layout::kAccess, if_alive_([this, reading](const Result<bool>& there) {
+                        if (reading != reading_) return;
+                        if (!there.has_value()) return ReadSoon();
+                        if (!*there) return access_.Publish(std::make_shared<security::AccessList>());
+                        coordinator_.Get(layout::kAccess, if_alive_([this, reading](const Result<Node>& node) {
+                                           OnRead(reading, node);
+                                         }));
+                      }),
+                      if_alive_([this, reading] {
+                        if (reading == reading_) Read();
+                      }));
 }
 
 void AccessWatcher::OnRead(uint64_t reading, const Result<Node>& node) {

@@ -129,7 +129,8 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
       }
       if (!caller.may(TakenBy(request))) {
         ReplyStruct refused;
-        SetFailure(refused, Refuse(session, method.name, "may not write for others: it takes the certificate of a server"));
+        SetFailure(refused,
+                   Refuse(session, method.name, "may not write for others: it takes the certificate of a server"));
         return pending->Answer(refused);
       }
       try {
@@ -176,9 +177,10 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
     const bool by_grant = whose == Kind::kOperator && options_.access != nullptr;
     if (caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity)))
       return method->second.call(head, message, caller, std::move(reply));
-    const std::string taken = whose == Kind::kOperator ? "it takes an operator" :
-        caller.identity.kind == Kind::kNobody          ? "log in first, or show a certificate"
-                                              : "it takes the certificate of a " + std::string(UnitOf(whose));
+    const std::string taken = whose == Kind::kOperator ? "it takes an operator"
+                              : caller.identity.kind == Kind::kNobody
+                                  ? "log in first, or show a certificate"
+                                  : "it takes the certificate of a " + std::string(UnitOf(whose));
     const Status why = Refuse(caller, method->first, "may not call " + method->first + ": " + taken);
     return method->second.refuse(head, why, std::move(reply));
   }

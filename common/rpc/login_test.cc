@@ -19,8 +19,8 @@ class LoginTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
     for (const auto& [name, kind] : {std::pair{"server", Identity::Kind::kServer}, {"client", Identity::Kind::kUser}}) {
-      const Status made = security::CreateCertificate(
-          Path("ca"), Path(name), {.kind = kind, .name = name, .hosts = {"127.0.0.1"}, .days = 1});
+      const Status made = security::CreateCertificate(Path("ca"), Path(name),
+                                                      {.kind = kind, .name = name, .hosts = {"127.0.0.1"}, .days = 1});
       ASSERT_TRUE(made.ok()) << made;
     }
     std::filesystem::create_directory(Path("bare"));
@@ -39,11 +39,11 @@ class LoginTest : public ::testing::Test {
     access_.Publish(std::make_shared<AccessList>(node));
   }
   void Serve(bool password_logins) {
-    server_ = std::make_unique<RpcServer>(
-        ServerOptions{.half_frame_timeout = 500ms,
-                      .tls = *security::TlsCredentials::Load(Path("server"), "server"),
-                      .password_logins = password_logins},
-        dispatcher_, std::vector<EventLoop*>{&loop_});
+    server_ =
+        std::make_unique<RpcServer>(ServerOptions{.half_frame_timeout = 500ms,
+                                                  .tls = *security::TlsCredentials::Load(Path("server"), "server"),
+                                                  .password_logins = password_logins},
+                                    dispatcher_, std::vector<EventLoop*>{&loop_});
     ASSERT_TRUE(server_->Start().ok());
   }
   ChannelOptions Options(const std::string& user, const std::string& password) {

@@ -160,7 +160,8 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, s
     : server_(std::move(server)),
       peer_(std::move(peer)),
       fd_(fd),
-      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept(server_->options.password_logins)) {
+      stream_(fd, server_->options.tls == nullptr ? nullptr
+                                                  : server_->options.tls->Accept(server_->options.password_logins)) {
   event_assign(
       &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<ServerConnection*>(self)->OnReadable(); }, this);

@@ -86,8 +86,8 @@ struct Access {
   using Kind = security::Identity::Kind;
   Kind Of(std::string_view method) const {
     return Names(for_users, method) || Names(for_admins, method) ? Kind::kUser
-           : method == for_servers                              ? Kind::kServer
-                                                                : rest;
+           : method == for_servers                               ? Kind::kServer
+                                                                 : rest;
   }
   AuditKind AuditOf(std::string_view method) const {
     if (Names(data, method)) return AuditKind::kData;

@@ -46,8 +46,9 @@ Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permis
   const std::string what = PermissionName(permission);
   refusals_.fetch_add(1, std::memory_order_relaxed);
   Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what +
-                                       (table == 0 ? " of every table" : " of table " + std::to_string(table)) +
-                                       ", or of these keys: `ebla grant " + what + " " + caller.name + "` gives one"};
+                                              (table == 0 ? " of every table" : " of table " + std::to_string(table)) +
+                                              ", or of these keys: `ebla grant " + what + " " + caller.name +
+                                              "` gives one"};
   LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
   return refusal;
 }

@@ -4,7 +4,7 @@
 // Invariants: 1. Processes of the cluster, and whoever is trusted, are not asked for grants; nor is who shows an
 //                operator's certificate.
 //             2. What is published is judged by at once, also for connections that were there before.
-//             3. While nothing is known, users are told to come again.
+//             3. While nothing is known, users are told to try again.
 // Errors:     PERMISSION_DENIED names the user and the grant that it lacks; COME_AGAIN.
 // Threads:    any.
 #pragma once

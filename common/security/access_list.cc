@@ -6,14 +6,10 @@ namespace ebla::security {
 
 const char* PermissionName(idl::Permission::type permission) {
   switch (permission) {
-    case idl::Permission::READ:
-      return "read";
-    case idl::Permission::WRITE:
-      return "write";
-    case idl::Permission::ADMIN:
-      return "admin";
-    case idl::Permission::OPERATOR:
-      return "operator";
+    case idl::Permission::READ: return "read";
+    case idl::Permission::WRITE: return "write";
+    case idl::Permission::ADMIN: return "admin";
+    case idl::Permission::OPERATOR: return "operator";
   }
   return "unknown";
 }
@@ -56,8 +52,7 @@ bool AccessList::Allows(const std::string& user, idl::Permission::type permissio
                         const KeyRange& range) const {
   return RightsOf(user).Any(table, [&](const idl::Grant& grant) {
     if (grant.permission == idl::Permission::OPERATOR) return true;
-    return grant.permission == permission &&
-           (grant.prefix.empty() || KeyRange::Prefix(grant.prefix).Contains(range));
+    return grant.permission == permission && (grant.prefix.empty() || KeyRange::Prefix(grant.prefix).Contains(range));
   });
 }
 

@@ -27,8 +27,7 @@ TEST(AuditLog, OneLineAnEventWhateverBytesItHas) {
   const std::string text = Contents(file);
   EXPECT_EQ(std::ranges::count(text, '\n'), 2);
   EXPECT_NE(text.find(R"("action":"dropTable","of":"table=carts","code":"OK")"), std::string::npos) << text;
-  EXPECT_NE(text.find(R"("user":"eve","kind":"nobody","action":"login","code":"PERMISSION_DENIED")"),
-            std::string::npos)
+  EXPECT_NE(text.find(R"("user":"eve","kind":"nobody","action":"login","code":"PERMISSION_DENIED")"), std::string::npos)
       << text;
   EXPECT_EQ(std::filesystem::status(file).permissions(),
             std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);

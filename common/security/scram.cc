@@ -59,10 +59,9 @@ std::string ToBase64(std::string_view bytes) {
 
 Result<std::string> FromBase64(std::string_view text) {
   std::string out(text.size() / 4 * 3, '\0');
-  const int size =
-      text.empty() || text.size() % 4 != 0
-          ? -1
-          : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), Bytes(text), static_cast<int>(text.size()));
+  const int size = text.empty() || text.size() % 4 != 0 ? -1
+                                                        : EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                                                                          Bytes(text), static_cast<int>(text.size()));
   if (size < 0) return Error(Code::kInvalidArgument, "a login message has no base64 where it should");
   const size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
   out.resize(static_cast<size_t>(size) - padding);
@@ -141,9 +140,9 @@ Status CheckSecret(const idl::Secret& secret) {
   if (secret.salt.size() < 8 || secret.salt.size() > 64 || secret.storedKey.size() != SHA256_DIGEST_LENGTH ||
       secret.serverKey.size() != SHA256_DIGEST_LENGTH || secret.iterations < kScramIterationsMin ||
       secret.iterations > kScramIterationsMax) {
-    return Error(Code::kInvalidArgument,
-                 "the secret is none of SCRAM-SHA-256 with " + std::to_string(kScramIterationsMin) + " to " +
-                     std::to_string(kScramIterationsMax) + " iterations");
+    return Error(Code::kInvalidArgument, "the secret is none of SCRAM-SHA-256 with " +
+                                             std::to_string(kScramIterationsMin) + " to " +
+                                             std::to_string(kScramIterationsMax) + " iterations");
   }
   return {};
 }

@@ -36,7 +36,8 @@ class TlsCredentials {
   // `name`: "server" or "client".
   // kOptional: a client that logs in needs no certificate of its own.
   enum class Own { kRequired, kOptional };
-  static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name, Own own = Own::kRequired);
+  static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name,
+                                                      Own own = Own::kRequired);
 
   // Reads the files again when one of them has changed: true. Connections that are up stay as they are. An error leaves
   // everything as it was.

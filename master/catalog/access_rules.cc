@@ -35,8 +35,7 @@ class AccessEditor {
 
   Status Make(const idl::AccessChange& change) {
     switch (change.kind) {
-      case Kind::CREATE_USER:
-        return CreateUser(change);
+      case Kind::CREATE_USER: return CreateUser(change);
       case Kind::CREATE_ROLE:
         EBLA_TRY(CheckNew(change.name, "role name"));
         node_.roles.emplace_back().name = change.name;
@@ -45,19 +44,14 @@ class AccessEditor {
         if (std::erase_if(node_.users, [&](const idl::User& user) { return user.name == change.name; }) == 0)
           return NoUser(change.name);
         return {};
-      case Kind::DROP_ROLE:
-        return DropRole(change.name);
+      case Kind::DROP_ROLE: return DropRole(change.name);
       case Kind::SET_SECRET:
-      case Kind::SET_LIMITS:
-        return SetOfUser(change);
+      case Kind::SET_LIMITS: return SetOfUser(change);
       case Kind::GRANT:
-      case Kind::REVOKE:
-        return GrantOrRevoke(change);
+      case Kind::REVOKE: return GrantOrRevoke(change);
       case Kind::GRANT_ROLE:
-      case Kind::REVOKE_ROLE:
-        return GrantOrRevokeRole(change);
-      case Kind::SET_TABLE_LIMITS:
-        return SetTableLimits(change);
+      case Kind::REVOKE_ROLE: return GrantOrRevokeRole(change);
+      case Kind::SET_TABLE_LIMITS: return SetTableLimits(change);
     }
     return {Code::kInvalidArgument, "the change is of a kind that this master does not know: upgrade it"};
   }
@@ -115,8 +109,7 @@ class AccessEditor {
 
   // Everybody is a role from its first grant on.
   Result<std::vector<idl::Grant>*> GrantsOf(const std::string& name) {
-    if (name == security::kEverybody && FindNamed(node_.roles, name) == nullptr)
-      node_.roles.emplace_back().name = name;
+    if (name == security::kEverybody && FindNamed(node_.roles, name) == nullptr) node_.roles.emplace_back().name = name;
     if (idl::User* user = FindNamed(node_.users, name)) return &user->grants;
     if (idl::Role* role = FindNamed(node_.roles, name)) return &role->grants;
     return Error(Code::kNotFound, "there is no user or role \"" + name + "\": `ebla user create` makes one");
@@ -142,7 +135,8 @@ class AccessEditor {
     const auto same = std::ranges::find(*grants, grant);
     if (change.kind == Kind::GRANT) {
       if (grants->size() >= kGrantsMax)
-        return {Code::kInvalidArgument, "\"" + change.name + "\" has " + std::to_string(kGrantsMax) + " grants already"};
+        return {Code::kInvalidArgument,
+                "\"" + change.name + "\" has " + std::to_string(kGrantsMax) + " grants already"};
       if (same == grants->end()) grants->push_back(std::move(grant));
       return {};
     }

@@ -102,60 +102,63 @@ Duration MasterService::Patience(int32_t deadline_ms) const {
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
   Change(std::move(cob), request, IfAdmin("", [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    idl::CreateTableReply reply;
-    if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
-      SetHeader(reply.header, status);
-      return cob(reply);
-    }
-    reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
-    leader_term.table_admin().Create(
-        request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
-        [this, cob, reply, name = request.name](Status status) mutable {
-          // The deadline ends the waiting, not the creation: how it ends cannot be known here.
-          if (status.code() == Code::kDeadlineExceeded) {
-            status = Error(Code::kUnknownOutcome,
-                           "table " + name + " is being created, and that goes on: " + status.message());
-          }
-          SetHeader(reply.header, status);
-          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          const TableEntry* table = now ? now->image().Table(name) : nullptr;
-          if (table && status.ok()) reply.__set_schema(table->node.schema);
-          cob(reply);
-        });
-  }));
+           idl::CreateTableReply reply;
+           if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
+             SetHeader(reply.header, status);
+             return cob(reply);
+           }
+           reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
+           leader_term.table_admin().Create(
+               request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
+               [this, cob, reply, name = request.name](Status status) mutable {
+                 // The deadline ends the waiting, not the creation: how it ends cannot be known here.
+                 if (status.code() == Code::kDeadlineExceeded) {
+                   status = Error(Code::kUnknownOutcome,
+                                  "table " + name + " is being created, and that goes on: " + status.message());
+                 }
+                 SetHeader(reply.header, status);
+                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 const TableEntry* table = now ? now->image().Table(name) : nullptr;
+                 if (table && status.ok()) reply.__set_schema(table->node.schema);
+                 cob(reply);
+               });
+         }));
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.table_admin().Alter(
-        request.name, request.options, Patience(request.deadlineMs), [this, cob, name = request.name](Status status) {
-          idl::AlterTableReply reply;
-          if (status.code() == Code::kDeadlineExceeded) {
-            reply.header.__set_message("altered; not every server has been told yet: " + status.message());
-          } else {
-            SetHeader(reply.header, status);
-          }
-          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          const TableEntry* table = now ? now->image().Table(name) : nullptr;
-          if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
-          cob(reply);
-        });
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           leader_term.table_admin().Alter(
+               request.name, request.options, Patience(request.deadlineMs),
+               [this, cob, name = request.name](Status status) {
+                 idl::AlterTableReply reply;
+                 if (status.code() == Code::kDeadlineExceeded) {
+                   reply.header.__set_message("altered; not every server has been told yet: " + status.message());
+                 } else {
+                   SetHeader(reply.header, status);
+                 }
+                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 const TableEntry* table = now ? now->image().Table(name) : nullptr;
+                 if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
+                 cob(reply);
+               });
+         }));
 }
 
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
-      idl::DropTableByNameReply reply;
-      if (status.code() == Code::kDeadlineExceeded) {
-        reply.header.__set_message("dropped; its name is free once every server has removed its data: " +
-                                   status.message());
-      } else {
-        SetHeader(reply.header, status);
-      }
-      cob(reply);
-    });
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
+             idl::DropTableByNameReply reply;
+             if (status.code() == Code::kDeadlineExceeded) {
+               reply.header.__set_message("dropped; its name is free once every server has removed its data: " +
+                                          status.message());
+             } else {
+               SetHeader(reply.header, status);
+             }
+             cob(reply);
+           });
+         }));
 }
 
 void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) {
@@ -212,106 +215,110 @@ void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListT
 }
 
 void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-    if (!tablet) {
-      idl::TransferTabletReply reply;
-      SetHeader(reply.header, tablet.error());
-      return cob(reply);
-    }
-    leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
-                                        Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
-                                          idl::TransferTabletReply reply;
-                                          if (status.code() == Code::kDeadlineExceeded)
-                                            status = Error(Code::kUnavailable, status.message());
-                                          SetHeader(reply.header, status);
-                                          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                          const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                                          if (entry) reply.__set_tablet(entry->node.info);
-                                          cob(reply);
-                                        });
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+           if (!tablet) {
+             idl::TransferTabletReply reply;
+             SetHeader(reply.header, tablet.error());
+             return cob(reply);
+           }
+           leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
+                                               Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
+                                                 idl::TransferTabletReply reply;
+                                                 if (status.code() == Code::kDeadlineExceeded)
+                                                   status = Error(Code::kUnavailable, status.message());
+                                                 SetHeader(reply.header, status);
+                                                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                                 const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                                 if (entry) reply.__set_tablet(entry->node.info);
+                                                 cob(reply);
+                                               });
+         }));
 }
 
 void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
-    if (!two) {
-      idl::MergeTabletsReply reply;
-      SetHeader(reply.header, two.error());
-      return cob(reply);
-    }
-    leader_term.tablet_admin().Merge(
-        *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
-          idl::MergeTabletsReply reply;
-          if (status.code() == Code::kDeadlineExceeded) {
-            status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
-          }
-          SetHeader(reply.header, status);
-          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
-          if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
-            reply.__set_tablet(entry->node.info);
-          cob(reply);
-        });
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
+           if (!two) {
+             idl::MergeTabletsReply reply;
+             SetHeader(reply.header, two.error());
+             return cob(reply);
+           }
+           leader_term.tablet_admin().Merge(
+               *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
+                 idl::MergeTabletsReply reply;
+                 if (status.code() == Code::kDeadlineExceeded) {
+                   status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
+                 }
+                 SetHeader(reply.header, status);
+                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
+                 if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
+                   reply.__set_tablet(entry->node.info);
+                 cob(reply);
+               });
+         }));
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-    if (!tablet) {
-      idl::SplitTabletReply reply;
-      SetHeader(reply.header, tablet.error());
-      return cob(reply);
-    }
-    const TabletId id =
-        SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key).value_or(*tablet);
-    leader_term.tablet_admin().Split(id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-                                     [this, cob, request, id](Status status) {
-                                       idl::SplitTabletReply reply;
-                                       if (status.code() == Code::kDeadlineExceeded) {
-                                         status = Error(Code::kUnknownOutcome,
-                                                        "the split is under way, and goes on: " + status.message());
-                                       }
-                                       SetHeader(reply.header, status);
-                                       const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                       if (now) {
-                                         if (const TabletEntry* parent = now->image().Tablet(id))
-                                           reply.__set_tablet(parent->node.info);
-                                         const Result<TabletId> child = FindTablet(*now, request.table, request.key);
-                                         if (child && *child != id)
-                                           reply.__set_child(now->image().Tablet(*child)->node.info);
-                                       }
-                                       cob(reply);
-                                     });
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+           if (!tablet) {
+             idl::SplitTabletReply reply;
+             SetHeader(reply.header, tablet.error());
+             return cob(reply);
+           }
+           const TabletId id =
+               SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
+                   .value_or(*tablet);
+           leader_term.tablet_admin().Split(
+               id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+               [this, cob, request, id](Status status) {
+                 idl::SplitTabletReply reply;
+                 if (status.code() == Code::kDeadlineExceeded) {
+                   status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
+                 }
+                 SetHeader(reply.header, status);
+                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 if (now) {
+                   if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
+                   const Result<TabletId> child = FindTablet(*now, request.table, request.key);
+                   if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
+                 }
+                 cob(reply);
+               });
+         }));
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
-  Change(std::move(cob), request, IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-    if (!tablet) {
-      idl::MoveTabletReply reply;
-      SetHeader(reply.header, tablet.error());
-      return cob(reply);
-    }
-    auto done = [this, cob, id = *tablet](Status status) {
-      idl::MoveTabletReply reply;
-      if (status.code() == Code::kDeadlineExceeded) {
-        status = Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
-      }
-      SetHeader(reply.header, status);
-      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-      const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-      if (entry) reply.__set_tablet(entry->node.info);
-      cob(reply);
-    };
-    if (request.cancel)
-      return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
-    leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
-                                    std::move(done));
-  }));
+  Change(std::move(cob), request,
+         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+           if (!tablet) {
+             idl::MoveTabletReply reply;
+             SetHeader(reply.header, tablet.error());
+             return cob(reply);
+           }
+           auto done = [this, cob, id = *tablet](Status status) {
+             idl::MoveTabletReply reply;
+             if (status.code() == Code::kDeadlineExceeded) {
+               status =
+                   Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
+             }
+             SetHeader(reply.header, status);
+             const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+             const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+             if (entry) reply.__set_tablet(entry->node.info);
+             cob(reply);
+           };
+           if (request.cancel)
+             return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
+           leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer},
+                                           Patience(request.deadlineMs), std::move(done));
+         }));
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
@@ -445,16 +452,17 @@ void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const id
 }
 
 void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
-  Lead(std::move(cob), request, IfAdmin(request.table, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.table_admin().Compact(
-        {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
-        [cob](Result<std::vector<idl::Compaction>> servers) {
-          idl::CompactTableReply reply;
-          SetHeader(reply.header, servers ? Status() : servers.error());
-          if (servers) reply.servers = *std::move(servers);
-          cob(reply);
-        });
-  }));
+  Lead(std::move(cob), request,
+       IfAdmin(request.table, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+         leader_term.table_admin().Compact(
+             {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
+             [cob](Result<std::vector<idl::Compaction>> servers) {
+               idl::CompactTableReply reply;
+               SetHeader(reply.header, servers ? Status() : servers.error());
+               if (servers) reply.servers = *std::move(servers);
+               cob(reply);
+             });
+       }));
 }
 
 void MasterService::changeAccess(Cob<idl::ChangeAccessReply> cob, const idl::ChangeAccessRequest& request) {

@@ -50,8 +50,9 @@ void AccessAdmin::Write(std::vector<idl::AccessChange> changes, int tries, const
     if (!changed) return answer(changed.error());
     std::string data = coordination::EncodeNode(*changed);
     if (data.size() > kAccessBytesMax)
-      return answer({Code::kInvalidArgument, "users, roles and grants together come to more than 512 KiB: give grants "
-                                             "to roles, and roles to users"});
+      return answer({Code::kInvalidArgument,
+                     "users, roles and grants together come to more than 512 KiB: give grants "
+                     "to roles, and roles to users"});
     std::vector<Op> ops = {Op::Check(layout::kTerm, parts_.leading.term_version),
                            read->version < 0 ? Op::Create(layout::kAccess, std::move(data))
                                              : Op::Set(layout::kAccess, std::move(data), read->version)};

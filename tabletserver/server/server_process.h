@@ -31,11 +31,11 @@ namespace ebla::tabletserver {
 
 struct ServerProcessOptions {
   std::string data_dir;
-  process::DirectoryLock lock;  // of data_dir; none: it is taken
-  ServerName name;              // empty: as the data directory says
-  rpc::ServerOptions rpc;       // listen among them
+  process::DirectoryLock lock;                // of data_dir; none: it is taken
+  ServerName name;                            // empty: as the data directory says
+  rpc::ServerOptions rpc;                     // listen among them
   std::unique_ptr<security::AuditLog> audit;  // null: none
-  std::string advertise;        // host:port that others reach it by; empty: what it listens on
+  std::string advertise;                      // host:port that others reach it by; empty: what it listens on
   rpc::Endpoint http_listen{"127.0.0.1", 0};
   std::vector<std::string> settable_flags;
   size_t event_loops = 2;

@@ -1,6 +1,5 @@
 // Users and what they may do, against a real cluster: each operation by each grant, and grants that come and go.
 #include <gmock/gmock.h>
-
 #include <signal.h>
 
 #include <chrono>
@@ -82,8 +81,7 @@ TEST_F(GrantsTest, EachOperationTakesItsGrant) {
       {"put", Permission::kWrite, [](const Table& t) { return StatusOf(t.Put("eu/1", "y")); }},
       {"increment", Permission::kWrite, [](const Table& t) { return StatusOf(t.Increment("eu/n", 1)); }},
       {"delete", Permission::kWrite, [](const Table& t) { return StatusOf(t.Delete("eu/2")); }},
-      {"alter", Permission::kAdmin,
-       [&](const Table&) { return StatusOf(ada->AlterTable("carts", {.replicas = 3})); }},
+      {"alter", Permission::kAdmin, [&](const Table&) { return StatusOf(ada->AlterTable("carts", {.replicas = 3})); }},
       {"split", Permission::kAdmin, [&](const Table&) { return StatusOf(ada->SplitTablet("carts", "eu")); }},
       {"makes a table", Permission::kOperator,
        [&](const Table&) {
@@ -93,8 +91,7 @@ TEST_F(GrantsTest, EachOperationTakesItsGrant) {
       {"lists tablets", Permission::kOperator, [&](const Table&) { return StatusOf(ada->ListTablets()); }},
       {"changes grants", Permission::kOperator, [&](const Table&) { return StatusOf(ada->ListAccess()); }},
   };
-  for (const Permission given :
-       {Permission::kRead, Permission::kWrite, Permission::kAdmin, Permission::kOperator}) {
+  for (const Permission given : {Permission::kRead, Permission::kWrite, Permission::kAdmin, Permission::kOperator}) {
     const std::string of = given == Permission::kOperator ? "" : "carts";
     ASSERT_TRUE(Give(given, of).ok());
     std::optional<Table> carts;
@@ -109,8 +106,9 @@ TEST_F(GrantsTest, EachOperationTakesItsGrant) {
     ASSERT_TRUE(carts.has_value());
     for (const Operation& operation : operations) {
       const bool may = given == Permission::kOperator || given == operation.takes;
-      WithinASecond(may, [&] { return operation.run(*carts); },
-                    (std::string(operation.name) + " by grant " + std::to_string(static_cast<int>(given))).c_str());
+      WithinASecond(
+          may, [&] { return operation.run(*carts); },
+          (std::string(operation.name) + " by grant " + std::to_string(static_cast<int>(given))).c_str());
     }
     ASSERT_TRUE(Take(given, of).ok());
     WithinASecond(false, [&] { return StatusOf(ada->OpenTable("carts")); }, "open");

@@ -5,8 +5,8 @@
 #include <ostream>
 
 #include "common/base/count.h"
-#include "common/security/scram.h"
 #include "common/base/key_range.h"
+#include "common/security/scram.h"
 #include "tools/ebla/cli/line_parser.h"
 #include "tools/ebla/cli/suggest.h"
 #include "tools/ebla/format/parse.h"
@@ -175,8 +175,7 @@ const std::vector<std::string>& Shell::NamesOf(const std::string& value) {
   if (connected_.masters.empty()) {
     connected_ = settings_.connection;
   }
-  if (auto names = AskNames(connected_, value))
-    known.names = *std::move(names);
+  if (auto names = AskNames(connected_, value)) known.names = *std::move(names);
   return known.names;
 }
 

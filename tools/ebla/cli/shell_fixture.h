@@ -18,7 +18,8 @@ namespace ebla::shell {
 
 class ShellTest : public ::testing::Test {
  protected:
-  ShellTest() : shell_({.connection = {.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}}, out_, err_) {
+  ShellTest()
+      : shell_({.connection = {.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}}, out_, err_) {
     char name[] = "/tmp/ebla_shell_test.XXXXXX";
     directory_ = mkdtemp(name);
   }

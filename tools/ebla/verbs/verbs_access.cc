@@ -93,8 +93,7 @@ void AddUserVerbs(Verbs& verbs) {
 
   auto set = std::make_shared<Password>();
   verbs
-      .Add("user password", "Gives a user another password, or none",
-           "user password ada --password-file ada.password",
+      .Add("user password", "Gives a user another password, or none", "user password ada --password-file ada.password",
            [set](Context& context) -> Status {
              AccessChange change{.kind = Kind::kSetPassword, .name = set->name};
              if (!set->file.empty()) {
@@ -143,9 +142,7 @@ void AddRoleVerbs(Verbs& verbs) {
     auto name = std::make_shared<std::string>();
     verbs
         .Add("role " + verb, help, "role " + verb + " buyers",
-             [=](Context& context) {
-               return Change(context, {{.kind = kind, .name = *name}}, "role " + *name + said);
-             })
+             [=](Context& context) { return Change(context, {{.kind = kind, .name = *name}}, "role " + *name + said); })
         .Argument("ROLE", TakeText(*name));
   };
   add("create", Kind::kCreateRole, "Makes a role: grants that several users have together", " is there");
@@ -182,9 +179,8 @@ void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::s
                return {Code::kInvalidArgument, "say either --table TABLE or --all-tables"};
              std::vector<AccessChange> changes;
              for (const Permission permission : permissions) {
-               changes.push_back({.kind = kind,
-                                  .name = arguments->name,
-                                  .grant = {permission, arguments->table, arguments->prefix}});
+               changes.push_back(
+                   {.kind = kind, .name = arguments->name, .grant = {permission, arguments->table, arguments->prefix}});
              }
              return Change(context, std::move(changes), arguments->name + said);
            })
