@@ -47,6 +47,7 @@ class GrantsTest : public SecureClusterTest {
       EXPECT_EQ(last.code(), Code::kPermissionDenied) << of << ": " << last;
     }
   }
+  static Status StatusOf(Status status) { return status; }
   template <class T>
   static Status StatusOf(const Result<T>& result) {
     return result.has_value() || result.error().code() == Code::kNotFound ? Status() : result.error();
@@ -150,7 +151,7 @@ TEST_F(GrantsTest, WhatIsRevokedBitesWithinASecond) {
   ASSERT_TRUE(Take(Permission::kRead).ok());
   WithinASecond(false, [&] { return StatusOf(carts->Get("a")); }, "get");
   WithinASecond(false, [&] { return StatusOf(carts->Get("z")); }, "get");
-  for (const char* master : {"master-1", "master-2"}) ASSERT_TRUE(cluster_->launcher().Kill(master, SIGKILL).ok());
+  for (const char* master : {"m-1", "m-2"}) ASSERT_TRUE(cluster_->launcher().Kill(master, SIGKILL).ok());
   EXPECT_EQ(StatusOf(carts->Get("a")).code(), Code::kPermissionDenied) << "with the masters away";
 }
 
