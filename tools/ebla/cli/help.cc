@@ -15,14 +15,12 @@ constexpr const char* kHead =
 constexpr const char* kOptions =
     "Options of every verb; --json shows results as JSON:\n"
     "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
-    "  --tls-dir DIRECTORY  this user's certificate (EBLA_TLS_DIR, else in the clear)\n"
-    "  --user USER          logs in by a password instead of a certificate (EBLA_USER)\n"
-    "  --password-file FILE its first line is that password (EBLA_PASSWORD_FILE)\n"
+    "  --tls-dir DIRECTORY  the cluster's and this user's certificates (EBLA_TLS_DIR, else in the clear)\n"
+    "  --user USER, --password-file FILE  a login instead of a certificate (EBLA_USER, EBLA_PASSWORD_FILE)\n"
     "  --deadline DURATION  how long an operation may take (10s)\n";
 
 constexpr const char* kExitCodes =
-    "Exit codes: 0 done; 1 the answer is no; 2 wrong usage; 3 not available now;\n"
-    "4 it is not known whether the write took effect; 5 any other failure.\n";
+    "Exit codes: 0 done; 1 the answer is no; 2 wrong usage; 3 not available now; 4 outcome unknown; 5 other.\n";
 
 constexpr const char* kTyping =
     "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
@@ -40,8 +38,8 @@ struct Subject {
   }
 };
 
-const std::array<Subject, 8>& AllSubjects() {
-  static const std::array<Subject, 8> subjects = {{
+const std::array<Subject, 9>& AllSubjects() {
+  static const std::array<Subject, 9> subjects = {{
       {"records", "Records", {"delete", "dump", "get", "incr", "load", "mget", "put", "scan", "token", "use"}},
       {"tables", "Tables", {"table"}},
       {"tablets", "Tablets", {"tablet", "locate"}},
@@ -51,6 +49,7 @@ const std::array<Subject, 8>& AllSubjects() {
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},
       {"recovery", "Backups, and writes that a failover rolled back", {"backup", "conflict"}},
+      {"users", "Users, and what they may do", {"grant", "revoke", "role", "user"}},
       {"security", "Certificates, on this machine's files", {"cert"}},
   }};
   return subjects;
