@@ -13,11 +13,10 @@ constexpr const char* kHead =
     "Usage: ebla [OPTIONS] VERB ...     or only ebla, for an interactive shell\n";
 
 constexpr const char* kOptions =
-    "Options of every verb; --json shows results as JSON:\n"
+    "Options of every verb; --json shows results as JSON; --deadline DURATION ends an operation (10s):\n"
     "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
     "  --tls-dir DIRECTORY  the cluster's and this user's certificates (EBLA_TLS_DIR, else in the clear)\n"
-    "  --user USER, --password-file FILE  a login instead of a certificate (EBLA_USER, EBLA_PASSWORD_FILE)\n"
-    "  --deadline DURATION  how long an operation may take (10s)\n";
+    "  --user USER, --password-file FILE  a login instead of a certificate (EBLA_USER, EBLA_PASSWORD_FILE)\n";
 
 constexpr const char* kExitCodes =
     "Exit codes: 0 done; 1 the answer is no; 2 wrong usage; 3 not available now; 4 outcome unknown; 5 other.\n";
