@@ -56,7 +56,7 @@ class SecureClusterTest : public ::testing::Test {
     EXPECT_TRUE(client.has_value()) << client.error();
     const auto made = client->CreateTable("carts", {.split_points = {"m"}});
     EXPECT_TRUE(made.has_value()) << made.error();
-    for (const Permission permission : {Permission::kRead, Permission::kWrite}) {
+    for (const Permission permission : {Permission::kWrite, Permission::kRead}) {  // who may read may write, then
       const Status granted = client->ChangeAccess(
           {{.kind = AccessChange::Kind::kGrant, .name = "everybody", .grant = {permission, "carts", ""}}});
       EXPECT_TRUE(granted.ok()) << granted;
