@@ -118,6 +118,7 @@ struct TabletLoad {
   31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
   32: optional LoadPeaks peaks        // leads
   33: optional i64 frozenInto         // FREEZE is applied: it waits to become part of that tablet
+  34: bool damaged                    // its files are damaged: it lives, and wants to be made anew from the others
 }
 
 struct HeartbeatRequest {

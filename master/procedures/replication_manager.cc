@@ -276,7 +276,7 @@ bool ReplicationManager::Whole(const TabletEntry& tablet, size_t wanted) const {
   const idl::TabletInfo& info = tablet.node.info;
   return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move &&
          std::ranges::all_of(info.voters, [&](const ServerName& voter) {
-           return context_.servers.IsLive(voter) && !Failed(tablet, voter);
+           return HealthOf(tablet, voter, false) == ReplicaHealth::kLive;
          });
 }
 
@@ -325,10 +325,41 @@ bool ReplicationManager::Failed(const TabletEntry& tablet, const ServerName& nam
   return load && load->failed;
 }
 
+// Its files are damaged, and it may go now: no other is missing, the others are whole, and it is the first of those that wait for this. So no
+// two of a tablet go at once, however many disks are damaged. A primary goes once it leads no more, which it sees to.
+bool ReplicationManager::GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const {
+  const auto load_of = [&](const ServerName& server) -> const idl::TabletLoad* {
+    const Server* found = context_.servers.Find(server);
+    const Report* report = found && found->live ? found->CurrentReport() : nullptr;
+    return report ? report->Find(tablet.id()) : nullptr;
+  };
+  const idl::TabletLoad* load = load_of(name);
+  if (!load || !load->damaged) return false;
+  if (learner) return true;
+  const idl::TabletInfo& info = tablet.node.info;
+  const TableEntry* table = context_.image().LivingTable(tablet);
+  if (!table || name == info.primary || info.voters.size() < std::max<size_t>(2, ReplicasOf(table->node.schema)))
+    return false;
+  bool first = true;
+  for (const ServerName& voter : info.voters) {
+    if (voter == name) {
+      first = false;
+      continue;
+    }
+    const idl::TabletLoad* other = load_of(voter);
+    if (!other || other->failed || other->incomplete) return false;
+    if (first && other->damaged && voter != info.primary) return false;
+  }
+  return true;
+}
+
 ReplicaHealth ReplicationManager::HealthOf(const TabletEntry& tablet, const ServerName& name, bool learner) const {
   const Server* server = context_.servers.Find(name);
   if (!server) return ReplicaHealth::kLost;
-  if (server->live) return Failed(tablet, name) ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
+  if (server->live) {
+    const bool goes = Failed(tablet, name) || GivenUp(tablet, name, learner);
+    return goes ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
+  }
   const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
   return AwayFor(*server) >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
 }

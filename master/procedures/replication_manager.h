@@ -70,6 +70,7 @@ class ReplicationManager {
   std::vector<ServerName> Barred(const TabletEntry& tablet) const;
   ReplicaHealth HealthOf(const TabletEntry& tablet, const ServerName& server, bool learner) const;
   bool Failed(const TabletEntry& tablet, const ServerName& server) const;
+  bool GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const;
   // No replica comes to be there: it is gone for good, or lives and is not to get any.
   bool TakesNothing(const ClusterView& cluster, const ServerName& server) const;
   Duration AwayFor(const Server& server) const { return context_.executor.Now() - server.changed; }

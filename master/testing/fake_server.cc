@@ -244,6 +244,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.releasedTo = replica.released_to;
   load.incomplete = replica.incomplete;
   load.failed = replica.failed;
+  load.damaged = replica.damaged;
   load.primarySilent = replica.suspects;
   load.primary = replica.primary;
   idl::ReplicaDetail detail;

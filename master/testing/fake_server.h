@@ -84,6 +84,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
+    bool damaged = false;                           // lives, and asks to be made anew
     bool failed = false;                            // obeys nothing but a drop,
     idl::Code::type failure = idl::Code::INTERNAL;  // and answers a fence with this
     idl::LogPosition last;

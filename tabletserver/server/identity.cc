@@ -6,11 +6,13 @@
 
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <random>
 #include <sstream>
 
+#include "common/base/crc32.h"
 #include "common/base/key_range.h"
 #include "common/base/mutex.h"
 #include "common/base/system_error.h"
@@ -75,6 +77,13 @@ Error Damaged(const std::string& path, const std::string& why) {
   return Error(Code::kInternal, path + " is damaged (" + why + "); restore it, or start with an empty --data_dir");
 }
 
+// What ends the first line: of all that follows that line. Builds of before write none, and pass over it.
+std::string Checksum(std::string_view text) {
+  char checksum[24];
+  std::snprintf(checksum, sizeof checksum, ", crc %08x", Crc32(text.substr(std::min(text.size(), text.find('\n')))));
+  return checksum;
+}
+
 Result<Identity> ParseIdentity(const std::string& path, const std::string& text) {
   std::istringstream in(text);
   std::string line;
@@ -88,6 +97,13 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
                                              std::to_string(kDataFormatVersion) + "; start a newer ebla-tabletserver");
   }
   if (format < 1) return Damaged(path, "no format number");
+  const std::string_view heading = std::string_view(text).substr(0, text.find('\n'));
+  const size_t comma = heading.find(',', kHeading.size());
+  const bool checked = comma != heading.npos;
+  if (checked ? heading.substr(comma) != Checksum(text)
+              : heading.find_first_not_of("0123456789", kHeading.size()) != heading.npos) {
+    return Damaged(path, "its checksum is another");
+  }
   Identity identity;
   while (std::getline(in, line)) {
     const size_t space = line.find(' ');
@@ -209,10 +225,10 @@ Status DataDirectory::JoinCluster(const std::string& cluster_id) {
 
 Status DataDirectory::Save(Identity identity) {
   std::ostringstream text;
-  text << kHeading << kDataFormatVersion << "\nuuid " << identity.uuid << "\nname " << identity.name << "\ncluster "
-       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\nboot "
-       << identity.running_boot << "\n";
-  EBLA_TRY(WriteDurably(path_, "IDENTITY", text.str()));
+  text << "\nuuid " << identity.uuid << "\nname " << identity.name << "\ncluster " << identity.cluster_id << "\nstarts "
+       << identity.incarnation << "\nmark " << identity.life_mark << "\nboot " << identity.running_boot << "\n";
+  const std::string heading = std::string(kHeading) + std::to_string(kDataFormatVersion) + Checksum(text.str());
+  EBLA_TRY(WriteDurably(path_, "IDENTITY", heading + text.str()));
   identity_ = std::move(identity);
   return Status::Ok();
 }

@@ -5,8 +5,9 @@
 // counter, the life mark, is raised there and then in the node after each checkpoint, so that a backup taken since the
 // last start is known for one, too, unless it is as young as the last mark.
 // Place:      server_process.cc opens the directory before the store; the counter is this process's incarnation.
-// Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 2", then
-//             "uuid U", "name N", "cluster C" (empty until it joined one), "starts S", "mark M" (format 1 had none).
+// Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 2, crc C"
+//             (the CRC-32 of what follows; builds of before wrote none), then "uuid U", "name N", "cluster C" (empty
+//             until it joined one), "starts S", "mark M" (format 1 had none).
 //             <dir>/LOCK is flock()ed (directory_lock.h).
 // Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
 //             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.

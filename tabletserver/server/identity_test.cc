@@ -22,8 +22,11 @@ class IdentityTest : public ::testing::Test {
     text << in.rdbuf();
     return text.str();
   }
+  // And the checksum goes: builds of before wrote none.
   void Replace(const std::string& from, const std::string& to) {
     std::string text = Read();
+    if (const size_t checksum = text.find(", crc"); checksum != text.npos)
+      text.erase(checksum, text.find('\n') - checksum);
     const size_t at = text.find(from);
     ASSERT_NE(at, text.npos);
     std::ofstream(path_ + "/IDENTITY") << text.replace(at, from.size(), to);
@@ -131,6 +134,21 @@ TEST_F(IdentityTest, RefusesAWrongName) {
   const Status status = Fails("ts-2");
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
   EXPECT_THAT(status.message(), HasSubstr("belongs to server \"ts-1\", not to \"ts-2\""));
+}
+
+TEST_F(IdentityTest, FindsEveryFlippedBit) {
+  ASSERT_TRUE(Fails("ts-1").ok());
+  const std::string whole = Read();
+  for (size_t at = 0; at < whole.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(damaged[at] ^ (1 << bit));
+      std::ofstream(path_ + "/IDENTITY") << damaged;
+      ASSERT_FALSE(Fails("ts-1").ok()) << "byte " << at << " bit " << bit;
+    }
+  }
+  std::ofstream(path_ + "/IDENTITY") << whole;
+  EXPECT_TRUE(Fails("ts-1").ok());
 }
 
 TEST_F(IdentityTest, RefusesANewerFormatAndDamageWithoutTouchingThem) {

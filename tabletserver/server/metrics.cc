@@ -109,6 +109,17 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
+void AddScrub(const TabletStore& store, const Scrubber::State& scrub, Families& families) {
+  const TabletStore::Damage damage = store.damage();
+  families.Counter("scrub_bytes_total", "Bytes of files that were read and checked for damage.", scrub.bytes);
+  families.Counter("scrub_passes_total", "Passes over all files that were finished.", scrub.passes);
+  families.Gauge("scrub_age_seconds", "Since the last finished pass began; before there was one, since the start.",
+                 std::chrono::duration<double>(scrub.age).count());
+  families.Gauge("store_damaged_tables", "Tables whose file here is damaged, and not yet made anew.",
+                 damage.tables.size());
+  families.Gauge("store_damaged_logs", "Tablets whose log here is damaged, and not yet made anew.", damage.logs.size());
+}
+
 void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figures& figures, Families& families) {
   families.Gauge("any_pending_entries", "Hinted writes (level ANY) not yet delivered.", health.hinted_entries);
   families.Gauge("any_pending_bytes", "Size of the hinted writes (level ANY) not yet delivered.", health.hinted_bytes);
@@ -130,6 +141,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddOperations(server_.stats(), families);
   AddTablets(server_.directory(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
+  AddScrub(server_.store(), server_.scrubber().state(), families);
   const ShardCounters& shards = server_.shard_counters();
   families.Gauge("overlay_bytes", "Bytes logged and not yet applied, of all tablets.", shards.unapplied_bytes.load());
   families.Counter("log_entries_total", "Entries appended to the logs of tablets.", shards.appended_entries.load());

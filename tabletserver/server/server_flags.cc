@@ -47,6 +47,11 @@ DEFINE_int32(checkpoint_log_mb, 1024, "After this much new log, in MiB, a checkp
 DEFINE_int32(log_kept_mb, 1024,
              "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
              "copied anew.");
+DEFINE_int32(
+    scrub_period_s, 86'400,
+    "How often all files are read and checked for damage, in seconds from the beginning of one pass to that of "
+    "the next. 0: never.");
+DEFINE_int64(scrub_bytes_per_second, 8 << 20, "How fast files are read for that.");
 DEFINE_int32(heartbeat_ms, 1000, "Time between reports to the master.");
 DEFINE_int32(purge_turn_ms, 50, "Pause between two chunks of 1000 records that are searched for expired ones.");
 DEFINE_int64(copy_bytes_per_second, 64 << 20, "How fast this server sends copies of tablets, all copies together.");
@@ -85,6 +90,14 @@ bool CopyRateChanged(const char*, int64_t value) {
 }
 DEFINE_validator(copy_bytes_per_second, &CopyRateChanged);
 
+std::atomic<int64_t> scrub_bytes_per_second{8 << 20};
+
+bool ScrubRateChanged(const char*, int64_t value) {
+  scrub_bytes_per_second.store(value);
+  return value > 0;
+}
+DEFINE_validator(scrub_bytes_per_second, &ScrubRateChanged);
+
 bool Positive(const char* flag, int32_t value) {
   if (value > 0) return true;
   std::cerr << "--" << flag << " must be positive\n";
@@ -111,6 +124,7 @@ DEFINE_validator(window_mb, &Positive);
 DEFINE_validator(checkpoint_seconds, &Positive);
 DEFINE_validator(checkpoint_log_mb, &Positive);
 DEFINE_validator(log_kept_mb, &Positive);
+DEFINE_validator(scrub_period_s, &NotNegative);
 DEFINE_validator(heartbeat_ms, &Positive);
 DEFINE_validator(purge_turn_ms, &Positive);
 DEFINE_validator(deletes_kept_hours, &Positive);
@@ -148,7 +162,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_ASSIGN(options.audit, process::OpenAuditLog());
   EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
   options.server.insecure = process::IsExposed({options.rpc.listen, options.http_listen});
-  options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
+  options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "scrub_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
@@ -173,6 +187,8 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.purge_and_size_tasks.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);
   server.master.heartbeat_period = std::chrono::milliseconds(FLAGS_heartbeat_ms);
   server.slow_operation = [] { return std::chrono::milliseconds(slow_operation_ms.load(std::memory_order_relaxed)); };
+  server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
+  server.scrub.bytes_per_second = [] { return scrub_bytes_per_second.load(std::memory_order_relaxed); };
   server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };
   return options;
 }

@@ -69,6 +69,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   delivery_ = StartLoop("delivery");
   housekeeping_ = StartLoop("housekeeping");
   snapshots_ = StartLoop("snapshots");
+  scrubber_ = StartLoop("scrubber");
   control_ = StartLoop("control");
   const rpc::ChannelOptions channels{.tls = options.rpc.tls};
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_, channels);
@@ -97,7 +98,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
                         *background_, *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors),
-                        delivery_.get(), housekeeping_.get(), snapshots_.get()},
+                        delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());
@@ -169,6 +170,8 @@ void ServerProcess::StopLoops() {
   if (delivery_ != nullptr) delivery_->Stop();
   if (housekeeping_ != nullptr) housekeeping_->Stop();
   if (snapshots_ != nullptr) snapshots_->Stop();
+  if (server_ != nullptr) server_->StopScrub();
+  if (scrubber_ != nullptr) scrubber_->Stop();
   if (control_ != nullptr) control_->Stop();
 }
 

@@ -3,7 +3,8 @@
 // TabletServer that decides.
 // Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what
 //             is not in cache; a flusher does nothing but fsync; one thread each takes checkpoints, watches the disk's
-//             room, runs purges and size estimates (background), runs compactions (housekeeping), reads snapshots (snapshots), delivers hinted
+//             room, runs purges and size estimates (background), runs compactions (housekeeping), scrubs,
+//             reads snapshots (snapshots), delivers hinted
 //             writes, speaks with coordinator and masters (control), and serves HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
@@ -84,6 +85,7 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> delivery_;
   std::unique_ptr<rpc::EventLoop> housekeeping_;
   std::unique_ptr<rpc::EventLoop> snapshots_;
+  std::unique_ptr<rpc::EventLoop> scrubber_;
   std::unique_ptr<rpc::EventLoop> control_;
   std::unique_ptr<rpc::PipelinedConnector> connector_;
   std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop

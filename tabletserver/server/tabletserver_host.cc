@@ -157,6 +157,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
+      scrubber_(ports_.scrubber, ports_.store, options_.scrub),
       snapshots_(ports_.snapshots, ports_.store, directory_),
       tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
           Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_, options_.slow_operation,
@@ -208,6 +209,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
   started_ = ports_.control.Now();
   for (const auto& shard : shards_) shard->Start();
   ports_.background.Post([this] { purge_and_size_tasks_.Start(); });
+  scrubber_.Start();
   delivery().Post([this] { hint_delivery_.Start(); });
   ports_.control.Post([this, endpoint, http] {
     checkpointer_.Start();
@@ -324,6 +326,7 @@ void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
 void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   const MonotonicTime now = ports_.control.Now();
   const TabletStore::Health health = ports_.store.health();
+  const TabletStore::Damage damage = ports_.store.damage();
   request.clusterId = cluster_id();
   request.server = options_.identity.name;
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
@@ -355,6 +358,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     FillReplication(*view, now, load);
     // once a dead store is started again its replicas are back
     load.failed = !view->failure.empty() && health.status.ok();
+    load.damaged = damage.Hits(handle->tablet, view->table);
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));

@@ -29,6 +29,7 @@
 #include "tabletserver/maintenance/checkpointer.h"
 #include "tabletserver/maintenance/compactor.h"
 #include "tabletserver/maintenance/purge_and_size_tasks.h"
+#include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/server/identity.h"
@@ -60,6 +61,7 @@ struct TabletServerPorts {
   // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
   Executor* housekeeping = nullptr;
   Executor* snapshots = nullptr;  // waits for whoever reads a backup. Null: none is read
+  Executor* scrubber = nullptr;   // reads files, and rests. Null: nothing is scrubbed
 
   Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };
@@ -73,6 +75,7 @@ struct TabletServerOptions {
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   PurgeAndSizeTasks::Options purge_and_size_tasks;
+  Scrubber::Options scrub;
   HintedWrites::Options hinted_writes;
   HintDelivery::Options hint_delivery;
   Heartbeater::Options master;
@@ -109,6 +112,8 @@ class TabletServer {
   void Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http);
   // Leaves the cluster, lets admitted writes finish, takes a checkpoint; `done` runs on `control`. Once.
   void Stop(std::move_only_function<void()> done);
+  // Before the scrubber's executor is stopped.
+  void StopScrub() { scrubber_.Stop(); }
 
   // OK while registered and the store is healthy; else why not.
   Status Ready() const;
@@ -120,6 +125,7 @@ class TabletServer {
   const ShardCounters& shard_counters() const { return shard_counters_; }
   const ReaderPool& readers() const { return readers_; }
   const Checkpointer& checkpointer() const { return checkpointer_; }
+  const Scrubber& scrubber() const { return scrubber_; }
   const HintDelivery& hint_delivery() const { return hint_delivery_; }
   const Refusals& refusals() const { return refusals_; }
   TabletStore& store() const { return ports_.store; }
@@ -163,6 +169,7 @@ class TabletServer {
   HintDelivery hint_delivery_;
   HintedWrites hinted_writes_;
   Compactor compactor_;
+  Scrubber scrubber_;
   SnapshotEdge snapshots_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;

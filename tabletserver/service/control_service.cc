@@ -190,6 +190,11 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
         continue;
       }
       const TabletId tablet{static_cast<uint64_t>(tablets[i].tabletId)};
+      // Its file goes only while no replica is in it.
+      if (ports_.store.damage().Hits({}, table) && ports_.directory.snapshot()->Find(table, tablet) == nullptr) {
+        results[i].status = ToIdl(Status(Code::kComeAgain, "the table's file here is damaged, and yet to be removed"));
+        continue;
+      }
       OrdersOf(tablet).Configure(tablet, *std::move(input),
                                  [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
     }

@@ -94,8 +94,33 @@ void Shard::Drain(std::move_only_function<void()> idle) {
   ports_.executor.Post([this, idle = std::move(idle)]() mutable { requests_.Drain(std::move(idle)); });
 }
 
+// A follower waits for the master, which drops one replica of a tablet at a time. A primary cannot be dropped, so it
+// fails, unless that could cost the tablet its majority.
+void Shard::EndDamaged(MonotonicTime now) {
+  constexpr Duration kHeardWithin = std::chrono::seconds(2);
+  const TabletStore::Damage damage = ports_.store.damage();
+  if (damage.Empty()) return;
+  for (const auto& [id, tablet] : tablets_.all()) {
+    if (tablet->leaving || !damage.Hits(id, tablet->table)) continue;
+    const auto view = tablet->handle->view();
+    if (view == nullptr || view->role != RoleKind::kPrimary || !view->failure.empty()) continue;
+    int voters = 0;
+    bool whole = true;
+    for (const PeerProgress& peer : view->peers) {
+      if (!peer.voter) continue;
+      ++voters;
+      whole &= !peer.incomplete && !peer.copying && peer.heard != MonotonicTime{} && now - peer.heard <= kHeardWithin;
+    }
+    if (voters < 2 || !whole) continue;
+    const Status status(Code::kInternal, "its files are damaged on this server's disk");
+    LOG(ERROR) << "tablet " << id << " is given up here, for others to lead: " << status;
+    tablets_.Step(tablet, StoreFailed{status});
+  }
+}
+
 void Shard::OnTick() {
   const MonotonicTime now = ports_.executor.Now();
+  EndDamaged(now);
   for (const auto& [id, tablet] : tablets_.all()) {
     tablets_.Step(tablet, Tick{now});
     reads_.Wake(*tablet);

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/store_log.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 
 #include "tabletserver/storage/row_encoding.h"
@@ -53,7 +55,7 @@ Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last
   std::vector<LogEntry> entries;
   size_t bytes = 0;
   Status damage;
-  EBLA_TRY(Check(log_.Read(tablet, from, [&](Lsn lsn, std::string_view encoded) {
+  const Status read = log_.Read(tablet, from, [&](Lsn lsn, std::string_view encoded) {
     if (lsn > last) return false;
     Result<LogEntry> entry = DecodeLogEntry(encoded);
     if (!entry) {
@@ -63,7 +65,12 @@ Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last
     entries.push_back(*std::move(entry));
     bytes += encoded.size();
     return bytes < bytes_max;
-  })));
+  });
+  if (!read.ok()) {
+    EBLA_TRY(Check(log_.status()));
+    NoteDamaged(tablet);  // a record is: the log lives
+    return Error(read);
+  }
   EBLA_TRY(damage);
   return entries;
 }
@@ -146,7 +153,9 @@ Status StoreLog::SyncStates() { return SyncThrough(latest_state_); }
 
 Status StoreLog::Put(std::string_view key, std::string_view value) {
   EBLA_TRY(owner_.status());
-  return Check(log_.Put(key, value));
+  EBLA_TRY(Check(log_.Put(key, value)));
+  NoteState(key, value);
+  return {};
 }
 
 Status StoreLog::Erase(std::string_view key) {
@@ -167,7 +176,79 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
   if (!found) EBLA_TRY(Check(found.error()));
   std::optional<Value> next = *std::move(found);
   if (next && !next->first.starts_with(prefix)) next.reset();
+  if (next) NoteState(next->first, next->second);
   return next;
+}
+
+Status StoreLog::Forget(TabletId tablet) {
+  EBLA_TRY(RemoveSuffix(tablet, Lsn{0}));
+  MutexLock lock(mutex_);
+  damaged_.erase(tablet);
+  return {};
+}
+
+// ---- scrub ---------------------------------------------------------------------------------------------------------
+
+void StoreLog::NoteState(std::string_view key, std::string_view value) {
+  if (!key.starts_with(kReplicaStateKeys)) return;
+  MutexLock lock(mutex_);
+  state_values_.insert_or_assign(std::string(key), std::string(value));
+}
+
+void StoreLog::NoteDamaged(TabletId tablet) {
+  MutexLock lock(mutex_);
+  if (!damaged_.insert(tablet).second) return;
+  LOG(ERROR) << "the log of tablet " << tablet
+             << " is damaged on this server's disk; its replica here is to be made anew";
+}
+
+std::vector<TabletId> StoreLog::Damaged() const {
+  MutexLock lock(mutex_);
+  return {damaged_.begin(), damaged_.end()};
+}
+
+void StoreLog::NoteLost(const LogScrub::Lost& lost) {
+  for (const TabletId tablet : lost.tablets) NoteDamaged(tablet);
+  for (const std::string& key : lost.keys) {
+    std::optional<std::string> value;
+    {
+      MutexLock lock(mutex_);
+      if (const auto known = state_values_.find(key); known != state_values_.end()) value = known->second;
+    }
+    if (value) {
+      LOG_IF(ERROR, !Put(key, *value).ok()) << "a replica's state that the disk has lost cannot be put again";
+    } else {
+      LOG(ERROR) << "the disk has lost a write that was rolled back or not delivered yet";
+    }
+  }
+}
+
+Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
+  LogScrub scrub(log_);
+  for (const uint64_t segment : scrub.Segments()) {
+    EBLA_TRY(owner_.status());
+    bool stopped = false;
+    const auto piece = [&](int64_t bytes) { return !(stopped = !pace(bytes)); };
+    EBLA_ASSIGN(const bool whole, scrub.IsWhole(segment, piece));
+    if (stopped) return {};
+    if (whole) continue;
+    EBLA_ASSIGN(const LogScrub::Lost lost, scrub.MoveOff(segment));
+    NoteLost(lost);
+  }
+  return {};
+}
+
+Status StoreLog::MarkEnd() {
+  EBLA_TRY(owner_.status());
+  if (log_.changed() == marked_) return {};
+  EBLA_TRY(Check(log_.MarkEnd()));
+  marked_ = log_.changed();
+  return {};
+}
+
+Status StoreLog::MarkEndAtRest() {
+  const uint64_t changed = log_.changed();
+  return std::exchange(seen_, changed) == changed ? MarkEnd() : Status();
 }
 
 Status StoreLog::Clean() {

@@ -8,9 +8,12 @@
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <set>
 #include <unordered_map>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/log/log_scrub.h"
 #include "tabletserver/storage/log/shared_log.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -42,7 +45,7 @@ class StoreLog {
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
   // Removes all of a tablet's log.
-  Status Forget(TabletId tablet) { return RemoveSuffix(tablet, Lsn{0}); }
+  Status Forget(TabletId tablet);
   // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
   // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before
   // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.
@@ -63,6 +66,15 @@ class StoreLog {
 
   void NoteWritten(int64_t bytes) { owner_.NoteWritten(bytes); }
 
+  // Reads the log's files, and moves off what is damaged what can be read. The lost tablets are Damaged() until they are
+  // forgotten.
+  Status Scrub(const TabletStore::ScrubPace& pace);
+  std::vector<TabletId> Damaged() const;
+
+  // Marks the log's end, if anything came since the last mark: at a stop, and from time to time where it rests.
+  Status MarkEnd();
+  Status MarkEndAtRest();
+
   // Frees what of the log is no longer needed.
   Status Clean();
   int64_t written() const { return log_.written(); }
@@ -76,11 +88,19 @@ class StoreLog {
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);
   Result<bool> EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied);
+  void NoteState(std::string_view key, std::string_view value);
+  void NoteDamaged(TabletId tablet);
+  void NoteLost(const LogScrub::Lost& lost);
 
   SharedLog& log_;
   LogOwner& owner_;
+  std::atomic<uint64_t> marked_{0};        // the last change is a mark, where it is this one
+  uint64_t seen_ = 0;                      // the last change, as MarkEndAtRest saw it; only its thread looks
   std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it
-  Mutex mutex_;
+  mutable Mutex mutex_;
+  // As the log has them: a state that the disk has lost is put again.
+  std::map<std::string, std::string, std::less<>> state_values_ EBLA_GUARDED_BY(mutex_);
+  std::set<TabletId> damaged_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<TabletId, uint64_t> states_ EBLA_GUARDED_BY(mutex_);  // the latest of each that may not be on disk
 };
 

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/tablet_store.h"
 
+#include <algorithm>
+
 namespace ebla::tabletserver {
 
 Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records) {
@@ -11,6 +13,10 @@ Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::st
     previous = &key;
   }
   return {};
+}
+
+bool TabletStore::Damage::Hits(TabletId tablet, TableId table) const {
+  return std::ranges::find(tables, table) != tables.end() || std::ranges::find(logs, tablet) != logs.end();
 }
 
 }  // namespace ebla::tabletserver

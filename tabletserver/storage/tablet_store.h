@@ -302,6 +302,23 @@ class TabletStore {
   // Every replica and tombstone on this disk; called once, before anything else but EnsureTable.
   virtual Result<std::vector<RecoveredReplica>> Recover() = 0;
 
+  // ---- scrub -------------------------------------------------------------------------------------------------------
+  // What is damaged on this disk, as far as it is known. Nothing of it is ever returned: whoever reads it gets
+  // UNAVAILABLE, and the rest is read as before. A table's entry goes with its file, once every replica of it was
+  // dropped; a log's with its replica.
+  struct Damage {
+    std::vector<TableId> tables;
+    std::vector<TabletId> logs;
+    bool Empty() const { return tables.empty() && logs.empty(); }
+    bool Hits(TabletId tablet, TableId table) const;
+  };
+  virtual Damage damage() const { return {}; }
+  // Reads all that counts on the disk, past every cache, and checks it; damage() tells what it finds. After each piece
+  // it says how many bytes that had, and goes on when that returns: false ends it there. One at a time. Stores without
+  // files have nothing to read.
+  using ScrubPace = std::function<bool(int64_t bytes)>;
+  virtual Status Scrub(const ScrubPace& pace) { return {}; }
+
   // ---- checkpoints and health --------------------------------------------------------------------------------------
   // Takes a checkpoint of all tables. The result holds, for each tablet, what was applied before it began: the log up
   // to there is no longer needed for recovery.

@@ -122,6 +122,19 @@ std::optional<std::pair<std::string, LogPlace>> LogIndex::ValueAfter(std::string
   return found == values_.end() ? std::nullopt : std::optional(std::pair(found->first, found->second));
 }
 
+LogIndex::Standing LogIndex::StandingThrough(uint64_t segment) const {
+  Standing standing;
+  for (const auto& [tablet, runs] : runs_) {
+    for (const LogRun& run : runs) {
+      if (run.place.segment <= segment) standing.runs.emplace_back(tablet, run);
+    }
+  }
+  for (const auto& [key, place] : values_) {
+    if (place.segment <= segment) standing.values.emplace_back(key, place);
+  }
+  return standing;
+}
+
 LogIndex::Live LogIndex::live(uint64_t segment) const {
   const auto found = live_.find(segment);
   return found == live_.end() ? Live{} : found->second;

@@ -70,6 +70,14 @@ class LogIndex {
   // The first key after this one, and its value's place; none: this was the last.
   std::optional<std::pair<std::string, LogPlace>> ValueAfter(std::string_view key) const;
 
+  // What still counts in this segment and those before it, in no order: where a tablet's runs begin, and the keys of
+  // values.
+  struct Standing {
+    std::vector<std::pair<TabletId, LogRun>> runs;
+    std::vector<std::pair<std::string, LogPlace>> values;
+  };
+  Standing StandingThrough(uint64_t segment) const;
+
   Live live(uint64_t segment) const;
   // INTERNAL where a tablet's runs leave a hole.
   Status CheckWhole() const;

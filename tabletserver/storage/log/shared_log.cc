@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include "common/base/encoding.h"
 #include "tabletserver/storage/log/log_scan.h"
@@ -121,7 +122,7 @@ Status SharedLog::Replay() {
     }
     // What the last life has left to the operating system counts from now on.
     if (last || !found[i + 1].header) EBLA_TRY(segment.file->Sync());
-    segments_[segment.number] = {segment.file, std::ssize(whole)};
+    segments_[segment.number] = {segment.file, std::ssize(whole), header};
     next.log = header.log;
     next.number = segment.number + 1;
     if (options_.progress) options_.progress(static_cast<int64_t>(i) + 1, std::ssize(found));
@@ -133,7 +134,7 @@ Status SharedLog::Replay() {
   synced_ = synced_sequence_;
   EBLA_TRY(BeginSegment(next, options_.segment_bytes));
   EBLA_TRY(current_->Sync());
-  segments_[next.number] = {current_, options_.segment_bytes};
+  segments_[next.number] = {current_, options_.segment_bytes, next};
   return {};
 }
 
@@ -297,7 +298,7 @@ Status SharedLog::Write(LogTail::Frame& frame) {
     const int64_t bytes = std::max(options_.segment_bytes, frame.end());
     EBLA_TRY(BeginSegment({current_header_.log, frame.segment, frame.sequence}, bytes));
     MutexLock lock(mutex_);
-    segments_[frame.segment] = {current_, bytes};
+    segments_[frame.segment] = {current_, bytes, current_header_};
   }
   Seal(frame, synced_sequence_);
   EBLA_TRY(current_->Write(frame.offset, {frame.begin, static_cast<size_t>(frame.bytes)}));
@@ -318,6 +319,22 @@ Status SharedLog::Sync() {
   synced_sequence_ = written_sequence_;
   synced_ = synced_sequence_;
   return {};
+}
+
+// No value has this key.
+void SharedLog::AddNothing() {
+  MakeRoom(kRecordHeader);
+  tail_.Add(LogRecordKind::kErase, 0);
+}
+
+Status SharedLog::MarkEnd() {
+  EBLA_TRY(Flush(Depth::kDisk));
+  {
+    MutexLock lock(mutex_);
+    EBLA_TRY(reason_);
+    AddNothing();
+  }
+  return Flush(Depth::kDisk);
 }
 
 uint64_t SharedLog::changed() const {
@@ -448,6 +465,7 @@ Status SharedLog::Clean() {
       if (segments_.size() == 1) return {};
       const LogIndex::Live live = index_.live(number);
       moves = live.records > 0;
+      if (moves && segment.damaged) return {};
       if (moves && (segments_.size() <= options_.kept_segments ||
                     static_cast<double>(live.bytes) >= options_.moved_below * static_cast<double>(segment.bytes)))
         return {};
@@ -457,8 +475,10 @@ Status SharedLog::Clean() {
     EBLA_TRY(Flush(Depth::kDisk));
     {
       MutexLock lock(mutex_);
-      if (index_.live(oldest).records > 0)
+      if (index_.live(oldest).records > 0) {
+        if (segments_.at(oldest).damaged) return {};
         return LogDamage(disk_.Name(oldest), kLogBlock, "records that count are lost");
+      }
       // First: the file may be another segment's at once, and who reads it then must see that this one is gone.
       segments_.erase(oldest);
     }
@@ -474,7 +494,12 @@ Status SharedLog::MoveOn(uint64_t segment) {
   }
   EBLA_ASSIGN(const std::string whole, ReadWhole(*file));
   const std::optional<SegmentHeader> header = DecodeSegmentHeader(whole);
-  if (!header) return LogDamage(disk_.Name(segment), 0, "its header is not whole");
+  if (!header) {
+    LOG(ERROR) << Status(LogDamage(disk_.Name(segment), 0, "its header is not whole"));
+    MutexLock lock(mutex_);
+    segments_.at(segment).damaged = true;
+    return {};
+  }
   // In pieces: who waits for a flush meanwhile has not much more to wait for.
   constexpr int64_t kMovedAtOnce = int64_t{1} << 20;
   int64_t moved = 0;
@@ -485,8 +510,11 @@ Status SharedLog::MoveOn(uint64_t segment) {
     moved = 0;
     return Flush(Depth::kDisk);
   };
-  EBLA_ASSIGN([[maybe_unused]] const ScannedSegment scanned,
-              ScanSegment(whole, disk_.Name(segment), *header, std::nullopt, move));
+  const Result<ScannedSegment> scanned = ScanSegment(whole, disk_.Name(segment), *header, std::nullopt, move);
+  if (scanned) return {};
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  LOG_IF(ERROR, !std::exchange(segments_.at(segment).damaged, true)) << scanned.error();
   return {};
 }
 

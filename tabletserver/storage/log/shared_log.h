@@ -66,6 +66,9 @@ class SharedLog {
 
   // All that was changed before the call. Flushes of several threads take turns.
   Status Flush(Depth depth);
+  // Writes a frame that says nothing but how far the disk has the log, so that damage of the last sync, too, is told from
+  // the end that a crash leaves.
+  Status MarkEnd();
   // A number for all that was changed so far, and up to which the disk has it.
   uint64_t changed() const;
   uint64_t synced() const { return synced_; }
@@ -87,9 +90,12 @@ class SharedLog {
   Status status() const;
 
  private:
+  friend class LogScrub;
   struct Segment {
     std::shared_ptr<LogFile> file;
     int64_t bytes = 0;
+    SegmentHeader header;
+    bool damaged = false;  // in what counts: it goes only once nothing does
   };
   // Where a record stands at present.
   struct Source {
@@ -128,6 +134,7 @@ class SharedLog {
   // Moves on what still counts in a segment.
   Status MoveOn(uint64_t segment);
   Status MoveRecord(const LogRecord& record, const LogPlace& place);
+  void AddNothing() EBLA_REQUIRES(mutex_);
 
   LogDisk& disk_;
   const SharedLogOptions options_;

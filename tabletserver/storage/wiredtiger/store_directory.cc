@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
+#include "common/base/crc32.h"
 #include "common/base/system_error.h"
 
 namespace ebla::tabletserver {
@@ -39,13 +41,22 @@ Result<int> Lock(const std::string& path) {
   return lock;
 }
 
+// The second line of FORMAT, of the first one: a store of a lesser format would be converted, and its log passed over.
+// Builds of before write none, and read none.
+std::string ChecksumLine(std::string_view line) {
+  char text[16];
+  std::snprintf(text, sizeof text, "crc %08x", Crc32(line));
+  return text;
+}
+
 // Written whole or not at all; a store without it has nothing in it yet.
 Status WriteFormat(const std::string& path) {
   const std::string file = path + "/FORMAT";
   const std::string fresh = file + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return SystemError(Code::kInternal, "cannot write " + fresh);
-  const std::string text = std::string(kFormatName) + std::to_string(kStoreFormat) + "\n";
+  const std::string line = std::string(kFormatName) + std::to_string(kStoreFormat);
+  const std::string text = line + "\n" + ChecksumLine(line) + "\n";
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
   if (!written) return SystemError(Code::kInternal, "cannot write " + fresh);
@@ -69,8 +80,12 @@ Result<int> FindStoreFormat(const std::string& path) {
     EBLA_TRY(WriteFormat(path));
     return kStoreFormat;
   }
-  std::string line;
+  std::string line, checksum;
   std::getline(file, line);
+  const bool checked = static_cast<bool>(std::getline(file, checksum));
+  if (checked && checksum != ChecksumLine(line)) {
+    return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: its checksum is another");
+  }
   int format = 0;
   if (line.starts_with(kFormatName)) {
     for (char c : line.substr(kFormatName.size())) {
@@ -84,6 +99,7 @@ Result<int> FindStoreFormat(const std::string& path) {
                                              ", this build knows up to " + std::to_string(kStoreFormat) +
                                              ": start the newer build that wrote it");
   }
+  if (format == kStoreFormat && !checked) EBLA_TRY(WriteFormat(path));
   return format;
 }
 

@@ -41,7 +41,7 @@ Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
 
 // A store that has failed, too, has applied what must not reach the disk without its dedup rows.
 void WtCheckpoints::PrepareLast(WtConnection& connection) {
-  log_.Flush(FlushMode::kSync).ok();
+  log_.MarkEnd().ok();
   WT_SESSION* raw = nullptr;
   int error = connection.get()->open_session(connection.get(), nullptr, "isolation=snapshot", &raw);
   if (error == 0) {

@@ -45,6 +45,8 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
       << "," << DirtyTarget(options.cache_bytes) << ",eviction_dirty_trigger=" << kDirtyTriggerPercent
       << ",cache_max_wait_ms="
       << options.cache_wait_ms_max  //
+      // Checkpoints that the scrubber has read are closed soon, so that the next pass reads them from the disk again.
+      << ",file_manager=(close_handle_minimum=0)"
       // Said in any case: a store remembers what it was made with.
       << (with_log ? ",log=(enabled=true,archive=true,recover=on)" : ",log=(enabled=false)") << ",statistics=(fast)"
       << ",extensions=[local={entry=" << kFilesEntry

@@ -43,12 +43,12 @@ class WtConnection {
 
   // The transaction was rolled back and may be tried again: a conflict, or no room in the cache in time.
   static bool IsTransient(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
+  // What WiredTiger has complained of lately, in brackets.
+  std::string LastMessages() const;
 
  private:
   struct Handler;
   WtConnection();
-  std::string LastMessages() const;
-
   std::unique_ptr<Handler> handler_;
   WT_CONNECTION* connection_ = nullptr;
   std::atomic<bool> failed_{false};

@@ -25,6 +25,7 @@
 #include "common/base/descriptor.h"
 #include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
+#include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
 namespace ebla::tabletserver {
 
@@ -47,7 +48,9 @@ struct Files : WT_FILE_SYSTEM {
 struct File : WT_FILE_HANDLE {
   explicit File(int fd) : WT_FILE_HANDLE{}, fd(fd) {}
   Descriptor fd;
-  bool paced = false;  // what is written to it is noted
+  bool paced = false;                   // what is written to it is noted
+  std::atomic<int64_t> damaged_at{-1};  // the latest damaged block that was met
+  bool checked = false;                 // a b-tree's: what is read is checked
   WrittenParts written;
   Mutex syncing;  // until a failure is known to all
   Mutex shortening;
@@ -130,21 +133,45 @@ int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
   return Failed(handle->file_system, session, "lock", handle->name);
 }
 
-int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) noexcept {
-  const InCall call(handle);
+// An errno; EIO, too, where the file ends before.
+int ReadAll(const File& file, wt_off_t offset, size_t bytes, void* into) {
   for (auto* at = static_cast<char*>(into); bytes > 0;) {
-    const ssize_t read = pread(Of(handle).fd.get(), at, std::min(bytes, kTransferMax), offset);
+    const ssize_t read = pread(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
     if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return Failed(handle->file_system, session, "read", handle->name);
-    if (read == 0) {
-      (void)Failed(handle->file_system, session, "read beyond the end of", handle->name, EIO);
-      return WT_ERROR;  // what WiredTiger takes for damage
-    }
+    if (read < 0) return errno;
+    if (read == 0) return EIO;
     at += read;
     offset += read;
     bytes -= static_cast<size_t>(read);
   }
   return 0;
+}
+
+// A block that is not whole is read again, as a wire may have erred and not the disk.
+int ReadBlock(File& file, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) {
+  int error = 0;
+  for (int tries = 2; tries > 0; --tries) {
+    error = ReadAll(file, offset, bytes, into);
+    if (error != 0 && error != EIO) return Failed(file.file_system, session, "read", file.name, error);
+    if (error == 0 && BlockIsWhole({static_cast<char*>(into), bytes})) return 0;
+  }
+  if (file.damaged_at.exchange(offset) == offset) return kDamagedBlock;  // it was said
+  WT_EXTENSION_API* const api = static_cast<Files*>(file.file_system)->api;
+  (void)api->err_printf(api, session, "%s is damaged at byte %jd: the block of %zu bytes there %s", file.name,
+                        static_cast<intmax_t>(offset), bytes,
+                        error != 0 ? "cannot be read" : "is not what was written");
+  return kDamagedBlock;
+}
+
+int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) noexcept {
+  const InCall call(handle);
+  auto& file = *static_cast<File*>(handle);
+  // The first block is of another kind.
+  if (file.checked && offset > 0) return ReadBlock(file, session, offset, bytes, into);
+  const int error = ReadAll(file, offset, bytes, into);
+  if (error == 0) return 0;
+  (void)Failed(handle->file_system, session, "read", handle->name, error);
+  return error == EIO ? WT_ERROR : error;  // what WiredTiger takes for damage
 }
 
 // What is up to there has come to be of use again.
@@ -340,6 +367,7 @@ int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS
     if (const int error = SyncDirectoryOf(files, session, name); error != 0) return error;
   }
   file->paced = type == WT_FS_OPEN_FILE_TYPE_DATA;
+  file->checked = type == WT_FS_OPEN_FILE_TYPE_DATA || type == WT_FS_OPEN_FILE_TYPE_CHECKPOINT;
   file->file_system = files;
   file->name = strdup(name);
   file->close = Close;

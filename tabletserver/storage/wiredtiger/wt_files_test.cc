@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -137,7 +138,7 @@ TEST(WtFilesTest, AFileThatIsTooShortIsNamed) {
   std::filesystem::resize_file(directory / "rows.wt", 4096);
   const Database database(directory.path(), Whose::kOurs);
   EXPECT_NE(database.error(), 0);
-  EXPECT_THAT(database.complaints(), HasSubstr("cannot read beyond the end of " + directory / "rows.wt"));
+  EXPECT_THAT(database.complaints(), HasSubstr(directory / "rows.wt is damaged at byte"));
 }
 
 TEST(WtFilesTest, ADirectoryThatIsNotThereIsNamed) {
@@ -268,7 +269,11 @@ class CutFileTest : public ::testing::Test {
   }
   std::string Read(int64_t at, size_t bytes) {
     std::string read(bytes, '\0');
-    CHECK_EQ(file_->fh_read(file_, nullptr, at, bytes, read.data()), 0);
+    // Past fh_read, which takes nothing for a block that is none.
+    std::ifstream in(path_, std::ios::binary);
+    in.seekg(at);
+    in.read(read.data(), static_cast<std::streamsize>(bytes));
+    CHECK_EQ(in.gcount(), static_cast<std::streamsize>(bytes));
     return read;
   }
   void Cut(int64_t at) { CHECK_EQ(file_->fh_truncate(file_, nullptr, at), 0); }

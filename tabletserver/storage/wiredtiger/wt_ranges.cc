@@ -154,6 +154,7 @@ void AddEstimate(const std::vector<SampledRow>& sample, const TableBytes& table,
 
 Status WtRanges::Truncate(TableId table, const KeyRange& range) {
   if (range.Empty()) return {};
+  if (sessions_.damaged().Has(table)) return {};  // all of its file is to go
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
   const int error = RunRead([&]() -> int {
@@ -171,7 +172,8 @@ Status WtRanges::Truncate(TableId table, const KeyRange& range) {
     return raw->truncate(raw, nullptr, first.get(), last.get(), nullptr);
   });
   if (error == WT_NOTFOUND) return {};
-  return sessions_.CheckTable(error, table, "truncating a range");
+  const Status truncated = sessions_.CheckTable(error, table, "truncating a range");
+  return sessions_.damaged().Has(table) ? Status() : truncated;
 }
 
 // In one transaction for the last thousand rows and the new ones: what is replaced is usually a chunk of that size.

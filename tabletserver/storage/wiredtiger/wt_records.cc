@@ -47,7 +47,7 @@ Status WtRecords::Apply(std::span<const ApplyBatch> batches) {
       if (const int error = ApplyRecords(*session, batch)) return error;
       if (const int error = WtTabletStates::Write(*session, batch)) return error;
     }
-    return dedup_rows.Write(*session);
+    return OfSystemTable(dedup_rows.Write(*session));
   });
   EBLA_TRY(sessions_.CheckTable(error, table, "applying"));
   dedup_rows.Commit();

@@ -83,7 +83,7 @@ int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
   }
   if (const int error = session_->open_cursor(session_, DataTableUri(table).c_str(), nullptr, nullptr, cursor)) {
     *cursor = nullptr;
-    return error;
+    return error == WT_ERROR ? kDamagedBlock : error;  // of the file's first block
   }
   data_.emplace(table, *cursor);
   return 0;
@@ -118,6 +118,14 @@ WtSessions::WtSessions(WtConnection& connection, int sessions_max)
 WtSessions::~WtSessions() { Close(); }
 
 Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) {
+  if (error == kDamagedBlock) {
+    if (damaged_.Note(table)) {
+      LOG(ERROR) << doing << ": the file of table " << table
+                 << " is damaged on this server's disk; its replicas here are to be made anew"
+                 << connection_.LastMessages();
+    }
+    return Error(Code::kUnavailable, "the file of table " + std::to_string(table.value) + " is damaged on this server");
+  }
   if (error != ENOENT) return Check(error, doing);
   return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
 }

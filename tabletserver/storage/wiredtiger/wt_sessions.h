@@ -21,6 +21,8 @@
 #include "common/base/encoding.h"
 #include "common/base/ids.h"
 #include "common/base/mutex.h"
+#include "tabletserver/storage/wiredtiger/damaged_tables.h"
+#include "tabletserver/storage/wiredtiger/wt_blocks.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
 
 namespace ebla::tabletserver {
@@ -39,6 +41,9 @@ inline WT_ITEM ToItem(std::string_view bytes) {
 }
 inline std::string_view ToView(const WT_ITEM& item) { return {static_cast<const char*>(item.data), item.size}; }
 
+// Of what is done with a system table: no other replica has what stands there, so damage of it is the store's end.
+inline int OfSystemTable(int error) { return error == kDamagedBlock ? EIO : error; }
+
 // One of the connection's (WT_STAT_CONN_…).
 std::optional<int64_t> Statistic(WT_SESSION* session, int key);
 
@@ -51,7 +56,7 @@ class WtSession {
   ByteWriter& scratch() { return scratch_; }
 
   int Cursor(SystemTable table, WT_CURSOR** cursor);
-  // WT_NOTFOUND or ENOENT: no such table.
+  // WT_NOTFOUND or ENOENT: no such table. kDamagedBlock: its file cannot be opened for damage.
   int DataCursor(TableId table, WT_CURSOR** cursor);
   void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
 
@@ -158,9 +163,11 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   // OVERLOADED: sessions_max threads have one already.
   Result<Use> ForThisThread();
 
-  // WtConnection::Check; of a table of records: NO_SUCH_TABLE when that is what the error says.
+  // WtConnection::Check; of a table of records: NO_SUCH_TABLE when that is what the error says, and UNAVAILABLE where a
+  // damaged block was met: the table is noted, and the store lives.
   Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
   Status CheckTable(int error, TableId table, std::string_view doing);
+  DamagedTables& damaged() { return damaged_; }
 
   // Closes every thread's cursor on a table. False: one of them is in use just now.
   bool CloseCursors(TableId table);
@@ -176,6 +183,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   WtConnection& connection_;
   const size_t sessions_max_;
   const uint64_t id_;  // never used again in this process
+  DamagedTables damaged_;
   mutable Mutex mutex_;
   std::vector<std::unique_ptr<WtSession>> sessions_ EBLA_GUARDED_BY(mutex_);
 };

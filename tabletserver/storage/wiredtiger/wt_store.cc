@@ -12,6 +12,7 @@
 #include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
 #include "tabletserver/storage/wiredtiger/wt_ranges.h"
 #include "tabletserver/storage/wiredtiger/wt_records.h"
+#include "tabletserver/storage/wiredtiger/wt_scrub.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 #include "tabletserver/storage/wiredtiger/wt_watcher.h"
 #include "tabletserver/storage/wiredtiger/wt_young_cache.h"
@@ -70,6 +71,7 @@ struct WtStore::Parts {
   WtRanges ranges{sessions};
   UnresolvedWrites unresolved{log};
   WtCheckpoints checkpoints{sessions, log, states, dedup_rows, files->reserve, *options.background};
+  WtScrub scrub{sessions, log, tables};
   WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, *files->log_disk};
 };
 
@@ -195,7 +197,20 @@ Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table
 Status WtStore::ForgetReplica(TabletId tablet) {
   EBLA_TRY(parts_->log.SyncStates());
   EBLA_TRY(parts_->states.Forget(tablet));
-  return parts_->log.Forget(tablet);
+  EBLA_TRY(parts_->log.Forget(tablet));
+  for (const TableId table : parts_->sessions.damaged().All()) {
+    EBLA_ASSIGN(const bool present, parts_->states.AnyPresent(table));
+    if (present) continue;
+    EBLA_TRY(parts_->tables.Drop(table));
+    LOG(WARNING) << "the damaged file of table " << table << " is removed, as no replica is left in it";
+  }
+  return {};
+}
+
+Status WtStore::Scrub(const ScrubPace& pace) { return parts_->scrub.Run(pace); }
+
+TabletStore::Damage WtStore::damage() const {
+  return {.tables = parts_->sessions.damaged().All(), .logs = parts_->log.Damaged()};
 }
 
 Result<std::vector<RecoveredReplica>> WtStore::Recover() {

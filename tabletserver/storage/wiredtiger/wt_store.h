@@ -3,7 +3,7 @@
 // server's own (log/shared_log.h). A checkpoint holds no more than the log does.
 // Place:      made by server_process.cc (or by a test), handed to the tablet host as a TabletStore. It opens and closes
 //             the classes that own the state, and passes each call on to one of them: README.md says which.
-// On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
+// On disk:    <directory>/FORMAT     "ebla-store <n>\ncrc <that line's CRC-32>\n"; a greater number is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
 //             <directory>/removed/   files whose space is being given back (file_recycler.h)
@@ -65,6 +65,9 @@ class WtStore final : public TabletStore {
 
   Status ForgetReplica(TabletId tablet) override;
   Result<std::vector<RecoveredReplica>> Recover() override;
+
+  Status Scrub(const ScrubPace& pace) override;
+  Damage damage() const override;
 
   void Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) override;
   int64_t LogBytesSinceCheckpoint() const override;

@@ -13,7 +13,9 @@ namespace {
 // goes out at once, after half a minute, every fsync of the log waits behind it.
 // A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
 // WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8.
-constexpr char kRowConfig[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
+// Checksums cover all of each block: WiredTiger's own, `uncompressed`, leaves the compressed ones to the decompressor,
+// which takes many a damage for other values.
+constexpr char kRowConfig[] = "key_format=u,value_format=u,checksum=on,os_cache_dirty_max=1MB,memory_page_max=512KB";
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
 std::string_view CompressorName(TableCompression compression) {
@@ -99,6 +101,7 @@ Status WtTables::Drop(TableId table) {
   const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
   if (error == EBUSY) return busy;
   EBLA_TRY(sessions_.Check(error, "dropping a table"));
+  sessions_.damaged().Forget(table);
   MutexLock lock(mutex_);
   tables_.erase(table);
   ChooseFlushInterval();

@@ -23,7 +23,8 @@ int RemoveState(WtSession& session, TabletId tablet) {
 Status WtTabletStates::Put(TabletId tablet, const ReplicaState& state) { return log_.PutState(tablet, state); }
 
 int WtTabletStates::Write(WtSession& session, const ApplyBatch& batch) {
-  return batch.forget ? RemoveState(session, batch.tablet) : ApplyState(session, batch.tablet, batch.state);
+  return OfSystemTable(batch.forget ? RemoveState(session, batch.tablet)
+                                    : ApplyState(session, batch.tablet, batch.state));
 }
 
 void WtTabletStates::NoteApplied(std::span<const ApplyBatch> batches) {
@@ -45,12 +46,12 @@ std::map<TabletId, Lsn> WtTabletStates::Applied() const {
 int WtTabletStates::ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage) {
   position.applied = {};
   WtCursor applied(session, SystemTable::kApplied);
-  if (const int error = applied.error()) return error;
+  if (const int error = applied.error()) return OfSystemTable(error);
   int error = applied.Search(TabletKey(position.tablet));
   if (error == WT_NOTFOUND) return 0;
   std::string_view row;
   if (error == 0) error = applied.GetValue(&row);
-  if (error != 0) return error;
+  if (error != 0) return OfSystemTable(error);
   const Result<AppliedState> state = DecodeAppliedState(row);
   if (state) {
     position.applied = state->applied.lsn;
@@ -102,6 +103,16 @@ Result<std::vector<RecoveredReplica>> WtTabletStates::Recover() {
       applied_[replica.tablet] = replica.applied->applied.lsn;
     }
     replicas.push_back(std::move(replica));
+  }
+}
+
+Result<bool> WtTabletStates::AnyPresent(TableId table) {
+  for (std::string at;;) {
+    EBLA_ASSIGN(const std::optional<StoreLog::Value> state, log_.Next(kReplicaStateKeys, at));
+    if (!state) return false;
+    at = state->first;
+    EBLA_ASSIGN(const ReplicaState decoded, DecodeReplicaState(state->second));
+    if (decoded.table == table && decoded.present()) return true;
   }
 }
 

@@ -35,6 +35,8 @@ class WtTabletStates {
   Status Forget(TabletId tablet);
   // After a start: all replicas and tombstones, but for the bounds of their logs.
   Result<std::vector<RecoveredReplica>> Recover();
+  // Of the table: a replica that was not dropped.
+  Result<bool> AnyPresent(TableId table);
 
  private:
   Result<std::optional<AppliedState>> ReadApplied(WtSession& session, TabletId tablet);

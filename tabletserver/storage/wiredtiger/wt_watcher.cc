@@ -41,6 +41,7 @@ void WtWatcher::DropSpares() {
 
 void WtWatcher::CleanLog() {
   if (const Status cleaned = log_.Clean(); !cleaned.ok()) LOG(WARNING) << "the log is not cleaned: " << cleaned;
+  if (const Status marked = log_.MarkEndAtRest(); !marked.ok()) LOG(WARNING) << "the log has no end mark: " << marked;
 }
 
 // Once half a segment is full: a store that hardly writes needs none.

@@ -1,0 +1,68 @@
+#include "tabletserver/storage/wiredtiger/wt_scrub.h"
+
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kStretchBytes = int64_t{1} << 20;
+constexpr char kCheckpoint[] = "checkpoint=WiredTigerCheckpoint";
+
+// It was made since the last checkpoint, or dropped: there is nothing to read.
+bool HasNoCheckpoint(int error) { return error == ENOENT || error == WT_NOTFOUND; }
+
+}  // namespace
+
+int WtScrub::ReadStretch(WtSession& session, const std::string& uri, std::string& at, int64_t& bytes) {
+  WtCursor rows(session, uri, kCheckpoint);
+  if (const int error = rows.error()) return HasNoCheckpoint(error) ? WT_NOTFOUND : error;
+  int error = rows.SeekAtOrAfter(at);
+  std::string_view key, value;
+  for (bytes = 0; error == 0 && bytes < kStretchBytes; error = rows.Next()) {
+    if (const int failed = rows.GetRow(&key, &value)) return failed;
+    bytes += std::ssize(key) + std::ssize(value);
+    at.assign(key);
+  }
+  if (error == 0) at.push_back('\0');  // what is just behind the last one
+  return error;
+}
+
+// A tree that is used has its lists of free blocks, too, which no checkpoint's cursor reads.
+int WtScrub::Open(TableId table) {
+  const auto session = sessions_.ForThisThread();
+  return session ? WtCursor(**session, table).error() : 0;
+}
+
+int WtScrub::Read(const std::string& uri, const TabletStore::ScrubPace& pace, bool& stopped) {
+  for (std::string at;;) {
+    int64_t bytes = 0;
+    int error = 0;
+    {
+      const auto session = sessions_.ForThisThread();
+      if (!session) return 0;  // the store has failed, or has no session to spare
+      error = RunRead([&] { return ReadStretch(**session, uri, at, bytes); });
+    }
+    stopped = !pace(bytes);
+    if (error == WT_NOTFOUND || stopped) return 0;
+    if (error != 0) return error == WT_ERROR ? kDamagedBlock : error;
+  }
+}
+
+Status WtScrub::Run(const TabletStore::ScrubPace& pace) {
+  bool stopped = false;
+  EBLA_TRY(log_.Scrub([&](int64_t bytes) { return !(stopped = !pace(bytes)); }));
+  for (size_t i = 0; i < kSystemTables && !stopped; ++i) {
+    const std::string uri = SystemTableUri(static_cast<SystemTable>(i));
+    EBLA_TRY(sessions_.Check(OfSystemTable(Read(uri, pace, stopped)), "scrubbing " + uri));
+  }
+  for (const TableId table : tables_.Ids()) {
+    if (stopped) break;
+    int error = Open(table);
+    if (error == 0) error = Read(DataTableUri(table), pace, stopped);
+    if (error != 0) sessions_.CheckTable(error, table, "scrubbing").ok();  // it is noted; the others are looked at, too
+  }
+  return {};
+}
+
+}  // namespace ebla::tabletserver
