@@ -388,7 +388,7 @@ struct AccessChange {
   5: string table                     // GRANT, REVOKE; empty: every table
   6: binary prefix                    // GRANT, REVOKE
   7: optional access.Secret secret    // CREATE_USER, SET_SECRET; absent: it cannot log in by a password
-  8: optional access.Limits limits    // SET_LIMITS, SET_TABLE_LIMITS
+  8: optional access.Limits limits    // SET_LIMITS, also of "everybody": AccessNode.everyUser; SET_TABLE_LIMITS
 }
 struct ChangeAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: list<AccessChange> changes }
 struct ChangeAccessReply { 1: MasterReplyHeader header }

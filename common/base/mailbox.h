@@ -1,13 +1,20 @@
 // common/base/mailbox.h
-// A bounded queue into an executor, emptied in batches: many threads put, one task drains all there is. The first item
-// into an empty mailbox posts that task, so a burst costs one wake-up.
+// A bounded queue into an executor, emptied in batches: many threads put, one task drains. The first item into an empty
+// mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
-// Invariants: 1. Items are drained in the order in which they were put. 2. Items and bytes within are bounded.
+// Invariants: 1. Items of one flow are drained in the order in which they were put.
+//             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
+//                puts, so all flows together hold at most twice the bounds.
+//             3. Alone, a flow is drained whole. Beside others each has its part of a small batch, so that who puts
+//                little does not wait behind who puts much.
 // Threads:    Put() from any; `drain` runs on the executor. The mailbox outlives its executor's tasks.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <iterator>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -23,40 +30,102 @@ class Mailbox {
     size_t items = 0;
     size_t bytes = 0;  // in memory, as Put() is told
   };
+  // Of a batch of several flows.
+  static constexpr size_t kSharedBatch = 64;
 
   Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
       : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}
 
-  // False, and `item` is untouched: full.
-  bool Put(T&& item, size_t bytes) {
+  // False, and `item` is untouched: full. `flow`: whose it is.
+  bool Put(T&& item, size_t bytes, size_t flow = 0) {
     bool first = false;
     {
       MutexLock lock(mutex_);
-      if (items_.size() >= bounds_.items || (bytes_ + bytes > bounds_.bytes && !items_.empty())) return false;
-      first = items_.empty();
-      items_.push_back(std::move(item));
+      const bool full = items_ >= bounds_.items || (bytes_ + bytes > bounds_.bytes && items_ > 0);
+      if (full && !HasLessThanItsShare(flow, bytes)) return false;
+      Flow& queue = flows_[flow];
+      queue.items.push_back(std::move(item));
+      queue.bytes += bytes;
       bytes_ += bytes;
+      first = items_++ == 0;
     }
-    if (first) executor_.Post([this] { Drain(); });
+    if (first) PostDrain();
     return true;
   }
 
  private:
+  struct Flow {
+    std::vector<T> items;  // of which so many at the beginning were taken
+    size_t taken = 0;
+    size_t bytes = 0;
+    size_t size() const { return items.size() - taken; }
+    auto begin() { return items.begin() + static_cast<std::ptrdiff_t>(taken); }
+  };
+
+  void PostDrain() {
+    executor_.Post([this] { Drain(); });
+  }
+
+  bool HasLessThanItsShare(size_t flow, size_t bytes) const EBLA_REQUIRES(mutex_) {
+    const auto found = flows_.find(flow);
+    const size_t flows = flows_.size() + (found == flows_.end() ? 1 : 0);
+    if (flows == 1) return false;
+    const size_t items = found == flows_.end() ? 0 : found->second.size();
+    const size_t held = found == flows_.end() ? 0 : found->second.bytes;
+    return items < bounds_.items / flows && held + bytes <= bounds_.bytes / flows;
+  }
+
   void Drain() {
-    std::vector<T> items;
+    std::vector<T> batch;
+    bool more = false;
     {
       MutexLock lock(mutex_);
-      items.swap(items_);
-      bytes_ = 0;
+      if (flows_.size() == 1) {
+        Flow& flow = flows_.begin()->second;
+        flow.items.erase(flow.items.begin(), flow.begin());
+        batch.swap(flow.items);
+        flows_.clear();
+      } else {
+        TakeShares(batch);
+      }
+      items_ -= batch.size();
+      if (flows_.empty()) bytes_ = 0;
+      more = items_ > 0;
     }
-    drain_(std::move(items));
+    if (more) PostDrain();
+    drain_(std::move(batch));
+  }
+
+  void TakeShares(std::vector<T>& batch) EBLA_REQUIRES(mutex_) {
+    const size_t each = std::max<size_t>(1, kSharedBatch / flows_.size());
+    for (auto at = flows_.begin(); at != flows_.end();) {
+      Flow& flow = at->second;
+      const size_t taken = std::min(each, flow.size());
+      // Which of them had how many bytes is not kept.
+      const size_t bytes = taken == flow.size() ? flow.bytes : flow.bytes / flow.size() * taken;
+      batch.insert(batch.end(), std::make_move_iterator(flow.begin()),
+                   std::make_move_iterator(flow.begin() + static_cast<std::ptrdiff_t>(taken)));
+      flow.taken += taken;
+      flow.bytes -= bytes;
+      bytes_ -= bytes;
+      if (flow.size() == 0) {
+        at = flows_.erase(at);
+        continue;
+      }
+      if (flow.taken > flow.size()) {
+        flow.items.erase(flow.items.begin(), flow.begin());
+        flow.taken = 0;
+      }
+      ++at;
+    }
   }
 
   Executor& executor_;
   const Bounds bounds_;
   const std::function<void(std::vector<T>)> drain_;
   Mutex mutex_;
-  std::vector<T> items_ EBLA_GUARDED_BY(mutex_);
+  std::unordered_map<size_t, Flow> flows_ EBLA_GUARDED_BY(mutex_);  // none is empty
+  size_t items_ EBLA_GUARDED_BY(mutex_) = 0;
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 

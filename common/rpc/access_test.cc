@@ -24,6 +24,7 @@ void AddMethods(Callers& callers) {
 
 TEST(Access, IsWhatThePageOfFaultsSays) {
   Callers in_code, on_page;
+  AddMethods<idl::LoginServiceCobSvIf>(in_code);
   AddMethods<idl::TabletServiceCobSvIf>(in_code);
   AddMethods<idl::MasterServiceCobSvIf>(in_code);
   AddMethods<idl::ControlServiceCobSvIf>(in_code);

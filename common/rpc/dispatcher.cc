@@ -15,6 +15,16 @@ namespace ebla::rpc {
 
 using codec::thrift::TApplicationException;
 
+namespace {
+
+MonotonicTime TimeNow() {
+  timespec time{};
+  clock_gettime(CLOCK_BOOTTIME, &time);
+  return MonotonicTime{std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)};
+}
+
+}  // namespace
+
 // A call that its handler has not answered yet. Counted by hand: the handler's copyable callback holds it in one word,
 // and the last one to let go of it without an answer makes that the answer.
 class PendingCall {
@@ -25,6 +35,11 @@ class PendingCall {
   // What the answer's code completes.
   void Audit(security::AuditLog& log, security::AuditEvent event) {
     audit_ = std::make_unique<std::pair<security::AuditLog&, security::AuditEvent>>(log, std::move(event));
+  }
+
+  // What the answer's size completes.
+  void Hold(security::UsageLimits::Admission admission) {
+    admission_ = std::make_unique<security::UsageLimits::Admission>(std::move(admission));
   }
 
   template <class ReplyStruct>
@@ -38,7 +53,9 @@ class PendingCall {
       audit_->first.Record(audit_->second);
     }
     try {
-      reply_(codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer));
+      const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
+      if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), TimeNow());
+      reply_(reply);
     } catch (const std::exception& error) {
       Fail(std::string("the reply could not be encoded: ") + error.what());
     }
@@ -65,6 +82,7 @@ class PendingCall {
   const char* const method_;
   Dispatcher::Reply reply_;
   std::unique_ptr<std::pair<security::AuditLog&, security::AuditEvent>> audit_;
+  std::unique_ptr<security::UsageLimits::Admission> admission_;
   std::atomic<uint32_t> references_{1};
   std::atomic<bool> answered_{false};
 };
@@ -81,6 +99,7 @@ class PendingCallRef {
     if (call_ != nullptr) call_->Unref();
   }
   PendingCall* operator->() const { return call_; }
+  PendingCall& operator*() const { return *call_; }
 
  private:
   PendingCall* call_;
@@ -89,21 +108,41 @@ class PendingCallRef {
 Dispatcher::Dispatcher() : Dispatcher(Options{}) {}
 Dispatcher::Dispatcher(Options options) : options_(options) {
   if (options_.access == nullptr) return;
-  const auto now = [] {
-    timespec time{};
-    clock_gettime(CLOCK_BOOTTIME, &time);
-    return MonotonicTime{std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)};
-  };
   const auto refused = [this](const security::Session& session, const std::string& user, const Status& why) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
-    LOG_EVERY_N(WARNING, 100) << "refused: a login as \"" << EscapeBytes(user) << "\" from " << session.peer << ": "
-                              << why.message();
-    if (options_.audit == nullptr) return;
-    options_.audit->Record({{security::Identity::Kind::kNobody, user}, session.peer, "login", "", why});
+    Tell({{security::Identity::Kind::kNobody, user.substr(0, 256)}, session.peer, "login", "", why});
   };
-  RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, now, refused));
+  RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, TimeNow, refused));
 }
 Dispatcher::~Dispatcher() = default;
+
+template <class Request>
+Status Dispatcher::CheckRequest(const security::Session& session, std::string_view method,
+                                const Request& request) const {
+  const security::Identity& caller = session.identity;
+  const std::string speaker = SpeakerOf(request);
+  if (!speaker.empty() && !caller.MaySpeakFor(speaker))
+    return Refuse(session, method, "may not speak as server \"" + EscapeBytes(speaker) + "\"");
+  if (!caller.may(TakenBy(request)))
+    return Refuse(session, method, "may not write for others: it takes the certificate of a server");
+  return {};
+}
+
+// OVERLOADED; what was admitted is held by the call.
+template <class Request>
+Status Dispatcher::CheckLimits(security::Session& session, const Request& request, size_t bytes,
+                               PendingCall& call) const {
+  if constexpr (requires { request.header.tableId; }) {
+    const security::Identity& caller = session.identity;
+    if (options_.access == nullptr || !options_.access->usage().any() || caller.is_process()) return {};
+    const std::string& user = caller.kind == security::Identity::Kind::kUser ? caller.name : std::string();
+    Result<security::UsageLimits::Admission> admission =
+        options_.access->usage().Admit(session.usage, user, request.header.tableId, CostOf(request, bytes), TimeNow());
+    if (!admission) return admission.error();
+    call.Hold(*std::move(admission));
+  }
+  return {};
+}
 
 template <class Service>
 void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
@@ -121,16 +160,11 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
           (audit == AuditKind::kAdmin || (audit == AuditKind::kData && options_.audit->wants_data()))) {
         pending->Audit(*options_.audit, {caller, session.peer, method.name, SubjectOf(request), {}});
       }
-      const std::string speaker = SpeakerOf(request);
-      if (!speaker.empty() && !caller.MaySpeakFor(speaker)) {
+      Status refusal = CheckRequest(session, method.name, request);
+      if (refusal.ok() && audit == AuditKind::kData) refusal = CheckLimits(session, request, message.size(), *pending);
+      if (!refusal.ok()) {
         ReplyStruct refused;
-        SetFailure(refused, Refuse(session, method.name, "may not speak as server \"" + EscapeBytes(speaker) + "\""));
-        return pending->Answer(refused);
-      }
-      if (!caller.may(TakenBy(request))) {
-        ReplyStruct refused;
-        SetFailure(refused,
-                   Refuse(session, method.name, "may not write for others: it takes the certificate of a server"));
+        SetFailure(refused, refusal);
         return pending->Answer(refused);
       }
       try {
@@ -147,7 +181,7 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
       SetFailure(refused, why);
       PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->Answer(refused);
     };
-    const Method made{access.Of(method.name), std::move(call), std::move(refuse)};
+    const Method made{access.Of(method.name), access.IsForPeople(method.name), std::move(call), std::move(refuse)};
     CHECK(methods_.emplace(method.name, made).second) << "two services have a method " << method.name;
   };
   std::apply([&](const auto&... method) { (add(method), ...); }, ServiceMethods<Service>::kAll);
@@ -175,9 +209,11 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
   if (method != methods_.end()) {
     const Kind whose = method->second.whose;
     const bool by_grant = whose == Kind::kOperator && options_.access != nullptr;
-    if (caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity)))
-      return method->second.call(head, message, caller, std::move(reply));
-    const std::string taken = whose == Kind::kOperator ? "it takes an operator"
+    const bool for_people = method->second.for_people && caller.identity.is_process();
+    const bool may = caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity));
+    if (may && !for_people) return method->second.call(head, message, caller, std::move(reply));
+    const std::string taken = for_people                 ? "no process of the cluster does"
+                              : whose == Kind::kOperator ? "it takes an operator"
                               : caller.identity.kind == Kind::kNobody
                                   ? "log in first, or show a certificate"
                                   : "it takes the certificate of a " + std::string(UnitOf(whose));
@@ -195,9 +231,18 @@ Status Dispatcher::Refuse(const security::Session& caller, std::string_view meth
                                ? "who shows no certificate"
                                : "the " + std::string(UnitOf(who.kind)) + " \"" + who.name + "\"";
   Status refusal(Code::kPermissionDenied, name + " " + why);
-  LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
-  if (options_.audit != nullptr) options_.audit->Record({who, caller.peer, std::string(method), "", refusal});
+  Tell({who, caller.peer, std::string(method), "", refusal});
   return refusal;
+}
+
+// A few lines for each address: whoever is refused all the time hides neither another nor what was there before.
+void Dispatcher::Tell(security::AuditEvent refusal) const {
+  const security::HostBudget::Spent line = lines_.Spend(refusal.from, TimeNow());
+  if (!line.granted) return;
+  if (line.left_out > 0) refusal.of = std::to_string(line.left_out) + " refusals of this address were left out before";
+  LOG(WARNING) << "refused: " << refusal.action << " from " << refusal.from << ": " << refusal.outcome.message()
+               << (refusal.of.empty() ? "" : "; ") << refusal.of;
+  if (options_.audit != nullptr) options_.audit->Record(refusal);
 }
 
 }  // namespace ebla::rpc

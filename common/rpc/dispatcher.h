@@ -12,8 +12,10 @@
 //             4. A method that its caller may not call is answered PERMISSION_DENIED, and its handler never knows:
 //                services.h says whose each method is. So is a server that says it is another than its certificate
 //                does. What a user may do with a table, handlers ask (security/caller.h).
-//             5. Administration is written to the audit log with its outcome; so is each login that failed, and, where
-//                the log wants it, data.
+//             5. A call for data that is over its user's or its table's limits (security/usage_limits.h) is answered
+//                OVERLOADED, and its handler never knows.
+//             6. Administration is written to the audit log with its outcome; so is each login that failed, and, where
+//                the log wants it, data. Refusals have 20 lines a minute for each address.
 // Handlers:   answer each call once, from any thread. The request they are given is valid only until they return.
 // Threads:    Register before the first Dispatch; Dispatch from any thread.
 #pragma once
@@ -30,6 +32,7 @@
 #include "common/security/access_control.h"
 #include "common/security/audit_log.h"
 #include "common/security/caller.h"
+#include "common/security/host_budget.h"
 #include "common/security/identity.h"
 
 namespace ebla::idl {
@@ -41,6 +44,8 @@ class ReplicationServiceCobSvIf;
 }  // namespace ebla::idl
 
 namespace ebla::rpc {
+
+class PendingCall;
 
 class Dispatcher {
  public:
@@ -73,10 +78,13 @@ class Dispatcher {
     const uint64_t for_grants = options_.access == nullptr ? 0 : options_.access->refusals();
     return refusals_.load(std::memory_order_relaxed) + for_grants;
   }
+  // Calls over a user's or a table's limits, since the start.
+  uint64_t limited() const { return options_.access == nullptr ? 0 : options_.access->usage().refusals(); }
 
  private:
   struct Method {
     security::Identity::Kind whose = security::Identity::Kind::kServer;
+    bool for_people = false;  // and for no process of the cluster
     // Decodes the call's body and hands it to the handler.
     std::function<void(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply)> call;
     std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;
@@ -88,12 +96,18 @@ class Dispatcher {
 
   template <class Service>
   void RegisterAll(std::shared_ptr<Service> handler);
+  template <class Request>
+  Status CheckRequest(const security::Session& session, std::string_view method, const Request& request) const;
+  template <class Request>
+  Status CheckLimits(security::Session& session, const Request& request, size_t bytes, PendingCall& call) const;
+  void Tell(security::AuditEvent refusal) const;
   // Counts, logs and audits it.
   Status Refuse(const security::Session& caller, std::string_view method, const std::string& why) const;
 
   Options options_;
   std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
   mutable std::atomic<uint64_t> refusals_{0};
+  mutable security::HostBudget lines_{20, std::chrono::minutes(1)};  // of refusals, in the logs
 };
 
 }  // namespace ebla::rpc

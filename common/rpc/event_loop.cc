@@ -88,6 +88,7 @@ void EventLoop::Stop() {
     std::swap(timers, timers_);
   }
   hooks_.clear();
+  ++phase_;
 }
 
 MonotonicTime EventLoop::Now() const {
@@ -196,6 +197,7 @@ void EventLoop::RunTurnEnd() {
     hook->OnTurnEnd();
   }
   hooks_.clear();
+  ++phase_;
 }
 
 // Sockets: all that are ready, waiting for one (or for a task or a timer) when nothing else is to be done.

@@ -67,6 +67,8 @@ class EventLoop final : public Executor {
   void AtTurnEnd(TurnEndHook* hook);
   void Withdraw(TurnEndHook* hook);
 
+  // A number for the present phase of a turn: a turn has one for timers and tasks, and one for sockets.
+  uint64_t phase() const { return phase_; }
   event_base* base() { return base_; }
 
  private:
@@ -89,6 +91,7 @@ class EventLoop final : public Executor {
 
   // Loop only.
   std::vector<TurnEndHook*> hooks_;
+  uint64_t phase_ = 1;  // the loop's thread's
   std::vector<Task> running_;
   MonotonicTime armed_ = MonotonicTime::Max();  // the last time that timer_fd_ was set to
 

@@ -2,22 +2,22 @@
 // Logs connections in by name and password. From then on the connection's caller is that user.
 // Place:      the dispatcher registers it; caller.h says whose connection it is.
 // Invariants: 1. It cannot be told whether a name is known.
-//             2. From one address at most ten logins fail a minute; then it is OVERLOADED for the rest of it. What is
-//                kept for that is bounded.
+//             2. From one address at most ten logins fail a minute, also of those that began before; then it is
+//                OVERLOADED for the rest of it.
 //             3. A process of the cluster never becomes a user.
+//             4. Who logged in is that user as long as its password is the one that was shown (Identity::proof).
 // Errors:     PERMISSION_DENIED wrong user or password; INVALID_ARGUMENT; OVERLOADED; COME_AGAIN.
 // Threads:    any: a session's calls come from its connection's.
 #pragma once
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <string>
 
 #include "common/base/executor.h"
-#include "common/base/mutex.h"
 #include "common/security/access_control.h"
 #include "common/security/caller.h"
+#include "common/security/host_budget.h"
 #include "idl/LoginService.h"
 
 namespace ebla::rpc {
@@ -32,19 +32,12 @@ class LoginService final : public idl::LoginServiceCobSvIf {
   void login(std::function<void(const idl::LoginReply&)> cob, const idl::LoginRequest& request) override;
 
  private:
-  struct Failures {
-    int count = 0;
-    MonotonicTime since;
-  };
   Result<idl::LoginReply> Step(security::Session& session, const idl::LoginRequest& request);
-  Status CheckPatience(const std::string& host) EBLA_EXCLUDES(mutex_);
-  void CountFailure(const std::string& host) EBLA_EXCLUDES(mutex_);
 
   const security::AccessControl& access_;
   const Clock clock_;
   const OnRefused on_refused_;
-  Mutex mutex_;
-  std::map<std::string, Failures> failures_ EBLA_GUARDED_BY(mutex_);
+  security::HostBudget failures_;
 };
 
 }  // namespace ebla::rpc

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "common/rpc/idl_convert.h"
+#include "common/rpc/login_service.h"
 #include "common/rpc/rpc_test_util.h"
 #include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
@@ -18,7 +19,9 @@ class LoginTest : public ::testing::Test {
  protected:
   void SetUp() override {
     ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
-    for (const auto& [name, kind] : {std::pair{"server", Identity::Kind::kServer}, {"client", Identity::Kind::kUser}}) {
+    for (const auto& [name, kind] : {std::pair{"server", Identity::Kind::kServer},
+                                     {"peer", Identity::Kind::kServer},
+                                     {"client", Identity::Kind::kUser}}) {
       const Status made = security::CreateCertificate(Path("ca"), Path(name),
                                                       {.kind = kind, .name = name, .hosts = {"127.0.0.1"}, .days = 1});
       ASSERT_TRUE(made.ok()) << made;
@@ -96,6 +99,73 @@ TEST_F(LoginTest, WhoIsNobodyMayLogInAndNothingElse) {
   TestClient idle(server_->address(), Options("", ""));
   idle.Echo("connects");
   EXPECT_TRUE(WaitFor([&] { return server_->Stats().connections_broken > 0; })) << "and has to do so soon";
+}
+
+TEST_F(LoginTest, WhoIsNobodyIsCutOffHoweverMuchItSays) {
+  Serve(true);
+  TestClient busy(server_->address(), Options("", ""));
+  EXPECT_TRUE(WaitFor([&] {
+    busy.Echo("refused");
+    return server_->Stats().connections_broken > 0;
+  }));
+}
+
+TEST_F(LoginTest, WhoIsNobodySendsNoMoreThanALoginTakes) {
+  Serve(true);
+  TestClient client(server_->address(), Options("", ""));
+  EXPECT_EQ(FromIdl(client.Echo(std::string(20'000, 'x')).header.code), Code::kUnknownOutcome);
+  EXPECT_EQ(server_->Stats().connections_broken, 1u);
+  TestClient known(server_->address(), Options("ada", "sesame"));
+  EXPECT_EQ(FromIdl(known.Echo(std::string(20'000, 'x')).header.code), Code::kOk);
+}
+
+TEST_F(LoginTest, WithoutPasswordLoginsACertificateStaysWhoItIs) {
+  Serve(false);
+  ChannelOptions options = Options("ada", "sesame");
+  options.tls = *security::TlsCredentials::Load(Path("client"), "client");
+  const Status refused = TryEcho(options);
+  EXPECT_FALSE(refused.ok());
+  EXPECT_THAT(refused.message(), HasSubstr("--password_logins"));
+}
+
+TEST_F(LoginTest, AServersCertificateReadsNoRecords) {
+  Serve(false);
+  ChannelOptions options;
+  options.tls = *security::TlsCredentials::Load(Path("peer"), "server");
+  TestClient client(server_->address(), options);
+  const idl::GetReply reply = client.Get("k").get();
+  EXPECT_EQ(FromIdl(reply.header.code), Code::kPermissionDenied);
+  EXPECT_THAT(reply.header.message, HasSubstr("no process of the cluster does"));
+}
+
+TEST_F(LoginTest, GuessesThatBeganSideBySideAreCountedLikeOthers) {
+  int refused = 0;
+  LoginService service(
+      access_, [] { return MonotonicTime{1h}; },
+      [&](const security::Session&, const std::string&, const Status&) { ++refused; });
+  const auto step = [&](security::Session& session, const std::string& message) {
+    const security::CallerScope scope(session, &access_);
+    idl::LoginRequest request;
+    request.message = message;
+    idl::LoginReply reply;
+    service.login([&](const idl::LoginReply& answer) { reply = answer; }, request);
+    return reply;
+  };
+  const auto wrong = std::make_shared<security::ScramCredentials>("ada", "wrong");
+  std::vector<security::Session> sessions(12);
+  std::vector<std::string> finals;
+  for (security::Session& session : sessions) {
+    session.identity.kind = Identity::Kind::kNobody;
+    session.peer = "10.0.0.1:5000";
+    session.may_log_in = true;
+    security::ScramClient client(wrong);
+    finals.push_back(*client.Final(step(session, client.First()).message));
+  }
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    EXPECT_EQ(FromIdl(step(sessions[i], finals[i]).status.code), i < 10 ? Code::kPermissionDenied : Code::kOverloaded)
+        << i;
+  }
+  EXPECT_EQ(refused, 12);
 }
 
 TEST_F(LoginTest, WithoutPasswordLoginsItTakesACertificate) {

@@ -65,6 +65,7 @@ class FakeTablet : public idl::TabletServiceCobSvNull {
  public:
   void get(std::function<void(const idl::GetReply&)> done, const idl::GetRequest& request) override {
     if (request.key.starts_with("drop")) return;
+    if (request.key.starts_with("slow")) std::this_thread::sleep_for(1ms);
     if (request.key.starts_with("throw")) throw std::runtime_error("as the test asked");
     idl::GetReply reply;
     idl::Record record;

@@ -82,6 +82,7 @@ class RpcServer::Impl {
     stats.connections_accepted = accepted_.value();
     stats.connections_refused = refused_.value();
     stats.denied = dispatcher_.refusals();
+    stats.limited = dispatcher_.limited();
     for (const auto& loop : loops_) {
       stats.requests += loop->counters.requests.value();
       stats.in_flight += loop->counters.in_flight.value();

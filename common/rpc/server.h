@@ -49,6 +49,7 @@ struct ServerStats {
   uint64_t connections_refused = 0;  // over connections_max
   uint64_t connections_broken = 0;   // closed for what they sent, or for not reading
   uint64_t denied = 0;               // calls, for who made them
+  uint64_t limited = 0;              // calls, over a user's or a table's limits
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
 };

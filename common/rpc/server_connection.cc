@@ -18,6 +18,7 @@ constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kFlushBytes = 128 * 1024;  // replies are sent at the turn's end, or when they come to this much
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;                // of TApplicationException
+constexpr size_t kUnknownFrameMax = 16 << 10;    // of who has yet to log in: that takes less
 constexpr size_t kOwnBytes = 1 << 20;            // held for each connection, however much is held for all
 constexpr size_t kInputRetainedMax = 16 * 1024;  // a larger buffer is not kept once it is empty
 constexpr size_t kSpareBytesMax = 256 * 1024;    // of one spare buffer of a loop
@@ -126,6 +127,29 @@ void ServerLoop::CloseAll() {
   on_empty = nullptr;
 }
 
+void ServerLoop::Defer(ServerConnection& connection) {
+  deferred_.push_back(connection.weak_from_this());
+  if (!std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
+}
+
+// Whoever has had nothing stays before those who have, and have more to do.
+void ServerLoop::Resume() {
+  resuming_ = false;
+  std::deque<std::weak_ptr<ServerConnection>> present, waiting;
+  present.swap(deferred_);
+  for (std::weak_ptr<ServerConnection>& weak : present) {
+    const std::shared_ptr<ServerConnection> connection = weak.lock();
+    if (connection == nullptr) continue;
+    if (connection->MayResume()) {
+      connection->Resume();
+    } else {
+      waiting.push_back(std::move(weak));
+    }
+  }
+  deferred_.insert(deferred_.begin(), std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end()));
+  if (!deferred_.empty() && !std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
+}
+
 std::string ServerLoop::TakeBuffer() {
   if (spares_.empty()) return {};
   std::string buffer = std::move(spares_.back());
@@ -160,6 +184,7 @@ ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, s
     : server_(std::move(server)),
       peer_(std::move(peer)),
       fd_(fd),
+      accepted_tick_(server_->tick()),
       stream_(fd, server_->options.tls == nullptr ? nullptr
                                                   : server_->options.tls->Accept(server_->options.password_logins)) {
   event_assign(
@@ -187,6 +212,7 @@ void ServerConnection::Shake() {
   session_.emplace();
   session_->identity = stream_.peer();
   session_->peer = peer_;
+  session_->may_log_in = server_->options.password_logins;
 }
 
 void ServerConnection::Close() {
@@ -196,6 +222,7 @@ void ServerConnection::Close() {
   event_del(&write_event_);
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
+  if (LoopShares::User* const user = std::exchange(user_, nullptr)) server_->shares.Leave(user);
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
   ClearBuffer(in_, kInputRetainedMax);
@@ -237,7 +264,7 @@ bool ServerConnection::Full() const {
 }
 
 void ServerConnection::UpdateReading() {
-  const bool want = fd_ >= 0 && (draining_ ? shut_ : !Full());
+  const bool want = fd_ >= 0 && (draining_ ? shut_ : !Full() && !deferred_);
   if (want == reading_ || fd_ < 0) return;
   reading_ = want;
   if (want) {
@@ -266,7 +293,7 @@ void ServerConnection::OnSweep() {
   const uint32_t tick = server_->tick();
   if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
-  } else if (unknown() && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
+  } else if (unknown() && tick - accepted_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
     Break(session_ ? "it did not log in in time" : "it did not finish the TLS handshake in time");
   } else if (!in_.empty() && reading_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
     Break("it did not finish a frame in time (" + std::to_string(in_.size()) + " bytes came)");
@@ -312,20 +339,52 @@ void ServerConnection::Consume(std::string_view bytes) {
   UpdateWatch();
 }
 
+void ServerConnection::JoinUser() {
+  const size_t flow = std::hash<std::string>{}(session_->identity.name);
+  if (user_ != nullptr && user_->flow == flow) return;
+  if (user_ != nullptr) server_->shares.Leave(user_);
+  user_ = server_->shares.Join(flow);
+}
+
+bool ServerConnection::MayResume() const {
+  return user_ == nullptr || server_->shares.HasSome(*user_, server_->loop.phase());
+}
+
+void ServerConnection::Resume() {
+  const auto alive = shared_from_this();
+  deferred_ = false;
+  if (fd_ >= 0) Consume(in_);
+}
+
 size_t ServerConnection::CutFrames(std::string_view bytes) {
+  if (session_) JoinUser();
   size_t used = 0;
-  while (fd_ >= 0 && !Full() && !draining_ && bytes.size() - used >= 4) {
+  const bool shared = user_ != nullptr && server_->shares.several();
+  LoopShares::Clock::time_point since = shared ? LoopShares::Clock::now() : LoopShares::Clock::time_point();
+  while (fd_ >= 0 && !Full() && !draining_ && !deferred_ && bytes.size() - used >= 4) {
     const std::string_view rest = bytes.substr(used);
     const int32_t size = FrameSize(rest);
-    if (size <= 0 || static_cast<size_t>(size) > server_->options.frame_bytes_max) {
+    const size_t most = unknown() ? kUnknownFrameMax : server_->options.frame_bytes_max;
+    if (size <= 0 || static_cast<size_t>(size) > most) {
       const bool tls = rest.starts_with("\x16\x03");
       Break(tls ? "it speaks TLS, and this server has no certificate: give it --tls_dir"
-                : "it announced a frame of " + std::to_string(size) + " bytes");
+                : "it announced a frame of " + std::to_string(size) + " bytes" +
+                      (unknown() ? " before it logged in" : ""));
       return used;
     }
     if (rest.size() - 4 < static_cast<size_t>(size)) break;
+    if (shared && !server_->shares.HasSome(*user_, server_->loop.phase())) {
+      deferred_ = true;
+      server_->Defer(*this);
+      return used;
+    }
     used += 4 + static_cast<size_t>(size);
     HandleMessage(rest.substr(4, static_cast<size_t>(size)));
+    if (shared && user_ != nullptr) {
+      const LoopShares::Clock::time_point now = LoopShares::Clock::now();
+      server_->shares.Spend(*user_, now - since, server_->loop.phase());
+      since = now;
+    }
   }
   return used;
 }

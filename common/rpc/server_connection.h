@@ -13,11 +13,13 @@
 
 #include <array>
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "common/rpc/loop_shares.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stream.h"
 #include "common/security/caller.h"
@@ -62,6 +64,8 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   std::string TakeBuffer();
   void GiveBuffer(std::string buffer);
   uint32_t tick() const { return tick_; }
+  // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
+  void Defer(ServerConnection& connection);
   uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
 
   EventLoop& loop;
@@ -69,15 +73,19 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   const Dispatcher& dispatcher;
   LoopCounters counters;
   ReadBuffers buffers;
+  LoopShares shares;
   std::function<void()> on_empty;  // while draining, when the last connection has gone
 
  private:
   void Sweep();
+  void Resume();
 
   const Duration sweep_period_;
   const size_t buffered_max_;
   std::vector<std::string> spares_;                             // empty, with capacity
   std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
+  std::deque<std::weak_ptr<ServerConnection>> deferred_;
+  bool resuming_ = false;
   size_t watched_ = 0;
   size_t buffered_ = 0;
   bool sweeping_ = false;
@@ -96,6 +104,9 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   // Closes it for its client's fault, with a log line.
   void Break(const std::string& why);
   void OnSweep();
+  // Once deferred: whether its user has time now; and goes on.
+  bool MayResume() const;
+  void Resume();
   void OnTurnEnd() override;
 
   size_t index = 0;  // in the loop's list
@@ -122,6 +133,8 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void OnReadable();
   void Consume(std::string_view bytes);
   size_t CutFrames(std::string_view bytes);
+  // Counts among its user's connections, whom a login may have changed.
+  void JoinUser();
   void HandleMessage(std::string_view message);
   void Send(std::string_view message);
   void Flush();
@@ -138,6 +151,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
   int fd_;
+  const uint32_t accepted_tick_;  // who is unknown for too long since then is cut off
   Stream stream_;
   std::optional<security::Session> session_;  // once its caller is known
   event read_event_;
@@ -153,6 +167,8 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   uint32_t sent_tick_ = 0;   // when the client last took bytes
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
+  LoopShares::User* user_ = nullptr;  // whose time of the loop it takes
+  bool deferred_ = false;
   bool reading_ = false;
   bool watched_ = false;
   bool draining_ = false;

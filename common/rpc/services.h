@@ -12,6 +12,7 @@
 
 #include "common/base/key_range.h"
 #include "common/security/identity.h"
+#include "common/security/usage_limits.h"
 #include "idl/ControlService.h"
 #include "idl/LoginService.h"
 #include "idl/MasterService.h"
@@ -47,8 +48,12 @@ std::string SpeakerOf(const Request& request) {
 template <class Request>
 std::string SubjectOf(const Request& request) {
   std::string subject;
+  // Whoever may not do it may still ask for it, with names as long as a message: a line stays a line.
+  constexpr size_t kValueMax = 256, kSubjectMax = 4096;
   const auto add = [&](const char* name, const std::string& value) {
-    if (!value.empty()) subject += (subject.empty() ? "" : " ") + std::string(name) + "=" + EscapeBytes(value);
+    if (value.empty() || subject.size() >= kSubjectMax) return;
+    subject += (subject.empty() ? "" : " ") + std::string(name) + "=" + EscapeBytes(value.substr(0, kValueMax));
+    if (value.size() > kValueMax) subject += "...(" + std::to_string(value.size()) + " bytes)";
   };
   if constexpr (requires { request.name; }) add("name", request.name);
   if constexpr (requires { request.table; }) add("table", request.table);
@@ -67,6 +72,15 @@ std::string SubjectOf(const Request& request) {
     }
   }
   return subject;
+}
+
+// What a call for data takes of the limits of its user and table.
+template <class Request>
+security::CallCost CostOf(const Request& request, size_t bytes) {
+  security::CallCost cost{.bytes = static_cast<int64_t>(bytes)};
+  if constexpr (requires { request.writes.size(); }) cost.operations = std::ssize(request.writes);
+  if constexpr (requires { request.keys.size(); }) cost.operations = std::ssize(request.keys);
+  return cost;
 }
 
 // What a single request takes beyond its method: a write with another server's stamp is a server's to deliver.
@@ -98,11 +112,17 @@ struct Access {
     return std::ranges::find(methods, method) != methods.end();
   }
 
+  // No process of the cluster reads records, or orders what admins do: its certificate is not good for that.
+  bool IsForPeople(std::string_view method) const {
+    return Names(for_admins, method) || (Names(data, method) && !Names(for_delivery, method));
+  }
+
   Kind rest;
   std::vector<std::string_view> for_users = {};
   std::vector<std::string_view> for_admins = {};  // users with a grant of the table: their handlers ask for it
   std::vector<std::string_view> quiet = {};       // an operator's that change nothing
   std::vector<std::string_view> data = {};
+  std::vector<std::string_view> for_delivery = {};  // of hinted writes, by servers
   std::string_view for_servers = {};
 };
 
@@ -124,7 +144,8 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
     return {.rest = Access::Kind::kOperator,
             .for_users = {"get", "multiGet", "write", "scan", "echo"},
             .quiet = {"listKept", "checksum"},
-            .data = {"get", "multiGet", "write", "scan"}};
+            .data = {"get", "multiGet", "write", "scan"},
+            .for_delivery = {"write"}};
   }
 };
 template <>

@@ -127,6 +127,32 @@ TEST_F(TlsServerTest, WhoNeverFinishesTheHandshakeIsClosed) {
   EXPECT_TRUE(half.ClosedByServer());
 }
 
+// All on one loop: what one user has sent takes a second.
+TEST_F(TlsServerTest, AUserWithOneCallDoesNotWaitForAllOfAnothers) {
+  server_.emplace(ServerOptions{.tls = tls_}, 1);
+  const auto busy = Connect("user"), other = Connect("operator");
+  other->Echo("connects");
+  constexpr size_t kCalls = 1'000;
+  std::atomic<size_t> answered{0};
+  std::vector<std::future<idl::GetReply>> replies;
+  for (size_t i = 0; i < kCalls; ++i) {
+    auto promise = std::make_shared<std::promise<idl::GetReply>>();
+    replies.push_back(promise->get_future());
+    idl::GetRequest request;
+    request.__set_key("slow " + std::to_string(i));
+    busy->tablet->get(
+        [promise, &answered](const idl::GetReply& reply) {
+          ++answered;
+          promise->set_value(reply);
+        },
+        request);
+  }
+  ASSERT_TRUE(WaitFor([&] { return answered > 0; }));
+  EXPECT_EQ(other->Echo("between").payload, "between");
+  EXPECT_LT(answered, kCalls / 2);
+  for (size_t i = 0; i < kCalls; ++i) EXPECT_EQ(replies[i].get().record.value, "value of slow " + std::to_string(i));
+}
+
 TEST_F(TlsServerTest, ACertificateIsReplacedWhileConnectionsLast) {
   const auto before = Connect("user");
   EXPECT_EQ(before->Echo("1").payload, "1");

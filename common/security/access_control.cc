@@ -14,6 +14,7 @@ std::atomic<uint64_t> versions{1};
 AccessControl::AccessControl() : version_(versions.fetch_add(1)) {}
 
 void AccessControl::Publish(std::shared_ptr<const AccessList> list) {
+  usage_.Publish(list);
   MutexLock lock(mutex_);
   list_ = std::move(list);
   version_.store(versions.fetch_add(1), std::memory_order_release);
@@ -42,6 +43,19 @@ Status AccessControl::Unknown() {
   return {Code::kComeAgain, "this server does not know yet who may do what: the coordinator has not told it"};
 }
 
+bool AccessControl::IsStill(const AccessList& list, const Identity& caller) {
+  if (caller.proof.empty()) return true;
+  const idl::Secret* secret = list.SecretOf(caller.name);
+  return secret != nullptr && secret->storedKey == caller.proof;
+}
+
+Status AccessControl::NoLonger(const Identity& caller) const {
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  return {Code::kPermissionDenied, "user \"" + caller.name +
+                                       "\" has another password since this connection logged in, "
+                                       "or is no user any more: connect again"};
+}
+
 Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
   const std::string what = PermissionName(permission);
   refusals_.fetch_add(1, std::memory_order_relaxed);
@@ -57,6 +71,7 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
   if (!NeedsGrants(caller)) return {};
   const AccessList* list = Now();
   if (list == nullptr) return Unknown();
+  if (!IsStill(*list, caller)) return NoLonger(caller);
   if (list->AllowsAny(caller.name, table)) return {};
   return Lacks(caller, idl::Permission::READ, table);
 }
@@ -65,7 +80,8 @@ bool AccessControl::IsOperator(const Identity& caller) const {
   if (caller.kind == Identity::Kind::kOperator || caller.kind == Identity::Kind::kTrusted) return true;
   if (caller.kind != Identity::Kind::kUser) return false;
   const AccessList* list = Now();
-  return list != nullptr && list->Allows(caller.name, idl::Permission::OPERATOR, 0, KeyRange::All());
+  return list != nullptr && IsStill(*list, caller) &&
+         list->Allows(caller.name, idl::Permission::OPERATOR, 0, KeyRange::All());
 }
 
 }  // namespace ebla::security

@@ -1,9 +1,10 @@
 // common/security/access_control.h
-// What this process knows of who may do what, and the one place that judges by it.
+// What this process knows of who may do what, and how much of it, and the one place that judges by it.
 // Place:      a process has one; the dispatcher puts it beside each caller (caller.h).
 // Invariants: 1. Processes of the cluster, and whoever is trusted, are not asked for grants; nor is who shows an
 //                operator's certificate.
 //             2. What is published is judged by at once, also for connections that were there before.
+//                Whose password was changed since it logged in, or whose user was dropped, is nobody.
 //             3. While nothing is known, users are told to try again.
 // Errors:     PERMISSION_DENIED names the user and the grant that it lacks; COME_AGAIN.
 // Threads:    any.
@@ -18,6 +19,7 @@
 #include "common/base/status.h"
 #include "common/security/access_list.h"
 #include "common/security/identity.h"
+#include "common/security/usage_limits.h"
 
 namespace ebla::security {
 
@@ -37,18 +39,23 @@ class AccessControl {
     if (!NeedsGrants(caller)) return {};
     const AccessList* list = Now();
     if (list == nullptr) return Unknown();
+    if (!IsStill(*list, caller)) return NoLonger(caller);
     if (list->Allows(caller.name, permission, table, what)) return {};
     return Lacks(caller, permission, table);
   }
   // Any grant of the table will do.
   Status CheckAny(const Identity& caller, int64_t table) const;
   bool IsOperator(const Identity& caller) const;
+  UsageLimits& usage() const { return usage_; }
   // Of calls, for want of a grant, since the start.
   uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
   static bool NeedsGrants(const Identity& caller) { return caller.kind <= Identity::Kind::kUser; }
+  // Who logged in by a password that the user still has, or showed a certificate.
+  static bool IsStill(const AccessList& list, const Identity& caller);
   static Status Unknown();
+  Status NoLonger(const Identity& caller) const;
   // Counts and logs it.
   Status Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const;
   // Good until the thread asks again.
@@ -56,6 +63,7 @@ class AccessControl {
 
   mutable Mutex mutex_;
   std::shared_ptr<const AccessList> list_ EBLA_GUARDED_BY(mutex_);
+  mutable UsageLimits usage_;  // counts what calls take
   mutable std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> version_;  // unlike any other of this process
 };

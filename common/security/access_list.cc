@@ -41,6 +41,14 @@ AccessList::AccessList(const idl::AccessNode& node) {
     rights_[user.name] = std::move(rights);
     users_[user.name] = user;
   }
+  every_user_ = node.everyUser;
+  unknown_user_key_ = node.unknownUserKey;
+  for (const idl::TableLimits& table : node.tables) tables_[table.tableId] = table.limits;
+}
+
+bool AccessList::has_limits() const {
+  const auto limited = [](const auto& user) { return user.second.limits != idl::Limits(); };
+  return every_user_ != idl::Limits() || !tables_.empty() || std::ranges::any_of(users_, limited);
 }
 
 const AccessList::Rights& AccessList::RightsOf(const std::string& user) const {

@@ -1,5 +1,5 @@
 // common/security/access_list.h
-// Who may do what, as the cluster's operators have said: users, their roles, their grants. Pure.
+// Who may do what, as the cluster's operators have said: users, their roles, their grants, their limits. Pure.
 // Place:      coordination/access_watcher.h makes one at each change; access_control.h asks it.
 // Invariants: 1. What is not granted is refused. A user whom nobody has made has the role "everybody" alone.
 //             2. A grant names a table by its id: one made later under the same name is another table.
@@ -34,9 +34,15 @@ class AccessList {
   bool AllowsAny(const std::string& user, int64_t table) const;
   // Null: it has none, or there is no such user.
   const idl::Secret* SecretOf(const std::string& user) const;
+  const std::string& unknown_user_key() const { return unknown_user_key_; }  // empty: there were no users ever
   // Null: none but those of everybody.
   const idl::User* Find(const std::string& user) const;
   const std::unordered_map<std::string, idl::User>& users() const { return users_; }
+  // Of each user that has none of its own.
+  const idl::Limits& every_users_limits() const { return every_user_; }
+  const std::unordered_map<int64_t, idl::Limits>& table_limits() const { return tables_; }
+  // Of anybody or anything.
+  bool has_limits() const;
 
  private:
   struct Rights {
@@ -51,6 +57,9 @@ class AccessList {
   std::unordered_map<std::string, idl::User> users_;
   std::unordered_map<std::string, Rights> rights_;
   Rights everybody_;
+  idl::Limits every_user_;
+  std::string unknown_user_key_;
+  std::unordered_map<int64_t, idl::Limits> tables_;
 };
 
 }  // namespace ebla::security

@@ -123,5 +123,28 @@ TEST(CallerScope, IsTheInnermostAndEndsWithIt) {
   EXPECT_EQ(CallerScope::SessionNow(), nullptr);
 }
 
+TEST(AccessControl, WhoLoggedInIsThatUserAsLongAsItsPasswordIsTheSame) {
+  AccessControl access;
+  idl::AccessNode node = OneUser("ada", {MakeGrant(Permission::READ, kCarts), MakeGrant(Permission::OPERATOR, 0)});
+  const auto publish = [&](const std::string& stored_key) {
+    idl::Secret secret;
+    secret.storedKey = stored_key;
+    node.users[0].__set_secret(secret);
+    access.Publish(std::make_shared<AccessList>(node));
+  };
+  publish("first");
+  const Identity by_password{Identity::Kind::kUser, "ada", "first"}, by_certificate{Identity::Kind::kUser, "ada", ""};
+  const auto may = [&](const Identity& who) {
+    return access.Check(who, Permission::READ, kCarts, std::string_view("k")).ok();
+  };
+  EXPECT_TRUE(may(by_password) && access.IsOperator(by_password) && access.CheckAny(by_password, kCarts).ok());
+  publish("second");
+  EXPECT_FALSE(may(by_password) || access.IsOperator(by_password) || access.CheckAny(by_password, kCarts).ok());
+  EXPECT_TRUE(may(by_certificate));
+  node.users[0].__isset.secret = false;
+  access.Publish(std::make_shared<AccessList>(node));
+  EXPECT_FALSE(may(by_password)) << "another ada, for whom a certificate speaks";
+}
+
 }  // namespace
 }  // namespace ebla::security

@@ -19,6 +19,11 @@ Caller CallerScope::Now() {
   return now == nullptr ? Caller{} : Caller{now->session_.identity, now->access_};
 }
 
+size_t CallerScope::Flow() {
+  const CallerScope* now = Innermost();
+  return now == nullptr ? 0 : std::hash<std::string>{}(now->session_.identity.name);
+}
+
 Session* CallerScope::SessionNow() {
   const CallerScope* now = Innermost();
   return now == nullptr ? nullptr : &now->session_;

@@ -18,7 +18,9 @@ namespace ebla::security {
 struct Session {
   Identity identity;
   std::string peer;  // host:port; empty: none
+  bool may_log_in = false;
   std::optional<ScramServer> login;
+  UsageLimits::Member usage;
 };
 
 struct Caller {
@@ -48,6 +50,8 @@ class CallerScope {
     if (now == nullptr || now->access_ == nullptr) return {};
     return now->access_->Check(now->session_.identity, permission, table, what);
   }
+  // A number for the user that calls, where users share something; 0 outside of a handler.
+  static size_t Flow();
   // Null outside of a handler.
   static Session* SessionNow();
 

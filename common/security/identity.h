@@ -36,6 +36,8 @@ struct Identity {
 
   Kind kind = Kind::kTrusted;
   std::string name;  // of the server or user; empty where everybody is trusted
+  // Of who logged in: the stored key of its password (scram.h). It is that user no longer once that is another.
+  std::string proof;
 };
 
 // What a certificate has for its organizational unit.

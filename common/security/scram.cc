@@ -136,13 +136,14 @@ Result<idl::Secret> MakeSecret(std::string_view password, int iterations) {
   return secret;
 }
 
+std::string MakeUnknownUserKey() { return RandomBytes(32); }
+
 Status CheckSecret(const idl::Secret& secret) {
-  if (secret.salt.size() < 8 || secret.salt.size() > 64 || secret.storedKey.size() != SHA256_DIGEST_LENGTH ||
-      secret.serverKey.size() != SHA256_DIGEST_LENGTH || secret.iterations < kScramIterationsMin ||
-      secret.iterations > kScramIterationsMax) {
+  if (secret.salt.size() != kSaltBytes || secret.storedKey.size() != SHA256_DIGEST_LENGTH ||
+      secret.serverKey.size() != SHA256_DIGEST_LENGTH || secret.iterations != kScramIterations) {
     return Error(Code::kInvalidArgument, "the secret is none of SCRAM-SHA-256 with " +
-                                             std::to_string(kScramIterationsMin) + " to " +
-                                             std::to_string(kScramIterationsMax) + " iterations");
+                                             std::to_string(kScramIterations) + " iterations and a salt of " +
+                                             std::to_string(kSaltBytes) + " bytes");
   }
   return {};
 }
@@ -191,7 +192,8 @@ Status ScramClient::Check(std::string_view server_final) const {
   return {};
 }
 
-Result<std::string> ScramServer::First(std::string_view client_first, const FindSecret& find) {
+Result<std::string> ScramServer::First(std::string_view client_first, const FindSecret& find,
+                                       const std::string& unknown_user_key) {
   if (client_first.size() > kMessageBytesMax) return Error(Code::kInvalidArgument, "a login message is too long");
   if (!client_first.starts_with("n,,"))
     return Error(Code::kInvalidArgument, "a login begins with \"n,,\": no channel binding, no other identity");
@@ -205,7 +207,8 @@ Result<std::string> ScramServer::First(std::string_view client_first, const Find
     secret_ = *std::move(secret);
   } else {
     // The same for each login of an unknown name, as it is for a known one.
-    static const std::string own = RandomBytes(32);
+    static const std::string random = MakeUnknownUserKey();
+    const std::string& own = unknown_user_key.empty() ? random : unknown_user_key;
     secret_.salt = Hmac(own, user_).substr(0, kSaltBytes);
     secret_.iterations = kScramIterations;
     secret_.storedKey = Hmac(own, "stored" + user_);

@@ -26,9 +26,11 @@ inline constexpr int kScramIterationsMax = 500'000;  // no server may keep a cli
 
 // The first line of a file. INVALID_ARGUMENT, naming the file.
 Result<std::string> ReadPassword(const std::string& file);
+// For ScramServer::First.
+std::string MakeUnknownUserKey();
 // Of a new password, with fresh salt.
 Result<idl::Secret> MakeSecret(std::string_view password, int iterations = kScramIterations);
-// INVALID_ARGUMENT unless MakeSecret may have made it.
+// INVALID_ARGUMENT unless it looks as MakeSecret makes one now: another would tell that its user is known.
 Status CheckSecret(const idl::Secret& secret);
 
 // A client's name and password, and the costly part of each login, done once.
@@ -65,11 +67,14 @@ class ScramClient {
 // The server's side of one login.
 class ScramServer {
  public:
-  // None: no such user, or one without a password. It is answered like any other, and fails at the end.
+  // None: no such user, or one without a password. It is answered like any other, and fails at the end. With
+  // `unknown_user_key`, a secret of the cluster's, every server answers alike, before and after a restart.
   using FindSecret = std::function<std::optional<idl::Secret>(const std::string& user)>;
-  Result<std::string> First(std::string_view client_first, const FindSecret& find);
+  Result<std::string> First(std::string_view client_first, const FindSecret& find,
+                            const std::string& unknown_user_key = {});
   Result<std::string> Final(std::string_view client_final);
   const std::string& user() const { return user_; }  // once First() has passed
+  const std::string& proof() const { return secret_.storedKey; }
 
  private:
   std::string user_;

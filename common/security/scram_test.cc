@@ -22,9 +22,10 @@ Status LogIn(ScramClient client, const ScramServer::FindSecret& find) {
 }
 
 TEST(Scram, TheRightPasswordAloneLogsIn) {
-  const auto secret = MakeSecret("sesame", kScramIterationsMin);
+  const auto secret = MakeSecret("sesame");
   ASSERT_TRUE(secret.has_value());
   EXPECT_TRUE(CheckSecret(*secret).ok());
+  EXPECT_FALSE(CheckSecret(*MakeSecret("sesame", kScramIterationsMin)).ok()) << "it would tell that its user is known";
   const std::string user = "a,d=a \xc3\xa9";
   EXPECT_TRUE(LogIn(ScramClient(Credentials(user, "sesame")), Knows(user, *secret)).ok());
   EXPECT_EQ(LogIn(ScramClient(Credentials(user, "Sesame")), Knows(user, *secret)).code(), Code::kPermissionDenied);
@@ -41,6 +42,19 @@ TEST(Scram, ItCannotBeToldWhetherANameIsKnown) {
   EXPECT_EQ(salt_of("bob"), salt_of("bob"));
   EXPECT_NE(salt_of("bob"), salt_of("eve"));
   EXPECT_EQ(salt_of("bob").size(), salt_of("ada").size());
+}
+
+TEST(Scram, AllServersAnswerAnUnknownNameAlike) {
+  const std::string key = MakeUnknownUserKey();
+  const auto salt_of = [](const std::string& user, const std::string& of_cluster) {
+    ScramServer server;
+    const auto none = [](const std::string&) -> std::optional<idl::Secret> { return std::nullopt; };
+    const auto first = server.First(ScramClient(Credentials(user, "x")).First(), none, of_cluster);
+    return first->substr(first->find(",s="));
+  };
+  EXPECT_EQ(salt_of("bob", key), salt_of("bob", key));
+  EXPECT_NE(salt_of("bob", key), salt_of("eve", key));
+  EXPECT_NE(salt_of("bob", key), salt_of("bob", MakeUnknownUserKey()));
 }
 
 // RFC 7677 3, an exchange of the standard's own.

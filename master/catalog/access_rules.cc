@@ -86,6 +86,11 @@ class AccessEditor {
   }
 
   Status SetOfUser(const idl::AccessChange& change) {
+    if (change.kind == Kind::SET_LIMITS && change.name == security::kEverybody) {
+      EBLA_TRY(CheckLimits(change.limits));
+      node_.everyUser = change.limits;
+      return {};
+    }
     idl::User* user = FindNamed(node_.users, change.name);
     if (user == nullptr) return NoUser(change.name);
     if (change.kind == Kind::SET_LIMITS) {
@@ -165,6 +170,8 @@ class AccessEditor {
   Status SetTableLimits(const idl::AccessChange& change) {
     EBLA_ASSIGN(const int64_t table, TableId(change.table));
     EBLA_TRY(CheckLimits(change.limits));
+    if (change.limits.connections != 0)
+      return {Code::kInvalidArgument, "connections are a user's, and no table's: a connection is to a server"};
     std::erase_if(node_.tables, [&](const idl::TableLimits& limits) { return limits.tableId == table; });
     if (change.limits == idl::Limits()) return {};
     idl::TableLimits limits;

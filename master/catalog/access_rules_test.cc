@@ -18,6 +18,8 @@ struct Wanted {
   Permission::type permission = Permission::READ;
   std::string table = "";
   std::string prefix = "";
+  int32_t operations = 0;
+  int32_t connections = 0;
 };
 
 class AccessRulesTest : public ::testing::Test {
@@ -41,6 +43,8 @@ class AccessRulesTest : public ::testing::Test {
       change.permission = one.permission;
       change.table = one.table;
       change.prefix = one.prefix;
+      change.limits.operationsPerSecond = one.operations;
+      change.limits.connections = one.connections;
     }
     auto changed = ChangeAccess(node_, changes, image_);
     if (!changed) return changed.error();
@@ -116,6 +120,25 @@ TEST_F(AccessRulesTest, ATablesGrantsGoWithIt) {
   EXPECT_FALSE(May(Permission::READ, 9));
   ASSERT_TRUE(Change({{Kind::CREATE_ROLE, "any"}}).ok());
   EXPECT_TRUE(node_.users[0].grants.empty());
+}
+
+TEST_F(AccessRulesTest, LimitsOfAUserOfEachUserAndOfATable) {
+  ASSERT_TRUE(Change({{Kind::CREATE_USER, "ada"},
+                      {.kind = Kind::SET_LIMITS, .name = "ada", .operations = 100, .connections = 3},
+                      {.kind = Kind::SET_LIMITS, .name = "everybody", .operations = 10},
+                      {.kind = Kind::SET_TABLE_LIMITS, .table = "carts", .operations = 500}})
+                  .ok());
+  EXPECT_EQ(node_.users[0].limits.operationsPerSecond, 100);
+  EXPECT_EQ(node_.everyUser.operationsPerSecond, 10);
+  ASSERT_EQ(node_.tables.size(), 1u);
+  EXPECT_EQ(node_.tables[0].tableId, 7);
+  ASSERT_TRUE(Change({{.kind = Kind::SET_TABLE_LIMITS, .table = "carts"}}).ok());
+  EXPECT_TRUE(node_.tables.empty()) << "no limit is none";
+  EXPECT_EQ(Change({{.kind = Kind::SET_LIMITS, .name = "bob", .operations = 1}}).code(), Code::kNotFound);
+  EXPECT_EQ(Change({{.kind = Kind::SET_LIMITS, .name = "ada", .operations = -1}}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(Change({{.kind = Kind::SET_TABLE_LIMITS, .table = "none", .operations = 1}}).code(), Code::kNoSuchTable);
+  EXPECT_EQ(Change({{.kind = Kind::SET_TABLE_LIMITS, .table = "carts", .connections = 1}}).code(),
+            Code::kInvalidArgument);
 }
 
 }  // namespace

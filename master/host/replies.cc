@@ -385,6 +385,7 @@ idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image*
     const TableEntry* table = image == nullptr ? nullptr : image->Table(TableId{static_cast<uint64_t>(id)});
     if (table != nullptr) reply.tables[id] = table->node.schema.name;
   };
+  reply.access.unknownUserKey.clear();
   for (idl::User& user : reply.access.users) {
     for (const idl::Grant& grant : user.grants) name(grant.tableId);
     const int32_t iterations = user.secret.iterations;

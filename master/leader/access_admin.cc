@@ -7,6 +7,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "common/security/scram.h"
 #include "master/catalog/access_rules.h"
 
 namespace ebla::master {
@@ -48,6 +49,7 @@ void AccessAdmin::Write(std::vector<idl::AccessChange> changes, int tries, const
     if (!read) return answer(read.error());
     auto changed = ChangeAccess(std::move(read->node), changes, parts_.image());
     if (!changed) return answer(changed.error());
+    if (changed->unknownUserKey.empty()) changed->unknownUserKey = security::MakeUnknownUserKey();
     std::string data = coordination::EncodeNode(*changed);
     if (data.size() > kAccessBytesMax)
       return answer({Code::kInvalidArgument,

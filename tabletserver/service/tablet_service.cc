@@ -182,6 +182,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   call.handle = *handle;
   call.bytes = BytesOf(call.request);
   call.loop = path.loop_index();
+  call.flow = security::CallerScope::Flow();
   call.done = [this, &path, begun, asked, handle = *handle, cob](WriteReply result) {
     idl::WriteReply reply;
     FillWriteReply(std::move(result), *handle, reply);

@@ -140,7 +140,8 @@ void Shard::OnTick() {
 Status Shard::Admit(WriteCall& call) {
   // In memory: a batch of a thousand tiny writes is more than its keys and values.
   const size_t bytes = sizeof(WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
-  if (calls_.Put(std::move(call), bytes)) return Status::Ok();
+  const size_t flow = call.flow;
+  if (calls_.Put(std::move(call), bytes, flow)) return Status::Ok();
   ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
   return Error(Code::kOverloaded, "too many writes wait on this server");
 }

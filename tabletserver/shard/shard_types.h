@@ -78,7 +78,8 @@ struct WriteCall {
   WriteRequest request;  // the shard gives it its token
   size_t bytes = 0;      // of keys and values
   size_t loop = 0;
-  WriteDone done;  // runs on that loop
+  size_t flow = 0;  // whose it is, among those who share the shard
+  WriteDone done;   // runs on that loop
 };
 
 // A peer's message for one tablet.

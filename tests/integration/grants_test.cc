@@ -146,5 +146,42 @@ TEST_F(GrantsTest, WhatIsRevokedBitesWithinASecond) {
   EXPECT_EQ(StatusOf(carts->Get("a")).code(), Code::kPermissionDenied) << "with the masters away";
 }
 
+// A user and a table with limits, at real servers: what is more is refused in their name, and nobody else's is.
+TEST_F(GrantsTest, LimitsHoldTheirUserAndTheirTable) {
+  ASSERT_TRUE(Give(Permission::kRead).ok());
+  ASSERT_TRUE(Give(Permission::kRead, "users").ok());
+  const auto ada = Connect("user", std::chrono::milliseconds(300));
+  const std::optional<Table> carts = Open(*ada);
+  ASSERT_TRUE(carts.has_value());
+  WithinASecond(true, [&] { return StatusOf(carts->Get("a")); }, "get");
+  // Once the limit of nearly nothing is known; what it refuses is tried again until the deadline.
+  const auto refused = [](const Table& table) {
+    const auto end = steady_clock::now() + std::chrono::seconds(10);
+    while (steady_clock::now() < end) {
+      if (const Status status = StatusOf(table.Get("a")); !status.ok()) return status;
+    }
+    return Status();
+  };
+  ASSERT_TRUE(Change({{.kind = Kind::kSetLimits, .name = "ada", .limits = {.operations_per_second = 1}}}).ok());
+  const Status of_user = refused(*carts);
+  EXPECT_THAT(of_user.message(), HasSubstr("user \"ada\" has reached its limit of 1 operations a second")) << of_user;
+  auto others = olga_->OpenTable("carts");
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(StatusOf(others->Get("a")).ok());
+
+  ASSERT_TRUE(
+      Change({{.kind = Kind::kSetLimits, .name = "ada"},
+              {.kind = Kind::kSetTableLimits, .grant = {.table = "carts"}, .limits = {.operations_per_second = 1}}})
+          .ok());
+  const Status of_table = refused(*carts);
+  EXPECT_THAT(of_table.message(), HasSubstr("has reached its limit of 1 operations a second")) << of_table;
+  EXPECT_THAT(of_table.message(), HasSubstr("table ")) << of_table;
+  auto users = ada->OpenTable("users");
+  ASSERT_TRUE(users.has_value());
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(StatusOf(users->Get("a")).ok());
+  const auto listed = olga_->ListAccess();
+  ASSERT_TRUE(listed.has_value());
+  EXPECT_EQ(listed->tables.at("carts").operations_per_second, 1);
+}
+
 }  // namespace
 }  // namespace ebla::testing

@@ -15,6 +15,19 @@ std::vector<Grant> FromIdl(const std::vector<idl::Grant>& grants, const std::map
   return out;
 }
 
+idl::Limits ToIdl(const Limits& limits) {
+  idl::Limits out;
+  out.operationsPerSecond = limits.operations_per_second;
+  out.bytesPerSecond = limits.bytes_per_second;
+  out.connections = limits.connections;
+  out.inFlight = limits.in_flight;
+  return out;
+}
+
+Limits FromIdl(const idl::Limits& limits) {
+  return {limits.operationsPerSecond, limits.bytesPerSecond, limits.connections, limits.inFlight};
+}
+
 }  // namespace
 
 Result<idl::ChangeAccessRequest> ToIdl(const std::vector<AccessChange>& changes) {
@@ -27,6 +40,8 @@ Result<idl::ChangeAccessRequest> ToIdl(const std::vector<AccessChange>& changes)
     out.permission = static_cast<idl::Permission::type>(change.grant.permission);
     out.table = change.grant.table;
     out.prefix = change.grant.prefix;
+    using Kind = AccessChange::Kind;
+    if (change.kind == Kind::kSetLimits || change.kind == Kind::kSetTableLimits) out.__set_limits(ToIdl(change.limits));
     if (change.password.empty()) continue;
     EBLA_ASSIGN(idl::Secret secret, security::MakeSecret(change.password));
     out.__set_secret(secret);
@@ -37,10 +52,16 @@ Result<idl::ChangeAccessRequest> ToIdl(const std::vector<AccessChange>& changes)
 AccessInfo FromIdl(const idl::ListAccessReply& reply) {
   AccessInfo info;
   for (const idl::User& user : reply.access.users) {
-    info.users.push_back({user.name, user.__isset.secret, FromIdl(user.grants, reply.tables), user.roles});
+    info.users.push_back(
+        {user.name, user.__isset.secret, FromIdl(user.grants, reply.tables), user.roles, FromIdl(user.limits)});
   }
   for (const idl::Role& role : reply.access.roles) {
     info.roles.push_back({role.name, FromIdl(role.grants, reply.tables)});
+  }
+  info.every_user = FromIdl(reply.access.everyUser);
+  for (const idl::TableLimits& table : reply.access.tables) {
+    if (const auto name = reply.tables.find(table.tableId); name != reply.tables.end())
+      info.tables[name->second] = FromIdl(table.limits);
   }
   return info;
 }

@@ -1,5 +1,5 @@
 // client/include/ebla/access.h
-// Who may do what: users, their roles, what is granted to them.
+// Who may do what: users, their roles, what is granted to them, and how much they may have.
 // Threads: values.
 #pragma once
 
@@ -23,11 +23,23 @@ struct Grant {
   std::string prefix;  // of kRead and kWrite: the keys that begin with it
 };
 
+// What each tablet server lets a user, or all users of a table together, have at a time; what is more is OVERLOADED.
+// 0: no limit.
+struct Limits {
+  int64_t operations_per_second = 0;  // reads, and writes: a batch has as many as it has writes
+  int64_t bytes_per_second = 0;       // of requests and replies
+  int32_t connections = 0;            // of a user alone
+  int32_t in_flight = 0;              // calls
+
+  bool operator==(const Limits&) const = default;
+};
+
 struct UserInfo {
   std::string name;
   bool has_password = false;  // else a certificate alone says that it is this user
   std::vector<Grant> grants;
   std::vector<std::string> roles;
+  Limits limits;
 };
 
 struct RoleInfo {
@@ -38,6 +50,8 @@ struct RoleInfo {
 struct AccessInfo {
   std::vector<UserInfo> users;
   std::vector<RoleInfo> roles;
+  Limits every_user;                     // each user that has none of its own
+  std::map<std::string, Limits> tables;  // those that have any, by name
 };
 
 struct AccessChange {
@@ -47,15 +61,18 @@ struct AccessChange {
     kCreateRole = 3,
     kDropRole = 4,
     kSetPassword = 5,
+    kSetLimits = 6,  // of the user; of "everybody": of each user that has none of its own
     kGrant = 7,
     kRevoke = 8,
     kGrantRole = 9,
     kRevokeRole = 10,
+    kSetTableLimits = 11,
   };
   Kind kind = Kind::kCreateUser;
   std::string name;      // of the user or role
   std::string role;      // kGrantRole, kRevokeRole
-  Grant grant;           // kGrant, kRevoke
+  Grant grant;           // kGrant, kRevoke; of kSetTableLimits its table
+  Limits limits;         // kSetLimits, kSetTableLimits
   std::string password;  // kCreateUser, kSetPassword; empty: it cannot log in by one. It does not leave this process
 };
 

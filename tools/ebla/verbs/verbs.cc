@@ -71,6 +71,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddBackupVerbs(verbs);
   AddCertVerbs(verbs);
   AddAccessVerbs(verbs);
+  AddLimitVerbs(verbs);
 }
 
 Status CheckServer(const Client& client, const ServerName& name) {

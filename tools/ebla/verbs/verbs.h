@@ -80,6 +80,7 @@ void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
 void AddBackupVerbs(Verbs& verbs);     // backup create, list, verify, restore, schedule, delete
 void AddCertVerbs(Verbs& verbs);       // cert create-ca, create-server, create-client, revoke
 void AddAccessVerbs(Verbs& verbs);     // user, role, grant, revoke
+void AddLimitVerbs(Verbs& verbs);      // limit user, table, list
 void AddPresplitVerbs(Verbs& verbs);   // table presplit
 void AddCompactVerbs(Verbs& verbs);    // table compact
 void AddStatsVerbs(Verbs& verbs);      // tablet stats

@@ -1,0 +1,109 @@
+#include "common/base/mailbox.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <deque>
+
+namespace ebla {
+namespace {
+
+using ::testing::ElementsAre;
+
+// Runs what was posted when it is told to.
+class SteppedExecutor final : public Executor {
+ public:
+  MonotonicTime Now() const override { return {}; }
+  int64_t TimeOfDayMs() const override { return 0; }
+  uint64_t Random() override { return 0; }
+  void Post(Task task) override { tasks.push_back(std::move(task)); }
+  TimerId After(Duration, Task) override { return {}; }
+  void Cancel(TimerId) override {}
+  bool InThread() const override { return true; }
+  bool Step() {
+    if (tasks.empty()) return false;
+    Task task = std::move(tasks.front());
+    tasks.pop_front();
+    task();
+    return true;
+  }
+  std::deque<Task> tasks;
+};
+
+class MailboxTest : public ::testing::Test {
+ protected:
+  bool Put(int item, size_t flow = 0, size_t bytes = 10) { return mailbox_.Put(std::move(item), bytes, flow); }
+
+  SteppedExecutor executor_;
+  std::vector<std::vector<int>> batches_;
+  Mailbox<int> mailbox_{executor_, {.items = 1'000, .bytes = 10'000}, [this](std::vector<int> batch) {
+                          batches_.push_back(std::move(batch));
+                        }};
+};
+
+TEST_F(MailboxTest, OneFlowIsDrainedWholeByOneTask) {
+  for (int i = 0; i < 500; ++i) EXPECT_TRUE(Put(i));
+  EXPECT_TRUE(executor_.Step());
+  EXPECT_FALSE(executor_.Step());
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_EQ(batches_[0].size(), 500u);
+  EXPECT_EQ(batches_[0][499], 499);
+}
+
+TEST_F(MailboxTest, WhoPutsLittleIsNotBehindWhoPutsMuch) {
+  for (int i = 0; i < 900; ++i) EXPECT_TRUE(Put(i, 1));
+  EXPECT_TRUE(Put(-1, 2));
+  EXPECT_TRUE(executor_.Step());
+  ASSERT_EQ(batches_.size(), 1u);
+  EXPECT_THAT(batches_[0], ::testing::Contains(-1));
+  EXPECT_LE(batches_[0].size(), Mailbox<int>::kSharedBatch);
+  while (executor_.Step()) {
+  }
+  std::vector<int> of_one;
+  for (const auto& batch : batches_) {
+    for (const int item : batch) {
+      if (item >= 0) of_one.push_back(item);
+    }
+  }
+  EXPECT_EQ(of_one.size(), 900u);
+  EXPECT_TRUE(std::ranges::is_sorted(of_one)) << "a flow keeps its order";
+}
+
+TEST_F(MailboxTest, SharesAreTakenInTurnUntilAllIsDrained) {
+  for (int i = 0; i < 40; ++i) {
+    for (size_t flow = 1; flow <= 4; ++flow) EXPECT_TRUE(Put(i, flow));
+  }
+  size_t steps = 0;
+  while (executor_.Step()) ++steps;
+  size_t drained = 0;
+  for (const auto& batch : batches_) drained += batch.size();
+  EXPECT_EQ(drained, 160u);
+  EXPECT_EQ(steps, 3u) << "64, 64 and what is left";
+  EXPECT_TRUE(Put(1, 1));
+  EXPECT_TRUE(executor_.Step());
+  EXPECT_THAT(batches_.back(), ElementsAre(1));
+}
+
+TEST_F(MailboxTest, FullForWhoHasItsShare) {
+  for (int i = 0; i < 1'000; ++i) EXPECT_TRUE(Put(i, 1));
+  EXPECT_FALSE(Put(1'000, 1));
+  for (int i = 0; i < 500; ++i) EXPECT_TRUE(Put(i, 2)) << i;
+  EXPECT_FALSE(Put(500, 2));
+  EXPECT_FALSE(Put(1'000, 1));
+  while (executor_.Step()) {
+  }
+  EXPECT_TRUE(Put(1, 1));
+}
+
+TEST_F(MailboxTest, BytesAreBoundedToo) {
+  EXPECT_TRUE(Put(1, 1, 50'000)) << "one is always taken";
+  EXPECT_FALSE(Put(2, 1, 1));
+  EXPECT_TRUE(Put(3, 2, 5'000));
+  EXPECT_FALSE(Put(4, 2, 1));
+  while (executor_.Step()) {
+  }
+  EXPECT_TRUE(Put(5, 1, 10'000));
+}
+
+}  // namespace
+}  // namespace ebla
