@@ -393,8 +393,9 @@ struct AccessChange {
 struct ChangeAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: list<AccessChange> changes }
 struct ChangeAccessReply { 1: MasterReplyHeader header }
 
-// Secrets are left out but for their number of iterations. tables: the names of the tables that grants and limits name.
-struct ListAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+// Secrets are left out but for their number of iterations, unless `secrets` asks for them: for a backup. tables: the names
+// of the tables that grants and limits name.
+struct ListAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: bool secrets }
 struct ListAccessReply { 1: MasterReplyHeader header, 2: access.AccessNode access, 3: map<i64, string> tables }
 
 service MasterService {

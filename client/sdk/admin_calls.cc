@@ -268,8 +268,10 @@ Status Client::ChangeAccess(std::vector<AccessChange> changes) const {
   return reply ? Status() : reply.error();
 }
 
-Result<AccessInfo> Client::ListAccess() const {
-  EBLA_ASSIGN(const idl::ListAccessReply reply, runtime_->Ask(idl::ListAccessRequest()));
+Result<AccessInfo> Client::ListAccess(bool secrets) const {
+  idl::ListAccessRequest request;
+  request.secrets = secrets;
+  EBLA_ASSIGN(const idl::ListAccessReply reply, runtime_->Ask(std::move(request)));
   return client::FromIdl(reply);
 }
 

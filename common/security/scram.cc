@@ -148,6 +148,39 @@ Status CheckSecret(const idl::Secret& secret) {
   return {};
 }
 
+constexpr std::string_view kSecretName = "SCRAM-SHA-256$";
+
+std::string FormatSecret(const idl::Secret& secret) {
+  return std::string(kSecretName) + std::to_string(secret.iterations) + ":" + ToBase64(secret.salt) + "$" +
+         ToBase64(secret.storedKey) + ":" + ToBase64(secret.serverKey);
+}
+
+Result<idl::Secret> ParseSecret(std::string_view text) {
+  const auto malformed = [] {
+    return Error(Code::kInvalidArgument, "a secret is SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>");
+  };
+  if (!text.starts_with(kSecretName)) return malformed();
+  text.remove_prefix(kSecretName.size());
+  std::array<std::string_view, 4> parts;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const size_t end = i + 1 == parts.size() ? text.size() : text.find(i == 1 ? '$' : ':');
+    if (end == std::string_view::npos) return malformed();
+    parts[i] = text.substr(0, end);
+    text.remove_prefix(std::min(text.size(), end + 1));
+  }
+  idl::Secret secret;
+  const auto [at, error] = std::from_chars(parts[0].data(), parts[0].data() + parts[0].size(), secret.iterations);
+  if (error != std::errc() || at != parts[0].data() + parts[0].size()) return malformed();
+  for (const auto& [part, into] :
+       {std::pair{parts[1], &secret.salt}, {parts[2], &secret.storedKey}, {parts[3], &secret.serverKey}}) {
+    Result<std::string> bytes = FromBase64(part);
+    if (!bytes) return malformed();
+    *into = *std::move(bytes);
+  }
+  EBLA_TRY(CheckSecret(secret));
+  return secret;
+}
+
 Result<std::string> ScramCredentials::SaltedPassword(const std::string& salt, int iterations) const {
   if (iterations < kScramIterationsMin || iterations > kScramIterationsMax)
     return Error(Code::kPermissionDenied,

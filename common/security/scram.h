@@ -33,6 +33,11 @@ Result<idl::Secret> MakeSecret(std::string_view password, int iterations = kScra
 // INVALID_ARGUMENT unless it looks as MakeSecret makes one now: another would tell that its user is known.
 Status CheckSecret(const idl::Secret& secret);
 
+// "SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>", in base64: as PostgreSQL and others write it. Whoever has
+// it can try passwords, and pose as the server.
+std::string FormatSecret(const idl::Secret& secret);
+Result<idl::Secret> ParseSecret(std::string_view text);
+
 // A client's name and password, and the costly part of each login, done once.
 class ScramCredentials {
  public:

@@ -44,6 +44,15 @@ TEST(Scram, ItCannotBeToldWhetherANameIsKnown) {
   EXPECT_EQ(salt_of("bob").size(), salt_of("ada").size());
 }
 
+TEST(Scram, ASecretIsWrittenAndReadAgain) {
+  const auto secret = MakeSecret("sesame");
+  const std::string text = FormatSecret(*secret);
+  EXPECT_EQ(*ParseSecret(text), *secret);
+  for (const std::string& wrong : {std::string(), text.substr(1), text.substr(0, text.size() - 4), text + "=",
+                                   std::string("SCRAM-SHA-256$1:2$3"), std::string("SCRAM-SHA-256$x:AA==$AA==:AA==")})
+    EXPECT_EQ(ParseSecret(wrong).error().code(), Code::kInvalidArgument) << wrong;
+}
+
 TEST(Scram, AllServersAnswerAnUnknownNameAlike) {
   const std::string key = MakeUnknownUserKey();
   const auto salt_of = [](const std::string& user, const std::string& of_cluster) {

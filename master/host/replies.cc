@@ -374,7 +374,7 @@ idl::BalanceReply DescribeBalance(const LeaderTerm& leader_term, MonotonicTime n
   return reply;
 }
 
-idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image) {
+idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image, bool secrets) {
   idl::ListAccessReply reply;
   if (!access) {
     SetHeader(reply.header, access.error());
@@ -388,6 +388,7 @@ idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image*
   reply.access.unknownUserKey.clear();
   for (idl::User& user : reply.access.users) {
     for (const idl::Grant& grant : user.grants) name(grant.tableId);
+    if (secrets) continue;
     const int32_t iterations = user.secret.iterations;
     user.secret = {};
     user.secret.iterations = iterations;

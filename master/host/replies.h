@@ -42,7 +42,7 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
                                       MonotonicTime silent_since);
 
 // Without what passwords are checked by. `image`: null, no table is named.
-idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image);
+idl::ListAccessReply DescribeAccess(Result<idl::AccessNode> access, const Image* image, bool secrets);
 
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
 

@@ -476,10 +476,10 @@ void MasterService::changeAccess(Cob<idl::ChangeAccessReply> cob, const idl::Cha
 }
 
 void MasterService::listAccess(Cob<idl::ListAccessReply> cob, const idl::ListAccessRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
-    leader_term.access_admin().List([this, cob](Result<idl::AccessNode> access) {
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.access_admin().List([this, cob, secrets = request.secrets](Result<idl::AccessNode> access) {
       const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-      cob(DescribeAccess(std::move(access), now ? &now->image() : nullptr));
+      cob(DescribeAccess(std::move(access), now ? &now->image() : nullptr, secrets));
     });
   });
 }

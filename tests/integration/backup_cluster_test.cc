@@ -266,6 +266,12 @@ TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
   std::ofstream(key) << std::string(64, '5');
   const std::string at = " --dir " + directory_.path() + "/backups --key-file " + key;
   ASSERT_TRUE(client_->Planner({.enabled = false}).has_value());
+  using Kind = AccessChange::Kind;
+  ASSERT_TRUE(client_
+                  ->ChangeAccess({{.kind = Kind::kCreateUser, .name = "ada", .password = "sesame"},
+                                  {.kind = Kind::kGrant, .name = "ada", .grant = {Permission::kRead, "carts", "eu/"}},
+                                  {.kind = Kind::kSetLimits, .name = "ada", .limits = {.in_flight = 3}}})
+                  .ok());
   const Shown made = cluster_->Ebla("backup create monday" + at);
   EXPECT_EQ(made.code, 0) << made;
   EXPECT_THAT(made.text, HasSubstr("1 table, 6000 records"));
@@ -276,8 +282,16 @@ TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
   ASSERT_TRUE(other.has_value()) << other.error();
   const Shown restored = (*other)->Ebla("backup restore monday --replicas 1 --settings" + at);
   EXPECT_EQ(restored.code, 0) << restored;
-  EXPECT_THAT(restored.text, HasSubstr("1 setting"));
+  EXPECT_THAT(restored.text, HasSubstr("2 settings"));
   const auto client = (*other)->Connect();
+  const auto was = client_->ListAccess(true), is = client->ListAccess(true);
+  ASSERT_TRUE(was.has_value() && is.has_value());
+  ASSERT_EQ(is->users.size(), 1u);
+  EXPECT_FALSE(is->users[0].secret.empty());
+  EXPECT_EQ(is->users[0].secret, was->users[0].secret);
+  ASSERT_EQ(is->users[0].grants.size(), 1u);
+  EXPECT_EQ(is->users[0].grants[0].prefix, "eu/");
+  EXPECT_EQ(is->users[0].limits.in_flight, 3);
   EXPECT_FALSE(client->Planner()->enabled) << "as it was";
   EXPECT_EQ(All(*client->OpenTable("carts")), written_);
 

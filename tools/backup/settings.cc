@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
+
+#include "tools/backup/users_document.h"
 
 namespace ebla::backup {
 namespace {
@@ -19,11 +22,26 @@ Status GivePlanner(const Client& client, const std::string& text) {
   return {};
 }
 
+// users_document.h.
+Result<std::string> ReadUsers(const Client& client) {
+  EBLA_ASSIGN(const AccessInfo access, client.ListAccess(true));
+  return WriteUsers(access);
+}
+Status GiveUsers(const Client& client, const std::string& text) {
+  EBLA_ASSIGN(const AccessInfo present, client.ListAccess());
+  EBLA_ASSIGN(const std::vector<TableInfo> all, client.ListTables());
+  std::set<std::string> tables;
+  for (const TableInfo& table : all) tables.insert(table.name);
+  EBLA_ASSIGN(std::vector<AccessChange> changes, MissingUsers(text, present, tables));
+  return changes.empty() ? Status() : client.ChangeAccess(std::move(changes));
+}
+
 }  // namespace
 
 const std::vector<SettingKind>& SettingKinds() {
   static const std::vector<SettingKind> kKinds = {
       {.name = "planner", .read = ReadPlanner, .give = GivePlanner},
+      {.name = "users", .read = ReadUsers, .give = GiveUsers},
   };
   return kKinds;
 }

@@ -42,6 +42,10 @@ Result<idl::ChangeAccessRequest> ToIdl(const std::vector<AccessChange>& changes)
     out.prefix = change.grant.prefix;
     using Kind = AccessChange::Kind;
     if (change.kind == Kind::kSetLimits || change.kind == Kind::kSetTableLimits) out.__set_limits(ToIdl(change.limits));
+    if (!change.secret.empty()) {
+      EBLA_ASSIGN(idl::Secret secret, security::ParseSecret(change.secret));
+      out.__set_secret(secret);
+    }
     if (change.password.empty()) continue;
     EBLA_ASSIGN(idl::Secret secret, security::MakeSecret(change.password));
     out.__set_secret(secret);
@@ -52,8 +56,12 @@ Result<idl::ChangeAccessRequest> ToIdl(const std::vector<AccessChange>& changes)
 AccessInfo FromIdl(const idl::ListAccessReply& reply) {
   AccessInfo info;
   for (const idl::User& user : reply.access.users) {
-    info.users.push_back(
-        {user.name, user.__isset.secret, FromIdl(user.grants, reply.tables), user.roles, FromIdl(user.limits)});
+    info.users.push_back({.name = user.name,
+                          .has_password = user.__isset.secret,
+                          .secret = user.secret.storedKey.empty() ? "" : security::FormatSecret(user.secret),
+                          .grants = FromIdl(user.grants, reply.tables),
+                          .roles = user.roles,
+                          .limits = FromIdl(user.limits)});
   }
   for (const idl::Role& role : reply.access.roles) {
     info.roles.push_back({role.name, FromIdl(role.grants, reply.tables)});

@@ -37,6 +37,7 @@ struct Limits {
 struct UserInfo {
   std::string name;
   bool has_password = false;  // else a certificate alone says that it is this user
+  std::string secret;         // what the cluster keeps of it, for AccessChange::secret; only where it was asked for
   std::vector<Grant> grants;
   std::vector<std::string> roles;
   Limits limits;
@@ -74,6 +75,7 @@ struct AccessChange {
   Grant grant;           // kGrant, kRevoke; of kSetTableLimits its table
   Limits limits;         // kSetLimits, kSetTableLimits
   std::string password;  // kCreateUser, kSetPassword; empty: it cannot log in by one. It does not leave this process
+  std::string secret;    // in its place: UserInfo::secret
 };
 
 }  // namespace ebla

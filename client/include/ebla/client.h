@@ -115,7 +115,8 @@ class Client {
   // Changes who may do what, all of it or nothing. Servers know within a second. NOT_FOUND, CONDITION_FAILED and
   // INVALID_ARGUMENT name what cannot be.
   Status ChangeAccess(std::vector<AccessChange> changes) const;
-  Result<AccessInfo> ListAccess() const;
+  // With secrets: for a backup, which whoever reads it can try passwords against.
+  Result<AccessInfo> ListAccess(bool secrets = false) const;
   // What the leading master has under way.
   Result<Procedures> ListProcedures() const;
   // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that
