@@ -119,6 +119,22 @@ TEST_F(LoginTest, WhoIsNobodySendsNoMoreThanALoginTakes) {
   EXPECT_EQ(FromIdl(known.Echo(std::string(20'000, 'x')).header.code), Code::kOk);
 }
 
+TEST_F(LoginTest, StrangersTakeNoMoreThanTheirPlaces) {
+  ServerOptions options{.connections_max = 100, .half_frame_timeout = 30s, .password_logins = true};
+  options.tls = *security::TlsCredentials::Load(Path("server"), "server");
+  server_ = std::make_unique<RpcServer>(options, dispatcher_, std::vector<EventLoop*>{&loop_});
+  ASSERT_TRUE(server_->Start().ok());
+  TestClient known(server_->address(), Options("ada", "sesame"));
+  EXPECT_EQ(known.Echo("1").payload, "1");
+  std::vector<std::unique_ptr<RawSocket>> strangers;
+  for (int i = 0; i < 200; ++i) strangers.push_back(std::make_unique<RawSocket>(server_->address()));
+  EXPECT_TRUE(strangers.front()->ClosedByServer());
+  TestClient another(server_->address(), Options("ada", "sesame"));
+  EXPECT_EQ(another.Echo("2").payload, "2");
+  EXPECT_EQ(known.Echo("3").payload, "3");
+  EXPECT_LE(server_->Stats().connections, 28u);
+}
+
 TEST_F(LoginTest, WithoutPasswordLoginsACertificateStaysWhoItIs) {
   Serve(false);
   ChannelOptions options = Options("ada", "sesame");

@@ -7,7 +7,7 @@
 #include <latch>
 
 #include "common/base/mutex.h"
-#include "common/rpc/server_connection.h"
+#include "common/rpc/server_loop.h"
 #include "common/rpc/socket.h"
 
 namespace ebla::rpc {

@@ -14,15 +14,12 @@
 namespace ebla::rpc {
 namespace {
 
-constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kFlushBytes = 128 * 1024;  // replies are sent at the turn's end, or when they come to this much
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;                // of TApplicationException
 constexpr size_t kUnknownFrameMax = 16 << 10;    // of who has yet to log in: that takes less
 constexpr size_t kOwnBytes = 1 << 20;            // held for each connection, however much is held for all
 constexpr size_t kInputRetainedMax = 16 * 1024;  // a larger buffer is not kept once it is empty
-constexpr size_t kSpareBytesMax = 256 * 1024;    // of one spare buffer of a loop
-constexpr size_t kSparesMax = 8;                 // as many connections as fill their buffers within one turn, about
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
 // fill the disk with them.
@@ -71,114 +68,7 @@ int32_t FrameSize(std::string_view bytes) {
   return static_cast<int32_t>(size);
 }
 
-Duration SweepPeriod(const ServerOptions& options) {
-  const Duration shortest = std::min(options.half_frame_timeout, options.unread_timeout) / 4;
-  return std::clamp<Duration>(shortest, std::chrono::milliseconds(10), std::chrono::seconds(1));
-}
-
 }  // namespace
-
-// ---- ServerLoop ----
-
-ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to, size_t loops)
-    : loop(event_loop),
-      options(server_options),
-      dispatcher(to),
-      buffers{.socket = std::vector<char>(kReadBytes), .plain = {}},
-      sweep_period_(SweepPeriod(server_options)),
-      buffered_max_(server_options.buffered_bytes_max / loops) {}
-
-void ServerLoop::Accept(int fd, std::string peer) {
-  if (draining_) {
-    close(fd);
-    return;
-  }
-  auto connection = std::make_shared<ServerConnection>(shared_from_this(), fd, std::move(peer));
-  connection->index = connections_.size();
-  connections_.push_back(connection);
-  counters.connections.Add(1);
-  connection->Start();
-}
-
-void ServerLoop::Remove(ServerConnection& connection) {
-  const std::shared_ptr<ServerConnection> removed = std::move(connections_[connection.index]);
-  if (connection.index + 1 < connections_.size()) {
-    connections_[connection.index] = std::move(connections_.back());
-    connections_[connection.index]->index = connection.index;
-  }
-  connections_.pop_back();
-  counters.connections.Sub(1);
-  if (connections_.empty() && draining_ && on_empty) on_empty();
-}
-
-void ServerLoop::Drain() {
-  draining_ = true;
-  const auto connections = connections_;  // draining removes
-  for (const auto& connection : connections) connection->Drain();
-  if (connections.empty() && on_empty) on_empty();
-}
-
-void ServerLoop::CloseAll() {
-  draining_ = true;
-  while (!connections_.empty()) {
-    const std::shared_ptr<ServerConnection> connection = connections_.back();
-    connection->Close();
-  }
-  on_empty = nullptr;
-}
-
-void ServerLoop::Defer(ServerConnection& connection) {
-  deferred_.push_back(connection.weak_from_this());
-  if (!std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
-}
-
-// Whoever has had nothing stays before those who have, and have more to do.
-void ServerLoop::Resume() {
-  resuming_ = false;
-  std::deque<std::weak_ptr<ServerConnection>> present, waiting;
-  present.swap(deferred_);
-  for (std::weak_ptr<ServerConnection>& weak : present) {
-    const std::shared_ptr<ServerConnection> connection = weak.lock();
-    if (connection == nullptr) continue;
-    if (connection->MayResume()) {
-      connection->Resume();
-    } else {
-      waiting.push_back(std::move(weak));
-    }
-  }
-  deferred_.insert(deferred_.begin(), std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end()));
-  if (!deferred_.empty() && !std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
-}
-
-std::string ServerLoop::TakeBuffer() {
-  if (spares_.empty()) return {};
-  std::string buffer = std::move(spares_.back());
-  spares_.pop_back();
-  return buffer;
-}
-
-void ServerLoop::GiveBuffer(std::string buffer) {
-  buffer.clear();
-  if (buffer.capacity() <= kSpareBytesMax && spares_.size() < kSparesMax) spares_.push_back(std::move(buffer));
-}
-
-void ServerLoop::Watch(bool more) {
-  watched_ += more ? 1 : -1;
-  if (!more || std::exchange(sweeping_, true)) return;
-  loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
-}
-
-void ServerLoop::Sweep() {
-  ++tick_;
-  if (watched_ > 0) {
-    const auto connections = connections_;  // a sweep removes
-    for (const auto& connection : connections) connection->OnSweep();
-  }
-  sweeping_ = watched_ > 0;
-  if (sweeping_) loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
-}
-
-// ---- ServerConnection ----
 
 ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, std::string peer)
     : server_(std::move(server)),
@@ -222,6 +112,7 @@ void ServerConnection::Close() {
   event_del(&write_event_);
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
+  if (std::exchange(stranger_, false)) server_->CountStranger(false);
   if (LoopShares::User* const user = std::exchange(user_, nullptr)) server_->shares.Leave(user);
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
@@ -277,6 +168,7 @@ void ServerConnection::UpdateReading() {
 
 void ServerConnection::UpdateWatch() {
   if (fd_ < 0) return;
+  if (stranger_ != unknown()) server_->CountStranger(stranger_ = unknown());
   const bool want = unsent() > 0 || unknown() || (!in_.empty() && reading_);
   if (want != watched_) {
     watched_ = want;

@@ -1,7 +1,7 @@
 // common/rpc/server_connection.h
-// One accepted connection, and what the connections of one loop share. Internal to common/rpc.
+// One accepted connection. Internal to common/rpc.
 // Place:      server.cc accepts and stops; this cuts frames, dispatches them and sends the replies.
-// Invariants: 1. A ServerLoop's connections are touched on its loop's thread alone, but for Answer().
+// Invariants: 1. A connection is touched on its loop's thread alone, but for Answer().
 //             2. Calls with one sequence id form a queue; only its head's reply is sent, the others' are held.
 //             3. A call counts as in flight until its reply has been handed to the socket's buffer, or its connection
 //                has gone.
@@ -12,86 +12,15 @@
 #include <event2/event_struct.h>
 
 #include <array>
-#include <atomic>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
-#include "common/rpc/loop_shares.h"
-#include "common/rpc/server.h"
+#include "common/rpc/server_loop.h"
 #include "common/rpc/stream.h"
 #include "common/security/caller.h"
 
 namespace ebla::rpc {
-
-class ServerConnection;
-
-// Counted by one loop's thread, read by any.
-class LoopCounter {
- public:
-  void Add(uint64_t more) { value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed); }
-  void Sub(uint64_t less) { Add(0 - less); }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
-
-struct LoopCounters {
-  LoopCounter requests, in_flight, connections, connections_broken, bytes_in, bytes_out;
-};
-
-// What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
-class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
- public:
-  // One of `loops` that share the server's connections and bounds.
-  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops);
-
-  // All on the loop's thread (or with no thread left to it).
-  void Accept(int fd, std::string peer);
-  void Drain();  // no more requests; each connection ends once its replies are out
-  void CloseAll();
-  bool empty() const { return connections_.empty(); }
-  void Remove(ServerConnection& connection);
-  // Counts connections that wait for the client (half a frame, unsent replies): while there are any, a sweep runs.
-  void Watch(bool more);
-  // A connection's buffers hold `now` bytes, where they held `before`; true when all together are over the bound.
-  bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
-  // Memory for replies that are not yet sent: it goes from connection to connection, so that one that waits for its
-  // client's next request holds none, and none grows from nothing in each turn.
-  std::string TakeBuffer();
-  void GiveBuffer(std::string buffer);
-  uint32_t tick() const { return tick_; }
-  // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
-  void Defer(ServerConnection& connection);
-  uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
-
-  EventLoop& loop;
-  const ServerOptions options;
-  const Dispatcher& dispatcher;
-  LoopCounters counters;
-  ReadBuffers buffers;
-  LoopShares shares;
-  std::function<void()> on_empty;  // while draining, when the last connection has gone
-
- private:
-  void Sweep();
-  void Resume();
-
-  const Duration sweep_period_;
-  const size_t buffered_max_;
-  std::vector<std::string> spares_;                             // empty, with capacity
-  std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
-  std::deque<std::weak_ptr<ServerConnection>> deferred_;
-  bool resuming_ = false;
-  size_t watched_ = 0;
-  size_t buffered_ = 0;
-  bool sweeping_ = false;
-  bool draining_ = false;
-  uint32_t tick_ = 0;
-};
 
 class ServerConnection final : public EventLoop::TurnEndHook, public std::enable_shared_from_this<ServerConnection> {
  public:
@@ -103,6 +32,8 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void Close();
   // Closes it for its client's fault, with a log line.
   void Break(const std::string& why);
+  // Has yet to show who it is.
+  bool is_stranger() const { return stranger_; }
   void OnSweep();
   // Once deferred: whether its user has time now; and goes on.
   bool MayResume() const;
@@ -168,6 +99,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
   LoopShares::User* user_ = nullptr;  // whose time of the loop it takes
+  bool stranger_ = false;             // as its loop counts it
   bool deferred_ = false;
   bool reading_ = false;
   bool watched_ = false;

@@ -1,0 +1,137 @@
+#include "common/rpc/server_loop.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/rpc/server_connection.h"
+
+namespace ebla::rpc {
+
+namespace {
+
+constexpr size_t kReadBytes = 256 * 1024;
+constexpr size_t kSpareBytesMax = 256 * 1024;  // of one spare buffer of a loop
+constexpr size_t kSparesMax = 8;               // as many connections as fill their buffers within one turn, about
+constexpr size_t kStrangersMin = 16;
+
+Duration SweepPeriod(const ServerOptions& options) {
+  const Duration shortest = std::min(options.half_frame_timeout, options.unread_timeout) / 4;
+  return std::clamp<Duration>(shortest, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+}  // namespace
+
+ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to, size_t loops)
+    : loop(event_loop),
+      options(server_options),
+      dispatcher(to),
+      buffers{.socket = std::vector<char>(kReadBytes), .plain = {}},
+      strangers_max_(std::max(kStrangersMin, server_options.connections_max / 4 / loops)),
+      sweep_period_(SweepPeriod(server_options)),
+      buffered_max_(server_options.buffered_bytes_max / loops) {}
+
+void ServerLoop::Accept(int fd, std::string peer) {
+  if (draining_) {
+    close(fd);
+    return;
+  }
+  auto connection = std::make_shared<ServerConnection>(shared_from_this(), fd, std::move(peer));
+  connection->index = connections_.size();
+  connections_.push_back(connection);
+  counters.connections.Add(1);
+  connection->Start();
+  if (connection->is_stranger()) accepted_.push_back(connection);
+  CloseOldestStrangers();
+}
+
+void ServerLoop::CloseOldestStrangers() {
+  while (!accepted_.empty()) {
+    const std::shared_ptr<ServerConnection> oldest = accepted_.front().lock();
+    const bool stranger = oldest != nullptr && oldest->is_stranger();
+    if (stranger && strangers_ <= strangers_max_) return;
+    accepted_.pop_front();
+    if (stranger) oldest->Break("too many have yet to show who they are, and it was the first of them");
+  }
+}
+
+void ServerLoop::Remove(ServerConnection& connection) {
+  const std::shared_ptr<ServerConnection> removed = std::move(connections_[connection.index]);
+  if (connection.index + 1 < connections_.size()) {
+    connections_[connection.index] = std::move(connections_.back());
+    connections_[connection.index]->index = connection.index;
+  }
+  connections_.pop_back();
+  counters.connections.Sub(1);
+  if (connections_.empty() && draining_ && on_empty) on_empty();
+}
+
+void ServerLoop::Drain() {
+  draining_ = true;
+  const auto connections = connections_;  // draining removes
+  for (const auto& connection : connections) connection->Drain();
+  if (connections.empty() && on_empty) on_empty();
+}
+
+void ServerLoop::CloseAll() {
+  draining_ = true;
+  while (!connections_.empty()) {
+    const std::shared_ptr<ServerConnection> connection = connections_.back();
+    connection->Close();
+  }
+  on_empty = nullptr;
+}
+
+void ServerLoop::Defer(ServerConnection& connection) {
+  deferred_.push_back(connection.weak_from_this());
+  if (!std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
+}
+
+// Whoever has had nothing stays before those who have, and have more to do.
+void ServerLoop::Resume() {
+  resuming_ = false;
+  std::deque<std::weak_ptr<ServerConnection>> present, waiting;
+  present.swap(deferred_);
+  for (std::weak_ptr<ServerConnection>& weak : present) {
+    const std::shared_ptr<ServerConnection> connection = weak.lock();
+    if (connection == nullptr) continue;
+    if (connection->MayResume()) {
+      connection->Resume();
+    } else {
+      waiting.push_back(std::move(weak));
+    }
+  }
+  deferred_.insert(deferred_.begin(), std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end()));
+  if (!deferred_.empty() && !std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
+}
+
+std::string ServerLoop::TakeBuffer() {
+  if (spares_.empty()) return {};
+  std::string buffer = std::move(spares_.back());
+  spares_.pop_back();
+  return buffer;
+}
+
+void ServerLoop::GiveBuffer(std::string buffer) {
+  buffer.clear();
+  if (buffer.capacity() <= kSpareBytesMax && spares_.size() < kSparesMax) spares_.push_back(std::move(buffer));
+}
+
+void ServerLoop::Watch(bool more) {
+  watched_ += more ? 1 : -1;
+  if (!more || std::exchange(sweeping_, true)) return;
+  loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
+}
+
+void ServerLoop::Sweep() {
+  ++tick_;
+  if (watched_ > 0) {
+    const auto connections = connections_;  // a sweep removes
+    for (const auto& connection : connections) connection->OnSweep();
+  }
+  sweeping_ = watched_ > 0;
+  if (sweeping_) loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
+}
+
+}  // namespace ebla::rpc
