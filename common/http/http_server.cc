@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <prometheus/collectable.h>
@@ -16,6 +17,7 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "common/rpc/event_loop.h"
 #include "common/rpc/socket.h"
@@ -24,6 +26,7 @@ namespace ebla::http {
 namespace {
 
 constexpr int kRequestBytesMax = 64 * 1024;
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);  // whether a connection has ended
 
 Page Text(int status, std::string body) { return {.status = status, .body = std::move(body) + "\n"}; }
 
@@ -76,13 +79,16 @@ class HttpServer::Impl {
     evhttp_set_max_headers_size(http_, kRequestBytesMax);
     evhttp_set_max_body_size(http_, kRequestBytesMax);
     evhttp_set_timeout(http_, static_cast<int>(options_.timeout.count()));
-    if (options_.tls != nullptr) evhttp_set_bevcb(http_, &MakeTlsConnection, this);
+    evhttp_set_bevcb(http_, &MakeConnection, this);
     evhttp_set_gencb(
         http_, [](evhttp_request* request, void* self) { static_cast<Impl*>(self)->Serve(request); }, this);
-    if (evhttp_accept_socket(http_, fd) != 0) {
+    evhttp_bound_socket* const bound = evhttp_accept_socket_with_handle(http_, fd);
+    if (bound == nullptr) {
       close(fd);
       return Error(Code::kUnavailable, "cannot serve HTTP on " + address_.ToString());
     }
+    listener_ = evhttp_bound_socket_get_listener(bound);
+    own_sockets_ = Sockets();
     loop_.Start();
     return Status::Ok();
   }
@@ -95,10 +101,49 @@ class HttpServer::Impl {
   const rpc::Endpoint& address() const { return address_; }
 
  private:
-  static bufferevent* MakeTlsConnection(event_base* base, void* self) {
+  // What the loop waits for. libevent 2.1 tells nobody that a connection of evhttp's has ended, and this is what it
+  // knows of them: few, so looking through them at each connection costs little.
+  std::set<int> Sockets() {
+    std::set<int> sockets;
+    event_base_foreach_event(
+        loop_.base(),
+        [](const event_base*, const event* one, void* into) {
+          if (event_get_fd(one) >= 0) static_cast<std::set<int>*>(into)->insert(event_get_fd(one));
+          return 0;
+        },
+        &sockets);
+    return sockets;
+  }
+  // Those in their handshake, too.
+  bool IsFull(size_t more) {
+    const auto is_own = [this](int fd) { return own_sockets_.contains(fd); };
+    const std::set<int> sockets = Sockets();
+    return sockets.size() - static_cast<size_t>(std::ranges::count_if(sockets, is_own)) + more >=
+           options_.connections_max;
+  }
+  void AcceptOnceOneHasEnded() {
+    if (!IsFull(0)) {
+      evconnlistener_enable(listener_);
+      return;
+    }
+    loop_.After(kLookAgain, [this] { AcceptOnceOneHasEnded(); });
+  }
+
+  // For one that was accepted, and that the loop does not wait for yet. Null: evhttp makes it.
+  static bufferevent* MakeConnection(event_base* base, void* self) {
+    Impl& server = *static_cast<Impl*>(self);
+    if (server.IsFull(1)) {
+      LOG_EVERY_T(WARNING, 60) << "there are " << server.options_.connections_max
+                               << " connections to the HTTP port: further ones wait until one ends";
+      evconnlistener_disable(server.listener_);
+      server.loop_.After(kLookAgain, [&server] { server.AcceptOnceOneHasEnded(); });
+    }
+    return server.options_.tls == nullptr ? nullptr : MakeTlsConnection(base, *server.options_.tls);
+  }
+
+  static bufferevent* MakeTlsConnection(event_base* base, security::TlsCredentials& tls) {
     bufferevent* made =
-        bufferevent_openssl_socket_new(base, -1, static_cast<Impl*>(self)->options_.tls->AcceptAnybody(),
-                                       BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+        bufferevent_openssl_socket_new(base, -1, tls.AcceptAnybody(), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
     CHECK(made != nullptr);  // without one, libevent would go on in the clear
     bufferevent_openssl_set_allow_dirty_shutdown(made, 1);
     return made;
@@ -223,6 +268,8 @@ class HttpServer::Impl {
   rpc::Endpoint address_;
   rpc::EventLoop loop_{"http"};
   evhttp* http_ = nullptr;
+  evconnlistener* listener_ = nullptr;  // of http_
+  std::set<int> own_sockets_;           // what the loop waits for without connections
 };
 
 HttpServer::HttpServer(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -10,7 +10,9 @@
 //             anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz whether, not
 //             why, and by every other page 403. A certificate that is refused ends the handshake.
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
-// Invariants: GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
+// Invariants: 1. GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
+//             2. At `connections_max` nobody is accepted until one of them ends: others wait in the kernel, and cost
+//                the process no descriptor.
 // Threads:    AddPage before Start; pages and the ready function run on the server's thread.
 #pragma once
 
@@ -35,6 +37,7 @@ struct HttpOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
   std::shared_ptr<security::TlsCredentials> tls;     // null: in the clear
   std::chrono::seconds timeout{30};                  // of a connection that says or takes nothing, a handshake among it
+  size_t connections_max = 256;                      // at a time, those in their handshake among them
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
   // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/descriptor.h"
 #include "common/rpc/socket.h"
 
 DEFINE_int32(http_test_settable, 1, "changed by a test");
@@ -14,6 +15,31 @@ DEFINE_int32(http_test_fixed, 1, "not changed by a test");
 
 namespace ebla::http {
 namespace {
+
+// A connection that is closed with its owner.
+class Connection {
+ public:
+  explicit Connection(const rpc::Endpoint& server) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const auto address = rpc::SocketAddress::FromNumeric(server);
+    const timeval limit{.tv_sec = 20, .tv_usec = 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(connect(fd_.get(), address->get(), address->size), 0);
+  }
+  void Ask() {
+    const std::string_view request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    EXPECT_EQ(send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL), std::ssize(request));
+  }
+  // What has come, or comes within 20 s.
+  std::string Answer(int flags = 0) {
+    char bytes[4096];
+    const ssize_t got = recv(fd_.get(), bytes, sizeof bytes, flags);
+    return got < 0 ? "" : std::string(bytes, static_cast<size_t>(got));
+  }
+  void Close() { fd_.Close(); }
+
+ private:
+  Descriptor fd_;
+};
 
 // One request on a connection of its own; everything that came back.
 std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, const std::string& body = "") {
@@ -95,6 +121,25 @@ TEST_F(HttpTest, RefusesWhatIsTooLargeOrNoRequest) {
   Fetch(server_->address(), std::string(100'000, 'x'));
   Fetch(server_->address(), std::string("\0\xff garbage", 10));
   EXPECT_TRUE(Get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(HttpTest, AtTheMostConnectionsOthersWaitUntilOneEnds) {
+  HttpServer server({.connections_max = 2});
+  ASSERT_TRUE(server.Start().ok());
+  Connection first(server.address()), second(server.address());
+  for (Connection* one : {&first, &second}) {
+    one->Ask();
+    EXPECT_TRUE(one->Answer().starts_with("HTTP/1.1 200"));
+  }
+  Connection third(server.address());
+  third.Ask();
+  for (int turn = 0; turn < 50; ++turn) {
+    first.Ask();
+    EXPECT_TRUE(first.Answer().starts_with("HTTP/1.1 200"));
+  }
+  EXPECT_EQ(third.Answer(MSG_DONTWAIT), "");
+  second.Close();
+  EXPECT_TRUE(third.Answer().starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(HttpTest, SaysWhereItCannotListen) {
