@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -222,6 +223,7 @@ DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) 
   signal(SIGPIPE, SIG_IGN);
   program = "ebla-" + options.role;
   ParseFlags(options, argc, argv);
+  umask(077);
   RaiseOpenFiles();
   const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
   DirectoryLock lock = LockDirectory(data_dir, options.content);
