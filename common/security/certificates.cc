@@ -1,6 +1,7 @@
 #include "common/security/certificates.h"
 
 #include <arpa/inet.h>
+#include <glog/logging.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -107,7 +108,7 @@ Certificate Unsigned(const std::string& unit, const std::string& name, EVP_PKEY*
   Certificate certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   unsigned char serial[16];
-  RAND_bytes(serial, sizeof(serial));
+  CHECK_EQ(RAND_bytes(serial, sizeof(serial)), 1) << "OpenSSL has no random bytes: " << OpenSslError();
   serial[0] &= 0x7f;  // it is a positive number
   const std::unique_ptr<BIGNUM, Free<&BN_free>> number(BN_bin2bn(serial, sizeof(serial), nullptr));
   BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));

@@ -1,5 +1,6 @@
 #include "common/security/scram.h"
 
+#include <glog/logging.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -12,6 +13,8 @@
 #include <fstream>
 #include <map>
 
+#include "common/security/openssl_error.h"
+
 namespace ebla::security {
 namespace {
 
@@ -21,7 +24,8 @@ constexpr size_t kMessageBytesMax = 4096;
 
 std::string RandomBytes(size_t size) {
   std::string bytes(size, '\0');
-  RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size));
+  CHECK_EQ(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)), 1)
+      << "OpenSSL has no random bytes: " << OpenSslError();
   return bytes;
 }
 
