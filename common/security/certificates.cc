@@ -15,6 +15,7 @@
 
 #include "common/base/system_error.h"
 #include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
 
 namespace ebla::security {
 namespace {
@@ -80,6 +81,7 @@ struct Authority {
   static Result<Authority> Read(const std::string& directory) {
     Authority authority;
     EBLA_ASSIGN(authority.certificate, ReadCertificate(directory + "/ca.crt"));
+    EBLA_TRY(CheckPrivate(directory + "/ca.key"));
     EBLA_ASSIGN(const File file, OpenToRead(directory + "/ca.key"));
     authority.key.reset(PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr));
     if (!authority.key) return Error(Refused(directory + "/ca.key is no key"));

@@ -14,6 +14,7 @@
 #include <map>
 
 #include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
 
 namespace ebla::security {
 namespace {
@@ -124,6 +125,7 @@ Result<std::string> ReadPassword(const std::string& file) {
   std::string password;
   if (!std::filesystem::is_regular_file(file, ignored) || !std::getline(in, password))
     return Error(Code::kInvalidArgument, "cannot read a password from the first line of " + file);
+  EBLA_TRY(CheckPrivate(file));
   if (password.empty()) return Error(Code::kInvalidArgument, "the first line of " + file + " is empty");
   return password;
 }

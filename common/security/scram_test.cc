@@ -1,7 +1,11 @@
 #include "common/security/scram.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <openssl/rand.h>
+
+#include <filesystem>
+#include <fstream>
 
 #include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
@@ -103,6 +107,16 @@ TEST(ScramDeathTest, WithoutRandomBytesTheProcessEnds) {
   EXPECT_DEATH(without_random_bytes([] { (void)MakeSecret("sesame", kScramIterationsMin); }), "no random bytes");
   testing::TemporaryDirectory directory;
   EXPECT_DEATH(without_random_bytes([&] { (void)CreateAuthority(directory.path() + "/ca", 10); }), "no random bytes");
+}
+
+TEST(Scram, APasswordIsReadFromAPrivateFileAlone) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/password";
+  std::ofstream(file) << "sesame\n";
+  std::filesystem::permissions(file, std::filesystem::perms{0604});
+  EXPECT_THAT(ReadPassword(file).error().message(), ::testing::HasSubstr("can be read by others: chmod 600 " + file));
+  std::filesystem::permissions(file, std::filesystem::perms{0600});
+  EXPECT_EQ(*ReadPassword(file), "sesame");
 }
 
 }  // namespace
