@@ -26,16 +26,26 @@ namespace ebla::http {
 namespace {
 
 constexpr int kRequestBytesMax = 64 * 1024;
+constexpr size_t kNotedBytesMax = 300;                          // of a request, in the log
 constexpr Duration kLookAgain = std::chrono::milliseconds(50);  // whether a connection has ended
 
 Page Text(int status, std::string body) { return {.status = status, .body = std::move(body) + "\n"}; }
 
-bool FromLoopback(evhttp_request* request) {
+rpc::Endpoint PeerAddress(evhttp_request* request) {
   char* host = nullptr;
   ev_uint16_t port = 0;
   evhttp_connection_get_peer(evhttp_request_get_connection(request), &host, &port);
-  const std::string_view peer = host == nullptr ? "" : host;
+  return {host == nullptr ? "" : host, port};
+}
+
+bool FromLoopback(evhttp_request* request) {
+  const std::string peer = PeerAddress(request).host;
   return peer.starts_with("127.") || peer == "::1";
+}
+
+// Browsers send it with each POST: some page asks, and nobody of this cluster's.
+bool FromAWebPage(evhttp_request* request) {
+  return evhttp_find_header(evhttp_request_get_input_headers(request), "Origin") != nullptr;
 }
 
 std::string EscapeHtml(std::string_view text) {
@@ -169,18 +179,18 @@ class HttpServer::Impl {
 
   Page Answer(evhttp_request* request, const std::string& path, const std::string& query) {
     const bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
-    std::string who = "somebody on this machine";
+    security::Identity who;  // trusted
     bool may_change = options_.tls == nullptr && FromLoopback(request);
     if (options_.tls != nullptr) {
       const auto peer = PeerOf(request);
       if (!peer) return AnswerAnybody(post, path);
-      who = peer->name;
-      may_change = peer->may(security::Identity::Kind::kOperator);
+      who = *peer;
+      may_change = who.may(security::Identity::Kind::kOperator);
     }
     if (post && path == "/flags") {
-      if (may_change) return SetFlag(query, who);
-      return Text(403, options_.tls == nullptr ? "flags can be changed from this machine only"
-                                               : "flags can be changed with an operator's certificate only");
+      const Page answer = may_change && !FromAWebPage(request) ? SetFlag(query) : MayNotSetFlags(request);
+      Note(request, who, query, answer);
+      return answer;
     }
     if (post) return Text(405, "only /flags takes a POST");
     const auto page = pages_.find(path);
@@ -244,7 +254,29 @@ class HttpServer::Impl {
     return {.body = body};
   }
 
-  Page SetFlag(const std::string& query, const std::string& who) const {
+  Page MayNotSetFlags(evhttp_request* request) const {
+    if (FromAWebPage(request)) return Text(403, "flags cannot be changed from a web page: the request has an Origin");
+    return Text(403, options_.tls == nullptr ? "flags can be changed from this machine only"
+                                             : "flags can be changed with an operator's certificate only");
+  }
+
+  // A flag was changed, or was not.
+  void Note(evhttp_request* request, const security::Identity& who, const std::string& query, const Page& answer) {
+    const std::string from = PeerAddress(request).ToString(), asked = query.substr(0, kNotedBytesMax),
+                      said = answer.body.substr(0, std::min(answer.body.find('\n'), kNotedBytesMax));
+    const std::string name = who.name.empty() ? "somebody" : who.name;
+    if (answer.status == 200) LOG(WARNING) << name << " at " << from << " has set the flag " << said;
+    if (answer.status == 403) {
+      LOG_EVERY_T(WARNING, 1) << name << " at " << from << " may not set " << asked << ": " << said;
+    }
+    if (options_.audit == nullptr) return;
+    const Code code = answer.status == 200   ? Code::kOk
+                      : answer.status == 403 ? Code::kPermissionDenied
+                                             : Code::kInvalidArgument;
+    options_.audit->Record({who, from, "setFlag", asked, code == Code::kOk ? Status() : Status(code, said)});
+  }
+
+  Page SetFlag(const std::string& query) const {
     evkeyvalq pairs{};
     if (evhttp_parse_query_str(query.c_str(), &pairs) != 0 || pairs.tqh_first == nullptr) {
       return Text(400, "write POST /flags?name=value");
@@ -259,7 +291,6 @@ class HttpServer::Impl {
     if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
       return Text(400, "flag " + name + " does not take the value \"" + value + "\"");
     }
-    LOG(INFO) << "flag " << name << " is now " << value << ", says " << who;
     return Text(200, name + "=" + value);
   }
 

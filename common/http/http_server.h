@@ -8,7 +8,8 @@
 // Who:        In the clear, whoever reaches it reads, and this machine alone changes flags. With `tls` it speaks TLS 1.3,
 //             also on loopback: who shows a certificate of the cluster reads everything, an operator changes flags, from
 //             anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz whether, not
-//             why, and by every other page 403. A certificate that is refused ends the handshake.
+//             why, and by every other page 403. A certificate that is refused ends the handshake. A web page changes
+//             no flags: what has an Origin is refused. Changes of flags are logged; each POST /flags is audited.
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
 // Invariants: 1. GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
 //             2. At `connections_max` nobody is accepted until one of them ends: others wait in the kernel, and cost
@@ -24,6 +25,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/security/audit_log.h"
 #include "common/security/tls.h"
 
 namespace prometheus {
@@ -42,6 +44,7 @@ struct HttpOptions {
   std::function<Status()> ready = [] { return Status::Ok(); };
   // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.
   std::function<std::string()> degraded = [] { return std::string(); };
+  security::AuditLog* audit = nullptr;      // outlives the server; null: none
   std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs
 };
 
