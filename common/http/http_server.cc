@@ -6,6 +6,7 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <prometheus/collectable.h>
@@ -16,6 +17,7 @@
 #include <future>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "common/rpc/event_loop.h"
 #include "common/rpc/socket.h"
@@ -24,15 +26,26 @@ namespace ebla::http {
 namespace {
 
 constexpr int kRequestBytesMax = 64 * 1024;
+constexpr size_t kNotedBytesMax = 300;                          // of a request, in the log
+constexpr Duration kLookAgain = std::chrono::milliseconds(50);  // whether a connection has ended
 
 Page Text(int status, std::string body) { return {.status = status, .body = std::move(body) + "\n"}; }
 
-bool FromLoopback(evhttp_request* request) {
+rpc::Endpoint PeerAddress(evhttp_request* request) {
   char* host = nullptr;
   ev_uint16_t port = 0;
   evhttp_connection_get_peer(evhttp_request_get_connection(request), &host, &port);
-  const std::string_view peer = host == nullptr ? "" : host;
+  return {host == nullptr ? "" : host, port};
+}
+
+bool FromLoopback(evhttp_request* request) {
+  const std::string peer = PeerAddress(request).host;
   return peer.starts_with("127.") || peer == "::1";
+}
+
+// Browsers send it with each POST: some page asks, and nobody of this cluster's.
+bool FromAWebPage(evhttp_request* request) {
+  return evhttp_find_header(evhttp_request_get_input_headers(request), "Origin") != nullptr;
 }
 
 std::string EscapeHtml(std::string_view text) {
@@ -76,13 +89,16 @@ class HttpServer::Impl {
     evhttp_set_max_headers_size(http_, kRequestBytesMax);
     evhttp_set_max_body_size(http_, kRequestBytesMax);
     evhttp_set_timeout(http_, static_cast<int>(options_.timeout.count()));
-    if (options_.tls != nullptr) evhttp_set_bevcb(http_, &MakeTlsConnection, this);
+    evhttp_set_bevcb(http_, &MakeConnection, this);
     evhttp_set_gencb(
         http_, [](evhttp_request* request, void* self) { static_cast<Impl*>(self)->Serve(request); }, this);
-    if (evhttp_accept_socket(http_, fd) != 0) {
+    evhttp_bound_socket* const bound = evhttp_accept_socket_with_handle(http_, fd);
+    if (bound == nullptr) {
       close(fd);
       return Error(Code::kUnavailable, "cannot serve HTTP on " + address_.ToString());
     }
+    listener_ = evhttp_bound_socket_get_listener(bound);
+    own_sockets_ = Sockets();
     loop_.Start();
     return Status::Ok();
   }
@@ -95,10 +111,49 @@ class HttpServer::Impl {
   const rpc::Endpoint& address() const { return address_; }
 
  private:
-  static bufferevent* MakeTlsConnection(event_base* base, void* self) {
+  // What the loop waits for. libevent 2.1 tells nobody that a connection of evhttp's has ended, and this is what it
+  // knows of them: few, so looking through them at each connection costs little.
+  std::set<int> Sockets() {
+    std::set<int> sockets;
+    event_base_foreach_event(
+        loop_.base(),
+        [](const event_base*, const event* one, void* into) {
+          if (event_get_fd(one) >= 0) static_cast<std::set<int>*>(into)->insert(event_get_fd(one));
+          return 0;
+        },
+        &sockets);
+    return sockets;
+  }
+  // Those in their handshake, too.
+  bool IsFull(size_t more) {
+    const auto is_own = [this](int fd) { return own_sockets_.contains(fd); };
+    const std::set<int> sockets = Sockets();
+    return sockets.size() - static_cast<size_t>(std::ranges::count_if(sockets, is_own)) + more >=
+           options_.connections_max;
+  }
+  void AcceptOnceOneHasEnded() {
+    if (!IsFull(0)) {
+      evconnlistener_enable(listener_);
+      return;
+    }
+    loop_.After(kLookAgain, [this] { AcceptOnceOneHasEnded(); });
+  }
+
+  // For one that was accepted, and that the loop does not wait for yet. Null: evhttp makes it.
+  static bufferevent* MakeConnection(event_base* base, void* self) {
+    Impl& server = *static_cast<Impl*>(self);
+    if (server.IsFull(1)) {
+      LOG_EVERY_T(WARNING, 60) << "there are " << server.options_.connections_max
+                               << " connections to the HTTP port: further ones wait until one ends";
+      evconnlistener_disable(server.listener_);
+      server.loop_.After(kLookAgain, [&server] { server.AcceptOnceOneHasEnded(); });
+    }
+    return server.options_.tls == nullptr ? nullptr : MakeTlsConnection(base, *server.options_.tls);
+  }
+
+  static bufferevent* MakeTlsConnection(event_base* base, security::TlsCredentials& tls) {
     bufferevent* made =
-        bufferevent_openssl_socket_new(base, -1, static_cast<Impl*>(self)->options_.tls->AcceptAnybody(),
-                                       BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+        bufferevent_openssl_socket_new(base, -1, tls.AcceptAnybody(), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
     CHECK(made != nullptr);  // without one, libevent would go on in the clear
     bufferevent_openssl_set_allow_dirty_shutdown(made, 1);
     return made;
@@ -124,18 +179,18 @@ class HttpServer::Impl {
 
   Page Answer(evhttp_request* request, const std::string& path, const std::string& query) {
     const bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
-    std::string who = "somebody on this machine";
+    security::Identity who;  // trusted
     bool may_change = options_.tls == nullptr && FromLoopback(request);
     if (options_.tls != nullptr) {
       const auto peer = PeerOf(request);
       if (!peer) return AnswerAnybody(post, path);
-      who = peer->name;
-      may_change = peer->may(security::Identity::Kind::kOperator);
+      who = *peer;
+      may_change = who.may(security::Identity::Kind::kOperator);
     }
     if (post && path == "/flags") {
-      if (may_change) return SetFlag(query, who);
-      return Text(403, options_.tls == nullptr ? "flags can be changed from this machine only"
-                                               : "flags can be changed with an operator's certificate only");
+      const Page answer = may_change && !FromAWebPage(request) ? SetFlag(query) : MayNotSetFlags(request);
+      Note(request, who, query, answer);
+      return answer;
     }
     if (post) return Text(405, "only /flags takes a POST");
     const auto page = pages_.find(path);
@@ -199,7 +254,29 @@ class HttpServer::Impl {
     return {.body = body};
   }
 
-  Page SetFlag(const std::string& query, const std::string& who) const {
+  Page MayNotSetFlags(evhttp_request* request) const {
+    if (FromAWebPage(request)) return Text(403, "flags cannot be changed from a web page: the request has an Origin");
+    return Text(403, options_.tls == nullptr ? "flags can be changed from this machine only"
+                                             : "flags can be changed with an operator's certificate only");
+  }
+
+  // A flag was changed, or was not.
+  void Note(evhttp_request* request, const security::Identity& who, const std::string& query, const Page& answer) {
+    const std::string from = PeerAddress(request).ToString(), asked = query.substr(0, kNotedBytesMax),
+                      said = answer.body.substr(0, std::min(answer.body.find('\n'), kNotedBytesMax));
+    const std::string name = who.name.empty() ? "somebody" : who.name;
+    if (answer.status == 200) LOG(WARNING) << name << " at " << from << " has set the flag " << said;
+    if (answer.status == 403) {
+      LOG_EVERY_T(WARNING, 1) << name << " at " << from << " may not set " << asked << ": " << said;
+    }
+    if (options_.audit == nullptr) return;
+    const Code code = answer.status == 200   ? Code::kOk
+                      : answer.status == 403 ? Code::kPermissionDenied
+                                             : Code::kInvalidArgument;
+    options_.audit->Record({who, from, "setFlag", asked, code == Code::kOk ? Status() : Status(code, said)});
+  }
+
+  Page SetFlag(const std::string& query) const {
     evkeyvalq pairs{};
     if (evhttp_parse_query_str(query.c_str(), &pairs) != 0 || pairs.tqh_first == nullptr) {
       return Text(400, "write POST /flags?name=value");
@@ -214,7 +291,6 @@ class HttpServer::Impl {
     if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
       return Text(400, "flag " + name + " does not take the value \"" + value + "\"");
     }
-    LOG(INFO) << "flag " << name << " is now " << value << ", says " << who;
     return Text(200, name + "=" + value);
   }
 
@@ -223,6 +299,8 @@ class HttpServer::Impl {
   rpc::Endpoint address_;
   rpc::EventLoop loop_{"http"};
   evhttp* http_ = nullptr;
+  evconnlistener* listener_ = nullptr;  // of http_
+  std::set<int> own_sockets_;           // what the loop waits for without connections
 };
 
 HttpServer::HttpServer(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}

@@ -8,9 +8,12 @@
 // Who:        In the clear, whoever reaches it reads, and this machine alone changes flags. With `tls` it speaks TLS 1.3,
 //             also on loopback: who shows a certificate of the cluster reads everything, an operator changes flags, from
 //             anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz whether, not
-//             why, and by every other page 403. A certificate that is refused ends the handshake.
+//             why, and by every other page 403. A certificate that is refused ends the handshake. A web page changes
+//             no flags: what has an Origin is refused. Changes of flags are logged; each POST /flags is audited.
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
-// Invariants: GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
+// Invariants: 1. GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
+//             2. At `connections_max` nobody is accepted until one of them ends: others wait in the kernel, and cost
+//                the process no descriptor.
 // Threads:    AddPage before Start; pages and the ready function run on the server's thread.
 #pragma once
 
@@ -22,6 +25,7 @@
 
 #include "common/base/status.h"
 #include "common/rpc/channel.h"
+#include "common/security/audit_log.h"
 #include "common/security/tls.h"
 
 namespace prometheus {
@@ -35,10 +39,12 @@ struct HttpOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
   std::shared_ptr<security::TlsCredentials> tls;     // null: in the clear
   std::chrono::seconds timeout{30};                  // of a connection that says or takes nothing, a handshake among it
+  size_t connections_max = 256;                      // at a time, those in their handshake among them
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
   // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.
   std::function<std::string()> degraded = [] { return std::string(); };
+  security::AuditLog* audit = nullptr;      // outlives the server; null: none
   std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs
 };
 

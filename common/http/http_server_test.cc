@@ -7,7 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
+
+#include "common/base/descriptor.h"
 #include "common/rpc/socket.h"
+#include "common/testing/temporary_directory.h"
 
 DEFINE_int32(http_test_settable, 1, "changed by a test");
 DEFINE_int32(http_test_fixed, 1, "not changed by a test");
@@ -15,14 +19,39 @@ DEFINE_int32(http_test_fixed, 1, "not changed by a test");
 namespace ebla::http {
 namespace {
 
+// A connection that is closed with its owner.
+class Connection {
+ public:
+  explicit Connection(const rpc::Endpoint& server) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const auto address = rpc::SocketAddress::FromNumeric(server);
+    const timeval limit{.tv_sec = 20, .tv_usec = 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(connect(fd_.get(), address->get(), address->size), 0);
+  }
+  void Ask() {
+    const std::string_view request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    EXPECT_EQ(send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL), std::ssize(request));
+  }
+  // What has come, or comes within 20 s.
+  std::string Answer(int flags = 0) {
+    char bytes[4096];
+    const ssize_t got = recv(fd_.get(), bytes, sizeof bytes, flags);
+    return got < 0 ? "" : std::string(bytes, static_cast<size_t>(got));
+  }
+  void Close() { fd_.Close(); }
+
+ private:
+  Descriptor fd_;
+};
+
 // One request on a connection of its own; everything that came back.
-std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, const std::string& body = "") {
+std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, const std::string& body = "",
+                  const std::string& headers = "") {
   const auto address = rpc::SocketAddress::FromNumeric(server);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_EQ(connect(fd, address->get(), address->size), 0);
-  const std::string request =
-      request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
-      "\r\n\r\n" + body;
+  const std::string request = request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + headers +
+                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
   std::string reply;
   char bytes[4096];
@@ -90,11 +119,60 @@ TEST_F(HttpTest, ChangesChosenFlagsByPostOnly) {
   EXPECT_EQ(FLAGS_http_test_fixed, 1);
 }
 
+TEST_F(HttpTest, AWebPageChangesNoFlags) {
+  FLAGS_http_test_settable = 1;
+  for (const char* origin : {"Origin: http://evil.example\r\n", "origin: null\r\n"}) {
+    const std::string reply = Fetch(server_->address(), "POST /flags?http_test_settable=7", "", origin);
+    EXPECT_TRUE(reply.starts_with("HTTP/1.1 403")) << reply;
+  }
+  EXPECT_EQ(FLAGS_http_test_settable, 1);
+}
+
+TEST_F(HttpTest, ChangesOfFlagsAreAudited) {
+  const testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/audit.log";
+  auto audit = security::AuditLog::Open({.file = file});
+  ASSERT_TRUE(audit.has_value()) << audit.error();
+  HttpServer server({.audit = audit->get(), .settable_flags = {"http_test_settable"}});
+  ASSERT_TRUE(server.Start().ok());
+  Fetch(server.address(), "POST /flags?http_test_settable=9");
+  Fetch(server.address(), "POST /flags?http_test_fixed=9");
+  Fetch(server.address(), "POST /flags?http_test_settable=3", "", "Origin: null\r\n");
+  std::ifstream lines(file);
+  for (const char* expected : {R"("action":"setFlag","of":"http_test_settable=9","code":"OK"})",
+                               R"("of":"http_test_fixed=9","code":"INVALID_ARGUMENT")",
+                               R"("of":"http_test_settable=3","code":"PERMISSION_DENIED")"}) {
+    std::string line;
+    std::getline(lines, line);
+    EXPECT_NE(line.find(expected), std::string::npos) << line;
+    EXPECT_NE(line.find(R"("from":"127.0.0.1:)"), std::string::npos) << line;
+  }
+}
+
 TEST_F(HttpTest, RefusesWhatIsTooLargeOrNoRequest) {
   EXPECT_TRUE(Fetch(server_->address(), "POST /flags", std::string(100'000, 'x')).starts_with("HTTP/1.1 413"));
   Fetch(server_->address(), std::string(100'000, 'x'));
   Fetch(server_->address(), std::string("\0\xff garbage", 10));
   EXPECT_TRUE(Get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(HttpTest, AtTheMostConnectionsOthersWaitUntilOneEnds) {
+  HttpServer server({.connections_max = 2});
+  ASSERT_TRUE(server.Start().ok());
+  Connection first(server.address()), second(server.address());
+  for (Connection* one : {&first, &second}) {
+    one->Ask();
+    EXPECT_TRUE(one->Answer().starts_with("HTTP/1.1 200"));
+  }
+  Connection third(server.address());
+  third.Ask();
+  for (int turn = 0; turn < 50; ++turn) {
+    first.Ask();
+    EXPECT_TRUE(first.Answer().starts_with("HTTP/1.1 200"));
+  }
+  EXPECT_EQ(third.Answer(MSG_DONTWAIT), "");
+  second.Close();
+  EXPECT_TRUE(third.Answer().starts_with("HTTP/1.1 200"));
 }
 
 TEST_F(HttpTest, SaysWhereItCannotListen) {

@@ -7,9 +7,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
+#include <vector>
 
+#include "common/base/descriptor.h"
 #include "common/http/http_server.h"
 #include "common/rpc/socket.h"
 #include "common/security/certificates.h"
@@ -40,6 +44,7 @@ class HttpsTest : public ::testing::Test {
     prometheus::BuildCounter().Name("tests_total").Register(*registry).Add({}).Increment(3);
     server_ = std::make_unique<HttpServer>(HttpOptions{.tls = *tls,
                                                        .timeout = std::chrono::seconds(1),
+                                                       .connections_max = 4,
                                                        .metrics = registry,
                                                        .ready = [this] { return ready_; },
                                                        .settable_flags = {"https_test_settable"}});
@@ -128,6 +133,21 @@ TEST_F(HttpsTest, WhoConnectsAndSaysNothingIsLetGo) {
   char byte;
   EXPECT_EQ(recv(fd, &byte, 1, 0), 0) << "it is closed, in the middle of a handshake";
   close(fd);
+}
+
+TEST_F(HttpsTest, AHandshakeThatIsNotFinishedCountsAsAConnection) {
+  const auto address = rpc::SocketAddress::FromNumeric(server_->address());
+  std::vector<std::unique_ptr<Descriptor>> silent;
+  for (int i = 0; i < 4; ++i) {
+    silent.push_back(std::make_unique<Descriptor>(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    ASSERT_EQ(connect(silent.back()->get(), address->get(), address->size), 0);
+  }
+  EXPECT_THAT(Curl("", "/healthz"), StartsWith("200 ok"));
+  const auto is_closed = [](const auto& one) {
+    char byte;
+    return recv(one->get(), &byte, 1, MSG_DONTWAIT) == 0;
+  };
+  EXPECT_TRUE(std::ranges::any_of(silent, is_closed)) << "it was served beside all of them";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -165,6 +166,18 @@ void StartLogging(const std::string& data_dir, char* program) {
   google::InitGoogleLogging(program);
 }
 
+// Shells and supervisors give processes 1,024, for the sake of programs that call select(). Not above a million: what
+// this process starts inherits the limit, and there are programs that count up to it.
+void RaiseOpenFiles() {
+  constexpr rlim_t kEnough = 1 << 20;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = std::min(limit.rlim_max, kEnough);
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = wanted;
+  setrlimit(RLIMIT_NOFILE, &limit);  // a supervisor may forbid it: CheckOpenFiles says whether it matters
+}
+
 sigset_t TerminationSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -210,11 +223,22 @@ DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) 
   signal(SIGPIPE, SIG_IGN);
   program = "ebla-" + options.role;
   ParseFlags(options, argc, argv);
+  umask(077);
+  RaiseOpenFiles();
   const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
   DirectoryLock lock = LockDirectory(data_dir, options.content);
   StartLogging(data_dir, argv[0]);
   LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
   return lock;
+}
+
+void CheckOpenFiles(size_t needed) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
+  LOG(WARNING) << "this process may open " << limit.rlim_cur << " files, and may come to need " << needed
+               << ", for the connections of --max_connections, tables and log: without them connections are refused, "
+               << "and the store may fail. Raise the limit (LimitNOFILE= of systemd, ulimit -Hn), or lower "
+               << "--max_connections";
 }
 
 int WaitForTermination(const std::function<Status()>& ready, const std::string& checked) {

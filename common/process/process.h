@@ -28,9 +28,13 @@ struct ProcessOptions {
 
 // Parses flags (--flagfile too), answers --help and --version, refuses what it does not know (message on stderr, exit
 // 2), ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForTermination, locks the data directory, so that no log of a
-// process that runs there is touched, and starts logging. The lock is the process's, for life; it holds nothing where
-// there is no data directory.
+// process that runs there is touched, and starts logging. It may open as many files as the system lets it, and what it
+// makes is its user's alone (umask 077). The lock is the process's, for life; it holds nothing where there is no data
+// directory.
 [[nodiscard]] DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv);
+
+// Says in the log where this process may open fewer files than that, and what to do.
+void CheckOpenFiles(size_t needed);
 
 // "0.1.0" or "0.1.0 (1a2b3c4)".
 std::string_view BuildVersion();

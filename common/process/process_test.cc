@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +57,8 @@ class ProcessTest : public ::testing::Test {
     child_ = fork();
     if (child_ != 0) return;
     prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the test itself be killed
+    if (files_.rlim_max > 0) setrlimit(RLIMIT_NOFILE, &files_);
+    umask(022);
     const int out = open((dir_ / "output").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     dup2(out, 1);
     dup2(out, 2);
@@ -85,6 +89,7 @@ class ProcessTest : public ::testing::Test {
 
   fs::path dir_;
   pid_t child_ = 0;
+  rlimit files_{};  // of the child, if any is set
 };
 
 TEST_F(ProcessTest, HelpShowsOwnFlagsOnly) {
@@ -229,6 +234,37 @@ TEST_F(ProcessTest, SaysOnceForEachReasonWhyItIsNotReady) {
   kill(child_, SIGTERM);
   EXPECT_EQ(Wait(), 0);
   EXPECT_EQ(Output(), expected);
+}
+
+TEST_F(ProcessTest, MayOpenAllFilesThatItIsLetAndSaysWhereTheyAreTooFew) {
+  files_ = {.rlim_cur = 64, .rlim_max = 128};
+  Start({DataDirFlag(), "--needs_files=128"});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_FALSE(Logged("this process may open"));
+  fs::remove(dir_ / "ADDRESS");
+  Start({DataDirFlag(), "--needs_files=1000"});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_TRUE(Logged("this process may open 128 files, and may come to need 1000"));
+}
+
+TEST_F(ProcessTest, WhatItMakesIsItsUsersAlone) {
+  const fs::path data = dir_ / "data";
+  Start({"--data_dir=" + data.string()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(data / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  constexpr auto kOthers = fs::perms::group_all | fs::perms::others_all;
+  EXPECT_EQ(fs::status(data).permissions() & kOthers, fs::perms::none);
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(data)) {
+    ++files;
+    EXPECT_EQ(entry.status().permissions() & kOthers, fs::perms::none) << entry.path();
+  }
+  EXPECT_GE(files, 4) << "ADDRESS, LOCK and logs";
 }
 
 TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {

@@ -8,12 +8,14 @@
 #include "common/process/process.h"
 
 DEFINE_string(data_dir, "", "Where the test looks for files.");
+DEFINE_uint64(needs_files, 0, "How many files it may come to open.");
 DEFINE_bool(linger, false, "Do not end on the first signal.");
 
 int main(int argc, char** argv) {
   using namespace ebla::process;
   const DirectoryLock lock =
       InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
+  CheckOpenFiles(FLAGS_needs_files);
   LOG(INFO) << "a line for the log";
   if (!FLAGS_data_dir.empty()) {
     const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});

@@ -5,11 +5,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace ebla::security {
 namespace {
@@ -36,24 +38,26 @@ Result<std::unique_ptr<AuditLog>> AuditLog::Open(Options options) {
 
 AuditLog::~AuditLog() {
   MutexLock lock(mutex_);
-  if (file_ != nullptr) std::fclose(file_);
+  if (file_ >= 0) close(file_);
 }
 
 Status AuditLog::OpenFile() {
-  const int fd = open(options_.file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int fd = open(options_.file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   struct stat about{};
-  if (fd < 0 || fstat(fd, &about) != 0 || (file_ = fdopen(fd, "a")) == nullptr) {
+  if (fd < 0 || fstat(fd, &about) != 0) {
     const std::string why = std::strerror(errno);
     if (fd >= 0) close(fd);
     return {Code::kInvalidArgument, "cannot write the audit log " + options_.file + ": " + why};
   }
+  file_ = fd;
   bytes_ = static_cast<size_t>(about.st_size);
+  char last = '\n';
+  torn_ = about.st_size > 0 && pread(fd, &last, 1, about.st_size - 1) == 1 && last != '\n';
   return {};
 }
 
 void AuditLog::Rotate() {
-  std::fclose(file_);
-  file_ = nullptr;
+  close(std::exchange(file_, -1));
   const auto name = [this](int number) { return options_.file + (number == 0 ? "" : "." + std::to_string(number)); };
   std::error_code ignored;  // one that lacks, or cannot be moved, is written on or over
   for (int number = options_.files_max; number > 0; --number) {
@@ -73,15 +77,25 @@ void AuditLog::Record(const AuditEvent& event) {
   add("of", event.of);
   add("code", std::string(CodeName(event.outcome.code())));
   add("message", event.outcome.message());
-  const std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+  std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   MutexLock lock(mutex_);
-  if (bytes_ >= options_.bytes_max && file_ != nullptr) Rotate();
-  const Status opened = file_ == nullptr ? OpenFile() : Status();
-  if (!opened.ok() || std::fwrite(text.data(), 1, text.size(), file_) != text.size() || std::fflush(file_) != 0) {
-    LOG_EVERY_T(ERROR, 60) << (opened.ok() ? "cannot write to the audit log " + options_.file : opened.message());
+  if (bytes_ >= options_.bytes_max && file_ >= 0) Rotate();
+  const Status opened = file_ < 0 ? OpenFile() : Status();
+  if (!opened.ok()) {
+    LOG_EVERY_T(ERROR, 60) << opened.message();
     return;
   }
-  bytes_ += text.size();
+  if (torn_) text.insert(0, 1, '\n');
+  const ssize_t written = write(file_, text.data(), text.size());
+  const int error = errno;
+  bytes_ += static_cast<size_t>(std::max<ssize_t>(written, 0));
+  if (written == std::ssize(text)) {
+    torn_ = false;
+    return;
+  }
+  torn_ = torn_ || written > 0;
+  LOG_EVERY_T(ERROR, 60) << "cannot write to the audit log " << options_.file << ": "
+                         << (written < 0 ? std::strerror(error) : "there was room for a part of a line");
 }
 
 }  // namespace ebla::security

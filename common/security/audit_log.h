@@ -3,12 +3,15 @@
 // Format:     {"time": "2026-01-31T12:00:00.123Z", "user": ..., "kind": "user|operator|...", "from": "host:port",
 //             "action": "dropTable", "of": "table=carts", "code": "OK", "message": ...}; what is empty is left out.
 // Files:      at 64 MiB the file becomes FILE.1, that FILE.2, and so on up to FILE.8.
-// Errors:     a file that cannot be written is said in the log once a minute; nothing waits for it.
+// Errors:     a file that cannot be written is said in the log once a minute, and nothing is refused for it: what
+//             happens meanwhile is not recorded. A line of which the disk had room for a part stays as it is; the next
+//             record begins a line of its own.
+// Waiting:    Record() writes with one system call, and syncs nothing; who calls it waits for that, and for those who
+//             record at the same time. A file system that hangs holds them up.
 // Threads:    any.
 #pragma once
 
 #include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -50,8 +53,9 @@ class AuditLog {
 
   const Options options_;
   Mutex mutex_;
-  std::FILE* file_ EBLA_GUARDED_BY(mutex_) = nullptr;
+  int file_ EBLA_GUARDED_BY(mutex_) = -1;
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool torn_ EBLA_GUARDED_BY(mutex_) = false;  // the file ends within a line
 };
 
 }  // namespace ebla::security

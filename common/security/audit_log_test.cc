@@ -1,10 +1,14 @@
 #include "common/security/audit_log.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 #include <sstream>
+#include <vector>
 
 #include "common/testing/temporary_directory.h"
 
@@ -43,6 +47,44 @@ TEST(AuditLog, FilesAreBounded) {
   EXPECT_FALSE(std::filesystem::exists(file + ".3"));
   EXPECT_NE(Contents(file).find("\"99\""), std::string::npos);
   EXPECT_LT(std::filesystem::file_size(file + ".1"), 1200u);
+}
+
+TEST(AuditLog, AfterHalfALineTheNextOneBeginsAnew) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/audit.log";
+  const auto size = [&] { return std::filesystem::file_size(file); };
+  auto log = AuditLog::Open({.file = file});
+  ASSERT_TRUE(log.has_value());
+  const auto record = [&](const std::string& action) {
+    (*log)->Record({{Identity::Kind::kUser, "ada"}, "", action, "", {}});
+  };
+  // As where the disk is full: the last few bytes that there is room for are written.
+  const auto record_in_part = [&](const std::string& action) {
+    rlimit limit{};
+    ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    const rlimit less{.rlim_cur = size() + 10, .rlim_max = limit.rlim_max};
+    const auto before = signal(SIGXFSZ, SIG_IGN);
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &less), 0);
+    record(action);
+    record(action);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    signal(SIGXFSZ, before);
+    ASSERT_EQ(size(), less.rlim_cur);
+  };
+  record("first");
+  record_in_part("lost");
+  record("second");
+  record_in_part("lost, too");
+  log = AuditLog::Open({.file = file});  // the process has ended, and begun anew
+  ASSERT_TRUE(log.has_value());
+  record("third");
+  std::stringstream lines(Contents(file));
+  std::vector<std::string> whole;
+  for (std::string line; std::getline(lines, line);) {
+    const auto parsed = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!parsed.is_discarded()) whole.push_back(parsed["action"]);
+  }
+  EXPECT_EQ(whole, (std::vector<std::string>{"first", "second", "third"})) << lines.str();
 }
 
 TEST(AuditLog, AFileThatCannotBeWrittenIsNamed) {

@@ -1,6 +1,7 @@
 #include "common/security/certificates.h"
 
 #include <arpa/inet.h>
+#include <glog/logging.h>
 #include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -14,6 +15,7 @@
 
 #include "common/base/system_error.h"
 #include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
 
 namespace ebla::security {
 namespace {
@@ -79,6 +81,7 @@ struct Authority {
   static Result<Authority> Read(const std::string& directory) {
     Authority authority;
     EBLA_ASSIGN(authority.certificate, ReadCertificate(directory + "/ca.crt"));
+    EBLA_TRY(CheckPrivate(directory + "/ca.key"));
     EBLA_ASSIGN(const File file, OpenToRead(directory + "/ca.key"));
     authority.key.reset(PEM_read_PrivateKey(file.get(), nullptr, nullptr, nullptr));
     if (!authority.key) return Error(Refused(directory + "/ca.key is no key"));
@@ -107,7 +110,7 @@ Certificate Unsigned(const std::string& unit, const std::string& name, EVP_PKEY*
   Certificate certificate(X509_new());
   X509_set_version(certificate.get(), X509_VERSION_3);
   unsigned char serial[16];
-  RAND_bytes(serial, sizeof(serial));
+  CHECK_EQ(RAND_bytes(serial, sizeof(serial)), 1) << "OpenSSL has no random bytes: " << OpenSslError();
   serial[0] &= 0x7f;  // it is a positive number
   const std::unique_ptr<BIGNUM, Free<&BN_free>> number(BN_bin2bn(serial, sizeof(serial), nullptr));
   BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(certificate.get()));

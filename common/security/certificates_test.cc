@@ -35,6 +35,14 @@ TEST_F(CertificatesTest, KeysAreTheirOwnersAlone) {
   EXPECT_FALSE(std::filesystem::exists(Path("u/ca.key")));
 }
 
+TEST_F(CertificatesTest, AnAuthoritysKeyThatOthersCanReadIsRefused) {
+  ASSERT_TRUE(CreateAuthority(Path("ca"), 10).ok());
+  std::filesystem::permissions(Path("ca/ca.key"), std::filesystem::perms{0644});
+  EXPECT_THAT(CreateCertificate(Path("ca"), Path("u"), {.name = "ada"}).message(), HasSubstr("chmod 600"));
+  std::filesystem::permissions(Path("ca/ca.key"), std::filesystem::perms{0600});
+  EXPECT_TRUE(CreateCertificate(Path("ca"), Path("u"), {.name = "ada"}).ok());
+}
+
 TEST_F(CertificatesTest, NothingIsOverwritten) {
   ASSERT_TRUE(CreateAuthority(Path("ca"), 10).ok());
   EXPECT_THAT(CreateAuthority(Path("ca"), 10).message(), HasSubstr("there already"));

@@ -1,5 +1,6 @@
 #include "common/security/scram.h"
 
+#include <glog/logging.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -12,6 +13,9 @@
 #include <fstream>
 #include <map>
 
+#include "common/security/openssl_error.h"
+#include "common/security/private_file.h"
+
 namespace ebla::security {
 namespace {
 
@@ -21,7 +25,8 @@ constexpr size_t kMessageBytesMax = 4096;
 
 std::string RandomBytes(size_t size) {
   std::string bytes(size, '\0');
-  RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size));
+  CHECK_EQ(RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)), 1)
+      << "OpenSSL has no random bytes: " << OpenSslError();
   return bytes;
 }
 
@@ -120,6 +125,7 @@ Result<std::string> ReadPassword(const std::string& file) {
   std::string password;
   if (!std::filesystem::is_regular_file(file, ignored) || !std::getline(in, password))
     return Error(Code::kInvalidArgument, "cannot read a password from the first line of " + file);
+  EBLA_TRY(CheckPrivate(file));
   if (password.empty()) return Error(Code::kInvalidArgument, "the first line of " + file + " is empty");
   return password;
 }

@@ -1,6 +1,14 @@
 #include "common/security/scram.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/rand.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/security/certificates.h"
+#include "common/testing/temporary_directory.h"
 
 namespace ebla::security {
 namespace {
@@ -106,6 +114,32 @@ TEST(Scram, AServerThatDoesNotKnowThePasswordIsNotTrusted) {
   ASSERT_TRUE(client.Final(*first).has_value());
   EXPECT_EQ(client.Check("v=AAAA").code(), Code::kPermissionDenied);
   EXPECT_FALSE(client.Check("e=other").ok());
+}
+
+// A salt, a nonce or a serial number that is the same each time would be a hole that nobody sees.
+TEST(ScramDeathTest, WithoutRandomBytesTheProcessEnds) {
+  const auto without_random_bytes = [](auto then) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    static RAND_METHOD none{};
+    none.bytes = [](unsigned char*, int) { return 0; };
+    RAND_set_rand_method(&none);
+#pragma GCC diagnostic pop
+    then();
+  };
+  EXPECT_DEATH(without_random_bytes([] { (void)MakeSecret("sesame", kScramIterationsMin); }), "no random bytes");
+  testing::TemporaryDirectory directory;
+  EXPECT_DEATH(without_random_bytes([&] { (void)CreateAuthority(directory.path() + "/ca", 10); }), "no random bytes");
+}
+
+TEST(Scram, APasswordIsReadFromAPrivateFileAlone) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/password";
+  std::ofstream(file) << "sesame\n";
+  std::filesystem::permissions(file, std::filesystem::perms{0604});
+  EXPECT_THAT(ReadPassword(file).error().message(), ::testing::HasSubstr("can be read by others: chmod 600 " + file));
+  std::filesystem::permissions(file, std::filesystem::perms{0600});
+  EXPECT_EQ(*ReadPassword(file), "sesame");
 }
 
 }  // namespace

@@ -85,7 +85,9 @@ Status CannotUse(const std::string& file, const std::string& advice) {
   return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + advice);
 }
 
-Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name, TlsCredentials::Own own) {
+// `revokes`: the list of what is revoked must be there.
+Status Fill(SSL_CTX* context, const std::string& directory, const std::string& name, TlsCredentials::Own own,
+            bool revokes) {
   const std::string authority = directory + "/ca.crt", certificate = directory + "/" + name + ".crt",
                     key = directory + "/" + name + ".key", revoked = directory + "/ca.crl";
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
@@ -102,18 +104,22 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
     EBLA_TRY(CheckPrivate(key));
     if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
   }
-  if (!std::filesystem::exists(revoked)) return {};
+  if (!std::filesystem::exists(revoked)) {
+    if (!revokes) return {};
+    return Status(Code::kInvalidArgument, revoked +
+                                              " is gone: what it revoked stays revoked until this process ends; "
+                                              "put the list back");
+  }
   X509_STORE* store = SSL_CTX_get_cert_store(context);
   if (X509_STORE_load_file(store, revoked.c_str()) != 1) return CannotUse(revoked, "; ebla cert revoke writes it");
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
   return {};
 }
 
-Result<std::shared_ptr<ssl_ctx_st>> MakeContext(const std::string& directory, const std::string& name,
-                                                TlsCredentials::Own own) {
-  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
-  EBLA_TRY(Fill(context.get(), directory, name, own));
-  return context;
+bool Revokes(const std::shared_ptr<ssl_ctx_st>& context) {
+  if (context == nullptr) return false;
+  return (X509_VERIFY_PARAM_get_flags(X509_STORE_get0_param(SSL_CTX_get_cert_store(context.get()))) &
+          X509_V_FLAG_CRL_CHECK) != 0;
 }
 
 }  // namespace
@@ -137,11 +143,14 @@ std::string TlsCredentials::FileChanges() const {
 
 Result<bool> TlsCredentials::Refresh() {
   std::string changes = FileChanges();
+  bool revokes;
   {
     MutexLock lock(mutex_);
     if (changes == file_changes_) return false;
+    revokes = Revokes(context_);
   }
-  EBLA_ASSIGN(auto context, MakeContext(directory_, name_, own_));
+  std::shared_ptr<ssl_ctx_st> context(SSL_CTX_new(TLS_method()), &SSL_CTX_free);
+  EBLA_TRY(Fill(context.get(), directory_, name_, own_, revokes));
   MutexLock lock(mutex_);
   context_ = std::move(context);
   file_changes_ = std::move(changes);
@@ -159,8 +168,11 @@ std::shared_ptr<ssl_ctx_st> TlsCredentials::Context() {
   }
   if (look) {
     const Result<bool> read = Refresh();
-    if (!read.has_value()) LOG(ERROR) << "the certificates stay as they were: " << read.error().message();
     if (read.has_value() && *read) LOG(INFO) << "certificates are read again from " << directory_;
+    MutexLock lock(mutex_);
+    const std::string wrong = read.has_value() ? "" : read.error().message();
+    if (wrong != wrong_ && !wrong.empty()) LOG(ERROR) << "the certificates stay as they were: " << wrong;
+    wrong_ = wrong;
   }
   MutexLock lock(mutex_);
   return context_;

@@ -40,11 +40,11 @@ class TlsCredentials {
                                                       Own own = Own::kRequired);
 
   // Reads the files again when one of them has changed: true. Connections that are up stay as they are. An error leaves
-  // everything as it was.
+  // everything as it was. So does a ca.crl that is gone once it was read: deleting it must not admit whom it revoked.
   Result<bool> Refresh();
 
   // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
-  // logged.
+  // logged once.
   // `nobody`: also from who shows no certificate.
   std::unique_ptr<TlsSession> Accept(bool nobody = false);
   // `host`: the name or address that the server's certificate has to name.
@@ -67,6 +67,7 @@ class TlsCredentials {
   std::shared_ptr<ssl_ctx_st> context_ EBLA_GUARDED_BY(mutex_);
   std::string file_changes_ EBLA_GUARDED_BY(mutex_);  // when each file was last written
   std::chrono::steady_clock::time_point looked_ EBLA_GUARDED_BY(mutex_);
+  std::string wrong_ EBLA_GUARDED_BY(mutex_);  // with the files at the last look; logged
 };
 
 // One connection's part of it. After an error it is of no more use, but for what is still to be sent.

@@ -145,6 +145,26 @@ TEST_F(TlsTest, ARevokedCertificateIsRefusedOnceTheListIsThere) {
   EXPECT_TRUE(Meet(*Credentials("third", "client"), *server).server->established());
 }
 
+TEST_F(TlsTest, WhatWasRevokedStaysSoWithoutTheList) {
+  ASSERT_TRUE(Revoke(Path("ca"), Path("client/client.crt")).ok());
+  std::filesystem::copy_file(Path("ca/ca.crl"), Path("server/ca.crl"));
+  const auto server = Credentials("server", "server"), client = Credentials("client", "client");
+  const auto expect_refused = [&] {
+    EXPECT_THAT(Meet(*client, *server).server_status.message(), HasSubstr("revoked"));
+  };
+  expect_refused();
+  std::filesystem::remove(Path("server/ca.crl"));
+  EXPECT_THAT(server->Refresh().error().message(), HasSubstr("ca.crl is gone"));
+  expect_refused();
+  ASSERT_TRUE(MakeUser("other", "bob").ok());
+  EXPECT_TRUE(Meet(*Credentials("other", "client"), *server).server->established());
+  ASSERT_TRUE(Revoke(Path("ca"), Path("other/client.crt")).ok());
+  std::filesystem::copy_file(Path("ca/ca.crl"), Path("server/ca.crl"));
+  EXPECT_EQ(*server->Refresh(), true);
+  expect_refused();
+  EXPECT_THAT(Meet(*Credentials("other", "client"), *server).server_status.message(), HasSubstr("revoked"));
+}
+
 TEST_F(TlsTest, NewFilesAreReadAndBrokenOnesChangeNothing) {
   const auto server = Credentials("server", "server"), client = Credentials("client", "client");
   EXPECT_EQ(*server->Refresh(), false);

@@ -132,6 +132,9 @@ DEFINE_validator(any_pending_mb, &Positive);
 DEFINE_validator(any_pending_entries, &Positive);
 DEFINE_validator(conflicts_mb, &Positive);
 
+// What it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
+constexpr size_t kOtherFiles = 2'048;
+
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
 // The others are for the event loops: where both have half of the processors, neither waits for the other
@@ -154,6 +157,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_ASSIGN(options.rpc.listen, process::EndpointFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
+  process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles);
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));

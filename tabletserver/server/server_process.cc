@@ -125,6 +125,7 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   http.ready = [this] { return server_->Ready(); };
   http.degraded = [this] { return coordinator_watch_->Describe(); };
   http.settable_flags = options.settable_flags;
+  http.audit = audit_.get();
   options.adjust_http(http);
   http_ = std::make_unique<http::HttpServer>(std::move(http));
   return http_->Start();

@@ -264,6 +264,7 @@ TEST_F(BackupClusterTest, InAnS3StoreThatFailsWhileItsMakerIsKilled) {
 TEST_F(BackupClusterTest, AsAnOperatorDoesItWithAKeyInAnotherCluster) {
   const std::string key = directory_.path() + "/key";
   std::ofstream(key) << std::string(64, '5');
+  std::filesystem::permissions(key, std::filesystem::perms{0600});
   const std::string at = " --dir " + directory_.path() + "/backups --key-file " + key;
   ASSERT_TRUE(client_->Planner({.enabled = false}).has_value());
   using Kind = AccessChange::Kind;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "common/base/crc32.h"
+#include "common/security/private_file.h"
 
 namespace ebla::backup {
 namespace {
@@ -92,6 +93,7 @@ Result<Key> ReadKey(const std::string& file) {
   std::ifstream in(file);
   std::string text;
   if (!(in >> text)) return Error(Code::kInvalidArgument, "cannot read a key from " + file);
+  EBLA_TRY(security::CheckPrivate(file));
   Key key;
   for (size_t i = 0; i + 1 < text.size() && std::isxdigit(text[i]) && std::isxdigit(text[i + 1]); i += 2)
     key.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));

@@ -96,6 +96,9 @@ TEST(ReadKey, TakesSixtyFourDigitsAlone) {
   testing::TemporaryDirectory directory;
   const std::string file = directory.path() + "/key";
   std::ofstream(file) << std::string(64, 'a') << "\n";
+  std::filesystem::permissions(file, std::filesystem::perms{0644});
+  EXPECT_THAT(ReadKey(file).error().message(), HasSubstr("can be read by others: chmod 600 " + file));
+  std::filesystem::permissions(file, std::filesystem::perms{0600});
   EXPECT_EQ(*ReadKey(file), Key(kKeyBytes, '\xaa'));
   for (const std::string text : {"", "abc", "zz"}) {
     std::ofstream(file) << text;

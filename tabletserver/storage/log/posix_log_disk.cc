@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/base/system_error.h"
+#include "tabletserver/storage/log/open_retrying.h"
 
 namespace ebla::tabletserver {
 
@@ -94,7 +95,7 @@ Result<std::unique_ptr<PosixLogDisk>> PosixLogDisk::Open(const std::string& dire
                                                          std::function<int(const std::string& file)> discard) {
   if (mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST)
     return SystemError(Code::kInternal, "cannot make the directory " + directory);
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = OpenRetrying(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot open the directory " + directory);
   std::unique_ptr<PosixLogDisk> disk(new PosixLogDisk(
       directory, fd, discard ? std::move(discard) : [](const std::string& file) { return unlink(file.c_str()); }));
@@ -151,7 +152,7 @@ Result<std::vector<uint64_t>> PosixLogDisk::List() {
 
 Result<std::shared_ptr<LogFile>> PosixLogDisk::Open(uint64_t number) {
   const std::string name = Name(number);
-  const int fd = open(name.c_str(), O_RDWR | O_CLOEXEC);
+  const int fd = OpenRetrying(name.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot open " + name);
   return std::make_shared<PosixLogFile>(name, fd);
 }
@@ -172,7 +173,7 @@ Result<std::shared_ptr<LogFile>> PosixLogDisk::Create(uint64_t number, int64_t b
     EBLA_TRY(Rename(spare, name));
     return Open(number);
   }
-  const int fd = open(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  const int fd = OpenRetrying(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot make " + name);
   auto file = std::make_shared<PosixLogFile>(name, fd);
   if (ftruncate(fd, bytes) != 0) return SystemError(Code::kInternal, "cannot size " + name);
@@ -215,7 +216,7 @@ Result<bool> PosixLogDisk::Prepare(int64_t bytes) {
   }
   const std::string name = path_ + kUnfinished;
   if (filling_ < 0) {
-    filling_ = open(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    filling_ = OpenRetrying(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
     if (filling_ < 0) return SystemError(Code::kInternal, "cannot make " + name);
     filled_ = 0;
   }

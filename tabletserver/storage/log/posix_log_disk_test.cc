@@ -3,7 +3,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <chrono>
 #include <filesystem>
 
 #include "common/testing/temporary_directory.h"
@@ -99,6 +101,30 @@ TEST_F(PosixLogDiskTest, SparesGoWhereTheirRoomIsNeeded) {
   ASSERT_TRUE(disk_->DropSpares().ok());
   EXPECT_THAT(Files(), UnorderedElementsAre("0000000000000003.log"));
   ASSERT_TRUE(disk_->Create(4, 4'096)) << "and a new one is made";
+}
+
+// A log that cannot open its next segment fails for good.
+TEST_F(PosixLogDiskTest, AtTheLimitOfOpenFilesItTriesForAWhile) {
+  Open();
+  ASSERT_TRUE(disk_->Create(1, 4'096));
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  const std::function<Status()> opens[] = {
+      [&] { return disk_->Open(1).error(); },
+      [&] { return disk_->Create(2, 4'096).error(); },
+      [&] { return disk_->Prepare(4'096).error(); },
+  };
+  for (const auto& open : opens) {
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto begun = std::chrono::steady_clock::now();
+    const Status refused = open();
+    const auto took = std::chrono::steady_clock::now() - begun;
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    EXPECT_THAT(refused.message(), HasSubstr("Too many open files"));
+    EXPECT_GE(took, std::chrono::milliseconds(500));
+  }
+  EXPECT_TRUE(disk_->Create(2, 4'096));
 }
 
 TEST_F(PosixLogDiskTest, ADirectoryThatCannotBeMadeIsNamed) {

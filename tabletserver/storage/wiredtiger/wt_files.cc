@@ -24,6 +24,7 @@
 
 #include "common/base/descriptor.h"
 #include "common/base/mutex.h"
+#include "tabletserver/storage/log/open_retrying.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
 #include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
@@ -36,7 +37,6 @@ thread_local PacedSyncs* paced = nullptr;
 constexpr size_t kTransferMax = size_t{1} << 30;  // the kernel moves a little less than 2 GiB at once
 constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dirty_max, so that no backlog grows
 constexpr int kPassesMax = 3;
-constexpr Duration kOpenAgain = std::chrono::milliseconds(50);
 constexpr int64_t kAsItIs = INT64_MAX;
 constexpr int64_t kCutPieces = 512;  // much is cut in larger pieces: a checkpoint is to end
 
@@ -82,22 +82,6 @@ int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const 
   WT_EXTENSION_API* const api = static_cast<Files*>(files)->api;
   (void)api->err_printf(api, session, "cannot %s %s: %s", doing, name, std::strerror(error));
   return error;
-}
-
-// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is
-// little beside a store that fails for good.
-int OpenRetrying(const char* name, int how) {
-  for (int tries = 10;;) {
-    const int fd = open(name, how, 0644);
-    if (fd >= 0) return fd;
-    if (errno == EINTR) continue;
-    if (errno == EPERM && (how & O_NOATIME) != 0) {
-      how &= ~O_NOATIME;  // another user's file
-      continue;
-    }
-    if ((errno != EMFILE && errno != ENFILE) || tries-- == 0) return fd;
-    std::this_thread::sleep_for(kOpenAgain);
-  }
 }
 
 // What was made, renamed or removed in the directory that `name` is in is on the disk.
