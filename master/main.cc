@@ -168,8 +168,9 @@ int Run() {
   rpc::EventLoop loop("master");
   const rpc::ServerOptions server_options = ServerSettings();
   rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
-  security::AccessControl access;
   const std::unique_ptr<security::AuditLog> audit = OrRefuse(process::OpenAuditLog());
+  security::AccessControl access;
+  access.SetAudit(audit.get());
   rpc::Dispatcher dispatcher({.access = &access, .audit = audit.get()});
   rpc::RpcServer server(server_options, dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));

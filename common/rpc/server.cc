@@ -1,7 +1,7 @@
 #include "common/rpc/server.h"
 
-#include <glog/logging.h>
 #include <event2/event.h>
+#include <glog/logging.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -2,7 +2,10 @@
 
 #include <glog/logging.h>
 
+#include <chrono>
 #include <utility>
+
+#include "common/security/caller.h"
 
 namespace ebla::security {
 namespace {
@@ -63,7 +66,14 @@ Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permis
                                               (table == 0 ? " of every table" : " of table " + std::to_string(table)) +
                                               ", or of these keys: `ebla grant " + what + " " + caller.name +
                                               "` gives one"};
-  LOG_EVERY_N(WARNING, 100) << "refused: " << refusal.message();
+  const Session* session = CallerScope::SessionNow();
+  const std::string peer = session == nullptr ? std::string() : session->peer;
+  const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
+  LOG_IF(WARNING, lines_.Spend(peer, now).granted) << "refused: " << refusal.message();
+  // What admins do, and with --audit_data each call, stands there in any case.
+  const bool of_data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
+  if (audit_ != nullptr && of_data && !audit_->wants_data())
+    audit_->Record({caller, peer, what, "table=" + std::to_string(table), refusal});
   return refusal;
 }
 

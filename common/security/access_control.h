@@ -18,6 +18,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/security/access_list.h"
+#include "common/security/audit_log.h"
 #include "common/security/identity.h"
 #include "common/security/usage_limits.h"
 
@@ -46,6 +47,8 @@ class AccessControl {
   // Any grant of the table will do.
   Status CheckAny(const Identity& caller, int64_t table) const;
   bool IsOperator(const Identity& caller) const;
+  // Of reads and writes of data that were refused. Before the first call; null: none. It outlives this.
+  void SetAudit(AuditLog* audit) { audit_ = audit; }
   UsageLimits& usage() const { return usage_; }
   // Of calls, for want of a grant, since the start.
   uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
@@ -63,7 +66,9 @@ class AccessControl {
 
   mutable Mutex mutex_;
   std::shared_ptr<const AccessList> list_ EBLA_GUARDED_BY(mutex_);
-  mutable UsageLimits usage_;  // counts what calls take
+  AuditLog* audit_ = nullptr;
+  mutable UsageLimits usage_;                              // counts what calls take
+  mutable HostBudget lines_{20, std::chrono::minutes(1)};  // of refusals, in the log
   mutable std::atomic<uint64_t> refusals_{0};
   std::atomic<uint64_t> version_;  // unlike any other of this process
 };

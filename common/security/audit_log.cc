@@ -77,6 +77,12 @@ void AuditLog::Record(const AuditEvent& event) {
   add("of", event.of);
   add("code", std::string(CodeName(event.outcome.code())));
   add("message", event.outcome.message());
+  if (event.outcome.code() == Code::kPermissionDenied) {
+    const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
+    const HostBudget::Spent line_of = refusals_.Spend(event.from, now);
+    if (!line_of.granted) return;
+    if (line_of.left_out > 0) line["left_out"] = line_of.left_out;
+  }
   std::string text = line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   MutexLock lock(mutex_);
   if (bytes_ >= options_.bytes_max && file_ >= 0) Rotate();

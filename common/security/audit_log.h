@@ -2,6 +2,8 @@
 // Who did what, and who was refused: a file of JSON lines, apart from the log for people.
 // Format:     {"time": "2026-01-31T12:00:00.123Z", "user": ..., "kind": "user|operator|...", "from": "host:port",
 //             "action": "dropTable", "of": "table=carts", "code": "OK", "message": ...}; what is empty is left out.
+// Refusals:   have 20 lines a minute for each address, the last of which are told by number: nobody who is refused washes
+//             away what stands there.
 // Files:      at 64 MiB the file becomes FILE.1, that FILE.2, and so on up to FILE.8.
 // Errors:     a file that cannot be written is said in the log once a minute, and nothing is refused for it: what
 //             happens meanwhile is not recorded. A line of which the disk had room for a part stays as it is; the next
@@ -17,6 +19,7 @@
 
 #include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "common/security/host_budget.h"
 #include "common/security/identity.h"
 
 namespace ebla::security {
@@ -52,6 +55,7 @@ class AuditLog {
   void Rotate() EBLA_REQUIRES(mutex_);
 
   const Options options_;
+  HostBudget refusals_{20, std::chrono::minutes(1)};
   Mutex mutex_;
   int file_ EBLA_GUARDED_BY(mutex_) = -1;
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;

@@ -49,6 +49,22 @@ TEST(AuditLog, FilesAreBounded) {
   EXPECT_LT(std::filesystem::file_size(file + ".1"), 1200u);
 }
 
+TEST(AuditLog, WhoIsRefusedAllTheTimeHasAFewLines) {
+  testing::TemporaryDirectory directory;
+  const std::string file = directory.path() + "/audit.log";
+  auto log = AuditLog::Open({.file = file});
+  ASSERT_TRUE(log.has_value());
+  const Status refused(Code::kPermissionDenied, "no");
+  for (int i = 0; i < 1'000; ++i)
+    (*log)->Record({{Identity::Kind::kUser, "eve"}, "10.0.0.1:1", "dropTable", "", refused});
+  (*log)->Record({{Identity::Kind::kUser, "bob"}, "10.0.0.2:1", "dropTable", "", refused});
+  (*log)->Record({{Identity::Kind::kOperator, "olga"}, "10.0.0.1:1", "dropTable", "", {}});
+  const std::string text = Contents(file);
+  EXPECT_EQ(std::ranges::count(text, '\n'), 22);
+  EXPECT_NE(text.find("bob"), std::string::npos);
+  EXPECT_NE(text.find("olga"), std::string::npos);
+}
+
 TEST(AuditLog, AfterHalfALineTheNextOneBeginsAnew) {
   testing::TemporaryDirectory directory;
   const std::string file = directory.path() + "/audit.log";

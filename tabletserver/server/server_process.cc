@@ -87,6 +87,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   access_watcher_ = std::make_unique<coordination::AccessWatcher>(*coordinator_, *control_, access_);
   audit_ = std::move(options.audit);
   dispatcher_.SetAudit(audit_.get());
+  access_.SetAudit(audit_.get());
 
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
