@@ -358,6 +358,21 @@ TEST_F(TabletServerTest, RefusesTimesOfADeliveredWriteThatNoClockComesTo) {
   EXPECT_THAT(message(latest, latest + kTtlMsMax), HasSubstr("last_write_wins")) << "which this table is not";
 }
 
+TEST_F(TabletServerTest, RefusesATokenOfMoreRangesThanAreSent) {
+  idl::GetRequest request;
+  request.header = Header();
+  request.header.token.tableId = kTable;
+  request.header.__isset.token = true;
+  request.key = "k";
+  const auto header = [&](size_t ranges) {
+    request.header.token.ranges.resize(ranges);
+    return Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); }).header;
+  };
+  EXPECT_EQ(header(kTokenRangesMax).code, idl::Code::NOT_FOUND);
+  EXPECT_EQ(header(kTokenRangesMax + 1).code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(header(kTokenRangesMax + 1).message, HasSubstr("a session token of 65 ranges"));
+}
+
 TEST_F(TabletServerTest, AnotherTableIsNotHere) {
   idl::GetRequest request;
   request.header.tableId = kTable + 1;

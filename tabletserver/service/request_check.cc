@@ -21,6 +21,10 @@ Status CheckHeader(const idl::RequestHeader& header) {
     return Invalid("deadline of " + std::to_string(header.deadlineMs) + " ms; it is what remains, 0 for the default");
   }
   if (header.__isset.tabletTimeMs && header.tabletTimeMs < 0) return Invalid("tablet time is negative");
+  if (header.token.ranges.size() > kTokenRangesMax) {
+    return Invalid("a session token of " + std::to_string(header.token.ranges.size()) + " ranges; at most " +
+                   std::to_string(kTokenRangesMax) + " are sent, else the read is STRONG");
+  }
   return Status::Ok();
 }
 
