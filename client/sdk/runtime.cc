@@ -44,6 +44,11 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   std::shared_ptr<const security::ScramCredentials> login;
   if (!options.user.empty()) {
     if (options.password.empty()) return Error(Code::kInvalidArgument, "a user is named, and no password");
+    if (tls == nullptr) {
+      return Error(Code::kInvalidArgument,
+                   "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. In the clear anybody "
+                   "could answer for the server, and would get what it takes to guess the password");
+    }
     login = std::make_shared<security::ScramCredentials>(options.user, options.password);
   }
   auto* runtime = new Runtime(options, std::move(masters), {.tls = tls, .login = login});

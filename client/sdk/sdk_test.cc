@@ -27,6 +27,13 @@ class SdkTest : public ::testing::Test {
   FakeServers servers_;
 };
 
+TEST_F(SdkTest, ALoginInTheClearIsRefusedBeforeAnythingIsSent) {
+  const auto client = Client::Connect({.masters = servers_.masters(), .user = "ada", .password = "sesame"});
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().code(), Code::kInvalidArgument);
+  EXPECT_NE(client.error().message().find("tls_dir"), std::string::npos) << client.error();
+}
+
 TEST_F(SdkTest, TheFirstStepsOfTheReadme) {
   const Client client = Connect();
   const auto made = client.CreateTable("carts", {.split_points = {"f", "m", "t"}});

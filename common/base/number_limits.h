@@ -1,6 +1,7 @@
 // What a number that another process sends can be at most. A process that has gone mad, or lies, may send any; one that
 // is beyond these was counted by nobody, and believing it would leave the receiver with nothing above it to go on to.
-// Place:   the edges judge what arrives (transport/peer_translate.h, service/control_service.h, master/cluster) before
+// Place:   the edges judge what arrives (transport/peer_translate.h, service/control_service.h, service/request_check.h,
+//          master/cluster) before
 //          anything is done about it; the core judges what only it can compare with what it knows.
 // Why so:  far beyond what a cluster comes to in its life, and so far below 2^63 that the next one, and sums of many,
 //          never overflow.

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "common/base/lineage.h"
+#include "common/base/number_limits.h"
 #include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -332,6 +333,44 @@ TEST_F(TabletServerTest, RefusesWhatTheWriteHeaderLacks) {
   request.header = Header();
   request.header.tableId = 0;
   EXPECT_THAT(refused(), HasSubstr("table id"));
+}
+
+TEST_F(TabletServerTest, RefusesTimesOfADeliveredWriteThatNoClockComesTo) {
+  const int64_t latest = limits::LatestTime(1'700'000'000'000);
+  constexpr int64_t kHour = 3'600'000;
+  idl::WriteRequest request;
+  request.header = Header();
+  request.level = idl::WriteLevel::MAJORITY;
+  request.writes = {PutOf("k", "v")};
+  request.writes[0].__set_writer("ts-9");
+  const auto message = [&](int64_t write_time_ms, int64_t expires_at_ms) {
+    request.writes[0].__set_writeTimeMs(write_time_ms);
+    request.writes[0].__set_expiresAtMs(expires_at_ms);
+    const auto reply =
+        Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
+    EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
+    return reply.header.message;
+  };
+  for (const int64_t time : {INT64_MAX, latest + kHour})
+    EXPECT_THAT(message(time, 1), HasSubstr("writeTimeMs is " + std::to_string(time)));
+  for (const int64_t time : {INT64_MAX, latest + kTtlMsMax + kHour})
+    EXPECT_THAT(message(1, time), HasSubstr("expiresAtMs is " + std::to_string(time)));
+  EXPECT_THAT(message(latest, latest + kTtlMsMax), HasSubstr("last_write_wins")) << "which this table is not";
+}
+
+TEST_F(TabletServerTest, RefusesATokenOfMoreRangesThanAreSent) {
+  idl::GetRequest request;
+  request.header = Header();
+  request.header.token.tableId = kTable;
+  request.header.__isset.token = true;
+  request.key = "k";
+  const auto header = [&](size_t ranges) {
+    request.header.token.ranges.resize(ranges);
+    return Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); }).header;
+  };
+  EXPECT_EQ(header(kTokenRangesMax).code, idl::Code::NOT_FOUND);
+  EXPECT_EQ(header(kTokenRangesMax + 1).code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(header(kTokenRangesMax + 1).message, HasSubstr("a session token of 65 ranges"));
 }
 
 TEST_F(TabletServerTest, AnotherTableIsNotHere) {

@@ -5,6 +5,7 @@
 
 #include "common/base/key_range.h"
 #include "idl/types_constants.h"
+#include "tabletserver/tablet/tablet_types.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -20,6 +21,10 @@ Status CheckHeader(const idl::RequestHeader& header) {
     return Invalid("deadline of " + std::to_string(header.deadlineMs) + " ms; it is what remains, 0 for the default");
   }
   if (header.__isset.tabletTimeMs && header.tabletTimeMs < 0) return Invalid("tablet time is negative");
+  if (header.token.ranges.size() > kTokenRangesMax) {
+    return Invalid("a session token of " + std::to_string(header.token.ranges.size()) + " ranges; at most " +
+                   std::to_string(kTokenRangesMax) + " are sent, else the read is STRONG");
+  }
   return Status::Ok();
 }
 
@@ -77,8 +82,18 @@ Status CheckWrite(const idl::Write& write) {
 
 bool IsDelivered(const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; }
 
+// No clock of a cluster comes to such times, and nothing could be written after them. What expires was written by then,
+// and expires at most the longest TTL later.
+Status CheckTimes(const idl::Write& write, int64_t latest_ms) {
+  if (write.writeTimeMs > latest_ms)
+    return Invalid("writeTimeMs is " + std::to_string(write.writeTimeMs) + ", years ahead of this server's clock");
+  if (write.__isset.expiresAtMs && write.expiresAtMs > latest_ms + kTtlMsMax)
+    return Invalid("expiresAtMs is " + std::to_string(write.expiresAtMs) + ", further ahead than any TTL reaches");
+  return Status::Ok();
+}
+
 // A write on its way to the primary: another server's word for a client's.
-Status CheckDelivered(const idl::WriteRequest& request) {
+Status CheckDelivered(const idl::WriteRequest& request, int64_t latest_ms) {
   if (request.clientId != 0 || request.sequence != 0 || request.firstIncomplete != 0) {
     return Invalid("a write that is being delivered names no client and no sequence");
   }
@@ -96,6 +111,7 @@ Status CheckDelivered(const idl::WriteRequest& request) {
     if (write.__isset.expiresAtMs && (write.expiresAtMs < 1 || write.kind != idl::WriteKind::PUT)) {
       return Invalid("expiresAtMs is a PUT's, and 1 or more");
     }
+    EBLA_TRY(CheckTimes(write, latest_ms));
     EBLA_TRY(CheckWrite(write));
   }
   return Status::Ok();
@@ -140,9 +156,9 @@ Status CheckRequest(const idl::ScanRequest& request) {
   return Status::Ok();
 }
 
-Status CheckRequest(const idl::WriteRequest& request) {
+Status CheckRequest(const idl::WriteRequest& request, int64_t latest_ms) {
   EBLA_TRY(CheckHeader(request.header));
-  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request);
+  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request, latest_ms);
   if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
   if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
   if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {

@@ -20,11 +20,13 @@ inline constexpr int32_t kPageBytesDefault = 1 << 20;
 inline constexpr int32_t kPageBytesMax = 8 << 20;
 inline constexpr int64_t kBoundedMsMax = 3'600'000;
 inline constexpr int32_t kListKeptMax = 1000;
+inline constexpr size_t kTokenRangesMax = 64;  // thrift/types.thrift
 
 Status CheckRequest(const idl::GetRequest& request);
 Status CheckRequest(const idl::MultiGetRequest& request);  // a key at fault is refused by its own result, not here
 Status CheckRequest(const idl::ScanRequest& request);
-Status CheckRequest(const idl::WriteRequest& request);
+// `latest_ms`: the latest time that is believed (common/base/number_limits.h).
+Status CheckRequest(const idl::WriteRequest& request, int64_t latest_ms);
 Status CheckRequest(const idl::ListKeptRequest& request);
 Status CheckRequest(const idl::ForgetKeptRequest& request);
 Status CheckRequest(const idl::ChecksumRequest& request);

@@ -2,8 +2,10 @@
 
 #include <glog/logging.h>
 
+#include <type_traits>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 #include "common/security/caller.h"
 #include "tabletserver/service/request_check.h"
@@ -37,7 +39,11 @@ Status TabletService::Check(const Request& request) const {
   if (!ports_.serving.load(std::memory_order_acquire)) {
     return Error(Code::kComeAgain, "this server has not joined its cluster yet");
   }
-  return CheckRequest(request);
+  if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
+    return CheckRequest(request, limits::LatestTime(Here().loop().TimeOfDayMs()));
+  } else {
+    return CheckRequest(request);
+  }
 }
 
 template <class Request, class What>

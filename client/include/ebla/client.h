@@ -37,7 +37,8 @@ struct ClientOptions {
   // Where ca.crt, client.crt and client.key are, as `ebla cert create-client` makes them. Files that are replaced are
   // read again for new connections. Empty: in the clear, to a cluster without certificates.
   std::string tls_dir;
-  // Logs in by name and password instead of by a certificate: then tls_dir needs ca.crt alone. Empty: neither.
+  // Logs in by name and password instead of by a certificate. It takes a tls_dir, of which ca.crt is enough. Empty:
+  // neither.
   std::string user;
   std::string password;
 };
