@@ -397,40 +397,6 @@ TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) 
   }
 }
 
-TEST_F(MasterReplicasTest, DamagedFollowersAreMadeAnewOneAtATime) {
-  Begin({.servers = 3});
-  MakeTable(3);
-  const idl::TabletInfo info = cluster().Tablets().begin()->second;
-  const int64_t tablet = info.tabletId;
-  std::vector<std::string> followers = info.voters;
-  std::erase(followers, info.primary);
-  for (const std::string& follower : followers)
-    cluster().server(IndexOf(follower)).mutable_replicas().at(tablet).damaged = true;
-  const auto damaged = [&](const std::string& server) {
-    const auto& replicas = cluster().server(IndexOf(server)).replicas();
-    return replicas.contains(tablet) && replicas.at(tablet).damaged;
-  };
-  EXPECT_TRUE(cluster().RunUntil([&] { return damaged(followers[0]) != damaged(followers[1]); }));
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    EXPECT_GE(cluster().Tablets().at(tablet).voters.size(), 2u);
-    return !damaged(followers[0]) && !damaged(followers[1]) && cluster().Tablets().at(tablet).voters.size() == 3;
-  }));
-  WaitServing();
-}
-
-TEST_F(MasterReplicasTest, ADamagedReplicaStaysWhileAnotherIsAway) {
-  Begin({.servers = 3});
-  MakeTable(3);
-  const idl::TabletInfo info = cluster().Tablets().begin()->second;
-  std::vector<std::string> followers = info.voters;
-  std::erase(followers, info.primary);
-  cluster().server(IndexOf(followers[0])).Stop();
-  cluster().scheduler().RunFor(3s);
-  cluster().server(IndexOf(followers[1])).mutable_replicas().at(info.tabletId).damaged = true;
-  cluster().scheduler().RunFor(20s);
-  EXPECT_EQ(cluster().Tablets().at(info.tabletId).voters, info.voters);
-}
-
 TEST_F(MasterReplicasTest, WhatIsIncompleteGoesBeforeWhatIsWhole) {
   Begin({.servers = 3});
   MakeTable(3);

@@ -210,6 +210,23 @@ TEST_F(MasterSplitTest, AnOpenIntentKeepsOtherChangesOff) {
   WaitServing();
 }
 
+// Its primary applies nothing more, so no Barrier of its ever tells; nor may it transfer.
+TEST_F(MasterSplitTest, AnIntentWhosePrimaryIsDamagedEndsWithAFailover) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  FakeServer& damaged = ServerOf(before.primary);
+  damaged.refuse_split = idl::Code::COME_AGAIN;
+  (void)Split("m", 300);
+  ASSERT_TRUE(Node(before.tabletId)->__isset.split);
+  damaged.mutable_replicas().at(before.tabletId).damaged = true;
+  damaged.measure = [](idl::TabletLoad& load, const FakeServer::Replica& replica) {
+    if (replica.damaged) load.barrierApplied = false;
+  };
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Node(before.tabletId)->__isset.split; }, 120s));
+  EXPECT_NE(cluster().Tablets().begin()->second.primary, before.primary);
+  WaitServing();
+}
+
 // PROTOCOL 9: whoever drops a replica of the parent is told what was split off.
 TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
   Begin({}, 4);

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
@@ -11,17 +12,26 @@
 namespace ebla::master {
 namespace {
 
-// Among equal logs: not who led before, as there is a reason for the fence; else spread by chance, the same each time.
-std::pair<bool, size_t> Preference(const ServerName& server, const ServerName& before, TabletId tablet) {
-  return {server == before, std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
+// Null: its server has not reported it.
+const idl::TabletLoad* LoadOf(const Servers& servers, const ServerName& name, TabletId tablet) {
+  const Server* server = servers.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  return report ? report->Find(tablet) : nullptr;
 }
 
 // Its store may have failed with any code; what its server reports does not depend on that.
 bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tablet) {
-  const Server* server = servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  const idl::TabletLoad* load = report ? report->Find(tablet) : nullptr;
+  const idl::TabletLoad* load = LoadOf(servers, name, tablet);
   return load && load->failed;
+}
+
+// Among equal logs: not who led before, as there is a reason for the fence; nor whose files are damaged, as it may be
+// unable to apply its log; else spread by chance, the same each time.
+std::tuple<bool, bool, size_t> Preference(const Servers& servers, const ServerName& server, const ServerName& before,
+                                          TabletId tablet) {
+  const idl::TabletLoad* load = LoadOf(servers, server, tablet);
+  return {server == before, load && load->damaged,
+          std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
 }
 
 // Who has not reported yet is taken at its word: it had both when they were merged.
@@ -144,7 +154,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   }
   fencing.answers.push_back(std::move(answer));
   std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
-    return Preference(answer.server, fencing.before, fencing.item.tablet);
+    return Preference(context_.servers, answer.server, fencing.before, fencing.item.tablet);
   });
 }
 

@@ -22,6 +22,9 @@ constexpr size_t kSheddingMovesMax = 256;
 constexpr size_t kStuckLeadsMax = 1'000;  // looked at of one server
 constexpr Duration kSheddingRetryAfter = std::chrono::seconds(5);
 
+// Of damage, and of who is whole: two heartbeats. What is decided by older news could cost a majority.
+constexpr Duration kDamageNewsFresh = std::chrono::seconds(2);
+
 // Steps come in with reports, of which there may be many at once.
 constexpr Duration kWakeAfter = std::chrono::milliseconds(50);
 // Who waits for a place for longer than that is looked at each second, as all are.
@@ -101,6 +104,7 @@ void ReplicationManager::Work() {
 // `again`: what lacks replicas waits until it is looked at among all that do (invariant 4 of repair.h), but for what is
 // moved.
 void ReplicationManager::Repair(RepairView view, bool again) {
+  RelieveDamaged(view);
   std::vector<BatchItem> items;
   std::set<TabletId> moved;
   for (const PlannedTablet& tablet : view.tablets) {
@@ -191,6 +195,27 @@ void ReplicationManager::TransferLeadership(const LeadMove& move) {
   });
 }
 
+// Of those that are whole and level, the one that leads least. Where there is none the primary stays: it serves what it
+// can.
+void ReplicationManager::RelieveDamaged(RepairView& view) {
+  std::erase_if(view.tablets, [&](const PlannedTablet& planned) {
+    const TabletEntry* tablet = planned.settled ? context_.image().Tablet(planned.tablet) : nullptr;
+    if (!tablet || !LeadIsDamaged(*tablet)) return false;
+    PlannedServer* best = nullptr;
+    for (const PlannedReplica& voter : planned.voters) {
+      const auto server = std::ranges::find(view.cluster.servers, voter.server, &PlannedServer::name);
+      if (voter.server == planned.primary || !voter.caught_up || server == view.cluster.servers.end()) continue;
+      if (!IsWhole(*tablet, voter.server) || server->writes_refused) continue;
+      if (!best || server->primaries < best->primaries) best = &*server;
+    }
+    if (!best) return false;
+    if (TriedLately(planned.tablet)) return true;
+    ++best->primaries;
+    TransferLeadership({planned.tablet, best->name, "files of " + planned.primary + " are damaged"});
+    return true;
+  });
+}
+
 void ReplicationManager::ShedLeadership(const ClusterView& cluster) {
   std::vector<StuckLead> stuck;
   for (const PlannedServer& server : cluster.servers) {
@@ -274,7 +299,7 @@ void ReplicationManager::AddUnlessWhole(const TabletEntry& tablet, RepairView& v
 
 bool ReplicationManager::Whole(const TabletEntry& tablet, size_t wanted) const {
   const idl::TabletInfo& info = tablet.node.info;
-  return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move &&
+  return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move && !LeadIsDamaged(tablet) &&
          std::ranges::all_of(info.voters, [&](const ServerName& voter) {
            return HealthOf(tablet, voter, false) == ReplicaHealth::kLive;
          });
@@ -325,30 +350,45 @@ bool ReplicationManager::Failed(const TabletEntry& tablet, const ServerName& nam
   return load && load->failed;
 }
 
-// Its files are damaged, and it may go now: no other is missing, the others are whole, and it is the first of those that wait for this. So no
-// two of a tablet go at once, however many disks are damaged. A primary goes once it leads no more, which it sees to.
+// As its server has just reported it; null: it has not. One that has died is live until its session ends.
+const idl::TabletLoad* ReplicationManager::LoadOf(const TabletEntry& tablet, const ServerName& server) const {
+  const Server* found = context_.servers.Find(server);
+  const Report* report = found && found->live ? found->CurrentReport() : nullptr;
+  const bool fresh = report && context_.executor.Now() - report->received <= kDamageNewsFresh;
+  return fresh ? report->Find(tablet.id()) : nullptr;
+}
+
+// And there are others, who may be whole.
+bool ReplicationManager::LeadIsDamaged(const TabletEntry& tablet) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  const idl::TabletLoad* load = info.voters.size() > 1 ? LoadOf(tablet, info.primary) : nullptr;
+  return load && load->damaged;
+}
+
+bool ReplicationManager::IsWhole(const TabletEntry& tablet, const ServerName& voter) const {
+  const idl::TabletLoad* load = LoadOf(tablet, voter);
+  return load && !load->failed && !load->incomplete && !load->damaged;
+}
+
+// Its files are damaged, and it may go now: no other is missing, the primary is whole, and it is the first of those that
+// wait for this. So no two of a tablet go at once, however many disks are damaged, and the last that has a record does
+// not.
 bool ReplicationManager::GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const {
-  const auto load_of = [&](const ServerName& server) -> const idl::TabletLoad* {
-    const Server* found = context_.servers.Find(server);
-    const Report* report = found && found->live ? found->CurrentReport() : nullptr;
-    return report ? report->Find(tablet.id()) : nullptr;
-  };
-  const idl::TabletLoad* load = load_of(name);
+  const idl::TabletLoad* load = LoadOf(tablet, name);
   if (!load || !load->damaged) return false;
   if (learner) return true;
   const idl::TabletInfo& info = tablet.node.info;
   const TableEntry* table = context_.image().LivingTable(tablet);
-  if (!table || name == info.primary || info.voters.size() < std::max<size_t>(2, ReplicasOf(table->node.schema)))
-    return false;
+  const size_t wanted = table ? std::max<size_t>(2, ReplicasOf(table->node.schema)) : 0;
+  if (!table || info.voters.size() < wanted || !IsWhole(tablet, info.primary)) return false;
   bool first = true;
   for (const ServerName& voter : info.voters) {
     if (voter == name) {
       first = false;
       continue;
     }
-    const idl::TabletLoad* other = load_of(voter);
-    if (!other || other->failed || other->incomplete) return false;
-    if (first && other->damaged && voter != info.primary) return false;
+    const idl::TabletLoad* other = LoadOf(tablet, voter);
+    if (!other || other->failed || other->incomplete || (first && other->damaged)) return false;
   }
   return true;
 }

@@ -4,9 +4,11 @@
 // not wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing
 // else, at once. Each is one compare-and-set to the next epoch, led by the same primary (PROTOCOL "Membership").
 // Replicas that were removed are dropped when their server reports them (drop_orphans.h). What a server leads that
-// takes no writes is transferred to others (leadership_shedding.h). Replicas that an operator or the planner
-// (balance_driver.h) moves go the same way, by the intents in the catalog; for a server that drains it writes them
-// itself.
+// takes no writes is transferred to others (leadership_shedding.h). Replicas whose files are damaged are made anew: one
+// that leads transfers that to a whole one first, and nothing else is done with its tablet meanwhile; then one of a
+// tablet goes at a time, and only while all others are there and its primary is whole, from which the next one is
+// copied. Replicas that an operator or the planner (balance_driver.h) moves go the same way, by the intents in the
+// catalog; for a server that drains it writes them itself.
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds. Which
 //             tablets it has begun something for it notes only so as to look at them sooner.
@@ -60,6 +62,7 @@ class ReplicationManager {
   void ShedLeadership(const ClusterView& cluster);
   std::vector<StuckLead> FindStuckLeads(const ServerName& server) const;
   void TransferLeadership(const LeadMove& move);
+  void RelieveDamaged(RepairView& view);
   bool TriedLately(TabletId tablet) const;
   RepairView View();
   RepairView ViewBegun();
@@ -71,6 +74,9 @@ class ReplicationManager {
   ReplicaHealth HealthOf(const TabletEntry& tablet, const ServerName& server, bool learner) const;
   bool Failed(const TabletEntry& tablet, const ServerName& server) const;
   bool GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const;
+  const idl::TabletLoad* LoadOf(const TabletEntry& tablet, const ServerName& server) const;
+  bool LeadIsDamaged(const TabletEntry& tablet) const;
+  bool IsWhole(const TabletEntry& tablet, const ServerName& voter) const;
   // No replica comes to be there: it is gone for good, or lives and is not to get any.
   bool TakesNothing(const ClusterView& cluster, const ServerName& server) const;
   Duration AwayFor(const Server& server) const { return context_.executor.Now() - server.changed; }

@@ -14,6 +14,8 @@ namespace {
 
 // A SPLIT that is not applied by then may have been lost with its epoch: a later one tells.
 constexpr Duration kOrderPatience = std::chrono::seconds(5);
+// For whom the later epoch's Barrier is to be applied by, where damage may be why it is not.
+constexpr Duration kBarrierPatience = std::chrono::seconds(30);
 
 std::string Id(TabletId tablet) { return std::to_string(tablet.value); }
 
@@ -117,7 +119,11 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   const bool of_intent = tablet->node.info.epoch == tablet->node.split.epoch;
   if (of_intent && !refused_ && context_.executor.Now() - began_ < kOrderPatience)
     return Order(*tablet, std::move(done));
-  if (of_intent) reconciler_.NextEpochOf(tablet_);
+  if (of_intent) {
+    reconciler_.NextEpochOf(tablet_);
+  } else if (context_.executor.Now() - began_ >= kBarrierPatience && CannotTell(*tablet)) {
+    reconciler_.FenceFrom(tablet_);
+  }
   done(Progress::Later(Error(Code::kUnavailable, "whether the split happened shows in a later epoch")));
 }
 
@@ -141,6 +147,23 @@ SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
   proof.never = early || (load && load->leading && load->barrierApplied && load->epoch == tablet.node.info.epoch &&
                           load->epoch > tablet.node.split.epoch);
   return proof;
+}
+
+// Its primary's files are damaged, so that it may apply nothing more, and another's are whole. Nothing but a failover is
+// allowed while the intent is open.
+bool SplitTablet::CannotTell(const TabletEntry& tablet) const {
+  const auto load_of = [&](const ServerName& name) {
+    const Server* server = context_.servers.Find(name);
+    const Report* report = server && server->live ? server->CurrentReport() : nullptr;
+    return report ? report->Find(tablet.id()) : nullptr;
+  };
+  const idl::TabletInfo& info = tablet.node.info;
+  const idl::TabletLoad* primary = load_of(info.primary);
+  return primary && primary->damaged && !primary->barrierApplied &&
+         std::ranges::any_of(info.voters, [&](const ServerName& voter) {
+           const idl::TabletLoad* load = load_of(voter);
+           return load && !load->damaged && !load->failed && !load->incomplete;
+         });
 }
 
 void SplitTablet::Order(const TabletEntry& tablet, coordination::Callback<Progress> done) {

@@ -53,6 +53,7 @@ class SplitTablet final : public Procedure {
     idl::AppliedSplit split;
   };
   Proof Look(const TabletEntry& tablet) const;
+  bool CannotTell(const TabletEntry& tablet) const;
   void Order(const TabletEntry& tablet, coordination::Callback<Progress> done);
   void OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results, coordination::Callback<Progress> done);
   void Complete(const idl::AppliedSplit& split, coordination::Callback<Progress> done);

@@ -111,14 +111,22 @@ Status ReplicaLog::Remove(Lsn from, Version before, std::vector<EntryPtr>& rolle
   };
   // What was never handed to the store was never acknowledged.
   const Lsn in_store = std::min(stored_.lsn, last().lsn);
+  uint64_t lost = 0;
   Lsn at = from;
   while (at <= in_store) {
-    EBLA_ASSIGN(const std::vector<EntryPtr> entries, Read(at, 4 << 20));
-    for (const EntryPtr& entry : entries) {
+    const Result<std::vector<EntryPtr>> entries = Read(at, 4 << 20);
+    if (!entries && entries.error().code() != Code::kUnavailable) return entries.error();
+    if (!entries) {  // the disk has lost it: it can be kept nowhere
+      ++lost;
+      at = at.Next();
+      continue;
+    }
+    for (const EntryPtr& entry : *entries) {
       if (entry->version.lsn <= in_store) keep(entry);
     }
-    at = entries.back()->version.lsn.Next();
+    at = entries->back()->version.lsn.Next();
   }
+  LOG_IF(ERROR, lost > 0) << "of the entries that are rolled back the disk has lost " << lost;
   while (!held_.empty() && held_.back()->version.lsn >= from) {
     held_bytes_ -= held_.back()->ApproximateBytes();
     held_.pop_back();

@@ -18,7 +18,7 @@
 namespace ebla::tabletserver {
 
 // The store's log of this tablet: entries from `from` on, in order, through `last` or about bytes_max; at least one
-// when there is one.
+// when there is one. UNAVAILABLE: the first of them is damaged.
 using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last, size_t bytes_max)>;
 
 class ReplicaLog {
@@ -55,7 +55,7 @@ class ReplicaLog {
   // ---- changes ----
   void Append(EntryPtr entry);  // the next position
   // Removes the suffix from `from` on, whose predecessor is `before`. Entries that were acknowledged at PRIMARY are
-  // put into rolled_back.
+  // put into rolled_back, but for those that the disk has lost.
   Status Remove(Lsn from, Version before, std::vector<EntryPtr>& rolled_back);
   // A step-down: what the store never got is given up.
   void DropUnstored();

@@ -88,15 +88,23 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
-    EBLA_ASSIGN(const Lsn retained, RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn},
-                                                 shard_.options.log_retention));
-    below = std::min(below, retained);
+    const Result<Lsn> retained =
+        RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn}, shard_.options.log_retention);
+    if (!retained && retained.error().code() != Code::kUnavailable) return retained.error();
+    below = std::min(below, retained.value_or(below));  // nothing is kept of a log that is damaged
   }
-  EBLA_ASSIGN(const std::vector<LogEntry> oldest, shard_.store().ReadLog(tablet.id, Lsn{1}, Lsn{below.value - 1}, 1));
-  EBLA_ASSIGN(const std::vector<LogEntry> first, shard_.store().ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
-  tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});
-  if (oldest.empty()) return Status::Ok();
-  truncation.next = oldest.front().version.lsn;
+  const auto read = [&] { return shard_.store().ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1); };
+  Result<std::vector<LogEntry>> first = read();
+  if (!first && below < truncation.recoverable) {
+    below = truncation.recoverable;  // what was to be kept for others is damaged: they are copied
+    first = read();
+  }
+  if (!first) return first.error();
+  tablet.core->Step(LogTruncated{first->empty() ? Version{} : first->front().version});
+  // It need not be whole to go.
+  const Lsn oldest = shard_.store().FirstLogged(tablet.id);
+  if (!oldest || oldest >= below) return Status::Ok();
+  truncation.next = oldest;
   truncation.below = below;
   return Status::Ok();
 }

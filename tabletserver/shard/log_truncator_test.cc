@@ -56,5 +56,11 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   ASSERT_TRUE(Until([&] { return Log().size() <= 1; })) << "what was left goes with the next checkpoint";
 }
 
+// Of a tablet that stays damaged, as nobody else has what it has: the server's log would grow until the disk is full.
+TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
+  lost_ = Lsn{1};
+  EXPECT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(TabletId{kTablet}); }));
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

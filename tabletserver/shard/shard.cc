@@ -68,8 +68,10 @@ Status Shard::Recover(RecoveredReplica replica) {
   return Status::Ok();
 }
 
-// Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The one
-// that its state names may be another's by now, where the tablet was split.
+// A tombstone without an applied state needs no place: what it has of records is served to nobody. As a rule it has none,
+// as both are of one checkpoint. Of a table whose file was damaged the rows were left for the file to go with; where a
+// restart came first, they stay until the file goes, or a copy takes their place. The place that its state names may be
+// another's by now, where the tablet was split.
 Status Shard::RecoverAbsent(RecoveredReplica replica) {
   const TabletId id = replica.tablet;
   if (replica.last_logged && replica.replayed) {
@@ -94,33 +96,8 @@ void Shard::Drain(std::move_only_function<void()> idle) {
   ports_.executor.Post([this, idle = std::move(idle)]() mutable { requests_.Drain(std::move(idle)); });
 }
 
-// A follower waits for the master, which drops one replica of a tablet at a time. A primary cannot be dropped, so it
-// fails, unless that could cost the tablet its majority.
-void Shard::EndDamaged(MonotonicTime now) {
-  constexpr Duration kHeardWithin = std::chrono::seconds(2);
-  const TabletStore::Damage damage = ports_.store.damage();
-  if (damage.Empty()) return;
-  for (const auto& [id, tablet] : tablets_.all()) {
-    if (tablet->leaving || !damage.Hits(id, tablet->table)) continue;
-    const auto view = tablet->handle->view();
-    if (view == nullptr || view->role != RoleKind::kPrimary || !view->failure.empty()) continue;
-    int voters = 0;
-    bool whole = true;
-    for (const PeerProgress& peer : view->peers) {
-      if (!peer.voter) continue;
-      ++voters;
-      whole &= !peer.incomplete && !peer.copying && peer.heard != MonotonicTime{} && now - peer.heard <= kHeardWithin;
-    }
-    if (voters < 2 || !whole) continue;
-    const Status status(Code::kInternal, "its files are damaged on this server's disk");
-    LOG(ERROR) << "tablet " << id << " is given up here, for others to lead: " << status;
-    tablets_.Step(tablet, StoreFailed{status});
-  }
-}
-
 void Shard::OnTick() {
   const MonotonicTime now = ports_.executor.Now();
-  EndDamaged(now);
   for (const auto& [id, tablet] : tablets_.all()) {
     tablets_.Step(tablet, Tick{now});
     reads_.Wake(*tablet);

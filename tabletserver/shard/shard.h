@@ -79,8 +79,6 @@ class Shard {
   void OnCalls(std::vector<WriteCall> calls);
   void OnCall(WriteCall call, MonotonicTime now, Full full);
   void OnTick();
-  // Primaries whose files are damaged cease to be, where others have what they have.
-  void EndDamaged(MonotonicTime now);
   Status RecoverAbsent(RecoveredReplica replica);
 
   const ShardOptions options_;

@@ -69,7 +69,7 @@ Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last
   if (!read.ok()) {
     EBLA_TRY(Check(log_.status()));
     NoteDamaged(tablet);  // a record is: the log lives
-    return Error(read);
+    if (entries.empty()) return Error(Code::kUnavailable, read.message());
   }
   EBLA_TRY(damage);
   return entries;
@@ -153,9 +153,14 @@ Status StoreLog::SyncStates() { return SyncThrough(latest_state_); }
 
 Status StoreLog::Put(std::string_view key, std::string_view value) {
   EBLA_TRY(owner_.status());
-  EBLA_TRY(Check(log_.Put(key, value)));
-  NoteState(key, value);
-  return {};
+  if (!key.starts_with(kReplicaStateKeys)) return Check(log_.Put(key, value));
+  Status put;
+  {
+    MutexLock lock(mutex_);  // what is noted last is what the log has last
+    put = log_.Put(key, value);
+    if (put.ok()) state_values_.insert_or_assign(std::string(key), std::string(value));
+  }
+  return Check(std::move(put));
 }
 
 Status StoreLog::Erase(std::string_view key) {
@@ -164,20 +169,32 @@ Status StoreLog::Erase(std::string_view key) {
 }
 
 Result<std::optional<std::string>> StoreLog::Get(std::string_view key) {
+  constexpr int kTries = 3;
   EBLA_TRY(owner_.status());
   Result<std::optional<std::string>> value = log_.Get(key);
+  for (int tries = 1; !value && tries < kTries; ++tries) {
+    EBLA_TRY(Mend(key, value.error()));
+    value = log_.Get(key);
+  }
   if (!value) EBLA_TRY(Check(value.error()));
   return value;
 }
 
 Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, std::string_view key) {
   EBLA_TRY(owner_.status());
-  Result<std::optional<Value>> found = log_.Next(std::max(prefix, key));
-  if (!found) EBLA_TRY(Check(found.error()));
-  std::optional<Value> next = *std::move(found);
-  if (next && !next->first.starts_with(prefix)) next.reset();
-  if (next) NoteState(next->first, next->second);
-  return next;
+  std::string after(std::max(prefix, key));
+  for (;;) {
+    std::optional<std::string> found = log_.KeyAfter(after);
+    if (!found || !found->starts_with(prefix)) return std::nullopt;
+    after = *std::move(found);
+    EBLA_ASSIGN(std::optional<std::string> value, Get(after));
+    if (!value) continue;  // it was erased just now
+    if (prefix == kReplicaStateKeys) {
+      MutexLock lock(mutex_);
+      state_values_.try_emplace(after, *value);  // one that was put meanwhile is newer
+    }
+    return Value(after, *std::move(value));
+  }
 }
 
 Status StoreLog::Forget(TabletId tablet) {
@@ -188,12 +205,6 @@ Status StoreLog::Forget(TabletId tablet) {
 }
 
 // ---- scrub ---------------------------------------------------------------------------------------------------------
-
-void StoreLog::NoteState(std::string_view key, std::string_view value) {
-  if (!key.starts_with(kReplicaStateKeys)) return;
-  MutexLock lock(mutex_);
-  state_values_.insert_or_assign(std::string(key), std::string(value));
-}
 
 void StoreLog::NoteDamaged(TabletId tablet) {
   MutexLock lock(mutex_);
@@ -207,20 +218,43 @@ std::vector<TabletId> StoreLog::Damaged() const {
   return {damaged_.begin(), damaged_.end()};
 }
 
-void StoreLog::NoteLost(const LogScrub::Lost& lost) {
+Status StoreLog::NoteLost(const LogScrub::Lost& lost) {
   for (const TabletId tablet : lost.tablets) NoteDamaged(tablet);
-  for (const std::string& key : lost.keys) {
-    std::optional<std::string> value;
-    {
-      MutexLock lock(mutex_);
-      if (const auto known = state_values_.find(key); known != state_values_.end()) value = known->second;
-    }
-    if (value) {
-      LOG_IF(ERROR, !Put(key, *value).ok()) << "a replica's state that the disk has lost cannot be put again";
-    } else {
-      LOG(ERROR) << "the disk has lost a write that was rolled back or not delivered yet";
-    }
+  for (const auto& [key, place] : lost.values) EBLA_TRY(GiveUp(key, place));
+  return {};
+}
+
+// A value that was put since stands elsewhere, and stays: an older promise must never come after a newer one.
+Status StoreLog::GiveUp(std::string_view key, const LogPlace& place) {
+  std::optional<std::string> known;
+  {
+    MutexLock lock(mutex_);
+    if (const auto state = state_values_.find(key); state != state_values_.end()) known = state->second;
   }
+  if (!known && key.starts_with(kReplicaStateKeys))
+    return owner_.Fail(
+        Error(Code::kInternal, "the disk has lost the state of a replica, which nobody has read before"));
+  const Result<bool> done = log_.ReplaceAt(key, place, known ? std::optional<std::string_view>(*known) : std::nullopt);
+  if (!done) return Check(done.error());
+  if (!*done || known) return {};
+  LOG(ERROR) << "the disk has lost a write that was rolled back or not delivered yet";
+  ByteWriter head;
+  head.Bytes(key);
+  if (lost_) lost_(key, place.bytes - kRecordHeader - std::ssize(head.view()));
+  return {};
+}
+
+Status StoreLog::Mend(std::string_view key, const Status& error) {
+  if (!log_.status().ok()) return Check(error);
+  const std::optional<LogPlace> lost = LogScrub(log_).LostAt(key);
+  return lost ? GiveUp(key, *lost) : Status();
+}
+
+Status StoreLog::MoveOff(LogScrub& scrub, uint64_t damaged, const TabletStore::ScrubPace& pace) {
+  const Result<LogScrub::Lost> lost = scrub.MoveOff(damaged, pace);
+  if (lost) return NoteLost(*lost);
+  EBLA_TRY(Check(log_.status()));
+  return Error(lost.error());
 }
 
 Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
@@ -229,11 +263,8 @@ Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
     EBLA_TRY(owner_.status());
     bool stopped = false;
     const auto piece = [&](int64_t bytes) { return !(stopped = !pace(bytes)); };
-    EBLA_ASSIGN(const bool whole, scrub.IsWhole(segment, piece));
+    if (!scrub.IsWhole(segment, piece)) EBLA_TRY(MoveOff(scrub, segment, piece));
     if (stopped) return {};
-    if (whole) continue;
-    EBLA_ASSIGN(const LogScrub::Lost lost, scrub.MoveOff(segment));
-    NoteLost(lost);
   }
   return {};
 }
@@ -241,8 +272,9 @@ Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
 Status StoreLog::MarkEnd() {
   EBLA_TRY(owner_.status());
   if (log_.changed() == marked_) return {};
-  EBLA_TRY(Check(log_.MarkEnd()));
-  marked_ = log_.changed();
+  const Result<uint64_t> mark = log_.MarkEnd();
+  if (!mark) return Check(mark.error());
+  marked_ = *mark;
   return {};
 }
 
@@ -253,7 +285,13 @@ Status StoreLog::MarkEndAtRest() {
 
 Status StoreLog::Clean() {
   EBLA_TRY(owner_.status());
-  return Check(log_.Clean());
+  EBLA_TRY(Check(log_.Clean()));
+  LogScrub scrub(log_);
+  while (const std::optional<uint64_t> damaged = scrub.Unmoved()) {
+    EBLA_TRY(MoveOff(scrub, *damaged, [](int64_t) { return true; }));
+    EBLA_TRY(Check(log_.Clean()));
+  }
+  return {};
 }
 
 }  // namespace ebla::tabletserver

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -36,12 +37,14 @@ class StoreLog {
 
   StoreLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
 
-  // As the functions of the port.
+  // As the functions of the port. An entry that cannot be read is UNAVAILABLE, and its tablet Damaged(); those before it
+  // are returned.
   Status Append(std::span<const AppendBatch> batches);
   Result<std::vector<LogEntry>> Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max);
   Status RemoveSuffix(TabletId tablet, Lsn from);
   Status Truncate(TabletId tablet, Lsn below);
   Status Flush(FlushMode mode);
+  // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
   // Removes all of a tablet's log.
@@ -60,9 +63,13 @@ class StoreLog {
 
   Status Put(std::string_view key, std::string_view value);
   Status Erase(std::string_view key);
+  // Both pass over a value that the disk has lost, which is told to `lost`. A replica's state is put again from memory.
   Result<std::optional<std::string>> Get(std::string_view key);
   // The first key after this one that begins with `prefix`.
   Result<std::optional<Value>> Next(std::string_view prefix, std::string_view key);
+  // Called from any thread, once for each such value, which is no more. Before anything else.
+  using ValueLost = std::function<void(std::string_view key, int64_t value_bytes)>;
+  void WhenLost(ValueLost lost) { lost_ = std::move(lost); }
 
   void NoteWritten(int64_t bytes) { owner_.NoteWritten(bytes); }
 
@@ -75,7 +82,7 @@ class StoreLog {
   Status MarkEnd();
   Status MarkEndAtRest();
 
-  // Frees what of the log is no longer needed.
+  // Frees what of the log is no longer needed; moves off what it finds damaged what can be read.
   Status Clean();
   int64_t written() const { return log_.written(); }
   int64_t syncs() const { return log_.syncs(); }
@@ -88,17 +95,21 @@ class StoreLog {
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);
   Result<bool> EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied);
-  void NoteState(std::string_view key, std::string_view value);
   void NoteDamaged(TabletId tablet);
-  void NoteLost(const LogScrub::Lost& lost);
+  Status NoteLost(const LogScrub::Lost& lost);
+  Status GiveUp(std::string_view key, const LogPlace& place);
+  // After a read that failed: OK where another may do better.
+  Status Mend(std::string_view key, const Status& error);
+  Status MoveOff(LogScrub& scrub, uint64_t damaged, const TabletStore::ScrubPace& pace);
 
   SharedLog& log_;
   LogOwner& owner_;
-  std::atomic<uint64_t> marked_{0};        // the last change is a mark, where it is this one
+  ValueLost lost_;
+  std::atomic<uint64_t> marked_{0};        // the latest mark: it vouches for all before it
   uint64_t seen_ = 0;                      // the last change, as MarkEndAtRest saw it; only its thread looks
   std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it
-  mutable Mutex mutex_;
-  // As the log has them: a state that the disk has lost is put again.
+  mutable Mutex mutex_;                    // before the log's own
+  // As the log has them, in its order: a state that the disk has lost is put again.
   std::map<std::string, std::string, std::less<>> state_values_ EBLA_GUARDED_BY(mutex_);
   std::set<TabletId> damaged_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<TabletId, uint64_t> states_ EBLA_GUARDED_BY(mutex_);  // the latest of each that may not be on disk

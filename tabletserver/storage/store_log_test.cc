@@ -1,10 +1,13 @@
 // What the store asks of its log beyond what the log's own tests show: states on the disk before what they explain.
 #include "tabletserver/storage/store_log.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/testing/hooked_log_disk.h"
+#include "tabletserver/storage/unresolved_writes.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -26,7 +29,7 @@ class StoreLogTest : public ::testing::Test {
   void Begin() {
     log_.reset();
     shared_.reset();
-    auto opened = SharedLog::Open(disk_);
+    auto opened = SharedLog::Open(hooks_, options_);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     shared_ = *std::move(opened);
     log_ = std::make_unique<StoreLog>(*shared_, owner_);
@@ -56,7 +59,9 @@ class StoreLogTest : public ::testing::Test {
   }
 
   Owner owner_;
+  SharedLogOptions options_;
   SimulatedLogDisk disk_{1};
+  HookedLogDisk hooks_{disk_};
   std::unique_ptr<SharedLog> shared_;
   std::unique_ptr<StoreLog> log_;
 };
@@ -118,6 +123,139 @@ TEST_F(StoreLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
   EXPECT_EQ(recovered({Epoch{2}, Lsn{6}}), std::pair(uint64_t{7}, uint64_t{7}));
   CrashOfTheMachine();
   EXPECT_EQ(recovered({Epoch{2}, Lsn{12}}), std::pair(uint64_t{0}, uint64_t{0})) << "it ends before";
+}
+
+// ---- damage ---------------------------------------------------------------------------------------------------------
+
+const TabletStore::ScrubPace kAtOnce = [](int64_t) { return true; };
+
+class DamagedLogTest : public StoreLogTest {
+ protected:
+  void SetUp() override {
+    options_ = {.segment_bytes = 64 << 10, .tail_bytes = 0};  // what is written is read from the disk
+    Begin();
+  }
+  Status Append(TabletId tablet, Lsn lsn, const std::string& value) {
+    LogEntry entry;
+    entry.version = {Epoch{1}, lsn};
+    entry.effects.emplace_back().value = value;
+    const AppendBatch batch{.tablet = tablet, .entries = {&entry}};
+    EBLA_TRY(log_->Append({&batch, 1}));
+    return log_->Flush(FlushMode::kSync);
+  }
+  void Damage(std::string_view text) {
+    const std::vector<uint64_t> segments = *disk_.List();
+    for (const uint64_t segment : segments) {
+      auto file = disk_.Open(segment);
+      const size_t at = (*file)->Read(0, *(*file)->Size())->find(text);
+      if (at != std::string::npos) return disk_.Damage(segment, static_cast<int64_t>(at));
+    }
+    ADD_FAILURE() << "no segment has " << text;
+  }
+  // As the watcher does while the log rests.
+  void Rest() {
+    for (int looks = 0; looks < 2; ++looks) ASSERT_TRUE(log_->MarkEndAtRest().ok());
+  }
+};
+
+TEST_F(DamagedLogTest, AStateThatTheDiskHasLostIsPutAgain) {
+  ReplicaState state = Promised(3);
+  state.schema = "the schema of it";
+  ASSERT_TRUE(log_->PutState(kParent, state).ok());
+  ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+  Damage("the schema of it");
+  ASSERT_TRUE(log_->Scrub(kAtOnce).ok());
+  EXPECT_EQ(PromisedBy(kParent), 3u);
+  EXPECT_TRUE(log_->Damaged().empty());
+  ASSERT_TRUE(log_->Clean().ok());
+  Begin();
+  EXPECT_EQ(PromisedBy(kParent), 3u);
+}
+
+// One hint fewer: the others are delivered, and the server lives.
+TEST_F(DamagedLogTest, AWriteThatTheDiskHasLostIsCountedOutAndCostsNothingElse) {
+  for (const bool by_scrub : {true, false}) {
+    Begin();
+    UnresolvedWrites unresolved(*log_);
+    const TableId table{7};
+    for (uint64_t lsn = 1; lsn <= 3; ++lsn) {
+      LogEntry entry;
+      entry.version = {Epoch{by_scrub ? 2u : 1u}, Lsn{lsn}};
+      entry.effects.emplace_back().value = "hint " + std::to_string(lsn);
+      const LogEntry* const entries[] = {&entry};
+      ASSERT_TRUE(unresolved.Put({}, table, entries).ok());
+      ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+    }
+    const int64_t before = unresolved.hinted().bytes;
+    Damage("hint 2");
+    if (by_scrub) {
+      ASSERT_TRUE(log_->Scrub(kAtOnce).ok());
+    }
+    const auto listed = unresolved.List(table, {}, 10, 1 << 20);
+    ASSERT_TRUE(listed) << listed.error();
+    EXPECT_EQ(listed->size(), 2u);
+    EXPECT_EQ(unresolved.hinted().entries, 2);
+    EXPECT_EQ(unresolved.hinted().bytes, before / 3 * 2);
+    EXPECT_TRUE(owner_.dead.ok()) << owner_.dead;
+    for (const uint64_t lsn : {1u, 3u}) ASSERT_TRUE(unresolved.Discard({}, {Epoch{by_scrub ? 2u : 1u}, Lsn{lsn}}).ok());
+    EXPECT_EQ(unresolved.hinted().bytes, 0);
+    ASSERT_TRUE(log_->Clean().ok());
+  }
+}
+
+TEST_F(DamagedLogTest, WhatStandsBeforeADamagedEntryIsRead) {
+  for (uint64_t lsn = 1; lsn <= 3; ++lsn) ASSERT_TRUE(Append(kParent, Lsn{lsn}, "entry " + std::to_string(lsn)).ok());
+  Damage("entry 2");
+  const auto before = log_->Read(kParent, Lsn{1}, Lsn{3}, 1 << 20);
+  ASSERT_TRUE(before) << before.error();
+  EXPECT_EQ(before->size(), 1u);
+  EXPECT_EQ(log_->Read(kParent, Lsn{2}, Lsn{3}, 1 << 20).error().code(), Code::kUnavailable);
+  EXPECT_EQ(log_->Read(kParent, Lsn{3}, Lsn{3}, 1 << 20)->size(), 1u);
+  EXPECT_THAT(log_->Damaged(), ::testing::ElementsAre(kParent));
+  EXPECT_EQ(log_->Bounds(kParent).first, Lsn{1});
+  EXPECT_TRUE(owner_.dead.ok()) << owner_.dead;
+}
+
+// Nobody scrubs: what finds damage while it cleans moves off it, too.
+TEST_F(DamagedLogTest, CleaningMovesOffWhatItFindsDamaged) {
+  options_ = {.segment_bytes = 16 << 10, .tail_bytes = 0, .kept_segments = 0};
+  Begin();
+  ASSERT_TRUE(Append(kChild, Lsn{1}, "quiet and damaged").ok());
+  ASSERT_TRUE(Append(kParent, Lsn{1}, "quiet and whole").ok());
+  for (uint64_t lsn = 2; lsn <= 6; ++lsn) ASSERT_TRUE(Append(kParent, Lsn{lsn}, std::string(3'000, 'x')).ok());
+  Damage("quiet and damaged");
+  ASSERT_TRUE(log_->Clean().ok());
+  EXPECT_THAT(log_->Damaged(), ::testing::ElementsAre(kChild));
+  ASSERT_TRUE(log_->Forget(kChild).ok());
+  ASSERT_TRUE(log_->Clean().ok());
+  Begin();
+  EXPECT_EQ(log_->Read(kParent, Lsn{1}, Lsn{6}, 1 << 20)->size(), 6u);
+}
+
+// The append is acknowledged, and the log rests: damage of it must not look like what a crash has left.
+TEST_F(DamagedLogTest, AWriteThatComesWhileTheEndIsMarkedGetsAMarkOfItsOwn) {
+  for (const bool before : {true, false}) {  // during the sync before the mark; during the mark's own
+    if (before) {
+      ASSERT_TRUE(log_->Put("key", "what is still to be synced").ok());
+    }
+    LogEntry entry;
+    entry.version = {Epoch{1}, Lsn{1}};
+    hooks_.on_sync = [&, once = true]() mutable {
+      const AppendBatch batch{.tablet = kChild, .entries = {&entry}};
+      if (std::exchange(once, false)) {
+        ASSERT_TRUE(log_->Append({&batch, 1}).ok());
+      }
+    };
+    Rest();
+    hooks_.on_sync = nullptr;
+    ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+    const uint64_t written = shared_->changed();
+    Rest();
+    EXPECT_EQ(shared_->changed(), written + 1);
+    Rest();
+    EXPECT_EQ(shared_->changed(), written + 1) << "one is enough";
+    ASSERT_TRUE(log_->Forget(kChild).ok());
+  }
 }
 
 }  // namespace

@@ -237,8 +237,11 @@ class TabletStore {
   // Everything appended or put before this call, which until then may stand in memory alone; calls of all tablets and
   // shards are grouped into one fsync.
   virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;
-  // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one.
+  // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one. UNAVAILABLE: the
+  // first of them is damaged.
   virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;
+  // The tablet's first entry, whether or not it can be read; none: its log is empty.
+  virtual Lsn FirstLogged(TabletId tablet) const = 0;
   // Removes entries from `from` on, one by one, last first (a divergent suffix; never what was applied).
   virtual Status RemoveSuffix(TabletId tablet, Lsn from) = 0;
   // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter

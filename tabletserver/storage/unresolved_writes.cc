@@ -4,6 +4,12 @@
 
 namespace ebla::tabletserver {
 
+UnresolvedWrites::UnresolvedWrites(StoreLog& log) : log_(log) {
+  log_.WhenLost([this](std::string_view key, int64_t value_bytes) {
+    if (const auto place = ParseUnresolvedKey(key)) CountOf(place->tablet).Add(-1, -value_bytes);
+  });
+}
+
 Status UnresolvedWrites::Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   for (const LogEntry* entry : entries) {
     const std::string key = UnresolvedKey(tablet, entry->version);

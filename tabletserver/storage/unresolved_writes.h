@@ -22,7 +22,7 @@ class UnresolvedWrites {
     }
   };
 
-  explicit UnresolvedWrites(StoreLog& log) : log_(log) {}
+  explicit UnresolvedWrites(StoreLog& log);  // which tells it of writes that the disk has lost
   // Counts what is kept since earlier lives.
   Status Open();
 

@@ -54,7 +54,9 @@ Status Applier::Gather(ApplyBatch& batch) {
   size_t bytes = 0;
   for (Lsn lsn = common_.applied_lsn().Next();
        lsn <= common_.replica.applicable() && bytes < common_.options.apply_bytes_max; lsn = lsn.Next()) {
-    EBLA_ASSIGN(EntryPtr entry, NextEntry(lsn));
+    Result<EntryPtr> next = NextEntry(lsn);
+    if (!next && next.error().code() == Code::kUnavailable && !entries_.empty()) return {};  // those before it first
+    EBLA_ASSIGN(EntryPtr entry, std::move(next));
     const bool splits = entry->kind == EntryKind::kSplit;
     if (splits && (split_.Holds(*entry) || !entries_.empty() || split_.TellsFirst(*entry))) {
       read_ahead_.push_front(std::move(entry));
@@ -121,6 +123,7 @@ void Applier::OnFailed(std::optional<ApplyBatch> again) {
 void Applier::Reset() {
   CHECK(!out_);
   read_ahead_.clear();
+  entries_.clear();
   refused_.reset();
 }
 

@@ -5,6 +5,8 @@
 // Threads: thread-compatible.
 #pragma once
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -50,6 +52,8 @@ struct TabletCommon {
   Lsn replay_upto;    // entries up to here are in neither unapplied writes nor dedup window
   MonotonicTime now;  // the greatest seen
   bool view_dirty = true;
+  // What is committed cannot be applied, or be read to be applied, for damage of files here. The log goes on.
+  bool files_damaged = false;
   Status failure;  // not OK: the replica is dead
 
   void ObserveTimeOf(const auto& input) {
@@ -63,6 +67,10 @@ struct TabletCommon {
       }
     };
     std::visit(see, input.body);
+  }
+  void NoteDamage(const Status& status) {
+    if (std::exchange(files_damaged, true)) return;
+    LOG(ERROR) << "tablet " << options.tablet << " applies nothing more here: " << status;
   }
   TabletTime Time() const { return clock.Now(now); }
   Lsn applied_lsn() const { return applied.applied.lsn; }

@@ -125,7 +125,9 @@ void TabletCore::Step(const DropReplica& input) {
   const auto committed = [&input](const LogEntry&, const SplitDetail& split) {
     return std::ranges::find(input.splits, split.child) != input.splits.end();
   };
-  if (!input.splits.empty() && rules::DropAppliesSplitFirst() && AppliesSplitFirst(committed)) {
+  // Not what cannot be applied here for damage: others have it, and this one would wait for ever.
+  if (!input.splits.empty() && !common_.files_damaged && rules::DropAppliesSplitFirst() &&
+      AppliesSplitFirst(committed)) {
     return split_.Answer(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
   const Before before(common_.replica);
@@ -151,6 +153,7 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   common_.applied = {};
   common_.applied.range = range;
   common_.replay_upto = {};
+  common_.files_damaged = false;
   waiters_.ForgetPendingPrimary();
   split_.Reset();
   freeze_.Reset();
@@ -317,6 +320,7 @@ void TabletCore::Step(const StoreFailed& input) {
 
 void TabletCore::Step(const Applied& input) {
   applier_.OnApplied(input);
+  common_.files_damaged = false;
   split_.Finish();
   waiters_.Settle();
   freeze_.Settle();
@@ -324,7 +328,10 @@ void TabletCore::Step(const Applied& input) {
 }
 
 void TabletCore::Step(ApplyFailed input) {
-  const bool again = input.status.code() == Code::kOverloaded || input.status.code() == Code::kComeAgain;
+  const Code code = input.status.code();
+  // The master has another lead, or makes this one anew; where it can do neither, the log is worth having all the same.
+  if (code == Code::kUnavailable) common_.NoteDamage(input.status);
+  const bool again = code == Code::kOverloaded || code == Code::kComeAgain || code == Code::kUnavailable;
   applier_.OnFailed(again ? std::optional(std::move(input.batch)) : std::nullopt);
   if (!again) Die(input.status);
 }
@@ -356,7 +363,12 @@ std::optional<ApplyBatch> TabletCore::TakeBatch() {
   if (!applier_.CanApply()) return std::nullopt;
   Result<std::optional<ApplyBatch>> batch = applier_.TakeBatch();
   if (batch.has_value()) return *std::move(batch);
-  Die(batch.error());
+  if (batch.error().code() != Code::kUnavailable) {
+    Die(batch.error());
+  } else {
+    common_.NoteDamage(batch.error());
+    applier_.Stall();
+  }
   return std::nullopt;
 }
 

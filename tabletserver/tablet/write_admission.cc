@@ -141,6 +141,14 @@ bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
                          kWritesFullRetryMs);
     return true;
   }
+  // It would be logged, and answered by whoever leads next; and nothing bounds how long that takes.
+  if (common_.files_damaged) {
+    replies_.RefuseWrite(
+        request.token,
+        Error(Code::kOverloaded, "files of this replica are damaged: writes wait until the tablet has another primary"),
+        kWritesFullRetryMs);
+    return true;
+  }
   size_t bytes = 0;
   for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
   if (pending_bytes() + bytes > common_.options.unapplied_bytes_max && pending_bytes() > 0) {
@@ -215,6 +223,7 @@ void WriteAdmission::Admit(const Purge& input) {
   if (common_.Replaying()) return refuse(Code::kComeAgain, "the log is being replayed");
   if (freeze_.frozen() && rules::FreezeEndsWrites()) return refuse(Code::kComeAgain, "the tablet is being merged");
   if (common_.replica.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
+  if (common_.files_damaged) return refuse(Code::kOverloaded, "files of this replica are damaged");
   if (common_.unapplied.bytes() > common_.options.unapplied_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
   }

@@ -29,6 +29,10 @@ TabletReaders CrashingStore::Readers() const {
     size_t bytes = 0;
     for (auto at = log_.lower_bound(from); at != log_.end() && at->first <= last; ++at) {
       if (!entries.empty() && bytes >= bytes_max) break;
+      if (at->first == failures.lost) {
+        if (entries.empty()) return Error(Code::kUnavailable, "the entry is damaged");
+        break;
+      }
       entries.push_back(*DecodeLogEntry(at->second));
       bytes += at->second.size();
     }

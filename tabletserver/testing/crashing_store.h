@@ -56,6 +56,7 @@ class CrashingStore {
     Status append;
     Status apply;
     Status keep;  // of what is rolled back
+    Lsn lost;     // this entry of the log cannot be read
   };
   Failures failures;
 

@@ -121,16 +121,22 @@ GroupFixture::~GroupFixture() {
 
 class GroupFixture::WatchedStore final : public MemoryStore {
  public:
-  WatchedStore(MemoryDisk& disk, Executor& executor, const std::function<void()>& before_truncation)
-      : MemoryStore(disk, executor), before_truncation_(before_truncation) {}
+  WatchedStore(MemoryDisk& disk, Executor& executor, const GroupFixture& fixture)
+      : MemoryStore(disk, executor), fixture_(fixture) {}
+
+  Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override {
+    if (from == fixture_.lost_) return Error(Code::kUnavailable, "the entry is damaged");
+    const bool within = from < fixture_.lost_ && fixture_.lost_ <= last;
+    return MemoryStore::ReadLog(tablet, from, within ? Lsn{fixture_.lost_.value - 1} : last, bytes_max);
+  }
 
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override {
-    before_truncation_();
+    fixture_.before_truncation_();
     return MemoryStore::TruncateLog(tablet, from, below);
   }
 
  private:
-  const std::function<void()>& before_truncation_;
+  const GroupFixture& fixture_;
 };
 
 void GroupFixture::Start(const std::string& name) {
@@ -148,7 +154,7 @@ void GroupFixture::Start(const std::string& name) {
     member.reader = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
     readers = {member.reader.get()};
   }
-  member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, before_truncation_);
+  member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, *this);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
   TabletServerOptions options = options_;

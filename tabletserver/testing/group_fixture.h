@@ -138,6 +138,7 @@ class GroupFixture : public ::testing::Test {
   bool addresses_told_ = true;       // by the master, with each heartbeat's answer
   bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
+  Lsn lost_;                                         // this entry can be read of no log
   std::function<void()> before_truncation_ = [] {};  // of a piece of a log, on any of the servers
 
  private:

@@ -137,6 +137,7 @@ TEST_F(ScrubClusterTest, WhatIsDamagedIsMadeAnewAndNeverServed) {
   ASSERT_GT(Damage(TableFile(stopped), damaged), 0);
   const Status again = launcher().Restart(stopped);
   ASSERT_TRUE(again.ok()) << again;
+  Write(100);  // to the very page: it cannot be applied there, and is acknowledged by all
   EXPECT_TRUE(ReadUntil([&] { return FilesRemoved(stopped) == 1; })) << Said(stopped);
   EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
   ExpectAll();

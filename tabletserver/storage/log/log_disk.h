@@ -28,6 +28,8 @@ class LogFile {
   // Fewer than `size` where the file ends.
   virtual Result<std::string> Read(int64_t offset, int64_t size) = 0;
   virtual Result<int64_t> Size() = 0;
+  // The next read of what is synced comes from the disk itself, as far as the system can do that.
+  virtual void DropCached(int64_t offset, int64_t size) {}
 };
 
 class LogDisk {

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tabletserver/storage/log/log_scan.h"
 
@@ -13,13 +14,14 @@ namespace {
 constexpr int64_t kScrubbedAtOnce = int64_t{1} << 20;
 
 // None: `pace` ended it.
-Result<std::optional<std::string>> ReadInPieces(LogFile& file, const std::function<bool(int64_t bytes)>& pace) {
+Result<std::optional<std::string>> ReadInPieces(LogFile& file, const LogScrub::Pace& pace) {
   EBLA_ASSIGN(const int64_t size, file.Size());
   std::string whole;
   whole.reserve(static_cast<size_t>(size));
   while (std::ssize(whole) < size) {
-    EBLA_ASSIGN(const std::string piece,
-                file.Read(std::ssize(whole), std::min(kScrubbedAtOnce, size - std::ssize(whole))));
+    const int64_t bytes = std::min(kScrubbedAtOnce, size - std::ssize(whole));
+    file.DropCached(std::ssize(whole), bytes);
+    EBLA_ASSIGN(const std::string piece, file.Read(std::ssize(whole), bytes));
     if (piece.empty()) break;
     whole += piece;
     if (!pace(std::ssize(piece))) return std::nullopt;
@@ -42,7 +44,15 @@ std::vector<uint64_t> LogScrub::Segments() const {
   return numbers;
 }
 
-Result<bool> LogScrub::IsWhole(uint64_t segment, const std::function<bool(int64_t bytes)>& pace) {
+std::optional<uint64_t> LogScrub::Unmoved() const {
+  MutexLock lock(log_.mutex_);
+  for (const auto& [number, segment] : log_.segments_) {
+    if (segment.damaged && !segment.moved_off) return number;
+  }
+  return std::nullopt;
+}
+
+bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
   SegmentHeader header;
   std::shared_ptr<LogFile> file;
   uint64_t end = 0;  // of the frames that the disk has
@@ -56,15 +66,17 @@ Result<bool> LogScrub::IsWhole(uint64_t segment, const std::function<bool(int64_
     end = log_.synced_ + 1;
     if (next != log_.segments_.end()) end = std::min(end, next->second.header.first_sequence);
   }
-  EBLA_ASSIGN(const std::optional<std::string> whole, ReadInPieces(*file, pace));
-  if (!whole) return true;
+  const Result<std::optional<std::string>> read = ReadInPieces(*file, pace);
+  if (read && !*read) return true;
   const auto nothing = [](const LogRecord&, const LogPlace&) { return Status(); };
   const std::string name = log_.disk_.Name(segment);
   Status status;
-  if (!SameHeader(DecodeSegmentHeader(*whole), header)) {
+  if (!read) {
+    status = read.error();  // a sector that cannot be read, as one that is not what was written
+  } else if (!SameHeader(DecodeSegmentHeader(**read), header)) {
     status = LogDamage(name, 0, "its header is not whole");
   } else if (end > header.first_sequence) {
-    const Result<ScannedSegment> scanned = ScanSegment(*whole, name, header, end, nothing);
+    const Result<ScannedSegment> scanned = ScanSegment(**read, name, header, end, nothing);
     if (!scanned) status = scanned.error();
   }
   if (status.ok()) return true;
@@ -81,23 +93,27 @@ void LogScrub::LeaveSegment() {
   if (log_.tail_.open()) log_.CloseFrame();
   ++log_.next_segment_;
   log_.next_offset_ = kLogBlock;
-  log_.AddNothing();
+  log_.AddErase({});  // no value has this key
 }
 
-Result<bool> LogScrub::Move(const LogPlace& place) {
+Result<bool> LogScrub::Move(const LogPlace& place, const Counts& counts) {
   SharedLog::Source source;
   {
     MutexLock lock(log_.mutex_);
-    if (!log_.segments_.contains(place.segment)) return true;
+    if (!counts(log_.index_)) return true;
     source = log_.SourceOf(place);
   }
-  const Result<std::optional<SharedLog::Held>> held = log_.Hold(source);
-  if (!held) return false;
-  if (*held) EBLA_TRY(log_.MoveRecord((*held)->record, place));
-  return true;
+  Result<std::optional<SharedLog::Held>> held = log_.Hold(source);
+  if (!held) held = log_.Hold(source);  // a wire may have erred, and not the disk
+  if (held) {
+    if (*held) EBLA_TRY(log_.MoveRecord((*held)->record, place));
+    return true;
+  }
+  MutexLock lock(log_.mutex_);
+  return !counts(log_.index_);  // it may have been cut, or put anew, meanwhile
 }
 
-Result<LogScrub::Lost> LogScrub::MoveOff(uint64_t damaged) {
+Result<LogScrub::Lost> LogScrub::MoveOff(uint64_t damaged, const Pace& pace) {
   LogIndex::Standing standing;
   {
     MutexLock lock(log_.mutex_);
@@ -107,25 +123,50 @@ Result<LogScrub::Lost> LogScrub::MoveOff(uint64_t damaged) {
   }
   Lost lost;
   int64_t moved = 0;
-  const auto move = [&](const LogPlace& place) -> Result<bool> {
-    EBLA_ASSIGN(const bool read, Move(place));
+  bool stopped = false;
+  const auto move = [&](const LogPlace& place, const Counts& counts) -> Result<bool> {
+    EBLA_ASSIGN(const bool moves, Move(place, counts));
     moved += place.bytes;
     if (moved >= kScrubbedAtOnce) {
       EBLA_TRY(log_.Flush(SharedLog::Depth::kDisk));
-      moved = 0;
+      stopped = !pace(std::exchange(moved, 0));
     }
-    return read;
+    return moves;
   };
   for (const auto& [tablet, run] : standing.runs) {
-    EBLA_ASSIGN(const bool read, move(run.place));
-    if (!read && std::ranges::find(lost.tablets, tablet) == lost.tablets.end()) lost.tablets.push_back(tablet);
+    if (stopped) break;
+    const auto counts = [&](const LogIndex& index) { return index.RunAt(tablet, run.first, run.place) != nullptr; };
+    EBLA_ASSIGN(const bool moves, move(run.place, counts));
+    if (!moves && std::ranges::find(lost.tablets, tablet) == lost.tablets.end()) lost.tablets.push_back(tablet);
   }
   for (const auto& [key, place] : standing.values) {
-    EBLA_ASSIGN(const bool read, move(place));
-    if (!read) lost.keys.push_back(key);
+    if (stopped) break;
+    const auto counts = [&](const LogIndex& index) {
+      const LogPlace* const stands = index.Value(key);
+      return stands != nullptr && *stands == place;
+    };
+    EBLA_ASSIGN(const bool moves, move(place, counts));
+    if (!moves) lost.values.emplace_back(key, place);
   }
   EBLA_TRY(log_.Flush(SharedLog::Depth::kDisk));
+  if (stopped) return lost;
+  MutexLock lock(log_.mutex_);
+  for (auto& [number, segment] : log_.segments_) segment.moved_off |= number <= damaged;
   return lost;
+}
+
+std::optional<LogPlace> LogScrub::LostAt(std::string_view key) const {
+  SharedLog::Source source;
+  {
+    MutexLock lock(log_.mutex_);
+    const LogPlace* const place = log_.index_.Value(key);
+    if (place == nullptr) return std::nullopt;
+    source = log_.SourceOf(*place);
+  }
+  if (log_.Hold(source)) return std::nullopt;
+  MutexLock lock(log_.mutex_);
+  const LogPlace* const place = log_.index_.Value(key);
+  return place != nullptr && *place == source.place ? std::optional(source.place) : std::nullopt;
 }
 
 }  // namespace ebla::tabletserver

@@ -70,6 +70,10 @@ class PosixLogFile final : public LogFile {
     return bytes;
   }
 
+  void DropCached(int64_t offset, int64_t size) override {
+    (void)posix_fadvise(fd_, offset, size, POSIX_FADV_DONTNEED);
+  }
+
   Result<int64_t> Size() override {
     struct stat file{};
     if (fstat(fd_, &file) != 0) return SystemError(Code::kInternal, "cannot look at " + name_);

@@ -261,11 +261,27 @@ Status SharedLog::Put(std::string_view key, std::string_view value) {
 Status SharedLog::Erase(std::string_view key) {
   MutexLock lock(mutex_);
   EBLA_TRY(reason_);
-  if (index_.Value(key) == nullptr) return {};
+  if (index_.Value(key) != nullptr) AddErase(key);
+  return {};
+}
+
+void SharedLog::AddErase(std::string_view key) {
   MakeRoom(kRecordHeader + std::ssize(key));
   Copy(key, tail_.Add(LogRecordKind::kErase, std::ssize(key)).body);
   index_.Erase(key);
-  return {};
+}
+
+Result<bool> SharedLog::ReplaceAt(std::string_view key, const LogPlace& place, std::optional<std::string_view> value) {
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  const LogPlace* const stands = index_.Value(key);
+  if (stands == nullptr || *stands != place) return false;
+  if (value) {
+    AddValue(key, *value);
+  } else {
+    AddErase(key);
+  }
+  return true;
 }
 
 // ---- to the disk ---------------------------------------------------------------------------------------------------
@@ -321,20 +337,20 @@ Status SharedLog::Sync() {
   return {};
 }
 
-// No value has this key.
-void SharedLog::AddNothing() {
-  MakeRoom(kRecordHeader);
-  tail_.Add(LogRecordKind::kErase, 0);
-}
-
-Status SharedLog::MarkEnd() {
+Result<uint64_t> SharedLog::MarkEnd() {
   EBLA_TRY(Flush(Depth::kDisk));
+  uint64_t mark = 0;
   {
     MutexLock lock(mutex_);
     EBLA_TRY(reason_);
-    AddNothing();
+    // A frame tells of what was on the disk before it: it would not vouch for what has come meanwhile.
+    if (next_sequence_ - 1 > synced_) return mark;
+    AddErase({});  // no value has this key
+    mark = tail_.last().sequence;
+    CloseFrame();  // what is added from here on stands in a later one
   }
-  return Flush(Depth::kDisk);
+  EBLA_TRY(Flush(Depth::kDisk));
+  return mark;
 }
 
 uint64_t SharedLog::changed() const {
@@ -431,18 +447,10 @@ Result<std::optional<std::string>> SharedLog::Get(std::string_view key) const {
   }
 }
 
-Result<std::optional<std::pair<std::string, std::string>>> SharedLog::Next(std::string_view key) const {
-  std::string after(key);
-  for (;;) {
-    {
-      MutexLock lock(mutex_);
-      const auto next = index_.ValueAfter(after);
-      if (!next) return std::nullopt;
-      after = next->first;
-    }
-    EBLA_ASSIGN(std::optional<std::string> value, Get(after));
-    if (value) return std::pair(after, *std::move(value));  // else it was erased just now
-  }
+std::optional<std::string> SharedLog::KeyAfter(std::string_view key) const {
+  MutexLock lock(mutex_);
+  auto next = index_.ValueAfter(key);
+  return next ? std::optional(std::move(next->first)) : std::nullopt;
 }
 
 // ---- space ---------------------------------------------------------------------------------------------------------
@@ -488,17 +496,14 @@ Status SharedLog::Clean() {
 
 Status SharedLog::MoveOn(uint64_t segment) {
   std::shared_ptr<LogFile> file;
+  SegmentHeader header;
+  uint64_t next = 0;  // the first frame of the segment after it: it is never the last one
   {
     MutexLock lock(mutex_);
-    file = segments_.at(segment).file;
-  }
-  EBLA_ASSIGN(const std::string whole, ReadWhole(*file));
-  const std::optional<SegmentHeader> header = DecodeSegmentHeader(whole);
-  if (!header) {
-    LOG(ERROR) << Status(LogDamage(disk_.Name(segment), 0, "its header is not whole"));
-    MutexLock lock(mutex_);
-    segments_.at(segment).damaged = true;
-    return {};
+    const auto found = segments_.find(segment);
+    file = found->second.file;
+    header = found->second.header;
+    next = std::next(found)->second.header.first_sequence;
   }
   // In pieces: who waits for a flush meanwhile has not much more to wait for.
   constexpr int64_t kMovedAtOnce = int64_t{1} << 20;
@@ -510,11 +515,16 @@ Status SharedLog::MoveOn(uint64_t segment) {
     moved = 0;
     return Flush(Depth::kDisk);
   };
-  const Result<ScannedSegment> scanned = ScanSegment(whole, disk_.Name(segment), *header, std::nullopt, move);
-  if (scanned) return {};
+  Status damage;
+  if (const Result<std::string> whole = ReadWhole(*file); !whole) {
+    damage = whole.error();
+  } else if (const auto scanned = ScanSegment(*whole, disk_.Name(segment), header, next, move); !scanned) {
+    damage = scanned.error();
+  }
+  if (damage.ok()) return {};
   MutexLock lock(mutex_);
   EBLA_TRY(reason_);
-  LOG_IF(ERROR, !std::exchange(segments_.at(segment).damaged, true)) << scanned.error();
+  LOG_IF(ERROR, !std::exchange(segments_.at(segment).damaged, true)) << damage;
   return {};
 }
 

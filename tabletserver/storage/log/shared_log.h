@@ -63,12 +63,16 @@ class SharedLog {
   Status CutStart(TabletId tablet, Lsn below);
   Status Put(std::string_view key, std::string_view value);
   Status Erase(std::string_view key);
+  // Puts the value, or erases the key where there is none; but only if the key's value still stands at `place`. False: it
+  // was put, moved or erased since, and nothing is done.
+  Result<bool> ReplaceAt(std::string_view key, const LogPlace& place, std::optional<std::string_view> value);
 
   // All that was changed before the call. Flushes of several threads take turns.
   Status Flush(Depth depth);
   // Writes a frame that says nothing but how far the disk has the log, so that damage of the last sync, too, is told from
-  // the end that a crash leaves.
-  Status MarkEnd();
+  // the end that a crash leaves. The frame's number as of changed(): what comes after it needs a mark of its own. Zero:
+  // something has come while it began, and nothing was written.
+  Result<uint64_t> MarkEnd();
   // A number for all that was changed so far, and up to which the disk has it.
   uint64_t changed() const;
   uint64_t synced() const { return synced_; }
@@ -79,8 +83,8 @@ class SharedLog {
   using Visitor = std::function<bool(Lsn lsn, std::string_view entry)>;
   Status Read(TabletId tablet, Lsn from, const Visitor& visitor) const;
   Result<std::optional<std::string>> Get(std::string_view key) const;
-  // The first key after this one, with its value; none: there is none.
-  Result<std::optional<std::pair<std::string, std::string>>> Next(std::string_view key) const;
+  // The first key after this one; none: there is none.
+  std::optional<std::string> KeyAfter(std::string_view key) const;
 
   // Frees what room it can, and flushes for that. Not two at once.
   Status Clean();
@@ -95,7 +99,8 @@ class SharedLog {
     std::shared_ptr<LogFile> file;
     int64_t bytes = 0;
     SegmentHeader header;
-    bool damaged = false;  // in what counts: it goes only once nothing does
+    bool damaged = false;    // in what counts: it goes only once nothing does
+    bool moved_off = false;  // and what of it can be read was written again (log_scrub.h)
   };
   // Where a record stands at present.
   struct Source {
@@ -134,7 +139,7 @@ class SharedLog {
   // Moves on what still counts in a segment.
   Status MoveOn(uint64_t segment);
   Status MoveRecord(const LogRecord& record, const LogPlace& place);
-  void AddNothing() EBLA_REQUIRES(mutex_);
+  void AddErase(std::string_view key) EBLA_REQUIRES(mutex_);
 
   LogDisk& disk_;
   const SharedLogOptions options_;

@@ -83,13 +83,12 @@ class CrashRun {
       });
       EXPECT_TRUE(read.ok()) << read;
     }
-    for (std::string key;;) {
-      auto next = log_->Next(key);
-      EXPECT_TRUE(next) << next.error();
-      if (!next || !*next) return contents;
-      contents.values.insert(**next);
-      key = (**next).first;
+    for (auto key = log_->KeyAfter({}); key; key = log_->KeyAfter(*key)) {
+      const auto value = log_->Get(*key);
+      EXPECT_TRUE(value) << value.error();
+      if (value && *value) contents.values.emplace(*key, **value);
     }
+    return contents;
   }
 
  private:

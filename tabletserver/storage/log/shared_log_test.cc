@@ -61,8 +61,8 @@ TEST_F(SharedLogTest, WhatIsAppendedIsReadAtOnceAndAfterAStart) {
     EXPECT_EQ(log_->Bounds(kLogged).first, Lsn{7});
     EXPECT_EQ(log_->Bounds(kLogged).last, Lsn{10});
     EXPECT_EQ(**log_->Get("state"), "two");
-    EXPECT_EQ((**log_->Next("")).first, "state");
-    EXPECT_FALSE(*log_->Next("state"));
+    EXPECT_EQ(log_->KeyAfter(""), "state");
+    EXPECT_FALSE(log_->KeyAfter("state"));
     ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
     Open();
   }

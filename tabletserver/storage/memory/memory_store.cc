@@ -351,6 +351,11 @@ Result<std::vector<LogEntry>> MemoryStore::ReadLog(TabletId tablet, Lsn from, Ls
   return life_->disk.log->Read(tablet, from, last, bytes_max);
 }
 
+Lsn MemoryStore::FirstLogged(TabletId tablet) const {
+  const auto lock = life_->Lock();
+  return life_->status().ok() ? life_->disk.log->Bounds(tablet).first : Lsn{};
+}
+
 Status MemoryStore::RemoveSuffix(TabletId tablet, Lsn from) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->status());

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -12,7 +13,9 @@
 #include <random>
 #include <thread>
 
+#include "common/base/key_range.h"
 #include "tabletserver/storage/testing/store_fixture.h"
+#include "tabletserver/storage/wiredtiger/wt_blocks.h"
 
 namespace ebla::tabletserver::testing {
 namespace {
@@ -229,6 +232,71 @@ TEST_F(ScrubTest, ADamagedTableGoesWithItsReplicasAndIsMadeAnew) {
   Open();
   ASSERT_TRUE(Scrub().ok());
   EXPECT_TRUE(store_->damage().Empty());
+}
+
+// The blocks of a file as it lies there, whether or not they still count.
+struct BlockOnDisk {
+  int64_t offset = 0;
+  int kind = 0;
+};
+std::vector<BlockOnDisk> BlocksOf(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  std::string bytes{std::istreambuf_iterator<char>(in), {}};
+  std::vector<BlockOnDisk> blocks;
+  for (size_t at = 4096; at + 4096 <= bytes.size(); at += 4096) {
+    uint32_t size = 0;
+    std::memcpy(&size, bytes.data() + at + 28, sizeof size);
+    if (size < 4096 || size % 4096 != 0 || at + size > bytes.size()) continue;
+    if (BlockIsWhole(std::span(bytes).subspan(at, size))) blocks.push_back({static_cast<int64_t>(at), bytes[at + 24]});
+  }
+  return blocks;
+}
+
+// No read asks for them: the next checkpoint that changes the table does, and would fail the store.
+TEST_F(ScrubTest, DamagedListsOfBlocksAreFoundWhileTheTableRests) {
+  constexpr int kListOfBlocks = 1;
+  const LogEntry entry = Entry(kRows + 1, {Put(KeyOf(200), "so that blocks are free")});
+  ASSERT_TRUE(AppendOne(*store_, kOfPlain, entry).ok());
+  ASSERT_TRUE(ApplyOne(*store_, kOfPlain, kPlain, entry).ok());
+  ASSERT_TRUE(CheckpointNow(*store_).has_value());
+  ASSERT_TRUE(Scrub().ok());
+  ASSERT_TRUE(store_->damage().Empty());
+  int lists = 0;
+  for (const BlockOnDisk& block : BlocksOf(copy_ + "/data_3.wt")) {
+    if (block.kind != kListOfBlocks) continue;
+    ++lists;
+    Flip({.file = copy_ + "/data_3.wt", .offset = block.offset + 50, .bit = 1});
+  }
+  ASSERT_GT(lists, 0);
+  ASSERT_TRUE(Scrub().ok());
+  EXPECT_THAT(store_->damage().tables, ::testing::ElementsAre(kPlain));
+  Drop(kOfPlain, kPlain);
+  EXPECT_TRUE(store_->damage().Empty());
+  EXPECT_TRUE(store_->health().status.ok()) << store_->health().status;
+}
+
+// What stands apart from its page may have to be read while that is written.
+TEST_F(ScrubTest, TheLongestKeysStandOnTheirPages) {
+  constexpr int kApart = 5;
+  const TableId table{5};
+  const TabletId tablet{50};
+  ASSERT_TRUE(store_->EnsureTable(table, TableCompression::kNone).ok());
+  ASSERT_TRUE(store_->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
+  for (uint64_t row = 1; row <= 4; ++row) {
+    const LogEntry entry = Entry(row, {Put(std::string(kKeyBytesMax - 1, 'k') + std::to_string(row), "value")});
+    ASSERT_TRUE(AppendOne(*store_, tablet, entry).ok());
+    ASSERT_TRUE(ApplyOne(*store_, tablet, table, entry).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store_).has_value());
+  const std::vector<BlockOnDisk> blocks = BlocksOf(copy_ + "/data_5.wt");
+  EXPECT_FALSE(blocks.empty());
+  EXPECT_EQ(std::ranges::count(blocks, kApart, &BlockOnDisk::kind), 0);
+  Open();
+  for (uint64_t row = 1; row <= 4; ++row) {
+    const auto record = store_->Get(table, std::string(kKeyBytesMax - 1, 'k') + std::to_string(row));
+    ASSERT_TRUE(record && *record);
+    EXPECT_EQ((*record)->value, "value");
+  }
 }
 
 TEST_F(ScrubTest, ADamagedFileStaysWhileAnotherReplicaIsInIt) {

@@ -6,7 +6,7 @@
 // Format:  of WiredTiger 3.2.1. A page header of 28 bytes; then 4 bytes: the block's size; 4 bytes: CRC-32C of the block
 //          with these four zero; 1 byte of flags, of which 0x1 says that the CRC covers the whole block, else its first
 //          64 bytes (of a compressed one in a table that was made with checksum=uncompressed, as ours once were); 3 bytes
-//          unused; the page. A file's first block describes the file, and WiredTiger alone checks it, as it opens it.
+//          unused; the page. Of the page header the byte at 24 is the page's kind. A file's first block describes the file, and WiredTiger alone checks it, as it opens it.
 // Threads: functions of their arguments.
 #pragma once
 

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -33,12 +34,14 @@ namespace ebla::tabletserver {
 namespace {
 
 thread_local PacedSyncs* paced = nullptr;
+thread_local bool uncached = false;
 
 constexpr size_t kTransferMax = size_t{1} << 30;  // the kernel moves a little less than 2 GiB at once
 constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dirty_max, so that no backlog grows
 constexpr int kPassesMax = 3;
 constexpr int64_t kAsItIs = INT64_MAX;
-constexpr int64_t kCutPieces = 512;  // much is cut in larger pieces: a checkpoint is to end
+constexpr size_t kDamagesNoted = 1024;  // of one file; then they are told anew
+constexpr int64_t kCutPieces = 512;     // much is cut in larger pieces: a checkpoint is to end
 
 // WiredTiger has pointers to the first part of both.
 struct Files : WT_FILE_SYSTEM {
@@ -48,9 +51,10 @@ struct Files : WT_FILE_SYSTEM {
 struct File : WT_FILE_HANDLE {
   explicit File(int fd) : WT_FILE_HANDLE{}, fd(fd) {}
   Descriptor fd;
-  bool paced = false;                   // what is written to it is noted
-  std::atomic<int64_t> damaged_at{-1};  // the latest damaged block that was met
-  bool checked = false;                 // a b-tree's: what is read is checked
+  bool paced = false;    // what is written to it is noted
+  bool checked = false;  // a b-tree's: what is read is checked
+  Mutex noting;
+  std::set<int64_t> damaged_at EBLA_GUARDED_BY(noting);  // damaged blocks that were told of
   WrittenParts written;
   Mutex syncing;  // until a failure is known to all
   Mutex shortening;
@@ -119,6 +123,7 @@ int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
 
 // An errno; EIO, too, where the file ends before.
 int ReadAll(const File& file, wt_off_t offset, size_t bytes, void* into) {
+  if (uncached) (void)posix_fadvise(file.fd.get(), offset, static_cast<off_t>(bytes), POSIX_FADV_DONTNEED);
   for (auto* at = static_cast<char*>(into); bytes > 0;) {
     const ssize_t read = pread(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
     if (read < 0 && errno == EINTR) continue;
@@ -131,6 +136,13 @@ int ReadAll(const File& file, wt_off_t offset, size_t bytes, void* into) {
   return 0;
 }
 
+// True: it was not noted before. Clients may ask for rows of several such blocks in turn.
+bool NoteDamaged(File& file, wt_off_t offset) {
+  MutexLock lock(file.noting);
+  if (file.damaged_at.size() >= kDamagesNoted) file.damaged_at.clear();
+  return file.damaged_at.insert(offset).second;
+}
+
 // A block that is not whole is read again, as a wire may have erred and not the disk.
 int ReadBlock(File& file, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) {
   int error = 0;
@@ -139,7 +151,7 @@ int ReadBlock(File& file, WT_SESSION* session, wt_off_t offset, size_t bytes, vo
     if (error != 0 && error != EIO) return Failed(file.file_system, session, "read", file.name, error);
     if (error == 0 && BlockIsWhole({static_cast<char*>(into), bytes})) return 0;
   }
-  if (file.damaged_at.exchange(offset) == offset) return kDamagedBlock;  // it was said
+  if (!NoteDamaged(file, offset)) return kDamagedBlock;
   WT_EXTENSION_API* const api = static_cast<Files*>(file.file_system)->api;
   (void)api->err_printf(api, session, "%s is damaged at byte %jd: the block of %zu bytes there %s", file.name,
                         static_cast<intmax_t>(offset), bytes,
@@ -470,6 +482,10 @@ Duration PacedSyncs::Rest(Duration wanted, Duration& left) {
   left -= rest;
   return rest;
 }
+
+UncachedReads::UncachedReads() { uncached = true; }
+
+UncachedReads::~UncachedReads() { uncached = false; }
 
 void WrittenParts::Note(int64_t offset, int64_t bytes) {
   MutexLock lock(mutex_);

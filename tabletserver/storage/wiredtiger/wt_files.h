@@ -73,6 +73,15 @@ class PacedSyncs {
   int64_t pieces_ = 0, cuts_ = 0;
 };
 
+// Has what the calling thread reads come from the disk itself, and not from the kernel's memory, for as long as it lives.
+class UncachedReads {
+ public:
+  UncachedReads();
+  ~UncachedReads();
+  UncachedReads(const UncachedReads&) = delete;
+  UncachedReads& operator=(const UncachedReads&) = delete;
+};
+
 // Which parts of a file have been written and not been synced.
 class WrittenParts {
  public:

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/wiredtiger/wt_scrub.h"
 
+#include "tabletserver/storage/wiredtiger/wt_block_lists.h"
+#include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
@@ -28,10 +30,13 @@ int WtScrub::ReadStretch(WtSession& session, const std::string& uri, std::string
   return error;
 }
 
-// A tree that is used has its lists of free blocks, too, which no checkpoint's cursor reads.
+// A tree that is used has lists of blocks, too, which no checkpoint's cursor reads.
 int WtScrub::Open(TableId table) {
   const auto session = sessions_.ForThisThread();
-  return session ? WtCursor(**session, table).error() : 0;
+  if (!session) return 0;
+  if (const int error = WtCursor(**session, table).error()) return error;
+  // Another error: it was dropped just now, or the next pass tells.
+  return CheckBlockLists(**session, table) == kDamagedBlock ? kDamagedBlock : 0;
 }
 
 int WtScrub::Read(const std::string& uri, const TabletStore::ScrubPace& pace, bool& stopped) {
@@ -41,6 +46,7 @@ int WtScrub::Read(const std::string& uri, const TabletStore::ScrubPace& pace, bo
     {
       const auto session = sessions_.ForThisThread();
       if (!session) return 0;  // the store has failed, or has no session to spare
+      const UncachedReads past_cache;
       error = RunRead([&] { return ReadStretch(**session, uri, at, bytes); });
     }
     stopped = !pace(bytes);

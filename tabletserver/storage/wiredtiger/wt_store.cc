@@ -143,6 +143,8 @@ Result<std::vector<LogEntry>> WtStore::ReadLog(TabletId tablet, Lsn from, Lsn la
   return parts_->log.Read(tablet, from, last, bytes_max);
 }
 
+Lsn WtStore::FirstLogged(TabletId tablet) const { return parts_->log.Bounds(tablet).first; }
+
 Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) { return parts_->log.RemoveSuffix(tablet, from); }
 
 Status WtStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) { return parts_->log.Truncate(tablet, below); }

@@ -42,6 +42,7 @@ class WtStore final : public TabletStore {
   void Hurry();
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
+  Lsn FirstLogged(TabletId tablet) const override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override;
 

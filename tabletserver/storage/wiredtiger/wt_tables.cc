@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "common/base/key_range.h"
+
 namespace ebla::tabletserver {
 
 namespace {
@@ -16,7 +18,10 @@ namespace {
 // Checksums cover all of each block: WiredTiger's own, `uncompressed`, leaves the compressed ones to the decompressor,
 // which takes many a damage for other values.
 constexpr char kRowConfig[] = "key_format=u,value_format=u,checksum=on,os_cache_dirty_max=1MB,memory_page_max=512KB";
-constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
+// The longest key stands on its page, too: of one apart a checkpoint may have to read its block, and fails on a damaged
+// one.
+constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_key_max=4KB,leaf_value_max=64MB,split_pct=90";
+static_assert(kKeyBytesMax == 4 << 10);
 
 std::string_view CompressorName(TableCompression compression) {
   switch (compression) {

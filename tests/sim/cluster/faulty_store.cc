@@ -52,6 +52,7 @@ class FaultyStore final : public TabletStore {
     }
     return entries;
   }
+  Lsn FirstLogged(TabletId tablet) const override { return store_->FirstLogged(tablet); }
   Status RemoveSuffix(TabletId tablet, Lsn from) override {
     watch_.Removed(server_, tablet, from);
     return store_->RemoveSuffix(tablet, from);

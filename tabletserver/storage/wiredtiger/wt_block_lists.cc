@@ -1,0 +1,109 @@
+#include "tabletserver/storage/wiredtiger/wt_block_lists.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include "common/base/descriptor.h"
+#include "tabletserver/storage/wiredtiger/wt_blocks.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kUnit = 4096;  // WiredTiger's allocation_size
+
+// A value of a configuration string; empty: there is none.
+std::string ValueOf(WT_SESSION* session, std::string_view config, const char* key) {
+  WT_CONFIG_PARSER* parser = nullptr;
+  if (wiredtiger_config_parser_open(session, config.data(), config.size(), &parser) != 0) return {};
+  WT_CONFIG_ITEM item{};
+  std::string value;
+  if (parser->get(parser, key, &item) == 0) value.assign(item.str, item.len);
+  parser->close(parser);
+  return value;
+}
+
+// The address of the last of the checkpoints; empty: there is none, or the tree is empty.
+std::string LastAddress(WT_SESSION* session, std::string_view checkpoints) {
+  WT_CONFIG_PARSER* parser = nullptr;
+  if (wiredtiger_config_parser_open(session, checkpoints.data(), checkpoints.size(), &parser) != 0) return {};
+  WT_CONFIG_ITEM name{}, value{};
+  std::string address;
+  while (parser->next(parser, &name, &value) == 0) address = ValueOf(session, {value.str, value.len}, "addr");
+  parser->close(parser);
+  return address;
+}
+
+int ReadAddress(WtSession& session, const std::string& uri, std::string& address) {
+  const WtCursor metadata(session, "metadata:", nullptr);
+  if (const int error = metadata.error()) return error;
+  WT_CURSOR* const cursor = metadata.get();
+  cursor->set_key(cursor, uri.c_str());
+  if (const int error = cursor->search(cursor)) return error == WT_NOTFOUND ? ENOENT : error;
+  const char* config = nullptr;
+  if (const int error = cursor->get_value(cursor, &config)) return error;
+  address = LastAddress(session.get(), ValueOf(session.get(), config, "checkpoint"));
+  return 0;
+}
+
+struct Block {
+  int64_t offset = 0;
+  size_t bytes = 0;
+};
+
+// Of one that this build does not understand: none.
+std::vector<Block> BlocksOf(WT_SESSION* session, std::string_view address) {
+  std::string bytes;
+  for (size_t at = 0; at + 2 <= address.size(); at += 2) {
+    uint8_t byte = 0;
+    std::from_chars(address.data() + at, address.data() + at + 2, byte, 16);
+    bytes.push_back(static_cast<char>(byte));
+  }
+  uint8_t version = 0;
+  std::array<uint64_t, 12> n{};
+  if (wiredtiger_struct_unpack(session, bytes.data(), bytes.size(), "BQQQQQQQQQQQQ", &version, &n[0], &n[1], &n[2],
+                               &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &n[9], &n[10], &n[11]) != 0 ||
+      version != 1) {
+    return {};
+  }
+  std::vector<Block> blocks;
+  for (size_t list = 3; list < n.size(); list += 3) {
+    if (n[list + 1] == 0) continue;
+    blocks.push_back({(static_cast<int64_t>(n[list]) + 1) * kUnit, static_cast<size_t>(n[list + 1]) * kUnit});
+  }
+  return blocks;
+}
+
+bool IsWhole(int fd, const Block& block) {
+  std::string bytes(block.bytes, '\0');
+  (void)posix_fadvise(fd, block.offset, static_cast<off_t>(block.bytes), POSIX_FADV_DONTNEED);
+  return pread(fd, bytes.data(), bytes.size(), block.offset) == std::ssize(bytes) && BlockIsWhole(bytes);
+}
+
+}  // namespace
+
+int CheckBlockLists(WtSession& session, TableId table) {
+  WT_CONNECTION* const connection = session.get()->connection;
+  const std::string file = "data_" + std::to_string(table.value) + ".wt", uri = "file:" + file;
+  const Descriptor fd(open((connection->get_home(connection) + ("/" + file)).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return errno;
+  std::string address;
+  if (const int error = ReadAddress(session, uri, address)) return error;
+  for (;;) {
+    bool whole = true;
+    for (const Block& block : BlocksOf(session.get(), address)) whole = whole && IsWhole(fd.get(), block);
+    if (whole) return 0;
+    // Once there is a newer checkpoint the blocks of this one may be written anew.
+    const std::string before = address;
+    if (const int error = ReadAddress(session, uri, address)) return error;
+    if (address == before) return kDamagedBlock;
+  }
+}
+
+}  // namespace ebla::tabletserver
