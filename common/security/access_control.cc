@@ -59,6 +59,14 @@ Status AccessControl::NoLonger(const Identity& caller) const {
                                        "or is no user any more: connect again"};
 }
 
+Status AccessControl::WithoutGrant(const Identity& caller, idl::Permission::type permission, int64_t table) const {
+  if (features_ != nullptr && features_->cluster() == 0) return Unknown();
+  const bool data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
+  const bool as_before = features_ != nullptr && !features_->Has(kGrants);
+  if (as_before && data && caller.kind == Identity::Kind::kUser) return {};
+  return Lacks(caller, permission, table);
+}
+
 Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
   const std::string what = PermissionName(permission);
   refusals_.fetch_add(1, std::memory_order_relaxed);
@@ -83,7 +91,13 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
   if (list == nullptr) return Unknown();
   if (!IsStill(*list, caller)) return NoLonger(caller);
   if (list->AllowsAny(caller.name, table)) return {};
-  return Lacks(caller, idl::Permission::READ, table);
+  return WithoutGrant(caller, idl::Permission::READ, table);
+}
+
+Status AccessControl::MayLogIn() const {
+  if (features_ == nullptr || features_->Has(kGrants)) return {};
+  return {Code::kComeAgain, "users log in once every process of the cluster speaks feature level " +
+                                std::to_string(kGrants.level) + ": `ebla cluster version` names those that do not"};
 }
 
 bool AccessControl::IsOperator(const Identity& caller) const {
