@@ -1,6 +1,7 @@
 #include "common/security/usage_limits.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "common/base/key_range.h"
@@ -133,20 +134,27 @@ idl::Limits UsageLimits::LimitsOf(const std::string& user) const {
 }
 
 void UsageLimits::Publish(std::shared_ptr<const AccessList> list) {
+  const auto& of_tables = list->table_limits();
   MutexLock lock(mutex_);
-  list_ = std::move(list);
-  std::erase_if(users_, [&](const auto& user) {
-    user.second->Set(LimitsOf(user.first));
-    return user.second.use_count() == 1;
-  });
-  for (auto& [table, allowance] : tables_) allowance->Set({});
-  for (const auto& [table, limits] : list_->table_limits()) {
+  list_ = list;
+  for (auto at = users_.begin(); at != users_.end();) {
+    at->second->Set(LimitsOf(at->first));
+    at = at->second.use_count() == 1 ? users_.erase(at) : std::next(at);
+  }
+  for (auto at = tables_.begin(); at != tables_.end();) {
+    if (of_tables.contains(at->first)) {
+      ++at;
+      continue;
+    }
+    at->second->Set({});
+    at = tables_.erase(at);
+  }
+  for (const auto& [table, limits] : of_tables) {
     std::shared_ptr<Allowance>& allowance = tables_[table];
     if (allowance == nullptr) allowance = std::make_shared<Allowance>("table " + std::to_string(table));
     allowance->Set(limits);
   }
-  std::erase_if(tables_, [&](const auto& table) { return !list_->table_limits().contains(table.first); });
-  any_.store(list_->has_limits(), std::memory_order_release);
+  any_.store(list->has_limits(), std::memory_order_release);
   version_.fetch_add(1, std::memory_order_release);
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 
+#include "common/base/features.h"
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log_entry.h"
 #include "tests/integration/secure_fixture.h"
