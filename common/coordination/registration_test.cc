@@ -226,7 +226,7 @@ TEST_P(RegistrationTest, TwoCopiesThatStartAtTheSameMomentDoNotBothLive) {
 }
 
 TEST_P(RegistrationTest, ANodeOfANewerFormatIsRefusedWithAWordToUpgrade) {
-  Do(*b_, Op::Create(layout::kCluster, "\x02xyz"));
+  Do(*b_, Op::Create(layout::kCluster, "\x03xyz"));
   const auto server = Register(*a_, Identity(1));
   ASSERT_TRUE(Becomes(*server, Kind::kRefused));
   EXPECT_TRUE(server->state().status.message().contains("upgrade this program")) << server->state().status;
