@@ -2,6 +2,7 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
+#include <atomic>
 #include <filesystem>
 #include <future>
 #include <limits>
@@ -46,6 +47,9 @@ DEFINE_double(safe_mode_below, 0.5,
 DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
 DEFINE_int32(transfer_hold_s, 600,
              "How long the planner leaves a tablet alone after an operator has transferred or moved it.");
+DEFINE_int32(
+    level_raise_after_s, 60,
+    "How long every process has spoken a higher feature level before the cluster goes to it. It never goes back.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "Largest request, in bytes. A larger one closes its connection.");
 DEFINE_int32(connections_max, 10'000, "Most connections at a time. Further ones are closed at once.");
 DEFINE_int32(in_flight_max, 1'024,
@@ -81,6 +85,7 @@ Status CheckFlags() {
                              {"replicas_default", FLAGS_replicas_default, 1, kReplicasMax},
                              {"replace_after_s", FLAGS_replace_after_s, 1, kAny},
                              {"transfer_hold_s", FLAGS_transfer_hold_s, 0, kAny},
+                             {"level_raise_after_s", FLAGS_level_raise_after_s, 0, kAny},
                              {"copies_max", FLAGS_copies_max, 1, kAny},
                              {"copies_per_server", FLAGS_copies_per_server, 1, kAny},
                              {"connections_max", FLAGS_connections_max, 1, kAny},
@@ -146,6 +151,8 @@ MasterOptions MasterSettings() {
   options.safe_mode_below = FLAGS_safe_mode_below;
   options.transfer_hold = std::chrono::seconds(FLAGS_transfer_hold_s);
   options.splits = FLAGS_splits;
+  options.raise_level_after = std::chrono::seconds(FLAGS_level_raise_after_s);
+  options.features = std::make_shared<Features>(process::FeatureLevel());
   options.repair.copies = static_cast<size_t>(FLAGS_copies_max);
   options.repair.copies_per_server = static_cast<size_t>(FLAGS_copies_per_server);
   options.planner.balance.copies = options.repair.copies;
@@ -168,14 +175,16 @@ int Run() {
   rpc::EventLoop loop("master");
   const rpc::ServerOptions server_options = ServerSettings();
   rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
+  MasterOptions settings = MasterSettings();
   security::AccessControl access;
+  access.GoBy(settings.features);
   const std::unique_ptr<security::AuditLog> audit = OrRefuse(process::OpenAuditLog());
   rpc::Dispatcher dispatcher({.access = &access, .audit = audit.get()});
   rpc::RpcServer server(server_options, dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
   ScaleCommands commands(loop, ScaleCommandLimit());
-  auto master =
-      std::make_unique<Master>(MasterSettings(), loop, *coordinator, ConnectOver(connector, loop), commands.Runner());
+  auto master = std::make_unique<Master>(std::move(settings), loop, *coordinator, ConnectOver(connector, loop),
+                                         commands.Runner());
   auto metrics = std::make_shared<MasterMetrics>(*master, &server);  // shared with the HTTP server
   dispatcher.Register(master->service());
 
@@ -195,9 +204,14 @@ int Run() {
   if (Status status = http.Start(); !status.ok()) Refuse(status);
   const rpc::Endpoint address = Advertised(server.address());
   std::unique_ptr<coordination::AccessWatcher> access_watcher;
+  std::atomic<bool> refused = false;
   RunOn(loop, [&] {
     access_watcher = std::make_unique<coordination::AccessWatcher>(*coordinator, loop, access);
-    master->Start(address);
+    master->Start(address, [&refused](const Status& why) {
+      process::Complain(why);
+      refused = true;
+      process::RequestTermination();
+    });
     metrics->Start();
   });
   if (Status status = process::WriteAddressFile(FLAGS_data_dir, address, http.address()); !status.ok()) Refuse(status);
@@ -215,7 +229,7 @@ int Run() {
     coordinator.reset();
   });
   loop.Stop();
-  return 0;
+  return refused ? 1 : 0;
 }
 
 }  // namespace

@@ -141,6 +141,7 @@ struct HeartbeatRequest {
   17: list<types.TableSchema> schemas
   18: i32 storeFormat                 // of files, the greatest that it reads
   19: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
+  20: i32 featureLevel                // that it speaks (common/base/features.h); 0: not said, which is 1
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -150,6 +151,7 @@ struct HeartbeatReply {
   4: i64 serversVersion               // in this master's term
   5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the servers
   6: optional i64 peaksMs             // over how long the next heartbeats shall have the peaks of load; five minutes at most, and where absent
+  7: i32 clusterLevel                 // the cluster's feature level; 0: not said
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
@@ -370,8 +372,15 @@ struct ProcessVersion {
   6: string version                   // of the build; empty: not said
   7: i32 protocol                     // the greatest protocolVersion that it speaks; 0: not said
   8: i32 storeFormat                  // of its files, the greatest that it reads; 0: it has none, or has not said
+  9: i32 featureLevel                 // that it speaks; 0: not said, which is 1
 }
-struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes }
+// A feature of the leading master's build. It is on where the cluster's level is not below its own.
+struct FeatureInfo { 1: string name, 2: i32 level, 3: string what }
+// level: the cluster's feature level; 0: not said. held: an operator has it stay there.
+struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes, 3: i32 level, 4: bool held, 5: list<FeatureInfo> features }
+// Has the cluster's level stay where it is, or rise by itself again.
+struct HoldLevelRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: bool hold }
+struct HoldLevelReply { 1: MasterReplyHeader header }
 
 // Changes who may do what, all of it or nothing. INVALID_ARGUMENT: a change that cannot be; NOT_FOUND: a user, role or
 // table that is not there; CONDITION_FAILED: one that is there already. Servers know of it as soon as the coordinator
@@ -421,18 +430,20 @@ service MasterService {
   CompactTableReply compactTable(1: CompactTableRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
   ClusterVersionReply clusterVersion(1: ClusterVersionRequest request)
+  HoldLevelReply holdLevel(1: HoldLevelRequest request)
   ChangeAccessReply changeAccess(1: ChangeAccessRequest request)
   ListAccessReply listAccess(1: ListAccessRequest request)
 }
 
 // ---- What the coordinator holds. Each node's data is one format byte (1), then the struct in compact protocol. ----
 
-// /cluster: made once, by the first master.
-struct ClusterNode { 1: string clusterId, 2: i64 createdMs }
+// /cluster: made once, by the first master. featureLevel: what every process of the cluster speaks; raised by the
+// leader; absent: 1. levelHeld: not to be raised.
+struct ClusterNode { 1: string clusterId, 2: i64 createdMs, 3: optional i32 featureLevel, 4: bool levelHeld }
 // /masters/term: raised by each new leader.
 struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
 // /masters/election/<guid>-<number>: ephemeral, one for each master that runs.
-struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional string version, 4: optional i32 protocol }
+struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional string version, 4: optional i32 protocol, 5: optional i32 featureLevel }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
 // /planner: absent: the planner is on.
@@ -440,8 +451,8 @@ struct PlannerNode { 1: bool enabled }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
 // surplus: it drains because autoscale has one server too many, and is to be released once it is empty; drainSinceMs:
-// time of day.
-struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs, 20: string drainReason }
+// time of day. featureLevel: what its latest start speaks; absent: 1.
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs, 20: string drainReason, 21: optional i32 featureLevel }
 // /live/<name>: ephemeral, while the server lives.
 // lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
 struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce, 7: optional string lockMark }

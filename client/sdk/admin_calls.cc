@@ -243,11 +243,13 @@ Result<ClusterInfo> Client::DescribeCluster() const {
   return FromIdl(leader ? *leader : reply);
 }
 
-Result<std::vector<ProcessVersion>> Client::ListVersions() const {
+Result<ClusterVersions> Client::ListVersions() const {
   EBLA_ASSIGN(const idl::ClusterVersionReply reply, runtime_->Ask(idl::ClusterVersionRequest()));
-  std::vector<ProcessVersion> processes;
+  ClusterVersions versions{.processes = {}, .level = reply.level, .held = reply.held, .features = {}};
+  for (const idl::FeatureInfo& feature : reply.features)
+    versions.features.push_back({feature.name, feature.level, feature.what});
   for (const idl::ProcessVersion& one : reply.processes) {
-    ProcessVersion& process = processes.emplace_back();
+    ProcessVersion& process = versions.processes.emplace_back();
     process.role = one.role == idl::ProcessRole::MASTER ? ProcessRole::kMaster : ProcessRole::kTabletServer;
     process.name = one.name;
     process.address = client::AddressOf(one.endpoint);
@@ -256,8 +258,18 @@ Result<std::vector<ProcessVersion>> Client::ListVersions() const {
     process.version = one.version;
     process.protocol = one.protocol;
     process.store_format = one.storeFormat;
+    process.feature_level = one.featureLevel;
   }
-  return processes;
+  return versions;
+}
+
+Status Client::HoldLevel(bool hold) const {
+  idl::HoldLevelRequest request;
+  request.hold = hold;
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  const auto reply = runtime_->Ask(std::move(request), std::move(call));
+  return reply ? Status() : reply.error();
 }
 
 Status Client::ChangeAccess(std::vector<AccessChange> changes) const {

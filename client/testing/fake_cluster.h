@@ -41,7 +41,7 @@ struct FakeMasters {
   int64_t tablet_bytes = 0;  // every tablet's size, as reported
   int merges_under_way = 0;  // so many orders to merge are answered as under way
   std::vector<idl::ProcedureSummary> procedures;  // under way; one that is cancelled goes, where it can be
-  std::vector<idl::ProcessVersion> versions;
+  idl::ClusterVersionReply versions;
   std::map<ServerName, std::string> racks;
   std::map<std::string, int> compactions_asked;  // by table, since it was begun
 };

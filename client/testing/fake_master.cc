@@ -421,7 +421,11 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
   }
 
   void clusterVersion(Cob<idl::ClusterVersionReply> done, const idl::ClusterVersionRequest&) override {
-    AsLeader(done, [](FakeState& state, idl::ClusterVersionReply& reply) { reply.processes = state.masters.versions; });
+    AsLeader(done, [](FakeState& state, idl::ClusterVersionReply& reply) { reply = state.masters.versions; });
+  }
+
+  void holdLevel(Cob<idl::HoldLevelReply> done, const idl::HoldLevelRequest& request) override {
+    AsLeader(done, [&](FakeState& state, idl::HoldLevelReply&) { state.masters.versions.held = request.hold; });
   }
 
   void changeAccess(Cob<idl::ChangeAccessReply> done, const idl::ChangeAccessRequest& request) override {

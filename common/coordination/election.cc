@@ -123,6 +123,7 @@ void LeaderElection::Impl::Enter() {
   node.endpoint = rpc::ToIdl(self_.endpoint);
   node.__set_version(self_.version);
   node.__set_protocol(self_.protocol);
+  node.__set_featureLevel(self_.feature_level);
   coordinator_.Multi({Op::Create(std::string(layout::kElection) + "/" + guid_ + "-", EncodeNode(node),
                                  CreateMode::kEphemeralSequential)},
                      InRound([this](std::expected<MultiResult, MultiError> made) {
@@ -287,6 +288,7 @@ void ListCandidates(Coordinator& coordinator, Callback<Result<std::vector<Candid
             Candidate& candidate = listing->candidates.emplace_back(FromIdl(read->name, read->endpoint));
             candidate.version = read->version;
             candidate.protocol = read->protocol;
+            candidate.feature_level = read->featureLevel;
           }
         }
         if (--listing->missing == 0) listing->done(std::move(listing->candidates));

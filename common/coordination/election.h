@@ -33,6 +33,7 @@ struct Candidate {
   rpc::Endpoint endpoint;  // where its clients reach it
   std::string version{};   // of its build; empty: not said
   int protocol = 0;        // the greatest that it speaks; 0: not said
+  int feature_level = 0;   // that it speaks; 0: not said, which is 1
 };
 
 struct Leading {

@@ -2,7 +2,7 @@
 // Where everything stands in the coordinator's tree. What a node holds is said by the structs at the end of
 // thrift/master.thrift; node_codec.h turns them into its data.
 //
-//   /cluster                       ClusterNode       made once, by the first leading master
+//   /cluster                       ClusterNode       made once, by the first leading master; the feature level in it is raised
 //   /next_id                       NextIdNode        the next table or tablet id
 //   /access                        AccessNode        users, roles and grants; absent: there are none
 //   /planner                       PlannerNode       absent: the planner is on

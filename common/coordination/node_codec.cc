@@ -9,11 +9,11 @@ std::string Named(std::string_view path) { return path.empty() ? "a node" : "nod
 
 Status CheckNodeFormat(std::string_view data, std::string_view path) {
   if (data.empty()) return DamagedNode(path, "it holds no data");
-  if (data[0] == kNodeFormat) return Status::Ok();
+  if (data[0] == kNodeFormat || data[0] == kLevelledFormat) return Status::Ok();
   const int format = static_cast<unsigned char>(data[0]);
   if (format == 0) return DamagedNode(path, "its format byte is 0");
   return Error(Code::kInvalidArgument, Named(path) + " of the coordinator has format " + std::to_string(format) +
-                                           ", and this program knows up to " + std::to_string(kNodeFormat) +
+                                           ", and this program knows up to " + std::to_string(kLevelledFormat) +
                                            ": upgrade this program");
 }
 

@@ -1,7 +1,9 @@
 // common/coordination/node_codec.h
 // The data of a node in the coordinator: one format byte, then a Thrift struct in compact protocol.
-// Format:  byte 0: format version, 1. Fields are only ever added to the structs, so that an older program reads a newer
-//          node; the version is raised only for what an older program must not misread, and it then refuses.
+// Format:  byte 0: format version, 1 or 2. Fields are only ever added to the structs, so that an older program reads a
+//          newer node; the version is raised only for what an older program must not misread, and it then refuses. 2 is
+//          1, of a cluster above the first feature level: builds that know no levels (common/base/features.h) have no
+//          place there.
 // Errors:  INVALID_ARGUMENT a newer format: upgrade this program; INTERNAL the bytes are damaged. `path` names the
 //          node.
 // Threads: pure functions.
@@ -20,18 +22,19 @@
 namespace ebla::coordination {
 
 inline constexpr char kNodeFormat = 1;
+inline constexpr char kLevelledFormat = 2;
 
 // What a node's first byte says: OK, or why its data cannot be read.
 Status CheckNodeFormat(std::string_view data, std::string_view path);
 Status DamagedNode(std::string_view path, std::string_view why);
 
 template <class T>
-std::string EncodeNode(const T& node) {
+std::string EncodeNode(const T& node, char format = kNodeFormat) {
   using apache::thrift::transport::TMemoryBuffer;
   auto buffer = std::make_shared<TMemoryBuffer>();
   apache::thrift::protocol::TCompactProtocolT<TMemoryBuffer> protocol(buffer);
   node.write(&protocol);  // memory alone: throws only for want of it
-  return std::string(1, kNodeFormat) + buffer->getBufferAsString();
+  return std::string(1, format) + buffer->getBufferAsString();
 }
 
 template <class T>

@@ -140,6 +140,9 @@ void ServerRegistration::Impl::OnCluster(const std::optional<idl::ClusterNode>& 
                   ": check --zookeeper, or use another data directory");
   }
   state_.cluster_id = cluster->clusterId;
+  state_.cluster_level = LevelOr1(cluster->featureLevel);
+  if (const Status fits = CheckLevel(identity_.feature_level, state_.cluster_level); !fits.ok())
+    return Refuse(fits.message());
   Read<idl::ServerNode>(server_path_,
                         [this](std::optional<idl::ServerNode> node, int version) { OnServer(node, version); });
 }
@@ -220,6 +223,7 @@ void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, i
   node.startCounter = static_cast<int64_t>(identity_.incarnation.value);
   node.startNonce = nonce_;
   node.__set_lifeMark(static_cast<int64_t>(life_mark_));
+  node.__set_featureLevel(identity_.feature_level);
   idl::LiveNode live;
   live.name = identity_.name;
   live.incarnation = node.startCounter;
@@ -250,7 +254,7 @@ void ServerRegistration::Impl::HoldLive() {
                        return Wait("waiting for this server's former session to end");
                      }
                      awaiting_since_.reset();
-                     SetState({State::kRegistered, Status::Ok(), state_.cluster_id});
+                     SetState({State::kRegistered, Status::Ok(), state_.cluster_id, state_.cluster_level});
                    }),
                    NewRoundWhenWoken());
 }
@@ -274,6 +278,7 @@ void ServerRegistration::Impl::SetMark(const Node& node) {
   if (!server.has_value() || server->startNonce != nonce_) return WriteMarkLater();
   const uint64_t mark = life_mark_;
   server->__set_lifeMark(static_cast<int64_t>(mark));
+  server->__set_featureLevel(identity_.feature_level);  // a master of before, which knows no levels, leaves it out
   std::vector<Op> ops;
   ops.push_back(Op::Set(server_path_, EncodeNode(*server), node.version));
   coordinator_.Multi(std::move(ops), [impl = weak_from_this(), mark](std::expected<MultiResult, MultiError> set) {
@@ -294,11 +299,11 @@ void ServerRegistration::Impl::WriteMarkLater() {
 void ServerRegistration::Impl::Refuse(const std::string& why) {
   EndRound();
   LOG(ERROR) << identity_.name << " is refused: " << why;
-  SetState({State::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id});
+  SetState({State::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id, state_.cluster_level});
 }
 
 void ServerRegistration::Impl::Wait(const std::string& why) {
-  SetState({State::kWaiting, Status(Code::kUnavailable, why), state_.cluster_id});
+  SetState({State::kWaiting, Status(Code::kUnavailable, why), state_.cluster_id, state_.cluster_level});
 }
 
 void ServerRegistration::Impl::SetState(RegistrationState state) {

@@ -10,6 +10,7 @@
 //             lower mark.
 // Refuses:    (finally: the server must not serve)
 //             - /cluster is not the cluster of this data directory;
+//             - the cluster's feature level is above this process's (common/base/features.h);
 //             - /servers/<name> has another uuid: the name is taken;
 //             - /servers/<name> has a start counter not below this start's, or a life mark above this directory's: the
 //               directory was restored or cloned;
@@ -27,6 +28,7 @@
 #include <string>
 
 #include "common/base/executor.h"
+#include "common/base/features.h"
 #include "common/base/ids.h"
 #include "common/coordination/coordinator.h"
 #include "common/rpc/channel.h"
@@ -45,6 +47,7 @@ struct ServerIdentity {
   // Names the lock on the data directory that this process holds, the same for every process that held it before and
   // for no copy of the directory: boot id, device, inode. Empty: not known.
   std::string lock_mark;
+  int feature_level = kFeatureLevel;  // that this process speaks
 };
 
 struct RegistrationState {
@@ -56,6 +59,7 @@ struct RegistrationState {
   Kind kind = Kind::kWaiting;
   Status status;
   std::string cluster_id;  // once known
+  int cluster_level = 0;   // its feature level; 0: not known yet
 };
 
 class ServerRegistration {

@@ -116,6 +116,26 @@ TEST_P(RegistrationTest, WithdrawingFreesTheNameAtOnce) {
   EXPECT_TRUE(Becomes(*again, Kind::kRegistered));
 }
 
+TEST_P(RegistrationTest, SaysItsFeatureLevelAndIsRefusedBelowTheClusters) {
+  idl::ClusterNode cluster;
+  cluster.clusterId = "cluster-1";
+  cluster.__set_featureLevel(7);
+  Do(*b_, Op::Create(layout::kCluster, EncodeNode(cluster)));
+  ServerIdentity newer = Identity(1);
+  newer.feature_level = 8;
+  auto server = Register(*a_, std::move(newer));
+  ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
+  EXPECT_EQ(server->state().cluster_level, 7);
+  EXPECT_EQ(ServerNode().featureLevel, 8);
+  server.reset();
+  ServerIdentity older = Identity(2);
+  older.feature_level = 6;
+  const auto refused = Register(*a_, std::move(older));
+  ASSERT_TRUE(Becomes(*refused, Kind::kRefused));
+  EXPECT_TRUE(refused->state().status.message().contains("level 6, and the cluster is at level 7"));
+  EXPECT_EQ(ServerNode().featureLevel, 8) << "nothing was changed";
+}
+
 TEST_P(RegistrationTest, RefusesWhatCouldLoseData) {
   FoundCluster();
   {
@@ -206,7 +226,7 @@ TEST_P(RegistrationTest, TwoCopiesThatStartAtTheSameMomentDoNotBothLive) {
 }
 
 TEST_P(RegistrationTest, ANodeOfANewerFormatIsRefusedWithAWordToUpgrade) {
-  Do(*b_, Op::Create(layout::kCluster, "\x02xyz"));
+  Do(*b_, Op::Create(layout::kCluster, "\x03xyz"));
   const auto server = Register(*a_, Identity(1));
   ASSERT_TRUE(Becomes(*server, Kind::kRefused));
   EXPECT_TRUE(server->state().status.message().contains("upgrade this program")) << server->state().status;

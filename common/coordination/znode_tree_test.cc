@@ -90,15 +90,18 @@ TEST(NodeCodec, ReadsBackWhatItWroteAndRefusesTheRest) {
   const std::string data = EncodeNode(node);
   EXPECT_EQ(data[0], kNodeFormat);
   EXPECT_EQ(DecodeNode<idl::ServerNode>(data, "/servers/ts-1")->startCounter, 1 << 20);
+  const std::string levelled = EncodeNode(node, kLevelledFormat);
+  EXPECT_EQ(levelled[0], kLevelledFormat) << "which builds that know no levels refuse";
+  EXPECT_EQ(DecodeNode<idl::ServerNode>(levelled)->startCounter, 1 << 20);
   EXPECT_EQ(DecodeNode<idl::ServerNode>("", "/x").error().code(), Code::kInternal);
   for (size_t bytes = 1; bytes < data.size(); ++bytes) {
     EXPECT_EQ(DecodeNode<idl::ServerNode>(data.substr(0, bytes), "/x").error().code(), Code::kInternal) << bytes;
   }
   EXPECT_EQ(DecodeNode<idl::ServerNode>(data + "x", "/x").error().code(), Code::kInternal);
-  const Status newer = DecodeNode<idl::ServerNode>("\x02" + data.substr(1), "/servers/ts-1").error();
+  const Status newer = DecodeNode<idl::ServerNode>("\x03" + data.substr(1), "/servers/ts-1").error();
   EXPECT_EQ(newer.code(), Code::kInvalidArgument);
   EXPECT_EQ(newer.message(),
-            "node /servers/ts-1 of the coordinator has format 2, and this program knows up to 1: upgrade this program");
+            "node /servers/ts-1 of the coordinator has format 3, and this program knows up to 2: upgrade this program");
 }
 
 }  // namespace

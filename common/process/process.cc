@@ -10,12 +10,15 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <thread>
 #include <vector>
+
+#include "common/base/features.h"
 
 DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
 DEFINE_string(logs_dir, "", "Directory for log files. Empty: <data_dir>/logs.");
@@ -202,6 +205,11 @@ class Delay {
 };
 
 }  // namespace
+
+int FeatureLevel() {
+  const char* level = std::getenv("EBLA_FEATURE_LEVEL");
+  return level == nullptr ? kFeatureLevel : LevelOr1(std::atoi(level));
+}
 
 DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) {
   // Blocked here, they are blocked in every thread to come, and wait for WaitForTermination.

@@ -35,6 +35,9 @@ struct ProcessOptions {
 // "0.1.0" or "0.1.0 (1a2b3c4)".
 std::string_view BuildVersion();
 
+// What this process speaks (common/base/features.h). Tests of upgrades have it be another build's: EBLA_FEATURE_LEVEL.
+int FeatureLevel();
+
 // Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once.
 // `ready`: why it does not serve yet. From kReadyPatience on it says that on stderr, where a person looks, and again
 // whenever the reason changes, until it is ready once. `checked`: the flag that the reason may lie in, with its value.

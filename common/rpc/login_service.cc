@@ -50,6 +50,7 @@ Result<idl::LoginReply> LoginService::Step(security::Session& session, const idl
   idl::LoginReply reply;
   if (!session.login.has_value()) {
     EBLA_TRY(CheckPatience(HostOf(session.peer)));
+    EBLA_TRY(access_.MayLogIn());
     const auto list = access_.list();
     if (list == nullptr) return Error(Code::kComeAgain, "this server does not know its users yet");
     session.login.emplace();

@@ -88,6 +88,18 @@ TEST_F(LoginTest, AWrongPasswordOrNameIsSaidAndCounted) {
   EXPECT_TRUE(TryEcho(Options("ada", "sesame")).ok());
 }
 
+TEST_F(LoginTest, NobodyLogsInBeforeGrantsCount) {
+  const auto features = std::make_shared<Features>();
+  features->Learn(kGrants.level - 1);
+  access_.GoBy(features);
+  Serve(true);
+  const Status refused = TryEcho(Options("ada", "sesame"));
+  EXPECT_EQ(refused.code(), Code::kUnavailable);
+  EXPECT_THAT(refused.message(), HasSubstr("once every process of the cluster speaks"));
+  features->Learn(kGrants.level);
+  EXPECT_TRUE(TryEcho(Options("ada", "sesame")).ok());
+}
+
 TEST_F(LoginTest, WhoIsNobodyMayLogInAndNothingElse) {
   Serve(true);
   const Status refused = TryEcho(Options("", ""));

@@ -42,6 +42,14 @@ Status AccessControl::Unknown() {
   return {Code::kComeAgain, "this server does not know yet who may do what: the coordinator has not told it"};
 }
 
+Status AccessControl::WithoutGrant(const Identity& caller, idl::Permission::type permission, int64_t table) const {
+  if (features_ != nullptr && features_->cluster() == 0) return Unknown();
+  const bool data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
+  const bool as_before = features_ != nullptr && !features_->Has(kGrants);
+  if (as_before && data && caller.kind == Identity::Kind::kUser) return {};
+  return Lacks(caller, permission, table);
+}
+
 Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
   const std::string what = PermissionName(permission);
   refusals_.fetch_add(1, std::memory_order_relaxed);
@@ -58,7 +66,13 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
   const AccessList* list = Now();
   if (list == nullptr) return Unknown();
   if (list->AllowsAny(caller.name, table)) return {};
-  return Lacks(caller, idl::Permission::READ, table);
+  return WithoutGrant(caller, idl::Permission::READ, table);
+}
+
+Status AccessControl::MayLogIn() const {
+  if (features_ == nullptr || features_->Has(kGrants)) return {};
+  return {Code::kComeAgain, "users log in once every process of the cluster speaks feature level " +
+                                std::to_string(kGrants.level) + ": `ebla cluster version` names those that do not"};
 }
 
 bool AccessControl::IsOperator(const Identity& caller) const {

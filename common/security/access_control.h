@@ -5,6 +5,8 @@
 //                operator's certificate.
 //             2. What is published is judged by at once, also for connections that were there before.
 //             3. While nothing is known, users are told to try again.
+//             4. Until the cluster has kGrants (common/base/features.h), who has a user's certificate reads and writes
+//                every table, as builds of before have it do, and nobody logs in, as they know of no logins.
 // Errors:     PERMISSION_DENIED names the user and the grant that it lacks; COME_AGAIN.
 // Threads:    any.
 #pragma once
@@ -13,7 +15,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "common/base/features.h"
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/security/access_list.h"
@@ -27,6 +31,8 @@ class AccessControl {
   AccessControl(const AccessControl&) = delete;
   AccessControl& operator=(const AccessControl&) = delete;
 
+  // Before the first call: grants count once the cluster has kGrants. Without this they count.
+  void GoBy(std::shared_ptr<const Features> features) { features_ = std::move(features); }
   void Publish(std::shared_ptr<const AccessList> list);
   // Null: nothing is known yet.
   std::shared_ptr<const AccessList> list() const;
@@ -38,22 +44,26 @@ class AccessControl {
     const AccessList* list = Now();
     if (list == nullptr) return Unknown();
     if (list->Allows(caller.name, permission, table, what)) return {};
-    return Lacks(caller, permission, table);
+    return WithoutGrant(caller, permission, table);
   }
   // Any grant of the table will do.
   Status CheckAny(const Identity& caller, int64_t table) const;
   bool IsOperator(const Identity& caller) const;
+  // COME_AGAIN while grants do not count: who logs in has nothing else.
+  Status MayLogIn() const;
   // Of calls, for want of a grant, since the start.
   uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
   static bool NeedsGrants(const Identity& caller) { return caller.kind <= Identity::Kind::kUser; }
   static Status Unknown();
+  Status WithoutGrant(const Identity& caller, idl::Permission::type permission, int64_t table) const;
   // Counts and logs it.
   Status Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const;
   // Good until the thread asks again.
   const AccessList* Now() const;
 
+  std::shared_ptr<const Features> features_;  // the process's; null: grants count
   mutable Mutex mutex_;
   std::shared_ptr<const AccessList> list_ EBLA_GUARDED_BY(mutex_);
   mutable std::atomic<uint64_t> refusals_{0};

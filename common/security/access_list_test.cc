@@ -102,6 +102,30 @@ TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
   EXPECT_FALSE(access.IsOperator(ada));
 }
 
+TEST(AccessControl, GrantsCountOnceTheClusterHasThem) {
+  const auto features = std::make_shared<Features>();
+  AccessControl access;
+  access.GoBy(features);
+  access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::READ, kCarts)})));
+  const Identity ada{Identity::Kind::kUser, "ada"}, bob{Identity::Kind::kUser, "bob"};
+  const auto ask = [&](const Identity& who, Permission::type what) {
+    return access.Check(who, what, kCarts, std::string_view("k")).code();
+  };
+  EXPECT_EQ(ask(ada, Permission::READ), Code::kOk);
+  EXPECT_EQ(ask(bob, Permission::READ), Code::kComeAgain) << "the cluster's level is not known yet";
+  features->Learn(kGrants.level - 1);
+  for (const Permission::type what : {Permission::READ, Permission::WRITE}) EXPECT_EQ(ask(bob, what), Code::kOk);
+  EXPECT_TRUE(access.CheckAny(bob, kCarts).ok());
+  EXPECT_EQ(ask(bob, Permission::ADMIN), Code::kPermissionDenied) << "an operator's, before";
+  EXPECT_EQ(ask({Identity::Kind::kNobody, ""}, Permission::READ), Code::kPermissionDenied);
+  EXPECT_FALSE(access.IsOperator(bob));
+  features->Learn(kGrants.level);
+  EXPECT_EQ(ask(ada, Permission::READ), Code::kOk);
+  EXPECT_EQ(ask(ada, Permission::WRITE), Code::kPermissionDenied);
+  EXPECT_EQ(ask(bob, Permission::READ), Code::kPermissionDenied);
+  EXPECT_EQ(access.CheckAny(bob, kCarts).code(), Code::kPermissionDenied);
+}
+
 TEST(CallerScope, IsTheInnermostAndEndsWithIt) {
   AccessControl access;
   access.Publish(std::make_shared<AccessList>());

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "common/base/features.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 
@@ -32,8 +33,8 @@ class Load : public std::enable_shared_from_this<Load> {
  public:
   using Done = coordination::Callback<Result<LoadedCatalog>>;
 
-  Load(Coordinator& coordinator, Executor& executor, coordination::Leading term, Done done)
-      : coordinator_(coordinator), executor_(executor), term_(term), done_(std::move(done)) {}
+  Load(Coordinator& coordinator, Executor& executor, coordination::Leading term, int level, Done done)
+      : coordinator_(coordinator), executor_(executor), term_(term), level_(level), done_(std::move(done)) {}
 
   void Start() { EnsureParents({layout::kTables, layout::kTablets, layout::kServers, layout::kLive}); }
 
@@ -70,7 +71,9 @@ class Load : public std::enable_shared_from_this<Load> {
       if (!node) return self->Fail(std::move(node.error()));
       auto cluster = DecodeNode<idl::ClusterNode>(node->data, layout::kCluster);
       if (!cluster) return self->Fail(std::move(cluster.error()));
-      self->loaded_.cluster_id = cluster->clusterId;
+      if (Status fits = CheckLevel(self->level_, LevelOr1(cluster->featureLevel)); !fits.ok()) return self->Fail(fits);
+      self->loaded_.cluster = *std::move(cluster);
+      self->loaded_.cluster_version = node->version;
       self->ListAll();
     });
   }
@@ -79,9 +82,10 @@ class Load : public std::enable_shared_from_this<Load> {
     idl::ClusterNode cluster;
     cluster.clusterId = RandomClusterId(executor_);
     cluster.createdMs = executor_.TimeOfDayMs();
+    if (level_ > kFeatureLevelFirst) cluster.__set_featureLevel(level_);
     idl::NextIdNode next_id;
     next_id.nextId = 1;
-    Make({Op::Create(layout::kCluster, EncodeNode(cluster)), Op::Create(layout::kNextId, EncodeNode(next_id))},
+    Make({Op::Create(layout::kCluster, EncodeCluster(cluster)), Op::Create(layout::kNextId, EncodeNode(next_id))},
          &Load::ReadCluster);
   }
 
@@ -155,6 +159,7 @@ class Load : public std::enable_shared_from_this<Load> {
   Coordinator& coordinator_;
   Executor& executor_;
   const coordination::Leading term_;
+  const int level_;
   Done done_;
   LoadedCatalog loaded_;
   std::vector<std::string> paths_;
@@ -165,9 +170,14 @@ class Load : public std::enable_shared_from_this<Load> {
 
 }  // namespace
 
-void LoadCatalog(coordination::Coordinator& coordinator, Executor& executor, coordination::Leading term,
+std::string EncodeCluster(const idl::ClusterNode& cluster) {
+  const bool levelled = LevelOr1(cluster.featureLevel) > kFeatureLevelFirst;
+  return EncodeNode(cluster, levelled ? coordination::kLevelledFormat : coordination::kNodeFormat);
+}
+
+void LoadCatalog(coordination::Coordinator& coordinator, Executor& executor, coordination::Leading term, int level,
                  coordination::Callback<Result<LoadedCatalog>> done) {
-  std::make_shared<Load>(coordinator, executor, term, std::move(done))->Start();
+  std::make_shared<Load>(coordinator, executor, term, level, std::move(done))->Start();
 }
 
 }  // namespace ebla::master

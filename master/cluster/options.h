@@ -3,9 +3,11 @@
 // Threads: values.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "common/base/executor.h"
+#include "common/base/features.h"
 #include "master/balancer/planner/options.h"
 #include "master/balancer/planner/repair.h"
 
@@ -52,6 +54,10 @@ struct MasterOptions {
   bool merges = true;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
+  // How long every process has spoken a higher feature level before the cluster goes to it.
+  Duration raise_level_after = std::chrono::minutes(1);
+  // What this master speaks, and knows of the cluster; shared with who judges the process's callers by it.
+  std::shared_ptr<Features> features = std::make_shared<Features>();
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.
   size_t waiting_requests_max = 1'000;
 };

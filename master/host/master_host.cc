@@ -49,11 +49,13 @@ Master::~Master() {
   RunWaiting();
 }
 
-void Master::Start(rpc::Endpoint endpoint) {
+void Master::Start(rpc::Endpoint endpoint, std::function<void(const Status&)> on_refused) {
   endpoint_ = std::move(endpoint);
+  on_refused_ = std::move(on_refused);
   election_ = std::make_unique<coordination::LeaderElection>(
       coordinator_, executor_,
-      coordination::Candidate{options_.name, endpoint_, options_.version, idl::g_types_constants.PROTOCOL_VERSION},
+      coordination::Candidate{options_.name, endpoint_, options_.version, idl::g_types_constants.PROTOCOL_VERSION,
+                              options_.features->own()},
       if_alive_([this](const coordination::Role& role) { OnRole(role); }));
   RefreshMasters();
 }
@@ -103,13 +105,14 @@ void Master::GuardNodes() {
 
 void Master::Load() {
   LoadCatalog(
-      coordinator_, executor_, *leading_,
+      coordinator_, executor_, *leading_, options_.features->own(),
       if_alive_([this, term = leading_->term](Result<LoadedCatalog> loaded) { OnLoaded(term, std::move(loaded)); }));
 }
 
 void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
   const auto current = [this, term] { return leading_ && leading_->term == term; };
   if (!current()) return;
+  if (!loaded && loaded.error().code() == Code::kInvalidArgument) ReadCluster();  // may say that it is for good
   if (!loaded) {
     LOG(WARNING) << "cannot read the catalog, trying again: " << loaded.error();
     executor_.After(kLoadRetryDelay, if_alive_([this, current] {
@@ -117,7 +120,7 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
                     }));
     return;
   }
-  cluster_id_ = loaded->cluster_id;
+  cluster_id_ = loaded->cluster.clusterId;
   leader_term_ = std::make_unique<LeaderTerm>(
       LeaderTerm::Ports{options_, executor_, coordinator_, connect_, run_command_, refusals_, RaiseTerm()}, *leading_,
       std::move(*loaded), if_alive_([this, current] {
@@ -165,14 +168,26 @@ void Master::RefreshMasters() {
                                  if (masters) masters_ = std::move(*masters);
                                  executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); }));
                                }));
-  if (!cluster_id_.empty()) return;
+  if (cluster_id_.empty()) ReadCluster();
+}
+
+void Master::ReadCluster() {
   coordinator_.Get(coordination::layout::kCluster, if_alive_([this](Result<coordination::Node> node) {
                      if (!node) return;
                      auto cluster =
                          coordination::DecodeNode<idl::ClusterNode>(node->data, coordination::layout::kCluster);
-                     if (cluster) cluster_id_ = cluster->clusterId;
+                     if (!cluster) return;
+                     cluster_id_ = cluster->clusterId;
+                     Refuse(CheckLevel(options_.features->own(), LevelOr1(cluster->featureLevel)));
                    }),
                    nullptr);
+}
+
+// The next candidate leads at once.
+void Master::Refuse(const Status& why) {
+  if (why.ok() || !on_refused_) return;
+  LOG(ERROR) << options_.name << " is refused: " << why.message();
+  Resign([why, told = std::exchange(on_refused_, {})] { told(why); });
 }
 
 MasterStats Master::Stats() const {

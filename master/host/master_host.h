@@ -67,8 +67,9 @@ class Master {
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
 
-  // Stands for election from now on, reachable at `endpoint`.
-  void Start(rpc::Endpoint endpoint);
+  // Stands for election from now on, reachable at `endpoint`. `on_refused`: told, once, why the cluster refuses this
+  // master for good; it takes part no more then.
+  void Start(rpc::Endpoint endpoint, std::function<void(const Status&)> on_refused = [](const Status&) {});
   // Leads no longer and lets the next candidate lead at once; `done` when that has been said.
   void Resign(std::function<void()> done);
 
@@ -103,9 +104,12 @@ class Master {
   void EndLeaderTerm();
   void RunWaiting();
   void RefreshMasters();
+  void ReadCluster();
+  void Refuse(const Status& why);
 
   const MasterOptions options_;
   rpc::Endpoint endpoint_;
+  std::function<void(const Status&)> on_refused_;  // none: it was told
   Executor& executor_;
   coordination::Coordinator& coordinator_;
   coordination::ConnectionWatch coordinator_watch_;

@@ -144,6 +144,7 @@ TEST_F(MasterReplicasTest, AHeartbeatBringsWhereThePeersAre) {
   request.clusterId = cluster().master(*cluster().Leader()).master->cluster_id();
   request.server = "ts-1";
   request.incarnation = 1;
+  request.featureLevel = kFeatureLevel;
   const auto reply = cluster().Call(&idl::MasterServiceCobSvIf::heartbeat, request);
   ASSERT_EQ(reply->servers.size(), 3u);
   EXPECT_EQ(reply->servers.at("ts-2").endpoint.port, 9'010);
@@ -159,6 +160,7 @@ TEST_F(MasterReplicasTest, AHeartbeatBringsOnlyWhatHasChangedSinceTheOneBefore) 
   request.clusterId = cluster().master(*cluster().Leader()).master->cluster_id();
   request.server = "ts-1";
   request.incarnation = 1;
+  request.featureLevel = kFeatureLevel;
   const auto beat = [&] {
     const auto reply = cluster().Call(&idl::MasterServiceCobSvIf::heartbeat, request);
     request.serversTerm = reply->masterTerm;

@@ -494,6 +494,7 @@ TEST_F(MasterTest, RefusesHeartbeatsOfOthers) {
   EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::heartbeat, request)->header.code, idl::Code::INVALID_ARGUMENT);
   request.clusterId = cluster_.master(*cluster_.Leader()).master->cluster_id();
   request.incarnation = 0;
+  request.featureLevel = kFeatureLevel;
   EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::heartbeat, request)->header.code, idl::Code::STALE_EPOCH);
 }
 

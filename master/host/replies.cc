@@ -402,6 +402,14 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
                                       const std::vector<coordination::Candidate>& masters, const std::string& leader,
                                       MonotonicTime silent_since) {
   idl::ClusterVersionReply reply;
+  reply.level = leader_term.cluster_level().level();
+  reply.held = leader_term.cluster_level().held();
+  for (const Feature& feature : kFeatures) {
+    idl::FeatureInfo& info = reply.features.emplace_back();
+    info.name = feature.name;
+    info.level = feature.level;
+    info.what = feature.what;
+  }
   for (const coordination::Candidate& master : masters) {
     idl::ProcessVersion& process = reply.processes.emplace_back();
     process.role = idl::ProcessRole::MASTER;
@@ -411,6 +419,7 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
     process.leader = master.name == leader;
     process.version = master.version;
     process.protocol = master.protocol;
+    process.featureLevel = LevelOr1(master.feature_level);
   }
   std::ranges::sort(reply.processes, {}, &idl::ProcessVersion::name);
   for (const auto& [name, server] : leader_term.servers().all()) {
@@ -420,6 +429,7 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
     process.name = name;
     if (server.last_live) process.endpoint = server.last_live->endpoint;
     process.live = server.ReportsSince(silent_since);
+    process.featureLevel = ClusterLevel::LevelOf(server);
     if (!server.report) continue;
     process.version = server.report->body.version;
     process.protocol = server.report->body.protocolVersion;

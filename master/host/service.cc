@@ -199,6 +199,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
         Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
     reply.describe = leader_term.context().stale_catalog.Why().has_value();
     reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
+    reply.clusterLevel = leader_term.cluster_level().level();
     cob(reply);
   });
 }
@@ -487,6 +488,16 @@ void MasterService::listAccess(Cob<idl::ListAccessReply> cob, const idl::ListAcc
 void MasterService::clusterVersion(Cob<idl::ClusterVersionReply> cob, const idl::ClusterVersionRequest& request) {
   Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
     cob(ListVersions(leader_term, master_->masters(), master_->options().name, SilentSince()));
+  });
+}
+
+void MasterService::holdLevel(Cob<idl::HoldLevelReply> cob, const idl::HoldLevelRequest& request) {
+  Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.cluster_level().Hold(request.hold, [cob](Status status) {
+      idl::HoldLevelReply reply;
+      SetHeader(reply.header, status);
+      cob(reply);
+    });
   });
 }
 

@@ -23,7 +23,7 @@ constexpr Duration kMovePatience = std::chrono::hours(24);
 LeaderTerm::LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog loaded, std::function<void()> on_deposed)
     : ports_(std::move(ports)),
       leading_(term),
-      cluster_id_(std::move(loaded.cluster_id)),
+      cluster_id_(loaded.cluster.clusterId),
       catalog_(ports_.coordinator, ports_.executor, term, std::move(loaded.image), std::move(on_deposed)),
       servers_(ports_.coordinator, ports_.executor,
                [this](const ServerName& server) { report_handler_.OnServerChange(server); }),
@@ -41,6 +41,7 @@ LeaderTerm::LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog lo
       tablet_admin_(Parts()),
       server_admin_(Parts()),
       access_admin_(Parts()),
+      cluster_level_(Parts(), std::move(loaded.cluster), loaded.cluster_version),
       report_handler_(Parts(), table_admin_) {}
 
 LeaderTerm::~LeaderTerm() { requests_.Cut(); }
@@ -82,8 +83,12 @@ Status LeaderTerm::Heartbeat(idl::HeartbeatRequest heartbeat) {
                              << term() << ": was the coordinator restored from an older state?";
     ports_.raise_term(static_cast<uint64_t>(heartbeat.seenTerm));
   }
+  // A build that knows levels refuses itself when it registers.
+  if (const Status fits = CheckLevel(LevelOr1(heartbeat.featureLevel), cluster_level_.level()); !fits.ok())
+    return refuse(fits);
   EBLA_TRY(servers_.Record(std::move(heartbeat)));
   report_handler_.Consider(server);
+  cluster_level_.Consider();
   return {};
 }
 

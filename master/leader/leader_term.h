@@ -6,8 +6,9 @@
 //                every server that lives: nothing of its predecessor is needed.
 //             2. Each request is answered exactly once, at the end of the term at the latest (request_queue.h).
 //             3. No id is drawn that any server is known to hold (readiness.h).
-// Parts:      table_admin.h, tablet_admin.h, server_admin.h and access_admin.h carry out what is asked; request_queue.h keeps what is
-//             not answered yet; report_handler.h acts on what servers report; procedure_list.h shows what is under way.
+// Parts:      table_admin.h, tablet_admin.h, server_admin.h and access_admin.h carry out what is asked; cluster_level.h
+//             keeps the feature level; request_queue.h keeps what is not answered yet; report_handler.h acts on what
+//             servers report; procedure_list.h shows what is under way.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "master/catalog/loader.h"
 #include "master/cluster/options.h"
 #include "master/leader/access_admin.h"
+#include "master/leader/cluster_level.h"
 #include "master/leader/readiness.h"
 #include "master/leader/report_handler.h"
 #include "master/leader/request_queue.h"
@@ -58,7 +60,9 @@ class LeaderTerm {
   TabletAdmin& tablet_admin() { return tablet_admin_; }
   ServerAdmin& server_admin() { return server_admin_; }
   AccessAdmin& access_admin() { return access_admin_; }
-  // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
+  ClusterLevel& cluster_level() { return cluster_level_; }
+  // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's, or of a feature
+  // level below the cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
   // What the catalog would take from the servers' reports, and takes: CONDITION_FAILED with the first problem.
   Adoption PlanAdoption(const std::vector<ServerName>& without) const {
@@ -80,6 +84,7 @@ class LeaderTerm {
   const RequestQueue& requests() const { return requests_; }
   const TabletReconciler& reconciler() const { return reconciler_; }
   const ReplicationManager& replication_manager() const { return replication_manager_; }
+  const ClusterLevel& cluster_level() const { return cluster_level_; }
   const ReportHandler& report_handler() const { return report_handler_; }
   const ProcedureRunner& runner() const { return runner_; }
 
@@ -105,6 +110,7 @@ class LeaderTerm {
   TabletAdmin tablet_admin_;
   ServerAdmin server_admin_;
   AccessAdmin access_admin_;
+  ClusterLevel cluster_level_;
   ReportHandler report_handler_;
   CallbackGuard if_alive_;
 };

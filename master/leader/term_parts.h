@@ -23,6 +23,7 @@ struct TermParts {
   BalanceDriver& balance_driver;
   RequestQueue& requests;
 
+  Features& features() const { return *context.options.features; }
   const Image& image() const { return context.image(); }
   const Servers& servers() const { return context.servers; }
   MonotonicTime Now() const { return context.executor.Now(); }

@@ -79,6 +79,7 @@ void FakeServer::Start() {
   identity.incarnation = Incarnation{static_cast<uint64_t>(incarnation_)};
   identity.endpoint = {"10.0.0.1", port_};
   identity.rack = rack;
+  identity.feature_level = feature_level;
   identity.http = {"10.0.0.1", static_cast<uint16_t>(port_ + 1)};
   registration_ = std::make_unique<coordination::ServerRegistration>(
       *coordinator_, *executor_, identity, coordination::ServerRegistration::Options{},
@@ -211,6 +212,7 @@ void FakeServer::Beat() {
   request.clusterId = cluster_id_;
   request.server = name_;
   request.incarnation = incarnation_;
+  request.featureLevel = feature_level;
   for (const auto& [id, replica] : replicas_) request.tablets.push_back(LoadOf(id, replica));
   request.tables.assign(tables_.begin(), tables_.end());
   request.seenTerm = term_;

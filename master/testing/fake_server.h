@@ -133,6 +133,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool silent = false;
   // Its disk is at the reserve, as it tells the master.
   bool disk_full = false;
+  int feature_level = kFeatureLevel;  // that it speaks from its next start on
   // A tablet's orders are refused with this until cleared.
   std::map<int64_t, idl::Code::type> refuse_configure;
   // Orders to split are refused with this; or obeyed, and the answer is lost.

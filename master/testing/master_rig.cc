@@ -125,6 +125,7 @@ MasterRig::MasterRig(Shape shape)
       autoscaling_(shape.autoscaling),
       replicas_default_(shape.replicas_default),
       repair_every_(shape.repair_every),
+      feature_level_(shape.feature_level),
       scheduler_(shape.seed) {
   coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
   masters_.resize(shape.masters);
@@ -136,6 +137,7 @@ MasterRig::MasterRig(Shape shape)
                   [this](const std::string& a, const std::string& b) { return cut_.contains(std::minmax(a, b)); }},
         [this](const idl::HeartbeatRequest& request) { Heartbeat(request); }));
     if (shape.racks > 0) servers_.back()->rack = "rack-" + std::to_string(i % shape.racks);
+    servers_.back()->feature_level = feature_level_;
     if (i < shape.servers - shape.asleep) servers_.back()->Start();
   }
 }
@@ -165,9 +167,13 @@ void MasterRig::StartMaster(size_t index) {
   options.scale_in_command = "end one";
   options.replicas_default = replicas_default_;
   options.repair_every = repair_every_;
+  options.features = std::make_shared<Features>(feature_level_);
   life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index), autoscaling_.run);
   const rpc::Endpoint endpoint{"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
-  life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });
+  life.refused = {};
+  life.executor->Post([master = life.master.get(), endpoint, &life] {
+    master->Start(endpoint, [&life](const Status& why) { life.refused = why; });
+  });
 }
 
 void MasterRig::KillMaster(size_t index) {

@@ -53,6 +53,7 @@ struct TestMaster {
   std::unique_ptr<ebla::testing::SimExecutor> executor;
   std::unique_ptr<SteppedCoordinator> coordinator;
   std::unique_ptr<Master> master;
+  Status refused;
 };
 
 // Masters that ask for servers and release them: every scale command is handed to `run`.
@@ -73,6 +74,7 @@ class MasterRig {
     int replicas_default = MasterOptions().replicas_default;
     Duration repair_every = MasterOptions().repair_every;
     uint64_t seed = 1;
+    int feature_level = kFeatureLevel;  // that all speak
   };
 
   explicit MasterRig(Shape shape);
@@ -90,6 +92,10 @@ class MasterRig {
   void Mend() { cut_.clear(); }
 
   void StartMaster(size_t index);
+  // Of masters started from now on.
+  void SpeakLevel(int level) { feature_level_ = level; }
+  // Why the cluster has refused it; OK: it has not.
+  const Status& Refused(size_t index) const { return masters_[index].refused; }
   void KillMaster(size_t index);
   // The master that leads and is ready; none at present: nullopt.
   std::optional<size_t> Leader() const;
@@ -157,6 +163,7 @@ class MasterRig {
   const Autoscaling autoscaling_;
   const int replicas_default_;
   const Duration repair_every_;
+  int feature_level_;
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};
   std::unique_ptr<coordination::SimCoordination> coordination_;

@@ -170,6 +170,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.store.interval = std::chrono::milliseconds(FLAGS_interval_ms);
   options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
   TabletServerOptions& server = options.server;
+  server.features = std::make_shared<Features>(process::FeatureLevel());
   server.rack = FLAGS_rack;
   server.shard.dedup_window.window_ms = int64_t{FLAGS_window_minutes} * 60'000;
   server.shard.dedup_window.sequences_per_client_max = static_cast<uint64_t>(FLAGS_window_sequences);

@@ -223,6 +223,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
     identity.http = http;
     identity.rack = options_.rack;
     identity.lock_mark = options_.identity.lock_mark;
+    identity.feature_level = options_.features->own();
     registration_ = std::make_unique<coordination::ServerRegistration>(
         ports_.coordinator, ports_.control, std::move(identity), options_.registration,
         [this](const coordination::RegistrationState& state) { OnRegistration(state); });
@@ -263,6 +264,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     options_.on_refused(joined);
     return;
   }
+  options_.features->Learn(state.cluster_level);
   LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
             << ", in cluster " << state.cluster_id;
   serving_.store(true, std::memory_order_release);
@@ -315,6 +317,7 @@ void TabletServer::WatchTablets() {
 }
 
 void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
+  options_.features->Learn(reply.clusterLevel);
   peaks_of_ = reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered;
   for (const auto& [name, address] : reply.servers) {
     if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {
@@ -332,6 +335,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
   request.storeFormat = options_.store_format;
+  request.featureLevel = options_.features->own();
   request.insecure = options_.insecure;
   std::unordered_map<TabletId, LoadReport> loads;
   std::unordered_map<TabletId, Step> told;

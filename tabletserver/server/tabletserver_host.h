@@ -20,6 +20,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/features.h"
 #include "common/base/mutex.h"
 #include "common/base/refusals.h"
 #include "common/coordination/registration.h"
@@ -70,7 +71,9 @@ struct TabletServerOptions {
   Identity identity;
   std::string rack;
   std::string build_version;
-  int store_format = 0;              // the greatest that this build reads
+  int store_format = 0;  // the greatest that this build reads
+  // What this process speaks, and knows of the cluster; shared with who judges its callers by it.
+  std::shared_ptr<Features> features = std::make_shared<Features>();
   bool insecure = false;             // others reach an address that nothing guards
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in

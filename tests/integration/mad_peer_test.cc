@@ -91,6 +91,7 @@ class Madness {
     idl::HeartbeatRequest request;
     request.clusterId = truth_.cluster_id;
     request.server = self_;
+    request.featureLevel = kFeatureLevel;
     request.incarnation = Near(static_cast<uint64_t>(truth_.incarnations[self_]));
     request.seenTerm = Near(truth_.term);
     request.diskFreeBytes = Near(1 << 30);

@@ -47,6 +47,7 @@ Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options)
 
 Status Standalone::Open(StandaloneOptions options) {
   EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
+  options.master.features = options.server.server.features;  // of one process
   OpenMaster(std::move(options.master), options.server.rpc.tls);
 
   options.server.coordinator = [this](Executor& executor) -> Result<std::unique_ptr<coordination::Coordinator>> {

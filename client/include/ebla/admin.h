@@ -356,12 +356,28 @@ enum class ProcessRole : uint8_t { kMaster = 0, kTabletServer = 1 };
 struct ProcessVersion {
   ProcessRole role = ProcessRole::kMaster;
   std::string name;
-  std::string address;   // host:port
-  bool live = false;     // else the rest is as it was last
-  bool leader = false;   // of the masters
-  std::string version;   // of its build; empty: not said
-  int protocol = 0;      // the greatest that it speaks; 0: not said
-  int store_format = 0;  // of files on disk, the greatest that it reads; 0: it has none, or has not said
+  std::string address;    // host:port
+  bool live = false;      // else the rest is as it was last
+  bool leader = false;    // of the masters
+  std::string version;    // of its build; empty: not said
+  int protocol = 0;       // the greatest that it speaks; 0: not said
+  int store_format = 0;   // of files on disk, the greatest that it reads; 0: it has none, or has not said
+  int feature_level = 0;  // that it speaks; 0: the master does not know of levels
+};
+
+// What builds have learnt, each from a level on.
+struct FeatureInfo {
+  std::string name;
+  int level = 0;
+  std::string what;  // it changes
+};
+
+// What the processes of a cluster run, and what they speak with each other.
+struct ClusterVersions {
+  std::vector<ProcessVersion> processes;  // masters, then tablet servers, in order of name
+  int level = 0;                          // the cluster's feature level; 0: the master does not know of levels
+  bool held = false;                      // an operator has it stay there
+  std::vector<FeatureInfo> features;      // of the leading master's build
 };
 
 struct ReplicaPlace {

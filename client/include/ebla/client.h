@@ -131,8 +131,10 @@ class Client {
   Result<PlannerState> Planner(PlannerRequest request = {}) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.
   Result<ClusterInfo> DescribeCluster() const;
-  // What every process of the cluster runs: masters, then tablet servers, in order of name.
-  Result<std::vector<ProcessVersion>> ListVersions() const;
+  // What every process of the cluster runs, and the cluster's feature level.
+  Result<ClusterVersions> ListVersions() const;
+  // Has the cluster's feature level stay where it is, so that builds of before may come back, or rise by itself again.
+  Status HoldLevel(bool hold) const;
   // What the servers keep of the table's acknowledged writes that are not in it; asks every server.
   Result<UnresolvedWrites> ListUnresolved(std::string_view table) const;
   // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).

@@ -96,6 +96,7 @@ class HollowServer final : public idl::ControlServiceCobSvNull {
     request.clusterId = cluster_id_;
     request.server = name_;
     request.incarnation = 1;
+    request.featureLevel = kFeatureLevel;
     request.diskFreeBytes = request.diskTotalBytes = int64_t{1} << 40;
     request.tablets.reserve(loads_.size());
     const int64_t now_ms = loop_.TimeOfDayMs();

@@ -251,17 +251,55 @@ TEST_F(OperateTest, ClusterVersionSaysWhatEveryProcessRuns) {
   server.version = "0.8";
   server.protocol = 1;
   server.storeFormat = 2;
-  servers_.cluster().masters()->versions = {master, server};
+  servers_.cluster().masters()->versions.processes = {master, server};
   const std::string shown = Run("cluster version");
   EXPECT_THAT(shown, AllOf(HasSubstr("ROLE"), HasSubstr("master"), HasSubstr("m-1"), HasSubstr("leader"),
                            HasSubstr("tablet server"), HasSubstr("ts-1"), EndsWith("2 versions run side by side")));
   EXPECT_THAT(Run("--json cluster version"),
               HasSubstr(R"({"role":"tablet server","name":"ts-1","address":"","state":"live","version":"0.8",)"
-                        R"("protocol":1,"store_format":2})"));
+                        R"("feature_level":null,"protocol":1,"store_format":2})"));
   server.live = false;
   server.version = "0.8";
-  servers_.cluster().masters()->versions = {master, server};
+  servers_.cluster().masters()->versions.processes = {master, server};
   EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("lost"), Not(HasSubstr("side by side"))));
+}
+
+TEST_F(OperateTest, ClusterVersionSaysWhoHoldsTheLevelBackAndWhatARaiseSwitchesOn) {
+  idl::ProcessVersion master, server;
+  master.role = idl::ProcessRole::MASTER;
+  master.name = "m-1";
+  master.live = master.leader = true;
+  master.featureLevel = 3;
+  server.role = idl::ProcessRole::TABLET_SERVER;
+  server.name = "ts-1";
+  server.featureLevel = 1;
+  const auto feature = [](const std::string& name, int level) {
+    idl::FeatureInfo info;
+    info.name = name;
+    info.level = level;
+    info.what = "does " + name;
+    return info;
+  };
+  idl::ClusterVersionReply& versions = servers_.cluster().masters()->versions;
+  versions.processes = {master, server};
+  versions.level = 1;
+  versions.features = {feature("second", 2), feature("third", 3)};
+  EXPECT_THAT(Run("cluster version"),
+              AllOf(HasSubstr("the cluster is at feature level 1\n"), HasSubstr("hold it back: ts-1 (lost)"),
+                    HasSubstr("level 2 switches on second: does second"), HasSubstr("level 3 switches on third")));
+  server.featureLevel = 2;
+  servers_.cluster().masters()->versions.processes = {master, server};
+  EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("it rises soon"), HasSubstr("switches on second"),
+                                            Not(HasSubstr("third")), Not(HasSubstr("hold it back"))));
+  EXPECT_THAT(Run("cluster version --hold"), AllOf(HasSubstr("level 1, held there"), Not(HasSubstr("rises soon"))));
+  EXPECT_THAT(Run("--json cluster version"),
+              AllOf(HasSubstr(R"({"level":1,"held":true,"processes":[)"),
+                    HasSubstr(R"({"name":"second","level":2,"on":false,"what":"does second"})")));
+  EXPECT_THAT(Run("cluster version --release"), Not(HasSubstr("held there")));
+  EXPECT_THAT(Run("cluster version --hold --release"), EndsWith("[2]"));
+  server.featureLevel = master.featureLevel = 1;
+  servers_.cluster().masters()->versions.processes = {master, server};
+  EXPECT_THAT(Run("cluster version"), EndsWith("the cluster is at feature level 1"));
 }
 
 }  // namespace

@@ -1,4 +1,6 @@
 // Verbs on the cluster as a whole: cluster info, cluster version, cluster adopt, locate.
+#include <algorithm>
+#include <limits>
 #include <set>
 
 #include "common/base/count.h"
@@ -8,6 +10,8 @@
 namespace ebla::shell {
 
 namespace {
+
+constexpr int kFeatureLevelMax = std::numeric_limits<int>::max();
 
 Json ToJson(const ClusterAdoption& adoption, bool done) {
   Json tables = Json::Array(), tablets = Json::Array();
@@ -211,38 +215,94 @@ Json ToJson(const ProcessVersion& process) {
           {"address", process.address},
           {"state", StateOf(process)},
           {"version", process.version.empty() ? Json() : Json(process.version)},
+          {"feature_level", KnownNumber(process.feature_level)},
           {"protocol", KnownNumber(process.protocol)},
           {"store_format", KnownNumber(process.store_format)}};
 }
 
+Json ToJson(const ClusterVersions& versions) {
+  Json processes = Json::Array(), features = Json::Array();
+  for (const ProcessVersion& process : versions.processes) processes.push_back(ToJson(process));
+  for (const FeatureInfo& feature : versions.features) {
+    features.push_back({{"name", feature.name},
+                        {"level", feature.level},
+                        {"on", versions.level >= feature.level},
+                        {"what", feature.what}});
+  }
+  return {{"level", KnownNumber(versions.level)},
+          {"held", versions.held},
+          {"processes", processes},
+          {"features", features}};
+}
+
 std::string NumberOrDash(int number) { return number > 0 ? std::to_string(number) : "-"; }
 
-Status ShowVersions(Context& context) {
-  EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(const std::vector<ProcessVersion> processes, client.ListVersions());
+void ShowProcesses(const std::vector<ProcessVersion>& processes, Output& out) {
   std::vector<std::vector<std::string>> rows = {
-      {"ROLE", "NAME", "ADDRESS", "STATE", "VERSION", "PROTOCOL", "STORE FORMAT"}};
+      {"ROLE", "NAME", "ADDRESS", "STATE", "VERSION", "LEVEL", "PROTOCOL", "STORE FORMAT"}};
   std::set<std::string> versions;
-  Json all = Json::Array();
   for (const ProcessVersion& process : processes) {
-    all.push_back(ToJson(process));
     if (process.live && !process.version.empty()) versions.insert(process.version);
     rows.push_back({process.role == ProcessRole::kMaster ? "master" : "tablet server", process.name, process.address,
-                    StateOf(process), process.version.empty() ? "-" : process.version, NumberOrDash(process.protocol),
+                    StateOf(process), process.version.empty() ? "-" : process.version,
+                    NumberOrDash(process.feature_level), NumberOrDash(process.protocol),
                     NumberOrDash(process.store_format)});
   }
+  out.Columns(rows);
+  if (versions.size() > 1) out.Line(Count(versions.size(), "version") + " run side by side");
+}
+
+// Where the level is, who keeps it there, and what would come with a higher one.
+void ShowLevel(const ClusterVersions& versions, Output& out) {
+  if (versions.level == 0) return;  // a master of before leads
+  const std::string held = versions.held ? ", held there: `ebla cluster version --release` lets it rise" : "";
+  out.Line("the cluster is at feature level " + std::to_string(versions.level) + held);
+  std::vector<std::string> behind;
+  int greatest = 0, least = kFeatureLevelMax;
+  for (const ProcessVersion& process : versions.processes) {
+    greatest = std::max(greatest, process.feature_level);
+    least = std::min(least, process.feature_level);
+    if (process.feature_level <= versions.level) behind.push_back(process.name + (process.live ? "" : " (lost)"));
+  }
+  if (greatest <= versions.level) return;
+  const bool all_speak_more = behind.empty();
+  const int next = all_speak_more ? least : greatest;
+  if (!all_speak_more) {
+    out.Line("these speak no more than that, and hold it back: " + Joined(behind, {}));
+  } else if (!versions.held) {
+    out.Line("every process speaks more: it rises soon, by itself, and builds of before are refused then");
+  }
+  for (const FeatureInfo& feature : versions.features) {
+    if (feature.level <= versions.level || feature.level > next) continue;
+    out.Line("level " + std::to_string(feature.level) + " switches on " + feature.name + ": " + feature.what);
+  }
+}
+
+struct VersionArguments {
+  bool hold = false, release = false;
+};
+
+Status Version(const VersionArguments& args, Context& context) {
+  if (args.hold && args.release) return Error(Code::kInvalidArgument, "--hold and --release: give one of the two");
+  EBLA_ASSIGN(const Client client, context.connect());
+  if (args.hold || args.release) EBLA_TRY(client.HoldLevel(args.hold));
+  EBLA_ASSIGN(const ClusterVersions versions, client.ListVersions());
   if (context.out.json) {
-    context.out.Value(all);
+    context.out.Value(ToJson(versions));
     return {};
   }
-  context.out.Columns(rows);
-  if (versions.size() > 1) context.out.Line(Count(versions.size(), "version") + " run side by side");
+  ShowProcesses(versions.processes, context.out);
+  ShowLevel(versions, context.out);
   return {};
 }
 
 void AddClusterVersion(Verbs& verbs) {
-  verbs.Add("cluster version", "Shows which version every master and tablet server runs", "cluster version",
-            ShowVersions);
+  auto args = std::make_shared<VersionArguments>();
+  verbs
+      .Add("cluster version", "Shows what every master and tablet server runs, and the cluster's feature level",
+           "cluster version\n  cluster version --hold", [args](Context& context) { return Version(*args, context); })
+      .Flag("--hold", args->hold, "Has the feature level stay where it is, so that an upgrade can be taken back")
+      .Flag("--release", args->release, "Lets the feature level rise by itself again");
 }
 
 void AddLocate(Verbs& verbs) {

@@ -1,0 +1,66 @@
+// common/base/features.h
+// What builds have learnt to write and send since the first one, each under the level that it began at. A build speaks
+// one level: all features up to there. A cluster has one, too, in the coordinator's /cluster: what all of its processes
+// speak. So builds work side by side: nobody writes or sends what the oldest of them cannot read.
+// Place:      a process has one Features, made where it starts; hosts and the access control ask it. The leading master
+//             raises the cluster's level (master/leader/cluster_level.h).
+// To add one: raise kFeatureLevel, unless this release has raised it already; add the feature to kFeatures, and ask
+//             Has() before it is written or sent. Reading needs no asking. docs/design/decisions.md says what needs one.
+// Invariants: what a process has once, it has until it ends: Learn() lowers nothing.
+// Threads:    Features: any.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <string_view>
+
+#include "common/base/status.h"
+
+namespace ebla {
+
+// 1: all builds that say nothing of levels.
+inline constexpr int kFeatureLevelFirst = 1;
+// What this build speaks.
+inline constexpr int kFeatureLevel = 2;
+
+struct Feature {
+  std::string_view name;
+  int level;
+  std::string_view what;  // it changes, for operators
+};
+
+// Users' grants count, and users log in. Before, whoever has a user's certificate reads and writes every table: an
+// operator has the time of an upgrade to grant what is needed.
+inline constexpr Feature kGrants{"grants", 2,
+                                 "users read and write what `ebla grant` gives them (before, every table), and log in"};
+
+inline constexpr std::array kFeatures = {kGrants};
+
+class Features {
+ public:
+  explicit Features(int own = kFeatureLevel) : own_(own) {}
+  Features(const Features&) = delete;
+  Features& operator=(const Features&) = delete;
+
+  int own() const { return own_; }
+  // 0: not known yet.
+  int cluster() const { return cluster_.load(std::memory_order_acquire); }
+  void Learn(int cluster) {
+    int known = this->cluster();
+    while (known < cluster && !cluster_.compare_exchange_weak(known, cluster, std::memory_order_acq_rel)) {
+    }
+  }
+  bool Has(const Feature& feature) const { return cluster() >= feature.level; }
+
+ private:
+  const int own_;
+  std::atomic<int> cluster_{0};
+};
+
+// What a process or a node says, where it may say nothing.
+constexpr int LevelOr1(int said) { return said < kFeatureLevelFirst ? kFeatureLevelFirst : said; }
+
+// INVALID_ARGUMENT where a process of this level has no place in a cluster of that one.
+Status CheckLevel(int own, int cluster);
+
+}  // namespace ebla
