@@ -33,6 +33,7 @@ struct Arguments {
   int procedures = 200;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   std::string durability = "both";
+  std::string old_bin;
 };
 
 int Servers(const Arguments& arguments) {
@@ -77,6 +78,9 @@ void AddOptions(CLI::App& app, Arguments& given) {
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
   app.add_option("--seed", given.seed, "decides whom to harm and when, and what the clients do; drawn when not given");
+  app.add_option("--old-bin", given.old_bin,
+                 "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
+      ->check(CLI::ExistingDirectory);
   app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long it runs")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
@@ -115,6 +119,8 @@ int Main(int argc, char** argv) {
        }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
+      {"upgrade",
+       [&] { return Conclude("upgrade", Upgrade({.old_bin = given.old_bin, .seed = given.seed, .say = Printer()})); }},
       {"partition",
        [&] {
          return Conclude("partition", Partition({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));

@@ -129,6 +129,18 @@ struct ProceduresOptions {
 // replicas agree with the catalog and each other; a drain that the other servers have no room for is refused.
 ScenarioReport Procedures(const ProceduresOptions& options);
 
+struct UpgradeOptions {
+  // Where an earlier build's ebla-master and ebla-tabletserver are; empty: this build's, which speak the first feature
+  // level alone.
+  std::string old_bin;
+  uint64_t seed = 1;
+  Say say;
+};
+// A cluster of an earlier build is brought to this one, process by process, back while its feature level is held, and
+// to this one again; then its level rises, and an earlier build is refused. After each step tables are made, split,
+// handed over and dropped.
+ScenarioReport Upgrade(const UpgradeOptions& options);
+
 struct ChangesOptions {
   int rounds = 24;
   uint64_t seed = 1;
