@@ -48,8 +48,8 @@ const std::array<Subject, 9>& AllSubjects() {
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},
       {"recovery", "Backups, and writes that a failover rolled back", {"backup", "conflict"}},
-      {"users", "Users, what they may do, and how much", {"grant", "limit", "revoke", "role", "user"}},
-      {"security", "Certificates, on this machine's files", {"cert"}},
+      {"users", "Users, and what they may do", {"grant", "revoke", "role", "user"}},
+      {"security", "Certificates, on this machine's files; limits of users and tables", {"cert", "limit"}},
   }};
   return subjects;
 }
