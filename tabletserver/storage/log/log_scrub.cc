@@ -103,8 +103,7 @@ Result<bool> LogScrub::Move(const LogPlace& place, const Counts& counts) {
     if (!counts(log_.index_)) return true;
     source = log_.SourceOf(place);
   }
-  Result<std::optional<SharedLog::Held>> held = log_.Hold(source);
-  if (!held) held = log_.Hold(source);  // a wire may have erred, and not the disk
+  const Result<std::optional<SharedLog::Held>> held = log_.Hold(source);
   if (held) {
     if (*held) EBLA_TRY(log_.MoveRecord((*held)->record, place));
     return true;

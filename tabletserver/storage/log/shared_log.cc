@@ -13,6 +13,9 @@ namespace ebla::tabletserver {
 
 namespace {
 
+// Of a record: a wire may have erred, and not the disk.
+constexpr int kReadTries = 2;
+
 ByteWriter EntriesHead(const SharedLog::Batch& batch) {
   ByteWriter head;
   head.Varint(batch.tablet.value).Varint(batch.first.value).Varint(batch.entries.size());
@@ -395,9 +398,14 @@ Result<std::optional<SharedLog::Held>> SharedLog::Hold(const Source& source) con
     held->frame = source.frame;
     record = ParseLogRecord(source.frame->At(place), place.offset);
   } else {
-    EBLA_ASSIGN(std::string read, source.file->Read(place.offset, place.bytes));
-    held->read = std::make_unique<const std::string>(std::move(read));
-    record = DecodeLogRecord(*held->read, place.segment, place.offset);
+    for (int tries = 1; tries <= kReadTries && !record; ++tries) {
+      if (tries > 1) source.file->DropCached(place.offset, place.bytes);
+      Result<std::string> read = source.file->Read(place.offset, place.bytes);
+      if (!read && tries == kReadTries) return std::unexpected(std::move(read.error()));
+      if (!read) continue;
+      held->read = std::make_unique<const std::string>(*std::move(read));
+      record = DecodeLogRecord(*held->read, place.segment, place.offset);
+    }
   }
   if (record) {
     held->record = *record;
