@@ -112,6 +112,12 @@ TEST_F(UsageTest, HelpOfEveryVerbKeepsToTheScreensWidth) {
   }
 }
 
+// Its own options and those of every verb go together.
+TEST_F(UsageTest, EveryVerbCanBeTyped) {
+  for (const std::string& verb : VerbsOf(Run("help all")))
+    EXPECT_THAT(Run(verb + " --no-such-option"), AllOf(HasSubstr("--no-such-option"), EndsWith("[2]"))) << verb;
+}
+
 TEST_F(UsageTest, WhatIsNearlyRightIsSuggested) {
   MakeTable();
   const auto says = [&](const char* typed, const char* meant) {

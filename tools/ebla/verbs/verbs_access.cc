@@ -71,7 +71,7 @@ void AddUserVerbs(Verbs& verbs) {
   auto created = std::make_shared<Password>();
   verbs
       .Add("user create", "Makes a user, who may do nothing until something is granted",
-           "user create ada --password-file ada.password",
+           "user create ada --new-password-file ada.password",
            [created](Context& context) -> Status {
              AccessChange change{.kind = Kind::kCreateUser, .name = created->name};
              if (!created->file.empty()) {
@@ -80,7 +80,7 @@ void AddUserVerbs(Verbs& verbs) {
              return Change(context, {change}, "user " + created->name + ": ebla grant says what it may do");
            })
       .Argument("USER", TakeText(created->name))
-      .Option("--password-file", "FILE", TakeText(created->file),
+      .Option("--new-password-file", "FILE", TakeText(created->file),
               "Its first line is the password. Without one only a certificate says who is this user");
 
   auto dropped = std::make_shared<std::string>();
@@ -93,7 +93,8 @@ void AddUserVerbs(Verbs& verbs) {
 
   auto set = std::make_shared<Password>();
   verbs
-      .Add("user password", "Gives a user another password, or none", "user password ada --password-file ada.password",
+      .Add("user password", "Gives a user another password, or none",
+           "user password ada --new-password-file ada.password",
            [set](Context& context) -> Status {
              AccessChange change{.kind = Kind::kSetPassword, .name = set->name};
              if (!set->file.empty()) {
@@ -102,7 +103,7 @@ void AddUserVerbs(Verbs& verbs) {
              return Change(context, {change}, set->file.empty() ? "it has no password" : "it has that password");
            })
       .Argument("USER", TakeText(set->name))
-      .Option("--password-file", "FILE", TakeText(set->file), "Its first line is the password; without it: none");
+      .Option("--new-password-file", "FILE", TakeText(set->file), "Its first line is the password; without it: none");
 
   verbs.Add("user list", "Shows users and roles, and what is granted to them", "user list",
             [](Context& context) -> Status {
