@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 #include "idl/types_constants.h"
 #include "tabletserver/tablet/tablet_types.h"
 
@@ -93,7 +94,8 @@ Status CheckTimes(const idl::Write& write, int64_t latest_ms) {
 }
 
 // A write on its way to the primary: another server's word for a client's.
-Status CheckDelivered(const idl::WriteRequest& request, int64_t latest_ms) {
+Status CheckDelivered(const idl::WriteRequest& request, const Executor& clock) {
+  const int64_t latest_ms = limits::LatestTime(clock.TimeOfDayMs());
   if (request.clientId != 0 || request.sequence != 0 || request.firstIncomplete != 0) {
     return Invalid("a write that is being delivered names no client and no sequence");
   }
@@ -156,9 +158,9 @@ Status CheckRequest(const idl::ScanRequest& request) {
   return Status::Ok();
 }
 
-Status CheckRequest(const idl::WriteRequest& request, int64_t latest_ms) {
+Status CheckRequest(const idl::WriteRequest& request, const Executor& clock) {
   EBLA_TRY(CheckHeader(request.header));
-  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request, latest_ms);
+  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request, clock);
   if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
   if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
   if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {

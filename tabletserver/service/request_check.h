@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "common/base/executor.h"
 #include "common/base/status.h"
 #include "idl/tablet_types.h"
 
@@ -25,8 +26,8 @@ inline constexpr size_t kTokenRangesMax = 64;  // thrift/types.thrift
 Status CheckRequest(const idl::GetRequest& request);
 Status CheckRequest(const idl::MultiGetRequest& request);  // a key at fault is refused by its own result, not here
 Status CheckRequest(const idl::ScanRequest& request);
-// `latest_ms`: the latest time that is believed (common/base/number_limits.h).
-Status CheckRequest(const idl::WriteRequest& request, int64_t latest_ms);
+// `clock`: what a delivered write's times are judged by (common/base/number_limits.h); nothing else asks it.
+Status CheckRequest(const idl::WriteRequest& request, const Executor& clock);
 Status CheckRequest(const idl::ListKeptRequest& request);
 Status CheckRequest(const idl::ForgetKeptRequest& request);
 Status CheckRequest(const idl::ChecksumRequest& request);

@@ -5,7 +5,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 #include "common/security/caller.h"
 #include "tabletserver/service/request_check.h"
@@ -40,7 +39,7 @@ Status TabletService::Check(const Request& request) const {
     return Error(Code::kComeAgain, "this server has not joined its cluster yet");
   }
   if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
-    return CheckRequest(request, limits::LatestTime(Here().loop().TimeOfDayMs()));
+    return CheckRequest(request, Here().loop());
   } else {
     return CheckRequest(request);
   }
