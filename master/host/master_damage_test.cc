@@ -57,6 +57,16 @@ class MasterDamageTest : public ::testing::Test {
         },
         120s);
   }
+  // The last whole one leads before any other goes.
+  void ExpectHealedBy(const std::string& whole) {
+    EXPECT_TRUE(Heal(2, [&] {
+      if (Tablet().primary != whole) {
+        EXPECT_EQ(Tablet().voters, first_.voters);
+      }
+    }));
+    EXPECT_EQ(Tablet().primary, whole);
+    WaitServing();
+  }
   void ExpectNothingDone() {
     cluster().scheduler().RunFor(60s);
     EXPECT_EQ(Tablet(), first_);
@@ -102,13 +112,7 @@ TEST_F(MasterDamageTest, OfADamagedPrimaryAndFollowerTheWholeOneLeadsFirst) {
   Damage(first_.primary);
   Damage(followers_[0]);
   const std::string whole = followers_[1];
-  EXPECT_TRUE(Heal(2, [&] {
-    if (Tablet().primary != whole) {
-      EXPECT_EQ(Tablet().voters, first_.voters);
-    }
-  }));
-  EXPECT_EQ(Tablet().primary, whole);
-  WaitServing();
+  ExpectHealedBy(whole);
 }
 
 TEST_F(MasterDamageTest, TwoDamagedOnesWaitForTheThirdToComeBack) {
@@ -120,13 +124,7 @@ TEST_F(MasterDamageTest, TwoDamagedOnesWaitForTheThirdToComeBack) {
   Damage(followers_[0]);
   ExpectNothingDone();
   ServerOf(whole).Start();
-  EXPECT_TRUE(Heal(2, [&] {
-    if (Tablet().primary != whole) {
-      EXPECT_EQ(Tablet().voters, first_.voters);
-    }
-  }));
-  EXPECT_EQ(Tablet().primary, whole);
-  WaitServing();
+  ExpectHealedBy(whole);
 }
 
 // Each may have what the others have lost.
