@@ -4,8 +4,8 @@
 #include <cstdio>
 #include <optional>
 #include <set>
-#include <thread>
 
+#include "common/base/interruptible_wait.h"
 #include "tools/backup/record_stream.h"
 #include "tools/backup/settings.h"
 
@@ -226,7 +226,7 @@ class Maker {
       if (Clock::now() >= until)
         return Error(code,
                      "table \"" + table.name + "\" from " + gap.ToString() + " on cannot be read: " + status.message());
-      std::this_thread::sleep_for(rest);
+      if (!WaitUnless(options_.interrupted, rest)) return status;
       rest = std::min(2 * rest, kRetryMost);
     }
   }
@@ -315,9 +315,8 @@ class Maker {
     options_.progress(progress_);
     const auto due = began_ + std::chrono::microseconds(1'000'000 * progress_.read_bytes /
                                                         std::max<uint64_t>(options_.bytes_per_second, 1));
-    while (Clock::now() < due && !options_.interrupted())
-      std::this_thread::sleep_for(std::min<Clock::duration>(due - Clock::now(), std::chrono::milliseconds(100)));
-    if (options_.interrupted()) return Error(Code::kUnavailable, "interrupted; the same command goes on from here");
+    if (!WaitUnless(options_.interrupted, due - Clock::now()))
+      return Error(Code::kUnavailable, "interrupted; the same command goes on from here");
     return {};
   }
 

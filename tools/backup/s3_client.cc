@@ -8,7 +8,8 @@
 #include <boost/property_tree/xml_parser.hpp>
 #include <cstring>
 #include <sstream>
-#include <thread>
+
+#include "common/base/interruptible_wait.h"
 
 namespace ebla::backup {
 namespace {
@@ -129,9 +130,7 @@ Result<S3Reply> S3Client::Send(const S3Request& request) {
     if (reply ? !MayPass(*reply) : reply.error().code() != Code::kUnavailable) return reply;
     const Status failed = reply ? Status(Refusal(*reply, settings_.endpoint)) : reply.error();
     if (options_.interrupted() || Clock::now() + rest >= until) return Error(Code::kUnavailable, failed.message());
-    const auto next = Clock::now() + rest;
-    while (Clock::now() < next && !options_.interrupted())
-      std::this_thread::sleep_for(std::min<Clock::duration>(next - Clock::now(), std::chrono::milliseconds(100)));
+    if (!WaitUnless(options_.interrupted, rest)) return Error(Code::kUnavailable, failed.message());
     rest = std::min(2 * rest, options_.retry_most);
   }
 }

@@ -1,19 +1,14 @@
 #include "tools/ebla/verbs/verbs.h"
 
 #include <algorithm>
-#include <thread>
 
+#include "common/base/interruptible_wait.h"
 #include "common/base/key_range.h"
 
 namespace ebla::shell {
 
 bool Sleep(const Context& context, std::chrono::milliseconds duration) {
-  using Clock = std::chrono::steady_clock;
-  for (const auto until = Clock::now() + duration; Clock::now() < until;) {
-    if (context.interrupted) return false;
-    std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
-  }
-  return !context.interrupted;
+  return WaitUnless([&context] { return static_cast<bool>(context.interrupted); }, duration);
 }
 
 Status Confirm(const Context& context, bool yes, const std::string& what) {

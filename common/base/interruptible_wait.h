@@ -1,0 +1,21 @@
+// common/base/interruptible_wait.h
+// A wait of a program that a person may end: for the shell and what it does at length. Servers have timers.
+// Threads: the one that waits.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
+namespace ebla {
+
+// Waits so long. False: `interrupted`, which is asked twenty times a second, said so before, or says so at the end.
+template <class Interrupted>
+bool WaitUnless(const Interrupted& interrupted, std::chrono::steady_clock::duration duration) {
+  using Clock = std::chrono::steady_clock;
+  for (const auto until = Clock::now() + duration; Clock::now() < until && !interrupted();)
+    std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
+  return !interrupted();
+}
+
+}  // namespace ebla
