@@ -235,6 +235,57 @@ struct SnapshotReply {
   6: bool done                        // these were the last
 }
 
+// What a server's log holds of committed entries, of all its tablets, for an archive from which any moment can be
+// restored (docs/design/archive.md). Asked with no place it begins with about what is new. The server keeps what comes
+// after the place that was asked for last, for ten minutes and up to --log_followed_mb.
+struct LogPlace {
+  1: i64 logId = 0                    // of this log; another one: the directory was made anew. 0: no place
+  2: i64 segment = 0
+  3: i64 offset = 0
+  4: i64 sequence = 0
+}
+struct FollowLogRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: LogPlace place                   // as the last reply's upTo
+  // What is not known to be committed holds the reader up: the reply says `waits`. It is passed over then.
+  3: bool passOver = false
+}
+// An entry. Of a tablet's log none lacks between two that are listed, unless something was passed over or lost.
+struct LoggedEntry {
+  1: i64 tabletId
+  2: i64 tableId
+  3: types.Version version
+  4: i64 tabletTimeMs
+  5: list<KeptEffect> effects         // expiry in tablet time; none: it changes no record
+}
+// A tablet goes on with what these held through these places, and its own log begins after `lsn`.
+struct LoggedOrigin { 1: i64 tabletId, 2: i64 lsn }
+struct LoggedStart {
+  1: i64 tabletId
+  2: i64 tableId
+  3: list<LoggedOrigin> origins       // one: split off it; two: merged of them
+  4: i64 lsn
+}
+// A tablet that this server leads for certain, at one moment of this reply, before its entries were read.
+struct LedTablet {
+  1: i64 tabletId
+  2: i64 tableId
+  3: i64 appliedLsn
+  4: i64 tabletTimeMs
+  5: i64 timeOfDayMs                  // at the same moment
+  6: i64 epoch                        // in which it leads
+}
+struct FollowLogReply {
+  1: ReplyHeader header
+  2: LogPlace upTo                    // hand it back
+  3: bool lost = false                // what stood at the place is gone: this goes on with the oldest that is there
+  4: bool atEnd = false               // there was nothing more
+  5: bool waits = false
+  6: list<LedTablet> led
+  7: list<LoggedStart> starts         // each before its tablet's first entry, perhaps in an earlier reply
+  8: list<LoggedEntry> entries
+}
+
 struct EchoRequest { 1: binary payload, 2: i32 replyBytes = -1 }  // replyBytes >= 0: answer that many bytes instead
 struct EchoReply { 1: ReplyHeader header, 2: binary payload }
 
@@ -247,5 +298,6 @@ service TabletService {
   ForgetKeptReply forgetKept(1: ForgetKeptRequest request)
   ChecksumReply checksum(1: ChecksumRequest request)
   SnapshotReply snapshot(1: SnapshotRequest request)
+  FollowLogReply followLog(1: FollowLogRequest request)
   EchoReply echo(1: EchoRequest request)   // does nothing but answer: health checks and benchmarks
 }

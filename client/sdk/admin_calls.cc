@@ -59,6 +59,12 @@ Status Refusal(const idl::ReplyHeader& header) {
   return {code, header.message};
 }
 
+UnresolvedEffect FromEffect(const idl::KeptEffect& effect) {
+  UnresolvedEffect one{.key = effect.key, .is_delete = effect.isDelete, .value = effect.value, .expires = std::nullopt};
+  if (effect.__isset.expiresAtMs) one.expires = Expiry(std::chrono::milliseconds(effect.expiresAtMs));
+  return one;
+}
+
 UnresolvedWrite FromIdl(const ServerName& server, const idl::KeptWrite& write) {
   UnresolvedWrite out;
   out.server = server;
@@ -67,13 +73,7 @@ UnresolvedWrite FromIdl(const ServerName& server, const idl::KeptWrite& write) {
   out.accepted = Expiry(std::chrono::milliseconds(write.tabletTimeMs));
   out.waiting = write.waiting;
   out.repeated = write.repeated;
-  for (const idl::KeptEffect& effect : write.effects) {
-    UnresolvedEffect& one = out.effects.emplace_back();
-    one.key = effect.key;
-    one.is_delete = effect.isDelete;
-    one.value = effect.value;
-    if (effect.__isset.expiresAtMs) one.expires = Expiry(std::chrono::milliseconds(effect.expiresAtMs));
-  }
+  for (const idl::KeptEffect& effect : write.effects) out.effects.push_back(FromEffect(effect));
   return out;
 }
 
@@ -343,6 +343,46 @@ Result<SnapshotPage> Client::ReadSnapshot(const ServerSummary& server, const Tab
     row.record.value = std::move(record.value);
     row.record.version = rpc::FromIdl(record.version);
     if (record.__isset.expiresAtMs) row.record.expires = Expiry(std::chrono::milliseconds(record.expiresAtMs));
+  }
+  return page;
+}
+
+Result<LogPage> Client::FollowLog(const ServerSummary& server, const LogPlace& place, bool pass_over) const {
+  idl::FollowLogRequest request;
+  request.place.logId = static_cast<int64_t>(place.log);
+  request.place.segment = static_cast<int64_t>(place.segment);
+  request.place.offset = place.offset;
+  request.place.sequence = static_cast<int64_t>(place.sequence);
+  request.passOver = pass_over;
+  EBLA_ASSIGN(idl::FollowLogReply reply, runtime_->AskServer(server.address, request, runtime_->admin().deadline()));
+  if (reply.header.code != idl::Code::OK) return Error(Refusal(reply.header));
+  LogPage page{.next = {.log = static_cast<uint64_t>(reply.upTo.logId),
+                        .segment = static_cast<uint64_t>(reply.upTo.segment),
+                        .offset = reply.upTo.offset,
+                        .sequence = static_cast<uint64_t>(reply.upTo.sequence)},
+               .lost = reply.lost,
+               .at_end = reply.atEnd,
+               .waits = reply.waits};
+  const auto number = [](int64_t value) { return static_cast<uint64_t>(value); };
+  for (const idl::LedTablet& led : reply.led)
+    page.led.push_back({TabletId{number(led.tabletId)}, TableId{number(led.tableId)}, number(led.appliedLsn),
+                        led.tabletTimeMs, led.timeOfDayMs, Epoch{number(led.epoch)}});
+  for (const idl::LoggedStart& from : reply.starts) {
+    LoggedStart& start = page.starts.emplace_back();
+    start.tablet = TabletId{number(from.tabletId)};
+    start.table = TableId{number(from.tableId)};
+    start.lsn = number(from.lsn);
+    for (const idl::LoggedOrigin& origin : from.origins)
+      start.origins.emplace_back(TabletId{number(origin.tabletId)}, number(origin.lsn));
+  }
+  page.entries.reserve(reply.entries.size());
+  for (const idl::LoggedEntry& from : reply.entries) {
+    LoggedEntry& entry = page.entries.emplace_back();
+    entry.tablet = TabletId{number(from.tabletId)};
+    entry.table = TableId{number(from.tableId)};
+    entry.version = rpc::FromIdl(from.version);
+    entry.time_ms = from.tabletTimeMs;
+    for (const idl::KeptEffect& effect : from.effects) entry.effects.push_back(FromEffect(effect));
   }
   return page;
 }

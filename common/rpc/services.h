@@ -143,7 +143,7 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
   static Access WhoMay() {
     return {.rest = Access::Kind::kOperator,
             .for_users = {"get", "multiGet", "write", "scan", "echo"},
-            .quiet = {"listKept", "checksum"},
+            .quiet = {"listKept", "checksum", "followLog"},
             .data = {"get", "multiGet", "write", "scan"},
             .for_delivery = {"write"}};
   }

@@ -47,6 +47,9 @@ DEFINE_int32(checkpoint_log_mb, 1024, "After this much new log, in MiB, a checkp
 DEFINE_int32(log_kept_mb, 1024,
              "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
              "copied anew.");
+DEFINE_int32(log_followed_mb, 4096,
+             "How much log stays for `ebla backup archive` while it follows, and for ten minutes after, in MiB. If it "
+             "falls further behind, some moments cannot be restored.");
 DEFINE_int32(
     scrub_period_s, 86'400,
     "How often all files are read and checked for damage, in seconds from the beginning of one pass to that of "
@@ -124,6 +127,7 @@ DEFINE_validator(window_mb, &Positive);
 DEFINE_validator(checkpoint_seconds, &Positive);
 DEFINE_validator(checkpoint_log_mb, &Positive);
 DEFINE_validator(log_kept_mb, &Positive);
+DEFINE_validator(log_followed_mb, &Positive);
 DEFINE_validator(scrub_period_s, &NotNegative);
 DEFINE_validator(heartbeat_ms, &Positive);
 DEFINE_validator(purge_turn_ms, &Positive);
@@ -172,6 +176,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.readers = static_cast<size_t>(FLAGS_readers);
   options.store.cache_bytes = Megabytes(FLAGS_cache_mb);
   options.store.interval = std::chrono::milliseconds(FLAGS_interval_ms);
+  options.store.log_followed_bytes = Megabytes(FLAGS_log_followed_mb);
   options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
   TabletServerOptions& server = options.server;
   server.features = std::make_shared<Features>(process::FeatureLevel());

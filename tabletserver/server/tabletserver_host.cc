@@ -163,7 +163,8 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_, options_.slow_operation,
           hinted_writes_, hint_delivery_,
           ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_),
-          snapshots_})),
+          snapshots_,
+          LogFeedEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
           directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, refusals_})),

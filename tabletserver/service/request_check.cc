@@ -201,6 +201,14 @@ Status CheckRequest(const idl::SnapshotRequest& request) {
   return request.snapshotId < 0 ? Invalid("a snapshot's number is not negative") : Status::Ok();
 }
 
+Status CheckRequest(const idl::FollowLogRequest& request) {
+  EBLA_TRY(CheckProtocolVersion(request.protocolVersion));
+  const idl::LogPlace& place = request.place;
+  if (place.segment < 0 || place.offset < 0 || place.sequence < 0)
+    return Invalid("a place in a log is as the last reply gave it, or none");
+  return Status::Ok();
+}
+
 Status CheckRequest(const idl::ChecksumRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
   if (request.header.tabletId == 0) return Invalid("a checksum is asked of one tablet, by its id");

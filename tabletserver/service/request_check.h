@@ -32,6 +32,7 @@ Status CheckRequest(const idl::ListKeptRequest& request);
 Status CheckRequest(const idl::ForgetKeptRequest& request);
 Status CheckRequest(const idl::ChecksumRequest& request);
 Status CheckRequest(const idl::SnapshotRequest& request);
+Status CheckRequest(const idl::FollowLogRequest& request);
 Status CheckProtocolVersion(int16_t version);
 
 }  // namespace ebla::tabletserver

@@ -246,6 +246,15 @@ void TabletService::snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotReq
   ports_.snapshots.Answer(request, std::move(cob));
 }
 
+void TabletService::followLog(Cob<idl::FollowLogReply> cob, const idl::FollowLogRequest& request) {
+  if (Status status = Check(request); !status.ok()) {
+    idl::FollowLogReply reply;
+    FillEarlyRefusal(status, reply.header);
+    return cob(reply);
+  }
+  ports_.log_feed.Answer(request, std::move(cob));
+}
+
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {
   idl::EchoReply reply;
   if (request.replyBytes > kEchoBytesMax) {

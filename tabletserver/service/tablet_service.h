@@ -16,6 +16,7 @@
 #include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/service/checksum_edge.h"
+#include "tabletserver/service/log_feed_edge.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/snapshot_edge.h"
 #include "tabletserver/service/translate.h"
@@ -36,6 +37,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     HintDelivery& hint_delivery;
     ChecksumEdge checksums;
     SnapshotEdge& snapshots;
+    LogFeedEdge log_feed;
   };
 
   explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
@@ -51,6 +53,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) override;
   void checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) override;
   void snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotRequest& request) override;
+  void followLog(Cob<idl::FollowLogReply> cob, const idl::FollowLogRequest& request) override;
   void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
 
  private:

@@ -112,7 +112,7 @@ Status StoreLog::Recover(RecoveredReplica& replica) {
   if (!bounds.last) return {};
   if (replica.applied) {
     EBLA_ASSIGN(const bool behind, EndsBefore(replica.tablet, bounds, replica.applied->applied));
-    if (behind) return Forget(replica.tablet);
+    if (behind) return Forget(replica.tablet, replica.applied->applied.lsn);
   }
   EBLA_ASSIGN(replica.first_logged, VersionAt(replica.tablet, bounds.first));
   EBLA_ASSIGN(replica.last_logged, VersionAt(replica.tablet, bounds.last));
@@ -197,8 +197,9 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
   }
 }
 
-Status StoreLog::Forget(TabletId tablet) {
-  EBLA_TRY(RemoveSuffix(tablet, Lsn{0}));
+Status StoreLog::Forget(TabletId tablet, Lsn applied) {
+  EBLA_TRY(owner_.status());
+  if (log_.Bounds(tablet).last) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, applied.Next())));
   MutexLock lock(mutex_);
   damaged_.erase(tablet);
   return {};

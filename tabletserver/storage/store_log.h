@@ -47,8 +47,8 @@ class StoreLog {
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
-  // Removes all of a tablet's log.
-  Status Forget(TabletId tablet);
+  // Removes all of a tablet's log. Through `applied` it was committed.
+  Status Forget(TabletId tablet, Lsn applied);
   // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
   // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before
   // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.

@@ -226,7 +226,7 @@ TEST_F(DamagedLogTest, CleaningMovesOffWhatItFindsDamaged) {
   Damage("quiet and damaged");
   ASSERT_TRUE(log_->Clean().ok());
   EXPECT_THAT(log_->Damaged(), ::testing::ElementsAre(kChild));
-  ASSERT_TRUE(log_->Forget(kChild).ok());
+  ASSERT_TRUE(log_->Forget(kChild, Lsn{}).ok());
   ASSERT_TRUE(log_->Clean().ok());
   Begin();
   EXPECT_EQ(log_->Read(kParent, Lsn{1}, Lsn{6}, 1 << 20)->size(), 6u);
@@ -254,7 +254,7 @@ TEST_F(DamagedLogTest, AWriteThatComesWhileTheEndIsMarkedGetsAMarkOfItsOwn) {
     EXPECT_EQ(shared_->changed(), written + 1);
     Rest();
     EXPECT_EQ(shared_->changed(), written + 1) << "one is enough";
-    ASSERT_TRUE(log_->Forget(kChild).ok());
+    ASSERT_TRUE(log_->Forget(kChild, Lsn{}).ok());
   }
 }
 

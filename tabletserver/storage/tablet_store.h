@@ -33,6 +33,7 @@
 #include "common/base/key_range.h"
 #include "common/base/status.h"
 #include "tabletserver/storage/log_entry.h"
+#include "tabletserver/storage/log_feed.h"
 #include "tabletserver/storage/row_sample.h"
 
 namespace ebla::tabletserver {
@@ -247,6 +248,12 @@ class TabletStore {
   // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter
   // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
+
+  // What is committed of all tablets' logs, from a place on, of about so many bytes; no place: from about now on. What
+  // comes after the place stays for a while, whatever is truncated. `pass_over`: what waits is left out.
+  virtual Result<FeedPage> Follow(const LogPosition& from, bool pass_over, size_t bytes_max) {
+    return Error(Code::kUnavailable, "this store has no log that could be followed");
+  }
 
   // ---- unresolved writes (PROTOCOL 22) ----------------------------------------------------------------------------
   // Stores entries outside the tablet's data, before they leave its log or without ever being in one: nothing but

@@ -1,34 +1,36 @@
 #include "tools/backup/restore.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/base/mutex.h"
+#include "tools/backup/archive/replay.h"
 #include "tools/backup/record_stream.h"
 #include "tools/backup/settings.h"
 
 namespace ebla::backup {
 namespace {
 
-// Puts under way, at most so many, and the first that failed.
-class Puts {
+// Writes under way, at most so many and one of a key, and the first that failed.
+class Writes {
  public:
-  explicit Puts(size_t most) : most_(most) {}
-  ~Puts() { Drain(); }
+  explicit Writes(size_t most) : most_(most) {}
+  ~Writes() { Drain(); }
 
-  void Enter() {
+  void Enter(const std::string& key) {
     MutexLock lock(mutex_);
-    while (under_way_ >= most_) changed_.Wait(mutex_);
-    ++under_way_;
+    while (keys_.size() >= most_ || keys_.contains(key)) changed_.Wait(mutex_);
+    keys_.insert(key);
   }
-  void Leave(const Status& status) {
+  void Leave(const std::string& key, const Status& status) {
     MutexLock lock(mutex_);
-    --under_way_;
+    keys_.erase(key);
     if (!status.ok() && first_.ok()) first_ = status;
     changed_.NotifyAll();
   }
   void Drain() {
     MutexLock lock(mutex_);
-    while (under_way_ > 0) changed_.Wait(mutex_);
+    while (!keys_.empty()) changed_.Wait(mutex_);
   }
   Status first() {
     MutexLock lock(mutex_);
@@ -39,7 +41,7 @@ class Puts {
   const size_t most_;
   Mutex mutex_;
   CondVar changed_;
-  size_t under_way_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::set<std::string> keys_ EBLA_GUARDED_BY(mutex_);
   Status first_ EBLA_GUARDED_BY(mutex_);
 };
 
@@ -57,41 +59,118 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
 }
 
 // None: it has expired.
-std::optional<PutOptions> OptionsFor(const Record& record) {
+std::optional<PutOptions> OptionsFor(const std::optional<Expiry>& expires) {
   PutOptions options{.ttl = std::chrono::milliseconds(0), .deadline = std::chrono::seconds(60)};
-  if (!record.expires) return options;
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(*record.expires - std::chrono::system_clock::now());
+  if (!expires) return options;
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*expires - std::chrono::system_clock::now());
   if (left.count() <= 0) return std::nullopt;
   options.ttl = left;
   return options;
 }
 
-Status RestoreTable(const Client& client, const RestoreOptions& options, const Chain& chain, const TablePart& table,
-                    Progress& progress, Restored& restored) {
-  EBLA_ASSIGN(const Table to, MakeTable(client, options, table));
-  EBLA_ASSIGN(const std::unique_ptr<RecordStream> stream, chain.Read(table.name));
-  progress.table = to.name();
-  Puts puts(options.parallel);
-  while (puts.first().ok()) {
-    EBLA_ASSIGN(std::optional<BackupRecord> record, stream->Next());
-    if (!record) break;
-    const auto put = OptionsFor(record->row.record);
-    if (!put) {
-      ++restored.expired;
-      continue;
+class Restorer {
+ public:
+  Restorer(const Client& client, const RestoreOptions& options, const Chain& chain)
+      : client_(client), options_(options), chain_(chain) {}
+
+  Result<Restored> Run(BackupStore& store) {
+    std::optional<Replay> replay;
+    if (options_.at_ms) {
+      EBLA_ASSIGN(replay, Replay::Open(store, chain_.newest(), *options_.at_ms, options_.key));
     }
-    puts.Enter();
-    to.AsyncPut(record->row.key, record->row.record.value, *put,
-                [&puts](Result<Version> version) { puts.Leave(version ? Status() : version.error()); });
-    ++progress.records;
-    options.progress(progress);
-    if (options.interrupted())
-      return Error(Code::kUnavailable, "interrupted; the same command with --continue goes on");
+    std::vector<TablePart> tables;
+    // All that could be missing is looked for before the first table is made.
+    for (const TablePart& table : chain_.newest().tables) {
+      if (!options_.table.empty() && table.name != options_.table) continue;
+      bool there = true;
+      if (replay) {
+        EBLA_ASSIGN(there, replay->WasThere(table));
+      }
+      if (there) tables.push_back(table);
+    }
+    if (replay) AddMadeSince(*replay, tables);
+    for (const TablePart& table : tables) EBLA_TRY(RestoreTable(table, replay ? &*replay : nullptr));
+    restored_.records = progress_.records;
+    return restored_;
   }
-  puts.Drain();
-  return puts.first();
-}
+
+ private:
+  // Only a backup of everything says what was not there yet.
+  void AddMadeSince(const Replay& replay, std::vector<TablePart>& tables) const {
+    if (!options_.table.empty() || chain_.newest().documents.empty()) return;
+    for (const ArchivedTable& made : replay.MadeSince()) {
+      const auto has = [&](const TablePart& table) { return table.id == made.id; };
+      if (std::ranges::any_of(chain_.newest().tables, has)) continue;
+      TablePart& table = tables.emplace_back();
+      table.name = made.name;
+      table.id = made.id;
+      table.options = made.options;
+    }
+  }
+
+  Status RestoreTable(const TablePart& table, const Replay* replay) {
+    EBLA_ASSIGN(const Table to, MakeTable(client_, options_, table));
+    progress_.table = to.name();
+    Writes writes(options_.parallel);
+    if (!table.parts.empty()) EBLA_TRY(WriteRecords(table, to, writes));
+    if (replay != nullptr)
+      EBLA_TRY(replay->Read(table.id, [&](const UnresolvedEffect& change) { return Write(change, to, writes); }));
+    writes.Drain();
+    ++restored_.tables;
+    return writes.first();
+  }
+
+  Status WriteRecords(const TablePart& table, const Table& to, Writes& writes) {
+    EBLA_ASSIGN(const std::unique_ptr<RecordStream> stream, chain_.Read(table.name));
+    while (true) {
+      EBLA_ASSIGN(std::optional<BackupRecord> record, stream->Next());
+      if (!record) return {};
+      const auto put = OptionsFor(record->row.record.expires);
+      if (!put) {
+        ++restored_.expired;
+        continue;
+      }
+      Put(record->row.key, record->row.record.value, *put, to, writes);
+      ++progress_.records;
+      EBLA_TRY(GoesOn(writes));
+    }
+  }
+
+  // What has expired since must not leave what was there before it.
+  Status Write(const UnresolvedEffect& change, const Table& to, Writes& writes) {
+    const auto put = change.is_delete ? std::nullopt : OptionsFor(change.expires);
+    if (put) {
+      Put(change.key, change.value, *put, to, writes);
+    } else {
+      writes.Enter(change.key);
+      to.AsyncDelete(change.key, {.deadline = std::chrono::seconds(60)},
+                     [&writes, key = change.key](const Status& status) { writes.Leave(key, status); });
+    }
+    ++restored_.changes;
+    return GoesOn(writes);
+  }
+
+  static void Put(const std::string& key, const std::string& value, const PutOptions& options, const Table& to,
+                  Writes& writes) {
+    writes.Enter(key);
+    to.AsyncPut(key, value, options, [&writes, key](const Result<Version>& version) {
+      writes.Leave(key, version ? Status() : version.error());
+    });
+  }
+
+  Status GoesOn(Writes& writes) const {
+    options_.progress(progress_);
+    if (options_.interrupted())
+      return Error(Code::kUnavailable, "interrupted; the same command with --continue goes on");
+    return writes.first();
+  }
+
+  const Client& client_;
+  const RestoreOptions& options_;
+  const Chain& chain_;
+  Progress progress_;
+  Restored restored_;
+};
 
 }  // namespace
 
@@ -105,14 +184,7 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
     return Error(Code::kInvalidArgument, "settings are the whole cluster's: restore them with all tables");
   const std::vector<Document>& settings = chain.newest().documents;
   if (options.settings) EBLA_TRY(CheckSettings(settings));
-  Progress progress;
-  Restored restored;
-  for (const TablePart& table : chain.newest().tables) {
-    if (!options.table.empty() && table.name != options.table) continue;
-    EBLA_TRY(RestoreTable(client, options, chain, table, progress, restored));
-    ++restored.tables;
-  }
-  restored.records = progress.records;
+  EBLA_ASSIGN(Restored restored, Restorer(client, options, chain).Run(store));
   if (options.settings) {
     EBLA_TRY(GiveSettings(client, settings));
     restored.settings = settings.size();

@@ -2,6 +2,8 @@
 // records, many at a time.
 // Records get new versions, and those that have expired meanwhile are left out. Deletes that a last_write_wins table
 // remembers are not part of a backup.
+// At a moment: the archive's changes since the backup are written after its records, of each key in their order. Tables
+// that were dropped by then are left out, and such as were made since are made, too.
 // Interrupted: `go_on` puts the records into the table that is there already; a record that is there is overwritten.
 // Errors:  TABLE_EXISTS; INVALID_ARGUMENT for a damaged backup, which is found before or while it is read; of a record
 //          that could not be written, the first.
@@ -25,12 +27,15 @@ struct RestoreOptions {
   size_t parallel = 256;
   bool go_on = false;
   bool settings = false;  // the cluster's, too, after all tables
+  // As everything was at this moment, ms since 1970, by the archive in the same store; none: as the backup has it.
+  std::optional<int64_t> at_ms;
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };
 };
 
 struct Restored {
   uint64_t tables = 0, records = 0, expired = 0, settings = 0;
+  uint64_t changes = 0;  // of the archive
 };
 Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options);
 

@@ -6,7 +6,7 @@
 namespace ebla::backup {
 namespace {
 
-using Kind = AccessChange::Kind;
+using Change = AccessChange::Kind;
 
 AccessInfo Some() {
   AccessInfo access;
@@ -49,8 +49,8 @@ TEST(UsersDocument, WhoIsThereKeepsItsPassword) {
   const auto changes = MissingUsers(WriteUsers(Some()), Some(), {"carts", "prices"});
   ASSERT_TRUE(changes.has_value());
   for (const AccessChange& change : *changes) {
-    EXPECT_NE(change.kind, Kind::kCreateUser);
-    EXPECT_NE(change.kind, Kind::kCreateRole);
+    EXPECT_NE(change.kind, Change::kCreateUser);
+    EXPECT_NE(change.kind, Change::kCreateRole);
     EXPECT_TRUE(change.secret.empty());
   }
 }

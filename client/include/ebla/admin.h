@@ -409,7 +409,47 @@ struct UnresolvedWrites {
   std::vector<ServerName> unreachable;  // servers that did not answer: what they keep is not among them
 };
 
-// One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.
+// A place in the log of a server, to be handed back.
+struct LogPlace {
+  uint64_t log = 0;  // 0: none
+  uint64_t segment = 0;
+  int64_t offset = 0;
+  uint64_t sequence = 0;
+};
+// A committed entry of a tablet's log. Its time, and when a record expires, are in tablet time.
+struct LoggedEntry {
+  TabletId tablet;
+  TableId table;
+  Version version;
+  int64_t time_ms = 0;
+  std::vector<UnresolvedEffect> effects;  // none: it changes no record
+};
+// A tablet goes on with what these held through these lsns; its own log begins after `lsn`.
+struct LoggedStart {
+  TabletId tablet;
+  TableId table;
+  std::vector<std::pair<TabletId, uint64_t>> origins;  // one: split off it; two: merged of them
+  uint64_t lsn = 0;
+};
+// A tablet that the server led for certain at a moment: all that was acknowledged by then lies at or below `applied`.
+struct LedTablet {
+  TabletId tablet;
+  TableId table;
+  uint64_t applied = 0;        // lsn
+  int64_t time_ms = 0;         // tablet time
+  int64_t time_of_day_ms = 0;  // the server's, at the same moment
+  Epoch epoch;                 // in which it leads
+};
+struct LogPage {
+  LogPlace next;
+  bool lost = false;           // what stood at the place asked for is gone, or damaged: some entries may lack
+  bool at_end = false;         // the server has no more at present
+  bool waits = false;          // at an entry that is not known to be committed
+  std::vector<LedTablet> led;  // where it ends or waits: as before the log was read
+  std::vector<LoggedStart> starts;
+  std::vector<LoggedEntry> entries;
+};
+
 // Of all that a tablet held at one moment.
 struct SnapshotPage {
   uint64_t snapshot = 0;  // hand back for the next page
@@ -419,6 +459,7 @@ struct SnapshotPage {
   bool done = false;
 };
 
+// One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.
 struct ChecksumPage {
   KeyRange range;        // of the replica
   uint64_t applied = 0;  // lsn: what exactly the page shows

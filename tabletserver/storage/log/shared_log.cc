@@ -157,6 +157,7 @@ Status SharedLog::ReplayRecord(const LogRecord& record, const LogPlace& place) {
     case LogRecordKind::kCutEnd: {
       EBLA_ASSIGN(const CutBody body, DecodeCut(record.body));
       index_.CutEnd(body.tablet, body.lsn);
+      end_cuts_.push_back({place, body.tablet, body.lsn, Lsn{}});
       return {};
     }
     case LogRecordKind::kCutStart: {
@@ -235,23 +236,29 @@ Status SharedLog::Append(std::span<const Batch> batches) {
   return {};
 }
 
-Status SharedLog::AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn, Cut cut) {
+Result<LogPlace> SharedLog::AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn) {
   ByteWriter body;
   body.Varint(tablet.value).Varint(lsn.value);
-  MutexLock lock(mutex_);
   EBLA_TRY(reason_);
   MakeRoom(kRecordHeader + std::ssize(body.view()));
-  Copy(body.view(), tail_.Add(kind, std::ssize(body.view())).body);
-  (index_.*cut)(tablet, lsn);
+  const LogTail::Record record = tail_.Add(kind, std::ssize(body.view()));
+  Copy(body.view(), record.body);
+  return record.place;
+}
+
+Status SharedLog::CutEnd(TabletId tablet, Lsn from, Lsn settled) {
+  MutexLock lock(mutex_);
+  EBLA_ASSIGN(const LogPlace place, AddCut(LogRecordKind::kCutEnd, tablet, from));
+  index_.CutEnd(tablet, from);
+  end_cuts_.push_back({place, tablet, std::max(from, settled), settled});
   return {};
 }
 
-Status SharedLog::CutEnd(TabletId tablet, Lsn from) {
-  return AddCut(LogRecordKind::kCutEnd, tablet, from, &LogIndex::CutEnd);
-}
-
 Status SharedLog::CutStart(TabletId tablet, Lsn below) {
-  return AddCut(LogRecordKind::kCutStart, tablet, below, &LogIndex::CutStart);
+  MutexLock lock(mutex_);
+  EBLA_ASSIGN([[maybe_unused]] const LogPlace place, AddCut(LogRecordKind::kCutStart, tablet, below));
+  index_.CutStart(tablet, below);
+  return {};
 }
 
 Status SharedLog::Put(std::string_view key, std::string_view value) {
@@ -479,6 +486,11 @@ Status SharedLog::Clean() {
       EBLA_TRY(reason_);
       const auto& [number, segment] = *segments_.begin();
       if (segments_.size() == 1) return {};
+      if (kept_ && number >= kept_->from) {
+        int64_t bytes = 0;
+        for (const auto& [at, kept] : segments_) bytes += kept.bytes;
+        if (bytes <= kept_->bytes_max) return {};
+      }
       const LogIndex::Live live = index_.live(number);
       moves = live.records > 0;
       if (moves && segment.damaged) return {};
@@ -497,6 +509,7 @@ Status SharedLog::Clean() {
       }
       // First: the file may be another segment's at once, and who reads it then must see that this one is gone.
       segments_.erase(oldest);
+      std::erase_if(end_cuts_, [&](const EndCut& cut) { return cut.place.segment <= oldest; });
     }
     EBLA_TRY(disk_.Remove(oldest));
   }

@@ -59,7 +59,8 @@ class SharedLog {
 
   // Each call is one change.
   Status Append(std::span<const Batch> batches);
-  Status CutEnd(TabletId tablet, Lsn from);
+  // `settled`: of what goes, entries below it were committed, and count for who follows the log (log_follower.h).
+  Status CutEnd(TabletId tablet, Lsn from, Lsn settled = {});
   Status CutStart(TabletId tablet, Lsn below);
   Status Put(std::string_view key, std::string_view value);
   Status Erase(std::string_view key);
@@ -94,6 +95,7 @@ class SharedLog {
   Status status() const;
 
  private:
+  friend class LogFollower;
   friend class LogScrub;
   struct Segment {
     std::shared_ptr<LogFile> file;
@@ -114,7 +116,18 @@ class SharedLog {
     std::unique_ptr<const std::string> read;  // apart: a short string's bytes would move with it
     LogRecord record;
   };
-  using Cut = void (LogIndex::*)(TabletId, Lsn);
+  // Of what stands before the place, the tablet's entries below `settled` were committed; those above, from `from` on,
+  // never counted.
+  struct EndCut {
+    LogPlace place;
+    TabletId tablet;
+    Lsn from, settled;
+  };
+  // Segments from this one on stay for who follows the log, unless there are more bytes of them.
+  struct Kept {
+    uint64_t from = 0;
+    int64_t bytes_max = 0;
+  };
 
   SharedLog(LogDisk& disk, SharedLogOptions options) : disk_(disk), options_(std::move(options)) {}
   Status Replay() EBLA_REQUIRES(writing_, mutex_);
@@ -125,7 +138,7 @@ class SharedLog {
   void CloseFrame() EBLA_REQUIRES(mutex_);
   void AddEntries(const Batch& batch) EBLA_REQUIRES(mutex_);
   void AddValue(std::string_view key, std::string_view value) EBLA_REQUIRES(mutex_);
-  Status AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn, Cut cut);
+  Result<LogPlace> AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn) EBLA_REQUIRES(mutex_);
   Status CheckContinue(std::span<const Batch> batches) const EBLA_REQUIRES(mutex_);
 
   Status Write(LogTail::Frame& frame) EBLA_REQUIRES(writing_);
@@ -157,6 +170,8 @@ class SharedLog {
   LogIndex index_ EBLA_GUARDED_BY(mutex_);
   LogTail tail_ EBLA_GUARDED_BY(mutex_);
   std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);  // begun ones
+  std::vector<EndCut> end_cuts_ EBLA_GUARDED_BY(mutex_);          // by place: a few, as leaders change
+  std::optional<Kept> kept_ EBLA_GUARDED_BY(mutex_);
   // Where the next frame begins.
   uint64_t next_segment_ EBLA_GUARDED_BY(mutex_) = 1;
   int64_t next_offset_ EBLA_GUARDED_BY(mutex_) = kLogBlock;

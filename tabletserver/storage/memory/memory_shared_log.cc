@@ -93,7 +93,7 @@ Status MemorySharedLog::RemoveSuffix(TabletId tablet, Lsn from) { return life_->
 
 Status MemorySharedLog::Truncate(TabletId tablet, Lsn below) { return life_->log.Truncate(tablet, below); }
 
-Status MemorySharedLog::Forget(TabletId tablet) { return life_->log.Forget(tablet); }
+Status MemorySharedLog::Forget(TabletId tablet) { return life_->log.Forget(tablet, Lsn{}); }
 
 Status MemorySharedLog::PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   return life_->unresolved.Put(tablet, table, entries);

@@ -27,6 +27,7 @@ struct WtStoreOptions {
   int sessions_max = 512;            // threads that use the store at once
   Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often, whatever tables ask
   int64_t log_file_bytes = int64_t{64} << 20;
+  int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for who follows it, at most
   // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since
   // the last checkpoint (checkpoint_log_bytes of the host) and the checkpoint after it. 0: no reserve, no ballast.
   int64_t disk_reserve_bytes = 0;

@@ -4,6 +4,7 @@
 
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/log_feeder.h"
 #include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/unresolved_writes.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
@@ -70,9 +71,11 @@ struct WtStore::Parts {
   WtRecords records{sessions, states, dedup_rows};
   WtRanges ranges{sessions};
   UnresolvedWrites unresolved{log};
+  LogFeeder feeder{*files->log, log, [this](TabletId tablet) { return states.LastApplied(tablet); },
+                   options.log_followed_bytes};
   WtCheckpoints checkpoints{sessions, log, states, dedup_rows, files->reserve, *options.background};
   WtScrub scrub{sessions, log, tables};
-  WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, *files->log_disk};
+  WtWatcher watcher{options, sessions, files->reserve, files->recycler, log, feeder, *files->log_disk};
 };
 
 WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
@@ -198,8 +201,8 @@ Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table
 // The log last: while an applied state is there, so is the log that goes with it.
 Status WtStore::ForgetReplica(TabletId tablet) {
   EBLA_TRY(parts_->log.SyncStates());
-  EBLA_TRY(parts_->states.Forget(tablet));
-  EBLA_TRY(parts_->log.Forget(tablet));
+  EBLA_ASSIGN(const Lsn applied, parts_->states.Forget(tablet));
+  EBLA_TRY(parts_->log.Forget(tablet, applied));
   for (const TableId table : parts_->sessions.damaged().All()) {
     EBLA_ASSIGN(const bool present, parts_->states.AnyPresent(table));
     if (present) continue;
@@ -207,6 +210,11 @@ Status WtStore::ForgetReplica(TabletId tablet) {
     LOG(WARNING) << "the damaged file of table " << table << " is removed, as no replica is left in it";
   }
   return {};
+}
+
+Result<FeedPage> WtStore::Follow(const LogPosition& from, bool pass_over, size_t bytes_max) {
+  EBLA_TRY(parts_->owner.status());
+  return parts_->feeder.Read(from, pass_over, bytes_max);
 }
 
 Status WtStore::Scrub(const ScrubPace& pace) { return parts_->scrub.Run(pace); }

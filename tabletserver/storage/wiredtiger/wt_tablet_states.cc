@@ -31,7 +31,7 @@ void WtTabletStates::NoteApplied(std::span<const ApplyBatch> batches) {
   MutexLock lock(mutex_);
   for (const ApplyBatch& batch : batches) {
     if (batch.forget) {
-      applied_.erase(batch.tablet);
+      if (const auto applied = applied_.extract(batch.tablet)) gone_[batch.tablet] = applied.mapped();
     } else {
       applied_[batch.tablet] = batch.state.applied.lsn;
     }
@@ -41,6 +41,13 @@ void WtTabletStates::NoteApplied(std::span<const ApplyBatch> batches) {
 std::map<TabletId, Lsn> WtTabletStates::Applied() const {
   MutexLock lock(mutex_);
   return applied_;
+}
+
+Lsn WtTabletStates::LastApplied(TabletId tablet) const {
+  MutexLock lock(mutex_);
+  if (const auto applied = applied_.find(tablet); applied != applied_.end()) return applied->second;
+  const auto gone = gone_.find(tablet);
+  return gone == gone_.end() ? Lsn{} : gone->second;
 }
 
 int WtTabletStates::ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage) {
@@ -61,15 +68,18 @@ int WtTabletStates::ReadPosition(WtSession& session, SnapshotPosition& position,
   return 0;
 }
 
-Status WtTabletStates::Forget(TabletId tablet) {
+Result<Lsn> WtTabletStates::Forget(TabletId tablet) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  const Lsn last = LastApplied(tablet);
   {
     MutexLock lock(mutex_);
     applied_.erase(tablet);
+    gone_.erase(tablet);
   }
   const int applied = RunTransaction(*session, [&] { return RemoveState(*session, tablet); });
   EBLA_TRY(sessions_.Check(applied, "forgetting a replica's applied state"));
-  return sessions_.Check(dedup_rows_.Forget(*session, tablet), "forgetting a replica's dedup window");
+  EBLA_TRY(sessions_.Check(dedup_rows_.Forget(*session, tablet), "forgetting a replica's dedup window"));
+  return last;
 }
 
 Result<std::optional<AppliedState>> WtTabletStates::ReadApplied(WtSession& session, TabletId tablet) {

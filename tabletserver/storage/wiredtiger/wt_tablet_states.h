@@ -28,11 +28,13 @@ class WtTabletStates {
   // Once that transaction is committed.
   void NoteApplied(std::span<const ApplyBatch> batches);
   std::map<TabletId, Lsn> Applied() const;
+  // Of this replica, also once its records are another's, until it is forgotten; none: not known.
+  Lsn LastApplied(TabletId tablet) const;
   // Reads the applied lsn inside the caller's snapshot.
   static int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage);
 
-  // Removes the applied state and the dedup window; the replica's state stays.
-  Status Forget(TabletId tablet);
+  // Removes the applied state and the dedup window; the replica's state stays. What was applied last.
+  Result<Lsn> Forget(TabletId tablet);
   // After a start: all replicas and tombstones, but for the bounds of their logs.
   Result<std::vector<RecoveredReplica>> Recover();
   // Of the table: a replica that was not dropped.
@@ -46,6 +48,7 @@ class WtTabletStates {
   WtDedupRows& dedup_rows_;
   mutable Mutex mutex_;
   std::map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
+  std::map<TabletId, Lsn> gone_ EBLA_GUARDED_BY(mutex_);  // the same of those whose records are another's
 };
 
 }  // namespace ebla::tabletserver

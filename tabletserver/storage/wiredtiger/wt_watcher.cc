@@ -40,6 +40,7 @@ void WtWatcher::DropSpares() {
 }
 
 void WtWatcher::CleanLog() {
+  feeder_.ReleaseIfLeft(roomy_);
   if (const Status cleaned = log_.Clean(); !cleaned.ok()) LOG(WARNING) << "the log is not cleaned: " << cleaned;
   if (const Status marked = log_.MarkEndAtRest(); !marked.ok()) LOG(WARNING) << "the log has no end mark: " << marked;
 }

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "tabletserver/storage/log/posix_log_disk.h"
+#include "tabletserver/storage/log_feeder.h"
 #include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
@@ -20,12 +21,13 @@ namespace ebla::tabletserver {
 class WtWatcher {
  public:
   WtWatcher(const WtStoreOptions& options, WtSessions& sessions, DiskReserve& reserve, FileRecycler& recycler,
-            StoreLog& log, PosixLogDisk& log_disk)
+            StoreLog& log, LogFeeder& feeder, PosixLogDisk& log_disk)
       : options_(options),
         sessions_(sessions),
         reserve_(reserve),
         recycler_(recycler),
         log_(log),
+        feeder_(feeder),
         log_disk_(log_disk) {}
   ~WtWatcher() { gate_->Close(); }
 
@@ -48,6 +50,7 @@ class WtWatcher {
   DiskReserve& reserve_;
   FileRecycler& recycler_;
   StoreLog& log_;
+  LogFeeder& feeder_;
   PosixLogDisk& log_disk_;
   const std::shared_ptr<TaskGate> gate_ = std::make_shared<TaskGate>();
   // Only tasks inside the gate look at these, and the first Watch.

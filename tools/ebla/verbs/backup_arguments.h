@@ -32,5 +32,6 @@ struct BackupStoreArguments {
 };
 
 void AddBackupScheduleVerb(Verbs& verbs);  // in verbs_backup_schedule.cc
+void AddBackupArchiveVerbs(Verbs& verbs);  // in verbs_backup_archive.cc
 
 }  // namespace ebla::shell

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "common/base/count.h"
+#include "tools/backup/archive/replay.h"
 #include "tools/backup/create.h"
 #include "tools/backup/listing.h"
 #include "tools/backup/restore.h"
@@ -144,6 +145,7 @@ Status Verify(const NamedArguments& args, Context& context) {
 struct RestoreArguments {
   StoreArguments store;
   int replicas = 0;  // none: the backup's
+  std::string at;    // none: as the backup has it
   backup::RestoreOptions options;
 };
 
@@ -151,6 +153,13 @@ Status Restore(RestoreArguments& args, Context& context) {
   EBLA_ASSIGN(args.options.key, args.store.Key());
   if (args.replicas > 0) args.options.replicas = args.replicas;
   EBLA_ASSIGN(const auto store, args.store.Open(context));
+  if (!args.at.empty()) {
+    EBLA_ASSIGN(args.options.at_ms, backup::ParseMoment(args.at));
+  }
+  if (args.options.name.empty()) {
+    if (!args.options.at_ms) return Error(Code::kInvalidArgument, "say which backup, or with --at which moment");
+    EBLA_ASSIGN(args.options.name, backup::BackupBefore(*store, *args.options.at_ms, args.options.key));
+  }
   args.options.progress = Shown(context);
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
@@ -158,11 +167,17 @@ Status Restore(RestoreArguments& args, Context& context) {
   const std::string expired =
       restored.expired > 0 ? "; " + Count(restored.expired, "record") + " had expired" : std::string();
   const std::string settings = args.options.settings ? ", " + Count(restored.settings, "setting") : std::string();
-  context.out.Ok(Count(restored.tables, "table") + ", " + Count(restored.records, "record") + settings + expired,
-                 {{"tables", restored.tables},
-                  {"records", restored.records},
-                  {"settings", restored.settings},
-                  {"expired", restored.expired}});
+  const std::string changes = args.options.at_ms
+                                  ? " of " + args.options.name + ", " + Count(restored.changes, "change") + " since"
+                                  : std::string();
+  context.out.Ok(
+      Count(restored.tables, "table") + ", " + Count(restored.records, "record") + changes + settings + expired,
+      {{"tables", restored.tables},
+       {"backup", args.options.name},
+       {"changes", restored.changes},
+       {"records", restored.records},
+       {"settings", restored.settings},
+       {"expired", restored.expired}});
   return {};
 }
 
@@ -178,12 +193,14 @@ Status Delete(const NamedArguments& args, Context& context) {
 void AddRestore(Verbs& verbs) {
   auto args = std::make_shared<RestoreArguments>();
   Verb& verb = verbs.Add("backup restore", "Makes a backup's tables again, in this cluster or another",
-                         "backup restore monday --dir /backups --table carts --as carts-monday",
+                         "backup restore --at 2026-11-25T04:30:00Z --dir /backups --table carts --as carts-then",
                          [args](Context& context) { return Restore(*args, context); });
-  verb.Argument("NAME", TakeText(args->options.name));
+  verb.Optional("NAME", TakeText(args->options.name), "The backup (with --at: the last one before)");
   args->store.AddTo(verb);
   verb.Option("--table", "TABLE", TakeText(args->options.table), "This one alone (all)");
   verb.Option("--as", "TABLE", TakeText(args->options.as), "Under this name");
+  verb.Option("--at", "TIME", TakeText(args->at),
+              "As everything was then, by what `backup archive` has followed (as backed up)");
   verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
   verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
   verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");
@@ -224,6 +241,7 @@ void AddBackupVerbs(Verbs& verbs) {
 
   AddRestore(verbs);
   AddBackupScheduleVerb(verbs);
+  AddBackupArchiveVerbs(verbs);
 
   auto remove = std::make_shared<NamedArguments>();
   Verb& remove_verb = verbs.Add("backup delete", "Deletes a backup", "backup delete monday --dir /backups --yes",

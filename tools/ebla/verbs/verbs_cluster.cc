@@ -282,7 +282,7 @@ struct VersionArguments {
   bool hold = false, release = false;
 };
 
-Status Version(const VersionArguments& args, Context& context) {
+Status ShowVersion(const VersionArguments& args, Context& context) {
   if (args.hold && args.release) return Error(Code::kInvalidArgument, "--hold and --release: give one of the two");
   EBLA_ASSIGN(const Client client, context.connect());
   if (args.hold || args.release) EBLA_TRY(client.HoldLevel(args.hold));
@@ -300,7 +300,8 @@ void AddClusterVersion(Verbs& verbs) {
   auto args = std::make_shared<VersionArguments>();
   verbs
       .Add("cluster version", "Shows what every master and tablet server runs, and the cluster's feature level",
-           "cluster version\n  cluster version --hold", [args](Context& context) { return Version(*args, context); })
+           "cluster version\n  cluster version --hold",
+           [args](Context& context) { return ShowVersion(*args, context); })
       .Flag("--hold", args->hold, "Has the feature level stay where it is, so that an upgrade can be taken back")
       .Flag("--release", args->release, "Lets the feature level rise by itself again");
 }

@@ -1,0 +1,37 @@
+// tabletserver/service/log_feed_edge.h
+// Hands out what this server's log has of committed entries, from a place on, for an archive. At the log's end it also
+// says which tablets this server leads for certain, and how far each was applied: everything that was acknowledged
+// there before the call is in what has been handed out, once that goes so far.
+// Place:      tablet_service.cc passes requests on that request_check.h has passed.
+// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read.
+//             2. One page is read at a time: whoever asks meanwhile is told to retry.
+// Threads:    any; the reading is done, and `done` called, on the executor.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "common/base/executor.h"
+#include "idl/tablet_types.h"
+#include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/storage/tablet_store.h"
+
+namespace ebla::tabletserver {
+
+class LogFeedEdge {
+ public:
+  static constexpr size_t kPageBytes = 2 << 20;
+  using Done = std::function<void(const idl::FollowLogReply&)>;
+
+  LogFeedEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory);
+
+  void Answer(const idl::FollowLogRequest& request, Done done);
+
+ private:
+  class State;
+
+  const std::shared_ptr<State> state_;  // shared with what runs on the executor
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,112 @@
+#include "tabletserver/storage/log/log_follower.h"
+
+#include <algorithm>
+
+namespace ebla::tabletserver {
+
+LogPosition LogFollower::Begin(const SharedLog::Segment& segment) const {
+  return {.log = segment.header.log,
+          .segment = segment.header.number,
+          .offset = kLogBlock,
+          .sequence = segment.header.first_sequence};
+}
+
+LogPosition LogFollower::Recent() const {
+  MutexLock lock(log_.mutex_);
+  auto segment = std::prev(log_.segments_.end());
+  if (segment != log_.segments_.begin()) --segment;
+  return Begin(segment->second);
+}
+
+std::optional<LogFollower::Found> LogFollower::Find(Step& step) const {
+  MutexLock lock(log_.mutex_);
+  const auto& segments = log_.segments_;
+  const auto& oldest = segments.begin()->second;
+  if (step.next.log != oldest.header.log || step.next.segment < oldest.header.number) {
+    step.lost = true;
+    step.next = Begin(oldest);
+  }
+  const auto at = segments.find(step.next.segment);
+  if (at == segments.end()) return std::nullopt;
+  Found found{.file = at->second.file, .header = at->second.header, .next_first = std::nullopt};
+  if (const auto next = std::next(at); next != segments.end()) found.next_first = next->second.header.first_sequence;
+  return found;
+}
+
+Result<std::optional<LogFollower::Whole>> LogFollower::FrameAt(const Found& found, const LogPosition& at) {
+  for (const int64_t offset : {at.offset, AlignUp(at.offset, kLogBlock)}) {
+    EBLA_ASSIGN(std::string bytes, found.file->Read(offset, kFrameHeader));
+    const std::optional<FrameHeader> header = DecodeFrameHeader(bytes);
+    if (!header || header->segment != at.segment || header->sequence != at.sequence) continue;
+    EBLA_ASSIGN(std::string records, found.file->Read(offset + kFrameHeader, header->bytes));
+    Whole whole{.bytes = std::make_unique<const std::string>(std::move(records)),
+                .frame = {.header = *header, .records = {}, .end = 0}};
+    int64_t place = offset + kFrameHeader;
+    std::string_view rest = *whole.bytes;
+    for (uint32_t i = 0; i < header->records; ++i) {
+      const std::optional<LogRecord> record = DecodeLogRecord(rest, at.segment, place);
+      if (!record) return std::nullopt;
+      whole.frame.records.push_back(*record);
+      place += record->bytes;
+      rest.remove_prefix(static_cast<size_t>(record->bytes));
+    }
+    whole.frame.end = AlignUp(offset + kFrameHeader + header->bytes, 8);
+    return whole;
+  }
+  return std::nullopt;
+}
+
+Result<LogFollower::Step> LogFollower::Read(const LogPosition& from, int64_t bytes_max, const Visitor& visitor) const {
+  Step step{.next = from};
+  const uint64_t synced = log_.synced();
+  for (int64_t bytes = 0; bytes < bytes_max;) {
+    const std::optional<Found> found = Find(step);
+    if (!found || (step.next.sequence > synced && !found->next_first)) {
+      step.at_end = true;
+      return step;
+    }
+    const bool through = found->next_first && step.next.sequence >= *found->next_first;
+    std::optional<Whole> whole;
+    if (!through) {
+      EBLA_ASSIGN(whole, FrameAt(*found, step.next));
+    }
+    if (whole) {
+      EBLA_ASSIGN(const bool goes_on, visitor(whole->frame));
+      if (!goes_on) return step;
+      bytes += kFrameHeader + whole->frame.header.bytes;
+      step.next.offset = whole->frame.end;
+      ++step.next.sequence;
+      continue;
+    }
+    if (!found->next_first) {  // it is written at this moment, or damaged: the next segment tells
+      step.at_end = true;
+      return step;
+    }
+    if (!through) step.lost = true;
+    step.next = {step.next.log, step.next.segment + 1, kLogBlock, *found->next_first};
+  }
+  return step;
+}
+
+LogFollower::Fate LogFollower::FateOf(TabletId tablet, Lsn lsn, const LogPlace& place) const {
+  MutexLock lock(log_.mutex_);
+  Fate fate = Fate::kStands;
+  for (const SharedLog::EndCut& cut : log_.end_cuts_) {
+    if (cut.tablet != tablet || cut.place < place) continue;
+    if (lsn >= cut.from) return Fate::kCut;
+    if (lsn < cut.settled) fate = Fate::kSettled;
+  }
+  return fate;
+}
+
+void LogFollower::Keep(const LogPosition& from, int64_t bytes_max) const {
+  MutexLock lock(log_.mutex_);
+  log_.kept_ = {from.segment, bytes_max};
+}
+
+void LogFollower::Release() const {
+  MutexLock lock(log_.mutex_);
+  log_.kept_.reset();
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,63 @@
+// tabletserver/storage/log/log_follower.h
+// Reads the log as it grows, from any place in it on: frame after frame, for who copies what is committed elsewhere.
+// What of it was committed is not the log's to know; which entries were cut off again, it does.
+// Place:      store_log.h, for storage/log_feed.h.
+// Invariants: 1. Only what a machine's crash leaves is shown: frames that were synced.
+//             2. What is gone or cannot be read is never passed over in silence: Step::lost.
+// Errors:     the disk's. A damaged frame is no error: it is lost, and the scrub's.
+// Threads:    any.
+#pragma once
+
+#include <functional>
+
+#include "tabletserver/storage/log/log_position.h"
+#include "tabletserver/storage/log/shared_log.h"
+
+namespace ebla::tabletserver {
+
+class LogFollower {
+ public:
+  explicit LogFollower(SharedLog& log) : log_(log) {}
+
+  // Of the newest segment but one: what comes from now on is behind it, and little else.
+  LogPosition Recent() const;
+
+  struct Step {
+    LogPosition next;
+    bool lost = false;    // the position is not of this log, or what stood there is gone: this begins with what is left
+    bool at_end = false;  // nothing more is on the disk
+  };
+  // False: it ends before this frame. The bytes are valid during the visit.
+  using Visitor = std::function<Result<bool>(const LogFrame& frame)>;
+  // Frames of about so many bytes.
+  Result<Step> Read(const LogPosition& from, int64_t bytes_max, const Visitor& visitor) const;
+
+  // Of an entry, which stands in a record there: whether it was cut off later and never counted, or went with its
+  // replica and is known to have been committed.
+  enum class Fate : uint8_t { kStands, kCut, kSettled };
+  Fate FateOf(TabletId tablet, Lsn lsn, const LogPlace& place) const;
+
+  // Segments from this one on stay, as far as they have no more bytes; none: nothing is kept.
+  void Keep(const LogPosition& from, int64_t bytes_max) const;
+  void Release() const;
+
+ private:
+  struct Found {
+    std::shared_ptr<LogFile> file;
+    SegmentHeader header;
+    std::optional<uint64_t> next_first;  // sequence, of the segment after it
+  };
+  LogPosition Begin(const SharedLog::Segment& segment) const;
+  // Of the position's segment, moving on to the oldest that is there where that is gone; none: it is yet to come.
+  std::optional<Found> Find(Step& step) const;
+  // The frame and its bytes; none: no whole frame of that sequence is there.
+  struct Whole {
+    std::unique_ptr<const std::string> bytes;  // apart: a short string's bytes would move with it
+    LogFrame frame;
+  };
+  static Result<std::optional<Whole>> FrameAt(const Found& found, const LogPosition& at);
+
+  SharedLog& log_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,149 @@
+// The log as whoever follows it reads it: every frame once it is on the disk, from any place on.
+#include "tabletserver/storage/log/log_follower.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tabletserver/storage/memory/simulated_log_disk.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using Depth = SharedLog::Depth;
+using Fate = LogFollower::Fate;
+
+constexpr TabletId kLogged{3};
+constexpr int64_t kMuch = 1 << 30;
+
+class LogFollowerTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Open(); }
+  void Open() {
+    log_.reset();
+    auto opened = SharedLog::Open(disk_, {.segment_bytes = 16 << 10, .tail_bytes = 0, .kept_segments = 1});
+    ASSERT_TRUE(opened) << opened.error();
+    log_ = *std::move(opened);
+  }
+  void Append(const std::string& entry) {
+    const SharedLog::Batch batch{kLogged, Lsn{++last_}, {entry}};
+    ASSERT_TRUE(log_->Append({&batch, 1}).ok());
+  }
+  LogPosition Beginning() const {
+    LogPosition position = LogFollower(*log_).Recent();
+    position.segment = 1;
+    position.offset = kLogBlock;
+    position.sequence = 1;
+    return position;
+  }
+  // The entries that come from the place on.
+  std::vector<std::string> Follow() {
+    std::vector<std::string> entries;
+    const auto step = LogFollower(*log_).Read(place_, kMuch, [&](const LogFrame& frame) -> Result<bool> {
+      for (const LogRecord& record : frame.records) {
+        if (record.kind != LogRecordKind::kEntries) continue;
+        EBLA_ASSIGN(const EntriesBody body, DecodeEntries(record.body));
+        for (const std::string_view entry : body.entries) entries.emplace_back(entry);
+      }
+      return true;
+    });
+    EXPECT_TRUE(step.has_value()) << step.error();
+    place_ = step->next;
+    lost_ = step->lost;
+    EXPECT_TRUE(step->at_end);
+    return entries;
+  }
+
+  SimulatedLogDisk disk_{1};
+  std::unique_ptr<SharedLog> log_;
+  LogPosition place_;
+  uint64_t last_ = 0;
+  bool lost_ = false;
+};
+
+TEST_F(LogFollowerTest, EachFrameOnceItIsOnTheDisk) {
+  place_ = Beginning();
+  Append("a");
+  ASSERT_TRUE(log_->Flush(Depth::kSystem).ok());
+  EXPECT_THAT(Follow(), IsEmpty()) << "a crash of the machine may take it";
+  ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+  EXPECT_THAT(Follow(), ElementsAre("a"));
+  Append("b");
+  Append("c");
+  ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+  EXPECT_THAT(Follow(), ElementsAre("b", "c"));
+  EXPECT_THAT(Follow(), IsEmpty());
+  Open();
+  Append("d");
+  ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+  EXPECT_THAT(Follow(), ElementsAre("d")) << "the place outlives a start";
+  EXPECT_FALSE(lost_);
+}
+
+TEST_F(LogFollowerTest, SegmentsStayFromWhereItReadsOnAsFarAsTheBytesGo) {
+  const auto fill = [&](int segments) {
+    for (int i = 0; i < 16 * segments; ++i) {
+      Append(std::string(1'000, 'x'));
+      ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+    }
+    ASSERT_TRUE(log_->CutStart(kLogged, Lsn{last_}).ok());
+    ASSERT_TRUE(log_->Clean().ok());
+  };
+  place_ = Beginning();
+  LogFollower(*log_).Keep(place_, kMuch);
+  fill(4);
+  EXPECT_TRUE(disk_.Has(1));
+  EXPECT_EQ(Follow().size(), 64u);
+  EXPECT_FALSE(lost_);
+  LogFollower(*log_).Keep(place_, kMuch);
+  ASSERT_TRUE(log_->Clean().ok());
+  EXPECT_FALSE(disk_.Has(1)) << "it has been read";
+  const LogPosition old = place_;
+  LogFollower(*log_).Keep(place_, 4 * (16 << 10));
+  fill(8);
+  EXPECT_FALSE(disk_.Has(old.segment)) << "more than was allowed";
+  EXPECT_FALSE(Follow().empty());
+  EXPECT_TRUE(lost_);
+  LogFollower(*log_).Keep(place_, kMuch);
+  fill(2);
+  const uint64_t kept = place_.segment;
+  EXPECT_TRUE(disk_.Has(kept));
+  LogFollower(*log_).Release();
+  ASSERT_TRUE(log_->Clean().ok());
+  EXPECT_FALSE(disk_.Has(kept));
+}
+
+TEST_F(LogFollowerTest, WhatWasCutOffIsKnownByItsPlace) {
+  const auto place_of = [&](const std::string& wanted) {
+    LogPlace place;
+    LogPosition from = Beginning();
+    const auto step = LogFollower(*log_).Read(from, kMuch, [&](const LogFrame& frame) -> Result<bool> {
+      for (const LogRecord& record : frame.records) {
+        if (record.body.contains(wanted)) place = {frame.header.segment, record.offset, record.bytes};
+      }
+      return true;
+    });
+    EXPECT_TRUE(step.has_value());
+    return place;
+  };
+  Append("one");
+  Append("two");
+  ASSERT_TRUE(log_->CutEnd(kLogged, Lsn{2}).ok());
+  last_ = 1;
+  Append("other");
+  ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+  for (int life = 0; life < 2; ++life) {
+    const LogFollower follower(*log_);
+    EXPECT_EQ(follower.FateOf(kLogged, Lsn{1}, place_of("one")), Fate::kStands);
+    EXPECT_EQ(follower.FateOf(kLogged, Lsn{2}, place_of("two")), Fate::kCut);
+    EXPECT_EQ(follower.FateOf(kLogged, Lsn{2}, place_of("other")), Fate::kStands);
+    Open();
+  }
+  ASSERT_TRUE(log_->CutEnd(kLogged, Lsn{0}, /*settled=*/Lsn{2}).ok());
+  EXPECT_EQ(LogFollower(*log_).FateOf(kLogged, Lsn{1}, place_of("one")), Fate::kSettled) << "dropped, once committed";
+  EXPECT_EQ(LogFollower(*log_).FateOf(kLogged, Lsn{2}, place_of("other")), Fate::kCut);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

@@ -1,0 +1,38 @@
+// tabletserver/storage/log_feed.h
+// What a store's log holds of committed entries, of all tablets, in its order: what an archive is made of.
+// Place:   the port's Follow() returns it (tablet_store.h); log_feeder.h makes it of a log.
+// Threads: values.
+#pragma once
+
+#include <vector>
+
+#include "common/base/ids.h"
+#include "tabletserver/storage/log/log_position.h"
+#include "tabletserver/storage/log_entry.h"
+
+namespace ebla::tabletserver {
+
+struct FeedEntry {
+  TabletId tablet;
+  TableId table;
+  LogEntry entry;
+};
+
+// A tablet goes on with what these held through these places; its own log begins after `lsn`.
+struct FeedStart {
+  TabletId tablet;
+  TableId table;
+  std::vector<std::pair<TabletId, Lsn>> origins;  // one: split off it; two: merged of them
+  Lsn lsn;
+};
+
+struct FeedPage {
+  LogPosition next;
+  bool lost = false;    // something that stood between the position and `next` is gone or damaged
+  bool at_end = false;  // the disk has nothing more
+  bool waits = false;   // for what is not known to be committed
+  std::vector<FeedStart> starts;
+  std::vector<FeedEntry> entries;
+};
+
+}  // namespace ebla::tabletserver

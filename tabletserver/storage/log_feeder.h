@@ -1,0 +1,56 @@
+// tabletserver/storage/log_feeder.h
+// Reads a server's log on from a place, and tells what of it is committed: an entry that is applied here, or was when
+// its replica was dropped, and that was not cut off since.
+// An entry that is not applied yet holds the reader up, for a moment as a rule. Where its tablet has lost its majority
+// that may last: then it is passed over on demand, and whoever follows finds a hole in that tablet's log.
+// While somebody reads, the segments after its place stay: for kPatience, and up to so many bytes.
+// Place:      behind WtStore::Follow.
+// Invariants: 1. Nothing that is not committed is ever shown.
+//             2. Of the replicas' logs none lacks an entry between two that are shown, unless `lost` or passed over.
+// Errors:     as in tablet_store.h.
+// Threads:    any.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+
+#include "common/base/mutex.h"
+#include "tabletserver/storage/log/log_follower.h"
+#include "tabletserver/storage/log_feed.h"
+#include "tabletserver/storage/store_log.h"
+
+namespace ebla::tabletserver {
+
+class LogFeeder {
+ public:
+  static constexpr std::chrono::minutes kPatience{10};
+  // The last applied entry of a replica, also of one whose records have gone to another; none: not known.
+  using AppliedAt = std::function<Lsn(TabletId tablet)>;
+
+  LogFeeder(SharedLog& log, StoreLog& values, AppliedAt applied, int64_t held_bytes_max)
+      : follower_(log), values_(values), applied_(std::move(applied)), held_bytes_max_(held_bytes_max) {}
+
+  // No position: where the log is at present.
+  Result<FeedPage> Read(const LogPosition& from, bool pass_over, size_t bytes_max);
+  // Holds nothing any more if nobody has read for long, or if the disk has no room for it. The cleaner says so.
+  void ReleaseIfLeft(bool room);
+
+ private:
+  struct Page;
+  // False: the frame waits.
+  Result<bool> TakeFrame(const LogFrame& frame, Page& page);
+  Result<bool> TakeEntries(const LogRecord& record, uint64_t segment, Page& page);
+  Status TakeState(const LogRecord& record, Page& page);
+  Result<const ReplicaState*> StateOf(TabletId tablet, Page& page);
+
+  LogFollower follower_;
+  StoreLog& values_;
+  const AppliedAt applied_;
+  const int64_t held_bytes_max_;
+  Mutex mutex_;
+  std::chrono::steady_clock::time_point read_ EBLA_GUARDED_BY(mutex_){};
+  bool holds_ EBLA_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace ebla::tabletserver

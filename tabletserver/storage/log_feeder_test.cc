@@ -1,0 +1,172 @@
+// What whoever follows a server's log is shown: what is committed, of tablets that are gone, too, and nothing else.
+#include "tabletserver/storage/log_feeder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tabletserver/storage/testing/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr TableId kTable{7};
+constexpr TabletId kTablet{70}, kSecond{71}, kMerged{72};
+constexpr size_t kMuch = 1 << 30;
+
+class LogFeederTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Reopen();
+    ASSERT_TRUE(store_->EnsureTable(kTable, TableCompression::kNone).ok());
+    for (const TabletId tablet : {kTablet, kSecond}) ASSERT_TRUE(store_->PutReplicaState(tablet, Present()).ok());
+  }
+  void Reopen() {
+    store_.reset();
+    WtStoreOptions options = SmallStore(directory_ / "store", flusher_, background_);
+    options.log_file_bytes = 64 << 10;
+    options.disk_check_period = std::chrono::milliseconds(10);
+    auto opened = WtStore::Open(std::move(options));
+    ASSERT_TRUE(opened) << opened.error();
+    store_ = *std::move(opened);
+    ASSERT_TRUE(store_->Recover().has_value());
+  }
+  static ReplicaState Present() {
+    ReplicaState state;
+    state.table = kTable;
+    return state;
+  }
+  void Append(TabletId tablet, uint64_t lsn, const std::string& value, uint64_t epoch = 1) {
+    LogEntry entry = Entry(lsn, {Put("key", value)});
+    entry.version.epoch = Epoch{epoch};
+    ASSERT_TRUE(AppendOne(*store_, tablet, entry).ok());
+  }
+  void Apply(TabletId tablet, uint64_t lsn, const KeyRange& range = {}) {
+    ASSERT_TRUE(ApplyOne(*store_, tablet, kTable, Entry(lsn, {}), range).ok());
+  }
+  // "70:1=a" of each entry that comes from the place on.
+  std::vector<std::string> Follow(bool pass_over = false) {
+    EXPECT_TRUE(FlushNow(*store_).ok());
+    std::vector<std::string> shown;
+    while (true) {
+      const Result<FeedPage> page = store_->Follow(place_, pass_over, kMuch);
+      EXPECT_TRUE(page.has_value()) << page.error();
+      if (!page) return shown;
+      place_ = page->next;
+      lost_ = lost_ || page->lost;
+      waits_ = page->waits;
+      for (const FeedStart& start : page->starts) {
+        std::string text =
+            "start " + std::to_string(start.tablet.value) + "@" + std::to_string(start.lsn.value) + " of";
+        for (const auto& [tablet, lsn] : start.origins)
+          text += " " + std::to_string(tablet.value) + "@" + std::to_string(lsn.value);
+        shown.push_back(text);
+      }
+      for (const FeedEntry& entry : page->entries) {
+        EXPECT_EQ(entry.table, kTable);
+        shown.push_back(std::to_string(entry.tablet.value) + ":" + std::to_string(entry.entry.version.lsn.value) + "=" +
+                        (entry.entry.effects.empty() ? "" : entry.entry.effects[0].value));
+      }
+      if (page->at_end || page->waits) return shown;
+    }
+  }
+
+  TemporaryDirectory directory_;
+  ebla::testing::ThreadExecutor flusher_;
+  ebla::testing::ThreadExecutor background_;
+  std::unique_ptr<WtStore> store_;
+  LogPosition place_;
+  bool lost_ = false, waits_ = false;
+};
+
+TEST_F(LogFeederTest, OnlyWhatIsAppliedAndInItsOrder) {
+  Append(kTablet, 1, "a");
+  ASSERT_TRUE(FlushNow(*store_).ok());  // what is flushed together is shown together
+  Append(kTablet, 2, "b");
+  Apply(kTablet, 1);
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
+  EXPECT_TRUE(waits_) << "the second is not committed as far as this server knows";
+  EXPECT_THAT(Follow(), IsEmpty());
+  Apply(kTablet, 2);
+  Append(kSecond, 1, "x");
+  Apply(kSecond, 1);
+  EXPECT_THAT(Follow(), ElementsAre("70:2=b", "71:1=x"));
+  EXPECT_FALSE(waits_);
+  EXPECT_FALSE(lost_);
+}
+
+TEST_F(LogFeederTest, WhatWaitsIsPassedOverOnDemand) {
+  Append(kTablet, 1, "never");
+  Append(kSecond, 1, "x");
+  Apply(kSecond, 1);
+  EXPECT_THAT(Follow(), IsEmpty());
+  EXPECT_THAT(Follow(/*pass_over=*/true), ElementsAre("71:1=x"));
+}
+
+TEST_F(LogFeederTest, WhatWasCutOffIsNeverShownThoughItsPlaceWasTakenAndApplied) {
+  Append(kTablet, 1, "a");
+  Append(kTablet, 2, "of an old primary", 1);
+  ASSERT_TRUE(store_->RemoveSuffix(kTablet, Lsn{2}).ok());
+  Append(kTablet, 2, "committed", 3);
+  Apply(kTablet, 1);
+  Apply(kTablet, 2);
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a", "70:2=committed"));
+  place_ = {};
+  Reopen();
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a", "70:2=committed")) << "what was cut is known after a start, too";
+}
+
+TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedAndNothingElse) {
+  Append(kTablet, 1, "a");
+  Append(kTablet, 2, "never committed");
+  Apply(kTablet, 1);
+  ReplicaState gone = Present();
+  gone.tombstone = true;
+  ASSERT_TRUE(store_->PutReplicaState(kTablet, gone).ok());
+  ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
+  // It comes back as a copy, further on, and its second entry is another one.
+  ASSERT_TRUE(store_->PutReplicaState(kTablet, Present()).ok());
+  Append(kTablet, 3, "c");
+  Apply(kTablet, 3);
+  place_ = {};
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a", "70:3=c"));
+}
+
+TEST_F(LogFeederTest, TabletsAreBornOfOthers) {
+  ReplicaState state = Present();
+  state.merged = Merged{.left = {.tablet = kTablet, .range = {"", "m"}, .freeze = {Epoch{1}, Lsn{4}}},
+                        .right = {.tablet = kSecond, .range = {"m", ""}, .freeze = {Epoch{2}, Lsn{9}}},
+                        .position = {Epoch{3}, Lsn{10}}};
+  ASSERT_TRUE(store_->PutReplicaState(kMerged, state).ok());
+  LogEntry split = Entry(1, {}, EntryKind::kSplit);
+  split.detail = EncodeSplitDetail({.child = TabletId{99}, .key = "k", .primary = "ts-1", .voters = {"ts-1"}});
+  ASSERT_TRUE(AppendOne(*store_, kTablet, split).ok());
+  Apply(kTablet, 1);
+  EXPECT_THAT(Follow(), ElementsAre("start 72@10 of 70@4 71@9", "start 99@1 of 70@1", "70:1="));
+}
+
+TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSame) {
+  Append(kTablet, 1, "first");
+  Apply(kTablet, 1);
+  EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
+  constexpr uint64_t kLast = 400;
+  for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Append(kTablet, lsn, std::string(2'000, 'x'));
+  for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Apply(kTablet, lsn);
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  EXPECT_EQ(Follow().size(), kLast - 1);
+  EXPECT_FALSE(lost_);
+}
+
+TEST_F(LogFeederTest, AnotherLogsPlaceBeginsWithTheOldestAndSaysSo) {
+  Append(kTablet, 1, "a");
+  Apply(kTablet, 1);
+  place_ = {.log = 12345, .segment = 999, .offset = 1, .sequence = 9};
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
+  EXPECT_TRUE(lost_);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing

@@ -1,0 +1,240 @@
+// Any moment of a cluster's history is restored while it is written, split, merged and moved and its servers are killed;
+// and what comes out is what somebody might have read at that moment.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include "common/testing/temporary_directory.h"
+#include "tests/integration/test_cluster.h"
+#include "tools/backup/archive/archiver.h"
+#include "tools/backup/archive/replay.h"
+#include "tools/backup/create.h"
+#include "tools/backup/directory_store.h"
+#include "tools/backup/restore.h"
+#include "tools/load/workers.h"
+
+namespace ebla::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr int kWriters = 6, kKeys = 40;  // of each writer
+
+int64_t NowMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+std::string KeyOf(int writer, int key) {
+  return std::string(1, static_cast<char>('b' + 4 * writer)) + std::to_string(key);
+}
+
+// What one writer did to one key, one after the other: value n, or nothing where it was deleted.
+struct Change {
+  std::optional<int> value;
+  int64_t begun_ms = 0, ended_ms = 0;
+};
+using History = std::map<std::string, std::vector<Change>>;
+
+class ArchiveTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto cluster = TestCluster::Start();
+    ASSERT_TRUE(cluster.has_value()) << cluster.error();
+    cluster_ = *std::move(cluster);
+    auto client = cluster_->Connect();
+    ASSERT_TRUE(client.has_value()) << client.error();
+    client_.emplace(*std::move(client));
+    ASSERT_TRUE(client_->CreateTable("carts", {.split_points = {"m"}}).has_value());
+  }
+  void TearDown() override { StopArchive(); }
+
+  void StartArchive() {
+    stop_ = false;
+    archiver_ = std::thread([this] {
+      const backup::ArchiverOptions options{.every = 300ms,
+                                            .say = [this](const std::string& line) { said_ += line + "\n"; },
+                                            .interrupted = [this] { return stop_.load(); }};
+      archived_ = backup::RunArchiver(*client_, archive_store_, options);
+    });
+  }
+  void StopArchive() {
+    stop_ = true;
+    if (archiver_.joinable()) archiver_.join();
+    EXPECT_TRUE(archived_.ok()) << archived_;
+  }
+  // From when to when the archive knows all of the table.
+  std::vector<backup::Span> Known(const std::string& name = "carts") {
+    const auto index = backup::ReadArchiveIndex(store_, client_->DescribeCluster()->cluster_id, {});
+    if (!index) return {};
+    for (const backup::ArchivedTable& table : index->tables) {
+      if (table.name == name) return table.spans;
+    }
+    return {};
+  }
+  bool AwaitKnown(int64_t at_ms, const std::string& name = "carts") {
+    return Eventually([&] { return !Known(name).empty() && Known(name).back().through_ms >= at_ms; }, 60s);
+  }
+
+  void StartWriters() {
+    for (int writer = 0; writer < kWriters; ++writer) {
+      workers_.Add([this, writer, table = *client_->OpenTable("carts"), number = 0]() mutable {
+        const std::string key = KeyOf(writer, number % kKeys);
+        Change change{.value = number % 7 == 0 ? std::nullopt : std::optional(number), .begun_ms = NowMs()};
+        const Status done = change.value ? [&]() -> Status {
+          const auto put = table.Put(key, std::to_string(*change.value), {.deadline = 30s});
+          return put ? Status() : Status(put.error());
+        }()
+            : table.Delete(key, {.deadline = 30s});
+        if (!done.ok()) workers_.Failed(done.ToString());
+        change.ended_ms = NowMs();
+        histories_[writer][key].push_back(change);
+        ++number;
+        return true;
+      });
+    }
+  }
+  // What the key may have been at the moment: by any change that had begun, unless a later one had ended before.
+  static bool Allows(const std::vector<Change>& changes, int64_t at_ms, const std::optional<int>& value) {
+    constexpr int64_t kRounding = 2;  // moments are whole milliseconds, and so are the two that they come of
+    bool allowed = false;
+    if (!value) allowed = true;  // before the first
+    for (const Change& change : changes) {
+      if (change.ended_ms + kRounding < at_ms) allowed = false;
+      if (change.begun_ms <= at_ms + kRounding && change.value == value) allowed = true;
+    }
+    return allowed;
+  }
+  void ExpectAllowed(int64_t at_ms, const std::string& as) {
+    const auto restored =
+        backup::Restore(*client_, store_, {.name = "base", .table = "carts", .as = as, .at_ms = at_ms});
+    ASSERT_TRUE(restored.has_value()) << restored.error();
+    std::map<std::string, std::string> held;
+    Scanner scan = client_->OpenTable(as)->Scan();
+    while (scan.Next()) held[scan.key()] = scan.record().value;
+    ASSERT_TRUE(scan.status().ok()) << scan.status();
+    for (const History& history : histories_) {
+      for (const auto& [key, changes] : history) {
+        const auto found = held.find(key);
+        const std::optional<int> value = found == held.end() ? std::nullopt : std::optional(std::stoi(found->second));
+        EXPECT_TRUE(Allows(changes, at_ms, value)) << key << " at " << at_ms << " is " << value.value_or(-1);
+        if (found != held.end()) held.erase(found);
+      }
+    }
+    EXPECT_THAT(held, IsEmpty()) << "which nobody wrote";
+  }
+  void Harm(const std::string& at) {
+    const auto server_of = [&](const std::string& key) {
+      for (const TabletSummary& tablet : *client_->ListTablets("carts")) {
+        if (tablet.range.Contains(key)) return tablet.primary;
+      }
+      return std::string();
+    };
+    EXPECT_TRUE(client_->SplitTablet("carts", at).has_value());
+    const std::string killed = server_of(at);
+    EXPECT_TRUE(cluster_->launcher().Kill(killed, SIGKILL).ok());
+    EXPECT_TRUE(Eventually([&] { return server_of(at) != killed && !server_of(at).empty(); }, 30s));
+    EXPECT_TRUE(cluster_->launcher().Restart(killed).ok());
+    EXPECT_TRUE(Eventually([&] { return client_->MergeTablets("carts", at).has_value(); }, 60s));
+  }
+
+  TemporaryDirectory directory_;
+  backup::DirectoryStore store_{directory_.path()}, archive_store_{directory_.path()};
+  std::unique_ptr<TestCluster> cluster_;
+  std::optional<Client> client_;
+  load::Workers workers_;
+  std::array<History, kWriters> histories_;  // each its writer's
+  std::atomic<bool> stop_{true};
+  std::thread archiver_;
+  Status archived_;
+  std::string said_;
+};
+
+TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
+  StartArchive();
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+  StartWriters();
+  ASSERT_TRUE(Eventually([&] { return NowMs() > Known().front().from_ms + 1'500; }));  // clocks may differ by a second
+  ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
+  std::vector<int64_t> moments = {NowMs()};
+  const auto note = [&] { moments.push_back(NowMs()); };
+  for (const char* at : {"f", "t"}) {
+    Harm(at);
+    note();
+  }
+  // A restart of the archiver is no gap.
+  StopArchive();
+  note();
+  StartArchive();
+  Harm("d");
+  note();
+  ASSERT_TRUE(load::AwaitProgress([&] { return workers_.operations(); }, 500).ok());
+  note();
+  workers_.Stop();
+  workers_.Join();
+  EXPECT_THAT(workers_.failures(), IsEmpty());
+  note();
+  ASSERT_TRUE(AwaitKnown(moments.back()));
+  EXPECT_EQ(Known().size(), 1u) << "without a gap: " << said_;
+  // In between, too.
+  for (size_t i = 1; i < 6; ++i) moments.push_back((moments[i - 1] + moments[i]) / 2);
+  int number = 0;
+  for (const int64_t moment : moments) ExpectAllowed(moment, "at-" + std::to_string(++number));
+
+  EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = NowMs() + 60'000}).error().message(),
+              HasSubstr("does not know every moment"));
+  EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = moments[0] - 60'000}).error().message(),
+              HasSubstr("after the moment that is wanted"));
+}
+
+TEST_F(ArchiveTest, AsAnOperatorDoesIt) {
+  const std::string at = " --dir " + directory_.path();
+  StartArchive();
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+  Table carts = *client_->OpenTable("carts");
+  ASSERT_TRUE(carts.Put("a", "1").has_value());
+  ASSERT_TRUE(client_->CreateTable("old").has_value());
+  ASSERT_TRUE(Eventually([&] { return NowMs() > Known().front().from_ms + 1'500; }));
+  ASSERT_TRUE(AwaitKnown(NowMs(), "old"));
+  EXPECT_EQ(cluster_->Ebla("backup create base" + at).code, 0);
+  ASSERT_TRUE(carts.Put("b", "2").has_value());
+  ASSERT_TRUE(client_->CreateTable("new").has_value());
+  ASSERT_TRUE(client_->OpenTable("new")->Put("n", "3").has_value());
+  ASSERT_TRUE(client_->DropTable("old").ok());
+  ASSERT_TRUE(AwaitKnown(NowMs(), "new"));
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+  const int64_t then = Known().back().through_ms;
+  ASSERT_TRUE(AwaitKnown(then, "new"));
+  ASSERT_TRUE(Eventually([&] { return NowMs() > then + 10; }));
+  ASSERT_TRUE(carts.Delete("a").ok());  // the mistake
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+
+  const Shown moments = cluster_->Ebla("backup moments" + at);
+  EXPECT_EQ(moments.code, 0) << moments;
+  EXPECT_THAT(moments.text, HasSubstr("carts"));
+  EXPECT_THAT(moments.text, HasSubstr("old (dropped)"));
+  const Shown one = cluster_->Ebla("backup restore --table carts --as then --at " + backup::FormatMoment(then) + at);
+  EXPECT_EQ(one.code, 0) << one;
+  EXPECT_THAT(one.text, HasSubstr("of base"));
+  EXPECT_TRUE(client_->OpenTable("then")->Get("a").has_value());
+  EXPECT_TRUE(client_->OpenTable("then")->Get("b").has_value());
+
+  auto other = TestCluster::Start({.masters = 1, .servers = 1});
+  ASSERT_TRUE(other.has_value()) << other.error();
+  const Shown all = (*other)->Ebla("backup restore --replicas 1 --at " + std::to_string(then) + at);
+  EXPECT_EQ(all.code, 0) << all;
+  const auto tables = (*other)->Connect()->ListTables();
+  std::vector<std::string> names;
+  for (const TableInfo& table : *tables) names.push_back(table.name);
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("carts", "new")) << "dropped by then, and made by then";
+  EXPECT_EQ((*other)->Connect()->OpenTable("new")->Get("n")->value, "3");
+}
+
+}  // namespace
+}  // namespace ebla::testing

@@ -1,0 +1,71 @@
+// tools/backup/archive/archiver.h
+// Keeps an archive of a cluster's changes in a backup store, so that its tables can be made as they were at any moment
+// (replay.h). It reads every server's log as it grows, about once a second, and writes a file of what has come every few
+// seconds.
+// Interrupted or killed, it goes on where it was: servers keep their logs for it for ten minutes, and up to
+// --log_followed_mb. After a longer rest, or if something lacks, a table begins anew: its moments in between are not
+// known, and a backup that was begun after that is needed for those that follow. It says so.
+// Errors:  of a round: the cluster's and the store's; nothing is lost by them. INVALID_ARGUMENT when another run writes
+//          the same archive.
+// Threads: one.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+
+#include "ebla/client.h"
+#include "tools/backup/archive/archive_files.h"
+
+namespace ebla::backup {
+
+struct ArchiverOptions {
+  Key key;
+  std::chrono::milliseconds every{std::chrono::seconds(5)};          // a file
+  size_t file_bytes = 8 << 20;                                       // or earlier
+  std::chrono::milliseconds keep{0};                                 // older files are deleted; 0: none is
+  std::function<void(const std::string&)> say = [](const auto&) {};  // one line
+  std::function<bool()> interrupted = [] { return false; };
+};
+
+class Archiver {
+ public:
+  Archiver(const Client& client, BackupStore& store, const ArchiverOptions& options)
+      : client_(client), store_(store), options_(options) {}
+
+  // Goes on with the archive that the cluster has in the store, or begins one.
+  Status Open();
+  // Reads all logs to their end, and writes what is due.
+  Status Round();
+  // Writes what has come and not been written.
+  Status Flush();
+
+  const ArchiveIndex& index() const { return index_; }
+
+ private:
+  Status NoteTables(const std::vector<TableInfo>& tables);
+  // False: it was not read to its end.
+  bool ReadLog(const ServerSummary& server);
+  void NoteSpans();
+  Status CheckWriter();
+  Status DeleteOld();
+
+  const Client& client_;
+  BackupStore& store_;
+  const ArchiverOptions& options_;
+  ArchiveIndex index_;
+  std::string found_writer_;  // of the run before; empty: there was none
+  TabletChains chains_;
+  std::vector<ArchivedEntry> unwritten_;
+  bool left_files_ = true;  // a run, or a flush, may have written a file and not named it
+  std::map<ServerName, LogPlace> places_;
+  std::map<uint64_t, std::map<ServerName, LogPlace>> began_;           // where each round began
+  std::map<ServerName, std::chrono::steady_clock::time_point> waits_;  // since when a log shows nothing more
+  std::chrono::steady_clock::time_point flushed_{}, deleted_{};
+  int64_t now_ms_ = 0;
+};
+
+// Until it is interrupted: rounds, and again after what fails, but for what another try does not mend.
+Status RunArchiver(const Client& client, BackupStore& store, const ArchiverOptions& options);
+
+}  // namespace ebla::backup

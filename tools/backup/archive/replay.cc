@@ -1,0 +1,118 @@
+#include "tools/backup/archive/replay.h"
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+
+#include "tools/backup/listing.h"
+
+namespace ebla::backup {
+namespace {
+
+// A change is in the archive under the moment at which it was accepted; a backup may have read its tablet before it was
+// committed. And clocks differ: the machine's that made the backup, and the archiver's.
+constexpr int64_t kBefore = 60'000, kClocksMs = 1'000;
+
+std::string Spans(const ArchivedTable& table) {
+  if (table.spans.empty()) return "it knows none of this table yet";
+  std::string text = "it knows ";
+  for (const Span& span : table.spans)
+    text +=
+        (&span == table.spans.data() ? "" : ", ") + FormatMoment(span.from_ms) + " to " + FormatMoment(span.through_ms);
+  return text;
+}
+
+}  // namespace
+
+std::string FormatMoment(int64_t ms) {
+  const std::time_t seconds = ms / 1000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+  char fraction[8];
+  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(ms % 1000));
+  return text + std::string(fraction);
+}
+
+Result<int64_t> ParseMoment(const std::string& text) {
+  const auto wrong = [&] {
+    return Error(Code::kInvalidArgument,
+                 "\"" + EscapeBytes(text) + "\" is no moment: give it as 2026-11-25T04:30:00Z, or in ms since 1970");
+  };
+  int64_t ms = 0;
+  const char* const end = text.data() + text.size();
+  if (const auto [at, error] = std::from_chars(text.data(), end, ms); error == std::errc() && at == end) return ms;
+  std::tm parts{};
+  const char* rest = strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &parts);
+  if (rest == nullptr) return wrong();
+  int fraction = 0;
+  if (*rest == '.') {
+    int unit = 100;
+    for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) fraction += (*rest - '0') * unit;
+  }
+  if (std::string_view(rest) != "Z") return wrong();
+  return static_cast<int64_t>(timegm(&parts)) * 1000 + fraction;
+}
+
+Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key) {
+  if (at_ms < backup.ended_ms)
+    return Error(Code::kInvalidArgument, "the backup " + backup.name + " ended at " + FormatMoment(backup.ended_ms) +
+                                             ", after the moment that is wanted: take an earlier one");
+  Result<ArchiveIndex> index = ReadArchiveIndex(store, backup.cluster, key);
+  if (!index && index.error().code() == Code::kNotFound)
+    return Error(Code::kInvalidArgument, "there is no archive of this backup's cluster in " + store.Where("") +
+                                             ": only what `ebla backup archive` has followed leads to a moment");
+  if (!index) return Error(std::move(index.error()));
+  Replay replay(store, *std::move(index), backup.began_ms, at_ms, key);
+  EBLA_ASSIGN(replay.files_, ListArchiveFiles(store, replay.index_));
+  std::erase_if(replay.files_, [&](const ArchiveFile& file) {
+    return file.from_ms > at_ms || file.through_ms < backup.began_ms - kBefore;
+  });
+  return replay;
+}
+
+Result<bool> Replay::WasThere(const TablePart& part) const {
+  const auto table = std::ranges::find(index_.tables, part.id, &ArchivedTable::id);
+  if (table == index_.tables.end())
+    return Error(Code::kInvalidArgument, "the archive knows nothing of table \"" + part.name + "\"");
+  if (table->dropped_ms != 0 && table->dropped_ms <= at_ms_) return false;
+  int64_t from = began_ms_ - kClocksMs;
+  if (table->whole && !table->spans.empty()) from = std::max(from, table->spans.front().from_ms);
+  if (table->Covering(from, at_ms_) != nullptr) return true;
+  return Error(Code::kInvalidArgument, "the archive does not know every moment of table \"" + part.name +
+                                           "\" from the backup's beginning, " + FormatMoment(began_ms_) + ", to " +
+                                           FormatMoment(at_ms_) + ": " + Spans(*table));
+}
+
+std::vector<ArchivedTable> Replay::MadeSince() const {
+  std::vector<ArchivedTable> made;
+  for (const ArchivedTable& table : index_.tables) {
+    const bool gone = table.dropped_ms != 0 && table.dropped_ms <= at_ms_;
+    if (table.spans.empty() || table.spans.front().from_ms > at_ms_) continue;
+    if (gone || !table.whole || table.spans.front().from_ms < began_ms_ - kBefore) continue;
+    if (table.Covering(table.spans.front().from_ms, at_ms_) != nullptr) made.push_back(table);
+  }
+  return made;
+}
+
+Status Replay::Read(uint64_t table, const std::function<Status(const UnresolvedEffect&)>& visit) const {
+  for (const ArchiveFile& file : files_) {
+    EBLA_TRY(ReadArchiveFile(*store_, index_.cluster, file, key_, [&](const ArchivedEntry& entry) -> Status {
+      if (entry.table.value != table || entry.at_ms > at_ms_) return {};
+      for (const UnresolvedEffect& effect : entry.effects) EBLA_TRY(visit(effect));
+      return {};
+    }));
+  }
+  return {};
+}
+
+Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const Key& key) {
+  EBLA_ASSIGN(const std::vector<Listed> all, ListAll(store, key));
+  for (auto one = all.rbegin(); one != all.rend(); ++one) {
+    if (one->finished && one->problem.empty() && one->manifest.ended_ms <= at_ms) return one->name;
+  }
+  return Error(Code::kNotFound, "no backup in " + store.Where("") + " ended before " + FormatMoment(at_ms));
+}
+
+}  // namespace ebla::backup

@@ -1,0 +1,291 @@
+#include "tools/backup/archive/tablet_chains.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::backup {
+
+void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets) {
+  const bool first = ++round_ == 1 && !loaded_;
+  const int64_t before_ms = std::exchange(now_ms_, now_ms);
+  std::set<TableId> fresh;
+  for (const Listed& one : tablets) {
+    const auto [table, added] = tables_.try_emplace(one.table);
+    // A table that was made since the round before: its tablets begin with their first entry.
+    if (added && !first) {
+      fresh.insert(one.table);
+      table->second.beginning = false;
+      table->second.coverage = Coverage{.span = {before_ms, before_ms}, .whole = true};
+    }
+    Chain& chain = chains_[one.tablet];
+    chain.table = one.table;
+    chain.listed_round = round_;
+    chain.listed_ms = now_ms;
+    chain.was_listed = true;
+    if (fresh.contains(one.table) && !chain.through && !starts_.contains(one.tablet)) Begin(chain, 0);
+  }
+  // Nobody marks any more what is not listed: what has come of it leaves.
+  for (auto& [tablet, chain] : chains_) Emit(tablet, chain);
+  BeginStarted();
+}
+
+void TabletChains::Take(LogPage page) {
+  for (LoggedStart& start : page.starts) {
+    const auto chain = chains_.find(start.tablet);
+    if (chain == chains_.end() || !chain->second.through) starts_.try_emplace(start.tablet, std::move(start));
+  }
+  for (LoggedEntry& entry : page.entries) TakeEntry(std::move(entry));
+  for (const LedTablet& mark : page.led) TakeMark(mark);
+  BeginStarted();
+}
+
+void TabletChains::TakeEntry(LoggedEntry entry) {
+  const TabletId tablet = entry.tablet;
+  Chain& chain = chains_[tablet];
+  chain.table = entry.table;
+  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;  // until the catalog has it
+  const uint64_t lsn = entry.version.lsn.value;
+  if (chain.through && lsn <= *chain.through) return;  // another replica's log had it
+  chain.ahead.try_emplace(lsn, Held{std::move(entry), round_});
+  Drain(chain);
+  Emit(tablet, chain);
+}
+
+void TabletChains::TakeMark(const LedTablet& mark) {
+  const auto found = chains_.find(mark.tablet);
+  if (found == chains_.end()) return;  // the catalog does not list it yet
+  Chain& chain = found->second;
+  if (!chain.through && tables_[chain.table].beginning) {
+    chain.ahead.erase(chain.ahead.begin(), chain.ahead.upper_bound(mark.applied));
+    Begin(chain, mark.applied);
+    chain.floor_ms = mark.time_of_day_ms;
+  }
+  chain.marked_round = round_;
+  chain.marked = mark.applied;
+  if (chain.marks.empty() || mark.applied >= chain.marks.back().applied) chain.marks.push_back(mark);
+  Emit(mark.tablet, chain);
+}
+
+void TabletChains::Begin(Chain& chain, uint64_t lsn) {
+  chain.through = chain.emitted = lsn;
+  chain.ahead.erase(chain.ahead.begin(), chain.ahead.upper_bound(lsn));
+  Drain(chain);
+}
+
+// Those whose origins have left as far as they go: again, as one may be the origin of the next.
+void TabletChains::BeginStarted() {
+  const auto has_left = [&](const std::pair<TabletId, uint64_t>& origin) {
+    const auto chain = chains_.find(origin.first);
+    return chain != chains_.end() && chain->second.through && chain->second.emitted >= origin.second;
+  };
+  for (auto start = starts_.begin(); start != starts_.end();) {
+    const auto known = chains_.find(start->first);
+    if (known != chains_.end() && known->second.through) {
+      start = starts_.erase(start);
+      continue;
+    }
+    if (!std::ranges::all_of(start->second.origins, has_left)) {
+      ++start;
+      continue;
+    }
+    Chain& chain = chains_[start->first];
+    chain.table = start->second.table;
+    if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
+    for (const auto& [origin, lsn] : start->second.origins) {
+      chain.offset_ms = chains_[origin].offset_ms;
+      chain.offset_epoch = chains_[origin].offset_epoch;
+    }
+    Begin(chain, start->second.lsn);
+    Emit(start->first, chain);
+    starts_.erase(start);
+    start = starts_.begin();
+  }
+}
+
+void TabletChains::Drain(Chain& chain) {
+  if (!chain.through) return;
+  for (auto next = chain.ahead.begin(); next != chain.ahead.end() && next->first == *chain.through + 1;
+       next = chain.ahead.erase(next)) {
+    chain.untimed.push_back(std::move(next->second));
+    ++*chain.through;
+  }
+}
+
+void TabletChains::Emit(TabletId tablet, Chain& chain) {
+  const auto pass_marks = [&] {
+    while (!chain.marks.empty() && chain.marks.front().applied <= chain.emitted && chain.through) {
+      const LedTablet& mark = chain.marks.front();
+      chain.offset_ms = mark.time_of_day_ms - mark.time_ms;
+      chain.offset_epoch = mark.epoch;
+      chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);
+      chain.marks.pop_front();
+    }
+  };
+  // What a table is said to have been at some moment stays so, whatever clocks say.
+  const auto table = tables_.find(chain.table);
+  const bool covered = table != tables_.end() && table->second.coverage;
+  const int64_t not_before = covered ? table->second.coverage->span.through_ms + 1 : 0;
+  for (pass_marks(); !chain.untimed.empty(); pass_marks()) {
+    int64_t latest = now_ms_, offset_ms = chain.offset_ms;
+    if (!chain.marks.empty()) {
+      const LedTablet& mark = chain.marks.front();
+      const bool of_earlier = chain.untimed.front().entry.version.epoch == chain.offset_epoch;
+      if (mark.epoch == chain.untimed.front().entry.version.epoch || !of_earlier)
+        offset_ms = mark.time_of_day_ms - mark.time_ms;
+      latest = mark.time_of_day_ms;
+    } else if (Lists(chain) || !chain.was_listed) {
+      return;
+    }
+    LoggedEntry entry = std::move(chain.untimed.front().entry);
+    chain.untimed.pop_front();
+    chain.emitted = entry.version.lsn.value;
+    const int64_t at_ms = std::max({std::min(entry.time_ms + offset_ms, latest), chain.floor_ms, not_before});
+    chain.floor_ms = at_ms;
+    if (entry.effects.empty()) continue;
+    for (const UnresolvedEffect& effect : entry.effects) ready_bytes_ += effect.key.size() + effect.value.size() + 32;
+    ready_.push_back({chain.table, tablet, entry.version, at_ms, std::move(entry.effects)});
+  }
+}
+
+bool TabletChains::ReachesGoal(const Table::Goal& goal) const {
+  return std::ranges::all_of(goal.lsns, [&](const auto& wanted) {
+    const auto chain = chains_.find(wanted.first);
+    return chain != chains_.end() && chain->second.through && chain->second.emitted >= wanted.second;
+  });
+}
+
+void TabletChains::Cover(TableId table, Table& of) {
+  Table::Goal now{.at_ms = now_ms_, .lsns = {}};
+  bool marked = true, begun = true, listed = false;
+  for (const auto& [tablet, chain] : chains_) {
+    if (chain.table != table) continue;
+    // A child that the catalog does not list yet may have acknowledged writes.
+    if (!Lists(chain) && !chain.was_listed && chain.through && now_ms_ - chain.listed_ms < kPatienceMs) marked = false;
+    if (!Lists(chain)) continue;
+    listed = true;
+    begun = begun && chain.through.has_value();
+    marked = marked && chain.marked_round == round_;
+    now.lsns[tablet] = chain.marked;
+  }
+  if (!listed || !begun) return;
+  if (of.beginning && marked) {
+    of.beginning = false;
+    int64_t from = now_ms_;
+    for (const auto& [tablet, lsn] : now.lsns) from = std::max(from, chains_[tablet].floor_ms);
+    of.coverage = Coverage{.span = {from, from}};
+    return;
+  }
+  if (of.beginning) return;
+  const auto take_goal = [&] {
+    if (!of.goal || !ReachesGoal(*of.goal)) return;
+    of.coverage->span.through_ms = std::max(of.coverage->span.through_ms, of.goal->at_ms);
+    of.goal.reset();
+  };
+  take_goal();
+  if (of.goal || !marked) return;
+  of.goal = std::move(now);
+  take_goal();
+}
+
+bool TabletChains::IsBehind(TableId table, TabletId tablet, const Chain& chain) const {
+  if (!Lists(chain)) return !chain.ahead.empty() && chain.was_listed && now_ms_ - chain.listed_ms > kPatienceMs;
+  if (!chain.through) return true;
+  const Table& of = tables_.at(table);
+  if (!of.goal) return false;
+  const auto wanted = of.goal->lsns.find(tablet);
+  return wanted != of.goal->lsns.end() && chain.emitted < wanted->second;
+}
+
+std::vector<TableId> TabletChains::EndRound(bool all_read) {
+  std::vector<TableId> anew;
+  for (auto& [table, of] : tables_) Cover(table, of);
+  for (auto& [tablet, chain] : chains_) {
+    const auto table = tables_.find(chain.table);
+    if (table == tables_.end() || table->second.beginning) continue;
+    if (!IsBehind(chain.table, tablet, chain)) {
+      chain.behind_since_ms = 0;
+    } else if (chain.behind_since_ms == 0) {
+      chain.behind_since_ms = now_ms_;
+    } else if (!all_read) {
+      chain.behind_since_ms = now_ms_;  // it may come yet
+    } else if (now_ms_ - chain.behind_since_ms >= kPatienceMs && std::ranges::find(anew, chain.table) == anew.end()) {
+      anew.push_back(chain.table);
+    }
+  }
+  for (const TableId table : anew) BeginAnew(table, tables_[table]);
+  Forget();
+  return anew;
+}
+
+void TabletChains::BeginAnew(TableId table, Table& of) {
+  of = Table{};
+  std::erase_if(starts_, [&](const auto& start) { return start.second.table == table; });
+  for (auto& [tablet, chain] : chains_) {
+    if (chain.table != table) continue;
+    Chain fresh;
+    fresh.table = table;
+    fresh.floor_ms = chain.floor_ms;
+    fresh.listed_round = chain.listed_round;
+    fresh.listed_ms = chain.listed_ms;
+    fresh.was_listed = chain.was_listed;
+    chain = std::move(fresh);
+  }
+}
+
+void TabletChains::Forget() {
+  std::erase_if(chains_, [&](const auto& one) { return now_ms_ - one.second.listed_ms > kForgottenMs; });
+  std::erase_if(tables_, [&](const auto& one) {
+    return std::ranges::none_of(chains_, [&](const auto& chain) { return chain.second.table == one.first; });
+  });
+  std::erase_if(starts_, [&](const auto& start) { return !tables_.contains(start.second.table); });
+}
+
+std::optional<TabletChains::Coverage> TabletChains::CoverageOf(TableId table) const {
+  const auto found = tables_.find(table);
+  return found == tables_.end() ? std::nullopt : found->second.coverage;
+}
+
+uint64_t TabletChains::OldestRound() const {
+  uint64_t oldest = round_;
+  for (const auto& [tablet, chain] : chains_) {
+    if (!chain.untimed.empty()) oldest = std::min(oldest, chain.untimed.front().round);
+    for (const auto& [lsn, held] : chain.ahead) oldest = std::min(oldest, held.round);
+  }
+  return oldest;
+}
+
+TabletChains::State TabletChains::Save() const {
+  State state;
+  for (const auto& [tablet, chain] : chains_) {
+    if (chain.through)
+      state.tablets.push_back(
+          {tablet, chain.table, chain.emitted, chain.offset_ms, chain.offset_epoch.value, chain.floor_ms});
+  }
+  for (const auto& [table, of] : tables_) {
+    state.tables.push_back({table, of.coverage});
+  }
+  for (const auto& [tablet, start] : starts_) state.starts.push_back(start);
+  return state;
+}
+
+void TabletChains::Load(const State& state) {
+  loaded_ = true;
+  for (const State::Table& table : state.tables) {
+    tables_[table.table].coverage = table.coverage;
+    tables_[table.table].beginning = !table.coverage;
+    if (table.coverage) now_ms_ = std::max(now_ms_, table.coverage->span.through_ms);
+  }
+  for (const State::Tablet& tablet : state.tablets) {
+    Chain& chain = chains_[tablet.tablet];
+    chain.table = tablet.table;
+    chain.through = chain.emitted = tablet.emitted;
+    chain.offset_ms = tablet.offset_ms;
+    chain.offset_epoch = Epoch{tablet.offset_epoch};
+    chain.floor_ms = tablet.floor_ms;
+    chain.listed_ms = now_ms_;
+    chain.was_listed = true;
+  }
+  for (const LoggedStart& start : state.starts) starts_[start.tablet] = start;
+}
+
+}  // namespace ebla::backup

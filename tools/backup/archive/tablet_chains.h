@@ -1,0 +1,150 @@
+// tools/backup/archive/tablet_chains.h
+// Puts together the histories of tablets from what servers' logs show: each tablet's entries in order and without a
+// hole, from one tablet on to those that came of it by splits and merges, each with its moment on the wall clock. Every
+// replica's log shows an entry; the first one counts. And it says from when to when that is whole.
+//
+//   round        tablets that the catalog lists; then every server's log is read to its end, where it says which
+//                tablets it leads and how far they are applied (marks)
+//   covered      through the beginning of a round, once each listed tablet has a mark of that round, and everything
+//                at or below the mark has come
+//   a moment     of an entry: its tablet time, and what lies between that and the time of day at the next mark. No
+//                earlier than the mark before it, no later than the one after it; by a mark of the primary that
+//                wrote it, where there is one
+//
+// Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one key
+//                 by growing version.
+//              2. What leaves after a table was said to be covered through a moment is later than that moment.
+//              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap.
+// Threads:     thread-compatible.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ebla/admin.h"
+
+namespace ebla::backup {
+
+struct ArchivedEntry {
+  TableId table;
+  TabletId tablet;
+  Version version;
+  int64_t at_ms = 0;  // since 1970
+  std::vector<UnresolvedEffect> effects;
+};
+
+// From when to when every moment is known.
+struct Span {
+  int64_t from_ms = 0;
+  int64_t through_ms = 0;
+};
+
+class TabletChains {
+ public:
+  static constexpr int64_t kPatienceMs = 30'000;    // for what lacks
+  static constexpr int64_t kForgottenMs = 600'000;  // what is no longer listed
+
+  struct Listed {
+    TabletId tablet;
+    TableId table;
+  };
+  // `now_ms` was read before the list was asked for.
+  void BeginRound(int64_t now_ms, const std::vector<Listed>& tablets);
+  void Take(LogPage page);
+  // `all_read`: every server's log, to its end. Returns the tables that begin anew.
+  std::vector<TableId> EndRound(bool all_read);
+
+  std::vector<ArchivedEntry> TakeReady() { return std::exchange(ready_, {}); }
+  size_t ready_bytes() const { return ready_bytes_; }
+  void ClearReadyBytes() { ready_bytes_ = 0; }
+  // None: not whole yet. `whole`: the table was made meanwhile, and nothing was before.
+  struct Coverage {
+    Span span;
+    bool whole = false;
+  };
+  std::optional<Coverage> CoverageOf(TableId table) const;
+  // The first round of which something has come that has not left yet; the present one: there is nothing.
+  uint64_t OldestRound() const;
+  uint64_t round() const { return round_; }
+
+  // What goes on after a restart, if the logs are read again from where the oldest round began.
+  struct State {
+    struct Tablet {
+      TabletId tablet;
+      TableId table;
+      uint64_t emitted = 0;  // lsn
+      int64_t offset_ms = 0;
+      uint64_t offset_epoch = 0;
+      int64_t floor_ms = 0;
+    };
+    struct Table {
+      TableId table;
+      std::optional<Coverage> coverage;  // none: it is beginning
+    };
+    std::vector<Tablet> tablets;
+    std::vector<Table> tables;
+    std::vector<LoggedStart> starts;
+  };
+  State Save() const;
+  void Load(const State& state);
+
+ private:
+  struct Held {
+    LoggedEntry entry;
+    uint64_t round = 0;
+  };
+  struct Chain {
+    TableId table;
+    std::optional<uint64_t> through;  // lsn: all in order; none: where it begins is not known
+    uint64_t emitted = 0;
+    std::map<uint64_t, Held> ahead;  // beyond a hole
+    std::deque<Held> untimed;        // in order, until a mark says when
+    std::deque<LedTablet> marks;     // that are not reached
+    int64_t offset_ms = 0;           // from tablet time to the time of day, as the last mark had it
+    Epoch offset_epoch;              // whose primary said so: each has clocks of its own
+    int64_t floor_ms = 0;            // the last mark that was reached
+    uint64_t marked_round = 0;
+    uint64_t marked = 0;  // lsn
+    uint64_t listed_round = 0;
+    int64_t listed_ms = 0;
+    bool was_listed = false;
+    int64_t behind_since_ms = 0;  // 0: it is not
+  };
+  struct Table {
+    std::optional<Coverage> coverage;
+    bool beginning = true;  // its tablets begin at their marks
+    struct Goal {
+      int64_t at_ms = 0;
+      std::map<TabletId, uint64_t> lsns;
+    };
+    std::optional<Goal> goal;
+  };
+
+  void TakeEntry(LoggedEntry entry);
+  void TakeMark(const LedTablet& mark);
+  void Begin(Chain& chain, uint64_t lsn);
+  void BeginStarted();
+  void Drain(Chain& chain);
+  void Emit(TabletId tablet, Chain& chain);
+  void Cover(TableId table, Table& of);
+  bool ReachesGoal(const Table::Goal& goal) const;
+  bool IsBehind(TableId table, TabletId tablet, const Chain& chain) const;
+  void BeginAnew(TableId table, Table& of);
+  void Forget();
+  bool Lists(const Chain& chain) const { return chain.listed_round == round_; }
+
+  uint64_t round_ = 0;
+  int64_t now_ms_ = 0;
+  bool loaded_ = false;
+  std::map<TabletId, Chain> chains_;
+  std::map<TableId, Table> tables_;
+  std::map<TabletId, LoggedStart> starts_;
+  std::vector<ArchivedEntry> ready_;
+  size_t ready_bytes_ = 0;
+};
+
+}  // namespace ebla::backup

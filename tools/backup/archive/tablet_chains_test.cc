@@ -1,0 +1,242 @@
+// Histories of tablets out of logs that show them twice, late, and in pieces.
+#include "tools/backup/archive/tablet_chains.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace ebla::backup {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr TableId kTable{7};
+constexpr TabletId kLeft{70}, kRight{71}, kChild{72};
+
+class TabletChainsTest : public ::testing::Test {
+ protected:
+  // Each round is a second long.
+  void Begin(const std::vector<TabletId>& listed) {
+    now_ms_ += 1'000;
+    std::vector<TabletChains::Listed> tablets;
+    for (const TabletId tablet : listed) tablets.push_back({tablet, kTable});
+    chains_.BeginRound(now_ms_, tablets);
+  }
+  // Of the present primary, by its clock.
+  LoggedEntry Entry(TabletId tablet, uint64_t lsn, int64_t at_ms) {
+    UnresolvedEffect effect{.key = "key", .is_delete = false, .value = "v", .expires = std::nullopt};
+    return {tablet, kTable, {epoch_, Lsn{lsn}}, at_ms + ahead_, {effect}};
+  }
+  void Take(std::vector<LoggedEntry> entries, std::vector<LoggedStart> starts = {}) {
+    LogPage page;
+    page.entries = std::move(entries);
+    page.starts = std::move(starts);
+    chains_.Take(std::move(page));
+  }
+  void Mark(TabletId tablet, uint64_t applied) {
+    LogPage page;
+    page.led.push_back({tablet, kTable, applied, now_ms_ + 10 + ahead_, now_ms_ + 10, epoch_});
+    chains_.Take(std::move(page));
+  }
+  // One whose tablets are all led, applied so far.
+  void Round(const std::map<TabletId, uint64_t>& applied) {
+    std::vector<TabletId> listed;
+    for (const auto& [tablet, lsn] : applied) listed.push_back(tablet);
+    Begin(listed);
+    for (const auto& [tablet, lsn] : applied) Mark(tablet, lsn);
+    EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  }
+  // "70:1@1005"
+  std::vector<std::string> Left() {
+    std::vector<std::string> left;
+    for (const ArchivedEntry& entry : chains_.TakeReady())
+      left.push_back(std::to_string(entry.tablet.value) + ":" + std::to_string(entry.version.lsn.value) + "@" +
+                     std::to_string(entry.at_ms));
+    return left;
+  }
+  int64_t through() const { return chains_.CoverageOf(kTable) ? chains_.CoverageOf(kTable)->span.through_ms : 0; }
+
+  TabletChains chains_;
+  int64_t now_ms_ = 0;
+  int64_t ahead_ = 500;  // tablet time is, of the time of day
+  Epoch epoch_{1};
+};
+
+TEST_F(TabletChainsTest, EachEntryLeavesOnceInOrderAndWithItsMoment) {
+  Round({{kLeft, 5}});
+  EXPECT_EQ(through(), 1'010) << "from its first mark on";
+  Begin({kLeft});
+  Take({Entry(kLeft, 5, 900), Entry(kLeft, 6, 1'500), Entry(kLeft, 8, 1'700)});
+  Take({Entry(kLeft, 6, 1'500), Entry(kLeft, 7, 1'600)});  // another replica's log
+  EXPECT_THAT(Left(), IsEmpty()) << "no mark has told when";
+  Mark(kLeft, 8);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  EXPECT_THAT(Left(), ElementsAre("70:6@1500", "70:7@1600", "70:8@1700"));
+  EXPECT_EQ(through(), 2'000) << "the beginning of the round";
+}
+
+TEST_F(TabletChainsTest, AMomentLiesBetweenTheMarksBeforeAndAfter) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  // As a primary whose clock was slow, and one whose clock was fast, had it.
+  Take({Entry(kLeft, 6, 200), Entry(kLeft, 7, 9'000)});
+  Mark(kLeft, 7);
+  chains_.EndRound(true);
+  EXPECT_THAT(Left(), ElementsAre("70:6@1011", "70:7@2010"));
+}
+
+TEST_F(TabletChainsTest, EachPrimaryHasAClockOfItsOwn) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  const LoggedEntry of_the_first = Entry(kLeft, 6, 1'500);
+  epoch_ = Epoch{2};
+  ahead_ = 100;
+  Take({of_the_first, Entry(kLeft, 7, 1'700)});
+  Mark(kLeft, 7);
+  chains_.EndRound(true);
+  EXPECT_THAT(Left(), ElementsAre("70:6@1500", "70:7@1700"));
+}
+
+TEST_F(TabletChainsTest, NothingIsCoveredBeforeAllOfItHasCome) {
+  Round({{kLeft, 5}, {kRight, 5}});
+  Round({{kLeft, 7}, {kRight, 5}});
+  EXPECT_EQ(through(), 1'010);
+  Begin({kLeft, kRight});
+  Mark(kLeft, 9);
+  Take({Entry(kLeft, 6, 1'500), Entry(kLeft, 7, 1'600)});
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 2'000) << "what was asked for then has come, whatever has been written since";
+  Begin({kLeft, kRight});
+  Take({Entry(kLeft, 8, 1'700), Entry(kLeft, 9, 1'700)});
+  Mark(kLeft, 9);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 2'000) << "the right one has no primary that is sure of it";
+}
+
+TEST_F(TabletChainsTest, WhatComesLaterIsLaterThanWhatIsCovered) {
+  Round({{kLeft, 5}});
+  Round({{kLeft, 5}});
+  EXPECT_EQ(through(), 2'000);
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'500)});  // accepted long before it was committed
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  EXPECT_THAT(Left(), ElementsAre("70:6@2010"));
+}
+
+TEST_F(TabletChainsTest, AChildGoesOnWhereItsParentWasSplit) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  // The child's entries come first, from another server.
+  Take({Entry(kChild, 8, 1'800)});
+  Mark(kChild, 8);
+  Take({Entry(kLeft, 7, 1'700)}, {{kChild, kTable, {{kLeft, 7}}, 7}});
+  Mark(kLeft, 7);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'010);
+  Take({Entry(kLeft, 6, 1'600)});
+  Begin({kLeft, kChild});
+  Mark(kLeft, 7);
+  Mark(kChild, 8);
+  chains_.EndRound(true);
+  EXPECT_THAT(Left(), ElementsAre("70:6@1600", "70:7@1700", "72:8@1800"));
+  EXPECT_EQ(through(), 3'000);
+}
+
+// Its primary may have acknowledged writes that nobody has asked for.
+TEST_F(TabletChainsTest, NothingIsCoveredWhileAChildIsNotListed) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'600)}, {{kChild, kTable, {{kLeft, 6}}, 6}});
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'010);
+  Round({{kLeft, 6}, {kChild, 6}});
+  EXPECT_EQ(through(), 3'000);
+}
+
+TEST_F(TabletChainsTest, AMergedTabletGoesOnAfterBoth) {
+  Round({{kLeft, 5}, {kRight, 8}});
+  Begin({kChild});  // the two are no longer listed: nobody marks them any more
+  Take({Entry(kChild, 11, 1'900)}, {{kChild, kTable, {{kLeft, 6}, {kRight, 9}}, 10}});
+  Take({Entry(kLeft, 6, 1'700)});
+  Mark(kChild, 11);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  EXPECT_THAT(Left(), ElementsAre("70:6@1700"));
+  Take({Entry(kRight, 9, 1'800)});
+  EXPECT_THAT(Left(), ElementsAre("71:9@1800", "72:11@1900"));
+  Round({{kChild, 11}});
+  EXPECT_EQ(through(), 3'000);
+}
+
+TEST_F(TabletChainsTest, ATableThatIsMadeMeanwhileIsWhole) {
+  chains_.BeginRound(1'000, {});
+  chains_.EndRound(true);
+  now_ms_ = 1'000;
+  Begin({kLeft});
+  Take({Entry(kLeft, 1, 1'500)});
+  Mark(kLeft, 1);
+  chains_.EndRound(true);
+  ASSERT_TRUE(chains_.CoverageOf(kTable).has_value());
+  EXPECT_TRUE(chains_.CoverageOf(kTable)->whole);
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'000);
+  EXPECT_THAT(Left(), ElementsAre("70:1@1500"));
+}
+
+TEST_F(TabletChainsTest, WhatLacksForLongIsAGapAndTheTableBeginsAnew) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 7, 1'700)});
+  Mark(kLeft, 7);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  for (int64_t waited = 0; waited < TabletChains::kPatienceMs; waited += 1'000) {
+    EXPECT_EQ(through(), 1'010);
+    Begin({kLeft});
+    Mark(kLeft, 7);
+    const bool last = waited + 1'000 >= TabletChains::kPatienceMs;
+    EXPECT_EQ(chains_.EndRound(true).size(), last ? 1u : 0u) << waited;
+  }
+  EXPECT_FALSE(chains_.CoverageOf(kTable).has_value());
+  Round({{kLeft, 9}});
+  ASSERT_TRUE(chains_.CoverageOf(kTable).has_value());
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, now_ms_ + 10);
+  Begin({kLeft});
+  Take({Entry(kLeft, 10, now_ms_)});
+  Mark(kLeft, 10);
+  chains_.EndRound(true);
+  EXPECT_EQ(Left().size(), 1u);
+}
+
+TEST_F(TabletChainsTest, WhileALogIsNotReadNothingIsGivenUp) {
+  Round({{kLeft, 5}});
+  for (int64_t waited = 0; waited < 2 * TabletChains::kPatienceMs; waited += 1'000) {
+    Begin({kLeft});
+    Mark(kLeft, 7);
+    EXPECT_THAT(chains_.EndRound(/*all_read=*/false), IsEmpty());
+  }
+  Take({Entry(kLeft, 6, 1'500), Entry(kLeft, 7, 1'600)});
+  EXPECT_EQ(Left().size(), 2u);
+}
+
+TEST_F(TabletChainsTest, AfterARestartItGoesOnWithoutAGap) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'600), Entry(kLeft, 8, 1'800)});
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  EXPECT_EQ(Left().size(), 1u);
+  EXPECT_EQ(chains_.OldestRound(), 2u) << "the eighth is held, and has to be read again";
+  const TabletChains::State state = chains_.Save();
+  chains_ = TabletChains();
+  chains_.Load(state);
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'600), Entry(kLeft, 7, 1'700), Entry(kLeft, 8, 1'800)});
+  Mark(kLeft, 8);
+  chains_.EndRound(true);
+  EXPECT_THAT(Left(), ElementsAre("70:7@2010", "70:8@2010"));
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'010);
+  EXPECT_EQ(through(), 3'000);
+}
+
+}  // namespace
+}  // namespace ebla::backup

@@ -1,0 +1,16 @@
+// tools/backup/table_options_json.h
+// A table's options in the JSON of backups and archives.
+// Errors:  OptionsFromJson throws what nlohmann_json throws: who reads a file says which one it was.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "ebla/admin.h"
+
+namespace ebla::backup {
+
+nlohmann::json OptionsToJson(const TableOptions& options);
+TableOptions OptionsFromJson(const nlohmann::json& json);
+
+}  // namespace ebla::backup
