@@ -82,9 +82,9 @@ class ArchiveTest : public ::testing::Test {
     return Eventually([&] { return !Known(name).empty() && Known(name).back().through_ms >= at_ms; }, 60s);
   }
 
-  void StartWriters() {
+  void StartWriters(const std::string& name) {
     for (int writer = 0; writer < kWriters; ++writer) {
-      workers_.Add([this, writer, table = *client_->OpenTable("carts"), number = 0]() mutable {
+      workers_.Add([this, writer, table = *client_->OpenTable(name), number = 0]() mutable {
         const std::string key = KeyOf(writer, number % kKeys);
         Change change{.value = number % 7 == 0 ? std::nullopt : std::optional(number), .begun_ms = NowMs()};
         const Status done = change.value ? [&]() -> Status {
@@ -111,9 +111,8 @@ class ArchiveTest : public ::testing::Test {
     }
     return allowed;
   }
-  void ExpectAllowed(int64_t at_ms, const std::string& as) {
-    const auto restored =
-        backup::Restore(*client_, store_, {.name = "base", .table = "carts", .as = as, .at_ms = at_ms});
+  void ExpectAllowed(const std::string& name, int64_t at_ms, const std::string& as) {
+    const auto restored = backup::Restore(*client_, store_, {.name = "base", .table = name, .as = as, .at_ms = at_ms});
     ASSERT_TRUE(restored.has_value()) << restored.error();
     std::map<std::string, std::string> held;
     Scanner scan = client_->OpenTable(as)->Scan();
@@ -131,7 +130,8 @@ class ArchiveTest : public ::testing::Test {
   }
   void Harm(const std::string& at) {
     const auto server_of = [&](const std::string& key) {
-      for (const TabletSummary& tablet : *client_->ListTablets("carts")) {
+      const std::vector<TabletSummary> tablets = *client_->ListTablets("carts");
+      for (const TabletSummary& tablet : tablets) {
         if (tablet.range.Contains(key)) return tablet.primary;
       }
       return std::string();
@@ -159,7 +159,7 @@ class ArchiveTest : public ::testing::Test {
 TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
   StartArchive();
   ASSERT_TRUE(AwaitKnown(NowMs()));
-  StartWriters();
+  StartWriters("carts");
   ASSERT_TRUE(Eventually([&] { return NowMs() > Known().front().from_ms + 1'500; }));  // clocks may differ by a second
   ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
   std::vector<int64_t> moments = {NowMs()};
@@ -185,12 +185,37 @@ TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
   // In between, too.
   for (size_t i = 1; i < 6; ++i) moments.push_back((moments[i - 1] + moments[i]) / 2);
   int number = 0;
-  for (const int64_t moment : moments) ExpectAllowed(moment, "at-" + std::to_string(++number));
+  for (const int64_t moment : moments) ExpectAllowed("carts", moment, "at-" + std::to_string(++number));
 
   EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = NowMs() + 60'000}).error().message(),
               HasSubstr("does not know every moment"));
   EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = moments[0] - 60'000}).error().message(),
               HasSubstr("after the moment that is wanted"));
+}
+
+// What its replica had committed stands in the log of a server that has it no more.
+TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
+  ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());
+  StartArchive();
+  ASSERT_TRUE(AwaitKnown(NowMs(), "single"));
+  ASSERT_TRUE(Eventually([&] { return NowMs() > Known("single").front().from_ms + 1'500; }));
+  ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
+  StartWriters("single");
+  std::vector<int64_t> moments;
+  for (int move = 0; move < 6; ++move) {
+    const std::vector<TabletSummary> tablets = *client_->ListTablets("single");
+    const std::string from = tablets.front().voters.front(), to = from == "ts-1" ? "ts-2" : "ts-1";
+    const Status moved = client_->MoveTablet("single", "k", {.from = from, .to = to});
+    EXPECT_TRUE(moved.ok()) << moved << " from " << from;
+    moments.push_back(NowMs());
+  }
+  workers_.Stop();
+  workers_.Join();
+  EXPECT_THAT(workers_.failures(), IsEmpty());
+  moments.push_back(NowMs());
+  ASSERT_TRUE(AwaitKnown(moments.back(), "single"));
+  EXPECT_EQ(Known("single").size(), 1u) << "without a gap: " << said_;
+  for (size_t i = 0; i < moments.size(); ++i) ExpectAllowed("single", moments[i], "at-" + std::to_string(i));
 }
 
 TEST_F(ArchiveTest, AsAnOperatorDoesIt) {
