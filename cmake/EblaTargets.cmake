@@ -1,6 +1,7 @@
 # ebla_library(name SOURCES ... DEPS ...)       a static library of one module
 # ebla_binary(name COMPONENT c SOURCES ... DEPS ...)  an installed executable; c: server or client
-# ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [SERIAL])  one GoogleTest executable, one ctest test
+# ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [CLUSTER [TIMED] | SIMULATED] [COST s])
+#                                                    one GoogleTest executable, one ctest test; ebla_schedule says the rest
 # A test's own code runs but once and need not be fast; what it tests is optimized as it is for users.
 set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")
 
@@ -74,11 +75,40 @@ function(ebla_binary name)
   install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT ${ARG_COMPONENT})
 endfunction()
 
+# Which tests run beside which: ebla_schedule(name [CLUSTER [TIMED] | SIMULATED] [COST s]).
+#   CLUSTER    has many real processes. One such test runs at a time.
+#   TIMED      has limits in real time besides: it comes before other clusters, while there are simulated tests to run
+#              beside it.
+#   SIMULATED  only computes, and real time decides nothing in it. It gives way to whatever runs beside it: its command
+#              begins with ${EBLA_GIVES_WAY}.
+#   COST       about how many seconds it takes: the long ones of each kind come first.
+# Under a sanitizer a cluster takes all cores, and runs alone.
+set(EBLA_GIVES_WAY nice -n 10)
+function(ebla_schedule name)
+  cmake_parse_arguments(ARG "CLUSTER;TIMED;SIMULATED" "COST" "" ${ARGN})
+  set(cost 0)
+  if(ARG_COST)
+    set(cost ${ARG_COST})
+  endif()
+  if(ARG_CLUSTER)
+    math(EXPR cost "${cost} + 2000")
+    set_tests_properties(${name} PROPERTIES RESOURCE_LOCK cluster)
+    if(EBLA_SANITIZE)
+      set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+    endif()
+  endif()
+  if(ARG_TIMED OR ARG_SIMULATED)
+    math(EXPR cost "${cost} + 1000")
+  endif()
+  # ctest takes 0 for what it remembers of earlier runs.
+  set_tests_properties(${name} PROPERTIES COST ${cost})
+endfunction()
+
 function(ebla_test name)
   if(NOT EBLA_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "CLUSTER;TIMED;SIMULATED" "TIMEOUT;COST" "SOURCES;DEPS;LABELS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   # Where ./dev finds the executable of a test by its name.
   foreach(source ${ARG_SOURCES})
@@ -94,7 +124,18 @@ function(ebla_test name)
   if("integration" IN_LIST ARG_LABELS)
     add_dependencies(${name} ebla-binaries)
   endif()
-  add_test(NAME ${name} COMMAND ${name})
+  set(schedule COST ${ARG_COST})
+  foreach(kind CLUSTER TIMED SIMULATED)
+    if(ARG_${kind})
+      list(APPEND schedule ${kind})
+    endif()
+  endforeach()
+  if(ARG_SIMULATED)
+    add_test(NAME ${name} COMMAND ${EBLA_GIVES_WAY} $<TARGET_FILE:${name}>)
+  else()
+    add_test(NAME ${name} COMMAND ${name})
+  endif()
+  ebla_schedule(${name} ${schedule})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
   endif()
@@ -102,7 +143,4 @@ function(ebla_test name)
     math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
-  if(ARG_SERIAL)
-    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
-  endif()
 endfunction()

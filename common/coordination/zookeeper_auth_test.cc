@@ -70,7 +70,9 @@ class ZooKeeperSecretTest : public ZooKeeperAuthTest {
     ASSERT_TRUE(started.ok()) << started;
   }
   std::unique_ptr<ZooKeeperCoordinator> Open(const std::string& secrets, const std::string& chroot = "/ebla") {
-    ZooKeeperOptions options{.servers = server_.address() + chroot, .session_timeout = std::chrono::seconds(3)};
+    ZooKeeperOptions options{.servers = server_.address() + chroot,
+                             .session_timeout = std::chrono::milliseconds(1500),
+                             .session_give_up = std::chrono::seconds(1)};
     if (!secrets.empty()) options.auth = *LoadZooKeeperAuth(Write(secrets));
     auto opened = ZooKeeperCoordinator::Open(options, executor_);
     EXPECT_TRUE(opened.has_value()) << opened.error();

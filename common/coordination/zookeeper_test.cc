@@ -42,7 +42,7 @@ class ZooKeeperTest : public ::testing::Test {
     ASSERT_TRUE(started.ok()) << started;
   }
 
-  ZooKeeperOptions options_{.servers = "", .session_timeout = std::chrono::seconds(3)};
+  ZooKeeperOptions options_{.servers = "", .session_timeout = std::chrono::milliseconds(1500)};
   testing::ZooKeeperProcess server_;
   testing::WaitingExecutor executor_;
 };

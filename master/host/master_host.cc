@@ -168,7 +168,9 @@ void Master::RefreshMasters() {
                                  if (masters) masters_ = std::move(*masters);
                                  executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); }));
                                }));
-  if (cluster_id_.empty()) ReadCluster();
+  // A standby hears of the cluster's level from nobody else.
+  const bool knows_level = options_.features->cluster() >= options_.features->own();
+  if (cluster_id_.empty() || !knows_level) ReadCluster();
 }
 
 void Master::ReadCluster() {
@@ -178,6 +180,7 @@ void Master::ReadCluster() {
                          coordination::DecodeNode<idl::ClusterNode>(node->data, coordination::layout::kCluster);
                      if (!cluster) return;
                      cluster_id_ = cluster->clusterId;
+                     options_.features->Learn(LevelOr1(cluster->featureLevel));
                      Refuse(CheckLevel(options_.features->own(), LevelOr1(cluster->featureLevel)));
                    }),
                    nullptr);

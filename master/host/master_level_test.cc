@@ -61,6 +61,8 @@ TEST_F(MasterLevelTest, ANewClusterIsAtTheLevelOfTheBuildThatMadeIt) {
   EXPECT_EQ(Level(), kNew);
   EXPECT_FALSE(Versions().held);
   EXPECT_EQ(Versions().level, kNew);
+  cluster().scheduler().RunFor(5s);
+  for (size_t i = 0; i < 2; ++i) EXPECT_EQ(cluster().master(i).master->options().features->cluster(), kNew) << i;
 }
 
 TEST_F(MasterLevelTest, AClusterOfTheFirstLevelSaysNothingOfIt) {
@@ -96,6 +98,9 @@ TEST_F(MasterLevelTest, ItRisesOnceEveryProcessHasSpokenMoreForAWhile) {
     return cluster().Call(&idl::MasterServiceCobSvIf::heartbeat, request);
   };
   EXPECT_EQ(reply()->clusterLevel, kNew) << "servers are told";
+  cluster().scheduler().RunFor(5s);
+  for (size_t i = 0; i < 2; ++i)
+    EXPECT_EQ(cluster().master(i).master->options().features->cluster(), kNew) << "who stands by goes by it, too";
 }
 
 TEST_F(MasterLevelTest, AStandbyThatSpeaksLessHoldsItBack) {

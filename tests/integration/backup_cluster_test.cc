@@ -35,12 +35,17 @@ std::string Numbered(const char* prefix, int number) {
   return text;
 }
 
+// One cluster for all of them. Each finds table "carts" there and nothing else, and leaves every server running.
 class BackupClusterTest : public ::testing::Test {
  protected:
-  void SetUp() override {
+  static void SetUpTestSuite() {
     auto cluster = TestCluster::Start();
     ASSERT_TRUE(cluster.has_value()) << cluster.error();
     cluster_ = *std::move(cluster);
+  }
+  static void TearDownTestSuite() { cluster_.reset(); }
+  void SetUp() override {
+    ASSERT_NE(cluster_, nullptr);
     auto client = cluster_->Connect();
     ASSERT_TRUE(client.has_value()) << client.error();
     client_.emplace(*std::move(client));
@@ -51,6 +56,17 @@ class BackupClusterTest : public ::testing::Test {
           std::string(500, static_cast<char>('a' + i % 26)) + std::to_string(i);
     }
     PutAll(written_);
+  }
+  void TearDown() override {
+    if (!client_) return;
+    const Status running = cluster_->launcher().Start({});
+    EXPECT_TRUE(running.ok()) << running;
+    const auto tables = client_->ListTables();
+    ASSERT_TRUE(tables.has_value()) << tables.error();
+    for (const TableInfo& table : *tables) {
+      const Status dropped = client_->DropTable(table.name);
+      EXPECT_TRUE(dropped.ok()) << dropped;
+    }
   }
 
   Table Open(const std::string& name) { return *client_->OpenTable(name); }
@@ -83,10 +99,12 @@ class BackupClusterTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   backup::DirectoryStore store_{directory_.path()};
-  std::unique_ptr<TestCluster> cluster_;
+  static std::unique_ptr<TestCluster> cluster_;
   std::optional<Client> client_;
   Held written_;
 };
+
+std::unique_ptr<TestCluster> BackupClusterTest::cluster_;
 
 TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
   // One key after the other on either side: a moment of a tablet has all of them up to some, and none after.

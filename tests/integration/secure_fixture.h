@@ -26,6 +26,10 @@ class SecureClusterTest : public ::testing::Test {
   static constexpr char kSecret[] = "ebla:correct-horse";
 
   void SetUp() override {
+    ASSERT_NO_FATAL_FAILURE(MakeCertificates());
+    ASSERT_NO_FATAL_FAILURE(Start());
+  }
+  void MakeCertificates() {
     ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
     Make("server", {.kind = security::Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}});
     Make("master", {.kind = security::Identity::Kind::kMaster, .name = "masters", .hosts = {"127.0.0.1"}});
@@ -33,9 +37,15 @@ class SecureClusterTest : public ::testing::Test {
     Make("operator", {.kind = security::Identity::Kind::kOperator, .name = "olga"});
     std::ofstream(Path("secret")) << kSecret << "\n";
     ASSERT_EQ(chmod(Path("secret").c_str(), 0600), 0);
+  }
+  // `more`: flags of every process.
+  void Start(const std::vector<std::string>& more = {}) {
     const std::string secret = "--zookeeper_auth_file=" + Path("secret");
-    auto cluster = TestCluster::Start({.master_flags = {"--tls_dir=" + Path("master"), secret},
-                                       .server_flags = {"--tls_dir=" + Path("server"), secret}});
+    TestClusterOptions options{.master_flags = {"--tls_dir=" + Path("master"), secret},
+                               .server_flags = {"--tls_dir=" + Path("server"), secret}};
+    for (auto* flags : {&options.master_flags, &options.server_flags})
+      flags->insert(flags->end(), more.begin(), more.end());
+    auto cluster = TestCluster::Start(std::move(options));
     ASSERT_TRUE(cluster.has_value()) << cluster.error();
     cluster_ = *std::move(cluster);
   }

@@ -22,10 +22,12 @@ using ::testing::IsEmpty;
 
 class ZooKeeperSecretClusterTest : public SecureClusterTest {
  protected:
-  // Starts a process that the cluster does not expect, and waits until it says so.
-  std::string WhatItSays(const std::string& program, std::vector<std::string> flags) {
-    const std::string dir = Path(program), output = Path(program + ".output");
-    std::filesystem::remove(output);
+  // A process that the cluster does not expect.
+  struct Unexpected {
+    cluster::ProcessId process;
+    std::string output;
+  };
+  Unexpected Launch(const std::string& program, const std::string& dir, const std::vector<std::string>& flags) {
     std::filesystem::create_directories(dir);
     const bool master = program == "ebla-master";
     std::vector<std::string> command = {std::string(kBinaryDir) + "/bin/" + program,
@@ -38,13 +40,18 @@ class ZooKeeperSecretClusterTest : public SecureClusterTest {
     if (!master) command.emplace_back("--disk_reserve_mb=0");
     command.insert(command.end(), flags.begin(), flags.end());
     const auto process = cluster::Spawn(
-        {.command = std::move(command), .working_dir = dir, .output_file = output, .die_with_parent = true});
+        {.command = std::move(command), .working_dir = dir, .output_file = dir + ".output", .die_with_parent = true});
     EXPECT_TRUE(process.has_value()) << process.error();
+    return {process.value_or(cluster::ProcessId()), dir + ".output"};
+  }
+  // Waits until it says that it is not ready, and ends it.
+  static std::string WhatItSays(const Unexpected& launched) {
     std::string said;
-    EXPECT_TRUE(Eventually([&] { return (said = cluster::LastLines(output, 100)).contains("not ready yet"); }, 20s))
+    EXPECT_TRUE(
+        Eventually([&] { return (said = cluster::LastLines(launched.output, 100)).contains("not ready yet"); }, 20s))
         << said;
-    EXPECT_TRUE(cluster::Signal(*process, SIGKILL).ok());
-    EXPECT_TRUE(cluster::WaitForExit(*process, 10s));
+    EXPECT_TRUE(cluster::Signal(launched.process, SIGKILL).ok());
+    EXPECT_TRUE(cluster::WaitForExit(launched.process, 10s));
     return said;
   }
 };
@@ -64,11 +71,17 @@ TEST_F(ZooKeeperSecretClusterTest, NoNodeAdmitsAnybodyElse) {
 TEST_F(ZooKeeperSecretClusterTest, AProcessWithoutItOrWithAnotherSaysSo) {
   std::ofstream(Path("other")) << "ebla:battery-staple\n";
   ASSERT_EQ(chmod(Path("other").c_str(), 0600), 0);
+  // All of them side by side: each waits a while before it says anything.
+  std::vector<Unexpected> without, with_another;
   for (const char* program : {"ebla-tabletserver", "ebla-master"}) {
-    EXPECT_THAT(WhatItSays(program, {}), AllOf(HasSubstr("NOAUTH"), HasSubstr("--zookeeper_auth_file")));
-    EXPECT_THAT(WhatItSays(program, {"--zookeeper_auth_file=" + Path("other")}),
-                AllOf(HasSubstr("NOAUTH"), HasSubstr("no secret in " + Path("other"))));
+    without.push_back(Launch(program, Path(program), {}));
+    with_another.push_back(
+        Launch(program, Path(program) + std::string("-other"), {"--zookeeper_auth_file=" + Path("other")}));
   }
+  for (const Unexpected& launched : without)
+    EXPECT_THAT(WhatItSays(launched), AllOf(HasSubstr("NOAUTH"), HasSubstr("--zookeeper_auth_file")));
+  for (const Unexpected& launched : with_another)
+    EXPECT_THAT(WhatItSays(launched), AllOf(HasSubstr("NOAUTH"), HasSubstr("no secret in " + Path("other"))));
 }
 
 // As docs/guide/security.md says.
