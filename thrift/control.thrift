@@ -105,6 +105,10 @@ struct CompactReply {
   6: optional types.Status outcome    // of one that is over
 }
 
+// Begins a pass of the search for damage now. CONDITION_FAILED: one is under way, or nothing is scrubbed here.
+struct ScrubRequest { 1: ControlHeader header }
+struct ScrubReply { 1: types.Status status }
+
 service ControlService {
   ConfigureReply configure(1: ConfigureRequest request)
   FenceReply fence(1: FenceRequest request)
@@ -115,4 +119,5 @@ service ControlService {
   AlterReply alter(1: AlterRequest request)
   DropTableReply dropTableData(1: DropTableRequest request)
   CompactReply compactTableData(1: CompactRequest request)
+  ScrubReply scrub(1: ScrubRequest request)
 }

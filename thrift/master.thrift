@@ -118,7 +118,16 @@ struct TabletLoad {
   31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
   32: optional LoadPeaks peaks        // leads
   33: optional i64 frozenInto         // FREEZE is applied: it waits to become part of that tablet
-  34: bool damaged                    // its files are damaged: it lives, and wants to be made anew from the others
+  34: bool damaged                    // its files are damaged, or it differs from all others, which agree: it lives, and
+                                      // wants to be made anew from them
+  35: list<string> differsFrom        // servers whose replicas have other records; nobody can tell whose are right
+}
+
+// How a server's search for damage goes: of its files, and of its replicas against the others.
+struct ScrubReport {
+  1: i64 periodMs                     // from one pass to the next; 0: none by itself
+  2: i64 ageMs                        // since the last finished pass began; before one: since the start
+  3: i64 damageAgeMs = -1             // since damage was found last; -1: none since the start
 }
 
 struct HeartbeatRequest {
@@ -142,6 +151,7 @@ struct HeartbeatRequest {
   18: i32 storeFormat                 // of files, the greatest that it reads
   19: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
   20: i32 featureLevel                // that it speaks (common/base/features.h); 0: not said, which is 1
+  21: optional ScrubReport scrub      // absent: it searches for none
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -183,6 +193,7 @@ struct ServerSummary {
   22: i64 cacheUsedBytes
   23: list<i64> strays                // tablets whose replica it has and the catalog does not give it; at most 100
   24: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
+  25: optional ScrubReport scrub      // as it last said
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
@@ -352,6 +363,16 @@ struct Compaction {
 }
 struct CompactTableReply { 1: MasterReplyHeader header, 2: list<Compaction> servers }
 
+// Has servers begin a pass of their search for damage now: `server`, or all that live. One answer for each.
+// CONDITION_FAILED: one is under way, or the server scrubs nothing.
+struct ScrubServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string server, 3: i32 deadlineMs = 0 }
+struct ScrubAnswer {
+  1: string server
+  2: types.Code code = types.Code.OK  // begun, or why not
+  3: string message
+}
+struct ScrubServersReply { 1: MasterReplyHeader header, 2: list<ScrubAnswer> servers }
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
 // Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present;
@@ -429,6 +450,7 @@ service MasterService {
   ListProceduresReply listProcedures(1: ListProceduresRequest request)
   CancelProcedureReply cancelProcedure(1: CancelProcedureRequest request)
   CompactTableReply compactTable(1: CompactTableRequest request)
+  ScrubServersReply scrubServers(1: ScrubServersRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
   ClusterVersionReply clusterVersion(1: ClusterVersionRequest request)
   HoldLevelReply holdLevel(1: HoldLevelRequest request)

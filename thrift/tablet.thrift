@@ -196,7 +196,7 @@ struct ForgetKeptReply { 1: ReplyHeader header }
 
 // One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same
 // and are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have
-// expired and are not purged yet count. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
+// expired and are not purged yet count. Servers ask each other, too. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
 struct ChecksumRequest {
   1: RequestHeader header
   2: binary fromKey                   // goes on here; empty: at the start of the tablet

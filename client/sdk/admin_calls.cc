@@ -230,6 +230,16 @@ Result<std::vector<CompactionInfo>> Client::CompactTable(std::string_view table,
   return FromIdl(reply);
 }
 
+Result<std::vector<ScrubBegun>> Client::Scrub(std::string_view server) const {
+  idl::ScrubServersRequest request;
+  request.server = server;
+  EBLA_ASSIGN(const idl::ScrubServersReply reply, runtime_->Ask(std::move(request)));
+  std::vector<ScrubBegun> servers;
+  for (const idl::ScrubAnswer& one : reply.servers)
+    servers.push_back({one.server, Status(rpc::FromIdl(one.code), one.message)});
+  return servers;
+}
+
 Result<ClusterInfo> Client::DescribeCluster() const {
   MasterClient::CallOptions any_master;
   any_master.any_master = true;

@@ -48,15 +48,16 @@ class FakeFaults {
   void ServeAfter(int lists);
   void Listed();
 
-  bool serving = true;           // false: tablets have no primary at present
-  bool barriers_applied = true;  // false: whoever leads serves no strong read yet
-  bool hints = true;             // refusals say who serves the key
-  int page_rows = 1000;          // of scans
-  int multi_get_room = 1000;     // records per reply; keys beyond get OVERLOADED
-  int64_t oldest_ms = 0;         // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
-  int64_t clock_back_ms = 0;     // servers' tablet time; writes that learnt a later one are to be retried
-  std::set<ServerName> away;     // the master has not heard of them for long
-  std::set<ServerName> failed;   // their replicas have failed, as they report, though they go on
+  bool serving = true;             // false: tablets have no primary at present
+  bool barriers_applied = true;    // false: whoever leads serves no strong read yet
+  bool hints = true;               // refusals say who serves the key
+  int page_rows = 1000;            // of scans
+  int multi_get_room = 1000;       // records per reply; keys beyond get OVERLOADED
+  int64_t oldest_ms = 0;           // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
+  int64_t clock_back_ms = 0;       // servers' tablet time; writes that learnt a later one are to be retried
+  std::set<ServerName> away;       // the master has not heard of them for long
+  std::set<ServerName> scrubbing;  // search for damage already
+  std::set<ServerName> failed;     // their replicas have failed, as they report, though they go on
   std::map<ServerName, std::vector<int64_t>> orphans;  // replicas that the catalog does not give the server
   // What the server has of this record differs from what was written, though it has applied the same.
   std::set<std::pair<ServerName, std::string>> damaged;

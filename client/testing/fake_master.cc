@@ -408,6 +408,20 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
             [&](FakeState& state, FakeTable&, idl::CompactTableReply& reply) { Compact(state, request, reply); });
   }
 
+  void scrubServers(Cob<idl::ScrubServersReply> done, const idl::ScrubServersRequest& request) override {
+    AsLeader(done, [&](FakeState& state, idl::ScrubServersReply& reply) {
+      for (const ServerName& name : state.tables.servers()) {
+        if ((!request.server.empty() && request.server != name) || state.faults.away.contains(name)) continue;
+        idl::ScrubAnswer& one = reply.servers.emplace_back();
+        one.server = name;
+        if (!state.faults.scrubbing.contains(name)) continue;
+        one.code = idl::Code::CONDITION_FAILED;
+        one.message = "a pass is under way";
+      }
+      if (reply.servers.empty()) Refuse(reply.header, idl::Code::NOT_FOUND, "no server " + request.server + " lives");
+    });
+  }
+
   void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
     AsLeader(done, [](FakeState&, idl::SetServerReply& reply) {
       Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");

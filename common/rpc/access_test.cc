@@ -18,8 +18,13 @@ using Callers = std::map<std::string, std::string>;  // of each method
 template <class Service>
 void AddMethods(Callers& callers) {
   const Access access = ServiceMethods<Service>::WhoMay();
-  std::apply([&](const auto&... method) { ((callers[method.name] = UnitOf(access.Of(method.name))), ...); },
-             ServiceMethods<Service>::kAll);
+  std::apply(
+      [&](const auto&... method) {
+        ((callers[method.name] =
+              std::string(UnitOf(access.Of(method.name))) + (access.IsForServersToo(method.name) ? ", server" : "")),
+         ...);
+      },
+      ServiceMethods<Service>::kAll);
 }
 
 TEST(Access, IsWhatThePageOfFaultsSays) {
@@ -30,7 +35,7 @@ TEST(Access, IsWhatThePageOfFaultsSays) {
   AddMethods<idl::ControlServiceCobSvIf>(in_code);
   AddMethods<idl::ReplicationServiceCobSvIf>(in_code);
   std::ifstream page(EBLA_FAULTS_PAGE);
-  const std::regex row(R"(\| `(\w+)` \| \w+Service \| (\w+) \|)");
+  const std::regex row(R"(\| `(\w+)` \| \w+Service \| (\w+(?:, \w+)?) \|)");
   for (std::string line; std::getline(page, line);) {
     if (std::smatch match; std::regex_match(line, match, row)) on_page[match[1]] = match[2];
   }

@@ -181,7 +181,8 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
       SetFailure(refused, why);
       PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->Answer(refused);
     };
-    const Method made{access.Of(method.name), access.IsForPeople(method.name), std::move(call), std::move(refuse)};
+    const Method made{access.Of(method.name), access.IsForPeople(method.name), access.IsForServersToo(method.name),
+                      std::move(call), std::move(refuse)};
     CHECK(methods_.emplace(method.name, made).second) << "two services have a method " << method.name;
   };
   std::apply([&](const auto&... method) { (add(method), ...); }, ServiceMethods<Service>::kAll);
@@ -210,7 +211,8 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
     const Kind whose = method->second.whose;
     const bool by_grant = whose == Kind::kOperator && options_.access != nullptr;
     const bool for_people = method->second.for_people && caller.identity.is_process();
-    const bool may = caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity));
+    const bool may = caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity)) ||
+                     (method->second.for_servers_too && caller.identity.may(Kind::kServer));
     if (may && !for_people) return method->second.call(head, message, caller, std::move(reply));
     const std::string taken = for_people                 ? "no process of the cluster does"
                               : whose == Kind::kOperator ? "it takes an operator"

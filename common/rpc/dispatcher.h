@@ -85,6 +85,7 @@ class Dispatcher {
   struct Method {
     security::Identity::Kind whose = security::Identity::Kind::kServer;
     bool for_people = false;  // and for no process of the cluster
+    bool for_servers_too = false;
     // Decodes the call's body and hands it to the handler.
     std::function<void(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply)> call;
     std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;

@@ -112,6 +112,9 @@ struct Access {
     return std::ranges::find(methods, method) != methods.end();
   }
 
+  // A server's certificate is as good as an operator's.
+  bool IsForServersToo(std::string_view method) const { return Names(for_servers_too, method); }
+
   // No process of the cluster reads records, or orders what admins do: its certificate is not good for that.
   bool IsForPeople(std::string_view method) const {
     return Names(for_admins, method) || (Names(data, method) && !Names(for_delivery, method));
@@ -124,6 +127,7 @@ struct Access {
   std::vector<std::string_view> data = {};
   std::vector<std::string_view> for_delivery = {};  // of hinted writes, by servers
   std::string_view for_servers = {};
+  std::vector<std::string_view> for_servers_too = {};  // an operator's that servers ask of each other
 };
 
 template <class Service>
@@ -145,7 +149,9 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
             .for_users = {"get", "multiGet", "write", "scan", "echo"},
             .quiet = {"listKept", "checksum", "followLog"},
             .data = {"get", "multiGet", "write", "scan"},
-            .for_delivery = {"write"}};
+            .for_delivery = {"write"},
+            // Numbers, which say no record; else the comparison of replicas would need an operator.
+            .for_servers_too = {"checksum"}};
   }
 };
 template <>

@@ -85,8 +85,17 @@ TEST_F(TlsServerTest, AUserMayNotCallWhatIsAnOperatorsOrAServers) {
   EXPECT_THAT(refused.message(), AllOf(HasSubstr("\"ada\""), HasSubstr("checksum"), HasSubstr("an operator")));
   EXPECT_EQ(server_->dispatcher.refusals(), 1u);
   EXPECT_NE(call_checksum(*Connect("operator")).code(), Code::kPermissionDenied);
-  EXPECT_EQ(call_checksum(*Connect("peer", "server")).code(), Code::kPermissionDenied) << "another server's";
-  EXPECT_NE(call_checksum(*Connect("server", "server")).code(), Code::kPermissionDenied) << "its own";
+  EXPECT_NE(call_checksum(*Connect("peer", "server")).code(), Code::kPermissionDenied) << "servers ask each other";
+  EXPECT_EQ(server_->dispatcher.refusals(), 1u);
+  const auto list_kept = [](TestClient& client) {
+    std::promise<Code> promise;
+    client.tablet->listKept([&](const idl::ListKeptReply& reply) { promise.set_value(FromIdl(reply.header.code)); },
+                            {});
+    return promise.get_future().get();
+  };
+  EXPECT_NE(list_kept(*Connect("operator")), Code::kPermissionDenied);
+  EXPECT_EQ(list_kept(*Connect("peer", "server")), Code::kPermissionDenied) << "another server's";
+  EXPECT_NE(list_kept(*Connect("server", "server")), Code::kPermissionDenied) << "its own";
   EXPECT_EQ(server_->dispatcher.refusals(), 2u);
 }
 

@@ -144,4 +144,10 @@ void TabletServerClient::Compact(const ServerName& server, idl::CompactRequest r
                           [done = std::move(done)](const idl::CompactReply& reply) mutable { done(reply); });
 }
 
+void TabletServerClient::Scrub(const ServerName& server, StatusDone done) {
+  Send<idl::ScrubReply>(
+      server, idl::ScrubRequest(), &idl::ControlServiceCobSvIf::scrub,
+      [done = std::move(done)](const idl::ScrubReply& reply) mutable { done(rpc::FromIdl(reply.status)); });
+}
+
 }  // namespace ebla::master

@@ -43,6 +43,7 @@ class TabletServerClient {
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
   void Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done);
+  void Scrub(const ServerName& server, StatusDone done);
 
  private:
   struct Peer {

@@ -170,6 +170,7 @@ void TakeReport(const LeaderTerm& leader_term, const ServerName& name, const Rep
   summary.version = body.version;
   summary.writesRefused = body.writesRefused;
   summary.insecure = body.insecure;
+  if (body.__isset.scrub) summary.__set_scrub(body.scrub);
   summary.cacheUsedBytes = body.cacheUsedBytes;
   const bool live = summary.state == idl::ServerState::LIVE;
   if (live) summary.cpuFraction = body.cpuFraction;

@@ -466,6 +466,17 @@ void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::Com
        }));
 }
 
+void MasterService::scrubServers(Cob<idl::ScrubServersReply> cob, const idl::ScrubServersRequest& request) {
+  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.server_admin().Scrub(request.server, [cob](Result<std::vector<idl::ScrubAnswer>> servers) {
+      idl::ScrubServersReply reply;
+      SetHeader(reply.header, servers ? Status() : servers.error());
+      if (servers) reply.servers = *std::move(servers);
+      cob(reply);
+    });
+  });
+}
+
 void MasterService::changeAccess(Cob<idl::ChangeAccessReply> cob, const idl::ChangeAccessRequest& request) {
   Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.access_admin().Change(request.changes, [cob](Status status) {

@@ -308,5 +308,22 @@ TEST_F(ProcedureListTest, ATableIsCompactedWhereItIsHeld) {
   ExpectWhole();
 }
 
+TEST_F(ProcedureListTest, AScrubIsBegunOnOneServerOrOnAllThatLive) {
+  Begin(4);
+  idl::ScrubServersRequest request;
+  const auto call = [&] { return *cluster().Call(&idl::MasterServiceCobSvIf::scrubServers, request); };
+  request.server = Tablet().voters[0];
+  const auto one = call();
+  ASSERT_EQ(one.servers.size(), 1u);
+  EXPECT_EQ(one.servers[0].server, request.server);
+  EXPECT_EQ(one.servers[0].code, idl::Code::OK) << one.servers[0].message;
+  EXPECT_EQ(ServerNamed(request.server).scrubs, 1);
+  request.server.clear();
+  EXPECT_EQ(call().servers.size(), 4u);
+  EXPECT_EQ(ServerNamed(Tablet().voters[0]).scrubs, 2);
+  request.server = "ts-99";
+  EXPECT_EQ(call().header.code, idl::Code::NOT_FOUND);
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -9,6 +9,7 @@
 #include "common/base/count.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "common/rpc/idl_convert.h"
 #include "master/cluster/options.h"
 #include "master/procedures/move_tablet.h"
 
@@ -32,6 +33,12 @@ void SetDraining(bool draining, bool surplus, const std::string& reason, int64_t
   node.surplus = draining && surplus;
   node.drainReason = node.surplus ? reason.substr(0, kReasonBytesMax) : "";
 }
+
+struct Scrubs {
+  std::vector<idl::ScrubAnswer> servers;
+  ServerAdmin::ScrubDone done;
+  ~Scrubs() { done(std::move(servers)); }
+};
 
 }  // namespace
 
@@ -71,6 +78,24 @@ void ServerAdmin::Remove(const ServerName& name, Done done) {
                              Forget(name);
                              answer({});
                            }));
+}
+
+void ServerAdmin::Scrub(const ServerName& name, ScrubDone done) {
+  if (!name.empty() && !parts_.servers().Find(name)) return done(NoServer(name));
+  std::vector<ServerName> asked;
+  for (const auto& [server, state] : parts_.servers().all()) {
+    if (name.empty() ? state.live.has_value() : server == name) asked.push_back(server);
+  }
+  auto all = std::make_shared<Scrubs>();  // shared by the replies: the last one answers
+  all->done = std::move(done);
+  all->servers.resize(asked.size());
+  for (size_t i = 0; i < asked.size(); ++i) {
+    all->servers[i].server = asked[i];
+    parts_.context.tablet_server_client.Scrub(asked[i], [all, i](const Status& status) {
+      all->servers[i].code = rpc::ToIdl(status.code());
+      all->servers[i].message = status.message();
+    });
+  }
 }
 
 void ServerAdmin::Forget(const ServerName& name) {

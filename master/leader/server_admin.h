@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "master/leader/term_parts.h"
 
@@ -31,6 +32,9 @@ class ServerAdmin {
   void EndDrain(const ServerName& server, Change change, Duration patience, Done done);
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   void Remove(const ServerName& server, Done done);
+  // Has a server, or where none is named all that live, search for damage now. NOT_FOUND: it is not known.
+  using ScrubDone = coordination::Callback<Result<std::vector<idl::ScrubAnswer>>>;
+  void Scrub(const ServerName& server, ScrubDone done);
 
  private:
   using Answer = std::function<void(Status)>;

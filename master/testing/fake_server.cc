@@ -477,6 +477,14 @@ void FakeServer::dropTableData(std::function<void(const idl::DropTableReply&)> c
   cob(reply);
 }
 
+void FakeServer::scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) {
+  idl::ScrubReply reply;
+  reply.status = Check(request.header);
+  if (reply.status.code == idl::Code::OK && ++scrubs > 1)
+    reply.status = MakeStatus(idl::Code::CONDITION_FAILED, "a pass is under way");
+  cob(reply);
+}
+
 void FakeServer::compactTableData(std::function<void(const idl::CompactReply&)> cob,
                                   const idl::CompactRequest& request) {
   idl::CompactReply reply;

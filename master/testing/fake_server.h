@@ -158,6 +158,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, std::vector<int64_t>> received_patience;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;
+  int scrubs = 0;  // that it was asked for
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override;
   void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override;
@@ -170,6 +171,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
                      const idl::DropTableRequest& request) override;
   // Takes no time: half of 2 MiB goes.
   void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override;
+  // Counted in `scrubs`.
+  void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override;
 
  private:
   idl::Status Check(const idl::ControlHeader& header);

@@ -76,6 +76,9 @@ class MasterRig::StepConnection final : public idl::ControlServiceCobSvIf {
                         const idl::CompactRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::compactTableData, std::move(cob), request);
   }
+  void scrub(std::function<void(const idl::ScrubReply&)> cob, const idl::ScrubRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::scrub, std::move(cob), request);
+  }
 
  private:
   template <class Reply, class Request>

@@ -15,6 +15,7 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
       : executor_(executor), store_(store), options_(std::move(options)), told_from_(executor.Now()) {}
 
   void Start() {
+    MutexLock lock(mutex_);
     if (options_.period > Duration{0}) PassAfter(std::min(options_.first_after, options_.period));
   }
   void Stop() {
@@ -24,31 +25,49 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
   }
   State state() const {
     MutexLock lock(mutex_);
-    return {bytes_, passes_, executor_.Now() - told_from_};
+    return {bytes_, passes_, running_, executor_.Now() - told_from_};
+  }
+  Status Begin() {
+    MutexLock lock(mutex_);
+    if (stopped_) return Error(Code::kConditionFailed, "the server is stopping");
+    if (running_) return Error(Code::kConditionFailed, "a pass is under way already");
+    running_ = true;
+    PassAfter(Duration{0});
+    return {};
   }
 
  private:
-  void PassAfter(Duration rest) {
-    executor_.After(rest, [self = shared_from_this()] { self->Pass(); });
+  // A pass of a turn that is over does nothing: another was begun meanwhile.
+  void PassAfter(Duration rest) EBLA_REQUIRES(mutex_) {
+    const uint64_t turn = ++turn_;
+    executor_.After(rest, [self = shared_from_this(), turn] { self->Pass(turn); });
   }
 
-  void Pass() {
+  void Pass(uint64_t turn) {
     {
       MutexLock lock(mutex_);
-      if (stopped_) return;
+      if (stopped_ || turn != turn_) return;
+      running_ = true;
     }
     const MonotonicTime begun = executor_.Now();
-    const Status status = store_.Scrub([this](int64_t bytes) { return Rest(bytes); });
-    {
-      MutexLock lock(mutex_);
-      if (stopped_) return;
-      if (status.ok()) {
-        told_from_ = begun;
-        ++passes_;
-      }
+    const TabletStore::ScrubPace pace = [this](int64_t bytes) { return Rest(bytes); };
+    const Status scrubbed = store_.Scrub(pace);
+    LOG_IF(WARNING, !scrubbed.ok()) << "the scrub of this server's disk ended: " << scrubbed;
+    const Status compared = Stopped() ? Status() : options_.compare(pace);
+    LOG_IF(WARNING, !compared.ok()) << "the comparison of this server's replicas ended: " << compared;
+    MutexLock lock(mutex_);
+    running_ = false;
+    if (stopped_) return;
+    if (scrubbed.ok() && compared.ok()) {
+      told_from_ = begun;
+      ++passes_;
     }
-    LOG_IF(WARNING, !status.ok()) << "the scrub of this server's disk ended: " << status;
-    PassAfter(std::max(Duration{0}, options_.period - (executor_.Now() - begun)));
+    if (options_.period > Duration{0}) PassAfter(std::max(Duration{0}, options_.period - (executor_.Now() - begun)));
+  }
+
+  bool Stopped() const {
+    MutexLock lock(mutex_);
+    return stopped_;
   }
 
   // Until as much may be read again; false: it is to end.
@@ -71,6 +90,8 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
   int64_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
   uint64_t passes_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool running_ EBLA_GUARDED_BY(mutex_) = false;  // a pass, or one that is about to begin
+  uint64_t turn_ EBLA_GUARDED_BY(mutex_) = 0;     // of the pass that comes, or goes on
   MonotonicTime told_from_ EBLA_GUARDED_BY(mutex_);
 };
 
@@ -81,6 +102,11 @@ Scrubber::~Scrubber() { Stop(); }
 
 void Scrubber::Start() {
   if (impl_ != nullptr) impl_->Start();
+}
+
+Status Scrubber::Begin() {
+  if (impl_ == nullptr) return Error(Code::kConditionFailed, "nothing is scrubbed here");
+  return impl_->Begin();
 }
 
 void Scrubber::Stop() {

@@ -109,7 +109,8 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
-void AddScrub(const TabletStore& store, const Scrubber::State& scrub, Families& families) {
+void AddScrub(const TabletStore& store, const Scrubber::State& scrub, const ReplicaComparer::State& compared,
+              Families& families) {
   const TabletStore::Damage damage = store.damage();
   families.Counter("scrub_bytes_total", "Bytes of files that were read and checked for damage.", scrub.bytes);
   families.Counter("scrub_passes_total", "Passes over all files that were finished.", scrub.passes);
@@ -118,6 +119,15 @@ void AddScrub(const TabletStore& store, const Scrubber::State& scrub, Families& 
   families.Gauge("store_damaged_tables", "Tables whose file here is damaged, and not yet made anew.",
                  damage.tables.size());
   families.Gauge("store_damaged_logs", "Tablets whose log here is damaged, and not yet made anew.", damage.logs.size());
+  families.Counter("compare_pages_total", "Pages of replicas that were compared with another replica's, and are equal.",
+                   compared.pages);
+  families.Counter("compare_missed_total",
+                   "Pages of replicas that could not be compared, and are left for the next pass.", compared.missed);
+  families.Counter("compare_differences_total", "Differences of replicas that were seen twice.", compared.differences);
+  families.Gauge("replicas_odd", "Replicas here that differ from the others, which agree, and are not yet made anew.",
+                 compared.odd);
+  families.Gauge("replicas_undecided", "Replicas here that differ from another, and nobody can tell which is right.",
+                 compared.undecided);
 }
 
 void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figures& figures, Families& families) {
@@ -141,7 +151,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddOperations(server_.stats(), families);
   AddTablets(server_.directory(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
-  AddScrub(server_.store(), server_.scrubber().state(), families);
+  AddScrub(server_.store(), server_.scrubber().state(), server_.comparer().state(), families);
   const ShardCounters& shards = server_.shard_counters();
   families.Gauge("overlay_bytes", "Bytes logged and not yet applied, of all tablets.", shards.unapplied_bytes.load());
   families.Counter("log_entries_total", "Entries appended to the logs of tablets.", shards.appended_entries.load());

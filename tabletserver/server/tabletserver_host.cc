@@ -93,6 +93,24 @@ Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void
   return options;
 }
 
+ReplicaComparer::Ports ComparerPorts(const ServerName& self, TabletStore& store, const TabletDirectory& directory,
+                                     ReplicaAsker& asker) {
+  return {
+      self,
+      store,
+      directory,
+      [&asker](TableId table, TabletId tablet, const KeyRange& range) { return asker.Voters(table, tablet, range); },
+      [&asker](const ReplicaAsker::Holder& holder, TableId table, TabletId tablet, const std::string& from) {
+        return asker.Ask(holder, table, tablet, from);
+      },
+      [&asker](Duration duration) { return asker.Pause(duration); }};
+}
+
+Scrubber::Options WithComparison(Scrubber::Options options, ReplicaComparer& comparer) {
+  options.compare = [&comparer](const TabletStore::ScrubPace& pace) { return comparer.Pass(pace); };
+  return options;
+}
+
 void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad& load) {
   load.promisedEpoch = static_cast<int64_t>(view.promised.value);
   load.barrierCommitted = view.barrier_committed;
@@ -157,7 +175,9 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
-      scrubber_(ports_.scrubber, ports_.store, options_.scrub),
+      asker_(ports_.control, ports_.connector, peers_),
+      comparer_(ComparerPorts(options_.identity.name, ports_.store, directory_, asker_), options_.compare),
+      scrubber_(ports_.scrubber, ports_.store, WithComparison(options_.scrub, comparer_)),
       snapshots_(ports_.snapshots, ports_.store, directory_),
       tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
           Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_, options_.slow_operation,
@@ -167,7 +187,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           LogFeedEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
-          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, refusals_})),
+          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_, scrubber_, refusals_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
           PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background,
@@ -341,6 +361,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   std::unordered_map<TabletId, LoadReport> loads;
   std::unordered_map<TabletId, Step> told;
   std::map<TableId, idl::TableSchema> schemas;
+  bool damaged = !damage.Empty();
   for (const auto& handle : directory_.snapshot()->All()) {
     const auto view = handle->view();
     if (view == nullptr) continue;
@@ -363,13 +384,17 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     FillReplication(*view, now, load);
     // once a dead store is started again its replicas are back
     load.failed = !view->failure.empty() && health.status.ok();
-    load.damaged = damage.Hits(handle->tablet, view->table);
+    ReplicaComparer::Verdict compared = comparer_.Of(handle, *view);
+    load.damaged = damage.Hits(handle->tablet, view->table) || compared.odd;
+    load.differsFrom = std::move(compared.others);
+    damaged |= load.damaged || !load.differsFrom.empty();
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
   loads_ = std::move(loads);  // without the tablets that are gone
   told_ = std::move(told);
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
+  FillScrub(damaged, request);
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;
   request.cacheUsedBytes = health.cache_bytes;
@@ -379,6 +404,20 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;
   cpu_seconds_ = cpu;
   reported_ = now;
+}
+
+void TabletServer::FillScrub(bool damaged, idl::HeartbeatRequest& request) {
+  if (ports_.scrubber == nullptr) return;
+  const auto milliseconds = [](Duration duration) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  };
+  const MonotonicTime now = ports_.control.Now();
+  if (damaged) damaged_ = now;
+  idl::ScrubReport report;
+  report.periodMs = milliseconds(options_.scrub.period);
+  report.ageMs = milliseconds(scrubber_.state().age);
+  report.damageAgeMs = damaged_ ? milliseconds(now - *damaged_) : -1;
+  request.__set_scrub(report);
 }
 
 Status TabletServer::Ready() const {

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -30,6 +31,7 @@
 #include "tabletserver/maintenance/checkpointer.h"
 #include "tabletserver/maintenance/compactor.h"
 #include "tabletserver/maintenance/purge_and_size_tasks.h"
+#include "tabletserver/maintenance/replica_comparer.h"
 #include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/reads/tablet_directory.h"
@@ -78,7 +80,8 @@ struct TabletServerOptions {
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   PurgeAndSizeTasks::Options purge_and_size_tasks;
-  Scrubber::Options scrub;
+  Scrubber::Options scrub;  // compare is filled in
+  ReplicaComparer::Options compare;
   HintedWrites::Options hinted_writes;
   HintDelivery::Options hint_delivery;
   Heartbeater::Options master;
@@ -116,7 +119,10 @@ class TabletServer {
   // Leaves the cluster, lets admitted writes finish, takes a checkpoint; `done` runs on `control`. Once.
   void Stop(std::move_only_function<void()> done);
   // Before the scrubber's executor is stopped.
-  void StopScrub() { scrubber_.Stop(); }
+  void StopScrub() {
+    asker_.Stop();
+    scrubber_.Stop();
+  }
 
   // OK while registered and the store is healthy; else why not.
   Status Ready() const;
@@ -129,6 +135,7 @@ class TabletServer {
   const ReaderPool& readers() const { return readers_; }
   const Checkpointer& checkpointer() const { return checkpointer_; }
   const Scrubber& scrubber() const { return scrubber_; }
+  const ReplicaComparer& comparer() const { return comparer_; }
   const HintDelivery& hint_delivery() const { return hint_delivery_; }
   const Refusals& refusals() const { return refusals_; }
   TabletStore& store() const { return ports_.store; }
@@ -137,6 +144,7 @@ class TabletServer {
   void RaiseLifeMark();
   void OnRegistration(const coordination::RegistrationState& state);
   void FillHeartbeat(idl::HeartbeatRequest& request);
+  void FillScrub(bool damaged, idl::HeartbeatRequest& request);
   bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
   // What a change of members waits for, of a tablet that is led here.
   struct Step {
@@ -172,6 +180,8 @@ class TabletServer {
   HintDelivery hint_delivery_;
   HintedWrites hinted_writes_;
   Compactor compactor_;
+  ReplicaAsker asker_;
+  ReplicaComparer comparer_;
   Scrubber scrubber_;
   SnapshotEdge snapshots_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
@@ -191,6 +201,7 @@ class TabletServer {
   std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
   MonotonicTime started_;
   TimerId watch_;
+  std::optional<MonotonicTime> damaged_;  // when there was damage last; none: there was none
   double cpu_seconds_ = 0;
   MonotonicTime reported_;
 };

@@ -4,10 +4,9 @@
 #include <deque>
 #include <utility>
 
-#include "common/base/crc32.h"
-#include "common/base/encoding.h"
 #include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
+#include "tabletserver/reads/record_page.h"
 #include "tabletserver/service/translate.h"
 
 namespace ebla::tabletserver {
@@ -16,48 +15,15 @@ namespace {
 constexpr int64_t kRetryMs = 100;
 constexpr Duration kRestMin = std::chrono::milliseconds(1);
 
-// By what a record means rather than by its bytes on disk, whose format may differ between servers of two versions.
-uint32_t Sum(std::string_view key, const StoredRecord& record, ByteWriter& scratch, uint32_t before) {
-  scratch.Clear();
-  scratch.Bytes(key).Bytes(record.value).Varint(record.version.epoch.value).Varint(record.version.lsn.value);
-  scratch.Varint(record.expires_at.value).SignedVarint(record.write_time_ms).Bytes(record.writer);
-  scratch.Byte(record.tombstone ? 1 : 0);
-  return Crc32(scratch.view(), before);
-}
-
-Status ReadPage(TabletStore& store, const TabletHandle& handle, const std::string& from, idl::ChecksumReply& reply) {
-  // Held throughout: nothing of the replica is removed meanwhile (PROTOCOL 8).
-  const std::shared_ptr<const TabletView> view = handle.view();
-  if (view == nullptr || view->role == RoleKind::kAbsent)
-    return Error(Code::kWrongTablet, "the replica is being removed");
-  if (view->incomplete) return Error(Code::kComeAgain, "the replica is being copied");
-  const KeyRange rest = KeyRange{from, {}}.Intersect(view->range);
-  ByteWriter scratch;
-  uint32_t checksum = 0;
-  reply.done = true;
-  const auto visit = [&](std::string_view key, const StoredRecord& record) {
-    if (reply.records == ChecksumEdge::kPageRecords || reply.bytes >= ChecksumEdge::kPageBytes) {
-      reply.done = false;
-      reply.nextKey = key;
-      return false;
-    }
-    checksum = Sum(key, record, scratch, checksum);
-    ++reply.records;
-    reply.bytes += static_cast<int64_t>(key.size() + record.value.size());
-    return true;
-  };
-  SnapshotPosition position{handle.tablet, {}};
-  if (!rest.Empty()) EBLA_TRY(store.Scan(handle.table, {.range = rest}, visit, &position));
-  // A split or merge in between: the range that was read is not what the position speaks of.
-  const std::shared_ptr<const TabletView> after = handle.view();
-  if (after == nullptr || handle.part_of_another() || after->incomplete || !(after->range == view->range)) {
-    return Error(Code::kComeAgain, "the replica has changed its range");
-  }
-  reply.range = rpc::ToIdl(view->range);
-  reply.appliedLsn = static_cast<int64_t>(position.applied.value);
-  reply.checksum = checksum;
-  reply.header.__set_epoch(static_cast<int64_t>(view->epoch.value));
-  return Status::Ok();
+void FillReply(const RecordPage& page, idl::ChecksumReply& reply) {
+  reply.range = rpc::ToIdl(page.range);
+  reply.appliedLsn = static_cast<int64_t>(page.applied.value);
+  reply.records = page.records;
+  reply.bytes = page.bytes;
+  reply.checksum = page.checksum;
+  reply.nextKey = page.next;
+  reply.done = page.done;
+  reply.header.__set_epoch(static_cast<int64_t>(page.epoch.value));
 }
 
 }  // namespace
@@ -93,9 +59,10 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
     }
     const MonotonicTime began = executor_.Now();
     idl::ChecksumReply reply;
-    if (const Status status = ReadPage(store_, *page.handle, page.from, reply); !status.ok()) {
-      reply = {};
-      FillRefusal(status, status.code() == Code::kComeAgain ? kRetryMs : -1, reply.header);
+    if (const Result<RecordPage> read = ReadRecordPage(store_, *page.handle, page.from)) {
+      FillReply(*read, reply);
+    } else {
+      FillRefusal(read.error(), read.error().code() == Code::kComeAgain ? kRetryMs : -1, reply.header);
     }
     page.handle.reset();
     {

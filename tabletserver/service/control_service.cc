@@ -364,4 +364,12 @@ void ControlService::compactTableData(Cob<idl::CompactReply> cob, const idl::Com
   cob(reply);
 }
 
+void ControlService::scrub(Cob<idl::ScrubReply> cob, const idl::ScrubRequest& request) {
+  idl::ScrubReply reply;
+  Status status = CheckHeader(request.header);
+  if (status.ok()) status = ports_.scrubber.Begin();
+  reply.status = ToIdl(status);
+  cob(reply);
+}
+
 }  // namespace ebla::tabletserver

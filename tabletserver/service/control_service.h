@@ -16,6 +16,7 @@
 #include "common/base/refusals.h"
 #include "idl/ControlService.h"
 #include "tabletserver/maintenance/compactor.h"
+#include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/transport/heartbeater.h"
@@ -38,6 +39,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     std::vector<TabletOrders*> shards;
     PeerBook& peers;
     Compactor& compactor;
+    Scrubber& scrubber;
     Refusals& refusals;
   };
 
@@ -55,6 +57,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   void alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) override;
   void dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) override;
   void compactTableData(Cob<idl::CompactReply> cob, const idl::CompactRequest& request) override;
+  void scrub(Cob<idl::ScrubReply> cob, const idl::ScrubRequest& request) override;
 
  private:
   template <class Reply, class Request, class Start, class Fill>

@@ -1,16 +1,24 @@
-// Bytes of servers' files are damaged, of one that runs and of one that is stopped: it is found and never served, what it
-// hit is made anew from the others, and all replicas are equal afterwards.
+// Bytes of servers' files are damaged, of one that runs and of one that is stopped; and records are changed so that no
+// checksum is wrong. It is found and never served, what it hit is made anew from the others, and all replicas are equal
+// afterwards. Of two replicas that differ, nobody is made anew, and the operator is told.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <iterator>
+#include <map>
+#include <random>
 #include <thread>
 
+#include "common/testing/thread_executor.h"
+#include "tabletserver/storage/wiredtiger/wt_store.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -35,7 +43,8 @@ class ScrubClusterTest : public ::testing::Test {
  protected:
   void SetUp() override {
     auto started = TestCluster::Start(
-        {.server_flags = {"--scrub_period_s=1", "--scrub_bytes_per_second=1000000000", "--checkpoint_seconds=1"}});
+        {.master_flags = {"--replace_after_s=2"},
+         .server_flags = {"--scrub_period_s=1", "--scrub_bytes_per_second=1000000000", "--checkpoint_seconds=1"}});
     ASSERT_TRUE(started.has_value()) << started.error();
     cluster_ = std::move(*started);
     auto client = cluster_->Connect(30s);
@@ -114,6 +123,31 @@ class ScrubClusterTest : public ::testing::Test {
     for (size_t at = log.find(said); at != log.npos; at = log.find(said, at + 1)) ++times;
     return times;
   }
+  // Another value for a key in a stopped server's store, as that would have written it: no checksum is wrong.
+  void Falsify(const std::string& server, const std::string& key, const std::string& value) {
+    using namespace ebla::tabletserver;
+    ThreadExecutor flusher, background;
+    WtStoreOptions options{.directory = StoreOf(server), .cache_bytes = int64_t{64} << 20};
+    options.flusher = &flusher;
+    options.background = &background;
+    options.watcher = &background;
+    auto store = WtStore::Open(std::move(options));
+    ASSERT_TRUE(store.has_value()) << store.error();
+    const auto recovered = (*store)->Recover();
+    ASSERT_TRUE(recovered.has_value()) << recovered.error();
+    int changed = 0;
+    for (const TableId table : (*store)->Tables()) {
+      auto record = (*store)->Get(table, key);
+      ASSERT_TRUE(record.has_value()) << record.error();
+      if (!record->has_value()) continue;
+      const std::pair<std::string, StoredRecord> other{
+          key, {.value = value, .version = (*record)->version, .expires_at = (*record)->expires_at}};
+      const Status replaced = (*store)->ReplaceInterval(table, {key, KeyAfter(key)}, {&other, 1});
+      ASSERT_TRUE(replaced.ok()) << replaced;
+      ++changed;
+    }
+    EXPECT_EQ(changed, 1) << key << " is not in the store";
+  }
   bool AllEqual() const { return cluster_->Ebla("check").code == 0; }
 
   std::unique_ptr<TestCluster> cluster_;
@@ -157,6 +191,174 @@ TEST_F(ScrubClusterTest, AServerWhoseLogIsDamagedDoesNotStart) {
   EXPECT_TRUE(!code || *code == 1) << *code;
   EXPECT_THAT(Text(launcher().LogFile(victim)), HasSubstr("is damaged at byte"));
   ExpectAll();
+}
+
+// ---- hundreds of bytes ----------------------------------------------------------------------------------------------
+
+// A kind of files of a server, and how many bytes of them are damaged at a time.
+struct Kind {
+  const char* name;
+  int bytes;
+  std::vector<std::string> parts;  // of paths
+};
+const std::vector<Kind>& Kinds() {
+  static const std::vector<Kind> kinds = {
+      {"tables", 60, {"/store/data_"}},
+      {"log", 5, {"/store/log/"}},
+      {"tables", 60, {"/store/data_"}},
+      {"the store's own", 2, {"/store/applied", "/store/window", "/store/WiredTiger"}},
+      {"tables", 60, {"/store/data_"}},
+      {"names and marks", 2, {"/IDENTITY", "/FORMAT", "/ADDRESS", "/LOCK", "/BALLAST"}}};
+  return kinds;
+}
+
+class ManyDamagesTest : public ScrubClusterTest {
+ protected:
+  // Where what is in the file ends: behind it are only zeros.
+  static size_t EndOf(const std::string& bytes) {
+    const size_t last = bytes.find_last_not_of('\0');
+    return last == bytes.npos ? 0 : last + 1;
+  }
+  // A bit of each of so many random bytes; how many.
+  int Spoil(const std::string& server, const Kind& kind) {
+    std::vector<std::pair<std::string, size_t>> files;
+    for (const auto& entry : fs::recursive_directory_iterator(launcher().DataDir(server))) {
+      const std::string path = entry.path();
+      const auto has = [&](const std::string& part) { return path.find(part) != path.npos; };
+      if (!entry.is_regular_file() || std::ranges::none_of(kind.parts, has)) continue;
+      if (const size_t end = EndOf(Text(path)); end > 0) files.emplace_back(path, end);
+    }
+    for (int i = 0; i < kind.bytes && !files.empty(); ++i) {
+      const auto& [path, end] = files[random_() % files.size()];
+      const auto at = static_cast<off_t>(random_() % end);
+      const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC);
+      char byte = 0;
+      EXPECT_EQ(pread(fd, &byte, 1, at), 1);
+      byte = static_cast<char>(byte ^ (1 << random_() % 8));
+      EXPECT_EQ(pwrite(fd, &byte, 1, at), 1);
+      close(fd);
+    }
+    return files.empty() ? 0 : kind.bytes;
+  }
+  // All that there was is served, by as many whole replicas as the table wants, which are equal.
+  bool Healed() {
+    if (!lost_.empty() && cluster_->Ebla("server remove " + lost_).code == 0) lost_.clear();
+    return lost_.empty() && cluster_->Ebla("health").code == 0 && AllEqual();
+  }
+  bool HealsWithin(std::chrono::seconds limit) {
+    const auto until = std::chrono::steady_clock::now() + limit;
+    while (!Healed()) {
+      ExpectAll();
+      if (HasFatalFailure() || std::chrono::steady_clock::now() > until) return false;
+    }
+    return true;
+  }
+  // The way on from a store that is lost: a new name and an empty directory.
+  void Replace(std::string& server) {
+    ASSERT_TRUE(launcher().End(server).ok());
+    ASSERT_TRUE(launcher().Remove(server).ok());
+    lost_ = server;
+    const auto added = launcher().AddServer();
+    ASSERT_TRUE(added.has_value()) << added.error();
+    server = *added;
+  }
+
+  static uint32_t Seed() {
+    const char* given = std::getenv("EBLA_SEED");
+    return given == nullptr ? std::random_device()() : static_cast<uint32_t>(std::strtoul(given, nullptr, 10));
+  }
+
+  const uint32_t seed_ = Seed();
+  std::mt19937 random_{seed_};
+  std::string lost_;  // to be removed from the catalog
+};
+
+// For a minute: one server after the other is stopped, damaged and started again.
+TEST_F(ManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
+  std::cout << "seed " << seed_ << "; EBLA_SEED=" << seed_ << " damages the same again" << std::endl;
+  std::vector<std::string> servers = {"ts-1", "ts-2", "ts-3"};
+  std::map<std::string, int> damages, refusals;
+  const auto end = std::chrono::steady_clock::now() + 60s;
+  int rounds = 0, healed = 0;
+  for (; std::chrono::steady_clock::now() < end; ++rounds) {
+    std::string& server = servers[static_cast<size_t>(rounds) % servers.size()];
+    const Kind& kind = Kinds()[static_cast<size_t>(rounds) % Kinds().size()];
+    SCOPED_TRACE(server + ", " + kind.name);
+    ASSERT_TRUE(launcher().End(server).ok());
+    damages[kind.name] += Spoil(server, kind);
+    const Status started = launcher().Restart(server);
+    // Which may also be the end of its store while it runs.
+    if (!started.ok() || !HealsWithin(30s)) {
+      ASSERT_FALSE(HasFatalFailure());
+      ++refusals[kind.name];
+      Replace(server);
+      ASSERT_FALSE(HasFatalFailure());
+      ASSERT_TRUE(HealsWithin(60s)) << cluster_->Ebla("health") << cluster_->Ebla("check");
+    }
+    ++healed;
+    ExpectAll();
+    ASSERT_FALSE(HasFatalFailure());
+  }
+  int all = 0;
+  for (const auto& [name, count] : damages) {
+    std::cout << count << " bytes of " << name << " damaged, " << refusals[name] << " servers replaced" << std::endl;
+    all += count;
+  }
+  std::cout << all << " bytes in " << rounds << " rounds, all healed" << std::endl;
+  EXPECT_EQ(healed, rounds);
+  EXPECT_GT(damages["tables"], 0);
+}
+
+TEST_F(ScrubClusterTest, ARecordThatDiffersSilentlyIsMadeAnewAndNeverServed) {
+  const std::string victim = "ts-2", key = KeyOf(100);
+  ASSERT_TRUE(launcher().End(victim).ok());
+  ExpectAll();  // others lead by now
+  Falsify(victim, key, "never written");
+  const Status again = launcher().Restart(victim);
+  ASSERT_TRUE(again.ok()) << again;
+  EXPECT_TRUE(ReadUntil([&] { return Said(victim).find("which agree. It is made anew") != std::string::npos; }))
+      << Said(victim);
+  EXPECT_TRUE(ReadUntil([&] { return AllEqual(); })) << cluster_->Ebla("check");
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("health").text.find("is mended: ts-2 (") != std::string::npos; }))
+      << cluster_->Ebla("health");
+  for (const std::string other : {"ts-1", "ts-3"})
+    EXPECT_EQ(Said(other).find("which agree. It is made anew"), std::string::npos) << other << ": " << Said(other);
+  ExpectAll();
+}
+
+TEST_F(ScrubClusterTest, OfTwoReplicasThatDifferNobodyIsMadeAnewAndTheOperatorIsTold) {
+  auto client = cluster_->Connect(30s);
+  ASSERT_TRUE(client.has_value()) << client.error();
+  CreateTableOptions options{.deadline = 30s};
+  options.table.replicas = 2;
+  ASSERT_TRUE(client->CreateTable("pairs", options).has_value());
+  auto pairs = client->OpenTable("pairs");
+  ASSERT_TRUE(pairs.has_value()) << pairs.error();
+  ASSERT_TRUE(pairs->Put("a", "right", {.ack = Ack::kAll, .deadline = 30s}).has_value());
+  const auto tablets = client->ListReplicas("pairs");
+  ASSERT_TRUE(tablets.has_value() && tablets->size() == 1);
+  const TabletSummary& pair = tablets->front();
+  ASSERT_EQ(pair.voters.size(), 2u);
+  const std::string victim = pair.voters[0] == pair.primary ? pair.voters[1] : pair.voters[0];
+  ASSERT_TRUE(launcher().End(victim).ok());
+  Falsify(victim, "a", "wrong");
+  const Status again = launcher().Restart(victim);
+  ASSERT_TRUE(again.ok()) << again;
+  const auto told = [&] {
+    const std::string health = cluster_->Ebla("health").text;
+    return health.find("replicas differ, and nobody can tell which are right: tablet") != std::string::npos &&
+           health.find(std::min(pair.voters[0], pair.voters[1]) + ", " + std::max(pair.voters[0], pair.voters[1])) !=
+               std::string::npos;
+  };
+  EXPECT_TRUE(ReadUntil(told)) << cluster_->Ebla("health");
+  EXPECT_EQ(cluster_->Ebla("check pairs").code, 1) << "both are as they were";
+  EXPECT_EQ(Said(victim).find("which agree. It is made anew"), std::string::npos);
+}
+
+TEST_F(ScrubClusterTest, APassIsBegunWhenAnOperatorSaysSo) {
+  const Shown begun = cluster_->Ebla("scrub --server ts-1");
+  EXPECT_THAT(begun.text, HasSubstr("ts-1: ")) << begun;
+  EXPECT_THAT(cluster_->Ebla("scrub --server ts-9").text, HasSubstr("no server \"ts-9\"; there are ts-1, ts-2, ts-3"));
 }
 
 }  // namespace

@@ -128,6 +128,8 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.incomplete = load.incomplete;
   out.may_have_lost_writes = load.forgetful;
   out.failed = load.failed;
+  out.damaged = load.damaged;
+  out.differs_from = load.differsFrom;
   out.promised = Epoch{static_cast<uint64_t>(load.promisedEpoch)};
   out.primary = load.primary;
   for (const idl::ReplicaProgress& peer : load.peers) {
@@ -193,6 +195,12 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.cache_used_bytes = summary.cacheUsedBytes;
   for (const int64_t orphan : summary.strays) out.orphans.push_back(TabletId{static_cast<uint64_t>(orphan)});
   out.version = summary.version;
+  if (!summary.__isset.scrub) return out;
+  using std::chrono::milliseconds;
+  ScrubInfo& scrub = out.scrub.emplace();
+  scrub.period = milliseconds(std::max<int64_t>(0, summary.scrub.periodMs));
+  scrub.age = milliseconds(std::max<int64_t>(0, summary.scrub.ageMs));
+  if (summary.scrub.damageAgeMs >= 0) scrub.since_damage = milliseconds(summary.scrub.damageAgeMs);
   return out;
 }
 

@@ -115,8 +115,10 @@ struct ReplicaReport {
   Version last;          // of its log
   uint64_t schema_version = 0;
   bool incomplete = false;
-  bool may_have_lost_writes = false;  // may have lost what it acknowledged
-  bool failed = false;                // for good, though its server goes on: it obeys nothing but a drop
+  bool may_have_lost_writes = false;     // may have lost what it acknowledged
+  bool failed = false;                   // for good, though its server goes on: it obeys nothing but a drop
+  bool damaged = false;                  // by its files, or as all others differ from it: it is made anew from them
+  std::vector<ServerName> differs_from;  // their records are others; nobody can tell whose are right
   Epoch promised;
   ServerName primary;                      // whom it takes for the primary
   std::vector<ReplicaProgressInfo> peers;  // leads: how it sees the others
@@ -301,6 +303,19 @@ struct CompactionInfo {
   int64_t bytes_after = 0;  // or now, while it runs
 };
 
+// How a server's search for damage goes: of its files, and of its replicas against the others.
+struct ScrubInfo {
+  std::chrono::milliseconds period{};                     // from one pass to the next; zero: none by itself
+  std::chrono::milliseconds age{};                        // since the last finished one began, or the server started
+  std::optional<std::chrono::milliseconds> since_damage;  // was found last; none: none since the server started
+};
+
+// Whether a server has begun such a pass when it was asked to.
+struct ScrubBegun {
+  ServerName server;
+  Status status;  // not OK: why not
+};
+
 struct ServerSummary {
   ServerName name;
   std::string uuid;
@@ -325,8 +340,9 @@ struct ServerSummary {
   std::string note;         // what holds its draining up; empty: nothing
   double cpu_fraction = 0;  // of one core
   int64_t cache_used_bytes = 0;
-  std::vector<TabletId> orphans;  // tablets whose replica it has and the catalog does not give it; 100 at most
-  std::string version;            // of its build
+  std::vector<TabletId> orphans;   // tablets whose replica it has and the catalog does not give it; 100 at most
+  std::string version;             // of its build
+  std::optional<ScrubInfo> scrub;  // none: it searches for no damage
 };
 
 struct MasterSummary {

@@ -131,6 +131,8 @@ class Client {
   // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that
   // goes.
   Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
+  // Has a server, or with no name every live one, search its files and replicas for damage now. NOT_FOUND.
+  Result<std::vector<ScrubBegun>> Scrub(std::string_view server = {}) const;
   // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
   Result<TabletSummary> DescribeTablet(TabletId tablet) const;
   // What the planner does, and why not more; switches it on or off where asked to.

@@ -43,7 +43,7 @@ const std::array<Subject, 9>& AllSubjects() {
       {"tables", "Tables", {"table"}},
       {"tablets", "Tablets", {"tablet", "locate"}},
       {"servers", "Servers", {"server"}},
-      {"cluster", "The cluster as a whole", {"check", "cluster", "health", "hot", "version"}},
+      {"cluster", "The cluster as a whole", {"check", "cluster", "health", "hot", "scrub", "version"}},
       {"planner",
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},

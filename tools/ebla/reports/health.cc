@@ -142,7 +142,7 @@ void NoteInsecure(const std::vector<ServerSummary>& servers, Health& health) {
 
 // Of all tables, those that lack the same thing: one finding, as nobody reads one for each of a hundred.
 struct Lacking {
-  Lacking(const std::vector<TableHealth>& all, int TableHealth::* lacked) {
+  Lacking(const std::vector<TableHealth>& all, int TableHealth::*lacked) {
     for (const TableHealth& table : all) {
       if (table.*lacked == 0) continue;
       count += table.*lacked;
@@ -187,6 +187,68 @@ void JudgeFailed(Health& health) {
                              Count(failed.size(), "replica") + " of " + where + " failed: " + Listed(failed),
                              "it is made again by itself if a majority of the others is complete; its server's log "
                              "says what its store answered"});
+}
+
+// "ts-2 (tablet 7)".
+std::string ReplicaOf(const TabletSummary& tablet, const ServerName& server) {
+  return server + " (tablet " + std::to_string(tablet.id.value) + ")";
+}
+
+// Replicas whose files are damaged or that all others prove wrong; and those that differ so that nobody can tell.
+void JudgeDamage(const ClusterState& state, Health& health) {
+  std::vector<std::string> damaged, hopeless, differ;
+  for (const TabletSummary& tablet : state.tablets) {
+    size_t of_tablet = 0;
+    std::set<ServerName> disagree;
+    for (const ReplicaReport& replica : tablet.replicas) {
+      if (!replica.known) continue;
+      if (replica.damaged) {
+        damaged.push_back(ReplicaOf(tablet, replica.server));
+        ++of_tablet;
+      }
+      if (replica.differs_from.empty()) continue;
+      disagree.insert(replica.server);
+      disagree.insert(replica.differs_from.begin(), replica.differs_from.end());
+    }
+    if (of_tablet > 0 && of_tablet >= tablet.voters.size()) hopeless.push_back(std::to_string(tablet.id.value));
+    if (disagree.empty()) continue;
+    std::string names;
+    for (const ServerName& server : disagree) names += (names.empty() ? "" : ", ") + server;
+    differ.push_back("tablet " + std::to_string(tablet.id.value) + " of table " + tablet.table + " on " + names);
+  }
+  if (!damaged.empty()) {
+    health.findings.push_back(
+        {Grade::kDegraded, Count(damaged.size(), "replica") + " damaged: " + Listed(damaged),
+         hopeless.empty() ? "each is made anew by itself while all others of its tablet live and are whole; "
+                            "its server's log says what was found"
+                          : "of tablet " + Listed(hopeless) +
+                                " no replica is whole: they serve what can be read; restore the rest from a backup"});
+  }
+  if (!differ.empty()) {
+    health.findings.push_back(
+        {Grade::kDegraded, "replicas differ, and nobody can tell which are right: " + Listed(differ),
+         "read what matters at STRONG, from the primary. If that is right: ebla table alter TABLE --replicas 3, "
+         "which copies it; else ebla tablet transfer first. ebla check compares again"});
+  }
+}
+
+// What was found lately and is no more, and searches that do not come to an end.
+void NoteScrub(const std::vector<ServerSummary>& servers, bool damaged, Health& health) {
+  using std::chrono::hours;
+  std::vector<std::string> found, late;
+  for (const ServerSummary& server : servers) {
+    if (!server.live || !server.scrub) continue;
+    const ScrubInfo& scrub = *server.scrub;
+    if (scrub.since_damage && *scrub.since_damage <= hours(24 * 7))
+      found.push_back(server.name + " (" + Ago(*scrub.since_damage) + ")");
+    if (scrub.period.count() > 0 && scrub.age > 3 * scrub.period + std::chrono::minutes(5)) late.push_back(server.name);
+  }
+  if (!found.empty() && !damaged)
+    health.notes.push_back("damage was found lately, and is mended: " + Listed(found) + "; see these servers' disks");
+  if (!late.empty()) {
+    health.notes.push_back("the search for damage has not come to its end for three periods on " + Listed(late) +
+                           ": raise --scrub_bytes_per_second; the servers' logs say whether it fails");
+  }
 }
 
 void JudgeReplicas(Health& health) {
@@ -323,6 +385,9 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
   for (auto& [name, table] : tables) health.tables.push_back(std::move(table));
   JudgeTables(health);
   NoteChanges(begun, health);
+  const size_t before = health.findings.size();
+  JudgeDamage(state, health);
+  NoteScrub(state.servers, health.findings.size() > before, health);
   std::ranges::stable_sort(health.findings, std::greater<>(), &Finding::grade);
   if (!health.findings.empty()) health.grade = health.findings.front().grade;
   return health;

@@ -263,6 +263,47 @@ TEST(HealthTest, ATableThatIsBeingMadeIsANoteUnlessItsMakingIsHeldUp) {
   EXPECT_EQ(Judge(state).grade, Grade::kFailing);
 }
 
+ReplicaReport Reported(const ServerName& server) {
+  ReplicaReport report;
+  report.server = server;
+  report.reported = report.known = true;
+  return report;
+}
+
+TEST(HealthTest, DamagedReplicasAreNamedAndWhatBecomesOfThem) {
+  ClusterState state = SoundCluster();
+  for (const char* server : {"ts-1", "ts-2", "ts-3"}) state.tablets[0].replicas.push_back(Reported(server));
+  state.tablets[0].replicas[1].damaged = true;
+  EXPECT_THAT(Findings(state), ::testing::ElementsAre("degraded: 1 replica damaged: ts-2 (tablet 7)"));
+  EXPECT_THAT(Judge(state).findings[0].action, HasSubstr("is made anew by itself"));
+  for (ReplicaReport& replica : state.tablets[0].replicas) replica.damaged = true;
+  EXPECT_THAT(Judge(state).findings.at(0).action, HasSubstr("of tablet 7 no replica is whole"));
+}
+
+TEST(HealthTest, ReplicasThatDifferAreNamedTogether) {
+  ClusterState state = SoundCluster();
+  for (const char* server : {"ts-1", "ts-2", "ts-3"}) state.tablets[0].replicas.push_back(Reported(server));
+  state.tablets[0].replicas[0].differs_from = {"ts-2"};
+  state.tablets[0].replicas[1].differs_from = {"ts-1"};
+  EXPECT_THAT(Findings(state), ::testing::ElementsAre("degraded: replicas differ, and nobody can tell which are right: "
+                                                      "tablet 7 of table carts on ts-1, ts-2"));
+  EXPECT_THAT(Judge(state).findings[0].action, HasSubstr("--replicas 3"));
+}
+
+TEST(HealthTest, DamageOfLatelyAndASearchThatDoesNotEndAreNotes) {
+  using namespace std::chrono_literals;
+  ClusterState state = SoundCluster();
+  state.servers[0].scrub = ScrubInfo{.period = 24h, .age = 30h, .since_damage = {}};
+  EXPECT_TRUE(Judge(state).notes.empty());
+  state.servers[0].scrub->since_damage = 2h;
+  state.servers[1].scrub = ScrubInfo{.period = 24h, .age = 80h, .since_damage = 24h * 30};
+  state.servers[2].scrub = ScrubInfo{.period = 0ms, .age = 24h * 365, .since_damage = {}};
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(HasSubstr("damage was found lately, and is mended: ts-1 ("),
+                                                   HasSubstr("has not come to its end for three periods on ts-2:")));
+}
+
 TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
   ClusterState state = SoundCluster();
   state.planner_on = false;

@@ -58,6 +58,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddHealthVerbs(verbs);
   AddHotVerbs(verbs);
   AddCheckVerbs(verbs);
+  AddScrubVerbs(verbs);
   AddWatchVerbs(verbs);
   AddProcedureVerbs(verbs);
   AddPresplitVerbs(verbs);

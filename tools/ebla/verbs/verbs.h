@@ -74,6 +74,7 @@ void AddConflictVerbs(Verbs& verbs);   // conflict list, export, apply, forget
 void AddBalanceVerbs(Verbs& verbs);    // balance explain
 void AddHealthVerbs(Verbs& verbs);     // health
 void AddCheckVerbs(Verbs& verbs);      // check
+void AddScrubVerbs(Verbs& verbs);      // scrub
 void AddHotVerbs(Verbs& verbs);        // hot
 void AddWatchVerbs(Verbs& verbs);      // cluster watch
 void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
