@@ -9,7 +9,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr int64_t kAgainMs = 50;
+constexpr int64_t kBusyRetryMs = 50;
 
 int64_t TimeOfDayMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -128,7 +128,7 @@ LogFeedEdge::LogFeedEdge(Executor& executor, TabletStore& store, const TabletDir
 void LogFeedEdge::Answer(const idl::FollowLogRequest& request, Done done) {
   if (!state_->Begin()) {
     idl::FollowLogReply reply;
-    FillRefusal(Error(Code::kComeAgain, "this server's log is being read by another"), kAgainMs, reply.header);
+    FillRefusal(Error(Code::kComeAgain, "this server's log is being read by another"), kBusyRetryMs, reply.header);
     return done(reply);
   }
   state_->executor().Post([state = state_, request, done = std::move(done)] { state->Read(request, done); });

@@ -142,7 +142,7 @@ void NoteInsecure(const std::vector<ServerSummary>& servers, Health& health) {
 
 // Of all tables, those that lack the same thing: one finding, as nobody reads one for each of a hundred.
 struct Lacking {
-  Lacking(const std::vector<TableHealth>& all, int TableHealth::*lacked) {
+  Lacking(const std::vector<TableHealth>& all, int TableHealth::* lacked) {
     for (const TableHealth& table : all) {
       if (table.*lacked == 0) continue;
       count += table.*lacked;
