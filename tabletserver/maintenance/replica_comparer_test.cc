@@ -53,6 +53,7 @@ class ReplicaComparerTest : public GroupFixture {
     };
     const auto pause = [this](Duration duration) {
       paused_ += duration;
+      in_pause_();
       if (duration > Duration{}) scheduler_.RunFor(duration);
       return !stopped_;
     };
@@ -71,7 +72,7 @@ class ReplicaComparerTest : public GroupFixture {
 
   std::vector<std::string> names_;
   std::set<std::string> away_;
-  std::function<void()> before_answer_ = [] {};
+  std::function<void()> before_answer_ = [] {}, in_pause_ = [] {};
   Duration paused_{};
   int64_t paced_ = 0;
   bool stopped_ = false;
@@ -148,14 +149,14 @@ TEST_F(ReplicaComparerTest, IsFoundWhileOtherRecordsAreWritten) {
 TEST_F(ReplicaComparerTest, APageThatIsWrittenAllTheTimeIsLeftForTheNextPass) {
   Make({"ts-1", "ts-2", "ts-3"});
   int written = 0;
-  before_answer_ = [&] {
+  before_answer_ = in_pause_ = [&] {
     Put("m", std::to_string(++written));
     Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); });
   };
   EXPECT_FALSE(PassAt("ts-2").odd);
   EXPECT_EQ(Of("ts-2").state().missed, 1u);
   EXPECT_EQ(Of("ts-2").state().differences, 0u);
-  before_answer_ = [] {};
+  before_answer_ = in_pause_ = [] {};
   EXPECT_FALSE(PassAt("ts-2").odd);
   EXPECT_EQ(Of("ts-2").state().pages, 1u);
 }

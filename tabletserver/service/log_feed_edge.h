@@ -21,7 +21,7 @@ namespace ebla::tabletserver {
 
 class LogFeedEdge {
  public:
-  static constexpr size_t kPageBytes = 2 << 20;
+  static constexpr size_t kPageBytes = 1 << 20;
   using Done = std::function<void(const idl::FollowLogReply&)>;
 
   LogFeedEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory);

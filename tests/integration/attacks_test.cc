@@ -54,8 +54,8 @@ const std::set<std::string_view> kToldToAllUsers = {"echo", "listTables", "listS
 Codes AnswersTo(const Villain& villain, const Access& access, std::string_view method, const Process& process) {
   if (villain.login != nullptr) return {Code::kPermissionDenied, Code::kOverloaded, Code::kUnavailable};
   const Kind whose = access.Of(method);
-  if (villain.kind == Kind::kServer && whose == Kind::kUser && !access.IsForPeople(method))
-    return {};  // a server's to call
+  const bool servers_may = whose == Kind::kUser ? !access.IsForPeople(method) : access.IsForServersToo(method);
+  if (villain.kind == Kind::kServer && servers_may) return {};  // a server's to call
   if (villain.kind == Kind::kUser && whose == Kind::kUser) {
     // A standby knows no tables, and says who does.
     if (process.master && !process.leads) return {Code::kOk, Code::kNotPrimary};

@@ -203,11 +203,11 @@ struct Kind {
 };
 const std::vector<Kind>& Kinds() {
   static const std::vector<Kind> kinds = {
-      {"tables", 60, {"/store/data_"}},
+      {"tables", 150, {"/store/data_"}},
       {"log", 5, {"/store/log/"}},
-      {"tables", 60, {"/store/data_"}},
+      {"tables", 150, {"/store/data_"}},
       {"the store's own", 2, {"/store/applied", "/store/window", "/store/WiredTiger"}},
-      {"tables", 60, {"/store/data_"}},
+      {"tables", 150, {"/store/data_"}},
       {"names and marks", 2, {"/IDENTITY", "/FORMAT", "/ADDRESS", "/LOCK", "/BALLAST"}}};
   return kinds;
 }
@@ -273,14 +273,14 @@ class ManyDamagesTest : public ScrubClusterTest {
   std::string lost_;  // to be removed from the catalog
 };
 
-// For a minute: one server after the other is stopped, damaged and started again.
+// One server after the other is stopped, damaged and started again: each kind of files, and as many as time allows.
 TEST_F(ManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
   std::cout << "seed " << seed_ << "; EBLA_SEED=" << seed_ << " damages the same again" << std::endl;
   std::vector<std::string> servers = {"ts-1", "ts-2", "ts-3"};
   std::map<std::string, int> damages, refusals;
-  const auto end = std::chrono::steady_clock::now() + 60s;
+  const auto end = std::chrono::steady_clock::now() + 40s;
   int rounds = 0, healed = 0;
-  for (; std::chrono::steady_clock::now() < end; ++rounds) {
+  for (; rounds < std::ssize(Kinds()) || std::chrono::steady_clock::now() < end; ++rounds) {
     std::string& server = servers[static_cast<size_t>(rounds) % servers.size()];
     const Kind& kind = Kinds()[static_cast<size_t>(rounds) % Kinds().size()];
     SCOPED_TRACE(server + ", " + kind.name);
@@ -311,6 +311,7 @@ TEST_F(ManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
 
 TEST_F(ScrubClusterTest, ARecordThatDiffersSilentlyIsMadeAnewAndNeverServed) {
   const std::string victim = "ts-2", key = KeyOf(100);
+  ASSERT_TRUE(Eventually([&] { return AllEqual(); })) << "not all has been applied everywhere";
   ASSERT_TRUE(launcher().End(victim).ok());
   ExpectAll();  // others lead by now
   Falsify(victim, key, "never written");
@@ -340,6 +341,7 @@ TEST_F(ScrubClusterTest, OfTwoReplicasThatDifferNobodyIsMadeAnewAndTheOperatorIs
   const TabletSummary& pair = tablets->front();
   ASSERT_EQ(pair.voters.size(), 2u);
   const std::string victim = pair.voters[0] == pair.primary ? pair.voters[1] : pair.voters[0];
+  ASSERT_TRUE(Eventually([&] { return AllEqual(); })) << "not all has been applied everywhere";
   ASSERT_TRUE(launcher().End(victim).ok());
   Falsify(victim, "a", "wrong");
   const Status again = launcher().Restart(victim);

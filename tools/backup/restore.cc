@@ -1,6 +1,7 @@
 #include "tools/backup/restore.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "common/base/mutex.h"
@@ -89,7 +90,12 @@ class Restorer {
       if (there) tables.push_back(table);
     }
     if (replay) AddMadeSince(*replay, tables);
-    for (const TablePart& table : tables) EBLA_TRY(RestoreTable(table, replay ? &*replay : nullptr));
+    std::map<uint64_t, Table> made;
+    for (const TablePart& table : tables) {
+      EBLA_ASSIGN(Table to, RestoreTable(table));
+      made.emplace(table.id, std::move(to));
+    }
+    if (replay) EBLA_TRY(WriteChanges(*replay, made));
     restored_.records = progress_.records;
     return restored_;
   }
@@ -108,15 +114,25 @@ class Restorer {
     }
   }
 
-  Status RestoreTable(const TablePart& table, const Replay* replay) {
-    EBLA_ASSIGN(const Table to, MakeTable(client_, options_, table));
+  Result<Table> RestoreTable(const TablePart& table) {
+    EBLA_ASSIGN(Table to, MakeTable(client_, options_, table));
     progress_.table = to.name();
     Writes writes(options_.parallel);
     if (!table.parts.empty()) EBLA_TRY(WriteRecords(table, to, writes));
-    if (replay != nullptr)
-      EBLA_TRY(replay->Read(table.id, [&](const UnresolvedEffect& change) { return Write(change, to, writes); }));
     writes.Drain();
+    EBLA_TRY(writes.first());
     ++restored_.tables;
+    return to;
+  }
+
+  // Of all tables, in one reading of the archive.
+  Status WriteChanges(const Replay& replay, const std::map<uint64_t, Table>& tables) {
+    Writes writes(options_.parallel);
+    EBLA_TRY(replay.Read([&](uint64_t table, const UnresolvedEffect& change) -> Status {
+      const auto to = tables.find(table);
+      return to == tables.end() ? Status() : Write(change, to->second, writes);
+    }));
+    writes.Drain();
     return writes.first();
   }
 

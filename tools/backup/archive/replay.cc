@@ -96,11 +96,11 @@ std::vector<ArchivedTable> Replay::MadeSince() const {
   return made;
 }
 
-Status Replay::Read(uint64_t table, const std::function<Status(const UnresolvedEffect&)>& visit) const {
+Status Replay::Read(const std::function<Status(uint64_t table, const UnresolvedEffect& change)>& visit) const {
   for (const ArchiveFile& file : files_) {
     EBLA_TRY(ReadArchiveFile(*store_, index_.cluster, file, key_, [&](const ArchivedEntry& entry) -> Status {
-      if (entry.table.value != table || entry.at_ms > at_ms_) return {};
-      for (const UnresolvedEffect& effect : entry.effects) EBLA_TRY(visit(effect));
+      if (entry.at_ms > at_ms_) return {};
+      for (const UnresolvedEffect& effect : entry.effects) EBLA_TRY(visit(entry.table.value, effect));
       return {};
     }));
   }

@@ -28,8 +28,9 @@ class Replay {
   Result<bool> WasThere(const TablePart& table) const;
   // Those that were made about when the backup was, or later, and were there.
   std::vector<ArchivedTable> MadeSince() const;
-  // All changes of the table up to the moment, those that the backup has already among them, of each key in their order.
-  Status Read(uint64_t table, const std::function<Status(const UnresolvedEffect&)>& visit) const;
+  // All changes of all tables, by their ids, up to the moment, those that the backup has already among them; of each key
+  // in their order.
+  Status Read(const std::function<Status(uint64_t table, const UnresolvedEffect& change)>& visit) const;
 
  private:
   Replay(BackupStore& store, ArchiveIndex index, int64_t began_ms, int64_t at_ms, Key key)

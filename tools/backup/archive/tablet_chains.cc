@@ -45,8 +45,13 @@ void TabletChains::TakeEntry(LoggedEntry entry) {
   chain.table = entry.table;
   if (chain.listed_ms == 0) chain.listed_ms = now_ms_;  // until the catalog has it
   const uint64_t lsn = entry.version.lsn.value;
-  if (chain.through && lsn <= *chain.through) return;  // another replica's log had it
-  chain.ahead.try_emplace(lsn, Held{std::move(entry), round_});
+  if (chain.through && lsn <= *chain.through) {  // another replica's log had it
+    chain.diverged = chain.diverged || (chain.epoch && entry.version.epoch > chain.epoch);
+    return;
+  }
+  const Epoch epoch = entry.version.epoch;
+  const auto [held, added] = chain.ahead.try_emplace(lsn, Held{std::move(entry), round_});
+  if (held->second.entry.version.epoch != epoch) chain.diverged = true;
   Drain(chain);
   Emit(tablet, chain);
 }
@@ -106,6 +111,7 @@ void TabletChains::Drain(Chain& chain) {
   if (!chain.through) return;
   for (auto next = chain.ahead.begin(); next != chain.ahead.end() && next->first == *chain.through + 1;
        next = chain.ahead.erase(next)) {
+    chain.epoch = next->second.entry.version.epoch;
     chain.untimed.push_back(std::move(next->second));
     ++*chain.through;
   }
@@ -202,14 +208,19 @@ std::vector<TableId> TabletChains::EndRound(bool all_read) {
   for (auto& [tablet, chain] : chains_) {
     const auto table = tables_.find(chain.table);
     if (table == tables_.end() || table->second.beginning) continue;
-    if (!IsBehind(chain.table, tablet, chain)) {
+    const auto begins_anew = [&] {
+      if (std::ranges::find(anew, chain.table) == anew.end()) anew.push_back(chain.table);
+    };
+    if (chain.diverged) {
+      begins_anew();
+    } else if (!IsBehind(chain.table, tablet, chain)) {
       chain.behind_since_ms = 0;
     } else if (chain.behind_since_ms == 0) {
       chain.behind_since_ms = now_ms_;
     } else if (!all_read) {
       chain.behind_since_ms = now_ms_;  // it may come yet
-    } else if (now_ms_ - chain.behind_since_ms >= kPatienceMs && std::ranges::find(anew, chain.table) == anew.end()) {
-      anew.push_back(chain.table);
+    } else if (now_ms_ - chain.behind_since_ms >= kPatienceMs) {
+      begins_anew();
     }
   }
   for (const TableId table : anew) BeginAnew(table, tables_[table]);

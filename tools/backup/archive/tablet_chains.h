@@ -14,7 +14,8 @@
 // Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one key
 //                 by growing version.
 //              2. What leaves after a table was said to be covered through a moment is later than that moment.
-//              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap.
+//              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap. So it
+//                 does at once where a tablet was recovered by hand, and what had been committed is no more.
 // Threads:     thread-compatible.
 #pragma once
 
@@ -100,6 +101,8 @@ class TabletChains {
   struct Chain {
     TableId table;
     std::optional<uint64_t> through;  // lsn: all in order; none: where it begins is not known
+    Epoch epoch;                      // of the entry there; none: it began there
+    bool diverged = false;            // its tablet has gone back, and on from there with other entries
     uint64_t emitted = 0;
     std::map<uint64_t, Held> ahead;  // beyond a hole
     std::deque<Held> untimed;        // in order, until a mark says when

@@ -207,6 +207,20 @@ TEST_F(TabletChainsTest, WhatLacksForLongIsAGapAndTheTableBeginsAnew) {
   EXPECT_EQ(Left().size(), 1u);
 }
 
+// Given to a replica that lacked some of it, by hand: the lsns come again.
+TEST_F(TabletChainsTest, ATabletThatHasLostWhatWasCommittedBeginsAnew) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'500), Entry(kLeft, 7, 1'600)});
+  Mark(kLeft, 7);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  epoch_ = Epoch{4};
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 2'500)});
+  Mark(kLeft, 6);
+  EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
+}
+
 TEST_F(TabletChainsTest, WhileALogIsNotReadNothingIsGivenUp) {
   Round({{kLeft, 5}});
   for (int64_t waited = 0; waited < 2 * TabletChains::kPatienceMs; waited += 1'000) {

@@ -39,7 +39,9 @@ struct Subject {
 
 const std::array<Subject, 9>& AllSubjects() {
   static const std::array<Subject, 9> subjects = {{
-      {"records", "Records", {"delete", "dump", "get", "incr", "load", "mget", "put", "scan", "token", "use"}},
+      {"records",
+       "Records, and writes that a failover rolled back",
+       {"conflict", "delete", "dump", "get", "incr", "load", "mget", "put", "scan", "token", "use"}},
       {"tables", "Tables", {"table"}},
       {"tablets", "Tablets", {"tablet", "locate"}},
       {"servers", "Servers", {"server"}},
@@ -47,7 +49,7 @@ const std::array<Subject, 9>& AllSubjects() {
       {"planner",
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},
-      {"recovery", "Backups, and writes that a failover rolled back", {"backup", "conflict"}},
+      {"recovery", "Backups", {"backup"}},
       {"users", "Users, and what they may do", {"grant", "revoke", "role", "user"}},
       {"security", "Certificates, on this machine's files; limits of users and tables", {"cert", "limit"}},
   }};

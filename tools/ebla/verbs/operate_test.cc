@@ -306,7 +306,7 @@ TEST_F(OperateTest, AScrubIsBegunOrSaysWhyNot) {
   EXPECT_EQ(Run("scrub"), "ts-1: begun\nts-2: begun\nts-3: begun");
   EXPECT_EQ(Run("scrub --server ts-2"), "ts-2: begun");
   servers_.cluster().faults()->scrubbing.insert("ts-2");
-  EXPECT_EQ(Run("scrub --server ts-2"), "ts-2: a pass is under way[1]");
+  EXPECT_EQ(Run("scrub --server ts-2"), "ts-2: a pass is under way [1]");
   EXPECT_THAT(Run("--json scrub --server ts-2"),
               HasSubstr(R"([{"server":"ts-2","begun":false,"why_not":"a pass is under way"}])"));
   EXPECT_THAT(Run("scrub --server ts-9"), HasSubstr("no server \"ts-9\""));
