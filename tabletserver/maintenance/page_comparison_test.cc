@@ -92,7 +92,9 @@ TEST_P(TurnsTest, ProveADifferenceOnlyWhereThereIsOne) {
       if (verdict == PageVerdict::kDifferent) ++proven;
       if (verdict != PageVerdict::kOpen) break;
     }
-    if (!wrong) ASSERT_EQ(proven, 0) << "seed " << seed;
+    if (!wrong) {
+      ASSERT_EQ(proven, 0) << "seed " << seed;
+    }
   }
   EXPECT_EQ(proven > 1'000, wrong) << proven;
 }

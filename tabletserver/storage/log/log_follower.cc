@@ -20,16 +20,16 @@ LogPosition LogFollower::Recent() const {
 
 std::optional<LogFollower::Found> LogFollower::Find(Step& step) const {
   MutexLock lock(log_.mutex_);
-  const auto& segments = log_.segments_;
-  const auto& oldest = segments.begin()->second;
+  const SharedLog::Segment& oldest = log_.segments_.begin()->second;
   if (step.next.log != oldest.header.log || step.next.segment < oldest.header.number) {
     step.lost = true;
     step.next = Begin(oldest);
   }
-  const auto at = segments.find(step.next.segment);
-  if (at == segments.end()) return std::nullopt;
+  const auto at = log_.segments_.find(step.next.segment);
+  if (at == log_.segments_.end()) return std::nullopt;
   Found found{.file = at->second.file, .header = at->second.header, .next_first = std::nullopt};
-  if (const auto next = std::next(at); next != segments.end()) found.next_first = next->second.header.first_sequence;
+  if (const auto next = std::next(at); next != log_.segments_.end())
+    found.next_first = next->second.header.first_sequence;
   return found;
 }
 
