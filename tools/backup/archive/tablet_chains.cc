@@ -211,9 +211,11 @@ std::vector<TableId> TabletChains::EndRound(bool all_read) {
     const auto begins_anew = [&] {
       if (std::ranges::find(anew, chain.table) == anew.end()) anew.push_back(chain.table);
     };
+    // Who is written all the time is always behind the latest goal.
+    const bool comes_on = std::exchange(chain.was_emitted, chain.emitted) != chain.emitted;
     if (chain.diverged) {
       begins_anew();
-    } else if (!IsBehind(chain.table, tablet, chain)) {
+    } else if (comes_on || !IsBehind(chain.table, tablet, chain)) {
       chain.behind_since_ms = 0;
     } else if (chain.behind_since_ms == 0) {
       chain.behind_since_ms = now_ms_;

@@ -115,7 +115,8 @@ class TabletChains {
     uint64_t listed_round = 0;
     int64_t listed_ms = 0;
     bool was_listed = false;
-    int64_t behind_since_ms = 0;  // 0: it is not
+    int64_t behind_since_ms = 0;  // and has not come any further; 0: it is not
+    uint64_t was_emitted = 0;     // when the last round ended
   };
   struct Table {
     std::optional<Coverage> coverage;

@@ -221,6 +221,17 @@ TEST_F(TabletChainsTest, ATabletThatHasLostWhatWasCommittedBeginsAnew) {
   EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
 }
 
+TEST_F(TabletChainsTest, WhatIsWrittenAllTheTimeIsAlwaysALittleBehindAndThatIsNoGap) {
+  Round({{kLeft, 5}});
+  for (uint64_t lsn = 6; lsn < 6 + 3 * TabletChains::kPatienceMs / 1'000; ++lsn) {
+    Begin({kLeft});
+    Take({Entry(kLeft, lsn, now_ms_)});
+    Mark(kLeft, lsn + 1);  // the last one is not on the disk yet
+    EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+    EXPECT_GE(through(), now_ms_ - 2'000);
+  }
+}
+
 TEST_F(TabletChainsTest, WhileALogIsNotReadNothingIsGivenUp) {
   Round({{kLeft, 5}});
   for (int64_t waited = 0; waited < 2 * TabletChains::kPatienceMs; waited += 1'000) {
