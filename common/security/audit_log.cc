@@ -13,18 +13,15 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "common/base/iso_time.h"
+
 namespace ebla::security {
 namespace {
 
 std::string TimeNow() {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  tm parts{};
-  gmtime_r(&now.tv_sec, &parts);
-  char text[40] = "";
-  const size_t size = std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
-  std::snprintf(text + size, sizeof(text) - size, ".%03ldZ", now.tv_nsec / 1'000'000);
-  return text;
+  return IsoTime(int64_t{now.tv_sec} * 1'000 + now.tv_nsec / 1'000'000);
 }
 
 }  // namespace

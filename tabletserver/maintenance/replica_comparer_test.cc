@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "common/rpc/idl_convert.h"
-#include "tabletserver/testing/group_fixture.h"
+#include "tabletserver/testing/records_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -13,22 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using Holder = ReplicaAsker::Holder;
 
-class ReplicaComparerTest : public GroupFixture {
+class ReplicaComparerTest : public RecordsFixture {
  protected:
-  void Make(std::vector<std::string> names) {
-    names_ = std::move(names);
-    for (const std::string& name : names_) Start(name);
-    ASSERT_TRUE(Configure(1, {names_[0], names_, {}}));
-    ASSERT_TRUE(Until([&] { return View("ts-1") != nullptr && View("ts-1")->barrier_applied; }));
-    for (const char* key : {"a", "m", "z"}) Put(key, std::string("value of ") + key);
-    ASSERT_TRUE(AllLevel());
-  }
-  void Put(const std::string& key, const std::string& value) {
-    ASSERT_EQ(Write("ts-1", {PutOf(key, value)}).header.code, idl::Code::OK);
-  }
-  bool AllLevel() {
-    return Until([&] { return std::ranges::all_of(names_, [&](const auto& name) { return Level(name, "ts-1"); }); });
-  }
   // Another value under the same version.
   void Spoil(const std::string& server, const std::string& key, const std::string& value = "wrong") {
     StoredRecord wrong;
@@ -70,7 +56,6 @@ class ReplicaComparerTest : public GroupFixture {
     return Of(name).Of(Handle(name), *View(name));
   }
 
-  std::vector<std::string> names_;
   std::set<std::string> away_;
   std::function<void()> before_answer_ = [] {}, in_pause_ = [] {};
   Duration paused_{};

@@ -2,28 +2,16 @@
 #include <gmock/gmock.h>
 
 #include "tabletserver/service/checksum_edge.h"
-#include "tabletserver/testing/group_fixture.h"
+#include "tabletserver/testing/records_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using ::testing::HasSubstr;
 
-class ChecksumTest : public GroupFixture {
+class ChecksumTest : public RecordsFixture {
  protected:
-  void SetUp() override {
-    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
-    ASSERT_TRUE(Until([&] { return View("ts-1") != nullptr && View("ts-1")->barrier_applied; }));
-    for (const char* key : {"a", "m", "z"}) Put(key, std::string("value of ") + key);
-    ASSERT_TRUE(AllLevel());
-  }
-  void Put(const std::string& key, const std::string& value) {
-    ASSERT_EQ(Write("ts-1", {PutOf(key, value)}).header.code, idl::Code::OK);
-  }
-  bool AllLevel() {
-    return Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); });
-  }
+  void SetUp() override { Make({"ts-1", "ts-2", "ts-3"}); }
   idl::ChecksumReply Ask(const std::string& server, const std::string& from = "", int64_t tablet = kTablet) {
     idl::ChecksumRequest request;
     request.header.tableId = kTable;

@@ -1,6 +1,5 @@
 #include "tabletserver/service/log_feed_edge.h"
 
-#include <chrono>
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
@@ -10,11 +9,6 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kBusyRetryMs = 50;
-
-int64_t TimeOfDayMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 LogPosition FromIdl(const idl::LogPlace& place) {
   return {.log = static_cast<uint64_t>(place.logId),
@@ -102,7 +96,7 @@ class LogFeedEdge::State {
       if (view == nullptr || view->role != RoleKind::kPrimary || !view->barrier_applied || handle->part_of_another())
         continue;
       const MonotonicTime now = executor_.Now();
-      const int64_t day = TimeOfDayMs();
+      const int64_t day = executor_.TimeOfDayMs();
       const Version applied = handle->AppliedBound();
       if (!view->time.at || executor_.Now() >= view->lease_until) continue;
       idl::LedTablet& tablet = led.emplace_back();

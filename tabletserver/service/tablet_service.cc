@@ -227,32 +227,27 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
   DiscardUnresolved(ports_.hint_delivery, request, cob);
 }
 
-// Answers leave from a reader's thread, as those about what is kept do from theirs.
-void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {
+// Answers leave from the edge's thread, as those about what is kept do from theirs.
+template <class Reply, class Request, class Edge>
+void TabletService::Pass(Cob<Reply> cob, const Request& request, Edge& edge) const {
   if (Status status = Check(request); !status.ok()) {
-    idl::ChecksumReply reply;
+    Reply reply;
     FillEarlyRefusal(status, reply.header);
     return cob(reply);
   }
-  ports_.checksums.Answer(request, std::move(cob));
+  edge.Answer(request, std::move(cob));
+}
+
+void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {
+  Pass(std::move(cob), request, ports_.checksums);
 }
 
 void TabletService::snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotRequest& request) {
-  if (Status status = Check(request); !status.ok()) {
-    idl::SnapshotReply reply;
-    FillEarlyRefusal(status, reply.header);
-    return cob(reply);
-  }
-  ports_.snapshots.Answer(request, std::move(cob));
+  Pass(std::move(cob), request, ports_.snapshots);
 }
 
 void TabletService::followLog(Cob<idl::FollowLogReply> cob, const idl::FollowLogRequest& request) {
-  if (Status status = Check(request); !status.ok()) {
-    idl::FollowLogReply reply;
-    FillEarlyRefusal(status, reply.header);
-    return cob(reply);
-  }
-  ports_.log_feed.Answer(request, std::move(cob));
+  Pass(std::move(cob), request, ports_.log_feed);
 }
 
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {

@@ -68,6 +68,9 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
+  // To an edge that answers by itself.
+  template <class Reply, class Request, class Edge>
+  void Pass(Cob<Reply> cob, const Request& request, Edge& edge) const;
   // What a request was, for its figures.
   struct RequestSummary {
     Operation operation;

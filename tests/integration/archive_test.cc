@@ -8,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "common/base/iso_time.h"
 #include "common/testing/temporary_directory.h"
 #include "tests/integration/test_cluster.h"
 #include "tools/backup/archive/archiver.h"
@@ -244,7 +245,7 @@ TEST_F(ArchiveTest, AsAnOperatorDoesIt) {
   EXPECT_EQ(moments.code, 0) << moments;
   EXPECT_THAT(moments.text, HasSubstr("carts"));
   EXPECT_THAT(moments.text, HasSubstr("old (dropped)"));
-  const Shown one = cluster_->Ebla("backup restore --table carts --as then --at " + backup::FormatMoment(then) + at);
+  const Shown one = cluster_->Ebla("backup restore --table carts --as then --at " + IsoTime(then) + at);
   EXPECT_EQ(one.code, 0) << one;
   EXPECT_THAT(one.text, HasSubstr("of base"));
   EXPECT_TRUE(client_->OpenTable("then")->Get("a").has_value());

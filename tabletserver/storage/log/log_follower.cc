@@ -39,18 +39,10 @@ Result<std::optional<LogFollower::Whole>> LogFollower::FrameAt(const Found& foun
     const std::optional<FrameHeader> header = DecodeFrameHeader(bytes);
     if (!header || header->segment != at.segment || header->sequence != at.sequence) continue;
     EBLA_ASSIGN(std::string records, found.file->Read(offset + kFrameHeader, header->bytes));
-    Whole whole{.bytes = std::make_unique<const std::string>(std::move(records)),
-                .frame = {.header = *header, .records = {}, .end = 0}};
-    int64_t place = offset + kFrameHeader;
-    std::string_view rest = *whole.bytes;
-    for (uint32_t i = 0; i < header->records; ++i) {
-      const std::optional<LogRecord> record = DecodeLogRecord(rest, at.segment, place);
-      if (!record) return std::nullopt;
-      whole.frame.records.push_back(*record);
-      place += record->bytes;
-      rest.remove_prefix(static_cast<size_t>(record->bytes));
-    }
-    whole.frame.end = AlignUp(offset + kFrameHeader + header->bytes, 8);
+    Whole whole{.bytes = std::make_unique<const std::string>(std::move(records)), .frame = {}};
+    std::optional<LogFrame> frame = DecodeLogFrame(*header, *whole.bytes, offset);
+    if (!frame) return std::nullopt;
+    whole.frame = *std::move(frame);
     return whole;
   }
   return std::nullopt;

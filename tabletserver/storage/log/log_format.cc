@@ -139,16 +139,20 @@ std::optional<LogFrame> DecodeLogFrame(std::string_view segment, uint64_t number
   std::string_view rest = segment.substr(static_cast<size_t>(offset));
   const std::optional<FrameHeader> header = DecodeFrameHeader(rest);
   if (!header || header->segment != number || rest.size() - kFrameHeader < header->bytes) return std::nullopt;
-  LogFrame frame{.header = *header, .end = AlignUp(offset + kFrameHeader + header->bytes, 8)};
-  rest = rest.substr(kFrameHeader, header->bytes);
-  for (offset += kFrameHeader; !rest.empty();) {
-    const std::optional<LogRecord> record = DecodeLogRecord(rest, number, offset);
+  return DecodeLogFrame(*header, rest.substr(kFrameHeader, header->bytes), offset);
+}
+
+std::optional<LogFrame> DecodeLogFrame(const FrameHeader& header, std::string_view records, int64_t offset) {
+  if (records.size() != header.bytes) return std::nullopt;
+  LogFrame frame{.header = header, .end = AlignUp(offset + kFrameHeader + header.bytes, 8)};
+  for (offset += kFrameHeader; !records.empty();) {
+    const std::optional<LogRecord> record = DecodeLogRecord(records, header.segment, offset);
     if (!record) return std::nullopt;
     frame.records.push_back(*record);
-    rest.remove_prefix(static_cast<size_t>(record->bytes));
+    records.remove_prefix(static_cast<size_t>(record->bytes));
     offset += record->bytes;
   }
-  if (frame.records.size() != header->records) return std::nullopt;
+  if (frame.records.size() != header.records) return std::nullopt;
   return frame;
 }
 

@@ -89,6 +89,8 @@ struct LogFrame {
   int64_t end = 0;  // of its last record, aligned
 };
 std::optional<LogFrame> DecodeLogFrame(std::string_view segment, uint64_t number, int64_t offset);
+// Of the frame at `offset`, whose header is known: `records` are the bytes behind that, as many as it says.
+std::optional<LogFrame> DecodeLogFrame(const FrameHeader& header, std::string_view records, int64_t offset);
 
 // What a body says. INTERNAL for a malformed one: it was written so.
 struct EntriesBody {

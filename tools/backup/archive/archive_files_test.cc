@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "common/base/iso_time.h"
 #include "common/testing/temporary_directory.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/backup/directory_store.h"
@@ -100,7 +101,7 @@ TEST(MomentTest, IsReadAndShown) {
   EXPECT_EQ(ParseMoment("1764045000123").value(), 1764045000123);
   EXPECT_EQ(ParseMoment("2025-11-25T04:30:00Z").value(), 1764045000000);
   EXPECT_EQ(ParseMoment("2025-11-25T04:30:00.25Z").value(), 1764045000250);
-  EXPECT_EQ(FormatMoment(1764045000250), "2025-11-25T04:30:00.250Z");
+  EXPECT_EQ(IsoTime(1764045000250), "2025-11-25T04:30:00.250Z");
   for (const char* wrong : {"", "yesterday", "2025-11-25", "2025-11-25T04:30:00", "2025-11-25T04:30:00Zulu"})
     EXPECT_FALSE(ParseMoment(wrong).has_value()) << wrong;
 }

@@ -44,7 +44,7 @@ Status Archiver::Open() {
   return {};
 }
 
-Status Archiver::NoteTables(const std::vector<TableInfo>& tables) {
+void Archiver::NoteTables(const std::vector<TableInfo>& tables) {
   for (const TableInfo& info : tables) {
     ArchivedTable* table = index_.Find(info.id.value);
     if (table == nullptr) {
@@ -58,7 +58,6 @@ Status Archiver::NoteTables(const std::vector<TableInfo>& tables) {
     const bool there = std::ranges::any_of(tables, [&](const TableInfo& info) { return info.id.value == table.id; });
     if (!there && table.dropped_ms == 0) table.dropped_ms = now_ms_;
   }
-  return {};
 }
 
 bool Archiver::ReadLog(const ServerSummary& server) {
@@ -84,7 +83,7 @@ Status Archiver::Round() {
   EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
-  EBLA_TRY(NoteTables(tables));
+  NoteTables(tables);
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});
   chains_.BeginRound(now_ms_, listed);
@@ -128,16 +127,14 @@ Status Archiver::CheckWriter() {
 
 Status Archiver::Flush() {
   EBLA_TRY(CheckWriter());
-  for (ArchivedEntry& entry : chains_.TakeReady()) unwritten_.push_back(std::move(entry));
+  NoteSpans();
   ArchiveIndex next = index_;
   if (left_files_) EBLA_TRY(DeleteUnnamedFiles(store_, index_));
   left_files_ = true;
-  if (!unwritten_.empty()) {
+  if (!chains_.ready().empty()) {
     ++next.last_file;
-    EBLA_TRY(WriteArchiveFile(store_, next.cluster, next.last_file, unwritten_, options_.key));
+    EBLA_TRY(WriteArchiveFile(store_, next.cluster, next.last_file, chains_.ready(), options_.key));
   }
-  NoteSpans();
-  next.tables = index_.tables;
   next.chains = chains_.Save();
   const uint64_t oldest = chains_.OldestRound();
   began_.erase(began_.begin(), began_.lower_bound(oldest));
@@ -145,8 +142,7 @@ Status Archiver::Flush() {
   EBLA_TRY(WriteArchiveIndex(store_, next, options_.key));
   index_ = std::move(next);
   left_files_ = false;
-  unwritten_.clear();
-  chains_.ClearReadyBytes();
+  chains_.ClearReady();
   flushed_ = Clock::now();
   return options_.keep.count() > 0 && flushed_ - deleted_ >= kDeletes ? DeleteOld() : Status();
 }

@@ -43,7 +43,7 @@ class Archiver {
   const ArchiveIndex& index() const { return index_; }
 
  private:
-  Status NoteTables(const std::vector<TableInfo>& tables);
+  void NoteTables(const std::vector<TableInfo>& tables);
   // False: it was not read to its end.
   bool ReadLog(const ServerSummary& server);
   void NoteSpans();
@@ -56,7 +56,6 @@ class Archiver {
   ArchiveIndex index_;
   std::string found_writer_;  // of the run before; empty: there was none
   TabletChains chains_;
-  std::vector<ArchivedEntry> unwritten_;
   bool left_files_ = true;  // a run, or a flush, may have written a file and not named it
   std::map<ServerName, LogPlace> places_;
   std::map<uint64_t, std::map<ServerName, LogPlace>> began_;           // where each round began

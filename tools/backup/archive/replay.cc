@@ -4,6 +4,7 @@
 #include <charconv>
 #include <ctime>
 
+#include "common/base/iso_time.h"
 #include "tools/backup/listing.h"
 
 namespace ebla::backup {
@@ -17,23 +18,11 @@ std::string Spans(const ArchivedTable& table) {
   if (table.spans.empty()) return "it knows none of this table yet";
   std::string text = "it knows ";
   for (const Span& span : table.spans)
-    text +=
-        (&span == table.spans.data() ? "" : ", ") + FormatMoment(span.from_ms) + " to " + FormatMoment(span.through_ms);
+    text += (&span == table.spans.data() ? "" : ", ") + IsoTime(span.from_ms) + " to " + IsoTime(span.through_ms);
   return text;
 }
 
 }  // namespace
-
-std::string FormatMoment(int64_t ms) {
-  const std::time_t seconds = ms / 1000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[40];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
-  char fraction[8];
-  std::snprintf(fraction, sizeof fraction, ".%03dZ", static_cast<int>(ms % 1000));
-  return text + std::string(fraction);
-}
 
 Result<int64_t> ParseMoment(const std::string& text) {
   const auto wrong = [&] {
@@ -57,7 +46,7 @@ Result<int64_t> ParseMoment(const std::string& text) {
 
 Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key) {
   if (at_ms < backup.ended_ms)
-    return Error(Code::kInvalidArgument, "the backup " + backup.name + " ended at " + FormatMoment(backup.ended_ms) +
+    return Error(Code::kInvalidArgument, "the backup " + backup.name + " ended at " + IsoTime(backup.ended_ms) +
                                              ", after the moment that is wanted: take an earlier one");
   Result<ArchiveIndex> index = ReadArchiveIndex(store, backup.cluster, key);
   if (!index && index.error().code() == Code::kNotFound)
@@ -81,8 +70,8 @@ Result<bool> Replay::WasThere(const TablePart& part) const {
   if (table->whole && !table->spans.empty()) from = std::max(from, table->spans.front().from_ms);
   if (table->Covering(from, at_ms_) != nullptr) return true;
   return Error(Code::kInvalidArgument, "the archive does not know every moment of table \"" + part.name +
-                                           "\" from the backup's beginning, " + FormatMoment(began_ms_) + ", to " +
-                                           FormatMoment(at_ms_) + ": " + Spans(*table));
+                                           "\" from the backup's beginning, " + IsoTime(began_ms_) + ", to " +
+                                           IsoTime(at_ms_) + ": " + Spans(*table));
 }
 
 std::vector<ArchivedTable> Replay::MadeSince() const {
@@ -112,7 +101,7 @@ Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const Key& k
   for (auto one = all.rbegin(); one != all.rend(); ++one) {
     if (one->finished && one->problem.empty() && one->manifest.ended_ms <= at_ms) return one->name;
   }
-  return Error(Code::kNotFound, "no backup in " + store.Where("") + " ended before " + FormatMoment(at_ms));
+  return Error(Code::kNotFound, "no backup in " + store.Where("") + " ended before " + IsoTime(at_ms));
 }
 
 }  // namespace ebla::backup

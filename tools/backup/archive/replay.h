@@ -17,7 +17,6 @@ namespace ebla::backup {
 
 // "2026-11-25T04:30:00Z", with or without a fraction, or ms since 1970: the last of them. INVALID_ARGUMENT else.
 Result<int64_t> ParseMoment(const std::string& text);
-std::string FormatMoment(int64_t ms);
 
 class Replay {
  public:

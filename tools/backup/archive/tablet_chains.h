@@ -59,9 +59,13 @@ class TabletChains {
   // `all_read`: every server's log, to its end. Returns the tables that begin anew.
   std::vector<TableId> EndRound(bool all_read);
 
-  std::vector<ArchivedEntry> TakeReady() { return std::exchange(ready_, {}); }
+  // What has left, until it is cleared.
+  const std::vector<ArchivedEntry>& ready() const { return ready_; }
   size_t ready_bytes() const { return ready_bytes_; }
-  void ClearReadyBytes() { ready_bytes_ = 0; }
+  void ClearReady() {
+    ready_.clear();
+    ready_bytes_ = 0;
+  }
   // None: not whole yet. `whole`: the table was made meanwhile, and nothing was before.
   struct Coverage {
     Span span;

@@ -49,9 +49,10 @@ class TabletChainsTest : public ::testing::Test {
   // "70:1@1005"
   std::vector<std::string> Left() {
     std::vector<std::string> left;
-    for (const ArchivedEntry& entry : chains_.TakeReady())
+    for (const ArchivedEntry& entry : chains_.ready())
       left.push_back(std::to_string(entry.tablet.value) + ":" + std::to_string(entry.version.lsn.value) + "@" +
                      std::to_string(entry.at_ms));
+    chains_.ClearReady();
     return left;
   }
   int64_t through() const { return chains_.CoverageOf(kTable) ? chains_.CoverageOf(kTable)->span.through_ms : 0; }

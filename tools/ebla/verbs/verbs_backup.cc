@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "common/base/count.h"
 #include "tools/backup/archive/replay.h"
@@ -22,14 +21,7 @@ using backup::Manifest;
 using StoreArguments = BackupStoreArguments;
 using Clock = std::chrono::steady_clock;
 
-std::string Date(int64_t ms) {
-  const std::time_t seconds = ms / 1000;
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-  return text;
-}
+std::string Date(int64_t ms) { return FormatTime(Expiry(std::chrono::milliseconds(ms))); }
 
 // "2d3h", to what matters of it.
 std::string Age(int64_t ms) {

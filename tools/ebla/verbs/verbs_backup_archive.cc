@@ -1,7 +1,6 @@
 // backup archive and backup moments: what leads from a backup to any moment after it.
-#include <ctime>
-
 #include "common/base/count.h"
+#include "common/base/iso_time.h"
 #include "tools/backup/archive/archiver.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/ebla/verbs/arguments.h"
@@ -37,7 +36,7 @@ Status Moments(const BackupStoreArguments& args, Context& context) {
     for (const backup::ArchivedTable& table : index.tables) {
       const std::string name = table.name + (table.dropped_ms != 0 ? " (dropped)" : "");
       for (const backup::Span& span : table.spans) {
-        rows.push_back({name, backup::FormatMoment(span.from_ms), backup::FormatMoment(span.through_ms), cluster});
+        rows.push_back({name, IsoTime(span.from_ms), IsoTime(span.through_ms), cluster});
         list.push_back({{"table", table.name},
                         {"cluster", cluster},
                         {"from_ms", span.from_ms},
