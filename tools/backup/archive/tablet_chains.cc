@@ -60,7 +60,9 @@ void TabletChains::TakeMark(const LedTablet& mark) {
   const auto found = chains_.find(mark.tablet);
   if (found == chains_.end()) return;  // the catalog does not list it yet
   Chain& chain = found->second;
-  if (!chain.through && tables_[chain.table].beginning) {
+  // A table that the catalog does not list yet is a fresh one: it begins with its first entry.
+  const auto table = tables_.find(chain.table);
+  if (!chain.through && table != tables_.end() && table->second.beginning) {
     chain.ahead.erase(chain.ahead.begin(), chain.ahead.upper_bound(mark.applied));
     Begin(chain, mark.applied);
     chain.floor_ms = mark.time_of_day_ms;

@@ -184,6 +184,23 @@ TEST_F(TabletChainsTest, ATableThatIsMadeMeanwhileIsWhole) {
   EXPECT_THAT(Left(), ElementsAre("70:1@1500"));
 }
 
+// Made between the look into the catalog and the one into the log.
+TEST_F(TabletChainsTest, ATableThatTheLogHasBeforeTheCatalogIsWhole) {
+  chains_.BeginRound(1'000, {});
+  now_ms_ = 1'000;
+  Take({Entry(kLeft, 1, 1'005)});
+  Mark(kLeft, 1);
+  chains_.EndRound(true);
+  Begin({kLeft});
+  Take({Entry(kLeft, 2, 1'500)});
+  Mark(kLeft, 2);
+  chains_.EndRound(true);
+  ASSERT_TRUE(chains_.CoverageOf(kTable).has_value());
+  EXPECT_TRUE(chains_.CoverageOf(kTable)->whole);
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'000);
+  EXPECT_THAT(Left(), ElementsAre("70:1@1005", "70:2@1500"));
+}
+
 TEST_F(TabletChainsTest, WhatLacksForLongIsAGapAndTheTableBeginsAnew) {
   Round({{kLeft, 5}});
   Begin({kLeft});
