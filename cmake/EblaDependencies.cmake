@@ -19,6 +19,7 @@ pkg_check_modules(LIBEVENT_OPENSSL REQUIRED IMPORTED_TARGET libevent_openssl)
 pkg_check_modules(GLOG REQUIRED IMPORTED_TARGET libglog)
 find_package(OpenSSL 3 REQUIRED)
 find_package(ZLIB REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)  # compresses backups
 find_package(CURL 7.87 REQUIRED)  # signs requests to S3
 find_package(gflags REQUIRED)
 find_package(nlohmann_json REQUIRED)

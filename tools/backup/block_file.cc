@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <fstream>
 
@@ -12,7 +13,8 @@
 namespace ebla::backup {
 namespace {
 
-constexpr std::string_view kMagic = "EBLABKP1";
+constexpr std::string_view kMagic = "EBLABKP2", kMagicOfBefore = "EBLABKP1";
+constexpr int kCompressionLevel = 1;  // zstd's fastest with a good ratio
 constexpr uint8_t kData = 1, kEnd = 2;
 constexpr size_t kNonceBytes = 12, kTagBytes = 16;
 constexpr size_t kBlockBytesMax = 64 << 20;  // of what a damaged length may ask for
@@ -37,13 +39,24 @@ std::string Place(const std::string& name, uint64_t block, uint8_t kind) {
 }
 
 Result<std::string> Compress(std::string_view plain) {
-  uLongf size = compressBound(plain.size());
-  std::string stored(size, '\0');
-  const int result = compress2(reinterpret_cast<Bytef*>(stored.data()), &size,
-                               reinterpret_cast<const Bytef*>(plain.data()), plain.size(), Z_BEST_SPEED);
-  if (result != Z_OK) return Error(Code::kInternal, "zlib cannot compress: " + std::to_string(result));
+  std::string stored(ZSTD_compressBound(plain.size()), '\0');
+  const size_t size = ZSTD_compress(stored.data(), stored.size(), plain.data(), plain.size(), kCompressionLevel);
+  if (ZSTD_isError(size) != 0) return Error(Code::kInternal, std::string("zstd: ") + ZSTD_getErrorName(size));
   stored.resize(size);
   return stored;
+}
+
+// None: they are not what was compressed, or not of `size`.
+std::optional<std::string> Decompress(std::string_view stored, size_t size, bool of_before) {
+  std::string plain(size, '\0');
+  if (!of_before) {
+    const size_t got = ZSTD_decompress(plain.data(), size, stored.data(), stored.size());
+    return got == size ? std::optional(std::move(plain)) : std::nullopt;  // an error is larger than any size
+  }
+  uLongf got = size;
+  const int result = uncompress(reinterpret_cast<Bytef*>(plain.data()), &got,
+                                reinterpret_cast<const Bytef*>(stored.data()), stored.size());
+  return result == Z_OK && got == size ? std::optional(std::move(plain)) : std::nullopt;
 }
 
 Result<std::string> Encrypt(const Key& key, const std::string& place, std::string_view plain) {
@@ -146,7 +159,8 @@ Result<BlockReader> BlockReader::Open(BackupStore& store, const std::string& obj
   EBLA_ASSIGN(std::unique_ptr<ObjectReader> from, store.Open(object));
   BlockReader reader(std::move(from), store.Where(object), NameOf(object), std::move(key));
   EBLA_ASSIGN(const std::string magic, reader.Take(kMagic.size()));
-  if (magic != kMagic) return reader.Damaged("it does not begin as a backup's file");
+  reader.of_before_ = magic == kMagicOfBefore;
+  if (magic != kMagic && !reader.of_before_) return reader.Damaged("it does not begin as a backup's file");
   return reader;
 }
 
@@ -177,18 +191,15 @@ Result<std::optional<std::string>> BlockReader::Next() {
     if (!plain) return Damaged("it was not encrypted with this key, or is not in its place");
     stored = *std::move(plain);
   }
-  std::string plain(size, '\0');
-  uLongf got = size;
-  const int result = uncompress(reinterpret_cast<Bytef*>(plain.data()), &got,
-                                reinterpret_cast<const Bytef*>(stored.data()), stored.size());
-  if (result != Z_OK || got != size)
+  std::optional<std::string> plain = Decompress(stored, size, of_before_);
+  if (!plain)
     return Damaged(key_.empty() ? "it cannot be decompressed; if the backup is encrypted, its key is needed"
                                 : "it cannot be decompressed");
   if (kind == kData) {
     ++blocks_;
     return plain;
   }
-  if (kind != kEnd || plain != LittleEndian(blocks_)) return Damaged("it is no end, and no data");
+  if (kind != kEnd || *plain != LittleEndian(blocks_)) return Damaged("it is no end, and no data");
   EBLA_ASSIGN(const std::string after, object_->Read(1));
   if (!after.empty()) return Damaged("something follows its end");
   ended_ = true;

@@ -2,11 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <zlib.h>
 
 #include <filesystem>
 #include <fstream>
 #include <random>
 
+#include "common/base/crc32.h"
 #include "common/testing/temporary_directory.h"
 #include "tools/backup/directory_store.h"
 
@@ -70,6 +72,32 @@ TEST_P(BlockFileTest, FindsEveryFlippedBitAndEveryMissingByte) {
   }
   Replace(whole + "x");
   EXPECT_THAT(Read(key()).error().message(), HasSubstr("follows its end"));
+}
+
+// As it was written before there was zstd, by the page of its format.
+TEST(BlockFileOfBefore, IsRead) {
+  const testing::TemporaryDirectory directory;
+  DirectoryStore store(directory.path());
+  std::string file = "EBLABKP1";
+  const auto add = [&file](char kind, const std::string& plain) {
+    const auto number = [](uint32_t value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); };
+    std::string stored(compressBound(plain.size()), '\0');
+    uLongf size = stored.size();
+    ASSERT_EQ(compress2(reinterpret_cast<Bytef*>(stored.data()), &size, reinterpret_cast<const Bytef*>(plain.data()),
+                        plain.size(), Z_BEST_SPEED),
+              Z_OK);
+    stored.resize(size);
+    const std::string block =
+        number(static_cast<uint32_t>(size)) + kind + number(static_cast<uint32_t>(plain.size())) + stored;
+    file += block + number(Crc32(block));
+  };
+  add(1, "carts of ada");
+  add(2, std::string("\1\0\0\0\0\0\0\0", 8));
+  std::ofstream(directory.path() + "/file", std::ios::binary) << file;
+  auto reader = BlockReader::Open(store, "file", {});
+  ASSERT_TRUE(reader.has_value()) << reader.error();
+  EXPECT_EQ(reader->Next().value(), "carts of ada");
+  EXPECT_EQ(reader->Next().value(), std::nullopt);
 }
 
 INSTANTIATE_TEST_SUITE_P(PlainAndEncrypted, BlockFileTest, ::testing::Bool(),
