@@ -129,6 +129,8 @@ rpc::ServerOptions ServerSettings() {
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
   options.tls = OrRefuse(process::ServerCertificates());
+  if (const Status obeyed = process::CheckIsObeyed(options.tls.get(), process::Orders::kTabletServers); !obeyed.ok())
+    Refuse(obeyed);
   options.password_logins = process::PasswordLogins();
   return options;
 }

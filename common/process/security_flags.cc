@@ -42,6 +42,16 @@ Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates() {
   return security::TlsCredentials::Load(FLAGS_tls_dir, "server");
 }
 
+Status CheckIsObeyed(security::TlsCredentials* own, Orders orders) {
+  if (own == nullptr) return {};
+  EBLA_ASSIGN(const security::Identity self, own->Self());
+  if (self.kind == security::Identity::Kind::kMaster) return {};
+  if (orders == Orders::kItself && self.is_process() && self.name != security::kAnyServer) return {};
+  return Error(Code::kInvalidArgument, FLAGS_tls_dir + "/server.crt is of the " + security::UnitOf(self.kind) + " \"" +
+                                           self.name + "\", whom tablet servers do not obey: make a master's with " +
+                                           "ebla cert create-server NAME --master");
+}
+
 bool PasswordLogins() { return FLAGS_password_logins; }
 
 Result<std::unique_ptr<security::AuditLog>> OpenAuditLog() {

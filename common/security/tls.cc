@@ -130,6 +130,13 @@ Result<std::shared_ptr<TlsCredentials>> TlsCredentials::Load(std::string directo
   return credentials;
 }
 
+Result<Identity> TlsCredentials::Self() {
+  const std::shared_ptr<ssl_ctx_st> context = Context();
+  X509* const certificate = SSL_CTX_get0_certificate(context.get());
+  if (certificate == nullptr) return Error(Code::kNotFound, "there is no " + name_ + ".crt in " + directory_);
+  return WhoIs(certificate);
+}
+
 std::string TlsCredentials::FileChanges() const {
   std::string changes;
   for (const std::string& file : {std::string("ca.crt"), std::string("ca.crl"), name_ + ".crt", name_ + ".key"}) {

@@ -43,6 +43,9 @@ class TlsCredentials {
   // everything as it was. So does a ca.crl that is gone once it was read: deleting it must not admit whom it revoked.
   Result<bool> Refresh();
 
+  // Whom its certificate names; NOT_FOUND where it has none.
+  Result<Identity> Self();
+
   // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
   // logged once.
   // `nobody`: also from who shows no certificate.

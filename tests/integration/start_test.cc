@@ -8,6 +8,7 @@
 #include <iterator>
 #include <thread>
 
+#include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
 #include "test_paths.h"
 #include "tools/cluster/child_process.h"
@@ -108,6 +109,26 @@ TEST_F(StartTest, ASecretForZooKeeperThatIsNoneEndsTheProcess) {
     EXPECT_THAT(Printed(), HasSubstr(program + ": " + Path("secret") + ", the secret for ZooKeeper: line 1 is not"));
   }
   EXPECT_FALSE(Printed().contains("hunter2"));
+}
+
+// It would serve nothing: tablet servers refuse what it orders, its own one too.
+TEST_F(StartTest, AMasterWithACertificateThatNobodyObeysIsRefused) {
+  ASSERT_TRUE(security::CreateAuthority(Path("ca"), 1).ok());
+  for (const char* name : {"*", "one"}) {
+    const security::CertificateOptions server{
+        .kind = security::Identity::Kind::kServer, .name = name, .hosts = {"127.0.0.1"}};
+    ASSERT_TRUE(security::CreateCertificate(Path("ca"), Path(name), server).ok());
+  }
+  const auto with = [&](const std::string& program, const std::string& certificate) {
+    return std::vector<std::string>{"--name=one", "--data_dir=" + Path(program), "--tls_dir=" + Path(certificate)};
+  };
+  for (const std::string program : {"ebla-master", "ebla-standalone"}) {
+    EXPECT_NE(Run(program, with(program, "*")), 0);
+    EXPECT_THAT(Printed(), HasSubstr(program + ": " + Path("*") + "/server.crt is of the server \"*\""));
+  }
+  EXPECT_NE(Run("ebla-master", with("ebla-master", "one")), 0);
+  Start("ebla-standalone", with("ebla-standalone", "one"));
+  EXPECT_TRUE(Until([&] { return Printed().contains("ebla-standalone serves at"); })) << Printed();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "common/process/process.h"
+#include "common/process/security_flags.h"
 #include "tabletserver/server/server_flags.h"
 #include "tools/standalone/standalone.h"
 
@@ -36,6 +37,9 @@ int main(int argc, char** argv) {
                                  argc, argv);
   auto server = ebla::tabletserver::OptionsFromFlags();
   if (!server) return Fail(server.error());
+  if (const Status status = ebla::process::CheckIsObeyed(server->rpc.tls.get(), ebla::process::Orders::kItself);
+      !status.ok())
+    return Fail(status);
   server->lock = std::move(lock);
   ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
   options.master.name = options.server.name;
