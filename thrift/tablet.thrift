@@ -237,7 +237,7 @@ struct SnapshotReply {
 
 // What a server's log holds of committed entries, of all its tablets, for an archive from which any moment can be
 // restored (docs/design/archive.md). Asked with no place it begins with about what is new. The server keeps what comes
-// after the place that was asked for last, for ten minutes and up to --log_followed_mb.
+// after the place that was asked for last, or after keepFrom, for ten minutes and up to --log_followed_mb.
 struct LogPlace {
   1: i64 logId = 0                    // of this log; another one: the directory was made anew. 0: no place
   2: i64 segment = 0
@@ -247,8 +247,10 @@ struct LogPlace {
 struct FollowLogRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: LogPlace place                   // as the last reply's upTo
-  // What is not known to be committed holds the reader up: the reply says `waits`. It is passed over then.
-  3: bool passOver = false
+  // What is not known to be committed holds the reader up, as the reply's waitsFor says. Of these tablets it is passed
+  // over.
+  4: list<i64> passOver
+  5: LogPlace keepFrom                // the reader may come back to this place
 }
 // An entry. Of a tablet's log none lacks between two that are listed, unless something was passed over or lost.
 struct LoggedEntry {
@@ -280,7 +282,7 @@ struct FollowLogReply {
   2: LogPlace upTo                    // hand it back
   3: bool lost = false                // what stood at the place is gone: this goes on with the oldest that is there
   4: bool atEnd = false               // there was nothing more
-  5: bool waits = false
+  9: list<i64> waitsFor               // tablets: what upTo leads to is not known to be committed yet
   6: list<LedTablet> led
   7: list<LoggedStart> starts         // each before its tablet's first entry, perhaps in an earlier reply
   8: list<LoggedEntry> entries

@@ -357,13 +357,14 @@ Result<SnapshotPage> Client::ReadSnapshot(const ServerSummary& server, const Tab
   return page;
 }
 
-Result<LogPage> Client::FollowLog(const ServerSummary& server, const LogPlace& place, bool pass_over) const {
+Result<LogPage> Client::FollowLog(const ServerSummary& server, const LogPlace& place,
+                                  const std::vector<TabletId>& pass_over) const {
   idl::FollowLogRequest request;
   request.place.logId = static_cast<int64_t>(place.log);
   request.place.segment = static_cast<int64_t>(place.segment);
   request.place.offset = place.offset;
   request.place.sequence = static_cast<int64_t>(place.sequence);
-  request.passOver = pass_over;
+  for (const TabletId tablet : pass_over) request.passOver.push_back(static_cast<int64_t>(tablet.value));
   EBLA_ASSIGN(idl::FollowLogReply reply, runtime_->AskServer(server.address, request, runtime_->admin().deadline()));
   if (reply.header.code != idl::Code::OK) return Error(Refusal(reply.header));
   LogPage page{.next = {.log = static_cast<uint64_t>(reply.upTo.logId),
@@ -371,9 +372,9 @@ Result<LogPage> Client::FollowLog(const ServerSummary& server, const LogPlace& p
                         .offset = reply.upTo.offset,
                         .sequence = static_cast<uint64_t>(reply.upTo.sequence)},
                .lost = reply.lost,
-               .at_end = reply.atEnd,
-               .waits = reply.waits};
+               .at_end = reply.atEnd};
   const auto number = [](int64_t value) { return static_cast<uint64_t>(value); };
+  for (const int64_t tablet : reply.waitsFor) page.waits_for.push_back(TabletId{number(tablet)});
   for (const idl::LedTablet& led : reply.led)
     page.led.push_back({TabletId{number(led.tabletId)}, TableId{number(led.tableId)}, number(led.appliedLsn),
                         led.tabletTimeMs, led.timeOfDayMs, Epoch{number(led.epoch)}});

@@ -70,15 +70,17 @@ class LogFeedEdge::State {
   void Read(const idl::FollowLogRequest& request, const Done& done) {
     std::vector<idl::LedTablet> led = Led();
     idl::FollowLogReply reply;
-    Result<FeedPage> page = store_.Follow(FromIdl(request.place), request.passOver, kPageBytes);
+    FeedRequest asked{.from = FromIdl(request.place), .pass_over = {}, .bytes_max = kPageBytes};
+    for (const int64_t tablet : request.passOver) asked.pass_over.insert(TabletId{static_cast<uint64_t>(tablet)});
+    Result<FeedPage> page = store_.Follow(asked);
     if (!page) {
       FillRefusal(page.error(), -1, reply.header);
     } else {
       reply.upTo = ToIdl(page->next);
       reply.lost = page->lost;
       reply.atEnd = page->at_end;
-      reply.waits = page->waits;
-      if (page->at_end || page->waits) reply.led = std::move(led);
+      for (const TabletId tablet : page->waits_for) reply.waitsFor.push_back(static_cast<int64_t>(tablet.value));
+      reply.led = std::move(led);
       for (const FeedStart& start : page->starts) reply.starts.push_back(ToIdl(start));
       reply.entries.reserve(page->entries.size());
       for (FeedEntry& entry : page->entries) reply.entries.push_back(ToIdl(std::move(entry)));

@@ -1,7 +1,7 @@
 // tabletserver/service/log_feed_edge.h
-// Hands out what this server's log has of committed entries, from a place on, for an archive. At the log's end it also
-// says which tablets this server leads for certain, and how far each was applied: everything that was acknowledged
-// there before the call is in what has been handed out, once that goes so far.
+// Hands out what this server's log has of committed entries, from a place on, for an archive. It also says which tablets
+// this server leads for certain, and how far each was applied: everything that was acknowledged there before the call is
+// in what has been handed out, once that goes so far.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
 // Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read.
 //             2. One page is read at a time: whoever asks meanwhile is told to retry.

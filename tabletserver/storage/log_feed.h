@@ -4,6 +4,7 @@
 // Threads: values.
 #pragma once
 
+#include <set>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -26,11 +27,17 @@ struct FeedStart {
   Lsn lsn;
 };
 
+struct FeedRequest {
+  LogPosition from;              // none: from about now on
+  std::set<TabletId> pass_over;  // of these, what is not known to be committed is left out
+  size_t bytes_max = 0;          // about
+};
+
 struct FeedPage {
   LogPosition next;
-  bool lost = false;    // something that stood between the position and `next` is gone or damaged
-  bool at_end = false;  // the disk has nothing more
-  bool waits = false;   // for what is not known to be committed
+  bool lost = false;                // something that stood between the position and `next` is gone or damaged
+  bool at_end = false;              // the disk has nothing more
+  std::vector<TabletId> waits_for;  // what the frame at `next` has of these is not known to be committed
   std::vector<FeedStart> starts;
   std::vector<FeedEntry> entries;
 };

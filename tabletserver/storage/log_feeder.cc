@@ -8,7 +8,7 @@ namespace ebla::tabletserver {
 
 struct LogFeeder::Page {
   FeedPage feed;
-  bool pass_over = false;
+  const std::set<TabletId>& pass_over;
   std::map<TabletId, ReplicaState> states;  // as they are at present
 };
 
@@ -36,7 +36,7 @@ Result<bool> LogFeeder::TakeEntries(const LogRecord& record, uint64_t segment, P
     const LogFollower::Fate fate = follower_.FateOf(body.tablet, at, place);
     if (fate == LogFollower::Fate::kCut) continue;
     if (at > applied && fate != LogFollower::Fate::kSettled) {
-      if (state->present() && !page.pass_over) return false;
+      if (state->present() && !page.pass_over.contains(body.tablet)) return false;
       continue;
     }
     EBLA_ASSIGN(LogEntry entry, DecodeLogEntry(encoded));
@@ -69,30 +69,34 @@ Status LogFeeder::TakeState(const LogRecord& record, Page& page) {
 
 Result<bool> LogFeeder::TakeFrame(const LogFrame& frame, Page& page) {
   const size_t entries = page.feed.entries.size(), starts = page.feed.starts.size();
+  std::set<TabletId> waits_for;  // all of them: else each would be found only once the one before it is passed over
   for (const LogRecord& record : frame.records) {
     if (record.kind == LogRecordKind::kPut) EBLA_TRY(TakeState(record, page));
     if (record.kind != LogRecordKind::kEntries) continue;
     EBLA_ASSIGN(const bool taken, TakeEntries(record, frame.header.segment, page));
-    if (taken) continue;
-    page.feed.waits = true;
-    page.feed.entries.erase(page.feed.entries.begin() + static_cast<ptrdiff_t>(entries), page.feed.entries.end());
-    page.feed.starts.erase(page.feed.starts.begin() + static_cast<ptrdiff_t>(starts), page.feed.starts.end());
-    return false;
+    if (!taken) {
+      EBLA_ASSIGN(const EntriesBody body, DecodeEntries(record.body));
+      waits_for.insert(body.tablet);
+    }
   }
-  return true;
+  if (waits_for.empty()) return true;
+  page.feed.waits_for.assign(waits_for.begin(), waits_for.end());
+  page.feed.entries.erase(page.feed.entries.begin() + static_cast<ptrdiff_t>(entries), page.feed.entries.end());
+  page.feed.starts.erase(page.feed.starts.begin() + static_cast<ptrdiff_t>(starts), page.feed.starts.end());
+  return false;
 }
 
-Result<FeedPage> LogFeeder::Read(const LogPosition& from, bool pass_over, size_t bytes_max) {
-  const LogPosition begin = from.log == 0 ? follower_.Recent() : from;
+Result<FeedPage> LogFeeder::Read(const FeedRequest& request) {
+  const LogPosition begin = request.from.log == 0 ? follower_.Recent() : request.from;
   {
     MutexLock lock(mutex_);
     read_ = std::chrono::steady_clock::now();
     holds_ = true;
   }
   follower_.Keep(begin, held_bytes_max_);
-  Page page{.feed = {}, .pass_over = pass_over, .states = {}};
+  Page page{.feed = {}, .pass_over = request.pass_over, .states = {}};
   EBLA_ASSIGN(const LogFollower::Step step,
-              follower_.Read(begin, static_cast<int64_t>(bytes_max),
+              follower_.Read(begin, static_cast<int64_t>(request.bytes_max),
                              [&](const LogFrame& frame) { return TakeFrame(frame, page); }));
   page.feed.next = step.next;
   page.feed.lost = step.lost;

@@ -2,7 +2,7 @@
 // Reads a server's log on from a place, and tells what of it is committed: an entry that is applied here, or was when
 // its replica was dropped, and that was not cut off since.
 // An entry that is not applied yet holds the reader up, for a moment as a rule. Where its tablet has lost its majority
-// that may last: then it is passed over on demand, and whoever follows finds a hole in that tablet's log.
+// that may last: then the tablet is passed over on demand, and whoever follows finds a hole in that one's log.
 // While somebody reads, the segments after its place stay: for kPatience, and up to so many bytes.
 // Place:      behind WtStore::Follow.
 // Invariants: 1. Nothing that is not committed is ever shown.
@@ -31,8 +31,7 @@ class LogFeeder {
   LogFeeder(SharedLog& log, StoreLog& values, AppliedAt applied, int64_t held_bytes_max)
       : follower_(log), values_(values), applied_(std::move(applied)), held_bytes_max_(held_bytes_max) {}
 
-  // No position: where the log is at present.
-  Result<FeedPage> Read(const LogPosition& from, bool pass_over, size_t bytes_max);
+  Result<FeedPage> Read(const FeedRequest& request);
   // Holds nothing any more if nobody has read for long, or if the disk has no room for it. The cleaner says so.
   void ReleaseIfLeft(bool room);
 

@@ -47,16 +47,16 @@ class LogFeederTest : public ::testing::Test {
     ASSERT_TRUE(ApplyOne(*store_, tablet, kTable, Entry(lsn, {}), range).ok());
   }
   // "70:1=a" of each entry that comes from the place on.
-  std::vector<std::string> Follow(bool pass_over = false) {
+  std::vector<std::string> Follow(const std::set<TabletId>& pass_over = {}) {
     EXPECT_TRUE(FlushNow(*store_).ok());
     std::vector<std::string> shown;
     while (true) {
-      const Result<FeedPage> page = store_->Follow(place_, pass_over, kMuch);
+      const Result<FeedPage> page = store_->Follow({.from = place_, .pass_over = pass_over, .bytes_max = kMuch});
       EXPECT_TRUE(page.has_value()) << page.error();
       if (!page) return shown;
       place_ = page->next;
       lost_ = lost_ || page->lost;
-      waits_ = page->waits;
+      waits_for_ = page->waits_for;
       for (const FeedStart& start : page->starts) {
         std::string text =
             "start " + std::to_string(start.tablet.value) + "@" + std::to_string(start.lsn.value) + " of";
@@ -69,7 +69,7 @@ class LogFeederTest : public ::testing::Test {
         shown.push_back(std::to_string(entry.tablet.value) + ":" + std::to_string(entry.entry.version.lsn.value) + "=" +
                         (entry.entry.effects.empty() ? "" : entry.entry.effects[0].value));
       }
-      if (page->at_end || page->waits) return shown;
+      if (page->at_end || !page->waits_for.empty()) return shown;
     }
   }
 
@@ -78,7 +78,8 @@ class LogFeederTest : public ::testing::Test {
   ebla::testing::ThreadExecutor background_;
   std::unique_ptr<WtStore> store_;
   LogPosition place_;
-  bool lost_ = false, waits_ = false;
+  bool lost_ = false;
+  std::vector<TabletId> waits_for_;
 };
 
 TEST_F(LogFeederTest, OnlyWhatIsAppliedAndInItsOrder) {
@@ -87,13 +88,13 @@ TEST_F(LogFeederTest, OnlyWhatIsAppliedAndInItsOrder) {
   Append(kTablet, 2, "b");
   Apply(kTablet, 1);
   EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
-  EXPECT_TRUE(waits_) << "the second is not committed as far as this server knows";
+  EXPECT_THAT(waits_for_, ElementsAre(kTablet)) << "the second is not committed as far as this server knows";
   EXPECT_THAT(Follow(), IsEmpty());
   Apply(kTablet, 2);
   Append(kSecond, 1, "x");
   Apply(kSecond, 1);
   EXPECT_THAT(Follow(), ElementsAre("70:2=b", "71:1=x"));
-  EXPECT_FALSE(waits_);
+  EXPECT_THAT(waits_for_, IsEmpty());
   EXPECT_FALSE(lost_);
 }
 
@@ -102,7 +103,27 @@ TEST_F(LogFeederTest, WhatWaitsIsPassedOverOnDemand) {
   Append(kSecond, 1, "x");
   Apply(kSecond, 1);
   EXPECT_THAT(Follow(), IsEmpty());
-  EXPECT_THAT(Follow(/*pass_over=*/true), ElementsAre("71:1=x"));
+  EXPECT_THAT(Follow({kTablet}), ElementsAre("71:1=x"));
+}
+
+// What another tablet appended a moment ago is no hole that anybody has asked for.
+TEST_F(LogFeederTest, OnlyTheTabletsThatAreNamedArePassedOver) {
+  Append(kTablet, 1, "never");
+  ASSERT_TRUE(FlushNow(*store_).ok());
+  Append(kSecond, 1, "x");
+  EXPECT_THAT(Follow(), IsEmpty());
+  EXPECT_THAT(waits_for_, ElementsAre(kTablet));
+  EXPECT_THAT(Follow({kTablet}), IsEmpty());
+  EXPECT_THAT(waits_for_, ElementsAre(kSecond));
+  Apply(kSecond, 1);
+  EXPECT_THAT(Follow({kTablet}), ElementsAre("71:1=x"));
+}
+
+TEST_F(LogFeederTest, AllThatOneFrameWaitsForAreTold) {
+  Append(kTablet, 1, "never");
+  Append(kSecond, 1, "nor this");
+  EXPECT_THAT(Follow(), IsEmpty());
+  EXPECT_THAT(waits_for_, ElementsAre(kTablet, kSecond));
 }
 
 TEST_F(LogFeederTest, WhatWasCutOffIsNeverShownThoughItsPlaceWasTakenAndApplied) {

@@ -249,9 +249,9 @@ class TabletStore {
   // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
-  // What is committed of all tablets' logs, from a place on, of about so many bytes; no place: from about now on. What
-  // comes after the place stays for a while, whatever is truncated. `pass_over`: what waits is left out.
-  virtual Result<FeedPage> Follow(const LogPosition& from, bool pass_over, size_t bytes_max) {
+  // What is committed of all tablets' logs, from a place on. What comes after the place stays for a while, whatever is
+  // truncated.
+  virtual Result<FeedPage> Follow(const FeedRequest& request) {
     return Error(Code::kUnavailable, "this store has no log that could be followed");
   }
 

@@ -458,10 +458,10 @@ struct LedTablet {
 };
 struct LogPage {
   LogPlace next;
-  bool lost = false;           // what stood at the place asked for is gone, or damaged: some entries may lack
-  bool at_end = false;         // the server has no more at present
-  bool waits = false;          // at an entry that is not known to be committed
-  std::vector<LedTablet> led;  // where it ends or waits: as before the log was read
+  bool lost = false;                // what stood at the place asked for is gone, or damaged: some entries may lack
+  bool at_end = false;              // the server has no more at present
+  std::vector<TabletId> waits_for;  // at entries of these that are not known to be committed
+  std::vector<LedTablet> led;       // as before the log was read
   std::vector<LoggedStart> starts;
   std::vector<LoggedEntry> entries;
 };

@@ -212,9 +212,9 @@ Status WtStore::ForgetReplica(TabletId tablet) {
   return {};
 }
 
-Result<FeedPage> WtStore::Follow(const LogPosition& from, bool pass_over, size_t bytes_max) {
+Result<FeedPage> WtStore::Follow(const FeedRequest& request) {
   EBLA_TRY(parts_->owner.status());
-  return parts_->feeder.Read(from, pass_over, bytes_max);
+  return parts_->feeder.Read(request);
 }
 
 Status WtStore::Scrub(const ScrubPace& pace) { return parts_->scrub.Run(pace); }

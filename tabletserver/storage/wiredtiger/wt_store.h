@@ -46,7 +46,7 @@ class WtStore final : public TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override;
 
-  Result<FeedPage> Follow(const LogPosition& from, bool pass_over, size_t bytes_max) override;
+  Result<FeedPage> Follow(const FeedRequest& request) override;
 
   Status PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
   Result<std::vector<UnresolvedLogEntry>> ListUnresolved(TableId table, const UnresolvedPosition& after,

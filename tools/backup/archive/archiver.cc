@@ -62,18 +62,23 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables) {
 
 bool Archiver::ReadLog(const ServerSummary& server) {
   LogPlace& place = places_[server.name];
+  std::vector<TabletId> held_by;
   while (chains_.ready_bytes() < kRoundBytes && !options_.interrupted()) {
     const auto waits = waits_.find(server.name);
     const bool pass_over = waits != waits_.end() && Clock::now() - waits->second >= kHeldUp;
-    Result<LogPage> page = client_.FollowLog(server, place, pass_over);
+    Result<LogPage> page = client_.FollowLog(server, place, pass_over ? held_by : std::vector<TabletId>());
     if (!page) return false;
     const bool moved = page->next.segment != place.segment || page->next.offset != place.offset;
     place = page->next;
-    const bool at_end = page->at_end, held_up = page->waits;
+    const bool at_end = page->at_end, held_up = !page->waits_for.empty();
     if (!held_up || moved) waits_.erase(server.name);
     if (held_up) waits_.try_emplace(server.name, Clock::now());
+    const bool more_held = pass_over && std::ranges::any_of(page->waits_for, [&](const TabletId tablet) {
+                             return std::ranges::find(held_by, tablet) == held_by.end();
+                           });
+    held_by.insert(held_by.end(), page->waits_for.begin(), page->waits_for.end());
     chains_.Take(*std::move(page));
-    if (at_end || held_up) return at_end || pass_over;
+    if (!more_held && (at_end || held_up)) return at_end || pass_over;
   }
   return false;
 }
