@@ -43,8 +43,10 @@ class LogFeederTest : public ::testing::Test {
     entry.version.epoch = Epoch{epoch};
     ASSERT_TRUE(AppendOne(*store_, tablet, entry).ok());
   }
-  void Apply(TabletId tablet, uint64_t lsn, const KeyRange& range = {}) {
-    ASSERT_TRUE(ApplyOne(*store_, tablet, kTable, Entry(lsn, {}), range).ok());
+  void Apply(TabletId tablet, uint64_t lsn, uint64_t epoch = 1) {
+    LogEntry entry = Entry(lsn, {});
+    entry.version.epoch = Epoch{epoch};
+    ASSERT_TRUE(ApplyOne(*store_, tablet, kTable, entry).ok());
   }
   // "70:1=a" of each entry that comes from the place on.
   std::vector<std::string> Follow(const std::set<TabletId>& pass_over = {}) {
@@ -132,7 +134,7 @@ TEST_F(LogFeederTest, WhatWasCutOffIsNeverShownThoughItsPlaceWasTakenAndApplied)
   ASSERT_TRUE(store_->RemoveSuffix(kTablet, Lsn{2}).ok());
   Append(kTablet, 2, "committed", 3);
   Apply(kTablet, 1);
-  Apply(kTablet, 2);
+  Apply(kTablet, 2, 3);
   EXPECT_THAT(Follow(), ElementsAre("70:1=a", "70:2=committed"));
   place_ = {};
   Reopen();

@@ -107,12 +107,23 @@ Result<bool> StoreLog::EndsBefore(TabletId tablet, const LogBounds& bounds, cons
   return logged != applied;
 }
 
+// Of a log that ends with `last`, before what is applied. Where its last entry is of the epoch that the history has
+// there, all before it is the history's, too; else a part of it was never committed, and nothing tells from where on.
+Lsn StoreLog::SettledBelow(TabletId tablet, Lsn last, const AppliedState& applied) {
+  const std::vector<EpochStart>& starts = applied.epoch_starts;
+  if (last >= applied.applied.lsn || starts.empty() || starts.back().epoch != applied.applied.epoch) return {};
+  const auto after = std::ranges::upper_bound(starts, last, {}, &EpochStart::first);
+  if (after == starts.begin()) return {};  // of a time that the history does not reach back to
+  const Result<Version> logged = VersionAt(tablet, last);
+  return logged && logged->epoch == std::prev(after)->epoch ? last.Next() : Lsn{};
+}
+
 Status StoreLog::Recover(RecoveredReplica& replica) {
   const LogBounds bounds = log_.Bounds(replica.tablet);
   if (!bounds.last) return {};
   if (replica.applied) {
     EBLA_ASSIGN(const bool behind, EndsBefore(replica.tablet, bounds, replica.applied->applied));
-    if (behind) return Forget(replica.tablet, replica.applied->applied.lsn);
+    if (behind) return Forget(replica.tablet, SettledBelow(replica.tablet, bounds.last, *replica.applied));
   }
   EBLA_ASSIGN(replica.first_logged, VersionAt(replica.tablet, bounds.first));
   EBLA_ASSIGN(replica.last_logged, VersionAt(replica.tablet, bounds.last));
@@ -197,9 +208,9 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
   }
 }
 
-Status StoreLog::Forget(TabletId tablet, Lsn applied) {
+Status StoreLog::Forget(TabletId tablet, Lsn settled) {
   EBLA_TRY(owner_.status());
-  if (log_.Bounds(tablet).last) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, applied.Next())));
+  if (log_.Bounds(tablet).last) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, settled)));
   MutexLock lock(mutex_);
   damaged_.erase(tablet);
   return {};

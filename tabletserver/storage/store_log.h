@@ -47,11 +47,12 @@ class StoreLog {
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
-  // Removes all of a tablet's log. Through `applied` it was committed.
-  Status Forget(TabletId tablet, Lsn applied);
+  // Removes all of a tablet's log. What lies below `settled` was committed.
+  Status Forget(TabletId tablet, Lsn settled);
   // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
   // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before
   // that, too, where it still has another entry in its place: the removal of that suffix was in what the crash has taken.
+  // Whoever follows the log counts what is dropped so as committed only where it is known to be part of what was applied.
   Status Recover(RecoveredReplica& replica);
 
   // A replica's state. What the store's tables hold must never be explained by a state that is not on the disk: the child of a
@@ -95,6 +96,7 @@ class StoreLog {
   Status Check(Status status);
   Result<Version> VersionAt(TabletId tablet, Lsn lsn);
   Result<bool> EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied);
+  Lsn SettledBelow(TabletId tablet, Lsn last, const AppliedState& applied);
   void NoteDamaged(TabletId tablet);
   Status NoteLost(const LogScrub::Lost& lost);
   Status GiveUp(std::string_view key, const LogPlace& place);

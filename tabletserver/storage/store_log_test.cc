@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tabletserver/storage/log/log_follower.h"
 #include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/testing/hooked_log_disk.h"
@@ -123,6 +124,50 @@ TEST_F(StoreLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
   EXPECT_EQ(recovered({Epoch{2}, Lsn{6}}), std::pair(uint64_t{7}, uint64_t{7}));
   CrashOfTheMachine();
   EXPECT_EQ(recovered({Epoch{2}, Lsn{12}}), std::pair(uint64_t{0}, uint64_t{0})) << "it ends before";
+}
+
+// A suffix of an old primary was removed, and other entries came in its place; the crash leaves the suffix. And a log
+// that only lacks its end.
+TEST_F(StoreLogTest, OfALogThatIsDroppedWhatTheHistoryHasIsSettledAndNothingElse) {
+  using Fate = LogFollower::Fate;
+  const auto append = [&](TabletId tablet, std::vector<uint64_t> epochs) {
+    std::vector<LogEntry> entries(epochs.size());
+    AppendBatch batch{.tablet = tablet, .entries = {}};
+    for (size_t i = 0; i < epochs.size(); ++i) {
+      entries[i].version = {Epoch{epochs[i]}, Lsn{i + 1}};
+      batch.entries.push_back(&entries[i]);
+    }
+    ASSERT_TRUE(log_->Append({&batch, 1}).ok());
+  };
+  const auto fates = [&](TabletId tablet) {
+    std::vector<Fate> found;
+    const LogPlace before{.segment = 1, .offset = kLogBlock, .bytes = 1};
+    for (const uint64_t lsn : {1, 2, 3}) found.push_back(LogFollower(*shared_).FateOf(tablet, Lsn{lsn}, before));
+    return found;
+  };
+  const auto recover = [&](TabletId tablet, Version applied, std::vector<EpochStart> starts) {
+    RecoveredReplica replica{.tablet = tablet, .state = {}};
+    replica.applied.emplace().applied = applied;
+    replica.applied->epoch_starts = std::move(starts);
+    ASSERT_TRUE(log_->Recover(replica).ok());
+    EXPECT_EQ(replica.last_logged, Version{});
+  };
+  constexpr TabletId kForked{10}, kReplaced{11}, kShort{12}, kForgotten{13};
+  append(kForked, {1, 1, 1});
+  append(kReplaced, {1, 1, 1});
+  append(kShort, {1, 2, 2});
+  append(kForgotten, {1, 1, 1});
+  ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
+  CrashOfTheMachine();
+  const std::vector<EpochStart> history = {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{2}}};
+  recover(kForked, {Epoch{2}, Lsn{5}}, history);
+  recover(kReplaced, {Epoch{2}, Lsn{3}}, history);
+  recover(kShort, {Epoch{2}, Lsn{5}}, history);
+  recover(kForgotten, {Epoch{9}, Lsn{5}}, {{Epoch{9}, Lsn{5}}});
+  EXPECT_THAT(fates(kForked), ::testing::Each(Fate::kCut));
+  EXPECT_THAT(fates(kReplaced), ::testing::Each(Fate::kCut));
+  EXPECT_THAT(fates(kShort), ::testing::Each(Fate::kSettled));
+  EXPECT_THAT(fates(kForgotten), ::testing::Each(Fate::kCut)) << "the history begins behind it";
 }
 
 // ---- damage ---------------------------------------------------------------------------------------------------------
