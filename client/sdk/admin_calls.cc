@@ -26,6 +26,14 @@ constexpr int kUnresolvedPage = 1000;
 constexpr Duration kLeaderPatience = std::chrono::seconds(2);
 
 int64_t ToIdl(TabletId tablet) { return static_cast<int64_t>(tablet.value); }
+idl::LogPlace ToIdl(const LogPlace& from) {
+  idl::LogPlace place;
+  place.logId = static_cast<int64_t>(from.log);
+  place.segment = static_cast<int64_t>(from.segment);
+  place.offset = from.offset;
+  place.sequence = static_cast<int64_t>(from.sequence);
+  return place;
+}
 
 // All pages, in order of table and key.
 Result<std::vector<TabletSummary>> AllTablets(Runtime& runtime, idl::ListTabletsRequest request) {
@@ -357,14 +365,11 @@ Result<SnapshotPage> Client::ReadSnapshot(const ServerSummary& server, const Tab
   return page;
 }
 
-Result<LogPage> Client::FollowLog(const ServerSummary& server, const LogPlace& place,
-                                  const std::vector<TabletId>& pass_over) const {
+Result<LogPage> Client::FollowLog(const ServerSummary& server, const FollowLogOptions& options) const {
   idl::FollowLogRequest request;
-  request.place.logId = static_cast<int64_t>(place.log);
-  request.place.segment = static_cast<int64_t>(place.segment);
-  request.place.offset = place.offset;
-  request.place.sequence = static_cast<int64_t>(place.sequence);
-  for (const TabletId tablet : pass_over) request.passOver.push_back(static_cast<int64_t>(tablet.value));
+  request.place = ToIdl(options.place);
+  request.keepFrom = ToIdl(options.keep_from);
+  for (const TabletId tablet : options.pass_over) request.passOver.push_back(ToIdl(tablet));
   EBLA_ASSIGN(idl::FollowLogReply reply, runtime_->AskServer(server.address, request, runtime_->admin().deadline()));
   if (reply.header.code != idl::Code::OK) return Error(Refusal(reply.header));
   LogPage page{.next = {.log = static_cast<uint64_t>(reply.upTo.logId),

@@ -194,6 +194,25 @@ TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
               HasSubstr("after the moment that is wanted"));
 }
 
+TEST_F(ArchiveTest, OneRunWritesAnArchive) {
+  StartArchive();
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+  backup::ArchiverOptions options;
+  options.interrupted = [] { return false; };
+  EXPECT_THAT(backup::RunArchiver(*client_, store_, options).message(), HasSubstr("another run writes the archive"));
+  const int64_t later = NowMs();
+  EXPECT_TRUE(AwaitKnown(later)) << "the first one goes on";
+  StopArchive();
+  // Without its index nobody knows what its files are worth.
+  const std::string cluster = client_->DescribeCluster()->cluster_id;
+  StartArchive();
+  ASSERT_TRUE(client_->OpenTable("carts")->Put("key", "value").has_value());
+  ASSERT_TRUE(AwaitKnown(NowMs()));
+  StopArchive();
+  std::filesystem::remove(directory_.path() + "/.archive/" + cluster + "/index");
+  EXPECT_THAT(backup::RunArchiver(*client_, store_, options).message(), HasSubstr("but no index"));
+}
+
 // What its replica had committed stands in the log of a server that has it no more.
 TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
   ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());

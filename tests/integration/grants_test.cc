@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <thread>
 
 #include "tests/integration/secure_fixture.h"
 
@@ -144,6 +145,27 @@ TEST_F(GrantsTest, WhatIsRevokedBitesWithinASecond) {
   WithinASecond(false, [&] { return StatusOf(carts->Get("z")); }, "get");
   for (const char* master : {"m-1", "m-2"}) ASSERT_TRUE(cluster_->launcher().Kill(master, SIGKILL).ok());
   EXPECT_EQ(StatusOf(carts->Get("a")).code(), Code::kPermissionDenied) << "with the masters away";
+}
+
+// Longer than a session with the coordinator lasts.
+TEST_F(GrantsTest, WhatIsKnownGoesOnToCountWithoutMastersAndCoordinator) {
+  ASSERT_TRUE(Give(Permission::kRead).ok());
+  ASSERT_TRUE(Give(Permission::kWrite).ok());
+  const auto ada = Connect("user", std::chrono::seconds(5));
+  const std::optional<Table> carts = Open(*ada);
+  ASSERT_TRUE(carts.has_value());
+  for (const char* key : {"a", "z"}) WithinASecond(true, [&] { return StatusOf(carts->Put(key, "1")); }, "put");
+  ASSERT_TRUE(Take(Permission::kWrite).ok());
+  const auto revoked = steady_clock::now();
+  for (const char* process : {"m-1", "m-2", "zookeeper"}) ASSERT_TRUE(cluster_->launcher().Kill(process, SIGKILL).ok());
+  std::this_thread::sleep_until(revoked + std::chrono::seconds(1));
+  while (steady_clock::now() < revoked + std::chrono::seconds(12)) {
+    for (const char* key : {"a", "z"}) {
+      ASSERT_EQ(StatusOf(carts->Put(key, "2")).code(), Code::kPermissionDenied) << key;
+      ASSERT_TRUE(StatusOf(carts->Get(key)).ok()) << StatusOf(carts->Get(key));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
 }
 
 // A user and a table with limits, at real servers: what is more is refused in their name, and nobody else's is.

@@ -1,6 +1,8 @@
 #include "tools/backup/directory_store.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +29,25 @@ Status SyncDirectory(const std::string& directory) {
   return done ? Status() : Status(Failed("sync", directory));
 }
 
+// Empty, and nobody else writes it: null with EWOULDBLOCK where somebody does.
+File OpenUnfinished(const std::string& path) {
+  while (true) {
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0) return {nullptr, &std::fclose};
+    File file(fdopen(fd, "w"), &std::fclose);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      const int failed = errno;
+      file.reset();
+      errno = failed;
+      return file;
+    }
+    // Between the two it may have been finished, and is another object by now.
+    struct stat held, named;
+    const bool same = fstat(fd, &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino;
+    if (same) return ftruncate(fd, 0) == 0 ? std::move(file) : File{nullptr, &std::fclose};
+  }
+}
+
 class FileWriter : public ObjectWriter {
  public:
   FileWriter(File file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
@@ -40,8 +61,9 @@ class FileWriter : public ObjectWriter {
   }
   Status Finish() override {
     if (std::fflush(file_.get()) != 0 || fsync(fileno(file_.get())) != 0) return Failed("write", path_);
-    if (std::fclose(file_.release()) != 0) return Failed("close", path_);
+    // Before it is closed, as then somebody else may write it.
     if (std::rename((path_ + std::string(kUnfinished)).c_str(), path_.c_str()) != 0) return Failed("name", path_);
+    if (std::fclose(file_.release()) != 0) return Failed("close", path_);
     return SyncDirectory(std::filesystem::path(path_).parent_path());
   }
 
@@ -74,7 +96,9 @@ Result<std::unique_ptr<ObjectWriter>> DirectoryStore::Create(const std::string& 
   std::error_code failed;
   std::filesystem::create_directories(parent, failed);
   if (failed) return Error(Code::kInvalidArgument, "cannot make " + parent.string() + ": " + failed.message());
-  File file(std::fopen((path + std::string(kUnfinished)).c_str(), "wbe"), &std::fclose);
+  File file = OpenUnfinished(path + std::string(kUnfinished));
+  if (file == nullptr && errno == EWOULDBLOCK)
+    return Error(Code::kUnavailable, path + " is being written by another process");
   if (file == nullptr) return Failed("write", path);
   return std::make_unique<FileWriter>(std::move(file), path);
 }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "common/base/iso_time.h"
 #include "common/base/mutex.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/backup/record_stream.h"
@@ -79,17 +80,8 @@ class Restorer {
     if (options_.at_ms) {
       EBLA_ASSIGN(replay, Replay::Open(store, chain_.newest(), *options_.at_ms, options_.key));
     }
-    std::vector<TablePart> tables;
     // All that could be missing is looked for before the first table is made.
-    for (const TablePart& table : chain_.newest().tables) {
-      if (!options_.table.empty() && table.name != options_.table) continue;
-      bool there = true;
-      if (replay) {
-        EBLA_ASSIGN(there, replay->WasThere(table));
-      }
-      if (there) tables.push_back(table);
-    }
-    if (replay) AddMadeSince(*replay, tables);
+    EBLA_ASSIGN(const std::vector<TablePart> tables, Wanted(replay));
     std::map<uint64_t, Table> made;
     for (const TablePart& table : tables) {
       EBLA_ASSIGN(Table to, RestoreTable(table));
@@ -101,17 +93,26 @@ class Restorer {
   }
 
  private:
-  // Only a backup of everything says what was not there yet.
-  void AddMadeSince(const Replay& replay, std::vector<TablePart>& tables) const {
-    if (!options_.table.empty() || chain_.newest().documents.empty()) return;
-    for (const ArchivedTable& made : replay.MadeSince()) {
-      const auto has = [&](const TablePart& table) { return table.id == made.id; };
-      if (std::ranges::any_of(chain_.newest().tables, has)) continue;
-      TablePart& table = tables.emplace_back();
-      table.name = made.name;
-      table.id = made.id;
-      table.options = made.options;
+  Result<std::vector<TablePart>> Wanted(const std::optional<Replay>& replay) const {
+    std::vector<TablePart> tables;
+    for (const TablePart& table : chain_.newest().tables) {
+      if (!options_.table.empty() && table.name != options_.table) continue;
+      bool there = true;
+      if (replay) {
+        EBLA_ASSIGN(there, replay->WasThere(table));
+      }
+      if (there) tables.push_back(table);
     }
+    if (!replay) return tables;
+    // Only a backup of everything says what was not there yet.
+    if (!options_.table.empty() || !chain_.newest().documents.empty()) {
+      EBLA_ASSIGN(const std::vector<ArchivedTable> made, replay->MadeSince(options_.table));
+      for (const ArchivedTable& table : made)
+        tables.push_back({.name = table.name, .id = table.id, .whole = true, .options = table.options, .parts = {}});
+    }
+    if (!options_.table.empty() && tables.empty())
+      return Error(Code::kNotFound, "table \"" + options_.table + "\" was not there at " + IsoTime(*options_.at_ms));
+    return tables;
   }
 
   Result<Table> RestoreTable(const TablePart& table) {
@@ -194,7 +195,9 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
   if (!options.as.empty() && options.table.empty())
     return Error(Code::kInvalidArgument, "a new name is given to one table: say which");
   EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
-  if (!options.table.empty() && chain.newest().Find(options.table) == nullptr)
+  // Of everything: the archive may have it since.
+  const bool may_have_been_made = options.at_ms && !chain.newest().documents.empty();
+  if (!options.table.empty() && chain.newest().Find(options.table) == nullptr && !may_have_been_made)
     return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"");
   if (options.settings && !options.table.empty())
     return Error(Code::kInvalidArgument, "settings are the whole cluster's: restore them with all tables");

@@ -90,6 +90,18 @@ TEST_P(StoreTest, WhatIsNotFinishedIsNotThere) {
   EXPECT_THAT(*store_->List("monday"), IsEmpty());
 }
 
+TEST(DirectoryStoreTest, OneWritesAnObject) {
+  const testing::TemporaryDirectory directory;
+  DirectoryStore store(directory.path()), other(directory.path());
+  auto writer = store.Create("index");
+  ASSERT_TRUE(writer.has_value()) << writer.error();
+  ASSERT_TRUE((*writer)->Write("of the first").ok());
+  EXPECT_THAT(other.Create("index").error().message(), HasSubstr("is being written by another process"));
+  ASSERT_TRUE((*writer)->Finish().ok());
+  ASSERT_TRUE(Put(other, "index", "of the second").ok());
+  EXPECT_EQ(*Get(store, "index", 100), "of the second");
+}
+
 // A backup of no tables.
 void Make(BackupStore& store, const std::string& name, const std::string& since) {
   ASSERT_TRUE(WriteManifest(store, kManifestFile, {.name = name, .since = since}, {}).ok());

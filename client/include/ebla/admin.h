@@ -456,6 +456,11 @@ struct LedTablet {
   int64_t time_of_day_ms = 0;  // the server's, at the same moment
   Epoch epoch;                 // in which it leads
 };
+struct FollowLogOptions {
+  LogPlace place;                   // as the last page's `next`; none: from about now on
+  std::vector<TabletId> pass_over;  // what waits of these is left out
+  LogPlace keep_from;               // the reader may come back to this place; none: to none
+};
 struct LogPage {
   LogPlace next;
   bool lost = false;                // what stood at the place asked for is gone, or damaged: some entries may lack

@@ -84,11 +84,9 @@ class Client {
   Result<SnapshotPage> ReadSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
   // Nobody wants the rest of it: the server may read another at once, rather than in a minute.
   void EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
-  // What the server's log has of committed entries of all tablets, from a place on; none: from about now on. The server
-  // keeps what comes after the place for ten minutes. `pass_over`: what waits of these tablets is left out.
-  // UNAVAILABLE: somebody else reads at this moment.
-  Result<LogPage> FollowLog(const ServerSummary& server, const LogPlace& place,
-                            const std::vector<TabletId>& pass_over = {}) const;
+  // What the server's log has of committed entries of all tablets, from a place on. The server keeps what comes after the
+  // place, or after the one that may be come back to, for ten minutes. UNAVAILABLE: somebody else reads at this moment.
+  Result<LogPage> FollowLog(const ServerSummary& server, const FollowLogOptions& options) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it

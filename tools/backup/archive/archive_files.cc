@@ -2,117 +2,38 @@
 
 #include <algorithm>
 #include <charconv>
-#include <nlohmann/json.hpp>
 
 #include "common/base/encoding.h"
-#include "tools/backup/table_options_json.h"
 
 namespace ebla::backup {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr int kFormat = 1;
 constexpr size_t kBlockBytes = 256 << 10;
-constexpr const char* kIndex = "index";
 
 enum class EffectKind : uint8_t { kPut = 1, kDelete = 2 };
 
-Json ToJson(const LogPlace& place) { return Json::array({place.log, place.segment, place.offset, place.sequence}); }
-LogPlace PlaceFrom(const Json& json) {
-  return {.log = json.at(0).get<uint64_t>(),
-          .segment = json.at(1).get<uint64_t>(),
-          .offset = json.at(2).get<int64_t>(),
-          .sequence = json.at(3).get<uint64_t>()};
-}
-
-Json ToJson(const ArchivedTable& table) {
-  Json spans = Json::array();
-  for (const Span& span : table.spans) spans.push_back({span.from_ms, span.through_ms});
-  return {{"id", table.id},
-          {"name", table.name},
-          {"options", OptionsToJson(table.options)},
-          {"spans", std::move(spans)},
-          {"whole", table.whole},
-          {"dropped_ms", table.dropped_ms}};
-}
-ArchivedTable TableFrom(const Json& json) {
-  ArchivedTable table{.id = json.at("id").get<uint64_t>(),
-                      .name = json.at("name").get<std::string>(),
-                      .options = OptionsFromJson(json.at("options")),
-                      .spans = {},
-                      .whole = json.at("whole").get<bool>(),
-                      .dropped_ms = json.at("dropped_ms").get<int64_t>()};
-  for (const Json& span : json.at("spans"))
-    table.spans.push_back({span.at(0).get<int64_t>(), span.at(1).get<int64_t>()});
-  return table;
-}
-
-Json ToJson(const TabletChains::State& state) {
-  Json tablets = Json::array(), tables = Json::array(), starts = Json::array();
-  for (const auto& tablet : state.tablets)
-    tablets.push_back({tablet.tablet.value, tablet.table.value, tablet.emitted, tablet.offset_ms, tablet.offset_epoch,
-                       tablet.floor_ms});
-  for (const auto& table : state.tables) {
-    Json json = {{"id", table.table.value}};
-    if (table.coverage) {
-      json["from_ms"] = table.coverage->span.from_ms;
-      json["through_ms"] = table.coverage->span.through_ms;
-      json["whole"] = table.coverage->whole;
-    }
-    tables.push_back(std::move(json));
-  }
-  for (const LoggedStart& start : state.starts) {
-    Json origins = Json::array();
-    for (const auto& [tablet, lsn] : start.origins) origins.push_back({tablet.value, lsn});
-    starts.push_back({start.tablet.value, start.table.value, start.lsn, std::move(origins)});
-  }
-  return {{"tablets", std::move(tablets)}, {"tables", std::move(tables)}, {"starts", std::move(starts)}};
-}
-TabletChains::State StateFrom(const Json& json) {
-  TabletChains::State state;
-  for (const Json& tablet : json.at("tablets"))
-    state.tablets.push_back({TabletId{tablet.at(0).get<uint64_t>()}, TableId{tablet.at(1).get<uint64_t>()},
-                             tablet.at(2).get<uint64_t>(), tablet.at(3).get<int64_t>(), tablet.at(4).get<uint64_t>(),
-                             tablet.at(5).get<int64_t>()});
-  for (const Json& table : json.at("tables")) {
-    TabletChains::State::Table& to = state.tables.emplace_back();
-    to.table = TableId{table.at("id").get<uint64_t>()};
-    if (!table.contains("from_ms")) continue;
-    to.coverage = {.span = {table.at("from_ms").get<int64_t>(), table.at("through_ms").get<int64_t>()},
-                   .whole = table.at("whole").get<bool>()};
-  }
-  for (const Json& start : json.at("starts")) {
-    LoggedStart& to = state.starts.emplace_back();
-    to.tablet = TabletId{start.at(0).get<uint64_t>()};
-    to.table = TableId{start.at(1).get<uint64_t>()};
-    to.lsn = start.at(2).get<uint64_t>();
-    for (const Json& origin : start.at(3))
-      to.origins.emplace_back(TabletId{origin.at(0).get<uint64_t>()}, origin.at(1).get<uint64_t>());
-  }
-  return state;
-}
-
-// "000000000042-1764045000000-1764045010000.log"
+// "000000000042-1764045000000-1764045010000-WRITER.log"
 std::optional<ArchiveFile> ParseFileName(const std::string& name) {
+  constexpr std::string_view kEnd = ".log";
   ArchiveFile file{.name = name};
+  if (!name.ends_with(kEnd)) return std::nullopt;
   const char* at = name.data();
-  const char* const end = at + name.size();
-  const auto number = [&](auto& to, char after) {
+  const char* const end = at + name.size() - kEnd.size();
+  const auto number = [&](auto& to) {
     const auto [next, error] = std::from_chars(at, end, to);
-    if (error != std::errc() || next == end || *next != after) return false;
-    at = next + 1;
-    return true;
+    at = next != end && *next == '-' ? next + 1 : next;
+    return error == std::errc();
   };
-  if (!number(file.number, '-') || !number(file.from_ms, '-') || !number(file.through_ms, '.')) return std::nullopt;
-  if (std::string_view(at, static_cast<size_t>(end - at)) != "log") return std::nullopt;
+  if (!number(file.number) || !number(file.from_ms) || !number(file.through_ms)) return std::nullopt;
+  file.writer.assign(at, end);
   return file;
 }
 
-std::string FileName(uint64_t number, const Span& span) {
-  std::string digits = std::to_string(number);
+std::string FileName(const ArchiveFile& file) {
+  std::string digits = std::to_string(file.number);
   digits.insert(0, digits.size() < 12 ? 12 - digits.size() : 0, '0');
-  return digits + "-" + std::to_string(span.from_ms) + "-" + std::to_string(span.through_ms) + ".log";
+  return digits + "-" + std::to_string(file.from_ms) + "-" + std::to_string(file.through_ms) + "-" + file.writer +
+         ".log";
 }
 
 void Encode(const ArchivedEntry& entry, ByteWriter& to) {
@@ -127,21 +48,33 @@ void Encode(const ArchivedEntry& entry, ByteWriter& to) {
   }
 }
 
-ArchivedEntry Decode(ByteReader& from) {
-  ArchivedEntry entry{.table = TableId{from.Varint()},
-                      .tablet = TabletId{from.Varint()},
-                      .version = {Epoch{from.Varint()}, Lsn{from.Varint()}},
-                      .at_ms = static_cast<int64_t>(from.Varint()),
-                      .effects = {}};
-  entry.effects.resize(from.Count(2));
-  for (UnresolvedEffect& effect : entry.effects) {
-    effect.is_delete = from.Byte() == static_cast<uint8_t>(EffectKind::kDelete);
+// False: it is none.
+bool Decode(ByteReader& from, ArchivedEntry& entry) {
+  entry = {.table = TableId{from.Varint()},
+           .tablet = TabletId{from.Varint()},
+           .version = {Epoch{from.Varint()}, Lsn{from.Varint()}},
+           .at_ms = static_cast<int64_t>(from.Varint()),
+           .effects = {}};
+  for (uint64_t left = from.Varint(); left > 0; --left) {
+    const auto kind = static_cast<EffectKind>(from.Byte());
+    if (!from.ok() || (kind != EffectKind::kPut && kind != EffectKind::kDelete)) return false;
+    UnresolvedEffect& effect = entry.effects.emplace_back();
+    effect.is_delete = kind == EffectKind::kDelete;
     effect.key = from.Bytes();
     if (effect.is_delete) continue;
     effect.value = from.Bytes();
     if (const uint64_t ms = from.Varint(); ms != 0) effect.expires = Expiry(std::chrono::milliseconds(ms));
   }
-  return entry;
+  return from.ok();
+}
+
+void EncodeHead(const ArchiveFile& file, ByteWriter& to) {
+  to.Varint(0).Varint(file.number).Varint(static_cast<uint64_t>(file.from_ms));
+  to.Varint(static_cast<uint64_t>(file.through_ms));
+}
+bool HasHead(const ArchiveFile& file, ByteReader& from) {
+  return from.Varint() == 0 && from.Varint() == file.number && from.Varint() == static_cast<uint64_t>(file.from_ms) &&
+         from.Varint() == static_cast<uint64_t>(file.through_ms) && from.ok();
 }
 
 // By number.
@@ -155,95 +88,57 @@ Result<std::vector<ArchiveFile>> AllFiles(BackupStore& store, const std::string&
   return files;
 }
 
+bool Counts(const ArchivedFiles& named, const ArchiveFile& file) {
+  if (file.number < named.first || file.number > named.last) return false;
+  const bool is_recent = named.last - file.number < named.recent.size();
+  return !is_recent || std::ranges::find(named.recent, file.name) != named.recent.end();
+}
+
 }  // namespace
 
-const Span* ArchivedTable::Covering(int64_t from_ms, int64_t through_ms) const {
-  const auto covers = [&](const Span& span) { return span.from_ms <= from_ms && through_ms <= span.through_ms; };
-  const auto found = std::ranges::find_if(spans, covers);
-  return found == spans.end() ? nullptr : &*found;
-}
-
-ArchivedTable* ArchiveIndex::Find(uint64_t id) {
-  const auto found = std::ranges::find(tables, id, &ArchivedTable::id);
-  return found == tables.end() ? nullptr : &*found;
-}
-
-std::string ArchiveFolder(const std::string& cluster) { return ".archive/" + cluster; }
-
-Status WriteArchiveIndex(BackupStore& store, const ArchiveIndex& index, const Key& key) {
-  Json tables = Json::array(), places = Json::object();
-  for (const ArchivedTable& table : index.tables) tables.push_back(ToJson(table));
-  for (const auto& [server, place] : index.places) places[server] = ToJson(place);
-  const Json json = {{"format", kFormat},
-                     {"cluster", index.cluster},
-                     {"writer", index.writer},
-                     {"last_file", index.last_file},
-                     {"tables", std::move(tables)},
-                     {"places", std::move(places)},
-                     {"chains", ToJson(index.chains)}};
-  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, ArchiveFolder(index.cluster) + "/" + kIndex, key));
-  const std::string text = json.dump();
-  for (size_t at = 0; at < text.size(); at += kBlockBytes)
-    EBLA_TRY(writer.Write(std::string_view(text).substr(at, kBlockBytes)));
-  return writer.Finish();
-}
-
-Result<ArchiveIndex> ReadArchiveIndex(BackupStore& store, const std::string& cluster, const Key& key) {
-  const std::string object = ArchiveFolder(cluster) + "/" + kIndex;
-  EBLA_ASSIGN(BlockReader reader, BlockReader::Open(store, object, key));
-  std::string text;
-  while (true) {
-    EBLA_ASSIGN(const std::optional<std::string> block, reader.Next());
-    if (!block) break;
-    text += *block;
-  }
-  try {
-    const Json json = Json::parse(text);
-    if (const int format = json.at("format").get<int>(); format > kFormat)
-      return Error(Code::kInvalidArgument, store.Where(object) + " has format " + std::to_string(format) +
-                                               "; this build reads up to " + std::to_string(kFormat));
-    ArchiveIndex index{.cluster = json.at("cluster").get<std::string>(),
-                       .writer = json.at("writer").get<std::string>(),
-                       .last_file = json.at("last_file").get<uint64_t>(),
-                       .tables = {},
-                       .places = {},
-                       .chains = StateFrom(json.at("chains"))};
-    for (const Json& table : json.at("tables")) index.tables.push_back(TableFrom(table));
-    for (const auto& [server, place] : json.at("places").items()) index.places[server] = PlaceFrom(place);
-    return index;
-  } catch (const std::exception& error) {
-    return Error(Code::kInvalidArgument, store.Where(object) + " is no index of an archive: " + error.what());
-  }
-}
-
-Result<std::vector<ArchiveFile>> ListArchiveFiles(BackupStore& store, const ArchiveIndex& index) {
+Result<std::vector<ArchiveFile>> ListArchiveFiles(BackupStore& store, const ArchiveIndex& index, const Key& key) {
   EBLA_ASSIGN(std::vector<ArchiveFile> files, AllFiles(store, index.cluster));
-  std::erase_if(files, [&](const ArchiveFile& file) { return file.number > index.last_file; });
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (files[i].number != files.front().number + i || (i + 1 == files.size() && files[i].number != index.last_file))
-      return Error(Code::kInvalidArgument, "a file of the archive lacks in " +
-                                               store.Where(ArchiveFolder(index.cluster)) + " beside " + files[i].name);
+  std::erase_if(files, [&](const ArchiveFile& file) { return !Counts(index.files, file); });
+  const auto lacks = [&](const std::string& what) {
+    return Error(Code::kInvalidArgument, what + " in " + store.Where(ArchiveFolder(index.cluster)) +
+                                             ": put back what was deleted or renamed there");
+  };
+  uint64_t next = index.files.first, sum = 0;
+  if (!index.files.sum && !files.empty()) next = files.front().number;  // which was the first is not known
+  for (const ArchiveFile& file : files) {
+    if (file.number != next) return lacks("file " + std::to_string(next) + " of the archive lacks");
+    sum += ArchivedFiles::SumOf(file.name, key);
+    ++next;
   }
-  if (files.empty() && index.last_file > 0)
-    return Error(Code::kInvalidArgument,
-                 "the files of the archive lack in " + store.Where(ArchiveFolder(index.cluster)));
+  if (next != index.files.last + 1 && (index.files.sum || index.files.last > 0))
+    return lacks("file " + std::to_string(next) + " of the archive lacks");
+  if (index.files.sum && *index.files.sum != sum) return lacks("a file of the archive has another name than it had");
   return files;
 }
 
 Status DeleteUnnamedFiles(BackupStore& store, const ArchiveIndex& index) {
   EBLA_ASSIGN(const std::vector<ArchiveFile> files, AllFiles(store, index.cluster));
   for (const ArchiveFile& file : files) {
-    if (file.number > index.last_file) EBLA_TRY(store.Delete(ArchiveFolder(index.cluster) + "/" + file.name));
+    if (!Counts(index.files, file)) EBLA_TRY(store.Delete(ArchiveFolder(index.cluster) + "/" + file.name));
   }
   return {};
 }
 
-Status WriteArchiveFile(BackupStore& store, const std::string& cluster, uint64_t number,
-                        const std::vector<ArchivedEntry>& entries, const Key& key) {
+Result<bool> HasArchiveFiles(BackupStore& store, const std::string& cluster) {
+  EBLA_ASSIGN(const std::vector<ArchiveFile> files, AllFiles(store, cluster));
+  return !files.empty();
+}
+
+Result<std::string> WriteArchiveFile(BackupStore& store, const ArchiveIndex& index, uint64_t number,
+                                     std::span<const ArchivedEntry> entries, const Key& key) {
   const auto [first, last] = std::ranges::minmax(entries, {}, &ArchivedEntry::at_ms);
-  const std::string name = FileName(number, {first.at_ms, last.at_ms});
-  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, ArchiveFolder(cluster) + "/" + name, key));
+  ArchiveFile file{
+      .number = number, .from_ms = first.at_ms, .through_ms = last.at_ms, .writer = index.writer, .name = {}};
+  file.name = FileName(file);
+  const std::string object = ArchiveFolder(index.cluster) + "/" + file.name;
+  EBLA_ASSIGN(BlockWriter writer, BlockWriter::Create(store, object, key));
   ByteWriter block;
+  EncodeHead(file, block);
   for (const ArchivedEntry& entry : entries) {
     Encode(entry, block);
     if (block.view().size() < kBlockBytes) continue;
@@ -251,20 +146,25 @@ Status WriteArchiveFile(BackupStore& store, const std::string& cluster, uint64_t
     block.Clear();
   }
   if (!block.view().empty()) EBLA_TRY(writer.Write(block.view()));
-  return writer.Finish();
+  EBLA_TRY(writer.Finish());
+  return file.name;
 }
 
 Status ReadArchiveFile(BackupStore& store, const std::string& cluster, const ArchiveFile& file, const Key& key,
                        const std::function<Status(ArchivedEntry)>& visit) {
   const std::string object = ArchiveFolder(cluster) + "/" + file.name;
   EBLA_ASSIGN(BlockReader reader, BlockReader::Open(store, object, key));
+  bool has_head = file.writer.empty();
   while (true) {
     EBLA_ASSIGN(const std::optional<std::string> block, reader.Next());
+    if (!block && !has_head) return Error(Code::kInvalidArgument, store.Where(object) + " is empty");
     if (!block) return {};
     ByteReader from(*block);
+    if (!std::exchange(has_head, true) && !HasHead(file, from))
+      return Error(Code::kInvalidArgument, store.Where(object) + " holds another file's contents");
     while (!from.done()) {
-      ArchivedEntry entry = Decode(from);
-      if (!from.ok()) return Error(Code::kInvalidArgument, store.Where(object) + " has a malformed entry");
+      ArchivedEntry entry;
+      if (!Decode(from, entry)) return Error(Code::kInvalidArgument, store.Where(object) + " has a malformed entry");
       EBLA_TRY(visit(std::move(entry)));
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <span>
 
 #include "common/base/interruptible_wait.h"
 
@@ -11,9 +12,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRest{1000}, kRestMost{30'000};
-constexpr std::chrono::seconds kHeldUp{30};  // by an entry of which nobody knows whether it is committed
 constexpr std::chrono::minutes kDeletes{1};  // between looks at what is too old
-constexpr size_t kRoundBytes = 64 << 20;     // what a round holds in memory; then it writes first
+constexpr size_t kRoundBytes = 64 << 20;     // what a round makes ready; then it writes first
+constexpr size_t kFileBytes = 32 << 20;      // of a file at most, about
+constexpr int kHeartbeats = 3;               // without a word from a run that has not ended: it is no more
 
 int64_t WallClockMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -27,32 +29,82 @@ std::string DrawWriter() {
 
 }  // namespace
 
+Archiver::Archiver(const Client& client, BackupStore& store, const ArchiverOptions& options)
+    : client_(client),
+      store_(store),
+      options_(options),
+      logs_({.follow = [this](const ServerSummary& server,
+                              const FollowLogOptions& follow) { return client_.FollowLog(server, follow); },
+             .wall_clock_ms = WallClockMs,
+             .now = [] { return Clock::now(); },
+             .say = [this](const std::string& line) { options_.say(line); }}) {}
+
 Status Archiver::Open() {
   EBLA_ASSIGN(const ClusterInfo cluster, client_.DescribeCluster());
-  Result<ArchiveIndex> index = ReadArchiveIndex(store_, cluster.cluster_id, options_.key);
-  if (!index && index.error().code() != Code::kNotFound) return Error(std::move(index.error()));
-  if (index) {
-    index_ = *std::move(index);
-    found_writer_ = index_.writer;
-    chains_.Load(index_.chains);
-    places_ = index_.places;
-  }
   index_.cluster = cluster.cluster_id;
-  index_.writer = DrawWriter();
+  EBLA_TRY(AwaitEndOfAnother());
+  chains_.Load(index_.chains);
+  logs_.GoOnAt(index_.places);
+  found_writer_ = std::exchange(index_.writer, DrawWriter());
+  index_.every_ms = options_.every.count();
   now_ms_ = WallClockMs();
   flushed_ = Clock::now();
   return {};
 }
 
-void Archiver::NoteTables(const std::vector<TableInfo>& tables) {
+// Reads the index. A run that was killed has not said that it has ended; one that lives writes it every so often.
+Status Archiver::AwaitEndOfAnother() {
+  for (std::optional<std::string> heard;;) {
+    Result<ArchiveIndex> index = ReadArchiveIndex(store_, index_.cluster, options_.key);
+    if (!index && index.error().code() != Code::kNotFound) return Error(std::move(index.error()));
+    if (!index) {
+      EBLA_ASSIGN(const bool has_files, HasArchiveFiles(store_, index_.cluster));
+      if (!has_files) return {};
+      return Error(Code::kInvalidArgument, "there are files of an archive in " +
+                                               store_.Where(ArchiveFolder(index_.cluster)) +
+                                               ", but no index: put it back, or move them away to begin anew");
+    }
+    index_ = *std::move(index);
+    const std::string now = index_.writer + "@" + std::to_string(index_.chains.looked_ms);
+    if (index_.every_ms == 0 || heard == now) return TakeOver();
+    if (heard) return AnotherRun();
+    heard = now;
+    options_.say("waits whether another run still writes this archive");
+    const auto rest = kHeartbeats * std::chrono::milliseconds(index_.every_ms) + kRest;
+    if (!WaitUnless(options_.interrupted, rest)) return Error(Code::kUnavailable, "interrupted");
+  }
+}
+
+// An older build has left the files unnamed, and known more than what it had kept.
+Status Archiver::TakeOver() {
+  if (index_.files.sum) return {};
+  EBLA_ASSIGN(const std::vector<ArchiveFile> files, ListArchiveFiles(store_, index_, options_.key));
+  ArchivedFiles named;
+  named.first = files.empty() ? index_.files.last + 1 : files.front().number;
+  named.last = named.first - 1;
+  named.sum = 0;
+  for (const ArchiveFile& file : files) named.Add(file.name, options_.key);
+  index_.files = std::move(named);
+  for (TabletChains::State::Table& table : index_.chains.tables) {
+    const ArchivedTable* const kept = index_.Find(table.table.value);
+    if (kept == nullptr || kept->spans.empty() || !table.coverage) continue;
+    table.coverage->span.from_ms = std::max(table.coverage->span.from_ms, kept->spans.back().from_ms);
+  }
+  return {};
+}
+
+void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms) {
   for (const TableInfo& info : tables) {
     ArchivedTable* table = index_.Find(info.id.value);
     if (table == nullptr) {
       table = &index_.tables.emplace_back();
       table->id = info.id.value;
+      table->unseen_ms = before_ms;
+      table->seen_ms = now_ms_;
     }
     table->name = info.name;
     table->options = info.options;
+    table->dropped_ms = 0;  // a catalog that was made anew may have lacked it for a while
   }
   for (ArchivedTable& table : index_.tables) {
     const bool there = std::ranges::any_of(tables, [&](const TableInfo& info) { return info.id.value == table.id; });
@@ -60,50 +112,31 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables) {
   }
 }
 
-bool Archiver::ReadLog(const ServerSummary& server) {
-  LogPlace& place = places_[server.name];
-  std::vector<TabletId> held_by;
-  while (chains_.ready_bytes() < kRoundBytes && !options_.interrupted()) {
-    const auto waits = waits_.find(server.name);
-    const bool pass_over = waits != waits_.end() && Clock::now() - waits->second >= kHeldUp;
-    Result<LogPage> page = client_.FollowLog(server, place, pass_over ? held_by : std::vector<TabletId>());
-    if (!page) return false;
-    const bool moved = page->next.segment != place.segment || page->next.offset != place.offset;
-    place = page->next;
-    const bool at_end = page->at_end, held_up = !page->waits_for.empty();
-    if (!held_up || moved) waits_.erase(server.name);
-    if (held_up) waits_.try_emplace(server.name, Clock::now());
-    const bool more_held = pass_over && std::ranges::any_of(page->waits_for, [&](const TabletId tablet) {
-                             return std::ranges::find(held_by, tablet) == held_by.end();
-                           });
-    held_by.insert(held_by.end(), page->waits_for.begin(), page->waits_for.end());
-    chains_.Take(*std::move(page));
-    if (!more_held && (at_end || held_up)) return at_end || pass_over;
-  }
-  return false;
-}
-
-Status Archiver::Round() {
+Result<bool> Archiver::Round() {
+  const int64_t before_ms = index_.chains.looked_ms;
   now_ms_ = WallClockMs();
   EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
-  NoteTables(tables);
+  NoteTables(tables, before_ms);
+  index_.chains.looked_ms = now_ms_;
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});
   chains_.BeginRound(now_ms_, listed);
-  began_[chains_.round()] = places_;
-  bool all_read = true;
-  for (const ServerSummary& server : servers) {
-    if (server.live) all_read = ReadLog(server) && all_read;
-  }
+  began_[chains_.round()] = logs_.places();
+  bool through = true;
+  const bool all_read = logs_.Read(servers, index_.places, chains_, [&] {
+    through = !options_.interrupted() && chains_.ready_bytes() < kRoundBytes && !chains_.Full();
+    return through;
+  });
   for (const TableId anew : chains_.EndRound(all_read)) {
     const ArchivedTable* const table = index_.Find(anew.value);
     options_.say("table " + (table == nullptr ? std::to_string(anew.value) : table->name) +
                  ": something lacks, so it begins anew; make a backup for the moments from now on");
   }
   const bool due = Clock::now() - flushed_ >= options_.every || chains_.ready_bytes() >= options_.file_bytes;
-  return due ? Flush() : Status();
+  if (due) EBLA_TRY(Flush());
+  return through;
 }
 
 void Archiver::NoteSpans() {
@@ -111,14 +144,18 @@ void Archiver::NoteSpans() {
     const auto coverage = chains_.CoverageOf(TableId{table.id});
     if (!coverage || coverage->span.through_ms <= coverage->span.from_ms) continue;
     if (table.spans.empty()) table.whole = coverage->whole;
-    // One that --keep has cut begins later than the chains know.
-    const bool goes_on = !table.spans.empty() && coverage->span.from_ms <= table.spans.back().through_ms;
+    const bool goes_on = !table.spans.empty() && coverage->span.from_ms == table.spans.back().from_ms;
     if (!goes_on) {
       options_.say("table " + table.name + ": every moment is known from now on");
       table.spans.push_back(coverage->span);
     }
-    table.spans.back().through_ms = std::max(table.spans.back().through_ms, coverage->span.through_ms);
+    table.spans.back().through_ms = coverage->span.through_ms;
   }
+}
+
+Error Archiver::AnotherRun() const {
+  return {Code::kInvalidArgument,
+          "another run writes the archive in " + store_.Where(ArchiveFolder(index_.cluster)) + ": one is enough"};
 }
 
 // Two runs would each undo what the other says.
@@ -126,8 +163,7 @@ Status Archiver::CheckWriter() {
   const Result<ArchiveIndex> there = ReadArchiveIndex(store_, index_.cluster, options_.key);
   if (!there && there.error().code() != Code::kNotFound) return there.error();
   if (!there || there->writer == index_.writer || there->writer == found_writer_) return {};
-  return Error(Code::kInvalidArgument,
-               "another run writes the archive in " + store_.Where(ArchiveFolder(index_.cluster)) + ": one is enough");
+  return AnotherRun();
 }
 
 Status Archiver::Flush() {
@@ -136,14 +172,18 @@ Status Archiver::Flush() {
   ArchiveIndex next = index_;
   if (left_files_) EBLA_TRY(DeleteUnnamedFiles(store_, index_));
   left_files_ = true;
-  if (!chains_.ready().empty()) {
-    ++next.last_file;
-    EBLA_TRY(WriteArchiveFile(store_, next.cluster, next.last_file, chains_.ready(), options_.key));
+  for (std::span<const ArchivedEntry> left = chains_.ready(); !left.empty();) {
+    size_t count = 0;
+    for (size_t bytes = 0; count < left.size() && bytes < kFileBytes; ++count) bytes += BytesOf(left[count].effects);
+    EBLA_ASSIGN(const std::string name,
+                WriteArchiveFile(store_, next, next.files.last + 1, left.first(count), options_.key));
+    next.files.Add(name, options_.key);
+    left = left.subspan(count);
   }
   next.chains = chains_.Save();
   const uint64_t oldest = chains_.OldestRound();
   began_.erase(began_.begin(), began_.lower_bound(oldest));
-  next.places = began_.empty() ? places_ : began_.begin()->second;
+  next.places = began_.empty() ? logs_.places() : began_.begin()->second;
   EBLA_TRY(WriteArchiveIndex(store_, next, options_.key));
   index_ = std::move(next);
   left_files_ = false;
@@ -152,16 +192,23 @@ Status Archiver::Flush() {
   return options_.keep.count() > 0 && flushed_ - deleted_ >= kDeletes ? DeleteOld() : Status();
 }
 
+Status Archiver::Close() {
+  index_.every_ms = 0;
+  return Flush();
+}
+
+// Once nothing is ready that is not written.
 Status Archiver::DeleteOld() {
   deleted_ = Clock::now();
   const int64_t before = now_ms_ - options_.keep.count();
-  EBLA_ASSIGN(const std::vector<ArchiveFile> files, ListArchiveFiles(store_, index_));
+  EBLA_ASSIGN(const std::vector<ArchiveFile> files, ListArchiveFiles(store_, index_, options_.key));
   std::vector<ArchiveFile> old;
   for (const ArchiveFile& file : files) {
-    if (file.through_ms >= before || file.number == index_.last_file) break;
+    if (file.through_ms >= before || file.number == index_.files.last) break;
     old.push_back(file);
   }
   if (old.empty()) return {};
+  for (const ArchiveFile& file : old) index_.files.RemoveFirst(file.name, options_.key);
   for (ArchivedTable& table : index_.tables) {
     std::erase_if(table.spans, [&](const Span& span) { return span.through_ms < before; });
     for (Span& span : table.spans) {
@@ -172,6 +219,8 @@ Status Archiver::DeleteOld() {
   }
   std::erase_if(index_.tables,
                 [&](const ArchivedTable& table) { return table.dropped_ms != 0 && table.dropped_ms < before; });
+  chains_.CutBefore(before);
+  index_.chains = chains_.Save();
   EBLA_TRY(WriteArchiveIndex(store_, index_, options_.key));
   for (const ArchiveFile& file : old) EBLA_TRY(store_.Delete(ArchiveFolder(index_.cluster) + "/" + file.name));
   return {};
@@ -179,17 +228,19 @@ Status Archiver::DeleteOld() {
 
 Status RunArchiver(const Client& client, BackupStore& store, const ArchiverOptions& options) {
   Archiver archiver(client, store, options);
-  EBLA_TRY(archiver.Open());
+  if (Status opened = archiver.Open(); !opened.ok()) return options.interrupted() ? Status() : opened;
   auto rest = kRest;
   while (!options.interrupted()) {
-    const Status round = archiver.Round();
-    const Code code = round.code();
-    if (code == Code::kInvalidArgument || code == Code::kPermissionDenied) return round;
-    rest = round.ok() ? kRest : std::min(2 * rest, kRestMost);
-    if (!round.ok()) options.say(round.ToString() + "; tries again in " + std::to_string(rest.count() / 1000) + " s");
+    const Result<bool> through = archiver.Round();
+    const Code code = through ? Code::kOk : through.error().code();
+    if (code == Code::kInvalidArgument || code == Code::kPermissionDenied) return through.error();
+    if (through && !*through) continue;  // there is more
+    rest = through ? kRest : std::min(2 * rest, kRestMost);
+    if (!through)
+      options.say(through.error().ToString() + "; tries again in " + std::to_string(rest.count() / 1000) + " s");
     if (!WaitUnless(options.interrupted, rest)) break;
   }
-  return archiver.Flush();
+  return archiver.Close();
 }
 
 }  // namespace ebla::backup

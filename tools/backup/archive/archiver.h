@@ -5,8 +5,10 @@
 // Interrupted or killed, it goes on where it was: servers keep their logs for it for ten minutes, and up to
 // --log_followed_mb. After a longer rest, or if something lacks, a table begins anew: its moments in between are not
 // known, and a backup that was begun after that is needed for those that follow. It says so.
+// One run writes an archive: one that begins waits whether the index is written by another, and refuses if so. Each also
+// looks before it writes.
 // Errors:  of a round: the cluster's and the store's; nothing is lost by them. INVALID_ARGUMENT when another run writes
-//          the same archive.
+//          the same archive, or when the store has its files and no index.
 // Threads: one.
 #pragma once
 
@@ -16,6 +18,7 @@
 
 #include "ebla/client.h"
 #include "tools/backup/archive/archive_files.h"
+#include "tools/backup/archive/server_logs.h"
 
 namespace ebla::backup {
 
@@ -30,23 +33,25 @@ struct ArchiverOptions {
 
 class Archiver {
  public:
-  Archiver(const Client& client, BackupStore& store, const ArchiverOptions& options)
-      : client_(client), store_(store), options_(options) {}
+  Archiver(const Client& client, BackupStore& store, const ArchiverOptions& options);
 
   // Goes on with the archive that the cluster has in the store, or begins one.
   Status Open();
-  // Reads all logs to their end, and writes what is due.
-  Status Round();
+  // Reads all logs on, and writes what is due. Whether they were read to their end.
+  Result<bool> Round();
   // Writes what has come and not been written.
   Status Flush();
+  // And says that this run has ended.
+  Status Close();
 
   const ArchiveIndex& index() const { return index_; }
 
  private:
-  void NoteTables(const std::vector<TableInfo>& tables);
-  // False: it was not read to its end.
-  bool ReadLog(const ServerSummary& server);
+  Status AwaitEndOfAnother();
+  Status TakeOver();
+  void NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms);
   void NoteSpans();
+  Error AnotherRun() const;
   Status CheckWriter();
   Status DeleteOld();
 
@@ -57,9 +62,8 @@ class Archiver {
   std::string found_writer_;  // of the run before; empty: there was none
   TabletChains chains_;
   bool left_files_ = true;  // a run, or a flush, may have written a file and not named it
-  std::map<ServerName, LogPlace> places_;
-  std::map<uint64_t, std::map<ServerName, LogPlace>> began_;           // where each round began
-  std::map<ServerName, std::chrono::steady_clock::time_point> waits_;  // since when a log shows nothing more
+  ServerLogs logs_;
+  std::map<uint64_t, ServerLogs::Places> began_;  // where each round began
   std::chrono::steady_clock::time_point flushed_{}, deleted_{};
   int64_t now_ms_ = 0;
 };

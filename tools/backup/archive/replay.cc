@@ -41,7 +41,10 @@ Result<int64_t> ParseMoment(const std::string& text) {
     for (++rest; *rest >= '0' && *rest <= '9'; ++rest, unit /= 10) fraction += (*rest - '0') * unit;
   }
   if (std::string_view(rest) != "Z") return wrong();
-  return static_cast<int64_t>(timegm(&parts)) * 1000 + fraction;
+  const int day = parts.tm_mday, second = parts.tm_sec;
+  const std::time_t moment = timegm(&parts);
+  if (parts.tm_mday != day || parts.tm_sec != second) return wrong();  // the 30th of February
+  return static_cast<int64_t>(moment) * 1000 + fraction;
 }
 
 Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key) {
@@ -53,8 +56,10 @@ Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t 
     return Error(Code::kInvalidArgument, "there is no archive of this backup's cluster in " + store.Where("") +
                                              ": only what `ebla backup archive` has followed leads to a moment");
   if (!index) return Error(std::move(index.error()));
-  Replay replay(store, *std::move(index), backup.began_ms, at_ms, key);
-  EBLA_ASSIGN(replay.files_, ListArchiveFiles(store, replay.index_));
+  Replay replay(store, *std::move(index), at_ms, key);
+  replay.began_ms_ = backup.began_ms;
+  for (const TablePart& table : backup.tables) replay.in_backup_.insert(table.id);
+  EBLA_ASSIGN(replay.files_, ListArchiveFiles(store, replay.index_, key));
   std::erase_if(replay.files_, [&](const ArchiveFile& file) {
     return file.from_ms > at_ms || file.through_ms < backup.began_ms - kBefore;
   });
@@ -65,7 +70,7 @@ Result<bool> Replay::WasThere(const TablePart& part) const {
   const auto table = std::ranges::find(index_.tables, part.id, &ArchivedTable::id);
   if (table == index_.tables.end())
     return Error(Code::kInvalidArgument, "the archive knows nothing of table \"" + part.name + "\"");
-  if (table->dropped_ms != 0 && table->dropped_ms <= at_ms_) return false;
+  if (IsGone(*table)) return false;
   int64_t from = began_ms_ - kClocksMs;
   if (table->whole && !table->spans.empty()) from = std::max(from, table->spans.front().from_ms);
   if (table->Covering(from, at_ms_) != nullptr) return true;
@@ -74,13 +79,26 @@ Result<bool> Replay::WasThere(const TablePart& part) const {
                                            IsoTime(at_ms_) + ": " + Spans(*table));
 }
 
-std::vector<ArchivedTable> Replay::MadeSince() const {
+bool Replay::WasMadeBetween(const ArchivedTable& table) const {
+  const bool known_whole = table.whole && !table.spans.empty();
+  if (known_whole && at_ms_ < table.spans.front().from_ms) return false;
+  if (at_ms_ < table.unseen_ms) return false;
+  // One that is older, and not in the backup, was dropped before that.
+  if (table.seen_ms != 0) return table.seen_ms > began_ms_ - kClocksMs;
+  return known_whole && table.spans.front().from_ms >= began_ms_ - kBefore;
+}
+
+Result<std::vector<ArchivedTable>> Replay::MadeSince(const std::string& name) const {
   std::vector<ArchivedTable> made;
   for (const ArchivedTable& table : index_.tables) {
-    const bool gone = table.dropped_ms != 0 && table.dropped_ms <= at_ms_;
-    if (table.spans.empty() || table.spans.front().from_ms > at_ms_) continue;
-    if (gone || !table.whole || table.spans.front().from_ms < began_ms_ - kBefore) continue;
-    if (table.Covering(table.spans.front().from_ms, at_ms_) != nullptr) made.push_back(table);
+    if (!name.empty() && table.name != name) continue;
+    if (in_backup_.contains(table.id) || IsGone(table) || !WasMadeBetween(table)) continue;
+    if (!table.whole || table.spans.empty() || table.Covering(table.spans.front().from_ms, at_ms_) == nullptr)
+      return Error(Code::kInvalidArgument, "table \"" + table.name + "\" was made after the backup began, " +
+                                               IsoTime(began_ms_) +
+                                               ", and the archive does not know every moment of it to " +
+                                               IsoTime(at_ms_) + ": " + Spans(table));
+    made.push_back(table);
   }
   return made;
 }
@@ -96,12 +114,26 @@ Status Replay::Read(const std::function<Status(uint64_t table, const UnresolvedE
   return {};
 }
 
-Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const Key& key) {
+Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::string& table, const Key& key) {
   EBLA_ASSIGN(const std::vector<Listed> all, ListAll(store, key));
-  for (auto one = all.rbegin(); one != all.rend(); ++one) {
-    if (one->finished && one->problem.empty() && one->manifest.ended_ms <= at_ms) return one->name;
+  std::string name;
+  std::set<std::string> clusters;
+  for (const Listed& one : all) {
+    const Manifest& backup = one.manifest;
+    if (!one.finished || !one.problem.empty() || backup.ended_ms > at_ms) continue;
+    const bool has_it = !backup.documents.empty() || (!table.empty() && backup.Find(table) != nullptr);
+    if (!has_it) continue;
+    clusters.insert(backup.cluster);
+    name = one.name;
   }
-  return Error(Code::kNotFound, "no backup in " + store.Where("") + " ended before " + IsoTime(at_ms));
+  const std::string what = table.empty() ? "everything" : "table \"" + table + "\"";
+  if (clusters.size() > 1)
+    return Error(Code::kInvalidArgument,
+                 store.Where("") + " has backups of several clusters with " + what + ": say from which one");
+  if (clusters.empty())
+    return Error(Code::kNotFound,
+                 "no backup of " + what + " in " + store.Where("") + " ended before " + IsoTime(at_ms));
+  return name;
 }
 
 }  // namespace ebla::backup

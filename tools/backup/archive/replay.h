@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,26 +24,34 @@ class Replay {
   // Of the cluster that the backup is of, from it to the moment.
   static Result<Replay> Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key);
 
-  // Whether it was there at that moment. INVALID_ARGUMENT: every moment from the backup on is not known.
+  // Of a table that the backup has: whether it was there at that moment. INVALID_ARGUMENT: every moment from the backup on
+  // is not known.
   Result<bool> WasThere(const TablePart& table) const;
-  // Those that were made about when the backup was, or later, and were there.
-  std::vector<ArchivedTable> MadeSince() const;
+  // Those of this name (empty: of any) that were made after the backup, and were there. INVALID_ARGUMENT: of one of them
+  // every moment is not known. The backup tells what was there before: it is of everything, or has a table of the name.
+  Result<std::vector<ArchivedTable>> MadeSince(const std::string& name) const;
   // All changes of all tables, by their ids, up to the moment, those that the backup has already among them; of each key
   // in their order.
   Status Read(const std::function<Status(uint64_t table, const UnresolvedEffect& change)>& visit) const;
 
  private:
-  Replay(BackupStore& store, ArchiveIndex index, int64_t began_ms, int64_t at_ms, Key key)
-      : store_(&store), index_(std::move(index)), began_ms_(began_ms), at_ms_(at_ms), key_(std::move(key)) {}
+  Replay(BackupStore& store, ArchiveIndex index, int64_t at_ms, Key key)
+      : store_(&store), index_(std::move(index)), at_ms_(at_ms), key_(std::move(key)) {}
+  bool IsGone(const ArchivedTable& table) const { return table.dropped_ms != 0 && table.dropped_ms <= at_ms_; }
+  // Was it made after the backup had begun, and by that moment, as far as looks into the catalog tell?
+  bool WasMadeBetween(const ArchivedTable& table) const;
 
   BackupStore* store_;
   ArchiveIndex index_;
-  int64_t began_ms_, at_ms_;
+  int64_t began_ms_ = 0;  // the backup
+  int64_t at_ms_;
   Key key_;
+  std::set<uint64_t> in_backup_;
   std::vector<ArchiveFile> files_;
 };
 
-// The newest finished backup that ended before the moment and from which the archive leads there. NOT_FOUND: none.
-Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const Key& key);
+// The newest finished backup that ended before the moment, and has the table, or, without a name, everything. NOT_FOUND:
+// there is none. INVALID_ARGUMENT: the store has backups of several clusters.
+Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::string& table, const Key& key);
 
 }  // namespace ebla::backup

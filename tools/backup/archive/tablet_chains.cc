@@ -4,6 +4,31 @@
 #include <utility>
 
 namespace ebla::backup {
+namespace {
+
+constexpr size_t kEpochs = 64;  // remembered of a tablet: so many leaders back
+
+}  // namespace
+
+size_t BytesOf(const std::vector<UnresolvedEffect>& effects) {
+  size_t bytes = 0;
+  for (const UnresolvedEffect& effect : effects) bytes += effect.key.size() + effect.value.size() + 32;
+  return bytes;
+}
+
+// None: it is not remembered.
+std::optional<Epoch> TabletChains::Chain::EpochAt(uint64_t lsn) const {
+  const auto after = std::ranges::upper_bound(epochs, lsn, {}, &EpochStart::lsn);
+  if (after == epochs.begin() || !through || lsn > *through) return std::nullopt;
+  return std::prev(after)->epoch;
+}
+
+void TabletChains::Chain::NoteEpoch(uint64_t lsn, Epoch epoch) {
+  if (!epochs.empty() && epochs.back().epoch == epoch) return;
+  diverged = diverged || (!epochs.empty() && epoch < epochs.back().epoch);
+  if (epochs.size() == kEpochs) epochs.erase(epochs.begin());
+  epochs.push_back({lsn, epoch});
+}
 
 void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets) {
   const bool first = ++round_ == 1 && !loaded_;
@@ -22,6 +47,7 @@ void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets
     chain.listed_round = round_;
     chain.listed_ms = now_ms;
     chain.was_listed = true;
+    chain.awaited = false;
     if (fresh.contains(one.table) && !chain.through && !starts_.contains(one.tablet)) Begin(chain, 0);
   }
   // Nobody marks any more what is not listed: what has come of it leaves.
@@ -30,13 +56,25 @@ void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets
 }
 
 void TabletChains::Take(LogPage page) {
-  for (LoggedStart& start : page.starts) {
-    const auto chain = chains_.find(start.tablet);
-    if (chain == chains_.end() || !chain->second.through) starts_.try_emplace(start.tablet, std::move(start));
-  }
+  for (LoggedStart& start : page.starts) TakeStart(std::move(start));
   for (LoggedEntry& entry : page.entries) TakeEntry(std::move(entry));
   for (const LedTablet& mark : page.led) TakeMark(mark);
   BeginStarted();
+}
+
+void TabletChains::TakeStart(LoggedStart start) {
+  // What was merged is gone, and need not be listed any more.
+  if (start.origins.size() > 1) {
+    for (const auto& [origin, lsn] : start.origins) {
+      if (const auto gone = chains_.find(origin); gone != chains_.end()) gone->second.awaited = false;
+    }
+  }
+  Chain& chain = chains_[start.tablet];
+  if (chain.through && !chain.at_its_making()) return;
+  chain.table = start.table;
+  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
+  chain.awaited = !chain.was_listed;
+  starts_.try_emplace(start.tablet, std::move(start));
 }
 
 void TabletChains::TakeEntry(LoggedEntry entry) {
@@ -45,36 +83,41 @@ void TabletChains::TakeEntry(LoggedEntry entry) {
   chain.table = entry.table;
   if (chain.listed_ms == 0) chain.listed_ms = now_ms_;  // until the catalog has it
   const uint64_t lsn = entry.version.lsn.value;
+  const Epoch epoch = entry.version.epoch;
   if (chain.through && lsn <= *chain.through) {  // another replica's log had it
-    chain.diverged = chain.diverged || (chain.epoch && entry.version.epoch > chain.epoch);
+    chain.diverged = chain.diverged || chain.EpochAt(lsn).value_or(epoch) != epoch;
     return;
   }
-  const Epoch epoch = entry.version.epoch;
+  const size_t bytes = BytesOf(entry.effects);
   const auto [held, added] = chain.ahead.try_emplace(lsn, Held{std::move(entry), round_});
   if (held->second.entry.version.epoch != epoch) chain.diverged = true;
+  if (added) held_bytes_ += bytes;
   Drain(chain);
   Emit(tablet, chain);
 }
 
 void TabletChains::TakeMark(const LedTablet& mark) {
-  const auto found = chains_.find(mark.tablet);
-  if (found == chains_.end()) return;  // the catalog does not list it yet
-  Chain& chain = found->second;
+  Chain& chain = chains_[mark.tablet];
+  chain.table = mark.table;
+  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
   // A table that the catalog does not list yet is a fresh one: it begins with its first entry.
   const auto table = tables_.find(chain.table);
   if (!chain.through && table != tables_.end() && table->second.beginning) {
-    chain.ahead.erase(chain.ahead.begin(), chain.ahead.upper_bound(mark.applied));
     Begin(chain, mark.applied);
     chain.floor_ms = mark.time_of_day_ms;
   }
   chain.marked_round = round_;
-  chain.marked = mark.applied;
-  if (chain.marks.empty() || mark.applied >= chain.marks.back().applied) chain.marks.push_back(mark);
+  chain.marked = mark;
+  // Of several at one place the first says best when that was.
+  const LedTablet* const last = chain.marks.empty() ? nullptr : &chain.marks.back();
+  if (last == nullptr || mark.applied > last->applied || (mark.applied == last->applied && mark.epoch > last->epoch))
+    chain.marks.push_back(mark);
   Emit(mark.tablet, chain);
 }
 
 void TabletChains::Begin(Chain& chain, uint64_t lsn) {
   chain.through = chain.emitted = lsn;
+  chain.epochs.clear();
   chain.ahead.erase(chain.ahead.begin(), chain.ahead.upper_bound(lsn));
   Drain(chain);
 }
@@ -87,7 +130,7 @@ void TabletChains::BeginStarted() {
   };
   for (auto start = starts_.begin(); start != starts_.end();) {
     const auto known = chains_.find(start->first);
-    if (known != chains_.end() && known->second.through) {
+    if (known != chains_.end() && known->second.through && !known->second.at_its_making()) {
       start = starts_.erase(start);
       continue;
     }
@@ -95,14 +138,17 @@ void TabletChains::BeginStarted() {
       ++start;
       continue;
     }
-    Chain& chain = chains_[start->first];
-    chain.table = start->second.table;
-    if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
+    Chain& chain = known->second;
     for (const auto& [origin, lsn] : start->second.origins) {
       chain.offset_ms = chains_[origin].offset_ms;
       chain.offset_epoch = chains_[origin].offset_epoch;
     }
     Begin(chain, start->second.lsn);
+    // What is waited for was asked for without this one.
+    if (const auto table = tables_.find(chain.table); table != tables_.end()) {
+      std::optional<Table::Goal>& goal = table->second.goal;
+      if (goal && !goal->lsns.contains(start->first)) goal.reset();
+    }
     Emit(start->first, chain);
     starts_.erase(start);
     start = starts_.begin();
@@ -113,9 +159,9 @@ void TabletChains::Drain(Chain& chain) {
   if (!chain.through) return;
   for (auto next = chain.ahead.begin(); next != chain.ahead.end() && next->first == *chain.through + 1;
        next = chain.ahead.erase(next)) {
-    chain.epoch = next->second.entry.version.epoch;
-    chain.untimed.push_back(std::move(next->second));
     ++*chain.through;
+    chain.NoteEpoch(*chain.through, next->second.entry.version.epoch);
+    chain.untimed.push_back(std::move(next->second));
   }
 }
 
@@ -123,6 +169,7 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
   const auto pass_marks = [&] {
     while (!chain.marks.empty() && chain.marks.front().applied <= chain.emitted && chain.through) {
       const LedTablet& mark = chain.marks.front();
+      chain.diverged = chain.diverged || chain.EpochAt(mark.applied).value_or(mark.epoch) > mark.epoch;
       chain.offset_ms = mark.time_of_day_ms - mark.time_ms;
       chain.offset_epoch = mark.epoch;
       chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);
@@ -141,7 +188,7 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
       if (mark.epoch == chain.untimed.front().entry.version.epoch || !of_earlier)
         offset_ms = mark.time_of_day_ms - mark.time_ms;
       latest = mark.time_of_day_ms;
-    } else if (Lists(chain) || !chain.was_listed) {
+    } else if (Lists(chain) || MayBeUnseen(chain)) {
       return;
     }
     LoggedEntry entry = std::move(chain.untimed.front().entry);
@@ -150,7 +197,10 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
     const int64_t at_ms = std::max({std::min(entry.time_ms + offset_ms, latest), chain.floor_ms, not_before});
     chain.floor_ms = at_ms;
     if (entry.effects.empty()) continue;
-    for (const UnresolvedEffect& effect : entry.effects) ready_bytes_ += effect.key.size() + effect.value.size() + 32;
+    ready_bytes_ += BytesOf(entry.effects);
+    for (UnresolvedEffect& effect : entry.effects) {
+      if (effect.expires) *effect.expires += std::chrono::milliseconds(offset_ms);
+    }
     ready_.push_back({chain.table, tablet, entry.version, at_ms, std::move(entry.effects)});
   }
 }
@@ -162,18 +212,23 @@ bool TabletChains::ReachesGoal(const Table::Goal& goal) const {
   });
 }
 
+// The catalog does not list it yet, and it may have acknowledged writes.
+bool TabletChains::MayBeUnseen(const Chain& chain) const {
+  return !chain.was_listed && (chain.awaited || chain.marked_round == round_);
+}
+
 void TabletChains::Cover(TableId table, Table& of) {
   Table::Goal now{.at_ms = now_ms_, .lsns = {}};
   bool marked = true, begun = true, listed = false;
   for (const auto& [tablet, chain] : chains_) {
     if (chain.table != table) continue;
-    // A child that the catalog does not list yet may have acknowledged writes.
-    if (!Lists(chain) && !chain.was_listed && chain.through && now_ms_ - chain.listed_ms < kPatienceMs) marked = false;
+    if (MayBeUnseen(chain)) marked = false;
     if (!Lists(chain)) continue;
     listed = true;
     begun = begun && chain.through.has_value();
     marked = marked && chain.marked_round == round_;
-    now.lsns[tablet] = chain.marked;
+    now.lsns[tablet] = chain.marked.applied;
+    now.at_ms = std::min(now.at_ms, chain.marked.time_of_day_ms);
   }
   if (!listed || !begun) return;
   if (of.beginning && marked) {
@@ -227,9 +282,31 @@ std::vector<TableId> TabletChains::EndRound(bool all_read) {
       begins_anew();
     }
   }
+  if (const auto most = Full() ? HoldsMost() : std::nullopt; most && std::ranges::find(anew, *most) == anew.end())
+    anew.push_back(*most);
   for (const TableId table : anew) BeginAnew(table, tables_[table]);
   Forget();
   return anew;
+}
+
+bool TabletChains::Full() {
+  if (held_bytes_ <= held_bytes_max_) return false;
+  HoldsMost();
+  return held_bytes_ > held_bytes_max_;
+}
+
+// Counts what all hold.
+std::optional<TableId> TabletChains::HoldsMost() {
+  std::map<TableId, size_t> held;
+  for (const auto& [tablet, chain] : chains_) {
+    size_t& bytes = held[chain.table];
+    for (const auto& [lsn, one] : chain.ahead) bytes += BytesOf(one.entry.effects);
+    for (const Held& one : chain.untimed) bytes += BytesOf(one.entry.effects);
+  }
+  held_bytes_ = 0;
+  for (const auto& [table, bytes] : held) held_bytes_ += bytes;
+  const auto most = std::ranges::max_element(held, {}, [](const auto& one) { return one.second; });
+  return most == held.end() ? std::nullopt : std::optional(most->first);
 }
 
 void TabletChains::BeginAnew(TableId table, Table& of) {
@@ -243,6 +320,7 @@ void TabletChains::BeginAnew(TableId table, Table& of) {
     fresh.listed_round = chain.listed_round;
     fresh.listed_ms = chain.listed_ms;
     fresh.was_listed = chain.was_listed;
+    fresh.awaited = chain.awaited;
     chain = std::move(fresh);
   }
 }
@@ -260,6 +338,14 @@ std::optional<TabletChains::Coverage> TabletChains::CoverageOf(TableId table) co
   return found == tables_.end() ? std::nullopt : found->second.coverage;
 }
 
+void TabletChains::CutBefore(int64_t at_ms) {
+  for (auto& [table, of] : tables_) {
+    if (!of.coverage || of.coverage->span.from_ms >= at_ms) continue;
+    of.coverage->span.from_ms = at_ms;
+    of.coverage->whole = false;
+  }
+}
+
 uint64_t TabletChains::OldestRound() const {
   uint64_t oldest = round_;
   for (const auto& [tablet, chain] : chains_) {
@@ -273,18 +359,20 @@ TabletChains::State TabletChains::Save() const {
   State state;
   for (const auto& [tablet, chain] : chains_) {
     if (chain.through)
-      state.tablets.push_back(
-          {tablet, chain.table, chain.emitted, chain.offset_ms, chain.offset_epoch.value, chain.floor_ms});
+      state.tablets.push_back({tablet, chain.table, chain.emitted, chain.offset_ms, chain.offset_epoch.value,
+                               chain.floor_ms, chain.was_listed, chain.epochs});
   }
   for (const auto& [table, of] : tables_) {
     state.tables.push_back({table, of.coverage});
   }
   for (const auto& [tablet, start] : starts_) state.starts.push_back(start);
+  state.looked_ms = now_ms_;
   return state;
 }
 
 void TabletChains::Load(const State& state) {
   loaded_ = true;
+  now_ms_ = state.looked_ms;
   for (const State::Table& table : state.tables) {
     tables_[table.table].coverage = table.coverage;
     tables_[table.table].beginning = !table.coverage;
@@ -298,9 +386,12 @@ void TabletChains::Load(const State& state) {
     chain.offset_epoch = Epoch{tablet.offset_epoch};
     chain.floor_ms = tablet.floor_ms;
     chain.listed_ms = now_ms_;
-    chain.was_listed = true;
+    chain.was_listed = tablet.was_listed;
+    chain.awaited = !tablet.was_listed;
+    chain.epochs = tablet.epochs;
+    while (!chain.epochs.empty() && chain.epochs.back().lsn > tablet.emitted) chain.epochs.pop_back();
   }
-  for (const LoggedStart& start : state.starts) starts_[start.tablet] = start;
+  for (const LoggedStart& start : state.starts) TakeStart(start);
 }
 
 }  // namespace ebla::backup

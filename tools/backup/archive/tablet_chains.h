@@ -6,7 +6,8 @@
 //   round        tablets that the catalog lists; then every server's log is read to its end, where it says which
 //                tablets it leads and how far they are applied (marks)
 //   covered      through the beginning of a round, once each listed tablet has a mark of that round, and everything
-//                at or below the mark has come
+//                at or below the mark has come. A tablet that is led, or was split off, and is not listed yet may have
+//                acknowledged writes: nothing is covered until it is
 //   a moment     of an entry: its tablet time, and what lies between that and the time of day at the next mark. No
 //                earlier than the mark before it, no later than the one after it; by a mark of the primary that
 //                wrote it, where there is one
@@ -15,7 +16,10 @@
 //                 by growing version.
 //              2. What leaves after a table was said to be covered through a moment is later than that moment.
 //              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap. So it
-//                 does at once where a tablet was recovered by hand, and what had been committed is no more.
+//                 does at once where a tablet was recovered by hand, and what had been committed is no more: an lsn
+//                 comes with another epoch, or a primary is of an earlier epoch than an entry it has applied.
+//              4. What is held, as nobody has said when it was or as something before it lacks, is bounded: beyond,
+//                 the table that holds most begins anew.
 // Threads:     thread-compatible.
 #pragma once
 
@@ -34,9 +38,12 @@ struct ArchivedEntry {
   TableId table;
   TabletId tablet;
   Version version;
-  int64_t at_ms = 0;  // since 1970
-  std::vector<UnresolvedEffect> effects;
+  int64_t at_ms = 0;                      // since 1970
+  std::vector<UnresolvedEffect> effects;  // they expire by the wall clock
 };
+
+// About what they take in memory.
+size_t BytesOf(const std::vector<UnresolvedEffect>& effects);
 
 // From when to when every moment is known.
 struct Span {
@@ -48,6 +55,9 @@ class TabletChains {
  public:
   static constexpr int64_t kPatienceMs = 30'000;    // for what lacks
   static constexpr int64_t kForgottenMs = 600'000;  // what is no longer listed
+  static constexpr size_t kHeldBytesMax = 512 << 20;
+
+  explicit TabletChains(size_t held_bytes_max = kHeldBytesMax) : held_bytes_max_(held_bytes_max) {}
 
   struct Listed {
     TabletId tablet;
@@ -56,6 +66,8 @@ class TabletChains {
   // `now_ms` was read before the list was asked for.
   void BeginRound(int64_t now_ms, const std::vector<Listed>& tablets);
   void Take(LogPage page);
+  // More is held than may be: time to end the round.
+  bool Full();
   // `all_read`: every server's log, to its end. Returns the tables that begin anew.
   std::vector<TableId> EndRound(bool all_read);
 
@@ -72,11 +84,17 @@ class TabletChains {
     bool whole = false;
   };
   std::optional<Coverage> CoverageOf(TableId table) const;
+  // Nobody knows any more what was before this moment.
+  void CutBefore(int64_t at_ms);
   // The first round of which something has come that has not left yet; the present one: there is nothing.
   uint64_t OldestRound() const;
   uint64_t round() const { return round_; }
 
   // What goes on after a restart, if the logs are read again from where the oldest round began.
+  struct EpochStart {
+    uint64_t lsn = 0;
+    Epoch epoch;
+  };
   struct State {
     struct Tablet {
       TabletId tablet;
@@ -85,6 +103,8 @@ class TabletChains {
       int64_t offset_ms = 0;
       uint64_t offset_epoch = 0;
       int64_t floor_ms = 0;
+      bool was_listed = true;
+      std::vector<EpochStart> epochs;
     };
     struct Table {
       TableId table;
@@ -93,6 +113,7 @@ class TabletChains {
     std::vector<Tablet> tablets;
     std::vector<Table> tables;
     std::vector<LoggedStart> starts;
+    int64_t looked_ms = 0;  // the latest look into the catalog
   };
   State Save() const;
   void Load(const State& state);
@@ -105,7 +126,7 @@ class TabletChains {
   struct Chain {
     TableId table;
     std::optional<uint64_t> through;  // lsn: all in order; none: where it begins is not known
-    Epoch epoch;                      // of the entry there; none: it began there
+    std::vector<EpochStart> epochs;   // of the entries through there: the latest few
     bool diverged = false;            // its tablet has gone back, and on from there with other entries
     uint64_t emitted = 0;
     std::map<uint64_t, Held> ahead;  // beyond a hole
@@ -115,12 +136,18 @@ class TabletChains {
     Epoch offset_epoch;              // whose primary said so: each has clocks of its own
     int64_t floor_ms = 0;            // the last mark that was reached
     uint64_t marked_round = 0;
-    uint64_t marked = 0;  // lsn
+    LedTablet marked;  // lately
     uint64_t listed_round = 0;
     int64_t listed_ms = 0;
     bool was_listed = false;
+    bool awaited = false;         // it has come of others, and the catalog has not listed it yet
     int64_t behind_since_ms = 0;  // and has not come any further; 0: it is not
     uint64_t was_emitted = 0;     // when the last round ended
+
+    std::optional<Epoch> EpochAt(uint64_t lsn) const;
+    void NoteEpoch(uint64_t lsn, Epoch epoch);
+    // Nothing of it has come, or could have.
+    bool at_its_making() const { return through && *through == 0; }
   };
   struct Table {
     std::optional<Coverage> coverage;
@@ -132,6 +159,7 @@ class TabletChains {
     std::optional<Goal> goal;
   };
 
+  void TakeStart(LoggedStart start);
   void TakeEntry(LoggedEntry entry);
   void TakeMark(const LedTablet& mark);
   void Begin(Chain& chain, uint64_t lsn);
@@ -141,10 +169,14 @@ class TabletChains {
   void Cover(TableId table, Table& of);
   bool ReachesGoal(const Table::Goal& goal) const;
   bool IsBehind(TableId table, TabletId tablet, const Chain& chain) const;
+  bool MayBeUnseen(const Chain& chain) const;
+  std::optional<TableId> HoldsMost();
   void BeginAnew(TableId table, Table& of);
   void Forget();
   bool Lists(const Chain& chain) const { return chain.listed_round == round_; }
 
+  size_t held_bytes_max_;
+  size_t held_bytes_ = 0;  // or more: what has left since it was counted is still in it
   uint64_t round_ = 0;
   int64_t now_ms_ = 0;
   bool loaded_ = false;

@@ -55,6 +55,11 @@ class TabletChainsTest : public ::testing::Test {
     chains_.ClearReady();
     return left;
   }
+  void Restart() {
+    const TabletChains::State state = chains_.Save();
+    chains_ = TabletChains();
+    chains_.Load(state);
+  }
   int64_t through() const { return chains_.CoverageOf(kTable) ? chains_.CoverageOf(kTable)->span.through_ms : 0; }
 
   TabletChains chains_;
@@ -156,6 +161,42 @@ TEST_F(TabletChainsTest, NothingIsCoveredWhileAChildIsNotListed) {
   EXPECT_EQ(through(), 3'000);
 }
 
+TEST_F(TabletChainsTest, NothingIsCoveredWhileAChildIsNotListedAfterARestartEither) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'600)}, {{kChild, kTable, {{kLeft, 6}}, 6}});
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  Restart();
+  Round({{kLeft, 6}});
+  EXPECT_EQ(through(), 1'010);
+  Round({{kLeft, 6}, {kChild, 6}});
+  EXPECT_EQ(through(), 4'000);
+}
+
+TEST_F(TabletChainsTest, ATableDoesNotBeginWhileATabletThatIsLedIsNotListed) {
+  Begin({kLeft});  // which was split a moment ago
+  Mark(kLeft, 8);
+  Mark(kChild, 9);
+  chains_.EndRound(true);
+  EXPECT_FALSE(chains_.CoverageOf(kTable).has_value());
+  Round({{kLeft, 8}, {kChild, 9}});
+  EXPECT_EQ(through(), 2'010);
+}
+
+// What was asked for then did not ask for the child, which has acknowledged writes since.
+TEST_F(TabletChainsTest, WhatWasAskedForBeforeASplitWasSeenIsAskedForAgain) {
+  Round({{kLeft, 5}});
+  Round({{kLeft, 7}});  // and neither the sixth, nor the split, has come
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'600), Entry(kLeft, 7, 1'700)}, {{kChild, kTable, {{kLeft, 6}}, 6}});
+  Mark(kLeft, 7);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'010);
+  Round({{kLeft, 7}, {kChild, 6}});
+  EXPECT_EQ(through(), 4'000);
+}
+
 TEST_F(TabletChainsTest, AMergedTabletGoesOnAfterBoth) {
   Round({{kLeft, 5}, {kRight, 8}});
   Begin({kChild});  // the two are no longer listed: nobody marks them any more
@@ -201,6 +242,24 @@ TEST_F(TabletChainsTest, ATableThatTheLogHasBeforeTheCatalogIsWhole) {
   EXPECT_THAT(Left(), ElementsAre("70:1@1005", "70:2@1500"));
 }
 
+TEST_F(TabletChainsTest, ATableThatIsMadeAndSplitBetweenTwoLooksIsWhole) {
+  Begin({});
+  chains_.EndRound(true);
+  Begin({kLeft, kChild});
+  std::vector<LoggedEntry> entries;
+  for (uint64_t lsn = 1; lsn <= 7; ++lsn) entries.push_back(Entry(kLeft, lsn, 1'500));
+  entries.push_back(Entry(kChild, 8, 1'600));
+  Take(std::move(entries), {{kChild, kTable, {{kLeft, 7}}, 7}});
+  Mark(kLeft, 7);
+  Mark(kChild, 8);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  const std::vector<std::string> left = Left();
+  ASSERT_EQ(left.size(), 8u);
+  EXPECT_EQ(left.back(), "72:8@1600");
+  EXPECT_TRUE(chains_.CoverageOf(kTable)->whole);
+  EXPECT_EQ(through(), 2'000);
+}
+
 TEST_F(TabletChainsTest, WhatLacksForLongIsAGapAndTheTableBeginsAnew) {
   Round({{kLeft, 5}});
   Begin({kLeft});
@@ -239,6 +298,76 @@ TEST_F(TabletChainsTest, ATabletThatHasLostWhatWasCommittedBeginsAnew) {
   EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
 }
 
+TEST_F(TabletChainsTest, ATabletThatHasLostWhatWasCommittedBeginsAnewAfterARestartToo) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 1'500), Entry(kLeft, 7, 1'600), Entry(kLeft, 8, 1'600)});
+  Mark(kLeft, 8);
+  EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  Restart();
+  epoch_ = Epoch{4};
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 3'500), Entry(kLeft, 7, 3'500), Entry(kLeft, 8, 3'500), Entry(kLeft, 9, 3'500)});
+  Mark(kLeft, 9);
+  EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
+}
+
+// What the primary had applied when it was asked has never come: what has come since in its place is not that.
+TEST_F(TabletChainsTest, WhatIsOfALaterEpochThanItsMarkIsNotWhatWasAskedFor) {
+  Round({{kLeft, 5}});
+  Round({{kLeft, 7}});
+  epoch_ = Epoch{4};
+  Begin({kLeft});
+  Take({Entry(kLeft, 6, 2'500), Entry(kLeft, 7, 2'500)});
+  Mark(kLeft, 7);
+  EXPECT_THAT(chains_.EndRound(true), ElementsAre(kTable));
+}
+
+TEST_F(TabletChainsTest, NothingIsKnownThatAServersClockHasNotReached) {
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  LogPage page;
+  page.led.push_back({kLeft, kTable, 5, now_ms_ - 700 + ahead_, now_ms_ - 700, epoch_});
+  chains_.Take(std::move(page));
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'300);
+}
+
+TEST_F(TabletChainsTest, ARecordExpiresByTheWallClock) {
+  ahead_ = -7'200'000;  // the primary's machine was suspended for two hours
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  LoggedEntry entry = Entry(kLeft, 6, now_ms_);
+  entry.effects[0].expires = Expiry(std::chrono::milliseconds(now_ms_ + ahead_ + 60'000));
+  Take({entry});
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  ASSERT_EQ(chains_.ready().size(), 1u);
+  EXPECT_EQ(chains_.ready()[0].effects[0].expires, Expiry(std::chrono::milliseconds(now_ms_ + 60'000)));
+}
+
+TEST_F(TabletChainsTest, WhatIsHeldIsBoundedAndTheTableThatHoldsMostBeginsAnew) {
+  chains_ = TabletChains(/*held_bytes_max=*/1'000);
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  for (uint64_t lsn = 7; !chains_.Full(); ++lsn) {
+    ASSERT_LT(lsn, 100u);
+    Take({Entry(kLeft, lsn, 1'500)});
+  }
+  EXPECT_THAT(chains_.EndRound(/*all_read=*/false), ElementsAre(kTable));
+  EXPECT_FALSE(chains_.Full());
+}
+
+TEST_F(TabletChainsTest, WhatIsNoLongerKeptIsNotKnown) {
+  Round({{kLeft, 5}});
+  Round({{kLeft, 5}});
+  chains_.CutBefore(1'500);
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'500);
+  Restart();
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'500);
+  EXPECT_EQ(through(), 2'000);
+}
+
 TEST_F(TabletChainsTest, WhatIsWrittenAllTheTimeIsAlwaysALittleBehindAndThatIsNoGap) {
   Round({{kLeft, 5}});
   for (uint64_t lsn = 6; lsn < 6 + 3 * TabletChains::kPatienceMs / 1'000; ++lsn) {
@@ -269,9 +398,7 @@ TEST_F(TabletChainsTest, AfterARestartItGoesOnWithoutAGap) {
   chains_.EndRound(true);
   EXPECT_EQ(Left().size(), 1u);
   EXPECT_EQ(chains_.OldestRound(), 2u) << "the eighth is held, and has to be read again";
-  const TabletChains::State state = chains_.Save();
-  chains_ = TabletChains();
-  chains_.Load(state);
+  Restart();
   Begin({kLeft});
   Take({Entry(kLeft, 6, 1'600), Entry(kLeft, 7, 1'700), Entry(kLeft, 8, 1'800)});
   Mark(kLeft, 8);

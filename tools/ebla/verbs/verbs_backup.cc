@@ -150,7 +150,8 @@ Status Restore(RestoreArguments& args, Context& context) {
   }
   if (args.options.name.empty()) {
     if (!args.options.at_ms) return Error(Code::kInvalidArgument, "say which backup, or with --at which moment");
-    EBLA_ASSIGN(args.options.name, backup::BackupBefore(*store, *args.options.at_ms, args.options.key));
+    EBLA_ASSIGN(args.options.name,
+                backup::BackupBefore(*store, *args.options.at_ms, args.options.table, args.options.key));
   }
   args.options.progress = Shown(context);
   args.options.interrupted = [&context] { return context.interrupted.load(); };

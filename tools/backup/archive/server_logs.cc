@@ -1,0 +1,75 @@
+#include "tools/backup/archive/server_logs.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace ebla::backup {
+
+bool ServerLogs::Read(const std::vector<ServerSummary>& servers, const Places& saved, TabletChains& chains,
+                      const std::function<bool()>& goes_on) {
+  std::vector<const ServerSummary*> unread;
+  for (const ServerSummary& server : servers) {
+    if (server.live) unread.push_back(&server);
+  }
+  bool all = true;
+  while (!unread.empty()) {
+    for (auto server = unread.begin(); server != unread.end();) {
+      if (!goes_on()) return false;
+      const Step step = ReadPage(**server, saved, chains);
+      Server& state = servers_[(*server)->name];
+      if (step == Step::kEnd || state.read == Clock::time_point()) state.read = ports_.now();
+      if (step == Step::kLater) all = all && ports_.now() - state.read >= kUnreadable;
+      server = step == Step::kMore ? std::next(server) : unread.erase(server);
+    }
+  }
+  return all;
+}
+
+ServerLogs::Step ServerLogs::ReadPage(const ServerSummary& server, const Places& saved, TabletChains& chains) {
+  Server& state = servers_[server.name];
+  LogPlace& place = places_[server.name];
+  FollowLogOptions options{.place = place, .pass_over = {}, .keep_from = {}};
+  options.pass_over.assign(state.passed_over.begin(), state.passed_over.end());
+  if (const auto found = saved.find(server.name); found != saved.end()) options.keep_from = found->second;
+  const int64_t asked_ms = ports_.wall_clock_ms();
+  Result<LogPage> page = ports_.follow(server, options);
+  if (!page) return Step::kLater;
+  place = page->next;
+  NoteWaits(state, *page);
+  CheckClock(server.name, state, asked_ms, *page);
+  const bool at_end = page->at_end, held_up = !page->waits_for.empty();
+  chains.Take(*std::move(page));
+  if (at_end) return Step::kEnd;
+  return held_up ? Step::kLater : Step::kMore;
+}
+
+void ServerLogs::NoteWaits(Server& state, const LogPage& page) {
+  for (const LoggedEntry& entry : page.entries) state.passed_over.erase(entry.tablet);
+  const auto waits = [&](const auto& one) {
+    return std::ranges::find(page.waits_for, one.first) != page.waits_for.end();
+  };
+  std::erase_if(state.waits_for, [&](const auto& one) { return !waits(one); });
+  for (const TabletId tablet : page.waits_for) {
+    const auto since = state.waits_for.try_emplace(tablet, ports_.now()).first->second;
+    if (ports_.now() - since >= kHeldUp) state.passed_over.insert(tablet);
+  }
+}
+
+// A moment that lies ahead of what is known would be taken for known, and be another one.
+void ServerLogs::CheckClock(const ServerName& name, Server& state, int64_t asked_ms, LogPage& page) {
+  const int64_t answered_ms = ports_.wall_clock_ms();
+  int64_t apart_ms = 0;
+  for (const LedTablet& mark : page.led) {
+    if (mark.time_of_day_ms < asked_ms - kClocksApart.count()) apart_ms = mark.time_of_day_ms - asked_ms;
+    if (mark.time_of_day_ms > answered_ms + kClocksApart.count()) apart_ms = mark.time_of_day_ms - answered_ms;
+  }
+  if (apart_ms == 0) return;
+  page.led.clear();
+  if (state.warned != Clock::time_point() && ports_.now() - state.warned < std::chrono::minutes(1)) return;
+  state.warned = ports_.now();
+  ports_.say("the clock of " + name + " is " + std::to_string(std::abs(apart_ms) / 1000) + " s " +
+             (apart_ms > 0 ? "ahead of" : "behind") +
+             " this machine's: moments of its tablets are not known until the two agree");
+}
+
+}  // namespace ebla::backup
