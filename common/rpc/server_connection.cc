@@ -113,7 +113,7 @@ void ServerConnection::Close() {
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
   if (std::exchange(stranger_, false)) server_->CountStranger(false);
-  if (LoopShares::User* const user = std::exchange(user_, nullptr)) server_->shares.Leave(user);
+  if (user_ != nullptr) server_->shares.Leave(*std::exchange(user_, nullptr));
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
   ClearBuffer(in_, kInputRetainedMax);
@@ -193,7 +193,12 @@ void ServerConnection::OnSweep() {
 }
 
 void ServerConnection::OnReadable() {
+  if (!HasTime()) {
+    unread_ = true;
+    return Defer();
+  }
   const auto alive = shared_from_this();
+  BeginTime();
   const auto received = stream_.Receive(server_->buffers);
   if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
   if (!received->has_value()) {
@@ -213,6 +218,7 @@ void ServerConnection::OnReadable() {
     in_.append(bytes);
     Consume(in_);
   }
+  SendShared();
 }
 
 // Handles the whole frames at the beginning of `bytes` (in_, or the loop's scratch), and keeps the rest in in_.
@@ -234,25 +240,34 @@ void ServerConnection::Consume(std::string_view bytes) {
 void ServerConnection::JoinUser() {
   const size_t flow = std::hash<std::string>{}(session_->identity.name);
   if (user_ != nullptr && user_->flow == flow) return;
-  if (user_ != nullptr) server_->shares.Leave(user_);
+  if (user_ != nullptr) server_->shares.Leave(*user_);
   user_ = server_->shares.Join(flow);
 }
 
-bool ServerConnection::MayResume() const {
-  return user_ == nullptr || server_->shares.HasSome(*user_, server_->loop.phase());
+void ServerConnection::BeginTime() {
+  if (shared()) server_->shares.Begin();
+}
+
+void ServerConnection::SpendTime() {
+  if (shared()) LoopShares::Spend(*user_, server_->shares.Lap(), server_->loop.phase());
+}
+
+void ServerConnection::Defer() {
+  if (std::exchange(deferred_, true)) return;
+  server_->Defer(*this, user_);
+  UpdateReading();
 }
 
 void ServerConnection::Resume() {
   const auto alive = shared_from_this();
   deferred_ = false;
-  if (fd_ >= 0) Consume(in_);
+  GoOn(true);
+  if (std::exchange(unread_, false) && reading_) OnReadable();
 }
 
 size_t ServerConnection::CutFrames(std::string_view bytes) {
   if (session_) JoinUser();
   size_t used = 0;
-  const bool shared = user_ != nullptr && server_->shares.several();
-  LoopShares::Clock::time_point since = shared ? LoopShares::Clock::now() : LoopShares::Clock::time_point();
   while (fd_ >= 0 && !Full() && !draining_ && !deferred_ && bytes.size() - used >= 4) {
     const std::string_view rest = bytes.substr(used);
     const int32_t size = FrameSize(rest);
@@ -265,18 +280,13 @@ size_t ServerConnection::CutFrames(std::string_view bytes) {
       return used;
     }
     if (rest.size() - 4 < static_cast<size_t>(size)) break;
-    if (shared && !server_->shares.HasSome(*user_, server_->loop.phase())) {
-      deferred_ = true;
-      server_->Defer(*this);
+    if (!HasTime()) {
+      Defer();
       return used;
     }
     used += 4 + static_cast<size_t>(size);
     HandleMessage(rest.substr(4, static_cast<size_t>(size)));
-    if (shared && user_ != nullptr) {
-      const LoopShares::Clock::time_point now = LoopShares::Clock::now();
-      server_->shares.Spend(*user_, now - since, server_->loop.phase());
-      since = now;
-    }
+    SpendTime();
   }
   return used;
 }
@@ -402,6 +412,17 @@ void ServerConnection::Send(std::string_view message) {
   }
 }
 
+// Beside other users, what sending takes is its user's time too, and nobody's reply waits for another's to be sent.
+void ServerConnection::SendShared() {
+  if (!shared()) return;
+  FlushUnlessBlocked();
+  SpendTime();
+}
+
+void ServerConnection::FlushUnlessBlocked() {
+  if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
+}
+
 void ServerConnection::Flush() {
   if (fd_ < 0 || unsent() == 0) return;
   const Result<size_t> sent = stream_.Send(std::string_view(out_).substr(out_sent_));
@@ -422,16 +443,25 @@ void ServerConnection::Flush() {
   event_add(&write_event_, nullptr);
 }
 
-// Sends what the turn brought; then, with room again, goes on with requests that had to wait.
 void ServerConnection::OnTurnEnd() {
-  const auto alive = shared_from_this();
-  if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
-  if (fd_ < 0) return;
-  if (draining_) {
-    FinishDrain();
-  } else if (!reading_ && !Full()) {
-    Consume(in_);  // requests that had to wait; reads again when they leave room
+  if (deferred_) return;
+  if (HasTime()) {
+    GoOn(!reading_);
+  } else {
+    Defer();
   }
+}
+
+void ServerConnection::GoOn(bool requests_wait) {
+  const auto alive = shared_from_this();
+  BeginTime();
+  FlushUnlessBlocked();
+  if (fd_ >= 0 && draining_) FinishDrain();
+  if (fd_ >= 0 && !draining_ && requests_wait && !Full()) {
+    Consume(in_);  // reads again when they leave room
+    SendShared();
+  }
+  SpendTime();
   UpdateWatch();
 }
 

@@ -35,8 +35,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   // Has yet to show who it is.
   bool is_stranger() const { return stranger_; }
   void OnSweep();
-  // Once deferred: whether its user has time now; and goes on.
-  bool MayResume() const;
+  // It was deferred, and its user has time now.
   void Resume();
   void OnTurnEnd() override;
 
@@ -66,9 +65,19 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   size_t CutFrames(std::string_view bytes);
   // Counts among its user's connections, whom a login may have changed.
   void JoinUser();
+  // Its user's time is counted: there are others.
+  bool shared() const { return user_ != nullptr && server_->shares.several(); }
+  bool HasTime() const { return user_ == nullptr || server_->shares.HasTime(*user_, server_->loop.phase()); }
+  void BeginTime();
+  void SpendTime();  // since it began, or was spent last
+  void Defer();
   void HandleMessage(std::string_view message);
   void Send(std::string_view message);
   void Flush();
+  void FlushUnlessBlocked();  // by a client that does not read
+  void SendShared();
+  // Sends what there is to send, then goes on with the requests that wait, if any do.
+  void GoOn(bool requests_wait);
   void FinishDrain();
   bool Full() const;
   void UpdateReading();
@@ -98,9 +107,10 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   uint32_t sent_tick_ = 0;   // when the client last took bytes
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
-  LoopShares::User* user_ = nullptr;  // whose time of the loop it takes
-  bool stranger_ = false;             // as its loop counts it
-  bool deferred_ = false;
+  std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
+  bool stranger_ = false;                   // as its loop counts it
+  bool deferred_ = false;                   // reads and sends nothing until it is resumed
+  bool unread_ = false;                     // and something has come
   bool reading_ = false;
   bool watched_ = false;
   bool draining_ = false;

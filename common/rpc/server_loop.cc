@@ -83,27 +83,30 @@ void ServerLoop::CloseAll() {
   on_empty = nullptr;
 }
 
-void ServerLoop::Defer(ServerConnection& connection) {
-  deferred_.push_back(connection.weak_from_this());
-  if (!std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
+void ServerLoop::Defer(ServerConnection& connection, const std::shared_ptr<LoopShares::User>& user) {
+  user->waiting.push_back(connection.weak_from_this());
+  List(user);
 }
 
-// Whoever has had nothing stays before those who have, and have more to do.
+void ServerLoop::List(const std::shared_ptr<LoopShares::User>& user) {
+  if (std::exchange(user->listed, true)) return;
+  waiting_.push_back(user);
+  if (waiting_.size() == 1) loop.Post([self = shared_from_this()] { self->Resume(); });
+}
+
+// Each user's connections take turns: one that has had nothing yet stays before those that have, and have more to do.
 void ServerLoop::Resume() {
-  resuming_ = false;
-  std::deque<std::weak_ptr<ServerConnection>> present, waiting;
-  present.swap(deferred_);
-  for (std::weak_ptr<ServerConnection>& weak : present) {
-    const std::shared_ptr<ServerConnection> connection = weak.lock();
-    if (connection == nullptr) continue;
-    if (connection->MayResume()) {
-      connection->Resume();
-    } else {
-      waiting.push_back(std::move(weak));
+  std::vector<std::shared_ptr<LoopShares::User>> users;
+  users.swap(waiting_);
+  for (const std::shared_ptr<LoopShares::User>& user : users) {
+    user->listed = false;
+    for (size_t left = user->waiting.size(); left > 0 && shares.HasTime(*user, loop.phase()); --left) {
+      const std::shared_ptr<ServerConnection> connection = user->waiting.front().lock();
+      user->waiting.pop_front();
+      if (connection != nullptr) connection->Resume();
     }
+    if (!user->waiting.empty()) List(user);
   }
-  deferred_.insert(deferred_.begin(), std::make_move_iterator(waiting.begin()), std::make_move_iterator(waiting.end()));
-  if (!deferred_.empty() && !std::exchange(resuming_, true)) loop.Post([self = shared_from_this()] { self->Resume(); });
 }
 
 std::string ServerLoop::TakeBuffer() {

@@ -62,7 +62,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   // One more who has yet to show who it is, or one less.
   void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
   // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
-  void Defer(ServerConnection& connection);
+  void Defer(ServerConnection& connection, const std::shared_ptr<LoopShares::User>& user);
   uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
 
   EventLoop& loop;
@@ -75,6 +75,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
 
  private:
   void Sweep();
+  void List(const std::shared_ptr<LoopShares::User>& user);
   void Resume();
   void CloseOldestStrangers();
 
@@ -85,8 +86,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
   size_t strangers_ = 0;
   std::deque<std::weak_ptr<ServerConnection>> accepted_;  // strangers, the oldest first, and some who are none any more
-  std::deque<std::weak_ptr<ServerConnection>> deferred_;
-  bool resuming_ = false;
+  std::vector<std::shared_ptr<LoopShares::User>> waiting_;  // those of whose connections some do
   size_t watched_ = 0;
   size_t buffered_ = 0;
   bool sweeping_ = false;
