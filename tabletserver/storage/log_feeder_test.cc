@@ -48,6 +48,11 @@ class LogFeederTest : public ::testing::Test {
     entry.version.epoch = Epoch{epoch};
     ASSERT_TRUE(ApplyOne(*store_, tablet, kTable, entry).ok());
   }
+  void Drop(TabletId tablet) {
+    ReplicaState gone = Present();
+    gone.tombstone = true;
+    ASSERT_TRUE(store_->PutReplicaState(tablet, gone).ok());
+  }
   // "70:1=a" of each entry that comes from the place on.
   std::vector<std::string> Follow(const std::set<TabletId>& pass_over = {}) {
     EXPECT_TRUE(FlushNow(*store_).ok());
@@ -145,9 +150,7 @@ TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedAndNothingElse) {
   Append(kTablet, 1, "a");
   Append(kTablet, 2, "never committed");
   Apply(kTablet, 1);
-  ReplicaState gone = Present();
-  gone.tombstone = true;
-  ASSERT_TRUE(store_->PutReplicaState(kTablet, gone).ok());
+  Drop(kTablet);
   ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
   EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
   // It comes back as a copy, further on, and its second entry is another one.
@@ -156,6 +159,29 @@ TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedAndNothingElse) {
   Apply(kTablet, 3);
   place_ = {};
   EXPECT_THAT(Follow(), ElementsAre("70:1=a", "70:3=c"));
+}
+
+TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedThoughItsLogWasTruncated) {
+  Append(kTablet, 1, "a");
+  Apply(kTablet, 1);
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{2}).ok());
+  ASSERT_EQ(store_->FirstLogged(kTablet), Lsn{});
+  Drop(kTablet);
+  ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
+}
+
+TEST_F(LogFeederTest, ADroppedReplicaLeavesWhatItHadAppliedThoughItIsForgottenAfterAStart) {
+  Append(kTablet, 1, "a");
+  Apply(kTablet, 1);
+  ASSERT_TRUE(CheckpointNow(*store_));
+  Drop(kTablet);
+  Reopen();
+  const LogPosition begun = place_;
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
+  ASSERT_TRUE(store_->ForgetReplica(kTablet).ok());
+  place_ = begun;
+  EXPECT_THAT(Follow(), ElementsAre("70:1=a"));
 }
 
 TEST_F(LogFeederTest, TabletsAreBornOfOthers) {

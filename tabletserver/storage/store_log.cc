@@ -210,7 +210,8 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
 
 Status StoreLog::Forget(TabletId tablet, Lsn settled) {
   EBLA_TRY(owner_.status());
-  if (log_.Bounds(tablet).last) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, settled)));
+  // Also of an empty log: whoever follows may not have read so far, and has only the cut to tell what was committed.
+  if (log_.Bounds(tablet).last || settled > Lsn{1}) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, settled)));
   MutexLock lock(mutex_);
   damaged_.erase(tablet);
   return {};

@@ -47,7 +47,7 @@ class StoreLog {
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 
-  // Removes all of a tablet's log. What lies below `settled` was committed.
+  // Removes all of a tablet's log. What lies below `settled` was committed, also where it was truncated before.
   Status Forget(TabletId tablet, Lsn settled);
   // After a start: fills in the log's bounds. Where it ends before what is applied, the crash of a machine has taken the
   // end of it, all of which was committed: then there is no log, and it goes on after what is applied. It ends before

@@ -33,7 +33,8 @@ class LogFollower {
   Result<Step> Read(const LogPosition& from, int64_t bytes_max, const Visitor& visitor) const;
 
   // Of an entry, which stands in a record there: whether it was cut off later and never counted, or went with its
-  // replica and is known to have been committed.
+  // replica and is known to have been committed. After a start nothing is known of the latter: a cut's record has no room
+  // for it.
   enum class Fate : uint8_t { kStands, kCut, kSettled };
   Fate FateOf(TabletId tablet, Lsn lsn, const LogPlace& place) const;
 

@@ -203,6 +203,7 @@ Status WtStore::ForgetReplica(TabletId tablet) {
   EBLA_TRY(parts_->log.SyncStates());
   EBLA_ASSIGN(const Lsn applied, parts_->states.Forget(tablet));
   EBLA_TRY(parts_->log.Forget(tablet, applied.Next()));
+  parts_->states.ForgetLast(tablet);
   for (const TableId table : parts_->sessions.damaged().All()) {
     EBLA_ASSIGN(const bool present, parts_->states.AnyPresent(table));
     if (present) continue;

@@ -74,12 +74,17 @@ Result<Lsn> WtTabletStates::Forget(TabletId tablet) {
   {
     MutexLock lock(mutex_);
     applied_.erase(tablet);
-    gone_.erase(tablet);
+    gone_[tablet] = last;
   }
   const int applied = RunTransaction(*session, [&] { return RemoveState(*session, tablet); });
   EBLA_TRY(sessions_.Check(applied, "forgetting a replica's applied state"));
   EBLA_TRY(sessions_.Check(dedup_rows_.Forget(*session, tablet), "forgetting a replica's dedup window"));
   return last;
+}
+
+void WtTabletStates::ForgetLast(TabletId tablet) {
+  MutexLock lock(mutex_);
+  gone_.erase(tablet);
 }
 
 Result<std::optional<AppliedState>> WtTabletStates::ReadApplied(WtSession& session, TabletId tablet) {
@@ -108,9 +113,9 @@ Result<std::vector<RecoveredReplica>> WtTabletStates::Recover() {
     EBLA_ASSIGN(replica.state, DecodeReplicaState(state->second));
     EBLA_ASSIGN(replica.applied, ReadApplied(*session, replica.tablet));
     EBLA_ASSIGN(replica.dedup_window, WtDedupRows::Read(sessions_, *session, replica.tablet));
-    if (replica.applied && !replica.state.tombstone) {
+    if (replica.applied) {
       MutexLock lock(mutex_);
-      applied_[replica.tablet] = replica.applied->applied.lsn;
+      (replica.state.tombstone ? gone_ : applied_)[replica.tablet] = replica.applied->applied.lsn;
     }
     replicas.push_back(std::move(replica));
   }

@@ -28,13 +28,15 @@ class WtTabletStates {
   // Once that transaction is committed.
   void NoteApplied(std::span<const ApplyBatch> batches);
   std::map<TabletId, Lsn> Applied() const;
-  // Of this replica, also once its records are another's, until it is forgotten; none: not known.
+  // Of this replica, also once its records are another's or it is dropped, until ForgetLast; none: not known.
   Lsn LastApplied(TabletId tablet) const;
   // Reads the applied lsn inside the caller's snapshot.
   static int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage);
 
-  // Removes the applied state and the dedup window; the replica's state stays. What was applied last.
+  // Removes the applied state and the dedup window; the replica's state stays. What was applied last, which is known
+  // until ForgetLast: whoever follows the log must find it there, or in the log's cut.
   Result<Lsn> Forget(TabletId tablet);
+  void ForgetLast(TabletId tablet);
   // After a start: all replicas and tombstones, but for the bounds of their logs.
   Result<std::vector<RecoveredReplica>> Recover();
   // Of the table: a replica that was not dropped.
@@ -48,7 +50,7 @@ class WtTabletStates {
   WtDedupRows& dedup_rows_;
   mutable Mutex mutex_;
   std::map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
-  std::map<TabletId, Lsn> gone_ EBLA_GUARDED_BY(mutex_);  // the same of those whose records are another's
+  std::map<TabletId, Lsn> gone_ EBLA_GUARDED_BY(mutex_);  // the same of those without an applied state
 };
 
 }  // namespace ebla::tabletserver
