@@ -83,8 +83,10 @@ Result<LogFollower::Step> LogFollower::Read(const LogPosition& from, int64_t byt
 LogFollower::Fate LogFollower::FateOf(TabletId tablet, Lsn lsn, const LogPlace& place) const {
   MutexLock lock(log_.mutex_);
   Fate fate = Fate::kStands;
-  for (const SharedLog::EndCut& cut : log_.end_cuts_) {
-    if (cut.tablet != tablet || cut.place < place) continue;
+  const auto cuts = log_.end_cuts_.find(tablet);
+  if (cuts == log_.end_cuts_.end()) return fate;
+  for (const SharedLog::EndCut& cut : cuts->second) {
+    if (cut.place < place) continue;
     if (lsn >= cut.from) return Fate::kCut;
     if (lsn < cut.settled) fate = Fate::kSettled;
   }

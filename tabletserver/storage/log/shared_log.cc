@@ -157,7 +157,7 @@ Status SharedLog::ReplayRecord(const LogRecord& record, const LogPlace& place) {
     case LogRecordKind::kCutEnd: {
       EBLA_ASSIGN(const CutBody body, DecodeCut(record.body));
       index_.CutEnd(body.tablet, body.lsn);
-      end_cuts_.push_back({place, body.tablet, body.lsn, Lsn{}});
+      end_cuts_[body.tablet].push_back({place, body.lsn, Lsn{}});
       return {};
     }
     case LogRecordKind::kCutStart: {
@@ -250,7 +250,7 @@ Status SharedLog::CutEnd(TabletId tablet, Lsn from, Lsn settled) {
   MutexLock lock(mutex_);
   EBLA_ASSIGN(const LogPlace place, AddCut(LogRecordKind::kCutEnd, tablet, from));
   index_.CutEnd(tablet, from);
-  end_cuts_.push_back({place, tablet, std::max(from, settled), settled});
+  end_cuts_[tablet].push_back({place, std::max(from, settled), settled});
   return {};
 }
 
@@ -509,7 +509,9 @@ Status SharedLog::Clean() {
       }
       // First: the file may be another segment's at once, and who reads it then must see that this one is gone.
       segments_.erase(oldest);
-      std::erase_if(end_cuts_, [&](const EndCut& cut) { return cut.place.segment <= oldest; });
+      for (auto& [tablet, cuts] : end_cuts_)
+        std::erase_if(cuts, [&](const EndCut& cut) { return cut.place.segment <= oldest; });
+      std::erase_if(end_cuts_, [](const auto& of_tablet) { return of_tablet.second.empty(); });
     }
     EBLA_TRY(disk_.Remove(oldest));
   }

@@ -23,6 +23,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -116,11 +117,10 @@ class SharedLog {
     std::unique_ptr<const std::string> read;  // apart: a short string's bytes would move with it
     LogRecord record;
   };
-  // Of what stands before the place, the tablet's entries below `settled` were committed; those above, from `from` on,
+  // Of what stands before the place, a tablet's entries below `settled` were committed; those above, from `from` on,
   // never counted.
   struct EndCut {
     LogPlace place;
-    TabletId tablet;
     Lsn from, settled;
   };
   // Segments from this one on stay for who follows the log, unless there are more bytes of them.
@@ -170,7 +170,7 @@ class SharedLog {
   LogIndex index_ EBLA_GUARDED_BY(mutex_);
   LogTail tail_ EBLA_GUARDED_BY(mutex_);
   std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);  // begun ones
-  std::vector<EndCut> end_cuts_ EBLA_GUARDED_BY(mutex_);          // by place: a few, as leaders change
+  std::unordered_map<TabletId, std::vector<EndCut>> end_cuts_ EBLA_GUARDED_BY(mutex_);  // by place: as leaders change
   std::optional<Kept> kept_ EBLA_GUARDED_BY(mutex_);
   // Where the next frame begins.
   uint64_t next_segment_ EBLA_GUARDED_BY(mutex_) = 1;
