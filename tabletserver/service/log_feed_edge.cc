@@ -70,7 +70,10 @@ class LogFeedEdge::State {
   void Read(const idl::FollowLogRequest& request, const Done& done) {
     std::vector<idl::LedTablet> led = Led();
     idl::FollowLogReply reply;
-    FeedRequest asked{.from = FromIdl(request.place), .pass_over = {}, .bytes_max = kPageBytes};
+    FeedRequest asked{.from = FromIdl(request.place),
+                      .keep_from = FromIdl(request.keepFrom),
+                      .pass_over = {},
+                      .bytes_max = kPageBytes};
     for (const int64_t tablet : request.passOver) asked.pass_over.insert(TabletId{static_cast<uint64_t>(tablet)});
     Result<FeedPage> page = store_.Follow(asked);
     if (!page) {

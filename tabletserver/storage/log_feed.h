@@ -29,6 +29,7 @@ struct FeedStart {
 
 struct FeedRequest {
   LogPosition from;              // none: from about now on
+  LogPosition keep_from;         // the reader may come back to this place
   std::set<TabletId> pass_over;  // of these, what is not known to be committed is left out
   size_t bytes_max = 0;          // about
 };

@@ -1,5 +1,7 @@
 #include "tabletserver/storage/log_feeder.h"
 
+#include <glog/logging.h>
+
 #include <utility>
 
 #include "tabletserver/storage/row_encoding.h"
@@ -86,14 +88,33 @@ Result<bool> LogFeeder::TakeFrame(const LogFrame& frame, Page& page) {
   return false;
 }
 
+Status LogFeeder::Open() {
+  EBLA_ASSIGN(const std::optional<std::string> value, values_.Get(kHeldLogKey));
+  if (!value) return {};
+  const Result<HeldLog> held = DecodeHeldLog(*value);
+  if (!held || held->log != follower_.log()) return {};  // of a newer build, perhaps: no reason not to start
+  MutexLock lock(mutex_);
+  held_ = held->segment;
+  read_ = std::chrono::steady_clock::now();
+  follower_.Keep({.log = held->log, .segment = held->segment}, held_bytes_max_);
+  return {};
+}
+
+Status LogFeeder::Hold(const LogPosition& begin, const LogPosition& keep_from) {
+  LogPosition kept{.log = follower_.log()};  // of another log's place: that reads from the oldest on
+  if (begin.log == kept.log) kept.segment = begin.segment;
+  if (keep_from.log == kept.log) kept.segment = std::min(kept.segment, keep_from.segment);
+  MutexLock lock(mutex_);
+  read_ = std::chrono::steady_clock::now();
+  follower_.Keep(kept, held_bytes_max_);
+  if (held_ == kept.segment) return {};
+  held_ = kept.segment;
+  return values_.Put(kHeldLogKey, EncodeHeldLog({.log = kept.log, .segment = kept.segment}));
+}
+
 Result<FeedPage> LogFeeder::Read(const FeedRequest& request) {
   const LogPosition begin = request.from.log == 0 ? follower_.Recent() : request.from;
-  {
-    MutexLock lock(mutex_);
-    read_ = std::chrono::steady_clock::now();
-    holds_ = true;
-  }
-  follower_.Keep(begin, held_bytes_max_);
+  EBLA_TRY(Hold(begin, request.keep_from));
   Page page{.feed = {}, .pass_over = request.pass_over, .states = {}};
   EBLA_ASSIGN(const LogFollower::Step step,
               follower_.Read(begin, static_cast<int64_t>(request.bytes_max),
@@ -106,9 +127,10 @@ Result<FeedPage> LogFeeder::Read(const FeedRequest& request) {
 
 void LogFeeder::ReleaseIfLeft(bool room) {
   MutexLock lock(mutex_);
-  if (!holds_ || (room && std::chrono::steady_clock::now() - read_ < kPatience)) return;
-  holds_ = false;
+  if (!held_ || (room && std::chrono::steady_clock::now() - read_ < kPatience)) return;
+  held_.reset();
   follower_.Release();
+  if (const Status erased = values_.Erase(kHeldLogKey); !erased.ok()) LOG(WARNING) << erased;
 }
 
 }  // namespace ebla::tabletserver

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/testing/eventually.h"
 #include "tabletserver/storage/testing/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
@@ -53,12 +54,19 @@ class LogFeederTest : public ::testing::Test {
     gone.tombstone = true;
     ASSERT_TRUE(store_->PutReplicaState(tablet, gone).ok());
   }
+  static constexpr uint64_t kLast = 400;
+  // A dozen of them, applied, by kTablet's entries from the second to the last.
+  void FillSegments() {
+    for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Append(kTablet, lsn, std::string(2'000, 'x'));
+    for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Apply(kTablet, lsn);
+  }
   // "70:1=a" of each entry that comes from the place on.
   std::vector<std::string> Follow(const std::set<TabletId>& pass_over = {}) {
     EXPECT_TRUE(FlushNow(*store_).ok());
     std::vector<std::string> shown;
     while (true) {
-      const Result<FeedPage> page = store_->Follow({.from = place_, .pass_over = pass_over, .bytes_max = kMuch});
+      const Result<FeedPage> page =
+          store_->Follow({.from = place_, .keep_from = keep_from_, .pass_over = pass_over, .bytes_max = kMuch});
       EXPECT_TRUE(page.has_value()) << page.error();
       if (!page) return shown;
       place_ = page->next;
@@ -84,7 +92,7 @@ class LogFeederTest : public ::testing::Test {
   ebla::testing::ThreadExecutor flusher_;
   ebla::testing::ThreadExecutor background_;
   std::unique_ptr<WtStore> store_;
-  LogPosition place_;
+  LogPosition place_, keep_from_;
   bool lost_ = false;
   std::vector<TabletId> waits_for_;
 };
@@ -201,10 +209,39 @@ TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSame) {
   Append(kTablet, 1, "first");
   Apply(kTablet, 1);
   EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
-  constexpr uint64_t kLast = 400;
-  for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Append(kTablet, lsn, std::string(2'000, 'x'));
-  for (uint64_t lsn = 2; lsn <= kLast; ++lsn) Apply(kTablet, lsn);
+  FillSegments();
   ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  EXPECT_EQ(Follow().size(), kLast - 1);
+  EXPECT_FALSE(lost_);
+}
+
+TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSameAfterAStart) {
+  Append(kTablet, 1, "first");
+  Apply(kTablet, 1);
+  EXPECT_THAT(Follow(), ElementsAre("70:1=first"));
+  FillSegments();
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  for (int start = 0; start < 2; ++start) Reopen();  // each cleans before anybody can ask
+  EXPECT_EQ(Follow().size(), kLast - 1);
+  EXPECT_FALSE(lost_);
+}
+
+TEST_F(LogFeederTest, WhatTheReaderMayComeBackToStays) {
+  Append(kTablet, 1, std::string(40'000, 'x'));  // so much of the first segment stays until it is truncated
+  Apply(kTablet, 1);
+  Reopen();
+  EXPECT_EQ(Follow().size(), 1u);
+  keep_from_ = place_;
+  ASSERT_EQ(keep_from_.segment, 2u);
+  FillSegments();
+  EXPECT_EQ(Follow().size(), kLast - 1);
+  EXPECT_GT(place_.segment, keep_from_.segment + 4);
+  EXPECT_THAT(Follow(), IsEmpty());  // from there
+  const std::string first_segment = directory_ / "store/log/0000000000000001.log";
+  ASSERT_TRUE(std::filesystem::exists(first_segment));
+  ASSERT_TRUE(store_->TruncateLog(kTablet, Lsn{1}, Lsn{kLast}).ok());
+  ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(first_segment); }));
+  place_ = keep_from_;
   EXPECT_EQ(Follow().size(), kLast - 1);
   EXPECT_FALSE(lost_);
 }

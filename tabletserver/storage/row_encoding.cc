@@ -268,6 +268,20 @@ FormerRanges ReadFormer(ByteReader& in) {
 
 }  // namespace
 
+std::string EncodeHeldLog(const HeldLog& held) {
+  ByteWriter out;
+  out.Byte(kRowFormat).Varint(held.log).Varint(held.segment);
+  return std::string(out.view());
+}
+
+Result<HeldLog> DecodeHeldLog(std::string_view bytes) {
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, "what is kept of a held log"));
+  const HeldLog held{.log = in.Varint(), .segment = in.Varint()};
+  EBLA_TRY(in.Finish("what is kept of a held log"));
+  return held;
+}
+
 std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
   const bool former = state.former != nullptr && !state.former->empty();

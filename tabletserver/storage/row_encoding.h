@@ -5,6 +5,7 @@
 //   where               key                               value
 //   the log (log/)      1 byte 1, tablet, epoch, lsn      UnresolvedLogEntry
 //                       1 byte 2, tablet                  ReplicaState
+//                       1 byte 3                          HeldLog
 //   table applied       tablet                            AppliedState
 //   table window        tablet, client, sequence          DedupRow
 //   data_<table id>     the user's key                    StoredRecord
@@ -21,6 +22,7 @@
 //                 Format 3, of a tablet that two were merged to: as 2; then of each of the two varint it, bytes range
 //                 start, end, varint freeze's epoch, lsn; then varint position's epoch, lsn
 //   UnresolvedLogEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
+//   HeldLog   1 format (1); varint the log's id, segment
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
 //                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
@@ -49,6 +51,7 @@ std::string TabletKey(TabletId tablet);
 // What the keys of the log's values begin with.
 inline constexpr std::string_view kUnresolvedKeys = "\1";
 inline constexpr std::string_view kReplicaStateKeys = "\2";
+inline constexpr std::string_view kHeldLogKey = "\3";  // the whole of it; a build that does not know it keeps it
 std::string ReplicaStateKey(TabletId tablet);
 Result<TabletId> ParseReplicaStateKey(std::string_view key);
 std::string LogKey(TabletId tablet, Lsn lsn);
@@ -72,6 +75,14 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes);
 std::string EncodeUnresolved(TableId table, const LogEntry& entry);
 // The tablet is the key's.
 Result<UnresolvedLogEntry> DecodeUnresolved(TabletId tablet, std::string_view bytes);
+
+// From which segment on the log is held for who follows it.
+struct HeldLog {
+  uint64_t log = 0;
+  uint64_t segment = 0;
+};
+std::string EncodeHeldLog(const HeldLog& held);
+Result<HeldLog> DecodeHeldLog(std::string_view bytes);
 
 std::string EncodeAppliedState(const AppliedState& state);
 Result<AppliedState> DecodeAppliedState(std::string_view bytes);

@@ -248,6 +248,15 @@ TEST(RowTest, WhatAMergeLeavesComesBack) {
   EXPECT_FALSE(DecodeFreezeDetail("").has_value());
 }
 
+TEST(RowTest, WhatIsKeptOfAHeldLogComesBack) {
+  const std::string bytes = EncodeHeldLog({.log = 0xfedcba9876543210, .segment = 300});
+  const Result<HeldLog> decoded = DecodeHeldLog(bytes);
+  ASSERT_TRUE(decoded) << decoded.error();
+  EXPECT_EQ(decoded->log, 0xfedcba9876543210);
+  EXPECT_EQ(decoded->segment, 300u);
+  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(DecodeHeldLog(bytes.substr(0, size)));
+}
+
 TEST(RowTest, LogRowsSortByTabletThenLsn) {
   EXPECT_TRUE(rc::check("order", [](uint64_t tablet_a, uint64_t lsn_a, uint64_t tablet_b, uint64_t lsn_b) {
     const bool less = std::pair(tablet_a, lsn_a) < std::pair(tablet_b, lsn_b);

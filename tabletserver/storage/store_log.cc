@@ -249,7 +249,7 @@ Status StoreLog::GiveUp(std::string_view key, const LogPlace& place) {
         Error(Code::kInternal, "the disk has lost the state of a replica, which nobody has read before"));
   const Result<bool> done = log_.ReplaceAt(key, place, known ? std::optional<std::string_view>(*known) : std::nullopt);
   if (!done) return Check(done.error());
-  if (!*done || known) return {};
+  if (!*done || known || key == kHeldLogKey) return {};  // who follows says again what is to be kept
   LOG(ERROR) << "the disk has lost a write that was rolled back or not delivered yet";
   ByteWriter head;
   head.Bytes(key);

@@ -2,7 +2,7 @@
 // The server's log as a store uses it: entries of tablets' logs, and small values by key. What kills the log kills the
 // store, and the other way round.
 // Place:   between a store, which is its LogOwner, and log/shared_log.h: beside WiredTiger, and in the simulator.
-// Keys:    "s" and the tablet: its ReplicaState; "u", the tablet and a version: an unresolved write (row_encoding.h).
+// Keys:    of replicas' states, unresolved writes, and of what is kept for who follows the log (row_encoding.h).
 // Errors:  as in tablet_store.h.
 // Threads: any, but one tablet's log is changed only from its shard.
 #pragma once

@@ -249,8 +249,8 @@ class TabletStore {
   // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
-  // What is committed of all tablets' logs, from a place on. What comes after the place stays for a while, whatever is
-  // truncated.
+  // What is committed of all tablets' logs, from a place on. What comes after the place, or after where
+  // the reader may come back to, stays for a while, whatever is truncated.
   virtual Result<FeedPage> Follow(const FeedRequest& request) {
     return Error(Code::kUnavailable, "this store has no log that could be followed");
   }

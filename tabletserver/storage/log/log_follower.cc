@@ -11,6 +11,11 @@ LogPosition LogFollower::Begin(const SharedLog::Segment& segment) const {
           .sequence = segment.header.first_sequence};
 }
 
+uint64_t LogFollower::log() const {
+  MutexLock lock(log_.mutex_);
+  return log_.segments_.begin()->second.header.log;
+}
+
 LogPosition LogFollower::Recent() const {
   MutexLock lock(log_.mutex_);
   auto segment = std::prev(log_.segments_.end());

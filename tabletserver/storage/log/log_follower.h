@@ -19,6 +19,7 @@ class LogFollower {
  public:
   explicit LogFollower(SharedLog& log) : log_(log) {}
 
+  uint64_t log() const;  // the id of it
   // Of the newest segment but one: what comes from now on is behind it, and little else.
   LogPosition Recent() const;
 

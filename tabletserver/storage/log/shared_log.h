@@ -169,7 +169,7 @@ class SharedLog {
   mutable Mutex mutex_;
   LogIndex index_ EBLA_GUARDED_BY(mutex_);
   LogTail tail_ EBLA_GUARDED_BY(mutex_);
-  std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);  // begun ones
+  std::map<uint64_t, Segment> segments_ EBLA_GUARDED_BY(mutex_);                        // begun ones
   std::unordered_map<TabletId, std::vector<EndCut>> end_cuts_ EBLA_GUARDED_BY(mutex_);  // by place: as leaders change
   std::optional<Kept> kept_ EBLA_GUARDED_BY(mutex_);
   // Where the next frame begins.

@@ -103,6 +103,7 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   auto parts = std::make_unique<Parts>(std::move(options), std::move(files), std::move(connection));
   EBLA_TRY(parts->tables.Open());
   EBLA_TRY(parts->unresolved.Open());
+  EBLA_TRY(parts->feeder.Open());
   parts->watcher.Watch();
   return std::unique_ptr<WtStore>(new WtStore(std::move(parts)));
 }
