@@ -180,6 +180,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
     for (const EntryPtr& entry : one->output.replica.append) batch.entries.push_back(entry.get());
     entries += batch.entries.size();
   }
+  // Of many MiB a crash may leave the first entries alone, as it may of two rounds: nobody hears of one before its flush.
   Status status = shard_.store().Append(batches);
   if (!status.ok() && taken.size() > 1) {
     // One tablet's refusal is not the others': a barrier is taken where a client's write is not.

@@ -205,6 +205,36 @@ TEST_F(LogFeederTest, TabletsAreBornOfOthers) {
   EXPECT_THAT(Follow(), ElementsAre("start 72@10 of 70@4 71@9", "start 99@1 of 70@1", "70:1="));
 }
 
+// A reply must fit into what an RPC may carry.
+TEST_F(LogFeederTest, WhatIsAppendedAtOnceComesInPages) {
+  EXPECT_THAT(Follow(), IsEmpty());
+  constexpr uint64_t kEntries = 20;
+  std::vector<LogEntry> entries;
+  for (uint64_t lsn = 1; lsn <= kEntries; ++lsn) entries.push_back(Entry(lsn, {Put("key", std::string(1 << 20, 'x'))}));
+  std::vector<AppendBatch> batches = {{kTablet, {}}, {kSecond, {}}};
+  for (const LogEntry& entry : entries) {
+    batches[0].entries.push_back(&entry);
+    if (entry.version.lsn <= Lsn{2}) batches[1].entries.push_back(&entry);
+  }
+  ASSERT_TRUE(store_->Append(batches).ok());
+  ASSERT_TRUE(FlushNow(*store_).ok());
+  for (uint64_t lsn = 1; lsn <= kEntries; ++lsn) Apply(kTablet, lsn);
+  for (uint64_t lsn = 1; lsn <= 2; ++lsn) Apply(kSecond, lsn);
+  size_t shown = 0;
+  for (bool at_end = false; !at_end;) {
+    const Result<FeedPage> page = store_->Follow({.from = place_, .pass_over = {}, .bytes_max = 1 << 20});
+    ASSERT_TRUE(page) << page.error();
+    size_t bytes = 0;
+    for (const FeedEntry& entry : page->entries) bytes += entry.entry.ApproximateBytes();
+    EXPECT_LT(bytes, size_t{8} << 20);
+    shown += page->entries.size();
+    place_ = page->next;
+    at_end = page->at_end;
+  }
+  EXPECT_EQ(shown, kEntries + 2);
+  EXPECT_EQ(DumpLog(*store_, kSecond), "1.1 1.2");
+}
+
 TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSame) {
   Append(kTablet, 1, "first");
   Apply(kTablet, 1);

@@ -3,12 +3,16 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
 
 namespace {
+
+// A call of the log is one frame, and who follows the log is answered by whole ones.
+constexpr size_t kPieceBytes = size_t{4} << 20;
 
 bool HasClientWrite(std::span<const AppendBatch> batches) {
   return std::ranges::any_of(batches, [](const AppendBatch& batch) {
@@ -34,20 +38,32 @@ Status StoreLog::Append(std::span<const AppendBatch> batches) {
       ends.push_back(encoded.view().size());
     }
   }
-  std::vector<SharedLog::Batch> added;
-  added.reserve(batches.size());
-  size_t begin = 0;
-  auto end = ends.begin();
-  for (const AppendBatch& batch : batches) {
-    if (batch.entries.empty()) continue;
-    SharedLog::Batch& to = added.emplace_back(SharedLog::Batch{batch.tablet, batch.entries.front()->version.lsn, {}});
-    to.entries.reserve(batch.entries.size());
-    for (size_t i = 0; i < batch.entries.size(); ++i, begin = *end++)
-      to.entries.push_back(encoded.view().substr(begin, *end - begin));
-  }
-  EBLA_TRY(Check(log_.Append(added)));
+  EBLA_TRY(AppendInPieces(batches, encoded.view(), ends));
   owner_.NoteWritten(std::ssize(encoded.view()));
   return {};
+}
+
+Status StoreLog::AppendInPieces(std::span<const AppendBatch> batches, std::string_view encoded,
+                                std::span<const size_t> ends) {
+  std::vector<SharedLog::Batch> piece;
+  piece.reserve(batches.size());
+  size_t piece_begin = 0, begin = 0;
+  auto end = ends.begin();
+  for (const AppendBatch& batch : batches) {
+    bool begins = true;
+    for (const LogEntry* const entry : batch.entries) {
+      if (*end - piece_begin > kPieceBytes && begin > piece_begin) {
+        EBLA_TRY(Check(log_.Append(piece)));
+        piece.clear();
+        piece_begin = begin;
+        begins = true;
+      }
+      if (std::exchange(begins, false)) piece.push_back({batch.tablet, entry->version.lsn, {}});
+      piece.back().entries.push_back(encoded.substr(begin, *end - begin));
+      begin = *end++;
+    }
+  }
+  return piece.empty() ? Status() : Check(log_.Append(piece));
 }
 
 Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {

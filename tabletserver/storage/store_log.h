@@ -37,7 +37,7 @@ class StoreLog {
 
   StoreLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
 
-  // As the functions of the port. An entry that cannot be read is UNAVAILABLE, and its tablet Damaged(); those before it
+  // As the functions of the port. What is appended at once stands in pieces of some MiB in the log. An entry that cannot be read is UNAVAILABLE, and its tablet Damaged(); those before it
   // are returned.
   Status Append(std::span<const AppendBatch> batches);
   Result<std::vector<LogEntry>> Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max);
@@ -89,6 +89,8 @@ class StoreLog {
   int64_t syncs() const { return log_.syncs(); }
 
  private:
+  // `ends`: of each entry in `encoded`. A piece fails only where the store dies of it.
+  Status AppendInPieces(std::span<const AppendBatch> batches, std::string_view encoded, std::span<const size_t> ends);
   // A flush, if one of these states lacks on the disk.
   Status SyncThrough(uint64_t change);
 

@@ -232,7 +232,7 @@ class TabletStore {
   virtual Result<int64_t> FileBytes(TableId table) const { return 0; }
 
   // ---- log ---------------------------------------------------------------------------------------------------------
-  // One transaction for any number of tablets.
+  // For any number of tablets. A crash leaves all of it or none; of more than some MiB perhaps the first entries alone.
   virtual Status Append(std::span<const AppendBatch> batches) = 0;
   virtual Status PutReplicaState(TabletId tablet, const ReplicaState& state) = 0;
   // Everything appended or put before this call, which until then may stand in memory alone; calls of all tablets and
