@@ -32,23 +32,36 @@ std::optional<LogFollower::Found> LogFollower::Find(Step& step) const {
   }
   const auto at = log_.segments_.find(step.next.segment);
   if (at == log_.segments_.end()) return std::nullopt;
-  Found found{.file = at->second.file, .header = at->second.header, .next_first = std::nullopt};
+  Found found{
+      .file = at->second.file, .header = at->second.header, .bytes = at->second.bytes, .next_first = std::nullopt};
   if (const auto next = std::next(at); next != log_.segments_.end())
     found.next_first = next->second.header.first_sequence;
   return found;
 }
 
-Result<std::optional<LogFollower::Whole>> LogFollower::FrameAt(const Found& found, const LogPosition& at) {
-  for (const int64_t offset : {at.offset, AlignUp(at.offset, kLogBlock)}) {
-    EBLA_ASSIGN(std::string bytes, found.file->Read(offset, kFrameHeader));
-    const std::optional<FrameHeader> header = DecodeFrameHeader(bytes);
-    if (!header || header->segment != at.segment || header->sequence != at.sequence) continue;
-    EBLA_ASSIGN(std::string records, found.file->Read(offset + kFrameHeader, header->bytes));
-    Whole whole{.bytes = std::make_unique<const std::string>(std::move(records)), .frame = {}};
-    std::optional<LogFrame> frame = DecodeLogFrame(*header, *whole.bytes, offset);
-    if (!frame) return std::nullopt;
-    whole.frame = *std::move(frame);
-    return whole;
+std::optional<LogFollower::Whole> LogFollower::FrameAt(const Found& found, int64_t offset, const Sequences& wanted) {
+  const Result<std::string> head = found.file->Read(offset, kFrameHeader);
+  if (!head) return std::nullopt;
+  const std::optional<FrameHeader> header = DecodeFrameHeader(*head);
+  if (!header || header->segment != found.header.number || header->records == 0) return std::nullopt;
+  if (header->sequence < wanted.from || header->sequence > wanted.through) return std::nullopt;
+  Result<std::string> records = found.file->Read(offset + kFrameHeader, header->bytes);
+  if (!records) return std::nullopt;
+  Whole whole{.bytes = std::make_unique<const std::string>(*std::move(records)), .frame = {}, .offset = offset};
+  std::optional<LogFrame> frame = DecodeLogFrame(*header, *whole.bytes, offset);
+  if (!frame) return std::nullopt;
+  whole.frame = *std::move(frame);
+  return whole;
+}
+
+// A frame that stands behind another that was not synced begins no block, and is not found behind damage.
+std::optional<LogFollower::Whole> LogFollower::FrameFrom(const Found& found, const LogPosition& at, uint64_t through) {
+  const int64_t block = AlignUp(at.offset, kLogBlock);
+  for (const int64_t offset : {at.offset, block}) {
+    if (auto whole = FrameAt(found, offset, {at.sequence, at.sequence})) return whole;
+  }
+  for (int64_t offset = block; offset < found.bytes; offset += kLogBlock) {
+    if (auto whole = FrameAt(found, offset, {at.sequence, through})) return whole;
   }
   return std::nullopt;
 }
@@ -58,28 +71,27 @@ Result<LogFollower::Step> LogFollower::Read(const LogPosition& from, int64_t byt
   const uint64_t synced = log_.synced();
   for (int64_t bytes = 0; bytes < bytes_max;) {
     const std::optional<Found> found = Find(step);
-    if (!found || (step.next.sequence > synced && !found->next_first)) {
+    // A segment before another is on the disk to its end.
+    const uint64_t through = found && found->next_first ? *found->next_first - 1 : synced;
+    if (found && step.next.sequence <= through) {
+      const std::optional<Whole> whole = FrameFrom(*found, step.next, through);
+      step.lost = step.lost || !whole || whole->frame.header.sequence != step.next.sequence;
+      if (whole) {
+        step.next.offset = whole->offset;
+        step.next.sequence = whole->frame.header.sequence;
+        EBLA_ASSIGN(const bool goes_on, visitor(whole->frame));
+        if (!goes_on) return step;
+        bytes += kFrameHeader + whole->frame.header.bytes;
+        step.next.offset = whole->frame.end;
+        ++step.next.sequence;
+        continue;
+      }
+      step.next.sequence = through + 1;
+    }
+    if (!found || !found->next_first) {
       step.at_end = true;
       return step;
     }
-    const bool through = found->next_first && step.next.sequence >= *found->next_first;
-    std::optional<Whole> whole;
-    if (!through) {
-      EBLA_ASSIGN(whole, FrameAt(*found, step.next));
-    }
-    if (whole) {
-      EBLA_ASSIGN(const bool goes_on, visitor(whole->frame));
-      if (!goes_on) return step;
-      bytes += kFrameHeader + whole->frame.header.bytes;
-      step.next.offset = whole->frame.end;
-      ++step.next.sequence;
-      continue;
-    }
-    if (!found->next_first) {  // it is written at this moment, or damaged: the next segment tells
-      step.at_end = true;
-      return step;
-    }
-    if (!through) step.lost = true;
     step.next = {step.next.log, step.next.segment + 1, kLogBlock, *found->next_first};
   }
   return step;

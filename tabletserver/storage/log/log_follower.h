@@ -4,7 +4,7 @@
 // Place:      store_log.h, for storage/log_feed.h.
 // Invariants: 1. Only what a machine's crash leaves is shown: frames that were synced.
 //             2. What is gone or cannot be read is never passed over in silence: Step::lost.
-// Errors:     the disk's. A damaged frame is no error: it is lost, and the scrub's.
+// Errors:     the visitor's. What is damaged or cannot be read is no error: it is lost, and the scrub's.
 // Threads:    any.
 #pragma once
 
@@ -25,7 +25,8 @@ class LogFollower {
 
   struct Step {
     LogPosition next;
-    bool lost = false;    // the position is not of this log, or what stood there is gone: this begins with what is left
+    // The position is not of this log, or what stood there is gone or damaged: this goes on with what is left.
+    bool lost = false;
     bool at_end = false;  // nothing more is on the disk
   };
   // False: it ends before this frame. The bytes are valid during the visit.
@@ -47,17 +48,25 @@ class LogFollower {
   struct Found {
     std::shared_ptr<LogFile> file;
     SegmentHeader header;
+    int64_t bytes = 0;
     std::optional<uint64_t> next_first;  // sequence, of the segment after it
   };
   LogPosition Begin(const SharedLog::Segment& segment) const;
   // Of the position's segment, moving on to the oldest that is there where that is gone; none: it is yet to come.
   std::optional<Found> Find(Step& step) const;
-  // The frame and its bytes; none: no whole frame of that sequence is there.
+  // The frame and its bytes.
   struct Whole {
     std::unique_ptr<const std::string> bytes;  // apart: a short string's bytes would move with it
     LogFrame frame;
+    int64_t offset = 0;
   };
-  static Result<std::optional<Whole>> FrameAt(const Found& found, const LogPosition& at);
+  struct Sequences {
+    uint64_t from = 0, through = 0;
+  };
+  // None: no whole frame of these sequences can be read there.
+  static std::optional<Whole> FrameAt(const Found& found, int64_t offset, const Sequences& wanted);
+  // The position's frame; where that is not whole, the next one that is and begins a block.
+  static std::optional<Whole> FrameFrom(const Found& found, const LogPosition& at, uint64_t through);
 
   SharedLog& log_;
 };

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/hooked_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -22,13 +23,21 @@ class LogFollowerTest : public ::testing::Test {
   void SetUp() override { Open(); }
   void Open() {
     log_.reset();
-    auto opened = SharedLog::Open(disk_, {.segment_bytes = 16 << 10, .tail_bytes = 0, .kept_segments = 1});
+    auto opened = SharedLog::Open(hooks_, {.segment_bytes = 16 << 10, .tail_bytes = 0, .kept_segments = 1});
     ASSERT_TRUE(opened) << opened.error();
     log_ = *std::move(opened);
   }
   void Append(const std::string& entry) {
     const SharedLog::Batch batch{kLogged, Lsn{++last_}, {entry}};
     ASSERT_TRUE(log_->Append({&batch, 1}).ok());
+  }
+  void AppendSynced(const std::string& entry) {
+    Append(entry);
+    ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
+  }
+  // Where the text stands in the first segment.
+  int64_t Find(const std::string& text) {
+    return static_cast<int64_t>((*disk_.Open(1))->Read(0, 16 << 10)->find(text));
   }
   LogPosition Beginning() const {
     LogPosition position = LogFollower(*log_).Recent();
@@ -56,6 +65,7 @@ class LogFollowerTest : public ::testing::Test {
   }
 
   SimulatedLogDisk disk_{1};
+  HookedLogDisk hooks_{disk_};
   std::unique_ptr<SharedLog> log_;
   LogPosition place_;
   uint64_t last_ = 0;
@@ -112,6 +122,53 @@ TEST_F(LogFollowerTest, SegmentsStayFromWhereItReadsOnAsFarAsTheBytesGo) {
   LogFollower(*log_).Release();
   ASSERT_TRUE(log_->Clean().ok());
   EXPECT_FALSE(disk_.Has(kept));
+}
+
+TEST_F(LogFollowerTest, WhatStandsBehindADamagedFrameIsShown) {
+  for (const char* entry : {"entry a", "entry b", "entry c"}) AppendSynced(entry);
+  place_ = Beginning();
+  disk_.Damage(1, Find("entry b"));
+  EXPECT_THAT(Follow(), ElementsAre("entry a", "entry c"));
+  EXPECT_TRUE(lost_);
+  AppendSynced("entry d");
+  EXPECT_THAT(Follow(), ElementsAre("entry d"));
+  EXPECT_FALSE(lost_) << "once is enough";
+}
+
+TEST_F(LogFollowerTest, WhatStandsBehindAFrameThatCannotBeReadIsShown) {
+  for (const char* entry : {"entry a", "entry b", "entry c"}) AppendSynced(entry);
+  place_ = Beginning();
+  hooks_.unreadable_segment = 1;
+  hooks_.unreadable_at = Find("entry b");
+  EXPECT_THAT(Follow(), ElementsAre("entry a", "entry c"));
+  EXPECT_TRUE(lost_);
+}
+
+TEST_F(LogFollowerTest, DamageOfTheLastFrameIsNotTheEnd) {
+  AppendSynced("entry a");
+  AppendSynced("entry b");
+  place_ = Beginning();
+  disk_.Damage(1, Find("entry b"));
+  EXPECT_THAT(Follow(), ElementsAre("entry a"));
+  EXPECT_TRUE(lost_);
+  EXPECT_THAT(Follow(), IsEmpty());
+  EXPECT_FALSE(lost_);
+  AppendSynced("entry c");
+  EXPECT_THAT(Follow(), ElementsAre("entry c"));
+  EXPECT_FALSE(lost_);
+}
+
+// The visitor may end at a frame behind damage: that is where it goes on.
+TEST_F(LogFollowerTest, BehindDamageItGoesOnWhereItEnded) {
+  for (const char* entry : {"entry a", "entry b", "entry c"}) AppendSynced(entry);
+  disk_.Damage(1, Find("entry b"));
+  const auto step = LogFollower(*log_).Read(
+      Beginning(), kMuch, [](const LogFrame& frame) -> Result<bool> { return frame.header.sequence == 1; });
+  ASSERT_TRUE(step.has_value()) << step.error();
+  EXPECT_TRUE(step->lost);
+  place_ = step->next;
+  EXPECT_THAT(Follow(), ElementsAre("entry c"));
+  EXPECT_FALSE(lost_);
 }
 
 TEST_F(LogFollowerTest, WhatWasCutOffIsKnownByItsPlace) {
