@@ -6,6 +6,7 @@
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
 #include "idl/types_constants.h"
+#include "tabletserver/storage/log/log_position.h"
 #include "tabletserver/tablet/tablet_types.h"
 
 namespace ebla::tabletserver {
@@ -203,10 +204,12 @@ Status CheckRequest(const idl::SnapshotRequest& request) {
 
 Status CheckRequest(const idl::FollowLogRequest& request) {
   EBLA_TRY(CheckProtocolVersion(request.protocolVersion));
-  const idl::LogPlace& place = request.place;
-  if (place.segment < 0 || place.offset < 0 || place.sequence < 0)
-    return Invalid("a place in a log is as the last reply gave it, or none");
-  return Status::Ok();
+  for (const idl::LogPlace& place : {request.place, request.keepFrom}) {
+    if (place.segment < 0 || place.offset < 0 || place.offset > kLogOffsetMax || place.sequence < 0)
+      return Invalid("a place in a log is as a reply gave it, or none");
+  }
+  const bool tablets = std::ranges::all_of(request.passOver, [](const int64_t tablet) { return tablet > 0; });
+  return tablets ? Status::Ok() : Invalid("a tablet's id is positive");
 }
 
 Status CheckRequest(const idl::ChecksumRequest& request) {

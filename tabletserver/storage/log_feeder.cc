@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tabletserver/storage/row_encoding.h"
@@ -101,9 +102,9 @@ Status LogFeeder::Open() {
 }
 
 Status LogFeeder::Hold(const LogPosition& begin, const LogPosition& keep_from) {
-  LogPosition kept{.log = follower_.log()};  // of another log's place: that reads from the oldest on
-  if (begin.log == kept.log) kept.segment = begin.segment;
-  if (keep_from.log == kept.log) kept.segment = std::min(kept.segment, keep_from.segment);
+  LogPosition kept{.log = follower_.log()};  // from another log's place it reads the oldest on
+  if (follower_.Knows(begin)) kept.segment = begin.segment;
+  if (follower_.Knows(keep_from)) kept.segment = std::min(kept.segment, keep_from.segment);
   MutexLock lock(mutex_);
   read_ = std::chrono::steady_clock::now();
   follower_.Keep(kept, held_bytes_max_);

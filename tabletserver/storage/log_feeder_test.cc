@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "common/testing/eventually.h"
 #include "tabletserver/storage/testing/store_fixture.h"
 

@@ -16,6 +16,17 @@ uint64_t LogFollower::log() const {
   return log_.segments_.begin()->second.header.log;
 }
 
+bool LogFollower::IsOfThisLog(const LogPosition& at) const {
+  const auto& [newest, segment] = *log_.segments_.rbegin();
+  return at.log == segment.header.log && at.segment <= newest + 1 && at.offset >= 0 && at.offset <= kLogOffsetMax &&
+         at.sequence <= log_.next_sequence_;
+}
+
+bool LogFollower::Knows(const LogPosition& at) const {
+  MutexLock lock(log_.mutex_);
+  return IsOfThisLog(at);
+}
+
 LogPosition LogFollower::Recent() const {
   MutexLock lock(log_.mutex_);
   auto segment = std::prev(log_.segments_.end());
@@ -26,7 +37,7 @@ LogPosition LogFollower::Recent() const {
 std::optional<LogFollower::Found> LogFollower::Find(Step& step) const {
   MutexLock lock(log_.mutex_);
   const SharedLog::Segment& oldest = log_.segments_.begin()->second;
-  if (step.next.log != oldest.header.log || step.next.segment < oldest.header.number) {
+  if (!IsOfThisLog(step.next) || step.next.segment < oldest.header.number) {
     step.lost = true;
     step.next = Begin(oldest);
   }

@@ -20,6 +20,8 @@ class LogFollower {
   explicit LogFollower(SharedLog& log) : log_(log) {}
 
   uint64_t log() const;  // the id of it
+  // Where it has led, or may lead one day. What stood there may be gone.
+  bool Knows(const LogPosition& at) const;
   // Of the newest segment but one: what comes from now on is behind it, and little else.
   LogPosition Recent() const;
 
@@ -52,6 +54,7 @@ class LogFollower {
     std::optional<uint64_t> next_first;  // sequence, of the segment after it
   };
   LogPosition Begin(const SharedLog::Segment& segment) const;
+  bool IsOfThisLog(const LogPosition& at) const EBLA_REQUIRES(log_.mutex_);
   // Of the position's segment, moving on to the oldest that is there where that is gone; none: it is yet to come.
   std::optional<Found> Find(Step& step) const;
   // The frame and its bytes.

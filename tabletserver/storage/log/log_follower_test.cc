@@ -124,6 +124,28 @@ TEST_F(LogFollowerTest, SegmentsStayFromWhereItReadsOnAsFarAsTheBytesGo) {
   EXPECT_FALSE(disk_.Has(kept));
 }
 
+TEST_F(LogFollowerTest, APlaceThatThisLogCannotHaveGivenBeginsWithTheOldest) {
+  AppendSynced("entry a");
+  const LogPosition good = Beginning();
+  std::vector<LogPosition> bad(6, good);
+  bad[0].log += 1;
+  bad[1].segment = 3;
+  bad[2].segment = UINT64_MAX;
+  bad[3].offset = INT64_MAX - 10;
+  bad[4].offset = -1;
+  bad[5].sequence = 3;
+  for (const LogPosition& position : bad) {
+    place_ = position;
+    EXPECT_THAT(Follow(), ElementsAre("entry a"));
+    EXPECT_TRUE(lost_);
+  }
+  place_ = good;
+  place_.segment = 2;
+  place_.sequence = 2;
+  EXPECT_THAT(Follow(), IsEmpty());
+  EXPECT_FALSE(lost_) << "it may come there";
+}
+
 TEST_F(LogFollowerTest, WhatStandsBehindADamagedFrameIsShown) {
   for (const char* entry : {"entry a", "entry b", "entry c"}) AppendSynced(entry);
   place_ = Beginning();

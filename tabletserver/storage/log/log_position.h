@@ -7,6 +7,8 @@
 
 namespace ebla::tabletserver {
 
+inline constexpr int64_t kLogOffsetMax = int64_t{1} << 40;  // no segment is as large
+
 struct LogPosition {
   uint64_t log = 0;  // the log's id; 0: no position
   uint64_t segment = 0;
