@@ -58,6 +58,16 @@ idl::LoggedStart ToIdl(const FeedStart& from) {
 
 }  // namespace
 
+std::optional<BothClocks> ReadBothClocks(const Executor& executor) {
+  constexpr int kTries = 5;
+  for (int tries = 0; tries < kTries; ++tries) {
+    const MonotonicTime before = executor.Now();
+    const int64_t day_ms = executor.TimeOfDayMs();
+    if (executor.Now() - before <= std::chrono::milliseconds(1)) return BothClocks{before, day_ms};
+  }
+  return std::nullopt;
+}
+
 class LogFeedEdge::State {
  public:
   State(Executor& executor, TabletStore& store, const TabletDirectory& directory)
@@ -100,16 +110,15 @@ class LogFeedEdge::State {
       const std::shared_ptr<const TabletView> view = handle->view();
       if (view == nullptr || view->role != RoleKind::kPrimary || !view->barrier_applied || handle->part_of_another())
         continue;
-      const MonotonicTime now = executor_.Now();
-      const int64_t day = executor_.TimeOfDayMs();
+      const std::optional<BothClocks> now = ReadBothClocks(executor_);
       const Version applied = handle->AppliedBound();
-      if (!view->time.at || executor_.Now() >= view->lease_until) continue;
+      if (!now || !view->time.at || executor_.Now() >= view->lease_until) continue;
       idl::LedTablet& tablet = led.emplace_back();
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);
       tablet.tableId = static_cast<int64_t>(handle->table.value);
       tablet.appliedLsn = static_cast<int64_t>(applied.lsn.value);
-      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now).value);
-      tablet.timeOfDayMs = day;
+      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic).value);
+      tablet.timeOfDayMs = now->day_ms;
       tablet.epoch = static_cast<int64_t>(view->epoch.value);
     }
     return led;

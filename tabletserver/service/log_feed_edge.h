@@ -3,7 +3,8 @@
 // this server leads for certain, and how far each was applied: everything that was acknowledged there before the call is
 // in what has been handed out, once that goes so far.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
-// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read.
+// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read. The
+//                tablet time and the time of day of that moment are at most a millisecond apart.
 //             2. One page is read at a time: whoever asks meanwhile is told to retry.
 // Threads:    any; the reading is done, and `done` called, on the executor.
 #pragma once
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "common/base/executor.h"
 #include "idl/tablet_types.h"
@@ -18,6 +20,13 @@
 #include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
+
+// One moment by both clocks. None: each time the thread rested between the two looks, or the machine did.
+struct BothClocks {
+  MonotonicTime monotonic;
+  int64_t day_ms = 0;
+};
+std::optional<BothClocks> ReadBothClocks(const Executor& executor);
 
 class LogFeedEdge {
  public:

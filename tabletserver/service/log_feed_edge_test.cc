@@ -1,11 +1,51 @@
-// What whoever follows a server's log may ask of it.
+// What whoever follows a server's log may ask of it, and by which clocks it is told a moment.
+#include "tabletserver/service/log_feed_edge.h"
+
 #include <gtest/gtest.h>
+
+#include <vector>
 
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/storage/log/log_position.h"
 
 namespace ebla::tabletserver {
 namespace {
+
+// Each look at the monotonic clock takes so long, and then no time at all.
+class SlowClock final : public Executor {
+ public:
+  explicit SlowClock(std::vector<Duration> looks) : looks_(std::move(looks)) {}
+  MonotonicTime Now() const override {
+    if (seen_ < looks_.size()) now_ = now_ + looks_[seen_];
+    ++seen_;
+    return now_;
+  }
+  int64_t TimeOfDayMs() const override { return 1000 + now_.since_boot / std::chrono::milliseconds(1); }
+  uint64_t Random() override { return 0; }
+  void Post(Task) override {}
+  TimerId After(Duration, Task) override { return {}; }
+  void Cancel(TimerId) override {}
+  bool InThread() const override { return true; }
+
+ private:
+  const std::vector<Duration> looks_;
+  mutable size_t seen_ = 0;
+  mutable MonotonicTime now_;
+};
+
+constexpr Duration kPause = std::chrono::milliseconds(20);
+
+TEST(LogFeedClockTest, APauseBetweenTheClocksIsTriedAgain) {
+  const SlowClock clock({kPause, kPause, kPause, kPause, Duration(1000)});
+  const auto both = ReadBothClocks(clock);
+  ASSERT_TRUE(both.has_value());
+  EXPECT_EQ(both->monotonic.since_boot, 4 * kPause + Duration(1000));
+  EXPECT_EQ(both->day_ms, 1080);
+}
+
+TEST(LogFeedClockTest, NothingIsSaidWhereThePausesDoNotEnd) {
+  EXPECT_FALSE(ReadBothClocks(SlowClock(std::vector<Duration>(100, kPause))).has_value());
+}
 
 TEST(LogFeedRequestTest, NumbersThatNoReplyHasGivenAreRefused) {
   const auto code = [](const idl::FollowLogRequest& request) { return CheckRequest(request).code(); };
