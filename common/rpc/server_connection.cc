@@ -262,7 +262,7 @@ void ServerConnection::Resume() {
   const auto alive = shared_from_this();
   deferred_ = false;
   GoOn(true);
-  if (std::exchange(unread_, false) && reading_) OnReadable();
+  if (std::exchange(unread_, false) && fd_ >= 0 && reading_) OnReadable();
 }
 
 size_t ServerConnection::CutFrames(std::string_view bytes) {

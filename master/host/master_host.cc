@@ -212,6 +212,8 @@ MasterStats Master::Stats() const {
     stats.stale_catalog = leader_term->context().stale_catalog.Why().has_value();
     stats.safe_mode = SafeMode(leader_term->context()).value_or("");
     stats.procedures_by_kind = CountProcedures(*leader_term);
+    stats.level = leader_term->cluster_level().level();
+    stats.level_held = leader_term->cluster_level().held();
     stats.planner_on = leader_term->balance_driver().on().value_or(false);
     stats.planner = leader_term->balance_driver().counts();
   }

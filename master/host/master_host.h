@@ -53,6 +53,8 @@ struct MasterStats {
   bool stale_catalog = false;  // servers report more than the catalog ever had
   std::string safe_mode;       // why nothing is repaired; empty: it is
   std::map<std::string, size_t> procedures_by_kind;
+  int level = 0;            // the cluster's feature level
+  bool level_held = false;  // by an operator
   bool planner_on = false;
   PlannerCounts planner;
   std::optional<Duration> coordinator_away;  // none: it is reached

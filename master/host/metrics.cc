@@ -122,6 +122,8 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
         !stats.safe_mode.empty());
   gauge("beyond_catalog", "1 while servers report ids or epochs that the catalog never had; see ebla cluster info.",
         stats.stale_catalog);
+  gauge("cluster_level", "The cluster's feature level, as `ebla cluster version` has it; 0 on a standby.", stats.level);
+  gauge("cluster_level_held", "1 while an operator holds the level.", stats.level_held);
   gauge("unknown_ids", "Reported tablets whose id the catalog never assigned.", static_cast<double>(stats.unknown_ids));
   AddPlanner(stats, families);
   if (rpc_) {

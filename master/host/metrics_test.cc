@@ -58,6 +58,8 @@ TEST_F(MasterMetricsTest, CountsWhatThePlannerDoesAndWhatIsOpen) {
   EXPECT_TRUE(cluster_->RunUntil([&] { return cluster_->Tablets().size() == 2; }, 120s));
   cluster_->scheduler().RunFor(10s);
   EXPECT_EQ(Value("ebla_master_planner_on"), 1);
+  EXPECT_EQ(Value("ebla_master_cluster_level"), kFeatureLevel);
+  EXPECT_EQ(Value("ebla_master_cluster_level_held"), 0);
   EXPECT_GE(Value("ebla_planner_passes"), 5);
   EXPECT_GE(Value("ebla_planner_pass_seconds"), 0);
   EXPECT_EQ(Value("ebla_planner_actions", {{"kind", "split"}, {"outcome", "begun"}}), 1);

@@ -112,6 +112,7 @@ class LogFeedEdge::State {
         continue;
       const std::optional<BothClocks> now = ReadBothClocks(executor_);
       const Version applied = handle->AppliedBound();
+      if (applied.epoch != view->epoch) continue;  // another leads by now, and this server has heard of it
       if (!now || !view->time.at || executor_.Now() >= view->lease_until) continue;
       idl::LedTablet& tablet = led.emplace_back();
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);

@@ -57,6 +57,7 @@ Status LogFeeder::TakeState(const LogRecord& record, Page& page) {
   if (!body.key.starts_with(kReplicaStateKeys)) return {};
   EBLA_ASSIGN(const TabletId tablet, ParseReplicaStateKey(body.key));
   EBLA_ASSIGN(const ReplicaState state, DecodeReplicaState(body.value));
+  if (!state.present()) return {};  // of one that is gone the state is kept, and moved on from time to time
   if (state.merged) {
     const MergedTablet& left = state.merged->left;
     const MergedTablet& right = state.merged->right;

@@ -237,6 +237,19 @@ TEST_F(LogFeederTest, WhatIsAppendedAtOnceComesInPages) {
   EXPECT_EQ(DumpLog(*store_, kSecond), "1.1 1.2");
 }
 
+// Its state is kept, so that it never comes again, and moves on in the log.
+TEST_F(LogFeederTest, ATabletThatIsGoneIsNotBornAgain) {
+  ReplicaState state = Present();
+  state.lineage_parent = kTablet;
+  state.lineage_lsn = Lsn{4};
+  state.tombstone = true;
+  ASSERT_TRUE(store_->PutReplicaState(kMerged, state).ok());
+  EXPECT_THAT(Follow(), IsEmpty());
+  state.tombstone = false;
+  ASSERT_TRUE(store_->PutReplicaState(kMerged, state).ok());
+  EXPECT_THAT(Follow(), ElementsAre("start 72@4 of 70@4"));
+}
+
 TEST_F(LogFeederTest, WhatIsTruncatedMeanwhileIsShownAllTheSame) {
   Append(kTablet, 1, "first");
   Apply(kTablet, 1);

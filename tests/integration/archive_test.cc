@@ -222,7 +222,7 @@ TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
   ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
   StartWriters("single");
   std::vector<int64_t> moments;
-  for (int move = 0; move < 6; ++move) {
+  for (int move = 0; move < 4; ++move) {
     const std::vector<TabletSummary> tablets = *client_->ListTablets("single");
     const std::string from = tablets.front().voters.front(), to = from == "ts-1" ? "ts-2" : "ts-1";
     const Status moved = client_->MoveTablet("single", "k", {.from = from, .to = to});

@@ -269,8 +269,9 @@ class ManyDamagesTest : public ScrubClusterTest {
   bool SearchesItself(const std::string& server) {
     const auto passes = [&]() -> std::optional<int> {
       for (const cluster::ProcessView& view : launcher().Describe()) {
-        const auto http = view.name == server ? rpc::Endpoint::Parse(view.http_address) : std::nullopt;
-        if (!http) continue;
+        if (view.name != server) continue;
+        const auto http = rpc::Endpoint::Parse(view.http_address);
+        if (!http) return std::nullopt;
         const std::string page = cluster::GetPage(http->host, http->port, "/metrics", 5s).value_or("");
         const std::string name = "\nebla_scrub_passes_total ";
         if (const size_t at = page.find(name); at != page.npos) return std::stoi(page.substr(at + name.size()));

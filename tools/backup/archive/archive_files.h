@@ -24,6 +24,10 @@
 
 namespace ebla::backup {
 
+// A change is in the archive under the moment at which it was accepted; a backup may have read its tablet before it was
+// committed. So much of what was before a backup is written again after it.
+inline constexpr int64_t kReplayedBeforeMs = 60'000;
+
 struct ArchiveFile {
   uint64_t number = 0;
   int64_t from_ms = 0, through_ms = 0;

@@ -46,6 +46,7 @@ Status Archiver::Open() {
   chains_.Load(index_.chains);
   logs_.GoOnAt(index_.places);
   found_writer_ = std::exchange(index_.writer, DrawWriter());
+  found_looked_ms_ = index_.chains.looked_ms;
   index_.every_ms = options_.every.count();
   now_ms_ = WallClockMs();
   flushed_ = Clock::now();
@@ -120,6 +121,7 @@ Result<bool> Archiver::Round() {
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
   NoteTables(tables, before_ms);
   index_.chains.looked_ms = now_ms_;
+  looked_ = true;
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});
   chains_.BeginRound(now_ms_, listed);
@@ -162,16 +164,15 @@ Error Archiver::AnotherRun() const {
 Status Archiver::CheckWriter() {
   const Result<ArchiveIndex> there = ReadArchiveIndex(store_, index_.cluster, options_.key);
   if (!there && there.error().code() != Code::kNotFound) return there.error();
-  if (!there || there->writer == index_.writer || there->writer == found_writer_) return {};
-  return AnotherRun();
+  if (!there || there->writer == index_.writer) return {};
+  return there->writer == found_writer_ && there->chains.looked_ms == found_looked_ms_ ? Status() : AnotherRun();
 }
 
 Status Archiver::Flush() {
   EBLA_TRY(CheckWriter());
   NoteSpans();
   ArchiveIndex next = index_;
-  if (left_files_) EBLA_TRY(DeleteUnnamedFiles(store_, index_));
-  left_files_ = true;
+  const bool left_files = std::exchange(left_files_, true);
   for (std::span<const ArchivedEntry> left = chains_.ready(); !left.empty();) {
     size_t count = 0;
     for (size_t bytes = 0; count < left.size() && bytes < kFileBytes; ++count) bytes += BytesOf(left[count].effects);
@@ -181,18 +182,22 @@ Status Archiver::Flush() {
     left = left.subspan(count);
   }
   next.chains = chains_.Save();
-  const uint64_t oldest = chains_.OldestRound();
-  began_.erase(began_.begin(), began_.lower_bound(oldest));
+  const std::set<uint64_t> held = chains_.HeldRounds();
+  std::erase_if(began_,
+                [&](const auto& round) { return !held.contains(round.first) && round.first != chains_.round(); });
   next.places = began_.empty() ? logs_.places() : began_.begin()->second;
   EBLA_TRY(WriteArchiveIndex(store_, next, options_.key));
   index_ = std::move(next);
-  left_files_ = false;
   chains_.ClearReady();
   flushed_ = Clock::now();
+  // Not before: the index that could not be written a moment ago may be there all the same, and name them.
+  if (left_files) EBLA_TRY(DeleteUnnamedFiles(store_, index_));
+  left_files_ = false;
   return options_.keep.count() > 0 && flushed_ - deleted_ >= kDeletes ? DeleteOld() : Status();
 }
 
 Status Archiver::Close() {
+  if (!looked_) return {};
   index_.every_ms = 0;
   return Flush();
 }
@@ -204,7 +209,7 @@ Status Archiver::DeleteOld() {
   EBLA_ASSIGN(const std::vector<ArchiveFile> files, ListArchiveFiles(store_, index_, options_.key));
   std::vector<ArchiveFile> old;
   for (const ArchiveFile& file : files) {
-    if (file.through_ms >= before || file.number == index_.files.last) break;
+    if (file.through_ms >= before - kReplayedBeforeMs || file.number == index_.files.last) break;
     old.push_back(file);
   }
   if (old.empty()) return {};

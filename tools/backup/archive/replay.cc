@@ -10,9 +10,8 @@
 namespace ebla::backup {
 namespace {
 
-// A change is in the archive under the moment at which it was accepted; a backup may have read its tablet before it was
-// committed. And clocks differ: the machine's that made the backup, and the archiver's.
-constexpr int64_t kBefore = 60'000, kClocksMs = 1'000;
+// Clocks differ: the machine's that made the backup, and the archiver's.
+constexpr int64_t kClocksMs = 1'000;
 
 std::string Spans(const ArchivedTable& table) {
   if (table.spans.empty()) return "it knows none of this table yet";
@@ -61,7 +60,7 @@ Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t 
   for (const TablePart& table : backup.tables) replay.in_backup_.insert(table.id);
   EBLA_ASSIGN(replay.files_, ListArchiveFiles(store, replay.index_, key));
   std::erase_if(replay.files_, [&](const ArchiveFile& file) {
-    return file.from_ms > at_ms || file.through_ms < backup.began_ms - kBefore;
+    return file.from_ms > at_ms || file.through_ms < backup.began_ms - kReplayedBeforeMs;
   });
   return replay;
 }
@@ -85,7 +84,7 @@ bool Replay::WasMadeBetween(const ArchivedTable& table) const {
   if (at_ms_ < table.unseen_ms) return false;
   // One that is older, and not in the backup, was dropped before that.
   if (table.seen_ms != 0) return table.seen_ms > began_ms_ - kClocksMs;
-  return known_whole && table.spans.front().from_ms >= began_ms_ - kBefore;
+  return known_whole && table.spans.front().from_ms >= began_ms_ - kReplayedBeforeMs;
 }
 
 Result<std::vector<ArchivedTable>> Replay::MadeSince(const std::string& name) const {

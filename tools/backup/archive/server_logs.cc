@@ -16,31 +16,40 @@ bool ServerLogs::Read(const std::vector<ServerSummary>& servers, const Places& s
     for (auto server = unread.begin(); server != unread.end();) {
       if (!goes_on()) return false;
       const Step step = ReadPage(**server, saved, chains);
-      Server& state = servers_[(*server)->name];
-      if (step == Step::kEnd || state.read == Clock::time_point()) state.read = ports_.now();
-      if (step == Step::kLater) all = all && ports_.now() - state.read >= kUnreadable;
+      all = all && IsRead(servers_[(*server)->name], step);
       server = step == Step::kMore ? std::next(server) : unread.erase(server);
     }
   }
   return all;
 }
 
+// As far as it goes, or as anybody will ever read it.
+bool ServerLogs::IsRead(const Server& state, Step step) const {
+  const auto rests = ports_.now() - state.came_on;
+  if (step == Step::kFailed) return rests >= kUnreadable;
+  return step != Step::kHeldUp || rests < kStuck;
+}
+
 ServerLogs::Step ServerLogs::ReadPage(const ServerSummary& server, const Places& saved, TabletChains& chains) {
   Server& state = servers_[server.name];
+  if (state.came_on == Clock::time_point()) state.came_on = ports_.now();
   LogPlace& place = places_[server.name];
   FollowLogOptions options{.place = place, .pass_over = {}, .keep_from = {}};
   options.pass_over.assign(state.passed_over.begin(), state.passed_over.end());
   if (const auto found = saved.find(server.name); found != saved.end()) options.keep_from = found->second;
   const int64_t asked_ms = ports_.wall_clock_ms();
   Result<LogPage> page = ports_.follow(server, options);
-  if (!page) return Step::kLater;
+  if (!page) return Step::kFailed;
+  const bool moved = page->next.segment != place.segment || page->next.sequence != place.sequence;
+  if (moved || page->at_end) state.came_on = ports_.now();
+  if (moved) state.waits_for.clear();
   place = page->next;
   NoteWaits(state, *page);
   CheckClock(server.name, state, asked_ms, *page);
   const bool at_end = page->at_end, held_up = !page->waits_for.empty();
   chains.Take(*std::move(page));
   if (at_end) return Step::kEnd;
-  return held_up ? Step::kLater : Step::kMore;
+  return held_up ? Step::kHeldUp : Step::kMore;
 }
 
 void ServerLogs::NoteWaits(Server& state, const LogPage& page) {
@@ -49,9 +58,10 @@ void ServerLogs::NoteWaits(Server& state, const LogPage& page) {
     return std::ranges::find(page.waits_for, one.first) != page.waits_for.end();
   };
   std::erase_if(state.waits_for, [&](const auto& one) { return !waits(one); });
+  const std::chrono::seconds patience = state.passed_over.empty() ? kHeldUp : kHeldUpToo;
   for (const TabletId tablet : page.waits_for) {
     const auto since = state.waits_for.try_emplace(tablet, ports_.now()).first->second;
-    if (ports_.now() - since >= kHeldUp) state.passed_over.insert(tablet);
+    if (ports_.now() - since >= patience) state.passed_over.insert(tablet);
   }
 }
 

@@ -1,8 +1,8 @@
 // tools/backup/archive/server_logs.h
 // Reads the logs of all servers on, each to its end, for one round of the archiver. They take turns, a page each: an
 // entry that one log has waits for the mark that another has, so none should be far ahead.
-//   held up     by an entry of which its server does not know whether it is committed: after kHeldUp its tablet is passed
-//               over there, until an entry of it comes again
+//   held up     by an entry of which its server does not know whether it is committed: for a moment, as a rule. After
+//               kHeldUp in one place its tablet is passed over there, until an entry of it is shown
 //   a clock     of a server that is apart from this machine's: its marks do not count, and nothing of its tablets is
 //               known until the two agree
 //   unreadable  a log holds up what others lack, for as long as servers keep their logs, and no longer
@@ -26,6 +26,8 @@ class ServerLogs {
   using Clock = std::chrono::steady_clock;
   using Places = std::map<ServerName, LogPlace>;
   static constexpr std::chrono::seconds kHeldUp{30};
+  static constexpr std::chrono::seconds kHeldUpToo{3};  // by another, behind one that is passed over
+  static constexpr std::chrono::seconds kStuck{5};      // in one place: what others lack may be behind it
   static constexpr std::chrono::minutes kUnreadable{10};
   static constexpr std::chrono::milliseconds kClocksApart{5'000};
 
@@ -49,14 +51,15 @@ class ServerLogs {
 
  private:
   struct Server {
-    std::map<TabletId, Clock::time_point> waits_for;  // since when
+    std::map<TabletId, Clock::time_point> waits_for;  // since when, in this place
     std::set<TabletId> passed_over;
-    Clock::time_point read{};  // to its end, or since it was first tried
+    Clock::time_point came_on{};  // or was at its end; since it was first tried
     Clock::time_point warned{};
   };
-  enum class Step { kMore, kEnd, kLater };
+  enum class Step { kMore, kEnd, kHeldUp, kFailed };
 
   Step ReadPage(const ServerSummary& server, const Places& saved, TabletChains& chains);
+  bool IsRead(const Server& state, Step step) const;
   void NoteWaits(Server& state, const LogPage& page);
   void CheckClock(const ServerName& name, Server& state, int64_t asked_ms, LogPage& page);
 

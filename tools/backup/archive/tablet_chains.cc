@@ -71,6 +71,9 @@ void TabletChains::TakeStart(LoggedStart start) {
   }
   Chain& chain = chains_[start.tablet];
   if (chain.through && !chain.at_its_making()) return;
+  // Where its table begins, it does so at its mark: what it had before is gone.
+  const auto table = tables_.find(start.table);
+  if (Lists(chain) && table != tables_.end() && table->second.beginning) return;
   chain.table = start.table;
   if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
   chain.awaited = !chain.was_listed;
@@ -169,7 +172,7 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
   const auto pass_marks = [&] {
     while (!chain.marks.empty() && chain.marks.front().applied <= chain.emitted && chain.through) {
       const LedTablet& mark = chain.marks.front();
-      chain.diverged = chain.diverged || chain.EpochAt(mark.applied).value_or(mark.epoch) > mark.epoch;
+      chain.diverged = chain.diverged || chain.EpochAt(mark.applied).value_or(mark.epoch) != mark.epoch;
       chain.offset_ms = mark.time_of_day_ms - mark.time_ms;
       chain.offset_epoch = mark.epoch;
       chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);
@@ -330,7 +333,9 @@ void TabletChains::Forget() {
   std::erase_if(tables_, [&](const auto& one) {
     return std::ranges::none_of(chains_, [&](const auto& chain) { return chain.second.table == one.first; });
   });
-  std::erase_if(starts_, [&](const auto& start) { return !tables_.contains(start.second.table); });
+  std::erase_if(starts_, [&](const auto& start) {
+    return !tables_.contains(start.second.table) || !chains_.contains(start.first);
+  });
 }
 
 std::optional<TabletChains::Coverage> TabletChains::CoverageOf(TableId table) const {
@@ -346,13 +351,13 @@ void TabletChains::CutBefore(int64_t at_ms) {
   }
 }
 
-uint64_t TabletChains::OldestRound() const {
-  uint64_t oldest = round_;
+std::set<uint64_t> TabletChains::HeldRounds() const {
+  std::set<uint64_t> rounds;
   for (const auto& [tablet, chain] : chains_) {
-    if (!chain.untimed.empty()) oldest = std::min(oldest, chain.untimed.front().round);
-    for (const auto& [lsn, held] : chain.ahead) oldest = std::min(oldest, held.round);
+    for (const Held& held : chain.untimed) rounds.insert(held.round);
+    for (const auto& [lsn, held] : chain.ahead) rounds.insert(held.round);
   }
-  return oldest;
+  return rounds;
 }
 
 TabletChains::State TabletChains::Save() const {

@@ -17,7 +17,7 @@
 //              2. What leaves after a table was said to be covered through a moment is later than that moment.
 //              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap. So it
 //                 does at once where a tablet was recovered by hand, and what had been committed is no more: an lsn
-//                 comes with another epoch, or a primary is of an earlier epoch than an entry it has applied.
+//                 comes with another epoch, or a primary has applied it with another.
 //              4. What is held, as nobody has said when it was or as something before it lacks, is bounded: beyond,
 //                 the table that holds most begins anew.
 // Threads:     thread-compatible.
@@ -86,8 +86,8 @@ class TabletChains {
   std::optional<Coverage> CoverageOf(TableId table) const;
   // Nobody knows any more what was before this moment.
   void CutBefore(int64_t at_ms);
-  // The first round of which something has come that has not left yet; the present one: there is nothing.
-  uint64_t OldestRound() const;
+  // Those of which something has come that has not left yet.
+  std::set<uint64_t> HeldRounds() const;
   uint64_t round() const { return round_; }
 
   // What goes on after a restart, if the logs are read again from where the oldest round began.
