@@ -131,7 +131,7 @@ Result<bool> Archiver::Round() {
     through = !options_.interrupted() && chains_.ready_bytes() < kRoundBytes && !chains_.Full();
     return through;
   });
-  for (const TableId anew : chains_.EndRound(all_read)) {
+  for (const TableId anew : chains_.EndRound(all_read, WallClockMs())) {
     const ArchivedTable* const table = index_.Find(anew.value);
     options_.say("table " + (table == nullptr ? std::to_string(anew.value) : table->name) +
                  ": something lacks, so it begins anew; make a backup for the moments from now on");

@@ -102,10 +102,24 @@ Result<std::vector<ArchivedTable>> Replay::MadeSince(const std::string& name) co
   return made;
 }
 
+// What was before the span that leads to the moment is in the backup, or was overtaken by what is.
+std::map<uint64_t, int64_t> Replay::Beginnings() const {
+  std::map<uint64_t, int64_t> beginnings;
+  for (const ArchivedTable& table : index_.tables) {
+    for (const Span& span : table.spans) {
+      if (span.from_ms <= at_ms_ && at_ms_ <= span.through_ms)
+        beginnings[table.id] = std::max(span.from_ms, began_ms_ - kReplayedBeforeMs);
+    }
+  }
+  return beginnings;
+}
+
 Status Replay::Read(const std::function<Status(uint64_t table, const UnresolvedEffect& change)>& visit) const {
+  const std::map<uint64_t, int64_t> beginnings = Beginnings();
   for (const ArchiveFile& file : files_) {
     EBLA_TRY(ReadArchiveFile(*store_, index_.cluster, file, key_, [&](const ArchivedEntry& entry) -> Status {
-      if (entry.at_ms > at_ms_) return {};
+      const auto beginning = beginnings.find(entry.table.value);
+      if (entry.at_ms > at_ms_ || beginning == beginnings.end() || entry.at_ms < beginning->second) return {};
       for (const UnresolvedEffect& effect : entry.effects) EBLA_TRY(visit(entry.table.value, effect));
       return {};
     }));

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,6 +39,7 @@ class Replay {
   Replay(BackupStore& store, ArchiveIndex index, int64_t at_ms, Key key)
       : store_(&store), index_(std::move(index)), at_ms_(at_ms), key_(std::move(key)) {}
   bool IsGone(const ArchivedTable& table) const { return table.dropped_ms != 0 && table.dropped_ms <= at_ms_; }
+  std::map<uint64_t, int64_t> Beginnings() const;
   // Was it made after the backup had begun, and by that moment, as far as looks into the catalog tell?
   bool WasMadeBetween(const ArchivedTable& table) const;
 

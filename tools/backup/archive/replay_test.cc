@@ -109,6 +109,33 @@ TEST_F(ReplayTest, ATableMadeAgainUnderItsNameIsFoundByIt) {
   EXPECT_THAT(Ids(replay.MadeSince("carts")), ElementsAre(8u));
 }
 
+// The backup that was made after a gap has what came in it.
+TEST_F(ReplayTest, WhatWasBeforeAGapIsNotWrittenOverTheBackup) {
+  Know(7, "carts", -20, -1).spans.push_back({At(0) - 2'000, At(20)});
+  Know(8, "gone", -20, -10);
+  std::vector<ArchivedEntry> entries;
+  const auto add = [&](uint64_t table, int64_t at_ms, const std::string& key) {
+    entries.push_back({TableId{table}, TabletId{70}, {Epoch{1}, Lsn{1}}, at_ms, {{key, false, "v", {}}}});
+  };
+  add(7, At(0) - 61'000, "before the gap");
+  add(7, At(0) - 3'000, "in another span");
+  add(8, At(0), "of what is not known");
+  add(7, At(0) - 1'500, "after it");
+  add(7, At(3), "wanted");
+  add(7, At(12), "later");
+  const auto name = WriteArchiveFile(store_, index_, 1, entries, {});
+  ASSERT_TRUE(name.has_value()) << name.error();
+  index_.files.sum = 0;
+  index_.files.Add(*name, {});
+  std::vector<std::string> keys;
+  const Status read = Open(10).Read([&](uint64_t, const UnresolvedEffect& change) -> Status {
+    keys.push_back(change.key);
+    return {};
+  });
+  EXPECT_TRUE(read.ok()) << read;
+  EXPECT_THAT(keys, ElementsAre("after it", "wanted"));
+}
+
 TEST_F(ReplayTest, TheBackupIsOneOfWhatIsWanted) {
   Save("everything", 0, true);
   Save("carts-only", 5, false);

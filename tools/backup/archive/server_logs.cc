@@ -7,11 +7,20 @@ namespace ebla::backup {
 
 bool ServerLogs::Read(const std::vector<ServerSummary>& servers, const Places& saved, TabletChains& chains,
                       const std::function<bool()>& goes_on) {
-  std::vector<const ServerSummary*> unread;
-  for (const ServerSummary& server : servers) {
-    if (server.live) unread.push_back(&server);
+  if (ports_.now() - std::exchange(looked_, ports_.now()) > kRoundsApart) {
+    for (auto& [name, state] : servers_) state.waits_for.clear();
   }
+  std::vector<const ServerSummary*> unread;
   bool all = true;
+  for (const ServerSummary& server : servers) {
+    Server& state = servers_[server.name];
+    if (state.came_on == Clock::time_point()) state.came_on = ports_.now();
+    if (server.live) {
+      unread.push_back(&server);
+    } else {
+      all = all && IsRead(state, Step::kFailed);
+    }
+  }
   while (!unread.empty()) {
     for (auto server = unread.begin(); server != unread.end();) {
       if (!goes_on()) return false;
@@ -32,10 +41,10 @@ bool ServerLogs::IsRead(const Server& state, Step step) const {
 
 ServerLogs::Step ServerLogs::ReadPage(const ServerSummary& server, const Places& saved, TabletChains& chains) {
   Server& state = servers_[server.name];
-  if (state.came_on == Clock::time_point()) state.came_on = ports_.now();
   LogPlace& place = places_[server.name];
   FollowLogOptions options{.place = place, .pass_over = {}, .keep_from = {}};
-  options.pass_over.assign(state.passed_over.begin(), state.passed_over.end());
+  std::erase_if(state.passed_over, [&](const auto& one) { return ports_.now() - one.second > kPassedOver; });
+  for (const auto& [tablet, since] : state.passed_over) options.pass_over.push_back(tablet);
   if (const auto found = saved.find(server.name); found != saved.end()) options.keep_from = found->second;
   const int64_t asked_ms = ports_.wall_clock_ms();
   Result<LogPage> page = ports_.follow(server, options);
@@ -58,10 +67,12 @@ void ServerLogs::NoteWaits(Server& state, const LogPage& page) {
     return std::ranges::find(page.waits_for, one.first) != page.waits_for.end();
   };
   std::erase_if(state.waits_for, [&](const auto& one) { return !waits(one); });
-  const std::chrono::seconds patience = state.passed_over.empty() ? kHeldUp : kHeldUpToo;
+  const bool just_now =
+      std::ranges::any_of(state.passed_over, [&](const auto& one) { return ports_.now() - one.second < kHeldUp; });
+  const std::chrono::seconds patience = just_now ? kHeldUpToo : kHeldUp;
   for (const TabletId tablet : page.waits_for) {
     const auto since = state.waits_for.try_emplace(tablet, ports_.now()).first->second;
-    if (ports_.now() - since >= patience) state.passed_over.insert(tablet);
+    if (ports_.now() - since >= patience) state.passed_over.try_emplace(tablet, ports_.now());
   }
 }
 

@@ -28,7 +28,8 @@ class ServerLogs {
   static constexpr std::chrono::seconds kHeldUp{30};
   static constexpr std::chrono::seconds kHeldUpToo{3};  // by another, behind one that is passed over
   static constexpr std::chrono::seconds kStuck{5};      // in one place: what others lack may be behind it
-  static constexpr std::chrono::minutes kUnreadable{10};
+  static constexpr std::chrono::minutes kUnreadable{10}, kPassedOver{10};
+  static constexpr std::chrono::seconds kRoundsApart{10};  // at most; else nobody has looked meanwhile
   static constexpr std::chrono::milliseconds kClocksApart{5'000};
 
   // A page of the server's log.
@@ -51,9 +52,9 @@ class ServerLogs {
 
  private:
   struct Server {
-    std::map<TabletId, Clock::time_point> waits_for;  // since when, in this place
-    std::set<TabletId> passed_over;
-    Clock::time_point came_on{};  // or was at its end; since it was first tried
+    std::map<TabletId, Clock::time_point> waits_for;    // since when, in this place
+    std::map<TabletId, Clock::time_point> passed_over;  // since when
+    Clock::time_point came_on{};                        // or was at its end; since it was first tried
     Clock::time_point warned{};
   };
   enum class Step { kMore, kEnd, kHeldUp, kFailed };
@@ -66,6 +67,7 @@ class ServerLogs {
   Ports ports_;
   Places places_;
   std::map<ServerName, Server> servers_;
+  Clock::time_point looked_{};
 };
 
 }  // namespace ebla::backup

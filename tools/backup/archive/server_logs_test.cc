@@ -7,6 +7,7 @@
 namespace ebla::backup {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -88,10 +89,11 @@ TEST_F(ServerLogsTest, TheyTakeTurnsAndSayWhereTheyMayBeComeBackTo) {
 }
 
 TEST_F(ServerLogsTest, WhatHoldsALogUpIsPassedOverAfterAWhileAndUntilItComesOn) {
-  pages_["ts-2"] = {Waits(), Waits()};
-  EXPECT_TRUE(Read()) << "for a moment, as a rule";
-  now_ += ServerLogs::kHeldUp;
-  EXPECT_FALSE(Read());
+  for (auto waited = 0s; waited <= ServerLogs::kHeldUp; waited += 1s, now_ += 1s) {
+    pages_["ts-2"] = {Waits()};
+    EXPECT_EQ(Read(), waited < ServerLogs::kStuck) << "for a moment, as a rule";
+    EXPECT_THAT(last_.pass_over, IsEmpty());
+  }
   EXPECT_TRUE(Read());
   EXPECT_THAT(last_.pass_over, ElementsAre(kReadTablet));
   LogPage on = More(4);
@@ -99,6 +101,36 @@ TEST_F(ServerLogsTest, WhatHoldsALogUpIsPassedOverAfterAWhileAndUntilItComesOn) 
   pages_["ts-2"] = {on};
   EXPECT_TRUE(Read());
   EXPECT_THAT(last_.pass_over, IsEmpty());
+}
+
+// Whoever could not look does not know how long it was so.
+TEST_F(ServerLogsTest, PatienceDoesNotRunWhileNobodyLooks) {
+  for (int look = 0; look < 3; ++look, now_ += 1min) {
+    pages_["ts-2"] = {Waits()};
+    Read();
+  }
+  Read();
+  EXPECT_THAT(last_.pass_over, IsEmpty());
+}
+
+TEST_F(ServerLogsTest, ATabletThatWasPassedOverIsForgottenAfterAWhile) {
+  for (auto waited = 0s; waited <= ServerLogs::kHeldUp; waited += 1s, now_ += 1s) {
+    pages_["ts-2"] = {Waits()};
+    Read();
+  }
+  Read();
+  EXPECT_THAT(last_.pass_over, ElementsAre(kReadTablet));
+  now_ += 1h;
+  Read();
+  EXPECT_THAT(last_.pass_over, IsEmpty());
+}
+
+// It may come back with what others lack.
+TEST_F(ServerLogsTest, AServerThatIsAwayHoldsOthersUpForAsLongAsItsLogIsKept) {
+  servers_[0].live = false;
+  EXPECT_FALSE(Read());
+  now_ += ServerLogs::kUnreadable;
+  EXPECT_TRUE(Read());
 }
 
 // Who is written all the time waits at another entry each time.

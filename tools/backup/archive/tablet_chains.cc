@@ -33,6 +33,10 @@ void TabletChains::Chain::NoteEpoch(uint64_t lsn, Epoch epoch) {
 void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets) {
   const bool first = ++round_ == 1 && !loaded_;
   const int64_t before_ms = std::exchange(now_ms_, now_ms);
+  // Nobody has looked for a while: what lacked then may have come since.
+  if (now_ms - before_ms > kRoundsApartMs) {
+    for (auto& [tablet, chain] : chains_) chain.behind_since_ms = 0;
+  }
   std::set<TableId> fresh;
   for (const Listed& one : tablets) {
     const auto [table, added] = tables_.try_emplace(one.table);
@@ -47,7 +51,7 @@ void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets
     chain.listed_round = round_;
     chain.listed_ms = now_ms;
     chain.was_listed = true;
-    chain.awaited = false;
+    chain.awaited_ms = 0;
     if (fresh.contains(one.table) && !chain.through && !starts_.contains(one.tablet)) Begin(chain, 0);
   }
   // Nobody marks any more what is not listed: what has come of it leaves.
@@ -66,9 +70,11 @@ void TabletChains::TakeStart(LoggedStart start) {
   // What was merged is gone, and need not be listed any more.
   if (start.origins.size() > 1) {
     for (const auto& [origin, lsn] : start.origins) {
-      if (const auto gone = chains_.find(origin); gone != chains_.end()) gone->second.awaited = false;
+      merged_[origin] = now_ms_;
+      if (const auto gone = chains_.find(origin); gone != chains_.end()) gone->second.awaited_ms = 0;
     }
   }
+  if (merged_.contains(start.tablet) && !chains_.contains(start.tablet)) return;
   Chain& chain = chains_[start.tablet];
   if (chain.through && !chain.at_its_making()) return;
   // Where its table begins, it does so at its mark: what it had before is gone.
@@ -76,7 +82,7 @@ void TabletChains::TakeStart(LoggedStart start) {
   if (Lists(chain) && table != tables_.end() && table->second.beginning) return;
   chain.table = start.table;
   if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
-  chain.awaited = !chain.was_listed;
+  if (!chain.was_listed && !merged_.contains(start.tablet)) chain.awaited_ms = now_ms_;
   starts_.try_emplace(start.tablet, std::move(start));
 }
 
@@ -217,18 +223,22 @@ bool TabletChains::ReachesGoal(const Table::Goal& goal) const {
 
 // The catalog does not list it yet, and it may have acknowledged writes.
 bool TabletChains::MayBeUnseen(const Chain& chain) const {
-  return !chain.was_listed && (chain.awaited || chain.marked_round == round_);
+  if (chain.was_listed) return false;
+  return chain.marked_round == round_ || (chain.awaited_ms != 0 && now_ms_ - chain.awaited_ms < kPatienceMs);
 }
 
-void TabletChains::Cover(TableId table, Table& of) {
+void TabletChains::Cover(TableId table, Table& of, int64_t ended_ms) {
   Table::Goal now{.at_ms = now_ms_, .lsns = {}};
   bool marked = true, begun = true, listed = false;
   for (const auto& [tablet, chain] : chains_) {
     if (chain.table != table) continue;
-    if (MayBeUnseen(chain)) marked = false;
-    if (!Lists(chain)) continue;
-    listed = true;
-    begun = begun && chain.through.has_value();
+    if (!Lists(chain)) {
+      if (!MayBeUnseen(chain)) continue;
+      if (!chain.through || chain.marked_round != round_) marked = false;
+    } else {
+      listed = true;
+    }
+    begun = begun && (chain.through || !Lists(chain));
     marked = marked && chain.marked_round == round_;
     now.lsns[tablet] = chain.marked.applied;
     now.at_ms = std::min(now.at_ms, chain.marked.time_of_day_ms);
@@ -236,7 +246,7 @@ void TabletChains::Cover(TableId table, Table& of) {
   if (!listed || !begun) return;
   if (of.beginning && marked) {
     of.beginning = false;
-    int64_t from = now_ms_;
+    int64_t from = std::max(now_ms_, ended_ms);
     for (const auto& [tablet, lsn] : now.lsns) from = std::max(from, chains_[tablet].floor_ms);
     of.coverage = Coverage{.span = {from, from}};
     return;
@@ -255,16 +265,22 @@ void TabletChains::Cover(TableId table, Table& of) {
 
 bool TabletChains::IsBehind(TableId table, TabletId tablet, const Chain& chain) const {
   if (!Lists(chain)) return !chain.ahead.empty() && chain.was_listed && now_ms_ - chain.listed_ms > kPatienceMs;
-  if (!chain.through) return true;
+  if (!chain.through) {
+    const auto start = starts_.find(tablet);
+    return start == starts_.end() || !std::ranges::all_of(start->second.origins, [&](const auto& origin) {
+             const auto known = chains_.find(origin.first);  // what has come there may wait for a mark
+             return known != chains_.end() && known->second.through && *known->second.through >= origin.second;
+           });
+  }
   const Table& of = tables_.at(table);
   if (!of.goal) return false;
   const auto wanted = of.goal->lsns.find(tablet);
   return wanted != of.goal->lsns.end() && chain.emitted < wanted->second;
 }
 
-std::vector<TableId> TabletChains::EndRound(bool all_read) {
+std::vector<TableId> TabletChains::EndRound(bool all_read, int64_t ended_ms) {
   std::vector<TableId> anew;
-  for (auto& [table, of] : tables_) Cover(table, of);
+  for (auto& [table, of] : tables_) Cover(table, of, ended_ms);
   for (auto& [tablet, chain] : chains_) {
     const auto table = tables_.find(chain.table);
     if (table == tables_.end() || table->second.beginning) continue;
@@ -288,7 +304,7 @@ std::vector<TableId> TabletChains::EndRound(bool all_read) {
   if (const auto most = Full() ? HoldsMost() : std::nullopt; most && std::ranges::find(anew, *most) == anew.end())
     anew.push_back(*most);
   for (const TableId table : anew) BeginAnew(table, tables_[table]);
-  Forget();
+  if (all_read) Forget();
   return anew;
 }
 
@@ -323,13 +339,21 @@ void TabletChains::BeginAnew(TableId table, Table& of) {
     fresh.listed_round = chain.listed_round;
     fresh.listed_ms = chain.listed_ms;
     fresh.was_listed = chain.was_listed;
-    fresh.awaited = chain.awaited;
+    fresh.awaited_ms = chain.awaited_ms;
     chain = std::move(fresh);
   }
 }
 
 void TabletChains::Forget() {
-  std::erase_if(chains_, [&](const auto& one) { return now_ms_ - one.second.listed_ms > kForgottenMs; });
+  std::set<TabletId> origins;  // of what waits for their entries
+  for (const auto& [tablet, start] : starts_) {
+    if (const auto chain = chains_.find(tablet); chain == chains_.end() || !Lists(chain->second)) continue;
+    for (const auto& [origin, lsn] : start.origins) origins.insert(origin);
+  }
+  std::erase_if(chains_, [&](const auto& one) {
+    return now_ms_ - one.second.listed_ms > kForgottenMs && !origins.contains(one.first);
+  });
+  std::erase_if(merged_, [&](const auto& one) { return now_ms_ - one.second > kForgottenMs; });
   std::erase_if(tables_, [&](const auto& one) {
     return std::ranges::none_of(chains_, [&](const auto& chain) { return chain.second.table == one.first; });
   });
@@ -376,7 +400,7 @@ TabletChains::State TabletChains::Save() const {
 }
 
 void TabletChains::Load(const State& state) {
-  loaded_ = true;
+  loaded_ = state.looked_ms != 0 || !state.tables.empty();  // else nobody has looked before
   now_ms_ = state.looked_ms;
   for (const State::Table& table : state.tables) {
     tables_[table.table].coverage = table.coverage;
@@ -392,7 +416,7 @@ void TabletChains::Load(const State& state) {
     chain.floor_ms = tablet.floor_ms;
     chain.listed_ms = now_ms_;
     chain.was_listed = tablet.was_listed;
-    chain.awaited = !tablet.was_listed;
+    chain.awaited_ms = tablet.was_listed ? 0 : now_ms_;
     chain.epochs = tablet.epochs;
     while (!chain.epochs.empty() && chain.epochs.back().lsn > tablet.emitted) chain.epochs.pop_back();
   }

@@ -53,8 +53,9 @@ struct Span {
 
 class TabletChains {
  public:
-  static constexpr int64_t kPatienceMs = 30'000;    // for what lacks
-  static constexpr int64_t kForgottenMs = 600'000;  // what is no longer listed
+  static constexpr int64_t kPatienceMs = 30'000;     // for what lacks
+  static constexpr int64_t kForgottenMs = 600'000;   // what is no longer listed
+  static constexpr int64_t kRoundsApartMs = 10'000;  // rounds that follow each other, at most
   static constexpr size_t kHeldBytesMax = 512 << 20;
 
   explicit TabletChains(size_t held_bytes_max = kHeldBytesMax) : held_bytes_max_(held_bytes_max) {}
@@ -68,8 +69,9 @@ class TabletChains {
   void Take(LogPage page);
   // More is held than may be: time to end the round.
   bool Full();
-  // `all_read`: every server's log, to its end. Returns the tables that begin anew.
-  std::vector<TableId> EndRound(bool all_read);
+  // `all_read`: every server's log, to its end. `ended_ms`: the time of day; what has come by now was committed before
+  // it. Returns the tables that begin anew.
+  std::vector<TableId> EndRound(bool all_read, int64_t ended_ms = 0);
 
   // What has left, until it is cleared.
   const std::vector<ArchivedEntry>& ready() const { return ready_; }
@@ -140,7 +142,7 @@ class TabletChains {
     uint64_t listed_round = 0;
     int64_t listed_ms = 0;
     bool was_listed = false;
-    bool awaited = false;         // it has come of others, and the catalog has not listed it yet
+    int64_t awaited_ms = 0;       // since it came of others, until the catalog lists it; 0: it is not awaited
     int64_t behind_since_ms = 0;  // and has not come any further; 0: it is not
     uint64_t was_emitted = 0;     // when the last round ended
 
@@ -166,7 +168,7 @@ class TabletChains {
   void BeginStarted();
   void Drain(Chain& chain);
   void Emit(TabletId tablet, Chain& chain);
-  void Cover(TableId table, Table& of);
+  void Cover(TableId table, Table& of, int64_t ended_ms);
   bool ReachesGoal(const Table::Goal& goal) const;
   bool IsBehind(TableId table, TabletId tablet, const Chain& chain) const;
   bool MayBeUnseen(const Chain& chain) const;
@@ -183,6 +185,7 @@ class TabletChains {
   std::map<TabletId, Chain> chains_;
   std::map<TableId, Table> tables_;
   std::map<TabletId, LoggedStart> starts_;
+  std::map<TabletId, int64_t> merged_;  // lately, and when that was seen: they do not come again
   std::vector<ArchivedEntry> ready_;
   size_t ready_bytes_ = 0;
 };

@@ -174,14 +174,89 @@ TEST_F(TabletChainsTest, NothingIsCoveredWhileAChildIsNotListedAfterARestartEith
   EXPECT_EQ(through(), 4'000);
 }
 
-TEST_F(TabletChainsTest, ATableDoesNotBeginWhileATabletThatIsLedIsNotListed) {
+TEST_F(TabletChainsTest, ATabletThatIsLedAndNotListedYetIsAskedForToo) {
   Begin({kLeft});  // which was split a moment ago
   Mark(kLeft, 8);
   Mark(kChild, 9);
   chains_.EndRound(true);
-  EXPECT_FALSE(chains_.CoverageOf(kTable).has_value());
-  Round({{kLeft, 8}, {kChild, 9}});
-  EXPECT_EQ(through(), 2'010);
+  EXPECT_EQ(through(), 1'010);
+  Begin({kLeft});
+  Mark(kLeft, 8);
+  Mark(kChild, 10);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'010) << "the child's tenth has not come";
+  Begin({kLeft});
+  Take({Entry(kChild, 10, 2'500)});
+  Mark(kLeft, 8);
+  Mark(kChild, 10);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 3'000);
+}
+
+// Faster than the catalog tells.
+TEST_F(TabletChainsTest, ATableThatIsSplitInEachRoundIsKnownAllTheSame) {
+  Round({{kLeft, 5}});
+  std::vector<TabletId> listed = {kLeft}, all = {kLeft};
+  for (uint64_t round = 1; round <= 20; ++round) {
+    Begin(listed);
+    const TabletId child{100 + round};
+    Take({Entry(kLeft, 5 + round, now_ms_)}, {{child, kTable, {{kLeft, 5 + round}}, 5 + round}});
+    listed = all;
+    all.push_back(child);
+    Mark(kLeft, 5 + round);
+    for (uint64_t other = 1; other <= round; ++other) Mark(TabletId{100 + other}, 5 + other);
+    EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  }
+  EXPECT_GE(through(), now_ms_ - 2'000);
+}
+
+TEST_F(TabletChainsTest, AChildWhoseParentOnlyLacksAMarkIsNotGivenUp) {
+  Round({{kLeft, 5}});
+  for (int round = 0; round < 40; ++round) {
+    Begin({kLeft, kChild});
+    if (round == 0) Take({Entry(kLeft, 6, 1'600)}, {{kChild, kTable, {{kLeft, 6}}, 6}});
+    Mark(kChild, 6);
+    EXPECT_THAT(chains_.EndRound(true), IsEmpty()) << round;
+  }
+  EXPECT_EQ(through(), 1'010);
+  Round({{kLeft, 6}, {kChild, 6}});
+  EXPECT_EQ(through(), now_ms_);
+}
+
+// A server that had it once tells of its making after others have told of its end.
+TEST_F(TabletChainsTest, WhatWasMergedIsNotWaitedForAgain) {
+  constexpr TabletId kMergedOfTwo{90};
+  Begin({kMergedOfTwo});
+  Take({}, {{kMergedOfTwo, kTable, {{kChild, 8}, {kRight, 9}}, 10}});
+  Take({}, {{kChild, kTable, {{kLeft, 3}}, 3}});
+  Mark(kMergedOfTwo, 20);
+  chains_.EndRound(true);
+  EXPECT_EQ(through(), 1'010);
+}
+
+TEST_F(TabletChainsTest, WhoHasNeverLookedBeginsAtTheMarks) {
+  chains_.Load({});
+  Round({{kLeft, 50}});
+  ASSERT_TRUE(chains_.CoverageOf(kTable).has_value());
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 1'010);
+  EXPECT_FALSE(chains_.CoverageOf(kTable)->whole);
+}
+
+TEST_F(TabletChainsTest, PatienceDoesNotRunWhileNobodyLooks) {
+  Round({{kLeft, 5}});
+  for (int look = 0; look < 4; ++look, now_ms_ += 60'000) {
+    Begin({kLeft});
+    Mark(kLeft, 7);
+    EXPECT_THAT(chains_.EndRound(true), IsEmpty());
+  }
+}
+
+// What comes in a long first round may have been committed after the round began.
+TEST_F(TabletChainsTest, ATableIsKnownFromTheEndOfItsFirstRound) {
+  Begin({kLeft});
+  Mark(kLeft, 5);
+  chains_.EndRound(true, /*ended_ms=*/9'000);
+  EXPECT_EQ(chains_.CoverageOf(kTable)->span.from_ms, 9'000);
 }
 
 // What was asked for then did not ask for the child, which has acknowledged writes since.
