@@ -51,7 +51,10 @@ DEFINE_int32(
     level_raise_after_s, 60,
     "How long every process has spoken a higher feature level before the cluster goes to it. It never goes back.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "Largest request, in bytes. A larger one closes its connection.");
-DEFINE_int32(connections_max, 10'000, "Most connections at a time. Further ones are closed at once.");
+DEFINE_int32(
+    connections_max, 10'000,
+    "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
+    "take five eighths of them, and one user half of those.");
 DEFINE_int32(in_flight_max, 1'024,
              "Most requests in flight on one connection. At this number the server reads no more from it for now.");
 

@@ -15,7 +15,7 @@ namespace ebla::process {
 
 // Of --tls_dir; null where there is none.
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates();
-// Tablet servers obey a master's certificate, and each the one that it has itself unless others share that. Without
+// Tablet servers obey a master's certificate. One that is its own master obeys its own, unless others share that. Without
 // certificates everybody is obeyed.
 enum class Orders { kTabletServers, kItself };
 // INVALID_ARGUMENT for a certificate with which whom it `orders` about would refuse.

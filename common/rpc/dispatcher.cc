@@ -123,7 +123,18 @@ Status Dispatcher::CheckRequest(const security::Session& session, std::string_vi
   const std::string speaker = SpeakerOf(request);
   if (!speaker.empty() && !caller.MaySpeakFor(speaker))
     return Refuse(session, method, "may not speak as server \"" + EscapeBytes(speaker) + "\"");
-  if (!caller.may(TakenBy(request)))
+  if constexpr (std::is_same_v<Request, idl::WriteRequest>) return CheckWrite(session, method, request);
+  return {};
+}
+
+// A write with another server's stamp is a server's to deliver, and no process of the cluster has others.
+Status Dispatcher::CheckWrite(const security::Session& session, std::string_view method,
+                              const idl::WriteRequest& request) const {
+  const security::Identity& caller = session.identity;
+  const auto stamped = [](const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; };
+  if (caller.is_process() && !std::ranges::all_of(request.writes, stamped))
+    return Refuse(session, method, "may not write for itself: no process of the cluster does");
+  if (!caller.may(security::Identity::Kind::kServer) && std::ranges::any_of(request.writes, stamped))
     return Refuse(session, method, "may not write for others: it takes the certificate of a server");
   return {};
 }
@@ -213,7 +224,12 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
     const bool for_people = method->second.for_people && caller.identity.is_process();
     const bool may = caller.identity.may(whose) || (by_grant && options_.access->IsOperator(caller.identity)) ||
                      (method->second.for_servers_too && caller.identity.may(Kind::kServer));
-    if (may && !for_people) return method->second.call(head, message, caller, std::move(reply));
+    if (may && !for_people) {
+      Status still;
+      if (options_.access != nullptr && whose != Kind::kNobody) still = options_.access->CheckLogin(caller.identity);
+      return still.ok() ? method->second.call(head, message, caller, std::move(reply))
+                        : method->second.refuse(head, still, std::move(reply));
+    }
     const std::string taken = for_people                 ? "no process of the cluster does"
                               : whose == Kind::kOperator ? "it takes an operator"
                               : caller.identity.kind == Kind::kNobody

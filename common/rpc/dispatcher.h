@@ -36,6 +36,7 @@
 #include "common/security/identity.h"
 
 namespace ebla::idl {
+class WriteRequest;
 class LoginServiceCobSvIf;
 class TabletServiceCobSvIf;
 class MasterServiceCobSvIf;
@@ -99,6 +100,7 @@ class Dispatcher {
   void RegisterAll(std::shared_ptr<Service> handler);
   template <class Request>
   Status CheckRequest(const security::Session& session, std::string_view method, const Request& request) const;
+  Status CheckWrite(const security::Session& session, std::string_view method, const idl::WriteRequest& request) const;
   template <class Request>
   Status CheckLimits(security::Session& session, const Request& request, size_t bytes, PendingCall& call) const;
   void Tell(security::AuditEvent refusal) const;

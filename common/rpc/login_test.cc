@@ -91,6 +91,18 @@ TEST_F(LoginTest, AWrongPasswordOrNameIsSaidAndCounted) {
   EXPECT_TRUE(TryEcho(Options("ada", "sesame")).ok());
 }
 
+TEST_F(LoginTest, WhoIsDroppedOrHasAnotherPasswordCallsNothingMore) {
+  Serve(true);
+  TestClient ada(server_->address(), Options("ada", "sesame"));
+  EXPECT_EQ(ada.Echo("hello").payload, "hello");
+  Publish("ada", "another");
+  const idl::EchoReply refused = ada.Echo("hello");
+  EXPECT_EQ(FromIdl(refused.header.code), Code::kPermissionDenied);
+  EXPECT_THAT(refused.header.message, HasSubstr("another password since"));
+  Publish("ada", "sesame");
+  EXPECT_EQ(FromIdl(ada.Echo("hello").header.code), Code::kPermissionDenied) << "made anew, it is another";
+}
+
 TEST_F(LoginTest, NobodyLogsInBeforeGrantsCount) {
   const auto features = std::make_shared<Features>();
   features->Learn(kGrants.level - 1);

@@ -18,7 +18,6 @@ constexpr size_t kFlushBytes = 128 * 1024;  // replies are sent at the turn's en
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;                // of TApplicationException
 constexpr size_t kUnknownFrameMax = 16 << 10;    // of who has yet to log in: that takes less
-constexpr size_t kOwnBytes = 1 << 20;            // held for each connection, however much is held for all
 constexpr size_t kInputRetainedMax = 16 * 1024;  // a larger buffer is not kept once it is empty
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
@@ -103,6 +102,7 @@ void ServerConnection::Shake() {
   session_->identity = stream_.peer();
   session_->peer = peer_;
   session_->may_log_in = server_->options.password_logins;
+  JoinUser();
 }
 
 void ServerConnection::Close() {
@@ -113,6 +113,7 @@ void ServerConnection::Close() {
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
   if (std::exchange(stranger_, false)) server_->CountStranger(false);
+  if (std::exchange(counted_user_, false)) server_->CountUser(false);
   if (user_ != nullptr) server_->shares.Leave(*std::exchange(user_, nullptr));
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
@@ -175,9 +176,7 @@ void ServerConnection::UpdateWatch() {
     server_->Watch(want);
   }
   const size_t held = in_.size() + unsent(), before = std::exchange(accounted_, held);
-  if (held != before && server_->Account(before, held) && held > before && held > kOwnBytes) {
-    Break("the server holds too much for slow clients already, " + std::to_string(held) + " bytes for this one");
-  }
+  if (held != before && server_->Account(before, held) && held > before) server_->BreakLargest(*this);
 }
 
 void ServerConnection::OnSweep() {
@@ -198,7 +197,7 @@ void ServerConnection::OnReadable() {
     return Defer();
   }
   const auto alive = shared_from_this();
-  BeginTime();
+  server_->shares.Begin();
   const auto received = stream_.Receive(server_->buffers);
   if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
   if (!received->has_value()) {
@@ -206,6 +205,7 @@ void ServerConnection::OnReadable() {
     return Close();
   }
   Shake();
+  if (fd_ < 0) return;
   if (stream_.pending() > 0) event_add(&write_event_, nullptr);
   const std::string_view bytes = **received;
   if (bytes.empty()) return UpdateWatch();
@@ -238,14 +238,15 @@ void ServerConnection::Consume(std::string_view bytes) {
 }
 
 void ServerConnection::JoinUser() {
-  const size_t flow = std::hash<std::string>{}(session_->identity.name);
+  const size_t flow = session_->identity.flow();
   if (user_ != nullptr && user_->flow == flow) return;
   if (user_ != nullptr) server_->shares.Leave(*user_);
   user_ = server_->shares.Join(flow);
-}
-
-void ServerConnection::BeginTime() {
-  if (shared()) server_->shares.Begin();
+  const bool is_user = session_->identity.kind == security::Identity::Kind::kUser;
+  if (counted_user_ != is_user) server_->CountUser(counted_user_ = is_user);
+  if (counted_user_ && !server_->HasPlaceFor(*user_))
+    Break("user \"" + session_->identity.name + "\" has " + std::to_string(user_->connections - 1) +
+          " connections here already, or all users too many");
 }
 
 void ServerConnection::SpendTime() {
@@ -454,7 +455,7 @@ void ServerConnection::OnTurnEnd() {
 
 void ServerConnection::GoOn(bool requests_wait) {
   const auto alive = shared_from_this();
-  BeginTime();
+  server_->shares.Begin();
   FlushUnlessBlocked();
   if (fd_ >= 0 && draining_) FinishDrain();
   if (fd_ >= 0 && !draining_ && requests_wait && !Full()) {

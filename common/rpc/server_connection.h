@@ -34,6 +34,8 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void Break(const std::string& why);
   // Has yet to show who it is.
   bool is_stranger() const { return stranger_; }
+  bool is_process() const { return session_ && session_->identity.is_process(); }
+  size_t held_bytes() const { return accounted_; }
   void OnSweep();
   // It was deferred, and its user has time now.
   void Resume();
@@ -68,7 +70,6 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   // Its user's time is counted: there are others.
   bool shared() const { return user_ != nullptr && server_->shares.several(); }
   bool HasTime() const { return user_ == nullptr || server_->shares.HasTime(*user_, server_->loop.phase()); }
-  void BeginTime();
   void SpendTime();  // since it began, or was spent last
   void Defer();
   void HandleMessage(std::string_view message);
@@ -109,6 +110,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   bool protocol_known_ = false;
   std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
   bool stranger_ = false;                   // as its loop counts it
+  bool counted_user_ = false;               // the same
   bool deferred_ = false;                   // reads and sends nothing until it is resumed
   bool unread_ = false;                     // and something has come
   bool reading_ = false;

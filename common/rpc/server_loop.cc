@@ -15,6 +15,7 @@ constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kSpareBytesMax = 256 * 1024;  // of one spare buffer of a loop
 constexpr size_t kSparesMax = 8;               // as many connections as fill their buffers within one turn, about
 constexpr size_t kStrangersMin = 16;
+constexpr size_t kOwnBytes = 1 << 20;  // held for each connection, however much is held for all
 
 Duration SweepPeriod(const ServerOptions& options) {
   const Duration shortest = std::min(options.half_frame_timeout, options.unread_timeout) / 4;
@@ -30,7 +31,8 @@ ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_option
       buffers{.socket = std::vector<char>(kReadBytes), .plain = {}},
       strangers_max_(std::max(kStrangersMin, server_options.connections_max / 4 / loops)),
       sweep_period_(SweepPeriod(server_options)),
-      buffered_max_(server_options.buffered_bytes_max / loops) {}
+      buffered_max_(server_options.buffered_bytes_max / loops),
+      users_max_(std::max(kStrangersMin, server_options.connections_max / 8 * 5 / loops)) {}
 
 void ServerLoop::Accept(int fd, std::string peer) {
   if (draining_) {
@@ -54,6 +56,18 @@ void ServerLoop::CloseOldestStrangers() {
     accepted_.pop_front();
     if (stranger) oldest->Break("too many have yet to show who they are, and it was the first of them");
   }
+}
+
+void ServerLoop::BreakLargest(ServerConnection& grown) {
+  const auto weight = [](const std::shared_ptr<ServerConnection>& connection) {
+    return connection->is_process() ? 0 : connection->held_bytes();
+  };
+  const auto largest = std::ranges::max_element(connections_, {}, weight);
+  const bool found = largest != connections_.end() && weight(*largest) > kOwnBytes;
+  const std::shared_ptr<ServerConnection> broken = found ? *largest : grown.shared_from_this();
+  if (broken->held_bytes() <= kOwnBytes) return;
+  broken->Break("the server holds too much for slow clients, most of it for this one: " +
+                std::to_string(broken->held_bytes()) + " bytes");
 }
 
 void ServerLoop::Remove(ServerConnection& connection) {

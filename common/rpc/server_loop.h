@@ -61,6 +61,14 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   uint32_t tick() const { return tick_; }
   // One more who has yet to show who it is, or one less.
   void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
+  // One more that a user has, or one less. Users have five eighths of the places, and one of them half of those: peers,
+  // masters and operators still come in.
+  void CountUser(bool more) { users_ += more ? 1 : -1; }
+  bool HasPlaceFor(const LoopShares::User& user) const {
+    return users_ <= users_max_ && user.connections <= users_max_ / 2;
+  }
+  // Whose buffers hold most of what is too much; a process of the cluster only where nobody else does.
+  void BreakLargest(ServerConnection& grown);
   // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
   void Defer(ServerConnection& connection, const std::shared_ptr<LoopShares::User>& user);
   uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
@@ -85,6 +93,8 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   std::vector<std::string> spares_;                             // empty, with capacity
   std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
   size_t strangers_ = 0;
+  const size_t users_max_;
+  size_t users_ = 0;
   std::deque<std::weak_ptr<ServerConnection>> accepted_;  // strangers, the oldest first, and some who are none any more
   std::vector<std::shared_ptr<LoopShares::User>> waiting_;  // those of whose connections some do
   size_t watched_ = 0;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -44,14 +45,25 @@ std::string SpeakerOf(const Request& request) {
   return {};
 }
 
+// As the IDL has it, or the number that came.
+inline std::string NameIn(const std::map<int, const char*>& names, int value) {
+  const auto name = names.find(value);
+  return name == names.end() ? std::to_string(value) : name->second;
+}
+
 // What a request is about, for the audit log: "table=carts server=ts-1".
 template <class Request>
 std::string SubjectOf(const Request& request) {
   std::string subject;
   // Whoever may not do it may still ask for it, with names as long as a message: a line stays a line.
   constexpr size_t kValueMax = 256, kSubjectMax = 4096;
+  size_t left_out = 0;
   const auto add = [&](const char* name, const std::string& value) {
-    if (value.empty() || subject.size() >= kSubjectMax) return;
+    if (value.empty()) return;
+    if (subject.size() >= kSubjectMax) {
+      ++left_out;
+      return;
+    }
     subject += (subject.empty() ? "" : " ") + std::string(name) + "=" + EscapeBytes(value.substr(0, kValueMax));
     if (value.size() > kValueMax) subject += "...(" + std::to_string(value.size()) + " bytes)";
   };
@@ -64,14 +76,16 @@ std::string SubjectOf(const Request& request) {
   if constexpr (requires { request.id.size(); }) add("id", request.id);
   if constexpr (requires { request.changes; }) {
     for (const auto& change : request.changes) {
-      add("change", std::to_string(change.kind));
+      add("change", NameIn(idl::_AccessChangeKind_VALUES_TO_NAMES, change.kind));
+      if (change.kind == idl::AccessChangeKind::GRANT || change.kind == idl::AccessChangeKind::REVOKE)
+        add("permission", NameIn(idl::_Permission_VALUES_TO_NAMES, change.permission));
       add("name", change.name);
       add("role", change.role);
       add("table", change.table);
       add("prefix", change.prefix);
     }
   }
-  return subject;
+  return left_out == 0 ? subject : subject + " and " + std::to_string(left_out) + " more words";
 }
 
 // What a call for data takes of the limits of its user and table.
@@ -81,16 +95,6 @@ security::CallCost CostOf(const Request& request, size_t bytes) {
   if constexpr (requires { request.writes.size(); }) cost.operations = std::ssize(request.writes);
   if constexpr (requires { request.keys.size(); }) cost.operations = std::ssize(request.keys);
   return cost;
-}
-
-// What a single request takes beyond its method: a write with another server's stamp is a server's to deliver.
-template <class Request>
-security::Identity::Kind TakenBy(const Request& request) {
-  if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
-    const auto stamped = [](const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; };
-    if (std::ranges::any_of(request.writes, stamped)) return security::Identity::Kind::kServer;
-  }
-  return security::Identity::Kind::kNobody;
 }
 
 enum class AuditKind { kNone, kData, kAdmin };

@@ -95,8 +95,12 @@ TEST_F(TlsServerTest, AUserMayNotCallWhatIsAnOperatorsOrAServers) {
   };
   EXPECT_NE(list_kept(*Connect("operator")), Code::kPermissionDenied);
   EXPECT_EQ(list_kept(*Connect("peer", "server")), Code::kPermissionDenied) << "another server's";
-  EXPECT_NE(list_kept(*Connect("server", "server")), Code::kPermissionDenied) << "its own";
-  EXPECT_EQ(server_->dispatcher.refusals(), 2u);
+  EXPECT_EQ(list_kept(*Connect("server", "server")), Code::kPermissionDenied) << "its own, which may be stolen";
+  EXPECT_EQ(server_->dispatcher.refusals(), 3u);
+  const auto of_one_that_calls_itself = Credentials("server", "server");
+  of_one_that_calls_itself->TrustItself();
+  server_.emplace(ServerOptions{.tls = of_one_that_calls_itself});
+  EXPECT_NE(list_kept(*Connect("server", "server")), Code::kPermissionDenied);
 }
 
 TEST_F(TlsServerTest, AServerSpeaksForItselfAlone) {
@@ -111,6 +115,35 @@ TEST_F(TlsServerTest, AServerSpeaksForItselfAlone) {
   EXPECT_EQ(write_as(*Connect("user"), true), Code::kPermissionDenied);
   EXPECT_NE(write_as(*Connect("user"), false), Code::kPermissionDenied);
   EXPECT_NE(write_as(*Connect("peer", "server"), true), Code::kPermissionDenied);
+  // What it delivers is others'; and a master has nothing to write.
+  EXPECT_EQ(write_as(*Connect("peer", "server"), false), Code::kPermissionDenied);
+  Make("master", {.kind = Identity::Kind::kMaster, .name = "m-1", .hosts = {"127.0.0.1"}});
+  for (const bool stamped : {false, true})
+    EXPECT_EQ(write_as(*Connect("master", "server"), stamped), Code::kPermissionDenied) << stamped;
+}
+
+TEST_F(TlsServerTest, NoUserHasAllConnections) {
+  server_.emplace(ServerOptions{.connections_max = 64, .tls = tls_}, 1);
+  Make("other", {.name = "bob"});
+  std::vector<std::unique_ptr<TestClient>> clients;
+  const auto got_in = [&](const char* who, int tries) {
+    int in = 0;
+    for (int i = 0; i < tries; ++i) {
+      clients.push_back(Connect(who));
+      if (clients.back()->Echo("hello").payload == "hello") ++in;
+    }
+    return in;
+  };
+  EXPECT_EQ(got_in("user", 24), 20);
+  EXPECT_EQ(got_in("other", 24), 20);
+  Make("third", {.name = "eve"});
+  EXPECT_EQ(got_in("third", 2), 0) << "all users have theirs";
+  clients.push_back(Connect("peer", "server"));
+  EXPECT_EQ(clients.back()->Echo("peers").payload, "peers");
+  clients.push_back(Connect("operator"));
+  EXPECT_EQ(clients.back()->Echo("operators").payload, "operators");
+  clients.erase(clients.begin(), clients.begin() + 24);
+  EXPECT_TRUE(WaitFor([&] { return got_in("third", 1) == 1; }));
 }
 
 TEST_F(TlsServerTest, WhoHasNoCertificateOfTheAuthorityGetsNothing) {

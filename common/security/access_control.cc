@@ -52,6 +52,12 @@ bool AccessControl::IsStill(const AccessList& list, const Identity& caller) {
   return secret != nullptr && secret->storedKey == caller.proof;
 }
 
+Status AccessControl::CheckLogin(const Identity& caller) const {
+  if (caller.proof.empty()) return {};
+  const AccessList* list = Now();
+  return list == nullptr || IsStill(*list, caller) ? Status() : NoLonger(caller);
+}
+
 Status AccessControl::NoLonger(const Identity& caller) const {
   refusals_.fetch_add(1, std::memory_order_relaxed);
   return {Code::kPermissionDenied, "user \"" + caller.name +

@@ -50,6 +50,8 @@ class AccessControl {
     if (list->Allows(caller.name, permission, table, what)) return {};
     return WithoutGrant(caller, permission, table);
   }
+  // Who logged in is still who it was.
+  Status CheckLogin(const Identity& caller) const;
   // Any grant of the table will do.
   Status CheckAny(const Identity& caller, int64_t table) const;
   bool IsOperator(const Identity& caller) const;

@@ -21,7 +21,7 @@ Caller CallerScope::Now() {
 
 size_t CallerScope::Flow() {
   const CallerScope* now = Innermost();
-  return now == nullptr ? 0 : std::hash<std::string>{}(now->session_.identity.name);
+  return now == nullptr ? 0 : now->session_.identity.flow();
 }
 
 Session* CallerScope::SessionNow() {

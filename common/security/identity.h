@@ -4,6 +4,7 @@
 // Threads: a value.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,8 @@ struct Identity {
     return kind == Kind::kTrusted || (kind == Kind::kServer && (name == server || name == kAnyServer));
   }
   bool operator==(const Identity&) const = default;
+  // Of all who are this one, where they share something with others.
+  size_t flow() const { return std::hash<std::string>{}(name) * 8 + static_cast<size_t>(kind); }
 
   Kind kind = Kind::kTrusted;
   std::string name;  // of the server or user; empty where everybody is trusted

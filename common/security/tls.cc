@@ -189,7 +189,7 @@ std::unique_ptr<TlsSession> TlsCredentials::Accept(bool nobody) {
   SSL* ssl = SSL_new(Context().get());
   if (nobody) SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   SSL_set_accept_state(ssl);
-  return std::unique_ptr<TlsSession>(new TlsSession(ssl));
+  return std::unique_ptr<TlsSession>(new TlsSession(ssl, trusts_itself_));
 }
 
 ssl_st* TlsCredentials::AcceptAnybody() {
@@ -217,10 +217,10 @@ std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {
     SSL_set1_host(ssl, host.c_str());
     SSL_set_tlsext_host_name(ssl, host.c_str());
   }
-  return std::unique_ptr<TlsSession>(new TlsSession(ssl));
+  return std::unique_ptr<TlsSession>(new TlsSession(ssl, trusts_itself_));
 }
 
-TlsSession::TlsSession(ssl_st* ssl) : ssl_(ssl) {
+TlsSession::TlsSession(ssl_st* ssl, bool trusts_itself) : ssl_(ssl), trusts_itself_(trusts_itself) {
   BIO* bio = BIO_new(EndsMethod());
   BIO_set_data(bio, new Ends{&in_, &out_});
   BIO_set_init(bio, 1);
@@ -256,7 +256,7 @@ Status TlsSession::Handshake() {
   if (peer != nullptr) {
     EBLA_ASSIGN(peer_, WhoIs(peer));
   }
-  if (X509* const certificate = SSL_get_certificate(ssl_); certificate != nullptr) {
+  if (X509* const certificate = SSL_get_certificate(ssl_); certificate != nullptr && trusts_itself_) {
     EBLA_ASSIGN(const Identity own, WhoIs(certificate));
     if (peer_ == own && peer_.is_process() && peer_.name != kAnyServer) peer_.kind = Identity::Kind::kTrusted;
   }

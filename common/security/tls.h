@@ -43,6 +43,9 @@ class TlsCredentials {
   // everything as it was. So does a ca.crl that is gone once it was read: deleting it must not admit whom it revoked.
   Result<bool> Refresh();
 
+  // Before the first connection, of a process that calls itself: whoever shows this very certificate is trusted then,
+  // unless it is of any server.
+  void TrustItself() { trusts_itself_ = true; }
   // Whom its certificate names; NOT_FOUND where it has none.
   Result<Identity> Self();
 
@@ -66,6 +69,7 @@ class TlsCredentials {
   const std::string directory_;
   const std::string name_;
   const Own own_;
+  bool trusts_itself_ = false;
   mutable Mutex mutex_;
   std::shared_ptr<ssl_ctx_st> context_ EBLA_GUARDED_BY(mutex_);
   std::string file_changes_ EBLA_GUARDED_BY(mutex_);  // when each file was last written
@@ -96,11 +100,12 @@ class TlsSession {
 
  private:
   friend class TlsCredentials;
-  explicit TlsSession(ssl_st* ssl);
+  TlsSession(ssl_st* ssl, bool trusts_itself);
   Status Handshake();
   Status Failure(const std::string& what);
 
   ssl_st* const ssl_;
+  const bool trusts_itself_;
   std::string_view in_;         // what OpenSSL reads from, during a call
   std::string* out_ = nullptr;  // what it writes to, during a call
   bool established_ = false;

@@ -22,7 +22,10 @@ DEFINE_string(rack, "",
 DEFINE_int32(event_loops, 2, "Threads that take requests and serve reads from the cache.");
 DEFINE_int32(shards, 0, "Threads that own the tablets and execute their writes. 0: one for every two processors.");
 DEFINE_int32(readers, 4, "Threads for reads that wait for the disk.");
-DEFINE_int32(max_connections, 10'000, "Most connections at a time. Further ones are closed at once.");
+DEFINE_int32(
+    max_connections, 10'000,
+    "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
+    "take five eighths of them, and one user half of those.");
 DEFINE_int32(max_in_flight, 1024,
              "Most requests in flight on one connection. At this number the server reads no more from it for now.");
 DEFINE_int32(max_frame_mb, 16, "Largest request, in MiB. A larger one closes its connection.");

@@ -55,7 +55,8 @@ Codes AnswersTo(const Villain& villain, const Access& access, std::string_view m
   if (villain.login != nullptr) return {Code::kPermissionDenied, Code::kOverloaded, Code::kUnavailable};
   const Kind whose = access.Of(method);
   const bool servers_may = whose == Kind::kUser ? !access.IsForPeople(method) : access.IsForServersToo(method);
-  if (villain.kind == Kind::kServer && servers_may) return {};  // a server's to call
+  // A server's to call; but what it writes is others'.
+  if (villain.kind == Kind::kServer && servers_may && method != "write") return {};
   if (villain.kind == Kind::kUser && whose == Kind::kUser) {
     // A standby knows no tables, and says who does.
     if (process.master && !process.leads) return {Code::kOk, Code::kNotPrimary};

@@ -32,7 +32,7 @@ Status SyncDirectory(const std::string& directory) {
 // Empty, and nobody else writes it: null with EWOULDBLOCK where somebody does.
 File OpenUnfinished(const std::string& path) {
   while (true) {
-    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return {nullptr, &std::fclose};
     File file(fdopen(fd, "w"), &std::fclose);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

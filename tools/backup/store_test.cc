@@ -100,6 +100,8 @@ TEST(DirectoryStoreTest, OneWritesAnObject) {
   ASSERT_TRUE((*writer)->Finish().ok());
   ASSERT_TRUE(Put(other, "index", "of the second").ok());
   EXPECT_EQ(*Get(store, "index", 100), "of the second");
+  const auto mode = std::filesystem::status(directory.path() + "/index").permissions();
+  EXPECT_EQ(mode, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write) << "it holds all data";
 }
 
 // A backup of no tables.

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   if (const Status status = ebla::process::CheckIsObeyed(server->rpc.tls.get(), ebla::process::Orders::kItself);
       !status.ok())
     return Fail(status);
+  if (server->rpc.tls != nullptr) server->rpc.tls->TrustItself();
   server->lock = std::move(lock);
   ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
   options.master.name = options.server.name;
