@@ -56,8 +56,10 @@ class LoopShares {
     user.phase = phase;
     user.spent += time;
   }
-  // Time since the last call of either.
-  void Begin() { since_ = Clock::now(); }
+  // Time since the last call of either; where nobody need be measured, none is.
+  void Begin() {
+    if (several()) since_ = Clock::now();
+  }
   Duration Lap() {
     const Clock::time_point now = Clock::now();
     return now - std::exchange(since_, now);
