@@ -7,8 +7,8 @@
 #include <chrono>
 #include <thread>
 
-#include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/testing/system_tables_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -16,25 +16,8 @@ namespace {
 constexpr TabletId kLeft{1}, kRight{2};
 constexpr uint64_t kKept = 8;  // rows of a tablet's window
 
-class WtDedupRowsTest : public ::testing::Test {
+class WtDedupRowsTest : public testing::SystemTablesTest {
  protected:
-  void SetUp() override {
-    WtStoreOptions options;
-    options.directory = directory_.path();
-    options.cache_bytes = 32 << 20;
-    auto connection = WtConnection::Open(options);
-    ASSERT_TRUE(connection.has_value()) << connection.error();
-    connection_ = *std::move(connection);
-    sessions_ = std::make_shared<WtSessions>(*connection_, 8);
-    const auto session = sessions_->ForThisThread();
-    ASSERT_TRUE(session.has_value());
-    for (const SystemTable table : {SystemTable::kApplied, SystemTable::kWindow}) {
-      WT_SESSION* const raw = (*session)->get();
-      ASSERT_EQ(raw->create(raw, SystemTableUri(table).c_str(), "key_format=u,value_format=u"), 0);
-    }
-  }
-  void TearDown() override { sessions_->Close(); }
-
   // Write `sequence` of the tablet: its row, and the one that it makes superfluous.
   static ApplyBatch Batch(TabletId tablet, uint64_t sequence) {
     ApplyBatch batch;
@@ -93,9 +76,6 @@ class WtDedupRowsTest : public ::testing::Test {
     return kept;
   }
 
-  const ebla::testing::TemporaryDirectory directory_;
-  std::unique_ptr<WtConnection> connection_;
-  std::shared_ptr<WtSessions> sessions_;
   WtDedupRows rows_;
 };
 

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/system_tables_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -18,33 +18,17 @@ struct LivingOwner final : LogOwner {
   void NoteWritten(int64_t) override {}
 };
 
-class WtTabletStatesTest : public ::testing::Test {
+class WtTabletStatesTest : public testing::SystemTablesTest {
  protected:
   void SetUp() override {
-    WtStoreOptions options;
-    options.directory = directory_.path();
-    options.cache_bytes = 32 << 20;
-    auto connection = WtConnection::Open(options);
-    ASSERT_TRUE(connection.has_value()) << connection.error();
-    connection_ = *std::move(connection);
-    sessions_ = std::make_shared<WtSessions>(*connection_, 8);
-    const auto session = sessions_->ForThisThread();
-    ASSERT_TRUE(session.has_value());
-    for (const SystemTable table : {SystemTable::kApplied, SystemTable::kWindow}) {
-      WT_SESSION* const raw = (*session)->get();
-      ASSERT_EQ(raw->create(raw, SystemTableUri(table).c_str(), "key_format=u,value_format=u"), 0);
-    }
+    ASSERT_NO_FATAL_FAILURE(SystemTablesTest::SetUp());
     auto log = SharedLog::Open(disk_);
     ASSERT_TRUE(log.has_value()) << log.error();
     shared_ = *std::move(log);
     log_ = std::make_unique<StoreLog>(*shared_, owner_);
     states_ = std::make_unique<WtTabletStates>(*sessions_, *log_, dedup_rows_);
   }
-  void TearDown() override { sessions_->Close(); }
 
-  ebla::testing::TemporaryDirectory directory_;
-  std::unique_ptr<WtConnection> connection_;
-  std::shared_ptr<WtSessions> sessions_;
   SimulatedLogDisk disk_{1};
   LivingOwner owner_;
   std::unique_ptr<SharedLog> shared_;
