@@ -114,14 +114,11 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_m
 }
 
 Result<bool> Archiver::Round() {
-  const int64_t before_ms = index_.chains.looked_ms;
   now_ms_ = WallClockMs();
   EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
-  NoteTables(tables, before_ms);
-  index_.chains.looked_ms = now_ms_;
-  looked_ = true;
+  NoteTables(tables, std::exchange(index_.chains.looked_ms, now_ms_));
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});
   chains_.BeginRound(now_ms_, listed);
@@ -197,7 +194,7 @@ Status Archiver::Flush() {
 }
 
 Status Archiver::Close() {
-  if (!looked_) return {};
+  if (index_.chains.looked_ms == found_looked_ms_) return {};  // it has not looked
   index_.every_ms = 0;
   return Flush();
 }

@@ -63,7 +63,6 @@ class Archiver {
   int64_t found_looked_ms_ = 0;  // its last look
   TabletChains chains_;
   bool left_files_ = true;  // a run, or a flush, may have written a file and not named it
-  bool looked_ = false;
   ServerLogs logs_;
   std::map<uint64_t, ServerLogs::Places> began_;  // where each round began
   std::chrono::steady_clock::time_point flushed_{}, deleted_{};

@@ -138,8 +138,8 @@ void TabletChains::BeginStarted() {
     return chain != chains_.end() && chain->second.through && chain->second.emitted >= origin.second;
   };
   for (auto start = starts_.begin(); start != starts_.end();) {
-    const auto known = chains_.find(start->first);
-    if (known != chains_.end() && known->second.through && !known->second.at_its_making()) {
+    Chain& chain = chains_.at(start->first);
+    if (chain.through && !chain.at_its_making()) {
       start = starts_.erase(start);
       continue;
     }
@@ -147,7 +147,6 @@ void TabletChains::BeginStarted() {
       ++start;
       continue;
     }
-    Chain& chain = known->second;
     for (const auto& [origin, lsn] : start->second.origins) {
       chain.offset_ms = chains_[origin].offset_ms;
       chain.offset_epoch = chains_[origin].offset_epoch;

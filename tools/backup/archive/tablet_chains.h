@@ -184,8 +184,8 @@ class TabletChains {
   bool loaded_ = false;
   std::map<TabletId, Chain> chains_;
   std::map<TableId, Table> tables_;
-  std::map<TabletId, LoggedStart> starts_;
-  std::map<TabletId, int64_t> merged_;  // lately, and when that was seen: they do not come again
+  std::map<TabletId, LoggedStart> starts_;  // each has a chain
+  std::map<TabletId, int64_t> merged_;      // lately, and when that was seen: they do not come again
   std::vector<ArchivedEntry> ready_;
   size_t ready_bytes_ = 0;
 };
