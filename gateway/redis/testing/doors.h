@@ -1,0 +1,61 @@
+// Two doors to the same commands, for tests: Ebla's, over a store in memory, and a real redis-server's.
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/redis/redis_protocol.h"
+#include "gateway/testing/memory_store.h"
+#include "tools/cluster/child_process.h"
+
+namespace ebla::gateway::redis {
+
+// How many of the bytes are one reply; none: it is not whole.
+std::optional<size_t> ReplyLength(std::string_view bytes);
+// As clients send it.
+std::string Encode(const Words& words);
+
+class Door {
+ public:
+  virtual ~Door() = default;
+  virtual std::string Answer(const Words& words) = 0;
+};
+
+// The databases 0 to 15, each in memory.
+class MemoryDatabases final : public Databases {
+ public:
+  void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
+  MemoryStore& store(const std::string& name);
+
+ private:
+  std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
+};
+
+class MemoryDoor final : public Door {
+ public:
+  MemoryDoor();
+  std::string Answer(const Words& words) override;
+  MemoryDatabases& databases() { return *databases_; }
+
+ private:
+  const std::shared_ptr<MemoryDatabases> databases_ = std::make_shared<MemoryDatabases>();
+  std::unique_ptr<RedisProtocol> protocol_;
+};
+
+// A redis-server of its own, which ends with it.
+class ServerDoor final : public Door {
+ public:
+  explicit ServerDoor(const std::string& directory);
+  ~ServerDoor() override;
+  std::string Answer(const Words& words) override;
+
+ private:
+  cluster::ProcessId process_;
+  int fd_ = -1;
+  std::string bytes_;
+};
+
+}  // namespace ebla::gateway::redis
