@@ -110,7 +110,7 @@ class RandomCommands {
         {"BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "t", "s", "n", "SET", "t", "s", "n"}, {"LCS", "k", "k"},
         {"LCS", "k", "k", "LEN"}, {"LCS", "k", "k", "IDX", "WITHMATCHLEN"}, {"DEL", "k", "k"}, {"EXISTS", "k", "k"},
         {"RENAME", "k", "k"}, {"RENAMENX", "k", "k"}, {"COPY", "k", "k"}, {"COPY", "k", "k", "REPLACE"},
-        {"EXPIREAT", "k", "99999999999"}, {"EXPIRETIME", "k"}, {"PERSIST", "k"}, {"EXPIRE", "k", "-1"},
+        {"EXPIREAT", "k", "1999999999"}, {"EXPIRETIME", "k"}, {"PERSIST", "k"}, {"EXPIRE", "k", "-1"},
         {"TYPE", "k"}, {"DBSIZE"}, {"SUBSTR", "k", "n", "n"}};
     Words words = kForms[random_() % kForms.size()];
     for (std::string& word : words) {

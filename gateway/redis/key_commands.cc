@@ -27,9 +27,9 @@ void ReadAll(SharedCall call, std::vector<std::string> keys, Freshness freshness
                  [call = std::move(call), done = std::move(done)](std::vector<Result<Record>> records) mutable {
                    Values values;
                    for (Result<Record>& record : records) {
-                     auto stored = ToStored(std::move(record));
-                     if (!stored) return call->Fail(stored.error());
-                     values.push_back(std::move(stored->value));
+                     const auto found = ItemIn(std::move(record));
+                     if (!found) return call->Fail(found.error());
+                     values.push_back(ToValue(*found));
                    }
                    done(std::move(values));
                  });
@@ -112,7 +112,7 @@ void MSet(SharedCall call) {
   for (size_t at = 1; at < call->words.size(); at += 2) pairs[call->words[at]] = call->words[at + 1];
   auto parts = std::make_shared<Parts>(call, pairs.size(), [call](int64_t) { call->Ok(); });
   for (const auto& [key, bytes] : pairs) {
-    PutValue(*call->store, std::string(key), {.bytes = std::string(bytes)}, {}, Condition::None(), call->until,
+    PutValue(*call->store, std::string(key), {.bytes = std::string(bytes)}, Condition::None(), call->until,
              [parts](const Result<Version>& put) { parts->End(put ? Status() : put.error(), false); });
   }
 }
@@ -132,7 +132,7 @@ void BitOpOf(SharedCall call) {
       return call->store->Delete(target, Condition::None(), call->until, [call](const Status& status) {
         status.ok() ? call->Number(0) : call->Fail(status);
       });
-    PutValue(*call->store, target, {.bytes = *result}, {}, Condition::None(), call->until,
+    PutValue(*call->store, target, {.bytes = *result}, Condition::None(), call->until,
              [call, size](const Result<Version>& put) { put ? call->Number(size) : call->Fail(put.error()); });
   });
 }
@@ -144,8 +144,7 @@ struct Transfer {
   bool takes_away = false;  // the source
 };
 
-void PutTransferred(SharedCall call, const Transfer& transfer, const Stored& source) {
-  const std::optional<Value>& value = source.value;
+void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& source) {
   const auto put = [call, transfer, version = source.version](const Result<Version>& result) {
     if (!result && result.error().code() == Code::kConditionFailed) return call->Number(0);
     if (!result) return call->Fail(result.error());
@@ -157,19 +156,22 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const Stored& sou
       says_ok ? call->Ok() : call->Number(1);
     });
   };
-  PutValue(*call->target, call->words[2], *value, value,
+  Item item = source.item;
+  item.expires_ms = source.expires_ms();  // to the millisecond
+  const auto ttl = item.expires_ms ? TtlUntil(*item.expires_ms, *call->target) : std::chrono::milliseconds(0);
+  call->target->Put(call->words[2], EncodeItem(std::move(item)), ttl,
            transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
 }
 
 void StartTransfer(SharedCall call, const Transfer& transfer) {
   const bool same = call->target == call->store && call->words[1] == call->words[2];
   call->store->Get(call->words[1], Freshness::kLatest, call->until, [call, transfer, same](Result<Record> record) {
-    const auto stored = ToStored(std::move(record));
-    if (!stored) return call->Fail(stored.error());
+    const auto found = ItemIn(std::move(record));
+    if (!found) return call->Fail(found.error());
     const bool copies = !transfer.takes_away;
-    if (!stored->value) return copies ? call->Number(0) : call->Fail("ERR no such key");
+    if (!*found) return copies ? call->Number(0) : call->Fail("ERR no such key");
     if (same) return transfer.replaces ? call->Ok() : call->Number(0);
-    PutTransferred(call, transfer, *stored);
+    PutTransferred(call, transfer, **found);
   });
 }
 
@@ -200,10 +202,10 @@ void Copy(SharedCall call) {
 void WithValue(SharedCall call, std::move_only_function<void(const Value&, Reply&)> describe) {
   call->store->Get(call->words[2], Freshness::kAsConfigured, call->until,
                    [call, describe = std::move(describe)](Result<Record> record) mutable {
-                     const auto stored = ToStored(std::move(record));
-                     if (!stored) return call->Fail(stored.error());
+                     const auto found = ItemIn(std::move(record));
+                     if (!found) return call->Fail(found.error());
                      Reply reply(call->protocol);
-                     stored->value ? describe(*stored->value, reply) : void(reply.Null());
+                     *found ? describe(*ToValue(*found), reply) : void(reply.Null());
                      call->Answer(reply);
                    });
 }

@@ -1,7 +1,8 @@
 #include "gateway/redis/options.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -24,29 +25,6 @@ std::string NameOf(Ack ack) {
     case Ack::kPrimary: return "primary";
     default: return "default";
   }
-}
-
-bool ToRead(std::string_view text, Read& read) {
-  if (text == "default") return read = Read(), true;
-  if (text == "strong") return read = Read::Strong(), true;
-  if (text == "eventual") return read = Read::Eventual(), true;
-  if (!text.starts_with("bounded=")) return false;
-  text.remove_prefix(8);
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, text.data() + text.size());
-  if (error != std::errc() || (unit != "ms" && unit != "s") || number < 1 || number > 3'600'000) return false;
-  const std::chrono::milliseconds bound(unit == "s" ? number * 1000 : number);
-  if (bound > std::chrono::hours(1)) return false;
-  read = Read::Bounded(bound);
-  return true;
-}
-
-bool ToAck(std::string_view text, Ack& ack) {
-  for (const Ack one : {Ack::kDefault, Ack::kMajority, Ack::kAll, Ack::kPrimary}) {
-    if (text == NameOf(one)) return ack = one, true;
-  }
-  return false;
 }
 
 std::string CannotSet(const std::string& name, const std::string& why) {
@@ -75,9 +53,13 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const Read& read, Ac
 }
 
 std::string SetOption(const std::string& name, const std::string& value, Read& read, Ack& ack) {
-  if (name == kRead)
-    return ToRead(value, read) ? "" : CannotSet(name, "it is strong, eventual, default, or bounded= and 1ms to 3600s");
-  if (name == kAck) return ToAck(value, ack) ? "" : CannotSet(name, "it is majority, all, primary or default");
+  const auto take = [&](auto parsed, auto& to) {
+    if (!parsed) return CannotSet(name, parsed.error().message());
+    to = *parsed;
+    return std::string();
+  };
+  if (name == kRead) return take(ParseReadLevel(value), read);
+  if (name == kAck) return take(ParseAckLevel(value), ack);
   const auto options = OptionsAre(read, ack);
   const auto found = std::ranges::find(options, name, [](const auto& option) { return option.first; });
   if (found == options.end()) return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";

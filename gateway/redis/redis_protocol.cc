@@ -9,10 +9,11 @@ namespace ebla::gateway::redis {
 
 // One connection's; its commands hold it as long as they run.
 struct RedisProtocol::State {
-  State(std::shared_ptr<const Shared> shared_by_all, std::string address)
-      : shared(std::move(shared_by_all)), session(shared->clients, std::move(address)) {}
+  State(std::shared_ptr<const Shared> shared_by_all, Executor& loop, std::string address)
+      : shared(std::move(shared_by_all)), executor(loop), session(shared->clients, std::move(address)) {}
 
   const std::shared_ptr<const Shared> shared;
+  Executor& executor;
   Session session;
 };
 
@@ -128,6 +129,7 @@ class RedisCommand final : public Command {
                      .store = std::move(store),
                      .target = std::move(target),
                      .cursors = state_->shared->cursors,
+                     .executor = &state_->executor,
                      .until = std::chrono::steady_clock::now() + state_->shared->deadline,
                      .done = [this](std::string bytes) { End(std::move(bytes)); }});
   }
@@ -162,8 +164,8 @@ std::vector<std::string> CommandNames() {
   return names;
 }
 
-RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, std::string address)
-    : state_(std::make_shared<State>(std::move(shared), std::move(address))) {}
+RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address)
+    : state_(std::make_shared<State>(std::move(shared), executor, std::move(address))) {}
 
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   const size_t all = bytes.size();

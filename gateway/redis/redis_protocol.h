@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/executor.h"
 #include "ebla/table.h"
 #include "gateway/redis/request_reader.h"
 #include "gateway/redis/scan_cursors.h"
@@ -44,7 +45,7 @@ std::vector<std::string> CommandNames();
 
 class RedisProtocol final : public Protocol {
  public:
-  RedisProtocol(std::shared_ptr<const Shared> shared, std::string address);
+  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address);
 
   Taken Take(std::string_view bytes) override;
 

@@ -23,39 +23,44 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
 
  private:
+  // In two steps, of which the second is repeated when somebody else was faster.
   void ReadFirst() {
     const bool reads = call_.command->Is(kReadOnly) || (call_.command->update == BitField && OnlyReads(call_.words));
-    call_.store->Get(key_, reads ? Freshness::kAsConfigured : Freshness::kLatest, call_.until,
-                     [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
+    if (reads)
+      return call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
+                              [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
+    ChangeItem(
+        *call_.store, *call_.executor, key_, call_.until,
+        [self = shared_from_this()](const std::optional<FoundItem>& found) { return self->Decide(found); },
+        [self = shared_from_this()](const Result<Version>& done) {
+          done ? self->call_.Answer(*self->reply_) : self->call_.Fail(done.error());
+        });
   }
   void OnRead(Result<Record> record) {
-    auto stored = ToStored(std::move(record));
-    if (!stored) return call_.Fail(stored.error());
-    Update update = Evaluate(stored->value);
-    switch (update.change) {
-      case Update::Change::kNone: return call_.Answer(update.reply);
-      case Update::Change::kPut:
-        return PutValue(*call_.store, key_, update.put, stored->value,
-                        stored->value ? Condition::Is(stored->version) : Condition::Absent(), call_.until,
-                        [self = shared_from_this(), reply = update.reply](Result<Version> put) mutable {
-                          self->OnWritten(put ? Status() : std::move(put.error()), reply);
-                        });
-      case Update::Change::kDelete:
-        return call_.store->Delete(key_, Condition::Is(stored->version), call_.until,
-                                   [self = shared_from_this(), reply = update.reply](Status deleted) mutable {
-                                     self->OnWritten(std::move(deleted), reply);
-                                   });
-    }
+    const auto found = ItemIn(std::move(record));
+    if (!found) return call_.Fail(found.error());
+    Update update = Evaluate(ToValue(*found));
+    call_.Answer(update.reply);
   }
-  void OnWritten(Status status, Reply& reply) {
-    if (status.ok()) return call_.Answer(reply);
-    // Somebody else was faster.
-    if (status.code() == Code::kConditionFailed && std::chrono::steady_clock::now() < call_.until) return ReadFirst();
-    call_.Fail(status);
+  ItemStep Decide(const std::optional<FoundItem>& found) {
+    Update update = Evaluate(ToValue(found));
+    reply_ = std::move(update.reply);
+    switch (update.change) {
+      case Update::Change::kDelete: return ItemStep::Delete();
+      case Update::Change::kPut: return ItemStep::Put({.value = std::move(update.put.bytes)}, LifetimeOf(update));
+      case Update::Change::kNone: break;
+    }
+    return ItemStep::Nothing();
+  }
+  Lifetime LifetimeOf(const Update& update) const {
+    const std::optional<int64_t>& expires_ms = update.put.expires_ms;
+    if (!expires_ms) return Lifetime::Forever();
+    if (update.old && update.old->expires_ms == expires_ms) return Lifetime::Kept();
+    return Lifetime::For(TtlUntil(*expires_ms, *call_.store));
   }
 
-  Update Evaluate(const std::optional<Value>& old) {
-    old_ = old;  // which the update refers to
+  Update Evaluate(std::optional<Value> old) {
+    old_ = std::move(old);  // which the update refers to
     Update update(call_.words, old_, call_.store->NowMs(), call_.protocol);
     call_.command->update(update);
     return update;
@@ -85,10 +90,10 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
     Update update = Evaluate(old(present));
     if (update.change != Update::Change::kPut) return ReadFirst();
-    PutValue(*call_.store, key_, update.put, {}, present ? Condition::Exists() : Condition::Absent(), call_.until,
+    PutValue(*call_.store, key_, update.put, present ? Condition::Exists() : Condition::Absent(), call_.until,
              [self = shared_from_this(), reply = update.reply, otherwise = old(!present)](Result<Version> put) mutable {
-               if (!put && put.error().code() == Code::kConditionFailed) reply = self->Evaluate(otherwise).reply;
-               else if (!put) return self->call_.Fail(put.error());
+               if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
+               if (!put) reply = self->Evaluate(otherwise).reply;
                self->call_.Answer(reply);
              });
   }
@@ -99,7 +104,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   bool PutBlindly() {
     Update update = Evaluate({});
     if (update.change != Update::Change::kPut) return false;
-    PutValue(*call_.store, key_, update.put, {}, Condition::None(), call_.until,
+    PutValue(*call_.store, key_, update.put, Condition::None(), call_.until,
              [self = shared_from_this(), reply = update.reply](Result<Version> put) mutable {
                put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
              });
@@ -109,6 +114,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   StoreCall call_;
   const std::string key_;
   std::optional<Value> old_;
+  std::optional<Reply> reply_;  // of the last evaluation
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Commands that go to the store: of one key by their function of its value (update.h), of several keys, of all.
 // Atomic:  what a command does to one key. It reads, then puts what it makes on the condition that nobody else has
-//          written meanwhile, as often as it takes; where the store can do it in one step, in one step. A command of
-//          several keys is not: each key's part of it is.
+//          written meanwhile, as often as it takes (gateway/store/change_item.h); where the store can do it in one step,
+//          in one step. A command of several keys is not: each key's part of it is.
 // Threads: any; `done` is called once, on any thread, perhaps within the call.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "common/base/executor.h"
 #include "gateway/redis/command_table.h"
 #include "gateway/redis/scan_cursors.h"
 #include "gateway/store/store.h"
@@ -22,6 +23,7 @@ struct StoreCall {
   std::shared_ptr<Store> store;
   std::shared_ptr<Store> target;  // COPY's: the database copied to
   std::shared_ptr<ScanCursors> cursors;
+  Executor* executor = nullptr;  // for pauses; outlives the call
   Until until;
   std::move_only_function<void(std::string reply)> done;
 

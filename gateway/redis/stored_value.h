@@ -1,4 +1,4 @@
-// A value of Redis as a record, and back.
+// A value of Redis as an item of a cache, and back.
 // Threads: functions.
 #pragma once
 
@@ -6,21 +6,17 @@
 #include <string>
 
 #include "gateway/redis/update.h"
-#include "gateway/store/item_codec.h"
+#include "gateway/store/change_item.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway::redis {
 
-struct Stored {
-  std::optional<Value> value;  // none: there is no such key
-  Version version;             // of it
-};
+std::optional<Value> ToValue(const std::optional<FoundItem>& found);
 
-// NOT_FOUND is no error.
-Result<Stored> ToStored(Result<Record> record);
+// From now until then, as the store takes it: 1 ms at least.
+std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store);
 
-// Puts what an update makes of what was there.
-void PutValue(Store& store, const std::string& key, const Value& put, const std::optional<Value>& old,
-              Condition condition, Until until, Callback<Result<Version>> done);
+void PutValue(Store& store, const std::string& key, const Value& put, Condition condition, Until until,
+              Callback<Result<Version>> done);
 
 }  // namespace ebla::gateway::redis

@@ -71,7 +71,7 @@ MemoryStore& MemoryDatabases::store(const std::string& name) {
 MemoryDoor::MemoryDoor() {
   auto shared = std::make_shared<Shared>();
   shared->databases = databases_;
-  protocol_ = std::make_unique<RedisProtocol>(shared, "127.0.0.1:1");
+  protocol_ = std::make_unique<RedisProtocol>(shared, executor_, "127.0.0.1:1");
 }
 
 std::string MemoryDoor::Answer(const Words& words) {
@@ -81,6 +81,7 @@ std::string MemoryDoor::Answer(const Words& words) {
   CHECK(taken.command != nullptr);
   std::optional<std::string> answer;
   taken.command->Run([&](gateway::Reply reply) { answer = std::move(reply.bytes); });
+  scheduler_.RunUntil([&] { return answer.has_value(); }, 1min);
   CHECK(answer.has_value()) << words.front();
   return *answer;
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "common/testing/sim_executor.h"
 #include "gateway/redis/redis_protocol.h"
 #include "gateway/testing/memory_store.h"
 #include "tools/cluster/child_process.h"
@@ -41,6 +42,8 @@ class MemoryDoor final : public Door {
   MemoryDatabases& databases() { return *databases_; }
 
  private:
+  testing::SimScheduler scheduler_{1};
+  testing::SimExecutor executor_{scheduler_};
   const std::shared_ptr<MemoryDatabases> databases_ = std::make_shared<MemoryDatabases>();
   std::unique_ptr<RedisProtocol> protocol_;
 };
