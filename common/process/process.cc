@@ -40,7 +40,8 @@ bool OptionIsSet(const char* name) {
 
 // Defined in one of our folders? The compiler may have been given the file by an absolute or a relative path.
 bool IsOurs(std::string_view file) {
-  static constexpr std::string_view kFolders[] = {"common/", "master/", "tabletserver/", "tools/", "tests/"};
+  static constexpr std::string_view kFolders[] = {"common/",  "master/", "tabletserver/",
+                                                  "gateway/", "tools/",  "tests/"};
   return std::ranges::any_of(kFolders, [file](std::string_view folder) {
     return file.starts_with(folder) || file.contains("/" + std::string(folder));
   });

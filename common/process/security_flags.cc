@@ -1,16 +1,13 @@
 #include "common/process/security_flags.h"
 
 #include <gflags/gflags.h>
-#include <glog/logging.h>
+
+#include "common/process/exposure.h"
 
 DEFINE_string(tls_dir, "",
               "Directory of ca.crt, server.crt and server.key (and ca.crl, if there is one). With it, every connection "
               "speaks TLS and shows a certificate; HTTP, too, but for /healthz and /readyz. Empty: everybody who "
               "reaches this server is trusted.");
-DEFINE_bool(insecure, false,
-            "Listen on addresses that other machines reach, too, where TLS does not guard them. Whoever reaches them "
-            "can read, change and destroy everything.");
-
 DEFINE_bool(password_logins, false,
             "With --tls_dir: let clients without a certificate connect and log in with a name and a password. Until "
             "they have, they can do nothing else.");
@@ -20,22 +17,6 @@ DEFINE_string(audit_log, "",
 DEFINE_bool(audit_data, false, "Write reads and writes of data into --audit_log, too.");
 
 namespace ebla::process {
-namespace {
-
-bool IsLoopback(const rpc::Endpoint& endpoint) {
-  return endpoint.host.starts_with("127.") || endpoint.host == "::1" || endpoint.host == "localhost";
-}
-
-Status Exposed(const std::string& flag, const rpc::Endpoint& endpoint, const std::string& advice) {
-  if (!FLAGS_insecure)
-    return {Code::kInvalidArgument, "--" + flag + "=" + endpoint.ToString() +
-                                        " can be reached from other machines, and nothing guards it: " + advice +
-                                        ", listen on 127.0.0.1, or say --insecure where the network is your own"};
-  LOG(WARNING) << "--insecure: whoever reaches " << endpoint.ToString() << " (--" << flag << ") is trusted";
-  return {};
-}
-
-}  // namespace
 
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates() {
   if (FLAGS_tls_dir.empty()) return nullptr;
@@ -60,12 +41,10 @@ Result<std::unique_ptr<security::AuditLog>> OpenAuditLog() {
 }
 
 Status CheckExposure(const Exposure& exposure) {
-  if (FLAGS_tls_dir.empty() && !IsLoopback(exposure.listen))
-    EBLA_TRY(Exposed("listen", exposure.listen, "give it certificates with --tls_dir (ebla cert makes them)"));
-  if (FLAGS_tls_dir.empty() && !IsLoopback(exposure.http_listen))
-    EBLA_TRY(
-        Exposed("http_listen", exposure.http_listen, "give it certificates with --tls_dir (ebla cert makes them)"));
-  return {};
+  if (!FLAGS_tls_dir.empty()) return {};
+  const std::string advice = "give it certificates with --tls_dir (ebla cert makes them)";
+  EBLA_TRY(CheckUnguarded("listen", exposure.listen, advice));
+  return CheckUnguarded("http_listen", exposure.http_listen, advice);
 }
 
 bool IsExposed(const Exposure& exposure) {

@@ -7,13 +7,13 @@ import time
 
 
 class Standalone:
-    def __init__(self, bin_dir):
+    def __init__(self, bin_dir, *flags):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="ebla-docs."))
         data = self.directory / "data"
         self.log = open(self.directory / "log", "w")
         self.process = subprocess.Popen(
             [bin_dir / "ebla-standalone", f"--data_dir={data}", "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0",
-             "--disk_reserve_mb=0", "--log_to_stderr"], stdout=self.log, stderr=self.log)
+             "--disk_reserve_mb=0", "--log_to_stderr", *flags], stdout=self.log, stderr=self.log)
         address = data / "ADDRESS"
         limit = time.monotonic() + 30
         while not address.exists():  # it is put there, whole, once the process is ready

@@ -1,0 +1,234 @@
+// The text protocol's commands over a store in memory. What they answer byte for byte is also compared with memcached
+// itself, in tests/gateway.
+#include <gtest/gtest.h>
+
+#include "common/testing/eventually.h"
+#include "gateway/testing/memcached_fixture.h"
+
+namespace ebla::gateway::memcached {
+namespace {
+
+using namespace std::string_literals;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class CommandsTest : public MemcachedTest {};
+
+TEST_F(CommandsTest, StoresAndGets) {
+  EXPECT_EQ(Store("set a 5 0 5", "hello"), "STORED\r\n");
+  EXPECT_EQ(Store("set b 0 0 2", "hi"), "STORED\r\n");
+  EXPECT_EQ(Line("get a b c"), "VALUE a 5 5\r\nhello\r\nVALUE b 0 2\r\nhi\r\nEND\r\n");
+  EXPECT_EQ(Raw("b"), "hi") << "as the shell and the SDK see it";
+  EXPECT_EQ(Store("add a 0 0 1", "x"), "NOT_STORED\r\n");
+  EXPECT_EQ(Store("replace c 0 0 1", "x"), "NOT_STORED\r\n");
+  EXPECT_EQ(Store("add c 0 0 1", "x"), "STORED\r\n");
+  EXPECT_EQ(Store("replace c 0 0 1", "y"), "STORED\r\n");
+  EXPECT_EQ(Value("c"), "y");
+  EXPECT_EQ(Line("delete c"), "DELETED\r\n");
+  EXPECT_EQ(Line("delete c"), "NOT_FOUND\r\n");
+}
+
+TEST_F(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
+  const std::string value = "\0\x01tricky"s;
+  Store("set a 0 0 8", value);
+  EXPECT_EQ(Value("a"), value);
+  EXPECT_NE(Raw("a"), value);
+}
+
+TEST_F(CommandsTest, NoReplySaysNothing) {
+  EXPECT_EQ(Store("set a 0 0 1 noreply", "x"), "");
+  EXPECT_EQ(Line("incr a 1 noreply"), "");
+  EXPECT_EQ(Line("delete b noreply"), "");
+  EXPECT_EQ(Line("flush_all noreply"), "");
+  EXPECT_EQ(Line("get a"), "END\r\n");
+}
+
+TEST_F(CommandsTest, CasTakesTheNumberOfGets) {
+  Store("set a 0 0 1", "x");
+  const uint64_t cas = CasNumber("a");
+  EXPECT_EQ(Store("cas a 0 0 1 " + std::to_string(cas + 1), "y"), "EXISTS\r\n");
+  EXPECT_EQ(Store("cas a 0 0 1 " + std::to_string(cas), "y"), "STORED\r\n");
+  EXPECT_EQ(Store("cas a 0 0 1 " + std::to_string(cas), "z"), "EXISTS\r\n");
+  EXPECT_EQ(Store("cas b 0 0 1 " + std::to_string(cas), "z"), "NOT_FOUND\r\n");
+  EXPECT_EQ(Store("cas a 0 0 1 0", "z"), "EXISTS\r\n");
+  EXPECT_EQ(Value("a"), "y");
+}
+
+TEST_F(CommandsTest, AppendAndPrependKeepFlagsAndLifetime) {
+  EXPECT_EQ(Store("append a 0 0 1", "x"), "NOT_STORED\r\n");
+  Store("set a 7 100 2", "mn");
+  EXPECT_EQ(Store("append a 1 1 1", "o"), "STORED\r\n");
+  EXPECT_EQ(Store("prepend a 1 1 1", "l"), "STORED\r\n");
+  EXPECT_EQ(Line("get a"), "VALUE a 7 4\r\nlmno\r\nEND\r\n");
+  store_.Advance(seconds(99));
+  EXPECT_EQ(Value("a"), "lmno");
+  store_.Advance(seconds(2));
+  EXPECT_EQ(Value("a"), "-");
+}
+
+TEST_F(CommandsTest, AppendToMoreThanFitsChangesNothing) {
+  const std::string value(1'047'552, 'x');
+  EXPECT_EQ(Store("set a 0 0 1047552", value), "STORED\r\n");
+  EXPECT_EQ(Store("append a 0 0 1", "y"), "NOT_STORED\r\n");
+  EXPECT_EQ(Value("a"), value);
+}
+
+TEST_F(CommandsTest, TooLargeAValueTakesTheOldOneAway) {
+  Store("set a 0 0 1", "x");
+  EXPECT_EQ(Store("add a 0 0 1047553", std::string(1'047'553, 'y')), "SERVER_ERROR object too large for cache\r\n");
+  EXPECT_EQ(Value("a"), "x");
+  EXPECT_EQ(Store("set a 0 0 1047553", std::string(1'047'553, 'y')), "SERVER_ERROR object too large for cache\r\n");
+  EXPECT_EQ(Value("a"), "-");
+  EXPECT_EQ(Line("version"), "VERSION 1.6.18-ebla\r\n") << "the value was passed over";
+}
+
+TEST_F(CommandsTest, CountsAsMemcachedDoes) {
+  EXPECT_EQ(Line("incr n 1"), "NOT_FOUND\r\n");
+  Store("set n 0 0 2", "10");
+  EXPECT_EQ(Line("incr n 5"), "15\r\n");
+  EXPECT_EQ(Line("decr n 6"), "9\r\n");
+  EXPECT_EQ(Value("n"), "9 ");
+  EXPECT_EQ(Line("incr n 1"), "10\r\n");
+  EXPECT_EQ(Line("decr n 100"), "0\r\n");
+  Store("set n 3 0 20", "18446744073709551615");
+  EXPECT_EQ(Line("incr n 2"), "1\r\n");
+  EXPECT_EQ(Line("get n"), "VALUE n 3 20\r\n1                   \r\nEND\r\n");
+  Store("set n 0 0 19", "9223372036854775807");
+  EXPECT_EQ(Line("incr n 1"), "9223372036854775808\r\n") << "beyond what the servers count to";
+  for (const std::string& value : {"x"s, ""s, "-5"s, "1234567890123456789012345"s}) {
+    Store("set n 0 0 " + std::to_string(value.size()), value);
+    EXPECT_EQ(Line("incr n 1"), "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n") << value;
+    EXPECT_EQ(Value("n"), value);
+  }
+}
+
+TEST_F(CommandsTest, APlainNumberIsCountedByTheServer) {
+  int increments = 0, puts = 0;
+  store_.SetFault([&](const std::string& operation, const std::string&) {
+    increments += operation == "increment";
+    puts += operation == "put";
+    return Status();
+  });
+  Store("set n 0 100 1", "5");
+  EXPECT_EQ(Line("incr n 1"), "6\r\n");
+  EXPECT_EQ(increments, 1);
+  EXPECT_EQ(puts, 1);
+  Store("set f 9 0 1", "5");
+  EXPECT_EQ(Line("incr f 1"), "6\r\n");
+  EXPECT_EQ(increments, 1);
+  EXPECT_EQ(puts, 3);
+}
+
+// It becomes something else between the look and the increment.
+TEST_F(CommandsTest, ACountThatTheServerCannotTakeIsDoneTheOtherWay) {
+  Store("set n 0 0 1", "5");
+  store_.SetFault([&](const std::string& operation, const std::string&) {
+    if (operation == "increment") store_.Write("n", "7 ");
+    return Status();
+  });
+  EXPECT_EQ(Line("incr n 1"), "8\r\n");
+  EXPECT_EQ(Raw("n"), "8 ");
+}
+
+TEST_F(CommandsTest, TimesEndItems) {
+  Store("set a 0 10 1", "x");
+  Store("set b 0 -1 1", "x");
+  EXPECT_EQ(Value("b"), "-");
+  store_.Advance(milliseconds(9'999));
+  EXPECT_EQ(Value("a"), "x");
+  EXPECT_EQ(Line("touch a 10"), "TOUCHED\r\n");
+  store_.Advance(milliseconds(9'999));
+  EXPECT_EQ(Line("gat 10 a"), "VALUE a 0 1\r\nx\r\nEND\r\n");
+  store_.Advance(milliseconds(9'999));
+  EXPECT_EQ(Value("a"), "x");
+  store_.Advance(milliseconds(1));
+  EXPECT_EQ(Value("a"), "-");
+  EXPECT_EQ(Line("touch a 10"), "NOT_FOUND\r\n");
+  Store("set a 0 0 1", "x");
+  EXPECT_EQ(Line("gat -1 a"), "VALUE a 0 1\r\nx\r\nEND\r\n");
+  EXPECT_EQ(Value("a"), "-");
+}
+
+TEST_F(CommandsTest, ATouchChangesTheCasNumber) {
+  Store("set a 0 0 1", "x");
+  const uint64_t cas = CasNumber("a");
+  Line("touch a 100");
+  EXPECT_NE(CasNumber("a"), cas);
+  const uint64_t touched = CasNumber("a");
+  EXPECT_EQ(Line("gats 100 a"), "VALUE a 0 1 " + std::to_string(touched + 1) + "\r\nx\r\nEND\r\n");
+}
+
+TEST_F(CommandsTest, StoringWhatIsGoneAtOnceKeepsTheConditions) {
+  EXPECT_EQ(Store("replace a 0 -1 1", "x"), "NOT_STORED\r\n");
+  EXPECT_EQ(Store("add a 0 -1 1", "x"), "STORED\r\n");
+  Store("set a 0 0 1", "x");
+  EXPECT_EQ(Store("add a 0 -1 1", "y"), "NOT_STORED\r\n");
+  const uint64_t cas = CasNumber("a");
+  EXPECT_EQ(Store("cas a 0 -1 1 " + std::to_string(cas + 1), "y"), "EXISTS\r\n");
+  EXPECT_EQ(Store("cas a 0 -1 1 " + std::to_string(cas), "y"), "STORED\r\n");
+  EXPECT_EQ(Value("a"), "-");
+}
+
+TEST_F(CommandsTest, FlushAllNowAndLater) {
+  for (const char* key : {"a", "b", "c"}) Store("set "s + key + " 0 0 1", "x");
+  EXPECT_EQ(Line("flush_all"), "OK\r\n");
+  EXPECT_EQ(Line("get a b c"), "END\r\n");
+  Store("set a 0 0 1", "x");
+  EXPECT_EQ(Line("flush_all 1"), "OK\r\n");
+  EXPECT_EQ(Value("a"), "x");
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return Value("a") == "-"; }, seconds(10)));
+}
+
+TEST_F(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
+  Store("set a 0 0 1", "x");
+  Store("set b 0 0 1", "x");
+  store_.SetFault([](const std::string&, const std::string& key) {
+    return key == "b" ? Status(Code::kUnavailable, "nobody\r\nthere") : Status();
+  });
+  const std::string error = "SERVER_ERROR UNAVAILABLE: nobody  there\r\n";
+  EXPECT_EQ(Line("get b"), error);
+  EXPECT_EQ(Line("get a b c"), "VALUE a 0 1\r\nx\r\n" + error);
+  for (const char* line :
+       {"incr b 1", "decr b 1", "delete b", "touch b 1", "gat 1 b", "mg b v", "md b", "ma b", "me b"})
+    EXPECT_EQ(Line(line), error) << line;
+  for (const char* line :
+       {"set b 0 0 1", "add b 0 0 1", "replace b 0 0 1", "append b 0 0 1", "cas b 0 0 1 5", "ms b 1"})
+    EXPECT_EQ(Store(line, "x"), error) << line;
+}
+
+TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
+  store_.Write("b", "\0\x07what"s);
+  Store("set a 0 0 1", "x");
+  const std::string reply = Line("get a b");
+  EXPECT_TRUE(reply.starts_with("VALUE a 0 1\r\nx\r\nSERVER_ERROR INTERNAL: the record is of kind 7")) << reply;
+  EXPECT_TRUE(Line("incr b 1").starts_with("SERVER_ERROR"));
+  EXPECT_EQ(Store("set b 0 0 1", "y"), "STORED\r\n");
+  EXPECT_EQ(Value("b"), "y");
+}
+
+TEST_F(CommandsTest, StatsCountAndAreReset) {
+  Store("set a 0 0 1", "1");
+  Line("get a b");
+  Line("incr a 1");
+  Line("incr b 1");
+  Line("delete b");
+  Store("cas a 0 0 1 5", "x");
+  const std::string stats = Line("stats");
+  for (const char* line : {"STAT cmd_get 2\r\n", "STAT get_hits 1\r\n", "STAT get_misses 1\r\n", "STAT cmd_set 2\r\n",
+                           "STAT incr_hits 1\r\n", "STAT incr_misses 1\r\n", "STAT delete_misses 1\r\n",
+                           "STAT cas_badval 1\r\n", "STAT version 1.6.18-ebla\r\n"})
+    EXPECT_TRUE(stats.contains(line)) << line << stats;
+  EXPECT_TRUE(stats.ends_with("END\r\n"));
+  EXPECT_EQ(Line("stats reset"), "RESET\r\n");
+  EXPECT_TRUE(Line("stats").contains("STAT get_hits 0\r\n"));
+  EXPECT_TRUE(Line("stats settings").contains("STAT item_size_max 1047552\r\n"));
+  EXPECT_EQ(Line("stats nonsense"), "ERROR\r\n");
+}
+
+TEST_F(CommandsTest, QuitEnds) {
+  EXPECT_EQ(Say("quit\r\nversion\r\n"), "");
+  EXPECT_TRUE(talk_.ended());
+}
+
+}  // namespace
+}  // namespace ebla::gateway::memcached

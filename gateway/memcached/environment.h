@@ -1,0 +1,84 @@
+// gateway/memcached/environment.h
+// What the commands of all connections share, and what each of them is: a request on its way to its reply.
+// Place:   protocol.h makes the commands; text_commands.cc and meta_commands.cc are they.
+// Threads: Environment: any. A CacheCommand goes from one thread to the next, never on two at once.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/base/mutex.h"
+#include "gateway/memcached/request.h"
+#include "gateway/server/protocol.h"
+#include "gateway/server/statistics.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::memcached {
+
+struct Environment {
+  // These outlive it, and all commands.
+  Store& store;
+  const Statistics& statistics;
+  std::chrono::milliseconds deadline{10'000};  // of a command; of a flush, of each of its calls
+  // For "stats settings".
+  size_t connections_max = 0;
+  uint16_t port = 0;
+  size_t threads = 1;
+
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::atomic<uint64_t> flushes{0};     // asked for; one with a delay is forgotten when another one comes
+  std::atomic<uint64_t> background{0};  // flushes under way for which no command waits
+  Mutex mutex;
+  Totals baseline EBLA_GUARDED_BY(mutex);  // what "stats reset" has taken away
+};
+
+// One line, for a client.
+std::string ServerError(const Status& status);
+
+class CacheCommand : public Command {
+ public:
+  CacheCommand(Environment& environment, Executor& executor, Request request)
+      : environment_(environment), executor_(executor), request_(std::move(request)) {}
+
+  size_t kind() const override { return static_cast<size_t>(request_.verb); }
+  const std::vector<std::string>& keys() const override { return request_.keys; }
+  bool ends_connection() const override { return request_.quit; }
+  size_t held_bytes() const override { return request_.value.size(); }
+  void Run(Done done) override {
+    done_ = std::move(done);
+    until_ = std::chrono::steady_clock::now() + environment_.deadline;
+    Begin();
+  }
+
+ protected:
+  virtual void Begin() = 0;
+
+  // Each is the last thing that the command does: it may be gone afterwards. `line` lacks its end.
+  void AnswerLine(std::string_view line, Reply reply = {}) {
+    reply.bytes.append(line).append("\r\n");
+    AnswerBytes(std::move(reply));
+  }
+  void AnswerBytes(Reply reply) {
+    if (request_.noreply) reply.bytes.clear();
+    Done done = std::move(done_);
+    done(std::move(reply));
+  }
+  void AnswerError(std::string_view line) { AnswerLine(line, {.error = true}); }
+  void Fail(const Status& status) { AnswerError(ServerError(status)); }
+
+  Environment& environment_;
+  Executor& executor_;
+  Request request_;
+  Until until_;
+
+ private:
+  Done done_;
+};
+
+}  // namespace ebla::gateway::memcached

@@ -1,0 +1,272 @@
+#include "gateway/memcached/meta_commands.h"
+
+#include <optional>
+#include <utility>
+
+#include "gateway/memcached/numbers.h"
+#include "gateway/memcached/operations.h"
+
+namespace ebla::gateway::memcached {
+namespace {
+
+class MetaCommand : public CacheCommand {
+ public:
+  using CacheCommand::CacheCommand;
+
+ protected:
+  const MetaFlags& flags() const { return request_.meta; }
+  Workplace at() const { return {environment_.store, executor_, until_}; }
+
+  // k and O go back as they came.
+  void Echo(const MetaFlags::Flag& flag, std::string& line) const {
+    if (flag.name == 'O') line.append(" O").append(flag.token);
+    if (flag.name != 'k') return;
+    line.append(" k").append(request_.key_as_sent);
+    if (flags().base64) line.append(" b");
+  }
+  std::string WithEcho(std::string_view code) const {
+    std::string line(code);
+    for (const MetaFlags::Flag& flag : flags().all) Echo(flag, line);
+    return line;
+  }
+  // What a quiet command does not say.
+  void AnswerQuietly(std::string_view line, Reply reply) {
+    if (!flags().quiet) return AnswerLine(line, std::move(reply));
+    AnswerBytes(std::move(reply));
+  }
+};
+
+class MetaGetCommand final : public MetaCommand {
+ public:
+  using MetaCommand::MetaCommand;
+
+ protected:
+  void Begin() override {
+    environment_.store.Get(request_.keys[0], Freshness::kAsConfigured, until_, [this](Result<Record> record) {
+      Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
+      if (!found.has_value()) return Fail(found.error());
+      if (Judge(*found).kind == ItemStep::Kind::kNothing) return Answer();
+      // It is judged again, as it is then.
+      ChangeItem(
+          environment_.store, executor_, request_.keys[0], until_,
+          [this](std::optional<FoundItem> latest) { return Judge(std::move(latest)); },
+          [this](Result<Version> version) {
+            if (!version.has_value()) return Fail(version.error());
+            if (*version && found_) found_->version = *version;
+            Answer();
+          });
+    });
+  }
+
+ private:
+  // What the client is told of the item, and what of that has to be noted in it.
+  ItemStep Judge(std::optional<FoundItem> found) {
+    found_ = std::move(found);
+    created_ = won_ = sent_before_ = false;
+    const int64_t now_ms = environment_.store.NowMs();
+    if (!found_) {
+      if (!flags().vivify_ttl) return ItemStep::Nothing();
+      created_ = won_ = true;
+      found_ = FoundItem{.item = {.won = true}, .version = {}, .expires = {}};
+      return ItemStep::Put(found_->item, LifetimeOf(*flags().vivify_ttl, now_ms));
+    }
+    sent_before_ = found_->item.won;
+    won_ = !sent_before_ && (found_->item.stale || IsDue(now_ms));
+    if (!won_ && !flags().new_ttl) return ItemStep::Nothing();
+    Item item = found_->item;
+    item.won = sent_before_ || won_;
+    return ItemStep::Put(std::move(item), flags().new_ttl ? LifetimeOf(*flags().new_ttl, now_ms) : Lifetime::Kept());
+  }
+
+  // Less is left of its life than R names.
+  bool IsDue(int64_t now_ms) const {
+    const std::optional<int64_t> expires_ms = found_->expires_ms();
+    if (!flags().recache_ttl || !expires_ms) return false;
+    const Lifetime wanted = LifetimeOf(*flags().recache_ttl, now_ms);
+    return wanted.kind == Lifetime::Kind::kLimited && *expires_ms - now_ms < wanted.ttl.count();
+  }
+
+  void Answer() {
+    if (!found_) return AnswerQuietly(WithEcho("EN"), {.misses = 1});
+    const Item& item = found_->item;
+    const std::optional<uint64_t> cas = CasOf(found_->version);
+    if (flags().Has('c') && !cas)
+      return Fail({Code::kInternal, "the version " + found_->version.ToString() + " does not fit into a cas number"});
+    std::string line = flags().value ? "VA " + std::to_string(item.value.size()) : "HD";
+    const int64_t now_ms = environment_.store.NowMs();
+    std::optional<int64_t> expires_ms = found_->expires_ms();
+    for (const MetaFlags::Flag& flag : flags().all) {
+      switch (flag.name) {
+        case 's': line.append(" s").append(std::to_string(item.value.size())); break;
+        case 'f': line.append(" f").append(std::to_string(item.flags)); break;
+        case 'c': line.append(" c").append(std::to_string(*cas)); break;
+        case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
+        // What they change is seen by those that stand behind them.
+        case 'T': expires_ms = ExpiresMs(*flags().new_ttl, now_ms); break;
+        case 'N':
+          if (created_) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
+          break;
+        default: Echo(flag, line);
+      }
+    }
+    if (sent_before_) line.append(" Z");
+    if (item.stale) line.append(" X");
+    if (won_) line.append(" W");
+    Reply reply{.hits = created_ ? 0u : 1u, .misses = created_ ? 1u : 0u};
+    if (flags().value) line.append("\r\n").append(item.value);
+    AnswerLine(line, std::move(reply));
+  }
+
+  std::optional<FoundItem> found_;
+  bool created_ = false;
+  bool won_ = false;          // this client is told to make it anew
+  bool sent_before_ = false;  // another one was
+};
+
+class MetaSetCommand final : public MetaCommand {
+ public:
+  using MetaCommand::MetaCommand;
+
+ protected:
+  void Begin() override {
+    StoreOrder order{.key = request_.keys[0],
+                     .value = std::move(request_.value),
+                     .flags = request_.flags,
+                     .exptime = request_.exptime,
+                     .mode = Mode(),
+                     .cas = flags().cas,
+                     .accept_older = flags().invalidate};
+    StoreItem(at(), std::move(order), [this](Result<Stored> stored) {
+      if (!stored.has_value()) return Fail(stored.error());
+      Answer(*stored);
+    });
+  }
+
+ private:
+  StoreMode Mode() const {
+    switch (flags().mode) {
+      case 'E':
+      case 'e': return StoreMode::kAdd;
+      case 'A':
+      case 'a': return StoreMode::kAppend;
+      case 'P':
+      case 'p': return StoreMode::kPrepend;
+      case 'R':
+      case 'r': return StoreMode::kReplace;
+      default: return StoreMode::kSet;
+    }
+  }
+  void Answer(const Stored& stored) {
+    const std::optional<uint64_t> cas = CasOf(stored.version);
+    std::string line = stored.outcome == Outcome::kExists      ? "EX"
+                       : stored.outcome == Outcome::kNotFound  ? "NF"
+                       : stored.outcome == Outcome::kNotStored ? "NS"
+                                                               : "HD";
+    for (const MetaFlags::Flag& flag : flags().all) {
+      if (flag.name == 'c') line.append(" c").append(std::to_string(cas.value_or(0)));
+      Echo(flag, line);
+    }
+    if (stored.outcome == Outcome::kDone) return AnswerQuietly(line, {.hits = 1});
+    AnswerLine(line, {.misses = 1});
+  }
+};
+
+class MetaDeleteCommand final : public MetaCommand {
+ public:
+  using MetaCommand::MetaCommand;
+
+ protected:
+  void Begin() override {
+    RemoveOrder order{
+        .key = request_.keys[0], .cas = flags().cas, .invalidate = flags().invalidate, .new_ttl = flags().new_ttl};
+    RemoveItem(at(), std::move(order), [this](Result<Outcome> outcome) {
+      if (!outcome.has_value()) return Fail(outcome.error());
+      if (*outcome == Outcome::kNotFound) return AnswerLine(WithEcho("NF"), {.misses = 1});
+      if (*outcome == Outcome::kExists) return AnswerLine(WithEcho("EX"));
+      AnswerQuietly(WithEcho("HD"), {.hits = 1});
+    });
+  }
+};
+
+class MetaArithmeticCommand final : public MetaCommand {
+ public:
+  using MetaCommand::MetaCommand;
+
+ protected:
+  void Begin() override {
+    const char mode = flags().mode;
+    CountOrder order{.key = request_.keys[0],
+                     .delta = flags().delta.value_or(1),
+                     .down = mode == 'D' || mode == '-',
+                     .cas = flags().cas,
+                     .new_ttl = flags().new_ttl,
+                     .vivify_ttl = flags().vivify_ttl,
+                     .initial = flags().initial.value_or(0),
+                     .want_version = flags().Has('c') || flags().Has('t')};
+    CountItem(at(), std::move(order), [this](Result<Counted> counted) {
+      if (!counted.has_value()) return Fail(counted.error());
+      Answer(*counted);
+    });
+  }
+
+ private:
+  void Answer(const Counted& counted) {
+    if (counted.outcome == Outcome::kNotFound) return AnswerLine(WithEcho("NF"), {.misses = 1});
+    if (counted.outcome == Outcome::kExists) return AnswerLine(WithEcho("EX"));
+    if (counted.outcome != Outcome::kDone)
+      return AnswerError("CLIENT_ERROR cannot increment or decrement non-numeric value");
+    const std::string number = std::to_string(counted.number);
+    std::string line = flags().value ? "VA " + std::to_string(number.size()) : "HD";
+    const int64_t now_ms = environment_.store.NowMs();
+    std::optional<int64_t> expires_ms = counted.expires_ms;
+    for (const MetaFlags::Flag& flag : flags().all) {
+      switch (flag.name) {
+        case 'c': line.append(" c").append(std::to_string(CasOf(counted.version).value_or(0))); break;
+        case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
+        case 'T': expires_ms = ExpiresMs(*flags().new_ttl, now_ms); break;
+        case 'N':
+          if (counted.created) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
+          break;
+        default: Echo(flag, line);
+      }
+    }
+    if (flags().value) line.append("\r\n").append(number);
+    if (counted.created) return AnswerLine(line, {.misses = 1});
+    AnswerQuietly(line, {.hits = 1});
+  }
+};
+
+class MetaDebugCommand final : public MetaCommand {
+ public:
+  using MetaCommand::MetaCommand;
+
+ protected:
+  void Begin() override {
+    environment_.store.Get(request_.keys[0], Freshness::kAsConfigured, until_, [this](Result<Record> record) {
+      const Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
+      if (!found.has_value()) return Fail(found.error());
+      if (!found->has_value()) return AnswerLine("EN", {.misses = 1});
+      const FoundItem& item = **found;
+      const int64_t left = SecondsLeft(item.expires_ms(), environment_.store.NowMs());
+      AnswerLine("ME " + request_.key_as_sent + " exp=" + std::to_string(left) +
+                     " cas=" + std::to_string(CasOf(item.version).value_or(0)) +
+                     " size=" + std::to_string(request_.keys[0].size() + item.item.value.size()),
+                 {.hits = 1});
+    });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeMetaCommand(Environment& environment, Executor& executor, Request request) {
+  switch (request.verb) {
+    case Verb::kMetaGet: return std::make_unique<MetaGetCommand>(environment, executor, std::move(request));
+    case Verb::kMetaSet: return std::make_unique<MetaSetCommand>(environment, executor, std::move(request));
+    case Verb::kMetaDelete: return std::make_unique<MetaDeleteCommand>(environment, executor, std::move(request));
+    case Verb::kMetaArithmetic:
+      return std::make_unique<MetaArithmeticCommand>(environment, executor, std::move(request));
+    default: return std::make_unique<MetaDebugCommand>(environment, executor, std::move(request));
+  }
+}
+
+}  // namespace ebla::gateway::memcached

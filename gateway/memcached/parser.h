@@ -1,0 +1,55 @@
+// gateway/memcached/parser.h
+// Cuts Memcached's text and meta commands off a stream of bytes. Pure: what it makes of the bytes does not depend on how
+// they are cut up on their way.
+// Place:      command.h runs what it makes; meta_parser.h reads the commands that begin with m.
+// Source:     the protocol as memcached 1.6.18 speaks it; what it answers to malformed commands was observed of it.
+// Invariants: 1. It asks for at most kCacheValueBytesMax bytes of a value, and as many of a line of keys. A larger value
+//                is passed over as it comes; a longer line ends the connection.
+// Errors:     In memcached's words, as a request that answers them.
+// Threads:    its connection's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "gateway/memcached/request.h"
+
+namespace ebla::gateway::memcached {
+
+class Parser {
+ public:
+  struct Parsed {
+    size_t bytes = 0;  // of the front, which are used up
+    std::optional<Request> request;
+    bool end = false;  // nothing more can be understood
+  };
+
+  // The front of all that has come and is not used up. With no byte used, more has to come.
+  Parsed Next(std::string_view bytes);
+
+ private:
+  Parsed Line(std::string_view bytes, size_t line_bytes);
+
+  size_t scanned_ = 0;  // of the front, without an end of a line
+  size_t wanted_ = 0;   // fewer bytes hold no whole command
+  uint64_t skip_ = 0;   // bytes of a value that is passed over
+};
+
+using Tokens = std::vector<std::string_view>;
+
+// A request whose answer is known.
+Request Fixed(std::string_view answer, bool noreply = false);
+Request Mistake(std::string_view answer, bool noreply = false);
+inline constexpr std::string_view kBadFormat = "CLIENT_ERROR bad command line format";
+
+// A request whose value follows its line: so many bytes, or none when it has none. `skip`: they are not wanted.
+struct Head {
+  Request request;
+  std::optional<uint64_t> value_bytes;
+  bool skip = false;
+  bool end = false;
+};
+
+}  // namespace ebla::gateway::memcached

@@ -1,0 +1,84 @@
+#include "gateway/server/command_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::gateway {
+
+void CommandQueue::WaitFor(Entry& entry, Entry& blocker) {
+  blocker.waiters.push_back(&entry);
+  ++entry.blockers;
+}
+
+void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now) {
+  auto entry = std::make_shared<Entry>();
+  entry->arrived = now;
+  entry->held_bytes = command->held_bytes();
+  held_bytes_ += entry->held_bytes;
+  entry->weight = std::max<size_t>(command->keys().size(), 1);
+  in_flight_ += entry->weight;
+  entry->command = std::move(command);
+  if (entry->command->alone()) {
+    for (const auto& older : entries_) {
+      if (!older->finished) WaitFor(*entry, *older);
+    }
+    last_alone_ = entry.get();
+  } else {
+    if (last_alone_ != nullptr) WaitFor(*entry, *last_alone_);
+    for (const std::string& key : entry->command->keys()) {
+      Entry*& last = last_of_key_[std::hash<std::string>()(key)];
+      if (last == entry.get()) continue;  // the command names it twice
+      if (last != nullptr) WaitFor(*entry, *last);
+      last = entry.get();
+    }
+  }
+  entries_.push_back(entry);
+  if (entry->blockers == 0) runnable_.push_back(std::move(entry));
+}
+
+std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable() {
+  if (runnable_.empty()) return nullptr;
+  auto entry = std::move(runnable_.front());
+  runnable_.pop_front();
+  return entry;
+}
+
+void CommandQueue::Finish(Entry& entry, std::string reply) {
+  entry.finished = true;
+  held_bytes_ -= std::exchange(entry.held_bytes, reply.size());
+  held_bytes_ += entry.held_bytes;
+  entry.reply = std::move(reply);
+  if (last_alone_ == &entry) last_alone_ = nullptr;
+  if (!entry.command->alone()) {
+    for (const std::string& key : entry.command->keys()) {
+      const auto last = last_of_key_.find(std::hash<std::string>()(key));
+      if (last != last_of_key_.end() && last->second == &entry) last_of_key_.erase(last);
+    }
+  }
+  for (Entry* waiter : std::exchange(entry.waiters, {})) {
+    if (--waiter->blockers > 0) continue;
+    const auto place = std::ranges::find(entries_, waiter, [](const auto& held) { return held.get(); });
+    runnable_.push_back(*place);
+  }
+}
+
+std::optional<std::string> CommandQueue::TakeReply() {
+  if (entries_.empty() || !entries_.front()->finished) return std::nullopt;
+  Entry& entry = *entries_.front();
+  held_bytes_ -= entry.held_bytes;
+  in_flight_ -= entry.weight;
+  std::string reply = std::move(entry.reply);
+  entries_.pop_front();
+  return reply;
+}
+
+void CommandQueue::Clear() {
+  entries_.clear();
+  runnable_.clear();
+  last_of_key_.clear();
+  last_alone_ = nullptr;
+  held_bytes_ = 0;
+  in_flight_ = 0;
+}
+
+}  // namespace ebla::gateway

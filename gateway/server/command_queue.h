@@ -1,0 +1,64 @@
+// gateway/server/command_queue.h
+// The commands of one connection from their arrival to their reply: which may run, and whose reply is next. Pure.
+// Place:      connection.h.
+// Invariants: 1. A command may run once all before it that share a key with it have finished, and everything before the
+//                last one before it that is alone. Keys are told apart by their hashes: two that collide only wait.
+//             2. Replies are taken in the order of Add().
+// Threads:    its connection's.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway {
+
+class CommandQueue {
+ public:
+  // Shared with whoever is to answer it.
+  struct Entry {
+    std::unique_ptr<Command> command;
+    MonotonicTime arrived;
+    // The queue's own.
+    std::string reply;
+    std::vector<Entry*> waiters;  // younger ones that wait for it
+    uint32_t blockers = 0;        // how many it waits for
+    bool finished = false;
+    size_t held_bytes = 0;
+    size_t weight = 1;
+  };
+
+  void Add(std::unique_ptr<Command> command, MonotonicTime now);
+  // One that may run and was not handed out yet; null: there is none.
+  std::shared_ptr<Entry> TakeRunnable();
+  // One that was handed out has its reply.
+  void Finish(Entry& entry, std::string reply);
+  // The reply of the oldest, if it has one; the entry goes.
+  std::optional<std::string> TakeReply();
+
+  size_t size() const { return entries_.size(); }
+  // One that names many keys counts as many.
+  size_t in_flight() const { return in_flight_; }
+  // Of replies that wait for older ones, and of commands.
+  size_t held_bytes() const { return held_bytes_; }
+  void Clear();
+
+ private:
+  void WaitFor(Entry& entry, Entry& blocker);
+
+  std::deque<std::shared_ptr<Entry>> entries_;
+  std::deque<std::shared_ptr<Entry>> runnable_;
+  std::unordered_map<size_t, Entry*> last_of_key_;  // unfinished ones, by the key's hash
+  Entry* last_alone_ = nullptr;                     // unfinished
+  size_t held_bytes_ = 0;
+  size_t in_flight_ = 0;
+};
+
+}  // namespace ebla::gateway

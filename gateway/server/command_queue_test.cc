@@ -1,0 +1,178 @@
+#include "gateway/server/command_queue.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <random>
+
+namespace ebla::gateway {
+namespace {
+
+class QueuedCommand final : public Command {
+ public:
+  QueuedCommand(int number, std::vector<std::string> keys, bool alone)
+      : number_(number), keys_(std::move(keys)), alone_(alone) {}
+
+  size_t kind() const override { return 0; }
+  const std::vector<std::string>& keys() const override { return keys_; }
+  bool alone() const override { return alone_; }
+  size_t held_bytes() const override { return 10; }
+  void Run(Done) override {}
+  int number() const { return number_; }
+
+ private:
+  const int number_;
+  const std::vector<std::string> keys_;
+  const bool alone_;
+};
+
+class CommandQueueTest : public ::testing::Test {
+ protected:
+  void Add(std::vector<std::string> keys, bool alone = false) {
+    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::move(keys), alone), {});
+  }
+  // The numbers of those that may run now, in their order.
+  std::vector<int> Runnable() {
+    std::vector<int> numbers;
+    while (const auto entry = queue_.TakeRunnable()) {
+      const int number = static_cast<const QueuedCommand&>(*entry->command).number();
+      running_[number] = entry;
+      numbers.push_back(number);
+    }
+    return numbers;
+  }
+  void Finish(int number) {
+    queue_.Finish(*running_.at(number), "reply" + std::to_string(number));
+    running_.erase(number);
+  }
+  std::vector<std::string> Replies() {
+    std::vector<std::string> replies;
+    while (auto reply = queue_.TakeReply()) replies.push_back(*reply);
+    return replies;
+  }
+
+  CommandQueue queue_;
+  std::map<int, std::shared_ptr<CommandQueue::Entry>> running_;
+  int added_ = 0;
+};
+
+using Numbers = std::vector<int>;
+using Texts = std::vector<std::string>;
+
+TEST_F(CommandQueueTest, DifferentKeysRunAtTheSameTimeAndAnswerInOrder) {
+  Add({"a"});
+  Add({"b"});
+  Add({"c"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 2, 3}));
+  Finish(3);
+  Finish(2);
+  EXPECT_EQ(Replies(), Texts{});
+  Finish(1);
+  EXPECT_EQ(Replies(), (Texts{"reply1", "reply2", "reply3"}));
+  EXPECT_EQ(queue_.size(), 0u);
+  EXPECT_EQ(queue_.held_bytes(), 0u);
+}
+
+TEST_F(CommandQueueTest, OneKeyRunsInOrder) {
+  Add({"a"});
+  Add({"a", "b", "a"});
+  Add({"b"});
+  Add({"c"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 4}));
+  Finish(1);
+  EXPECT_EQ(Runnable(), Numbers{2});
+  Finish(2);
+  EXPECT_EQ(Runnable(), Numbers{3});
+}
+
+TEST_F(CommandQueueTest, OneThatIsAloneIsAlone) {
+  Add({"a"});
+  Add({"b"});
+  Add({}, true);
+  Add({"c"});
+  Add({}, true);
+  Add({"a"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 2}));
+  Finish(2);
+  EXPECT_EQ(Runnable(), Numbers{});
+  Finish(1);
+  EXPECT_EQ(Runnable(), Numbers{3});
+  Finish(3);
+  EXPECT_EQ(Runnable(), Numbers{4});
+  Finish(4);
+  EXPECT_EQ(Runnable(), Numbers{5});
+  Finish(5);
+  EXPECT_EQ(Runnable(), Numbers{6});
+}
+
+TEST_F(CommandQueueTest, OneOfManyKeysCountsAsMany) {
+  Add({"a", "b", "c"});
+  Add({});
+  Add({"a"});
+  EXPECT_EQ(queue_.in_flight(), 5u);
+  Runnable();
+  Finish(1);
+  Replies();
+  EXPECT_EQ(queue_.in_flight(), 2u);
+}
+
+TEST_F(CommandQueueTest, CountsWhatItHolds) {
+  Add({"a"});
+  Add({"b"});
+  EXPECT_EQ(queue_.held_bytes(), 20u);
+  Runnable();
+  Finish(2);
+  EXPECT_EQ(queue_.held_bytes(), 10u + 6u);
+  Finish(1);
+  EXPECT_EQ(queue_.held_bytes(), 12u);
+  Replies();
+  EXPECT_EQ(queue_.held_bytes(), 0u);
+}
+
+// Any order of arrivals and ends: nothing overtakes one that it shares a key with, and everything runs.
+TEST_F(CommandQueueTest, HoldsForAnyOrder) {
+  for (uint64_t seed = 1; seed <= 200; ++seed) {
+    SCOPED_TRACE(seed);
+    std::mt19937_64 random(seed);
+    std::map<int, std::vector<std::string>> keys_of;
+    std::map<int, bool> alone;
+    std::vector<int> unfinished, runnable;
+    const int first = added_ + 1;
+    const auto note = [&] {
+      for (const int number : Runnable()) {
+        for (const int older : unfinished) {
+          if (older >= number) continue;
+          EXPECT_FALSE(alone[older] || alone[number]) << number << " overtakes " << older;
+          for (const std::string& key : keys_of[older])
+            EXPECT_EQ(std::ranges::count(keys_of[number], key), 0) << number << " overtakes " << older;
+        }
+        runnable.push_back(number);
+      }
+    };
+    for (int step = 0; step < 200 || !unfinished.empty(); ++step) {
+      if (step < 200 && random() % 2 == 0) {
+        std::vector<std::string> keys;
+        for (uint64_t i = random() % 3; i > 0; --i)
+          keys.push_back(std::string(1, static_cast<char>('a' + random() % 4)));
+        keys_of[added_ + 1] = keys;
+        alone[added_ + 1] = random() % 8 == 0;
+        unfinished.push_back(added_ + 1);
+        Add(keys, alone[added_ + 1]);
+      } else if (!runnable.empty()) {
+        const size_t which = random() % runnable.size();
+        Finish(runnable[which]);
+        std::erase(unfinished, runnable[which]);
+        runnable.erase(runnable.begin() + static_cast<std::ptrdiff_t>(which));
+      }
+      note();
+      ASSERT_FALSE(runnable.empty() && !unfinished.empty()) << "stuck";
+    }
+    const Texts replies = Replies();
+    ASSERT_EQ(replies.size(), static_cast<size_t>(added_ - first + 1));
+    for (size_t i = 0; i < replies.size(); ++i)
+      EXPECT_EQ(replies[i], "reply" + std::to_string(first + static_cast<int>(i)));
+  }
+}
+
+}  // namespace
+}  // namespace ebla::gateway

@@ -1,0 +1,246 @@
+#include "gateway/server/connection.h"
+
+#include <glog/logging.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "common/rpc/buffer.h"
+
+namespace ebla::gateway {
+namespace {
+
+constexpr size_t kLargeReply = 128 * 1024;  // becomes the buffer that is sent
+constexpr Duration kLinger = std::chrono::milliseconds(250);
+constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from somebody who types
+
+}  // namespace
+
+Connection::Connection(std::shared_ptr<ServerLoop> server, int fd, std::string peer)
+    : server_(std::move(server)),
+      peer_(std::move(peer)),
+      fd_(fd),
+      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()),
+      protocol_(server_->make_protocol(server_->loop)) {
+  event_assign(
+      &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
+  event_assign(
+      &write_event_, server_->loop.base(), fd, EV_WRITE,
+      [](evutil_socket_t, short, void* self) {
+        const auto alive = static_cast<Connection*>(self)->shared_from_this();
+        alive->OnTurnEnd();
+      },
+      this);
+}
+
+Connection::~Connection() { CHECK_EQ(fd_, -1) << "a connection went without being closed"; }
+
+void Connection::Start() {
+  came_tick_ = server_->tick();
+  UpdateReading();
+  UpdateWatch();
+}
+
+void Connection::Close() {
+  if (fd_ < 0) return;
+  const auto alive = shared_from_this();
+  event_del(&read_event_);
+  event_del(&write_event_);
+  server_->loop.Withdraw(this);
+  close(std::exchange(fd_, -1));
+  if (std::exchange(watched_, false)) server_->Watch(false);
+  std::string().swap(in_);
+  std::string().swap(out_);
+  out_sent_ = 0;
+  commands_.Clear();
+  server_->Remove(*this);
+}
+
+void Connection::Break(const std::string& why) {
+  if (fd_ < 0) return;
+  server_->statistics.broken.Add(1);
+  LOG_EVERY_T(WARNING, 1) << "closed the connection from " << peer_ << ": " << why;
+  Close();
+}
+
+void Connection::Drain() {
+  ending_ = true;
+  std::string().swap(in_);
+  UpdateReading();
+  FinishDrain();
+}
+
+// Everything answered and sent: says so to the client, and waits a little for it to close, as closing at once with
+// bytes unread would destroy replies that are still under way.
+void Connection::FinishDrain() {
+  if (fd_ < 0 || !ending_ || shut_ || commands_.size() > 0 || unsent() > 0) return;
+  shut_ = true;
+  shutdown(fd_, SHUT_WR);
+  UpdateReading();
+  server_->loop.After(kLinger, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Close();
+  });
+}
+
+bool Connection::Full() const {
+  return commands_.in_flight() >= server_->options.in_flight_max ||
+         commands_.held_bytes() + unsent() >= server_->options.held_bytes_max;
+}
+
+void Connection::UpdateReading() {
+  const bool want = fd_ >= 0 && (ending_ ? shut_ : !Full());
+  if (want == reading_ || fd_ < 0) return;
+  reading_ = want;
+  if (want) {
+    event_add(&read_event_, nullptr);
+    came_tick_ = server_->tick();  // while it was not read, the client could not go on
+  } else {
+    event_del(&read_event_);
+  }
+}
+
+void Connection::UpdateWatch() {
+  if (fd_ < 0) return;
+  const bool want = unsent() > 0 || !stream_.established() || in_.size() > kSmallCommand;
+  if (want == watched_) return;
+  watched_ = want;
+  server_->Watch(want);
+}
+
+void Connection::OnSweep() {
+  if (!watched_) return;
+  const uint32_t tick = server_->tick();
+  const uint32_t patience = server_->TicksOf(server_->options.half_command_timeout);
+  if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
+    Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
+  } else if (!stream_.established() && tick - came_tick_ > patience) {
+    Break("it did not finish the TLS handshake in time");
+  } else if (in_.size() > kSmallCommand && reading_ && tick - came_tick_ > patience) {
+    Break("it did not finish a command in time (" + std::to_string(in_.size()) + " bytes came)");
+  }
+}
+
+void Connection::OnReadable() {
+  const auto alive = shared_from_this();
+  const auto received = stream_.Receive(server_->buffers);
+  if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
+  if (!received->has_value()) return Close();
+  if (stream_.pending() > 0) event_add(&write_event_, nullptr);
+  const std::string_view bytes = **received;
+  if (bytes.empty() || shut_) return UpdateWatch();
+  server_->statistics.bytes_in.Add(bytes.size());
+  came_tick_ = server_->tick();
+  if (in_.empty()) {
+    Consume(bytes);
+  } else {
+    in_.append(bytes);
+    Consume(in_);
+  }
+}
+
+// Cuts the whole commands at the beginning of `bytes` (in_, or the loop's scratch), and keeps the rest in in_.
+void Connection::Consume(std::string_view bytes) {
+  const size_t used = CutCommands(bytes);
+  if (fd_ < 0) return;
+  if (ending_ || used == bytes.size()) {
+    std::string().swap(in_);
+  } else if (bytes.data() != in_.data()) {
+    in_.assign(bytes.substr(used));
+  } else if (used > 0) {
+    in_.erase(0, used);
+  }
+  if (commands_.size() > 0 || ending_) server_->loop.AtTurnEnd(this);
+  UpdateReading();
+  UpdateWatch();
+}
+
+size_t Connection::CutCommands(std::string_view bytes) {
+  size_t used = 0;
+  while (fd_ >= 0 && !ending_ && !Full() && used < bytes.size()) {
+    Protocol::Taken taken = protocol_->Take(bytes.substr(used));
+    used += taken.bytes;
+    ending_ = taken.end;
+    if (taken.command == nullptr) {
+      if (taken.bytes == 0) break;
+      continue;
+    }
+    ending_ = ending_ || taken.command->ends_connection();
+    commands_.Add(std::move(taken.command), server_->loop.Now());
+    RunCommands();
+  }
+  return used;
+}
+
+// A command may answer at once, and let others run: one of these loops serves them all.
+void Connection::RunCommands() {
+  if (std::exchange(running_, true)) return;
+  while (const std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable()) {
+    server_->statistics.in_flight.Add(1);
+    entry->command->Run([server = server_, self = shared_from_this(), entry](Reply reply) mutable {
+      ServerLoop& loop = *server;
+      loop.Answer(std::move(self), std::move(entry), std::move(reply));
+    });
+  }
+  running_ = false;
+}
+
+void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
+  server_->statistics.in_flight.Sub(1);
+  server_->statistics.Count(entry.command->kind(), reply, server_->loop.Now() - entry.arrived);
+  if (fd_ < 0) return;
+  commands_.Finish(entry, std::move(reply.bytes));
+  RunCommands();
+  server_->loop.AtTurnEnd(this);
+}
+
+void Connection::CollectReplies() {
+  while (std::optional<std::string> reply = commands_.TakeReply()) {
+    if (reply->empty()) continue;
+    if (unsent() == 0) sent_tick_ = server_->tick();
+    if (out_.empty() && reply->size() > kLargeReply) {
+      out_.swap(*reply);
+      continue;
+    }
+    if (out_.empty()) out_ = server_->TakeBuffer();
+    out_.append(*reply);
+  }
+}
+
+void Connection::Flush() {
+  if (fd_ < 0 || unsent() == 0) return;
+  const Result<size_t> sent = stream_.Send(std::string_view(out_).substr(out_sent_));
+  if (!sent.has_value()) return Close();
+  if (*sent > 0) {
+    out_sent_ += *sent;
+    server_->statistics.bytes_out.Add(*sent);
+    sent_tick_ = server_->tick();
+  }
+  if (out_sent_ == out_.size()) {
+    out_sent_ = 0;
+    server_->GiveBuffer(std::exchange(out_, {}));
+    if (stream_.pending() == 0) return;
+  } else if (out_sent_ > out_.size() / 2) {
+    out_.erase(0, out_sent_);
+    out_sent_ = 0;
+  }
+  event_add(&write_event_, nullptr);
+}
+
+void Connection::OnTurnEnd() {
+  const auto alive = shared_from_this();
+  CollectReplies();
+  if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
+  if (fd_ < 0) return;
+  if (ending_) {
+    FinishDrain();
+  } else if (!in_.empty() && !reading_ && !Full()) {
+    Consume(in_);  // reads again when they leave room
+  }
+  UpdateReading();
+  UpdateWatch();
+}
+
+}  // namespace ebla::gateway

@@ -1,0 +1,76 @@
+// gateway/server/connection.h
+// One accepted connection: bytes in, commands cut by its Protocol and run, replies out in the order of the commands.
+// Place:      server.cc accepts; server_loop.h holds it.
+// Invariants: 1. Touched on its loop's thread alone. A command that answers elsewhere goes through ServerLoop::Answer.
+//             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held,
+//                nothing is read and no command is cut.
+//             3. One that waits for its client's next command holds no buffer.
+// Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
+//             line.
+// Threads:    its loop's.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <memory>
+#include <string>
+
+#include "common/rpc/event_loop.h"
+#include "common/rpc/stream.h"
+#include "gateway/server/command_queue.h"
+#include "gateway/server/server_loop.h"
+
+namespace ebla::gateway {
+
+class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(std::shared_ptr<ServerLoop> server, int fd, std::string peer);
+  ~Connection();
+
+  void Start();
+  void Drain();
+  void Close();
+  // Closes it for its client's fault, with a log line.
+  void Break(const std::string& why);
+  void Complete(CommandQueue::Entry& entry, Reply reply);
+  void OnSweep();
+  void OnTurnEnd() override;
+
+  size_t index = 0;  // in the loop's list
+
+ private:
+  void OnReadable();
+  void Consume(std::string_view bytes);
+  size_t CutCommands(std::string_view bytes);
+  void RunCommands();
+  void CollectReplies();
+  void Flush();
+  void FinishDrain();
+  bool Full() const;
+  void UpdateReading();
+  void UpdateWatch();
+  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
+
+  const std::shared_ptr<ServerLoop> server_;
+  const std::string peer_;
+  int fd_;
+  rpc::Stream stream_;
+  const std::unique_ptr<Protocol> protocol_;
+  event read_event_;
+  event write_event_;
+
+  CommandQueue commands_;
+  std::string in_;   // bytes read and not yet cut: part of a command, or commands that wait for room
+  std::string out_;  // replies from out_sent_ on are not yet sent
+  size_t out_sent_ = 0;
+  uint32_t came_tick_ = 0;  // when bytes last came, or were last let come
+  uint32_t sent_tick_ = 0;  // when the client last took bytes
+  bool running_ = false;    // RunCommands() is on the stack
+  bool reading_ = false;
+  bool watched_ = false;
+  bool ending_ = false;  // cuts no more commands: ends once those in flight are answered and sent
+  bool shut_ = false;    // nothing more will be sent: what the client still sends is thrown away until it closes
+};
+
+}  // namespace ebla::gateway

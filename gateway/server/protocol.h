@@ -1,0 +1,71 @@
+// gateway/server/protocol.h
+// What a protocol is to a connection: it cuts commands off the bytes that come, and each command answers with bytes.
+// Place:      connection.h drives it; gateway/memcached implements it. Nothing here knows any protocol.
+// Order:      Replies leave in the order of the commands. Commands with a key in common run one after the other, in
+//             their order; others run at the same time. One that is alone() waits for all before it, and all after it
+//             wait for it.
+// Errors:     Whatever a client sends is answered in the protocol's own words, or ends its connection.
+// Threads:    A Protocol, and the making, running and end of its commands, belong to the connection's loop. A command
+//             may answer from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ebla::rpc {
+class EventLoop;
+}
+
+namespace ebla::gateway {
+
+// What a command came to.
+struct Reply {
+  std::string bytes;    // may be empty: the client wants none
+  uint32_t hits = 0;    // keys that were there
+  uint32_t misses = 0;  // keys that were not
+  bool error = false;   // of the store or of the client
+};
+
+class Command {
+ public:
+  using Done = std::move_only_function<void(Reply)>;
+
+  virtual ~Command() = default;
+
+  // An index into the names that the protocol's statistics have.
+  virtual size_t kind() const = 0;
+  // Unchanged until it has answered.
+  virtual const std::vector<std::string>& keys() const = 0;
+  virtual bool alone() const { return false; }
+  // The connection ends once its reply is sent.
+  virtual bool ends_connection() const { return false; }
+  // Bytes that it holds while it waits and runs.
+  virtual size_t held_bytes() const { return 0; }
+
+  // Called once. `done` is called once, at any time, also within Run(); it keeps the command alive.
+  virtual void Run(Done done) = 0;
+};
+
+// One connection's.
+class Protocol {
+ public:
+  struct Taken {
+    size_t bytes = 0;                  // of the front, which are used up
+    std::unique_ptr<Command> command;  // null: none yet
+    bool end = false;                  // the connection ends once what came before is answered
+  };
+
+  virtual ~Protocol() = default;
+
+  // Looks at the front of `bytes`: all that has come and was not taken before. With no byte taken and no command, more
+  // has to come.
+  virtual Taken Take(std::string_view bytes) = 0;
+};
+
+using ProtocolFactory = std::function<std::unique_ptr<Protocol>(rpc::EventLoop&)>;
+
+}  // namespace ebla::gateway

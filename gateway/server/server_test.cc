@@ -1,0 +1,305 @@
+// The server with a small protocol of its own, over real sockets: each command is a line.
+//   say TEXT        answers TEXT          hold KEY TEXT   answers when the test says so
+//   big N           answers N bytes       alone TEXT      the same as say, alone
+//   end             ends the connection
+#include "gateway/server/server.h"
+
+#include <gtest/gtest.h>
+#include <prometheus/metric_family.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <deque>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "common/base/descriptor.h"
+#include "common/base/mutex.h"
+#include "common/rpc/socket.h"
+#include "common/testing/eventually.h"
+#include "gateway/server/metrics.h"
+
+namespace ebla::gateway {
+namespace {
+
+using ebla::testing::Eventually;
+
+// The commands that wait for the test, of all connections.
+class Waiting {
+ public:
+  void Add(Command::Done done, std::string text) {
+    MutexLock lock(mutex_);
+    held_.push_back({std::move(done), std::move(text)});
+  }
+  size_t size() {
+    MutexLock lock(mutex_);
+    return held_.size();
+  }
+  // From this thread, which is none of the loops'.
+  void AnswerLast() {
+    Held held;
+    {
+      MutexLock lock(mutex_);
+      held = std::move(held_.back());
+      held_.pop_back();
+    }
+    held.done({.bytes = held.text + "\n"});
+  }
+
+ private:
+  struct Held {
+    Command::Done done;
+    std::string text;
+  };
+  Mutex mutex_;
+  std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
+};
+
+class LineCommand final : public Command {
+ public:
+  LineCommand(const std::string& line, Waiting& waiting) : waiting_(waiting) {
+    std::istringstream words(line);
+    words >> verb_;
+    if (verb_ == "hold") {
+      keys_.resize(1);
+      words >> keys_[0];
+    }
+    words >> text_;
+  }
+
+  size_t kind() const override { return 0; }
+  const std::vector<std::string>& keys() const override { return keys_; }
+  bool alone() const override { return verb_ == "alone"; }
+  bool ends_connection() const override { return verb_ == "end"; }
+  void Run(Done done) override {
+    if (verb_ == "hold") return waiting_.Add(std::move(done), text_);
+    if (verb_ == "end") return done({});
+    if (verb_ == "big") return done({.bytes = std::string(std::stoul(text_), 'x')});
+    done({.bytes = text_ + "\n", .hits = 1});
+  }
+
+ private:
+  Waiting& waiting_;
+  std::string verb_, text_;
+  std::vector<std::string> keys_;
+};
+
+class LineProtocol final : public Protocol {
+ public:
+  explicit LineProtocol(Waiting& waiting) : waiting_(waiting) {}
+  Taken Take(std::string_view bytes) override {
+    const size_t end = bytes.find('\n');
+    if (end == std::string_view::npos) return {};
+    return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
+  }
+
+ private:
+  Waiting& waiting_;
+};
+
+class LineClient {
+ public:
+  explicit LineClient(const rpc::Endpoint& server) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const auto address = rpc::SocketAddress::FromNumeric(server);
+    const timeval limit{.tv_sec = 20, .tv_usec = 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    EXPECT_EQ(connect(fd_.get(), address->get(), address->size), 0);
+  }
+  void Send(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent <= 0) return;
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+  }
+  // The next so many bytes; fewer when the connection ends, or nothing comes for 20 s.
+  std::string Read(size_t size) {
+    std::string text(size, 0);
+    size_t got = 0;
+    while (got < size) {
+      const ssize_t more = recv(fd_.get(), text.data() + got, size - got, 0);
+      if (more <= 0) break;
+      got += static_cast<size_t>(more);
+    }
+    text.resize(got);
+    return text;
+  }
+  bool Ended() {
+    char byte;
+    return recv(fd_.get(), &byte, 1, 0) == 0;
+  }
+
+ private:
+  Descriptor fd_;
+};
+
+class ServerTest : public ::testing::Test {
+ protected:
+  ~ServerTest() override {
+    server_.reset();
+    while (waiting_.size() > 0) waiting_.AnswerLast();
+    for (auto& loop : loops_) loop->Stop();
+  }
+  void Start(ServerOptions options = {}, size_t loops = 2) {
+    std::vector<rpc::EventLoop*> pointers;
+    for (size_t i = 0; i < loops; ++i) {
+      loops_.push_back(std::make_unique<rpc::EventLoop>("loop"));
+      loops_.back()->Start();
+      pointers.push_back(loops_.back().get());
+    }
+    statistics_.emplace(std::vector<std::string>{"line"}, loops);
+    server_.emplace(
+        std::move(options), [this](rpc::EventLoop&) { return std::make_unique<LineProtocol>(waiting_); }, pointers,
+        *statistics_);
+    ASSERT_TRUE(server_->Start().ok());
+  }
+  LineClient Connect() { return LineClient(server_->address()); }
+  bool AwaitHeld(size_t count) {
+    return Eventually([&] { return waiting_.size() == count; });
+  }
+
+  Waiting waiting_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
+  std::optional<Statistics> statistics_;
+  std::optional<Server> server_;
+};
+
+TEST_F(ServerTest, AnswersInTheOrderOfTheCommands) {
+  Start();
+  LineClient client = Connect();
+  client.Send("hold a one\nsay two\nhold b three\nsay four\n");
+  ASSERT_TRUE(AwaitHeld(2));
+  waiting_.AnswerLast();
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(19), "one\ntwo\nthree\nfour\n");
+}
+
+TEST_F(ServerTest, OneKeyRunsInOrderAndOneThatIsAloneAlone) {
+  Start();
+  LineClient client = Connect();
+  client.Send("hold a one\nhold a two\nalone three\nsay four\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(4), "one\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(15), "two\nthree\nfour\n");
+}
+
+TEST_F(ServerTest, TakesBytesHoweverTheyAreCutUp) {
+  Start();
+  LineClient client = Connect();
+  for (const char c : std::string("say hello\nsay world\n")) client.Send(std::string(1, c));
+  EXPECT_EQ(client.Read(12), "hello\nworld\n");
+}
+
+TEST_F(ServerTest, ManyCommandsAtOnceAreAllAnswered) {
+  Start();
+  LineClient client = Connect();
+  std::string commands, replies;
+  for (int i = 0; i < 20'000; ++i) {
+    commands += "say " + std::to_string(i) + "\n";
+    replies += std::to_string(i) + "\n";
+  }
+  std::thread sender([&] { client.Send(commands); });
+  EXPECT_EQ(client.Read(replies.size()), replies);
+  sender.join();
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().in_flight == 0; }));
+  EXPECT_EQ(statistics_->Sum().kinds[0].commands, 20'000u);
+  EXPECT_EQ(statistics_->Sum().kinds[0].hits, 20'000u);
+}
+
+TEST_F(ServerTest, NoMoreThanTheLimitAreInFlight) {
+  Start({.in_flight_max = 8});
+  LineClient client = Connect();
+  std::string commands;
+  for (int i = 0; i < 20; ++i) commands += "hold k" + std::to_string(i) + " x\n";
+  client.Send(commands);
+  ASSERT_TRUE(AwaitHeld(8));
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Eventually([&] { return waiting_.size() > 0; }));
+    EXPECT_LE(waiting_.size(), 8u);
+    waiting_.AnswerLast();
+  }
+  EXPECT_EQ(client.Read(40).size(), 40u);
+}
+
+TEST_F(ServerTest, OneThatDoesNotReadIsNotReadAndGoes) {
+  Start({.held_bytes_max = 1 << 20, .unread_timeout = std::chrono::milliseconds(300)});
+  LineClient idle = Connect(), deaf = Connect();
+  std::string commands;
+  for (int i = 0; i < 1000; ++i) commands += "big 1000000\n";
+  deaf.Send(commands);
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections_broken == 1; }));
+  EXPECT_LT(statistics_->Sum().kinds[0].commands, 100u) << "it was not read any more";
+  idle.Send("say hello\n");
+  EXPECT_EQ(idle.Read(6), "hello\n");
+}
+
+TEST_F(ServerTest, FurtherConnectionsAreClosed) {
+  Start({.connections_max = 2});
+  LineClient first = Connect(), second = Connect();
+  first.Send("say a\n");
+  second.Send("say b\n");
+  EXPECT_EQ(first.Read(2) + second.Read(2), "a\nb\n");
+  EXPECT_TRUE(Connect().Ended());
+  EXPECT_EQ(statistics_->Sum().connections_refused, 1u);
+}
+
+TEST_F(ServerTest, OneThatAsksForItsEndGetsItsReplies) {
+  Start();
+  LineClient client = Connect();
+  client.Send("hold a one\nend\nsay never\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "one\n");
+}
+
+TEST_F(ServerTest, AConnectionMayGoBeforeItsAnswers) {
+  Start();
+  {
+    LineClient client = Connect();
+    client.Send("hold a one\nhold a two\nhold b three\n");
+    ASSERT_TRUE(AwaitHeld(2));
+  }
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+  while (waiting_.size() > 0) waiting_.AnswerLast();
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().in_flight == 0; }));
+}
+
+TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {
+  Start();
+  LineClient client = Connect(), idle = Connect();
+  client.Send("hold a one\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  std::thread stopper([&] { server_->Stop(std::chrono::seconds(20)); });
+  EXPECT_TRUE(idle.Ended());
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "one\n");
+  stopper.join();
+}
+
+TEST_F(ServerTest, MetricsSayWhatWasCounted) {
+  Start();
+  LineClient client = Connect();
+  client.Send("say a\n");
+  EXPECT_EQ(client.Read(2), "a\n");
+  const Metrics metrics({{"lines", &*statistics_}});
+  std::map<std::string, double> values;
+  for (const auto& family : metrics.Collect()) {
+    if (family.metric.empty()) continue;
+    values[family.name] =
+        family.type == prometheus::MetricType::Counter ? family.metric[0].counter.value : family.metric[0].gauge.value;
+    if (family.name == "ebla_gateway_command_seconds") values[family.name] = family.metric[0].histogram.sample_count;
+  }
+  EXPECT_EQ(values["ebla_gateway_connections"], 1);
+  EXPECT_EQ(values["ebla_gateway_commands_total"], 1);
+  EXPECT_EQ(values["ebla_gateway_hits_total"], 1);
+  EXPECT_EQ(values["ebla_gateway_command_seconds"], 1);
+  EXPECT_EQ(values["ebla_gateway_received_bytes_total"], 6);
+}
+
+}  // namespace
+}  // namespace ebla::gateway

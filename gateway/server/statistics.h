@@ -1,0 +1,86 @@
+// gateway/server/statistics.h
+// What a gateway counts: connections, bytes, and of each kind of command how often, how long, hits, misses, errors.
+// Place:   each loop writes its own; metrics.h and the protocols' own statistics add them up.
+// Threads: a LoopStatistics is written by its loop alone; everything is read from any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway {
+
+// Counted by one thread, read by any.
+class Counter {
+ public:
+  void Add(uint64_t more) { value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed); }
+  void Sub(uint64_t less) { Add(0 - less); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// Upper bounds of the buckets of latency; what takes longer is in none.
+inline constexpr std::array<uint64_t, 12> kLatencyMicros = {100,    250,    500,     1'000,   2'500,     5'000,
+                                                            10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
+
+// Of one kind of command: plain numbers, added up.
+struct CommandTotals {
+  uint64_t commands = 0;
+  uint64_t errors = 0;
+  uint64_t hits = 0;
+  uint64_t misses = 0;
+  double seconds = 0;
+  std::array<uint64_t, kLatencyMicros.size()> buckets{};  // each without those below
+};
+
+struct Totals {
+  uint64_t connections = 0;
+  uint64_t connections_accepted = 0;
+  uint64_t connections_refused = 0;  // over connections_max
+  uint64_t connections_broken = 0;   // closed for what they sent, or for not reading
+  uint64_t bytes_in = 0;
+  uint64_t bytes_out = 0;
+  uint64_t in_flight = 0;
+  std::vector<CommandTotals> kinds;
+};
+
+class LoopStatistics {
+ public:
+  explicit LoopStatistics(size_t kinds) : kinds_(kinds) {}
+
+  void Count(size_t kind, const Reply& reply, Duration took);
+  void AddTo(Totals& totals) const;
+
+  Counter connections, accepted, refused, broken, bytes_in, bytes_out, in_flight;
+
+ private:
+  struct Kind {
+    Counter commands, errors, hits, misses, nanos;
+    std::array<Counter, kLatencyMicros.size()> buckets;
+  };
+  std::vector<Kind> kinds_;
+};
+
+class Statistics {
+ public:
+  // `names`: of the kinds of commands.
+  Statistics(std::vector<std::string> names, size_t loops);
+
+  LoopStatistics& loop(size_t index) { return *loops_[index]; }
+  const std::vector<std::string>& names() const { return names_; }
+  Totals Sum() const;
+
+ private:
+  const std::vector<std::string> names_;
+  std::vector<std::unique_ptr<LoopStatistics>> loops_;
+};
+
+}  // namespace ebla::gateway

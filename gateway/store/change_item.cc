@@ -1,0 +1,100 @@
+#include "gateway/store/change_item.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int kAttemptsAtOnce = 1;
+constexpr int kLongestWaitShift = 6;  // 64 ms
+
+class ItemChange : public std::enable_shared_from_this<ItemChange> {
+ public:
+  ItemChange(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,
+             Callback<Result<Version>> done)
+      : store_(store),
+        executor_(executor),
+        key_(std::move(key)),
+        until_(until),
+        decide_(std::move(decide)),
+        done_(std::move(done)) {}
+
+  void Attempt() {
+    store_.Get(key_, Freshness::kLatest, until_,
+               [self = shared_from_this()](Result<Record> record) { self->Decide(std::move(record)); });
+  }
+
+ private:
+  void Decide(Result<Record> record) {
+    Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
+    if (!found.has_value()) return done_(std::unexpected(std::move(found.error())));
+    const Condition unchanged = found->has_value() ? Condition::Is((*found)->version) : Condition::Absent();
+    const std::optional<int64_t> expires_ms = found->has_value() ? (*found)->expires_ms() : std::nullopt;
+    ItemStep step = decide_(*std::move(found));
+    if (step.kind == ItemStep::Kind::kPut && step.lifetime.kind == Lifetime::Kind::kGone)
+      step.kind = ItemStep::Kind::kDelete;
+    const bool absent = unchanged.kind == Condition::Kind::kAbsent;
+    if (step.kind == ItemStep::Kind::kNothing || (step.kind == ItemStep::Kind::kDelete && absent))
+      return done_(Version());
+    if (step.kind == ItemStep::Kind::kDelete) {
+      store_.Delete(key_, unchanged, until_, [self = shared_from_this()](Status status) {
+        self->Finish(status.ok() ? Result<Version>(Version()) : Result<Version>(std::unexpected(std::move(status))));
+      });
+      return;
+    }
+    milliseconds ttl{0};
+    step.item.expires_ms.reset();
+    if (step.lifetime.kind == Lifetime::Kind::kLimited) ttl = step.lifetime.ttl;
+    if (step.lifetime.kind == Lifetime::Kind::kKept && expires_ms.has_value()) {
+      step.item.expires_ms = expires_ms;
+      ttl = milliseconds(std::max<int64_t>(*expires_ms - store_.NowMs(), 1));
+    }
+    store_.Put(key_, EncodeItem(std::move(step.item)), ttl, unchanged, until_,
+               [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });
+  }
+
+  void Finish(Result<Version> result) {
+    if (result.has_value() || result.error().code() != Code::kConditionFailed) return done_(std::move(result));
+    if (std::chrono::steady_clock::now() >= until_)
+      return done_(Error(Code::kDeadlineExceeded, "others changed the item each time until the deadline"));
+    if (++attempts_ <= kAttemptsAtOnce) return Attempt();
+    const int shift = std::min(attempts_, kLongestWaitShift);
+    const auto wait = std::chrono::microseconds(executor_.Random() % (uint64_t{1000} << shift));
+    executor_.After(wait, [self = shared_from_this()] { self->Attempt(); });
+  }
+
+  Store& store_;
+  Executor& executor_;
+  const std::string key_;
+  const Until until_;
+  DecideItem decide_;
+  Callback<Result<Version>> done_;
+  int attempts_ = 0;
+};
+
+}  // namespace
+
+std::optional<int64_t> FoundItem::expires_ms() const {
+  if (!expires.has_value()) return std::nullopt;
+  return item.expires_ms.has_value() ? *item.expires_ms : expires->time_since_epoch().count();
+}
+
+Result<std::optional<FoundItem>> ItemIn(Result<Record> record) {
+  if (!record.has_value()) {
+    if (record.error().code() == Code::kNotFound) return std::optional<FoundItem>();
+    return Error(std::move(record.error()));
+  }
+  EBLA_ASSIGN(Item item, DecodeItem(std::move(record->value)));
+  return FoundItem{std::move(item), record->version, record->expires};
+}
+
+void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,
+                Callback<Result<Version>> done) {
+  std::make_shared<ItemChange>(store, executor, std::move(key), until, std::move(decide), std::move(done))->Attempt();
+}
+
+}  // namespace ebla::gateway

@@ -1,0 +1,88 @@
+#include "gateway/store/item_codec.h"
+
+#include <utility>
+
+namespace ebla::gateway {
+namespace {
+
+constexpr char kFramed = 0x00;
+constexpr char kItemKind = 0x01;
+constexpr uint8_t kStale = 1, kWon = 2, kExpires = 4;
+constexpr size_t kHeadBytes = 7;
+constexpr int kLsnBits = 40;
+constexpr uint64_t kLsnMask = (uint64_t{1} << kLsnBits) - 1;
+constexpr uint64_t kEpochEnd = uint64_t{1} << (64 - kLsnBits);
+
+template <class Number>
+void AppendNumber(std::string& out, Number number) {
+  for (int shift = static_cast<int>(sizeof(Number)) * 8 - 8; shift >= 0; shift -= 8)
+    out.push_back(static_cast<char>(number >> shift & 0xff));
+}
+
+template <class Number>
+Number ReadNumber(std::string_view bytes) {
+  Number number = 0;
+  for (size_t i = 0; i < sizeof(Number); ++i)
+    number = static_cast<Number>(number << 8 | static_cast<uint8_t>(bytes[i]));
+  return number;
+}
+
+Error UnknownRecord(const std::string& what) {
+  return Error(Code::kInternal, "the record is " + what +
+                                    ", which this gateway does not know: a newer one, or another program, wrote it");
+}
+
+}  // namespace
+
+std::string EncodeItem(Item item) {
+  const bool remembers = item.flags != 0 || item.stale || item.won || item.expires_ms.has_value();
+  if (!remembers && (item.value.empty() || item.value.front() != kFramed)) return std::move(item.value);
+  std::string record;
+  record.reserve(kItemFrameBytesMax + item.value.size());
+  record.push_back(kFramed);
+  record.push_back(kItemKind);
+  AppendNumber<uint32_t>(record, item.flags);
+  record.push_back(static_cast<char>((item.stale ? kStale : 0) | (item.won ? kWon : 0) |
+                                     (item.expires_ms.has_value() ? kExpires : 0)));
+  if (item.expires_ms.has_value()) AppendNumber<uint64_t>(record, static_cast<uint64_t>(*item.expires_ms));
+  record += item.value;
+  return record;
+}
+
+Result<Item> DecodeItem(std::string record) {
+  Item item;
+  if (record.empty() || record.front() != kFramed) {
+    item.value = std::move(record);
+    return item;
+  }
+  if (record.size() < 2 || record[1] != kItemKind)
+    return UnknownRecord(record.size() < 2 ? "cut off" : "of kind " + std::to_string(static_cast<uint8_t>(record[1])));
+  if (record.size() < kHeadBytes) return UnknownRecord("cut off");
+  const auto state = static_cast<uint8_t>(record[6]);
+  if ((state & ~(kStale | kWon | kExpires)) != 0) return UnknownRecord("in state " + std::to_string(state));
+  size_t head = kHeadBytes;
+  item.flags = ReadNumber<uint32_t>(std::string_view(record).substr(2));
+  item.stale = (state & kStale) != 0;
+  item.won = (state & kWon) != 0;
+  if ((state & kExpires) != 0) {
+    if (record.size() < head + 8) return UnknownRecord("cut off");
+    item.expires_ms = static_cast<int64_t>(ReadNumber<uint64_t>(std::string_view(record).substr(head)));
+    head += 8;
+  }
+  record.erase(0, head);
+  item.value = std::move(record);
+  return item;
+}
+
+std::optional<uint64_t> CasOf(const Version& version) {
+  if (version.epoch.value >= kEpochEnd || version.lsn.value > kLsnMask) return std::nullopt;
+  return version.epoch.value << kLsnBits | version.lsn.value;
+}
+
+std::optional<Version> VersionOf(uint64_t cas) {
+  const Version version{Epoch{cas >> kLsnBits}, Lsn{cas & kLsnMask}};
+  if (!version.epoch || !version.lsn) return std::nullopt;
+  return version;
+}
+
+}  // namespace ebla::gateway

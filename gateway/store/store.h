@@ -1,0 +1,59 @@
+// gateway/store/store.h
+// The port through which protocols see Ebla: single keys of one table, and pages of them. All calls are asynchronous.
+// Place:   table_store.h implements it over the SDK; gateway/testing/memory_store.h in memory.
+// Errors:  NOT_FOUND and CONDITION_FAILED are answers. INVALID_ARGUMENT from Increment: the value is no decimal int64,
+//          or the sum would be none. Everything else is a fault, with a message for people.
+// Threads: any. Callbacks run on any thread, maybe within the call, each once. They must not block.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/key_range.h"
+#include "ebla/table.h"
+
+namespace ebla::gateway {
+
+using Until = std::chrono::steady_clock::time_point;  // a call's deadline
+
+enum class Freshness : uint8_t {
+  kAsConfigured,  // what the gateway's user has asked for
+  kLatest,        // what a change is based on
+};
+
+struct Condition {
+  enum class Kind : uint8_t { kNone, kAbsent, kExists, kVersionIs };
+  Kind kind = Kind::kNone;
+  Version version;  // of kVersionIs
+
+  static Condition None() { return {}; }
+  static Condition Absent() { return {Kind::kAbsent, {}}; }
+  static Condition Exists() { return {Kind::kExists, {}}; }
+  static Condition Is(Version version) { return {Kind::kVersionIs, version}; }
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) = 0;
+  // Each key has its own answer, in the order of the keys.
+  virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                        Callback<std::vector<Result<Record>>> done) = 0;
+  // `ttl` of zero: it never expires.
+  virtual void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
+                   Until until, Callback<Result<Version>> done) = 0;
+  // CONDITION_FAILED, too, where `condition` wants a record and there is none.
+  virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;
+  // Of a record that exists; it keeps its expiry. CONDITION_FAILED: there is none.
+  virtual void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) = 0;
+  // Keys and versions of at most `limit` records from the range's start on.
+  virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;
+
+  // Milliseconds since 1970.
+  virtual int64_t NowMs() const = 0;
+};
+
+}  // namespace ebla::gateway

@@ -1,0 +1,93 @@
+#include "gateway/store/table_store.h"
+
+#include <charconv>
+#include <utility>
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds Left(Until until) {
+  const auto left = std::chrono::ceil<milliseconds>(until - std::chrono::steady_clock::now());
+  return std::max(left, milliseconds(1));
+}
+
+template <class Options>
+void SetCondition(Options& options, const Condition& condition) {
+  if (condition.kind == Condition::Kind::kExists) options.if_exists = true;
+  if (condition.kind == Condition::Kind::kVersionIs) options.if_version = condition.version;
+}
+
+}  // namespace
+
+void TableStore::Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+  const Read read = freshness == Freshness::kLatest ? Read::Strong() : options_.read;
+  table_.AsyncGet(key, {.read = read, .deadline = Left(until)}, std::move(done));
+}
+
+void TableStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                          Callback<std::vector<Result<Record>>> done) {
+  const Read read = freshness == Freshness::kLatest ? Read::Strong() : options_.read;
+  table_.AsyncMultiGet(std::move(keys), {.read = read, .deadline = Left(until)}, std::move(done));
+}
+
+void TableStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until until,
+                     Callback<Result<Version>> done) {
+  PutOptions options{.ack = options_.ack, .ttl = ttl, .deadline = Left(until)};
+  SetCondition(options, condition);
+  options.if_absent = condition.kind == Condition::Kind::kAbsent;
+  table_.AsyncPut(key, value, options, std::move(done));
+}
+
+void TableStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {
+  DeleteOptions options{.ack = options_.ack, .deadline = Left(until)};
+  SetCondition(options, condition);
+  table_.AsyncDelete(key, options, std::move(done));
+}
+
+void TableStore::Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) {
+  table_.AsyncIncrement(key, delta, {.ack = options_.ack, .if_exists = true, .deadline = Left(until)}, std::move(done));
+}
+
+void TableStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
+  ScanOptions options;
+  options.range = std::move(range);
+  options.limit = limit;
+  options.keys_only = true;
+  options.read = Read::Strong();
+  options.deadline = Left(until);
+  table_.AsyncScanPage(std::move(options), std::move(done));
+}
+
+int64_t TableStore::NowMs() const {
+  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+Result<Read> ParseReadLevel(std::string_view text) {
+  if (text == "default") return Read();
+  if (text == "strong") return Read::Strong();
+  if (text == "eventual") return Read::Eventual();
+  if (constexpr std::string_view kBounded = "bounded="; text.starts_with(kBounded)) {
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data() + kBounded.size(), text.data() + text.size(), number);
+    const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
+    const int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : 0;
+    if (error == std::errc() && factor > 0 && number >= 1 && number <= 3'600'000 / factor)
+      return Read::Bounded(milliseconds(number * factor));
+  }
+  return Error(Code::kInvalidArgument, "\"" + std::string(text) +
+                                           "\" is not a read level: write default, strong, eventual, or bounded= and "
+                                           "an age of at most an hour, for example bounded=500ms or bounded=2s");
+}
+
+Result<Ack> ParseAckLevel(std::string_view text) {
+  if (text == "default") return Ack::kDefault;
+  if (text == "majority") return Ack::kMajority;
+  if (text == "all") return Ack::kAll;
+  if (text == "primary") return Ack::kPrimary;
+  return Error(Code::kInvalidArgument,
+               "\"" + std::string(text) + "\" is not a write level: write default, majority, all or primary");
+}
+
+}  // namespace ebla::gateway

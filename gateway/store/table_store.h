@@ -1,0 +1,43 @@
+// gateway/store/table_store.h
+// The Store over a table of a cluster.
+// Errors:  as store.h says; what of the SDK's messages does not fit one line is made to.
+// Threads: any. Callbacks run on the client's own threads.
+#pragma once
+
+#include <string>
+
+#include "ebla/ebla.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway {
+
+struct TableStoreOptions {
+  Read read;  // of Freshness::kAsConfigured
+  Ack ack = Ack::kDefault;
+};
+
+class TableStore final : public Store {
+ public:
+  TableStore(Table table, TableStoreOptions options) : table_(std::move(table)), options_(options) {}
+
+  void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
+  void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                Callback<std::vector<Result<Record>>> done) override;
+  void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
+           Until until, Callback<Result<Version>> done) override;
+  void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
+  void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) override;
+  void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
+  int64_t NowMs() const override;
+
+ private:
+  const Table table_;
+  const TableStoreOptions options_;
+};
+
+// "default", "strong", "eventual", "bounded=500ms" or "bounded=2s"; and "default", "majority", "all" or "primary": a
+// level that knows no conditions cannot serve a cache's commands. INVALID_ARGUMENT says what may be written instead.
+Result<Read> ParseReadLevel(std::string_view text);
+Result<Ack> ParseAckLevel(std::string_view text);
+
+}  // namespace ebla::gateway

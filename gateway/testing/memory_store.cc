@@ -1,0 +1,205 @@
+#include "gateway/testing/memory_store.h"
+
+#include <charconv>
+#include <utility>
+
+namespace ebla::gateway {
+
+using std::chrono::milliseconds;
+
+void MemoryStore::SetFault(Fault fault) {
+  MutexLock lock(mutex_);
+  fault_ = std::move(fault);
+}
+
+void MemoryStore::Hold() {
+  MutexLock lock(mutex_);
+  holding_ = true;
+}
+
+size_t MemoryStore::Release(size_t most) {
+  size_t released = 0;
+  for (; released < most; ++released) {
+    Held call;
+    {
+      MutexLock lock(mutex_);
+      if (held_.empty()) break;
+      call = std::move(held_.front());
+      held_.pop_front();
+    }
+    call();
+  }
+  if (most == SIZE_MAX) {
+    MutexLock lock(mutex_);
+    holding_ = false;
+  }
+  return released;
+}
+
+size_t MemoryStore::held() const {
+  MutexLock lock(mutex_);
+  return held_.size();
+}
+
+void MemoryStore::Advance(milliseconds by) {
+  MutexLock lock(mutex_);
+  now_ms_ += by.count();
+}
+
+void MemoryStore::SetSkew(milliseconds skew) {
+  MutexLock lock(mutex_);
+  skew_ms_ = skew.count();
+}
+
+Version MemoryStore::Write(const std::string& key, const std::string& value) {
+  MutexLock lock(mutex_);
+  const Version version{Epoch{1}, Lsn{++lsn_}};
+  records_[key] = {value, version, {}};
+  return version;
+}
+
+std::optional<Record> MemoryStore::Read(const std::string& key) const {
+  MutexLock lock(mutex_);
+  const auto found = records_.find(key);
+  if (found == records_.end()) return std::nullopt;
+  return found->second;
+}
+
+void MemoryStore::RunOrHold(Held call) {
+  {
+    MutexLock lock(mutex_);
+    if (holding_) {
+      held_.push_back(std::move(call));
+      return;
+    }
+  }
+  call();
+}
+
+Status MemoryStore::Meet(const std::string& operation, const std::string& key) {
+  Fault fault;
+  {
+    MutexLock lock(mutex_);
+    fault = fault_;
+  }
+  return fault ? fault(operation, key) : Status();
+}
+
+Record* MemoryStore::Find(const std::string& key) {
+  const auto found = records_.find(key);
+  if (found == records_.end()) return nullptr;
+  if (found->second.expires && found->second.expires->time_since_epoch().count() <= now_ms_) {
+    records_.erase(found);
+    return nullptr;
+  }
+  return &found->second;
+}
+
+Status MemoryStore::Check(const std::string& key, const Condition& condition) {
+  const Record* record = Find(key);
+  const bool holds =
+      condition.kind == Condition::Kind::kNone || (condition.kind == Condition::Kind::kAbsent && record == nullptr) ||
+      (condition.kind == Condition::Kind::kExists && record != nullptr) ||
+      (condition.kind == Condition::Kind::kVersionIs && record != nullptr && record->version == condition.version);
+  return holds ? Status() : Status(Code::kConditionFailed, "the condition does not hold");
+}
+
+Result<Record> MemoryStore::GetNow(const std::string& key) {
+  EBLA_TRY(Meet("get", key));
+  MutexLock lock(mutex_);
+  const Record* record = Find(key);
+  if (record == nullptr) return Error(Code::kNotFound, "no such key");
+  return *record;
+}
+
+void MemoryStore::Get(std::string_view key, Freshness, Until, Callback<Result<Record>> done) {
+  RunOrHold([this, key = std::string(key), done = std::move(done)]() mutable { done(GetNow(key)); });
+}
+
+void MemoryStore::MultiGet(std::vector<std::string> keys, Freshness, Until,
+                           Callback<std::vector<Result<Record>>> done) {
+  RunOrHold([this, keys = std::move(keys), done = std::move(done)]() mutable {
+    std::vector<Result<Record>> records;
+    for (const std::string& key : keys) records.push_back(GetNow(key));
+    done(std::move(records));
+  });
+}
+
+void MemoryStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until,
+                      Callback<Result<Version>> done) {
+  RunOrHold(
+      [this, key = std::string(key), value = std::string(value), ttl, condition, done = std::move(done)]() mutable {
+        const auto put = [&]() -> Result<Version> {
+          EBLA_TRY(Meet("put", key));
+          MutexLock lock(mutex_);
+          EBLA_TRY(Check(key, condition));
+          Record& record = records_[key];
+          record.value = value;
+          record.version = {Epoch{1}, Lsn{++lsn_}};
+          record.expires.reset();
+          if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
+          return record.version;
+        };
+        done(put());
+      });
+}
+
+void MemoryStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
+  RunOrHold([this, key = std::string(key), condition, done = std::move(done)]() mutable {
+    const auto remove = [&]() -> Status {
+      EBLA_TRY(Meet("delete", key));
+      MutexLock lock(mutex_);
+      EBLA_TRY(Check(key, condition));
+      records_.erase(key);
+      return {};
+    };
+    done(remove());
+  });
+}
+
+void MemoryStore::Increment(std::string_view key, int64_t delta, Until, Callback<Result<int64_t>> done) {
+  RunOrHold([this, key = std::string(key), delta, done = std::move(done)]() mutable {
+    const auto increment = [&]() -> Result<int64_t> {
+      EBLA_TRY(Meet("increment", key));
+      MutexLock lock(mutex_);
+      EBLA_TRY(Check(key, Condition::Exists()));
+      Record& record = records_[key];
+      int64_t number = 0;
+      const char* end = record.value.data() + record.value.size();
+      const auto parsed = std::from_chars(record.value.data(), end, number);
+      if (parsed.ec != std::errc() || parsed.ptr != end || __builtin_add_overflow(number, delta, &number))
+        return Error(Code::kInvalidArgument, "not a decimal 64-bit integer");
+      record.value = std::to_string(number);
+      record.version = {Epoch{1}, Lsn{++lsn_}};
+      return number;
+    };
+    done(increment());
+  });
+}
+
+void MemoryStore::ScanKeys(KeyRange range, uint64_t limit, Until, Callback<Result<ScanPage>> done) {
+  RunOrHold([this, range = std::move(range), limit, done = std::move(done)]() mutable {
+    const auto scan = [&]() -> Result<ScanPage> {
+      EBLA_TRY(Meet("scan", range.start));
+      MutexLock lock(mutex_);
+      ScanPage page{.rows = {}, .remaining = range, .done = true};
+      for (auto it = records_.lower_bound(range.start); it != records_.end() && range.Contains(it->first); ++it) {
+        if (page.rows.size() == limit) {
+          page.remaining.start = it->first;
+          page.done = false;
+          break;
+        }
+        page.rows.push_back({it->first, {.value = "", .version = it->second.version, .expires = it->second.expires}});
+      }
+      return page;
+    };
+    done(scan());
+  });
+}
+
+int64_t MemoryStore::NowMs() const {
+  MutexLock lock(mutex_);
+  return now_ms_ - skew_ms_;
+}
+
+}  // namespace ebla::gateway

@@ -1,0 +1,63 @@
+// gateway/testing/memory_store.h
+// A Store in memory for unit tests: it answers within the call, or when the test says so; its clock is the test's.
+// Threads: any.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "common/base/mutex.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway {
+
+class MemoryStore final : public Store {
+ public:
+  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment" or "scan".
+  using Fault = std::function<Status(const std::string& operation, const std::string& key)>;
+
+  void SetFault(Fault fault);
+  // From now on calls wait for Release(), which answers all that wait, or the oldest.
+  void Hold();
+  size_t Release(size_t most = SIZE_MAX);
+  size_t held() const;
+  void Advance(std::chrono::milliseconds by);
+  // NowMs(), which is the gateway's clock, is so far behind the one that records expire by.
+  void SetSkew(std::chrono::milliseconds skew);
+  // As somebody else would, past faults and holds.
+  Version Write(const std::string& key, const std::string& value);
+  std::optional<Record> Read(const std::string& key) const;
+
+  void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
+  void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                Callback<std::vector<Result<Record>>> done) override;
+  void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
+           Until until, Callback<Result<Version>> done) override;
+  void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
+  void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) override;
+  void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
+  int64_t NowMs() const override;
+
+ private:
+  using Held = std::move_only_function<void()>;
+
+  void RunOrHold(Held call);
+  Status Meet(const std::string& operation, const std::string& key);
+  Record* Find(const std::string& key) EBLA_REQUIRES(mutex_);
+  Status Check(const std::string& key, const Condition& condition) EBLA_REQUIRES(mutex_);
+  Result<Record> GetNow(const std::string& key);
+
+  mutable Mutex mutex_;
+  std::map<std::string, Record> records_ EBLA_GUARDED_BY(mutex_);
+  std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
+  Fault fault_ EBLA_GUARDED_BY(mutex_);
+  bool holding_ EBLA_GUARDED_BY(mutex_) = false;
+  int64_t now_ms_ EBLA_GUARDED_BY(mutex_) = 1'700'000'000'000;
+  int64_t skew_ms_ EBLA_GUARDED_BY(mutex_) = 0;
+  uint64_t lsn_ EBLA_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace ebla::gateway

@@ -1,0 +1,330 @@
+#!/usr/bin/env python3
+"""Memcached's own clients before ebla-gateway: pymemcache, pylibmc, memccapable; many connections that count with one key; and
+what an operator sees of the gateway itself."""
+import argparse
+import pathlib
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from processes import Gateway, Standalone, end, wait_for  # noqa: E402
+
+import pylibmc  # noqa: E402
+from pymemcache.client.base import Client  # noqa: E402
+from pymemcache.exceptions import MemcacheServerError, MemcacheUnexpectedCloseError  # noqa: E402
+
+BIN_DIR = None
+
+
+def ebla(masters, *words):
+    done = subprocess.run([BIN_DIR / "ebla", "--masters", masters, *words], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise RuntimeError(f"ebla {' '.join(words)}: {done.stderr}{done.stdout}")
+    return done.stdout
+
+
+class ClientsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(BIN_DIR)
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table")
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def setUp(self):
+        self.client = Client((self.gateway.host, self.gateway.port), timeout=30)
+        self.client.flush_all()
+        self.addCleanup(self.client.close)
+
+    def test_pymemcache(self):
+        client = self.client
+        self.assertTrue(client.set("a", b"1", expire=100, noreply=False))
+        self.assertEqual(client.get("a"), b"1")
+        self.assertEqual(client.get_many(["a", "b"]), {"a": b"1"})
+        self.assertFalse(client.add("a", b"2", noreply=False))
+        self.assertTrue(client.replace("a", b"3", noreply=False))
+        self.assertTrue(client.append("a", b"4", noreply=False))
+        self.assertTrue(client.prepend("a", b"2", noreply=False))
+        value, cas = client.gets("a")
+        self.assertEqual(value, b"234")
+        self.assertTrue(client.cas("a", b"10", cas, noreply=False))
+        self.assertFalse(client.cas("a", b"11", cas, noreply=False))
+        self.assertIsNone(client.cas("none", b"11", cas, noreply=False))
+        self.assertEqual(client.incr("a", 5), 15)
+        self.assertEqual(client.decr("a", 6), 9)
+        self.assertTrue(client.touch("a", 100, noreply=False))
+        self.assertTrue(client.delete("a", noreply=False))
+        self.assertFalse(client.delete("a", noreply=False))
+        self.assertFalse(client.set_many({f"k{i}": str(i).encode() for i in range(500)}))
+        self.assertEqual(client.get_many([f"k{i}" for i in range(500)]), {f"k{i}": str(i).encode() for i in range(500)})
+        self.assertEqual(client.version(), b"1.6.18-ebla")
+        self.assertIn(b"get_hits", client.stats())
+        self.assertTrue(client.flush_all(noreply=False))
+        self.assertIsNone(client.get("k1"))
+
+    def test_pylibmc(self):
+        client = pylibmc.Client([f"{self.gateway.host}:{self.gateway.port}"], behaviors={"cas": True, "tcp_nodelay": True})
+        for value in ("text", 42, 3.5, b"bytes", {"a": [1, None]}, "x" * 100_000):  # told apart by their flags
+            self.assertTrue(client.set("a", value))
+            self.assertEqual(client.get("a"), value)
+        values = {f"k{i}": i for i in range(300)}
+        self.assertEqual(client.set_multi(values), [])
+        self.assertEqual(client.get_multi(list(values) + ["none"]), values)
+        self.assertFalse(client.add("a", 1))
+        self.assertTrue(client.set("n", 5))
+        self.assertEqual(client.incr("n", 3), 8)
+        self.assertEqual(client.decr("n"), 7)
+        value, cas = client.gets("n")
+        self.assertTrue(client.cas("n", 9, cas))
+        self.assertFalse(client.cas("n", 9, cas))
+        self.assertTrue(client.touch("n", 100))
+        self.assertTrue(client.delete("n"))
+        self.assertFalse(client.delete("n"))
+        self.assertIsNone(client.get("n"))
+        self.assertTrue(client.get_stats())
+        self.assertTrue(client.flush_all())
+        self.assertIsNone(client.get("a"))
+
+    def test_memccapable(self):
+        done = subprocess.run(["memccapable", "-a", "-h", self.gateway.host, "-p", str(self.gateway.port), "-t", "30"],
+                              capture_output=True, text=True, timeout=120)
+        results = re.findall(r"^(ascii [\w ]+?)\s*\[(\w+)\]", done.stdout, re.M)
+        self.assertGreaterEqual(len(results), 25, done.stdout + done.stderr)
+        self.assertEqual([name for name, result in results if result != "pass"], [], done.stdout)
+        self.assertEqual(done.returncode, 0)
+
+    def run_together(self, count, work):
+        faults = []
+
+        def one(number):
+            try:
+                client = Client((self.gateway.host, self.gateway.port), timeout=60, no_delay=True)
+                work(client, number)
+                client.close()
+            except Exception as fault:  # told below, as a thread's would be lost
+                faults.append(repr(fault))
+        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(faults, [])
+
+    def test_many_count_with_one_key(self):
+        for flags in (0, 7):  # the server's own increment; read and put
+            self.client.set("n", b"0", flags=flags, noreply=False)
+            sums = []
+
+            def count(client, number):
+                for _ in range(20):
+                    sums.append(client.incr("n", 1))
+            self.run_together(40, count)
+            self.assertEqual(self.client.get("n"), b"800")
+            self.assertEqual(sorted(sums), list(range(1, 801)), "each sum is somebody's, once")
+
+    def test_many_count_down_with_one_key(self):
+        self.client.set("n", b"400", noreply=False)
+        self.run_together(20, lambda client, number: [client.decr("n", 1) for _ in range(20)])
+        self.assertEqual(self.client.get("n").strip(), b"0")
+
+    def test_cas_counters(self):
+        self.client.set("n", b"0", noreply=False)
+
+        def count(client, number):
+            for _ in range(20):
+                while True:
+                    value, cas = client.gets("n")
+                    if client.cas("n", str(int(value) + 1).encode(), cas, noreply=False):
+                        break
+        self.run_together(10, count)
+        self.assertEqual(self.client.get("n"), b"200")
+
+    def test_appends_of_many_are_all_there(self):
+        self.client.set("a", b"", noreply=False)
+        self.run_together(20, lambda client, number: [client.append("a", b"%02d" % number, noreply=False) for _ in range(10)])
+        value = self.client.get("a")
+        found = [value[i:i + 2] for i in range(0, len(value), 2)]
+        self.assertEqual(sorted(found), sorted(b"%02d" % number for number in range(20) for _ in range(10)))
+
+    def test_a_pipeline_keeps_its_order(self):
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=60) as connection:
+            text = wanted = b""
+            for i in range(2000):
+                text += b"set k%d 0 0 4\r\n%04d\r\nget k%d\r\nincr k%d 1\r\n" % (i % 50, i, i % 50, i % 50)
+                wanted += b"STORED\r\nVALUE k%d 0 4\r\n%04d\r\nEND\r\n%d\r\n" % (i % 50, i, i + 1)
+            threading.Thread(target=connection.sendall, args=(text,)).start()
+            got = b""
+            while len(got) < len(wanted):
+                more = connection.recv(1 << 20)
+                self.assertTrue(more)
+                got += more
+            self.assertEqual(got, wanted)
+
+    def test_the_shell_sees_plain_values(self):
+        self.client.set("seen", b"hello", noreply=False)
+        self.assertIn("hello", ebla(self.standalone.thrift, "get", "cache", "seen"))
+        ebla(self.standalone.thrift, "put", "cache", "put", "by the shell")
+        self.assertEqual(self.client.get("put"), b"by the shell")
+        ebla(self.standalone.thrift, "put", "cache", "alien", r"\x00\x63what")
+        with self.assertRaisesRegex(MemcacheServerError, "kind 99"):
+            self.client.get("alien")
+        self.assertEqual(self.client.get("put"), b"by the shell")
+
+    def test_items_expire(self):
+        self.client.set("soon", b"x", expire=1, noreply=False)
+        self.client.set("later", b"x", expire=int(time.time()) + 1000, noreply=False)
+        wait_for(lambda: self.client.get("soon") is None, "an item to expire")
+        self.assertEqual(self.client.get("later"), b"x")
+
+    def test_flush_all_with_a_delay(self):
+        self.client.set("a", b"x", noreply=False)
+        self.client.flush_all(delay=1, noreply=False)
+        wait_for(lambda: self.client.get("a") is None, "the flush")
+
+    def test_metrics_and_health(self):
+        self.client.set("m", b"x", noreply=False)
+        self.client.get("m")
+        self.client.get("none")
+
+        def page(path):
+            with urllib.request.urlopen(f"http://{self.gateway.http}{path}", timeout=30) as answer:
+                return answer.read().decode()
+        self.assertEqual(page("/readyz").strip(), "ready")
+        text = page("/metrics")
+        for pattern in (r'ebla_gateway_commands_total{.*command="get".*} [1-9]', r'ebla_gateway_hits_total{.*command="get".*} [1-9]',
+                        r'ebla_gateway_misses_total{.*command="get".*} [1-9]', r"ebla_gateway_connections{.*} [1-9]",
+                        r"ebla_gateway_sent_bytes_total{.*} [1-9]", r'ebla_gateway_command_seconds_count{.*command="set".*} [1-9]'):
+            self.assertRegex(text, pattern)
+
+
+class SecureTest(unittest.TestCase):
+    """Certificates on both sides: of the gateway to the cluster, and of its clients to it."""
+
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory(prefix="ebla-gateway.")
+        cls.addClassCleanup(directory.cleanup)
+        cls.certificates = pathlib.Path(directory.name)
+        for words in ("create-ca", "create-server solo --hosts 127.0.0.1", "create-server front --hosts 127.0.0.1",
+                      "create-client olga --operator", "create-client gateway", "create-client ada"):
+            name = words.split()[1] if " " in words else ""
+            more = ["--ca", cls.certificates] if name else []
+            subprocess.run([BIN_DIR / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name], check=True,
+                           stdout=subprocess.DEVNULL, timeout=30)
+        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.certificates / 'solo'}")
+        cls.addClassCleanup(cls.standalone.stop)
+        olga = ["--tls-dir", cls.certificates / "olga"]
+        ebla(cls.standalone.thrift, *olga, "table", "create", "cache")
+        ebla(cls.standalone.thrift, *olga, "grant", "read,write", "everybody", "--table", "cache")
+        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, f"--tls_dir={cls.certificates / 'gateway'}",
+                              f"--listen_tls_dir={cls.certificates / 'front'}")
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def context(self, who):
+        context = ssl.create_default_context(cafile=self.certificates / "ca.crt")
+        if who:
+            context.load_cert_chain(self.certificates / who / "client.crt", self.certificates / who / "client.key")
+        return context
+
+    def test_one_with_a_certificate_is_served(self):
+        client = Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada"))
+
+        def stored():
+            try:
+                return client.set("a", b"x" * 500_000, noreply=False)
+            except MemcacheServerError:  # every process knows of the grant within a second
+                return False
+        wait_for(stored, "the grant")
+        self.assertEqual(client.get("a"), b"x" * 500_000)
+
+    def test_others_are_not(self):
+        for context in (None, self.context(None)):
+            client = Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=context)
+            with self.assertRaises((OSError, MemcacheUnexpectedCloseError)):
+                client.get("a")
+
+
+class OperationTest(unittest.TestCase):
+    """How it starts, or says why not, and stops."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(BIN_DIR)
+        cls.addClassCleanup(cls.standalone.stop)
+
+    def refused(self, *flags):
+        gateway = Gateway(BIN_DIR, self.standalone.thrift, *flags, start=False)
+        self.addCleanup(gateway.stop)
+        self.assertNotEqual(gateway.process.wait(timeout=30), 0)
+        return gateway.text()
+
+    def test_a_table_that_is_not_there(self):
+        self.assertIn("ebla table create nothing", self.refused("--memcached_table=nothing"))
+
+    def test_flags_that_cannot_be(self):
+        self.assertIn("bounded=500ms", self.refused("--read_level=fresh"))
+        self.assertIn("majority, all or primary", self.refused("--ack=any"))
+        self.assertIn("--threads must be 1 to 64", self.refused("--threads=0"))
+        self.assertIn("--insecure", self.refused("--memcached_listen=0.0.0.0:0"))
+        self.assertIn("--insecure", self.refused("--http_listen=0.0.0.0:0"))
+
+    def test_nobody_is_there(self):
+        gateway = Gateway(BIN_DIR, "127.0.0.1:1", "--deadline_ms=500", start=False)
+        self.addCleanup(gateway.stop)
+        self.assertEqual(gateway.process.wait(timeout=30), 1)
+        self.assertIn("127.0.0.1:1", gateway.text())
+
+    def test_sigterm_ends_what_is_in_flight(self):
+        with Gateway(BIN_DIR, self.standalone.thrift, "--create_table", "--memcached_table=ends") as gateway:
+            with socket.create_connection((gateway.host, gateway.port), timeout=30) as connection:
+                count = 100
+                connection.sendall(b"".join(b"set k%d 0 0 1\r\nx\r\n" % i for i in range(count)) + b"mn\r\n")
+                got = connection.recv(1 << 16)
+                self.assertTrue(got)
+                gateway.process.send_signal(signal.SIGTERM)
+                while more := connection.recv(1 << 16):
+                    got += more
+            self.assertEqual(got.replace(b"STORED\r\n", b"").replace(b"MN\r\n", b""), b"")
+            self.assertEqual(end(gateway.process), 0)
+
+    def test_a_cluster_that_is_gone_is_an_error(self):
+        standalone = Standalone(BIN_DIR)
+        self.addCleanup(standalone.stop)
+        with Gateway(BIN_DIR, standalone.thrift, "--create_table", "--deadline_ms=1000") as gateway:
+            client = Client((gateway.host, gateway.port), timeout=30)
+            client.set("a", b"x", noreply=False)
+            standalone.process.kill()
+            standalone.process.wait()
+            with self.assertRaises(MemcacheServerError):
+                client.get("a")
+            with self.assertRaises(MemcacheServerError):
+                client.set("a", b"y", noreply=False)
+            with self.assertRaises(urllib.error.HTTPError) as caught:
+                urllib.request.urlopen(f"http://{gateway.http}/readyz", timeout=30)
+            self.assertEqual(caught.exception.code, 503)
+
+    def test_weaker_levels(self):
+        with Gateway(BIN_DIR, self.standalone.thrift, "--create_table", "--memcached_table=weak", "--read_level=bounded=1s",
+                     "--ack=primary") as gateway:
+            client = Client((gateway.host, gateway.port), timeout=30)
+            client.set("a", b"x", noreply=False)
+            wait_for(lambda: client.get("a") == b"x", "the value")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    arguments, rest = parser.parse_known_args()
+    BIN_DIR = arguments.build / "bin"
+    unittest.main(argv=[sys.argv[0], *rest])

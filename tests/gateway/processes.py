@@ -1,0 +1,92 @@
+"""Processes of a test's own: ebla-standalone with ebla-gateway before it, and memcached, on ports that the system picks."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True  # nothing is left beside the sources
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "docs"))
+from standalone import Standalone  # noqa: E402
+
+
+def wait_for(condition, what, seconds=30):
+    limit = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > limit:
+            raise RuntimeError(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.02)
+
+
+def end(process):
+    if process.poll() is None:
+        process.terminate()
+    try:
+        return process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+class Gateway:
+    """`start` false: only its output is of interest. Its directory goes with it."""
+
+    def __init__(self, bin_dir, masters, *flags, start=True):
+        self.directory = tempfile.TemporaryDirectory(prefix="ebla-gateway.")
+        self.output = pathlib.Path(self.directory.name) / "output"
+        command = [bin_dir / "ebla-gateway", f"--masters={masters}", "--memcached_listen=127.0.0.1:0",
+                   "--http_listen=127.0.0.1:0", *flags]
+        with open(self.output, "w") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output)
+        if not start:
+            return
+        match = wait_for(self.address, "the gateway: " + " ".join(map(str, command)))
+        self.host, self.port, self.http = match.group(1), int(match.group(2)), match.group(3)
+
+    def address(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the gateway ended with {self.process.returncode}: {self.text()}")
+        return re.search(r"serves memcached at ([\d.]+):(\d+), http at (\S+)", self.text())
+
+    def text(self):
+        return self.output.read_text()
+
+    def stop(self):
+        code = end(self.process)
+        self.directory.cleanup()
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+class Memcached:
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="ebla-memcached.")
+        port_file = pathlib.Path(self.directory.name) / "port"
+        user = ["-u", "root"] if os.getuid() == 0 else []
+        self.process = subprocess.Popen(["memcached", *user, "-l", "127.0.0.1", "-p", "-1", "-U", "0", "-m", "64"],
+                                        env=dict(os.environ, MEMCACHED_PORT_FILENAME=str(port_file)))
+        text = wait_for(lambda: port_file.exists() and port_file.read_text(), "memcached")
+        self.host, self.port = "127.0.0.1", int(re.search(r"TCP INET: (\d+)", text).group(1))
+
+    def stop(self):
+        end(self.process)
+        self.directory.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+__all__ = ["Gateway", "Memcached", "Standalone", "end", "wait_for"]
