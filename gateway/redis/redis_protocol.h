@@ -48,6 +48,7 @@ class RedisProtocol final : public Protocol {
   RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address);
 
   Taken Take(std::string_view bytes) override;
+  size_t held_bytes() const override { return reader_.held_bytes(); }
 
   struct State;
 

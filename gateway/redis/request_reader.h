@@ -40,6 +40,9 @@ class RequestReader {
   // Whoever has not logged in yet may say little.
   void set_strict(bool strict) { strict_ = strict; }
 
+  // Of a request that is not whole.
+  size_t held_bytes() const { return kept_bytes_ + line_.size() + request_.words.capacity() * sizeof(std::string); }
+
   // Takes bytes off the front of `bytes`. A request once one is whole; none: more is needed, and all bytes were taken.
   // An error's message is what to answer, without the minus; nothing more may be read then.
   Result<std::optional<Request>> Read(std::string_view& bytes);

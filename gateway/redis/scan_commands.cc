@@ -1,10 +1,10 @@
 // Commands that visit the keys of a database, page by page.
-#include <atomic>
 #include <charconv>
 #include <random>
 
 #include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
+#include "gateway/store/flush_table.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -198,62 +198,11 @@ void RandomKey(SharedScan call) {
       });
 }
 
-// ---- FLUSHDB ------------------------------------------------------------------------------------------------------------
-
-namespace {
-
-// Deletes what was there when it began, a page at a time; what is written meanwhile stays.
-class Flush : public std::enable_shared_from_this<Flush> {
- public:
-  explicit Flush(SharedScan call) : call_(std::move(call)) {}
-
-  void Next(KeyRange range) {
-    call_->store->ScanKeys(std::move(range), kPageKeys, std::chrono::steady_clock::now() + kPageDeadline,
-                           [self = shared_from_this()](Result<ScanPage> page) {
-                             page ? self->Delete(std::move(*page)) : self->call_->Fail(page.error());
-                           });
-  }
-
- private:
-  void Delete(ScanPage page) {
-    if (page.rows.empty()) return After(page);
-    auto left = std::make_shared<std::atomic<size_t>>(page.rows.size());
-    auto shared = std::make_shared<ScanPage>(std::move(page));
-    for (const Row& row : shared->rows) {
-      call_->store->Delete(row.key, Condition::Is(row.record.version),
-                           std::chrono::steady_clock::now() + kPageDeadline,
-                           [self = shared_from_this(), left, shared](const Status& status) {
-                             if (!status.ok() && status.code() != Code::kConditionFailed) self->OnFailure(status);
-                             if (left->fetch_sub(1) == 1) self->After(*shared);
-                           });
-    }
-  }
-  void OnFailure(const Status& status) {
-    MutexLock lock(mutex_);
-    if (failure_.ok()) failure_ = status;
-  }
-  void After(const ScanPage& page) {
-    Status failure;
-    {
-      MutexLock lock(mutex_);
-      failure = failure_;
-    }
-    if (!failure.ok()) return call_->Fail(failure);
-    page.done ? call_->Ok() : Next(page.remaining);
-  }
-
-  const SharedScan call_;
-  Mutex mutex_;
-  Status failure_ EBLA_GUARDED_BY(mutex_);
-};
-
-}  // namespace
-
 void FlushDb(SharedScan call) {
   const Words& words = call->words;
   if (words.size() > 2 || (words.size() == 2 && !IsWord(words[1], "SYNC") && !IsWord(words[1], "ASYNC")))
     return call->Fail(kSyntax);
-  std::make_shared<Flush>(std::move(call))->Next({});
+  FlushTable(*call->store, kPageDeadline, [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 
 }  // namespace ebla::gateway::redis
