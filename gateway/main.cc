@@ -52,6 +52,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kStopPatience{5};
+constexpr std::chrono::seconds kMakeTable{30};      // until it serves
 constexpr char kProbeKey[] = "ebla-gateway:ready";  // read, never written
 
 // A setting that cannot be, or a cluster that is not there.
@@ -115,7 +116,7 @@ Table OpenCacheTable(const Client& client) {
     if (!FLAGS_create_table)
       Refuse(Error(Code::kNoSuchTable, "there is no table \"" + name + "\": make it with  ebla table create " + name +
                                            "  or have this gateway make it with --create_table"));
-    const Result<TableInfo> made = client.CreateTable(name);
+    const Result<TableInfo> made = client.CreateTable(name, {.deadline = kMakeTable});
     if (!made && made.error().code() != Code::kTableExists) Refuse(made.error());
     table = client.OpenTable(name);
   }
