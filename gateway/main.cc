@@ -61,6 +61,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kStopPatience{5};
+constexpr std::chrono::seconds kMakeTable{30};      // until it serves
 
 // A setting that cannot be, or a cluster that is not there.
 [[noreturn]] void Refuse(const Status& status) {
@@ -122,7 +123,7 @@ Table OpenOrMake(const Client& client, const std::string& name) {
     if (!FLAGS_create_table)
       Refuse(Error(Code::kNoSuchTable, "there is no table \"" + name + "\": make it with  ebla table create " + name +
                                            "  or have this gateway make it with --create_table"));
-    const Result<TableInfo> made = client.CreateTable(name);
+    const Result<TableInfo> made = client.CreateTable(name, {.deadline = kMakeTable});
     if (!made && made.error().code() != Code::kTableExists) Refuse(made.error());
     table = client.OpenTable(name);
   }

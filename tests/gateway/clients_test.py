@@ -18,7 +18,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, Standalone, end, wait_for  # noqa: E402
+from processes import Gateway, Standalone, wait_for  # noqa: E402
 
 import pylibmc  # noqa: E402
 from pymemcache.client.base import Client  # noqa: E402
@@ -176,7 +176,7 @@ class ClientsTest(unittest.TestCase):
         self.assertIn("hello", ebla(self.standalone.thrift, "get", "cache", "seen"))
         ebla(self.standalone.thrift, "put", "cache", "put", "by the shell")
         self.assertEqual(self.client.get("put"), b"by the shell")
-        ebla(self.standalone.thrift, "put", "cache", "alien", r"\x00\x63what")
+        ebla(self.standalone.thrift, "put", "cache", "alien", r"\x00\x63what", "--escapes")
         with self.assertRaisesRegex(MemcacheServerError, "kind 99"):
             self.client.get("alien")
         self.assertEqual(self.client.get("put"), b"by the shell")
@@ -296,7 +296,7 @@ class OperationTest(unittest.TestCase):
                 while more := connection.recv(1 << 16):
                     got += more
             self.assertEqual(got.replace(b"STORED\r\n", b"").replace(b"MN\r\n", b""), b"")
-            self.assertEqual(end(gateway.process), 0)
+            self.assertEqual(gateway.process.wait(timeout=30), 0)
 
     def test_a_cluster_that_is_gone_is_an_error(self):
         standalone = Standalone(BIN_DIR)
