@@ -25,15 +25,17 @@
 
 DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
-DEFINE_string(memcached_listen, "",
-              "Address for Memcached's clients, for example 127.0.0.1:11211. With port 0 the system picks a port. Empty: "
-              "Memcached's protocols are not spoken.");
+DEFINE_string(
+    memcached_listen, "",
+    "Address for Memcached's clients, for example 127.0.0.1:11211. With port 0 the system picks a port. Empty: "
+    "Memcached's protocols are not spoken.");
 DEFINE_string(memcached_table, "cache", "The table that holds the items of Memcached's clients.");
 DEFINE_string(redis_listen, "",
               "Address for Redis's clients, for example 127.0.0.1:6379. With port 0 the system picks a port. Empty: "
               "Redis's protocol is not spoken.");
-DEFINE_string(redis_table, "redis",
-              "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
+DEFINE_string(
+    redis_table, "redis",
+    "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
 DEFINE_bool(create_table, false, "Make these tables, with their defaults, where they are not there.");
 DEFINE_string(read_level, "default",
               "How fresh what is read must be: default (the table's), strong, bounded=500ms, bounded=2s, eventual. "
@@ -61,7 +63,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kStopPatience{5};
-constexpr std::chrono::seconds kMakeTable{30};      // until it serves
+constexpr std::chrono::seconds kMakeTable{30};  // until it serves
 
 // A setting that cannot be, or a cluster that is not there.
 [[noreturn]] void Refuse(const Status& status) {
@@ -144,16 +146,17 @@ Listening ListeningFromFlags() {
   const auto take = [&](const char* flag, const std::string& value) {
     const rpc::Endpoint endpoint = OrRefuse(process::EndpointFlag(flag, value));
     if (listening.tls == nullptr)
-      OrRefuse(process::CheckUnguarded(flag, endpoint,
-                                       "give it certificates with --listen_tls_dir (ebla cert makes them)"));
+      OrRefuse(
+          process::CheckUnguarded(flag, endpoint, "give it certificates with --listen_tls_dir (ebla cert makes them)"));
     return endpoint;
   };
   if (!FLAGS_memcached_listen.empty()) listening.memcached = take("memcached_listen", FLAGS_memcached_listen);
   if (!FLAGS_redis_listen.empty()) listening.redis = take("redis_listen", FLAGS_redis_listen);
   listening.http = take("http_listen", FLAGS_http_listen);
   if (!listening.memcached && !listening.redis)
-    Refuse(Error(Code::kInvalidArgument,
-                 "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
+    Refuse(
+        Error(Code::kInvalidArgument,
+              "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
   return listening;
 }
 
@@ -172,8 +175,7 @@ Doors MakeDoors(const Listening& listening, const Client& client, const TableSto
   }
   if (listening.redis) {
     options.server.listen = *listening.redis;
-    doors.push_back(
-        std::make_unique<redis::RedisDoor>(options, client, OpenOrMake(client, FLAGS_redis_table), levels));
+    doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMake(client, FLAGS_redis_table), levels));
   }
   return doors;
 }

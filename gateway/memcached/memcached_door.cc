@@ -33,8 +33,6 @@ void MemcachedDoor::Stop(Duration patience) {
   server_.Stop(patience);
 }
 
-bool MemcachedDoor::quiet() const {
-  return statistics_.Sum().in_flight == 0 && environment_.background.load() == 0;
-}
+bool MemcachedDoor::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.background.load() == 0; }
 
 }  // namespace ebla::gateway::memcached

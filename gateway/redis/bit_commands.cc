@@ -195,7 +195,8 @@ std::optional<size_t> ToFieldOffset(std::string_view text, const FieldType& type
 
 int64_t ReadField(std::string_view bytes, size_t offset, const FieldType& type) {
   uint64_t value = 0;
-  for (int bit = 0; bit < type.bits; ++bit) value = value << 1 | (BitAt(bytes, offset + static_cast<size_t>(bit)) ? 1 : 0);
+  for (int bit = 0; bit < type.bits; ++bit)
+    value = value << 1 | (BitAt(bytes, offset + static_cast<size_t>(bit)) ? 1 : 0);
   if (type.is_signed && type.bits < 64 && (value >> (type.bits - 1) & 1) != 0) value |= ~uint64_t{0} << type.bits;
   return static_cast<int64_t>(value);
 }
@@ -287,8 +288,9 @@ void BitField(Update& update) {
     }
     const bool set = operation.kind == FieldOperation::Kind::kSet;
     // An unsigned field takes what is set as the bits that it is.
-    const __int128 given = set && !operation.type.is_signed ? static_cast<__int128>(static_cast<uint64_t>(operation.argument))
-                                                            : static_cast<__int128>(operation.argument);
+    const __int128 given = set && !operation.type.is_signed
+                               ? static_cast<__int128>(static_cast<uint64_t>(operation.argument))
+                               : static_cast<__int128>(operation.argument);
     const std::optional<int64_t> value = Fit(set ? given : given + old, operation);
     if (!value) {
       update.reply.Null();

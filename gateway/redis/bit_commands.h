@@ -18,6 +18,7 @@ bool OnlyReads(const Words& words);
 
 // BITOP's result of so many values; none where the operation is not known, or takes another number of them: the reply
 // says so.
-std::optional<std::string> BitOp(const std::string& operation, const std::vector<std::string_view>& values, Reply& reply);
+std::optional<std::string> BitOp(const std::string& operation, const std::vector<std::string_view>& values,
+                                 Reply& reply);
 
 }  // namespace ebla::gateway::redis

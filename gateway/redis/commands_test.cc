@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "gateway/redis/glob.h"
-#include "gateway/redis/testing/doors.h"
+#include "gateway/redis/testing/memory_door.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -104,12 +104,26 @@ TEST_F(CommandsTest, WhoLosesARaceChangesWhatTheOtherWrote) {
 }
 
 TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
-  store().SetFault([](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody\r\nleads"); });
-  for (const Words& words : std::vector<Words>{{"GET", "a"}, {"SET", "a", "1"}, {"SET", "a", "1", "NX"}, {"INCR", "a"},
-                                               {"MGET", "a", "b"}, {"DEL", "a", "b"}, {"MSET", "a", "1", "b", "2"},
-                                               {"SCAN", "0"}, {"KEYS", "*"}, {"DBSIZE"}, {"FLUSHDB"}, {"RANDOMKEY"},
-                                               {"RENAME", "a", "b"}, {"BITOP", "AND", "a", "b"}, {"EXISTS", "a"},
-                                               {"OBJECT", "ENCODING", "a"}, {"COPY", "a", "b"}, {"GETDEL", "a"}}) {
+  store().SetFault(
+      [](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody\r\nleads"); });
+  for (const Words& words : std::vector<Words>{{"GET", "a"},
+                                               {"SET", "a", "1"},
+                                               {"SET", "a", "1", "NX"},
+                                               {"INCR", "a"},
+                                               {"MGET", "a", "b"},
+                                               {"DEL", "a", "b"},
+                                               {"MSET", "a", "1", "b", "2"},
+                                               {"SCAN", "0"},
+                                               {"KEYS", "*"},
+                                               {"DBSIZE"},
+                                               {"FLUSHDB"},
+                                               {"RANDOMKEY"},
+                                               {"RENAME", "a", "b"},
+                                               {"BITOP", "AND", "a", "b"},
+                                               {"EXISTS", "a"},
+                                               {"OBJECT", "ENCODING", "a"},
+                                               {"COPY", "a", "b"},
+                                               {"GETDEL", "a"}}) {
     const std::string answer = door_.Answer(words);
     EXPECT_THAT(answer, StartsWith("-CLUSTERDOWN nobody")) << words[0];
     EXPECT_EQ(answer.find("\r\n"), answer.size() - 2) << words[0];

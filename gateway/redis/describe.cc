@@ -84,24 +84,25 @@ std::vector<Section> Sections(const Clients& clients) {
   utsname system{};
   uname(&system);
   const std::string memory = std::to_string(ResidentBytes());
-  return {{"Server",
-           {{"redis_version", std::string(kRedisVersion)},
-            {"redis_mode", "standalone"},
-            {"ebla_version", std::string(process::BuildVersion())},
-            {"os", std::string(system.sysname) + " " + system.release + " " + system.machine},
-            {"arch_bits", std::to_string(8 * sizeof(void*))},
-            {"process_id", std::to_string(getpid())},
-            {"uptime_in_seconds", std::to_string(up.count())},
-            {"uptime_in_days", std::to_string(up.count() / 86'400)}}},
-          {"Clients", {{"connected_clients", std::to_string(clients.size())}, {"blocked_clients", "0"}}},
-          {"Memory", {{"used_memory", memory}, {"used_memory_rss", memory}, {"maxmemory", "0"},
-                      {"maxmemory_policy", "noeviction"}}},
-          {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
-          {"Stats",
-           {{"total_connections_received", std::to_string(clients.connections)},
-            {"total_commands_processed", std::to_string(clients.commands)}}},
-          {"Replication", {{"role", "master"}, {"connected_slaves", "0"}}},
-          {"Cluster", {{"cluster_enabled", "0"}}}};
+  return {
+      {"Server",
+       {{"redis_version", std::string(kRedisVersion)},
+        {"redis_mode", "standalone"},
+        {"ebla_version", std::string(process::BuildVersion())},
+        {"os", std::string(system.sysname) + " " + system.release + " " + system.machine},
+        {"arch_bits", std::to_string(8 * sizeof(void*))},
+        {"process_id", std::to_string(getpid())},
+        {"uptime_in_seconds", std::to_string(up.count())},
+        {"uptime_in_days", std::to_string(up.count() / 86'400)}}},
+      {"Clients", {{"connected_clients", std::to_string(clients.size())}, {"blocked_clients", "0"}}},
+      {"Memory",
+       {{"used_memory", memory}, {"used_memory_rss", memory}, {"maxmemory", "0"}, {"maxmemory_policy", "noeviction"}}},
+      {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
+      {"Stats",
+       {{"total_connections_received", std::to_string(clients.connections)},
+        {"total_commands_processed", std::to_string(clients.commands)}}},
+      {"Replication", {{"role", "master"}, {"connected_slaves", "0"}}},
+      {"Cluster", {{"cluster_enabled", "0"}}}};
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace ebla::gateway::redis {
 
-void Expire(Update& update);  // EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT
+void Expire(Update& update);    // EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT
 void TimeLeft(Update& update);  // TTL, PTTL, EXPIRETIME, PEXPIRETIME
 void Persist(Update& update);
 

@@ -129,9 +129,8 @@ void BitOpOf(SharedCall call) {
     if (!result) return call->Answer(reply);
     const int64_t size = std::ssize(*result);
     if (size == 0)
-      return call->store->Delete(target, Condition::None(), call->until, [call](const Status& status) {
-        status.ok() ? call->Number(0) : call->Fail(status);
-      });
+      return call->store->Delete(target, Condition::None(), call->until,
+                                 [call](const Status& status) { status.ok() ? call->Number(0) : call->Fail(status); });
     PutValue(*call->store, target, {.bytes = *result}, Condition::None(), call->until,
              [call, size](const Result<Version>& put) { put ? call->Number(size) : call->Fail(put.error()); });
   });
@@ -160,7 +159,7 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& 
   item.expires_ms = source.expires_ms();  // to the millisecond
   const auto ttl = item.expires_ms ? TtlUntil(*item.expires_ms, *call->target) : std::chrono::milliseconds(0);
   call->target->Put(call->words[2], EncodeItem(std::move(item)), ttl,
-           transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
+                    transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
 }
 
 void StartTransfer(SharedCall call, const Transfer& transfer) {
@@ -254,10 +253,11 @@ void Memory(SharedCall call) {
 
 KeyCommand FindKeyCommand(std::string_view name) {
   static const std::unordered_map<std::string_view, KeyCommand> commands = {
-      {"bitop", BitOpOf},     {"copy", Copy},       {"dbsize", DbSize}, {"del", Del},         {"exists", CountKeys},
-      {"flushall", FlushDb},  {"flushdb", FlushDb}, {"keys", Keys},     {"lcs", LcsOf},       {"memory", Memory},
-      {"mget", MGet},         {"mset", MSet},       {"object", Object}, {"randomkey", RandomKey},
-      {"rename", Rename},     {"renamenx", Rename}, {"scan", Scan},     {"touch", CountKeys}, {"unlink", Del}};
+      {"bitop", BitOpOf},    {"copy", Copy},           {"dbsize", DbSize},   {"del", Del},
+      {"exists", CountKeys}, {"flushall", FlushDb},    {"flushdb", FlushDb}, {"keys", Keys},
+      {"lcs", LcsOf},        {"memory", Memory},       {"mget", MGet},       {"mset", MSet},
+      {"object", Object},    {"randomkey", RandomKey}, {"rename", Rename},   {"renamenx", Rename},
+      {"scan", Scan},        {"touch", CountKeys},     {"unlink", Del}};
   const auto found = commands.find(name);
   return found == commands.end() ? nullptr : found->second;
 }

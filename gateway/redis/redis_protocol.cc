@@ -184,7 +184,8 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) const {
   const CommandInfo* const command = FindCommand(words[0]);
   if (command == nullptr) {
     return std::make_unique<Refusal>(
-        IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet" : UnknownCommand(words), false);
+        IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet" : UnknownCommand(words),
+        false);
   }
   if (!command->Takes(words.size()))
     return std::make_unique<Refusal>("ERR wrong number of arguments for '" + std::string(command->name) + "' command",

@@ -148,8 +148,7 @@ Status RequestReader::OnLength(std::string_view line) {
   if (!length || *length < 0 || *length > static_cast<int64_t>(options_.announced_bytes_max))
     return Malformed("invalid bulk length");
   string_left_ = static_cast<size_t>(*length);
-  if (strict_ && string_left_ > options_.string_bytes_max_before_login)
-    return Malformed("unauthenticated bulk length");
+  if (strict_ && string_left_ > options_.string_bytes_max_before_login) return Malformed("unauthenticated bulk length");
   keep_ = string_left_ <= options_.string_bytes_max;
   if (keep_ && kept_bytes_ + string_left_ > options_.request_bytes_max) return Malformed("too big mbulk request");
   kept_bytes_ += keep_ ? string_left_ : 0;

@@ -26,12 +26,12 @@ struct Request {
 class RequestReader {
  public:
   struct Options {
-    size_t string_bytes_max = 1 << 20;           // of one that is kept
-    size_t announced_bytes_max = 512 << 20;      // of one at all
-    size_t words_max = 1 << 20;                  // of a request
-    size_t request_bytes_max = 16 << 20;         // of all that is kept of one
-    size_t line_bytes_max = 64 << 10;            // of a line that is typed, and of a length
-    size_t words_max_before_login = 10;          // as `strict`
+    size_t string_bytes_max = 1 << 20;       // of one that is kept
+    size_t announced_bytes_max = 512 << 20;  // of one at all
+    size_t words_max = 1 << 20;              // of a request
+    size_t request_bytes_max = 16 << 20;     // of all that is kept of one
+    size_t line_bytes_max = 64 << 10;        // of a line that is typed, and of a length
+    size_t words_max_before_login = 10;      // as `strict`
     size_t string_bytes_max_before_login = 16384;
   };
   RequestReader() : RequestReader(Options()) {}
@@ -62,11 +62,11 @@ class RequestReader {
   const Options options_;
   bool strict_ = false;
   State state_ = State::kStart;
-  std::string line_;         // its part that has come
+  std::string line_;  // its part that has come
   Request request_;
   size_t words_left_ = 0;
-  size_t string_left_ = 0;   // bytes
-  bool keep_ = true;         // the string that is being read
+  size_t string_left_ = 0;  // bytes
+  bool keep_ = true;        // the string that is being read
   size_t kept_bytes_ = 0;
 };
 

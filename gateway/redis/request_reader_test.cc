@@ -37,10 +37,11 @@ ReadOff ReadInPieces(const std::string& bytes, size_t piece, RequestReader reade
 
 TEST(RequestReaderTest, HoweverTheBytesComeTheRequestsAreTheSame) {
   const std::string bytes =
-      "*2\r\n$3\r\nGET\r\n$1\r\na\r\nPING\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$5\r\na\r\nb*\r\n  set \"a b\" 'c'  \r\n\r\n*0\r\n"
+      "*2\r\n$3\r\nGET\r\n$1\r\na\r\nPING\r\n*3\r\n$3\r\nSET\r\n$0\r\n\r\n$5\r\na\r\nb*\r\n  set \"a b\" 'c'  "
+      "\r\n\r\n*0\r\n"
       "*-1\r\nget x\n";
-  const Requests expected = {{"GET", "a"},        {"PING"}, {"SET", "", "a\r\nb*"}, {"set", "a b", "c"}, {}, {}, {},
-                             {"get", "x"}};
+  const Requests expected = {{"GET", "a"}, {"PING"},    {"SET", "", "a\r\nb*"}, {"set", "a b", "c"}, {}, {},
+                             {},           {"get", "x"}};
   for (size_t piece = 1; piece <= bytes.size(); ++piece) {
     const ReadOff all = ReadInPieces(bytes, piece);
     EXPECT_EQ(all.requests, expected) << "in pieces of " << piece;
@@ -77,7 +78,8 @@ TEST(RequestReaderTest, AStringThatIsTooLongIsNotKeptAndTheNextRequestIsRead) {
 
 TEST(RequestReaderTest, ARequestOfTooManyBytesIsRefusedBeforeTheyCome) {
   std::string bytes = "*100\r\n";
-  for (int i = 0; i < 17; ++i) bytes += "$1048576\r\n" + std::string(i < 16 ? 1'048'576 : 0, 'x') + (i < 16 ? "\r\n" : "");
+  for (int i = 0; i < 17; ++i)
+    bytes += "$1048576\r\n" + std::string(i < 16 ? 1'048'576 : 0, 'x') + (i < 16 ? "\r\n" : "");
   EXPECT_EQ(ReadInPieces(bytes, 65'536).failure, "ERR Protocol error: too big mbulk request");
 }
 

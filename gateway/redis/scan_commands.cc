@@ -10,9 +10,9 @@ namespace ebla::gateway::redis {
 namespace {
 
 constexpr uint64_t kPageKeys = 1'000;
-constexpr uint64_t kScanKeysMax = 10'000;           // of one SCAN, whatever its COUNT
-constexpr size_t kKeysBytesMax = 64 << 20;          // of what KEYS answers
-constexpr size_t kRandomKeysMax = 10'000;           // among which RANDOMKEY chooses
+constexpr uint64_t kScanKeysMax = 10'000;   // of one SCAN, whatever its COUNT
+constexpr size_t kKeysBytesMax = 64 << 20;  // of what KEYS answers
+constexpr size_t kRandomKeysMax = 10'000;   // among which RANDOMKEY chooses
 constexpr std::chrono::seconds kPageDeadline{10};
 
 using SharedScan = std::shared_ptr<StoreCall>;
@@ -202,7 +202,8 @@ void FlushDb(SharedScan call) {
   const Words& words = call->words;
   if (words.size() > 2 || (words.size() == 2 && !IsWord(words[1], "SYNC") && !IsWord(words[1], "ASYNC")))
     return call->Fail(kSyntax);
-  FlushTable(*call->store, kPageDeadline, [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
+  FlushTable(*call->store, kPageDeadline,
+             [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 
 }  // namespace ebla::gateway::redis

@@ -212,9 +212,9 @@ void Session::Client(const Words& words, Reply& reply) {
 void Session::ClientSettings(const std::string& what, const Words& words, Reply& reply) {
   const size_t size = words.size();
   const auto is = [&](size_t at, std::string_view upper) { return at < size && IsWord(words[at], upper); };
-  static constexpr std::string_view kKnown[] = {"ID",    "GETNAME",  "SETNAME",  "INFO",  "LIST",    "REPLY", "KILL",
-                                                "HELP",  "TRACKING", "CACHING",  "PAUSE", "UNPAUSE", "UNBLOCK",
-                                                "NO-EVICT", "GETREDIR", "TRACKINGINFO", "SETINFO", "NO-TOUCH"};
+  static constexpr std::string_view kKnown[] = {
+      "ID",      "GETNAME", "SETNAME", "INFO",    "LIST",     "REPLY",    "KILL",         "HELP",    "TRACKING",
+      "CACHING", "PAUSE",   "UNPAUSE", "UNBLOCK", "NO-EVICT", "GETREDIR", "TRACKINGINFO", "SETINFO", "NO-TOUCH"};
   if ((what == "NO-EVICT" || what == "NO-TOUCH") && size == 3) {
     is(2, "ON") || is(2, "OFF") ? reply.Ok() : reply.Failure(kSyntax);
   } else if (what == "SETINFO" && size == 4) {
@@ -222,8 +222,9 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
   } else if (what == "TRACKING" && size >= 3) {
     is(2, "OFF") ? reply.Ok() : reply.Failure("ERR client-side caching is not served by Ebla yet");
   } else if (what == "CACHING" && size == 3) {
-    reply.Failure("ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
-                  "enabled");
+    reply.Failure(
+        "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
+        "enabled");
   } else if (what == "GETREDIR" && size == 2) {
     reply.Number(-1);
   } else if (what == "TRACKINGINFO" && size == 2) {
@@ -326,9 +327,10 @@ void Session::Config(const Words& words, Reply& reply) {
     reply.Failure("ERR The server is running without a config file");
   } else if (what == "HELP" && words.size() == 2) {
     Help("CONFIG",
-         {"GET <pattern>", "    Shows the options whose names match.", "SET ebla.read strong|eventual|bounded=<duration>",
-          "    How fresh this connection's reads are.", "SET ebla.ack majority|all|primary",
-          "    When this connection's writes are acknowledged.", "RESETSTAT", "    Begins INFO's counts anew."},
+         {"GET <pattern>", "    Shows the options whose names match.",
+          "SET ebla.read strong|eventual|bounded=<duration>", "    How fresh this connection's reads are.",
+          "SET ebla.ack majority|all|primary", "    When this connection's writes are acknowledged.", "RESETSTAT",
+          "    Begins INFO's counts anew."},
          reply);
   } else if (what == "GET" || what == "SET" || what == "RESETSTAT" || what == "REWRITE" || what == "HELP") {
     WrongNumber(words, reply);

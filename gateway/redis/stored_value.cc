@@ -16,7 +16,8 @@ std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
 
 void PutValue(Store& store, const std::string& key, const Value& put, Condition condition, Until until,
               Callback<Result<Version>> done) {
-  const std::chrono::milliseconds ttl = put.expires_ms ? TtlUntil(*put.expires_ms, store) : std::chrono::milliseconds(0);
+  const std::chrono::milliseconds ttl =
+      put.expires_ms ? TtlUntil(*put.expires_ms, store) : std::chrono::milliseconds(0);
   store.Put(key, EncodeItem({.value = put.bytes}), ttl, condition, until, std::move(done));
 }
 

@@ -9,7 +9,7 @@ namespace ebla::gateway::redis {
 
 void Set(Update& update);
 void SetNx(Update& update);
-void SetEx(Update& update);   // SETEX and PSETEX
+void SetEx(Update& update);  // SETEX and PSETEX
 void Get(Update& update);
 void GetEx(Update& update);
 void GetDel(Update& update);

@@ -41,7 +41,8 @@ Result<std::shared_ptr<Store>> TableDatabases::Look(const std::string& name, con
   const std::string table = TableOf(name);
   auto opened = client_.OpenTable(table);
   if (!opened && opened.error().code() == Code::kNoSuchTable)
-    return Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) + "\" for this database: make it with `ebla table create`");
+    return Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +
+                                         "\" for this database: make it with `ebla table create`");
   if (!opened) return Error(std::move(opened.error()));
   {
     MutexLock lock(mutex_);

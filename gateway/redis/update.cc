@@ -43,7 +43,8 @@ std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom f
   int64_t ms = *given;
   bool fits = !positive || ms > 0;
   if (unit == TimeUnit::kSeconds) fits = fits && !__builtin_mul_overflow(ms, int64_t{1000}, &ms);
-  if (from == TimeFrom::kNow) fits = fits && ms <= kMost - update.now_ms && !__builtin_add_overflow(ms, update.now_ms, &ms);
+  if (from == TimeFrom::kNow)
+    fits = fits && ms <= kMost - update.now_ms && !__builtin_add_overflow(ms, update.now_ms, &ms);
   if (!fits) {
     update.reply.Failure("ERR invalid expire time in '" + ToLower(update.words.front()) + "' command");
     return std::nullopt;

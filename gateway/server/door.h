@@ -14,8 +14,8 @@ namespace ebla::gateway {
 
 struct DoorOptions {
   ServerOptions server;
-  std::vector<rpc::EventLoop*> loops;            // started before the door; they outlive it
-  std::chrono::milliseconds deadline{10'000};    // of a command
+  std::vector<rpc::EventLoop*> loops;          // started before the door; they outlive it
+  std::chrono::milliseconds deadline{10'000};  // of a command
 };
 
 class Door {

@@ -79,7 +79,8 @@ def fenced(text):
 
 
 def configuration(bin_dir):
-    master, server, alone = (flags_of(bin_dir / f"ebla-{name}") for name in ("master", "tabletserver", "standalone"))
+    master, server, alone, gateway = (flags_of(bin_dir / f"ebla-{name}")
+                                      for name in ("master", "tabletserver", "standalone", "gateway"))
     common = {name: flag for name, flag in master.items() if server.get(name) == flag}
     only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
     shell_options = re.search(r"Options of every verb; [^\n]*:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
@@ -110,6 +111,9 @@ It takes the flags of a tablet server, except these:
 {", ".join(f"`--{name}`" for name in sorted(server.keys() - alone.keys()))}. These differ:
 
 {flag_items(differs)}
+## ebla-gateway
+
+{flag_items(only(gateway))}
 ## Tables
 
 Options of `ebla table create`. `ebla table alter` changes those that are not for life.
@@ -199,7 +203,7 @@ then run `{MEND}`.
 
 def conf_faults(bin_dir):
     """A flag file in conf/ names flags that there are, in examples (#--name=value), too; what it sets are the defaults."""
-    for role in ("master", "tabletserver", "standalone"):
+    for role in ("master", "tabletserver", "standalone", "gateway"):
         flags = flags_of(bin_dir / f"ebla-{role}")
         path = ROOT / f"conf/{role}.flags"
         for number, line in enumerate(path.read_text().splitlines(), 1):

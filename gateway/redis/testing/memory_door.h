@@ -1,4 +1,5 @@
-// Two doors to the same commands, for tests: Ebla's, over a store in memory, and a real redis-server's.
+// gateway/redis/testing/memory_door.h
+// Redis's commands over a store in memory, for tests: what a client says goes in, what it hears comes out.
 // Threads: one.
 #pragma once
 
@@ -10,7 +11,6 @@
 #include "common/testing/sim_executor.h"
 #include "gateway/redis/redis_protocol.h"
 #include "gateway/testing/memory_store.h"
-#include "tools/cluster/child_process.h"
 
 namespace ebla::gateway::redis {
 
@@ -18,12 +18,6 @@ namespace ebla::gateway::redis {
 std::optional<size_t> ReplyLength(std::string_view bytes);
 // As clients send it.
 std::string Encode(const Words& words);
-
-class Door {
- public:
-  virtual ~Door() = default;
-  virtual std::string Answer(const Words& words) = 0;
-};
 
 // The databases 0 to 15, each in memory.
 class MemoryDatabases final : public Databases {
@@ -35,10 +29,10 @@ class MemoryDatabases final : public Databases {
   std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
 };
 
-class MemoryDoor final : public Door {
+class MemoryDoor {
  public:
   MemoryDoor();
-  std::string Answer(const Words& words) override;
+  std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
 
  private:
@@ -46,19 +40,6 @@ class MemoryDoor final : public Door {
   testing::SimExecutor executor_{scheduler_};
   const std::shared_ptr<MemoryDatabases> databases_ = std::make_shared<MemoryDatabases>();
   std::unique_ptr<RedisProtocol> protocol_;
-};
-
-// A redis-server of its own, which ends with it.
-class ServerDoor final : public Door {
- public:
-  explicit ServerDoor(const std::string& directory);
-  ~ServerDoor() override;
-  std::string Answer(const Words& words) override;
-
- private:
-  cluster::ProcessId process_;
-  int fd_ = -1;
-  std::string bytes_;
 };
 
 }  // namespace ebla::gateway::redis

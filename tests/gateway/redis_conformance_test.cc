@@ -1,29 +1,99 @@
-// Each command of testing/conformance.txt, and thousands that chance makes, given to Ebla and to a redis-server: the
+// Each command of redis_conformance.txt, and thousands that chance makes, given to Ebla and to a redis-server: the
 // replies are the same bytes.
+#include <glog/logging.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <random>
+#include <thread>
 
 #include "common/base/key_range.h"
 #include "common/testing/temporary_directory.h"
-#include "gateway/redis/testing/doors.h"
+#include "gateway/redis/testing/memory_door.h"
+#include "tools/cluster/child_process.h"
 
 namespace ebla::gateway::redis {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr char kRedisServer[] = "/usr/bin/redis-server";
+
+// A redis-server of its own, which ends with it.
+class ServerDoor {
+ public:
+  explicit ServerDoor(const std::string& directory);
+  ~ServerDoor();
+  std::string Answer(const Words& words);
+
+ private:
+  cluster::ProcessId process_;
+  int fd_ = -1;
+  std::string bytes_;
+};
+
+ServerDoor::ServerDoor(const std::string& directory) {
+  const std::string path = directory + "/redis.sock";
+  const auto started = cluster::Spawn({.command = {kRedisServer, "--port", "0", "--unixsocket", path, "--save", ""},
+                                       .working_dir = directory,
+                                       .output_file = directory + "/redis.log",
+                                       .die_with_parent = true});
+  CHECK(started.has_value()) << started.error() << ": install the package redis-server";
+  process_ = *started;
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  CHECK_LT(path.size(), sizeof address.sun_path);
+  path.copy(address.sun_path, path.size());
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (true) {
+    fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) break;
+    close(fd_);
+    CHECK(std::chrono::steady_clock::now() < limit) << "redis-server does not listen";
+    std::this_thread::sleep_for(10ms);
+  }
+}
+
+ServerDoor::~ServerDoor() {
+  close(fd_);
+  std::ignore = cluster::Signal(process_, SIGKILL);
+  cluster::WaitForExit(process_, 10s);
+}
+
+std::string ServerDoor::Answer(const Words& words) {
+  const std::string bytes = Encode(words);
+  CHECK_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+  while (true) {
+    if (const std::optional<size_t> length = ReplyLength(bytes_)) {
+      std::string reply = bytes_.substr(0, *length);
+      bytes_.erase(0, *length);
+      return reply;
+    }
+    char buffer[65536];
+    const ssize_t received = recv(fd_, buffer, sizeof buffer, 0);
+    CHECK_GT(received, 0) << "redis-server has closed the connection after " << words.front();
+    bytes_.append(buffer, static_cast<size_t>(received));
+  }
+}
+
 class ConformanceTest : public ::testing::TestWithParam<int> {
  protected:
   void BeginAnew() {
-    for (Door* const door : {static_cast<Door*>(&ebla_), static_cast<Door*>(&redis_)}) {
-      ASSERT_EQ(door->Answer({"FLUSHALL"}), "+OK\r\n");
-      ASSERT_EQ(door->Answer({"RESET"}), "+RESET\r\n");
-      ASSERT_NE(door->Answer({"HELLO", std::to_string(GetParam())}).front(), '-');
-    }
+    const auto begin = [](auto& door) {
+      ASSERT_EQ(door.Answer({"FLUSHALL"}), "+OK\r\n");
+      ASSERT_EQ(door.Answer({"RESET"}), "+RESET\r\n");
+      ASSERT_NE(door.Answer({"HELLO", std::to_string(GetParam())}).front(), '-');
+    };
+    ASSERT_NO_FATAL_FAILURE(begin(ebla_));
+    ASSERT_NO_FATAL_FAILURE(begin(redis_));
   }
 
   testing::TemporaryDirectory directory_;
@@ -96,22 +166,63 @@ class RandomCommands {
 
   Words Next() {
     static const std::vector<Words> kForms = {
-        {"SET", "k", "v"}, {"SET", "k", "v", "NX"}, {"SET", "k", "v", "XX"}, {"SET", "k", "v", "GET"},
-        {"SET", "k", "v", "XX", "GET"}, {"SET", "k", "v", "NX", "GET"}, {"SET", "k", "v", "KEEPTTL"},
-        {"SETNX", "k", "v"}, {"GETSET", "k", "v"}, {"GETDEL", "k"}, {"GET", "k"}, {"STRLEN", "k"}, {"GETEX", "k"},
-        {"GETEX", "k", "PERSIST"}, {"MGET", "k", "k", "k"}, {"MSET", "k", "v", "k", "v"}, {"APPEND", "k", "v"},
-        {"INCR", "k"}, {"DECR", "k"}, {"INCRBY", "k", "n"}, {"DECRBY", "k", "n"}, {"GETRANGE", "k", "n", "n"},
-        {"SETRANGE", "k", "s", "v"}, {"SETBIT", "k", "s", "b"}, {"GETBIT", "k", "s"}, {"BITCOUNT", "k"},
-        {"BITCOUNT", "k", "n", "n"}, {"BITCOUNT", "k", "n", "n", "BIT"}, {"BITPOS", "k", "b"},
-        {"BITPOS", "k", "b", "n"}, {"BITPOS", "k", "b", "n", "n"}, {"BITPOS", "k", "b", "n", "n", "BIT"},
-        {"BITOP", "AND", "k", "k", "k"}, {"BITOP", "OR", "k", "k", "k"}, {"BITOP", "XOR", "k", "k"},
-        {"BITOP", "NOT", "k", "k"}, {"BITFIELD", "k", "GET", "t", "s"}, {"BITFIELD", "k", "SET", "t", "s", "n"},
-        {"BITFIELD", "k", "INCRBY", "t", "s", "n"}, {"BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", "t", "s", "n"},
-        {"BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "t", "s", "n", "SET", "t", "s", "n"}, {"LCS", "k", "k"},
-        {"LCS", "k", "k", "LEN"}, {"LCS", "k", "k", "IDX", "WITHMATCHLEN"}, {"DEL", "k", "k"}, {"EXISTS", "k", "k"},
-        {"RENAME", "k", "k"}, {"RENAMENX", "k", "k"}, {"COPY", "k", "k"}, {"COPY", "k", "k", "REPLACE"},
-        {"EXPIREAT", "k", "1999999999"}, {"EXPIRETIME", "k"}, {"PERSIST", "k"}, {"EXPIRE", "k", "-1"},
-        {"TYPE", "k"}, {"DBSIZE"}, {"SUBSTR", "k", "n", "n"}};
+        {"SET", "k", "v"},
+        {"SET", "k", "v", "NX"},
+        {"SET", "k", "v", "XX"},
+        {"SET", "k", "v", "GET"},
+        {"SET", "k", "v", "XX", "GET"},
+        {"SET", "k", "v", "NX", "GET"},
+        {"SET", "k", "v", "KEEPTTL"},
+        {"SETNX", "k", "v"},
+        {"GETSET", "k", "v"},
+        {"GETDEL", "k"},
+        {"GET", "k"},
+        {"STRLEN", "k"},
+        {"GETEX", "k"},
+        {"GETEX", "k", "PERSIST"},
+        {"MGET", "k", "k", "k"},
+        {"MSET", "k", "v", "k", "v"},
+        {"APPEND", "k", "v"},
+        {"INCR", "k"},
+        {"DECR", "k"},
+        {"INCRBY", "k", "n"},
+        {"DECRBY", "k", "n"},
+        {"GETRANGE", "k", "n", "n"},
+        {"SETRANGE", "k", "s", "v"},
+        {"SETBIT", "k", "s", "b"},
+        {"GETBIT", "k", "s"},
+        {"BITCOUNT", "k"},
+        {"BITCOUNT", "k", "n", "n"},
+        {"BITCOUNT", "k", "n", "n", "BIT"},
+        {"BITPOS", "k", "b"},
+        {"BITPOS", "k", "b", "n"},
+        {"BITPOS", "k", "b", "n", "n"},
+        {"BITPOS", "k", "b", "n", "n", "BIT"},
+        {"BITOP", "AND", "k", "k", "k"},
+        {"BITOP", "OR", "k", "k", "k"},
+        {"BITOP", "XOR", "k", "k"},
+        {"BITOP", "NOT", "k", "k"},
+        {"BITFIELD", "k", "GET", "t", "s"},
+        {"BITFIELD", "k", "SET", "t", "s", "n"},
+        {"BITFIELD", "k", "INCRBY", "t", "s", "n"},
+        {"BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", "t", "s", "n"},
+        {"BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "t", "s", "n", "SET", "t", "s", "n"},
+        {"LCS", "k", "k"},
+        {"LCS", "k", "k", "LEN"},
+        {"LCS", "k", "k", "IDX", "WITHMATCHLEN"},
+        {"DEL", "k", "k"},
+        {"EXISTS", "k", "k"},
+        {"RENAME", "k", "k"},
+        {"RENAMENX", "k", "k"},
+        {"COPY", "k", "k"},
+        {"COPY", "k", "k", "REPLACE"},
+        {"EXPIREAT", "k", "1999999999"},
+        {"EXPIRETIME", "k"},
+        {"PERSIST", "k"},
+        {"EXPIRE", "k", "-1"},
+        {"TYPE", "k"},
+        {"DBSIZE"},
+        {"SUBSTR", "k", "n", "n"}};
     Words words = kForms[random_() % kForms.size()];
     for (std::string& word : words) {
       if (word.size() == 1) word = Filled(word.front());
