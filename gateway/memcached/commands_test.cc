@@ -2,6 +2,8 @@
 // itself, in tests/gateway.
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "common/testing/eventually.h"
 #include "gateway/testing/memcached_fixture.h"
 
@@ -223,6 +225,28 @@ TEST_F(CommandsTest, StatsCountAndAreReset) {
   EXPECT_TRUE(Line("stats").contains("STAT get_hits 0\r\n"));
   EXPECT_TRUE(Line("stats settings").contains("STAT item_size_max 1047552\r\n"));
   EXPECT_EQ(Line("stats nonsense"), "ERROR\r\n");
+}
+
+// Whatever is said, each command has one answer, and the next one is understood.
+TEST_F(CommandsTest, WhateverComesIsAnswered) {
+  constexpr std::string_view kVerbs[] = {"get", "gets", "gat",  "set",    "add",   "replace",   "append",    "prepend",
+                                         "cas", "incr", "decr", "delete", "touch", "flush_all", "verbosity", "stats",
+                                         "mg",  "ms",   "md",   "ma",     "me",    "mn",        "bogus"};
+  constexpr std::string_view kWords[] = {"a",       "b",     "c",       "0",  "1",  "2",  "-1", "18446744073709551615",
+                                         "noreply", "v",     "k",       "t",  "q",  "I",  "N5", "T9",
+                                         "R9",      "C1",    "MA",      "MD", "J7", "D3", "b",  "YQ==",
+                                         "Oo",      "reset", "\x7f\xff"};
+  for (uint64_t seed = 1; seed <= 2000; ++seed) {
+    std::mt19937_64 random(seed);
+    std::string line(kVerbs[random() % std::size(kVerbs)]);
+    for (uint64_t i = random() % 7; i > 0; --i) line.append(" ").append(kWords[random() % std::size(kWords)]);
+    Line(line);
+    for (int ends = 0; ends < 4; ++ends) Say("\r\n");  // of a value that it waits for, at most two bytes long
+    EXPECT_EQ(Line("mn").substr(0, 4), "MN\r\n") << "seed " << seed << ": " << line;
+    ASSERT_FALSE(talk_.ended()) << line;
+    const std::string got = Line("get a b c");
+    EXPECT_TRUE(got.ends_with("END\r\n")) << "seed " << seed << ": " << line << ": " << got;
+  }
 }
 
 TEST_F(CommandsTest, QuitEnds) {

@@ -193,6 +193,8 @@ Parser::Parsed Parser::Next(std::string_view bytes) {
     skip_ -= skipped;
     return {.bytes = skipped, .request = std::nullopt};
   }
+  // So begins each message of the binary protocol, whose clients would wait for ever.
+  if (bytes.starts_with('\x80')) return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
   if (bytes.size() < wanted_ || bytes.size() <= scanned_) return {};
   const void* newline = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
   const size_t line_bytes =

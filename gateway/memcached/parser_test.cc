@@ -119,6 +119,7 @@ TEST(Parser, ALineWithoutAnEndEndsTheConnection) {
   for (int i = 0; i < 10'000; ++i) keys += " key" + std::to_string(i);
   EXPECT_TRUE(Whole(keys + "\r\n").contains("key=key9999"));
   EXPECT_EQ(Whole("get " + std::string(2 << 20, 'x')), "END\n");
+  EXPECT_EQ(Whole("\x80\x0a\0\0"s), "END\n") << "the binary protocol";
   EXPECT_EQ(Whole("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "END\n");
 }
 

@@ -3,7 +3,9 @@
 what an operator sees of the gateway itself."""
 import argparse
 import pathlib
+import random
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -181,6 +183,30 @@ class ClientsTest(unittest.TestCase):
             self.client.get("alien")
         self.assertEqual(self.client.get("put"), b"by the shell")
 
+    def test_whatever_clients_send_others_are_served(self):
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        words = [b"get", b"set", b"a", b"0", b"-1", b"1000000", b"2000000000", b"\r\n", b"\r\n", b"ms", b"mg", b"ma", b"noreply",
+                 b"incr", b"flush_all 1", b"gat", b"\x00", b"\xff", b"quit", b"stats", b"b", b"v", b"k" * 300]
+        held = []
+        for _ in range(200):
+            connection = socket.create_connection((self.gateway.host, self.gateway.port), timeout=30)
+            text = b" ".join(chance.choice(words) for _ in range(chance.randrange(200)))
+            if chance.random() < 0.3:
+                text = chance.randbytes(chance.randrange(5000))
+            try:
+                connection.sendall(text)
+            except OSError:  # it was closed for what came before
+                pass
+            held.append(connection)
+        self.client.set("well", b"x", noreply=False)
+        for connection in held:
+            connection.close()
+        self.assertTrue(self.client.set("well", b"y", noreply=False))
+        self.assertEqual(self.client.incr("none", 1), None)
+        self.assertIsNone(self.gateway.process.poll())
+
     def test_items_expire(self):
         self.client.set("soon", b"x", expire=1, noreply=False)
         self.client.set("later", b"x", expire=int(time.time()) + 1000, noreply=False)
@@ -222,7 +248,7 @@ class SecureTest(unittest.TestCase):
             more = ["--ca", cls.certificates] if name else []
             subprocess.run([BIN_DIR / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name], check=True,
                            stdout=subprocess.DEVNULL, timeout=30)
-        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.certificates / 'solo'}")
+        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.certificates / 'solo'}", "--password_logins")
         cls.addClassCleanup(cls.standalone.stop)
         olga = ["--tls-dir", cls.certificates / "olga"]
         ebla(cls.standalone.thrift, *olga, "table", "create", "cache")
@@ -237,16 +263,29 @@ class SecureTest(unittest.TestCase):
             context.load_cert_chain(self.certificates / who / "client.crt", self.certificates / who / "client.key")
         return context
 
-    def test_one_with_a_certificate_is_served(self):
-        client = Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada"))
-
+    def store(self, client, value):
         def stored():
             try:
-                return client.set("a", b"x" * 500_000, noreply=False)
+                return client.set("a", value, noreply=False)
             except MemcacheServerError:  # every process knows of the grant within a second
                 return False
         wait_for(stored, "the grant")
-        self.assertEqual(client.get("a"), b"x" * 500_000)
+        self.assertEqual(client.get("a"), value)
+
+    def test_one_with_a_certificate_is_served(self):
+        self.store(Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada")), b"x" * 500_000)
+
+    def test_the_gateway_may_log_in_by_a_password(self):
+        password, authority = self.certificates / "password", self.certificates / "authority"
+        password.touch(mode=0o600)
+        password.write_text("correct horse battery staple\n")
+        authority.mkdir()
+        shutil.copy(self.certificates / "ca.crt", authority)
+        ebla(self.standalone.thrift, "--tls-dir", self.certificates / "olga", "user", "create", "bob", "--new-password-file",
+             password)
+        with Gateway(BIN_DIR, self.standalone.thrift, f"--tls_dir={authority}", "--user=bob",
+                     f"--password_file={password}") as gateway:
+            self.store(Client((gateway.host, gateway.port), timeout=30), b"by bob")
 
     def test_others_are_not(self):
         for context in (None, self.context(None)):
