@@ -137,6 +137,12 @@ TEST(Parser, HoldsNoValueThatIsTooLarge) {
   EXPECT_EQ(parser.Next("version\r\n").request->text, "VERSION 1.6.18-ebla");
 }
 
+TEST(Parser, CommandsOfWhatThereIsNotAreUnknown) {
+  for (const char* line : {"lru mode flat", "slabs reassign 1 2", "watch fetchers", "cache_memlimit 64", "shutdown",
+                           "lru_crawler enable", "extstore free_memchunks 1 1", "refresh_certs"})
+    EXPECT_TRUE(Whole(line + "\r\n"s).contains("text=ERROR failed\n")) << line;
+}
+
 TEST(Parser, ALengthOrTimeBeyond31BitsIsRefused) {
   for (const char* line :
        {"set a 0 0 99999999999", "set a 0 0 2147483646", "set a 0 4294967296 1", "touch a 4294967296"})

@@ -30,8 +30,11 @@ std::string Seconds(const timeval& time) {
 // Since the last reset. Gauges stay as they are.
 Totals SinceReset(Environment& environment) {
   Totals totals = environment.statistics.Sum();
-  MutexLock lock(environment.mutex);
-  const Totals& before = environment.baseline;
+  Totals before;
+  {
+    MutexLock lock(environment.mutex);
+    before = environment.baseline;
+  }
   if (before.kinds.empty()) return totals;
   totals.connections_accepted -= before.connections_accepted;
   totals.connections_refused -= before.connections_refused;

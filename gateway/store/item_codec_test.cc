@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/key_range.h"
+
 namespace ebla::gateway {
 namespace {
 

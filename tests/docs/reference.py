@@ -79,8 +79,8 @@ def fenced(text):
 
 
 def configuration(bin_dir):
-    master, server, alone, gateway = (flags_of(bin_dir / f"ebla-{name}")
-                                      for name in ("master", "tabletserver", "standalone", "gateway"))
+    master, server, alone = (flags_of(bin_dir / f"ebla-{name}") for name in ("master", "tabletserver", "standalone"))
+    gateway = flags_of(bin_dir / "ebla-gateway")
     common = {name: flag for name, flag in master.items() if server.get(name) == flag}
     only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
     shell_options = re.search(r"Options of every verb; [^\n]*:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
@@ -113,7 +113,9 @@ It takes the flags of a tablet server, except these:
 {flag_items(differs)}
 ## ebla-gateway
 
-{flag_items(only(gateway))}
+It also takes those of every server that are about logs, and `--insecure`.
+
+{flag_items({name: flag for name, flag in gateway.items() if common.get(name) != flag})}
 ## Tables
 
 Options of `ebla table create`. `ebla table alter` changes those that are not for life.
