@@ -44,16 +44,16 @@ std::optional<BitRange> ToBitRange(const Words& words, size_t at, bool counts, s
   BitRange range{.first = 0, .end = bytes.size() * 8};
   if (at >= words.size()) return range;
   const bool in_bits = at + 2 < words.size() && IsWord(words[at + 2], "BIT");
-  if (words.size() > at + 3 || (counts && words.size() == at + 1) ||
-      (at + 2 < words.size() && !in_bits && !IsWord(words[at + 2], "BYTE"))) {
+  const bool known = at + 2 >= words.size() || in_bits || IsWord(words[at + 2], "BYTE");
+  if (words.size() > at + 3 || (counts && words.size() == at + 1)) {
     reply.Failure(kSyntax);
     return std::nullopt;
   }
   const int64_t length = in_bits ? size * 8 : size;
   const std::optional<int64_t> start = ToInteger(words[at]);
   const std::optional<int64_t> last = at + 1 < words.size() ? ToInteger(words[at + 1]) : length - 1;
-  if (!start || !last) {
-    reply.Failure(kNotAnInteger);
+  if (!start || !last || !known) {
+    reply.Failure(start && last ? kSyntax : kNotAnInteger);
     return std::nullopt;
   }
   range.ends_given = at + 1 < words.size();
@@ -87,6 +87,7 @@ void GetBit(Update& update) {
 }
 
 void BitCount(Update& update) {
+  if (!update.old) return void(update.reply.Number(0));
   const std::string_view bytes = OldBytes(update);
   const std::optional<BitRange> range = ToBitRange(update.words, 2, true, bytes, update.reply);
   if (!range) return;
@@ -103,9 +104,9 @@ void BitPos(Update& update) {
   const std::optional<int64_t> wanted = ToInteger(update.words[2]);
   if (!wanted) return void(update.reply.Failure(kNotAnInteger));
   if (*wanted != 0 && *wanted != 1) return void(update.reply.Failure("ERR The bit argument must be 1 or 0."));
+  if (!update.old) return void(update.reply.Number(*wanted == 1 ? -1 : 0));
   const std::optional<BitRange> range = ToBitRange(update.words, 3, false, bytes, update.reply);
   if (!range) return;
-  if (!update.old) return void(update.reply.Number(*wanted == 1 ? -1 : 0));
   if (range->first == range->end) return void(update.reply.Number(-1));
   for (size_t bit = range->first; bit < range->end; ++bit) {
     // Bytes of which none is what is wanted are passed over.
@@ -133,17 +134,22 @@ std::optional<std::string> BitOp(const std::string& operation, const std::vector
   }
   size_t size = 0;
   for (const std::string_view value : values) size = std::max(size, value.size());
-  std::string result(size, '\0');
-  for (size_t at = 0; at < size; ++at) {
-    const auto byte_of = [at](std::string_view value) {
-      return at < value.size() ? static_cast<unsigned char>(value[at]) : static_cast<unsigned char>(0);
-    };
-    unsigned byte = byte_of(values[0]);
-    for (size_t i = 1; i < values.size(); ++i) {
-      const unsigned other = byte_of(values[i]);
-      byte = name == "AND" ? byte & other : name == "OR" ? byte | other : byte ^ other;
+  std::string result(values[0]);
+  result.resize(size);
+  if (name == "NOT") {
+    for (char& byte : result) byte = static_cast<char>(~byte);
+    return result;
+  }
+  for (size_t i = 1; i < values.size(); ++i) {
+    const std::string_view value = values[i];
+    if (name == "AND") {
+      for (size_t at = 0; at < value.size(); ++at) result[at] = static_cast<char>(result[at] & value[at]);
+      std::fill(result.begin() + static_cast<ptrdiff_t>(value.size()), result.end(), '\0');
+    } else if (name == "OR") {
+      for (size_t at = 0; at < value.size(); ++at) result[at] = static_cast<char>(result[at] | value[at]);
+    } else {
+      for (size_t at = 0; at < value.size(); ++at) result[at] = static_cast<char>(result[at] ^ value[at]);
     }
-    result[at] = static_cast<char>(name == "NOT" ? ~byte : byte);
   }
   return result;
 }

@@ -131,9 +131,12 @@ TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
 }
 
 TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
-  EXPECT_THAT(door_.Answer({"SET", "a", std::string((1 << 20) + 1, 'x')}), HasSubstr("exceeds maximum allowed size"));
-  EXPECT_EQ(door_.Answer({"SET", "a", std::string((1 << 20) - 1, 'x')}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048576\r\n");
+  EXPECT_THAT(door_.Answer({"SET", "a", std::string(kValueBytesMax + 1, 'x')}),
+              HasSubstr("exceeds maximum allowed size"));
+  EXPECT_EQ(door_.Answer({"SET", "a", std::string(kValueBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048561\r\n");
+  EXPECT_EQ(door_.Answer({"RENAME", "a", "c"}), "+OK\r\n") << "with all that is remembered beside it";
+  EXPECT_EQ(door_.Answer({"RENAME", "c", "a"}), "+OK\r\n");
   EXPECT_THAT(door_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));
   EXPECT_THAT(door_.Answer({"SETRANGE", "b", "1048576", "x"}), HasSubstr("exceeds maximum allowed size"));
   EXPECT_THAT(door_.Answer({"SETBIT", "b", "8388608", "1"}), HasSubstr("bit offset is not an integer or out of range"));
@@ -156,6 +159,51 @@ TEST_F(CommandsTest, DatabasesAreApart) {
   EXPECT_THAT(door_.Answer({"SELECT", "nosuch"}), StartsWith("-ERR there is no table"));
 }
 
+TEST_F(CommandsTest, CursorsAreNumbersThatJavaScriptHas) {
+  for (int i = 0; i < 1'000; ++i) EXPECT_LT(ScanCursors::Of("key" + std::to_string(i)), uint64_t{1} << 53);
+}
+
+TEST_F(CommandsTest, ManyKeysOfOneCommandAreAllDone) {
+  Words set = {"MSET"}, del = {"DEL"}, exists = {"EXISTS"};
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    set.insert(set.end(), {key, "v"});
+    del.push_back(key);
+    exists.insert(exists.end(), {key, key});
+  }
+  EXPECT_EQ(door_.Answer(set), "+OK\r\n");
+  EXPECT_EQ(door_.Answer(exists), ":40000\r\n");
+  del.push_back("key1");
+  del.push_back("nope");
+  EXPECT_EQ(door_.Answer(del), ":20000\r\n");
+  EXPECT_EQ(door_.Answer({"DBSIZE"}), ":0\r\n");
+}
+
+TEST_F(CommandsTest, WritesOfOneCommandAreBegunSomeAtATimeAndNoneAfterAFault) {
+  int deletes = 0;
+  store().SetFault([&](const std::string& operation, const std::string&) {
+    return operation == "delete" && ++deletes == 10 ? Status(Code::kUnavailable, "nobody leads") : Status();
+  });
+  Words del = {"DEL"};
+  for (int i = 0; i < 1'000; ++i) del.push_back("key" + std::to_string(i));
+  EXPECT_THAT(door_.Answer(del), StartsWith("-CLUSTERDOWN nobody leads"));
+  EXPECT_EQ(deletes, 10) << "each ends within its start here";
+}
+
+TEST_F(CommandsTest, AnAnswerThatWouldBeTooLargeIsRefused) {
+  EXPECT_EQ(door_.Answer({"SET", "a", std::string(1'000'000, 'x')}), "+OK\r\n");
+  Words mget = {"MGET"}, exists = {"EXISTS"};
+  for (int i = 0; i < 100; ++i) {
+    mget.push_back("a");
+    exists.push_back("a");
+  }
+  EXPECT_THAT(door_.Answer(mget), HasSubstr("more than 64 MiB"));
+  EXPECT_EQ(door_.Answer(exists), ":100\r\n");
+  EXPECT_THAT(door_.Answer(Words(2'000, "PING")), HasSubstr("too many arguments for 'ping'"));
+  EXPECT_THAT(door_.Answer({"KEYS", std::string(5'000, 'a')}), HasSubstr("pattern is longer than 4096 bytes"));
+  EXPECT_EQ(door_.Answer({"KEYS", std::string(4096, 'a')}), "*0\r\n");
+}
+
 TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
   EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
@@ -170,8 +218,15 @@ TEST_F(CommandsTest, RepliesAreLeftOutAsAsked) {
   EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "");
   EXPECT_EQ(door_.Answer({"PING"}), "");
   EXPECT_EQ(door_.Answer({"CLIENT", "ID"}), "");
+  EXPECT_EQ(door_.Answer({"NOSUCH"}), "");
+  EXPECT_EQ(door_.Answer({"GET"}), "");
   EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
   EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
+  EXPECT_EQ(door_.Answer({"NOSUCH"}), "");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "OFF"}), "");
+  EXPECT_EQ(door_.Answer({"RESET"}), "+RESET\r\n");
   EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
   EXPECT_EQ(door_.Answer({"GET", "a"}), "");
   EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");

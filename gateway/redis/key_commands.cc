@@ -1,9 +1,7 @@
 #include "gateway/redis/key_commands.h"
 
 #include <algorithm>
-#include <atomic>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "gateway/redis/bit_commands.h"
 #include "gateway/redis/stored_value.h"
@@ -14,25 +12,85 @@ namespace {
 
 using SharedCall = std::shared_ptr<StoreCall>;
 
+std::unordered_map<std::string, size_t> CountOf(const std::vector<std::string>& keys) {
+  std::unordered_map<std::string, size_t> times;
+  for (const std::string& key : keys) ++times[key];
+  return times;
+}
+
 // ---- reading several keys -----------------------------------------------------------------------------------------------
 
 using Values = std::vector<std::optional<Value>>;
 
-// In the order of the keys. What cannot be read ends the call.
-void ReadAll(SharedCall call, std::vector<std::string> keys, Freshness freshness,
+// Reads the distinct keys of a command, some at a time, as each value may be large.
+class ReadRun : public std::enable_shared_from_this<ReadRun> {
+ public:
+  static constexpr size_t kAtOnce = 64;
+  static constexpr size_t kBytesMax = 64 << 20;
+
+  // `visit` is shown each key's value once, on any thread, one after the other; false: it is too much.
+  using Visit = std::move_only_function<bool(const std::string& key, std::optional<Value> value)>;
+
+  ReadRun(SharedCall call, std::vector<std::string> keys, Freshness freshness, Visit visit,
+          std::move_only_function<void()> done)
+      : call_(std::move(call)),
+        keys_(std::move(keys)),
+        freshness_(freshness),
+        visit_(std::move(visit)),
+        done_(std::move(done)) {
+    std::ranges::sort(keys_);
+    keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
+  }
+
+  void Next() {
+    if (at_ == keys_.size()) return done_();
+    const auto first = keys_.begin() + static_cast<ptrdiff_t>(at_);
+    const size_t count = std::min(kAtOnce, keys_.size() - at_);
+    call_->store->MultiGet({first, first + static_cast<ptrdiff_t>(count)}, freshness_, call_->until,
+                           [self = shared_from_this()](std::vector<Result<Record>> records) {
+                             if (self->Take(std::move(records))) self->Next();
+                           });
+  }
+
+ private:
+  // False: the call has ended.
+  bool Take(std::vector<Result<Record>> records) {
+    for (Result<Record>& record : records) {
+      const auto found = ItemIn(std::move(record));
+      if (!found) return call_->Fail(found.error()), false;
+      if (visit_(keys_[at_++], ToValue(*found))) continue;
+      call_->Fail("ERR the values of these keys have more than 64 MiB together");
+      return false;
+    }
+    return true;
+  }
+
+  const SharedCall call_;
+  std::vector<std::string> keys_;
+  const Freshness freshness_;
+  Visit visit_;
+  std::move_only_function<void()> done_;
+  size_t at_ = 0;
+};
+
+// All values, in the order of the keys; of one that comes twice, twice.
+void ReadAll(SharedCall call, const std::vector<std::string>& keys, Freshness freshness,
              std::move_only_function<void(Values)> done) {
-  Store& store = *call->store;
-  const Until until = call->until;
-  store.MultiGet(std::move(keys), freshness, until,
-                 [call = std::move(call), done = std::move(done)](std::vector<Result<Record>> records) mutable {
-                   Values values;
-                   for (Result<Record>& record : records) {
-                     const auto found = ItemIn(std::move(record));
-                     if (!found) return call->Fail(found.error());
-                     values.push_back(ToValue(*found));
-                   }
-                   done(std::move(values));
-                 });
+  auto values = std::make_shared<std::unordered_map<std::string, std::optional<Value>>>();
+  auto visit = [values, left = ReadRun::kBytesMax, times = CountOf(keys)](const std::string& key,
+                                                                          std::optional<Value> value) mutable {
+    const size_t bytes = value ? value->bytes.size() * times[key] : 0;
+    if (bytes > left) return false;
+    left -= bytes;
+    (*values)[key] = std::move(value);
+    return true;
+  };
+  std::make_shared<ReadRun>(call, keys, freshness, std::move(visit), [keys, values, done = std::move(done)]() mutable {
+    Values all;
+    all.reserve(keys.size());
+    for (const std::string& key : keys) all.push_back((*values)[key]);
+    done(std::move(all));
+  })->Next();
 }
 
 std::vector<std::string> KeyWords(const StoreCall& call) {
@@ -41,8 +99,7 @@ std::vector<std::string> KeyWords(const StoreCall& call) {
 }
 
 void MGet(SharedCall call) {
-  auto keys = KeyWords(*call);
-  ReadAll(call, std::move(keys), Freshness::kAsConfigured, [call](const Values& values) {
+  ReadAll(call, KeyWords(*call), Freshness::kAsConfigured, [call](const Values& values) {
     Reply reply(call->protocol);
     reply.Array(values.size());
     for (const auto& value : values) value ? reply.Bulk(value->bytes) : reply.Null();
@@ -50,17 +107,21 @@ void MGet(SharedCall call) {
   });
 }
 
-// EXISTS and TOUCH.
+// EXISTS and TOUCH: as often as a key comes it counts.
 void CountKeys(SharedCall call) {
-  auto keys = KeyWords(*call);
-  ReadAll(call, std::move(keys), Freshness::kAsConfigured, [call](const Values& values) {
-    call->Number(std::ranges::count_if(values, [](const auto& value) { return value.has_value(); }));
-  });
+  std::vector<std::string> keys = KeyWords(*call);
+  auto count = std::make_shared<int64_t>(0);
+  auto visit = [count, times = CountOf(keys)](const std::string& key, const std::optional<Value>& value) mutable {
+    if (value) *count += static_cast<int64_t>(times[key]);
+    return true;
+  };
+  std::make_shared<ReadRun>(call, std::move(keys), Freshness::kAsConfigured, std::move(visit), [call, count] {
+    call->Number(*count);
+  })->Next();
 }
 
 void LcsOf(SharedCall call) {
-  auto keys = KeyWords(*call);
-  ReadAll(call, std::move(keys), Freshness::kAsConfigured, [call](const Values& values) {
+  ReadAll(call, KeyWords(*call), Freshness::kAsConfigured, [call](const Values& values) {
     Reply reply(call->protocol);
     Lcs(call->words, values[0] ? values[0]->bytes : "", values[1] ? values[1]->bytes : "", reply);
     call->Answer(reply);
@@ -69,59 +130,100 @@ void LcsOf(SharedCall call) {
 
 // ---- writing several keys -----------------------------------------------------------------------------------------------
 
-// Waits for all parts of a command: the first failure is its answer.
-class Parts {
+// Does something to each key of a command, so many at a time. The first failure is the command's answer, once what was
+// begun has ended; nothing is begun after it.
+class WriteRun : public std::enable_shared_from_this<WriteRun> {
  public:
-  Parts(SharedCall call, size_t count, std::move_only_function<void(int64_t)> done)
-      : call_(std::move(call)), left_(count), done_(std::move(done)) {}
+  static constexpr size_t kAtOnce = 64;
 
-  // Of each part once; `counts`: the number that `done` is told of these.
+  // Starts the write of one key; its end is told by End().
+  using Start = std::move_only_function<void(size_t key, std::shared_ptr<WriteRun> run)>;
+
+  WriteRun(SharedCall call, size_t keys, Start start, std::move_only_function<void(int64_t counted)> done)
+      : call_(std::move(call)), keys_(keys), start_(std::move(start)), done_(std::move(done)) {}
+
+  // Who finds somebody at it leaves the rest to him: a write may end within its start.
+  void Begin() {
+    {
+      MutexLock lock(mutex_);
+      if (std::exchange(starting_, true)) return;
+    }
+    while (const std::optional<size_t> key = Take()) start_(*key, shared_from_this());
+  }
+  // Of one write; `counts`: `done` is told how many did.
   void End(const Status& status, bool counts) {
-    MutexLock lock(mutex_);
-    if (!status.ok() && failure_.ok()) failure_ = status;
-    if (counts) ++counted_;
-    if (--left_ > 0) return;
+    bool last = false;
+    {
+      MutexLock lock(mutex_);
+      if (!status.ok() && failure_.ok()) failure_ = status;
+      if (counts) ++counted_;
+      --running_;
+      last = running_ == 0 && (next_ == keys_ || !failure_.ok());
+    }
+    if (!last) return Begin();
     failure_.ok() ? done_(counted_) : call_->Fail(failure_);
   }
 
  private:
+  std::optional<size_t> Take() {
+    MutexLock lock(mutex_);
+    if (next_ == keys_ || running_ == kAtOnce || !failure_.ok()) {
+      starting_ = false;
+      return std::nullopt;
+    }
+    ++running_;
+    return next_++;
+  }
+
   const SharedCall call_;
+  const size_t keys_;
+  Start start_;
+  std::move_only_function<void(int64_t)> done_;
   Mutex mutex_;
-  size_t left_ EBLA_GUARDED_BY(mutex_);
+  size_t next_ EBLA_GUARDED_BY(mutex_) = 0;
+  size_t running_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool starting_ EBLA_GUARDED_BY(mutex_) = false;
   int64_t counted_ EBLA_GUARDED_BY(mutex_) = 0;
   Status failure_ EBLA_GUARDED_BY(mutex_);
-  std::move_only_function<void(int64_t)> done_ EBLA_GUARDED_BY(mutex_);
 };
 
 // DEL and UNLINK.
 void Del(SharedCall call) {
-  const std::vector<std::string> words = KeyWords(*call);
-  const std::unordered_set<std::string> keys(words.begin(), words.end());
-  auto parts = std::make_shared<Parts>(call, keys.size(), [call](int64_t deleted) { call->Number(deleted); });
-  for (const std::string& key : keys) {
-    call->store->Delete(key, Condition::Exists(), call->until, [parts](const Status& status) {
+  std::vector<std::string> keys = KeyWords(*call);
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  const size_t count = keys.size();
+  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<WriteRun>& run) {
+    call->store->Delete(keys[key], Condition::Exists(), call->until, [run](const Status& status) {
       const bool absent = status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
-      parts->End(absent ? Status() : status, status.ok());
+      run->End(absent ? Status() : status, status.ok());
     });
-  }
+  };
+  std::make_shared<WriteRun>(call, count, std::move(start), [call](int64_t deleted) {
+    call->Number(deleted);
+  })->Begin();
 }
 
 void MSet(SharedCall call) {
   if (call->words.size() % 2 == 0) return call->Fail("ERR wrong number of arguments for 'mset' command");
-  std::unordered_map<std::string_view, std::string_view> pairs;  // of a key that comes twice the last
-  for (size_t at = 1; at < call->words.size(); at += 2) pairs[call->words[at]] = call->words[at + 1];
-  auto parts = std::make_shared<Parts>(call, pairs.size(), [call](int64_t) { call->Ok(); });
-  for (const auto& [key, bytes] : pairs) {
-    PutValue(*call->store, std::string(key), {.bytes = std::string(bytes)}, Condition::None(), call->until,
-             [parts](const Result<Version>& put) { parts->End(put ? Status() : put.error(), false); });
-  }
+  std::unordered_map<std::string_view, size_t> last;  // of a key that comes twice the last
+  for (size_t at = 1; at < call->words.size(); at += 2) last[call->words[at]] = at;
+  std::vector<size_t> places;
+  for (const auto& [key, at] : last) places.push_back(at);
+  const size_t count = places.size();
+  auto start = [call, places = std::move(places)](size_t key, const std::shared_ptr<WriteRun>& run) {
+    const size_t at = places[key];
+    PutValue(*call->store, call->words[at], {.bytes = call->words[at + 1]}, Condition::None(), call->until,
+             [run](const Result<Version>& put) { run->End(put ? Status() : put.error(), false); });
+  };
+  std::make_shared<WriteRun>(call, count, std::move(start), [call](int64_t) { call->Ok(); })->Begin();
 }
 
 void BitOpOf(SharedCall call) {
   std::vector<std::string> keys = KeyWords(*call);
   const std::string target = keys.front();
   keys.erase(keys.begin());
-  ReadAll(call, std::move(keys), Freshness::kLatest, [call, target](const Values& values) {
+  ReadAll(call, keys, Freshness::kLatest, [call, target](const Values& values) {
     std::vector<std::string_view> bytes;
     for (const auto& value : values) bytes.push_back(value ? std::string_view(value->bytes) : std::string_view());
     Reply reply(call->protocol);

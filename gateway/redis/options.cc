@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/redis/update.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {
@@ -44,7 +45,7 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const Read& read, Ac
           {"maxmemory", "0"},
           {"maxmemory-policy", "noeviction"},
           {"notify-keyspace-events", ""},
-          {"proto-max-bulk-len", "1048576"},
+          {"proto-max-bulk-len", std::to_string(kValueBytesMax)},
           {"save", ""},
           {"slowlog-log-slower-than", "-1"},
           {"slowlog-max-len", "0"},

@@ -12,7 +12,7 @@ RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table tab
             return std::make_unique<RedisProtocol>(shared, loop, peer);
           },
           options.loops, statistics_) {
-  shared_->databases = std::make_shared<TableDatabases>(client, table_.name(), levels);
+  shared_->databases = std::make_shared<TableDatabases>(client, table_, levels);
   shared_->deadline = options.deadline;
 }
 

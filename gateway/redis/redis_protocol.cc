@@ -14,12 +14,16 @@ struct RedisProtocol::State {
 
   const std::shared_ptr<const Shared> shared;
   Executor& executor;
+  const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
   Session session;
 };
 
 namespace {
 
 using State = RedisProtocol::State;
+
+// Of commands without keys, and with them.
+constexpr size_t kWordsMax = 1'024, kKeyWordsMax = 100'000;
 
 size_t KindOf(const CommandInfo* command) {
   return command == nullptr ? AllCommands().size() : static_cast<size_t>(command - AllCommands().data());
@@ -34,14 +38,22 @@ gateway::Reply ToAnswer(std::string bytes) {
 // Its answer is known: of what is no command, or cannot be one.
 class Refusal final : public Command {
  public:
-  Refusal(std::string_view text, bool ends) : bytes_(Reply().Failure(text).Take()), ends_(ends) {}
+  Refusal(std::shared_ptr<State> state, std::string_view text, bool ends = false)
+      : state_(std::move(state)), bytes_(Reply().Failure(text).Take()), ends_(ends) {}
 
   size_t kind() const override { return KindOf(nullptr); }
   const std::vector<std::string>& keys() const override { return keys_; }
   bool ends_connection() const override { return ends_; }
-  void Run(Done done) override { done(ToAnswer(std::move(bytes_))); }
+  // What a connection may have said of replies, others before it have said.
+  bool alone() const override { return true; }
+  void Run(Done done) override {
+    gateway::Reply answer = ToAnswer(std::move(bytes_));
+    if (!ends_ && !state_->session.TakesRefusal()) answer.bytes.clear();
+    done(std::move(answer));
+  }
 
  private:
+  const std::shared_ptr<State> state_;
   std::string bytes_;
   const bool ends_;
   const std::vector<std::string> keys_;
@@ -52,7 +64,8 @@ class RedisCommand final : public Command {
   RedisCommand(std::shared_ptr<State> state, const CommandInfo& command, Words words)
       : state_(std::move(state)), command_(command), words_(std::move(words)) {
     for (const std::string_view key : KeysOf(command_, words_)) keys_.emplace_back(key);
-    for (const std::string& word : words_) bytes_ += word.size();
+    for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
+    for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
   }
 
   size_t kind() const override { return KindOf(&command_); }
@@ -65,8 +78,9 @@ class RedisCommand final : public Command {
     Session& session = state_->session;
     const bool sends = session.Begin(command_, words_);
     if (auto answer = session.Answer(command_, words_)) {
-      // CLIENT REPLY is about itself, too.
-      const bool silent = !sends || (command_.name == "client" && !session.replies());
+      // CLIENT REPLY is about itself, too, and RESET turns replies on.
+      const bool silent =
+          command_.name == "reset" ? false : !sends || (command_.name == "client" && !session.replies());
       return done(ToAnswer(silent ? "" : *std::move(answer)));
     }
     done_ = std::move(done);
@@ -93,7 +107,7 @@ class RedisCommand final : public Command {
     const std::optional<int64_t> number = ToInteger(name);
     if (number && (*number < 0 || *number >= kDatabases)) return EndWith("ERR DB index is out of range");
     Open(name, [this, name](const Result<std::shared_ptr<Store>>& store) {
-      if (!store) return EndWith("ERR " + store.error().message());
+      if (!store) return EndWith(FailureText(store.error()));
       state_->session.set_database(name);
       End(Reply().Ok().Take());
     });
@@ -101,7 +115,7 @@ class RedisCommand final : public Command {
 
   void OpenAndRun() {
     Open(state_->session.database(), [this](Result<std::shared_ptr<Store>> store) {
-      if (!store) return EndWith("ERR " + store.error().message());
+      if (!store) return EndWith(FailureText(store.error()));
       if (const std::optional<std::string> target = CopyTarget()) return OpenTarget(*std::move(store), *target);
       RunOn(*std::move(store), nullptr);
     });
@@ -119,7 +133,7 @@ class RedisCommand final : public Command {
     if (!number) return EndWith(kNotAnInteger);
     if (*number < 0 || *number >= kDatabases) return EndWith("ERR DB index is out of range");
     Open(name, [this, store = std::move(store)](Result<std::shared_ptr<Store>> target) mutable {
-      target ? RunOn(std::move(store), *std::move(target)) : EndWith("ERR " + target.error().message());
+      target ? RunOn(std::move(store), *std::move(target)) : EndWith(FailureText(target.error()));
     });
   }
   void RunOn(std::shared_ptr<Store> store, std::shared_ptr<Store> target) {
@@ -130,6 +144,7 @@ class RedisCommand final : public Command {
                      .target = std::move(target),
                      .cursors = state_->shared->cursors,
                      .executor = &state_->executor,
+                     .gone = state_->gone,
                      .until = std::chrono::steady_clock::now() + state_->shared->deadline,
                      .done = [this](std::string bytes) { End(std::move(bytes)); }});
   }
@@ -167,12 +182,14 @@ std::vector<std::string> CommandNames() {
 RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address)
     : state_(std::make_shared<State>(std::move(shared), executor, std::move(address))) {}
 
+void RedisProtocol::OnClosed() { *state_->gone = true; }
+
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   const size_t all = bytes.size();
   while (!bytes.empty()) {
     auto request = reader_.Read(bytes);
     if (!request)
-      return {.bytes = all, .command = std::make_unique<Refusal>(request.error().message(), true), .end = true};
+      return {.bytes = all, .command = std::make_unique<Refusal>(state_, request.error().message(), true), .end = true};
     if (!*request) break;
     if (!(*request)->words.empty()) return {.bytes = all - bytes.size(), .command = Make(*std::move(*request))};
   }
@@ -183,14 +200,16 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) const {
   Words& words = request.words;
   const CommandInfo* const command = FindCommand(words[0]);
   if (command == nullptr) {
-    return std::make_unique<Refusal>(
-        IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet" : UnknownCommand(words),
-        false);
+    return std::make_unique<Refusal>(state_, IsNotServed(words[0])
+                                                 ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet"
+                                                 : UnknownCommand(words));
   }
   if (!command->Takes(words.size()))
-    return std::make_unique<Refusal>("ERR wrong number of arguments for '" + std::string(command->name) + "' command",
-                                     false);
-  if (request.too_long) return std::make_unique<Refusal>(kTooLong, false);
+    return std::make_unique<Refusal>(state_,
+                                     "ERR wrong number of arguments for '" + std::string(command->name) + "' command");
+  if (request.too_long) return std::make_unique<Refusal>(state_, kTooLong);
+  if (words.size() > (command->first_key == 0 ? kWordsMax : kKeyWordsMax))
+    return std::make_unique<Refusal>(state_, "ERR too many arguments for '" + std::string(command->name) + "' command");
   return std::make_unique<RedisCommand>(state_, *command, std::move(words));
 }
 

@@ -48,6 +48,7 @@ class RedisProtocol final : public Protocol {
   RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address);
 
   Taken Take(std::string_view bytes) override;
+  void OnClosed() override;
   size_t held_bytes() const override { return reader_.held_bytes(); }
 
   struct State;
@@ -56,7 +57,7 @@ class RedisProtocol final : public Protocol {
   std::unique_ptr<Command> Make(Request request) const;
 
   const std::shared_ptr<State> state_;
-  RequestReader reader_;
+  RequestReader reader_{{.string_bytes_max = kValueBytesMax}};
 };
 
 }  // namespace ebla::gateway::redis

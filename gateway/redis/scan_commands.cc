@@ -1,4 +1,5 @@
 // Commands that visit the keys of a database, page by page.
+#include <atomic>
 #include <charconv>
 #include <random>
 
@@ -12,8 +13,12 @@ namespace {
 constexpr uint64_t kPageKeys = 1'000;
 constexpr uint64_t kScanKeysMax = 10'000;   // of one SCAN, whatever its COUNT
 constexpr size_t kKeysBytesMax = 64 << 20;  // of what KEYS answers
-constexpr size_t kRandomKeysMax = 10'000;   // among which RANDOMKEY chooses
+constexpr size_t kPatternBytesMax = 4'096;
+constexpr int kKeysAtOnce = 4;             // KEYS of all clients: their answers are large
+constexpr size_t kRandomKeysMax = 10'000;  // among which RANDOMKEY chooses
 constexpr std::chrono::seconds kPageDeadline{10};
+
+constexpr std::string_view kPatternTooLong = "ERR the pattern is longer than 4096 bytes";
 
 using SharedScan = std::shared_ptr<StoreCall>;
 
@@ -23,9 +28,11 @@ class Walk : public std::enable_shared_from_this<Walk> {
   using Visitor = std::move_only_function<bool(const Row&)>;
   using End = std::move_only_function<void(const Status&)>;
 
-  static void Start(std::shared_ptr<Store> store, KeyRange range, uint64_t page_keys, Visitor visitor, End end) {
+  // Ends early where nobody waits for the call any more.
+  static void Start(const SharedScan& call, KeyRange range, uint64_t page_keys, Visitor visitor, End end) {
     auto walk = std::make_shared<Walk>();
-    walk->store_ = std::move(store);
+    walk->store_ = call->store;
+    walk->gone_ = call->gone;
     walk->page_keys_ = page_keys;
     walk->visitor_ = std::move(visitor);
     walk->end_ = std::move(end);
@@ -37,6 +44,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
     store_->ScanKeys(std::move(range), page_keys_, std::chrono::steady_clock::now() + kPageDeadline,
                      [self = shared_from_this()](Result<ScanPage> page) {
                        if (!page) return self->end_(page.error());
+                       if (*self->gone_) return self->end_(Status(Code::kUnavailable, "the client has gone"));
                        for (const Row& row : page->rows) {
                          if (!self->visitor_(row)) return self->end_({});
                        }
@@ -45,6 +53,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
   }
 
   std::shared_ptr<Store> store_;
+  std::shared_ptr<const std::atomic<bool>> gone_;
   uint64_t page_keys_ = kPageKeys;
   Visitor visitor_;
   End end_;
@@ -82,6 +91,7 @@ std::optional<ScanOptionsOf> ToScanOptions(StoreCall& call) {
       options.count = std::min(static_cast<uint64_t>(*count), kScanKeysMax);
     } else if (IsWord(words[at], "MATCH")) {
       options.pattern = words[at + 1];
+      if (options.pattern.size() > kPatternBytesMax) return call.Fail(kPatternTooLong), std::nullopt;
     } else if (IsWord(words[at], "TYPE")) {
       options.strings = IsWord(words[at + 1], "STRING");
     } else {
@@ -91,6 +101,10 @@ std::optional<ScanOptionsOf> ToScanOptions(StoreCall& call) {
   return options;
 }
 
+KeyRange RangeOf(const std::string& pattern) { return KeyRange::Prefix(PrefixOf(pattern)); }
+
+bool IsLongerThanKeys(const std::string& pattern) { return PrefixOf(pattern).size() > kKeyBytesMax; }
+
 void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& start) {
   struct Found {
     std::vector<std::string> keys;
@@ -99,14 +113,14 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
     bool more = false;
   };
   auto found = std::make_shared<Found>();
-  const KeyRange range = KeyRange::Prefix(PrefixOf(options.pattern)).Intersect({start, ""});
-  if (range.Empty()) {
+  const KeyRange range = RangeOf(options.pattern).Intersect({start, ""});
+  if (range.Empty() || IsLongerThanKeys(options.pattern)) {
     Reply reply(call->protocol);
     reply.Array(2).Bulk("0").Array(0);
     return call->Answer(reply);
   }
   Walk::Start(
-      call->store, range, options.count + 1,
+      call, range, options.count + 1,
       [found, options](const Row& row) {
         if (found->seen == options.count) return !(found->more = true);
         ++found->seen;
@@ -134,7 +148,7 @@ void Scan(SharedScan call) {
   // Another gateway's, or one from long ago.
   auto start = std::make_shared<std::string>();
   Walk::Start(
-      call->store, {}, kPageKeys,
+      call, {}, kPageKeys,
       [start, cursor = options->cursor](const Row& row) {
         if (ScanCursors::Of(row.key) != cursor) return true;
         *start = KeyAfter(row.key);
@@ -146,14 +160,23 @@ void Scan(SharedScan call) {
 }
 
 void Keys(SharedScan call) {
+  // One of those that run at once, until it is let go of.
+  static std::atomic<int> running = 0;
   struct Found {
+    ~Found() { --running; }
     Reply reply;
     size_t count = 0;
   };
-  auto found = std::make_shared<Found>();
   const std::string pattern = call->words[1];
+  if (pattern.size() > kPatternBytesMax) return call->Fail(kPatternTooLong);
+  if (IsLongerThanKeys(pattern)) return call->Answer(Reply(call->protocol).Array(0));
+  if (++running > kKeysAtOnce) {
+    --running;
+    return call->Fail("OOM too many KEYS run already: try again, or use SCAN");
+  }
+  auto found = std::make_shared<Found>();
   Walk::Start(
-      call->store, KeyRange::Prefix(PrefixOf(pattern)), kPageKeys,
+      call, RangeOf(pattern), kPageKeys,
       [found, pattern](const Row& row) {
         if (!Matches(pattern, row.key)) return true;
         found->reply.Bulk(row.key);
@@ -173,7 +196,7 @@ void Keys(SharedScan call) {
 void DbSize(SharedScan call) {
   auto count = std::make_shared<int64_t>(0);
   Walk::Start(
-      call->store, {}, 10 * kPageKeys, [count](const Row&) { return ++*count > 0; },
+      call, {}, 10 * kPageKeys, [count](const Row&) { return ++*count > 0; },
       [call, count](const Status& status) { status.ok() ? call->Number(*count) : call->Fail(status); });
 }
 
@@ -185,7 +208,7 @@ void RandomKey(SharedScan call) {
   };
   auto chosen = std::make_shared<Chosen>();
   Walk::Start(
-      call->store, {}, kPageKeys,
+      call, {}, kPageKeys,
       [chosen](const Row& row) {
         if (chosen->random() % ++chosen->seen == 0) chosen->key = row.key;
         return chosen->seen < kRandomKeysMax;

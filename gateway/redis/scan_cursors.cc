@@ -6,7 +6,8 @@
 namespace ebla::gateway::redis {
 
 uint64_t ScanCursors::Of(std::string_view key) {
-  const uint64_t hash = XXH3_64bits(key.data(), key.size());
+  // Clients keep it as a number of 53 bits, as JavaScript's are.
+  const uint64_t hash = XXH3_64bits(key.data(), key.size()) & ((uint64_t{1} << 53) - 1);
   return hash == 0 ? 1 : hash;
 }
 

@@ -10,6 +10,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// How old what others see of a busy connection may be.
+constexpr std::chrono::seconds kShownEvery{1};
+constexpr std::string_view kDefaultUser = "default";
+constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+
 int64_t SecondsSince(Clock::time_point then) {
   return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - then).count();
 }
@@ -82,11 +87,13 @@ Session::~Session() { clients_->Forget(line_.id); }
 
 bool Session::Begin(const CommandInfo& command, const Words& words) {
   clients_->commands.fetch_add(1, std::memory_order_relaxed);
-  line_.active = Clock::now();
+  const auto now = Clock::now();
+  const bool stale = now - line_.active >= kShownEvery;
+  line_.active = now;
   line_.command = command.name;
+  if (command.name == "client" && words.size() > 1) line_.command += "|" + ToLower(words[1]);
+  if (stale || command.Is(kAdmin) || command.name == "client") clients_->Put(line_);
   if (command.name == "client") {
-    if (words.size() > 1) line_.command += "|" + ToLower(words[1]);
-    clients_->Put(line_);
     return !std::exchange(skip_next_, false);  // whether replies are on is seen once it has run
   }
   return !std::exchange(skip_next_, false) && replies_;
@@ -130,14 +137,24 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
   } else if (name == "lolwut") {
     reply.Verbatim("Ebla, behind Redis ver. " + std::string(kRedisVersion) + "\n");
   } else if (name == "auth") {
-    reply.Failure(words.size() > 2
-                      ? "WRONGPASS invalid username-password pair or user is disabled."
-                      : "ERR AUTH <password> called without any password configured for the default user. Are you sure "
-                        "your configuration is correct?");
+    Auth(words, reply);
   } else {
     return std::nullopt;
   }
   return reply.Take();
+}
+
+// As a Redis without passwords does: its only user is in.
+void Session::Auth(const Words& words, Reply& reply) {
+  if (words.size() > 3) {
+    reply.Failure(kSyntax);
+  } else if (words.size() == 2) {
+    reply.Failure(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+        "configuration is correct?");
+  } else {
+    words[1] == kDefaultUser ? reply.Ok() : reply.Failure(kWrongPassword);
+  }
 }
 
 void Session::Hello(const Words& words, Reply& reply) {
@@ -155,7 +172,8 @@ void Session::Hello(const Words& words, Reply& reply) {
       name = words[at + 1];
       at += 2;
     } else if (IsWord(words[at], "AUTH") && at + 2 < words.size()) {
-      return void(reply.Failure("WRONGPASS invalid username-password pair or user is disabled."));
+      if (words[at + 1] != kDefaultUser) return void(reply.Failure(kWrongPassword));
+      at += 3;
     } else {
       return void(reply.Failure("ERR Syntax error in HELLO option '" + words[at] + "'"));
     }

@@ -57,7 +57,12 @@ class Session {
 
   int protocol() const { return line_.protocol; }
   const std::string& database() const { return line_.database; }
-  void set_database(std::string database) { line_.database = std::move(database); }
+  void set_database(std::string database) {
+    line_.database = std::move(database);
+    clients_->Put(line_);
+  }
+  // Whether a reply is to be sent to what is no command, and so does not begin.
+  bool TakesRefusal() { return !std::exchange(skip_next_, false) && replies_; }
   // How it reads and writes where it has said so, else as its table does.
   const Read& read() const { return read_; }
   Ack ack() const { return ack_; }
@@ -69,6 +74,7 @@ class Session {
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
 
  private:
+  void Auth(const Words& words, Reply& reply);
   void Hello(const Words& words, Reply& reply);
   void Client(const Words& words, Reply& reply);
   void ClientSettings(const std::string& what, const Words& words, Reply& reply);

@@ -119,8 +119,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
 }  // namespace
 
-void StoreCall::Fail(const Status& status) {
-  const auto with = [&](std::string_view code) { Fail(std::string(code) + " " + status.message()); };
+std::string FailureText(const Status& status) {
+  const auto with = [&](std::string_view code) { return std::string(code) + " " + status.message(); };
   switch (status.code()) {
     case Code::kPermissionDenied: return with("NOPERM");
     case Code::kOverloaded: return with("OOM");
@@ -130,6 +130,8 @@ void StoreCall::Fail(const Status& status) {
     default: return with("ERR");
   }
 }
+
+void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
 
 void RunStoreCommand(StoreCall call) {
   if (call.command->update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();

@@ -5,6 +5,7 @@
 // Threads: any; `done` is called once, on any thread, perhaps within the call.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,7 +24,8 @@ struct StoreCall {
   std::shared_ptr<Store> store;
   std::shared_ptr<Store> target;  // COPY's: the database copied to
   std::shared_ptr<ScanCursors> cursors;
-  Executor* executor = nullptr;  // for pauses; outlives the call
+  Executor* executor = nullptr;                   // for pauses; outlives the call
+  std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
   Until until;
   std::move_only_function<void(std::string reply)> done;
 
@@ -34,6 +36,9 @@ struct StoreCall {
   void Fail(std::string_view text) { done(Reply(protocol).Failure(text).Take()); }
   void Fail(const Status& status);
 };
+
+// In Redis's way, what the store could not do: a code that clients know, and why.
+std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall call);

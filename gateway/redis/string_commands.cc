@@ -1,6 +1,7 @@
 #include "gateway/redis/string_commands.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -39,7 +40,9 @@ bool TakeTime(TimeOptions& options, const Words& words, size_t& at) {
                 {"PXAT", TimeUnit::kMilliseconds, TimeFrom::kEpoch}};
   for (const auto& time : kTimes) {
     if (!IsWord(words[at], time.name)) continue;
-    if (options.time != nullptr || options.keep_time || options.persist || at + 1 == words.size()) return false;
+    // The same once more replaces it; of two kinds neither counts.
+    const bool other = options.time != nullptr && (options.unit != time.unit || options.from != time.from);
+    if (other || options.keep_time || options.persist || at + 1 == words.size()) return false;
     options.time = &words[++at];
     options.unit = time.unit;
     options.from = time.from;
@@ -66,6 +69,8 @@ std::optional<TimeOptions> SetOptions(const Words& words) {
   return options;
 }
 
+constexpr size_t kFloatDigitsMax = 5119;  // of what is written and read
+
 // Redis's text of a long double: digits, no exponent, and no zeros at the end of a fraction.
 std::string FloatText(long double number) {
   char text[5200];  // the longest is one of some 4,950 digits
@@ -78,10 +83,13 @@ std::string FloatText(long double number) {
 }
 
 std::optional<long double> ToFloat(const std::string& text) {
-  if (text.empty() || std::isspace(static_cast<unsigned char>(text.front())) || text.size() > 255) return std::nullopt;
+  if (text.empty() || std::isspace(static_cast<unsigned char>(text.front())) || text.size() > kFloatDigitsMax)
+    return std::nullopt;
   char* end = nullptr;
+  errno = 0;
   const long double number = std::strtold(text.c_str(), &end);
-  if (end != text.c_str() + text.size() || std::isnan(number)) return std::nullopt;
+  const bool out_of_range = errno == ERANGE && (std::isinf(number) || number == 0);
+  if (end != text.c_str() + text.size() || std::isnan(number) || out_of_range) return std::nullopt;
   return number;
 }
 
@@ -140,13 +148,13 @@ void GetEx(Update& update) {
       return void(update.reply.Failure(kSyntax));
     }
   }
+  if (!update.old) return void(update.reply.Null());
   std::optional<int64_t> expires;
   if (options.time != nullptr) {
     expires = ToExpiry(*options.time, options.unit, options.from, true, update);
     if (!expires) return;
   }
   ReplyOld(update);
-  if (!update.old) return;
   if (options.time != nullptr || (options.persist && update.old->expires_ms)) update.Put(update.old->bytes, expires);
 }
 
@@ -284,7 +292,7 @@ void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& repl
   const std::optional<LcsOptions> options = ToLcsOptions(words, reply);
   if (!options) return;
   // The table of lengths takes four bytes for each pair of theirs, and its loop some nanoseconds.
-  constexpr size_t kPairsMax = 16 << 20;
+  constexpr size_t kPairsMax = 4 << 20;
   const size_t width = b.size() + 1;
   if ((a.size() + 1) * width > kPairsMax) {
     reply.Failure("ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len");

@@ -4,52 +4,74 @@
 
 namespace ebla::gateway::redis {
 
-TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels)
-    : client_(std::move(client)), table_(std::move(table)), levels_(levels) {
+TableDatabases::TableDatabases(Client client, const Table& table, TableStoreOptions levels)
+    : client_(std::move(client)), table_(table.name()), levels_(levels) {
+  databases_["0"] = {std::make_shared<Table>(table), {}};
   opener_.Start();
 }
 
-TableDatabases::~TableDatabases() { opener_.Stop(); }
+TableDatabases::~TableDatabases() {
+  opener_.Stop();
+  MutexLock lock(mutex_);
+  for (auto& [name, waiters] : waiters_) {
+    for (Waiter& waiter : waiters) waiter.done(Error(Code::kUnavailable, "the gateway is stopping"));
+  }
+}
 
 void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
                           Callback<Result<std::shared_ptr<Store>>> done) {
-  if (auto store = Find(name, read, ack)) return done(std::move(store));
-  opener_.Post([this, name, read, ack, done = std::move(done)]() mutable { done(Look(name, read, ack)); });
+  std::shared_ptr<Store> store;
+  {
+    MutexLock lock(mutex_);
+    store = Find(name, read, ack);
+    if (store == nullptr && (waiters_.contains(name) || waiters_.size() < kLookedUpMax)) {
+      const bool first = !waiters_.contains(name);
+      waiters_[name].push_back({read, ack, std::move(done)});
+      if (first) opener_.Post([this, name] { LookUp(name); });
+      return;
+    }
+  }
+  if (store != nullptr) return done(std::move(store));
+  done(Error(Code::kOverloaded, "too many databases are being looked up: try again"));
 }
 
 std::string TableDatabases::TableOf(const std::string& name) const {
-  if (name == "0") return table_;
   return ToInteger(name) ? table_ + "-" + name : name;
 }
 
 std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read& read, Ack ack) {
-  MutexLock lock(mutex_);
-  const auto database = databases_.find(name);
-  if (database == databases_.end()) return nullptr;
-  std::shared_ptr<Store>& store = database->second.stores[{read.level(), read.bound().count(), ack}];
-  if (store == nullptr) {
-    store = std::make_shared<TableStore>(
-        *database->second.table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
-                                                   .ack = ack == Ack::kDefault ? levels_.ack : ack});
-  }
-  // A client may have asked for any number of bounds.
-  if (database->second.stores.size() > kDatabasesMax) database->second.stores.clear();
-  return store;
+  const auto found = databases_.find(name);
+  if (found == databases_.end()) return nullptr;
+  auto& [table, stores] = found->second;
+  const Levels levels{read.level(), read.bound().count(), ack};
+  if (const auto store = stores.find(levels); store != stores.end()) return store->second;
+  if (stores.size() >= kStoresMax) stores.clear();
+  return stores[levels] = std::make_shared<TableStore>(
+             *table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
+                                       .ack = ack == Ack::kDefault ? levels_.ack : ack});
 }
 
-Result<std::shared_ptr<Store>> TableDatabases::Look(const std::string& name, const Read& read, Ack ack) {
+void TableDatabases::LookUp(const std::string& name) {
   const std::string table = TableOf(name);
-  auto opened = client_.OpenTable(table);
-  if (!opened && opened.error().code() == Code::kNoSuchTable)
-    return Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +
-                                         "\" for this database: make it with `ebla table create`");
-  if (!opened) return Error(std::move(opened.error()));
+  Result<Table> opened = client_.OpenTable(table);
+  std::vector<std::pair<Waiter, Result<std::shared_ptr<Store>>>> answers;
   {
     MutexLock lock(mutex_);
-    if (databases_.size() >= kDatabasesMax) databases_.clear();
-    databases_[name] = {std::make_shared<Table>(*std::move(opened)), {}};
+    if (opened) {
+      // Database 0 stays.
+      if (databases_.size() >= kDatabasesMax) databases_.erase(std::next(databases_.begin()), databases_.end());
+      databases_[name] = {std::make_shared<Table>(*opened), {}};
+    } else if (opened.error().code() == Code::kNoSuchTable) {
+      opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +
+                                             "\" for this database: make it with `ebla table create`");
+    }
+    for (Waiter& waiter : waiters_.extract(name).mapped()) {
+      Result<std::shared_ptr<Store>> answer =
+          opened ? Result<std::shared_ptr<Store>>(Find(name, waiter.read, waiter.ack)) : Error(opened.error());
+      answers.emplace_back(std::move(waiter), std::move(answer));
+    }
   }
-  return Find(name, read, ack);
+  for (auto& [waiter, answer] : answers) waiter.done(std::move(answer));
 }
 
 }  // namespace ebla::gateway::redis

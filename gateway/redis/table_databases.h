@@ -1,14 +1,16 @@
 // Databases as tables of a cluster: number 0 is the table that the gateway was given, number 7 the one of that name with
 // "-7" behind it, and any other name the table itself.
-// Place:   main.cc.
-// Errors:  NO_SUCH_TABLE says how to make it; others are the SDK's.
-// Threads: any. Tables are looked up on a thread of its own; once found, they are answered from memory.
+// Place:   redis_door.h makes one.
+// Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
+// Threads: any. Tables are looked up on a thread of its own, each once at a time; once found, they are answered from
+//          memory.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
 #include <tuple>
+#include <vector>
 
 #include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
@@ -21,7 +23,7 @@ namespace ebla::gateway::redis {
 class TableDatabases final : public Databases {
  public:
   // `levels`: of connections that have said nothing of theirs.
-  TableDatabases(Client client, std::string table, TableStoreOptions levels);
+  TableDatabases(Client client, const Table& table, TableStoreOptions levels);
   ~TableDatabases() override;
 
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
@@ -32,18 +34,25 @@ class TableDatabases final : public Databases {
     std::shared_ptr<Table> table;
     std::map<Levels, std::shared_ptr<Store>> stores;
   };
-  // Beyond these, names are looked up anew: a client may make up any number of them.
-  static constexpr size_t kDatabasesMax = 1'000;
+  struct Waiter {
+    Read read;
+    Ack ack;
+    Callback<Result<std::shared_ptr<Store>>> done;
+  };
+  // Clients may make up any number of names and levels: of what is known, these are kept; of names that are being looked
+  // up, further ones are refused.
+  static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 16;
 
   std::string TableOf(const std::string& name) const;
-  std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack);
-  Result<std::shared_ptr<Store>> Look(const std::string& name, const Read& read, Ack ack);
+  std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
+  void LookUp(const std::string& name);
 
   Client client_;
   const std::string table_;
   const TableStoreOptions levels_;
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
+  std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name that is looked up
   rpc::EventLoop opener_{"redis-tables"};
 };
 

@@ -11,11 +11,12 @@
 #include <vector>
 
 #include "gateway/redis/reply.h"
+#include "gateway/store/item_codec.h"
 
 namespace ebla::gateway::redis {
 
-// Of one value, as records have it.
-inline constexpr size_t kValueBytesMax = 1 << 20;
+// Of one value: a record has 1 MiB, of which what is remembered beside the value takes a little (item_codec.h).
+inline constexpr size_t kValueBytesMax = (1 << 20) - kItemFrameBytesMax;
 
 using Words = std::vector<std::string>;
 

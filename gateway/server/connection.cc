@@ -56,6 +56,7 @@ void Connection::Close() {
   std::string().swap(out_);
   out_sent_ = 0;
   commands_.Clear();
+  protocol_->OnClosed();
   server_->Remove(*this);
 }
 

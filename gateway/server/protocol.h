@@ -64,6 +64,8 @@ class Protocol {
   // Looks at the front of `bytes`: all that has come and was not taken before. With no byte taken and no command, more
   // has to come.
   virtual Taken Take(std::string_view bytes) = 0;
+  // The connection is gone: what is asked for no more may end early.
+  virtual void OnClosed() {}
   // Bytes that it has used up and keeps, of a command that is not whole.
   virtual size_t held_bytes() const { return 0; }
 };

@@ -163,6 +163,9 @@ class RedisTest(unittest.TestCase):
             self.assertTrue(self.client.config_set("ebla.read", level))
             self.client.set("a", level)
             self.assertIn(self.client.get("a"), (level.encode(), None))
+        for milliseconds in range(1, 300):  # more than are remembered
+            self.client.config_set("ebla.read", f"bounded={milliseconds}ms")
+            self.client.get("a")
         with self.assertRaisesRegex(redis.ResponseError, "bounded="):
             self.client.config_set("ebla.read", "sometimes")
 
@@ -201,11 +204,11 @@ class RedisTest(unittest.TestCase):
 
     def test_half_a_request_disturbs_nobody(self):
         with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
-            raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048576\r\n" + b"x" * 500000)
+            raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048561\r\n" + b"x" * 500000)
             self.assertTrue(self.client.set("b", 1))
-            raw.sendall(b"x" * 548576 + b"\r\n")
+            raw.sendall(b"x" * 548561 + b"\r\n")
             self.assertEqual(raw.recv(100), b"+OK\r\n")
-        self.assertEqual(self.client.strlen("a"), 1048576)
+        self.assertEqual(self.client.strlen("a"), 1048561)
 
 
 if __name__ == "__main__":
