@@ -52,12 +52,16 @@ std::optional<BitRange> ToBitRange(const Words& words, size_t at, bool counts, s
   const int64_t length = in_bits ? size * 8 : size;
   const std::optional<int64_t> start = ToInteger(words[at]);
   const std::optional<int64_t> last = at + 1 < words.size() ? ToInteger(words[at + 1]) : length - 1;
-  if (!start || !last || !known) {
-    reply.Failure(start && last ? kSyntax : kNotAnInteger);
+  if (!start || !last) {
+    reply.Failure(kNotAnInteger);
     return std::nullopt;
   }
   range.ends_given = at + 1 < words.size();
   if (counts && *start < 0 && *last < 0 && *start > *last) return BitRange{0, 0, range.ends_given};
+  if (!known) {
+    reply.Failure(kSyntax);
+    return std::nullopt;
+  }
   const int64_t from = std::max<int64_t>(*start < 0 ? length + *start : *start, 0);
   const int64_t to = std::min(std::max<int64_t>(*last < 0 ? length + *last : *last, 0), length - 1);
   if (from > to) return BitRange{0, 0, range.ends_given};
