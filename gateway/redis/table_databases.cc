@@ -65,7 +65,8 @@ void TableDatabases::LookUp(const std::string& name) {
       opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +
                                              "\" for this database: make it with `ebla table create`");
     }
-    for (Waiter& waiter : waiters_.extract(name).mapped()) {
+    const auto waiting = waiters_.extract(name);
+    for (Waiter& waiter : waiting.mapped()) {
       Result<std::shared_ptr<Store>> answer =
           opened ? Result<std::shared_ptr<Store>>(Find(name, waiter.read, waiter.ack)) : Error(opened.error());
       answers.emplace_back(std::move(waiter), std::move(answer));
