@@ -5,6 +5,7 @@ namespace ebla::gateway::redis {
 RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels)
     : table_(std::move(table)),
       statistics_(CommandNames(), options.loops.size()),
+      databases_(std::make_shared<TableDatabases>(client, table_, levels)),
       shared_(std::make_shared<Shared>()),
       server_(
           options.server,
@@ -12,8 +13,13 @@ RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table tab
             return std::make_unique<RedisProtocol>(shared, loop, peer);
           },
           options.loops, statistics_) {
-  shared_->databases = std::make_shared<TableDatabases>(client, table_, levels);
+  shared_->databases = databases_;
   shared_->deadline = options.deadline;
+}
+
+void RedisDoor::Stop(Duration patience) {
+  server_.Stop(patience);
+  databases_->Stop();  // here, as a command that still runs may be the last to let go of them
 }
 
 }  // namespace ebla::gateway::redis

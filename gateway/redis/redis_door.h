@@ -18,12 +18,13 @@ class RedisDoor final : public Door {
   const Statistics& statistics() const override { return statistics_; }
   Status Start() override { return server_.Start(); }
   Status Ready() const override { return TableIsReadable(table_); }
-  void Stop(Duration patience) override { server_.Stop(patience); }
+  void Stop(Duration patience) override;
   bool quiet() const override { return statistics_.Sum().in_flight == 0; }
 
  private:
   const Table table_;
   Statistics statistics_;
+  const std::shared_ptr<TableDatabases> databases_;
   std::shared_ptr<Shared> shared_;
   Server server_;
 };

@@ -10,10 +10,15 @@ TableDatabases::TableDatabases(Client client, const Table& table, TableStoreOpti
   opener_.Start();
 }
 
-TableDatabases::~TableDatabases() {
+void TableDatabases::Stop() {
   opener_.Stop();
-  MutexLock lock(mutex_);
-  for (auto& [name, waiters] : waiters_) {
+  std::map<std::string, std::vector<Waiter>> waiting;
+  {
+    MutexLock lock(mutex_);
+    stopped_ = true;
+    waiting.swap(waiters_);
+  }
+  for (auto& [name, waiters] : waiting) {
     for (Waiter& waiter : waiters) waiter.done(Error(Code::kUnavailable, "the gateway is stopping"));
   }
 }
@@ -24,7 +29,7 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
   {
     MutexLock lock(mutex_);
     store = Find(name, read, ack);
-    if (store == nullptr && (waiters_.contains(name) || waiters_.size() < kLookedUpMax)) {
+    if (store == nullptr && !stopped_ && (waiters_.contains(name) || waiters_.size() < kLookedUpMax)) {
       const bool first = !waiters_.contains(name);
       waiters_[name].push_back({read, ack, std::move(done)});
       if (first) opener_.Post([this, name] { LookUp(name); });
@@ -32,7 +37,7 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
     }
   }
   if (store != nullptr) return done(std::move(store));
-  done(Error(Code::kOverloaded, "too many databases are being looked up: try again"));
+  done(Error(Code::kOverloaded, "too many databases are being looked up, or the gateway is stopping: try again"));
 }
 
 std::string TableDatabases::TableOf(const std::string& name) const {

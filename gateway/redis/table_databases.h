@@ -24,8 +24,10 @@ class TableDatabases final : public Databases {
  public:
   // `levels`: of connections that have said nothing of theirs.
   TableDatabases(Client client, const Table& table, TableStoreOptions levels);
-  ~TableDatabases() override;
+  ~TableDatabases() override { Stop(); }
 
+  // Looks up nothing more; who waits for that is told so. Not from a callback.
+  void Stop();
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
 
  private:
@@ -52,6 +54,7 @@ class TableDatabases final : public Databases {
   const TableStoreOptions levels_;
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
+  bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name that is looked up
   rpc::EventLoop opener_{"redis-tables"};
 };
