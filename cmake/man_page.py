@@ -11,12 +11,13 @@ import re
 import subprocess
 import sys
 
-PACKAGED = {  # section 8: what a package adds
-    "FILES": "/etc/ebla/{role}.flags    flags of the packaged service\n"
-             "/var/lib/ebla/{role}      its data directory\n"
-             "/var/log/ebla             its log\n",
-}
-RELATED = ["ebla(1)", "ebla-cluster(1)", "ebla-ycsb(1)", "ebla-master(8)", "ebla-standalone(8)", "ebla-tabletserver(8)"]
+# Section 8: what a package adds.
+SERVER_FILES = ("/etc/ebla/{role}.flags    flags of the packaged service\n"
+                "/var/lib/ebla/{role}      its data directory\n"
+                "/var/log/ebla             its log")
+GATEWAY_FILES = ("/etc/ebla/gateway.flags   flags of the packaged service\n"
+                 "/var/log/ebla-gateway     its log")
+RELATED = ["ebla(1)", "ebla-cluster(1)", "ebla-ycsb(1)", "ebla-gateway(8)", "ebla-master(8)", "ebla-standalone(8)", "ebla-tabletserver(8)"]
 
 
 def help_of(program, *arguments):
@@ -62,7 +63,8 @@ def server_page(name, text):
     role = name.removeprefix("ebla-")
     page = section("Synopsis") + as_it_stands("\n".join(calls)) + section("Description") + roff("\n".join(about)) + "\n"
     page += section("Options") + roff(f"Flags {how}:") + "\n" + flags(listed)
-    return page + "".join(section(title) + as_it_stands(lines.format(role=role).rstrip()) for title, lines in PACKAGED.items())
+    files = GATEWAY_FILES if role == "gateway" else SERVER_FILES.format(role=role)
+    return page + section("Files") + as_it_stands(files)
 
 
 def tool_page(name, program, text):
@@ -74,7 +76,10 @@ def tool_page(name, program, text):
     if name == "ebla":
         verbs = help_of(program, "help", "all")
         # What the verbs are begins after the options, which stand above.
-        page += section("Verbs") + as_it_stands(verbs[verbs.index("\nRecords:") + 1:])
+        listed = verbs.partition("\nOptions of every verb")[2].partition("\n\n")[2]
+        if not listed:
+            raise RuntimeError(f"{program} help all names no verbs behind its options")
+        page += section("Verbs") + as_it_stands(listed)
     if name == "ebla-cluster":
         listed = text.partition("Subcommands:\n")[2].partition("\n\n")[0]
         for command in re.findall(r"^  ([\w-]+)  ", listed, re.M):

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import tempfile
 import textwrap
 import time
 import urllib.request
@@ -218,6 +219,19 @@ def conf_faults(bin_dir):
                     yield f"conf/{role}.flags:{number}: --{name}={value}, and the default is {flags[name][0]}"
 
 
+def man_faults(bin_dir):
+    """A package has a page of each program, made from its help."""
+    programs = {name: "1" for name in ("ebla", "ebla-ycsb", "ebla-cluster")}
+    programs |= {f"ebla-{role}": "8" for role in ("master", "tabletserver", "standalone", "gateway")}
+    with tempfile.TemporaryDirectory() as directory:
+        for name, section in programs.items():
+            page = pathlib.Path(directory) / name
+            done = subprocess.run([sys.executable, ROOT / "cmake/man_page.py", bin_dir / name, section, "0", page],
+                                  capture_output=True, text=True, timeout=60)
+            if done.returncode != 0 or not page.read_text().strip():
+                yield f"cmake/man_page.py makes no page of {name}: {done.stderr.strip().splitlines()[-1:]}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group(required=True)
@@ -226,7 +240,7 @@ def main():
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     arguments = parser.parse_args()
     bin_dir = arguments.build.resolve() / "bin"
-    faults = list(conf_faults(bin_dir))
+    faults = list(conf_faults(bin_dir)) + list(man_faults(bin_dir))
     pages = {ROOT / "docs/guide/configuration.md": lambda before: configuration(bin_dir),
              ROOT / "docs/guide/metrics.md": lambda before: metrics(bin_dir, before)}
     for path, made in pages.items():
