@@ -15,7 +15,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import tempfile
 import textwrap
 import time
 import urllib.request
