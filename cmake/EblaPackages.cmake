@@ -1,4 +1,4 @@
-# Debian packages, made by CPack (./dev package): ebla-server, ebla-client and libebla-dev, one for each component.
+# Debian packages, made by CPack (./dev package): ebla-server, ebla-client, ebla-gateway and libebla-dev, one for each component.
 # Beside what is installed anyway they hold settings, units, man pages, and what Debian asks of every package.
 find_program(GZIP gzip REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
@@ -6,7 +6,7 @@ set(docs ${CMAKE_INSTALL_DATADIR}/doc)
 set(conf ${PROJECT_SOURCE_DIR}/conf)
 set(roles master tabletserver standalone)
 # The loader resolves everything at the start, so that it can make its tables read-only.
-foreach(program ebla ebla-ycsb ebla-cluster ebla-master ebla-tabletserver ebla-standalone)
+foreach(program ebla ebla-ycsb ebla-cluster ebla-master ebla-tabletserver ebla-standalone ebla-gateway)
   target_link_options(${program} PRIVATE LINKER:-z,relro,-z,now)
 endforeach()
 
@@ -16,6 +16,8 @@ foreach(role ${roles})
   install(FILES ${conf}/systemd/ebla-${role}.service DESTINATION lib/systemd/system COMPONENT server)
 endforeach()
 install(FILES ${conf}/systemd/ebla-backup.service ${conf}/systemd/ebla-archive.service DESTINATION lib/systemd/system COMPONENT client)
+install(FILES ${conf}/gateway.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT gateway)
+install(FILES ${conf}/systemd/ebla-gateway.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(FILES ${conf}/backup.env DESTINATION ${docs}/ebla-client/examples COMPONENT client)
 install(FILES ${conf}/zoo.cfg DESTINATION ${docs}/ebla-server/examples COMPONENT server)
 install(DIRECTORY ${conf}/ycsb DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla COMPONENT client)
@@ -38,6 +40,7 @@ endforeach()
 foreach(role ${roles})
   ebla_man_page(ebla-${role} 8 server)
 endforeach()
+ebla_man_page(ebla-gateway 8 gateway)
 add_custom_target(ebla-man ALL DEPENDS ${pages})
 
 # What Debian asks of every package: its licence, and its changes in Debian's form. The date is that of the sources.
@@ -50,7 +53,7 @@ if(GIT)
     set(now ${committed})
   endif()
 endif()
-foreach(package_component ebla-server:server ebla-client:client libebla-dev:sdk)
+foreach(package_component ebla-server:server ebla-client:client ebla-gateway:gateway libebla-dev:sdk)
   string(REGEX MATCH "(.*):(.*)" matched ${package_component})
   set(package ${CMAKE_MATCH_1})
   set(component ${CMAKE_MATCH_2})
@@ -79,7 +82,7 @@ set(CPACK_PACKAGE_NAME ebla)
 set(CPACK_PACKAGE_DIRECTORY ${PROJECT_BINARY_DIR}/packages)
 # CPack's own default. Any other text would be the first line of every description.
 set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_NAME} built using CMake")
-set(CPACK_COMPONENTS_ALL server client sdk)
+set(CPACK_COMPONENTS_ALL server client gateway sdk)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_SET_DESTDIR ON)  # /etc is not below the prefix
@@ -118,6 +121,19 @@ This package holds its shell, which also administers clusters and makes their
 certificates; the benchmark YCSB; and a tool that runs a cluster on one machine
 for trying it out.")
 set(CPACK_DEBIAN_CLIENT_PACKAGE_SUGGESTS "ebla-server, zookeeper")
+
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_NAME ebla-gateway)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_SECTION database)
+set(CPACK_COMPONENT_GATEWAY_DESCRIPTION "Redis's and Memcached's protocols before Ebla
+Ebla keeps ordered keys and their values on several machines.
+.
+This package holds a gateway through which clients of Redis and of Memcached
+use its tables, with a systemd unit. The unit is not enabled.")
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS "ebla-server, ebla-client")
+set(gateway_control ${PROJECT_BINARY_DIR}/debian/gateway)
+file(WRITE ${gateway_control}/conffiles "/etc/ebla/gateway.flags\n")
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_CONTROL_EXTRA ${gateway_control}/conffiles ${scripts}/gateway/postinst ${scripts}/gateway/prerm ${scripts}/gateway/postrm)
 
 set(CPACK_DEBIAN_SDK_PACKAGE_NAME libebla-dev)
 set(CPACK_DEBIAN_SDK_PACKAGE_SECTION libdevel)

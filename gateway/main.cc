@@ -2,9 +2,11 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,17 +17,26 @@
 #include "common/rpc/event_loop.h"
 #include "common/security/scram.h"
 #include "ebla/ebla.h"
-#include "gateway/memcached/protocol.h"
+#include "gateway/memcached/memcached_door.h"
+#include "gateway/redis/redis_door.h"
 #include "gateway/server/metrics.h"
 #include "gateway/server/server.h"
 #include "gateway/store/table_store.h"
 
 DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
-DEFINE_string(memcached_listen, "127.0.0.1:11211",
-              "Address for Memcached's clients. With port 0 the system picks a port.");
+DEFINE_string(
+    memcached_listen, "",
+    "Address for Memcached's clients, for example 127.0.0.1:11211. With port 0 the system picks a port. Empty: "
+    "Memcached's protocols are not spoken.");
 DEFINE_string(memcached_table, "cache", "The table that holds the items of Memcached's clients.");
-DEFINE_bool(create_table, false, "Make the table, with its defaults, where it is not there.");
+DEFINE_string(redis_listen, "",
+              "Address for Redis's clients, for example 127.0.0.1:6379. With port 0 the system picks a port. Empty: "
+              "Redis's protocol is not spoken.");
+DEFINE_string(
+    redis_table, "redis",
+    "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
+DEFINE_bool(create_table, false, "Make these tables, with their defaults, where they are not there.");
 DEFINE_string(read_level, "default",
               "How fresh what is read must be: default (the table's), strong, bounded=500ms, bounded=2s, eventual. "
               "Changes are based on strong reads whatever this says.");
@@ -52,8 +63,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kStopPatience{5};
-constexpr std::chrono::seconds kMakeTable{30};      // until it serves
-constexpr char kProbeKey[] = "ebla-gateway:ready";  // read, never written
+constexpr std::chrono::seconds kMakeTable{30};  // until it serves
 
 // A setting that cannot be, or a cluster that is not there.
 [[noreturn]] void Refuse(const Status& status) {
@@ -109,8 +119,7 @@ Client ConnectToCluster() {
   return OrRefuse(Client::Connect(std::move(options)));
 }
 
-Table OpenCacheTable(const Client& client) {
-  const std::string& name = FLAGS_memcached_table;
+Table OpenOrMake(const Client& client, const std::string& name) {
   Result<Table> table = client.OpenTable(name);
   if (!table && table.error().code() == Code::kNoSuchTable) {
     if (!FLAGS_create_table)
@@ -123,38 +132,83 @@ Table OpenCacheTable(const Client& client) {
   return OrRefuse(std::move(table));
 }
 
-ServerOptions MemcachedSettings(const std::shared_ptr<security::TlsCredentials>& tls) {
-  ServerOptions options;
-  options.listen = OrRefuse(process::EndpointFlag("memcached_listen", FLAGS_memcached_listen));
-  options.connections_max = static_cast<size_t>(FLAGS_connections_max);
-  options.tls = tls;
-  return options;
+// Where to listen, as the flags say.
+struct Listening {
+  std::optional<rpc::Endpoint> memcached, redis;
+  rpc::Endpoint http;
+  std::shared_ptr<security::TlsCredentials> tls;  // null: in the clear
+};
+
+Listening ListeningFromFlags() {
+  Listening listening;
+  if (!FLAGS_listen_tls_dir.empty())
+    listening.tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
+  const auto take = [&](const char* flag, const std::string& value) {
+    const rpc::Endpoint endpoint = OrRefuse(process::EndpointFlag(flag, value));
+    if (listening.tls == nullptr)
+      OrRefuse(
+          process::CheckUnguarded(flag, endpoint, "give it certificates with --listen_tls_dir (ebla cert makes them)"));
+    return endpoint;
+  };
+  if (!FLAGS_memcached_listen.empty()) listening.memcached = take("memcached_listen", FLAGS_memcached_listen);
+  if (!FLAGS_redis_listen.empty()) listening.redis = take("redis_listen", FLAGS_redis_listen);
+  listening.http = take("http_listen", FLAGS_http_listen);
+  if (!listening.memcached && !listening.redis)
+    Refuse(
+        Error(Code::kInvalidArgument,
+              "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
+  return listening;
 }
 
-// What still runs holds on to the store: waits for it, within a bound. False: it goes on.
-bool AwaitQuiet(const Statistics& statistics, const memcached::Environment& environment) {
+using Doors = std::vector<std::unique_ptr<Door>>;
+
+Doors MakeDoors(const Listening& listening, const Client& client, const TableStoreOptions& levels,
+                const std::vector<rpc::EventLoop*>& loops) {
+  Doors doors;
+  DoorOptions options{.loops = loops, .deadline = milliseconds(FLAGS_deadline_ms)};
+  options.server.connections_max = static_cast<size_t>(FLAGS_connections_max);
+  options.server.tls = listening.tls;
+  if (listening.memcached) {
+    options.server.listen = *listening.memcached;
+    doors.push_back(
+        std::make_unique<memcached::MemcachedDoor>(options, OpenOrMake(client, FLAGS_memcached_table), levels));
+  }
+  if (listening.redis) {
+    options.server.listen = *listening.redis;
+    doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMake(client, FLAGS_redis_table), levels));
+  }
+  return doors;
+}
+
+// What still runs holds on to its store: waits for it, within a bound. False: it goes on.
+bool AwaitQuiet(const Doors& doors) {
   const auto until = steady_clock::now() + milliseconds(FLAGS_deadline_ms) + kStopPatience;
-  while (statistics.Sum().in_flight > 0 || environment.background.load() > 0) {
+  while (!std::ranges::all_of(doors, [](const auto& door) { return door->quiet(); })) {
     if (steady_clock::now() > until) return false;
     std::this_thread::sleep_for(milliseconds(5));
   }
   return true;
 }
 
+http::HttpOptions HttpSettings(const Listening& listening, const Doors& doors, std::function<Status()> ready) {
+  std::vector<std::pair<std::string, const Statistics*>> statistics;
+  for (const auto& door : doors) statistics.emplace_back(door->name(), &door->statistics());
+  http::HttpOptions options;
+  options.title = "Ebla gateway";
+  options.listen = listening.http;
+  options.tls = listening.tls;
+  options.metrics = std::make_shared<Metrics>(std::move(statistics));
+  options.ready = std::move(ready);
+  return options;
+}
+
 int Run() {
   OrRefuse(CheckFlags());
   const TableStoreOptions levels{.read = OrRefuse(ParseReadLevel(FLAGS_read_level)),
                                  .ack = OrRefuse(ParseAckLevel(FLAGS_ack))};
-  std::shared_ptr<security::TlsCredentials> tls;
-  if (!FLAGS_listen_tls_dir.empty()) tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
-  const ServerOptions options = MemcachedSettings(tls);
-  const rpc::Endpoint http_listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
-  if (tls == nullptr) {
-    const std::string advice = "give it certificates with --listen_tls_dir (ebla cert makes them)";
-    OrRefuse(process::CheckUnguarded("memcached_listen", options.listen, advice));
-    OrRefuse(process::CheckUnguarded("http_listen", http_listen, advice));
-  }
-  process::CheckOpenFiles(options.connections_max + 64);
+  const Listening listening = ListeningFromFlags();
+  const size_t doors_count = (listening.memcached ? 1 : 0) + (listening.redis ? 1 : 0);
+  process::CheckOpenFiles(doors_count * static_cast<size_t>(FLAGS_connections_max) + 64);
 
   // In this order, as what stands below uses what stands above.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;
@@ -163,48 +217,28 @@ int Run() {
     loops.push_back(std::make_unique<rpc::EventLoop>("gateway-" + std::to_string(i)));
     loop_pointers.push_back(loops.back().get());
   }
-  Statistics statistics(memcached::CommandNames(), loops.size());
   const Client client = ConnectToCluster();
-  const Table table = OpenCacheTable(client);
-  TableStore store(table, levels);
-  memcached::Environment environment{.store = store,
-                                     .statistics = statistics,
-                                     .deadline = milliseconds(FLAGS_deadline_ms),
-                                     .connections_max = options.connections_max,
-                                     .threads = loops.size()};
-  Server server(
-      options,
-      [&environment](rpc::EventLoop& loop) {
-        return std::make_unique<memcached::MemcachedProtocol>(environment, loop);
-      },
-      loop_pointers, statistics);
-
-  http::HttpOptions http_options;
-  http_options.title = "Ebla gateway";
-  http_options.listen = http_listen;
-  http_options.tls = tls;
-  http_options.metrics =
-      std::make_shared<Metrics>(std::vector<std::pair<std::string, const Statistics*>>{{"memcached", &statistics}});
-  const auto ready = [&table]() -> Status {
-    const auto got = table.Get(kProbeKey, {.deadline = std::chrono::seconds(1)});
-    return got || got.error().code() == Code::kNotFound ? Status() : got.error();
+  const Doors doors = MakeDoors(listening, client, levels, loop_pointers);
+  const auto ready = [&doors]() -> Status {
+    for (const auto& door : doors) EBLA_TRY(door->Ready());
+    return {};
   };
-  http_options.ready = ready;
-  http::HttpServer http(http_options);
+  http::HttpServer http(HttpSettings(listening, doors, ready));
 
   for (auto& loop : loops) loop->Start();
-  OrRefuse(server.Start());
-  environment.port = server.address().port;
+  std::string serves;
+  for (const auto& door : doors) {
+    OrRefuse(door->Start());
+    serves += door->name() + " at " + door->address().ToString() + ", ";
+  }
   OrRefuse(http.Start());
-  std::cout << "ebla-gateway serves memcached at " << server.address().ToString() << ", http at "
-            << http.address().ToString() << std::endl;
+  std::cout << "ebla-gateway serves " << serves << "http at " << http.address().ToString() << std::endl;
 
   process::WaitForTermination(ready, "--masters=" + FLAGS_masters);
   LOG(INFO) << "stopping";
-  ++environment.flushes;  // none that waits begins any more
-  server.Stop(kStopPatience);
+  for (const auto& door : doors) door->Stop(kStopPatience);
   http.Stop();
-  if (!AwaitQuiet(statistics, environment)) {
+  if (!AwaitQuiet(doors)) {
     LOG(WARNING) << "commands are still under way: what they write may or may not take effect";
     std::_Exit(0);
   }
@@ -218,8 +252,9 @@ int Run() {
 int main(int argc, char** argv) {
   const auto lock = ebla::process::InitProcess(
       {.role = "gateway",
-       .usage = "Serves an Ebla cluster to clients of other stores. It speaks Memcached's text and meta protocols.\n"
-                "  ebla-gateway --masters=HOST:PORT[,HOST:PORT...] [--memcached_table=cache] [--flagfile=FILE]"},
+       .usage = "Serves an Ebla cluster to clients of other stores. It speaks Redis's protocol, and Memcached's\n"
+                "text and meta protocols.\n"
+                "  ebla-gateway --redis_listen=127.0.0.1:6379 [--masters=HOST:PORT[,HOST:PORT...]] [--flagfile=FILE]"},
       argc, argv);
   return ebla::gateway::Run();
 }

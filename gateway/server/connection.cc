@@ -23,7 +23,7 @@ Connection::Connection(std::shared_ptr<ServerLoop> server, int fd, std::string p
       peer_(std::move(peer)),
       fd_(fd),
       stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()),
-      protocol_(server_->make_protocol(server_->loop)) {
+      protocol_(server_->make_protocol(server_->loop, peer_)) {
   event_assign(
       &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
@@ -104,7 +104,7 @@ void Connection::UpdateReading() {
 
 void Connection::UpdateWatch() {
   if (fd_ < 0) return;
-  const bool want = unsent() > 0 || !stream_.established() || in_.size() > kSmallCommand;
+  const bool want = unsent() > 0 || !stream_.established() || begun() > kSmallCommand;
   if (want == watched_) return;
   watched_ = want;
   server_->Watch(want);
@@ -118,8 +118,8 @@ void Connection::OnSweep() {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
   } else if (!stream_.established() && tick - came_tick_ > patience) {
     Break("it did not finish the TLS handshake in time");
-  } else if (in_.size() > kSmallCommand && reading_ && tick - came_tick_ > patience) {
-    Break("it did not finish a command in time (" + std::to_string(in_.size()) + " bytes came)");
+  } else if (begun() > kSmallCommand && reading_ && tick - came_tick_ > patience) {
+    Break("it did not finish a command in time (" + std::to_string(begun()) + " bytes came)");
   }
 }
 

@@ -50,6 +50,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   bool Full() const;
   void UpdateReading();
   void UpdateWatch();
+  size_t begun() const { return in_.size() + protocol_->held_bytes(); }  // of a command that is not whole
   size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
 
   const std::shared_ptr<ServerLoop> server_;

@@ -64,8 +64,11 @@ class Protocol {
   // Looks at the front of `bytes`: all that has come and was not taken before. With no byte taken and no command, more
   // has to come.
   virtual Taken Take(std::string_view bytes) = 0;
+  // Bytes that it has used up and keeps, of a command that is not whole.
+  virtual size_t held_bytes() const { return 0; }
 };
 
-using ProtocolFactory = std::function<std::unique_ptr<Protocol>(rpc::EventLoop&)>;
+// For a connection from this address.
+using ProtocolFactory = std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer)>;
 
 }  // namespace ebla::gateway

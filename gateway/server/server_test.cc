@@ -151,7 +151,8 @@ class ServerTest : public ::testing::Test {
     }
     statistics_.emplace(std::vector<std::string>{"line"}, loops);
     server_.emplace(
-        std::move(options), [this](rpc::EventLoop&) { return std::make_unique<LineProtocol>(waiting_); }, pointers,
+        std::move(options),
+        [this](rpc::EventLoop&, const std::string&) { return std::make_unique<LineProtocol>(waiting_); }, pointers,
         *statistics_);
     ASSERT_TRUE(server_->Start().ok());
   }

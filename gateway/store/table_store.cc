@@ -64,6 +64,12 @@ int64_t TableStore::NowMs() const {
   return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+Status TableIsReadable(const Table& table) {
+  constexpr std::chrono::seconds kPatience{1};
+  const auto got = table.Get("ebla-gateway:ready", {.deadline = kPatience});
+  return got || got.error().code() == Code::kNotFound ? Status() : got.error();
+}
+
 Result<Read> ParseReadLevel(std::string_view text) {
   if (text == "default") return Read();
   if (text == "strong") return Read::Strong();

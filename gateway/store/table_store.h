@@ -35,6 +35,9 @@ class TableStore final : public Store {
   const TableStoreOptions options_;
 };
 
+// For probes: a key that nobody writes is looked for.
+Status TableIsReadable(const Table& table);
+
 // "default", "strong", "eventual", "bounded=500ms" or "bounded=2s"; and "default", "majority", "all" or "primary": a
 // level that knows no conditions cannot serve a cache's commands. INVALID_ARGUMENT says what may be written instead.
 Result<Read> ParseReadLevel(std::string_view text);

@@ -19,7 +19,8 @@ DEFINE_string(advertise, "", "host:port under which others reach this server. Em
 DEFINE_string(http_listen, "127.0.0.1:7411", "Address for /metrics, /healthz, /readyz and /flags.");
 DEFINE_string(rack, "",
               "Name of the rack this server stands in. A tablet's replicas go to different racks where possible.");
-DEFINE_int32(event_loops, 2, "Threads that take requests and serve reads from the cache.");
+DEFINE_int32(event_loops, 0,
+             "Threads that take requests and serve reads from the cache. 0: one for each processor, up to eight.");
 DEFINE_int32(shards, 0, "Threads that own the tablets and execute their writes. 0: one for every two processors.");
 DEFINE_int32(readers, 4, "Threads for reads that wait for the disk.");
 DEFINE_int32(
@@ -114,7 +115,7 @@ bool NotNegative(const char* flag, int32_t value) {
   std::cerr << "--" << flag << " must not be negative\n";
   return false;
 }
-DEFINE_validator(event_loops, &Positive);
+DEFINE_validator(event_loops, &NotNegative);
 DEFINE_validator(shards, &NotNegative);
 DEFINE_validator(readers, &Positive);
 DEFINE_validator(max_connections, &Positive);
@@ -144,11 +145,15 @@ constexpr size_t kOtherFiles = 2'048;
 
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
+// Those that this process may run on.
+size_t Processors() { return std::max(1u, std::thread::hardware_concurrency()); }
+
+// More loops than processors take turns of the kernel's, which are longer than requests are.
+size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::min<size_t>(Processors(), 8); }
+
 // The others are for the event loops: where both have half of the processors, neither waits for the other
 // (docs/lab/log.md).
-size_t Shards(int flag) {
-  return flag > 0 ? static_cast<size_t>(flag) : std::max(1u, std::thread::hardware_concurrency() / 2);
-}
+size_t Shards(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::max<size_t>(1, Processors() / 2); }
 
 }  // namespace
 
@@ -174,7 +179,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
   options.server.insecure = process::IsExposed({options.rpc.listen, options.http_listen});
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "scrub_bytes_per_second", "v", "minloglevel"};
-  options.event_loops = static_cast<size_t>(FLAGS_event_loops);
+  options.event_loops = EventLoops(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
   options.store.cache_bytes = Megabytes(FLAGS_cache_mb);

@@ -187,7 +187,7 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
       bytes += key.size() + record.value.size() + 32;
       return true;
     };
-    const Status read = store_.Scan(handle.table, {.range = view->range}, visit, &position);
+    const Status read = store_.Scan(handle.table, {.range = view->range, .read_once = true}, visit, &position);
     if (!taken) return;
     if (!begun && read.ok()) begin();
     if (!read.ok()) failure = read;

@@ -186,6 +186,7 @@ struct SnapshotPosition {
 struct ScanBounds {
   KeyRange range;
   bool reverse = false;
+  bool read_once = false;  // a pass over much: what it brings from the disk leaves the cache first
 };
 
 // An acknowledged write that is in no tablet's log here, kept until somebody settles it (PROTOCOL 22): of PRIMARY, what

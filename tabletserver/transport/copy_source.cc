@@ -124,7 +124,7 @@ Status CopySource::ReadChunk(idl::CopyChunk& chunk, size_t& bytes) {
     bytes += to.key.size() + to.row.size();
     return true;
   };
-  EBLA_TRY(ports_.store.Scan(order_.table, {.range = {next_, range.end}}, visit, &position));
+  EBLA_TRY(ports_.store.Scan(order_.table, {.range = {next_, range.end}, .read_once = true}, visit, &position));
   chunk.interval = rpc::ToIdl(KeyRange{next_, end});
   chunk.checksum = checksum;
   upto_ = std::max(upto_, position.applied);

@@ -205,7 +205,7 @@ then run `{MEND}`.
 
 def conf_faults(bin_dir):
     """A flag file in conf/ names flags that there are, in examples (#--name=value), too; what it sets are the defaults."""
-    for role in ("master", "tabletserver", "standalone"):
+    for role in ("master", "tabletserver", "standalone", "gateway"):
         flags = flags_of(bin_dir / f"ebla-{role}")
         path = ROOT / f"conf/{role}.flags"
         for number, line in enumerate(path.read_text().splitlines(), 1):

@@ -36,10 +36,11 @@ def end(process):
 class Gateway:
     """`start` false: only its output is of interest. Its directory goes with it."""
 
-    def __init__(self, bin_dir, masters, *flags, start=True):
+    def __init__(self, bin_dir, masters, *flags, protocol="memcached", start=True):
+        self.protocol = protocol
         self.directory = tempfile.TemporaryDirectory(prefix="ebla-gateway.")
         self.output = pathlib.Path(self.directory.name) / "output"
-        command = [bin_dir / "ebla-gateway", f"--masters={masters}", "--memcached_listen=127.0.0.1:0",
+        command = [bin_dir / "ebla-gateway", f"--masters={masters}", f"--{protocol}_listen=127.0.0.1:0",
                    "--http_listen=127.0.0.1:0", *flags]
         with open(self.output, "w") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
@@ -51,7 +52,7 @@ class Gateway:
     def address(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"the gateway ended with {self.process.returncode}: {self.text()}")
-        return re.search(r"serves memcached at ([\d.]+):(\d+), http at (\S+)", self.text())
+        return re.search(rf"serves {self.protocol} at ([\d.]+):(\d+), http at (\S+)", self.text())
 
     def text(self):
         return self.output.read_text()

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """./quickstart with stand-ins for ./dev and the binaries: its phases, its summary, and what it says when one fails."""
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -44,18 +46,37 @@ X
 """
 
 
+GATEWAY = """#!/bin/bash
+echo "ebla-gateway $*" >>calls
+if [ gateway = "$(cat fail 2>/dev/null)" ]; then echo "there is no master"; exit 1; fi
+echo "ebla-gateway serves memcached at 127.0.0.1:1234, redis at 127.0.0.1:5678, http at 127.0.0.1:9"
+sleep 60 & trap 'kill $!; exit 0' TERM; wait
+"""
+
+
 class QuickstartTest(unittest.TestCase):
     def setUp(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="ebla-quickstart."))
         self.addCleanup(shutil.rmtree, self.root)
+        self.addCleanup(self.end_gateway)
         bin_dir = self.root / "build/release/bin"
         bin_dir.mkdir(parents=True)
         shutil.copy(ROOT / "quickstart", self.root)
         programs = ((self.root / "dev", DEV), (bin_dir / "ebla-cluster", CLUSTER), (bin_dir / "ebla", EBLA),
-                    (bin_dir / "ebla-ycsb", YCSB))
+                    (bin_dir / "ebla-ycsb", YCSB), (bin_dir / "ebla-gateway", GATEWAY))
         for path, text in programs:
             path.write_text(text)
             path.chmod(0o755)
+
+    def gateway(self):
+        """Its number; none: none runs."""
+        path = self.root / ".ebla/gateway.pid"
+        pid = int(path.read_text()) if path.exists() else None
+        return pid if pid and pathlib.Path(f"/proc/{pid}/cmdline").exists() else None
+
+    def end_gateway(self):
+        if pid := self.gateway():
+            os.kill(pid, signal.SIGTERM)
 
     def run_it(self, *arguments):
         return subprocess.run([self.root / "quickstart", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
@@ -72,9 +93,11 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("load -P conf/ycsb/workloadb -p recordcount=500", calls[3])
         self.assertIn("run -P conf/ycsb/workloadb", calls[4])
         self.assertTrue(calls[4].endswith("masters=127.0.0.1:7400"))
-        self.assertEqual(len(calls), 5, "the cluster stays")
-        for phase in range(1, 6):
-            self.assertIn(f"[{phase}/5]", done.stderr)
+        self.assertIn("ebla-gateway --masters=127.0.0.1:7400 --redis_listen=127.0.0.1:", calls[5])
+        self.assertEqual(len(calls), 6, "the cluster stays")
+        self.assertIsNotNone(self.gateway(), "and the gateway")
+        for phase in range(1, 7):
+            self.assertIn(f"[{phase}/6]", done.stderr)
         self.assertIn("done in", done.stderr)
         self.assertIn("run:  50123.4 operations/s", done.stdout)
         self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
@@ -83,6 +106,16 @@ class QuickstartTest(unittest.TestCase):
         self.assertNotIn("cool-down", done.stdout)
         self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
         self.assertIn("./quickstart failover", done.stdout)
+        self.assertIn("redis-cli -p 5678 set", done.stdout)
+        self.assertIn("served at 127.0.0.1:1234", done.stdout)
+
+    def test_a_gateway_that_runs_is_left_alone_and_stop_ends_it(self):
+        self.assertEqual(self.run_it().returncode, 0)
+        first = self.gateway()
+        self.assertEqual(self.run_it().returncode, 0)
+        self.assertEqual(self.gateway(), first)
+        self.assertEqual(self.run_it("stop").returncode, 0)
+        self.assertIsNone(self.gateway())
 
     def failover_at_once(self):
         """The script kills after seconds; here at once."""
@@ -123,9 +156,11 @@ class QuickstartTest(unittest.TestCase):
         done = self.run_it("--once")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.calls()[-1], "ebla-cluster stop --dir .ebla")
+        self.assertIsNone(self.gateway())
 
     def test_a_failure_names_its_log_and_shows_the_end_of_it(self):
-        for fail, log, reason in (("build", "build.log", "no space left"), ("run", "run.log", "3 of 5 operations failed")):
+        for fail, log, reason in (("build", "build.log", "no space left"), ("run", "run.log", "3 of 5 operations failed"),
+                                  ("gateway", "gateway.log", "there is no master")):
             (self.root / "fail").write_text(fail)
             done = self.run_it()
             self.assertEqual(done.returncode, 1)

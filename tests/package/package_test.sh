@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # package_test.sh --here-is-a-throwaway-system DIRECTORY
-# Installs the three packages in DIRECTORY on this machine, tries them, removes and purges them. It needs root and leaves
+# Installs the four packages in DIRECTORY on this machine, tries them, removes and purges them. It needs root and leaves
 # this machine with other packages than before, so it runs where the first argument says that this does no harm.
 # No systemd is needed: the server is started by hand, with the command and the user of its unit.
 set -euo pipefail
@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
 apt update
 apt install man-db systemd
-apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/libebla-dev_*.deb
+apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/ebla-gateway_*.deb "$packages"/libebla-dev_*.deb redis-tools
 
 expect "the user has a home and no shell" "/var/lib/ebla:/usr/sbin/nologin" sh -c 'getent passwd ebla | cut -d: -f6,7'
 for directory in /var/lib/ebla /var/log/ebla; do
@@ -23,12 +23,12 @@ for role in master tabletserver standalone; do
   check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
   check "ebla-$role says its version" "ebla-$role" --version
 done
-check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone,backup}.service
-for role in master tabletserver standalone backup; do
+check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone,backup,gateway}.service
+for role in master tabletserver standalone backup gateway; do
   check "the unit of the $role is exposed by less than 2.0 of 10" \
     systemd-analyze --offline=true --threshold=20 security "/lib/systemd/system/ebla-$role.service"
 done
-for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 ebla-standalone.8; do
+for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 ebla-standalone.8 ebla-gateway.8; do
   # groff writes what it dislikes on stderr.
   expect "the page $page renders without a warning" "" sh -c "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
 done
@@ -54,6 +54,17 @@ start
 check "a table is made" ebla table create stock
 check "a record is put" ebla put stock user42 apples
 expect "and read" apples ebla get stock user42
+# The gateway's unit, as its user, too.
+check "a table for Redis is made" ebla table create redis
+read -r -a gateway < <(sed -n 's/^ExecStart=//p' /lib/systemd/system/ebla-gateway.service)
+install -d -o ebla-gateway -g ebla-gateway -m 0750 /var/log/ebla-gateway
+(umask 0077; exec runuser -u ebla-gateway -- "${gateway[@]}" --redis_listen=127.0.0.1:6399) >"$work/gateway.log" 2>&1 &
+children+=("$!")
+wait_for redis-cli -p 6399 ping
+expect "a client of Redis writes" OK redis-cli -p 6399 set user42 pears
+expect "and the shell reads" pears ebla get redis user42
+kill "${children[-1]}"
+check "the gateway ends with 0 on SIGTERM" wait "${children[-1]}"
 check "data belongs to the user alone" sh -c '[ "$(stat -c "%U %a" /var/lib/ebla/standalone/store)" = "ebla 700" ]'
 check "the log is in /var/log/ebla" sh -c 'ls /var/log/ebla/ebla-standalone.*'
 check "and nowhere else" not test -e /var/lib/ebla/standalone/logs
@@ -89,7 +100,7 @@ apt install "$packages"/ebla-server_*.deb
 start
 expect "the record is there after removal and installation" apples ebla get stock user42
 stop
-apt purge ebla-server ebla-client libebla-dev
+apt purge ebla-server ebla-client ebla-gateway libebla-dev
 for path in /var/lib/ebla /var/log/ebla /etc/ebla /usr/bin/ebla /usr/share/ebla /usr/include/ebla; do
   check "purging takes $path" not test -e "$path"
 done

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/base/interruptible_wait.h"
+#include "tools/backup/pace.h"
 #include "tools/backup/record_stream.h"
 #include "tools/backup/settings.h"
 
@@ -232,6 +233,7 @@ class Maker {
   }
 
   Status TryCover(TablePart& table, const KeyRange& gap) {
+    EBLA_TRY(WaitUntil(next_tablet_));
     EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client_.ListTablets(table.name));
     const auto tablet =
         std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(gap.start); });
@@ -246,11 +248,13 @@ class Maker {
   }
 
   Status ReadTablet(TablePart& table, const KeyRange& gap, const ServerSummary& server, const TabletSummary& tablet) {
+    const auto since = Clock::now();
     EBLA_ASSIGN(SnapshotPage page, client_.ReadSnapshot(server, tablet, 0));
     const uint64_t snapshot = page.snapshot;
     const bool more = !page.done;
     const Status status = ReadOn(table, gap, server, tablet, std::move(page));
     if (!status.ok() && more) client_.EndSnapshot(server, tablet, snapshot);
+    next_tablet_ = pace_.AfterTablet(Clock::now(), since);
     return status;
   }
 
@@ -272,7 +276,7 @@ class Maker {
       }
       progress_.table = table.name;
       progress_.file_bytes = before + parts.bytes();
-      EBLA_TRY(Pace(page));
+      EBLA_TRY(Rest(page));
       if (page.done) break;
       EBLA_ASSIGN(page, client_.ReadSnapshot(server, tablet, page.snapshot));
     }
@@ -309,15 +313,17 @@ class Maker {
   }
 
   // Tells how far it is, and waits for what the pace allows.
-  Status Pace(const SnapshotPage& page) {
+  Status Rest(const SnapshotPage& page) {
     progress_.records += page.rows.size();
-    for (const Row& row : page.rows) progress_.read_bytes += row.key.size() + row.record.value.size();
+    uint64_t bytes = 0;
+    for (const Row& row : page.rows) bytes += row.key.size() + row.record.value.size();
+    progress_.read_bytes += bytes;
     options_.progress(progress_);
-    const auto due = began_ + std::chrono::microseconds(1'000'000 * progress_.read_bytes /
-                                                        std::max<uint64_t>(options_.bytes_per_second, 1));
-    if (!WaitUnless(options_.interrupted, due - Clock::now()))
-      return Error(Code::kUnavailable, "interrupted; the same command goes on from here");
-    return {};
+    return WaitUntil(pace_.AfterPage(Clock::now(), bytes));
+  }
+  Status WaitUntil(Clock::time_point time) const {
+    if (WaitUnless(options_.interrupted, time - Clock::now())) return {};
+    return Error(Code::kUnavailable, "interrupted; the same command goes on from here");
   }
 
   const Client& client_;
@@ -327,7 +333,8 @@ class Maker {
   Manifest manifest_;
   size_t next_file_ = 0;
   Progress progress_;
-  const Clock::time_point began_ = Clock::now();
+  Pace pace_{options_.bytes_per_second};
+  Clock::time_point next_tablet_{};
 };
 
 }  // namespace

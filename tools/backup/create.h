@@ -11,6 +11,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,9 +32,9 @@ struct CreateOptions {
   std::string since;                // the backup that it follows; empty: a whole one
   std::vector<std::string> tables;  // none: all
   Key key;
-  uint64_t bytes_per_second = 20 << 20;  // read from servers at most
-  size_t part_bytes = 32 << 20;          // of one file: what a store takes at once, and has to take in kPatience
-  std::chrono::seconds patience{150};    // longer than a server keeps a snapshot for nobody
+  std::optional<uint64_t> bytes_per_second;  // read from servers; none: as a guest of theirs (pace.h)
+  size_t part_bytes = 32 << 20;              // of one file: what a store takes at once, and has to take in kPatience
+  std::chrono::seconds patience{150};        // longer than a server keeps a snapshot for nobody
   std::function<void(const Progress&)> progress = [](const Progress&) {};
   std::function<bool()> interrupted = [] { return false; };
 };

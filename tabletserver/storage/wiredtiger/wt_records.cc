@@ -110,8 +110,14 @@ Status WtRecords::Scan(TableId table, const ScanBounds& bounds, const TabletStor
   bool shown = false;  // then there is no second attempt: its snapshot would be another
   const KeyRange& range = bounds.range;
   const int error = RunSnapshot(*session, [&]() -> int {
-    WtCursor data(*session, table);
-    if (const int error = data.error()) return error;
+    WtCursor kept(*session, table);
+    if (const int error = kept.error()) return error;
+    std::optional<WtCursor> once;
+    if (bounds.read_once) {
+      once.emplace(*session, DataTableUri(table), "read_once=true");
+      if (const int error = once->error()) return error;
+    }
+    WtCursor& data = once ? *once : kept;
     if (position != nullptr) {
       if (const int error = WtTabletStates::ReadPosition(*session, *position, damage)) return error;
     }

@@ -3,7 +3,10 @@
 // Threads: one.
 #pragma once
 
+#include <sys/resource.h>
+
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "tools/backup/block_file.h"
@@ -28,6 +31,22 @@ struct BackupStoreArguments {
   Result<backup::Key> Key() const { return key_file.empty() ? Result<backup::Key>("") : backup::ReadKey(key_file); }
   Result<std::unique_ptr<backup::BackupStore>> Open(Context& context) const {
     return backup::OpenStore(address, [&context] { return context.interrupted.load(); });
+  }
+};
+
+// How fast a backup is made.
+struct BackupRateArguments {
+  int64_t megabytes_per_second = 0;  // none was given
+
+  void AddTo(Verb& verb) {
+    verb.Option("--rate", "NUMBER", TakeWhole(megabytes_per_second, 1, 100'000),
+                "MiB/s read from the servers (as many as a fifth of the time allows)");
+  }
+  // Without a rate this thread gives way to what else the machine does, from now on.
+  std::optional<uint64_t> BytesPerSecond() const {
+    if (megabytes_per_second > 0) return static_cast<uint64_t>(megabytes_per_second) << 20;
+    setpriority(PRIO_PROCESS, 0, 10);
+    return std::nullopt;
   }
 };
 

@@ -70,13 +70,13 @@ std::string What(const Manifest& manifest) {
 struct CreateArguments {
   StoreArguments store;
   backup::CreateOptions options;
-  int64_t megabytes_per_second = 20;
+  BackupRateArguments rate;
 };
 
 Status Create(CreateArguments& args, Context& context) {
   EBLA_ASSIGN(args.options.key, args.store.Key());
   EBLA_ASSIGN(const auto store, args.store.Open(context));
-  args.options.bytes_per_second = static_cast<uint64_t>(args.megabytes_per_second) << 20;
+  args.options.bytes_per_second = args.rate.BytesPerSecond();
   args.options.progress = Shown(context);
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
@@ -214,8 +214,7 @@ void AddBackupVerbs(Verbs& verbs) {
   create->store.AddTo(create_verb);
   create_verb.Option("--table", "TABLE", TakeTexts(create->options.tables), "This one alone (all)").Several();
   create_verb.Option("--since", "NAME", TakeText(create->options.since), "Only what has changed since that backup");
-  create_verb.Option("--rate", "NUMBER", TakeWhole(create->megabytes_per_second, 1, 100'000),
-                     "MiB/s read from the servers at most (20)");
+  create->rate.AddTo(create_verb);
   create_verb.Notes(
       "Everything that was acknowledged before is in it, and each tablet is as it was at one moment.\n"
       "An interrupted one is gone on with by the same command.\n"

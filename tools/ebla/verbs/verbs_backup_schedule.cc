@@ -12,7 +12,7 @@ namespace {
 struct ScheduleArguments {
   BackupStoreArguments store;
   backup::ScheduleOptions options;
-  int64_t megabytes_per_second = 20;
+  BackupRateArguments rate;
 };
 
 int64_t NowMs() {
@@ -23,7 +23,7 @@ int64_t NowMs() {
 Status Schedule(ScheduleArguments& args, Context& context) {
   backup::ScheduleOptions& options = args.options;
   EBLA_ASSIGN(options.create.key, args.store.Key());
-  options.create.bytes_per_second = static_cast<uint64_t>(args.megabytes_per_second) << 20;
+  options.create.bytes_per_second = args.rate.BytesPerSecond();
   options.create.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const auto store, args.store.Open(context));
   const backup::ScheduleHost host{
@@ -64,8 +64,7 @@ void AddBackupScheduleVerb(Verbs& verbs) {
               "How many whole ones stay, with those on top of them (4)");
   verb.Option("--prefix", "TEXT", TakeText(options.prefix), "What their names begin with, before the time (auto)");
   verb.Option("--table", "TABLE", TakeTexts(options.create.tables), "This one alone (all)").Several();
-  verb.Option("--rate", "NUMBER", TakeWhole(args->megabytes_per_second, 1, 100'000),
-              "MiB/s read from the servers at most (20)");
+  args->rate.AddTo(verb);
   verb.Flag("--once", options.once, "Does what is due and ends, for a timer; else it runs until it is stopped");
   verb.Notes(
       "Each is read again once it is made. Old ones are deleted only after the newest, with all below it, was found\n"

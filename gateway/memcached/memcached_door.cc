@@ -1,0 +1,38 @@
+#include "gateway/memcached/memcached_door.h"
+
+#include "gateway/memcached/protocol.h"
+
+namespace ebla::gateway::memcached {
+
+MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStoreOptions levels)
+    : table_(std::move(table)),
+      store_(table_, levels),
+      statistics_(CommandNames(), options.loops.size()),
+      environment_{.store = store_,
+                   .statistics = statistics_,
+                   .deadline = options.deadline,
+                   .connections_max = options.server.connections_max,
+                   .threads = options.loops.size()},
+      server_(
+          options.server,
+          [this](rpc::EventLoop& loop, const std::string&) {
+            return std::make_unique<MemcachedProtocol>(environment_, loop);
+          },
+          options.loops, statistics_) {}
+
+Status MemcachedDoor::Start() {
+  EBLA_TRY(server_.Start());
+  environment_.port = server_.address().port;
+  return {};
+}
+
+Status MemcachedDoor::Ready() const { return TableIsReadable(table_); }
+
+void MemcachedDoor::Stop(Duration patience) {
+  ++environment_.flushes;  // none that waits begins any more
+  server_.Stop(patience);
+}
+
+bool MemcachedDoor::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.background.load() == 0; }
+
+}  // namespace ebla::gateway::memcached

@@ -1,0 +1,336 @@
+#include "gateway/redis/command_table.h"
+
+#include <algorithm>
+#include <array>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "gateway/redis/bit_commands.h"
+#include "gateway/redis/expiry_commands.h"
+#include "gateway/redis/string_commands.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+constexpr uint32_t kAlways = kLoading | kStale;
+constexpr uint32_t kLogin = kNoScript | kLoading | kStale | kFast | kNoAuth;
+constexpr uint32_t kChange = kWrite | kDenyOom;
+
+void TypeOf(Update& update) { update.reply.Simple(update.old ? "string" : "none"); }
+
+constexpr CommandInfo kCommands[] = {
+    // Connection, and what there is to know.
+    {"auth", -2, kLogin, 0, 0, 0, "connection"},
+    {"client", -2, kNoScript | kAlways, 0, 0, 0, "connection"},
+    {"command", -1, kAlways, 0, 0, 0, "connection"},
+    {"config", -2, kAdmin | kNoScript | kAlways, 0, 0, 0, ""},
+    {"echo", 2, kAlways | kFast, 0, 0, 0, "connection"},
+    {"hello", -1, kLogin, 0, 0, 0, "connection"},
+    {"info", -1, kAlways, 0, 0, 0, "dangerous"},
+    {"lolwut", -1, kReadOnly | kFast, 0, 0, 0, ""},
+    {"memory", -2, kReadOnly, 0, 0, 0, ""},
+    {"ping", -1, kFast, 0, 0, 0, "connection"},
+    {"quit", -1, kLogin, 0, 0, 0, "connection"},
+    {"reset", 1, kLogin, 0, 0, 0, "connection"},
+    {"role", 1, kNoScript | kAlways | kFast | kAdmin, 0, 0, 0, ""},
+    {"select", 2, kAlways | kFast, 0, 0, 0, "connection"},
+    {"time", 1, kAlways | kFast, 0, 0, 0, ""},
+    {"wait", 3, kNoScript, 0, 0, 0, "connection"},
+    // Strings.
+    {"append", 3, kChange | kFast, 1, 1, 1, "string", Append},
+    {"decr", 2, kChange | kFast, 1, 1, 1, "string", Increment},
+    {"decrby", 3, kChange | kFast, 1, 1, 1, "string", Increment},
+    {"get", 2, kReadOnly | kFast, 1, 1, 1, "string", Get},
+    {"getdel", 2, kWrite | kFast, 1, 1, 1, "string", GetDel},
+    {"getex", -2, kWrite | kFast, 1, 1, 1, "string", GetEx},
+    {"getrange", 4, kReadOnly, 1, 1, 1, "string", GetRange},
+    {"getset", 3, kChange | kFast, 1, 1, 1, "string", GetSet},
+    {"incr", 2, kChange | kFast, 1, 1, 1, "string", Increment},
+    {"incrby", 3, kChange | kFast, 1, 1, 1, "string", Increment},
+    {"incrbyfloat", 3, kChange | kFast, 1, 1, 1, "string", IncrementByFloat},
+    {"lcs", -3, kReadOnly, 1, 2, 1, "string"},
+    {"mget", -2, kReadOnly | kFast, 1, -1, 1, "string"},
+    {"mset", -3, kChange, 1, -1, 2, "string"},
+    {"psetex", 4, kChange, 1, 1, 1, "string", SetEx},
+    {"set", -3, kChange, 1, 1, 1, "string", Set},
+    {"setex", 4, kChange, 1, 1, 1, "string", SetEx},
+    {"setnx", 3, kChange | kFast, 1, 1, 1, "string", SetNx},
+    {"setrange", 4, kChange, 1, 1, 1, "string", SetRange},
+    {"strlen", 2, kReadOnly | kFast, 1, 1, 1, "string", StrLen},
+    {"substr", 4, kReadOnly, 1, 1, 1, "string", GetRange},
+    // Bits.
+    {"bitcount", -2, kReadOnly, 1, 1, 1, "bitmap", BitCount},
+    {"bitfield", -2, kChange, 1, 1, 1, "bitmap", BitField},
+    {"bitfield_ro", -2, kReadOnly | kFast, 1, 1, 1, "bitmap", BitField},
+    {"bitop", -4, kChange, 2, -1, 1, "bitmap"},
+    {"bitpos", -3, kReadOnly, 1, 1, 1, "bitmap", BitPos},
+    {"getbit", 3, kReadOnly | kFast, 1, 1, 1, "bitmap", GetBit},
+    {"setbit", 4, kChange, 1, 1, 1, "bitmap", SetBit},
+    // Keys.
+    {"copy", -3, kChange, 1, 2, 1, "keyspace"},
+    {"dbsize", 1, kReadOnly | kFast, 0, 0, 0, "keyspace"},
+    {"del", -2, kWrite, 1, -1, 1, "keyspace"},
+    {"exists", -2, kReadOnly | kFast, 1, -1, 1, "keyspace"},
+    {"expire", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
+    {"expireat", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
+    {"expiretime", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
+    {"flushall", -1, kWrite, 0, 0, 0, "keyspace,dangerous"},
+    {"flushdb", -1, kWrite, 0, 0, 0, "keyspace,dangerous"},
+    {"keys", 2, kReadOnly, 0, 0, 0, "keyspace,dangerous"},
+    {"object", -2, kReadOnly, 2, 2, 1, "keyspace"},
+    {"persist", 2, kWrite | kFast, 1, 1, 1, "keyspace", Persist},
+    {"pexpire", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
+    {"pexpireat", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
+    {"pexpiretime", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
+    {"pttl", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
+    {"randomkey", 1, kReadOnly, 0, 0, 0, "keyspace"},
+    {"rename", 3, kWrite, 1, 2, 1, "keyspace"},
+    {"renamenx", 3, kWrite | kFast, 1, 2, 1, "keyspace"},
+    {"scan", -2, kReadOnly, 0, 0, 0, "keyspace"},
+    {"touch", -2, kReadOnly | kFast, 1, -1, 1, "keyspace"},
+    {"ttl", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
+    {"type", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TypeOf},
+    {"unlink", -2, kWrite | kFast, 1, -1, 1, "keyspace"},
+};
+
+constexpr std::string_view kNotServed[] = {"acl",
+                                           "asking",
+                                           "bgrewriteaof",
+                                           "bgsave",
+                                           "blmove",
+                                           "blmpop",
+                                           "blpop",
+                                           "brpop",
+                                           "brpoplpush",
+                                           "bzmpop",
+                                           "bzpopmax",
+                                           "bzpopmin",
+                                           "cluster",
+                                           "debug",
+                                           "discard",
+                                           "dump",
+                                           "eval",
+                                           "eval_ro",
+                                           "evalsha",
+                                           "evalsha_ro",
+                                           "exec",
+                                           "failover",
+                                           "fcall",
+                                           "fcall_ro",
+                                           "function",
+                                           "geoadd",
+                                           "geodist",
+                                           "geohash",
+                                           "geopos",
+                                           "georadius",
+                                           "georadius_ro",
+                                           "georadiusbymember",
+                                           "georadiusbymember_ro",
+                                           "geosearch",
+                                           "geosearchstore",
+                                           "hdel",
+                                           "hexists",
+                                           "hget",
+                                           "hgetall",
+                                           "hincrby",
+                                           "hincrbyfloat",
+                                           "hkeys",
+                                           "hlen",
+                                           "hmget",
+                                           "hmset",
+                                           "hrandfield",
+                                           "hscan",
+                                           "hset",
+                                           "hsetnx",
+                                           "hstrlen",
+                                           "hvals",
+                                           "lastsave",
+                                           "latency",
+                                           "lindex",
+                                           "linsert",
+                                           "llen",
+                                           "lmove",
+                                           "lmpop",
+                                           "lpop",
+                                           "lpos",
+                                           "lpush",
+                                           "lpushx",
+                                           "lrange",
+                                           "lrem",
+                                           "lset",
+                                           "ltrim",
+                                           "migrate",
+                                           "module",
+                                           "monitor",
+                                           "move",
+                                           "msetnx",
+                                           "multi",
+                                           "pfadd",
+                                           "pfcount",
+                                           "pfdebug",
+                                           "pfmerge",
+                                           "pfselftest",
+                                           "psubscribe",
+                                           "psync",
+                                           "publish",
+                                           "pubsub",
+                                           "punsubscribe",
+                                           "readonly",
+                                           "readwrite",
+                                           "replconf",
+                                           "replicaof",
+                                           "restore",
+                                           "restore-asking",
+                                           "rpop",
+                                           "rpoplpush",
+                                           "rpush",
+                                           "rpushx",
+                                           "sadd",
+                                           "save",
+                                           "scard",
+                                           "script",
+                                           "sdiff",
+                                           "sdiffstore",
+                                           "shutdown",
+                                           "sinter",
+                                           "sintercard",
+                                           "sinterstore",
+                                           "sismember",
+                                           "slaveof",
+                                           "slowlog",
+                                           "smembers",
+                                           "smismember",
+                                           "smove",
+                                           "sort",
+                                           "sort_ro",
+                                           "spop",
+                                           "spublish",
+                                           "srandmember",
+                                           "srem",
+                                           "sscan",
+                                           "ssubscribe",
+                                           "subscribe",
+                                           "sunion",
+                                           "sunionstore",
+                                           "sunsubscribe",
+                                           "swapdb",
+                                           "sync",
+                                           "unsubscribe",
+                                           "unwatch",
+                                           "watch",
+                                           "xack",
+                                           "xadd",
+                                           "xautoclaim",
+                                           "xclaim",
+                                           "xdel",
+                                           "xgroup",
+                                           "xinfo",
+                                           "xlen",
+                                           "xpending",
+                                           "xrange",
+                                           "xread",
+                                           "xreadgroup",
+                                           "xrevrange",
+                                           "xsetid",
+                                           "xtrim",
+                                           "zadd",
+                                           "zcard",
+                                           "zcount",
+                                           "zdiff",
+                                           "zdiffstore",
+                                           "zincrby",
+                                           "zinter",
+                                           "zintercard",
+                                           "zinterstore",
+                                           "zlexcount",
+                                           "zmpop",
+                                           "zmscore",
+                                           "zpopmax",
+                                           "zpopmin",
+                                           "zrandmember",
+                                           "zrange",
+                                           "zrangebylex",
+                                           "zrangebyscore",
+                                           "zrangestore",
+                                           "zrank",
+                                           "zrem",
+                                           "zremrangebylex",
+                                           "zremrangebyrank",
+                                           "zremrangebyscore",
+                                           "zrevrange",
+                                           "zrevrangebylex",
+                                           "zrevrangebyscore",
+                                           "zrevrank",
+                                           "zscan",
+                                           "zscore",
+                                           "zunion",
+                                           "zunionstore"};
+
+constexpr struct {
+  Flag flag;
+  std::string_view name;
+} kFlagNames[] = {{kWrite, "write"}, {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},
+                  {kAdmin, "admin"}, {kNoScript, "noscript"}, {kLoading, "loading"},
+                  {kStale, "stale"}, {kFast, "fast"},         {kNoAuth, "no_auth"}};
+
+// ACL categories.
+std::vector<std::string> Categories(const CommandInfo& command) {
+  std::vector<std::string> all;
+  for (std::string_view left = command.groups; !left.empty();) {
+    const size_t end = std::min(left.find(','), left.size());
+    all.push_back("@" + std::string(left.substr(0, end)));
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  if (command.Is(kWrite)) all.emplace_back("@write");
+  if (command.Is(kReadOnly)) all.emplace_back("@read");
+  if (command.Is(kAdmin)) {
+    all.emplace_back("@admin");
+    all.emplace_back("@dangerous");
+  }
+  all.emplace_back(command.Is(kFast) ? "@fast" : "@slow");
+  return all;
+}
+
+}  // namespace
+
+const CommandInfo* FindCommand(std::string_view name) {
+  static const auto by_name = [] {
+    std::unordered_map<std::string_view, const CommandInfo*> map;
+    for (const CommandInfo& command : kCommands) map.emplace(command.name, &command);
+    return map;
+  }();
+  const auto found = by_name.find(ToLower(name));
+  return found == by_name.end() ? nullptr : found->second;
+}
+
+std::span<const CommandInfo> AllCommands() { return kCommands; }
+
+bool IsNotServed(std::string_view name) {
+  return std::ranges::find(kNotServed, std::string_view(ToLower(name))) != std::end(kNotServed);
+}
+
+std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words) {
+  std::vector<std::string_view> keys;
+  if (command.first_key == 0) return keys;
+  const int size = static_cast<int>(words.size());
+  const int last = command.last_key < 0 ? size + command.last_key : command.last_key;
+  for (int at = command.first_key; at <= last && at < size; at += command.key_step)
+    keys.push_back(words[static_cast<size_t>(at)]);
+  return keys;
+}
+
+void Describe(const CommandInfo& command, Reply& reply) {
+  reply.Array(10).Bulk(command.name).Number(command.arity);
+  const auto flags = std::ranges::count_if(kFlagNames, [&](const auto& named) { return command.Is(named.flag); });
+  reply.Set(static_cast<size_t>(flags));
+  for (const auto& [flag, name] : kFlagNames) {
+    if (command.Is(flag)) reply.Simple(name);
+  }
+  reply.Number(command.first_key).Number(command.last_key).Number(command.key_step);
+  const std::vector<std::string> categories = Categories(command);
+  reply.Set(categories.size());
+  for (const std::string& category : categories) reply.Simple(category);
+  reply.Array(0).Array(0).Array(0);  // tips, key specifications, subcommands
+}
+
+}  // namespace ebla::gateway::redis

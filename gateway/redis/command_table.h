@@ -1,0 +1,54 @@
+// What commands there are: how many words each takes, which of them are keys, and what COMMAND tells of it.
+// Those of Redis 7.0 that are not served have their names here, too, so that the answer can say so.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "gateway/redis/update.h"
+
+namespace ebla::gateway::redis {
+
+// As COMMAND names them.
+enum Flag : uint32_t {
+  kWrite = 1 << 0,
+  kReadOnly = 1 << 1,
+  kFast = 1 << 2,
+  kDenyOom = 1 << 3,
+  kAdmin = 1 << 4,
+  kNoScript = 1 << 5,
+  kLoading = 1 << 6,
+  kStale = 1 << 7,
+  kNoAuth = 1 << 8,  // also before a login
+};
+
+struct CommandInfo {
+  std::string_view name;  // in lower case
+  int arity;              // words, its name among them; negative: so many at least
+  uint32_t flags;
+  int first_key = 0, last_key = 0, key_step = 0;  // by word; a negative last one counts from the end; 0: none
+  std::string_view groups;                        // ACL categories beside those that follow from the flags
+  UpdateFunction update = nullptr;                // of its one key; null: done otherwise
+
+  bool Is(Flag flag) const { return (flags & flag) != 0; }
+  bool Takes(size_t words) const {
+    return arity < 0 ? words >= static_cast<size_t>(-arity) : words == static_cast<size_t>(arity);
+  }
+};
+
+// By a name of any case; null: there is none.
+const CommandInfo* FindCommand(std::string_view name);
+std::span<const CommandInfo> AllCommands();
+// Redis 7.0 has it, and this does not serve it.
+bool IsNotServed(std::string_view name);
+
+// The words that are keys, of a command that takes so many words.
+std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);
+
+// What COMMAND INFO says of it.
+void Describe(const CommandInfo& command, Reply& reply);
+
+}  // namespace ebla::gateway::redis

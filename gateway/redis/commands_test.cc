@@ -1,0 +1,215 @@
+// What a redis-server cannot be asked to compare with: cursors over many keys, races, faults of the store, floods.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+#include <thread>
+
+#include "gateway/redis/glob.h"
+#include "gateway/redis/testing/memory_door.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::vector<std::string> BulksOf(std::string_view reply) {
+  std::vector<std::string> bulks;
+  while (!reply.empty()) {
+    const size_t line = reply.find("\r\n");
+    const size_t length = reply.front() == '$' ? ReplyLength(reply).value() : line + 2;
+    if (reply.front() == '$') bulks.emplace_back(reply.substr(line + 2, length - line - 4));
+    reply.remove_prefix(length);
+  }
+  return bulks;
+}
+
+class CommandsTest : public ::testing::Test {
+ protected:
+  MemoryStore& store() { return door_.databases().store("0"); }
+
+  // By many pages; `between` is called after each.
+  std::multiset<std::string> ScanAll(Words more, const std::function<void(const std::string& cursor)>& between = {}) {
+    std::multiset<std::string> keys;
+    std::string cursor = "0";
+    do {
+      Words words = {"SCAN", cursor};
+      words.insert(words.end(), more.begin(), more.end());
+      std::vector<std::string> bulks = BulksOf(door_.Answer(words));
+      EXPECT_FALSE(bulks.empty());
+      cursor = bulks.at(0);
+      keys.insert(bulks.begin() + 1, bulks.end());
+      if (between) between(cursor);
+    } while (cursor != "0");
+    return keys;
+  }
+
+  MemoryDoor door_;
+};
+
+TEST_F(CommandsTest, AScanShowsEveryKeyOnce) {
+  for (int i = 0; i < 1'000; ++i) store().Write("key" + std::to_string(i), "v");
+  for (const char* const count : {"1", "7", "10", "999", "1000", "100000"}) {
+    const auto keys = ScanAll({"COUNT", count});
+    EXPECT_EQ(keys.size(), 1'000u) << count;
+    EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), 1'000u) << count;
+  }
+  EXPECT_EQ(ScanAll({"MATCH", "key99*", "COUNT", "3"}).size(), 11u);
+  EXPECT_EQ(ScanAll({"TYPE", "hash"}).size(), 0u);
+}
+
+TEST_F(CommandsTest, AScanMissesNoKeyThatStaysWhileOthersGo) {
+  std::set<std::string> stay;
+  for (int i = 0; i < 500; ++i) {
+    const std::string key = "key" + std::to_string(i);
+    store().Write(key, "v");
+    if (i % 2 == 0) stay.insert(key);
+  }
+  int at = 1;
+  const auto keys = ScanAll({"COUNT", "5"}, [&](const std::string&) {
+    for (int i = 0; i < 4; ++i, at = (at + 2) % 500) door_.Answer({"DEL", "key" + std::to_string(at)});
+  });
+  for (const std::string& key : stay) EXPECT_TRUE(keys.contains(key)) << key;
+}
+
+TEST_F(CommandsTest, ACursorOfAnotherGatewayGoesOnWhereItStood) {
+  std::set<std::string> all;
+  for (int i = 0; i < 300; ++i) {
+    all.insert("key" + std::to_string(i));
+    store().Write("key" + std::to_string(i), "v");
+  }
+  std::set<std::string> seen;
+  std::string cursor = "0";
+  do {
+    // Each page by one that knows nothing of the others.
+    MemoryDoor other;
+    for (const std::string& key : all) other.databases().store("0").Write(key, "v");
+    const std::vector<std::string> bulks = BulksOf(other.Answer({"SCAN", cursor, "COUNT", "20"}));
+    cursor = bulks.at(0);
+    for (size_t i = 1; i < bulks.size(); ++i) EXPECT_TRUE(seen.insert(bulks[i]).second) << bulks[i] << " came twice";
+  } while (cursor != "0");
+  EXPECT_EQ(seen, all);
+}
+
+TEST_F(CommandsTest, WhoLosesARaceChangesWhatTheOtherWrote) {
+  store().Write("a", "x");
+  int races = 0;
+  store().SetFault([&](const std::string& operation, const std::string& key) {
+    if (operation == "put" && races++ < 3) store().Write(key, "y" + std::to_string(races));
+    return Status();
+  });
+  EXPECT_EQ(door_.Answer({"APPEND", "a", "!"}), ":3\r\n");
+  EXPECT_EQ(store().Read("a")->value, "y3!");
+}
+
+TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
+  store().SetFault(
+      [](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody\r\nleads"); });
+  for (const Words& words : std::vector<Words>{{"GET", "a"},
+                                               {"SET", "a", "1"},
+                                               {"SET", "a", "1", "NX"},
+                                               {"INCR", "a"},
+                                               {"MGET", "a", "b"},
+                                               {"DEL", "a", "b"},
+                                               {"MSET", "a", "1", "b", "2"},
+                                               {"SCAN", "0"},
+                                               {"KEYS", "*"},
+                                               {"DBSIZE"},
+                                               {"FLUSHDB"},
+                                               {"RANDOMKEY"},
+                                               {"RENAME", "a", "b"},
+                                               {"BITOP", "AND", "a", "b"},
+                                               {"EXISTS", "a"},
+                                               {"OBJECT", "ENCODING", "a"},
+                                               {"COPY", "a", "b"},
+                                               {"GETDEL", "a"}}) {
+    const std::string answer = door_.Answer(words);
+    EXPECT_THAT(answer, StartsWith("-CLUSTERDOWN nobody")) << words[0];
+    EXPECT_EQ(answer.find("\r\n"), answer.size() - 2) << words[0];
+  }
+}
+
+TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
+  EXPECT_THAT(door_.Answer({"SET", "a", std::string((1 << 20) + 1, 'x')}), HasSubstr("exceeds maximum allowed size"));
+  EXPECT_EQ(door_.Answer({"SET", "a", std::string((1 << 20) - 1, 'x')}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048576\r\n");
+  EXPECT_THAT(door_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));
+  EXPECT_THAT(door_.Answer({"SETRANGE", "b", "1048576", "x"}), HasSubstr("exceeds maximum allowed size"));
+  EXPECT_THAT(door_.Answer({"SETBIT", "b", "8388608", "1"}), HasSubstr("bit offset is not an integer or out of range"));
+}
+
+TEST_F(CommandsTest, WhatRedisHasAndEblaHasNotSaysSo) {
+  EXPECT_EQ(door_.Answer({"HSET", "a", "b", "c"}), "-ERR HSET is not served by Ebla yet\r\n");
+  EXPECT_THAT(door_.Answer({"NOSUCH", "a"}), StartsWith("-ERR unknown command 'NOSUCH'"));
+}
+
+TEST_F(CommandsTest, DatabasesAreApart) {
+  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SELECT", "3"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$-1\r\n");
+  EXPECT_EQ(door_.Answer({"SET", "a", "3"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"COPY", "a", "a", "DB", "0"}), ":0\r\n");
+  EXPECT_EQ(door_.Answer({"COPY", "a", "a", "DB", "0", "REPLACE"}), ":1\r\n");
+  EXPECT_EQ(door_.Answer({"SELECT", "0"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n3\r\n");
+  EXPECT_THAT(door_.Answer({"SELECT", "nosuch"}), StartsWith("-ERR there is no table"));
+}
+
+TEST_F(CommandsTest, LevelsAreSetAndShown) {
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
+  EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2s"}), "+OK\r\n");
+  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2h"}), StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_EQ(door_.Answer({"RESET"}), "+RESET\r\n");
+  EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
+}
+
+TEST_F(CommandsTest, RepliesAreLeftOutAsAsked) {
+  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "OFF"}), "");
+  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "");
+  EXPECT_EQ(door_.Answer({"PING"}), "");
+  EXPECT_EQ(door_.Answer({"CLIENT", "ID"}), "");
+  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "");
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+}
+
+TEST_F(CommandsTest, ATimeThatStaysDoesNotDriftHoweverOftenAValueIsChanged) {
+  EXPECT_EQ(door_.Answer({"SET", "a", "", "EX", "100"}), "+OK\r\n");
+  const std::string expires = door_.Answer({"PEXPIRETIME", "a"});
+  for (int i = 0; i < 50; ++i) {
+    store().Advance(std::chrono::milliseconds(7));
+    door_.Answer({"APPEND", "a", "x"});
+  }
+  EXPECT_EQ(door_.Answer({"PEXPIRETIME", "a"}), expires);
+  store().Advance(std::chrono::seconds(100));
+  EXPECT_EQ(door_.Answer({"EXISTS", "a"}), ":0\r\n");
+}
+
+TEST(GlobTest, AsRedisMatches) {
+  EXPECT_TRUE(Matches("*", ""));
+  EXPECT_TRUE(Matches("h?llo", "hello"));
+  EXPECT_TRUE(Matches("h*llo", "heeeello"));
+  EXPECT_TRUE(Matches("h[ae]llo", "hallo"));
+  EXPECT_FALSE(Matches("h[^e]llo", "hello"));
+  EXPECT_TRUE(Matches("h[a-c]llo", "hbllo"));
+  EXPECT_TRUE(Matches("h[c-a]llo", "hbllo"));
+  EXPECT_TRUE(Matches("a\\*b", "a*b"));
+  EXPECT_FALSE(Matches("a\\*b", "axb"));
+  EXPECT_TRUE(Matches("*a*b*", "xxaxxbxx"));
+  EXPECT_FALSE(Matches("*a*b", "xxaxxbxx"));
+  EXPECT_EQ(PrefixOf("user:\\*:*"), "user:*:");
+  EXPECT_EQ(PrefixOf("user:[12]"), "user:");
+}
+
+TEST(GlobTest, StarsDoNotTakeExponentialTime) {
+  std::string pattern;
+  for (int i = 0; i < 100; ++i) pattern += "a*";
+  EXPECT_FALSE(Matches(pattern + "b", std::string(10'000, 'a')));
+}
+
+}  // namespace
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,31 @@
+// Redis's protocol before the tables of a cluster.
+// Threads: as gateway/server/door.h says.
+#pragma once
+
+#include "ebla/client.h"
+#include "gateway/redis/table_databases.h"
+#include "gateway/server/door.h"
+
+namespace ebla::gateway::redis {
+
+class RedisDoor final : public Door {
+ public:
+  // `table`: what it reads to see whether it can serve, and database 0.
+  RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels);
+
+  std::string name() const override { return "redis"; }
+  const rpc::Endpoint& address() const override { return server_.address(); }
+  const Statistics& statistics() const override { return statistics_; }
+  Status Start() override { return server_.Start(); }
+  Status Ready() const override { return TableIsReadable(table_); }
+  void Stop(Duration patience) override { server_.Stop(patience); }
+  bool quiet() const override { return statistics_.Sum().in_flight == 0; }
+
+ private:
+  const Table table_;
+  Statistics statistics_;
+  std::shared_ptr<Shared> shared_;
+  Server server_;
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,62 @@
+// Redis's protocol before the tables of a cluster.
+// Place:      the server makes one for each connection (gateway/server/protocol.h). Its commands ask the session first,
+//             then the store of the database that is selected.
+// Order:      commands without keys that read or change the database, and those that change the connection, run alone;
+//             so a pipeline sees what it has done. Commands of different keys run at the same time.
+// Threads:    RedisProtocol: its connection's loop. Databases: any.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "ebla/table.h"
+#include "gateway/redis/request_reader.h"
+#include "gateway/redis/scan_cursors.h"
+#include "gateway/redis/session.h"
+#include "gateway/server/protocol.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+// A database is a table.
+class Databases {
+ public:
+  virtual ~Databases() = default;
+
+  // By a number, or a table's name. NO_SUCH_TABLE: there is none, or it may not be used.
+  // `done` is called once, on any thread, perhaps within the call.
+  virtual void Open(const std::string& name, const Read& read, Ack ack,
+                    Callback<Result<std::shared_ptr<Store>>> done) = 0;
+};
+
+// What the connections of a server share.
+struct Shared {
+  std::shared_ptr<Databases> databases;
+  std::shared_ptr<Clients> clients = std::make_shared<Clients>();
+  std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
+  std::chrono::milliseconds deadline{10'000};  // of a command
+};
+
+// Of statistics: each command, and after them what is none.
+std::vector<std::string> CommandNames();
+
+class RedisProtocol final : public Protocol {
+ public:
+  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address);
+
+  Taken Take(std::string_view bytes) override;
+  size_t held_bytes() const override { return reader_.held_bytes(); }
+
+  struct State;
+
+ private:
+  std::unique_ptr<Command> Make(Request request) const;
+
+  const std::shared_ptr<State> state_;
+  RequestReader reader_;
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,77 @@
+// Cuts a connection's bytes into requests of Redis's protocol: arrays of bulk strings, or lines as a person types them.
+// Pure.
+// Bounds:  those of Options. A string that is longer than `string_bytes_max` is not kept: its request comes with
+//          `too_long`, as an answer can still be given. What cannot be a request is an error: it is the last thing that
+//          is answered, in Redis's own words, and then the connection ends.
+// Memory:  of a request that is not whole, what has come of it, and of an announced length nothing.
+// Source:  Redis's protocol specification (RESP2; requests of RESP3 are the same).
+// Threads: one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+
+namespace ebla::gateway::redis {
+
+struct Request {
+  std::vector<std::string> words;  // the command's name and its arguments; empty: an empty line, not to be answered
+  bool too_long = false;           // one of the words was, and is empty here
+};
+
+class RequestReader {
+ public:
+  struct Options {
+    size_t string_bytes_max = 1 << 20;       // of one that is kept
+    size_t announced_bytes_max = 512 << 20;  // of one at all
+    size_t words_max = 1 << 20;              // of a request
+    size_t request_bytes_max = 16 << 20;     // of all that is kept of one
+    size_t line_bytes_max = 64 << 10;        // of a line that is typed, and of a length
+    size_t words_max_before_login = 10;      // as `strict`
+    size_t string_bytes_max_before_login = 16384;
+  };
+  RequestReader() : RequestReader(Options()) {}
+  explicit RequestReader(Options options) : options_(options) {}
+
+  // Whoever has not logged in yet may say little.
+  void set_strict(bool strict) { strict_ = strict; }
+
+  // Of a request that is not whole.
+  size_t held_bytes() const { return kept_bytes_ + line_.size() + request_.words.capacity() * sizeof(std::string); }
+
+  // Takes bytes off the front of `bytes`. A request once one is whole; none: more is needed, and all bytes were taken.
+  // An error's message is what to answer, without the minus; nothing more may be read then.
+  Result<std::optional<Request>> Read(std::string_view& bytes);
+
+ private:
+  // What comes next.
+  enum class State { kStart, kLine, kCount, kLength, kString, kStringEnd };
+
+  // A line that has ended, without its end; none: more is needed.
+  Result<std::optional<std::string>> TakeLine(std::string_view& bytes, const char* too_long);
+  Status OnCount(std::string_view line);
+  Status OnLength(std::string_view line);
+  void TakeString(std::string_view& bytes);
+  Result<Request> Typed(std::string_view line);
+  Request Done();
+
+  const Options options_;
+  bool strict_ = false;
+  State state_ = State::kStart;
+  std::string line_;  // its part that has come
+  Request request_;
+  size_t words_left_ = 0;
+  size_t string_left_ = 0;  // bytes
+  bool keep_ = true;        // the string that is being read
+  size_t kept_bytes_ = 0;
+};
+
+// The words of a line, as Redis's own shell cuts it: by blanks, with "quotes" (\n \r \t \b \a \\ \" \xNN) and 'quotes'
+// (\'). None where a quote does not end, or something follows it without a blank.
+std::optional<std::vector<std::string>> SplitLine(std::string_view line);
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,96 @@
+// What one connection has said of itself and asked for, and the commands that are answered from that alone: HELLO,
+// CLIENT, CONFIG, PING and the like.
+// Place:   redis_protocol.h makes one for each connection, and asks it before the store.
+// Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
+// Threads: the connection's loop; Clients: any.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "ebla/options.h"
+#include "gateway/redis/command_table.h"
+
+namespace ebla::gateway::redis {
+
+// What CLIENT LIST tells of a connection.
+struct ClientLine {
+  int64_t id = 0;
+  std::string name, address, database = "0", command;
+  int protocol = 2;
+  std::chrono::steady_clock::time_point since, active;
+
+  std::string ToString() const;
+};
+
+// All connections of this process.
+class Clients {
+ public:
+  int64_t NextId() { return next_id_++; }
+  void Put(const ClientLine& line);
+  void Forget(int64_t id);
+  std::vector<ClientLine> All() const;  // by id
+  size_t size() const;
+
+  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
+  std::atomic<uint64_t> commands{0}, connections{0};
+
+ private:
+  std::atomic<int64_t> next_id_{1};
+  mutable Mutex mutex_;
+  std::map<int64_t, ClientLine> lines_ EBLA_GUARDED_BY(mutex_);
+};
+
+class Session {
+ public:
+  Session(std::shared_ptr<Clients> clients, std::string address);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  int protocol() const { return line_.protocol; }
+  const std::string& database() const { return line_.database; }
+  void set_database(std::string database) { line_.database = std::move(database); }
+  // How it reads and writes where it has said so, else as its table does.
+  const Read& read() const { return read_; }
+  Ack ack() const { return ack_; }
+
+  // Each command, before it is answered. Whether its reply is to be sent: CLIENT REPLY turns them off.
+  bool Begin(const CommandInfo& command, const Words& words);
+  bool replies() const { return replies_; }
+  // The reply to a command that takes so many words; none: it is not one of the connection's own.
+  std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
+
+ private:
+  void Hello(const Words& words, Reply& reply);
+  void Client(const Words& words, Reply& reply);
+  void ClientSettings(const std::string& what, const Words& words, Reply& reply);
+  void ClientReply(const Words& words, Reply& reply);
+  void ClientKill(const Words& words, Reply& reply) const;
+  void ClientList(const Words& words, Reply& reply) const;
+  bool SetName(const std::string& name, Reply& reply);
+  void Config(const Words& words, Reply& reply);
+  void ConfigSet(const Words& words, Reply& reply);
+  void Reset();
+
+  const std::shared_ptr<Clients> clients_;
+  ClientLine line_;
+  Read read_;
+  Ack ack_ = Ack::kDefault;
+  bool replies_ = true;
+  bool skip_next_ = false;
+};
+
+// COMMAND and its subcommands.
+void DescribeCommands(const Words& words, Reply& reply);
+// What INFO tells of these sections; none: of all.
+std::string InfoText(const Clients& clients, const Words& sections);
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,141 @@
+#include "gateway/redis/store_commands.h"
+
+#include <unordered_map>
+
+#include "gateway/redis/bit_commands.h"
+#include "gateway/redis/key_commands.h"
+#include "gateway/redis/stored_value.h"
+#include "gateway/redis/string_commands.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+// A command of one key on its way.
+class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
+ public:
+  explicit UpdateRun(StoreCall call) : call_(std::move(call)), key_(call_.words[1]) {}
+
+  void Start() {
+    if (call_.command->update == Increment && StartIncrement()) return;
+    if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
+    if (IsBlind() && PutBlindly()) return;
+    ReadFirst();
+  }
+
+ private:
+  // In two steps, of which the second is repeated when somebody else was faster.
+  void ReadFirst() {
+    const bool reads = call_.command->Is(kReadOnly) || (call_.command->update == BitField && OnlyReads(call_.words));
+    if (reads)
+      return call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
+                              [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
+    ChangeItem(
+        *call_.store, *call_.executor, key_, call_.until,
+        [self = shared_from_this()](const std::optional<FoundItem>& found) { return self->Decide(found); },
+        [self = shared_from_this()](const Result<Version>& done) {
+          done ? self->call_.Answer(*self->reply_) : self->call_.Fail(done.error());
+        });
+  }
+  void OnRead(Result<Record> record) {
+    const auto found = ItemIn(std::move(record));
+    if (!found) return call_.Fail(found.error());
+    Update update = Evaluate(ToValue(*found));
+    call_.Answer(update.reply);
+  }
+  ItemStep Decide(const std::optional<FoundItem>& found) {
+    Update update = Evaluate(ToValue(found));
+    reply_ = std::move(update.reply);
+    switch (update.change) {
+      case Update::Change::kDelete: return ItemStep::Delete();
+      case Update::Change::kPut: return ItemStep::Put({.value = std::move(update.put.bytes)}, LifetimeOf(update));
+      case Update::Change::kNone: break;
+    }
+    return ItemStep::Nothing();
+  }
+  Lifetime LifetimeOf(const Update& update) const {
+    const std::optional<int64_t>& expires_ms = update.put.expires_ms;
+    if (!expires_ms) return Lifetime::Forever();
+    if (update.old && update.old->expires_ms == expires_ms) return Lifetime::Kept();
+    return Lifetime::For(TtlUntil(*expires_ms, *call_.store));
+  }
+
+  Update Evaluate(std::optional<Value> old) {
+    old_ = std::move(old);  // which the update refers to
+    Update update(call_.words, old_, call_.store->NowMs(), call_.protocol);
+    call_.command->update(update);
+    return update;
+  }
+
+  // ---- in one step, where the store can --------------------------------------------------------------------------------
+
+  // INCR and its kin, of a value that is there and that the store knows to be a number. A value of 0 shows by how much.
+  bool StartIncrement() {
+    const std::optional<int64_t> by = ToInteger(Evaluate(Value{.bytes = "0"}).put.bytes);
+    if (!by) return false;
+    call_.store->Increment(key_, *by, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
+      if (sum) return self->call_.Number(*sum);
+      const Code code = sum.error().code();
+      if (code == Code::kConditionFailed || code == Code::kInvalidArgument) return self->ReadFirst();
+      self->call_.Fail(sum.error());
+    });
+    return true;
+  }
+
+  // A put that is done only if there is a value, or only if there is none, whichever it is.
+  std::optional<bool> PresentIfPut() const {
+    if (call_.command->update == SetNx) return false;
+    return call_.command->update == Set ? SetCondition(call_.words) : std::nullopt;
+  }
+  void PutAt(bool present) {
+    const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
+    Update update = Evaluate(old(present));
+    if (update.change != Update::Change::kPut) return ReadFirst();
+    PutValue(*call_.store, key_, update.put, present ? Condition::Exists() : Condition::Absent(), call_.until,
+             [self = shared_from_this(), reply = update.reply, otherwise = old(!present)](Result<Version> put) mutable {
+               if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
+               if (!put) reply = self->Evaluate(otherwise).reply;
+               self->call_.Answer(reply);
+             });
+  }
+
+  bool IsBlind() const {
+    return call_.command->update == SetEx || (call_.command->update == Set && IsBlindSet(call_.words));
+  }
+  bool PutBlindly() {
+    Update update = Evaluate({});
+    if (update.change != Update::Change::kPut) return false;
+    PutValue(*call_.store, key_, update.put, Condition::None(), call_.until,
+             [self = shared_from_this(), reply = update.reply](Result<Version> put) mutable {
+               put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
+             });
+    return true;
+  }
+
+  StoreCall call_;
+  const std::string key_;
+  std::optional<Value> old_;
+  std::optional<Reply> reply_;  // of the last evaluation
+};
+
+}  // namespace
+
+void StoreCall::Fail(const Status& status) {
+  const auto with = [&](std::string_view code) { Fail(std::string(code) + " " + status.message()); };
+  switch (status.code()) {
+    case Code::kPermissionDenied: return with("NOPERM");
+    case Code::kOverloaded: return with("OOM");
+    case Code::kUnavailable:
+    case Code::kDeadlineExceeded: return with("CLUSTERDOWN");
+    case Code::kUnknownOutcome: return with("UNKNOWNOUTCOME");
+    default: return with("ERR");
+  }
+}
+
+void RunStoreCommand(StoreCall call) {
+  if (call.command->update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
+  const KeyCommand run = FindKeyCommand(call.command->name);
+  if (run == nullptr) return call.Fail("ERR " + ToUpper(call.command->name) + " is not served by Ebla yet");
+  run(std::make_shared<StoreCall>(std::move(call)));
+}
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,41 @@
+// Commands that go to the store: of one key by their function of its value (update.h), of several keys, of all.
+// Atomic:  what a command does to one key. It reads, then puts what it makes on the condition that nobody else has
+//          written meanwhile, as often as it takes (gateway/store/change_item.h); where the store can do it in one step,
+//          in one step. A command of several keys is not: each key's part of it is.
+// Threads: any; `done` is called once, on any thread, perhaps within the call.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/executor.h"
+#include "gateway/redis/command_table.h"
+#include "gateway/redis/scan_cursors.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+struct StoreCall {
+  const CommandInfo* command = nullptr;
+  Words words;  // as many as the command takes
+  int protocol = 2;
+  std::shared_ptr<Store> store;
+  std::shared_ptr<Store> target;  // COPY's: the database copied to
+  std::shared_ptr<ScanCursors> cursors;
+  Executor* executor = nullptr;  // for pauses; outlives the call
+  Until until;
+  std::move_only_function<void(std::string reply)> done;
+
+  // Each ends the call.
+  void Answer(Reply& reply) { done(reply.Take()); }
+  void Number(int64_t number) { done(Reply(protocol).Number(number).Take()); }
+  void Ok() { done(Reply(protocol).Ok().Take()); }
+  void Fail(std::string_view text) { done(Reply(protocol).Failure(text).Take()); }
+  void Fail(const Status& status);
+};
+
+// One that the connection does not answer by itself.
+void RunStoreCommand(StoreCall call);
+
+}  // namespace ebla::gateway::redis

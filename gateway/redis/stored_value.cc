@@ -1,0 +1,24 @@
+#include "gateway/redis/stored_value.h"
+
+#include <algorithm>
+
+namespace ebla::gateway::redis {
+
+std::optional<Value> ToValue(const std::optional<FoundItem>& found) {
+  if (!found) return std::nullopt;
+  return Value{.bytes = found->item.value, .expires_ms = found->expires_ms()};
+}
+
+std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
+  constexpr int64_t kLongest = int64_t{10} * 365 * 24 * 3600 * 1000;  // that servers take
+  return std::chrono::milliseconds(std::clamp<int64_t>(expires_ms - store.NowMs(), 1, kLongest));
+}
+
+void PutValue(Store& store, const std::string& key, const Value& put, Condition condition, Until until,
+              Callback<Result<Version>> done) {
+  const std::chrono::milliseconds ttl =
+      put.expires_ms ? TtlUntil(*put.expires_ms, store) : std::chrono::milliseconds(0);
+  store.Put(key, EncodeItem({.value = put.bytes}), ttl, condition, until, std::move(done));
+}
+
+}  // namespace ebla::gateway::redis

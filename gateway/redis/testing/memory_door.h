@@ -1,0 +1,45 @@
+// gateway/redis/testing/memory_door.h
+// Redis's commands over a store in memory, for tests: what a client says goes in, what it hears comes out.
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/testing/sim_executor.h"
+#include "gateway/redis/redis_protocol.h"
+#include "gateway/testing/memory_store.h"
+
+namespace ebla::gateway::redis {
+
+// How many of the bytes are one reply; none: it is not whole.
+std::optional<size_t> ReplyLength(std::string_view bytes);
+// As clients send it.
+std::string Encode(const Words& words);
+
+// The databases 0 to 15, each in memory.
+class MemoryDatabases final : public Databases {
+ public:
+  void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
+  MemoryStore& store(const std::string& name);
+
+ private:
+  std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
+};
+
+class MemoryDoor {
+ public:
+  MemoryDoor();
+  std::string Answer(const Words& words);
+  MemoryDatabases& databases() { return *databases_; }
+
+ private:
+  testing::SimScheduler scheduler_{1};
+  testing::SimExecutor executor_{scheduler_};
+  const std::shared_ptr<MemoryDatabases> databases_ = std::make_shared<MemoryDatabases>();
+  std::unique_ptr<RedisProtocol> protocol_;
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,73 @@
+// What a command makes of one key: a function of the value that is there, which tells what to put in its place and what
+// to reply. So each is executed by whoever can read a value and replace it, if it is still the same, and none of them
+// knows how that is done.
+// Threads: values and functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/redis/reply.h"
+
+namespace ebla::gateway::redis {
+
+// Of one value, as records have it.
+inline constexpr size_t kValueBytesMax = 1 << 20;
+
+using Words = std::vector<std::string>;
+
+struct Value {
+  std::string bytes;
+  std::optional<int64_t> expires_ms;  // since 1970; none: never
+};
+
+class Update {
+ public:
+  enum class Change { kNone, kPut, kDelete };
+
+  // `old`: none where there is no such key.
+  Update(const Words& words, const std::optional<Value>& old, int64_t now_ms, int protocol)
+      : words(words), old(old), now_ms(now_ms), reply(protocol) {}
+
+  const Words& words;  // the command and its arguments
+  const std::optional<Value>& old;
+  const int64_t now_ms;
+  Reply reply;
+
+  Change change = Change::kNone;
+  Value put;  // with kPut
+
+  void Put(std::string bytes, std::optional<int64_t> expires_ms) {
+    change = Change::kPut;
+    put = {std::move(bytes), expires_ms};
+    // What is over already was never there for anybody.
+    if (expires_ms && *expires_ms <= now_ms) change = old ? Change::kDelete : Change::kNone;
+  }
+  // Its time stays.
+  void PutKeepingTime(std::string bytes) { Put(std::move(bytes), old ? old->expires_ms : std::nullopt); }
+  void Delete() { change = old ? Change::kDelete : Change::kNone; }
+};
+
+using UpdateFunction = void (*)(Update& update);
+
+// ---- what many commands take ------------------------------------------------------------------------------------------
+
+inline constexpr std::string_view kSyntax = "ERR syntax error";
+inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
+inline constexpr std::string_view kTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+
+// A decimal int64 as Redis takes one: nothing in front, no plus, no leading zeros, no "-0".
+std::optional<int64_t> ToInteger(std::string_view text);
+bool IsWord(std::string_view text, std::string_view upper);  // whatever its case
+std::string ToUpper(std::string_view text);
+std::string ToLower(std::string_view text);
+
+// When a time that was given ends, in milliseconds since 1970. None: the reply says why not.
+enum class TimeUnit { kSeconds, kMilliseconds };
+enum class TimeFrom { kNow, kEpoch };
+std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom from, bool positive, Update& update);
+
+}  // namespace ebla::gateway::redis

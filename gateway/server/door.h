@@ -1,0 +1,37 @@
+// One protocol that a gateway speaks: its listening server, what it counts, and whether it can serve.
+// Place:   main.cc makes one for each protocol that it was told to listen for; gateway/memcached and gateway/redis are
+//          the two there are.
+// Threads: Start and Stop from one thread, which no loop is; the rest from any.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "gateway/server/server.h"
+
+namespace ebla::gateway {
+
+struct DoorOptions {
+  ServerOptions server;
+  std::vector<rpc::EventLoop*> loops;          // started before the door; they outlive it
+  std::chrono::milliseconds deadline{10'000};  // of a command
+};
+
+class Door {
+ public:
+  virtual ~Door() = default;
+
+  virtual std::string name() const = 0;
+  virtual const rpc::Endpoint& address() const = 0;  // once it has started
+  virtual const Statistics& statistics() const = 0;
+  virtual Status Start() = 0;
+  // Whether its table can be read.
+  virtual Status Ready() const = 0;
+  // No more clients and commands; what runs may end within `patience`.
+  virtual void Stop(Duration patience) = 0;
+  // Whether nothing runs any more: then it may go.
+  virtual bool quiet() const = 0;
+};
+
+}  // namespace ebla::gateway

@@ -1,0 +1,216 @@
+#!/usr/bin/env python3
+"""Redis's own clients before ebla-gateway: redis-py, redis-cli, redis-benchmark; many connections that change one key; gateways
+beside each other; and bytes that are no requests."""
+import argparse
+import pathlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from processes import Gateway, Standalone  # noqa: E402
+
+import redis  # noqa: E402
+
+BIN_DIR = None
+
+
+def in_threads(count, work):
+    """`work(number)` at the same time; the first failure is raised."""
+    failures = []
+
+    def run(number):
+        try:
+            work(number)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+class RedisTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(BIN_DIR)
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", protocol="redis")
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def connect(self, **more):
+        client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=30, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def setUp(self):
+        self.client = self.connect()
+        self.client.flushdb()
+
+    def cli(self, *words):
+        return subprocess.run(["redis-cli", "-h", self.gateway.host, "-p", str(self.gateway.port), *words],
+                              capture_output=True, text=True, timeout=60, check=True).stdout
+
+    def test_redis_py(self):
+        client = self.client
+        self.assertTrue(client.ping())
+        self.assertTrue(client.set("a", b"\x00\xff", ex=100))
+        self.assertEqual(client.get("a"), b"\x00\xff")
+        self.assertIn(client.ttl("a"), (99, 100))
+        self.assertIsNone(client.set("a", "2", nx=True))
+        self.assertEqual(client.set("a", "2", get=True), b"\x00\xff")
+        self.assertEqual(client.incr("n", 5), 5)
+        self.assertEqual(client.decr("n"), 4)
+        self.assertEqual(client.incrbyfloat("n", 0.5), 4.5)
+        self.assertTrue(client.mset({"x": 1, "y": 2}))
+        self.assertEqual(client.mget("x", "nope", "y"), [b"1", None, b"2"])
+        self.assertEqual(client.append("x", "23"), 3)
+        self.assertEqual(client.setbit("bits", 7, 1), 0)
+        self.assertEqual(client.bitcount("bits"), 1)
+        self.assertEqual(client.exists("x", "y", "nope"), 2)
+        self.assertTrue(client.rename("x", "z"))
+        self.assertEqual(client.type("z"), b"string")
+        self.assertEqual(client.delete("z", "y", "nope"), 2)
+        self.assertEqual(client.getdel("a"), b"2")
+        self.assertEqual(sorted(client.keys("*")), [b"bits", b"n"])
+        self.assertEqual(client.dbsize(), 2)
+        self.assertEqual(client.info("server")["redis_mode"], "standalone")
+        self.assertEqual(client.config_get("maxmemory-policy"), {"maxmemory-policy": "noeviction"})
+        self.assertGreater(client.client_id(), 0)
+        self.assertTrue(client.client_setname("test"))
+        self.assertEqual([line["name"] for line in client.client_list() if line["name"]], ["test"])
+        with self.assertRaisesRegex(redis.ResponseError, "HSET is not served by Ebla yet"):
+            client.hset("h", "a", 1)
+
+    def test_a_pipeline_sees_what_it_has_done(self):
+        pipeline = self.client.pipeline(transaction=False)
+        for number in range(1000):
+            pipeline.set(f"key{number}", number)
+            pipeline.get(f"key{number}")
+            pipeline.incr("count")
+        replies = pipeline.dbsize().execute()
+        self.assertEqual(replies[1:-1:3], [str(number).encode() for number in range(1000)])
+        self.assertEqual(replies[2:-1:3], list(range(1, 1001)))
+        self.assertEqual(replies[-1], 1001)
+
+    def test_many_count_with_one_key(self):
+        def count(number):
+            client = self.connect()
+            for _ in range(50):
+                client.incr("n") if number % 2 else client.incrbyfloat("f", 1)
+
+        in_threads(16, count)
+        self.assertEqual(self.client.get("n"), b"400")
+        self.assertEqual(self.client.get("f"), b"400")
+
+    def test_one_of_many_gets_a_lock(self):
+        winners = []
+
+        def acquire(number):
+            if self.connect().set("lock", number, nx=True, px=60000):
+                winners.append(number)
+
+        in_threads(16, acquire)
+        self.assertEqual([str(winner).encode() for winner in winners], [self.client.get("lock")])
+
+    def test_appends_and_bits_of_many_are_all_there(self):
+        def change(number):
+            client = self.connect()
+            for at in range(20):
+                client.append("text", chr(ord("a") + number))
+                client.setbit("bits", 20 * number + at, 1)
+
+        in_threads(8, change)
+        text = self.client.get("text")
+        self.assertEqual({letter: text.count(letter) for letter in set(text)}, {ord("a") + n: 20 for n in range(8)})
+        self.assertEqual(self.client.bitcount("bits"), 160)
+
+    def test_a_scan_goes_on_at_another_gateway(self):
+        keys = {f"key{number}".encode() for number in range(500)}
+        self.client.mset({key: 1 for key in keys})
+        with Gateway(BIN_DIR, self.standalone.thrift, protocol="redis") as other:
+            clients = [self.client, redis.Redis(other.host, other.port)]
+            cursor, seen = 0, set()
+            for page in range(1000):
+                cursor, found = clients[page % 2].scan(cursor, count=20)
+                seen |= set(found)
+                if cursor == 0:
+                    break
+            clients[1].close()
+        self.assertEqual((cursor, seen), (0, keys))
+
+    def test_databases_are_tables(self):
+        with self.assertRaisesRegex(redis.ResponseError, 'there is no table "redis-3"'):
+            self.connect(db=3).get("a")
+        subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "table", "create", "redis-3"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=60)
+        self.assertTrue(self.connect(db=3).set("a", "3"))
+        self.assertIsNone(self.client.get("a"))
+        shown = subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "get", "redis-3", "a"],
+                               capture_output=True, text=True, check=True, timeout=60).stdout
+        self.assertTrue(shown.startswith("3"), shown)
+
+    def test_levels_of_a_connection(self):
+        for level in ("eventual", "bounded=500ms", "strong", "default"):
+            self.assertTrue(self.client.config_set("ebla.read", level))
+            self.client.set("a", level)
+            self.assertIn(self.client.get("a"), (level.encode(), None))
+        with self.assertRaisesRegex(redis.ResponseError, "bounded="):
+            self.client.config_set("ebla.read", "sometimes")
+
+    def test_keys_expire(self):
+        self.client.set("a", 1, px=100)
+        limit = time.monotonic() + 30
+        while self.client.exists("a"):
+            self.assertLess(time.monotonic(), limit)
+        self.assertEqual(self.client.ttl("a"), -2)
+
+    def test_redis_cli(self):
+        self.assertEqual(self.cli("set", "a", "1"), "OK\n")
+        self.assertEqual(self.cli("-3", "get", "a"), "1\n")
+        self.assertEqual(self.cli("--scan"), "a\n")
+        self.assertIn("a", self.cli("--bigkeys"))
+
+    def test_redis_benchmark(self):
+        done = subprocess.run(["redis-benchmark", "-h", self.gateway.host, "-p", str(self.gateway.port), "-q", "-t",
+                               "ping,set,get,incr,mset", "-n", "500", "-c", "8", "-P", "4"], capture_output=True, text=True,
+                              timeout=120, check=True)
+        self.assertEqual(done.stdout.count("requests per second"), 6, done.stdout)
+
+    def test_bytes_that_are_no_requests_end_their_connection_alone(self):
+        for bytes_, answer in ((b"*x\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
+                               (b"*1\r\n$-5\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
+                               (b"*1\r\n:1\r\n", b"-ERR Protocol error: expected '$', got ':'\r\n"),
+                               (b"ping\r\n*99999999\r\n", b"+PONG\r\n-ERR Protocol error: invalid multibulk length\r\n"),
+                               (b"get \"a\r\n", b"-ERR Protocol error: unbalanced quotes in request\r\n")):
+            with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
+                raw.sendall(bytes_)
+                received = b""
+                while part := raw.recv(4096):
+                    received += part
+                self.assertEqual(received, answer)
+        self.assertTrue(self.client.ping())
+
+    def test_half_a_request_disturbs_nobody(self):
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
+            raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048576\r\n" + b"x" * 500000)
+            self.assertTrue(self.client.set("b", 1))
+            raw.sendall(b"x" * 548576 + b"\r\n")
+            self.assertEqual(raw.recv(100), b"+OK\r\n")
+        self.assertEqual(self.client.strlen("a"), 1048576)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build_dir", type=pathlib.Path)
+    arguments, rest = parser.parse_known_args()
+    BIN_DIR = arguments.build_dir.resolve() / "bin"
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
