@@ -208,6 +208,19 @@ TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
   EXPECT_EQ(Value("b"), "y");
 }
 
+// Its time counts from its arrival, also while it waits for others.
+TEST_F(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
+  environment_.deadline = milliseconds(1);
+  const auto taken = protocol_.Take("set a 0 0 1\r\nx\r\n");
+  const auto later = std::chrono::steady_clock::now() + milliseconds(2);
+  while (std::chrono::steady_clock::now() < later) {
+  }
+  std::string reply;
+  taken.command->Run([&](Reply said) { reply = said.bytes; });
+  EXPECT_EQ(reply, "SERVER_ERROR DEADLINE_EXCEEDED: those before it took until its deadline\r\n");
+  EXPECT_EQ(Raw("a"), "");
+}
+
 TEST_F(CommandsTest, StatsCountAndAreReset) {
   Store("set a 0 0 1", "1");
   Line("get a b");

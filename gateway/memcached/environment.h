@@ -44,7 +44,10 @@ std::string ServerError(const Status& status);
 class CacheCommand : public Command {
  public:
   CacheCommand(Environment& environment, Executor& executor, Request request)
-      : environment_(environment), executor_(executor), request_(std::move(request)) {}
+      : environment_(environment),
+        executor_(executor),
+        request_(std::move(request)),
+        until_(std::chrono::steady_clock::now() + environment.deadline) {}
 
   size_t kind() const override { return static_cast<size_t>(request_.verb); }
   const std::vector<std::string>& keys() const override { return request_.keys; }
@@ -52,7 +55,8 @@ class CacheCommand : public Command {
   size_t held_bytes() const override { return request_.value.size(); }
   void Run(Done done) override {
     done_ = std::move(done);
-    until_ = std::chrono::steady_clock::now() + environment_.deadline;
+    if (!request_.keys.empty() && std::chrono::steady_clock::now() > until_)
+      return Fail({Code::kDeadlineExceeded, "those before it took until its deadline"});
     Begin();
   }
 
@@ -75,7 +79,7 @@ class CacheCommand : public Command {
   Environment& environment_;
   Executor& executor_;
   Request request_;
-  Until until_;
+  const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
 
  private:
   Done done_;

@@ -59,11 +59,39 @@ void Connection::Close() {
   server_->Remove(*this);
 }
 
-void Connection::Break(const std::string& why) {
-  if (fd_ < 0) return;
+void Connection::NoteBroken(const std::string& why) {
   server_->statistics.broken.Add(1);
   LOG_EVERY_T(WARNING, 1) << "closed the connection from " << peer_ << ": " << why;
+}
+
+void Connection::Break(const std::string& why) {
+  if (fd_ < 0) return;
+  NoteBroken(why);
   Close();
+}
+
+// The client sends no more, and with `lost` takes no more either. What it has sent runs, as somebody may have sent
+// changes whose answers nobody wants, and closed.
+void Connection::EndInput(bool lost) {
+  if (shut_) return Close();
+  ended_ = true;
+  if (lost) Lose();
+  if (ending_) {
+    UpdateReading();
+    return FinishDrain();
+  }
+  Consume(in_);
+}
+
+// Nothing can be sent any more: replies are thrown away from now on. What has come is still read up to its end, but for
+// TLS, of which nothing more can be understood.
+void Connection::Lose() {
+  lost_ = true;
+  ended_ = ended_ || stream_.secure();
+  event_del(&write_event_);
+  std::string().swap(out_);
+  out_sent_ = 0;
+  server_->loop.AtTurnEnd(this);
 }
 
 void Connection::Drain() {
@@ -77,6 +105,7 @@ void Connection::Drain() {
 // bytes unread would destroy replies that are still under way.
 void Connection::FinishDrain() {
   if (fd_ < 0 || !ending_ || shut_ || commands_.size() > 0 || unsent() > 0) return;
+  if (ended_) return Close();  // nothing of it is unread
   shut_ = true;
   shutdown(fd_, SHUT_WR);
   UpdateReading();
@@ -91,7 +120,7 @@ bool Connection::Full() const {
 }
 
 void Connection::UpdateReading() {
-  const bool want = fd_ >= 0 && (ending_ ? shut_ : !Full());
+  const bool want = fd_ >= 0 && !ended_ && (ending_ ? shut_ : !Full());
   if (want == reading_ || fd_ < 0) return;
   reading_ = want;
   if (want) {
@@ -104,7 +133,7 @@ void Connection::UpdateReading() {
 
 void Connection::UpdateWatch() {
   if (fd_ < 0) return;
-  const bool want = unsent() > 0 || !stream_.established() || begun() > kSmallCommand;
+  const bool want = unsent() > 0 || (!stream_.established() && !ended_) || begun() > kSmallCommand;
   if (want == watched_) return;
   watched_ = want;
   server_->Watch(want);
@@ -126,8 +155,8 @@ void Connection::OnSweep() {
 void Connection::OnReadable() {
   const auto alive = shared_from_this();
   const auto received = stream_.Receive(server_->buffers);
-  if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
-  if (!received->has_value()) return Close();
+  if (!received.has_value() && stream_.secure()) NoteBroken(received.error().message());
+  if (!received.has_value() || !received->has_value()) return EndInput(!received.has_value());
   if (stream_.pending() > 0) event_add(&write_event_, nullptr);
   const std::string_view bytes = **received;
   if (bytes.empty() || shut_) return UpdateWatch();
@@ -145,6 +174,7 @@ void Connection::OnReadable() {
 void Connection::Consume(std::string_view bytes) {
   const size_t used = CutCommands(bytes);
   if (fd_ < 0) return;
+  if (ended_ && !Full()) ending_ = true;  // what is left is no whole command
   if (ending_ || used == bytes.size()) {
     std::string().swap(in_);
   } else if (bytes.data() != in_.data()) {
@@ -198,7 +228,7 @@ void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
 
 void Connection::CollectReplies() {
   while (std::optional<std::string> reply = commands_.TakeReply()) {
-    if (reply->empty()) continue;
+    if (reply->empty() || lost_) continue;
     if (unsent() == 0) sent_tick_ = server_->tick();
     if (out_.empty() && reply->size() > kLargeReply) {
       out_.swap(*reply);
@@ -211,13 +241,12 @@ void Connection::CollectReplies() {
 
 void Connection::Flush() {
   if (fd_ < 0 || unsent() == 0) return;
+  const size_t before = unsent();
   const Result<size_t> sent = stream_.Send(std::string_view(out_).substr(out_sent_));
-  if (!sent.has_value()) return Close();
-  if (*sent > 0) {
-    out_sent_ += *sent;
-    server_->statistics.bytes_out.Add(*sent);
-    sent_tick_ = server_->tick();
-  }
+  if (!sent.has_value()) return Lose();
+  out_sent_ += *sent;
+  server_->statistics.bytes_out.Add(*sent);
+  if (unsent() < before) sent_tick_ = server_->tick();  // TLS may send what it took before, and take nothing
   if (out_sent_ == out_.size()) {
     out_sent_ = 0;
     server_->GiveBuffer(std::exchange(out_, {}));
@@ -236,7 +265,7 @@ void Connection::OnTurnEnd() {
   if (fd_ < 0) return;
   if (ending_) {
     FinishDrain();
-  } else if (!in_.empty() && !reading_ && !Full()) {
+  } else if ((ended_ || (!in_.empty() && !reading_)) && !Full()) {
     Consume(in_);  // reads again when they leave room
   }
   UpdateReading();

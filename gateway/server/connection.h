@@ -5,6 +5,7 @@
 //             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held,
 //                nothing is read and no command is cut.
 //             3. One that waits for its client's next command holds no buffer.
+//             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
 // Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
 //             line.
 // Threads:    its loop's.
@@ -46,12 +47,15 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   void RunCommands();
   void CollectReplies();
   void Flush();
+  void EndInput(bool lost);
+  void Lose();
+  void NoteBroken(const std::string& why);
   void FinishDrain();
   bool Full() const;
   void UpdateReading();
   void UpdateWatch();
   size_t begun() const { return in_.size() + protocol_->held_bytes(); }  // of a command that is not whole
-  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
+  size_t unsent() const { return lost_ ? 0 : out_.size() - out_sent_ + stream_.pending(); }
 
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
@@ -71,6 +75,8 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   bool reading_ = false;
   bool watched_ = false;
   bool ending_ = false;  // cuts no more commands: ends once those in flight are answered and sent
+  bool ended_ = false;   // the client sends no more
+  bool lost_ = false;    // nor takes anything: its replies are thrown away
   bool shut_ = false;    // nothing more will be sent: what the client still sends is thrown away until it closes
 };
 

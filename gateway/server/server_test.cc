@@ -126,6 +126,11 @@ class LineClient {
     text.resize(got);
     return text;
   }
+  void EndSending() { shutdown(fd_.get(), SHUT_WR); }
+  void ResetOnClose() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
   bool Ended() {
     char byte;
     return recv(fd_.get(), &byte, 1, 0) == 0;
@@ -265,9 +270,43 @@ TEST_F(ServerTest, AConnectionMayGoBeforeItsAnswers) {
     client.Send("hold a one\nhold a two\nhold b three\n");
     ASSERT_TRUE(AwaitHeld(2));
   }
+  waiting_.AnswerLast();
+  waiting_.AnswerLast();
+  ASSERT_TRUE(AwaitHeld(1)) << "the second one of a runs";
+  waiting_.AnswerLast();
   EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
-  while (waiting_.size() > 0) waiting_.AnswerLast();
-  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().in_flight == 0; }));
+  EXPECT_EQ(statistics_->Sum().in_flight, 0u);
+}
+
+// It has said all that it has to say, and waits for the answers.
+TEST_F(ServerTest, WhatCameBeforeTheEndOfTheStreamIsAnswered) {
+  Start({.in_flight_max = 2});
+  LineClient client = Connect();
+  client.Send("hold a one\nhold a two\nsay three\nsay four\nsay half");
+  client.EndSending();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "one\ntwo\nthree\nfour\n") << "and then it ends";
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+}
+
+// It is gone, also for replies: what it has sent still runs.
+TEST_F(ServerTest, WhatCameFromOneThatIsGoneRuns) {
+  Start({.in_flight_max = 2});
+  {
+    LineClient client = Connect();
+    std::string commands = "hold a one\n";
+    for (int i = 0; i < 300; ++i) commands += "big 100000\n";
+    client.Send(commands);
+    ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in == commands.size(); }));
+    client.ResetOnClose();
+  }
+  waiting_.AnswerLast();
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+  EXPECT_EQ(statistics_->Sum().kinds[0].commands, 301u);
+  EXPECT_EQ(statistics_->Sum().bytes_out, 0u);
 }
 
 TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {
