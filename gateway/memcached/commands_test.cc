@@ -224,6 +224,11 @@ TEST_F(CommandsTest, AKeyThatIsNamedAgainIsTouchedOnce) {
   EXPECT_EQ(CasNumber("a"), cas + 2) << "b's is between them";
 }
 
+TEST_F(CommandsTest, KeysCountAsHeld) {
+  EXPECT_GE(protocol_.Take("get " + std::string(200, 'a') + " b\r\n").command->held_bytes(), 201u);
+  EXPECT_GE(protocol_.Take("set a 0 0 3\r\nabc\r\n").command->held_bytes(), 4u);
+}
+
 // However many keys are named, few are held.
 TEST_F(CommandsTest, AFewKeysAtATimeAreTouched) {
   std::string keys;

@@ -47,12 +47,13 @@ class CacheCommand : public Command {
       : environment_(environment),
         executor_(executor),
         request_(std::move(request)),
-        until_(std::chrono::steady_clock::now() + environment.deadline) {}
+        until_(std::chrono::steady_clock::now() + environment.deadline),
+        held_bytes_(request_.value.size() + BytesOf(request_.keys)) {}
 
   size_t kind() const override { return static_cast<size_t>(request_.verb); }
   const std::vector<std::string>& keys() const override { return request_.keys; }
   bool ends_connection() const override { return request_.quit; }
-  size_t held_bytes() const override { return request_.value.size(); }
+  size_t held_bytes() const override { return held_bytes_; }
   void Run(Done done) override {
     done_ = std::move(done);
     if (!request_.keys.empty() && std::chrono::steady_clock::now() > until_)
@@ -82,6 +83,15 @@ class CacheCommand : public Command {
   const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
 
  private:
+  // With what each of them takes here and in a queue.
+  static size_t BytesOf(const std::vector<std::string>& keys) {
+    constexpr size_t kBytesPerKey = 128;
+    size_t bytes = 0;
+    for (const std::string& key : keys) bytes += key.size() + kBytesPerKey;
+    return bytes;
+  }
+
+  const size_t held_bytes_;
   Done done_;
 };
 

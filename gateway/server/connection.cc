@@ -52,6 +52,7 @@ void Connection::Close() {
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
   if (std::exchange(watched_, false)) server_->Watch(false);
+  server_->Account(std::exchange(accounted_, 0), 0);
   std::string().swap(in_);
   std::string().swap(out_);
   out_sent_ = 0;
@@ -134,9 +135,12 @@ void Connection::UpdateReading() {
 void Connection::UpdateWatch() {
   if (fd_ < 0) return;
   const bool want = unsent() > 0 || (!stream_.established() && !ended_) || begun() > kSmallCommand;
-  if (want == watched_) return;
-  watched_ = want;
-  server_->Watch(want);
+  if (want != watched_) {
+    watched_ = want;
+    server_->Watch(want);
+  }
+  const size_t held = begun() + commands_.held_bytes() + unsent(), before = std::exchange(accounted_, held);
+  if (held != before && server_->Account(before, held) && held > before) server_->BreakLargest(*this);
 }
 
 void Connection::OnSweep() {
@@ -204,10 +208,15 @@ size_t Connection::CutCommands(std::string_view bytes) {
   return used;
 }
 
-// A command may answer at once, and let others run: one of these loops serves them all.
+// A command may answer at once, and let others run: one of these loops serves them all. While too much waits for the
+// client, none begins; while it waits for the oldest command, that one may.
 void Connection::RunCommands() {
   if (std::exchange(running_, true)) return;
-  while (const std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable()) {
+  const size_t most = server_->options.held_bytes_max;
+  while (unsent() < most) {
+    const bool crowded = commands_.reply_bytes() + unsent() >= most;
+    const std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
+    if (entry == nullptr) break;
     server_->statistics.in_flight.Add(1);
     entry->command->Run([server = server_, self = shared_from_this(), entry](Reply reply) mutable {
       ServerLoop& loop = *server;
@@ -263,6 +272,7 @@ void Connection::OnTurnEnd() {
   CollectReplies();
   if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
   if (fd_ < 0) return;
+  RunCommands();
   if (ending_) {
     FinishDrain();
   } else if ((ended_ || (!in_.empty() && !reading_)) && !Full()) {

@@ -3,7 +3,8 @@
 // Place:      server.cc accepts; server_loop.h holds it.
 // Invariants: 1. Touched on its loop's thread alone. A command that answers elsewhere goes through ServerLoop::Answer.
 //             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held,
-//                nothing is read and no command is cut.
+//                nothing is read and no command is cut. While the replies alone are as many, none begins but the oldest;
+//                while those that the client has to take are, not even that.
 //             3. One that waits for its client's next command holds no buffer.
 //             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
 // Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
@@ -37,6 +38,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   void Complete(CommandQueue::Entry& entry, Reply reply);
   void OnSweep();
   void OnTurnEnd() override;
+  size_t held_bytes() const { return accounted_; }
 
   size_t index = 0;  // in the loop's list
 
@@ -69,6 +71,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   std::string in_;   // bytes read and not yet cut: part of a command, or commands that wait for room
   std::string out_;  // replies from out_sent_ on are not yet sent
   size_t out_sent_ = 0;
+  size_t accounted_ = 0;    // bytes of all that it holds, as the loop counts them
   uint32_t came_tick_ = 0;  // when bytes last came, or were last let come
   uint32_t sent_tick_ = 0;  // when the client last took bytes
   bool running_ = false;    // RunCommands() is on the stack

@@ -49,8 +49,10 @@ class Server::Impl {
   Impl(ServerOptions options, const ProtocolFactory& factory, const std::vector<rpc::EventLoop*>& loops,
        Statistics& statistics)
       : options_(std::move(options)), acceptor_(*loops.at(0)), statistics_(statistics) {
+    ServerOptions of_loop = options_;
+    of_loop.buffered_bytes_max /= loops.size();
     for (size_t i = 0; i < loops.size(); ++i)
-      loops_.push_back(std::make_shared<ServerLoop>(*loops[i], options_, factory, statistics.loop(i)));
+      loops_.push_back(std::make_shared<ServerLoop>(*loops[i], of_loop, factory, statistics.loop(i)));
   }
   ~Impl() { Stop(Duration{0}); }
 
