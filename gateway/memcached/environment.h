@@ -4,7 +4,6 @@
 // Threads: Environment: any. A CacheCommand goes from one thread to the next, never on two at once.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,6 +17,7 @@
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
 #include "gateway/store/store.h"
+#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::memcached {
 
@@ -32,8 +32,7 @@ struct Environment {
   size_t threads = 1;
 
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  std::atomic<uint64_t> flushes{0};     // asked for; one with a delay is forgotten when another one comes
-  std::atomic<uint64_t> background{0};  // flushes under way for which no command waits
+  TableFlusher flusher{store, deadline};
   Mutex mutex;
   Totals baseline EBLA_GUARDED_BY(mutex);  // what "stats reset" has taken away
 };

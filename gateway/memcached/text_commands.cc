@@ -9,7 +9,6 @@
 #include "gateway/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
-#include "gateway/store/flush_table.h"
 
 namespace ebla::gateway::memcached {
 namespace {
@@ -291,21 +290,14 @@ class FlushCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    const uint64_t number = ++environment_.flushes;
     const Lifetime delay = LifetimeOf(request_.exptime, environment_.store.NowMs());
     if (delay.kind != Lifetime::Kind::kLimited) {
-      return FlushTable(environment_.store, environment_.deadline, [this](Status status) {
+      return environment_.flusher.Flush([this](Status status) {
         if (!status.ok()) return Fail(status);
         AnswerLine("OK");
       });
     }
-    executor_.After(delay.ttl, [&environment = environment_, number] {
-      if (environment.flushes.load() != number) return;
-      ++environment.background;
-      FlushTable(environment.store, environment.deadline, [&environment](Status) {
-        --environment.background;  // there is nobody left to tell how it went
-      });
-    });
+    environment_.flusher.FlushAfter(delay.ttl, executor_);
     AnswerLine("OK");
   }
 };

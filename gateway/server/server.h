@@ -43,7 +43,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // UNAVAILABLE, naming the address, when it cannot listen there.
+  // Takes its address, and accepts nobody yet. UNAVAILABLE, naming the address, when it cannot listen there.
+  Status Listen();
+  // Accepts; listens first, if it does not.
   Status Start();
   const rpc::Endpoint& address() const;
   // Accepts and reads nothing more, lets what is in flight finish for at most `patience`, closes everything. Blocks.
