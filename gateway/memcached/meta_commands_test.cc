@@ -73,6 +73,13 @@ TEST_F(MetaCommandsTest, AStaleItemIsMadeAnewByOne) {
   EXPECT_EQ(Line("mg a v f"), "VA 3 f0\r\nnew\r\n");
 }
 
+TEST_F(MetaCommandsTest, AStaleItemStaysStaleWhenItIsCounted) {
+  Store("ms n 1", "9");
+  Line("md n I");
+  EXPECT_EQ(Line("incr n 1"), "10\r\n");
+  EXPECT_EQ(Line("mg n v"), "VA 2 X W\r\n10\r\n");
+}
+
 TEST_F(MetaCommandsTest, TheWinnersCasIsGoodForItsSet) {
   Store("ms a 3", "old");
   Line("md a I");
