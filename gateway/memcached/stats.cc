@@ -31,7 +31,7 @@ std::string Seconds(const timeval& time) {
 Totals SinceReset(Environment& environment) {
   MutexLock lock(environment.mutex);  // before the sum, so that no reset is ahead of it
   Totals totals = environment.statistics.Sum();
-  const Totals& before = environment.baseline;
+  const Totals before = environment.baseline;
   if (before.kinds.empty()) return totals;
   totals.connections_accepted -= before.connections_accepted;
   totals.connections_refused -= before.connections_refused;

@@ -215,7 +215,7 @@ void Connection::RunCommands() {
   const size_t most = server_->options.held_bytes_max;
   while (unsent() < most) {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
-    const std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
+    std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
     if (entry == nullptr) break;
     server_->statistics.in_flight.Add(1);
     entry->command->Run([server = server_, self = shared_from_this(), entry](Reply reply) mutable {
