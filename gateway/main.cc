@@ -62,8 +62,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kStopPatience{5};
-constexpr std::chrono::seconds kMakeTable{30};  // until it serves
+constexpr std::chrono::seconds kStopPatience{1};  // beyond the deadline of a command
+constexpr std::chrono::seconds kMakeTable{30};    // until it serves
 
 // A setting that cannot be, or a cluster that is not there.
 [[noreturn]] void Refuse(const Status& status) {
@@ -180,6 +180,14 @@ Doors MakeDoors(const Listening& listening, const Client& client, const TableSto
   return doors;
 }
 
+// All at the same time, so that none of them takes clients while another one waits for its own. What is under way has
+// its whole deadline.
+void StopAll(const Doors& doors) {
+  std::vector<std::jthread> threads;
+  for (const auto& door : doors)
+    threads.emplace_back([&door] { door->Stop(milliseconds(FLAGS_deadline_ms) + kStopPatience); });
+}
+
 // What still runs holds on to its store: waits for it, within a bound. False: it goes on.
 bool AwaitQuiet(const Doors& doors) {
   const auto until = steady_clock::now() + milliseconds(FLAGS_deadline_ms) + kStopPatience;
@@ -236,7 +244,7 @@ int Run() {
 
   process::WaitForTermination(ready, "--masters=" + FLAGS_masters);
   LOG(INFO) << "stopping";
-  for (const auto& door : doors) door->Stop(kStopPatience);
+  StopAll(doors);
   http.Stop();
   if (!AwaitQuiet(doors)) {
     LOG(WARNING) << "commands are still under way: what they write may or may not take effect";

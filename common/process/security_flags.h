@@ -1,5 +1,5 @@
 // common/process/security_flags.h
-// How a server is told whom it may trust: --tls_dir and --insecure.
+// How a server is told whom it may trust: --tls_dir, and the --insecure of exposure.h.
 // Place:   the mains of servers, after the flags are parsed.
 // Threads: one.
 #pragma once

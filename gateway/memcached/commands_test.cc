@@ -2,6 +2,7 @@
 // itself, in tests/gateway.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "common/testing/eventually.h"
@@ -198,6 +199,67 @@ TEST_F(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
     EXPECT_EQ(Store(line, "x"), error) << line;
 }
 
+// Of hundreds of keys, too.
+TEST_F(CommandsTest, OneKeysFaultDoesNotTakeTheOthersValues) {
+  std::string keys, values;
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = "k" + std::to_string(i);
+    Store("set " + key + " 0 0 1", "x");
+    keys += " " + key;
+    if (i != 5) values += "VALUE " + key + " 0 1\r\nx\r\n";
+  }
+  store_.SetFault([](const std::string&, const std::string& key) {
+    return key == "k5" ? Status(Code::kUnavailable, "away") : Status();
+  });
+  EXPECT_EQ(Line("get" + keys), values + "SERVER_ERROR UNAVAILABLE: away\r\n");
+  EXPECT_EQ(Line("gat 0" + keys), values + "SERVER_ERROR UNAVAILABLE: away\r\n");
+}
+
+TEST_F(CommandsTest, AKeyThatIsNamedAgainIsTouchedOnce) {
+  Store("set a 0 0 1", "x");
+  Store("set b 0 0 1", "y");
+  const uint64_t cas = CasNumber("a");
+  EXPECT_EQ(Line("gat 100 a c b a c a"),
+            "VALUE a 0 1\r\nx\r\nVALUE b 0 1\r\ny\r\nVALUE a 0 1\r\nx\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
+  EXPECT_EQ(CasNumber("a"), cas + 2) << "b's is between them";
+}
+
+TEST_F(CommandsTest, KeysCountAsHeld) {
+  EXPECT_GE(protocol_.Take("get " + std::string(200, 'a') + " b\r\n").command->held_bytes(), 201u);
+  EXPECT_GE(protocol_.Take("set a 0 0 3\r\nabc\r\n").command->held_bytes(), 4u);
+}
+
+// However many keys are named, few are held.
+TEST_F(CommandsTest, AFewKeysAtATimeAreTouched) {
+  std::string keys;
+  for (int i = 0; i < 150; ++i) {
+    Store("set k" + std::to_string(i) + " 0 0 1", "x");
+    keys += " k" + std::to_string(i);
+  }
+  const auto taken = protocol_.Take("gat 100" + keys + keys + "\r\n");
+  store_.Hold();
+  std::string reply;
+  taken.command->Run([&](Reply said) { reply = said.bytes; });
+  size_t most = 0;
+  while (reply.empty()) {
+    most = std::max(most, store_.held());
+    ASSERT_EQ(store_.Release(1), 1u);
+  }
+  EXPECT_EQ(most, 64u);
+  EXPECT_EQ(std::ranges::count(reply, 'V'), 300);
+}
+
+TEST_F(CommandsTest, ValuesBeyond64MiBAreLeftAway) {
+  Store("set a 0 0 1047552", std::string(1'047'552, 'x'));
+  std::string line = "gat 0";
+  for (int i = 0; i < 100; ++i) line += " a";
+  const std::string reply = Line(line);
+  EXPECT_LE(reply.size(), (size_t{64} << 20) + 1000);
+  EXPECT_TRUE(
+      reply.ends_with("SERVER_ERROR INVALID_ARGUMENT: the values are larger than 64 MiB together: ask for "
+                      "fewer keys at a time\r\n"));
+}
+
 TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
   store_.Write("b", "\0\x07what"s);
   Store("set a 0 0 1", "x");
@@ -206,6 +268,19 @@ TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
   EXPECT_TRUE(Line("incr b 1").starts_with("SERVER_ERROR"));
   EXPECT_EQ(Store("set b 0 0 1", "y"), "STORED\r\n");
   EXPECT_EQ(Value("b"), "y");
+}
+
+// Its time counts from its arrival, also while it waits for others.
+TEST_F(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
+  environment_.deadline = milliseconds(1);
+  const auto taken = protocol_.Take("set a 0 0 1\r\nx\r\n");
+  const auto later = std::chrono::steady_clock::now() + milliseconds(2);
+  while (std::chrono::steady_clock::now() < later) {
+  }
+  std::string reply;
+  taken.command->Run([&](Reply said) { reply = said.bytes; });
+  EXPECT_EQ(reply, "SERVER_ERROR DEADLINE_EXCEEDED: those before it took until its deadline\r\n");
+  EXPECT_EQ(Raw("a"), "");
 }
 
 TEST_F(CommandsTest, StatsCountAndAreReset) {

@@ -4,7 +4,6 @@
 // Threads: Environment: any. A CacheCommand goes from one thread to the next, never on two at once.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -18,6 +17,7 @@
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
 #include "gateway/store/store.h"
+#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::memcached {
 
@@ -32,8 +32,7 @@ struct Environment {
   size_t threads = 1;
 
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-  std::atomic<uint64_t> flushes{0};     // asked for; one with a delay is forgotten when another one comes
-  std::atomic<uint64_t> background{0};  // flushes under way for which no command waits
+  TableFlusher flusher{store, deadline};
   Mutex mutex;
   Totals baseline EBLA_GUARDED_BY(mutex);  // what "stats reset" has taken away
 };
@@ -44,15 +43,20 @@ std::string ServerError(const Status& status);
 class CacheCommand : public Command {
  public:
   CacheCommand(Environment& environment, Executor& executor, Request request)
-      : environment_(environment), executor_(executor), request_(std::move(request)) {}
+      : environment_(environment),
+        executor_(executor),
+        request_(std::move(request)),
+        until_(std::chrono::steady_clock::now() + environment.deadline),
+        held_bytes_(request_.value.size() + BytesOf(request_.keys)) {}
 
   size_t kind() const override { return static_cast<size_t>(request_.verb); }
   const std::vector<std::string>& keys() const override { return request_.keys; }
   bool ends_connection() const override { return request_.quit; }
-  size_t held_bytes() const override { return request_.value.size(); }
+  size_t held_bytes() const override { return held_bytes_; }
   void Run(Done done) override {
     done_ = std::move(done);
-    until_ = std::chrono::steady_clock::now() + environment_.deadline;
+    if (!request_.keys.empty() && std::chrono::steady_clock::now() > until_)
+      return Fail({Code::kDeadlineExceeded, "those before it took until its deadline"});
     Begin();
   }
 
@@ -75,9 +79,18 @@ class CacheCommand : public Command {
   Environment& environment_;
   Executor& executor_;
   Request request_;
-  Until until_;
+  const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
 
  private:
+  // With what each of them takes here and in a queue.
+  static size_t BytesOf(const std::vector<std::string>& keys) {
+    constexpr size_t kBytesPerKey = 128;
+    size_t bytes = 0;
+    for (const std::string& key : keys) bytes += key.size() + kBytesPerKey;
+    return bytes;
+  }
+
+  const size_t held_bytes_;
   Done done_;
 };
 

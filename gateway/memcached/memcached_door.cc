@@ -21,18 +21,18 @@ MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStore
           options.loops, statistics_) {}
 
 Status MemcachedDoor::Start() {
-  EBLA_TRY(server_.Start());
-  environment_.port = server_.address().port;
-  return {};
+  EBLA_TRY(server_.Listen());
+  environment_.port = server_.address().port;  // before anybody can ask for it
+  return server_.Start();
 }
 
 Status MemcachedDoor::Ready() const { return TableIsReadable(table_); }
 
 void MemcachedDoor::Stop(Duration patience) {
-  ++environment_.flushes;  // none that waits begins any more
+  environment_.flusher.Stop();
   server_.Stop(patience);
 }
 
-bool MemcachedDoor::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.background.load() == 0; }
+bool MemcachedDoor::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.flusher.quiet(); }
 
 }  // namespace ebla::gateway::memcached

@@ -29,6 +29,15 @@ class MetaCommand : public CacheCommand {
     for (const MetaFlags::Flag& flag : flags().all) Echo(flag, line);
     return line;
   }
+  // How long an item lives that this command makes: N begins it, and of N and T the last one says.
+  std::optional<int64_t> CreatedTtl() const {
+    std::optional<int64_t> ttl = flags().vivify_ttl;
+    for (const MetaFlags::Flag& flag : flags().all) {
+      if (flag.name == 'N') ttl = flags().vivify_ttl;
+      if (flag.name == 'T' && flags().vivify_ttl) ttl = flags().new_ttl;
+    }
+    return ttl;
+  }
   // What a quiet command does not say.
   void AnswerQuietly(std::string_view line, Reply reply) {
     if (!flags().quiet) return AnswerLine(line, std::move(reply));
@@ -42,7 +51,10 @@ class MetaGetCommand final : public MetaCommand {
 
  protected:
   void Begin() override {
-    environment_.store.Get(request_.keys[0], Freshness::kAsConfigured, until_, [this](Result<Record> record) {
+    // Where it may change something, one that was already told so, or made one, must be seen.
+    const bool changes = flags().new_ttl || flags().vivify_ttl || flags().recache_ttl;
+    const Freshness freshness = changes ? Freshness::kLatest : Freshness::kAsConfigured;
+    environment_.store.Get(request_.keys[0], freshness, until_, [this](Result<Record> record) {
       Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
       if (!found.has_value()) return Fail(found.error());
       if (Judge(*found).kind == ItemStep::Kind::kNothing) return Answer();
@@ -68,7 +80,7 @@ class MetaGetCommand final : public MetaCommand {
       if (!flags().vivify_ttl) return ItemStep::Nothing();
       created_ = won_ = true;
       found_ = FoundItem{.item = {.won = true}, .version = {}, .expires = {}};
-      return ItemStep::Put(found_->item, LifetimeOf(*flags().vivify_ttl, now_ms));
+      return ItemStep::Put(found_->item, LifetimeOf(*CreatedTtl(), now_ms));
     }
     sent_before_ = found_->item.won;
     won_ = !sent_before_ && (found_->item.stale || IsDue(now_ms));
@@ -200,7 +212,7 @@ class MetaArithmeticCommand final : public MetaCommand {
                      .down = mode == 'D' || mode == '-',
                      .cas = flags().cas,
                      .new_ttl = flags().new_ttl,
-                     .vivify_ttl = flags().vivify_ttl,
+                     .vivify_ttl = CreatedTtl(),
                      .initial = flags().initial.value_or(0),
                      .want_version = flags().Has('c') || flags().Has('t')};
     CountItem(at(), std::move(order), [this](Result<Counted> counted) {

@@ -73,6 +73,13 @@ TEST_F(MetaCommandsTest, AStaleItemIsMadeAnewByOne) {
   EXPECT_EQ(Line("mg a v f"), "VA 3 f0\r\nnew\r\n");
 }
 
+TEST_F(MetaCommandsTest, AStaleItemStaysStaleWhenItIsCounted) {
+  Store("ms n 1", "9");
+  Line("md n I");
+  EXPECT_EQ(Line("incr n 1"), "10\r\n");
+  EXPECT_EQ(Line("mg n v"), "VA 2 X W\r\n10\r\n");
+}
+
 TEST_F(MetaCommandsTest, TheWinnersCasIsGoodForItsSet) {
   Store("ms a 3", "old");
   Line("md a I");
@@ -91,6 +98,54 @@ TEST_F(MetaCommandsTest, AnOlderCasIsTakenWithI) {
   EXPECT_EQ(Store("ms a 3 I C" + std::to_string(cas), "new"), "HD\r\n");
   EXPECT_EQ(Line("mg a v t"), "VA 3 t100 X W\r\nnew\r\n");
   EXPECT_EQ(Store("ms a 3 I C" + std::to_string(cas + 1'000'000), "no!"), "EX\r\n") << "newer than the item";
+}
+
+TEST_F(MetaCommandsTest, IWithCasChangesOnlyWhatASetWould) {
+  EXPECT_EQ(Store("ms a 3 ME I C999", "new"), "HD\r\n") << "add passes the cas over";
+  EXPECT_EQ(Store("ms a 3 ME I C999", "no!"), "NS\r\n");
+  EXPECT_EQ(Store("ms a 1 MA I C1", "x"), "EX\r\n");
+  EXPECT_EQ(Store("ms a 1 MP I C1", "x"), "EX\r\n");
+  EXPECT_EQ(Store("ms a 3 I C0", "no!"), "EX\r\n");
+  EXPECT_EQ(Line("mg a v"), "VA 3\r\nnew\r\n");
+}
+
+TEST_F(MetaCommandsTest, ACasOf0IsNoneWhereMemcachedTakesItSo) {
+  Store("ms a 3", "new");
+  EXPECT_EQ(Store("ms a 1 MA C0", "x"), "HD\r\n");
+  EXPECT_EQ(Store("ms a 1 MP C0", "y"), "HD\r\n");
+  EXPECT_EQ(Store("ms a 1 MA I C0", "z"), "HD\r\n");
+  EXPECT_EQ(Value("a"), "ynewxz");
+  EXPECT_EQ(Store("ms none 1 MA C0", "x"), "NS\r\n");
+  Store("ms n 1", "5");
+  EXPECT_EQ(Line("ma n C0 v"), "VA 1\r\n6\r\n");
+  for (const char* line : {"ms a 1 C0", "ms a 1 MR C0"}) EXPECT_EQ(Store(line, "q"), "EX\r\n") << line;
+  EXPECT_EQ(Line("md a C0"), "EX\r\n");
+}
+
+TEST_F(MetaCommandsTest, OfNAndTTheLastOneSaysHowLongANewItemLives) {
+  for (const char* command : {"mg", "ma"}) {
+    const std::string with = command + " "s;
+    EXPECT_TRUE(Line(with + command + "1 N30 T60 t").starts_with("HD t60")) << command;
+    EXPECT_TRUE(Line(with + command + "2 T60 N30 t").starts_with("HD t30")) << command;
+    EXPECT_TRUE(Line("mg "s + command + "1 t").starts_with("HD t60")) << command;
+    EXPECT_TRUE(Line("mg "s + command + "2 t").starts_with("HD t30")) << command;
+  }
+  EXPECT_EQ(Line("mg none T60"), "EN\r\n");
+  EXPECT_EQ(Line("ma none T60"), "NF\r\n");
+}
+
+// Else two may be told to make an item, as neither sees that the other was.
+TEST_F(MetaCommandsTest, AGetThatMayChangeSeesTheLatest) {
+  Store("ms a 3 T100", "abc");
+  for (const char* line : {"mg a v", "mg a v t c k"}) {
+    Line(line);
+    EXPECT_EQ(store_.freshness(), Freshness::kAsConfigured) << line;
+  }
+  for (const char* line : {"mg a R5", "mg a N5", "mg none T5"}) {
+    Line(line);
+    EXPECT_EQ(store_.freshness(), Freshness::kLatest) << line;
+    Line("mg a v");
+  }
 }
 
 TEST_F(MetaCommandsTest, AMissIsVivifiedForOne) {

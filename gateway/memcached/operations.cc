@@ -57,7 +57,9 @@ void StoreByChange(const Workplace& at, StoreOrder order, Callback<Result<Stored
       return ItemStep::Nothing();
     }
     const bool same = !order.cas || HasCas(*found, *order.cas);
-    const bool older = order.accept_older && order.cas && CasOf(found->version).value_or(0) > *order.cas;
+    // A cas of 0 is nobody's, and so none that is older.
+    const bool older =
+        !joins && order.accept_older && order.cas.value_or(0) > 0 && CasOf(found->version).value_or(0) > *order.cas;
     if (!same && !older) {
       stored->outcome = Outcome::kExists;
       return ItemStep::Nothing();
@@ -156,8 +158,8 @@ void CountByServer(const Workplace& at, CountOrder order, Callback<Result<Counte
 
 void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> done) {
   const bool joins = order.mode == StoreMode::kAppend || order.mode == StoreMode::kPrepend;
+  if (order.mode == StoreMode::kAdd || (joins && order.cas == 0)) order.cas.reset();
   if (joins || (order.accept_older && order.cas)) return StoreByChange(at, std::move(order), std::move(done));
-  if (order.mode == StoreMode::kAdd) order.cas.reset();
   if (order.cas && !VersionOf(*order.cas)) return TellWhyNotStored(at, order.key, std::move(done));
   const Lifetime lifetime = LifetimeOf(order.exptime, at.store.NowMs());
   if (lifetime.kind == Lifetime::Kind::kGone) return StoreGone(at, order, std::move(done));
@@ -177,6 +179,7 @@ void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> d
 }
 
 void CountItem(const Workplace& at, CountOrder order, Callback<Result<Counted>> done) {
+  if (order.cas == 0) order.cas.reset();
   if (order.down || order.cas || order.new_ttl || order.want_version)
     return CountByChange(at, std::move(order), std::move(done));
   const std::string key = order.key;

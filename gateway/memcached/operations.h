@@ -32,8 +32,8 @@ struct StoreOrder {
   uint32_t flags = 0;  // of append and prepend: the item keeps its own, and how long it lives
   int64_t exptime = 0;
   StoreMode mode = StoreMode::kSet;
-  std::optional<uint64_t> cas;  // only if the item has it; not of kAdd
-  bool accept_older = false;    // with `cas`: an item that is newer is replaced, too, and marked as stale
+  std::optional<uint64_t> cas;  // only if the item has it; not of kAdd; 0 is none for append and prepend
+  bool accept_older = false;    // with `cas`, of a set: an item that is newer is replaced, too, and marked as stale
 };
 struct Stored {
   Outcome outcome = Outcome::kDone;
@@ -45,7 +45,7 @@ struct CountOrder {
   std::string key;
   uint64_t delta = 1;
   bool down = false;
-  std::optional<uint64_t> cas;
+  std::optional<uint64_t> cas;  // 0: none
   std::optional<int64_t> new_ttl;
   std::optional<int64_t> vivify_ttl;  // makes an item that is not there
   uint64_t initial = 0;               // of one that is made

@@ -11,7 +11,7 @@ namespace ebla::gateway::memcached {
 namespace {
 
 constexpr size_t kLineBytesMax = 2048;  // of anything but keys to get
-constexpr size_t kKeysLineBytesMax = 1 << 20;
+constexpr size_t kKeysLineBytesMax = 64 * 1024;
 constexpr size_t kBlanksMax = 100;  // before a long line
 constexpr std::string_view kNoReply = "noreply";
 constexpr std::string_view kBadExptime = "CLIENT_ERROR invalid exptime argument";
@@ -193,14 +193,17 @@ Parser::Parsed Parser::Next(std::string_view bytes) {
     skip_ -= skipped;
     return {.bytes = skipped, .request = std::nullopt};
   }
-  // So begins each message of the binary protocol, whose clients would wait for ever.
-  if (bytes.starts_with('\x80')) return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
+  // So begins the first message of the binary protocol, whose clients would wait for ever.
+  if (!std::exchange(begun_, true) && bytes.starts_with('\x80'))
+    return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
   if (bytes.size() < wanted_ || bytes.size() <= scanned_) return {};
   const void* newline = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
   const size_t line_bytes =
       newline == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const char*>(newline) - bytes.data()) + 1;
-  if (line_bytes > kLineBytesMax && (line_bytes > kKeysLineBytesMax || !MayBeLong(bytes)))
+  if (line_bytes > kLineBytesMax && !MayBeLong(bytes))
     return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
+  if (line_bytes > kKeysLineBytesMax)
+    return {.bytes = bytes.size(), .request = Mistake("CLIENT_ERROR line too long"), .end = true};
   if (newline == nullptr) {
     scanned_ = bytes.size();
     return {};

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "gateway/memcached/meta_parser.h"
@@ -116,11 +117,20 @@ TEST(Parser, ALineWithoutAnEndEndsTheConnection) {
   EXPECT_EQ(Whole(std::string(2049, 'x')), "END\n");
   EXPECT_EQ(Whole(std::string(3000, 'x') + "\r\n"), "END\n");
   std::string keys = "get";
-  for (int i = 0; i < 10'000; ++i) keys += " key" + std::to_string(i);
-  EXPECT_TRUE(Whole(keys + "\r\n").contains("key=key9999"));
-  EXPECT_EQ(Whole("get " + std::string(2 << 20, 'x')), "END\n");
-  EXPECT_EQ(Whole("\x80\x0a\0\0"s), "END\n") << "the binary protocol";
+  for (int i = 0; i < 7'000; ++i) keys += " key" + std::to_string(i);
+  EXPECT_TRUE(Whole(keys + "\r\n").contains("key=key6999"));
+  for (const std::string& end : {""s, "\r\n"s}) {
+    const std::string shown = Whole("get " + std::string(64 * 1024, 'x') + end);
+    EXPECT_TRUE(shown.contains("text=CLIENT_ERROR line too long failed\nEND\n")) << shown;
+  }
   EXPECT_EQ(Whole("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "END\n");
+}
+
+TEST(Parser, TheBinaryProtocolIsKnownByItsFirstByte) {
+  EXPECT_EQ(Whole("\x80\x0a\0\0"s), "END\n");
+  const std::string shown = Whole("version\r\n\x80\r\nversion\r\n");
+  EXPECT_EQ(std::ranges::count(shown, '\n'), 4) << shown;
+  EXPECT_TRUE(shown.contains("text=ERROR failed\n")) << "a line as any other" << shown;
 }
 
 TEST(Parser, HoldsNoValueThatIsTooLarge) {

@@ -29,12 +29,9 @@ std::string Seconds(const timeval& time) {
 
 // Since the last reset. Gauges stay as they are.
 Totals SinceReset(Environment& environment) {
+  MutexLock lock(environment.mutex);  // before the sum, so that no reset is ahead of it
   Totals totals = environment.statistics.Sum();
-  Totals before;
-  {
-    MutexLock lock(environment.mutex);
-    before = environment.baseline;
-  }
+  const Totals before = environment.baseline;
   if (before.kinds.empty()) return totals;
   totals.connections_accepted -= before.connections_accepted;
   totals.connections_refused -= before.connections_refused;
@@ -138,9 +135,8 @@ std::string StatsText(Environment& environment, const std::string& of) {
   if (of == "items" || of == "slabs") return "END\r\n";
   if (of == "sizes") return "STAT sizes_status disabled\r\nEND\r\n";
   if (of != "reset") return "ERROR\r\n";
-  Totals now = environment.statistics.Sum();
   MutexLock lock(environment.mutex);
-  environment.baseline = std::move(now);
+  environment.baseline = environment.statistics.Sum();
   return "RESET\r\n";
 }
 

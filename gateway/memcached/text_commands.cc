@@ -1,12 +1,14 @@
 #include "gateway/memcached/text_commands.h"
 
 #include <algorithm>
+#include <atomic>
 #include <optional>
+#include <string_view>
+#include <unordered_map>
 
 #include "gateway/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
-#include "gateway/store/flush_table.h"
 
 namespace ebla::gateway::memcached {
 namespace {
@@ -15,15 +17,22 @@ constexpr size_t kKeysAtATime = 64;        // of one get
 constexpr size_t kGetBytesMax = 64 << 20;  // of one reply
 constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
-// The values of a get as they are sent, one key after the other.
+// The values of a get as they are sent, one key after the other. One key's fault does not take the others' with it; when
+// they get too large together, those that follow are left away.
 class Values {
  public:
+  // Of the reply's bytes, of one key: none when it is not there.
+  struct Span {
+    size_t begin = 0, size = 0;
+    bool found = false, faulty = false;
+  };
+
   Values(bool with_cas, Reply& reply) : with_cas_(with_cas), reply_(reply) {}
 
-  void Add(const std::string& key, const std::optional<FoundItem>& found) {
+  Span Add(const std::string& key, const std::optional<FoundItem>& found) {
     if (!found) {
       ++reply_.misses;
-      return;
+      return {};
     }
     ++reply_.hits;
     std::string& out = reply_.bytes;
@@ -31,32 +40,47 @@ class Values {
     const std::optional<uint64_t> cas = CasOf(found->version);
     if (with_cas_ && !cas)
       return Fail({Code::kInternal, "the version " + found->version.ToString() + " does not fit into a cas number"});
-    if (out.size() + item.value.size() > kGetBytesMax)
-      return Fail({Code::kInvalidArgument, "the values are larger than 64 MiB together: ask for fewer keys at a time"});
+    if (!HasRoom(item.value.size())) return {.faulty = true};
+    const size_t begin = out.size();
     out.append("VALUE ").append(key).append(" ").append(std::to_string(item.flags));
     out.append(" ").append(std::to_string(item.value.size()));
     if (with_cas_) out.append(" ").append(std::to_string(*cas));
     out.append("\r\n").append(item.value).append("\r\n");
+    return {.begin = begin, .size = out.size() - begin, .found = true};
   }
   void Add(const std::string& key, Result<Record> record) {
     const Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
-    if (!found.has_value()) return Fail(found.error());
-    Add(key, *found);
+    found.has_value() ? Add(key, *found) : Fail(found.error());
   }
-  void Fail(const Status& status) {
+  // The key is named again.
+  void AddAgain(const Span& span) {
+    if (span.faulty) return;
+    ++(span.found ? reply_.hits : reply_.misses);
+    if (HasRoom(span.size)) reply_.bytes.append(reply_.bytes, span.begin, span.size);
+  }
+  Span Fail(const Status& status) {
     if (fault_.ok()) fault_ = status;
+    return {.faulty = true};
   }
-  bool ok() const { return fault_.ok(); }
-  // What was found stands before an error, so that one key's does not take the others' values with it.
+  bool full() const { return full_; }
+  // What was found stands before an error.
   void End() {
     reply_.error = !fault_.ok();
     reply_.bytes.append(fault_.ok() ? "END" : ServerError(fault_)).append("\r\n");
   }
 
  private:
+  bool HasRoom(size_t bytes) {
+    if (!full_ && reply_.bytes.size() + bytes <= kGetBytesMax) return true;
+    full_ = true;
+    Fail({Code::kInvalidArgument, "the values are larger than 64 MiB together: ask for fewer keys at a time"});
+    return false;
+  }
+
   const bool with_cas_;
   Reply& reply_;
   Status fault_;
+  bool full_ = false;
 };
 
 class GetCommand final : public CacheCommand {
@@ -76,7 +100,7 @@ class GetCommand final : public CacheCommand {
  private:
   void NextKeys() {
     const size_t count = std::min(request_.keys.size() - next_, kKeysAtATime);
-    if (count == 0 || !values_.ok()) return Finish();
+    if (count == 0 || values_.full()) return Finish();
     const auto first = request_.keys.begin() + static_cast<std::ptrdiff_t>(next_);
     environment_.store.MultiGet({first, first + static_cast<std::ptrdiff_t>(count)}, Freshness::kAsConfigured, until_,
                                 [this](std::vector<Result<Record>> records) {
@@ -95,54 +119,85 @@ class GetCommand final : public CacheCommand {
   size_t next_ = 0;
 };
 
-// All keys at the same time, as each takes a read and a write. The values are sent in the order of the keys.
+// Each key takes a read and a write: so many keys at the same time. The values are sent in the order of the keys; a key
+// that is named again is touched once, and has its value sent again.
 class GetAndTouchCommand final : public CacheCommand {
  public:
   using CacheCommand::CacheCommand;
 
  protected:
   void Begin() override {
-    found_.resize(request_.keys.size());
-    {
-      MutexLock lock(mutex_);
-      left_ = request_.keys.size() + 1;
+    for (const std::string& key : request_.keys) {
+      if (index_of_.emplace(key, distinct_.size()).second) distinct_.push_back(&key);
     }
-    for (size_t i = 0; i < found_.size(); ++i) {
-      const Lifetime lifetime = LifetimeOf(request_.exptime, environment_.store.NowMs());
-      auto decide = [this, i, lifetime](std::optional<FoundItem> found) {
-        found_[i] = found;
-        return found ? ItemStep::Put(std::move(found->item), lifetime) : ItemStep::Nothing();
-      };
-      ChangeItem(environment_.store, executor_, request_.keys[i], until_, std::move(decide),
-                 [this, i](Result<Version> version) {
-                   if (version.has_value() && *version) found_[i]->version = *version;
-                   CountOne(version.has_value() ? Status() : std::move(version.error()));
-                 });
-    }
-    CountOne({});
+    TouchSome();
   }
 
  private:
-  void CountOne(Status status) {
-    {
-      MutexLock lock(mutex_);
-      if (!status.ok() && outcome_.ok()) outcome_ = std::move(status);
-      if (--left_ > 0) return;
-      if (!outcome_.ok()) values_.Fail(outcome_);
+  struct Touched {
+    std::optional<FoundItem> found;
+    Status fault;
+  };
+
+  void TouchSome() {
+    const size_t count = std::min(distinct_.size() - done_, kKeysAtATime);
+    if (count == 0 || values_.full()) return Finish();
+    touched_.assign(count, {});
+    left_ = count + 1;
+    for (size_t i = 0; i < count; ++i) {
+      const Lifetime lifetime = LifetimeOf(request_.exptime, environment_.store.NowMs());
+      auto decide = [&touched = touched_[i], lifetime](std::optional<FoundItem> found) {
+        touched.found = found;
+        return found ? ItemStep::Put(std::move(found->item), lifetime) : ItemStep::Nothing();
+      };
+      ChangeItem(environment_.store, executor_, *distinct_[done_ + i], until_, std::move(decide),
+                 [this, i](Result<Version> version) {
+                   if (!version.has_value()) touched_[i].fault = std::move(version.error());
+                   if (version.has_value() && *version) touched_[i].found->version = *version;
+                   CountOne();
+                 });
     }
-    if (values_.ok()) {
-      for (size_t i = 0; i < found_.size(); ++i) values_.Add(request_.keys[i], found_[i]);
+    CountOne();
+  }
+
+  // Of those that are touched at the same time, and who began them.
+  void CountOne() {
+    if (left_.fetch_sub(1) > 1) return;
+    ShowSome();
+    TouchSome();
+  }
+
+  // The keys up to the first one that was not touched yet. What is new among them was touched just now.
+  void ShowSome() {
+    for (; shown_ < request_.keys.size(); ++shown_) {
+      const std::string& key = request_.keys[shown_];
+      const size_t index = index_of_.find(key)->second;
+      if (index >= done_ + touched_.size()) break;
+      if (index < spans_.size()) {
+        values_.AddAgain(spans_[index]);
+        continue;
+      }
+      const Touched& touched = touched_[index - done_];
+      spans_.push_back(touched.fault.ok() ? values_.Add(key, touched.found) : values_.Fail(touched.fault));
     }
+    done_ += touched_.size();
+    touched_.clear();
+  }
+
+  void Finish() {
     values_.End();
     AnswerBytes(std::move(reply_));
   }
 
   Reply reply_;
   Values values_{request_.verb == Verb::kGats, reply_};
-  std::vector<std::optional<FoundItem>> found_;
-  Mutex mutex_;
-  size_t left_ EBLA_GUARDED_BY(mutex_) = 0;
-  Status outcome_ EBLA_GUARDED_BY(mutex_);
+  std::unordered_map<std::string_view, size_t> index_of_;  // in distinct_
+  std::vector<const std::string*> distinct_;
+  size_t done_ = 0;   // of distinct_
+  size_t shown_ = 0;  // of the request's keys
+  std::vector<Touched> touched_;
+  std::vector<Values::Span> spans_;  // of those of distinct_ that were shown
+  std::atomic<size_t> left_{0};
 };
 
 class StoreCommand final : public CacheCommand {
@@ -235,21 +290,14 @@ class FlushCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    const uint64_t number = ++environment_.flushes;
     const Lifetime delay = LifetimeOf(request_.exptime, environment_.store.NowMs());
     if (delay.kind != Lifetime::Kind::kLimited) {
-      return FlushTable(environment_.store, environment_.deadline, [this](Status status) {
+      return environment_.flusher.Flush([this](Status status) {
         if (!status.ok()) return Fail(status);
         AnswerLine("OK");
       });
     }
-    executor_.After(delay.ttl, [&environment = environment_, number] {
-      if (environment.flushes.load() != number) return;
-      ++environment.background;
-      FlushTable(environment.store, environment.deadline, [&environment](Status) {
-        --environment.background;  // there is nobody left to tell how it went
-      });
-    });
+    environment_.flusher.FlushAfter(delay.ttl, executor_);
     AnswerLine("OK");
   }
 };

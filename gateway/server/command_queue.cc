@@ -36,10 +36,12 @@ void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now) {
   if (entry->blockers == 0) runnable_.push_back(std::move(entry));
 }
 
-std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable() {
-  if (runnable_.empty()) return nullptr;
-  auto entry = std::move(runnable_.front());
-  runnable_.pop_front();
+std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable(bool only_oldest) {
+  const auto next =
+      only_oldest && !entries_.empty() ? std::ranges::find(runnable_, entries_.front()) : runnable_.begin();
+  if (next == runnable_.end()) return nullptr;
+  auto entry = std::move(*next);
+  runnable_.erase(next);
   return entry;
 }
 
@@ -47,6 +49,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   entry.finished = true;
   held_bytes_ -= std::exchange(entry.held_bytes, reply.size());
   held_bytes_ += entry.held_bytes;
+  reply_bytes_ += entry.held_bytes;
   entry.reply = std::move(reply);
   if (last_alone_ == &entry) last_alone_ = nullptr;
   if (!entry.command->alone()) {
@@ -66,6 +69,7 @@ std::optional<std::string> CommandQueue::TakeReply() {
   if (entries_.empty() || !entries_.front()->finished) return std::nullopt;
   Entry& entry = *entries_.front();
   held_bytes_ -= entry.held_bytes;
+  reply_bytes_ -= entry.held_bytes;
   in_flight_ -= entry.weight;
   std::string reply = std::move(entry.reply);
   entries_.pop_front();
@@ -78,6 +82,7 @@ void CommandQueue::Clear() {
   last_of_key_.clear();
   last_alone_ = nullptr;
   held_bytes_ = 0;
+  reply_bytes_ = 0;
   in_flight_ = 0;
 }
 

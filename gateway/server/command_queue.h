@@ -36,8 +36,8 @@ class CommandQueue {
   };
 
   void Add(std::unique_ptr<Command> command, MonotonicTime now);
-  // One that may run and was not handed out yet; null: there is none.
-  std::shared_ptr<Entry> TakeRunnable();
+  // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
+  std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
   // The reply of the oldest, if it has one; the entry goes.
@@ -48,6 +48,7 @@ class CommandQueue {
   size_t in_flight() const { return in_flight_; }
   // Of replies that wait for older ones, and of commands.
   size_t held_bytes() const { return held_bytes_; }
+  size_t reply_bytes() const { return reply_bytes_; }  // of these, the replies'
   void Clear();
 
  private:
@@ -58,6 +59,7 @@ class CommandQueue {
   std::unordered_map<size_t, Entry*> last_of_key_;  // unfinished ones, by the key's hash
   Entry* last_alone_ = nullptr;                     // unfinished
   size_t held_bytes_ = 0;
+  size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;
 };
 

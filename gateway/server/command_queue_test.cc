@@ -130,6 +130,25 @@ TEST_F(CommandQueueTest, CountsWhatItHolds) {
   EXPECT_EQ(queue_.held_bytes(), 0u);
 }
 
+TEST_F(CommandQueueTest, TheOldestMayRunWhereOthersMayNot) {
+  Add({"a"});
+  Add({"b"});
+  Add({"a"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 2}));
+  Finish(2);
+  EXPECT_EQ(queue_.reply_bytes(), 6u);
+  Add({"c"});
+  EXPECT_EQ(queue_.TakeRunnable(true), nullptr) << "the oldest runs already";
+  Finish(1);
+  EXPECT_EQ(queue_.TakeRunnable(true), nullptr) << "the oldest has its reply";
+  EXPECT_EQ(Replies(), (Texts{"reply1", "reply2"}));
+  EXPECT_EQ(queue_.reply_bytes(), 0u);
+  const auto oldest = queue_.TakeRunnable(true);
+  ASSERT_NE(oldest, nullptr);
+  EXPECT_EQ(static_cast<const QueuedCommand&>(*oldest->command).number(), 3);
+  EXPECT_EQ(Runnable(), Numbers{4});
+}
+
 // Any order of arrivals and ends: nothing overtakes one that it shares a key with, and everything runs.
 TEST_F(CommandQueueTest, HoldsForAnyOrder) {
   for (uint64_t seed = 1; seed <= 200; ++seed) {

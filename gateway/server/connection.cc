@@ -52,6 +52,7 @@ void Connection::Close() {
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
   if (std::exchange(watched_, false)) server_->Watch(false);
+  server_->Account(std::exchange(accounted_, 0), 0);
   std::string().swap(in_);
   std::string().swap(out_);
   out_sent_ = 0;
@@ -60,11 +61,39 @@ void Connection::Close() {
   server_->Remove(*this);
 }
 
-void Connection::Break(const std::string& why) {
-  if (fd_ < 0) return;
+void Connection::NoteBroken(const std::string& why) {
   server_->statistics.broken.Add(1);
   LOG_EVERY_T(WARNING, 1) << "closed the connection from " << peer_ << ": " << why;
+}
+
+void Connection::Break(const std::string& why) {
+  if (fd_ < 0) return;
+  NoteBroken(why);
   Close();
+}
+
+// The client sends no more, and with `lost` takes no more either. What it has sent runs, as somebody may have sent
+// changes whose answers nobody wants, and closed.
+void Connection::EndInput(bool lost) {
+  if (shut_) return Close();
+  ended_ = true;
+  if (lost) Lose();
+  if (ending_) {
+    UpdateReading();
+    return FinishDrain();
+  }
+  Consume(in_);
+}
+
+// Nothing can be sent any more: replies are thrown away from now on. What has come is still read up to its end, but for
+// TLS, of which nothing more can be understood.
+void Connection::Lose() {
+  lost_ = true;
+  ended_ = ended_ || stream_.secure();
+  event_del(&write_event_);
+  std::string().swap(out_);
+  out_sent_ = 0;
+  server_->loop.AtTurnEnd(this);
 }
 
 void Connection::Drain() {
@@ -78,6 +107,7 @@ void Connection::Drain() {
 // bytes unread would destroy replies that are still under way.
 void Connection::FinishDrain() {
   if (fd_ < 0 || !ending_ || shut_ || commands_.size() > 0 || unsent() > 0) return;
+  if (ended_) return Close();  // nothing of it is unread
   shut_ = true;
   shutdown(fd_, SHUT_WR);
   UpdateReading();
@@ -92,7 +122,7 @@ bool Connection::Full() const {
 }
 
 void Connection::UpdateReading() {
-  const bool want = fd_ >= 0 && (ending_ ? shut_ : !Full());
+  const bool want = fd_ >= 0 && !ended_ && (ending_ ? shut_ : !Full());
   if (want == reading_ || fd_ < 0) return;
   reading_ = want;
   if (want) {
@@ -105,10 +135,13 @@ void Connection::UpdateReading() {
 
 void Connection::UpdateWatch() {
   if (fd_ < 0) return;
-  const bool want = unsent() > 0 || !stream_.established() || begun() > kSmallCommand;
-  if (want == watched_) return;
-  watched_ = want;
-  server_->Watch(want);
+  const bool want = unsent() > 0 || (!stream_.established() && !ended_) || begun() > kSmallCommand;
+  if (want != watched_) {
+    watched_ = want;
+    server_->Watch(want);
+  }
+  const size_t held = begun() + commands_.held_bytes() + unsent(), before = std::exchange(accounted_, held);
+  if (held != before && server_->Account(before, held) && held > before) server_->BreakLargest(*this);
 }
 
 void Connection::OnSweep() {
@@ -127,8 +160,8 @@ void Connection::OnSweep() {
 void Connection::OnReadable() {
   const auto alive = shared_from_this();
   const auto received = stream_.Receive(server_->buffers);
-  if (!received.has_value()) return stream_.secure() ? Break(received.error().message()) : Close();
-  if (!received->has_value()) return Close();
+  if (!received.has_value() && stream_.secure()) NoteBroken(received.error().message());
+  if (!received.has_value() || !received->has_value()) return EndInput(!received.has_value());
   if (stream_.pending() > 0) event_add(&write_event_, nullptr);
   const std::string_view bytes = **received;
   if (bytes.empty() || shut_) return UpdateWatch();
@@ -146,6 +179,7 @@ void Connection::OnReadable() {
 void Connection::Consume(std::string_view bytes) {
   const size_t used = CutCommands(bytes);
   if (fd_ < 0) return;
+  if (ended_ && !Full()) ending_ = true;  // what is left is no whole command
   if (ending_ || used == bytes.size()) {
     std::string().swap(in_);
   } else if (bytes.data() != in_.data()) {
@@ -175,10 +209,15 @@ size_t Connection::CutCommands(std::string_view bytes) {
   return used;
 }
 
-// A command may answer at once, and let others run: one of these loops serves them all.
+// A command may answer at once, and let others run: one of these loops serves them all. While too much waits for the
+// client, none begins; while it waits for the oldest command, that one may.
 void Connection::RunCommands() {
   if (std::exchange(running_, true)) return;
-  while (const std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable()) {
+  const size_t most = server_->options.held_bytes_max;
+  while (unsent() < most) {
+    const bool crowded = commands_.reply_bytes() + unsent() >= most;
+    std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
+    if (entry == nullptr) break;
     server_->statistics.in_flight.Add(1);
     entry->command->Run([server = server_, self = shared_from_this(), entry](Reply reply) mutable {
       ServerLoop& loop = *server;
@@ -199,7 +238,7 @@ void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
 
 void Connection::CollectReplies() {
   while (std::optional<std::string> reply = commands_.TakeReply()) {
-    if (reply->empty()) continue;
+    if (reply->empty() || lost_) continue;
     if (unsent() == 0) sent_tick_ = server_->tick();
     if (out_.empty() && reply->size() > kLargeReply) {
       out_.swap(*reply);
@@ -212,13 +251,12 @@ void Connection::CollectReplies() {
 
 void Connection::Flush() {
   if (fd_ < 0 || unsent() == 0) return;
+  const size_t before = unsent();
   const Result<size_t> sent = stream_.Send(std::string_view(out_).substr(out_sent_));
-  if (!sent.has_value()) return Close();
-  if (*sent > 0) {
-    out_sent_ += *sent;
-    server_->statistics.bytes_out.Add(*sent);
-    sent_tick_ = server_->tick();
-  }
+  if (!sent.has_value()) return Lose();
+  out_sent_ += *sent;
+  server_->statistics.bytes_out.Add(*sent);
+  if (unsent() < before) sent_tick_ = server_->tick();  // TLS may send what it took before, and take nothing
   if (out_sent_ == out_.size()) {
     out_sent_ = 0;
     server_->GiveBuffer(std::exchange(out_, {}));
@@ -235,9 +273,10 @@ void Connection::OnTurnEnd() {
   CollectReplies();
   if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
   if (fd_ < 0) return;
+  RunCommands();
   if (ending_) {
     FinishDrain();
-  } else if (!in_.empty() && !reading_ && !Full()) {
+  } else if ((ended_ || (!in_.empty() && !reading_)) && !Full()) {
     Consume(in_);  // reads again when they leave room
   }
   UpdateReading();

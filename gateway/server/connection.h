@@ -3,8 +3,10 @@
 // Place:      server.cc accepts; server_loop.h holds it.
 // Invariants: 1. Touched on its loop's thread alone. A command that answers elsewhere goes through ServerLoop::Answer.
 //             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held,
-//                nothing is read and no command is cut.
+//                nothing is read and no command is cut. While the replies alone are as many, none begins but the oldest;
+//                while those that the client has to take are, not even that.
 //             3. One that waits for its client's next command holds no buffer.
+//             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
 // Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
 //             line.
 // Threads:    its loop's.
@@ -36,6 +38,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   void Complete(CommandQueue::Entry& entry, Reply reply);
   void OnSweep();
   void OnTurnEnd() override;
+  size_t held_bytes() const { return accounted_; }
 
   size_t index = 0;  // in the loop's list
 
@@ -46,12 +49,15 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   void RunCommands();
   void CollectReplies();
   void Flush();
+  void EndInput(bool lost);
+  void Lose();
+  void NoteBroken(const std::string& why);
   void FinishDrain();
   bool Full() const;
   void UpdateReading();
   void UpdateWatch();
   size_t begun() const { return in_.size() + protocol_->held_bytes(); }  // of a command that is not whole
-  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
+  size_t unsent() const { return lost_ ? 0 : out_.size() - out_sent_ + stream_.pending(); }
 
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
@@ -65,12 +71,15 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   std::string in_;   // bytes read and not yet cut: part of a command, or commands that wait for room
   std::string out_;  // replies from out_sent_ on are not yet sent
   size_t out_sent_ = 0;
+  size_t accounted_ = 0;    // bytes of all that it holds, as the loop counts them
   uint32_t came_tick_ = 0;  // when bytes last came, or were last let come
   uint32_t sent_tick_ = 0;  // when the client last took bytes
   bool running_ = false;    // RunCommands() is on the stack
   bool reading_ = false;
   bool watched_ = false;
   bool ending_ = false;  // cuts no more commands: ends once those in flight are answered and sent
+  bool ended_ = false;   // the client sends no more
+  bool lost_ = false;    // nor takes anything: its replies are thrown away
   bool shut_ = false;    // nothing more will be sent: what the client still sends is thrown away until it closes
 };
 

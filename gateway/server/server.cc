@@ -49,14 +49,21 @@ class Server::Impl {
   Impl(ServerOptions options, const ProtocolFactory& factory, const std::vector<rpc::EventLoop*>& loops,
        Statistics& statistics)
       : options_(std::move(options)), acceptor_(*loops.at(0)), statistics_(statistics) {
+    ServerOptions of_loop = options_;
+    of_loop.buffered_bytes_max /= loops.size();
     for (size_t i = 0; i < loops.size(); ++i)
-      loops_.push_back(std::make_shared<ServerLoop>(*loops[i], options_, factory, statistics.loop(i)));
+      loops_.push_back(std::make_shared<ServerLoop>(*loops[i], of_loop, factory, statistics.loop(i)));
   }
   ~Impl() { Stop(Duration{0}); }
 
-  Status Start() {
+  Status Listen() {
     EBLA_ASSIGN(listen_fd_, rpc::Listen(options_.listen));
     EBLA_ASSIGN(address_, rpc::LocalAddress(listen_fd_));
+    return Status::Ok();
+  }
+
+  Status Start() {
+    if (listen_fd_ < 0) EBLA_TRY(Listen());
     RunOn(acceptor_, [this] {
       accept_event_ = event_new(
           acceptor_.base(), listen_fd_, EV_READ | EV_PERSIST,
@@ -70,7 +77,7 @@ class Server::Impl {
     if (listen_fd_ < 0) return;
     RunOn(acceptor_, [this] {
       acceptor_.Cancel(pause_);
-      event_free(accept_event_);
+      if (accept_event_ != nullptr) event_free(std::exchange(accept_event_, nullptr));
     });
     close(std::exchange(listen_fd_, -1));
     if (patience > Duration{0}) DrainAll(patience);
@@ -175,6 +182,7 @@ Server::Server(ServerOptions options, ProtocolFactory factory, std::vector<rpc::
     : impl_(std::make_unique<Impl>(std::move(options), factory, loops, statistics)) {}
 Server::~Server() = default;
 
+Status Server::Listen() { return impl_->Listen(); }
 Status Server::Start() { return impl_->Start(); }
 const rpc::Endpoint& Server::address() const { return impl_->address(); }
 void Server::Stop(Duration patience) { impl_->Stop(patience); }

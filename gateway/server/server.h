@@ -26,8 +26,9 @@ namespace ebla::gateway {
 struct ServerOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
   size_t connections_max = 10'000;
-  size_t in_flight_max = 256;        // commands of one connection, by their keys
-  size_t held_bytes_max = 16 << 20;  // of one connection: replies that the client has not taken, and commands
+  size_t in_flight_max = 256;           // commands of one connection, by their keys
+  size_t held_bytes_max = 16 << 20;     // of one connection: replies that the client has not taken, and commands
+  size_t buffered_bytes_max = 1 << 30;  // likewise of all, each loop its share; beyond it, whoever holds most is closed
   Duration unread_timeout = std::chrono::seconds(30);        // replies wait and the client takes not one byte
   Duration half_command_timeout = std::chrono::seconds(30);  // a large command is half here, and not one byte comes
   std::shared_ptr<security::TlsCredentials> tls;             // null: in the clear
@@ -42,7 +43,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // UNAVAILABLE, naming the address, when it cannot listen there.
+  // Takes its address, and accepts nobody yet. UNAVAILABLE, naming the address, when it cannot listen there.
+  Status Listen();
+  // Accepts; listens first, if it does not.
   Status Start();
   const rpc::Endpoint& address() const;
   // Accepts and reads nothing more, lets what is in flight finish for at most `patience`, closes everything. Blocks.

@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kReadBytes = 128 * 1024;
 constexpr size_t kSpareBytesMax = 256 * 1024;
 constexpr size_t kSparesMax = 8;
+constexpr size_t kOwnBytes = 1 << 20;  // may be held for each connection, however much is held for all
 
 Duration SweepPeriod(const ServerOptions& options) {
   const Duration shortest = std::min(options.unread_timeout, options.half_command_timeout) / 4;
@@ -40,6 +41,16 @@ void ServerLoop::Accept(int fd, std::string peer) {
   connections_.push_back(connection);
   statistics.connections.Add(1);
   connection->Start();
+}
+
+void ServerLoop::BreakLargest(Connection& grown) {
+  const auto weight = [](const std::shared_ptr<Connection>& connection) { return connection->held_bytes(); };
+  const auto largest = std::ranges::max_element(connections_, {}, weight);
+  const std::shared_ptr<Connection> broken =
+      weight(*largest) > grown.held_bytes() ? *largest : grown.shared_from_this();
+  if (broken->held_bytes() <= kOwnBytes) return;
+  broken->Break("the gateway holds too much for its clients, most of it for this one: " +
+                std::to_string(broken->held_bytes()) + " bytes");
 }
 
 void ServerLoop::Remove(Connection& connection) {

@@ -34,6 +34,11 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   // A command has its reply.
   void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
 
+  // Counts what the connections hold. True: it is more than the loop's share.
+  bool Account(size_t before, size_t now) { return (buffered_ += now - before) > options.buffered_bytes_max; }
+  // Closes the connection that holds most; the one that has grown, if it is as large as any.
+  void BreakLargest(Connection& grown);
+
   // Counts connections that wait for their client: while there are any, a sweep runs.
   void Watch(bool more);
   uint32_t tick() const { return tick_; }
@@ -62,6 +67,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   const Duration sweep_period_;
   std::vector<std::shared_ptr<Connection>> connections_;  // shared with the commands in flight on each
   std::vector<std::string> spares_;                       // empty, with capacity
+  size_t buffered_ = 0;
   size_t watched_ = 0;
   bool sweeping_ = false;
   bool draining_ = false;

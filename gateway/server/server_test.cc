@@ -126,6 +126,11 @@ class LineClient {
     text.resize(got);
     return text;
   }
+  void EndSending() { shutdown(fd_.get(), SHUT_WR); }
+  void ResetOnClose() {
+    const linger at_once{.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
   bool Ended() {
     char byte;
     return recv(fd_.get(), &byte, 1, 0) == 0;
@@ -239,6 +244,49 @@ TEST_F(ServerTest, OneThatDoesNotReadIsNotReadAndGoes) {
   EXPECT_EQ(idle.Read(6), "hello\n");
 }
 
+// All that may run becomes so at once; it still runs only as the client takes what came before.
+TEST_F(ServerTest, NothingBeginsWhileTooManyRepliesWait) {
+  Start({.held_bytes_max = 1 << 20}, 1);
+  LineClient client = Connect();
+  std::string commands = "hold a one\nalone two\n";
+  for (int i = 0; i < 60; ++i) commands += "big 1000000\n";
+  client.Send(commands);
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(8), "one\ntwo\n");
+  EXPECT_LT(statistics_->Sum().kinds[0].commands, 40u);
+  EXPECT_EQ(client.Read(60'000'000).size(), 60'000'000u);
+}
+
+// The oldest has no reply yet, and those of others fill what may be held.
+TEST_F(ServerTest, RepliesThatWaitForTheOldestDoNotKeepItFromRunning) {
+  Start({.held_bytes_max = 1 << 20}, 1);
+  LineClient client = Connect();
+  client.Send("hold a one\nhold a two\nbig 2000000\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(2'000'008).size(), 2'000'008u);
+}
+
+TEST_F(ServerTest, WhoHoldsMostGoesWhenAllHoldTooMuch) {
+  Start({.buffered_bytes_max = 7 << 20}, 1);
+  LineClient first = Connect(), second = Connect(), third = Connect();
+  first.Send("say " + std::string(3 << 20, 'x'));
+  ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in > 3 << 20; }));
+  second.Send("say " + std::string(2 << 20, 'y'));
+  ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in > 5 << 20; }));
+  EXPECT_EQ(statistics_->Sum().connections_broken, 0u);
+  third.Send("say " + std::string(5 << 19, 'z'));
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections_broken == 1; }));
+  EXPECT_FALSE(first.Read(1).size() == 1) << "it held most";
+  second.Send("\n");
+  EXPECT_EQ(second.Read((2 << 20) + 1).size(), size_t{2 << 20} + 1);
+  third.Send("\n");
+  EXPECT_EQ(third.Read((5 << 19) + 1).size(), size_t{5 << 19} + 1);
+}
+
 TEST_F(ServerTest, FurtherConnectionsAreClosed) {
   Start({.connections_max = 2});
   LineClient first = Connect(), second = Connect();
@@ -265,9 +313,43 @@ TEST_F(ServerTest, AConnectionMayGoBeforeItsAnswers) {
     client.Send("hold a one\nhold a two\nhold b three\n");
     ASSERT_TRUE(AwaitHeld(2));
   }
+  waiting_.AnswerLast();
+  waiting_.AnswerLast();
+  ASSERT_TRUE(AwaitHeld(1)) << "the second one of a runs";
+  waiting_.AnswerLast();
   EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
-  while (waiting_.size() > 0) waiting_.AnswerLast();
-  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().in_flight == 0; }));
+  EXPECT_EQ(statistics_->Sum().in_flight, 0u);
+}
+
+// It has said all that it has to say, and waits for the answers.
+TEST_F(ServerTest, WhatCameBeforeTheEndOfTheStreamIsAnswered) {
+  Start({.in_flight_max = 2});
+  LineClient client = Connect();
+  client.Send("hold a one\nhold a two\nsay three\nsay four\nsay half");
+  client.EndSending();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "one\ntwo\nthree\nfour\n") << "and then it ends";
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+}
+
+// It is gone, also for replies: what it has sent still runs.
+TEST_F(ServerTest, WhatCameFromOneThatIsGoneRuns) {
+  Start({.in_flight_max = 2});
+  {
+    LineClient client = Connect();
+    std::string commands = "hold a one\n";
+    for (int i = 0; i < 300; ++i) commands += "big 100000\n";
+    client.Send(commands);
+    ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in == commands.size(); }));
+    client.ResetOnClose();
+  }
+  waiting_.AnswerLast();
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+  EXPECT_EQ(statistics_->Sum().kinds[0].commands, 301u);
+  EXPECT_EQ(statistics_->Sum().bytes_out, 0u);
 }
 
 TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {

@@ -112,7 +112,11 @@ Result<Record> MemoryStore::GetNow(const std::string& key) {
   return *record;
 }
 
-void MemoryStore::Get(std::string_view key, Freshness, Until, Callback<Result<Record>> done) {
+void MemoryStore::Get(std::string_view key, Freshness freshness, Until, Callback<Result<Record>> done) {
+  {
+    MutexLock lock(mutex_);
+    freshness_ = freshness;
+  }
   RunOrHold([this, key = std::string(key), done = std::move(done)]() mutable { done(GetNow(key)); });
 }
 
@@ -195,6 +199,11 @@ void MemoryStore::ScanKeys(KeyRange range, uint64_t limit, Until, Callback<Resul
     };
     done(scan());
   });
+}
+
+Freshness MemoryStore::freshness() const {
+  MutexLock lock(mutex_);
+  return freshness_;
 }
 
 int64_t MemoryStore::NowMs() const {

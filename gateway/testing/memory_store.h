@@ -41,6 +41,9 @@ class MemoryStore final : public Store {
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override;
 
+  // Of the last read.
+  Freshness freshness() const;
+
  private:
   using Held = std::move_only_function<void()>;
 
@@ -57,6 +60,7 @@ class MemoryStore final : public Store {
   bool holding_ EBLA_GUARDED_BY(mutex_) = false;
   int64_t now_ms_ EBLA_GUARDED_BY(mutex_) = 1'700'000'000'000;
   int64_t skew_ms_ EBLA_GUARDED_BY(mutex_) = 0;
+  Freshness freshness_ EBLA_GUARDED_BY(mutex_) = Freshness::kAsConfigured;
   uint64_t lsn_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 

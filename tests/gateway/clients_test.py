@@ -160,6 +160,20 @@ class ClientsTest(unittest.TestCase):
         found = [value[i:i + 2] for i in range(0, len(value), 2)]
         self.assertEqual(sorted(found), sorted(b"%02d" % number for number in range(20) for _ in range(10)))
 
+    def test_what_came_before_the_end_of_the_stream_runs(self):
+        self.client.set("k", b"", noreply=False)
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=60) as connection:
+            connection.sendall(b"append k 0 0 1 noreply\r\nx\r\n" * 3000)
+        wait_for(lambda: len(self.client.get("k")) == 3000, "3000 bytes")
+        self.client.set("a", b"x", noreply=False)
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=60) as connection:
+            connection.sendall(b"get a\r\nget a\r\n")
+            connection.shutdown(socket.SHUT_WR)
+            got = b""
+            while more := connection.recv(1 << 16):
+                got += more
+        self.assertEqual(got, b"VALUE a 0 1\r\nx\r\nEND\r\n" * 2)
+
     def test_a_pipeline_keeps_its_order(self):
         with socket.create_connection((self.gateway.host, self.gateway.port), timeout=60) as connection:
             text = wanted = b""
@@ -337,6 +351,34 @@ class OperationTest(unittest.TestCase):
                     got += more
             self.assertEqual(got.replace(b"STORED\r\n", b"").replace(b"MN\r\n", b""), b"")
             self.assertEqual(gateway.process.wait(timeout=30), 0)
+
+    def test_sigterm_shuts_all_doors_and_leaves_a_command_its_deadline(self):
+        standalone = Standalone(BIN_DIR)
+        self.addCleanup(standalone.stop)
+        with Gateway(BIN_DIR, standalone.thrift, "--create_table", "--deadline_ms=6500", "--redis_listen=127.0.0.1:0") as gateway:
+            redis = re.search(r"redis at ([\d.]+):(\d+)", gateway.text())
+            with socket.create_connection((gateway.host, gateway.port), timeout=30) as connection:
+                connection.sendall(b"set a 0 0 1\r\nx\r\n")
+                self.assertEqual(connection.recv(1 << 16), b"STORED\r\n")
+                standalone.process.send_signal(signal.SIGSTOP)
+                self.addCleanup(standalone.process.send_signal, signal.SIGCONT)
+                connection.sendall(b"set a 0 0 1\r\ny\r\nmn\r\n")
+
+                def under_way():
+                    with urllib.request.urlopen(f"http://{gateway.http}/metrics", timeout=30) as answer:
+                        return re.search(r'ebla_gateway_in_flight\{[^}]*memcached[^}]*\} 1', answer.read().decode())
+                wait_for(under_way, "the command to begin")
+                gateway.process.send_signal(signal.SIGTERM)
+
+                def shut(host, port):
+                    try:
+                        socket.create_connection((host, port), timeout=5).close()
+                        return False
+                    except OSError:
+                        return True
+                wait_for(lambda: shut(gateway.host, gateway.port), "the first door", seconds=4)
+                wait_for(lambda: shut(redis.group(1), int(redis.group(2))), "the second door", seconds=4)
+                self.assertRegex(connection.recv(1 << 16), rb"^SERVER_ERROR (DEADLINE_EXCEEDED|UNKNOWN_OUTCOME)")
 
     def test_a_cluster_that_is_gone_is_an_error(self):
         standalone = Standalone(BIN_DIR)

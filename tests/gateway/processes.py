@@ -52,7 +52,7 @@ class Gateway:
     def address(self):
         if self.process.poll() is not None:
             raise RuntimeError(f"the gateway ended with {self.process.returncode}: {self.text()}")
-        return re.search(rf"serves {self.protocol} at ([\d.]+):(\d+), http at (\S+)", self.text())
+        return re.search(rf"serves .*?{self.protocol} at ([\d.]+):(\d+),.* http at (\S+)", self.text())
 
     def text(self):
         return self.output.read_text()

@@ -1,0 +1,91 @@
+#include "gateway/store/table_flusher.h"
+
+#include <utility>
+
+#include "gateway/store/flush_table.h"
+
+namespace ebla::gateway {
+
+struct TableFlusher::Waiting {
+  Executor& executor;
+  TimerId timer;
+};
+
+void TableFlusher::Flush(Callback<Status> done) {
+  Forget();
+  Join(std::move(done));
+}
+
+void TableFlusher::FlushAfter(Duration delay, Executor& executor) {
+  Forget();
+  MutexLock lock(mutex_);
+  if (stopping_) return;
+  waiting_ = std::make_shared<Waiting>(Waiting{.executor = executor, .timer = {}});
+  // Who finds nothing there any more finds no flusher, either.
+  waiting_->timer = executor.After(delay, [this, weak = std::weak_ptr(waiting_)] {
+    if (const auto waiting = weak.lock()) OnTime(waiting);
+  });
+}
+
+void TableFlusher::OnTime(const std::shared_ptr<Waiting>& waiting) {
+  {
+    MutexLock lock(mutex_);
+    if (stopping_ || waiting_ != waiting) return;
+    waiting_ = nullptr;
+  }
+  Join(nullptr);
+}
+
+void TableFlusher::Stop() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  Forget();
+}
+
+bool TableFlusher::quiet() const {
+  MutexLock lock(mutex_);
+  return !running_;
+}
+
+void TableFlusher::Forget() {
+  std::shared_ptr<Waiting> waiting;
+  {
+    MutexLock lock(mutex_);
+    waiting.swap(waiting_);
+  }
+  if (waiting != nullptr) waiting->executor.Cancel(waiting->timer);
+}
+
+// `done` may be null.
+void TableFlusher::Join(Callback<Status> done) {
+  std::vector<Callback<Status>> askers;
+  {
+    MutexLock lock(mutex_);
+    if (done) next_.push_back(std::move(done));
+    if (running_) {
+      again_ = true;
+      return;
+    }
+    running_ = true;
+    askers.swap(next_);
+  }
+  Begin(std::move(askers));
+}
+
+void TableFlusher::Begin(std::vector<Callback<Status>> askers) {
+  FlushTable(store_, deadline_, [this, askers = std::move(askers)](Status status) mutable {
+    for (Callback<Status>& done : askers) done(status);
+    std::vector<Callback<Status>> next;
+    {
+      MutexLock lock(mutex_);
+      running_ = std::exchange(again_, false);
+      if (!running_) return;
+      next.swap(next_);
+    }
+    Begin(std::move(next));
+  });
+}
+
+}  // namespace ebla::gateway
