@@ -89,6 +89,7 @@ void Connection::EndInput(bool lost) {
 // TLS, of which nothing more can be understood.
 void Connection::Lose() {
   lost_ = true;
+  protocol_->OnClosed();
   ended_ = ended_ || stream_.secure();
   event_del(&write_event_);
   std::string().swap(out_);
