@@ -153,15 +153,18 @@ class WriteRun : public std::enable_shared_from_this<WriteRun> {
   // Of one write; `counts`: `done` is told how many did.
   void End(const Status& status, bool counts) {
     bool last = false;
+    Status failure;
+    int64_t counted = 0;
     {
       MutexLock lock(mutex_);
       if (!status.ok() && failure_.ok()) failure_ = status;
-      if (counts) ++counted_;
+      counted = counted_ += counts ? 1 : 0;
       --running_;
       last = running_ == 0 && (next_ == keys_ || !failure_.ok());
+      failure = failure_;
     }
     if (!last) return Begin();
-    failure_.ok() ? done_(counted_) : call_->Fail(failure_);
+    failure.ok() ? done_(counted) : call_->Fail(failure);
   }
 
  private:

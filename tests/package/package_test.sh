@@ -63,7 +63,7 @@ children+=("$!")
 wait_for redis-cli -p 6399 ping
 expect "a client of Redis writes" OK redis-cli -p 6399 set user42 pears
 expect "and the shell reads" pears ebla get redis user42
-kill "${children[-1]}"
+kill "$(pgrep -P "${children[-1]}")"  # what runuser has started, which then ends as that did
 check "the gateway ends with 0 on SIGTERM" wait "${children[-1]}"
 check "data belongs to the user alone" sh -c '[ "$(stat -c "%U %a" /var/lib/ebla/standalone/store)" = "ebla 700" ]'
 check "the log is in /var/log/ebla" sh -c 'ls /var/log/ebla/ebla-standalone.*'
