@@ -5,27 +5,16 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/rpc/connection_loop.h"
 #include "gateway/server/protocol.h"
 
 namespace ebla::gateway {
-
-// Counted by one thread, read by any.
-class Counter {
- public:
-  void Add(uint64_t more) { value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed); }
-  void Sub(uint64_t less) { Add(0 - less); }
-  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<uint64_t> value_{0};
-};
 
 // Upper bounds of the buckets of latency; what takes longer is in none.
 inline constexpr std::array<uint64_t, 12> kLatencyMicros = {100,    250,    500,     1'000,   2'500,     5'000,
@@ -59,12 +48,12 @@ class LoopStatistics {
   void Count(size_t kind, const Reply& reply, Duration took);
   void AddTo(Totals& totals) const;
 
-  Counter connections, accepted, refused, broken, bytes_in, bytes_out, in_flight;
+  rpc::LoopCounter connections, accepted, refused, broken, bytes_in, bytes_out, in_flight;
 
  private:
   struct Kind {
-    Counter commands, errors, hits, misses, nanos;
-    std::array<Counter, kLatencyMicros.size()> buckets;
+    rpc::LoopCounter commands, errors, hits, misses, nanos;
+    std::array<rpc::LoopCounter, kLatencyMicros.size()> buckets;
   };
   std::vector<Kind> kinds_;
 };

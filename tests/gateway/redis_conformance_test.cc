@@ -14,9 +14,9 @@
 #include <fstream>
 #include <iostream>
 #include <random>
-#include <thread>
 
 #include "common/base/key_range.h"
+#include "common/testing/eventually.h"
 #include "common/testing/temporary_directory.h"
 #include "gateway/redis/testing/memory_door.h"
 #include "tools/cluster/child_process.h"
@@ -52,14 +52,13 @@ ServerDoor::ServerDoor(const std::string& directory) {
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   CHECK_LT(path.size(), sizeof address.sun_path);
   path.copy(address.sun_path, path.size());
-  const auto limit = std::chrono::steady_clock::now() + 20s;
-  while (true) {
+  const auto connects = [&] {
     fd_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) break;
+    if (connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
     close(fd_);
-    CHECK(std::chrono::steady_clock::now() < limit) << "redis-server does not listen";
-    std::this_thread::sleep_for(10ms);
-  }
+    return false;
+  };
+  CHECK(testing::Eventually(connects, 20s)) << "redis-server does not listen";
 }
 
 ServerDoor::~ServerDoor() {
