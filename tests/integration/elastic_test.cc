@@ -110,7 +110,8 @@ class AutoscaleTest : public ElasticTest {
     std::erase_if(*servers, [](const ServerSummary& server) { return !server.live; });
     return *std::move(servers);
   }
-  // At least half the mean of the operations, which the planner evens out; so few replicas may lie anywhere.
+  // At least half the mean of the operations, which the planner evens out: its floor is a tenth of
+  // --operations_per_server, so who leads one tablet of twelve gets a second. So few replicas may lie anywhere.
   bool EachHasItsShare() {
     const auto servers = Live();
     const auto operations = [](const ServerSummary& server) {

@@ -64,6 +64,14 @@ TEST_F(BalanceTest, SmallDifferencesAreLeftAlone) {
   EXPECT_EQ(cluster_.Run(10min), "") << "by more than the floor, but by less than a tenth";
 }
 
+TEST_F(BalanceTest, AServerThatAutoscalingAddedGetsItsShare) {
+  for (int i = 0; i < 12; ++i) Tablet(std::string(1, "abc"[i % 3]), 100);
+  EXPECT_EQ(cluster_.Run(10min), "") << "100 operations/s over the mean are nothing to a server of 20,000";
+  cluster_.options.autoscale.enabled = true;
+  cluster_.options.autoscale.operations_per_server = 100;
+  EXPECT_EQ(cluster_.Run(1min), "move tablet 1 from a to d; move tablet 2 from b to d; move tablet 3 from c to d; ");
+}
+
 TEST_F(BalanceTest, AReplicaMovesWhereNoVoterHasRoom) {
   Tablet("a", 3'000);
   Tablet("a", 3'000);

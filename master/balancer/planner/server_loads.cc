@@ -11,6 +11,17 @@ Loads Less(const Loads& a, const Loads& b) {
   return difference;
 }
 
+// At most the margin's part of what autoscaling means a server to carry: else a server that it adds stays idle.
+double FloorOf(Dimension dimension, const PlannerOptions& options) {
+  const Margin& margin = options.balance.margins[static_cast<size_t>(dimension)];
+  const AutoscaleOptions& scale = options.autoscale;
+  if (!scale.enabled || scale.dry_run) return margin.floor;
+  double target = 0;
+  if (dimension == Dimension::kOperations) target = scale.operations_per_server;
+  if (dimension == Dimension::kCpu) target = scale.cores_per_server;
+  return target > 0 ? std::min(margin.floor, margin.fraction * target) : margin.floor;
+}
+
 }  // namespace
 
 ServerLoads::ServerLoads(const Pass& pass)
@@ -32,7 +43,7 @@ ServerLoads::ServerLoads(const Pass& pass)
   for (size_t d = 0; d < kDimensions; ++d) {
     mean_[d] /= static_cast<double>(std::max<size_t>(members_, 1));
     const Margin& margin = pass.options.balance.margins[d];
-    margin_[d] = std::max(margin.fraction * mean_[d], margin.floor);
+    margin_[d] = std::max(margin.fraction * mean_[d], FloorOf(static_cast<Dimension>(d), pass.options));
   }
 }
 

@@ -3,7 +3,7 @@
 // where on that is too much.
 // How:        The sum of what its tablets cost, and of the rest of its process's CPU. A server is overloaded above
 //             start(): the mean, and the greater of 10% of it and a floor. It stops being so below stop(), half of
-//             that.
+//             that. Autoscaling's target lowers the floor.
 // Invariants: a server that is to be emptied counts in the sums, not in the number that they are divided by.
 // Threads:    thread-compatible; one pass makes one.
 #pragma once
