@@ -18,6 +18,7 @@
 #include "common/security/scram.h"
 #include "ebla/ebla.h"
 #include "gateway/memcached/memcached_door.h"
+#include "gateway/redis/record_key.h"
 #include "gateway/redis/redis_door.h"
 #include "gateway/server/metrics.h"
 #include "gateway/server/server.h"
@@ -36,6 +37,11 @@ DEFINE_string(redis_listen, "",
 DEFINE_string(
     redis_table, "redis",
     "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
+DEFINE_string(
+    redis_transactions, "one-group",
+    "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
+    "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
+    "a transaction of their own.");
 DEFINE_bool(create_table, false, "Make these tables, with their defaults, where they are not there.");
 DEFINE_string(read_level, "default",
               "How fresh what is read must be: default (the table's), strong, bounded=500ms, bounded=2s, eventual. "
@@ -119,17 +125,30 @@ Client ConnectToCluster() {
   return OrRefuse(Client::Connect(std::move(options)));
 }
 
-Table OpenOrMake(const Client& client, const std::string& name) {
+Table OpenOrMake(const Client& client, const std::string& name, TableOptions options = {}) {
   Result<Table> table = client.OpenTable(name);
   if (!table && table.error().code() == Code::kNoSuchTable) {
     if (!FLAGS_create_table)
       Refuse(Error(Code::kNoSuchTable, "there is no table \"" + name + "\": make it with  ebla table create " + name +
                                            "  or have this gateway make it with --create_table"));
-    const Result<TableInfo> made = client.CreateTable(name, {.deadline = kMakeTable});
+    const Result<TableInfo> made = client.CreateTable(name, {.table = std::move(options), .deadline = kMakeTable});
     if (!made && made.error().code() != Code::kTableExists) Refuse(made.error());
     table = client.OpenTable(name);
   }
   return OrRefuse(std::move(table));
+}
+
+// Made so that the keys of a group stay together, however the table splits.
+Table OpenOrMakeForRedis(const Client& client) {
+  Table table =
+      OpenOrMake(client, FLAGS_redis_table, {.key_group = TableKeyGroup{.delimiter = redis::kGroupDelimiter}});
+  const auto info = client.DescribeTable(table.name());
+  if (info && !(info->options.key_group && info->options.key_group->delimiter == redis::kGroupDelimiter))
+    LOG(WARNING)
+        << "the table \"" << table.name()
+        << "\" has no key groups that end at a byte of 0: once it splits, transactions of several keys fail. A "
+           "table made with  ebla table create NAME --key-group '\\x00'  keeps them together";
+  return table;
 }
 
 // Where to listen, as the flags say.
@@ -175,7 +194,8 @@ Doors MakeDoors(const Listening& listening, const Client& client, const TableSto
   }
   if (listening.redis) {
     options.server.listen = *listening.redis;
-    doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMake(client, FLAGS_redis_table), levels));
+    doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMakeForRedis(client), levels,
+                                                       OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions))));
   }
   return doors;
 }
@@ -214,6 +234,7 @@ int Run() {
   OrRefuse(CheckFlags());
   const TableStoreOptions levels{.read = OrRefuse(ParseReadLevel(FLAGS_read_level)),
                                  .ack = OrRefuse(ParseAckLevel(FLAGS_ack))};
+  OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions));
   const Listening listening = ListeningFromFlags();
   const size_t doors_count = (listening.memcached ? 1 : 0) + (listening.redis ? 1 : 0);
   process::CheckOpenFiles(doors_count * static_cast<size_t>(FLAGS_connections_max) + 64);

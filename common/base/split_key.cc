@@ -8,7 +8,7 @@ std::string KeyGroupRule::Start(const std::string& key) const {
   if (prefix_bytes > 0) return key.substr(0, prefix_bytes);
   if (!delimiter.empty()) {
     const size_t at = key.find(delimiter);
-    if (at != std::string::npos) return key.substr(0, at + delimiter.size());
+    if (at != std::string::npos) return key.substr(0, delimiter.front() == '\0' ? at : at + delimiter.size());
   }
   return key;
 }

@@ -10,7 +10,9 @@
 
 namespace ebla {
 
-// What no split ever cuts; neither set: nothing.
+// What no split ever cuts; neither set: nothing. A group has the keys that begin alike: in their first bytes, or through
+// the first delimiter. Where the delimiter is the least byte, \0, the text before it is a key of the group, too: nothing
+// lies between them.
 struct KeyGroupRule {
   size_t prefix_bytes = 0;
   std::string delimiter;

@@ -17,6 +17,10 @@ TEST(KeyGroupRule, AGroupBeginsWhereNoSplitCutsIt) {
   const KeyGroupRule delimited{0, ":"};
   EXPECT_EQ(delimited.Start("user42:cart:1"), "user42:");
   EXPECT_EQ(delimited.Start("user42"), "user42");
+  const KeyGroupRule with_bare{0, std::string(1, '\0')};
+  EXPECT_EQ(with_bare.Start(std::string("user42\0cart", 11)), "user42");
+  EXPECT_EQ(with_bare.Start(std::string("user42\0", 7)), "user42");
+  EXPECT_EQ(with_bare.Start("user42"), "user42");
 }
 
 TEST(ShortestSeparator, IsABeginningOfTheGreaterOne) {

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/spread.h"
 #include "gateway/redis/stored_value.h"
 #include "gateway/redis/string_commands.h"
 
@@ -130,96 +131,61 @@ void LcsOf(SharedCall call) {
 
 // ---- writing several keys -----------------------------------------------------------------------------------------------
 
-// Does something to each key of a command, so many at a time. The first failure is the command's answer, once what was
-// begun has ended; nothing is begun after it.
-class WriteRun : public std::enable_shared_from_this<WriteRun> {
- public:
-  static constexpr size_t kAtOnce = 64;
-
-  // Starts the write of one key; its end is told by End().
-  using Start = std::move_only_function<void(size_t key, std::shared_ptr<WriteRun> run)>;
-
-  WriteRun(SharedCall call, size_t keys, Start start, std::move_only_function<void(int64_t counted)> done)
-      : call_(std::move(call)), keys_(keys), start_(std::move(start)), done_(std::move(done)) {}
-
-  // Who finds somebody at it leaves the rest to him: a write may end within its start.
-  void Begin() {
-    {
-      MutexLock lock(mutex_);
-      if (std::exchange(starting_, true)) return;
-    }
-    while (const std::optional<size_t> key = Take()) start_(*key, shared_from_this());
-  }
-  // Of one write; `counts`: `done` is told how many did.
-  void End(const Status& status, bool counts) {
-    bool last = false;
-    Status failure;
-    int64_t counted = 0;
-    {
-      MutexLock lock(mutex_);
-      if (!status.ok() && failure_.ok()) failure_ = status;
-      counted = counted_ += counts ? 1 : 0;
-      --running_;
-      last = running_ == 0 && (next_ == keys_ || !failure_.ok());
-      failure = failure_;
-    }
-    if (!last) return Begin();
-    failure.ok() ? done_(counted) : call_->Fail(failure);
-  }
-
- private:
-  std::optional<size_t> Take() {
-    MutexLock lock(mutex_);
-    if (next_ == keys_ || running_ == kAtOnce || !failure_.ok()) {
-      starting_ = false;
-      return std::nullopt;
-    }
-    ++running_;
-    return next_++;
-  }
-
-  const SharedCall call_;
-  const size_t keys_;
-  Start start_;
-  std::move_only_function<void(int64_t)> done_;
-  Mutex mutex_;
-  size_t next_ EBLA_GUARDED_BY(mutex_) = 0;
-  size_t running_ EBLA_GUARDED_BY(mutex_) = 0;
-  bool starting_ EBLA_GUARDED_BY(mutex_) = false;
-  int64_t counted_ EBLA_GUARDED_BY(mutex_) = 0;
-  Status failure_ EBLA_GUARDED_BY(mutex_);
-};
-
 // DEL and UNLINK.
 void Del(SharedCall call) {
   std::vector<std::string> keys = KeyWords(*call);
   std::ranges::sort(keys);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   const size_t count = keys.size();
-  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<WriteRun>& run) {
-    call->store->Delete(keys[key], Condition::Exists(), call->until, [run](const Status& status) {
+  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<Spread>& all) {
+    call->store->Delete(keys[key], Condition::Exists(), call->until, [all](const Status& status) {
       const bool absent = status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
-      run->End(absent ? Status() : status, status.ok());
+      all->End(absent ? Status() : status, status.ok());
     });
   };
-  std::make_shared<WriteRun>(call, count, std::move(start), [call](int64_t deleted) {
-    call->Number(deleted);
-  })->Begin();
+  Spread::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
+    failure.ok() ? call->Number(deleted) : call->Fail(failure);
+  });
+}
+
+// The places of the values: of a key that comes twice the last. None: the call has ended.
+std::optional<std::vector<size_t>> PlacesToSet(StoreCall& call) {
+  if (call.words.size() % 2 == 0) {
+    call.Fail("ERR wrong number of arguments for '" + std::string(call.command->name) + "' command");
+    return std::nullopt;
+  }
+  std::unordered_map<std::string_view, size_t> last;
+  for (size_t at = 1; at < call.words.size(); at += 2) last[call.words[at]] = at + 1;
+  std::vector<size_t> places;
+  for (const auto& [key, at] : last) places.push_back(at);
+  return places;
+}
+
+void SetEach(SharedCall call, std::vector<size_t> places, std::move_only_function<void()> done) {
+  const size_t count = places.size();
+  auto start = [call, places = std::move(places)](size_t one, const std::shared_ptr<Spread>& all) {
+    const size_t at = places[one];
+    PutValue(*call->store, call->words[at - 1], {.bytes = call->words[at]}, Condition::None(), call->until,
+             [all](const Result<Version>& put) { all->End(put ? Status() : put.error()); });
+  };
+  Spread::Start(count, std::move(start), [call, done = std::move(done)](const Status& failure, int64_t) mutable {
+    failure.ok() ? done() : call->Fail(failure);
+  });
 }
 
 void MSet(SharedCall call) {
-  if (call->words.size() % 2 == 0) return call->Fail("ERR wrong number of arguments for 'mset' command");
-  std::unordered_map<std::string_view, size_t> last;  // of a key that comes twice the last
-  for (size_t at = 1; at < call->words.size(); at += 2) last[call->words[at]] = at;
-  std::vector<size_t> places;
-  for (const auto& [key, at] : last) places.push_back(at);
-  const size_t count = places.size();
-  auto start = [call, places = std::move(places)](size_t key, const std::shared_ptr<WriteRun>& run) {
-    const size_t at = places[key];
-    PutValue(*call->store, call->words[at], {.bytes = call->words[at + 1]}, Condition::None(), call->until,
-             [run](const Result<Version>& put) { run->End(put ? Status() : put.error(), false); });
-  };
-  std::make_shared<WriteRun>(call, count, std::move(start), [call](int64_t) { call->Ok(); })->Begin();
+  auto places = PlacesToSet(*call);
+  if (places) SetEach(call, *std::move(places), [call] { call->Ok(); });
+}
+
+// Within a transaction: nobody sees or changes the keys meanwhile.
+void MSetNx(SharedCall call) {
+  auto places = PlacesToSet(*call);
+  if (!places) return;
+  ReadAll(call, KeyWords(*call), Freshness::kLatest, [call, places = *std::move(places)](const Values& values) mutable {
+    if (std::ranges::any_of(values, [](const auto& value) { return value.has_value(); })) return call->Number(0);
+    SetEach(call, std::move(places), [call] { call->Number(1); });
+  });
 }
 
 void BitOpOf(SharedCall call) {
@@ -358,11 +324,10 @@ void Memory(SharedCall call) {
 
 KeyCommand FindKeyCommand(std::string_view name) {
   static const std::unordered_map<std::string_view, KeyCommand> commands = {
-      {"bitop", BitOpOf},    {"copy", Copy},           {"dbsize", DbSize},   {"del", Del},
-      {"exists", CountKeys}, {"flushall", FlushDb},    {"flushdb", FlushDb}, {"keys", Keys},
-      {"lcs", LcsOf},        {"memory", Memory},       {"mget", MGet},       {"mset", MSet},
-      {"object", Object},    {"randomkey", RandomKey}, {"rename", Rename},   {"renamenx", Rename},
-      {"scan", Scan},        {"touch", CountKeys},     {"unlink", Del}};
+      {"bitop", BitOpOf},    {"copy", Copy},       {"dbsize", DbSize}, {"del", Del},         {"exists", CountKeys},
+      {"flushall", FlushDb}, {"flushdb", FlushDb}, {"keys", Keys},     {"lcs", LcsOf},       {"memory", Memory},
+      {"mget", MGet},        {"mset", MSet},       {"msetnx", MSetNx}, {"object", Object},   {"randomkey", RandomKey},
+      {"rename", Rename},    {"renamenx", Rename}, {"scan", Scan},     {"touch", CountKeys}, {"unlink", Del}};
   const auto found = commands.find(name);
   return found == commands.end() ? nullptr : found->second;
 }

@@ -8,7 +8,8 @@
 namespace ebla::gateway::redis {
 namespace {
 
-constexpr std::string_view kRead = "ebla.read", kAck = "ebla.ack";
+constexpr std::string_view kRead = "ebla.read", kAck = "ebla.ack", kTransactions = "ebla.transactions";
+constexpr std::string_view kOneGroup = "one-group", kEachGroup = "each-group";
 
 std::string NameOf(const Read& read) {
   switch (read.level()) {
@@ -34,13 +35,15 @@ std::string CannotSet(const std::string& name, const std::string& why) {
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::string>> OptionsAre(const Read& read, Ack ack) {
+std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options) {
   return {{"appendfsync", "everysec"},
           {"appendonly", "yes"},
           {"cluster-enabled", "no"},
           {"databases", std::to_string(kDatabases)},
-          {std::string(kAck), NameOf(ack)},
-          {std::string(kRead), NameOf(read)},
+          {std::string(kAck), NameOf(options.ack)},
+          {std::string(kRead), NameOf(options.read)},
+          {std::string(kTransactions),
+           std::string(options.transactions == Transactions::kOneGroup ? kOneGroup : kEachGroup)},
           {"maxclients", "10000"},
           {"maxmemory", "0"},
           {"maxmemory-policy", "noeviction"},
@@ -53,17 +56,25 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const Read& read, Ac
           {"timeout", "0"}};
 }
 
-std::string SetOption(const std::string& name, const std::string& value, Read& read, Ack& ack) {
+Result<Transactions> ParseTransactions(std::string_view text) {
+  if (text == kOneGroup) return Transactions::kOneGroup;
+  if (text == kEachGroup) return Transactions::kEachGroup;
+  return Error(Code::kInvalidArgument,
+               "\"" + std::string(text) + "\" is no kind of transactions: write one-group or each-group");
+}
+
+std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options) {
   const auto take = [&](auto parsed, auto& to) {
     if (!parsed) return CannotSet(name, parsed.error().message());
     to = *parsed;
     return std::string();
   };
-  if (name == kRead) return take(ParseReadLevel(value), read);
-  if (name == kAck) return take(ParseAckLevel(value), ack);
-  const auto options = OptionsAre(read, ack);
-  const auto found = std::ranges::find(options, name, [](const auto& option) { return option.first; });
-  if (found == options.end()) return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
+  if (name == kRead) return take(ParseReadLevel(value), options.read);
+  if (name == kAck) return take(ParseAckLevel(value), options.ack);
+  if (name == kTransactions) return take(ParseTransactions(value), options.transactions);
+  const auto all = OptionsAre(options);
+  const auto found = std::ranges::find(all, name, [](const auto& option) { return option.first; });
+  if (found == all.end()) return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
   return found->second == value ? "" : CannotSet(name, "can't set immutable config");
 }
 

@@ -1,13 +1,15 @@
-// The options that CONFIG GET shows, as Redis names them, and the two that a connection may set: how it reads, and when
-// its writes are acknowledged.
+// The options that CONFIG GET shows, as Redis names them, and those that a connection may set: how it reads, when its
+// writes are acknowledged, and what its transactions are.
 // Threads: functions of their arguments.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "common/base/status.h"
 #include "ebla/options.h"
 
 namespace ebla::gateway::redis {
@@ -16,9 +18,23 @@ namespace ebla::gateway::redis {
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 inline constexpr int kDatabases = 16;  // by number
 
-std::vector<std::pair<std::string, std::string>> OptionsAre(const Read& read, Ack ack);
+enum class Transactions : uint8_t {
+  kOneGroup,   // all keys of one have to be of one group
+  kEachGroup,  // the commands of each group are a transaction of their own
+};
+
+struct ConnectionOptions {
+  Read read;
+  Ack ack = Ack::kDefault;
+  Transactions transactions = Transactions::kOneGroup;
+};
+
+std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options);
+
+// "one-group" or "each-group". INVALID_ARGUMENT says so.
+Result<Transactions> ParseTransactions(std::string_view text);
 
 // What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
-std::string SetOption(const std::string& name, const std::string& value, Read& read, Ack& ack);
+std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options);
 
 }  // namespace ebla::gateway::redis

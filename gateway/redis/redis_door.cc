@@ -2,7 +2,8 @@
 
 namespace ebla::gateway::redis {
 
-RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels)
+RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
+                     Transactions transactions)
     : table_(std::move(table)),
       statistics_(CommandNames(), options.loops.size()),
       databases_(std::make_shared<TableDatabases>(client, table_, levels)),
@@ -15,6 +16,7 @@ RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table tab
           options.loops, statistics_) {
   shared_->databases = databases_;
   shared_->deadline = options.deadline;
+  shared_->options.transactions = transactions;
 }
 
 void RedisDoor::Stop(Duration patience) {

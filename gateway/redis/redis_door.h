@@ -11,7 +11,8 @@ namespace ebla::gateway::redis {
 class RedisDoor final : public Door {
  public:
   // `table`: what it reads to see whether it can serve, and database 0.
-  RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels);
+  RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
+            Transactions transactions);
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }

@@ -5,6 +5,7 @@
 
 #include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
+#include "gateway/redis/record_key.h"
 #include "gateway/store/flush_table.h"
 
 namespace ebla::gateway::redis {
@@ -22,24 +23,31 @@ constexpr std::string_view kPatternTooLong = "ERR the pattern is longer than 409
 
 using SharedScan = std::shared_ptr<StoreCall>;
 
-// Visits the keys of a range in their order until the visitor returns false, then ends.
+// Visits the keys of some ranges, which come in order, until the visitor returns false, then ends.
 class Walk : public std::enable_shared_from_this<Walk> {
  public:
   using Visitor = std::move_only_function<bool(const Row&)>;
   using End = std::move_only_function<void(const Status&)>;
 
   // Ends early where nobody waits for the call any more.
-  static void Start(const SharedScan& call, KeyRange range, uint64_t page_keys, Visitor visitor, End end) {
+  static void Start(const SharedScan& call, std::vector<KeyRange> ranges, uint64_t page_keys, Visitor visitor,
+                    End end) {
     auto walk = std::make_shared<Walk>();
     walk->store_ = call->store;
     walk->gone_ = call->gone;
     walk->page_keys_ = page_keys;
     walk->visitor_ = std::move(visitor);
     walk->end_ = std::move(end);
-    walk->Next(std::move(range));
+    walk->ranges_ = std::move(ranges);
+    walk->NextRange();
   }
 
  private:
+  void NextRange() {
+    if (at_ == ranges_.size()) return end_({});
+    KeyRange range = std::move(ranges_[at_++]);
+    range.Empty() ? NextRange() : Next(std::move(range));
+  }
   void Next(KeyRange range) {
     store_->ScanKeys(std::move(range), page_keys_, std::chrono::steady_clock::now() + kPageDeadline,
                      [self = shared_from_this()](Result<ScanPage> page) {
@@ -48,12 +56,14 @@ class Walk : public std::enable_shared_from_this<Walk> {
                        for (const Row& row : page->rows) {
                          if (!self->visitor_(row)) return self->end_({});
                        }
-                       page->done ? self->end_({}) : self->Next(std::move(page->remaining));
+                       page->done ? self->NextRange() : self->Next(std::move(page->remaining));
                      });
   }
 
   std::shared_ptr<Store> store_;
   std::shared_ptr<const std::atomic<bool>> gone_;
+  std::vector<KeyRange> ranges_;
+  size_t at_ = 0;  // of the next range
   uint64_t page_keys_ = kPageKeys;
   Visitor visitor_;
   End end_;
@@ -101,7 +111,7 @@ std::optional<ScanOptionsOf> ToScanOptions(StoreCall& call) {
   return options;
 }
 
-KeyRange RangeOf(const std::string& pattern) { return KeyRange::Prefix(PrefixOf(pattern)); }
+std::vector<KeyRange> RangesOf(const std::string& pattern) { return RangesOfPrefix(PrefixOf(pattern)); }
 
 bool IsLongerThanKeys(const std::string& pattern) { return PrefixOf(pattern).size() > kKeyBytesMax; }
 
@@ -113,14 +123,11 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
     bool more = false;
   };
   auto found = std::make_shared<Found>();
-  const KeyRange range = RangeOf(options.pattern).Intersect({start, ""});
-  if (range.Empty() || IsLongerThanKeys(options.pattern)) {
-    Reply reply(call->protocol);
-    reply.Array(2).Bulk("0").Array(0);
-    return call->Answer(reply);
-  }
+  std::vector<KeyRange> ranges;
+  if (!IsLongerThanKeys(options.pattern)) ranges = RangesOf(options.pattern);
+  for (KeyRange& range : ranges) range = range.Intersect({start, ""});
   Walk::Start(
-      call, range, options.count + 1,
+      call, std::move(ranges), options.count + 1,
       [found, options](const Row& row) {
         if (found->seen == options.count) return !(found->more = true);
         ++found->seen;
@@ -144,14 +151,14 @@ void Scan(SharedScan call) {
   const std::optional<ScanOptionsOf> options = ToScanOptions(*call);
   if (!options) return;
   if (options->cursor == 0) return ScanFrom(call, *options, "");
-  if (const auto key = call->cursors->Find(options->cursor)) return ScanFrom(call, *options, KeyAfter(*key));
+  if (const auto key = call->cursors->Find(options->cursor)) return ScanFrom(call, *options, KeyAfter(RecordKey(*key)));
   // Another gateway's, or one from long ago.
   auto start = std::make_shared<std::string>();
   Walk::Start(
-      call, {}, kPageKeys,
+      call, {KeyRange()}, kPageKeys,
       [start, cursor = options->cursor](const Row& row) {
         if (ScanCursors::Of(row.key) != cursor) return true;
-        *start = KeyAfter(row.key);
+        *start = KeyAfter(RecordKey(row.key));
         return false;
       },
       [call, options = *options, start](const Status& status) {
@@ -176,7 +183,7 @@ void Keys(SharedScan call) {
   }
   auto found = std::make_shared<Found>();
   Walk::Start(
-      call, RangeOf(pattern), kPageKeys,
+      call, RangesOf(pattern), kPageKeys,
       [found, pattern](const Row& row) {
         if (!Matches(pattern, row.key)) return true;
         found->reply.Bulk(row.key);
@@ -196,7 +203,7 @@ void Keys(SharedScan call) {
 void DbSize(SharedScan call) {
   auto count = std::make_shared<int64_t>(0);
   Walk::Start(
-      call, {}, 10 * kPageKeys, [count](const Row&) { return ++*count > 0; },
+      call, {KeyRange()}, 10 * kPageKeys, [count](const Row&) { return ++*count > 0; },
       [call, count](const Status& status) { status.ok() ? call->Number(*count) : call->Fail(status); });
 }
 
@@ -208,7 +215,7 @@ void RandomKey(SharedScan call) {
   };
   auto chosen = std::make_shared<Chosen>();
   Walk::Start(
-      call, {}, kPageKeys,
+      call, {KeyRange()}, kPageKeys,
       [chosen](const Row& row) {
         if (chosen->random() % ++chosen->seen == 0) chosen->key = row.key;
         return chosen->seen < kRandomKeysMax;

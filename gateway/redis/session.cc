@@ -75,7 +75,8 @@ size_t Clients::size() const {
 
 // ---- Session ----------------------------------------------------------------------------------------------------------
 
-Session::Session(std::shared_ptr<Clients> clients, std::string address) : clients_(std::move(clients)) {
+Session::Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options)
+    : clients_(std::move(clients)), first_options_(options) {
   line_.id = clients_->NextId();
   line_.address = std::move(address);
   line_.since = line_.active = Clock::now();
@@ -124,7 +125,7 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
     reply.Verbatim(InfoText(*clients_, {words.begin() + 1, words.end()}));
   } else if (name == "time") {
     Time(reply);
-  } else if (name == "quit") {
+  } else if (name == "quit" || name == "discard" || name == "unwatch") {
     reply.Ok();
   } else if (name == "reset") {
     Reset();
@@ -315,8 +316,7 @@ void Session::Reset() {
   line_.name.clear();
   line_.database = "0";
   line_.protocol = 2;
-  read_ = {};
-  ack_ = Ack::kDefault;
+  options_ = first_options_;
   replies_ = true;
   skip_next_ = false;
   clients_->Put(line_);
@@ -328,7 +328,7 @@ void Session::Config(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
   if (what == "GET" && words.size() >= 3) {
     std::vector<std::pair<std::string, std::string>> found;
-    for (auto& option : OptionsAre(read_, ack_)) {
+    for (auto& option : OptionsAre(options_)) {
       const bool wanted = std::any_of(words.begin() + 2, words.end(),
                                       [&](const std::string& word) { return Matches(ToLower(word), option.first); });
       if (wanted) found.push_back(std::move(option));
@@ -347,8 +347,10 @@ void Session::Config(const Words& words, Reply& reply) {
     Help("CONFIG",
          {"GET <pattern>", "    Shows the options whose names match.",
           "SET ebla.read strong|eventual|bounded=<duration>", "    How fresh this connection's reads are.",
-          "SET ebla.ack majority|all|primary", "    When this connection's writes are acknowledged.", "RESETSTAT",
-          "    Begins INFO's counts anew."},
+          "SET ebla.ack majority|all|primary", "    When this connection's writes are acknowledged.",
+          "SET ebla.transactions one-group|each-group",
+          "    Whether a transaction has keys of one group alone, or each group's commands are one of their own.",
+          "RESETSTAT", "    Begins INFO's counts anew."},
          reply);
   } else if (what == "GET" || what == "SET" || what == "RESETSTAT" || what == "REWRITE" || what == "HELP") {
     WrongNumber(words, reply);
@@ -358,14 +360,12 @@ void Session::Config(const Words& words, Reply& reply) {
 }
 
 void Session::ConfigSet(const Words& words, Reply& reply) {
-  Read read = read_;
-  Ack ack = ack_;
+  ConnectionOptions options = options_;
   for (size_t at = 2; at < words.size(); at += 2) {
-    const std::string failure = SetOption(ToLower(words[at]), words[at + 1], read, ack);
+    const std::string failure = SetOption(ToLower(words[at]), words[at + 1], options);
     if (!failure.empty()) return void(reply.Failure(failure));
   }
-  read_ = read;
-  ack_ = ack;
+  options_ = options;
   reply.Ok();
 }
 

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "common/base/mutex.h"
-#include "ebla/options.h"
 #include "gateway/redis/command_table.h"
+#include "gateway/redis/options.h"
 
 namespace ebla::gateway::redis {
 
@@ -50,7 +50,8 @@ class Clients {
 
 class Session {
  public:
-  Session(std::shared_ptr<Clients> clients, std::string address);
+  // `options`: until it says otherwise.
+  Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -61,11 +62,10 @@ class Session {
     line_.database = std::move(database);
     clients_->Put(line_);
   }
-  // Whether a reply is to be sent to what is no command, and so does not begin.
-  bool TakesRefusal() { return !std::exchange(skip_next_, false) && replies_; }
+  // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
+  bool TakesReply() { return !std::exchange(skip_next_, false) && replies_; }
   // How it reads and writes where it has said so, else as its table does.
-  const Read& read() const { return read_; }
-  Ack ack() const { return ack_; }
+  const ConnectionOptions& options() const { return options_; }
 
   // Each command, before it is answered. Whether its reply is to be sent: CLIENT REPLY turns them off.
   bool Begin(const CommandInfo& command, const Words& words);
@@ -88,8 +88,8 @@ class Session {
 
   const std::shared_ptr<Clients> clients_;
   ClientLine line_;
-  Read read_;
-  Ack ack_ = Ack::kDefault;
+  const ConnectionOptions first_options_;
+  ConnectionOptions options_ = first_options_;
   bool replies_ = true;
   bool skip_next_ = false;
 };

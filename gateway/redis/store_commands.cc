@@ -10,6 +10,10 @@
 namespace ebla::gateway::redis {
 namespace {
 
+bool MayBeBlind(const CommandInfo& command, const Words& words) {
+  return command.update == SetEx || (command.update == Set && IsBlindSet(words));
+}
+
 // A command of one key on its way.
 class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
  public:
@@ -18,7 +22,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   void Start() {
     if (call_.command->update == Increment && StartIncrement()) return;
     if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
-    if (IsBlind() && PutBlindly()) return;
+    if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
     ReadFirst();
   }
 
@@ -98,9 +102,6 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
              });
   }
 
-  bool IsBlind() const {
-    return call_.command->update == SetEx || (call_.command->update == Set && IsBlindSet(call_.words));
-  }
   bool PutBlindly() {
     Update update = Evaluate({});
     if (update.change != Update::Change::kPut) return false;
@@ -132,6 +133,15 @@ std::string FailureText(const Status& status) {
 }
 
 void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
+
+bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms) {
+  if (command.name == "mset") return true;
+  if (!MayBeBlind(command, words)) return false;
+  const std::optional<Value> none;
+  Update update(words, none, now_ms, 2);
+  command.update(update);
+  return update.change == Update::Change::kPut;
+}
 
 void RunStoreCommand(StoreCall call) {
   if (call.command->update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();

@@ -17,16 +17,20 @@
 
 namespace ebla::gateway::redis {
 
-struct StoreCall {
-  const CommandInfo* command = nullptr;
-  Words words;  // as many as the command takes
+// Where and for whom commands run.
+struct StoreContext {
   int protocol = 2;
-  std::shared_ptr<Store> store;
-  std::shared_ptr<Store> target;  // COPY's: the database copied to
+  std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
   std::shared_ptr<ScanCursors> cursors;
   Executor* executor = nullptr;                   // for pauses; outlives the call
   std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
   Until until;
+};
+
+struct StoreCall : StoreContext {
+  const CommandInfo* command = nullptr;
+  Words words;                    // as many as the command takes
+  std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
   std::move_only_function<void(std::string reply)> done;
 
   // Each ends the call.
@@ -42,5 +46,8 @@ std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall call);
+
+// Whether a command needs to know nothing of its keys' values.
+bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);
 
 }  // namespace ebla::gateway::redis

@@ -1,6 +1,7 @@
 #include "gateway/redis/table_databases.h"
 
 #include "common/base/key_range.h"
+#include "gateway/redis/keyed_store.h"
 
 namespace ebla::gateway::redis {
 
@@ -51,9 +52,10 @@ std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read&
   const Levels levels{read.level(), read.bound().count(), ack};
   if (const auto store = stores.find(levels); store != stores.end()) return store->second;
   if (stores.size() >= kStoresMax) stores.clear();
-  return stores[levels] = std::make_shared<TableStore>(
-             *table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
-                                       .ack = ack == Ack::kDefault ? levels_.ack : ack});
+  auto records = std::make_shared<TableStore>(
+      *table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
+                                .ack = ack == Ack::kDefault ? levels_.ack : ack});
+  return stores[levels] = std::make_shared<KeyedStore>(std::move(records));
 }
 
 void TableDatabases::LookUp(const std::string& name) {

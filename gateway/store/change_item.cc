@@ -4,13 +4,12 @@
 #include <memory>
 #include <utility>
 
+#include "gateway/store/lost_race.h"
+
 namespace ebla::gateway {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr int kAttemptsAtOnce = 1;
-constexpr int kLongestWaitShift = 6;  // 64 ms
 
 class ItemChange : public std::enable_shared_from_this<ItemChange> {
  public:
@@ -61,10 +60,7 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
     if (result.has_value() || result.error().code() != Code::kConditionFailed) return done_(std::move(result));
     if (std::chrono::steady_clock::now() >= until_)
       return done_(Error(Code::kDeadlineExceeded, "others changed the item each time until the deadline"));
-    if (++attempts_ <= kAttemptsAtOnce) return Attempt();
-    const int shift = std::min(attempts_, kLongestWaitShift);
-    const auto wait = std::chrono::microseconds(executor_.Random() % (uint64_t{1000} << shift));
-    executor_.After(wait, [self = shared_from_this()] { self->Attempt(); });
+    RetryAfterLosing(++attempts_, executor_, [self = shared_from_this()] { self->Attempt(); });
   }
 
   Store& store_;

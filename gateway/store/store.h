@@ -1,5 +1,6 @@
 // gateway/store/store.h
-// The port through which protocols see Ebla: single keys of one table, and pages of them. All calls are asynchronous.
+// The port through which protocols see Ebla: single keys of one table, groups of keys that change together, and pages of
+// keys. All calls are asynchronous.
 // Place:   table_store.h implements it over the SDK; gateway/testing/memory_store.h in memory.
 // Errors:  NOT_FOUND and CONDITION_FAILED are answers. INVALID_ARGUMENT from Increment: the value is no decimal int64,
 //          or the sum would be none. Everything else is a fault, with a message for people.
@@ -34,6 +35,9 @@ struct Condition {
   static Condition Is(Version version) { return {Kind::kVersionIs, version}; }
 };
 
+inline constexpr size_t kCommitPartsMax = 1'000;
+inline constexpr size_t kCommitBytesMax = 4 << 20;
+
 class Store {
  public:
   virtual ~Store() = default;
@@ -49,6 +53,9 @@ class Store {
   virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;
   // Of a record that exists; it keeps its expiry. CONDITION_FAILED: there is none.
   virtual void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) = 0;
+  // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
+  // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values. A ttl of zero: it never expires.
+  virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;
   // Keys and versions of at most `limit` records from the range's start on.
   virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;
 

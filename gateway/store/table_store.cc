@@ -50,6 +50,22 @@ void TableStore::Increment(std::string_view key, int64_t delta, Until until, Cal
   table_.AsyncIncrement(key, delta, {.ack = options_.ack, .if_exists = true, .deadline = Left(until)}, std::move(done));
 }
 
+void TableStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
+  Batch batch;
+  for (Batch::Part& part : parts) {
+    switch (part.kind) {
+      case Batch::Kind::kPut: batch.Put(part.key, part.value, part.options); break;
+      case Batch::Kind::kDelete: batch.Delete(part.key, part.options); break;
+      case Batch::Kind::kIncrement: batch.Increment(part.key, part.delta, part.options); break;
+      case Batch::Kind::kCheck: batch.Check(part.key, part.options); break;
+    }
+  }
+  table_.AsyncWrite(std::move(batch), {.ack = options_.ack, .deadline = Left(until)},
+                    [done = std::move(done)](const Result<BatchResult>& result) mutable {
+                      done(result ? Status() : result.error());
+                    });
+}
+
 void TableStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
   ScanOptions options;
   options.range = std::move(range);

@@ -104,6 +104,12 @@ Status MemoryStore::Check(const std::string& key, const Condition& condition) {
   return holds ? Status() : Status(Code::kConditionFailed, "the condition does not hold");
 }
 
+void MemoryStore::Set(const std::string& key, const std::string& value, milliseconds ttl) {
+  Record& record = records_[key];
+  record = {value, {Epoch{1}, Lsn{++lsn_}}, {}};
+  if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
+}
+
 Result<Record> MemoryStore::GetNow(const std::string& key) {
   EBLA_TRY(Meet("get", key));
   MutexLock lock(mutex_);
@@ -137,12 +143,8 @@ void MemoryStore::Put(std::string_view key, std::string_view value, milliseconds
           EBLA_TRY(Meet("put", key));
           MutexLock lock(mutex_);
           EBLA_TRY(Check(key, condition));
-          Record& record = records_[key];
-          record.value = value;
-          record.version = {Epoch{1}, Lsn{++lsn_}};
-          record.expires.reset();
-          if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
-          return record.version;
+          Set(key, value, ttl);
+          return records_[key].version;
         };
         done(put());
       });
@@ -178,6 +180,26 @@ void MemoryStore::Increment(std::string_view key, int64_t delta, Until, Callback
       return number;
     };
     done(increment());
+  });
+}
+
+void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status> done) {
+  RunOrHold([this, parts = std::move(parts), done = std::move(done)]() mutable {
+    const auto condition_of = [](const BatchOptions& options) {
+      if (options.if_version) return Condition::Is(*options.if_version);
+      return options.if_absent ? Condition::Absent() : options.if_exists ? Condition::Exists() : Condition::None();
+    };
+    const auto commit = [&]() -> Status {
+      for (const Batch::Part& part : parts) EBLA_TRY(Meet("commit", part.key));
+      MutexLock lock(mutex_);
+      for (const Batch::Part& part : parts) EBLA_TRY(Check(part.key, condition_of(part.options)));
+      for (const Batch::Part& part : parts) {
+        if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, part.options.ttl.value_or(milliseconds(0)));
+        if (part.kind == Batch::Kind::kDelete) records_.erase(part.key);
+      }
+      return {};
+    };
+    done(commit());
   });
 }
 

@@ -16,7 +16,8 @@ namespace ebla::gateway {
 
 class MemoryStore final : public Store {
  public:
-  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment" or "scan".
+  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment", "commit"
+  // (once for each of its keys) or "scan".
   using Fault = std::function<Status(const std::string& operation, const std::string& key)>;
 
   void SetFault(Fault fault);
@@ -38,6 +39,7 @@ class MemoryStore final : public Store {
            Until until, Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) override;
+  void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override;
 
@@ -51,6 +53,7 @@ class MemoryStore final : public Store {
   Status Meet(const std::string& operation, const std::string& key);
   Record* Find(const std::string& key) EBLA_REQUIRES(mutex_);
   Status Check(const std::string& key, const Condition& condition) EBLA_REQUIRES(mutex_);
+  void Set(const std::string& key, const std::string& value, std::chrono::milliseconds ttl) EBLA_REQUIRES(mutex_);
   Result<Record> GetNow(const std::string& key);
 
   mutable Mutex mutex_;

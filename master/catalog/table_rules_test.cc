@@ -97,6 +97,10 @@ TEST(TableRulesTest, SplitPointsCutNoKeyGroup) {
   EXPECT_FALSE(CutsKeyGroup("user1:", delimiter));
   EXPECT_TRUE(CutsKeyGroup("user1:cart", delimiter));
   EXPECT_FALSE(CutsKeyGroup("user1:cart", {}));
+  idl::KeyGroup with_bare;
+  with_bare.__set_delimiter(std::string(1, '\0'));
+  EXPECT_FALSE(CutsKeyGroup("user1", with_bare));
+  EXPECT_TRUE(CutsKeyGroup(std::string("user1\0", 6), with_bare));
 }
 
 }  // namespace

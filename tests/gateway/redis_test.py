@@ -133,6 +133,63 @@ class RedisTest(unittest.TestCase):
         self.assertEqual({letter: text.count(letter) for letter in set(text)}, {ord("a") + n: 20 for n in range(8)})
         self.assertEqual(self.client.bitcount("bits"), 160)
 
+    def test_transactions_move_money_and_lose_none(self):
+        accounts = [f"{{bank}}:{number}" for number in range(6)]
+        self.client.mset({account: 100 for account in accounts})
+        sums = []
+
+        def transfer(number):
+            client = self.connect()
+            for at in range(25):
+                source, target = accounts[(number + at) % 6], accounts[(number + 2 * at + 1) % 6]
+                with client.pipeline() as pipeline:
+                    pipeline.decrby(source, 7).incrby(target, 7).mget(accounts)
+                    sums.append(sum(map(int, pipeline.execute()[-1])))
+
+        in_threads(8, transfer)
+        self.assertEqual(set(sums), {600})
+        self.assertEqual(sum(map(int, self.client.mget(accounts))), 600)
+
+    def test_counters_of_many_by_watch(self):
+        def count(number):
+            client = self.connect()
+            for _ in range(10):
+                client.transaction(lambda pipeline: (value := int(pipeline.get("{w}n") or 0), pipeline.multi(),
+                                                     pipeline.set("{w}n", value + 1)), "{w}n", "{w}other")
+
+        in_threads(8, count)
+        self.assertEqual(self.client.get("{w}n"), b"80")
+
+    def test_a_transaction_stays_whole_when_its_table_splits(self):
+        for number in range(200):
+            self.client.mset({f"{{user{number}}}:a": 1, f"{{user{number}}}:b": 2})
+        keys = subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "scan", "redis", "--json"],
+                              capture_output=True, text=True, timeout=60, check=True).stdout
+        self.assertIn("user77", keys)
+        split = subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "tablet", "split", "redis", "--at",
+                                "\\x01\\x03user77"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(split.returncode, 0, split.stderr)
+        for point in ("\\x01\\x03user78\\x00", "\\x01\\x03user78\\x00{user78}:b"):
+            cut = subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "tablet", "split", "redis", "--at", point],
+                                 capture_output=True, text=True, timeout=60)
+            self.assertNotEqual(cut.returncode, 0)
+            self.assertIn("key group", cut.stderr)
+        for number in range(200):
+            with self.client.pipeline() as pipeline:
+                pipeline.incr(f"{{user{number}}}:a").rename(f"{{user{number}}}:b", f"{{user{number}}}:c")
+                self.assertEqual(pipeline.execute(), [2, True])
+        self.assertEqual(len(self.client.keys("{user*")), 400)
+
+    def test_several_groups_in_a_transaction_only_where_that_is_asked_for(self):
+        pipeline = self.client.pipeline().set("a", 1).set("b", 2)
+        with self.assertRaisesRegex(redis.ResponseError, "CROSSSLOT"):
+            pipeline.execute()
+        with Gateway(BIN_DIR, self.standalone.thrift, "--redis_transactions=each-group", protocol="redis") as other:
+            client = redis.Redis(other.host, other.port)
+            self.assertEqual(client.pipeline().set("a", 1).set("b", 2).mget("a", "b").execute(),
+                             [True, True, [b"1", b"2"]])
+            client.close()
+
     def test_a_scan_goes_on_at_another_gateway(self):
         keys = {f"key{number}".encode() for number in range(500)}
         self.client.mset({key: 1 for key in keys})

@@ -5,6 +5,8 @@
 #include <charconv>
 #include <chrono>
 
+#include "gateway/redis/keyed_store.h"
+
 namespace ebla::gateway::redis {
 namespace {
 
@@ -52,7 +54,7 @@ std::string Encode(const Words& words) {
 void MemoryDatabases::Open(const std::string& name, const Read&, Ack, Callback<Result<std::shared_ptr<Store>>> done) {
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
   store(name);
-  done(std::shared_ptr<Store>(stores_[name]));
+  done(std::make_shared<KeyedStore>(stores_[name]));
 }
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {

@@ -1,0 +1,49 @@
+#include "gateway/redis/keyed_store.h"
+
+#include "gateway/redis/record_key.h"
+
+namespace ebla::gateway::redis {
+
+void KeyedStore::Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+  records_->Get(RecordKey(key), freshness, until, std::move(done));
+}
+
+void KeyedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                          Callback<std::vector<Result<Record>>> done) {
+  for (std::string& key : keys) key = RecordKey(key);
+  records_->MultiGet(std::move(keys), freshness, until, std::move(done));
+}
+
+void KeyedStore::Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
+                     Until until, Callback<Result<Version>> done) {
+  records_->Put(RecordKey(key), value, ttl, condition, until, std::move(done));
+}
+
+void KeyedStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {
+  records_->Delete(RecordKey(key), condition, until, std::move(done));
+}
+
+void KeyedStore::Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) {
+  records_->Increment(RecordKey(key), delta, until, std::move(done));
+}
+
+void KeyedStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
+  for (Batch::Part& part : parts) part.key = RecordKey(part.key);
+  records_->Commit(std::move(parts), until, std::move(done));
+}
+
+void KeyedStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
+  records_->ScanKeys(std::move(range), limit, until, [done = std::move(done)](Result<ScanPage> page) mutable {
+    if (!page) return done(std::move(page));
+    std::vector<Row> rows;
+    rows.reserve(page->rows.size());
+    for (Row& row : page->rows) {
+      std::optional<std::string> key = KeyOfRecord(row.key);
+      if (key) rows.push_back({*std::move(key), std::move(row.record)});
+    }
+    page->rows = std::move(rows);
+    done(std::move(page));
+  });
+}
+
+}  // namespace ebla::gateway::redis

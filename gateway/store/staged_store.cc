@@ -1,0 +1,152 @@
+#include "gateway/store/staged_store.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr size_t kLoadedAtOnce = 64;  // each may be large
+
+Error NotOfATransaction(std::string_view what) {
+  return Error(Code::kInternal, std::string(what) + " is no part of a transaction");
+}
+
+}  // namespace
+
+void StagedStore::Load(std::vector<std::string> keys, Until until, Callback<Status> done) {
+  to_load_ = std::move(keys);
+  LoadNext(until, std::move(done));
+}
+
+void StagedStore::LoadNext(Until until, Callback<Status> done) {
+  const size_t count = std::min(kLoadedAtOnce, to_load_.size());
+  if (count == 0) return done({});
+  const auto first = to_load_.end() - static_cast<ptrdiff_t>(count);
+  std::vector<std::string> keys(first, to_load_.end());
+  to_load_.erase(first, to_load_.end());
+  auto take = [self = shared_from_this(), keys, until,
+               done = std::move(done)](std::vector<Result<Record>> records) mutable {
+    for (size_t i = 0; i < records.size(); ++i) {
+      Result<Record>& record = records[i];
+      if (!record && record.error().code() != Code::kNotFound) return done(record.error());
+      Entry& entry = self->entries_[keys[i]];
+      entry.loaded = true;
+      if (record) self->loaded_bytes_ += record->value.size();
+      if (record) entry.base = *std::move(record);
+    }
+    if (self->loaded_bytes_ > kLoadBytesMax)
+      return done(Status(Code::kOverloaded, "the values of a transaction's keys have more than 64 MiB together"));
+    self->LoadNext(until, std::move(done));
+  };
+  base_->MultiGet(std::move(keys), Freshness::kLatest, until, std::move(take));
+}
+
+const Record* StagedStore::Loaded(const std::string& key) const {
+  const auto found = entries_.find(key);
+  return found == entries_.end() || !found->second.base ? nullptr : &*found->second.base;
+}
+
+// ---- the port ---------------------------------------------------------------------------------------------------------
+
+Result<StagedStore::Entry*> StagedStore::Known(std::string_view key) {
+  const auto found = entries_.find(key);
+  if (found == entries_.end()) return Error(Code::kInternal, "a key was not loaded for its transaction");
+  return &found->second;
+}
+
+void StagedStore::Get(std::string_view key, Freshness, Until, Callback<Result<Record>> done) {
+  const Result<Entry*> entry = Known(key);
+  if (!entry) return done(Error(entry.error()));
+  if (!(*entry)->record()) return done(Error(Code::kNotFound, "no such key"));
+  done(*(*entry)->record());
+}
+
+void StagedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                           Callback<std::vector<Result<Record>>> done) {
+  std::vector<Result<Record>> records;
+  records.reserve(keys.size());
+  for (const std::string& key : keys)
+    Get(key, freshness, until, [&](Result<Record> record) { records.push_back(std::move(record)); });
+  done(std::move(records));
+}
+
+Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condition& condition) {
+  if (condition.kind == Condition::Kind::kNone) return &entries_[std::string(key)];
+  EBLA_ASSIGN(Entry * entry, Known(key));
+  const std::optional<Record>& record = entry->record();
+  const bool holds =
+      condition.kind == Condition::Kind::kAbsent
+          ? !record
+          : record && (condition.kind == Condition::Kind::kExists || record->version == condition.version);
+  if (!holds) return Error(Code::kConditionFailed, "the condition does not hold");
+  return entry;
+}
+
+void StagedStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until,
+                      Callback<Result<Version>> done) {
+  const Result<Entry*> entry = Check(key, condition);
+  if (!entry) return done(Error(entry.error()));
+  // Of an epoch that no record ever has.
+  Record record{std::string(value), {Epoch{std::numeric_limits<int64_t>::max()}, Lsn{++writes_}}, {}};
+  if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
+  const Version version = record.version;
+  (*entry)->written = true;
+  (*entry)->now = std::move(record);
+  done(version);
+}
+
+void StagedStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
+  const Result<Entry*> entry = Check(key, condition);
+  if (!entry) return done(entry.error());
+  (*entry)->written = true;
+  (*entry)->now.reset();
+  done({});
+}
+
+void StagedStore::Increment(std::string_view, int64_t, Until, Callback<Result<int64_t>> done) {
+  done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
+}
+
+void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done) {
+  done(NotOfATransaction("a commit"));
+}
+
+void StagedStore::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {
+  done(NotOfATransaction("a scan"));
+}
+
+// ---- its end ----------------------------------------------------------------------------------------------------------
+
+Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int64_t now_ms) {
+  Batch::Part part{.kind = Batch::Kind::kCheck, .key = key, .value = {}, .options = {}};
+  if (entry.loaded && entry.base) part.options.if_version = entry.base->version;
+  part.options.if_absent = entry.loaded && !entry.base;
+  if (!entry.written || (!entry.now && part.options.if_absent)) return part;
+  part.kind = entry.now ? Batch::Kind::kPut : Batch::Kind::kDelete;
+  if (!entry.now) return part;
+  part.value = entry.now->value;
+  part.options.ttl = milliseconds(0);
+  if (entry.now->expires)
+    part.options.ttl = milliseconds(std::max<int64_t>(entry.now->expires->time_since_epoch().count() - now_ms, 1));
+  return part;
+}
+
+void StagedStore::Commit(Until until, Callback<Status> done) {
+  const bool writes = std::ranges::any_of(entries_, [](const auto& item) { return item.second.written; });
+  if (!writes && entries_.size() <= 1) return done({});  // one key is read at one moment
+  std::vector<Batch::Part> parts;
+  size_t bytes = 0;
+  for (const auto& [key, entry] : entries_) {
+    parts.push_back(PartOf(key, entry, base_->NowMs()));
+    bytes += key.size() + parts.back().value.size();
+  }
+  if (parts.size() > kCommitPartsMax || bytes > kCommitBytesMax)
+    return done(Status(Code::kInvalidArgument, "a transaction has at most 1,000 keys, and writes at most 4 MiB"));
+  base_->Commit(std::move(parts), until, std::move(done));
+}
+
+}  // namespace ebla::gateway
