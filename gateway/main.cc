@@ -37,6 +37,9 @@ DEFINE_string(redis_listen, "",
 DEFINE_string(
     redis_table, "redis",
     "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
+DEFINE_string(redis_advertise, "",
+              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They bring messages to who "
+              "listens here. Empty: as it listens; it must be said where that is every address of the machine.");
 DEFINE_string(
     redis_transactions, "one-group",
     "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
@@ -153,7 +156,7 @@ Table OpenOrMakeForRedis(const Client& client) {
 
 // Where to listen, as the flags say.
 struct Listening {
-  std::optional<rpc::Endpoint> memcached, redis;
+  std::optional<rpc::Endpoint> memcached, redis, redis_advertised;
   rpc::Endpoint http;
   std::shared_ptr<security::TlsCredentials> tls;  // null: in the clear
 };
@@ -171,6 +174,8 @@ Listening ListeningFromFlags() {
   };
   if (!FLAGS_memcached_listen.empty()) listening.memcached = take("memcached_listen", FLAGS_memcached_listen);
   if (!FLAGS_redis_listen.empty()) listening.redis = take("redis_listen", FLAGS_redis_listen);
+  if (!FLAGS_redis_advertise.empty())
+    listening.redis_advertised = OrRefuse(process::EndpointFlag("redis_advertise", FLAGS_redis_advertise));
   listening.http = take("http_listen", FLAGS_http_listen);
   if (!listening.memcached && !listening.redis)
     Refuse(
@@ -195,7 +200,8 @@ Doors MakeDoors(const Listening& listening, const Client& client, const TableSto
   if (listening.redis) {
     options.server.listen = *listening.redis;
     doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMakeForRedis(client), levels,
-                                                       OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions))));
+                                                       OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions)),
+                                                       listening.redis_advertised));
   }
   return doors;
 }

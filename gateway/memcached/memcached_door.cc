@@ -15,7 +15,7 @@ MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStore
                    .threads = options.loops.size()},
       server_(
           options.server,
-          [this](rpc::EventLoop& loop, const std::string&) {
+          [this](rpc::EventLoop& loop, const std::string&, const std::weak_ptr<Outlet>&) {
             return std::make_unique<MemcachedProtocol>(environment_, loop);
           },
           options.loops, statistics_) {}

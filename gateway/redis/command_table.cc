@@ -15,6 +15,7 @@ namespace {
 constexpr uint32_t kAlways = kLoading | kStale;
 constexpr uint32_t kLogin = kNoScript | kLoading | kStale | kFast | kNoAuth;
 constexpr uint32_t kChange = kWrite | kDenyOom;
+constexpr uint32_t kListens = kPubSub | kNoScript | kLoading | kStale;
 
 void TypeOf(Update& update) { update.reply.Simple(update.old ? "string" : "none"); }
 
@@ -36,6 +37,18 @@ constexpr CommandInfo kCommands[] = {
     {"select", 2, kAlways | kFast, 0, 0, 0, "connection"},
     {"time", 1, kAlways | kFast, 0, 0, 0, ""},
     {"wait", 3, kNoScript, 0, 0, 0, "connection"},
+    // Messages.
+    {"ebla.deliver", 4, kAdmin | kNoScript, 0, 0, 0, "pubsub"},
+    {"ebla.peer", 2, kAdmin | kNoScript, 0, 0, 0, "pubsub"},
+    {"psubscribe", -2, kListens, 0, 0, 0, "pubsub"},
+    {"publish", 3, kPubSub | kLoading | kStale | kFast, 0, 0, 0, "pubsub"},
+    {"pubsub", -2, kLoading | kStale, 0, 0, 0, ""},
+    {"punsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
+    {"spublish", 3, kPubSub | kLoading | kStale | kFast, 0, 0, 0, "pubsub"},
+    {"ssubscribe", -2, kListens, 0, 0, 0, "pubsub"},
+    {"subscribe", -2, kListens, 0, 0, 0, "pubsub"},
+    {"sunsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
+    {"unsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
     // Transactions.
     {"discard", 1, kNoScript | kAlways | kFast, 0, 0, 0, "transaction"},
     {"exec", 1, kNoScript | kLoading | kStale, 0, 0, 0, "transaction"},
@@ -173,11 +186,7 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "pfdebug",
                                            "pfmerge",
                                            "pfselftest",
-                                           "psubscribe",
                                            "psync",
-                                           "publish",
-                                           "pubsub",
-                                           "punsubscribe",
                                            "readonly",
                                            "readwrite",
                                            "replconf",
@@ -207,18 +216,13 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "sort",
                                            "sort_ro",
                                            "spop",
-                                           "spublish",
                                            "srandmember",
                                            "srem",
                                            "sscan",
-                                           "ssubscribe",
-                                           "subscribe",
                                            "sunion",
                                            "sunionstore",
-                                           "sunsubscribe",
                                            "swapdb",
                                            "sync",
-                                           "unsubscribe",
                                            "xack",
                                            "xadd",
                                            "xautoclaim",
@@ -270,9 +274,9 @@ constexpr std::string_view kNotServed[] = {"acl",
 constexpr struct {
   Flag flag;
   std::string_view name;
-} kFlagNames[] = {{kWrite, "write"}, {kReadOnly, "readonly"}, {kDenyOom, "denyoom"},
-                  {kAdmin, "admin"}, {kNoScript, "noscript"}, {kLoading, "loading"},
-                  {kStale, "stale"}, {kFast, "fast"},         {kNoAuth, "no_auth"}};
+} kFlagNames[] = {{kWrite, "write"},       {kReadOnly, "readonly"}, {kDenyOom, "denyoom"}, {kAdmin, "admin"},
+                  {kNoScript, "noscript"}, {kLoading, "loading"},   {kStale, "stale"},     {kFast, "fast"},
+                  {kNoAuth, "no_auth"},    {kPubSub, "pubsub"}};
 
 // ACL categories.
 std::vector<std::string> Categories(const CommandInfo& command) {

@@ -23,6 +23,7 @@ enum Flag : uint32_t {
   kLoading = 1 << 6,
   kStale = 1 << 7,
   kNoAuth = 1 << 8,  // also before a login
+  kPubSub = 1 << 11,
   // Not named by COMMAND:
   kTogether = 1 << 9,  // what it does to several keys of one group happens together
   kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it

@@ -320,14 +320,55 @@ void Memory(SharedCall call) {
   });
 }
 
+// ---- messages -----------------------------------------------------------------------------------------------------------
+
+void Publish(SharedCall call) {
+  const ChannelKind kind = call->command->name == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
+  call->publisher->Publish(kind, call->words[1], call->words[2],
+                           [call](int64_t listeners) { call->Number(listeners); });
+}
+
+// As another gateway asks: to those who listen here.
+void Deliver(SharedCall call) {
+  const bool shard = IsWord(call->words[1], "SHARD");
+  if (!shard && !IsWord(call->words[1], "CHANNEL")) return call->Fail(kSyntax);
+  call->Number(call->publisher->channels().Deliver(shard ? ChannelKind::kShard : ChannelKind::kChannel, call->words[2],
+                                                   call->words[3]));
+}
+
+// Another gateway says where it is reached.
+void MeetPeer(SharedCall call) {
+  call->publisher->LookSoon();
+  call->Ok();
+}
+
 }  // namespace
 
 KeyCommand FindKeyCommand(std::string_view name) {
-  static const std::unordered_map<std::string_view, KeyCommand> commands = {
-      {"bitop", BitOpOf},    {"copy", Copy},       {"dbsize", DbSize}, {"del", Del},         {"exists", CountKeys},
-      {"flushall", FlushDb}, {"flushdb", FlushDb}, {"keys", Keys},     {"lcs", LcsOf},       {"memory", Memory},
-      {"mget", MGet},        {"mset", MSet},       {"msetnx", MSetNx}, {"object", Object},   {"randomkey", RandomKey},
-      {"rename", Rename},    {"renamenx", Rename}, {"scan", Scan},     {"touch", CountKeys}, {"unlink", Del}};
+  static const std::unordered_map<std::string_view, KeyCommand> commands = {{"bitop", BitOpOf},
+                                                                            {"copy", Copy},
+                                                                            {"dbsize", DbSize},
+                                                                            {"del", Del},
+                                                                            {"ebla.deliver", Deliver},
+                                                                            {"ebla.peer", MeetPeer},
+                                                                            {"exists", CountKeys},
+                                                                            {"flushall", FlushDb},
+                                                                            {"flushdb", FlushDb},
+                                                                            {"keys", Keys},
+                                                                            {"lcs", LcsOf},
+                                                                            {"memory", Memory},
+                                                                            {"mget", MGet},
+                                                                            {"mset", MSet},
+                                                                            {"msetnx", MSetNx},
+                                                                            {"object", Object},
+                                                                            {"publish", Publish},
+                                                                            {"randomkey", RandomKey},
+                                                                            {"rename", Rename},
+                                                                            {"renamenx", Rename},
+                                                                            {"scan", Scan},
+                                                                            {"spublish", Publish},
+                                                                            {"touch", CountKeys},
+                                                                            {"unlink", Del}};
   const auto found = commands.find(name);
   return found == commands.end() ? nullptr : found->second;
 }

@@ -141,6 +141,8 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
     return why;
   };
   if (command.name == "select") return refuse("ERR SELECT within MULTI is not served by Ebla");
+  if (command.name.ends_with("subscribe"))
+    return refuse("ERR SUBSCRIBE and its kin within MULTI are not served by Ebla");
   if (command.name == "flushdb" || command.name == "flushall")
     return refuse("ERR FLUSHDB and FLUSHALL within MULTI are not served by Ebla");
   if (command.name == "copy" && words.size() > 4 &&

@@ -1,26 +1,50 @@
 #include "gateway/redis/redis_door.h"
 
+#include <glog/logging.h>
+
 namespace ebla::gateway::redis {
+namespace {
+
+bool IsWildcard(const rpc::Endpoint& endpoint) { return endpoint.host == "0.0.0.0" || endpoint.host == "::"; }
+
+}  // namespace
 
 RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
-                     Transactions transactions)
+                     Transactions transactions, std::optional<rpc::Endpoint> advertised)
     : table_(std::move(table)),
       statistics_(CommandNames(), options.loops.size()),
       databases_(std::make_shared<TableDatabases>(client, table_, levels)),
       shared_(std::make_shared<Shared>()),
+      peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
+                                     options.server.tls)),
+      advertised_(std::move(advertised)),
       server_(
           options.server,
-          [shared = shared_](rpc::EventLoop& loop, const std::string& peer) {
-            return std::make_unique<RedisProtocol>(shared, loop, peer);
+          [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
+            return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(outlet));
           },
           options.loops, statistics_) {
   shared_->databases = databases_;
+  shared_->publisher = peers_;
   shared_->deadline = options.deadline;
   shared_->options.transactions = transactions;
 }
 
+Status RedisDoor::Start() {
+  EBLA_TRY(server_.Listen());
+  const rpc::Endpoint own = advertised_.value_or(server_.address());
+  if (IsWildcard(own)) {
+    LOG(WARNING) << "messages do not reach who listens at other gateways: say where they reach this one, with "
+                    "--redis_advertise=HOST:PORT";
+  } else {
+    peers_->Start(own);
+  }
+  return server_.Start();
+}
+
 void RedisDoor::Stop(Duration patience) {
   server_.Stop(patience);
+  peers_->Stop();
   databases_->Stop();  // here, as a command that still runs may be the last to let go of them
 }
 

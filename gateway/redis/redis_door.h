@@ -2,7 +2,12 @@
 // Threads: as gateway/server/door.h says.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
 #include "ebla/client.h"
+#include "gateway/redis/peers.h"
 #include "gateway/redis/table_databases.h"
 #include "gateway/server/door.h"
 
@@ -10,14 +15,15 @@ namespace ebla::gateway::redis {
 
 class RedisDoor final : public Door {
  public:
-  // `table`: what it reads to see whether it can serve, and database 0.
+  // `table`: what it reads to see whether it can serve, and database 0. `advertised`: where other gateways reach this one;
+  // empty: where it listens.
   RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
-            Transactions transactions);
+            Transactions transactions, std::optional<rpc::Endpoint> advertised);
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }
   const Statistics& statistics() const override { return statistics_; }
-  Status Start() override { return server_.Start(); }
+  Status Start() override;
   Status Ready() const override { return TableIsReadable(table_); }
   void Stop(Duration patience) override;
   bool quiet() const override { return statistics_.Sum().in_flight == 0; }
@@ -26,7 +32,9 @@ class RedisDoor final : public Door {
   const Table table_;
   Statistics statistics_;
   const std::shared_ptr<TableDatabases> databases_;
-  std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<Shared> shared_;
+  const std::shared_ptr<Peers> peers_;
+  const std::optional<rpc::Endpoint> advertised_;
   Server server_;
 };
 

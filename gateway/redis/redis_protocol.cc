@@ -2,21 +2,24 @@
 
 #include <algorithm>
 
+#include "gateway/redis/subscriptions.h"
 #include "gateway/redis/transaction.h"
 
 namespace ebla::gateway::redis {
 
 // One connection's; its commands hold it as long as they run.
 struct RedisProtocol::State {
-  State(std::shared_ptr<const Shared> shared_by_all, Executor& loop, std::string address)
+  State(std::shared_ptr<const Shared> shared_by_all, Executor& loop, std::string address, std::weak_ptr<Outlet> outlet)
       : shared(std::move(shared_by_all)),
         executor(loop),
-        session(shared->clients, std::move(address), shared->options) {}
+        session(shared->clients, std::move(address), shared->options),
+        subscriptions(shared->channels, std::move(outlet)) {}
 
   const std::shared_ptr<const Shared> shared;
   Executor& executor;
   const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
   Session session;
+  Subscriptions subscriptions;
   std::vector<WatchedKey> watched;  // since WATCH
   std::string watched_database;
 };
@@ -99,6 +102,7 @@ class Asked : public Command {
     return {.protocol = state_->session.protocol(),
             .store = std::move(store),
             .cursors = state_->shared->cursors,
+            .publisher = state_->shared->publisher,
             .executor = &state_->executor,
             .gone = state_->gone,
             .until = std::chrono::steady_clock::now() + state_->shared->deadline};
@@ -132,9 +136,11 @@ class RedisCommand final : public Asked {
     Begin(words_, std::move(done));
     const std::string_view name = command_.name;
     if (name == "discard" || name == "unwatch" || name == "reset") state_->watched.clear();
+    if (auto answer = AnswerToListener()) return End(*std::move(answer));
     if (auto answer = state_->session.Answer(command_, words_)) {
       // CLIENT REPLY is about itself, too, and RESET turns replies on.
       sends_ = name == "reset" || (sends_ && (name != "client" || state_->session.replies()));
+      state_->subscriptions.set_protocol(state_->session.protocol());
       return End(*std::move(answer));
     }
     if (name == "select") return Select();
@@ -142,6 +148,30 @@ class RedisCommand final : public Asked {
   }
 
  private:
+  // None: it has nothing to do with what the connection listens to.
+  std::optional<std::string> AnswerToListener() {
+    Session& session = state_->session;
+    Subscriptions& subscriptions = state_->subscriptions;
+    const std::string_view name = command_.name;
+    const bool only_listens = session.protocol() < 3 && subscriptions.any();
+    if (only_listens && name == "ping" && words_.size() <= 2)
+      return redis::Reply(2).Array(2).Bulk("pong").Bulk(words_.size() == 2 ? words_[1] : "").Take();
+    if (only_listens && !name.ends_with("subscribe") && name != "ping" && name != "quit" && name != "reset")
+      return redis::Reply(2)
+          .Failure("ERR Can't execute '" + std::string(name) +
+                   "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
+          .Take();
+    if (name == "reset") subscriptions.Clear();
+    auto answer = subscriptions.Answer(command_, words_, session.protocol());
+    if (name == "reset" || answer) session.set_listening(subscriptions.channels(), subscriptions.patterns());
+    if (name == "pubsub") {
+      redis::Reply reply(session.protocol());
+      DescribeChannels(*state_->shared->channels, words_, reply);
+      answer = reply.Take();
+    }
+    return answer;
+  }
+
   // The connection goes on there once it is open. Nothing else of it runs meanwhile.
   void Select() {
     const std::string name = words_[1];
@@ -274,10 +304,18 @@ std::vector<std::string> CommandNames() {
   return names;
 }
 
-RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address)
-    : state_(std::make_shared<State>(std::move(shared), executor, std::move(address))) {}
+RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address,
+                             std::weak_ptr<Outlet> outlet)
+    : state_(std::make_shared<State>(std::move(shared), executor, std::move(address), std::move(outlet))) {}
 
-void RedisProtocol::OnClosed() { *state_->gone = true; }
+void RedisProtocol::OnClosed() {
+  *state_->gone = true;
+  state_->subscriptions.Clear();
+}
+
+size_t RedisProtocol::held_bytes() const {
+  return reader_.held_bytes() + queue_.held_bytes() + state_->subscriptions.held_bytes();
+}
 
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   const size_t all = bytes.size();

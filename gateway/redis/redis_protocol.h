@@ -38,8 +38,10 @@ class Databases {
 // What the connections of a server share.
 struct Shared {
   std::shared_ptr<Databases> databases;
+  std::shared_ptr<Channels> channels = std::make_shared<Channels>();
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
+  std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
   std::chrono::milliseconds deadline{10'000};  // of a command
   ConnectionOptions options;                   // of a connection, until it says otherwise
 };
@@ -49,11 +51,12 @@ std::vector<std::string> CommandNames();
 
 class RedisProtocol final : public Protocol {
  public:
-  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address);
+  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address,
+                std::weak_ptr<Outlet> outlet);
 
   Taken Take(std::string_view bytes) override;
   void OnClosed() override;
-  size_t held_bytes() const override { return reader_.held_bytes() + queue_.held_bytes(); }
+  size_t held_bytes() const override;
 
   struct State;
 

@@ -46,7 +46,8 @@ void Time(Reply& reply) {
 std::string ClientLine::ToString() const {
   return "id=" + std::to_string(id) + " addr=" + address + " laddr= fd=-1 name=" + name +
          " age=" + std::to_string(SecondsSince(since)) + " idle=" + std::to_string(SecondsSince(active)) +
-         " flags=N db=" + database + " sub=0 psub=0 ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 " +
+         " flags=" + (channels + patterns > 0 ? "P" : "N") + " db=" + database + " sub=" + std::to_string(channels) +
+         " psub=" + std::to_string(patterns) + " ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 " +
          "rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=" + (command.empty() ? "NULL" : command) +
          " user=default redir=-1 resp=" + std::to_string(protocol);
 }
@@ -294,10 +295,12 @@ void Session::ClientList(const Words& words, Reply& reply) const {
   const bool by_type = words.size() == 4 && IsWord(words[2], "TYPE");
   const bool by_id = words.size() > 3 && IsWord(words[2], "ID");
   if (words.size() > 2 && !by_type && !by_id) return void(reply.Failure(kSyntax));
-  if (by_type && !IsWord(words[3], "NORMAL")) {
-    if (!IsWord(words[3], "MASTER") && !IsWord(words[3], "REPLICA") && !IsWord(words[3], "PUBSUB"))
+  if (by_type) {
+    const bool normal = IsWord(words[3], "NORMAL"), listens = IsWord(words[3], "PUBSUB");
+    if (!normal && !listens && !IsWord(words[3], "MASTER") && !IsWord(words[3], "REPLICA"))
       return void(reply.Failure("ERR Unknown client type '" + words[3] + "'"));
-    lines.clear();
+    std::erase_if(lines,
+                  [&](const ClientLine& line) { return !(line.channels + line.patterns > 0 ? listens : normal); });
   }
   if (by_id) {
     for (size_t at = 3; at < words.size(); ++at) {

@@ -25,6 +25,7 @@ struct ClientLine {
   int64_t id = 0;
   std::string name, address, database = "0", command;
   int protocol = 2;
+  size_t channels = 0, patterns = 0;  // that it listens to
   std::chrono::steady_clock::time_point since, active;
 
   std::string ToString() const;
@@ -60,6 +61,11 @@ class Session {
   const std::string& database() const { return line_.database; }
   void set_database(std::string database) {
     line_.database = std::move(database);
+    clients_->Put(line_);
+  }
+  void set_listening(size_t channels, size_t patterns) {
+    line_.channels = channels;
+    line_.patterns = patterns;
     clients_->Put(line_);
   }
   // Whether a reply is to be sent to what does not begin: what is no command, or only queued.

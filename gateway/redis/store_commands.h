@@ -12,6 +12,7 @@
 
 #include "common/base/executor.h"
 #include "gateway/redis/command_table.h"
+#include "gateway/redis/publisher.h"
 #include "gateway/redis/scan_cursors.h"
 #include "gateway/store/store.h"
 
@@ -22,6 +23,7 @@ struct StoreContext {
   int protocol = 2;
   std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
   std::shared_ptr<ScanCursors> cursors;
+  std::shared_ptr<Publisher> publisher;
   Executor* executor = nullptr;                   // for pauses; outlives the call
   std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
   Until until;

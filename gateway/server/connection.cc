@@ -22,8 +22,7 @@ Connection::Connection(std::shared_ptr<ServerLoop> server, int fd, std::string p
     : server_(std::move(server)),
       peer_(std::move(peer)),
       fd_(fd),
-      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()),
-      protocol_(server_->make_protocol(server_->loop, peer_)) {
+      stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()) {
   event_assign(
       &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
@@ -39,6 +38,7 @@ Connection::Connection(std::shared_ptr<ServerLoop> server, int fd, std::string p
 Connection::~Connection() { CHECK_EQ(fd_, -1) << "a connection went without being closed"; }
 
 void Connection::Start() {
+  protocol_ = server_->make_protocol(server_->loop, peer_, weak_from_this());
   came_tick_ = server_->tick();
   UpdateReading();
   UpdateWatch();
@@ -240,14 +240,37 @@ void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
 void Connection::CollectReplies() {
   while (std::optional<std::string> reply = commands_.TakeReply()) {
     if (reply->empty() || lost_) continue;
-    if (unsent() == 0) sent_tick_ = server_->tick();
     if (out_.empty() && reply->size() > kLargeReply) {
+      sent_tick_ = server_->tick();
       out_.swap(*reply);
-      continue;
+    } else {
+      TakeForSending(*reply);
     }
-    if (out_.empty()) out_ = server_->TakeBuffer();
-    out_.append(*reply);
   }
+}
+
+void Connection::TakeForSending(std::string_view bytes) {
+  if (unsent() == 0) sent_tick_ = server_->tick();
+  if (out_.empty()) out_ = server_->TakeBuffer();
+  out_.append(bytes);
+}
+
+void Connection::Push(std::shared_ptr<const std::string> bytes) { server_->Push(shared_from_this(), std::move(bytes)); }
+
+void Connection::OnPush(std::string_view bytes) {
+  if (fd_ < 0 || lost_ || shut_) return;
+  CollectReplies();
+  TakeForSending(bytes);
+  const ServerOptions& options = server_->options;
+  const MonotonicTime now = server_->loop.Now();
+  if (unsent() <= options.pushed_bytes_soft) {
+    crowded_since_.reset();
+  } else if (!crowded_since_) {
+    crowded_since_ = now;
+  }
+  if (unsent() > options.pushed_bytes_max || (crowded_since_ && now - *crowded_since_ > options.pushed_soft_for))
+    return Break("it takes its messages more slowly than they come (" + std::to_string(unsent()) + " bytes wait)");
+  server_->loop.AtTurnEnd(this);
 }
 
 void Connection::Flush() {

@@ -8,7 +8,7 @@
 //             3. One that waits for its client's next command holds no buffer.
 //             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
 // Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
-//             line.
+//             line. So is one that takes what is pushed to it more slowly than it comes.
 // Threads:    its loop's.
 #pragma once
 
@@ -16,7 +16,9 @@
 #include <event2/event_struct.h>
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "common/rpc/event_loop.h"
 #include "common/rpc/stream.h"
@@ -25,7 +27,9 @@
 
 namespace ebla::gateway {
 
-class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<Connection> {
+class Connection final : public Outlet,
+                         public rpc::EventLoop::TurnEndHook,
+                         public std::enable_shared_from_this<Connection> {
  public:
   Connection(std::shared_ptr<ServerLoop> server, int fd, std::string peer);
   ~Connection();
@@ -36,6 +40,9 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   // Closes it for its client's fault, with a log line.
   void Break(const std::string& why);
   void Complete(CommandQueue::Entry& entry, Reply reply);
+  // Any thread.
+  void Push(std::shared_ptr<const std::string> bytes) override;
+  void OnPush(std::string_view bytes);
   void OnSweep();
   void OnTurnEnd() override;
   size_t held_bytes() const { return accounted_; }
@@ -48,6 +55,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   size_t CutCommands(std::string_view bytes);
   void RunCommands();
   void CollectReplies();
+  void TakeForSending(std::string_view bytes);
   void Flush();
   void EndInput(bool lost);
   void Lose();
@@ -63,7 +71,7 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   const std::string peer_;
   int fd_;
   rpc::Stream stream_;
-  const std::unique_ptr<Protocol> protocol_;
+  std::unique_ptr<Protocol> protocol_;  // once it has started
   event read_event_;
   event write_event_;
 
@@ -71,10 +79,11 @@ class Connection final : public rpc::EventLoop::TurnEndHook, public std::enable_
   std::string in_;   // bytes read and not yet cut: part of a command, or commands that wait for room
   std::string out_;  // replies from out_sent_ on are not yet sent
   size_t out_sent_ = 0;
-  size_t accounted_ = 0;    // bytes of all that it holds, as the loop counts them
-  uint32_t came_tick_ = 0;  // when bytes last came, or were last let come
-  uint32_t sent_tick_ = 0;  // when the client last took bytes
-  bool running_ = false;    // RunCommands() is on the stack
+  size_t accounted_ = 0;                        // bytes of all that it holds, as the loop counts them
+  uint32_t came_tick_ = 0;                      // when bytes last came, or were last let come
+  uint32_t sent_tick_ = 0;                      // when the client last took bytes
+  std::optional<MonotonicTime> crowded_since_;  // more than pushed_bytes_soft wait unsent
+  bool running_ = false;                        // RunCommands() is on the stack
   bool reading_ = false;
   bool watched_ = false;
   bool ending_ = false;  // cuts no more commands: ends once those in flight are answered and sent

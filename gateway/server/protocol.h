@@ -50,6 +50,14 @@ class Command {
   virtual void Run(Done done) = 0;
 };
 
+// What a client gets unasked. Any thread.
+class Outlet {
+ public:
+  virtual ~Outlet() = default;
+  // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone.
+  virtual void Push(std::shared_ptr<const std::string> bytes) = 0;
+};
+
 // One connection's.
 class Protocol {
  public:
@@ -70,7 +78,8 @@ class Protocol {
   virtual size_t held_bytes() const { return 0; }
 };
 
-// For a connection from this address.
-using ProtocolFactory = std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer)>;
+// For a connection from this address, to whose client the outlet leads as long as it is there.
+using ProtocolFactory =
+    std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer, std::weak_ptr<Outlet> outlet)>;
 
 }  // namespace ebla::gateway

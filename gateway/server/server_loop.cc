@@ -38,9 +38,18 @@ void ServerLoop::BreakLargest(Connection& grown) {
 void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry,
                         Reply reply) {
   if (loop.InThread()) return connection->Complete(*entry, std::move(reply));
+  Bring({std::move(connection), std::move(entry), std::move(reply), nullptr});
+}
+
+void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes) {
+  if (loop.InThread()) return connection->OnPush(*bytes);
+  Bring({std::move(connection), nullptr, {}, std::move(bytes)});
+}
+
+void ServerLoop::Bring(Answered answered) {
   {
     MutexLock lock(mutex_);
-    answered_.push_back({std::move(connection), std::move(entry), std::move(reply)});
+    answered_.push_back(std::move(answered));
     if (answered_.size() > 1) return;  // the task that is posted carries it, too
   }
   loop.Post([self = shared_from_this()] { self->Deliver(); });
@@ -52,7 +61,9 @@ void ServerLoop::Deliver() {
     MutexLock lock(mutex_);
     answered.swap(answered_);
   }
-  for (Answered& one : answered) one.connection->Complete(*one.entry, std::move(one.reply));
+  for (Answered& one : answered)
+    one.entry == nullptr ? one.connection->OnPush(*one.pushed)
+                         : one.connection->Complete(*one.entry, std::move(one.reply));
 }
 
 }  // namespace ebla::gateway

@@ -4,7 +4,7 @@
 // Place:      server.cc makes one for each loop; connection.h is one of its connections.
 // Invariants: 1. Connections are touched on the loop's thread alone.
 //             2. However many answers come while the loop is busy, one task carries them.
-// Threads:    Answer from any; the rest on the loop's, or with no thread left to it.
+// Threads:    Answer and Push from any; the rest on the loop's, or with no thread left to it.
 #pragma once
 
 #include <memory>
@@ -31,6 +31,9 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
   // A command has its reply.
   void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
 
+  // Something for its client, unasked.
+  void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes);
+
   // Closes the connection that holds most; the one that has grown, if it is as large as any.
   void BreakLargest(Connection& grown);
 
@@ -42,9 +45,11 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
  private:
   struct Answered {
     std::shared_ptr<Connection> connection;
-    std::shared_ptr<CommandQueue::Entry> entry;
+    std::shared_ptr<CommandQueue::Entry> entry;  // null: something is pushed
     Reply reply;
+    std::shared_ptr<const std::string> pushed;
   };
+  void Bring(Answered answered);
   void Deliver();
 
   Mutex mutex_;

@@ -36,6 +36,26 @@ class Waiting {
     MutexLock lock(mutex_);
     return held_.size();
   }
+  void AddOutlet(std::weak_ptr<Outlet> outlet) {
+    MutexLock lock(mutex_);
+    outlets_.push_back(std::move(outlet));
+  }
+  // To all clients, from this thread. How many are there.
+  size_t Push(const std::string& text) {
+    std::vector<std::weak_ptr<Outlet>> outlets;
+    {
+      MutexLock lock(mutex_);
+      outlets = outlets_;
+    }
+    size_t there = 0;
+    for (const auto& weak : outlets) {
+      const auto outlet = weak.lock();
+      if (outlet == nullptr) continue;
+      outlet->Push(std::make_shared<const std::string>(text));
+      ++there;
+    }
+    return there;
+  }
   // From this thread, which is none of the loops'.
   void AnswerLast() {
     Held held;
@@ -54,6 +74,7 @@ class Waiting {
   };
   Mutex mutex_;
   std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<Outlet>> outlets_ EBLA_GUARDED_BY(mutex_);
 };
 
 class LineCommand final : public Command {
@@ -87,7 +108,9 @@ class LineCommand final : public Command {
 
 class LineProtocol final : public Protocol {
  public:
-  explicit LineProtocol(Waiting& waiting) : waiting_(waiting) {}
+  LineProtocol(Waiting& waiting, std::weak_ptr<Outlet> outlet) : waiting_(waiting) {
+    waiting.AddOutlet(std::move(outlet));
+  }
   Taken Take(std::string_view bytes) override {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
@@ -157,8 +180,10 @@ class ServerTest : public ::testing::Test {
     statistics_.emplace(std::vector<std::string>{"line"}, loops);
     server_.emplace(
         std::move(options),
-        [this](rpc::EventLoop&, const std::string&) { return std::make_unique<LineProtocol>(waiting_); }, pointers,
-        *statistics_);
+        [this](rpc::EventLoop&, const std::string&, std::weak_ptr<Outlet> outlet) {
+          return std::make_unique<LineProtocol>(waiting_, std::move(outlet));
+        },
+        pointers, *statistics_);
     ASSERT_TRUE(server_->Start().ok());
   }
   LineClient Connect() { return LineClient(server_->address()); }
@@ -350,6 +375,57 @@ TEST_F(ServerTest, WhatCameFromOneThatIsGoneRuns) {
   EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
   EXPECT_EQ(statistics_->Sum().kinds[0].commands, 301u);
   EXPECT_EQ(statistics_->Sum().bytes_out, 0u);
+}
+
+TEST_F(ServerTest, WhatIsPushedComesWholeAndAfterTheRepliesThatThereAre) {
+  Start();
+  LineClient client = Connect();
+  client.Send("say one\nhold a three\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  EXPECT_EQ(waiting_.Push("two\n"), 1u);
+  EXPECT_EQ(client.Read(8), "one\ntwo\n");
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(6), "three\n");
+  std::string all;
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string text = std::to_string(i) + "\n";
+    waiting_.Push(text);
+    all += text;
+  }
+  EXPECT_EQ(client.Read(all.size()), all);
+}
+
+TEST_F(ServerTest, WhoTakesItsMessagesTooSlowlyGoes) {
+  Start({.pushed_bytes_max = 1 << 20, .pushed_bytes_soft = 1 << 20});
+  LineClient deaf = Connect(), idle = Connect();
+  deaf.Send("say a\n");
+  idle.Send("say b\n");
+  EXPECT_EQ(deaf.Read(2) + idle.Read(2), "a\nb\n");
+  const std::string text(100'000, 'x');
+  size_t taken = 0;
+  const auto one_has_gone = [&] {
+    waiting_.Push(text);
+    taken += idle.Read(text.size()).size();
+    return statistics_->Sum().connections_broken == 1;
+  };
+  EXPECT_TRUE(Eventually(one_has_gone));
+  EXPECT_EQ(taken % text.size(), 0u);
+  EXPECT_TRUE(Eventually([&] { return waiting_.Push("") == 1; }));
+  waiting_.Push("end\n");
+  EXPECT_EQ(idle.Read(4), "end\n");
+}
+
+TEST_F(ServerTest, ALittleTooSlowIsBorneForAWhile) {
+  Start(
+      {.pushed_bytes_max = 64 << 20, .pushed_bytes_soft = 1 << 16, .pushed_soft_for = std::chrono::milliseconds(300)});
+  LineClient deaf = Connect();
+  deaf.Send("say a\n");
+  EXPECT_EQ(deaf.Read(2), "a\n");
+  const auto began = std::chrono::steady_clock::now();
+  waiting_.Push(std::string(16 << 20, 'x'));
+  EXPECT_TRUE(Eventually([&] { return waiting_.Push("y") == 0; }));
+  EXPECT_GE(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(300));
+  EXPECT_EQ(statistics_->Sum().connections_broken, 1u);
 }
 
 TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {

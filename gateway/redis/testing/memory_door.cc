@@ -63,11 +63,10 @@ MemoryStore& MemoryDatabases::store(const std::string& name) {
   return *store;
 }
 
-MemoryDoor::MemoryDoor() {
-  auto shared = std::make_shared<Shared>();
-  shared->databases = databases_;
-  protocol_ = std::make_unique<RedisProtocol>(shared, executor_, "127.0.0.1:1");
-}
+MemoryDoor::MemoryDoor(const MemoryDoor* other)
+    : databases_(other == nullptr ? std::make_shared<MemoryDatabases>() : other->databases_),
+      shared_(other == nullptr ? std::make_shared<const Shared>(Shared{.databases = databases_}) : other->shared_),
+      protocol_(std::make_unique<RedisProtocol>(shared_, executor_, "127.0.0.1:1", outlet_)) {}
 
 std::string MemoryDoor::Answer(const Words& words) {
   const std::string bytes = Encode(words);

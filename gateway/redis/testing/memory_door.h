@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "common/testing/sim_executor.h"
 #include "gateway/redis/redis_protocol.h"
@@ -31,14 +32,24 @@ class MemoryDatabases final : public Databases {
 
 class MemoryDoor {
  public:
-  MemoryDoor();
+  // With another one: a second connection to the same gateway.
+  explicit MemoryDoor(const MemoryDoor* other = nullptr);
   std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
+  // What it was sent unasked since the last look.
+  std::string TakePushed() { return std::exchange(outlet_->bytes, {}); }
 
  private:
+  struct Pushed final : Outlet {
+    void Push(std::shared_ptr<const std::string> more) override { bytes += *more; }
+    std::string bytes;
+  };
+
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
-  const std::shared_ptr<MemoryDatabases> databases_ = std::make_shared<MemoryDatabases>();
+  const std::shared_ptr<MemoryDatabases> databases_;
+  const std::shared_ptr<const Shared> shared_;
+  const std::shared_ptr<Pushed> outlet_ = std::make_shared<Pushed>();
   std::unique_ptr<RedisProtocol> protocol_;
 };
 

@@ -1,0 +1,54 @@
+// Who listens to which channel of this gateway, and the way of a message to them. A shard channel is one of a kind of its
+// own, as in Redis 7; here it is no different otherwise.
+// Place:      one for all connections; subscriptions.h is one connection's part. Other gateways: peers.h.
+// Delivery:   at most once, as Redis does it: to who listens when it comes, and nobody else. Messages of one publisher reach
+//             a listener in their order.
+// Threads:    any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway::redis {
+
+enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
+
+// One connection that listens.
+struct Listener {
+  std::weak_ptr<Outlet> outlet;
+  std::atomic<int> protocol{2};
+};
+
+class Channels {
+ public:
+  void Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener);
+  void Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener);
+
+  // To all who listen to the channel, or to a pattern that it matches; how many they are. Not of kPattern.
+  int64_t Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const;
+  int64_t ListenersOf(ChannelKind kind, const std::string& channel) const;
+  // Those whose names match, by name.
+  std::vector<std::string> Names(ChannelKind kind, const std::string& pattern) const;
+  int64_t Count(ChannelKind kind) const;  // of names
+
+ private:
+  using Listeners = std::set<std::shared_ptr<Listener>>;
+  using ByName = std::map<std::string, Listeners>;
+
+  ByName& Of(ChannelKind kind) EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }
+  const ByName& Of(ChannelKind kind) const EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }
+
+  mutable Mutex mutex_;
+  ByName by_name_[3] EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::gateway::redis

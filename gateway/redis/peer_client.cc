@@ -1,0 +1,146 @@
+#include "gateway/redis/peer_client.h"
+
+#include <glog/logging.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <utility>
+
+#include "common/rpc/socket.h"
+#include "gateway/redis/reply.h"
+
+namespace ebla::gateway::redis {
+
+PeerClient::PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared_ptr<security::TlsCredentials> tls,
+                       rpc::ReadBuffers& buffers)
+    : loop_(loop), endpoint_(std::move(endpoint)), tls_(std::move(tls)), buffers_(buffers) {}
+
+PeerClient::~PeerClient() { CHECK_EQ(fd_, -1) << "a client went without being closed"; }
+
+void PeerClient::Start(const std::string& own) {
+  if (const Status status = Connect(); !status.ok()) return Fail(status.message());
+  Send(Reply().Array(2).Bulk("EBLA.PEER").Bulk(own).Take(), nullptr);
+  Watch();
+}
+
+Status PeerClient::Connect() {
+  const auto address = rpc::SocketAddress::FromNumeric(endpoint_);
+  if (!address) return Status(Code::kInvalidArgument, "its address is no number");
+  const int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0 || (connect(fd, address->get(), address->size) != 0 && errno != EINPROGRESS && errno != EINTR)) {
+    const std::string why = std::strerror(errno);
+    if (fd >= 0) close(fd);
+    return Status(Code::kUnavailable, why);
+  }
+  fd_ = fd;
+  rpc::SetNoDelay(fd);
+  stream_.emplace(fd, tls_ == nullptr ? nullptr : tls_->Connect(endpoint_.host));
+  event_assign(
+      &read_event_, loop_.base(), fd, EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<PeerClient*>(self)->OnReadable(); }, this);
+  event_assign(
+      &write_event_, loop_.base(), fd, EV_WRITE,
+      [](evutil_socket_t, short, void* self) { static_cast<PeerClient*>(self)->OnWritable(); }, this);
+  event_add(&write_event_, nullptr);
+  return {};
+}
+
+void PeerClient::Send(std::string_view request, Done done) {
+  if (gone()) {
+    if (done) done(0);
+    return;
+  }
+  out_ += request;
+  if (!up_ && done) std::exchange(done, nullptr)(0);
+  waiting_.push_back({loop_.Now() + kPatience, std::move(done)});
+  if (out_.size() > kUnsentMax) return Fail("it takes messages more slowly than they come");
+  loop_.AtTurnEnd(this);
+}
+
+void PeerClient::Close() {
+  if (gone()) return;
+  const auto alive = shared_from_this();
+  event_del(&read_event_);
+  event_del(&write_event_);
+  loop_.Withdraw(this);
+  stream_.reset();
+  close(std::exchange(fd_, -1));
+  up_ = false;
+  for (Waiting& waiting : std::exchange(waiting_, {})) {
+    if (waiting.done) waiting.done(0);
+  }
+}
+
+void PeerClient::Fail(const std::string& why) {
+  LOG_EVERY_T(WARNING, 10) << "messages do not reach the gateway at " << endpoint_.ToString() << ": " << why;
+  Close();
+}
+
+// Looks after its patience whether what was asked for long enough ago is answered.
+void PeerClient::Watch() {
+  loop_.After(kPatience, [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->gone()) return;
+    if (!self->waiting_.empty() && self->waiting_.front().until <= self->loop_.Now())
+      return self->Fail("it does not answer");
+    self->Watch();
+  });
+}
+
+void PeerClient::OnWritable() {
+  const auto alive = shared_from_this();
+  if (!connected_) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) return Fail(std::strerror(error));
+    connected_ = true;
+    event_add(&read_event_, nullptr);
+    if (const Status status = stream_->Start(); !status.ok()) return Fail(status.message());
+  }
+  Flush();
+}
+
+void PeerClient::Flush() {
+  if (gone() || !connected_) return;
+  const auto sent = stream_->Send(stream_->established() ? std::string_view(out_) : std::string_view());
+  if (!sent) return Fail(sent.error().message());
+  out_.erase(0, *sent);
+  if (stream_->pending() > 0 || (!out_.empty() && stream_->established())) event_add(&write_event_, nullptr);
+}
+
+void PeerClient::OnReadable() {
+  const auto alive = shared_from_this();
+  const auto received = stream_->Receive(buffers_);
+  if (!received) return Fail(received.error().message());
+  if (!*received) return Fail("it has closed the connection");
+  Take(**received);
+  Flush();  // a handshake may have ended
+}
+
+// Answers of one line each.
+void PeerClient::Take(std::string_view bytes) {
+  constexpr size_t kLineMax = 4'096;
+  in_ += bytes;
+  size_t at = 0;
+  for (size_t end = in_.find("\r\n"); end != in_.npos; end = in_.find("\r\n", at)) {
+    const std::string_view line = std::string_view(in_).substr(at, end - at);
+    at = end + 2;
+    if (waiting_.empty()) return Fail("it says what was not asked for");
+    if (!up_ && !line.starts_with('+')) return Fail("it is no gateway of this kind: " + std::string(line));
+    up_ = true;
+    int64_t listeners = 0;
+    if (line.starts_with(':')) std::from_chars(line.data() + 1, line.data() + line.size(), listeners);
+    Waiting waiting = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (waiting.done) waiting.done(listeners);
+    if (gone()) return;
+  }
+  in_.erase(0, at);
+  if (in_.size() > kLineMax) Fail("its answer is too long");
+}
+
+}  // namespace ebla::gateway::redis

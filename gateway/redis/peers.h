@@ -1,0 +1,63 @@
+// The other gateways of a cluster that serve Redis's protocol over the same table: finds them, and brings messages to who
+// listens there.
+// How:     Each gateway keeps a record with its address in the table, at a key that no key of Redis has, for as long as it
+//          lives. All look there once a second, and are clients of each other (peer_client.h). Who is new says so to the
+//          others, which look at once.
+// Delivery: at most once, as Redis does it. To a gateway that cannot be reached a message is lost.
+// Threads: any, but Start and Stop, which one thread calls, which is no loop's.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "gateway/redis/peer_client.h"
+#include "gateway/redis/publisher.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+class Peers final : public Publisher {
+ public:
+  // `records`: by the keys of records. `tls`: with which the others are connected to; null: in the clear.
+  Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
+        std::shared_ptr<security::TlsCredentials> tls);
+  ~Peers() override { Stop(); }
+
+  // `own`: where others reach this gateway. Waits for the first look, for a second at most.
+  void Start(const rpc::Endpoint& own);
+  void Stop();
+
+  void Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) override;
+  void LookSoon() override;
+  size_t peers_up() const { return peers_up_; }
+
+ private:
+  void Announce();
+  void Look();
+  void LookAgain();
+  void TakeFound(const Result<ScanPage>& page);
+  void CountPeers();
+
+  // What callbacks of the store have of it: they may come when it is gone.
+  struct Alive {
+    Mutex mutex;
+    Peers* peers EBLA_GUARDED_BY(mutex) = nullptr;
+  };
+  const std::shared_ptr<Alive> alive_ = std::make_shared<Alive>();
+  const std::shared_ptr<Store> records_;
+  const std::shared_ptr<security::TlsCredentials> tls_;
+  std::string own_;
+  std::atomic<bool> started_ = false;
+  std::atomic<bool> look_asked_ = false;
+  std::atomic<size_t> peers_ = 0, peers_up_ = 0;
+  // The loop's:
+  rpc::ReadBuffers buffers_;
+  std::map<std::string, std::shared_ptr<PeerClient>> by_address_;
+  std::move_only_function<void()> first_look_done_;
+  int looks_ = 0;
+  rpc::EventLoop loop_{"redis-peers"};
+};
+
+}  // namespace ebla::gateway::redis

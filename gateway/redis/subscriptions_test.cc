@@ -1,0 +1,98 @@
+// Who hears what, by two connections of one gateway.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/redis/testing/memory_door.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string Resp2(const Words& words) { return Encode(words); }
+
+class SubscriptionsTest : public ::testing::Test {
+ protected:
+  MemoryDoor door_;
+  MemoryDoor other_{&door_};
+};
+
+TEST_F(SubscriptionsTest, AMessageComesByNameAndByEachPattern) {
+  EXPECT_EQ(door_.Answer({"SUBSCRIBE", "news"}), "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+  door_.Answer({"PSUBSCRIBE", "n*", "x*"});
+  EXPECT_EQ(other_.Answer({"PUBLISH", "news", "hello"}), ":2\r\n");
+  EXPECT_EQ(door_.TakePushed(), Resp2({"message", "news", "hello"}) + Resp2({"pmessage", "n*", "news", "hello"}));
+  EXPECT_EQ(other_.Answer({"PUBLISH", "new", "hello"}), ":1\r\n");
+  EXPECT_EQ(door_.TakePushed(), Resp2({"pmessage", "n*", "new", "hello"}));
+  door_.Answer({"PUNSUBSCRIBE"});
+  EXPECT_EQ(other_.Answer({"PUBLISH", "new", "hello"}), ":0\r\n");
+  EXPECT_EQ(other_.TakePushed(), "");
+}
+
+TEST_F(SubscriptionsTest, WhoSpeaksTheThirdVersionGetsPushesAndMayAskWhatItLikes) {
+  door_.Answer({"HELLO", "3"});
+  EXPECT_THAT(door_.Answer({"SUBSCRIBE", "news"}), StartsWith(">3\r\n"));
+  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"PUBLISH", "news", "mine"}), ":1\r\n");
+  EXPECT_EQ(door_.TakePushed(), ">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nmine\r\n");
+}
+
+TEST_F(SubscriptionsTest, WhoSpeaksTheSecondOnlyListens) {
+  door_.Answer({"SUBSCRIBE", "news"});
+  EXPECT_THAT(door_.Answer({"GET", "a"}), HasSubstr("only (P|S)SUBSCRIBE"));
+  EXPECT_EQ(door_.Answer({"PING"}), "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+  EXPECT_EQ(door_.Answer({"PING", "x"}), "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
+  door_.Answer({"UNSUBSCRIBE"});
+  EXPECT_EQ(door_.Answer({"GET", "a"}), "$-1\r\n");
+}
+
+TEST_F(SubscriptionsTest, ShardChannelsAreOthers) {
+  door_.Answer({"SSUBSCRIBE", "news"});
+  EXPECT_EQ(other_.Answer({"PUBLISH", "news", "x"}), ":0\r\n");
+  EXPECT_EQ(other_.Answer({"SPUBLISH", "news", "x"}), ":1\r\n");
+  EXPECT_EQ(door_.TakePushed(), Resp2({"smessage", "news", "x"}));
+}
+
+TEST_F(SubscriptionsTest, AMessageOfATransactionComesOnceItHasHappened) {
+  door_.Answer({"SUBSCRIBE", "news"});
+  other_.Answer({"WATCH", "a"});
+  other_.databases().store("0").Write("a", "other");
+  for (const Words& words : std::vector<Words>{{"MULTI"}, {"SET", "a", "1"}, {"PUBLISH", "news", "set"}})
+    other_.Answer(words);
+  EXPECT_EQ(other_.Answer({"EXEC"}), "*-1\r\n");
+  EXPECT_EQ(door_.TakePushed(), "");
+  for (const Words& words : std::vector<Words>{{"MULTI"}, {"SET", "a", "1"}, {"PUBLISH", "news", "set"}})
+    other_.Answer(words);
+  EXPECT_EQ(other_.Answer({"EXEC"}), "*2\r\n+OK\r\n:1\r\n");
+  EXPECT_EQ(door_.TakePushed(), Resp2({"message", "news", "set"}));
+}
+
+TEST_F(SubscriptionsTest, WhoIsGoneOrBeginsAnewHearsNothing) {
+  {
+    MemoryDoor gone(&door_);
+    gone.Answer({"SUBSCRIBE", "news"});
+    EXPECT_EQ(other_.Answer({"PUBSUB", "NUMSUB", "news"}), "*2\r\n$4\r\nnews\r\n:1\r\n");
+  }
+  EXPECT_EQ(other_.Answer({"PUBSUB", "CHANNELS"}), "*0\r\n");
+  door_.Answer({"SUBSCRIBE", "news"});
+  EXPECT_THAT(other_.Answer({"CLIENT", "LIST", "TYPE", "PUBSUB"}), HasSubstr("flags=P db=0 sub=1"));
+  door_.Answer({"RESET"});
+  EXPECT_EQ(other_.Answer({"PUBLISH", "news", "x"}), ":0\r\n");
+}
+
+TEST_F(SubscriptionsTest, OneConnectionListensToSoMuchAndNoMore) {
+  const std::string long_name(1'000'000, 'x');
+  std::string answer;
+  int taken = 0;
+  for (; taken < 100; ++taken) {
+    answer = door_.Answer({"SUBSCRIBE", long_name + std::to_string(taken)});
+    if (answer.starts_with('-')) break;
+  }
+  EXPECT_THAT(answer, StartsWith("-ERR this connection listens to too many"));
+  EXPECT_EQ(taken, 16);
+  EXPECT_EQ(other_.Answer({"PUBLISH", long_name + "0", "x"}), ":1\r\n") << "the others stay";
+}
+
+}  // namespace
+}  // namespace ebla::gateway::redis
