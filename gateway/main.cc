@@ -2,55 +2,24 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <memory>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "client/sdk/connect_over.h"
 #include "common/http/http_server.h"
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/event_loop.h"
 #include "common/security/scram.h"
 #include "ebla/ebla.h"
-#include "gateway/memcached/memcached_door.h"
-#include "gateway/redis/record_key.h"
-#include "gateway/redis/redis_door.h"
-#include "gateway/server/metrics.h"
-#include "gateway/server/server.h"
-#include "gateway/store/table_store.h"
+#include "gateway/host/gateway_flags.h"
 
 DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
-DEFINE_string(
-    memcached_listen, "",
-    "Address for Memcached's clients, for example 127.0.0.1:11211. With port 0 the system picks a port. Empty: "
-    "Memcached's protocols are not spoken.");
-DEFINE_string(memcached_table, "cache", "The table that holds the items of Memcached's clients.");
-DEFINE_string(redis_listen, "",
-              "Address for Redis's clients, for example 127.0.0.1:6379. With port 0 the system picks a port. Empty: "
-              "Redis's protocol is not spoken.");
-DEFINE_string(
-    redis_table, "redis",
-    "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
-DEFINE_string(redis_advertise, "",
-              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They bring messages to who "
-              "listens here. Empty: as it listens; it must be said where that is every address of the machine.");
-DEFINE_string(
-    redis_transactions, "one-group",
-    "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
-    "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
-    "a transaction of their own.");
-DEFINE_bool(create_table, false, "Make these tables, with their defaults, where they are not there.");
-DEFINE_string(read_level, "default",
-              "How fresh what is read must be: default (the table's), strong, bounded=500ms, bounded=2s, eventual. "
-              "Changes are based on strong reads whatever this says.");
-DEFINE_string(ack, "default", "When a write is acknowledged: default (the table's), majority, all, primary.");
-DEFINE_int32(threads, 2, "Event loops that serve clients, and threads that speak with the cluster.");
+DEFINE_int32(threads, 2, "Event loops that serve clients and speak with the cluster.");
 DEFINE_int32(deadline_ms, 10'000, "Deadline of a command.");
 DEFINE_int32(connections_max, 10'000, "Most clients at a time. Further ones are closed at once.");
 DEFINE_string(tls_dir, "",
@@ -69,10 +38,8 @@ namespace ebla::gateway {
 namespace {
 
 using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kStopPatience{1};  // beyond the deadline of a command
-constexpr std::chrono::seconds kMakeTable{30};    // until it serves
+constexpr char kRemedy[] = "give it certificates with --listen_tls_dir (ebla cert makes them)";
 
 // A setting that cannot be, or a cluster that is not there.
 [[noreturn]] void Refuse(const Status& status) {
@@ -116,134 +83,45 @@ std::vector<std::string> SplitAtCommas(const std::string& text) {
   return parts;
 }
 
-Client ConnectToCluster() {
+Client ConnectToCluster(const std::vector<rpc::EventLoop*>& loops) {
   ClientOptions options;
   options.masters = SplitAtCommas(FLAGS_masters);
   options.deadline = milliseconds(FLAGS_deadline_ms);
-  options.io_threads = FLAGS_threads;
   options.connect_timeout = milliseconds(FLAGS_deadline_ms);
   options.tls_dir = FLAGS_tls_dir;
   options.user = FLAGS_user;
   if (!FLAGS_user.empty()) options.password = OrRefuse(security::ReadPassword(FLAGS_password_file));
-  return OrRefuse(Client::Connect(std::move(options)));
+  return OrRefuse(client::ConnectOver(loops, nullptr, options));
 }
 
-Table OpenOrMake(const Client& client, const std::string& name, TableOptions options = {}) {
-  Result<Table> table = client.OpenTable(name);
-  if (!table && table.error().code() == Code::kNoSuchTable) {
-    if (!FLAGS_create_table)
-      Refuse(Error(Code::kNoSuchTable, "there is no table \"" + name + "\": make it with  ebla table create " + name +
-                                           "  or have this gateway make it with --create_table"));
-    const Result<TableInfo> made = client.CreateTable(name, {.table = std::move(options), .deadline = kMakeTable});
-    if (!made && made.error().code() != Code::kTableExists) Refuse(made.error());
-    table = client.OpenTable(name);
-  }
-  return OrRefuse(std::move(table));
-}
-
-// Made so that the keys of a group stay together, however the table splits.
-Table OpenOrMakeForRedis(const Client& client) {
-  Table table =
-      OpenOrMake(client, FLAGS_redis_table, {.key_group = TableKeyGroup{.delimiter = redis::kGroupDelimiter}});
-  const auto info = client.DescribeTable(table.name());
-  if (info && !(info->options.key_group && info->options.key_group->delimiter == redis::kGroupDelimiter))
-    LOG(WARNING)
-        << "the table \"" << table.name()
-        << "\" has no key groups that end at a byte of 0: once it splits, transactions of several keys fail. A "
-           "table made with  ebla table create NAME --key-group '\\x00'  keeps them together";
-  return table;
-}
-
-// Where to listen, as the flags say.
-struct Listening {
-  std::optional<rpc::Endpoint> memcached, redis, redis_advertised;
-  rpc::Endpoint http;
-  std::shared_ptr<security::TlsCredentials> tls;  // null: in the clear
-};
-
-Listening ListeningFromFlags() {
-  Listening listening;
-  if (!FLAGS_listen_tls_dir.empty())
-    listening.tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
-  const auto take = [&](const char* flag, const std::string& value) {
-    const rpc::Endpoint endpoint = OrRefuse(process::EndpointFlag(flag, value));
-    if (listening.tls == nullptr)
-      OrRefuse(
-          process::CheckUnguarded(flag, endpoint, "give it certificates with --listen_tls_dir (ebla cert makes them)"));
-    return endpoint;
-  };
-  if (!FLAGS_memcached_listen.empty()) listening.memcached = take("memcached_listen", FLAGS_memcached_listen);
-  if (!FLAGS_redis_listen.empty()) listening.redis = take("redis_listen", FLAGS_redis_listen);
-  if (!FLAGS_redis_advertise.empty())
-    listening.redis_advertised = OrRefuse(process::EndpointFlag("redis_advertise", FLAGS_redis_advertise));
-  listening.http = take("http_listen", FLAGS_http_listen);
-  if (!listening.memcached && !listening.redis)
+GatewayOptions OptionsFromFlags() {
+  std::shared_ptr<security::TlsCredentials> tls;
+  if (!FLAGS_listen_tls_dir.empty()) tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
+  GatewayOptions options = OrRefuse(GatewayOptionsFromFlags(std::move(tls), kRemedy));
+  if (options.doors() == 0)
     Refuse(
         Error(Code::kInvalidArgument,
               "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
-  return listening;
-}
-
-using Doors = std::vector<std::unique_ptr<Door>>;
-
-Doors MakeDoors(const Listening& listening, const Client& client, const TableStoreOptions& levels,
-                const std::vector<rpc::EventLoop*>& loops) {
-  Doors doors;
-  DoorOptions options{.loops = loops, .deadline = milliseconds(FLAGS_deadline_ms)};
-  options.server.connections_max = static_cast<size_t>(FLAGS_connections_max);
-  options.server.tls = listening.tls;
-  if (listening.memcached) {
-    options.server.listen = *listening.memcached;
-    doors.push_back(
-        std::make_unique<memcached::MemcachedDoor>(options, OpenOrMake(client, FLAGS_memcached_table), levels));
-  }
-  if (listening.redis) {
-    options.server.listen = *listening.redis;
-    doors.push_back(std::make_unique<redis::RedisDoor>(options, client, OpenOrMakeForRedis(client), levels,
-                                                       OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions)),
-                                                       listening.redis_advertised));
-  }
-  return doors;
-}
-
-// All at the same time, so that none of them takes clients while another one waits for its own. What is under way has
-// its whole deadline.
-void StopAll(const Doors& doors) {
-  std::vector<std::jthread> threads;
-  for (const auto& door : doors)
-    threads.emplace_back([&door] { door->Stop(milliseconds(FLAGS_deadline_ms) + kStopPatience); });
-}
-
-// What still runs holds on to its store: waits for it, within a bound. False: it goes on.
-bool AwaitQuiet(const Doors& doors) {
-  const auto until = steady_clock::now() + milliseconds(FLAGS_deadline_ms) + kStopPatience;
-  while (!std::ranges::all_of(doors, [](const auto& door) { return door->quiet(); })) {
-    if (steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(milliseconds(5));
-  }
-  return true;
-}
-
-http::HttpOptions HttpSettings(const Listening& listening, const Doors& doors, std::function<Status()> ready) {
-  std::vector<std::pair<std::string, const Statistics*>> statistics;
-  for (const auto& door : doors) statistics.emplace_back(door->name(), &door->statistics());
-  http::HttpOptions options;
-  options.title = "Ebla gateway";
-  options.listen = listening.http;
-  options.tls = listening.tls;
-  options.metrics = std::make_shared<Metrics>(std::move(statistics));
-  options.ready = std::move(ready);
+  options.deadline = milliseconds(FLAGS_deadline_ms);
+  options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   return options;
+}
+
+http::HttpOptions HttpSettings(const GatewayOptions& options, const GatewayHost& host) {
+  http::HttpOptions settings;
+  settings.title = "Ebla gateway";
+  settings.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
+  if (options.tls == nullptr) OrRefuse(process::CheckUnguarded("http_listen", settings.listen, kRemedy));
+  settings.tls = options.tls;
+  settings.metrics = host.metrics();
+  settings.ready = [&host] { return host.Ready(); };
+  return settings;
 }
 
 int Run() {
   OrRefuse(CheckFlags());
-  const TableStoreOptions levels{.read = OrRefuse(ParseReadLevel(FLAGS_read_level)),
-                                 .ack = OrRefuse(ParseAckLevel(FLAGS_ack))};
-  OrRefuse(redis::ParseTransactions(FLAGS_redis_transactions));
-  const Listening listening = ListeningFromFlags();
-  const size_t doors_count = (listening.memcached ? 1 : 0) + (listening.redis ? 1 : 0);
-  process::CheckOpenFiles(doors_count * static_cast<size_t>(FLAGS_connections_max) + 64);
+  const GatewayOptions options = OptionsFromFlags();
+  process::CheckOpenFiles(options.doors() * options.connections_max + 64);
 
   // In this order, as what stands below uses what stands above.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;
@@ -251,29 +129,20 @@ int Run() {
   for (int i = 0; i < FLAGS_threads; ++i) {
     loops.push_back(std::make_unique<rpc::EventLoop>("gateway-" + std::to_string(i)));
     loop_pointers.push_back(loops.back().get());
+    loops.back()->Start();
   }
-  const Client client = ConnectToCluster();
-  const Doors doors = MakeDoors(listening, client, levels, loop_pointers);
-  const auto ready = [&doors]() -> Status {
-    for (const auto& door : doors) EBLA_TRY(door->Ready());
-    return {};
-  };
-  http::HttpServer http(HttpSettings(listening, doors, ready));
-
-  for (auto& loop : loops) loop->Start();
-  std::string serves;
-  for (const auto& door : doors) {
-    OrRefuse(door->Start());
-    serves += door->name() + " at " + door->address().ToString() + ", ";
-  }
+  const Client client = ConnectToCluster(loop_pointers);
+  const std::unique_ptr<GatewayHost> host = OrRefuse(GatewayHost::Open(options, client, loop_pointers));
+  http::HttpServer http(HttpSettings(options, *host));
+  OrRefuse(host->Start());
   OrRefuse(http.Start());
-  std::cout << "ebla-gateway serves " << serves << "http at " << http.address().ToString() << std::endl;
+  std::cout << "ebla-gateway serves " << host->Serves() << ", http at " << http.address().ToString() << std::endl;
 
-  process::WaitForTermination(ready, "--masters=" + FLAGS_masters);
+  process::WaitForTermination([&host] { return host->Ready(); }, "--masters=" + FLAGS_masters);
   LOG(INFO) << "stopping";
-  StopAll(doors);
+  const bool quiet = host->Stop();
   http.Stop();
-  if (!AwaitQuiet(doors)) {
+  if (!quiet) {
     LOG(WARNING) << "commands are still under way: what they write may or may not take effect";
     std::_Exit(0);
   }

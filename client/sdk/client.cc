@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/sdk/connect_over.h"
 #include "client/sdk/runtime.h"
 
 namespace ebla {
@@ -28,6 +29,13 @@ Result<Client> Client::Connect(ClientOptions options) {
   EBLA_ASSIGN(std::shared_ptr<Runtime> runtime, Runtime::Make(options));
   EBLA_TRY(runtime->FindMaster(std::min(options.connect_timeout, options.deadline)));
   return Client(std::move(runtime));
+}
+
+Result<Client> client::ConnectOver(const std::vector<rpc::EventLoop*>& loops, Runtime::MakeConnector connector,
+                                   const ClientOptions& options) {
+  EBLA_ASSIGN(std::shared_ptr<Runtime> runtime, Runtime::MakeOver(loops, std::move(connector), options));
+  EBLA_TRY(runtime->FindMaster(std::min(options.connect_timeout, options.deadline)));
+  return ClientAccess::Make(std::move(runtime));
 }
 
 Result<Table> Client::OpenTable(std::string_view name) const {

@@ -22,7 +22,7 @@ std::string HostName() {
 
 }  // namespace
 
-Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
+Result<std::vector<rpc::Endpoint>> Runtime::CheckedMasters(const ClientOptions& options) {
   if (options.masters.empty()) {
     return Error(Code::kInvalidArgument, "no master given: set .masters to the host:port of one or more");
   }
@@ -33,50 +33,78 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   }
   if (options.deadline.count() <= 0) return Error(Code::kInvalidArgument, "the deadline must be above 0");
   if (options.connect_timeout.count() < 0) return Error(Code::kInvalidArgument, "the connect timeout is below 0");
-  EBLA_TRY(CheckBetween("io_threads", options.io_threads));
-  EBLA_TRY(CheckBetween("connections_per_server", options.connections_per_server));
-  std::shared_ptr<security::TlsCredentials> tls;
+  return masters;
+}
+
+Result<Runtime::MakeConnector> Runtime::OverNetwork(const ClientOptions& options) {
+  rpc::ChannelOptions channels;
   if (!options.tls_dir.empty()) {
     using Own = security::TlsCredentials::Own;
-    const Own own = options.user.empty() ? Own::kRequired : Own::kOptional;
-    EBLA_ASSIGN(tls, security::TlsCredentials::Load(options.tls_dir, "client", own));
+    const auto own = options.user.empty() ? Own::kRequired : Own::kOptional;
+    EBLA_ASSIGN(channels.tls, security::TlsCredentials::Load(options.tls_dir, "client", own));
   }
-  std::shared_ptr<const security::ScramCredentials> login;
   if (!options.user.empty()) {
     if (options.password.empty()) return Error(Code::kInvalidArgument, "a user is named, and no password");
-    if (tls == nullptr) {
+    if (channels.tls == nullptr) {
       return Error(Code::kInvalidArgument,
                    "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. In the clear anybody "
                    "could answer for the server, and would get what it takes to guess the password");
     }
-    login = std::make_shared<security::ScramCredentials>(options.user, options.password);
+    channels.login = std::make_shared<security::ScramCredentials>(options.user, options.password);
   }
-  auto* runtime = new Runtime(options, std::move(masters), {.tls = tls, .login = login});
-  return std::shared_ptr<Runtime>(runtime, [](Runtime* last) {
-    if (last->OnOwnThread()) {
-      std::thread([last] { delete last; }).detach();
-    } else {
-      delete last;
-    }
-  });
+  return [channels](rpc::EventLoop& loop) { return std::make_unique<rpc::PipelinedConnector>(loop, channels); };
 }
 
-Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters, const rpc::ChannelOptions& channels)
-    : masters_(masters) {
+Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
+  EBLA_ASSIGN(std::vector<rpc::Endpoint> masters, CheckedMasters(options));
+  EBLA_TRY(CheckBetween("io_threads", options.io_threads));
+  EBLA_TRY(CheckBetween("connections_per_server", options.connections_per_server));
+  EBLA_ASSIGN(const MakeConnector connector, OverNetwork(options));
+  std::unique_ptr<Runtime> runtime(new Runtime(options, std::move(masters)));
+  std::vector<rpc::EventLoop*> loops;
   for (int i = 0; i < options.io_threads; ++i) {
-    loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
+    runtime->own_loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
+    loops.push_back(runtime->own_loops_.back().get());
   }
-  const int connections = std::max(options.connections_per_server, options.io_threads);
+  runtime->OpenCore(loops, static_cast<size_t>(std::max(options.connections_per_server, options.io_threads)),
+                    connector);
+  for (auto& loop : runtime->own_loops_) loop->Start();
+  return Shared(std::move(runtime));
+}
+
+Result<std::shared_ptr<Runtime>> Runtime::MakeOver(const std::vector<rpc::EventLoop*>& loops, MakeConnector connector,
+                                                   const ClientOptions& options) {
+  EBLA_ASSIGN(std::vector<rpc::Endpoint> masters, CheckedMasters(options));
+  if (!connector) {
+    EBLA_ASSIGN(connector, OverNetwork(options));
+  }
+  std::unique_ptr<Runtime> runtime(new Runtime(options, std::move(masters)));
+  runtime->OpenCore(loops, loops.size(), connector);
+  return Shared(std::move(runtime));
+}
+
+// The last handle may go on a thread of its own, where the loops cannot be stopped.
+std::shared_ptr<Runtime> Runtime::Shared(std::unique_ptr<Runtime> runtime) {
+  return {runtime.release(), [](Runtime* last) {
+            if (last->OnOwnThread()) {
+              std::thread([last] { delete last; }).detach();
+            } else {
+              delete last;
+            }
+          }};
+}
+
+void Runtime::OpenCore(const std::vector<rpc::EventLoop*>& loops, size_t connections, const MakeConnector& connector) {
+  loops_ = loops;
   std::vector<IoContext> io_contexts;
-  for (int i = 0; i < connections; ++i) {
-    rpc::EventLoop& loop = *loops_[static_cast<size_t>(i) % loops_.size()];
-    connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop, channels));
+  for (size_t i = 0; i < connections; ++i) {
+    rpc::EventLoop& loop = *loops[i % loops.size()];
+    connectors_.push_back(connector(loop));
     io_contexts.push_back({&loop, connectors_.back().get()});
   }
   core_ = std::make_unique<ClientCore>(std::move(io_contexts),
-                                       CoreOptions{std::move(masters), options.deadline, {options.rack, HostName()}});
-  admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options.deadline);
-  for (auto& loop : loops_) loop->Start();
+                                       CoreOptions{masters_, options_.deadline, {options_.rack, HostName()}});
+  admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options_.deadline);
 }
 
 Status Runtime::FindMaster(std::chrono::milliseconds timeout) {
@@ -89,10 +117,10 @@ Status Runtime::FindMaster(std::chrono::milliseconds timeout) {
 Runtime::~Runtime() {
   // Stopped loops drop their tasks, connectors the calls in flight: whatever was under way dies, answering as it does,
   // while the core that it refers to still stands.
-  for (auto& loop : loops_) loop->Stop();
+  for (auto& loop : own_loops_) loop->Stop();
   core_->Close();
   connectors_.clear();
-  loops_.clear();
+  own_loops_.clear();
 }
 
 bool Runtime::OnOwnThread() const {

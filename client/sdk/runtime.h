@@ -25,6 +25,11 @@ namespace ebla::client {
 class Runtime {
  public:
   static Result<std::shared_ptr<Runtime>> Make(const ClientOptions& options);
+  // Over loops that are not its own: started already, and stopped before the last handle goes. Without a connector, over the
+  // network.
+  using MakeConnector = std::function<std::unique_ptr<rpc::Connector>(rpc::EventLoop&)>;
+  static Result<std::shared_ptr<Runtime>> MakeOver(const std::vector<rpc::EventLoop*>& loops, MakeConnector connector,
+                                                   const ClientOptions& options);
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
@@ -85,14 +90,21 @@ class Runtime {
   }
 
  private:
-  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters, const rpc::ChannelOptions& channels);
+  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters)
+      : options_(options), masters_(std::move(masters)) {}
+  static Result<MakeConnector> OverNetwork(const ClientOptions& options);
+  static Result<std::vector<rpc::Endpoint>> CheckedMasters(const ClientOptions& options);
+  static std::shared_ptr<Runtime> Shared(std::unique_ptr<Runtime> runtime);
+  void OpenCore(const std::vector<rpc::EventLoop*>& loops, size_t connections, const MakeConnector& connector);
 
+  const ClientOptions options_;
   const std::vector<rpc::Endpoint> masters_;
   // Destroyed from the last to the first: see ~Runtime.
   std::unique_ptr<ClientCore> core_;
   std::unique_ptr<Admin> admin_;
-  std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
-  std::vector<std::unique_ptr<rpc::PipelinedConnector>> connectors_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> own_loops_;
+  std::vector<rpc::EventLoop*> loops_;
+  std::vector<std::unique_ptr<rpc::Connector>> connectors_;
 };
 
 // What Table points to.

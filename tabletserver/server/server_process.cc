@@ -133,6 +133,12 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   return http_->Start();
 }
 
+std::vector<rpc::EventLoop*> ServerProcess::loops() const {
+  std::vector<rpc::EventLoop*> loops;
+  for (const auto& loop : loops_) loops.push_back(loop.get());
+  return loops;
+}
+
 void ServerProcess::Stop(Duration patience) {
   if (std::exchange(stopped_, true)) return;
   if (store_ != nullptr) store_->Hurry();

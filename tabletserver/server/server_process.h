@@ -64,6 +64,9 @@ class ServerProcess {
   const rpc::Endpoint& endpoint() const { return advertised_; }
   const rpc::Endpoint& http_endpoint() const { return http_->address(); }
   const TabletServer& server() const { return *server_; }
+  // For calls from within this process, on these loops: they serve whatever asks there.
+  const rpc::Dispatcher& dispatcher() const { return dispatcher_; }
+  std::vector<rpc::EventLoop*> loops() const;
 
  private:
   ServerProcess() = default;

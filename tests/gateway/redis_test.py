@@ -3,11 +3,13 @@
 beside each other; and bytes that are no requests."""
 import argparse
 import pathlib
+import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+import types
 import unittest
 
 sys.dont_write_bytecode = True
@@ -43,8 +45,13 @@ class RedisTest(unittest.TestCase):
     def setUpClass(cls):
         cls.standalone = Standalone(BIN_DIR)
         cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", protocol="redis")
-        cls.addClassCleanup(cls.gateway.stop)
+        cls.gateway = cls.start_gateway()
+
+    @classmethod
+    def start_gateway(cls):
+        gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", protocol="redis")
+        cls.addClassCleanup(gateway.stop)
+        return gateway
 
     def connect(self, **more):
         client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=30, **more)
@@ -318,6 +325,18 @@ class RedisTest(unittest.TestCase):
             raw.sendall(b"x" * 548561 + b"\r\n")
             self.assertEqual(raw.recv(100), b"+OK\r\n")
         self.assertEqual(self.client.strlen("a"), 1048561)
+
+
+class WithinStandaloneTest(RedisTest):
+    """The same, where ebla-standalone speaks Redis's protocol itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(BIN_DIR, "--redis_listen=127.0.0.1:0")
+        cls.addClassCleanup(cls.standalone.stop)
+        serves = re.compile(r"redis at ([\d.]+):(\d+)")
+        match = wait_for(lambda: serves.search((cls.standalone.directory / "log").read_text()), "its door")
+        cls.gateway = types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=cls.standalone.http)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@
 #include <future>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/process/process.h"
+#include "common/rpc/local_connector.h"
 
 namespace ebla::standalone {
 namespace {
@@ -22,21 +24,30 @@ void RunOn(Executor& loop, std::function<void()> task) {
 
 }  // namespace
 
-// The tablet server's page, followed by the master's numbers.
+// The tablet server's page, followed by the master's numbers, and what else there is.
 class Standalone::Metrics final : public prometheus::Collectable {
  public:
   Metrics(std::shared_ptr<prometheus::Collectable> server, const master::MasterMetrics& master)
       : server_(std::move(server)), master_(master) {}
 
+  void Add(std::shared_ptr<prometheus::Collectable> more) {
+    MutexLock lock(mutex_);
+    more_.push_back(std::move(more));
+  }
+
   std::vector<prometheus::MetricFamily> Collect() const override {
     std::vector<prometheus::MetricFamily> families = server_->Collect();
     std::ranges::move(master_.Collect(), std::back_inserter(families));
+    MutexLock lock(mutex_);
+    for (const auto& more : more_) std::ranges::move(more->Collect(), std::back_inserter(families));
     return families;
   }
 
  private:
   const std::shared_ptr<prometheus::Collectable> server_;  // also the server's own
   const master::MasterMetrics& master_;
+  mutable Mutex mutex_;
+  std::vector<std::shared_ptr<prometheus::Collectable>> more_ EBLA_GUARDED_BY(mutex_);
 };
 
 Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options) {
@@ -55,7 +66,7 @@ Status Standalone::Open(StandaloneOptions options) {
   };
   options.server.more_services = [this](rpc::Dispatcher& dispatcher) { dispatcher.Register(master_->service()); };
   options.server.adjust_http = [this](http::HttpOptions& http) {
-    http.metrics = std::make_shared<Metrics>(std::move(http.metrics), *master_metrics_);
+    http.metrics = metrics_ = std::make_shared<Metrics>(std::move(http.metrics), *master_metrics_);
     http.ready = [this, server = std::move(http.ready)]() -> Status {
       EBLA_TRY(master_metrics_->Ready());
       return server();
@@ -84,6 +95,13 @@ Status Standalone::Ready() const {
   EBLA_TRY(master_metrics_->Ready());
   return server_->server().Ready();
 }
+
+std::unique_ptr<rpc::Connector> Standalone::ConnectorWithin(rpc::EventLoop& loop) const {
+  return std::make_unique<rpc::LocalConnector>(server_->dispatcher(), server_->endpoint(),
+                                               std::make_unique<rpc::PipelinedConnector>(loop));
+}
+
+void Standalone::AddMetrics(std::shared_ptr<prometheus::Collectable> more) { metrics_->Add(std::move(more)); }
 
 void Standalone::Stop(Duration patience) {
   if (std::exchange(stopped_, true)) return;

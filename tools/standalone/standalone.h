@@ -38,6 +38,12 @@ class Standalone {
   void Stop(Duration patience);
 
   Status Ready() const;
+  // For clients within this process, which run on these loops: calls to it without a socket. Trusted, as the process itself.
+  // The loops end with Stop(), and such a client goes after it.
+  std::vector<rpc::EventLoop*> loops() const { return server_->loops(); }
+  std::unique_ptr<rpc::Connector> ConnectorWithin(rpc::EventLoop& loop) const;
+  // What else is told at /metrics.
+  void AddMetrics(std::shared_ptr<prometheus::Collectable> more);
   const rpc::Endpoint& endpoint() const { return server_->endpoint(); }
   const rpc::Endpoint& http_endpoint() const { return server_->http_endpoint(); }
 
@@ -53,6 +59,7 @@ class Standalone {
   std::unique_ptr<coordination::Coordinator> coordinator_;  // the master's
   std::unique_ptr<master::Master> master_;
   std::unique_ptr<master::MasterMetrics> master_metrics_;
+  std::shared_ptr<Metrics> metrics_;
   std::unique_ptr<tabletserver::ServerProcess> server_;
   bool stopped_ = false;
 };

@@ -4,9 +4,20 @@
 
 namespace ebla::client {
 
+// Several contexts may share a thread, as several connections to one server do.
+size_t Network::ChooseContext() {
+  const size_t count = io_contexts_.size();
+  if (count == 1) return 0;
+  const size_t first = turn_.fetch_add(1, std::memory_order_relaxed);
+  for (size_t i = 0; i < count; ++i) {
+    const size_t turn = (first + i) % count;
+    if (io_contexts_[turn].executor->InThread()) return turn;
+  }
+  return first % count;
+}
+
 std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
-  const size_t turn =
-      io_contexts_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % io_contexts_.size();
+  const size_t turn = ChooseContext();
   {
     ReaderLock lock(mutex_);
     const auto found = channels_.find(endpoint);

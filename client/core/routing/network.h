@@ -1,6 +1,7 @@
 // client/core/routing/network.h
 // The ports that a client runs over, and the channels it has made: one or more I/O contexts (an executor and a
-// connector), a channel per endpoint and context, taken in turn, and a gauge per endpoint. It also knows where the
+// connector), a channel per endpoint and context, and a gauge per endpoint. Who calls on a context's thread gets that
+// context's channel, so that its replies need no other thread; for others they are taken in turn. It also knows where the
 // client is.
 // Threads: any; the maps are guarded by a lock held only to look up.
 #pragma once
@@ -38,6 +39,8 @@ class Network {
   void Clear();
 
  private:
+  size_t ChooseContext();
+
   const std::vector<IoContext> io_contexts_;
   const ClientLocation location_;
   std::atomic<uint32_t> turn_{0};

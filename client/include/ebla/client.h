@@ -22,7 +22,8 @@ namespace ebla {
 
 namespace client {
 class Runtime;
-}
+class ClientAccess;
+}  // namespace client
 
 struct ClientOptions {
   std::vector<std::string> masters;            // host:port each; one that answers is enough
@@ -150,6 +151,7 @@ class Client {
   Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
 
  private:
+  friend class client::ClientAccess;
   explicit Client(std::shared_ptr<client::Runtime> runtime);
 
   std::shared_ptr<client::Runtime> runtime_;

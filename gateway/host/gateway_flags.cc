@@ -1,0 +1,61 @@
+#include "gateway/host/gateway_flags.h"
+
+#include <gflags/gflags.h>
+
+#include "common/process/exposure.h"
+#include "common/process/process.h"
+
+DEFINE_string(
+    memcached_listen, "",
+    "Address for Memcached's clients, for example 127.0.0.1:11211. With port 0 the system picks a port. Empty: "
+    "Memcached's protocols are not spoken.");
+DEFINE_string(memcached_table, "cache", "The table that holds the items of Memcached's clients.");
+DEFINE_string(redis_listen, "",
+              "Address for Redis's clients, for example 127.0.0.1:6379. With port 0 the system picks a port. Empty: "
+              "Redis's protocol is not spoken.");
+DEFINE_string(
+    redis_table, "redis",
+    "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
+DEFINE_string(redis_advertise, "",
+              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They bring messages to who "
+              "listens here. Empty: as it listens; it must be said where that is every address of the machine.");
+DEFINE_string(
+    redis_transactions, "one-group",
+    "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
+    "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
+    "a transaction of their own.");
+DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
+DEFINE_string(read_level, "default",
+              "How fresh what Memcached's and Redis's clients read must be: default (the table's), strong, "
+              "bounded=500ms, bounded=2s, eventual. Changes are based on strong reads whatever this says.");
+DEFINE_string(ack, "default",
+              "When a write of Memcached's and Redis's clients is acknowledged: default (the table's), majority, all, "
+              "primary.");
+
+namespace ebla::gateway {
+
+bool GatewayIsAskedFor() { return !FLAGS_memcached_listen.empty() || !FLAGS_redis_listen.empty(); }
+
+Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCredentials> tls, const char* remedy) {
+  GatewayOptions options;
+  options.tls = std::move(tls);
+  const auto take = [&](const char* flag, const std::string& value, std::optional<rpc::Endpoint>& endpoint) -> Status {
+    if (value.empty()) return {};
+    EBLA_ASSIGN(endpoint, process::EndpointFlag(flag, value));
+    return options.tls == nullptr ? process::CheckUnguarded(flag, *endpoint, remedy) : Status();
+  };
+  EBLA_TRY(take("memcached_listen", FLAGS_memcached_listen, options.memcached_listen));
+  EBLA_TRY(take("redis_listen", FLAGS_redis_listen, options.redis_listen));
+  if (!FLAGS_redis_advertise.empty()) {
+    EBLA_ASSIGN(options.redis_advertise, process::EndpointFlag("redis_advertise", FLAGS_redis_advertise));
+  }
+  options.memcached_table = FLAGS_memcached_table;
+  options.redis_table = FLAGS_redis_table;
+  options.create_tables = FLAGS_create_table;
+  EBLA_ASSIGN(options.redis_transactions, redis::ParseTransactions(FLAGS_redis_transactions));
+  EBLA_ASSIGN(options.levels.read, ParseReadLevel(FLAGS_read_level));
+  EBLA_ASSIGN(options.levels.ack, ParseAckLevel(FLAGS_ack));
+  return options;
+}
+
+}  // namespace ebla::gateway

@@ -1,0 +1,106 @@
+#include "gateway/host/gateway_host.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <thread>
+
+#include "gateway/memcached/memcached_door.h"
+#include "gateway/redis/record_key.h"
+#include "gateway/redis/redis_door.h"
+#include "gateway/server/metrics.h"
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kMakeTable{30};  // until it serves
+
+Result<Table> OpenOrMake(const Client& client, const std::string& name, bool make, TableOptions options) {
+  Result<Table> table = client.OpenTable(name);
+  if (table || table.error().code() != Code::kNoSuchTable) return table;
+  const std::string group = options.key_group ? " --key-group '\\x00'" : "";
+  if (!make)
+    return Error(Code::kNoSuchTable, "there is no table \"" + name + "\": make it with  ebla table create " + name +
+                                         group + "  or have it made with --create_table");
+  const Result<TableInfo> made =
+      client.CreateTable(name, {.table = std::move(options), .split_points = {}, .deadline = kMakeTable});
+  if (!made && made.error().code() != Code::kTableExists) return Error(made.error());
+  return client.OpenTable(name);
+}
+
+// Made so that the keys of a group stay together, however the table splits.
+Result<Table> OpenOrMakeForRedis(const Client& client, const std::string& name, bool make) {
+  EBLA_ASSIGN(Table table,
+              OpenOrMake(client, name, make, {.key_group = TableKeyGroup{.delimiter = redis::kGroupDelimiter}}));
+  const auto info = client.DescribeTable(name);
+  if (info && !(info->options.key_group && info->options.key_group->delimiter == redis::kGroupDelimiter))
+    LOG(WARNING)
+        << "the table \"" << name
+        << "\" has no key groups that end at a byte of 0: once it splits, transactions of several keys fail. A "
+           "table made with  ebla table create NAME --key-group '\\x00'  keeps them together";
+  return table;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& options, const Client& client,
+                                                       const std::vector<rpc::EventLoop*>& loops) {
+  std::unique_ptr<GatewayHost> host(new GatewayHost(options));
+  DoorOptions door{.loops = loops, .deadline = options.deadline};
+  door.server.connections_max = options.connections_max;
+  door.server.tls = options.tls;
+  if (options.memcached_listen) {
+    EBLA_ASSIGN(Table table, OpenOrMake(client, options.memcached_table, options.create_tables, {}));
+    door.server.listen = *options.memcached_listen;
+    host->doors_.push_back(std::make_unique<memcached::MemcachedDoor>(door, std::move(table), options.levels));
+  }
+  if (options.redis_listen) {
+    EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables));
+    door.server.listen = *options.redis_listen;
+    host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), options.levels,
+                                                              options.redis_transactions, options.redis_advertise));
+  }
+  return host;
+}
+
+Status GatewayHost::Start() {
+  for (const auto& door : doors_) EBLA_TRY(door->Start());
+  return {};
+}
+
+std::string GatewayHost::Serves() const {
+  std::string text;
+  for (const auto& door : doors_)
+    text += (text.empty() ? "" : ", ") + door->name() + " at " + door->address().ToString();
+  return text;
+}
+
+Status GatewayHost::Ready() const {
+  for (const auto& door : doors_) EBLA_TRY(door->Ready());
+  return {};
+}
+
+std::shared_ptr<prometheus::Collectable> GatewayHost::metrics() const {
+  std::vector<std::pair<std::string, const Statistics*>> statistics;
+  for (const auto& door : doors_) statistics.emplace_back(door->name(), &door->statistics());
+  return std::make_shared<Metrics>(std::move(statistics));
+}
+
+bool GatewayHost::Stop() {
+  {
+    // All at the same time, so that none of them takes clients while another one waits for its own.
+    std::vector<std::jthread> threads;
+    for (const auto& door : doors_) threads.emplace_back([&door, this] { door->Stop(patience_); });
+  }
+  const auto until = steady_clock::now() + patience_;
+  while (!std::ranges::all_of(doors_, [](const auto& door) { return door->quiet(); })) {
+    if (steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(5));
+  }
+  return true;
+}
+
+}  // namespace ebla::gateway

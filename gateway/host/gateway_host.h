@@ -1,0 +1,59 @@
+// A gateway without its process: the doors for the protocols that were asked for, over a client that somebody else has.
+// Place:      ebla-gateway has one over a client of the network; ebla-standalone one over itself.
+// Stop:       clients first, then what runs; then the loops may stop, and the client may go.
+// Threads:    all members from one thread, which is no loop's; Ready and metrics from any.
+#pragma once
+
+#include <prometheus/collectable.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ebla/client.h"
+#include "gateway/redis/options.h"
+#include "gateway/server/door.h"
+#include "gateway/store/table_store.h"
+
+namespace ebla::gateway {
+
+struct GatewayOptions {
+  std::optional<rpc::Endpoint> memcached_listen, redis_listen;  // none: the protocol is not spoken
+  std::optional<rpc::Endpoint> redis_advertise;                 // none: as it listens
+  std::string memcached_table = "cache", redis_table = "redis";
+  bool create_tables = false;
+  TableStoreOptions levels;
+  redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
+  std::chrono::milliseconds deadline{10'000};  // of a command
+  size_t connections_max = 10'000;             // of each protocol
+  std::shared_ptr<security::TlsCredentials> tls;
+
+  size_t doors() const { return (memcached_listen ? 1 : 0) + (redis_listen ? 1 : 0); }
+};
+
+class GatewayHost {
+ public:
+  // Opens its tables, or makes them. NO_SUCH_TABLE says how to make one. The loops run, and outlive it.
+  static Result<std::unique_ptr<GatewayHost>> Open(const GatewayOptions& options, const Client& client,
+                                                   const std::vector<rpc::EventLoop*>& loops);
+
+  Status Start();
+  // "redis at 127.0.0.1:6379, ..."
+  std::string Serves() const;
+  // Whether its tables can be read.
+  Status Ready() const;
+  std::shared_ptr<prometheus::Collectable> metrics() const;
+  // No more clients. What is under way has its whole deadline. False: something still runs, and holds on to the client.
+  bool Stop();
+
+ private:
+  GatewayHost(const GatewayOptions& options) : patience_(options.deadline + kStopPatience) {}
+  static constexpr std::chrono::seconds kStopPatience{1};  // beyond the deadline of a command
+
+  const std::chrono::milliseconds patience_;
+  std::vector<std::unique_ptr<Door>> doors_;
+};
+
+}  // namespace ebla::gateway
