@@ -4,6 +4,7 @@
 
 #include "common/process/exposure.h"
 #include "common/process/process.h"
+#include "common/rpc/socket.h"
 
 DEFINE_string(
     memcached_listen, "",
@@ -48,6 +49,9 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   EBLA_TRY(take("redis_listen", FLAGS_redis_listen, options.redis_listen));
   if (!FLAGS_redis_advertise.empty()) {
     EBLA_ASSIGN(options.redis_advertise, process::EndpointFlag("redis_advertise", FLAGS_redis_advertise));
+    if (options.redis_advertise->port == 0 || !rpc::SocketAddress::FromNumeric(*options.redis_advertise))
+      return Error(Code::kInvalidArgument, "--redis_advertise=" + FLAGS_redis_advertise +
+                                               " is no numeric address with a port, such as 10.0.0.7:6379");
   }
   options.memcached_table = FLAGS_memcached_table;
   options.redis_table = FLAGS_redis_table;

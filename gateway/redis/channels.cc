@@ -37,24 +37,30 @@ class Frame {
 
 void Channels::Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener) {
   MutexLock lock(mutex_);
-  Of(kind)[name].insert(listener);
+  Of(kind)[name].try_emplace(listener, std::make_shared<std::atomic<bool>>(true));
 }
 
 void Channels::Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener) {
   MutexLock lock(mutex_);
   const auto found = Of(kind).find(name);
   if (found == Of(kind).end()) return;
-  found->second.erase(listener);
+  if (const auto one = found->second.extract(listener)) *one.mapped() = false;
   if (found->second.empty()) Of(kind).erase(found);
 }
 
 int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const {
-  std::vector<std::pair<std::shared_ptr<Outlet>, std::shared_ptr<const std::string>>> pushes;
+  struct Push {
+    std::shared_ptr<Outlet> outlet;
+    std::shared_ptr<const std::string> bytes;
+    Outlet::Wanted wanted;
+  };
+  std::vector<Push> pushes;
   {
     MutexLock lock(mutex_);
     const auto take = [&](const Listeners& listeners, Frame frame) {
-      for (const auto& listener : listeners) {
-        if (auto outlet = listener->outlet.lock()) pushes.emplace_back(std::move(outlet), frame.In(listener->protocol));
+      for (const auto& [listener, wanted] : listeners) {
+        if (auto outlet = listener->outlet.lock())
+          pushes.push_back({std::move(outlet), frame.In(listener->protocol), wanted});
       }
     };
     const auto found = Of(kind).find(channel);
@@ -66,7 +72,7 @@ int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::str
       }
     }
   }
-  for (auto& [outlet, bytes] : pushes) outlet->Push(std::move(bytes));
+  for (Push& push : pushes) push.outlet->Push(std::move(push.bytes), std::move(push.wanted));
   return std::ssize(pushes);
 }
 
@@ -79,8 +85,11 @@ int64_t Channels::ListenersOf(ChannelKind kind, const std::string& channel) cons
 std::vector<std::string> Channels::Names(ChannelKind kind, const std::string& pattern) const {
   MutexLock lock(mutex_);
   std::vector<std::string> names;
+  size_t bytes = 0;
   for (const auto& [name, listeners] : Of(kind)) {
-    if (Matches(pattern, name)) names.push_back(name);
+    if (!Matches(pattern, name)) continue;
+    if ((bytes += name.size()) > kShownBytesMax) break;
+    names.push_back(name);
   }
   return names;
 }

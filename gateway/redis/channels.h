@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +18,9 @@
 #include "gateway/server/protocol.h"
 
 namespace ebla::gateway::redis {
+
+// Of names and of patterns.
+inline constexpr size_t kChannelNameMax = 4'096;
 
 enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
 
@@ -36,12 +38,14 @@ class Channels {
   // To all who listen to the channel, or to a pattern that it matches; how many they are. Not of kPattern.
   int64_t Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const;
   int64_t ListenersOf(ChannelKind kind, const std::string& channel) const;
-  // Those whose names match, by name.
+  // Those whose names match, by name: so many bytes of them at most, and then no more.
+  static constexpr size_t kShownBytesMax = 64 << 20;
   std::vector<std::string> Names(ChannelKind kind, const std::string& pattern) const;
   int64_t Count(ChannelKind kind) const;  // of names
 
  private:
-  using Listeners = std::set<std::shared_ptr<Listener>>;
+  // Each until it is removed: what is on its way then is thrown away.
+  using Listeners = std::map<std::shared_ptr<Listener>, std::shared_ptr<std::atomic<bool>>>;
   using ByName = std::map<std::string, Listeners>;
 
   ByName& Of(ChannelKind kind) EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }

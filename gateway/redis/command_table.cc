@@ -21,39 +21,39 @@ void TypeOf(Update& update) { update.reply.Simple(update.old ? "string" : "none"
 
 constexpr CommandInfo kCommands[] = {
     // Connection, and what there is to know.
-    {"auth", -2, kLogin, 0, 0, 0, "connection"},
-    {"client", -2, kNoScript | kAlways, 0, 0, 0, "connection"},
-    {"command", -1, kAlways, 0, 0, 0, "connection"},
-    {"config", -2, kAdmin | kNoScript | kAlways, 0, 0, 0, ""},
-    {"echo", 2, kAlways | kFast, 0, 0, 0, "connection"},
-    {"hello", -1, kLogin, 0, 0, 0, "connection"},
-    {"info", -1, kAlways, 0, 0, 0, "dangerous"},
-    {"lolwut", -1, kReadOnly | kFast, 0, 0, 0, ""},
+    {"auth", -2, kLogin | kOwn, 0, 0, 0, "connection"},
+    {"client", -2, kNoScript | kAlways | kOwn, 0, 0, 0, "connection"},
+    {"command", -1, kAlways | kOwn, 0, 0, 0, "connection"},
+    {"config", -2, kAdmin | kNoScript | kAlways | kOwn, 0, 0, 0, ""},
+    {"echo", 2, kAlways | kFast | kOwn, 0, 0, 0, "connection"},
+    {"hello", -1, kLogin | kOwn, 0, 0, 0, "connection"},
+    {"info", -1, kAlways | kOwn, 0, 0, 0, "dangerous"},
+    {"lolwut", -1, kReadOnly | kFast | kOwn, 0, 0, 0, ""},
     {"memory", -2, kReadOnly, 0, 0, 0, ""},
-    {"ping", -1, kFast, 0, 0, 0, "connection"},
-    {"quit", -1, kLogin, 0, 0, 0, "connection"},
-    {"reset", 1, kLogin, 0, 0, 0, "connection"},
-    {"role", 1, kNoScript | kAlways | kFast | kAdmin, 0, 0, 0, ""},
+    {"ping", -1, kFast | kOwn, 0, 0, 0, "connection"},
+    {"quit", -1, kLogin | kOwn, 0, 0, 0, "connection"},
+    {"reset", 1, kLogin | kOwn, 0, 0, 0, "connection"},
+    {"role", 1, kNoScript | kAlways | kFast | kAdmin | kOwn, 0, 0, 0, ""},
     {"select", 2, kAlways | kFast, 0, 0, 0, "connection"},
-    {"time", 1, kAlways | kFast, 0, 0, 0, ""},
-    {"wait", 3, kNoScript, 0, 0, 0, "connection"},
+    {"time", 1, kAlways | kFast | kOwn, 0, 0, 0, ""},
+    {"wait", 3, kNoScript | kOwn, 0, 0, 0, "connection"},
     // Messages.
     {"ebla.deliver", 4, kAdmin | kNoScript, 0, 0, 0, "pubsub"},
     {"ebla.peer", 2, kAdmin | kNoScript, 0, 0, 0, "pubsub"},
-    {"psubscribe", -2, kListens, 0, 0, 0, "pubsub"},
+    {"psubscribe", -2, kListens | kOwn, 0, 0, 0, "pubsub"},
     {"publish", 3, kPubSub | kLoading | kStale | kFast, 0, 0, 0, "pubsub"},
-    {"pubsub", -2, kLoading | kStale, 0, 0, 0, ""},
-    {"punsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
+    {"pubsub", -2, kLoading | kStale | kOwn, 0, 0, 0, ""},
+    {"punsubscribe", -1, kListens | kOwn, 0, 0, 0, "pubsub"},
     {"spublish", 3, kPubSub | kLoading | kStale | kFast, 0, 0, 0, "pubsub"},
-    {"ssubscribe", -2, kListens, 0, 0, 0, "pubsub"},
-    {"subscribe", -2, kListens, 0, 0, 0, "pubsub"},
-    {"sunsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
-    {"unsubscribe", -1, kListens, 0, 0, 0, "pubsub"},
+    {"ssubscribe", -2, kListens | kOwn, 0, 0, 0, "pubsub"},
+    {"subscribe", -2, kListens | kOwn, 0, 0, 0, "pubsub"},
+    {"sunsubscribe", -1, kListens | kOwn, 0, 0, 0, "pubsub"},
+    {"unsubscribe", -1, kListens | kOwn, 0, 0, 0, "pubsub"},
     // Transactions.
-    {"discard", 1, kNoScript | kAlways | kFast, 0, 0, 0, "transaction"},
+    {"discard", 1, kNoScript | kAlways | kFast | kOwn, 0, 0, 0, "transaction"},
     {"exec", 1, kNoScript | kLoading | kStale, 0, 0, 0, "transaction"},
     {"multi", 1, kNoScript | kAlways | kFast, 0, 0, 0, "transaction"},
-    {"unwatch", 1, kNoScript | kAlways | kFast, 0, 0, 0, "transaction"},
+    {"unwatch", 1, kNoScript | kAlways | kFast | kOwn, 0, 0, 0, "transaction"},
     {"watch", -2, kNoScript | kAlways | kFast | kAlone, 1, -1, 1, "transaction"},
     // Strings.
     {"append", 3, kChange | kFast, 1, 1, 1, "string", Append},
@@ -309,6 +309,20 @@ const CommandInfo* FindCommand(std::string_view name) {
 }
 
 std::span<const CommandInfo> AllCommands() { return kCommands; }
+
+bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
+  static const std::unordered_map<std::string_view, std::unordered_set<std::string_view>> known = {
+      {"client",
+       {"id", "getname", "setname", "info", "list", "reply", "kill", "help", "tracking", "caching", "pause", "unpause",
+        "unblock", "no-evict", "getredir", "trackinginfo", "setinfo", "no-touch"}},
+      {"command", {"count", "docs", "getkeys", "getkeysandflags", "help", "info", "list"}},
+      {"config", {"get", "set", "resetstat", "rewrite", "help"}},
+      {"memory", {"doctor", "help", "malloc-stats", "purge", "stats", "usage"}},
+      {"object", {"encoding", "freq", "help", "idletime", "refcount"}},
+      {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}}};
+  const auto found = known.find(command.name);
+  return found == known.end() || found->second.contains(ToLower(name));
+}
 
 bool IsNotServed(std::string_view name) {
   return std::ranges::find(kNotServed, std::string_view(ToLower(name))) != std::end(kNotServed);

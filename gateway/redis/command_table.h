@@ -27,6 +27,7 @@ enum Flag : uint32_t {
   // Not named by COMMAND:
   kTogether = 1 << 9,  // what it does to several keys of one group happens together
   kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it
+  kOwn = 1 << 12,      // the connection answers it by itself
 };
 
 struct CommandInfo {
@@ -46,6 +47,8 @@ struct CommandInfo {
 // By a name of any case; null: there is none.
 const CommandInfo* FindCommand(std::string_view name);
 std::span<const CommandInfo> AllCommands();
+// Whether the command has a subcommand of that name, or none at all.
+bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
 // Redis 7.0 has it, and this does not serve it.
 bool IsNotServed(std::string_view name);
 

@@ -1,6 +1,7 @@
 #include "gateway/redis/multi.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 #include "gateway/redis/record_key.h"
@@ -11,110 +12,157 @@ namespace {
 
 constexpr std::string_view kOrEachGroup =
     ", or make each group's commands a transaction of their own with CONFIG SET ebla.transactions each-group";
+constexpr std::string_view kWatched = ", as that of what is watched";
 
 std::vector<std::string> KeysIn(const QueuedCommand& queued) {
   const std::vector<std::string_view> keys = KeysOf(*queued.command, queued.words);
   return {keys.begin(), keys.end()};
 }
 
-// Commands by their places: those of each group are a transaction, all groups go on at the same time; then the others,
-// one after the other.
-struct Step {
+// What happens next: transactions of several groups at the same time, or one command by itself. Commands are told by their
+// places.
+struct Act {
   std::map<std::string, std::vector<size_t>> groups;
-  std::vector<size_t> after;
+  std::optional<size_t> single;
 };
 
 class Queued : public std::enable_shared_from_this<Queued> {
  public:
-  explicit Queued(QueuedRun run) : run_(std::move(run)) {}
+  explicit Queued(QueuedRun run) : run_(std::move(run)), replies_(run_.commands.size()) {}
 
   void Start() {
-    if (!run_.watched.empty() || run_.transactions == Transactions::kOneGroup) {
+    if (!run_.watched.empty() || OneGroupOnly()) {
       std::vector<std::string> keys;
       for (const WatchedKey& watched : run_.watched) keys.push_back(watched.key);
       for (const QueuedCommand& queued : run_.commands) std::ranges::copy(KeysIn(queued), std::back_inserter(keys));
-      if (!keys.empty() && !OneGroupOf(keys)) return Fail(std::string(kCrossSlot) + std::string(kOrEachGroup));
+      if (!keys.empty() && !OneGroupOf(keys))
+        return Fail(std::string(kCrossSlot) + std::string(OneGroupOnly() ? kOrEachGroup : kWatched));
     }
     Plan();
-    Next();
+    GoOn();
   }
 
  private:
+  bool OneGroupOnly() const { return run_.transactions == Transactions::kOneGroup; }
+
+  // Where each group's commands are a transaction, one of several groups comes after those before it, and before those
+  // after it. What has no keys comes at the end of them all, so that it cuts no transaction.
   void Plan() {
-    steps_.emplace_back();
-    if (!run_.watched.empty()) steps_[0].groups[GroupOf(run_.watched.front().key)] = {};
+    std::vector<size_t> without_keys;
+    acts_.emplace_back();
+    if (!run_.watched.empty()) acts_[0].groups[GroupOf(run_.watched.front().key)] = {};
     for (size_t place = 0; place < run_.commands.size(); ++place) {
-      if (run_.replies[place]) continue;
       const std::vector<std::string> keys = KeysIn(run_.commands[place]);
-      if (const auto group = OneGroupOf(keys)) {
-        steps_.back().groups[*group].push_back(place);
-        continue;
+      if (keys.empty()) {
+        without_keys.push_back(place);
+      } else if (const auto group = OneGroupOf(keys)) {
+        acts_.back().groups[*group].push_back(place);
+      } else {
+        acts_.push_back({.single = place});
+        acts_.emplace_back();
       }
-      steps_.back().after.push_back(place);
-      if (!keys.empty()) steps_.emplace_back();  // what comes next may be about its keys
     }
+    for (const size_t place : without_keys) acts_.push_back({.single = place});
   }
 
-  void Next() {
-    if (at_ == steps_.size()) return Finish();
+  // One act after the other. One that ends within its start does not begin the next one within itself.
+  void GoOn() {
+    enum State { kBegun, kEnded, kLeft };
+    while (at_ < acts_.size() && !failed_) {
+      const auto state = std::make_shared<std::atomic<int>>(kBegun);
+      Begin(acts_[at_++], [self = shared_from_this(), state] {
+        if (state->exchange(kEnded) == kLeft) self->GoOn();
+      });
+      if (state->exchange(kLeft) == kBegun) return;
+    }
+    if (!failed_) Finish();
+  }
+
+  void Begin(Act& act, std::move_only_function<void()> done) {
+    if (reply_bytes_ > kRepliesBytesMax) {
+      Fail("OOM the replies of this transaction have more than 64 MiB together; what comes before them has happened");
+      return done();
+    }
+    if (act.single) return RunOne(*act.single, std::move(done));
     std::vector<std::vector<size_t>> groups;
-    for (auto& [group, places] : steps_[at_].groups) groups.push_back(std::move(places));
+    for (auto& [group, places] : act.groups) groups.push_back(std::move(places));
     const size_t count = groups.size();
     auto start = [self = shared_from_this(), groups = std::move(groups)](size_t one, std::shared_ptr<Spread> all) {
       self->RunGroup(groups[one], std::move(all));
     };
-    Spread::Start(count, std::move(start), [self = shared_from_this()](const Status& failure, int64_t unchanged) {
-      if (!failure.ok()) return self->Fail(FailureText(failure));
-      unchanged > 0 ? self->run_.done(Reply(self->run_.context.protocol).NullArray().Take()) : self->RunAfter(0);
-    });
+    Spread::Start(
+        count, std::move(start),
+        [self = shared_from_this(), done = std::move(done)](const Status& failure, int64_t unchanged) mutable {
+          if (!failure.ok()) self->Fail(FailureText(failure));
+          if (failure.ok() && unchanged > 0) self->End(Reply(self->run_.context.protocol).NullArray());
+          done();
+        });
   }
 
   void RunGroup(const std::vector<size_t>& places, std::shared_ptr<Spread> all) {
-    if (places.size() == 1 && run_.watched.empty()) return RunAlone(places.front(), std::move(all));
+    // One command of one key is a transaction as it is.
+    const bool as_it_is =
+        places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->update != nullptr;
+    if (as_it_is) return RunOne(places.front(), [all = std::move(all)] { all->End({}); });
     std::vector<QueuedCommand> commands;
     for (const size_t place : places) commands.push_back(std::move(run_.commands[place]));
     RunTogether(run_.context, std::move(commands), run_.watched,
                 [self = shared_from_this(), places, all = std::move(all)](Result<Replies> replies) {
-                  if (!replies) return all->End(replies.error());
-                  if (!*replies) return all->End({}, true);
-                  for (size_t i = 0; i < places.size(); ++i) self->run_.replies[places[i]] = std::move((**replies)[i]);
+                  if (replies && !*replies) return all->End({}, true);
+                  if (!replies && self->OneGroupOnly()) return all->End(replies.error());
+                  for (size_t i = 0; i < places.size(); ++i) {
+                    self->SetReply(places[i], replies ? std::move((**replies)[i])
+                                                      : Reply().Failure(FailureText(replies.error())).Take());
+                  }
                   all->End({});
                 });
   }
-  // One command of one group is a transaction as it is.
-  void RunAlone(size_t place, std::shared_ptr<Spread> all) {
-    RunOne(place, [all = std::move(all)] { all->End({}); });
-  }
 
-  void RunAfter(size_t one) {
-    if (one == steps_[at_].after.size()) {
-      ++at_;
-      return Next();
-    }
-    RunOne(steps_[at_].after[one], [self = shared_from_this(), one] { self->RunAfter(one + 1); });
-  }
   void RunOne(size_t place, std::move_only_function<void()> done) {
+    const auto& [command, words] = run_.commands[place];
+    if (command->Is(kOwn)) {
+      // On the connection's loop, which its state belongs to.
+      return run_.context.executor->Post([self = shared_from_this(), place, done = std::move(done)]() mutable {
+        self->SetReply(place, self->run_.answer(self->run_.commands[place]));
+        done();
+      });
+    }
+    if (command->name == "msetnx" && !OneGroupOf(KeysIn(run_.commands[place]))) {
+      SetReply(place, Reply().Failure(kCrossSlot).Take());
+      return done();
+    }
     StoreCall call{run_.context};
-    call.command = run_.commands[place].command;
+    call.command = command;
     call.words = std::move(run_.commands[place].words);
     call.done = [self = shared_from_this(), place, done = std::move(done)](std::string reply) mutable {
-      self->run_.replies[place] = std::move(reply);
+      self->SetReply(place, std::move(reply));
       done();
     };
     RunStoreCommand(std::move(call));
   }
 
+  void SetReply(size_t place, std::string reply) {
+    reply_bytes_ += reply.size();
+    replies_[place] = std::move(reply);
+  }
   void Finish() {
     Reply reply(run_.context.protocol);
-    reply.Array(run_.replies.size());
-    for (const auto& one : run_.replies) reply.Add(*one);
+    reply.Array(replies_.size());
+    for (const std::string& one : replies_) reply.Add(one);
     run_.done(reply.Take());
   }
-  void Fail(std::string_view text) { run_.done(Reply(run_.context.protocol).Failure(text).Take()); }
+  void Fail(std::string_view text) { End(Reply(run_.context.protocol).Failure(text)); }
+  void End(Reply& reply) {
+    failed_ = true;
+    run_.done(reply.Take());
+  }
 
   QueuedRun run_;
-  std::vector<Step> steps_;
+  std::vector<std::string> replies_;
+  std::atomic<size_t> reply_bytes_ = 0;
+  std::vector<Act> acts_;
   size_t at_ = 0;
+  bool failed_ = false;  // it has been answered
 };
 
 }  // namespace
@@ -140,6 +188,7 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
     Break();
     return why;
   };
+  if (command.name == "hello") return refuse("ERR HELLO within MULTI is not served by Ebla");
   if (command.name == "select") return refuse("ERR SELECT within MULTI is not served by Ebla");
   if (command.name.ends_with("subscribe"))
     return refuse("ERR SUBSCRIBE and its kin within MULTI are not served by Ebla");

@@ -48,13 +48,14 @@ struct QueuedRun {
   StoreContext context;
   Transactions transactions = Transactions::kOneGroup;
   std::vector<QueuedCommand> commands;
-  std::vector<std::optional<std::string>> replies;  // as many: of those that are answered already
   std::vector<WatchedKey> watched;
+  // Of those that the connection answers by itself: called on the context's executor.
+  std::move_only_function<std::string(const QueuedCommand& command)> answer;
   std::move_only_function<void(std::string reply)> done;
 };
 
-// Commands of one group together; each of several groups' with Transactions::kEachGroup. What needs no keys, such as
-// DBSIZE, is run after them and is no part of it.
+// Commands of one group together. With Transactions::kEachGroup each group's are a transaction, whose failure is the reply
+// of its commands alone. What needs no keys, such as DBSIZE, is run after them and is no part of it.
 void RunQueued(QueuedRun run);
 
 }  // namespace ebla::gateway::redis

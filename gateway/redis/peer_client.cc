@@ -4,11 +4,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "common/base/key_range.h"
 #include "common/rpc/socket.h"
 #include "gateway/redis/reply.h"
 
@@ -130,10 +132,12 @@ void PeerClient::Take(std::string_view bytes) {
     const std::string_view line = std::string_view(in_).substr(at, end - at);
     at = end + 2;
     if (waiting_.empty()) return Fail("it says what was not asked for");
-    if (!up_ && !line.starts_with('+')) return Fail("it is no gateway of this kind: " + std::string(line));
+    if (!up_ && !line.starts_with('+'))
+      return Fail("it is no gateway of this kind: " + EscapeBytes(line.substr(0, 100)));
     up_ = true;
     int64_t listeners = 0;
     if (line.starts_with(':')) std::from_chars(line.data() + 1, line.data() + line.size(), listeners);
+    listeners = std::clamp<int64_t>(listeners, 0, 1'000'000'000);
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
     if (waiting.done) waiting.done(listeners);

@@ -126,9 +126,10 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
     std::set<std::string> found;
     for (const Row& row : page->rows) found.insert(row.key.substr(RecordsPrefix().size()));
     found.erase(own_);
+    // Who answers is there, whether or not its record is: others may not have been able to write theirs.
     std::erase_if(by_address_, [&](const auto& entry) {
       const auto& [address, client] = entry;
-      if (!found.contains(address)) client->Close();
+      if (!client->up() && !found.contains(address)) client->Close();
       return client->gone();
     });
     for (const std::string& address : found) {

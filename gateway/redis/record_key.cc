@@ -55,9 +55,14 @@ std::string RecordKey(std::string_view key) {
 
 std::optional<std::string> KeyOfRecord(std::string_view record) {
   if (record == kEmptyKey) return std::string();
-  if (!record.starts_with(kTagged)) return Unescaped(record);
-  const size_t end = record.find(kGroupDelimiter);
-  return end == record.npos ? std::nullopt : Unescaped(record.substr(end + 1));
+  const bool tagged = record.starts_with(kTagged);
+  const size_t end = tagged ? record.find(kGroupDelimiter) : 0;
+  if (end == record.npos) return std::nullopt;
+  auto key = Unescaped(tagged ? record.substr(end + 1) : record);
+  // Somebody else may have put it where no key of Redis lies.
+  if (!key || key->empty() || TagOf(*key).empty() == tagged) return std::nullopt;
+  if (tagged && GroupOf(*key) != record.substr(0, end)) return std::nullopt;
+  return key;
 }
 
 std::vector<KeyRange> RangesOfPrefix(std::string_view prefix) {

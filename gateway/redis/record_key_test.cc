@@ -44,6 +44,17 @@ TEST(RecordKey, EveryKeyComesBackAndNoTwoAreOne) {
   }));
 }
 
+TEST(RecordKey, WhatOthersPutWhereNoKeyLiesIsNone) {
+  for (const std::string& record : {"cart:{42}"s, "\1\3x\0foo"s, "\1\3x\0{y}foo"s, "\1\3x"s, "\1\5"s, "a\0b"s, ""s})
+    EXPECT_EQ(KeyOfRecord(record), std::nullopt) << record;
+  EXPECT_TRUE(rc::check([] {
+    const std::string record = AnyKey();
+    const auto key = KeyOfRecord(record);
+    const bool comes_back = !key || RecordKey(*key) == record;
+    RC_ASSERT(comes_back);
+  }));
+}
+
 TEST(RecordKey, NoSplitCutsAGroup) {
   const KeyGroupRule rule{0, std::string(1, '\0')};
   EXPECT_TRUE(rc::check([&] {

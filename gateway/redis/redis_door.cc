@@ -6,6 +6,7 @@ namespace ebla::gateway::redis {
 namespace {
 
 bool IsWildcard(const rpc::Endpoint& endpoint) { return endpoint.host == "0.0.0.0" || endpoint.host == "::"; }
+bool IsLoopback(const rpc::Endpoint& endpoint) { return endpoint.host.starts_with("127.") || endpoint.host == "::1"; }
 
 }  // namespace
 
@@ -37,6 +38,9 @@ Status RedisDoor::Start() {
     LOG(WARNING) << "messages do not reach who listens at other gateways: say where they reach this one, with "
                     "--redis_advertise=HOST:PORT";
   } else {
+    if (IsLoopback(own))
+      LOG(INFO) << "messages reach who listens at other gateways of this machine alone; for those of other machines, "
+                   "listen where they reach this one, or say so with --redis_advertise=HOST:PORT";
     peers_->Start(own);
   }
   return server_.Start();

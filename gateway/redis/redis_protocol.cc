@@ -15,12 +15,18 @@ struct RedisProtocol::State {
         session(shared->clients, std::move(address), shared->options),
         subscriptions(shared->channels, std::move(outlet)) {}
 
+  std::vector<WatchedKey> TakeWatched() {
+    watched_bytes = 0;
+    return std::exchange(watched, {});
+  }
+
   const std::shared_ptr<const Shared> shared;
   Executor& executor;
   const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
   Session session;
   Subscriptions subscriptions;
-  std::vector<WatchedKey> watched;  // since WATCH
+  std::vector<WatchedKey> watched;        // since WATCH, which may run elsewhere
+  std::atomic<size_t> watched_bytes = 0;  // of them
   std::string watched_database;
 };
 
@@ -42,6 +48,15 @@ gateway::Reply ToAnswer(std::string bytes) {
 }
 
 // Its answer is known: of what is no command or cannot be one, and of what is only queued.
+// None: it may. Else why one that speaks the second version and listens may not ask for it.
+std::optional<std::string> OnlyListens(const State& state, std::string_view command) {
+  if (state.session.protocol() >= 3 || !state.subscriptions.any()) return std::nullopt;
+  if (command.ends_with("subscribe") || command == "ping" || command == "quit" || command == "reset")
+    return std::nullopt;
+  return "Can't execute '" + std::string(command) +
+         "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+}
+
 class FixedAnswer final : public Command {
  public:
   FixedAnswer(std::shared_ptr<State> state, const CommandInfo* command, redis::Reply& reply, bool ends = false)
@@ -53,6 +68,8 @@ class FixedAnswer final : public Command {
   // What a connection may have said of replies, others before it have said.
   bool alone() const override { return true; }
   void Run(Done done) override {
+    const auto why_not = command_ == nullptr ? std::nullopt : OnlyListens(*state_, command_->name);
+    if (why_not) bytes_ = redis::Reply().Failure("ERR " + *why_not).Take();
     gateway::Reply answer = ToAnswer(std::move(bytes_));
     if (!ends_ && !state_->session.TakesReply()) answer.bytes.clear();
     done(std::move(answer));
@@ -87,6 +104,27 @@ class Asked : public Command {
     std::exchange(done_, nullptr)(std::move(answer));
   }
   void EndWith(std::string_view failure) { End(redis::Reply(state_->session.protocol()).Failure(failure).Take()); }
+
+  // One that the connection answers by itself.
+  std::string AnswerHere(const CommandInfo& command, const Words& words) {
+    Session& session = state_->session;
+    Subscriptions& subscriptions = state_->subscriptions;
+    const std::string_view name = command.name;
+    if (name == "discard" || name == "unwatch" || name == "reset") state_->TakeWatched();
+    if (name == "reset") subscriptions.Clear();
+    redis::Reply reply(session.protocol());
+    if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
+      return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
+    if (name == "pubsub") {
+      DescribeChannels(*state_->shared->channels, words, reply);
+      return reply.Take();
+    }
+    auto answer = subscriptions.Answer(command, words, session.protocol());
+    if (name == "reset" || answer) session.set_listening(subscriptions.channels(), subscriptions.patterns());
+    if (!answer) answer = session.Answer(command, words);
+    subscriptions.set_protocol(session.protocol());
+    return *std::move(answer);
+  }
 
   using Opened = std::move_only_function<void(std::shared_ptr<Store>)>;
 
@@ -135,43 +173,19 @@ class RedisCommand final : public Asked {
   void Run(Done done) override {
     Begin(words_, std::move(done));
     const std::string_view name = command_.name;
-    if (name == "discard" || name == "unwatch" || name == "reset") state_->watched.clear();
-    if (auto answer = AnswerToListener()) return End(*std::move(answer));
-    if (auto answer = state_->session.Answer(command_, words_)) {
-      // CLIENT REPLY is about itself, too, and RESET turns replies on.
-      sends_ = name == "reset" || (sends_ && (name != "client" || state_->session.replies()));
-      state_->subscriptions.set_protocol(state_->session.protocol());
-      return End(*std::move(answer));
+    if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
+    if (command_.Is(kOwn)) {
+      std::string answer = AnswerHere(command_, words_);
+      // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
+      sends_ =
+          name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_->session.replies()));
+      return End(std::move(answer));
     }
     if (name == "select") return Select();
     Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
   }
 
  private:
-  // None: it has nothing to do with what the connection listens to.
-  std::optional<std::string> AnswerToListener() {
-    Session& session = state_->session;
-    Subscriptions& subscriptions = state_->subscriptions;
-    const std::string_view name = command_.name;
-    const bool only_listens = session.protocol() < 3 && subscriptions.any();
-    if (only_listens && name == "ping" && words_.size() <= 2)
-      return redis::Reply(2).Array(2).Bulk("pong").Bulk(words_.size() == 2 ? words_[1] : "").Take();
-    if (only_listens && !name.ends_with("subscribe") && name != "ping" && name != "quit" && name != "reset")
-      return redis::Reply(2)
-          .Failure("ERR Can't execute '" + std::string(name) +
-                   "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context")
-          .Take();
-    if (name == "reset") subscriptions.Clear();
-    auto answer = subscriptions.Answer(command_, words_, session.protocol());
-    if (name == "reset" || answer) session.set_listening(subscriptions.channels(), subscriptions.patterns());
-    if (name == "pubsub") {
-      redis::Reply reply(session.protocol());
-      DescribeChannels(*state_->shared->channels, words_, reply);
-      answer = reply.Take();
-    }
-    return answer;
-  }
-
   // The connection goes on there once it is open. Nothing else of it runs meanwhile.
   void Select() {
     const std::string name = words_[1];
@@ -184,7 +198,7 @@ class RedisCommand final : public Asked {
   }
 
   void RunOn(std::shared_ptr<Store> store) {
-    if (command_.name == "watch") return Watch(*store);
+    if (command_.name == "watch") return Watch(std::move(store));
     if (const std::optional<std::string> target = CopyTarget()) return CopyTo(std::move(store), *target);
     if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
     if (OneGroupOf(keys_)) return RunAsOne(std::move(store));
@@ -223,23 +237,24 @@ class RedisCommand final : public Asked {
     });
   }
 
-  void Watch(Store& store) {
+  void Watch(std::shared_ptr<Store> store) {
     if (!state_->watched.empty() && state_->watched_database != state_->session.database())
       return EndWith("ERR keys of another database are watched");
+    if (state_->watched.size() + keys_.size() > kCommitPartsMax)
+      return EndWith("ERR a connection watches at most 1000 keys");
     state_->watched_database = state_->session.database();
-    store.MultiGet(keys_, Freshness::kLatest, std::chrono::steady_clock::now() + state_->shared->deadline,
-                   [this](std::vector<Result<Record>> records) { NoteWatched(records); });
+    const auto staged = std::make_shared<StagedStore>(std::move(store));
+    staged->Load(
+        keys_, std::chrono::steady_clock::now() + state_->shared->deadline,
+        [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
   }
-  void NoteWatched(const std::vector<Result<Record>>& records) {
-    for (size_t i = 0; i < records.size(); ++i) {
-      const Result<Record>& record = records[i];
-      if (!record && record.error().code() != Code::kNotFound) return EndWith(FailureText(record.error()));
-      WatchedKey watched{.key = keys_[i], .version = {}, .expires_ms = {}};
-      if (record) watched.version = record->version;
-      if (record && record->expires) watched.expires_ms = record->expires->time_since_epoch().count();
+  void NoteWatched(const StagedStore& staged) {
+    for (const std::string& key : keys_) {
       // As it was seen first.
-      const bool known = std::ranges::find(state_->watched, keys_[i], &WatchedKey::key) != state_->watched.end();
-      if (!known) state_->watched.push_back(std::move(watched));
+      if (std::ranges::find(state_->watched, key, &WatchedKey::key) != state_->watched.end()) continue;
+      const Record* const record = staged.Loaded(key);
+      state_->watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
+      state_->watched_bytes += sizeof(WatchedKey) + key.size();
     }
     End(redis::Reply().Ok().Take());
   }
@@ -258,26 +273,23 @@ class Exec final : public Asked {
 
   void Run(Done done) override {
     Begin({"EXEC"}, std::move(done));
-    run_.watched = std::exchange(state_->watched, {});
+    run_.watched = state_->TakeWatched();
     if (!abort_.empty()) return EndWith(abort_);
     if (!run_.watched.empty() && state_->watched_database != state_->session.database())
       return EndWith("EXECABORT keys of another database are watched");
-    for (const auto& [command, words] : commands_) run_.replies.push_back(AnswerOf(*command, words));
+    if (const auto why_not = OnlyListens(*state_, command_.name))
+      return EndWith("EXECABORT Transaction discarded because of: " + *why_not);
     Open(state_->session.database(), [this](std::shared_ptr<Store> store) {
       run_.context = ContextOf(std::move(store));
       run_.transactions = state_->session.options().transactions;
       run_.commands = std::move(commands_);
+      run_.answer = [this](const QueuedCommand& queued) { return AnswerHere(*queued.command, queued.words); };
       run_.done = [this](std::string reply) { End(std::move(reply)); };
       RunQueued(std::move(run_));
     });
   }
 
  private:
-  // What the connection answers by itself.
-  std::optional<std::string> AnswerOf(const CommandInfo& command, const Words& words) {
-    return command.name == "unwatch" ? redis::Reply().Ok().Take() : state_->session.Answer(command, words);
-  }
-
   std::vector<QueuedCommand> commands_;
   const std::string abort_;
   QueuedRun run_;
@@ -314,7 +326,7 @@ void RedisProtocol::OnClosed() {
 }
 
 size_t RedisProtocol::held_bytes() const {
-  return reader_.held_bytes() + queue_.held_bytes() + state_->subscriptions.held_bytes();
+  return reader_.held_bytes() + queue_.held_bytes() + state_->subscriptions.held_bytes() + state_->watched_bytes;
 }
 
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
@@ -353,6 +365,8 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
     return Refuse("ERR " + why);
   }
   if (request.too_long) return Refuse(kTooLong);
+  if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
+    return Refuse("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
   if (words.size() > (command->first_key == 0 ? kWordsMax : kKeyWordsMax))
     return Refuse("ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;

@@ -56,6 +56,7 @@ class RedisProtocol final : public Protocol {
 
   Taken Take(std::string_view bytes) override;
   void OnClosed() override;
+  size_t begun_bytes() const override { return reader_.held_bytes(); }
   size_t held_bytes() const override;
 
   struct State;

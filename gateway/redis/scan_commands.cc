@@ -111,9 +111,11 @@ std::optional<ScanOptionsOf> ToScanOptions(StoreCall& call) {
   return options;
 }
 
-std::vector<KeyRange> RangesOf(const std::string& pattern) { return RangesOfPrefix(PrefixOf(pattern)); }
-
-bool IsLongerThanKeys(const std::string& pattern) { return PrefixOf(pattern).size() > kKeyBytesMax; }
+std::vector<KeyRange> RangesOf(const std::string& pattern) {
+  std::vector<KeyRange> ranges = RangesOfPrefix(PrefixOf(pattern));
+  std::erase_if(ranges, [](const KeyRange& range) { return range.start.size() > kKeyBytesMax; });
+  return ranges;
+}
 
 void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& start) {
   struct Found {
@@ -123,8 +125,7 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
     bool more = false;
   };
   auto found = std::make_shared<Found>();
-  std::vector<KeyRange> ranges;
-  if (!IsLongerThanKeys(options.pattern)) ranges = RangesOf(options.pattern);
+  std::vector<KeyRange> ranges = RangesOf(options.pattern);
   for (KeyRange& range : ranges) range = range.Intersect({start, ""});
   Walk::Start(
       call, std::move(ranges), options.count + 1,
@@ -176,7 +177,6 @@ void Keys(SharedScan call) {
   };
   const std::string pattern = call->words[1];
   if (pattern.size() > kPatternBytesMax) return call->Fail(kPatternTooLong);
-  if (IsLongerThanKeys(pattern)) return call->Answer(Reply(call->protocol).Array(0));
   if (++running > kKeysAtOnce) {
     --running;
     return call->Fail("OOM too many KEYS run already: try again, or use SCAN");

@@ -1,5 +1,6 @@
 #include "gateway/redis/store_commands.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
@@ -137,6 +138,9 @@ void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms) {
   if (command.name == "mset") return true;
   if (!MayBeBlind(command, words)) return false;
+  // Its time may be over before it runs: then it is a delete.
+  if (std::ranges::any_of(words, [](const auto& word) { return IsWord(word, "EXAT") || IsWord(word, "PXAT"); }))
+    return false;
   const std::optional<Value> none;
   Update update(words, none, now_ms, 2);
   command.update(update);

@@ -5,7 +5,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-constexpr size_t kNameBytes = 64;  // that a name costs beside itself
+constexpr size_t kNameBytes = 400;  // that a name costs beside itself, which is kept twice
 
 ChannelKind KindIn(std::string_view command) {
   if (command.starts_with('p')) return ChannelKind::kPattern;
@@ -27,6 +27,17 @@ void Subscriptions::Clear() {
   bytes_ = 0;
 }
 
+void Subscriptions::set_protocol(int protocol) {
+  if (listener_->protocol.exchange(protocol) == protocol) return;
+  // What is on its way is written in the other one.
+  for (const ChannelKind kind : {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShard}) {
+    for (const std::string& name : Of(kind)) {
+      channels_->Remove(kind, name, listener_);
+      channels_->Add(kind, name, listener_);
+    }
+  }
+}
+
 // Channels and patterns are counted together.
 int64_t Subscriptions::CountShown(ChannelKind kind) const {
   return static_cast<int64_t>(kind == ChannelKind::kShard ? shards() : channels() + patterns());
@@ -43,7 +54,11 @@ std::optional<std::string> Subscriptions::Answer(const CommandInfo& command, con
 
 void Subscriptions::Subscribe(ChannelKind kind, const Words& words, Reply& reply) {
   size_t more = 0;
-  for (size_t at = 1; at < words.size(); ++at) more += words[at].size() + kNameBytes;
+  for (size_t at = 1; at < words.size(); ++at) {
+    if (words[at].size() > kChannelNameMax)
+      return void(reply.Failure("ERR the name of a channel has at most 4096 bytes"));
+    more += words[at].size() + kNameBytes;
+  }
   if (bytes_ + more > kBytesMax) return void(reply.Failure("ERR this connection listens to too many channels"));
   for (size_t at = 1; at < words.size(); ++at) {
     if (Of(kind).insert(words[at]).second) {
@@ -69,6 +84,8 @@ void Subscriptions::Unsubscribe(ChannelKind kind, const Words& words, Reply& rep
 
 void DescribeChannels(const Channels& channels, const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
+  if (words.size() == 3 && words[2].size() > kChannelNameMax)
+    return void(reply.Failure("ERR the name of a channel has at most 4096 bytes"));
   const auto names = [&](ChannelKind kind) {
     const std::vector<std::string> all = channels.Names(kind, words.size() == 3 ? words[2] : "*");
     reply.Array(all.size());

@@ -25,7 +25,7 @@ class Subscriptions {
   // None: it is none of these commands.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words, int protocol);
   // What messages are written in from now on.
-  void set_protocol(int protocol) { listener_->protocol = protocol; }
+  void set_protocol(int protocol);
   bool any() const { return !Of(ChannelKind::kChannel).empty() || !Of(ChannelKind::kPattern).empty() || shards() > 0; }
   size_t channels() const { return Of(ChannelKind::kChannel).size(); }
   size_t patterns() const { return Of(ChannelKind::kPattern).size(); }

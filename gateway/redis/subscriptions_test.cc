@@ -82,15 +82,16 @@ TEST_F(SubscriptionsTest, WhoIsGoneOrBeginsAnewHearsNothing) {
 }
 
 TEST_F(SubscriptionsTest, OneConnectionListensToSoMuchAndNoMore) {
-  const std::string long_name(1'000'000, 'x');
+  const std::string long_name(4'000, 'x');
+  EXPECT_THAT(door_.Answer({"PSUBSCRIBE", long_name + long_name}), HasSubstr("at most 4096 bytes"));
   std::string answer;
   int taken = 0;
-  for (; taken < 100; ++taken) {
+  for (; taken < 10'000; ++taken) {
     answer = door_.Answer({"SUBSCRIBE", long_name + std::to_string(taken)});
     if (answer.starts_with('-')) break;
   }
   EXPECT_THAT(answer, StartsWith("-ERR this connection listens to too many"));
-  EXPECT_EQ(taken, 16);
+  EXPECT_GT(taken, 3'000);
   EXPECT_EQ(other_.Answer({"PUBLISH", long_name + "0", "x"}), ":1\r\n") << "the others stay";
 }
 

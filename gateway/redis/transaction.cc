@@ -36,11 +36,9 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
     });
   }
 
-  // What is gone because its time was over is as it was.
   bool IsAsItWas(const WatchedKey& watched) const {
     const Record* const record = staged_->Loaded(watched.key);
-    if (record != nullptr) return watched.version == record->version;
-    return !watched.version || (watched.expires_ms && *watched.expires_ms <= staged_->NowMs());
+    return record != nullptr ? watched.version == record->version : !watched.version;
   }
 
   void End(const Status& status) {
@@ -67,23 +65,56 @@ std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, 
   return keys;
 }
 
-// On a staged store every command ends within its start.
-Status RunStaged(const StoreContext& context, const std::vector<QueuedCommand>& commands,
-                 std::vector<std::string>& replies) {
-  replies.clear();
-  for (const auto& [command, words] : commands) {
+// One after the other on the staged store, where every command ends within its start. It lets others go on every few
+// milliseconds.
+class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
+ public:
+  StagedCommands(StoreContext context, std::shared_ptr<const std::vector<QueuedCommand>> commands,
+                 std::shared_ptr<std::vector<std::string>> replies, Transaction::BodyDone done)
+      : context_(std::move(context)),
+        commands_(std::move(commands)),
+        replies_(std::move(replies)),
+        done_(std::move(done)) {
+    replies_->clear();
+  }
+
+  void Run() {
+    constexpr std::chrono::milliseconds kSlice{5};
+    const auto began = std::chrono::steady_clock::now();
+    while (replies_->size() < commands_->size()) {
+      const auto now = std::chrono::steady_clock::now();
+      if (*context_.gone) return done_(Status(Code::kUnavailable, "the client has gone"));
+      if (now >= context_.until) return done_(Status(Code::kDeadlineExceeded, "its commands took too long"));
+      if (now - began > kSlice) return context_.executor->Post([self = shared_from_this()] { self->Run(); });
+      if (const Status status = RunNext(); !status.ok()) return done_(status);
+    }
+    done_({});
+  }
+
+ private:
+  Status RunNext() {
+    const auto& [command, words] = (*commands_)[replies_->size()];
     const auto reply = std::make_shared<std::optional<std::string>>();
-    StoreCall call{context};
+    StoreCall call{context_};
     call.command = command;
     call.words = words;
     call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
     RunStoreCommand(std::move(call));
     if (!*reply)
       return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
-    replies.push_back(**std::move(reply));
+    reply_bytes_ += (*reply)->size();
+    if (reply_bytes_ > kRepliesBytesMax)
+      return Status(Code::kOverloaded, "the replies of a transaction have more than 64 MiB together");
+    replies_->push_back(**std::move(reply));
+    return {};
   }
-  return {};
-}
+
+  const StoreContext context_;
+  const std::shared_ptr<const std::vector<QueuedCommand>> commands_;
+  const std::shared_ptr<std::vector<std::string>> replies_;
+  Transaction::BodyDone done_;
+  size_t reply_bytes_ = 0;
+};
 
 }  // namespace
 
@@ -97,10 +128,11 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
                           .watched = std::move(watched),
                           .body = {},
                           .done = {}};
-  transaction.body = [context, commands = std::move(commands), replies](std::shared_ptr<StagedStore> staged,
-                                                                        Transaction::BodyDone ran) mutable {
+  const auto shared = std::make_shared<const std::vector<QueuedCommand>>(std::move(commands));
+  transaction.body = [context, shared, replies](std::shared_ptr<StagedStore> staged,
+                                                Transaction::BodyDone ran) mutable {
     context.store = std::move(staged);
-    ran(RunStaged(context, commands, *replies));
+    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Run();
   };
   transaction.done = [replies, done = std::move(done)](const Result<bool>& committed) mutable {
     if (!committed) return done(Error(committed.error()));

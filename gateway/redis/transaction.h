@@ -21,7 +21,6 @@ namespace ebla::gateway::redis {
 struct WatchedKey {
   std::string key;
   std::optional<Version> version;  // none: there was none
-  std::optional<int64_t> expires_ms;
 };
 
 struct Transaction {
@@ -41,6 +40,9 @@ struct QueuedCommand {
   const CommandInfo* command = nullptr;
   Words words;
 };
+
+// Of one transaction's commands together: more is OVERLOADED.
+inline constexpr size_t kRepliesBytesMax = 64 << 20;
 
 // Each command's reply; none: a watched key is not as it was.
 using Replies = std::optional<std::vector<std::string>>;

@@ -28,7 +28,7 @@ class TransactionTest : public ::testing::Test {
   void WriteBefore(const std::string& operation, const std::string& key) {
     writes_ = 1;
     store().SetFault([this, operation, record = RecordKey(key)](const std::string& now, const std::string&) {
-      if (now == operation && writes_-- > 0) store().Write(record, "other");
+      if (now == operation && writes_-- == 1) store().Write(record, "other");
       return Status();
     });
   }
@@ -81,11 +81,11 @@ TEST_F(TransactionTest, AKeyThatWasDeletedAndMadeAnewHasChanged) {
   EXPECT_EQ(Exec({{"GET", "{a}1"}}), "*-1\r\n");
 }
 
-TEST_F(TransactionTest, AKeyWhoseTimeIsOverHasNotChanged) {
+TEST_F(TransactionTest, AKeyWhoseTimeIsOverHasChanged) {
   door_.Answer({"SET", "{a}1", "x", "PX", "100"});
   door_.Answer({"WATCH", "{a}1"});
   store().Advance(std::chrono::milliseconds(200));
-  EXPECT_EQ(Exec({{"GET", "{a}1"}}), "*1\r\n$-1\r\n");
+  EXPECT_EQ(Exec({{"GET", "{a}1"}}), "*-1\r\n");
 }
 
 TEST_F(TransactionTest, TimesStayWhatTheyWere) {
@@ -153,6 +153,78 @@ TEST_F(TransactionTest, CommandsOfSeveralKeysOfOneGroupAreOne) {
   });
   EXPECT_EQ(door_.Answer({"MSET", "{a}5", "1", "{a}6", "2"}), "+OK\r\n");
   EXPECT_EQ(commits, 2) << "of one commit, each key";
+}
+
+TEST_F(TransactionTest, ManyCommandsThatEndAtOnceDoNotNest) {
+  std::string replies = "*50000\r\n";
+  for (int i = 0; i < 50'000; ++i) replies += ":0\r\n";
+  EXPECT_EQ(Exec(std::vector<Words>(50'000, {"PUBLISH", "c", "m"})), replies);
+  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  EXPECT_THAT(Exec(std::vector<Words>(20'000, {"MSET", "a", "1", "b"})), StartsWith("*20000\r\n-ERR wrong number"));
+}
+
+TEST_F(TransactionTest, OneCommandOfSeveralKeysIsOneToo) {
+  WriteBefore("commit", "{a}1");
+  EXPECT_EQ(Exec({{"MSETNX", "{a}1", "1", "{a}2", "1"}}), "*1\r\n:0\r\n") << "somebody else was faster";
+  EXPECT_EQ(ValueOf("{a}2"), "(none)");
+}
+
+TEST_F(TransactionTest, RepliesThatAreTooLargeTogetherEndIt) {
+  store().Write("a", std::string(1'000'000, 'x'));
+  std::vector<Words> many(100, {"GET", "a"});
+  many.push_back({"SET", "a", "1"});
+  EXPECT_THAT(Exec(many), StartsWith("-OOM"));
+  EXPECT_EQ(ValueOf("a").size(), 1'000'000u);
+}
+
+TEST_F(TransactionTest, WhatTheConnectionAnswersWaitsForTheTransaction) {
+  door_.Answer({"WATCH", "n"});
+  store().Write("n", "other");
+  EXPECT_EQ(Exec({{"CLIENT", "SETNAME", "me"}}), "*-1\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "GETNAME"}), "$-1\r\n");
+  EXPECT_EQ(Exec({{"CLIENT", "SETNAME", "me"}, {"GET", "n"}, {"PUBSUB", "NUMPAT"}}),
+            "*3\r\n+OK\r\n$5\r\nother\r\n:0\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "GETNAME"}), "$2\r\nme\r\n");
+}
+
+TEST_F(TransactionTest, AGroupThatFailsFailsAloneWhereEachIsATransaction) {
+  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  store().SetFault([](const std::string& operation, const std::string& key) {
+    return operation == "commit" && key.find("{b}") != key.npos ? Status(Code::kUnavailable, "nobody leads") : Status();
+  });
+  EXPECT_EQ(Exec({{"INCR", "{a}1"},
+                  {"INCR", "{b}1"},
+                  {"INCR", "{a}2"},
+                  {"INCR", "{b}2"},
+                  {"MSETNX", "{a}3", "1", "{b}3", "1"}}),
+            "*5\r\n:1\r\n-CLUSTERDOWN nobody leads\r\n:1\r\n-CLUSTERDOWN nobody leads\r\n"
+            "-CROSSSLOT Keys in request don't hash to the same slot: give them one {tag}\r\n");
+}
+
+TEST_F(TransactionTest, AConnectionWatchesSoManyKeys) {
+  Words words{"WATCH"};
+  for (int i = 0; i < 1'000; ++i) words.push_back("{a}" + std::to_string(i));
+  EXPECT_EQ(door_.Answer(words), "+OK\r\n");
+  EXPECT_THAT(door_.Answer({"WATCH", "{a}more"}), StartsWith("-ERR a connection watches"));
+  door_.Answer({"UNWATCH"});
+  EXPECT_EQ(door_.Answer({"WATCH", "{a}more"}), "+OK\r\n");
+}
+
+TEST_F(TransactionTest, ATimeThatIsOverBeforeItRunsIsADelete) {
+  door_.Answer({"SET", "{t}b", "x"});
+  door_.Answer({"SET", "{t}a", "x"});
+  const std::string at = std::to_string(store().NowMs() + 20);
+  writes_ = 1;
+  store().SetFault([this](const std::string& operation, const std::string&) {
+    if (operation == "commit" && writes_-- == 1) {
+      store().Write(RecordKey("{t}a"), "other");
+      store().Advance(std::chrono::milliseconds(30));
+    }
+    return Status();
+  });
+  EXPECT_EQ(Exec({{"GET", "{t}a"}, {"SET", "{t}b", "y", "PXAT", at}}), "*2\r\n$5\r\nother\r\n+OK\r\n");
+  store().SetFault({});
+  EXPECT_EQ(door_.Answer({"EXISTS", "{t}b"}), ":0\r\n");
 }
 
 TEST_F(TransactionTest, TooLargeATransactionIsRefusedWhole) {

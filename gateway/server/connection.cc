@@ -141,7 +141,8 @@ void Connection::UpdateWatch() {
     watched_ = want;
     server_->Watch(want);
   }
-  const size_t held = begun() + commands_.held_bytes() + unsent(), before = std::exchange(accounted_, held);
+  const size_t held = in_.size() + protocol_->held_bytes() + commands_.held_bytes() + unsent(),
+               before = std::exchange(accounted_, held);
   if (held != before && server_->Account(before, held) && held > before) server_->BreakLargest(*this);
 }
 
@@ -255,7 +256,9 @@ void Connection::TakeForSending(std::string_view bytes) {
   out_.append(bytes);
 }
 
-void Connection::Push(std::shared_ptr<const std::string> bytes) { server_->Push(shared_from_this(), std::move(bytes)); }
+void Connection::Push(std::shared_ptr<const std::string> bytes, Wanted wanted) {
+  server_->Push(shared_from_this(), std::move(bytes), std::move(wanted));
+}
 
 void Connection::OnPush(std::string_view bytes) {
   if (fd_ < 0 || lost_ || shut_) return;
@@ -263,14 +266,11 @@ void Connection::OnPush(std::string_view bytes) {
   TakeForSending(bytes);
   const ServerOptions& options = server_->options;
   const MonotonicTime now = server_->loop.Now();
-  if (unsent() <= options.pushed_bytes_soft) {
-    crowded_since_.reset();
-  } else if (!crowded_since_) {
-    crowded_since_ = now;
-  }
+  if (unsent() > options.pushed_bytes_soft && !crowded_since_) crowded_since_ = now;
   if (unsent() > options.pushed_bytes_max || (crowded_since_ && now - *crowded_since_ > options.pushed_soft_for))
     return Break("it takes its messages more slowly than they come (" + std::to_string(unsent()) + " bytes wait)");
   server_->loop.AtTurnEnd(this);
+  UpdateWatch();  // many may get something in one turn
 }
 
 void Connection::Flush() {
@@ -280,6 +280,7 @@ void Connection::Flush() {
   if (!sent.has_value()) return Lose();
   out_sent_ += *sent;
   server_->statistics.bytes_out.Add(*sent);
+  if (unsent() <= server_->options.pushed_bytes_soft) crowded_since_.reset();
   if (unsent() < before) sent_tick_ = server_->tick();  // TLS may send what it took before, and take nothing
   if (out_sent_ == out_.size()) {
     out_sent_ = 0;

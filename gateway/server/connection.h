@@ -41,7 +41,7 @@ class Connection final : public Outlet,
   void Break(const std::string& why);
   void Complete(CommandQueue::Entry& entry, Reply reply);
   // Any thread.
-  void Push(std::shared_ptr<const std::string> bytes) override;
+  void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
   void OnPush(std::string_view bytes);
   void OnSweep();
   void OnTurnEnd() override;
@@ -64,7 +64,7 @@ class Connection final : public Outlet,
   bool Full() const;
   void UpdateReading();
   void UpdateWatch();
-  size_t begun() const { return in_.size() + protocol_->held_bytes(); }  // of a command that is not whole
+  size_t begun() const { return in_.size() + protocol_->begun_bytes(); }  // of a command that is not whole
   size_t unsent() const { return lost_ ? 0 : out_.size() - out_sent_ + stream_.pending(); }
 
   const std::shared_ptr<ServerLoop> server_;

@@ -9,6 +9,7 @@
 //             may answer from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -54,8 +55,10 @@ class Command {
 class Outlet {
  public:
   virtual ~Outlet() = default;
-  // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone.
-  virtual void Push(std::shared_ptr<const std::string> bytes) = 0;
+  // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone, or
+  // when it is its turn and it is not `wanted` any more (null: always).
+  using Wanted = std::shared_ptr<const std::atomic<bool>>;
+  virtual void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
 };
 
 // One connection's.
@@ -74,8 +77,9 @@ class Protocol {
   virtual Taken Take(std::string_view bytes) = 0;
   // The connection is gone: what is asked for no more may end early.
   virtual void OnClosed() {}
-  // Bytes that it has used up and keeps, of a command that is not whole.
-  virtual size_t held_bytes() const { return 0; }
+  // Bytes that it has used up and keeps, of a command that is not whole; and all that it keeps, these among it.
+  virtual size_t begun_bytes() const { return 0; }
+  virtual size_t held_bytes() const { return begun_bytes(); }
 };
 
 // For a connection from this address, to whose client the outlet leads as long as it is there.

@@ -38,12 +38,13 @@ void ServerLoop::BreakLargest(Connection& grown) {
 void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry,
                         Reply reply) {
   if (loop.InThread()) return connection->Complete(*entry, std::move(reply));
-  Bring({std::move(connection), std::move(entry), std::move(reply), nullptr});
+  Bring({std::move(connection), std::move(entry), std::move(reply), nullptr, nullptr});
 }
 
-void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes) {
+void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
+                      Outlet::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
-  Bring({std::move(connection), nullptr, {}, std::move(bytes)});
+  Bring({std::move(connection), nullptr, {}, std::move(bytes), std::move(wanted)});
 }
 
 void ServerLoop::Bring(Answered answered) {
@@ -61,9 +62,13 @@ void ServerLoop::Deliver() {
     MutexLock lock(mutex_);
     answered.swap(answered_);
   }
-  for (Answered& one : answered)
-    one.entry == nullptr ? one.connection->OnPush(*one.pushed)
-                         : one.connection->Complete(*one.entry, std::move(one.reply));
+  for (Answered& one : answered) {
+    if (one.entry != nullptr) {
+      one.connection->Complete(*one.entry, std::move(one.reply));
+    } else if (one.wanted == nullptr || *one.wanted) {
+      one.connection->OnPush(*one.pushed);
+    }
+  }
 }
 
 }  // namespace ebla::gateway

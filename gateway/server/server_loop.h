@@ -32,7 +32,7 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
   void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
 
   // Something for its client, unasked.
-  void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes);
+  void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
 
   // Closes the connection that holds most; the one that has grown, if it is as large as any.
   void BreakLargest(Connection& grown);
@@ -48,6 +48,7 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
     std::shared_ptr<CommandQueue::Entry> entry;  // null: something is pushed
     Reply reply;
     std::shared_ptr<const std::string> pushed;
+    Outlet::Wanted wanted;
   };
   void Bring(Answered answered);
   void Deliver();

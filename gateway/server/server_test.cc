@@ -51,7 +51,7 @@ class Waiting {
     for (const auto& weak : outlets) {
       const auto outlet = weak.lock();
       if (outlet == nullptr) continue;
-      outlet->Push(std::make_shared<const std::string>(text));
+      outlet->Push(std::make_shared<const std::string>(text), nullptr);
       ++there;
     }
     return there;

@@ -15,6 +15,8 @@ Error NotOfATransaction(std::string_view what) {
   return Error(Code::kInternal, std::string(what) + " is no part of a transaction");
 }
 
+Status TooLarge() { return {Code::kInvalidArgument, "a transaction has at most 1,000 keys, and writes at most 4 MiB"}; }
+
 }  // namespace
 
 void StagedStore::Load(std::vector<std::string> keys, Until until, Callback<Status> done) {
@@ -90,6 +92,13 @@ void StagedStore::Put(std::string_view key, std::string_view value, milliseconds
                       Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(Error(entry.error()));
+  const std::optional<Record>& before = (*entry)->now;
+  const size_t bytes = written_bytes_ - (before ? key.size() + before->value.size() : 0) + key.size() + value.size();
+  if (bytes > kCommitBytesMax) {
+    too_large_ = true;
+    return done(Error(TooLarge()));
+  }
+  written_bytes_ = bytes;
   // Of an epoch that no record ever has.
   Record record{std::string(value), {Epoch{std::numeric_limits<int64_t>::max()}, Lsn{++writes_}}, {}};
   if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
@@ -102,6 +111,7 @@ void StagedStore::Put(std::string_view key, std::string_view value, milliseconds
 void StagedStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(entry.error());
+  if ((*entry)->now) written_bytes_ -= key.size() + (*entry)->now->value.size();
   (*entry)->written = true;
   (*entry)->now.reset();
   done({});
@@ -136,6 +146,7 @@ Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int6
 }
 
 void StagedStore::Commit(Until until, Callback<Status> done) {
+  if (too_large_) return done(TooLarge());
   const bool writes = std::ranges::any_of(entries_, [](const auto& item) { return item.second.written; });
   if (!writes && entries_.size() <= 1) return done({});  // one key is read at one moment
   std::vector<Batch::Part> parts;
@@ -144,8 +155,7 @@ void StagedStore::Commit(Until until, Callback<Status> done) {
     parts.push_back(PartOf(key, entry, base_->NowMs()));
     bytes += key.size() + parts.back().value.size();
   }
-  if (parts.size() > kCommitPartsMax || bytes > kCommitBytesMax)
-    return done(Status(Code::kInvalidArgument, "a transaction has at most 1,000 keys, and writes at most 4 MiB"));
+  if (parts.size() > kCommitPartsMax || bytes > kCommitBytesMax) return done(TooLarge());
   base_->Commit(std::move(parts), until, std::move(done));
 }
 

@@ -5,7 +5,7 @@
 // Invariants: 1. Calls of the port answer within the call. Of a key that was not loaded, only what needs no knowledge of
 //                it can be asked: a put or delete without a condition, and from then on everything.
 //             2. Its clock stands still from Load() on.
-// Errors:     INTERNAL where a key would have had to be loaded. ScanKeys and Commit of the port are none of a transaction's.
+// Errors:     INVALID_ARGUMENT for what is more than one commit takes; INTERNAL where a key would have had to be loaded. ScanKeys and Commit of the port are none of a transaction's.
 // Threads:    one at a time.
 #pragma once
 
@@ -65,6 +65,8 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<std::string> to_load_;
   size_t loaded_bytes_ = 0;
+  size_t written_bytes_ = 0;  // of keys and values, as they are now
+  bool too_large_ = false;    // what was refused for that
   uint64_t writes_ = 0;
 };
 

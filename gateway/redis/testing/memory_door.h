@@ -41,7 +41,7 @@ class MemoryDoor {
 
  private:
   struct Pushed final : Outlet {
-    void Push(std::shared_ptr<const std::string> more) override { bytes += *more; }
+    void Push(std::shared_ptr<const std::string> more, Wanted) override { bytes += *more; }
     std::string bytes;
   };
 
