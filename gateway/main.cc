@@ -27,6 +27,10 @@ DEFINE_string(tls_dir, "",
               "Empty: in the clear.");
 DEFINE_string(user, "", "Log in to the cluster under this name instead of with a certificate. It takes --tls_dir.");
 DEFINE_string(password_file, "", "File whose first line is the password of --user.");
+DEFINE_bool(
+    redis_login, false,
+    "Redis's clients log in (AUTH, HELLO) as users of the cluster before they do anything, and may do what that "
+    "user may. It takes --tls_dir. Without it who logs in is that user, and who does not is the gateway.");
 DEFINE_string(listen_tls_dir, "",
               "Directory of ca.crt, server.crt and server.key. With it, clients speak TLS and show a certificate of "
               "that authority; HTTP, too, but for /healthz and /readyz. Empty: whoever reaches the gateway can do what "
@@ -39,6 +43,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr std::chrono::seconds kLoginPatience{3};
 constexpr char kRemedy[] = "give it certificates with --listen_tls_dir (ebla cert makes them)";
 
 // A setting that cannot be, or a cluster that is not there.
@@ -83,14 +88,20 @@ std::vector<std::string> SplitAtCommas(const std::string& text) {
   return parts;
 }
 
-Client ConnectToCluster(const std::vector<rpc::EventLoop*>& loops) {
+// But for who it is.
+ClientOptions ClusterFromFlags() {
   ClientOptions options;
   options.masters = SplitAtCommas(FLAGS_masters);
   options.deadline = milliseconds(FLAGS_deadline_ms);
   options.connect_timeout = milliseconds(FLAGS_deadline_ms);
   options.tls_dir = FLAGS_tls_dir;
-  options.user = FLAGS_user;
-  if (!FLAGS_user.empty()) options.password = OrRefuse(security::ReadPassword(FLAGS_password_file));
+  return options;
+}
+
+Client ConnectToCluster(const std::vector<rpc::EventLoop*>& loops, const redis::Credentials& own) {
+  ClientOptions options = ClusterFromFlags();
+  options.user = own.user;
+  options.password = own.password;
   return OrRefuse(client::ConnectOver(loops, nullptr, options));
 }
 
@@ -102,6 +113,16 @@ GatewayOptions OptionsFromFlags() {
     Refuse(
         Error(Code::kInvalidArgument,
               "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
+  options.own_login.user = FLAGS_user;
+  if (!FLAGS_user.empty()) options.own_login.password = OrRefuse(security::ReadPassword(FLAGS_password_file));
+  if (FLAGS_redis_login && FLAGS_tls_dir.empty())
+    Refuse(Error(Code::kInvalidArgument, "--redis_login takes --tls_dir: passwords go to the cluster over TLS alone"));
+  options.redis_login_required = FLAGS_redis_login;
+  if (!FLAGS_tls_dir.empty()) {
+    options.redis_users = ClusterFromFlags();
+    options.redis_users->io_threads = 1;
+    options.redis_users->connect_timeout = kLoginPatience;
+  }
   options.deadline = milliseconds(FLAGS_deadline_ms);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   return options;
@@ -131,7 +152,7 @@ int Run() {
     loop_pointers.push_back(loops.back().get());
     loops.back()->Start();
   }
-  const Client client = ConnectToCluster(loop_pointers);
+  const Client client = ConnectToCluster(loop_pointers, options.own_login);
   const std::unique_ptr<GatewayHost> host = OrRefuse(GatewayHost::Open(options, client, loop_pointers));
   http::HttpServer http(HttpSettings(options, *host));
   OrRefuse(host->Start());

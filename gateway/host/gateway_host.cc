@@ -60,8 +60,15 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
   if (options.redis_listen) {
     EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables));
     door.server.listen = *options.redis_listen;
-    host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), options.levels,
-                                                              options.redis_transactions, options.redis_advertise));
+    redis::RedisDoor::Options redis{.levels = options.levels,
+                                    .transactions = options.redis_transactions,
+                                    .advertised = options.redis_advertise,
+                                    .logins = nullptr,
+                                    .login_required = options.redis_login_required,
+                                    .peers_login = options.own_login};
+    if (options.redis_users)
+      redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels);
+    host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), std::move(redis)));
   }
   return host;
 }

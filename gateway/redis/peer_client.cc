@@ -22,8 +22,9 @@ PeerClient::PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared
 
 PeerClient::~PeerClient() { CHECK_EQ(fd_, -1) << "a client went without being closed"; }
 
-void PeerClient::Start(const std::string& own) {
+void PeerClient::Start(const std::string& own, const std::string& user, const std::string& password) {
   if (const Status status = Connect(); !status.ok()) return Fail(status.message());
+  if (!user.empty()) Send(Reply().Array(3).Bulk("AUTH").Bulk(user).Bulk(password).Take(), nullptr);
   Send(Reply().Array(2).Bulk("EBLA.PEER").Bulk(own).Take(), nullptr);
   Watch();
 }

@@ -37,8 +37,8 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
              rpc::ReadBuffers& buffers);
   ~PeerClient();
 
-  // `own`: where the other one reaches this gateway.
-  void Start(const std::string& own);
+  // `own`: where the other one reaches this gateway. `user` empty: it does not log in.
+  void Start(const std::string& own, const std::string& user, const std::string& password);
   void Send(std::string_view request, Done done);
   // Whoever waits is told 0.
   void Close();

@@ -45,10 +45,11 @@ struct Answers {
 }  // namespace
 
 Peers::Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
-             std::shared_ptr<security::TlsCredentials> tls)
+             std::shared_ptr<security::TlsCredentials> tls, Credentials login)
     : Publisher(std::move(channels)),
       records_(std::move(records)),
       tls_(std::move(tls)),
+      login_(std::move(login)),
       buffers_{.socket = std::vector<char>(64 * 1024), .plain = {}} {}
 
 void Peers::Start(const rpc::Endpoint& own) {
@@ -138,7 +139,7 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
       if (!endpoint) continue;
       const auto client = std::make_shared<PeerClient>(loop_, *endpoint, tls_, buffers_);
       by_address_[address] = client;
-      client->Start(own_);
+      client->Start(own_, login_.user, login_.password);
     }
   } else {
     LOG_EVERY_T(WARNING, 10) << "cannot look for other gateways: " << page.error();

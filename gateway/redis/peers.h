@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/redis/logins.h"
 #include "gateway/redis/peer_client.h"
 #include "gateway/redis/publisher.h"
 #include "gateway/store/store.h"
@@ -20,9 +21,10 @@ namespace ebla::gateway::redis {
 
 class Peers final : public Publisher {
  public:
-  // `records`: by the keys of records. `tls`: with which the others are connected to; null: in the clear.
+  // `records`: by the keys of records. `tls`: with which the others are connected to; null: in the clear. `login`: as whom,
+  // where they want one.
   Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
-        std::shared_ptr<security::TlsCredentials> tls);
+        std::shared_ptr<security::TlsCredentials> tls, Credentials login);
   ~Peers() override { Stop(); }
 
   // `own`: where others reach this gateway. Waits for the first look, for a second at most.
@@ -48,6 +50,7 @@ class Peers final : public Publisher {
   const std::shared_ptr<Alive> alive_ = std::make_shared<Alive>();
   const std::shared_ptr<Store> records_;
   const std::shared_ptr<security::TlsCredentials> tls_;
+  const Credentials login_;
   std::string own_;
   std::atomic<bool> started_ = false;
   std::atomic<bool> look_asked_ = false;

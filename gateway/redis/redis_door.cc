@@ -10,30 +10,31 @@ bool IsLoopback(const rpc::Endpoint& endpoint) { return endpoint.host.starts_wit
 
 }  // namespace
 
-RedisDoor::RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
-                     Transactions transactions, std::optional<rpc::Endpoint> advertised)
+RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
     : table_(std::move(table)),
-      statistics_(CommandNames(), options.loops.size()),
-      databases_(std::make_shared<TableDatabases>(client, table_, levels)),
+      statistics_(CommandNames(), door.loops.size()),
+      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels)),
       shared_(std::make_shared<Shared>()),
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
-                                     options.server.tls)),
-      advertised_(std::move(advertised)),
+                                     door.server.tls, options.peers_login)),
+      options_(std::move(options)),
       server_(
-          options.server,
+          door.server,
           [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
             return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(outlet));
           },
-          options.loops, statistics_) {
-  shared_->databases = databases_;
+          door.loops, statistics_) {
+  databases_->Add("0", table_);
+  if (!options_.login_required) shared_->databases = databases_;
+  shared_->logins = options_.logins;
   shared_->publisher = peers_;
-  shared_->deadline = options.deadline;
-  shared_->options.transactions = transactions;
+  shared_->deadline = door.deadline;
+  shared_->options.transactions = options_.transactions;
 }
 
 Status RedisDoor::Start() {
   EBLA_TRY(server_.Listen());
-  const rpc::Endpoint own = advertised_.value_or(server_.address());
+  const rpc::Endpoint own = options_.advertised.value_or(server_.address());
   if (IsWildcard(own)) {
     LOG(WARNING) << "messages do not reach who listens at other gateways: say where they reach this one, with "
                     "--redis_advertise=HOST:PORT";
@@ -41,6 +42,10 @@ Status RedisDoor::Start() {
     if (IsLoopback(own))
       LOG(INFO) << "messages reach who listens at other gateways of this machine alone; for those of other machines, "
                    "listen where they reach this one, or say so with --redis_advertise=HOST:PORT";
+    if (options_.login_required && options_.peers_login.user.empty())
+      LOG(WARNING)
+          << "messages do not reach who listens at other gateways, as those want a login: give this one --user "
+             "and --password_file";
     peers_->Start(own);
   }
   return server_.Start();
@@ -49,6 +54,7 @@ Status RedisDoor::Start() {
 void RedisDoor::Stop(Duration patience) {
   server_.Stop(patience);
   peers_->Stop();
+  if (options_.logins != nullptr) options_.logins->Stop();
   databases_->Stop();  // here, as a command that still runs may be the last to let go of them
 }
 

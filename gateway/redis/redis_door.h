@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ebla/client.h"
+#include "gateway/redis/logins.h"
 #include "gateway/redis/peers.h"
 #include "gateway/redis/table_databases.h"
 #include "gateway/server/door.h"
@@ -15,10 +16,16 @@ namespace ebla::gateway::redis {
 
 class RedisDoor final : public Door {
  public:
-  // `table`: what it reads to see whether it can serve, and database 0. `advertised`: where other gateways reach this one;
-  // empty: where it listens.
-  RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
-            Transactions transactions, std::optional<rpc::Endpoint> advertised);
+  struct Options {
+    TableStoreOptions levels;
+    Transactions transactions = Transactions::kOneGroup;
+    std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
+    std::shared_ptr<ClusterLogins> logins;    // null: nobody logs in
+    bool login_required = false;              // before anything else
+    Credentials peers_login;                  // to other gateways, where they want one
+  };
+  // `table`: what it reads to see whether it can serve, and database 0.
+  RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options);
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }
@@ -34,7 +41,7 @@ class RedisDoor final : public Door {
   const std::shared_ptr<TableDatabases> databases_;
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;
-  const std::optional<rpc::Endpoint> advertised_;
+  const Options options_;
   Server server_;
 };
 

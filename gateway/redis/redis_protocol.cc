@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/redis/logins.h"
 #include "gateway/redis/subscriptions.h"
 #include "gateway/redis/transaction.h"
 
@@ -9,10 +10,13 @@ namespace ebla::gateway::redis {
 
 // One connection's; its commands hold it as long as they run.
 struct RedisProtocol::State {
-  State(std::shared_ptr<const Shared> shared_by_all, Executor& loop, std::string address, std::weak_ptr<Outlet> outlet)
+  State(std::shared_ptr<const Shared> shared_by_all, Executor& loop, const std::string& peer,
+        std::weak_ptr<Outlet> outlet)
       : shared(std::move(shared_by_all)),
+        address(peer),
+        databases(shared->databases),
         executor(loop),
-        session(shared->clients, std::move(address), shared->options),
+        session(shared->clients, peer, shared->options),
         subscriptions(shared->channels, std::move(outlet)) {}
 
   std::vector<WatchedKey> TakeWatched() {
@@ -21,6 +25,8 @@ struct RedisProtocol::State {
   }
 
   const std::shared_ptr<const Shared> shared;
+  const std::string address;
+  std::shared_ptr<Databases> databases;  // of who has logged in, if anybody; null: nobody has, and has to
   Executor& executor;
   const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
   Session session;
@@ -47,6 +53,11 @@ gateway::Reply ToAnswer(std::string bytes) {
   return answer;
 }
 
+constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
+constexpr std::string_view kHelloWithoutLogin =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time";
+
 // Its answer is known: of what is no command or cannot be one, and of what is only queued.
 // None: it may. Else why one that speaks the second version and listens may not ask for it.
 std::optional<std::string> OnlyListens(const State& state, std::string_view command) {
@@ -70,6 +81,7 @@ class FixedAnswer final : public Command {
   void Run(Done done) override {
     const auto why_not = command_ == nullptr ? std::nullopt : OnlyListens(*state_, command_->name);
     if (why_not) bytes_ = redis::Reply().Failure("ERR " + *why_not).Take();
+    if (command_ != nullptr && state_->databases == nullptr) bytes_ = redis::Reply().Failure(kNotLoggedIn).Take();
     gateway::Reply answer = ToAnswer(std::move(bytes_));
     if (!ends_ && !state_->session.TakesReply()) answer.bytes.clear();
     done(std::move(answer));
@@ -112,7 +124,9 @@ class Asked : public Command {
     const std::string_view name = command.name;
     if (name == "discard" || name == "unwatch" || name == "reset") state_->TakeWatched();
     if (name == "reset") subscriptions.Clear();
+    if (name == "reset") state_->databases = state_->shared->databases;
     redis::Reply reply(session.protocol());
+    if (name == "hello" && state_->databases == nullptr) return reply.Failure(kHelloWithoutLogin).Take();
     if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
       return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
     if (name == "pubsub") {
@@ -131,10 +145,11 @@ class Asked : public Command {
   // A failure is the command's answer.
   void Open(const std::string& database, Opened then) {
     const ConnectionOptions& options = state_->session.options();
-    state_->shared->databases->Open(database, options.read, options.ack,
-                                    [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
-                                      store ? then(*std::move(store)) : EndWith(FailureText(store.error()));
-                                    });
+    if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
+    state_->databases->Open(database, options.read, options.ack,
+                            [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
+                              store ? then(*std::move(store)) : EndWith(FailureText(store.error()));
+                            });
   }
   StoreContext ContextOf(std::shared_ptr<Store> store) const {
     return {.protocol = state_->session.protocol(),
@@ -174,6 +189,14 @@ class RedisCommand final : public Asked {
     Begin(words_, std::move(done));
     const std::string_view name = command_.name;
     if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
+    if (const auto login = LoginIn(words_)) return LogIn(*login);
+    if (state_->databases == nullptr && !command_.Is(Flag::kNoAuth)) return EndWith(kNotLoggedIn);
+    AnswerOrRun();
+  }
+
+ private:
+  void AnswerOrRun() {
+    const std::string_view name = command_.name;
     if (command_.Is(kOwn)) {
       std::string answer = AnswerHere(command_, words_);
       // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
@@ -185,7 +208,38 @@ class RedisCommand final : public Asked {
     Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
   }
 
- private:
+  // AUTH and HELLO, where there are users.
+  struct Login {
+    std::string user, password;
+  };
+  std::optional<Login> LoginIn(const Words& words) const {
+    if (state_->shared->logins == nullptr) return std::nullopt;
+    if (command_.name == "auth" && words.size() == 2) return Login{"default", words[1]};
+    if (command_.name == "auth" && words.size() == 3) return Login{words[1], words[2]};
+    if (command_.name != "hello") return std::nullopt;
+    for (size_t at = 2; at + 2 < words.size(); ++at) {
+      if (IsWord(words[at], "AUTH")) return Login{words[at + 1], words[at + 2]};
+    }
+    return std::nullopt;
+  }
+  void LogIn(const Login& login) {
+    state_->shared->logins->LogIn(
+        login.user, login.password, state_->address,
+        [this, user = login.user](Result<std::shared_ptr<Databases>> databases) {
+          // The connection's state belongs to its loop.
+          state_->executor.Post([this, user, databases = std::move(databases)] { OnLogin(user, databases); });
+        });
+  }
+  void OnLogin(const std::string& user, const Result<std::shared_ptr<Databases>>& databases) {
+    if (!databases) {
+      return databases.error().code() == Code::kPermissionDenied ? EndWith(kWrongPassword)
+                                                                 : EndWith(FailureText(databases.error()));
+    }
+    state_->databases = *databases;
+    state_->session.set_user(user);
+    AnswerOrRun();
+  }
+
   // The connection goes on there once it is open. Nothing else of it runs meanwhile.
   void Select() {
     const std::string name = words_[1];
@@ -275,6 +329,7 @@ class Exec final : public Asked {
     Begin({"EXEC"}, std::move(done));
     run_.watched = state_->TakeWatched();
     if (!abort_.empty()) return EndWith(abort_);
+    if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
     if (!run_.watched.empty() && state_->watched_database != state_->session.database())
       return EndWith("EXECABORT keys of another database are watched");
     if (const auto why_not = OnlyListens(*state_, command_.name))
@@ -316,9 +371,9 @@ std::vector<std::string> CommandNames() {
   return names;
 }
 
-RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address,
+RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, const std::string& address,
                              std::weak_ptr<Outlet> outlet)
-    : state_(std::make_shared<State>(std::move(shared), executor, std::move(address), std::move(outlet))) {}
+    : state_(std::make_shared<State>(std::move(shared), executor, address, std::move(outlet))) {}
 
 void RedisProtocol::OnClosed() {
   *state_->gone = true;

@@ -35,9 +35,12 @@ class Databases {
                     Callback<Result<std::shared_ptr<Store>>> done) = 0;
 };
 
+class Logins;
+
 // What the connections of a server share.
 struct Shared {
-  std::shared_ptr<Databases> databases;
+  std::shared_ptr<Databases> databases;  // of who has not logged in; null: nobody may
+  std::shared_ptr<Logins> logins;        // null: nobody can
   std::shared_ptr<Channels> channels = std::make_shared<Channels>();
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
@@ -51,7 +54,7 @@ std::vector<std::string> CommandNames();
 
 class RedisProtocol final : public Protocol {
  public:
-  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, std::string address,
+  RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, const std::string& address,
                 std::weak_ptr<Outlet> outlet);
 
   Taken Take(std::string_view bytes) override;

@@ -13,7 +13,6 @@ using Clock = std::chrono::steady_clock;
 // How old what others see of a busy connection may be.
 constexpr std::chrono::seconds kShownEvery{1};
 constexpr std::string_view kDefaultUser = "default";
-constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
 
 int64_t SecondsSince(Clock::time_point then) {
   return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - then).count();
@@ -48,8 +47,8 @@ std::string ClientLine::ToString() const {
          " age=" + std::to_string(SecondsSince(since)) + " idle=" + std::to_string(SecondsSince(active)) +
          " flags=" + (channels + patterns > 0 ? "P" : "N") + " db=" + database + " sub=" + std::to_string(channels) +
          " psub=" + std::to_string(patterns) + " ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 " +
-         "rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=" + (command.empty() ? "NULL" : command) +
-         " user=default redir=-1 resp=" + std::to_string(protocol);
+         "rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=" + (command.empty() ? "NULL" : command) + " user=" + user +
+         " redir=-1 resp=" + std::to_string(protocol);
 }
 
 void Clients::Put(const ClientLine& line) {
@@ -146,10 +145,12 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
   return reply.Take();
 }
 
-// As a Redis without passwords does: its only user is in.
+// As a Redis without passwords does, whose only user is in; where there are users, that one has just shown his.
 void Session::Auth(const Words& words, Reply& reply) {
   if (words.size() > 3) {
     reply.Failure(kSyntax);
+  } else if (logged_in_) {
+    reply.Ok();
   } else if (words.size() == 2) {
     reply.Failure(
         "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
@@ -174,7 +175,7 @@ void Session::Hello(const Words& words, Reply& reply) {
       name = words[at + 1];
       at += 2;
     } else if (IsWord(words[at], "AUTH") && at + 2 < words.size()) {
-      if (words[at + 1] != kDefaultUser) return void(reply.Failure(kWrongPassword));
+      if (!logged_in_ && words[at + 1] != kDefaultUser) return void(reply.Failure(kWrongPassword));
       at += 3;
     } else {
       return void(reply.Failure("ERR Syntax error in HELLO option '" + words[at] + "'"));
@@ -320,6 +321,8 @@ void Session::Reset() {
   line_.database = "0";
   line_.protocol = 2;
   options_ = first_options_;
+  line_.user = kDefaultUser;
+  logged_in_ = false;
   replies_ = true;
   skip_next_ = false;
   clients_->Put(line_);

@@ -20,10 +20,12 @@
 
 namespace ebla::gateway::redis {
 
+inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+
 // What CLIENT LIST tells of a connection.
 struct ClientLine {
   int64_t id = 0;
-  std::string name, address, database = "0", command;
+  std::string name, address, database = "0", command, user = "default";
   int protocol = 2;
   size_t channels = 0, patterns = 0;  // that it listens to
   std::chrono::steady_clock::time_point since, active;
@@ -63,6 +65,12 @@ class Session {
     line_.database = std::move(database);
     clients_->Put(line_);
   }
+  // Who has logged in; the reply to that says OK.
+  void set_user(std::string user) {
+    line_.user = std::move(user);
+    logged_in_ = true;
+    clients_->Put(line_);
+  }
   void set_listening(size_t channels, size_t patterns) {
     line_.channels = channels;
     line_.patterns = patterns;
@@ -96,6 +104,7 @@ class Session {
   ClientLine line_;
   const ConnectionOptions first_options_;
   ConnectionOptions options_ = first_options_;
+  bool logged_in_ = false;
   bool replies_ = true;
   bool skip_next_ = false;
 };

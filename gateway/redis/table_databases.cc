@@ -5,10 +5,14 @@
 
 namespace ebla::gateway::redis {
 
-TableDatabases::TableDatabases(Client client, const Table& table, TableStoreOptions levels)
-    : client_(std::move(client)), table_(table.name()), levels_(levels) {
-  databases_["0"] = {std::make_shared<Table>(table), {}};
+TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels)
+    : client_(std::move(client)), table_(std::move(table)), levels_(levels) {
   opener_.Start();
+}
+
+void TableDatabases::Add(const std::string& name, const Table& table) {
+  MutexLock lock(mutex_);
+  databases_[name] = {std::make_shared<Table>(table), {}};
 }
 
 void TableDatabases::Stop() {
@@ -42,6 +46,7 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
 }
 
 std::string TableDatabases::TableOf(const std::string& name) const {
+  if (name == "0") return table_;
   return ToInteger(name) ? table_ + "-" + name : name;
 }
 
@@ -65,8 +70,7 @@ void TableDatabases::LookUp(const std::string& name) {
   {
     MutexLock lock(mutex_);
     if (opened) {
-      // Database 0 stays.
-      if (databases_.size() >= kDatabasesMax) databases_.erase(std::next(databases_.begin()), databases_.end());
+      if (databases_.size() >= kDatabasesMax) databases_.clear();
       databases_[name] = {std::make_shared<Table>(*opened), {}};
     } else if (opened.error().code() == Code::kNoSuchTable) {
       opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +

@@ -22,12 +22,14 @@ namespace ebla::gateway::redis {
 
 class TableDatabases final : public Databases {
  public:
-  // `levels`: of connections that have said nothing of theirs.
-  TableDatabases(Client client, const Table& table, TableStoreOptions levels);
+  // `table`: database 0. `levels`: of connections that have said nothing of theirs.
+  TableDatabases(Client client, std::string table, TableStoreOptions levels);
   ~TableDatabases() override { Stop(); }
 
   // Looks up nothing more; who waits for that is told so. Not from a callback.
   void Stop();
+  // A table that is open already.
+  void Add(const std::string& name, const Table& table);
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
 
  private:

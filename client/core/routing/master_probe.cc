@@ -42,10 +42,16 @@ class Probe : public std::enable_shared_from_this<Probe> {
       if (auto reply = DecodeReply<idl::ClusterInfoReply>(std::move(*message))) return Finish({});
       cause = Status(Code::kUnavailable, "what answers there is not a master");
     }
+    bool all_denied = false;
     {
       MutexLock lock(mutex_);
       causes_[index] = cause.message();
+      denied_ += cause.code() == Code::kPermissionDenied ? 1 : 0;
+      all_denied = denied_ == masters_.size();
     }
+    // Whoever refused a login is not asked again: each time counts as a guess there.
+    if (all_denied) return Finish(Status(Code::kPermissionDenied, Nobody().message()));
+    if (cause.code() == Code::kPermissionDenied) return;
     if (network_.Now() + kAskAgain >= end_) return;
     network_.executor().After(kAskAgain, [self = shared_from_this(), index] { self->Ask(index); });
   }
@@ -73,6 +79,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
   const std::vector<rpc::Endpoint> masters_;
   Mutex mutex_;
   std::vector<std::string> causes_ EBLA_GUARDED_BY(mutex_);
+  size_t denied_ EBLA_GUARDED_BY(mutex_) = 0;  // who asked says who it is, and they do not believe it
   bool finished_ EBLA_GUARDED_BY(mutex_) = false;
   const MonotonicTime end_;
   OnceCallback<Status> done_;

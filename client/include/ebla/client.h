@@ -48,6 +48,7 @@ class Client {
  public:
   // Checks the options, starts the threads, and waits until a master answers. INVALID_ARGUMENT: an option is wrong,
   // such as a malformed address. UNAVAILABLE: no master answered in time; the message names each and why.
+  // PERMISSION_DENIED: none believed the name and password.
   static Result<Client> Connect(ClientOptions options);
 
   Client(const Client&) = default;  // copies share everything

@@ -1,0 +1,87 @@
+#include "gateway/redis/logins.h"
+
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::gateway::redis {
+namespace {
+
+std::string NewSalt() {
+  std::string salt(16, '\0');
+  RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()), static_cast<int>(salt.size()));
+  return salt;
+}
+
+// Ends with an answer, also where its task is destroyed unrun.
+struct WaitingLogin {
+  ~WaitingLogin() {
+    --waiting;
+    if (done) done(Error(Code::kUnavailable, "the gateway is stopping"));
+  }
+  std::atomic<size_t>& waiting;
+  Callback<Result<std::shared_ptr<Databases>>> done;
+};
+
+}  // namespace
+
+ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels)
+    : options_(std::move(options)), table_(std::move(table)), levels_(levels), salt_(NewSalt()) {
+  loop_.Start();
+}
+
+void ClusterLogins::Stop() {
+  stopped_ = true;
+  loop_.Stop();
+  users_.clear();
+}
+
+void ClusterLogins::LogIn(std::string user, std::string password, std::string address,
+                          Callback<Result<std::shared_ptr<Databases>>> done) {
+  if (++waiting_ > kWaitingMax || stopped_) {
+    --waiting_;
+    return done(Error(Code::kOverloaded, "too many logins wait, or the gateway is stopping: try again"));
+  }
+  auto login = std::make_unique<WaitingLogin>(waiting_, std::move(done));
+  loop_.Post([this, user = std::move(user), password = std::move(password), address = std::move(address),
+              login = std::move(login)] { std::exchange(login->done, nullptr)(Try(user, password, address)); });
+}
+
+std::string ClusterLogins::DigestOf(const std::string& user, const std::string& password) const {
+  const std::string text = salt_ + user + '\0' + password;
+  std::string digest(SHA256_DIGEST_LENGTH, '\0');
+  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+         reinterpret_cast<unsigned char*>(digest.data()));
+  return digest;
+}
+
+Result<std::shared_ptr<Databases>> ClusterLogins::Try(const std::string& user, const std::string& password,
+                                                      const std::string& address) {
+  const MonotonicTime now = loop_.Now();
+  const std::string digest = DigestOf(user, password);
+  if (const auto known = users_.find(user);
+      known != users_.end() && known->second.digest == digest && now - known->second.shown < kBelievedFor)
+    return known->second.databases;
+  if (!guesses_.Left(address, now))
+    return Error(Code::kOverloaded, "too many wrong passwords came from this address: try again in a minute");
+  ClientOptions options = options_;
+  options.user = user;
+  options.password = password;
+  Result<Client> client = user.empty() || password.empty()
+                              ? Result<Client>(Error(Code::kPermissionDenied, "a name and a password are needed"))
+                              : Client::Connect(std::move(options));
+  if (!client) {
+    if (client.error().code() == Code::kPermissionDenied) guesses_.Spend(address, now);
+    return Error(client.error());
+  }
+  // Whose password was changed, or who has not been here for a while, makes room: connections hold on to what they use.
+  if (users_.size() >= kUsersMax && !users_.contains(user))
+    users_.erase(std::ranges::min_element(users_, {}, [](const auto& entry) { return entry.second.shown; }));
+  User& entry = users_[user];
+  entry = {digest, std::make_shared<TableDatabases>(*std::move(client), table_, levels_), now};
+  return entry.databases;
+}
+
+}  // namespace ebla::gateway::redis

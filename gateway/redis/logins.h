@@ -1,0 +1,74 @@
+// Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
+// Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); redis_protocol.h asks it at
+//           AUTH and HELLO.
+// Bounds:   kUsersMax users at a time; kGuessesMax wrong passwords a minute from one address; kWaitingMax logins that wait.
+// Threads:  LogIn from any. Passwords are tried on a thread of its own, one at a time; who has shown his within
+//           kBelievedFor is believed without asking the cluster.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "common/base/mutex.h"
+#include "common/rpc/event_loop.h"
+#include "common/security/host_budget.h"
+#include "ebla/client.h"
+#include "gateway/redis/table_databases.h"
+
+namespace ebla::gateway::redis {
+
+// Who somebody says to be.
+struct Credentials {
+  std::string user, password;
+};
+
+class Logins {
+ public:
+  virtual ~Logins() = default;
+  // The databases as this user may use them; `done` is called once, on any thread. PERMISSION_DENIED: there is no such user,
+  // or the password is another. OVERLOADED: too many guesses from there, or too many logins at a time. Others: of the cluster.
+  virtual void LogIn(std::string user, std::string password, std::string address,
+                     Callback<Result<std::shared_ptr<Databases>>> done) = 0;
+};
+
+class ClusterLogins final : public Logins {
+ public:
+  static constexpr size_t kUsersMax = 64, kWaitingMax = 256;
+  static constexpr int64_t kGuessesMax = 10;
+  static constexpr std::chrono::seconds kBelievedFor{5};
+
+  // `options`: of the clients, but for user and password. `table`: database 0.
+  ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels);
+  ~ClusterLogins() override { Stop(); }
+
+  // Who waits is told so. Not from a callback.
+  void Stop();
+  void LogIn(std::string user, std::string password, std::string address,
+             Callback<Result<std::shared_ptr<Databases>>> done) override;
+
+ private:
+  struct User {
+    std::string digest;  // of the password, with salt_
+    std::shared_ptr<Databases> databases;
+    MonotonicTime shown;
+  };
+
+  Result<std::shared_ptr<Databases>> Try(const std::string& user, const std::string& password,
+                                         const std::string& address);
+  std::string DigestOf(const std::string& user, const std::string& password) const;
+
+  const ClientOptions options_;
+  const std::string table_;
+  const TableStoreOptions levels_;
+  const std::string salt_;
+  std::map<std::string, User> users_;  // the loop's
+  security::HostBudget guesses_{kGuessesMax, std::chrono::minutes(1)};
+  std::atomic<size_t> waiting_ = 0;
+  std::atomic<bool> stopped_ = false;
+  rpc::EventLoop loop_{"redis-logins"};
+};
+
+}  // namespace ebla::gateway::redis

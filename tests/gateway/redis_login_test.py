@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""Redis's clients log in at ebla-gateway as users of a secured cluster, and may do what these may."""
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from processes import Gateway, Standalone, wait_for  # noqa: E402
+
+import redis  # noqa: E402
+
+BIN_DIR = None
+
+
+class RedisLoginTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="ebla-logins."))
+        cls.addClassCleanup(subprocess.run, ["rm", "-r", cls.directory], check=True)
+        cls.ebla("cert", "create-ca", "--dir", cls.directory / "ca")
+        cls.ebla("cert", "create-server", "standalone", "--hosts", "127.0.0.1", "--ca", cls.directory / "ca", "--dir",
+                 cls.directory / "server")
+        cls.ebla("cert", "create-client", "olga", "--operator", "--ca", cls.directory / "ca", "--dir",
+                 cls.directory / "olga")
+        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.directory / 'server'}", "--password_logins")
+        cls.addClassCleanup(cls.standalone.stop)
+        for user in ("gateway", "ada", "bob", "default"):
+            cls.new_password(user, user + "-secret")
+            cls.operator("user", "create", user, "--new-password-file", cls.directory / user)
+        cls.operator("table", "create", "redis", "--key-group", r"\x00")
+        cls.operator("table", "create", "private", "--key-group", r"\x00")
+        for user, table in (("gateway", "redis"), ("ada", "redis"), ("ada", "private"), ("default", "redis")):
+            cls.operator("grant", "read,write", user, "--table", table)
+        cls.operator("grant", "read", "bob", "--table", "redis")
+        cls.gateway = cls.start_gateway("--redis_login")
+
+    @classmethod
+    def start_gateway(cls, *flags):
+        flags = [f"--tls_dir={cls.directory / 'olga'}", "--user=gateway",
+                 f"--password_file={cls.directory / 'gateway'}", *flags]
+        gateway = wait_for(lambda: cls.try_gateway(flags), "a gateway, once grants are known")
+        cls.addClassCleanup(gateway.stop)
+        return gateway
+
+    @classmethod
+    def try_gateway(cls, flags):
+        try:
+            return Gateway(BIN_DIR, cls.standalone.thrift, *flags, protocol="redis")
+        except RuntimeError as failure:
+            if "PERMISSION_DENIED" in str(failure):
+                return None
+            raise
+
+    @classmethod
+    def new_password(cls, user, password):
+        path = cls.directory / user
+        path.write_text(password + "\n")
+        os.chmod(path, 0o600)
+
+    @classmethod
+    def ebla(cls, *words):
+        subprocess.run([BIN_DIR / "ebla", *words], check=True, capture_output=True, timeout=60)
+
+    @classmethod
+    def operator(cls, *words):
+        cls.ebla("--masters", cls.standalone.thrift, "--tls-dir", cls.directory / "olga", *words)
+
+    def connect(self, **more):
+        client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=30, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def test_nothing_before_a_login(self):
+        client = self.connect()
+        for command in (["GET", "a"], ["PING"], ["INFO"], ["MULTI"], ["PUBLISH", "c", "x"], ["SUBSCRIBE", "c"],
+                        ["EBLA.DELIVER", "CHANNEL", "c", "x"], ["CONFIG", "GET", "*"], ["SELECT", "1"], ["CLIENT", "LIST"]):
+            with self.assertRaisesRegex(redis.AuthenticationError, "Authentication required", msg=command):
+                client.execute_command(*command)
+
+    def test_each_may_do_what_its_user_may(self):
+        ada = self.connect(username="ada", password="ada-secret")
+        bob = self.connect(username="bob", password="bob-secret")
+        self.assertTrue(ada.set("a", 1))
+        self.assertEqual(bob.get("a"), b"1")
+        with self.assertRaisesRegex(redis.exceptions.NoPermissionError, "lacks a grant of write"):
+            bob.set("a", 2)
+        with self.assertRaisesRegex(redis.exceptions.NoPermissionError, "lacks a grant of write"):
+            bob.pipeline().set("a", 2).incr("a").execute()
+        self.assertTrue(ada.execute_command("SELECT", "private"))
+        with self.assertRaises(redis.exceptions.NoPermissionError):
+            bob.execute_command("SELECT", "private")
+        self.assertEqual(sorted({line["user"] for line in bob.client_list()} & {"ada", "bob"}), ["ada", "bob"])
+
+    def test_a_password_alone_is_the_default_user(self):
+        self.assertTrue(self.connect(password="default-secret").set("d", 1))
+
+    def test_hello_logs_in_too(self):
+        client = self.connect()
+        self.assertEqual(client.execute_command("HELLO", "2", "AUTH", "ada", "ada-secret")[1], b"redis")
+        with self.assertRaisesRegex(redis.AuthenticationError, "HELLO must be called"):
+            self.connect().execute_command("HELLO", "2")
+
+    def test_wrong_names_and_passwords(self):
+        for user, password in (("ada", "bob-secret"), ("nobody", "ada-secret"), ("ada", "")):
+            with self.assertRaisesRegex(redis.RedisError, "WRONGPASS"):
+                self.connect().execute_command("AUTH", user, password)
+
+    def test_one_that_begins_anew_is_out(self):
+        client = self.connect(username="ada", password="ada-secret", single_connection_client=True)
+        self.assertTrue(client.ping())
+        client.execute_command("RESET")
+        with self.assertRaisesRegex(redis.AuthenticationError, "Authentication required"):
+            client.execute_command("GET", "a")
+
+    def test_messages_among_gateways_that_want_a_login(self):
+        other = self.start_gateway("--redis_login")
+        listener = redis.Redis(other.host, other.port, username="ada", password="ada-secret").pubsub()
+        self.addCleanup(listener.close)
+        listener.subscribe("news")
+        publisher = self.connect(username="bob", password="bob-secret")
+        wait_for(lambda: publisher.publish("news", "x") == 1, "the other gateway")
+
+    def test_without_the_flag_who_does_not_log_in_is_the_gateway(self):
+        other = self.start_gateway()
+        client = redis.Redis(other.host, other.port)
+        self.addCleanup(client.close)
+        self.assertTrue(client.set("g", 1))
+        bob = redis.Redis(other.host, other.port, username="bob", password="bob-secret")
+        self.addCleanup(bob.close)
+        with self.assertRaises(redis.exceptions.NoPermissionError):
+            bob.set("g", 2)
+
+    def test_zz_a_dropped_user_is_out(self):
+        self.new_password("carl", "carl-secret")
+        self.operator("user", "create", "carl", "--new-password-file", self.directory / "carl")
+        self.operator("grant", "read", "carl", "--table", "redis")
+        client = self.connect(username="carl", password="carl-secret")
+
+        def reads():
+            try:
+                return client.get("nothing") is None
+            except redis.RedisError:
+                return False
+
+        wait_for(reads, "the grant")
+        self.operator("user", "drop", "carl")
+        wait_for(lambda: not reads(), "the user's end")
+
+    def test_zzz_guesses_are_bounded(self):
+        refused = []
+        for number in range(20):
+            try:
+                self.connect().execute_command("AUTH", "ada", f"guess{number}")
+            except redis.RedisError as failure:
+                refused.append(str(failure))
+        self.assertRegex(refused[-1], "too many (wrong passwords|logins)")
+        self.assertIn("WRONGPASS", refused[0])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build_dir", type=pathlib.Path)
+    arguments, rest = parser.parse_known_args()
+    BIN_DIR = arguments.build_dir.resolve() / "bin"
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
