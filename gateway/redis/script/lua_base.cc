@@ -114,6 +114,27 @@ int ProtectedCall(lua_State* lua) {
   return 2;
 }
 
+// Its upvalue: the script's handler of errors. An error that ends the run passes it by: it is raised where no instructions
+// are counted, so that a handler would not end.
+int HandleError(lua_State* lua) {
+  if (LuaRun::Of(lua).ended() != LuaRun::Ended::kNot) return 1;
+  lua_pushvalue(lua, lua_upvalueindex(1));
+  lua_insert(lua, 1);
+  lua_call(lua, 1, 1);
+  return 1;
+}
+
+int ProtectedCallWithHandler(lua_State* lua) {
+  luaL_checkany(lua, 2);
+  lua_settop(lua, 2);
+  lua_pushcclosure(lua, HandleError, 1);
+  lua_insert(lua, 1);
+  const int status = lua_pcall(lua, 0, LUA_MULTRET, 1);
+  lua_pushboolean(lua, status == 0);
+  lua_replace(lua, 1);
+  return lua_gettop(lua);
+}
+
 // What the loader did: the function, or nil and why not.
 int Loaded(lua_State* lua, int status) {
   if (status == 0) return 1;
@@ -263,6 +284,7 @@ void AddBaseFunctions(lua_State* lua) {
                                         {"rawset", RawSet},
                                         {"setmetatable", SetMetatable},
                                         {"unpack", Unpack},
+                                        {"xpcall", ProtectedCallWithHandler},
                                         {nullptr, nullptr}};
   luaL_register(lua, nullptr, kFunctions);
   lua_getfield(lua, -1, "next");

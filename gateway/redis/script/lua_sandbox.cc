@@ -117,7 +117,7 @@ void OpenSandbox(lua_State* lua) {
   lua_call(lua, 1, 0);
   lua_createtable(lua, 0, 48);
   for (const char* name : {"_VERSION", "assert", "coroutine", "error", "gcinfo", "ipairs", "rawequal", "select",
-                           "tonumber", "tostring", "type", "xpcall"}) {
+                           "tonumber", "tostring", "type"}) {
     KeepGlobal(lua, name);
   }
   AddBaseFunctions(lua);
