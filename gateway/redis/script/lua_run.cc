@@ -35,7 +35,7 @@ void* LuaRun::Allocate(void* run_pointer, void* block, size_t old_size, size_t n
     return nullptr;
   }
   // Lua counts on it that a block can be made smaller.
-  if (new_size > old_size &&
+  if (run.memory_limited_ && new_size > old_size &&
       new_size - old_size > run.limits.memory_bytes - std::min(run.used_bytes_, run.limits.memory_bytes)) {
     if (run.ended_ == Ended::kNot) run.ended_ = Ended::kMemory;
     return nullptr;

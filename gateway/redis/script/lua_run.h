@@ -44,6 +44,8 @@ class LuaRun {
   [[noreturn]] void OutOfMemory(lua_State* lua);
   // Collects garbage before something large is made.
   void MakeRoom(lua_State* lua, size_t bytes);
+  // From here on Lua gets what little it asks for: what is left is to tell an error, where none may be raised.
+  void LiftMemoryLimit() { memory_limited_ = false; }
   // The reply to a run that is over.
   std::string EndText() const;
 
@@ -72,6 +74,7 @@ class LuaRun {
   ScriptHost* const host_;  // null: nothing may be called
   const std::chrono::steady_clock::time_point deadline_;
   Ended ended_ = Ended::kNot;
+  bool memory_limited_ = true;
   size_t used_bytes_ = 0;
   size_t collect_at_bytes_;  // garbage is collected beyond
   uint32_t steps_ = 0;

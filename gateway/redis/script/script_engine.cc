@@ -75,8 +75,9 @@ int OnError(lua_State* lua) {
   return 1;
 }
 
-// What the error that is on top of the stack says. Raises nothing: the fields are there, or strings that are short.
+// What the error that is on top of the stack says. Raises nothing, as there is memory for what it asks of Lua.
 void TakeError(lua_State* lua, Execution& execution) noexcept {
+  LuaRun::Of(lua).LiftMemoryLimit();
   if (!lua_istable(lua, -1)) {
     execution.error = lua_isstring(lua, -1) ? "ERR " + std::string(lua_tostring(lua, -1)) : "ERR unknown error";
     return;

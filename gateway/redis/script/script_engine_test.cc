@@ -313,6 +313,16 @@ TEST_F(ScriptEngineTest, WithoutRoomThereIsAnErrorAtOnce) {
   EXPECT_TRUE(Run("return 'x'").starts_with("$"));
 }
 
+TEST_F(ScriptEngineTest, AnErrorIsToldAlsoWhereThereIsNoRoomForIt) {
+  for (size_t bytes = 20'000; bytes < 80'000; bytes += 50) {
+    limits_.memory_bytes = bytes;
+    for (const char* body :
+         {"error({err = 'E x'})", "error(1)", "local t = {} t[1] = t return t", "return redis.call()"}) {
+      EXPECT_TRUE(Run(body).starts_with("-")) << bytes << body;
+    }
+  }
+}
+
 // ---- before a run -----------------------------------------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, CompilingTellsFlagsAndErrors) {
