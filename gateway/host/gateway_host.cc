@@ -60,8 +60,11 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
   if (options.redis_listen) {
     EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables));
     door.server.listen = *options.redis_listen;
-    host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), options.levels,
-                                                              options.redis_transactions, options.redis_advertise));
+    host->doors_.push_back(
+        std::make_unique<redis::RedisDoor>(door, client, std::move(table), options.levels,
+                                           redis::RedisDoorOptions{.transactions = options.redis_transactions,
+                                                                   .advertised = options.redis_advertise,
+                                                                   .script_threads = options.redis_script_threads}));
   }
   return host;
 }

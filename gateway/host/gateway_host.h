@@ -26,6 +26,7 @@ struct GatewayOptions {
   bool create_tables = false;
   TableStoreOptions levels;
   redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
+  size_t redis_script_threads = 2;
   std::chrono::milliseconds deadline{10'000};  // of a command
   size_t connections_max = 10'000;             // of each protocol
   std::shared_ptr<security::TlsCredentials> tls;

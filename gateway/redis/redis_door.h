@@ -13,12 +13,17 @@
 
 namespace ebla::gateway::redis {
 
+struct RedisDoorOptions {
+  Transactions transactions = Transactions::kOneGroup;
+  std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
+  size_t script_threads = 2;
+};
+
 class RedisDoor final : public Door {
  public:
-  // `table`: what it reads to see whether it can serve, and database 0. `advertised`: where other gateways reach this one;
-  // empty: where it listens.
+  // `table`: what it reads to see whether it can serve, and database 0.
   RedisDoor(const DoorOptions& options, const Client& client, Table table, TableStoreOptions levels,
-            Transactions transactions, std::optional<rpc::Endpoint> advertised);
+            const RedisDoorOptions& redis);
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }
@@ -34,7 +39,7 @@ class RedisDoor final : public Door {
   const std::shared_ptr<TableDatabases> databases_;
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;
-  const std::optional<rpc::Endpoint> advertised_;
+  const RedisDoorOptions redis_;
   Server server_;
 };
 

@@ -1,6 +1,17 @@
 #include "gateway/redis/script/script_cache.h"
 
 namespace ebla::gateway::redis {
+namespace {
+
+std::string InLowerCase(std::string_view sha) {
+  std::string lower(sha);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
+}  // namespace
 
 std::shared_ptr<const Script> ScriptCache::Add(std::string_view body, const ScriptFlags& flags) {
   auto script = std::make_shared<const Script>(Script{ScriptSha(body), std::string(body), flags});
@@ -25,7 +36,7 @@ void ScriptCache::DropLast() {
 }
 
 std::shared_ptr<const Script> ScriptCache::Find(std::string_view sha) {
-  const std::string name = ToLower(sha);
+  const std::string name = InLowerCase(sha);
   MutexLock lock(mutex_);
   const auto found = by_sha_.find(name);
   if (found == by_sha_.end()) return nullptr;
@@ -34,7 +45,7 @@ std::shared_ptr<const Script> ScriptCache::Find(std::string_view sha) {
 }
 
 bool ScriptCache::Has(std::string_view sha) const {
-  const std::string name = ToLower(sha);
+  const std::string name = InLowerCase(sha);
   MutexLock lock(mutex_);
   return by_sha_.contains(name);
 }

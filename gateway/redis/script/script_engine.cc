@@ -8,6 +8,7 @@
 #include "gateway/redis/script/lua_replies.h"
 #include "gateway/redis/script/lua_run.h"
 #include "gateway/redis/script/lua_sandbox.h"
+#include "gateway/redis/wire/reply.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -22,6 +23,7 @@ struct Execution {
   std::string sha;
   std::string reply;
   std::string error;  // without the minus; empty: there is none
+  bool cut = false;
 };
 
 void PushStrings(lua_State* lua, std::span<const std::string> strings) {
@@ -146,7 +148,8 @@ void RunWithin(Execution& execution, const ScriptLimits& limits, ScriptHost* hos
   }
   if (lua_cpcall(run.state(), Execute, &execution) != 0) TakeError(run.state(), execution);
   // Whatever the script made of the error.
-  if (run.ended() != LuaRun::Ended::kNot) execution.error = run.EndText();
+  execution.cut = run.ended() != LuaRun::Ended::kNot;
+  if (execution.cut) execution.error = run.EndText();
 }
 
 // Where the body begins behind a first line of flags.
@@ -165,16 +168,17 @@ std::expected<ScriptFlags, std::string> CompileScript(std::string_view body, con
   return flags;
 }
 
-std::string RunScript(std::string_view body, std::span<const std::string> keys, std::span<const std::string> arguments,
-                      int client_protocol, const ScriptLimits& limits, ScriptHost& host) {
-  if (const auto flags = ParseScriptFlags(body); !flags) return Reply().Failure(flags.error()).Take();
+ScriptResult RunScript(std::string_view body, std::span<const std::string> keys, std::span<const std::string> arguments,
+                       int client_protocol, const ScriptLimits& limits, ScriptHost& host) {
+  if (const auto flags = ParseScriptFlags(body); !flags) return {.reply = Reply().Failure(flags.error()).Take()};
   Execution execution{.body = WithoutFlags(body),
                       .keys = keys,
                       .arguments = arguments,
                       .client_protocol = client_protocol,
                       .sha = ScriptSha(body)};
   RunWithin(execution, limits, &host);
-  return execution.error.empty() ? std::move(execution.reply) : Reply().Failure(execution.error).Take();
+  if (!execution.error.empty()) execution.reply = Reply().Failure(execution.error).Take();
+  return {.reply = std::move(execution.reply), .cut = execution.cut};
 }
 
 std::string ScriptSha(std::string_view body) {

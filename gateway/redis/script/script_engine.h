@@ -17,7 +17,7 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/request_reader.h"
 
 namespace ebla::gateway::redis {
 
@@ -63,9 +63,14 @@ std::expected<ScriptFlags, std::string> CompileScript(std::string_view body, con
 // The first line alone.
 std::expected<ScriptFlags, std::string> ParseScriptFlags(std::string_view body);
 
-// One run: the script's reply, in the version that the client speaks.
-std::string RunScript(std::string_view body, std::span<const std::string> keys, std::span<const std::string> arguments,
-                      int client_protocol, const ScriptLimits& limits, ScriptHost& host);
+struct ScriptResult {
+  std::string reply;  // in the version that the client speaks
+  bool cut = false;   // a limit or the host has ended it, so the reply is an error: it may be anywhere in what it does
+};
+
+// One run.
+ScriptResult RunScript(std::string_view body, std::span<const std::string> keys, std::span<const std::string> arguments,
+                       int client_protocol, const ScriptLimits& limits, ScriptHost& host);
 
 // Its name for EVALSHA: the SHA-1, in 40 lower-case digits.
 std::string ScriptSha(std::string_view body);

@@ -7,6 +7,8 @@
 #include <map>
 #include <vector>
 
+#include "gateway/redis/update.h"
+
 namespace ebla::gateway::redis {
 namespace {
 
@@ -54,7 +56,7 @@ class MapHost final : public ScriptHost {
 class ScriptEngineTest : public ::testing::Test {
  protected:
   std::string Run(std::string_view body, std::vector<std::string> keys = {}, std::vector<std::string> arguments = {}) {
-    return RunScript(body, keys, arguments, protocol_, limits_, host_);
+    return RunScript(body, keys, arguments, protocol_, limits_, host_).reply;
   }
   // Ends by its limits, soon.
   std::string RunHarmful(std::string_view body) {

@@ -1,7 +1,7 @@
 #include <array>
 
-#include "gateway/redis/request_reader.h"
 #include "gateway/redis/script/script_engine.h"
+#include "gateway/redis/wire/request_reader.h"
 
 namespace ebla::gateway::redis {
 namespace {

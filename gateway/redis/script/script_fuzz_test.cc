@@ -10,9 +10,9 @@
 #include <random>
 
 #include "common/base/key_range.h"
-#include "gateway/redis/request_reader.h"
 #include "gateway/redis/script/script_engine.h"
 #include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/wire/request_reader.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -146,7 +146,7 @@ TEST(ScriptFuzzTest, WhateverIsRunEndsWithOneReply) {
   for (int i = 0; i == 0 || std::chrono::steady_clock::now() < end; ++i) {
     const std::string body = scripts.Next();
     const auto begin = std::chrono::steady_clock::now();
-    const std::string reply = RunScript(body, keys, arguments, 2 + i % 2, limits, host);
+    const std::string reply = RunScript(body, keys, arguments, 2 + i % 2, limits, host).reply;
     const auto length = ReplyLength(reply);
     ASSERT_TRUE(length && *length == reply.size()) << EscapeBytes(body) << "\n" << EscapeBytes(reply);
     ASSERT_LT(std::chrono::steady_clock::now() - begin, 10s) << EscapeBytes(body);
@@ -203,7 +203,7 @@ TEST(ScriptFuzzTest, PatternsMatchAsInLua) {
         ") do add(x,y) n=n+1 "
         "if n>50 then break end end end)) return table.concat(r,'|')";
     const std::string lua = ByLua(body);
-    ASSERT_EQ(EscapeBytes(RunScript(body, {}, {}, 2, {}, host)),
+    ASSERT_EQ(EscapeBytes(RunScript(body, {}, {}, 2, {}, host).reply),
               EscapeBytes("$" + std::to_string(lua.size()) + "\r\n" + lua + "\r\n"))
         << body;
   }
