@@ -62,6 +62,8 @@ void AddLibraries(lua_State* lua) {
   Keep(lua, "bit");
   AddJson(lua);
   Keep(lua, "cjson");
+  AddMessagePack(lua);
+  Keep(lua, "cmsgpack");
   AddRedisApi(lua);
   Keep(lua, "redis");
 }

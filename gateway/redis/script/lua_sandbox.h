@@ -23,8 +23,9 @@ void AddBaseFunctions(lua_State* lua);    // into the table on top of the stack
 void AddStringFunctions(lua_State* lua);  // likewise
 void AddTableFunctions(lua_State* lua);
 void AddRandomFunctions(lua_State* lua);
-void AddJson(lua_State* lua);      // pushes the table cjson
-void AddRedisApi(lua_State* lua);  // pushes the table redis
+void AddJson(lua_State* lua);         // pushes the table cjson
+void AddMessagePack(lua_State* lua);  // pushes the table cmsgpack
+void AddRedisApi(lua_State* lua);     // pushes the table redis
 
 // How table.sort compares two elements where no function of a script does.
 int LessWithClock(lua_State* lua);
