@@ -25,6 +25,8 @@ find_package(gflags REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
+# Lua as Redis has it, for the gateway's scripts, and its library of bit operations.
+pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.1 lua5.1-bitop)
 
 # Neither ZooKeeper's C client nor WiredTiger ships a CMake package; both are one header and one library.
 function(ebla_import name header library)

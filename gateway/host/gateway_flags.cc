@@ -25,6 +25,8 @@ DEFINE_string(
     "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
     "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
     "a transaction of their own.");
+DEFINE_uint32(redis_script_threads, 2,
+              "Threads for the scripts of Redis's clients: so many run at a time. Others wait, until their deadline.");
 DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
 DEFINE_string(read_level, "default",
               "How fresh what Memcached's and Redis's clients read must be: default (the table's), strong, "
@@ -57,6 +59,9 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   options.redis_table = FLAGS_redis_table;
   options.create_tables = FLAGS_create_table;
   EBLA_ASSIGN(options.redis_transactions, redis::ParseTransactions(FLAGS_redis_transactions));
+  if (FLAGS_redis_script_threads < 1 || FLAGS_redis_script_threads > 1'000)
+    return Error(Code::kInvalidArgument, "--redis_script_threads is 1 to 1000");
+  options.redis_script_threads = FLAGS_redis_script_threads;
   EBLA_ASSIGN(options.levels.read, ParseReadLevel(FLAGS_read_level));
   EBLA_ASSIGN(options.levels.ack, ParseAckLevel(FLAGS_ack));
   return options;

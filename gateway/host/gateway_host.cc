@@ -65,7 +65,8 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
                                     .advertised = options.redis_advertise,
                                     .logins = nullptr,
                                     .login_required = options.redis_login_required,
-                                    .peers_login = options.own_login};
+                                    .peers_login = options.own_login,
+                                    .script_threads = options.redis_script_threads};
     if (options.redis_users)
       redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels);
     host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), std::move(redis)));

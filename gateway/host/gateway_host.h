@@ -30,6 +30,7 @@ struct GatewayOptions {
   std::optional<ClientOptions> redis_users;    // how the cluster's users reach it; none: nobody logs in
   bool redis_login_required = false;           // takes redis_users
   redis::Credentials own_login;                // of this gateway, to others
+  size_t redis_script_threads = 2;
   std::chrono::milliseconds deadline{10'000};  // of a command
   size_t connections_max = 10'000;             // of each protocol
   std::shared_ptr<security::TlsCredentials> tls;

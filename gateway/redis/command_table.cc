@@ -15,6 +15,7 @@ namespace {
 constexpr uint32_t kAlways = kLoading | kStale;
 constexpr uint32_t kLogin = kNoScript | kLoading | kStale | kFast | kNoAuth;
 constexpr uint32_t kChange = kWrite | kDenyOom;
+constexpr uint32_t kRunsScript = kNoScript | kStale | kSkipMonitor | kNoMandatoryKeys | kMovableKeys;
 constexpr uint32_t kListens = kPubSub | kNoScript | kLoading | kStale;
 
 void TypeOf(Update& update) { update.reply.Simple(update.old ? "string" : "none"); }
@@ -49,6 +50,12 @@ constexpr CommandInfo kCommands[] = {
     {"subscribe", -2, kListens | kOwn, 0, 0, 0, "pubsub"},
     {"sunsubscribe", -1, kListens | kOwn, 0, 0, 0, "pubsub"},
     {"unsubscribe", -1, kListens | kOwn, 0, 0, 0, "pubsub"},
+    // Scripts.
+    {"eval", -3, kRunsScript, 0, 0, 0, "scripting", nullptr, 2},
+    {"eval_ro", -3, kRunsScript | kReadOnly, 0, 0, 0, "scripting", nullptr, 2},
+    {"evalsha", -3, kRunsScript, 0, 0, 0, "scripting", nullptr, 2},
+    {"evalsha_ro", -3, kRunsScript | kReadOnly, 0, 0, 0, "scripting", nullptr, 2},
+    {"script", -2, kNoScript, 0, 0, 0, "scripting"},
     // Transactions.
     {"discard", 1, kNoScript | kAlways | kFast | kOwn, 0, 0, 0, "transaction"},
     {"exec", 1, kNoScript | kLoading | kStale, 0, 0, 0, "transaction"},
@@ -128,10 +135,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "cluster",
                                            "debug",
                                            "dump",
-                                           "eval",
-                                           "eval_ro",
-                                           "evalsha",
-                                           "evalsha_ro",
                                            "failover",
                                            "fcall",
                                            "fcall_ro",
@@ -200,7 +203,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "sadd",
                                            "save",
                                            "scard",
-                                           "script",
                                            "sdiff",
                                            "sdiffstore",
                                            "shutdown",
@@ -274,9 +276,19 @@ constexpr std::string_view kNotServed[] = {"acl",
 constexpr struct {
   Flag flag;
   std::string_view name;
-} kFlagNames[] = {{kWrite, "write"},       {kReadOnly, "readonly"}, {kDenyOom, "denyoom"}, {kAdmin, "admin"},
-                  {kNoScript, "noscript"}, {kLoading, "loading"},   {kStale, "stale"},     {kFast, "fast"},
-                  {kNoAuth, "no_auth"},    {kPubSub, "pubsub"}};
+} kFlagNames[] = {{kWrite, "write"},
+                  {kReadOnly, "readonly"},
+                  {kDenyOom, "denyoom"},
+                  {kAdmin, "admin"},
+                  {kNoScript, "noscript"},
+                  {kLoading, "loading"},
+                  {kStale, "stale"},
+                  {kFast, "fast"},
+                  {kNoAuth, "no_auth"},
+                  {kPubSub, "pubsub"},
+                  {kSkipMonitor, "skip_monitor"},
+                  {kNoMandatoryKeys, "no_mandatory_keys"},
+                  {kMovableKeys, "movablekeys"}};
 
 // ACL categories.
 std::vector<std::string> Categories(const CommandInfo& command) {
@@ -319,7 +331,8 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
       {"config", {"get", "set", "resetstat", "rewrite", "help"}},
       {"memory", {"doctor", "help", "malloc-stats", "purge", "stats", "usage"}},
       {"object", {"encoding", "freq", "help", "idletime", "refcount"}},
-      {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}}};
+      {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}},
+      {"script", {"debug", "exists", "flush", "help", "kill", "load"}}};
   const auto found = known.find(command.name);
   return found == known.end() || found->second.contains(ToLower(name));
 }
@@ -330,6 +343,12 @@ bool IsNotServed(std::string_view name) {
 
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words) {
   std::vector<std::string_view> keys;
+  if (command.key_count != 0) {
+    const auto first = words.begin() + command.key_count + 1;
+    const std::optional<int64_t> count = ToInteger(words[static_cast<size_t>(command.key_count)]);
+    if (count && *count > 0 && *count <= words.end() - first) keys.assign(first, first + *count);
+    return keys;
+  }
   if (command.first_key == 0) return keys;
   const int size = static_cast<int>(words.size());
   const int last = command.last_key < 0 ? size + command.last_key : command.last_key;

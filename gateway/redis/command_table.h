@@ -24,6 +24,9 @@ enum Flag : uint32_t {
   kStale = 1 << 7,
   kNoAuth = 1 << 8,  // also before a login
   kPubSub = 1 << 11,
+  kSkipMonitor = 1 << 16,
+  kNoMandatoryKeys = 1 << 17,
+  kMovableKeys = 1 << 18,
   // Not named by COMMAND:
   kTogether = 1 << 9,  // what it does to several keys of one group happens together
   kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it
@@ -37,7 +40,9 @@ struct CommandInfo {
   int first_key = 0, last_key = 0, key_step = 0;  // by word; a negative last one counts from the end; 0: none
   std::string_view groups;                        // ACL categories beside those that follow from the flags
   UpdateFunction update = nullptr;                // of its one key; null: done otherwise
+  int key_count = 0;                              // the word that says how many keys follow it; 0: none does
 
+  bool HasKeys() const { return first_key != 0 || key_count != 0; }
   bool Is(Flag flag) const { return (flags & flag) != 0; }
   bool Takes(size_t words) const {
     return arity < 0 ? words >= static_cast<size_t>(-arity) : words == static_cast<size_t>(arity);
@@ -52,7 +57,7 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
 // Redis 7.0 has it, and this does not serve it.
 bool IsNotServed(std::string_view name);
 
-// The words that are keys, of a command that takes so many words.
+// The words that are keys, of a command that takes so many words; none where it says no such number of them.
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);
 
 // What COMMAND INFO says of it.

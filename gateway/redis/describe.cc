@@ -46,7 +46,7 @@ void GetKeys(const Words& words, Reply& reply) {
   const Words named(words.begin() + 2, words.end());
   const CommandInfo* const command = FindCommand(named[0]);
   if (command == nullptr) return void(reply.Failure("ERR Invalid command specified"));
-  if (command->first_key == 0) return void(reply.Failure("ERR The command has no key arguments"));
+  if (!command->HasKeys()) return void(reply.Failure("ERR The command has no key arguments"));
   if (!command->Takes(named.size()))
     return void(reply.Failure("ERR Invalid number of arguments specified for command"));
   const std::vector<std::string_view> keys = KeysOf(*command, named);

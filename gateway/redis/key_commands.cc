@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
 #include "gateway/redis/stored_value.h"
 #include "gateway/redis/string_commands.h"
@@ -351,6 +352,10 @@ KeyCommand FindKeyCommand(std::string_view name) {
                                                                             {"del", Del},
                                                                             {"ebla.deliver", Deliver},
                                                                             {"ebla.peer", MeetPeer},
+                                                                            {"eval", EvalCommand},
+                                                                            {"eval_ro", EvalCommand},
+                                                                            {"evalsha", EvalCommand},
+                                                                            {"evalsha_ro", EvalCommand},
                                                                             {"exists", CountKeys},
                                                                             {"flushall", FlushDb},
                                                                             {"flushdb", FlushDb},
@@ -366,6 +371,7 @@ KeyCommand FindKeyCommand(std::string_view name) {
                                                                             {"rename", Rename},
                                                                             {"renamenx", Rename},
                                                                             {"scan", Scan},
+                                                                            {"script", ScriptCommand},
                                                                             {"spublish", Publish},
                                                                             {"touch", CountKeys},
                                                                             {"unlink", Del}};

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/redis/script/script_engine.h"
 #include "gateway/redis/update.h"
 #include "gateway/store/table_store.h"
 
@@ -36,6 +37,7 @@ std::string CannotSet(const std::string& name, const std::string& why) {
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options) {
+  const std::string script_time = std::to_string(ScriptLimits().time.count());
   return {{"appendfsync", "everysec"},
           {"appendonly", "yes"},
           {"cluster-enabled", "no"},
@@ -44,6 +46,8 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
           {std::string(kRead), NameOf(options.read)},
           {std::string(kTransactions),
            std::string(options.transactions == Transactions::kOneGroup ? kOneGroup : kEachGroup)},
+          {"busy-reply-threshold", script_time},
+          {"lua-time-limit", script_time},
           {"maxclients", "10000"},
           {"maxmemory", "0"},
           {"maxmemory-policy", "noeviction"},

@@ -12,7 +12,7 @@
 
 #include "common/base/key_range.h"
 #include "common/rpc/socket.h"
-#include "gateway/redis/reply.h"
+#include "gateway/redis/wire/reply.h"
 
 namespace ebla::gateway::redis {
 

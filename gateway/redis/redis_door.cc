@@ -48,11 +48,13 @@ Status RedisDoor::Start() {
              "and --password_file";
     peers_->Start(own);
   }
+  shared_->scripts->Start(options_.script_threads);
   return server_.Start();
 }
 
 void RedisDoor::Stop(Duration patience) {
   server_.Stop(patience);
+  shared_->scripts->Stop();
   peers_->Stop();
   if (options_.logins != nullptr) options_.logins->Stop();
   databases_->Stop();  // here, as a command that still runs may be the last to let go of them

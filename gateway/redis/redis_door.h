@@ -23,6 +23,7 @@ class RedisDoor final : public Door {
     std::shared_ptr<ClusterLogins> logins;    // null: nobody logs in
     bool login_required = false;              // before anything else
     Credentials peers_login;                  // to other gateways, where they want one
+    size_t script_threads = 2;
   };
   // `table`: what it reads to see whether it can serve, and database 0.
   RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options);

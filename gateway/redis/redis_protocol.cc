@@ -156,6 +156,7 @@ class Asked : public Command {
             .store = std::move(store),
             .cursors = state_->shared->cursors,
             .publisher = state_->shared->publisher,
+            .scripts = state_->shared->scripts,
             .executor = &state_->executor,
             .gone = state_->gone,
             .until = std::chrono::steady_clock::now() + state_->shared->deadline};
@@ -422,7 +423,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   if (request.too_long) return Refuse(kTooLong);
   if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
     return Refuse("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
-  if (words.size() > (command->first_key == 0 ? kWordsMax : kKeyWordsMax))
+  if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))
     return Refuse("ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;
   if (command->name == "reset") queue_.Close();

@@ -15,9 +15,10 @@
 #include "common/base/executor.h"
 #include "ebla/table.h"
 #include "gateway/redis/multi.h"
-#include "gateway/redis/request_reader.h"
 #include "gateway/redis/scan_cursors.h"
+#include "gateway/redis/scripts.h"
 #include "gateway/redis/session.h"
+#include "gateway/redis/wire/request_reader.h"
 #include "gateway/server/protocol.h"
 #include "gateway/store/store.h"
 
@@ -45,6 +46,7 @@ struct Shared {
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
   std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
+  std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
   std::chrono::milliseconds deadline{10'000};  // of a command
   ConnectionOptions options;                   // of a connection, until it says otherwise
 };

@@ -100,31 +100,41 @@ bool Session::Begin(const CommandInfo& command, const Words& words) {
   return !std::exchange(skip_next_, false) && replies_;
 }
 
-std::optional<std::string> Session::Answer(const CommandInfo& command, const Words& words) {
+std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol) {
+  Reply reply(protocol);
   const std::string_view name = command.name;
-  Reply reply(line_.protocol);
   if (name == "ping") {
     if (words.size() > 2) {
       reply.Failure("ERR wrong number of arguments for 'ping' command");
-    } else if (words.size() == 2) {
-      reply.Bulk(words[1]);
     } else {
-      reply.Simple("PONG");
+      words.size() == 2 ? reply.Bulk(words[1]) : reply.Simple("PONG");
     }
   } else if (name == "echo") {
     reply.Bulk(words[1]);
-  } else if (name == "hello") {
+  } else if (name == "time") {
+    Time(reply);
+  } else if (name == "command") {
+    DescribeCommands(words, reply);
+  } else if (name == "lolwut") {
+    reply.Verbatim("Ebla, behind Redis ver. " + std::string(kRedisVersion) + "\n");
+  } else {
+    return std::nullopt;
+  }
+  return reply.Take();
+}
+
+std::optional<std::string> Session::Answer(const CommandInfo& command, const Words& words) {
+  const std::string_view name = command.name;
+  Reply reply(line_.protocol);
+  if (auto answer = AnswerAnywhere(command, words, line_.protocol)) return answer;
+  if (name == "hello") {
     Hello(words, reply);
   } else if (name == "client") {
     Client(words, reply);
   } else if (name == "config") {
     Config(words, reply);
-  } else if (name == "command") {
-    DescribeCommands(words, reply);
   } else if (name == "info") {
     reply.Verbatim(InfoText(*clients_, {words.begin() + 1, words.end()}));
-  } else if (name == "time") {
-    Time(reply);
   } else if (name == "quit" || name == "discard" || name == "unwatch") {
     reply.Ok();
   } else if (name == "reset") {
@@ -135,8 +145,6 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
     reply.Array(3).Bulk("master").Number(0).Array(0);
   } else if (name == "wait") {
     reply.Number(0);
-  } else if (name == "lolwut") {
-    reply.Verbatim("Ebla, behind Redis ver. " + std::string(kRedisVersion) + "\n");
   } else if (name == "auth") {
     Auth(words, reply);
   } else {

@@ -109,6 +109,8 @@ class Session {
   bool skip_next_ = false;
 };
 
+// Commands that are answered the same whoever asks: PING, ECHO, TIME, COMMAND, LOLWUT. None: it is another.
+std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol);
 // COMMAND and its subcommands.
 void DescribeCommands(const Words& words, Reply& reply);
 // What INFO tells of these sections; none: of all.

@@ -18,12 +18,17 @@
 
 namespace ebla::gateway::redis {
 
+class Scripts;
+struct Effects;
+
 // Where and for whom commands run.
 struct StoreContext {
   int protocol = 2;
   std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
   std::shared_ptr<ScanCursors> cursors;
   std::shared_ptr<Publisher> publisher;
+  std::shared_ptr<Scripts> scripts;
+  std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does
   Executor* executor = nullptr;                   // for pauses; outlives the call
   std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
   Until until;

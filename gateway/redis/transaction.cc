@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "gateway/redis/scripts.h"
 #include "gateway/store/lost_race.h"
 
 namespace ebla::gateway::redis {
@@ -65,8 +66,10 @@ std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, 
   return keys;
 }
 
+bool RunsAScript(const QueuedCommand& queued) { return queued.command->name.starts_with("eval"); }
+
 // One after the other on the staged store, where every command ends within its start. It lets others go on every few
-// milliseconds.
+// milliseconds; with a script among them, it runs where nobody else waits for that.
 class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
  public:
   StagedCommands(StoreContext context, std::shared_ptr<const std::vector<QueuedCommand>> commands,
@@ -74,10 +77,19 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
       : context_(std::move(context)),
         commands_(std::move(commands)),
         replies_(std::move(replies)),
-        done_(std::move(done)) {
+        done_(std::move(done)),
+        blocks_(std::ranges::any_of(*commands_, RunsAScript)) {
     replies_->clear();
+    *context_.effects = {};
   }
 
+  void Start() {
+    if (!blocks_) return Run();
+    context_.scripts->Run(
+        context_.until, [self = shared_from_this()](const Status& may) { may.ok() ? self->Run() : self->done_(may); });
+  }
+
+ private:
   void Run() {
     constexpr std::chrono::milliseconds kSlice{5};
     const auto began = std::chrono::steady_clock::now();
@@ -85,13 +97,12 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
       const auto now = std::chrono::steady_clock::now();
       if (*context_.gone) return done_(Status(Code::kUnavailable, "the client has gone"));
       if (now >= context_.until) return done_(Status(Code::kDeadlineExceeded, "its commands took too long"));
-      if (now - began > kSlice) return context_.executor->Post([self = shared_from_this()] { self->Run(); });
+      if (!blocks_ && now - began > kSlice)
+        return context_.executor->Post([self = shared_from_this()] { self->Run(); });
       if (const Status status = RunNext(); !status.ok()) return done_(status);
     }
     done_({});
   }
-
- private:
   Status RunNext() {
     const auto& [command, words] = (*commands_)[replies_->size()];
     const auto reply = std::make_shared<std::optional<std::string>>();
@@ -106,13 +117,14 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
     if (reply_bytes_ > kRepliesBytesMax)
       return Status(Code::kOverloaded, "the replies of a transaction have more than 64 MiB together");
     replies_->push_back(**std::move(reply));
-    return {};
+    return context_.effects->failure;
   }
 
   const StoreContext context_;
   const std::shared_ptr<const std::vector<QueuedCommand>> commands_;
   const std::shared_ptr<std::vector<std::string>> replies_;
   Transaction::BodyDone done_;
+  const bool blocks_;
   size_t reply_bytes_ = 0;
 };
 
@@ -123,6 +135,7 @@ void RunTransaction(Transaction transaction) { std::make_shared<TransactionRun>(
 void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std::vector<WatchedKey> watched,
                  Callback<Result<Replies>> done) {
   const auto replies = std::make_shared<std::vector<std::string>>();
+  context.effects = std::make_shared<Effects>();
   Transaction transaction{.context = context,
                           .keys = KeysToLoad(commands, context.store->NowMs()),
                           .watched = std::move(watched),
@@ -132,11 +145,14 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
   transaction.body = [context, shared, replies](std::shared_ptr<StagedStore> staged,
                                                 Transaction::BodyDone ran) mutable {
     context.store = std::move(staged);
-    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Run();
+    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Start();
   };
-  transaction.done = [replies, done = std::move(done)](const Result<bool>& committed) mutable {
+  transaction.done = [context, replies, done = std::move(done)](const Result<bool>& committed) mutable {
     if (!committed) return done(Error(committed.error()));
-    done(*committed ? Replies(std::move(*replies)) : Replies());
+    if (!*committed) return done(Replies());
+    for (const auto& [kind, channel, text] : context.effects->messages)
+      context.publisher->Publish(kind, channel, text, [](int64_t) {});
+    done(std::move(*replies));
   };
   RunTransaction(std::move(transaction));
 }

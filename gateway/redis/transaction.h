@@ -23,6 +23,17 @@ struct WatchedKey {
   std::optional<Version> version;  // none: there was none
 };
 
+// What commands of a transaction do beside what they write.
+struct Effects {
+  struct Message {
+    ChannelKind kind;
+    std::string channel, text;
+  };
+  std::vector<Message> messages;  // to be published once it is committed
+  size_t message_bytes = 0;
+  Status failure;  // a command cannot be done as a part of it: nothing happens
+};
+
 struct Transaction {
   StoreContext context;
   std::vector<std::string> keys;  // that the body reads
@@ -47,7 +58,8 @@ inline constexpr size_t kRepliesBytesMax = 64 << 20;
 // Each command's reply; none: a watched key is not as it was.
 using Replies = std::optional<std::vector<std::string>>;
 
-// One after the other, as one transaction. All of their keys are of one group.
+// One after the other, as one transaction. All of their keys are of one group. With a script among them they run on a
+// thread for scripts.
 void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std::vector<WatchedKey> watched,
                  Callback<Result<Replies>> done);
 

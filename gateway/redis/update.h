@@ -10,15 +10,14 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/redis/reply.h"
+#include "gateway/redis/wire/reply.h"
+#include "gateway/redis/wire/request_reader.h"
 #include "gateway/store/item_codec.h"
 
 namespace ebla::gateway::redis {
 
 // Of one value: a record has 1 MiB, of which what is remembered beside the value takes a little (item_codec.h).
 inline constexpr size_t kValueBytesMax = (1 << 20) - kItemFrameBytesMax;
-
-using Words = std::vector<std::string>;
 
 struct Value {
   std::string bytes;

@@ -249,6 +249,118 @@ class RedisTest(unittest.TestCase):
         self.assertEqual((counts[0], counts[-1]), (2, 1))
         self.assertGreater(len(counts), 30)
 
+    def test_locks(self):
+        lock = self.client.lock("lock", timeout=20)
+        self.assertTrue(lock.acquire())
+        self.assertTrue(lock.locked() and lock.owned())
+        self.assertFalse(self.connect().lock("lock", timeout=20).acquire(blocking=False))
+        self.assertTrue(lock.extend(50))
+        self.assertGreater(self.client.ttl("lock"), 60)
+        self.assertTrue(lock.extend(30, replace_ttl=True))
+        self.assertIn(self.client.ttl("lock"), (29, 30))
+        self.assertTrue(lock.reacquire())
+        self.assertIn(self.client.ttl("lock"), (19, 20))
+        self.client.set("lock", "another's")
+        for work in (lock.release, lambda: lock.extend(1), lock.reacquire):
+            lock.local.token = lock.local.token or b"mine"
+            with self.assertRaises(redis.exceptions.LockError):
+                work()
+        self.assertEqual(self.client.get("lock"), b"another's")
+
+    def test_a_lock_has_one_holder_at_a_time(self):
+        inside, most, done = [], [], []
+
+        def work(number):
+            client = self.connect()
+            for _ in range(10):
+                with client.lock("lock", timeout=30, sleep=0.001):
+                    inside.append(number)
+                    most.append(len(inside))
+                    # Whoever comes in between loses this.
+                    client.set("count", int(client.get("count") or 0) + 1)
+                    inside.remove(number)
+            done.append(number)
+
+        in_threads(8, work)
+        self.assertEqual((len(done), max(most), self.client.get("count")), (8, 1, b"80"))
+
+    def test_scripts(self):
+        take = self.client.register_script(
+            "local left = tonumber(redis.call('get', KEYS[1]) or '0') - ARGV[1] "
+            "if left < 0 then return redis.error_reply('ERR only ' .. left + ARGV[1]) end "
+            "redis.call('set', KEYS[1], left) return left")
+        self.client.set("stock", 10)
+        self.assertEqual(take(keys=["stock"], args=[3]), 7)
+        self.client.script_flush()
+        self.assertEqual(take(keys=["stock"], args=[3]), 4)
+        self.assertEqual(self.client.script_exists(take.sha), [True])
+        with self.assertRaisesRegex(redis.ResponseError, "only 4"):
+            take(keys=["stock"], args=[5])
+        pipeline = self.client.pipeline()
+        pipeline.incr("stock")
+        take(keys=["stock"], args=[1], client=pipeline)
+        self.assertEqual(pipeline.execute(), [5, 4])
+        with self.assertRaisesRegex(redis.ResponseError, "CROSSSLOT"):
+            take(keys=["a", "b"], args=[1])
+        with self.assertRaisesRegex(redis.ResponseError, "was not declared"):
+            self.client.eval("return redis.call('get', 'stock')", 0)
+        self.assertEqual(self.client.eval("return {KEYS[1], ARGV[1], {1, 2, {}}}", 1, "a", b"\x00\xff"),
+                         [b"a", b"\x00\xff", [1, 2, []]])
+        with self.assertRaisesRegex(redis.ResponseError, "No scripts in execution"):
+            self.client.script_kill()
+
+    def test_many_change_one_key_by_scripts(self):
+        def count(number):
+            script = self.connect().register_script(
+                "local n = (redis.call('get', KEYS[1]) or 0) + ARGV[1] redis.call('set', KEYS[1], n) "
+                "redis.call('set', KEYS[2], n) return n")
+            for _ in range(25):
+                script(keys=["{n}", "{n}:copy"], args=[2])
+
+        in_threads(8, count)
+        self.assertEqual(self.client.mget("{n}", "{n}:copy"), [b"400", b"400"])
+
+    def test_a_script_that_runs_on_is_killed_and_disturbs_nobody(self):
+        failures = []
+
+        def run(number):
+            if number == 0:
+                try:
+                    self.connect().eval("redis.call('set', KEYS[1], 1) while true do end", 1, "endless")
+                except redis.ResponseError as failure:
+                    failures.append(str(failure))
+                return
+            killed = False
+            while not killed:
+                self.client.set("a", 1)
+                try:
+                    killed = self.client.script_kill()
+                except redis.ResponseError as failure:
+                    self.assertIn("No scripts in execution", str(failure))
+
+        in_threads(2, run)
+        self.assertEqual(len(failures), 1)
+        self.assertIn("SCRIPT KILL", failures[0])
+        self.assertFalse(self.client.exists("endless"))
+
+    def test_messages_of_scripts_arrive(self):
+        listener = self.client.pubsub(ignore_subscribe_messages=True)
+        self.addCleanup(listener.close)
+        listener.subscribe("news")
+        wait_for(lambda: self.client.pubsub_numsub("news")[0][1] == 1, "the listener")
+
+        def work(number):
+            client = self.connect()
+            for _ in range(10):
+                client.eval("local n = redis.call('incr', KEYS[1]) return redis.call('publish', 'news', n)", 1, "n")
+
+        in_threads(4, work)
+        seen = []
+        while len(seen) < 40:
+            seen.append(int(wait_for(lambda: listener.get_message(timeout=1), "a message")["data"]))
+        self.assertEqual(sorted(seen), list(range(1, 41)))
+        self.assertIsNone(listener.get_message(timeout=0.2))
+
     def test_a_scan_goes_on_at_another_gateway(self):
         keys = {f"key{number}".encode() for number in range(500)}
         self.client.mset({key: 1 for key in keys})

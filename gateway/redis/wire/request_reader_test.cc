@@ -1,4 +1,4 @@
-#include "gateway/redis/request_reader.h"
+#include "gateway/redis/wire/request_reader.h"
 
 #include <gtest/gtest.h>
 

@@ -18,9 +18,12 @@
 
 namespace ebla::gateway::redis {
 
+// A command and its arguments.
+using Words = std::vector<std::string>;
+
 struct Request {
-  std::vector<std::string> words;  // the command's name and its arguments; empty: an empty line, not to be answered
-  bool too_long = false;           // one of the words was, and is empty here
+  Words words;            // the command's name and its arguments; empty: an empty line, not to be answered
+  bool too_long = false;  // one of the words was, and is empty here
 };
 
 class RequestReader {

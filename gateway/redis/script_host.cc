@@ -1,0 +1,109 @@
+#include "gateway/redis/script_host.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "common/base/key_range.h"
+#include "gateway/redis/glob.h"
+#include "gateway/redis/session.h"
+#include "gateway/redis/subscriptions.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+constexpr std::string_view kNotDeclared =
+    "ERR Script attempted to access a key that was not declared: give all keys in KEYS";
+constexpr int kLinesMax = 100;  // that a run may log
+constexpr size_t kLineBytesMax = 1'024;
+constexpr size_t kMessagesMax = 10'000;
+constexpr size_t kMessageBytesMax = 16 << 20;
+
+std::string RefusalWith(std::string_view text) { return Reply().Failure(text).Take(); }
+
+bool IsPublish(const CommandInfo& command) { return command.name == "publish" || command.name == "spublish"; }
+
+// What runs, but not within a script.
+bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
+  if (command.name == "copy")
+    return std::any_of(words.begin() + 3, words.end(), [](const std::string& word) { return IsWord(word, "DB"); });
+  return command.first_key == 0 && command.name != "memory";
+}
+
+std::vector<std::string_view> KeysAsked(const CommandInfo& command, const Words& words) {
+  if (command.name == "memory" && words.size() > 2) return {words[2]};
+  return KeysOf(command, words);
+}
+
+int64_t ListenersHere(const Channels& channels, ChannelKind kind, const std::string& channel) {
+  int64_t count = channels.ListenersOf(kind, channel);
+  if (kind == ChannelKind::kShard) return count;
+  for (const std::string& pattern : channels.Names(ChannelKind::kPattern, "*")) {
+    if (Matches(pattern, channel)) count += channels.ListenersOf(ChannelKind::kPattern, pattern);
+  }
+  return count;
+}
+
+}  // namespace
+
+StagedHost::StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only)
+    : context_(context), keys_(keys.begin(), keys.end()), read_only_(read_only), running_(*context.scripts) {}
+
+std::string StagedHost::Call(const Words& words, int protocol) {
+  const CommandInfo* const command = FindCommand(words[0]);
+  if (command != nullptr && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
+    return RefusalWith(kNoSuchScriptCommand);
+  if (command == nullptr)
+    return RefusalWith(IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet"
+                                             : std::string(kNoSuchScriptCommand));
+  if (!command->Takes(words.size())) return RefusalWith(kScriptArity);
+  if (command->Is(kNoScript)) return RefusalWith(kNotFromScripts);
+  if (read_only_ && (command->Is(kWrite) || IsPublish(*command))) return RefusalWith(kScriptIsReadOnly);
+  if (std::ranges::any_of(words, [](const std::string& word) { return word.size() > kValueBytesMax; }))
+    return RefusalWith(kTooLong);
+  if (auto answer = AnswerHere(*command, words, protocol)) return *std::move(answer);
+  if (IsNoPartOfAScript(*command, words))
+    return RefusalWith("ERR " + ToUpper(command->name) + " within a script is not served by Ebla");
+  return CallStore(*command, words, protocol);
+}
+
+std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, const Words& words, int protocol) {
+  if (IsPublish(command)) return Publish(command, words, protocol);
+  if (command.name != "pubsub") return AnswerAnywhere(command, words, protocol);
+  Reply reply(protocol);
+  DescribeChannels(context_.publisher->channels(), words, reply);
+  return reply.Take();
+}
+
+std::string StagedHost::Publish(const CommandInfo& command, const Words& words, int protocol) {
+  const ChannelKind kind = command.name == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
+  Effects& effects = *context_.effects;
+  effects.message_bytes += words[1].size() + words[2].size();
+  if (effects.messages.size() == kMessagesMax || effects.message_bytes > kMessageBytesMax)
+    return RefusalWith("ERR a script publishes at most 10000 messages and 16 MiB");
+  effects.messages.push_back({kind, words[1], words[2]});
+  return Reply(protocol).Number(ListenersHere(context_.publisher->channels(), kind, words[1])).Take();
+}
+
+std::string StagedHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {
+  for (const std::string_view key : KeysAsked(command, words)) {
+    if (!keys_.contains(key)) return RefusalWith(kNotDeclared);
+  }
+  StoreCall call{context_};
+  call.protocol = protocol;
+  call.command = &command;
+  call.words = words;
+  // On a staged store every command ends within its start.
+  const auto reply = std::make_shared<std::optional<std::string>>();
+  call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
+  RunStoreCommand(std::move(call));
+  return *reply ? **std::move(reply) : RefusalWith("ERR the command waits in a script");
+}
+
+void StagedHost::Log(int level, std::string_view text) {
+  if (level < 2 || ++lines_ > kLinesMax) return;
+  const std::string line = "a script says: " + EscapeBytes(text.substr(0, kLineBytesMax));
+  level == 3 ? void(LOG(WARNING) << line) : void(LOG(INFO) << line);
+}
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,86 @@
+// What the connections of a gateway share for their scripts: the threads that run them, the scripts by their names, and
+// what SCRIPT KILL ends.
+// Place:   redis_door.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.
+// Bounds:  as many run at a time as there are threads; so many more wait. Who waits beyond its deadline is told so once a
+//          thread comes to it.
+// Threads: any; Start and Stop from one, which is none of its own.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "gateway/redis/script/script_cache.h"
+#include "gateway/redis/script/script_engine.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+class Scripts {
+ public:
+  struct Options {
+    size_t waiting_max = 1'000;
+    ScriptLimits limits;
+  };
+  Scripts() : Scripts(Options()) {}
+  explicit Scripts(const Options& options) : options_(options) {}
+  ~Scripts() { Stop(); }
+  Scripts(const Scripts&) = delete;
+
+  // Until then, whoever asks for a run does it, within the call.
+  void Start(size_t threads);
+  // Nothing is run any more: what waits is told so, and what runs ends soon. Before the last one lets go of this.
+  void Stop();
+
+  // `work` is called once, on one of the threads, with OK. With an error it is not to run: DEADLINE_EXCEEDED or
+  // UNAVAILABLE, and within the call OVERLOADED.
+  using Work = std::move_only_function<void(const Status& may)>;
+  void Run(Until until, Work work);
+
+  // SCRIPT KILL: all that run now end. False: none does.
+  bool Kill();
+  // One that runs, as long as this lives.
+  class Running {
+   public:
+    explicit Running(Scripts& scripts) : scripts_(scripts), kills_(scripts.kills_) { ++scripts_.running_; }
+    ~Running() { --scripts_.running_; }
+    Running(const Running&) = delete;
+    bool killed() const { return scripts_.stopped_ || scripts_.kills_ != kills_; }
+
+   private:
+    Scripts& scripts_;
+    const uint64_t kills_;
+  };
+
+  ScriptCache& cache() { return cache_; }
+  const ScriptCache& cache() const { return cache_; }
+  size_t running() const { return static_cast<size_t>(running_); }
+  size_t waiting() const;
+  const ScriptLimits& limits() const { return options_.limits; }
+
+ private:
+  struct Waiting {
+    Until until;
+    Work work;
+  };
+  void RunThread();
+  std::optional<Waiting> Take();
+
+  const Options options_;
+  ScriptCache cache_;
+  std::atomic<uint64_t> kills_{0};
+  std::atomic<int> running_{0};
+  std::atomic<bool> stopped_{false};  // written under the mutex
+  mutable Mutex mutex_;
+  CondVar changed_;
+  std::deque<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_ EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::gateway::redis
