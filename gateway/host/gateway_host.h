@@ -27,9 +27,9 @@ struct GatewayOptions {
   bool create_tables = false;
   TableStoreOptions levels;
   redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
-  std::optional<ClientOptions> redis_users;    // how the cluster's users reach it; none: nobody logs in
-  bool redis_login_required = false;           // takes redis_users
-  redis::Credentials own_login;                // of this gateway, to others
+  std::optional<ClientOptions> redis_users;  // how the cluster's users reach it; none: nobody logs in
+  bool redis_login_required = false;         // takes redis_users
+  redis::Credentials own_login;              // of this gateway, to others
   size_t redis_script_threads = 2;
   std::chrono::milliseconds deadline{10'000};  // of a command
   size_t connections_max = 10'000;             // of each protocol

@@ -85,7 +85,8 @@ void EvalAlone(SharedCall call) {
 void Load(SharedCall call) {
   Scripts& scripts = *call->scripts;
   const Until until = call->until;
-  scripts.Run(until, [call = std::move(call)](const Status& may) {
+  const size_t bytes = call->words[2].size();
+  scripts.Run(until, bytes, [call = std::move(call)](const Status& may) {
     if (!may.ok()) return call->Fail(may);
     const auto flags = CompileScript(call->words[2], call->scripts->limits());
     if (!flags) return call->Fail(flags.error());

@@ -296,8 +296,8 @@ TEST_F(ScriptThreadsTest, AScriptEndsAtItsLimitAndHasDoneNothing) {
 TEST_F(ScriptThreadsTest, WhoWaitedBeyondItsDeadlineIsToldSo) {
   Start(1);
   std::promise<Status> late, early;
-  scripts_->Run(std::chrono::steady_clock::now() - 1s, [&](const Status& may) { late.set_value(may); });
-  scripts_->Run(std::chrono::steady_clock::now() + 20s, [&](const Status& may) { early.set_value(may); });
+  scripts_->Run(std::chrono::steady_clock::now() - 1s, 0, [&](const Status& may) { late.set_value(may); });
+  scripts_->Run(std::chrono::steady_clock::now() + 20s, 0, [&](const Status& may) { early.set_value(may); });
   EXPECT_EQ(late.get_future().get().code(), Code::kDeadlineExceeded);
   EXPECT_EQ(early.get_future().get(), Status());
 }
@@ -319,6 +319,47 @@ TEST_F(ScriptThreadsTest, TooManyThatWaitAreRefused) {
   }
   EXPECT_THAT(first, HasSubstr("SCRIPT KILL"));
   EXPECT_THAT(second, HasSubstr("SCRIPT KILL"));
+}
+
+TEST_F(ScriptThreadsTest, WhatWaitsHoldsBoundedBytes) {
+  scripts_ = std::make_shared<Scripts>(Scripts::Options{.waiting_bytes_max = 10});
+  Start(1);
+  std::promise<void> begun, go_on;
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  scripts_->Run(until, 0, [&](const Status&) {
+    begun.set_value();
+    go_on.get_future().wait();
+  });
+  begun.get_future().wait();
+  std::vector<Code> codes;
+  Mutex mutex;
+  const auto note = [&](const Status& may) {
+    MutexLock lock(mutex);
+    codes.push_back(may.code());
+  };
+  scripts_->Run(until, 100, note);  // one alone may be larger
+  scripts_->Run(until, 1, note);
+  go_on.set_value();
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return scripts_->waiting() == 0; }, 20s));
+  scripts_->Run(until, 10, note);
+  scripts_->Run(until, 0, note);
+  const auto all = [&] {
+    MutexLock lock(mutex);
+    return codes.size() == 4;
+  };
+  EXPECT_TRUE(ebla::testing::Eventually(all, 20s));
+  scripts_->Stop();
+  EXPECT_EQ(codes, (std::vector{Code::kOverloaded, Code::kOk, Code::kOk, Code::kOk}));
+}
+
+TEST_F(ScriptThreadsTest, ScriptsLogSoManyLinesASecond) {
+  scripts_ = std::make_shared<Scripts>(Scripts::Options{.log_lines_max = 5});
+  int lines = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1'000; ++i) lines += scripts_->TakeLogLine() ? 1 : 0;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - begin);
+  EXPECT_GE(lines, 5);
+  EXPECT_LE(lines, 5 * (2 + seconds.count()));
 }
 
 TEST_F(ScriptThreadsTest, WhatRunsAndWhatWaitsEndsWithTheGateway) {

@@ -14,7 +14,6 @@ namespace {
 
 constexpr std::string_view kNotDeclared =
     "ERR Script attempted to access a key that was not declared: give all keys in KEYS";
-constexpr int kLinesMax = 100;  // that a run may log
 constexpr size_t kLineBytesMax = 1'024;
 constexpr size_t kMessagesMax = 10'000;
 constexpr size_t kMessageBytesMax = 16 << 20;
@@ -101,7 +100,7 @@ std::string StagedHost::CallStore(const CommandInfo& command, const Words& words
 }
 
 void StagedHost::Log(int level, std::string_view text) {
-  if (level < 2 || ++lines_ > kLinesMax) return;
+  if (level < 2 || !context_.scripts->TakeLogLine()) return;
   const std::string line = "a script says: " + EscapeBytes(text.substr(0, kLineBytesMax));
   level == 3 ? void(LOG(WARNING) << line) : void(LOG(INFO) << line);
 }

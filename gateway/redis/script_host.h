@@ -34,7 +34,6 @@ class StagedHost final : public ScriptHost {
   const std::set<std::string_view> keys_;
   const bool read_only_;
   const Scripts::Running running_;
-  int lines_ = 0;  // logged
 };
 
 }  // namespace ebla::gateway::redis

@@ -25,22 +25,25 @@ void Scripts::Stop() {
     stopped_ = true;
     threads.swap(threads_);
     waiting.swap(waiting_);
+    waiting_bytes_ = 0;
     changed_.NotifyAll();
   }
   for (Waiting& one : waiting) one.work(StoppingStatus());
   for (std::thread& thread : threads) thread.join();
 }
 
-void Scripts::Run(Until until, Work work) {
+void Scripts::Run(Until until, size_t bytes, Work work) {
   Status refusal;
   {
     MutexLock lock(mutex_);
     if (stopped_) {
       refusal = StoppingStatus();
-    } else if (waiting_.size() >= options_.waiting_max) {
+    } else if (waiting_.size() >= options_.waiting_max ||
+               (!waiting_.empty() && waiting_bytes_ + bytes > options_.waiting_bytes_max)) {
       refusal = Status(Code::kOverloaded, "too many scripts wait at this gateway");
     } else if (!threads_.empty()) {
-      waiting_.push_back({until, std::move(work)});
+      waiting_.push_back({until, bytes, std::move(work)});
+      waiting_bytes_ += bytes;
       changed_.NotifyOne();
       return;
     }
@@ -54,6 +57,7 @@ std::optional<Scripts::Waiting> Scripts::Take() {
   if (waiting_.empty()) return std::nullopt;
   Waiting first = std::move(waiting_.front());
   waiting_.pop_front();
+  waiting_bytes_ -= first.bytes;
   return first;
 }
 
@@ -69,6 +73,16 @@ void Scripts::RunThread() {
 size_t Scripts::waiting() const {
   MutexLock lock(mutex_);
   return waiting_.size();
+}
+
+bool Scripts::TakeLogLine() {
+  const auto now = std::chrono::steady_clock::now();
+  MutexLock lock(mutex_);
+  if (now - log_second_ >= std::chrono::seconds(1)) {
+    log_second_ = now;
+    log_lines_ = 0;
+  }
+  return ++log_lines_ <= options_.log_lines_max;
 }
 
 bool Scripts::Kill() {

@@ -1,12 +1,13 @@
 // What the connections of a gateway share for their scripts: the threads that run them, the scripts by their names, and
 // what SCRIPT KILL ends.
 // Place:   redis_door.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.
-// Bounds:  as many run at a time as there are threads; so many more wait. Who waits beyond its deadline is told so once a
-//          thread comes to it.
+// Bounds:  as many run at a time as there are threads; so many more wait, with what was loaded for them. Who waits beyond
+//          its deadline is told so once a thread comes to it. Scripts write so many lines a second to the log.
 // Threads: any; Start and Stop from one, which is none of its own.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -26,6 +27,8 @@ class Scripts {
  public:
   struct Options {
     size_t waiting_max = 1'000;
+    size_t waiting_bytes_max = 256 << 20;  // of all, or of one alone
+    int log_lines_max = 100;               // a second
     ScriptLimits limits;
   };
   Scripts() : Scripts(Options()) {}
@@ -38,10 +41,10 @@ class Scripts {
   // Nothing is run any more: what waits is told so, and what runs ends soon. Before the last one lets go of this.
   void Stop();
 
-  // `work` is called once, on one of the threads, with OK. With an error it is not to run: DEADLINE_EXCEEDED or
+  // `work`, which holds so many bytes, is called once, on one of the threads, with OK. With an error it is not to run: DEADLINE_EXCEEDED or
   // UNAVAILABLE, and within the call OVERLOADED.
   using Work = std::move_only_function<void(const Status& may)>;
-  void Run(Until until, Work work);
+  void Run(Until until, size_t bytes, Work work);
 
   // SCRIPT KILL: all that run now end. False: none does.
   bool Kill();
@@ -58,8 +61,10 @@ class Scripts {
     const uint64_t kills_;
   };
 
+  // Whether a script may write one more line to the log.
+  bool TakeLogLine();
+
   ScriptCache& cache() { return cache_; }
-  const ScriptCache& cache() const { return cache_; }
   size_t running() const { return static_cast<size_t>(running_); }
   size_t waiting() const;
   const ScriptLimits& limits() const { return options_.limits; }
@@ -67,6 +72,7 @@ class Scripts {
  private:
   struct Waiting {
     Until until;
+    size_t bytes;
     Work work;
   };
   void RunThread();
@@ -80,6 +86,9 @@ class Scripts {
   mutable Mutex mutex_;
   CondVar changed_;
   std::deque<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);
+  size_t waiting_bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::chrono::steady_clock::time_point log_second_ EBLA_GUARDED_BY(mutex_);
+  int log_lines_ EBLA_GUARDED_BY(mutex_) = 0;  // since then
   std::vector<std::thread> threads_ EBLA_GUARDED_BY(mutex_);
 };
 

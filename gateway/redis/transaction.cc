@@ -83,10 +83,12 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
     *context_.effects = {};
   }
 
-  void Start() {
+  // So many bytes were loaded.
+  void Start(size_t bytes) {
     if (!blocks_) return Run();
-    context_.scripts->Run(
-        context_.until, [self = shared_from_this()](const Status& may) { may.ok() ? self->Run() : self->done_(may); });
+    context_.scripts->Run(context_.until, bytes, [self = shared_from_this()](const Status& may) {
+      may.ok() ? self->Run() : self->done_(may);
+    });
   }
 
  private:
@@ -144,8 +146,9 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
   const auto shared = std::make_shared<const std::vector<QueuedCommand>>(std::move(commands));
   transaction.body = [context, shared, replies](std::shared_ptr<StagedStore> staged,
                                                 Transaction::BodyDone ran) mutable {
+    const size_t bytes = staged->loaded_bytes();
     context.store = std::move(staged);
-    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Start();
+    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Start(bytes);
   };
   transaction.done = [context, replies, done = std::move(done)](const Result<bool>& committed) mutable {
     if (!committed) return done(Error(committed.error()));

@@ -28,6 +28,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   void Load(std::vector<std::string> keys, Until until, Callback<Status> done);
   // As it was loaded, whatever was written since; null: there was none.
   const Record* Loaded(const std::string& key) const;
+  size_t loaded_bytes() const { return loaded_bytes_; }  // of values
   // All that was written, if what was loaded is still the same; else CONDITION_FAILED, and nothing has happened.
   void Commit(Until until, Callback<Status> done);
 
