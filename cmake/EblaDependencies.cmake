@@ -25,6 +25,7 @@ find_package(gflags REQUIRED)
 find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
+find_package(absl REQUIRED CONFIG)  # the B-tree of tables in memory
 
 # Neither ZooKeeper's C client nor WiredTiger ships a CMake package; both are one header and one library.
 function(ebla_import name header library)

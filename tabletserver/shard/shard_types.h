@@ -32,6 +32,7 @@ struct DecodedSchema {
   TableCompression compression = TableCompression::kNone;
   KeyGroupRule key_group;
   int64_t split_bytes = 0;  // 0: not said
+  MemoryBounds memory;      // of a table in memory
 };
 using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;
 

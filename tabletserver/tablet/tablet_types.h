@@ -30,6 +30,7 @@ struct TabletSchema {
   AckLevel default_level = AckLevel::kMajority;  // never kDefault
   int64_t default_ttl_ms = 0;                    // 0: records live until deleted
   bool last_write_wins = false;
+  bool in_memory = false;  // alone: a start of the process has lost all that was applied and logged
   std::string encoded;
 };
 
