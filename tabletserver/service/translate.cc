@@ -183,6 +183,17 @@ idl::AppliedSplit ToIdl(const AppliedSplit& split) {
   return to;
 }
 
+idl::MemoryTableUse ToIdl(const MemoryUse& use) {
+  idl::MemoryTableUse to;
+  to.tableId = static_cast<int64_t>(use.table.value);
+  to.bytes = use.bytes;
+  to.records = use.records;
+  to.limitBytes = use.limit_bytes;
+  to.evicted = use.evicted;
+  to.refused = use.refused;
+  return to;
+}
+
 DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
   DecodedSchema decoded;

@@ -53,6 +53,9 @@ class MemoryTables {
 
   // How much of the table has to be evicted to bring it and the server below their limits. 0: nothing.
   virtual int64_t Excess(TableId table) const = 0;
+  // Asks the allocator what records really take, which the calls above go by. To be called every so often: it takes a
+  // fraction of a millisecond.
+  virtual void Measure() = 0;
   struct Victim {
     std::string key;
     Version version;

@@ -237,8 +237,8 @@ class TabletStore {
   // Tables in memory alone: null where the store keeps none. Of their tablets nothing but the replicas' states is
   // durable: a start finds no records, no applied state, no window and no log (tablet/memory_replicas.h says what that
   // makes of them). Apply, Append and reads are as ever.
-  virtual MemoryTables* memory_tables() { return nullptr; }
-  bool InMemory(TableId table) {
+  virtual MemoryTables* memory_tables() const { return nullptr; }
+  bool InMemory(TableId table) const {
     MemoryTables* const tables = memory_tables();
     return tables != nullptr && tables->Has(table);
   }

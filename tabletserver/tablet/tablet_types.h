@@ -98,6 +98,7 @@ struct WriteReply {
 struct ExpiredKey {
   std::string key;
   Version version;
+  bool evict = false;  // it goes though it has not expired: its table, in memory, is full
 };
 
 // Answers a purge (see TabletCore::Purge).

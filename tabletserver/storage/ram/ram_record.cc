@@ -1,10 +1,10 @@
 #include "tabletserver/storage/ram/ram_record.h"
 
 #include <glog/logging.h>
-#include <malloc.h>
 
-#include <cstdlib>
 #include <cstring>
+
+#include "tabletserver/storage/ram/ram_memory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -83,8 +83,7 @@ RamRecord RamRecord::Make(const RamRecordParts& parts) {
   if (stamped) {
     bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
   }
-  auto* const memory = static_cast<uint8_t*>(std::malloc(bytes));
-  CHECK(memory != nullptr) << "no memory for a record of " << bytes << " bytes";
+  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
   RamWriter out(memory);
   out.Byte(static_cast<uint8_t>((parts.expires_at ? kExpires : 0) | (stamped ? kStamped : 0) |
                                 (parts.tombstone ? kTombstone : 0) | (parts.heat << kHeatShift)));
@@ -101,7 +100,7 @@ RamRecord RamRecord::Make(const RamRecordParts& parts) {
   return RamRecord(memory);
 }
 
-void RamRecord::Free() const { std::free(bytes_); }
+void RamRecord::Free() const { RamMemory::Free(bytes_); }
 
 struct RamRecord::Fields {
   std::string_view key;
@@ -151,6 +150,6 @@ int64_t RamRecord::data_bytes() const {
   return static_cast<int64_t>(fields.key.size() + fields.value.size());
 }
 
-int64_t RamRecord::allocated_bytes() const { return static_cast<int64_t>(malloc_usable_size(bytes_)); }
+int64_t RamRecord::allocated_bytes() const { return RamMemory::BytesOf(bytes_); }
 
 }  // namespace ebla::tabletserver

@@ -3,7 +3,8 @@
 // they do take.
 // Place:      routed_store.h hands it what concerns memory tables; the disk has their replicas' states.
 // Invariants: 1. Nothing here outlives the process.
-//             2. What a table takes is its records, its tree, and its tablets' logs.
+//             2. What a table takes is its records, its tree, its share of pages that are partly empty (ram_memory.h), and
+//                its tablets' logs.
 // Errors:     NO_SUCH_TABLE; OVERLOADED from Admit.
 // Threads:    any; see tablet_store.h. Locks: tables_mutex_, then those of a table; logs_mutex_, then that of a log.
 #pragma once
@@ -13,6 +14,7 @@
 #include <unordered_map>
 
 #include "tabletserver/storage/ram/ram_log.h"
+#include "tabletserver/storage/ram/ram_memory.h"
 #include "tabletserver/storage/ram/ram_table.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -29,6 +31,7 @@ class RamStore final : public MemoryTables {
   std::vector<MemoryUse> Uses() const override;
   Status Admit(TableId table) override;
   int64_t Excess(TableId table) const override;
+  void Measure() override { RamMemory::Look(); }
   std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes, size_t victims_max) override;
   void CountEvicted(TableId table, int64_t records) override;
   std::map<TabletId, Lsn> Applied() const override;
@@ -63,7 +66,11 @@ class RamStore final : public MemoryTables {
     std::atomic<int64_t> evicted{0};
     std::atomic<int64_t> refused{0};
 
-    int64_t bytes() const { return records.bytes() + log_bytes.load(std::memory_order_relaxed); }
+    // With its share of pages that are partly empty.
+    int64_t bytes() const {
+      return static_cast<int64_t>(static_cast<double>(records.bytes()) * RamMemory::Overhead()) +
+             log_bytes.load(std::memory_order_relaxed);
+    }
   };
   using TablePtr = std::shared_ptr<Table>;  // a reader keeps it past a drop
   struct Log {

@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kStretch = 2'000;
 // A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
 constexpr size_t kSweepMax = 8 * kStretch;
-constexpr size_t kHandsMax = 10'000;
+constexpr size_t kCursorsMax = 10'000;
 
 }  // namespace
 
@@ -275,16 +275,16 @@ std::vector<MemoryTables::Victim> RamTable::ChooseVictims(const KeyRange& range,
   if (sweep.eviction == Eviction::kNone || range.Empty()) return {};
   std::string from;
   {
-    const MutexLock lock(hands_mutex_);
-    if (hands_.size() > kHandsMax) hands_.clear();
-    const auto hand = hands_.find(range.start);
-    from = hand != hands_.end() && range.Contains(hand->second.next) ? hand->second.next : range.start;
+    const MutexLock lock(cursors_mutex_);
+    if (cursors_.size() > kCursorsMax) cursors_.clear();
+    const auto cursor = cursors_.find(range.start);
+    from = cursor != cursors_.end() && range.Contains(cursor->second.next) ? cursor->second.next : range.start;
   }
   SweepFrom(from, range.end, sweep);
   if (sweep.next.empty() && !sweep.Enough() && from != range.start) SweepFrom(range.start, from, sweep);
   {
-    const MutexLock lock(hands_mutex_);
-    hands_[range.start] = {sweep.next.empty() ? range.start : sweep.next, range.end};
+    const MutexLock lock(cursors_mutex_);
+    cursors_[range.start] = {sweep.next.empty() ? range.start : sweep.next, range.end};
   }
   if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
   // Of a handful that expire, those that do it soonest.

@@ -82,7 +82,7 @@ class RamTable {
     }
   };
   using Tree = absl::btree_set<Slot, Less>;
-  struct Hand {
+  struct Cursor {
     std::string next;  // where it goes on
     std::string end;   // of the range, when it was last asked about
   };
@@ -105,8 +105,8 @@ class RamTable {
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> records_{0};
   std::atomic<Eviction> eviction_{Eviction::kNone};
-  Mutex hands_mutex_;
-  std::map<std::string, Hand> hands_ EBLA_GUARDED_BY(hands_mutex_);  // by where the range begins
+  Mutex cursors_mutex_;
+  std::map<std::string, Cursor> cursors_ EBLA_GUARDED_BY(cursors_mutex_);  // by where the range begins
 };
 
 }  // namespace ebla::tabletserver

@@ -174,8 +174,10 @@ Result<std::vector<TabletStore::RangeSize>> RoutedStore::EstimateSizes(TableId t
 // ---- replicas -------------------------------------------------------------------------------------------------------
 
 Status RoutedStore::ForgetReplica(TabletId tablet) {
-  if (const TableId table = MemoryTableOf(tablet)) ram_.Forget(tablet, table);
-  return disk_.ForgetReplica(tablet);
+  const TableId table = MemoryTableOf(tablet);
+  if (!table) return disk_.ForgetReplica(tablet);
+  ram_.Forget(tablet, table);
+  return {};
 }
 
 Result<std::vector<RecoveredReplica>> RoutedStore::Recover() {

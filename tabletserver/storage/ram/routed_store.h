@@ -24,7 +24,7 @@ class RoutedStore final : public TabletStore {
   // Both outlive it.
   RoutedStore(TabletStore& disk, RamStore& ram) : disk_(disk), ram_(ram) {}
 
-  MemoryTables* memory_tables() override { return &ram_; }
+  MemoryTables* memory_tables() const override { return &ram_; }
   Status EnsureTable(TableId table, TableCompression compression) override;
   Status DropTable(TableId table) override;
   void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) override;
