@@ -35,6 +35,8 @@ struct ConfigureTablet {
   13: bool transfer = false           // not fenced: the former primary has released the epoch to `primary` (rule 1)
   12: optional i64 tabletTimeMs       // the greatest tablet time of the fence's answers (21); absent: none knew one
   14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: none was fenced, the primary's counts
+  16: bool anew = false               // a memory table's: no voter has its data any more, and the primary, which is
+                                      // incomplete, begins it anew, empty, with `range` (rule 5)
   15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }

@@ -36,8 +36,21 @@ struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSch
 struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i32 deadlineMs = 0 }
 struct DropTableByNameReply { 1: MasterReplyHeader header }
 
+// What a memory table takes on one server: replicas, records and logs.
+struct MemoryTableUse {
+  1: i64 tableId
+  2: string server                    // in heartbeats empty: the sender
+  3: i64 bytes
+  4: i64 records
+  5: i64 limitBytes                   // that counts there: the table's or the server's; 0: none
+  6: i64 evicted                      // records, since the server's start
+  7: i64 refused                      // writes, for want of room, since then
+}
+
 struct ListTablesRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing, 8: i32 replicasLeast }  // of the tablet with the fewest
+// replicasLeast: of the tablet with the fewest. memory: of a memory table, by server. timesEmptied: how often a tablet of
+// it has begun anew, as no server had its data any more; emptiedAgeMs: since the latest; -1: never.
+struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing, 8: i32 replicasLeast, 9: list<MemoryTableUse> memory, 10: i64 timesEmptied, 11: i64 emptiedAgeMs = -1 }
 struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tables }
 
 // One table by name, or by id when the name is empty.
@@ -152,6 +165,7 @@ struct HeartbeatRequest {
   19: bool insecure = false           // others reach an address of it that nothing guards (--insecure)
   20: i32 featureLevel                // that it speaks (common/base/features.h); 0: not said, which is 1
   21: optional ScrubReport scrub      // absent: it searches for none
+  22: list<MemoryTableUse> memoryTables
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -493,4 +507,5 @@ struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedB
 // givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
 // merged: a voter may not have merged the two yet, and they are no orphans where they lie. Gone when no voter needs it.
-struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged }
+// timesEmptied, emptiedMs: how often it has begun anew, as no voter had its data any more, and when last (time of day).
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged, 8: i32 timesEmptied, 9: i64 emptiedMs }

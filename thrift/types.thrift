@@ -129,8 +129,10 @@ struct TableOptions {
   11: optional i64 splitBytes                // a tablet above this is split
   12: optional i64 splitOpsPerSecond
   13: optional i64 mergeBytes
-  14: optional bool memory                   // reserved: a table kept in memory only
-  15: optional string eviction               // reserved: what a memory table forgets first
+  14: optional bool memory                   // for life: records and logs live in memory only
+  15: optional string eviction               // of a memory table that is full, what it forgets first: "lru", "lfu",
+                                             // "ttl"; "none": it refuses writes
+  16: optional i64 memoryLimit               // bytes, on each server that has replicas; 0: the server's limit alone
 }
 
 // A table as every server knows it. schemaVersion grows with each alter.
@@ -138,7 +140,7 @@ struct TableSchema {
   1: i64 tableId
   2: string name
   3: i64 schemaVersion
-  4: TableOptions options                    // every field set but the reserved ones
+  4: TableOptions options                    // every field set; 14 to 16 in memory tables alone
 }
 
 enum TabletState {

@@ -34,7 +34,11 @@ struct Feature {
 inline constexpr Feature kGrants{"grants", 2,
                                  "users read and write what `ebla grant` gives them (before, every table), and log in"};
 
-inline constexpr std::array kFeatures = {kGrants};
+// Tables whose records live in memory alone. A build that does not know them would keep such a table's records on its
+// disk, and take what it has there after a restart for whole.
+inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
+
+inline constexpr std::array kFeatures = {kGrants, kMemoryTables};
 
 class Features {
  public:

@@ -1,6 +1,7 @@
 #include "master/catalog/table_rules.h"
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/key_range.h"
 
@@ -12,6 +13,7 @@ constexpr int64_t kBoundedMsMax = 3'600'000;
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kSplitBytesDefault = int64_t{8} << 30;
 constexpr int64_t kSplitOpsDefault = 2'500;
+constexpr std::array<std::string_view, 4> kEvictions = {"none", "lru", "lfu", "ttl"};
 
 Error Invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
 
@@ -28,12 +30,37 @@ Status CheckEnum(std::string_view what, E value, E last) {
   return Invalid("unknown " + std::string(what) + " " + std::to_string(number));
 }
 
-Status CheckNotReserved(const idl::TableOptions& options) {
-  if (options.__isset.memory && options.memory) return Invalid("tables in memory alone are not supported yet");
-  if (options.__isset.eviction && !options.eviction.empty()) {
-    return Invalid("eviction needs a table in memory alone, which is not supported yet");
+bool InMemory(const idl::TableOptions& options) { return options.__isset.memory && options.memory; }
+
+Status CheckMemory(const idl::TableOptions& options) {
+  if (!InMemory(options)) {
+    if (options.__isset.eviction && !options.eviction.empty()) {
+      return Invalid("eviction needs a table in memory: set memory, too");
+    }
+    if (options.__isset.memoryLimit && options.memoryLimit != 0) {
+      return Invalid("a memory limit needs a table in memory: set memory, too");
+    }
+    return {};
   }
+  if (options.durability == idl::Durability::INTERVAL) {
+    return Invalid("a table in memory has no durability: leave it out");
+  }
+  if (options.compression != idl::Compression::NONE) return Invalid("a table in memory is not compressed");
+  if (std::ranges::find(kEvictions, options.eviction) == kEvictions.end()) {
+    return Invalid("eviction must be none, lru, lfu or ttl, not \"" + options.eviction + "\"");
+  }
+  if (options.memoryLimit != 0) return CheckBetween("memory limit", options.memoryLimit, kMiB, int64_t{1} << 50);
   return {};
+}
+
+// What a table is without is not said of it, so that older builds find in schemas what they know.
+void CompleteMemory(idl::TableOptions& options) {
+  if (!InMemory(options)) {
+    options.__isset.memory = options.__isset.eviction = options.__isset.memoryLimit = false;
+    return;
+  }
+  if (options.eviction.empty()) options.__set_eviction("none");
+  if (!options.__isset.memoryLimit) options.__set_memoryLimit(0);
 }
 
 Status CheckKeyGroup(const idl::KeyGroup& group) {
@@ -60,7 +87,7 @@ Status CheckLevels(const idl::TableOptions& options) {
 
 Status CheckOptions(const idl::TableOptions& options) {
   EBLA_TRY(CheckBetween("replicas", options.replicas, 1, kReplicasMax));
-  EBLA_TRY(CheckNotReserved(options));
+  EBLA_TRY(CheckMemory(options));
   EBLA_TRY(CheckEnum("compression", options.compression, idl::Compression::ZLIB));
   EBLA_TRY(CheckEnum("durability", options.durability, idl::Durability::INTERVAL));
   EBLA_TRY(CheckBetween("interval ms", options.intervalMs, 10, 60'000));
@@ -95,6 +122,7 @@ void TakeSet(const idl::TableOptions& from, idl::TableOptions& into) {
   EBLA_TAKE(mergeBytes);
   EBLA_TAKE(memory);
   EBLA_TAKE(eviction);
+  EBLA_TAKE(memoryLimit);
 }
 #undef EBLA_TAKE
 
@@ -102,11 +130,6 @@ void TakeSet(const idl::TableOptions& from, idl::TableOptions& into) {
 void ResolveLevels(idl::TableOptions& options) {
   if (options.defaultWriteLevel == idl::WriteLevel::DEFAULT) options.defaultWriteLevel = idl::WriteLevel::MAJORITY;
   if (options.defaultReadLevel == idl::ReadLevel::DEFAULT) options.defaultReadLevel = idl::ReadLevel::STRONG;
-}
-
-void ClearReserved(idl::TableOptions& options) {
-  options.__isset.memory = false;
-  options.__isset.eviction = false;
 }
 
 idl::TableOptions Defaults(int replicas) {
@@ -139,8 +162,9 @@ Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked, int replicas_
   TakeSet(asked, options);
   if (!options.__isset.mergeBytes) options.__set_mergeBytes(options.splitBytes / 4);
   ResolveLevels(options);
+  if (InMemory(options)) CompleteMemory(options);
   EBLA_TRY(CheckOptions(options));
-  ClearReserved(options);
+  CompleteMemory(options);
   return options;
 }
 
@@ -153,11 +177,12 @@ Result<idl::TableOptions> AlterOptions(const idl::TableOptions& current, const i
   if (change.__isset.lastWriteWins && change.lastWriteWins != current.lastWriteWins) {
     return for_life("last_write_wins");
   }
+  if (change.__isset.memory && change.memory != InMemory(current)) return for_life("memory");
   idl::TableOptions options = current;
   TakeSet(change, options);
   ResolveLevels(options);
   EBLA_TRY(CheckOptions(options));
-  ClearReserved(options);
+  CompleteMemory(options);
   return options;
 }
 

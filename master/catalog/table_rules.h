@@ -21,6 +21,11 @@ inline constexpr int kReplicasMax = 7;
 // How many replicas each tablet of the table is to have. There may be fewer for want of servers.
 inline size_t ReplicasOf(const idl::TableSchema& schema) { return static_cast<size_t>(schema.options.replicas); }
 
+// Its records live in memory alone: who restarts has lost them (rule 5).
+inline bool IsInMemory(const idl::TableSchema& schema) {
+  return schema.options.__isset.memory && schema.options.memory;
+}
+
 // Every field set, unset ones by default, or why the table cannot be as asked.
 Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked, int replicas_default);
 

@@ -31,8 +31,8 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   };
   EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(8); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(0); }));
-  EXPECT_TRUE(refused([](auto& o) { o.__set_memory(true); }));
-  EXPECT_TRUE(refused([](auto& o) { o.__set_eviction("lru"); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_eviction("lru"); })) << "not of a table on disk";
+  EXPECT_TRUE(refused([](auto& o) { o.__set_memoryLimit(1 << 20); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_compression(static_cast<idl::Compression::type>(9)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_durability(static_cast<idl::Durability::type>(-1)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_intervalMs(9); }));
@@ -50,6 +50,40 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_delimiter("ab"), o.__isset.keyGroup = true; }));
   EXPECT_TRUE(refused(
       [](auto& o) { o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_prefixBytes(3), o.__isset.keyGroup = true; }));
+}
+
+TEST(TableRulesTest, ATableInMemoryHasALimitAndAnEvictionAndNothingOfADisk) {
+  const auto asked = [](auto set) {
+    idl::TableOptions options;
+    options.__set_memory(true);
+    set(options);
+    return options;
+  };
+  const auto options = CompleteOptions(asked([](auto&) {}), 3);
+  ASSERT_TRUE(options) << options.error();
+  EXPECT_TRUE(options->__isset.memory && options->memory);
+  EXPECT_EQ(options->eviction, "none") << "nothing is forgotten unasked";
+  EXPECT_EQ(options->memoryLimit, 0);
+  EXPECT_EQ(CodeOf(asked([](auto& o) { o.__set_eviction("lfu"), o.__set_memoryLimit(4 << 20); })), Code::kOk);
+  EXPECT_EQ(CodeOf(asked([](auto& o) { o.__set_eviction("fifo"); })), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(asked([](auto& o) { o.__set_memoryLimit(1'000); })), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(asked([](auto& o) { o.__set_durability(idl::Durability::INTERVAL); })), Code::kInvalidArgument);
+  EXPECT_EQ(CodeOf(asked([](auto& o) { o.__set_compression(idl::Compression::ZLIB); })), Code::kInvalidArgument);
+
+  idl::TableOptions change;
+  change.__set_eviction("ttl");
+  change.__set_memoryLimit(8 << 20);
+  const auto altered = AlterOptions(*options, change);
+  ASSERT_TRUE(altered);
+  EXPECT_EQ(altered->eviction, "ttl");
+  EXPECT_EQ(altered->memoryLimit, 8 << 20);
+  idl::TableOptions to_disk;
+  to_disk.__set_memory(false);
+  EXPECT_FALSE(AlterOptions(*options, to_disk));
+  idl::TableOptions to_memory;
+  to_memory.__set_memory(true);
+  EXPECT_FALSE(AlterOptions(CompleteOptions({}, 3).value(), to_memory));
+  EXPECT_FALSE(AlterOptions(CompleteOptions({}, 3).value(), change)) << "a table on disk evicts nothing";
 }
 
 TEST(TableRulesTest, AlterKeepsWhatIsForLife) {

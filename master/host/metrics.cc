@@ -115,6 +115,9 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
         static_cast<double>(stats.lacking.primary));
   gauge("tablets_under_replicated", "Tablets with a primary and fewer live voters than their table wants.",
         static_cast<double>(stats.lacking.replicas));
+  gauge("memory_tablets_emptied",
+        "How often tablets of tables in memory have begun empty, as no server had their data any more.",
+        static_cast<double>(stats.lacking.times_emptied));
   gauge("procedures", "Procedures under way.", static_cast<double>(stats.procedures));
   gauge("copies", "Replicas that are being made.", static_cast<double>(stats.copies));
   gauge("safe_mode",

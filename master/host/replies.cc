@@ -120,6 +120,11 @@ idl::TableSummary Summarize(const LeaderTerm& leader_term, const TableEntry& tab
     const auto voters = static_cast<int32_t>(tablet.node.info.voters.size());
     summary.replicasLeast = summary.tablets == 0 ? voters : std::min(summary.replicasLeast, voters);
     ++summary.tablets;
+    summary.timesEmptied += tablet.node.timesEmptied;
+    if (tablet.node.timesEmptied > 0) {
+      const int64_t age_ms = std::max<int64_t>(0, leader_term.context().executor.TimeOfDayMs() - tablet.node.emptiedMs);
+      summary.emptiedAgeMs = summary.emptiedAgeMs < 0 ? age_ms : std::min(summary.emptiedAgeMs, age_ms);
+    }
     const idl::TabletLoad* load = LoadOf(leader_term, tablet);
     if (Serves(tablet, load)) ++summary.tabletsServing;
     if (!load) continue;
@@ -127,6 +132,15 @@ idl::TableSummary Summarize(const LeaderTerm& leader_term, const TableEntry& tab
     summary.records += load->records;
     summary.readsPerSecond += load->readsPerSecond;
     summary.writesPerSecond += load->writesPerSecond;
+  }
+  for (const auto& [name, server] : leader_term.servers().all()) {
+    const Report* report = server.CurrentReport();
+    if (!report) continue;
+    for (const idl::MemoryTableUse& use : report->body.memoryTables) {
+      if (use.tableId != summary.schema.tableId) continue;
+      summary.memory.push_back(use);
+      summary.memory.back().server = name;
+    }
   }
   return summary;
 }

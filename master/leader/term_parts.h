@@ -3,7 +3,9 @@
 // Threads: the master's executor.
 #pragma once
 
+#include "common/base/features.h"
 #include "master/balancer/balance_driver.h"
+#include "master/cluster/options.h"
 #include "master/leader/request_queue.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"

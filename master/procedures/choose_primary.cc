@@ -19,10 +19,21 @@ int64_t Median(std::vector<int64_t> values) {
   return values[(values.size() - 1) / 2];
 }
 
+// Who can begin a memory tablet anew: a replica that its process has emptied, rather than a server that knows none.
+const FenceAnswer* Emptied(const std::vector<FenceAnswer>& answers, const auto& may) {
+  const FenceAnswer* chosen = nullptr;
+  for (const FenceAnswer& answer : answers) {
+    const bool empty = !answer.known || (answer.incomplete && answer.may_have_lost_writes);
+    if (!empty || !may(answer)) continue;
+    if (!chosen || (answer.known && !chosen->known)) chosen = &answer;
+  }
+  return chosen;
+}
+
 }  // namespace
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
-                            bool created_empty) {
+                            bool created_empty, bool in_memory) {
   PrimaryChoice choice;
   const size_t majority = voters.size() / 2 + 1;
   size_t promised = 0, remembering = 0;
@@ -56,12 +67,21 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   } else {
     choice.reason = counts + ": no replica can become primary";
   }
+  if (choice.primary || !in_memory || promised < voters.size() || best_lossy) return choice;
+  const auto votes = [&](const FenceAnswer& answer) {
+    return std::ranges::find(voters, answer.server) != voters.end();
+  };
+  if (const FenceAnswer* const emptied = Emptied(answers, votes)) {
+    choice.primary = emptied->server;
+    choice.loss_possible = choice.anew = true;
+    choice.reason = counts + ", none has its data any more: it begins empty";
+  }
   return choice;
 }
 
 PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
-                             const std::vector<FenceAnswer>& answers) {
-  PrimaryChoice choice = ChoosePrimary(voters, answers, false);
+                             const std::vector<FenceAnswer>& answers, bool in_memory) {
+  PrimaryChoice choice = ChoosePrimary(voters, answers, false, in_memory);
   if (choice.primary) return choice;
   choice = {};
   const FenceAnswer* best = nullptr;
@@ -70,7 +90,14 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
     if (!HasLog(answer, false) || (!server.empty() && answer.server != server) || answer.last < least) continue;
     if (!best || answer.last > best->last) best = &answer;
   }
-  if (best) {
+  const bool any_log = std::ranges::any_of(answers, [](const FenceAnswer& one) { return HasLog(one, false); });
+  const auto named = [&](const FenceAnswer& one) { return server.empty() || one.server == server; };
+  const FenceAnswer* const emptied = in_memory && !any_log ? Emptied(answers, named) : nullptr;
+  if (emptied) {
+    choice.primary = emptied->server;
+    choice.loss_possible = choice.alone = choice.anew = true;
+    choice.reason = "recovered by hand, empty: no replica that answers has its data any more";
+  } else if (best) {
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.loss_possible = choice.alone = true;

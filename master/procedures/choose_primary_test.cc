@@ -46,6 +46,46 @@ TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHav
   EXPECT_TRUE(ChoosePrimary({"b"}, {lossy}, false).loss_possible);
 }
 
+FenceAnswer Emptied(ServerName server) {  // by a restart of its process
+  FenceAnswer answer = Answer(std::move(server), 0, 0);
+  answer.incomplete = answer.may_have_lost_writes = true;
+  return answer;
+}
+
+TEST(ChoosePrimaryTest, ATabletInMemoryBeginsAnewOnceEveryVoterHasAnsweredAndNoneHasIt) {
+  const auto in_memory = [](const std::vector<FenceAnswer>& answers) {
+    return ChoosePrimary(kThree, answers, false, /*in_memory=*/true);
+  };
+  EXPECT_FALSE(in_memory({Emptied("a"), Emptied("b")}).primary) << "the silent one may have it";
+  const auto anew = in_memory({Emptied("b"), Emptied("a"), Emptied("c")});
+  EXPECT_EQ(anew.primary, "b") << "by preference";
+  EXPECT_TRUE(anew.anew && anew.loss_possible);
+  EXPECT_EQ(anew.presumed, Version());
+  EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Emptied("b"), Emptied("c")}, false).primary)
+      << "a table on disk waits";
+}
+
+TEST(ChoosePrimaryTest, ATabletInMemoryGoesOnWithWhatOneVoterStillHas) {
+  const auto one = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Emptied("c")}, false, true);
+  EXPECT_EQ(one.primary, "b");
+  EXPECT_TRUE(one.loss_possible) << "the other two may have acknowledged more";
+  EXPECT_FALSE(one.anew);
+  const auto two = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Answer("c", 2, 8)}, false, true);
+  EXPECT_EQ(two.primary, "b");
+  EXPECT_FALSE(two.loss_possible || two.anew);
+  EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9)}, false, true).primary)
+      << "who is silent may have more than that one";
+}
+
+TEST(ChoosePrimaryTest, WhoKnowsNoSuchTabletBeginsItOnlyWhereNobodyElseCan) {
+  FenceAnswer unknown = Answer("a", 0, 0), copied = Answer("c", 2, 4);
+  unknown.known = false;
+  copied.incomplete = true;  // as its source went
+  EXPECT_EQ(ChoosePrimary(kThree, {unknown, Emptied("b"), copied}, false, true).primary, "b");
+  EXPECT_EQ(ChoosePrimary({"a", "c"}, {copied, unknown}, false, true).primary, "a");
+  EXPECT_FALSE(ChoosePrimary({"c"}, {copied}, false, true).primary);
+}
+
 TEST(ChoosePrimaryTest, WhoDoesNotKnowTheTabletLeadsOnlyWhatWasJustCreated) {
   FenceAnswer unknown = Answer("a", 0, 0);
   unknown.known = false;
@@ -72,6 +112,17 @@ TEST(ChooseSurvivorTest, WhoIsNamedOrTheLongestCompleteLogLeadsAlone) {
   EXPECT_EQ(choice.primary, "a");
   EXPECT_TRUE(choice.alone);
   EXPECT_FALSE(ChooseSurvivor(five, "c", {}, {Answer("a", 2, 9), Answer("b", 2, 12)}).primary);
+}
+
+TEST(ChooseSurvivorTest, OfATableInMemoryWhoHasNothingBeginsItWhereNobodyHasMore) {
+  auto choice = ChooseSurvivor(kThree, "", {}, {Emptied("b")}, true);
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_TRUE(choice.anew && choice.alone && choice.loss_possible);
+  choice = ChooseSurvivor(kThree, "", {}, {Emptied("b"), Answer("c", 2, 9)}, true);
+  EXPECT_EQ(choice.primary, "c");
+  EXPECT_FALSE(choice.anew);
+  EXPECT_FALSE(ChooseSurvivor(kThree, "a", {}, {Emptied("b")}, true).primary);
+  EXPECT_FALSE(ChooseSurvivor(kThree, "", {}, {Emptied("b")}).primary) << "nor does a table on disk begin so";
 }
 
 TEST(ChooseSurvivorTest, ALogThatLacksASplitIsNotChosen) {

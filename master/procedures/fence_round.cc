@@ -7,6 +7,7 @@
 
 #include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
+#include "master/catalog/table_rules.h"
 #include "master/procedures/caught_up.h"
 
 namespace ebla::master {
@@ -32,6 +33,11 @@ std::tuple<bool, bool, size_t> Preference(const Servers& servers, const ServerNa
   const idl::TabletLoad* load = LoadOf(servers, server, tablet);
   return {server == before, load && load->damaged,
           std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
+}
+
+bool HasReported(const Servers& servers, const ServerName& name) {
+  const Server* server = servers.Find(name);
+  return server && server->CurrentReport();
 }
 
 // Who has not reported yet is taken at its word: it had both when they were merged.
@@ -89,6 +95,8 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.waiting = fencing.voters.size();
   fencing.creating = tablet->creating();
   fencing.suspect = wanted.suspect;
+  const TableEntry* const table = context_.image().LivingTable(*tablet);
+  fencing.in_memory = table && IsInMemory(table->node.schema);
   fencing.before = tablet->node.info.primary;
   fencing.node = tablet->node;
   return true;
@@ -144,6 +152,10 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.may_have_lost_writes = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
+  if (!answer.known && fencing.node.__isset.merged && fencing.in_memory && !HasReported(context_.servers, server)) {
+    fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
+    return;  // it may have both, or have lost them with its process
+  }
   if (!answer.known && fencing.node.__isset.merged && MayStillMerge(context_.servers, server, fencing.node.merged)) {
     // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
     // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
@@ -162,15 +174,16 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every live replica has answered"};
-    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers);
+    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers,
+                          fencing.in_memory);
   }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;
     std::erase_if(others, [&](const FenceAnswer& answer) { return answer.server == fencing.before; });
-    PrimaryChoice choice = ChoosePrimary(fencing.voters, others, fencing.creating);
+    PrimaryChoice choice = ChoosePrimary(fencing.voters, others, fencing.creating, fencing.in_memory);
     if (choice.primary || (fencing.waiting > 0 && !late())) return choice;
   }
-  return ChoosePrimary(fencing.voters, fencing.answers, fencing.creating);
+  return ChoosePrimary(fencing.voters, fencing.answers, fencing.creating, fencing.in_memory);
 }
 
 // Hands out what is ready. What became decidable a moment ago waits for the rest of its grace.
@@ -210,16 +223,25 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
                                                 "reached: was the coordinator restored from an older state?");
     return item;
   }
-  if (choice.loss_possible) {
+  if (choice.anew) {
+    LOG(ERROR) << "tablet " << item.tablet << ", of a table in memory, begins anew and empty: " << choice.reason;
+  } else if (choice.loss_possible) {
     LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << choice.reason;
   }
   item.title = Title::kFenced;
   item.presumed = choice.presumed;
+  item.anew = choice.anew;
   item.tablet_time_ms = choice.tablet_time_ms;
   if (item.tablet_time_ms == 0) item.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
+  if (choice.anew) {
+    item.next->merged = {};  // nobody has any more what it was to be merged of: what is left of it are orphans
+    item.next->__isset.merged = false;
+    ++item.next->timesEmptied;
+    item.next->emptiedMs = context_.executor.TimeOfDayMs();
+  }
   if (choice.alone) {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();

@@ -59,6 +59,7 @@ class FenceRound {
     std::vector<ServerName> voters;  // whom to ask
     bool creating = false;
     bool suspect = false;
+    bool in_memory = false;
     std::optional<Recovery> recovery;
     bool refused = false;  // somebody has promised more, or cannot answer yet
     ServerName before;     // who was to lead so far

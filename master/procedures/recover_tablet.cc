@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/count.h"
+#include "master/catalog/table_rules.h"
 #include "master/procedures/caught_up.h"
 
 namespace ebla::master {
@@ -72,6 +73,15 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
 
 bool Usable(const HolderSeen& seen) {
   return seen.live && seen.known && !seen.incomplete && !seen.failed && seen.splits;
+}
+
+// Of a table in memory: who lives and has lost all of it with its process, and can begin it anew.
+const HolderSeen* FindEmptied(const std::vector<HolderSeen>& holders, const ServerName& server) {
+  const auto found = std::ranges::find_if(holders, [&](const HolderSeen& seen) {
+    return seen.live && seen.known && seen.incomplete && seen.may_have_lost_writes && !seen.failed &&
+           (server.empty() || seen.server == server);
+  });
+  return found == holders.end() ? nullptr : &*found;
 }
 
 Status WhyNot(const HolderSeen& seen) {
@@ -157,13 +167,19 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   survey.least = split.at;
   for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, *tablet, split, name, true));
   for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, *tablet, split, name, false));
+  const TableEntry& table = *context.image().LivingTable(*tablet);
+  const bool none_left = IsInMemory(table.node.schema) && std::ranges::none_of(survey.holders, Usable);
   const HolderSeen* chosen = nullptr;
   for (const HolderSeen& seen : survey.holders) {
     if (server.empty() ? Usable(seen) && (!chosen || seen.last > chosen->last) : seen.server == server) chosen = &seen;
   }
   survey.refusal = CheckLost(context, *tablet, survey.holders);
   if (!survey.refusal.ok()) return survey;
-  if (chosen && Usable(*chosen)) {
+  const HolderSeen* const emptied = none_left ? FindEmptied(survey.holders, server) : nullptr;
+  if (emptied) {
+    survey.choice = emptied->server;
+    survey.loss = "all its records are lost: no server that lives has them, as the table is in memory";
+  } else if (chosen && Usable(*chosen)) {
     survey.choice = chosen->server;
     survey.loss = Loss(survey.holders, *chosen);
   } else if (chosen) {

@@ -96,6 +96,7 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.fenced = item.title == Title::kNew || item.title == Title::kFenced;
   order.transfer = item.title == Title::kTransferred;
   order.born = tablet.creating();
+  order.anew = item.anew;
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
   if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
@@ -114,6 +115,7 @@ void TabletBatch::Configure() {
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
     order.__isset.presumed = false;
+    order.anew = false;
     order.born = order.born || context_.image().CreatedEmpty(*tablet);
     Telling& telling = telling_[item.tablet];
     telling.creating = tablet->creating();

@@ -40,6 +40,7 @@ struct BatchItem {
   int version = 0;                      // of the znode that `next` replaces
   Epoch epoch;                          // to be led
   Version presumed;                     // the log that the primary must have; none: nothing is presumed
+  bool anew = false;                    // the primary begins it, empty: nobody has its data any more
   int64_t tablet_time_ms = 0;           // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;           // then: the median of the fence's answers; 0: there was no fence
 

@@ -146,6 +146,7 @@ LackingTablets TabletNeeds::CountLacking() const {
   for (const auto& [id, tablet] : context_.image().tablets()) {
     const TableEntry* table = context_.image().LivingTable(tablet);
     if (!table) continue;
+    lacking.times_emptied += tablet.node.timesEmptied;
     if (!MajorityLives(tablet)) {
       ++lacking.majority;
     } else if (!LeaderLoad(tablet)) {

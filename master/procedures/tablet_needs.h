@@ -40,6 +40,7 @@ struct TabletKnowledge {
   // What to say when that Configure is to be repeated.
   Title title = Title::kNew;
   Version presumed;
+  bool anew = false;
   int64_t tablet_time_ms = 0;
   int64_t time_of_day_ms = 0;
 };
@@ -49,6 +50,9 @@ struct LackingTablets {
   size_t majority = 0;  // most of its voters do not live
   size_t primary = 0;   // no live primary says that it leads it as the catalog has it
   size_t replicas = 0;  // fewer live voters than its table wants
+  // Beside these: how often tablets of tables in memory, of those in the catalog now, have begun anew, as nobody had
+  // their data any more.
+  int64_t times_emptied = 0;
 };
 
 class TabletNeeds {

@@ -162,6 +162,7 @@ void TabletReconciler::NoteMerged(TabletId id) {
   known.incarnation = primary->incarnation();
   known.since = context_.executor.Now();
   known.title = Title::kNew;
+  known.anew = false;
   known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
 }
@@ -312,6 +313,7 @@ BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowle
   if (known.epoch == tablet.epoch()) {
     item.title = known.title;
     item.presumed = known.presumed;
+    item.anew = known.anew;
     item.tablet_time_ms = known.tablet_time_ms;
     item.time_of_day_ms = known.time_of_day_ms;
   } else {
@@ -385,6 +387,7 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     known.since = context_.executor.Now();
     known.title = item.title;
     known.presumed = item.presumed;
+    known.anew = item.anew;
     known.tablet_time_ms = item.tablet_time_ms;
     known.time_of_day_ms = item.time_of_day_ms;
   }

@@ -34,6 +34,16 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
   }
   uint64_t finished() const { return finished_.load(std::memory_order_relaxed); }
 
+  // Logs of tables in memory take the room of their records, and no recovery needs them.
+  void LookInMemory() {
+    MemoryTables* const memory = store_.memory_tables();
+    if (stopped_ || memory == nullptr) return;
+    executor_.After(options_.look_in_memory_every, [self = shared_from_this()] { self->LookInMemory(); });
+    if (memory->LogBytes() < options_.memory_log_bytes) return;
+    const TabletStore::CheckpointResult applied = memory->Applied();
+    for (LogTruncator* truncator : truncators_) truncator->Truncate(applied);
+  }
+
  private:
   void Run() {
     running_ = true;
@@ -75,7 +85,10 @@ Checkpointer::Checkpointer(Executor& executor, TabletStore& store, std::vector<L
 
 Checkpointer::~Checkpointer() { impl_->Stop(); }
 
-void Checkpointer::Start() { impl_->Look(); }
+void Checkpointer::Start() {
+  impl_->Look();
+  impl_->LookInMemory();
+}
 
 void Checkpointer::CheckpointNow(std::move_only_function<void(Status)> done) { impl_->Now(std::move(done)); }
 

@@ -24,6 +24,8 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
+    int64_t memory_log_bytes = int64_t{2} << 20;  // of tables in memory: beyond it their logs are truncated
+    Duration look_in_memory_every = std::chrono::milliseconds(100);
     // The first comes after this part of both: servers that are started together, and replicas that log the same,
     // should not keep their disks busy together.
     double first_part = 1;

@@ -55,8 +55,9 @@ bool CopyReceiver::OnArrived(const CopyArrived& input) {
 void CopyReceiver::OnCheckpointed(const CopyCheckpointed& input) {
   if (!copy_ || copy_->order.id != input.id || copy_->stage != Stage::kCheckpointing) return;
   copy_.reset();
+  // One that may have lost writes is not sure yet: what its source had not applied when the copy was made may be what it
+  // had acknowledged (followed_log.cc).
   common_.state.incomplete = false;
-  common_.state.may_have_lost_writes = false;
   common_.state_dirty = true;
 }
 

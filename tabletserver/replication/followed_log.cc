@@ -50,7 +50,7 @@ void FollowedLog::CommitMatched() {
 // What a replica that may have lost writes acknowledged is here again once it holds all that this epoch has committed.
 void FollowedLog::BeSureAgain() {
   ReplicaState& state = common_.state;
-  if (!state.may_have_lost_writes || !common_.epoch) return;
+  if (!state.may_have_lost_writes || state.incomplete || !common_.epoch) return;
   // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
   // is what the crash has left.
   if (!told_committed_ && rules::SureOnlyOnceToldCommit()) return;

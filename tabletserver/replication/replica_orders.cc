@@ -31,7 +31,14 @@ ReplicaOrders::ReplicaOrders(ReplicaCommon& common, ReplicaRole& role, OrderRepl
 
 void ReplicaOrders::Step(const ConfigureReplica& input) {
   if (Status status = CheckConfigure(input); !status.ok()) return replies_.Reply(input.token, std::move(status));
-  if (absent()) Create(input);
+  if (absent()) {
+    Create(input);
+  } else if (BeginsAnew(input)) {
+    LOG(WARNING) << "tablet " << common_.options.tablet << " begins anew here, empty, in epoch " << input.epoch;
+    Begin(input, /*complete=*/true);
+    common_.log.Reset({});
+    common_.committed = {};
+  }
   if (input.schema != state_.schema) {
     state_.schema = input.schema;
     common_.state_dirty = true;
@@ -80,7 +87,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
                  "epoch " + EpochText(input.epoch) + " had a primary before and is over: fence a higher one");
   }
   if (absent()) {
-    if (!input.created_empty)
+    if (!input.created_empty && !input.anew)
       return Error(Code::kUnavailable, "no replica is here, and the tablet was not created empty");
     return {};
   }
@@ -98,7 +105,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
     return Error(Code::kStaleEpoch,
                  "the Barrier of epoch " + EpochText(common_.epoch) + " is not committed: fence a higher one");
   }
-  if (state_.incomplete && rules::IncompleteOffersNoLog()) {
+  if (state_.incomplete && rules::IncompleteOffersNoLog() && !(input.anew && HasLostAll())) {
     return Error(Code::kUnavailable, "the replica is incomplete and has no log to offer");
   }
   if (last < input.presumed && rules::LeaderHoldsPresumedLog()) {
@@ -108,10 +115,20 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   return {};
 }
 
+bool ReplicaOrders::BeginsAnew(const ConfigureReplica& input) const {
+  return input.anew && input.fenced && input.primary == common_.options.self && HasLostAll() && !role_.Leads() &&
+         CheckConfigure(input).ok();
+}
+
 void ReplicaOrders::Create(const ConfigureReplica& input) {
+  const bool anew = input.anew && input.fenced && input.primary == common_.options.self;
+  Begin(input, input.created_empty || anew);
+}
+
+void ReplicaOrders::Begin(const ConfigureReplica& input, bool complete) {
   state_.table = input.table;
   state_.tombstone = false;
-  state_.incomplete = !input.created_empty;
+  state_.incomplete = !complete;
   state_.may_have_lost_writes = false;
   state_.incomplete_range = input.range;
   state_.lineage_parent = {};

@@ -34,11 +34,18 @@ class ReplicaOrders {
   void Step(const BecomeMerged& input);
   void Step(const BecomePart& input);
 
+  // Whether this Configure, which is obeyed, has the replica begin anew: it was in memory alone, this process has lost
+  // it, and the master has heard of every voter that none has it (PROTOCOL 5). The host discards what a copy may have
+  // brought, before the replica is told.
+  bool BeginsAnew(const ConfigureReplica& input) const;
+
  private:
   Status CheckConfigure(const ConfigureReplica& input) const;
   // May this replica lead the epoch (PROTOCOL 1, 5, 6)?
   Status CheckLead(const ConfigureReplica& input) const;
   void Create(const ConfigureReplica& input);
+  void Begin(const ConfigureReplica& input, bool complete);
+  bool HasLostAll() const { return !absent() && state_.incomplete && state_.may_have_lost_writes; }
   void BeginAfter(const ReplicaState& state, Version at);
   bool absent() const { return role_.kind() == RoleKind::kAbsent; }
 

@@ -46,6 +46,7 @@ struct ConfigureReplica {
   bool fenced = false;           // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
   bool created_empty = false;    // who does not know the tablet starts complete and empty
   bool transfer = false;         // the former primary has transferred the epoch before this one to `primary`
+  bool anew = false;             // no voter has the data of this memory tablet any more: the primary begins it, empty
   Version presumed;              // none: nothing is presumed of the primary's log
   std::optional<Merged> merged;  // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
   TabletTime barrier_time;       // of the Barrier that the new primary appends

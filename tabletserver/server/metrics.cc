@@ -109,6 +109,37 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
+void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory, Families& families) {
+  if (store.memory_tables() == nullptr) return;
+  std::map<TableId, std::string> names;
+  for (const auto& handle : directory.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view != nullptr) names.try_emplace(handle->table, TableName(*view));
+  }
+  MetricFamily& bytes =
+      families.Add("memory_table_bytes", "Memory that a table in memory takes on this server.", MetricType::Gauge);
+  MetricFamily records{"ebla_memory_table_records", "Its records here.", MetricType::Gauge, {}};
+  MetricFamily limit{
+      "ebla_memory_table_limit_bytes", "Most that it may take here; 0: no limit.", MetricType::Gauge, {}};
+  MetricFamily evicted{"ebla_memory_table_evicted_total",
+                       "Records evicted for want of room, by tablets led here.",
+                       MetricType::Counter,
+                       {}};
+  MetricFamily refused{"ebla_memory_table_refused_total", "Writes refused for want of room.", MetricType::Counter, {}};
+  for (const MemoryUse& use : store.memory_tables()->Uses()) {
+    const auto name = names.find(use.table);
+    const Labels labels = {{"table", name == names.end() ? std::to_string(use.table.value) : name->second}};
+    Families::Put(bytes, labels, use.bytes);
+    Families::Put(records, labels, use.records);
+    Families::Put(limit, labels, use.limit_bytes);
+    Families::Put(evicted, labels, use.evicted);
+    Families::Put(refused, labels, use.refused);
+  }
+  for (MetricFamily* family : {&records, &limit, &evicted, &refused}) {
+    families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
+  }
+}
+
 void AddScrub(const TabletStore& store, const Scrubber::State& scrub, const ReplicaComparer::State& compared,
               Families& families) {
   const TabletStore::Damage damage = store.damage();
@@ -151,6 +182,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddOperations(server_.stats(), families);
   AddTablets(server_.directory(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
+  AddMemoryTables(server_.store(), server_.directory(), families);
   AddScrub(server_.store(), server_.scrubber().state(), server_.comparer().state(), families);
   const ShardCounters& shards = server_.shard_counters();
   families.Gauge("overlay_bytes", "Bytes logged and not yet applied, of all tablets.", shards.unapplied_bytes.load());

@@ -1,9 +1,11 @@
 #include "tabletserver/server/server_flags.h"
 
 #include <gflags/gflags.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -31,6 +33,8 @@ DEFINE_int32(max_in_flight, 1024,
              "Most requests in flight on one connection. At this number the server reads no more from it for now.");
 DEFINE_int32(max_frame_mb, 16, "Largest request, in MiB. A larger one closes its connection.");
 DEFINE_int32(cache_mb, 1024, "Size of WiredTiger's cache, in MiB.");
+DEFINE_int32(memory_tables_mb, 0,
+             "Most memory that tables in memory take together, in MiB. 0: half of what this machine has.");
 DEFINE_int32(
     interval_ms, 1000,
     "How often the logs of tables with interval durability are fsynced, unless one of them asks for more often.");
@@ -122,6 +126,7 @@ DEFINE_validator(max_connections, &Positive);
 DEFINE_validator(max_in_flight, &Positive);
 DEFINE_validator(max_frame_mb, &Positive);
 DEFINE_validator(cache_mb, &Positive);
+DEFINE_validator(memory_tables_mb, &NotNegative);
 DEFINE_validator(interval_ms, &Positive);
 DEFINE_validator(overlay_mb_per_tablet, &Positive);
 DEFINE_validator(overlay_mb, &Positive);
@@ -143,6 +148,13 @@ DEFINE_validator(conflicts_mb, &Positive);
 // What it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
 constexpr size_t kOtherFiles = 2'048;
 
+// Of this machine, or of the container that this process may use no more of.
+int64_t MachineMemoryBytes() {
+  const int64_t all = static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+  std::ifstream file("/sys/fs/cgroup/memory.max");
+  int64_t granted = 0;
+  return file >> granted && granted > 0 ? std::min(all, granted) : all;  // "max": all
+}
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
 // Those that this process may run on.
@@ -183,6 +195,8 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
   options.store.cache_bytes = Megabytes(FLAGS_cache_mb);
+  options.memory_tables_bytes =
+      FLAGS_memory_tables_mb > 0 ? Megabytes(FLAGS_memory_tables_mb) : MachineMemoryBytes() / 2;
   options.store.interval = std::chrono::milliseconds(FLAGS_interval_ms);
   options.store.log_followed_bytes = Megabytes(FLAGS_log_followed_mb);
   options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);

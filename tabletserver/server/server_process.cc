@@ -58,6 +58,8 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
+  ram_ = std::make_unique<RamStore>(options.memory_tables_bytes);
+  routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
   return Status::Ok();
 }
 
@@ -99,7 +101,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
-                        *background_, *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors),
+                        *background_, *control_, *routed_, *coordinator_, *connector_, std::move(shard_connectors),
                         delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
@@ -161,6 +163,8 @@ void ServerProcess::Stop(Duration patience) {
   coordinator_.reset();
   connector_.reset();
   shard_connectors_.clear();
+  routed_.reset();
+  ram_.reset();
   store_.reset();  // takes the last checkpoint, on the loops that still run
   if (patience > Duration(0) && directory_ != nullptr) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;

@@ -26,6 +26,7 @@
 #include "common/rpc/server.h"
 #include "tabletserver/server/metrics.h"
 #include "tabletserver/server/tabletserver_host.h"
+#include "tabletserver/storage/ram/routed_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -42,8 +43,9 @@ struct ServerProcessOptions {
   size_t event_loops = 2;
   size_t shards = 1;
   size_t readers = 4;
-  WtStoreOptions store;        // directory and executors are filled in
-  TabletServerOptions server;  // identity, join_cluster and cpu_seconds are filled in
+  WtStoreOptions store;             // directory and executors are filled in
+  int64_t memory_tables_bytes = 0;  // that tables in memory take together, at most; 0: no limit
+  TabletServerOptions server;       // identity, join_cluster and cpu_seconds are filled in
   // Makes the coordinator on the executor given.
   std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;
   // What else this process serves at the same address, such as the master of ebla-standalone.
@@ -81,6 +83,8 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> checkpoints_;
   std::unique_ptr<rpc::EventLoop> watcher_;
   std::unique_ptr<WtStore> store_;
+  std::unique_ptr<RamStore> ram_;
+  std::unique_ptr<RoutedStore> routed_;  // over both
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::vector<std::unique_ptr<rpc::EventLoop>> shards_;
   std::vector<std::unique_ptr<rpc::EventLoop>> readers_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "common/base/lineage.h"
@@ -14,6 +15,7 @@
 #include "tabletserver/service/translate.h"
 #include "tabletserver/shard/shard.h"
 #include "tabletserver/tablet/lineage_replay.h"
+#include "tabletserver/tablet/memory_replicas.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -167,6 +169,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
       purge_and_size_tasks_(ports_.background, ports_.store, directory_, ReadsOf(shards_),
                             options_.purge_and_size_tasks),
+      evictor_(ports_.background, ports_.store, directory_, ReadsOf(shards_), options_.evictor),
       hint_delivery_(options_.hint_delivery, ports_.store,
                      DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
       hinted_writes_(options_.identity.name, options_.identity.incarnation, options_.hinted_writes,
@@ -216,6 +219,15 @@ Status TabletServer::Recover() {
     EBLA_ASSIGN(DecodedSchema schema, DecodeSchema(encoded));
     return std::move(schema.tablet);
   };
+  const auto in_memory = [&decode](const std::string& encoded) -> Result<bool> {
+    EBLA_ASSIGN(const TabletSchema schema, decode(encoded));
+    return schema.in_memory;
+  };
+  EBLA_ASSIGN(const std::vector<TabletId> changed, ForgetMemory(replicas, in_memory));
+  const std::set<TabletId> to_be_stored(changed.begin(), changed.end());
+  for (const RecoveredReplica& replica : replicas) {
+    if (to_be_stored.contains(replica.tablet)) EBLA_TRY(ports_.store.PutReplicaState(replica.tablet, replica.state));
+  }
   EBLA_TRY(ReplayLineages(ports_.store, decode, options_.shard.dedup_window, replicas));
   for (RecoveredReplica& replica : replicas) {
     const size_t shard = ShardOfLineage(replica.tablet, shards_.size());
@@ -229,7 +241,10 @@ Status TabletServer::Recover() {
 void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
   started_ = ports_.control.Now();
   for (const auto& shard : shards_) shard->Start();
-  ports_.background.Post([this] { purge_and_size_tasks_.Start(); });
+  ports_.background.Post([this] {
+    purge_and_size_tasks_.Start();
+    evictor_.Start();
+  });
   scrubber_.Start();
   delivery().Post([this] { hint_delivery_.Start(); });
   ports_.control.Post([this, endpoint, http] {
@@ -395,6 +410,9 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   told_ = std::move(told);
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   FillScrub(damaged, request);
+  if (MemoryTables* const memory = ports_.store.memory_tables()) {
+    for (const MemoryUse& use : memory->Uses()) request.memoryTables.push_back(ToIdl(use));
+  }
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;
   request.cacheUsedBytes = health.cache_bytes;

@@ -30,6 +30,7 @@
 #include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/maintenance/checkpointer.h"
 #include "tabletserver/maintenance/compactor.h"
+#include "tabletserver/maintenance/evictor.h"
 #include "tabletserver/maintenance/purge_and_size_tasks.h"
 #include "tabletserver/maintenance/replica_comparer.h"
 #include "tabletserver/maintenance/scrubber.h"
@@ -80,6 +81,7 @@ struct TabletServerOptions {
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   PurgeAndSizeTasks::Options purge_and_size_tasks;
+  Evictor::Options evictor;
   Scrubber::Options scrub;  // compare is filled in
   ReplicaComparer::Options compare;
   HintedWrites::Options hinted_writes;
@@ -177,6 +179,7 @@ class TabletServer {
   std::vector<std::unique_ptr<ReadPath>> paths_;
   Checkpointer checkpointer_;
   PurgeAndSizeTasks purge_and_size_tasks_;
+  Evictor evictor_;
   HintDelivery hint_delivery_;
   HintedWrites hinted_writes_;
   Compactor compactor_;

@@ -101,6 +101,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
   to.replica.fenced = tablet.fenced;
   to.replica.created_empty = tablet.born;
   to.replica.transfer = tablet.transfer;
+  to.replica.anew = tablet.anew && to.schema.in_memory;
   if (tablet.__isset.presumed) {
     to.replica.presumed = FromPosition(tablet.presumed);
   }

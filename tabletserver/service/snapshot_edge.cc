@@ -108,6 +108,10 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
     const std::shared_ptr<TabletHandle> handle = directory_.snapshot()->Find(
         TableId{static_cast<uint64_t>(header.tableId)}, TabletId{static_cast<uint64_t>(header.tabletId)});
     if (handle == nullptr) return Refuse(done, Code::kWrongTablet, "the tablet is not on this server");
+    // Its records change under one lock, which a snapshot of a whole tablet would hold for minutes.
+    if (store_.InMemory(handle->table)) {
+      return Refuse(done, Code::kInvalidArgument, "a table in memory has no snapshots: it cannot be backed up");
+    }
     std::shared_ptr<Reading> reading, other;
     {
       MutexLock lock(mutex_);

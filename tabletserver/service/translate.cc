@@ -49,6 +49,15 @@ std::vector<TokenRange> TranslateToken(const idl::SessionToken& token) {
   return ranges;
 }
 
+MemoryBounds TranslateMemory(const idl::TableOptions& options) {
+  MemoryBounds bounds;
+  if (options.__isset.memoryLimit) bounds.limit_bytes = options.memoryLimit;
+  if (options.eviction == "lru") bounds.eviction = Eviction::kLru;
+  if (options.eviction == "lfu") bounds.eviction = Eviction::kLfu;
+  if (options.eviction == "ttl") bounds.eviction = Eviction::kTtl;
+  return bounds;
+}
+
 bool LevelIs(idl::ReadLevel::type level, ReadLevel wanted) {
   return static_cast<int>(level) == static_cast<int>(wanted);
 }
@@ -174,6 +183,17 @@ idl::AppliedSplit ToIdl(const AppliedSplit& split) {
   return to;
 }
 
+idl::MemoryTableUse ToIdl(const MemoryUse& use) {
+  idl::MemoryTableUse to;
+  to.tableId = static_cast<int64_t>(use.table.value);
+  to.bytes = use.bytes;
+  to.records = use.records;
+  to.limitBytes = use.limit_bytes;
+  to.evicted = use.evicted;
+  to.refused = use.refused;
+  return to;
+}
+
 DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
   DecodedSchema decoded;
@@ -199,6 +219,11 @@ DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
     decoded.key_group.delimiter = options.keyGroup.delimiter;
   }
   if (options.__isset.splitBytes) decoded.split_bytes = options.splitBytes;
+  if (options.__isset.memory && options.memory) {
+    decoded.tablet.in_memory = true;
+    decoded.tablet.durability = FlushMode::kMemory;
+    decoded.memory = TranslateMemory(options);
+  }
   decoded.tablet.encoded = coordination::EncodeNode(schema);
   return decoded;
 }
@@ -216,14 +241,27 @@ Result<std::string> NameOfTable(const std::string& encoded_schema) {
 
 void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
+  const TableId table{static_cast<uint64_t>(schema.tableId)};
+  if (store.InMemory(table)) {
+    return store.memory_tables()->Ensure(table, schema.schemaVersion, TranslateMemory(options));
+  }
   const bool asks =
       options.__isset.durability && options.durability == idl::Durability::INTERVAL && options.__isset.intervalMs;
-  store.SetFlushInterval(TableId{static_cast<uint64_t>(schema.tableId)}, schema.schemaVersion,
+  store.SetFlushInterval(table, schema.schemaVersion,
                          asks ? std::chrono::milliseconds(options.intervalMs) : Duration::max());
 }
 
 Status PlaceTable(TabletStore& store, const idl::TableSchema& schema) {
-  EBLA_TRY(store.EnsureTable(TableId{static_cast<uint64_t>(schema.tableId)}, TranslateSchema(schema).compression));
+  const TableId table{static_cast<uint64_t>(schema.tableId)};
+  const DecodedSchema decoded = TranslateSchema(schema);
+  if (decoded.tablet.in_memory) {
+    if (store.memory_tables() == nullptr) {
+      return Error(Code::kInvalidArgument, "this server keeps no tables in memory alone");
+    }
+    store.memory_tables()->Ensure(table, schema.schemaVersion, decoded.memory);
+    return Status::Ok();
+  }
+  EBLA_TRY(store.EnsureTable(table, decoded.compression));
   TellFlushInterval(store, schema);
   return Status::Ok();
 }

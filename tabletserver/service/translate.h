@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "idl/master_types.h"
 #include "idl/tablet_types.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/shard/shard_types.h"
@@ -45,6 +46,7 @@ Result<std::string> NameOfTable(const std::string& encoded_schema);
 // Makes the schema's table in the store where it is missing, and tells the store what it asks of it.
 Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
 Status PlaceTable(TabletStore& store, const std::string& encoded_schema);
+idl::MemoryTableUse ToIdl(const MemoryUse& use);
 // Of a table that is in the store.
 void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema);
 

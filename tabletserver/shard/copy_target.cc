@@ -210,18 +210,25 @@ void CopyTarget::GoOnAfterWork(const ShardTablet& tablet) {
 }
 
 void CopyTarget::Checkpoint(const ShardTabletPtr& tablet, uint64_t copy) {
+  if (shard_.store().InMemory(tablet->table)) {  // what no crash brings back needs no checkpoint
+    return shard_.executor().Post([this, tablet, copy] { Complete(tablet, copy); });
+  }
   shard_.store().Checkpoint(shard_.executor(), [this, tablet, copy](const auto& result) {
-    if (tablet->leaving) return;
-    if (!result) {
+    if (!result && !tablet->leaving) {
       LOG(WARNING) << "no checkpoint at the end of a copy of tablet " << tablet->id
                    << ", trying again: " << result.error();
       shard_.executor().After(kCheckpointRetry, [this, tablet, copy] { Checkpoint(tablet, copy); });
       return;
     }
-    shard_.tablets.Step(tablet, CopyCheckpointed{copy});
-    LOG(INFO) << "tablet " << tablet->id << " is complete here";
-    shard_.rounds.Run();
+    Complete(tablet, copy);
   });
+}
+
+void CopyTarget::Complete(const ShardTabletPtr& tablet, uint64_t copy) {
+  if (tablet->leaving) return;
+  shard_.tablets.Step(tablet, CopyCheckpointed{copy});
+  LOG(INFO) << "tablet " << tablet->id << " is complete here";
+  shard_.rounds.Run();
 }
 
 void CopyTarget::Abandon(const ShardTablet& tablet) {

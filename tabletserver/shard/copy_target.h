@@ -75,6 +75,7 @@ class CopyTarget {
   void OnInstalled(const Preparation& begun, const Status& status);
   void GoOnAfterWork(const ShardTablet& tablet);
   void Checkpoint(const ShardTabletPtr& tablet, uint64_t copy);
+  void Complete(const ShardTabletPtr& tablet, uint64_t copy);
 
   const ShardContext shard_;
   const Parts parts_;

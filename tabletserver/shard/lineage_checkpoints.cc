@@ -13,7 +13,8 @@
 namespace ebla::tabletserver {
 
 bool LineageCheckpoints::Cover(const ShardTablet& tablet) {
-  if (!tablet.uncheckpointed || !rules::DiscardWaitsForCheckpoint()) return true;
+  if (!tablet.uncheckpointed || shard_.store().InMemory(tablet.table) || !rules::DiscardWaitsForCheckpoint())
+    return true;
   Take([this](const auto& result) {
     if (!result) {
       LOG_EVERY_N(WARNING, 100) << "no checkpoint after a split, trying again: " << result.error();

@@ -88,8 +88,10 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
+    const LogRetention& retention =
+        shard_.store().InMemory(tablet.table) ? shard_.options.memory_log_retention : shard_.options.log_retention;
     const Result<Lsn> retained =
-        RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn}, shard_.options.log_retention);
+        RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn}, retention);
     if (!retained && retained.error().code() != Code::kUnavailable) return retained.error();
     below = std::min(below, retained.value_or(below));  // nothing is kept of a log that is damaged
   }

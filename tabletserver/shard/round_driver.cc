@@ -199,7 +199,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
 }
 
 void RoundDriver::BeginFlushes() {
-  for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
+  for (const FlushMode mode : {FlushMode::kMemory, FlushMode::kInterval, FlushMode::kSync}) {
     std::vector<FlushOrder> orders;
     for (const TakenOutput& one : taken_) {
       if (one.failed || !one.output.replica.flush || one.output.replica.flush->mode != mode) continue;

@@ -1,5 +1,6 @@
 #include "tabletserver/shard/shard.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,12 @@ WriteReply RefusedWrite(Code code, std::string message, int64_t retry_after_ms =
   return reply;
 }
 
+bool TakesMemory(const WriteRequest& request) {
+  return std::ranges::any_of(request.writes, [](const Write& write) {
+    return write.kind == WriteKind::kPut || write.kind == WriteKind::kIncrement;
+  });
+}
+
 }  // namespace
 
 Shard::Shard(ShardOptions options, ShardPorts ports)
@@ -32,7 +39,7 @@ Shard::Shard(ShardOptions options, ShardPorts ports)
       peers_(context_),
       outgoing_copies_(context_, peers_),
       copy_target_(context_, {checkpoints_, truncator_, remover_, orders_}),
-      orders_(context_, {part_lender_, merger_, remover_}),
+      orders_(context_, {part_lender_, merger_, remover_, copy_target_}),
       splitter_(context_, peers_, remover_),
       merger_(context_, orders_),
       part_lender_(context_, {reads_, outgoing_copies_, copy_target_, checkpoints_}),
@@ -162,7 +169,11 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
         RefusedWrite(Code::kOverloaded, "too many logged writes of this server wait to be applied", kShardFullRetryMs));
   }
   call.request.token = requests_.ExpectWrite(call.loop, std::move(call.done));
-  tablets_.Step(tablet, AdmitWrite{std::move(call.request), now, full.disk, full.rolled_back});
+  Status no_room;
+  if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) {
+    no_room = ports_.store.memory_tables()->Admit(tablet->table);
+  }
+  tablets_.Step(tablet, AdmitWrite{std::move(call.request), now, full.disk, std::move(no_room), full.rolled_back});
 }
 
 void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,

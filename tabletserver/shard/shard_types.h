@@ -32,6 +32,7 @@ struct DecodedSchema {
   TableCompression compression = TableCompression::kNone;
   KeyGroupRule key_group;
   int64_t split_bytes = 0;  // 0: not said
+  MemoryBounds memory;      // of a table in memory
 };
 using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;
 
@@ -59,9 +60,10 @@ struct ShardOptions {
   Incarnation incarnation;
   bool machine_crashed = false;  // under the process before this one
   LeaseTerms lease;
-  Duration heartbeat = std::chrono::milliseconds(150);    // to peers
-  LogRetention log_retention;                             // for replicas that are behind
-  Duration tombstone_retention = std::chrono::hours(24);  // in last_write_wins tables
+  Duration heartbeat = std::chrono::milliseconds(150);       // to peers
+  LogRetention log_retention;                                // for replicas that are behind
+  LogRetention memory_log_retention{.bytes_max = 16 << 20};  // the same, of tables in memory
+  Duration tombstone_retention = std::chrono::hours(24);     // in last_write_wins tables
   // of PRIMARY writes that were rolled back and are still unresolved; beyond it PRIMARY is OVERLOADED
   int64_t rolled_back_bytes_max = 256 << 20;
   CopyOptions copy;  // of copies that begin here

@@ -5,7 +5,9 @@
 #include <memory>
 #include <utility>
 
+#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/client_requests.h"
+#include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/merger.h"
 #include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/remover.h"
@@ -42,11 +44,32 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
       return done(std::move(reply));
     }
   }
+  if (tablet->core->replica().BeginsAnew(input.replica)) {
+    if (Status discarded = DiscardForAnew(*tablet, input.replica.range); !discarded.ok()) {
+      ControlReply reply;
+      reply.status = std::move(discarded);
+      reply.promised = tablet->core->replica().state().promised;
+      return done(std::move(reply));
+    }
+  }
   input.replica.token = Expect(std::move(done));
   input.now = shard_.Now();
   if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
   shard_.tablets.Step(tablet, input);
   shard_.rounds.Run();
+}
+
+// Of a memory tablet that no voter has any more: what a copy may have brought, before its source forgot it too. And it
+// takes the range that the catalog gives it: what its replicas knew of splits is lost with them.
+Status TabletOrders::DiscardForAnew(ShardTablet& tablet, const KeyRange& range) {
+  if (tablet.background_work || tablet.leaving) return Error(Code::kComeAgain, "a chunk of a copy is being stored");
+  const KeyRange before = tablet.placed_range;
+  if (before != range) EBLA_TRY(shard_.ports.directory.ChangeRange(*tablet.handle, range));
+  tablet.placed_range = range;
+  parts_.copy_target.Abandon(tablet);
+  EBLA_TRY(shard_.store().TruncateRange(tablet.table, before));
+  EBLA_TRY(shard_.store().ForgetReplica(tablet.id));
+  return Status::Ok();
 }
 
 void TabletOrders::Fence(TabletId id, Epoch epoch, ControlDone done) {

@@ -17,6 +17,7 @@
 
 namespace ebla::tabletserver {
 
+class CopyTarget;
 class Merger;
 class Remover;
 
@@ -26,6 +27,7 @@ class TabletOrders {
     PartLender& part_lender;
     Merger& merger;
     Remover& remover;
+    CopyTarget& copy_target;
   };
   TabletOrders(const ShardContext& shard, const Parts& parts) : shard_(shard), parts_(parts) {}
 
@@ -47,6 +49,7 @@ class TabletOrders {
   static ControlReply BeingMerged();
 
  private:
+  Status DiscardForAnew(ShardTablet& tablet, const KeyRange& range);
   bool RefuseMerging(TabletId tablet, ControlDone& done) const;
   // Posts a step of the tablet's core: `input(token)` makes it.
   template <class Input>

@@ -18,8 +18,13 @@ constexpr TabletId kOther{71};
 class StoreTest : public ::testing::TestWithParam<StoreKind> {
  protected:
   StoreTest() : life(MakeStore(GetParam())) {
-    EXPECT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kNone).ok());
+    EXPECT_TRUE(life->MakeTable(kAnyTable).ok());
     AddReplica(kAnyTablet);
+  }
+  // A crash, of a store that has what it held before it at the last checkpoint.
+  void CrashAfterCheckpoint() {
+    ASSERT_TRUE(CheckpointNow(store()));
+    if (life->KeepsRecords()) life->Crash();
   }
   TabletStore& store() { return **life; }
   void AddReplica(TabletId tablet, TableId table = kAnyTable) {
@@ -43,6 +48,9 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
 
   std::unique_ptr<StoreUnderTest> life;
 };
+
+// What a crash leaves: of tables in memory, nothing (tables_in_memory_test.cc).
+class DurableStoreTest : public StoreTest {};
 
 // ---- log -----------------------------------------------------------------------------------------------------------
 
@@ -83,7 +91,7 @@ TEST_P(StoreTest, OneAppendSpansTablets) {
   EXPECT_EQ(DumpLog(store(), kOther), "1.8");
 }
 
-TEST_P(StoreTest, WhatWasFlushedSurvivesACrash) {
+TEST_P(DurableStoreTest, WhatWasFlushedSurvivesACrash) {
   for (const FlushMode mode : {FlushMode::kSync, FlushMode::kInterval}) {
     const uint64_t last = mode == FlushMode::kSync ? 20 : 40;
     AppendTo(last, last - 19);
@@ -95,7 +103,7 @@ TEST_P(StoreTest, WhatWasFlushedSurvivesACrash) {
   }
 }
 
-TEST_P(StoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
+TEST_P(DurableStoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
   AppendTo(10);
   ASSERT_TRUE(FlushNow(store()).ok());
   AppendTo(200, 11);
@@ -106,7 +114,7 @@ TEST_P(StoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
   for (size_t i = 0; i < log->size(); ++i) EXPECT_EQ((*log)[i].version.lsn.value, i + 1);
 }
 
-TEST_P(StoreTest, ASuffixIsRemovedAndWrittenAnew) {
+TEST_P(DurableStoreTest, ASuffixIsRemovedAndWrittenAnew) {
   AppendTo(1200);
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(3)).ok());
   ASSERT_TRUE(store().RemoveSuffix(kAnyTablet, Lsn{3}).ok());
@@ -120,7 +128,7 @@ TEST_P(StoreTest, ASuffixIsRemovedAndWrittenAnew) {
   EXPECT_EQ(DumpLog(store(), kOther), "1.3");
 }
 
-TEST_P(StoreTest, TheLogIsTruncatedBelowACheckpoint) {
+TEST_P(DurableStoreTest, TheLogIsTruncatedBelowACheckpoint) {
   for (uint64_t lsn = 1; lsn <= 5; ++lsn) Write(lsn, {Put("k" + std::to_string(lsn), "v")});
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
   const auto held = CheckpointNow(store());
@@ -202,8 +210,7 @@ TEST_P(StoreTest, ScansRunBothWaysWithinTheirBounds) {
 TEST_P(StoreTest, ALargeValueFits) {
   const std::string value(1 << 20, 'x');
   Write(1, {Put("large", value)});
-  ASSERT_TRUE(CheckpointNow(store()));
-  life->Crash();
+  CrashAfterCheckpoint();
   const auto got = store().Get(kAnyTable, "large");
   ASSERT_TRUE(got && *got);
   EXPECT_EQ((*got)->value, value);
@@ -361,8 +368,7 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
   timed.writer = "ts-1";
   Write(1, {Put("gone", "v"), Put("here", "v")});
   Write(2, {timed, Delete("never was")});
-  ASSERT_TRUE(CheckpointNow(store()));
-  life->Crash();
+  CrashAfterCheckpoint();
   const auto read = store().Get(kAnyTable, "gone");
   ASSERT_TRUE(read && read->has_value());
   EXPECT_TRUE((*read)->tombstone);
@@ -386,7 +392,7 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
 
 // ---- unresolved writes ----------------------------------------------------------------------------------------------
 
-class RollbackTest : public StoreTest {
+class RollbackTest : public DurableStoreTest {
  protected:
   Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kAnyTable) {
     std::vector<const LogEntry*> pointers;
@@ -505,7 +511,7 @@ TEST_P(StoreTest, AnUnknownTableIsNamed) {
 
 TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
   Write(1, {Put("a", "1")});
-  ASSERT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kNone).ok());  // already there
+  ASSERT_TRUE(life->MakeTable(kAnyTable).ok());  // already there
   EXPECT_EQ(Records(), "a=1@1");
   std::thread([&] { EXPECT_EQ(Records(), "a=1@1"); }).join();
   const auto drop = [&] {
@@ -518,7 +524,7 @@ TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
   EXPECT_TRUE(store().Tables().empty());
   EXPECT_EQ(store().Get(kAnyTable, "a").error().code(), Code::kNoSuchTable);
   EXPECT_EQ(drop(), Status());  // already gone
-  ASSERT_TRUE(store().EnsureTable(kAnyTable, TableCompression::kZlib).ok());
+  ASSERT_TRUE(life->MakeTable(kAnyTable, TableCompression::kZlib).ok());
   EXPECT_EQ(Records(), "");
 }
 
@@ -526,13 +532,12 @@ TEST_P(StoreTest, CompressedTablesHoldTheSame) {
   for (const TableCompression compression : {TableCompression::kSnappy, TableCompression::kZlib}) {
     const TableId table{100 + static_cast<uint64_t>(compression)};
     const TabletId tablet{table.value};
-    ASSERT_TRUE(store().EnsureTable(table, compression).ok());
+    ASSERT_TRUE(life->MakeTable(table, compression).ok());
     AddReplica(tablet, table);
     std::vector<Effect> effects;
     for (int i = 1000; i < 3000; ++i) effects.push_back(Put(std::to_string(i), std::string(1000, 'v')));
     ASSERT_TRUE(ApplyOne(store(), tablet, table, Entry(1, effects)).ok());
-    ASSERT_TRUE(CheckpointNow(store()));
-    life->Crash();
+    CrashAfterCheckpoint();
     int records = 0;
     const auto count = [&](auto, auto& record) {
       ++records;
@@ -545,7 +550,7 @@ TEST_P(StoreTest, CompressedTablesHoldTheSame) {
 
 // ---- recovery ------------------------------------------------------------------------------------------------------
 
-TEST_P(StoreTest, ACrashTakesRecordsStateAndDedupWindowBackToOneCheckpoint) {
+TEST_P(DurableStoreTest, ACrashTakesRecordsStateAndDedupWindowBackToOneCheckpoint) {
   Write(1, {Put("a", "1")});
   Write(2, {Put("b", "2")});
   ASSERT_TRUE(CheckpointNow(store()));
@@ -562,14 +567,14 @@ TEST_P(StoreTest, ACrashTakesRecordsStateAndDedupWindowBackToOneCheckpoint) {
   EXPECT_EQ(Records(), "a=3@3");
 }
 
-TEST_P(StoreTest, ACleanEndKeepsEverything) {
+TEST_P(DurableStoreTest, ACleanEndKeepsEverything) {
   Write(1, {Put("a", "1")});
   life->Reopen();
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
   EXPECT_EQ(Records(), "a=1@1");
 }
 
-TEST_P(StoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
+TEST_P(DurableStoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
   const auto log = store().ReadLog(kAnyTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
   ASSERT_TRUE(log);
   EXPECT_TRUE(log->empty());
@@ -615,7 +620,7 @@ TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
   EXPECT_FALSE(replicas->back().applied);
 }
 
-TEST_P(StoreTest, AppliedStatesComeBackWhole) {
+TEST_P(DurableStoreTest, AppliedStatesComeBackWhole) {
   ApplyBatch batch;
   batch.tablet = kAnyTablet;
   batch.table = kAnyTable;
@@ -663,7 +668,7 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
 }
 
 // PROTOCOL "Split": the parent shrinks and the child comes to be in one transaction, which a crash takes back whole.
-TEST_P(StoreTest, ASplitIsOneTransaction) {
+TEST_P(DurableStoreTest, ASplitIsOneTransaction) {
   constexpr TabletId kChild{kAnyTablet.value + 64};
   Write(1, {Put("a", "1"), Put("z", "1")});
   ASSERT_TRUE(CheckpointNow(store()));
@@ -714,7 +719,7 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   EXPECT_EQ(Records(), "a=1@1 z=1@1");
 }
 
-class StoreMergeTest : public StoreTest {
+class StoreMergeTest : public DurableStoreTest {
  protected:
   static constexpr TabletId kMerged{kAnyTablet.value + 64};
   static ApplyBatch BatchOf(TabletId tablet, Version applied, KeyRange range) {
@@ -804,7 +809,7 @@ TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   EXPECT_EQ(Records(), "a=1@1 z=1@1");
 }
 
-TEST_P(StoreTest, DedupRowsAreErasedByName) {
+TEST_P(DurableStoreTest, DedupRowsAreErasedByName) {
   Write(1, {});
   Write(2, {});
   ASSERT_TRUE(AppendOne(store(), kAnyTablet, Entry(3)).ok());
@@ -817,7 +822,7 @@ TEST_P(StoreTest, DedupRowsAreErasedByName) {
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.3 of [\"\", \"\") log 1.1..1.3 window 9/2\n");
 }
 
-TEST_P(StoreTest, AForgottenReplicaLeavesItsTombstone) {
+TEST_P(DurableStoreTest, AForgottenReplicaLeavesItsTombstone) {
   AddReplica(kOther, TableId{8});
   Write(1, {Put("a", "1")});
   ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
@@ -840,7 +845,7 @@ TEST_P(StoreTest, AForgottenReplicaLeavesItsTombstone) {
             "tablet 71 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
 }
 
-TEST_P(StoreTest, LogBytesCountFromTheCheckpoint) {
+TEST_P(DurableStoreTest, LogBytesCountFromTheCheckpoint) {
   EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
   Write(1, {Put("a", std::string(10'000, 'v'))});
   EXPECT_GT(store().LogBytesSinceCheckpoint(), 10'000);
@@ -853,9 +858,9 @@ TEST_P(StoreTest, LogBytesCountFromTheCheckpoint) {
 // One tablet of a table, told the same story twice: by either store.
 class Story {
  public:
-  explicit Story(uint64_t seed) : random_(seed) {
+  Story(uint64_t seed, StoreKind one, StoreKind other) : random_(seed), stores_{MakeStore(one), MakeStore(other)} {
     for (const auto& store : stores_) {
-      EXPECT_TRUE((**store).EnsureTable(kAnyTable, TableCompression::kSnappy).ok());
+      EXPECT_TRUE(store->MakeTable(kAnyTable, TableCompression::kSnappy).ok());
       EXPECT_TRUE((**store).PutReplicaState(kAnyTablet, state_).ok());
     }
   }
@@ -875,10 +880,13 @@ class Story {
     EXPECT_EQ(Dump(**stores_[0], kAnyTable, {from, to}), Dump(**stores_[1], kAnyTable, {from, to}));
     EXPECT_EQ(Dump(**stores_[0], kAnyTable, {from, ""}, true), Dump(**stores_[1], kAnyTable, {from, ""}, true));
     EXPECT_EQ(DumpLog(**stores_[0], kAnyTablet), DumpLog(**stores_[1], kAnyTablet));
-    EXPECT_EQ(DumpReplicas(**stores_[0]), DumpReplicas(**stores_[1]));
+    if (durable()) {
+      EXPECT_EQ(DumpReplicas(**stores_[0]), DumpReplicas(**stores_[1]));
+    }
   }
 
  private:
+  bool durable() const { return stores_[0]->KeepsRecords() && stores_[1]->KeepsRecords(); }
   std::string RandomKey() { return std::string(1 + random_() % 3, static_cast<char>('a' + random_() % 5)); }
   void Append() {
     std::vector<Effect> effects;
@@ -921,27 +929,36 @@ class Story {
     for (const auto& store : stores_) ASSERT_TRUE((**store).RemoveSuffix(kAnyTablet, last_.Next()).ok());
   }
   void Reopen() {
-    if (random_() % 4 != 0) return;
+    if (random_() % 4 != 0 || !durable()) return;
     for (const auto& store : stores_) store->Reopen();
   }
 
   std::mt19937_64 random_;
   ReplicaState state_{.table = kAnyTable, .promised = {1}, .schema = {}};
-  const std::unique_ptr<StoreUnderTest> stores_[2] = {MakeStore(StoreKind::kWiredTiger), MakeStore(StoreKind::kMemory)};
+  const std::unique_ptr<StoreUnderTest> stores_[2];
   std::vector<LogEntry> log_;  // from lsn 1 to last_
   Lsn last_;
   Lsn applied_;
 };
 
-TEST(StoresTest, TellTheSameStory) {
-  Story story(TestSeed());
-  for (int step = 0; step < 400 && !::testing::Test::HasFailure(); ++step) {
+void Tell(Story story, int steps) {
+  for (int step = 0; step < steps && !::testing::Test::HasFailure(); ++step) {
     story.Step();
     story.Compare();
   }
 }
 
+TEST(StoresTest, TellTheSameStory) { Tell(Story(TestSeed(), StoreKind::kWiredTiger, StoreKind::kMemory), 400); }
+
+TEST(StoresTest, TablesInMemoryTellTheSameStory) {
+  Tell(Story(TestSeed(), StoreKind::kTablesInMemory, StoreKind::kMemory), 2'000);
+}
+
 INSTANTIATE_TEST_SUITE_P(All, StoreTest,
+                         ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory, StoreKind::kMemoryWithLog,
+                                           StoreKind::kTablesInMemory),
+                         [](const auto& info) { return NameOf(info.param); });
+INSTANTIATE_TEST_SUITE_P(All, DurableStoreTest,
                          ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory, StoreKind::kMemoryWithLog),
                          [](const auto& info) { return NameOf(info.param); });
 

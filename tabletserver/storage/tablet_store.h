@@ -34,6 +34,7 @@
 #include "common/base/status.h"
 #include "tabletserver/storage/log_entry.h"
 #include "tabletserver/storage/log_feed.h"
+#include "tabletserver/storage/memory_tables.h"
 #include "tabletserver/storage/row_sample.h"
 
 namespace ebla::tabletserver {
@@ -210,6 +211,7 @@ Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::st
 enum class FlushMode : uint8_t {
   kSync,      // to the disk
   kInterval,  // to the operating system; the store fsyncs after its interval (see SetFlushInterval)
+  kMemory,    // nowhere: of a table in memory alone, what was appended is as durable as it ever will be
 };
 
 class TabletStore {
@@ -231,6 +233,15 @@ class TabletStore {
   virtual Result<bool> Compact(TableId table, Duration limit) { return true; }
   // Of the table's file; NO_SUCH_TABLE.
   virtual Result<int64_t> FileBytes(TableId table) const { return 0; }
+
+  // Tables in memory alone: null where the store keeps none. Of their tablets nothing but the replicas' states is
+  // durable: a start finds no records, no applied state, no window and no log (tablet/memory_replicas.h says what that
+  // makes of them). Apply, Append and reads are as ever.
+  virtual MemoryTables* memory_tables() const { return nullptr; }
+  bool InMemory(TableId table) const {
+    MemoryTables* const tables = memory_tables();
+    return tables != nullptr && tables->Has(table);
+  }
 
   // ---- log ---------------------------------------------------------------------------------------------------------
   // For any number of tablets. A crash leaves all of it or none; of more than some MiB perhaps the first entries alone.

@@ -72,6 +72,11 @@ struct TabletCommon {
     if (std::exchange(files_damaged, true)) return;
     LOG(ERROR) << "tablet " << options.tablet << " applies nothing more here: " << status;
   }
+  // Where the records are in memory alone, so is the applied state that has their range: the replica's state keeps it.
+  void KeepPlaceInMemory() {
+    if (!schema->in_memory || replica.role() == RoleKind::kAbsent || replica.state().incomplete) return;
+    if (replica.state().incomplete_range != applied.range) replica.Step(KeepPlace{applied.range});
+  }
   TabletTime Time() const { return clock.Now(now); }
   Lsn applied_lsn() const { return applied.applied.lsn; }
   // The log that was inherited, or that a restart found, is not wholly applied yet.

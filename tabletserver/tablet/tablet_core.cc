@@ -92,9 +92,14 @@ void TabletCore::Step(const ConfigureTablet& input) {
   } else {
     Die(time.error());
   }
+  const bool anew = existed && replica.BeginsAnew(configure);
   replica.Step(configure);
   if (replica.role() != RoleKind::kAbsent) {
-    if (!existed) BeginAnew(configure.range);
+    if (!existed || anew) {
+      const TabletClock clock = common_.clock;
+      BeginAnew(configure.range);
+      if (anew) common_.clock = clock;  // what was seen of tablet time stays seen
+    }
     // A refused configuration leaves the old schema in force.
     if (newer && replica.state().schema == input.schema.encoded) {
       common_.schema = std::make_shared<const TabletSchema>(input.schema);
@@ -321,6 +326,7 @@ void TabletCore::Step(const StoreFailed& input) {
 void TabletCore::Step(const Applied& input) {
   applier_.OnApplied(input);
   common_.files_damaged = false;
+  common_.KeepPlaceInMemory();
   split_.Finish();
   waiters_.Settle();
   freeze_.Settle();

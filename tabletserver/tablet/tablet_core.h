@@ -190,7 +190,10 @@ void TabletCore::Step(const Input& input) {
     freeze_.Settle();
   }
   if constexpr (std::same_as<Input, PeerReply>) views_.OnLease();
-  if constexpr (std::same_as<Input, CopyCheckpointed>) common_.view_dirty = true;  // it serves reads now
+  if constexpr (std::same_as<Input, CopyCheckpointed>) {
+    common_.view_dirty = true;  // it serves reads now
+    common_.KeepPlaceInMemory();
+  }
 }
 
 }  // namespace ebla::tabletserver

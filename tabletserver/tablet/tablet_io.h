@@ -35,6 +35,7 @@ struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
   bool disk_full = false;       // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
+  Status no_room;               // of a table in memory: OVERLOADED for what takes memory, unless it is a retry
   bool conflicts_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
 };
 

@@ -30,6 +30,7 @@ struct TabletSchema {
   AckLevel default_level = AckLevel::kMajority;  // never kDefault
   int64_t default_ttl_ms = 0;                    // 0: records live until deleted
   bool last_write_wins = false;
+  bool in_memory = false;  // alone: a start of the process has lost all that was applied and logged
   std::string encoded;
 };
 
@@ -97,6 +98,7 @@ struct WriteReply {
 struct ExpiredKey {
   std::string key;
   Version version;
+  bool evict = false;  // it goes though it has not expired: its table, in memory, is full
 };
 
 // Answers a purge (see TabletCore::Purge).

@@ -141,6 +141,10 @@ bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
                          kWritesFullRetryMs);
     return true;
   }
+  if (!input.no_room.ok()) {
+    replies_.RefuseWrite(request.token, input.no_room, kWritesFullRetryMs);
+    return true;
+  }
   // It would be logged, and answered by whoever leads next; and nothing bounds how long that takes.
   if (common_.files_damaged) {
     replies_.RefuseWrite(
@@ -270,7 +274,9 @@ Result<std::vector<Effect>> WriteAdmission::PurgeEffects(const Purge& input, Tab
     const bool remembered =
         common_.schema->last_write_wins && record->write_time_ms != 0 &&
         record->write_time_ms + common_.options.tombstone_retention_ms > static_cast<int64_t>(now.value);
-    if (record->tombstone ? remembered : !record->expires_at || record->expires_at > now) continue;
+    const bool evicted = expired.evict && common_.schema->in_memory && !record->tombstone;
+    const bool lives = record->tombstone ? remembered : !record->expires_at || record->expires_at > now;
+    if (lives && !evicted) continue;
     if (!named.insert(expired.key).second) continue;
     Effect effect;
     effect.key = expired.key;

@@ -25,6 +25,8 @@ DEFINE_string(faults, "", "Inject only these faults: names, separated by commas.
 DEFINE_bool(splits, false, "Split tablets, too.");
 DEFINE_bool(merges, false, "Split and merge tablets, too.");
 DEFINE_bool(log, false, "Give servers the real log, over disks that tear and lose sectors.");
+DEFINE_bool(memory, false, "The clients' table is in memory alone, and no two servers forget it at a time.");
+DEFINE_bool(memory_loss, false, "The same, but all may forget it: then it begins empty.");
 DEFINE_bool(keep_going, false, "Run all seeds, even after one fails.");
 DEFINE_bool(quiet, false, "Print no line for a good seed.");
 
@@ -52,7 +54,9 @@ RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
           .faults = OnlyFaults(),
           .splits = FLAGS_splits || FLAGS_merges || bug.of_splits() || bug.of_merges(),
           .merges = FLAGS_merges || bug.of_merges(),
-          .log = FLAGS_log};
+          .log = FLAGS_log,
+          .memory = FLAGS_memory,
+          .memory_loss = FLAGS_memory_loss};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {
@@ -62,13 +66,16 @@ void Print(const RunOptions& options, const RunReport& report) {
   }
   for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
   if (!report.problems.empty()) {
-    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s%s\n",
+    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s%s%s\n",
                 static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds,
                 std::string(options.bug.name()).c_str(),
                 options.merges   ? " --merges"
                 : options.splits ? " --splits"
                                  : "",
-                options.log ? " --log" : "");
+                options.log ? " --log" : "",
+                options.memory        ? " --memory"
+                : options.memory_loss ? " --memory_loss"
+                                      : "");
   }
   std::fflush(stdout);
 }
@@ -84,7 +91,7 @@ int Replay(const Bug& bug) {
 // What all runs together did; false: something never happened, or too little did.
 bool PrintKinds(const std::map<std::string, uint64_t>& kinds, uint64_t runs) {
   bool enough = true;
-  const bool judged = runs >= kSeedsForEveryKind && FLAGS_faults.empty();
+  const bool judged = runs >= kSeedsForEveryKind && FLAGS_faults.empty() && !FLAGS_memory && !FLAGS_memory_loss;
   std::printf("in %llu runs:\n", static_cast<unsigned long long>(runs));
   for (const auto& [kind, count] : kinds) {
     std::printf("  %-28s %10llu %12.2f each\n", kind.c_str(), static_cast<unsigned long long>(count),

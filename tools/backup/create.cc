@@ -179,6 +179,14 @@ class Maker {
       const bool wanted =
           options_.tables.empty() || std::ranges::find(options_.tables, info.name) != options_.tables.end();
       if (!wanted) continue;
+      if (info.options.memory.value_or(false)) {
+        if (!options_.tables.empty()) {
+          return Error(Code::kInvalidArgument, "table \"" + EscapeBytes(info.name) +
+                                                   "\" lives in memory alone, and cannot be backed up: dump it");
+        }
+        options_.left_out("table \"" + EscapeBytes(info.name) + "\" lives in memory alone, and is left out");
+        continue;
+      }
       TablePart& table = manifest_.tables.emplace_back();
       table.name = info.name;
       table.id = info.id.value;

@@ -36,6 +36,7 @@ struct CreateOptions {
   size_t part_bytes = 32 << 20;              // of one file: what a store takes at once, and has to take in kPatience
   std::chrono::seconds patience{150};        // longer than a server keeps a snapshot for nobody
   std::function<void(const Progress&)> progress = [](const Progress&) {};
+  std::function<void(const std::string&)> left_out = [](const auto&) {};  // one line
   std::function<bool()> interrupted = [] { return false; };
 };
 

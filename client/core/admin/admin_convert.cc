@@ -12,6 +12,12 @@ std::string AddressOf(const idl::Endpoint& endpoint) {
   return rpc::Endpoint{endpoint.host, static_cast<uint16_t>(endpoint.port)}.ToString();
 }
 
+namespace {
+
+constexpr const char* kEvictionNames[] = {"none", "lru", "lfu", "ttl"};
+
+}  // namespace
+
 idl::TableOptions ToIdl(const TableOptions& options) {
   idl::TableOptions out;
   if (options.replicas) out.__set_replicas(*options.replicas);
@@ -37,6 +43,9 @@ idl::TableOptions ToIdl(const TableOptions& options) {
   if (options.split_bytes) out.__set_splitBytes(static_cast<int64_t>(*options.split_bytes));
   if (options.split_ops_per_second) out.__set_splitOpsPerSecond(static_cast<int64_t>(*options.split_ops_per_second));
   if (options.merge_bytes) out.__set_mergeBytes(static_cast<int64_t>(*options.merge_bytes));
+  if (options.memory) out.__set_memory(*options.memory);
+  if (options.eviction) out.__set_eviction(kEvictionNames[static_cast<size_t>(*options.eviction) % 4]);
+  if (options.memory_limit) out.__set_memoryLimit(static_cast<int64_t>(*options.memory_limit));
   return out;
 }
 
@@ -71,6 +80,12 @@ TableOptions FromIdl(const idl::TableOptions& options) {
   if (set.splitBytes) out.split_bytes = static_cast<uint64_t>(options.splitBytes);
   if (set.splitOpsPerSecond) out.split_ops_per_second = static_cast<uint64_t>(options.splitOpsPerSecond);
   if (set.mergeBytes) out.merge_bytes = static_cast<uint64_t>(options.mergeBytes);
+  if (set.memory) out.memory = options.memory;
+  const auto eviction = std::ranges::find(kEvictionNames, options.eviction);
+  if (set.eviction && eviction != std::end(kEvictionNames)) {
+    out.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictionNames));
+  }
+  if (set.memoryLimit) out.memory_limit = static_cast<uint64_t>(options.memoryLimit);
   return out;
 }
 
@@ -87,6 +102,11 @@ TableInfo FromIdl(const idl::TableSummary& summary) {
   info.records = summary.records;
   info.reads_per_second = summary.readsPerSecond;
   info.writes_per_second = summary.writesPerSecond;
+  for (const idl::MemoryTableUse& use : summary.memory) {
+    info.memory.push_back({use.server, use.bytes, use.records, use.limitBytes, use.evicted, use.refused});
+  }
+  info.times_emptied = summary.timesEmptied;
+  if (summary.emptiedAgeMs >= 0) info.since_emptied = std::chrono::milliseconds(summary.emptiedAgeMs);
   return info;
 }
 

@@ -29,6 +29,9 @@ struct TableKeyGroup {
 };
 
 // What a table is created with, and what an alter changes. Empty: the server's default, or unchanged.
+// What a table in memory forgets first where it is full. kNone: nothing; it refuses writes that take memory.
+enum class TableEviction : uint8_t { kNone = 0, kLru = 1, kLfu = 2, kTtl = 3 };
+
 struct TableOptions {
   std::optional<int> replicas;                  // default: 3, with as many as there are servers to begin with
   std::optional<TableCompression> compression;  // for life
@@ -42,6 +45,21 @@ struct TableOptions {
   std::optional<uint64_t> split_bytes;
   std::optional<uint64_t> split_ops_per_second;
   std::optional<uint64_t> merge_bytes;
+  // Records live in memory alone, for the table's life: a server that restarts copies them from others, and where all
+  // that had them have restarted the table begins empty.
+  std::optional<bool> memory;
+  std::optional<TableEviction> eviction;  // of a table in memory
+  std::optional<uint64_t> memory_limit;   // bytes on each server; zero: the server's own limit alone
+};
+
+// What a table in memory takes on one server.
+struct TableMemory {
+  std::string server;
+  int64_t bytes = 0;
+  int64_t records = 0;
+  int64_t limit_bytes = 0;  // that counts there: the table's or the server's; 0: none
+  int64_t evicted = 0;      // records, since the server's start
+  int64_t refused = 0;      // writes, for want of room, since then
 };
 
 struct CreateTableOptions {
@@ -62,6 +80,10 @@ struct TableInfo {
   int64_t records = 0;  // an estimate
   double reads_per_second = 0;
   double writes_per_second = 0;
+  std::vector<TableMemory> memory;  // of a table in memory
+  // How often tablets of a table in memory have begun anew, as no server had their data any more; and since when.
+  int64_t times_emptied = 0;
+  std::optional<std::chrono::milliseconds> since_emptied;
 };
 
 enum class TabletStatus : uint8_t { kCreating = 0, kServing = 1, kDropping = 2 };

@@ -10,6 +10,8 @@
 #include <set>
 #include <sstream>
 
+#include "tabletserver/storage/ram/routed_store.h"
+
 namespace ebla::tabletserver::testing {
 
 namespace {
@@ -36,6 +38,36 @@ class MemoryUnderTest final : public StoreUnderTest {
  private:
   MemoryDisk disk_;
   ebla::testing::ThreadExecutor executor_;
+};
+
+class TablesInMemoryUnderTest final : public StoreUnderTest {
+ public:
+  TablesInMemoryUnderTest() { Reopen(); }
+  void Reopen() override {
+    life_.reset();
+    life_ = std::make_unique<Life>(disk_, executor_);
+    store_ = std::make_unique<RoutedStore>(life_->on_disk, life_->ram);
+  }
+  void Crash() override {
+    life_.reset();
+    disk_.Crash(MemoryDisk::CrashKind::kProcess);
+    Reopen();
+  }
+  Status MakeTable(TableId table, TableCompression) override {
+    life_->ram.Ensure(table, 1, {});
+    return {};
+  }
+  bool KeepsRecords() const override { return false; }
+
+ private:
+  struct Life {
+    Life(MemoryDisk& disk, Executor& executor) : on_disk(disk, executor) {}
+    MemoryStore on_disk;
+    RamStore ram;
+  };
+  MemoryDisk disk_;
+  ebla::testing::ThreadExecutor executor_;
+  std::unique_ptr<Life> life_;
 };
 
 std::set<std::string> FilesOf(const std::string& directory) {
@@ -135,6 +167,7 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   switch (kind) {
     case StoreKind::kMemory: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kJournal);
     case StoreKind::kMemoryWithLog: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kShared);
+    case StoreKind::kTablesInMemory: return std::make_unique<TablesInMemoryUnderTest>();
     case StoreKind::kWiredTiger: break;
   }
   return std::make_unique<WtUnderTest>();
@@ -144,6 +177,7 @@ std::string NameOf(StoreKind kind) {
   switch (kind) {
     case StoreKind::kMemory: return "Memory";
     case StoreKind::kMemoryWithLog: return "MemoryWithLog";
+    case StoreKind::kTablesInMemory: return "TablesInMemory";
     case StoreKind::kWiredTiger: break;
   }
   return "WiredTiger";

@@ -46,12 +46,17 @@ class StoreUnderTest {
   TabletStore* operator->() { return store_.get(); }
   virtual void Reopen() = 0;  // a clean end, and the next start
   virtual void Crash() = 0;   // the process dies, and the next start
+  virtual Status MakeTable(TableId table, TableCompression compression = TableCompression::kNone) {
+    return store_->EnsureTable(table, compression);
+  }
+  virtual bool KeepsRecords() const { return true; }  // from one life to the next
 
  protected:
   std::unique_ptr<TabletStore> store_;
 };
 
-enum class StoreKind { kWiredTiger, kMemory, kMemoryWithLog };
+// kTablesInMemory: MakeTable's are, on a RoutedStore over a MemoryStore.
+enum class StoreKind { kWiredTiger, kMemory, kMemoryWithLog, kTablesInMemory };
 std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 

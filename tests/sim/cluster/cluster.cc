@@ -80,9 +80,9 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   others_ = {&shard_a, &shard_b, &background, disk_thread_};
   const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
   const auto on_forgotten = [this, &scheduler = ports.scheduler](TabletId tablet) { OnForgotten(scheduler, tablet); };
-  store_ =
-      MakeFaultyStore(ports.shape.store_fault, std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_),
-                      {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
+  on_disk_ = std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_);
+  store_ = MakeFaultyStore(ports.shape.store_fault, std::make_unique<tabletserver::RoutedStore>(*on_disk_, ram_),
+                           {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
@@ -124,6 +124,7 @@ SimServer::~SimServer() {
   server_.reset();
   coordinator_.reset();
   store_.reset();
+  on_disk_.reset();
 }
 
 void SimServer::OnRead(testing::SimScheduler& scheduler, std::string_view key) {
@@ -162,6 +163,7 @@ Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
     disks_.back()->uuid = "uuid-" + std::to_string(i + 1);
     disks_.back()->disk.SetLatency(std::chrono::microseconds(50), std::chrono::milliseconds(3));
   }
+  if (shape.memory_loss) state_.LetHistoriesPart();
   for (int i = 0; i < shape.masters; ++i) StartMaster(i);
   for (int i = 0; i < shape.servers; ++i) StartServer(i);
 }
@@ -203,6 +205,7 @@ void Cluster::KillMaster(int index) {
 }
 
 void Cluster::StartServer(int index) {
+  if (spared_.erase(index) > 0) return;  // it is there
   const std::string name = ServerName(index);
   log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
   servers_[static_cast<size_t>(index)] = std::make_unique<SimServer>(
@@ -215,6 +218,11 @@ void Cluster::StartServer(int index) {
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
+  if (shape_.memory && !shape_.memory_loss && !AllRemember()) {
+    log_.Add(ServerName(index), "is spared: what it has in memory may be nowhere else");
+    spared_.insert(index);
+    return;
+  }
   const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
   if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");

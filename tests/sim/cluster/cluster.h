@@ -22,6 +22,7 @@
 #include "master/host/master_host.h"
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/ram/routed_store.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/cluster/event_log.h"
 #include "tests/sim/cluster/faulty_store.h"
@@ -77,6 +78,8 @@ struct Shape {
   int servers = 3;
   int racks = 1;
   bool interval = false;        // the clients' table is flushed at intervals: machines die one at a time
+  bool memory = false;          // the clients' table is in memory alone: processes die one at a time, too
+  bool memory_loss = false;     // or all at once: its data may go, and then it begins empty
   int64_t window_ms = 600'000;  // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
   uint64_t log_entries_retained_max = 1'000'000;
@@ -154,7 +157,9 @@ class SimServer {
   testing::SimExecutor* disk_thread_ = nullptr;           // of the process
   std::vector<const testing::SimExecutor*> others_;       // but the one that reads
   std::shared_ptr<Network::Node> node_;
-  std::unique_ptr<tabletserver::TabletStore> store_;
+  tabletserver::RamStore ram_;
+  std::unique_ptr<tabletserver::MemoryStore> on_disk_;
+  std::unique_ptr<tabletserver::TabletStore> store_;  // over both
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<tabletserver::TabletServer> server_;
   Status refused_;
@@ -175,6 +180,7 @@ class Cluster {
 
   int masters() const { return static_cast<int>(masters_.size()); }
   bool interval() const { return shape_.interval; }
+  bool memory() const { return shape_.memory && !shape_.memory_loss; }  // one process forgets at a time
   int servers() const { return static_cast<int>(servers_.size()); }
   SimMaster* master(int index) { return masters_[static_cast<size_t>(index)].get(); }  // null: dead
   SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
@@ -216,6 +222,7 @@ class Cluster {
   coordination::SimCoordination coordination_;
   Network network_;
   std::vector<UnresolvedEntry> kept_;
+  std::set<int> spared_;  // that were to be killed, and are to be started again
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;

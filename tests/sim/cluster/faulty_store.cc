@@ -140,6 +140,7 @@ class FaultyStore final : public TabletStore {
   }
   int64_t LogBytesSinceCheckpoint() const override { return store_->LogBytesSinceCheckpoint(); }
   Health health() const override { return store_->health(); }
+  MemoryTables* memory_tables() const override { return store_->memory_tables(); }
 
  private:
   // Of a SPLIT that is applied in these batches. A copy of the child that is being filled may be among them, too: it

@@ -78,9 +78,21 @@ void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatc
                     DigestOf(effect.key, effect.is_delete ? "" : effect.value, change.version, effect.expires_at) + 1;
   }
   reached = applied.lsn;
+  if (BeginsAnew(batch)) {
+    anew_.insert(batch.tablet);
+    entries_.erase(entries_.lower_bound({batch.tablet, Lsn{}}), entries_.upper_bound({batch.tablet, Lsn{UINT64_MAX}}));
+  }
   for (auto& [lsn, entry] : now) {
     if (entry.epoch) Compare(batch.tablet, lsn, std::move(entry));
   }
+}
+
+// Its first epoch is later than that of an entry which somebody has applied at its first place or above.
+bool StateWatch::BeginsAnew(const tabletserver::ApplyBatch& batch) const {
+  if (batch.state.epoch_starts.empty() || batch.state.former != nullptr) return false;
+  const tabletserver::EpochStart& first = batch.state.epoch_starts.front();
+  const auto known = entries_.find({batch.tablet, batch.state.applied.lsn});
+  return first.first == Lsn{1} && known != entries_.end() && known->second.epoch < first.epoch;
 }
 
 void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
@@ -89,6 +101,10 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
   if (first) return;
   if (known.epoch == now.epoch && (!known.effects || !now.effects || known.effects == now.effects)) {
     if (!known.effects) known = std::move(now);
+    return;
+  }
+  if (may_part_) {
+    known = std::move(now);
     return;
   }
   const auto text = [lsn](const Entry& entry) {
@@ -227,6 +243,7 @@ void StateWatch::ChildCreated(TabletId tablet, Version at, Version newest, const
 }
 
 void StateWatch::Fails(TabletId tablet, const ServerName& server, const std::string& why) {
+  if (may_part_ && why.contains("another history")) return;  // it is dropped, and made anew
   failed_.emplace(tablet, server + " has failed: " + why);
 }
 

@@ -25,6 +25,8 @@ namespace ebla::sim {
 
 class StateWatch {
  public:
+  // Histories may part where who has applied something may lose it with its process, and all others theirs.
+  void LetHistoriesPart() { may_part_ = true; }
   // A replica on `server` has applied this.
   void Applied(const ServerName& server, const tabletserver::ApplyBatch& batch);
   // Its store has taken these entries of the tablet, or has discarded the end of its log.
@@ -72,6 +74,9 @@ class StateWatch {
   // expected.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
+  // Tablets of which some replica began a history anew, which does not go on from what was applied before.
+  const std::set<TabletId>& anew() const { return anew_; }
+
   // Nothing that was ever told of these counts; of some only what must never be discarded while the tablet lives.
   std::vector<std::string> Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const;
 
@@ -85,6 +90,7 @@ class StateWatch {
     uint64_t records = 0;
     ServerName who;
   };
+  bool BeginsAnew(const tabletserver::ApplyBatch& batch) const;
   void Compare(TabletId tablet, Lsn lsn, Entry now);
   void Problem(TabletId tablet, const std::string& what);
   void Loses(const ServerName& server, TabletId tablet, Lsn from);
@@ -106,6 +112,8 @@ class StateWatch {
   std::set<std::pair<ServerName, TabletId>> forgotten_;
   std::map<std::pair<ServerName, TabletId>, Epoch> promised_;
   std::map<TabletId, std::string> lost_splits_;
+  std::set<TabletId> anew_;
+  bool may_part_ = false;
   std::map<TabletId, std::string> failed_;  // the first of each
   std::map<std::pair<TabletId, Epoch>, ServerName> led_;
   std::map<TabletId, ServerName> alone_;  // in the present look

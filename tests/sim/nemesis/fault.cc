@@ -74,7 +74,11 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   }
   // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it
   // may die.
-  if (of.interval) std::erase(faults, Fault::kResize);
+  if (of.interval || of.memory) std::erase(faults, Fault::kResize);
+  // These end processes whoever else has forgotten.
+  if (of.memory) {
+    for (const Fault fault : {Fault::kServerRestart, Fault::kDiskFailure, Fault::kAllPower}) std::erase(faults, fault);
+  }
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler.Random(i)]);
   std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split: each takes a tablet

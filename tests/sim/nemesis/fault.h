@@ -86,6 +86,7 @@ struct DrawnOf {
   bool merges = false;
   bool several = true;  // replicas
   bool interval = false;
+  bool memory = false;  // records live in processes, and one at a time may die
 };
 std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& of);
 

@@ -100,6 +100,10 @@ class Run {
     if (std::ranges::any_of(options_.faults, IsDirected)) replicas_ = 3;
     workload_.large = scheduler_.Random(4) == 0;
     shape.interval = replicas_ > 1 && scheduler_.Random(5) == 0;
+    shape.memory = options_.memory || options_.memory_loss;
+    shape.memory_loss = options_.memory_loss;
+    if (shape.memory) shape.interval = false;
+    if (options_.memory) replicas_ = 3;
     if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
     constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
     shape.log_entries_retained_max = kKept[scheduler_.Random(kKept.size())];
@@ -136,6 +140,7 @@ class Run {
   std::string Differing(std::map<int, LwwTruth>& truths);
   void AddUnresolved(std::map<int, LwwTruth>& truths);
   void Judge();
+  void JudgeAnew();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
@@ -212,8 +217,10 @@ bool Run::Begin() {
   CreateTableOptions options;
   options.table.replicas = replicas_;
   if (shape_.interval) options.table.durability = TableDurability::kInterval;
+  if (shape_.memory) options.table.memory = true;
   if (!MakeTable(kTable, 0, workload_.groups, options, table_)) return false;
   if (workload_.lww_groups > 0) {
+    options.table.memory.reset();
     options.table.durability = TableDurability::kSync;  // what one machine alone has taken is to last
     options.table.last_write_wins = true;
     if (!MakeTable(kLwwTable, workload_.groups, workload_.all_groups(), options, lww_table_)) return false;
@@ -223,7 +230,8 @@ bool Run::Begin() {
   lives_.resize(clients_.size());
   for (size_t i = 0; i < clients_.size(); ++i) StartClient(i);
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
-  raw_->Work(table_);
+  // What has begun anew remembers no write: a retry is executed again, where nothing of the first is left.
+  if (!shape_.memory_loss) raw_->Work(table_);
   stale_ = std::make_unique<StaleClient>("stale", cluster_.NewProcess(), cluster_, record_);
   if (options_.splits)
     split_retry_client_ = std::make_unique<SplitRetryClient>("late", cluster_.NewProcess(), cluster_, record_);
@@ -299,7 +307,8 @@ void Run::Break() {
                                        options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits,
                                                                                          .merges = options_.merges,
                                                                                          .several = replicas_ > 1,
-                                                                                         .interval = shape_.interval})
+                                                                                         .interval = shape_.interval,
+                                                                                         .memory = options_.memory})
                                                                : options_.faults,
                                        std::move(hooks));
   tables_->Start();
@@ -467,7 +476,7 @@ std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
   std::map<int, Version> last;  // applied
   for (int group = 0; group < workload_.all_groups(); ++group) {
-    truth[group].may_forget = shape_.interval && !workload_.IsLww(group);
+    truth[group].may_forget = (shape_.interval || shape_.memory) && !workload_.IsLww(group);
     if (workload_.IsLww(group)) truth[group].lww = lww_truths_[group];
   }
   for (const UnresolvedEntry& kept : cluster_.kept()) {
@@ -501,6 +510,14 @@ std::map<int, GroupTruth> Run::Truth() {
   return truth;
 }
 
+// Only where nobody had its data any more does a tablet begin anew.
+void Run::JudgeAnew() {
+  const size_t anew = cluster_.state().anew().size();
+  if (anew > 0 && !shape_.memory_loss) {
+    Problem("tablet " + std::to_string(cluster_.state().anew().begin()->value) + " has begun anew");
+  }
+}
+
 void Run::Judge() {
   cluster_.CompareRecords();
   std::set<TabletId> living;
@@ -508,8 +525,10 @@ void Run::Judge() {
   for (std::string& problem : cluster_.state().Problems(catalog_.recreated(), living)) Problem(std::move(problem));
   for (const std::string& problem : catalog_.problems()) Problem(problem);
   for (std::string& problem : WrongInMerges(catalog_, cluster_.state())) Problem(std::move(problem));
+  JudgeAnew();
   std::map<int, GroupTruth> truth = Truth();
   for (int group = 0; group < workload_.all_groups(); ++group) {
+    if (shape_.memory_loss && !workload_.IsLww(group)) continue;
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);
     for (std::string& problem : levels.problems) Problem(std::move(problem));
     const Verdict verdict = CheckLinearizable(std::move(levels.search));
@@ -561,17 +580,20 @@ void Run::Summarize() {
     kinds["merges"] = catalog_.counts().merges;
     kinds["merges told"] = merger_ == nullptr ? 0 : static_cast<uint64_t>(merger_->made());
   }
+  if (shape_.memory_loss) kinds["begun anew"] = cluster_.state().anew().size();
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) {
     return std::to_string(kinds[kind]) + " " + name + ", ";
   };
   report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) +
-                    (shape_.interval ? " replicas at intervals, " : " replicas, ") + figure("operations", "answered") +
-                    std::to_string(record_.unknown) + " unknown, " + std::to_string(record_.not_executed) +
-                    " not executed, " + figure("faults", "faults") + figure("failovers", "failovers") +
-                    figure("membership changes", "membership changes") + figure("rolled-back writes", "rolled back") +
-                    std::to_string(cluster_.network().counters().calls) + " calls, " + std::to_string(states_) +
-                    " states";
+                    (shape_.memory     ? " replicas in memory, "
+                     : shape_.interval ? " replicas at intervals, "
+                                       : " replicas, ") +
+                    figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
+                    std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
+                    figure("failovers", "failovers") + figure("membership changes", "membership changes") +
+                    figure("rolled-back writes", "rolled back") + std::to_string(cluster_.network().counters().calls) +
+                    " calls, " + std::to_string(states_) + " states";
   report_.digest = log_.digest();
   report_.log = log_.lines();
 }

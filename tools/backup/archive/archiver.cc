@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <span>
 
 #include "common/base/interruptible_wait.h"
@@ -115,9 +116,16 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_m
 
 Result<bool> Archiver::Round() {
   now_ms_ = WallClockMs();
-  EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
-  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client_.ListTablets());
+  EBLA_ASSIGN(std::vector<TableInfo> tables, client_.ListTables());
+  EBLA_ASSIGN(std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
+  // Tables in memory are in no log on a disk.
+  std::set<TableId> in_memory;
+  for (const TableInfo& table : tables) {
+    if (table.options.memory.value_or(false)) in_memory.insert(table.id);
+  }
+  std::erase_if(tables, [&](const TableInfo& table) { return in_memory.contains(table.id); });
+  std::erase_if(tablets, [&](const TabletSummary& tablet) { return in_memory.contains(tablet.table_id); });
   NoteTables(tables, std::exchange(index_.chains.looked_ms, now_ms_));
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});

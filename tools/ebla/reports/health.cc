@@ -174,6 +174,16 @@ void NoteChanges(const std::set<std::string>& begun, Health& health) {
                          (begun.empty() ? "a failover" : Listed({begun.begin(), begun.end()})));
 }
 
+// For a day: by then somebody has filled them again, or never will.
+void NoteEmptied(const std::vector<TableInfo>& tables, Health& health) {
+  constexpr std::chrono::hours kNews{24};
+  for (const TableInfo& table : tables) {
+    if (table.times_emptied == 0 || !table.since_emptied || *table.since_emptied > kNews) continue;
+    health.notes.push_back("tablets of table " + table.name + ", which is in memory, began empty " +
+                           Lasting(*table.since_emptied) + " ago: no server had their records any more");
+  }
+}
+
 void JudgeFailed(Health& health) {
   std::vector<std::string> failed;
   std::set<std::string> tables;
@@ -385,6 +395,7 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
   for (auto& [name, table] : tables) health.tables.push_back(std::move(table));
   JudgeTables(health);
   NoteChanges(begun, health);
+  NoteEmptied(state.tables, health);
   const size_t before = health.findings.size();
   JudgeDamage(state, health);
   NoteScrub(state.servers, health.findings.size() > before, health);

@@ -61,6 +61,16 @@ std::vector<std::string> Findings(const ClusterState& state) {
   return all;
 }
 
+TEST(HealthTest, ATableInMemoryThatBeganEmptyIsToldForADay) {
+  ClusterState state = SoundCluster();
+  state.tables[0].times_emptied = 2;
+  state.tables[0].since_emptied = std::chrono::minutes(5);
+  EXPECT_THAT(Judge(state).notes, ::testing::Contains(HasSubstr("table carts, which is in memory, began empty")));
+  EXPECT_TRUE(Findings(state).empty()) << "it is what such a table is";
+  state.tables[0].since_emptied = std::chrono::hours(25);
+  EXPECT_THAT(Judge(state).notes, ::testing::Not(::testing::Contains(HasSubstr("began empty"))));
+}
+
 TEST(HealthTest, ASoundClusterHasNoFindings) {
   const Health health = Judge(SoundCluster());
   EXPECT_EQ(health.grade, Grade::kHealthy);

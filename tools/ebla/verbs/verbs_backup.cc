@@ -78,6 +78,7 @@ Status Create(CreateArguments& args, Context& context) {
   EBLA_ASSIGN(const auto store, args.store.Open(context));
   args.options.bytes_per_second = args.rate.BytesPerSecond();
   args.options.progress = Shown(context);
+  args.options.left_out = [&out = context.out](const std::string& what) { out.Note(what); };
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const Manifest made, backup::Create(client, *store, args.options));

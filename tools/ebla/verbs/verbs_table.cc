@@ -11,12 +11,18 @@ namespace ebla::shell {
 
 namespace {
 
+constexpr const char* kEvictions[] = {"none", "lru", "lfu", "ttl"};
+
+std::string Name(TableEviction eviction) { return kEvictions[static_cast<size_t>(eviction) % 4]; }
+
 // What create and alter have in common.
 struct OptionArguments {
   int replicas = 0;
   std::string compression;
   uint64_t split_ops = 0;
   bool last_write_wins = false;
+  bool memory = false;
+  std::string evict;
   TableOptions options;
 
   void AddTo(Verb& verb, bool create) {
@@ -32,7 +38,16 @@ struct OptionArguments {
                   "ends the prefix; cannot be changed later");
       verb.Flag("--last-write-wins", last_write_wins,
                 "The write with the later time wins, whatever its level; cannot be changed later");
+      verb.Flag("--memory", memory,
+                "Records live in memory only: all are lost when every server that has them restarts; cannot be "
+                "changed later");
     }
+    verb.Option("--memory-limit", "SIZE", TakeSize(options.memory_limit),
+                "Of a table in memory: how much it may take on each server");
+    verb.Option(
+        "--evict", "WHAT", TakeOneOf(evict, {"lru", "lfu", "ttl", "none"}),
+        "What a full table in memory forgets first: records not used for long (lru), records used seldom (lfu), "
+        "those that expire soonest (ttl); none: it refuses writes");
     verb.Option("--default-ack", "LEVEL", TakeLevel(options.default_ack), "The level of writes that name none");
     verb.Option("--default-read", "LEVEL", TakeLevel(options.default_read), "The level of reads that name none");
     verb.Option("--default-ttl", "DURATION", TakeDuration(options.default_ttl),
@@ -51,6 +66,9 @@ struct OptionArguments {
                                                   : TableCompression::kZlib;
     }
     if (last_write_wins) all.last_write_wins = true;
+    if (memory) all.memory = true;
+    const auto eviction = std::ranges::find(kEvictions, evict);
+    if (eviction != std::end(kEvictions)) all.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictions));
     if (split_ops > 0) all.split_ops_per_second = split_ops;
     return all;
   }
@@ -150,6 +168,10 @@ Json ToJson(const TableOptions& options) {
                  {"split_bytes", options.split_bytes},
                  {"split_ops_per_second", options.split_ops_per_second},
                  {"merge_bytes", options.merge_bytes}});
+  if (options.memory.value_or(false)) {
+    object.Update(
+        {{"memory", true}, {"memory_limit_bytes", options.memory_limit}, {"evict", text(options.eviction, Name)}});
+  }
   return object;
 }
 
@@ -158,7 +180,14 @@ std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
   std::vector<std::vector<std::string>> rows;
   if (options.compression)
     rows.push_back({"compression", kCompressions[static_cast<size_t>(*options.compression) % 3]});
-  if (options.durability) {
+  if (options.memory.value_or(false)) rows.push_back({"kept in", "memory only"});
+  if (options.memory_limit) {
+    const bool none = *options.memory_limit == 0;
+    rows.push_back(
+        {"memory limit", none ? "the servers' own" : FormatBytes(*options.memory_limit) + " on each server"});
+  }
+  if (options.eviction) rows.push_back({"evict", Name(*options.eviction)});
+  if (options.durability && !options.memory.value_or(false)) {
     const bool interval = *options.durability == TableDurability::kInterval;
     const auto often = options.interval.value_or(std::chrono::seconds(1));
     rows.push_back({"durability", interval ? "interval=" + FormatDuration(often) : "sync"});
@@ -181,18 +210,46 @@ std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
   return rows;
 }
 
+Json ToJson(const TableMemory& memory) {
+  return {{"server", memory.server},           {"bytes", memory.bytes},     {"records", memory.records},
+          {"limit_bytes", memory.limit_bytes}, {"evicted", memory.evicted}, {"refused", memory.refused}};
+}
+
 Json ToJson(const TableInfo& table) {
-  return {{"name", table.name},
-          {"id", table.id.value},
-          {"schema_version", table.schema_version},
-          {"tablets", table.tablets},
-          {"tablets_serving", table.tablets_serving},
-          {"replicas_least", table.replicas_least},
-          {"size_bytes", Counted(table.size_bytes)},
-          {"records", Counted(table.records)},
-          {"reads_per_second", Json::Rounded(table.reads_per_second)},
-          {"writes_per_second", Json::Rounded(table.writes_per_second)},
-          {"options", ToJson(table.options)}};
+  Json object = {{"name", table.name},
+                 {"id", table.id.value},
+                 {"schema_version", table.schema_version},
+                 {"tablets", table.tablets},
+                 {"tablets_serving", table.tablets_serving},
+                 {"replicas_least", table.replicas_least},
+                 {"size_bytes", Counted(table.size_bytes)},
+                 {"records", Counted(table.records)},
+                 {"reads_per_second", Json::Rounded(table.reads_per_second)},
+                 {"writes_per_second", Json::Rounded(table.writes_per_second)},
+                 {"options", ToJson(table.options)}};
+  if (!table.options.memory.value_or(false)) return object;
+  Json memory = Json::Array();
+  for (const TableMemory& one : table.memory) memory.push_back(ToJson(one));
+  object.Update({{"memory", memory},
+                 {"times_emptied", table.times_emptied},
+                 {"emptied_ms_ago", table.since_emptied ? Json(table.since_emptied->count()) : Json()}});
+  return object;
+}
+
+// What a table in memory takes on each server, for people; and how often it has lost all.
+void AddMemory(const TableInfo& table, std::vector<std::vector<std::string>>& rows) {
+  for (const TableMemory& one : table.memory) {
+    std::string text = FormatBytes(static_cast<uint64_t>(one.bytes));
+    if (one.limit_bytes > 0) text += " of " + FormatBytes(static_cast<uint64_t>(one.limit_bytes));
+    text += ", " + Count(one.records, "record");
+    if (one.evicted > 0) text += ", " + std::to_string(one.evicted) + " evicted";
+    if (one.refused > 0) text += ", " + Count(one.refused, "write") + " refused for want of room";
+    rows.push_back({"memory on " + one.server, text});
+  }
+  if (table.times_emptied == 0) return;
+  std::string text = "tablets began anew " + Count(table.times_emptied, "time") + ", as no server had their records";
+  if (table.since_emptied) text += " any more; the latest " + FormatDuration(*table.since_emptied) + " ago";
+  rows.push_back({"lost all", text});
 }
 
 std::string Serving(const TableInfo& table) {
@@ -325,6 +382,7 @@ Status Describe(Context& context, const std::string& name) {
       {"schema version", std::to_string(table.schema_version)}};
   if (table.options.replicas) rows.push_back({"replicas", Replicas(table)});
   for (std::vector<std::string>& row : Rows(table.options)) rows.push_back(std::move(row));
+  AddMemory(table, rows);
   context.out.Columns(rows);
   return {};
 }

@@ -1,0 +1,155 @@
+#include "tabletserver/storage/ram/ram_record.h"
+
+#include <glog/logging.h>
+
+#include <cstring>
+
+#include "tabletserver/storage/ram/ram_memory.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr uint8_t kExpires = 1, kStamped = 2, kTombstone = 4;
+
+size_t VarintBytes(uint64_t number) {
+  size_t bytes = 1;
+  for (; number >= 0x80; number >>= 7) ++bytes;
+  return bytes;
+}
+
+uint64_t Zigzag(int64_t number) { return (static_cast<uint64_t>(number) << 1) ^ static_cast<uint64_t>(number >> 63); }
+
+// What is written and read here never leaves memory: nothing is checked, unlike common/base/encoding.h.
+class RamWriter {
+ public:
+  explicit RamWriter(uint8_t* at) : at_(at) {}
+  void Byte(uint8_t byte) { *at_++ = byte; }
+  void Varint(uint64_t number) {
+    for (; number >= 0x80; number >>= 7) *at_++ = static_cast<uint8_t>(number | 0x80);
+    *at_++ = static_cast<uint8_t>(number);
+  }
+  void Bytes(std::string_view bytes) {
+    Varint(bytes.size());
+    if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
+    at_ += bytes.size();
+  }
+  const uint8_t* at() const { return at_; }
+
+ private:
+  uint8_t* at_;
+};
+
+class RamReader {
+ public:
+  explicit RamReader(const uint8_t* at) : at_(at) {}
+  uint64_t Varint() {
+    uint64_t number = 0;
+    for (int shift = 0;; shift += 7) {
+      const uint8_t byte = *at_++;
+      number |= static_cast<uint64_t>(byte & 0x7f) << shift;
+      if (byte < 0x80) return number;
+    }
+  }
+  int64_t SignedVarint() {
+    const uint64_t number = Varint();
+    return static_cast<int64_t>((number >> 1) ^ (~(number & 1) + 1));
+  }
+  std::string_view Bytes() {
+    const uint64_t size = Varint();
+    const std::string_view bytes(reinterpret_cast<const char*>(at_), size);
+    at_ += size;
+    return bytes;
+  }
+
+ private:
+  const uint8_t* at_;
+};
+
+}  // namespace
+
+RamRecordParts PartsOf(const Effect& effect, Version version) {
+  return {effect.key, effect.value, version, effect.expires_at, effect.write_time_ms, effect.writer, effect.is_delete};
+}
+
+RamRecordParts PartsOf(std::string_view key, const StoredRecord& record) {
+  return {key, record.value, record.version, record.expires_at, record.write_time_ms, record.writer, record.tombstone};
+}
+
+RamRecord RamRecord::Make(const RamRecordParts& parts) {
+  const bool stamped = parts.write_time_ms != 0 || !parts.writer.empty();
+  size_t bytes = 1 + VarintBytes(parts.key.size()) + parts.key.size() + VarintBytes(parts.version.epoch.value) +
+                 VarintBytes(parts.version.lsn.value) + VarintBytes(parts.value.size()) + parts.value.size();
+  if (parts.expires_at) bytes += VarintBytes(parts.expires_at.value);
+  if (stamped) {
+    bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
+  }
+  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
+  RamWriter out(memory);
+  out.Byte(static_cast<uint8_t>((parts.expires_at ? kExpires : 0) | (stamped ? kStamped : 0) |
+                                (parts.tombstone ? kTombstone : 0) | (parts.heat << kHeatShift)));
+  out.Bytes(parts.key);
+  out.Varint(parts.version.epoch.value);
+  out.Varint(parts.version.lsn.value);
+  if (parts.expires_at) out.Varint(parts.expires_at.value);
+  if (stamped) {
+    out.Varint(Zigzag(parts.write_time_ms));
+    out.Bytes(parts.writer);
+  }
+  out.Bytes(parts.value);
+  DCHECK(out.at() == memory + bytes);
+  return RamRecord(memory);
+}
+
+void RamRecord::Free() const { RamMemory::Free(bytes_); }
+
+struct RamRecord::Fields {
+  std::string_view key;
+  Version version;
+  TabletTime expires_at;
+  int64_t write_time_ms = 0;
+  std::string_view writer;
+  std::string_view value;
+};
+
+RamRecord::Fields RamRecord::Decode() const {
+  const uint8_t flags = Flags().load(std::memory_order_relaxed);
+  RamReader in(bytes_ + 1);
+  Fields fields;
+  fields.key = in.Bytes();
+  fields.version.epoch = Epoch{in.Varint()};
+  fields.version.lsn = Lsn{in.Varint()};
+  if ((flags & kExpires) != 0) fields.expires_at = TabletTime{in.Varint()};
+  if ((flags & kStamped) != 0) {
+    fields.write_time_ms = in.SignedVarint();
+    fields.writer = in.Bytes();
+  }
+  fields.value = in.Bytes();
+  return fields;
+}
+
+std::string_view RamRecord::key() const { return RamReader(bytes_ + 1).Bytes(); }
+
+void RamRecord::Read(StoredRecord& record) const {
+  const Fields fields = Decode();
+  record.value.assign(fields.value);
+  record.version = fields.version;
+  record.expires_at = fields.expires_at;
+  record.write_time_ms = fields.write_time_ms;
+  record.writer.assign(fields.writer);
+  record.tombstone = tombstone();
+}
+
+Version RamRecord::version() const { return Decode().version; }
+
+TabletTime RamRecord::expires_at() const { return Decode().expires_at; }
+
+bool RamRecord::tombstone() const { return (Flags().load(std::memory_order_relaxed) & kTombstone) != 0; }
+
+int64_t RamRecord::data_bytes() const {
+  const Fields fields = Decode();
+  return static_cast<int64_t>(fields.key.size() + fields.value.size());
+}
+
+int64_t RamRecord::allocated_bytes() const { return RamMemory::BytesOf(bytes_); }
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,279 @@
+#include "tabletserver/storage/ram/ram_store.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace ebla::tabletserver {
+namespace {
+
+// A table that evicts is brought to this part of its limit, and takes no writes from that part of it on: records come
+// as fast as a server can write, and go by entries of the log that have to be committed first.
+constexpr double kEvictTo = 0.98;
+constexpr double kRefuseFrom = 1.03;
+
+Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }
+
+int64_t Part(int64_t bytes, double part) { return static_cast<int64_t>(static_cast<double>(bytes) * part); }
+
+// Zero says: none.
+int64_t Smaller(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
+
+std::string Mebibytes(int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
+}  // namespace
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+RamStore::TablePtr RamStore::Find(TableId table) const {
+  const ReaderLock lock(tables_mutex_);
+  const auto found = tables_.find(table);
+  return found == tables_.end() ? nullptr : found->second;
+}
+
+Result<RamStore::TablePtr> RamStore::FindOr(TableId table) const {
+  TablePtr found = Find(table);
+  if (found == nullptr) return std::unexpected(NoTable(table));
+  return found;
+}
+
+void RamStore::Ensure(TableId table, int64_t schema_version, const MemoryBounds& bounds) {
+  TablePtr found = Find(table);
+  if (found == nullptr) {
+    const WriterLock lock(tables_mutex_);
+    TablePtr& made = tables_[table];
+    if (made == nullptr) made = std::make_shared<Table>();
+    found = made;
+  }
+  int64_t before = found->schema_version.load(std::memory_order_relaxed);
+  do {
+    if (schema_version < before) return;
+  } while (!found->schema_version.compare_exchange_weak(before, schema_version, std::memory_order_relaxed));
+  found->limit_bytes.store(bounds.limit_bytes, std::memory_order_relaxed);
+  found->records.SetEviction(bounds.eviction);
+}
+
+bool RamStore::Has(TableId table) const { return Find(table) != nullptr; }
+
+void RamStore::DropTable(TableId table) {
+  TablePtr dropped;  // freed without the lock
+  const WriterLock lock(tables_mutex_);
+  if (auto found = tables_.extract(table)) dropped = std::move(found.mapped());
+}
+
+std::vector<TableId> RamStore::Tables() const {
+  std::vector<TableId> tables;
+  const ReaderLock lock(tables_mutex_);
+  for (const auto& [id, table] : tables_) tables.push_back(id);
+  return tables;
+}
+
+// ---- room -----------------------------------------------------------------------------------------------------------
+
+int64_t RamStore::AllBytes() const {
+  int64_t bytes = 0;
+  for (const auto& [id, table] : tables_) bytes += table->bytes();
+  return bytes;
+}
+
+std::vector<MemoryUse> RamStore::Uses() const {
+  std::vector<MemoryUse> uses;
+  const ReaderLock lock(tables_mutex_);
+  for (const auto& [id, table] : tables_) {
+    MemoryUse& use = uses.emplace_back();
+    use.table = id;
+    use.bytes = table->bytes();
+    use.records = table->records.records();
+    use.limit_bytes = Smaller(table->limit_bytes.load(std::memory_order_relaxed), limit_bytes_);
+    use.evicted = table->evicted.load(std::memory_order_relaxed);
+    use.refused = table->refused.load(std::memory_order_relaxed);
+  }
+  return uses;
+}
+
+Status RamStore::Admit(TableId id) {
+  const ReaderLock lock(tables_mutex_);
+  const auto found = tables_.find(id);
+  if (found == tables_.end()) return {};
+  Table& table = *found->second;
+  const double part = table.records.eviction() == Eviction::kNone ? 1 : kRefuseFrom;
+  const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed);
+  const auto refuse = [&](const std::string& whose) {
+    table.refused.fetch_add(1, std::memory_order_relaxed);
+    return Error(Code::kOverloaded, whose + (part > 1 ? ", and eviction does not keep up: try again"
+                                                      : ", and it evicts nothing: delete records, or raise the limit"));
+  };
+  if (limit > 0 && table.bytes() >= Part(limit, part)) {
+    return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
+  }
+  if (limit_bytes_ > 0 && AllBytes() >= Part(limit_bytes_, part)) {
+    return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
+                  " (--memory_tables_mb)");
+  }
+  return {};
+}
+
+int64_t RamStore::Excess(TableId id) const {
+  const ReaderLock lock(tables_mutex_);
+  const auto found = tables_.find(id);
+  if (found == tables_.end()) return 0;
+  const Table& table = *found->second;
+  const int64_t bytes = table.bytes();
+  int64_t excess = 0;
+  if (const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed); limit > 0) {
+    excess = std::max(excess, bytes - Part(limit, kEvictTo));
+  }
+  if (limit_bytes_ > 0) {
+    // Those that evict share what is too much, each by what it takes.
+    const int64_t too_much = AllBytes() - Part(limit_bytes_, kEvictTo);
+    int64_t evicting = 0;
+    for (const auto& [other, one] : tables_) {
+      if (one->records.eviction() != Eviction::kNone) evicting += one->bytes();
+    }
+    if (too_much > 0 && evicting > 0) {
+      const double share = static_cast<double>(bytes) / static_cast<double>(evicting);
+      excess = std::max(excess, Part(too_much, std::min(share, 1.0)));
+    }
+  }
+  return excess;
+}
+
+std::vector<MemoryTables::Victim> RamStore::ChooseVictims(TableId id, const KeyRange& range, int64_t bytes,
+                                                          size_t victims_max) {
+  const TablePtr table = Find(id);
+  return table == nullptr ? std::vector<Victim>() : table->records.ChooseVictims(range, bytes, victims_max);
+}
+
+void RamStore::CountEvicted(TableId id, int64_t records) {
+  if (const TablePtr table = Find(id)) table->evicted.fetch_add(records, std::memory_order_relaxed);
+}
+
+// ---- logs -----------------------------------------------------------------------------------------------------------
+
+RamStore::LogPtr RamStore::FindLog(TabletId tablet) const {
+  const ReaderLock lock(logs_mutex_);
+  const auto found = logs_.find(tablet);
+  return found == logs_.end() ? nullptr : found->second;
+}
+
+template <class Change>
+void RamStore::ChangeLog(TabletId tablet, Change change) {
+  const LogPtr found = FindLog(tablet);
+  if (found == nullptr) return;
+  Log& log = *found;
+  const MutexLock lock(log.mutex);
+  const int64_t before = log.log.bytes();
+  change(log.log);
+  if (log.table != nullptr) log.table->log_bytes.fetch_add(log.log.bytes() - before, std::memory_order_relaxed);
+}
+
+void RamStore::Append(TableId table, const AppendBatch& batch) {
+  if (FindLog(batch.tablet) == nullptr) {
+    TablePtr counted = Find(table);
+    const WriterLock lock(logs_mutex_);
+    LogPtr& log = logs_[batch.tablet];
+    if (log == nullptr) {
+      log = std::make_shared<Log>();
+      log->table = std::move(counted);
+    }
+  }
+  ChangeLog(batch.tablet, [&](RamLog& log) {
+    for (const LogEntry* const entry : batch.entries) log.Append(*entry);
+  });
+}
+
+Result<std::vector<LogEntry>> RamStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) const {
+  const LogPtr found = FindLog(tablet);
+  if (found == nullptr) return std::vector<LogEntry>();
+  const Log& log = *found;
+  const MutexLock lock(log.mutex);
+  return log.log.Read(from, last, bytes_max);
+}
+
+Lsn RamStore::FirstLogged(TabletId tablet) const {
+  const LogPtr found = FindLog(tablet);
+  if (found == nullptr) return {};
+  const Log& log = *found;
+  const MutexLock lock(log.mutex);
+  return log.log.first();
+}
+
+void RamStore::RemoveSuffix(TabletId tablet, Lsn from) {
+  ChangeLog(tablet, [from](RamLog& log) { log.RemoveSuffix(from); });
+}
+
+void RamStore::TruncateLog(TabletId tablet, Lsn below) {
+  ChangeLog(tablet, [below](RamLog& log) { log.Truncate(below); });
+}
+
+std::map<TabletId, Lsn> RamStore::Applied() const {
+  std::map<TabletId, Lsn> applied;
+  const ReaderLock lock(tables_mutex_);
+  for (const auto& [id, table] : tables_) table->records.AddApplied(applied);
+  return applied;
+}
+
+int64_t RamStore::LogBytes() const {
+  int64_t bytes = 0;
+  const ReaderLock lock(tables_mutex_);
+  for (const auto& [id, table] : tables_) bytes += table->log_bytes.load(std::memory_order_relaxed);
+  return bytes;
+}
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+Status RamStore::Apply(TableId id, std::span<const ApplyBatch> batches) {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  table->records.Apply(batches);
+  return {};
+}
+
+Result<std::optional<StoredRecord>> RamStore::Get(TableId id, std::string_view key, SnapshotPosition* position) const {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  return table->records.Get(key, position);
+}
+
+Result<std::vector<std::optional<StoredRecord>>> RamStore::MultiGet(TableId id, std::span<const std::string> keys,
+                                                                    size_t bytes_max,
+                                                                    SnapshotPosition* position) const {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  return table->records.MultiGet(keys, bytes_max, position);
+}
+
+Status RamStore::Scan(TableId id, const ScanBounds& bounds, const TabletStore::Visitor& visitor,
+                      SnapshotPosition* position) const {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  table->records.Scan(bounds, visitor, position);
+  return {};
+}
+
+Status RamStore::TruncateRange(TableId id, const KeyRange& range) {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  table->records.Truncate(range);
+  return {};
+}
+
+Status RamStore::ReplaceInterval(TableId id, const KeyRange& interval,
+                                 std::span<const std::pair<std::string, StoredRecord>> records) {
+  EBLA_TRY(CheckInterval(interval, records));
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  table->records.Replace(interval, records);
+  return {};
+}
+
+Result<std::vector<TabletStore::RangeSize>> RamStore::EstimateSizes(TableId id,
+                                                                    std::span<const KeyRange> ranges) const {
+  EBLA_ASSIGN(const TablePtr table, FindOr(id));
+  std::vector<TabletStore::RangeSize> sizes;
+  for (const KeyRange& range : ranges) sizes.push_back(table->records.EstimateSize(range));
+  return sizes;
+}
+
+void RamStore::Forget(TabletId tablet, TableId id) {
+  if (const TablePtr table = Find(id)) table->records.Forget(tablet);
+  ChangeLog(tablet, [](RamLog& log) { log.RemoveSuffix({}); });
+  const WriterLock lock(logs_mutex_);
+  logs_.erase(tablet);
+}
+
+}  // namespace ebla::tabletserver

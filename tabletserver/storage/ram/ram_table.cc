@@ -1,0 +1,300 @@
+#include "tabletserver/storage/ram/ram_table.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "tabletserver/storage/ram/eviction.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+// The lock is held for so many records at a stretch, where nobody needs them all at once.
+constexpr size_t kStretch = 2'000;
+// A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
+constexpr size_t kSweepMax = 8 * kStretch;
+constexpr size_t kCursorsMax = 10'000;
+
+}  // namespace
+
+RamTable::~RamTable() {
+  for (const Slot& slot : tree_) slot.record.Free();
+}
+
+uint64_t RamTable::HintOf(std::string_view key) {
+  uint64_t hint = 0;
+  for (size_t i = 0; i < 8; ++i) hint = (hint << 8) | (i < key.size() ? static_cast<uint8_t>(key[i]) : 0);
+  return hint;
+}
+
+// ---- changes --------------------------------------------------------------------------------------------------------
+
+void RamTable::Count(RamRecord record, int sign) {
+  bytes_.fetch_add(sign * (record.allocated_bytes() + kTreeBytes), std::memory_order_relaxed);
+  records_.fetch_add(sign, std::memory_order_relaxed);
+}
+
+void RamTable::Put(const RamRecordParts& parts) {
+  const Probe probe(parts.key);
+  const auto at = tree_.lower_bound(probe);
+  const bool found = at != tree_.end() && at->hint == probe.hint && at->record.key() == parts.key;
+  RamRecordParts with_heat = parts;
+  if (found) with_heat.heat = HeatAfterHit(eviction(), at->record.heat());
+  const RamRecord record = RamRecord::Make(with_heat);
+  Count(record, 1);
+  if (!found) {
+    tree_.insert(at, Slot{probe.hint, record});
+    return;
+  }
+  // The same key: the tree's order does not change.
+  auto& slot = const_cast<Slot&>(*at);
+  Count(slot.record, -1);
+  slot.record.Free();
+  slot.record = record;
+}
+
+RamTable::Tree::iterator RamTable::Drop(Tree::iterator at) {
+  const RamRecord record = at->record;
+  const auto next = tree_.erase(at);  // compares nothing
+  Count(record, -1);
+  record.Free();
+  return next;
+}
+
+void RamTable::Erase(std::string_view key) {
+  const auto at = tree_.find(Probe(key));
+  if (at != tree_.end()) Drop(at);
+}
+
+void RamTable::Apply(std::span<const ApplyBatch> batches) {
+  const TableWriterLock lock(mutex_);
+  for (const ApplyBatch& batch : batches) {
+    if (batch.forget) {
+      applied_.erase(batch.tablet);
+      continue;
+    }
+    for (const RecordChange& change : batch.records) {
+      const Effect& effect = *change.effect;
+      if (effect.is_delete && !effect.timed()) {
+        Erase(effect.key);
+      } else {
+        Put(PartsOf(effect, change.version));
+      }
+    }
+    applied_[batch.tablet] = batch.state.applied.lsn;
+  }
+}
+
+bool RamTable::RemoveSome(const KeyRange& range, size_t records_max) {
+  auto at = tree_.lower_bound(Probe(range.start));
+  for (size_t removed = 0; at != tree_.end() && (range.end.empty() || at->record.key() < range.end); ++removed) {
+    if (removed == records_max) return true;
+    at = Drop(at);
+  }
+  return false;
+}
+
+void RamTable::Truncate(const KeyRange& range) {
+  if (range.Empty()) return;
+  for (bool more = true; more;) {
+    const TableWriterLock lock(mutex_);
+    more = RemoveSome(range, kStretch);
+  }
+}
+
+void RamTable::Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records) {
+  for (bool more = true; more;) {
+    const TableWriterLock lock(mutex_);
+    more = RemoveSome(interval, kStretch);
+    if (more) continue;
+    for (const auto& [key, record] : records) Put(PartsOf(key, record));
+  }
+}
+
+void RamTable::Forget(TabletId tablet) {
+  const TableWriterLock lock(mutex_);
+  applied_.erase(tablet);
+}
+
+// ---- reads ----------------------------------------------------------------------------------------------------------
+
+void RamTable::SetPosition(SnapshotPosition* position) const {
+  if (position == nullptr) return;
+  const auto applied = applied_.find(position->tablet);
+  position->applied = applied == applied_.end() ? Lsn{} : applied->second;
+}
+
+void RamTable::Hit(RamRecord record) const {
+  const Eviction eviction = this->eviction();
+  if (eviction != Eviction::kLru && eviction != Eviction::kLfu) return;
+  const uint8_t before = record.heat(), after = HeatAfterHit(eviction, before);
+  if (after != before) record.SetHeat(after);  // else the line stays clean
+}
+
+std::optional<StoredRecord> RamTable::Get(std::string_view key, SnapshotPosition* position) const {
+  const Probe probe(key);
+  const TableReaderLock lock(mutex_);
+  SetPosition(position);
+  const auto at = tree_.find(probe);
+  if (at == tree_.end()) return std::nullopt;
+  Hit(at->record);
+  std::optional<StoredRecord> record(std::in_place);
+  at->record.Read(*record);
+  return record;
+}
+
+std::vector<std::optional<StoredRecord>> RamTable::MultiGet(std::span<const std::string> keys, size_t bytes_max,
+                                                            SnapshotPosition* position) const {
+  std::vector<std::optional<StoredRecord>> records;
+  records.reserve(keys.size());
+  size_t bytes = 0;
+  const TableReaderLock lock(mutex_);
+  SetPosition(position);
+  for (const std::string& key : keys) {
+    std::optional<StoredRecord> record;
+    const auto at = tree_.find(Probe(key));
+    if (at != tree_.end()) {
+      at->record.Read(record.emplace());
+      bytes += record->value.size();
+    }
+    if (bytes > bytes_max && !records.empty()) break;
+    if (at != tree_.end()) Hit(at->record);
+    records.push_back(std::move(record));
+  }
+  return records;
+}
+
+RamTable::Tree::const_iterator RamTable::EndOf(const KeyRange& range) const {
+  return range.end.empty() ? tree_.end() : tree_.lower_bound(Probe(range.end));
+}
+
+// Whoever scans many records for their own sake (a copy, a comparison) leaves their heat alone.
+void RamTable::Scan(const ScanBounds& bounds, const TabletStore::Visitor& visitor, SnapshotPosition* position) const {
+  if (bounds.range.Empty()) return;
+  StoredRecord record;
+  const auto visit = [&](RamRecord found) {
+    if (!bounds.read_once) Hit(found);
+    found.Read(record);
+    return visitor(found.key(), record);
+  };
+  const TableReaderLock lock(mutex_);
+  SetPosition(position);
+  const auto first = tree_.lower_bound(Probe(bounds.range.start)), end = EndOf(bounds.range);
+  if (bounds.reverse) {
+    for (auto at = end; at != first && visit(std::prev(at)->record);) --at;
+  } else {
+    for (auto at = first; at != end && visit(at->record);) ++at;
+  }
+}
+
+TabletStore::RangeSize RamTable::EstimateSize(const KeyRange& range) const {
+  TabletStore::RangeSize size;
+  size.whole = true;
+  RowSample sample;
+  std::string from = range.start;
+  for (bool more = !range.Empty(); more;) {
+    more = false;
+    const TableReaderLock lock(mutex_);
+    size_t seen = 0;
+    const auto end = EndOf(range);
+    for (auto at = tree_.lower_bound(Probe(from)); at != end; ++at) {
+      if (seen++ == kStretch) {
+        from = at->record.key();
+        more = true;
+        break;
+      }
+      const int64_t bytes = at->record.data_bytes();
+      if (!at->record.tombstone()) ++size.records;
+      size.bytes += bytes;
+      sample.Add(at->record.key(), bytes);
+    }
+  }
+  size.sample = sample.Take();
+  return size;
+}
+
+void RamTable::AddApplied(std::map<TabletId, Lsn>& applied) const {
+  const TableReaderLock lock(mutex_);
+  for (const auto& [tablet, lsn] : applied_) applied[tablet] = lsn;
+}
+
+// ---- eviction -------------------------------------------------------------------------------------------------------
+
+struct RamTable::Sweep {
+  Eviction eviction;
+  int64_t bytes_wanted;
+  size_t victims_max;
+  size_t seen = 0;
+  int64_t bytes = 0;
+  std::vector<MemoryTables::Victim> victims;
+  std::vector<std::pair<uint64_t, size_t>> expiries;  // kTtl: when, and which of `victims`
+  std::string next;                                   // where the hand stands then
+
+  bool Enough() const {
+    if (seen >= kSweepMax || victims.size() >= victims_max * (eviction == Eviction::kTtl ? 8 : 1)) return true;
+    return eviction != Eviction::kTtl && bytes >= bytes_wanted;
+  }
+  void Look(RamRecord record) {
+    ++seen;
+    if (record.tombstone()) return;  // it goes with its time
+    if (eviction == Eviction::kTtl) {
+      if (!record.expires_at()) return;
+      expiries.emplace_back(record.expires_at().value, victims.size());
+    } else if (const uint8_t heat = record.heat(); heat > 0) {
+      record.SetHeat(HeatAfterHand(heat));
+      return;
+    }
+    bytes += record.allocated_bytes() + kTreeBytes;
+    victims.push_back({std::string(record.key()), record.version()});
+  }
+};
+
+void RamTable::SweepFrom(const std::string& from, const std::string& end, Sweep& sweep) const {
+  sweep.next = from;
+  for (bool more = true; more && !sweep.Enough();) {
+    more = false;
+    const TableReaderLock lock(mutex_);
+    size_t seen = 0;
+    const auto last = EndOf({from, end});
+    auto at = tree_.lower_bound(Probe(sweep.next));
+    for (; at != last && !sweep.Enough(); ++at) {
+      if (seen++ == kStretch) {
+        more = true;
+        break;
+      }
+      sweep.Look(at->record);
+    }
+    // Of the range's end the hand goes back to its start.
+    sweep.next = at == last ? std::string() : std::string(at->record.key());
+    if (at == last) return;
+  }
+}
+
+std::vector<MemoryTables::Victim> RamTable::ChooseVictims(const KeyRange& range, int64_t bytes, size_t victims_max) {
+  Sweep sweep{.eviction = eviction(), .bytes_wanted = bytes, .victims_max = victims_max};
+  if (sweep.eviction == Eviction::kNone || range.Empty()) return {};
+  std::string from;
+  {
+    const MutexLock lock(cursors_mutex_);
+    if (cursors_.size() > kCursorsMax) cursors_.clear();
+    const auto cursor = cursors_.find(range.start);
+    from = cursor != cursors_.end() && range.Contains(cursor->second.next) ? cursor->second.next : range.start;
+  }
+  SweepFrom(from, range.end, sweep);
+  if (sweep.next.empty() && !sweep.Enough() && from != range.start) SweepFrom(range.start, from, sweep);
+  {
+    const MutexLock lock(cursors_mutex_);
+    cursors_[range.start] = {sweep.next.empty() ? range.start : sweep.next, range.end};
+  }
+  if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
+  // Of a handful that expire, those that do it soonest.
+  std::ranges::sort(sweep.expiries);
+  const int64_t each = sweep.victims.empty() ? 1 : std::max<int64_t>(1, sweep.bytes / std::ssize(sweep.victims));
+  const size_t wanted = std::min({victims_max, static_cast<size_t>(bytes / each + 1),
+                                  std::max<size_t>(sweep.expiries.size() / 4, 1), sweep.expiries.size()});
+  std::vector<MemoryTables::Victim> soonest;
+  for (size_t i = 0; i < wanted; ++i) soonest.push_back(std::move(sweep.victims[sweep.expiries[i].second]));
+  return soonest;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,223 @@
+#include "tabletserver/storage/ram/ram_table.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "tabletserver/storage/testing/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+constexpr TabletId kRamTablet{70};
+
+class RamTableTest : public ::testing::Test {
+ protected:
+  void Write(std::vector<Effect> effects) {
+    ++lsn_;
+    ApplyBatch batch;
+    batch.tablet = kRamTablet;
+    for (const Effect& effect : effects) batch.records.push_back({&effect, {Epoch{1}, Lsn{lsn_}}});
+    batch.state.applied = {Epoch{1}, Lsn{lsn_}};
+    table_.Apply({&batch, 1});
+  }
+  void Fill(int from, int to, size_t value_bytes = 100) {
+    for (int i = from; i < to; ++i) Write({Put(Key(i), std::string(value_bytes, 'v'))});
+  }
+  static std::string Key(int i) {
+    const std::string number = std::to_string(i);
+    return "key" + std::string(8 - number.size(), '0') + number;
+  }
+  void Hit(int i, int times = 1) {
+    for (int time = 0; time < times; ++time) ASSERT_TRUE(table_.Get(Key(i), nullptr));
+  }
+  // As often as it takes until so many are gone.
+  std::set<std::string> Evict(size_t count, const KeyRange& range = {}) {
+    std::set<std::string> evicted;
+    for (int rounds = 0; rounds < 1'000 && evicted.size() < count; ++rounds) {
+      std::vector<Effect> deletes;
+      for (MemoryTables::Victim& victim : table_.ChooseVictims(range, 1, 1)) {
+        deletes.push_back(Delete(victim.key));
+        evicted.insert(std::move(victim.key));
+      }
+      if (!deletes.empty()) Write(std::move(deletes));
+    }
+    return evicted;
+  }
+
+  RamTable table_;
+  uint64_t lsn_ = 0;
+};
+
+TEST_F(RamTableTest, ARecordComesBackAsItWas) {
+  std::mt19937_64 random(TestSeed());
+  for (int i = 0; i < 2'000; ++i) {
+    const auto text = [&](size_t most) {
+      std::string bytes(random() % (most + 1), '\0');
+      for (char& byte : bytes) byte = static_cast<char>(random());
+      return bytes;
+    };
+    Effect effect = Put(text(300), text(i % 100 == 0 ? 100'000 : 300));
+    if (random() % 2 == 0) effect.expires_at = {random() >> (random() % 64)};
+    if (random() % 2 == 0) effect.write_time_ms = static_cast<int64_t>(random() >> (random() % 64));
+    if (random() % 2 == 0) effect.writer = text(20);
+    if (effect.timed() && random() % 3 == 0) {
+      effect.is_delete = true;
+      effect.value.clear();
+    }
+    const Version version{Epoch{random() >> (random() % 64)}, Lsn{random() >> (random() % 64)}};
+    const RamRecord record = RamRecord::Make(PartsOf(effect, version));
+    StoredRecord read;
+    read.value = "what was there before";
+    record.Read(read);
+    EXPECT_EQ(record.key(), effect.key);
+    EXPECT_EQ(read.value, effect.value);
+    EXPECT_EQ(read.version, version);
+    EXPECT_EQ(read.expires_at, effect.expires_at);
+    EXPECT_EQ(read.write_time_ms, effect.write_time_ms);
+    EXPECT_EQ(read.writer, effect.writer);
+    EXPECT_EQ(read.tombstone, effect.is_delete);
+    EXPECT_EQ(record.data_bytes(), std::ssize(effect.key) + std::ssize(effect.value));
+    record.SetHeat(RamRecord::kHeatMax);
+    EXPECT_EQ(record.heat(), RamRecord::kHeatMax);
+    record.SetHeat(1);
+    EXPECT_EQ(record.heat(), 1);
+    EXPECT_EQ(record.tombstone(), effect.is_delete) << "heat touches nothing else";
+    EXPECT_EQ(record.expires_at(), effect.expires_at);
+    record.Free();
+  }
+}
+
+TEST_F(RamTableTest, ASmallRecordTakesOneSmallBlock) {
+  Fill(0, 1'000);
+  const int64_t each = table_.bytes() / 1'000 - RamTable::kTreeBytes;
+  EXPECT_GE(each, 8 + 11 + 100);
+  EXPECT_LE(each, 136) << "a header of ten bytes, and the allocator's rounding";
+}
+
+TEST_F(RamTableTest, WhatItTakesIsCountedBackToNothing) {
+  Fill(0, 500);
+  Fill(100, 200, 5'000);  // over what was there
+  EXPECT_EQ(table_.records(), 500);
+  EXPECT_GT(table_.bytes(), 100 * 5'000 + 400 * 100);
+  table_.Truncate({Key(400), ""});
+  EXPECT_EQ(table_.records(), 400);
+  for (int i = 0; i < 400; ++i) Write({Delete(Key(i))});
+  EXPECT_EQ(table_.records(), 0);
+  EXPECT_EQ(table_.bytes(), 0);
+}
+
+TEST_F(RamTableTest, KeysThatBeginAlikeAreInOrder) {
+  const std::vector<std::string> keys = {"",
+                                         std::string("\0", 1),
+                                         "a",
+                                         std::string("a\0", 2),
+                                         "aaaaaaaa",
+                                         "aaaaaaaaa",
+                                         std::string("aaaaaaaa\0", 9),
+                                         "b",
+                                         "\xff\xff\xff\xff\xff\xff\xff\xff\xff"};
+  std::vector<Effect> effects;
+  for (const std::string& key : keys) effects.push_back(Put(key, key));
+  std::mt19937_64 random(TestSeed());
+  std::ranges::shuffle(effects, random);
+  Write(effects);
+  std::vector<std::string> seen;
+  table_.Scan(
+      {},
+      [&](std::string_view key, const StoredRecord& record) {
+        EXPECT_EQ(key, record.value);
+        seen.emplace_back(key);
+        return true;
+      },
+      nullptr);
+  std::vector<std::string> sorted = keys;
+  std::ranges::sort(sorted);
+  EXPECT_EQ(seen, sorted);
+}
+
+// ---- eviction -------------------------------------------------------------------------------------------------------
+
+TEST_F(RamTableTest, NothingIsEvictedWhereNothingMayBe) {
+  Fill(0, 10);
+  EXPECT_TRUE(table_.ChooseVictims({}, 1, 10).empty());
+}
+
+TEST_F(RamTableTest, WhatWasReadLatelyOutlivesWhatWasNot) {
+  table_.SetEviction(Eviction::kLru);
+  Fill(0, 100);
+  for (int i = 0; i < 100; i += 10) Hit(i);
+  const auto evicted = Evict(90);
+  EXPECT_EQ(evicted.size(), 90u);
+  for (int i = 0; i < 100; i += 10) EXPECT_FALSE(evicted.contains(Key(i))) << i;
+  EXPECT_EQ(Evict(10).size(), 10u) << "in the end these go too";
+  EXPECT_EQ(table_.records(), 0);
+}
+
+TEST_F(RamTableTest, WhatIsReadOftenOutlivesWhatWasReadOnce) {
+  table_.SetEviction(Eviction::kLfu);
+  Fill(0, 30);
+  for (int i = 0; i < 30; ++i) Hit(i, i < 10 ? 5 : 1);
+  const auto evicted = Evict(20);
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(evicted.contains(Key(i))) << i;
+}
+
+TEST_F(RamTableTest, WhatIsOverwrittenKeepsItsHeat) {
+  table_.SetEviction(Eviction::kLru);
+  Fill(0, 20);
+  Hit(3);
+  Fill(3, 4, 200);
+  EXPECT_FALSE(Evict(19).contains(Key(3)));
+}
+
+TEST_F(RamTableTest, ByExpiryWhatExpiresSoonGoesAndWhatDoesNotStays) {
+  table_.SetEviction(Eviction::kTtl);
+  std::vector<Effect> effects;
+  for (int i = 0; i < 100; ++i) {
+    effects.push_back(Put(Key(i), "v"));
+    if (i % 2 == 0) effects.back().expires_at = {static_cast<uint64_t>(1'000 + i)};
+  }
+  Write(effects);
+  const auto evicted = Evict(50);
+  EXPECT_EQ(evicted.size(), 50u);
+  for (int i = 1; i < 100; i += 2) EXPECT_FALSE(evicted.contains(Key(i)));
+  EXPECT_TRUE(table_.ChooseVictims({}, 1, 10).empty()) << "nothing is left that expires";
+}
+
+TEST_F(RamTableTest, ARangeIsSweptByItself) {
+  table_.SetEviction(Eviction::kLru);
+  Fill(0, 100);
+  for (const std::string& key : Evict(20, {Key(30), Key(60)})) {
+    EXPECT_GE(key, Key(30));
+    EXPECT_LT(key, Key(60));
+  }
+  EXPECT_EQ(table_.records(), 80);
+  EXPECT_TRUE(table_.ChooseVictims({Key(200), ""}, 1, 10).empty());
+}
+
+// A reader at a time is always inside; the writer gets in all the same.
+TEST_F(RamTableTest, ReadersWhoNeverRestKeepNoWriterOut) {
+  Fill(0, 1'000);
+  std::atomic<bool> stop{false};
+  std::atomic<int> scans{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 4; ++i) {
+    readers.emplace_back([&] {
+      while (!stop) {
+        table_.Scan({}, [](auto, auto&) { return true; }, nullptr);
+        ++scans;
+      }
+    });
+  }
+  while (scans < 8) std::this_thread::yield();
+  for (int i = 0; i < 200; ++i) Write({Put("written", std::to_string(i))});
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+  EXPECT_EQ(table_.Get("written", nullptr)->value, "199");
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing
