@@ -35,18 +35,26 @@ ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStor
 void ClusterLogins::Stop() {
   stopped_ = true;
   loop_.Stop();
+  MutexLock lock(mutex_);
   users_.clear();
 }
 
 void ClusterLogins::LogIn(std::string user, std::string password, std::string address,
                           Callback<Result<std::shared_ptr<Databases>>> done) {
+  if (user.empty() || password.empty() || user.size() > kNameBytesMax || password.size() > kPasswordBytesMax)
+    return done(Error(Code::kPermissionDenied, "no user has such a name or password"));
+  if (auto believed = Believed(user, DigestOf(user, password), kBelievedFor)) return done(std::move(believed));
   if (++waiting_ > kWaitingMax || stopped_) {
     --waiting_;
     return done(Error(Code::kOverloaded, "too many logins wait, or the gateway is stopping: try again"));
   }
   auto login = std::make_unique<WaitingLogin>(waiting_, std::move(done));
   loop_.Post([this, user = std::move(user), password = std::move(password), address = std::move(address),
-              login = std::move(login)] { std::exchange(login->done, nullptr)(Try(user, password, address)); });
+              until = loop_.Now() + kPatience, login = std::move(login)] {
+    const bool late = loop_.Now() > until;
+    std::exchange(login->done, nullptr)(late ? Error(Code::kOverloaded, "too many logins wait: try again")
+                                             : Try(user, password, address));
+  });
 }
 
 std::string ClusterLogins::DigestOf(const std::string& user, const std::string& password) const {
@@ -57,31 +65,49 @@ std::string ClusterLogins::DigestOf(const std::string& user, const std::string& 
   return digest;
 }
 
+std::shared_ptr<Databases> ClusterLogins::Believed(const std::string& user, const std::string& digest,
+                                                   Duration within) const {
+  MutexLock lock(mutex_);
+  const auto known = users_.find(user);
+  const bool same = known != users_.end() && known->second.digest == digest;
+  return same && loop_.Now() - known->second.shown < within ? known->second.databases : nullptr;
+}
+
+std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, const std::string& digest, Client client) {
+  const MonotonicTime now = loop_.Now();
+  MutexLock lock(mutex_);
+  if (const auto known = users_.find(user); known != users_.end() && known->second.digest == digest) {
+    known->second.shown = now;  // its client goes on
+    return known->second.databases;
+  }
+  // Whose password was changed, or who has not been here for longest, makes room: connections hold on to what they use.
+  if (users_.size() >= kUsersMax && !users_.contains(user)) {
+    users_.erase(std::min_element(users_.begin(), users_.end(),
+                                  [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; }));
+  }
+  User& entry = users_[user];
+  entry = {digest, std::make_shared<TableDatabases>(std::move(client), table_, levels_), now};
+  return entry.databases;
+}
+
 Result<std::shared_ptr<Databases>> ClusterLogins::Try(const std::string& user, const std::string& password,
                                                       const std::string& address) {
-  const MonotonicTime now = loop_.Now();
   const std::string digest = DigestOf(user, password);
-  if (const auto known = users_.find(user);
-      known != users_.end() && known->second.digest == digest && now - known->second.shown < kBelievedFor)
-    return known->second.databases;
+  if (auto believed = Believed(user, digest, kBelievedFor)) return believed;
+  const MonotonicTime now = loop_.Now();
   if (!guesses_.Left(address, now))
     return Error(Code::kOverloaded, "too many wrong passwords came from this address: try again in a minute");
   ClientOptions options = options_;
   options.user = user;
   options.password = password;
-  Result<Client> client = user.empty() || password.empty()
-                              ? Result<Client>(Error(Code::kPermissionDenied, "a name and a password are needed"))
-                              : Client::Connect(std::move(options));
-  if (!client) {
-    if (client.error().code() == Code::kPermissionDenied) guesses_.Spend(address, now);
+  Result<Client> client = Client::Connect(std::move(options));
+  if (client) return Remember(user, digest, *std::move(client));
+  if (client.error().code() == Code::kPermissionDenied || client.error().code() == Code::kInvalidArgument) {
+    guesses_.Spend(address, now);
     return Error(client.error());
   }
-  // Whose password was changed, or who has not been here for a while, makes room: connections hold on to what they use.
-  if (users_.size() >= kUsersMax && !users_.contains(user))
-    users_.erase(std::ranges::min_element(users_, {}, [](const auto& entry) { return entry.second.shown; }));
-  User& entry = users_[user];
-  entry = {digest, std::make_shared<TableDatabases>(*std::move(client), table_, levels_), now};
-  return entry.databases;
+  if (auto believed = Believed(user, digest, Duration::max())) return believed;
+  return Error(client.error());
 }
 
 }  // namespace ebla::gateway::redis

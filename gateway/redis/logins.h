@@ -1,9 +1,11 @@
 // Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
 // Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); redis_protocol.h asks it at
 //           AUTH and HELLO.
-// Bounds:   kUsersMax users at a time; kGuessesMax wrong passwords a minute from one address; kWaitingMax logins that wait.
-// Threads:  LogIn from any. Passwords are tried on a thread of its own, one at a time; who has shown his within
-//           kBelievedFor is believed without asking the cluster.
+// Bounds:   kUsersMax users at a time, each with one client; kGuessesMax wrong passwords a minute from one address;
+//           kWaitingMax logins that wait, kPatience each.
+// Belief:   who has shown his password within kBelievedFor is believed without asking the cluster; and while the cluster
+//           takes no logins, whoever shows the one that it took last.
+// Threads:  LogIn from any. Passwords are tried on a thread of its own, one at a time.
 #pragma once
 
 #include <atomic>
@@ -38,7 +40,8 @@ class ClusterLogins final : public Logins {
  public:
   static constexpr size_t kUsersMax = 64, kWaitingMax = 256;
   static constexpr int64_t kGuessesMax = 10;
-  static constexpr std::chrono::seconds kBelievedFor{5};
+  static constexpr std::chrono::seconds kBelievedFor{5}, kPatience{10};
+  static constexpr size_t kNameBytesMax = 256, kPasswordBytesMax = 1'024;
 
   // `options`: of the clients, but for user and password. `table`: database 0.
   ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels);
@@ -59,12 +62,16 @@ class ClusterLogins final : public Logins {
   Result<std::shared_ptr<Databases>> Try(const std::string& user, const std::string& password,
                                          const std::string& address);
   std::string DigestOf(const std::string& user, const std::string& password) const;
+  // Null: it has not shown this password, or not within that time.
+  std::shared_ptr<Databases> Believed(const std::string& user, const std::string& digest, Duration within) const;
+  std::shared_ptr<Databases> Remember(const std::string& user, const std::string& digest, Client client);
 
   const ClientOptions options_;
   const std::string table_;
   const TableStoreOptions levels_;
   const std::string salt_;
-  std::map<std::string, User> users_;  // the loop's
+  mutable Mutex mutex_;
+  std::map<std::string, User> users_ EBLA_GUARDED_BY(mutex_);
   security::HostBudget guesses_{kGuessesMax, std::chrono::minutes(1)};
   std::atomic<size_t> waiting_ = 0;
   std::atomic<bool> stopped_ = false;

@@ -188,6 +188,7 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
     Break();
     return why;
   };
+  if (command.name == "auth") return refuse("ERR AUTH within MULTI is not served by Ebla");
   if (command.name == "hello") return refuse("ERR HELLO within MULTI is not served by Ebla");
   if (command.name == "select") return refuse("ERR SELECT within MULTI is not served by Ebla");
   if (command.name.ends_with("subscribe"))

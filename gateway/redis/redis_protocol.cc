@@ -53,6 +53,7 @@ gateway::Reply ToAnswer(std::string bytes) {
   return answer;
 }
 
+constexpr size_t kQueueOfNobodyMax = 64 << 10;  // bytes that who has not logged in may queue
 constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
 constexpr std::string_view kHelloWithoutLogin =
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
@@ -217,11 +218,21 @@ class RedisCommand final : public Asked {
     if (state_->shared->logins == nullptr) return std::nullopt;
     if (command_.name == "auth" && words.size() == 2) return Login{"default", words[1]};
     if (command_.name == "auth" && words.size() == 3) return Login{words[1], words[2]};
-    if (command_.name != "hello") return std::nullopt;
-    for (size_t at = 2; at + 2 < words.size(); ++at) {
-      if (IsWord(words[at], "AUTH")) return Login{words[at + 1], words[at + 2]};
+    if (command_.name != "hello" || words.size() < 2 || (words[1] != "2" && words[1] != "3")) return std::nullopt;
+    // Only of one that has nothing else against it; of several the last.
+    std::optional<Login> login;
+    for (size_t at = 2; at < words.size();) {
+      if (IsWord(words[at], "AUTH") && at + 2 < words.size()) {
+        login = Login{words[at + 1], words[at + 2]};
+        at += 3;
+      } else if (IsWord(words[at], "SETNAME") && at + 1 < words.size()) {
+        if (!IsClientName(words[at + 1])) return std::nullopt;
+        at += 2;
+      } else {
+        return std::nullopt;
+      }
     }
-    return std::nullopt;
+    return login;
   }
   void LogIn(const Login& login) {
     state_->shared->logins->LogIn(
@@ -426,7 +437,9 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))
     return Refuse("ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;
-  if (command->name == "reset") queue_.Close();
+  const bool nobody = state_->databases == nullptr;  // its MULTI is answered so
+  if (command->name == "reset" || (nobody && (command->name == "auth" || command->name == "hello"))) queue_.Close();
+  if (nobody && queue_.held_bytes() > kQueueOfNobodyMax) return Refuse(kNotLoggedIn);
   if (!queue_.open() || command->name == "reset" || command->name == "quit")
     return std::make_unique<RedisCommand>(state_, *command, std::move(words));
   const std::string_view why = queue_.Add(*command, words);

@@ -40,6 +40,10 @@ void Time(Reply& reply) {
 
 }  // namespace
 
+bool IsClientName(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
+}
+
 // ---- Clients ----------------------------------------------------------------------------------------------------------
 
 std::string ClientLine::ToString() const {
@@ -199,8 +203,7 @@ void Session::Hello(const Words& words, Reply& reply) {
 }
 
 bool Session::SetName(const std::string& name, Reply& reply) {
-  const bool plain = std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
-  if (!plain) {
+  if (!IsClientName(name)) {
     reply.Failure("ERR Client names cannot contain spaces, newlines or special characters.");
     return false;
   }

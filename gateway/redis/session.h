@@ -22,6 +22,8 @@ namespace ebla::gateway::redis {
 
 inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
 
+bool IsClientName(std::string_view name);
+
 // What CLIENT LIST tells of a connection.
 struct ClientLine {
   int64_t id = 0;

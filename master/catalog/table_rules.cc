@@ -49,6 +49,10 @@ Status CheckMemory(const idl::TableOptions& options) {
   if (std::ranges::find(kEvictions, options.eviction) == kEvictions.end()) {
     return Invalid("eviction must be none, lru, lfu or ttl, not \"" + options.eviction + "\"");
   }
+  if (options.lastWriteWins && options.eviction != "none") {
+    return Invalid(
+        "a last_write_wins table remembers what was deleted, so evicting gives no memory back: eviction must be none");
+  }
   if (options.memoryLimit != 0) return CheckBetween("memory limit", options.memoryLimit, kMiB, int64_t{1} << 50);
   return {};
 }

@@ -41,7 +41,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     executor_.After(options_.look_in_memory_every, [self = shared_from_this()] { self->LookInMemory(); });
     if (memory->LogBytes() < options_.memory_log_bytes) return;
     const TabletStore::CheckpointResult applied = memory->Applied();
-    for (LogTruncator* truncator : truncators_) truncator->Truncate(applied);
+    for (LogTruncator* truncator : truncators_) truncator->Truncate(applied, LogTruncator::Because::kInMemory);
   }
 
  private:

@@ -40,7 +40,7 @@ Result<RecordPage> ReadRecordPage(TabletStore& store, const TabletHandle& handle
     return true;
   };
   SnapshotPosition position{handle.tablet, {}};
-  if (!rest.Empty()) EBLA_TRY(store.Scan(handle.table, {.range = rest}, visit, &position));
+  if (!rest.Empty()) EBLA_TRY(store.Scan(handle.table, {.range = rest, .read_once = true}, visit, &position));
   // A split or merge in between: the range that was read is not what the position speaks of.
   const std::shared_ptr<const TabletView> after = handle.view();
   if (after == nullptr || handle.part_of_another() || after->incomplete || !(after->range == view->range)) {

@@ -18,10 +18,10 @@ constexpr uint64_t kPieceMax = 1 << 16;
 
 }  // namespace
 
-void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered) {
-  shard_.executor().Post([this, covered] {
+void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
+  shard_.executor().Post([this, covered, because] {
     shard_.rounds.Run();
-    checkpoints_.OnCheckpointed(covered);
+    if (because == Because::kCheckpointed) checkpoints_.OnCheckpointed(covered);
     const bool under_way = !truncations_.empty();
     late_ = under_way;
     for (const auto& [id, lsn] : covered) {

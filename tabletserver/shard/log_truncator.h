@@ -23,8 +23,10 @@ class LogTruncator {
  public:
   LogTruncator(const ShardContext& shard, LineageCheckpoints& checkpoints) : shard_(shard), checkpoints_(checkpoints) {}
 
-  // A finished checkpoint has no need of each tablet's log up to and including these.
-  void Truncate(const TabletStore::CheckpointResult& covered);
+  // A start has no need of each tablet's log up to and including these: because a checkpoint has finished, or as they are
+  // of tables in memory. What waits for a checkpoint is told of the former alone.
+  enum class Because { kCheckpointed, kInMemory };
+  void Truncate(const TabletStore::CheckpointResult& covered, Because because = Because::kCheckpointed);
   // Leaves the log as it is: the log that a copy begins with may be where the old one was to be cut.
   void Stop(TabletId tablet);
 

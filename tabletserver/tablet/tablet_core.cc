@@ -98,7 +98,11 @@ void TabletCore::Step(const ConfigureTablet& input) {
     if (!existed || anew) {
       const TabletClock clock = common_.clock;
       BeginAnew(configure.range);
-      if (anew) common_.clock = clock;  // what was seen of tablet time stays seen
+      if (anew) {
+        common_.clock = clock;  // what was seen of tablet time stays seen
+        // Its history begins here: with this, what earlier epochs wrote is none of it, for a session's token, too.
+        common_.applied.epoch_starts = {{Epoch{1}, Lsn{1}}};
+      }
     }
     // A refused configuration leaves the old schema in force.
     if (newer && replica.state().schema == input.schema.encoded) {

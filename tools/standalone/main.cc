@@ -30,18 +30,9 @@ int Fail(const Status& status) {
 // Memcached's and Redis's clients, on the server's own loops. It goes after the standalone has stopped.
 class Gateway {
  public:
-  static ebla::Result<std::unique_ptr<Gateway>> Start(const ebla::gateway::GatewayOptions& options,
-                                                      ebla::standalone::Standalone& standalone) {
-    std::unique_ptr<Gateway> gateway(new Gateway());
-    EBLA_TRY(gateway->Open(options, standalone));
-    return gateway;
-  }
   const ebla::gateway::GatewayHost& host() const { return *host_; }
   // False: something still runs, and holds on to all of it.
   bool Stop() { return host_->Stop(); }
-
- private:
-  Gateway() = default;
   Status Open(const ebla::gateway::GatewayOptions& options, ebla::standalone::Standalone& standalone) {
     const std::vector<ebla::rpc::EventLoop*> loops = standalone.loops();
     ebla::ClientOptions client;
@@ -57,6 +48,7 @@ class Gateway {
     return {};
   }
 
+ private:
   std::optional<ebla::Client> client_;
   std::unique_ptr<ebla::gateway::GatewayHost> host_;
 };
@@ -109,9 +101,12 @@ int main(int argc, char** argv) {
   if (!standalone) return Fail(standalone.error());
   std::unique_ptr<Gateway> gateway;
   if (*gateway_options) {
-    auto started = Gateway::Start(**gateway_options, **standalone);
-    if (!started) return Fail(started.error());
-    gateway = *std::move(started);
+    gateway = std::make_unique<Gateway>();
+    if (const Status status = gateway->Open(**gateway_options, **standalone); !status.ok()) {
+      ebla::process::Complain(status);
+      (*standalone)->Stop(std::chrono::seconds(3));
+      std::_Exit(1);  // clients of the other door may be under way
+    }
   }
   std::cout << "ebla-standalone serves at " << (*standalone)->endpoint().ToString();
   if (gateway != nullptr) std::cout << ", " << gateway->host().Serves();

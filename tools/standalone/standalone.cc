@@ -113,9 +113,8 @@ void Standalone::Stop(Duration patience) {
       coordinator_.reset();
     });
   }
-  server_.reset();  // its dispatcher still held the master's service
   if (loop_) loop_->Stop();
-  coordination_.reset();
+  // What is left goes with this: clients within this process may still know the loops.
 }
 
 Standalone::~Standalone() { Stop(Duration(0)); }

@@ -1,6 +1,7 @@
 #include "client/core/routing/master_probe.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -42,16 +43,21 @@ class Probe : public std::enable_shared_from_this<Probe> {
       if (auto reply = DecodeReply<idl::ClusterInfoReply>(std::move(*message))) return Finish({});
       cause = Status(Code::kUnavailable, "what answers there is not a master");
     }
-    bool all_denied = false;
+    const bool denied = cause.code() == Code::kPermissionDenied;
+    bool hopeless = false;
     {
       MutexLock lock(mutex_);
       causes_[index] = cause.message();
-      denied_ += cause.code() == Code::kPermissionDenied ? 1 : 0;
-      all_denied = denied_ == masters_.size();
+      failed_.insert(index);
+      denied_ = denied_ || denied;
+      hopeless = denied_ && failed_.size() == masters_.size();
     }
-    // Whoever refused a login is not asked again: each time counts as a guess there.
-    if (all_denied) return Finish(Status(Code::kPermissionDenied, Nobody().message()));
-    if (cause.code() == Code::kPermissionDenied) return;
+    // Each time that a login is refused counts as a guess there: so it is not tried again, unless another master knows
+    // better.
+    if (hopeless) return Finish(Status(Code::kPermissionDenied, Nobody().message()));
+    if (cause.code() == Code::kInvalidArgument || cause.code() == Code::kOverloaded)
+      return Finish(Status(cause.code(), masters_[index].ToString() + ": " + cause.message()));
+    if (denied) return;
     if (network_.Now() + kAskAgain >= end_) return;
     network_.executor().After(kAskAgain, [self = shared_from_this(), index] { self->Ask(index); });
   }
@@ -79,7 +85,8 @@ class Probe : public std::enable_shared_from_this<Probe> {
   const std::vector<rpc::Endpoint> masters_;
   Mutex mutex_;
   std::vector<std::string> causes_ EBLA_GUARDED_BY(mutex_);
-  size_t denied_ EBLA_GUARDED_BY(mutex_) = 0;  // who asked says who it is, and they do not believe it
+  std::set<size_t> failed_ EBLA_GUARDED_BY(mutex_);  // at least once
+  bool denied_ EBLA_GUARDED_BY(mutex_) = false;      // one does not believe who this is
   bool finished_ EBLA_GUARDED_BY(mutex_) = false;
   const MonotonicTime end_;
   OnceCallback<Status> done_;

@@ -156,12 +156,21 @@ int LoadString(lua_State* lua) {
     lua_concat(lua, 2);
     chunk = lua_tolstring(lua, -1, &size);
   }
-  return Loaded(lua, luaL_loadbuffer(lua, chunk, size, name));
+  return Loaded(lua, LoadInPieces(lua, chunk, size, name));
 }
 
-// Asks the function at 1 for the next piece, which stays at 3 while it is read; at 4 is whether there was one.
-const char* ReadPiece(lua_State* lua, void*, size_t* size) {
+// Asks the function at 1 for the next text, which stays at 3 while it is read, piece by piece; at 4 is whether there was
+// one. `read`: how much of it.
+const char* ReadPiece(lua_State* lua, void* read, size_t* size) {
+  size_t& at = *static_cast<size_t*>(read);
   LuaRun::Of(lua).Check(lua);
+  size_t whole = 0;
+  const char* const text = lua_tolstring(lua, 3, &whole);
+  if (text != nullptr && at < whole) {
+    *size = std::min(kPieceBytes, whole - at);
+    at += *size;
+    return text + at - *size;
+  }
   luaL_checkstack(lua, 2, "too many nested functions");
   lua_pushvalue(lua, 1);
   lua_call(lua, 0, 1);
@@ -182,6 +191,7 @@ const char* ReadPiece(lua_State* lua, void*, size_t* size) {
     lua_replace(lua, 4);
   }
   lua_replace(lua, 3);
+  *size = at = std::min(kPieceBytes, *size);
   return piece;
 }
 
@@ -191,7 +201,10 @@ int Load(lua_State* lua) {
   lua_settop(lua, 4);
   lua_pushboolean(lua, 0);
   lua_replace(lua, 4);
-  return Loaded(lua, lua_load(lua, ReadPiece, nullptr, name));
+  // Lua holds on to the name only once it has read something, and the function that it reads from may collect garbage.
+  lua_pushstring(lua, name);
+  size_t read = 0;
+  return Loaded(lua, lua_load(lua, ReadPiece, &read, name));
 }
 
 // ---- functions that take long, after a look at the clock --------------------------------------------------------------

@@ -16,6 +16,33 @@ constexpr int kCollectorSpeedPercent = 4000;
 
 }  // namespace
 
+namespace {
+
+struct TextLeft {
+  const char* text;
+  size_t size;
+};
+
+const char* NextPiece(lua_State* lua, void* text_left, size_t* size) {
+  LuaRun::Of(lua).Check(lua);
+  TextLeft& left = *static_cast<TextLeft*>(text_left);
+  *size = std::min(kPieceBytes, left.size);
+  const char* const piece = left.text;
+  left.text += *size;
+  left.size -= *size;
+  return piece;
+}
+
+}  // namespace
+
+int LoadInPieces(lua_State* lua, const char* text, size_t size, const char* name) {
+  TextLeft left{text, size};
+  lua_pushstring(lua, name);  // so that Lua does not let go of it while it reads
+  const int status = lua_load(lua, NextPiece, &left, name);
+  lua_remove(lua, -2);
+  return status;
+}
+
 LuaRun::LuaRun(const ScriptLimits& limits, ScriptHost* host)
     : limits(limits),
       host_(host),

@@ -15,6 +15,12 @@
 
 namespace ebla::gateway::redis {
 
+// Compiling looks at no clock, and may take a time that grows with the square of the text: so it is given to Lua in such
+// pieces, with a look at the clock before each.
+inline constexpr size_t kPieceBytes = 1'024;
+// As luaL_loadbuffer.
+int LoadInPieces(lua_State* lua, const char* text, size_t size, const char* name);
+
 class LuaRun {
  public:
   LuaRun(const ScriptLimits& limits, ScriptHost* host);

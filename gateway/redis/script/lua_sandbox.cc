@@ -47,6 +47,31 @@ void KeepGlobal(lua_State* lua, const char* name) {
   lua_setfield(lua, -2, name);
 }
 
+// bit.tohex, whose digits are the least of all numbers of 32 bits: the library would write far beyond its buffer. Its
+// upvalues: the library's own, and bit.tobit, which says what number it takes the digits for.
+int ToHex(lua_State* lua) {
+  if (lua_gettop(lua) >= 2 && lua_isnumber(lua, 2)) {
+    lua_settop(lua, 2);
+    lua_pushvalue(lua, lua_upvalueindex(2));
+    lua_pushvalue(lua, 2);
+    lua_call(lua, 1, 1);
+    if (lua_tonumber(lua, -1) == -2147483648.0) {
+      lua_pushinteger(lua, -8);
+      lua_replace(lua, 2);
+    }
+    lua_settop(lua, 2);
+  }
+  return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
+}
+
+// Of the library on top.
+void GuardToHex(lua_State* lua) {
+  lua_getfield(lua, -1, "tohex");
+  lua_getfield(lua, -2, "tobit");
+  lua_pushcclosure(lua, ToHex, 2);
+  lua_setfield(lua, -2, "tohex");
+}
+
 void AddLibraries(lua_State* lua) {
   Open(lua, luaopen_string, LUA_STRLIBNAME);
   AddStringFunctions(lua);
@@ -59,6 +84,7 @@ void AddLibraries(lua_State* lua) {
   AddRandomFunctions(lua);
   Keep(lua, LUA_MATHLIBNAME);
   Open(lua, luaopen_bit, "bit");
+  GuardToHex(lua);
   Keep(lua, "bit");
   AddJson(lua);
   Keep(lua, "cjson");

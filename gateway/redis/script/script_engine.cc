@@ -105,7 +105,7 @@ void TakeCompileError(lua_State* lua, Execution& execution) noexcept {
 
 int LoadBody(lua_State* lua, std::string_view body) {
   if (body.empty() || body.front() != LUA_SIGNATURE[0]) {
-    return luaL_loadbuffer(lua, body.data(), body.size(), "@user_script");
+    return LoadInPieces(lua, body.data(), body.size(), "@user_script");
   }
   // Bytecode could do anything. A blank before it makes text of it, which is none.
   lua_pushliteral(lua, " ");
@@ -113,7 +113,7 @@ int LoadBody(lua_State* lua, std::string_view body) {
   lua_concat(lua, 2);
   size_t size = 0;
   const char* const text = lua_tolstring(lua, -1, &size);
-  const int status = luaL_loadbuffer(lua, text, size, "@user_script");
+  const int status = LoadInPieces(lua, text, size, "@user_script");
   lua_remove(lua, -2);
   return status;
 }

@@ -325,6 +325,44 @@ TEST_F(ScriptEngineTest, AnErrorIsToldAlsoWhereThereIsNoRoomForIt) {
   }
 }
 
+TEST_F(ScriptEngineTest, TheLeastNumberOfDigitsIsWrittenWithinTheBuffer) {
+  for (const char* digits : {"-2147483648", "2147483648", "-2147483648 + 2^32 * 3"})
+    EXPECT_EQ(Run(std::string("return bit.tohex(10, ") + digits + ")"), "$8\r\n0000000A\r\n") << digits;
+  EXPECT_EQ(Run("return bit.tohex(255, -4) .. bit.tohex(255, 2) .. bit.tohex(1)"), "$14\r\n00FFff00000001\r\n");
+}
+
+TEST_F(ScriptEngineTest, ANameStaysWhileSomethingIsLoadedUnderIt) {
+  EXPECT_EQ(Run(R"(
+    local n = 0
+    local loaded, why = load(function()
+      n = n + 1
+      collectgarbage()
+      for i = 1, 1000 do local s = 'fill' .. i end
+      return ({'', 'return ', '(', '1'})[n]
+    end)
+    return {type(loaded), why or ''})"), "*2\r\n$8\r\nfunction\r\n$0\r\n\r\n");
+  EXPECT_EQ(Run(R"(
+    local n = 0
+    local loaded, why = load(function() n = n + 1 collectgarbage() return ({'', 'return ('})[n] end, '=name' .. n)
+    return {type(loaded), tostring(why)})"), "*2\r\n$8\r\nfunction\r\n$3\r\nnil\r\n") << "an empty piece is the end";
+}
+
+TEST_F(ScriptEngineTest, CompilingEndsInTime) {
+  limits_.time = 200ms;
+  const std::string slow = "while 1 do " + [] {
+    std::string breaks;
+    for (int i = 0; i < 150'000; ++i) breaks += "do break end ";
+    return breaks;
+  }() + "end";
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Run(slow).starts_with("-"));
+  EXPECT_TRUE(Run("return loadstring('while 1 do ' .. ('do break end '):rep(150000) .. ' end')").starts_with("-"));
+  EXPECT_TRUE(Run("local n = 0 return load(function() n = n + 1 "
+                  "return ({'while 1 do ', ('do break end '):rep(150000), 'end'})[n] end)")
+                  .starts_with("-"));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 20s);
+}
+
 // ---- before a run -----------------------------------------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, CompilingTellsFlagsAndErrors) {

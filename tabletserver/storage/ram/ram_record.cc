@@ -9,7 +9,10 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr uint8_t kExpires = 1, kStamped = 2, kTombstone = 4;
+constexpr uint8_t kExpires = 1, kStamped = 2, kTombstone = 4, kWideLsn = 8;
+// Always as many: would a record grow with its lsn, all would come to need larger blocks at once, and leave theirs.
+constexpr size_t kLsnBytes = 6;
+constexpr uint64_t kLsnMax = (uint64_t{1} << (8 * kLsnBytes)) - 1;
 
 size_t VarintBytes(uint64_t number) {
   size_t bytes = 1;
@@ -33,6 +36,9 @@ class RamWriter {
     if (!bytes.empty()) std::memcpy(at_, bytes.data(), bytes.size());
     at_ += bytes.size();
   }
+  void Fixed(uint64_t number, size_t bytes) {
+    for (; bytes > 0; --bytes, number >>= 8) *at_++ = static_cast<uint8_t>(number);
+  }
   const uint8_t* at() const { return at_; }
 
  private:
@@ -53,6 +59,11 @@ class RamReader {
   int64_t SignedVarint() {
     const uint64_t number = Varint();
     return static_cast<int64_t>((number >> 1) ^ (~(number & 1) + 1));
+  }
+  uint64_t Fixed(size_t bytes) {
+    uint64_t number = 0;
+    for (size_t i = 0; i < bytes; ++i) number |= static_cast<uint64_t>(*at_++) << (8 * i);
+    return number;
   }
   std::string_view Bytes() {
     const uint64_t size = Varint();
@@ -77,8 +88,10 @@ RamRecordParts PartsOf(std::string_view key, const StoredRecord& record) {
 
 RamRecord RamRecord::Make(const RamRecordParts& parts) {
   const bool stamped = parts.write_time_ms != 0 || !parts.writer.empty();
+  const bool wide = parts.version.lsn.value > kLsnMax;
+  const size_t lsn_bytes = wide ? sizeof(uint64_t) : kLsnBytes;
   size_t bytes = 1 + VarintBytes(parts.key.size()) + parts.key.size() + VarintBytes(parts.version.epoch.value) +
-                 VarintBytes(parts.version.lsn.value) + VarintBytes(parts.value.size()) + parts.value.size();
+                 lsn_bytes + VarintBytes(parts.value.size()) + parts.value.size();
   if (parts.expires_at) bytes += VarintBytes(parts.expires_at.value);
   if (stamped) {
     bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
@@ -86,10 +99,11 @@ RamRecord RamRecord::Make(const RamRecordParts& parts) {
   auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
   RamWriter out(memory);
   out.Byte(static_cast<uint8_t>((parts.expires_at ? kExpires : 0) | (stamped ? kStamped : 0) |
-                                (parts.tombstone ? kTombstone : 0) | (parts.heat << kHeatShift)));
+                                (parts.tombstone ? kTombstone : 0) | (wide ? kWideLsn : 0) |
+                                (parts.heat << kHeatShift)));
   out.Bytes(parts.key);
   out.Varint(parts.version.epoch.value);
-  out.Varint(parts.version.lsn.value);
+  out.Fixed(parts.version.lsn.value, lsn_bytes);
   if (parts.expires_at) out.Varint(parts.expires_at.value);
   if (stamped) {
     out.Varint(Zigzag(parts.write_time_ms));
@@ -117,7 +131,7 @@ RamRecord::Fields RamRecord::Decode() const {
   Fields fields;
   fields.key = in.Bytes();
   fields.version.epoch = Epoch{in.Varint()};
-  fields.version.lsn = Lsn{in.Varint()};
+  fields.version.lsn = Lsn{in.Fixed((flags & kWideLsn) != 0 ? sizeof(uint64_t) : kLsnBytes)};
   if ((flags & kExpires) != 0) fields.expires_at = TabletTime{in.Varint()};
   if ((flags & kStamped) != 0) {
     fields.write_time_ms = in.SignedVarint();
@@ -125,6 +139,14 @@ RamRecord::Fields RamRecord::Decode() const {
   }
   fields.value = in.Bytes();
   return fields;
+}
+
+RamRecord RamRecord::Copy() const {
+  const std::string_view value = Decode().value;  // the last of it
+  const auto bytes = static_cast<size_t>(reinterpret_cast<const uint8_t*>(value.data()) - bytes_) + value.size();
+  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
+  std::memcpy(memory, bytes_, bytes);
+  return RamRecord(memory);
 }
 
 std::string_view RamRecord::key() const { return RamReader(bytes_ + 1).Bytes(); }

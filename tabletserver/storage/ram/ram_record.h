@@ -1,12 +1,12 @@
 // tabletserver/storage/ram/ram_record.h
 // One record in one allocation, as small as it can be: for ten million small records every byte is ten megabytes.
 //
-//   1 byte flags | varint key length, key | varint epoch, lsn | [varint expiry] | [signed varint write time, bytes
+//   1 byte flags | varint key length, key | varint epoch, 6 bytes lsn | [varint expiry] | [signed varint write time, bytes
 //   writer] | varint value length, value
 //
-//   flags  1 expires, 2 has write time and writer, 4 tombstone; the upper four bits are its heat (eviction.h)
+//   flags  1 expires, 2 has write time and writer, 4 tombstone, 8 the lsn has 8 bytes; the upper four bits are its heat (eviction.h)
 //
-// A record of 16 bytes of key and 100 of value takes 125 bytes: one of jemalloc's blocks of 128.
+// A record of 16 bytes of key and 100 of value takes 126 bytes: one of jemalloc's blocks of 128.
 // Invariants: nothing of a record changes once it is made, but its heat.
 // Threads:    heat from any thread; else thread-compatible.
 #pragma once
@@ -39,6 +39,8 @@ class RamRecord {
   static constexpr uint8_t kHeatMax = 15;
 
   static RamRecord Make(const RamRecordParts& parts);
+  // The same in another block.
+  RamRecord Copy() const;
   void Free() const;
 
   std::string_view key() const;

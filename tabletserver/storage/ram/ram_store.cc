@@ -57,8 +57,13 @@ bool RamStore::Has(TableId table) const { return Find(table) != nullptr; }
 
 void RamStore::DropTable(TableId table) {
   TablePtr dropped;  // freed without the lock
-  const WriterLock lock(tables_mutex_);
-  if (auto found = tables_.extract(table)) dropped = std::move(found.mapped());
+  {
+    const WriterLock lock(tables_mutex_);
+    if (auto found = tables_.extract(table)) dropped = std::move(found.mapped());
+  }
+  // Also those of parts of merged tablets, which nobody forgets one by one any more.
+  const WriterLock lock(logs_mutex_);
+  std::erase_if(logs_, [&](const auto& log) { return dropped != nullptr && log.second->table == dropped; });
 }
 
 std::vector<TableId> RamStore::Tables() const {
@@ -136,6 +141,21 @@ int64_t RamStore::Excess(TableId id) const {
     }
   }
   return excess;
+}
+
+// Where records have changed their sizes, or many have gone, pages stay that are nearly empty. Evicting records at random
+// would empty few of them, and the table with them: so the rest is moved together, a little at a time.
+void RamStore::Measure() {
+  constexpr double kRepackFrom = 1.04;
+  constexpr size_t kRecordsAtOnce = 20'000;
+  RamMemory::Look();
+  if (RamMemory::Overhead() < kRepackFrom) return;
+  std::vector<TablePtr> tables;
+  {
+    const ReaderLock lock(tables_mutex_);
+    for (const auto& [id, table] : tables_) tables.push_back(table);
+  }
+  for (const TablePtr& table : tables) table->records.Repack(kRecordsAtOnce / tables.size() + 1);
 }
 
 std::vector<MemoryTables::Victim> RamStore::ChooseVictims(TableId id, const KeyRange& range, int64_t bytes,

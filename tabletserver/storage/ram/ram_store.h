@@ -31,7 +31,7 @@ class RamStore final : public MemoryTables {
   std::vector<MemoryUse> Uses() const override;
   Status Admit(TableId table) override;
   int64_t Excess(TableId table) const override;
-  void Measure() override { RamMemory::Look(); }
+  void Measure() override;
   std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes, size_t victims_max) override;
   void CountEvicted(TableId table, int64_t records) override;
   std::map<TabletId, Lsn> Applied() const override;

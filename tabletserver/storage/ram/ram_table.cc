@@ -111,6 +111,25 @@ void RamTable::Replace(const KeyRange& interval, std::span<const std::pair<std::
   }
 }
 
+void RamTable::Repack(size_t records_max) {
+  constexpr size_t kAtOnce = 500;
+  for (size_t done = 0; done < records_max; done += kAtOnce) {
+    const TableWriterLock lock(mutex_);
+    auto at = tree_.lower_bound(Probe(repacked_));
+    for (size_t i = 0; i < kAtOnce && at != tree_.end(); ++i, ++at) {
+      auto& slot = const_cast<Slot&>(*at);  // the same key: the tree's order does not change
+      const RamRecord copy = slot.record.Copy();
+      slot.record.Free();
+      slot.record = copy;
+    }
+    if (at == tree_.end()) {
+      repacked_.clear();
+      return;
+    }
+    repacked_ = at->record.key();
+  }
+}
+
 void RamTable::Forget(TabletId tablet) {
   const TableWriterLock lock(mutex_);
   applied_.erase(tablet);

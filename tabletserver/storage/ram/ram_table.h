@@ -45,6 +45,10 @@ class RamTable {
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
   TabletStore::RangeSize EstimateSize(const KeyRange& range) const;
 
+  // Gives so many records, the next ones in turn, other blocks: the allocator takes them out of pages that are in use
+  // already, so that those which are nearly empty become so.
+  void Repack(size_t records_max);
+
   void Forget(TabletId tablet);
   // What each tablet here has applied.
   void AddApplied(std::map<TabletId, Lsn>& applied) const;
@@ -105,6 +109,7 @@ class RamTable {
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> records_{0};
   std::atomic<Eviction> eviction_{Eviction::kNone};
+  std::string repacked_ EBLA_GUARDED_BY(mutex_);  // up to this key
   Mutex cursors_mutex_;
   std::map<std::string, Cursor> cursors_ EBLA_GUARDED_BY(cursors_mutex_);  // by where the range begins
 };

@@ -110,6 +110,22 @@ TEST_F(RamTableTest, WhatItTakesIsCountedBackToNothing) {
   EXPECT_EQ(table_.bytes(), 0);
 }
 
+TEST_F(RamTableTest, WhatIsRepackedIsTheSame) {
+  Fill(0, 3'000);
+  Write({Delete(Key(5))});
+  const int64_t bytes = table_.bytes();
+  for (int round = 0; round < 4; ++round) table_.Repack(1'000);
+  EXPECT_EQ(table_.records(), 2'999);
+  EXPECT_EQ(table_.bytes(), bytes);
+  for (int i = 0; i < 3'000; ++i) {
+    const auto record = table_.Get(Key(i), nullptr);
+    ASSERT_EQ(record.has_value(), i != 5) << i;
+    if (record) {
+      EXPECT_EQ(record->version.lsn, Lsn{static_cast<uint64_t>(i + 1)});
+    }
+  }
+}
+
 TEST_F(RamTableTest, KeysThatBeginAlikeAreInOrder) {
   const std::vector<std::string> keys = {"",
                                          std::string("\0", 1),
