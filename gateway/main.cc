@@ -128,12 +128,16 @@ GatewayOptions OptionsFromFlags() {
   return options;
 }
 
-http::HttpOptions HttpSettings(const GatewayOptions& options, const GatewayHost& host) {
+http::HttpOptions HttpFromFlags(std::shared_ptr<security::TlsCredentials> tls) {
   http::HttpOptions settings;
   settings.title = "Ebla gateway";
   settings.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
-  if (options.tls == nullptr) OrRefuse(process::CheckUnguarded("http_listen", settings.listen, kRemedy));
-  settings.tls = options.tls;
+  if (tls == nullptr) OrRefuse(process::CheckUnguarded("http_listen", settings.listen, kRemedy));
+  settings.tls = std::move(tls);
+  return settings;
+}
+
+http::HttpOptions WithPages(http::HttpOptions settings, const GatewayHost& host) {
   settings.metrics = host.metrics();
   settings.ready = [&host] { return host.Ready(); };
   return settings;
@@ -142,6 +146,7 @@ http::HttpOptions HttpSettings(const GatewayOptions& options, const GatewayHost&
 int Run() {
   OrRefuse(CheckFlags());
   const GatewayOptions options = OptionsFromFlags();
+  const http::HttpOptions http_options = HttpFromFlags(options.tls);
   process::CheckOpenFiles(options.doors() * options.connections_max + 64);
 
   // In this order, as what stands below uses what stands above.
@@ -154,7 +159,7 @@ int Run() {
   }
   const Client client = ConnectToCluster(loop_pointers, options.own_login);
   const std::unique_ptr<GatewayHost> host = OrRefuse(GatewayHost::Open(options, client, loop_pointers));
-  http::HttpServer http(HttpSettings(options, *host));
+  http::HttpServer http(WithPages(http_options, *host));
   OrRefuse(host->Start());
   OrRefuse(http.Start());
   std::cout << "ebla-gateway serves " << host->Serves() << ", http at " << http.address().ToString() << std::endl;
