@@ -24,6 +24,11 @@ inline constexpr size_t kChannelNameMax = 4'096;
 
 enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
 
+// Of the channel that PUBLISH or SPUBLISH names.
+inline ChannelKind KindOfPublished(std::string_view command) {
+  return command == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
+}
+
 // One connection that listens.
 struct Listener {
   std::weak_ptr<Outlet> outlet;

@@ -324,8 +324,7 @@ void Memory(SharedCall call) {
 // ---- messages -----------------------------------------------------------------------------------------------------------
 
 void Publish(SharedCall call) {
-  const ChannelKind kind = call->command->name == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
-  call->publisher->Publish(kind, call->words[1], call->words[2],
+  call->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
                            [call](int64_t listeners) { call->Number(listeners); });
 }
 

@@ -75,7 +75,7 @@ std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, co
 }
 
 std::string StagedHost::Publish(const CommandInfo& command, const Words& words, int protocol) {
-  const ChannelKind kind = command.name == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
+  const ChannelKind kind = KindOfPublished(command.name);
   Effects& effects = *context_.effects;
   effects.message_bytes += words[1].size() + words[2].size();
   if (effects.messages.size() == kMessagesMax || effects.message_bytes > kMessageBytesMax)

@@ -244,9 +244,6 @@ void Session::Client(const Words& words, Reply& reply) {
 void Session::ClientSettings(const std::string& what, const Words& words, Reply& reply) {
   const size_t size = words.size();
   const auto is = [&](size_t at, std::string_view upper) { return at < size && IsWord(words[at], upper); };
-  static constexpr std::string_view kKnown[] = {
-      "ID",      "GETNAME", "SETNAME", "INFO",    "LIST",     "REPLY",    "KILL",         "HELP",    "TRACKING",
-      "CACHING", "PAUSE",   "UNPAUSE", "UNBLOCK", "NO-EVICT", "GETREDIR", "TRACKINGINFO", "SETINFO", "NO-TOUCH"};
   if ((what == "NO-EVICT" || what == "NO-TOUCH") && size == 3) {
     is(2, "ON") || is(2, "OFF") ? reply.Ok() : reply.Failure(kSyntax);
   } else if (what == "SETINFO" && size == 4) {
@@ -267,7 +264,7 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
     reply.Ok();
   } else if (what == "PAUSE" && size >= 3) {
     reply.Failure("ERR CLIENT PAUSE is not served by Ebla");
-  } else if (std::ranges::find(kKnown, what) != std::end(kKnown)) {
+  } else if (KnowsSubcommand(*FindCommand("client"), what)) {
     WrongNumber(words, reply);
   } else {
     UnknownSubcommand(words, reply);

@@ -135,11 +135,7 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   return http_->Start();
 }
 
-std::vector<rpc::EventLoop*> ServerProcess::loops() const {
-  std::vector<rpc::EventLoop*> loops;
-  for (const auto& loop : loops_) loops.push_back(loop.get());
-  return loops;
-}
+std::vector<rpc::EventLoop*> ServerProcess::loops() const { return Pointers<rpc::EventLoop>(loops_); }
 
 void ServerProcess::Stop(Duration patience) {
   if (std::exchange(stopped_, true)) return;
