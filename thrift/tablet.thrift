@@ -113,6 +113,8 @@ struct Write {
   7: optional i64 writeTimeMs         // 1 or more
   8: optional string writer           // not empty
   9: optional i64 expiresAtMs         // PUT: in place of ttlMs
+  10: optional i64 newTtlMs           // INCREMENT without ttlMs, where there was no record: as ttlMs; absent: the table's
+                                      // default
 }
 
 // An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.

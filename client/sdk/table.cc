@@ -23,12 +23,13 @@ Batch PutBatch(std::string_view key, std::string_view value, const PutOptions& o
 
 Batch DeleteBatch(std::string_view key, const DeleteOptions& options) {
   return std::move(Batch().Delete(
-      key, {.ttl = {}, .if_version = options.if_version, .if_absent = false, .if_exists = options.if_exists}));
+      key, {.ttl = {}, .ttl_if_new = {}, .if_version = options.if_version, .if_absent = false, .if_exists = options.if_exists}));
 }
 
 Batch IncrementBatch(std::string_view key, int64_t delta, const IncrementOptions& options) {
   return std::move(Batch().Increment(key, delta,
                                      {.ttl = options.ttl,
+                                      .ttl_if_new = options.ttl_if_new,
                                       .if_version = options.if_version,
                                       .if_absent = options.if_absent,
                                       .if_exists = options.if_exists}));
@@ -85,6 +86,13 @@ Result<BatchResult> Table::Write(Batch batch, WriteOptions options) const {
       [&](Callback<Result<BatchResult>> done) { AsyncWrite(std::move(batch), options, std::move(done)); });
 }
 
+std::vector<Result<PartResult>> Table::MultiWrite(std::vector<Batch::Part> parts, WriteOptions options) const {
+  using Results = std::vector<Result<PartResult>>;
+  if (handle_->runtime().OnOwnThread()) return Results(parts.size(), std::unexpected(client::Runtime::BlockedStatus()));
+  return client::Runtime::WaitFor<Results>(
+      [&](Callback<Results> done) { AsyncMultiWrite(std::move(parts), options, std::move(done)); });
+}
+
 Scanner Table::Scan(ScanOptions options) const { return Scanner(handle_, std::move(options)); }
 
 void Table::AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const {
@@ -115,6 +123,11 @@ void Table::AsyncIncrement(std::string_view key, int64_t delta, IncrementOptions
 
 void Table::AsyncWrite(Batch batch, WriteOptions options, Callback<Result<BatchResult>> done) const {
   handle_->core().Write(handle_->table(), std::move(batch), options, std::move(done));
+}
+
+void Table::AsyncMultiWrite(std::vector<Batch::Part> parts, WriteOptions options,
+                            Callback<std::vector<Result<PartResult>>> done) const {
+  handle_->core().MultiWrite(handle_->table(), std::move(parts), options, std::move(done));
 }
 
 void Table::AsyncScanPage(ScanOptions options, Callback<Result<ScanPage>> done) const {

@@ -17,6 +17,8 @@
 namespace ebla::rpc {
 namespace {
 
+thread_local EventLoop* current = nullptr;
+
 constexpr Duration kDelayMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
 
 event_base* NewBase() {
@@ -66,6 +68,7 @@ void EventLoop::Start() {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
     thread_id_.store(std::this_thread::get_id());
+    current = this;
     Run();
   });
 }
@@ -90,6 +93,8 @@ void EventLoop::Stop() {
   hooks_.clear();
   ++phase_;
 }
+
+EventLoop* EventLoop::Current() { return current; }
 
 MonotonicTime EventLoop::Now() const {
   timespec now;

@@ -47,6 +47,9 @@ class EventLoop final : public Executor {
   void Cancel(TimerId timer) override;
   bool InThread() const override;
 
+  // Whose thread this is; null: no loop's.
+  static EventLoop* Current();
+
   const std::string& name() const { return name_; }
 
   // ---- for common/rpc and common/http ----

@@ -68,7 +68,7 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
                                     .peers_login = options.own_login,
                                     .script_threads = options.redis_script_threads};
     if (options.redis_users)
-      redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels);
+      redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels, loops);
     host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), std::move(redis)));
   }
   return host;

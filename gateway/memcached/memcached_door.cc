@@ -6,7 +6,7 @@ namespace ebla::gateway::memcached {
 
 MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStoreOptions levels)
     : table_(std::move(table)),
-      store_(table_, levels),
+      store_(std::make_shared<TableStore>(table_, levels), options.loops),
       statistics_(CommandNames(), options.loops.size()),
       environment_{.store = store_,
                    .statistics = statistics_,

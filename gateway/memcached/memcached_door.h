@@ -5,6 +5,7 @@
 #include "ebla/table.h"
 #include "gateway/memcached/environment.h"
 #include "gateway/server/door.h"
+#include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::memcached {
@@ -23,7 +24,7 @@ class MemcachedDoor final : public Door {
 
  private:
   const Table table_;
-  TableStore store_;
+  GatheringStore store_;
   Statistics statistics_;
   Environment environment_;
   Server server_;

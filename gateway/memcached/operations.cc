@@ -143,7 +143,7 @@ void CountByChange(const Workplace& at, CountOrder order, Callback<Result<Counte
 void CountByServer(const Workplace& at, CountOrder order, Callback<Result<Counted>> done) {
   const std::string key = order.key;
   const auto delta = static_cast<int64_t>(order.delta);
-  at.store.Increment(key, delta, at.until,
+  at.store.Increment(key, delta, IfNone::kRefuse, at.until,
                      [at, order = std::move(order), done = std::move(done)](Result<int64_t> sum) mutable {
                        if (sum.has_value()) return done(Counted{.number = static_cast<uint64_t>(*sum)});
                        const Code code = sum.error().code();

@@ -23,13 +23,20 @@ void KeyedStore::Delete(std::string_view key, Condition condition, Until until, 
   records_->Delete(RecordKey(key), condition, until, std::move(done));
 }
 
-void KeyedStore::Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) {
-  records_->Increment(RecordKey(key), delta, until, std::move(done));
+void KeyedStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+                           Callback<Result<int64_t>> done) {
+  records_->Increment(RecordKey(key), delta, if_none, until, std::move(done));
 }
 
 void KeyedStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   for (Batch::Part& part : parts) part.key = RecordKey(part.key);
   records_->Commit(std::move(parts), until, std::move(done));
+}
+
+void KeyedStore::WriteEach(std::vector<Batch::Part> parts, Until until,
+                           Callback<std::vector<Result<PartResult>>> done) {
+  for (Batch::Part& part : parts) part.key = RecordKey(part.key);
+  records_->WriteEach(std::move(parts), until, std::move(done));
 }
 
 void KeyedStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {

@@ -27,8 +27,13 @@ struct WaitingLogin {
 
 }  // namespace
 
-ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels)
-    : options_(std::move(options)), table_(std::move(table)), levels_(levels), salt_(NewSalt()) {
+ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels,
+                             std::vector<rpc::EventLoop*> loops)
+    : options_(std::move(options)),
+      table_(std::move(table)),
+      levels_(levels),
+      loops_(std::move(loops)),
+      salt_(NewSalt()) {
   loop_.Start();
 }
 
@@ -86,7 +91,7 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
                                   [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; }));
   }
   User& entry = users_[user];
-  entry = {digest, std::make_shared<TableDatabases>(std::move(client), table_, levels_), now};
+  entry = {digest, std::make_shared<TableDatabases>(std::move(client), table_, levels_, loops_), now};
   return entry.databases;
 }
 

@@ -43,8 +43,8 @@ class ClusterLogins final : public Logins {
   static constexpr std::chrono::seconds kBelievedFor{5}, kPatience{10};
   static constexpr size_t kNameBytesMax = 256, kPasswordBytesMax = 1'024;
 
-  // `options`: of the clients, but for user and password. `table`: database 0.
-  ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels);
+  // `options`: of the clients, but for user and password. `table`: database 0. `loops`: the connections'.
+  ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops);
   ~ClusterLogins() override { Stop(); }
 
   // Who waits is told so. Not from a callback.
@@ -69,6 +69,7 @@ class ClusterLogins final : public Logins {
   const ClientOptions options_;
   const std::string table_;
   const TableStoreOptions levels_;
+  const std::vector<rpc::EventLoop*> loops_;
   const std::string salt_;
   mutable Mutex mutex_;
   std::map<std::string, User> users_ EBLA_GUARDED_BY(mutex_);

@@ -13,7 +13,7 @@ bool IsLoopback(const rpc::Endpoint& endpoint) { return endpoint.host.starts_wit
 RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
     : table_(std::move(table)),
       statistics_(CommandNames(), door.loops.size()),
-      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels)),
+      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels, door.loops)),
       shared_(std::make_shared<Shared>()),
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
                                      door.server.tls, options.peers_login)),

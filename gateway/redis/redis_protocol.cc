@@ -185,6 +185,7 @@ class RedisCommand final : public Asked {
   bool alone() const override {
     return command_.Is(kAlone) || (keys_.empty() && command_.name != "ping" && command_.name != "echo");
   }
+  bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
 
   void Run(Done done) override {

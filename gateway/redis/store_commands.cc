@@ -73,14 +73,13 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // ---- in one step, where the store can --------------------------------------------------------------------------------
 
-  // INCR and its kin, of a value that is there and that the store knows to be a number. A value of 0 shows by how much.
+  // INCR and its kin, of what the store knows to be a number. A value of 0 shows by how much.
   bool StartIncrement() {
     const std::optional<int64_t> by = ToInteger(Evaluate(Value{.bytes = "0"}).put.bytes);
     if (!by) return false;
-    call_.store->Increment(key_, *by, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
+    call_.store->Increment(key_, *by, IfNone::kMake, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
       if (sum) return self->call_.Number(*sum);
-      const Code code = sum.error().code();
-      if (code == Code::kConditionFailed || code == Code::kInvalidArgument) return self->ReadFirst();
+      if (sum.error().code() == Code::kInvalidArgument) return self->ReadFirst();
       self->call_.Fail(sum.error());
     });
     return true;

@@ -5,8 +5,9 @@
 
 namespace ebla::gateway::redis {
 
-TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels)
-    : client_(std::move(client)), table_(std::move(table)), levels_(levels) {
+TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels,
+                               std::vector<rpc::EventLoop*> loops)
+    : client_(std::move(client)), table_(std::move(table)), levels_(levels), loops_(std::move(loops)) {
   opener_.Start();
 }
 
@@ -60,7 +61,7 @@ std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read&
   auto records = std::make_shared<TableStore>(
       *table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
                                 .ack = ack == Ack::kDefault ? levels_.ack : ack});
-  return stores[levels] = std::make_shared<KeyedStore>(std::move(records));
+  return stores[levels] = std::make_shared<KeyedStore>(std::make_shared<GatheringStore>(std::move(records), loops_));
 }
 
 void TableDatabases::LookUp(const std::string& name) {

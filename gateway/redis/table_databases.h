@@ -16,14 +16,15 @@
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
 #include "gateway/redis/redis_protocol.h"
+#include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {
 
 class TableDatabases final : public Databases {
  public:
-  // `table`: database 0. `levels`: of connections that have said nothing of theirs.
-  TableDatabases(Client client, std::string table, TableStoreOptions levels);
+  // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
+  TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops);
   ~TableDatabases() override { Stop(); }
 
   // Looks up nothing more; who waits for that is told so. Not from a callback.
@@ -54,6 +55,7 @@ class TableDatabases final : public Databases {
   Client client_;
   const std::string table_;
   const TableStoreOptions levels_;
+  const std::vector<rpc::EventLoop*> loops_;
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;

@@ -10,7 +10,29 @@ void CommandQueue::WaitFor(Entry& entry, Entry& blocker) {
   ++entry.blockers;
 }
 
-void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now) {
+void CommandQueue::UseKey(Entry& entry, const std::string& key, uint64_t moment) {
+  KeyUse& use = uses_[std::hash<std::string>()(key)];
+  if (!use.last.empty() && use.last.back() == &entry) return;  // the command names it twice
+  const bool gets = entry.command->only_gets();
+  if (!gets || !use.gets || use.moment != moment) {
+    use.before = std::exchange(use.last, {});
+    use.gets = gets;
+    use.moment = moment;
+  }
+  for (Entry* const earlier : use.before) WaitFor(entry, *earlier);
+  use.last.push_back(&entry);
+}
+
+void CommandQueue::LeaveKey(Entry& entry, const std::string& key) {
+  const auto found = uses_.find(std::hash<std::string>()(key));
+  if (found == uses_.end()) return;
+  KeyUse& use = found->second;
+  std::erase(use.before, &entry);
+  std::erase(use.last, &entry);
+  if (use.last.empty()) uses_.erase(found);
+}
+
+void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment) {
   auto entry = std::make_shared<Entry>();
   entry->arrived = now;
   entry->held_bytes = command->held_bytes();
@@ -25,12 +47,7 @@ void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now) {
     last_alone_ = entry.get();
   } else {
     if (last_alone_ != nullptr) WaitFor(*entry, *last_alone_);
-    for (const std::string& key : entry->command->keys()) {
-      Entry*& last = last_of_key_[std::hash<std::string>()(key)];
-      if (last == entry.get()) continue;  // the command names it twice
-      if (last != nullptr) WaitFor(*entry, *last);
-      last = entry.get();
-    }
+    for (const std::string& key : entry->command->keys()) UseKey(*entry, key, moment);
   }
   entries_.push_back(entry);
   if (entry->blockers == 0) runnable_.push_back(std::move(entry));
@@ -53,10 +70,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   entry.reply = std::move(reply);
   if (last_alone_ == &entry) last_alone_ = nullptr;
   if (!entry.command->alone()) {
-    for (const std::string& key : entry.command->keys()) {
-      const auto last = last_of_key_.find(std::hash<std::string>()(key));
-      if (last != last_of_key_.end() && last->second == &entry) last_of_key_.erase(last);
-    }
+    for (const std::string& key : entry.command->keys()) LeaveKey(entry, key);
   }
   for (Entry* waiter : std::exchange(entry.waiters, {})) {
     if (--waiter->blockers > 0) continue;
@@ -79,7 +93,7 @@ std::optional<std::string> CommandQueue::TakeReply() {
 void CommandQueue::Clear() {
   entries_.clear();
   runnable_.clear();
-  last_of_key_.clear();
+  uses_.clear();
   last_alone_ = nullptr;
   held_bytes_ = 0;
   reply_bytes_ = 0;

@@ -3,6 +3,7 @@
 // Place:      connection.h.
 // Invariants: 1. A command may run once all before it that share a key with it have finished, and everything before the
 //                last one before it that is alone. Keys are told apart by their hashes: two that collide only wait.
+//                Gets of one key that were added at one moment do not wait for each other: they begin together.
 //             2. Replies are taken in the order of Add().
 // Threads:    its connection's.
 #pragma once
@@ -35,7 +36,8 @@ class CommandQueue {
     size_t weight = 1;
   };
 
-  void Add(std::unique_ptr<Command> command, MonotonicTime now);
+  // `moment`: a number that all have who are run before anything else happens.
+  void Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
   std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
   // One that was handed out has its reply.
@@ -52,11 +54,21 @@ class CommandQueue {
   void Clear();
 
  private:
+  // The unfinished ones of a key: the last, or the last gets of one moment, and those for which these wait.
+  struct KeyUse {
+    std::vector<Entry*> before;
+    std::vector<Entry*> last;
+    bool gets = false;  // the last
+    uint64_t moment = 0;
+  };
+
   void WaitFor(Entry& entry, Entry& blocker);
+  void UseKey(Entry& entry, const std::string& key, uint64_t moment);
+  void LeaveKey(Entry& entry, const std::string& key);
 
   std::deque<std::shared_ptr<Entry>> entries_;
   std::deque<std::shared_ptr<Entry>> runnable_;
-  std::unordered_map<size_t, Entry*> last_of_key_;  // unfinished ones, by the key's hash
+  std::unordered_map<size_t, KeyUse> uses_;         // by the key's hash
   Entry* last_alone_ = nullptr;                     // unfinished
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;

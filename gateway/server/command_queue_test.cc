@@ -11,12 +11,13 @@ namespace {
 
 class QueuedCommand final : public Command {
  public:
-  QueuedCommand(int number, std::vector<std::string> keys, bool alone)
-      : number_(number), keys_(std::move(keys)), alone_(alone) {}
+  QueuedCommand(int number, std::vector<std::string> keys, bool alone, bool gets)
+      : number_(number), keys_(std::move(keys)), alone_(alone), gets_(gets) {}
 
   size_t kind() const override { return 0; }
   const std::vector<std::string>& keys() const override { return keys_; }
   bool alone() const override { return alone_; }
+  bool only_gets() const override { return gets_; }
   size_t held_bytes() const override { return 10; }
   void Run(Done) override {}
   int number() const { return number_; }
@@ -25,12 +26,16 @@ class QueuedCommand final : public Command {
   const int number_;
   const std::vector<std::string> keys_;
   const bool alone_;
+  const bool gets_;
 };
 
 class CommandQueueTest : public ::testing::Test {
  protected:
   void Add(std::vector<std::string> keys, bool alone = false) {
-    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::move(keys), alone), {});
+    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::move(keys), alone, false), {}, 0);
+  }
+  void AddGet(std::string key, uint64_t moment) {
+    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::vector{std::move(key)}, false, true), {}, moment);
   }
   // The numbers of those that may run now, in their order.
   std::vector<int> Runnable() {
@@ -84,6 +89,38 @@ TEST_F(CommandQueueTest, OneKeyRunsInOrder) {
   EXPECT_EQ(Runnable(), Numbers{2});
   Finish(2);
   EXPECT_EQ(Runnable(), Numbers{3});
+}
+
+TEST_F(CommandQueueTest, GetsOfOneMomentRunTogether) {
+  AddGet("a", 7);
+  AddGet("a", 7);
+  Add({"a"});
+  AddGet("a", 7);
+  AddGet("a", 7);
+  EXPECT_EQ(Runnable(), (Numbers{1, 2}));
+  Finish(2);
+  EXPECT_EQ(Runnable(), Numbers{});
+  Finish(1);
+  EXPECT_EQ(Runnable(), Numbers{3});
+  Finish(3);
+  EXPECT_EQ(Runnable(), (Numbers{4, 5}));
+}
+
+// Else an earlier one that has to be asked again could see more than a later one.
+TEST_F(CommandQueueTest, GetsOfAnotherMomentWait) {
+  AddGet("a", 7);
+  EXPECT_EQ(Runnable(), Numbers{1});
+  AddGet("a", 8);
+  AddGet("b", 8);
+  AddGet("a", 8);
+  EXPECT_EQ(Runnable(), Numbers{3});
+  Finish(1);
+  EXPECT_EQ(Runnable(), (Numbers{2, 4}));
+  AddGet("a", 9);
+  Finish(4);
+  EXPECT_EQ(Runnable(), Numbers{});
+  Finish(2);
+  EXPECT_EQ(Runnable(), Numbers{5});
 }
 
 TEST_F(CommandQueueTest, OneThatIsAloneIsAlone) {

@@ -205,7 +205,7 @@ size_t Connection::CutCommands(std::string_view bytes) {
       continue;
     }
     ending_ = ending_ || taken.command->ends_connection();
-    commands_.Add(std::move(taken.command), server_->loop.Now());
+    commands_.Add(std::move(taken.command), server_->loop.Now(), server_->loop.phase());
     RunCommands();
   }
   return used;

@@ -2,7 +2,7 @@
 // What a protocol is to a connection: it cuts commands off the bytes that come, and each command answers with bytes.
 // Place:      connection.h drives it; gateway/memcached implements it. Nothing here knows any protocol.
 // Order:      Replies leave in the order of the commands. Commands with a key in common run one after the other, in
-//             their order; others run at the same time. One that is alone() waits for all before it, and all after it
+//             their order, but for gets of it that come at once; others run at the same time. One that is alone() waits for all before it, and all after it
 //             wait for it.
 // Errors:     Whatever a client sends is answered in the protocol's own words, or ends its connection.
 // Threads:    A Protocol, and the making, running and end of its commands, belong to the connection's loop. A command
@@ -42,6 +42,9 @@ class Command {
   // Unchanged until it has answered.
   virtual const std::vector<std::string>& keys() const = 0;
   virtual bool alone() const { return false; }
+  // It gets its one key, once, and nothing else: several that begin at the same moment see the same, so they need not
+  // wait for each other.
+  virtual bool only_gets() const { return false; }
   // The connection ends once its reply is sent.
   virtual bool ends_connection() const { return false; }
   // Bytes that it holds while it waits and runs.

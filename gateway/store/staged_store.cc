@@ -117,12 +117,16 @@ void StagedStore::Delete(std::string_view key, Condition condition, Until, Callb
   done({});
 }
 
-void StagedStore::Increment(std::string_view, int64_t, Until, Callback<Result<int64_t>> done) {
+void StagedStore::Increment(std::string_view, int64_t, IfNone, Until, Callback<Result<int64_t>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
 void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done) {
   done(NotOfATransaction("a commit"));
+}
+
+void StagedStore::WriteEach(std::vector<Batch::Part> parts, Until, Callback<std::vector<Result<PartResult>>> done) {
+  done(std::vector<Result<PartResult>>(parts.size(), NotOfATransaction("a write of each for itself")));
 }
 
 void StagedStore::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {

@@ -35,6 +35,8 @@ struct Condition {
   static Condition Is(Version version) { return {Kind::kVersionIs, version}; }
 };
 
+enum class IfNone : uint8_t { kMake, kRefuse };
+
 inline constexpr size_t kCommitPartsMax = 1'000;
 inline constexpr size_t kCommitBytesMax = 4 << 20;
 
@@ -51,11 +53,15 @@ class Store {
                    Until until, Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.
   virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;
-  // Of a record that exists; it keeps its expiry. CONDITION_FAILED: there is none.
-  virtual void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) = 0;
+  // A record keeps its expiry. Where there is none it is made, to live for ever, or the answer is CONDITION_FAILED.
+  virtual void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+                         Callback<Result<int64_t>> done) = 0;
   // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
   // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values. A ttl of zero: it never expires.
   virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;
+  // Each part for itself, with its own answer, in their order; of distinct keys.
+  virtual void WriteEach(std::vector<Batch::Part> parts, Until until,
+                         Callback<std::vector<Result<PartResult>>> done) = 0;
   // Keys and versions of at most `limit` records from the range's start on.
   virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;
 

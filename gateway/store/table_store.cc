@@ -46,8 +46,22 @@ void TableStore::Delete(std::string_view key, Condition condition, Until until, 
   table_.AsyncDelete(key, options, std::move(done));
 }
 
-void TableStore::Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) {
-  table_.AsyncIncrement(key, delta, {.ack = options_.ack, .if_exists = true, .deadline = Left(until)}, std::move(done));
+void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+                           Callback<Result<int64_t>> done) {
+  table_.AsyncIncrement(key, delta,
+                        {.ack = options_.ack,
+                         .ttl = {},
+                         .ttl_if_new = milliseconds(0),
+                         .if_version = {},
+                         .if_absent = false,
+                         .if_exists = if_none == IfNone::kRefuse,
+                         .deadline = Left(until)},
+                        std::move(done));
+}
+
+void TableStore::WriteEach(std::vector<Batch::Part> parts, Until until,
+                           Callback<std::vector<Result<PartResult>>> done) {
+  table_.AsyncMultiWrite(std::move(parts), {.ack = options_.ack, .deadline = Left(until)}, std::move(done));
 }
 
 void TableStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {

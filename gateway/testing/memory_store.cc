@@ -7,6 +7,15 @@ namespace ebla::gateway {
 
 using std::chrono::milliseconds;
 
+namespace {
+
+Condition ConditionOf(const BatchOptions& options) {
+  if (options.if_version) return Condition::Is(*options.if_version);
+  return options.if_absent ? Condition::Absent() : options.if_exists ? Condition::Exists() : Condition::None();
+}
+
+}  // namespace
+
 void MemoryStore::SetFault(Fault fault) {
   MutexLock lock(mutex_);
   fault_ = std::move(fault);
@@ -163,36 +172,37 @@ void MemoryStore::Delete(std::string_view key, Condition condition, Until, Callb
   });
 }
 
-void MemoryStore::Increment(std::string_view key, int64_t delta, Until, Callback<Result<int64_t>> done) {
-  RunOrHold([this, key = std::string(key), delta, done = std::move(done)]() mutable {
-    const auto increment = [&]() -> Result<int64_t> {
-      EBLA_TRY(Meet("increment", key));
-      MutexLock lock(mutex_);
-      EBLA_TRY(Check(key, Condition::Exists()));
-      Record& record = records_[key];
-      int64_t number = 0;
-      const char* end = record.value.data() + record.value.size();
-      const auto parsed = std::from_chars(record.value.data(), end, number);
-      if (parsed.ec != std::errc() || parsed.ptr != end || __builtin_add_overflow(number, delta, &number))
-        return Error(Code::kInvalidArgument, "not a decimal 64-bit integer");
-      record.value = std::to_string(number);
-      record.version = {Epoch{1}, Lsn{++lsn_}};
-      return number;
-    };
-    done(increment());
+Result<int64_t> MemoryStore::IncrementNow(const std::string& key, int64_t delta, IfNone if_none) {
+  EBLA_TRY(Meet("increment", key));
+  MutexLock lock(mutex_);
+  if (if_none == IfNone::kRefuse) EBLA_TRY(Check(key, Condition::Exists()));
+  const Record* const record = Find(key);
+  int64_t number = 0;
+  if (record != nullptr) {
+    const char* end = record->value.data() + record->value.size();
+    const auto parsed = std::from_chars(record->value.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end)
+      return Error(Code::kInvalidArgument, "not a decimal 64-bit integer");
+  }
+  if (__builtin_add_overflow(number, delta, &number)) return Error(Code::kInvalidArgument, "the sum overflows");
+  const auto expires = record == nullptr ? std::nullopt : record->expires;
+  records_[key] = {std::to_string(number), {Epoch{1}, Lsn{++lsn_}}, expires};
+  return number;
+}
+
+void MemoryStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until,
+                            Callback<Result<int64_t>> done) {
+  RunOrHold([this, key = std::string(key), delta, if_none, done = std::move(done)]() mutable {
+    done(IncrementNow(key, delta, if_none));
   });
 }
 
 void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status> done) {
   RunOrHold([this, parts = std::move(parts), done = std::move(done)]() mutable {
-    const auto condition_of = [](const BatchOptions& options) {
-      if (options.if_version) return Condition::Is(*options.if_version);
-      return options.if_absent ? Condition::Absent() : options.if_exists ? Condition::Exists() : Condition::None();
-    };
     const auto commit = [&]() -> Status {
       for (const Batch::Part& part : parts) EBLA_TRY(Meet("commit", part.key));
       MutexLock lock(mutex_);
-      for (const Batch::Part& part : parts) EBLA_TRY(Check(part.key, condition_of(part.options)));
+      for (const Batch::Part& part : parts) EBLA_TRY(Check(part.key, ConditionOf(part.options)));
       for (const Batch::Part& part : parts) {
         if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, part.options.ttl.value_or(milliseconds(0)));
         if (part.kind == Batch::Kind::kDelete) records_.erase(part.key);
@@ -200,6 +210,28 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
       return {};
     };
     done(commit());
+  });
+}
+
+Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
+  if (part.kind == Batch::Kind::kIncrement) {
+    EBLA_ASSIGN(const int64_t sum, IncrementNow(part.key, part.delta,
+                                                part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));
+    return PartResult{.version = Read(part.key)->version, .counter = sum};
+  }
+  EBLA_TRY(Meet(part.kind == Batch::Kind::kPut ? "put" : "delete", part.key));
+  MutexLock lock(mutex_);
+  EBLA_TRY(Check(part.key, ConditionOf(part.options)));
+  if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, part.options.ttl.value_or(milliseconds(0)));
+  if (part.kind == Batch::Kind::kDelete) records_.erase(part.key);
+  return PartResult{.version = {Epoch{1}, Lsn{lsn_}}};
+}
+
+void MemoryStore::WriteEach(std::vector<Batch::Part> parts, Until, Callback<std::vector<Result<PartResult>>> done) {
+  RunOrHold([this, parts = std::move(parts), done = std::move(done)]() mutable {
+    std::vector<Result<PartResult>> results;
+    for (const Batch::Part& part : parts) results.push_back(WriteNow(part));
+    done(std::move(results));
   });
 }
 

@@ -38,8 +38,11 @@ class MemoryStore final : public Store {
   void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
            Until until, Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
-  void Increment(std::string_view key, int64_t delta, Until until, Callback<Result<int64_t>> done) override;
+  void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+                 Callback<Result<int64_t>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
+  void WriteEach(std::vector<Batch::Part> parts, Until until,
+                 Callback<std::vector<Result<PartResult>>> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override;
 
@@ -55,6 +58,8 @@ class MemoryStore final : public Store {
   Status Check(const std::string& key, const Condition& condition) EBLA_REQUIRES(mutex_);
   void Set(const std::string& key, const std::string& value, std::chrono::milliseconds ttl) EBLA_REQUIRES(mutex_);
   Result<Record> GetNow(const std::string& key);
+  Result<int64_t> IncrementNow(const std::string& key, int64_t delta, IfNone if_none);
+  Result<PartResult> WriteNow(const Batch::Part& part);
 
   mutable Mutex mutex_;
   std::map<std::string, Record> records_ EBLA_GUARDED_BY(mutex_);

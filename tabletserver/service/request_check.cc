@@ -68,6 +68,7 @@ Status CheckWrite(const idl::Write& write) {
       break;
     case idl::WriteKind::INCREMENT:
       if (!write.__isset.delta) return Invalid("an INCREMENT needs a delta");
+      if (write.__isset.newTtlMs && write.__isset.ttlMs) return Invalid("an INCREMENT has ttlMs or newTtlMs, not both");
       break;
     case idl::WriteKind::DELETE:
     case idl::WriteKind::CHECK:
@@ -77,6 +78,7 @@ Status CheckWrite(const idl::Write& write) {
   }
   if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
+  if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has newTtlMs");
   if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs)
     return Invalid("only a write that is being delivered has expiresAtMs");
   return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();

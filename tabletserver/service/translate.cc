@@ -98,6 +98,7 @@ WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now)
     one.value = write.value;
     one.delta = write.delta;
     if (write.__isset.ttlMs) one.ttl_ms = write.ttlMs;
+    if (write.__isset.newTtlMs) one.new_ttl_ms = write.newTtlMs;
     if (write.__isset.condition) one.condition = TranslateCondition(write.condition);
     if (write.__isset.writeTimeMs) one.stamp = WriteStamp{write.writeTimeMs, write.writer};
     if (write.__isset.expiresAtMs) one.expires_at = TabletTime{static_cast<uint64_t>(write.expiresAtMs)};

@@ -57,6 +57,7 @@ struct Write {
   int64_t delta = 0;              // increment
   std::optional<int64_t> ttl_ms;  // put, increment; 0: lives for ever; none: put takes the table's default, increment
                                   // keeps what the record has
+  std::optional<int64_t> new_ttl_ms;  // increment without ttl_ms, of what was not there; none: the table's default
   Condition condition;
   std::optional<WriteStamp> stamp;  // of a write that is being delivered: an unconditional put or delete
   TabletTime expires_at;            // of a put that is being delivered; none: never

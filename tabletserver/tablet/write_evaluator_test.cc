@@ -42,6 +42,10 @@ TEST(DigestOf, TellsRequestsApart) {
   Write with_ttl = Put("a", "1");
   with_ttl.ttl_ms = 0;
   EXPECT_NE(base, DigestOf(std::vector{with_ttl}));
+  Write with_new_ttl = Put("a", "1");
+  with_new_ttl.new_ttl_ms = 0;
+  EXPECT_NE(base, DigestOf(std::vector{with_new_ttl}));
+  EXPECT_NE(DigestOf(std::vector{with_ttl}), DigestOf(std::vector{with_new_ttl}));
   Write conditional = Put("a", "1");
   conditional.condition.kind = Condition::Kind::kAbsent;
   EXPECT_NE(base, DigestOf(std::vector{conditional}));
@@ -90,7 +94,11 @@ Write RandomWrite(const std::string& key, const Model& model) {
   if (write.kind == WriteKind::kPut)
     write.value = *rc::gen::element<std::string>("1", "-4", "text", "9223372036854775807", "");
   if (write.kind == WriteKind::kIncrement) write.delta = *rc::gen::element<int64_t>(1, -1, 5, INT64_MIN, INT64_MAX);
-  if (*rc::gen::arbitrary<bool>()) write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
+  if (*rc::gen::arbitrary<bool>()) {
+    write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
+  } else if (write.kind == WriteKind::kIncrement && *rc::gen::arbitrary<bool>()) {
+    write.new_ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
+  }
   using Kind = Condition::Kind;
   write.condition.kind = *rc::gen::weightedElement<Kind>(
       {{4, Kind::kNone}, {1, Kind::kAbsent}, {2, Kind::kExists}, {2, Kind::kVersionIs}});
@@ -114,7 +122,7 @@ Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t n
     if (write.condition.kind == Kind::kVersionIs && (!exists || found->second.version != write.condition.version)) {
       return Code::kConditionFailed;
     }
-    const int64_t ttl = write.ttl_ms.value_or(default_ttl);
+    const int64_t ttl = write.ttl_ms.value_or(write.new_ttl_ms.value_or(default_ttl));
     const uint64_t expires = ttl == 0 ? 0 : now + static_cast<uint64_t>(ttl);
     if (write.kind == WriteKind::kPut) after[write.key] = {write.value, version, expires};
     if (write.kind == WriteKind::kDelete) after.erase(write.key);

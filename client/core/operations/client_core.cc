@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/core/operations/multi_write.h"
 #include "client/core/operations/read_operations.h"
 #include "client/core/operations/write_operation.h"
 
@@ -90,8 +91,15 @@ void ClientCore::ScanPage(TablePtr table, ScanOptions options, Callback<Result<e
 
 void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done) {
   Status valid = CheckBatch(batch);
-  std::make_shared<WriteOperation>(*this, std::move(table), std::move(batch), options, std::move(done))
+  std::make_shared<WriteOperation>(*this, std::move(table), std::move(batch), options.ack,
+                                   SessionAccess::Get(options.session), DeadlineOr(options.deadline), std::move(done))
       ->Start(std::move(valid));
+}
+
+void ClientCore::MultiWrite(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
+                            Callback<std::vector<Result<PartResult>>> done) {
+  MultiWriteJob::Start(
+      std::make_shared<MultiWriteJob>(*this, std::move(table), std::move(parts), options, std::move(done)));
 }
 
 }  // namespace ebla::client

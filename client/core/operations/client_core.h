@@ -86,6 +86,8 @@ class ClientCore {
   void MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
                 Callback<std::vector<Result<Record>>> done);
   void Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done);
+  void MultiWrite(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
+                  Callback<std::vector<Result<PartResult>>> done);
   void ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done);
 
   // ---- for operations ----

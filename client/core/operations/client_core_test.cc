@@ -376,6 +376,46 @@ TEST_F(ClientCoreTest, ABatchOfOneTabletIsAtomicAndOneOfTwoIsRefused) {
   EXPECT_TRUE(Write(table, std::move(Batch().Put("a", "9").Put("k", "9")))) << "merged since: asked before refusing";
 }
 
+TEST_F(ClientCoreTest, MultiWriteAnswersEachPartFromItsTablet) {
+  const TablePtr table = Open();
+  for (const char* key : {"a", "k", "q"}) Put(table, key, "0");  // their places are known
+  const size_t before = cluster_.write_log().size();
+  const auto done = MultiWrite(table, std::move(Batch().Put("q", "1").Increment("k", 5).Put("", "x").Put("a", "1").Put(
+                                          "b", "1").Increment("l", -2).Put("a", "2")));
+  ASSERT_EQ(done.size(), 7u);
+  EXPECT_EQ(cluster_.write_log().size(), before + 3);
+  EXPECT_TRUE(done[0] && done[3] && done[4]);
+  EXPECT_EQ(done[1]->counter, 5);
+  EXPECT_EQ(done[2].error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(done[5]->counter, -2);
+  EXPECT_EQ(done[6].error().code(), Code::kInvalidArgument) << "its key is named twice";
+  EXPECT_EQ(Get(table, "a")->version, done[3]->version);
+  EXPECT_EQ(Value(table, "a") + Value(table, "b") + Value(table, "k") + Value(table, "l"), "115-2");
+  EXPECT_TRUE(MultiWrite(table, Batch()).empty());
+}
+
+TEST_F(ClientCoreTest, APartOfAMultiWriteThatIsRefusedHoldsUpNoOther) {
+  const TablePtr table = Open();
+  Put(table, "a", "text");
+  const auto done = MultiWrite(
+      table, std::move(Batch().Increment("a", 1).Put("b", "1").Put("c", "1", {.if_exists = true}).Increment("d", 3)));
+  EXPECT_EQ(done[0].error().code(), Code::kInvalidArgument);
+  EXPECT_TRUE(done[1]) << done[1].error();
+  EXPECT_EQ(done[2].error().code(), Code::kConditionFailed);
+  EXPECT_EQ(done[3]->counter, 3);
+  EXPECT_EQ(Value(table, "a") + Value(table, "b"), "text1");
+}
+
+TEST_F(ClientCoreTest, AMultiWriteGoesOnWhereTabletsWereSplit) {
+  const TablePtr table = Open();
+  Put(table, "a", "0");
+  cluster_.tables()->Split("t", "c");
+  const auto done = MultiWrite(table, std::move(Batch().Put("a", "1").Increment("b", 1).Put("d", "1").Increment("e", 2)));
+  for (const auto& one : done) EXPECT_TRUE(one) << one.error();
+  EXPECT_EQ(done[3]->counter, 2);
+  EXPECT_EQ(Value(table, "a") + Value(table, "b") + Value(table, "d") + Value(table, "e"), "1112");
+}
+
 TEST_F(ClientCoreTest, MultiGetAnswersEachKeyFromItsTablet) {
   const TablePtr table = Open();
   for (const char* key : {"a", "k", "q"}) cluster_.tables()->Put("t", key, std::string("v") + key);

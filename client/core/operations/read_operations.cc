@@ -86,7 +86,8 @@ void MultiGetJob::Start(const std::shared_ptr<MultiGetJob>& job) {
       indices.push_back(i);
     }
   }
-  std::ranges::sort(indices, {}, [&](size_t index) -> const std::string& { return job->keys_[index]; });
+  // A key that is named twice keeps its order, also where only some fit into a reply.
+  std::ranges::stable_sort(indices, {}, [&](size_t index) -> const std::string& { return job->keys_[index]; });
   Spread(job, std::move(indices), job->core_.network().Now() + job->core_.DeadlineOr(job->options_.deadline));
 }
 

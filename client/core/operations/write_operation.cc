@@ -14,6 +14,35 @@ namespace {
 
 constexpr std::chrono::milliseconds kTtlMax = std::chrono::years(10);
 
+idl::Write ToIdl(Batch::Part&& part) {
+  idl::Write write;
+  write.kind = static_cast<idl::WriteKind::type>(part.kind);
+  write.key = std::move(part.key);
+  if (part.kind == Batch::Kind::kPut) {
+    write.value = std::move(part.value);  // the setter would copy
+    write.__isset.value = true;
+  }
+  if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
+  const BatchOptions& options = part.options;
+  if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
+    write.__set_ttlMs(options.ttl->count());
+  } else if (options.ttl_if_new && part.kind == Batch::Kind::kIncrement) {
+    write.__set_newTtlMs(options.ttl_if_new->count());
+  }
+  write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
+  if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
+  if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;
+  if (options.if_version) {
+    write.condition.kind = idl::ConditionKind::VERSION_IS;
+    write.condition.__set_version(rpc::ToIdl(*options.if_version));
+  }
+  return write;
+}
+
+std::string Quoted(std::string_view key) { return "\"" + EscapeBytes(key) + "\""; }
+
+}  // namespace
+
 Status CheckPart(const Batch::Part& part) {
   EBLA_TRY(CheckKey(part.key));
   if (part.kind == Batch::Kind::kPut) EBLA_TRY(CheckValue(part.value));
@@ -29,39 +58,14 @@ Status CheckPart(const Batch::Part& part) {
     return Error(Code::kInvalidArgument,
                  "if_version holds no version: to require that there is no record, use if_absent");
   }
-  if (options.ttl && (options.ttl->count() < 0 || *options.ttl > kTtlMax)) {
-    return Error(Code::kInvalidArgument, "a ttl of " + std::to_string(options.ttl->count()) +
-                                             " ms: it must be 1 ms to 10 years, or 0 for none");
+  for (const auto& ttl : {options.ttl, options.ttl_if_new}) {
+    if (ttl && (ttl->count() < 0 || *ttl > kTtlMax)) {
+      return Error(Code::kInvalidArgument,
+                   "a ttl of " + std::to_string(ttl->count()) + " ms: it must be 1 ms to 10 years, or 0 for none");
+    }
   }
   return {};
 }
-
-idl::Write ToIdl(Batch::Part&& part) {
-  idl::Write write;
-  write.kind = static_cast<idl::WriteKind::type>(part.kind);
-  write.key = std::move(part.key);
-  if (part.kind == Batch::Kind::kPut) {
-    write.value = std::move(part.value);  // the setter would copy
-    write.__isset.value = true;
-  }
-  if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
-  const BatchOptions& options = part.options;
-  if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
-    write.__set_ttlMs(options.ttl->count());
-  }
-  write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
-  if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
-  if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;
-  if (options.if_version) {
-    write.condition.kind = idl::ConditionKind::VERSION_IS;
-    write.condition.__set_version(rpc::ToIdl(*options.if_version));
-  }
-  return write;
-}
-
-std::string Quoted(std::string_view key) { return "\"" + EscapeBytes(key) + "\""; }
-
-}  // namespace
 
 Status CheckBatch(const Batch& batch) {
   const auto& parts = batch.parts();
@@ -89,12 +93,13 @@ Status CheckBatch(const Batch& batch) {
   return {};
 }
 
-WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, const WriteOptions& options,
+WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, Ack ack,
+                               std::shared_ptr<SessionState> session, Duration allowed,
                                Callback<Result<BatchResult>> done)
-    : Operation(core, std::move(table), Kind::kWrite, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
-  tokens().Join(SessionAccess::Get(options.session));
-  request_.level = static_cast<idl::WriteLevel::type>(options.ack);
-  SetAck(options.ack);
+    : Operation(core, std::move(table), Kind::kWrite, allowed), done_(std::move(done)) {
+  tokens().Join(std::move(session));
+  request_.level = static_cast<idl::WriteLevel::type>(ack);
+  SetAck(ack);
   std::vector<Batch::Part> parts = std::move(batch).TakeParts();
   request_.writes.reserve(parts.size());
   for (Batch::Part& part : parts) request_.writes.push_back(ToIdl(std::move(part)));

@@ -16,12 +16,13 @@ inline constexpr size_t kBatchWritesMax = 1000;
 inline constexpr size_t kBatchBytesMax = 4 << 20;
 
 // INVALID_ARGUMENT for what no server would take: says which part of the batch, and why.
+Status CheckPart(const Batch::Part& part);
 Status CheckBatch(const Batch& batch);
 
 class WriteOperation final : public Operation {
  public:
-  WriteOperation(ClientCore& core, TablePtr table, Batch batch, const WriteOptions& options,
-                 Callback<Result<BatchResult>> done);
+  WriteOperation(ClientCore& core, TablePtr table, Batch batch, Ack ack, std::shared_ptr<SessionState> session,
+                 Duration allowed, Callback<Result<BatchResult>> done);
   ~WriteOperation() override;
   // Checks, then waits for room in the window.
   void Start(Status valid);

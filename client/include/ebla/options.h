@@ -103,7 +103,9 @@ struct DeleteOptions {
 
 struct IncrementOptions {
   Ack ack = Ack::kDefault;
-  std::optional<std::chrono::milliseconds> ttl;  // empty: keeps what the record has; zero: none
+  std::optional<std::chrono::milliseconds> ttl;         // empty: keeps what the record has; zero: none
+  std::optional<std::chrono::milliseconds> ttl_if_new;  // without ttl, of a record that was not there; empty: the table's
+                                                        // default; zero: none
   std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;
@@ -131,7 +133,8 @@ struct ScanOptions {
 
 // One part of a batch: a write and its condition, or a bare condition.
 struct BatchOptions {
-  std::optional<std::chrono::milliseconds> ttl;  // of puts and increments
+  std::optional<std::chrono::milliseconds> ttl;         // of puts and increments
+  std::optional<std::chrono::milliseconds> ttl_if_new;  // of increments
   std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;
@@ -168,6 +171,11 @@ class Batch {
     return *this;
   }
 
+  Batch& Add(Part part) {
+    parts_.push_back(std::move(part));
+    return *this;
+  }
+
   const std::vector<Part>& parts() const { return parts_; }
   std::vector<Part> TakeParts() && { return std::move(parts_); }
   bool empty() const { return parts_.empty(); }
@@ -180,6 +188,12 @@ class Batch {
 struct BatchResult {
   Version version;                // of the batch's puts and increments; none where it wrote nothing
   std::vector<int64_t> counters;  // results of the increments, in their order
+};
+
+// Of one write of many that are each for itself.
+struct PartResult {
+  Version version;      // of a put or an increment
+  int64_t counter = 0;  // of an increment
 };
 
 }  // namespace ebla

@@ -84,6 +84,9 @@ class Table {
   Result<int64_t> Increment(std::string_view key, int64_t delta, IncrementOptions options = {}) const;
   // All of the batch or nothing. INVALID_ARGUMENT when it spans tablets.
   Result<BatchResult> Write(Batch batch, WriteOptions options = {}) const;
+  // Each part for itself, with its own answer, in the order of the parts: cheaper than as many calls, as those of one
+  // tablet go together. Any number of parts, over any number of tablets; each names a key that no other names.
+  std::vector<Result<PartResult>> MultiWrite(std::vector<Batch::Part> parts, WriteOptions options = {}) const;
   Scanner Scan(ScanOptions options = {}) const;
 
   void AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const;
@@ -94,6 +97,8 @@ class Table {
   void AsyncIncrement(std::string_view key, int64_t delta, IncrementOptions options,
                       Callback<Result<int64_t>> done) const;
   void AsyncWrite(Batch batch, WriteOptions options, Callback<Result<BatchResult>> done) const;
+  void AsyncMultiWrite(std::vector<Batch::Part> parts, WriteOptions options,
+                       Callback<std::vector<Result<PartResult>>> done) const;
   void AsyncScanPage(ScanOptions options, Callback<Result<ScanPage>> done) const;
 
  private:

@@ -13,6 +13,8 @@ EblaCluster::EblaCluster() {
   client_.emplace(*std::move(client));
 }
 
+std::string EblaCluster::masters() const { return cluster_->Masters(); }
+
 Servers EblaCluster::servers() const {
   Servers servers{.pids = {}, .directory = cluster_->dir()};
   for (const cluster::ProcessView& process : cluster_->launcher().Describe()) servers.pids.push_back(process.pid);

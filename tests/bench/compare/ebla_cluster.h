@@ -18,6 +18,7 @@ class EblaCluster {
   EblaCluster();
   Client& client() { return *client_; }
   Servers servers() const;  // all five
+  std::string masters() const;
 
  private:
   std::unique_ptr<testing::TestCluster> cluster_;

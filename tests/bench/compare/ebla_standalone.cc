@@ -18,11 +18,12 @@ constexpr std::chrono::seconds kStartTimeMax{60};
 
 }  // namespace
 
-EblaStandalone::EblaStandalone(const std::string& directory) {
+EblaStandalone::EblaStandalone(const std::string& directory, const std::vector<std::string>& flags) {
   const std::filesystem::path program = std::filesystem::path(kBinaryDir) / "bin/ebla-standalone";
-  auto process = MeasuredProcess::Start(
-      {program.string(), "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0"},
-      directory);
+  std::vector<std::string> command = {program.string(), "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0",
+                                      "--http_listen=127.0.0.1:0"};
+  command.insert(command.end(), flags.begin(), flags.end());
+  auto process = MeasuredProcess::Start(std::move(command), directory);
   CHECK(process.has_value()) << process.error();
   process_.emplace(*std::move(process));
   auto client = Client::Connect({.masters = {Address(directory + "/data/ADDRESS")}});

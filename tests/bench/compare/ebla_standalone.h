@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ebla/ebla.h"
 #include "tests/bench/compare/measured_process.h"
@@ -14,7 +15,7 @@ namespace ebla::bench {
 
 class EblaStandalone {
  public:
-  explicit EblaStandalone(const std::string& directory);
+  explicit EblaStandalone(const std::string& directory, const std::vector<std::string>& flags = {});
   Client& client() { return *client_; }
   Servers servers() const { return process_->servers(); }
 

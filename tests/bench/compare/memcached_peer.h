@@ -1,12 +1,12 @@
 // tests/bench/compare/memcached_peer.h
-// Memcached (Debian's memcached) on this machine: in memory alone, with room for all. Its clients have no load
-// generator that pipelines, so it gets the cheapest load there is: harness/socket_load.h, in its text protocol.
+// Memcached (Debian's memcached) on this machine: in memory alone, with room for all. memcached_load.h
+// drives it.
 // Threads: thread-compatible.
 #pragma once
 
 #include <string>
 
-#include "tests/bench/compare/figures.h"
+#include "tests/bench/compare/memcached_load.h"
 
 namespace ebla::bench {
 
@@ -15,9 +15,7 @@ class MemcachedPeer {
   // UNAVAILABLE where it is not installed. Every record is there.
   static Result<MemcachedPeer> Start(const std::string& directory);
 
-  enum class Operation { kSet, kGet, kMultiGet };  // the last of 16 keys, which is what its clients do for speed
-  // Random keys; 32 connections with `pipeline` operations in flight each.
-  Figure Measure(Operation operation, int pipeline, Duration each) const;
+  Figure Measure(MemcachedOperation operation, int pipeline, Duration each) const;
   // What its records take.
   Figure Room() const;
 

@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <filesystem>
-#include <iostream>
 #include <map>
 #include <optional>
 #include <thread>
@@ -12,7 +11,9 @@
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
+#include "tests/bench/compare/door_parts.h"
 #include "tests/bench/compare/etcd_peer.h"
+#include "tests/bench/compare/installed.h"
 #include "tests/bench/compare/keys.h"
 #include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/plain_file.h"
@@ -23,20 +24,6 @@ namespace ebla::bench {
 namespace {
 
 constexpr int kSome = 16;  // in flight, for the levels: enough to keep the machine busy, few enough to see their waits
-
-// None, and a line that says so, of a peer that is not installed.
-template <class Peer>
-std::unique_ptr<Peer> Installed(const char* name, Result<Peer> started) {
-  if (started) return std::make_unique<Peer>(*std::move(started));
-  CHECK(started.error().code() == Code::kUnavailable) << started.error();
-  std::cerr << "  " << name << " is left out: " << started.error() << std::endl;
-  return nullptr;
-}
-
-Figure Checked(Result<Figure> figure) {
-  CHECK(figure.has_value()) << figure.error();
-  return *figure;
-}
 
 // ---- one process ---------------------------------------------------------------------------------------------------
 
@@ -63,7 +50,7 @@ class StandalonePart : public Part {
       figures.Measure(row, [&] { return load_.Gets(interval_, in_flight, {.read = Read::Strong()}); });
     };
     using enum RedisPersistence;
-    using enum RedisPeer::Operation;
+    using enum RedisBenchmark::Operation;
     put("Ebla put interval, 32", interval_, 32);
     Redis(figures, "Redis SET everysec, 32", kEverySecond, kSet, 1);
     put("Ebla put interval, 512", interval_, 512);
@@ -74,26 +61,26 @@ class StandalonePart : public Part {
     Redis(figures, "Redis SET always, 32 x 16", kAlways, kSet, 16);
     put("Ebla put sync, 1", sync_, 1);
     figures.Measure("append and fdatasync", [&] { return MeasureAppends(directory_ + "/appended", each_); });
-    Memcached(figures, "Memcached set, in memory, 32", MemcachedPeer::Operation::kSet, 1);
-    Memcached(figures, "Memcached set, in memory, 32 x 16", MemcachedPeer::Operation::kSet, 16);
+    Memcached(figures, "Memcached set, in memory, 32", MemcachedOperation::kSet, 1);
+    Memcached(figures, "Memcached set, in memory, 32 x 16", MemcachedOperation::kSet, 16);
     get("Ebla get, 32", 32);
     Redis(figures, "Redis GET, 32", kNone, kGet, 1);
-    Memcached(figures, "Memcached get, 32", MemcachedPeer::Operation::kGet, 1);
+    Memcached(figures, "Memcached get, 32", MemcachedOperation::kGet, 1);
     get("Ebla get, 512", 512);
     Redis(figures, "Redis GET, 32 x 16", kNone, kGet, 16);
-    Memcached(figures, "Memcached get, 32 x 16", MemcachedPeer::Operation::kGet, 16);
+    Memcached(figures, "Memcached get, 32 x 16", MemcachedOperation::kGet, 16);
     figures.Measure("Ebla multiGet of 16, 32", [&] { return load_.MultiGets(interval_, 32, 16); });
     Redis(figures, "Redis MGET of 16, 32", kNone, kMultiGet, 1);
-    Memcached(figures, "Memcached get of 16, 32", MemcachedPeer::Operation::kMultiGet, 1);
+    Memcached(figures, "Memcached get of 16, 32", MemcachedOperation::kMultiGet, 1);
   }
 
  private:
-  void Redis(Figures& figures, const char* row, RedisPersistence persistence, RedisPeer::Operation operation,
+  void Redis(Figures& figures, const char* row, RedisPersistence persistence, RedisBenchmark::Operation operation,
              int pipeline) {
     RedisPeer* const redis = redis_[persistence].get();
     if (redis) figures.Measure(row, [&] { return Checked(redis->Measure(operation, pipeline, each_)); });
   }
-  void Memcached(Figures& figures, const char* row, MemcachedPeer::Operation operation, int pipeline) {
+  void Memcached(Figures& figures, const char* row, MemcachedOperation operation, int pipeline) {
     if (memcached_) figures.Measure(row, [&] { return memcached_->Measure(operation, pipeline, each_); });
   }
 
@@ -286,11 +273,14 @@ const PartKind kParts[kPartKinds] = {
     {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
     {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
     {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
+    {"doors", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeDoorsPart},
+    {"gateway", "ebla-gateway before three replicas, against the SDK", &MakeGatewayPart},
     {"disk", "puts for 150 times as long as a figure, a load at rest, and what records take", &Make<DiskPart>,
      /*asked_for=*/true}};
 
 void AddRatios(Report& report) {
-  const auto ratio = [&report](const char* ebla, const char* peer, std::optional<double> wanted, bool at_most = false) {
+  const auto ratio = [&report](const std::string& ebla, const std::string& peer, std::optional<double> wanted,
+                               bool at_most = false) {
     const bool measured = report.Value(kCompareSuite, ebla) > 0 && report.Value(kCompareSuite, peer) > 0;
     if (measured) report.Ratio(kCompareSuite, ebla, peer, wanted, at_most);
   };
@@ -317,6 +307,7 @@ void AddRatios(Report& report) {
   ratio("Ebla put RF 3, 64", "etcd put, 64", 5);
   ratio("Ebla put RF 3, 512", "etcd put, 512", 8);
   ratio("Ebla get STRONG RF 3, 64", "Ebla get STRONG RF 1, 64", 0.9);
+  AddDoorRatios(ratio);
   at_most("Ebla put interval, 512, written", 2.5 * 1024);
   at_most("Ebla put sync, 32, written", 5 * 1024);
   at_most("Ebla put interval, 512, server CPU", 8);

@@ -1,12 +1,12 @@
 // tests/bench/compare/redis_peer.h
-// Redis (Debian's redis-server) on this machine, driven by its own redis-benchmark, which sends ready-made bytes.
+// Redis (Debian's redis-server) on this machine, driven by its own redis-benchmark.
 // Threads: thread-compatible.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "tests/bench/compare/figures.h"
+#include "tests/bench/compare/redis_benchmark.h"
 
 namespace ebla::bench {
 
@@ -17,20 +17,17 @@ class RedisPeer {
   // UNAVAILABLE where it is not installed. Nearly every record is there.
   static Result<RedisPeer> Start(const std::string& directory, RedisPersistence persistence);
 
-  enum class Operation { kSet, kGet, kMultiGet };  // the last of 16 keys
-  // Random keys; 32 connections with `pipeline` operations in flight each.
-  Result<Figure> Measure(Operation operation, int pipeline, Duration each);
+  Result<Figure> Measure(RedisBenchmark::Operation operation, int pipeline, Duration each) const;
   // What its records take.
   Figure Room() const;
 
  private:
   RedisPeer(std::string directory, uint16_t port, MeasuredProcess process)
-      : directory_(std::move(directory)), port_(port), process_(std::move(process)) {}
+      : directory_(directory), benchmark_(std::move(directory), port), process_(std::move(process)) {}
   Status AwaitReady();
-  Result<load::Timings> Run(Operation operation, int pipeline, int64_t operations);
 
   const std::string directory_;
-  const uint16_t port_;
+  const RedisBenchmark benchmark_;
   MeasuredProcess process_;
   double empty_bytes_ = 0;  // resident before there were records
 };

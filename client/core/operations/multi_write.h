@@ -1,0 +1,38 @@
+// client/core/operations/multi_write.h
+// Many writes, each for itself: those of one tablet, as the routing cache knows it, go as one batch. A batch is all or
+// nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and each goes alone.
+// Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
+// Errors:  each part has its own. UNKNOWN_OUTCOME of a batch is every part's.
+// Threads: see client_core.h.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "client/core/operations/client_core.h"
+
+namespace ebla::client {
+
+class MultiWriteJob {
+ public:
+  MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
+                Callback<std::vector<Result<PartResult>>> done);
+  ~MultiWriteJob();  // answers: every batch has let go of it
+
+  static void Start(const std::shared_ptr<MultiWriteJob>& job);
+
+ private:
+  static void Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices);
+  void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result);
+
+  ClientCore& core_;
+  const TablePtr table_;
+  const std::vector<Batch::Part> parts_;
+  const Ack ack_;
+  const std::shared_ptr<SessionState> session_;
+  const MonotonicTime end_;
+  std::vector<Result<PartResult>> results_;  // each index is answered once, by the batch that has it
+  Callback<std::vector<Result<PartResult>>> done_;
+};
+
+}  // namespace ebla::client

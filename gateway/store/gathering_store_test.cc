@@ -1,0 +1,170 @@
+#include "gateway/store/gathering_store.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <limits>
+
+#include "gateway/testing/memory_store.h"
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+class GatheringStoreTest : public ::testing::Test {
+ protected:
+  GatheringStoreTest() { loop_.Start(); }
+  ~GatheringStoreTest() override { loop_.Stop(); }
+
+  // Within one turn of the loop; returns after its end.
+  void InOneTurn(const std::function<void()>& work) {
+    std::promise<void> done;
+    loop_.Post([&] {
+      work();
+      loop_.Post([&done] { done.set_value(); });
+    });
+    done.get_future().wait();
+  }
+  void Get(const std::string& key, Freshness freshness = Freshness::kAsConfigured) {
+    store_.Get(key, freshness, until_,
+               [this](const Result<Record>& got) { Note(got ? got->value : got.error().ToString()); });
+  }
+  void Put(const std::string& key, const std::string& value, Condition condition = Condition::None()) {
+    store_.Put(key, value, milliseconds(0), condition, until_,
+               [this](const Result<Version>& put) { Note(put ? "stored" : put.error().ToString()); });
+  }
+  void Add(const std::string& key, int64_t delta, IfNone if_none = IfNone::kMake) {
+    store_.Increment(key, delta, if_none, until_, [this](const Result<int64_t>& sum) {
+      Note(sum ? std::to_string(*sum) : std::string(CodeName(sum.error().code())));
+    });
+  }
+  void Note(const std::string& answer) { answers_ += answer + " "; }
+  // The number of calls that the table got meanwhile.
+  size_t CallsOf(const std::function<void()>& work) {
+    table_->Hold();
+    InOneTurn(work);
+    return table_->Release();
+  }
+
+  rpc::EventLoop loop_{"gathering"};
+  const std::shared_ptr<MemoryStore> table_ = std::make_shared<MemoryStore>();
+  GatheringStore store_{table_, {&loop_}};
+  Until until_ = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  std::string answers_;
+};
+
+TEST_F(GatheringStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
+  table_->Write("a", "1");
+  table_->Write("c", "3");
+  EXPECT_EQ(CallsOf([&] {
+              Get("a");
+              Get("b");
+              Get("c");
+              Get("a");
+            }),
+            1u);
+  EXPECT_EQ(answers_, "1 NOT_FOUND: no such key 3 1 ");
+  EXPECT_EQ(CallsOf([&] {
+              Get("a");
+              Get("a", Freshness::kLatest);
+            }),
+            2u);
+}
+
+TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {
+  EXPECT_EQ(CallsOf([&] {
+              Put("a", "x");
+              Put("b", "y");
+              Add("n", 5);
+            }),
+            1u);
+  EXPECT_EQ(answers_, "stored stored 5 ");
+  EXPECT_EQ(table_->Read("a")->value + table_->Read("b")->value + table_->Read("n")->value, "xy5");
+}
+
+TEST_F(GatheringStoreTest, WhatIsSaidOfOneKeyTwiceGoesTwice) {
+  EXPECT_EQ(CallsOf([&] {
+              Put("a", "x");
+              Put("a", "y");
+              Add("a", 1);
+            }),
+            3u);
+}
+
+TEST_F(GatheringStoreTest, WhatHasAConditionGoesByItself) {
+  table_->Write("a", "1");
+  EXPECT_EQ(CallsOf([&] {
+              Put("a", "x", Condition::Absent());
+              Put("b", "x");
+              Put("c", "x");
+            }),
+            2u);
+  EXPECT_EQ(table_->Read("a")->value, "1");
+}
+
+TEST_F(GatheringStoreTest, IncrementsOfAKeyAreSummedUpAndEachLearnsItsOwn) {
+  table_->Write("n", "10");
+  EXPECT_EQ(CallsOf([&] {
+              Add("n", 1);
+              Add("m", 7);
+              Add("n", 2);
+              Add("n", 3);
+            }),
+            1u);
+  EXPECT_EQ(answers_, "11 13 16 7 ");
+}
+
+TEST_F(GatheringStoreTest, WhatWouldMakeARecordIsNotSummedUpWithWhatRefusesTo) {
+  CallsOf([&] {
+    Add("n", 1, IfNone::kRefuse);
+    Add("n", 1, IfNone::kMake);
+  });
+  EXPECT_NE(answers_.find("1 "), std::string::npos) << answers_;
+  answers_.clear();
+  CallsOf([&] {
+    Add("m", 1, IfNone::kRefuse);
+    Add("m", 1, IfNone::kRefuse);
+  });
+  EXPECT_EQ(answers_, "CONDITION_FAILED CONDITION_FAILED ");
+}
+
+// The sum of all would overflow; the first alone does not.
+TEST_F(GatheringStoreTest, ARefusedSumIsTriedOneByOne) {
+  table_->Write("n", std::to_string(std::numeric_limits<int64_t>::max() - 5));
+  InOneTurn([&] {
+    Add("n", 4);
+    Add("n", 3);
+    Add("n", 1);
+  });
+  EXPECT_EQ(answers_, std::to_string(std::numeric_limits<int64_t>::max() - 1) + " INVALID_ARGUMENT " +
+                          std::to_string(std::numeric_limits<int64_t>::max()) + " ");
+}
+
+TEST_F(GatheringStoreTest, UpAndDownAreNotSummedUp) {
+  table_->Write("n", std::to_string(std::numeric_limits<int64_t>::max()));
+  EXPECT_EQ(CallsOf([&] {
+              Add("n", -1);
+              Add("n", 1);
+            }),
+            2u);
+}
+
+TEST_F(GatheringStoreTest, AnotherDeadlineGoesByItself) {
+  EXPECT_EQ(CallsOf([&] {
+              Get("a");
+              until_ += std::chrono::seconds(1);
+              Get("b");
+            }),
+            2u);
+}
+
+TEST_F(GatheringStoreTest, OtherThreadsDoNotWaitForATurn) {
+  table_->Write("a", "1");
+  Get("a");
+  EXPECT_EQ(answers_, "1 ");
+}
+
+}  // namespace
+}  // namespace ebla::gateway

@@ -1,0 +1,22 @@
+// tests/bench/compare/door_parts.h
+// Ebla behind the clients of Redis and Memcached: in ebla-standalone, and as ebla-gateway before three replicas.
+// Threads: thread-compatible.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tests/bench/compare/parts.h"
+
+namespace ebla::bench {
+
+std::unique_ptr<Part> MakeDoorsPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each);
+
+// Which row is held against which, and what is wanted.
+void AddDoorRatios(
+    const std::function<void(const std::string& row, const std::string& peer, std::optional<double> wanted)>& ratio);
+
+}  // namespace ebla::bench

@@ -1,0 +1,30 @@
+// tests/bench/compare/installed.h
+// Peers and figures as parts take them: what is not installed is left out, what goes wrong ends the program.
+// Threads: functions.
+#pragma once
+
+#include <glog/logging.h>
+
+#include <iostream>
+#include <memory>
+
+#include "common/base/status.h"
+#include "tests/bench/compare/figures.h"
+
+namespace ebla::bench {
+
+// None, and a line that says so, of a peer that is not installed.
+template <class Peer>
+std::unique_ptr<Peer> Installed(const char* name, Result<Peer> started) {
+  if (started) return std::make_unique<Peer>(*std::move(started));
+  CHECK(started.error().code() == Code::kUnavailable) << started.error();
+  std::cerr << "  " << name << " is left out: " << started.error() << std::endl;
+  return nullptr;
+}
+
+inline Figure Checked(Result<Figure> figure) {
+  CHECK(figure.has_value()) << figure.error();
+  return *figure;
+}
+
+}  // namespace ebla::bench

@@ -1,0 +1,22 @@
+// tests/bench/compare/memcached_load.h
+// The cheapest load in Memcached's text protocol (harness/socket_load.h), against whoever speaks it: its clients have no
+// load generator that pipelines.
+// Errors:  any ends the program.
+// Threads: functions.
+#pragma once
+
+#include <cstdint>
+
+#include "tests/bench/compare/figures.h"
+
+namespace ebla::bench {
+
+enum class MemcachedOperation { kSet, kGet, kMultiGet };  // the last of 16 keys, which is what its clients do for speed
+
+// Random keys; 32 connections with `pipeline` operations in flight each.
+Figure MeasureMemcached(const Servers& servers, uint16_t port, MemcachedOperation operation, int pipeline,
+                        Duration each);
+// So that every record is there. UNAVAILABLE: nobody listens yet.
+Status FillMemcached(uint16_t port);
+
+}  // namespace ebla::bench
