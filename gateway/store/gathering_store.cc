@@ -10,8 +10,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kAlike{50};  // deadlines this near to each other are one
-constexpr size_t kGetsMax = 1'000, kWritesMax = 256;
-constexpr size_t kWriteBytesMax = 1 << 20;
+// In one call: as many as a server reads and writes at a stretch.
+constexpr size_t kGetsMax = 128, kWritesMax = 128;
+constexpr size_t kWriteBytesMax = 512 << 10;
 
 bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
 
@@ -20,9 +21,10 @@ class Gets {
  public:
   explicit Gets(Freshness freshness) : freshness_(freshness) {}
 
+  bool Full() const { return keys_.size() == kGetsMax; }
   bool Take(std::string_view key, Until until, Callback<Result<Record>>& done) {
     if (keys_.empty()) until_ = until;
-    if (!Alike(until, until_) || keys_.size() == kGetsMax) return false;
+    if (!Alike(until, until_)) return false;
     keys_.emplace_back(key);
     done_.push_back(std::move(done));
     return true;
@@ -61,9 +63,10 @@ struct Gathered {
 // The plain writes of a turn.
 class Writes {
  public:
+  bool Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
   bool TakePut(std::string_view key, std::string_view value, milliseconds ttl, Until until,
                Callback<Result<Version>>& done) {
-    if (!HasRoom(key.size() + value.size(), until) || !at_.try_emplace(std::string(key), parts_.size()).second)
+    if (!Begin(key.size() + value.size(), until) || !at_.try_emplace(std::string(key), parts_.size()).second)
       return false;
     BatchOptions options;
     options.ttl = ttl;
@@ -73,7 +76,7 @@ class Writes {
   }
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
                      Callback<Result<int64_t>>& done) {
-    if (!HasRoom(key.size(), until)) return false;
+    if (!Begin(key.size(), until)) return false;
     const auto [place, added] = at_.try_emplace(std::string(key), parts_.size());
     if (added) {
       BatchOptions options;
@@ -108,9 +111,9 @@ class Writes {
   }
 
  private:
-  bool HasRoom(size_t bytes, Until until) {
+  bool Begin(size_t bytes, Until until) {
     if (parts_.empty()) until_ = until;
-    if (!Alike(until, until_) || parts_.size() == kWritesMax || bytes_ + bytes > kWriteBytesMax) return false;
+    if (!Alike(until, until_)) return false;
     bytes_ += bytes;
     return true;
   }
@@ -145,14 +148,18 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   Turn(rpc::EventLoop& loop, std::shared_ptr<Store> table) : loop_(loop), table_(std::move(table)) {}
 
   bool TakeGet(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
-    return Keep((freshness == Freshness::kLatest ? latest_ : configured_).Take(key, until, done));
+    Gets& gets = freshness == Freshness::kLatest ? latest_ : configured_;
+    if (gets.Full()) gets.Send(*table_);
+    return Keep(gets.Take(key, until, done));
   }
   bool TakePut(std::string_view key, std::string_view value, milliseconds ttl, Until until,
                Callback<Result<Version>>& done) {
+    if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakePut(key, value, ttl, until, done));
   }
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
                      Callback<Result<int64_t>>& done) {
+    if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeIncrement(key, delta, if_none, until, done));
   }
 

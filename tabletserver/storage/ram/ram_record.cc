@@ -76,6 +76,37 @@ class RamReader {
   const uint8_t* at_;
 };
 
+bool IsStamped(const RamRecordParts& parts) { return parts.write_time_ms != 0 || !parts.writer.empty(); }
+size_t LsnBytes(const RamRecordParts& parts) {
+  return parts.version.lsn.value > kLsnMax ? sizeof(uint64_t) : kLsnBytes;
+}
+
+size_t BytesFor(const RamRecordParts& parts) {
+  size_t bytes = 1 + VarintBytes(parts.key.size()) + parts.key.size() + VarintBytes(parts.version.epoch.value) +
+                 LsnBytes(parts) + VarintBytes(parts.value.size()) + parts.value.size();
+  if (parts.expires_at) bytes += VarintBytes(parts.expires_at.value);
+  if (IsStamped(parts)) {
+    bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
+  }
+  return bytes;
+}
+
+void WriteTo(uint8_t* memory, const RamRecordParts& parts, int heat_shift) {
+  RamWriter out(memory);
+  out.Byte(static_cast<uint8_t>((parts.expires_at ? kExpires : 0) | (IsStamped(parts) ? kStamped : 0) |
+                                (parts.tombstone ? kTombstone : 0) | (LsnBytes(parts) != kLsnBytes ? kWideLsn : 0) |
+                                (parts.heat << heat_shift)));
+  out.Bytes(parts.key);
+  out.Varint(parts.version.epoch.value);
+  out.Fixed(parts.version.lsn.value, LsnBytes(parts));
+  if (parts.expires_at) out.Varint(parts.expires_at.value);
+  if (IsStamped(parts)) {
+    out.Varint(Zigzag(parts.write_time_ms));
+    out.Bytes(parts.writer);
+  }
+  out.Bytes(parts.value);
+}
+
 }  // namespace
 
 RamRecordParts PartsOf(const Effect& effect, Version version) {
@@ -87,31 +118,17 @@ RamRecordParts PartsOf(std::string_view key, const StoredRecord& record) {
 }
 
 RamRecord RamRecord::Make(const RamRecordParts& parts) {
-  const bool stamped = parts.write_time_ms != 0 || !parts.writer.empty();
-  const bool wide = parts.version.lsn.value > kLsnMax;
-  const size_t lsn_bytes = wide ? sizeof(uint64_t) : kLsnBytes;
-  size_t bytes = 1 + VarintBytes(parts.key.size()) + parts.key.size() + VarintBytes(parts.version.epoch.value) +
-                 lsn_bytes + VarintBytes(parts.value.size()) + parts.value.size();
-  if (parts.expires_at) bytes += VarintBytes(parts.expires_at.value);
-  if (stamped) {
-    bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
-  }
-  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
-  RamWriter out(memory);
-  out.Byte(static_cast<uint8_t>((parts.expires_at ? kExpires : 0) | (stamped ? kStamped : 0) |
-                                (parts.tombstone ? kTombstone : 0) | (wide ? kWideLsn : 0) |
-                                (parts.heat << kHeatShift)));
-  out.Bytes(parts.key);
-  out.Varint(parts.version.epoch.value);
-  out.Fixed(parts.version.lsn.value, lsn_bytes);
-  if (parts.expires_at) out.Varint(parts.expires_at.value);
-  if (stamped) {
-    out.Varint(Zigzag(parts.write_time_ms));
-    out.Bytes(parts.writer);
-  }
-  out.Bytes(parts.value);
-  DCHECK(out.at() == memory + bytes);
+  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(BytesFor(parts)));
+  WriteTo(memory, parts, kHeatShift);
   return RamRecord(memory);
+}
+
+bool RamRecord::Remake(const RamRecordParts& parts) const {
+  const size_t bytes = BytesFor(parts);
+  const auto block = static_cast<size_t>(allocated_bytes());
+  if (bytes > block || bytes < block - block / 4) return false;
+  WriteTo(bytes_, parts, kHeatShift);
+  return true;
 }
 
 void RamRecord::Free() const { RamMemory::Free(bytes_); }

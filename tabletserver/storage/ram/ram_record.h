@@ -7,7 +7,7 @@
 //   flags  1 expires, 2 has write time and writer, 4 tombstone, 8 the lsn has 8 bytes; the upper four bits are its heat (eviction.h)
 //
 // A record of 16 bytes of key and 100 of value takes 126 bytes: one of jemalloc's blocks of 128.
-// Invariants: nothing of a record changes once it is made, but its heat.
+// Invariants: nothing of a record changes while anybody may read it, but its heat.
 // Threads:    heat from any thread; else thread-compatible.
 #pragma once
 
@@ -39,6 +39,8 @@ class RamRecord {
   static constexpr uint8_t kHeatMax = 15;
 
   static RamRecord Make(const RamRecordParts& parts);
+  // Makes it anew where it is, if it has its key and its block is about as large as it needs; else false.
+  bool Remake(const RamRecordParts& parts) const;
   // The same in another block.
   RamRecord Copy() const;
   void Free() const;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "tabletserver/storage/ram/eviction.h"
 
@@ -34,36 +35,47 @@ void RamTable::Count(RamRecord record, int sign) {
   records_.fetch_add(sign, std::memory_order_relaxed);
 }
 
-void RamTable::Put(const RamRecordParts& parts) {
-  const Probe probe(parts.key);
-  const auto at = tree_.lower_bound(probe);
-  const bool found = at != tree_.end() && at->hint == probe.hint && at->record.key() == parts.key;
-  RamRecordParts with_heat = parts;
-  if (found) with_heat.heat = HeatAfterHit(eviction(), at->record.heat());
-  const RamRecord record = RamRecord::Make(with_heat);
+void RamTable::CountIndex() {
+  const int64_t before = std::exchange(index_bytes_, index_.bytes());
+  bytes_.fetch_add(index_bytes_ - before, std::memory_order_relaxed);
+}
+
+void RamTable::Exchange(const RamRecord* at, Tree::iterator in_tree, RamRecord record) {
+  const RamRecord before = *at;
+  RamIndex::Replace(at, record);
+  const_cast<Slot&>(*in_tree).record = record;  // the same key: the tree's order does not change
   Count(record, 1);
-  if (!found) {
-    tree_.insert(at, Slot{probe.hint, record});
-    return;
+  Count(before, -1);
+  before.Free();
+}
+
+void RamTable::Put(const RamRecordParts& parts) {
+  const RamRecord* const found = index_.Find(parts.key);
+  if (found == nullptr) {
+    const RamRecord record = RamRecord::Make(parts);
+    Count(record, 1);
+    tree_.insert(Slot{HintOf(parts.key), record});
+    index_.Insert(record);
+    return CountIndex();
   }
-  // The same key: the tree's order does not change.
-  auto& slot = const_cast<Slot&>(*at);
-  Count(slot.record, -1);
-  slot.record.Free();
-  slot.record = record;
+  RamRecordParts with_heat = parts;
+  with_heat.heat = HeatAfterHit(eviction(), found->heat());
+  if (found->Remake(with_heat)) return;
+  Exchange(found, tree_.find(Probe(parts.key)), RamRecord::Make(with_heat));
 }
 
 RamTable::Tree::iterator RamTable::Drop(Tree::iterator at) {
   const RamRecord record = at->record;
+  index_.Erase(record.key());
   const auto next = tree_.erase(at);  // compares nothing
   Count(record, -1);
+  CountIndex();
   record.Free();
   return next;
 }
 
 void RamTable::Erase(std::string_view key) {
-  const auto at = tree_.find(Probe(key));
-  if (at != tree_.end()) Drop(at);
+  if (index_.Find(key) != nullptr) Drop(tree_.find(Probe(key)));
 }
 
 void RamTable::Apply(std::span<const ApplyBatch> batches) {
@@ -116,12 +128,8 @@ void RamTable::Repack(size_t records_max) {
   for (size_t done = 0; done < records_max; done += kAtOnce) {
     const TableWriterLock lock(mutex_);
     auto at = tree_.lower_bound(Probe(repacked_));
-    for (size_t i = 0; i < kAtOnce && at != tree_.end(); ++i, ++at) {
-      auto& slot = const_cast<Slot&>(*at);  // the same key: the tree's order does not change
-      const RamRecord copy = slot.record.Copy();
-      slot.record.Free();
-      slot.record = copy;
-    }
+    for (size_t i = 0; i < kAtOnce && at != tree_.end(); ++i, ++at)
+      Exchange(index_.Find(at->record.key()), at, at->record.Copy());
     if (at == tree_.end()) {
       repacked_.clear();
       return;
@@ -151,14 +159,13 @@ void RamTable::Hit(RamRecord record) const {
 }
 
 std::optional<StoredRecord> RamTable::Get(std::string_view key, SnapshotPosition* position) const {
-  const Probe probe(key);
   const TableReaderLock lock(mutex_);
   SetPosition(position);
-  const auto at = tree_.find(probe);
-  if (at == tree_.end()) return std::nullopt;
-  Hit(at->record);
+  const RamRecord* const found = index_.Find(key);
+  if (found == nullptr) return std::nullopt;
+  Hit(*found);
   std::optional<StoredRecord> record(std::in_place);
-  at->record.Read(*record);
+  found->Read(*record);
   return record;
 }
 
@@ -169,15 +176,16 @@ std::vector<std::optional<StoredRecord>> RamTable::MultiGet(std::span<const std:
   size_t bytes = 0;
   const TableReaderLock lock(mutex_);
   SetPosition(position);
+  for (const std::string& key : keys) index_.Prefetch(key);
   for (const std::string& key : keys) {
     std::optional<StoredRecord> record;
-    const auto at = tree_.find(Probe(key));
-    if (at != tree_.end()) {
-      at->record.Read(record.emplace());
+    const RamRecord* const found = index_.Find(key);
+    if (found != nullptr) {
+      found->Read(record.emplace());
       bytes += record->value.size();
     }
     if (bytes > bytes_max && !records.empty()) break;
-    if (at != tree_.end()) Hit(at->record);
+    if (found != nullptr) Hit(*found);
     records.push_back(std::move(record));
   }
   return records;

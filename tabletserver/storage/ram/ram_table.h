@@ -2,10 +2,12 @@
 // A memory table's records on one server, in order, and what its tablets have applied: both change under one lock, so
 // that a read sees whole batches, and the position that goes with them.
 // How:        a B-tree (absl::btree_set) of 16 bytes a record: the first eight bytes of the key, and where the record
-//             is. Records are read and copied under the lock, shared with other readers; a writer that waits goes before
+//             is; for single keys an index (ram_index.h). A record that is written again stays where it is, if it still
+//             fits. Records are read and copied under the lock, shared with other readers; a writer that waits goes before
 //             readers that come later, and holds the lock for one batch.
 // Invariants: 1. One record per key.
-//             2. bytes() is what the allocator gave for the records, and kTreeBytes for each.
+//             2. bytes() is what the allocator gave for the records, kTreeBytes for each, and the index.
+//             3. Tree and index have the same records.
 // Threads:    any; see tablet_store.h.
 #pragma once
 
@@ -20,6 +22,7 @@
 
 #include "tabletserver/storage/memory_tables.h"
 #include "tabletserver/storage/ram/fair_shared_mutex.h"
+#include "tabletserver/storage/ram/ram_index.h"
 #include "tabletserver/storage/ram/ram_record.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -96,7 +99,11 @@ class RamTable {
   Tree::iterator Drop(Tree::iterator at) EBLA_REQUIRES(mutex_);
   // Removes at most so many of the range; true: there are more.
   bool RemoveSome(const KeyRange& range, size_t records_max) EBLA_REQUIRES(mutex_);
+  // Another one with the same key.
+  void Exchange(const RamRecord* at, Tree::iterator in_tree, RamRecord record) EBLA_REQUIRES(mutex_);
   void Count(RamRecord record, int sign);
+  // The index has got one more or less.
+  void CountIndex() EBLA_REQUIRES(mutex_);
   void Hit(RamRecord record) const;
   void SetPosition(SnapshotPosition* position) const EBLA_REQUIRES_SHARED(mutex_);
   Tree::const_iterator EndOf(const KeyRange& range) const EBLA_REQUIRES_SHARED(mutex_);
@@ -105,6 +112,8 @@ class RamTable {
 
   mutable FairSharedMutex mutex_;
   Tree tree_ EBLA_GUARDED_BY(mutex_);
+  RamIndex index_ EBLA_GUARDED_BY(mutex_);
+  int64_t index_bytes_ EBLA_GUARDED_BY(mutex_) = 0;  // what of it is in bytes_
   std::unordered_map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> records_{0};

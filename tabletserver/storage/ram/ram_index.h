@@ -1,0 +1,57 @@
+// tabletserver/storage/ram/ram_index.h
+// Where a table's record with a key is: beside the tree, in which each comparison is a line of memory that nobody has in
+// a cache, this is two of them.
+// How:        many small hash tables (absl::flat_hash_set), each for a part of the hashes: one that grows moves its own
+//             records alone, so that nobody waits for millions of them.
+// Invariants: one record per key. Keys are hashed with the process's own seed: nobody can choose ones that collide.
+// Threads:    thread-compatible; ram_table.h has the lock.
+#pragma once
+
+#include <absl/container/flat_hash_set.h>
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "tabletserver/storage/ram/ram_record.h"
+
+namespace ebla::tabletserver {
+
+class RamIndex {
+ public:
+  // None: there is no such record.
+  const RamRecord* Find(std::string_view key) const;
+  // There is none with its key yet.
+  void Insert(RamRecord record);
+  // Puts another one with the same key where Find() has found one.
+  static void Replace(const RamRecord* at, RamRecord record) { *const_cast<RamRecord*>(at) = record; }
+  void Erase(std::string_view key);
+  // Before a Find that comes soon.
+  void Prefetch(std::string_view key) const;
+
+  // What its tables take.
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view key) const;
+    size_t operator()(RamRecord record) const { return (*this)(record.key()); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    bool operator()(RamRecord a, RamRecord b) const { return a.key() == b.key(); }
+    bool operator()(RamRecord a, std::string_view b) const { return a.key() == b; }
+    bool operator()(std::string_view a, RamRecord b) const { return a == b.key(); }
+  };
+  using Part = absl::flat_hash_set<RamRecord, Hash, Equal>;
+  static constexpr int kPartBits = 10;
+
+  static size_t PartOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }
+  static int64_t BytesOf(const Part& part);
+
+  std::array<Part, size_t{1} << kPartBits> parts_;
+  int64_t bytes_ = 0;
+};
+
+}  // namespace ebla::tabletserver
