@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
 #include "gateway/redis/stored_value.h"
@@ -251,21 +252,14 @@ void Rename(SharedCall call) {
   StartTransfer(call, {.replaces = call->command->name == "rename", .takes_away = true});
 }
 
+// The connection has opened another database, if it names one.
 void Copy(SharedCall call) {
-  Transfer transfer{.replaces = false};
-  for (size_t at = 3; at < call->words.size(); ++at) {
-    if (IsWord(call->words[at], "REPLACE")) {
-      transfer.replaces = true;
-    } else if (IsWord(call->words[at], "DB") && at + 1 < call->words.size()) {
-      ++at;  // the connection has opened it
-    } else {
-      return call->Fail(kSyntax);
-    }
-  }
+  const CopyOptions options = CopyOptionsOf(call->words);
+  if (!options.failure.empty()) return call->Fail(options.failure);
   if (call->target == nullptr) call->target = call->store;
   if (call->target == call->store && call->words[1] == call->words[2])
     return call->Fail("ERR source and destination objects are the same");
-  StartTransfer(call, transfer);
+  StartTransfer(call, {.replaces = options.replaces});
 }
 
 // ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
@@ -343,6 +337,24 @@ void MeetPeer(SharedCall call) {
 }
 
 }  // namespace
+
+CopyOptions CopyOptionsOf(const Words& words) {
+  CopyOptions options;
+  for (size_t at = 3; at < words.size(); ++at) {
+    if (IsWord(words[at], "REPLACE")) {
+      options.replaces = true;
+    } else if (IsWord(words[at], "DB") && at + 1 < words.size()) {
+      const std::optional<int64_t> number = ToInteger(words[++at]);
+      if (!number) options.failure = kNotAnInteger;
+      if (number && !IsDatabase(*number)) options.failure = kNoSuchDatabase;
+      if (options.failure.empty()) options.database = words[at];
+    } else {
+      options.failure = kSyntax;
+    }
+    if (!options.failure.empty()) break;
+  }
+  return options;
+}
 
 KeyCommand FindKeyCommand(std::string_view name) {
   static const std::unordered_map<std::string_view, KeyCommand> commands = {{"bitop", BitOpOf},
