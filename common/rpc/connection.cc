@@ -222,28 +222,24 @@ void Connection::OnResolved(int error, evutil_addrinfo* addresses) {
 // A failure here ends in the write event's handler, as one that comes later does: never inside Submit.
 void Connection::OpenSocket(const SocketAddress& address) {
   state_ = State::kConnecting;
-  const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  const bool failed =
-      fd < 0 || (connect(fd, address.get(), address.size) != 0 && errno != EINPROGRESS && errno != EINTR);
-  if (failed) {
-    const std::string why = "cannot connect to " + endpoint_.ToString() + ": " + std::strerror(errno);
-    if (fd >= 0) close(fd);
-    loop_.Post([self = shared_from_this(), why] {
-      if (self->state_ != State::kConnecting || self->fd_ >= 0) return;
-      self->Break(why);
-      self->Deliver();
-    });
+  const Result<int> fd = StartConnecting(address);
+  if (!fd) {
+    loop_.Post(
+        [self = shared_from_this(), why = "cannot connect to " + endpoint_.ToString() + ": " + fd.error().message()] {
+          if (self->state_ != State::kConnecting || self->fd_ >= 0) return;
+          self->Break(why);
+          self->Deliver();
+        });
     return;
   }
-  fd_ = fd;
+  fd_ = *fd;
   const auto& tls = shared_->options.tls;
-  stream_.emplace(fd, tls == nullptr ? nullptr : tls->Connect(endpoint_.host));
-  SetNoDelay(fd);
+  stream_.emplace(fd_, tls == nullptr ? nullptr : tls->Connect(endpoint_.host));
   event_assign(
-      &read_event_, loop_.base(), fd, EV_READ | EV_PERSIST,
+      &read_event_, loop_.base(), fd_, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
   event_assign(
-      &write_event_, loop_.base(), fd, EV_WRITE,
+      &write_event_, loop_.base(), fd_, EV_WRITE,
       [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnWritable(); }, this);
   event_add(&write_event_, nullptr);
 }
@@ -256,11 +252,8 @@ void Connection::OnWritable() {
 }
 
 bool Connection::FinishConnecting() {
-  int error = 0;
-  socklen_t size = sizeof(error);
-  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) {
-    Break("cannot connect to " + endpoint_.ToString() + ": " + std::strerror(error));
+  if (const Status connected = ConnectOutcome(fd_); !connected.ok()) {
+    Break("cannot connect to " + endpoint_.ToString() + ": " + connected.message());
     return false;
   }
   state_ = State::kShaking;

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 
 #include "common/base/system_error.h"
@@ -66,6 +67,25 @@ Result<int> Listen(const Endpoint& endpoint) {
     return error;
   }
   return fd;
+}
+
+Result<int> StartConnecting(const SocketAddress& address) {
+  const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return Error(Code::kUnavailable, std::strerror(errno));
+  if (connect(fd, address.get(), address.size) != 0 && errno != EINPROGRESS && errno != EINTR) {
+    Error error(Code::kUnavailable, std::strerror(errno));
+    close(fd);
+    return error;
+  }
+  SetNoDelay(fd);
+  return fd;
+}
+
+Status ConnectOutcome(int fd) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+  return error == 0 ? Status() : Status(Code::kUnavailable, std::strerror(error));
 }
 
 Result<Endpoint> LocalAddress(int fd) {

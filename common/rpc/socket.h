@@ -26,6 +26,10 @@ struct SocketAddress {
 
 // A listening, non-blocking socket. UNAVAILABLE, naming the address and what to do, when that fails.
 Result<int> Listen(const Endpoint& endpoint);
+// A non-blocking socket that connects, or has already; UNAVAILABLE says why it cannot. Once it can be written, ConnectOutcome
+// tells: what stands in the way, or OK.
+Result<int> StartConnecting(const SocketAddress& address);
+Status ConnectOutcome(int fd);
 Result<Endpoint> LocalAddress(int fd);
 void SetNoDelay(int fd);
 

@@ -9,11 +9,12 @@
 #include "gateway/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
+#include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::memcached {
 namespace {
 
-constexpr size_t kKeysAtATime = 64;        // of one get
+constexpr size_t kKeysAtATime = 64;        // that are touched
 constexpr size_t kGetBytesMax = 64 << 20;  // of one reply
 constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
@@ -89,8 +90,8 @@ class GetCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    if (request_.keys.size() > 1) return NextKeys();
     if (request_.keys.empty()) return Finish();
+    if (request_.keys.size() > 1) return GetMany();
     environment_.store.Get(request_.keys[0], Freshness::kAsConfigured, until_, [this](Result<Record> record) {
       values_.Add(request_.keys[0], std::move(record));
       Finish();
@@ -98,16 +99,13 @@ class GetCommand final : public CacheCommand {
   }
 
  private:
-  void NextKeys() {
-    const size_t count = std::min(request_.keys.size() - next_, kKeysAtATime);
-    if (count == 0 || values_.full()) return Finish();
-    const auto first = request_.keys.begin() + static_cast<std::ptrdiff_t>(next_);
-    environment_.store.MultiGet({first, first + static_cast<std::ptrdiff_t>(count)}, Freshness::kAsConfigured, until_,
-                                [this](std::vector<Result<Record>> records) {
-                                  for (Result<Record>& record : records)
-                                    values_.Add(request_.keys[next_++], std::move(record));
-                                  NextKeys();
-                                });
+  void GetMany() {
+    auto take = [this](const std::string& key, Result<Record> record) {
+      values_.Add(key, std::move(record));
+      return !values_.full();
+    };
+    ReadKeys(environment_.store, request_.keys, Freshness::kAsConfigured, until_, std::move(take),
+             [this] { Finish(); });
   }
   void Finish() {
     values_.End();
@@ -116,7 +114,6 @@ class GetCommand final : public CacheCommand {
 
   Reply reply_;
   Values values_{request_.verb == Verb::kGets, reply_};
-  size_t next_ = 0;
 };
 
 // Each key takes a read and a write: so many keys at the same time. The values are sent in the order of the keys; a key

@@ -4,10 +4,12 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
 #include "gateway/redis/stored_value.h"
 #include "gateway/redis/string_commands.h"
+#include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -24,75 +26,48 @@ std::unordered_map<std::string, size_t> CountOf(const std::vector<std::string>& 
 
 using Values = std::vector<std::optional<Value>>;
 
-// Reads the distinct keys of a command, some at a time, as each value may be large.
-class ReadRun : public std::enable_shared_from_this<ReadRun> {
- public:
-  static constexpr size_t kAtOnce = 64;
-  static constexpr size_t kBytesMax = 64 << 20;
+constexpr size_t kReadBytesMax = 64 << 20;
 
-  // `visit` is shown each key's value once, on any thread, one after the other; false: it is too much.
-  using Visit = std::move_only_function<bool(const std::string& key, std::optional<Value> value)>;
+// `visit` is shown the value of each distinct key once; false: it is too much. Then, and when a key cannot be read, the
+// call has ended and `done` does not come.
+using Visit = std::move_only_function<bool(const std::string& key, std::optional<Value> value)>;
 
-  ReadRun(SharedCall call, std::vector<std::string> keys, Freshness freshness, Visit visit,
-          std::move_only_function<void()> done)
-      : call_(std::move(call)),
-        keys_(std::move(keys)),
-        freshness_(freshness),
-        visit_(std::move(visit)),
-        done_(std::move(done)) {
-    std::ranges::sort(keys_);
-    keys_.erase(std::unique(keys_.begin(), keys_.end()), keys_.end());
-  }
-
-  void Next() {
-    if (at_ == keys_.size()) return done_();
-    const auto first = keys_.begin() + static_cast<ptrdiff_t>(at_);
-    const size_t count = std::min(kAtOnce, keys_.size() - at_);
-    call_->store->MultiGet({first, first + static_cast<ptrdiff_t>(count)}, freshness_, call_->until,
-                           [self = shared_from_this()](std::vector<Result<Record>> records) {
-                             if (self->Take(std::move(records))) self->Next();
-                           });
-  }
-
- private:
-  // False: the call has ended.
-  bool Take(std::vector<Result<Record>> records) {
-    for (Result<Record>& record : records) {
-      const auto found = ItemIn(std::move(record));
-      if (!found) return call_->Fail(found.error()), false;
-      if (visit_(keys_[at_++], ToValue(*found))) continue;
-      call_->Fail("ERR the values of these keys have more than 64 MiB together");
-      return false;
-    }
-    return true;
-  }
-
-  const SharedCall call_;
-  std::vector<std::string> keys_;
-  const Freshness freshness_;
-  Visit visit_;
-  std::move_only_function<void()> done_;
-  size_t at_ = 0;
-};
+void VisitKeys(SharedCall call, std::vector<std::string> keys, Freshness freshness, Visit visit,
+               std::move_only_function<void()> done) {
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  const auto failed = std::make_shared<bool>(false);
+  auto take = [call, failed, visit = std::move(visit)](const std::string& key, Result<Record> record) mutable {
+    const auto found = ItemIn(std::move(record));
+    if (found && visit(key, ToValue(*found))) return true;
+    *failed = true;
+    found ? call->Fail("ERR the values of these keys have more than 64 MiB together") : call->Fail(found.error());
+    return false;
+  };
+  ReadKeys(*call->store, std::move(keys), freshness, call->until, std::move(take),
+           [call, failed, done = std::move(done)]() mutable {
+             if (!*failed) done();
+           });
+}
 
 // All values, in the order of the keys; of one that comes twice, twice.
 void ReadAll(SharedCall call, const std::vector<std::string>& keys, Freshness freshness,
              std::move_only_function<void(Values)> done) {
   auto values = std::make_shared<std::unordered_map<std::string, std::optional<Value>>>();
-  auto visit = [values, left = ReadRun::kBytesMax, times = CountOf(keys)](const std::string& key,
-                                                                          std::optional<Value> value) mutable {
+  auto visit = [values, left = kReadBytesMax, times = CountOf(keys)](const std::string& key,
+                                                                     std::optional<Value> value) mutable {
     const size_t bytes = value ? value->bytes.size() * times[key] : 0;
     if (bytes > left) return false;
     left -= bytes;
     (*values)[key] = std::move(value);
     return true;
   };
-  std::make_shared<ReadRun>(call, keys, freshness, std::move(visit), [keys, values, done = std::move(done)]() mutable {
+  VisitKeys(std::move(call), keys, freshness, std::move(visit), [keys, values, done = std::move(done)]() mutable {
     Values all;
     all.reserve(keys.size());
     for (const std::string& key : keys) all.push_back((*values)[key]);
     done(std::move(all));
-  })->Next();
+  });
 }
 
 std::vector<std::string> KeyWords(const StoreCall& call) {
@@ -117,9 +92,7 @@ void CountKeys(SharedCall call) {
     if (value) *count += static_cast<int64_t>(times[key]);
     return true;
   };
-  std::make_shared<ReadRun>(call, std::move(keys), Freshness::kAsConfigured, std::move(visit), [call, count] {
-    call->Number(*count);
-  })->Next();
+  VisitKeys(call, std::move(keys), Freshness::kAsConfigured, std::move(visit), [call, count] { call->Number(*count); });
 }
 
 void LcsOf(SharedCall call) {
@@ -251,21 +224,14 @@ void Rename(SharedCall call) {
   StartTransfer(call, {.replaces = call->command->name == "rename", .takes_away = true});
 }
 
+// The connection has opened another database, if it names one.
 void Copy(SharedCall call) {
-  Transfer transfer{.replaces = false};
-  for (size_t at = 3; at < call->words.size(); ++at) {
-    if (IsWord(call->words[at], "REPLACE")) {
-      transfer.replaces = true;
-    } else if (IsWord(call->words[at], "DB") && at + 1 < call->words.size()) {
-      ++at;  // the connection has opened it
-    } else {
-      return call->Fail(kSyntax);
-    }
-  }
+  const CopyOptions options = CopyOptionsOf(call->words);
+  if (!options.failure.empty()) return call->Fail(options.failure);
   if (call->target == nullptr) call->target = call->store;
   if (call->target == call->store && call->words[1] == call->words[2])
     return call->Fail("ERR source and destination objects are the same");
-  StartTransfer(call, transfer);
+  StartTransfer(call, {.replaces = options.replaces});
 }
 
 // ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
@@ -343,6 +309,24 @@ void MeetPeer(SharedCall call) {
 }
 
 }  // namespace
+
+CopyOptions CopyOptionsOf(const Words& words) {
+  CopyOptions options;
+  for (size_t at = 3; at < words.size(); ++at) {
+    if (IsWord(words[at], "REPLACE")) {
+      options.replaces = true;
+    } else if (IsWord(words[at], "DB") && at + 1 < words.size()) {
+      const std::optional<int64_t> number = ToInteger(words[++at]);
+      if (!number) options.failure = kNotAnInteger;
+      if (number && !IsDatabase(*number)) options.failure = kNoSuchDatabase;
+      if (options.failure.empty()) options.database = words[at];
+    } else {
+      options.failure = kSyntax;
+    }
+    if (!options.failure.empty()) break;
+  }
+  return options;
+}
 
 KeyCommand FindKeyCommand(std::string_view name) {
   static const std::unordered_map<std::string_view, KeyCommand> commands = {{"bitop", BitOpOf},

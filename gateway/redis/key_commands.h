@@ -4,6 +4,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "gateway/redis/store_commands.h"
@@ -14,6 +16,14 @@ using KeyCommand = void (*)(std::shared_ptr<StoreCall> call);
 
 // Null: there is none of that name.
 KeyCommand FindKeyCommand(std::string_view name);
+
+// What stands behind COPY's keys.
+struct CopyOptions {
+  bool replaces = false;
+  std::optional<std::string> database;  // another one; none: that of the connection
+  std::string_view failure;             // of what cannot be an option; empty: it can
+};
+CopyOptions CopyOptionsOf(const Words& words);
 
 // Those that visit all keys: scan_commands.cc.
 void Scan(std::shared_ptr<StoreCall> call);

@@ -1,5 +1,5 @@
 // Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
-// Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); redis_protocol.h asks it at
+// Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks it at
 //           AUTH and HELLO.
 // Bounds:   kUsersMax users at a time, each with one client; kGuessesMax wrong passwords a minute from one address;
 //           kWaitingMax logins that wait, kPatience each.

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <map>
 
+#include "gateway/redis/key_commands.h"
 #include "gateway/redis/record_key.h"
 #include "gateway/redis/spread.h"
 
@@ -195,8 +196,7 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
     return refuse("ERR SUBSCRIBE and its kin within MULTI are not served by Ebla");
   if (command.name == "flushdb" || command.name == "flushall")
     return refuse("ERR FLUSHDB and FLUSHALL within MULTI are not served by Ebla");
-  if (command.name == "copy" && words.size() > 4 &&
-      std::any_of(words.begin() + 3, words.end(), [](const std::string& word) { return IsWord(word, "DB"); }))
+  if (command.name == "copy" && CopyOptionsOf(words).database)
     return refuse("ERR COPY to another database within MULTI is not served by Ebla");
   for (const std::string& word : words) bytes_ += word.size() + sizeof word;
   if (bytes_ > kBytesMax || commands_.size() == kCommandsMax)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ebla/level_names.h"
 #include "gateway/redis/script/script_engine.h"
 #include "gateway/redis/update.h"
 #include "gateway/store/table_store.h"
@@ -11,24 +12,6 @@ namespace {
 
 constexpr std::string_view kRead = "ebla.read", kAck = "ebla.ack", kTransactions = "ebla.transactions";
 constexpr std::string_view kOneGroup = "one-group", kEachGroup = "each-group";
-
-std::string NameOf(const Read& read) {
-  switch (read.level()) {
-    case Read::Level::kStrong: return "strong";
-    case Read::Level::kBounded: return "bounded=" + std::to_string(read.bound().count()) + "ms";
-    case Read::Level::kEventual: return "eventual";
-    default: return "default";
-  }
-}
-
-std::string NameOf(Ack ack) {
-  switch (ack) {
-    case Ack::kMajority: return "majority";
-    case Ack::kAll: return "all";
-    case Ack::kPrimary: return "primary";
-    default: return "default";
-  }
-}
 
 std::string CannotSet(const std::string& name, const std::string& why) {
   return "ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + why;
@@ -42,8 +25,8 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
           {"appendonly", "yes"},
           {"cluster-enabled", "no"},
           {"databases", std::to_string(kDatabases)},
-          {std::string(kAck), NameOf(options.ack)},
-          {std::string(kRead), NameOf(options.read)},
+          {std::string(kAck), FormatAck(options.ack)},
+          {std::string(kRead), FormatRead(options.read)},
           {std::string(kTransactions),
            std::string(options.transactions == Transactions::kOneGroup ? kOneGroup : kEachGroup)},
           {"busy-reply-threshold", script_time},

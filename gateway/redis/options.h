@@ -17,6 +17,8 @@ namespace ebla::gateway::redis {
 // Whose commands these are.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 inline constexpr int kDatabases = 16;  // by number
+inline bool IsDatabase(int64_t number) { return number >= 0 && number < kDatabases; }
+inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
 
 enum class Transactions : uint8_t {
   kOneGroup,   // all keys of one have to be of one group

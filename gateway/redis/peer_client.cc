@@ -1,13 +1,10 @@
 #include "gateway/redis/peer_client.h"
 
 #include <glog/logging.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <utility>
 
 #include "common/base/key_range.h"
@@ -35,20 +32,13 @@ void PeerClient::Start(const std::string& own, const std::string& user, const st
 Status PeerClient::Connect() {
   const auto address = rpc::SocketAddress::FromNumeric(endpoint_);
   if (!address) return Status(Code::kInvalidArgument, "its address is no number");
-  const int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0 || (connect(fd, address->get(), address->size) != 0 && errno != EINPROGRESS && errno != EINTR)) {
-    const std::string why = std::strerror(errno);
-    if (fd >= 0) close(fd);
-    return Status(Code::kUnavailable, why);
-  }
-  fd_ = fd;
-  rpc::SetNoDelay(fd);
-  stream_.emplace(fd, tls_ == nullptr ? nullptr : tls_->Connect(endpoint_.host));
+  EBLA_ASSIGN(fd_, rpc::StartConnecting(*address));
+  stream_.emplace(fd_, tls_ == nullptr ? nullptr : tls_->Connect(endpoint_.host));
   event_assign(
-      &read_event_, loop_.base(), fd, EV_READ | EV_PERSIST,
+      &read_event_, loop_.base(), fd_, EV_READ | EV_PERSIST,
       [](evutil_socket_t, short, void* self) { static_cast<PeerClient*>(self)->OnReadable(); }, this);
   event_assign(
-      &write_event_, loop_.base(), fd, EV_WRITE,
+      &write_event_, loop_.base(), fd_, EV_WRITE,
       [](evutil_socket_t, short, void* self) { static_cast<PeerClient*>(self)->OnWritable(); }, this);
   event_add(&write_event_, nullptr);
   return {};
@@ -99,10 +89,7 @@ void PeerClient::Watch() {
 void PeerClient::OnWritable() {
   const auto alive = shared_from_this();
   if (!connected_) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return Fail(std::strerror(error));
+    if (const Status connected = rpc::ConnectOutcome(fd_); !connected.ok()) return Fail(connected.message());
     connected_ = true;
     event_add(&read_event_, nullptr);
     if (const Status status = stream_->Start(); !status.ok()) return Fail(status.message());

@@ -9,6 +9,7 @@
 #include "ebla/client.h"
 #include "gateway/redis/logins.h"
 #include "gateway/redis/peers.h"
+#include "gateway/redis/redis_protocol.h"
 #include "gateway/redis/table_databases.h"
 #include "gateway/server/door.h"
 

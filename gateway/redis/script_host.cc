@@ -6,6 +6,7 @@
 
 #include "common/base/key_range.h"
 #include "gateway/redis/glob.h"
+#include "gateway/redis/key_commands.h"
 #include "gateway/redis/session.h"
 #include "gateway/redis/subscriptions.h"
 
@@ -24,8 +25,7 @@ bool IsPublish(const CommandInfo& command) { return command.name == "publish" ||
 
 // What runs, but not within a script.
 bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
-  if (command.name == "copy")
-    return std::any_of(words.begin() + 3, words.end(), [](const std::string& word) { return IsWord(word, "DB"); });
+  if (command.name == "copy") return CopyOptionsOf(words).database.has_value();
   return command.first_key == 0 && command.name != "memory";
 }
 

@@ -2,6 +2,7 @@
 
 #include "common/base/key_range.h"
 #include "gateway/redis/keyed_store.h"
+#include "gateway/redis/update.h"
 
 namespace ebla::gateway::redis {
 

@@ -15,7 +15,7 @@
 #include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
-#include "gateway/redis/redis_protocol.h"
+#include "gateway/redis/databases.h"
 #include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
 

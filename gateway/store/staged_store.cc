@@ -4,12 +4,12 @@
 #include <limits>
 #include <utility>
 
+#include "gateway/store/read_keys.h"
+
 namespace ebla::gateway {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr size_t kLoadedAtOnce = 64;  // each may be large
 
 Error NotOfATransaction(std::string_view what) {
   return Error(Code::kInternal, std::string(what) + " is no part of a transaction");
@@ -20,31 +20,24 @@ Status TooLarge() { return {Code::kInvalidArgument, "a transaction has at most 1
 }  // namespace
 
 void StagedStore::Load(std::vector<std::string> keys, Until until, Callback<Status> done) {
-  to_load_ = std::move(keys);
-  LoadNext(until, std::move(done));
+  const auto failure = std::make_shared<Status>();
+  auto take = [self = shared_from_this(), failure](const std::string& key, Result<Record> record) {
+    *failure = self->TakeLoaded(key, std::move(record));
+    return failure->ok();
+  };
+  ReadKeys(*base_, std::move(keys), Freshness::kLatest, until, std::move(take),
+           [self = shared_from_this(), failure, done = std::move(done)]() mutable { done(*failure); });
 }
 
-void StagedStore::LoadNext(Until until, Callback<Status> done) {
-  const size_t count = std::min(kLoadedAtOnce, to_load_.size());
-  if (count == 0) return done({});
-  const auto first = to_load_.end() - static_cast<ptrdiff_t>(count);
-  std::vector<std::string> keys(first, to_load_.end());
-  to_load_.erase(first, to_load_.end());
-  auto take = [self = shared_from_this(), keys, until,
-               done = std::move(done)](std::vector<Result<Record>> records) mutable {
-    for (size_t i = 0; i < records.size(); ++i) {
-      Result<Record>& record = records[i];
-      if (!record && record.error().code() != Code::kNotFound) return done(record.error());
-      Entry& entry = self->entries_[keys[i]];
-      entry.loaded = true;
-      if (record) self->loaded_bytes_ += record->value.size();
-      if (record) entry.base = *std::move(record);
-    }
-    if (self->loaded_bytes_ > kLoadBytesMax)
-      return done(Status(Code::kOverloaded, "the values of a transaction's keys have more than 64 MiB together"));
-    self->LoadNext(until, std::move(done));
-  };
-  base_->MultiGet(std::move(keys), Freshness::kLatest, until, std::move(take));
+Status StagedStore::TakeLoaded(const std::string& key, Result<Record> record) {
+  if (!record && record.error().code() != Code::kNotFound) return record.error();
+  Entry& entry = entries_[key];
+  entry.loaded = true;
+  if (!record) return {};
+  loaded_bytes_ += record->value.size();
+  entry.base = *std::move(record);
+  if (loaded_bytes_ <= kLoadBytesMax) return {};
+  return {Code::kOverloaded, "the values of a transaction's keys have more than 64 MiB together"};
 }
 
 const Record* StagedStore::Loaded(const std::string& key) const {

@@ -57,7 +57,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
     const std::optional<Record>& record() const { return written ? now : base; }
   };
 
-  void LoadNext(Until until, Callback<Status> done);
+  Status TakeLoaded(const std::string& key, Result<Record> record);
   Result<Entry*> Known(std::string_view key);
   // The entry, if the condition holds.
   Result<Entry*> Check(std::string_view key, const Condition& condition);
@@ -67,7 +67,6 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   const std::shared_ptr<Store> base_;
   const int64_t now_ms_;
   std::map<std::string, Entry, std::less<>> entries_;
-  std::vector<std::string> to_load_;
   size_t loaded_bytes_ = 0;
   size_t written_bytes_ = 0;  // of keys and values, as they are now
   bool too_large_ = false;    // what was refused for that

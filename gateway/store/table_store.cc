@@ -1,7 +1,8 @@
 #include "gateway/store/table_store.h"
 
-#include <charconv>
 #include <utility>
+
+#include "ebla/level_names.h"
 
 namespace ebla::gateway {
 namespace {
@@ -101,27 +102,16 @@ Status TableIsReadable(const Table& table) {
 }
 
 Result<Read> ParseReadLevel(std::string_view text) {
-  if (text == "default") return Read();
-  if (text == "strong") return Read::Strong();
-  if (text == "eventual") return Read::Eventual();
-  if (constexpr std::string_view kBounded = "bounded="; text.starts_with(kBounded)) {
-    int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data() + kBounded.size(), text.data() + text.size(), number);
-    const std::string_view unit(end, static_cast<size_t>(text.data() + text.size() - end));
-    const int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : 0;
-    if (error == std::errc() && factor > 0 && number >= 1 && number <= 3'600'000 / factor)
-      return Read::Bounded(milliseconds(number * factor));
-  }
+  const auto read = ReadNamed(text);
+  if (read && read->level() != Read::Level::kSession) return *read;
   return Error(Code::kInvalidArgument, "\"" + std::string(text) +
                                            "\" is not a read level: write default, strong, eventual, or bounded= and "
                                            "an age of at most an hour, for example bounded=500ms or bounded=2s");
 }
 
 Result<Ack> ParseAckLevel(std::string_view text) {
-  if (text == "default") return Ack::kDefault;
-  if (text == "majority") return Ack::kMajority;
-  if (text == "all") return Ack::kAll;
-  if (text == "primary") return Ack::kPrimary;
+  const auto ack = AckNamed(text);
+  if (ack && *ack != Ack::kAny) return *ack;
   return Error(Code::kInvalidArgument,
                "\"" + std::string(text) + "\" is not a write level: write default, majority, all or primary");
 }

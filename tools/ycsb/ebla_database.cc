@@ -1,9 +1,9 @@
 #include "tools/ycsb/ebla_database.h"
 
-#include <charconv>
 #include <cstdlib>
 
 #include "common/security/scram.h"
+#include "ebla/level_names.h"
 #include "tools/ycsb/record_codec.h"
 
 namespace ebla::ycsb {
@@ -22,27 +22,15 @@ std::vector<std::string> SplitList(const std::string& text) {
   return items;
 }
 
-// "bounded=500ms" or "bounded=2s".
-Result<Read> ParseBounded(const std::string& text) {
-  std::string_view rest = text;
-  rest.remove_prefix(std::string_view("bounded=").size());
-  int64_t number = 0;
-  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
-  const std::string_view unit(end, static_cast<size_t>(rest.data() + rest.size() - end));
-  const int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : 0;
-  if (error != std::errc() || factor == 0 || number < 1 || number > 3'600'000 / factor)
-    return Error(Code::kInvalidArgument,
-                 "ebla.read=" + text + ": expected bounded=500ms or bounded=2s, at most an hour");
-  return Read::Bounded(milliseconds(number * factor));
-}
-
 Result<Read> ParseRead(const Properties& properties) {
   const std::string text = properties.Text("ebla.read", "default");
-  if (text.starts_with("bounded=")) return ParseBounded(text);
-  EBLA_ASSIGN(const size_t level,
-              properties.Choice("ebla.read", "default", {"default", "strong", "session", "bounded=500ms", "eventual"}));
-  constexpr Read kLevels[] = {Read(), Read::Strong(), Read::InSession(), Read(), Read::Eventual()};
-  return kLevels[level];
+  if (const auto read = ReadNamed(text)) return *read;
+  if (text.starts_with("bounded="))
+    return Error(Code::kInvalidArgument,
+                 "ebla.read=" + text + ": expected bounded=500ms or bounded=2s, at most an hour");
+  // It is none of them.
+  return Error(
+      properties.Choice("ebla.read", "default", {"default", "strong", "session", "bounded=500ms", "eventual"}).error());
 }
 
 class EblaDatabase : public Database {

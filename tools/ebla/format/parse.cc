@@ -38,8 +38,6 @@ struct Unit {
   std::string_view name;
   uint64_t size;
 };
-constexpr std::array<Unit, 5> kTimeUnits = {
-    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
 constexpr std::array<Unit, 13> kByteUnits = {{{"", 1},
                                               {"B", 1},
                                               {"K", 1ull << 10},
@@ -65,19 +63,8 @@ std::optional<uint64_t> SizeOf(const std::array<Unit, kCount>& units, std::strin
 }  // namespace
 
 Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
-  const auto wrong = [&] { return Wrong("duration", text, "for example 250ms, 2s, 30m, 12h, 7d or 1h30m"); };
-  if (text == "0") return std::chrono::milliseconds(0);
-  std::string_view left = text;
-  uint64_t total = 0;
-  if (left.empty()) return wrong();
-  while (!left.empty()) {
-    const auto number = TakeNumber(left);
-    const auto unit = SizeOf(kTimeUnits, TakeLetters(left));
-    constexpr uint64_t kMax = std::numeric_limits<int64_t>::max() / 2;
-    if (!number || !unit || *number > (kMax - total) / *unit) return wrong();
-    total += *number * *unit;
-  }
-  return std::chrono::milliseconds(static_cast<int64_t>(total));
+  if (const auto duration = DurationIn(text)) return *duration;
+  return Wrong("duration", text, "for example 250ms, 2s, 30m, 12h, 7d or 1h30m");
 }
 
 Result<uint64_t> ParseBytes(std::string_view text) {
@@ -91,24 +78,14 @@ Result<uint64_t> ParseBytes(std::string_view text) {
 }
 
 Result<Ack> ParseAck(std::string_view text) {
-  for (const Ack ack : {Ack::kDefault, Ack::kMajority, Ack::kAll, Ack::kPrimary, Ack::kAny}) {
-    if (text == FormatAck(ack)) return ack;
-  }
+  if (const auto ack = AckNamed(text)) return *ack;
   return Wrong("write level", text, "majority, all, primary, any or default");
 }
 
 Result<Read> ParseRead(std::string_view text) {
-  if (text == "default") return Read();
-  if (text == "strong") return Read::Strong();
-  if (text == "session") return Read::InSession();
-  if (text == "eventual") return Read::Eventual();
-  if (text.starts_with("bounded=")) {
-    EBLA_ASSIGN(const std::chrono::milliseconds bound, ParseDuration(text.substr(8)));
-    if (bound.count() >= 1 && bound <= std::chrono::hours(1)) return Read::Bounded(bound);
-    return Wrong("read level", text, "a bound of 1ms to 1h");
-  }
+  if (const auto read = ReadNamed(text)) return *read;
   return Wrong("read level", text,
-               "strong, session, eventual, default, or bounded= and a duration, for example bounded=2s");
+               "strong, session, eventual, default, or bounded= and a duration of 1ms to 1h, for example bounded=2s");
 }
 
 Result<Version> ParseVersion(std::string_view text) {
@@ -187,18 +164,6 @@ Result<std::vector<std::string>> ParseList(std::string_view text) {
   return parts;
 }
 
-std::string FormatDuration(std::chrono::milliseconds duration) {
-  auto left = static_cast<uint64_t>(std::max<int64_t>(0, duration.count()));
-  if (left == 0) return "0";
-  std::string text;
-  for (const Unit& unit : kTimeUnits) {
-    if (left < unit.size) continue;
-    text += std::to_string(left / unit.size) + std::string(unit.name);
-    left %= unit.size;
-  }
-  return text;
-}
-
 std::string FormatBytes(uint64_t bytes) {
   static constexpr std::array<const char*, 5> kNames = {"B", "KiB", "MiB", "GiB", "TiB"};
   double value = static_cast<double>(bytes);
@@ -210,28 +175,6 @@ std::string FormatBytes(uint64_t bytes) {
   char text[32];
   snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, kNames[unit]);
   return text;
-}
-
-std::string FormatAck(Ack ack) {
-  switch (ack) {
-    case Ack::kDefault: return "default";
-    case Ack::kMajority: return "majority";
-    case Ack::kAll: return "all";
-    case Ack::kPrimary: return "primary";
-    case Ack::kAny: return "any";
-  }
-  return "?";
-}
-
-std::string FormatRead(const Read& read) {
-  switch (read.level()) {
-    case Read::Level::kDefault: return "default";
-    case Read::Level::kStrong: return "strong";
-    case Read::Level::kSession: return "session";
-    case Read::Level::kBounded: return "bounded=" + FormatDuration(read.bound());
-    case Read::Level::kEventual: return "eventual";
-  }
-  return "?";
 }
 
 std::string FormatTime(Expiry time) {

@@ -10,7 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/duration_text.h"
 #include "ebla/ebla.h"
+#include "ebla/level_names.h"
 
 namespace ebla::shell {
 
@@ -32,11 +34,8 @@ Result<std::vector<std::string>> SplitWords(std::string_view line);
 // Comma-separated; \, is a comma within one; the parts are unescaped.
 Result<std::vector<std::string>> ParseList(std::string_view text);
 
-std::string FormatDuration(std::chrono::milliseconds duration);  // "1h30m", "250ms"
-std::string FormatBytes(uint64_t bytes);                         // "1.5 GiB"
-std::string FormatAck(Ack ack);
-std::string FormatRead(const Read& read);
-std::string FormatTime(Expiry time);  // "2026-11-20 10:15:00 UTC"
+std::string FormatBytes(uint64_t bytes);  // "1.5 GiB"
+std::string FormatTime(Expiry time);      // "2026-11-20 10:15:00 UTC"
 
 std::string ToBase64(std::string_view bytes);
 Result<std::string> FromBase64(std::string_view text);

@@ -1,0 +1,86 @@
+#include "gateway/redis/connection_command.h"
+
+#include <utility>
+
+namespace ebla::gateway::redis {
+namespace {
+
+constexpr std::string_view kHelloWithoutLogin =
+    "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
+    "option can be used to authenticate the client and select the RESP protocol version at the same time";
+
+}  // namespace
+
+size_t KindOf(const CommandInfo* command) {
+  return command == nullptr ? AllCommands().size() : static_cast<size_t>(command - AllCommands().data());
+}
+
+gateway::Reply ToAnswer(std::string bytes) {
+  gateway::Reply answer{.bytes = std::move(bytes)};
+  answer.error = answer.bytes.starts_with('-');
+  return answer;
+}
+
+std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command) {
+  if (state.session.protocol() >= 3 || !state.subscriptions.any()) return std::nullopt;
+  if (command.ends_with("subscribe") || command == "ping" || command == "quit" || command == "reset")
+    return std::nullopt;
+  return "Can't execute '" + std::string(command) +
+         "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+}
+
+void ConnectionCommand::Begin(const Words& words, Done done) {
+  done_ = std::move(done);
+  sends_ = state_->session.Begin(command_, words);
+}
+void ConnectionCommand::End(std::string bytes) {
+  gateway::Reply answer = ToAnswer(std::move(bytes));
+  if (!sends_) answer.bytes.clear();
+  std::exchange(done_, nullptr)(std::move(answer));
+}
+void ConnectionCommand::EndWith(std::string_view failure) {
+  End(redis::Reply(state_->session.protocol()).Failure(failure).Take());
+}
+
+std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Words& words) {
+  Session& session = state_->session;
+  Subscriptions& subscriptions = state_->subscriptions;
+  const std::string_view name = command.name;
+  if (name == "discard" || name == "unwatch" || name == "reset") state_->TakeWatched();
+  if (name == "reset") subscriptions.Clear();
+  if (name == "reset") state_->databases = state_->shared->databases;
+  redis::Reply reply(session.protocol());
+  if (name == "hello" && state_->databases == nullptr) return reply.Failure(kHelloWithoutLogin).Take();
+  if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
+    return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
+  if (name == "pubsub") {
+    DescribeChannels(*state_->shared->channels, words, reply);
+    return reply.Take();
+  }
+  auto answer = subscriptions.Answer(command, words, session.protocol());
+  if (name == "reset" || answer) session.set_listening(subscriptions.channels(), subscriptions.patterns());
+  if (!answer) answer = session.Answer(command, words);
+  subscriptions.set_protocol(session.protocol());
+  return *std::move(answer);
+}
+
+void ConnectionCommand::Open(const std::string& database, Opened then) {
+  const ConnectionOptions& options = state_->session.options();
+  if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
+  state_->databases->Open(database, options.read, options.ack,
+                          [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
+                            store ? then(*std::move(store)) : EndWith(FailureText(store.error()));
+                          });
+}
+StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
+  return {.protocol = state_->session.protocol(),
+          .store = std::move(store),
+          .cursors = state_->shared->cursors,
+          .publisher = state_->shared->publisher,
+          .scripts = state_->shared->scripts,
+          .executor = &state_->executor,
+          .gone = state_->gone,
+          .until = std::chrono::steady_clock::now() + state_->shared->deadline};
+}
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,55 @@
+// A command that a connection's session or its store answers: what single_command.h and exec_command.h have in common.
+// Threads: made, run and ended on the connection's loop; it may answer from any.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/redis/connection_state.h"
+#include "gateway/redis/store_commands.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway::redis {
+
+// An index into CommandNames(); null: of what is no command.
+size_t KindOf(const CommandInfo* command);
+gateway::Reply ToAnswer(std::string bytes);
+
+class ConnectionCommand : public Command {
+ public:
+  ConnectionCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command)
+      : state_(std::move(state)), command_(command) {}
+
+  size_t kind() const override { return KindOf(&command_); }
+  const std::vector<std::string>& keys() const override { return keys_; }
+  bool alone() const override { return keys_.empty(); }
+  size_t held_bytes() const override { return bytes_; }
+
+ protected:
+  void Begin(const Words& words, Done done);
+  // Each ends it.
+  void End(std::string bytes);
+  void EndWith(std::string_view failure);
+
+  // One that the connection answers by itself.
+  std::string AnswerHere(const CommandInfo& command, const Words& words);
+
+  // A failure is the command's answer.
+  using Opened = std::move_only_function<void(std::shared_ptr<Store>)>;
+  void Open(const std::string& database, Opened then);
+  StoreContext ContextOf(std::shared_ptr<Store> store) const;
+
+  const std::shared_ptr<ConnectionState> state_;
+  const CommandInfo& command_;
+  std::vector<std::string> keys_;
+  size_t bytes_ = 0;
+  bool sends_ = true;  // its reply
+
+ private:
+  Done done_;
+};
+
+}  // namespace ebla::gateway::redis

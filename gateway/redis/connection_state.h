@@ -1,0 +1,74 @@
+// What the connections of a server share, and what one connection is: whose it is, what it has said, what it listens to
+// and watches.
+// Place:   redis_protocol.h makes one for each connection; its commands hold it as long as they run.
+// Threads: Shared: any. ConnectionState: the connection's loop, but for what says otherwise.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "gateway/redis/databases.h"
+#include "gateway/redis/publisher.h"
+#include "gateway/redis/scan_cursors.h"
+#include "gateway/redis/scripts.h"
+#include "gateway/redis/session.h"
+#include "gateway/redis/subscriptions.h"
+#include "gateway/redis/transaction.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway::redis {
+
+class Logins;
+
+struct Shared {
+  std::shared_ptr<Databases> databases;  // of who has not logged in; null: nobody may
+  std::shared_ptr<Logins> logins;        // null: nobody can
+  std::shared_ptr<Channels> channels = std::make_shared<Channels>();
+  std::shared_ptr<Clients> clients = std::make_shared<Clients>();
+  std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
+  std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
+  std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
+  std::chrono::milliseconds deadline{10'000};  // of a command
+  ConnectionOptions options;                   // of a connection, until it says otherwise
+};
+
+struct ConnectionState {
+  ConnectionState(std::shared_ptr<const Shared> shared_by_all, Executor& loop, const std::string& peer,
+                  std::weak_ptr<Outlet> outlet)
+      : shared(std::move(shared_by_all)),
+        address(peer),
+        databases(shared->databases),
+        executor(loop),
+        session(shared->clients, peer, shared->options),
+        subscriptions(shared->channels, std::move(outlet)) {}
+
+  std::vector<WatchedKey> TakeWatched() {
+    watched_bytes = 0;
+    return std::exchange(watched, {});
+  }
+
+  const std::shared_ptr<const Shared> shared;
+  const std::string address;
+  std::shared_ptr<Databases> databases;  // of who has logged in, if anybody; null: nobody has, and has to
+  Executor& executor;
+  const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
+  Session session;
+  Subscriptions subscriptions;
+  std::vector<WatchedKey> watched;        // since WATCH, which may run elsewhere
+  std::atomic<size_t> watched_bytes = 0;  // of them
+  std::string watched_database;
+};
+
+inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
+
+// None: it may. Else why one that speaks the second version and listens may not ask for it.
+std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command);
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,32 @@
+// EXEC: runs what its connection has queued (multi.h).
+// Threads: as connection_command.h says.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/redis/connection_command.h"
+#include "gateway/redis/multi.h"
+
+namespace ebla::gateway::redis {
+
+class ExecCommand final : public ConnectionCommand {
+ public:
+  // `abort`: it does nothing but say so.
+  ExecCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, std::vector<QueuedCommand> commands,
+              size_t bytes, std::string abort)
+      : ConnectionCommand(std::move(state), command), commands_(std::move(commands)), abort_(std::move(abort)) {
+    bytes_ = bytes;
+  }
+
+  void Run(Done done) override;
+
+ private:
+  std::vector<QueuedCommand> commands_;
+  const std::string abort_;
+  QueuedRun run_;
+};
+
+}  // namespace ebla::gateway::redis

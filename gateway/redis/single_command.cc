@@ -1,0 +1,159 @@
+#include "gateway/redis/single_command.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "gateway/redis/key_commands.h"
+#include "gateway/redis/logins.h"
+#include "gateway/redis/multi.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+struct Login {
+  std::string user, password;
+};
+
+// AUTH and HELLO.
+std::optional<Login> LoginIn(std::string_view name, const Words& words) {
+  if (name == "auth" && words.size() == 2) return Login{"default", words[1]};
+  if (name == "auth" && words.size() == 3) return Login{words[1], words[2]};
+  if (name != "hello" || words.size() < 2 || (words[1] != "2" && words[1] != "3")) return std::nullopt;
+  // Only of one that has nothing else against it; of several the last.
+  std::optional<Login> login;
+  for (size_t at = 2; at < words.size();) {
+    if (IsWord(words[at], "AUTH") && at + 2 < words.size()) {
+      login = Login{words[at + 1], words[at + 2]};
+      at += 3;
+    } else if (IsWord(words[at], "SETNAME") && at + 1 < words.size()) {
+      if (!IsClientName(words[at + 1])) return std::nullopt;
+      at += 2;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return login;
+}
+
+}  // namespace
+
+SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
+    : ConnectionCommand(std::move(state), command), words_(std::move(words)) {
+  for (const std::string_view key : KeysOf(command_, words_)) keys_.emplace_back(key);
+  for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
+  for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
+}
+
+void SingleCommand::Run(Done done) {
+  Begin(words_, std::move(done));
+  const std::string_view name = command_.name;
+  if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
+  if (state_->shared->logins != nullptr) {
+    if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
+  }
+  if (state_->databases == nullptr && !command_.Is(Flag::kNoAuth)) return EndWith(kNotLoggedIn);
+  AnswerOrRun();
+}
+
+void SingleCommand::AnswerOrRun() {
+  const std::string_view name = command_.name;
+  if (command_.Is(kOwn)) {
+    std::string answer = AnswerHere(command_, words_);
+    // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
+    sends_ =
+        name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_->session.replies()));
+    return End(std::move(answer));
+  }
+  if (name == "select") return Select();
+  Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
+}
+
+void SingleCommand::LogIn(const std::string& user, const std::string& password) {
+  state_->shared->logins->LogIn(
+      user, password, state_->address, [this, user](Result<std::shared_ptr<Databases>> databases) {
+        // The connection's state belongs to its loop.
+        state_->executor.Post([this, user, databases = std::move(databases)] { OnLogin(user, databases); });
+      });
+}
+
+void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_ptr<Databases>>& databases) {
+  if (!databases) {
+    return databases.error().code() == Code::kPermissionDenied ? EndWith(kWrongPassword)
+                                                               : EndWith(FailureText(databases.error()));
+  }
+  state_->databases = *databases;
+  state_->session.set_user(user);
+  AnswerOrRun();
+}
+
+// The connection goes on there once it is open. Nothing else of it runs meanwhile.
+void SingleCommand::Select() {
+  const std::string name = words_[1];
+  const std::optional<int64_t> number = ToInteger(name);
+  if (number && !IsDatabase(*number)) return EndWith(kNoSuchDatabase);
+  Open(name, [this, name](const std::shared_ptr<Store>&) {
+    state_->session.set_database(name);
+    End(redis::Reply().Ok().Take());
+  });
+}
+
+void SingleCommand::RunOn(std::shared_ptr<Store> store) {
+  if (command_.name == "watch") return Watch(std::move(store));
+  if (command_.name == "copy") {
+    const CopyOptions options = CopyOptionsOf(words_);
+    if (!options.failure.empty()) return EndWith(options.failure);
+    if (options.database) return CopyTo(std::move(store), *options.database);
+  }
+  if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
+  if (OneGroupOf(keys_)) return RunAsOne(std::move(store));
+  command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
+}
+
+void SingleCommand::RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target) {
+  StoreCall call{ContextOf(std::move(store))};
+  call.command = &command_;
+  call.words = std::move(words_);
+  call.target = std::move(target);
+  call.done = [this](std::string bytes) { End(std::move(bytes)); };
+  RunStoreCommand(std::move(call));
+}
+
+void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
+  std::vector<QueuedCommand> commands;
+  commands.push_back({&command_, std::move(words_)});
+  RunTogether(ContextOf(std::move(store)), std::move(commands), {}, [this](Result<Replies> replies) {
+    replies ? End(std::move((**replies)[0])) : EndWith(FailureText(replies.error()));
+  });
+}
+
+void SingleCommand::CopyTo(std::shared_ptr<Store> store, const std::string& database) {
+  Open(database, [this, store = std::move(store)](std::shared_ptr<Store> target) mutable {
+    RunAlone(std::move(store), std::move(target));
+  });
+}
+
+void SingleCommand::Watch(std::shared_ptr<Store> store) {
+  if (!state_->watched.empty() && state_->watched_database != state_->session.database())
+    return EndWith("ERR keys of another database are watched");
+  if (state_->watched.size() + keys_.size() > kCommitPartsMax)
+    return EndWith("ERR a connection watches at most 1000 keys");
+  state_->watched_database = state_->session.database();
+  const auto staged = std::make_shared<StagedStore>(std::move(store));
+  staged->Load(
+      keys_, std::chrono::steady_clock::now() + state_->shared->deadline,
+      [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
+}
+
+void SingleCommand::NoteWatched(const StagedStore& staged) {
+  for (const std::string& key : keys_) {
+    // As it was seen first.
+    if (std::ranges::find(state_->watched, key, &WatchedKey::key) != state_->watched.end()) continue;
+    const Record* const record = staged.Loaded(key);
+    state_->watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
+    state_->watched_bytes += sizeof(WatchedKey) + key.size();
+  }
+  End(redis::Reply().Ok().Take());
+}
+
+}  // namespace ebla::gateway::redis

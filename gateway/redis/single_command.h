@@ -1,0 +1,40 @@
+// A command that is run as it comes: by the login, the session, or the store of the database that is selected.
+// Threads: as connection_command.h says.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gateway/redis/connection_command.h"
+
+namespace ebla::gateway::redis {
+
+class SingleCommand final : public ConnectionCommand {
+ public:
+  SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words);
+
+  bool alone() const override {
+    return command_.Is(kAlone) || (keys_.empty() && command_.name != "ping" && command_.name != "echo");
+  }
+  bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
+  bool ends_connection() const override { return command_.name == "quit"; }
+  void Run(Done done) override;
+
+ private:
+  void AnswerOrRun();
+  void LogIn(const std::string& user, const std::string& password);
+  void OnLogin(const std::string& user, const Result<std::shared_ptr<Databases>>& databases);
+  void Select();
+  void RunOn(std::shared_ptr<Store> store);
+  void RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target);
+  void RunAsOne(std::shared_ptr<Store> store);
+  void CopyTo(std::shared_ptr<Store> store, const std::string& database);
+  void Watch(std::shared_ptr<Store> store);
+  void NoteWatched(const StagedStore& staged);
+
+  Words words_;
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,21 @@
+// gateway/store/read_keys.h
+// Reads many keys, some at a time, as each value may be large.
+// Threads: any; the callbacks run on any, one after the other.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "gateway/store/store.h"
+
+namespace ebla::gateway {
+
+// Each key's answer, in the order of the keys; false: enough, nothing more is read or shown.
+using TakeRecord = std::move_only_function<bool(const std::string& key, Result<Record> record)>;
+
+// `done` comes last, and once. `store` outlives it.
+void ReadKeys(Store& store, std::vector<std::string> keys, Freshness freshness, Until until, TakeRecord take,
+              std::move_only_function<void()> done);
+
+}  // namespace ebla::gateway
