@@ -27,7 +27,7 @@ find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 # Lua as Redis has it, for the gateway's scripts, and its library of bit operations.
 pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.1 lua5.1-bitop)
-find_package(absl REQUIRED CONFIG)  # tables in memory: the B-tree, and its index
+find_package(absl REQUIRED CONFIG)  # tables in memory, gateways
 
 # Neither ZooKeeper's C client nor WiredTiger ships a CMake package; both are one header and one library.
 function(ebla_import name header library)

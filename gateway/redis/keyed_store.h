@@ -19,14 +19,13 @@ class KeyedStore final : public Store {
   void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
-           Until until, Callback<Result<Version>> done) override;
+  void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition, Until until,
+           Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
-  void WriteEach(std::vector<Batch::Part> parts, Until until,
-                 Callback<std::vector<Result<PartResult>>> done) override;
+  void WriteEach(std::vector<Batch::Part> parts, Until until, Callback<std::vector<Result<PartResult>>> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return records_->NowMs(); }
 

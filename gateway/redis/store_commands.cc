@@ -36,19 +36,19 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
                               [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
     ChangeItem(
         *call_.store, *call_.executor, key_, call_.until,
-        [self = shared_from_this()](const std::optional<FoundItem>& found) { return self->Decide(found); },
+        [self = shared_from_this()](std::optional<FoundItem> found) { return self->Decide(std::move(found)); },
         [self = shared_from_this()](const Result<Version>& done) {
           done ? self->call_.Answer(*self->reply_) : self->call_.Fail(done.error());
         });
   }
   void OnRead(Result<Record> record) {
-    const auto found = ItemIn(std::move(record));
+    auto found = ItemIn(std::move(record));
     if (!found) return call_.Fail(found.error());
-    Update update = Evaluate(ToValue(*found));
+    Update update = Evaluate(ToValue(*std::move(found)));
     call_.Answer(update.reply);
   }
-  ItemStep Decide(const std::optional<FoundItem>& found) {
-    Update update = Evaluate(ToValue(found));
+  ItemStep Decide(std::optional<FoundItem> found) {
+    Update update = Evaluate(ToValue(std::move(found)));
     reply_ = std::move(update.reply);
     switch (update.change) {
       case Update::Change::kDelete: return ItemStep::Delete();
@@ -94,8 +94,10 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
     Update update = Evaluate(old(present));
     if (update.change != Update::Change::kPut) return ReadFirst();
-    PutValue(*call_.store, key_, update.put, present ? Condition::Exists() : Condition::Absent(), call_.until,
-             [self = shared_from_this(), reply = update.reply, otherwise = old(!present)](Result<Version> put) mutable {
+    PutValue(*call_.store, key_, std::move(update.put), present ? Condition::Exists() : Condition::Absent(),
+             call_.until,
+             [self = shared_from_this(), reply = std::move(update.reply),
+              otherwise = old(!present)](Result<Version> put) mutable {
                if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
                if (!put) reply = self->Evaluate(otherwise).reply;
                self->call_.Answer(reply);
@@ -105,8 +107,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   bool PutBlindly() {
     Update update = Evaluate({});
     if (update.change != Update::Change::kPut) return false;
-    PutValue(*call_.store, key_, update.put, Condition::None(), call_.until,
-             [self = shared_from_this(), reply = update.reply](Result<Version> put) mutable {
+    PutValue(*call_.store, key_, std::move(update.put), Condition::None(), call_.until,
+             [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {
                put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
              });
     return true;

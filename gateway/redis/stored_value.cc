@@ -4,9 +4,10 @@
 
 namespace ebla::gateway::redis {
 
-std::optional<Value> ToValue(const std::optional<FoundItem>& found) {
+std::optional<Value> ToValue(std::optional<FoundItem> found) {
   if (!found) return std::nullopt;
-  return Value{.bytes = found->item.value, .expires_ms = found->expires_ms()};
+  const auto expires_ms = found->expires_ms();
+  return Value{.bytes = std::move(found->item.value), .expires_ms = expires_ms};
 }
 
 std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
@@ -14,11 +15,11 @@ std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
   return std::chrono::milliseconds(std::clamp<int64_t>(expires_ms - store.NowMs(), 1, kLongest));
 }
 
-void PutValue(Store& store, const std::string& key, const Value& put, Condition condition, Until until,
+void PutValue(Store& store, const std::string& key, Value put, Condition condition, Until until,
               Callback<Result<Version>> done) {
   const std::chrono::milliseconds ttl =
       put.expires_ms ? TtlUntil(*put.expires_ms, store) : std::chrono::milliseconds(0);
-  store.Put(key, EncodeItem({.value = put.bytes}), ttl, condition, until, std::move(done));
+  store.Put(key, EncodeItem({.value = std::move(put.bytes)}), ttl, condition, until, std::move(done));
 }
 
 }  // namespace ebla::gateway::redis

@@ -11,12 +11,12 @@
 
 namespace ebla::gateway::redis {
 
-std::optional<Value> ToValue(const std::optional<FoundItem>& found);
+std::optional<Value> ToValue(std::optional<FoundItem> found);
 
 // From now until then, as the store takes it: 1 ms at least.
 std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store);
 
-void PutValue(Store& store, const std::string& key, const Value& put, Condition condition, Until until,
+void PutValue(Store& store, const std::string& key, Value put, Condition condition, Until until,
               Callback<Result<Version>> done);
 
 }  // namespace ebla::gateway::redis

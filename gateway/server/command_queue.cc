@@ -15,7 +15,8 @@ void CommandQueue::UseKey(Entry& entry, const std::string& key, uint64_t moment)
   if (!use.last.empty() && use.last.back() == &entry) return;  // the command names it twice
   const bool gets = entry.command->only_gets();
   if (!gets || !use.gets || use.moment != moment) {
-    use.before = std::exchange(use.last, {});
+    use.before = std::move(use.last);
+    use.last.clear();
     use.gets = gets;
     use.moment = moment;
   }
@@ -27,8 +28,8 @@ void CommandQueue::LeaveKey(Entry& entry, const std::string& key) {
   const auto found = uses_.find(std::hash<std::string>()(key));
   if (found == uses_.end()) return;
   KeyUse& use = found->second;
-  std::erase(use.before, &entry);
-  std::erase(use.last, &entry);
+  for (auto* const entries : {&use.before, &use.last})
+    entries->erase(std::remove(entries->begin(), entries->end(), &entry), entries->end());
   if (use.last.empty()) uses_.erase(found);
 }
 

@@ -8,12 +8,14 @@
 // Threads:    its connection's.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
+
 #include <cstddef>
 #include <deque>
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/executor.h"
@@ -56,8 +58,8 @@ class CommandQueue {
  private:
   // The unfinished ones of a key: the last, or the last gets of one moment, and those for which these wait.
   struct KeyUse {
-    std::vector<Entry*> before;
-    std::vector<Entry*> last;
+    absl::InlinedVector<Entry*, 2> before;
+    absl::InlinedVector<Entry*, 2> last;
     bool gets = false;  // the last
     uint64_t moment = 0;
   };
@@ -68,8 +70,8 @@ class CommandQueue {
 
   std::deque<std::shared_ptr<Entry>> entries_;
   std::deque<std::shared_ptr<Entry>> runnable_;
-  std::unordered_map<size_t, KeyUse> uses_;         // by the key's hash
-  Entry* last_alone_ = nullptr;                     // unfinished
+  absl::flat_hash_map<size_t, KeyUse> uses_;  // by the key's hash
+  Entry* last_alone_ = nullptr;               // unfinished
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;

@@ -1,7 +1,7 @@
 #include "gateway/store/gathering_store.h"
 
-#include <optional>
-#include <unordered_map>
+#include <absl/container/flat_hash_map.h>
+
 #include <utility>
 
 namespace ebla::gateway {
@@ -11,7 +11,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAlike{50};  // deadlines this near to each other are one
 // In one call: as many as a server reads and writes at a stretch.
-constexpr size_t kGetsMax = 128, kWritesMax = 128;
+constexpr size_t kGetsMax = 128, kWritesMax = 128, kWritesExpected = 32;
 constexpr size_t kWriteBytesMax = 512 << 10;
 
 bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
@@ -55,7 +55,7 @@ struct Summand {
 
 // One key's write and who waits for it.
 struct Gathered {
-  Callback<Result<Version>> put;
+  Callback<Result<Version>> put;  // null: it is increments
   IfNone if_none = IfNone::kMake;
   std::vector<Summand> summands;
 };
@@ -64,58 +64,66 @@ struct Gathered {
 class Writes {
  public:
   bool Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
-  bool TakePut(std::string_view key, std::string_view value, milliseconds ttl, Until until,
+  // False: it took nothing of what it was given.
+  bool TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
                Callback<Result<Version>>& done) {
-    if (!Begin(key.size() + value.size(), until) || !at_.try_emplace(std::string(key), parts_.size()).second)
-      return false;
+    if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
     BatchOptions options;
     options.ttl = ttl;
-    parts_.push_back({Batch::Kind::kPut, std::string(key), std::string(value), 0, options});
-    gathered_.push_back({.put = std::move(done), .summands = {}});
+    Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
     return true;
   }
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
                      Callback<Result<int64_t>>& done) {
-    if (!Begin(key.size(), until)) return false;
-    const auto [place, added] = at_.try_emplace(std::string(key), parts_.size());
+    if (!Fits(until)) return false;
+    const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
     if (added) {
       BatchOptions options;
       options.ttl_if_new = milliseconds(0);
       options.if_exists = if_none == IfNone::kRefuse;
-      parts_.push_back({Batch::Kind::kIncrement, std::string(key), {}, 0, options});
-      gathered_.push_back({.put = nullptr, .if_none = if_none, .summands = {}});
+      Add({Batch::Kind::kIncrement, std::string(key), {}, 0, options}, until).if_none = if_none;
     }
+    Batch::Part& part = parts_[place->second];
     Gathered& gathered = gathered_[place->second];
-    const int64_t before = parts_[place->second].delta;
     int64_t sum = 0;
     // In one direction, no sum between is further away than the last.
-    if (gathered.put || gathered.if_none != if_none || (before < 0 && delta > 0) || (before > 0 && delta < 0) ||
-        __builtin_add_overflow(before, delta, &sum))
+    if (gathered.put || part.key != key || gathered.if_none != if_none || (part.delta < 0 && delta > 0) ||
+        (part.delta > 0 && delta < 0) || __builtin_add_overflow(part.delta, delta, &sum))
       return false;
-    parts_[place->second].delta = sum;
+    part.delta = sum;
     gathered.summands.push_back({delta, sum, std::move(done)});
     return true;
   }
   void Send(const std::shared_ptr<Store>& table) {
+    if (parts_.empty()) return;
     bytes_ = 0;
     at_.clear();
-    if (parts_.empty()) return;
-    const auto parts = std::exchange(parts_, {});
     auto gathered = std::exchange(gathered_, {});
-    table->WriteEach(parts, until_,
-                     [table, parts, until = until_, gathered = std::move(gathered)](
-                         const std::vector<Result<PartResult>>& results) mutable {
+    std::vector<std::string> keys;  // of increments that may have to be done one by one
+    keys.resize(gathered.size());
+    for (size_t i = 0; i < gathered.size(); ++i) {
+      if (gathered[i].summands.size() > 1) keys[i] = parts_[i].key;
+    }
+    table->WriteEach(std::exchange(parts_, {}), until_,
+                     [table, keys = std::move(keys), until = until_,
+                      gathered = std::move(gathered)](const std::vector<Result<PartResult>>& results) mutable {
                        for (size_t i = 0; i < results.size(); ++i)
-                         Answer(*table, parts[i].key, until, std::move(gathered[i]), results[i]);
+                         Answer(*table, keys[i], until, std::move(gathered[i]), results[i]);
                      });
   }
 
  private:
-  bool Begin(size_t bytes, Until until) {
-    if (parts_.empty()) until_ = until;
-    if (!Alike(until, until_)) return false;
-    bytes_ += bytes;
-    return true;
+  static size_t HashOf(std::string_view key) { return std::hash<std::string_view>()(key); }
+  bool Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
+  Gathered& Add(Batch::Part part, Until until) {
+    if (parts_.empty()) {
+      until_ = until;
+      parts_.reserve(kWritesExpected);
+      gathered_.reserve(kWritesExpected);
+    }
+    bytes_ += part.key.size() + part.value.size();
+    parts_.push_back(std::move(part));
+    return gathered_.emplace_back();
   }
   static void Answer(Store& table, const std::string& key, Until until, Gathered gathered,
                      const Result<PartResult>& result) {
@@ -136,8 +144,8 @@ class Writes {
   Until until_;
   size_t bytes_ = 0;
   std::vector<Batch::Part> parts_;
-  std::vector<Gathered> gathered_;               // as parts_
-  std::unordered_map<std::string, size_t> at_;  // of a key, in parts_
+  std::vector<Gathered> gathered_;          // as parts_
+  absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; what only looks the same goes by itself
 };
 
 }  // namespace
@@ -152,7 +160,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     if (gets.Full()) gets.Send(*table_);
     return Keep(gets.Take(key, until, done));
   }
-  bool TakePut(std::string_view key, std::string_view value, milliseconds ttl, Until until,
+  bool TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
                Callback<Result<Version>>& done) {
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakePut(key, value, ttl, until, done));
@@ -211,11 +219,11 @@ void GatheringStore::MultiGet(std::vector<std::string> keys, Freshness freshness
   table_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void GatheringStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition,
-                         Until until, Callback<Result<Version>> done) {
+void GatheringStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until until,
+                         Callback<Result<Version>> done) {
   Turn* const turn = condition.kind == Condition::Kind::kNone ? Here() : nullptr;
   if (turn == nullptr || !turn->TakePut(key, value, ttl, until, done))
-    table_->Put(key, value, ttl, condition, until, std::move(done));
+    table_->Put(key, std::move(value), ttl, condition, until, std::move(done));
 }
 
 void GatheringStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {

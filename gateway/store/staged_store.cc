@@ -81,7 +81,7 @@ Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condi
   return entry;
 }
 
-void StagedStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until,
+void StagedStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until,
                       Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(Error(entry.error()));

@@ -49,7 +49,7 @@ class Store {
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
   // `ttl` of zero: it never expires.
-  virtual void Put(std::string_view key, std::string_view value, std::chrono::milliseconds ttl, Condition condition,
+  virtual void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition,
                    Until until, Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.
   virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;

@@ -33,7 +33,7 @@ void TableStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Un
   table_.AsyncMultiGet(std::move(keys), {.read = read, .deadline = Left(until)}, std::move(done));
 }
 
-void TableStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until until,
+void TableStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until until,
                      Callback<Result<Version>> done) {
   PutOptions options{.ack = options_.ack, .ttl = ttl, .deadline = Left(until)};
   SetCondition(options, condition);

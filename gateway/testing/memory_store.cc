@@ -144,19 +144,18 @@ void MemoryStore::MultiGet(std::vector<std::string> keys, Freshness, Until,
   });
 }
 
-void MemoryStore::Put(std::string_view key, std::string_view value, milliseconds ttl, Condition condition, Until,
+void MemoryStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until,
                       Callback<Result<Version>> done) {
-  RunOrHold(
-      [this, key = std::string(key), value = std::string(value), ttl, condition, done = std::move(done)]() mutable {
-        const auto put = [&]() -> Result<Version> {
-          EBLA_TRY(Meet("put", key));
-          MutexLock lock(mutex_);
-          EBLA_TRY(Check(key, condition));
-          Set(key, value, ttl);
-          return records_[key].version;
-        };
-        done(put());
-      });
+  RunOrHold([this, key = std::string(key), value = std::move(value), ttl, condition, done = std::move(done)]() mutable {
+    const auto put = [&]() -> Result<Version> {
+      EBLA_TRY(Meet("put", key));
+      MutexLock lock(mutex_);
+      EBLA_TRY(Check(key, condition));
+      Set(key, value, ttl);
+      return records_[key].version;
+    };
+    done(put());
+  });
 }
 
 void MemoryStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
@@ -215,8 +214,8 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
 
 Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
   if (part.kind == Batch::Kind::kIncrement) {
-    EBLA_ASSIGN(const int64_t sum, IncrementNow(part.key, part.delta,
-                                                part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));
+    EBLA_ASSIGN(const int64_t sum,
+                IncrementNow(part.key, part.delta, part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));
     return PartResult{.version = Read(part.key)->version, .counter = sum};
   }
   EBLA_TRY(Meet(part.kind == Batch::Kind::kPut ? "put" : "delete", part.key));

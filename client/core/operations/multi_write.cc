@@ -1,7 +1,7 @@
 #include "client/core/operations/multi_write.h"
 
 #include <algorithm>
-#include <string_view>
+#include <string>
 #include <unordered_set>
 #include <utility>
 
@@ -36,16 +36,12 @@ MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch
 MultiWriteJob::~MultiWriteJob() { done_(std::move(results_)); }
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
-  struct Together {
-    PlacePtr place;
-    std::vector<size_t> indices;
-    size_t bytes = 0;
-  };
   std::vector<Together> batches;
-  std::unordered_set<std::string_view> keys;
+  std::unordered_set<std::string> keys;
   const auto router = job->table_->router();
   for (size_t i = 0; i < job->parts_.size(); ++i) {
-    const Batch::Part& part = job->parts_[i];
+    Batch::Part& part = job->parts_[i];
+    job->increments_.push_back(part.kind == Batch::Kind::kIncrement);
     Status valid = CheckPart(part);
     if (valid.ok() && !keys.insert(part.key).second)
       valid = Error(Code::kInvalidArgument, "an earlier write of the call has its key");
@@ -59,24 +55,30 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
              batch.bytes + bytes <= kTogetherBytesMax;
     };
     auto batch = std::ranges::find_if(batches, fits);
-    if (batch == batches.end()) batch = batches.insert(batch, {router->Find(part.key), {}, 0});
+    if (batch == batches.end()) batch = batches.insert(batch, {router->Find(part.key), {}, {}, 0});
     batch->indices.push_back(i);
+    batch->writes.push_back(ToIdl(std::move(part)));
     batch->bytes += bytes;
   }
-  for (Together& batch : batches) Send(job, std::move(batch.indices));
+  for (Together& batch : batches) Send(job, std::move(batch.indices), std::move(batch.writes));
 }
 
-void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices) {
-  Batch batch;
-  for (const size_t index : indices) batch.Add(job->parts_[index]);
-  const Duration allowed = job->end_ - job->core_.network().Now();
-  std::make_shared<WriteOperation>(
-      job->core_, job->table_, std::move(batch), job->ack_, job->session_, allowed,
-      [job, indices = std::move(indices)](Result<BatchResult> result) {
+void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
+                         std::vector<idl::Write> writes) {
+  const auto operation = std::make_shared<WriteOperation*>(nullptr);
+  const auto write = std::make_shared<WriteOperation>(
+      job->core_, job->table_, std::move(writes), job->ack_, job->session_, job->end_ - job->core_.network().Now(),
+      [job, operation, indices = std::move(indices)](Result<BatchResult> result) {
         if (result || indices.size() == 1 || !RefusedForOne(result.error().code())) return job->Answer(indices, result);
-        for (const size_t index : indices) Send(job, {index});
-      })
-      ->Start({});
+        std::vector<idl::Write> again = (*operation)->TakeWrites();
+        for (size_t i = 0; i < indices.size(); ++i) {
+          std::vector<idl::Write> one;
+          one.push_back(std::move(again[i]));
+          Send(job, {indices[i]}, std::move(one));
+        }
+      });
+  *operation = write.get();
+  write->Start({});
 }
 
 void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) {
@@ -87,7 +89,7 @@ void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<Batc
       continue;
     }
     PartResult one{.version = result->version};
-    if (parts_[index].kind == Batch::Kind::kIncrement) {
+    if (increments_[index]) {
       if (counters == result->counters.size()) {
         results_[index] = Error(Code::kInternal, "the server's reply to an increment holds no sum");
         continue;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/core/operations/client_core.h"
+#include "idl/tablet_types.h"
 
 namespace ebla::client {
 
@@ -22,12 +23,22 @@ class MultiWriteJob {
   static void Start(const std::shared_ptr<MultiWriteJob>& job);
 
  private:
-  static void Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices);
+  // Parts that go together: their places in the call, and what they write.
+  struct Together {
+    PlacePtr place;
+    std::vector<size_t> indices;
+    std::vector<idl::Write> writes;
+    size_t bytes = 0;
+  };
+
+  static void Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
+                   std::vector<idl::Write> writes);
   void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result);
 
   ClientCore& core_;
   const TablePtr table_;
-  const std::vector<Batch::Part> parts_;
+  std::vector<Batch::Part> parts_;  // until they are sent
+  std::vector<bool> increments_;    // which of them are
   const Ack ack_;
   const std::shared_ptr<SessionState> session_;
   const MonotonicTime end_;

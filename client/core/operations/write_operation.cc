@@ -14,31 +14,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kTtlMax = std::chrono::years(10);
 
-idl::Write ToIdl(Batch::Part&& part) {
-  idl::Write write;
-  write.kind = static_cast<idl::WriteKind::type>(part.kind);
-  write.key = std::move(part.key);
-  if (part.kind == Batch::Kind::kPut) {
-    write.value = std::move(part.value);  // the setter would copy
-    write.__isset.value = true;
-  }
-  if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
-  const BatchOptions& options = part.options;
-  if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
-    write.__set_ttlMs(options.ttl->count());
-  } else if (options.ttl_if_new && part.kind == Batch::Kind::kIncrement) {
-    write.__set_newTtlMs(options.ttl_if_new->count());
-  }
-  write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
-  if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
-  if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;
-  if (options.if_version) {
-    write.condition.kind = idl::ConditionKind::VERSION_IS;
-    write.condition.__set_version(rpc::ToIdl(*options.if_version));
-  }
-  return write;
-}
-
 std::string Quoted(std::string_view key) { return "\"" + EscapeBytes(key) + "\""; }
 
 }  // namespace
@@ -93,16 +68,47 @@ Status CheckBatch(const Batch& batch) {
   return {};
 }
 
-WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, Ack ack,
+idl::Write ToIdl(Batch::Part&& part) {
+  idl::Write write;
+  write.kind = static_cast<idl::WriteKind::type>(part.kind);
+  write.key = std::move(part.key);
+  if (part.kind == Batch::Kind::kPut) {
+    write.value = std::move(part.value);  // the setter would copy
+    write.__isset.value = true;
+  }
+  if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
+  const BatchOptions& options = part.options;
+  if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
+    write.__set_ttlMs(options.ttl->count());
+  } else if (options.ttl_if_new && part.kind == Batch::Kind::kIncrement) {
+    write.__set_newTtlMs(options.ttl_if_new->count());
+  }
+  write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
+  if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
+  if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;
+  if (options.if_version) {
+    write.condition.kind = idl::ConditionKind::VERSION_IS;
+    write.condition.__set_version(rpc::ToIdl(*options.if_version));
+  }
+  return write;
+}
+
+std::vector<idl::Write> ToIdl(Batch&& batch) {
+  std::vector<Batch::Part> parts = std::move(batch).TakeParts();
+  std::vector<idl::Write> writes;
+  writes.reserve(parts.size());
+  for (Batch::Part& part : parts) writes.push_back(ToIdl(std::move(part)));
+  return writes;
+}
+
+WriteOperation::WriteOperation(ClientCore& core, TablePtr table, std::vector<idl::Write> writes, Ack ack,
                                std::shared_ptr<SessionState> session, Duration allowed,
                                Callback<Result<BatchResult>> done)
     : Operation(core, std::move(table), Kind::kWrite, allowed), done_(std::move(done)) {
   tokens().Join(std::move(session));
   request_.level = static_cast<idl::WriteLevel::type>(ack);
   SetAck(ack);
-  std::vector<Batch::Part> parts = std::move(batch).TakeParts();
-  request_.writes.reserve(parts.size());
-  for (Batch::Part& part : parts) request_.writes.push_back(ToIdl(std::move(part)));
+  request_.writes = std::move(writes);
 }
 
 WriteOperation::~WriteOperation() {

@@ -19,13 +19,18 @@ inline constexpr size_t kBatchBytesMax = 4 << 20;
 Status CheckPart(const Batch::Part& part);
 Status CheckBatch(const Batch& batch);
 
+idl::Write ToIdl(Batch::Part&& part);
+std::vector<idl::Write> ToIdl(Batch&& batch);
+
 class WriteOperation final : public Operation {
  public:
-  WriteOperation(ClientCore& core, TablePtr table, Batch batch, Ack ack, std::shared_ptr<SessionState> session,
-                 Duration allowed, Callback<Result<BatchResult>> done);
+  WriteOperation(ClientCore& core, TablePtr table, std::vector<idl::Write> writes, Ack ack,
+                 std::shared_ptr<SessionState> session, Duration allowed, Callback<Result<BatchResult>> done);
   ~WriteOperation() override;
   // Checks, then waits for room in the window.
   void Start(Status valid);
+  // While its callback runs: what it was to write.
+  std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
 
  private:
   const char* Method() const override { return "write"; }

@@ -50,8 +50,6 @@ void RamIndex::Erase(std::string_view key) {
   bytes_ += BytesOf(part);
 }
 
-void RamIndex::Prefetch(std::string_view key) const {
-  parts_[PartOf(Hash()(key))].prefetch(key);
-}
+void RamIndex::Prefetch(std::string_view key) const { parts_[PartOf(Hash()(key))].prefetch(key); }
 
 }  // namespace ebla::tabletserver

@@ -85,6 +85,7 @@ void RamTable::Apply(std::span<const ApplyBatch> batches) {
       applied_.erase(batch.tablet);
       continue;
     }
+    for (const RecordChange& change : batch.records) index_.Prefetch(change.effect->key);
     for (const RecordChange& change : batch.records) {
       const Effect& effect = *change.effect;
       if (effect.is_delete && !effect.timed()) {
