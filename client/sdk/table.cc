@@ -22,8 +22,11 @@ Batch PutBatch(std::string_view key, std::string_view value, const PutOptions& o
 }
 
 Batch DeleteBatch(std::string_view key, const DeleteOptions& options) {
-  return std::move(Batch().Delete(
-      key, {.ttl = {}, .ttl_if_new = {}, .if_version = options.if_version, .if_absent = false, .if_exists = options.if_exists}));
+  return std::move(Batch().Delete(key, {.ttl = {},
+                                        .ttl_if_new = {},
+                                        .if_version = options.if_version,
+                                        .if_absent = false,
+                                        .if_exists = options.if_exists}));
 }
 
 Batch IncrementBatch(std::string_view key, int64_t delta, const IncrementOptions& options) {

@@ -75,9 +75,8 @@ class CoreFixture : public ::testing::Test {
         [&](auto done) { core_.MultiGet(table, std::move(keys), options, std::move(done)); });
   }
   std::vector<Result<PartResult>> MultiWrite(const TablePtr& table, Batch parts, const WriteOptions& options = {}) {
-    return Wait<std::vector<Result<PartResult>>>([&](auto done) {
-      core_.MultiWrite(table, std::move(parts).TakeParts(), options, std::move(done));
-    });
+    return Wait<std::vector<Result<PartResult>>>(
+        [&](auto done) { core_.MultiWrite(table, std::move(parts).TakeParts(), options, std::move(done)); });
   }
   // All keys of a scan, over its pages.
   Result<std::string> Scan(const TablePtr& table, ScanOptions options, int* pages = nullptr) {

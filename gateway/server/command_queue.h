@@ -68,8 +68,8 @@ class CommandQueue {
 
   std::deque<std::shared_ptr<Entry>> entries_;
   std::deque<std::shared_ptr<Entry>> runnable_;
-  std::unordered_map<size_t, KeyUse> uses_;         // by the key's hash
-  Entry* last_alone_ = nullptr;                     // unfinished
+  std::unordered_map<size_t, KeyUse> uses_;  // by the key's hash
+  Entry* last_alone_ = nullptr;              // unfinished
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;

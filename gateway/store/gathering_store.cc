@@ -100,8 +100,8 @@ class Writes {
     const auto parts = std::exchange(parts_, {});
     auto gathered = std::exchange(gathered_, {});
     table->WriteEach(parts, until_,
-                     [table, parts, until = until_, gathered = std::move(gathered)](
-                         const std::vector<Result<PartResult>>& results) mutable {
+                     [table, parts, until = until_,
+                      gathered = std::move(gathered)](const std::vector<Result<PartResult>>& results) mutable {
                        for (size_t i = 0; i < results.size(); ++i)
                          Answer(*table, parts[i].key, until, std::move(gathered[i]), results[i]);
                      });
@@ -133,7 +133,7 @@ class Writes {
   Until until_;
   size_t bytes_ = 0;
   std::vector<Batch::Part> parts_;
-  std::vector<Gathered> gathered_;               // as parts_
+  std::vector<Gathered> gathered_;              // as parts_
   std::unordered_map<std::string, size_t> at_;  // of a key, in parts_
 };
 

@@ -215,8 +215,8 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
 
 Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
   if (part.kind == Batch::Kind::kIncrement) {
-    EBLA_ASSIGN(const int64_t sum, IncrementNow(part.key, part.delta,
-                                                part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));
+    EBLA_ASSIGN(const int64_t sum,
+                IncrementNow(part.key, part.delta, part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));
     return PartResult{.version = Read(part.key)->version, .counter = sum};
   }
   EBLA_TRY(Meet(part.kind == Batch::Kind::kPut ? "put" : "delete", part.key));

@@ -78,7 +78,8 @@ Status CheckWrite(const idl::Write& write) {
   }
   if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
-  if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has newTtlMs");
+  if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT)
+    return Invalid("only an INCREMENT has newTtlMs");
   if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs)
     return Invalid("only a write that is being delivered has expiresAtMs");
   return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();

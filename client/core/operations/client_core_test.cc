@@ -380,8 +380,10 @@ TEST_F(ClientCoreTest, MultiWriteAnswersEachPartFromItsTablet) {
   const TablePtr table = Open();
   for (const char* key : {"a", "k", "q"}) Put(table, key, "0");  // their places are known
   const size_t before = cluster_.write_log().size();
-  const auto done = MultiWrite(table, std::move(Batch().Put("q", "1").Increment("k", 5).Put("", "x").Put("a", "1").Put(
-                                          "b", "1").Increment("l", -2).Put("a", "2")));
+  const auto done = MultiWrite(
+      table,
+      std::move(Batch().Put("q", "1").Increment("k", 5).Put("", "x").Put("a", "1").Put("b", "1").Increment("l", -2).Put(
+          "a", "2")));
   ASSERT_EQ(done.size(), 7u);
   EXPECT_EQ(cluster_.write_log().size(), before + 3);
   EXPECT_TRUE(done[0] && done[3] && done[4]);
@@ -410,7 +412,8 @@ TEST_F(ClientCoreTest, AMultiWriteGoesOnWhereTabletsWereSplit) {
   const TablePtr table = Open();
   Put(table, "a", "0");
   cluster_.tables()->Split("t", "c");
-  const auto done = MultiWrite(table, std::move(Batch().Put("a", "1").Increment("b", 1).Put("d", "1").Increment("e", 2)));
+  const auto done =
+      MultiWrite(table, std::move(Batch().Put("a", "1").Increment("b", 1).Put("d", "1").Increment("e", 2)));
   for (const auto& one : done) EXPECT_TRUE(one) << one.error();
   EXPECT_EQ(done[3]->counter, 2);
   EXPECT_EQ(Value(table, "a") + Value(table, "b") + Value(table, "d") + Value(table, "e"), "1112");

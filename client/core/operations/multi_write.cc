@@ -70,12 +70,12 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<
   Batch batch;
   for (const size_t index : indices) batch.Add(job->parts_[index]);
   const Duration allowed = job->end_ - job->core_.network().Now();
-  std::make_shared<WriteOperation>(
-      job->core_, job->table_, std::move(batch), job->ack_, job->session_, allowed,
-      [job, indices = std::move(indices)](Result<BatchResult> result) {
-        if (result || indices.size() == 1 || !RefusedForOne(result.error().code())) return job->Answer(indices, result);
-        for (const size_t index : indices) Send(job, {index});
-      })
+  std::make_shared<WriteOperation>(job->core_, job->table_, std::move(batch), job->ack_, job->session_, allowed,
+                                   [job, indices = std::move(indices)](Result<BatchResult> result) {
+                                     if (result || indices.size() == 1 || !RefusedForOne(result.error().code()))
+                                       return job->Answer(indices, result);
+                                     for (const size_t index : indices) Send(job, {index});
+                                   })
       ->Start({});
 }
 

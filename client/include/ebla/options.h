@@ -103,9 +103,10 @@ struct DeleteOptions {
 
 struct IncrementOptions {
   Ack ack = Ack::kDefault;
-  std::optional<std::chrono::milliseconds> ttl;         // empty: keeps what the record has; zero: none
-  std::optional<std::chrono::milliseconds> ttl_if_new;  // without ttl, of a record that was not there; empty: the table's
-                                                        // default; zero: none
+  std::optional<std::chrono::milliseconds> ttl;  // empty: keeps what the record has; zero: none
+  std::optional<std::chrono::milliseconds>
+      ttl_if_new;  // without ttl, of a record that was not there; empty: the table's
+                   // default; zero: none
   std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;

@@ -85,9 +85,8 @@ class DoorsPart : public Part {
  private:
   void Commands(Figures& figures, const Command& command, int pipeline) {
     const auto ebla = [&](const std::string& who, const RedisBenchmark& database) {
-      figures.Measure(Row(who, command.name, pipeline), [&] {
-        return Checked(database.Measure(ebla_.servers(), command.operation, pipeline, each_));
-      });
+      figures.Measure(Row(who, command.name, pipeline),
+                      [&] { return Checked(database.Measure(ebla_.servers(), command.operation, pipeline, each_)); });
     };
     const auto redis = [&](const std::string& who, const std::unique_ptr<RedisPeer>& peer) {
       if (peer) {
@@ -141,9 +140,10 @@ class GatewayPart : public Part {
   }
   MeasuredProcess StartGateway(const std::string& directory) const {
     const std::filesystem::path program = std::filesystem::path(kBinaryDir) / "bin/ebla-gateway";
-    auto started = MeasuredProcess::Start({program.string(), "--masters=" + ebla_.masters(), "--http_listen=127.0.0.1:0",
-                                           "--redis_listen=127.0.0.1:" + std::to_string(port_)},
-                                          directory);
+    auto started =
+        MeasuredProcess::Start({program.string(), "--masters=" + ebla_.masters(), "--http_listen=127.0.0.1:0",
+                                "--redis_listen=127.0.0.1:" + std::to_string(port_)},
+                               directory);
     CHECK(started.has_value()) << started.error();
     for (const auto limit = std::chrono::steady_clock::now() + kGatewayStartMax;;
          std::this_thread::sleep_for(std::chrono::milliseconds(20))) {

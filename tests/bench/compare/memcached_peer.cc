@@ -30,7 +30,8 @@ Result<MemcachedPeer> MemcachedPeer::Start(const std::string& directory) {
 Status MemcachedPeer::Fill() {
   empty_bytes_ = ResidentBytes(process_.servers());
   Status filled = FillMemcached(port_);
-  for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax; !filled.ok(); filled = FillMemcached(port_)) {
+  for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax; !filled.ok();
+       filled = FillMemcached(port_)) {
     if (!process_.alive() || std::chrono::steady_clock::now() > limit)
       return Status(Code::kInternal, "Memcached does not start: " + cluster::LastLines(process_.output_file(), 3));
     std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -8,10 +8,10 @@
 #include <thread>
 #include <tuple>
 
+#include "tests/bench/compare/door_parts.h"
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
-#include "tests/bench/compare/door_parts.h"
 #include "tests/bench/compare/etcd_peer.h"
 #include "tests/bench/compare/installed.h"
 #include "tests/bench/compare/keys.h"

@@ -41,8 +41,7 @@ std::vector<double> Values(const std::string& line) {
 
 }  // namespace
 
-Result<Figure> RedisBenchmark::Measure(const Servers& servers, Operation operation, int pipeline,
-                                       Duration each) const {
+Result<Figure> RedisBenchmark::Measure(const Servers& servers, Operation operation, int pipeline, Duration each) const {
   // It takes a number of operations: as many as fill the time at the rate of a few.
   EBLA_ASSIGN(const load::Timings few, Run(operation, pipeline, kOperationsMin));
   const double seconds = std::chrono::duration<double>(each).count();
