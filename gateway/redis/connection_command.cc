@@ -78,6 +78,8 @@ StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
           .cursors = state_->shared->cursors,
           .publisher = state_->shared->publisher,
           .scripts = state_->shared->scripts,
+          .databases = state_->databases,
+          .owner = state_->session.owner(),
           .executor = &state_->executor,
           .gone = state_->gone,
           .until = std::chrono::steady_clock::now() + state_->shared->deadline};

@@ -3,6 +3,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,13 @@
 #include "gateway/store/store.h"
 
 namespace ebla::gateway::redis {
+
+// What somebody wants with a channel, or with all whose names a pattern matches.
+struct ChannelUse {
+  enum class Kind : uint8_t { kListen, kListenToPattern, kPublish };
+  Kind kind = Kind::kListen;
+  std::string name;
+};
 
 // A database is a table.
 class Databases {
@@ -21,6 +29,10 @@ class Databases {
   // `done` is called once, on any thread, perhaps within the call.
   virtual void Open(const std::string& name, const Read& read, Ack ack,
                     Callback<Result<std::shared_ptr<Store>>> done) = 0;
+  // Whether their user may use channels so: PERMISSION_DENIED names the grant that it lacks. `done` is called once, on any
+  // thread, perhaps within the call.
+  virtual bool guards_channels() const { return false; }  // else everybody may
+  virtual void MayUse(const ChannelUse& /*use*/, Until /*until*/, Callback<Status> done) { done({}); }
 };
 
 }  // namespace ebla::gateway::redis

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/databases.h"
 #include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
@@ -289,17 +290,28 @@ void Memory(SharedCall call) {
 
 // ---- messages -----------------------------------------------------------------------------------------------------------
 
+// Once its user may publish there.
+void WithGrant(SharedCall call, const std::string& channel, std::move_only_function<void()> publish) {
+  if (call->databases == nullptr || !call->databases->guards_channels()) return publish();
+  call->databases->MayUse(
+      {ChannelUse::Kind::kPublish, channel}, call->until,
+      [call, publish = std::move(publish)](const Status& may) mutable { may.ok() ? publish() : call->Fail(may); });
+}
+
 void Publish(SharedCall call) {
-  call->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
-                           [call](int64_t listeners) { call->Number(listeners); });
+  WithGrant(call, call->words[1], [call] {
+    call->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
+                             [call](int64_t listeners) { call->Number(listeners); });
+  });
 }
 
 // As another gateway asks: to those who listen here.
 void Deliver(SharedCall call) {
   const bool shard = IsWord(call->words[1], "SHARD");
   if (!shard && !IsWord(call->words[1], "CHANNEL")) return call->Fail(kSyntax);
-  call->Number(call->publisher->channels().Deliver(shard ? ChannelKind::kShard : ChannelKind::kChannel, call->words[2],
-                                                   call->words[3]));
+  WithGrant(call, call->words[2], [call, kind = shard ? ChannelKind::kShard : ChannelKind::kChannel] {
+    call->Number(call->publisher->channels().Deliver(kind, call->words[2], call->words[3]));
+  });
 }
 
 // Another gateway says where it is reached.

@@ -91,7 +91,9 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
                                   [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; }));
   }
   User& entry = users_[user];
-  entry = {digest, std::make_shared<TableDatabases>(std::move(client), table_, levels_, loops_), now};
+  auto databases = std::make_shared<TableDatabases>(std::move(client), table_, levels_, loops_);
+  databases->GuardChannels();
+  entry = {digest, std::move(databases), now};
   return entry.databases;
 }
 

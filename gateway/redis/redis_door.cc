@@ -25,6 +25,7 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
           },
           door.loops, statistics_) {
   databases_->Add("0", table_);
+  if (options_.logins != nullptr) databases_->GuardChannels();
   if (!options_.login_required) shared_->databases = databases_;
   shared_->logins = options_.logins;
   shared_->publisher = peers_;

@@ -30,18 +30,18 @@ std::string_view WrongWith(const StoreCall& call) {
   if (!keys) return kNotAnInteger;
   if (*keys > std::ssize(call.words) - 3) return "ERR Number of keys can't be greater than number of args";
   if (*keys < 0) return "ERR Number of keys can't be negative";
-  return by_name && !call.scripts->cache().Has(call.words[1]) ? kNoScriptText : "";
+  return by_name && !call.scripts->cache().Has(call.words[1], call.owner) ? kNoScriptText : "";
 }
 
 // The script, which from then on has a name for EVALSHA; or the reply's text.
 std::expected<std::shared_ptr<const Script>, std::string> ScriptOf(const StoreCall& call) {
   ScriptCache& cache = call.scripts->cache();
   const bool by_name = NamesItsScript(*call.command);
-  if (auto script = cache.Find(by_name ? call.words[1] : ScriptSha(call.words[1]))) return script;
+  if (auto script = cache.Find(by_name ? call.words[1] : ScriptSha(call.words[1]), call.owner)) return script;
   if (by_name) return std::unexpected(std::string(kNoScriptText));
   auto flags = CompileScript(call.words[1], call.scripts->limits());
   if (!flags) return std::unexpected(std::move(flags.error()));
-  return cache.Add(call.words[1], *flags);
+  return cache.Add(call.words[1], *flags, call.owner);
 }
 
 // Within the transaction.
@@ -90,7 +90,7 @@ void Load(SharedCall call) {
     if (!may.ok()) return call->Fail(may);
     const auto flags = CompileScript(call->words[2], call->scripts->limits());
     if (!flags) return call->Fail(flags.error());
-    const auto script = call->scripts->cache().Add(call->words[2], *flags);
+    const auto script = call->scripts->cache().Add(call->words[2], *flags, call->owner);
     call->done(Reply(call->protocol).Bulk(script->sha).Take());
   });
 }
@@ -98,7 +98,8 @@ void Load(SharedCall call) {
 void Exists(StoreCall& call) {
   Reply reply(call.protocol);
   reply.Array(call.words.size() - 2);
-  for (size_t at = 2; at < call.words.size(); ++at) reply.Number(call.scripts->cache().Has(call.words[at]) ? 1 : 0);
+  for (size_t at = 2; at < call.words.size(); ++at)
+    reply.Number(call.scripts->cache().Has(call.words[at], call.owner) ? 1 : 0);
   call.Answer(reply);
 }
 
@@ -106,7 +107,7 @@ void Flush(StoreCall& call) {
   const bool plain = call.words.size() == 2;
   const bool said = call.words.size() == 3 && (IsWord(call.words[2], "SYNC") || IsWord(call.words[2], "ASYNC"));
   if (!plain && !said) return call.Fail("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
-  call.scripts->cache().Clear();
+  call.scripts->cache().Clear(call.owner);
   call.Ok();
 }
 
@@ -115,9 +116,9 @@ void ScriptHelp(StoreCall& call) {
                                          "EXISTS <sha1> [<sha1> ...]",
                                          "    Whether this gateway knows the scripts.",
                                          "FLUSH [ASYNC|SYNC]",
-                                         "    Forgets all scripts of this gateway.",
+                                         "    Forgets all scripts of your user at this gateway.",
                                          "KILL",
-                                         "    Ends the scripts that run at this gateway.",
+                                         "    Ends the scripts of your user that run at this gateway.",
                                          "LOAD <script>",
                                          "    Remembers a script, and names it for EVALSHA.",
                                          "HELP",
@@ -147,7 +148,7 @@ void ScriptCommand(SharedCall call) {
   } else if (what == "FLUSH") {
     Flush(*call);
   } else if (what == "KILL" && size == 2) {
-    call->scripts->Kill() ? call->Ok() : call->Fail("NOTBUSY No scripts in execution right now.");
+    call->scripts->Kill(call->owner) ? call->Ok() : call->Fail("NOTBUSY No scripts in execution right now.");
   } else if (what == "HELP" && size == 2) {
     ScriptHelp(*call);
   } else if (what == "DEBUG") {

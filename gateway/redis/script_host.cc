@@ -3,8 +3,12 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <chrono>
+#include <future>
+#include <memory>
 
 #include "common/base/key_range.h"
+#include "gateway/redis/databases.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/session.h"
@@ -46,7 +50,10 @@ int64_t ListenersHere(const Channels& channels, ChannelKind kind, const std::str
 }  // namespace
 
 StagedHost::StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only)
-    : context_(context), keys_(keys.begin(), keys.end()), read_only_(read_only), running_(*context.scripts) {}
+    : context_(context),
+      keys_(keys.begin(), keys.end()),
+      read_only_(read_only),
+      running_(*context.scripts, context.owner) {}
 
 std::string StagedHost::Call(const Words& words, int protocol) {
   const CommandInfo* const command = FindCommand(words[0]);
@@ -76,12 +83,25 @@ std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, co
 
 std::string StagedHost::Publish(const CommandInfo& command, const Words& words, int protocol) {
   const ChannelKind kind = KindOfPublished(command.name);
+  if (const Status may = MayPublish(words[1]); !may.ok()) return RefusalWith(FailureText(may));
   Effects& effects = *context_.effects;
   effects.message_bytes += words[1].size() + words[2].size();
   if (effects.messages.size() == kMessagesMax || effects.message_bytes > kMessageBytesMax)
     return RefusalWith("ERR a script publishes at most 10000 messages and 16 MiB");
   effects.messages.push_back({kind, words[1], words[2]});
   return Reply(protocol).Number(ListenersHere(context_.publisher->channels(), kind, words[1])).Take();
+}
+
+// Waits for the cluster: threads for scripts may.
+Status StagedHost::MayPublish(const std::string& channel) const {
+  Databases* const databases = context_.databases.get();
+  if (databases == nullptr || !databases->guards_channels()) return {};
+  const auto answer = std::make_shared<std::promise<Status>>();
+  std::future<Status> may = answer->get_future();
+  databases->MayUse({ChannelUse::Kind::kPublish, channel}, context_.until,
+                    [answer](Status status) { answer->set_value(std::move(status)); });
+  if (may.wait_until(context_.until + std::chrono::seconds(1)) == std::future_status::ready) return may.get();
+  return {Code::kDeadlineExceeded, "whether it may publish is not known in time"};
 }
 
 std::string StagedHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {

@@ -28,6 +28,7 @@ class StagedHost final : public ScriptHost {
   // None: it goes to the store.
   std::optional<std::string> AnswerHere(const CommandInfo& command, const Words& words, int protocol);
   std::string Publish(const CommandInfo& command, const Words& words, int protocol);
+  Status MayPublish(const std::string& channel) const;
   std::string CallStore(const CommandInfo& command, const Words& words, int protocol);
 
   const StoreContext& context_;

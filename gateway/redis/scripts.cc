@@ -85,10 +85,30 @@ bool Scripts::TakeLogLine() {
   return ++log_lines_ <= options_.log_lines_max;
 }
 
-bool Scripts::Kill() {
-  if (running_ == 0) return false;
-  ++kills_;
-  return true;
+bool Scripts::Kill(std::string_view owner) {
+  bool killed = false;
+  MutexLock lock(mutex_);
+  for (Running* const one : running_) {
+    if (one->owner_ != owner) continue;
+    one->killed_ = true;
+    killed = true;
+  }
+  return killed;
+}
+
+size_t Scripts::running() const {
+  MutexLock lock(mutex_);
+  return running_.size();
+}
+
+Scripts::Running::Running(Scripts& scripts, std::string owner) : scripts_(scripts), owner_(std::move(owner)) {
+  MutexLock lock(scripts_.mutex_);
+  scripts_.running_.insert(this);
+}
+
+Scripts::Running::~Running() {
+  MutexLock lock(scripts_.mutex_);
+  scripts_.running_.erase(this);
 }
 
 }  // namespace ebla::gateway::redis

@@ -12,6 +12,9 @@
 #include <deque>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -46,26 +49,28 @@ class Scripts {
   using Work = std::move_only_function<void(const Status& may)>;
   void Run(Until until, size_t bytes, Work work);
 
-  // SCRIPT KILL: all that run now end. False: none does.
-  bool Kill();
+  // SCRIPT KILL: all of this owner that run now end. False: none does.
+  bool Kill(std::string_view owner);
   // One that runs, as long as this lives.
   class Running {
    public:
-    explicit Running(Scripts& scripts) : scripts_(scripts), kills_(scripts.kills_) { ++scripts_.running_; }
-    ~Running() { --scripts_.running_; }
+    Running(Scripts& scripts, std::string owner);
+    ~Running();
     Running(const Running&) = delete;
-    bool killed() const { return scripts_.stopped_ || scripts_.kills_ != kills_; }
+    bool killed() const { return scripts_.stopped_ || killed_; }
 
    private:
+    friend Scripts;
     Scripts& scripts_;
-    const uint64_t kills_;
+    const std::string owner_;
+    std::atomic<bool> killed_{false};
   };
 
   // Whether a script may write one more line to the log.
   bool TakeLogLine();
 
   ScriptCache& cache() { return cache_; }
-  size_t running() const { return static_cast<size_t>(running_); }
+  size_t running() const;
   size_t waiting() const;
   const ScriptLimits& limits() const { return options_.limits; }
 
@@ -80,13 +85,12 @@ class Scripts {
 
   const Options options_;
   ScriptCache cache_;
-  std::atomic<uint64_t> kills_{0};
-  std::atomic<int> running_{0};
   std::atomic<bool> stopped_{false};  // written under the mutex
   mutable Mutex mutex_;
   CondVar changed_;
   std::deque<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);
   size_t waiting_bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::set<Running*> running_ EBLA_GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point log_second_ EBLA_GUARDED_BY(mutex_);
   int log_lines_ EBLA_GUARDED_BY(mutex_) = 0;  // since then
   std::vector<std::thread> threads_ EBLA_GUARDED_BY(mutex_);

@@ -330,6 +330,7 @@ void Session::Reset() {
   line_.protocol = 2;
   options_ = first_options_;
   line_.user = kDefaultUser;
+  line_.owner.clear();
   logged_in_ = false;
   replies_ = true;
   skip_next_ = false;

@@ -27,7 +27,7 @@ bool IsClientName(std::string_view name);
 // What CLIENT LIST tells of a connection.
 struct ClientLine {
   int64_t id = 0;
-  std::string name, address, database = "0", command, user = "default";
+  std::string name, address, database = "0", command, user = "default", owner;
   int protocol = 2;
   size_t channels = 0, patterns = 0;  // that it listens to
   std::chrono::steady_clock::time_point since, active;
@@ -70,9 +70,13 @@ class Session {
   // Who has logged in; the reply to that says OK.
   void set_user(std::string user) {
     line_.user = std::move(user);
+    line_.owner = line_.user;
     logged_in_ = true;
     clients_->Put(line_);
   }
+  // Who has logged in, and "" for all who have not. What each has here is shown to itself alone: scripts, slow commands,
+  // connections that it may end.
+  const std::string& owner() const { return line_.owner; }
   void set_listening(size_t channels, size_t patterns) {
     line_.channels = channels;
     line_.patterns = patterns;

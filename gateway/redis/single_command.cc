@@ -58,15 +58,30 @@ void SingleCommand::Run(Done done) {
 
 void SingleCommand::AnswerOrRun() {
   const std::string_view name = command_.name;
-  if (command_.Is(kOwn)) {
-    std::string answer = AnswerHere(command_, words_);
-    // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
-    sends_ =
-        name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_->session.replies()));
-    return End(std::move(answer));
-  }
+  const bool listens = name == "subscribe" || name == "psubscribe" || name == "ssubscribe";
+  if (listens && state_->databases->guards_channels()) return AskToListen(1);
+  if (command_.Is(kOwn)) return AnswerAtOnce();
   if (name == "select") return Select();
   Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
+}
+
+void SingleCommand::AnswerAtOnce() {
+  const std::string_view name = command_.name;
+  std::string answer = AnswerHere(command_, words_);
+  // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
+  sends_ =
+      name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_->session.replies()));
+  End(std::move(answer));
+}
+
+// One channel after the other: who may not listen to one of them listens to none.
+void SingleCommand::AskToListen(size_t at) {
+  // What listens belongs to the connection's loop.
+  if (at == words_.size()) return void(state_->executor.Post([this] { AnswerAtOnce(); }));
+  const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
+  state_->databases->MayUse(
+      {kind, words_[at]}, std::chrono::steady_clock::now() + state_->shared->deadline,
+      [this, at](const Status& may) { may.ok() ? AskToListen(at + 1) : EndWith(FailureText(may)); });
 }
 
 void SingleCommand::LogIn(const std::string& user, const std::string& password) {

@@ -18,6 +18,7 @@
 
 namespace ebla::gateway::redis {
 
+class Databases;
 class Scripts;
 struct Effects;
 
@@ -28,6 +29,8 @@ struct StoreContext {
   std::shared_ptr<ScanCursors> cursors;
   std::shared_ptr<Publisher> publisher;
   std::shared_ptr<Scripts> scripts;
+  std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
+  std::string owner;                              // whose command it is (session.h)
   std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does
   Executor* executor = nullptr;                   // for pauses; outlives the call
   std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more

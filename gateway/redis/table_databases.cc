@@ -47,6 +47,26 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
   done(Error(Code::kOverloaded, "too many databases are being looked up, or the gateway is stopping: try again"));
 }
 
+// Channels are those of database 0, whichever is selected.
+void TableDatabases::MayUse(const ChannelUse& use, Until until, Callback<Status> done) {
+  Status known;
+  if (grants_ == nullptr || grants_->Knows(use, known)) return done(std::move(known));
+  Open("0", Read(), Ack::kDefault,
+       [this, use, until, done = std::move(done)](const Result<std::shared_ptr<Store>>& store) mutable {
+         if (!store) return done(store.error());
+         std::shared_ptr<Store> records = RecordsOf("0");
+         if (records == nullptr) return done(Status(Code::kOverloaded, "too many databases are open: try again"));
+         grants_->Ask(std::move(records), use, until, std::move(done));
+       });
+}
+
+// Null: it has been forgotten.
+std::shared_ptr<Store> TableDatabases::RecordsOf(const std::string& name) {
+  MutexLock lock(mutex_);
+  const auto found = databases_.find(name);
+  return found == databases_.end() ? nullptr : std::make_shared<TableStore>(*found->second.table, levels_);
+}
+
 std::string TableDatabases::TableOf(const std::string& name) const {
   if (name == "0") return table_;
   return ToInteger(name) ? table_ + "-" + name : name;

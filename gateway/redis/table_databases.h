@@ -15,6 +15,7 @@
 #include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
+#include "gateway/redis/channel_grants.h"
 #include "gateway/redis/databases.h"
 #include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
@@ -32,6 +33,10 @@ class TableDatabases final : public Databases {
   // A table that is open already.
   void Add(const std::string& name, const Table& table);
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
+  // Once it is said that channels are guarded.
+  void GuardChannels() { grants_ = std::make_shared<ChannelGrants>(); }
+  bool guards_channels() const override { return grants_ != nullptr; }
+  void MayUse(const ChannelUse& use, Until until, Callback<Status> done) override;
 
  private:
   using Levels = std::tuple<Read::Level, int64_t, Ack>;
@@ -50,8 +55,10 @@ class TableDatabases final : public Databases {
 
   std::string TableOf(const std::string& name) const;
   std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
+  std::shared_ptr<Store> RecordsOf(const std::string& name);
   void LookUp(const std::string& name);
 
+  std::shared_ptr<ChannelGrants> grants_;  // null: everybody may use every channel
   Client client_;
   const std::string table_;
   const TableStoreOptions levels_;

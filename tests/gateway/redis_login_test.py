@@ -122,8 +122,54 @@ class RedisLoginTest(unittest.TestCase):
         listener = redis.Redis(other.host, other.port, username="ada", password="ada-secret").pubsub()
         self.addCleanup(listener.close)
         listener.subscribe("news")
-        publisher = self.connect(username="bob", password="bob-secret")
+        publisher = self.connect(username="ada", password="ada-secret")
         wait_for(lambda: publisher.publish("news", "x") == 1, "the other gateway")
+
+    def test_channels_take_the_grants_of_keys(self):
+        ada = self.connect(username="ada", password="ada-secret")
+        bob = self.connect(username="bob", password="bob-secret")
+        for command in (["PUBLISH", "news", "x"], ["SPUBLISH", "news", "x"], ["EBLA.DELIVER", "CHANNEL", "news", "x"],
+                        ["EVAL", "return redis.call('publish', 'news', 'x')", "0"]):
+            with self.assertRaisesRegex(redis.RedisError, "lacks a grant of write", msg=command):
+                bob.execute_command(*command)
+        listener = bob.pubsub()
+        self.addCleanup(listener.close)
+        listener.subscribe("news")
+        listener.psubscribe("n*")
+        self.assertEqual([listener.get_message(timeout=20)["type"] for _ in range(2)], ["subscribe", "psubscribe"])
+        wait_for(lambda: ada.publish("news", "x") == 2, "both of bob's")
+        self.assertEqual(listener.get_message(timeout=20)["data"], b"x")
+
+        self.new_password("dora", "dora-secret")
+        self.operator("user", "create", "dora", "--new-password-file", self.directory / "dora")
+        self.operator("grant", "read", "dora", "--table", "redis", "--prefix", "news.")
+        dora = self.connect(username="dora", password="dora-secret")
+        sport = wait_for(lambda: self.try_to_listen(dora, "news.sport"), "the grant")
+        self.addCleanup(sport.close)
+        self.try_to_listen(dora, "news.*", pattern=True).close()
+        for name, pattern in (("news", False), ("other", False), ("n*", True), ("*", True)):
+            self.assertIsNone(self.try_to_listen(dora, name, pattern), name)
+
+    @staticmethod
+    def try_to_listen(client, name, pattern=False):
+        listener = client.pubsub()
+        listener.psubscribe(name) if pattern else listener.subscribe(name)
+        try:
+            listener.get_message(timeout=20)
+            return listener
+        except redis.exceptions.NoPermissionError:
+            listener.close()
+            return None
+
+    def test_scripts_are_each_users_own(self):
+        ada = self.connect(username="ada", password="ada-secret")
+        bob = self.connect(username="bob", password="bob-secret")
+        sha = ada.script_load("return 7")
+        self.assertEqual(bob.script_exists(sha), [False])
+        bob.script_flush()
+        self.assertEqual(ada.evalsha(sha, 0), 7)
+        with self.assertRaisesRegex(redis.RedisError, "No scripts in execution"):
+            bob.script_kill()
 
     def test_without_the_flag_who_does_not_log_in_is_the_gateway(self):
         other = self.start_gateway()

@@ -90,6 +90,8 @@ void AddLibraries(lua_State* lua) {
   Keep(lua, "cjson");
   AddMessagePack(lua);
   Keep(lua, "cmsgpack");
+  AddStruct(lua);
+  Keep(lua, "struct");
   AddRedisApi(lua);
   Keep(lua, "redis");
 }

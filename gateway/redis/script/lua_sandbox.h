@@ -25,6 +25,7 @@ void AddTableFunctions(lua_State* lua);
 void AddRandomFunctions(lua_State* lua);
 void AddJson(lua_State* lua);         // pushes the table cjson
 void AddMessagePack(lua_State* lua);  // pushes the table cmsgpack
+void AddStruct(lua_State* lua);       // pushes the table struct
 void AddRedisApi(lua_State* lua);     // pushes the table redis
 
 // How table.sort compares two elements where no function of a script does.

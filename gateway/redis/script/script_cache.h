@@ -16,6 +16,7 @@
 namespace ebla::gateway::redis {
 
 struct Script {
+  std::string owner;
   std::string sha;
   std::string body;
   ScriptFlags flags;
@@ -30,26 +31,27 @@ class ScriptCache {
   ScriptCache() : ScriptCache(Options()) {}
   explicit ScriptCache(Options options) : options_(options) {}
 
+  // Scripts of different owners do not know of each other.
   // Keeps it, and makes it the one used last. One that is too large to keep is returned all the same.
-  std::shared_ptr<const Script> Add(std::string_view body, const ScriptFlags& flags);
+  std::shared_ptr<const Script> Add(std::string_view body, const ScriptFlags& flags, std::string_view owner = {});
   // By its name, in digits of any case; makes it the one used last. Null: it is not there.
-  std::shared_ptr<const Script> Find(std::string_view sha);
+  std::shared_ptr<const Script> Find(std::string_view sha, std::string_view owner = {});
   // SCRIPT EXISTS, which is no use of it.
-  bool Has(std::string_view sha) const;
-  void Clear();
+  bool Has(std::string_view sha, std::string_view owner = {}) const;
+  void Clear(std::string_view owner = {});
 
   size_t size() const;
   size_t bytes() const;
 
  private:
   using Order = std::list<std::shared_ptr<const Script>>;  // the one used last is in front
-  static size_t CostOf(const Script& script) { return script.body.size() + 256; }
+  static size_t CostOf(const Script& script) { return script.body.size() + script.owner.size() + 256; }
   void DropLast() EBLA_REQUIRES(mutex_);
 
   const Options options_;
   mutable Mutex mutex_;
   Order order_ EBLA_GUARDED_BY(mutex_);
-  std::unordered_map<std::string, Order::iterator> by_sha_ EBLA_GUARDED_BY(mutex_);
+  std::unordered_map<std::string, Order::iterator> by_name_ EBLA_GUARDED_BY(mutex_);
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 

@@ -66,5 +66,18 @@ TEST(ScriptCacheTest, ManyThreadsUseIt) {
   EXPECT_LE(cache.size(), 8u);
 }
 
+TEST(ScriptCacheTest, OwnersDoNotKnowOfEachOther) {
+  ScriptCache cache;
+  const std::string sha = cache.Add("return 1", {}, "ada")->sha;
+  cache.Add("return 1", {}, "bob");
+  EXPECT_EQ(cache.size(), 2u);
+  EXPECT_FALSE(cache.Has(sha));
+  cache.Clear("bob");
+  EXPECT_FALSE(cache.Has(sha, "bob"));
+  EXPECT_EQ(cache.Find(sha, "ada")->owner, "ada");
+  cache.Clear("ada");
+  EXPECT_EQ(cache.bytes(), 0u);
+}
+
 }  // namespace
 }  // namespace ebla::gateway::redis

@@ -1,0 +1,77 @@
+#include "gateway/redis/channel_grants.h"
+
+#include "common/base/number_limits.h"
+#include "gateway/redis/record_key.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+// What is not about the grant: the key is not there, or not as no record is.
+bool IsAllowed(const Status& status) {
+  return status.ok() || status.code() == Code::kNotFound || status.code() == Code::kConditionFailed;
+}
+
+bool IsAnswer(const Status& status) { return IsAllowed(status) || status.code() == Code::kPermissionDenied; }
+
+// No record has an empty key.
+std::string RecordOf(const std::string& channel) { return channel.empty() ? RecordKey(channel) : channel; }
+
+}  // namespace
+
+std::string PrefixOfPattern(std::string_view pattern) {
+  std::string prefix;
+  for (size_t at = 0; at < pattern.size(); ++at) {
+    const char c = pattern[at];
+    if (c == '*' || c == '?' || c == '[') break;
+    if (c == '\\' && at + 1 < pattern.size()) ++at;
+    prefix += pattern[at];
+  }
+  return prefix;
+}
+
+bool ChannelGrants::Knows(const ChannelUse& use, Status& answer) const {
+  MutexLock lock(mutex_);
+  const auto found = known_.find(Question(use.kind, use.name));
+  if (found == known_.end() || Clock::now() - found->second.since > kBelievedFor) return false;
+  answer = found->second.answer;
+  return true;
+}
+
+void ChannelGrants::Ask(std::shared_ptr<Store> records, const ChannelUse& use, Until until, Callback<Status> done) {
+  Store& asked = *records;
+  auto learn = [self = shared_from_this(), question = Question(use.kind, use.name), records = std::move(records),
+                done = std::move(done)](Status status) mutable {
+    self->Learn(question, std::move(status), std::move(done));
+  };
+  switch (use.kind) {
+    case ChannelUse::Kind::kListen:
+      return asked.Get(RecordOf(use.name), Freshness::kAsConfigured, until,
+                       [learn = std::move(learn)](const Result<Record>& record) mutable {
+                         learn(record ? Status() : record.error());
+                       });
+    case ChannelUse::Kind::kListenToPattern:
+      return asked.ScanKeys(
+          KeyRange::Prefix(PrefixOfPattern(use.name)), 1, until,
+          [learn = std::move(learn)](const Result<ScanPage>& page) mutable { learn(page ? Status() : page.error()); });
+    case ChannelUse::Kind::kPublish:
+      return asked.Delete(RecordOf(use.name), Condition::Is({Epoch{limits::kEpochMax}, Lsn{limits::kLsnMax}}), until,
+                          std::move(learn));
+  }
+}
+
+void ChannelGrants::Learn(const Question& question, Status answer, Callback<Status> done) {
+  if (IsAllowed(answer)) answer = Status();
+  {
+    MutexLock lock(mutex_);
+    const auto before = known_.find(question);
+    if (IsAnswer(answer)) {
+      if (before == known_.end() && known_.size() >= kKnownMax) known_.clear();
+      known_[question] = {answer, Clock::now()};
+    } else if (before != known_.end()) {
+      answer = before->second.answer;
+    }
+  }
+  done(std::move(answer));
+}
+
+}  // namespace ebla::gateway::redis

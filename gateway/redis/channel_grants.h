@@ -1,0 +1,51 @@
+// Which channels a user may listen to, and where it may publish: a channel is guarded as the record of its name is, in the
+// table that all gateways of these channels serve. SUBSCRIBE takes a grant to read that record; PSUBSCRIBE one to read
+// every record that begins as the pattern does before its first special character; PUBLISH one to write the record. A
+// record, not a key: what has a {tag} lies elsewhere (record_key.h), where grants of a prefix do not reach.
+// Place:   table_databases.h has one for each user, where a gateway knows users.
+// How:     it asks the cluster, in the user's name: reads the record, scans for one of those, deletes a version of the record
+//          that there never is. What was answered holds for kBelievedFor, and longer while the cluster cannot say.
+// Bounds:  kKnownMax answers are known; then all are forgotten.
+// Threads: any.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "common/base/mutex.h"
+#include "gateway/redis/databases.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
+ public:
+  static constexpr std::chrono::seconds kBelievedFor{5};
+  static constexpr size_t kKnownMax = 10'000;
+
+  // True: `answer` is what was answered not long ago.
+  bool Knows(const ChannelUse& use, Status& answer) const;
+  // `records`: of the table, as the user sees it. `done` is called once, on any thread. PERMISSION_DENIED names the grant
+  // that is lacking; others are the store's.
+  void Ask(std::shared_ptr<Store> records, const ChannelUse& use, Until until, Callback<Status> done);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  using Question = std::pair<ChannelUse::Kind, std::string>;
+  struct Known {
+    Status answer;
+    Clock::time_point since;
+  };
+  void Learn(const Question& question, Status answer, Callback<Status> done);
+
+  mutable Mutex mutex_;
+  std::map<Question, Known> known_ EBLA_GUARDED_BY(mutex_);
+};
+
+// What every name begins with that the pattern matches.
+std::string PrefixOfPattern(std::string_view pattern);
+
+}  // namespace ebla::gateway::redis
