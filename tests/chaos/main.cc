@@ -81,7 +81,7 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--old-bin", given.old_bin,
                  "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long it runs")
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, gateways: how long it runs")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -116,6 +116,12 @@ int Main(int argc, char** argv) {
        [&] {
          return Conclude("procedures",
                          Procedures({.procedures = given.procedures, .seed = given.seed, .say = Printer()}));
+       }},
+      {"gateways",
+       [&] {
+         return Conclude(
+             "gateways",
+             HarmGateways({.length = std::chrono::seconds(given.seconds), .seed = given.seed, .say = Printer()}));
        }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
