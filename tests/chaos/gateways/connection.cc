@@ -89,9 +89,14 @@ bool Connection::Receive(steady_clock::time_point until) {
 }
 
 Result<std::vector<std::string>> Connection::Exchange(const std::string& bytes, size_t answers) {
+  std::vector<std::string> answered;
+  EBLA_TRY(Exchange(bytes, answers, answered));
+  return answered;
+}
+
+Status Connection::Exchange(const std::string& bytes, size_t answers, std::vector<std::string>& answered) {
   EBLA_TRY(Open());
   const auto until = steady_clock::now() + options_.patience;
-  std::vector<std::string> answered;
   bool going = Send(bytes, until);
   while (going && answered.size() < answers) {
     if (const auto length = length_(received_)) {
@@ -101,7 +106,7 @@ Result<std::vector<std::string>> Connection::Exchange(const std::string& bytes, 
       going = Receive(until);
     }
   }
-  if (answered.size() == answers) return answered;
+  if (answered.size() == answers) return Status::Ok();
   Close();
   return Error(Code::kUnknownOutcome, "the gateway went away, or was silent for too long");
 }

@@ -39,6 +39,8 @@ class Connection {
   void Close();
   // Sends these bytes, and waits for so many answers.
   Result<std::vector<std::string>> Exchange(const std::string& bytes, size_t answers);
+  // The same; `answered` has those that came, also after an error.
+  Status Exchange(const std::string& bytes, size_t answers, std::vector<std::string>& answered);
 
  private:
   bool Await(short events, std::chrono::steady_clock::time_point until) const;

@@ -22,13 +22,14 @@ class CountersSubject::Client final : public Caller {
     key_ = subject_.Key(counter);
     counting_ = &subject_.counters_[counter];
     delta_ = 1 + static_cast<int64_t>(random_.Below(3));
-    switch (random_.Below(5)) {
+    switch (random_.Below(6)) {
       case 0: return Look();
       case 1: return Raise("INCRBY", [this] { return Number(redis_.Call({"INCRBY", key_, std::to_string(delta_)})); });
       case 2:
         return Raise("EVAL",
                      [this] { return Number(redis_.Call({"EVAL", kRaise, "1", key_, std::to_string(delta_)})); });
       case 3: return Raise("EXEC", [this] { return Together(); });
+      case 4: return Pipeline();
       default: return Watched();
     }
   }
@@ -47,6 +48,27 @@ class CountersSubject::Client final : public Caller {
   void Told(const char* what, int64_t delta, EventNumber invoked, const Result<int64_t>& sum) {
     if (sum) counting_->Told({invoked, NextEvent()}, delta, *sum);
     Ended(what, sum ? Status() : sum.error());
+  }
+
+  // Commands of one key that are sent at once run one after the other.
+  void Pipeline() {
+    std::vector<RedisClient::Words> commands;
+    for (uint64_t left = 2 + random_.Below(4); left > 0; --left)
+      commands.push_back(left % 2 == 0 ? RedisClient::Words{"INCRBY", key_, std::to_string(delta_)}
+                                       : RedisClient::Words{"EVAL", kRaise, "1", key_, std::to_string(delta_)});
+    const EventNumber invoked = NextEvent();
+    const auto answers = redis_.Pipeline(commands);
+    int64_t reached = 0;
+    for (const Result<RedisValue>& answer : answers) {
+      const Result<int64_t> sum = Number(answer);
+      if (!sum && sum.error().code() == Code::kUnknownOutcome) counting_->Unknown(delta_);
+      Told("pipeline", delta_, invoked, sum);
+      if (!sum) continue;
+      if (*sum < reached + delta_)
+        setting_.workers.Failed("a pipeline's commands of " + key_ + " came to " + std::to_string(reached) +
+                                " and then to " + std::to_string(*sum));
+      reached = *sum;
+    }
   }
 
   void Look() {

@@ -93,18 +93,32 @@ Result<int64_t> RedisValue::AsNumber() const {
 RedisClient::RedisClient(const Gateways& gateways, ConnectionOptions options, std::string database)
     : connection_(gateways, options, RedisAnswerLength), database_(std::move(database)) {}
 
+Status RedisClient::SelectDatabase() {
+  if (connection_.open()) return Status::Ok();
+  if (watching_) return Error(Code::kUnavailable, "the connection that watches is gone");
+  const auto selected = connection_.Exchange(EncodeWords({"SELECT", database_}), 1);
+  if (!selected) return Error(Code::kUnavailable, "no database is selected: " + selected.error().message());
+  if (selected->front() == "+OK\r\n") return Status::Ok();
+  connection_.Close();
+  const Status why = MeaningOf(selected->front().substr(1));
+  return Error(why.code() == Code::kInternal ? Code::kInternal : Code::kUnavailable, why.message());
+}
+
 Result<std::vector<std::string>> RedisClient::Say(const std::string& bytes, size_t answers) {
-  if (!connection_.open()) {
-    if (watching_) return Error(Code::kUnavailable, "the connection that watches is gone");
-    const auto selected = connection_.Exchange(EncodeWords({"SELECT", database_}), 1);
-    if (!selected) return Error(Code::kUnavailable, "no database is selected: " + selected.error().message());
-    if (selected->front() != "+OK\r\n") {
-      connection_.Close();
-      const Status why = MeaningOf(selected->front().substr(1));
-      return Error(why.code() == Code::kInternal ? Code::kInternal : Code::kUnavailable, why.message());
-    }
-  }
+  EBLA_TRY(SelectDatabase());
   return connection_.Exchange(bytes, answers);
+}
+
+std::vector<Result<RedisValue>> RedisClient::Pipeline(const std::vector<Words>& commands) {
+  std::string bytes;
+  for (const Words& words : commands) bytes += EncodeWords(words);
+  std::vector<std::string> answered;
+  Status status = SelectDatabase();
+  if (status.ok()) status = connection_.Exchange(bytes, commands.size(), answered);
+  std::vector<Result<RedisValue>> values;
+  for (const std::string& answer : answered) values.push_back(ValueOf(answer));
+  while (values.size() < commands.size()) values.emplace_back(Error(status));
+  return values;
 }
 
 Result<RedisValue> RedisClient::Call(const Words& words) {
@@ -139,7 +153,9 @@ Result<std::optional<std::vector<RedisValue>>> RedisClient::Transact(const std::
   if (executed.elements.size() != commands.size())
     return Error(Code::kInternal, "EXEC answers so many commands: " + std::to_string(executed.elements.size()));
   for (const RedisValue& element : executed.elements)
-    if (element.kind == Kind::kError) return Error(Code::kInternal, element.text);
+    // A command alone says for itself that it could not be done.
+    if (element.kind == Kind::kError)
+      return Error(commands.size() == 1 ? MeaningOf(element.text) : Status(Code::kInternal, element.text));
   return std::move(executed.elements);
 }
 

@@ -38,6 +38,8 @@ class RedisClient {
   RedisClient(const Gateways& gateways, ConnectionOptions options, std::string database);
 
   Result<RedisValue> Call(const Words& words);
+  // These, sent at once: an answer to each.
+  std::vector<Result<RedisValue>> Pipeline(const std::vector<Words>& commands);
   // MULTI, these, EXEC, sent at once. None: a watched key was changed, and nothing has happened.
   Result<std::optional<std::vector<RedisValue>>> Transact(const std::vector<Words>& commands);
   // After it a Transact() on this connection holds only if the keys stay as they are. UNAVAILABLE from a Call() or
@@ -46,6 +48,7 @@ class RedisClient {
   void Forget();
 
  private:
+  Status SelectDatabase();
   Result<std::vector<std::string>> Say(const std::string& bytes, size_t answers);
 
   Connection connection_;

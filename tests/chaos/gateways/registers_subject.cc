@@ -122,10 +122,12 @@ class RegistersSubject::Client final : public Caller {
 
  protected:
   void Ask() override {
-    group_ = static_cast<int>(random_.Below(static_cast<uint64_t>(subject_.options_.groups)));
+    DrawGroup();
     const uint64_t choice = random_.Below(100);
-    if (choice < 50) {
-      One(choice < 6 ? SetIf(Key(0), 0, NewValue(), choice < 3) : AnyOf(AnyCell()));
+    if (choice < 10) {
+      Pipeline();
+    } else if (choice < 50) {
+      One(choice < 16 ? SetIf(Key(0), 0, NewValue(), choice < 13) : AnyOf(AnyCell()));
     } else if (choice < 75) {
       Together();
     } else if (choice < 85) {
@@ -136,6 +138,7 @@ class RegistersSubject::Client final : public Caller {
   }
 
  private:
+  void DrawGroup() { group_ = static_cast<int>(random_.Below(static_cast<uint64_t>(subject_.options_.groups))); }
   std::string Key(int cell) const { return subject_.Key(group_, cell); }
   int AnyCell() { return static_cast<int>(random_.Below(sim::kCellsPerGroup)); }
   int AnyText() {
@@ -183,6 +186,27 @@ class RegistersSubject::Client final : public Caller {
     const auto answer = redis_.Call(command.words);
     if (!answer) return Failed(number, command.words.front(), answer.error());
     End(number, {command}, {*answer});
+  }
+
+  // Commands of several groups, sent at once: operations of their own.
+  void Pipeline() {
+    std::vector<CellCommand> commands;
+    std::vector<RedisClient::Words> words;
+    std::vector<size_t> numbers;
+    for (uint64_t left = 2 + random_.Below(5); left > 0; --left) {
+      DrawGroup();
+      commands.push_back(AnyOf(AnyCell()));
+      words.push_back(commands.back().words);
+      numbers.push_back(Begin({commands.back()}));
+    }
+    const auto answers = redis_.Pipeline(words);
+    for (size_t i = 0; i < commands.size(); ++i) {
+      if (answers[i]) {
+        End(numbers[i], {commands[i]}, {*answers[i]});
+      } else {
+        Failed(numbers[i], words[i].front(), answers[i].error());
+      }
+    }
   }
 
   std::vector<CellCommand> SomeCommands() {

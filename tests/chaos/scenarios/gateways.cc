@@ -51,7 +51,9 @@ class GatewayRun {
                                                        .master_flags = {"--splits", "--balance=false"},
                                                        .server_flags = {"--memory_tables_mb=256"}}));
     EBLA_ASSIGN(client_, MakeClient());
-    places_ = {{"1", "redis-1", false}, {"2", "redis-2", true}, {GatewayLoad::kCache, "cache", options_.seed % 2 == 0}};
+    places_ = {{"1", "redis-1", false},
+               {"2", "redis-2", options_.memory},
+               {GatewayLoad::kCache, "cache", options_.memory && options_.seed % 2 == 0}};
     EBLA_TRY(MakeTable("redis", false));
     for (const Place& place : places_) EBLA_TRY(MakeTable(place.table, place.memory));
     gateways_ = std::make_unique<Gateways>(GatewaysOptions{.program = cluster_->GatewayProgram(),
@@ -94,7 +96,8 @@ class GatewayRun {
     std::ostringstream text;
     for (const auto& [name, times] : done_) text << times << " times " << name << "; ";
     for (const Harmful& harm : kHarms)
-      if (status.ok() && !done_.contains(harm.name)) faults_.push_back(std::string("there was no ") + harm.name);
+      if (status.ok() && IsFor(harm) && !done_.contains(harm.name))
+        faults_.push_back(std::string("there was no ") + harm.name);
     if (load_ != nullptr) text << load_->ToString();
     return {faults_, text.str()};
   }
@@ -104,8 +107,9 @@ class GatewayRun {
   struct Harmful {
     const char* name;
     Status (GatewayRun::*run)();
+    bool several = false;  // servers at once: what is in memory alone is lost
   };
-  static const Harmful kHarms[9];
+  static const Harmful kHarms[14];
 
   Result<std::optional<Client>> MakeClient() {
     EBLA_ASSIGN(Client client, cluster_->Connect(30s));
@@ -153,8 +157,13 @@ class GatewayRun {
     return Status::Ok();
   }
 
+  bool IsFor(const Harmful& harm) const { return !harm.several || !options_.memory; }
   Status Harm() {
-    const Harmful& harm = kHarms[harms_++ % std::size(kHarms)];
+    // Each once, then whatever comes.
+    const size_t next = harms_ < std::size(kHarms) ? harms_ : random_() % std::size(kHarms);
+    ++harms_;
+    const Harmful& harm = kHarms[next];
+    if (!IsFor(harm)) return Status::Ok();
     const auto begun = steady_clock::now();
     what_.clear();
     EBLA_TRY((this->*harm.run)());
@@ -179,11 +188,55 @@ class GatewayRun {
     SleepUpTo(2'500);
     return cluster_->launcher().Restart(server);
   }
+  // While it is filled again, or takes what it missed.
+  Status KillServerAgain() {
+    EBLA_TRY(AwaitWhole());
+    const std::string server = AnyServer();
+    what_ += server;
+    for (int times = 0; times < 3; ++times) {
+      EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+      EBLA_TRY(cluster_->launcher().Restart(server));
+      SleepUpTo(700);
+    }
+    return Status::Ok();
+  }
+  // Who is paused still has what the one that comes back lacks.
+  Status PauseWhileAnotherReturns() {
+    EBLA_TRY(AwaitWhole());
+    const size_t number = random_() % kGatewayServers;
+    const std::string dead = "ts-" + std::to_string(1 + number);
+    const std::string paused = "ts-" + std::to_string(1 + (number + 1 + random_() % 3) % kGatewayServers);
+    what_ += dead + " returns, " + paused + " pauses";
+    EBLA_TRY(cluster_->launcher().Kill(dead, SIGKILL));
+    SleepUpTo(1'500);
+    EBLA_TRY(cluster_->launcher().Restart(dead, false));
+    SleepUpTo(500);
+    EBLA_TRY(cluster_->launcher().Kill(paused, SIGSTOP));
+    SleepUpTo(3'000);
+    EBLA_TRY(cluster_->launcher().Kill(paused, SIGCONT));
+    return AwaitWhole();
+  }
+  Status KillServers(size_t first, size_t count) {
+    std::vector<std::string> servers;
+    for (size_t i = 0; i < count; ++i) servers.push_back("ts-" + std::to_string(1 + (first + i) % kGatewayServers));
+    for (const std::string& server : servers) EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+    SleepUpTo(1'500);
+    for (const std::string& server : servers) EBLA_TRY(cluster_->launcher().Restart(server));
+    return Status::Ok();
+  }
+  Status KillTwoServers() { return KillServers(random_() % kGatewayServers, 2); }
+  Status KillAllServers() { return KillServers(0, kGatewayServers); }
   Status KillGateway() {
     const size_t gateway = random_() % gateways_->count();
     what_ += std::to_string(gateway + 1);
     EBLA_TRY(gateways_->Kill(gateway));
     SleepUpTo(1'000);
+    return gateways_->Restart(gateway);
+  }
+  Status EndGateway() {
+    const size_t gateway = random_() % gateways_->count();
+    what_ += std::to_string(gateway + 1);
+    EBLA_TRY(gateways_->End(gateway));
     return gateways_->Restart(gateway);
   }
   Status KillMaster() {
@@ -329,7 +382,12 @@ const GatewayRun::Harmful GatewayRun::kHarms[] = {{"kill of a server", &GatewayR
                                                   {"pause of a gateway", &GatewayRun::PauseGateway},
                                                   {"kill of a master", &GatewayRun::KillMaster},
                                                   {"change and a master's death", &GatewayRun::ChangeAndMaster},
-                                                  {"kill of a server and a gateway", &GatewayRun::ServerAndGateway}};
+                                                  {"end of a gateway", &GatewayRun::EndGateway},
+                                                  {"kill of a server and a gateway", &GatewayRun::ServerAndGateway},
+                                                  {"kill of a server again", &GatewayRun::KillServerAgain},
+                                                  {"pause and return", &GatewayRun::PauseWhileAnotherReturns},
+                                                  {"kill of two servers", &GatewayRun::KillTwoServers, true},
+                                                  {"kill of all servers", &GatewayRun::KillAllServers, true}};
 
 }  // namespace
 
