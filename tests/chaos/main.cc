@@ -33,6 +33,7 @@ struct Arguments {
   int procedures = 200;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   std::string durability = "both";
+  std::string tables = "both";
   std::string old_bin;
 };
 
@@ -60,12 +61,29 @@ int ControlPlaneOutages(const Arguments& arguments) {
   return failed;
 }
 
+int GatewayRounds(const Arguments& arguments) {
+  int failed = 0;
+  for (const bool memory : {true, false}) {
+    if (arguments.tables != "both" && arguments.tables != (memory ? "memory" : "disk")) continue;
+    failed |= Conclude(std::string("gateways, ") + (memory ? "on disk and in memory" : "on disk"),
+                       HarmGateways({.length = std::chrono::seconds(arguments.seconds),
+                                     .memory = memory,
+                                     .seed = arguments.seed,
+                                     .say = Printer()}));
+  }
+  return failed;
+}
+
 void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--kills", given.kills, "servers, failover: how many times a server is killed")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--durability", given.durability, "servers: durability of the table")
       ->check(CLI::IsMember({"sync", "interval", "both"}))
+      ->capture_default_str();
+  app.add_option("--tables", given.tables,
+                 "gateways: with tables in memory, of which a majority lives, or on disk alone, where all may die")
+      ->check(CLI::IsMember({"memory", "disk", "both"}))
       ->capture_default_str();
   app.add_option("--servers", given.servers, "failover: how many tablet servers there are")
       ->check(CLI::Range(3, 9))
@@ -81,7 +99,7 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--old-bin", given.old_bin,
                  "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long it runs")
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, gateways: how long it runs")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -117,6 +135,7 @@ int Main(int argc, char** argv) {
          return Conclude("procedures",
                          Procedures({.procedures = given.procedures, .seed = given.seed, .say = Printer()}));
        }},
+      {"gateways", [&] { return GatewayRounds(given); }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
       {"upgrade",

@@ -134,6 +134,8 @@ Result<std::string> TestCluster::StandbyMaster() {
 
 std::string TestCluster::Program() const { return std::string(kBinaryDir).append("/bin/ebla"); }
 
+std::string TestCluster::GatewayProgram() const { return std::string(kBinaryDir).append("/bin/ebla-gateway"); }
+
 Shown TestCluster::Ebla(const std::string& arguments, const std::string& environment) const {
   const std::string command = environment + "EBLA_MASTERS=" + masters_ + " " + Program() + " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");

@@ -60,6 +60,7 @@ class TestCluster {
   // `environment`: "NAME=VALUE " before it.
   Shown Ebla(const std::string& arguments, const std::string& environment = "") const;
   std::string Program() const;  // ebla's
+  std::string GatewayProgram() const;
   const std::string& dir() const { return dir_; }
 
  private:

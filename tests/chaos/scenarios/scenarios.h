@@ -151,4 +151,16 @@ struct ChangesOptions {
 // range is there once with all its replicas, `ebla check` finds nothing.
 ScenarioReport KillWithinChanges(const ChangesOptions& options);
 
+struct GatewayChaosOptions {
+  std::chrono::milliseconds length{60'000};
+  std::chrono::milliseconds round{25'000};  // after which what clients were told is judged
+  bool memory = true;                       // with tables in memory; else several servers die at once, too
+  uint64_t seed = 1;
+  Say say;
+};
+// Clients of Redis and Memcached at three gateways, over tables on disk and in memory, while servers, masters and gateways
+// are killed and paused, one at a time, and tablets split, merge, move and change their primary. Single keys and
+// transactions are linearizable, counters and banks exact, whatever way they are changed in (gateways/subject.h).
+ScenarioReport HarmGateways(const GatewayChaosOptions& options);
+
 }  // namespace ebla::chaos

@@ -114,6 +114,12 @@ std::string Signature(const Operation& operation, const std::unordered_set<std::
   return signature;
 }
 
+// It writes nothing: an atomic read of several cells, say.
+bool OnlyLooks(const Operation& operation) {
+  return std::ranges::all_of(operation.parts,
+                             [](const WritePart& part) { return part.kind == WritePart::Kind::kCheck; });
+}
+
 bool Expires(const Operation& operation) {
   return std::ranges::any_of(operation.parts,
                              [](const WritePart& part) { return part.condition == WritePart::Condition::kValueIs; });
@@ -319,7 +325,7 @@ class Search {
     GroupState next = state_;
     if (!Step(operation, next)) return false;
     // A write that changes nothing here, as the delete of what is absent, may be wanted where it does.
-    const bool neutral = operation.is_read || operation.outcome != Outcome::kOk;
+    const bool neutral = operation.is_read || operation.outcome != Outcome::kOk || OnlyLooks(operation);
     const bool idle = !ordered && neutral && next.cells == state_.cells && next.newest == state_.newest;
     // one of unknown outcome that changes nothing: the same as never
     if (idle != (phase_ == Phase::kIdle)) return false;

@@ -1,0 +1,114 @@
+#include "tests/chaos/gateways/connection.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace ebla::chaos {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// On one machine; one that is stopped accepts all the same.
+int ConnectTo(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    return fd;
+  }
+  ::close(fd);
+  return -1;
+}
+
+}  // namespace
+
+Connection::Connection(const Gateways& gateways, ConnectionOptions options, AnswerLength length)
+    : gateways_(gateways), options_(options), length_(std::move(length)), gateway_(options.first % gateways.count()) {}
+
+void Connection::Close() {
+  if (fd_ < 0) return;
+  ::close(std::exchange(fd_, -1));
+  received_.clear();
+  gateway_ = (gateway_ + 1) % gateways_.count();
+}
+
+Status Connection::Open() {
+  for (size_t tried = 0; fd_ < 0 && tried < gateways_.count(); ++tried) {
+    const auto doors = gateways_.Doors(gateway_);
+    if (doors) fd_ = ConnectTo((*doors).*options_.door);
+    if (fd_ < 0) gateway_ = (gateway_ + 1) % gateways_.count();
+  }
+  return fd_ >= 0 ? Status() : Error(Code::kUnavailable, "no gateway takes a connection");
+}
+
+bool Connection::Await(short events, steady_clock::time_point until) const {
+  while (true) {
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now()).count();
+    if (left <= 0) return false;
+    pollfd wanted{.fd = fd_, .events = events, .revents = 0};
+    const int ready = ::poll(&wanted, 1, static_cast<int>(left));
+    if (ready > 0) return true;
+    if (ready < 0 && errno != EINTR) return false;
+  }
+}
+
+bool Connection::Send(std::string_view bytes, steady_clock::time_point until) {
+  while (!bytes.empty()) {
+    if (!Await(POLLOUT, until)) return false;
+    const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0 && errno != EAGAIN && errno != EINTR) return false;
+    bytes.remove_prefix(static_cast<size_t>(std::max<ssize_t>(sent, 0)));
+  }
+  return true;
+}
+
+bool Connection::Receive(steady_clock::time_point until) {
+  char bytes[16'384];
+  while (Await(POLLIN, until)) {
+    const ssize_t count = ::recv(fd_, bytes, sizeof bytes, MSG_DONTWAIT);
+    if (count < 0 && (errno == EAGAIN || errno == EINTR)) continue;
+    if (count <= 0) return false;
+    received_.append(bytes, static_cast<size_t>(count));
+    return true;
+  }
+  return false;
+}
+
+Result<std::vector<std::string>> Connection::Exchange(const std::string& bytes, size_t answers) {
+  std::vector<std::string> answered;
+  EBLA_TRY(Exchange(bytes, answers, answered));
+  return answered;
+}
+
+Status Connection::Exchange(const std::string& bytes, size_t answers, std::vector<std::string>& answered) {
+  EBLA_TRY(Open());
+  const auto until = steady_clock::now() + options_.patience;
+  bool going = Send(bytes, until);
+  while (going && answered.size() < answers) {
+    if (const auto length = length_(received_)) {
+      answered.push_back(received_.substr(0, *length));
+      received_.erase(0, *length);
+    } else {
+      going = Receive(until);
+    }
+  }
+  if (answered.size() == answers) return Status::Ok();
+  Close();
+  return Error(Code::kUnknownOutcome, "the gateway went away, or was silent for too long");
+}
+
+}  // namespace ebla::chaos

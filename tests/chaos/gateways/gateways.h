@@ -1,0 +1,63 @@
+// tests/chaos/gateways/gateways.h
+// Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The system
+// picks their ports, so one that comes back listens elsewhere; Doors() says where.
+// Threads: Doors() any; the rest from one, which must outlive them, as the processes die with it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "common/base/status.h"
+#include "tools/cluster/child_process.h"
+
+namespace ebla::chaos {
+
+struct GatewaysOptions {
+  std::string program;
+  std::string dir;  // for their output; it must exist
+  std::string masters;
+  std::vector<std::string> flags;
+};
+
+// Ports at 127.0.0.1.
+struct GatewayDoors {
+  int redis = 0;
+  int memcached = 0;
+};
+
+class Gateways {
+ public:
+  explicit Gateways(GatewaysOptions options) : options_(std::move(options)) {}
+  ~Gateways();
+  Gateways(const Gateways&) = delete;
+
+  Status Start(size_t count);
+  size_t count() const { return members_.size(); }
+  // SIGKILL.
+  Status Kill(size_t gateway);
+  // SIGTERM; waits until it has answered what is under way, and ended.
+  Status End(size_t gateway);
+  // SIGSTOP and SIGCONT.
+  Status Signal(size_t gateway, int signal);
+  // Of one that has ended; waits until it serves.
+  Status Restart(size_t gateway);
+  // None: it does not run.
+  std::optional<GatewayDoors> Doors(size_t gateway) const;
+
+ private:
+  struct Member {
+    cluster::ProcessId process;
+    std::optional<GatewayDoors> doors;
+    int starts = 0;
+  };
+  std::string OutputOf(size_t gateway) const;
+  void Shut(size_t gateway);
+
+  const GatewaysOptions options_;
+  mutable Mutex mutex_;
+  std::vector<Member> members_;  // its size is for life; `doors` under the mutex
+};
+
+}  // namespace ebla::chaos

@@ -1,0 +1,405 @@
+// Clients of gateways, whose servers, masters and gateways die and stop while tablets split, merge and move: scenarios.h
+// says what is proved. A kind of harm is one line of kHarms.
+#include "tests/chaos/gateways/gateways.h"
+
+#include <signal.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <map>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "tests/chaos/load/gateway_load.h"
+#include "tests/chaos/scenarios/scenarios.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr int kGatewayServers = 4;
+constexpr size_t kGateways = 3;
+constexpr auto kTablesWholeTimeMax = 90s;
+constexpr int64_t kCallsPerHarm = 100;
+
+// A database of Redis's door, or what is at Memcached's, and its table.
+struct Place {
+  std::string database;
+  std::string table;
+  bool memory = false;
+};
+
+// Where the records of a key with a tag lie (docs/guide/redis.md); other keys are their records'.
+std::string SplitKeyOf(const std::string& key) {
+  const size_t open = key.find('{');
+  const size_t close = key.find('}');
+  return open == std::string::npos ? key : "\1\3" + key.substr(open + 1, close - open - 1);
+}
+
+class GatewayRun {
+ public:
+  GatewayRun(const GatewayChaosOptions& options) : options_(options), random_(options.seed) {}
+
+  Status Begin() {
+    EBLA_ASSIGN(cluster_, testing::TestCluster::Start({.servers = kGatewayServers,
+                                                       .master_flags = {"--splits", "--balance=false"},
+                                                       .server_flags = {"--memory_tables_mb=256"}}));
+    EBLA_ASSIGN(client_, MakeClient());
+    places_ = {{"1", "redis-1", false},
+               {"2", "redis-2", options_.memory},
+               {GatewayLoad::kCache, "cache", options_.memory && options_.seed % 2 == 0}};
+    EBLA_TRY(MakeTable("redis", false));
+    for (const Place& place : places_) EBLA_TRY(MakeTable(place.table, place.memory));
+    gateways_ = std::make_unique<Gateways>(GatewaysOptions{.program = cluster_->GatewayProgram(),
+                                                           .dir = cluster_->dir(),
+                                                           .masters = cluster_->Masters(),
+                                                           .flags = {"--deadline_ms=8000"}});
+    EBLA_TRY(gateways_->Start(kGateways));
+    load_ = std::make_unique<GatewayLoad>(
+        *gateways_, GatewayLoadOptions{.seed = options_.seed, .databases = {places_[0].database, places_[1].database}});
+    return AwaitWhole();
+  }
+
+  // Clients work while this and that is harmed; then all is well again, and they are judged.
+  Status Round(int number) {
+    const auto end = steady_clock::now() + options_.round;
+    load_->Begin(number);
+    Status status = load_->AwaitProgress(kCallsPerHarm);
+    // The first one is as long as it takes to do each harm once.
+    while (status.ok() && (steady_clock::now() < end || harms_ < std::size(kHarms))) {
+      status = Harm();
+      if (status.ok()) status = load_->AwaitProgress(kCallsPerHarm);
+    }
+    load_->End();
+    EBLA_TRY(Status(status));
+    // What was sent to a gateway has an end with it.
+    for (size_t i = 0; i < gateways_->count(); ++i) EBLA_TRY(gateways_->End(i));
+    EBLA_TRY(AwaitWhole());
+    for (size_t i = 0; i < gateways_->count(); ++i) EBLA_TRY(gateways_->Restart(i));
+    for (std::string& problem : load_->Judge()) faults_.push_back("round " + std::to_string(number) + ": " + problem);
+    return Emptied();
+  }
+
+  Status Check() {
+    const testing::Shown check = cluster_->Ebla("check");
+    return check.code == 0 ? Status() : Error(Code::kInternal, "ebla check: " + check.text);
+  }
+
+  ScenarioReport Finish(const Status& status) {
+    if (!status.ok()) faults_.push_back(status.ToString());
+    std::ostringstream text;
+    for (const auto& [name, times] : done_) text << times << " times " << name << "; ";
+    for (const Harmful& harm : kHarms)
+      if (status.ok() && IsFor(harm) && !done_.contains(harm.name))
+        faults_.push_back(std::string("there was no ") + harm.name);
+    if (load_ != nullptr) text << load_->ToString();
+    return {faults_, text.str()};
+  }
+  bool faultless() const { return faults_.empty(); }
+
+ private:
+  struct Harmful {
+    const char* name;
+    Status (GatewayRun::*run)();
+    bool several = false;  // servers at once: what is in memory alone is lost
+  };
+  static const Harmful kHarms[14];
+
+  Result<std::optional<Client>> MakeClient() {
+    EBLA_ASSIGN(Client client, cluster_->Connect(30s));
+    return client;
+  }
+
+  Status MakeTable(const std::string& name, bool memory) {
+    CreateTableOptions options{.deadline = 30s};
+    options.table.replicas = 3;
+    options.table.key_group = TableKeyGroup{.delimiter = '\0'};
+    if (memory) options.table.memory = true;
+    for (const char* at : {"\1\3bank2", "\1\3g2", "c"}) options.split_points.emplace_back(at);
+    const auto made = client_->CreateTable(name, options);
+    return made ? Status() : made.error();
+  }
+
+  // Every replica of every table has what its primary has, and is sure of it: now one may die.
+  std::string WhyNotWhole() const {
+    for (const Place& place : places_) {
+      const auto tablets = client_->ListReplicas(place.table);
+      if (!tablets) return tablets.error().ToString();
+      for (const TabletSummary& tablet : *tablets) {
+        const std::string name = place.table + ", tablet " + std::to_string(tablet.id.value);
+        if (tablet.primary.empty() || !tablet.incomplete.empty() || !tablet.learners.empty()) return name;
+        if (tablet.voters.size() != 3 || tablet.replicas.size() != 3) return name + " has not three replicas";
+        for (const ReplicaReport& replica : tablet.replicas)
+          if (!replica.reported || !replica.known || replica.incomplete || replica.may_have_lost_writes ||
+              replica.epoch != tablet.epoch)
+            return name + " at " + replica.server;
+      }
+    }
+    return "";
+  }
+  Status AwaitWhole() const {
+    std::string why;
+    if (testing::Eventually([&] { return (why = WhyNotWhole()).empty(); }, kTablesWholeTimeMax)) return Status::Ok();
+    return Error(Code::kUnavailable, "though all are back, this is not whole: " + why);
+  }
+  Status Emptied() {
+    for (const Place& place : places_) {
+      EBLA_ASSIGN(const TableInfo table, client_->DescribeTable(place.table));
+      if (table.times_emptied != 0)
+        return Error(Code::kInternal, place.table + " began anew, though a majority was there all the time");
+    }
+    return Status::Ok();
+  }
+
+  bool IsFor(const Harmful& harm) const { return !harm.several || !options_.memory; }
+  Status Harm() {
+    // Each once, then whatever comes.
+    const size_t next = harms_ < std::size(kHarms) ? harms_ : random_() % std::size(kHarms);
+    ++harms_;
+    const Harmful& harm = kHarms[next];
+    if (!IsFor(harm)) return Status::Ok();
+    const auto begun = steady_clock::now();
+    what_.clear();
+    EBLA_TRY((this->*harm.run)());
+    ++done_[harm.name];
+    const auto took = std::chrono::duration_cast<milliseconds>(steady_clock::now() - begun);
+    Tell(std::string(harm.name) + " " + what_ + ", " + std::to_string(took.count()) + " ms");
+    return Status::Ok();
+  }
+  void Tell(const std::string& text) const {
+    if (options_.say) options_.say(text);
+  }
+  void SleepUpTo(int milliseconds_max) {
+    std::this_thread::sleep_for(milliseconds(random_() % static_cast<uint64_t>(milliseconds_max)));
+  }
+  std::string AnyServer() { return "ts-" + std::to_string(1 + random_() % kGatewayServers); }
+
+  Status KillServer() {
+    EBLA_TRY(AwaitWhole());
+    const std::string server = AnyServer();
+    what_ += server;
+    EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+    SleepUpTo(2'500);
+    return cluster_->launcher().Restart(server);
+  }
+  // While it is filled again, or takes what it missed.
+  Status KillServerAgain() {
+    EBLA_TRY(AwaitWhole());
+    const std::string server = AnyServer();
+    what_ += server;
+    for (int times = 0; times < 3; ++times) {
+      EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+      EBLA_TRY(cluster_->launcher().Restart(server));
+      SleepUpTo(700);
+    }
+    return Status::Ok();
+  }
+  // Who is paused still has what the one that comes back lacks.
+  Status PauseWhileAnotherReturns() {
+    EBLA_TRY(AwaitWhole());
+    const size_t number = random_() % kGatewayServers;
+    const std::string dead = "ts-" + std::to_string(1 + number);
+    const std::string paused = "ts-" + std::to_string(1 + (number + 1 + random_() % 3) % kGatewayServers);
+    what_ += dead + " returns, " + paused + " pauses";
+    EBLA_TRY(cluster_->launcher().Kill(dead, SIGKILL));
+    SleepUpTo(1'500);
+    EBLA_TRY(cluster_->launcher().Restart(dead, false));
+    SleepUpTo(500);
+    EBLA_TRY(cluster_->launcher().Kill(paused, SIGSTOP));
+    SleepUpTo(3'000);
+    EBLA_TRY(cluster_->launcher().Kill(paused, SIGCONT));
+    return AwaitWhole();
+  }
+  Status KillServers(size_t first, size_t count) {
+    std::vector<std::string> servers;
+    for (size_t i = 0; i < count; ++i) servers.push_back("ts-" + std::to_string(1 + (first + i) % kGatewayServers));
+    for (const std::string& server : servers) EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+    SleepUpTo(1'500);
+    for (const std::string& server : servers) EBLA_TRY(cluster_->launcher().Restart(server));
+    return Status::Ok();
+  }
+  Status KillTwoServers() { return KillServers(random_() % kGatewayServers, 2); }
+  Status KillAllServers() { return KillServers(0, kGatewayServers); }
+  Status KillGateway() {
+    const size_t gateway = random_() % gateways_->count();
+    what_ += std::to_string(gateway + 1);
+    EBLA_TRY(gateways_->Kill(gateway));
+    SleepUpTo(1'000);
+    return gateways_->Restart(gateway);
+  }
+  Status EndGateway() {
+    const size_t gateway = random_() % gateways_->count();
+    what_ += std::to_string(gateway + 1);
+    EBLA_TRY(gateways_->End(gateway));
+    return gateways_->Restart(gateway);
+  }
+  Status KillMaster() {
+    EBLA_ASSIGN(const std::string master, cluster_->LeadingMaster());
+    what_ += master;
+    EBLA_TRY(cluster_->launcher().Kill(master, SIGKILL));
+    SleepUpTo(1'000);
+    return cluster_->launcher().Restart(master);
+  }
+  Status PauseServer() {
+    EBLA_TRY(AwaitWhole());
+    const std::string server = AnyServer();
+    what_ += server;
+    EBLA_TRY(cluster_->launcher().Kill(server, SIGSTOP));
+    std::this_thread::sleep_for(300ms);
+    SleepUpTo(3'500);
+    return cluster_->launcher().Kill(server, SIGCONT);
+  }
+  Status PauseGateway() {
+    const size_t gateway = random_() % gateways_->count();
+    what_ += std::to_string(gateway + 1);
+    EBLA_TRY(gateways_->Signal(gateway, SIGSTOP));
+    SleepUpTo(3'000);
+    return gateways_->Signal(gateway, SIGCONT);
+  }
+
+  // What is asked of the masters may fail while the cluster is not whole, or somebody dies: all that counts is what
+  // clients see.
+  using Change = std::function<Status(const Client&)>;
+  Change AnyChange() {
+    const Place& place = places_[random_() % places_.size()];
+    const auto keys = load_->Keys(place.database);
+    const std::string key = SplitKeyOf(keys[random_() % keys.size()]);
+    switch (random_() % 4) {
+      case 0: return Split(place.table, key);
+      case 1: return Merge(place.table, key);
+      case 2: return Move(place.table, key);
+      default: return Transfer(place.table, key);
+    }
+  }
+  Change Split(const std::string& table, const std::string& key) {
+    what_ += "split of " + table + " at " + key.substr(key.starts_with('\1') ? 2 : 0);
+    return [=](const Client& client) -> Status {
+      const auto split = client.SplitTablet(table, key);
+      return split ? Status() : split.error();
+    };
+  }
+  Change Merge(const std::string& table, const std::string& key) {
+    const auto tablets = client_->ListTablets(table);
+    if (!tablets || tablets->size() < 2) return Split(table, key);
+    std::vector<std::string> starts;
+    for (const TabletSummary& tablet : *tablets)
+      if (!tablet.range.start.empty()) starts.push_back(tablet.range.start);
+    const std::string start = starts[random_() % starts.size()];
+    what_ += "merge in " + table;
+    return [=](const Client& client) -> Status {
+      const auto merge = client.MergeTablets(table, start);
+      return merge ? Status() : merge.error();
+    };
+  }
+  Change Move(const std::string& table, const std::string& key) {
+    what_ += "move in " + table;
+    return [table, key, draw = random_()](const Client& client) -> Status {
+      EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
+      std::vector<std::string> others, members;
+      for (const ReplicaPlace& replica : place.replicas) members.push_back(replica.server);
+      for (int i = 1; i <= kGatewayServers; ++i)
+        if (const std::string name = "ts-" + std::to_string(i); std::ranges::find(members, name) == members.end())
+          others.push_back(name);
+      if (others.empty() || members.empty()) return Error(Code::kUnavailable, "nobody has room for it");
+      return client.MoveTablet(table, key,
+                               {.from = members[draw % members.size()], .to = others.front(), .cancel = false});
+    };
+  }
+  Change Transfer(const std::string& table, const std::string& key) {
+    what_ += "transfer in " + table;
+    return [table, key, draw = random_()](const Client& client) -> Status {
+      EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
+      if (place.replicas.empty()) return Error(Code::kUnavailable, "it has no replicas");
+      return client.TransferTablet(table, key, place.replicas[draw % place.replicas.size()].server);
+    };
+  }
+  void Told(const Status& status) {
+    what_ += status.ok() ? " (done)" : " (" + status.ToString() + ")";
+    changes_done_ += status.ok() ? 1 : 0;
+  }
+
+  Status ChangeAlone() {
+    Told(AnyChange()(*client_));
+    return Status::Ok();
+  }
+  template <class Kill>
+  Status ChangeAnd(Kill kill) {
+    EBLA_TRY(AwaitWhole());
+    auto asked = std::async(std::launch::async, [change = AnyChange(), client = *client_] { return change(client); });
+    SleepUpTo(random_() % 2 == 0 ? 30 : 800);
+    what_ += "; ";
+    const Status killed = kill();
+    Told(asked.get());
+    return killed;
+  }
+  Status ChangeAndServer() {
+    return ChangeAnd([this]() -> Status {
+      const std::string server = AnyServer();
+      what_ += server;
+      EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+      SleepUpTo(1'500);
+      return cluster_->launcher().Restart(server);
+    });
+  }
+  Status ChangeAndMaster() {
+    return ChangeAnd([this] { return KillMaster(); });
+  }
+  Status ServerAndGateway() {
+    EBLA_TRY(AwaitWhole());
+    const std::string server = AnyServer();
+    EBLA_TRY(cluster_->launcher().Kill(server, SIGKILL));
+    what_ += server + " and ";
+    const Status gateway = KillGateway();
+    EBLA_TRY(cluster_->launcher().Restart(server));
+    return gateway;
+  }
+
+  const GatewayChaosOptions options_;
+  std::mt19937_64 random_;
+  std::vector<Place> places_;
+  std::unique_ptr<testing::TestCluster> cluster_;
+  std::optional<Client> client_;
+  std::unique_ptr<Gateways> gateways_;
+  std::unique_ptr<GatewayLoad> load_;
+  std::string what_;
+  size_t harms_ = 0;
+  int changes_done_ = 0;
+  std::map<std::string, int> done_;
+  std::vector<std::string> faults_;
+};
+
+const GatewayRun::Harmful GatewayRun::kHarms[] = {{"kill of a server", &GatewayRun::KillServer},
+                                                  {"kill of a gateway", &GatewayRun::KillGateway},
+                                                  {"change", &GatewayRun::ChangeAlone},
+                                                  {"pause of a server", &GatewayRun::PauseServer},
+                                                  {"change and a server's death", &GatewayRun::ChangeAndServer},
+                                                  {"pause of a gateway", &GatewayRun::PauseGateway},
+                                                  {"kill of a master", &GatewayRun::KillMaster},
+                                                  {"change and a master's death", &GatewayRun::ChangeAndMaster},
+                                                  {"end of a gateway", &GatewayRun::EndGateway},
+                                                  {"kill of a server and a gateway", &GatewayRun::ServerAndGateway},
+                                                  {"kill of a server again", &GatewayRun::KillServerAgain},
+                                                  {"pause and return", &GatewayRun::PauseWhileAnotherReturns},
+                                                  {"kill of two servers", &GatewayRun::KillTwoServers, true},
+                                                  {"kill of all servers", &GatewayRun::KillAllServers, true}};
+
+}  // namespace
+
+ScenarioReport HarmGateways(const GatewayChaosOptions& options) {
+  GatewayRun run(options);
+  if (const Status begun = run.Begin(); !begun.ok()) return {{begun.ToString()}, "not begun"};
+  Status status;
+  const auto end = steady_clock::now() + options.length;
+  for (int round = 0; status.ok() && run.faultless() && (round == 0 || steady_clock::now() < end); ++round)
+    status = run.Round(round);
+  if (status.ok()) status = run.Check();
+  return run.Finish(status);
+}
+
+}  // namespace ebla::chaos
