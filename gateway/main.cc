@@ -21,7 +21,7 @@ DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
 DEFINE_int32(threads, 2, "Event loops that serve clients and speak with the cluster.");
 DEFINE_int32(deadline_ms, 10'000, "Deadline of a command.");
-DEFINE_int32(connections_max, 10'000, "Most clients at a time. Further ones are closed at once.");
+DEFINE_int32(connections_max, 10'000, "Most clients at a time. Further ones are told so and closed.");
 DEFINE_string(tls_dir, "",
               "Directory of ca.crt, client.crt and client.key, with which the gateway shows the cluster who it is. "
               "Empty: in the clear.");

@@ -27,6 +27,9 @@ DEFINE_string(
     "a transaction of their own.");
 DEFINE_uint32(redis_script_threads, 2,
               "Threads for the scripts of Redis's clients: so many run at a time. Others wait, until their deadline.");
+DEFINE_int64(redis_slowlog_slower_than, 10'000,
+             "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
+             "otherwise. -1: none is.");
 DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
 DEFINE_string(read_level, "default",
               "How fresh what Memcached's and Redis's clients read must be: default (the table's), strong, "
@@ -62,6 +65,7 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   if (FLAGS_redis_script_threads < 1 || FLAGS_redis_script_threads > 1'000)
     return Error(Code::kInvalidArgument, "--redis_script_threads is 1 to 1000");
   options.redis_script_threads = FLAGS_redis_script_threads;
+  options.redis_slower_than_micros = FLAGS_redis_slowlog_slower_than;
   EBLA_ASSIGN(options.levels.read, ParseReadLevel(FLAGS_read_level));
   EBLA_ASSIGN(options.levels.ack, ParseAckLevel(FLAGS_ack));
   return options;

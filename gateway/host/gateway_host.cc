@@ -66,7 +66,8 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
                                     .logins = nullptr,
                                     .login_required = options.redis_login_required,
                                     .peers_login = options.own_login,
-                                    .script_threads = options.redis_script_threads};
+                                    .script_threads = options.redis_script_threads,
+                                    .slower_than_micros = options.redis_slower_than_micros};
     if (options.redis_users)
       redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels, loops);
     host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), std::move(redis)));

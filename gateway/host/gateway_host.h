@@ -31,6 +31,7 @@ struct GatewayOptions {
   bool redis_login_required = false;         // takes redis_users
   redis::Credentials own_login;              // of this gateway, to others
   size_t redis_script_threads = 2;
+  int64_t redis_slower_than_micros = 10'000;   // of commands that SLOWLOG notes; negative: none
   std::chrono::milliseconds deadline{10'000};  // of a command
   size_t connections_max = 10'000;             // of each protocol
   std::shared_ptr<security::TlsCredentials> tls;

@@ -3,6 +3,14 @@
 #include "gateway/memcached/protocol.h"
 
 namespace ebla::gateway::memcached {
+namespace {
+
+ServerOptions WithRefusal(ServerOptions options) {
+  options.refusal = "ERROR Too many open connections\r\n";
+  return options;
+}
+
+}  // namespace
 
 MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStoreOptions levels)
     : table_(std::move(table)),
@@ -14,7 +22,7 @@ MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStore
                    .connections_max = options.server.connections_max,
                    .threads = options.loops.size()},
       server_(
-          options.server,
+          WithRefusal(options.server),
           [this](rpc::EventLoop& loop, const std::string&, const std::weak_ptr<Outlet>&) {
             return std::make_unique<MemcachedProtocol>(environment_, loop);
           },

@@ -1,6 +1,7 @@
 #include "gateway/redis/channel_grants.h"
 
 #include "common/base/number_limits.h"
+#include "gateway/redis/glob.h"
 #include "gateway/redis/record_key.h"
 
 namespace ebla::gateway::redis {
@@ -17,17 +18,6 @@ bool IsAnswer(const Status& status) { return IsAllowed(status) || status.code() 
 std::string RecordOf(const std::string& channel) { return channel.empty() ? RecordKey(channel) : channel; }
 
 }  // namespace
-
-std::string PrefixOfPattern(std::string_view pattern) {
-  std::string prefix;
-  for (size_t at = 0; at < pattern.size(); ++at) {
-    const char c = pattern[at];
-    if (c == '*' || c == '?' || c == '[') break;
-    if (c == '\\' && at + 1 < pattern.size()) ++at;
-    prefix += pattern[at];
-  }
-  return prefix;
-}
 
 bool ChannelGrants::Knows(const ChannelUse& use, Status& answer) const {
   MutexLock lock(mutex_);
@@ -51,7 +41,7 @@ void ChannelGrants::Ask(std::shared_ptr<Store> records, const ChannelUse& use, U
                        });
     case ChannelUse::Kind::kListenToPattern:
       return asked.ScanKeys(
-          KeyRange::Prefix(PrefixOfPattern(use.name)), 1, until,
+          KeyRange::Prefix(PrefixOf(use.name)), 1, until,
           [learn = std::move(learn)](const Result<ScanPage>& page) mutable { learn(page ? Status() : page.error()); });
     case ChannelUse::Kind::kPublish:
       return asked.Delete(RecordOf(use.name), Condition::Is({Epoch{limits::kEpochMax}, Lsn{limits::kLsnMax}}), until,

@@ -45,7 +45,4 @@ class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
   std::map<Question, Known> known_ EBLA_GUARDED_BY(mutex_);
 };
 
-// What every name begins with that the pattern matches.
-std::string PrefixOfPattern(std::string_view pattern);
-
 }  // namespace ebla::gateway::redis

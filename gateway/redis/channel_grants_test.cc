@@ -12,16 +12,6 @@ namespace {
 
 using Kind = ChannelUse::Kind;
 
-TEST(ChannelPatterns, BeginWithWhatStandsBeforeTheFirstSpecialCharacter) {
-  EXPECT_EQ(PrefixOfPattern("news.*"), "news.");
-  EXPECT_EQ(PrefixOfPattern("news"), "news");
-  EXPECT_EQ(PrefixOfPattern("n?ws"), "n");
-  EXPECT_EQ(PrefixOfPattern("n[ae]ws"), "n");
-  EXPECT_EQ(PrefixOfPattern("a\\*b*"), "a*b");
-  EXPECT_EQ(PrefixOfPattern("*"), "");
-  EXPECT_EQ(PrefixOfPattern("a\\"), "a\\");
-}
-
 class ChannelGrantsTest : public ::testing::Test {
  protected:
   // As a user who may do so much with keys that begin with "open".

@@ -36,6 +36,7 @@ constexpr CommandInfo kCommands[] = {
     {"reset", 1, kLogin | kOwn, 0, 0, 0, "connection"},
     {"role", 1, kNoScript | kAlways | kFast | kAdmin | kOwn, 0, 0, 0, ""},
     {"select", 2, kAlways | kFast, 0, 0, 0, "connection"},
+    {"slowlog", -2, kAdmin | kAlways | kOwn, 0, 0, 0, ""},
     {"time", 1, kAlways | kFast | kOwn, 0, 0, 0, ""},
     {"wait", 3, kNoScript | kOwn, 0, 0, 0, "connection"},
     // Messages.
@@ -211,7 +212,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "sinterstore",
                                            "sismember",
                                            "slaveof",
-                                           "slowlog",
                                            "smembers",
                                            "smismember",
                                            "smove",
@@ -332,6 +332,7 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
       {"memory", {"doctor", "help", "malloc-stats", "purge", "stats", "usage"}},
       {"object", {"encoding", "freq", "help", "idletime", "refcount"}},
       {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}},
+      {"slowlog", {"get", "help", "len", "reset"}},
       {"script", {"debug", "exists", "flush", "help", "kill", "load"}}};
   const auto found = known.find(command.name);
   return found == known.end() || found->second.contains(ToLower(name));

@@ -6,12 +6,14 @@
 #include <thread>
 
 #include "gateway/redis/glob.h"
+#include "gateway/redis/slow_log.h"
 #include "gateway/redis/testing/memory_door.h"
 
 namespace ebla::gateway::redis {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::vector<std::string> BulksOf(std::string_view reply) {
@@ -242,6 +244,89 @@ TEST_F(CommandsTest, ATimeThatStaysDoesNotDriftHoweverOftenAValueIsChanged) {
   EXPECT_EQ(door_.Answer({"PEXPIRETIME", "a"}), expires);
   store().Advance(std::chrono::seconds(100));
   EXPECT_EQ(door_.Answer({"EXISTS", "a"}), ":0\r\n");
+}
+
+std::string IdOf(MemoryDoor& door) {
+  const std::string reply = door.Answer({"CLIENT", "ID"});
+  return reply.substr(1, reply.size() - 3);
+}
+
+TEST_F(CommandsTest, KillEndsOthersAtOnceAndItselfOnceItHasItsReply) {
+  MemoryDoor other(&door_), third(&door_);
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(other)}), ":1\r\n");
+  EXPECT_EQ(other.ended(), "at once");
+  EXPECT_EQ(third.ended() + door_.ended(), "");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_)}), ":0\r\n");
+  EXPECT_EQ(door_.ended(), "");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_), "SKIPME", "no"}), ":1\r\n");
+  EXPECT_EQ(door_.ended(), "once it has its reply");
+}
+
+TEST_F(CommandsTest, KillTakesWhatAllOptionsName) {
+  MemoryDoor listener(&door_), other(&door_);
+  listener.Answer({"SUBSCRIBE", "news"});
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:1"}), ":0\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:6379"}), ":1\r\n");
+  EXPECT_EQ(listener.ended(), "at once");
+  EXPECT_EQ(other.ended(), "");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "USER", "default", "TYPE", "normal"}), ":1\r\n");
+  EXPECT_EQ(other.ended(), "at once");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "127.0.0.1:1"}), "+OK\r\n");  // all have that address here
+  EXPECT_NE(door_.ended(), "");
+}
+
+TEST_F(CommandsTest, ConnectionsAreListedAsTheyAre) {
+  MemoryDoor other(&door_);
+  const std::string id = IdOf(other);
+  const auto line = [&] { return BulksOf(door_.Answer({"CLIENT", "LIST", "ID", id})).at(0); };
+  other.Answer({"MULTI"});
+  other.Answer({"SET", "a", "1"});
+  EXPECT_THAT(line(), HasSubstr(" laddr=127.0.0.1:6379 fd=5 "));
+  EXPECT_THAT(line(), HasSubstr(" flags=x "));
+  EXPECT_THAT(line(), HasSubstr(" multi=1 "));
+  other.Answer({"EXEC"});
+  other.Answer({"SSUBSCRIBE", "a", "b"});
+  EXPECT_THAT(line(), HasSubstr(" flags=P "));
+  EXPECT_THAT(line(), HasSubstr(" ssub=2 multi=-1 "));
+}
+
+TEST_F(CommandsTest, SlowCommandsAreShownByTheirKeys) {
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "0"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SET", "a", "secret"}), "+OK\r\n");
+  door_.Answer({"AUTH", "default", "password"});
+  door_.Answer({"KEYS", "a*"});
+  const std::string all = door_.Answer({"SLOWLOG", "GET", "-1"});
+  EXPECT_THAT(all, HasSubstr("*3\r\n$3\r\nset\r\n$1\r\na\r\n$22\r\n... (1 more arguments)\r\n"));
+  EXPECT_THAT(all, HasSubstr("*2\r\n$4\r\nKEYS\r\n$2\r\na*\r\n"));
+  EXPECT_THAT(all, HasSubstr("auth"));
+  EXPECT_THAT(all, Not(HasSubstr("secret")));
+  EXPECT_THAT(all, Not(HasSubstr("password")));
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "2"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":2\r\n");
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "-1"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  door_.Answer({"GET", "a"});
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
+}
+
+TEST(SlowLogTest, LongOnesAreCutAsRedisCutsThem) {
+  Words many(40, "x");
+  const Words shown = SlowLog::Shown(many, many.size());
+  EXPECT_EQ(shown.size(), 32u);
+  EXPECT_EQ(shown.back(), "... (9 more arguments)");
+  EXPECT_EQ(SlowLog::Shown({std::string(130, 'y')}, 1).at(0), std::string(128, 'y') + "... (2 more bytes)");
+  EXPECT_EQ(SlowLog::Shown({"PING"}, 1), Words{"PING"});
+}
+
+TEST_F(CommandsTest, InfoTellsOfScriptsAndClients) {
+  door_.Answer({"EVAL", "return 1", "0"});
+  door_.Answer({"SUBSCRIBE", "news"});
+  MemoryDoor other(&door_);
+  const std::string info = other.Answer({"INFO"});
+  for (const char* const line : {"connected_clients:2\r\n", "maxclients:10000\r\n", "number_of_cached_scripts:1\r\n",
+                                 "scripts_running:0\r\n", "pubsub_channels:1\r\n"})
+    EXPECT_THAT(info, HasSubstr(line));
 }
 
 TEST(GlobTest, AsRedisMatches) {

@@ -32,8 +32,33 @@ std::optional<std::string> OnlyListens(const ConnectionState& state, std::string
 void ConnectionCommand::Begin(const Words& words, Done done) {
   done_ = std::move(done);
   sends_ = state_->session.Begin(command_, words);
+  began_ = state_->session.active();
+  word_count_ = words.size();
+  // Those with keys are shown by them, so that nothing has to be kept of what is not slow.
+  const bool noted = state_->shared->clients->slow_log.slower_than_micros() >= 0;
+  if (noted && !command_.HasKeys() && !command_.Is(Flag::kNoAuth)) shown_ = SlowLog::Shown(words, word_count_);
+}
+
+void ConnectionCommand::NoteIfSlow() {
+  SlowLog& log = state_->shared->clients->slow_log;
+  if (log.slower_than_micros() < 0) return;
+  const auto took = std::chrono::steady_clock::now() - began_;
+  if (!log.Notes(took)) return;
+  const ClientLine line = state_->shared->clients->Find(state_->session.id());
+  Words words = std::move(shown_);
+  if (words.empty()) {
+    words.emplace_back(command_.name);
+    words.insert(words.end(), keys_.begin(), keys_.end());
+    words = SlowLog::Shown(std::move(words), word_count_);
+  }
+  log.Add({.owner = line.owner,
+           .address = line.address,
+           .name = line.name,
+           .took = std::chrono::duration_cast<std::chrono::microseconds>(took),
+           .words = std::move(words)});
 }
 void ConnectionCommand::End(std::string bytes) {
+  NoteIfSlow();
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (!sends_) answer.bytes.clear();
   std::exchange(done_, nullptr)(std::move(answer));
@@ -53,12 +78,18 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
   if (name == "hello" && state_->databases == nullptr) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
     return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
+  if (name == "info") return reply.Verbatim(InfoText(*state_->shared, {words.begin() + 1, words.end()})).Take();
+  if (name == "slowlog") {
+    state_->shared->clients->slow_log.Answer(words, session.owner(), reply);
+    return reply.Take();
+  }
   if (name == "pubsub") {
     DescribeChannels(*state_->shared->channels, words, reply);
     return reply.Take();
   }
   auto answer = subscriptions.Answer(command, words, session.protocol());
-  if (name == "reset" || answer) session.set_listening(subscriptions.channels(), subscriptions.patterns());
+  if (name == "reset" || answer)
+    session.set_listening(subscriptions.channels(), subscriptions.patterns(), subscriptions.shards());
   if (!answer) answer = session.Answer(command, words);
   subscriptions.set_protocol(session.protocol());
   return *std::move(answer);

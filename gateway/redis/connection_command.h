@@ -2,6 +2,7 @@
 // Threads: made, run and ended on the connection's loop; it may answer from any.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -49,7 +50,12 @@ class ConnectionCommand : public Command {
   bool sends_ = true;  // its reply
 
  private:
+  void NoteIfSlow();
+
   Done done_;
+  std::chrono::steady_clock::time_point began_;
+  size_t word_count_ = 0;
+  Words shown_;  // of one without keys, if the slow log is to have it
 };
 
 }  // namespace ebla::gateway::redis

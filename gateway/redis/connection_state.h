@@ -46,7 +46,7 @@ struct ConnectionState {
         address(peer),
         databases(shared->databases),
         executor(loop),
-        session(shared->clients, peer, shared->options),
+        session(shared->clients, peer, shared->options, outlet),
         subscriptions(shared->channels, std::move(outlet)) {}
 
   std::vector<WatchedKey> TakeWatched() {
@@ -67,6 +67,9 @@ struct ConnectionState {
 };
 
 inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
+
+// What INFO tells of these sections; none: of all.
+std::string InfoText(const Shared& shared, const Words& sections);
 
 // None: it may. Else why one that speaks the second version and listens may not ask for it.
 std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command);

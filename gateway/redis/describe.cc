@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "common/process/process.h"
+#include "gateway/redis/connection_state.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
-#include "gateway/redis/session.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -79,30 +79,46 @@ int64_t ResidentBytes() {
 using Line = std::pair<std::string_view, std::string>;
 using Section = std::pair<std::string_view, std::vector<Line>>;
 
-std::vector<Section> Sections(const Clients& clients) {
+std::vector<Section> Sections(const Shared& shared) {
+  const Clients& clients = *shared.clients;
+  const Channels& channels = *shared.channels;
+  Scripts& scripts = *shared.scripts;
   const auto up = std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - clients.began);
   utsname system{};
   uname(&system);
   const std::string memory = std::to_string(ResidentBytes());
-  return {
-      {"Server",
-       {{"redis_version", std::string(kRedisVersion)},
-        {"redis_mode", "standalone"},
-        {"ebla_version", std::string(process::BuildVersion())},
-        {"os", std::string(system.sysname) + " " + system.release + " " + system.machine},
-        {"arch_bits", std::to_string(8 * sizeof(void*))},
-        {"process_id", std::to_string(getpid())},
-        {"uptime_in_seconds", std::to_string(up.count())},
-        {"uptime_in_days", std::to_string(up.count() / 86'400)}}},
-      {"Clients", {{"connected_clients", std::to_string(clients.size())}, {"blocked_clients", "0"}}},
-      {"Memory",
-       {{"used_memory", memory}, {"used_memory_rss", memory}, {"maxmemory", "0"}, {"maxmemory_policy", "noeviction"}}},
-      {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
-      {"Stats",
-       {{"total_connections_received", std::to_string(clients.connections)},
-        {"total_commands_processed", std::to_string(clients.commands)}}},
-      {"Replication", {{"role", "master"}, {"connected_slaves", "0"}}},
-      {"Cluster", {{"cluster_enabled", "0"}}}};
+  return {{"Server",
+           {{"redis_version", std::string(kRedisVersion)},
+            {"redis_mode", "standalone"},
+            {"ebla_version", std::string(process::BuildVersion())},
+            {"os", std::string(system.sysname) + " " + system.release + " " + system.machine},
+            {"arch_bits", std::to_string(8 * sizeof(void*))},
+            {"process_id", std::to_string(getpid())},
+            {"uptime_in_seconds", std::to_string(up.count())},
+            {"uptime_in_days", std::to_string(up.count() / 86'400)}}},
+          {"Clients",
+           {{"connected_clients", std::to_string(clients.size())},
+            {"maxclients", std::to_string(clients.most)},
+            {"blocked_clients", "0"}}},
+          {"Memory",
+           {{"used_memory", memory},
+            {"used_memory_rss", memory},
+            {"used_memory_scripts", std::to_string(scripts.cache().bytes())},
+            {"number_of_cached_scripts", std::to_string(scripts.cache().size())},
+            {"maxmemory", "0"},
+            {"maxmemory_policy", "noeviction"}}},
+          {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
+          {"Stats",
+           {{"total_connections_received", std::to_string(clients.connections)},
+            {"total_commands_processed", std::to_string(clients.commands)},
+            {"pubsub_channels", std::to_string(channels.Count(ChannelKind::kChannel))},
+            {"pubsub_patterns", std::to_string(channels.Count(ChannelKind::kPattern))},
+            {"pubsubshard_channels", std::to_string(channels.Count(ChannelKind::kShard))}}},
+          {"Scripts",
+           {{"scripts_running", std::to_string(scripts.running())},
+            {"scripts_waiting", std::to_string(scripts.waiting())}}},
+          {"Replication", {{"role", "master"}, {"connected_slaves", "0"}}},
+          {"Cluster", {{"cluster_enabled", "0"}}}};
 }
 
 }  // namespace
@@ -127,7 +143,7 @@ void DescribeCommands(const Words& words, Reply& reply) {
   }
 }
 
-std::string InfoText(const Clients& clients, const Words& sections) {
+std::string InfoText(const Shared& shared, const Words& sections) {
   const auto wanted = [&](std::string_view name) {
     return sections.empty() || std::ranges::any_of(sections, [&](const std::string& section) {
              const std::string lower = ToLower(section);
@@ -135,7 +151,7 @@ std::string InfoText(const Clients& clients, const Words& sections) {
            });
   };
   std::string text;
-  for (const auto& [name, lines] : Sections(clients)) {
+  for (const auto& [name, lines] : Sections(shared)) {
     if (!wanted(name)) continue;
     text += (text.empty() ? "# " : "\r\n# ") + std::string(name) + "\r\n";
     for (const auto& [key, value] : lines) text += std::string(key) + ":" + value + "\r\n";

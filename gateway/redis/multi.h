@@ -35,6 +35,7 @@ class MultiQueue {
   std::string_view Add(const CommandInfo& command, Words& words);
   // All of them; the queue is closed.
   std::vector<QueuedCommand> Close();
+  size_t size() const { return commands_.size(); }
   size_t held_bytes() const { return bytes_; }
 
  private:

@@ -13,13 +13,14 @@ namespace {
 constexpr std::string_view kRead = "ebla.read", kAck = "ebla.ack", kTransactions = "ebla.transactions";
 constexpr std::string_view kOneGroup = "one-group", kEachGroup = "each-group";
 
+}  // namespace
+
 std::string CannotSet(const std::string& name, const std::string& why) {
   return "ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + why;
 }
 
-}  // namespace
-
-std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options) {
+std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
+                                                            const SharedOptions& shared) {
   const std::string script_time = std::to_string(ScriptLimits().time.count());
   return {{"appendfsync", "everysec"},
           {"appendonly", "yes"},
@@ -31,14 +32,14 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
            std::string(options.transactions == Transactions::kOneGroup ? kOneGroup : kEachGroup)},
           {"busy-reply-threshold", script_time},
           {"lua-time-limit", script_time},
-          {"maxclients", "10000"},
+          {"maxclients", std::to_string(shared.connections_max)},
           {"maxmemory", "0"},
           {"maxmemory-policy", "noeviction"},
           {"notify-keyspace-events", ""},
           {"proto-max-bulk-len", std::to_string(kValueBytesMax)},
           {"save", ""},
-          {"slowlog-log-slower-than", "-1"},
-          {"slowlog-max-len", "0"},
+          {"slowlog-log-slower-than", std::to_string(shared.slower_than_micros)},
+          {"slowlog-max-len", std::to_string(shared.slow_max)},
           {"tcp-keepalive", "300"},
           {"timeout", "0"}};
 }

@@ -31,12 +31,20 @@ struct ConnectionOptions {
   Transactions transactions = Transactions::kOneGroup;
 };
 
-std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options);
+// What all connections of a gateway share.
+struct SharedOptions {
+  size_t connections_max = 10'000;
+  int64_t slower_than_micros = 10'000, slow_max = 128;
+};
+
+std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
+                                                            const SharedOptions& shared = {});
 
 // "one-group" or "each-group". INVALID_ARGUMENT says so.
 Result<Transactions> ParseTransactions(std::string_view text);
 
 // What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
+std::string CannotSet(const std::string& name, const std::string& why);
 std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options);
 
 }  // namespace ebla::gateway::redis

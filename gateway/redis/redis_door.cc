@@ -8,6 +8,11 @@ namespace {
 bool IsWildcard(const rpc::Endpoint& endpoint) { return endpoint.host == "0.0.0.0" || endpoint.host == "::"; }
 bool IsLoopback(const rpc::Endpoint& endpoint) { return endpoint.host.starts_with("127.") || endpoint.host == "::1"; }
 
+ServerOptions WithRefusal(ServerOptions options) {
+  options.refusal = "-ERR max number of clients reached\r\n";
+  return options;
+}
+
 }  // namespace
 
 RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
@@ -19,7 +24,7 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
                                      door.server.tls, options.peers_login)),
       options_(std::move(options)),
       server_(
-          door.server,
+          WithRefusal(door.server),
           [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
             return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(outlet));
           },
@@ -30,6 +35,8 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
   shared_->logins = options_.logins;
   shared_->publisher = peers_;
   shared_->deadline = door.deadline;
+  shared_->clients->most = door.server.connections_max;
+  shared_->clients->slow_log.set_slower_than_micros(options_.slower_than_micros);
   shared_->options.transactions = options_.transactions;
 }
 

@@ -25,6 +25,7 @@ class RedisDoor final : public Door {
     bool login_required = false;              // before anything else
     Credentials peers_login;                  // to other gateways, where they want one
     size_t script_threads = 2;
+    int64_t slower_than_micros = 10'000;  // of commands that SLOWLOG notes; negative: none
   };
   // `table`: what it reads to see whether it can serve, and database 0.
   RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options);

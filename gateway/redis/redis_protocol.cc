@@ -57,7 +57,10 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
       return {.bytes = all, .command = std::make_unique<FixedAnswer>(state_, nullptr, reply, true), .end = true};
     }
     if (!*request) break;
-    if (!(*request)->words.empty()) return {.bytes = all - bytes.size(), .command = Make(*std::move(*request))};
+    if ((*request)->words.empty()) continue;
+    auto command = Make(*std::move(*request));
+    state_->session.set_queue(queue_.open() ? static_cast<int64_t>(queue_.size()) : -1, queue_.held_bytes());
+    return {.bytes = all - bytes.size(), .command = std::move(command)};
   }
   return {.bytes = all - bytes.size(), .command = nullptr};
 }

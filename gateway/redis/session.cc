@@ -1,6 +1,7 @@
 #include "gateway/redis/session.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
@@ -13,10 +14,6 @@ using Clock = std::chrono::steady_clock;
 // How old what others see of a busy connection may be.
 constexpr std::chrono::seconds kShownEvery{1};
 constexpr std::string_view kDefaultUser = "default";
-
-int64_t SecondsSince(Clock::time_point then) {
-  return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - then).count();
-}
 
 void UnknownSubcommand(const Words& words, Reply& reply) {
   reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
@@ -44,46 +41,16 @@ bool IsClientName(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
 }
 
-// ---- Clients ----------------------------------------------------------------------------------------------------------
-
-std::string ClientLine::ToString() const {
-  return "id=" + std::to_string(id) + " addr=" + address + " laddr= fd=-1 name=" + name +
-         " age=" + std::to_string(SecondsSince(since)) + " idle=" + std::to_string(SecondsSince(active)) +
-         " flags=" + (channels + patterns > 0 ? "P" : "N") + " db=" + database + " sub=" + std::to_string(channels) +
-         " psub=" + std::to_string(patterns) + " ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 " +
-         "rbp=0 obl=0 oll=0 omem=0 tot-mem=0 events=r cmd=" + (command.empty() ? "NULL" : command) + " user=" + user +
-         " redir=-1 resp=" + std::to_string(protocol);
-}
-
-void Clients::Put(const ClientLine& line) {
-  MutexLock lock(mutex_);
-  lines_[line.id] = line;
-}
-
-void Clients::Forget(int64_t id) {
-  MutexLock lock(mutex_);
-  lines_.erase(id);
-}
-
-std::vector<ClientLine> Clients::All() const {
-  MutexLock lock(mutex_);
-  std::vector<ClientLine> all;
-  for (const auto& [id, line] : lines_) all.push_back(line);
-  return all;
-}
-
-size_t Clients::size() const {
-  MutexLock lock(mutex_);
-  return lines_.size();
-}
-
 // ---- Session ----------------------------------------------------------------------------------------------------------
 
-Session::Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options)
+Session::Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options,
+                 std::weak_ptr<Outlet> outlet)
     : clients_(std::move(clients)), first_options_(options) {
   line_.id = clients_->NextId();
   line_.address = std::move(address);
   line_.since = line_.active = Clock::now();
+  line_.queue = queue_;
+  line_.outlet = std::move(outlet);
   clients_->connections.fetch_add(1, std::memory_order_relaxed);
   clients_->Put(line_);
 }
@@ -137,8 +104,6 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
     Client(words, reply);
   } else if (name == "config") {
     Config(words, reply);
-  } else if (name == "info") {
-    reply.Verbatim(InfoText(*clients_, {words.begin() + 1, words.end()}));
   } else if (name == "quit" || name == "discard" || name == "unwatch") {
     reply.Ok();
   } else if (name == "reset") {
@@ -224,15 +189,18 @@ void Session::Client(const Words& words, Reply& reply) {
   } else if (what == "INFO" && size == 2) {
     reply.Verbatim(line_.ToString() + "\n");
   } else if (what == "LIST") {
-    ClientList(words, reply);
+    ListClients(*clients_, words, reply);
   } else if (what == "REPLY" && size == 3) {
     ClientReply(words, reply);
   } else if (what == "KILL" && size >= 3) {
-    ClientKill(words, reply);
+    KillClients(*clients_, words, line_, reply);
   } else if (what == "HELP" && size == 2) {
     Help("CLIENT",
          {"GETNAME", "    Shows this connection's name.", "ID", "    Shows this connection's number.", "INFO",
-          "    Shows this connection's line of LIST.", "LIST [TYPE NORMAL] [ID <id> ...]", "    Shows all connections.",
+          "    Shows this connection's line of LIST.",
+          "KILL <ip:port> | ([ID <id>] [TYPE <type>] [USER <user>] [ADDR <ip:port>] [LADDR <ip:port>] [SKIPME "
+          "(yes|no)])",
+          "    Ends connections of your user.", "LIST [TYPE NORMAL] [ID <id> ...]", "    Shows all connections.",
           "REPLY (ON|OFF|SKIP)", "    Whether commands are answered.", "SETNAME <name>", "    Names this connection."},
          reply);
   } else {
@@ -284,46 +252,6 @@ void Session::ClientReply(const Words& words, Reply& reply) {
   }
 }
 
-void Session::ClientKill(const Words& words, Reply& reply) const {
-  const bool old_form = words.size() == 3;
-  const std::vector<ClientLine> all = clients_->All();
-  const auto there = std::ranges::any_of(all, [&](const ClientLine& line) {
-    return line.address == words.back() || (!old_form && std::to_string(line.id) == words.back());
-  });
-  if (there) {
-    reply.Failure("ERR CLIENT KILL is not served by Ebla yet");
-  } else if (old_form) {
-    reply.Failure("ERR No such client");
-  } else {
-    reply.Number(0);
-  }
-}
-
-void Session::ClientList(const Words& words, Reply& reply) const {
-  std::vector<ClientLine> lines = clients_->All();
-  const bool by_type = words.size() == 4 && IsWord(words[2], "TYPE");
-  const bool by_id = words.size() > 3 && IsWord(words[2], "ID");
-  if (words.size() > 2 && !by_type && !by_id) return void(reply.Failure(kSyntax));
-  if (by_type) {
-    const bool normal = IsWord(words[3], "NORMAL"), listens = IsWord(words[3], "PUBSUB");
-    if (!normal && !listens && !IsWord(words[3], "MASTER") && !IsWord(words[3], "REPLICA"))
-      return void(reply.Failure("ERR Unknown client type '" + words[3] + "'"));
-    std::erase_if(lines,
-                  [&](const ClientLine& line) { return !(line.channels + line.patterns > 0 ? listens : normal); });
-  }
-  if (by_id) {
-    for (size_t at = 3; at < words.size(); ++at) {
-      if (!ToInteger(words[at])) return void(reply.Failure("ERR Invalid client ID"));
-    }
-    std::erase_if(lines, [&](const ClientLine& line) {
-      return std::find(words.begin() + 3, words.end(), std::to_string(line.id)) == words.end();
-    });
-  }
-  std::string text;
-  for (const ClientLine& line : lines) text += line.ToString() + "\n";
-  reply.Verbatim(text);
-}
-
 void Session::Reset() {
   line_.name.clear();
   line_.database = "0";
@@ -343,7 +271,8 @@ void Session::Config(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
   if (what == "GET" && words.size() >= 3) {
     std::vector<std::pair<std::string, std::string>> found;
-    for (auto& option : OptionsAre(options_)) {
+    const SharedOptions shared{clients_->most, clients_->slow_log.slower_than_micros(), clients_->slow_log.most()};
+    for (auto& option : OptionsAre(options_, shared)) {
       const bool wanted = std::any_of(words.begin() + 2, words.end(),
                                       [&](const std::string& word) { return Matches(ToLower(word), option.first); });
       if (wanted) found.push_back(std::move(option));
@@ -365,7 +294,8 @@ void Session::Config(const Words& words, Reply& reply) {
           "SET ebla.ack majority|all|primary", "    When this connection's writes are acknowledged.",
           "SET ebla.transactions one-group|each-group",
           "    Whether a transaction has keys of one group alone, or each group's commands are one of their own.",
-          "RESETSTAT", "    Begins INFO's counts anew."},
+          "SET slowlog-log-slower-than <microseconds>", "    What SLOWLOG notes; -1 is nothing.",
+          "SET slowlog-max-len <count>", "    How much of it is kept.", "RESETSTAT", "    Begins INFO's counts anew."},
          reply);
   } else if (what == "GET" || what == "SET" || what == "RESETSTAT" || what == "REWRITE" || what == "HELP") {
     WrongNumber(words, reply);
@@ -377,11 +307,28 @@ void Session::Config(const Words& words, Reply& reply) {
 void Session::ConfigSet(const Words& words, Reply& reply) {
   ConnectionOptions options = options_;
   for (size_t at = 2; at < words.size(); at += 2) {
-    const std::string failure = SetOption(ToLower(words[at]), words[at + 1], options);
+    const std::string name = ToLower(words[at]);
+    const std::optional<std::string> shared = SetShared(name, words[at + 1]);
+    const std::string failure = shared ? *shared : SetOption(name, words[at + 1], options);
     if (!failure.empty()) return void(reply.Failure(failure));
   }
   options_ = options;
   reply.Ok();
+}
+
+std::optional<std::string> Session::SetShared(const std::string& name, const std::string& value) {
+  const bool most = name == "slowlog-max-len";
+  if (!most && name != "slowlog-log-slower-than") return std::nullopt;
+  if (!line_.owner.empty()) return CannotSet(name, "it is every user's, and set by the gateway's flags");
+  const std::optional<int64_t> number = ToInteger(value);
+  if (!number) return CannotSet(name, "argument couldn't be parsed into an integer");
+  const int64_t least = most ? 0 : -1, greatest = most ? SlowLog::kMostMax : std::numeric_limits<int64_t>::max();
+  if (*number < least || *number > greatest) {
+    return CannotSet(
+        name, "argument must be between " + std::to_string(least) + " and " + std::to_string(greatest) + " inclusive");
+  }
+  most ? clients_->slow_log.set_most(*number) : clients_->slow_log.set_slower_than_micros(*number);
+  return "";
 }
 
 }  // namespace ebla::gateway::redis

@@ -2,19 +2,17 @@
 // CLIENT, CONFIG, PING and the like.
 // Place:   redis_protocol.h makes one for each connection, and asks it before the store.
 // Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
-// Threads: the connection's loop; Clients: any.
+// Threads: the connection's loop.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "common/base/mutex.h"
+#include "gateway/redis/clients.h"
 #include "gateway/redis/command_table.h"
 #include "gateway/redis/options.h"
 
@@ -24,39 +22,11 @@ inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-p
 
 bool IsClientName(std::string_view name);
 
-// What CLIENT LIST tells of a connection.
-struct ClientLine {
-  int64_t id = 0;
-  std::string name, address, database = "0", command, user = "default", owner;
-  int protocol = 2;
-  size_t channels = 0, patterns = 0;  // that it listens to
-  std::chrono::steady_clock::time_point since, active;
-
-  std::string ToString() const;
-};
-
-// All connections of this process.
-class Clients {
- public:
-  int64_t NextId() { return next_id_++; }
-  void Put(const ClientLine& line);
-  void Forget(int64_t id);
-  std::vector<ClientLine> All() const;  // by id
-  size_t size() const;
-
-  const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
-  std::atomic<uint64_t> commands{0}, connections{0};
-
- private:
-  std::atomic<int64_t> next_id_{1};
-  mutable Mutex mutex_;
-  std::map<int64_t, ClientLine> lines_ EBLA_GUARDED_BY(mutex_);
-};
-
 class Session {
  public:
   // `options`: until it says otherwise.
-  Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options);
+  Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options,
+          std::weak_ptr<Outlet> outlet);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -77,11 +47,19 @@ class Session {
   // Who has logged in, and "" for all who have not. What each has here is shown to itself alone: scripts, slow commands,
   // connections that it may end.
   const std::string& owner() const { return line_.owner; }
-  void set_listening(size_t channels, size_t patterns) {
+  void set_listening(size_t channels, size_t patterns, size_t shards) {
     line_.channels = channels;
     line_.patterns = patterns;
+    line_.shards = shards;
     clients_->Put(line_);
   }
+  // What it has queued; negative: nothing is open. As commands are cut.
+  void set_queue(int64_t commands, size_t bytes) {
+    queue_->commands.store(commands, std::memory_order_relaxed);
+    queue_->bytes.store(bytes, std::memory_order_relaxed);
+  }
+  int64_t id() const { return line_.id; }
+  std::chrono::steady_clock::time_point active() const { return line_.active; }  // when its last command began
   // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
   bool TakesReply() { return !std::exchange(skip_next_, false) && replies_; }
   // How it reads and writes where it has said so, else as its table does.
@@ -99,14 +77,15 @@ class Session {
   void Client(const Words& words, Reply& reply);
   void ClientSettings(const std::string& what, const Words& words, Reply& reply);
   void ClientReply(const Words& words, Reply& reply);
-  void ClientKill(const Words& words, Reply& reply) const;
-  void ClientList(const Words& words, Reply& reply) const;
   bool SetName(const std::string& name, Reply& reply);
   void Config(const Words& words, Reply& reply);
   void ConfigSet(const Words& words, Reply& reply);
+  // What all connections share: empty where it is set, else what to answer; none: it is no such option.
+  std::optional<std::string> SetShared(const std::string& name, const std::string& value);
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
+  const std::shared_ptr<ShownQueue> queue_ = std::make_shared<ShownQueue>();
   ClientLine line_;
   const ConnectionOptions first_options_;
   ConnectionOptions options_ = first_options_;
@@ -119,7 +98,4 @@ class Session {
 std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol);
 // COMMAND and its subcommands.
 void DescribeCommands(const Words& words, Reply& reply);
-// What INFO tells of these sections; none: of all.
-std::string InfoText(const Clients& clients, const Words& sections);
-
 }  // namespace ebla::gateway::redis

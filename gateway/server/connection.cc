@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/rpc/buffer.h"
+#include "common/rpc/socket.h"
 
 namespace ebla::gateway {
 namespace {
@@ -16,11 +17,18 @@ constexpr size_t kLargeReply = 128 * 1024;  // becomes the buffer that is sent
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from somebody who types
 
+std::string LocalOf(int fd) {
+  const Result<rpc::Endpoint> local = rpc::LocalAddress(fd);
+  return local ? local->ToString() : "";
+}
+
 }  // namespace
 
 Connection::Connection(std::shared_ptr<ServerLoop> server, int fd, std::string peer)
     : server_(std::move(server)),
       peer_(std::move(peer)),
+      local_(LocalOf(fd)),
+      fd_shown_(fd),
       fd_(fd),
       stream_(fd, server_->options.tls == nullptr ? nullptr : server_->options.tls->Accept()) {
   event_assign(
@@ -143,6 +151,9 @@ void Connection::UpdateWatch() {
   }
   const size_t held = in_.size() + protocol_->held_bytes() + commands_.held_bytes() + unsent(),
                before = std::exchange(accounted_, held);
+  shown_read_.store(begun(), std::memory_order_relaxed);
+  shown_unsent_.store(unsent(), std::memory_order_relaxed);
+  shown_held_.store(held, std::memory_order_relaxed);
   if (held != before && server_->Account(before, held) && held > before) server_->BreakLargest(*this);
 }
 
@@ -258,6 +269,18 @@ void Connection::TakeForSending(std::string_view bytes) {
 
 void Connection::Push(std::shared_ptr<const std::string> bytes, Wanted wanted) {
   server_->Push(shared_from_this(), std::move(bytes), std::move(wanted));
+}
+
+void Connection::End(bool at_once) {
+  server_->loop.Post([self = shared_from_this(), at_once] {
+    if (self->fd_ < 0) return;
+    at_once ? self->Close() : self->Drain();
+  });
+}
+
+ConnectionVitals Connection::vitals() const {
+  return {fd_shown_, local_, shown_read_.load(std::memory_order_relaxed), shown_unsent_.load(std::memory_order_relaxed),
+          shown_held_.load(std::memory_order_relaxed)};
 }
 
 void Connection::OnPush(std::string_view bytes) {

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ class Connection final : public Outlet,
   void Complete(CommandQueue::Entry& entry, Reply reply);
   // Any thread.
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
+  void End(bool at_once) override;
+  ConnectionVitals vitals() const override;
   void OnPush(std::string_view bytes);
   void OnSweep();
   void OnTurnEnd() override;
@@ -69,6 +72,8 @@ class Connection final : public Outlet,
 
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
+  const std::string local_;
+  const int fd_shown_;
   int fd_;
   rpc::Stream stream_;
   std::unique_ptr<Protocol> protocol_;  // once it has started
@@ -79,7 +84,8 @@ class Connection final : public Outlet,
   std::string in_;   // bytes read and not yet cut: part of a command, or commands that wait for room
   std::string out_;  // replies from out_sent_ on are not yet sent
   size_t out_sent_ = 0;
-  size_t accounted_ = 0;                        // bytes of all that it holds, as the loop counts them
+  size_t accounted_ = 0;  // bytes of all that it holds, as the loop counts them
+  std::atomic<size_t> shown_read_{0}, shown_unsent_{0}, shown_held_{0};
   uint32_t came_tick_ = 0;                      // when bytes last came, or were last let come
   uint32_t sent_tick_ = 0;                      // when the client last took bytes
   std::optional<MonotonicTime> crowded_since_;  // more than pushed_bytes_soft wait unsent

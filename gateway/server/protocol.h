@@ -54,7 +54,16 @@ class Command {
   virtual void Run(Done done) = 0;
 };
 
-// What a client gets unasked. Any thread.
+// What a connection is and holds just now.
+struct ConnectionVitals {
+  int fd = -1;
+  std::string local;        // the address that its client has connected to
+  size_t read_bytes = 0;    // that came and are no whole command, or wait for room
+  size_t unsent_bytes = 0;  // of replies and of what is pushed
+  size_t held_bytes = 0;    // all
+};
+
+// A connection as its protocol sees it, and others: what its client gets unasked, and how it ends. Any thread.
 class Outlet {
  public:
   virtual ~Outlet() = default;
@@ -62,6 +71,9 @@ class Outlet {
   // when it is its turn and it is not `wanted` any more (null: always).
   using Wanted = std::shared_ptr<const std::atomic<bool>>;
   virtual void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
+  // At once, or when what has come is answered and sent.
+  virtual void End(bool at_once) = 0;
+  virtual ConnectionVitals vitals() const = 0;
 };
 
 // One connection's.

@@ -1,6 +1,7 @@
 #include "gateway/server/server.h"
 
 #include <glog/logging.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utility>
@@ -53,6 +54,8 @@ class Server::Impl {
     if (open >= options_.connections_max) {
       own.refused.Add(1);
       LOG_EVERY_T(WARNING, 10) << "refused a connection: " << options_.connections_max << " are open already";
+      if (!options_.refusal.empty() && options_.tls == nullptr)
+        send(fd, options_.refusal.data(), options_.refusal.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       close(fd);
       return;
     }

@@ -5,7 +5,7 @@
 // Security:   With certificates, connections speak TLS and clients show a certificate of the same authority; without,
 //             everybody who reaches it is trusted with what the gateway itself may do.
 // Invariants: 1. Everything is bounded by ServerOptions. Past the bounds of one connection it is not read until it is
-//                below them again; past connections_max new ones are closed at once.
+//                below them again; past connections_max new ones are told so and closed.
 //             2. What one client sends or does not read harms no other connection.
 // Threads:    Start, Stop and address from any thread but the loops' own.
 #pragma once
@@ -26,6 +26,7 @@ namespace ebla::gateway {
 struct ServerOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
   size_t connections_max = 10'000;
+  std::string refusal;                  // what who is one too many is told, in the clear, before it is closed
   size_t in_flight_max = 256;           // commands of one connection, by their keys
   size_t held_bytes_max = 16 << 20;     // of one connection: replies that the client has not taken, and commands
   size_t buffered_bytes_max = 1 << 30;  // likewise of all, each loop its share; beyond it, whoever holds most is closed

@@ -56,6 +56,17 @@ class Waiting {
     }
     return there;
   }
+  void EndAll(bool at_once) {
+    MutexLock lock(mutex_);
+    for (const auto& weak : outlets_) {
+      if (const auto outlet = weak.lock()) outlet->End(at_once);
+    }
+  }
+  ConnectionVitals LastVitals() {
+    MutexLock lock(mutex_);
+    const auto outlet = outlets_.back().lock();
+    return outlet == nullptr ? ConnectionVitals() : outlet->vitals();
+  }
   // From this thread, which is none of the loops'.
   void AnswerLast() {
     Held held;
@@ -320,6 +331,40 @@ TEST_F(ServerTest, FurtherConnectionsAreClosed) {
   EXPECT_EQ(first.Read(2) + second.Read(2), "a\nb\n");
   EXPECT_TRUE(Connect().Ended());
   EXPECT_EQ(statistics_->Sum().connections_refused, 1u);
+}
+
+TEST_F(ServerTest, OneTooManyIsToldSo) {
+  Start({.connections_max = 1, .refusal = "no room\n"});
+  LineClient first = Connect();
+  first.Send("say a\n");
+  EXPECT_EQ(first.Read(2), "a\n");
+  EXPECT_EQ(Connect().Read(100), "no room\n");
+}
+
+TEST_F(ServerTest, OneIsEndedAtOnceOrOnceItHasItsReplies) {
+  Start();
+  for (const bool at_once : {true, false}) {
+    LineClient client = Connect();
+    client.Send("say one\nhold a two\n");
+    EXPECT_EQ(client.Read(4), "one\n");
+    ASSERT_TRUE(AwaitHeld(1));
+    waiting_.EndAll(at_once);
+    if (at_once) {
+      EXPECT_TRUE(client.Ended());
+    }
+    waiting_.AnswerLast();
+    EXPECT_EQ(client.Read(100), at_once ? "" : "two\n");
+  }
+}
+
+TEST_F(ServerTest, AConnectionSaysWhatItHolds) {
+  Start();
+  LineClient client = Connect();
+  client.Send("say a\nhalf");
+  EXPECT_EQ(client.Read(2), "a\n");
+  EXPECT_TRUE(Eventually([&] { return waiting_.LastVitals().read_bytes == 4; }));
+  EXPECT_EQ(waiting_.LastVitals().local, server_->address().ToString());
+  EXPECT_GT(waiting_.LastVitals().fd, 0);
 }
 
 TEST_F(ServerTest, OneThatAsksForItsEndGetsItsReplies) {

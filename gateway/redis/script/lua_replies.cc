@@ -63,7 +63,7 @@ ReplyReader::Text ReplyReader::Line() {
 }
 
 ReplyReader::Text ReplyReader::Block(int64_t size) {
-  if (size < 0 || end_ - at_ < size + 2) Malformed();
+  if (size < 0 || size > end_ - at_ - 2) Malformed();
   const Text block{at_, static_cast<size_t>(size)};
   at_ += size + 2;
   return block;

@@ -123,7 +123,8 @@ TEST_F(ScriptEngineTest, LogReachesTheHost) {
 
 TEST_F(ScriptEngineTest, RepliesThatAreNoneAreErrors) {
   for (const char* reply : {"", "x", ":", ":x\r\n", "$5\r\nab\r\n", "*2\r\n:1\r\n", "*99999999999\r\n", "%1\r\n+a\r\n",
-                            "%1\r\n_\r\n+a\r\n", "=2\r\nab\r\n", "?\r\n", "$99999999999999999999\r\n\r\n"}) {
+                            "%1\r\n_\r\n+a\r\n", "=2\r\nab\r\n", "?\r\n", "$99999999999999999999\r\n\r\n",
+                            "$9223372036854775807\r\nab\r\n", "=9223372036854775806\r\nab\r\n"}) {
     EXPECT_TRUE(Run("return redis.call('RAW', ARGV[1])", {}, {reply}).starts_with("-ERR malformed reply")) << reply;
   }
   std::string deep;

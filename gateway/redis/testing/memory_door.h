@@ -11,12 +11,11 @@
 
 #include "common/testing/sim_executor.h"
 #include "gateway/redis/redis_protocol.h"
+#include "gateway/redis/testing/reply_length.h"
 #include "gateway/testing/memory_store.h"
 
 namespace ebla::gateway::redis {
 
-// How many of the bytes are one reply; none: it is not whole.
-std::optional<size_t> ReplyLength(std::string_view bytes);
 // As clients send it.
 std::string Encode(const Words& words);
 
@@ -36,13 +35,17 @@ class MemoryDoor {
   explicit MemoryDoor(const MemoryDoor* other = nullptr);
   std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
+  // How it was ended; empty: it was not.
+  const std::string& ended() const { return outlet_->ended; }
   // What it was sent unasked since the last look.
   std::string TakePushed() { return std::exchange(outlet_->bytes, {}); }
 
  private:
   struct Pushed final : Outlet {
     void Push(std::shared_ptr<const std::string> more, Wanted) override { bytes += *more; }
-    std::string bytes;
+    void End(bool at_once) override { ended = at_once ? "at once" : "once it has its reply"; }
+    ConnectionVitals vitals() const override { return {.fd = 5, .local = "127.0.0.1:6379"}; }
+    std::string bytes, ended;
   };
 
   testing::SimScheduler scheduler_{1};

@@ -1,0 +1,92 @@
+#include "gateway/redis/slow_log.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace ebla::gateway::redis {
+
+Words SlowLog::Shown(Words words, size_t all) {
+  constexpr size_t kWordsShown = 32, kBytesShown = 128;
+  if (all > words.size() || all > kWordsShown) {
+    words.resize(std::min(words.size(), kWordsShown - 1));
+    words.push_back("... (" + std::to_string(all - words.size()) + " more arguments)");
+  }
+  for (std::string& word : words) {
+    if (word.size() <= kBytesShown) continue;
+    const size_t more = word.size() - kBytesShown;
+    word.resize(kBytesShown);
+    word += "... (" + std::to_string(more) + " more bytes)";
+  }
+  return words;
+}
+
+void SlowLog::set_most(int64_t most) {
+  most_ = most;
+  MutexLock lock(mutex_);
+  DropOld();
+}
+
+void SlowLog::Add(Entry entry) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  entry.time = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+  MutexLock lock(mutex_);
+  entry.id = next_id_++;
+  entries_.push_front(std::move(entry));
+  DropOld();
+}
+
+void SlowLog::DropOld() {
+  while (std::ssize(entries_) > most_) entries_.pop_back();
+}
+
+void SlowLog::Answer(const Words& words, std::string_view owner, Reply& reply) {
+  const std::string what = ToUpper(words[1]);
+  const auto is_owners = [&](const Entry& entry) { return entry.owner == owner; };
+  if (what == "GET" && words.size() <= 3) {
+    Get(words, owner, reply);
+  } else if (what == "LEN" && words.size() == 2) {
+    MutexLock lock(mutex_);
+    reply.Number(std::ranges::count_if(entries_, is_owners));
+  } else if (what == "RESET" && words.size() == 2) {
+    MutexLock lock(mutex_);
+    std::erase_if(entries_, is_owners);
+    reply.Ok();
+  } else if (what == "HELP" && words.size() == 2) {
+    reply.Array(9).Simple("SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:").Simple("GET [<count>]");
+    reply.Simple("    Shows the last slow commands, 10 unless told otherwise; -1 is all.").Simple("LEN");
+    reply.Simple("    Shows how many are kept.").Simple("RESET").Simple("    Forgets them.");
+    reply.Simple("HELP").Simple("    Shows this.");
+  } else if (what == "LEN" || what == "RESET" || what == "HELP") {
+    reply.Failure("ERR wrong number of arguments for 'slowlog|" + ToLower(what) + "' command");
+  } else {
+    const std::string why = what == "GET" ? "subcommand or wrong number of arguments for" : "subcommand";
+    reply.Failure("ERR unknown " + why + " '" + words[1].substr(0, 128) + "'. Try SLOWLOG HELP.");
+  }
+}
+
+void SlowLog::Get(const Words& words, std::string_view owner, Reply& reply) const {
+  int64_t most = 10;
+  if (words.size() == 3) {
+    const std::optional<int64_t> asked = ToInteger(words[2]);
+    if (!asked || *asked < -1) return void(reply.Failure("ERR count should be greater than or equal to -1"));
+    most = *asked < 0 ? std::numeric_limits<int64_t>::max() : *asked;
+  }
+  std::vector<const Entry*> shown;
+  MutexLock lock(mutex_);
+  for (const Entry& entry : entries_) {
+    if (std::ssize(shown) >= most) break;
+    if (entry.owner == owner) shown.push_back(&entry);
+  }
+  reply.Array(shown.size());
+  for (const Entry* const entry : shown) {
+    reply.Array(6).Number(entry->id).Number(entry->time).Number(entry->took.count());
+    reply.Array(entry->words.size());
+    for (const std::string& word : entry->words) reply.Bulk(word);
+    reply.Bulk(entry->address).Bulk(entry->name);
+  }
+}
+
+}  // namespace ebla::gateway::redis

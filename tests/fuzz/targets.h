@@ -1,0 +1,19 @@
+// What is given any bytes: each target checks what holds whatever they are, and ends the process where it does not.
+// Place:   main.cc is libFuzzer's way to one of them (./dev fuzz); corpora_test.cc gives them what was found earlier.
+// Threads: one.
+#pragma once
+
+#include <string_view>
+
+namespace ebla::fuzz {
+
+// Redis's requests: cut into pieces in any way they are the same, and bounded memory is kept of what is not whole.
+void RedisRequests(std::string_view bytes);
+// Memcached's, likewise.
+void MemcachedRequests(std::string_view bytes);
+// The reply to a command, as a script gets it and gives it back: whatever it is, the script answers one whole reply.
+void ScriptReplies(std::string_view bytes);
+// A script: within its limits, it answers one whole reply.
+void Scripts(std::string_view bytes);
+
+}  // namespace ebla::fuzz
