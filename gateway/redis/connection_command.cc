@@ -98,7 +98,9 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
 void ConnectionCommand::Open(const std::string& database, Opened then) {
   const ConnectionOptions& options = state_->session.options();
   if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
-  state_->databases->Open(database, options.read, options.ack,
+  // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
+  const Read read = state_->watched.empty() ? options.read : Read::Strong();
+  state_->databases->Open(database, read, options.ack,
                           [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
                             store ? then(*std::move(store)) : EndWith(FailureText(store.error()));
                           });

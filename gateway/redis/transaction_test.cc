@@ -66,6 +66,23 @@ TEST_F(TransactionTest, AWatchedKeyThatChangesEndsIt) {
   EXPECT_EQ(Exec({{"SET", "{a}2", "y"}}), "*1\r\n+OK\r\n") << "it is watched no more";
 }
 
+// A GET that showed less than WATCH saw would have EXEC overwrite what it did not know.
+TEST_F(TransactionTest, WhoWatchesReadsTheNewest) {
+  const auto level = [this] {
+    door_.Answer({"GET", "{a}1"});
+    return door_.databases().read().level();
+  };
+  door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"});
+  EXPECT_EQ(level(), Read::Level::kEventual);
+  door_.Answer({"WATCH", "{a}1"});
+  EXPECT_EQ(level(), Read::Level::kStrong);
+  EXPECT_EQ(Exec({{"SET", "{a}1", "x"}}), "*1\r\n+OK\r\n");
+  EXPECT_EQ(level(), Read::Level::kEventual);
+  door_.Answer({"WATCH", "{a}1"});
+  door_.Answer({"UNWATCH"});
+  EXPECT_EQ(level(), Read::Level::kEventual);
+}
+
 TEST_F(TransactionTest, AWatchedKeyThatChangesInTheLastMomentEndsIt) {
   EXPECT_EQ(door_.Answer({"WATCH", "{a}1"}), "+OK\r\n");
   WriteBefore("commit", "{a}1");

@@ -16,7 +16,9 @@ std::string Encode(const Words& words) {
   return bytes;
 }
 
-void MemoryDatabases::Open(const std::string& name, const Read&, Ack, Callback<Result<std::shared_ptr<Store>>> done) {
+void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
+                           Callback<Result<std::shared_ptr<Store>>> done) {
+  read_ = read;
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
   store(name);
   done(std::make_shared<KeyedStore>(stores_[name]));

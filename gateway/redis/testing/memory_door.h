@@ -24,9 +24,12 @@ class MemoryDatabases final : public Databases {
  public:
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
   MemoryStore& store(const std::string& name);
+  // What the last one who opened one wanted to read.
+  const Read& read() const { return read_; }
 
  private:
   std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
+  Read read_;
 };
 
 class MemoryDoor {

@@ -155,6 +155,7 @@ struct GatewayChaosOptions {
   std::chrono::milliseconds length{60'000};
   std::chrono::milliseconds round{25'000};  // after which what clients were told is judged
   bool memory = true;                       // with tables in memory; else several servers die at once, too
+  bool each = true;                         // the first round is as long as it takes to do each harm once
   uint64_t seed = 1;
   Say say;
 };
