@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "master/catalog/rules.h"
+
 namespace ebla::master {
 namespace {
 
@@ -111,7 +113,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   } else {
     choice.reason = counts + ": no replica can become primary";
   }
-  const bool all = promised == voters.size();
+  const bool all = promised == voters.size() || (!rules::AnewNeedsEveryVoter() && promised >= majority);
   if (!choice.primary && memory && all) ChooseWithoutVotersLog(voters, answers, *memory, counts, choice);
   return choice;
 }
