@@ -18,6 +18,9 @@ struct ControlHeader {
   5: i64 toIncarnation                // the incarnation the master means; another refuses with COME_AGAIN
 }
 
+// A split that the catalog has, and the log of who is to lead a memory tablet has not.
+struct LostSplit { 1: i64 childId, 2: binary key }
+
 // Tells a server its part in a tablet's epoch. Creates the replica where it is to exist (PROTOCOL 6); its log is empty
 // then, and complete if `born`.
 struct ConfigureTablet {
@@ -37,6 +40,8 @@ struct ConfigureTablet {
   14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: none was fenced, the primary's counts
   16: bool anew = false               // a memory table's: no voter has its data any more, and the primary, which is
                                       // incomplete, begins it anew, empty, with `range` (rule 5)
+  17: bool soleLog = false            // a memory table's: no voter but the primary has a log, so all of it is committed
+  18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more (rule 5)
   15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
@@ -55,6 +60,8 @@ struct FenceResult {
   7: bool forgetful                   // may have lost what it acknowledged (rule 5)
   8: i64 tabletTimeMs                 // 0: restarted since, knows none
   9: i64 timeOfDayMs                  // by the server's clock, when it answered
+  10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a SPLIT
+                                      // in it is applied
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 

@@ -16,6 +16,9 @@ EBLA_RULE(ChangeWaitsForBarrier, overlapping_membership)
 // PROTOCOL 9: a voter that never had the tablet begins complete and empty only if the tablet was never split.
 EBLA_RULE(OnlyNeverSplitBeginsEmpty, created_empty_after_split)
 
+// PROTOCOL 5: a memory tablet begins anew once every voter has answered that it has no log.
+EBLA_RULE(AnewNeedsEveryVoter, begin_anew_early)
+
 // ---- Splits and merges ----------------------------------------------------------------------------------------------
 
 // PROTOCOL 12: a tablet with an open intent is not transferred, moved or changed.

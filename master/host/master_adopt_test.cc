@@ -589,5 +589,25 @@ TEST_P(MasterAdoptMergedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
   WaitServing("carts");
 }
 
+// Nobody has anything of it any more, and the catalog is from before it was split.
+TEST_F(MasterAdoptTest, ATableInMemoryThatAllHaveForgottenBeginsEmpty) {
+  Begin({});
+  idl::TableOptions options;
+  options.__set_memory(true);
+  const auto made = cluster().Create("carts", {"f"}, options);
+  ASSERT_EQ(made.header.code, idl::Code::OK) << made.header.message;
+  cluster().scheduler().RunFor(3s);
+  auto older = cluster().coordination().TakeSnapshot();
+  MustSplit("m");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  RestartServers();
+  const auto shown = Adopt(false);
+  EXPECT_THAT(shown.problems, IsEmpty());
+  EXPECT_THAT(shown.notes, ::testing::Contains(HasSubstr("begins empty")));
+  MustAdopt();
+  EXPECT_EQ(Ranges(), ranges);
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 
+#include "master/catalog/table_rules.h"
+
 namespace ebla::master {
 namespace {
 
@@ -135,11 +137,11 @@ class Planner {
   }
 
   // Splits alone change a range: who has the narrowest has applied the most.
-  static const Holder* NarrowestOf(const Holders& holders) {
+  template <class Counts>
+  static const Holder* NarrowestOf(const Holders& holders, Counts counts) {
     const Holder* best = nullptr;
     for (const Holder& holder : holders) {
-      // What is being copied knows its range only once the copy has begun.
-      if (holder.load->incomplete) continue;
+      if (!counts(*holder.load)) continue;
       if (!best || best->load->detail.range.endKey.empty() ||
           (!holder.load->detail.range.endKey.empty() &&
            holder.load->detail.range.endKey < best->load->detail.range.endKey)) {
@@ -147,6 +149,26 @@ class Planner {
       }
     }
     return best;
+  }
+  // What is being copied knows its range only once the copy has begun.
+  static const Holder* NarrowestOf(const Holders& holders) {
+    return NarrowestOf(holders, [](const idl::TabletLoad& load) { return !load.incomplete; });
+  }
+
+  bool IsOfMemory(const idl::TabletLoad& load) const {
+    const TableEntry* known = image_.Table(TableId{static_cast<uint64_t>(load.detail.tableId)});
+    const auto schema = schemas_.find(load.detail.tableId);
+    if (known) return IsInMemory(known->node.schema);
+    return schema != schemas_.end() && IsInMemory(schema->second);
+  }
+  // A memory tablet that nobody has any more: who knows best where it was. Null: it is no such tablet.
+  const Holder* ForgottenOf(const Holders& holders) const {
+    if (NarrowestOf(holders)) return nullptr;
+    return NarrowestOf(holders, [this](const idl::TabletLoad& load) { return load.forgetful && IsOfMemory(load); });
+  }
+  const Holder* PlaceOf(const Holders& holders) const {
+    const Holder* complete = NarrowestOf(holders);
+    return complete ? complete : ForgottenOf(holders);
   }
 
   // Whether the tablet is as the catalog says, or as the split that it has begun will leave it: that is completed as
@@ -162,7 +184,7 @@ class Planner {
     const auto parent = image_.splits().find(child);
     if (parent == image_.splits().end()) return false;
     const auto holders = tablets_.find(static_cast<int64_t>(parent->second.value));
-    const Holder* narrowest = holders == tablets_.end() ? nullptr : NarrowestOf(holders->second);
+    const Holder* narrowest = holders == tablets_.end() ? nullptr : PlaceOf(holders->second);
     return narrowest && !AsCatalogued(*image_.Tablet(parent->second), narrowest->load->detail.range);
   }
 
@@ -176,7 +198,7 @@ class Planner {
     };
     const bool unknown =
         !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
-    const Holder* complete = NarrowestOf(holders);
+    const Holder* complete = PlaceOf(holders);
     const bool split = known && complete && !AsCatalogued(*known, complete->load->detail.range);
     if (!unknown && !split && !(known && std::ranges::any_of(all, ahead))) return;
     const std::string which = "tablet " + std::to_string(id.value);
@@ -208,6 +230,10 @@ class Planner {
       }
     } else {
       const Holder* longest = LongestOf(holders);
+      if (!longest) {
+        longest = complete;
+        plan_.notes.push_back(which + ", of a table in memory, begins empty: no server has its data any more");
+      }
       info.primary = longest->server;
       info.voters = {longest->server};
       for (const Holder& holder : holders) {
@@ -448,6 +474,8 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);
     if (same_range && known->merge_unfinished()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
+    if (known) node.timesEmptied = known->node.timesEmptied;
+    if (known) node.emptiedMs = known->node.emptiedMs;
     const auto parent = plan.parents.find(tablet.tablet.tabletId);
     if (parent != plan.parents.end()) node.__set_parentId(parent->second);
     node.info = tablet.tablet;

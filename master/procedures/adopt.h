@@ -6,6 +6,7 @@
 //             A tablet that somebody leads goes on, unless another has an entry of a later epoch: its primary knows its
 //             voters. Of one that nobody leads nobody knows the voters any more: it begins with the longest complete
 //             log, alone, and all others who have it become learners, promoted as soon as they are level.
+//             A tablet of a table in memory that nobody has any more, as all who had it have restarted, begins empty.
 //             Where replicas have different ranges the narrowest is right: splits alone change one, and who has applied
 //             a split knows it to be committed. A split that the catalog has begun is left to be completed, unless
 //             another one came after it. No two tablets may come to overlap, and of a parent nothing is adopted without

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "master/catalog/rules.h"
+
 namespace ebla::master {
 namespace {
 
@@ -30,18 +32,60 @@ const FenceAnswer* Emptied(const std::vector<FenceAnswer>& answers, const auto& 
   return chosen;
 }
 
+bool IsAmong(const std::vector<ServerName>& servers, const FenceAnswer& answer) {
+  return std::ranges::find(servers, answer.server) != servers.end();
+}
+
+bool HaveAnswered(const std::vector<ServerName>& servers, const std::vector<FenceAnswer>& answers) {
+  return std::ranges::all_of(servers, [&](const ServerName& server) {
+    return std::ranges::find(answers, server, &FenceAnswer::server) != answers.end();
+  });
+}
+
+// Every voter has answered, and none has a log: a learner may have one; or nobody has, and it begins anew.
+void ChooseWithoutVotersLog(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
+                            const MemoryRules& memory, const std::string& counts, PrimaryChoice& choice) {
+  const FenceAnswer* best = nullptr;
+  for (const FenceAnswer& answer : answers) {
+    if (IsAmong(voters, answer) || !answer.fits || !HasLog(answer, false)) continue;
+    if (!best || answer.last > best->last) best = &answer;
+  }
+  if (best) {
+    choice.primary = best->server;
+    choice.presumed = best->last;
+    choice.loss_possible = choice.sole_log = true;
+    choice.reason = counts + ", none has its data any more: learner " + best->server + " has a log that ends at " +
+                    best->last.ToString();
+    return;
+  }
+  const auto holds = std::ranges::find(answers, true, &FenceAnswer::holds_in_parent);
+  if (holds != answers.end()) {
+    choice.reason = counts + "; server " + holds->server + " has its data in the tablet that it was split off";
+    return;
+  }
+  if (!HaveAnswered(memory.learners, answers)) {
+    choice.reason = counts + "; a learner has not answered, and may have its data";
+    return;
+  }
+  if (const FenceAnswer* const emptied = Emptied(answers, [&](const auto& one) { return IsAmong(voters, one); })) {
+    choice.primary = emptied->server;
+    choice.loss_possible = choice.anew = true;
+    choice.reason = counts + ", none has its data any more: it begins empty";
+  }
+}
+
 }  // namespace
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
-                            bool created_empty, bool in_memory) {
+                            bool created_empty, const std::optional<MemoryRules>& memory) {
   PrimaryChoice choice;
   const size_t majority = voters.size() / 2 + 1;
-  size_t promised = 0, remembering = 0;
+  size_t promised = 0, remembering = 0, logs = 0;
   const FenceAnswer* best = nullptr;        // of those that remember
   const FenceAnswer* best_lossy = nullptr;  // of all
   std::vector<int64_t> clocks;
   for (const FenceAnswer& answer : answers) {
-    if (std::ranges::find(voters, answer.server) == voters.end()) continue;
+    if (!IsAmong(voters, answer)) continue;
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
     clocks.push_back(answer.time_of_day_ms);
     ++promised;
@@ -49,7 +93,8 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     // way.
     if (!answer.may_have_lost_writes) ++remembering;
     if (!HasLog(answer, created_empty)) continue;
-    if (!best_lossy || answer.last > best_lossy->last) best_lossy = &answer;
+    if (answer.fits) ++logs;
+    if (answer.fits && (!best_lossy || answer.last > best_lossy->last)) best_lossy = &answer;
     if (!answer.may_have_lost_writes && (!best || answer.last > best->last)) best = &answer;
   }
   if (choice.tablet_time_ms == 0) choice.time_of_day_ms = Median(std::move(clocks));
@@ -63,25 +108,19 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best_lossy->server;
     choice.presumed = best_lossy->last;
     choice.loss_possible = true;
+    choice.sole_log = memory && logs == 1;
     choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {
     choice.reason = counts + ": no replica can become primary";
   }
-  if (choice.primary || !in_memory || promised < voters.size() || best_lossy) return choice;
-  const auto votes = [&](const FenceAnswer& answer) {
-    return std::ranges::find(voters, answer.server) != voters.end();
-  };
-  if (const FenceAnswer* const emptied = Emptied(answers, votes)) {
-    choice.primary = emptied->server;
-    choice.loss_possible = choice.anew = true;
-    choice.reason = counts + ", none has its data any more: it begins empty";
-  }
+  const bool all = promised == voters.size() || (!rules::AnewNeedsEveryVoter() && promised >= majority);
+  if (!choice.primary && memory && all) ChooseWithoutVotersLog(voters, answers, *memory, counts, choice);
   return choice;
 }
 
 PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
-                             const std::vector<FenceAnswer>& answers, bool in_memory) {
-  PrimaryChoice choice = ChoosePrimary(voters, answers, false, in_memory);
+                             const std::vector<FenceAnswer>& answers, const std::optional<MemoryRules>& memory) {
+  PrimaryChoice choice = ChoosePrimary(voters, answers, false, memory);
   if (choice.primary) return choice;
   choice = {};
   const FenceAnswer* best = nullptr;
@@ -90,9 +129,10 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
     if (!HasLog(answer, false) || (!server.empty() && answer.server != server) || answer.last < least) continue;
     if (!best || answer.last > best->last) best = &answer;
   }
-  const bool any_log = std::ranges::any_of(answers, [](const FenceAnswer& one) { return HasLog(one, false); });
+  const bool any_log =
+      std::ranges::any_of(answers, [](const FenceAnswer& one) { return HasLog(one, false) || one.holds_in_parent; });
   const auto named = [&](const FenceAnswer& one) { return server.empty() || one.server == server; };
-  const FenceAnswer* const emptied = in_memory && !any_log ? Emptied(answers, named) : nullptr;
+  const FenceAnswer* const emptied = memory && !any_log ? Emptied(answers, named) : nullptr;
   if (emptied) {
     choice.primary = emptied->server;
     choice.loss_possible = choice.alone = choice.anew = true;

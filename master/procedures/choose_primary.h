@@ -15,7 +15,7 @@
 
 namespace ebla::master {
 
-// One voter's answer to a Fence that it obeyed.
+// One replica's answer to a Fence that it obeyed: of a voter, or of a memory tablet's learner.
 struct FenceAnswer {
   ServerName server;
   Version last;       // its last appended entry, or none
@@ -24,6 +24,10 @@ struct FenceAnswer {
   bool may_have_lost_writes = false;  // may have lost what it acknowledged
   int64_t tablet_time_ms = 0;         // 0: restarted since, knows none
   int64_t time_of_day_ms = 0;         // by its clock
+  // Of a memory tablet. `fits` is false where the log ends the tablet elsewhere than the catalog does, and nothing can
+  // mend that: it is taken where nothing is lost, and no log where something is.
+  bool fits = true;
+  bool holds_in_parent = false;  // unknown there: the split that makes it is still to be applied to what it holds
 };
 
 struct PrimaryChoice {
@@ -32,21 +36,28 @@ struct PrimaryChoice {
   bool loss_possible = false;         // chosen although too few remember
   bool alone = false;                 // by hand: as the only voter
   bool anew = false;                  // of a table in memory: nobody has its data any more, and it begins empty
+  bool sole_log = false;              // of a table in memory: no other voter has a log
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
   int64_t time_of_day_ms = 0;         // then: the median of their clocks, the earlier of two
   std::string reason;
 };
 
-// `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. `in_memory`: a
-// voter's log goes with its process, so that there may be none at all. Only when every voter has answered, and none has
-// a log to offer, does it begin anew: one that is silent may have it.
+// Of a memory tablet, whose logs go with their processes, so that no voter may have one. `learners`: those that live. It
+// begins anew only when all of both have answered, and none has a log to offer: one that is silent may have it.
+struct MemoryRules {
+  std::vector<ServerName> learners;
+};
+
+// `created_empty`: the tablet never served, so a voter that does not know it is complete and empty. Of a memory tablet
+// the choice may be a learner, where no voter has a log: it becomes a voter with that.
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
-                            bool created_empty, bool in_memory = false);
+                            bool created_empty, const std::optional<MemoryRules>& memory = std::nullopt);
 
 // Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`.
 // But where a majority has come back meanwhile nothing need be lost, and they go on as ever, whoever was named.
 // Of a table in memory where nobody who answers has a log: anew and empty, as the operator has accepted.
 PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
-                             const std::vector<FenceAnswer>& answers, bool in_memory = false);
+                             const std::vector<FenceAnswer>& answers,
+                             const std::optional<MemoryRules>& memory = std::nullopt);
 
 }  // namespace ebla::master

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace ebla::master {
 namespace {
 
@@ -54,7 +57,7 @@ FenceAnswer Emptied(ServerName server) {  // by a restart of its process
 
 TEST(ChoosePrimaryTest, ATabletInMemoryBeginsAnewOnceEveryVoterHasAnsweredAndNoneHasIt) {
   const auto in_memory = [](const std::vector<FenceAnswer>& answers) {
-    return ChoosePrimary(kThree, answers, false, /*in_memory=*/true);
+    return ChoosePrimary(kThree, answers, false, MemoryRules());
   };
   EXPECT_FALSE(in_memory({Emptied("a"), Emptied("b")}).primary) << "the silent one may have it";
   const auto anew = in_memory({Emptied("b"), Emptied("a"), Emptied("c")});
@@ -66,24 +69,70 @@ TEST(ChoosePrimaryTest, ATabletInMemoryBeginsAnewOnceEveryVoterHasAnsweredAndNon
 }
 
 TEST(ChoosePrimaryTest, ATabletInMemoryGoesOnWithWhatOneVoterStillHas) {
-  const auto one = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Emptied("c")}, false, true);
+  const auto one = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Emptied("c")}, false, MemoryRules());
   EXPECT_EQ(one.primary, "b");
   EXPECT_TRUE(one.loss_possible) << "the other two may have acknowledged more";
   EXPECT_FALSE(one.anew);
-  const auto two = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Answer("c", 2, 8)}, false, true);
+  const auto two = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Answer("c", 2, 8)}, false, MemoryRules());
   EXPECT_EQ(two.primary, "b");
   EXPECT_FALSE(two.loss_possible || two.anew);
-  EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9)}, false, true).primary)
+  EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9)}, false, MemoryRules()).primary)
       << "who is silent may have more than that one";
+}
+
+TEST(ChoosePrimaryTest, OfATabletInMemoryALearnerThatHasItLeadsBeforeItBeginsAnew) {
+  const std::vector<FenceAnswer> voters = {Emptied("a"), Emptied("b"), Emptied("c")};
+  const auto with = [&](std::vector<FenceAnswer> learners) {
+    std::ranges::copy(voters, std::back_inserter(learners));
+    return ChoosePrimary(kThree, learners, false, MemoryRules{.learners = {"d", "e"}});
+  };
+  EXPECT_FALSE(with({}).primary) << "they are asked, too";
+  EXPECT_FALSE(with({Emptied("d")}).primary);
+  EXPECT_TRUE(with({Emptied("d"), Emptied("e")}).anew);
+  const auto learner = with({Answer("d", 2, 9), Answer("e", 2, 8)});
+  EXPECT_EQ(learner.primary, "d");
+  EXPECT_EQ(learner.presumed, (Version{Epoch{2}, Lsn{9}}));
+  EXPECT_TRUE(learner.loss_possible && learner.sole_log);
+  EXPECT_FALSE(learner.anew);
+  const auto voter = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 1, 1), Emptied("c"), Answer("d", 2, 9)}, false,
+                                   MemoryRules{.learners = {"d"}});
+  EXPECT_EQ(voter.primary, "b") << "a learner counts for nothing while a voter has a log";
+}
+
+TEST(ChoosePrimaryTest, OfATabletInMemoryItIsSaidWhetherAnotherVoterHasALog) {
+  FenceAnswer copied = Answer("b", 2, 8);
+  copied.may_have_lost_writes = true;  // and complete
+  EXPECT_TRUE(ChoosePrimary(kThree, {Emptied("a"), Answer("c", 2, 9), Emptied("b")}, false, MemoryRules()).sole_log);
+  EXPECT_FALSE(ChoosePrimary(kThree, {Emptied("a"), Answer("c", 2, 9), copied}, false, MemoryRules()).sole_log);
+  EXPECT_FALSE(
+      ChoosePrimary(kThree, {Answer("a", 2, 9), Answer("b", 2, 9), Emptied("c")}, false, MemoryRules()).sole_log)
+      << "nothing is lost";
+}
+
+TEST(ChoosePrimaryTest, OfATabletInMemoryALogThatEndsItElsewhereIsNone) {
+  FenceAnswer other = Answer("c", 2, 9);
+  other.fits = false;
+  EXPECT_TRUE(ChoosePrimary(kThree, {Emptied("a"), Emptied("b"), other}, false, MemoryRules()).anew);
+  EXPECT_EQ(ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 8), other}, false, MemoryRules()).primary, "c")
+      << "a majority is sure, so that nothing is lost";
+}
+
+TEST(ChoosePrimaryTest, OfATabletInMemoryWhatIsStillInItsParentIsWaitedFor) {
+  FenceAnswer holds = Answer("c", 0, 0);
+  holds.known = false;
+  holds.holds_in_parent = true;
+  const std::vector<FenceAnswer> answers = {Emptied("a"), Emptied("b"), holds};
+  EXPECT_FALSE(ChoosePrimary(kThree, answers, false, MemoryRules()).primary);
+  EXPECT_FALSE(ChooseSurvivor(kThree, "", {}, answers, MemoryRules()).primary);
 }
 
 TEST(ChoosePrimaryTest, WhoKnowsNoSuchTabletBeginsItOnlyWhereNobodyElseCan) {
   FenceAnswer unknown = Answer("a", 0, 0), copied = Answer("c", 2, 4);
   unknown.known = false;
   copied.incomplete = true;  // as its source went
-  EXPECT_EQ(ChoosePrimary(kThree, {unknown, Emptied("b"), copied}, false, true).primary, "b");
-  EXPECT_EQ(ChoosePrimary({"a", "c"}, {copied, unknown}, false, true).primary, "a");
-  EXPECT_FALSE(ChoosePrimary({"c"}, {copied}, false, true).primary);
+  EXPECT_EQ(ChoosePrimary(kThree, {unknown, Emptied("b"), copied}, false, MemoryRules()).primary, "b");
+  EXPECT_EQ(ChoosePrimary({"a", "c"}, {copied, unknown}, false, MemoryRules()).primary, "a");
+  EXPECT_FALSE(ChoosePrimary({"c"}, {copied}, false, MemoryRules()).primary);
 }
 
 TEST(ChoosePrimaryTest, WhoDoesNotKnowTheTabletLeadsOnlyWhatWasJustCreated) {
@@ -115,13 +164,13 @@ TEST(ChooseSurvivorTest, WhoIsNamedOrTheLongestCompleteLogLeadsAlone) {
 }
 
 TEST(ChooseSurvivorTest, OfATableInMemoryWhoHasNothingBeginsItWhereNobodyHasMore) {
-  auto choice = ChooseSurvivor(kThree, "", {}, {Emptied("b")}, true);
+  auto choice = ChooseSurvivor(kThree, "", {}, {Emptied("b")}, MemoryRules());
   EXPECT_EQ(choice.primary, "b");
   EXPECT_TRUE(choice.anew && choice.alone && choice.loss_possible);
-  choice = ChooseSurvivor(kThree, "", {}, {Emptied("b"), Answer("c", 2, 9)}, true);
+  choice = ChooseSurvivor(kThree, "", {}, {Emptied("b"), Answer("c", 2, 9)}, MemoryRules());
   EXPECT_EQ(choice.primary, "c");
   EXPECT_FALSE(choice.anew);
-  EXPECT_FALSE(ChooseSurvivor(kThree, "a", {}, {Emptied("b")}, true).primary);
+  EXPECT_FALSE(ChooseSurvivor(kThree, "a", {}, {Emptied("b")}, MemoryRules()).primary);
   EXPECT_FALSE(ChooseSurvivor(kThree, "", {}, {Emptied("b")}).primary) << "nor does a table on disk begin so";
 }
 

@@ -9,6 +9,7 @@
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/procedures/caught_up.h"
+#include "master/procedures/lost_splits.h"
 
 namespace ebla::master {
 namespace {
@@ -66,7 +67,7 @@ void FenceRound::Start() {
     idl::FenceTablet order;
     order.tabletId = static_cast<int64_t>(wanted.tablet.value);
     order.epoch = static_cast<int64_t>(fencing.item.epoch.value);
-    for (const ServerName& voter : fencing.voters) orders[voter].push_back(order);
+    for (const ServerName& server : fencing.asked) orders[server].push_back(order);
     fencing_.emplace(wanted.tablet, std::move(fencing));
   }
   deadline_ = context_.executor.Now() + kFencePatience;
@@ -86,17 +87,22 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.item.version = tablet->version;
   fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
   fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
-  fencing.voters = tablet->node.info.voters;
-  fencing.recovery = wanted.recovery;
-  if (wanted.recovery) {
-    std::ranges::copy(tablet->node.info.learners, std::back_inserter(fencing.voters));
-    std::erase_if(fencing.voters, [&](const ServerName& name) { return !context_.servers.IsLive(name); });
-  }
-  fencing.waiting = fencing.voters.size();
-  fencing.creating = tablet->creating();
-  fencing.suspect = wanted.suspect;
+  const auto lives_not = [&](const ServerName& name) { return !context_.servers.IsLive(name); };
   const TableEntry* const table = context_.image().LivingTable(*tablet);
   fencing.in_memory = table && IsInMemory(table->node.schema);
+  fencing.asked = tablet->node.info.voters;
+  fencing.recovery = wanted.recovery;
+  if (fencing.in_memory) {
+    fencing.learners = tablet->node.info.learners;
+    std::erase_if(fencing.learners, lives_not);
+    std::ranges::copy(fencing.learners, std::back_inserter(fencing.asked));
+  } else if (wanted.recovery) {
+    std::ranges::copy(tablet->node.info.learners, std::back_inserter(fencing.asked));
+  }
+  if (wanted.recovery) std::erase_if(fencing.asked, lives_not);
+  fencing.waiting = fencing.asked.size();
+  fencing.creating = tablet->creating();
+  fencing.suspect = wanted.suspect;
   fencing.before = tablet->node.info.primary;
   fencing.node = tablet->node;
   return true;
@@ -105,7 +111,7 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
 void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results) {
   bool news = false;
   for (auto& [tablet, fencing] : fencing_) {
-    if (std::ranges::find(fencing.voters, server) == fencing.voters.end()) continue;
+    if (!IsIn(server, fencing.asked)) continue;
     --fencing.waiting;
     if (!results) {
       if (fencing.answers.empty()) fencing.item.status = results.error();
@@ -164,26 +170,46 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
     answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
     answer.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   }
+  if (fencing.in_memory && !answer.known && fencing.node.__isset.parentId) {
+    const Server* from = context_.servers.Find(server);
+    const Report* report = from ? from->CurrentReport() : nullptr;
+    const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
+    if (!report) {
+      fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
+      return;  // its data may be in what it was split off
+    }
+    answer.holds_in_parent = tablet && HoldsInParent(context_.image(), *report, *tablet);
+  }
+  if (fencing.in_memory) TakeEnd(fencing, result, answer);
   fencing.answers.push_back(std::move(answer));
   std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
     return Preference(context_.servers, answer.server, fencing.before, fencing.item.tablet);
   });
 }
 
+void FenceRound::TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const {
+  const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
+  if (!tablet || !result.__isset.endKey || !result.known || result.incomplete) return;
+  fencing.ends[answer.server] = result.endKey;
+  answer.fits = LostSplits(context_.image(), *tablet, result.endKey).has_value();
+}
+
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
+  std::optional<MemoryRules> memory;
+  if (fencing.in_memory) memory.emplace(fencing.learners);
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every live replica has answered"};
     return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers,
-                          fencing.in_memory);
+                          memory);
   }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;
     std::erase_if(others, [&](const FenceAnswer& answer) { return answer.server == fencing.before; });
-    PrimaryChoice choice = ChoosePrimary(fencing.voters, others, fencing.creating, fencing.in_memory);
+    PrimaryChoice choice = ChoosePrimary(fencing.node.info.voters, others, fencing.creating, memory);
     if (choice.primary || (fencing.waiting > 0 && !late())) return choice;
   }
-  return ChoosePrimary(fencing.voters, fencing.answers, fencing.creating, fencing.in_memory);
+  return ChoosePrimary(fencing.node.info.voters, fencing.answers, fencing.creating, memory);
 }
 
 // Hands out what is ready. What became decidable a moment ago waits for the rest of its grace.
@@ -215,6 +241,10 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     if (!fencing.answers.empty()) item.status = Error(Code::kUnavailable, choice.reason);
     return item;
   }
+  if (auto stale = context_.stale_catalog.Why(); stale && choice.anew) {  // its place may be another by now
+    item.status = Error(Code::kUnavailable, *std::move(stale));
+    return item;
+  }
   // An entry of an epoch that the catalog never reached: it is older than the tablet, and knows its voters no more.
   for (const FenceAnswer& answer : fencing.answers) {
     if (answer.last.epoch <= Epoch{static_cast<uint64_t>(fencing.node.info.epoch)}) continue;
@@ -231,22 +261,65 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.title = Title::kFenced;
   item.presumed = choice.presumed;
   item.anew = choice.anew;
+  item.sole_log = choice.sole_log;
   item.tablet_time_ms = choice.tablet_time_ms;
   if (item.tablet_time_ms == 0) item.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
+  if (fencing.in_memory && choice.loss_possible) {
+    const auto end = fencing.ends.find(*choice.primary);
+    item.status = MendSplits(choice, end == fencing.ends.end() ? std::nullopt : std::optional(end->second), item);
+    if (!item.status.ok()) {
+      item.next.reset();
+      return item;
+    }
+  }
   if (choice.anew) {
     item.next->merged = {};  // nobody has any more what it was to be merged of: what is left of it are orphans
     item.next->__isset.merged = false;
     ++item.next->timesEmptied;
     item.next->emptiedMs = context_.executor.TimeOfDayMs();
   }
+  if (IsIn(*choice.primary, item.next->info.learners)) {  // it alone has the data
+    std::erase(item.next->info.learners, *choice.primary);
+    item.next->info.voters.push_back(*choice.primary);
+  }
   if (choice.alone) {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();
   }
   return item;
+}
+
+// Where the only log that is left lacks splits of the catalog, or there is none: those that are done are logged again;
+// one that is under way is completed in the same change, as replicas may have applied it, and keep such places. Its child
+// was led in the intent's epoch at most.
+Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end,
+                              BatchItem& item) const {
+  const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+  if (!tablet || tablet->version != item.version) return Error(Code::kConditionFailed, "the catalog changed meanwhile");
+  if (end && !choice.anew) {
+    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, *end));
+  }
+  for (const idl::LostSplit& split : item.lost_splits) {
+    const TabletId child{static_cast<uint64_t>(split.childId)};
+    if (!tablet->splitting() || child != tablet->child()) item.raised.push_back(child);
+    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet " << child
+                 << " was split off: it is logged again";
+  }
+  const bool lacks_it = tablet->splitting() && item.lost_splits.size() > item.raised.size();
+  if (!tablet->splitting() || !(choice.anew || lacks_it)) return {};
+  idl::TabletNode& parent = *item.next;
+  idl::TabletNode child;
+  child.info = parent.info;
+  child.info.tabletId = parent.split.childId;
+  child.info.range.startKey = parent.split.key;
+  child.__set_parentId(parent.info.tabletId);
+  parent.info.range.endKey = parent.split.key;
+  parent.__isset.split = false;
+  item.child = std::move(child);
+  return {};
 }
 
 }  // namespace ebla::master

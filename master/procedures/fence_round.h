@@ -6,6 +6,8 @@
 //             notwithstanding; what has no majority after kFencePatience comes back undecided.
 //             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
+//             Of a memory tablet its learners are asked, too: no voter may have its data any more. Where who is chosen
+//             has not logged what the catalog says was split off, it is told to (lost_splits.h).
 //             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone,
 //             unless a majority of the voters turns out to be back.
 // Place:      tablet_reconciler.h begins rounds, and hands what was decided to a TabletBatch.
@@ -56,7 +58,8 @@ class FenceRound {
  private:
   struct Fencing {
     BatchItem item;
-    std::vector<ServerName> voters;  // whom to ask
+    std::vector<ServerName> asked;
+    std::vector<ServerName> learners;  // of a memory tablet, those that live
     bool creating = false;
     bool suspect = false;
     bool in_memory = false;
@@ -65,17 +68,20 @@ class FenceRound {
     ServerName before;     // who was to lead so far
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
-    size_t waiting = 0;                      // for voters
+    std::map<ServerName, std::string> ends;  // of a memory tablet: where a log leaves it to end
+    size_t waiting = 0;                      // for answers
     std::optional<MonotonicTime> decidable;  // since when
   };
 
   bool Begin(Fencing& fencing, const FenceItem& wanted);
   void OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results);
   void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result);
+  void TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const;
   PrimaryChoice Choose(const Fencing& fencing) const;
   bool late() const { return context_.executor.Now() >= deadline_; }
   void Emit();
   BatchItem Decide(Fencing fencing) const;
+  Status MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end, BatchItem& item) const;
 
   const Context context_;
   const std::vector<FenceItem> wanted_;

@@ -64,18 +64,26 @@ void TabletBatch::Start() { Move(); }
 void TabletBatch::Move() {
   auto decide = [this](const Image& image) -> Result<Change> {
     Change change;
+    std::set<TabletId> changed;
+    for (const BatchItem& item : items_) {
+      if (item.next) changed.insert(item.tablet);
+    }
     for (BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
+      // Of two changes of a tablet in one, the other goes first.
+      const bool twice = std::ranges::any_of(item.raised, [&](TabletId id) { return changed.contains(id); });
       if (!tablet || !image.LivingTable(*tablet)) {
         item.status = Error(Code::kNotFound, "the tablet is gone");
       } else if (!item.next) {
         item.moved = tablet->epoch() == item.epoch;
         item.status = item.moved ? Status() : Error(Code::kConditionFailed, "the catalog changed meanwhile");
-      } else if (tablet->version != item.version) {
+      } else if (tablet->version != item.version || twice) {
         item.next.reset();
         item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
       } else {
         change.PutTablet(*item.next);
+        PutKin(item, image, change);
+        changed.insert(item.raised.begin(), item.raised.end());
       }
     }
     return change;
@@ -90,6 +98,18 @@ void TabletBatch::Move() {
                           }));
 }
 
+// What was split off, as the log that is left goes on: where that split stands in it, and no earlier.
+void TabletBatch::PutKin(const BatchItem& item, const Image& image, Change& change) {
+  if (item.child) change.PutTablet(*item.child);
+  for (const TabletId id : item.raised) {
+    const TabletEntry* kin = image.Tablet(id);
+    if (!kin || kin->epoch() >= item.epoch) continue;
+    idl::TabletNode node = kin->node;
+    node.info.epoch = static_cast<int64_t>(item.epoch.value);
+    change.PutTablet(std::move(node));
+  }
+}
+
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
                                         const TableEntry& table) const {
   idl::ConfigureTablet order = ConfigureOrder(context_, tablet, table);
@@ -97,6 +117,8 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.transfer = item.title == Title::kTransferred;
   order.born = tablet.creating();
   order.anew = item.anew;
+  order.soleLog = item.sole_log;
+  order.lostSplits = item.lost_splits;
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
   if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
@@ -115,7 +137,8 @@ void TabletBatch::Configure() {
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
     order.__isset.presumed = false;
-    order.anew = false;
+    order.anew = order.soleLog = false;
+    order.lostSplits.clear();
     order.born = order.born || context_.image().CreatedEmpty(*tablet);
     Telling& telling = telling_[item.tablet];
     telling.creating = tablet->creating();

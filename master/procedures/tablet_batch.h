@@ -36,13 +36,17 @@ enum class Title {
 struct BatchItem {
   TabletId tablet;
   Title title = Title::kNew;
-  std::optional<idl::TabletNode> next;  // what the catalog is to say first; none: it says it already
-  int version = 0;                      // of the znode that `next` replaces
-  Epoch epoch;                          // to be led
-  Version presumed;                     // the log that the primary must have; none: nothing is presumed
-  bool anew = false;                    // the primary begins it, empty: nobody has its data any more
-  int64_t tablet_time_ms = 0;           // the greatest that the fence or the transfer told; 0: none
-  int64_t time_of_day_ms = 0;           // then: the median of the fence's answers; 0: there was no fence
+  std::optional<idl::TabletNode> next;      // what the catalog is to say first; none: it says it already
+  int version = 0;                          // of the znode that `next` replaces
+  Epoch epoch;                              // to be led
+  Version presumed;                         // the log that the primary must have; none: nothing is presumed
+  bool anew = false;                        // the primary begins it, empty: nobody has its data any more
+  bool sole_log = false;                    // of a memory tablet: no other voter has a log
+  std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
+  std::vector<TabletId> raised;             // their children: no epoch of theirs is below `epoch` after the change
+  std::optional<idl::TabletNode> child;     // of a split that the change completes
+  int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
+  int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence
 
   // Filled by the batch.
   Incarnation incarnation;  // of the primary that was told
@@ -81,6 +85,7 @@ class TabletBatch {
   };
 
   void Move();
+  static void PutKin(const BatchItem& item, const Image& image, Change& change);
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
   void Tell(Orders orders);

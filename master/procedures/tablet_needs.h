@@ -41,6 +41,8 @@ struct TabletKnowledge {
   Title title = Title::kNew;
   Version presumed;
   bool anew = false;
+  bool sole_log = false;
+  std::vector<idl::LostSplit> lost_splits;
   int64_t tablet_time_ms = 0;
   int64_t time_of_day_ms = 0;
 };

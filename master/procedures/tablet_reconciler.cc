@@ -162,7 +162,8 @@ void TabletReconciler::NoteMerged(TabletId id) {
   known.incarnation = primary->incarnation();
   known.since = context_.executor.Now();
   known.title = Title::kNew;
-  known.anew = false;
+  known.anew = known.sole_log = false;
+  known.lost_splits.clear();
   known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
 }
@@ -314,6 +315,8 @@ BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowle
     item.title = known.title;
     item.presumed = known.presumed;
     item.anew = known.anew;
+    item.sole_log = known.sole_log;
+    item.lost_splits = known.lost_splits;
     item.tablet_time_ms = known.tablet_time_ms;
     item.time_of_day_ms = known.time_of_day_ms;
   } else {
@@ -369,6 +372,9 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
   for (const BatchItem& item : items) {
     TakeResult(item);
     tablets.push_back(item.tablet);
+    if (!item.moved) continue;
+    for (const TabletId id : item.raised) Consider(id);
+    if (item.child) Consider(TabletId{static_cast<uint64_t>(item.child->info.tabletId)});
   }
   RunQueue(server);
   on_change_(tablets);
@@ -388,6 +394,8 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     known.title = item.title;
     known.presumed = item.presumed;
     known.anew = item.anew;
+    known.sole_log = item.sole_log;
+    known.lost_splits = item.lost_splits;
     known.tablet_time_ms = item.tablet_time_ms;
     known.time_of_day_ms = item.time_of_day_ms;
   }

@@ -4,6 +4,8 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "common/rpc/idl_convert.h"
+#include "master/catalog/table_rules.h"
 #include "master/testing/fake_server_thrift.h"
 
 namespace ebla::master::testing {
@@ -15,6 +17,35 @@ bool IsStillToMerge(coordination::SimCoordination& coordination, const FakeServe
   const auto node =
       coordination.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(replica.freeze->into)}));
   return node && coordination::DecodeNode<idl::TabletNode>(node->data)->__isset.merged;
+}
+
+// Another replica has part of its place.
+bool Overlaps(const std::map<int64_t, FakeServer::Replica>& replicas, const idl::ConfigureTablet& order) {
+  const KeyRange range = rpc::FromIdl(order.range);
+  return std::ranges::any_of(replicas, [&](const auto& item) {
+    return item.second.table == order.schema.tableId && rpc::FromIdl(item.second.range).Overlaps(range);
+  });
+}
+
+// What it does before it leads, of a memory tablet that nobody else has.
+void MendMemory(EpochLedger& ledger, FakeServer::Replica& replica, const idl::ConfigureTablet& order) {
+  if (order.anew || order.soleLog) ledger.LossAccepted(order.tabletId);
+  if (order.anew && replica.incomplete) {
+    replica.incomplete = replica.forgetful = false;
+    replica.range = order.range;
+  }
+  std::string end = replica.logged.empty() ? replica.range.endKey : replica.logged.back().split.key;
+  for (const idl::LostSplit& lost : order.lostSplits) {
+    FakeServer::Replica::Split split;
+    split.split.childId = lost.childId;
+    split.split.key = lost.key;
+    split.split.position = replica.last = Position(order.epoch, replica.last.lsn + 1);
+    split.split.voters = order.voters;
+    split.child = replica.range;
+    split.child.startKey = lost.key;
+    split.child.endKey = std::exchange(end, lost.key);
+    replica.logged.push_back(std::move(split));
+  }
 }
 
 }  // namespace
@@ -110,6 +141,14 @@ void FakeServer::Stop() {
     durable.last = replica.last;
     durable.schema_version = replica.schema_version;
     durable.schema = replica.schema;
+    durable.forgetful = replica.forgetful;
+    if (IsInMemory(replica.schema)) {
+      durable.incomplete = durable.forgetful = true;
+      durable.splits.clear();
+      durable.logged.clear();
+      durable.freeze.reset();
+      durable.last = {};
+    }
     replica = std::move(durable);
   }
 }
@@ -177,7 +216,7 @@ FakeServer::Received FakeServer::Receive(int64_t id, int64_t epoch, const std::s
   replica.heard = executor_->Now();
   if (replica.incomplete) {
     if (replica.copying_since == MonotonicTime()) replica.copying_since = executor_->Now();
-    if (executor_->Now() - replica.copying_since >= kCopyTime) replica.incomplete = false;
+    if (executor_->Now() - replica.copying_since >= kCopyTime) replica.incomplete = replica.forgetful = false;
   }
   received.incomplete = replica.incomplete;
   received.stored = !replica.incomplete;
@@ -245,6 +284,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;
   load.incomplete = replica.incomplete;
+  load.forgetful = replica.forgetful;
   load.failed = replica.failed;
   load.damaged = replica.damaged;
   load.primarySilent = replica.suspects;
@@ -311,6 +351,10 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "this replica leads it");
   }
   if (result.status.code != idl::Code::OK) return result;
+  if (!replica && IsInMemory(order.schema) && Overlaps(replicas_, order)) {
+    result.status = MakeStatus(idl::Code::COME_AGAIN, "another replica has its place");
+    return result;
+  }
   if (!replica) {
     replica = &replicas_[order.tabletId];
     replica->promised = promises_[order.tabletId];
@@ -337,7 +381,8 @@ idl::Status FakeServer::MayLead(const Replica* replica, const idl::ConfigureTabl
   }
   if (replica->leading == order.epoch) return {};
   if (replica->led >= order.epoch) return MakeStatus(idl::Code::STALE_EPOCH, "led that epoch in an earlier life");
-  if (replica->incomplete) return MakeStatus(idl::Code::UNAVAILABLE, "incomplete");
+  if (replica->incomplete && !(order.anew && order.fenced && replica->forgetful))
+    return MakeStatus(idl::Code::UNAVAILABLE, "incomplete");
   if (!order.fenced && !order.transfer) {
     if (!replica->leading) return MakeStatus(idl::Code::STALE_EPOCH, "only who leads may change the membership");
     if (!replica->barrier_committed) return MakeStatus(idl::Code::STALE_EPOCH, "the Barrier is not committed");
@@ -349,6 +394,7 @@ idl::Status FakeServer::MayLead(const Replica* replica, const idl::ConfigureTabl
 }
 
 void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
+  MendMemory(ledger_, replica, order);
   ledger_.Led(order.tabletId, order.epoch, name_ + "#" + std::to_string(incarnation_), replica.last, order.born);
   const auto node =
       coordination_.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(order.tabletId)}));
@@ -395,6 +441,9 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
         replica->leading = 0;
         result.lastAppended = replica->last;
         result.incomplete = replica->incomplete;
+        result.forgetful = replica->forgetful;
+        if (IsInMemory(replica->schema) && !replica->incomplete)
+          result.__set_endKey(replica->logged.empty() ? replica->range.endKey : replica->logged.back().split.key);
       }
     }
     result.promisedEpoch = promised;

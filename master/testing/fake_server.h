@@ -84,6 +84,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
+    bool forgetful = false;                         // in memory, and its process has forgotten it
     bool damaged = false;                           // lives, and asks to be made anew
     bool failed = false;                            // obeys nothing but a drop,
     idl::Code::type failure = idl::Code::INTERNAL;  // and answers a fence with this
@@ -112,7 +113,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   ~FakeServer() override;
 
   void Start();
-  void Stop();  // a crash
+  void Stop();  // a crash: replicas of tables in memory keep what they have promised, and their places
   bool running() const { return executor_ != nullptr; }
   coordination::SimCoordinator& coordinator() { return *coordinator_; }
 

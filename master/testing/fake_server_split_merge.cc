@@ -24,7 +24,7 @@ void FakeServer::ReceiveSplit(int64_t id, const Replica::Split& split, const idl
   child.last = split.split.position;
   child.schema = schema;
   child.schema_version = schema.schemaVersion;
-  if (child.promised == split.split.position.epoch) {
+  if (child.promised == split.split.position.epoch && !split.split.primary.empty()) {
     child.epoch = split.split.position.epoch;
     child.primary = split.split.primary;
     child.heard = executor_->Now();

@@ -48,6 +48,8 @@ class CopyReceiver {
   // The log may follow: the start is installed.
   bool takes_log() const { return copy_ && copy_->stage >= Stage::kReceiving; }
   bool applying() const { return copy_ && copy_->stage >= Stage::kApplying; }
+  // All that it brings is here and known to be committed: it is applied whatever becomes of its source.
+  bool completes_alone() const { return applying() && common_.committed >= copy_->upto; }
   // What its chunks show was applied at their source, through here.
   Lsn shown() const { return applying() ? copy_->upto : Lsn{}; }
   // The copy that is still to bring something; whose start is to be installed; whose chunks are taken. 0: none.

@@ -26,6 +26,7 @@ Leadership::Leadership(Start start, const std::vector<ServerName>& voters, const
       terms_(start.terms),
       epoch_(start.epoch),
       barrier_(start.barrier),
+      inherited_(start.inherited),
       voters_(voters),
       messages_(start.messages) {
   for (const ServerName& voter : voters) {

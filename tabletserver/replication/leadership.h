@@ -41,10 +41,12 @@ class Leadership {
     Lsn barrier;            // or, of a split's child, the SPLIT, which is as good
     uint64_t messages = 0;  // sent by the leaderships before, in this process
     Lsn next;               // to be sent first; none: the Barrier
+    Lsn inherited;          // committed once flushed here, as nobody else has a log; none: as ever, by the Barrier
   };
   Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners);
 
   Lsn barrier() const { return barrier_; }
+  Lsn inherited() const { return inherited_; }
   uint64_t messages() const { return messages_; }
 
   // ---- news ----
@@ -136,6 +138,7 @@ class Leadership {
   const LeaseTerms terms_;
   const Epoch epoch_;
   const Lsn barrier_;
+  const Lsn inherited_;
   const std::vector<ServerName> voters_;
   std::map<ServerName, Peer> peers_;  // all but itself
   Epoch refused_for_;

@@ -106,6 +106,7 @@ void ReplicaCore::AdvanceCommit() {
   const Lsn own = common_.log.flushed();
   const Lsn reached = rules::CommitNeedsMajority() ? lead->MajorityFlushed(own) : own;
   if (reached >= lead->barrier() || !rules::CommitsOnlyOwnEpoch()) common_.CommitTo(reached);
+  common_.CommitTo(std::min(own, lead->inherited()));
   role_.CheckTransfer();
 }
 

@@ -176,6 +176,12 @@ void ReplicaOrders::Step(const FenceReplica& input) {
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported
   if (!absent() || rules::UnknownTabletPromises()) role_.Promise(input.epoch);
+  // What is read here for "no log" must not have one a moment later: in memory nobody else may have it (PROTOCOL 5).
+  if (common_.options.flush_mode == FlushMode::kMemory && copies_.under_way()) {
+    if (copies_.completes_alone())
+      return replies_.Reply(input.token, Error(Code::kComeAgain, "a copy that has arrived is being applied"));
+    copies_.Abandon();
+  }
   // Silent first: until what it has granted has run out, a primary that does not know may serve reads.
   replies_.Reply(input.token, {}, rules::FenceWaitsForGrants() ? grants_.until() : MonotonicTime{});
 }
@@ -245,6 +251,7 @@ void ReplicaOrders::Step(const BecomeChild& input) {
     return;
   }
   if (state_.promised > input.at.epoch) return;  // fenced before it was created
+  if (input.primary.empty()) return;             // of a split that was logged again: the master says who leads it
   common_.epoch = input.at.epoch;
   role_.SetMembers(input.primary, input.voters, {});
   if (input.lead) role_.LeadAsChild(input.at);

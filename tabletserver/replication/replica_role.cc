@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/key_range.h"
 #include "common/base/number_limits.h"
 #include "tabletserver/replication/rules.h"
 
@@ -45,16 +46,32 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   common_.state_dirty = true;
   common_.epoch = input.epoch;
   copies_.Abandon();
+  LogLostSplits(input);
   const Version barrier_at{input.epoch, common_.log.last().lsn.Next()};
-  leadership_.emplace(
-      Leadership::Start{common_.options.self, common_.options.lease, input.epoch, barrier_at.lsn, messages_}, voters_,
-      learners_);
+  Leadership::Start start{common_.options.self, common_.options.lease, input.epoch, barrier_at.lsn, messages_};
+  if (input.sole_log) start.inherited = common_.log.last().lsn;
+  leadership_.emplace(std::move(start), voters_, learners_);
 
   auto barrier = std::make_shared<LogEntry>();
   barrier->kind = EntryKind::kBarrier;
   barrier->version = barrier_at;
   barrier->time = input.barrier_time;
   common_.log.Append(std::move(barrier));
+}
+
+// The catalog has them, and whoever had logged them has forgotten. They stand before the Barrier, so nothing is served
+// before they are applied; they name no primary, as the catalog says who leads the children (PROTOCOL 5, 12).
+void ReplicaRole::LogLostSplits(const ConfigureReplica& input) {
+  for (const LostSplit& split : input.lost_splits) {
+    LOG(WARNING) << "tablet " << common_.options.tablet << ": its split at \"" << EscapeBytes(split.key)
+                 << "\", which no log has any more, is logged again";
+    auto entry = std::make_shared<LogEntry>();
+    entry->kind = EntryKind::kSplit;
+    entry->version = {input.epoch, common_.log.last().lsn.Next()};
+    entry->time = input.barrier_time;
+    entry->detail = EncodeSplitDetail({split.child, split.key, {}, voters_});
+    common_.log.Append(std::move(entry));
+  }
 }
 
 void ReplicaRole::LeadAsChild(Version split) {

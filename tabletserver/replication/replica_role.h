@@ -85,6 +85,8 @@ class ReplicaRole {
   std::vector<ConfirmReply> TakeConfirms();
 
  private:
+  void LogLostSplits(const ConfigureReplica& input);
+
   ReplicaCommon& common_;
   OrderReplies& replies_;
   FollowedLog& followed_;

@@ -33,6 +33,12 @@ struct LeaseTerms {
 
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
+// A split that the catalog has, and that no log has which the master has heard of.
+struct LostSplit {
+  TabletId child;
+  std::string key;
+};
+
 // The master says what this server is to the tablet in `epoch` (control.thrift, ConfigureTablet).
 struct ConfigureReplica {
   RequestToken token;
@@ -43,10 +49,13 @@ struct ConfigureReplica {
   ServerName primary;
   std::vector<ServerName> voters;
   std::vector<ServerName> learners;
-  bool fenced = false;           // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
-  bool created_empty = false;    // who does not know the tablet starts complete and empty
-  bool transfer = false;         // the former primary has transferred the epoch before this one to `primary`
-  bool anew = false;             // no voter has the data of this memory tablet any more: the primary begins it, empty
+  bool fenced = false;         // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
+  bool created_empty = false;  // who does not know the tablet starts complete and empty
+  bool transfer = false;       // the former primary has transferred the epoch before this one to `primary`
+  bool anew = false;           // no voter has the data of this memory tablet any more: the primary begins it, empty
+  bool sole_log = false;       // of a memory tablet: nobody else has a log, so all of the primary's is committed
+  std::vector<LostSplit>
+      lost_splits;               // of a memory tablet: the primary logs them before its Barrier, children later last
   Version presumed;              // none: nothing is presumed of the primary's log
   std::optional<Merged> merged;  // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
   TabletTime barrier_time;       // of the Barrier that the new primary appends
@@ -345,6 +354,8 @@ struct ControlReply {
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter
   TabletTime time;                    // filled by TabletCore; none: restarted since, knows none
+  // Filled by TabletCore of a complete replica in memory: where its log leaves it to end, unapplied SPLITs included.
+  std::optional<std::string> logged_end;
 };
 
 // To a ConfirmLeadership. NOT_PRIMARY: it leads no more, or another epoch.

@@ -43,6 +43,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.incomplete = reply.incomplete;
   result.forgetful = reply.may_have_lost_writes;
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
+  if (reply.logged_end) result.__set_endKey(*reply.logged_end);
 }
 
 Status CheckIds(int64_t tablet, int64_t epoch) {
@@ -63,6 +64,8 @@ Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
                limits::IsWithin(merged.tabletTimeMs, latest);
   for (const idl::MergedTablet* part : {&merged.left, &merged.right})
     right = right && limits::IsWithin(part->tabletId, limits::kIdMax) && IsPosition(part->freeze);
+  for (const idl::LostSplit& split : tablet.lostSplits)
+    right = right && limits::IsWithin(split.childId, limits::kIdMax) && split.childId > tablet.tabletId;
   if (right) return Status::Ok();
   return Error(Code::kInvalidArgument, "a configuration holds a number that no master comes to, or no table");
 }
@@ -102,6 +105,11 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
   to.replica.created_empty = tablet.born;
   to.replica.transfer = tablet.transfer;
   to.replica.anew = tablet.anew && to.schema.in_memory;
+  to.replica.sole_log = tablet.soleLog && to.schema.in_memory;
+  if (to.schema.in_memory) {
+    for (const idl::LostSplit& split : tablet.lostSplits)
+      to.replica.lost_splits.push_back({TabletId{static_cast<uint64_t>(split.childId)}, split.key});
+  }
   if (tablet.__isset.presumed) {
     to.replica.presumed = FromPosition(tablet.presumed);
   }

@@ -32,8 +32,9 @@ Status InstallStart(TabletStore& store, TabletId tablet, TableId table, const Ke
   return store.Apply({&batch, 1});
 }
 
-// A copy would eat up what recovery needs (PROTOCOL 25).
-Status CheckRoom(const TabletStore& store) {
+// A copy would eat up what recovery needs (PROTOCOL 25); of a table in memory, more memory than there is for it.
+Status CheckRoom(const TabletStore& store, TableId table) {
+  if (store.InMemory(table)) return store.memory_tables()->RoomForCopy(table);
   if (!store.health().writes_refused) return Status::Ok();
   return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
 }
@@ -54,7 +55,7 @@ void CopyTarget::Begin(CopyBegin begin, CopyDone done) {
   shard_.executor().Post([this, begin = std::move(begin), done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(begin.tablet);
     if (tablet == nullptr) return done(Error(Code::kNotFound, "no replica is here"));
-    if (Status room = CheckRoom(shard_.store()); !room.ok()) return done(std::move(room));
+    if (Status room = CheckRoom(shard_.store(), tablet->table); !room.ok()) return done(std::move(room));
     if (!tablet->placed_range.Contains(begin.base.applied.range)) {
       return done(Error(Code::kUnavailable, "the replica here is of another range than the copy"));
     }
@@ -95,7 +96,7 @@ void CopyTarget::Chunk(CopyChunk chunk, CopyDone done) {
   shard_.executor().Post([this, chunk = std::move(chunk), done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(chunk.tablet);
     if (tablet == nullptr || tablet->core->replica().receiving() != chunk.copy) return done(NoSuchCopy());
-    if (Status room = CheckRoom(shard_.store()); !room.ok()) return done(std::move(room));
+    if (Status room = CheckRoom(shard_.store(), tablet->table); !room.ok()) return done(std::move(room));
     if (!tablet->core->range().Contains(chunk.interval)) {
       return done(Error(Code::kInvalidArgument, "the chunk lies outside the copy's range"));
     }

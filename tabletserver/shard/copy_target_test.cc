@@ -407,6 +407,36 @@ TEST_F(CopyTargetTest, AFullDiskTakesNoCopy) {
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK);
 }
 
+class MemoryCopyTargetTest : public CopyTargetTest {
+ protected:
+  MemoryCopyTargetTest() {
+    table_options_.__set_memory(true);
+    table_options_.__set_memoryLimit(1 << 20);
+  }
+  idl::CopyRequest Begin(int64_t copy) {
+    idl::CopyRequest request = CopyTargetTest::Begin(kFar, copy);
+    request.first.schema.options = table_options_;
+    return request;
+  }
+};
+
+TEST_F(MemoryCopyTargetTest, AFullDiskTakesACopyAndFullMemoryDoesNot) {
+  at("ts-2").disk.SetFull(true);
+  EXPECT_EQ(SendCopy("ts-2", Begin(1)).status.code, idl::Code::OK);
+  at("ts-2").disk.SetFull(false);
+  const std::string value(1'000, 'v');
+  for (int i = 0; i < 2'000; ++i) {
+    const Effect effect{.key = "x" + std::to_string(i), .value = value};
+    ApplyBatch batch{.tablet = TabletId{kTablet + 1}, .table = TableId{kTable}};
+    batch.records.push_back({&effect, {Epoch{1}, Lsn{static_cast<uint64_t>(i) + 1}}});
+    ASSERT_TRUE(at("ts-2").ram->Apply(TableId{kTable}, {&batch, 1}).ok());
+  }
+  EXPECT_EQ(SendCopy("ts-2", Begin(2)).status.code, idl::Code::OVERLOADED);
+  idl::CopyRequest chunk = Request();
+  chunk.__set_chunk({});
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OVERLOADED);
+}
+
 TEST_F(CopyTargetTest, OnlyTheCopyThatHasBegunIsTaken) {
   idl::CopyRequest chunk = Request();
   chunk.__set_chunk({});

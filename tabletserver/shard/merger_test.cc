@@ -57,6 +57,36 @@ TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
 }
 
+// Logs of tables in memory are cut ten times a second. That is no checkpoint: a crash still needs these two.
+TEST_P(ShardMergeTest, ATableInMemoryThatIsCutLeavesTheirLogsAlone) {
+  options_.checkpoint.memory_log_bytes = 1;
+  Crash("ts-1");
+  Start("ts-1");
+  constexpr TabletId kBeside{kTablet + 4'000};
+  idl::ConfigureTablet order;
+  order.tabletId = static_cast<int64_t>(kBeside.value);
+  order.epoch = 1;
+  order.primary = "ts-1";
+  order.voters = {"ts-1"};
+  order.schema.tableId = kTable + 1;
+  order.schema.name = "beside";
+  order.schema.schemaVersion = 1;
+  order.schema.options.__set_memory(true);
+  order.born = true;
+  idl::ConfigureRequest request;
+  request.header = ControlTo(at("ts-1"));
+  request.tablets = {order};
+  const auto reply = Await<idl::ConfigureReply>(
+      [&](auto cob) { at("ts-1").server->control_service()->configure(std::move(cob), request); });
+  ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results.at(0).status.message;
+  LeadBoth({"ts-1"});
+  Merge();
+  ASSERT_TRUE(Until([&] { return !at("ts-1").both->FirstLogged(kBeside); }, 5s)) << "its own log is cut";
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(LastLogged("ts-1", kLeft));
+  EXPECT_TRUE(LastLogged("ts-1", right_));
+}
+
 TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   options_.checkpoint.period = 2s;
   Crash("ts-1");

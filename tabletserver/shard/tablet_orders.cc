@@ -37,21 +37,14 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
   const auto tablet = shard_.tablets.FindOrMake(id);
   if (Merger::Makes(*tablet, input)) return parts_.merger.Merge(id, std::move(input), std::move(done));
   if (tablet->handle == nullptr) {
-    if (Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range); !placed.ok()) {
-      ControlReply reply;
-      reply.status = std::move(placed);
-      reply.promised = tablet->core->replica().state().promised;
-      return done(std::move(reply));
-    }
+    Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range);
+    if (!placed.ok()) return Refuse(*tablet, std::move(placed), done);
   }
-  if (tablet->core->replica().BeginsAnew(input.replica)) {
-    if (Status discarded = DiscardForAnew(*tablet, input.replica.range); !discarded.ok()) {
-      ControlReply reply;
-      reply.status = std::move(discarded);
-      reply.promised = tablet->core->replica().state().promised;
-      return done(std::move(reply));
-    }
-  }
+  if (tablet->core->replica().BeginsAnew(input.replica)) return EmptyFirst(tablet, std::move(input), std::move(done));
+  Obey(tablet, std::move(input), std::move(done));
+}
+
+void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
   input.replica.token = Expect(std::move(done));
   input.now = shard_.Now();
   if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
@@ -59,17 +52,42 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
   shard_.rounds.Run();
 }
 
-// Of a memory tablet that no voter has any more: what a copy may have brought, before its source forgot it too. And it
-// takes the range that the catalog gives it: what its replicas knew of splits is lost with them.
-Status TabletOrders::DiscardForAnew(ShardTablet& tablet, const KeyRange& range) {
-  if (tablet.background_work || tablet.leaving) return Error(Code::kComeAgain, "a chunk of a copy is being stored");
-  const KeyRange before = tablet.placed_range;
-  if (before != range) EBLA_TRY(shard_.ports.directory.ChangeRange(*tablet.handle, range));
-  tablet.placed_range = range;
-  parts_.copy_target.Abandon(tablet);
-  EBLA_TRY(shard_.store().TruncateRange(tablet.table, before));
-  EBLA_TRY(shard_.store().ForgetReplica(tablet.id));
-  return Status::Ok();
+// A memory tablet that no voter has any more. What a copy may have brought, before its source forgot it too, is discarded
+// in the background, as it may be much: who tells it again meanwhile is refused. And it takes the range that the catalog gives it: what its replicas knew of splits is lost with them.
+void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
+  if (tablet->background_work || tablet->leaving)
+    return Refuse(*tablet, Error(Code::kComeAgain, "what is here is being stored or removed"), done);
+  const KeyRange before = tablet->placed_range;
+  const KeyRange& range = input.replica.range;
+  if (before != range) {
+    Status changed = shard_.ports.directory.ChangeRange(*tablet->handle, range);
+    if (!changed.ok()) return Refuse(*tablet, std::move(changed), done);
+  }
+  tablet->placed_range = range;
+  parts_.copy_target.Abandon(*tablet);
+  tablet->background_work = true;
+  auto emptied = [this, tablet, input = std::move(input), done = std::move(done)](Status status) mutable {
+    tablet->background_work = false;
+    if (tablet->leaving) {
+      Refuse(*tablet, Error(Code::kComeAgain, "the tablet is being removed"), done);
+      return parts_.remover.Continue();
+    }
+    if (!status.ok()) return Refuse(*tablet, std::move(status), done);
+    Obey(tablet, std::move(input), std::move(done));
+  };
+  shard_.ports.background.Post([this, tablet, before, emptied = std::move(emptied)]() mutable {
+    Status status = shard_.store().TruncateRange(tablet->table, before);
+    if (status.ok()) status = shard_.store().ForgetReplica(tablet->id);
+    shard_.executor().Post(
+        [emptied = std::move(emptied), status = std::move(status)]() mutable { emptied(std::move(status)); });
+  });
+}
+
+void TabletOrders::Refuse(const ShardTablet& tablet, Status why, ControlDone& done) {
+  ControlReply reply;
+  reply.status = std::move(why);
+  reply.promised = tablet.core->replica().state().promised;
+  done(std::move(reply));
 }
 
 void TabletOrders::Fence(TabletId id, Epoch epoch, ControlDone done) {

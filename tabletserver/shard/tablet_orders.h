@@ -49,7 +49,9 @@ class TabletOrders {
   static ControlReply BeingMerged();
 
  private:
-  Status DiscardForAnew(ShardTablet& tablet, const KeyRange& range);
+  void Obey(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
+  void EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
+  static void Refuse(const ShardTablet& tablet, Status why, ControlDone& done);
   bool RefuseMerging(TabletId tablet, ControlDone& done) const;
   // Posts a step of the tablet's core: `input(token)` makes it.
   template <class Input>

@@ -50,6 +50,9 @@ class MemoryTables {
   // OVERLOADED, saying whose limit, where a write that takes memory finds no room: in a table that evicts nothing, at
   // its limit; in one that evicts, a little above, where eviction does not keep up.
   virtual Status Admit(TableId table) = 0;
+  // OVERLOADED where the table, or all of them together, takes so much more than it may that no copy is to add to it.
+  // What its source holds fits there, and may take a little more here.
+  virtual Status RoomForCopy(TableId table) const = 0;
 
   // How much of the table has to be evicted to bring it and the server below their limits. 0: nothing.
   virtual int64_t Excess(TableId table) const = 0;

@@ -9,11 +9,11 @@ namespace ebla::tabletserver {
 
 namespace {
 
-void ApplyBarrier(Version barrier, AppliedState& state) {
-  if (rules::BarrierThaws()) state.freeze.reset();
-  // A merged tablet's first epoch began where the two were merged.
-  if (!state.epoch_starts.empty() && state.epoch_starts.back().epoch == barrier.epoch) return;
-  state.epoch_starts.push_back({barrier.epoch, barrier.lsn});
+// A merged tablet's first epoch began where the two were merged; and splits that are logged again stand before the
+// Barrier.
+void BeginEpochAt(Version first, AppliedState& state) {
+  if (!state.epoch_starts.empty() && state.epoch_starts.back().epoch == first.epoch) return;
+  state.epoch_starts.push_back({first.epoch, first.lsn});
   if (state.epoch_starts.size() <= kEpochStartsMax) return;
   state.epoch_starts.erase(state.epoch_starts.begin());
   state.former.reset();  // it is older still
@@ -91,8 +91,14 @@ Status Applier::Add(const LogEntry& entry, ApplyBatch& batch) {
     case EntryKind::kWrite:
     case EntryKind::kPurge:
     case EntryKind::kFloor: break;
-    case EntryKind::kBarrier: ApplyBarrier(entry.version, batch.state); break;
-    case EntryKind::kSplit: EBLA_TRY(split_.Apply(entry, batch)); break;
+    case EntryKind::kBarrier:
+      if (rules::BarrierThaws()) batch.state.freeze.reset();
+      BeginEpochAt(entry.version, batch.state);
+      break;
+    case EntryKind::kSplit:
+      BeginEpochAt(entry.version, batch.state);
+      EBLA_TRY(split_.Apply(entry, batch));
+      break;
     case EntryKind::kFreeze: EBLA_TRY(freeze_.Apply(entry, batch)); break;
   }
   for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});

@@ -123,9 +123,11 @@ void SplitState::NameRange(Lsn entry, TabletId believed, WriteReply& reply) cons
 
 // ---- its application ------------------------------------------------------------------------------------------------
 
-// Whoever leads later has not promised the child's epoch to anybody.
-bool SplitState::LeadsChildOf(Version split) const {
-  return common_.replica.Leads() && (common_.replica.epoch() == split.epoch || !rules::OnlyItsLoggerLeadsChild());
+// Whoever leads later has not promised the child's epoch to anybody. Of one that was lost and is logged again the
+// catalog says who leads the child: it names nobody.
+bool SplitState::LeadsChildOf(const AppliedSplit& split) const {
+  return common_.replica.Leads() && !split.primary.empty() &&
+         (common_.replica.epoch() == split.version.epoch || !rules::OnlyItsLoggerLeadsChild());
 }
 
 // A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
@@ -164,7 +166,7 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
   }
   child_->clock = common_.clock;
   child_->schema = common_.schema;
-  child_->lead = LeadsChildOf(entry.version);
+  child_->lead = LeadsChildOf(child_->split);
   range.end = detail.key;
   batch.state.former = Clip(batch.state.former, range);
   batch.state.last_split = child_->split;
@@ -187,7 +189,7 @@ void SplitState::BequeathFloor() {
 }
 
 void SplitState::JudgeLeadAgain() {
-  if (child_ != nullptr) child_->lead = LeadsChildOf(child_->split.version);
+  if (child_ != nullptr) child_->lead = LeadsChildOf(child_->split);
 }
 
 void SplitState::Finish() {
@@ -239,6 +241,16 @@ Result<bool> SplitState::AppliesFirst(const Wanted& wanted) {
   if (!split) return false;
   replica.Step(KnownCommitted{split});
   return true;
+}
+
+Result<std::string> SplitState::LoggedEnd() const {
+  std::string end = common_.applied.range.end;
+  const auto note = [&end](const LogEntry&, const SplitDetail& split) {
+    end = split.key;
+    return true;
+  };
+  if (const Result<Lsn> last = LastUnapplied(note); !last.has_value()) return std::unexpected(last.error());
+  return end;
 }
 
 // ---- the child ------------------------------------------------------------------------------------------------------

@@ -77,13 +77,15 @@ class SplitState {
   // Whether a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry
   // names its whole log.
   Result<bool> AppliesFirst(const Wanted& wanted);
+  // Where the range ends once all of the log is applied.
+  Result<std::string> LoggedEnd() const;
 
   // The tablet begins anew.
   void Reset();
 
  private:
   Status Check(const SplitTablet& input, bool frozen) const;
-  bool LeadsChildOf(Version split) const;
+  bool LeadsChildOf(const AppliedSplit& split) const;
   Result<Lsn> LastUnapplied(const Wanted& wanted) const;
 
   TabletCommon& common_;

@@ -49,6 +49,18 @@ Result<TabletTime> BarrierTime(const TabletCommon& tablet, const ConfigureTablet
   return tablet.clock.StartAt(input.now, std::max(input.learnt, logged), input.time_of_day_ms, restarted);
 }
 
+// Those that the log has not: an order that is sent again names them again.
+void KeepLostSplits(const SplitState& splits, KeyRange range, ConfigureReplica& input) {
+  if (input.lost_splits.empty()) return;
+  const Result<std::string> end = splits.LoggedEnd();
+  range.end = end.value_or(range.start);
+  std::erase_if(input.lost_splits, [&](const LostSplit& split) {
+    if (!end.has_value() || split.key <= range.start || !range.Contains(split.key)) return true;
+    range.end = split.key;
+    return false;
+  });
+}
+
 }  // namespace
 
 TabletCore::TabletCore(TabletOptions options, RecoveredReplica recovered, TabletSchema schema, TabletReaders readers)
@@ -92,6 +104,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
   } else {
     Die(time.error());
   }
+  KeepLostSplits(split_, common_.applied.range, configure);
   const bool anew = existed && replica.BeginsAnew(configure);
   replica.Step(configure);
   if (replica.role() != RoleKind::kAbsent) {
@@ -189,7 +202,9 @@ void TabletCore::After(const Before& before) {
   if (newly) {
     const EntryPtr barrier = replica.log().Held(replica.standing().barrier());
     // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied.
-    if (!before.led) common_.replay_upto = Lsn{barrier->version.lsn.value - 1};
+    // What is committed here before a majority has the Barrier is nobody's else yet: no retry is answered from it.
+    const bool alone = replica.standing().leadership()->inherited() != Lsn{};
+    if (!before.led) common_.replay_upto = alone ? barrier->version.lsn : Lsn{barrier->version.lsn.value - 1};
     common_.clock.See(barrier->time, common_.now);
     common_.unapplied.Add(barrier);
     common_.dedup_window.Appended(*barrier);
@@ -399,7 +414,11 @@ TabletOutput TabletCore::TakeOutput() {
   for (PeerMessage& message : output.replica.messages) {
     std::visit([this](auto& body) { body.time = common_.Time(); }, message.body);
   }
-  for (ControlReply& reply : output.replica.replies) reply.time = common_.Time();
+  for (ControlReply& reply : output.replica.replies) {
+    reply.time = common_.Time();
+    if (!common_.schema->in_memory || !reply.known || reply.incomplete) continue;
+    if (const Result<std::string> end = split_.LoggedEnd(); end.has_value()) reply.logged_end = *end;
+  }
   replies_.MoveTo(output);
   output.view = views_.Take();
   return output;

@@ -136,7 +136,9 @@ bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
         kConflictsRetryMs);
     return true;
   }
-  if (input.disk_full || common_.replica.store_stalled()) {
+  // In memory nothing of a write reaches the disk, unless it is rolled back at PRIMARY (PROTOCOL 22).
+  const bool for_disk = !common_.schema->in_memory || level == AckLevel::kPrimary;
+  if ((input.disk_full && for_disk) || common_.replica.store_stalled()) {
     replies_.RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"),
                          kWritesFullRetryMs);
     return true;

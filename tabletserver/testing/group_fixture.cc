@@ -155,6 +155,8 @@ void GroupFixture::Start(const std::string& name) {
     readers = {member.reader.get()};
   }
   member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, *this);
+  member.ram = std::make_unique<RamStore>();
+  member.both = std::make_unique<RoutedStore>(*member.store, *member.ram);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
   TabletServerOptions options = options_;
@@ -167,7 +169,7 @@ void GroupFixture::Start(const std::string& name) {
                                                        std::move(readers),
                                                        *member.executor,
                                                        *member.executor,
-                                                       *member.store,
+                                                       *member.both,
                                                        *member.coordinator,
                                                        *member.connector,
                                                        {}},
@@ -192,6 +194,8 @@ void GroupFixture::Crash(const std::string& name, MemoryDisk::CrashKind kind) {
   member.connector.reset();
   member.reader.reset();
   member.executor.reset();
+  member.both.reset();
+  member.ram.reset();
   member.store.reset();
   member.disk.Crash(kind);
 }

@@ -20,6 +20,7 @@
 #include "common/testing/sim_executor.h"
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/ram/routed_store.h"
 
 namespace ebla::tabletserver {
 
@@ -43,7 +44,9 @@ class GroupFixture : public ::testing::Test {
     std::unique_ptr<rpc::Dispatcher> dispatcher;
     std::unique_ptr<ebla::testing::SimExecutor> executor;
     std::unique_ptr<ebla::testing::SimExecutor> reader;  // null unless readers_
-    std::unique_ptr<MemoryStore> store;
+    std::unique_ptr<MemoryStore> store;                  // its disk
+    std::unique_ptr<RamStore> ram;
+    std::unique_ptr<RoutedStore> both;  // what its server works with
     std::unique_ptr<coordination::SimCoordinator> coordinator;
     std::unique_ptr<rpc::Connector> connector;
     std::unique_ptr<TabletServer> server;  // null: it is down

@@ -26,7 +26,7 @@ DEFINE_bool(splits, false, "Split tablets, too.");
 DEFINE_bool(merges, false, "Split and merge tablets, too.");
 DEFINE_bool(log, false, "Give servers the real log, over disks that tear and lose sectors.");
 DEFINE_bool(memory, false, "The clients' table is in memory alone, and no two servers forget it at a time.");
-DEFINE_bool(memory_loss, false, "The same, but all may forget it: then it begins empty.");
+DEFINE_bool(memory_loss, false, "The same, but servers may forget it at any time. What no majority had is not judged.");
 DEFINE_bool(keep_going, false, "Run all seeds, even after one fails.");
 DEFINE_bool(quiet, false, "Print no line for a good seed.");
 
@@ -56,7 +56,7 @@ RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
           .merges = FLAGS_merges || bug.of_merges(),
           .log = FLAGS_log,
           .memory = FLAGS_memory,
-          .memory_loss = FLAGS_memory_loss};
+          .memory_loss = FLAGS_memory_loss || bug.of_memory()};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {

@@ -11,6 +11,7 @@ namespace {
 // as fast as a server can write, and go by entries of the log that have to be committed first.
 constexpr double kEvictTo = 0.98;
 constexpr double kRefuseFrom = 1.03;
+constexpr double kNoCopyFrom = 1.125;
 
 Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }
 
@@ -114,6 +115,22 @@ Status RamStore::Admit(TableId id) {
   if (limit_bytes_ > 0 && AllBytes() >= Part(limit_bytes_, part)) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
+  }
+  return {};
+}
+
+Status RamStore::RoomForCopy(TableId id) const {
+  const ReaderLock lock(tables_mutex_);
+  const auto found = tables_.find(id);
+  if (found == tables_.end()) return {};
+  const int64_t limit = found->second->limit_bytes.load(std::memory_order_relaxed);
+  if (limit > 0 && found->second->bytes() >= Part(limit, kNoCopyFrom)) {
+    return Error(Code::kOverloaded,
+                 "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
+  }
+  if (limit_bytes_ > 0 && AllBytes() >= Part(limit_bytes_, kNoCopyFrom)) {
+    return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
+                                        Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
   }
   return {};
 }

@@ -30,6 +30,7 @@ class RamStore final : public MemoryTables {
   bool Has(TableId table) const override;
   std::vector<MemoryUse> Uses() const override;
   Status Admit(TableId table) override;
+  Status RoomForCopy(TableId table) const override;
   int64_t Excess(TableId table) const override;
   void Measure() override;
   std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes, size_t victims_max) override;

@@ -140,6 +140,19 @@ TEST_F(RamStoreTest, AFullServerRefusesAndNamesItsFlag) {
   EXPECT_EQ(ram_.Excess(kRamTable), ram_.Excess(kDiskTable)) << "of two that evict nothing nobody has to";
 }
 
+TEST_F(RamStoreTest, NoCopyIsTakenFarAboveALimit) {
+  ram_.Ensure(kRamTable, 1, {.limit_bytes = 1 << 20, .eviction = Eviction::kLru});
+  Write(kRamTable, 0, 1'040);
+  EXPECT_GT(ram_.Excess(kRamTable), 0);
+  EXPECT_TRUE(ram_.RoomForCopy(kRamTable).ok()) << "pages may be fuller at its source";
+  Write(kRamTable, 1'040, 1'300);
+  EXPECT_EQ(ram_.RoomForCopy(kRamTable).code(), Code::kOverloaded);
+  ram_.Ensure(kDiskTable, 1, {});
+  EXPECT_TRUE(ram_.RoomForCopy(kDiskTable).ok());
+  Write(kDiskTable, 0, 4'000);
+  EXPECT_EQ(ram_.RoomForCopy(kDiskTable).code(), Code::kOverloaded) << "all of them together";
+}
+
 TEST_F(RamStoreTest, WhatIsTooMuchIsSharedByThoseThatEvict) {
   ram_.Ensure(kRamTable, 1, {.eviction = Eviction::kLru});
   ram_.Ensure(kDiskTable, 1, {});

@@ -218,7 +218,8 @@ void Cluster::StartServer(int index) {
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
-  if (shape_.memory && !shape_.memory_loss && !AllRemember()) {
+  const bool may_die = !shape_.memory_majority || !may_die_ || server(index) == nullptr || may_die_(index);
+  if ((shape_.memory && !shape_.memory_loss && !AllRemember()) || !may_die) {
     log_.Add(ServerName(index), "is spared: what it has in memory may be nowhere else");
     spared_.insert(index);
     return;
@@ -226,6 +227,7 @@ void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
   const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
   if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
+  if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
   state_.Dies(ServerName(index));
   std::erase_if(incomplete_, [index](const auto& item) { return item.first == index; });
@@ -337,6 +339,7 @@ void Cluster::CompareRecords() {
 
 void Cluster::EndServer(int index) {
   log_.Add(ServerName(index), "has ended");
+  if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
   state_.Dies(ServerName(index));
   disk(index).disk.Crash(tabletserver::MemoryDisk::CrashKind::kProcess);

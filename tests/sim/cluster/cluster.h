@@ -77,10 +77,11 @@ struct Shape {
   int masters = 2;
   int servers = 3;
   int racks = 1;
-  bool interval = false;        // the clients' table is flushed at intervals: machines die one at a time
-  bool memory = false;          // the clients' table is in memory alone: processes die one at a time, too
-  bool memory_loss = false;     // or all at once: its data may go, and then it begins empty
-  int64_t window_ms = 600'000;  // of what tablets remember of writes
+  bool interval = false;         // the clients' table is flushed at intervals: machines die one at a time
+  bool memory = false;           // the clients' table is in memory alone: processes die one at a time, too
+  bool memory_loss = false;      // or all at once: its data may go, and then it begins empty
+  bool memory_majority = false;  // of these: while a majority of each tablet's voters has what it had
+  int64_t window_ms = 600'000;   // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
   uint64_t log_entries_retained_max = 1'000'000;
   bool slow_truncations = false;  // of logs: other things happen in between
@@ -190,6 +191,10 @@ class Cluster {
   static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
   static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
 
+  // Whether a server's process may be killed now; else it is spared.
+  void SetMayDie(std::function<bool(int index)> may_die) { may_die_ = std::move(may_die); }
+  // Before a server's process ends, however it does.
+  void OnDeath(std::function<void(int index)> told) { on_death_ = std::move(told); }
   // Copies go as fast as they can from now on.
   void LiftCopyThrottle() { shape_.copy_bytes_per_second = Shape().copy_bytes_per_second; }
   void StartMaster(int index);
@@ -222,6 +227,8 @@ class Cluster {
   coordination::SimCoordination coordination_;
   Network network_;
   std::vector<UnresolvedEntry> kept_;
+  std::function<bool(int index)> may_die_;
+  std::function<void(int index)> on_death_;
   std::set<int> spared_;  // that were to be killed, and are to be started again
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;

@@ -78,21 +78,26 @@ void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatc
                     DigestOf(effect.key, effect.is_delete ? "" : effect.value, change.version, effect.expires_at) + 1;
   }
   reached = applied.lsn;
-  if (BeginsAnew(batch)) {
-    anew_.insert(batch.tablet);
-    entries_.erase(entries_.lower_bound({batch.tablet, Lsn{}}), entries_.upper_bound({batch.tablet, Lsn{UINT64_MAX}}));
-  }
+  NoteAnew(batch);
   for (auto& [lsn, entry] : now) {
     if (entry.epoch) Compare(batch.tablet, lsn, std::move(entry));
   }
 }
 
-// Its first epoch is later than that of an entry which somebody has applied at its first place or above.
-bool StateWatch::BeginsAnew(const tabletserver::ApplyBatch& batch) const {
-  if (batch.state.epoch_starts.empty() || batch.state.former != nullptr) return false;
-  const tabletserver::EpochStart& first = batch.state.epoch_starts.front();
-  const auto known = entries_.find({batch.tablet, batch.state.applied.lsn});
-  return first.first == Lsn{1} && known != entries_.end() && known->second.epoch < first.epoch;
+// Two epochs begin at its first entry: with the former, what was before is said to be none of its history.
+void StateWatch::NoteAnew(const tabletserver::ApplyBatch& batch) {
+  if (batch.state.former != nullptr) return;
+  Epoch first;
+  int epochs = 0;
+  for (const tabletserver::EpochStart& start : batch.state.epoch_starts) {
+    if (start.first != Lsn{1}) continue;
+    first = start.epoch;
+    ++epochs;
+  }
+  const auto known = anew_.find(batch.tablet);
+  if (epochs < 2 || (known != anew_.end() && first <= known->second)) return;
+  anew_[batch.tablet] = first;
+  entries_.erase(entries_.lower_bound({batch.tablet, Lsn{}}), entries_.upper_bound({batch.tablet, Lsn{UINT64_MAX}}));
 }
 
 void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {

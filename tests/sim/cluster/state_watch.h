@@ -74,8 +74,9 @@ class StateWatch {
   // expected.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
-  // Tablets of which some replica began a history anew, which does not go on from what was applied before.
-  const std::set<TabletId>& anew() const { return anew_; }
+  // Tablets of which some replica began a history anew, which does not go on from what was applied before; or that were
+  // split off one of these since. In which epoch, the last time.
+  const std::map<TabletId, Epoch>& anew() const { return anew_; }
 
   // Nothing that was ever told of these counts; of some only what must never be discarded while the tablet lives.
   std::vector<std::string> Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const;
@@ -90,7 +91,7 @@ class StateWatch {
     uint64_t records = 0;
     ServerName who;
   };
-  bool BeginsAnew(const tabletserver::ApplyBatch& batch) const;
+  void NoteAnew(const tabletserver::ApplyBatch& batch);
   void Compare(TabletId tablet, Lsn lsn, Entry now);
   void Problem(TabletId tablet, const std::string& what);
   void Loses(const ServerName& server, TabletId tablet, Lsn from);
@@ -112,7 +113,7 @@ class StateWatch {
   std::set<std::pair<ServerName, TabletId>> forgotten_;
   std::map<std::pair<ServerName, TabletId>, Epoch> promised_;
   std::map<TabletId, std::string> lost_splits_;
-  std::set<TabletId> anew_;
+  std::map<TabletId, Epoch> anew_;
   bool may_part_ = false;
   std::map<TabletId, std::string> failed_;  // the first of each
   std::map<std::pair<TabletId, Epoch>, ServerName> led_;

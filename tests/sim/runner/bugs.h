@@ -19,8 +19,9 @@ struct Bug {
 
   bool none() const { return rule == PlantedBug::none && store_fault == StoreFault::kNone; }
   std::string_view name() const;
-  bool of_splits() const;  // shows only where tablets are split
-  bool of_merges() const;  // ...and merged
+  bool of_splits() const;                                                  // shows only where tablets are split
+  bool of_merges() const;                                                  // ...and merged
+  bool of_memory() const { return rule == PlantedBug::begin_anew_early; }  // ...where tables in memory are forgotten
 };
 
 std::optional<Bug> ParseBug(std::string_view name);  // "none", "ack_before_flush", "commit_older_epoch", ...

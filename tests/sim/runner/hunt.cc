@@ -10,18 +10,20 @@ namespace {
 bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bug) {
   bool fails = false;
   uint64_t left = 1;
-  RunInProcesses(
-      {.jobs = 1,
-       .next = [&]() -> std::optional<RunOptions> {
-         if (left-- == 0) return std::nullopt;
-         return RunOptions{
-             .seed = seed, .faults = faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
-       },
-       .done =
-           [&](const RunOptions&, RunReport report) {
-             fails = FoundFault(report);
-             return false;
-           }});
+  RunInProcesses({.jobs = 1,
+                  .next = [&]() -> std::optional<RunOptions> {
+                    if (left-- == 0) return std::nullopt;
+                    return RunOptions{.seed = seed,
+                                      .faults = faults,
+                                      .splits = bug.of_splits() || bug.of_merges(),
+                                      .merges = bug.of_merges(),
+                                      .memory_loss = bug.of_memory()};
+                  },
+                  .done =
+                      [&](const RunOptions&, RunReport report) {
+                        fails = FoundFault(report);
+                        return false;
+                      }});
   return fails;
 }
 
@@ -37,7 +39,8 @@ std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
                                       .bug = bug,
                                       .faults = options.faults,
                                       .splits = bug.of_splits() || bug.of_merges(),
-                                      .merges = bug.of_merges()};
+                                      .merges = bug.of_merges(),
+                                      .memory_loss = bug.of_memory()};
                   },
                   .done =
                       [&](const RunOptions& run, RunReport report) {

@@ -22,6 +22,7 @@
 #include "tests/sim/cluster/cluster.h"
 #include "tests/sim/nemesis/nemesis.h"
 #include "tests/sim/nemesis/nemesis_actions.h"
+#include "tests/sim/runner/memory_watch.h"
 
 namespace ebla::sim {
 namespace {
@@ -57,7 +58,16 @@ class Run {
         cluster_(scheduler_, log_, shape_),
         catalog_(cluster_.coordination(), log_,
                  [this](TabletId tablet, Epoch epoch) { return Transferred(tablet, epoch); }),
+        memory_(cluster_, catalog_, workload_.groups, options.merges),
         watcher_(scheduler_) {
+    cluster_.SetMayDie([this](int index) {
+      catalog_.Look();
+      return memory_.MayDie(index);
+    });
+    cluster_.OnDeath([this](int index) {
+      catalog_.Look();
+      memory_.Dies(index);
+    });
     log_.SetSink(options.sink);
     report_.seed = options.seed;
     Watch();
@@ -103,7 +113,8 @@ class Run {
     shape.memory = options_.memory || options_.memory_loss;
     shape.memory_loss = options_.memory_loss;
     if (shape.memory) shape.interval = false;
-    if (options_.memory) replicas_ = 3;
+    shape.memory_majority = options_.memory_loss && scheduler_.Random(2) == 0;
+    if (options_.memory || shape.memory_majority) replicas_ = 3;
     if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
     constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
     shape.log_entries_retained_max = kKept[scheduler_.Random(kKept.size())];
@@ -125,6 +136,7 @@ class Run {
     catalog_.Look();
     JudgeCover();
     cluster_.Look();
+    if (shape_.memory_loss) memory_.Look();
     watcher_.After(milliseconds(5), [this] { Watch(); });
   }
 
@@ -157,6 +169,7 @@ class Run {
   const Shape shape_;
   Cluster cluster_;
   CatalogWatch catalog_;
+  MemoryWatch memory_;
   testing::SimExecutor watcher_;
   RunRecord record_;
   std::vector<std::unique_ptr<SimClient>> clients_;
@@ -175,6 +188,7 @@ class Run {
   bool wants_splits_ = false;  // once the split scenarios have begun: they need something to split
   size_t states_ = 0;
   uint64_t rolled_back_ = 0;
+  uint64_t groups_kept_ = 0;  // of a table in memory: judged
   TableId table_;
   TableId lww_table_;
   std::map<int, LwwTruth> lww_truths_;  // of each group of the latter
@@ -219,6 +233,7 @@ bool Run::Begin() {
   if (shape_.interval) options.table.durability = TableDurability::kInterval;
   if (shape_.memory) options.table.memory = true;
   if (!MakeTable(kTable, 0, workload_.groups, options, table_)) return false;
+  if (shape_.memory) memory_.Watch(table_);
   if (workload_.lww_groups > 0) {
     options.table.memory.reset();
     options.table.durability = TableDurability::kSync;  // what one machine alone has taken is to last
@@ -303,14 +318,15 @@ void Run::Break() {
       {*admin_, *tables_, *stale_, split_retry_client_.get(), cluster_, catalog_, table_, workload_.groups, large_fits})
       .AddTo(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
-  nemesis_ = std::make_unique<Nemesis>(cluster_,
-                                       options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits,
-                                                                                         .merges = options_.merges,
-                                                                                         .several = replicas_ > 1,
-                                                                                         .interval = shape_.interval,
-                                                                                         .memory = options_.memory})
-                                                               : options_.faults,
-                                       std::move(hooks));
+  nemesis_ = std::make_unique<Nemesis>(
+      cluster_,
+      options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits,
+                                                        .merges = options_.merges,
+                                                        .several = replicas_ > 1,
+                                                        .interval = shape_.interval,
+                                                        .memory = options_.memory || shape_.memory_majority})
+                              : options_.faults,
+      std::move(hooks));
   tables_->Start();
   const auto spared = [this](const std::string& key) {
     return std::ranges::any_of(catalog_.tablets(), [&](const auto& item) {
@@ -513,9 +529,10 @@ std::map<int, GroupTruth> Run::Truth() {
 // Only where nobody had its data any more does a tablet begin anew.
 void Run::JudgeAnew() {
   const size_t anew = cluster_.state().anew().size();
-  if (anew > 0 && !shape_.memory_loss) {
-    Problem("tablet " + std::to_string(cluster_.state().anew().begin()->value) + " has begun anew");
+  if (anew > 0 && (!shape_.memory_loss || shape_.memory_majority)) {
+    Problem("tablet " + std::to_string(cluster_.state().anew().begin()->first.value) + " has begun anew");
   }
+  for (const std::string& problem : memory_.problems()) Problem(problem);
 }
 
 void Run::Judge() {
@@ -528,7 +545,9 @@ void Run::Judge() {
   JudgeAnew();
   std::map<int, GroupTruth> truth = Truth();
   for (int group = 0; group < workload_.all_groups(); ++group) {
-    if (shape_.memory_loss && !workload_.IsLww(group)) continue;
+    const bool judged = workload_.IsLww(group) || !shape_.memory_loss || !memory_.MayHaveLost(group);
+    if (!judged) continue;
+    if (shape_.memory && !workload_.IsLww(group)) ++groups_kept_;
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);
     for (std::string& problem : levels.problems) Problem(std::move(problem));
     const Verdict verdict = CheckLinearizable(std::move(levels.search));
@@ -581,6 +600,7 @@ void Run::Summarize() {
     kinds["merges told"] = merger_ == nullptr ? 0 : static_cast<uint64_t>(merger_->made());
   }
   if (shape_.memory_loss) kinds["begun anew"] = cluster_.state().anew().size();
+  if (shape_.memory) kinds["groups in memory judged"] = groups_kept_;
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) {
     return std::to_string(kinds[kind]) + " " + name + ", ";

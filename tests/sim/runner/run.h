@@ -33,7 +33,7 @@ struct RunOptions {
   bool merges = false;                             // and merged
   bool log = false;                                // servers have the real log over simulated disks
   bool memory = false;                             // the clients' table is in memory alone
-  bool memory_loss = false;                        // and may lose all: what clients saw of it is not judged
+  bool memory_loss = false;                        // and servers may forget it at any time (memory_watch.h)
   uint64_t answered_min = 500;
   Duration patience = std::chrono::seconds(120);      // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes

@@ -1,0 +1,141 @@
+#include "tabletserver/maintenance/evictor.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/testing/sim_executor.h"
+#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/ram/routed_store.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr TableId kCache{7};
+
+// A shard that notes what it is to delete, and answers when it is told to.
+class NotingShard final : public ReadWaits {
+ public:
+  struct Batch {
+    TabletId tablet;
+    std::vector<ExpiredKey> keys;
+    Done done;
+  };
+  void AwaitApplied(std::shared_ptr<TabletHandle>, Lsn, MonotonicTime, size_t, Done) override { ADD_FAILURE(); }
+  void TakeLogged(std::shared_ptr<TabletHandle>, KeyRange, Lsn, size_t, size_t, LoggedDone) override { ADD_FAILURE(); }
+  void ConfirmLeadership(std::shared_ptr<TabletHandle>, MonotonicTime, size_t, Done) override { ADD_FAILURE(); }
+  void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime, MonotonicTime,
+                    size_t, Done done) override {
+    batches.push_back({handle->tablet, std::move(keys), std::move(done)});
+  }
+  size_t Keys(TabletId tablet) const {
+    size_t keys = 0;
+    for (const Batch& batch : batches) keys += batch.tablet == tablet ? batch.keys.size() : 0;
+    return keys;
+  }
+  std::vector<Batch> batches;
+};
+
+class EvictorTest : public ::testing::Test {
+ protected:
+  static constexpr int kRecordsEach = 1'000;
+
+  void Make(Eviction eviction, int64_t limit) {
+    ram_.Ensure(kCache, 1, {.limit_bytes = limit, .eviction = eviction});
+    evictor_.Start();
+  }
+  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, RoleKind role, int64_t weight) {
+    auto handle = std::make_shared<TabletHandle>(TabletId{id}, kCache, 0);
+    EXPECT_TRUE(directory_.Add(handle, range).ok());
+    handle->size_bytes = weight;
+    auto view = std::make_shared<TabletView>();
+    view->tablet = handle->tablet;
+    view->table = kCache;
+    view->range = range;
+    view->role = role;
+    view->barrier_applied = role == RoleKind::kPrimary;
+    handle->Publish(view);
+    return handle;
+  }
+  void Fill(const std::string& prefix, uint64_t tablet) {
+    for (int i = 0; i < kRecordsEach; ++i) {
+      const Effect effect{.key = prefix + std::to_string(i), .value = std::string(1'000, 'v')};
+      ApplyBatch batch;
+      batch.tablet = TabletId{tablet};
+      batch.table = kCache;
+      batch.records = {{&effect, {Epoch{1}, Lsn{++lsn_}}}};
+      ASSERT_TRUE(ram_.Apply(kCache, {&batch, 1}).ok());
+    }
+  }
+
+  ebla::testing::SimScheduler scheduler_{42};
+  ebla::testing::SimExecutor executor_{scheduler_};
+  MemoryDisk disk_;
+  MemoryStore on_disk_{disk_, executor_};
+  RamStore ram_;
+  RoutedStore store_{on_disk_, ram_};
+  TabletDirectory directory_;
+  NotingShard shard_;
+  Evictor evictor_{executor_, store_, directory_, {&shard_}, {.victims_max = 50}};
+  uint64_t lsn_ = 0;
+};
+
+TEST_F(EvictorTest, BelowTheLimitNothingGoes) {
+  Make(Eviction::kLru, 64 << 20);
+  Add(1, {}, RoleKind::kPrimary, 1'000'000);
+  Fill("a", 1);
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(shard_.batches.empty());
+}
+
+TEST_F(EvictorTest, WhatIsTooMuchIsSharedByTheTabletsThatAreLedHere) {
+  Make(Eviction::kLru, (1 << 20) + (1 << 19));
+  Add(1, {"", "b"}, RoleKind::kPrimary, 900'000);
+  Add(2, {"b", "c"}, RoleKind::kFollower, 900'000);
+  Add(3, {"c", ""}, RoleKind::kPrimary, 1'000);
+  Fill("a", 1);
+  Fill("c", 3);
+  scheduler_.RunFor(50ms);
+  ASSERT_EQ(shard_.batches.size(), 2u) << "one batch of each is under way, and none of who follows";
+  EXPECT_EQ(shard_.Keys(TabletId{1}), 50u) << "as many as a batch may have";
+  EXPECT_EQ(shard_.Keys(TabletId{2}), 0u);
+  EXPECT_LT(shard_.Keys(TabletId{3}), 10u) << "by its part";
+  for (const NotingShard::Batch& batch : shard_.batches) {
+    for (const ExpiredKey& key : batch.keys) {
+      EXPECT_TRUE(key.key.starts_with(batch.tablet == TabletId{1} ? "a" : "c")) << key.key;
+      EXPECT_TRUE(key.evict);
+      EXPECT_TRUE(key.version.lsn);
+    }
+  }
+}
+
+TEST_F(EvictorTest, TheNextBatchWaitsForTheOneBeforeAndDoneOnesAreCounted) {
+  Make(Eviction::kLru, 1 << 19);
+  Add(1, {}, RoleKind::kPrimary, 1'000'000);
+  Fill("a", 1);
+  scheduler_.RunFor(1s);
+  ASSERT_EQ(shard_.batches.size(), 1u);
+  EXPECT_EQ(ram_.Uses().front().evicted, 0);
+  shard_.batches[0].done(Status::Ok());
+  scheduler_.RunFor(50ms);
+  ASSERT_EQ(shard_.batches.size(), 2u);
+  EXPECT_EQ(ram_.Uses().front().evicted, 50);
+  shard_.batches[1].done(Error(Code::kNotPrimary, "it leads no more"));
+  EXPECT_EQ(ram_.Uses().front().evicted, 50) << "none of these went";
+  scheduler_.RunFor(50ms);
+  EXPECT_EQ(shard_.batches.size(), 3u);
+  scheduler_.RunFor(6s);
+  EXPECT_EQ(shard_.batches.size(), 4u) << "a shard that does not answer is not waited for longer than that";
+}
+
+TEST_F(EvictorTest, WhatEvictsNothingIsLeftAlone) {
+  Make(Eviction::kNone, 1 << 19);
+  Add(1, {}, RoleKind::kPrimary, 1'000'000);
+  Fill("a", 1);
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(shard_.batches.empty());
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
