@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "client/core/calls/collect.h"
 #include "client/sdk/runtime.h"
 
 namespace ebla {
@@ -104,7 +105,12 @@ void Table::AsyncGet(std::string_view key, GetOptions options, Callback<Result<R
 
 void Table::AsyncMultiGet(std::vector<std::string> keys, GetOptions options,
                           Callback<std::vector<Result<Record>>> done) const {
-  handle_->core().MultiGet(handle_->table(), std::move(keys), options, std::move(done));
+  const size_t count = keys.size();
+  AsyncGetEach(std::move(keys), options, client::Collect<Result<Record>>(count, std::move(done)));
+}
+
+void Table::AsyncGetEach(std::vector<std::string> keys, GetOptions options, EachCallback<Result<Record>> each) const {
+  handle_->core().GetEach(handle_->table(), std::move(keys), options, std::move(each));
 }
 
 void Table::AsyncPut(std::string_view key, std::string_view value, PutOptions options,
@@ -130,7 +136,13 @@ void Table::AsyncWrite(Batch batch, WriteOptions options, Callback<Result<BatchR
 
 void Table::AsyncMultiWrite(std::vector<Batch::Part> parts, WriteOptions options,
                             Callback<std::vector<Result<PartResult>>> done) const {
-  handle_->core().MultiWrite(handle_->table(), std::move(parts), options, std::move(done));
+  const size_t count = parts.size();
+  AsyncWriteEach(std::move(parts), options, client::Collect<Result<PartResult>>(count, std::move(done)));
+}
+
+void Table::AsyncWriteEach(std::vector<Batch::Part> parts, WriteOptions options,
+                           EachCallback<Result<PartResult>> each) const {
+  handle_->core().WriteEach(handle_->table(), std::move(parts), options, std::move(each));
 }
 
 void Table::AsyncScanPage(ScanOptions options, Callback<Result<ScanPage>> done) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/core/admin/admin.h"
+#include "client/core/calls/collect.h"
 #include "client/core/operations/client_core.h"
 #include "client/testing/sim_network.h"
 
@@ -71,12 +72,19 @@ class CoreFixture : public ::testing::Test {
   }
   std::vector<Result<Record>> MultiGet(const TablePtr& table, std::vector<std::string> keys,
                                        const GetOptions& options = {}) {
-    return Wait<std::vector<Result<Record>>>(
-        [&](auto done) { core_.MultiGet(table, std::move(keys), options, std::move(done)); });
+    using Records = std::vector<Result<Record>>;
+    const size_t count = keys.size();
+    return Wait<Records>([&](Callback<Records> done) {
+      core_.GetEach(table, std::move(keys), options, Collect<Result<Record>>(count, std::move(done)));
+    });
   }
   std::vector<Result<PartResult>> MultiWrite(const TablePtr& table, Batch parts, const WriteOptions& options = {}) {
-    return Wait<std::vector<Result<PartResult>>>(
-        [&](auto done) { core_.MultiWrite(table, std::move(parts).TakeParts(), options, std::move(done)); });
+    using Results = std::vector<Result<PartResult>>;
+    const size_t count = parts.size();
+    return Wait<Results>([&](Callback<Results> done) {
+      core_.WriteEach(table, std::move(parts).TakeParts(), options,
+                      Collect<Result<PartResult>>(count, std::move(done)));
+    });
   }
   // All keys of a scan, over its pages.
   Result<std::string> Scan(const TablePtr& table, ScanOptions options, int* pages = nullptr) {

@@ -2,6 +2,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <memory>
 #include <utility>
 
 namespace ebla::gateway {
@@ -31,12 +32,11 @@ class Gets {
   }
   void Send(Store& table) {
     if (keys_.empty()) return;
-    const auto keys = std::exchange(keys_, {});
-    auto done = std::exchange(done_, {});
-    if (keys.size() == 1) return table.Get(keys[0], freshness_, until_, std::move(done[0]));
-    table.MultiGet(keys, freshness_, until_, [done = std::move(done)](std::vector<Result<Record>> records) mutable {
-      for (size_t i = 0; i < records.size(); ++i) done[i](std::move(records[i]));
-    });
+    auto keys = std::exchange(keys_, {});
+    auto done = std::make_shared<std::vector<Callback<Result<Record>>>>(std::exchange(done_, {}));
+    if (keys.size() == 1) return table.Get(keys[0], freshness_, until_, std::move((*done)[0]));
+    table.GetEach(std::move(keys), freshness_, until_,
+                  [done](size_t place, Result<Record> record) { (*done)[place](std::move(record)); });
   }
 
  private:
@@ -58,6 +58,31 @@ struct Gathered {
   Callback<Result<Version>> put;  // null: it is increments
   IfNone if_none = IfNone::kMake;
   std::vector<Summand> summands;
+};
+
+// The writes of one call. Each is answered once, on any thread.
+struct Sent {
+  std::shared_ptr<Store> table;
+  Until until;
+  std::vector<Gathered> writes;
+  std::vector<std::string> keys;  // of increments that may have to be done one by one
+
+  void Answer(size_t place, const Result<PartResult>& result) {
+    Gathered& write = writes[place];
+    if (write.put) return write.put(result ? Result<Version>(result->version) : Error(result.error()));
+    // What was refused for the sum of several need not be refused for each.
+    const bool each = !result && result.error().code() == Code::kInvalidArgument && write.summands.size() > 1;
+    const int64_t whole = write.summands.back().through;
+    for (Summand& one : write.summands) {
+      if (each) {
+        table->Increment(keys[place], one.delta, write.if_none, until, std::move(one.done));
+      } else if (result) {
+        one.done(result->counter - whole + one.through);
+      } else {
+        one.done(Error(result.error()));
+      }
+    }
+  }
 };
 
 // The plain writes of a turn.
@@ -98,18 +123,13 @@ class Writes {
     if (parts_.empty()) return;
     bytes_ = 0;
     at_.clear();
-    auto gathered = std::exchange(gathered_, {});
-    std::vector<std::string> keys;  // of increments that may have to be done one by one
-    keys.resize(gathered.size());
-    for (size_t i = 0; i < gathered.size(); ++i) {
-      if (gathered[i].summands.size() > 1) keys[i] = parts_[i].key;
+    const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(gathered_, {}), {}});
+    sent->keys.resize(parts_.size());
+    for (size_t i = 0; i < parts_.size(); ++i) {
+      if (sent->writes[i].summands.size() > 1) sent->keys[i] = parts_[i].key;
     }
     table->WriteEach(std::exchange(parts_, {}), until_,
-                     [table, keys = std::move(keys), until = until_,
-                      gathered = std::move(gathered)](const std::vector<Result<PartResult>>& results) mutable {
-                       for (size_t i = 0; i < results.size(); ++i)
-                         Answer(*table, keys[i], until, std::move(gathered[i]), results[i]);
-                     });
+                     [sent](size_t place, const Result<PartResult>& result) { sent->Answer(place, result); });
   }
 
  private:
@@ -125,22 +145,6 @@ class Writes {
     parts_.push_back(std::move(part));
     return gathered_.emplace_back();
   }
-  static void Answer(Store& table, const std::string& key, Until until, Gathered gathered,
-                     const Result<PartResult>& result) {
-    if (gathered.put) return gathered.put(result ? Result<Version>(result->version) : Error(result.error()));
-    // What was refused for the sum of several need not be refused for each.
-    const bool each = !result && result.error().code() == Code::kInvalidArgument && gathered.summands.size() > 1;
-    for (Summand& one : gathered.summands) {
-      if (each) {
-        table.Increment(key, one.delta, gathered.if_none, until, std::move(one.done));
-      } else if (result) {
-        one.done(result->counter - gathered.summands.back().through + one.through);
-      } else {
-        one.done(Error(result.error()));
-      }
-    }
-  }
-
   Until until_;
   size_t bytes_ = 0;
   std::vector<Batch::Part> parts_;
@@ -241,9 +245,13 @@ void GatheringStore::Commit(std::vector<Batch::Part> parts, Until until, Callbac
   table_->Commit(std::move(parts), until, std::move(done));
 }
 
-void GatheringStore::WriteEach(std::vector<Batch::Part> parts, Until until,
-                               Callback<std::vector<Result<PartResult>>> done) {
-  table_->WriteEach(std::move(parts), until, std::move(done));
+void GatheringStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
+                             EachCallback<Result<Record>> each) {
+  table_->GetEach(std::move(keys), freshness, until, std::move(each));
+}
+
+void GatheringStore::WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) {
+  table_->WriteEach(std::move(parts), until, std::move(each));
 }
 
 void GatheringStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {

@@ -118,8 +118,12 @@ void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done)
   done(NotOfATransaction("a commit"));
 }
 
-void StagedStore::WriteEach(std::vector<Batch::Part> parts, Until, Callback<std::vector<Result<PartResult>>> done) {
-  done(std::vector<Result<PartResult>>(parts.size(), NotOfATransaction("a write of each for itself")));
+void StagedStore::GetEach(std::vector<std::string> keys, Freshness, Until, EachCallback<Result<Record>> each) {
+  for (size_t i = 0; i < keys.size(); ++i) each(i, NotOfATransaction("a get of each for itself"));
+}
+
+void StagedStore::WriteEach(std::vector<Batch::Part> parts, Until, EachCallback<Result<PartResult>> each) {
+  for (size_t i = 0; i < parts.size(); ++i) each(i, NotOfATransaction("a write of each for itself"));
 }
 
 void StagedStore::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {

@@ -60,9 +60,14 @@ void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
                         std::move(done));
 }
 
-void TableStore::WriteEach(std::vector<Batch::Part> parts, Until until,
-                           Callback<std::vector<Result<PartResult>>> done) {
-  table_.AsyncMultiWrite(std::move(parts), {.ack = options_.ack, .deadline = Left(until)}, std::move(done));
+void TableStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
+                         EachCallback<Result<Record>> each) {
+  const Read read = freshness == Freshness::kLatest ? Read::Strong() : options_.read;
+  table_.AsyncGetEach(std::move(keys), {.read = read, .deadline = Left(until)}, std::move(each));
+}
+
+void TableStore::WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) {
+  table_.AsyncWriteEach(std::move(parts), {.ack = options_.ack, .deadline = Left(until)}, std::move(each));
 }
 
 void TableStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {

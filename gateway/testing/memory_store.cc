@@ -226,11 +226,20 @@ Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
   return PartResult{.version = {Epoch{1}, Lsn{lsn_}}};
 }
 
-void MemoryStore::WriteEach(std::vector<Batch::Part> parts, Until, Callback<std::vector<Result<PartResult>>> done) {
-  RunOrHold([this, parts = std::move(parts), done = std::move(done)]() mutable {
-    std::vector<Result<PartResult>> results;
-    for (const Batch::Part& part : parts) results.push_back(WriteNow(part));
-    done(std::move(results));
+void MemoryStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until,
+                          EachCallback<Result<Record>> each) {
+  {
+    MutexLock lock(mutex_);
+    freshness_ = freshness;
+  }
+  RunOrHold([this, keys = std::move(keys), each = std::move(each)]() mutable {
+    for (size_t i = 0; i < keys.size(); ++i) each(i, GetNow(keys[i]));
+  });
+}
+
+void MemoryStore::WriteEach(std::vector<Batch::Part> parts, Until, EachCallback<Result<PartResult>> each) {
+  RunOrHold([this, parts = std::move(parts), each = std::move(each)]() mutable {
+    for (size_t i = 0; i < parts.size(); ++i) each(i, WriteNow(parts[i]));
   });
 }
 

@@ -80,9 +80,9 @@ void ClientCore::Get(TablePtr table, std::string_view key, const GetOptions& opt
   std::make_shared<GetOperation>(*this, std::move(table), key, options, std::move(done))->Start();
 }
 
-void ClientCore::MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
-                          Callback<std::vector<Result<Record>>> done) {
-  MultiGetJob::Start(std::make_shared<MultiGetJob>(*this, std::move(table), std::move(keys), options, std::move(done)));
+void ClientCore::GetEach(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+                         EachCallback<Result<Record>> each) {
+  MultiGetJob::Start(std::make_shared<MultiGetJob>(*this, std::move(table), std::move(keys), options, std::move(each)));
 }
 
 void ClientCore::ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done) {
@@ -96,10 +96,10 @@ void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options,
       ->Start(std::move(valid));
 }
 
-void ClientCore::MultiWrite(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
-                            Callback<std::vector<Result<PartResult>>> done) {
+void ClientCore::WriteEach(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
+                           EachCallback<Result<PartResult>> each) {
   MultiWriteJob::Start(
-      std::make_shared<MultiWriteJob>(*this, std::move(table), std::move(parts), options, std::move(done)));
+      std::make_shared<MultiWriteJob>(*this, std::move(table), std::move(parts), options, std::move(each)));
 }
 
 }  // namespace ebla::client

@@ -83,11 +83,11 @@ class ClientCore {
   void OpenTable(std::string name, OnceCallback<Result<TablePtr>> done);
 
   void Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done);
-  void MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
-                Callback<std::vector<Result<Record>>> done);
+  void GetEach(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+               EachCallback<Result<Record>> each);
   void Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done);
-  void MultiWrite(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
-                  Callback<std::vector<Result<PartResult>>> done);
+  void WriteEach(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
+                 EachCallback<Result<PartResult>> each);
   void ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done);
 
   // ---- for operations ----

@@ -301,6 +301,28 @@ TEST_F(ClientCoreTest, OneStuckTabletDoesNotStopWritesToOthers) {
   for (const auto& request : cluster_.write_log()) ASSERT_LT(request.sequence - request.firstIncomplete, 1024);
 }
 
+TEST_F(ClientCoreTest, OneStuckTabletHoldsUpNoOthersPartOfOneCall) {
+  const TablePtr table = Open();
+  for (const char* key : {"a", "k", "q"}) ASSERT_TRUE(Put(table, key, "0"));
+  network_.SetLinkState(kTs2, LinkState::kSilent);
+  std::string order;
+  core_.WriteEach(table, std::move(Batch().Put("k", "1").Put("a", "1").Put("q", "1")).TakeParts(), {},
+                  [&](size_t place, const Result<PartResult>& part) {
+                    EXPECT_TRUE(part) << part.error();
+                    order += std::to_string(place);
+                  });
+  core_.GetEach(table, {"k", "a", "q"}, {},
+                [&](size_t place, const Result<Record>&) { order += static_cast<char>('a' + place); });
+  scheduler_.RunFor(std::chrono::milliseconds(100));
+  std::ranges::sort(order);
+  EXPECT_EQ(order, "12bc");
+  network_.SetLinkState(kTs2, LinkState::kFair);
+  scheduler_.RunFor(std::chrono::seconds(5));
+  std::ranges::sort(order);
+  EXPECT_EQ(order, "012abc");
+  EXPECT_EQ(Value(table, "k"), "1");
+}
+
 TEST_F(ClientCoreTest, WritesBeyondTheWindowWaitTheirTurn) {
   const TablePtr table = Open();
   network_.SetLinkState(kTs1, LinkState::kDown);
@@ -633,7 +655,7 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
     ASSERT_TRUE(scheduler_.RunUntil([&] { return opened.has_value(); }, seconds(1)));
     network.SetLinkState(kTs1, LinkState::kSilent);
     core.Get(*opened, "a", {}, [&](Result<Record> r) { codes.push_back(r.error().code()); });
-    core.MultiGet(*opened, {"a"}, {}, [&](std::vector<Result<Record>> r) { codes.push_back(r[0].error().code()); });
+    core.GetEach(*opened, {"a"}, {}, [&](size_t, const Result<Record>& r) { codes.push_back(r.error().code()); });
     core.Write(*opened, std::move(Batch().Put("a", "1")), {},
                [&](Result<BatchResult> r) { codes.push_back(r.error().code()); });
     scheduler_.RunFor(seconds(1));

@@ -23,17 +23,14 @@ bool RefusedForOne(Code code) { return code == Code::kConditionFailed || code ==
 }  // namespace
 
 MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch::Part> parts,
-                             const WriteOptions& options, Callback<std::vector<Result<PartResult>>> done)
+                             const WriteOptions& options, EachCallback<Result<PartResult>> each)
     : core_(core),
       table_(std::move(table)),
       parts_(std::move(parts)),
       ack_(options.ack),
       session_(SessionAccess::Get(options.session)),
       end_(core.network().Now() + core.DeadlineOr(options.deadline)),
-      results_(parts_.size(), Error(ClosedStatus())),
-      done_(std::move(done)) {}
-
-MultiWriteJob::~MultiWriteJob() { done_(std::move(results_)); }
+      each_(std::move(each)) {}
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
   std::vector<Together> batches;
@@ -46,7 +43,7 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
     if (valid.ok() && !keys.insert(part.key).second)
       valid = Error(Code::kInvalidArgument, "an earlier write of the call has its key");
     if (!valid.ok()) {
-      job->results_[i] = Error(std::move(valid));
+      job->each_(i, Error(std::move(valid)));
       continue;
     }
     const size_t bytes = BytesOf(part);
@@ -81,22 +78,18 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<
   write->Start({});
 }
 
-void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) {
+void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const {
   size_t counters = 0;
   for (const size_t index : indices) {
     if (!result) {
-      results_[index] = Error(result.error());
-      continue;
+      each_(index, Error(result.error()));
+    } else if (!increments_[index]) {
+      each_(index, PartResult{.version = result->version});
+    } else if (counters < result->counters.size()) {
+      each_(index, PartResult{.version = result->version, .counter = result->counters[counters++]});
+    } else {
+      each_(index, Error(Code::kInternal, "the server's reply to an increment holds no sum"));
     }
-    PartResult one{.version = result->version};
-    if (increments_[index]) {
-      if (counters == result->counters.size()) {
-        results_[index] = Error(Code::kInternal, "the server's reply to an increment holds no sum");
-        continue;
-      }
-      one.counter = result->counters[counters++];
-    }
-    results_[index] = one;
   }
 }
 

@@ -2,7 +2,7 @@
 // Many writes, each for itself: those of one tablet, as the routing cache knows it, go as one batch. A batch is all or
 // nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and each goes alone.
 // Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
-// Errors:  each part has its own. UNKNOWN_OUTCOME of a batch is every part's.
+// Errors:  each part has its own, as soon as its batch does. UNKNOWN_OUTCOME of a batch is every part's.
 // Threads: see client_core.h.
 #pragma once
 
@@ -17,8 +17,7 @@ namespace ebla::client {
 class MultiWriteJob {
  public:
   MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,
-                Callback<std::vector<Result<PartResult>>> done);
-  ~MultiWriteJob();  // answers: every batch has let go of it
+                EachCallback<Result<PartResult>> each);
 
   static void Start(const std::shared_ptr<MultiWriteJob>& job);
 
@@ -33,7 +32,7 @@ class MultiWriteJob {
 
   static void Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
                    std::vector<idl::Write> writes);
-  void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result);
+  void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const;
 
   ClientCore& core_;
   const TablePtr table_;
@@ -42,8 +41,7 @@ class MultiWriteJob {
   const Ack ack_;
   const std::shared_ptr<SessionState> session_;
   const MonotonicTime end_;
-  std::vector<Result<PartResult>> results_;  // each index is answered once, by the batch that has it
-  Callback<std::vector<Result<PartResult>>> done_;
+  const EachCallback<Result<PartResult>> each_;  // by the batch that has it, once
 };
 
 }  // namespace ebla::client

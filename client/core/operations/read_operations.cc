@@ -66,16 +66,20 @@ void GetOperation::Finish(Status status) {
 // ---- multiGet
 
 MultiGetJob::MultiGetJob(ClientCore& core, TablePtr table, std::vector<std::string> keys, const GetOptions& options,
-                         Callback<std::vector<Result<Record>>> done)
+                         EachCallback<Result<Record>> each)
     : core_(core),
       table_(std::move(table)),
       keys_(std::move(keys)),
       options_(options),
       session_(SessionAccess::Get(options.session)),
-      results_(keys_.size(), Error(ClosedStatus())),
-      done_(std::move(done)) {}
+      answered_(keys_.size()),
+      each_(std::move(each)) {}
 
-MultiGetJob::~MultiGetJob() { done_(std::move(results_)); }
+MultiGetJob::~MultiGetJob() {
+  for (size_t i = 0; i < keys_.size(); ++i) {
+    if (answered_[i] == 0) each_(i, Error(ClosedStatus()));
+  }
+}
 
 void MultiGetJob::Start(const std::shared_ptr<MultiGetJob>& job) {
   std::vector<size_t> indices;

@@ -33,18 +33,21 @@ class GetOperation final : public Operation {
   OnceCallback<Result<Record>> done_;
 };
 
-// All keys of one call and their answers so far.
+// All keys of one call; each is answered as soon as its answer is known.
 class MultiGetJob {
  public:
   MultiGetJob(ClientCore& core, TablePtr table, std::vector<std::string> keys, const GetOptions& options,
-              Callback<std::vector<Result<Record>>> done);
-  ~MultiGetJob();  // answers: every group has let go of it
+              EachCallback<Result<Record>> each);
+  ~MultiGetJob();  // every group has let go of it: answers those that have none
 
   const std::string& key(size_t index) const { return keys_[index]; }
   const GetOptions& options() const { return options_; }
   const std::shared_ptr<SessionState>& session() const { return session_; }
   // Each index is answered by one group at a time, and once.
-  void Answer(size_t index, Result<Record> record) { results_[index] = std::move(record); }
+  void Answer(size_t index, Result<Record> record) {
+    answered_[index] = 1;
+    each_(index, std::move(record));
+  }
 
   // Starts one group for each run of `indices` (ordered by key) that one known place covers.
   static void Spread(const std::shared_ptr<MultiGetJob>& job, std::vector<size_t> indices, MonotonicTime end);
@@ -56,8 +59,8 @@ class MultiGetJob {
   const std::vector<std::string> keys_;
   const GetOptions options_;
   const std::shared_ptr<SessionState> session_;
-  std::vector<Result<Record>> results_;
-  Callback<std::vector<Result<Record>>> done_;
+  std::vector<char> answered_;
+  const EachCallback<Result<Record>> each_;
 };
 
 class MultiGetGroup final : public Operation {

@@ -8,6 +8,7 @@
 //          call that took it has returned. Each runs exactly once, at the latest when the client's last handle goes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -27,6 +28,9 @@ class TableAccess;
 
 template <class T>
 using Callback = std::move_only_function<void(T)>;
+// One answer of many, and its place: as each comes, on several threads at a time.
+template <class T>
+using EachCallback = std::move_only_function<void(size_t, T) const>;
 
 // One page of a scan, and what is left for the next.
 struct ScanPage {
@@ -92,6 +96,8 @@ class Table {
   void AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const;
   void AsyncMultiGet(std::vector<std::string> keys, GetOptions options,
                      Callback<std::vector<Result<Record>>> done) const;
+  // None waits for another: who is held up holds up nobody else.
+  void AsyncGetEach(std::vector<std::string> keys, GetOptions options, EachCallback<Result<Record>> each) const;
   void AsyncPut(std::string_view key, std::string_view value, PutOptions options, Callback<Result<Version>> done) const;
   void AsyncDelete(std::string_view key, DeleteOptions options, Callback<Status> done) const;
   void AsyncIncrement(std::string_view key, int64_t delta, IncrementOptions options,
@@ -99,6 +105,8 @@ class Table {
   void AsyncWrite(Batch batch, WriteOptions options, Callback<Result<BatchResult>> done) const;
   void AsyncMultiWrite(std::vector<Batch::Part> parts, WriteOptions options,
                        Callback<std::vector<Result<PartResult>>> done) const;
+  void AsyncWriteEach(std::vector<Batch::Part> parts, WriteOptions options,
+                      EachCallback<Result<PartResult>> each) const;
   void AsyncScanPage(ScanOptions options, Callback<Result<ScanPage>> done) const;
 
  private:

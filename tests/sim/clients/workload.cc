@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "client/core/calls/collect.h"
+
 namespace ebla::sim {
 namespace {
 
@@ -342,13 +344,13 @@ void SimClient::ReadMany() {
     indexes.push_back(BeginRead(group, cell, options.read, session));
     keys.push_back(KeyName(group, cell));
   }
-  core_->MultiGet(TableOf(first), std::move(keys), options, [this, indexes](std::vector<Result<Record>> results) {
+  const auto answered = [this, indexes](const std::vector<Result<Record>>& results) {
     if (dead_) return;
     ++record_.kinds["multi get"];
-    if (results.size() != indexes.size()) record_.problems.push_back("a multiGet answered another number of keys");
-    for (size_t i = 0; i < std::min(results.size(), indexes.size()); ++i) (void)Found(indexes[i], results[i]);
+    for (size_t i = 0; i < results.size(); ++i) (void)Found(indexes[i], results[i]);
     Again();
-  });
+  };
+  core_->GetEach(TableOf(first), std::move(keys), options, client::Collect<Result<Record>>(indexes.size(), answered));
 }
 
 void SimClient::ScanSome() {
