@@ -40,7 +40,8 @@ struct ConfigureTablet {
   14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: none was fenced, the primary's counts
   16: bool anew = false               // a memory table's: no voter has its data any more, and the primary, which is
                                       // incomplete, begins it anew, empty, with `range` (rule 5)
-  17: bool soleLog = false            // a memory table's: no voter but the primary has a log, so all of it is committed
+  17: bool soleLog = false            // a memory table's: no majority of its voters has a log, and the primary's is the
+                                      // longest, so all of it is committed
   18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more (rule 5)
   15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
 }

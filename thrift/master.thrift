@@ -134,6 +134,7 @@ struct TabletLoad {
   34: bool damaged                    // its files are damaged, or it differs from all others, which agree: it lives, and
                                       // wants to be made anew from them
   35: list<string> differsFrom        // servers whose replicas have other records; nobody can tell whose are right
+  36: optional binary endKey          // a memory table's, complete: where what it has applied ends
 }
 
 // How a server's search for damage goes: of its files, and of its replicas against the others.

@@ -100,11 +100,16 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
   if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
   // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
   const Read read = state_->watched.empty() ? options.read : Read::Strong();
-  state_->databases->Open(database, read, options.ack,
-                          [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
-                            store ? then(*std::move(store)) : EndWith(FailureText(store.error()));
-                          });
+  state_->databases->Open(
+      database, read, options.ack, [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
+        if (!store) return EndWith(FailureText(store.error()));
+        if (state_->executor.InThread()) return then(*std::move(store));
+        // It was looked up elsewhere; what the connection asks for goes together from its own loop.
+        state_->executor.Post(
+            [then = std::move(then), store = *std::move(store)]() mutable { then(std::move(store)); });
+      });
 }
+
 StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
   return {.protocol = state_->session.protocol(),
           .store = std::move(store),

@@ -206,6 +206,7 @@ void Connection::Consume(std::string_view bytes) {
 }
 
 size_t Connection::CutCommands(std::string_view bytes) {
+  ++moment_;
   size_t used = 0;
   while (fd_ >= 0 && !ending_ && !Full() && used < bytes.size()) {
     Protocol::Taken taken = protocol_->Take(bytes.substr(used));
@@ -216,7 +217,7 @@ size_t Connection::CutCommands(std::string_view bytes) {
       continue;
     }
     ending_ = ending_ || taken.command->ends_connection();
-    commands_.Add(std::move(taken.command), server_->loop.Now(), server_->loop.phase());
+    commands_.Add(std::move(taken.command), server_->loop.Now(), moment_);
     RunCommands();
   }
   return used;

@@ -88,6 +88,7 @@ class Connection final : public Outlet,
   std::atomic<size_t> shown_read_{0}, shown_unsent_{0}, shown_held_{0};
   uint32_t came_tick_ = 0;                      // when bytes last came, or were last let come
   uint32_t sent_tick_ = 0;                      // when the client last took bytes
+  uint64_t moment_ = 0;                         // of the commands that are cut at present
   std::optional<MonotonicTime> crowded_since_;  // more than pushed_bytes_soft wait unsent
   bool running_ = false;                        // RunCommands() is on the stack
   bool reading_ = false;

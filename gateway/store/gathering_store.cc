@@ -2,7 +2,9 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
 #include <memory>
+#include <span>
 #include <utility>
 
 namespace ebla::gateway {
@@ -22,28 +24,45 @@ class Gets {
  public:
   explicit Gets(Freshness freshness) : freshness_(freshness) {}
 
-  bool Full() const { return keys_.size() == kGetsMax; }
   bool Take(std::string_view key, Until until, Callback<Result<Record>>& done) {
-    if (keys_.empty()) until_ = until;
+    if (gets_.empty()) until_ = until;
     if (!Alike(until, until_)) return false;
-    keys_.emplace_back(key);
-    done_.push_back(std::move(done));
+    gets_.push_back({std::string(key), std::move(done)});
     return true;
   }
   void Send(Store& table) {
-    if (keys_.empty()) return;
-    auto keys = std::exchange(keys_, {});
-    auto done = std::make_shared<std::vector<Callback<Result<Record>>>>(std::exchange(done_, {}));
-    if (keys.size() == 1) return table.Get(keys[0], freshness_, until_, std::move((*done)[0]));
+    auto gets = std::exchange(gets_, {});
+    if (gets.size() > kGetsMax) std::ranges::stable_sort(gets, {}, &One::key);
+    for (size_t begin = 0; begin < gets.size();) {
+      size_t end = std::min(begin + kGetsMax, gets.size());
+      // Those of one key stay together, as they are to see the same.
+      while (end < gets.size() && gets[end].key == gets[end - 1].key) ++end;
+      SendSome(table, std::span(gets).subspan(begin, end - begin));
+      begin = end;
+    }
+  }
+
+ private:
+  struct One {
+    std::string key;
+    Callback<Result<Record>> done;
+  };
+
+  void SendSome(Store& table, std::span<One> gets) const {
+    if (gets.size() == 1) return table.Get(gets[0].key, freshness_, until_, std::move(gets[0].done));
+    std::vector<std::string> keys;
+    auto done = std::make_shared<std::vector<Callback<Result<Record>>>>();
+    for (One& one : gets) {
+      keys.push_back(std::move(one.key));
+      done->push_back(std::move(one.done));
+    }
     table.GetEach(std::move(keys), freshness_, until_,
                   [done](size_t place, Result<Record> record) { (*done)[place](std::move(record)); });
   }
 
- private:
   const Freshness freshness_;
   Until until_;
-  std::vector<std::string> keys_;
-  std::vector<Callback<Result<Record>>> done_;
+  std::vector<One> gets_;
 };
 
 // One increment of one or more that are summed up.
@@ -160,9 +179,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   Turn(rpc::EventLoop& loop, std::shared_ptr<Store> table) : loop_(loop), table_(std::move(table)) {}
 
   bool TakeGet(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
-    Gets& gets = freshness == Freshness::kLatest ? latest_ : configured_;
-    if (gets.Full()) gets.Send(*table_);
-    return Keep(gets.Take(key, until, done));
+    return Keep((freshness == Freshness::kLatest ? latest_ : configured_).Take(key, until, done));
   }
   bool TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
                Callback<Result<Version>>& done) {

@@ -5,6 +5,8 @@
 #include <functional>
 #include <future>
 #include <limits>
+#include <set>
+#include <sstream>
 
 #include "gateway/testing/memory_store.h"
 
@@ -71,6 +73,28 @@ TEST_F(GatheringStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
               Get("a", Freshness::kLatest);
             }),
             2u);
+}
+
+TEST_F(GatheringStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {
+  table_->Write("same", "1");
+  size_t released = 0;
+  table_->Hold();
+  InOneTurn([&] {
+    for (int i = 0; i < 200; ++i) Get("same");
+    for (int i = 0; i < 300; ++i) Get("key" + std::to_string(i));
+  });
+  // The 200 are in one call: nothing that is written between two calls comes between two of them.
+  for (size_t call = 0; table_->held() > 0; ++call, ++released) {
+    table_->Release(1);
+    table_->Write("same", std::to_string(call + 2));
+  }
+  EXPECT_LE(released, 5u);
+  std::istringstream in(answers_);
+  std::set<std::string> seen;
+  for (std::string word; in >> word;) {
+    if (word.find_first_not_of("0123456789") == std::string::npos) seen.insert(word);
+  }
+  EXPECT_EQ(seen.size(), 1u);
 }
 
 TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {

@@ -199,7 +199,10 @@ class Planner {
     const bool unknown =
         !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
     const Holder* complete = PlaceOf(holders);
-    const bool split = known && complete && !AsCatalogued(*known, complete->load->detail.range);
+    // Who has forgotten the tablet may have done so before a split that the catalog knows of.
+    const bool told = complete && (!complete->load->incomplete || !known ||
+                                   RangeWithin(complete->load->detail.range, known->node.info.range));
+    const bool split = known && told && !AsCatalogued(*known, complete->load->detail.range);
     if (!unknown && !split && !(known && std::ranges::any_of(all, ahead))) return;
     const std::string which = "tablet " + std::to_string(id.value);
     idl::AdoptedTablet adopted;

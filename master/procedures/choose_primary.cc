@@ -105,10 +105,14 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.presumed = best->last;
     choice.reason = counts + "; the longest log ends at " + best->last.ToString();
   } else if (promised == voters.size() && best_lossy) {
+    // A learner that was level may have more than the voters that were left.
+    for (const FenceAnswer& answer : answers) {
+      if (memory && answer.fits && HasLog(answer, false) && answer.last > best_lossy->last) best_lossy = &answer;
+    }
     choice.primary = best_lossy->server;
     choice.presumed = best_lossy->last;
     choice.loss_possible = true;
-    choice.sole_log = memory && logs == 1;
+    choice.sole_log = memory && logs < majority;
     choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {
     choice.reason = counts + ": no replica can become primary";
@@ -126,11 +130,12 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
   const FenceAnswer* best = nullptr;
   for (const FenceAnswer& answer : answers) {
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
-    if (!HasLog(answer, false) || (!server.empty() && answer.server != server) || answer.last < least) continue;
+    if (!HasLog(answer, false) || !answer.fits || (!server.empty() && answer.server != server) || answer.last < least)
+      continue;
     if (!best || answer.last > best->last) best = &answer;
   }
-  const bool any_log =
-      std::ranges::any_of(answers, [](const FenceAnswer& one) { return HasLog(one, false) || one.holds_in_parent; });
+  const bool any_log = std::ranges::any_of(
+      answers, [](const FenceAnswer& one) { return (HasLog(one, false) && one.fits) || one.holds_in_parent; });
   const auto named = [&](const FenceAnswer& one) { return server.empty() || one.server == server; };
   const FenceAnswer* const emptied = memory && !any_log ? Emptied(answers, named) : nullptr;
   if (emptied) {

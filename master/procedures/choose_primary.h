@@ -36,7 +36,7 @@ struct PrimaryChoice {
   bool loss_possible = false;         // chosen although too few remember
   bool alone = false;                 // by hand: as the only voter
   bool anew = false;                  // of a table in memory: nobody has its data any more, and it begins empty
-  bool sole_log = false;              // of a table in memory: no other voter has a log
+  bool sole_log = false;              // of a table in memory: no majority has a log
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
   int64_t time_of_day_ms = 0;         // then: the median of their clocks, the earlier of two
   std::string reason;

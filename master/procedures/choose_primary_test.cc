@@ -96,7 +96,10 @@ TEST(ChoosePrimaryTest, OfATabletInMemoryALearnerThatHasItLeadsBeforeItBeginsAne
   EXPECT_FALSE(learner.anew);
   const auto voter = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 1, 1), Emptied("c"), Answer("d", 2, 9)}, false,
                                    MemoryRules{.learners = {"d"}});
-  EXPECT_EQ(voter.primary, "b") << "a learner counts for nothing while a voter has a log";
+  EXPECT_EQ(voter.primary, "d") << "the voters that are left have less";
+  const auto longer = ChoosePrimary(kThree, {Emptied("a"), Answer("b", 2, 9), Emptied("c"), Answer("d", 2, 9)}, false,
+                                    MemoryRules{.learners = {"d"}});
+  EXPECT_EQ(longer.primary, "b") << "of two that have the same the voter";
 }
 
 TEST(ChoosePrimaryTest, OfATabletInMemoryItIsSaidWhetherAnotherVoterHasALog) {
@@ -107,6 +110,13 @@ TEST(ChoosePrimaryTest, OfATabletInMemoryItIsSaidWhetherAnotherVoterHasALog) {
   EXPECT_FALSE(
       ChoosePrimary(kThree, {Answer("a", 2, 9), Answer("b", 2, 9), Emptied("c")}, false, MemoryRules()).sole_log)
       << "nothing is lost";
+  const std::vector<ServerName> five = {"a", "b", "c", "d", "e"};
+  copied = Answer("d", 2, 8);
+  copied.may_have_lost_writes = true;
+  EXPECT_TRUE(
+      ChoosePrimary(five, {Emptied("a"), Emptied("b"), Emptied("c"), copied, Answer("e", 2, 9)}, false, MemoryRules())
+          .sole_log)
+      << "two of five commit nothing";
 }
 
 TEST(ChoosePrimaryTest, OfATabletInMemoryALogThatEndsItElsewhereIsNone) {

@@ -144,6 +144,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
       fencing.item.status =
           Error(Code::kUnavailable,
                 "the replica on " + server + " has failed, and offers no log: " + fencing.item.status.message());
+      std::erase(fencing.learners, server);  // nobody waits for it
     } else {
       fencing.refused = true;
     }
@@ -177,6 +178,11 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
     if (!report) {
       fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
       return;  // its data may be in what it was split off
+    }
+    if (report->Find(fencing.item.tablet)) {
+      fencing.item.status = Error(Code::kComeAgain, "server " + server + " has made the tablet since it was fenced");
+      fencing.refused = true;
+      return;
     }
     answer.holds_in_parent = tablet && HoldsInParent(context_.image(), *report, *tablet);
   }
@@ -267,14 +273,6 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
-  if (fencing.in_memory && choice.loss_possible) {
-    const auto end = fencing.ends.find(*choice.primary);
-    item.status = MendSplits(choice, end == fencing.ends.end() ? std::nullopt : std::optional(end->second), item);
-    if (!item.status.ok()) {
-      item.next.reset();
-      return item;
-    }
-  }
   if (choice.anew) {
     item.next->merged = {};  // nobody has any more what it was to be merged of: what is left of it are orphans
     item.next->__isset.merged = false;
@@ -288,6 +286,14 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   if (choice.alone) {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();
+  }
+  if (fencing.in_memory && choice.loss_possible) {
+    const auto end = fencing.ends.find(*choice.primary);
+    item.status = MendSplits(choice, end == fencing.ends.end() ? std::nullopt : std::optional(end->second), item);
+    if (!item.status.ok()) {
+      item.next.reset();
+      return item;
+    }
   }
   return item;
 }

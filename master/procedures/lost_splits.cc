@@ -39,7 +39,9 @@ bool HoldsInParent(const Image& image, const Report& report, const TabletEntry& 
     const int64_t parent = at->node.parentId;
     if (const idl::TabletLoad* load = report.Find(TabletId{static_cast<uint64_t>(parent)})) {
       const bool applied = load->__isset.lastSplit && load->lastSplit.childId >= child;
-      return !load->incomplete && !load->failed && !applied;
+      // One that began anew, or was copied from such a one, has applied no split, and ends where the catalog cut it.
+      const bool reaches = !load->__isset.endKey || EndsBefore(tablet.node.info.range.startKey, load->endKey);
+      return !load->incomplete && !load->failed && !applied && reaches;
     }
     child = parent;
     at = image.Tablet(TabletId{static_cast<uint64_t>(parent)});

@@ -310,7 +310,11 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
 
 ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const {
   Attempt attempt;
-  const KeyRange touched = KeyRange::All();
+  KeyRange touched = KeyRange::All();
+  if (!call.keys.empty()) {
+    const auto [least, greatest] = std::ranges::minmax(call.keys);
+    touched = {least, KeyAfter(greatest)};
+  }
   if (!Admit(call, &touched, {}, handle, result, attempt)) return attempt;
   result.items.assign(call.keys.size(), {});
   std::vector<std::string> keys;

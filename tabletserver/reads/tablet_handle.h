@@ -56,7 +56,8 @@ class SlowReads {
   static constexpr Duration kSlow = std::chrono::microseconds(500);
 
   void Note(Duration took, uint64_t operations = 1) {
-    if (took > kSlow * static_cast<int64_t>(operations)) {
+    // However many were read, the loop that reads them stands still.
+    if (took > kSlow * static_cast<int64_t>(std::min<uint64_t>(operations, 4))) {
       debt_.store(64, std::memory_order_relaxed);
     } else if (const uint32_t debt = debt_.load(std::memory_order_relaxed); debt > 0) {
       debt_.store(debt - 1, std::memory_order_relaxed);  // a lost decrement of a race is harmless

@@ -122,6 +122,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.incomplete = view.incomplete;
   load.forgetful = view.may_have_lost_writes;
   load.primary = view.primary;
+  if (view.schema != nullptr && view.schema->in_memory && !view.incomplete) load.__set_endKey(view.range.end);
   if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
   if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
   for (const PeerProgress& peer : view.peers) {

@@ -53,17 +53,12 @@ void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, Con
 }
 
 // A memory tablet that no voter has any more. What a copy may have brought, before its source forgot it too, is discarded
-// in the background, as it may be much: who tells it again meanwhile is refused. And it takes the range that the catalog gives it: what its replicas knew of splits is lost with them.
+// in the background, as it may be much: who tells it again meanwhile is refused. And it takes the range that the catalog
+// gives it, as what its replicas knew of splits is lost with them: once all is gone, so that who is to be where it was
+// cannot be placed there before.
 void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
   if (tablet->background_work || tablet->leaving)
     return Refuse(*tablet, Error(Code::kComeAgain, "what is here is being stored or removed"), done);
-  const KeyRange before = tablet->placed_range;
-  const KeyRange& range = input.replica.range;
-  if (before != range) {
-    Status changed = shard_.ports.directory.ChangeRange(*tablet->handle, range);
-    if (!changed.ok()) return Refuse(*tablet, std::move(changed), done);
-  }
-  tablet->placed_range = range;
   parts_.copy_target.Abandon(*tablet);
   tablet->background_work = true;
   auto emptied = [this, tablet, input = std::move(input), done = std::move(done)](Status status) mutable {
@@ -72,10 +67,15 @@ void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet inpu
       Refuse(*tablet, Error(Code::kComeAgain, "the tablet is being removed"), done);
       return parts_.remover.Continue();
     }
+    const KeyRange& range = input.replica.range;
+    if (status.ok() && tablet->placed_range != range) {
+      status = shard_.ports.directory.ChangeRange(*tablet->handle, range);
+      if (status.ok()) tablet->placed_range = range;
+    }
     if (!status.ok()) return Refuse(*tablet, std::move(status), done);
     Obey(tablet, std::move(input), std::move(done));
   };
-  shard_.ports.background.Post([this, tablet, before, emptied = std::move(emptied)]() mutable {
+  shard_.ports.background.Post([this, tablet, before = tablet->placed_range, emptied = std::move(emptied)]() mutable {
     Status status = shard_.store().TruncateRange(tablet->table, before);
     if (status.ok()) status = shard_.store().ForgetReplica(tablet->id);
     shard_.executor().Post(

@@ -44,8 +44,7 @@ TEST(DigestOf, TellsRequestsApart) {
   EXPECT_NE(base, DigestOf(std::vector{with_ttl}));
   Write with_new_ttl = Put("a", "1");
   with_new_ttl.new_ttl_ms = 0;
-  EXPECT_NE(base, DigestOf(std::vector{with_new_ttl}));
-  EXPECT_NE(DigestOf(std::vector{with_ttl}), DigestOf(std::vector{with_new_ttl}));
+  EXPECT_EQ(base, DigestOf(std::vector{with_new_ttl})) << "as builds that do not know it find";
   Write conditional = Put("a", "1");
   conditional.condition.kind = Condition::Kind::kAbsent;
   EXPECT_NE(base, DigestOf(std::vector{conditional}));

@@ -430,6 +430,16 @@ TEST_F(ClientCoreTest, APartOfAMultiWriteThatIsRefusedHoldsUpNoOther) {
   EXPECT_EQ(Value(table, "a") + Value(table, "b"), "text1");
 }
 
+TEST_F(ClientCoreTest, AMultiWriteOfUnknownPlacesIsSpreadOnceTheyAreKnown) {
+  const TablePtr table = Open();
+  Batch parts;
+  for (char c = 'a'; c <= 'z'; ++c) parts.Put(std::string(1, c), "1");
+  const auto done = MultiWrite(table, std::move(parts));
+  for (const auto& one : done) EXPECT_TRUE(one) << one.error();
+  EXPECT_LE(cluster_.write_log().size(), 6u);
+  EXPECT_EQ(Value(table, "a") + Value(table, "i") + Value(table, "z"), "111");
+}
+
 TEST_F(ClientCoreTest, AMultiWriteGoesOnWhereTabletsWereSplit) {
   const TablePtr table = Open();
   Put(table, "a", "0");

@@ -15,10 +15,16 @@ namespace {
 constexpr size_t kTogetherMax = 256;
 constexpr size_t kTogetherBytesMax = 1 << 20;
 
-size_t BytesOf(const Batch::Part& part) { return part.key.size() + part.value.size(); }
+size_t BytesOf(const idl::Write& write) { return write.key.size() + write.value.size(); }
 
-// Nothing has happened, and alone each part learns whether it was it.
-bool RefusedForOne(Code code) { return code == Code::kConditionFailed || code == Code::kInvalidArgument; }
+bool IsPlain(const idl::Write& write) { return write.kind != idl::WriteKind::INCREMENT && !write.__isset.condition; }
+
+// Nothing has happened, and alone each part learns whether it was it. Where an attempt may have happened, only what the
+// tablet remembers says so.
+bool RefusedForOne(Code code, bool maybe_happened) {
+  if (code == Code::kConditionFailed) return true;
+  return !maybe_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
+}
 
 }  // namespace
 
@@ -33,9 +39,9 @@ MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch
       each_(std::move(each)) {}
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
-  std::vector<Together> batches;
   std::unordered_set<std::string> keys;
-  const auto router = job->table_->router();
+  std::vector<size_t> indices;
+  std::vector<idl::Write> writes;
   for (size_t i = 0; i < job->parts_.size(); ++i) {
     Batch::Part& part = job->parts_[i];
     job->increments_.push_back(part.kind == Batch::Kind::kIncrement);
@@ -46,36 +52,59 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
       job->each_(i, Error(std::move(valid)));
       continue;
     }
-    const size_t bytes = BytesOf(part);
+    indices.push_back(i);
+    writes.push_back(ToIdl(std::move(part)));
+  }
+  Spread(job, std::move(indices), std::move(writes));
+}
+
+void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
+                           std::vector<idl::Write> writes) {
+  std::vector<Together> batches;
+  const auto router = job->table_->router();
+  for (size_t i = 0; i < indices.size(); ++i) {
+    const PlacePtr place = router->Find(writes[i].key);
+    const bool plain = IsPlain(writes[i]);
+    const size_t bytes = BytesOf(writes[i]);
     const auto fits = [&](const Together& batch) {
-      return batch.place && batch.place->range.Contains(part.key) && batch.indices.size() < kTogetherMax &&
+      return batch.place == place && batch.plain == plain && batch.indices.size() < kTogetherMax &&
              batch.bytes + bytes <= kTogetherBytesMax;
     };
     auto batch = std::ranges::find_if(batches, fits);
-    if (batch == batches.end()) batch = batches.insert(batch, {router->Find(part.key), {}, {}, 0});
-    batch->indices.push_back(i);
-    batch->writes.push_back(ToIdl(std::move(part)));
+    if (batch == batches.end()) batch = batches.insert(batch, Together{place, plain, {}, {}, 0});
+    batch->indices.push_back(indices[i]);
+    batch->writes.push_back(std::move(writes[i]));
     batch->bytes += bytes;
   }
-  for (Together& batch : batches) Send(job, std::move(batch.indices), std::move(batch.writes));
+  for (Together& batch : batches) Send(job, std::move(batch));
 }
 
-void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
-                         std::vector<idl::Write> writes) {
+void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together batch) {
   const auto operation = std::make_shared<WriteOperation*>(nullptr);
+  std::vector<idl::Write> writes = std::exchange(batch.writes, {});
   const auto write = std::make_shared<WriteOperation>(
       job->core_, job->table_, std::move(writes), job->ack_, job->session_, job->end_ - job->core_.network().Now(),
-      [job, operation, indices = std::move(indices)](Result<BatchResult> result) {
-        if (result || indices.size() == 1 || !RefusedForOne(result.error().code())) return job->Answer(indices, result);
-        std::vector<idl::Write> again = (*operation)->TakeWrites();
-        for (size_t i = 0; i < indices.size(); ++i) {
-          std::vector<idl::Write> one;
-          one.push_back(std::move(again[i]));
-          Send(job, {indices[i]}, std::move(one));
-        }
+      [job, operation, batch = std::move(batch)](Result<BatchResult> result) mutable {
+        const bool alone = batch.indices.size() == 1;
+        if (result || alone || !RefusedForOne(result.error().code(), (*operation)->maybe_happened()))
+          return job->Answer(batch.indices, result);
+        batch.writes = (*operation)->TakeWrites();
+        OnRefused(job, std::move(batch));
       });
   *operation = write.get();
   write->Start({});
+}
+
+void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch) {
+  // What had no place has one by now, at least the first.
+  const auto router = job->table_->router();
+  if (!batch.place && router->Find(batch.writes.front().key) != nullptr)
+    return Spread(job, std::move(batch.indices), std::move(batch.writes));
+  for (size_t i = 0; i < batch.indices.size(); ++i) {
+    Together one{batch.place, batch.plain, {batch.indices[i]}, {}, 0};
+    one.writes.push_back(std::move(batch.writes[i]));
+    Send(job, std::move(one));
+  }
 }
 
 void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const {

@@ -1,6 +1,8 @@
 // client/core/operations/multi_write.h
 // Many writes, each for itself: those of one tablet, as the routing cache knows it, go as one batch. A batch is all or
 // nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and each goes alone.
+// Those whose places are not known go together, too: the first's is looked up, and if they turn out to lie apart, they are
+// spread anew.
 // Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
 // Errors:  each part has its own, as soon as its batch does. UNKNOWN_OUTCOME of a batch is every part's.
 // Threads: see client_core.h.
@@ -22,16 +24,20 @@ class MultiWriteJob {
   static void Start(const std::shared_ptr<MultiWriteJob>& job);
 
  private:
-  // Parts that go together: their places in the call, and what they write.
+  // Parts that go together: their places in the call, and what they write. Where the log should need it, plain puts and
+  // deletes can be told again and again; so they go without those that cannot.
   struct Together {
-    PlacePtr place;
+    PlacePtr place;  // null: not known
+    bool plain = false;
     std::vector<size_t> indices;
     std::vector<idl::Write> writes;
     size_t bytes = 0;
   };
 
-  static void Send(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
-                   std::vector<idl::Write> writes);
+  static void Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
+                     std::vector<idl::Write> writes);
+  static void Send(const std::shared_ptr<MultiWriteJob>& job, Together batch);
+  static void OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch);
   void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const;
 
   ClientCore& core_;

@@ -103,7 +103,7 @@ void MultiGetJob::Spread(const std::shared_ptr<MultiGetJob>& job, std::vector<si
     const PlacePtr place = router->Find(job->key(indices[begin]));
     size_t past = begin + 1;
     while (past < indices.size() && past - begin < kMultiGetKeysMax &&
-           (!place || place->range.Contains(job->key(indices[past])))) {
+           (place ? place->range.Contains(job->key(indices[past])) : !router->Find(job->key(indices[past])))) {
       ++past;
     }
     const auto at = [&](size_t i) { return indices.begin() + static_cast<ptrdiff_t>(i); };
@@ -180,6 +180,14 @@ Status MultiGetGroup::Complete() {
 }
 
 void MultiGetGroup::Finish(Status status) {
+  // One of them is not to be read by this caller, or cannot be: alone each learns whether it is that.
+  const bool for_one = status.code() == Code::kPermissionDenied || status.code() == Code::kInternal;
+  if (for_one && indices_.size() > 1) {
+    const Duration allowed = end() - core().network().Now();
+    for (const size_t index : std::exchange(indices_, {}))
+      std::make_shared<MultiGetGroup>(core(), table(), job_, std::vector{index}, allowed)->Start();
+    return;
+  }
   for (const size_t index : indices_) job_->Answer(index, Error(status));
   indices_.clear();
 }

@@ -29,7 +29,8 @@ class WriteOperation final : public Operation {
   ~WriteOperation() override;
   // Checks, then waits for room in the window.
   void Start(Status valid);
-  // While its callback runs: what it was to write.
+  // While its callback runs: whether an attempt may have happened whose answer was lost; and what it was to write.
+  bool maybe_happened() const { return policy().maybe_happened(); }
   std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
 
  private:

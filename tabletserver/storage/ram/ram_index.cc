@@ -46,7 +46,7 @@ void RamIndex::Erase(std::string_view key) {
   if (found == part.end()) return;
   bytes_ -= BytesOf(part);
   part.erase(found);
-  if (part.size() < part.capacity() / 8) part.rehash(0);
+  if (part.empty() || part.size() < part.capacity() / 8) part.rehash(0);
   bytes_ += BytesOf(part);
 }
 
