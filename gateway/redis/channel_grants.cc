@@ -1,6 +1,9 @@
 #include "gateway/redis/channel_grants.h"
 
+#include <algorithm>
+
 #include "common/base/number_limits.h"
+#include "gateway/redis/channels.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/record_key.h"
 
@@ -22,12 +25,18 @@ std::string RecordOf(const std::string& channel) { return channel.empty() ? Reco
 bool ChannelGrants::Knows(const ChannelUse& use, Status& answer) const {
   MutexLock lock(mutex_);
   const auto found = known_.find(Question(use.kind, use.name));
-  if (found == known_.end() || Clock::now() - found->second.since > kBelievedFor) return false;
+  if (found == known_.end() || Clock::now() > found->second.until) return false;
   answer = found->second.answer;
   return true;
 }
 
 void ChannelGrants::Ask(std::shared_ptr<Store> records, const ChannelUse& use, Until until, Callback<Status> done) {
+  {
+    MutexLock lock(mutex_);
+    const auto known = known_.find(Question(use.kind, use.name));
+    const auto now = Clock::now();
+    if (known != known_.end() && now - known->second.learnt < kBelievedAtMost) until = std::min(until, now + kAskAgain);
+  }
   Store& asked = *records;
   auto learn = [self = shared_from_this(), question = Question(use.kind, use.name), records = std::move(records),
                 done = std::move(done)](Status status) mutable {
@@ -53,12 +62,15 @@ void ChannelGrants::Learn(const Question& question, Status answer, Callback<Stat
   if (IsAllowed(answer)) answer = Status();
   {
     MutexLock lock(mutex_);
+    const auto now = Clock::now();
     const auto before = known_.find(question);
     if (IsAnswer(answer)) {
       if (before == known_.end() && known_.size() >= kKnownMax) known_.clear();
-      known_[question] = {answer, Clock::now()};
-    } else if (before != known_.end()) {
+      if (question.second.size() <= kChannelNameMax) known_[question] = {answer, now, now + kBelievedFor};
+    } else if (before != known_.end() && answer.code() != Code::kOverloaded &&
+               now - before->second.learnt < kBelievedAtMost) {
       answer = before->second.answer;
+      before->second.until = now + std::chrono::seconds(1);
     }
   }
   done(std::move(answer));

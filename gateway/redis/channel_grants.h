@@ -4,8 +4,9 @@
 // record, not a key: what has a {tag} lies elsewhere (record_key.h), where grants of a prefix do not reach.
 // Place:   table_databases.h has one for each user, where a gateway knows users.
 // How:     it asks the cluster, in the user's name: reads the record, scans for one of those, deletes a version of the record
-//          that there never is. What was answered holds for kBelievedFor, and longer while the cluster cannot say.
-// Bounds:  kKnownMax answers are known; then all are forgotten.
+//          that there never is. What was answered holds for kBelievedFor, and while the cluster cannot say, for which nobody
+//          waits longer than kAskAgain then, for kBelievedAtMost.
+// Bounds:  kKnownMax answers are known; then all are forgotten. Of longer names than channels may have nothing is.
 // Threads: any.
 #pragma once
 
@@ -23,7 +24,8 @@ namespace ebla::gateway::redis {
 
 class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
  public:
-  static constexpr std::chrono::seconds kBelievedFor{5};
+  static constexpr std::chrono::seconds kBelievedFor{5}, kBelievedAtMost{60};
+  static constexpr std::chrono::milliseconds kAskAgain{250};
   static constexpr size_t kKnownMax = 10'000;
 
   // True: `answer` is what was answered not long ago.
@@ -37,7 +39,8 @@ class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
   using Question = std::pair<ChannelUse::Kind, std::string>;
   struct Known {
     Status answer;
-    Clock::time_point since;
+    Clock::time_point learnt;
+    Clock::time_point until;  // nobody is asked before
   };
   void Learn(const Question& question, Status answer, Callback<Status> done);
 

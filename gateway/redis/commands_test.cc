@@ -329,6 +329,20 @@ TEST_F(CommandsTest, InfoTellsOfScriptsAndClients) {
     EXPECT_THAT(info, HasSubstr(line));
 }
 
+TEST_F(CommandsTest, WhatAClientSaysOfItselfIsBounded) {
+  EXPECT_THAT(door_.Answer({"CLIENT", "x\nid=4242 addr=10.9.9.9:1 name=forged"}), HasSubstr("-ERR"));
+  EXPECT_THAT(door_.Answer({"CLIENT", "LIST"}), Not(HasSubstr("id=4242")));
+  EXPECT_THAT(door_.Answer({"CLIENT", "SETNAME", std::string(1'025, 'n')}), HasSubstr("cannot be longer"));
+  EXPECT_EQ(door_.Answer({"CLIENT", "SETNAME", std::string(1'024, 'n')}), "+OK\r\n");
+}
+
+TEST_F(CommandsTest, TheLongestThresholdOfTheSlowLogNotesNothing) {
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "9223372036854775807"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  door_.Answer({"PING"});
+  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
+}
+
 TEST(GlobTest, AsRedisMatches) {
   EXPECT_TRUE(Matches("*", ""));
   EXPECT_TRUE(Matches("h?llo", "hello"));

@@ -49,11 +49,11 @@ void ConnectionCommand::NoteIfSlow() {
   if (words.empty()) {
     words.emplace_back(command_.name);
     words.insert(words.end(), keys_.begin(), keys_.end());
-    words = SlowLog::Shown(std::move(words), word_count_);
+    words = SlowLog::Shown(words, word_count_);
   }
   log.Add({.owner = line.owner,
            .address = line.address,
-           .name = line.name,
+           .name = SlowLog::Shown(line.name),
            .took = std::chrono::duration_cast<std::chrono::microseconds>(took),
            .words = std::move(words)});
 }

@@ -14,6 +14,7 @@ using Clock = std::chrono::steady_clock;
 // How old what others see of a busy connection may be.
 constexpr std::chrono::seconds kShownEvery{1};
 constexpr std::string_view kDefaultUser = "default";
+constexpr size_t kClientNameMax = 1'024;
 
 void UnknownSubcommand(const Words& words, Reply& reply) {
   reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
@@ -63,7 +64,8 @@ bool Session::Begin(const CommandInfo& command, const Words& words) {
   const bool stale = now - line_.active >= kShownEvery;
   line_.active = now;
   line_.command = command.name;
-  if (command.name == "client" && words.size() > 1) line_.command += "|" + ToLower(words[1]);
+  if (command.name == "client" && words.size() > 1 && KnowsSubcommand(command, words[1]))
+    line_.command += "|" + ToLower(words[1]);
   if (stale || command.Is(kAdmin) || command.name == "client") clients_->Put(line_);
   if (command.name == "client") {
     return !std::exchange(skip_next_, false);  // whether replies are on is seen once it has run
@@ -170,6 +172,10 @@ void Session::Hello(const Words& words, Reply& reply) {
 bool Session::SetName(const std::string& name, Reply& reply) {
   if (!IsClientName(name)) {
     reply.Failure("ERR Client names cannot contain spaces, newlines or special characters.");
+    return false;
+  }
+  if (name.size() > kClientNameMax) {
+    reply.Failure("ERR Client names cannot be longer than 1024 bytes");
     return false;
   }
   line_.name = name;

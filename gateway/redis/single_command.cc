@@ -59,7 +59,8 @@ void SingleCommand::Run(Done done) {
 void SingleCommand::AnswerOrRun() {
   const std::string_view name = command_.name;
   const bool listens = name == "subscribe" || name == "psubscribe" || name == "ssubscribe";
-  if (listens && state_->databases->guards_channels()) return AskToListen(1);
+  if (listens && state_->databases->guards_channels())
+    return AskToListen(1, std::chrono::steady_clock::now() + state_->shared->deadline);
   if (command_.Is(kOwn)) return AnswerAtOnce();
   if (name == "select") return Select();
   Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
@@ -75,13 +76,13 @@ void SingleCommand::AnswerAtOnce() {
 }
 
 // One channel after the other: who may not listen to one of them listens to none.
-void SingleCommand::AskToListen(size_t at) {
+void SingleCommand::AskToListen(size_t at, Until until) {
   // What listens belongs to the connection's loop.
   if (at == words_.size()) return void(state_->executor.Post([this] { AnswerAtOnce(); }));
   const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
-  state_->databases->MayUse(
-      {kind, words_[at]}, std::chrono::steady_clock::now() + state_->shared->deadline,
-      [this, at](const Status& may) { may.ok() ? AskToListen(at + 1) : EndWith(FailureText(may)); });
+  state_->databases->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
+    may.ok() ? AskToListen(at + 1, until) : EndWith(FailureText(may));
+  });
 }
 
 void SingleCommand::LogIn(const std::string& user, const std::string& password) {

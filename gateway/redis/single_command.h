@@ -25,7 +25,7 @@ class SingleCommand final : public ConnectionCommand {
  private:
   void AnswerOrRun();
   void AnswerAtOnce();
-  void AskToListen(size_t at);
+  void AskToListen(size_t at, Until until);
   void LogIn(const std::string& user, const std::string& password);
   void OnLogin(const std::string& user, const Result<std::shared_ptr<Databases>>& databases);
   void Select();

@@ -8,19 +8,21 @@
 
 namespace ebla::gateway::redis {
 
-Words SlowLog::Shown(Words words, size_t all) {
-  constexpr size_t kWordsShown = 32, kBytesShown = 128;
-  if (all > words.size() || all > kWordsShown) {
-    words.resize(std::min(words.size(), kWordsShown - 1));
-    words.push_back("... (" + std::to_string(all - words.size()) + " more arguments)");
-  }
-  for (std::string& word : words) {
-    if (word.size() <= kBytesShown) continue;
-    const size_t more = word.size() - kBytesShown;
-    word.resize(kBytesShown);
-    word += "... (" + std::to_string(more) + " more bytes)";
-  }
-  return words;
+std::string SlowLog::Shown(std::string_view word) {
+  constexpr size_t kBytesShown = 128;
+  std::string shown(word.substr(0, kBytesShown));
+  if (word.size() > kBytesShown) shown += "... (" + std::to_string(word.size() - kBytesShown) + " more bytes)";
+  return shown;
+}
+
+Words SlowLog::Shown(const Words& words, size_t all) {
+  constexpr size_t kWordsShown = 32;
+  const bool cut = all > words.size() || all > kWordsShown;
+  const size_t count = cut ? std::min(words.size(), kWordsShown - 1) : words.size();
+  Words shown;
+  for (size_t i = 0; i < count; ++i) shown.push_back(Shown(words[i]));
+  if (cut) shown.push_back("... (" + std::to_string(all - count) + " more arguments)");
+  return shown;
 }
 
 void SlowLog::set_most(int64_t most) {

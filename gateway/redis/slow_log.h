@@ -34,7 +34,7 @@ class SlowLog {
   void set_slower_than_micros(int64_t micros) { slower_than_micros_ = micros; }
   bool Notes(std::chrono::steady_clock::duration took) const {
     const int64_t micros = slower_than_micros();
-    return micros >= 0 && took >= std::chrono::microseconds(micros);
+    return micros >= 0 && std::chrono::duration_cast<std::chrono::microseconds>(took).count() >= micros;
   }
   int64_t most() const { return most_; }
   // Older ones go.
@@ -45,7 +45,8 @@ class SlowLog {
   void Answer(const Words& words, std::string_view owner, Reply& reply);
 
   // At most 32 words, of 128 bytes each, as Redis shows them. `all`: how many words the command has.
-  static Words Shown(Words words, size_t all);
+  static Words Shown(const Words& words, size_t all);
+  static std::string Shown(std::string_view word);
 
  private:
   void Get(const Words& words, std::string_view owner, Reply& reply) const;

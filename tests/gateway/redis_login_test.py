@@ -161,6 +161,34 @@ class RedisLoginTest(unittest.TestCase):
             listener.close()
             return None
 
+    def test_a_key_without_a_grant_fails_itself_alone(self):
+        ada = self.connect(username="ada", password="ada-secret")
+        ada.mset({"mail.1": "m"})
+        ada.set("secret", "s")
+        self.new_password("eve", "eve-secret")
+        self.operator("user", "create", "eve", "--new-password-file", self.directory / "eve")
+        self.operator("grant", "read,write", "eve", "--table", "redis", "--prefix", "mail.")
+        eve = self.connect(username="eve", password="eve-secret")
+        wait_for(lambda: self.reads(eve, "mail.1"), "the grant")
+        pipe = eve.pipeline(transaction=False)
+        for key in ("mail.1", "secret", "mail.2", "mail.1"):
+            pipe.get(key)
+        for key in ("mail.3", "secret", "mail.4"):
+            pipe.set(key, "new")
+        pipe.incr("mail.count").incr("secret.count").get("mail.4")
+        answers = pipe.execute(raise_on_error=False)
+        refused = [at for at, answer in enumerate(answers) if isinstance(answer, redis.exceptions.NoPermissionError)]
+        self.assertEqual(refused, [1, 5, 8], answers)
+        self.assertEqual(answers, [b"m", answers[1], None, b"m", True, answers[5], True, 1, answers[8], b"new"])
+        self.assertEqual(ada.get("secret"), b"s")
+
+    @staticmethod
+    def reads(client, key):
+        try:
+            return client.get(key)
+        except redis.exceptions.RedisError:
+            return None
+
     def test_scripts_are_each_users_own(self):
         ada = self.connect(username="ada", password="ada-secret")
         bob = self.connect(username="bob", password="bob-secret")
