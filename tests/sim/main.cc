@@ -38,14 +38,7 @@ constexpr uint64_t kSeedsForEveryKind = 40;
 
 int Jobs() { return FLAGS_jobs > 0 ? FLAGS_jobs : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
-std::vector<Fault> OnlyFaults() {
-  std::vector<Fault> faults;
-  for (size_t i = 0; i < kFaultCount; ++i) {
-    const auto fault = static_cast<Fault>(i);
-    if (("," + FLAGS_faults + ",").contains("," + std::string(FaultName(fault)) + ",")) faults.push_back(fault);
-  }
-  return faults;
-}
+std::vector<Fault> OnlyFaults() { return FaultsNamed(FLAGS_faults); }
 
 RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
   return {.seed = seed,
@@ -145,7 +138,8 @@ int HuntAll(const Bug& only) {
         Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = OnlyFaults()});
     const std::string name(bug.name());
     if (caught) {
-      std::printf("%s %llu  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
+      const std::string faults = FLAGS_faults.empty() ? "" : " " + FLAGS_faults;
+      std::printf("%s %llu%s  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed), faults.c_str(),
                   caught->problem.substr(0, caught->problem.find('\n')).c_str());
     } else {
       std::printf("# not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());

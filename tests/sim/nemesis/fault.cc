@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 #include <utility>
 
 namespace ebla::sim {
@@ -64,6 +65,16 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {"server_kill",
 }  // namespace
 
 std::string_view FaultName(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
+
+std::vector<Fault> FaultsNamed(std::string_view names) {
+  const std::string among = "," + std::string(names) + ",";
+  std::vector<Fault> faults;
+  for (size_t i = 0; i < kFaultCount; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    if (among.contains("," + std::string(FaultName(fault)) + ",")) faults.push_back(fault);
+  }
+  return faults;
+}
 
 std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& of) {
   std::vector<Fault> faults;

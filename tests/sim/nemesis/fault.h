@@ -79,6 +79,8 @@ inline constexpr bool IsOfSplits(Fault fault) {
 // they need tablets that are merged
 inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }
 std::string_view FaultName(Fault fault);
+// Of names that commas separate; what is no name is passed over.
+std::vector<Fault> FaultsNamed(std::string_view names);
 
 // About half of all kinds, so that runs differ in what they can hide behind.
 struct DrawnOf {

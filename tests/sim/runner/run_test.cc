@@ -47,6 +47,7 @@ TEST(SimRun, ARunThatDidTooLittleProvesNothing) {
 struct PinnedSeed {
   std::string bug;
   uint64_t seed = 0;
+  std::string faults;  // these alone, as --faults names them; empty: those that the seed draws
 };
 
 // pinned_seeds.txt, as `ebla-sim --hunt` prints it.
@@ -55,7 +56,10 @@ std::vector<PinnedSeed> PinnedSeeds() {
   std::ifstream in(EBLA_PINNED_SEEDS);
   for (std::string line; std::getline(in, line);) {
     std::istringstream words(line.substr(0, line.find('#')));
-    if (PinnedSeed pin; words >> pin.bug >> pin.seed) pins.push_back(std::move(pin));
+    if (PinnedSeed pin; words >> pin.bug >> pin.seed) {
+      words >> pin.faults;
+      pins.push_back(std::move(pin));
+    }
   }
   return pins;
 }
@@ -79,7 +83,8 @@ class PlantedBugs : public ::testing::TestWithParam<PinnedSeed> {};
 TEST_P(PlantedBugs, IsCaughtByItsPinnedSeed) {
   const auto bug = ParseBug(GetParam().bug);
   ASSERT_TRUE(bug.has_value());
-  const auto caught = Hunt(*bug, {.first_seed = GetParam().seed, .seeds = 1, .jobs = 1});
+  const auto caught =
+      Hunt(*bug, {.first_seed = GetParam().seed, .seeds = 1, .jobs = 1, .faults = FaultsNamed(GetParam().faults)});
   ASSERT_TRUE(caught.has_value()) << "pin anew: ebla-sim --hunt --bug " << GetParam().bug;
   std::cout << caught->problem << "\n";
 }
