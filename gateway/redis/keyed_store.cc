@@ -33,17 +33,6 @@ void KeyedStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<St
   records_->Commit(std::move(parts), until, std::move(done));
 }
 
-void KeyedStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
-                         EachCallback<Result<Record>> each) {
-  for (std::string& key : keys) key = RecordKey(key);
-  records_->GetEach(std::move(keys), freshness, until, std::move(each));
-}
-
-void KeyedStore::WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) {
-  for (Batch::Part& part : parts) part.key = RecordKey(part.key);
-  records_->WriteEach(std::move(parts), until, std::move(each));
-}
-
 void KeyedStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
   records_->ScanKeys(std::move(range), limit, until, [done = std::move(done)](Result<ScanPage> page) mutable {
     if (!page) return done(std::move(page));

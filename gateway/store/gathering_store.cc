@@ -30,7 +30,7 @@ class Gets {
     gets_.push_back({std::string(key), std::move(done)});
     return true;
   }
-  void Send(Store& table) {
+  void Send(ManyStore& table) {
     auto gets = std::exchange(gets_, {});
     if (gets.size() > kGetsMax) std::ranges::stable_sort(gets, {}, &One::key);
     for (size_t begin = 0; begin < gets.size();) {
@@ -48,7 +48,7 @@ class Gets {
     Callback<Result<Record>> done;
   };
 
-  void SendSome(Store& table, std::span<One> gets) const {
+  void SendSome(ManyStore& table, std::span<One> gets) const {
     if (gets.size() == 1) return table.Get(gets[0].key, freshness_, until_, std::move(gets[0].done));
     std::vector<std::string> keys;
     auto done = std::make_shared<std::vector<Callback<Result<Record>>>>();
@@ -81,7 +81,7 @@ struct Gathered {
 
 // The writes of one call. Each is answered once, on any thread.
 struct Sent {
-  std::shared_ptr<Store> table;
+  std::shared_ptr<ManyStore> table;
   Until until;
   std::vector<Gathered> writes;
   std::vector<std::string> keys;  // of increments that may have to be done one by one
@@ -138,7 +138,7 @@ class Writes {
     gathered.summands.push_back({delta, sum, std::move(done)});
     return true;
   }
-  void Send(const std::shared_ptr<Store>& table) {
+  void Send(const std::shared_ptr<ManyStore>& table) {
     if (parts_.empty()) return;
     bytes_ = 0;
     at_.clear();
@@ -176,7 +176,7 @@ class Writes {
 // One loop's.
 class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<Turn> {
  public:
-  Turn(rpc::EventLoop& loop, std::shared_ptr<Store> table) : loop_(loop), table_(std::move(table)) {}
+  Turn(rpc::EventLoop& loop, std::shared_ptr<ManyStore> table) : loop_(loop), table_(std::move(table)) {}
 
   bool TakeGet(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
     return Keep((freshness == Freshness::kLatest ? latest_ : configured_).Take(key, until, done));
@@ -210,13 +210,13 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   }
 
   rpc::EventLoop& loop_;
-  const std::shared_ptr<Store> table_;
+  const std::shared_ptr<ManyStore> table_;
   std::shared_ptr<Turn> self_;
   Gets configured_{Freshness::kAsConfigured}, latest_{Freshness::kLatest};
   Writes writes_;
 };
 
-GatheringStore::GatheringStore(std::shared_ptr<Store> table, const std::vector<rpc::EventLoop*>& loops)
+GatheringStore::GatheringStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops)
     : table_(std::move(table)) {
   for (rpc::EventLoop* loop : loops) turns_.emplace_back(loop, std::make_shared<Turn>(*loop, table_));
 }
@@ -260,15 +260,6 @@ void GatheringStore::Increment(std::string_view key, int64_t delta, IfNone if_no
 
 void GatheringStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   table_->Commit(std::move(parts), until, std::move(done));
-}
-
-void GatheringStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
-                             EachCallback<Result<Record>> each) {
-  table_->GetEach(std::move(keys), freshness, until, std::move(each));
-}
-
-void GatheringStore::WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) {
-  table_->WriteEach(std::move(parts), until, std::move(each));
 }
 
 void GatheringStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {

@@ -20,7 +20,7 @@ namespace ebla::gateway {
 
 class GatheringStore final : public Store {
  public:
-  GatheringStore(std::shared_ptr<Store> table, const std::vector<rpc::EventLoop*>& loops);
+  GatheringStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops);
 
   void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
@@ -31,9 +31,6 @@ class GatheringStore final : public Store {
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
-  void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
-               EachCallback<Result<Record>> each) override;
-  void WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return table_->NowMs(); }
 
@@ -43,7 +40,7 @@ class GatheringStore final : public Store {
   // This thread's; null: it has none.
   Turn* Here() const;
 
-  const std::shared_ptr<Store> table_;
+  const std::shared_ptr<ManyStore> table_;
   std::vector<std::pair<rpc::EventLoop*, std::shared_ptr<Turn>>> turns_;
 };
 

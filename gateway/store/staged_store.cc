@@ -118,14 +118,6 @@ void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done)
   done(NotOfATransaction("a commit"));
 }
 
-void StagedStore::GetEach(std::vector<std::string> keys, Freshness, Until, EachCallback<Result<Record>> each) {
-  for (size_t i = 0; i < keys.size(); ++i) each(i, NotOfATransaction("a get of each for itself"));
-}
-
-void StagedStore::WriteEach(std::vector<Batch::Part> parts, Until, EachCallback<Result<PartResult>> each) {
-  for (size_t i = 0; i < parts.size(); ++i) each(i, NotOfATransaction("a write of each for itself"));
-}
-
 void StagedStore::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {
   done(NotOfATransaction("a scan"));
 }

@@ -42,9 +42,6 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
-  void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
-               EachCallback<Result<Record>> each) override;
-  void WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return now_ms_; }
 

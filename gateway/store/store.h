@@ -59,16 +59,20 @@ class Store {
   // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
   // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values. A ttl of zero: it never expires.
   virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;
-  // For many who have nothing to do with each other: each is answered when its own answer is there, maybe on several
-  // threads at a time. Keys of writes are distinct.
-  virtual void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
-                       EachCallback<Result<Record>> each) = 0;
-  virtual void WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) = 0;
   // Keys and versions of at most `limit` records from the range's start on.
   virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;
 
   // Milliseconds since 1970.
   virtual int64_t NowMs() const = 0;
+};
+
+// One that answers for many who have nothing to do with each other, each when its own answer is there, maybe on several
+// threads at a time. Keys of writes are distinct.
+class ManyStore : public Store {
+ public:
+  virtual void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
+                       EachCallback<Result<Record>> each) = 0;
+  virtual void WriteEach(std::vector<Batch::Part> parts, Until until, EachCallback<Result<PartResult>> each) = 0;
 };
 
 }  // namespace ebla::gateway

@@ -1,5 +1,5 @@
 // gateway/store/table_store.h
-// The Store over a table of a cluster.
+// The store over a table of a cluster.
 // Errors:  as store.h says; what of the SDK's messages does not fit one line is made to.
 // Threads: any. Callbacks run on the client's own threads.
 #pragma once
@@ -16,7 +16,7 @@ struct TableStoreOptions {
   Ack ack = Ack::kDefault;
 };
 
-class TableStore final : public Store {
+class TableStore final : public ManyStore {
  public:
   TableStore(Table table, TableStoreOptions options) : table_(std::move(table)), options_(options) {}
 

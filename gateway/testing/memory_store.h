@@ -14,7 +14,7 @@
 
 namespace ebla::gateway {
 
-class MemoryStore final : public Store {
+class MemoryStore final : public ManyStore {
  public:
   // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment", "commit"
   // (once for each of its keys) or "scan".

@@ -2,10 +2,7 @@
 
 #include <array>
 #include <filesystem>
-#include <fstream>
-#include <thread>
 
-#include "common/base/read_all.h"
 #include "common/zookeeper/zookeeper_command.h"
 #include "test_paths.h"
 #include "tests/bench/compare/ebla_cluster.h"
@@ -21,7 +18,6 @@ namespace {
 using Operation = RedisBenchmark::Operation;
 
 constexpr int kMemory = 1, kInterval = 2;  // the numbers of the databases
-constexpr std::chrono::seconds kGatewayStartMax{30};
 
 struct Command {
   Operation operation;
@@ -145,13 +141,9 @@ class GatewayPart : public Part {
                                 "--redis_listen=127.0.0.1:" + std::to_string(port_)},
                                directory);
     CHECK(started.has_value()) << started.error();
-    for (const auto limit = std::chrono::steady_clock::now() + kGatewayStartMax;;
-         std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
-      std::ifstream in(started->output_file());
-      if (ReadAll(in).contains("ebla-gateway serves")) return *std::move(started);
-      CHECK(started->alive() && std::chrono::steady_clock::now() < limit)
-          << "ebla-gateway does not start; see " << started->output_file();
-    }
+    const Status serves = started->AwaitSaying("ebla-gateway serves");
+    CHECK(serves.ok()) << serves;
+    return *std::move(started);
   }
 
   const Duration each_;

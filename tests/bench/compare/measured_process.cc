@@ -8,13 +8,15 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include "common/base/read_all.h"
+#include "tools/cluster/launcher.h"
 
 namespace ebla::bench {
 namespace {
 
-constexpr std::chrono::seconds kEndTimeMax{10};
+constexpr std::chrono::seconds kStartTimeMax{30}, kEndTimeMax{10};
 
 // proc(5): fields 14 and 15 of stat, counted after the name, which may hold anything.
 double CpuMicros(pid_t pid) {
@@ -82,6 +84,16 @@ Result<MeasuredProcess> MeasuredProcess::Start(std::vector<std::string> command,
                                                           .output_file = directory + "/output.log",
                                                           .die_with_parent = true}));
   return MeasuredProcess(std::move(process), directory);
+}
+
+Status MeasuredProcess::AwaitSaying(const std::string& text) const {
+  for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax;;
+       std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+    std::ifstream in(output_file());
+    if (ReadAll(in).contains(text)) return {};
+    if (!alive() || std::chrono::steady_clock::now() > limit)
+      return Status(Code::kInternal, "it does not start: " + cluster::LastLines(output_file(), 3));
+  }
 }
 
 MeasuredProcess::~MeasuredProcess() {

@@ -47,6 +47,8 @@ class MeasuredProcess {
   Servers servers() const { return {{process_.pid}, directory_}; }
   bool alive() const { return cluster::IsAlive(process_); }
   std::string output_file() const { return directory_ + "/output.log"; }
+  // Until its output holds this. INTERNAL, with its last lines, where it ends or takes too long.
+  Status AwaitSaying(const std::string& text) const;
 
  private:
   MeasuredProcess(cluster::ProcessId process, std::string directory)

@@ -24,7 +24,6 @@ class RedisPeer {
  private:
   RedisPeer(std::string directory, uint16_t port, MeasuredProcess process)
       : directory_(directory), benchmark_(std::move(directory), port), process_(std::move(process)) {}
-  Status AwaitReady();
 
   const std::string directory_;
   const RedisBenchmark benchmark_;
