@@ -1,0 +1,136 @@
+#include "gateway/store/gathered_calls.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kAlike{50};  // deadlines this near to each other are one
+// In one call: as many as a server reads and writes at a stretch.
+constexpr size_t kGetsMax = 128, kWritesMax = 128, kWritesExpected = 32;
+constexpr size_t kWriteBytesMax = 512 << 10;
+
+bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
+size_t HashOf(std::string_view key) { return std::hash<std::string_view>()(key); }
+
+}  // namespace
+
+bool GatheredGets::Take(std::string_view key, Until until, Callback<Result<Record>>& done) {
+  if (gets_.empty()) until_ = until;
+  if (!Alike(until, until_)) return false;
+  gets_.push_back({std::string(key), std::move(done)});
+  return true;
+}
+
+void GatheredGets::Send(ManyStore& table) {
+  auto gets = std::exchange(gets_, {});
+  if (gets.size() > kGetsMax) std::ranges::stable_sort(gets, {}, &One::key);
+  for (size_t begin = 0; begin < gets.size();) {
+    size_t end = std::min(begin + kGetsMax, gets.size());
+    // Those of one key stay together, as they are to see the same.
+    while (end < gets.size() && gets[end].key == gets[end - 1].key) ++end;
+    SendSome(table, std::span(gets).subspan(begin, end - begin));
+    begin = end;
+  }
+}
+
+void GatheredGets::SendSome(ManyStore& table, std::span<One> gets) const {
+  if (gets.size() == 1) return table.Get(gets[0].key, freshness_, until_, std::move(gets[0].done));
+  std::vector<std::string> keys;
+  auto done = std::make_shared<std::vector<Callback<Result<Record>>>>();
+  for (One& one : gets) {
+    keys.push_back(std::move(one.key));
+    done->push_back(std::move(one.done));
+  }
+  table.GetEach(std::move(keys), freshness_, until_,
+                [done](size_t place, Result<Record> record) { (*done)[place](std::move(record)); });
+}
+
+// The writes of one call. Each is answered once, on any thread.
+struct GatheredWrites::Sent {
+  std::shared_ptr<ManyStore> table;
+  Until until;
+  std::vector<Gathered> writes;
+  std::vector<std::string> keys;  // of increments that may have to be done one by one
+
+  void Answer(size_t place, const Result<PartResult>& result) {
+    Gathered& write = writes[place];
+    if (write.put) return write.put(result ? Result<Version>(result->version) : Error(result.error()));
+    // What was refused for the sum of several need not be refused for each.
+    const bool each = !result && result.error().code() == Code::kInvalidArgument && write.summands.size() > 1;
+    const int64_t whole = write.summands.back().through;
+    for (Summand& one : write.summands) {
+      if (each) {
+        table->Increment(keys[place], one.delta, write.if_none, until, std::move(one.done));
+      } else if (result) {
+        one.done(result->counter - whole + one.through);
+      } else {
+        one.done(Error(result.error()));
+      }
+    }
+  }
+};
+
+bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
+
+bool GatheredWrites::TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
+                             Callback<Result<Version>>& done) {
+  if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
+  BatchOptions options;
+  options.ttl = ttl;
+  Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
+  return true;
+}
+
+bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
+                                   Callback<Result<int64_t>>& done) {
+  if (!Fits(until)) return false;
+  const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
+  if (added) {
+    BatchOptions options;
+    options.ttl_if_new = milliseconds(0);
+    options.if_exists = if_none == IfNone::kRefuse;
+    Add({Batch::Kind::kIncrement, std::string(key), {}, 0, options}, until).if_none = if_none;
+  }
+  Batch::Part& part = parts_[place->second];
+  Gathered& gathered = gathered_[place->second];
+  int64_t sum = 0;
+  // In one direction, no sum between is further away than the last.
+  if (gathered.put || part.key != key || gathered.if_none != if_none || (part.delta < 0 && delta > 0) ||
+      (part.delta > 0 && delta < 0) || __builtin_add_overflow(part.delta, delta, &sum))
+    return false;
+  part.delta = sum;
+  gathered.summands.push_back({delta, sum, std::move(done)});
+  return true;
+}
+
+void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
+  if (parts_.empty()) return;
+  bytes_ = 0;
+  at_.clear();
+  const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(gathered_, {}), {}});
+  sent->keys.resize(parts_.size());
+  for (size_t i = 0; i < parts_.size(); ++i) {
+    if (sent->writes[i].summands.size() > 1) sent->keys[i] = parts_[i].key;
+  }
+  table->WriteEach(std::exchange(parts_, {}), until_,
+                   [sent](size_t place, const Result<PartResult>& result) { sent->Answer(place, result); });
+}
+
+bool GatheredWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
+
+GatheredWrites::Gathered& GatheredWrites::Add(Batch::Part part, Until until) {
+  if (parts_.empty()) {
+    until_ = until;
+    parts_.reserve(kWritesExpected);
+    gathered_.reserve(kWritesExpected);
+  }
+  bytes_ += part.key.size() + part.value.size();
+  parts_.push_back(std::move(part));
+  return gathered_.emplace_back();
+}
+
+}  // namespace ebla::gateway

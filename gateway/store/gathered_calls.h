@@ -1,0 +1,76 @@
+// gateway/store/gathered_calls.h
+// The gets, and the plain writes, of one turn of a loop, until they are sent together.
+// Place:      gathering_store.h has these of each of its loops.
+// Invariants: as gathering_store.h says; what is not taken is as it was, and its caller's to send.
+// Threads:    one loop's. Answers come as the table's do, on any thread.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/store/store.h"
+
+namespace ebla::gateway {
+
+// The gets at one freshness.
+class GatheredGets {
+ public:
+  explicit GatheredGets(Freshness freshness) : freshness_(freshness) {}
+
+  // False, and it took nothing: the deadline is not that of the others.
+  bool Take(std::string_view key, Until until, Callback<Result<Record>>& done);
+  void Send(ManyStore& table);
+
+ private:
+  struct One {
+    std::string key;
+    Callback<Result<Record>> done;
+  };
+
+  void SendSome(ManyStore& table, std::span<One> gets) const;
+
+  const Freshness freshness_;
+  Until until_;
+  std::vector<One> gets_;
+};
+
+class GatheredWrites {
+ public:
+  bool Full() const;
+  // False, and they took nothing: the deadline is not that of the others, or the key has a write that it cannot join.
+  bool TakePut(std::string_view key, std::string& value, std::chrono::milliseconds ttl, Until until,
+               Callback<Result<Version>>& done);
+  bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
+  void Send(const std::shared_ptr<ManyStore>& table);
+
+ private:
+  // One increment of one or more that are summed up.
+  struct Summand {
+    int64_t delta = 0;
+    int64_t through = 0;  // the sum of those before it and of it
+    Callback<Result<int64_t>> done;
+  };
+  // One key's write and who waits for it.
+  struct Gathered {
+    Callback<Result<Version>> put;  // null: it is increments
+    IfNone if_none = IfNone::kMake;
+    std::vector<Summand> summands;
+  };
+  struct Sent;
+
+  bool Fits(Until until) const;
+  Gathered& Add(Batch::Part part, Until until);
+
+  Until until_;
+  size_t bytes_ = 0;
+  std::vector<Batch::Part> parts_;
+  std::vector<Gathered> gathered_;          // as parts_
+  absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; what only looks the same goes by itself
+};
+
+}  // namespace ebla::gateway
