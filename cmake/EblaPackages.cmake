@@ -18,6 +18,7 @@ endforeach()
 install(FILES ${conf}/systemd/ebla-backup.service ${conf}/systemd/ebla-archive.service DESTINATION lib/systemd/system COMPONENT client)
 install(FILES ${conf}/gateway.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT gateway)
 install(FILES ${conf}/systemd/ebla-gateway.service DESTINATION lib/systemd/system COMPONENT gateway)
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/redis_copy/ebla-redis-copy TYPE BIN COMPONENT gateway)
 install(FILES ${conf}/backup.env DESTINATION ${docs}/ebla-client/examples COMPONENT client)
 install(FILES ${conf}/zoo.cfg DESTINATION ${docs}/ebla-server/examples COMPONENT server)
 install(DIRECTORY ${conf}/ycsb DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla COMPONENT client)
@@ -25,12 +26,16 @@ install(DIRECTORY ${conf}/ycsb DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla COMPONE
 # Man pages, from --help of each program.
 set(pages)
 function(ebla_man_page program section component)
+  set(path ${PROJECT_SOURCE_DIR}/tools/redis_copy/${program})  # a script, or what is built
+  if(TARGET ${program})
+    set(path $<TARGET_FILE:${program}>)
+  endif()
   set(page ${PROJECT_BINARY_DIR}/man/${program}.${section})
   add_custom_command(OUTPUT ${page}.gz
-    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/man_page.py $<TARGET_FILE:${program}> ${section}
-            ${PROJECT_VERSION} ${page}
+    COMMAND ${Python3_EXECUTABLE} ${PROJECT_SOURCE_DIR}/cmake/man_page.py ${path} ${section} ${PROJECT_VERSION}
+            ${page}
     COMMAND ${GZIP} -9nf ${page}
-    DEPENDS ${program} ${PROJECT_SOURCE_DIR}/cmake/man_page.py COMMENT "man page of ${program}" VERBATIM)
+    DEPENDS ${path} ${PROJECT_SOURCE_DIR}/cmake/man_page.py COMMENT "man page of ${program}" VERBATIM)
   install(FILES ${page}.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section} COMPONENT ${component})
   set(pages ${pages} ${page}.gz PARENT_SCOPE)
 endfunction()
@@ -41,6 +46,7 @@ foreach(role ${roles})
   ebla_man_page(ebla-${role} 8 server)
 endforeach()
 ebla_man_page(ebla-gateway 8 gateway)
+ebla_man_page(ebla-redis-copy 1 gateway)
 add_custom_target(ebla-man ALL DEPENDS ${pages})
 
 # What Debian asks of every package: its licence, and its changes in Debian's form. The date is that of the sources.
@@ -128,8 +134,10 @@ set(CPACK_COMPONENT_GATEWAY_DESCRIPTION "Redis's and Memcached's protocols befor
 Ebla keeps ordered keys and their values on several machines.
 .
 This package holds a gateway through which clients of Redis and of Memcached
-use its tables, with a systemd unit. The unit is not enabled.")
+use its tables, with a systemd unit, and a program that copies the strings of a
+Redis into them. The unit is not enabled.")
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS python3-redis)  # ebla-redis-copy's
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS "ebla-server, ebla-client")
 set(gateway_control ${PROJECT_BINARY_DIR}/debian/gateway)
 file(WRITE ${gateway_control}/conffiles "/etc/ebla/gateway.flags\n")

@@ -90,4 +90,20 @@ class Memcached:
         self.stop()
 
 
-__all__ = ["Gateway", "Memcached", "Standalone", "end", "wait_for"]
+class RedisServer:
+    """At a socket of its own, in memory alone."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="ebla-redis.")
+        path = pathlib.Path(self.directory.name) / "socket"
+        self.url = f"unix://{path}"
+        self.process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", path, "--save", ""],
+                                        stdout=subprocess.DEVNULL)
+        wait_for(path.exists, "redis-server")
+
+    def stop(self):
+        end(self.process)
+        self.directory.cleanup()
+
+
+__all__ = ["Gateway", "Memcached", "RedisServer", "Standalone", "end", "wait_for"]

@@ -59,6 +59,7 @@ class DoorsPart : public Part {
     MakeTable(ebla_.client(), "redis-" + std::to_string(kMemory), Database({.replicas = 1, .memory = true}));
     MakeTable(ebla_.client(), "redis-" + std::to_string(kInterval),
               Database({.replicas = 1, .durability = TableDurability::kInterval}));
+    MakeTable(ebla_.client(), "cache", {.replicas = 1, .memory = true});
     for (const RedisBenchmark* database : {&memory_, &interval_}) CHECK(database->Fill().ok());
     CHECK(FillMemcached(memcached_port_).ok());
   }
@@ -69,7 +70,7 @@ class DoorsPart : public Part {
       if (!memcached_) continue;
       for (const auto& [operation, name] :
            {std::pair(MemcachedOperation::kSet, "set"), std::pair(MemcachedOperation::kGet, "get")}) {
-        figures.Measure(Row("Ebla's Memcached door", name, pipeline), [&, operation = operation] {
+        figures.Measure(Row("Ebla's Memcached door, memory,", name, pipeline), [&, operation = operation] {
           return MeasureMemcached(ebla_.servers(), memcached_port_, operation, pipeline, each_);
         });
         figures.Measure(Row("Memcached", name, pipeline),
@@ -175,7 +176,7 @@ void AddDoorRatios(
             command.operation == Operation::kSet ? std::optional(0.5) : std::nullopt);
     }
     for (const char* name : {"set", "get"})
-      ratio(Row("Ebla's Memcached door", name, pipeline), Row("Memcached", name, pipeline), 0.8);
+      ratio(Row("Ebla's Memcached door, memory,", name, pipeline), Row("Memcached", name, pipeline), 0.8);
     const std::string in_flight = pipeline == 1 ? ", 32" : ", 512";
     ratio(Row("ebla-gateway, RF 3,", "SET", pipeline), "Ebla put RF 3" + in_flight, 0.8);
     ratio(Row("ebla-gateway, RF 3,", "GET", pipeline), "Ebla get RF 3" + in_flight, 0.8);
