@@ -102,7 +102,7 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
   const Read read = state_->watched.empty() ? options.read : Read::Strong();
   state_->databases->Open(
       database, read, options.ack, [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
-        if (!store) return EndWith(FailureText(store.error()));
+        if (!store) return CannotOpen(store.error());
         if (state_->executor.InThread()) return then(*std::move(store));
         // It was looked up elsewhere; what the connection asks for goes together from its own loop.
         state_->executor.Post(

@@ -41,6 +41,7 @@ class ConnectionCommand : public Command {
   // A failure is the command's answer.
   using Opened = std::move_only_function<void(std::shared_ptr<Store>)>;
   void Open(const std::string& database, Opened then);
+  virtual void CannotOpen(const Status& why) { EndWith(FailureText(why)); }
   StoreContext ContextOf(std::shared_ptr<Store> store) const;
 
   const std::shared_ptr<ConnectionState> state_;

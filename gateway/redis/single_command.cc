@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "gateway/redis/folded_commands.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/logins.h"
 #include "gateway/redis/multi.h"
@@ -45,8 +46,24 @@ SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const Comma
   for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
 }
 
+bool SingleCommand::Carry(Command& next, Done& done) {
+  const Fold fold = FoldOf(command_, words_);
+  auto* const other = fold == Fold::kNone ? nullptr : dynamic_cast<SingleCommand*>(&next);
+  if (other == nullptr || FoldOf(other->command_, other->words_) != fold) return false;
+  if (OnlyListens(*state_, command_.name) || state_->databases == nullptr) return false;
+  carried_.push_back({other, std::move(done)});
+  return true;
+}
+
+// Whom it carries goes first: once it has ended itself, it may be gone.
+void SingleCommand::CannotOpen(const Status& why) {
+  for (const Carried& next : carried_) next.command->CannotOpen(why);
+  ConnectionCommand::CannotOpen(why);
+}
+
 void SingleCommand::Run(Done done) {
   Begin(words_, std::move(done));
+  for (Carried& next : carried_) next.command->Begin(next.command->words_, std::move(next.done));
   const std::string_view name = command_.name;
   if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
   if (state_->shared->logins != nullptr) {
@@ -115,6 +132,7 @@ void SingleCommand::Select() {
 }
 
 void SingleCommand::RunOn(std::shared_ptr<Store> store) {
+  if (!carried_.empty()) return RunWithCarried(store);
   if (command_.name == "watch") return Watch(std::move(store));
   if (command_.name == "copy") {
     const CopyOptions options = CopyOptionsOf(words_);
@@ -127,12 +145,24 @@ void SingleCommand::RunOn(std::shared_ptr<Store> store) {
 }
 
 void SingleCommand::RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target) {
+  StoreCall call = CallOf(std::move(store));
+  call.target = std::move(target);
+  RunStoreCommand(std::move(call));
+}
+
+StoreCall SingleCommand::CallOf(std::shared_ptr<Store> store) {
   StoreCall call{ContextOf(std::move(store))};
   call.command = &command_;
   call.words = std::move(words_);
-  call.target = std::move(target);
   call.done = [this](std::string bytes) { End(std::move(bytes)); };
-  RunStoreCommand(std::move(call));
+  return call;
+}
+
+void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
+  std::vector<StoreCall> calls;
+  calls.push_back(CallOf(store));
+  for (const Carried& next : carried_) calls.push_back(next.command->CallOf(store));
+  RunFolded(std::move(calls));
 }
 
 void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {

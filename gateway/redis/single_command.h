@@ -20,9 +20,11 @@ class SingleCommand final : public ConnectionCommand {
   }
   bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
+  bool Carry(Command& next, Done& done) override;
   void Run(Done done) override;
 
  private:
+  void CannotOpen(const Status& why) override;
   void AnswerOrRun();
   void AnswerAtOnce();
   void AskToListen(size_t at, Until until);
@@ -31,12 +33,20 @@ class SingleCommand final : public ConnectionCommand {
   void Select();
   void RunOn(std::shared_ptr<Store> store);
   void RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target);
+  StoreCall CallOf(std::shared_ptr<Store> store);
+  void RunWithCarried(const std::shared_ptr<Store>& store);
   void RunAsOne(std::shared_ptr<Store> store);
   void CopyTo(std::shared_ptr<Store> store, const std::string& database);
   void Watch(std::shared_ptr<Store> store);
   void NoteWatched(const StagedStore& staged);
 
   Words words_;
+  // Those right behind it, which it does along with itself.
+  struct Carried {
+    SingleCommand* command;
+    Done done;  // until it begins
+  };
+  std::vector<Carried> carried_;
 };
 
 }  // namespace ebla::gateway::redis

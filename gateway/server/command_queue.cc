@@ -63,6 +63,22 @@ std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable(bool only_oldest
   return entry;
 }
 
+std::shared_ptr<CommandQueue::Entry> CommandQueue::Find(const Entry& entry) const {
+  return *std::ranges::find(entries_, &entry, [](const auto& held) { return held.get(); });
+}
+
+std::shared_ptr<CommandQueue::Entry> CommandQueue::Follower(const Entry& entry) const {
+  if (entry.waiters.size() != 1) return nullptr;
+  const Entry& next = *entry.waiters.front();
+  const auto &keys = entry.command->keys(), &next_keys = next.command->keys();
+  return next.blockers == 1 && keys.size() == 1 && next_keys == keys ? Find(next) : nullptr;
+}
+
+void CommandQueue::TakeAlong(Entry& entry, Entry& follower) {
+  entry.waiters.clear();
+  follower.blockers = 0;
+}
+
 void CommandQueue::Finish(Entry& entry, std::string reply) {
   entry.finished = true;
   held_bytes_ -= std::exchange(entry.held_bytes, reply.size());
@@ -75,8 +91,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   }
   for (Entry* waiter : std::exchange(entry.waiters, {})) {
     if (--waiter->blockers > 0) continue;
-    const auto place = std::ranges::find(entries_, waiter, [](const auto& held) { return held.get(); });
-    runnable_.push_back(*place);
+    runnable_.push_back(Find(*waiter));
   }
 }
 

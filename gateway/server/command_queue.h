@@ -42,6 +42,10 @@ class CommandQueue {
   void Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
   std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
+  // Of one that was handed out: who waits for it alone, and nobody else does, both for the same one key; null: nobody.
+  std::shared_ptr<Entry> Follower(const Entry& entry) const;
+  // Hands out the follower, though who is before it has not finished.
+  void TakeAlong(Entry& entry, Entry& follower);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
   // The reply of the oldest, if it has one; the entry goes.
@@ -64,6 +68,7 @@ class CommandQueue {
     uint64_t moment = 0;
   };
 
+  std::shared_ptr<Entry> Find(const Entry& entry) const;
   void WaitFor(Entry& entry, Entry& blocker);
   void UseKey(Entry& entry, const std::string& key, uint64_t moment);
   void LeaveKey(Entry& entry, const std::string& key);

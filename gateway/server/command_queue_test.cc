@@ -143,6 +143,44 @@ TEST_F(CommandQueueTest, OneThatIsAloneIsAlone) {
   EXPECT_EQ(Runnable(), Numbers{6});
 }
 
+TEST_F(CommandQueueTest, WhoWaitsForOneAloneMayBeTakenAlong) {
+  Add({"a"});
+  Add({"a"});
+  Add({"b"});
+  Add({"a"});
+  Add({"a", "b"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 3}));
+  CommandQueue::Entry* last = running_.at(1).get();
+  for (const int number : {2, 4}) {
+    const auto next = queue_.Follower(*last);
+    ASSERT_NE(next, nullptr);
+    EXPECT_EQ(static_cast<const QueuedCommand&>(*next->command).number(), number);
+    queue_.TakeAlong(*last, *next);
+    running_[number] = next;
+    last = next.get();
+  }
+  EXPECT_EQ(queue_.Follower(*last), nullptr);  // it waits for "b", too
+  EXPECT_EQ(queue_.Follower(*running_.at(3)), nullptr);
+  for (const int number : {2, 1, 3}) Finish(number);
+  EXPECT_EQ(Runnable(), Numbers{});  // the last of "a" has not finished
+  Finish(4);
+  EXPECT_EQ(Runnable(), Numbers{5});
+  Finish(5);
+  EXPECT_EQ(Replies(), (Texts{"reply1", "reply2", "reply3", "reply4", "reply5"}));
+}
+
+TEST_F(CommandQueueTest, GetsOfOneMomentAreNobodysFollowers) {
+  Add({"a"});
+  AddGet("a", 1);
+  AddGet("a", 1);
+  Add({"a"});
+  EXPECT_EQ(Runnable(), Numbers{1});
+  EXPECT_EQ(queue_.Follower(*running_.at(1)), nullptr);
+  Finish(1);
+  EXPECT_EQ(Runnable(), (Numbers{2, 3}));
+  EXPECT_EQ(queue_.Follower(*running_.at(2)), nullptr);
+}
+
 TEST_F(CommandQueueTest, OneOfManyKeysCountsAsMany) {
   Add({"a", "b", "c"});
   Add({});

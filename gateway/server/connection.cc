@@ -14,6 +14,7 @@ namespace ebla::gateway {
 namespace {
 
 constexpr size_t kLargeReply = 128 * 1024;  // becomes the buffer that is sent
+constexpr size_t kCarriedMax = 127;         // by one command
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from somebody who types
 
@@ -232,13 +233,31 @@ void Connection::RunCommands() {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
     std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
     if (entry == nullptr) break;
-    server_->statistics.in_flight.Add(1);
-    entry->command->Run([server = server_, self = shared_from_this(), entry](Reply reply) mutable {
-      ServerLoop& loop = *server;
-      loop.Answer(std::move(self), std::move(entry), std::move(reply));
-    });
+    if (!crowded) TakeAlong(*entry);
+    entry->command->Run(DoneOf(entry));
   }
   running_ = false;
+}
+
+// Those right behind it that it does along with itself.
+void Connection::TakeAlong(CommandQueue::Entry& first) {
+  CommandQueue::Entry* last = &first;
+  for (size_t carried = 0; carried < kCarriedMax; ++carried) {
+    const std::shared_ptr<CommandQueue::Entry> next = commands_.Follower(*last);
+    if (next == nullptr) return;
+    Command::Done done = DoneOf(next);
+    if (!first.command->Carry(*next->command, done)) return server_->statistics.in_flight.Sub(1);
+    commands_.TakeAlong(*last, *next);
+    last = next.get();
+  }
+}
+
+Command::Done Connection::DoneOf(std::shared_ptr<CommandQueue::Entry> entry) {
+  server_->statistics.in_flight.Add(1);
+  return [server = server_, self = shared_from_this(), entry = std::move(entry)](Reply reply) mutable {
+    ServerLoop& loop = *server;
+    loop.Answer(std::move(self), std::move(entry), std::move(reply));
+  };
 }
 
 void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {

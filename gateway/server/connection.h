@@ -57,6 +57,8 @@ class Connection final : public Outlet,
   void Consume(std::string_view bytes);
   size_t CutCommands(std::string_view bytes);
   void RunCommands();
+  void TakeAlong(CommandQueue::Entry& first);
+  Command::Done DoneOf(std::shared_ptr<CommandQueue::Entry> entry);
   void CollectReplies();
   void TakeForSending(std::string_view bytes);
   void Flush();

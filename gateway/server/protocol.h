@@ -50,7 +50,11 @@ class Command {
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
-  // Called once. `done` is called once, at any time, also within Run(); it keeps the command alive.
+  // Before Run(): true, if it does `next` along with itself, as if that ran right behind it, and then calls `done`. `next` is
+  // the command behind it of the same one key. False, and nothing is taken: it cannot.
+  virtual bool Carry(Command& /*next*/, Done& /*done*/) { return false; }
+  // Called once, unless another one carries it. `done` is called once, at any time, also within Run(); it keeps the command
+  // alive.
   virtual void Run(Done done) = 0;
 };
 

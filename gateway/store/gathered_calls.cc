@@ -56,9 +56,13 @@ struct GatheredWrites::Sent {
   std::vector<Gathered> writes;
   std::vector<std::string> keys;  // of increments that may have to be done one by one
 
+  static void AnswerPuts(Gathered& write, const Result<PartResult>& result) {
+    for (auto& put : write.overwritten) put(result ? Result<Version>(Version()) : Error(result.error()));
+    write.put(result ? Result<Version>(result->version) : Error(result.error()));
+  }
   void Answer(size_t place, const Result<PartResult>& result) {
     Gathered& write = writes[place];
-    if (write.put) return write.put(result ? Result<Version>(result->version) : Error(result.error()));
+    if (write.put) return AnswerPuts(write, result);
     // What was refused for the sum of several need not be refused for each.
     const bool each = !result && result.error().code() == Code::kInvalidArgument && write.summands.size() > 1;
     const int64_t whole = write.summands.back().through;
@@ -78,10 +82,21 @@ bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_
 
 bool GatheredWrites::TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
                              Callback<Result<Version>>& done) {
-  if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
-  BatchOptions options;
-  options.ttl = ttl;
-  Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
+  if (!Fits(until)) return false;
+  const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
+  if (added) {
+    BatchOptions options;
+    options.ttl = ttl;
+    Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
+    return true;
+  }
+  Batch::Part& part = parts_[place->second];
+  Gathered& gathered = gathered_[place->second];
+  if (!gathered.put || part.key != key) return false;
+  bytes_ += value.size() - part.value.size();
+  part.value = std::move(value);
+  part.options.ttl = ttl;
+  gathered.overwritten.push_back(std::exchange(gathered.put, std::move(done)));
   return true;
 }
 

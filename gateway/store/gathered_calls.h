@@ -55,9 +55,10 @@ class GatheredWrites {
     int64_t through = 0;  // the sum of those before it and of it
     Callback<Result<int64_t>> done;
   };
-  // One key's write and who waits for it.
+  // One key's write, and who waits for it.
   struct Gathered {
-    Callback<Result<Version>> put;  // null: it is increments
+    Callback<Result<Version>> put;                       // null: it is increments
+    std::vector<Callback<Result<Version>>> overwritten;  // puts that came before it
     IfNone if_none = IfNone::kMake;
     std::vector<Summand> summands;
   };

@@ -108,13 +108,39 @@ TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {
   EXPECT_EQ(table_->Read("a")->value + table_->Read("b")->value + table_->Read("n")->value, "xy5");
 }
 
-TEST_F(GatheringStoreTest, WhatIsSaidOfOneKeyTwiceGoesTwice) {
+TEST_F(GatheringStoreTest, OfSeveralPutsOfAKeyTheLastIsDone) {
+  std::vector<Version> versions;
+  const auto put = [&](const std::string& value) {
+    store_.Put("a", value, milliseconds(0), Condition::None(), until_,
+               [&](const Result<Version>& done) { versions.push_back(done.value()); });
+  };
   EXPECT_EQ(CallsOf([&] {
-              Put("a", "x");
-              Put("a", "y");
+              put("1");
+              Put("b", "x");
+              put("22");
+              put("333");
+            }),
+            1u);
+  EXPECT_EQ(table_->Read("a")->value, "333");
+  EXPECT_EQ(versions, (std::vector<Version>{Version(), Version(), table_->Read("a")->version}));
+}
+
+TEST_F(GatheringStoreTest, PutsOfAKeyFailTogether) {
+  table_->SetFault([](const std::string&, const std::string&) { return Status(Code::kUnknownOutcome, "cut"); });
+  EXPECT_EQ(CallsOf([&] {
+              Put("a", "1");
+              Put("a", "2");
+            }),
+            1u);
+  EXPECT_EQ(answers_, "UNKNOWN_OUTCOME: cut UNKNOWN_OUTCOME: cut ");
+}
+
+TEST_F(GatheringStoreTest, APutAndAnIncrementOfAKeyGoByThemselves) {
+  EXPECT_EQ(CallsOf([&] {
+              Put("a", "1");
               Add("a", 1);
             }),
-            3u);
+            2u);
 }
 
 TEST_F(GatheringStoreTest, WhatHasAConditionGoesByItself) {

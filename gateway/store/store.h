@@ -48,7 +48,8 @@ class Store {
   // Each key has its own answer, in the order of the keys.
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
-  // `ttl` of zero: it never expires.
+  // `ttl` of zero: it never expires. A put that another one overwrote in the same moment is answered with Version(),
+  // which no record has.
   virtual void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition,
                    Until until, Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.

@@ -3,6 +3,7 @@
 beside each other; and bytes that are no requests."""
 import argparse
 import pathlib
+import random
 import re
 import socket
 import subprocess
@@ -52,6 +53,35 @@ class RedisTest(unittest.TestCase):
         gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", protocol="redis")
         cls.addClassCleanup(gateway.stop)
         return gateway
+
+    def test_a_pipeline_of_few_keys_answers_as_one_after_the_other(self):
+        client = self.connect()
+        random_ = random.Random(3)
+        values, wanted, pipeline = {}, [], client.pipeline(transaction=False)
+        for _ in range(4_000):
+            key, number = f"few{random_.randrange(3)}", random_.randrange(100)
+            kind = random_.choice(["set", "set", "incr", "incr", "incr", "decrby", "get", "getset", "del"])
+            old = values.get(key)
+            if kind == "set":
+                pipeline.set(key, number)
+                values[key] = number
+                wanted.append(True)
+            elif kind in ("incr", "decrby"):
+                pipeline.incr(key) if kind == "incr" else pipeline.decrby(key, number)
+                values[key] = (old or 0) + (1 if kind == "incr" else -number)
+                wanted.append(values[key])
+            elif kind == "del":
+                pipeline.delete(key)
+                wanted.append(int(old is not None))
+                values.pop(key, None)
+            else:
+                if kind == "getset":
+                    pipeline.getset(key, number)
+                    values[key] = number
+                else:
+                    pipeline.get(key)
+                wanted.append(None if old is None else str(old).encode())
+        self.assertEqual(pipeline.execute(), wanted)
 
     def connect(self, **more):
         client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=30, **more)

@@ -1,0 +1,122 @@
+#include "gateway/redis/folded_commands.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "gateway/testing/memory_store.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using Texts = std::vector<std::string>;
+
+class FoldedCommandsTest : public ::testing::Test {
+ protected:
+  struct Side {
+    const std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>();
+    Texts replies;
+  };
+
+  StoreCall CallOn(Side& side, Words words) {
+    StoreCall call;
+    call.store = side.store;
+    call.until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    call.command = FindCommand(words[0]);
+    call.words = std::move(words);
+    const size_t place = side.replies.size();
+    side.replies.emplace_back();
+    call.done = [&side, place](std::string reply) { side.replies[place] = std::move(reply); };
+    return call;
+  }
+  Texts Folded(Side& side, const std::vector<Words>& commands) {
+    std::vector<StoreCall> calls;
+    for (const Words& words : commands) calls.push_back(CallOn(side, words));
+    RunFolded(std::move(calls));
+    return side.replies;
+  }
+  Texts InTurn(Side& side, const std::vector<Words>& commands) {
+    for (const Words& words : commands) RunStoreCommand(CallOn(side, words));
+    return side.replies;
+  }
+};
+
+TEST_F(FoldedCommandsTest, TellsWhatFolds) {
+  const auto fold = [](Words words) { return FoldOf(*FindCommand(words[0]), words); };
+  EXPECT_EQ(fold({"incr", "k"}), Fold::kIncrements);
+  EXPECT_EQ(fold({"decrby", "k", "5"}), Fold::kIncrements);
+  EXPECT_EQ(fold({"set", "k", "v"}), Fold::kPuts);
+  EXPECT_EQ(fold({"set", "k", "v", "ex", "5"}), Fold::kPuts);
+  EXPECT_EQ(fold({"setex", "k", "5", "v"}), Fold::kPuts);
+  EXPECT_EQ(fold({"set", "k", "v", "nx"}), Fold::kNone);
+  EXPECT_EQ(fold({"set", "k", "v", "get"}), Fold::kNone);
+  EXPECT_EQ(fold({"set", "k", "v", "keepttl"}), Fold::kNone);
+  EXPECT_EQ(fold({"append", "k", "v"}), Fold::kNone);
+  EXPECT_EQ(fold({"get", "k"}), Fold::kNone);
+}
+
+TEST_F(FoldedCommandsTest, IncrementsAreOneAndEachLearnsItsOwn) {
+  Side side;
+  side.store->Write("k", "10");
+  side.store->Hold();
+  Folded(side, {{"incr", "k"}, {"incrby", "k", "5"}, {"incr", "k"}});
+  EXPECT_EQ(side.store->Release(), 1u);
+  EXPECT_THAT(side.replies, ElementsAre(":11\r\n", ":16\r\n", ":17\r\n"));
+}
+
+TEST_F(FoldedCommandsTest, OfPutsTheLastIsDone) {
+  Side side;
+  side.store->Hold();
+  Folded(side, {{"set", "k", "1"}, {"setex", "k", "5", "2"}, {"set", "k", "3"}});
+  EXPECT_EQ(side.store->Release(), 1u);
+  EXPECT_THAT(side.replies, ElementsAre("+OK\r\n", "+OK\r\n", "+OK\r\n"));
+  EXPECT_EQ(side.store->Read("k")->value, "3");
+}
+
+TEST_F(FoldedCommandsTest, TheyFailTogether) {
+  for (const std::vector<Words>& commands :
+       {std::vector<Words>{{"incr", "k"}, {"incr", "k"}}, {{"set", "k", "1"}, {"set", "k", "2"}}}) {
+    Side side;
+    side.store->SetFault([](const std::string&, const std::string&) { return Status(Code::kUnknownOutcome, "cut"); });
+    for (const std::string& reply : Folded(side, commands)) EXPECT_THAT(reply, HasSubstr("UNKNOWNOUTCOME cut"));
+  }
+}
+
+// Whatever is there and whatever they are.
+TEST_F(FoldedCommandsTest, TheyAnswerAsInTurn) {
+  const Texts olds = {"", "0", "7", "-3", "007", "abc", "9223372036854775800", "-9223372036854775800"};
+  const std::vector<Words> increments = {{"incr", "k"},
+                                         {"decr", "k"},
+                                         {"incrby", "k", "5"},
+                                         {"incrby", "k", "9223372036854775807"},
+                                         {"decrby", "k", "-4"},
+                                         {"incrby", "k", "x"},
+                                         {"decrby", "k", "9000000000000000000"}};
+  const std::vector<Words> puts = {
+      {"set", "k", "1"},         {"set", "k", "2", "px", "100000"}, {"set", "k", "3", "px", "0"},
+      {"setex", "k", "-1", "4"}, {"set", "k", "5", "exat", "1"},    {"psetex", "k", "5000", "6"}};
+  std::mt19937 random(1);
+  for (int round = 0; round < 3'000; ++round) {
+    const std::vector<Words>& kinds = round % 2 == 0 ? increments : puts;
+    std::vector<Words> commands(2 + random() % 5);
+    for (Words& words : commands) words = kinds[random() % (random() % 3 == 0 ? kinds.size() : 3)];
+    const std::string old = olds[random() % olds.size()];
+    Side folded, in_turn;
+    for (Side* side : {&folded, &in_turn}) {
+      if (!old.empty()) side->store->Write("k", old);
+    }
+    EXPECT_EQ(Folded(folded, commands), InTurn(in_turn, commands)) << round;
+    const auto left = folded.store->Read("k"), wanted = in_turn.store->Read("k");
+    ASSERT_EQ(left.has_value(), wanted.has_value()) << round;
+    if (left) {
+      EXPECT_EQ(left->value, wanted->value) << round;
+      EXPECT_EQ(left->expires.has_value(), wanted->expires.has_value()) << round;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ebla::gateway::redis
