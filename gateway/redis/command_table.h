@@ -31,6 +31,7 @@ enum Flag : uint32_t {
   kTogether = 1 << 9,  // what it does to several keys of one group happens together
   kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it
   kOwn = 1 << 12,      // the connection answers it by itself
+  kFetches = 1 << 13,  // answers with values, or null where there is none
 };
 
 struct CommandInfo {

@@ -9,6 +9,23 @@ constexpr std::string_view kHelloWithoutLogin =
     "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> "
     "option can be used to authenticate the client and select the RESP protocol version at the same time";
 
+bool IsNull(std::string_view reply) { return reply.starts_with("$-1") || reply.starts_with('_'); }
+
+// One value, or an array of them: those that are there, and those that are not.
+void CountFetched(gateway::Reply& answer) {
+  const std::string_view bytes = answer.bytes;
+  if (bytes.starts_with('*')) {
+    for (size_t at = bytes.find("\r\n") + 2; at < bytes.size();) {
+      const std::string_view one = bytes.substr(at);
+      IsNull(one) ? ++answer.misses : ++answer.hits;
+      const size_t line = one.find("\r\n") + 2;
+      at += IsNull(one) ? line : line + static_cast<size_t>(*ToInteger(one.substr(1, line - 3))) + 2;
+    }
+  } else if (!answer.error) {
+    (IsNull(bytes) ? answer.misses : answer.hits) = 1;
+  }
+}
+
 }  // namespace
 
 size_t KindOf(const CommandInfo* command) {
@@ -41,7 +58,7 @@ void ConnectionCommand::Begin(const Words& words, Done done) {
 
 void ConnectionCommand::NoteIfSlow() {
   SlowLog& log = state_->shared->clients->slow_log;
-  if (log.slower_than_micros() < 0) return;
+  if (log.slower_than_micros() < 0 || !timed_) return;
   const auto took = std::chrono::steady_clock::now() - began_;
   if (!log.Notes(took)) return;
   const ClientLine line = state_->shared->clients->Find(state_->session.id());
@@ -60,6 +77,7 @@ void ConnectionCommand::NoteIfSlow() {
 void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
   gateway::Reply answer = ToAnswer(std::move(bytes));
+  if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();
   std::exchange(done_, nullptr)(std::move(answer));
 }
@@ -102,7 +120,7 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
   const Read read = state_->watched.empty() ? options.read : Read::Strong();
   state_->databases->Open(
       database, read, options.ack, [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
-        if (!store) return CannotOpen(store.error());
+        if (!store) return EndWith(FailureText(store.error()));
         if (state_->executor.InThread()) return then(*std::move(store));
         // It was looked up elsewhere; what the connection asks for goes together from its own loop.
         state_->executor.Post(

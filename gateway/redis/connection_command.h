@@ -33,7 +33,7 @@ class ConnectionCommand : public Command {
   void Begin(const Words& words, Done done);
   // Each ends it.
   void End(std::string bytes);
-  void EndWith(std::string_view failure);
+  virtual void EndWith(std::string_view failure);
 
   // One that the connection answers by itself.
   std::string AnswerHere(const CommandInfo& command, const Words& words);
@@ -41,7 +41,6 @@ class ConnectionCommand : public Command {
   // A failure is the command's answer.
   using Opened = std::move_only_function<void(std::shared_ptr<Store>)>;
   void Open(const std::string& database, Opened then);
-  virtual void CannotOpen(const Status& why) { EndWith(FailureText(why)); }
   StoreContext ContextOf(std::shared_ptr<Store> store) const;
 
   const std::shared_ptr<ConnectionState> state_;
@@ -49,6 +48,7 @@ class ConnectionCommand : public Command {
   std::vector<std::string> keys_;
   size_t bytes_ = 0;
   bool sends_ = true;  // its reply
+  bool timed_ = true;  // for the slow log
 
  private:
   void NoteIfSlow();

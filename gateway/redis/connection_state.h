@@ -15,6 +15,7 @@
 
 #include "common/base/executor.h"
 #include "gateway/redis/databases.h"
+#include "gateway/redis/info.h"
 #include "gateway/redis/publisher.h"
 #include "gateway/redis/scan_cursors.h"
 #include "gateway/redis/scripts.h"
@@ -22,6 +23,7 @@
 #include "gateway/redis/subscriptions.h"
 #include "gateway/redis/transaction.h"
 #include "gateway/server/protocol.h"
+#include "gateway/server/statistics.h"
 
 namespace ebla::gateway::redis {
 
@@ -35,8 +37,10 @@ struct Shared {
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
   std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
-  std::chrono::milliseconds deadline{10'000};  // of a command
-  ConnectionOptions options;                   // of a connection, until it says otherwise
+  const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
+  std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
+  std::chrono::milliseconds deadline{10'000};                       // of a command
+  ConnectionOptions options;                                        // of a connection, until it says otherwise
 };
 
 struct ConnectionState {
@@ -67,9 +71,6 @@ struct ConnectionState {
 };
 
 inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
-
-// What INFO tells of these sections; none: of all.
-std::string InfoText(const Shared& shared, const Words& sections);
 
 // None: it may. Else why one that speaks the second version and listens may not ask for it.
 std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command);

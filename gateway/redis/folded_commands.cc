@@ -1,5 +1,6 @@
 #include "gateway/redis/folded_commands.h"
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -11,43 +12,42 @@ namespace {
 
 class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
  public:
-  explicit FoldedRun(std::vector<StoreCall> calls) : calls_(std::move(calls)), key_(calls_.front().words[1]) {}
+  explicit FoldedRun(std::vector<StoreCall> calls)
+      : calls_(std::move(calls)),
+        key_(calls_.front().words[1]),
+        allowed_(calls_.front().until - std::chrono::steady_clock::now()) {}
 
   void Start() {
-    const StoreCall& first = calls_.front();
-    const bool folds = FoldOf(*first.command, first.words) == Fold::kIncrements ? AddAll() : PutLast();
-    if (!folds) RunEach(0);
+    const bool folds = calls_.front().command->update == Increment ? AddAll() : PutLast();
+    if (!folds) RunFrom(0);
   }
 
  private:
   bool AddAll() {
-    int64_t sum = 0;
     for (const StoreCall& call : calls_) {
-      const std::optional<int64_t> by = IncrementBy(call);
-      // In one direction, no sum between is further away than the last.
-      if (!by || (sum < 0 && *by > 0) || (sum > 0 && *by < 0) || __builtin_add_overflow(sum, *by, &sum)) return false;
-      through_.push_back(sum);
+      const std::optional<int64_t> by = IncrementBy(*call.command, call.words);
+      if (!by || !sum_.Add(*by)) return false;
     }
-    Front().store->Increment(key_, sum, IfNone::kMake, Front().until,
-                             [self = shared_from_this()](const Result<int64_t>& whole) { self->OnAdded(whole); });
+    store().Increment(key_, sum_.sum(), IfNone::kMake, calls_.front().until,
+                      [self = shared_from_this()](const Result<int64_t>& whole) { self->OnAdded(whole); });
     return true;
   }
   void OnAdded(const Result<int64_t>& whole) {
     if (!whole) return OnFailure(whole.error());
-    for (size_t i = 0; i < calls_.size(); ++i) calls_[i].Number(*whole - through_.back() + through_[i]);
+    for (size_t i = 0; i < calls_.size(); ++i) calls_[i].Number(sum_.After(i, *whole));
   }
 
   bool PutLast() {
     Value last;
     for (const StoreCall& call : calls_) {
       const std::optional<Value> none;
-      Update update(call.words, none, call.store->NowMs(), call.protocol);
+      Update update(call.words, none, store().NowMs(), call.protocol);
       call.command->update(update);
       if (update.change != Update::Change::kPut) return false;
       last = std::move(update.put);
       replies_.push_back(std::move(update.reply));
     }
-    PutValue(*Front().store, key_, std::move(last), Condition::None(), Front().until,
+    PutValue(store(), key_, std::move(last), Condition::None(), calls_.front().until,
              [self = shared_from_this()](const Result<Version>& put) { self->OnPut(put); });
     return true;
   }
@@ -58,33 +58,52 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
 
   // What is refused to all of them need not be refused to each.
   void OnFailure(const Status& failure) {
-    if (failure.code() == Code::kInvalidArgument) return RunEach(0);
+    if (failure.code() == Code::kInvalidArgument) return RunFrom(0);
     for (StoreCall& call : calls_) call.Fail(failure);
   }
-  void RunEach(size_t at) {
+  // On the connection's loop, where what it asks for goes together with others'.
+  void RunFrom(size_t at) {
     if (at == calls_.size()) return;
-    StoreCall call = std::move(calls_[at]);
-    call.done = [self = shared_from_this(), at, done = std::move(call.done)](std::string reply) mutable {
-      done(std::move(reply));
-      self->RunEach(at + 1);
-    };
-    RunStoreCommand(std::move(call));
+    calls_[at].executor->Post([self = shared_from_this(), at] {
+      StoreCall call = std::move(self->calls_[at]);
+      call.until = std::chrono::steady_clock::now() + self->allowed_;
+      call.done = [self, at, done = std::move(call.done)](std::string reply) mutable {
+        done(std::move(reply));
+        self->RunFrom(at + 1);
+      };
+      RunStoreCommand(std::move(call));
+    });
   }
 
-  const StoreCall& Front() const { return calls_.front(); }
+  Store& store() const { return *calls_.front().store; }
 
   std::vector<StoreCall> calls_;
   const std::string key_;
-  // As calls_.
-  std::vector<int64_t> through_;  // the sum of those before it and of it
-  std::vector<Reply> replies_;
+  const std::chrono::steady_clock::duration allowed_;
+  SummedIncrements sum_;
+  std::vector<Reply> replies_;  // as calls_
 };
 
 }  // namespace
 
-Fold FoldOf(const CommandInfo& command, const Words& words) {
-  if (command.update == Increment) return Fold::kIncrements;
-  return PutsBlindly(command, words) ? Fold::kPuts : Fold::kNone;
+Fold::Kind Fold::KindOf(const CommandInfo& command, const Words& words) {
+  if (command.update == Increment) return Kind::kIncrements;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const bool puts = command.update != nullptr &&
+                    WritesBlindly(command, words, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  return puts ? Kind::kPuts : Kind::kNothing;
+}
+
+Fold::Fold(const CommandInfo& first, const Words& words) : kind_(KindOf(first, words)) {
+  if (kind_ != Kind::kIncrements) return;
+  if (const std::optional<int64_t> by = IncrementBy(first, words)) sum_.Add(*by);
+}
+
+bool Fold::Take(const CommandInfo& next, const Words& words) {
+  if (kind_ == Kind::kNothing || KindOf(next, words) != kind_) return false;
+  if (kind_ == Kind::kPuts) return true;
+  const std::optional<int64_t> by = IncrementBy(next, words);
+  return sum_.size() > 0 && by && sum_.Add(*by);
 }
 
 void RunFolded(std::vector<StoreCall> calls) { std::make_shared<FoldedRun>(std::move(calls))->Start(); }

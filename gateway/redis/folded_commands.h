@@ -1,25 +1,35 @@
-// Commands of one key that a connection sends one right behind the other, such as sixteen INCR, as one change of the key.
-// Nobody can tell: each is answered as if they had been done in turn, with nothing between them.
-// Place:   single_command.h, for what its connection hands it (protocol.h, Carry).
-// Threads: any, as store_commands.h says.
+// Commands of one key that a connection sends one right behind the other, such as sixteen INCR, as one change of the key. Each
+// is answered as if they had been done in turn, with nothing between them. A failure is all of theirs.
+// Place:   single_command.h, for what its connection has it carry (protocol.h).
+// Threads: Fold: one. RunFolded: any, as store_commands.h says.
 #pragma once
 
-#include <cstdint>
 #include <vector>
 
 #include "gateway/redis/store_commands.h"
+#include "gateway/store/summed_increments.h"
 
 namespace ebla::gateway::redis {
 
-enum class Fold : uint8_t {
-  kNone,
-  kIncrements,  // INCR and its kin: the sum is added
-  kPuts,        // SETs that need not know what is there: the last is done
-};
-Fold FoldOf(const CommandInfo& command, const Words& words);
+// Which commands go together: INCR and its kin in one direction, of which the sum is added; and SETs that need not know
+// what is there, of which the last is done.
+class Fold {
+ public:
+  Fold(const CommandInfo& first, const Words& words);
 
-// At least two of the same Fold and key. Where it cannot be one change, such as of a value that is no number, they are done one
-// after the other.
+  // False: it does not go with those before it.
+  bool Take(const CommandInfo& next, const Words& words);
+
+ private:
+  enum class Kind : uint8_t { kNothing, kIncrements, kPuts };
+  static Kind KindOf(const CommandInfo& command, const Words& words);
+
+  const Kind kind_;
+  SummedIncrements sum_;
+};
+
+// What a Fold has taken, the first of them, too. Where it cannot be one change, as what is there is no number, they are done
+// one after the other, each with as much time.
 void RunFolded(std::vector<StoreCall> calls);
 
 }  // namespace ebla::gateway::redis

@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "common/testing/sim_executor.h"
 #include "gateway/testing/memory_store.h"
 
 namespace ebla::gateway::redis {
@@ -24,6 +25,7 @@ class FoldedCommandsTest : public ::testing::Test {
   StoreCall CallOn(Side& side, Words words) {
     StoreCall call;
     call.store = side.store;
+    call.executor = &executor_;
     call.until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     call.command = FindCommand(words[0]);
     call.words = std::move(words);
@@ -36,26 +38,44 @@ class FoldedCommandsTest : public ::testing::Test {
     std::vector<StoreCall> calls;
     for (const Words& words : commands) calls.push_back(CallOn(side, words));
     RunFolded(std::move(calls));
+    scheduler_.RunFor(Duration{0});
     return side.replies;
   }
+  testing::SimScheduler scheduler_{1};
+  testing::SimExecutor executor_{scheduler_};
   Texts InTurn(Side& side, const std::vector<Words>& commands) {
     for (const Words& words : commands) RunStoreCommand(CallOn(side, words));
     return side.replies;
   }
 };
 
-TEST_F(FoldedCommandsTest, TellsWhatFolds) {
-  const auto fold = [](Words words) { return FoldOf(*FindCommand(words[0]), words); };
-  EXPECT_EQ(fold({"incr", "k"}), Fold::kIncrements);
-  EXPECT_EQ(fold({"decrby", "k", "5"}), Fold::kIncrements);
-  EXPECT_EQ(fold({"set", "k", "v"}), Fold::kPuts);
-  EXPECT_EQ(fold({"set", "k", "v", "ex", "5"}), Fold::kPuts);
-  EXPECT_EQ(fold({"setex", "k", "5", "v"}), Fold::kPuts);
-  EXPECT_EQ(fold({"set", "k", "v", "nx"}), Fold::kNone);
-  EXPECT_EQ(fold({"set", "k", "v", "get"}), Fold::kNone);
-  EXPECT_EQ(fold({"set", "k", "v", "keepttl"}), Fold::kNone);
-  EXPECT_EQ(fold({"append", "k", "v"}), Fold::kNone);
-  EXPECT_EQ(fold({"get", "k"}), Fold::kNone);
+TEST_F(FoldedCommandsTest, TellsWhatGoesTogether) {
+  const auto takes = [](const Words& first, const Words& next) {
+    return Fold(*FindCommand(first[0]), first).Take(*FindCommand(next[0]), next);
+  };
+  EXPECT_TRUE(takes({"incr", "k"}, {"incrby", "k", "5"}));
+  EXPECT_TRUE(takes({"decr", "k"}, {"incrby", "k", "-5"}));
+  EXPECT_FALSE(takes({"incr", "k"}, {"decr", "k"}));
+  EXPECT_FALSE(takes({"incr", "k"}, {"incrby", "k", "x"}));
+  EXPECT_FALSE(takes({"incrby", "k", "x"}, {"incr", "k"}));
+  EXPECT_FALSE(takes({"incr", "k"}, {"incrby", "k", "9223372036854775807"}));
+  EXPECT_FALSE(takes({"incr", "k"}, {"set", "k", "1"}));
+  EXPECT_FALSE(takes({"incrbyfloat", "k", "1"}, {"incrbyfloat", "k", "1"}));
+  const Words set = {"set", "k", "v"};
+  EXPECT_TRUE(takes(set, {"setex", "k", "5", "v"}));
+  EXPECT_TRUE(takes({"set", "k", "v", "ex", "5"}, set));
+  for (const Words& other : {Words{"set", "k", "v", "nx"},
+                             {"set", "k", "v", "get"},
+                             {"set", "k", "v", "keepttl"},
+                             {"set", "k", "v", "exat", "1"},
+                             {"set", "k", "v", "px", "0"},
+                             {"set", "k", "v", "x"},
+                             {"append", "k", "v"},
+                             {"get", "k"},
+                             {"mset", "k", "v"}}) {
+    EXPECT_FALSE(takes(set, other)) << other[0] << other.back();
+    EXPECT_FALSE(takes(other, set)) << other[0] << other.back();
+  }
 }
 
 TEST_F(FoldedCommandsTest, IncrementsAreOneAndEachLearnsItsOwn) {
@@ -113,7 +133,7 @@ TEST_F(FoldedCommandsTest, TheyAnswerAsInTurn) {
     ASSERT_EQ(left.has_value(), wanted.has_value()) << round;
     if (left) {
       EXPECT_EQ(left->value, wanted->value) << round;
-      EXPECT_EQ(left->expires.has_value(), wanted->expires.has_value()) << round;
+      EXPECT_EQ(left->expires, wanted->expires) << round;
     }
   }
 }

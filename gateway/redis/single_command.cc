@@ -4,7 +4,6 @@
 #include <chrono>
 #include <optional>
 
-#include "gateway/redis/folded_commands.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/logins.h"
 #include "gateway/redis/multi.h"
@@ -46,19 +45,23 @@ SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const Comma
   for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
 }
 
-bool SingleCommand::Carry(Command& next, Done& done) {
-  const Fold fold = FoldOf(command_, words_);
-  auto* const other = fold == Fold::kNone ? nullptr : dynamic_cast<SingleCommand*>(&next);
-  if (other == nullptr || FoldOf(other->command_, other->words_) != fold) return false;
-  if (OnlyListens(*state_, command_.name) || state_->databases == nullptr) return false;
-  carried_.push_back({other, std::move(done)});
-  return true;
+bool SingleCommand::Carries(const Command& next) {
+  const auto* const other = dynamic_cast<const SingleCommand*>(&next);
+  if (other == nullptr || OnlyListens(*state_, command_.name)) return false;
+  if (!fold_) fold_.emplace(command_, words_);
+  return fold_->Take(other->command_, other->words_);
 }
 
-// Whom it carries goes first: once it has ended itself, it may be gone.
-void SingleCommand::CannotOpen(const Status& why) {
-  for (const Carried& next : carried_) next.command->CannotOpen(why);
-  ConnectionCommand::CannotOpen(why);
+void SingleCommand::Carry(Command& next, Done done) {
+  auto* const carried = static_cast<SingleCommand*>(&next);
+  carried->timed_ = false;  // it takes what this one takes
+  carried_.push_back({carried, std::move(done)});
+}
+
+// Those that it carries go first: once it has ended itself, it may be gone.
+void SingleCommand::EndWith(std::string_view failure) {
+  for (const Carried& next : std::exchange(carried_, {})) next.command->EndWith(failure);
+  ConnectionCommand::EndWith(failure);
 }
 
 void SingleCommand::Run(Done done) {

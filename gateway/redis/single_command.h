@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "gateway/redis/connection_command.h"
+#include "gateway/redis/folded_commands.h"
 
 namespace ebla::gateway::redis {
 
@@ -20,11 +21,12 @@ class SingleCommand final : public ConnectionCommand {
   }
   bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
-  bool Carry(Command& next, Done& done) override;
+  bool Carries(const Command& next) override;
+  void Carry(Command& next, Done done) override;
   void Run(Done done) override;
 
  private:
-  void CannotOpen(const Status& why) override;
+  void EndWith(std::string_view failure) override;
   void AnswerOrRun();
   void AnswerAtOnce();
   void AskToListen(size_t at, Until until);
@@ -41,7 +43,7 @@ class SingleCommand final : public ConnectionCommand {
   void NoteWatched(const StagedStore& staged);
 
   Words words_;
-  // Those right behind it, which it does along with itself.
+  std::optional<Fold> fold_;  // once it was asked what it carries
   struct Carried {
     SingleCommand* command;
     Done done;  // until it begins

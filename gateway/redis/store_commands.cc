@@ -11,6 +11,10 @@
 namespace ebla::gateway::redis {
 namespace {
 
+bool MayBeBlind(const CommandInfo& command, const Words& words) {
+  return command.update == SetEx || (command.update == Set && IsBlindSet(words));
+}
+
 // A command of one key on its way.
 class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
  public:
@@ -19,7 +23,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   void Start() {
     if (call_.command->update == Increment && StartIncrement()) return;
     if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
-    if (PutsBlindly(*call_.command, call_.words) && PutBlindly()) return;
+    if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
     ReadFirst();
   }
 
@@ -71,7 +75,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // INCR and its kin, of what the store knows to be a number.
   bool StartIncrement() {
-    const std::optional<int64_t> by = IncrementBy(call_);
+    const std::optional<int64_t> by = IncrementBy(*call_.command, call_.words);
     if (!by) return false;
     call_.store->Increment(key_, *by, IfNone::kMake, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
       if (sum) return self->call_.Number(*sum);
@@ -132,21 +136,17 @@ std::string FailureText(const Status& status) {
 
 void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
 
-bool PutsBlindly(const CommandInfo& command, const Words& words) {
-  return command.update == SetEx || (command.update == Set && IsBlindSet(words));
-}
-
 // A value of 0 shows it.
-std::optional<int64_t> IncrementBy(const StoreCall& call) {
+std::optional<int64_t> IncrementBy(const CommandInfo& command, const Words& words) {
   const std::optional<Value> zero = Value{.bytes = "0"};
-  Update update(call.words, zero, call.store->NowMs(), call.protocol);
-  call.command->update(update);
+  Update update(words, zero, 0, 2);
+  command.update(update);
   return ToInteger(update.put.bytes);
 }
 
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms) {
   if (command.name == "mset") return true;
-  if (!PutsBlindly(command, words)) return false;
+  if (!MayBeBlind(command, words)) return false;
   // Its time may be over before it runs: then it is a delete.
   if (std::ranges::any_of(words, [](const auto& word) { return IsWord(word, "EXAT") || IsWord(word, "PXAT"); }))
     return false;

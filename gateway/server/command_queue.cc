@@ -67,16 +67,19 @@ std::shared_ptr<CommandQueue::Entry> CommandQueue::Find(const Entry& entry) cons
   return *std::ranges::find(entries_, &entry, [](const auto& held) { return held.get(); });
 }
 
-std::shared_ptr<CommandQueue::Entry> CommandQueue::Follower(const Entry& entry) const {
-  if (entry.waiters.size() != 1) return nullptr;
+// One that is alone may wait behind it.
+const CommandQueue::Entry* CommandQueue::Follower(const Entry& entry) const {
+  if (entry.waiters.empty()) return nullptr;
   const Entry& next = *entry.waiters.front();
-  const auto &keys = entry.command->keys(), &next_keys = next.command->keys();
-  return next.blockers == 1 && keys.size() == 1 && next_keys == keys ? Find(next) : nullptr;
+  const auto& keys = entry.command->keys();
+  return next.blockers == 1 && keys.size() == 1 && next.command->keys() == keys ? &next : nullptr;
 }
 
-void CommandQueue::TakeAlong(Entry& entry, Entry& follower) {
-  entry.waiters.clear();
+std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeFollower(Entry& entry) {
+  Entry& follower = *entry.waiters.front();
+  entry.waiters.erase(entry.waiters.begin());
   follower.blockers = 0;
+  return Find(follower);
 }
 
 void CommandQueue::Finish(Entry& entry, std::string reply) {

@@ -3,7 +3,8 @@
 // Place:      connection.h.
 // Invariants: 1. A command may run once all before it that share a key with it have finished, and everything before the
 //                last one before it that is alone. Keys are told apart by their hashes: two that collide only wait.
-//                Gets of one key that were added at one moment do not wait for each other: they begin together.
+//                Gets of one key that were added at one moment do not wait for each other: they begin together. Nor does
+//                a command wait for who carries it.
 //             2. Replies are taken in the order of Add().
 // Threads:    its connection's.
 #pragma once
@@ -42,10 +43,11 @@ class CommandQueue {
   void Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
   std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
-  // Of one that was handed out: who waits for it alone, and nobody else does, both for the same one key; null: nobody.
-  std::shared_ptr<Entry> Follower(const Entry& entry) const;
-  // Hands out the follower, though who is before it has not finished.
-  void TakeAlong(Entry& entry, Entry& follower);
+  // Of one that was handed out: the next one of its key, if both have that key alone and nothing else is waited for; null:
+  // there is none.
+  const Entry* Follower(const Entry& entry) const;
+  // Hands out that one, though this one has not finished: it carries it (protocol.h).
+  std::shared_ptr<Entry> TakeFollower(Entry& entry);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
   // The reply of the oldest, if it has one; the entry goes.

@@ -143,7 +143,7 @@ TEST_F(CommandQueueTest, OneThatIsAloneIsAlone) {
   EXPECT_EQ(Runnable(), Numbers{6});
 }
 
-TEST_F(CommandQueueTest, WhoWaitsForOneAloneMayBeTakenAlong) {
+TEST_F(CommandQueueTest, TheNextOfAKeyMayBeHandedOutWithIt) {
   Add({"a"});
   Add({"a"});
   Add({"b"});
@@ -152,12 +152,12 @@ TEST_F(CommandQueueTest, WhoWaitsForOneAloneMayBeTakenAlong) {
   EXPECT_EQ(Runnable(), (Numbers{1, 3}));
   CommandQueue::Entry* last = running_.at(1).get();
   for (const int number : {2, 4}) {
-    const auto next = queue_.Follower(*last);
+    const CommandQueue::Entry* const next = queue_.Follower(*last);
     ASSERT_NE(next, nullptr);
     EXPECT_EQ(static_cast<const QueuedCommand&>(*next->command).number(), number);
-    queue_.TakeAlong(*last, *next);
-    running_[number] = next;
-    last = next.get();
+    running_[number] = queue_.TakeFollower(*last);
+    EXPECT_EQ(running_[number].get(), next);
+    last = running_[number].get();
   }
   EXPECT_EQ(queue_.Follower(*last), nullptr);  // it waits for "b", too
   EXPECT_EQ(queue_.Follower(*running_.at(3)), nullptr);
@@ -169,16 +169,27 @@ TEST_F(CommandQueueTest, WhoWaitsForOneAloneMayBeTakenAlong) {
   EXPECT_EQ(Replies(), (Texts{"reply1", "reply2", "reply3", "reply4", "reply5"}));
 }
 
-TEST_F(CommandQueueTest, GetsOfOneMomentAreNobodysFollowers) {
+TEST_F(CommandQueueTest, OneThatIsAloneWaitsForAllThatAreHandedOut) {
   Add({"a"});
-  AddGet("a", 1);
-  AddGet("a", 1);
   Add({"a"});
+  Add({}, true);
   EXPECT_EQ(Runnable(), Numbers{1});
+  ASSERT_NE(queue_.Follower(*running_.at(1)), nullptr);
+  running_[2] = queue_.TakeFollower(*running_.at(1));
   EXPECT_EQ(queue_.Follower(*running_.at(1)), nullptr);
-  Finish(1);
-  EXPECT_EQ(Runnable(), (Numbers{2, 3}));
   EXPECT_EQ(queue_.Follower(*running_.at(2)), nullptr);
+  Finish(1);
+  EXPECT_EQ(Runnable(), Numbers{});
+  Finish(2);
+  EXPECT_EQ(Runnable(), Numbers{3});
+}
+
+TEST_F(CommandQueueTest, WhoWaitsForSeveralIsNobodysFollower) {
+  AddGet("a", 1);
+  AddGet("a", 1);
+  Add({"a"});
+  EXPECT_EQ(Runnable(), (Numbers{1, 2}));
+  EXPECT_EQ(queue_.Follower(*running_.at(1)), nullptr);
 }
 
 TEST_F(CommandQueueTest, OneOfManyKeysCountsAsMany) {

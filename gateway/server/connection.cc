@@ -233,22 +233,20 @@ void Connection::RunCommands() {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
     std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
     if (entry == nullptr) break;
-    if (!crowded) TakeAlong(*entry);
+    if (!crowded) CarryFollowers(*entry);
     entry->command->Run(DoneOf(entry));
   }
   running_ = false;
 }
 
-// Those right behind it that it does along with itself.
-void Connection::TakeAlong(CommandQueue::Entry& first) {
-  CommandQueue::Entry* last = &first;
+void Connection::CarryFollowers(CommandQueue::Entry& carrier) {
+  CommandQueue::Entry* last = &carrier;
   for (size_t carried = 0; carried < kCarriedMax; ++carried) {
-    const std::shared_ptr<CommandQueue::Entry> next = commands_.Follower(*last);
-    if (next == nullptr) return;
-    Command::Done done = DoneOf(next);
-    if (!first.command->Carry(*next->command, done)) return server_->statistics.in_flight.Sub(1);
-    commands_.TakeAlong(*last, *next);
-    last = next.get();
+    const CommandQueue::Entry* const next = commands_.Follower(*last);
+    if (next == nullptr || !carrier.command->Carries(*next->command)) return;
+    std::shared_ptr<CommandQueue::Entry> follower = commands_.TakeFollower(*last);
+    last = follower.get();
+    carrier.command->Carry(*last->command, DoneOf(std::move(follower)));
   }
 }
 

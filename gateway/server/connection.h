@@ -57,7 +57,7 @@ class Connection final : public Outlet,
   void Consume(std::string_view bytes);
   size_t CutCommands(std::string_view bytes);
   void RunCommands();
-  void TakeAlong(CommandQueue::Entry& first);
+  void CarryFollowers(CommandQueue::Entry& carrier);
   Command::Done DoneOf(std::shared_ptr<CommandQueue::Entry> entry);
   void CollectReplies();
   void TakeForSending(std::string_view bytes);

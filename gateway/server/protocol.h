@@ -50,9 +50,10 @@ class Command {
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
-  // Before Run(): true, if it does `next` along with itself, as if that ran right behind it, and then calls `done`. `next` is
-  // the command behind it of the same one key. False, and nothing is taken: it cannot.
-  virtual bool Carry(Command& /*next*/, Done& /*done*/) { return false; }
+  // Before Run(), of the command behind it of the same one key: whether this one does it along with itself, as if it ran
+  // right behind. Then it is carried: it does not run, and its `done` is called by who carries it.
+  virtual bool Carries(const Command& /*next*/) { return false; }
+  virtual void Carry(Command& /*next*/, Done /*done*/) {}
   // Called once, unless another one carries it. `done` is called once, at any time, also within Run(); it keeps the command
   // alive.
   virtual void Run(Done done) = 0;

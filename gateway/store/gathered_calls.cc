@@ -56,23 +56,30 @@ struct GatheredWrites::Sent {
   std::vector<Gathered> writes;
   std::vector<std::string> keys;  // of increments that may have to be done one by one
 
-  static void AnswerPuts(Gathered& write, const Result<PartResult>& result) {
-    for (auto& put : write.overwritten) put(result ? Result<Version>(Version()) : Error(result.error()));
-    write.put(result ? Result<Version>(result->version) : Error(result.error()));
-  }
   void Answer(size_t place, const Result<PartResult>& result) {
     Gathered& write = writes[place];
-    if (write.put) return AnswerPuts(write, result);
+    write.put ? AnswerPuts(write, result) : AnswerSums(place, write, result);
+  }
+
+ private:
+  static void AnswerPuts(Gathered& write, const Result<PartResult>& result) {
+    const auto answer = [&](uint64_t before) -> Result<Version> {
+      if (!result) return Error(result.error());
+      return Version{result->version.epoch, Lsn{result->version.lsn.value - before}};
+    };
+    for (auto& put : write.overwritten) put(answer(1));
+    write.put(answer(0));
+  }
+  void AnswerSums(size_t place, Gathered& write, const Result<PartResult>& result) {
     // What was refused for the sum of several need not be refused for each.
-    const bool each = !result && result.error().code() == Code::kInvalidArgument && write.summands.size() > 1;
-    const int64_t whole = write.summands.back().through;
-    for (Summand& one : write.summands) {
+    const bool each = !result && result.error().code() == Code::kInvalidArgument && write.sums.size() > 1;
+    for (size_t i = 0; i < write.sums.size(); ++i) {
       if (each) {
-        table->Increment(keys[place], one.delta, write.if_none, until, std::move(one.done));
+        table->Increment(keys[place], write.increments.by(i), write.if_none, until, std::move(write.sums[i]));
       } else if (result) {
-        one.done(result->counter - whole + one.through);
+        write.sums[i](write.increments.After(i, result->counter));
       } else {
-        one.done(Error(result.error()));
+        write.sums[i](Error(result.error()));
       }
     }
   }
@@ -112,13 +119,9 @@ bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone i
   }
   Batch::Part& part = parts_[place->second];
   Gathered& gathered = gathered_[place->second];
-  int64_t sum = 0;
-  // In one direction, no sum between is further away than the last.
-  if (gathered.put || part.key != key || gathered.if_none != if_none || (part.delta < 0 && delta > 0) ||
-      (part.delta > 0 && delta < 0) || __builtin_add_overflow(part.delta, delta, &sum))
-    return false;
-  part.delta = sum;
-  gathered.summands.push_back({delta, sum, std::move(done)});
+  if (gathered.put || part.key != key || gathered.if_none != if_none || !gathered.increments.Add(delta)) return false;
+  part.delta = gathered.increments.sum();
+  gathered.sums.push_back(std::move(done));
   return true;
 }
 
@@ -129,7 +132,7 @@ void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
   const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(gathered_, {}), {}});
   sent->keys.resize(parts_.size());
   for (size_t i = 0; i < parts_.size(); ++i) {
-    if (sent->writes[i].summands.size() > 1) sent->keys[i] = parts_[i].key;
+    if (sent->writes[i].sums.size() > 1) sent->keys[i] = parts_[i].key;
   }
   table->WriteEach(std::exchange(parts_, {}), until_,
                    [sent](size_t place, const Result<PartResult>& result) { sent->Answer(place, result); });

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "gateway/store/store.h"
+#include "gateway/store/summed_increments.h"
 
 namespace ebla::gateway {
 
@@ -49,18 +50,15 @@ class GatheredWrites {
   void Send(const std::shared_ptr<ManyStore>& table);
 
  private:
-  // One increment of one or more that are summed up.
-  struct Summand {
-    int64_t delta = 0;
-    int64_t through = 0;  // the sum of those before it and of it
-    Callback<Result<int64_t>> done;
-  };
   // One key's write, and who waits for it.
   struct Gathered {
-    Callback<Result<Version>> put;                       // null: it is increments
-    std::vector<Callback<Result<Version>>> overwritten;  // puts that came before it
+    // Of puts: of the last, and of those before it. What one of them may put, all may.
+    Callback<Result<Version>> put;
+    std::vector<Callback<Result<Version>>> overwritten;
+    // Of increments.
     IfNone if_none = IfNone::kMake;
-    std::vector<Summand> summands;
+    SummedIncrements increments;
+    std::vector<Callback<Result<int64_t>>> sums;
   };
   struct Sent;
 

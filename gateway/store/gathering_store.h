@@ -3,7 +3,7 @@
 // gets as one and plain writes as one, each with an answer of its own. So a call's costs are shared by all commands that a
 // pipeline sends, or that many connections send at the same time, and nobody waits for anybody who is not there yet.
 // Place:      over a store of a table (table_store.h). What comes from other threads, has a condition or an unusual deadline goes by itself.
-// Invariants: 1. Each caller gets the answer that its call alone could have had.
+// Invariants: 1. Each caller gets the answer that its call alone could have had; but a failure is that of all in its call.
 //             2. Of one key the last put goes in a call, as if those before it had been done just before, or increments
 //                that are summed up.
 // Threads:    any, as the port says; each loop gathers for itself. The loops outlive it.

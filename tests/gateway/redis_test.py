@@ -54,6 +54,29 @@ class RedisTest(unittest.TestCase):
         cls.addClassCleanup(gateway.stop)
         return gateway
 
+    def test_info_counts_hits_bytes_and_commands(self):
+        client = self.connect()
+        before = client.info("stats")
+        client.set("counted", "x" * 1_000)
+        client.get("counted")
+        client.get("counted-not")
+        client.mget("counted", "counted-not", "counted")
+        client.getdel("counted")
+        stats = client.info("stats")
+        self.assertEqual(stats["keyspace_hits"] - before["keyspace_hits"], 4)
+        self.assertEqual(stats["keyspace_misses"] - before["keyspace_misses"], 2)
+        self.assertGreater(stats["total_net_input_bytes"] - before["total_net_input_bytes"], 1_000)
+        self.assertGreater(stats["total_net_output_bytes"] - before["total_net_output_bytes"], 4_000)
+        self.assertGreaterEqual(stats["instantaneous_ops_per_sec"], 0)
+        of_gets = client.info("commandstats")["cmdstat_get"]
+        self.assertGreaterEqual(of_gets["calls"], 2)
+        self.assertEqual(of_gets["failed_calls"], 0)
+        self.assertGreater(client.info("cpu")["used_cpu_user"], 0)
+        usual = client.info()
+        self.assertIn("keyspace_hits", usual)
+        self.assertNotIn("cmdstat_get", usual)
+        self.assertIn("cmdstat_get", client.info("all"))
+
     def test_a_pipeline_of_few_keys_answers_as_one_after_the_other(self):
         client = self.connect()
         random_ = random.Random(3)

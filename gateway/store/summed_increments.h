@@ -1,0 +1,32 @@
+// Increments of one number, one after the other, as one.
+// Threads: thread-compatible.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ebla::gateway {
+
+class SummedIncrements {
+ public:
+  // False, and it is not added: the sum would be too large, or one between might be. In one direction, none between is
+  // further away than the last.
+  bool Add(int64_t by) {
+    int64_t sum = 0;
+    if ((this->sum() < 0 && by > 0) || (this->sum() > 0 && by < 0) || __builtin_add_overflow(this->sum(), by, &sum))
+      return false;
+    through_.push_back(sum);
+    return true;
+  }
+
+  size_t size() const { return through_.size(); }
+  int64_t sum() const { return through_.empty() ? 0 : through_.back(); }
+  int64_t by(size_t at) const { return through_[at] - (at == 0 ? 0 : through_[at - 1]); }
+  // What the number was after that one, if it is `whole` after all.
+  int64_t After(size_t at, int64_t whole) const { return whole - sum() + through_[at]; }
+
+ private:
+  std::vector<int64_t> through_;  // of each, the sum of those before it and of it
+};
+
+}  // namespace ebla::gateway
