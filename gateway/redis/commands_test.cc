@@ -215,6 +215,20 @@ TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
 }
 
+TEST_F(CommandsTest, OptionsAreSetAllOrNone) {
+  const auto shown = [this] { return BulksOf(door_.Answer({"CONFIG", "GET", "slowlog-max-len", "ebla.read"})); };
+  const auto before = shown();
+  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "nonsense"}),
+              StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual", "slowlog-max-len", "-7"}),
+              StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "Slowlog-Max-Len", "8"}),
+            "-ERR CONFIG SET failed (possibly related to argument 'Slowlog-Max-Len') - duplicate parameter\r\n");
+  EXPECT_EQ(shown(), before);
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "eventual"}), "+OK\r\n");
+  EXPECT_EQ(shown(), (std::vector<std::string>{"ebla.read", "eventual", "slowlog-max-len", "7"}));
+}
+
 TEST_F(CommandsTest, RepliesAreLeftOutAsAsked) {
   EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "OFF"}), "");
   EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "");

@@ -80,8 +80,12 @@ class Session {
   bool SetName(const std::string& name, Reply& reply);
   void Config(const Words& words, Reply& reply);
   void ConfigSet(const Words& words, Reply& reply);
-  // What all connections share: empty where it is set, else what to answer; none: it is no such option.
-  std::optional<std::string> SetShared(const std::string& name, const std::string& value);
+  // Of what all connections share.
+  struct SlowLogChange {
+    std::optional<int64_t> slower_than_micros, most;
+  };
+  // Empty where it can be set, else what to answer; none: all connections share no such option.
+  std::optional<std::string> TakeShared(const std::string& name, const std::string& value, SlowLogChange& change) const;
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
