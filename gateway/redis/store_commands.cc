@@ -130,7 +130,10 @@ std::string FailureText(const Status& status) {
   }
 }
 
-void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
+void StoreCall::Fail(const Status& status) {
+  if (fault != nullptr) *fault = status;
+  Fail(FailureText(status));
+}
 
 bool PutsBlindly(const CommandInfo& command, const Words& words) {
   return command.update == SetEx || (command.update == Set && IsBlindSet(words));

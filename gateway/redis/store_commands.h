@@ -42,6 +42,7 @@ struct StoreCall : StoreContext {
   const CommandInfo* command = nullptr;
   Words words;                    // as many as the command takes
   std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
+  std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
   std::move_only_function<void(std::string reply)> done;
 
   // Each ends the call.
