@@ -276,6 +276,15 @@ TEST_F(CommandsTest, KillEndsOthersAtOnceAndItselfOnceItHasItsReply) {
   EXPECT_EQ(door_.ended(), "once it has its reply");
 }
 
+TEST_F(CommandsTest, ATransactionThatKillsItsConnectionHasItsReply) {
+  EXPECT_EQ(door_.Answer({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"}), "+QUEUED\r\n");
+  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
+  EXPECT_EQ(door_.ended(), "");
+  EXPECT_EQ(door_.Answer({"EXEC"}), "*2\r\n:1\r\n+OK\r\n");
+  EXPECT_EQ(door_.ended(), "once it has its reply");
+}
+
 TEST_F(CommandsTest, KillTakesWhatAllOptionsName) {
   MemoryDoor listener(&door_), other(&door_);
   listener.Answer({"SUBSCRIBE", "news"});

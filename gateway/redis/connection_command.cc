@@ -61,6 +61,7 @@ void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (!sends_) answer.bytes.clear();
+  answer.last = state_->session.killed();
   std::exchange(done_, nullptr)(std::move(answer));
 }
 void ConnectionCommand::EndWith(std::string_view failure) {

@@ -200,7 +200,7 @@ void Session::Client(const Words& words, Reply& reply) {
   } else if (what == "REPLY" && size == 3) {
     ClientReply(words, reply);
   } else if (what == "KILL" && size >= 3) {
-    KillClients(*clients_, words, line_, reply);
+    killed_ = KillClients(*clients_, words, line_, reply);
   } else if (what == "HELP" && size == 2) {
     Help("CLIENT",
          {"GETNAME", "    Shows this connection's name.", "ID", "    Shows this connection's number.", "INFO",

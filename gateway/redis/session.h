@@ -68,6 +68,8 @@ class Session {
   // Each command, before it is answered. Whether its reply is to be sent: CLIENT REPLY turns them off.
   bool Begin(const CommandInfo& command, const Words& words);
   bool replies() const { return replies_; }
+  // By its own CLIENT KILL: the reply to that is its last.
+  bool killed() const { return killed_; }
   // The reply to a command that takes so many words; none: it is not one of the connection's own.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
 
@@ -96,6 +98,7 @@ class Session {
   bool logged_in_ = false;
   bool replies_ = true;
   bool skip_next_ = false;
+  bool killed_ = false;
 };
 
 // Commands that are answered the same whoever asks: PING, ECHO, TIME, COMMAND, LOLWUT. None: it is another.

@@ -1,5 +1,7 @@
 #include "gateway/server/command_queue.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -93,6 +95,19 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
     if (--waiter->blockers > 0) continue;
     runnable_.push_back(Find(*waiter));
   }
+}
+
+void CommandQueue::FinishLast(Entry& entry, std::string reply) {
+  CHECK(entry.command->alone()) << "others may run beside it";
+  for (; entries_.back().get() != &entry; entries_.pop_back()) {
+    const Entry& gone = *entries_.back();
+    held_bytes_ -= gone.held_bytes;
+    in_flight_ -= gone.weight;
+  }
+  entry.waiters.clear();
+  uses_.clear();
+  last_alone_ = nullptr;
+  Finish(entry, std::move(reply));
 }
 
 std::optional<std::string> CommandQueue::TakeReply() {

@@ -48,6 +48,8 @@ class CommandQueue {
   void TakeAlong(Entry& entry, Entry& follower);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
+  // One that is alone has its reply, and those behind it go.
+  void FinishLast(Entry& entry, std::string reply);
   // The reply of the oldest, if it has one; the entry goes.
   std::optional<std::string> TakeReply();
 

@@ -43,7 +43,7 @@ class Connection final : public Outlet,
   void Complete(CommandQueue::Entry& entry, Reply reply);
   // Any thread.
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
-  void End(bool at_once) override;
+  void End() override;
   ConnectionVitals vitals() const override;
   void OnPush(std::string_view bytes);
   void OnSweep();

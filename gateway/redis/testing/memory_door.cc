@@ -41,7 +41,10 @@ std::string MemoryDoor::Answer(const Words& words) {
   CHECK_EQ(taken.bytes, bytes.size());
   CHECK(taken.command != nullptr);
   std::optional<std::string> answer;
-  taken.command->Run([&](gateway::Reply reply) { answer = std::move(reply.bytes); });
+  taken.command->Run([&](gateway::Reply reply) {
+    answer = std::move(reply.bytes);
+    if (reply.last) outlet_->ended = "once it has its reply";
+  });
   scheduler_.RunUntil([&] { return answer.has_value(); }, 1min);
   CHECK(answer.has_value()) << words.front();
   return *answer;
