@@ -49,6 +49,7 @@ struct ConnectionState {
         session(shared->clients, peer, shared->options, outlet),
         subscriptions(shared->channels, std::move(outlet)) {}
 
+  bool NobodyIsIn() const { return databases == nullptr; }
   std::vector<WatchedKey> TakeWatched() {
     watched_bytes = 0;
     return std::exchange(watched, {});

@@ -143,7 +143,8 @@ class Queued : public std::enable_shared_from_this<Queued> {
     call.command = command;
     call.words = std::move(run_.commands[place].words);
     call.fault = std::make_shared<Status>();
-    call.done = [self = shared_from_this(), place, fault = call.fault, done = std::move(done)](std::string reply) mutable {
+    call.done = [self = shared_from_this(), place, fault = call.fault,
+                 done = std::move(done)](std::string reply) mutable {
       self->SetReply(place, std::move(reply));
       done(*fault);
     };

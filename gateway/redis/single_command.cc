@@ -50,7 +50,7 @@ bool SingleCommand::Carry(Command& next, Done& done) {
   const Fold fold = FoldOf(command_, words_);
   auto* const other = fold == Fold::kNone ? nullptr : dynamic_cast<SingleCommand*>(&next);
   if (other == nullptr || FoldOf(other->command_, other->words_) != fold) return false;
-  if (OnlyListens(*state_, command_.name) || state_->databases == nullptr) return false;
+  if (OnlyListens(*state_, command_.name)) return false;
   carried_.push_back({other, std::move(done)});
   return true;
 }
@@ -61,6 +61,11 @@ void SingleCommand::CannotOpen(const Status& why) {
   ConnectionCommand::CannotOpen(why);
 }
 
+bool SingleCommand::holds_input() const {
+  const bool logins_are_asked_for = state_->shared->databases == nullptr;
+  return logins_are_asked_for && (command_.name == "auth" || command_.name == "hello" || command_.name == "reset");
+}
+
 void SingleCommand::Run(Done done) {
   Begin(words_, std::move(done));
   for (Carried& next : carried_) next.command->Begin(next.command->words_, std::move(next.done));
@@ -69,7 +74,6 @@ void SingleCommand::Run(Done done) {
   if (state_->shared->logins != nullptr) {
     if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
   }
-  if (state_->databases == nullptr && !command_.Is(Flag::kNoAuth)) return EndWith(kNotLoggedIn);
   AnswerOrRun();
 }
 

@@ -21,6 +21,8 @@ class SingleCommand final : public ConnectionCommand {
   bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
   bool Carry(Command& next, Done& done) override;
+  // What changes who is in: before a login little is read, and nothing else served.
+  bool holds_input() const override;
   void Run(Done done) override;
 
  private:

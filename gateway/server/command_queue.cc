@@ -43,6 +43,7 @@ void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now, uint
   entry->weight = std::max<size_t>(command->keys().size(), 1);
   in_flight_ += entry->weight;
   entry->command = std::move(command);
+  holders_ += entry->command->holds_input() ? 1 : 0;
   if (entry->command->alone()) {
     for (const auto& older : entries_) {
       if (!older->finished) WaitFor(*entry, *older);
@@ -88,6 +89,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   reply_bytes_ += entry.held_bytes;
   entry.reply = std::move(reply);
   if (last_alone_ == &entry) last_alone_ = nullptr;
+  LeaveHolders(entry);
   if (!entry.command->alone()) {
     for (const std::string& key : entry.command->keys()) LeaveKey(entry, key);
   }
@@ -103,6 +105,7 @@ void CommandQueue::FinishLast(Entry& entry, std::string reply) {
     const Entry& gone = *entries_.back();
     held_bytes_ -= gone.held_bytes;
     in_flight_ -= gone.weight;
+    LeaveHolders(gone);
   }
   entry.waiters.clear();
   uses_.clear();
@@ -129,6 +132,7 @@ void CommandQueue::Clear() {
   held_bytes_ = 0;
   reply_bytes_ = 0;
   in_flight_ = 0;
+  holders_ = 0;
 }
 
 }  // namespace ebla::gateway

@@ -127,7 +127,7 @@ void Connection::FinishDrain() {
 }
 
 bool Connection::Full() const {
-  return commands_.in_flight() >= server_->options.in_flight_max ||
+  return commands_.holds_input() || commands_.in_flight() >= server_->options.in_flight_max ||
          commands_.held_bytes() + unsent() >= server_->options.held_bytes_max;
 }
 

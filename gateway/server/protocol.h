@@ -48,6 +48,8 @@ class Command {
   virtual bool only_gets() const { return false; }
   // The connection ends once its reply is sent.
   virtual bool ends_connection() const { return false; }
+  // What comes behind it is cut once it has answered, as that says how.
+  virtual bool holds_input() const { return false; }
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 

@@ -2,12 +2,14 @@
 //   say TEXT        answers TEXT          hold KEY TEXT   answers when the test says so
 //   big N           answers N bytes       alone TEXT      the same as say, alone
 //   last TEXT       as hold, alone, and the connection's last
+//   open TEXT       as hold, alone, and holds the input
 //   end             ends the connection
 #include "gateway/server/server.h"
 
 #include <gtest/gtest.h>
 #include <prometheus/metric_family.h>
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <sstream>
@@ -100,10 +102,11 @@ class LineCommand final : public Command {
 
   size_t kind() const override { return 0; }
   const std::vector<std::string>& keys() const override { return keys_; }
-  bool alone() const override { return verb_ == "alone" || verb_ == "last"; }
+  bool alone() const override { return verb_ == "alone" || verb_ == "last" || holds_input(); }
+  bool holds_input() const override { return verb_ == "open"; }
   bool ends_connection() const override { return verb_ == "end"; }
   void Run(Done done) override {
-    if (verb_ == "hold" || verb_ == "last") return waiting_.Add(std::move(done), text_);
+    if (verb_ == "hold" || verb_ == "last" || verb_ == "open") return waiting_.Add(std::move(done), text_);
     if (verb_ == "end") return done({});
     if (verb_ == "big") return done({.bytes = std::string(std::stoul(text_), 'x')});
     done({.bytes = text_ + "\n", .hits = 1});
@@ -117,17 +120,20 @@ class LineCommand final : public Command {
 
 class LineProtocol final : public Protocol {
  public:
-  LineProtocol(Waiting& waiting, std::weak_ptr<Outlet> outlet) : waiting_(waiting) {
+  LineProtocol(Waiting& waiting, std::atomic<size_t>& cut, std::weak_ptr<Outlet> outlet)
+      : waiting_(waiting), cut_(cut) {
     waiting.AddOutlet(std::move(outlet));
   }
   Taken Take(std::string_view bytes) override {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
+    ++cut_;
     return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
   }
 
  private:
   Waiting& waiting_;
+  std::atomic<size_t>& cut_;
 };
 
 class ServerTest : public ::testing::Test {
@@ -148,7 +154,7 @@ class ServerTest : public ::testing::Test {
     server_.emplace(
         std::move(options),
         [this](rpc::EventLoop&, const std::string&, std::weak_ptr<Outlet> outlet) {
-          return std::make_unique<LineProtocol>(waiting_, std::move(outlet));
+          return std::make_unique<LineProtocol>(waiting_, cut_, std::move(outlet));
         },
         pointers, *statistics_);
     ASSERT_TRUE(server_->Start().ok());
@@ -159,6 +165,7 @@ class ServerTest : public ::testing::Test {
   }
 
   Waiting waiting_;
+  std::atomic<size_t> cut_ = 0;  // commands
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::optional<Statistics> statistics_;
   std::optional<Server> server_;
@@ -325,6 +332,26 @@ TEST_F(ServerTest, NothingRunsBehindALastReply) {
   }
   EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
   EXPECT_EQ(statistics_->Sum().in_flight, 0u);
+}
+
+TEST_F(ServerTest, WhatIsBehindOneThatHoldsTheInputIsCutOnceItHasAnswered) {
+  Start({}, 1);
+  SocketClient client = Connect();
+  client.Send("say one\nopen two\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  EXPECT_EQ(client.Read(4), "one\n");
+  std::string more;
+  for (int i = 0; i < 100'000; ++i) more += "say x\n";
+  std::thread sender([&] { client.Send(more); });
+  EXPECT_EQ(cut_, 2u);
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(200'004).size(), 200'004u);
+  sender.join();
+  client.Send("open two\nsay three\n");
+  client.EndSending();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "two\nthree\n") << "also when the client sends no more";
 }
 
 TEST_F(ServerTest, AConnectionSaysWhatItHolds) {
