@@ -206,6 +206,39 @@ TEST_F(CommandsTest, AnAnswerThatWouldBeTooLargeIsRefused) {
   EXPECT_EQ(door_.Answer({"KEYS", std::string(4096, 'a')}), "*0\r\n");
 }
 
+TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
+  int scans = 0, answers = 0;
+  for (const char* const database : {"0", "1"}) {
+    door_.databases().store(database).SetFault([&](const std::string& operation, const std::string&) {
+      scans += operation == "scan" ? 1 : 0;
+      return Status();
+    });
+    door_.databases().store(database).Hold();
+  }
+  const auto flushes = std::make_shared<TableFlushes>(std::chrono::seconds(1));
+  const auto flush = [&](const std::string& database) {
+    door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
+      StoreCall call{{.store = *opened, .flushes = flushes}};
+      call.command = FindCommand("flushdb");
+      call.words = {"FLUSHDB"};
+      call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };
+      RunStoreCommand(std::move(call));
+    });
+  };
+  for (int i = 0; i < 20; ++i) flush("0");
+  flush("1");
+  EXPECT_EQ(store().held(), 1u);
+  EXPECT_EQ(door_.databases().store("1").held(), 1u) << "another table's goes by itself";
+  for (const char* const database : {"0", "1"}) {
+    while (door_.databases().store(database).Release() > 0) continue;
+  }
+  EXPECT_EQ(answers, 21);
+  EXPECT_EQ(scans, 3);
+  flush("0");
+  while (store().Release() > 0) continue;
+  EXPECT_EQ(answers, 22);
+}
+
 TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
   EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));

@@ -116,6 +116,7 @@ StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
           .cursors = state_->shared->cursors,
           .publisher = state_->shared->publisher,
           .scripts = state_->shared->scripts,
+          .flushes = state_->shared->flushes,
           .databases = state_->databases,
           .owner = state_->session.owner(),
           .executor = &state_->executor,

@@ -36,7 +36,9 @@ struct Shared {
   std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
   std::chrono::milliseconds deadline{10'000};  // of a command
-  ConnectionOptions options;                   // of a connection, until it says otherwise
+  // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
+  std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
+  ConnectionOptions options;  // of a connection, until it says otherwise
 };
 
 struct ConnectionState {

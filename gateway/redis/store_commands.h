@@ -16,6 +16,7 @@
 #include "gateway/redis/publisher.h"
 #include "gateway/redis/scan_cursors.h"
 #include "gateway/store/store.h"
+#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::redis {
 
@@ -30,6 +31,7 @@ struct StoreContext {
   std::shared_ptr<ScanCursors> cursors;
   std::shared_ptr<Publisher> publisher;
   std::shared_ptr<Scripts> scripts;
+  std::shared_ptr<TableFlushes> flushes;
   std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
   std::string owner;                              // whose command it is (session.h)
   std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does

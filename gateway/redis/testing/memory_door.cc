@@ -21,7 +21,9 @@ void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
   read_ = read;
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
   store(name);
-  done(std::make_shared<KeyedStore>(stores_[name]));
+  std::shared_ptr<Store>& keyed = keyed_[name];
+  if (keyed == nullptr) keyed = std::make_shared<KeyedStore>(stores_[name]);
+  done(keyed);
 }
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {

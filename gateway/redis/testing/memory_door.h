@@ -29,6 +29,7 @@ class MemoryDatabases final : public Databases {
 
  private:
   std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
+  std::map<std::string, std::shared_ptr<Store>> keyed_;
   Read read_;
 };
 
