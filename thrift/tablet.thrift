@@ -79,7 +79,7 @@ struct MultiGetRequest {
   3: optional ReadOptions options
 }
 struct MultiGetResult {
-  1: types.Code code                  // OK, NOT_FOUND, INVALID_ARGUMENT, WRONG_TABLET, OVERLOADED (reply would be too large: ask again)
+  1: types.Code code                  // OK, NOT_FOUND, INVALID_ARGUMENT, WRONG_TABLET, OVERLOADED (the reply would be too large, or wait: ask again)
   2: optional Record record
 }
 struct MultiGetReply {

@@ -39,11 +39,20 @@ Result<Client> client::ConnectOver(const std::vector<rpc::EventLoop*>& loops, Ru
 }
 
 Result<Table> Client::OpenTable(std::string_view name) const {
-  auto table = runtime_->Wait<Result<client::TablePtr>>([&](Callback<Result<client::TablePtr>> done) {
-    runtime_->core().OpenTable(std::string(name), OnceCallback<Result<client::TablePtr>>(std::move(done)));
-  });
-  if (!table) return Error(std::move(table.error()));
-  return client::TableAccess::Make(std::make_shared<client::TableHandle>(runtime_, *std::move(table)));
+  return runtime_->Wait<Result<Table>>(
+      [&](Callback<Result<Table>> done) { AsyncOpenTable(*this, name, std::move(done)); });
+}
+
+void AsyncOpenTable(const Client& client, std::string_view name, Callback<Result<Table>> done) {
+  const std::shared_ptr<Runtime>& runtime = client::ClientAccess::RuntimeOf(client);
+  // What is under way holds no handle, so that the last one to go ends it.
+  auto opened = [weak = std::weak_ptr(runtime), done = std::move(done)](Result<client::TablePtr> table) mutable {
+    if (!table) return done(Error(std::move(table.error())));
+    std::shared_ptr<Runtime> held = weak.lock();
+    if (held == nullptr) return done(Error(client::ClosedStatus()));
+    done(client::TableAccess::Make(std::make_shared<client::TableHandle>(std::move(held), *std::move(table))));
+  };
+  runtime->core().OpenTable(std::string(name), OnceCallback<Result<client::TablePtr>>(std::move(opened)));
 }
 
 Session Client::NewSession() const { return client::SessionAccess::Make(std::make_shared<client::SessionState>()); }

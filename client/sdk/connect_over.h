@@ -24,6 +24,7 @@ Result<Client> ConnectOver(const std::vector<rpc::EventLoop*>& loops,
 class ClientAccess {
  public:
   static Client Make(std::shared_ptr<Runtime> runtime) { return Client(std::move(runtime)); }
+  static const std::shared_ptr<Runtime>& RuntimeOf(const Client& client) { return client.runtime_; }
 };
 
 }  // namespace ebla::client

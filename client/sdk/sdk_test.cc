@@ -145,6 +145,30 @@ TEST_F(SdkTest, AsynchronousCallsArePipelined) {
   EXPECT_EQ(failures, 0);
 }
 
+TEST_F(SdkTest, ATableIsOpenedWithoutWaiting) {
+  servers_.cluster().tables()->Add("t", {});
+  const Client client = Connect();
+  std::promise<Result<Version>> put;
+  AsyncOpenTable(client, "t", [&](const Result<Table>& table) {
+    ASSERT_TRUE(table) << table.error();
+    EXPECT_EQ(client.OpenTable("t").error().code(), Code::kInvalidArgument) << "where nothing may wait";
+    table->AsyncPut("a", "1", {}, [&](Result<Version> version) { put.set_value(version); });
+  });
+  EXPECT_TRUE(put.get_future().get());
+  std::promise<Code> none;
+  AsyncOpenTable(client, "none", [&](const Result<Table>& table) { none.set_value(table.error().code()); });
+  EXPECT_EQ(none.get_future().get(), Code::kNoSuchTable);
+}
+
+// What is under way holds no handle.
+TEST_F(SdkTest, ATableThatIsBeingOpenedDoesNotKeepItsClient) {
+  servers_.cluster().masters()->leader = -1;
+  std::promise<Code> opened;
+  AsyncOpenTable(Connect({.connect_timeout = 0ms}), "t",
+                 [&](const Result<Table>& table) { opened.set_value(table ? Code::kOk : table.error().code()); });
+  EXPECT_EQ(opened.get_future().get(), Code::kUnavailable);
+}
+
 TEST_F(SdkTest, ManyThreadsShareOneClient) {
   servers_.cluster().tables()->Add("t", {"3", "6"});
   const Client client = Connect();

@@ -155,21 +155,30 @@ void ListClients(const Clients& clients, const Words& words, Reply& reply) {
   reply.Verbatim(text);
 }
 
-void KillClients(const Clients& clients, const Words& words, const ClientLine& own, Reply& reply) {
+bool KillClients(const Clients& clients, const Words& words, const ClientLine& own, Reply& reply) {
   const std::vector<ClientLine> all = clients.All();
   const KillFilter filter = KillFilterIn(words, all);
-  if (!filter.failure.empty()) return void(reply.Failure(filter.failure));
+  if (!filter.failure.empty()) {
+    reply.Failure(filter.failure);
+    return false;
+  }
   int64_t killed = 0;
+  bool itself = false;
   for (const ClientLine& line : all) {
     if (!filter.Matches(line, own)) continue;
-    if (const auto outlet = line.outlet.lock()) outlet->End(line.id != own.id);
     ++killed;
+    if (line.id == own.id) {
+      itself = true;
+    } else if (const auto outlet = line.outlet.lock()) {
+      outlet->End();
+    }
   }
   if (words.size() > 3) {
     reply.Number(killed);
   } else {
     killed > 0 ? reply.Ok() : reply.Failure("ERR No such client");
   }
+  return itself;
 }
 
 }  // namespace ebla::gateway::redis

@@ -60,7 +60,8 @@ class Clients {
 
 // CLIENT LIST.
 void ListClients(const Clients& clients, const Words& words, Reply& reply);
-// CLIENT KILL, which `own` sends: of connections of the same owner. `own` ends once it has its reply.
-void KillClients(const Clients& clients, const Words& words, const ClientLine& own, Reply& reply);
+// CLIENT KILL, which `own` sends: of connections of the same owner. True: `own` is one of them, and is to end once it has
+// its reply.
+bool KillClients(const Clients& clients, const Words& words, const ClientLine& own, Reply& reply);
 
 }  // namespace ebla::gateway::redis

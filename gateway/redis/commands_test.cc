@@ -206,6 +206,39 @@ TEST_F(CommandsTest, AnAnswerThatWouldBeTooLargeIsRefused) {
   EXPECT_EQ(door_.Answer({"KEYS", std::string(4096, 'a')}), "*0\r\n");
 }
 
+TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
+  int scans = 0, answers = 0;
+  for (const char* const database : {"0", "1"}) {
+    door_.databases().store(database).SetFault([&](const std::string& operation, const std::string&) {
+      scans += operation == "scan" ? 1 : 0;
+      return Status();
+    });
+    door_.databases().store(database).Hold();
+  }
+  const auto flushes = std::make_shared<TableFlushes>(std::chrono::seconds(1));
+  const auto flush = [&](const std::string& database) {
+    door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
+      StoreCall call{{.store = *opened, .flushes = flushes}};
+      call.command = FindCommand("flushdb");
+      call.words = {"FLUSHDB"};
+      call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };
+      RunStoreCommand(std::move(call));
+    });
+  };
+  for (int i = 0; i < 20; ++i) flush("0");
+  flush("1");
+  EXPECT_EQ(store().held(), 1u);
+  EXPECT_EQ(door_.databases().store("1").held(), 1u) << "another table's goes by itself";
+  for (const char* const database : {"0", "1"}) {
+    while (door_.databases().store(database).Release() > 0) continue;
+  }
+  EXPECT_EQ(answers, 21);
+  EXPECT_EQ(scans, 3);
+  flush("0");
+  while (store().Release() > 0) continue;
+  EXPECT_EQ(answers, 22);
+}
+
 TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
   EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
@@ -213,6 +246,20 @@ TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2h"}), StartsWith("-ERR CONFIG SET failed"));
   EXPECT_EQ(door_.Answer({"RESET"}), "+RESET\r\n");
   EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
+}
+
+TEST_F(CommandsTest, OptionsAreSetAllOrNone) {
+  const auto shown = [this] { return BulksOf(door_.Answer({"CONFIG", "GET", "slowlog-max-len", "ebla.read"})); };
+  const auto before = shown();
+  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "nonsense"}),
+              StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual", "slowlog-max-len", "-7"}),
+              StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "Slowlog-Max-Len", "8"}),
+            "-ERR CONFIG SET failed (possibly related to argument 'Slowlog-Max-Len') - duplicate parameter\r\n");
+  EXPECT_EQ(shown(), before);
+  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "eventual"}), "+OK\r\n");
+  EXPECT_EQ(shown(), (std::vector<std::string>{"ebla.read", "eventual", "slowlog-max-len", "7"}));
 }
 
 TEST_F(CommandsTest, RepliesAreLeftOutAsAsked) {
@@ -259,6 +306,15 @@ TEST_F(CommandsTest, KillEndsOthersAtOnceAndItselfOnceItHasItsReply) {
   EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_)}), ":0\r\n");
   EXPECT_EQ(door_.ended(), "");
   EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_), "SKIPME", "no"}), ":1\r\n");
+  EXPECT_EQ(door_.ended(), "once it has its reply");
+}
+
+TEST_F(CommandsTest, ATransactionThatKillsItsConnectionHasItsReply) {
+  EXPECT_EQ(door_.Answer({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"}), "+QUEUED\r\n");
+  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
+  EXPECT_EQ(door_.ended(), "");
+  EXPECT_EQ(door_.Answer({"EXEC"}), "*2\r\n:1\r\n+OK\r\n");
   EXPECT_EQ(door_.ended(), "once it has its reply");
 }
 

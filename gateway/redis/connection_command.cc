@@ -79,6 +79,7 @@ void ConnectionCommand::End(std::string bytes) {
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();
+  answer.last = state_->session.killed();
   std::exchange(done_, nullptr)(std::move(answer));
 }
 void ConnectionCommand::EndWith(std::string_view failure) {
@@ -93,7 +94,7 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
   if (name == "reset") subscriptions.Clear();
   if (name == "reset") state_->databases = state_->shared->databases;
   redis::Reply reply(session.protocol());
-  if (name == "hello" && state_->databases == nullptr) return reply.Failure(kHelloWithoutLogin).Take();
+  if (name == "hello" && state_->NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
     return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
   if (name == "info") return reply.Verbatim(InfoText(*state_->shared, {words.begin() + 1, words.end()})).Take();
@@ -115,7 +116,6 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
 
 void ConnectionCommand::Open(const std::string& database, Opened then) {
   const ConnectionOptions& options = state_->session.options();
-  if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
   // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
   const Read read = state_->watched.empty() ? options.read : Read::Strong();
   state_->databases->Open(
@@ -134,6 +134,7 @@ StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
           .cursors = state_->shared->cursors,
           .publisher = state_->shared->publisher,
           .scripts = state_->shared->scripts,
+          .flushes = state_->shared->flushes,
           .databases = state_->databases,
           .owner = state_->session.owner(),
           .executor = &state_->executor,

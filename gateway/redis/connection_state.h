@@ -40,7 +40,9 @@ struct Shared {
   const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
   std::chrono::milliseconds deadline{10'000};                       // of a command
-  ConnectionOptions options;                                        // of a connection, until it says otherwise
+  // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
+  std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
+  ConnectionOptions options;  // of a connection, until it says otherwise
 };
 
 struct ConnectionState {
@@ -53,6 +55,7 @@ struct ConnectionState {
         session(shared->clients, peer, shared->options, outlet),
         subscriptions(shared->channels, std::move(outlet)) {}
 
+  bool NobodyIsIn() const { return databases == nullptr; }
   std::vector<WatchedKey> TakeWatched() {
     watched_bytes = 0;
     return std::exchange(watched, {});

@@ -6,7 +6,6 @@ void ExecCommand::Run(Done done) {
   Begin({"EXEC"}, std::move(done));
   run_.watched = state_->TakeWatched();
   if (!abort_.empty()) return EndWith(abort_);
-  if (state_->databases == nullptr) return EndWith(kNotLoggedIn);
   if (!run_.watched.empty() && state_->watched_database != state_->session.database())
     return EndWith("EXECABORT keys of another database are watched");
   if (const auto why_not = OnlyListens(*state_, command_.name))

@@ -40,8 +40,9 @@ ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStor
 void ClusterLogins::Stop() {
   stopped_ = true;
   loop_.Stop();
+  std::map<std::string, User> gone;  // without the lock: their clients end
   MutexLock lock(mutex_);
-  users_.clear();
+  gone.swap(users_);
 }
 
 void ClusterLogins::LogIn(std::string user, std::string password, std::string address,
@@ -80,6 +81,7 @@ std::shared_ptr<Databases> ClusterLogins::Believed(const std::string& user, cons
 
 std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, const std::string& digest, Client client) {
   const MonotonicTime now = loop_.Now();
+  std::shared_ptr<Databases> gone;  // without the lock: its client ends
   MutexLock lock(mutex_);
   if (const auto known = users_.find(user); known != users_.end() && known->second.digest == digest) {
     known->second.shown = now;  // its client goes on
@@ -87,12 +89,15 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
   }
   // Whose password was changed, or who has not been here for longest, makes room: connections hold on to what they use.
   if (users_.size() >= kUsersMax && !users_.contains(user)) {
-    users_.erase(std::min_element(users_.begin(), users_.end(),
-                                  [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; }));
+    const auto oldest = std::min_element(users_.begin(), users_.end(),
+                                         [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; });
+    gone = std::move(oldest->second.databases);
+    users_.erase(oldest);
   }
   User& entry = users_[user];
   auto databases = std::make_shared<TableDatabases>(std::move(client), table_, levels_, loops_);
   databases->GuardChannels();
+  if (entry.databases != nullptr) gone = std::move(entry.databases);
   entry = {digest, std::move(databases), now};
   return entry.databases;
 }

@@ -84,7 +84,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
       Fail("OOM the replies of this transaction have more than 64 MiB together; what comes before them has happened");
       return done();
     }
-    if (act.single) return RunOne(*act.single, std::move(done));
+    if (act.single) return RunOne(*act.single, [done = std::move(done)](const Status&) mutable { done(); });
     std::vector<std::vector<size_t>> groups;
     for (auto& [group, places] : act.groups) groups.push_back(std::move(places));
     const size_t count = groups.size();
@@ -104,7 +104,10 @@ class Queued : public std::enable_shared_from_this<Queued> {
     // One command of one key is a transaction as it is.
     const bool as_it_is =
         places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->update != nullptr;
-    if (as_it_is) return RunOne(places.front(), [all = std::move(all)] { all->End({}); });
+    if (as_it_is)
+      return RunOne(places.front(), [self = shared_from_this(), all = std::move(all)](const Status& fault) {
+        all->End(self->IsOfTheWhole(fault) ? fault : Status());
+      });
     std::vector<QueuedCommand> commands;
     for (const size_t place : places) commands.push_back(std::move(run_.commands[place]));
     RunTogether(run_.context, std::move(commands), run_.watched,
@@ -119,25 +122,31 @@ class Queued : public std::enable_shared_from_this<Queued> {
                 });
   }
 
-  void RunOne(size_t place, std::move_only_function<void()> done) {
+  // What the store could not do is EXEC's answer, not that of one command, however many there are. What a record holds
+  // (INTERNAL, see item_codec.h) is its command's matter.
+  bool IsOfTheWhole(const Status& fault) const { return OneGroupOnly() && fault.code() != Code::kInternal; }
+
+  void RunOne(size_t place, std::move_only_function<void(const Status& fault)> done) {
     const auto& [command, words] = run_.commands[place];
     if (command->Is(kOwn)) {
       // On the connection's loop, which its state belongs to.
       return run_.context.executor->Post([self = shared_from_this(), place, done = std::move(done)]() mutable {
         self->SetReply(place, self->run_.answer(self->run_.commands[place]));
-        done();
+        done({});
       });
     }
     if (command->name == "msetnx" && !OneGroupOf(KeysIn(run_.commands[place]))) {
       SetReply(place, Reply().Failure(kCrossSlot).Take());
-      return done();
+      return done({});
     }
     StoreCall call{run_.context};
     call.command = command;
     call.words = std::move(run_.commands[place].words);
-    call.done = [self = shared_from_this(), place, done = std::move(done)](std::string reply) mutable {
+    call.fault = std::make_shared<Status>();
+    call.done = [self = shared_from_this(), place, fault = call.fault,
+                 done = std::move(done)](std::string reply) mutable {
       self->SetReply(place, std::move(reply));
-      done();
+      done(*fault);
     };
     RunStoreCommand(std::move(call));
   }

@@ -66,7 +66,7 @@ void RedisDoor::Stop(Duration patience) {
   shared_->scripts->Stop();
   peers_->Stop();
   if (options_.logins != nullptr) options_.logins->Stop();
-  databases_->Stop();  // here, as a command that still runs may be the last to let go of them
+  databases_->Stop();
 }
 
 }  // namespace ebla::gateway::redis

@@ -11,7 +11,6 @@ namespace {
 
 // Of commands without keys, and with them.
 constexpr size_t kWordsMax = 1'024, kKeyWordsMax = 100'000;
-constexpr size_t kQueueOfNobodyMax = 64 << 10;  // bytes that who has not logged in may queue
 
 std::string UnknownCommand(const Words& words) {
   std::string text = "ERR unknown command '" + words[0].substr(0, 128) + "', with args beginning with: ";
@@ -50,6 +49,8 @@ size_t RedisProtocol::held_bytes() const {
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   const size_t all = bytes.size();
   while (!bytes.empty()) {
+    // As it is: nothing is cut while it changes.
+    reader_.set_strict(state_->NobodyIsIn());
     auto request = reader_.Read(bytes);
     if (!request) {
       redis::Reply reply;
@@ -85,15 +86,17 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
     if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);
     return Refuse("ERR " + why);
   }
+  if (state_->NobodyIsIn() && !command->Is(kNoAuth)) {
+    redis::Reply reply;
+    return Fixed(command, reply.Failure(kNotLoggedIn));
+  }
   if (request.too_long) return Refuse(kTooLong);
   if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
     return Refuse("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
   if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))
     return Refuse("ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;
-  const bool nobody = state_->databases == nullptr;  // its MULTI is answered so
-  if (command->name == "reset" || (nobody && (command->name == "auth" || command->name == "hello"))) queue_.Close();
-  if (nobody && queue_.held_bytes() > kQueueOfNobodyMax) return Refuse(kNotLoggedIn);
+  if (command->name == "reset") queue_.Close();
   if (!queue_.open() || command->name == "reset" || command->name == "quit")
     return std::make_unique<SingleCommand>(state_, *command, std::move(words));
   const std::string_view why = queue_.Add(*command, words);

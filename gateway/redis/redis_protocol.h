@@ -4,7 +4,8 @@
 //             first, then the store of the database that is selected.
 // Order:      commands without keys that read or change the database, and those that change the connection, run alone;
 //             so a pipeline sees what it has done. Commands of different keys run at the same time. What belongs to a
-//             transaction is queued as it is cut, in the order in which it came.
+//             transaction is queued as it is cut, in the order in which it came. Nothing is cut while a login is under
+//             way, as it decides how much may be said, and whether anything is served.
 // Threads:    its connection's loop.
 #pragma once
 

@@ -6,7 +6,6 @@
 #include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/record_key.h"
-#include "gateway/store/flush_table.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -232,8 +231,7 @@ void FlushDb(SharedScan call) {
   const Words& words = call->words;
   if (words.size() > 2 || (words.size() == 2 && !IsWord(words[1], "SYNC") && !IsWord(words[1], "ASYNC")))
     return call->Fail(kSyntax);
-  FlushTable(*call->store, kPageDeadline,
-             [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
+  call->flushes->Flush(call->store, [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 
 }  // namespace ebla::gateway::redis

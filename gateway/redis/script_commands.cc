@@ -56,7 +56,8 @@ void EvalStaged(StoreCall& call) {
   const auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(call.until - std::chrono::steady_clock::now());
   limits.time = std::clamp(left, std::chrono::milliseconds(1), limits.time);
-  StagedHost host(call, keys, (*script)->flags.no_writes || call.command->Is(kReadOnly));
+  StagedHost host(call, keys, (*script)->flags.no_writes || call.command->Is(kReadOnly),
+                  std::chrono::steady_clock::now() + limits.time);
   ScriptResult result = RunScript((*script)->body, keys, words.subspan(3 + count), call.protocol, limits, host);
   if (result.cut) {
     // Half of what it would have done is nothing that anybody wants.

@@ -293,6 +293,55 @@ TEST_F(ScriptThreadsTest, AScriptEndsAtItsLimitAndHasDoneNothing) {
   EXPECT_EQ(connection.Answer({"EXISTS", "a"}), ":0\r\n");
 }
 
+// Which channels may be used nobody ever learns.
+class SilentDatabases final : public Databases {
+ public:
+  void Open(const std::string& name, const Read& read, Ack ack,
+            Callback<Result<std::shared_ptr<Store>>> done) override {
+    databases_.Open(name, read, ack, std::move(done));
+  }
+  bool guards_channels() const override { return true; }
+  void MayUse(const ChannelUse&, Until, Callback<Status> done) override {
+    MutexLock lock(mutex_);
+    asked_.push_back(std::move(done));
+  }
+  size_t asked() {
+    MutexLock lock(mutex_);
+    return asked_.size();
+  }
+
+ private:
+  MemoryDatabases databases_;
+  Mutex mutex_;
+  std::vector<Callback<Status>> asked_ EBLA_GUARDED_BY(mutex_);
+};
+
+TEST_F(ScriptThreadsTest, AScriptThatWaitsToPublishIsKilledAndEndsAtItsLimitAsAnyOther) {
+  const auto silent = std::make_shared<SilentDatabases>();
+  const Words publish = {"EVAL", "redis.call('set', KEYS[1], 'x') return redis.pcall('publish', 'c', 'x')", "1", "a"};
+  const auto begin = std::chrono::steady_clock::now();
+  std::string killed, limited;
+  scripts_->Start(1);
+  shared_ = std::make_shared<const Shared>(Shared{.databases = silent, .scripts = scripts_, .deadline = 60s});
+  {
+    const std::jthread waits = InBackground(publish, killed);
+    EXPECT_TRUE(ebla::testing::Eventually([&] { return silent->asked() == 1; }, 20s));
+    Connection other(*this);
+    ExpectKilledSoon(other);
+  }
+  EXPECT_EQ(killed, "-ERR Error running script: Script killed by user with SCRIPT KILL...\r\n");
+  scripts_->Stop();
+  scripts_ = std::make_shared<Scripts>(Scripts::Options{.limits = {.time = 100ms}});
+  scripts_->Start(1);
+  shared_ = std::make_shared<const Shared>(Shared{.databases = silent, .scripts = scripts_, .deadline = 60s});
+  {
+    const std::jthread waits = InBackground(publish, limited);
+  }
+  EXPECT_EQ(limited, "-ERR Error running script: it took longer than 100 ms\r\n");
+  EXPECT_EQ(Connection(*this).Answer({"EXISTS", "a"}), ":0\r\n");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 30s) << "the commands' deadline is a minute";
+}
+
 TEST_F(ScriptThreadsTest, WhoWaitedBeyondItsDeadlineIsToldSo) {
   Start(1);
   std::promise<Status> late, early;

@@ -49,10 +49,11 @@ int64_t ListenersHere(const Channels& channels, ChannelKind kind, const std::str
 
 }  // namespace
 
-StagedHost::StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only)
+StagedHost::StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until)
     : context_(context),
       keys_(keys.begin(), keys.end()),
       read_only_(read_only),
+      until_(until),
       running_(*context.scripts, context.owner) {}
 
 std::string StagedHost::Call(const Words& words, int protocol) {
@@ -92,16 +93,23 @@ std::string StagedHost::Publish(const CommandInfo& command, const Words& words, 
   return Reply(protocol).Number(ListenersHere(context_.publisher->channels(), kind, words[1])).Take();
 }
 
-// Waits for the cluster: threads for scripts may.
+// Waits for the cluster, as threads for scripts may, but no longer than the run may go on: the error that it gets then is
+// the last thing that it sees.
 Status StagedHost::MayPublish(const std::string& channel) const {
   Databases* const databases = context_.databases.get();
   if (databases == nullptr || !databases->guards_channels()) return {};
   const auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> may = answer->get_future();
-  databases->MayUse({ChannelUse::Kind::kPublish, channel}, context_.until,
+  databases->MayUse({ChannelUse::Kind::kPublish, channel}, until_,
                     [answer](Status status) { answer->set_value(std::move(status)); });
-  if (may.wait_until(context_.until + std::chrono::seconds(1)) == std::future_status::ready) return may.get();
-  return {Code::kDeadlineExceeded, "whether it may publish is not known in time"};
+  constexpr std::chrono::milliseconds kLookEvery{10};
+  // A little longer: the run itself is to find that its time is over.
+  const auto end = until_ + kLookEvery;
+  while (may.wait_for(kLookEvery) != std::future_status::ready) {
+    if (Stopped() || std::chrono::steady_clock::now() >= end)
+      return {Code::kDeadlineExceeded, "whether it may publish is not known in time"};
+  }
+  return may.get();
 }
 
 std::string StagedHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {

@@ -17,8 +17,8 @@ namespace ebla::gateway::redis {
 
 class StagedHost final : public ScriptHost {
  public:
-  // `context`: of a transaction (`effects`), whose scripts these are; outlives this, as `keys` do.
-  StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only);
+  // `context`: of a transaction (`effects`), whose scripts these are; outlives this, as `keys` do. `until`: the run's end.
+  StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until);
 
   std::string Call(const Words& words, int protocol) override;
   void Log(int level, std::string_view text) override;
@@ -34,6 +34,7 @@ class StagedHost final : public ScriptHost {
   const StoreContext& context_;
   const std::set<std::string_view> keys_;
   const bool read_only_;
+  const Until until_;
   const Scripts::Running running_;
 };
 

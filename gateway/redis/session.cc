@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
@@ -199,7 +200,7 @@ void Session::Client(const Words& words, Reply& reply) {
   } else if (what == "REPLY" && size == 3) {
     ClientReply(words, reply);
   } else if (what == "KILL" && size >= 3) {
-    KillClients(*clients_, words, line_, reply);
+    killed_ = KillClients(*clients_, words, line_, reply);
   } else if (what == "HELP" && size == 2) {
     Help("CLIENT",
          {"GETNAME", "    Shows this connection's name.", "ID", "    Shows this connection's number.", "INFO",
@@ -310,19 +311,26 @@ void Session::Config(const Words& words, Reply& reply) {
   }
 }
 
+// All of them or none.
 void Session::ConfigSet(const Words& words, Reply& reply) {
   ConnectionOptions options = options_;
+  SlowLogChange slow_log;
+  std::set<std::string> names;
   for (size_t at = 2; at < words.size(); at += 2) {
     const std::string name = ToLower(words[at]);
-    const std::optional<std::string> shared = SetShared(name, words[at + 1]);
+    if (!names.insert(name).second) return void(reply.Failure(CannotSet(words[at], "duplicate parameter")));
+    const std::optional<std::string> shared = TakeShared(name, words[at + 1], slow_log);
     const std::string failure = shared ? *shared : SetOption(name, words[at + 1], options);
     if (!failure.empty()) return void(reply.Failure(failure));
   }
   options_ = options;
+  if (slow_log.most) clients_->slow_log.set_most(*slow_log.most);
+  if (slow_log.slower_than_micros) clients_->slow_log.set_slower_than_micros(*slow_log.slower_than_micros);
   reply.Ok();
 }
 
-std::optional<std::string> Session::SetShared(const std::string& name, const std::string& value) {
+std::optional<std::string> Session::TakeShared(const std::string& name, const std::string& value,
+                                               SlowLogChange& change) const {
   const bool most = name == "slowlog-max-len";
   if (!most && name != "slowlog-log-slower-than") return std::nullopt;
   if (!line_.owner.empty()) return CannotSet(name, "it is every user's, and set by the gateway's flags");
@@ -333,7 +341,7 @@ std::optional<std::string> Session::SetShared(const std::string& name, const std
     return CannotSet(
         name, "argument must be between " + std::to_string(least) + " and " + std::to_string(greatest) + " inclusive");
   }
-  most ? clients_->slow_log.set_most(*number) : clients_->slow_log.set_slower_than_micros(*number);
+  (most ? change.most : change.slower_than_micros) = *number;
   return "";
 }
 

@@ -68,6 +68,8 @@ class Session {
   // Each command, before it is answered. Whether its reply is to be sent: CLIENT REPLY turns them off.
   bool Begin(const CommandInfo& command, const Words& words);
   bool replies() const { return replies_; }
+  // By its own CLIENT KILL: the reply to that is its last.
+  bool killed() const { return killed_; }
   // The reply to a command that takes so many words; none: it is not one of the connection's own.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
 
@@ -80,8 +82,12 @@ class Session {
   bool SetName(const std::string& name, Reply& reply);
   void Config(const Words& words, Reply& reply);
   void ConfigSet(const Words& words, Reply& reply);
-  // What all connections share: empty where it is set, else what to answer; none: it is no such option.
-  std::optional<std::string> SetShared(const std::string& name, const std::string& value);
+  // Of what all connections share.
+  struct SlowLogChange {
+    std::optional<int64_t> slower_than_micros, most;
+  };
+  // Empty where it can be set, else what to answer; none: all connections share no such option.
+  std::optional<std::string> TakeShared(const std::string& name, const std::string& value, SlowLogChange& change) const;
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
@@ -92,6 +98,7 @@ class Session {
   bool logged_in_ = false;
   bool replies_ = true;
   bool skip_next_ = false;
+  bool killed_ = false;
 };
 
 // Commands that are answered the same whoever asks: PING, ECHO, TIME, COMMAND, LOLWUT. None: it is another.

@@ -64,6 +64,11 @@ void SingleCommand::EndWith(std::string_view failure) {
   ConnectionCommand::EndWith(failure);
 }
 
+bool SingleCommand::holds_input() const {
+  const bool logins_are_asked_for = state_->shared->databases == nullptr;
+  return logins_are_asked_for && (command_.name == "auth" || command_.name == "hello" || command_.name == "reset");
+}
+
 void SingleCommand::Run(Done done) {
   Begin(words_, std::move(done));
   for (Carried& next : carried_) next.command->Begin(next.command->words_, std::move(next.done));
@@ -72,7 +77,6 @@ void SingleCommand::Run(Done done) {
   if (state_->shared->logins != nullptr) {
     if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
   }
-  if (state_->databases == nullptr && !command_.Is(Flag::kNoAuth)) return EndWith(kNotLoggedIn);
   AnswerOrRun();
 }
 

@@ -23,6 +23,8 @@ class SingleCommand final : public ConnectionCommand {
   bool ends_connection() const override { return command_.name == "quit"; }
   bool Carries(const Command& next) override;
   void Carry(Command& next, Done done) override;
+  // What changes who is in: before a login little is read, and nothing else served.
+  bool holds_input() const override;
   void Run(Done done) override;
 
  private:

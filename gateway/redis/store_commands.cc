@@ -134,7 +134,10 @@ std::string FailureText(const Status& status) {
   }
 }
 
-void StoreCall::Fail(const Status& status) { Fail(FailureText(status)); }
+void StoreCall::Fail(const Status& status) {
+  if (fault != nullptr) *fault = status;
+  Fail(FailureText(status));
+}
 
 // A value of 0 shows it.
 std::optional<int64_t> IncrementBy(const CommandInfo& command, const Words& words) {

@@ -16,6 +16,7 @@
 #include "gateway/redis/publisher.h"
 #include "gateway/redis/scan_cursors.h"
 #include "gateway/store/store.h"
+#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::redis {
 
@@ -30,6 +31,7 @@ struct StoreContext {
   std::shared_ptr<ScanCursors> cursors;
   std::shared_ptr<Publisher> publisher;
   std::shared_ptr<Scripts> scripts;
+  std::shared_ptr<TableFlushes> flushes;
   std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
   std::string owner;                              // whose command it is (session.h)
   std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does
@@ -42,6 +44,7 @@ struct StoreCall : StoreContext {
   const CommandInfo* command = nullptr;
   Words words;                    // as many as the command takes
   std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
+  std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
   std::move_only_function<void(std::string reply)> done;
 
   // Each ends the call.

@@ -8,9 +8,7 @@ namespace ebla::gateway::redis {
 
 TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels,
                                std::vector<rpc::EventLoop*> loops)
-    : client_(std::move(client)), table_(std::move(table)), levels_(levels), loops_(std::move(loops)) {
-  opener_.Start();
-}
+    : client_(std::move(client)), table_(std::move(table)), levels_(levels), loops_(std::move(loops)) {}
 
 void TableDatabases::Add(const std::string& name, const Table& table) {
   MutexLock lock(mutex_);
@@ -18,7 +16,6 @@ void TableDatabases::Add(const std::string& name, const Table& table) {
 }
 
 void TableDatabases::Stop() {
-  opener_.Stop();
   std::map<std::string, std::vector<Waiter>> waiting;
   {
     MutexLock lock(mutex_);
@@ -33,16 +30,15 @@ void TableDatabases::Stop() {
 void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
                           Callback<Result<std::shared_ptr<Store>>> done) {
   std::shared_ptr<Store> store;
+  bool waits = false, first = false;
   {
     MutexLock lock(mutex_);
     store = Find(name, read, ack);
-    if (store == nullptr && !stopped_ && (waiters_.contains(name) || waiters_.size() < kLookedUpMax)) {
-      const bool first = !waiters_.contains(name);
-      waiters_[name].push_back({read, ack, std::move(done)});
-      if (first) opener_.Post([this, name] { LookUp(name); });
-      return;
-    }
+    first = !waiters_.contains(name);
+    waits = store == nullptr && !stopped_ && (!first || waiters_.size() < kLookedUpMax);
+    if (waits) waiters_[name].push_back({read, ack, std::move(done)});
   }
+  if (waits) return first ? LookUp(name) : void();
   if (store != nullptr) return done(std::move(store));
   done(Error(Code::kOverloaded, "too many databases are being looked up, or the gateway is stopping: try again"));
 }
@@ -87,7 +83,12 @@ std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read&
 
 void TableDatabases::LookUp(const std::string& name) {
   const std::string table = TableOf(name);
-  Result<Table> opened = client_.OpenTable(table);
+  AsyncOpenTable(client_, table, [weak = weak_from_this(), name, table](Result<Table> opened) {
+    if (const auto self = weak.lock()) self->OnLookedUp(name, table, std::move(opened));
+  });
+}
+
+void TableDatabases::OnLookedUp(const std::string& name, const std::string& table, Result<Table> opened) {
   std::vector<std::pair<Waiter, Result<std::shared_ptr<Store>>>> answers;
   {
     MutexLock lock(mutex_);
@@ -99,6 +100,7 @@ void TableDatabases::LookUp(const std::string& name) {
                                              "\" for this database: make it with `ebla table create`");
     }
     const auto waiting = waiters_.extract(name);
+    if (waiting.empty()) return;  // they were told that it stops
     for (Waiter& waiter : waiting.mapped()) {
       Result<std::shared_ptr<Store>> answer =
           opened ? Result<std::shared_ptr<Store>>(Find(name, waiter.read, waiter.ack)) : Error(opened.error());

@@ -2,8 +2,8 @@
 // "-7" behind it, and any other name the table itself.
 // Place:   redis_door.h makes one.
 // Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
-// Threads: any. Tables are looked up on a thread of its own, each once at a time; once found, they are answered from
-//          memory.
+// Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
+//          on a thread of its client: so it waits for nothing, and has no thread.
 #pragma once
 
 #include <map>
@@ -22,13 +22,13 @@
 
 namespace ebla::gateway::redis {
 
-class TableDatabases final : public Databases {
+class TableDatabases final : public Databases, public std::enable_shared_from_this<TableDatabases> {
  public:
   // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
   TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops);
   ~TableDatabases() override { Stop(); }
 
-  // Looks up nothing more; who waits for that is told so. Not from a callback.
+  // Looks up nothing more; who waits for that is told so.
   void Stop();
   // A table that is open already.
   void Add(const std::string& name, const Table& table);
@@ -57,9 +57,10 @@ class TableDatabases final : public Databases {
   std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
   std::shared_ptr<Store> RecordsOf(const std::string& name);
   void LookUp(const std::string& name);
+  void OnLookedUp(const std::string& name, const std::string& table, Result<Table> opened);
 
   std::shared_ptr<ChannelGrants> grants_;  // null: everybody may use every channel
-  Client client_;
+  const Client client_;
   const std::string table_;
   const TableStoreOptions levels_;
   const std::vector<rpc::EventLoop*> loops_;
@@ -67,7 +68,6 @@ class TableDatabases final : public Databases {
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name that is looked up
-  rpc::EventLoop opener_{"redis-tables"};
 };
 
 }  // namespace ebla::gateway::redis

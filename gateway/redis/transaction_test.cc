@@ -151,7 +151,32 @@ TEST_F(TransactionTest, AFaultOfTheStoreIsTheAnswer) {
   EXPECT_EQ(Exec({{"SET", "{a}1", "x"}, {"INCR", "{a}2"}}), "-UNKNOWNOUTCOME the server went away\r\n");
   store().SetFault([](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody leads"); });
   EXPECT_EQ(Exec({{"GET", "{a}1"}, {"INCR", "{a}2"}}), "-CLUSTERDOWN nobody leads\r\n");
+  EXPECT_EQ(Exec({{"GET", "{a}1"}}), "-CLUSTERDOWN nobody leads\r\n") << "however many commands it has";
   EXPECT_THAT(door_.Answer({"WATCH", "a"}), StartsWith("-CLUSTERDOWN"));
+}
+
+TEST_F(TransactionTest, AnOutcomeThatIsUnknownIsTheAnswerHoweverManyCommandsThereAre) {
+  store().SetFault([](const std::string& operation, const std::string&) {
+    return operation == "get" ? Status() : Status(Code::kUnknownOutcome, "the server went away");
+  });
+  for (const std::vector<Words>& commands : std::vector<std::vector<Words>>{{{"SET", "a", "x"}},
+                                                                            {{"INCR", "a"}},
+                                                                            {{"APPEND", "a", "x"}},
+                                                                            {{"SET", "a", "x"}, {"INCR", "a"}},
+                                                                            {{"PING"}, {"SET", "a", "x"}}})
+    EXPECT_EQ(Exec(commands), "-UNKNOWNOUTCOME the server went away\r\n") << commands.front().front();
+  store().Write("a", "x");
+  EXPECT_EQ(Exec({{"DEL", "a"}}), "-UNKNOWNOUTCOME the server went away\r\n");
+  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  EXPECT_EQ(Exec({{"SET", "a", "x"}}), "*1\r\n-UNKNOWNOUTCOME the server went away\r\n");
+}
+
+TEST_F(TransactionTest, ACommandsOwnErrorIsNotThatOfTheTransaction) {
+  store().Write("a", "x");
+  EXPECT_THAT(Exec({{"INCR", "a"}}), StartsWith("*1\r\n-ERR value is not an integer"));
+  store().Write("b", std::string("\0\x07", 2));
+  EXPECT_THAT(Exec({{"GET", "b"}}), StartsWith("*1\r\n-ERR"));
+  EXPECT_THAT(Exec({{"GET", "b"}, {"GET", "b"}}), StartsWith("*2\r\n-ERR"));
 }
 
 TEST_F(TransactionTest, CommandsOfSeveralKeysOfOneGroupAreOne) {

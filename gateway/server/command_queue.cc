@@ -1,5 +1,7 @@
 #include "gateway/server/command_queue.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -41,6 +43,7 @@ void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now, uint
   entry->weight = std::max<size_t>(command->keys().size(), 1);
   in_flight_ += entry->weight;
   entry->command = std::move(command);
+  holders_ += entry->command->holds_input() ? 1 : 0;
   if (entry->command->alone()) {
     for (const auto& older : entries_) {
       if (!older->finished) WaitFor(*entry, *older);
@@ -89,6 +92,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   reply_bytes_ += entry.held_bytes;
   entry.reply = std::move(reply);
   if (last_alone_ == &entry) last_alone_ = nullptr;
+  LeaveHolders(entry);
   if (!entry.command->alone()) {
     for (const std::string& key : entry.command->keys()) LeaveKey(entry, key);
   }
@@ -96,6 +100,20 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
     if (--waiter->blockers > 0) continue;
     runnable_.push_back(Find(*waiter));
   }
+}
+
+void CommandQueue::FinishLast(Entry& entry, std::string reply) {
+  CHECK(entry.command->alone()) << "others may run beside it";
+  for (; entries_.back().get() != &entry; entries_.pop_back()) {
+    const Entry& gone = *entries_.back();
+    held_bytes_ -= gone.held_bytes;
+    in_flight_ -= gone.weight;
+    LeaveHolders(gone);
+  }
+  entry.waiters.clear();
+  uses_.clear();
+  last_alone_ = nullptr;
+  Finish(entry, std::move(reply));
 }
 
 std::optional<std::string> CommandQueue::TakeReply() {
@@ -117,6 +135,7 @@ void CommandQueue::Clear() {
   held_bytes_ = 0;
   reply_bytes_ = 0;
   in_flight_ = 0;
+  holders_ = 0;
 }
 
 }  // namespace ebla::gateway

@@ -50,6 +50,8 @@ class CommandQueue {
   std::shared_ptr<Entry> TakeFollower(Entry& entry);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
+  // One that is alone has its reply, and those behind it go.
+  void FinishLast(Entry& entry, std::string reply);
   // The reply of the oldest, if it has one; the entry goes.
   std::optional<std::string> TakeReply();
 
@@ -59,6 +61,7 @@ class CommandQueue {
   // Of replies that wait for older ones, and of commands.
   size_t held_bytes() const { return held_bytes_; }
   size_t reply_bytes() const { return reply_bytes_; }  // of these, the replies'
+  bool holds_input() const { return holders_ > 0; }    // as one of the unfinished does
   void Clear();
 
  private:
@@ -74,6 +77,7 @@ class CommandQueue {
   void WaitFor(Entry& entry, Entry& blocker);
   void UseKey(Entry& entry, const std::string& key, uint64_t moment);
   void LeaveKey(Entry& entry, const std::string& key);
+  void LeaveHolders(const Entry& entry) { holders_ -= entry.command->holds_input() ? 1 : 0; }
 
   std::deque<std::shared_ptr<Entry>> entries_;
   std::deque<std::shared_ptr<Entry>> runnable_;
@@ -82,6 +86,7 @@ class CommandQueue {
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;
+  size_t holders_ = 0;  // unfinished ones that hold the input
 };
 
 }  // namespace ebla::gateway

@@ -192,6 +192,22 @@ TEST_F(CommandQueueTest, WhoWaitsForSeveralIsNobodysFollower) {
   EXPECT_EQ(queue_.Follower(*running_.at(1)), nullptr);
 }
 
+TEST_F(CommandQueueTest, WhatIsBehindTheLastGoes) {
+  Add({"a"});
+  Add({}, true);
+  Add({"b"});
+  Add({}, true);
+  Add({"c", "d"});
+  EXPECT_EQ(Runnable(), Numbers{1});
+  Finish(1);
+  EXPECT_EQ(Runnable(), Numbers{2});
+  queue_.FinishLast(*running_.at(2), "last");
+  EXPECT_EQ(Runnable(), Numbers{});
+  EXPECT_EQ(queue_.in_flight(), 2u);
+  EXPECT_EQ(Replies(), (Texts{"reply1", "last"}));
+  EXPECT_EQ(queue_.size() + queue_.in_flight() + queue_.held_bytes(), 0u);
+}
+
 TEST_F(CommandQueueTest, OneOfManyKeysCountsAsMany) {
   Add({"a", "b", "c"});
   Add({});

@@ -127,7 +127,7 @@ void Connection::FinishDrain() {
 }
 
 bool Connection::Full() const {
-  return commands_.in_flight() >= server_->options.in_flight_max ||
+  return commands_.holds_input() || commands_.in_flight() >= server_->options.in_flight_max ||
          commands_.held_bytes() + unsent() >= server_->options.held_bytes_max;
 }
 
@@ -262,8 +262,13 @@ void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
   server_->statistics.in_flight.Sub(1);
   server_->statistics.Count(entry.command->kind(), reply, server_->loop.Now() - entry.arrived);
   if (fd_ < 0) return;
-  commands_.Finish(entry, std::move(reply.bytes));
-  RunCommands();
+  if (reply.last) {
+    ending_ = true;
+    commands_.FinishLast(entry, std::move(reply.bytes));
+  } else {
+    commands_.Finish(entry, std::move(reply.bytes));
+    RunCommands();
+  }
   server_->loop.AtTurnEnd(this);
 }
 
@@ -289,11 +294,8 @@ void Connection::Push(std::shared_ptr<const std::string> bytes, Wanted wanted) {
   server_->Push(shared_from_this(), std::move(bytes), std::move(wanted));
 }
 
-void Connection::End(bool at_once) {
-  server_->loop.Post([self = shared_from_this(), at_once] {
-    if (self->fd_ < 0) return;
-    at_once ? self->Close() : self->Drain();
-  });
+void Connection::End() {
+  server_->loop.Post([self = shared_from_this()] { self->Close(); });
 }
 
 ConnectionVitals Connection::vitals() const {
@@ -341,6 +343,7 @@ void Connection::OnTurnEnd() {
   if (fd_ < 0) return;
   RunCommands();
   if (ending_) {
+    std::string().swap(in_);
     FinishDrain();
   } else if ((ended_ || (!in_.empty() && !reading_)) && !Full()) {
     Consume(in_);  // reads again when they leave room

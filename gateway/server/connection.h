@@ -2,8 +2,8 @@
 // One accepted connection: bytes in, commands cut by its Protocol and run, replies out in the order of the commands.
 // Place:      server.cc accepts; server_loop.h holds it.
 // Invariants: 1. Touched on its loop's thread alone. A command that answers elsewhere goes through ServerLoop::Answer.
-//             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held,
-//                nothing is read and no command is cut. While the replies alone are as many, none begins but the oldest;
+//             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held, or
+//                one of them holds the input, nothing is read and no command is cut. While the replies alone are as many, none begins but the oldest;
 //                while those that the client has to take are, not even that.
 //             3. One that waits for its client's next command holds no buffer.
 //             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
@@ -43,7 +43,7 @@ class Connection final : public Outlet,
   void Complete(CommandQueue::Entry& entry, Reply reply);
   // Any thread.
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
-  void End(bool at_once) override;
+  void End() override;
   ConnectionVitals vitals() const override;
   void OnPush(std::string_view bytes);
   void OnSweep();

@@ -29,6 +29,7 @@ struct Reply {
   uint32_t hits = 0;    // keys that were there
   uint32_t misses = 0;  // keys that were not
   bool error = false;   // of the store or of the client
+  bool last = false;    // the connection ends once it is sent, and nothing behind runs: of one that is alone
 };
 
 class Command {
@@ -47,6 +48,8 @@ class Command {
   virtual bool only_gets() const { return false; }
   // The connection ends once its reply is sent.
   virtual bool ends_connection() const { return false; }
+  // What comes behind it is cut once it has answered, as that says how.
+  virtual bool holds_input() const { return false; }
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
@@ -76,8 +79,8 @@ class Outlet {
   // when it is its turn and it is not `wanted` any more (null: always).
   using Wanted = std::shared_ptr<const std::atomic<bool>>;
   virtual void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
-  // At once, or when what has come is answered and sent.
-  virtual void End(bool at_once) = 0;
+  // At once.
+  virtual void End() = 0;
   virtual ConnectionVitals vitals() const = 0;
 };
 

@@ -1,24 +1,24 @@
 // The server with a small protocol of its own, over real sockets: each command is a line.
 //   say TEXT        answers TEXT          hold KEY TEXT   answers when the test says so
 //   big N           answers N bytes       alone TEXT      the same as say, alone
+//   last TEXT       as hold, alone, and the connection's last
+//   open TEXT       as hold, alone, and holds the input
 //   end             ends the connection
 #include "gateway/server/server.h"
 
 #include <gtest/gtest.h>
 #include <prometheus/metric_family.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
+#include <atomic>
 #include <deque>
 #include <map>
 #include <sstream>
 #include <thread>
 
-#include "common/base/descriptor.h"
 #include "common/base/mutex.h"
-#include "common/rpc/socket.h"
 #include "common/testing/eventually.h"
 #include "gateway/server/metrics.h"
+#include "gateway/testing/socket_client.h"
 
 namespace ebla::gateway {
 namespace {
@@ -56,10 +56,10 @@ class Waiting {
     }
     return there;
   }
-  void EndAll(bool at_once) {
+  void EndAll() {
     MutexLock lock(mutex_);
     for (const auto& weak : outlets_) {
-      if (const auto outlet = weak.lock()) outlet->End(at_once);
+      if (const auto outlet = weak.lock()) outlet->End();
     }
   }
   ConnectionVitals LastVitals() {
@@ -75,7 +75,7 @@ class Waiting {
       held = std::move(held_.back());
       held_.pop_back();
     }
-    held.done({.bytes = held.text + "\n"});
+    held.done({.bytes = held.text + "\n", .last = held.text == "last"});
   }
 
  private:
@@ -102,10 +102,11 @@ class LineCommand final : public Command {
 
   size_t kind() const override { return 0; }
   const std::vector<std::string>& keys() const override { return keys_; }
-  bool alone() const override { return verb_ == "alone"; }
+  bool alone() const override { return verb_ == "alone" || verb_ == "last" || holds_input(); }
+  bool holds_input() const override { return verb_ == "open"; }
   bool ends_connection() const override { return verb_ == "end"; }
   void Run(Done done) override {
-    if (verb_ == "hold") return waiting_.Add(std::move(done), text_);
+    if (verb_ == "hold" || verb_ == "last" || verb_ == "open") return waiting_.Add(std::move(done), text_);
     if (verb_ == "end") return done({});
     if (verb_ == "big") return done({.bytes = std::string(std::stoul(text_), 'x')});
     done({.bytes = text_ + "\n", .hits = 1});
@@ -119,59 +120,20 @@ class LineCommand final : public Command {
 
 class LineProtocol final : public Protocol {
  public:
-  LineProtocol(Waiting& waiting, std::weak_ptr<Outlet> outlet) : waiting_(waiting) {
+  LineProtocol(Waiting& waiting, std::atomic<size_t>& cut, std::weak_ptr<Outlet> outlet)
+      : waiting_(waiting), cut_(cut) {
     waiting.AddOutlet(std::move(outlet));
   }
   Taken Take(std::string_view bytes) override {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
+    ++cut_;
     return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
   }
 
  private:
   Waiting& waiting_;
-};
-
-class LineClient {
- public:
-  explicit LineClient(const rpc::Endpoint& server) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const auto address = rpc::SocketAddress::FromNumeric(server);
-    const timeval limit{.tv_sec = 20, .tv_usec = 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    setsockopt(fd_.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    EXPECT_EQ(connect(fd_.get(), address->get(), address->size), 0);
-  }
-  void Send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t sent = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (sent <= 0) return;
-      bytes.remove_prefix(static_cast<size_t>(sent));
-    }
-  }
-  // The next so many bytes; fewer when the connection ends, or nothing comes for 20 s.
-  std::string Read(size_t size) {
-    std::string text(size, 0);
-    size_t got = 0;
-    while (got < size) {
-      const ssize_t more = recv(fd_.get(), text.data() + got, size - got, 0);
-      if (more <= 0) break;
-      got += static_cast<size_t>(more);
-    }
-    text.resize(got);
-    return text;
-  }
-  void EndSending() { shutdown(fd_.get(), SHUT_WR); }
-  void ResetOnClose() {
-    const linger at_once{.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd_.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  }
-  bool Ended() {
-    char byte;
-    return recv(fd_.get(), &byte, 1, 0) == 0;
-  }
-
- private:
-  Descriptor fd_;
+  std::atomic<size_t>& cut_;
 };
 
 class ServerTest : public ::testing::Test {
@@ -192,17 +154,18 @@ class ServerTest : public ::testing::Test {
     server_.emplace(
         std::move(options),
         [this](rpc::EventLoop&, const std::string&, std::weak_ptr<Outlet> outlet) {
-          return std::make_unique<LineProtocol>(waiting_, std::move(outlet));
+          return std::make_unique<LineProtocol>(waiting_, cut_, std::move(outlet));
         },
         pointers, *statistics_);
     ASSERT_TRUE(server_->Start().ok());
   }
-  LineClient Connect() { return LineClient(server_->address()); }
+  SocketClient Connect() { return SocketClient(server_->address()); }
   bool AwaitHeld(size_t count) {
     return Eventually([&] { return waiting_.size() == count; });
   }
 
   Waiting waiting_;
+  std::atomic<size_t> cut_ = 0;  // commands
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::optional<Statistics> statistics_;
   std::optional<Server> server_;
@@ -210,7 +173,7 @@ class ServerTest : public ::testing::Test {
 
 TEST_F(ServerTest, AnswersInTheOrderOfTheCommands) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("hold a one\nsay two\nhold b three\nsay four\n");
   ASSERT_TRUE(AwaitHeld(2));
   waiting_.AnswerLast();
@@ -220,7 +183,7 @@ TEST_F(ServerTest, AnswersInTheOrderOfTheCommands) {
 
 TEST_F(ServerTest, OneKeyRunsInOrderAndOneThatIsAloneAlone) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("hold a one\nhold a two\nalone three\nsay four\n");
   ASSERT_TRUE(AwaitHeld(1));
   waiting_.AnswerLast();
@@ -232,14 +195,14 @@ TEST_F(ServerTest, OneKeyRunsInOrderAndOneThatIsAloneAlone) {
 
 TEST_F(ServerTest, TakesBytesHoweverTheyAreCutUp) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   for (const char c : std::string("say hello\nsay world\n")) client.Send(std::string(1, c));
   EXPECT_EQ(client.Read(12), "hello\nworld\n");
 }
 
 TEST_F(ServerTest, ManyCommandsAtOnceAreAllAnswered) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   std::string commands, replies;
   for (int i = 0; i < 20'000; ++i) {
     commands += "say " + std::to_string(i) + "\n";
@@ -255,7 +218,7 @@ TEST_F(ServerTest, ManyCommandsAtOnceAreAllAnswered) {
 
 TEST_F(ServerTest, NoMoreThanTheLimitAreInFlight) {
   Start({.in_flight_max = 8});
-  LineClient client = Connect();
+  SocketClient client = Connect();
   std::string commands;
   for (int i = 0; i < 20; ++i) commands += "hold k" + std::to_string(i) + " x\n";
   client.Send(commands);
@@ -270,7 +233,7 @@ TEST_F(ServerTest, NoMoreThanTheLimitAreInFlight) {
 
 TEST_F(ServerTest, OneThatDoesNotReadIsNotReadAndGoes) {
   Start({.held_bytes_max = 1 << 20, .unread_timeout = std::chrono::milliseconds(300)});
-  LineClient idle = Connect(), deaf = Connect();
+  SocketClient idle = Connect(), deaf = Connect();
   std::string commands;
   for (int i = 0; i < 1000; ++i) commands += "big 1000000\n";
   deaf.Send(commands);
@@ -283,7 +246,7 @@ TEST_F(ServerTest, OneThatDoesNotReadIsNotReadAndGoes) {
 // All that may run becomes so at once; it still runs only as the client takes what came before.
 TEST_F(ServerTest, NothingBeginsWhileTooManyRepliesWait) {
   Start({.held_bytes_max = 1 << 20}, 1);
-  LineClient client = Connect();
+  SocketClient client = Connect();
   std::string commands = "hold a one\nalone two\n";
   for (int i = 0; i < 60; ++i) commands += "big 1000000\n";
   client.Send(commands);
@@ -297,7 +260,7 @@ TEST_F(ServerTest, NothingBeginsWhileTooManyRepliesWait) {
 // The oldest has no reply yet, and those of others fill what may be held.
 TEST_F(ServerTest, RepliesThatWaitForTheOldestDoNotKeepItFromRunning) {
   Start({.held_bytes_max = 1 << 20}, 1);
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("hold a one\nhold a two\nbig 2000000\n");
   ASSERT_TRUE(AwaitHeld(1));
   waiting_.AnswerLast();
@@ -308,7 +271,7 @@ TEST_F(ServerTest, RepliesThatWaitForTheOldestDoNotKeepItFromRunning) {
 
 TEST_F(ServerTest, WhoHoldsMostGoesWhenAllHoldTooMuch) {
   Start({.buffered_bytes_max = 7 << 20}, 1);
-  LineClient first = Connect(), second = Connect(), third = Connect();
+  SocketClient first = Connect(), second = Connect(), third = Connect();
   first.Send("say " + std::string(3 << 20, 'x'));
   ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in > 3 << 20; }));
   second.Send("say " + std::string(2 << 20, 'y'));
@@ -325,7 +288,7 @@ TEST_F(ServerTest, WhoHoldsMostGoesWhenAllHoldTooMuch) {
 
 TEST_F(ServerTest, FurtherConnectionsAreClosed) {
   Start({.connections_max = 2});
-  LineClient first = Connect(), second = Connect();
+  SocketClient first = Connect(), second = Connect();
   first.Send("say a\n");
   second.Send("say b\n");
   EXPECT_EQ(first.Read(2) + second.Read(2), "a\nb\n");
@@ -335,31 +298,65 @@ TEST_F(ServerTest, FurtherConnectionsAreClosed) {
 
 TEST_F(ServerTest, OneTooManyIsToldSo) {
   Start({.connections_max = 1, .refusal = "no room\n"});
-  LineClient first = Connect();
+  SocketClient first = Connect();
   first.Send("say a\n");
   EXPECT_EQ(first.Read(2), "a\n");
   EXPECT_EQ(Connect().Read(100), "no room\n");
 }
 
-TEST_F(ServerTest, OneIsEndedAtOnceOrOnceItHasItsReplies) {
+TEST_F(ServerTest, OneIsEndedAtOnce) {
   Start();
-  for (const bool at_once : {true, false}) {
-    LineClient client = Connect();
-    client.Send("say one\nhold a two\n");
-    EXPECT_EQ(client.Read(4), "one\n");
-    ASSERT_TRUE(AwaitHeld(1));
-    waiting_.EndAll(at_once);
-    if (at_once) {
-      EXPECT_TRUE(client.Ended());
+  SocketClient client = Connect();
+  client.Send("say one\nhold a two\n");
+  EXPECT_EQ(client.Read(4), "one\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.EndAll();
+  EXPECT_TRUE(client.Ended());
+  waiting_.AnswerLast();
+}
+
+TEST_F(ServerTest, NothingRunsBehindALastReply) {
+  Start();
+  for (const std::string begin : {"say one\n", "hold a one\n"}) {
+    SocketClient client = Connect();
+    client.Send(begin + "last last\n" + "hold b two\nsay three\n");
+    if (begin.starts_with("hold")) {
+      ASSERT_TRUE(AwaitHeld(1));
+      waiting_.AnswerLast();
     }
+    ASSERT_TRUE(AwaitHeld(1));
+    client.Send("say four\n");
     waiting_.AnswerLast();
-    EXPECT_EQ(client.Read(100), at_once ? "" : "two\n");
+    EXPECT_EQ(client.Read(100), "one\nlast\n");
+    EXPECT_EQ(waiting_.size(), 0u);
   }
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections == 0; }));
+  EXPECT_EQ(statistics_->Sum().in_flight, 0u);
+}
+
+TEST_F(ServerTest, WhatIsBehindOneThatHoldsTheInputIsCutOnceItHasAnswered) {
+  Start({}, 1);
+  SocketClient client = Connect();
+  client.Send("say one\nopen two\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  EXPECT_EQ(client.Read(4), "one\n");
+  std::string more;
+  for (int i = 0; i < 100'000; ++i) more += "say x\n";
+  std::thread sender([&] { client.Send(more); });
+  EXPECT_EQ(cut_, 2u);
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(200'004).size(), 200'004u);
+  sender.join();
+  client.Send("open two\nsay three\n");
+  client.EndSending();
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_EQ(client.Read(100), "two\nthree\n") << "also when the client sends no more";
 }
 
 TEST_F(ServerTest, AConnectionSaysWhatItHolds) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("say a\nhalf");
   EXPECT_EQ(client.Read(2), "a\n");
   EXPECT_TRUE(Eventually([&] { return waiting_.LastVitals().read_bytes == 4; }));
@@ -369,7 +366,7 @@ TEST_F(ServerTest, AConnectionSaysWhatItHolds) {
 
 TEST_F(ServerTest, OneThatAsksForItsEndGetsItsReplies) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("hold a one\nend\nsay never\n");
   ASSERT_TRUE(AwaitHeld(1));
   waiting_.AnswerLast();
@@ -379,7 +376,7 @@ TEST_F(ServerTest, OneThatAsksForItsEndGetsItsReplies) {
 TEST_F(ServerTest, AConnectionMayGoBeforeItsAnswers) {
   Start();
   {
-    LineClient client = Connect();
+    SocketClient client = Connect();
     client.Send("hold a one\nhold a two\nhold b three\n");
     ASSERT_TRUE(AwaitHeld(2));
   }
@@ -394,7 +391,7 @@ TEST_F(ServerTest, AConnectionMayGoBeforeItsAnswers) {
 // It has said all that it has to say, and waits for the answers.
 TEST_F(ServerTest, WhatCameBeforeTheEndOfTheStreamIsAnswered) {
   Start({.in_flight_max = 2});
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("hold a one\nhold a two\nsay three\nsay four\nsay half");
   client.EndSending();
   ASSERT_TRUE(AwaitHeld(1));
@@ -409,7 +406,7 @@ TEST_F(ServerTest, WhatCameBeforeTheEndOfTheStreamIsAnswered) {
 TEST_F(ServerTest, WhatCameFromOneThatIsGoneRuns) {
   Start({.in_flight_max = 2});
   {
-    LineClient client = Connect();
+    SocketClient client = Connect();
     std::string commands = "hold a one\n";
     for (int i = 0; i < 300; ++i) commands += "big 100000\n";
     client.Send(commands);
@@ -424,7 +421,7 @@ TEST_F(ServerTest, WhatCameFromOneThatIsGoneRuns) {
 
 TEST_F(ServerTest, WhatIsPushedComesWholeAndAfterTheRepliesThatThereAre) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("say one\nhold a three\n");
   ASSERT_TRUE(AwaitHeld(1));
   EXPECT_EQ(waiting_.Push("two\n"), 1u);
@@ -442,7 +439,7 @@ TEST_F(ServerTest, WhatIsPushedComesWholeAndAfterTheRepliesThatThereAre) {
 
 TEST_F(ServerTest, WhoTakesItsMessagesTooSlowlyGoes) {
   Start({.pushed_bytes_max = 1 << 20, .pushed_bytes_soft = 1 << 20});
-  LineClient deaf = Connect(), idle = Connect();
+  SocketClient deaf = Connect(), idle = Connect();
   deaf.Send("say a\n");
   idle.Send("say b\n");
   EXPECT_EQ(deaf.Read(2) + idle.Read(2), "a\nb\n");
@@ -463,7 +460,7 @@ TEST_F(ServerTest, WhoTakesItsMessagesTooSlowlyGoes) {
 TEST_F(ServerTest, ALittleTooSlowIsBorneForAWhile) {
   Start(
       {.pushed_bytes_max = 64 << 20, .pushed_bytes_soft = 1 << 16, .pushed_soft_for = std::chrono::milliseconds(300)});
-  LineClient deaf = Connect();
+  SocketClient deaf = Connect();
   deaf.Send("say a\n");
   EXPECT_EQ(deaf.Read(2), "a\n");
   const auto began = std::chrono::steady_clock::now();
@@ -475,7 +472,7 @@ TEST_F(ServerTest, ALittleTooSlowIsBorneForAWhile) {
 
 TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {
   Start();
-  LineClient client = Connect(), idle = Connect();
+  SocketClient client = Connect(), idle = Connect();
   client.Send("hold a one\n");
   ASSERT_TRUE(AwaitHeld(1));
   std::thread stopper([&] { server_->Stop(std::chrono::seconds(20)); });
@@ -487,7 +484,7 @@ TEST_F(ServerTest, StopLetsWhatIsInFlightEnd) {
 
 TEST_F(ServerTest, MetricsSayWhatWasCounted) {
   Start();
-  LineClient client = Connect();
+  SocketClient client = Connect();
   client.Send("say a\n");
   EXPECT_EQ(client.Read(2), "a\n");
   const Metrics metrics({{"lines", &*statistics_}});

@@ -88,4 +88,28 @@ void TableFlusher::Begin(std::vector<Callback<Status>> askers) {
   });
 }
 
+// ---- of many stores ---------------------------------------------------------------------------------------------------
+
+// Who asks for a flush keeps it until that has ended.
+struct TableFlushes::Flushed {
+  Flushed(std::shared_ptr<Store> flushed, std::chrono::milliseconds deadline)
+      : store(std::move(flushed)), flusher(*store, deadline) {}
+  const std::shared_ptr<Store> store;
+  TableFlusher flusher;
+};
+
+void TableFlushes::Flush(std::shared_ptr<Store> store, Callback<Status> done) {
+  std::shared_ptr<Flushed> flushed;
+  {
+    MutexLock lock(mutex_);
+    std::erase_if(flushed_, [](const auto& entry) { return entry.second.expired(); });
+    std::weak_ptr<Flushed>& known = flushed_[store.get()];
+    flushed = known.lock();
+    if (flushed == nullptr) known = flushed = std::make_shared<Flushed>(std::move(store), deadline_);
+  }
+  TableFlusher& flusher = flushed->flusher;
+  flusher.Flush(
+      [flushed = std::move(flushed), done = std::move(done)](Status status) mutable { done(std::move(status)); });
+}
+
 }  // namespace ebla::gateway

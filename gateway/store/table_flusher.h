@@ -1,7 +1,7 @@
 // gateway/store/table_flusher.h
 // Flushes of one table that many clients ask for: one runs at a time, and those that are asked for meanwhile are one
 // more, as it covers what each of them has to. A flush may also be told to wait.
-// Place:      gateway/memcached's flush_all.
+// Place:      gateway/memcached's flush_all has one; gateway/redis's FLUSHDB one for each table, by TableFlushes.
 // Invariants: 1. A flush that is asked for begins afterwards: what was written before it goes.
 //             2. At most one waits for its time. One that is asked for later, or the end, makes it be forgotten.
 // Errors:     flush_table.h's, to all that asked for that run.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -46,6 +47,22 @@ class TableFlusher {
   std::vector<Callback<Status>> next_ EBLA_GUARDED_BY(mutex_);
   std::shared_ptr<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);  // for its time
   bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
+};
+
+// Flushes of many stores, each with a flusher as long as it is being flushed.
+class TableFlushes {
+ public:
+  explicit TableFlushes(std::chrono::milliseconds deadline) : deadline_(deadline) {}
+
+  // What ends it may outlive this.
+  void Flush(std::shared_ptr<Store> store, Callback<Status> done);
+
+ private:
+  struct Flushed;
+
+  const std::chrono::milliseconds deadline_;
+  Mutex mutex_;
+  std::map<const Store*, std::weak_ptr<Flushed>> flushed_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::gateway

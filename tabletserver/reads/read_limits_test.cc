@@ -172,6 +172,39 @@ TEST_F(ReadLimitsTest, AReplyOfManyKeysEndsWhereItIsFull) {
   }
 }
 
+TEST_F(ReadLimitsTest, KeysThatWaitForAPurgeDoNotHoldUpOthers) {
+  StartServer();
+  MakeTablet();
+  Put("lives", "v");
+  for (const char* const key : {"gone1", "gone2"}) {
+    idl::Write write = PutOf(key, "v");
+    write.__set_ttlMs(50);
+    ASSERT_EQ(Write({write}).header.code, idl::Code::OK);
+  }
+  scheduler_.RunFor(100ms);
+  disk_.SetStalled(true);  // nothing that is logged from now on is committed
+  const auto begin = [&](std::vector<std::string> keys) {
+    idl::MultiGetRequest request;
+    request.header = Header();
+    request.keys = std::move(keys);
+    auto answer = std::make_shared<std::optional<idl::MultiGetReply>>();
+    server_->tablet_service()->multiGet([answer](const idl::MultiGetReply& reply) { *answer = reply; }, request);
+    scheduler_.RunFor(1ms);
+    return answer;
+  };
+  const auto some = begin({"gone1", "lives", "none", "gone2"});
+  ASSERT_TRUE(some->has_value());
+  std::vector<idl::Code::type> codes;
+  for (const idl::MultiGetResult& result : (*some)->results) codes.push_back(result.code);
+  EXPECT_EQ(codes, (std::vector{idl::Code::OVERLOADED, idl::Code::OK, idl::Code::NOT_FOUND, idl::Code::OVERLOADED}));
+  const auto rest = begin({"gone1", "gone2"});
+  EXPECT_FALSE(rest->has_value());
+  disk_.SetStalled(false);
+  ASSERT_TRUE(Until([&] { return rest->has_value(); }));
+  EXPECT_EQ((*rest)->results[0].code, idl::Code::NOT_FOUND);
+  EXPECT_EQ((*rest)->results[1].code, idl::Code::NOT_FOUND);
+}
+
 TEST_F(ReadLimitsTest, AQueueCountsWhatItsWritesCostInMemory) {
   options_.shard.queue_bytes_max = 200 << 10;
   StartServer();

@@ -262,11 +262,16 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
   return !ports_.readers.empty() && (weight > kInlineWeightMax || handle.slow_reads.Expected());
 }
 
+bool ReadPath::WaitsForPurge(const ReadAnswer& answer, const StoredRecord& record) {
+  if (answer.level != ReadLevel::kStrong || !rules::ExpiryNeedsEntry()) return false;
+  const bool expired = !record.tombstone && record.expires_at && record.expires_at <= answer.time;
+  return expired && record.expires_at > answer.view->applied_time;
+}
+
 bool ReadPath::Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt) {
   if (record.tombstone) return false;
   if (!record.expires_at || record.expires_at > answer.time) return true;
-  const bool committed = record.expires_at <= answer.view->applied_time || !rules::ExpiryNeedsEntry();
-  if (answer.level == ReadLevel::kStrong && !committed) {
+  if (WaitsForPurge(answer, record)) {
     attempt.next = Next::kPurge;
     attempt.reached = std::max(attempt.reached, record.expires_at);
     // Any one entry of a later time will do; the background purge comes for the rest.
@@ -351,6 +356,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     if (!result.status.ok()) return attempt;
   }
   size_t bytes = 0;
+  std::vector<size_t> waiting;  // places
   for (size_t i = 0; i < keys.size(); ++i) {
     MultiGetResult::Item& item = result.items[places[i]];
     if (i >= records->size()) {
@@ -360,6 +366,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     std::optional<StoredRecord>& record = (*records)[i];
     if (!record || !Lives(result, keys[i], *record, attempt)) {
       item.code = Code::kNotFound;
+      if (record && WaitsForPurge(result, *record)) waiting.push_back(places[i]);
     } else {
       bytes += record->value.size() + kRecordOverheadBytes;
       item.record = *std::move(record);
@@ -367,6 +374,12 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
   }
   handle->load.CountReads(ports_.loop_index, records->size(), bytes, took,
                           [&keys](uint64_t draw) -> std::string_view { return keys[draw % keys.size()]; });
+  // The others' answers do not wait with these, which are asked for again: many who have nothing to do with each other may
+  // ask together.
+  if (!waiting.empty() && waiting.size() < records->size()) {
+    for (const size_t place : waiting) result.items[place].code = Code::kOverloaded;
+    return Attempt();
+  }
   return attempt;
 }
 

@@ -191,6 +191,8 @@ class ReadPath {
   }
   Attempt Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const;
   Attempt Read(TabletHandle* handle, const ScanCall& call, ScanResult& result) const;
+  // The record has expired, and no entry that is committed says so yet: a STRONG read waits for one.
+  static bool WaitsForPurge(const ReadAnswer& answer, const StoredRecord& record);
   // True: the record is there and lives. Else, where this read has to wait for that to be so, notes it in the attempt.
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;

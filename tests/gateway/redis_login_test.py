@@ -3,9 +3,11 @@
 import argparse
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 sys.dont_write_bytecode = True
@@ -104,6 +106,31 @@ class RedisLoginTest(unittest.TestCase):
         self.assertEqual(client.execute_command("HELLO", "2", "AUTH", "ada", "ada-secret")[1], b"redis")
         with self.assertRaisesRegex(redis.AuthenticationError, "HELLO must be called"):
             self.connect().execute_command("HELLO", "2")
+
+    def say(self, *commands):
+        """All at once, on a connection of its own: what is answered until it ends, which the last of them has to ask for."""
+        said = b"".join(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+                        for words in commands)
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as connection:
+            sender = threading.Thread(target=connection.sendall, args=[said])
+            sender.start()
+            heard = b"".join(iter(lambda: connection.recv(65536), b""))
+            sender.join()
+            return heard
+
+    def test_a_pipeline_goes_on_behind_its_login(self):
+        puts = [[b"SET", b"{p}%d" % number, b"x" * 100_000] for number in range(8)]
+        self.assertEqual(self.say([b"AUTH", b"ada", b"ada-secret"], [b"MULTI"], *puts, [b"EXEC"], [b"QUIT"]),
+                         b"+OK\r\n+OK\r\n" + b"+QUEUED\r\n" * 8 + b"*8\r\n" + b"+OK\r\n" * 9)
+        self.assertEqual(self.say([b"MULTI"], [b"EXEC"], [b"QUIT"]), b"-NOAUTH Authentication required.\r\n" * 2 + b"+OK\r\n")
+        self.assertIn(b"unauthenticated bulk length", self.say([b"SET", b"a", b"x" * 16_385]))
+
+    def test_nothing_runs_behind_a_kill_of_oneself(self):
+        heard = self.say([b"AUTH", b"ada", b"ada-secret"], [b"SET", b"killed", b"0"],
+                         [b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no", b"LADDR", b"127.0.0.1:%d" % self.gateway.port],
+                         [b"SET", b"killed", b"1"], [b"GET", b"killed"])
+        self.assertRegex(heard, rb"^\+OK\r\n\+OK\r\n:\d+\r\n$")
+        self.assertEqual(self.connect(username="ada", password="ada-secret").get("killed"), b"0")
 
     def test_wrong_names_and_passwords(self):
         for user, password in (("ada", "bob-secret"), ("nobody", "ada-secret"), ("ada", "")):

@@ -21,7 +21,11 @@ class OnceCallback {
 
   explicit OnceCallback(Function function) : function_(std::move(function)) {}
   OnceCallback(OnceCallback&& other) noexcept : function_(std::exchange(other.function_, nullptr)) {}
-  OnceCallback& operator=(OnceCallback&&) = delete;
+  // Of one that has nothing to run.
+  OnceCallback& operator=(OnceCallback&& other) noexcept {
+    function_ = std::exchange(other.function_, nullptr);
+    return *this;
+  }
   ~OnceCallback() {
     if (function_) operator()(T(Error(ClosedStatus())));
   }

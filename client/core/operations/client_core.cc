@@ -92,8 +92,8 @@ void ClientCore::ScanPage(TablePtr table, ScanOptions options, Callback<Result<e
 void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done) {
   Status valid = CheckBatch(batch);
   std::make_shared<WriteOperation>(*this, std::move(table), ToIdl(std::move(batch)), options.ack,
-                                   SessionAccess::Get(options.session), DeadlineOr(options.deadline), std::move(done))
-      ->Start(std::move(valid));
+                                   SessionAccess::Get(options.session), DeadlineOr(options.deadline))
+      ->Start(std::move(valid), std::move(done));
 }
 
 void ClientCore::WriteEach(TablePtr table, std::vector<Batch::Part> parts, const WriteOptions& options,

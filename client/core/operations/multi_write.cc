@@ -80,19 +80,15 @@ void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vecto
 }
 
 void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together batch) {
-  const auto operation = std::make_shared<WriteOperation*>(nullptr);
-  std::vector<idl::Write> writes = std::exchange(batch.writes, {});
-  const auto write = std::make_shared<WriteOperation>(
-      job->core_, job->table_, std::move(writes), job->ack_, job->session_, job->end_ - job->core_.network().Now(),
-      [job, operation, batch = std::move(batch)](Result<BatchResult> result) mutable {
-        const bool alone = batch.indices.size() == 1;
-        if (result || alone || !RefusedForOne(result.error().code(), (*operation)->maybe_happened()))
-          return job->Answer(batch.indices, result);
-        batch.writes = (*operation)->TakeWrites();
-        OnRefused(job, std::move(batch));
-      });
-  *operation = write.get();
-  write->Start({});
+  const auto write = std::make_shared<WriteOperation>(job->core_, job->table_, std::exchange(batch.writes, {}),
+                                                      job->ack_, job->session_, job->end_ - job->core_.network().Now());
+  write->Start({}, [job, operation = write.get(), batch = std::move(batch)](Result<BatchResult> result) mutable {
+    const bool alone = batch.indices.size() == 1;
+    if (result || alone || !RefusedForOne(result.error().code(), operation->maybe_happened()))
+      return job->Answer(batch.indices, result);
+    batch.writes = operation->TakeWrites();
+    OnRefused(job, std::move(batch));
+  });
 }
 
 void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch) {

@@ -102,9 +102,8 @@ std::vector<idl::Write> ToIdl(Batch&& batch) {
 }
 
 WriteOperation::WriteOperation(ClientCore& core, TablePtr table, std::vector<idl::Write> writes, Ack ack,
-                               std::shared_ptr<SessionState> session, Duration allowed,
-                               Callback<Result<BatchResult>> done)
-    : Operation(core, std::move(table), Kind::kWrite, allowed), done_(std::move(done)) {
+                               std::shared_ptr<SessionState> session, Duration allowed)
+    : Operation(core, std::move(table), Kind::kWrite, allowed) {
   tokens().Join(std::move(session));
   request_.level = static_cast<idl::WriteLevel::type>(ack);
   SetAck(ack);
@@ -117,7 +116,8 @@ WriteOperation::~WriteOperation() {
   if (done_ && attempts_ > 0) done_(Error(Code::kUnknownOutcome, ClosedStatus().message()));
 }
 
-void WriteOperation::Start(Status valid) {
+void WriteOperation::Start(Status valid, Callback<Result<BatchResult>> done) {
+  done_ = OnceCallback<Result<BatchResult>>(std::move(done));
   if (!valid.ok()) return Finish(std::move(valid));
   core().write_admission().Begin(end() - core().network().Now(),
                                  [self = shared_from_this(), this](Result<WriteSequencer::Ticket> ticket) {

@@ -25,10 +25,10 @@ std::vector<idl::Write> ToIdl(Batch&& batch);
 class WriteOperation final : public Operation {
  public:
   WriteOperation(ClientCore& core, TablePtr table, std::vector<idl::Write> writes, Ack ack,
-                 std::shared_ptr<SessionState> session, Duration allowed, Callback<Result<BatchResult>> done);
+                 std::shared_ptr<SessionState> session, Duration allowed);
   ~WriteOperation() override;
-  // Checks, then waits for room in the window.
-  void Start(Status valid);
+  // Checks, then waits for room in the window. `done` runs once, also when the operation dies; it lives in it.
+  void Start(Status valid, Callback<Result<BatchResult>> done);
   // While its callback runs: whether an attempt may have happened whose answer was lost; and what it was to write.
   bool maybe_happened() const { return policy().maybe_happened(); }
   std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
@@ -50,8 +50,8 @@ class WriteOperation final : public Operation {
   std::optional<WriteSequencer::Ticket> ticket_;
   TabletTime tablet_time_;
   int attempts_ = 0;
-  bool looked_up_ = false;  // its keys' places were asked of the master for this very batch
-  OnceCallback<Result<BatchResult>> done_;
+  bool looked_up_ = false;                           // its keys' places were asked of the master for this very batch
+  OnceCallback<Result<BatchResult>> done_{nullptr};  // from Start() on
 };
 
 }  // namespace ebla::client

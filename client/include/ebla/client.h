@@ -158,4 +158,7 @@ class Client {
   std::shared_ptr<client::Runtime> runtime_;
 };
 
+// Client::OpenTable without waiting. The callback is as table.h says.
+void AsyncOpenTable(const Client& client, std::string_view name, Callback<Result<Table>> done);
+
 }  // namespace ebla

@@ -21,7 +21,9 @@ void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
   read_ = read;
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
   store(name);
-  done(std::make_shared<KeyedStore>(stores_[name]));
+  std::shared_ptr<Store>& keyed = keyed_[name];
+  if (keyed == nullptr) keyed = std::make_shared<KeyedStore>(stores_[name]);
+  done(keyed);
 }
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {
@@ -41,7 +43,10 @@ std::string MemoryDoor::Answer(const Words& words) {
   CHECK_EQ(taken.bytes, bytes.size());
   CHECK(taken.command != nullptr);
   std::optional<std::string> answer;
-  taken.command->Run([&](gateway::Reply reply) { answer = std::move(reply.bytes); });
+  taken.command->Run([&](gateway::Reply reply) {
+    answer = std::move(reply.bytes);
+    if (reply.last) outlet_->ended = "once it has its reply";
+  });
   scheduler_.RunUntil([&] { return answer.has_value(); }, 1min);
   CHECK(answer.has_value()) << words.front();
   return *answer;

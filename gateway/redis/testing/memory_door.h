@@ -29,6 +29,7 @@ class MemoryDatabases final : public Databases {
 
  private:
   std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
+  std::map<std::string, std::shared_ptr<Store>> keyed_;
   Read read_;
 };
 
@@ -46,7 +47,7 @@ class MemoryDoor {
  private:
   struct Pushed final : Outlet {
     void Push(std::shared_ptr<const std::string> more, Wanted) override { bytes += *more; }
-    void End(bool at_once) override { ended = at_once ? "at once" : "once it has its reply"; }
+    void End() override { ended = "at once"; }
     ConnectionVitals vitals() const override { return {.fd = 5, .local = "127.0.0.1:6379"}; }
     std::string bytes, ended;
   };

@@ -1,0 +1,154 @@
+// Who has not logged in may say little, however it is said; what is said behind a login counts as its user's. Over real
+// connections, as what is read when matters.
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "common/base/mutex.h"
+#include "common/testing/eventually.h"
+#include "gateway/redis/logins.h"
+#include "gateway/redis/testing/memory_door.h"
+#include "gateway/server/server.h"
+#include "gateway/testing/socket_client.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+using ::ebla::testing::Eventually;
+
+// Each login waits for the test.
+class HeldLogins final : public Logins {
+ public:
+  explicit HeldLogins(std::shared_ptr<Databases> databases) : databases_(std::move(databases)) {}
+  void LogIn(std::string, std::string, std::string, Callback<Result<std::shared_ptr<Databases>>> done) override {
+    MutexLock lock(mutex_);
+    held_ = std::move(done);
+  }
+  bool held() {
+    MutexLock lock(mutex_);
+    return static_cast<bool>(held_);
+  }
+  void Answer(bool right) {
+    Callback<Result<std::shared_ptr<Databases>>> done;
+    {
+      MutexLock lock(mutex_);
+      done = std::exchange(held_, nullptr);
+    }
+    if (right) return done(databases_);
+    done(Error(Code::kPermissionDenied, "wrong"));
+  }
+
+ private:
+  const std::shared_ptr<Databases> databases_;
+  Mutex mutex_;
+  Callback<Result<std::shared_ptr<Databases>>> held_ EBLA_GUARDED_BY(mutex_);
+};
+
+class LoginTest : public ::testing::Test {
+ protected:
+  LoginTest() {
+    loop_.Start();
+    shared_->logins = logins_;
+    EXPECT_TRUE(server_.Start().ok());
+  }
+  ~LoginTest() override {
+    if (logins_->held()) logins_->Answer(false);
+    server_.Stop(Duration{0});
+    loop_.Stop();
+  }
+  SocketClient Connect() { return SocketClient(server_.address()); }
+  bool AwaitLogin() {
+    return Eventually([this] { return logins_->held(); });
+  }
+  void LogIn(SocketClient& client) {
+    client.Send(kAuth);
+    EXPECT_TRUE(AwaitLogin());
+    logins_->Answer(true);
+    EXPECT_EQ(client.Read(5), "+OK\r\n");
+  }
+
+  const std::string kAuth = Encode({"AUTH", "ada", "secret"});
+  rpc::EventLoop loop_{"logins"};
+  const std::shared_ptr<HeldLogins> logins_ = std::make_shared<HeldLogins>(std::make_shared<MemoryDatabases>());
+  const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
+  Statistics statistics_{CommandNames(), 1};
+  Server server_{{},
+                 [this](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
+                   return std::make_unique<RedisProtocol>(shared_, loop, peer, std::move(outlet));
+                 },
+                 {&loop_},
+                 statistics_};
+};
+
+constexpr char kTooMany[] = "-ERR Protocol error: unauthenticated multibulk length\r\n";
+const std::string kWrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
+constexpr char kTooLong[] = "-ERR Protocol error: unauthenticated bulk length\r\n";
+
+TEST_F(LoginTest, LittleIsReadOfNobody) {
+  SocketClient many = Connect(), large = Connect(), little = Connect();
+  many.Send(Encode(Words(11, "x")));
+  EXPECT_EQ(many.Read(1'000), kTooMany);
+  large.Send("*2\r\n$3\r\nGET\r\n$16385\r\n");
+  EXPECT_EQ(large.Read(1'000), kTooLong);
+  little.Send(Encode({"GET", std::string(16'384, 'x')}) + Encode({"QUIT"}));
+  EXPECT_EQ(little.Read(1'000), "-NOAUTH Authentication required.\r\n+OK\r\n");
+}
+
+TEST_F(LoginTest, WhatIsBehindALoginIsJudgedAfterIt) {
+  SocketClient client = Connect();
+  std::string behind = Encode({"MULTI"});
+  std::string expected = "+OK\r\n+OK\r\n";
+  for (int i = 0; i < 40; ++i) {
+    behind += Encode({"SET", "{a}" + std::to_string(i), std::string(100'000, 'x')});
+    expected += "+QUEUED\r\n";
+  }
+  behind += Encode({"EXEC"}) + Encode(Words(12, "EXISTS"));
+  expected += "*40\r\n";
+  for (int i = 0; i < 40; ++i) expected += "+OK\r\n";
+  expected += ":0\r\n";
+  std::thread sender([&] { client.Send(kAuth + behind); });
+  EXPECT_TRUE(AwaitLogin());
+  logins_->Answer(true);
+  EXPECT_EQ(client.Read(expected.size()), expected);
+  sender.join();
+}
+
+TEST_F(LoginTest, BehindALoginThatFailsIsNobody) {
+  for (const std::string& login : {kAuth, Encode({"HELLO", "2", "AUTH", "ada", "secret"})}) {
+    SocketClient client = Connect();
+    client.Send(login + Encode({"MULTI"}) + Encode({"EXEC"}) + Encode({"SET", "a", std::string(20'000, 'x')}));
+    ASSERT_TRUE(AwaitLogin());
+    logins_->Answer(false);
+    const std::string nobody = "-NOAUTH Authentication required.\r\n";
+    EXPECT_EQ(client.Read(1'000), kWrong + nobody + nobody + kTooLong);
+  }
+}
+
+TEST_F(LoginTest, WhoBeginsAnewIsNobody) {
+  SocketClient client = Connect();
+  LogIn(client);
+  client.Send(Encode(Words(12, "EXISTS")) + Encode({"RESET"}) + Encode(Words(12, "EXISTS")));
+  EXPECT_EQ(client.Read(1'000), ":0\r\n+RESET\r\n" + std::string(kTooMany));
+}
+
+TEST_F(LoginTest, WhoIsInStaysSoWhileAnotherLoginFails) {
+  SocketClient client = Connect();
+  LogIn(client);
+  client.Send(kAuth + Encode(Words(12, "EXISTS")));
+  ASSERT_TRUE(AwaitLogin());
+  logins_->Answer(false);
+  EXPECT_EQ(client.Read(kWrong.size()), kWrong);
+  EXPECT_EQ(client.Read(4), ":0\r\n");
+}
+
+TEST_F(LoginTest, WhoMayComeAsTheyAreAreNotBound) {
+  shared_->databases = std::make_shared<MemoryDatabases>();
+  SocketClient client = Connect();
+  client.Send(Encode({"SET", "a", std::string(20'000, 'x')}) + Encode(Words(12, "EXISTS")));
+  EXPECT_EQ(client.Read(9), "+OK\r\n:0\r\n");
+}
+
+}  // namespace
+}  // namespace ebla::gateway::redis
