@@ -67,16 +67,16 @@ constexpr CommandInfo kCommands[] = {
     {"append", 3, kChange | kFast, 1, 1, 1, "string", Append},
     {"decr", 2, kChange | kFast, 1, 1, 1, "string", Increment},
     {"decrby", 3, kChange | kFast, 1, 1, 1, "string", Increment},
-    {"get", 2, kReadOnly | kFast, 1, 1, 1, "string", Get},
-    {"getdel", 2, kWrite | kFast, 1, 1, 1, "string", GetDel},
-    {"getex", -2, kWrite | kFast, 1, 1, 1, "string", GetEx},
+    {"get", 2, kReadOnly | kFast | kFetches, 1, 1, 1, "string", Get},
+    {"getdel", 2, kWrite | kFast | kFetches, 1, 1, 1, "string", GetDel},
+    {"getex", -2, kWrite | kFast | kFetches, 1, 1, 1, "string", GetEx},
     {"getrange", 4, kReadOnly, 1, 1, 1, "string", GetRange},
     {"getset", 3, kChange | kFast, 1, 1, 1, "string", GetSet},
     {"incr", 2, kChange | kFast, 1, 1, 1, "string", Increment},
     {"incrby", 3, kChange | kFast, 1, 1, 1, "string", Increment},
     {"incrbyfloat", 3, kChange | kFast, 1, 1, 1, "string", IncrementByFloat},
     {"lcs", -3, kReadOnly, 1, 2, 1, "string"},
-    {"mget", -2, kReadOnly | kFast, 1, -1, 1, "string"},
+    {"mget", -2, kReadOnly | kFast | kFetches, 1, -1, 1, "string"},
     {"mset", -3, kChange | kTogether, 1, -1, 2, "string"},
     {"msetnx", -3, kChange | kTogether, 1, -1, 2, "string"},
     {"psetex", 4, kChange, 1, 1, 1, "string", SetEx},
@@ -119,6 +119,35 @@ constexpr CommandInfo kCommands[] = {
     {"ttl", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
     {"type", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TypeOf},
     {"unlink", -2, kWrite | kFast, 1, -1, 1, "keyspace"},
+};
+
+// What is never to be served, as something else does its work.
+constexpr std::string_view kCopies = "a table keeps what it acknowledges, and `ebla backup` makes copies";
+constexpr std::string_view kReplicas = "a table has its replicas from `ebla table create --replicas`";
+constexpr std::string_view kWatching = "SLOWLOG, INFO and the gateway's /metrics tell what it does";
+struct Instead {
+  std::string_view name, how;
+};
+constexpr Instead kInstead[] = {
+    {"bgrewriteaof", kCopies},
+    {"bgsave", kCopies},
+    {"cluster", "every gateway serves all keys"},
+    {"debug", kWatching},
+    {"failover", kReplicas},
+    {"fcall", "EVAL and EVALSHA run scripts"},
+    {"fcall_ro", "EVAL_RO and EVALSHA_RO run scripts"},
+    {"function", "EVAL and EVALSHA run scripts"},
+    {"lastsave", kCopies},
+    {"migrate", "ebla-redis-copy copies keys"},
+    {"module", "there are none"},
+    {"monitor", kWatching},
+    {"psync", kReplicas},
+    {"replconf", kReplicas},
+    {"replicaof", kReplicas},
+    {"save", kCopies},
+    {"shutdown", "SIGTERM ends the process"},
+    {"slaveof", kReplicas},
+    {"sync", kReplicas},
 };
 
 constexpr std::string_view kNotServed[] = {"acl",
@@ -338,8 +367,12 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
   return found == known.end() || found->second.contains(ToLower(name));
 }
 
-bool IsNotServed(std::string_view name) {
-  return std::ranges::find(kNotServed, std::string_view(ToLower(name))) != std::end(kNotServed);
+std::optional<std::string> WhyNotServed(std::string_view name) {
+  const std::string lower = ToLower(name);
+  if (std::ranges::find(kNotServed, std::string_view(lower)) == std::end(kNotServed)) return std::nullopt;
+  const std::string text = "ERR " + ToUpper(name) + " is not served by Ebla";
+  const auto instead = std::ranges::find(kInstead, std::string_view(lower), &Instead::name);
+  return instead == std::end(kInstead) ? text + " yet" : text + ": " + std::string(instead->how);
 }
 
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words) {

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -55,8 +57,8 @@ const CommandInfo* FindCommand(std::string_view name);
 std::span<const CommandInfo> AllCommands();
 // Whether the command has a subcommand of that name, or none at all.
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
-// Redis 7.0 has it, and this does not serve it.
-bool IsNotServed(std::string_view name);
+// Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
+std::optional<std::string> WhyNotServed(std::string_view name);
 
 // The words that are keys, of a command that takes so many words; none where it says no such number of them.
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);

@@ -146,6 +146,7 @@ TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
 
 TEST_F(CommandsTest, WhatRedisHasAndEblaHasNotSaysSo) {
   EXPECT_EQ(door_.Answer({"HSET", "a", "b", "c"}), "-ERR HSET is not served by Ebla yet\r\n");
+  EXPECT_EQ(door_.Answer({"Shutdown"}), "-ERR SHUTDOWN is not served by Ebla: SIGTERM ends the process\r\n");
   EXPECT_THAT(door_.Answer({"NOSUCH", "a"}), StartsWith("-ERR unknown command 'NOSUCH'"));
 }
 

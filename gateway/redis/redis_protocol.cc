@@ -78,9 +78,10 @@ std::unique_ptr<Command> RedisProtocol::Refuse(std::string_view text) {
 std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   Words& words = request.words;
   const CommandInfo* const command = FindCommand(words[0]);
-  if (command == nullptr)
-    return Refuse(IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet"
-                                        : UnknownCommand(words));
+  if (command == nullptr) {
+    const auto why_not = WhyNotServed(words[0]);
+    return Refuse(why_not ? *why_not : UnknownCommand(words));
+  }
   if (!command->Takes(words.size())) {
     const std::string why = "wrong number of arguments for '" + std::string(command->name) + "' command";
     if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);

@@ -60,9 +60,7 @@ std::string StagedHost::Call(const Words& words, int protocol) {
   const CommandInfo* const command = FindCommand(words[0]);
   if (command != nullptr && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
     return RefusalWith(kNoSuchScriptCommand);
-  if (command == nullptr)
-    return RefusalWith(IsNotServed(words[0]) ? "ERR " + ToUpper(words[0]) + " is not served by Ebla yet"
-                                             : std::string(kNoSuchScriptCommand));
+  if (command == nullptr) return RefusalWith(WhyNotServed(words[0]).value_or(std::string(kNoSuchScriptCommand)));
   if (!command->Takes(words.size())) return RefusalWith(kScriptArity);
   if (command->Is(kNoScript)) return RefusalWith(kNotFromScripts);
   if (read_only_ && (command->Is(kWrite) || IsPublish(*command))) return RefusalWith(kScriptIsReadOnly);
