@@ -35,7 +35,8 @@ inline constexpr Feature kGrants{"grants", 2,
                                  "users read and write what `ebla grant` gives them (before, every table), and log in"};
 
 // Tables whose records live in memory alone. A build that does not know them would keep such a table's records on its
-// disk, and take what it has there after a restart for whole.
+// disk, and take what it has there after a restart for whole. Also a SPLIT that is logged again comes with them alone: it
+// names no primary and begins its epoch (PROTOCOL 5), which such a build would apply otherwise than this one.
 inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
 
 inline constexpr std::array kFeatures = {kGrants, kMemoryTables};

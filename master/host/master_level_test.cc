@@ -65,6 +65,28 @@ TEST_F(MasterLevelTest, ANewClusterIsAtTheLevelOfTheBuildThatMadeIt) {
   for (size_t i = 0; i < 2; ++i) EXPECT_EQ(cluster().master(i).master->options().features->cluster(), kNew) << i;
 }
 
+// What their logs may hold an older follower would apply otherwise: there is none, and later none may join.
+TEST_F(MasterLevelTest, TablesInMemoryWaitForEveryProcess) {
+  Begin(kFeatureLevelFirst);
+  idl::TableOptions options;
+  options.__set_memory(true);
+  const auto early = cluster().Create("cache", {}, options);
+  EXPECT_EQ(early.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(early.header.message, HasSubstr("ebla cluster version"));
+  cluster().SpeakLevel(kMemoryTables.level);
+  for (size_t i = 0; i < 2; ++i) {
+    cluster().KillMaster(i);
+    cluster().StartMaster(i);
+    ASSERT_TRUE(cluster().WaitForLeader());
+  }
+  for (size_t i = 0; i < 2; ++i) RestartServer(i, kMemoryTables.level);
+  cluster().scheduler().RunFor(3min);
+  EXPECT_EQ(cluster().Create("cache", {}, options).header.code, idl::Code::CONDITION_FAILED) << "one is old";
+  RestartServer(2, kMemoryTables.level);
+  cluster().scheduler().RunFor(3min);
+  EXPECT_EQ(cluster().Create("cache", {}, options).header.code, idl::Code::OK);
+}
+
 TEST_F(MasterLevelTest, AClusterOfTheFirstLevelSaysNothingOfIt) {
   Begin(kFeatureLevelFirst);
   EXPECT_FALSE(Node().__isset.featureLevel);

@@ -5,6 +5,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "master/testing/fake_server_thrift.h"
 #include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
@@ -52,6 +53,24 @@ class MasterMemoryTest : public ::testing::Test {
       if (server.get() != spared) server->Start();
     }
   }
+  void Move(const std::string& key, const std::string& from, const std::string& to) {
+    idl::MoveTabletRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.fromServer = from;
+    request.toServer = to;
+    request.deadlineMs = 1'000;
+    cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
+  }
+  void Merge(const std::string& key) {
+    idl::MergeTabletsRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.deadlineMs = 30'000;
+    const auto reply = cluster_->Call(&idl::MasterServiceCobSvIf::mergeTablets, request);
+    EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+  }
+  bool Settled() { return cluster_->WhyNotServing("carts").empty(); }
   std::string Ranges() {
     std::string text;
     for (const auto& [id, info] : cluster_->Tablets())
@@ -100,6 +119,96 @@ TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplit) {
   }
 }
 
+// What was split off has gone its own way since. Where the parent logs the split again, there is an older part of it.
+TEST_F(MasterMemoryTest, WhatWasSplitOffIsNewerElsewhere) {
+  Begin(3, 4);
+  const auto split = cluster_->Split("carts", "m");
+  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
+  const int64_t parent = First().tabletId, child = split.child.tabletId;
+  const idl::TabletInfo before = First();
+  std::string elsewhere, left, to;
+  for (const std::string& voter : before.voters) {
+    if (voter != before.primary) (elsewhere.empty() ? elsewhere : left) = voter;
+  }
+  for (const auto& server : cluster_->servers()) {
+    if (std::ranges::count(before.voters, server->name()) == 0) to = server->name();
+  }
+  Move("a", elsewhere, to);
+  ASSERT_TRUE(cluster_->RunUntil([&] { return std::ranges::count(First().voters, elsewhere) == 0; }, 60s));
+  // One never hears of the split, and the one that holds the child alone is silent for a while.
+  FakeServer& old = Named(left);
+  old.mute = Named(elsewhere).mute = Named(elsewhere).deaf = true;
+  FakeServer::Replica& rewound = old.mutable_replicas().at(parent);
+  rewound.range.endKey.clear();
+  rewound.splits.clear();
+  rewound.last.epoch = 1;
+  rewound.last.lsn = 2;
+  old.mutable_replicas().erase(child);
+  for (const std::string& name : {before.primary, to}) {
+    Named(name).Stop();
+    Named(name).Start();
+  }
+  old.mute = false;
+  ASSERT_TRUE(cluster_->RunUntil([&] { return old.replicas().contains(child) && First().primary == left; }, 30s));
+  cluster_->scheduler().RunFor(3s);
+  Named(elsewhere).mute = Named(elsewhere).deaf = false;
+  WaitServing();
+  EXPECT_EQ(cluster_->Tablets().at(child).primary, elsewhere);
+  EXPECT_EQ(TimesEmptied(), 0);
+}
+
+// The split came to nothing, and who is left has not heard.
+TEST_F(MasterMemoryTest, TheOneThatIsLeftHasASplitThatWasGivenUp) {
+  Begin(3);
+  const idl::TabletInfo before = First();
+  FakeServer& left = CutOffAFollower();
+  FakeServer::Replica& replica = left.mutable_replicas().at(before.tabletId);
+  const idl::LogPosition had = replica.last;
+  FakeServer::Replica::Split& split = replica.logged.emplace_back();
+  split.split.childId = before.tabletId + 64;
+  split.split.key = "m";
+  split.split.position = replica.last = Position(had.epoch, had.lsn + 1);
+  split.child.startKey = "m";
+  RestartAllBut(&left);
+  cluster_->Mend();
+  WaitServing();
+  EXPECT_EQ(TimesEmptied(), 0);
+  EXPECT_EQ(Ranges(), "[,) ");
+  EXPECT_EQ(First().primary, left.name());
+  EXPECT_EQ(left.replicas().at(before.tabletId).range.endKey, "");
+  EXPECT_FALSE(left.replicas().contains(before.tabletId + 64));
+}
+
+// What was split off is part of another tablet by now.
+TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplitWhoseChildWasMerged) {
+  Begin(3);
+  ASSERT_EQ(cluster_->Split("carts", "p").header.code, idl::Code::OK);
+  const int64_t parent = First().tabletId;
+  ASSERT_TRUE(cluster_->RunUntil([&] { return Settled(); }, 30s));
+  const auto split = cluster_->Split("carts", "h");
+  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
+  ASSERT_TRUE(cluster_->RunUntil([&] { return Settled(); }, 30s));
+  Merge("p");
+  ASSERT_TRUE(cluster_->RunUntil([&] { return Ranges() == "[,h) [h,) " && Settled(); }, 60s)) << Ranges();
+  std::string follower;
+  for (const std::string& voter : First().voters) {
+    if (voter != First().primary) follower = voter;
+  }
+  FakeServer& left = Named(follower);
+  FakeServer::Replica& replica = left.mutable_replicas().at(parent);
+  replica.range.endKey = "p";
+  replica.splits.pop_back();
+  RestartAllBut(&left);
+  WaitServing();
+  EXPECT_EQ(TimesEmptied(), 0);
+  EXPECT_EQ(Ranges(), "[,h) [h,) ");
+  EXPECT_EQ(left.replicas().at(parent).range.endKey, "h");
+  cluster_->scheduler().RunFor(10s);
+  for (const auto& [id, replica] : left.replicas()) {
+    EXPECT_TRUE(cluster_->Tablets().contains(id)) << "what nobody needs is dropped: " << id;
+  }
+}
+
 // Whoever has applied it keeps the places of both.
 TEST_F(MasterMemoryTest, AllForgetASplitThatTheCatalogHasBegun) {
   Begin(3);
@@ -125,12 +234,7 @@ TEST_F(MasterMemoryTest, ALearnerThatHasAllIsGivenTheTablet) {
   for (const auto& server : cluster_->servers()) {
     if (server->name() != before.primary) to = server->name();
   }
-  idl::MoveTabletRequest request;
-  request.table = "carts";
-  request.fromServer = before.primary;
-  request.toServer = to;
-  request.deadlineMs = 1'000;
-  cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
+  Move("", before.primary, to);
   const auto copied = [&] {
     const auto found = Named(to).replicas().find(before.tabletId);
     return found != Named(to).replicas().end() && !found->second.incomplete;

@@ -129,8 +129,11 @@ void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, id
 
 void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
   const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
+  const bool splits_sound = std::ranges::all_of(result.splits, [](const idl::LoggedSplit& split) {
+    return limits::AreEpochs({split.before.epoch}) && limits::AreLsns({split.before.lsn}) && split.childId > 0;
+  });
   if (!limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) ||
-      !limits::AreLsns({result.lastAppended.lsn}) || !limits::IsWithin(result.tabletTimeMs, latest) ||
+      !limits::AreLsns({result.lastAppended.lsn}) || !splits_sound || !limits::IsWithin(result.tabletTimeMs, latest) ||
       result.timeOfDayMs < 0 || result.timeOfDayMs > latest) {
     fencing.item.status = context_.refusals.Refuse(
         server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
@@ -196,8 +199,20 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 void FenceRound::TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const {
   const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
   if (!tablet || !result.__isset.endKey || !result.known || result.incomplete) return;
-  fencing.ends[answer.server] = result.endKey;
-  answer.fits = LostSplits(context_.image(), *tablet, result.endKey).has_value();
+  LogEnd& end = fencing.ends[answer.server] = {result.endKey, {}};
+  const auto given_up = std::ranges::find_if(result.splits, [&](const idl::LoggedSplit& split) {
+    return IsGivenUp(context_.image(), *tablet, TabletId{static_cast<uint64_t>(split.childId)}, split.key);
+  });
+  if (given_up != result.splits.end() && given_up->before.lsn == 0) {
+    answer.fits = false;
+    return;
+  }
+  if (given_up != result.splits.end()) {
+    end = {given_up->endKey,
+           {Epoch{static_cast<uint64_t>(given_up->before.epoch)}, Lsn{static_cast<uint64_t>(given_up->before.lsn)}}};
+    answer.last = end.kept;
+  }
+  answer.fits = LostSplits(context_.image(), *tablet, end.key).has_value();
 }
 
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
@@ -287,9 +302,10 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();
   }
+  const auto end = fencing.ends.find(*choice.primary);
+  if (end != fencing.ends.end()) item.kept_through = end->second.kept;
   if (fencing.in_memory && choice.loss_possible) {
-    const auto end = fencing.ends.find(*choice.primary);
-    item.status = MendSplits(choice, end == fencing.ends.end() ? std::nullopt : std::optional(end->second), item);
+    item.status = MendSplits(choice, end == fencing.ends.end() ? nullptr : &end->second, item);
     if (!item.status.ok()) {
       item.next.reset();
       return item;
@@ -301,21 +317,22 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
 // Where the only log that is left lacks splits of the catalog, or there is none: those that are done are logged again;
 // one that is under way is completed in the same change, as replicas may have applied it, and keep such places. Its child
 // was led in the intent's epoch at most.
-Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end,
-                              BatchItem& item) const {
+Status FenceRound::MendSplits(const PrimaryChoice& choice, const LogEnd* end, BatchItem& item) const {
   const TabletEntry* tablet = context_.image().Tablet(item.tablet);
   if (!tablet || tablet->version != item.version) return Error(Code::kConditionFailed, "the catalog changed meanwhile");
   if (end && !choice.anew) {
-    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, *end));
+    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, end->key));
   }
+  item.discards = !item.lost_splits.empty() && item.lost_splits.back().childId == 0;
   for (const idl::LostSplit& split : item.lost_splits) {
-    const TabletId child{static_cast<uint64_t>(split.childId)};
-    if (!tablet->splitting() || child != tablet->child()) item.raised.push_back(child);
-    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet " << child
+    const std::string what = split.childId == 0 ? "what was merged since" : "tablet " + std::to_string(split.childId);
+    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that " << what
                  << " was split off: it is logged again";
   }
-  const bool lacks_it = tablet->splitting() && item.lost_splits.size() > item.raised.size();
-  if (!tablet->splitting() || !(choice.anew || lacks_it)) return {};
+  if (!tablet->splitting()) return {};
+  const bool lacks_it =
+      !item.lost_splits.empty() && item.lost_splits.back().childId == static_cast<int64_t>(tablet->child().value);
+  if (!choice.anew && !lacks_it) return {};
   idl::TabletNode& parent = *item.next;
   idl::TabletNode child;
   child.info = parent.info;

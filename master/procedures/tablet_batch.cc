@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/lineage.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::master {
@@ -64,28 +65,28 @@ void TabletBatch::Start() { Move(); }
 void TabletBatch::Move() {
   auto decide = [this](const Image& image) -> Result<Change> {
     Change change;
-    std::set<TabletId> changed;
-    for (const BatchItem& item : items_) {
-      if (item.next) changed.insert(item.tablet);
-    }
+    uint64_t next_id = image.next_id();
     for (BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
-      // Of two changes of a tablet in one, the other goes first.
-      const bool twice = std::ranges::any_of(item.raised, [&](TabletId id) { return changed.contains(id); });
       if (!tablet || !image.LivingTable(*tablet)) {
         item.status = Error(Code::kNotFound, "the tablet is gone");
       } else if (!item.next) {
         item.moved = tablet->epoch() == item.epoch;
         item.status = item.moved ? Status() : Error(Code::kConditionFailed, "the catalog changed meanwhile");
-      } else if (tablet->version != item.version || twice) {
+      } else if (tablet->version != item.version) {
         item.next.reset();
         item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
       } else {
         change.PutTablet(*item.next);
-        PutKin(item, image, change);
-        changed.insert(item.raised.begin(), item.raised.end());
+        if (item.child) change.PutTablet(*item.child);
+        if (item.discards) {
+          const TabletId discarded = LineageId(item.tablet, next_id);
+          item.lost_splits.back().childId = static_cast<int64_t>(discarded.value);
+          next_id = discarded.value + 1;
+        }
       }
     }
+    if (next_id != image.next_id()) change.SetNextId(next_id);
     return change;
   };
   context_.catalog.Commit(std::move(decide), if_alive_([this](Status status) {
@@ -98,18 +99,6 @@ void TabletBatch::Move() {
                           }));
 }
 
-// What was split off, as the log that is left goes on: where that split stands in it, and no earlier.
-void TabletBatch::PutKin(const BatchItem& item, const Image& image, Change& change) {
-  if (item.child) change.PutTablet(*item.child);
-  for (const TabletId id : item.raised) {
-    const TabletEntry* kin = image.Tablet(id);
-    if (!kin || kin->epoch() >= item.epoch) continue;
-    idl::TabletNode node = kin->node;
-    node.info.epoch = static_cast<int64_t>(item.epoch.value);
-    change.PutTablet(std::move(node));
-  }
-}
-
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
                                         const TableEntry& table) const {
   idl::ConfigureTablet order = ConfigureOrder(context_, tablet, table);
@@ -120,6 +109,7 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.soleLog = item.sole_log;
   order.lostSplits = item.lost_splits;
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
+  if (item.kept_through) order.__set_keptThrough(ToPosition(item.kept_through));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
   if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
   return order;
@@ -136,7 +126,7 @@ void TabletBatch::Configure() {
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
-    order.__isset.presumed = false;
+    order.__isset.presumed = order.__isset.keptThrough = false;
     order.anew = order.soleLog = false;
     order.lostSplits.clear();
     order.born = order.born || context_.image().CreatedEmpty(*tablet);

@@ -163,6 +163,7 @@ void TabletReconciler::NoteMerged(TabletId id) {
   known.since = context_.executor.Now();
   known.title = Title::kNew;
   known.anew = known.sole_log = false;
+  known.kept_through = {};
   known.lost_splits.clear();
   known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
@@ -316,6 +317,7 @@ BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowle
     item.presumed = known.presumed;
     item.anew = known.anew;
     item.sole_log = known.sole_log;
+    item.kept_through = known.kept_through;
     item.lost_splits = known.lost_splits;
     item.tablet_time_ms = known.tablet_time_ms;
     item.time_of_day_ms = known.time_of_day_ms;
@@ -373,7 +375,7 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
     TakeResult(item);
     tablets.push_back(item.tablet);
     if (!item.moved) continue;
-    for (const TabletId id : item.raised) Consider(id);
+    for (const idl::LostSplit& split : item.lost_splits) Consider(TabletId{static_cast<uint64_t>(split.childId)});
     if (item.child) Consider(TabletId{static_cast<uint64_t>(item.child->info.tabletId)});
   }
   RunQueue(server);
@@ -395,6 +397,7 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     known.presumed = item.presumed;
     known.anew = item.anew;
     known.sole_log = item.sole_log;
+    known.kept_through = item.kept_through;
     known.lost_splits = item.lost_splits;
     known.tablet_time_ms = item.tablet_time_ms;
     known.time_of_day_ms = item.time_of_day_ms;

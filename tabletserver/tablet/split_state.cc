@@ -9,6 +9,22 @@
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
+namespace {
+
+// Splits that are logged again begin their epoch, and say nothing of records. What is split off by them is as old as
+// what stands before them: by its log, too, so that it is chosen before nobody who has more of it (PROTOCOL 5).
+void GoBackBefore(Epoch epoch, AppliedState& state) {
+  std::vector<EpochStart>& starts = state.epoch_starts;
+  Lsn began;
+  while (!starts.empty() && starts.back().epoch >= epoch) {
+    began = starts.back().first;
+    starts.pop_back();
+  }
+  const bool some = !starts.empty() && began > starts.back().first;
+  state.applied = some ? Version{starts.back().epoch, Lsn{began.value - 1}} : Version();
+}
+
+}  // namespace
 
 // ---- the order ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +142,7 @@ void SplitState::NameRange(Lsn entry, TabletId believed, WriteReply& reply) cons
 // Whoever leads later has not promised the child's epoch to anybody. Of one that was lost and is logged again the
 // catalog says who leads the child: it names nobody.
 bool SplitState::LeadsChildOf(const AppliedSplit& split) const {
-  return common_.replica.Leads() && !split.primary.empty() &&
+  return common_.replica.Leads() && !split.logged_again() &&
          (common_.replica.epoch() == split.version.epoch || !rules::OnlyItsLoggerLeadsChild());
 }
 
@@ -164,6 +180,7 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
   if (!rules::ChildInheritsEpochStarts()) {
     child_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   }
+  if (child_->split.logged_again()) GoBackBefore(entry.version.epoch, child_->applied);
   child_->clock = common_.clock;
   child_->schema = common_.schema;
   child_->lead = LeadsChildOf(child_->split);
@@ -175,7 +192,7 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
 
 void SplitState::Bequeath(const AppliedState& state) {
   if (child_ == nullptr) return;
-  child_->applied.applied = state.applied;
+  if (!child_->split.logged_again()) child_->applied.applied = state.applied;
   child_->applied.time = state.time;
   if (rules::ChildInheritsDedupWindow()) child_->dedup_window = common_.dedup_window.Rows();
   if (!rules::ChildInheritsRefusals()) {
@@ -211,10 +228,9 @@ void SplitState::Reset() {
 
 // ---- what is committed and must not be forgotten --------------------------------------------------------------------
 
-// The last of the unapplied SPLITs of the log that are wanted; none: there is none.
-Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
-  Lsn found;
+Status SplitState::EachUnapplied(const Visit& visit) const {
   const Lsn last = common_.replica.last_appended().lsn;
+  Version before = common_.applied.applied;
   for (Lsn at = common_.applied_lsn().Next(); at <= last;) {
     std::vector<EntryPtr> entries;
     if (EntryPtr held = common_.replica.log().Held(at)) {
@@ -225,12 +241,22 @@ Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
     }
     if (entries.empty()) return Error(Code::kInternal, "the log lacks entry " + std::to_string(at.value));
     for (const EntryPtr& entry : entries) {
+      const Version previous = std::exchange(before, entry->version);
       if (entry->kind != EntryKind::kSplit) continue;
       EBLA_ASSIGN(const SplitDetail detail, DecodeSplitDetail(entry->detail));
-      if (wanted(*entry, detail)) found = entry->version.lsn;
+      visit(*entry, detail, previous);
     }
     at = entries.back()->version.lsn.Next();
   }
+  return {};
+}
+
+// The last of the unapplied SPLITs of the log that are wanted; none: there is none.
+Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
+  Lsn found;
+  EBLA_TRY(EachUnapplied([&](const LogEntry& entry, const SplitDetail& detail, Version) {
+    if (wanted(entry, detail)) found = entry.version.lsn;
+  }));
   return found;
 }
 
@@ -243,27 +269,34 @@ Result<bool> SplitState::AppliesFirst(const Wanted& wanted) {
   return true;
 }
 
-Result<std::string> SplitState::LoggedEnd() const {
+Result<std::string> SplitState::LoggedEnd(Lsn upto) const {
   std::string end = common_.applied.range.end;
-  const auto note = [&end](const LogEntry&, const SplitDetail& split) {
-    end = split.key;
-    return true;
-  };
-  if (const Result<Lsn> last = LastUnapplied(note); !last.has_value()) return std::unexpected(last.error());
+  EBLA_TRY(EachUnapplied([&](const LogEntry& entry, const SplitDetail& split, Version) {
+    if (entry.version.lsn <= upto) end = split.key;
+  }));
   return end;
+}
+
+Result<std::vector<LoggedSplit>> SplitState::Logged() const {
+  std::vector<LoggedSplit> splits;
+  std::string end = common_.applied.range.end;
+  EBLA_TRY(EachUnapplied([&](const LogEntry&, const SplitDetail& split, Version before) {
+    splits.push_back({split.child, split.key, before, std::exchange(end, split.key)});
+  }));
+  return splits;
 }
 
 // ---- the child ------------------------------------------------------------------------------------------------------
 
 ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const SplitChild& child) {
   ReplicaState state = rules::ChildKeepsItsPromise() ? std::move(mine) : ReplicaState{};
-  const Epoch epoch = child.split.version.epoch;
+  const Epoch epoch = child.split.logged_again() ? child.applied.applied.epoch : child.split.version.epoch;
   state.table = child.schema->table;
   state.schema = child.schema->encoded;
   state.incomplete_range = child.applied.range;
   if (rules::ChildNotesLineage()) {
     state.lineage_parent = child.parent;
-    state.lineage_epoch = epoch;
+    state.lineage_epoch = child.split.version.epoch;
     state.lineage_lsn = child.split.version.lsn;
   }
   if (state.tombstone) return state;
