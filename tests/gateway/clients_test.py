@@ -362,6 +362,10 @@ class OperationTest(unittest.TestCase):
                 self.assertEqual(connection.recv(1 << 16), b"STORED\r\n")
                 standalone.process.send_signal(signal.SIGSTOP)
                 self.addCleanup(standalone.process.send_signal, signal.SIGCONT)
+                threads = pathlib.Path(f"/proc/{standalone.process.pid}/task")
+                # A machine that is busy stops them one after the other.
+                wait_for(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads.glob("*/stat")),
+                         "the server's stop")
                 connection.sendall(b"set a 0 0 1\r\ny\r\nmn\r\n")
 
                 def under_way():
