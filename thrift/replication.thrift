@@ -64,7 +64,18 @@ struct HeartbeatTabletReply {
   7: bool known
   8: types.LogPosition last           // of its log
 }
-struct PeerHeartbeatReply { 1: types.Status status, 2: i64 incarnation, 3: list<HeartbeatTabletReply> tablets }  // in order
+// Of a table in memory that takes more than it is to take at the server that answers.
+struct MemoryPressure {
+  1: i64 tableId
+  2: double excess                    // this part of what it takes has to be evicted, by whoever leads its tablets
+  3: bool full                        // no write that takes memory is to be admitted
+}
+struct PeerHeartbeatReply {
+  1: types.Status status
+  2: i64 incarnation
+  3: list<HeartbeatTabletReply> tablets  // in order
+  4: list<MemoryPressure> memory      // all that there is at present
+}
 
 // A copy (rule 9): it begins, brings chunks of data in key order, and has arrived. The log comes by append meanwhile.
 struct CopyStart {

@@ -3,7 +3,8 @@
 // replicas forget the same records at the same place, and none that was seen to be gone comes back.
 // How:        A look every few milliseconds costs nothing while all is below its limit. What is too much is shared by
 //             the tablets of the table that are led here; each has one batch of deletes under way at a time. A follower
-//             shrinks as its primary evicts.
+//             shrinks as its primary evicts: where one has too much, it says which part, and every tablet that has a
+//             replica there gives that part of itself, once for each time that it is said.
 // Place:      tabletserver_host.h owns it; storage/ram/ram_table.h chooses.
 // Threads:    everything on its executor, but what shards answer.
 #pragma once
@@ -17,6 +18,8 @@
 
 namespace ebla::tabletserver {
 
+class PeerMemory;
+
 class Evictor {
  public:
   struct Options {
@@ -27,8 +30,8 @@ class Evictor {
     Duration patience = std::chrono::seconds(5);
   };
 
-  Evictor(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<ReadWaits*> shards,
-          Options options);
+  Evictor(Executor& executor, TabletStore& store, const TabletDirectory& directory, const PeerMemory& peers,
+          std::vector<ReadWaits*> shards, Options options);
   ~Evictor();
 
   void Start();

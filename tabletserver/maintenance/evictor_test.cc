@@ -6,6 +6,7 @@
 #include "common/testing/sim_executor.h"
 #include "tabletserver/storage/memory/memory_store.h"
 #include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -45,7 +46,8 @@ class EvictorTest : public ::testing::Test {
     ram_.Ensure(kCache, 1, {.limit_bytes = limit, .eviction = eviction});
     evictor_.Start();
   }
-  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, RoleKind role, int64_t weight) {
+  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, RoleKind role, int64_t weight,
+                                    const std::vector<ServerName>& followers = {}) {
     auto handle = std::make_shared<TabletHandle>(TabletId{id}, kCache, 0);
     EXPECT_TRUE(directory_.Add(handle, range).ok());
     handle->size_bytes = weight;
@@ -55,6 +57,11 @@ class EvictorTest : public ::testing::Test {
     view->range = range;
     view->role = role;
     view->barrier_applied = role == RoleKind::kPrimary;
+    for (const ServerName& follower : followers) {
+      PeerProgress& peer = view->peers.emplace_back();
+      peer.peer = follower;
+      peer.voter = true;
+    }
     handle->Publish(view);
     return handle;
   }
@@ -77,7 +84,8 @@ class EvictorTest : public ::testing::Test {
   RoutedStore store_{on_disk_, ram_};
   TabletDirectory directory_;
   NotingShard shard_;
-  Evictor evictor_{executor_, store_, directory_, {&shard_}, {.victims_max = 50}};
+  PeerMemory peers_;
+  Evictor evictor_{executor_, store_, directory_, peers_, {&shard_}, {.victims_max = 50}};
   uint64_t lsn_ = 0;
 };
 
@@ -127,6 +135,40 @@ TEST_F(EvictorTest, TheNextBatchWaitsForTheOneBeforeAndDoneOnesAreCounted) {
   EXPECT_EQ(shard_.batches.size(), 3u);
   scheduler_.RunFor(6s);
   EXPECT_EQ(shard_.batches.size(), 4u) << "a shard that does not answer is not waited for longer than that";
+}
+
+TEST_F(EvictorTest, AFollowerThatHasTooMuchIsGivenItsPartOnceForEachTimeItSaysSo) {
+  Make(Eviction::kLru, 64 << 20);
+  Add(1, {"", "b"}, RoleKind::kPrimary, 1'000'000, {"ts-2", "ts-3"});
+  Add(2, {"b", ""}, RoleKind::kPrimary, 1'000'000, {"ts-4"});
+  Fill("a", 1);
+  Fill("c", 2);
+  const auto say = [&](const ServerName& server, double excess) {
+    peers_.Learn(server, {{TableId{99}, 1, true}, {kCache, excess, false}}, executor_.Now());
+  };
+  const auto all_done = [&] {
+    for (size_t done = 0; done < shard_.batches.size();) {
+      for (; done < shard_.batches.size(); ++done) shard_.batches[done].done(Status::Ok());
+      scheduler_.RunFor(20ms);
+    }
+  };
+  say("ts-2", 0.01);
+  say("ts-3", 0.1);
+  scheduler_.RunFor(50ms);
+  all_done();
+  EXPECT_NEAR(static_cast<double>(shard_.Keys(TabletId{1})), 100, 10) << "a tenth, by batches of fifty";
+  EXPECT_EQ(shard_.Keys(TabletId{2}), 0u) << "it has no replica there";
+  scheduler_.RunFor(1s);
+  EXPECT_LE(shard_.Keys(TabletId{1}), 110u);
+  say("ts-3", 0.1);
+  scheduler_.RunFor(50ms);
+  EXPECT_GT(shard_.Keys(TabletId{1}), 140u);
+  const size_t keys = shard_.Keys(TabletId{1});
+  peers_.Learn("ts-2", {}, executor_.Now());
+  peers_.Learn("ts-3", {}, executor_.Now());
+  scheduler_.RunFor(50ms);
+  all_done();
+  EXPECT_EQ(shard_.Keys(TabletId{1}), keys) << "it has room again";
 }
 
 TEST_F(EvictorTest, WhatEvictsNothingIsLeftAlone) {

@@ -61,7 +61,8 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options, TabletDirectory& directory,
                   ShardCounters& counters, const PeerBook& peers, const std::function<std::string()>& cluster_id,
                   const std::function<PartLender&(TabletId)>& part_lender_of, CopyThrottle& copy_throttle,
-                  Refusals& refusals, const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+                  Refusals& refusals, PeerMemory& peer_memory,
+                  const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   Shards shards;
   for (size_t i = 0; i < ports.shards.size(); ++i) {
     ShardOptions mine = options.shard;
@@ -72,9 +73,10 @@ Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& opt
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine), ShardPorts{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping),
-                                    ports.store, directory, counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema,
-                                    connector, peers, cluster_id, part_lender_of, copy_throttle, refusals}));
+        std::move(mine),
+        ShardPorts{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
+                   counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema, connector, peers, cluster_id,
+                   part_lender_of, copy_throttle, refusals, peer_memory}));
   }
   return shards;
 }
@@ -163,14 +165,14 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           [this](TabletId tablet) -> PartLender& {
             return shards_[ShardOfLineage(tablet, shards_.size())]->part_lender();
           },
-          copy_throttle_, refusals_, mailboxes_)),
+          copy_throttle_, refusals_, peer_memory_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, PartsOf(shards_, &Shard::truncator),
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
       purge_and_size_tasks_(ports_.background, ports_.store, directory_, ReadsOf(shards_),
                             options_.purge_and_size_tasks),
-      evictor_(ports_.background, ports_.store, directory_, ReadsOf(shards_), options_.evictor),
+      evictor_(ports_.background, ports_.store, directory_, peer_memory_, ReadsOf(shards_), options_.evictor),
       hint_delivery_(options_.hint_delivery, ports_.store,
                      DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
       hinted_writes_(options_.identity.name, options_.identity.incarnation, options_.hinted_writes,

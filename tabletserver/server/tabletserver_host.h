@@ -46,6 +46,7 @@
 #include "tabletserver/transport/copy_throttle.h"
 #include "tabletserver/transport/heartbeater.h"
 #include "tabletserver/transport/peer_book.h"
+#include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
 
@@ -171,6 +172,7 @@ class TabletServer {
   Refusals refusals_;
   SeenTerm term_;
   PeerBook peers_;
+  PeerMemory peer_memory_;
   CopyThrottle copy_throttle_;
   std::atomic<bool> serving_{false};
   std::vector<std::unique_ptr<LoopMailbox>> mailboxes_;

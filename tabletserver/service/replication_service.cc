@@ -89,6 +89,9 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
     return;
   }
   const int64_t latest = LatestTime();
+  if (const MemoryTables* const memory = ports_.store.memory_tables()) {
+    for (const MemoryPressure& pressure : memory->Pressures()) gathered->reply.memory.push_back(ToIdl(pressure));
+  }
   gathered->reply.tablets.resize(request.tablets.size());
   auto calls = PerShard();
   for (size_t i = 0; i < request.tablets.size(); ++i) {

@@ -55,23 +55,43 @@ void CopyTarget::Begin(CopyBegin begin, CopyDone done) {
   shard_.executor().Post([this, begin = std::move(begin), done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(begin.tablet);
     if (tablet == nullptr) return done(Error(Code::kNotFound, "no replica is here"));
-    if (Status room = CheckRoom(shard_.store(), tablet->table); !room.ok()) return done(std::move(room));
-    if (!tablet->placed_range.Contains(begin.base.applied.range)) {
-      return done(Error(Code::kUnavailable, "the replica here is of another range than the copy"));
-    }
-    if (tablet->core->replica().receiving() != begin.order.id) {
-      if (!GatherDedupRows(begin))
-        return done(Error(Code::kNotFound, "the dedup window's rows before these are missing"));
-      if (begin.rows_follow) return done(Status::Ok());
-    }
-    if (tablet->schema == nullptr || begin.schema.version > tablet->schema->version) {
-      tablet->core->Step(AlterTablet{parts_.orders.Expect([](const ControlReply&) {}), std::move(begin.schema)});
-    }
-    begin.order.now = shard_.Now();
-    begin.order.token = Expect(std::move(done), std::make_shared<const CopyBase>(std::move(begin.base)));
-    shard_.tablets.Step(tablet, begin.order);
-    shard_.rounds.Run();
+    Status room = CheckRoom(shard_.store(), tablet->table);
+    if (room.ok()) return Begin(tablet, std::move(begin), std::move(done));
+    if (!shard_.store().InMemory(tablet->table)) return done(std::move(room));
+    FindRoom(tablet, std::move(begin), std::move(done));
   });
+}
+
+// What the replica holds goes first, and may be most of what is too much: to look takes time.
+void CopyTarget::FindRoom(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone done) {
+  shard_.ports.background.Post(
+      [this, tablet, range = tablet->placed_range, begin = std::move(begin), done = std::move(done)]() mutable {
+        Status room = shard_.store().memory_tables()->RoomForCopy(tablet->table, &range);
+        shard_.executor().Post(
+            [this, tablet, room = std::move(room), begin = std::move(begin), done = std::move(done)]() mutable {
+              if (tablet->leaving) return done(Error(Code::kNotFound, "no replica is here"));
+              if (!room.ok()) return done(std::move(room));
+              Begin(tablet, std::move(begin), std::move(done));
+            });
+      });
+}
+
+void CopyTarget::Begin(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone done) {
+  if (!tablet->placed_range.Contains(begin.base.applied.range)) {
+    return done(Error(Code::kUnavailable, "the replica here is of another range than the copy"));
+  }
+  if (tablet->core->replica().receiving() != begin.order.id) {
+    if (!GatherDedupRows(begin))
+      return done(Error(Code::kNotFound, "the dedup window's rows before these are missing"));
+    if (begin.rows_follow) return done(Status::Ok());
+  }
+  if (tablet->schema == nullptr || begin.schema.version > tablet->schema->version) {
+    tablet->core->Step(AlterTablet{parts_.orders.Expect([](const ControlReply&) {}), std::move(begin.schema)});
+  }
+  begin.order.now = shard_.Now();
+  begin.order.token = Expect(std::move(done), std::make_shared<const CopyBase>(std::move(begin.base)));
+  shard_.tablets.Step(tablet, begin.order);
+  shard_.rounds.Run();
 }
 
 // A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.

@@ -66,6 +66,8 @@ class CopyTarget {
     std::vector<DedupRow> rows;
   };
 
+  void FindRoom(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone done);
+  void Begin(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone done);
   RequestToken Expect(CopyDone done, std::shared_ptr<const CopyBase> base);
   bool GatherDedupRows(CopyBegin& begin);
   void Prepare(const ShardTabletPtr& tablet, const ReceiveCopy& order);

@@ -418,23 +418,86 @@ class MemoryCopyTargetTest : public CopyTargetTest {
     request.first.schema.options = table_options_;
     return request;
   }
+  // Twice what the table may take.
+  void Fill() {
+    const std::string value(1'000, 'v');
+    for (int i = 0; i < 2'000; ++i) {
+      const Effect effect{.key = "x" + std::to_string(i), .value = value};
+      ApplyBatch batch{.tablet = TabletId{kTablet + 1}, .table = TableId{kTable}};
+      batch.records.push_back({&effect, {Epoch{1}, Lsn{static_cast<uint64_t>(i) + 1}}});
+      ASSERT_TRUE(at("ts-2").ram->Apply(TableId{kTable}, {&batch, 1}).ok());
+    }
+  }
 };
 
 TEST_F(MemoryCopyTargetTest, AFullDiskTakesACopyAndFullMemoryDoesNot) {
   at("ts-2").disk.SetFull(true);
   EXPECT_EQ(SendCopy("ts-2", Begin(1)).status.code, idl::Code::OK);
   at("ts-2").disk.SetFull(false);
-  const std::string value(1'000, 'v');
-  for (int i = 0; i < 2'000; ++i) {
-    const Effect effect{.key = "x" + std::to_string(i), .value = value};
-    ApplyBatch batch{.tablet = TabletId{kTablet + 1}, .table = TableId{kTable}};
-    batch.records.push_back({&effect, {Epoch{1}, Lsn{static_cast<uint64_t>(i) + 1}}});
-    ASSERT_TRUE(at("ts-2").ram->Apply(TableId{kTable}, {&batch, 1}).ok());
-  }
-  EXPECT_EQ(SendCopy("ts-2", Begin(2)).status.code, idl::Code::OVERLOADED);
+  Fill();
   idl::CopyRequest chunk = Request();
   chunk.__set_chunk({});
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OVERLOADED);
+}
+
+class MemoryFollowerTest : public ShardCopyTest {
+ protected:
+  void Begin(const std::string& eviction) {
+    table_options_.__set_memory(true);
+    table_options_.__set_eviction(eviction);
+    Crash("ts-2");
+    memory_limits_["ts-2"] = 1 << 20;
+    Start("ts-2");
+    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2"}, {}}));
+    ASSERT_TRUE(Serves("ts-1"));
+  }
+  // How many of so many thousand-byte records were taken.
+  int PutAll(int records) {
+    int taken = 0;
+    for (int i = 0; i < records; i += 20) {
+      std::vector<idl::Write> writes;
+      for (int j = i; j < i + 20; ++j) writes.push_back(PutOf(Key(j), std::string(1'000, 'v')));
+      const idl::Code::type code = Write("ts-1", std::move(writes)).header.code;
+      EXPECT_TRUE(code == idl::Code::OK || code == idl::Code::OVERLOADED) << code;
+      taken += code == idl::Code::OK ? 20 : 0;
+      scheduler_.RunFor(20ms);
+    }
+    return taken;
+  }
+  double Taken(const std::string& server) {
+    return static_cast<double>(at(server).ram->Uses().front().bytes) / (1 << 20);
+  }
+};
+
+TEST_F(MemoryFollowerTest, APrimaryWithRoomEvictsForAFollowerWithout) {
+  Begin("lru");
+  EXPECT_GT(PutAll(3'000), 2'500);
+  scheduler_.RunFor(2s);
+  EXPECT_LT(Taken("ts-2"), 1.0);
+  EXPECT_GT(Taken("ts-2"), 0.6) << "and not much more than it has to";
+  EXPECT_LT(Taken("ts-1"), 1.0) << "they hold the same";
+}
+
+TEST_F(MemoryFollowerTest, WhereNothingIsEvictedAFullFollowerRefusesForItsPrimary) {
+  Begin("none");
+  EXPECT_LT(PutAll(3'000), 1'100);
+  EXPECT_LT(Taken("ts-2"), 1.1);
+  const idl::WriteReply refused = Write("ts-1", {PutOf("z", "v")});
+  EXPECT_EQ(refused.header.code, idl::Code::OVERLOADED);
+  EXPECT_NE(refused.header.message.find("server ts-2"), std::string::npos) << refused.header.message;
+  Delete("ts-1", 0, 500);
+  scheduler_.RunFor(1s);
+  EXPECT_EQ(Write("ts-1", {PutOf("z", "v")}).header.code, idl::Code::OK);
+}
+
+// Else it would wait for ever for what it is itself to go.
+TEST_F(MemoryCopyTargetTest, WhatTheReplicaHoldsDoesNotKeepItsCopyOut) {
+  Fill();
+  EXPECT_EQ(SendCopy("ts-2", Begin(1)).status.code, idl::Code::OK);
+  EXPECT_EQ(at("ts-2").ram->Uses().front().records, 0);
+  idl::CopyRequest chunk = Request();
+  chunk.__set_chunk({});
+  EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK);
 }
 
 TEST_F(CopyTargetTest, OnlyTheCopyThatHasBegunIsTaken) {

@@ -7,6 +7,7 @@
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -31,6 +32,9 @@ PeerClient PeerExchange::MakeClient() {
   PeerClient::Ports client{ports.executor, ports.connector, ports.peers, ports.cluster_id, {}, {}, {}, ports.refusals};
   client.on_reply = [this](TabletId tablet, PeerReply reply) { OnReply(tablet, reply); };
   client.on_restart = [this](const ServerName& peer) { OnRestart(peer); };
+  client.on_memory = [this](const ServerName& peer, const std::vector<MemoryPressure>& pressures) {
+    shard_.ports.peer_memory.Learn(peer, pressures, shard_.Now());
+  };
   client.flush_soon = [this] { shard_.rounds.Run(RoundDriver::When::kAfterArrivals); };
   return {PeerClient::Options{shard_.options.self, shard_.options.incarnation}, std::move(client)};
 }

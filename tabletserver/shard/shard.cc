@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/lineage.h"
+#include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -170,10 +171,18 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
   }
   call.request.token = requests_.ExpectWrite(call.loop, std::move(call.done));
   Status no_room;
-  if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) {
-    no_room = ports_.store.memory_tables()->Admit(tablet->table);
-  }
+  if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) no_room = FindRoom(*tablet);
   tablets_.Step(tablet, AdmitWrite{std::move(call.request), now, full.disk, std::move(no_room), full.rolled_back});
+}
+
+// A follower takes what its primary admits.
+Status Shard::FindRoom(const ShardTablet& tablet) const {
+  EBLA_TRY(ports_.store.memory_tables()->Admit(tablet.table));
+  const std::vector<ServerName>& voters = tablet.core->replica().standing().voters();
+  const ServerName full = ports_.peer_memory.WorstOf(tablet.table, voters, ports_.executor.Now()).full;
+  if (full.empty()) return {};
+  return Error(Code::kOverloaded, "server " + full + ", which has a replica, has no memory left for the table: see " +
+                                      "its limit there, and --memory_tables_mb");
 }
 
 void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,

@@ -78,6 +78,7 @@ class Shard {
   };
   void OnCalls(std::vector<WriteCall> calls);
   void OnCall(WriteCall call, MonotonicTime now, Full full);
+  Status FindRoom(const ShardTablet& tablet) const;
   void OnTick();
   Status RecoverAbsent(RecoveredReplica replica);
 

@@ -19,6 +19,7 @@ class ClientRequests;
 class CopyThrottle;
 class PartLender;
 class PeerBook;
+class PeerMemory;
 class RoundDriver;
 class ShardTablets;
 class TabletDirectory;
@@ -38,6 +39,7 @@ struct ShardPorts {
   std::function<PartLender&(TabletId)> part_lender_of;  // of this server: two that merge may be on different shards
   CopyThrottle& copy_throttle;
   Refusals& refusals;
+  PeerMemory& peer_memory;
 };
 
 struct ShardContext {

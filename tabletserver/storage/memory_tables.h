@@ -38,6 +38,13 @@ struct MemoryUse {
   int64_t refused = 0;      // writes, since the start
 };
 
+// Of a table that takes more than it is to take.
+struct MemoryPressure {
+  TableId table;
+  double excess = 0;  // this part of what it takes has to be evicted
+  bool full = false;  // no write that takes memory is admitted
+};
+
 class MemoryTables {
  public:
   virtual ~MemoryTables() = default;
@@ -51,11 +58,14 @@ class MemoryTables {
   // its limit; in one that evicts, a little above, where eviction does not keep up.
   virtual Status Admit(TableId table) = 0;
   // OVERLOADED where the table, or all of them together, takes so much more than it may that no copy is to add to it.
-  // What its source holds fits there, and may take a little more here.
-  virtual Status RoomForCopy(TableId table) const = 0;
+  // What its source holds fits there, and may take a little more here. What is in `discarded` goes first, and does not
+  // count: where there is no room with it, it is walked, a second for ten million records.
+  virtual Status RoomForCopy(TableId table, const KeyRange* discarded = nullptr) const = 0;
 
   // How much of the table has to be evicted to bring it and the server below their limits. 0: nothing.
   virtual int64_t Excess(TableId table) const = 0;
+  // Of those that take too much: the two above, as whoever leads their tablets is to know.
+  virtual std::vector<MemoryPressure> Pressures() const = 0;
   // Asks the allocator what records really take, which the calls above go by. To be called every so often: it takes a
   // fraction of a millisecond.
   virtual void Measure() = 0;

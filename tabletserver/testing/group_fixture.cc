@@ -155,7 +155,7 @@ void GroupFixture::Start(const std::string& name) {
     readers = {member.reader.get()};
   }
   member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, *this);
-  member.ram = std::make_unique<RamStore>();
+  member.ram = std::make_unique<RamStore>(memory_limits_[name]);
   member.both = std::make_unique<RoutedStore>(*member.store, *member.ram);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);

@@ -135,11 +135,12 @@ class GroupFixture : public ::testing::Test {
   ebla::testing::SimExecutor world_{scheduler_};  // of coordination, network and master
   coordination::SimCoordination coordination_{scheduler_};
   TabletServerOptions options_;
-  idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
-  size_t shards_ = 1;                // of each server
-  bool readers_ = false;             // servers started from now on have a thread for reads of much
-  bool addresses_told_ = true;       // by the master, with each heartbeat's answer
-  bool table_dropped_ = false;       // the master's answer
+  idl::TableOptions table_options_;               // of the tablet's table, from the first Configure on
+  size_t shards_ = 1;                             // of each server
+  std::map<std::string, int64_t> memory_limits_;  // of a server's tables in memory together, from its next start on
+  bool readers_ = false;                          // servers started from now on have a thread for reads of much
+  bool addresses_told_ = true;                    // by the master, with each heartbeat's answer
+  bool table_dropped_ = false;                    // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   Lsn lost_;                                         // this entry can be read of no log
   std::function<void()> before_truncation_ = [] {};  // of a piece of a log, on any of the servers

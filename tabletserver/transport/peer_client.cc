@@ -193,6 +193,15 @@ void PeerClient::SendAppends(const ServerName& name, Peer& peer) {
   peer.stub->append(std::move(done), batch.request);
 }
 
+void PeerClient::TakeMemory(const ServerName& name, const idl::PeerHeartbeatReply& reply) {
+  if (!ports_.on_memory) return;
+  if (const auto pressures = FromIdl(reply.memory)) {
+    ports_.on_memory(name, *pressures);
+  } else {
+    ports_.refusals.Count(name, pressures.error());
+  }
+}
+
 void PeerClient::SendHeartbeats(const ServerName& name, Peer& peer) {
   Batch<idl::PeerHeartbeatRequest> batch = std::exchange(peer.heartbeats, {});
   if (!ReachFor(name, peer, batch)) return;
@@ -201,6 +210,7 @@ void PeerClient::SendHeartbeats(const ServerName& name, Peer& peer) {
                sent = std::move(batch.sent)](const idl::PeerHeartbeatReply& reply) {
     if (alive.expired()) return;
     if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.tablets.size())) return Lose(name, sent);
+    TakeMemory(name, reply);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
       ports_.on_reply(sent[i].tablet, ReplyOf(name, sent[i], now, FromIdl(reply.tablets[i])));

@@ -22,6 +22,7 @@
 #include "common/rpc/channel.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/replication/replica_types.h"
+#include "tabletserver/storage/memory_tables.h"
 #include "tabletserver/transport/peer_book.h"
 
 namespace ebla::tabletserver {
@@ -47,6 +48,8 @@ class PeerClient {
     std::function<void(const ServerName&)> on_restart;  // the peer is in another start than before
     std::function<void()> flush_soon;                   // after the replies of one message, and when it is time to
     Refusals& refusals;
+    // Whatever a heartbeat was answered; none: nobody wants to know.
+    std::function<void(const ServerName&, const std::vector<MemoryPressure>&)> on_memory = {};
   };
   PeerClient(Options options, Ports ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 
@@ -102,6 +105,7 @@ class PeerClient {
   template <class Answer>
   PeerReply ReplyOf(const ServerName& name, const Sent& sent, MonotonicTime now, Result<Answer> answer);
   void Lose(const ServerName& name, std::vector<Sent> sent);
+  void TakeMemory(const ServerName& name, const idl::PeerHeartbeatReply& reply);
 
   const Options options_;
   const Ports ports_;

@@ -178,4 +178,22 @@ Result<HeartbeatAnswer> FromIdl(const idl::HeartbeatTabletReply& reply) {
   return to;
 }
 
+idl::MemoryPressure ToIdl(const MemoryPressure& pressure) {
+  idl::MemoryPressure to;
+  to.tableId = Number(pressure.table.value);
+  to.excess = pressure.excess;
+  to.full = pressure.full;
+  return to;
+}
+
+Result<std::vector<MemoryPressure>> FromIdl(const std::vector<idl::MemoryPressure>& pressures) {
+  std::vector<MemoryPressure> to;
+  for (const idl::MemoryPressure& one : pressures) {
+    // Not a number is neither.
+    if (one.tableId <= 0 || !(one.excess >= 0 && one.excess <= 1)) return Unbelievable("what is said of memory");
+    to.push_back({As<TableId>(one.tableId), one.excess, one.full});
+  }
+  return to;
+}
+
 }  // namespace ebla::tabletserver

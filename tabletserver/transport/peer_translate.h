@@ -7,6 +7,7 @@
 
 #include "idl/replication_types.h"
 #include "tabletserver/replication/replica_types.h"
+#include "tabletserver/storage/memory_tables.h"
 
 namespace ebla::tabletserver {
 
@@ -21,5 +22,8 @@ idl::TabletAppendReply ToIdl(TabletId tablet, const AppendAnswer& answer);
 idl::HeartbeatTabletReply ToIdl(TabletId tablet, const HeartbeatAnswer& answer);
 Result<AppendAnswer> FromIdl(const idl::TabletAppendReply& reply);
 Result<HeartbeatAnswer> FromIdl(const idl::HeartbeatTabletReply& reply);
+
+idl::MemoryPressure ToIdl(const MemoryPressure& pressure);
+Result<std::vector<MemoryPressure>> FromIdl(const std::vector<idl::MemoryPressure>& pressures);
 
 }  // namespace ebla::tabletserver

@@ -101,11 +101,15 @@ Status RamStore::Admit(TableId id) {
   const ReaderLock lock(tables_mutex_);
   const auto found = tables_.find(id);
   if (found == tables_.end()) return {};
-  Table& table = *found->second;
+  Status room = RoomIn(*found->second);
+  if (!room.ok()) found->second->refused.fetch_add(1, std::memory_order_relaxed);
+  return room;
+}
+
+Status RamStore::RoomIn(const Table& table) const {
   const double part = table.records.eviction() == Eviction::kNone ? 1 : kRefuseFrom;
   const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed);
   const auto refuse = [&](const std::string& whose) {
-    table.refused.fetch_add(1, std::memory_order_relaxed);
     return Error(Code::kOverloaded, whose + (part > 1 ? ", and eviction does not keep up: try again"
                                                       : ", and it evicts nothing: delete records, or raise the limit"));
   };
@@ -119,16 +123,25 @@ Status RamStore::Admit(TableId id) {
   return {};
 }
 
-Status RamStore::RoomForCopy(TableId id) const {
+Status RamStore::RoomForCopy(TableId id, const KeyRange* discarded) const {
+  Status room = RoomForCopyWithout(0, id);
+  if (room.ok() || discarded == nullptr) return room;
+  const TablePtr table = Find(id);
+  if (table == nullptr) return {};
+  const auto bytes = static_cast<double>(table->records.EstimateSize(*discarded).bytes);
+  return RoomForCopyWithout(static_cast<int64_t>(bytes * RamMemory::Overhead()), id);
+}
+
+Status RamStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
   const ReaderLock lock(tables_mutex_);
   const auto found = tables_.find(id);
   if (found == tables_.end()) return {};
   const int64_t limit = found->second->limit_bytes.load(std::memory_order_relaxed);
-  if (limit > 0 && found->second->bytes() >= Part(limit, kNoCopyFrom)) {
+  if (limit > 0 && found->second->bytes() - discarded >= Part(limit, kNoCopyFrom)) {
     return Error(Code::kOverloaded,
                  "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
   }
-  if (limit_bytes_ > 0 && AllBytes() >= Part(limit_bytes_, kNoCopyFrom)) {
+  if (limit_bytes_ > 0 && AllBytes() - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
     return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
                                         Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
   }
@@ -138,8 +151,10 @@ Status RamStore::RoomForCopy(TableId id) const {
 int64_t RamStore::Excess(TableId id) const {
   const ReaderLock lock(tables_mutex_);
   const auto found = tables_.find(id);
-  if (found == tables_.end()) return 0;
-  const Table& table = *found->second;
+  return found == tables_.end() ? 0 : ExcessOf(*found->second);
+}
+
+int64_t RamStore::ExcessOf(const Table& table) const {
   const int64_t bytes = table.bytes();
   int64_t excess = 0;
   if (const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed); limit > 0) {
@@ -158,6 +173,19 @@ int64_t RamStore::Excess(TableId id) const {
     }
   }
   return excess;
+}
+
+std::vector<MemoryPressure> RamStore::Pressures() const {
+  std::vector<MemoryPressure> pressures;
+  const ReaderLock lock(tables_mutex_);
+  for (const auto& [id, table] : tables_) {
+    const int64_t excess = table->records.eviction() == Eviction::kNone ? 0 : ExcessOf(*table);
+    const bool full = !RoomIn(*table).ok();
+    if (excess <= 0 && !full) continue;
+    const double part = static_cast<double>(excess) / static_cast<double>(std::max<int64_t>(table->bytes(), 1));
+    pressures.push_back({id, std::clamp(part, 0.0, 1.0), full});
+  }
+  return pressures;
 }
 
 // Where records have changed their sizes, or many have gone, pages stay that are nearly empty. Evicting records at random

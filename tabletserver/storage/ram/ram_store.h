@@ -30,8 +30,9 @@ class RamStore final : public MemoryTables {
   bool Has(TableId table) const override;
   std::vector<MemoryUse> Uses() const override;
   Status Admit(TableId table) override;
-  Status RoomForCopy(TableId table) const override;
+  Status RoomForCopy(TableId table, const KeyRange* discarded = nullptr) const override;
   int64_t Excess(TableId table) const override;
+  std::vector<MemoryPressure> Pressures() const override;
   void Measure() override;
   std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes, size_t victims_max) override;
   void CountEvicted(TableId table, int64_t records) override;
@@ -87,6 +88,10 @@ class RamStore final : public MemoryTables {
   template <class Change>
   void ChangeLog(TabletId tablet, Change change);
   int64_t AllBytes() const EBLA_REQUIRES_SHARED(tables_mutex_);
+  Status RoomForCopyWithout(int64_t discarded, TableId table) const;
+  // OK: it admits writes.
+  Status RoomIn(const Table& table) const EBLA_REQUIRES_SHARED(tables_mutex_);
+  int64_t ExcessOf(const Table& table) const EBLA_REQUIRES_SHARED(tables_mutex_);
 
   const int64_t limit_bytes_;
   mutable SharedMutex tables_mutex_;

@@ -140,6 +140,25 @@ TEST_F(RamStoreTest, AFullServerRefusesAndNamesItsFlag) {
   EXPECT_EQ(ram_.Excess(kRamTable), ram_.Excess(kDiskTable)) << "of two that evict nothing nobody has to";
 }
 
+TEST_F(RamStoreTest, WhoLeadsElsewhereIsToldWhatIsTooMuchHere) {
+  ram_.Ensure(kRamTable, 1, {.limit_bytes = 1 << 20, .eviction = Eviction::kLru});
+  ram_.Ensure(kDiskTable, 1, {.limit_bytes = 1 << 20});
+  Write(kRamTable, 0, 900);
+  Write(kDiskTable, 0, 900);
+  EXPECT_TRUE(ram_.Pressures().empty());
+  Write(kRamTable, 900, 1'400);
+  Write(kDiskTable, 900, 1'400);
+  std::vector<MemoryPressure> pressures = ram_.Pressures();
+  ASSERT_EQ(pressures.size(), 2u);
+  std::ranges::sort(pressures, {}, &MemoryPressure::excess);
+  EXPECT_EQ(pressures[0].table, kDiskTable);
+  EXPECT_EQ(pressures[0].excess, 0) << "it evicts nothing";
+  EXPECT_TRUE(pressures[0].full);
+  EXPECT_NEAR(pressures[1].excess, 0.33, 0.07);
+  EXPECT_TRUE(pressures[1].full);
+  EXPECT_EQ(ram_.Uses().front().refused, 0) << "no write was refused by it";
+}
+
 TEST_F(RamStoreTest, NoCopyIsTakenFarAboveALimit) {
   ram_.Ensure(kRamTable, 1, {.limit_bytes = 1 << 20, .eviction = Eviction::kLru});
   Write(kRamTable, 0, 1'040);
@@ -147,6 +166,9 @@ TEST_F(RamStoreTest, NoCopyIsTakenFarAboveALimit) {
   EXPECT_TRUE(ram_.RoomForCopy(kRamTable).ok()) << "pages may be fuller at its source";
   Write(kRamTable, 1'040, 1'300);
   EXPECT_EQ(ram_.RoomForCopy(kRamTable).code(), Code::kOverloaded);
+  const KeyRange some{"5", "6"}, all{};
+  EXPECT_EQ(ram_.RoomForCopy(kRamTable, &some).code(), Code::kOverloaded);
+  EXPECT_TRUE(ram_.RoomForCopy(kRamTable, &all).ok()) << "it goes first";
   ram_.Ensure(kDiskTable, 1, {});
   EXPECT_TRUE(ram_.RoomForCopy(kDiskTable).ok());
   Write(kDiskTable, 0, 4'000);
