@@ -20,8 +20,6 @@ struct ControlHeader {
 
 // A split that the catalog has, and the log of who is to lead a memory tablet has not.
 struct LostSplit { 1: i64 childId, 2: binary key }
-// A SPLIT of a memory tablet's log that is not applied: `before` stands before it, and leaves the tablet to end at `endKey`.
-struct LoggedSplit { 1: i64 childId, 2: binary key, 3: types.LogPosition before, 4: binary endKey }
 
 // Tells a server its part in a tablet's epoch. Creates the replica where it is to exist (PROTOCOL 6); its log is empty
 // then, and complete if `born`.
@@ -45,8 +43,6 @@ struct ConfigureTablet {
   17: bool soleLog = false            // a memory table's: no majority of its voters has a log, and the primary's is the
                                       // longest, so all of it is committed
   18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more (rule 5)
-  19: optional types.LogPosition keptThrough  // a memory table's: what the primary's log has beyond it was given up, and
-                                              // goes first
   15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
@@ -67,7 +63,6 @@ struct FenceResult {
   9: i64 timeOfDayMs                  // by the server's clock, when it answered
   10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a SPLIT
                                       // in it is applied
-  11: list<LoggedSplit> splits        // those that are not, in the order of the log
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 

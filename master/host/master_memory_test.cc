@@ -62,15 +62,6 @@ class MasterMemoryTest : public ::testing::Test {
     request.deadlineMs = 1'000;
     cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
   }
-  void Merge(const std::string& key) {
-    idl::MergeTabletsRequest request;
-    request.table = "carts";
-    request.key = key;
-    request.deadlineMs = 30'000;
-    const auto reply = cluster_->Call(&idl::MasterServiceCobSvIf::mergeTablets, request);
-    EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
-  }
-  bool Settled() { return cluster_->WhyNotServing("carts").empty(); }
   std::string Ranges() {
     std::string text;
     for (const auto& [id, info] : cluster_->Tablets())
@@ -155,58 +146,6 @@ TEST_F(MasterMemoryTest, WhatWasSplitOffIsNewerElsewhere) {
   WaitServing();
   EXPECT_EQ(cluster_->Tablets().at(child).primary, elsewhere);
   EXPECT_EQ(TimesEmptied(), 0);
-}
-
-// The split came to nothing, and who is left has not heard.
-TEST_F(MasterMemoryTest, TheOneThatIsLeftHasASplitThatWasGivenUp) {
-  Begin(3);
-  const idl::TabletInfo before = First();
-  FakeServer& left = CutOffAFollower();
-  FakeServer::Replica& replica = left.mutable_replicas().at(before.tabletId);
-  const idl::LogPosition had = replica.last;
-  FakeServer::Replica::Split& split = replica.logged.emplace_back();
-  split.split.childId = before.tabletId + 64;
-  split.split.key = "m";
-  split.split.position = replica.last = Position(had.epoch, had.lsn + 1);
-  split.child.startKey = "m";
-  RestartAllBut(&left);
-  cluster_->Mend();
-  WaitServing();
-  EXPECT_EQ(TimesEmptied(), 0);
-  EXPECT_EQ(Ranges(), "[,) ");
-  EXPECT_EQ(First().primary, left.name());
-  EXPECT_EQ(left.replicas().at(before.tabletId).range.endKey, "");
-  EXPECT_FALSE(left.replicas().contains(before.tabletId + 64));
-}
-
-// What was split off is part of another tablet by now.
-TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplitWhoseChildWasMerged) {
-  Begin(3);
-  ASSERT_EQ(cluster_->Split("carts", "p").header.code, idl::Code::OK);
-  const int64_t parent = First().tabletId;
-  ASSERT_TRUE(cluster_->RunUntil([&] { return Settled(); }, 30s));
-  const auto split = cluster_->Split("carts", "h");
-  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
-  ASSERT_TRUE(cluster_->RunUntil([&] { return Settled(); }, 30s));
-  Merge("p");
-  ASSERT_TRUE(cluster_->RunUntil([&] { return Ranges() == "[,h) [h,) " && Settled(); }, 60s)) << Ranges();
-  std::string follower;
-  for (const std::string& voter : First().voters) {
-    if (voter != First().primary) follower = voter;
-  }
-  FakeServer& left = Named(follower);
-  FakeServer::Replica& replica = left.mutable_replicas().at(parent);
-  replica.range.endKey = "p";
-  replica.splits.pop_back();
-  RestartAllBut(&left);
-  WaitServing();
-  EXPECT_EQ(TimesEmptied(), 0);
-  EXPECT_EQ(Ranges(), "[,h) [h,) ");
-  EXPECT_EQ(left.replicas().at(parent).range.endKey, "h");
-  cluster_->scheduler().RunFor(10s);
-  for (const auto& [id, replica] : left.replicas()) {
-    EXPECT_TRUE(cluster_->Tablets().contains(id)) << "what nobody needs is dropped: " << id;
-  }
 }
 
 // Whoever has applied it keeps the places of both.

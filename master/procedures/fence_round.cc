@@ -129,11 +129,8 @@ void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, id
 
 void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
   const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
-  const bool splits_sound = std::ranges::all_of(result.splits, [](const idl::LoggedSplit& split) {
-    return limits::AreEpochs({split.before.epoch}) && limits::AreLsns({split.before.lsn}) && split.childId > 0;
-  });
   if (!limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) ||
-      !limits::AreLsns({result.lastAppended.lsn}) || !splits_sound || !limits::IsWithin(result.tabletTimeMs, latest) ||
+      !limits::AreLsns({result.lastAppended.lsn}) || !limits::IsWithin(result.tabletTimeMs, latest) ||
       result.timeOfDayMs < 0 || result.timeOfDayMs > latest) {
     fencing.item.status = context_.refusals.Refuse(
         server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
@@ -199,20 +196,8 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 void FenceRound::TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const {
   const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
   if (!tablet || !result.__isset.endKey || !result.known || result.incomplete) return;
-  LogEnd& end = fencing.ends[answer.server] = {result.endKey, {}};
-  const auto given_up = std::ranges::find_if(result.splits, [&](const idl::LoggedSplit& split) {
-    return IsGivenUp(context_.image(), *tablet, TabletId{static_cast<uint64_t>(split.childId)}, split.key);
-  });
-  if (given_up != result.splits.end() && given_up->before.lsn == 0) {
-    answer.fits = false;
-    return;
-  }
-  if (given_up != result.splits.end()) {
-    end = {given_up->endKey,
-           {Epoch{static_cast<uint64_t>(given_up->before.epoch)}, Lsn{static_cast<uint64_t>(given_up->before.lsn)}}};
-    answer.last = end.kept;
-  }
-  answer.fits = LostSplits(context_.image(), *tablet, end.key).has_value();
+  fencing.ends[answer.server] = result.endKey;
+  answer.fits = LostSplits(context_.image(), *tablet, result.endKey).has_value();
 }
 
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
@@ -302,10 +287,9 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();
   }
-  const auto end = fencing.ends.find(*choice.primary);
-  if (end != fencing.ends.end()) item.kept_through = end->second.kept;
   if (fencing.in_memory && choice.loss_possible) {
-    item.status = MendSplits(choice, end == fencing.ends.end() ? nullptr : &end->second, item);
+    const auto end = fencing.ends.find(*choice.primary);
+    item.status = MendSplits(choice, end == fencing.ends.end() ? std::nullopt : std::optional(end->second), item);
     if (!item.status.ok()) {
       item.next.reset();
       return item;
@@ -317,17 +301,16 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
 // Where the only log that is left lacks splits of the catalog, or there is none: those that are done are logged again;
 // one that is under way is completed in the same change, as replicas may have applied it, and keep such places. Its child
 // was led in the intent's epoch at most.
-Status FenceRound::MendSplits(const PrimaryChoice& choice, const LogEnd* end, BatchItem& item) const {
+Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end,
+                              BatchItem& item) const {
   const TabletEntry* tablet = context_.image().Tablet(item.tablet);
   if (!tablet || tablet->version != item.version) return Error(Code::kConditionFailed, "the catalog changed meanwhile");
   if (end && !choice.anew) {
-    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, end->key));
+    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, *end));
   }
-  item.discards = !item.lost_splits.empty() && item.lost_splits.back().childId == 0;
   for (const idl::LostSplit& split : item.lost_splits) {
-    const std::string what = split.childId == 0 ? "what was merged since" : "tablet " + std::to_string(split.childId);
-    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that " << what
-                 << " was split off: it is logged again";
+    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet "
+                 << split.childId << " was split off: it is logged again";
   }
   if (!tablet->splitting()) return {};
   const bool lacks_it =

@@ -7,8 +7,7 @@
 //             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
 //             Of a memory tablet its learners are asked, too: no voter may have its data any more. Where who is chosen
-//             has not logged what the catalog says was split off, it is told to (lost_splits.h); what it has logged from
-//             a split on that the catalog has given up does not count, and goes.
+//             has not logged what the catalog says was split off, it is told to (lost_splits.h).
 //             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone,
 //             unless a majority of the voters turns out to be back.
 // Place:      tablet_reconciler.h begins rounds, and hands what was decided to a TabletBatch.
@@ -57,11 +56,6 @@ class FenceRound {
   void Start();
 
  private:
-  // Of a log that counts.
-  struct LogEnd {
-    std::string key;  // where it leaves the tablet to end
-    Version kept;     // what it has after this was given up; none: nothing was
-  };
   struct Fencing {
     BatchItem item;
     std::vector<ServerName> asked;
@@ -74,7 +68,7 @@ class FenceRound {
     ServerName before;     // who was to lead so far
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
-    std::map<ServerName, LogEnd> ends;       // of a memory tablet
+    std::map<ServerName, std::string> ends;  // of a memory tablet: where a log leaves it to end
     size_t waiting = 0;                      // for answers
     std::optional<MonotonicTime> decidable;  // since when
   };
@@ -87,7 +81,7 @@ class FenceRound {
   bool late() const { return context_.executor.Now() >= deadline_; }
   void Emit();
   BatchItem Decide(Fencing fencing) const;
-  Status MendSplits(const PrimaryChoice& choice, const LogEnd* end, BatchItem& item) const;
+  Status MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end, BatchItem& item) const;
 
   const Context context_;
   const std::vector<FenceItem> wanted_;

@@ -1,6 +1,6 @@
 #include "master/procedures/lost_splits.h"
 
-#include <algorithm>
+#include <set>
 
 namespace ebla::master {
 namespace {
@@ -10,15 +10,10 @@ bool EndsBefore(const std::string& one, const std::string& other) {
   return !one.empty() && (other.empty() || one < other);
 }
 
-// Once a split that is under way is done.
-const std::string& EndOf(const TabletEntry& tablet) {
-  return tablet.splitting() ? tablet.node.split.key : tablet.node.info.range.endKey;
-}
-
 }  // namespace
 
 Result<std::vector<idl::LostSplit>> LostSplits(const Image& image, const TabletEntry& tablet, const std::string& end) {
-  const std::string& to = EndOf(tablet);
+  const std::string& to = tablet.splitting() ? tablet.node.split.key : tablet.node.info.range.endKey;
   std::vector<idl::LostSplit> lost;
   std::string at = end;
   const auto cut = [&](TabletId child, const std::string& key) {
@@ -33,19 +28,8 @@ Result<std::vector<idl::LostSplit>> LostSplits(const Image& image, const TabletE
     if (child && child->node.info.range.startKey >= to) cut(id, child->node.info.range.startKey);
   }
   if (tablet.splitting()) cut(tablet.child(), tablet.node.split.key);
-  cut(TabletId{}, to);
   if (at == to) return lost;
   return Error(Code::kNotFound, "its log ends it elsewhere than the catalog does");
-}
-
-bool IsGivenUp(const Image& image, const TabletEntry& tablet, TabletId child, const std::string& key) {
-  if (image.Tablet(child) || (tablet.splitting() && tablet.child() == child)) return false;
-  if (EndsBefore(key, EndOf(tablet)) || (tablet.splitting() && tablet.node.split.key == key)) return true;
-  // It was tried again at the same key.
-  return std::ranges::any_of(image.ChildrenOf(tablet.id()), [&](TabletId id) {
-    const TabletEntry* other = image.Tablet(id);
-    return other && other->node.info.range.startKey == key;
-  });
 }
 
 bool HoldsInParent(const Image& image, const Report& report, const TabletEntry& tablet) {

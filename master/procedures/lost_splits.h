@@ -19,13 +19,8 @@
 namespace ebla::master {
 
 // What a log that ends the tablet at `end` lacks, in the order in which it was split off: a split that is under way is
-// the last. Where the last of it is no tablet any more, as it was merged with another, what lies there is of no use: its
-// id is 0, and it is split off under a new one, to be dropped. NOT_FOUND: the log ends it before the catalog does.
+// the last. NOT_FOUND: what is missing is no tablet any more, or the log has a split that the catalog has not.
 Result<std::vector<idl::LostSplit>> LostSplits(const Image& image, const TabletEntry& tablet, const std::string& end);
-
-// Whether the catalog has given up a split of the tablet that a log has: no majority ever had it. One whose child was
-// merged with another is none: it is where the catalog has the tablet end, or beyond.
-bool IsGivenUp(const Image& image, const TabletEntry& tablet, TabletId child, const std::string& key);
 
 // Whether the server, by its last report, has what `tablet` was split off, and is yet to apply that split.
 bool HoldsInParent(const Image& image, const Report& report, const TabletEntry& tablet);

@@ -54,36 +54,6 @@ TEST_F(LostSplitsTest, WhatALogLacksIsLoggedAgain) {
   EXPECT_EQ(Lost("f"), "NOT_FOUND") << "it has a split that the catalog has not";
 }
 
-// No tablet is what it split off any more. It is of no use, and may not keep the rest from being used.
-TEST_F(LostSplitsTest, WhatWasMergedWithAnotherIsSplitOffAllTheSame) {
-  image_.EraseTablet(TabletId{3});
-  image_.PutTablet(Node(4, "m", ""), 0);
-  EXPECT_EQ(Lost("z"), "0 m, ");
-  // A later one went with it, an earlier one stands.
-  idl::TabletNode other = Node(5, "k", "l");
-  other.__set_parentId(2);
-  image_.PutTablet(other, 0);
-  image_.PutTablet(Node(2, "a", "f"), 1);
-  EXPECT_EQ(Lost("z"), "5 k, 0 f, ");
-}
-
-TEST_F(LostSplitsTest, ASplitThatTheCatalogHasNotAndDoesNotEndAtWasGivenUp) {
-  const TabletEntry& tablet = *image_.Tablet(TabletId{2});
-  EXPECT_FALSE(IsGivenUp(image_, tablet, TabletId{3}, "m"));
-  EXPECT_TRUE(IsGivenUp(image_, tablet, TabletId{66}, "f")) << "the catalog has it go on beyond";
-  EXPECT_TRUE(IsGivenUp(image_, tablet, TabletId{66}, "m")) << "it was tried again";
-  image_.EraseTablet(TabletId{3});
-  EXPECT_FALSE(IsGivenUp(image_, tablet, TabletId{3}, "m")) << "it may have been merged with another since";
-  idl::TabletNode splitting = Node(2, "a", "m");
-  splitting.split.key = "f";
-  splitting.split.childId = 130;
-  splitting.__isset.split = true;
-  image_.PutTablet(splitting, 1);
-  const TabletEntry& under_way = *image_.Tablet(TabletId{2});
-  EXPECT_FALSE(IsGivenUp(image_, under_way, TabletId{130}, "f"));
-  EXPECT_TRUE(IsGivenUp(image_, under_way, TabletId{66}, "f"));
-}
-
 TEST_F(LostSplitsTest, WhoHasYetToApplyTheSplitHasTheChild) {
   EXPECT_TRUE(Holds(Parent())) << "of a build that does not say where it ends";
   idl::TabletLoad whole = Parent();

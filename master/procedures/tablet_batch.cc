@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "common/base/lineage.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::master {
@@ -65,7 +64,6 @@ void TabletBatch::Start() { Move(); }
 void TabletBatch::Move() {
   auto decide = [this](const Image& image) -> Result<Change> {
     Change change;
-    uint64_t next_id = image.next_id();
     for (BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
       if (!tablet || !image.LivingTable(*tablet)) {
@@ -79,14 +77,8 @@ void TabletBatch::Move() {
       } else {
         change.PutTablet(*item.next);
         if (item.child) change.PutTablet(*item.child);
-        if (item.discards) {
-          const TabletId discarded = LineageId(item.tablet, next_id);
-          item.lost_splits.back().childId = static_cast<int64_t>(discarded.value);
-          next_id = discarded.value + 1;
-        }
       }
     }
-    if (next_id != image.next_id()) change.SetNextId(next_id);
     return change;
   };
   context_.catalog.Commit(std::move(decide), if_alive_([this](Status status) {
@@ -109,7 +101,6 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.soleLog = item.sole_log;
   order.lostSplits = item.lost_splits;
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
-  if (item.kept_through) order.__set_keptThrough(ToPosition(item.kept_through));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
   if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
   return order;
@@ -126,7 +117,7 @@ void TabletBatch::Configure() {
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
-    order.__isset.presumed = order.__isset.keptThrough = false;
+    order.__isset.presumed = false;
     order.anew = order.soleLog = false;
     order.lostSplits.clear();
     order.born = order.born || context_.image().CreatedEmpty(*tablet);

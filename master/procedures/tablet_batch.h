@@ -42,9 +42,7 @@ struct BatchItem {
   Version presumed;                         // the log that the primary must have; none: nothing is presumed
   bool anew = false;                        // the primary begins it, empty: nobody has its data any more
   bool sole_log = false;                    // of a memory tablet: no other voter has a log
-  Version kept_through;                     // what the primary's log has after it goes; none: nothing
   std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
-  bool discards = false;                    // the last of them, under an id that the batch draws
   std::optional<idl::TabletNode> child;     // of a split that the change completes
   int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence

@@ -42,7 +42,6 @@ struct TabletKnowledge {
   Version presumed;
   bool anew = false;
   bool sole_log = false;
-  Version kept_through;
   std::vector<idl::LostSplit> lost_splits;
   int64_t tablet_time_ms = 0;
   int64_t time_of_day_ms = 0;

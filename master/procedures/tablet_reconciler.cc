@@ -163,7 +163,6 @@ void TabletReconciler::NoteMerged(TabletId id) {
   known.since = context_.executor.Now();
   known.title = Title::kNew;
   known.anew = known.sole_log = false;
-  known.kept_through = {};
   known.lost_splits.clear();
   known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
@@ -317,7 +316,6 @@ BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowle
     item.presumed = known.presumed;
     item.anew = known.anew;
     item.sole_log = known.sole_log;
-    item.kept_through = known.kept_through;
     item.lost_splits = known.lost_splits;
     item.tablet_time_ms = known.tablet_time_ms;
     item.time_of_day_ms = known.time_of_day_ms;
@@ -397,7 +395,6 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     known.presumed = item.presumed;
     known.anew = item.anew;
     known.sole_log = item.sole_log;
-    known.kept_through = item.kept_through;
     known.lost_splits = item.lost_splits;
     known.tablet_time_ms = item.tablet_time_ms;
     known.time_of_day_ms = item.time_of_day_ms;

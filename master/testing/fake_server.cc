@@ -29,12 +29,6 @@ bool Overlaps(const std::map<int64_t, FakeServer::Replica>& replicas, const idl:
 
 // What it does before it leads, of a memory tablet that nobody else has.
 void MendMemory(EpochLedger& ledger, FakeServer::Replica& replica, const idl::ConfigureTablet& order) {
-  if (order.__isset.keptThrough) {
-    std::erase_if(replica.logged, [&](const FakeServer::Replica::Split& split) {
-      return split.split.position.lsn > order.keptThrough.lsn;
-    });
-    replica.last = order.keptThrough;
-  }
   if (order.anew || order.soleLog) ledger.LossAccepted(order.tabletId);
   if (order.anew && replica.incomplete) {
     replica.incomplete = replica.forgetful = false;
@@ -452,14 +446,6 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
         result.forgetful = replica->forgetful;
         if (IsInMemory(replica->schema) && !replica->incomplete)
           result.__set_endKey(replica->logged.empty() ? replica->range.endKey : replica->logged.back().split.key);
-        std::string end = replica->range.endKey;
-        for (const Replica::Split& logged : replica->logged) {
-          idl::LoggedSplit& split = result.splits.emplace_back();
-          split.childId = logged.split.childId;
-          split.key = logged.split.key;
-          split.before = Position(logged.split.position.epoch, logged.split.position.lsn - 1);
-          split.endKey = std::exchange(end, logged.split.key);
-        }
       }
     }
     result.promisedEpoch = promised;

@@ -49,7 +49,6 @@ void ReplicaOrders::Step(const ConfigureReplica& input) {
   role_.SetMembers(lead ? input.primary : role_.primary(), input.voters, input.learners);
   if (lead) {
     role_.Lead(input);
-    if (!common_.failure.ok()) return replies_.Reply(input.token, common_.failure);
   } else {
     role_.Follow(input.primary, input.epoch, input.now);
   }
@@ -112,9 +111,6 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   if (last < input.presumed && rules::LeaderHoldsPresumedLog()) {
     return Error(Code::kConditionFailed,
                  "the log ends at " + last.ToString() + ", short of the presumed " + input.presumed.ToString());
-  }
-  if (input.kept_through && std::max(common_.committed, common_.log.applied().lsn) > input.kept_through.lsn) {
-    return Error(Code::kConditionFailed, "what is to go after " + input.kept_through.ToString() + " is committed");
   }
   return {};
 }

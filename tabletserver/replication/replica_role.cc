@@ -46,7 +46,6 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   common_.state_dirty = true;
   common_.epoch = input.epoch;
   copies_.Abandon();
-  if (Status cut = CutGivenUp(input); !cut.ok()) return Fail(std::move(cut));
   LogLostSplits(input);
   const Version barrier_at{input.epoch, common_.log.last().lsn.Next()};
   Leadership::Start start{common_.options.self, common_.options.lease, input.epoch, barrier_at.lsn, messages_};
@@ -58,17 +57,6 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   barrier->version = barrier_at;
   barrier->time = input.barrier_time;
   common_.log.Append(std::move(barrier));
-}
-
-// The catalog has given up a split that stands there: no majority had it, nor what comes after it.
-Status ReplicaRole::CutGivenUp(const ConfigureReplica& input) {
-  const Version kept = input.kept_through;
-  if (!kept || common_.log.last() <= kept) return Status::Ok();
-  LOG(WARNING) << "tablet " << common_.options.tablet << ": what its log has after " << kept << ", through "
-               << common_.log.last() << ", was given up, and goes";
-  EBLA_TRY(common_.log.Remove(kept.lsn.Next(), kept, common_.rolled_back));
-  followed_.CutAt(kept.lsn);
-  return Status::Ok();
 }
 
 // The catalog has them, and whoever had logged them has forgotten. They stand before the Barrier, so nothing is served

@@ -85,7 +85,6 @@ class ReplicaRole {
   std::vector<ConfirmReply> TakeConfirms();
 
  private:
-  Status CutGivenUp(const ConfigureReplica& input);
   void LogLostSplits(const ConfigureReplica& input);
 
   ReplicaCommon& common_;

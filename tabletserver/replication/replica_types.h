@@ -57,7 +57,6 @@ struct ConfigureReplica {
   std::vector<LostSplit>
       lost_splits;               // of a memory tablet: the primary logs them before its Barrier, children later last
   Version presumed;              // none: nothing is presumed of the primary's log
-  Version kept_through;          // of a memory tablet: what lies beyond it in the primary's log goes; none: nothing
   std::optional<Merged> merged;  // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
   TabletTime barrier_time;       // of the Barrier that the new primary appends
   MonotonicTime now;
@@ -341,14 +340,6 @@ struct FlushRequest {
   FlushMode mode = FlushMode::kSync;
 };
 
-// A SPLIT that is logged and not applied.
-struct LoggedSplit {
-  TabletId child;
-  std::string key;
-  Version before;   // the entry before it; none: there is none
-  std::string end;  // where the tablet ends before it
-};
-
 // To an order of the master. What it says is durable already.
 struct ControlReply {
   RequestToken token;
@@ -365,7 +356,6 @@ struct ControlReply {
   TabletTime time;                    // filled by TabletCore; none: restarted since, knows none
   // Filled by TabletCore of a complete replica in memory: where its log leaves it to end, unapplied SPLITs included.
   std::optional<std::string> logged_end;
-  std::vector<LoggedSplit> logged_splits;  // the same replica's SPLITs that are not applied
 };
 
 // To a ConfirmLeadership. NOT_PRIMARY: it leads no more, or another epoch.

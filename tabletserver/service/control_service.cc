@@ -44,13 +44,6 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.forgetful = reply.may_have_lost_writes;
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
   if (reply.logged_end) result.__set_endKey(*reply.logged_end);
-  for (const LoggedSplit& split : reply.logged_splits) {
-    idl::LoggedSplit& to = result.splits.emplace_back();
-    to.childId = static_cast<int64_t>(split.child.value);
-    to.key = split.key;
-    to.before = ToPosition(split.before);
-    to.endKey = split.end;
-  }
 }
 
 Status CheckIds(int64_t tablet, int64_t epoch) {
@@ -66,9 +59,9 @@ bool IsPosition(const idl::LogPosition& position) {
 Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
   const idl::Merged& merged = tablet.merged;
   bool right = limits::IsWithin(tablet.schema.tableId, limits::kIdMax) && tablet.schema.tableId > 0 &&
-               IsPosition(tablet.presumed) && IsPosition(tablet.keptThrough) &&
-               limits::IsWithin(tablet.tabletTimeMs, latest) && limits::IsWithin(tablet.timeOfDayMs, latest) &&
-               IsPosition(merged.position) && limits::IsWithin(merged.tabletTimeMs, latest);
+               IsPosition(tablet.presumed) && limits::IsWithin(tablet.tabletTimeMs, latest) &&
+               limits::IsWithin(tablet.timeOfDayMs, latest) && IsPosition(merged.position) &&
+               limits::IsWithin(merged.tabletTimeMs, latest);
   for (const idl::MergedTablet* part : {&merged.left, &merged.right})
     right = right && limits::IsWithin(part->tabletId, limits::kIdMax) && IsPosition(part->freeze);
   for (const idl::LostSplit& split : tablet.lostSplits)
@@ -114,7 +107,6 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
   to.replica.anew = tablet.anew && to.schema.in_memory;
   to.replica.sole_log = tablet.soleLog && to.schema.in_memory;
   if (to.schema.in_memory) {
-    if (tablet.__isset.keptThrough) to.replica.kept_through = FromPosition(tablet.keptThrough);
     for (const idl::LostSplit& split : tablet.lostSplits)
       to.replica.lost_splits.push_back({TabletId{static_cast<uint64_t>(split.childId)}, split.key});
   }

@@ -157,38 +157,6 @@ TEST_F(MemoryTabletTest, WhatTheLogHasIsNotLoggedAgain) {
   EXPECT_EQ(rig_.core().replica().committed(), Lsn{}) << "another may have a log";
 }
 
-// No majority had the split, nor what came after it.
-TEST_F(MemoryTabletTest, WhatTheCatalogHasGivenUpGoesFromTheLog) {
-  rig_.Configure(Roles(1, "ts-1"));
-  AdmitWrite admit{.request = {}, .now = rig_.now()};
-  admit.request.token = RequestToken{++token_};
-  admit.request.client = ClientId{7};
-  admit.request.sequence = admit.request.first_incomplete = Sequence{1};
-  admit.request.writes = {{.kind = WriteKind::kPut, .key = "b", .value = "v"}};
-  admit.request.learnt = rig_.tablet_time();
-  rig_.Step(std::move(admit));
-  rig_.Step(SplitTablet{RequestToken{++token_}, Epoch{1}, "m", kLater, rig_.now()});
-  const ControlReply fenced = Fence(4);
-  ASSERT_EQ(fenced.logged_splits.size(), 1u);
-  EXPECT_EQ(fenced.logged_splits[0].child, kLater);
-  EXPECT_EQ(fenced.logged_splits[0].key, "m");
-  EXPECT_EQ(fenced.logged_splits[0].before, (Version{Epoch{1}, Lsn{2}}));
-  EXPECT_EQ(fenced.logged_splits[0].end, "");
-  ConfigureReplica lead = Roles(4, "ts-1");
-  lead.presumed = lead.kept_through = fenced.logged_splits[0].before;
-  lead.sole_log = true;
-  lead.lost_splits = {{kLatest, "t"}};
-  rig_.Configure(lead);
-  EXPECT_EQ(Log(), (std::vector<std::string>{"1.1 Barrier", "1.2", "4.3 SPLIT t 137 of ", "4.4 Barrier"}));
-  EXPECT_EQ(rig_.core().replica().committed(), Lsn{3});
-  EXPECT_EQ(rig_.view->range.end, "t");
-  ConfigureReplica again = Roles(6, "ts-1");
-  again.kept_through = {Epoch{1}, Lsn{2}};
-  Fence(6);
-  rig_.Configure(again);
-  EXPECT_EQ(rig_.controls.back().status.code(), Code::kConditionFailed) << "what is committed stays";
-}
-
 // The catalog says in which epoch the child is led, and by whom.
 TEST_F(MemoryTabletTest, TheChildOfALostSplitIsLedByNobody) {
   FollowWith({"b"});

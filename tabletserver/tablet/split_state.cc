@@ -228,9 +228,10 @@ void SplitState::Reset() {
 
 // ---- what is committed and must not be forgotten --------------------------------------------------------------------
 
-Status SplitState::EachUnapplied(const Visit& visit) const {
+// The last of the unapplied SPLITs of the log that are wanted; none: there is none.
+Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
+  Lsn found;
   const Lsn last = common_.replica.last_appended().lsn;
-  Version before = common_.applied.applied;
   for (Lsn at = common_.applied_lsn().Next(); at <= last;) {
     std::vector<EntryPtr> entries;
     if (EntryPtr held = common_.replica.log().Held(at)) {
@@ -241,22 +242,12 @@ Status SplitState::EachUnapplied(const Visit& visit) const {
     }
     if (entries.empty()) return Error(Code::kInternal, "the log lacks entry " + std::to_string(at.value));
     for (const EntryPtr& entry : entries) {
-      const Version previous = std::exchange(before, entry->version);
       if (entry->kind != EntryKind::kSplit) continue;
       EBLA_ASSIGN(const SplitDetail detail, DecodeSplitDetail(entry->detail));
-      visit(*entry, detail, previous);
+      if (wanted(*entry, detail)) found = entry->version.lsn;
     }
     at = entries.back()->version.lsn.Next();
   }
-  return {};
-}
-
-// The last of the unapplied SPLITs of the log that are wanted; none: there is none.
-Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
-  Lsn found;
-  EBLA_TRY(EachUnapplied([&](const LogEntry& entry, const SplitDetail& detail, Version) {
-    if (wanted(entry, detail)) found = entry.version.lsn;
-  }));
   return found;
 }
 
@@ -269,21 +260,14 @@ Result<bool> SplitState::AppliesFirst(const Wanted& wanted) {
   return true;
 }
 
-Result<std::string> SplitState::LoggedEnd(Lsn upto) const {
+Result<std::string> SplitState::LoggedEnd() const {
   std::string end = common_.applied.range.end;
-  EBLA_TRY(EachUnapplied([&](const LogEntry& entry, const SplitDetail& split, Version) {
-    if (entry.version.lsn <= upto) end = split.key;
-  }));
+  const auto note = [&end](const LogEntry&, const SplitDetail& split) {
+    end = split.key;
+    return true;
+  };
+  if (const Result<Lsn> last = LastUnapplied(note); !last.has_value()) return std::unexpected(last.error());
   return end;
-}
-
-Result<std::vector<LoggedSplit>> SplitState::Logged() const {
-  std::vector<LoggedSplit> splits;
-  std::string end = common_.applied.range.end;
-  EBLA_TRY(EachUnapplied([&](const LogEntry&, const SplitDetail& split, Version before) {
-    splits.push_back({split.child, split.key, before, std::exchange(end, split.key)});
-  }));
-  return splits;
 }
 
 // ---- the child ------------------------------------------------------------------------------------------------------

@@ -78,9 +78,7 @@ class SplitState {
   // names its whole log.
   Result<bool> AppliesFirst(const Wanted& wanted);
   // Where the range ends once all of the log is applied.
-  Result<std::string> LoggedEnd(Lsn upto = Lsn{UINT64_MAX}) const;
-  // The SPLITs that are not applied.
-  Result<std::vector<LoggedSplit>> Logged() const;
+  Result<std::string> LoggedEnd() const;
 
   // The tablet begins anew.
   void Reset();
@@ -89,9 +87,6 @@ class SplitState {
   Status Check(const SplitTablet& input, bool frozen) const;
   bool LeadsChildOf(const AppliedSplit& split) const;
   Result<Lsn> LastUnapplied(const Wanted& wanted) const;
-  // The SPLITs among them, in order, with the entry before each.
-  using Visit = std::function<void(const LogEntry&, const SplitDetail&, Version before)>;
-  Status EachUnapplied(const Visit& visit) const;
 
   TabletCommon& common_;
   TabletReplies& replies_;

@@ -52,7 +52,7 @@ Result<TabletTime> BarrierTime(const TabletCommon& tablet, const ConfigureTablet
 // Those that the log has not: an order that is sent again names them again.
 void KeepLostSplits(const SplitState& splits, KeyRange range, ConfigureReplica& input) {
   if (input.lost_splits.empty()) return;
-  const Result<std::string> end = input.kept_through ? splits.LoggedEnd(input.kept_through.lsn) : splits.LoggedEnd();
+  const Result<std::string> end = splits.LoggedEnd();
   range.end = end.value_or(range.start);
   std::erase_if(input.lost_splits, [&](const LostSplit& split) {
     if (!end.has_value() || split.key <= range.start || !range.Contains(split.key)) return true;
@@ -417,10 +417,7 @@ TabletOutput TabletCore::TakeOutput() {
   for (ControlReply& reply : output.replica.replies) {
     reply.time = common_.Time();
     if (!common_.schema->in_memory || !reply.known || reply.incomplete) continue;
-    Result<std::vector<LoggedSplit>> splits = split_.Logged();
-    if (!splits.has_value()) continue;
-    reply.logged_end = splits->empty() ? common_.applied.range.end : splits->back().key;
-    reply.logged_splits = *std::move(splits);
+    if (const Result<std::string> end = split_.LoggedEnd(); end.has_value()) reply.logged_end = *end;
   }
   replies_.MoveTo(output);
   output.view = views_.Take();
