@@ -24,8 +24,8 @@ class Evictor {
  public:
   struct Options {
     Duration look_every = std::chrono::milliseconds(10);
-    Duration measure_every = std::chrono::milliseconds(100);  // what the allocator has given
-    size_t victims_max = 2'000;                               // of one batch
+    Duration measure_every = std::chrono::milliseconds(50);  // what the allocator has given
+    size_t victims_max = 2'000;                              // of one batch
     // A batch whose shard does not answer for so long is given up: what it names goes with a later one.
     Duration patience = std::chrono::seconds(5);
   };

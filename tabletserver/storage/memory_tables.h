@@ -54,8 +54,8 @@ class MemoryTables {
   virtual bool Has(TableId table) const = 0;
   virtual std::vector<MemoryUse> Uses() const = 0;
 
-  // OVERLOADED, saying whose limit, where a write that takes memory finds no room: in a table that evicts nothing, at
-  // its limit; in one that evicts, a little above, where eviction does not keep up.
+  // OVERLOADED, saying whose limit, where a write that takes memory finds no room. A table that evicts is brought a little
+  // below its limit, and comes to it only where eviction does not keep up.
   virtual Status Admit(TableId table) = 0;
   // OVERLOADED where the table, or all of them together, takes so much more than it may that no copy is to add to it.
   // What its source holds fits there, and may take a little more here. What is in `discarded` goes first, and does not

@@ -31,10 +31,13 @@ struct Arguments {
   int seconds = 60;
   int rounds = 8;
   int procedures = 200;
+  int bound_mb = 512;
+  int phase_seconds = 15;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   std::string durability = "both";
-  std::string tables = "both";
+  std::string tables = "all";
   std::string old_bin;
+  bool root = false;  // networks can be made, and cut
 };
 
 int Servers(const Arguments& arguments) {
@@ -63,15 +66,31 @@ int ControlPlaneOutages(const Arguments& arguments) {
 
 int GatewayRounds(const Arguments& arguments) {
   int failed = 0;
-  for (const bool memory : {true, false}) {
-    if (arguments.tables != "both" && arguments.tables != (memory ? "memory" : "disk")) continue;
-    failed |= Conclude(std::string("gateways, ") + (memory ? "on disk and in memory" : "on disk"),
-                       HarmGateways({.length = std::chrono::seconds(arguments.seconds),
-                                     .memory = memory,
-                                     .seed = arguments.seed,
-                                     .say = Printer()}));
+  struct Kind {
+    const char* name;
+    GatewayTables tables;
+    const char* what;
+  };
+  for (const Kind& kind : {Kind{"memory", GatewayTables::kMemory, "on disk and in memory"},
+                           {"disk", GatewayTables::kDisk, "on disk"},
+                           {"evicting", GatewayTables::kEvicting, "in memory that evicts"}}) {
+    if (arguments.tables != "all" && arguments.tables != kind.name) continue;
+    failed |=
+        Conclude(std::string("gateways, ") + kind.what, HarmGateways({.length = std::chrono::seconds(arguments.seconds),
+                                                                      .tables = kind.tables,
+                                                                      .network = arguments.root,
+                                                                      .seed = arguments.seed,
+                                                                      .say = Printer()}));
   }
   return failed;
+}
+
+int Churns(const Arguments& arguments) {
+  return Conclude("churn", Churn({.length = std::chrono::seconds(arguments.seconds),
+                                  .phase = std::chrono::seconds(arguments.phase_seconds),
+                                  .bound_mb = arguments.bound_mb,
+                                  .seed = arguments.seed,
+                                  .say = Printer()}));
 }
 
 void AddOptions(CLI::App& app, Arguments& given) {
@@ -81,9 +100,11 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--durability", given.durability, "servers: durability of the table")
       ->check(CLI::IsMember({"sync", "interval", "both"}))
       ->capture_default_str();
-  app.add_option("--tables", given.tables,
-                 "gateways: with tables in memory, of which a majority lives, or on disk alone, where all may die")
-      ->check(CLI::IsMember({"memory", "disk", "both"}))
+  app.add_option(
+         "--tables", given.tables,
+         "gateways: with tables in memory, of which a majority lives; on disk alone, where all may die; or in memory "
+         "that evicts")
+      ->check(CLI::IsMember({"memory", "disk", "evicting", "all"}))
       ->capture_default_str();
   app.add_option("--servers", given.servers, "failover: how many tablet servers there are")
       ->check(CLI::Range(3, 9))
@@ -99,7 +120,13 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--old-bin", given.old_bin,
                  "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
       ->check(CLI::ExistingDirectory);
-  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, gateways: how long it runs")
+  app.add_option("--bound-mb", given.bound_mb, "churn: what all tables in memory of the server may take, in MiB")
+      ->check(CLI::Range(64, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--phase-seconds", given.phase_seconds, "churn: how long records have the same sizes")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage, churn, gateways: how long it runs")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -135,6 +162,7 @@ int Main(int argc, char** argv) {
          return Conclude("procedures",
                          Procedures({.procedures = given.procedures, .seed = given.seed, .say = Printer()}));
        }},
+      {"churn", [&] { return Churns(given); }},
       {"gateways", [&] { return GatewayRounds(given); }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
@@ -154,8 +182,9 @@ int Main(int argc, char** argv) {
   AddOptions(app, given);
   CLI11_PARSE(app, argc, argv);
 
-  if (const Status status = BecomeRoot(); !status.ok())
-    std::cout << "full-disk, partition, isolated-primary: " << status << "\n";
+  const Status root = BecomeRoot();
+  given.root = root.ok();
+  if (!root.ok()) std::cout << "full-disk, partition, isolated-primary, cuts of gateways: " << root << "\n";
   std::cout << "seed " << given.seed << "\n";
   int failed = 0;
   for (const auto& [name, run] : scenarios)

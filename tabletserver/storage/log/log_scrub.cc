@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "tabletserver/storage/log/log_scan.h"
@@ -13,9 +14,10 @@ namespace {
 
 constexpr int64_t kScrubbedAtOnce = int64_t{1} << 20;
 
-// None: `pace` ended it.
-Result<std::optional<std::string>> ReadInPieces(LogFile& file, const LogScrub::Pace& pace) {
-  EBLA_ASSIGN(const int64_t size, file.Size());
+// Up to `end`, or its own. None: `pace` ended it.
+Result<std::optional<std::string>> ReadInPieces(LogFile& file, int64_t end, const LogScrub::Pace& pace) {
+  EBLA_ASSIGN(int64_t size, file.Size());
+  size = std::min(size, end);
   std::string whole;
   whole.reserve(static_cast<size_t>(size));
   while (std::ssize(whole) < size) {
@@ -56,6 +58,7 @@ bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
   SegmentHeader header;
   std::shared_ptr<LogFile> file;
   uint64_t end = 0;  // of the frames that the disk has
+  int64_t bytes = std::numeric_limits<int64_t>::max();
   {
     MutexLock lock(log_.mutex_);
     const auto found = log_.segments_.find(segment);
@@ -64,9 +67,11 @@ bool LogScrub::IsWhole(uint64_t segment, const Pace& pace) {
     file = found->second.file;
     const auto next = std::next(found);
     end = log_.synced_ + 1;
+    // What comes after the latest frame is room, up to the size of a segment: it would be read for nothing.
+    if (segment == log_.next_segment_) bytes = log_.next_offset_;
     if (next != log_.segments_.end()) end = std::min(end, next->second.header.first_sequence);
   }
-  const Result<std::optional<std::string>> read = ReadInPieces(*file, pace);
+  const Result<std::optional<std::string>> read = ReadInPieces(*file, bytes, pace);
   if (read && !*read) return true;
   const auto nothing = [](const LogRecord&, const LogPlace&) { return Status(); };
   const std::string name = log_.disk_.Name(segment);

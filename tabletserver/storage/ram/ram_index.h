@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "tabletserver/storage/ram/ram_memory.h"
 #include "tabletserver/storage/ram/ram_record.h"
 
 namespace ebla::tabletserver {
@@ -44,7 +45,7 @@ class RamIndex {
     bool operator()(RamRecord a, std::string_view b) const { return a.key() == b; }
     bool operator()(std::string_view a, RamRecord b) const { return a == b.key(); }
   };
-  using Part = absl::flat_hash_set<RamRecord, Hash, Equal>;
+  using Part = absl::flat_hash_set<RamRecord, Hash, Equal, RamAllocator<RamRecord>>;
   static constexpr int kPartBits = 10;
 
   static size_t PartOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }

@@ -20,64 +20,103 @@ namespace {
 
 // A table of a few pages is all beginnings of pages: that says nothing of a large one.
 constexpr size_t kJudgedFrom = size_t{16} << 20;
+// Pages that threads leave empty go back after so long, not after ten seconds: large requests leave many.
+constexpr ssize_t kEmptyTimeMs = 100;
+// Pages that are empty go back at once where they are more than this, and more than a part of those in use: each costs a fault
+// when it is wanted again.
+constexpr size_t kEmptyMax = size_t{2} << 20;
+constexpr size_t kEmptyPart = 128;
+constexpr unsigned kAllArenas = 4'096;  // MALLCTL_ARENAS_ALL
 
 template <class T>
-bool Read(const std::string& name, T& value) {
+T ReadStat(const std::string& name) {
+  T value{};
   size_t bytes = sizeof value;
-  return mallctl(name.c_str(), &value, &bytes, nullptr, 0) == 0;
+  return mallctl(name.c_str(), &value, &bytes, nullptr, 0) == 0 ? value : T{};
 }
+
+bool MuchEmpty(size_t empty, size_t used) { return empty > kEmptyMax && empty > used / kEmptyPart; }
+
+void GiveBack(unsigned arena) {
+  mallctl(("arena." + std::to_string(arena) + ".purge").c_str(), nullptr, nullptr, nullptr, 0);
+}
+
+struct ArenaUse {
+  size_t given = 0;     // bytes of blocks
+  size_t active = 0;    // of the pages that have some
+  size_t resident = 0;  // with empty pages, and what the allocator keeps for itself
+};
 
 class Arena {
  public:
   Arena() {
     if (mallocx == nullptr || dallocx == nullptr || mallctl == nullptr) return;
-    if (!Read("arenas.create", index_) || !Read("arenas.page", page_)) return;
-    // Pages that are free go back within a second, not ten.
-    ssize_t decay_ms = 1'000;
-    const std::string decay = "arena." + std::to_string(index_) + ".dirty_decay_ms";
-    mallctl(decay.c_str(), nullptr, nullptr, &decay_ms, sizeof decay_ms);
+    size_t bytes = sizeof index_;
+    if (mallctl("arenas.create", &index_, &bytes, nullptr, 0) != 0) return;
     constexpr int kNoThreadCache = 1 << 8;  // MALLOCX_TCACHE_NONE: else records would come out of any arena
     flags_ = static_cast<int>((index_ + 1) << 20) | kNoThreadCache;
   }
 
   int flags() const { return flags_; }  // 0: there is none
-  double Overhead() const {
-    uint64_t epoch = 1;
-    size_t epoch_bytes = sizeof epoch;
-    mallctl("epoch", &epoch, &epoch_bytes, &epoch, sizeof epoch);  // else the figures are of the last time
+  ArenaUse Use() const {
     const std::string stats = "stats.arenas." + std::to_string(index_) + ".";
-    size_t pages = 0, small = 0, large = 0;
-    if (!Read(stats + "pactive", pages) || !Read(stats + "small.allocated", small) ||
-        !Read(stats + "large.allocated", large) || small + large < kJudgedFrom) {
-      return 1;
-    }
-    return std::max(1.0, static_cast<double>(pages * page_) / static_cast<double>(small + large));
+    return {.given = ReadStat<size_t>(stats + "small.allocated") + ReadStat<size_t>(stats + "large.allocated"),
+            .active = ReadStat<size_t>(stats + "pactive") * ReadStat<size_t>("arenas.page"),
+            .resident = ReadStat<size_t>(stats + "resident")};
   }
 
  private:
   unsigned index_ = 0;
-  size_t page_ = 0;
   int flags_ = 0;
 };
 
-const Arena& TheArena() {
-  static const Arena arena;
-  return arena;
+// Of all arenas, and those to come.
+void ShortenEmptyTime() {
+  ssize_t ms = kEmptyTimeMs;
+  mallctl("arenas.dirty_decay_ms", nullptr, nullptr, &ms, sizeof ms);
+  const auto arenas = ReadStat<unsigned>("arenas.narenas");
+  for (unsigned i = 0; i < arenas; ++i)
+    mallctl(("arena." + std::to_string(i) + ".dirty_decay_ms").c_str(), nullptr, nullptr, &ms, sizeof ms);
+}
+
+const Arena& ArenaFor(RamMemory::For what) {
+  static const Arena records, indexes;
+  return what == RamMemory::For::kRecords ? records : indexes;
+}
+
+void Refresh() {
+  uint64_t epoch = 1;
+  size_t bytes = sizeof epoch;
+  mallctl("epoch", &epoch, &bytes, &epoch, sizeof epoch);  // else the figures are of the last time
+}
+
+double TakenPerByte(size_t taken, size_t given) {
+  return given < kJudgedFrom ? 1 : std::max(1.0, static_cast<double>(taken) / static_cast<double>(given));
 }
 
 std::atomic<double> ram_overhead{1};
+// What was given and is resident, at the latest Look(); zero where that says nothing.
+std::atomic<int64_t> ram_given{0}, ram_resident{0};
+// Of blocks since then; what changed while it looked may be in both.
+std::atomic<int64_t> ram_allocated_since{0}, ram_freed_since{0};
+std::atomic<double> ram_sparseness{1};
 
 }  // namespace
 
-void* RamMemory::Allocate(size_t bytes) {
-  const int flags = TheArena().flags();
+void* RamMemory::Allocate(size_t bytes, For what) {
+  const int flags = ArenaFor(what).flags();
   void* const block = flags != 0 ? mallocx(bytes, flags) : std::malloc(bytes);
-  CHECK(block != nullptr) << "no memory for a record of " << bytes << " bytes";
+  CHECK(block != nullptr) << "no memory for " << bytes << " bytes of a record or an index";
+  if (flags != 0) ram_allocated_since.fetch_add(BytesOf(block), std::memory_order_relaxed);
   return block;
 }
 
 void RamMemory::Free(void* block) {
-  if (const int flags = TheArena().flags(); flags != 0) return dallocx(block, flags);
+  // Of any arena: the block knows. No thread's cache keeps it.
+  if (const int flags = ArenaFor(For::kRecords).flags(); flags != 0) {
+    ram_freed_since.fetch_add(BytesOf(block), std::memory_order_relaxed);
+    return dallocx(block, flags);
+  }
   std::free(block);
 }
 
@@ -87,8 +126,37 @@ int64_t RamMemory::BytesOf(const void* block) {
 
 double RamMemory::Overhead() { return ram_overhead.load(std::memory_order_relaxed); }
 
+double RamMemory::OverheadAtWorst() {
+  const int64_t given = ram_given.load(std::memory_order_relaxed);
+  if (given == 0) return 1;
+  const int64_t more = ram_allocated_since.load(std::memory_order_relaxed);
+  const int64_t now = given + more - ram_freed_since.load(std::memory_order_relaxed);
+  const int64_t resident = ram_resident.load(std::memory_order_relaxed) + more;
+  return now <= 0 ? Overhead() : std::max(Overhead(), static_cast<double>(resident) / static_cast<double>(now));
+}
+
+double RamMemory::Sparseness() { return ram_sparseness.load(std::memory_order_relaxed); }
+
 void RamMemory::Look() {
-  if (TheArena().flags() != 0) ram_overhead.store(TheArena().Overhead(), std::memory_order_relaxed);
+  const Arena &records = ArenaFor(For::kRecords), &indexes = ArenaFor(For::kIndexes);
+  if (records.flags() == 0 || indexes.flags() == 0) return;
+  static const bool shortened = (ShortenEmptyTime(), true);
+  (void)shortened;
+  ram_allocated_since.store(0, std::memory_order_relaxed);
+  ram_freed_since.store(0, std::memory_order_relaxed);
+  Refresh();
+  const size_t used = ReadStat<size_t>("stats.active") + ReadStat<size_t>("stats.metadata");
+  const size_t resident = ReadStat<size_t>("stats.resident");
+  if (MuchEmpty(resident - std::min(resident, used), used)) {
+    GiveBack(kAllArenas);
+    Refresh();
+  }
+  const ArenaUse of_records = records.Use(), of_indexes = indexes.Use();
+  const size_t given = of_records.given + of_indexes.given;
+  ram_given.store(given < kJudgedFrom ? 0 : static_cast<int64_t>(given), std::memory_order_relaxed);
+  ram_resident.store(static_cast<int64_t>(of_records.resident + of_indexes.resident), std::memory_order_relaxed);
+  ram_overhead.store(TakenPerByte(of_records.resident + of_indexes.resident, given), std::memory_order_relaxed);
+  ram_sparseness.store(TakenPerByte(of_records.active, of_records.given), std::memory_order_relaxed);
 }
 
 }  // namespace ebla::tabletserver

@@ -7,10 +7,10 @@
 namespace ebla::tabletserver {
 namespace {
 
-// A table that evicts is brought to this part of its limit, and takes no writes from that part of it on: records come
-// as fast as a server can write, and go by entries of the log that have to be committed first.
-constexpr double kEvictTo = 0.98;
-constexpr double kRefuseFrom = 1.03;
+// A table that evicts is brought to this part of its limit: records come as fast as a server can write, and go by entries
+// of the log that have to be committed first. From the limit on it takes no writes, as any table. What requests take
+// while they are under way comes on top.
+constexpr double kEvictTo = 0.95;
 constexpr double kNoCopyFrom = 1.125;
 
 Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }
@@ -76,9 +76,9 @@ std::vector<TableId> RamStore::Tables() const {
 
 // ---- room -----------------------------------------------------------------------------------------------------------
 
-int64_t RamStore::AllBytes() const {
+int64_t RamStore::AllBytes(double overhead) const {
   int64_t bytes = 0;
-  for (const auto& [id, table] : tables_) bytes += table->bytes();
+  for (const auto& [id, table] : tables_) bytes += table->BytesWith(overhead);
   return bytes;
 }
 
@@ -107,16 +107,17 @@ Status RamStore::Admit(TableId id) {
 }
 
 Status RamStore::RoomIn(const Table& table) const {
-  const double part = table.records.eviction() == Eviction::kNone ? 1 : kRefuseFrom;
+  const bool evicts = table.records.eviction() != Eviction::kNone;
   const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed);
   const auto refuse = [&](const std::string& whose) {
-    return Error(Code::kOverloaded, whose + (part > 1 ? ", and eviction does not keep up: try again"
-                                                      : ", and it evicts nothing: delete records, or raise the limit"));
+    return Error(Code::kOverloaded, whose + (evicts ? ", and eviction does not keep up: try again"
+                                                    : ", and it evicts nothing: delete records, or raise the limit"));
   };
-  if (limit > 0 && table.bytes() >= Part(limit, part)) {
+  const double overhead = RamMemory::OverheadAtWorst();
+  if (limit > 0 && table.BytesWith(overhead) >= limit) {
     return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
   }
-  if (limit_bytes_ > 0 && AllBytes() >= Part(limit_bytes_, part)) {
+  if (limit_bytes_ > 0 && AllBytes(overhead) >= limit_bytes_) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
   }
@@ -141,7 +142,7 @@ Status RamStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
     return Error(Code::kOverloaded,
                  "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
   }
-  if (limit_bytes_ > 0 && AllBytes() - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
+  if (limit_bytes_ > 0 && AllBytes(RamMemory::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
     return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
                                         Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
   }
@@ -162,7 +163,7 @@ int64_t RamStore::ExcessOf(const Table& table) const {
   }
   if (limit_bytes_ > 0) {
     // Those that evict share what is too much, each by what it takes.
-    const int64_t too_much = AllBytes() - Part(limit_bytes_, kEvictTo);
+    const int64_t too_much = AllBytes(RamMemory::Overhead()) - Part(limit_bytes_, kEvictTo);
     int64_t evicting = 0;
     for (const auto& [other, one] : tables_) {
       if (one->records.eviction() != Eviction::kNone) evicting += one->bytes();
@@ -192,15 +193,17 @@ std::vector<MemoryPressure> RamStore::Pressures() const {
 // would empty few of them, and the table with them: so the rest is moved together, a little at a time.
 void RamStore::Measure() {
   constexpr double kRepackFrom = 1.04;
-  constexpr size_t kRecordsAtOnce = 20'000;
+  constexpr size_t kRecordsAtOnce = 10'000;
+  constexpr int64_t kBytesAtOnce = 4 << 20;
   RamMemory::Look();
-  if (RamMemory::Overhead() < kRepackFrom) return;
+  if (RamMemory::Sparseness() < kRepackFrom) return;
   std::vector<TablePtr> tables;
   {
     const ReaderLock lock(tables_mutex_);
     for (const auto& [id, table] : tables_) tables.push_back(table);
   }
-  for (const TablePtr& table : tables) table->records.Repack(kRecordsAtOnce / tables.size() + 1);
+  for (const TablePtr& table : tables)
+    table->records.Repack(kRecordsAtOnce / tables.size() + 1, kBytesAtOnce / std::ssize(tables));
 }
 
 std::vector<MemoryTables::Victim> RamStore::ChooseVictims(TableId id, const KeyRange& range, int64_t bytes,

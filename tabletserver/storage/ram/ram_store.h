@@ -69,8 +69,9 @@ class RamStore final : public MemoryTables {
     std::atomic<int64_t> refused{0};
 
     // With its share of pages that are partly empty.
-    int64_t bytes() const {
-      return static_cast<int64_t>(static_cast<double>(records.bytes()) * RamMemory::Overhead()) +
+    int64_t bytes() const { return BytesWith(RamMemory::Overhead()); }
+    int64_t BytesWith(double overhead) const {
+      return static_cast<int64_t>(static_cast<double>(records.bytes()) * overhead) +
              log_bytes.load(std::memory_order_relaxed);
     }
   };
@@ -87,7 +88,7 @@ class RamStore final : public MemoryTables {
   LogPtr FindLog(TabletId tablet) const;
   template <class Change>
   void ChangeLog(TabletId tablet, Change change);
-  int64_t AllBytes() const EBLA_REQUIRES_SHARED(tables_mutex_);
+  int64_t AllBytes(double overhead) const EBLA_REQUIRES_SHARED(tables_mutex_);
   Status RoomForCopyWithout(int64_t discarded, TableId table) const;
   // OK: it admits writes.
   Status RoomIn(const Table& table) const EBLA_REQUIRES_SHARED(tables_mutex_);

@@ -124,13 +124,18 @@ void RamTable::Replace(const KeyRange& interval, std::span<const std::pair<std::
   }
 }
 
-void RamTable::Repack(size_t records_max) {
+void RamTable::Repack(size_t records_max, int64_t bytes_max) {
   constexpr size_t kAtOnce = 500;
-  for (size_t done = 0; done < records_max; done += kAtOnce) {
+  int64_t bytes = 0;
+  for (size_t done = 0; done < records_max && bytes < bytes_max; done += kAtOnce) {
     const TableWriterLock lock(mutex_);
     auto at = tree_.lower_bound(Probe(repacked_));
-    for (size_t i = 0; i < kAtOnce && at != tree_.end(); ++i, ++at)
+    for (size_t i = 0; i < kAtOnce && at != tree_.end() && bytes < bytes_max; ++i, ++at) {
+      const int64_t block = at->record.allocated_bytes();
+      if (block > RamMemory::kSharesPagesMax) continue;
+      bytes += block;
       Exchange(index_.Find(at->record.key()), at, at->record.Copy());
+    }
     if (at == tree_.end()) {
       repacked_.clear();
       return;

@@ -23,6 +23,7 @@
 #include "tabletserver/storage/memory_tables.h"
 #include "tabletserver/storage/ram/fair_shared_mutex.h"
 #include "tabletserver/storage/ram/ram_index.h"
+#include "tabletserver/storage/ram/ram_memory.h"
 #include "tabletserver/storage/ram/ram_record.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -48,9 +49,9 @@ class RamTable {
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
   TabletStore::RangeSize EstimateSize(const KeyRange& range) const;
 
-  // Gives so many records, the next ones in turn, other blocks: the allocator takes them out of pages that are in use
+  // Gives so many records at most, and so many bytes, the next ones in turn, other blocks: the allocator takes them out of pages that are in use
   // already, so that those which are nearly empty become so.
-  void Repack(size_t records_max);
+  void Repack(size_t records_max, int64_t bytes_max);
 
   void Forget(TabletId tablet);
   // What each tablet here has applied.
@@ -88,7 +89,7 @@ class RamTable {
       return a.hint != b.hint ? a.hint < b.hint : a.key < b.record.key();
     }
   };
-  using Tree = absl::btree_set<Slot, Less>;
+  using Tree = absl::btree_set<Slot, Less, RamAllocator<Slot>>;
   struct Cursor {
     std::string next;  // where it goes on
     std::string end;   // of the range, when it was last asked about

@@ -174,7 +174,7 @@ TEST_F(RamTableTest, WhatIsRepackedIsTheSame) {
   Fill(0, 3'000);
   Write({Delete(Key(5))});
   const int64_t bytes = table_.bytes();
-  for (int round = 0; round < 4; ++round) table_.Repack(1'000);
+  for (int round = 0; round < 4; ++round) table_.Repack(1'000, 1 << 30);
   EXPECT_EQ(table_.records(), 2'999);
   EXPECT_NEAR(static_cast<double>(table_.bytes()), static_cast<double>(bytes), static_cast<double>(bytes) / 20)
       << "but for what the allocator rounds otherwise";

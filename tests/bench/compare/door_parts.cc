@@ -10,6 +10,7 @@
 #include "tests/bench/compare/ebla_standalone.h"
 #include "tests/bench/compare/installed.h"
 #include "tests/bench/compare/memcached_peer.h"
+#include "tests/bench/compare/memcached_trace.h"
 #include "tests/bench/compare/redis_peer.h"
 
 namespace ebla::bench {
@@ -156,7 +157,50 @@ class GatewayPart : public Part {
   const RedisBenchmark benchmark_;
 };
 
+// ---- as a cache that is too small ------------------------------------------------------------------------------------
+
+constexpr std::array<double, 2> kThetas{0.99, 0.8};
+constexpr char kOurHits[] = "Ebla's Memcached door, a tenth, ", kTheirHits[] = "Memcached, a tenth, ";
+
+std::string HitsRow(const std::string& who, double theta) {
+  return who + "zipfian " + std::to_string(theta).substr(0, 4);
+}
+
+// Each figure begins with processes that are empty.
+class HitsPart : public Part {
+ public:
+  explicit HitsPart(std::string directory) : directory_(std::move(directory)) {}
+
+  void Round(Figures& figures) override {
+    for (const double theta : kThetas) {
+      TraceShape shape{.theta = theta};
+      const int64_t memory_mb = shape.DataBytes() / 10 >> 20;
+      const std::string below = directory_ + "/" + std::to_string(++figures_);
+      figures.Measure(HitsRow(kOurHits, theta), [&] {
+        const uint16_t port = FreePort();
+        EblaStandalone ebla(below + "-ebla", {"--memcached_listen=127.0.0.1:" + std::to_string(port)});
+        MakeTable(ebla.client(), "cache",
+                  Database({.replicas = 1,
+                            .memory = true,
+                            .eviction = TableEviction::kLru,
+                            .memory_limit = static_cast<uint64_t>(memory_mb) << 20}));
+        return MeasureHits(port, shape);
+      });
+      const auto memcached = Installed("Memcached", MemcachedPeer::StartEmpty(below + "-memcached", memory_mb));
+      if (memcached) figures.Measure(HitsRow(kTheirHits, theta), [&] { return MeasureHits(memcached->port(), shape); });
+    }
+  }
+
+ private:
+  const std::string directory_;
+  int figures_ = 0;
+};
+
 }  // namespace
+
+std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration) {
+  return std::make_unique<HitsPart>(directory);
+}
 
 std::unique_ptr<Part> MakeDoorsPart(const std::string& directory, Duration each) {
   return std::make_unique<DoorsPart>(directory, each);
@@ -168,6 +212,9 @@ std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration eac
 
 void AddDoorRatios(
     const std::function<void(const std::string& row, const std::string& peer, std::optional<double> wanted)>& ratio) {
+  // Of a hundred reads one less.
+  for (const double theta : kThetas)
+    ratio(HitsRow(kOurHits, theta) + ", hits", HitsRow(kTheirHits, theta) + ", hits", 0.99);
   for (const int pipeline : kPipelines) {
     for (const Command& command : kCommands) {
       ratio(Row("Ebla's Redis door, memory,", command.name, pipeline), Row("Redis in memory", command.name, pipeline),

@@ -14,6 +14,8 @@ namespace ebla::bench {
 
 std::unique_ptr<Part> MakeDoorsPart(const std::string& directory, Duration each);
 std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each);
+// Takes its own time, whatever `each` is.
+std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration each);
 
 // Which row is held against which, and what is wanted.
 void AddDoorRatios(

@@ -35,7 +35,7 @@ void Figures::Measure(const std::string& row, const std::function<Figure()>& mea
   std::cerr << (figure.timings.per_second > 0
                     ? Format("%.0f/s", figure.timings.per_second)
                     : Format("%.0f bytes in memory, %.0f on the disk", figure.memory_bytes, figure.disk_bytes))
-            << std::endl;
+            << (figure.hit_percent > 0 ? Format(", %.2f %% hits", figure.hit_percent) : "") << std::endl;
 }
 
 std::vector<FigureRow> Figures::Rows() const {
@@ -51,7 +51,8 @@ std::vector<FigureRow> Figures::Rows() const {
                   .written_bytes = of([](const Figure& f) { return f.written_bytes; }),
                   .disk_share = of([](const Figure& f) { return f.disk_share; }),
                   .memory_bytes = of([](const Figure& f) { return f.memory_bytes; }),
-                  .disk_bytes = of([](const Figure& f) { return f.disk_bytes; })};
+                  .disk_bytes = of([](const Figure& f) { return f.disk_bytes; }),
+                  .hit_percent = of([](const Figure& f) { return f.hit_percent; })};
     const auto [least, most] = std::ranges::minmax(figures, {}, [](const Figure& f) { return f.timings.per_second; });
     if (least.timings.per_second > 0)
       row.spread_percent = 100 * (most.timings.per_second / least.timings.per_second - 1);
@@ -74,6 +75,7 @@ void AddTo(Report& report, const std::vector<FigureRow>& rows) {
     add(", on the disk", median.disk_share, "times");
     add(", in memory", median.memory_bytes, "bytes");
     add(", on the disk", median.disk_bytes, "bytes");
+    add(", hits", median.hit_percent, "%");
   }
 }
 

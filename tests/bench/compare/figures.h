@@ -28,6 +28,7 @@ struct Figure {
   // Of a record at rest, in one server.
   double memory_bytes = 0;
   double disk_bytes = 0;
+  double hit_percent = 0;  // of reads of a cache that is too small
 };
 
 // A load's timings, and all of its operations, while it warmed up, too.

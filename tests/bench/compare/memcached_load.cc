@@ -73,7 +73,9 @@ class TextConversation : public Conversation {
   size_t left_ = 0;  // of the reply that has begun
 };
 
-Result<int> Connect(uint16_t port) {
+}  // namespace
+
+Result<int> ConnectMemcached(uint16_t port) {
   const auto address = rpc::SocketAddress::FromNumeric({"127.0.0.1", port});
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (::connect(fd, address->get(), address->size) == 0) return fd;
@@ -81,11 +83,9 @@ Result<int> Connect(uint16_t port) {
   return Error(Code::kUnavailable, "nobody listens yet");
 }
 
-}  // namespace
-
 // Each set is answered before the next, which takes a second or two for all.
 Status FillMemcached(uint16_t port) {
-  EBLA_ASSIGN(const int fd, Connect(port));
+  EBLA_ASSIGN(const int fd, ConnectMemcached(port));
   std::string reply(kStored.size(), '\0');
   for (int n = 0; n < kRecords; ++n) {
     const std::string set = SetOf(RecordKey(n));

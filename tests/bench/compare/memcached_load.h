@@ -18,5 +18,7 @@ Figure MeasureMemcached(const Servers& servers, uint16_t port, MemcachedOperatio
                         Duration each);
 // So that every record is there. UNAVAILABLE: nobody listens yet.
 Status FillMemcached(uint16_t port);
+// A socket. UNAVAILABLE: nobody listens yet.
+Result<int> ConnectMemcached(uint16_t port);
 
 }  // namespace ebla::bench

@@ -1,5 +1,7 @@
 #include "tests/bench/compare/memcached_peer.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <thread>
 
@@ -14,30 +16,36 @@ constexpr std::chrono::seconds kStartTimeMax{20};
 
 }  // namespace
 
-Result<MemcachedPeer> MemcachedPeer::Start(const std::string& directory) {
+Result<MemcachedPeer> MemcachedPeer::StartEmpty(const std::string& directory, int64_t memory_mb) {
   EBLA_ASSIGN(const uint16_t port, zookeeper::PickPort());
   // As many threads as cores, as its manual says; root is to name a user, others are not asked.
   EBLA_ASSIGN(MeasuredProcess process,
-              MeasuredProcess::Start(
-                  {kServer, "--listen=127.0.0.1", "--port=" + std::to_string(port), "--user=nobody",
-                   "--memory-limit=1024", "--threads=" + std::to_string(std::thread::hardware_concurrency())},
-                  directory));
+              MeasuredProcess::Start({kServer, "--listen=127.0.0.1", "--port=" + std::to_string(port), "--user=nobody",
+                                      "--memory-limit=" + std::to_string(memory_mb),
+                                      "--threads=" + std::to_string(std::thread::hardware_concurrency())},
+                                     directory));
   MemcachedPeer peer(port, std::move(process));
-  EBLA_TRY(peer.Fill());
+  EBLA_TRY(peer.AwaitStart());
   return peer;
 }
 
-Status MemcachedPeer::Fill() {
-  empty_bytes_ = ResidentBytes(process_.servers());
-  Status filled = FillMemcached(port_);
-  for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax; !filled.ok();
-       filled = FillMemcached(port_)) {
+Result<MemcachedPeer> MemcachedPeer::Start(const std::string& directory) {
+  EBLA_ASSIGN(MemcachedPeer peer, StartEmpty(directory, 1'024));
+  EBLA_TRY(FillMemcached(peer.port_));
+  return peer;
+}
+
+Status MemcachedPeer::AwaitStart() {
+  for (const auto limit = std::chrono::steady_clock::now() + kStartTimeMax;;
+       std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+    if (const Result<int> fd = ConnectMemcached(port_)) {
+      ::close(*fd);
+      empty_bytes_ = ResidentBytes(process_.servers());
+      return {};
+    }
     if (!process_.alive() || std::chrono::steady_clock::now() > limit)
       return Status(Code::kInternal, "Memcached does not start: " + cluster::LastLines(process_.output_file(), 3));
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    empty_bytes_ = ResidentBytes(process_.servers());
   }
-  return {};
 }
 
 Figure MemcachedPeer::Measure(MemcachedOperation operation, int pipeline, Duration each) const {

@@ -16,12 +16,15 @@ class MemcachedPeer {
   static Result<MemcachedPeer> Start(const std::string& directory);
 
   Figure Measure(MemcachedOperation operation, int pipeline, Duration each) const;
+  // Empty, with so many MiB in all.
+  static Result<MemcachedPeer> StartEmpty(const std::string& directory, int64_t memory_mb);
+  uint16_t port() const { return port_; }
   // What its records take.
   Figure Room() const;
 
  private:
   MemcachedPeer(uint16_t port, MeasuredProcess process) : port_(port), process_(std::move(process)) {}
-  Status Fill();
+  Status AwaitStart();
 
   const uint16_t port_;
   MeasuredProcess process_;

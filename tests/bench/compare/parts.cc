@@ -276,6 +276,8 @@ const PartKind kParts[kPartKinds] = {
     {"doors", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeDoorsPart},
     {"gateway", "ebla-gateway before three replicas, against the SDK", &MakeGatewayPart},
     {"disk", "puts for 150 times as long as a figure, a load at rest, and what records take", &Make<DiskPart>,
+     /*asked_for=*/true},
+    {"hits", "a table that evicts against Memcached, both with a tenth of the data's memory", &MakeHitsPart,
      /*asked_for=*/true}};
 
 void AddRatios(Report& report) {

@@ -17,15 +17,26 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// On one machine; one that is stopped accepts all the same.
-int ConnectTo(int port) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+// On one machine; one that is stopped accepts all the same. One that is cut off does not answer at all: so long is waited.
+constexpr int kConnectTimeMaxMs = 1'000;
+
+bool Connects(int fd, const sockaddr_in& address) {
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+  if (errno != EINPROGRESS) return false;
+  pollfd wanted{.fd = fd, .events = POLLOUT, .revents = 0};
+  if (::poll(&wanted, 1, kConnectTimeMaxMs) != 1) return false;
+  int error = 0;
+  socklen_t bytes = sizeof error;
+  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) == 0 && error == 0;
+}
+
+int ConnectTo(const std::string& host, int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return -1;
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) == 1 && Connects(fd, address)) {
     const int on = 1;
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
@@ -49,7 +60,7 @@ void Connection::Close() {
 Status Connection::Open() {
   for (size_t tried = 0; fd_ < 0 && tried < gateways_.count(); ++tried) {
     const auto doors = gateways_.Doors(gateway_);
-    if (doors) fd_ = ConnectTo((*doors).*options_.door);
+    if (doors) fd_ = ConnectTo(doors->host, (*doors).*options_.door);
     if (fd_ < 0) gateway_ = (gateway_ + 1) % gateways_.count();
   }
   return fd_ >= 0 ? Status() : Error(Code::kUnavailable, "no gateway takes a connection");

@@ -24,8 +24,8 @@ std::string ReadOutput(const std::string& file) {
 }
 
 // In "ebla-gateway serves memcached at 127.0.0.1:41231, redis at ..., http at ...\n".
-int PortIn(const std::string& text, const std::string& door) {
-  const std::string before = door + " at 127.0.0.1:";
+int PortIn(const std::string& text, const std::string& door, const std::string& host) {
+  const std::string before = door + " at " + host + ":";
   const size_t found = text.find(before);
   return found == std::string::npos ? 0 : std::atoi(text.c_str() + found + before.size());
 }
@@ -47,8 +47,7 @@ Status Gateways::Start(size_t count) {
 }
 
 std::string Gateways::OutputOf(size_t gateway) const {
-  return options_.dir + "/gateway-" + std::to_string(gateway + 1) + "." + std::to_string(members_[gateway].starts) +
-         ".log";
+  return options_.dir + "/" + Name(gateway) + "." + std::to_string(members_[gateway].starts) + ".log";
 }
 
 void Gateways::Shut(size_t gateway) {
@@ -78,8 +77,12 @@ Status Gateways::Restart(size_t gateway) {
   Member& member = members_[gateway];
   ++member.starts;
   const std::string output = OutputOf(gateway);
-  std::vector<std::string> command = {options_.program, "--masters=" + options_.masters, "--redis_listen=127.0.0.1:0",
-                                      "--memcached_listen=127.0.0.1:0", "--http_listen=127.0.0.1:0"};
+  const cluster::LaunchContext context =
+      options_.launch_context ? options_.launch_context(Name(gateway)) : cluster::LaunchContext{};
+  std::vector<std::string> command = context.command_prefix;
+  command.insert(command.end(), {options_.program, "--masters=" + options_.masters, "--insecure"});
+  for (const char* door : {"redis", "memcached", "http"})
+    command.push_back("--" + std::string(door) + "_listen=" + context.host + ":0");
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   EBLA_ASSIGN(member.process, cluster::Spawn({.command = std::move(command),
                                               .working_dir = options_.dir,
@@ -88,12 +91,14 @@ Status Gateways::Restart(size_t gateway) {
   std::string text;
   const auto told = [&] {
     text = ReadOutput(output);
-    return PortIn(text, "http") != 0 || !cluster::IsAlive(member.process);
+    return PortIn(text, "http", context.host) != 0 || !cluster::IsAlive(member.process);
   };
-  if (!testing::Eventually(told, kStartTimeMax) || PortIn(text, "http") == 0)
+  if (!testing::Eventually(told, kStartTimeMax) || PortIn(text, "http", context.host) == 0)
     return Error(Code::kUnavailable, "a gateway does not start: " + text);
   MutexLock lock(mutex_);
-  member.doors = GatewayDoors{.redis = PortIn(text, "redis"), .memcached = PortIn(text, "memcached")};
+  member.doors = GatewayDoors{.host = context.host,
+                              .redis = PortIn(text, "redis", context.host),
+                              .memcached = PortIn(text, "memcached", context.host)};
   return Status::Ok();
 }
 

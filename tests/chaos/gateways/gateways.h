@@ -1,9 +1,11 @@
 // tests/chaos/gateways/gateways.h
 // Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The system
-// picks their ports, so one that comes back listens elsewhere; Doors() says where.
+// picks their ports, so one that comes back listens elsewhere; Doors() says where. They are "gateway-1" and so on to
+// whoever says how they are launched.
 // Threads: Doors() any; the rest from one, which must outlive them, as the processes die with it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +13,7 @@
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tools/cluster/child_process.h"
+#include "tools/cluster/processes.h"
 
 namespace ebla::chaos {
 
@@ -19,10 +22,11 @@ struct GatewaysOptions {
   std::string dir;  // for their output; it must exist
   std::string masters;
   std::vector<std::string> flags;
+  std::function<cluster::LaunchContext(const std::string& name)> launch_context;  // empty: 127.0.0.1, started directly
 };
 
-// Ports at 127.0.0.1.
 struct GatewayDoors {
+  std::string host;  // an IPv4 address; then ports
   int redis = 0;
   int memcached = 0;
 };
@@ -34,6 +38,7 @@ class Gateways {
   Gateways(const Gateways&) = delete;
 
   Status Start(size_t count);
+  static std::string Name(size_t gateway) { return "gateway-" + std::to_string(gateway + 1); }
   size_t count() const { return members_.size(); }
   // SIGKILL.
   Status Kill(size_t gateway);

@@ -286,7 +286,7 @@ class RegistersSubject::Client final : public Caller {
 };
 
 RegistersSubject::RegistersSubject(Setting setting, Options options)
-    : setting_(std::move(setting)), options_(options), registers_(options.groups) {}
+    : setting_(std::move(setting)), options_(options), registers_(options.groups, options.forgets) {}
 
 std::string RegistersSubject::Key(int group, int cell) const {
   static constexpr char kNames[] = {'a', 'b', 'n', 't'};
@@ -316,6 +316,7 @@ Result<std::vector<std::string>> RegistersSubject::Judge() {
     }
   }
   Registers::Verdict verdict = registers_.Judge();
+  forgotten_ = static_cast<size_t>(verdict.forgotten);
   for (std::string& group : verdict.undecided) verdict.problems.push_back("cannot be judged: " + std::move(group));
   return verdict.problems;
 }

@@ -18,6 +18,7 @@ class RegistersSubject final : public Subject {
   struct Options {
     int groups = 40;
     int clients = 6;
+    bool forgets = false;  // the table evicts
   };
   RegistersSubject(Setting setting, Options options);
 
@@ -26,6 +27,7 @@ class RegistersSubject final : public Subject {
   Result<std::vector<std::string>> Judge() override;
   std::vector<std::string> Keys() const override;
   size_t told() const override { return registers_.size(); }
+  size_t forgotten() const override { return forgotten_; }
 
  private:
   class Client;
@@ -34,6 +36,7 @@ class RegistersSubject final : public Subject {
   const Setting setting_;
   const Options options_;
   Registers registers_;
+  size_t forgotten_ = 0;
 };
 
 }  // namespace ebla::chaos

@@ -48,6 +48,8 @@ class Subject {
   virtual std::vector<std::string> Keys() const = 0;
   // How much there is to judge.
   virtual size_t told() const = 0;
+  // Of what was judged, how much eviction alone explains.
+  virtual size_t forgotten() const { return 0; }
 };
 
 // A client thread. Half of the clients are impatient: what they ask may happen long after they have given up.

@@ -6,6 +6,8 @@
 #include "tests/chaos/gateways/bank_subject.h"
 #include "tests/chaos/gateways/cas_subject.h"
 #include "tests/chaos/gateways/counters_subject.h"
+#include "tests/chaos/gateways/filler_subject.h"
+#include "tests/chaos/gateways/items_subject.h"
 #include "tests/chaos/gateways/locks_subject.h"
 #include "tests/chaos/gateways/registers_subject.h"
 
@@ -26,15 +28,30 @@ void GatewayLoad::Begin(int round) {
                    .round = std::to_string(round),
                    .seed = options_.seed * 100'000 + static_cast<uint64_t>(round) * 100 + members_.size()};
   };
-  for (const std::string& database : options_.databases) {
-    const Setting setting = at(database);
-    members_.push_back({database, std::make_unique<RegistersSubject>(setting, RegistersSubject::Options())});
-    members_.push_back({database, std::make_unique<CountersSubject>(setting, CountersSubject::Options())});
-    members_.push_back({database, std::make_unique<BankSubject>(setting, BankSubject::Options())});
-    members_.push_back({database, std::make_unique<LocksSubject>(setting, LocksSubject::Options())});
+  for (const std::string& database : options_.databases) AddSubjects(database, at(database));
+  if (options_.evicting) {
+    members_.push_back({kCache, std::make_unique<ItemsSubject>(at(kCache), ItemsSubject::Options())});
+    // One at a time, so more clients, and larger values.
+    members_.push_back(
+        {kCache, std::make_unique<FillerSubject>(
+                     at(kCache), FillerSubject::Options{.memcached = true, .clients = 4, .bytes_max = 150'000})});
+  } else {
+    members_.push_back({kCache, std::make_unique<CasSubject>(at(kCache), CasSubject::Options())});
   }
-  members_.push_back({kCache, std::make_unique<CasSubject>(at(kCache), CasSubject::Options())});
   for (const Member& member : members_) member.subject->Enlist();
+}
+
+void GatewayLoad::AddSubjects(const std::string& database, const Setting& setting) {
+  if (options_.evicting) {
+    members_.push_back({database, std::make_unique<RegistersSubject>(
+                                      setting, RegistersSubject::Options{.groups = 150, .forgets = true})});
+    members_.push_back({database, std::make_unique<FillerSubject>(setting, FillerSubject::Options())});
+    return;
+  }
+  members_.push_back({database, std::make_unique<RegistersSubject>(setting, RegistersSubject::Options())});
+  members_.push_back({database, std::make_unique<CountersSubject>(setting, CountersSubject::Options())});
+  members_.push_back({database, std::make_unique<BankSubject>(setting, BankSubject::Options())});
+  members_.push_back({database, std::make_unique<LocksSubject>(setting, LocksSubject::Options())});
 }
 
 void GatewayLoad::End() {
@@ -49,6 +66,7 @@ std::vector<std::string> GatewayLoad::Judge() {
     const std::string name = member.subject->name();
     const auto found = member.subject->Judge();
     judged_[name] += member.subject->told();
+    forgotten_[name] += member.subject->forgotten();
     if (!found) {
       problems.push_back(name + " cannot be read: " + found.error().ToString());
       continue;
@@ -69,12 +87,21 @@ std::vector<std::string> GatewayLoad::Keys(const std::string& database) const {
   return keys;
 }
 
+std::vector<std::string> GatewayLoad::NeverForgotten() const {
+  std::vector<std::string> names;
+  for (const auto& [name, count] : forgotten_)
+    if (options_.evicting && count == 0) names.push_back(name);
+  return names;
+}
+
 std::string GatewayLoad::ToString() const {
   std::ostringstream text;
   text << tally_.answered << " calls answered, " << tally_.unknown << " of unknown outcome, " << tally_.not_executed
        << " not executed; judged";
-  for (const auto& [name, count] : judged_)
+  for (const auto& [name, count] : judged_) {
     text << (name == judged_.begin()->first ? " " : ", ") << count << " of " << name;
+    if (options_.evicting) text << " (" << forgotten_.at(name) << " forgotten)";
+  }
   return text.str();
 }
 

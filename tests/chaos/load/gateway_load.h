@@ -17,6 +17,9 @@ namespace ebla::chaos {
 struct GatewayLoadOptions {
   uint64_t seed = 1;
   std::vector<std::string> databases;  // of Redis's door
+  // All tables evict: of the subjects only those that can tell what was forgotten from what was lost, and others that fill
+  // the tables.
+  bool evicting = false;
 };
 
 class GatewayLoad {
@@ -40,6 +43,8 @@ class GatewayLoad {
   }
   // Keys of this round, of a database.
   std::vector<std::string> Keys(const std::string& database) const;
+  // Subjects of which nothing was forgotten in any round, where tables evict: they have proved nothing.
+  std::vector<std::string> NeverForgotten() const;
   // How much of what was judged, by kind.
   std::string ToString() const;
 
@@ -53,8 +58,11 @@ class GatewayLoad {
   const GatewayLoadOptions options_;
   Tally tally_;
   std::vector<Member> members_;
+  void AddSubjects(const std::string& database, const Setting& setting);
+
   std::unique_ptr<load::Workers> workers_;  // declared after what they use
   std::map<std::string, size_t> judged_;    // by subject's name
+  std::map<std::string, size_t> forgotten_;
 };
 
 }  // namespace ebla::chaos

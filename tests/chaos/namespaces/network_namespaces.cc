@@ -97,6 +97,10 @@ Status NetworkNamespaces::CutBoth(const std::vector<std::string>& some, const st
   return Cut(others, some);
 }
 
+Status NetworkNamespaces::Cut(const NetworkCut& cut) {
+  return cut.both_ways ? CutBoth(cut.some, cut.others) : Cut(cut.some, cut.others);
+}
+
 Status NetworkNamespaces::HealAll() {
   for (const auto& [from, to] : cuts_) EBLA_TRY(Run("ip rule del from " + from + " to " + to + " blackhole"));
   cuts_.clear();

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/chaos/namespaces/network_cut.h"
 #include "tools/cluster/launcher.h"
 
 namespace ebla::chaos {
@@ -40,6 +41,7 @@ class NetworkNamespaces {
   // Packets from each of the first to each of the second vanish.
   Status Cut(const std::vector<std::string>& from, const std::vector<std::string>& to);
   Status CutBoth(const std::vector<std::string>& some, const std::vector<std::string>& others);
+  Status Cut(const NetworkCut& cut);
   Status HealAll();
 
  private:

@@ -31,6 +31,13 @@ TEST(Chaos, AnIsolatedPrimaryServesItsClientsWhatItMay) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+// Of the harms, which come in turn, the first include a cut of a server, of a gateway and of anything.
+TEST(Chaos, ClientsOfGatewaysAreToldTheTruthWhateverIsCutOffAndForgotten) {
+  const ScenarioReport report = HarmGateways(
+      {.length = 25s, .round = 25s, .tables = GatewayTables::kEvicting, .network = true, .each = false, .seed = 10});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 int Main(int argc, char** argv) {
   ::testing::InitGoogleMock(&argc, argv);
   if (const Status status = BecomeRoot(); !status.ok()) {

@@ -45,6 +45,12 @@ TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+// Few writers, as what they have under way is memory, too, and the bound is small.
+TEST(Chaos, RecordsOfEverOtherSizesStayWithinTheBoundOfMemory) {
+  const ScenarioReport report = Churn({.length = 12s, .phase = 1700ms, .bound_mb = 192, .writers = 2, .seed = 9});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 TEST(Chaos, AnOperatorWithoutRestIsNoticedByNobody) {
   const ScenarioReport report = Procedures({.procedures = 20, .seed = 7});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;

@@ -13,7 +13,9 @@
 #include <thread>
 
 #include "tests/chaos/load/gateway_load.h"
+#include "tests/chaos/namespaces/network_namespaces.h"
 #include "tests/chaos/scenarios/scenarios.h"
+#include "tests/chaos/scenarios/tablet_changes.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::chaos {
@@ -28,6 +30,8 @@ constexpr size_t kGateways = 3;
 constexpr auto kTablesWholeTimeMax = 90s;
 constexpr int64_t kCallsPerHarm = 100;
 constexpr size_t kHarmsLeast = 4;  // kinds of them
+constexpr uint64_t kEvictingLimit = 24 << 20;
+constexpr char kGatewayClients[] = "clients";
 
 // A database of Redis's door, or what is at Memcached's, and its table.
 struct Place {
@@ -35,6 +39,14 @@ struct Place {
   std::string table;
   bool memory = false;
 };
+
+// Everybody who has a network of his own.
+std::vector<std::string> GatewayMembers() {
+  std::vector<std::string> names = {"zookeeper", "m-1", "m-2", kGatewayClients};
+  for (int i = 1; i <= kGatewayServers; ++i) names.push_back("ts-" + std::to_string(i));
+  for (size_t i = 0; i < kGateways; ++i) names.push_back(Gateways::Name(i));
+  return names;
+}
 
 // Where the records of a key with a tag lie (docs/guide/redis.md); other keys are their records'.
 std::string SplitKeyOf(const std::string& key) {
@@ -48,29 +60,40 @@ class GatewayRun {
   GatewayRun(const GatewayChaosOptions& options) : options_(options), random_(options.seed) {}
 
   Status Begin() {
-    EBLA_ASSIGN(cluster_, testing::TestCluster::Start({.servers = kGatewayServers,
-                                                       .master_flags = {"--splits", "--balance=false"},
-                                                       .server_flags = {"--memory_tables_mb=256"}}));
+    testing::TestClusterOptions cluster{.servers = kGatewayServers,
+                                        .master_flags = {"--splits", "--balance=false"},
+                                        .server_flags = {"--memory_tables_mb=256"}};
+    if (options_.network) {
+      EBLA_ASSIGN(namespaces_, NetworkNamespaces::Make(GatewayMembers()));
+      cluster.launch_context = [this](const std::string& name) { return namespaces_->LaunchContextOf(name); };
+    }
+    EBLA_ASSIGN(cluster_, testing::TestCluster::Start(cluster));
     EBLA_ASSIGN(client_, MakeClient());
-    places_ = {{"1", "redis-1", false},
-               {"2", "redis-2", options_.memory},
-               {GatewayLoad::kCache, "cache", options_.memory && options_.seed % 2 == 0}};
+    places_ = {{"1", "redis-1", Evicting()},
+               {"2", "redis-2", Memory()},
+               {GatewayLoad::kCache, "cache", Evicting() || (Memory() && options_.seed % 2 == 0)}};
     EBLA_TRY(MakeTable("redis", false));
     for (const Place& place : places_) EBLA_TRY(MakeTable(place.table, place.memory));
     gateways_ = std::make_unique<Gateways>(GatewaysOptions{.program = cluster_->GatewayProgram(),
                                                            .dir = cluster_->dir(),
                                                            .masters = cluster_->Masters(),
-                                                           .flags = {"--deadline_ms=8000"}});
+                                                           .flags = {"--deadline_ms=8000"},
+                                                           .launch_context = cluster.launch_context});
     EBLA_TRY(gateways_->Start(kGateways));
     load_ = std::make_unique<GatewayLoad>(
-        *gateways_, GatewayLoadOptions{.seed = options_.seed, .databases = {places_[0].database, places_[1].database}});
+        *gateways_,
+        GatewayLoadOptions{
+            .seed = options_.seed, .databases = {places_[0].database, places_[1].database}, .evicting = Evicting()});
     return AwaitWhole();
   }
 
   // Clients work while this and that is harmed; then all is well again, and they are judged.
   Status Round(int number) {
     const auto end = steady_clock::now() + options_.round;
+    // Its threads stand where they are started.
+    if (namespaces_) EBLA_TRY(namespaces_->Enter(kGatewayClients));
     load_->Begin(number);
+    if (namespaces_) EBLA_TRY(namespaces_->Enter(""));
     Status status = load_->AwaitProgress(kCallsPerHarm);
     while (status.ok() && (steady_clock::now() < end || (options_.each && harms_ < std::size(kHarms)))) {
       status = Harm();
@@ -99,7 +122,10 @@ class GatewayRun {
     for (const Harmful& harm : kHarms)
       if (status.ok() && options_.each && IsFor(harm) && !done_.contains(harm.name))
         faults_.push_back(std::string("there was no ") + harm.name);
-    if (load_ != nullptr) text << load_->ToString();
+    if (load_ == nullptr) return {faults_, text.str()};
+    for (const std::string& name : load_->NeverForgotten())
+      if (status.ok()) faults_.push_back("nothing was forgotten of " + name + ": its table was never full");
+    text << load_->ToString();
     return {faults_, text.str()};
   }
   bool faultless() const { return faults_.empty(); }
@@ -109,8 +135,12 @@ class GatewayRun {
     const char* name;
     Status (GatewayRun::*run)();
     bool several = false;  // servers at once: what is in memory alone is lost
+    bool network = false;  // it is cut
   };
-  static const Harmful kHarms[14];
+  static const Harmful kHarms[17];
+
+  bool Memory() const { return options_.tables != GatewayTables::kDisk; }
+  bool Evicting() const { return options_.tables == GatewayTables::kEvicting; }
 
   Result<std::optional<Client>> MakeClient() {
     EBLA_ASSIGN(Client client, cluster_->Connect(30s));
@@ -122,6 +152,10 @@ class GatewayRun {
     options.table.replicas = 3;
     options.table.key_group = TableKeyGroup{.delimiter = '\0'};
     if (memory) options.table.memory = true;
+    if (memory && Evicting()) {
+      options.table.memory_limit = kEvictingLimit;
+      options.table.eviction = TableEviction::kLru;
+    }
     for (const char* at : {"\1\3bank2", "\1\3g2", "c"}) options.split_points.emplace_back(at);
     const auto made = client_->CreateTable(name, options);
     return made ? Status() : made.error();
@@ -158,7 +192,7 @@ class GatewayRun {
     return Status::Ok();
   }
 
-  bool IsFor(const Harmful& harm) const { return !harm.several || !options_.memory; }
+  bool IsFor(const Harmful& harm) const { return (!harm.several || !Memory()) && (!harm.network || options_.network); }
   Status Harm() {
     // Each once, then whatever comes.
     const size_t next = harms_ < std::size(kHarms) ? harms_ : random_() % std::size(kHarms);
@@ -264,61 +298,14 @@ class GatewayRun {
     return gateways_->Signal(gateway, SIGCONT);
   }
 
-  // What is asked of the masters may fail while the cluster is not whole, or somebody dies: all that counts is what
-  // clients see.
   using Change = std::function<Status(const Client&)>;
   Change AnyChange() {
     const Place& place = places_[random_() % places_.size()];
     const auto keys = load_->Keys(place.database);
     const std::string key = SplitKeyOf(keys[random_() % keys.size()]);
-    switch (random_() % 4) {
-      case 0: return Split(place.table, key);
-      case 1: return Merge(place.table, key);
-      case 2: return Move(place.table, key);
-      default: return Transfer(place.table, key);
-    }
-  }
-  Change Split(const std::string& table, const std::string& key) {
-    what_ += "split of " + table + " at " + key.substr(key.starts_with('\1') ? 2 : 0);
-    return [=](const Client& client) -> Status {
-      const auto split = client.SplitTablet(table, key);
-      return split ? Status() : split.error();
-    };
-  }
-  Change Merge(const std::string& table, const std::string& key) {
-    const auto tablets = client_->ListTablets(table);
-    if (!tablets || tablets->size() < 2) return Split(table, key);
-    std::vector<std::string> starts;
-    for (const TabletSummary& tablet : *tablets)
-      if (!tablet.range.start.empty()) starts.push_back(tablet.range.start);
-    const std::string start = starts[random_() % starts.size()];
-    what_ += "merge in " + table;
-    return [=](const Client& client) -> Status {
-      const auto merge = client.MergeTablets(table, start);
-      return merge ? Status() : merge.error();
-    };
-  }
-  Change Move(const std::string& table, const std::string& key) {
-    what_ += "move in " + table;
-    return [table, key, draw = random_()](const Client& client) -> Status {
-      EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
-      std::vector<std::string> others, members;
-      for (const ReplicaPlace& replica : place.replicas) members.push_back(replica.server);
-      for (int i = 1; i <= kGatewayServers; ++i)
-        if (const std::string name = "ts-" + std::to_string(i); std::ranges::find(members, name) == members.end())
-          others.push_back(name);
-      if (others.empty() || members.empty()) return Error(Code::kUnavailable, "nobody has room for it");
-      return client.MoveTablet(table, key,
-                               {.from = members[draw % members.size()], .to = others.front(), .cancel = false});
-    };
-  }
-  Change Transfer(const std::string& table, const std::string& key) {
-    what_ += "transfer in " + table;
-    return [table, key, draw = random_()](const Client& client) -> Status {
-      EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
-      if (place.replicas.empty()) return Error(Code::kUnavailable, "it has no replicas");
-      return client.TransferTablet(table, key, place.replicas[draw % place.replicas.size()].server);
-    };
+    TabletChange change = DrawTabletChange(*client_, random_, place.table, key, kGatewayServers);
+    what_ += change.what;
+    return std::move(change.run);
   }
   void Told(const Status& status) {
     what_ += status.ok() ? " (done)" : " (" + status.ToString() + ")";
@@ -361,9 +348,36 @@ class GatewayRun {
     return gateway;
   }
 
+  // Nobody dies of it: what is in memory stays, wherever the cut is.
+  Status CutFor(const NetworkCut& cut) {
+    what_ += cut.ToString();
+    EBLA_TRY(namespaces_->Cut(cut));
+    std::this_thread::sleep_for(300ms);
+    SleepUpTo(4'000);
+    return namespaces_->HealAll();
+  }
+  Status CutServer() {
+    const std::string server = AnyServer();
+    const auto others = NamesWithout(GatewayMembers(), {server});
+    switch (random_() % 3) {
+      case 0: return CutFor({{server}, others, true});
+      case 1: return CutFor({{server}, others, false});
+      default: return CutFor({others, {server}, false});
+    }
+  }
+  Status CutGateway() {
+    const std::string gateway = Gateways::Name(random_() % kGateways);
+    std::vector<std::string> others = NamesWithout(GatewayMembers(), {gateway});
+    std::erase_if(others, [&](const std::string&) { return random_() % 2 == 0; });
+    if (others.empty()) others = {AnyServer()};
+    return CutFor({{gateway}, others, random_() % 2 == 0});
+  }
+  Status CutAnywhere() { return CutFor(DrawCut(GatewayMembers(), random_)); }
+
   const GatewayChaosOptions options_;
   std::mt19937_64 random_;
   std::vector<Place> places_;
+  std::unique_ptr<NetworkNamespaces> namespaces_;  // outlives whoever runs in them
   std::unique_ptr<testing::TestCluster> cluster_;
   std::optional<Client> client_;
   std::unique_ptr<Gateways> gateways_;
@@ -376,6 +390,9 @@ class GatewayRun {
 };
 
 const GatewayRun::Harmful GatewayRun::kHarms[] = {{"kill of a server", &GatewayRun::KillServer},
+                                                  {"cut around a server", &GatewayRun::CutServer, false, true},
+                                                  {"cut of a gateway", &GatewayRun::CutGateway, false, true},
+                                                  {"cut anywhere", &GatewayRun::CutAnywhere, false, true},
                                                   {"kill of a gateway", &GatewayRun::KillGateway},
                                                   {"change", &GatewayRun::ChangeAlone},
                                                   {"pause of a server", &GatewayRun::PauseServer},
@@ -390,9 +407,7 @@ const GatewayRun::Harmful GatewayRun::kHarms[] = {{"kill of a server", &GatewayR
                                                   {"kill of two servers", &GatewayRun::KillTwoServers, true},
                                                   {"kill of all servers", &GatewayRun::KillAllServers, true}};
 
-}  // namespace
-
-ScenarioReport HarmGateways(const GatewayChaosOptions& options) {
+ScenarioReport RunGateways(const GatewayChaosOptions& options) {
   GatewayRun run(options);
   if (const Status begun = run.Begin(); !begun.ok()) return {{begun.ToString()}, "not begun"};
   Status status;
@@ -401,6 +416,15 @@ ScenarioReport HarmGateways(const GatewayChaosOptions& options) {
     status = run.Round(round);
   if (status.ok()) status = run.Check();
   return run.Finish(status);
+}
+
+}  // namespace
+
+ScenarioReport HarmGateways(const GatewayChaosOptions& options) {
+  // On a thread of its own, which ends with its namespaces.
+  ScenarioReport report;
+  std::thread([&] { report = RunGateways(options); }).join();
+  return report;
 }
 
 }  // namespace ebla::chaos

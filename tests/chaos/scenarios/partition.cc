@@ -26,49 +26,20 @@ Names Everybody() {
   return all;
 }
 
-Names Without(Names names, const Names& those) {
-  std::erase_if(names, [&](const std::string& name) { return std::ranges::find(those, name) != those.end(); });
-  return names;
-}
-
-std::string Joined(const Names& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
-  return text;
-}
-
-// What is cut from what.
-struct Cut {
-  Names some;
-  Names others;
-  bool both_ways = true;
+struct PrimarysCut : NetworkCut {
   bool victim_alone = false;  // its tablets are to be served by others in time
-
-  std::string ToString() const { return Joined(some) + (both_ways ? " | " : " -> ") + Joined(others); }
 };
 
 // The first rounds isolate the server that leads most, in every way; the others cut any set from any other.
-Cut Draw(int round, const ServerName& victim, std::mt19937_64& random) {
-  const Names rest = Without(Everybody(), {victim});
+PrimarysCut DrawRound(int round, const ServerName& victim, std::mt19937_64& random) {
+  const Names rest = NamesWithout(Everybody(), {victim});
   switch (round) {
-    case 0: return {{victim}, rest, true, true};
-    case 1: return {{victim}, rest, false, true};
-    case 2: return {rest, {victim}, false, true};
-    case 3: return {{victim}, kControlPlane, true, false};
-    default: break;
+    case 0: return {{{victim}, rest, true}, true};
+    case 1: return {{{victim}, rest, false}, true};
+    case 2: return {{rest, {victim}, false}, true};
+    case 3: return {{{victim}, kControlPlane, true}, false};
+    default: return {DrawCut(Everybody(), random), false};
   }
-  Cut cut;
-  while (cut.some.empty() || cut.others.empty()) {
-    cut = {.both_ways = random() % 2 == 0};
-    for (const std::string& name : Everybody()) {
-      const uint64_t side = random() % 5;
-      if (side < 2)
-        cut.some.push_back(name);
-      else if (side < 4)
-        cut.others.push_back(name);
-    }
-  }
-  return cut;
 }
 
 ScenarioReport Run(const PartitionOptions& options) {
@@ -86,11 +57,10 @@ ScenarioReport Run(const PartitionOptions& options) {
     EBLA_TRY(scenario.Settle(kOperationsPerPartition));
     EBLA_ASSIGN(const ServerName victim, scenario.load().LeadsMost());
     EBLA_ASSIGN(const std::vector<int> led, scenario.load().LedBy(victim));
-    const Cut cut = Draw(rounds, victim, random);
+    const PrimarysCut cut = DrawRound(rounds, victim, random);
     scenario.Tell("cut " + std::to_string(++rounds) + ": " + cut.ToString());
     const auto moment = WallClock::now();
-    EBLA_TRY((*namespaces)->Cut(cut.some, cut.others));
-    if (cut.both_ways) EBLA_TRY((*namespaces)->Cut(cut.others, cut.some));
+    EBLA_TRY((*namespaces)->Cut(cut));
     const Status served = cut.victim_alone ? scenario.AwaitService(led, WallClock::now()) : Status::Ok();
     milliseconds longest{0};
     for (const int tablet : led)

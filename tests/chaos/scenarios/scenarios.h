@@ -151,17 +151,36 @@ struct ChangesOptions {
 // range is there once with all its replicas, `ebla check` finds nothing.
 ScenarioReport KillWithinChanges(const ChangesOptions& options);
 
+struct ChurnOptions {
+  std::chrono::milliseconds length{60'000};  // at least; on a slow machine longer, until the bound was reached
+  std::chrono::milliseconds phase{15'000};   // after which the sizes of records change
+  int bound_mb = 512;                        // of all tables in memory of the server
+  int writers = 4;                           // of calls that hold some 128 KB each, which is memory, too
+  uint64_t seed = 1;
+  Say say;
+};
+// Tables in memory on one server are filled beyond their bounds, one's own and the server's, with records of ever other
+// sizes, that are deleted, grow and expire, while tablets split and merge (churn_load.h). The server's resident memory,
+// sampled all the time, is never 5 % above the bound and what it takes empty (footprint.h).
+ScenarioReport Churn(const ChurnOptions& options);
+
+// kDisk: all are on disk, and several servers die at once, too. kMemory: some are in memory alone. kEvicting: all are, with
+// limits that they reach all the time.
+enum class GatewayTables : uint8_t { kDisk, kMemory, kEvicting };
+
 struct GatewayChaosOptions {
   std::chrono::milliseconds length{60'000};
   std::chrono::milliseconds round{25'000};  // after which what clients were told is judged
-  bool memory = true;                       // with tables in memory; else several servers die at once, too
-  bool each = true;                         // the first round is as long as it takes to do each harm once
+  GatewayTables tables = GatewayTables::kMemory;
+  bool network = false;  // it is cut, too; takes root
+  bool each = true;      // the first round is as long as it takes to do each harm once
   uint64_t seed = 1;
   Say say;
 };
 // Clients of Redis and Memcached at three gateways, over tables on disk and in memory, while servers, masters and gateways
-// are killed and paused, one at a time, and tablets split, merge, move and change their primary. Single keys and
-// transactions are linearizable, counters and banks exact, whatever way they are changed in (gateways/subject.h).
+// are killed and paused, and cut off from each other and from clients, one at a time, and tablets split, merge, move and
+// change their primary. Single keys and transactions are linearizable, counters and banks exact, whatever way they are
+// changed in (gateways/subject.h). Where tables evict, a key may vanish at any moment, and nothing else may happen to it.
 ScenarioReport HarmGateways(const GatewayChaosOptions& options);
 
 }  // namespace ebla::chaos

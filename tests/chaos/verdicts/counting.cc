@@ -49,11 +49,11 @@ std::vector<std::string> Counting::Judge(int64_t last) const {
   return problems;
 }
 
-std::vector<std::string> Counting::JudgeReads(int64_t last) const {
+std::vector<std::string> Counting::JudgeReads(std::optional<int64_t> last) const {
   MutexLock lock(mutex_);
   std::vector<std::string> problems;
   std::vector<Step> steps = steps_;
-  steps.push_back({{sim::kNever - 1, sim::kNever}, 0, last});
+  if (last) steps.push_back({{sim::kNever - 1, sim::kNever}, 0, *last});
   JudgeOrder(std::move(steps), problems);
   return problems;
 }

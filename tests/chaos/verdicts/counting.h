@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,8 @@ class Counting {
   void Unknown(int64_t delta);
   // `last`: what it is once nothing is under way any more. The problems; none: every promise was kept.
   std::vector<std::string> Judge(int64_t last) const;
-  // Of a number that nobody counts, as a version: only that it never runs back.
-  std::vector<std::string> JudgeReads(int64_t last) const;
+  // Of a number that nobody counts, as a version: only that it never runs back. None at last: it is there no more.
+  std::vector<std::string> JudgeReads(std::optional<int64_t> last) const;
   size_t told() const;
 
  private:

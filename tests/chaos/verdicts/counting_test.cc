@@ -65,6 +65,7 @@ TEST(Counting, AVersionThatRunsBackShows) {
   counting.Told({1, 3}, 0, 900);
   counting.Told({2, 4}, 0, 700);
   EXPECT_THAT(counting.JudgeReads(900), IsEmpty());
+  EXPECT_THAT(counting.JudgeReads(std::nullopt), IsEmpty()) << "it has gone";
   EXPECT_THAT(counting.JudgeReads(800), ElementsAre(HasSubstr("a read found 800 after somebody had been told 900")));
 }
 

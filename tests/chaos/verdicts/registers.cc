@@ -34,6 +34,40 @@ void SettleSeen(std::vector<Operation>& operations) {
   }
 }
 
+// Whether this part of a call, or of its answer, could be right only as its cell was forgotten.
+bool MayHaveMissed(const Operation& operation, const WritePart& part, size_t& counter) {
+  if (part.kind == WritePart::Kind::kIncrement) {
+    if (operation.outcome != Outcome::kOk || counter >= operation.counters.size()) return true;
+    return operation.counters[counter++] == part.delta;  // it began with nothing
+  }
+  // What was refused, as it was not as it had been, may have been forgotten since.
+  if (operation.outcome == Outcome::kRefused) return true;
+  return part.condition == WritePart::Condition::kAbsent;
+}
+
+// With an eviction for each answer that one could explain: a delete that may have happened since that was asked, or never.
+// Any order of evictions that explains all answers becomes one of these, as an eviction may wait until it is seen.
+std::vector<Operation> WithEvictions(std::vector<Operation> operations) {
+  const size_t count = operations.size();
+  for (size_t i = 0; i < count; ++i) {
+    if (operations[i].outcome == Outcome::kNotExecuted) continue;
+    size_t counter = 0;
+    for (size_t part = 0; part < operations[i].parts.size(); ++part) {
+      if (!MayHaveMissed(operations[i], operations[i].parts[part], counter)) continue;
+      Operation eviction;
+      eviction.id = operations.size() + 1'000'000;
+      eviction.client = "eviction";
+      eviction.group = operations[i].group;
+      eviction.invoked = operations[i].invoked;
+      eviction.parts.resize(1);
+      eviction.parts[0].kind = WritePart::Kind::kDelete;
+      eviction.parts[0].cell = operations[i].parts[part].cell;
+      operations.push_back(std::move(eviction));
+    }
+  }
+  return operations;
+}
+
 }  // namespace
 
 WritePart Registers::Is(int cell, const std::optional<std::string>& value) {
@@ -75,7 +109,11 @@ Registers::Verdict Registers::Judge() const {
   Verdict verdict;
   for (size_t group = 0; group < groups.size(); ++group) {
     SettleSeen(groups[group]);
-    const sim::Verdict searched = sim::CheckLinearizable(std::move(groups[group]), kRegisterStatesMax);
+    sim::Verdict searched = sim::CheckLinearizable(groups[group], kRegisterStatesMax);
+    if (forgets_ && searched.kind != sim::Verdict::Kind::kRight) {
+      searched = sim::CheckLinearizable(WithEvictions(std::move(groups[group])), kRegisterStatesMax);
+      verdict.forgotten += searched.kind == sim::Verdict::Kind::kRight ? 1 : 0;
+    }
     const std::string name = "group " + std::to_string(group) + ": ";
     auto& list = searched.kind == sim::Verdict::Kind::kWrong ? verdict.problems : verdict.undecided;
     if (searched.kind != sim::Verdict::Kind::kRight && list.size() < kVerdictProblemsMax)

@@ -32,7 +32,29 @@ class RegistersTest : public ::testing::Test {
   void Do(Parts parts) { registers_.End(Ask(std::move(parts)), Outcome::kOk); }
   void Find(Parts parts) { registers_.End(Ask({}), Outcome::kOk, std::move(parts)); }
 
-  Registers registers_{1};
+  explicit RegistersTest(bool forgets = false) : registers_(1, forgets) {}
+  WritePart Add(int64_t delta) {
+    WritePart part;
+    part.kind = WritePart::Kind::kIncrement;
+    part.cell = sim::kCounterCell;
+    part.delta = delta;
+    return part;
+  }
+
+  Registers registers_;
+};
+
+// In a table that evicts.
+class ForgettingRegistersTest : public RegistersTest {
+ protected:
+  ForgettingRegistersTest() : RegistersTest(true) {}
+  void ExpectRight(int forgotten) {
+    const Registers::Verdict verdict = registers_.Judge();
+    EXPECT_THAT(verdict.problems, IsEmpty());
+    EXPECT_THAT(verdict.undecided, IsEmpty());
+    EXPECT_EQ(verdict.forgotten, forgotten);
+  }
+  void ExpectWrong() { EXPECT_THAT(registers_.Judge().problems, ElementsAre(HasSubstr("fits nowhere"))); }
 };
 
 TEST_F(RegistersTest, WhatOneOrderExplains) {
@@ -102,6 +124,82 @@ TEST_F(RegistersTest, AnIncrementThatHappenedTwiceShows) {
   EXPECT_THAT(registers_.Judge().problems, IsEmpty());
   Find({Registers::Is(sim::kCounterCell, "6")});
   EXPECT_THAT(registers_.Judge().problems, ElementsAre(HasSubstr("fits nowhere")));
+}
+
+TEST_F(RegistersTest, WhatVanishesShowsWhereNothingIsForgotten) {
+  Do({Put(0, "a1")});
+  Find({Registers::Is(0, std::nullopt)});
+  EXPECT_THAT(registers_.Judge().problems, ElementsAre(HasSubstr("fits nowhere")));
+}
+
+TEST_F(ForgettingRegistersTest, WhatWasAcknowledgedMayVanishAgainAndAgain) {
+  Do({Put(0, "a1"), Put(1, "b1")});
+  Find({Registers::Is(0, std::nullopt), Registers::Is(1, "b1")});
+  Do({Put(0, "a2")});
+  Find({Registers::Is(0, "a2")});
+  ExpectRight(1);
+  Find({Registers::Is(0, std::nullopt), Registers::Is(1, std::nullopt)});
+  ExpectRight(1);
+}
+
+TEST_F(ForgettingRegistersTest, NothingIsCalledForgottenThatWasNeverThere) {
+  Find({Registers::Is(0, std::nullopt)});
+  ExpectRight(0);
+}
+
+TEST_F(ForgettingRegistersTest, AnOldValueShows) {
+  Do({Put(0, "a1")});
+  Do({Put(0, "a2")});
+  Find({Registers::Is(0, "a1")});
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, WhatComesBackShows) {
+  Do({Put(0, "a1")});
+  Find({Registers::Is(0, std::nullopt)});
+  Find({Registers::Is(0, "a1")});
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, AnOldValueAfterAForgottenOneShows) {
+  Do({Put(0, "a1")});
+  Do({Put(0, "a2")});
+  Find({Registers::Is(0, std::nullopt)});
+  Find({Registers::Is(0, "a1")});
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, HalfATransactionShows) {
+  Do({Put(0, "a1"), Put(1, "b1")});
+  Do({Put(0, "a2"), Put(1, "b2")});
+  Find({Registers::Is(0, std::nullopt), Registers::Is(1, "b1")});
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, ACounterBeginsAnewFromNothingOnly) {
+  registers_.End(Ask({Add(5)}), Outcome::kOk, {}, {5});
+  registers_.End(Ask({Add(2)}), Outcome::kOk, {}, {2});
+  ExpectRight(1);
+  registers_.End(Ask({Add(1)}), Outcome::kOk, {}, {6});  // of what was before
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, AnIncrementThatWasForgottenIsNotAddedLater) {
+  registers_.End(Ask({Add(5)}), Outcome::kOk, {}, {5});
+  registers_.End(Ask({Add(2)}), Outcome::kUnknown);
+  Find({Registers::Is(sim::kCounterCell, "2")});
+  ExpectRight(1);
+  Find({Registers::Is(sim::kCounterCell, "7")});
+  ExpectWrong();
+}
+
+TEST_F(ForgettingRegistersTest, AConditionMayFailAsItsCellIsForgottenButNotHoldOnAnotherValue) {
+  Do({Put(0, "a1")});
+  registers_.End(Ask({Put(1, "b1")}), Outcome::kRefused, {Registers::Is(0, "a1")});
+  ExpectRight(1);
+  Do({Put(0, "a2")});
+  Do({Registers::Is(0, "a1"), Put(1, "b2")});
+  ExpectWrong();
 }
 
 }  // namespace
