@@ -460,7 +460,7 @@ class MemoryFollowerTest : public ShardCopyTest {
       const idl::Code::type code = Write("ts-1", std::move(writes)).header.code;
       EXPECT_TRUE(code == idl::Code::OK || code == idl::Code::OVERLOADED) << code;
       taken += code == idl::Code::OK ? 20 : 0;
-      scheduler_.RunFor(20ms);
+      scheduler_.RunFor(200ms);  // a fiftieth of the limit in each
     }
     return taken;
   }
