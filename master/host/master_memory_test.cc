@@ -5,7 +5,6 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/fake_server_thrift.h"
 #include "master/testing/master_rig.h"
 
 namespace ebla::master::testing {
@@ -52,15 +51,6 @@ class MasterMemoryTest : public ::testing::Test {
     for (auto& server : cluster_->servers()) {
       if (server.get() != spared) server->Start();
     }
-  }
-  void Move(const std::string& key, const std::string& from, const std::string& to) {
-    idl::MoveTabletRequest request;
-    request.table = "carts";
-    request.key = key;
-    request.fromServer = from;
-    request.toServer = to;
-    request.deadlineMs = 1'000;
-    cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
   }
   std::string Ranges() {
     std::string text;
@@ -110,44 +100,6 @@ TEST_F(MasterMemoryTest, TheOneThatIsLeftHasNotHeardOfASplit) {
   }
 }
 
-// What was split off has gone its own way since. Where the parent logs the split again, there is an older part of it.
-TEST_F(MasterMemoryTest, WhatWasSplitOffIsNewerElsewhere) {
-  Begin(3, 4);
-  const auto split = cluster_->Split("carts", "m");
-  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
-  const int64_t parent = First().tabletId, child = split.child.tabletId;
-  const idl::TabletInfo before = First();
-  std::string elsewhere, left, to;
-  for (const std::string& voter : before.voters) {
-    if (voter != before.primary) (elsewhere.empty() ? elsewhere : left) = voter;
-  }
-  for (const auto& server : cluster_->servers()) {
-    if (std::ranges::count(before.voters, server->name()) == 0) to = server->name();
-  }
-  Move("a", elsewhere, to);
-  ASSERT_TRUE(cluster_->RunUntil([&] { return std::ranges::count(First().voters, elsewhere) == 0; }, 60s));
-  // One never hears of the split, and the one that holds the child alone is silent for a while.
-  FakeServer& old = Named(left);
-  old.mute = Named(elsewhere).mute = Named(elsewhere).deaf = true;
-  FakeServer::Replica& rewound = old.mutable_replicas().at(parent);
-  rewound.range.endKey.clear();
-  rewound.splits.clear();
-  rewound.last.epoch = 1;
-  rewound.last.lsn = 2;
-  old.mutable_replicas().erase(child);
-  for (const std::string& name : {before.primary, to}) {
-    Named(name).Stop();
-    Named(name).Start();
-  }
-  old.mute = false;
-  ASSERT_TRUE(cluster_->RunUntil([&] { return old.replicas().contains(child) && First().primary == left; }, 30s));
-  cluster_->scheduler().RunFor(3s);
-  Named(elsewhere).mute = Named(elsewhere).deaf = false;
-  WaitServing();
-  EXPECT_EQ(cluster_->Tablets().at(child).primary, elsewhere);
-  EXPECT_EQ(TimesEmptied(), 0);
-}
-
 // Whoever has applied it keeps the places of both.
 TEST_F(MasterMemoryTest, AllForgetASplitThatTheCatalogHasBegun) {
   Begin(3);
@@ -173,7 +125,12 @@ TEST_F(MasterMemoryTest, ALearnerThatHasAllIsGivenTheTablet) {
   for (const auto& server : cluster_->servers()) {
     if (server->name() != before.primary) to = server->name();
   }
-  Move("", before.primary, to);
+  idl::MoveTabletRequest request;
+  request.table = "carts";
+  request.fromServer = before.primary;
+  request.toServer = to;
+  request.deadlineMs = 1'000;
+  cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
   const auto copied = [&] {
     const auto found = Named(to).replicas().find(before.tabletId);
     return found != Named(to).replicas().end() && !found->second.incomplete;

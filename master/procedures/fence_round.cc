@@ -309,13 +309,13 @@ Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<s
     EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, *end));
   }
   for (const idl::LostSplit& split : item.lost_splits) {
-    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet "
-                 << split.childId << " was split off: it is logged again";
+    const TabletId child{static_cast<uint64_t>(split.childId)};
+    if (!tablet->splitting() || child != tablet->child()) item.raised.push_back(child);
+    LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet " << child
+                 << " was split off: it is logged again";
   }
-  if (!tablet->splitting()) return {};
-  const bool lacks_it =
-      !item.lost_splits.empty() && item.lost_splits.back().childId == static_cast<int64_t>(tablet->child().value);
-  if (!choice.anew && !lacks_it) return {};
+  const bool lacks_it = tablet->splitting() && item.lost_splits.size() > item.raised.size();
+  if (!tablet->splitting() || !(choice.anew || lacks_it)) return {};
   idl::TabletNode& parent = *item.next;
   idl::TabletNode child;
   child.info = parent.info;

@@ -31,13 +31,6 @@ class LostSplitsTest : public ::testing::Test {
     load.tabletId = 2;
     return load;
   }
-  std::string Lost(const std::string& end) const {
-    const auto lost = LostSplits(image_, *image_.Tablet(TabletId{2}), end);
-    if (!lost) return std::string(CodeName(lost.error().code()));
-    std::string text;
-    for (const idl::LostSplit& split : *lost) text += std::to_string(split.childId) + " " + split.key + ", ";
-    return text;
-  }
   bool Holds(const idl::TabletLoad& load) const {
     Report report;
     report.body.tablets = {load};
@@ -47,12 +40,6 @@ class LostSplitsTest : public ::testing::Test {
 
   Image image_;
 };
-
-TEST_F(LostSplitsTest, WhatALogLacksIsLoggedAgain) {
-  EXPECT_EQ(Lost("z"), "3 m, ");
-  EXPECT_EQ(Lost("m"), "");
-  EXPECT_EQ(Lost("f"), "NOT_FOUND") << "it has a split that the catalog has not";
-}
 
 TEST_F(LostSplitsTest, WhoHasYetToApplyTheSplitHasTheChild) {
   EXPECT_TRUE(Holds(Parent())) << "of a build that does not say where it ends";

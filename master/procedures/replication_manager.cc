@@ -418,6 +418,10 @@ std::optional<BatchItem> ReplicationManager::ItemOf(const RepairAction& action) 
     std::erase(info.learners, action.server);
     std::erase(info.voters, action.server);
   }
+  // Those that stay may have forgotten meanwhile what they said they have: until they serve by themselves it can be asked.
+  const TableEntry* table = context_.image().LivingTable(*tablet);
+  if (action.kind == Kind::kRemoveVoter && table && IsInMemory(table->node.schema))
+    info.learners.push_back(action.server);
   if (item.next->__isset.move && MoveEnds(action, item.next->move)) item.next->__isset.move = false;
   if (action.kind == Kind::kAddLearner) info.learners.push_back(action.server);
   if (action.kind == Kind::kPromote) info.voters.push_back(action.server);

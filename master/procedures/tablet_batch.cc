@@ -64,19 +64,26 @@ void TabletBatch::Start() { Move(); }
 void TabletBatch::Move() {
   auto decide = [this](const Image& image) -> Result<Change> {
     Change change;
+    std::set<TabletId> changed;
+    for (const BatchItem& item : items_) {
+      if (item.next) changed.insert(item.tablet);
+    }
     for (BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
+      // Of two changes of a tablet in one, the other goes first.
+      const bool twice = std::ranges::any_of(item.raised, [&](TabletId id) { return changed.contains(id); });
       if (!tablet || !image.LivingTable(*tablet)) {
         item.status = Error(Code::kNotFound, "the tablet is gone");
       } else if (!item.next) {
         item.moved = tablet->epoch() == item.epoch;
         item.status = item.moved ? Status() : Error(Code::kConditionFailed, "the catalog changed meanwhile");
-      } else if (tablet->version != item.version) {
+      } else if (tablet->version != item.version || twice) {
         item.next.reset();
         item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
       } else {
         change.PutTablet(*item.next);
-        if (item.child) change.PutTablet(*item.child);
+        PutKin(item, image, change);
+        changed.insert(item.raised.begin(), item.raised.end());
       }
     }
     return change;
@@ -89,6 +96,18 @@ void TabletBatch::Move() {
                             }
                             Configure();
                           }));
+}
+
+// What was split off, as the log that is left goes on: where that split stands in it, and no earlier.
+void TabletBatch::PutKin(const BatchItem& item, const Image& image, Change& change) {
+  if (item.child) change.PutTablet(*item.child);
+  for (const TabletId id : item.raised) {
+    const TabletEntry* kin = image.Tablet(id);
+    if (!kin || kin->epoch() >= item.epoch) continue;
+    idl::TabletNode node = kin->node;
+    node.info.epoch = static_cast<int64_t>(item.epoch.value);
+    change.PutTablet(std::move(node));
+  }
 }
 
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,

@@ -43,6 +43,7 @@ struct BatchItem {
   bool anew = false;                        // the primary begins it, empty: nobody has its data any more
   bool sole_log = false;                    // of a memory tablet: no other voter has a log
   std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
+  std::vector<TabletId> raised;             // their children: no epoch of theirs is below `epoch` after the change
   std::optional<idl::TabletNode> child;     // of a split that the change completes
   int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence
@@ -84,6 +85,7 @@ class TabletBatch {
   };
 
   void Move();
+  static void PutKin(const BatchItem& item, const Image& image, Change& change);
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
   void Tell(Orders orders);

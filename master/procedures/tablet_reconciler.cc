@@ -373,7 +373,7 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
     TakeResult(item);
     tablets.push_back(item.tablet);
     if (!item.moved) continue;
-    for (const idl::LostSplit& split : item.lost_splits) Consider(TabletId{static_cast<uint64_t>(split.childId)});
+    for (const TabletId id : item.raised) Consider(id);
     if (item.child) Consider(TabletId{static_cast<uint64_t>(item.child->info.tabletId)});
   }
   RunQueue(server);

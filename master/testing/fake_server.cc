@@ -35,7 +35,6 @@ void MendMemory(EpochLedger& ledger, FakeServer::Replica& replica, const idl::Co
     replica.range = order.range;
   }
   std::string end = replica.logged.empty() ? replica.range.endKey : replica.logged.back().split.key;
-  const idl::LogPosition had = replica.last;
   for (const idl::LostSplit& lost : order.lostSplits) {
     FakeServer::Replica::Split split;
     split.split.childId = lost.childId;
@@ -45,7 +44,6 @@ void MendMemory(EpochLedger& ledger, FakeServer::Replica& replica, const idl::Co
     split.child = replica.range;
     split.child.startKey = lost.key;
     split.child.endKey = std::exchange(end, lost.key);
-    split.child_at = had;
     replica.logged.push_back(std::move(split));
   }
 }

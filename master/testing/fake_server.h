@@ -73,7 +73,6 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     struct Split {
       idl::AppliedSplit split;
       idl::KeyRange child;
-      std::optional<idl::LogPosition> child_at;  // of one that is logged again: where the child's log ends
     };
     std::vector<Split> splits;  // applied, in order
     std::vector<Split> logged;  // and those that are not applied yet

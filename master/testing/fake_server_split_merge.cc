@@ -20,11 +20,11 @@ void FakeServer::ReceiveSplit(int64_t id, const Replica::Split& split, const idl
   Replica child;
   child.range = split.child;
   child.table = replica.table;
-  child.last = split.child_at.value_or(split.split.position);
-  child.promised = std::max(promises_[child_id], child.last.epoch);
+  child.promised = std::max(promises_[child_id], split.split.position.epoch);
+  child.last = split.split.position;
   child.schema = schema;
   child.schema_version = schema.schemaVersion;
-  if (child.promised == split.split.position.epoch && !split.child_at) {
+  if (child.promised == split.split.position.epoch && !split.split.primary.empty()) {
     child.epoch = split.split.position.epoch;
     child.primary = split.split.primary;
     child.heard = executor_->Now();

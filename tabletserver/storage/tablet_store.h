@@ -113,9 +113,6 @@ struct AppliedSplit {
   Version version;  // of the entry
   ServerName primary;
   std::vector<ServerName> voters;
-
-  // It was lost, and the catalog has it: of a memory tablet (rule 5).
-  bool logged_again() const { return primary.empty(); }
 };
 
 // Changes only with Apply; consistent with the records.

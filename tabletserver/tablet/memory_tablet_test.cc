@@ -93,24 +93,6 @@ class MemoryTabletTest : public ::testing::Test {
     ASSERT_TRUE(rig_.core().replica().state().incomplete);
   }
 
-  // What it makes as it begins to lead.
-  std::vector<std::shared_ptr<const SplitChild>> ChildrenOf(const ConfigureReplica& lead) {
-    rig_.core().Step(ConfigureTablet{.replica = lead, .schema = Schema(), .now = rig_.now()});
-    return Drain();
-  }
-  std::vector<std::shared_ptr<const SplitChild>> Drain() {
-    TabletCore& core = rig_.core();
-    std::vector<std::shared_ptr<const SplitChild>> children;
-    while (core.HasOutput()) {
-      const TabletOutput output = core.TakeOutput();
-      if (output.replica.state || !output.replica.append.empty()) core.Step(Stored{});
-      if (output.replica.flush) core.Step(Flushed{output.replica.flush->number});
-      if (output.split != nullptr) children.push_back(output.split);
-      if (output.apply) core.Step(Applied{output.apply->state.applied});
-    }
-    return children;
-  }
-
   CoreRig rig_{Options(), Schema()};
   uint64_t token_ = 1'000;
 };
@@ -164,9 +146,17 @@ TEST_F(MemoryTabletTest, TheChildOfALostSplitIsLedByNobody) {
   ConfigureReplica lead = Roles(3, "ts-1");
   lead.sole_log = true;
   lead.lost_splits = {{kLater, "m"}};
-  const auto children = ChildrenOf(lead);
-  ASSERT_EQ(children.size(), 1U);
-  const auto& child = children[0];
+  TabletCore& core = rig_.core();
+  core.Step(ConfigureTablet{.replica = lead, .schema = Schema(), .now = rig_.now()});
+  std::shared_ptr<const SplitChild> child;
+  while (child == nullptr && core.HasOutput()) {
+    const TabletOutput output = core.TakeOutput();
+    if (output.replica.state || !output.replica.append.empty()) core.Step(Stored{});
+    if (output.replica.flush) core.Step(Flushed{output.replica.flush->number});
+    if (output.apply && output.split == nullptr) core.Step(Applied{output.apply->state.applied});
+    child = output.split;
+  }
+  ASSERT_NE(child, nullptr);
   EXPECT_FALSE(child->lead);
   TabletOptions options = Options();
   options.tablet = kLater;
@@ -175,77 +165,7 @@ TEST_F(MemoryTabletTest, TheChildOfALostSplitIsLedByNobody) {
   EXPECT_EQ(born.core().replica().role(), RoleKind::kFollower);
   EXPECT_FALSE(born.core().replica().epoch()) << "it obeys nobody yet";
   EXPECT_FALSE(born.core().replica().state().led);
-}
-
-// It has nothing of what the child wrote since: who has more of that, or of the parent before, is chosen before it.
-TEST_F(MemoryTabletTest, TheChildOfALostSplitIsAsOldAsWhatStandsBeforeIt) {
-  FollowWith({"b", "p"});
-  Fence(9);
-  ConfigureReplica lead = Roles(9, "ts-1");
-  lead.sole_log = true;
-  lead.lost_splits = {{kLater, "m"}, {kLatest, "g"}};
-  const auto children = ChildrenOf(lead);
-  ASSERT_EQ(children.size(), 2U);
-  for (const auto& child : children) {
-    EXPECT_EQ(child->applied.applied, (Version{Epoch{1}, Lsn{3}}));
-    EXPECT_TRUE(InHistory({Epoch{1}, Lsn{3}}, child->applied.epoch_starts));
-    EXPECT_FALSE(InHistory({Epoch{9}, Lsn{4}}, child->applied.epoch_starts)) << "it goes on with another entry there";
-    TabletOptions options = Options();
-    options.tablet = child->split.child;
-    CoreRig born(options, Schema());
-    born.Step(BeginChild{child, born.now()});
-    born.Fence(Epoch{7});
-    born.Tick(milliseconds(2'000));
-    ASSERT_FALSE(born.controls.empty());
-    EXPECT_TRUE(born.controls.back().status.ok()) << "the parent's epoch is none of its own";
-    EXPECT_EQ(born.controls.back().last_appended, (Version{Epoch{1}, Lsn{3}}));
-  }
-}
-
-// Of five voters two may have a log that lacks the split: the other is sent it.
-TEST_F(MemoryTabletTest, AFollowerMakesTheSameOfASplitThatIsLoggedAgain) {
-  FollowWith({"b", "p"});
-  std::vector<EntryPtr> entries;
-  for (const auto& [child, key] : {std::pair(kLater, "m"), std::pair(kLatest, "g")}) {
-    LogEntry split;
-    split.version = {Epoch{9}, Lsn{4 + entries.size()}};
-    split.kind = EntryKind::kSplit;
-    split.detail = EncodeSplitDetail({child, key, {}, {"ts-1", "ts-2", "ts-3"}});
-    entries.push_back(std::make_shared<const LogEntry>(std::move(split)));
-  }
-  rig_.Configure(Roles(9, "ts-2"));
-  TabletCore& core = rig_.core();
-  AppendMessage append{.epoch = Epoch{9}, .previous = {Epoch{1}, Lsn{3}}, .entries = entries, .committed = Lsn{5}};
-  core.Step(PeerRequest{RequestToken{++token_}, "ts-2", std::move(append), rig_.now()});
-  const auto children = Drain();
-  ASSERT_EQ(children.size(), 2u);
-  for (const auto& child : children) {
-    EXPECT_FALSE(child->lead);
-    EXPECT_EQ(child->applied.applied, (Version{Epoch{1}, Lsn{3}}));
-    EXPECT_FALSE(InHistory({Epoch{9}, Lsn{4}}, child->applied.epoch_starts));
-  }
-  EXPECT_EQ(core.range().end, "g");
-  EXPECT_TRUE(InHistory({Epoch{9}, Lsn{4}}, core.CurrentView()->epoch_starts));
-}
-
-TEST_F(MemoryTabletTest, TheChildOfALostSplitHasNothingWhereNothingStandsBeforeIt) {
-  rig_.Configure(Roles(1, "ts-2"));
-  Fence(3);
-  ConfigureReplica lead = Roles(3, "ts-1");
-  lead.sole_log = true;
-  lead.lost_splits = {{kLater, "m"}};
-  const auto children = ChildrenOf(lead);
-  ASSERT_EQ(children.size(), 1U);
-  EXPECT_EQ(children[0]->applied.applied, Version());
-  TabletOptions options = Options();
-  options.tablet = kLater;
-  CoreRig born(options, Schema());
-  born.Step(BeginChild{children[0], born.now()});
-  EXPECT_EQ(born.core().replica().last_appended(), Version());
-  ConfigureReplica lead_child = Roles(5, "ts-1");
-  lead_child.voters = {"ts-1"};
-  born.Configure(lead_child);
-  EXPECT_TRUE(born.view->barrier_applied);
+  EXPECT_EQ(born.core().replica().last_appended(), (Version{Epoch{3}, Lsn{3}}));
 }
 
 // "No log" would be read of one that has everything a moment later.

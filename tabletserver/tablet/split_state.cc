@@ -9,22 +9,6 @@
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
-namespace {
-
-// Splits that are logged again begin their epoch, and say nothing of records. What is split off by them is as old as
-// what stands before them: by its log, too, so that it is chosen before nobody who has more of it (PROTOCOL 5).
-void GoBackBefore(Epoch epoch, AppliedState& state) {
-  std::vector<EpochStart>& starts = state.epoch_starts;
-  Lsn began;
-  while (!starts.empty() && starts.back().epoch >= epoch) {
-    began = starts.back().first;
-    starts.pop_back();
-  }
-  const bool some = !starts.empty() && began > starts.back().first;
-  state.applied = some ? Version{starts.back().epoch, Lsn{began.value - 1}} : Version();
-}
-
-}  // namespace
 
 // ---- the order ------------------------------------------------------------------------------------------------------
 
@@ -142,7 +126,7 @@ void SplitState::NameRange(Lsn entry, TabletId believed, WriteReply& reply) cons
 // Whoever leads later has not promised the child's epoch to anybody. Of one that was lost and is logged again the
 // catalog says who leads the child: it names nobody.
 bool SplitState::LeadsChildOf(const AppliedSplit& split) const {
-  return common_.replica.Leads() && !split.logged_again() &&
+  return common_.replica.Leads() && !split.primary.empty() &&
          (common_.replica.epoch() == split.version.epoch || !rules::OnlyItsLoggerLeadsChild());
 }
 
@@ -180,7 +164,6 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
   if (!rules::ChildInheritsEpochStarts()) {
     child_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   }
-  if (child_->split.logged_again()) GoBackBefore(entry.version.epoch, child_->applied);
   child_->clock = common_.clock;
   child_->schema = common_.schema;
   child_->lead = LeadsChildOf(child_->split);
@@ -192,7 +175,7 @@ Status SplitState::Apply(const LogEntry& entry, ApplyBatch& batch) {
 
 void SplitState::Bequeath(const AppliedState& state) {
   if (child_ == nullptr) return;
-  if (!child_->split.logged_again()) child_->applied.applied = state.applied;
+  child_->applied.applied = state.applied;
   child_->applied.time = state.time;
   if (rules::ChildInheritsDedupWindow()) child_->dedup_window = common_.dedup_window.Rows();
   if (!rules::ChildInheritsRefusals()) {
@@ -274,13 +257,13 @@ Result<std::string> SplitState::LoggedEnd() const {
 
 ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const SplitChild& child) {
   ReplicaState state = rules::ChildKeepsItsPromise() ? std::move(mine) : ReplicaState{};
-  const Epoch epoch = child.split.logged_again() ? child.applied.applied.epoch : child.split.version.epoch;
+  const Epoch epoch = child.split.version.epoch;
   state.table = child.schema->table;
   state.schema = child.schema->encoded;
   state.incomplete_range = child.applied.range;
   if (rules::ChildNotesLineage()) {
     state.lineage_parent = child.parent;
-    state.lineage_epoch = child.split.version.epoch;
+    state.lineage_epoch = epoch;
     state.lineage_lsn = child.split.version.lsn;
   }
   if (state.tombstone) return state;

@@ -248,7 +248,7 @@ void TabletCore::Step(const BeginChild& input) {
   const ReplicaState& mine = common_.replica.state();
   BecomeChild become{
       .state = StateAtCreation(child),
-      .at = child.applied.applied,
+      .at = child.split.version,
       .primary = child.split.primary,
       .voters = child.split.voters,
       .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,

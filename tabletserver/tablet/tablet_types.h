@@ -165,7 +165,7 @@ struct TabletView {
 struct SplitChild {
   TabletId parent;
   AppliedSplit split;
-  AppliedState applied;                // the child's; as of SPLIT, or of what stood before one that is logged again
+  AppliedState applied;                // the child's
   std::vector<DedupRow> dedup_window;  // as of the SPLIT, the refusals among it
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
