@@ -442,21 +442,24 @@ TEST_F(MemoryCopyTargetTest, AFullDiskTakesACopyAndFullMemoryDoesNot) {
 
 class MemoryFollowerTest : public ShardCopyTest {
  protected:
+  // Far above the pages that an empty table takes.
+  static constexpr int64_t kLimit = 16 << 20;
+
   void Begin(const std::string& eviction) {
     table_options_.__set_memory(true);
     table_options_.__set_eviction(eviction);
     Crash("ts-2");
-    memory_limits_["ts-2"] = 1 << 20;
+    memory_limits_["ts-2"] = kLimit;
     Start("ts-2");
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));
   }
-  // How many of so many thousand-byte records were taken.
+  // How many of so many records were taken.
   int PutAll(int records) {
     int taken = 0;
     for (int i = 0; i < records; i += 20) {
       std::vector<idl::Write> writes;
-      for (int j = i; j < i + 20; ++j) writes.push_back(PutOf(Key(j), std::string(1'000, 'v')));
+      for (int j = i; j < i + 20; ++j) writes.push_back(PutOf(Key(j), std::string(16'000, 'v')));
       const idl::Code::type code = Write("ts-1", std::move(writes)).header.code;
       EXPECT_TRUE(code == idl::Code::OK || code == idl::Code::OVERLOADED) << code;
       taken += code == idl::Code::OK ? 20 : 0;
@@ -465,7 +468,7 @@ class MemoryFollowerTest : public ShardCopyTest {
     return taken;
   }
   double Taken(const std::string& server) {
-    return static_cast<double>(at(server).ram->Uses().front().bytes) / (1 << 20);
+    return static_cast<double>(at(server).ram->Uses().front().bytes) / kLimit;
   }
 };
 
