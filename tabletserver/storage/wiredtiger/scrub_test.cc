@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <random>
@@ -129,6 +130,21 @@ class DamagedStoreTest : public ::testing::Test {
 };
 
 TEST_F(DamagedStoreTest, AWholeStoreHasNothingToFind) { EXPECT_EQ(Examine(Copy()), Found::kNothing); }
+
+// WiredTiger would believe it, and overrun its stack.
+TEST_F(DamagedStoreTest, TheFormOfTheMetadataIsCheckedBeforeItIsBelieved) {
+  std::ifstream in(original_ + "/WiredTiger.turtle");
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  for (const std::string form : {"key_format=S", "value_format=S"}) {
+    const size_t at = text.find("," + form + ",");
+    ASSERT_NE(at, std::string::npos);
+    for (size_t i = 1; i <= form.size(); i += 3) {
+      const std::string copy = Copy();
+      Flip({.file = copy + "/WiredTiger.turtle", .offset = static_cast<int64_t>(at + i), .bit = 1});
+      EXPECT_EQ(Examine(copy), Found::kAtStart) << form << " byte " << i;
+    }
+  }
+}
 
 // Every hundredth byte or so of all files; each is found, or changes nothing that is read.
 TEST_F(DamagedStoreTest, NoFlippedBitIsEverServed) {

@@ -3,6 +3,8 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "common/base/mutex.h"
@@ -54,6 +56,18 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
   return out.str();
 }
 
+// WiredTiger believes what this file says of the form of its own records, and overruns its stack where that is damaged. None: it is a new store.
+Status CheckTurtle(const std::string& directory) {
+  const std::string name = directory + "/WiredTiger.turtle";
+  std::ifstream in(name, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+  for (const char* const form : {",key_format=S,", ",value_format=S,"}) {
+    if (text.empty() || text.find(form) != std::string::npos) continue;
+    return Error(Code::kInternal, name + " is damaged: restore this server from its replicas with an empty directory");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string DirtyTarget(int64_t cache_bytes) {
@@ -67,6 +81,7 @@ WtConnection::WtConnection() : handler_(std::make_unique<Handler>()) {
 }
 
 Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& options, bool with_log) {
+  EBLA_TRY(CheckTurtle(options.directory));
   std::unique_ptr<WtConnection> connection(new WtConnection);
   const int error = wiredtiger_open(options.directory.c_str(), &connection->handler_->callbacks,
                                     Configuration(options, with_log).c_str(), &connection->connection_);
