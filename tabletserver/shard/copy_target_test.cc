@@ -467,9 +467,7 @@ class MemoryFollowerTest : public ShardCopyTest {
     }
     return taken;
   }
-  double Taken(const std::string& server) {
-    return static_cast<double>(at(server).ram->Uses().front().bytes) / kLimit;
-  }
+  double Taken(const std::string& server) { return static_cast<double>(at(server).ram->Uses().front().bytes) / kLimit; }
 };
 
 TEST_F(MemoryFollowerTest, APrimaryWithRoomEvictsForAFollowerWithout) {
