@@ -1,7 +1,14 @@
 // What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees
 // beside ours.
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#ifndef THREADED
+#define THREADED  // the C client's header
+#endif
+#include <zookeeper/zookeeper.h>
+
+#include <atomic>
 #include <filesystem>
 #include <optional>
 
@@ -9,6 +16,24 @@
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/testing/waiting_executor.h"
 #include "common/testing/zookeeper_process.h"
+
+namespace {
+
+// How many secrets the C client does not take, as between a lost connection and the next one.
+std::atomic<int> secrets_refused = 0;
+
+}  // namespace
+
+// Before the C client's own.
+extern "C" int zoo_add_auth(zhandle_t* zoo, const char* scheme, const char* secret, int bytes, void_completion_t done,
+                            const void* data) {
+  if (secrets_refused > 0) {
+    --secrets_refused;
+    return ZINVALIDSTATE;
+  }
+  static const auto next = reinterpret_cast<decltype(&zoo_add_auth)>(dlsym(RTLD_NEXT, "zoo_add_auth"));
+  return next(zoo, scheme, secret, bytes, done, data);
+}
 
 namespace ebla::coordination {
 namespace {
@@ -171,6 +196,20 @@ TEST_F(ZooKeeperTest, AHungServerIsNoticedAndInFlightMultisAreOfUnknownOutcome) 
   server_.Resume();
   ASSERT_TRUE(RunUntil([&] { return client->state() == SessionState::kConnected; }));
   EXPECT_TRUE(Exists(*client, "/maybe").has_value());
+}
+
+// A connection lost at once: the server is still starting. The session was without its secret for as long as it lasted.
+TEST_F(ZooKeeperTest, ASecretThatAConnectionDoesNotTakeIsShownToTheNext) {
+  StartServer();
+  options_.auth.secrets = {"ebla:correct-horse"};
+  secrets_refused = 1;
+  const auto client = Open("/closed");
+  ASSERT_TRUE(RunUntil([] { return secrets_refused == 0; }));
+  EXPECT_EQ(client->state(), SessionState::kConnecting) << "nothing is asked without the secret";
+  server_.Kill();
+  StartServer();
+  EXPECT_EQ(Do(*client, Op::Create("/a", "")), Status::Ok());
+  EXPECT_EQ(client->Refusal(), "");
 }
 
 TEST_F(ZooKeeperTest, TheChrootIsMadeAndHidesTheRest) {

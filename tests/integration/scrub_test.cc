@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "common/rpc/channel.h"
+#include "common/testing/eventually.h"
 #include "common/testing/thread_executor.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 #include "tests/integration/test_cluster.h"
@@ -59,6 +60,9 @@ class ScrubClusterTest : public ::testing::Test {
     ASSERT_TRUE(table.has_value()) << table.error();
     table_ = std::make_unique<Table>(*table);
     for (int row = 0; row < kRows; ++row) Write(row);
+    // On every disk, but a follower applies it when it hears that it is committed. One whose primary ends before that
+    // rightly answers EVENTUAL without it.
+    ASSERT_TRUE(Eventually([&] { return AllEqual(); }, 30s)) << cluster_->Ebla("check");
   }
 
   void Write(int row) const {
