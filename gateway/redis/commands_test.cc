@@ -216,10 +216,10 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
     });
     door_.databases().store(database).Hold();
   }
-  const auto flushes = std::make_shared<TableFlushes>(std::chrono::seconds(1));
+  const auto shared = std::make_shared<const Shared>();
   const auto flush = [&](const std::string& database) {
     door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
-      StoreCall call{{.store = *opened, .flushes = flushes}};
+      StoreCall call{{.store = *opened, .shared = shared}};
       call.command = FindCommand("flushdb");
       call.words = {"FLUSHDB"};
       call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };

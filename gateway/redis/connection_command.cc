@@ -92,11 +92,12 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
   const std::string_view name = command.name;
   if (name == "discard" || name == "unwatch" || name == "reset") state_->TakeWatched();
   if (name == "reset") subscriptions.Clear();
-  if (name == "reset") state_->databases = state_->shared->databases;
+  if (name == "reset") state_->Use(state_->shared->databases);
   redis::Reply reply(session.protocol());
   if (name == "hello" && state_->NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
     return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
+  if (name == "config" && words.size() == 2 && IsWord(words[1], "RESETSTAT")) ResetCommands(*state_->shared);
   if (name == "info") return reply.Verbatim(InfoText(*state_->shared, {words.begin() + 1, words.end()})).Take();
   if (name == "slowlog") {
     state_->shared->clients->slow_log.Answer(words, session.owner(), reply);
@@ -118,28 +119,28 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
   const ConnectionOptions& options = state_->session.options();
   // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
   const Read read = state_->watched.empty() ? options.read : Read::Strong();
-  state_->databases->Open(
-      database, read, options.ack, [this, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
+  if (std::shared_ptr<Store> open = state_->opened.Find(database, read, options.ack)) return then(std::move(open));
+  state_->databases()->Open(
+      database, read, options.ack,
+      [this, database, read, ack = options.ack, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
         if (!store) return EndWith(FailureText(store.error()));
-        if (state_->executor.InThread()) return then(*std::move(store));
+        auto go_on = [this, database, read, ack, then = std::move(then), store = *std::move(store)]() mutable {
+          then(state_->opened.Note(database, read, ack, std::move(store)));
+        };
         // It was looked up elsewhere; what the connection asks for goes together from its own loop.
-        state_->executor.Post(
-            [then = std::move(then), store = *std::move(store)]() mutable { then(std::move(store)); });
+        state_->executor.InThread() ? go_on() : state_->executor.Post(std::move(go_on));
       });
 }
 
 StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
   return {.protocol = state_->session.protocol(),
           .store = std::move(store),
-          .cursors = state_->shared->cursors,
-          .publisher = state_->shared->publisher,
-          .scripts = state_->shared->scripts,
-          .flushes = state_->shared->flushes,
-          .databases = state_->databases,
+          .shared = state_->shared,
+          .databases = state_->databases(),
           .owner = state_->session.owner(),
           .executor = &state_->executor,
           .gone = state_->gone,
-          .until = std::chrono::steady_clock::now() + state_->shared->deadline};
+          .until = began_ + state_->shared->deadline};
 }
 
 }  // namespace ebla::gateway::redis

@@ -24,6 +24,7 @@
 #include "gateway/redis/transaction.h"
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
+#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::redis {
 
@@ -45,17 +46,57 @@ struct Shared {
   ConnectionOptions options;  // of a connection, until it says otherwise
 };
 
+// A pointer to what many hold, with a count of its own: loops that copy it all the time do not take the line of memory
+// that counts them from each other.
+template <class T>
+std::shared_ptr<T> WithOwnCount(std::shared_ptr<T> held_by_many) {
+  T* const pointer = held_by_many.get();
+  if (pointer == nullptr) return nullptr;
+  return {pointer, [held_by_many = std::move(held_by_many)](T*) {}};
+}
+
+// The store that a connection's last command asked for: the next one mostly asks for the same.
+class OpenedStore {
+ public:
+  // Null: it is another one, or none.
+  std::shared_ptr<Store> Find(const std::string& database, const Read& read, Ack ack) const {
+    const bool same =
+        database == database_ && read.level() == read_.level() && read.bound() == read_.bound() && ack == ack_;
+    return same ? store_ : nullptr;
+  }
+  std::shared_ptr<Store> Note(const std::string& database, const Read& read, Ack ack, std::shared_ptr<Store> store) {
+    database_ = database;
+    read_ = read;
+    ack_ = ack;
+    store_ = WithOwnCount(std::move(store));
+    return store_;
+  }
+  void Forget() { store_ = nullptr; }
+
+ private:
+  std::string database_;
+  Read read_;
+  Ack ack_ = Ack::kDefault;
+  std::shared_ptr<Store> store_;
+};
+
 struct ConnectionState {
   ConnectionState(std::shared_ptr<const Shared> shared_by_all, Executor& loop, const std::string& peer,
                   std::weak_ptr<Outlet> outlet)
-      : shared(std::move(shared_by_all)),
+      : shared(WithOwnCount(std::move(shared_by_all))),
         address(peer),
-        databases(shared->databases),
         executor(loop),
         session(shared->clients, peer, shared->options, outlet),
-        subscriptions(shared->channels, std::move(outlet)) {}
+        subscriptions(shared->channels, std::move(outlet)),
+        databases_(WithOwnCount(shared->databases)) {}
 
-  bool NobodyIsIn() const { return databases == nullptr; }
+  // Of who has logged in, if anybody; null: nobody has, and has to.
+  const std::shared_ptr<Databases>& databases() const { return databases_; }
+  void Use(std::shared_ptr<Databases> databases) {
+    databases_ = WithOwnCount(std::move(databases));
+    opened.Forget();
+  }
+  bool NobodyIsIn() const { return databases_ == nullptr; }
   std::vector<WatchedKey> TakeWatched() {
     watched_bytes = 0;
     return std::exchange(watched, {});
@@ -63,14 +104,17 @@ struct ConnectionState {
 
   const std::shared_ptr<const Shared> shared;
   const std::string address;
-  std::shared_ptr<Databases> databases;  // of who has logged in, if anybody; null: nobody has, and has to
   Executor& executor;
+  OpenedStore opened;
   const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
   Session session;
   Subscriptions subscriptions;
   std::vector<WatchedKey> watched;        // since WATCH, which may run elsewhere
   std::atomic<size_t> watched_bytes = 0;  // of them
   std::string watched_database;
+
+ private:
+  std::shared_ptr<Databases> databases_;
 };
 
 inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";

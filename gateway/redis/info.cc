@@ -33,6 +33,14 @@ std::string Seconds(const timeval& time) {
   return std::to_string(static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6);
 }
 
+Totals TotalsOf(const Shared& shared) { return shared.statistics == nullptr ? Totals() : shared.statistics->Sum(); }
+
+uint64_t CommandsOf(const Totals& totals) {
+  uint64_t commands = 0;
+  for (const CommandTotals& kind : totals.kinds) commands += kind.commands;
+  return commands;
+}
+
 // As Redis writes them: total and mean in microseconds.
 std::vector<std::pair<std::string, std::string>> CommandLines(const Statistics& statistics, const Totals& totals) {
   std::vector<std::pair<std::string, std::string>> lines;
@@ -58,13 +66,14 @@ std::vector<Section> Sections(const Shared& shared) {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   const std::string memory = std::to_string(ResidentBytes());
-  const Totals totals = shared.statistics == nullptr ? Totals() : shared.statistics->Sum();
+  const uint64_t before_reset = clients.commands_before_reset;  // looked at first: it only grows
+  const Totals totals = TotalsOf(shared);
+  const uint64_t commands = CommandsOf(totals);
   uint64_t hits = 0, misses = 0;
   for (const CommandTotals& kind : totals.kinds) {
     hits += kind.hits;
     misses += kind.misses;
   }
-  const uint64_t commands = clients.commands;
   return {{"Server",
            {{"redis_version", std::string(kRedisVersion)},
             {"redis_mode", "standalone"},
@@ -88,7 +97,7 @@ std::vector<Section> Sections(const Shared& shared) {
           {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
           {"Stats",
            {{"total_connections_received", std::to_string(clients.connections)},
-            {"total_commands_processed", std::to_string(commands)},
+            {"total_commands_processed", std::to_string(commands - before_reset)},
             {"instantaneous_ops_per_sec", std::to_string(shared.rate->Of(commands, std::chrono::steady_clock::now()))},
             {"total_net_input_bytes", std::to_string(totals.bytes_in)},
             {"total_net_output_bytes", std::to_string(totals.bytes_out)},
@@ -120,6 +129,8 @@ int64_t RateMeter::Of(uint64_t count, std::chrono::steady_clock::time_point now)
   }
   return rate_;
 }
+
+void ResetCommands(const Shared& shared) { shared.clients->commands_before_reset = CommandsOf(TotalsOf(shared)); }
 
 std::string InfoText(const Shared& shared, const Words& sections) {
   const auto named = [&](const std::initializer_list<std::string>& names) {

@@ -28,6 +28,9 @@ class RateMeter {
   int64_t rate_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 
+// CONFIG RESETSTAT: from here on its commands are counted from 0.
+void ResetCommands(const Shared& shared);
+
 // Of these sections, in any case of letters; none: of those that Redis shows without being asked.
 std::string InfoText(const Shared& shared, const Words& sections);
 

@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "gateway/redis/bit_commands.h"
+#include "gateway/redis/connection_state.h"
 #include "gateway/redis/databases.h"
 #include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
@@ -300,8 +301,8 @@ void WithGrant(SharedCall call, const std::string& channel, std::move_only_funct
 
 void Publish(SharedCall call) {
   WithGrant(call, call->words[1], [call] {
-    call->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
-                             [call](int64_t listeners) { call->Number(listeners); });
+    call->shared->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
+                                     [call](int64_t listeners) { call->Number(listeners); });
   });
 }
 
@@ -310,13 +311,13 @@ void Deliver(SharedCall call) {
   const bool shard = IsWord(call->words[1], "SHARD");
   if (!shard && !IsWord(call->words[1], "CHANNEL")) return call->Fail(kSyntax);
   WithGrant(call, call->words[2], [call, kind = shard ? ChannelKind::kShard : ChannelKind::kChannel] {
-    call->Number(call->publisher->channels().Deliver(kind, call->words[2], call->words[3]));
+    call->Number(call->shared->publisher->channels().Deliver(kind, call->words[2], call->words[3]));
   });
 }
 
 // Another gateway says where it is reached.
 void MeetPeer(SharedCall call) {
-  call->publisher->LookSoon();
+  call->shared->publisher->LookSoon();
   call->Ok();
 }
 

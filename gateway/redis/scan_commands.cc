@@ -3,6 +3,7 @@
 #include <charconv>
 #include <random>
 
+#include "gateway/redis/connection_state.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/record_key.h"
@@ -138,7 +139,7 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
       [call, found](const Status& status) {
         if (!status.ok()) return call->Fail(status);
         Reply reply(call->protocol);
-        reply.Array(2).Bulk(found->more ? std::to_string(call->cursors->Remember(found->last)) : "0");
+        reply.Array(2).Bulk(found->more ? std::to_string(call->shared->cursors->Remember(found->last)) : "0");
         reply.Array(found->keys.size());
         for (const std::string& key : found->keys) reply.Bulk(key);
         call->Answer(reply);
@@ -151,7 +152,8 @@ void Scan(SharedScan call) {
   const std::optional<ScanOptionsOf> options = ToScanOptions(*call);
   if (!options) return;
   if (options->cursor == 0) return ScanFrom(call, *options, "");
-  if (const auto key = call->cursors->Find(options->cursor)) return ScanFrom(call, *options, KeyAfter(RecordKey(*key)));
+  if (const auto key = call->shared->cursors->Find(options->cursor))
+    return ScanFrom(call, *options, KeyAfter(RecordKey(*key)));
   // Another gateway's, or one from long ago.
   auto start = std::make_shared<std::string>();
   Walk::Start(
@@ -231,7 +233,8 @@ void FlushDb(SharedScan call) {
   const Words& words = call->words;
   if (words.size() > 2 || (words.size() == 2 && !IsWord(words[1], "SYNC") && !IsWord(words[1], "ASYNC")))
     return call->Fail(kSyntax);
-  call->flushes->Flush(call->store, [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
+  call->shared->flushes->Flush(call->store,
+                               [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 
 }  // namespace ebla::gateway::redis

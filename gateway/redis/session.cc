@@ -60,7 +60,6 @@ Session::Session(std::shared_ptr<Clients> clients, std::string address, const Co
 Session::~Session() { clients_->Forget(line_.id); }
 
 bool Session::Begin(const CommandInfo& command, const Words& words) {
-  clients_->commands.fetch_add(1, std::memory_order_relaxed);
   const auto now = Clock::now();
   const bool stale = now - line_.active >= kShownEvery;
   line_.active = now;
@@ -289,7 +288,6 @@ void Session::Config(const Words& words, Reply& reply) {
   } else if (what == "SET" && words.size() >= 4 && words.size() % 2 == 0) {
     ConfigSet(words, reply);
   } else if (what == "RESETSTAT" && words.size() == 2) {
-    clients_->commands = 0;
     clients_->connections = 0;
     reply.Ok();
   } else if (what == "REWRITE" && words.size() == 2) {

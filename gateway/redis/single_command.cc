@@ -83,7 +83,7 @@ void SingleCommand::Run(Done done) {
 void SingleCommand::AnswerOrRun() {
   const std::string_view name = command_.name;
   const bool listens = name == "subscribe" || name == "psubscribe" || name == "ssubscribe";
-  if (listens && state_->databases->guards_channels())
+  if (listens && state_->databases()->guards_channels())
     return AskToListen(1, std::chrono::steady_clock::now() + state_->shared->deadline);
   if (command_.Is(kOwn)) return AnswerAtOnce();
   if (name == "select") return Select();
@@ -104,7 +104,7 @@ void SingleCommand::AskToListen(size_t at, Until until) {
   // What listens belongs to the connection's loop.
   if (at == words_.size()) return void(state_->executor.Post([this] { AnswerAtOnce(); }));
   const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
-  state_->databases->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
+  state_->databases()->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
     may.ok() ? AskToListen(at + 1, until) : EndWith(FailureText(may));
   });
 }
@@ -122,7 +122,7 @@ void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_pt
     return databases.error().code() == Code::kPermissionDenied ? EndWith(kWrongPassword)
                                                                : EndWith(FailureText(databases.error()));
   }
-  state_->databases = *databases;
+  state_->Use(*databases);
   state_->session.set_user(user);
   AnswerOrRun();
 }

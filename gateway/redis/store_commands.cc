@@ -18,7 +18,7 @@ bool MayBeBlind(const CommandInfo& command, const Words& words) {
 // A command of one key on its way.
 class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
  public:
-  explicit UpdateRun(StoreCall call) : call_(std::move(call)), key_(call_.words[1]) {}
+  explicit UpdateRun(StoreCall call) : call_(std::move(call)) {}
 
   void Start() {
     if (call_.command->update == Increment && StartIncrement()) return;
@@ -115,7 +115,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
 
   StoreCall call_;
-  const std::string key_;
+  const std::string& key_ = call_.words[1];
   std::optional<Value> old_;
   std::optional<Reply> reply_;  // of the last evaluation
 };

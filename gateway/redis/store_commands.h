@@ -13,25 +13,19 @@
 
 #include "common/base/executor.h"
 #include "gateway/redis/command_table.h"
-#include "gateway/redis/publisher.h"
-#include "gateway/redis/scan_cursors.h"
 #include "gateway/store/store.h"
-#include "gateway/store/table_flusher.h"
 
 namespace ebla::gateway::redis {
 
 class Databases;
-class Scripts;
 struct Effects;
+struct Shared;
 
 // Where and for whom commands run.
 struct StoreContext {
   int protocol = 2;
-  std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
-  std::shared_ptr<ScanCursors> cursors;
-  std::shared_ptr<Publisher> publisher;
-  std::shared_ptr<Scripts> scripts;
-  std::shared_ptr<TableFlushes> flushes;
+  std::shared_ptr<Store> store;                   // with Redis's keys: keyed_store.h
+  std::shared_ptr<const Shared> shared;           // with all connections: connection_state.h
   std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
   std::string owner;                              // whose command it is (session.h)
   std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does

@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "gateway/redis/connection_state.h"
 #include "gateway/redis/scripts.h"
 #include "gateway/store/lost_race.h"
 
@@ -86,7 +87,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   // So many bytes were loaded.
   void Start(size_t bytes) {
     if (!blocks_) return Run();
-    context_.scripts->Run(context_.until, bytes, [self = shared_from_this()](const Status& may) {
+    context_.shared->scripts->Run(context_.until, bytes, [self = shared_from_this()](const Status& may) {
       may.ok() ? self->Run() : self->done_(may);
     });
   }
@@ -154,7 +155,7 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
     if (!committed) return done(Error(committed.error()));
     if (!*committed) return done(Replies());
     for (const auto& [kind, channel, text] : context.effects->messages)
-      context.publisher->Publish(kind, channel, text, [](int64_t) {});
+      context.shared->publisher->Publish(kind, channel, text, [](int64_t) {});
     done(std::move(*replies));
   };
   RunTransaction(std::move(transaction));

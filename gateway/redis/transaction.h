@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/redis/channels.h"
 #include "gateway/redis/store_commands.h"
 #include "gateway/store/staged_store.h"
 

@@ -12,8 +12,8 @@ void CommandQueue::WaitFor(Entry& entry, Entry& blocker) {
   ++entry.blockers;
 }
 
-void CommandQueue::UseKey(Entry& entry, const std::string& key, uint64_t moment) {
-  KeyUse& use = uses_[std::hash<std::string>()(key)];
+void CommandQueue::UseKey(Entry& entry, size_t key, uint64_t moment) {
+  KeyUse& use = uses_[key];
   if (!use.last.empty() && use.last.back() == &entry) return;  // the command names it twice
   const bool gets = entry.command->only_gets();
   if (!gets || !use.gets || use.moment != moment) {
@@ -26,8 +26,8 @@ void CommandQueue::UseKey(Entry& entry, const std::string& key, uint64_t moment)
   use.last.push_back(&entry);
 }
 
-void CommandQueue::LeaveKey(Entry& entry, const std::string& key) {
-  const auto found = uses_.find(std::hash<std::string>()(key));
+void CommandQueue::LeaveKey(Entry& entry, size_t key) {
+  const auto found = uses_.find(key);
   if (found == uses_.end()) return;
   KeyUse& use = found->second;
   for (auto* const entries : {&use.before, &use.last})
@@ -51,7 +51,10 @@ void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now, uint
     last_alone_ = entry.get();
   } else {
     if (last_alone_ != nullptr) WaitFor(*entry, *last_alone_);
-    for (const std::string& key : entry->command->keys()) UseKey(*entry, key, moment);
+    for (const std::string& key : entry->command->keys()) {
+      entry->keys.push_back(std::hash<std::string>()(key));
+      UseKey(*entry, entry->keys.back(), moment);
+    }
   }
   entries_.push_back(entry);
   if (entry->blockers == 0) runnable_.push_back(std::move(entry));
@@ -93,9 +96,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   entry.reply = std::move(reply);
   if (last_alone_ == &entry) last_alone_ = nullptr;
   LeaveHolders(entry);
-  if (!entry.command->alone()) {
-    for (const std::string& key : entry.command->keys()) LeaveKey(entry, key);
-  }
+  for (const size_t key : entry.keys) LeaveKey(entry, key);
   for (Entry* waiter : std::exchange(entry.waiters, {})) {
     if (--waiter->blockers > 0) continue;
     runnable_.push_back(Find(*waiter));

@@ -32,8 +32,9 @@ class CommandQueue {
     MonotonicTime arrived;
     // The queue's own.
     std::string reply;
-    std::vector<Entry*> waiters;  // younger ones that wait for it
-    uint32_t blockers = 0;        // how many it waits for
+    std::vector<Entry*> waiters;          // younger ones that wait for it
+    absl::InlinedVector<size_t, 1> keys;  // their hashes
+    uint32_t blockers = 0;                // how many it waits for
     bool finished = false;
     size_t held_bytes = 0;
     size_t weight = 1;
@@ -75,8 +76,8 @@ class CommandQueue {
 
   std::shared_ptr<Entry> Find(const Entry& entry) const;
   void WaitFor(Entry& entry, Entry& blocker);
-  void UseKey(Entry& entry, const std::string& key, uint64_t moment);
-  void LeaveKey(Entry& entry, const std::string& key);
+  void UseKey(Entry& entry, size_t key, uint64_t moment);
+  void LeaveKey(Entry& entry, size_t key);
   void LeaveHolders(const Entry& entry) { holders_ -= entry.command->holds_input() ? 1 : 0; }
 
   std::deque<std::shared_ptr<Entry>> entries_;

@@ -208,6 +208,7 @@ void Connection::Consume(std::string_view bytes) {
 
 size_t Connection::CutCommands(std::string_view bytes) {
   ++moment_;
+  const MonotonicTime now = server_->loop.Now();
   size_t used = 0;
   while (fd_ >= 0 && !ending_ && !Full() && used < bytes.size()) {
     Protocol::Taken taken = protocol_->Take(bytes.substr(used));
@@ -218,7 +219,7 @@ size_t Connection::CutCommands(std::string_view bytes) {
       continue;
     }
     ending_ = ending_ || taken.command->ends_connection();
-    commands_.Add(std::move(taken.command), server_->loop.Now(), moment_);
+    commands_.Add(std::move(taken.command), now, moment_);
     RunCommands();
   }
   return used;

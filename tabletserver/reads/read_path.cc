@@ -322,7 +322,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
   }
   if (!Admit(call, &touched, {}, handle, result, attempt)) return attempt;
   result.items.assign(call.keys.size(), {});
-  std::vector<std::string> keys;
+  std::vector<std::string_view> keys;
   std::vector<size_t> places;
   for (size_t i = 0; i < call.keys.size(); ++i) {
     if (!CheckKey(call.keys[i]).ok()) {

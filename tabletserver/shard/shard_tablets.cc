@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+
 #include "tabletserver/reads/tablet_directory.h"
 
 namespace ebla::tabletserver {
@@ -32,7 +34,7 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
       options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
   TabletReaders readers;
   // The core dies before its tablet.
-  readers.record = [this, &tablet](std::string_view key) { return ports_.store.Get(tablet.table, key); };
+  readers.records = [this, &tablet](std::span<const std::string_view> keys) { return ReadRecords(tablet.table, keys); };
   readers.log = [this, id = tablet.id](Lsn from, Lsn last, size_t bytes_max) {
     return ports_.store.ReadLog(id, from, last, bytes_max);
   };
@@ -40,6 +42,18 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
   tablet.core =
       std::make_unique<TabletCore>(std::move(options), std::move(replica), std::move(schema), std::move(readers));
   return made;
+}
+
+Result<std::vector<std::optional<StoredRecord>>> ShardTablets::ReadRecords(
+    TableId table, std::span<const std::string_view> keys) const {
+  // Few: a batch whose first condition does not hold has read the others for nothing.
+  constexpr size_t kBytesAtOnce = 1 << 20, kKeysAtOnce = 32;
+  if (keys.size() > 1)
+    return ports_.store.MultiGet(table, keys.first(std::min(keys.size(), kKeysAtOnce)), kBytesAtOnce);
+  // Without a snapshot.
+  std::vector<std::optional<StoredRecord>> records;
+  EBLA_ASSIGN(records.emplace_back(), ports_.store.Get(table, keys.front()));
+  return records;
 }
 
 ShardTabletPtr ShardTablets::FindOrMake(TabletId id) {

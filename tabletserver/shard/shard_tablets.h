@@ -61,6 +61,10 @@ class ShardTablets {
   Status PutState(ShardTablet& tablet, const ReplicaState& state);
 
  private:
+  // Of the first keys, one at least.
+  Result<std::vector<std::optional<StoredRecord>>> ReadRecords(TableId table,
+                                                               std::span<const std::string_view> keys) const;
+
   const ShardOptions& options_;
   const ShardPorts& ports_;
   Map tablets_;

@@ -160,7 +160,7 @@ TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
   EXPECT_EQ((*got)->expires_at, effect.expires_at);
   EXPECT_EQ((*got)->write_time_ms, 456);
   EXPECT_EQ((*got)->writer, "ts-1");
-  const std::string keys[] = {"plain", "absent", "key"};
+  const std::string_view keys[] = {"plain", "absent", "key"};
   const auto many = store().MultiGet(kAnyTable, keys, SIZE_MAX);
   ASSERT_TRUE(many);
   ASSERT_TRUE((*many)[0] && !(*many)[1] && (*many)[2]);
@@ -171,8 +171,8 @@ TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
 
 TEST_P(StoreTest, AReadOfManyKeysEndsAtItsBound) {
   Write(1, {Put("a", std::string(600, 'a')), Put("b", std::string(600, 'b')), Put("c", "small")});
-  const std::string keys[] = {"absent", "a", "c", "b", "c"};
-  const auto lengths = [&](size_t bytes_max, std::span<const std::string> asked) {
+  const std::string_view keys[] = {"absent", "a", "c", "b", "c"};
+  const auto lengths = [&](size_t bytes_max, std::span<const std::string_view> asked) {
     const auto records = store().MultiGet(kAnyTable, asked, bytes_max);
     return records ? static_cast<int>(records->size()) : -1;
   };
@@ -225,7 +225,7 @@ TEST_P(StoreTest, AReadKnowsTheAppliedPositionOfItsSnapshot) {
   ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
-  const std::string keys[] = {"a"};
+  const std::string_view keys[] = {"a"};
   ASSERT_TRUE(store().MultiGet(kAnyTable, keys, SIZE_MAX, &position));
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
@@ -239,7 +239,7 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
   std::vector<std::thread> readers;
   for (int i = 0; i < 3; ++i) {
     readers.emplace_back([&, i] {
-      const std::string keys[] = {"a", "z"};
+      const std::string_view keys[] = {"a", "z"};
       while (!stop) {
         SnapshotPosition position{kAnyTablet, {}};
         if (i == 0) {

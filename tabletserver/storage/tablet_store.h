@@ -285,7 +285,8 @@ class TabletStore {
                                                   SnapshotPosition* position = nullptr) = 0;
   // One snapshot over the keys, in their order: from the first key on, as many as have values of bytes_max together,
   // one at least. The result is so long; of the keys past it nothing is known.
-  virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+  virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table,
+                                                                    std::span<const std::string_view> keys,
                                                                     size_t bytes_max,
                                                                     SnapshotPosition* position = nullptr) = 0;
   // Visits records of one snapshot in order until the visitor returns false. What it is shown is valid during the

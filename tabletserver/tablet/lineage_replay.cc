@@ -129,7 +129,9 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Dedup
   then.state.tombstone = false;
   then.state.incomplete = false;
   TabletReaders readers;
-  readers.record = [](std::string_view) -> Result<std::optional<StoredRecord>> { return std::nullopt; };
+  readers.records = [](std::span<const std::string_view> keys) {
+    return std::vector<std::optional<StoredRecord>>(keys.size());
+  };
   readers.log = [&](Lsn from, Lsn last, size_t bytes_max) {
     return store.ReadLog(parent.tablet, from, last, bytes_max);
   };

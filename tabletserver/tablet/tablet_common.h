@@ -34,7 +34,7 @@ struct TabletOptions {
 };
 
 struct TabletReaders {
-  RecordReader record;
+  RecordReader records;
   LogReader log;  // store.ReadLog of this tablet
 };
 

@@ -282,13 +282,16 @@ Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t r
   if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log cannot be read at present");
   if (upto > replica().log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
   LoggedSlice slice{replica().epoch(), upto, {}};
-  for (UnappliedWrites::Cursor at(common_.unapplied, {.range = range}, upto); at.Valid(); at.Next()) {
-    if (slice.records.size() == records_max)
-      return Error(Code::kOverloaded, "too much of the range is still to be applied");
-    const Effect& effect = *at.item().effect;
-    slice.records.emplace(at.key(), StoredRecord{effect.value, at.item().version, effect.expires_at,
-                                                 effect.write_time_ms, effect.writer, effect.is_delete});
-  }
+  bool all = true;
+  common_.unapplied.Visit(range, upto, [&](const UnappliedWrites::Item& item) {
+    all = slice.records.size() < records_max;
+    if (!all) return false;
+    const Effect& effect = *item.effect;
+    slice.records.emplace(effect.key, StoredRecord{effect.value, item.version, effect.expires_at, effect.write_time_ms,
+                                                   effect.writer, effect.is_delete});
+    return true;
+  });
+  if (!all) return Error(Code::kOverloaded, "too much of the range is still to be applied");
   return slice;
 }
 

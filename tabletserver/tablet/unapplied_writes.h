@@ -9,12 +9,13 @@
 // Threads:    thread-compatible.
 #pragma once
 
+#include <absl/container/btree_map.h>
+
 #include <deque>
-#include <map>
+#include <functional>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "tabletserver/replication/replica_types.h"
 
@@ -35,38 +36,20 @@ class UnappliedWrites {
 
   // The newest effect on the key at or below `upto`.
   std::optional<Item> Find(std::string_view key, Lsn upto = Lsn{UINT64_MAX}) const;
+  // Shows, of each key of a range in their order, the newest effect at or below `upto`, if it has any, until the visitor
+  // returns false; deletes included, as they hide the store's record.
+  void Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor) const;
 
   size_t bytes() const { return bytes_; }  // in memory, about
   bool empty() const { return entries_.empty(); }
   size_t entries() const { return entries_.size(); }
 
  private:
-  using Keys = std::map<std::string, std::vector<Item>, std::less<>>;  // items by growing version
+  void Forget(const LogEntry& entry);
 
- public:
-  // Walks a range in key order (or against it), one newest effect at or below `upto` for each key that has any; deletes
-  // included, as they hide the store's record. Invalid once the unapplied writes changes.
-  class Cursor {
-   public:
-    Cursor(const UnappliedWrites& unapplied, const ScanBounds& bounds, Lsn upto);
-    bool Valid() const { return item_.has_value(); }
-    std::string_view key() const { return key_; }
-    const Item& item() const { return *item_; }
-    void Next();
-
-   private:
-    void Settle();
-    Keys::const_iterator first_;  // what is left of the range is [first_, last_)
-    Keys::const_iterator last_;
-    bool reverse_;
-    Lsn upto_;
-    std::string_view key_;
-    std::optional<Item> item_;
-  };
-
- private:
   std::deque<EntryPtr> entries_;
-  Keys keys_;
+  // By the effect's own key, and its lsn.
+  absl::btree_map<std::pair<std::string_view, Lsn>, Item> items_;
   size_t bytes_ = 0;
 };
 

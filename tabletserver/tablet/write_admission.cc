@@ -182,7 +182,7 @@ Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, 
   return Evaluate(request.writes, {.now = now,
                                    .schema = *common_.schema,
                                    .unapplied = common_.unapplied,
-                                   .read = common_.readers.record,
+                                   .read = common_.readers.records,
                                    .server = common_.options.self,
                                    .tombstone_retention_ms = common_.options.tombstone_retention_ms});
 }
@@ -270,7 +270,9 @@ Result<std::vector<Effect>> WriteAdmission::PurgeEffects(const Purge& input, Tab
   for (const ExpiredKey& expired : input.keys) {
     if (!Contains(expired.key) || split_.TakesKey(expired.key)) continue;
     if (common_.unapplied.Find(expired.key).has_value()) continue;  // written since: its own purge will come
-    EBLA_ASSIGN(const std::optional<StoredRecord> record, common_.readers.record(expired.key));
+    const std::string_view key = expired.key;
+    EBLA_ASSIGN(const auto records, common_.readers.records({&key, 1}));
+    const std::optional<StoredRecord>& record = records.front();
     if (!record.has_value() || record->version != expired.version) continue;
     // While a write older than this one may be on its way, it stays remembered (as a delete), so as to win.
     const bool remembered =

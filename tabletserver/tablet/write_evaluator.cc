@@ -1,11 +1,11 @@
 #include "tabletserver/tablet/write_evaluator.h"
 
 #define XXH_INLINE_ALL
+#include <absl/container/flat_hash_set.h>
 #include <xxhash.h>
 
 #include <array>
 #include <charconv>
-#include <unordered_set>
 
 #include "common/base/key_range.h"
 #include "tabletserver/tablet/rules.h"
@@ -26,21 +26,62 @@ struct Seen {
   WriteStamp stamp;  // of the newest write, expired or a delete or not
 };
 
-Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
+// The writes of a batch that depend on what there is, and the records that they see. The store is asked for several at a
+// time.
+class Records {
+ public:
+  Records(std::span<const Write> writes, const EvaluationContext& context);
+
+  // Of one write after the other.
+  Result<Seen> Look(const Write& write);
+
+ private:
+  bool MustLook(const Write& write) const {
+    return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement ||
+           context_.schema.last_write_wins;
+  }
+  std::optional<UnappliedWrites::Item> Unapplied(const Write& write) const {
+    return rules::ConditionsSeeUnapplied() ? context_.unapplied.Find(write.key) : std::nullopt;
+  }
+  Result<std::optional<StoredRecord>> TakeStored();
+
+  const EvaluationContext& context_;
+  std::vector<std::string_view> keys_;  // of the store's records that are still to be looked at
+  size_t next_ = 0;                     // of these
+  std::vector<std::optional<StoredRecord>> read_;
+  size_t taken_ = 0;  // of those read
+};
+
+Records::Records(std::span<const Write> writes, const EvaluationContext& context) : context_(context) {
+  for (const Write& write : writes) {
+    if (MustLook(write) && !Unapplied(write).has_value()) keys_.push_back(write.key);
+  }
+}
+
+Result<std::optional<StoredRecord>> Records::TakeStored() {
+  if (taken_ == read_.size()) {
+    EBLA_ASSIGN(read_, context_.read(std::span(keys_).subspan(next_)));
+    taken_ = 0;
+    next_ += read_.size();
+  }
+  return std::move(read_[taken_++]);
+}
+
+Result<Seen> Records::Look(const Write& write) {
   Seen seen;
+  if (!MustLook(write)) return seen;
   std::optional<Present> newest;
-  const auto item = !rules::ConditionsSeeUnapplied() ? std::nullopt : context.unapplied.Find(key);
-  if (item.has_value()) {
+  if (const auto item = Unapplied(write)) {
     seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
   } else {
-    EBLA_ASSIGN(std::optional<StoredRecord> stored, context.read(key));
+    EBLA_ASSIGN(std::optional<StoredRecord> stored, TakeStored());
     if (stored.has_value()) {
       seen.stamp = {stored->write_time_ms, std::move(stored->writer)};
       if (!stored->tombstone) newest = Present{std::move(stored->value), stored->version, stored->expires_at};
     }
   }
-  if (newest.has_value() && (!newest->expires_at || newest->expires_at > context.now)) seen.live = std::move(newest);
+  if (newest.has_value() && (!newest->expires_at || newest->expires_at > context_.now)) seen.live = std::move(newest);
   return seen;
 }
 
@@ -143,11 +184,6 @@ Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationC
   return {};
 }
 
-bool MustLook(const Write& write, const TabletSchema& schema) {
-  return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement ||
-         schema.last_write_wins;
-}
-
 }  // namespace
 
 Outcome Refusal(Code code, std::string message, int32_t failed_index) {
@@ -165,7 +201,8 @@ Status CheckBatch(std::span<const Write> writes) {
                                              " writes is too large: at most " + std::to_string(kBatchWritesMax));
   }
   size_t bytes = 0;
-  std::unordered_set<std::string_view> keys;
+  absl::flat_hash_set<std::string_view> keys;
+  if (writes.size() > 1) keys.reserve(writes.size());
   for (const Write& write : writes) {
     EBLA_TRY(CheckKey(write.key));
     EBLA_TRY(CheckValue(write.value));
@@ -191,12 +228,10 @@ Status CheckBatch(std::span<const Write> writes) {
 Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context) {
   Evaluation evaluation;
   evaluation.effects.reserve(writes.size());
+  Records records(writes, context);
   for (size_t i = 0; i < writes.size(); ++i) {
     const Write& write = writes[i];
-    Seen seen;
-    if (MustLook(write, context.schema)) {
-      EBLA_ASSIGN(seen, Look(write.key, context));
-    }
+    EBLA_ASSIGN(Seen seen, records.Look(write));
     Outcome refusal;
     if (!Holds(write.condition, seen.live)) {
       refusal = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));

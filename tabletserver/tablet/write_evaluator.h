@@ -21,8 +21,9 @@
 
 namespace ebla::tabletserver {
 
-// The applied record of a key, as the store has it, expired or not.
-using RecordReader = std::function<Result<std::optional<StoredRecord>>(std::string_view key)>;
+// The applied records of keys, as the store has them, expired or not: of the first ones, one at least, in their order.
+using RecordReader =
+    std::function<Result<std::vector<std::optional<StoredRecord>>>(std::span<const std::string_view> keys)>;
 
 struct EvaluationContext {
   TabletTime now;  // of the entry to be

@@ -64,7 +64,8 @@ TEST(ParseCounter, TakesDecimalIntegersAlone) {
 TEST(Evaluate, AReaderThatFailsDecidesNothing) {
   const UnappliedWrites unapplied;
   const TabletSchema schema;
-  const RecordReader broken = [](std::string_view) -> Result<std::optional<StoredRecord>> {
+  const RecordReader broken =
+      [](std::span<const std::string_view>) -> Result<std::vector<std::optional<StoredRecord>>> {
     return Error(Code::kInternal, "disk");
   };
   Write increment{.kind = WriteKind::kIncrement, .key = "a", .delta = 1};
@@ -175,9 +176,14 @@ void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, 
   if (writes.empty()) return;
   TabletSchema schema;
   schema.default_ttl_ms = default_ttl;
-  const RecordReader read = [&](std::string_view key) -> Result<std::optional<StoredRecord>> {
-    const auto found = tablet.store.find(std::string(key));
-    return found == tablet.store.end() ? std::nullopt : std::optional(found->second);
+  const size_t at_once = Pick<size_t>(1, 3);
+  const RecordReader read = [&](std::span<const std::string_view> keys) {
+    std::vector<std::optional<StoredRecord>> records;
+    for (const std::string_view key : keys.first(std::min(at_once, keys.size()))) {
+      const auto found = tablet.store.find(std::string(key));
+      records.push_back(found == tablet.store.end() ? std::nullopt : std::optional(found->second));
+    }
+    return records;
   };
   const ServerName server = "ts-1";
   const auto result = Evaluate(
@@ -242,7 +248,7 @@ class LastWriteWins : public ::testing::Test {
   TabletSchema schema_;
   UnappliedWrites unapplied_;
   std::optional<StoredRecord> held_;
-  const RecordReader read_ = [this](std::string_view) -> Result<std::optional<StoredRecord>> { return held_; };
+  const RecordReader read_ = [this](std::span<const std::string_view>) { return std::vector{held_}; };
   const ServerName server_ = "ts-1";
 };
 

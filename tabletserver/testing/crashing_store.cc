@@ -20,9 +20,10 @@ RecoveredReplica CrashingStore::Recover() const {
 
 TabletReaders CrashingStore::Readers() const {
   TabletReaders readers;
-  readers.record = [this](std::string_view key) -> Result<std::optional<StoredRecord>> {
-    const auto found = data_.records.find(std::string(key));
-    return found == data_.records.end() ? std::nullopt : std::optional(found->second);
+  // One at a time, though more were asked for.
+  readers.records = [this](std::span<const std::string_view> keys) {
+    const auto found = data_.records.find(std::string(keys.front()));
+    return std::vector{found == data_.records.end() ? std::nullopt : std::optional(found->second)};
   };
   readers.log = [this](Lsn from, Lsn last, size_t bytes_max) -> Result<std::vector<LogEntry>> {
     std::vector<LogEntry> entries;

@@ -435,12 +435,12 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
 }
 
 Result<std::optional<StoredRecord>> MemoryStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
-  const std::string keys[] = {std::string(key)};
-  EBLA_ASSIGN(auto records, MultiGet(table, keys, SIZE_MAX, position));
+  EBLA_ASSIGN(auto records, MultiGet(table, {&key, 1}, SIZE_MAX, position));
   return std::move(records.front());
 }
 
-Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table, std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table,
+                                                                       std::span<const std::string_view> keys,
                                                                        size_t bytes_max, SnapshotPosition* position) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->status());
@@ -449,8 +449,8 @@ Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId t
   const auto& rows = life_->disk.records.tables[table];
   std::vector<std::optional<StoredRecord>> records;
   size_t bytes = 0;
-  for (const std::string& key : keys) {
-    const auto found = rows.find(key);
+  for (const std::string_view key : keys) {
+    const auto found = rows.find(std::string(key));
     if (found != rows.end()) bytes += found->second.value.size();
     if (bytes > bytes_max && !records.empty()) break;
     records.push_back(found == rows.end() ? std::nullopt : std::optional(found->second));

@@ -50,6 +50,12 @@ void RamIndex::Erase(std::string_view key) {
   bytes_ += BytesOf(part);
 }
 
-void RamIndex::Prefetch(std::string_view key) const { parts_[PartOf(Hash()(key))].prefetch(key); }
+void RamIndex::PrefetchPlace(std::string_view key) const { parts_[PartOf(Hash()(key))].prefetch(key); }
+
+void RamIndex::PrefetchRecord(std::string_view key) const {
+  const Likely likely{key};
+  const size_t hash = Hash()(likely);
+  (void)parts_[PartOf(hash)].find(likely, hash);
+}
 
 }  // namespace ebla::tabletserver

@@ -9,10 +9,13 @@ namespace ebla::tabletserver {
 void RamLog::Append(const LogEntry& entry) {
   if (entries_.empty()) first_ = entry.version.lsn;
   CHECK_EQ(entry.version.lsn.value, first_.value + entries_.size()) << "the log would have a gap";
-  ByteWriter out;
-  out.Reserve(64 + entry.ApproximateBytes() / 2);
+  // Large memory that comes and goes costs a fault a page.
+  constexpr size_t kKept = 512 << 10;
+  static thread_local ByteWriter out;
+  out.Clear();
   EncodeLogEntry(entry, out);
   entries_.emplace_back(out.view());  // just as long as it is
+  if (out.view().size() > kKept) out = {};
   bytes_ += BytesOf(entries_.back());
 }
 

@@ -12,6 +12,7 @@
 extern "C" {
 void* mallocx(size_t bytes, int flags) __attribute__((weak));
 void dallocx(void* block, int flags) __attribute__((weak));
+size_t nallocx(size_t bytes, int flags) __attribute__((weak));
 int mallctl(const char* name, void* old, size_t* old_bytes, void* next, size_t next_bytes) __attribute__((weak));
 }
 
@@ -21,11 +22,11 @@ namespace {
 // A table of a few pages is all beginnings of pages: that says nothing of a large one.
 constexpr size_t kJudgedFrom = size_t{16} << 20;
 // Pages that threads leave empty go back after so long, not after ten seconds: large requests leave many.
-constexpr ssize_t kEmptyTimeMs = 100;
+constexpr ssize_t kEmptyTimeMs = 1000;
 // Pages that are empty go back at once where they are more than this, and more than a part of those in use: each costs a fault
 // when it is wanted again.
-constexpr size_t kEmptyMax = size_t{2} << 20;
-constexpr size_t kEmptyPart = 128;
+constexpr size_t kEmptyMax = size_t{8} << 20;
+constexpr size_t kEmptyPart = 128, kEmptyPartOfSmall = 32;
 constexpr unsigned kAllArenas = 4'096;  // MALLCTL_ARENAS_ALL
 
 template <class T>
@@ -35,7 +36,9 @@ T ReadStat(const std::string& name) {
   return mallctl(name.c_str(), &value, &bytes, nullptr, 0) == 0 ? value : T{};
 }
 
-bool MuchEmpty(size_t empty, size_t used) { return empty > kEmptyMax && empty > used / kEmptyPart; }
+bool MuchEmpty(size_t empty, size_t used) {
+  return empty > std::max(used / kEmptyPart, std::min(kEmptyMax, used / kEmptyPartOfSmall));
+}
 
 void GiveBack(unsigned arena) {
   mallctl(("arena." + std::to_string(arena) + ".purge").c_str(), nullptr, nullptr, nullptr, 0);
@@ -122,6 +125,13 @@ void RamMemory::Free(void* block) {
 
 int64_t RamMemory::BytesOf(const void* block) {
   return static_cast<int64_t>(malloc_usable_size(const_cast<void*>(block)));
+}
+
+bool RamMemory::IsBlockFor(const void* block, size_t held, size_t wanted) {
+  // What a block has lies in memory that nobody has in a cache: where jemalloc's sizes say enough, it is not looked at.
+  if (nallocx != nullptr && wanted <= nallocx(held, 0) && nallocx(held, 0) == nallocx(wanted, 0)) return true;
+  const auto given = static_cast<size_t>(BytesOf(block));
+  return wanted <= given && wanted >= given - given / 4;
 }
 
 double RamMemory::Overhead() { return ram_overhead.load(std::memory_order_relaxed); }

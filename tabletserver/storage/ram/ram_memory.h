@@ -28,6 +28,8 @@ class RamMemory {
   static void Free(void* block);
   // What the allocator gave.
   static int64_t BytesOf(const void* block);
+  // Whether a block that holds so many bytes is about as large as others need.
+  static bool IsBlockFor(const void* block, size_t held, size_t wanted);
 
   // How much memory all of it keeps resident for each byte that was given: 1 or more. As of the latest Look().
   static double Overhead();

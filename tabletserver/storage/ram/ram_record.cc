@@ -124,9 +124,7 @@ RamRecord RamRecord::Make(const RamRecordParts& parts) {
 }
 
 bool RamRecord::Remake(const RamRecordParts& parts) const {
-  const size_t bytes = BytesFor(parts);
-  const auto block = static_cast<size_t>(allocated_bytes());
-  if (bytes > block || bytes < block - block / 4) return false;
+  if (!RamMemory::IsBlockFor(bytes_, bytes(), BytesFor(parts))) return false;
   WriteTo(bytes_, parts, kHeatShift);
   return true;
 }
@@ -159,11 +157,14 @@ RamRecord::Fields RamRecord::Decode() const {
 }
 
 RamRecord RamRecord::Copy() const {
-  const std::string_view value = Decode().value;  // the last of it
-  const auto bytes = static_cast<size_t>(reinterpret_cast<const uint8_t*>(value.data()) - bytes_) + value.size();
-  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes));
-  std::memcpy(memory, bytes_, bytes);
+  auto* const memory = static_cast<uint8_t*>(RamMemory::Allocate(bytes()));
+  std::memcpy(memory, bytes_, bytes());
   return RamRecord(memory);
+}
+
+size_t RamRecord::bytes() const {
+  const std::string_view value = Decode().value;  // the last of it
+  return static_cast<size_t>(reinterpret_cast<const uint8_t*>(value.data()) - bytes_) + value.size();
 }
 
 std::string_view RamRecord::key() const { return RamReader(bytes_ + 1).Bytes(); }

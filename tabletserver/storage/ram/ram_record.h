@@ -44,6 +44,8 @@ class RamRecord {
   // The same in another block.
   RamRecord Copy() const;
   void Free() const;
+  // Of its first lines, in which key and version are.
+  void Prefetch() const { __builtin_prefetch(bytes_); }
 
   std::string_view key() const;
   // Into `record`, whose memory is used again.
@@ -70,6 +72,7 @@ class RamRecord {
 
   explicit RamRecord(uint8_t* bytes) : bytes_(bytes) {}
   std::atomic_ref<uint8_t> Flags() const { return std::atomic_ref<uint8_t>(*bytes_); }
+  size_t bytes() const;
   struct Fields;
   Fields Decode() const;
 

@@ -301,7 +301,7 @@ Result<std::optional<StoredRecord>> RamStore::Get(TableId id, std::string_view k
   return table->records.Get(key, position);
 }
 
-Result<std::vector<std::optional<StoredRecord>>> RamStore::MultiGet(TableId id, std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> RamStore::MultiGet(TableId id, std::span<const std::string_view> keys,
                                                                     size_t bytes_max,
                                                                     SnapshotPosition* position) const {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));

@@ -49,7 +49,7 @@ class RamStore final : public MemoryTables {
   void TruncateLog(TabletId tablet, Lsn below);
   Status Apply(TableId table, std::span<const ApplyBatch> batches);
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) const;
-  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position) const;
   Status Scan(TableId table, const ScanBounds& bounds, const TabletStore::Visitor& visitor,
               SnapshotPosition* position) const;

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "tabletserver/storage/ram/eviction.h"
@@ -85,15 +86,16 @@ void RamTable::Apply(std::span<const ApplyBatch> batches) {
       applied_.erase(batch.tablet);
       continue;
     }
-    for (const RecordChange& change : batch.records) index_.Prefetch(change.effect->key);
-    for (const RecordChange& change : batch.records) {
+    const auto key_of = [](const RecordChange& change) -> std::string_view { return change.effect->key; };
+    index_.ForEach(batch.records, key_of, [this](const RecordChange& change) {
       const Effect& effect = *change.effect;
       if (effect.is_delete && !effect.timed()) {
         Erase(effect.key);
       } else {
         Put(PartsOf(effect, change.version));
       }
-    }
+      return true;
+    });
     applied_[batch.tablet] = batch.state.applied.lsn;
   }
 }
@@ -175,25 +177,25 @@ std::optional<StoredRecord> RamTable::Get(std::string_view key, SnapshotPosition
   return record;
 }
 
-std::vector<std::optional<StoredRecord>> RamTable::MultiGet(std::span<const std::string> keys, size_t bytes_max,
+std::vector<std::optional<StoredRecord>> RamTable::MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
                                                             SnapshotPosition* position) const {
   std::vector<std::optional<StoredRecord>> records;
   records.reserve(keys.size());
   size_t bytes = 0;
   const TableReaderLock lock(mutex_);
   SetPosition(position);
-  for (const std::string& key : keys) index_.Prefetch(key);
-  for (const std::string& key : keys) {
+  index_.ForEach(keys, std::identity(), [&](std::string_view key) {
     std::optional<StoredRecord> record;
     const RamRecord* const found = index_.Find(key);
     if (found != nullptr) {
       found->Read(record.emplace());
       bytes += record->value.size();
     }
-    if (bytes > bytes_max && !records.empty()) break;
+    if (bytes > bytes_max && !records.empty()) return false;
     if (found != nullptr) Hit(*found);
     records.push_back(std::move(record));
-  }
+    return true;
+  });
   return records;
 }
 

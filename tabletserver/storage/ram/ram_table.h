@@ -42,7 +42,7 @@ class RamTable {
   // As the functions of the port. All batches are this table's.
   void Apply(std::span<const ApplyBatch> batches);
   std::optional<StoredRecord> Get(std::string_view key, SnapshotPosition* position) const;
-  std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string> keys, size_t bytes_max,
+  std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
                                                     SnapshotPosition* position) const;
   void Scan(const ScanBounds& bounds, const TabletStore::Visitor& visitor, SnapshotPosition* position) const;
   void Truncate(const KeyRange& range);

@@ -159,7 +159,8 @@ TEST_F(RamTableTest, ManyKeysAreFoundWhateverComesAndGoes) {
   EXPECT_EQ(table_.records(), std::ssize(model));
   std::vector<std::string> keys;
   for (int i = 0; i < 3'000; ++i) keys.push_back(Key(i));
-  const auto found = table_.MultiGet(keys, SIZE_MAX, nullptr);
+  const std::vector<std::string_view> asked(keys.begin(), keys.end());
+  const auto found = table_.MultiGet(asked, SIZE_MAX, nullptr);
   ASSERT_EQ(found.size(), keys.size());
   for (size_t i = 0; i < keys.size(); ++i) {
     const auto expected = model.find(keys[i]);

@@ -146,7 +146,8 @@ Result<std::optional<StoredRecord>> RoutedStore::Get(TableId table, std::string_
   return ram_.Has(table) ? ram_.Get(table, key, position) : disk_.Get(table, key, position);
 }
 
-Result<std::vector<std::optional<StoredRecord>>> RoutedStore::MultiGet(TableId table, std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> RoutedStore::MultiGet(TableId table,
+                                                                       std::span<const std::string_view> keys,
                                                                        size_t bytes_max, SnapshotPosition* position) {
   return ram_.Has(table) ? ram_.MultiGet(table, keys, bytes_max, position)
                          : disk_.MultiGet(table, keys, bytes_max, position);

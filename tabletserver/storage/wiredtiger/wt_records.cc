@@ -73,7 +73,8 @@ Result<std::optional<StoredRecord>> WtRecords::Get(TableId table, std::string_vi
   return record;
 }
 
-Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId table, std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId table,
+                                                                     std::span<const std::string_view> keys,
                                                                      size_t bytes_max, SnapshotPosition* position) {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   std::vector<std::optional<StoredRecord>> records;
@@ -87,7 +88,7 @@ Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId tab
     if (position != nullptr) {
       if (const int error = WtTabletStates::ReadPosition(*session, *position, damage)) return error;
     }
-    for (const std::string& key : keys) {
+    for (const std::string_view key : keys) {
       std::optional<StoredRecord> record;
       if (const int error = ReadRecord(data, key, record, damage)) return error;
       if (record) bytes += record->value.size();

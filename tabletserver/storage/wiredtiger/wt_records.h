@@ -19,7 +19,7 @@ class WtRecords {
   // As the functions of the port.
   Status Apply(std::span<const ApplyBatch> batches);
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position);
-  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position);
   Status Scan(TableId table, const ScanBounds& bounds, const TabletStore::Visitor& visitor, SnapshotPosition* position);
 

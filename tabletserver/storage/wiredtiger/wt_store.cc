@@ -175,7 +175,8 @@ Result<std::optional<StoredRecord>> WtStore::Get(TableId table, std::string_view
   return parts_->records.Get(table, key, position);
 }
 
-Result<std::vector<std::optional<StoredRecord>>> WtStore::MultiGet(TableId table, std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> WtStore::MultiGet(TableId table,
+                                                                   std::span<const std::string_view> keys,
                                                                    size_t bytes_max, SnapshotPosition* position) {
   return parts_->records.MultiGet(table, keys, bytes_max, position);
 }

@@ -56,7 +56,7 @@ class WtStore final : public TabletStore {
   Status Apply(std::span<const ApplyBatch> batches) override;
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                           SnapshotPosition* position = nullptr) override;
-  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max,
                                                             SnapshotPosition* position = nullptr) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,

@@ -98,9 +98,19 @@ class FaultyStore final : public TabletStore {
     return store_->Get(table, key, position);
   }
 
-  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
                                                             size_t bytes_max, SnapshotPosition* position) override {
-    return store_->MultiGet(table, keys, bytes_max, position);
+    if (keys.empty()) return store_->MultiGet(table, keys, bytes_max, position);
+    // One by one: each may be watched, and be stale. Nothing else happens meanwhile, so it is one snapshot.
+    std::vector<std::optional<StoredRecord>> records;
+    size_t bytes = 0;
+    for (const std::string_view key : keys) {
+      EBLA_ASSIGN(std::optional<StoredRecord> record, Get(table, key, position));
+      if (record) bytes += record->value.size();
+      if (bytes > bytes_max && !records.empty()) break;
+      records.push_back(std::move(record));
+    }
+    return records;
   }
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override {
     return store_->Scan(table, bounds, visitor, position);
