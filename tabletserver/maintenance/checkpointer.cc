@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <atomic>
 #include <utility>
 
@@ -39,7 +40,12 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     MemoryTables* const memory = store_.memory_tables();
     if (stopped_ || memory == nullptr) return;
     executor_.After(options_.look_in_memory_every, [self = shared_from_this()] { self->LookInMemory(); });
-    if (memory->LogBytes() < options_.memory_log_bytes) return;
+    const int64_t bytes = memory->LogBytes();
+    memory_logs_least_ = std::min(memory_logs_least_, bytes);
+    const bool due = executor_.Now() - memory_logs_truncated_ >= options_.memory_log_period;
+    if (bytes < (due ? 0 : memory_logs_least_) + options_.memory_log_bytes) return;
+    memory_logs_least_ = bytes;
+    memory_logs_truncated_ = executor_.Now();
     const TabletStore::CheckpointResult applied = memory->Applied();
     for (LogTruncator* truncator : truncators_) truncator->Truncate(applied, LogTruncator::Because::kInMemory);
   }
@@ -73,6 +79,8 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
   const std::vector<LogTruncator*> truncators_;
   const Options options_;
   MonotonicTime last_;  // began
+  MonotonicTime memory_logs_truncated_;
+  int64_t memory_logs_least_ = 0;  // since then
   bool running_ = false;
   bool stopped_ = false;
   std::vector<std::move_only_function<void(Status)>> waiting_;  // for the next one

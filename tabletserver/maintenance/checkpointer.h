@@ -24,8 +24,11 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
-    int64_t memory_log_bytes = int64_t{2} << 20;  // of tables in memory: beyond it their logs are truncated
-    Duration look_in_memory_every = std::chrono::milliseconds(100);
+    // Of tables in memory: whenever their logs have grown by so much they are truncated, and where they are longer, every
+    // memory_log_period.
+    int64_t memory_log_bytes = int64_t{256} << 10;
+    Duration memory_log_period = std::chrono::milliseconds(100);
+    Duration look_in_memory_every = std::chrono::milliseconds(5);
     // The first comes after this part of both: servers that are started together, and replicas that log the same,
     // should not keep their disks busy together.
     double first_part = 1;

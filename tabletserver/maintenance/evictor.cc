@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <span>
 #include <utility>
 
 #include "tabletserver/transport/peer_memory.h"
@@ -42,6 +43,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
   struct Batch {
     std::shared_ptr<std::atomic<bool>> done;
     MonotonicTime until;
+    int64_t bytes;  // about, of what it names
   };
 
   bool Busy(TabletId tablet) {
@@ -58,29 +60,39 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     int64_t bytes = 0;
   };
 
-  // Each tablet led here gives its part, by what its records are estimated to take.
+  struct Led {
+    std::shared_ptr<TabletHandle> handle;
+    KeyRange range;
+  };
+
+  // What is too much here goes wherever it is cold: one hand sweeps over all tablets that are led here, whatever size
+  // they are estimated to have.
   void Evict(const MemoryUse& use, int64_t excess) {
-    std::vector<std::shared_ptr<TabletHandle>> led;
-    double of_led = 0, of_all = 0;
+    std::vector<Led> led;
+    double of_all = 0;
     for (const auto& handle : directory_.snapshot()->All()) {
       const auto view = handle->view();
       if (handle->table != use.table || view == nullptr) continue;
       of_all += WeightOf(*handle);
-      if (view->role != RoleKind::kPrimary || !view->barrier_applied) continue;
-      led.push_back(handle);
-      of_led += WeightOf(*handle);
+      if (view->role == RoleKind::kPrimary && view->barrier_applied) led.push_back({handle, view->range});
     }
-    for (const auto& handle : led) {
-      if (Busy(handle->tablet)) continue;
-      const double weight = WeightOf(*handle);
-      const int64_t own = excess <= 0 ? 0 : static_cast<int64_t>(static_cast<double>(excess) * weight / of_led) + 1;
-      const auto takes = static_cast<int64_t>(static_cast<double>(use.bytes) * weight / of_all);
-      Owed& owed = OwedBy(*handle, takes);
-      const int64_t wanted = std::max(own, owed.bytes);
-      if (wanted <= 0) continue;
-      owed.bytes -= EvictFrom(handle, wanted) * use.bytes / std::max<int64_t>(use.records, 1);
+    std::ranges::sort(led, {}, [](const Led& one) { return one.range.start; });
+    for (const Led& one : led) {
+      const auto takes = static_cast<int64_t>(static_cast<double>(use.bytes) * WeightOf(*one.handle) / of_all);
+      if (Busy(one.handle->tablet)) continue;
+      Owed& owed = OwedBy(*one.handle, takes);
+      if (owed.bytes > 0) owed.bytes -= EvictFrom({&one, 1}, use, owed.bytes);
     }
     std::erase_if(owed_, [](const auto& one) { return one.second.bytes <= 0 && one.second.told == MonotonicTime(); });
+    std::vector<Led> idle;
+    for (Led& one : led) {
+      if (Busy(one.handle->tablet)) {
+        excess -= batches_.at(one.handle->tablet).bytes;
+      } else {
+        idle.push_back(std::move(one));
+      }
+    }
+    if (excess > 0) EvictFrom(idle, use, PartOf(excess, use.bytes));
   }
 
   // By the fullest of its followers: what that says again counts anew.
@@ -104,27 +116,45 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     return static_cast<double>(handle.size_bytes.load(std::memory_order_relaxed)) + 1;
   }
 
-  // How many records.
-  int64_t EvictFrom(const std::shared_ptr<TabletHandle>& handle, int64_t bytes) {
-    const auto view = handle->view();
-    if (view == nullptr) return 0;
-    std::vector<ExpiredKey> keys;
+  // How much of what is too much goes at once. What records leave is partly empty pages until others have come into them,
+  // and counts as long: by all of it each time, more would go than has to. Where it is much, there is no time for that.
+  static int64_t PartOf(int64_t excess, int64_t bytes) {
+    constexpr double kMuch = 0.02, kLeast = 0.25;
+    const double much = static_cast<double>(excess) / (kMuch * static_cast<double>(bytes));
+    return static_cast<int64_t>(static_cast<double>(excess) * std::clamp(much, kLeast, 1.0)) + 1;
+  }
+
+  // How many bytes, about. None of them has a batch under way.
+  int64_t EvictFrom(std::span<const Led> led, const MemoryUse& use, int64_t bytes) {
+    std::vector<KeyRange> ranges;
+    for (const Led& one : led) ranges.push_back(one.range);
+    const int64_t bytes_each = use.bytes / std::max<int64_t>(use.records, 1);
+    std::map<size_t, std::vector<ExpiredKey>> keys;  // by whose they are
+    int64_t evicted = 0;
     for (MemoryTables::Victim& victim :
-         store_.memory_tables()->ChooseVictims(handle->table, view->range, bytes, options_.victims_max)) {
-      keys.push_back({std::move(victim.key), victim.version, /*evict=*/true});
+         store_.memory_tables()->ChooseVictims(use.table, ranges, bytes, options_.victims_max)) {
+      const auto after = std::ranges::upper_bound(ranges, victim.key, {}, &KeyRange::start);
+      keys[static_cast<size_t>(after - ranges.begin()) - 1].push_back(
+          {std::move(victim.key), victim.version, /*evict=*/true});
+      evicted += bytes_each;
     }
-    if (keys.empty()) return 0;
+    for (auto& [of, its_keys] : keys) Send(led[of].handle, std::move(its_keys), bytes_each);
+    return evicted;
+  }
+
+  void Send(const std::shared_ptr<TabletHandle>& handle, std::vector<ExpiredKey> keys, int64_t bytes_each) {
+    const auto view = handle->view();
+    if (view == nullptr) return;
     const auto done = std::make_shared<std::atomic<bool>>(false);
     const MonotonicTime until = executor_.Now() + options_.patience;
-    batches_[handle->tablet] = {done, until};
-    const auto count = static_cast<int64_t>(keys.size());
+    const auto count = std::ssize(keys);
+    batches_[handle->tablet] = {done, until, count * bytes_each};
     shards_[handle->shard]->PurgeExpired(
         handle, std::move(keys), view->time.Now(executor_.Now()), until, 0,
         [self = shared_from_this(), done, table = handle->table, count](Status status) {
           if (status.ok()) self->store_.memory_tables()->CountEvicted(table, count);
           done->store(true, std::memory_order_release);
         });
-    return count;
   }
 
   Executor& executor_;

@@ -1,9 +1,9 @@
 // tabletserver/maintenance/evictor.h
 // Keeps tables in memory below their limits: finds what is to go first, and has it deleted through the log. So all
 // replicas forget the same records at the same place, and none that was seen to be gone comes back.
-// How:        A look every few milliseconds costs nothing while all is below its limit. What is too much is shared by
-//             the tablets of the table that are led here; each has one batch of deletes under way at a time. A follower
-//             shrinks as its primary evicts: where one has too much, it says which part, and every tablet that has a
+// How:        A look every few milliseconds costs nothing while all is below its limit. What is too much goes from
+//             all tablets of the table that are led here, over which one hand sweeps; each has one batch of deletes under
+//             way at a time. A follower shrinks as its primary evicts: where one has too much, it says which part, and every tablet that has a
 //             replica there gives that part of itself, once for each time that it is said.
 // Place:      tabletserver_host.h owns it; storage/ram/ram_table.h chooses.
 // Threads:    everything on its executor, but what shards answer.

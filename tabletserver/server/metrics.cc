@@ -118,6 +118,7 @@ void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory,
   }
   MetricFamily& bytes =
       families.Add("memory_table_bytes", "Memory that a table in memory takes on this server.", MetricType::Gauge);
+  MetricFamily logs{"ebla_memory_table_log_bytes", "Of it, what its tablets' logs take.", MetricType::Gauge, {}};
   MetricFamily records{"ebla_memory_table_records", "Its records here.", MetricType::Gauge, {}};
   MetricFamily limit{
       "ebla_memory_table_limit_bytes", "Most that it may take here; 0: no limit.", MetricType::Gauge, {}};
@@ -130,12 +131,13 @@ void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory,
     const auto name = names.find(use.table);
     const Labels labels = {{"table", name == names.end() ? std::to_string(use.table.value) : name->second}};
     Families::Put(bytes, labels, use.bytes);
+    Families::Put(logs, labels, use.log_bytes);
     Families::Put(records, labels, use.records);
     Families::Put(limit, labels, use.limit_bytes);
     Families::Put(evicted, labels, use.evicted);
     Families::Put(refused, labels, use.refused);
   }
-  for (MetricFamily* family : {&records, &limit, &evicted, &refused}) {
+  for (MetricFamily* family : {&logs, &records, &limit, &evicted, &refused}) {
     families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
   }
 }

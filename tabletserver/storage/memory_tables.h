@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,8 @@ struct MemoryBounds {
 
 struct MemoryUse {
   TableId table;
-  int64_t bytes = 0;  // of memory: records with their share of the tree, and logs
+  int64_t bytes = 0;      // of memory: records with their share of the tree, and logs
+  int64_t log_bytes = 0;  // of these, the logs'
   int64_t records = 0;
   int64_t limit_bytes = 0;  // the table's, or the server's where that is smaller; 0: none
   int64_t evicted = 0;      // records, since the start
@@ -73,9 +75,9 @@ class MemoryTables {
     std::string key;
     Version version;
   };
-  // Of a range whose primary is here, what is to go first: about `bytes` together, `victims_max` at most, none where
-  // the table's eviction finds nothing that may go.
-  virtual std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes,
+  // Of ranges whose primaries are here, in their order, what is to go first: about `bytes` together, `victims_max` at most,
+  // none where the table's eviction finds nothing that may go. In the order of their keys, but for where it begins anew.
+  virtual std::vector<Victim> ChooseVictims(TableId table, std::span<const KeyRange> ranges, int64_t bytes,
                                             size_t victims_max) = 0;
   virtual void CountEvicted(TableId table, int64_t records) = 0;
 

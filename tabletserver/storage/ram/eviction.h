@@ -2,10 +2,10 @@
 // What a record's heat says, and what a hand that sweeps over the records makes of it.
 // How:     CLOCK with a small counter for each record ("GCLOCK", A. J. Smith 1978), which costs no memory beside the
 //          record and no lock on a read: a hit raises the heat; the hand lowers it, and takes who is cold already. The
-//          hand goes in the order of the keys, as the records have no other. kLru: a hit makes hot at once, so that who
-//          was hit since the hand came by stays for one more round. kLfu: each hit adds one, so that it takes as many
-//          rounds to be forgotten. New records begin cold: who is read never again goes first, as in S3-FIFO (Yang et
-//          al., SOSP 2023). docs/design/storage.md has the hit rates.
+//          hand goes in the order of the keys, as the records have no other. kLru: who was hit since the hand came by
+//          stays for one more round, who was hit more often for up to three, as in a segmented LRU. kLfu:
+//          each hit adds one, so that it takes as many rounds to be forgotten. New records begin cold: who is read never
+//          again goes first, as in S3-FIFO (Yang et al., SOSP 2023). docs/design/storage.md has the hit rates.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -16,11 +16,11 @@
 
 namespace ebla::tabletserver {
 
-inline constexpr uint8_t kLfuHeatMax = 7;
+inline constexpr uint8_t kLruHeatMax = 3, kLfuHeatMax = 7;
 
 constexpr uint8_t HeatAfterHit(Eviction eviction, uint8_t heat) {
   switch (eviction) {
-    case Eviction::kLru: return 1;
+    case Eviction::kLru: return std::min<uint8_t>(static_cast<uint8_t>(heat + 1), kLruHeatMax);
     case Eviction::kLfu: return std::min<uint8_t>(static_cast<uint8_t>(heat + 1), kLfuHeatMax);
     case Eviction::kNone:
     case Eviction::kTtl: break;

@@ -44,9 +44,13 @@ void GiveBack(unsigned arena) {
   mallctl(("arena." + std::to_string(arena) + ".purge").c_str(), nullptr, nullptr, nullptr, 0);
 }
 
+// Those of records and indexes count as theirs: a small table would have to do without.
+bool MuchEmptyOf(size_t active, size_t empty) { return empty > std::max(size_t{256} << 10, active / kEmptyPart); }
+
 struct ArenaUse {
   size_t given = 0;     // bytes of blocks
   size_t active = 0;    // of the pages that have some
+  size_t empty = 0;     // of pages that have none and are not given back
   size_t resident = 0;  // with empty pages, and what the allocator keeps for itself
 };
 
@@ -61,10 +65,18 @@ class Arena {
   }
 
   int flags() const { return flags_; }  // 0: there is none
+  // Gives back its empty pages where they are many.
+  bool Tidy() const {
+    const ArenaUse use = Use();
+    if (!MuchEmptyOf(use.active, use.empty)) return false;
+    GiveBack(index_);
+    return true;
+  }
   ArenaUse Use() const {
     const std::string stats = "stats.arenas." + std::to_string(index_) + ".";
     return {.given = ReadStat<size_t>(stats + "small.allocated") + ReadStat<size_t>(stats + "large.allocated"),
             .active = ReadStat<size_t>(stats + "pactive") * ReadStat<size_t>("arenas.page"),
+            .empty = ReadStat<size_t>(stats + "pdirty") * ReadStat<size_t>("arenas.page"),
             .resident = ReadStat<size_t>(stats + "resident")};
   }
 
@@ -140,8 +152,9 @@ double RamMemory::OverheadAtWorst() {
   const int64_t given = ram_given.load(std::memory_order_relaxed);
   if (given == 0) return 1;
   const int64_t more = ram_allocated_since.load(std::memory_order_relaxed);
-  const int64_t now = given + more - ram_freed_since.load(std::memory_order_relaxed);
-  const int64_t resident = ram_resident.load(std::memory_order_relaxed) + more;
+  const int64_t freed = ram_freed_since.load(std::memory_order_relaxed);
+  const int64_t now = given + more - freed;
+  const int64_t resident = ram_resident.load(std::memory_order_relaxed) + std::max(more - freed / 2, more / 2);
   return now <= 0 ? Overhead() : std::max(Overhead(), static_cast<double>(resident) / static_cast<double>(now));
 }
 
@@ -160,6 +173,9 @@ void RamMemory::Look() {
   if (MuchEmpty(resident - std::min(resident, used), used)) {
     GiveBack(kAllArenas);
     Refresh();
+  } else {
+    const bool tidied = records.Tidy();
+    if (indexes.Tidy() || tidied) Refresh();
   }
   const ArenaUse of_records = records.Use(), of_indexes = indexes.Use();
   const size_t given = of_records.given + of_indexes.given;

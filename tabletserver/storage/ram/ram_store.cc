@@ -7,10 +7,12 @@
 namespace ebla::tabletserver {
 namespace {
 
-// A table that evicts is brought to this part of its limit: records come as fast as a server can write, and go by entries
-// of the log that have to be committed first. From the limit on it takes no writes, as any table. What requests take
-// while they are under way comes on top.
-constexpr double kEvictTo = 0.95;
+// The records of a table that evicts are brought to this part of its limit: they come as fast as a server can write, and
+// go by entries of the log that have to be committed first. What they left is partly empty pages: others come into them,
+// so with these it may be nearer to its limit. And a little above it, at worst, before it takes no writes: any other table
+// takes none from the limit on. What requests take while they are under way comes on top.
+constexpr double kEvictTo = 0.96, kEvictToWithHoles = 0.985;
+constexpr double kEvictingRefusesFrom = 1.02;
 constexpr double kNoCopyFrom = 1.125;
 
 Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }
@@ -89,6 +91,7 @@ std::vector<MemoryUse> RamStore::Uses() const {
     MemoryUse& use = uses.emplace_back();
     use.table = id;
     use.bytes = table->bytes();
+    use.log_bytes = table->log_bytes.load(std::memory_order_relaxed);
     use.records = table->records.records();
     use.limit_bytes = Smaller(table->limit_bytes.load(std::memory_order_relaxed), limit_bytes_);
     use.evicted = table->evicted.load(std::memory_order_relaxed);
@@ -113,11 +116,11 @@ Status RamStore::RoomIn(const Table& table) const {
     return Error(Code::kOverloaded, whose + (evicts ? ", and eviction does not keep up: try again"
                                                     : ", and it evicts nothing: delete records, or raise the limit"));
   };
-  const double overhead = RamMemory::OverheadAtWorst();
-  if (limit > 0 && table.BytesWith(overhead) >= limit) {
+  const double overhead = RamMemory::OverheadAtWorst(), from = evicts ? kEvictingRefusesFrom : 1;
+  if (limit > 0 && table.BytesWith(overhead) >= Part(limit, from)) {
     return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
   }
-  if (limit_bytes_ > 0 && AllBytes(overhead) >= limit_bytes_) {
+  if (limit_bytes_ > 0 && AllBytes(overhead) >= Part(limit_bytes_, from)) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
   }
@@ -156,14 +159,17 @@ int64_t RamStore::Excess(TableId id) const {
 }
 
 int64_t RamStore::ExcessOf(const Table& table) const {
+  const auto above = [](int64_t limit, int64_t given, int64_t with_holes) {
+    return std::max(given - Part(limit, kEvictTo), with_holes - Part(limit, kEvictToWithHoles));
+  };
   const int64_t bytes = table.bytes();
   int64_t excess = 0;
   if (const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed); limit > 0) {
-    excess = std::max(excess, bytes - Part(limit, kEvictTo));
+    excess = std::max(excess, above(limit, table.BytesWith(1), bytes));
   }
   if (limit_bytes_ > 0) {
     // Those that evict share what is too much, each by what it takes.
-    const int64_t too_much = AllBytes(RamMemory::Overhead()) - Part(limit_bytes_, kEvictTo);
+    const int64_t too_much = above(limit_bytes_, AllBytes(1), AllBytes(RamMemory::Overhead()));
     int64_t evicting = 0;
     for (const auto& [other, one] : tables_) {
       if (one->records.eviction() != Eviction::kNone) evicting += one->bytes();
@@ -206,10 +212,10 @@ void RamStore::Measure() {
     table->records.Repack(kRecordsAtOnce / tables.size() + 1, kBytesAtOnce / std::ssize(tables));
 }
 
-std::vector<MemoryTables::Victim> RamStore::ChooseVictims(TableId id, const KeyRange& range, int64_t bytes,
+std::vector<MemoryTables::Victim> RamStore::ChooseVictims(TableId id, std::span<const KeyRange> ranges, int64_t bytes,
                                                           size_t victims_max) {
   const TablePtr table = Find(id);
-  return table == nullptr ? std::vector<Victim>() : table->records.ChooseVictims(range, bytes, victims_max);
+  return table == nullptr ? std::vector<Victim>() : table->records.ChooseVictims(ranges, bytes, victims_max);
 }
 
 void RamStore::CountEvicted(TableId id, int64_t records) {

@@ -34,7 +34,8 @@ class RamStore final : public MemoryTables {
   int64_t Excess(TableId table) const override;
   std::vector<MemoryPressure> Pressures() const override;
   void Measure() override;
-  std::vector<Victim> ChooseVictims(TableId table, const KeyRange& range, int64_t bytes, size_t victims_max) override;
+  std::vector<Victim> ChooseVictims(TableId table, std::span<const KeyRange> ranges, int64_t bytes,
+                                    size_t victims_max) override;
   void CountEvicted(TableId table, int64_t records) override;
   std::map<TabletId, Lsn> Applied() const override;
   int64_t LogBytes() const override;

@@ -182,8 +182,9 @@ TEST_F(RamStoreTest, WhatIsTooMuchIsSharedByThoseThatEvict) {
   Write(kDiskTable, 0, 3'000);
   EXPECT_GT(ram_.Excess(kRamTable), 1 << 20);
   EXPECT_EQ(ram_.Admit(kRamTable).code(), Code::kOverloaded) << "far above, eviction does not keep up";
+  const KeyRange whole[] = {{}};
   int64_t wanted = ram_.Excess(kRamTable), chosen = 0;
-  for (const MemoryTables::Victim& victim : ram_.ChooseVictims(kRamTable, {}, wanted, 10'000)) {
+  for (const MemoryTables::Victim& victim : ram_.ChooseVictims(kRamTable, whole, wanted, 10'000)) {
     EXPECT_LT(std::stoi(victim.key), 2'000);
     ++chosen;
   }

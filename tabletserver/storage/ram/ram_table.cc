@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kStretch = 2'000;
 // A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
 constexpr size_t kSweepMax = 8 * kStretch;
-constexpr size_t kCursorsMax = 10'000;
+constexpr size_t kHandsMax = 10'000;
 
 }  // namespace
 
@@ -305,21 +305,37 @@ void RamTable::SweepFrom(const std::string& from, const std::string& end, Sweep&
   }
 }
 
-std::vector<MemoryTables::Victim> RamTable::ChooseVictims(const KeyRange& range, int64_t bytes, size_t victims_max) {
-  Sweep sweep{.eviction = eviction(), .bytes_wanted = bytes, .victims_max = victims_max};
-  if (sweep.eviction == Eviction::kNone || range.Empty()) return {};
-  std::string from;
-  {
-    const MutexLock lock(cursors_mutex_);
-    if (cursors_.size() > kCursorsMax) cursors_.clear();
-    const auto cursor = cursors_.find(range.start);
-    from = cursor != cursors_.end() && range.Contains(cursor->second.next) ? cursor->second.next : range.start;
+std::string RamTable::SweepAround(std::span<const KeyRange> ranges, std::string hand, Sweep& sweep) const {
+  const auto ahead =
+      std::ranges::find_if(ranges, [&](const KeyRange& range) { return range.end.empty() || hand < range.end; });
+  const auto first = ahead == ranges.end() ? size_t{0} : static_cast<size_t>(ahead - ranges.begin());
+  if (ahead == ranges.end()) hand = ranges[0].start;
+  // The last of them is the first once more, up to where the hand was.
+  for (size_t i = 0; i <= ranges.size() && !sweep.Enough(); ++i) {
+    const KeyRange& range = ranges[(first + i) % ranges.size()];
+    const bool again = i == ranges.size();
+    if (again && hand <= range.start) break;
+    SweepFrom(i == 0 ? std::max(hand, range.start) : range.start, again ? hand : range.end, sweep);
+    // Past the range's end.
+    if (sweep.next.empty()) sweep.next = again ? hand : ranges[(first + i + 1) % ranges.size()].start;
   }
-  SweepFrom(from, range.end, sweep);
-  if (sweep.next.empty() && !sweep.Enough() && from != range.start) SweepFrom(range.start, from, sweep);
+  return sweep.next;
+}
+
+std::vector<MemoryTables::Victim> RamTable::ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes,
+                                                          size_t victims_max) {
+  Sweep sweep{.eviction = eviction(), .bytes_wanted = bytes, .victims_max = victims_max};
+  if (sweep.eviction == Eviction::kNone || ranges.empty()) return {};
+  std::string hand = ranges.front().start;
   {
-    const MutexLock lock(cursors_mutex_);
-    cursors_[range.start] = {sweep.next.empty() ? range.start : sweep.next, range.end};
+    const MutexLock lock(hands_mutex_);
+    if (hands_.size() > kHandsMax) hands_.clear();
+    if (const auto known = hands_.find(hand); known != hands_.end()) hand = known->second;
+  }
+  hand = SweepAround(ranges, std::move(hand), sweep);
+  {
+    const MutexLock lock(hands_mutex_);
+    hands_[ranges.front().start] = std::move(hand);
   }
   if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
   // Of a handful that expire, those that do it soonest.

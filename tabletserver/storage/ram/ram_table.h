@@ -62,8 +62,8 @@ class RamTable {
 
   void SetEviction(Eviction eviction) { eviction_.store(eviction, std::memory_order_relaxed); }
   Eviction eviction() const { return eviction_.load(std::memory_order_relaxed); }
-  // See memory_tables.h. Each range has a hand of its own, known by its start.
-  std::vector<MemoryTables::Victim> ChooseVictims(const KeyRange& range, int64_t bytes, size_t victims_max);
+  // See memory_tables.h. Ranges are swept by a hand of their own, known by the first one's start.
+  std::vector<MemoryTables::Victim> ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes, size_t victims_max);
 
  private:
   // The first eight bytes of a key, which compare as the key does as far as they go.
@@ -90,10 +90,6 @@ class RamTable {
     }
   };
   using Tree = absl::btree_set<Slot, Less, RamAllocator<Slot>>;
-  struct Cursor {
-    std::string next;  // where it goes on
-    std::string end;   // of the range, when it was last asked about
-  };
 
   void Put(const RamRecordParts& parts) EBLA_REQUIRES(mutex_);
   void Erase(std::string_view key) EBLA_REQUIRES(mutex_);
@@ -110,6 +106,8 @@ class RamTable {
   Tree::const_iterator EndOf(const KeyRange& range) const EBLA_REQUIRES_SHARED(mutex_);
   struct Sweep;
   void SweepFrom(const std::string& from, const std::string& end, Sweep& sweep) const;
+  // Once around, from the hand on; where it stands then.
+  std::string SweepAround(std::span<const KeyRange> ranges, std::string hand, Sweep& sweep) const;
 
   mutable FairSharedMutex mutex_;
   Tree tree_ EBLA_GUARDED_BY(mutex_);
@@ -120,8 +118,9 @@ class RamTable {
   std::atomic<int64_t> records_{0};
   std::atomic<Eviction> eviction_{Eviction::kNone};
   std::string repacked_ EBLA_GUARDED_BY(mutex_);  // up to this key
-  Mutex cursors_mutex_;
-  std::map<std::string, Cursor> cursors_ EBLA_GUARDED_BY(cursors_mutex_);  // by where the range begins
+  Mutex hands_mutex_;
+  std::map<std::string, std::string> hands_
+      EBLA_GUARDED_BY(hands_mutex_);  // where each goes on, by its first range's start
 };
 
 }  // namespace ebla::tabletserver

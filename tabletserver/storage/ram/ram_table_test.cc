@@ -15,6 +15,8 @@ namespace {
 
 constexpr TabletId kRamTablet{70};
 
+const KeyRange kWhole[] = {{}};
+
 class RamTableTest : public ::testing::Test {
  protected:
   void Write(std::vector<Effect> effects) {
@@ -40,7 +42,7 @@ class RamTableTest : public ::testing::Test {
     std::set<std::string> evicted;
     for (int rounds = 0; rounds < 1'000 && evicted.size() < count; ++rounds) {
       std::vector<Effect> deletes;
-      for (MemoryTables::Victim& victim : table_.ChooseVictims(range, 1, 1)) {
+      for (MemoryTables::Victim& victim : table_.ChooseVictims({&range, 1}, 1, 1)) {
         deletes.push_back(Delete(victim.key));
         evicted.insert(std::move(victim.key));
       }
@@ -221,7 +223,7 @@ TEST_F(RamTableTest, KeysThatBeginAlikeAreInOrder) {
 
 TEST_F(RamTableTest, NothingIsEvictedWhereNothingMayBe) {
   Fill(0, 10);
-  EXPECT_TRUE(table_.ChooseVictims({}, 1, 10).empty());
+  EXPECT_TRUE(table_.ChooseVictims(kWhole, 1, 10).empty());
 }
 
 TEST_F(RamTableTest, WhatWasReadLatelyOutlivesWhatWasNot) {
@@ -262,7 +264,7 @@ TEST_F(RamTableTest, ByExpiryWhatExpiresSoonGoesAndWhatDoesNotStays) {
   const auto evicted = Evict(50);
   EXPECT_EQ(evicted.size(), 50u);
   for (int i = 1; i < 100; i += 2) EXPECT_FALSE(evicted.contains(Key(i)));
-  EXPECT_TRUE(table_.ChooseVictims({}, 1, 10).empty()) << "nothing is left that expires";
+  EXPECT_TRUE(table_.ChooseVictims(kWhole, 1, 10).empty()) << "nothing is left that expires";
 }
 
 TEST_F(RamTableTest, ARangeIsSweptByItself) {
@@ -273,7 +275,39 @@ TEST_F(RamTableTest, ARangeIsSweptByItself) {
     EXPECT_LT(key, Key(60));
   }
   EXPECT_EQ(table_.records(), 80);
-  EXPECT_TRUE(table_.ChooseVictims({Key(200), ""}, 1, 10).empty());
+  const KeyRange behind[] = {{Key(200), ""}};
+  EXPECT_TRUE(table_.ChooseVictims(behind, 1, 10).empty());
+}
+
+// As tablets whose primaries are here, and others between them: what is cold goes, wherever it is.
+TEST_F(RamTableTest, OneHandSweepsOverSeveralRanges) {
+  table_.SetEviction(Eviction::kLru);
+  Fill(0, 100);
+  const KeyRange ranges[] = {{"", Key(10)}, {Key(20), Key(30)}, {Key(90), ""}};
+  const auto evict = [&](size_t most) {
+    std::vector<Effect> deletes;
+    std::vector<std::string> keys;
+    for (MemoryTables::Victim& victim : table_.ChooseVictims(ranges, 1 << 20, most)) {
+      deletes.push_back(Delete(victim.key));
+      keys.push_back(std::move(victim.key));
+    }
+    if (!deletes.empty()) Write(std::move(deletes));
+    return keys;
+  };
+  const auto keys = [&](std::initializer_list<std::pair<int, int>> stretches) {
+    std::vector<std::string> expected;
+    for (const auto& [from, to] : stretches) {
+      for (int i = from; i < to; ++i) expected.push_back(Key(i));
+    }
+    return expected;
+  };
+  for (int i = 5; i < 8; ++i) Hit(i);
+  EXPECT_EQ(evict(10), keys({{0, 5}, {8, 10}, {20, 23}}));
+  Fill(0, 3);
+  EXPECT_EQ(evict(12), keys({{23, 30}, {90, 95}})) << "it goes on where it was";
+  EXPECT_EQ(evict(100), keys({{95, 100}, {0, 3}, {5, 8}})) << "and around";
+  EXPECT_TRUE(evict(100).empty());
+  EXPECT_EQ(table_.records(), 70);
 }
 
 // A reader at a time is always inside; the writer gets in all the same.
