@@ -12,7 +12,7 @@ namespace {
 // so with these it may be nearer to its limit. And a little above it, at worst, before it takes no writes: any other table
 // takes none from the limit on. What requests take while they are under way comes on top.
 constexpr double kEvictTo = 0.96, kEvictToWithHoles = 0.985;
-constexpr double kEvictingRefusesFrom = 1.02;
+constexpr double kEvictingRefusesFrom = 1.01;
 constexpr double kNoCopyFrom = 1.125;
 
 Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }

@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kStretch = 2'000;
 // A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
 constexpr size_t kSweepMax = 8 * kStretch;
-constexpr size_t kHandsMax = 10'000;
+constexpr size_t kSweepsMax = 10'000;
 
 }  // namespace
 
@@ -328,14 +328,14 @@ std::vector<MemoryTables::Victim> RamTable::ChooseVictims(std::span<const KeyRan
   if (sweep.eviction == Eviction::kNone || ranges.empty()) return {};
   std::string hand = ranges.front().start;
   {
-    const MutexLock lock(hands_mutex_);
-    if (hands_.size() > kHandsMax) hands_.clear();
-    if (const auto known = hands_.find(hand); known != hands_.end()) hand = known->second;
+    const MutexLock lock(sweeps_mutex_);
+    if (sweeps_.size() > kSweepsMax) sweeps_.clear();
+    if (const auto known = sweeps_.find(hand); known != sweeps_.end()) hand = known->second;
   }
   hand = SweepAround(ranges, std::move(hand), sweep);
   {
-    const MutexLock lock(hands_mutex_);
-    hands_[ranges.front().start] = std::move(hand);
+    const MutexLock lock(sweeps_mutex_);
+    sweeps_[ranges.front().start] = std::move(hand);
   }
   if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
   // Of a handful that expire, those that do it soonest.

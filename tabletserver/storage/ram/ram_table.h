@@ -118,9 +118,9 @@ class RamTable {
   std::atomic<int64_t> records_{0};
   std::atomic<Eviction> eviction_{Eviction::kNone};
   std::string repacked_ EBLA_GUARDED_BY(mutex_);  // up to this key
-  Mutex hands_mutex_;
-  std::map<std::string, std::string> hands_
-      EBLA_GUARDED_BY(hands_mutex_);  // where each goes on, by its first range's start
+  Mutex sweeps_mutex_;
+  std::map<std::string, std::string> sweeps_
+      EBLA_GUARDED_BY(sweeps_mutex_);  // where each goes on, by its first range's start
 };
 
 }  // namespace ebla::tabletserver
