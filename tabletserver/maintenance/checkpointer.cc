@@ -39,14 +39,18 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
   void LookInMemory() {
     MemoryTables* const memory = store_.memory_tables();
     if (stopped_ || memory == nullptr) return;
-    executor_.After(options_.look_in_memory_every, [self = shared_from_this()] { self->LookInMemory(); });
-    const int64_t bytes = memory->LogBytes();
-    memory_logs_least_ = std::min(memory_logs_least_, bytes);
+    const MemoryTables::LogsUse logs = memory->Logs();
+    executor_.After(logs.bytes > 0 ? options_.look_in_memory_every : options_.memory_log_period,
+                    [self = shared_from_this()] { self->LookInMemory(); });
+    memory_logs_least_ = std::min(memory_logs_least_, logs.bytes);
     const bool due = executor_.Now() - memory_logs_truncated_ >= options_.memory_log_period;
-    if (bytes < (due ? 0 : memory_logs_least_) + options_.memory_log_bytes) return;
-    memory_logs_least_ = bytes;
+    // Each time all tablets are looked at. What is kept for followers that are behind is kept the next time, too.
+    constexpr int64_t kBytesOfTablet = 1 << 10;
+    const int64_t grown = std::max({options_.memory_log_bytes, kBytesOfTablet * logs.tablets, memory_logs_least_});
+    if (logs.bytes < (due ? options_.memory_log_bytes : memory_logs_least_ + grown)) return;
+    memory_logs_least_ = logs.bytes;
     memory_logs_truncated_ = executor_.Now();
-    const TabletStore::CheckpointResult applied = memory->Applied();
+    const TabletStore::CheckpointResult applied = memory->AppliedOfLogs();
     for (LogTruncator* truncator : truncators_) truncator->Truncate(applied, LogTruncator::Because::kInMemory);
   }
 

@@ -24,8 +24,8 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
-    // Of tables in memory: whenever their logs have grown by so much they are truncated, and where they are longer, every
-    // memory_log_period.
+    // Of tables in memory: whenever their logs have grown by so much and have doubled they are truncated, and where they are
+    // longer, every memory_log_period.
     int64_t memory_log_bytes = int64_t{256} << 10;
     Duration memory_log_period = std::chrono::milliseconds(100);
     Duration look_in_memory_every = std::chrono::milliseconds(5);

@@ -43,7 +43,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
   struct Batch {
     std::shared_ptr<std::atomic<bool>> done;
     MonotonicTime until;
-    int64_t bytes;  // about, of what it names
+    MonotonicTime awaited_until;
   };
 
   bool Busy(TabletId tablet) {
@@ -59,6 +59,10 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     MonotonicTime told;
     int64_t bytes = 0;
   };
+
+  static constexpr size_t kBatchesAtOnce = 8;
+  // A batch is done in some milliseconds, where all is well.
+  static constexpr Duration kAwaited = std::chrono::milliseconds(200);
 
   struct Led {
     std::shared_ptr<TabletHandle> handle;
@@ -76,23 +80,24 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
       of_all += WeightOf(*handle);
       if (view->role == RoleKind::kPrimary && view->barrier_applied) led.push_back({handle, view->range});
     }
-    std::ranges::sort(led, {}, [](const Led& one) { return one.range.start; });
+    std::ranges::sort(led, {}, [](const Led& one) -> const std::string& { return one.range.start; });
     for (const Led& one : led) {
       const auto takes = static_cast<int64_t>(static_cast<double>(use.bytes) * WeightOf(*one.handle) / of_all);
       if (Busy(one.handle->tablet)) continue;
       Owed& owed = OwedBy(*one.handle, takes);
-      if (owed.bytes > 0) owed.bytes -= EvictFrom({&one, 1}, use, owed.bytes);
+      if (owed.bytes > 0) owed.bytes -= EvictFrom({&one, 1}, use.table, owed.bytes);
     }
     std::erase_if(owed_, [](const auto& one) { return one.second.bytes <= 0 && one.second.told == MonotonicTime(); });
+    // The hand goes on when what it has chosen is gone. One tablet that hangs is left out.
     std::vector<Led> idle;
     for (Led& one : led) {
-      if (Busy(one.handle->tablet)) {
-        excess -= batches_.at(one.handle->tablet).bytes;
-      } else {
+      if (!Busy(one.handle->tablet)) {
         idle.push_back(std::move(one));
+      } else if (executor_.Now() < batches_.at(one.handle->tablet).awaited_until) {
+        return;
       }
     }
-    if (excess > 0) EvictFrom(idle, use, PartOf(excess, use.bytes));
+    if (excess > 0) EvictFrom(idle, use.table, PartOf(excess, use.bytes));
   }
 
   // By the fullest of its followers: what that says again counts anew.
@@ -124,31 +129,31 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     return static_cast<int64_t>(static_cast<double>(excess) * std::clamp(much, kLeast, 1.0)) + 1;
   }
 
-  // How many bytes, about. None of them has a batch under way.
-  int64_t EvictFrom(std::span<const Led> led, const MemoryUse& use, int64_t bytes) {
+  // How many bytes. None of them has a batch under way.
+  int64_t EvictFrom(std::span<const Led> led, TableId table, int64_t bytes) {
     std::vector<KeyRange> ranges;
     for (const Led& one : led) ranges.push_back(one.range);
-    const int64_t bytes_each = use.bytes / std::max<int64_t>(use.records, 1);
-    std::map<size_t, std::vector<ExpiredKey>> keys;  // by whose they are
+    std::map<size_t, std::vector<ExpiredKey>> chosen;  // by whose they are
     int64_t evicted = 0;
-    for (MemoryTables::Victim& victim :
-         store_.memory_tables()->ChooseVictims(use.table, ranges, bytes, options_.victims_max)) {
+    const size_t most = options_.victims_max * std::min(led.size(), kBatchesAtOnce);
+    for (MemoryTables::Victim& victim : store_.memory_tables()->ChooseVictims(table, ranges, bytes, most)) {
       const auto after = std::ranges::upper_bound(ranges, victim.key, {}, &KeyRange::start);
-      keys[static_cast<size_t>(after - ranges.begin()) - 1].push_back(
-          {std::move(victim.key), victim.version, /*evict=*/true});
-      evicted += bytes_each;
+      const auto of = static_cast<size_t>(after - ranges.begin()) - 1;
+      if (!ranges[of].Contains(victim.key)) continue;  // views of a split, of which one is older
+      chosen[of].push_back({std::move(victim.key), victim.version, /*evict=*/true});
+      evicted += victim.bytes;
     }
-    for (auto& [of, its_keys] : keys) Send(led[of].handle, std::move(its_keys), bytes_each);
+    for (auto& [of, keys] : chosen) Send(led[of].handle, std::move(keys));
     return evicted;
   }
 
-  void Send(const std::shared_ptr<TabletHandle>& handle, std::vector<ExpiredKey> keys, int64_t bytes_each) {
+  void Send(const std::shared_ptr<TabletHandle>& handle, std::vector<ExpiredKey> keys) {
     const auto view = handle->view();
     if (view == nullptr) return;
     const auto done = std::make_shared<std::atomic<bool>>(false);
     const MonotonicTime until = executor_.Now() + options_.patience;
     const auto count = std::ssize(keys);
-    batches_[handle->tablet] = {done, until, count * bytes_each};
+    batches_[handle->tablet] = {done, until, executor_.Now() + kAwaited};
     shards_[handle->shard]->PurgeExpired(
         handle, std::move(keys), view->time.Now(executor_.Now()), until, 0,
         [self = shared_from_this(), done, table = handle->table, count](Status status) {

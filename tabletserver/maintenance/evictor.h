@@ -1,10 +1,11 @@
 // tabletserver/maintenance/evictor.h
 // Keeps tables in memory below their limits: finds what is to go first, and has it deleted through the log. So all
 // replicas forget the same records at the same place, and none that was seen to be gone comes back.
-// How:        A look every few milliseconds costs nothing while all is below its limit. What is too much goes from
-//             all tablets of the table that are led here, over which one hand sweeps; each has one batch of deletes under
-//             way at a time. A follower shrinks as its primary evicts: where one has too much, it says which part, and every tablet that has a
-//             replica there gives that part of itself, once for each time that it is said.
+// How:        A look every few milliseconds costs nothing while all is below its limit. What is too much goes from all
+//             tablets of the table that are led here, over which one hand sweeps: a part of it at a time, and the next
+//             when that is gone. A tablet whose deletes hang is left out. A follower shrinks as its primary evicts: where
+//             one has too much, it says which part, and every tablet that has a replica there gives that part of itself,
+//             once for each time that it is said.
 // Place:      tabletserver_host.h owns it; storage/ram/ram_table.h chooses.
 // Threads:    everything on its executor, but what shards answer.
 #pragma once
@@ -25,7 +26,7 @@ class Evictor {
   struct Options {
     Duration look_every = std::chrono::milliseconds(10);
     Duration measure_every = std::chrono::milliseconds(50);  // what the allocator has given
-    size_t victims_max = 2'000;                              // of one batch
+    size_t victims_max = 2'000;                              // of one batch, about
     // A batch whose shard does not answer for so long is given up: what it names goes with a later one.
     Duration patience = std::chrono::seconds(5);
   };

@@ -23,7 +23,7 @@ void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Becaus
     shard_.rounds.Run();
     if (because == Because::kCheckpointed) checkpoints_.OnCheckpointed(covered);
     const bool under_way = !truncations_.empty();
-    late_ = under_way;
+    if (because == Because::kCheckpointed) late_ = under_way;
     for (const auto& [id, lsn] : covered) {
       const auto tablet = shard_.tablets.FindStaying(id);
       if (tablet == nullptr || tablet->background_work || !lsn) continue;

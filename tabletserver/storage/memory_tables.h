@@ -74,16 +74,22 @@ class MemoryTables {
   struct Victim {
     std::string key;
     Version version;
+    int64_t bytes = 0;  // that it takes
   };
   // Of ranges whose primaries are here, in their order, what is to go first: about `bytes` together, `victims_max` at most,
-  // none where the table's eviction finds nothing that may go. In the order of their keys, but for where it begins anew.
+  // none where the table's eviction finds nothing that may go.
   virtual std::vector<Victim> ChooseVictims(TableId table, std::span<const KeyRange> ranges, int64_t bytes,
                                             size_t victims_max) = 0;
   virtual void CountEvicted(TableId table, int64_t records) = 0;
 
-  // Through where the logs of its tablets may be truncated: what each has applied. No checkpoint is needed for it.
-  virtual std::map<TabletId, Lsn> Applied() const = 0;
-  virtual int64_t LogBytes() const = 0;  // of all of them
+  // Through where logs of its tablets may be truncated: what those have applied that have logged anything. No checkpoint is
+  // needed for it.
+  virtual std::map<TabletId, Lsn> AppliedOfLogs() const = 0;
+  struct LogsUse {
+    int64_t bytes = 0;    // of all logs
+    int64_t tablets = 0;  // that have one
+  };
+  virtual LogsUse Logs() const = 0;
 };
 
 }  // namespace ebla::tabletserver

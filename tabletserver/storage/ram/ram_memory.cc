@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <string>
 
@@ -115,6 +116,13 @@ std::atomic<int64_t> ram_given{0}, ram_resident{0};
 // Of blocks since then; what changed while it looked may be in both.
 std::atomic<int64_t> ram_allocated_since{0}, ram_freed_since{0};
 std::atomic<double> ram_sparseness{1};
+std::atomic<int64_t> ram_looked_at{0};
+constexpr int64_t kLookIsOldMs = 150;
+
+int64_t MillisNow() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
 
 }  // namespace
 
@@ -153,8 +161,10 @@ double RamMemory::OverheadAtWorst() {
   if (given == 0) return 1;
   const int64_t more = ram_allocated_since.load(std::memory_order_relaxed);
   const int64_t freed = ram_freed_since.load(std::memory_order_relaxed);
+  const bool late = MillisNow() - ram_looked_at.load(std::memory_order_relaxed) > kLookIsOldMs;
   const int64_t now = given + more - freed;
-  const int64_t resident = ram_resident.load(std::memory_order_relaxed) + std::max(more - freed / 2, more / 2);
+  const int64_t resident =
+      ram_resident.load(std::memory_order_relaxed) + (late ? more : std::max(more - freed / 2, more / 2));
   return now <= 0 ? Overhead() : std::max(Overhead(), static_cast<double>(resident) / static_cast<double>(now));
 }
 
@@ -165,6 +175,7 @@ void RamMemory::Look() {
   if (records.flags() == 0 || indexes.flags() == 0) return;
   static const bool shortened = (ShortenEmptyTime(), true);
   (void)shortened;
+  ram_looked_at.store(MillisNow(), std::memory_order_relaxed);
   ram_allocated_since.store(0, std::memory_order_relaxed);
   ram_freed_since.store(0, std::memory_order_relaxed);
   Refresh();

@@ -34,7 +34,7 @@ class RamMemory {
   // How much memory all of it keeps resident for each byte that was given: 1 or more. As of the latest Look().
   static double Overhead();
   // The same at worst: as if only half of what was freed since that Look() had left room for what was allocated since.
-  // Where small records go to make room for large ones less does.
+  // Where small records go to make room for large ones less does. Of a Look that is old, none.
   static double OverheadAtWorst();
   // Of the pages that have records, what they take for each byte: what moving them together could give back.
   static double Sparseness();

@@ -155,7 +155,8 @@ Status RamStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
 int64_t RamStore::Excess(TableId id) const {
   const ReaderLock lock(tables_mutex_);
   const auto found = tables_.find(id);
-  return found == tables_.end() ? 0 : ExcessOf(*found->second);
+  const bool evicts = found != tables_.end() && found->second->records.eviction() != Eviction::kNone;
+  return evicts ? ExcessOf(*found->second) : 0;
 }
 
 int64_t RamStore::ExcessOf(const Table& table) const {
@@ -287,11 +288,27 @@ std::map<TabletId, Lsn> RamStore::Applied() const {
   return applied;
 }
 
-int64_t RamStore::LogBytes() const {
-  int64_t bytes = 0;
-  const ReaderLock lock(tables_mutex_);
-  for (const auto& [id, table] : tables_) bytes += table->log_bytes.load(std::memory_order_relaxed);
-  return bytes;
+std::map<TabletId, Lsn> RamStore::AppliedOfLogs() const {
+  std::map<TabletId, Lsn> applied = Applied();
+  const ReaderLock lock(logs_mutex_);
+  std::erase_if(applied, [this](const auto& one) {
+    const auto log = logs_.find(one.first);
+    if (log == logs_.end()) return true;
+    const MutexLock lock_of_log(log->second->mutex);
+    return log->second->log.bytes() == 0;
+  });
+  return applied;
+}
+
+MemoryTables::LogsUse RamStore::Logs() const {
+  LogsUse use;
+  {
+    const ReaderLock lock(tables_mutex_);
+    for (const auto& [id, table] : tables_) use.bytes += table->log_bytes.load(std::memory_order_relaxed);
+  }
+  const ReaderLock lock(logs_mutex_);
+  use.tablets = std::ssize(logs_);
+  return use;
 }
 
 // ---- records --------------------------------------------------------------------------------------------------------

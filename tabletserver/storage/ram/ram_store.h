@@ -37,8 +37,9 @@ class RamStore final : public MemoryTables {
   std::vector<Victim> ChooseVictims(TableId table, std::span<const KeyRange> ranges, int64_t bytes,
                                     size_t victims_max) override;
   void CountEvicted(TableId table, int64_t records) override;
-  std::map<TabletId, Lsn> Applied() const override;
-  int64_t LogBytes() const override;
+  std::map<TabletId, Lsn> Applied() const;
+  std::map<TabletId, Lsn> AppliedOfLogs() const override;
+  LogsUse Logs() const override;
 
   // ---- as the functions of the port ----
   void DropTable(TableId table);

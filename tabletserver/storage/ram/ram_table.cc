@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kStretch = 2'000;
 // A sweep looks at so many records at the most: where all are hot, it cools them, and the next one finds some.
 constexpr size_t kSweepMax = 8 * kStretch;
-constexpr size_t kSweepsMax = 10'000;
+constexpr size_t kSweepOfAllMax = 16 * kSweepMax;  // of several tablets
+constexpr size_t kPlacesMax = 100'000;
 
 }  // namespace
 
@@ -259,6 +260,7 @@ struct RamTable::Sweep {
   Eviction eviction;
   int64_t bytes_wanted;
   size_t victims_max;
+  size_t seen_max;
   size_t seen = 0;
   int64_t bytes = 0;
   std::vector<MemoryTables::Victim> victims;
@@ -266,7 +268,7 @@ struct RamTable::Sweep {
   std::string next;                                   // where the hand stands then
 
   bool Enough() const {
-    if (seen >= kSweepMax || victims.size() >= victims_max * (eviction == Eviction::kTtl ? 8 : 1)) return true;
+    if (seen >= seen_max || victims.size() >= victims_max * (eviction == Eviction::kTtl ? 8 : 1)) return true;
     return eviction != Eviction::kTtl && bytes >= bytes_wanted;
   }
   void Look(RamRecord record) {
@@ -279,8 +281,9 @@ struct RamTable::Sweep {
       record.SetHeat(HeatAfterHand(heat));
       return;
     }
-    bytes += record.allocated_bytes() + kTreeBytes;
-    victims.push_back({std::string(record.key()), record.version()});
+    const int64_t takes = record.allocated_bytes() + kTreeBytes;
+    bytes += takes;
+    victims.push_back({std::string(record.key()), record.version(), takes});
   }
 };
 
@@ -305,37 +308,43 @@ void RamTable::SweepFrom(const std::string& from, const std::string& end, Sweep&
   }
 }
 
-std::string RamTable::SweepAround(std::span<const KeyRange> ranges, std::string hand, Sweep& sweep) const {
-  const auto ahead =
-      std::ranges::find_if(ranges, [&](const KeyRange& range) { return range.end.empty() || hand < range.end; });
+// Once around. A range that is not swept to its end goes on from its place the next time, whoever asks.
+void RamTable::SweepAround(std::span<const KeyRange> ranges, Sweep& sweep) {
+  const bool all = ranges.size() > 1;
+  const auto holds = [&](const KeyRange& range) { return range.end.empty() || current_ < range.end; };
+  const auto ahead = all ? std::ranges::find_if(ranges, holds) : ranges.begin();
   const auto first = ahead == ranges.end() ? size_t{0} : static_cast<size_t>(ahead - ranges.begin());
-  if (ahead == ranges.end()) hand = ranges[0].start;
-  // The last of them is the first once more, up to where the hand was.
+  std::string begun;  // where the first range's sweep began
   for (size_t i = 0; i <= ranges.size() && !sweep.Enough(); ++i) {
     const KeyRange& range = ranges[(first + i) % ranges.size()];
+    if (range.Empty()) continue;
+    const auto place = places_.find(range.start);
+    std::string from = place != places_.end() && range.Contains(place->second) ? place->second : range.start;
     const bool again = i == ranges.size();
-    if (again && hand <= range.start) break;
-    SweepFrom(i == 0 ? std::max(hand, range.start) : range.start, again ? hand : range.end, sweep);
-    // Past the range's end.
-    if (sweep.next.empty()) sweep.next = again ? hand : ranges[(first + i + 1) % ranges.size()].start;
+    if (again && begun <= range.start) break;
+    if (i == 0) begun = from;
+    SweepFrom(again ? range.start : from, again ? begun : range.end, sweep);
+    const bool ended = sweep.next.empty();
+    if (ended && !again) {
+      places_.erase(range.start);
+    } else {
+      places_[range.start] = ended ? begun : sweep.next;
+    }
+    if (all) current_ = ended && !again ? ranges[(first + i + 1) % ranges.size()].start : range.start;
   }
-  return sweep.next;
 }
 
 std::vector<MemoryTables::Victim> RamTable::ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes,
                                                           size_t victims_max) {
-  Sweep sweep{.eviction = eviction(), .bytes_wanted = bytes, .victims_max = victims_max};
+  Sweep sweep{.eviction = eviction(),
+              .bytes_wanted = bytes,
+              .victims_max = victims_max,
+              .seen_max = std::min(kSweepMax * ranges.size(), kSweepOfAllMax)};
   if (sweep.eviction == Eviction::kNone || ranges.empty()) return {};
-  std::string hand = ranges.front().start;
   {
     const MutexLock lock(sweeps_mutex_);
-    if (sweeps_.size() > kSweepsMax) sweeps_.clear();
-    if (const auto known = sweeps_.find(hand); known != sweeps_.end()) hand = known->second;
-  }
-  hand = SweepAround(ranges, std::move(hand), sweep);
-  {
-    const MutexLock lock(sweeps_mutex_);
-    sweeps_[ranges.front().start] = std::move(hand);
+    if (places_.size() > kPlacesMax) places_.clear();
+    SweepAround(ranges, sweep);
   }
   if (sweep.eviction != Eviction::kTtl) return std::move(sweep.victims);
   // Of a handful that expire, those that do it soonest.

@@ -62,7 +62,8 @@ class RamTable {
 
   void SetEviction(Eviction eviction) { eviction_.store(eviction, std::memory_order_relaxed); }
   Eviction eviction() const { return eviction_.load(std::memory_order_relaxed); }
-  // See memory_tables.h. Ranges are swept by a hand of their own, known by the first one's start.
+  // See memory_tables.h. One hand goes over several ranges, one after the other; one range alone is swept from where it was
+  // left.
   std::vector<MemoryTables::Victim> ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes, size_t victims_max);
 
  private:
@@ -106,8 +107,7 @@ class RamTable {
   Tree::const_iterator EndOf(const KeyRange& range) const EBLA_REQUIRES_SHARED(mutex_);
   struct Sweep;
   void SweepFrom(const std::string& from, const std::string& end, Sweep& sweep) const;
-  // Once around, from the hand on; where it stands then.
-  std::string SweepAround(std::span<const KeyRange> ranges, std::string hand, Sweep& sweep) const;
+  void SweepAround(std::span<const KeyRange> ranges, Sweep& sweep) EBLA_REQUIRES(sweeps_mutex_);
 
   mutable FairSharedMutex mutex_;
   Tree tree_ EBLA_GUARDED_BY(mutex_);
@@ -119,8 +119,8 @@ class RamTable {
   std::atomic<Eviction> eviction_{Eviction::kNone};
   std::string repacked_ EBLA_GUARDED_BY(mutex_);  // up to this key
   Mutex sweeps_mutex_;
-  std::map<std::string, std::string> sweeps_
-      EBLA_GUARDED_BY(sweeps_mutex_);  // where each goes on, by its first range's start
+  std::map<std::string, std::string> places_ EBLA_GUARDED_BY(sweeps_mutex_);  // where ranges go on, by their starts
+  std::string current_ EBLA_GUARDED_BY(sweeps_mutex_);                        // the range in which the hand of all is
 };
 
 }  // namespace ebla::tabletserver
