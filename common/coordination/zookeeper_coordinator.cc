@@ -208,7 +208,6 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   struct Handle {
     zhandle_t* zoo = nullptr;
     std::unique_ptr<HandleContext> context;
-    size_t secrets_shown = 0;
 
     bool Is(uint64_t number) const { return context != nullptr && context->number == number; }
   };
@@ -220,7 +219,7 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   void OnMain(int state, int64_t session);
   void OnProbe(int state);
   void OnConnected(int64_t session);
-  bool ShowSecrets();
+  bool ShowSecrets(zhandle_t* zoo);
   void OnDisconnected();
   void OnExpired(const char* why);
   void EndMain();
@@ -270,7 +269,12 @@ void ZooKeeperCoordinator::Core::Open(Handle& handle) {
   const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_timeout);
   handle.zoo = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr,
                                handle.context.get(), 0, &LogLine);
-  if (handle.zoo != nullptr) return;
+  if (handle.zoo != nullptr) {
+    if (ShowSecrets(handle.zoo)) return;
+    LOG_EVERY_T(WARNING, 5) << "the connection to ZooKeeper at " << hosts_
+                            << " was lost before it had the secret; still trying";
+    return Close(handle);
+  }
   LOG_EVERY_T(WARNING, 5) << "cannot begin a connection to ZooKeeper at " << hosts_ << ": " << std::strerror(errno)
                           << "; still trying";
 }
@@ -348,22 +352,18 @@ void ZooKeeperCoordinator::Core::OnWatch(zhandle_t* handle, int type, int, const
 
 void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
   if (client_->state() == SessionState::kConnected) return;
-  if (!ShowSecrets()) return;  // the connection is lost again: the next one comes here too
   EndProbe();
   LOG(INFO) << "connected to ZooKeeper at " << options_.servers << ", session 0x" << std::hex << session;
   if (!root_made_) MakeRoot();
   client_->Connected(session);
 }
 
-// Of this session, before anything else. The C client shows them again with each new connection, but takes none while
-// it has no connection.
-bool ZooKeeperCoordinator::Core::ShowSecrets() {
-  for (size_t& shown = main_.secrets_shown; shown < options_.auth.secrets.size(); ++shown) {
-    const std::string& secret = options_.auth.secrets[shown];
-    if (zoo_add_auth(main_.zoo, "digest", secret.data(), static_cast<int>(secret.size()), &OnAuth, nullptr) != ZOK)
-      return false;
-  }
-  return true;
+// Before anything else, and by the C client again with each new connection. It takes none between a lost connection and
+// the next one.
+bool ZooKeeperCoordinator::Core::ShowSecrets(zhandle_t* zoo) {
+  return std::ranges::all_of(options_.auth.secrets, [zoo](const std::string& secret) {
+    return zoo_add_auth(zoo, "digest", secret.data(), static_cast<int>(secret.size()), &OnAuth, nullptr) == ZOK;
+  });
 }
 
 void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
