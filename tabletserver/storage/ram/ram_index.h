@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <span>
 #include <string_view>
 
 #include "tabletserver/storage/ram/ram_memory.h"
@@ -29,21 +28,15 @@ class RamIndex {
   // Puts another one with the same key where Find() has found one.
   static void Replace(const RamRecord* at, RamRecord record) { *const_cast<RamRecord*>(at) = record; }
   void Erase(std::string_view key);
-  // Does something with each of many items, which begins with a Find: many lines of memory are on their way at a time, the
-  // tables' first, then the records'. Ends where `use` says false.
-  template <class Items, class KeyOf, class Use>
-  void ForEach(const Items& items, const KeyOf& key_of, const Use& use) const {
-    constexpr size_t kAtOnce = 32;  // more, and the first ones have left the cache again
-    for (std::span rest(items); !rest.empty(); rest = rest.subspan(std::min(rest.size(), kAtOnce))) {
-      const auto some = rest.first(std::min(rest.size(), kAtOnce));
-      if (some.size() > 1) {
-        for (const auto& item : some) PrefetchPlace(key_of(item));
-        for (const auto& item : some) PrefetchRecord(key_of(item));
-      }
-      for (const auto& item : some) {
-        if (!use(item)) return;
-      }
-    }
+  // Before Finds of many items, one after the other, from each of which this is called: every so often the next ones' lines
+  // of memory are asked for, the tables' first, then the records'. Of too many at once the first would be gone again.
+  template <class Items, class KeyOf>
+  void PrefetchFrom(const Items& items, size_t at, const KeyOf& key_of) const {
+    constexpr size_t kAtOnce = 32;
+    if (at % kAtOnce != 0 || at + 1 >= items.size()) return;
+    const size_t end = std::min(items.size(), at + kAtOnce);
+    for (size_t i = at; i < end; ++i) PrefetchPlace(key_of(items[i]));
+    for (size_t i = at; i < end; ++i) PrefetchRecord(key_of(items[i]));
   }
 
   // What its tables take.

@@ -289,15 +289,16 @@ std::map<TabletId, Lsn> RamStore::Applied() const {
 }
 
 std::map<TabletId, Lsn> RamStore::AppliedOfLogs() const {
-  std::map<TabletId, Lsn> applied = Applied();
+  const std::map<TabletId, Lsn> applied = Applied();
+  std::map<TabletId, Lsn> of_logs;
   const ReaderLock lock(logs_mutex_);
-  std::erase_if(applied, [this](const auto& one) {
-    const auto log = logs_.find(one.first);
-    if (log == logs_.end()) return true;
-    const MutexLock lock_of_log(log->second->mutex);
-    return log->second->log.bytes() == 0;
-  });
-  return applied;
+  for (const auto& [tablet, log] : logs_) {
+    const auto found = applied.find(tablet);
+    if (found == applied.end()) continue;
+    const MutexLock lock_of_log(log->mutex);
+    if (log->log.bytes() > 0) of_logs.insert(*found);
+  }
+  return of_logs;
 }
 
 MemoryTables::LogsUse RamStore::Logs() const {

@@ -87,16 +87,17 @@ void RamTable::Apply(std::span<const ApplyBatch> batches) {
       applied_.erase(batch.tablet);
       continue;
     }
-    const auto key_of = [](const RecordChange& change) -> std::string_view { return change.effect->key; };
-    index_.ForEach(batch.records, key_of, [this](const RecordChange& change) {
+    for (size_t i = 0; i < batch.records.size(); ++i) {
+      index_.PrefetchFrom(batch.records, i,
+                          [](const RecordChange& change) -> std::string_view { return change.effect->key; });
+      const RecordChange& change = batch.records[i];
       const Effect& effect = *change.effect;
       if (effect.is_delete && !effect.timed()) {
         Erase(effect.key);
       } else {
         Put(PartsOf(effect, change.version));
       }
-      return true;
-    });
+    }
     applied_[batch.tablet] = batch.state.applied.lsn;
   }
 }
@@ -185,18 +186,18 @@ std::vector<std::optional<StoredRecord>> RamTable::MultiGet(std::span<const std:
   size_t bytes = 0;
   const TableReaderLock lock(mutex_);
   SetPosition(position);
-  index_.ForEach(keys, std::identity(), [&](std::string_view key) {
+  for (size_t i = 0; i < keys.size(); ++i) {
+    index_.PrefetchFrom(keys, i, std::identity());
     std::optional<StoredRecord> record;
-    const RamRecord* const found = index_.Find(key);
+    const RamRecord* const found = index_.Find(keys[i]);
     if (found != nullptr) {
       found->Read(record.emplace());
       bytes += record->value.size();
     }
-    if (bytes > bytes_max && !records.empty()) return false;
+    if (bytes > bytes_max && !records.empty()) break;
     if (found != nullptr) Hit(*found);
     records.push_back(std::move(record));
-    return true;
-  });
+  }
   return records;
 }
 
@@ -311,9 +312,9 @@ void RamTable::SweepFrom(const std::string& from, const std::string& end, Sweep&
 // Once around. A range that is not swept to its end goes on from its place the next time, whoever asks.
 void RamTable::SweepAround(std::span<const KeyRange> ranges, Sweep& sweep) {
   const bool all = ranges.size() > 1;
-  const auto holds = [&](const KeyRange& range) { return range.end.empty() || current_ < range.end; };
-  const auto ahead = all ? std::ranges::find_if(ranges, holds) : ranges.begin();
-  const auto first = ahead == ranges.end() ? size_t{0} : static_cast<size_t>(ahead - ranges.begin());
+  size_t first = 0;
+  while (all && first < ranges.size() && !ranges[first].end.empty() && ranges[first].end <= current_) ++first;
+  first %= ranges.size();
   std::string begun;  // where the first range's sweep began
   for (size_t i = 0; i <= ranges.size() && !sweep.Enough(); ++i) {
     const KeyRange& range = ranges[(first + i) % ranges.size()];
