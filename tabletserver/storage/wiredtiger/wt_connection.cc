@@ -56,7 +56,8 @@ std::string Configuration(const WtStoreOptions& options, bool with_log) {
   return out.str();
 }
 
-// WiredTiger believes what this file says of the form of its own records, and overruns its stack where that is damaged. None: it is a new store.
+// WiredTiger believes what this file says of the form of its own records, and overruns its stack where that is damaged.
+// None: it is a new store.
 Status CheckTurtle(const std::string& directory) {
   const std::string name = directory + "/WiredTiger.turtle";
   std::ifstream in(name, std::ios::binary);
