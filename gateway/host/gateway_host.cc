@@ -61,6 +61,7 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
     EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables));
     door.server.listen = *options.redis_listen;
     redis::RedisDoor::Options redis{.levels = options.levels,
+                                    .makes_databases = options.create_tables,
                                     .transactions = options.redis_transactions,
                                     .advertised = options.redis_advertise,
                                     .logins = nullptr,

@@ -11,7 +11,7 @@ namespace ebla::gateway::memcached {
 namespace {
 
 constexpr size_t kLineBytesMax = 2048;  // of anything but keys to get
-constexpr size_t kKeysLineBytesMax = 64 * 1024;
+constexpr size_t kKeysLineBytesMax = 256 * 1024;
 constexpr size_t kBlanksMax = 100;  // before a long line
 constexpr std::string_view kNoReply = "noreply";
 constexpr std::string_view kBadExptime = "CLIENT_ERROR invalid exptime argument";

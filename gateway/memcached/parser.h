@@ -3,7 +3,7 @@
 // they are cut up on their way.
 // Place:      command.h runs what it makes; meta_parser.h reads the commands that begin with m.
 // Source:     the protocol as memcached 1.6.18 speaks it; what it answers to malformed commands was observed of it.
-// Invariants: 1. It asks for at most kCacheValueBytesMax bytes of a value, and 64 KiB of a line of keys. A larger value
+// Invariants: 1. It asks for at most kCacheValueBytesMax bytes of a value, and 256 KiB of a line of keys. A larger value
 //                is passed over as it comes; a longer line ends the connection.
 // Errors:     In memcached's words, as a request that answers them.
 // Threads:    its connection's.

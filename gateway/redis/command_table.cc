@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "gateway/redis/bit_commands.h"
 #include "gateway/redis/expiry_commands.h"
@@ -56,6 +55,7 @@ constexpr CommandInfo kCommands[] = {
     {"eval_ro", -3, kRunsScript | kReadOnly, 0, 0, 0, "scripting", nullptr, 2},
     {"evalsha", -3, kRunsScript, 0, 0, 0, "scripting", nullptr, 2},
     {"evalsha_ro", -3, kRunsScript | kReadOnly, 0, 0, 0, "scripting", nullptr, 2},
+    {"function", -2, kNoScript | kAlways | kOwn, 0, 0, 0, "scripting"},
     {"script", -2, kNoScript, 0, 0, 0, "scripting"},
     // Transactions.
     {"discard", 1, kNoScript | kAlways | kFast | kOwn, 0, 0, 0, "transaction"},
@@ -136,7 +136,6 @@ constexpr Instead kInstead[] = {
     {"failover", kReplicas},
     {"fcall", "EVAL and EVALSHA run scripts"},
     {"fcall_ro", "EVAL_RO and EVALSHA_RO run scripts"},
-    {"function", "EVAL and EVALSHA run scripts"},
     {"lastsave", kCopies},
     {"migrate", "ebla-redis-copy copies keys"},
     {"module", "there are none"},
@@ -168,7 +167,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "failover",
                                            "fcall",
                                            "fcall_ro",
-                                           "function",
                                            "geoadd",
                                            "geodist",
                                            "geohash",
@@ -319,8 +317,21 @@ constexpr struct {
                   {kNoMandatoryKeys, "no_mandatory_keys"},
                   {kMovableKeys, "movablekeys"}};
 
-// ACL categories.
-std::vector<std::string> Categories(const CommandInfo& command) {
+}  // namespace
+
+const CommandInfo* FindCommand(std::string_view name) {
+  static const auto by_name = [] {
+    std::unordered_map<std::string_view, const CommandInfo*> map;
+    for (const CommandInfo& command : kCommands) map.emplace(command.name, &command);
+    return map;
+  }();
+  const auto found = by_name.find(ToLower(name));
+  return found == by_name.end() ? nullptr : found->second;
+}
+
+std::span<const CommandInfo> AllCommands() { return kCommands; }
+
+std::vector<std::string> CategoriesOf(const CommandInfo& command) {
   std::vector<std::string> all;
   for (std::string_view left = command.groups; !left.empty();) {
     const size_t end = std::min(left.find(','), left.size());
@@ -337,22 +348,8 @@ std::vector<std::string> Categories(const CommandInfo& command) {
   return all;
 }
 
-}  // namespace
-
-const CommandInfo* FindCommand(std::string_view name) {
-  static const auto by_name = [] {
-    std::unordered_map<std::string_view, const CommandInfo*> map;
-    for (const CommandInfo& command : kCommands) map.emplace(command.name, &command);
-    return map;
-  }();
-  const auto found = by_name.find(ToLower(name));
-  return found == by_name.end() ? nullptr : found->second;
-}
-
-std::span<const CommandInfo> AllCommands() { return kCommands; }
-
-bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
-  static const std::unordered_map<std::string_view, std::unordered_set<std::string_view>> known = {
+const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command) {
+  static const std::unordered_map<std::string_view, std::set<std::string_view>> known = {
       {"client",
        {"id", "getname", "setname", "info", "list", "reply", "kill", "help", "tracking", "caching", "pause", "unpause",
         "unblock", "no-evict", "getredir", "trackinginfo", "setinfo", "no-touch"}},
@@ -363,8 +360,14 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
       {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}},
       {"slowlog", {"get", "help", "len", "reset"}},
       {"script", {"debug", "exists", "flush", "help", "kill", "load"}}};
+  static const std::set<std::string_view> none;
   const auto found = known.find(command.name);
-  return found == known.end() || found->second.contains(ToLower(name));
+  return found == known.end() ? none : found->second;
+}
+
+bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
+  const std::set<std::string_view>& known = SubcommandsOf(command);
+  return known.empty() || known.contains(ToLower(name));
 }
 
 std::optional<std::string> WhyNotServed(std::string_view name) {
@@ -399,7 +402,7 @@ void Describe(const CommandInfo& command, Reply& reply) {
     if (command.Is(flag)) reply.Simple(name);
   }
   reply.Number(command.first_key).Number(command.last_key).Number(command.key_step);
-  const std::vector<std::string> categories = Categories(command);
+  const std::vector<std::string> categories = CategoriesOf(command);
   reply.Set(categories.size());
   for (const std::string& category : categories) reply.Simple(category);
   reply.Array(0).Array(0).Array(0);  // tips, key specifications, subcommands

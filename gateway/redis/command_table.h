@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,6 +56,10 @@ struct CommandInfo {
 // By a name of any case; null: there is none.
 const CommandInfo* FindCommand(std::string_view name);
 std::span<const CommandInfo> AllCommands();
+// Empty: it has none, or takes any.
+const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command);
+// Its ACL categories, each with an @ before it.
+std::vector<std::string> CategoriesOf(const CommandInfo& command);
 // Whether the command has a subcommand of that name, or none at all.
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
 // Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.

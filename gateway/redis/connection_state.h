@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "common/base/executor.h"
+#include "gateway/redis/database_tables.h"
 #include "gateway/redis/databases.h"
 #include "gateway/redis/info.h"
 #include "gateway/redis/publisher.h"
@@ -31,8 +32,9 @@ namespace ebla::gateway::redis {
 class Logins;
 
 struct Shared {
-  std::shared_ptr<Databases> databases;  // of who has not logged in; null: nobody may
-  std::shared_ptr<Logins> logins;        // null: nobody can
+  std::shared_ptr<Databases> databases;    // of who has not logged in; null: nobody may
+  std::shared_ptr<Logins> logins;          // null: nobody can
+  std::shared_ptr<DatabaseTables> tables;  // null: nobody knows them
   std::shared_ptr<Channels> channels = std::make_shared<Channels>();
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();

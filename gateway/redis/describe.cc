@@ -49,19 +49,27 @@ void GetKeys(const Words& words, Reply& reply) {
   for (const std::string_view key : keys) reply.Bulk(key);
 }
 
+bool IsOf(const CommandInfo& command, const std::string& category) {
+  const std::vector<std::string> categories = CategoriesOf(command);
+  return std::ranges::find(categories, "@" + category) != categories.end();
+}
+
 void ListNames(const Words& words, Reply& reply) {
-  std::string pattern = "*";
-  if (words.size() == 5 && IsWord(words[2], "FILTERBY") && IsWord(words[3], "PATTERN")) {
-    pattern = ToLower(words[4]);
-  } else if (words.size() != 2) {
-    return void(reply.Failure(kSyntax));
-  }
-  std::vector<std::string_view> names;
+  const bool filters = words.size() == 5 && IsWord(words[2], "FILTERBY");
+  const bool by_pattern = filters && IsWord(words[3], "PATTERN"), by_category = filters && IsWord(words[3], "ACLCAT"),
+             by_module = filters && IsWord(words[3], "MODULE");  // there are none
+  if (words.size() != 2 && !by_pattern && !by_category && !by_module) return void(reply.Failure(kSyntax));
+  std::vector<std::string> names;
   for (const CommandInfo& command : AllCommands()) {
-    if (Matches(pattern, command.name)) names.push_back(command.name);
+    if (by_module || (by_category && !IsOf(command, ToLower(words[4])))) continue;
+    names.emplace_back(command.name);
+    for (const std::string_view subcommand : SubcommandsOf(command))
+      names.push_back(std::string(command.name) + "|" + std::string(subcommand));
   }
+  if (by_pattern)
+    std::erase_if(names, [pattern = ToLower(words[4])](const std::string& name) { return !Matches(pattern, name); });
   reply.Array(names.size());
-  for (const std::string_view name : names) reply.Bulk(name);
+  for (const std::string& name : names) reply.Bulk(name);
 }
 
 }  // namespace

@@ -56,6 +56,15 @@ std::vector<std::pair<std::string, std::string>> CommandLines(const Statistics& 
   return lines;
 }
 
+// How many of them expire is not known.
+std::vector<std::pair<std::string, std::string>> KeyspaceLines(const Shared& shared) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  if (shared.tables == nullptr) return lines;
+  for (const auto& [number, records] : shared.tables->Records())
+    lines.emplace_back("db" + std::to_string(number), "keys=" + std::to_string(records) + ",expires=0,avg_ttl=0");
+  return lines;
+}
+
 std::vector<Section> Sections(const Shared& shared) {
   const Clients& clients = *shared.clients;
   const Channels& channels = *shared.channels;
@@ -110,11 +119,12 @@ std::vector<Section> Sections(const Shared& shared) {
           {"Scripts",
            {{"scripts_running", std::to_string(scripts.running())},
             {"scripts_waiting", std::to_string(scripts.waiting())}}},
-          {"Replication", {{"role", "master"}, {"connected_slaves", "0"}}},
+          {"Replication", {{"role", "master"}, {"connected_slaves", "0"}, {"master_repl_offset", "0"}}},
           {"CPU", {{"used_cpu_sys", Seconds(used.ru_stime)}, {"used_cpu_user", Seconds(used.ru_utime)}}},
           {"Commandstats",
            shared.statistics == nullptr ? decltype(Section::lines)() : CommandLines(*shared.statistics, totals), true},
-          {"Cluster", {{"cluster_enabled", "0"}}}};
+          {"Cluster", {{"cluster_enabled", "0"}}},
+          {"Keyspace", KeyspaceLines(shared)}};
 }
 
 }  // namespace

@@ -18,7 +18,8 @@ ServerOptions WithRefusal(ServerOptions options) {
 RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
     : table_(std::move(table)),
       statistics_(CommandNames(), door.loops.size()),
-      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels, door.loops)),
+      tables_(std::make_shared<DatabaseTables>(client, table_.name(), options.makes_databases)),
+      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels, door.loops, tables_)),
       shared_(std::make_shared<Shared>()),
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
                                      door.server.tls, options.peers_login)),
@@ -35,6 +36,7 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
   shared_->logins = options_.logins;
   shared_->publisher = peers_;
   shared_->statistics = &statistics_;
+  shared_->tables = tables_;
   shared_->deadline = door.deadline;
   shared_->clients->most = door.server.connections_max;
   shared_->clients->slow_log.set_slower_than_micros(options_.slower_than_micros);
@@ -57,6 +59,7 @@ Status RedisDoor::Start() {
              "and --password_file";
     peers_->Start(own);
   }
+  tables_->Start();
   shared_->scripts->Start(options_.script_threads);
   return server_.Start();
 }
@@ -67,6 +70,7 @@ void RedisDoor::Stop(Duration patience) {
   peers_->Stop();
   if (options_.logins != nullptr) options_.logins->Stop();
   databases_->Stop();
+  tables_->Stop();
 }
 
 }  // namespace ebla::gateway::redis

@@ -19,6 +19,7 @@ class RedisDoor final : public Door {
  public:
   struct Options {
     TableStoreOptions levels;
+    bool makes_databases = false;  // that are selected by number; else there are those alone whose tables are there
     Transactions transactions = Transactions::kOneGroup;
     std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
     std::shared_ptr<ClusterLogins> logins;    // null: nobody logs in
@@ -41,6 +42,7 @@ class RedisDoor final : public Door {
  private:
   const Table table_;
   Statistics statistics_;
+  const std::shared_ptr<DatabaseTables> tables_;
   const std::shared_ptr<TableDatabases> databases_;
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;

@@ -37,6 +37,20 @@ void Time(Reply& reply) {
   reply.Array(2).Bulk(std::to_string(micros / 1'000'000)).Bulk(std::to_string(micros % 1'000'000));
 }
 
+// There are none: so they can be listed, and flushed.
+void Functions(const Words& words, Reply& reply) {
+  const std::string what = ToUpper(words[1]);
+  if (what == "LIST") {
+    reply.Array(0);
+  } else if (what == "FLUSH") {
+    const bool knows =
+        words.size() == 2 || (words.size() == 3 && (IsWord(words[2], "SYNC") || IsWord(words[2], "ASYNC")));
+    knows ? reply.Ok() : reply.Failure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+  } else {
+    reply.Failure("ERR FUNCTION " + what.substr(0, 128) + " is not served by Ebla: EVAL and EVALSHA run scripts");
+  }
+}
+
 }  // namespace
 
 bool IsClientName(std::string_view name) {
@@ -106,6 +120,8 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
     Client(words, reply);
   } else if (name == "config") {
     Config(words, reply);
+  } else if (name == "function") {
+    Functions(words, reply);
   } else if (name == "quit" || name == "discard" || name == "unwatch") {
     reply.Ok();
   } else if (name == "reset") {

@@ -2,13 +2,16 @@
 
 #include "common/base/key_range.h"
 #include "gateway/redis/keyed_store.h"
-#include "gateway/redis/update.h"
 
 namespace ebla::gateway::redis {
 
 TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels,
-                               std::vector<rpc::EventLoop*> loops)
-    : client_(std::move(client)), table_(std::move(table)), levels_(levels), loops_(std::move(loops)) {}
+                               std::vector<rpc::EventLoop*> loops, std::shared_ptr<DatabaseTables> tables)
+    : client_(std::move(client)),
+      table_(std::move(table)),
+      levels_(levels),
+      loops_(std::move(loops)),
+      tables_(std::move(tables)) {}
 
 void TableDatabases::Add(const std::string& name, const Table& table) {
   MutexLock lock(mutex_);
@@ -38,7 +41,7 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
     waits = store == nullptr && !stopped_ && (!first || waiters_.size() < kLookedUpMax);
     if (waits) waiters_[name].push_back({read, ack, std::move(done)});
   }
-  if (waits) return first ? LookUp(name) : void();
+  if (waits) return first ? LookUp(name, Make::kIfAbsent) : void();
   if (store != nullptr) return done(std::move(store));
   done(Error(Code::kOverloaded, "too many databases are being looked up, or the gateway is stopping: try again"));
 }
@@ -63,11 +66,6 @@ std::shared_ptr<Store> TableDatabases::RecordsOf(const std::string& name) {
   return found == databases_.end() ? nullptr : std::make_shared<TableStore>(*found->second.table, levels_);
 }
 
-std::string TableDatabases::TableOf(const std::string& name) const {
-  if (name == "0") return table_;
-  return ToInteger(name) ? table_ + "-" + name : name;
-}
-
 std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read& read, Ack ack) {
   const auto found = databases_.find(name);
   if (found == databases_.end()) return nullptr;
@@ -81,22 +79,29 @@ std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read&
   return stores[levels] = std::make_shared<KeyedStore>(std::make_shared<GatheringStore>(std::move(records), loops_));
 }
 
-void TableDatabases::LookUp(const std::string& name) {
-  const std::string table = TableOf(name);
-  AsyncOpenTable(client_, table, [weak = weak_from_this(), name, table](Result<Table> opened) {
-    if (const auto self = weak.lock()) self->OnLookedUp(name, table, std::move(opened));
+void TableDatabases::LookUp(const std::string& name, Make make) {
+  AsyncOpenTable(client_, TableOfDatabase(table_, name), [weak = weak_from_this(), name, make](Result<Table> opened) {
+    if (const auto self = weak.lock()) self->OnLookedUp(name, make, std::move(opened));
   });
 }
 
-void TableDatabases::OnLookedUp(const std::string& name, const std::string& table, Result<Table> opened) {
+void TableDatabases::OnLookedUp(const std::string& name, Make make, Result<Table> opened) {
+  const bool absent = !opened && opened.error().code() == Code::kNoSuchTable;
+  if (absent && make == Make::kIfAbsent && tables_ != nullptr && tables_->Makes(name)) {
+    return tables_->Make(name, [weak = weak_from_this(), name](const Status& made) {
+      const auto self = weak.lock();
+      if (self == nullptr) return;
+      made.ok() ? self->LookUp(name, Make::kNo) : self->OnLookedUp(name, Make::kNo, Error(made));
+    });
+  }
   std::vector<std::pair<Waiter, Result<std::shared_ptr<Store>>>> answers;
   {
     MutexLock lock(mutex_);
     if (opened) {
       if (databases_.size() >= kDatabasesMax) databases_.clear();
       databases_[name] = {std::make_shared<Table>(*opened), {}};
-    } else if (opened.error().code() == Code::kNoSuchTable) {
-      opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(table) +
+    } else if (absent) {
+      opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(TableOfDatabase(table_, name)) +
                                              "\" for this database: make it with `ebla table create`");
     }
     const auto waiting = waiters_.extract(name);

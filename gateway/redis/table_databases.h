@@ -1,5 +1,5 @@
-// Databases as tables of a cluster: number 0 is the table that the gateway was given, number 7 the one of that name with
-// "-7" behind it, and any other name the table itself.
+// Databases as tables of a cluster: those that have numbers are as database_tables.h says, and any other name is the
+// table itself.
 // Place:   redis_door.h makes one.
 // Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
 // Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
@@ -16,6 +16,7 @@
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
 #include "gateway/redis/channel_grants.h"
+#include "gateway/redis/database_tables.h"
 #include "gateway/redis/databases.h"
 #include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
@@ -25,7 +26,9 @@ namespace ebla::gateway::redis {
 class TableDatabases final : public Databases, public std::enable_shared_from_this<TableDatabases> {
  public:
   // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
-  TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops);
+  // `tables`: has those made that are not there; null: none is.
+  TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
+                 std::shared_ptr<DatabaseTables> tables = nullptr);
   ~TableDatabases() override { Stop(); }
 
   // Looks up nothing more; who waits for that is told so.
@@ -53,17 +56,18 @@ class TableDatabases final : public Databases, public std::enable_shared_from_th
   // up, further ones are refused.
   static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 16;
 
-  std::string TableOf(const std::string& name) const;
   std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
   std::shared_ptr<Store> RecordsOf(const std::string& name);
-  void LookUp(const std::string& name);
-  void OnLookedUp(const std::string& name, const std::string& table, Result<Table> opened);
+  enum class Make : uint8_t { kIfAbsent, kNo };
+  void LookUp(const std::string& name, Make make);
+  void OnLookedUp(const std::string& name, Make make, Result<Table> opened);
 
   std::shared_ptr<ChannelGrants> grants_;  // null: everybody may use every channel
   const Client client_;
   const std::string table_;
   const TableStoreOptions levels_;
   const std::vector<rpc::EventLoop*> loops_;
+  const std::shared_ptr<DatabaseTables> tables_;
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;

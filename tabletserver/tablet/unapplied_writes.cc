@@ -28,7 +28,15 @@ void UnappliedWrites::Forget(const LogEntry& entry) {
 }
 
 void UnappliedWrites::RemoveUpTo(Lsn applied) {
+  if (!entries_.empty() && entries_.back()->version.lsn <= applied) return Clear();
   for (; !entries_.empty() && entries_.front()->version.lsn <= applied; entries_.pop_front()) Forget(*entries_.front());
+}
+
+// As after most rounds: nothing has to be found to be forgotten.
+void UnappliedWrites::Clear() {
+  items_.clear();
+  entries_.clear();
+  bytes_ = 0;
 }
 
 void UnappliedWrites::RemoveAbove(Lsn last) {

@@ -46,6 +46,7 @@ class UnappliedWrites {
 
  private:
   void Forget(const LogEntry& entry);
+  void Clear();
 
   std::deque<EntryPtr> entries_;
   // By the effect's own key, and its lsn.

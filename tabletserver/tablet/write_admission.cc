@@ -265,33 +265,46 @@ void WriteAdmission::Admit(const Purge& input) {
 }
 
 Result<std::vector<Effect>> WriteAdmission::PurgeEffects(const Purge& input, TabletTime now) {
-  std::vector<Effect> effects;
-  std::set<std::string_view> named;
+  std::vector<const ExpiredKey*> purged;
+  std::vector<std::string_view> keys;
   for (const ExpiredKey& expired : input.keys) {
     if (!Contains(expired.key) || split_.TakesKey(expired.key)) continue;
     if (common_.unapplied.Find(expired.key).has_value()) continue;  // written since: its own purge will come
-    const std::string_view key = expired.key;
-    EBLA_ASSIGN(const auto records, common_.readers.records({&key, 1}));
-    const std::optional<StoredRecord>& record = records.front();
-    if (!record.has_value() || record->version != expired.version) continue;
-    // While a write older than this one may be on its way, it stays remembered (as a delete), so as to win.
-    const bool remembered =
-        common_.schema->last_write_wins && record->write_time_ms != 0 &&
-        record->write_time_ms + common_.options.tombstone_retention_ms > static_cast<int64_t>(now.value);
-    const bool evicted = expired.evict && common_.schema->in_memory && !record->tombstone;
-    const bool lives = record->tombstone ? remembered : !record->expires_at || record->expires_at > now;
-    if (lives && !evicted) continue;
-    if (!named.insert(expired.key).second) continue;
-    Effect effect;
-    effect.key = expired.key;
-    effect.is_delete = true;
-    if (remembered) {
-      effect.write_time_ms = record->write_time_ms;
-      effect.writer = record->writer;
+    purged.push_back(&expired);
+    keys.emplace_back(expired.key);
+  }
+  std::vector<Effect> effects;
+  std::set<std::string_view> named;
+  for (size_t next = 0; next < keys.size();) {
+    EBLA_ASSIGN(const auto records, common_.readers.records(std::span(keys).subspan(next)));
+    for (const std::optional<StoredRecord>& record : records) {
+      const ExpiredKey& expired = *purged[next++];
+      if (!record.has_value() || record->version != expired.version) continue;
+      std::optional<Effect> effect = PurgeEffect(expired, *record, now);
+      if (effect && named.insert(expired.key).second) effects.push_back(*std::move(effect));
     }
-    effects.push_back(std::move(effect));
   }
   return effects;
+}
+
+// None: the record stays.
+std::optional<Effect> WriteAdmission::PurgeEffect(const ExpiredKey& expired, const StoredRecord& record,
+                                                  TabletTime now) const {
+  // While a write older than this one may be on its way, it stays remembered (as a delete), so as to win.
+  const bool remembered =
+      common_.schema->last_write_wins && record.write_time_ms != 0 &&
+      record.write_time_ms + common_.options.tombstone_retention_ms > static_cast<int64_t>(now.value);
+  const bool evicted = expired.evict && common_.schema->in_memory && !record.tombstone;
+  const bool lives = record.tombstone ? remembered : !record.expires_at || record.expires_at > now;
+  if (lives && !evicted) return std::nullopt;
+  Effect effect;
+  effect.key = expired.key;
+  effect.is_delete = true;
+  if (remembered) {
+    effect.write_time_ms = record.write_time_ms;
+    effect.writer = record.writer;
+  }
+  return effect;
 }
 
 }  // namespace ebla::tabletserver

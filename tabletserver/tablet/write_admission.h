@@ -44,6 +44,7 @@ class WriteAdmission {
   AckLevel LevelOf(const WriteRequest& request) const;
   Status CheckDelivered(const WriteRequest& request) const;
   Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);
+  std::optional<Effect> PurgeEffect(const ExpiredKey& expired, const StoredRecord& record, TabletTime now) const;
 
   TabletCommon& common_;
   TabletReplies& replies_;

@@ -2,6 +2,7 @@
 """Redis's own clients before ebla-gateway: redis-py, redis-cli, redis-benchmark; many connections that change one key; gateways
 beside each other; and bytes that are no requests."""
 import argparse
+import json
 import pathlib
 import random
 import re
@@ -428,16 +429,29 @@ class RedisTest(unittest.TestCase):
             clients[1].close()
         self.assertEqual((cursor, seen), (0, keys))
 
+    def shell(self, *words):
+        return subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, *words], capture_output=True,
+                              text=True, check=True, timeout=60).stdout
+
     def test_databases_are_tables(self):
-        with self.assertRaisesRegex(redis.ResponseError, 'there is no table "redis-3"'):
-            self.connect(db=3).get("a")
-        subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "table", "create", "redis-3"], check=True,
-                       stdout=subprocess.DEVNULL, timeout=60)
-        self.assertTrue(self.connect(db=3).set("a", "3"))
+        with Gateway(BIN_DIR, self.standalone.thrift, protocol="redis") as makes_none:
+            client = redis.Redis(makes_none.host, makes_none.port, db=3)
+            with self.assertRaisesRegex(redis.ResponseError, 'there is no table "redis-3"'):
+                client.get("a")
+            self.shell("table", "create", "redis-3")
+            self.assertTrue(client.set("a", "3"))
+            client.close()
         self.assertIsNone(self.client.get("a"))
-        shown = subprocess.run([BIN_DIR / "ebla", "--masters", self.standalone.thrift, "get", "redis-3", "a"],
-                               capture_output=True, text=True, check=True, timeout=60).stdout
-        self.assertTrue(shown.startswith("3"), shown)
+        self.assertTrue(self.shell("get", "redis-3", "a").startswith("3"))
+
+    def test_a_database_by_number_is_made_when_it_is_selected(self):
+        with self.assertRaisesRegex(redis.ResponseError, 'there is no table "carts"'):
+            self.client.execute_command("SELECT", "carts")
+        in_threads(8, lambda number: self.assertTrue(self.connect(db=5).set(f"key{number}", "5")))
+        self.assertTrue(self.shell("get", "redis-5", "key7").startswith("5"))
+        first, made = (json.loads(self.shell("--json", "table", "describe", table)) for table in ("redis", "redis-5"))
+        self.assertEqual({**first["options"], "name": ""}, {**made["options"], "name": ""})
+        wait_for(lambda: self.client.info("keyspace").get("db5", {}).get("keys") == 8, "INFO to count what is in it")
 
     def test_levels_of_a_connection(self):
         for level in ("eventual", "bounded=500ms", "strong", "default"):

@@ -55,7 +55,6 @@ void Forget(LuaRun& run) noexcept {
 bool PushResult(lua_State* lua) {
   LuaRun& run = LuaRun::Of(lua);
   const int count = lua_gettop(lua);
-  luaL_checkstack(lua, LUA_MINSTACK, "too many arguments");
   if (count == 0) {
     PushErrorText(lua, "Please specify at least one argument for this redis lib call");
     return true;
@@ -69,6 +68,7 @@ bool PushResult(lua_State* lua) {
     }
   }
   run.Check(lua);
+  lua_settop(lua, 0);  // what unpack gave may leave no room for a reply
   run.CallHost();
   const bool failed = PushReply(lua);
   Forget(run);

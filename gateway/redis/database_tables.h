@@ -1,0 +1,58 @@
+// gateway/redis/database_tables.h
+// The tables of the databases that have numbers, as the masters know them: of database 0 the one that the gateway was
+// given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
+// knows about how many records each has.
+// Place:      redis_door.h has one; table_databases.h has it make tables, and INFO shows their records.
+// Invariants: a table is made as that of database 0 is.
+// Errors:     of Make: the SDK's.
+// Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+
+#include "common/base/mutex.h"
+#include "common/rpc/event_loop.h"
+#include "ebla/ebla.h"
+
+namespace ebla::gateway::redis {
+
+// `name`: a number, or the table's own name.
+std::string TableOfDatabase(const std::string& first, const std::string& name);
+
+class DatabaseTables {
+ public:
+  // `first`: the table of database 0.
+  DatabaseTables(Client client, std::string first, bool makes);
+  ~DatabaseTables() { Stop(); }
+
+  void Start();
+  // What is under way has its deadline still. Nothing is answered any more.
+  void Stop() { thread_.Stop(); }
+
+  // Whether the table of this database is made where it is not there.
+  bool Makes(const std::string& name) const;
+  void Make(const std::string& name, Callback<Status> done);
+  // Of each database that has any, with those that have expired and not been purged yet: as it was some seconds ago.
+  std::map<int, int64_t> Records();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds kFreshFor{5};
+
+  Status MakeNow(const std::string& name) const;
+  void Count();
+
+  const Client client_;
+  const std::string first_;
+  const bool makes_;
+
+  Mutex mutex_;
+  std::map<int, int64_t> records_ EBLA_GUARDED_BY(mutex_);
+  Clock::time_point counted_ EBLA_GUARDED_BY(mutex_);  // or begun to be
+
+  rpc::EventLoop thread_{"tables"};
+};
+
+}  // namespace ebla::gateway::redis
