@@ -48,7 +48,7 @@ class Clients {
   size_t size() const;
 
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
-  std::atomic<uint64_t> connections{0}, commands_before_reset{0};
+  std::atomic<uint64_t> connections{0};
   std::atomic<size_t> most{10'000};  // at a time
   SlowLog slow_log;
 

@@ -97,7 +97,7 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
   if (name == "hello" && state_->NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
     return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
-  if (name == "config" && words.size() == 2 && IsWord(words[1], "RESETSTAT")) ResetCommands(*state_->shared);
+  if (name == "config" && words.size() == 2 && IsWord(words[1], "RESETSTAT")) ResetCounts(*state_->shared);
   if (name == "info") return reply.Verbatim(InfoText(*state_->shared, {words.begin() + 1, words.end()})).Take();
   if (name == "slowlog") {
     state_->shared->clients->slow_log.Answer(words, session.owner(), reply);

@@ -42,7 +42,8 @@ struct Shared {
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
   const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
-  std::chrono::milliseconds deadline{10'000};                       // of a command
+  std::shared_ptr<ShownCounts> counts = std::make_shared<ShownCounts>();
+  std::chrono::milliseconds deadline{10'000};  // of a command
   // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
   std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
   ConnectionOptions options;  // of a connection, until it says otherwise

@@ -1,5 +1,11 @@
 #include "gateway/redis/database_tables.h"
 
+#include <glog/logging.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
 #include "gateway/redis/options.h"
 #include "gateway/redis/update.h"
 
@@ -15,7 +21,12 @@ DatabaseTables::DatabaseTables(Client client, std::string first, bool makes)
 
 void DatabaseTables::Start() {
   thread_.Start();
-  (void)Records();
+  thread_.Post([this] { Count(); });
+}
+
+void DatabaseTables::Stop() {
+  stopped_ = true;
+  thread_.Stop();
 }
 
 bool DatabaseTables::Makes(const std::string& name) const {
@@ -24,38 +35,49 @@ bool DatabaseTables::Makes(const std::string& name) const {
 }
 
 void DatabaseTables::Make(const std::string& name, Callback<Status> done) {
-  thread_.Post([this, name, done = std::move(done)]() mutable { done(MakeNow(name)); });
+  thread_.Post([this, name, until = thread_.Now() + kPatience, done = std::move(done)]() mutable {
+    const bool late = stopped_ || thread_.Now() > until;
+    done(late ? Status(Code::kOverloaded, "many databases are being made: try again") : MakeNow(name));
+  });
 }
 
 Status DatabaseTables::MakeNow(const std::string& name) const {
   EBLA_ASSIGN(TableInfo first, client_.DescribeTable(first_));
-  const Result<TableInfo> made =
-      client_.CreateTable(TableOfDatabase(first_, name), {.table = std::move(first.options), .split_points = {}});
-  return made || made.error().code() == Code::kTableExists ? Status() : made.error();
+  const std::string table = TableOfDatabase(first_, name);
+  // With too few servers for its replicas a table can be made, unless they are asked for.
+  const std::optional<int> replicas = std::exchange(first.options.replicas, std::nullopt);
+  const Result<TableInfo> made = client_.CreateTable(table, {.table = std::move(first.options), .split_points = {}});
+  if (!made) return made.error().code() == Code::kTableExists ? Status() : made.error();
+  if (made->options.replicas != replicas) {
+    const Result<TableInfo> altered = client_.AlterTable(table, {.replicas = replicas});
+    if (!altered)
+      LOG(WARNING) << "the table \"" << table << "\" is not to have as many replicas as \"" << first_
+                   << "\": " << altered.error();
+  }
+  return {};
 }
 
-std::map<int, int64_t> DatabaseTables::Records() {
-  const Clock::time_point now = Clock::now();
+std::map<int, int64_t> DatabaseTables::Records() const {
   MutexLock lock(mutex_);
-  if (now - counted_ >= kFreshFor) {
-    counted_ = now;
-    thread_.Post([this] { Count(); });
-  }
   return records_;
 }
 
+// Where no master answers it is not known any more.
 void DatabaseTables::Count() {
+  if (stopped_) return;
   const Result<std::vector<TableInfo>> tables = client_.ListTables();
-  if (!tables) return;  // what was counted last stays
   std::map<int, int64_t> records;
-  for (int number = 0; number < kDatabases; ++number) {
+  for (int number = 0; tables && number < kDatabases; ++number) {
     const std::string table = TableOfDatabase(first_, std::to_string(number));
     for (const TableInfo& one : *tables) {
       if (one.name == table && one.records > 0) records[number] = one.records;
     }
   }
-  MutexLock lock(mutex_);
-  records_ = std::move(records);
+  {
+    MutexLock lock(mutex_);
+    records_ = std::move(records);
+  }
+  thread_.After(kCountEvery, [this] { Count(); });
 }
 
 }  // namespace ebla::gateway::redis

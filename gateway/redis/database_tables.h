@@ -3,11 +3,12 @@
 // given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
 // knows about how many records each has.
 // Place:      redis_door.h has one; table_databases.h has it make tables, and INFO shows their records.
-// Invariants: a table is made as that of database 0 is.
-// Errors:     of Make: the SDK's.
-// Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there.
+// Invariants: a table is made as that of database 0 is. Of its replicas there are as many as can be at first.
+// Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
+// Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <map>
 #include <string>
@@ -28,18 +29,18 @@ class DatabaseTables {
   ~DatabaseTables() { Stop(); }
 
   void Start();
-  // What is under way has its deadline still. Nothing is answered any more.
-  void Stop() { thread_.Stop(); }
+  // What is under way has its deadline still. Who waits is not answered any more.
+  void Stop();
 
   // Whether the table of this database is made where it is not there.
   bool Makes(const std::string& name) const;
   void Make(const std::string& name, Callback<Status> done);
   // Of each database that has any, with those that have expired and not been purged yet: as it was some seconds ago.
-  std::map<int, int64_t> Records();
+  std::map<int, int64_t> Records() const;
 
  private:
-  using Clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds kFreshFor{5};
+  static constexpr std::chrono::seconds kCountEvery{10};
+  static constexpr std::chrono::seconds kPatience{10};  // of who selects a database
 
   Status MakeNow(const std::string& name) const;
   void Count();
@@ -47,10 +48,10 @@ class DatabaseTables {
   const Client client_;
   const std::string first_;
   const bool makes_;
+  std::atomic<bool> stopped_ = false;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<int, int64_t> records_ EBLA_GUARDED_BY(mutex_);
-  Clock::time_point counted_ EBLA_GUARDED_BY(mutex_);  // or begun to be
 
   rpc::EventLoop thread_{"tables"};
 };

@@ -33,7 +33,12 @@ std::string Seconds(const timeval& time) {
   return std::to_string(static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6);
 }
 
-Totals TotalsOf(const Shared& shared) { return shared.statistics == nullptr ? Totals() : shared.statistics->Sum(); }
+// As all connections have counted since they began.
+Totals TotalsOf(const Shared& shared) {
+  Totals totals = shared.statistics == nullptr ? Totals() : shared.statistics->Sum();
+  totals.connections_accepted = shared.clients->connections;
+  return totals;
+}
 
 uint64_t CommandsOf(const Totals& totals) {
   uint64_t commands = 0;
@@ -75,9 +80,7 @@ std::vector<Section> Sections(const Shared& shared) {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   const std::string memory = std::to_string(ResidentBytes());
-  const uint64_t before_reset = clients.commands_before_reset;  // looked at first: it only grows
-  const Totals totals = TotalsOf(shared);
-  const uint64_t commands = CommandsOf(totals);
+  const Totals ever = TotalsOf(shared), totals = shared.counts->Of(ever);
   uint64_t hits = 0, misses = 0;
   for (const CommandTotals& kind : totals.kinds) {
     hits += kind.hits;
@@ -105,9 +108,10 @@ std::vector<Section> Sections(const Shared& shared) {
             {"maxmemory_policy", "noeviction"}}},
           {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
           {"Stats",
-           {{"total_connections_received", std::to_string(clients.connections)},
-            {"total_commands_processed", std::to_string(commands - before_reset)},
-            {"instantaneous_ops_per_sec", std::to_string(shared.rate->Of(commands, std::chrono::steady_clock::now()))},
+           {{"total_connections_received", std::to_string(totals.connections_accepted)},
+            {"total_commands_processed", std::to_string(CommandsOf(totals))},
+            {"instantaneous_ops_per_sec",
+             std::to_string(shared.rate->Of(CommandsOf(ever), std::chrono::steady_clock::now()))},
             {"total_net_input_bytes", std::to_string(totals.bytes_in)},
             {"total_net_output_bytes", std::to_string(totals.bytes_out)},
             {"rejected_connections", std::to_string(totals.connections_refused)},
@@ -140,7 +144,32 @@ int64_t RateMeter::Of(uint64_t count, std::chrono::steady_clock::time_point now)
   return rate_;
 }
 
-void ResetCommands(const Shared& shared) { shared.clients->commands_before_reset = CommandsOf(TotalsOf(shared)); }
+void ShownCounts::Reset(Totals totals) {
+  MutexLock lock(mutex_);
+  before_ = std::move(totals);
+}
+
+// A loop may have counted less than when that was looked at by somebody else: it is never below 0.
+Totals ShownCounts::Of(Totals totals) const {
+  const auto subtract = [](auto& count, auto before) { count -= std::min(count, before); };
+  MutexLock lock(mutex_);
+  subtract(totals.connections_accepted, before_.connections_accepted);
+  subtract(totals.connections_refused, before_.connections_refused);
+  subtract(totals.bytes_in, before_.bytes_in);
+  subtract(totals.bytes_out, before_.bytes_out);
+  for (size_t kind = 0; kind < before_.kinds.size(); ++kind) {
+    CommandTotals& one = totals.kinds[kind];
+    const CommandTotals& before = before_.kinds[kind];
+    subtract(one.commands, before.commands);
+    subtract(one.errors, before.errors);
+    subtract(one.hits, before.hits);
+    subtract(one.misses, before.misses);
+    subtract(one.seconds, before.seconds);
+  }
+  return totals;
+}
+
+void ResetCounts(const Shared& shared) { shared.counts->Reset(TotalsOf(shared)); }
 
 std::string InfoText(const Shared& shared, const Words& sections) {
   const auto named = [&](const std::initializer_list<std::string>& names) {

@@ -8,6 +8,7 @@
 
 #include "common/base/mutex.h"
 #include "gateway/redis/wire/request_reader.h"
+#include "gateway/server/statistics.h"
 
 namespace ebla::gateway::redis {
 
@@ -28,8 +29,19 @@ class RateMeter {
   int64_t rate_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 
-// CONFIG RESETSTAT: from here on its commands are counted from 0.
-void ResetCommands(const Shared& shared);
+// What INFO shows of what has been counted: from CONFIG RESETSTAT on. /metrics counts on.
+class ShownCounts {
+ public:
+  void Reset(Totals totals);
+  Totals Of(Totals totals) const;
+
+ private:
+  mutable Mutex mutex_;
+  Totals before_ EBLA_GUARDED_BY(mutex_);
+};
+
+// CONFIG RESETSTAT.
+void ResetCounts(const Shared& shared);
 
 // Of these sections, in any case of letters; none: of those that Redis shows without being asked.
 std::string InfoText(const Shared& shared, const Words& sections);

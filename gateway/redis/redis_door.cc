@@ -36,7 +36,7 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
   shared_->logins = options_.logins;
   shared_->publisher = peers_;
   shared_->statistics = &statistics_;
-  shared_->tables = tables_;
+  if (!options_.login_required) shared_->tables = tables_;  // a user sees nothing of what others have
   shared_->deadline = door.deadline;
   shared_->clients->most = door.server.connections_max;
   shared_->clients->slow_log.set_slower_than_micros(options_.slower_than_micros);

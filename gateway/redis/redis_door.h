@@ -30,6 +30,7 @@ class RedisDoor final : public Door {
   };
   // `table`: what it reads to see whether it can serve, and database 0.
   RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options);
+  ~RedisDoor() override { tables_->Stop(); }
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }

@@ -3,7 +3,7 @@
 // Place:   redis_door.h makes one.
 // Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
 // Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
-//          on a thread of its client: so it waits for nothing, and has no thread.
+//          on a thread of its client: so it waits for nothing, and has no thread. What makes tables for it is stopped before.
 #pragma once
 
 #include <map>
@@ -54,7 +54,7 @@ class TableDatabases final : public Databases, public std::enable_shared_from_th
   };
   // Clients may make up any number of names and levels: of what is known, these are kept; of names that are being looked
   // up, further ones are refused.
-  static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 16;
+  static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 32;
 
   std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
   std::shared_ptr<Store> RecordsOf(const std::string& name);

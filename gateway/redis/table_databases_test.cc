@@ -89,7 +89,7 @@ TEST_F(TableDatabasesTest, SoManyAreLookedUpAtATime) {
   servers_.cluster().masters()->standbys_know_leader = false;
   const auto databases = Connect({.connect_timeout = 0ms});
   size_t refused = 0;
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 36; ++i) {
     databases->Open("table" + std::to_string(i), Read(), Ack::kDefault,
                     [&](const auto& store) { refused += !store && store.error().code() == Code::kOverloaded ? 1 : 0; });
   }

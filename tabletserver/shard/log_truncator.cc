@@ -81,16 +81,6 @@ Result<bool> LogTruncator::TruncateSome(const ShardTablet& tablet, Truncation& t
   return truncation.next < truncation.below;
 }
 
-// In memory a log takes the records' place; and one that is larger than they are costs more than to copy them.
-LogRetention LogTruncator::RetentionOf(const ShardTablet& tablet) const {
-  if (!shard_.store().InMemory(tablet.table)) return shard_.options.log_retention;
-  constexpr uint64_t kLeast = 1 << 20;
-  LogRetention retention = shard_.options.memory_log_retention;
-  const int64_t records = tablet.handle == nullptr ? 0 : tablet.handle->size_bytes.load(std::memory_order_relaxed);
-  retention.bytes_max = std::min(retention.bytes_max, std::max(static_cast<uint64_t>(records), kLeast));
-  return retention;
-}
-
 // Finds what may go, and has the core look no more for it. A start needs nothing below `recoverable`; replicas that are
 // behind may, but not for ever: then they are copied.
 Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
@@ -98,8 +88,12 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
+    const LogRetention& retention =
+        shard_.store().InMemory(tablet.table) ? shard_.options.memory_log_retention : shard_.options.log_retention;
+    // Who has been away for long may need what has been gone for long: the rest is not judged by that.
+    const Lsn first = std::max(needed, shard_.store().FirstLogged(tablet.id));
     const Result<Lsn> retained =
-        RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn}, RetentionOf(tablet));
+        RetainedFrom(shard_.store(), tablet.id, {first, replica.last_appended().lsn}, retention);
     if (!retained && retained.error().code() != Code::kUnavailable) return retained.error();
     below = std::min(below, retained.value_or(below));  // nothing is kept of a log that is damaged
   }

@@ -39,7 +39,6 @@ class LogTruncator {
   void Continue();
   Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
   Status Begin(const ShardTablet& tablet, Truncation& truncation);
-  LogRetention RetentionOf(const ShardTablet& tablet) const;
 
   const ShardContext shard_;
   LineageCheckpoints& checkpoints_;

@@ -62,23 +62,5 @@ TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
   EXPECT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(TabletId{kTablet}); }));
 }
 
-// It would take the records' place, and a small table would be emptied for it.
-TEST_F(GroupFixture, InMemoryAFollowerThatIsAwayIsKeptNoMoreOfTheLogThanThereIsOfRecords) {
-  options_.checkpoint.memory_log_bytes = 64 << 10;
-  table_options_.__set_memory(true);
-  for (const char* const name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
-  ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
-  Crash("ts-3");
-  constexpr int64_t kValue = 100'000, kWrites = 120;
-  for (int i = 0; i < kWrites; ++i)
-    ASSERT_EQ(Write("ts-1", {PutOf("cart", std::string(kValue, 'v'))}).header.code, idl::Code::OK);
-  const auto logged = [&] { return at("ts-1").ram->Logs().bytes; };
-  EXPECT_TRUE(Until([&] { return logged() < 2 << 20; })) << logged() << " bytes";
-  Start("ts-3");
-  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
-  EXPECT_TRUE(Until([&] { return Level("ts-3", "ts-1"); })) << "it is copied";
-}
-
 }  // namespace
 }  // namespace ebla::tabletserver

@@ -99,6 +99,22 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
 
+// Though nothing is logged that a checkpoint would be needed for.
+TEST_P(ShardMergeTest, InMemoryTheLogsGoWhileTheServerRuns) {
+  table_options_.__set_memory(true);
+  Crash("ts-1");
+  Start("ts-1");
+  LeadBoth({"ts-1"});
+  Merge();
+  const auto logged = [this](int64_t tablet) {
+    return at("ts-1").both->FirstLogged(TabletId{static_cast<uint64_t>(tablet)}) != Lsn{};
+  };
+  EXPECT_TRUE(Until([&] { return !logged(kLeft) && !logged(right_); }, 10s));
+  EXPECT_EQ(at("ts-1").ram->Logs().tablets, 1) << "that of the new tablet";
+  EXPECT_EQ(Ranges("ts-1"), kOne);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
+}
+
 // PROTOCOL 18, 20: the dedup windows are merged.
 TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheMergedDedupWindow) {
   LeadBoth({"ts-1"});

@@ -77,6 +77,13 @@ class RedisTest(unittest.TestCase):
         self.assertIn("keyspace_hits", usual)
         self.assertNotIn("cmdstat_get", usual)
         self.assertIn("cmdstat_get", client.info("all"))
+        client.config_resetstat()
+        stats = client.info("stats")
+        self.assertEqual((stats["keyspace_hits"], stats["keyspace_misses"], stats["total_connections_received"]), (0, 0, 0))
+        self.assertLess(stats["total_net_output_bytes"], 1_000)
+        client.set("counted", "x")
+        of_sets = client.info("commandstats")["cmdstat_set"]
+        self.assertEqual((of_sets["calls"], of_sets["failed_calls"]), (1, 0))
 
     def test_a_pipeline_of_few_keys_answers_as_one_after_the_other(self):
         client = self.connect()

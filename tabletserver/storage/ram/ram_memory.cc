@@ -117,7 +117,18 @@ std::atomic<int64_t> ram_given{0}, ram_resident{0};
 std::atomic<int64_t> ram_allocated_since{0}, ram_freed_since{0};
 std::atomic<double> ram_sparseness{1};
 std::atomic<int64_t> ram_looked_at{0};
+std::atomic<int64_t> ram_kept_elsewhere{0};
 constexpr int64_t kLookIsOldMs = 150;
+
+// It goes up at once, and halves in some two seconds of looks.
+void NoteKeptElsewhere(int64_t kept) {
+  static std::atomic<int64_t> least{INT64_MAX};
+  int64_t known = least.load(std::memory_order_relaxed);
+  while (kept < known && !least.compare_exchange_weak(known, kept, std::memory_order_relaxed)) continue;
+  const int64_t before = ram_kept_elsewhere.load(std::memory_order_relaxed);
+  const int64_t now = kept - least.load(std::memory_order_relaxed);
+  ram_kept_elsewhere.store(std::max(now, before - before / 64), std::memory_order_relaxed);
+}
 
 int64_t MillisNow() {
   const auto now = std::chrono::steady_clock::now().time_since_epoch();
@@ -168,6 +179,8 @@ double RamMemory::OverheadAtWorst() {
   return now <= 0 ? Overhead() : std::max(Overhead(), static_cast<double>(resident) / static_cast<double>(now));
 }
 
+int64_t RamMemory::KeptElsewhere() { return ram_kept_elsewhere.load(std::memory_order_relaxed); }
+
 double RamMemory::Sparseness() { return ram_sparseness.load(std::memory_order_relaxed); }
 
 void RamMemory::Look() {
@@ -194,6 +207,9 @@ void RamMemory::Look() {
   ram_resident.store(static_cast<int64_t>(of_records.resident + of_indexes.resident), std::memory_order_relaxed);
   ram_overhead.store(TakenPerByte(of_records.resident + of_indexes.resident, given), std::memory_order_relaxed);
   ram_sparseness.store(TakenPerByte(of_records.active, of_records.given), std::memory_order_relaxed);
+  const auto kept = static_cast<int64_t>(ReadStat<size_t>("stats.resident") - ReadStat<size_t>("stats.allocated"));
+  const auto kept_here = static_cast<int64_t>(of_records.resident + of_indexes.resident - given);
+  NoteKeptElsewhere(kept - kept_here);
 }
 
 }  // namespace ebla::tabletserver

@@ -13,6 +13,7 @@ namespace {
 // takes none from the limit on. What requests take while they are under way comes on top.
 constexpr double kEvictTo = 0.96, kEvictToWithHoles = 0.985;
 constexpr double kEvictingRefusesFrom = 1.01;
+constexpr double kKeptElsewhereMax = 0.06;  // of a server's limit
 constexpr double kNoCopyFrom = 1.125;
 
 Error NoTable(TableId table) { return {Code::kNoSuchTable, "no table " + std::to_string(table.value) + " is here"}; }
@@ -84,6 +85,11 @@ int64_t RamStore::AllBytes(double overhead) const {
   return bytes;
 }
 
+// What the whole process keeps for nobody counts, too, but for a part that others may be to blame for.
+int64_t RamStore::TakenOfServer(double overhead) const {
+  return AllBytes(overhead) + std::min(RamMemory::KeptElsewhere(), Part(limit_bytes_, kKeptElsewhereMax));
+}
+
 std::vector<MemoryUse> RamStore::Uses() const {
   std::vector<MemoryUse> uses;
   const ReaderLock lock(tables_mutex_);
@@ -120,7 +126,7 @@ Status RamStore::RoomIn(const Table& table) const {
   if (limit > 0 && table.BytesWith(overhead) >= Part(limit, from)) {
     return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
   }
-  if (limit_bytes_ > 0 && AllBytes(overhead) >= Part(limit_bytes_, from)) {
+  if (limit_bytes_ > 0 && TakenOfServer(overhead) >= Part(limit_bytes_, from)) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
   }
@@ -145,7 +151,7 @@ Status RamStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
     return Error(Code::kOverloaded,
                  "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
   }
-  if (limit_bytes_ > 0 && AllBytes(RamMemory::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
+  if (limit_bytes_ > 0 && TakenOfServer(RamMemory::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
     return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
                                         Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
   }
@@ -170,7 +176,7 @@ int64_t RamStore::ExcessOf(const Table& table) const {
   }
   if (limit_bytes_ > 0) {
     // Those that evict share what is too much, each by what it takes.
-    const int64_t too_much = above(limit_bytes_, AllBytes(1), AllBytes(RamMemory::Overhead()));
+    const int64_t too_much = above(limit_bytes_, TakenOfServer(1), TakenOfServer(RamMemory::Overhead()));
     int64_t evicting = 0;
     for (const auto& [other, one] : tables_) {
       if (one->records.eviction() != Eviction::kNone) evicting += one->bytes();

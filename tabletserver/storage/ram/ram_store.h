@@ -91,6 +91,7 @@ class RamStore final : public MemoryTables {
   template <class Change>
   void ChangeLog(TabletId tablet, Change change);
   int64_t AllBytes(double overhead) const EBLA_REQUIRES_SHARED(tables_mutex_);
+  int64_t TakenOfServer(double overhead) const EBLA_REQUIRES_SHARED(tables_mutex_);
   Status RoomForCopyWithout(int64_t discarded, TableId table) const;
   // OK: it admits writes.
   Status RoomIn(const Table& table) const EBLA_REQUIRES_SHARED(tables_mutex_);
