@@ -1,7 +1,5 @@
 #include "gateway/redis/database_tables.h"
 
-#include <glog/logging.h>
-
 #include <optional>
 #include <utility>
 #include <vector>
@@ -37,24 +35,24 @@ bool DatabaseTables::Makes(const std::string& name) const {
 void DatabaseTables::Make(const std::string& name, Callback<Status> done) {
   thread_.Post([this, name, until = thread_.Now() + kPatience, done = std::move(done)]() mutable {
     const bool late = stopped_ || thread_.Now() > until;
-    done(late ? Status(Code::kOverloaded, "many databases are being made: try again") : MakeNow(name));
+    done(late
+             ? Status(Code::kOverloaded, "tables of other databases are being made, or the masters are slow: try again")
+             : MakeNow(name));
   });
 }
 
 Status DatabaseTables::MakeNow(const std::string& name) const {
   EBLA_ASSIGN(TableInfo first, client_.DescribeTable(first_));
   const std::string table = TableOfDatabase(first_, name);
-  // With too few servers for its replicas a table can be made, unless they are asked for.
-  const std::optional<int> replicas = std::exchange(first.options.replicas, std::nullopt);
-  const Result<TableInfo> made = client_.CreateTable(table, {.table = std::move(first.options), .split_points = {}});
-  if (!made) return made.error().code() == Code::kTableExists ? Status() : made.error();
-  if (made->options.replicas != replicas) {
-    const Result<TableInfo> altered = client_.AlterTable(table, {.replicas = replicas});
-    if (!altered)
-      LOG(WARNING) << "the table \"" << table << "\" is not to have as many replicas as \"" << first_
-                   << "\": " << altered.error();
+  CreateTableOptions options{.table = std::move(first.options), .split_points = {}, .deadline = kForReplicas};
+  Result<TableInfo> made = client_.CreateTable(table, options);
+  const auto refused = [&](Code code) { return !made && made.error().code() == code; };
+  if ((refused(Code::kInvalidArgument) || refused(Code::kUnavailable)) && !stopped_) {
+    options.table.replicas = std::nullopt;
+    options.deadline = kPatience;
+    made = client_.CreateTable(table, options);
   }
-  return {};
+  return made || refused(Code::kTableExists) ? Status() : made.error();
 }
 
 std::map<int, int64_t> DatabaseTables::Records() const {

@@ -3,7 +3,7 @@
 // given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
 // knows about how many records each has.
 // Place:      redis_door.h has one; table_databases.h has it make tables, and INFO shows their records.
-// Invariants: a table is made as that of database 0 is. Of its replicas there are as many as can be at first.
+// Invariants: a table is made as that of database 0 is; with the cluster's usual replicas where it cannot have as many.
 // Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
 // Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.
 #pragma once
@@ -40,7 +40,8 @@ class DatabaseTables {
 
  private:
   static constexpr std::chrono::seconds kCountEvery{10};
-  static constexpr std::chrono::seconds kPatience{10};  // of who selects a database
+  static constexpr std::chrono::seconds kPatience{10};    // of who selects a database
+  static constexpr std::chrono::seconds kForReplicas{3};  // that are as many as those of database 0
 
   Status MakeNow(const std::string& name) const;
   void Count();

@@ -59,7 +59,7 @@ Status RedisDoor::Start() {
              "and --password_file";
     peers_->Start(own);
   }
-  tables_->Start();
+  if (shared_->tables != nullptr) tables_->Start();
   shared_->scripts->Start(options_.script_threads);
   return server_.Start();
 }

@@ -25,8 +25,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     if (running_) return;
     const int64_t logged = store_.LogBytesSinceCheckpoint();
     const double part = finished() == 0 ? options_.first_part : 1;
-    const Duration since = executor_.Now() - last_;
-    const bool due = logged > 0 ? since >= options_.period * part : since >= options_.memory_period && LogsInMemory();
+    const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
     if (due || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
   }
   void Stop() { stopped_ = true; }
@@ -56,12 +55,6 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
-  // Those of tablets that were merged wait for a checkpoint, as those on disk do.
-  bool LogsInMemory() const {
-    const MemoryTables* const memory = store_.memory_tables();
-    return memory != nullptr && memory->Logs().bytes > 0;
-  }
-
   void Run() {
     running_ = true;
     last_ = executor_.Now();

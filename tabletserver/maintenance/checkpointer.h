@@ -29,8 +29,6 @@ class Checkpointer {
     int64_t memory_log_bytes = int64_t{256} << 10;
     Duration memory_log_period = std::chrono::milliseconds(100);
     Duration look_in_memory_every = std::chrono::milliseconds(5);
-    // Where they have logs and nothing else is logged: it costs little, and logs of tablets that were merged wait for it.
-    Duration memory_period = std::chrono::seconds(5);
     // The first comes after this part of both: servers that are started together, and replicas that log the same,
     // should not keep their disks busy together.
     double first_part = 1;

@@ -70,22 +70,28 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
   };
 
   // What is too much here goes wherever it is cold: one hand sweeps over all tablets that are led here, whatever size
-  // they are estimated to have.
+  // they are estimated to have. Of what others lead they evict, as this server tells them what it has too much of.
   void Evict(const MemoryUse& use, int64_t excess) {
     std::vector<Led> led;
-    double of_all = 0;
+    double of_all = 0, of_led = 0;
     for (const auto& handle : directory_.snapshot()->All()) {
       const auto view = handle->view();
       if (handle->table != use.table || view == nullptr) continue;
       of_all += WeightOf(*handle);
-      if (view->role == RoleKind::kPrimary && view->barrier_applied) led.push_back({handle, view->range});
+      if (view->role != RoleKind::kPrimary || !view->barrier_applied) continue;
+      of_led += WeightOf(*handle);
+      led.push_back({handle, view->range});
     }
+    int64_t for_followers = 0;
     std::ranges::sort(led, {}, [](const Led& one) -> const std::string& { return one.range.start; });
     for (const Led& one : led) {
       const auto takes = static_cast<int64_t>(static_cast<double>(use.bytes) * WeightOf(*one.handle) / of_all);
       if (Busy(one.handle->tablet)) continue;
       Owed& owed = OwedBy(*one.handle, takes);
-      if (owed.bytes > 0) owed.bytes -= EvictFrom({&one, 1}, use.table, owed.bytes);
+      if (owed.bytes <= 0) continue;
+      const int64_t evicted = EvictFrom({&one, 1}, use.table, owed.bytes);
+      owed.bytes -= evicted;
+      for_followers += evicted;
     }
     std::erase_if(owed_, [](const auto& one) { return one.second.bytes <= 0 && one.second.told == MonotonicTime(); });
     // The hand goes on when what it has chosen is gone. One tablet that hangs is left out.
@@ -97,7 +103,15 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
         return;
       }
     }
-    if (excess > 0) EvictFrom(idle, use.table, PartOf(excess, use.bytes));
+    if (excess <= 0 || idle.empty()) return;
+    const int64_t own = ShareOf(PartOf(excess, use.bytes), of_led / of_all) - for_followers;
+    if (own > 0) EvictFrom(idle, use.table, own);
+  }
+
+  // By estimates, so a fair part in any case.
+  static int64_t ShareOf(int64_t bytes, double led) {
+    constexpr double kLeast = 0.25;
+    return static_cast<int64_t>(static_cast<double>(bytes) * std::max(led, kLeast)) + 1;
   }
 
   // By the fullest of its followers: what that says again counts anew.

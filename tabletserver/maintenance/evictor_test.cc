@@ -197,6 +197,23 @@ TEST_F(EvictorTest, AFollowerThatHasTooMuchIsGivenItsPartOnceForEachTimeItSaysSo
   EXPECT_EQ(shard_.Keys(TabletId{1}), keys) << "it has room again";
 }
 
+// Else a table on three servers loses three times as much as it has to.
+TEST_F(EvictorTest, OfWhatIsTooMuchHereTheTabletsThatAreLedHereGiveTheirPart) {
+  Make(Eviction::kLru, 64 << 20);
+  Add(1, {"", "b"}, RoleKind::kPrimary, 1'000'000);
+  Add(2, {"b", "c"}, RoleKind::kFollower, 1'000'000);
+  Add(3, {"c", ""}, RoleKind::kFollower, 1'000'000);
+  Fill("a", 1);
+  Fill("b", 2);
+  Fill("c", 3);
+  // Above what a table is brought to by 120 records, which is much.
+  const auto limit = static_cast<int64_t>(static_cast<double>(ram_.Uses().front().bytes - 120 * 1'050) / 0.96);
+  ram_.Ensure(kCache, 2, {.limit_bytes = limit, .eviction = Eviction::kLru});
+  scheduler_.RunFor(100ms);
+  EXPECT_GT(shard_.Keys(TabletId{1}), 30u);
+  EXPECT_LT(shard_.Keys(TabletId{1}), 48u);
+}
+
 TEST_F(EvictorTest, WhatEvictsNothingIsLeftAlone) {
   Make(Eviction::kNone, 1 << 19);
   Add(1, {}, RoleKind::kPrimary, 1'000'000);

@@ -35,6 +35,8 @@ void LineageCheckpoints::OnCheckpointed(const TabletStore::CheckpointResult& cov
   parts_.part_lender.ForgetCheckpointed(covered);
 }
 
+void LineageCheckpoints::OnTruncatedInMemory() { parts_.part_lender.ForgetInMemory(); }
+
 void LineageCheckpoints::Take(std::move_only_function<void(const Result<TabletStore::CheckpointResult>&)> done) {
   if (std::exchange(under_way_, true)) return;
   shard_.store().Checkpoint(shard_.executor(), [this, done = std::move(done)](const auto& result) mutable {

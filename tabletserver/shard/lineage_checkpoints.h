@@ -31,6 +31,8 @@ class LineageCheckpoints {
   bool Cover(const ShardTablet& tablet);
   // A checkpoint of anybody's is finished.
   void OnCheckpointed(const TabletStore::CheckpointResult& covered);
+  // Logs of tables in memory are being cut: no start needs them, and no checkpoint need be waited for.
+  void OnTruncatedInMemory();
   // Takes one, unless one is under way: then `done` is dropped.
   void Take(std::move_only_function<void(const Result<TabletStore::CheckpointResult>&)> done);
 

@@ -21,7 +21,7 @@ constexpr uint64_t kPieceMax = 1 << 16;
 void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
   shard_.executor().Post([this, covered, because] {
     shard_.rounds.Run();
-    if (because == Because::kCheckpointed) checkpoints_.OnCheckpointed(covered);
+    because == Because::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : checkpoints_.OnTruncatedInMemory();
     const bool under_way = !truncations_.empty();
     if (because == Because::kCheckpointed) late_ = under_way;
     for (const auto& [id, lsn] : covered) {

@@ -99,8 +99,9 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
 
-// Though nothing is logged that a checkpoint would be needed for.
+// They take the records' place, and where nothing is logged to disk no checkpoint comes.
 TEST_P(ShardMergeTest, InMemoryTheLogsGoWhileTheServerRuns) {
+  options_.checkpoint.memory_log_bytes = 1;
   table_options_.__set_memory(true);
   Crash("ts-1");
   Start("ts-1");

@@ -133,6 +133,10 @@ void PartLender::OnForgotten(const ShardTabletPtr& tablet, const Status& status)
   shard_.tablets.Depart(*tablet);
 }
 
+void PartLender::ForgetInMemory() {
+  ForgetIf([this](const Merged& one) { return shard_.store().InMemory(one.tablet->table); });
+}
+
 void PartLender::ForgetCheckpointed(const TabletStore::CheckpointResult& covered) {
   if (merged_.empty()) return;
   bool late = false;

@@ -64,6 +64,8 @@ class PartLender {
   void AddRecovered(const ShardTabletPtr& tablet);
   // A start needs their logs until a checkpoint has what was made of them.
   void ForgetCheckpointed(const TabletStore::CheckpointResult& covered);
+  // Of tables in memory none does.
+  void ForgetInMemory();
 
  private:
   struct Waiter {

@@ -120,14 +120,16 @@ std::atomic<int64_t> ram_looked_at{0};
 std::atomic<int64_t> ram_kept_elsewhere{0};
 constexpr int64_t kLookIsOldMs = 150;
 
-// It goes up at once, and halves in some two seconds of looks.
+// It goes up at once, and halves in some two seconds of looks. The least is forgotten over hours: its figures are not of
+// one moment, and one of them may have been odd.
 void NoteKeptElsewhere(int64_t kept) {
-  static std::atomic<int64_t> least{INT64_MAX};
-  int64_t known = least.load(std::memory_order_relaxed);
-  while (kept < known && !least.compare_exchange_weak(known, kept, std::memory_order_relaxed)) continue;
+  static std::atomic<int64_t> ever_least{INT64_MAX};
+  kept = std::max<int64_t>(kept, 0);
+  int64_t least = ever_least.load(std::memory_order_relaxed);
+  least = least == INT64_MAX ? kept : std::min(kept, least + ((kept - least) >> 17) + 1);
+  ever_least.store(least, std::memory_order_relaxed);
   const int64_t before = ram_kept_elsewhere.load(std::memory_order_relaxed);
-  const int64_t now = kept - least.load(std::memory_order_relaxed);
-  ram_kept_elsewhere.store(std::max(now, before - before / 64), std::memory_order_relaxed);
+  ram_kept_elsewhere.store(std::max(kept - least, before - before / 64), std::memory_order_relaxed);
 }
 
 int64_t MillisNow() {

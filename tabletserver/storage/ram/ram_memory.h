@@ -36,9 +36,8 @@ class RamMemory {
   // The same at worst: as if only half of what was freed since that Look() had left room for what was allocated since.
   // Where small records go to make room for large ones less does. Of a Look that is old, none.
   static double OverheadAtWorst();
-  // What the allocator keeps resident, in the whole process and beside these blocks, without having given it to anybody,
-  // beyond what it kept so at least: what records leave behind in logs, requests and caches of threads. Of the last
-  // seconds.
+  // What the allocator keeps resident in the whole process, beside these blocks, without having given it to anybody,
+  // beyond the least that it kept so: what comes and goes leaves it in logs and requests. Of the last seconds.
   static int64_t KeptElsewhere();
   // Of the pages that have records, what they take for each byte: what moving them together could give back.
   static double Sparseness();

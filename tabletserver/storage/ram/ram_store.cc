@@ -85,7 +85,8 @@ int64_t RamStore::AllBytes(double overhead) const {
   return bytes;
 }
 
-// What the whole process keeps for nobody counts, too, but for a part that others may be to blame for.
+// As eviction sees it: what the whole process keeps for nobody counts, too, but for a part that others may be to blame
+// for. A table that evicts nothing takes writes up to the limit all the same.
 int64_t RamStore::TakenOfServer(double overhead) const {
   return AllBytes(overhead) + std::min(RamMemory::KeptElsewhere(), Part(limit_bytes_, kKeptElsewhereMax));
 }
@@ -126,7 +127,7 @@ Status RamStore::RoomIn(const Table& table) const {
   if (limit > 0 && table.BytesWith(overhead) >= Part(limit, from)) {
     return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
   }
-  if (limit_bytes_ > 0 && TakenOfServer(overhead) >= Part(limit_bytes_, from)) {
+  if (limit_bytes_ > 0 && (evicts ? TakenOfServer(overhead) : AllBytes(overhead)) >= Part(limit_bytes_, from)) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
   }
@@ -151,7 +152,7 @@ Status RamStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
     return Error(Code::kOverloaded,
                  "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
   }
-  if (limit_bytes_ > 0 && TakenOfServer(RamMemory::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
+  if (limit_bytes_ > 0 && AllBytes(RamMemory::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
     return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
                                         Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
   }
