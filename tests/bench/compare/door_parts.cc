@@ -44,23 +44,33 @@ TableOptions Database(TableOptions options) {
   return options;
 }
 
+using NamedTable = std::pair<std::string, TableOptions>;
+
+// For an ebla-standalone with doors: those make the tables that they do not find, as they are made without options.
+std::string WithTables(const std::string& directory, const std::vector<NamedTable>& tables) {
+  EblaStandalone without_doors(directory);
+  for (const auto& [name, options] : tables) MakeTable(without_doors.client(), name, options);
+  return directory;
+}
+
 // ---- in one process --------------------------------------------------------------------------------------------------
 
 class DoorsPart : public Part {
  public:
   DoorsPart(const std::string& directory, Duration each)
       : each_(each),
-        ebla_(directory + "/ebla", {"--redis_listen=127.0.0.1:" + std::to_string(redis_port_),
-                                    "--memcached_listen=127.0.0.1:" + std::to_string(memcached_port_)}),
+        ebla_(WithTables(directory + "/ebla",
+                         {{"redis-" + std::to_string(kMemory), Database({.replicas = 1, .memory = true})},
+                          {"redis-" + std::to_string(kInterval),
+                           Database({.replicas = 1, .durability = TableDurability::kInterval})},
+                          {"cache", {.replicas = 1, .memory = true}}}),
+              {"--redis_listen=127.0.0.1:" + std::to_string(redis_port_),
+               "--memcached_listen=127.0.0.1:" + std::to_string(memcached_port_)}),
         redis_(Installed("Redis", RedisPeer::Start(directory + "/redis", RedisPersistence::kNone))),
         everysec_(Installed("Redis", RedisPeer::Start(directory + "/everysec", RedisPersistence::kEverySecond))),
         memcached_(Installed("Memcached", MemcachedPeer::Start(directory + "/memcached"))),
         memory_(directory + "/ebla", redis_port_, kMemory),
         interval_(directory + "/ebla", redis_port_, kInterval) {
-    MakeTable(ebla_.client(), "redis-" + std::to_string(kMemory), Database({.replicas = 1, .memory = true}));
-    MakeTable(ebla_.client(), "redis-" + std::to_string(kInterval),
-              Database({.replicas = 1, .durability = TableDurability::kInterval}));
-    MakeTable(ebla_.client(), "cache", {.replicas = 1, .memory = true});
     for (const RedisBenchmark* database : {&memory_, &interval_}) CHECK(database->Fill().ok());
     CHECK(FillMemcached(memcached_port_).ok());
   }
@@ -178,12 +188,12 @@ class HitsPart : public Part {
       const std::string below = directory_ + "/" + std::to_string(++figures_);
       figures.Measure(HitsRow(kOurHits, theta), [&] {
         const uint16_t port = FreePort();
-        EblaStandalone ebla(below + "-ebla", {"--memcached_listen=127.0.0.1:" + std::to_string(port)});
-        MakeTable(ebla.client(), "cache",
-                  Database({.replicas = 1,
-                            .memory = true,
-                            .eviction = TableEviction::kLru,
-                            .memory_limit = static_cast<uint64_t>(memory_mb) << 20}));
+        const NamedTable cache{"cache", Database({.replicas = 1,
+                                                  .memory = true,
+                                                  .eviction = TableEviction::kLru,
+                                                  .memory_limit = static_cast<uint64_t>(memory_mb) << 20})};
+        EblaStandalone ebla(WithTables(below + "-ebla", {cache}),
+                            {"--memcached_listen=127.0.0.1:" + std::to_string(port)});
         return MeasureHits(port, shape);
       });
       const auto memcached = Installed("Memcached", MemcachedPeer::StartEmpty(below + "-memcached", memory_mb));

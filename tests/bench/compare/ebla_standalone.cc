@@ -23,6 +23,7 @@ EblaStandalone::EblaStandalone(const std::string& directory, const std::vector<s
   std::vector<std::string> command = {program.string(), "--data_dir=" + directory + "/data", "--listen=127.0.0.1:0",
                                       "--http_listen=127.0.0.1:0"};
   command.insert(command.end(), flags.begin(), flags.end());
+  std::filesystem::remove(directory + "/data/ADDRESS");  // of one before it
   auto process = MeasuredProcess::Start(std::move(command), directory);
   CHECK(process.has_value()) << process.error();
   process_.emplace(*std::move(process));
