@@ -230,9 +230,7 @@ void RandomKey(SharedScan call) {
 }
 
 void FlushDb(SharedScan call) {
-  const Words& words = call->words;
-  if (words.size() > 2 || (words.size() == 2 && !IsWord(words[1], "SYNC") && !IsWord(words[1], "ASYNC")))
-    return call->Fail(kSyntax);
+  if (!EndsWithFlushMode(call->words, 1)) return call->Fail(kSyntax);
   call->shared->flushes->Flush(call->store,
                                [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }

@@ -106,9 +106,7 @@ void Exists(StoreCall& call) {
 }
 
 void Flush(StoreCall& call) {
-  const bool plain = call.words.size() == 2;
-  const bool said = call.words.size() == 3 && (IsWord(call.words[2], "SYNC") || IsWord(call.words[2], "ASYNC"));
-  if (!plain && !said) return call.Fail("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+  if (!EndsWithFlushMode(call.words, 2)) return call.Fail("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
   call.shared->scripts->cache().Clear(call.owner);
   call.Ok();
 }

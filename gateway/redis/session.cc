@@ -43,9 +43,7 @@ void Functions(const Words& words, Reply& reply) {
   if (what == "LIST") {
     reply.Array(0);
   } else if (what == "FLUSH") {
-    const bool knows =
-        words.size() == 2 || (words.size() == 3 && (IsWord(words[2], "SYNC") || IsWord(words[2], "ASYNC")));
-    knows ? reply.Ok() : reply.Failure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
+    EndsWithFlushMode(words, 2) ? reply.Ok() : reply.Failure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   } else {
     reply.Failure("ERR FUNCTION " + what.substr(0, 128) + " is not served by Ebla: EVAL and EVALSHA run scripts");
   }

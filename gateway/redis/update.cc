@@ -21,6 +21,10 @@ bool IsWord(std::string_view text, std::string_view upper) {
                             [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == b; });
 }
 
+bool EndsWithFlushMode(const Words& words, size_t at) {
+  return words.size() == at || (words.size() == at + 1 && (IsWord(words[at], "SYNC") || IsWord(words[at], "ASYNC")));
+}
+
 std::string ToUpper(std::string_view text) {
   std::string upper(text);
   std::ranges::transform(upper, upper.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });

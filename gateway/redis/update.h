@@ -62,6 +62,8 @@ inline constexpr std::string_view kTooLong = "ERR string exceeds maximum allowed
 // A decimal int64 as Redis takes one: nothing in front, no plus, no leading zeros, no "-0".
 std::optional<int64_t> ToInteger(std::string_view text);
 bool IsWord(std::string_view text, std::string_view upper);  // whatever its case
+// Whether SYNC or ASYNC is the last word, at this place, or nothing is.
+bool EndsWithFlushMode(const Words& words, size_t at);
 std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);
 

@@ -51,7 +51,7 @@ void Forget(LuaRun& run) noexcept {
   run.reply = std::string();
 }
 
-// Pushes the reply; true: it is an error.
+// Pushes the reply; true: it is an error. Lua left room for LUA_MINSTACK values behind the arguments, however many those are.
 bool PushResult(lua_State* lua) {
   LuaRun& run = LuaRun::Of(lua);
   const int count = lua_gettop(lua);
