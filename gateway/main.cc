@@ -13,13 +13,15 @@
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/event_loop.h"
+#include "common/rpc/loop_threads.h"
 #include "common/security/scram.h"
 #include "ebla/ebla.h"
 #include "gateway/host/gateway_flags.h"
 
 DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
-DEFINE_int32(threads, 2, "Event loops that serve clients and speak with the cluster.");
+DEFINE_int32(threads, 2,
+             "Event loops that serve clients and speak with the cluster, on as many threads as their load pays for.");
 DEFINE_int32(deadline_ms, 10'000, "Deadline of a command.");
 DEFINE_int32(connections_max, 10'000, "Most clients at a time. Further ones are told so and closed.");
 DEFINE_string(tls_dir, "",
@@ -155,8 +157,9 @@ int Run() {
   for (int i = 0; i < FLAGS_threads; ++i) {
     loops.push_back(std::make_unique<rpc::EventLoop>("gateway-" + std::to_string(i)));
     loop_pointers.push_back(loops.back().get());
-    loops.back()->Start();
   }
+  rpc::LoopThreads threads(loop_pointers);
+  threads.Start();
   const Client client = ConnectToCluster(loop_pointers, options.own_login);
   const std::unique_ptr<GatewayHost> host = OrRefuse(GatewayHost::Open(options, client, loop_pointers));
   http::HttpServer http(WithPages(http_options, *host));
@@ -172,7 +175,7 @@ int Run() {
     LOG(WARNING) << "commands are still under way: what they write may or may not take effect";
     std::_Exit(0);
   }
-  for (auto& loop : loops) loop->Stop();
+  threads.Stop();
   return 0;
 }
 

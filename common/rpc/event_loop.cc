@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
 #include <random>
+#include <system_error>
 
 #include "common/base/mutex.h"
 
@@ -67,9 +70,8 @@ void EventLoop::Start() {
   CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    thread_id_.store(std::this_thread::get_id());
-    current = this;
-    Run();
+    while (RunTurn()) Poll(MaySleep());
+    current = nullptr;
   });
 }
 
@@ -81,7 +83,6 @@ void EventLoop::Stop() {
   }
   Wake();
   if (thread_.joinable()) thread_.join();
-  thread_id_.store(std::thread::id());
   // Destroying a task may let go of things that post or cancel: outside the lock.
   std::vector<Task> tasks;
   TimerHeap<Task> timers;
@@ -112,7 +113,7 @@ uint64_t EventLoop::Random() {
   return random();
 }
 
-bool EventLoop::InThread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+bool EventLoop::InThread() const { return current == this; }
 
 void EventLoop::Post(Task task) {
   bool wake;
@@ -155,18 +156,13 @@ void EventLoop::Withdraw(TurnEndHook* hook) {
   std::replace(hooks_.begin(), hooks_.end(), hook, static_cast<TurnEndHook*>(nullptr));
 }
 
-void EventLoop::Run() {
-  while (true) {
-    RunDueTimers();
-    RunTasks();
-    RunTurnEnd();
-    {
-      MutexLock lock(mutex_);
-      if (stopping_) return;
-    }
-    WaitForEvents();
-    RunTurnEnd();
-  }
+bool EventLoop::RunTurn() {
+  current = this;
+  RunDueTimers();
+  RunTasks();
+  RunTurnEnd();
+  MutexLock lock(mutex_);
+  return !stopping_;
 }
 
 void EventLoop::RunDueTimers() {
@@ -205,23 +201,44 @@ void EventLoop::RunTurnEnd() {
   ++phase_;
 }
 
-// Sockets: all that are ready, waiting for one (or for a task or a timer) when nothing else is to be done.
-void EventLoop::WaitForEvents() {
+bool EventLoop::MaySleep() {
   MonotonicTime next;
   {
     MutexLock lock(mutex_);
     awake_ = !queue_.empty() || stopping_;
+    if (awake_) return false;
     next = timers_.next();
-    if (awake_) next = {};
   }
-  bool wait = next != MonotonicTime{};
-  if (wait && next != MonotonicTime::Max()) {
-    wait = next > Now();
-    if (wait) ArmWakeup(next);
-  }
+  if (next == MonotonicTime::Max()) return true;
+  if (next <= Now()) return false;
+  ArmWakeup(next);
+  return true;
+}
+
+void EventLoop::Poll(bool wait) {
+  current = this;
   event_base_loop(base_, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  Awake();
+  RunTurnEnd();
+}
+
+void EventLoop::Awake() {
   MutexLock lock(mutex_);
   awake_ = true;
+}
+
+// libevent does not tell its epoll's descriptor. The system lists what each of them watches (proc_pid_fdinfo(5)), and this
+// loop's alone watches its eventfd.
+int EventLoop::poll_fd() const {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo", error)) {
+    std::ifstream lines(entry.path());
+    std::string label;
+    for (int watched; lines >> label;) {
+      if (label == "tfd:" && lines >> watched && watched == wake_fd_) return std::stoi(entry.path().filename());
+    }
+  }
+  return -1;
 }
 
 void EventLoop::ArmWakeup(MonotonicTime when) {

@@ -1,8 +1,10 @@
 // common/rpc/event_loop.h
-// An Executor with a thread of its own: tasks, timers and (for the rpc and http code) sockets, over one libevent base.
+// An Executor: tasks, timers and (for the rpc and http code) sockets, over one libevent base. It has a thread of its own,
+// or shares some with other loops (loop_threads.h).
 // Shards, flushers and other threads that own state use it too, without sockets.
 // Place:      made by main, handed to hosts as Executor&; server.h and pipelined_channel.h put sockets on it.
-// Invariants: 1. Everything runs on the loop's thread: tasks in the order posted by a thread, timers in order of time.
+// Invariants: 1. Everything runs on the loop's thread, one thing after the other: tasks in the order posted by a thread,
+//                timers in order of time.
 //             2. One turn = due timers, the tasks posted so far, ready sockets, then the turn-end hooks, in which
 //                connections write all that the turn produced in one system call.
 //             3. Post() costs a lock and a push; the eventfd is written only when the loop may be asleep.
@@ -10,7 +12,6 @@
 //             while no thread runs it.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -35,8 +36,8 @@ class EventLoop final : public Executor {
   EventLoop& operator=(const EventLoop&) = delete;
 
   void Start();
-  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself.
-  // Idempotent.
+  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. A loop that
+  // shares threads is stopped by those. Idempotent.
   void Stop();
 
   MonotonicTime Now() const override;
@@ -47,7 +48,7 @@ class EventLoop final : public Executor {
   void Cancel(TimerId timer) override;
   bool InThread() const override;
 
-  // Whose thread this is; null: no loop's.
+  // The loop that this thread runs just now; null: none.
   static EventLoop* Current();
 
   const std::string& name() const { return name_; }
@@ -74,12 +75,23 @@ class EventLoop final : public Executor {
   uint64_t phase() const { return phase_; }
   event_base* base() { return base_; }
 
+  // ---- for whoever runs the loop: RunTurn, MaySleep and Poll, again and again ----
+
+  // Due timers and posted tasks. False: the loop is to stop.
+  bool RunTurn();
+  // Nothing is left to do: Poll may wait. From now until Poll, a task or a timer wakes whoever waits for poll_fd().
+  bool MaySleep();
+  // Ready sockets; `wait` for the first.
+  void Poll(bool wait);
+  // As Poll, where poll_fd() has not shown anything.
+  void Awake();
+  // Readable when Poll has something to do; -1: the system does not tell.
+  int poll_fd() const;
+
  private:
-  void Run();
   void RunTasks();
   void RunDueTimers();
   void RunTurnEnd();
-  void WaitForEvents();
   void Wake();
   void ArmWakeup(MonotonicTime when);
 
@@ -90,7 +102,6 @@ class EventLoop final : public Executor {
   event* wake_event_ = nullptr;
   event* timer_event_ = nullptr;
   std::thread thread_;
-  std::atomic<std::thread::id> thread_id_{};
 
   // Loop only.
   std::vector<TurnEndHook*> hooks_;

@@ -261,7 +261,7 @@ Command::Done Connection::DoneOf(std::shared_ptr<CommandQueue::Entry> entry) {
 
 void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
   server_->statistics.in_flight.Sub(1);
-  server_->statistics.Count(entry.command->kind(), reply, server_->loop.Now() - entry.arrived);
+  server_->statistics.Count(entry.command->kind(), reply, server_->PhaseNow() - entry.arrived);
   if (fd_ < 0) return;
   if (reply.last) {
     ending_ = true;

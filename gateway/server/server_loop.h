@@ -28,6 +28,12 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
 
   void Accept(int fd, std::string peer);
 
+  // The time, read once in a phase of the loop's turn: what ends within one ends together.
+  MonotonicTime PhaseNow() {
+    if (std::exchange(now_in_, loop.phase()) != loop.phase()) now_ = loop.Now();
+    return now_;
+  }
+
   // A command has its reply.
   void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
 
@@ -53,6 +59,8 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
   void Bring(Answered answered);
   void Deliver();
 
+  uint64_t now_in_ = 0;  // the phase
+  MonotonicTime now_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
 };

@@ -194,6 +194,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
                    shards.writes_refused.load());
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads that wait for a reader thread.", server_.readers().waiting());
+  families.Gauge("loop_threads", "Threads that run the event loops at present.", loop_threads_.active());
   families.AddProcess("tabletserver", rpc_.Stats(), server_.refusals().count());
   families.AddCoordinator(coordinator_.away());
   return families.Take();

@@ -12,6 +12,7 @@
 
 #include "common/coordination/connection_watch.h"
 #include "common/process/process.h"
+#include "common/rpc/loop_threads.h"
 #include "common/rpc/server.h"
 #include "tabletserver/server/tabletserver_host.h"
 
@@ -20,15 +21,16 @@ namespace ebla::tabletserver {
 class TabletServerMetrics final : public prometheus::Collectable {
  public:
   // All outlive this.
-  TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc,
+  TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc, const rpc::LoopThreads& loop_threads,
                       const coordination::ConnectionWatch& coordinator)
-      : server_(server), rpc_(rpc), coordinator_(coordinator) {}
+      : server_(server), rpc_(rpc), loop_threads_(loop_threads), coordinator_(coordinator) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
   const TabletServer& server_;
   const rpc::RpcServer& rpc_;
+  const rpc::LoopThreads& loop_threads_;
   const coordination::ConnectionWatch& coordinator_;
 };
 

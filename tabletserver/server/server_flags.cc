@@ -21,8 +21,10 @@ DEFINE_string(advertise, "", "host:port under which others reach this server. Em
 DEFINE_string(http_listen, "127.0.0.1:7411", "Address for /metrics, /healthz, /readyz and /flags.");
 DEFINE_string(rack, "",
               "Name of the rack this server stands in. A tablet's replicas go to different racks where possible.");
-DEFINE_int32(event_loops, 0,
-             "Threads that take requests and serve reads from the cache. 0: one for each processor, up to eight.");
+DEFINE_int32(
+    event_loops, 0,
+    "Loops that take requests and serve reads from the cache, on as many threads as their load pays for. 0: one for "
+    "each processor, up to eight.");
 DEFINE_int32(shards, 0, "Threads that own the tablets and execute their writes. 0: one for every two processors.");
 DEFINE_int32(readers, 4, "Threads for reads that wait for the disk.");
 DEFINE_int32(

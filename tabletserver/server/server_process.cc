@@ -13,6 +13,12 @@ namespace {
 
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
 
+std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count) {
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops;
+  for (size_t i = 0; i < count; ++i) loops.push_back(std::make_unique<rpc::EventLoop>(name + "-" + std::to_string(i)));
+  return loops;
+}
+
 std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name) {
   auto loop = std::make_unique<rpc::EventLoop>(name);
   loop->Start();
@@ -20,8 +26,8 @@ std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name) {
 }
 
 std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count) {
-  std::vector<std::unique_ptr<rpc::EventLoop>> loops;
-  for (size_t i = 0; i < count; ++i) loops.push_back(StartLoop(name + "-" + std::to_string(i)));
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count);
+  for (const auto& loop : loops) loop->Start();
   return loops;
 }
 
@@ -64,7 +70,9 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
 }
 
 Status ServerProcess::OpenServer(ServerProcessOptions& options) {
-  loops_ = StartLoops("loop", options.event_loops);
+  loops_ = MakeLoops("loop", options.event_loops);
+  loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
+  loop_threads_->Start();
   shards_ = StartLoops("shard", options.shards);
   readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
@@ -120,7 +128,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 }
 
 Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
-  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *coordinator_watch_);
+  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *loop_threads_, *coordinator_watch_);
   http::HttpOptions http;
   http.title = "Ebla tablet server " + directory_->identity().name;
   http.listen = options.http_listen;
@@ -172,7 +180,8 @@ void ServerProcess::Stop(Duration patience) {
 }
 
 void ServerProcess::StopLoops() {
-  for (auto* loops : {&loops_, &shards_, &readers_}) {
+  if (loop_threads_ != nullptr) loop_threads_->Stop();
+  for (auto* loops : {&shards_, &readers_}) {
     for (auto& loop : *loops) loop->Stop();
   }
   if (background_ != nullptr) background_->Stop();

@@ -6,6 +6,8 @@
 namespace ebla::gateway::redis {
 namespace {
 
+constexpr int64_t kWordsAtOnce = 8;  // memory for as many is there before they come
+
 bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 int HexDigit(char c) {
@@ -121,14 +123,16 @@ Result<std::optional<Request>> RequestReader::Read(std::string_view& bytes) {
   return std::nullopt;
 }
 
-Result<std::optional<std::string>> RequestReader::TakeLine(std::string_view& bytes, const char* too_long) {
+Result<std::optional<std::string_view>> RequestReader::TakeLine(std::string_view& bytes, const char* too_long) {
   const size_t end = bytes.find('\n');
-  line_.append(bytes.substr(0, end));
-  if (line_.size() > options_.line_bytes_max) return Error(Malformed(too_long));
+  std::string_view line = bytes.substr(0, end);
+  if (begun_.size() + line.size() > options_.line_bytes_max) return Error(Malformed(too_long));
   bytes.remove_prefix(end == bytes.npos ? bytes.size() : end + 1);
+  if (end == bytes.npos || !begun_.empty()) begun_.append(line);
   if (end == bytes.npos) return std::nullopt;
-  if (line_.ends_with('\r')) line_.pop_back();
-  return std::exchange(line_, {});
+  if (!begun_.empty()) line = ended_ = std::exchange(begun_, {});
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
 }
 
 Status RequestReader::OnCount(std::string_view line) {
@@ -136,6 +140,7 @@ Status RequestReader::OnCount(std::string_view line) {
   if (!count || *count > static_cast<int64_t>(options_.words_max)) return Malformed("invalid multibulk length");
   if (strict_ && *count > static_cast<int64_t>(options_.words_max_before_login))
     return Malformed("unauthenticated multibulk length");
+  request_.words.reserve(static_cast<size_t>(std::clamp<int64_t>(*count, 0, kWordsAtOnce)));
   state_ = *count <= 0 ? State::kStart : State::kLength;
   words_left_ = *count <= 0 ? 0 : static_cast<size_t>(*count);
   return {};

@@ -1,0 +1,222 @@
+#include "common/rpc/loop_threads.h"
+
+#include <event2/event.h>
+#include <gtest/gtest.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "common/rpc/event_loop.h"
+#include "common/rpc/listener.h"
+#include "common/rpc/rpc_test_util.h"
+
+namespace ebla::rpc {
+namespace {
+
+struct SharedLoops {
+  explicit SharedLoops(size_t count, LoopThreads::Options options = {
+                                         .policy = [](const ThreadLoad&) { return ThreadChange::kNone; }}) {
+    for (size_t i = 0; i < count; ++i) {
+      owned.push_back(std::make_unique<EventLoop>("loop-" + std::to_string(i)));
+      loops.push_back(owned.back().get());
+    }
+    threads = std::make_unique<LoopThreads>(loops, std::move(options));
+  }
+
+  std::vector<std::unique_ptr<EventLoop>> owned;
+  std::vector<EventLoop*> loops;
+  std::unique_ptr<LoopThreads> threads;
+};
+
+LoopThreads::Options Eager(std::function<ThreadChange(const ThreadLoad&)> policy) {
+  return {.policy = std::move(policy),
+          .window = std::chrono::microseconds(200),
+          .settle = {},
+          .hold_min = {},
+          .hold_max = {},
+          .regret = {}};
+}
+
+TEST(LoopThreadsTest, BeginsWithOneThreadForAllAndATaskKnowsItsLoop) {
+  SharedLoops shared(3);
+  shared.threads->Start();
+  std::set<std::thread::id> threads;
+  for (EventLoop* loop : shared.loops) {
+    RunOn(*loop, [&] {
+      threads.insert(std::this_thread::get_id());
+      for (const EventLoop* other : shared.loops) EXPECT_EQ(other->InThread(), other == loop);
+      EXPECT_EQ(EventLoop::Current(), loop);
+    });
+  }
+  EXPECT_EQ(threads.size(), 1u);
+  EXPECT_EQ(shared.threads->active(), 1u);
+}
+
+TEST(LoopThreadsTest, SleepsUntilATaskATimerOrASocketOfAnyLoop) {
+  SharedLoops shared(2);
+  shared.threads->Start();
+  for (EventLoop* loop : shared.loops) {
+    std::this_thread::sleep_for(5ms);  // both sleep, most likely
+    std::promise<void> task;
+    loop->Post([&] { task.set_value(); });
+    EXPECT_EQ(task.get_future().wait_for(10s), std::future_status::ready);
+
+    std::promise<void> timer;
+    const MonotonicTime start = loop->Now();
+    loop->After(20ms, [&] { timer.set_value(); });
+    EXPECT_EQ(timer.get_future().wait_for(10s), std::future_status::ready);
+    EXPECT_GE(loop->Now() - start, 20ms);
+
+    const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    std::promise<void> socket;
+    event* readable = nullptr;
+    RunOn(*loop, [&] {
+      readable = event_new(
+          loop->base(), fd, EV_READ,
+          [](evutil_socket_t, short, void* promise) { static_cast<std::promise<void>*>(promise)->set_value(); },
+          &socket);
+      event_add(readable, nullptr);
+    });
+    std::this_thread::sleep_for(5ms);
+    const uint64_t one = 1;
+    ASSERT_EQ(write(fd, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
+    EXPECT_EQ(socket.get_future().wait_for(10s), std::future_status::ready);
+    RunOn(*loop, [&] { event_free(readable); });
+    close(fd);
+  }
+}
+
+TEST(LoopThreadsTest, SpreadsAndJoinsAsThePolicySays) {
+  std::atomic<ThreadChange> wanted{ThreadChange::kSpread};
+  SharedLoops shared(4, Eager([&](const ThreadLoad&) { return wanted.load(); }));
+  shared.threads->Start();
+  // A thread looks at its load when it has something to do.
+  const auto stir = [&] {
+    for (EventLoop* loop : shared.loops) RunOn(*loop, [] {});
+  };
+  EXPECT_TRUE(WaitFor([&] {
+    stir();
+    return shared.threads->active() == 4;
+  }));
+  std::set<std::thread::id> threads;
+  for (EventLoop* loop : shared.loops) RunOn(*loop, [&] { threads.insert(std::this_thread::get_id()); });
+  EXPECT_EQ(threads.size(), 4u);
+  wanted = ThreadChange::kJoin;
+  EXPECT_TRUE(WaitFor([&] {
+    stir();
+    return shared.threads->active() == 1;
+  }));
+}
+
+// Each loop passes tokens round to the next, while the loops themselves are passed round among the threads.
+TEST(LoopThreadsTest, NothingIsLostOrRunTwiceAtOnceWhileLoopsMove) {
+  std::atomic<size_t> changes{0};
+  SharedLoops shared(4, Eager([&](const ThreadLoad&) {
+                       static thread_local std::minstd_rand random{std::random_device{}()};
+                       ++changes;
+                       return random() % 2 == 0 ? ThreadChange::kSpread : ThreadChange::kJoin;
+                     }));
+  struct Station {
+    std::atomic<bool> running{false};
+    int plain = 0;  // unguarded: a data race shows under ThreadSanitizer
+  };
+  std::vector<Station> stations(shared.loops.size());
+  std::atomic<int> finished{0};
+  std::atomic<int> sent{0};
+  constexpr int kTokens = 8;
+  constexpr size_t kChanges = 300;
+  std::function<void(size_t)> hop = [&](size_t at) {
+    EXPECT_FALSE(stations[at].running.exchange(true));
+    ++stations[at].plain;
+    EXPECT_TRUE(shared.loops[at]->InThread());
+    stations[at].running = false;
+    if (changes >= kChanges) {
+      ++finished;
+      return;
+    }
+    const size_t next = (at + 1) % shared.loops.size();
+    auto onward = [&hop, next] { hop(next); };
+    if (++sent % 100 == 0) {
+      shared.loops[next]->After(100us, std::move(onward));
+    } else {
+      shared.loops[next]->Post(std::move(onward));
+    }
+  };
+  shared.threads->Start();
+  for (int i = 0; i < kTokens; ++i) shared.loops[0]->Post([&hop] { hop(0); });
+  EXPECT_TRUE(WaitFor([&] { return finished == kTokens; }));
+  shared.threads->Stop();
+  int hops = 0;
+  for (const Station& station : stations) hops += station.plain;
+  EXPECT_EQ(hops, kTokens + sent);
+}
+
+TEST(LoopThreadsTest, StopsWhileLoopsMoveAndDropsWhatIsQueued) {
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> spread{false};
+    SharedLoops shared(3, Eager([&](const ThreadLoad&) {
+                         return spread.exchange(!spread) ? ThreadChange::kJoin : ThreadChange::kSpread;
+                       }));
+    const auto held = std::make_shared<int>(0);
+    shared.threads->Start();
+    std::function<void(EventLoop&)> again = [&](EventLoop& loop) { loop.Post([&, held] { again(loop); }); };
+    for (EventLoop* loop : shared.loops) again(*loop);
+    std::this_thread::sleep_for(2ms);
+    shared.threads->Stop();
+    shared.threads->Stop();
+    EXPECT_EQ(held.use_count(), 1);
+  }
+}
+
+// As measured with two processors that a client shares: docs/lab/loop-threads.md.
+TEST(ThreadLoadTest, AdvisesByWhatThreadsGainOrCost) {
+  struct Case {
+    const char* name;
+    ThreadLoad load;
+    ThreadChange change;
+  };
+  for (const Case& one : {
+           Case{"pipelined gets on one thread, a processor to spare", {1, 0.99, 0, 30ms, 0.66}, ThreadChange::kSpread},
+           Case{"single gets on one thread, the client has the other processor",
+                {1, 0.95, 0.04, 1ms, 0.08},
+                ThreadChange::kNone},
+           Case{"single sets on one thread", {0.85, 0.75, 0.12, 99us, 0.3}, ThreadChange::kNone},
+           Case{"hardly anything", {0.05, 0.04, 0, 20us, 1.9}, ThreadChange::kNone},
+           Case{"reads that wait for the disk", {0.99, 0.1, 0, 20us, 1.5}, ThreadChange::kSpread},
+           Case{"single gets on two threads", {1, 0.43, 0.28, 42us, 0.4}, ThreadChange::kJoin},
+           Case{"single sets on two threads", {1, 0.4, 0.37, 50us, 0.2}, ThreadChange::kJoin},
+           Case{"pipelined gets on two threads", {1, 0.76, 0.23, 320us, 0.15}, ThreadChange::kNone},
+           Case{"single gets on two of eight processors", {0.5, 0.43, 0.01, 30us, 4}, ThreadChange::kNone},
+       }) {
+    EXPECT_EQ(Advise(one.load), one.change) << one.name;
+  }
+}
+
+TEST(ThreadLoadTest, MeasuresTheThreadThatAsks) {
+  ThreadMeter meter(20ms);
+  EXPECT_FALSE(meter.Measure(ThreadMeter::Clock::now()));
+  const auto until = ThreadMeter::Clock::now() + 50ms;
+  while (ThreadMeter::Clock::now() < until) {
+  }
+  const auto worked = meter.Measure(ThreadMeter::Clock::now());
+  ASSERT_TRUE(worked);
+  EXPECT_GT(worked->running + worked->waiting, 0.8);
+  EXPECT_EQ(worked->busy, 1);
+
+  const auto before = ThreadMeter::Clock::now();
+  std::this_thread::sleep_for(50ms);
+  meter.Slept(ThreadMeter::Clock::now() - before);
+  const auto slept = meter.Measure(ThreadMeter::Clock::now());
+  ASSERT_TRUE(slept);
+  EXPECT_LT(slept->running, 0.5);
+  EXPECT_LT(slept->busy, 0.2);
+}
+
+}  // namespace
+}  // namespace ebla::rpc
