@@ -149,7 +149,9 @@ int Run() {
   OrRefuse(CheckFlags());
   const GatewayOptions options = OptionsFromFlags();
   const http::HttpOptions http_options = HttpFromFlags(options.tls);
-  process::CheckOpenFiles(options.doors() * options.connections_max + 64);
+  constexpr size_t kFilesOfALoop = 5;
+  process::CheckOpenFiles(options.doors() * options.connections_max + 64 +
+                          kFilesOfALoop * static_cast<size_t>(FLAGS_threads));
 
   // In this order, as what stands below uses what stands above.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;

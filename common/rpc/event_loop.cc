@@ -14,6 +14,7 @@
 #include <fstream>
 #include <random>
 #include <system_error>
+#include <unordered_map>
 
 #include "common/base/mutex.h"
 
@@ -28,6 +29,8 @@ event_base* NewBase() {
   event_config* config = event_config_new();
   // Only the loop's own thread touches the base; other threads reach it through the eventfd.
   event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  // The environment could choose another way to wait than the one that loop_threads.h knows.
+  event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
   event_base* base = event_base_new_with_config(config);
   event_config_free(config);
   CHECK(base != nullptr) << "cannot make an event base: out of memory or file descriptors";
@@ -227,18 +230,26 @@ void EventLoop::Awake() {
   awake_ = true;
 }
 
-// libevent does not tell its epoll's descriptor. The system lists what each of them watches (proc_pid_fdinfo(5)), and this
+// libevent does not tell its epoll's descriptor. The system lists what each of them watches (proc_pid_fdinfo(5)), and a
 // loop's alone watches its eventfd.
-int EventLoop::poll_fd() const {
+std::optional<std::vector<int>> EventLoop::PollFds(const std::vector<EventLoop*>& loops) {
+  std::unordered_map<int, int> watchers;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fdinfo", error)) {
-    std::ifstream lines(entry.path());
+  std::filesystem::directory_iterator entry("/proc/self/fdinfo", error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    std::ifstream lines(entry->path());
     std::string label;
     for (int watched; lines >> label;) {
-      if (label == "tfd:" && lines >> watched && watched == wake_fd_) return std::stoi(entry.path().filename());
+      if (label == "tfd:" && lines >> watched) watchers[watched] = std::stoi(entry->path().filename());
     }
   }
-  return -1;
+  std::vector<int> fds;
+  for (const EventLoop* loop : loops) {
+    const auto found = watchers.find(loop->wake_fd_);
+    if (found == watchers.end()) return std::nullopt;
+    fds.push_back(found->second);
+  }
+  return fds;
 }
 
 void EventLoop::ArmWakeup(MonotonicTime when) {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -79,14 +80,15 @@ class EventLoop final : public Executor {
 
   // Due timers and posted tasks. False: the loop is to stop.
   bool RunTurn();
-  // Nothing is left to do: Poll may wait. From now until Poll, a task or a timer wakes whoever waits for poll_fd().
+  // Nothing is left to do: Poll may wait. From now until Poll, a task or a timer shows on its descriptor.
   bool MaySleep();
   // Ready sockets; `wait` for the first.
   void Poll(bool wait);
-  // As Poll, where poll_fd() has not shown anything.
+  // As Poll, where its descriptor is not readable.
   void Awake();
-  // Readable when Poll has something to do; -1: the system does not tell.
-  int poll_fd() const;
+  // One for each loop: readable when Poll has something to do, but for libevent's own timers. None: the system does not
+  // tell.
+  static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);
 
  private:
   void RunTasks();

@@ -1,6 +1,7 @@
 #include "common/rpc/loop_threads.h"
 
 #include <glog/logging.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -8,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,11 +18,10 @@
 namespace ebla::rpc {
 namespace {
 
-std::vector<int> PollFds(const std::vector<EventLoop*>& loops) {
-  std::vector<int> fds;
-  for (const EventLoop* loop : loops) fds.push_back(loop->poll_fd());
-  return fds;
-}
+// Timers of libevent's own (those of its resolver) show on no descriptor.
+constexpr std::chrono::milliseconds kPollAllEvery{1000};
+// Where the system watches no more descriptors.
+constexpr std::chrono::milliseconds kPollUnwatchedEvery{1};
 
 }  // namespace
 
@@ -38,7 +37,7 @@ class LoopThreads::Runner {
   void Start() {
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-      Run();
+      all_.poll_fds_ ? Run() : RunOne();
     });
   }
   void Stop() {
@@ -51,10 +50,12 @@ class LoopThreads::Runner {
   }
 
   bool idle() const EBLA_REQUIRES(all_.mutex_) { return loops_.empty() && given_.empty(); }
-  // Part of the time in which it ran lately.
-  double running() const EBLA_REQUIRES(all_.mutex_) {
-    return Clock::now() - measured_ < 3 * all_.options_.window ? running_ : 0;
+  // Part of the time in which it ran lately, or does if it has not come to the end of a turn since.
+  double running(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+    if (now - measured_ < 3 * all_.options_.window) return running_;
+    return asleep_.load(std::memory_order_relaxed) ? 0 : 1;
   }
+  bool calm(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) { return now >= calm_from_; }
   void Give(const std::vector<EventLoop*>& loops) EBLA_REQUIRES(all_.mutex_) {
     given_.insert(given_.end(), loops.begin(), loops.end());
     Call();
@@ -62,17 +63,18 @@ class LoopThreads::Runner {
 
   // ---- on its own thread, between turns ----
 
-  void NoteLoad(const ThreadLoad& load) EBLA_REQUIRES(all_.mutex_) {
+  void NoteLoad(const ThreadLoad& load, Clock::time_point now) EBLA_REQUIRES(all_.mutex_) {
     running_ = load.running;
-    measured_ = Clock::now();
+    measured_ = now;
+    if (Blocks(load)) calm_from_ = now + all_.options_.calm;
   }
   size_t loops() const { return loops_.size(); }
   // It runs these no longer.
   std::vector<EventLoop*> Take(size_t count) EBLA_REQUIRES(all_.mutex_) {
     const std::vector<EventLoop*> taken(loops_.end() - static_cast<std::ptrdiff_t>(count), loops_.end());
-    Unwatch();
+    for (const EventLoop* loop : taken) Unwatch(loop);
     loops_.resize(loops_.size() - count);
-    Watch();
+    if (loops_.size() == 1) Unwatch(loops_.front());
     return taken;
   }
 
@@ -88,45 +90,72 @@ class LoopThreads::Runner {
       bool sleeps = std::ranges::all_of(loops_, &EventLoop::MaySleep);
       // The task that Call() posts may have run in this very turn.
       if (called_.load(std::memory_order_relaxed)) sleeps = false;
-      Poll(sleeps, meter);
+      loops_.size() == 1 ? PollOne(sleeps, meter) : PollSeveral(sleeps, meter);
       if (const auto load = meter.Measure(Clock::now())) all_.Change(*this, *load);
     }
   }
+  // Where loops share no threads.
+  void RunOne() EBLA_EXCLUDES(all_.mutex_) {
+    if (!TakeOver()) return;
+    EventLoop& loop = *loops_.front();
+    while (!called_.load(std::memory_order_relaxed)) {
+      loop.RunTurn();
+      loop.Poll(loop.MaySleep() && !called_.load(std::memory_order_relaxed));
+    }
+  }
 
-  void Poll(bool wait, ThreadMeter& meter) {
-    if (loops_.size() == 1) return loops_.front()->Poll(wait);
-    std::array<epoll_event, 64> ready;
+  template <class Wait>
+  int Sleep(ThreadMeter& meter, Wait wait) {
     const Clock::time_point before = Clock::now();
-    const int count = epoll_wait(poll_fd_, ready.data(), ready.size(), wait ? -1 : 0);
-    if (wait) meter.Slept(Clock::now() - before);
+    asleep_.store(true, std::memory_order_relaxed);
+    const int ready = wait();
+    asleep_.store(false, std::memory_order_relaxed);
+    meter.Slept(Clock::now() - before);
+    return ready;
+  }
+
+  void PollOne(bool sleeps, ThreadMeter& meter) {
+    pollfd readable{.fd = PollFdOf(loops_.front()), .events = POLLIN};
+    if (sleeps) Sleep(meter, [&] { return poll(&readable, 1, kPollAllEvery.count()); });
+    loops_.front()->Poll(false);
+  }
+
+  void PollSeveral(bool sleeps, ThreadMeter& meter) {
+    std::array<epoll_event, 64> ready;
+    const std::chrono::milliseconds longest = watches_all_ ? kPollAllEvery : kPollUnwatchedEvery;
+    const auto wait = [&](std::chrono::milliseconds time) {
+      return epoll_wait(poll_fd_, ready.data(), ready.size(), static_cast<int>(time.count()));
+    };
+    const int count = sleeps ? Sleep(meter, [&] { return wait(longest); }) : wait({});
     for (EventLoop* loop : loops_) loop->Awake();
-    for (int i = 0; i < count; ++i) static_cast<EventLoop*>(ready[static_cast<size_t>(i)].data.ptr)->Poll(false);
+    const Clock::time_point now = Clock::now();
+    if (now - polled_all_ >= longest) {
+      polled_all_ = now;
+      for (EventLoop* loop : loops_) loop->Poll(false);
+    } else {
+      for (int i = 0; i < count; ++i) static_cast<EventLoop*>(ready[static_cast<size_t>(i)].data.ptr)->Poll(false);
+    }
   }
 
   // What it was given, or has to wait for. False: it is to stop.
   bool TakeOver() EBLA_EXCLUDES(all_.mutex_) {
     MutexLock lock(all_.mutex_);
     while (idle() && !stopping_) changed_.Wait(all_.mutex_);
-    called_.store(false, std::memory_order_relaxed);
-    Unwatch();
+    called_.store(stopping_, std::memory_order_relaxed);
     loops_.insert(loops_.end(), given_.begin(), given_.end());
     given_.clear();
-    Watch();
+    if (loops_.size() > 1) watches_all_ = std::ranges::all_of(loops_, [this](EventLoop* loop) { return Watch(loop); });
     return !stopping_;
   }
 
-  // One loop is waited for by itself.
-  void Watch() {
-    if (loops_.size() < 2) return;
-    for (EventLoop* loop : loops_) {
-      epoll_event event{.events = EPOLLIN, .data = {.ptr = loop}};
-      PCHECK(epoll_ctl(poll_fd_, EPOLL_CTL_ADD, PollFdOf(loop), &event) == 0) << "epoll";
-    }
+  // Only where there are several: a loop that is watched is slower.
+  bool Watch(EventLoop* loop) const {
+    epoll_event event{.events = EPOLLIN, .data = {.ptr = loop}};
+    if (epoll_ctl(poll_fd_, EPOLL_CTL_ADD, PollFdOf(loop), &event) == 0 || errno == EEXIST) return true;
+    PLOG(WARNING) << name_ << " looks after its loops every millisecond, as it cannot watch " << loop->name();
+    return false;
   }
-  void Unwatch() {
-    if (loops_.size() < 2) return;
-    for (EventLoop* loop : loops_) PCHECK(epoll_ctl(poll_fd_, EPOLL_CTL_DEL, PollFdOf(loop), nullptr) == 0) << "epoll";
-  }
+  void Unwatch(const EventLoop* loop) const { epoll_ctl(poll_fd_, EPOLL_CTL_DEL, PollFdOf(loop), nullptr); }
 
   void Call() EBLA_REQUIRES(all_.mutex_) {
     called_.store(true, std::memory_order_relaxed);
@@ -135,36 +164,44 @@ class LoopThreads::Runner {
   }
 
   int PollFdOf(const EventLoop* loop) const {
-    return all_.poll_fds_[static_cast<size_t>(std::ranges::find(all_.loops_, loop) - all_.loops_.begin())];
+    const auto at = std::ranges::find(all_.loops_, loop) - all_.loops_.begin();
+    return (*all_.poll_fds_)[static_cast<size_t>(at)];
   }
 
   LoopThreads& all_;
   const std::string name_;
-  const int poll_fd_;  // watches the poll_fd() of each loop
+  const int poll_fd_;  // watches the loops' own
   std::thread thread_;
   std::atomic<bool> called_{false};  // to look at given_ and stopping_
+  std::atomic<bool> asleep_{false};
   CondVar changed_;
   std::vector<EventLoop*> loops_;  // changed by its thread, with all_.mutex_
+  bool watches_all_ = true;        // its thread's, and what follows
+  Clock::time_point polled_all_;
   std::vector<EventLoop*> given_ EBLA_GUARDED_BY(all_.mutex_);
   bool stopping_ EBLA_GUARDED_BY(all_.mutex_) = false;
   double running_ EBLA_GUARDED_BY(all_.mutex_) = 0;
   Clock::time_point measured_ EBLA_GUARDED_BY(all_.mutex_);
+  Clock::time_point calm_from_ EBLA_GUARDED_BY(all_.mutex_);
 };
 
 LoopThreads::LoopThreads(std::vector<EventLoop*> loops) : LoopThreads(std::move(loops), Options{}) {}
 
 LoopThreads::LoopThreads(std::vector<EventLoop*> loops, Options options)
-    : loops_(std::move(loops)), options_(std::move(options)), poll_fds_(PollFds(loops_)), hold_(options_.hold_min) {
+    : loops_(std::move(loops)),
+      options_(std::move(options)),
+      poll_fds_(EventLoop::PollFds(loops_)),
+      hold_(options_.hold_min) {
   CHECK(!loops_.empty());
+  LOG_IF(WARNING, !poll_fds_) << "each event loop keeps its thread, as /proc/self/fdinfo does not tell what they watch";
   for (const EventLoop* loop : loops_) runners_.push_back(std::make_unique<Runner>(*this, loop->name()));
 }
 
 LoopThreads::~LoopThreads() { Stop(); }
 
 void LoopThreads::Start() {
-  const bool may_share = std::ranges::find(poll_fds_, -1) == poll_fds_.end();
   MutexLock lock(mutex_);
-  for (size_t i = 0; i < loops_.size(); ++i) runners_[may_share ? 0 : i]->Give({loops_[i]});
+  for (size_t i = 0; i < loops_.size(); ++i) runners_[i]->Give({loops_[i]});
   for (const auto& runner : runners_) runner->Start();
 }
 
@@ -179,38 +216,37 @@ size_t LoopThreads::active() const {
 }
 
 void LoopThreads::Change(Runner& runner, const ThreadLoad& load) {
-  const Clock::time_point now = Clock::now();
   const ThreadChange change = options_.policy(load);
+  const Clock::time_point now = Clock::now();
   MutexLock lock(mutex_);
-  runner.NoteLoad(load);
-  if (change == ThreadChange::kNone || now < next_change_) return;
-  if (change == ThreadChange::kSpread) {
-    Runner* idle = FindIdle();
-    if (idle == nullptr || runner.loops() < 2 || now < next_spread_) return;
-    idle->Give(runner.Take(runner.loops() / 2));
-    last_spread_ = now;
-  } else {
-    Runner* other = LeastRunningBut(runner);
-    if (other == nullptr || other->running() + load.running > 1) return;
-    other->Give(runner.Take(runner.loops()));
-    hold_ = now - last_spread_ < options_.regret ? std::min(2 * hold_, options_.hold_max) : options_.hold_min;
-    next_spread_ = now + hold_;
-  }
+  runner.NoteLoad(load, now);
+  if (now < next_change_) return;
+  if (change == ThreadChange::kSpread) Spread(runner, now);
+  if (change == ThreadChange::kJoin) Join(runner, load.running, now);
+}
+
+void LoopThreads::Spread(Runner& runner, Clock::time_point now) {
+  if (runner.loops() < 2 || now < next_spread_) return;
+  const auto idle = std::ranges::find_if(runners_, [](const auto& other) { return other->idle(); });
+  if (idle == runners_.end()) return;
+  (*idle)->Give(runner.Take(runner.loops() / 2));
+  last_spread_ = now;
   next_change_ = now + options_.settle;
 }
 
-LoopThreads::Runner* LoopThreads::FindIdle() {
-  const auto found = std::ranges::find_if(runners_, [](const auto& runner) { return runner->idle(); });
-  return found == runners_.end() ? nullptr : found->get();
-}
-
-LoopThreads::Runner* LoopThreads::LeastRunningBut(const Runner& runner) {
+void LoopThreads::Join(Runner& runner, double running, Clock::time_point now) {
   Runner* least = nullptr;
   for (const auto& other : runners_) {
-    if (other.get() == &runner || other->idle()) continue;
-    if (least == nullptr || other->running() < least->running()) least = other.get();
+    if (other.get() == &runner || other->idle() || !other->calm(now)) continue;
+    if (least == nullptr || other->running(now) < least->running(now)) least = other.get();
   }
-  return least;
+  if (least == nullptr || !runner.calm(now) || least->running(now) + running > 1) return;
+  least->Give(runner.Take(runner.loops()));
+  const bool regretted = last_spread_ && now - *last_spread_ < options_.regret;
+  hold_ = std::clamp(regretted ? 2 * hold_ : hold_ / 2, options_.hold_min, options_.hold_max);
+  last_spread_.reset();
+  next_spread_ = now + hold_;
+  next_change_ = now + options_.settle;
 }
 
 }  // namespace ebla::rpc

@@ -19,14 +19,31 @@
 namespace ebla::rpc {
 namespace {
 
+// Changes at once, as often as the policy says.
+LoopThreads::Options Eager(std::function<ThreadChange(const ThreadLoad&)> policy) {
+  return {.policy = std::move(policy),
+          .window = std::chrono::microseconds(200),
+          .settle = {},
+          .calm = {},
+          .hold_min = {},
+          .hold_max = {},
+          .regret = {}};
+}
+
 struct SharedLoops {
-  explicit SharedLoops(size_t count, LoopThreads::Options options = {
-                                         .policy = [](const ThreadLoad&) { return ThreadChange::kNone; }}) {
+  SharedLoops(size_t count, LoopThreads::Options options) {
     for (size_t i = 0; i < count; ++i) {
       owned.push_back(std::make_unique<EventLoop>("loop-" + std::to_string(i)));
       loops.push_back(owned.back().get());
     }
     threads = std::make_unique<LoopThreads>(loops, std::move(options));
+  }
+  // A thread looks at its load when it has something to do.
+  bool Reach(size_t active) {
+    return WaitFor([&] {
+      for (EventLoop* loop : loops) RunOn(*loop, [] {});
+      return threads->active() == active;
+    });
   }
 
   std::vector<std::unique_ptr<EventLoop>> owned;
@@ -34,18 +51,16 @@ struct SharedLoops {
   std::unique_ptr<LoopThreads> threads;
 };
 
-LoopThreads::Options Eager(std::function<ThreadChange(const ThreadLoad&)> policy) {
-  return {.policy = std::move(policy),
-          .window = std::chrono::microseconds(200),
-          .settle = {},
-          .hold_min = {},
-          .hold_max = {},
-          .regret = {}};
+TEST(LoopThreadsTest, BeginsWithAThreadForEach) {
+  SharedLoops shared(3, Eager([](const ThreadLoad&) { return ThreadChange::kNone; }));
+  shared.threads->Start();
+  EXPECT_EQ(shared.threads->active(), 3u);
 }
 
-TEST(LoopThreadsTest, BeginsWithOneThreadForAllAndATaskKnowsItsLoop) {
-  SharedLoops shared(3);
+TEST(LoopThreadsTest, ATaskKnowsItsLoopAmongThoseOfItsThread) {
+  SharedLoops shared(3, Eager([](const ThreadLoad&) { return ThreadChange::kJoin; }));
   shared.threads->Start();
+  ASSERT_TRUE(shared.Reach(1));
   std::set<std::thread::id> threads;
   for (EventLoop* loop : shared.loops) {
     RunOn(*loop, [&] {
@@ -55,12 +70,12 @@ TEST(LoopThreadsTest, BeginsWithOneThreadForAllAndATaskKnowsItsLoop) {
     });
   }
   EXPECT_EQ(threads.size(), 1u);
-  EXPECT_EQ(shared.threads->active(), 1u);
 }
 
 TEST(LoopThreadsTest, SleepsUntilATaskATimerOrASocketOfAnyLoop) {
-  SharedLoops shared(2);
+  SharedLoops shared(2, Eager([](const ThreadLoad&) { return ThreadChange::kJoin; }));
   shared.threads->Start();
+  ASSERT_TRUE(shared.Reach(1));
   for (EventLoop* loop : shared.loops) {
     std::this_thread::sleep_for(5ms);  // both sleep, most likely
     std::promise<void> task;
@@ -75,43 +90,70 @@ TEST(LoopThreadsTest, SleepsUntilATaskATimerOrASocketOfAnyLoop) {
 
     const int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     std::promise<void> socket;
+    const auto arrived = [](evutil_socket_t, short, void* promise) {
+      static_cast<std::promise<void>*>(promise)->set_value();
+    };
     event* readable = nullptr;
     RunOn(*loop, [&] {
-      readable = event_new(
-          loop->base(), fd, EV_READ,
-          [](evutil_socket_t, short, void* promise) { static_cast<std::promise<void>*>(promise)->set_value(); },
-          &socket);
+      readable = event_new(loop->base(), fd, EV_READ, arrived, &socket);
       event_add(readable, nullptr);
     });
     std::this_thread::sleep_for(5ms);
     const uint64_t one = 1;
     ASSERT_EQ(write(fd, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
     EXPECT_EQ(socket.get_future().wait_for(10s), std::future_status::ready);
-    RunOn(*loop, [&] { event_free(readable); });
+
+    // As libevent's resolver sets for itself.
+    std::promise<void> late;
+    event* timeout = nullptr;
+    RunOn(*loop, [&] {
+      timeout = event_new(loop->base(), -1, 0, arrived, &late);
+      const timeval soon{.tv_sec = 0, .tv_usec = 10'000};
+      event_add(timeout, &soon);
+    });
+    EXPECT_EQ(late.get_future().wait_for(10s), std::future_status::ready);
+    RunOn(*loop, [&] {
+      event_free(timeout);
+      event_free(readable);
+    });
     close(fd);
   }
 }
 
 TEST(LoopThreadsTest, SpreadsAndJoinsAsThePolicySays) {
-  std::atomic<ThreadChange> wanted{ThreadChange::kSpread};
+  std::atomic<ThreadChange> wanted{ThreadChange::kJoin};
   SharedLoops shared(4, Eager([&](const ThreadLoad&) { return wanted.load(); }));
   shared.threads->Start();
-  // A thread looks at its load when it has something to do.
-  const auto stir = [&] {
-    for (EventLoop* loop : shared.loops) RunOn(*loop, [] {});
-  };
-  EXPECT_TRUE(WaitFor([&] {
-    stir();
-    return shared.threads->active() == 4;
-  }));
+  EXPECT_TRUE(shared.Reach(1));
+  wanted = ThreadChange::kSpread;
+  EXPECT_TRUE(shared.Reach(4));
   std::set<std::thread::id> threads;
   for (EventLoop* loop : shared.loops) RunOn(*loop, [&] { threads.insert(std::this_thread::get_id()); });
   EXPECT_EQ(threads.size(), 4u);
-  wanted = ThreadChange::kJoin;
-  EXPECT_TRUE(WaitFor([&] {
-    stir();
-    return shared.threads->active() == 1;
-  }));
+}
+
+TEST(LoopThreadsTest, NobodyJoinsAThreadThatStandsStillWithinATurn) {
+  SharedLoops shared(2, Eager([](const ThreadLoad&) { return ThreadChange::kJoin; }));
+  std::promise<void> go_on;
+  shared.loops[0]->Post([&, may = go_on.get_future().share()] { may.wait(); });
+  shared.threads->Start();
+  const auto until = std::chrono::steady_clock::now() + 50ms;
+  while (std::chrono::steady_clock::now() < until) RunOn(*shared.loops[1], [] {});
+  EXPECT_EQ(shared.threads->active(), 2u);
+  go_on.set_value();
+  EXPECT_TRUE(shared.Reach(1));
+}
+
+TEST(LoopThreadsTest, NobodyJoinsAThreadThatWaitedForADiskLately) {
+  LoopThreads::Options options = Eager([](const ThreadLoad&) { return ThreadChange::kJoin; });
+  options.calm = 1h;
+  SharedLoops shared(2, std::move(options));
+  shared.threads->Start();
+  // As a disk would make it wait: it does not run, and is not asleep.
+  RunOn(*shared.loops[0], [] { std::this_thread::sleep_for(20ms); });
+  const auto until = std::chrono::steady_clock::now() + 50ms;
+  while (std::chrono::steady_clock::now() < until) RunOn(*shared.loops[0], [] {});
+  EXPECT_EQ(shared.threads->active(), 2u);
 }
 
 // Each loop passes tokens round to the next, while the loops themselves are passed round among the threads.
@@ -182,17 +224,35 @@ TEST(ThreadLoadTest, AdvisesByWhatThreadsGainOrCost) {
     ThreadChange change;
   };
   for (const Case& one : {
-           Case{"pipelined gets on one thread, a processor to spare", {1, 0.99, 0, 30ms, 0.66}, ThreadChange::kSpread},
+           Case{"pipelined gets on one thread, a processor to spare",
+                {.busy = 1, .running = 0.99, .stretch = 30ms, .idle_processors = 0.66},
+                ThreadChange::kSpread},
            Case{"single gets on one thread, the client has the other processor",
-                {1, 0.95, 0.04, 1ms, 0.08},
+                {.busy = 1, .running = 0.95, .waiting = 0.04, .stretch = 1ms, .idle_processors = 0.08},
                 ThreadChange::kNone},
-           Case{"single sets on one thread", {0.85, 0.75, 0.12, 99us, 0.3}, ThreadChange::kNone},
-           Case{"hardly anything", {0.05, 0.04, 0, 20us, 1.9}, ThreadChange::kNone},
-           Case{"reads that wait for the disk", {0.99, 0.1, 0, 20us, 1.5}, ThreadChange::kSpread},
-           Case{"single gets on two threads", {1, 0.43, 0.28, 42us, 0.4}, ThreadChange::kJoin},
-           Case{"single sets on two threads", {1, 0.4, 0.37, 50us, 0.2}, ThreadChange::kJoin},
-           Case{"pipelined gets on two threads", {1, 0.76, 0.23, 320us, 0.15}, ThreadChange::kNone},
-           Case{"single gets on two of eight processors", {0.5, 0.43, 0.01, 30us, 4}, ThreadChange::kNone},
+           Case{"single sets on one thread",
+                {.busy = 0.85, .running = 0.75, .waiting = 0.12, .stretch = 99us, .idle_processors = 0.3},
+                ThreadChange::kNone},
+           Case{"hardly anything", {.busy = 0.05, .running = 0.04, .stretch = 20us}, ThreadChange::kNone},
+           Case{
+               "reads that wait for the disk",
+               {.busy = 0.6, .running = 0.1, .blocked = 0.5, .stretch = 20us, .disk_reads = 40, .idle_processors = 1.5},
+               ThreadChange::kSpread},
+           Case{"reads that wait for the disk, where processors are short",
+                {.busy = 0.6, .running = 0.1, .waiting = 0.4, .stretch = 20us, .disk_reads = 3},
+                ThreadChange::kNone},
+           Case{"single gets on two threads",
+                {.busy = 0.5, .running = 0.43, .waiting = 0.28, .stretch = 42us},
+                ThreadChange::kJoin},
+           Case{"single sets on two threads",
+                {.busy = 0.5, .running = 0.4, .waiting = 0.37, .stretch = 50us},
+                ThreadChange::kJoin},
+           Case{"pipelined gets on two threads",
+                {.busy = 0.95, .running = 0.76, .waiting = 0.23, .stretch = 320us, .idle_processors = 0.15},
+                ThreadChange::kNone},
+           Case{"single gets on two of eight processors",
+                {.busy = 0.5, .running = 0.43, .waiting = 0.01, .stretch = 30us},
+                ThreadChange::kNone},
        }) {
     EXPECT_EQ(Advise(one.load), one.change) << one.name;
   }
@@ -208,6 +268,7 @@ TEST(ThreadLoadTest, MeasuresTheThreadThatAsks) {
   ASSERT_TRUE(worked);
   EXPECT_GT(worked->running + worked->waiting, 0.8);
   EXPECT_EQ(worked->busy, 1);
+  EXPECT_FALSE(Blocks(*worked));
 
   const auto before = ThreadMeter::Clock::now();
   std::this_thread::sleep_for(50ms);
@@ -216,6 +277,12 @@ TEST(ThreadLoadTest, MeasuresTheThreadThatAsks) {
   ASSERT_TRUE(slept);
   EXPECT_LT(slept->running, 0.5);
   EXPECT_LT(slept->busy, 0.2);
+
+  std::this_thread::sleep_for(50ms);  // and nobody said that this is a sleep
+  const auto blocked = meter.Measure(ThreadMeter::Clock::now());
+  ASSERT_TRUE(blocked);
+  EXPECT_GT(blocked->blocked, 0.5);
+  EXPECT_TRUE(Blocks(*blocked));
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // common/rpc/thread_load.h
 // How busy a thread of event loops is, and whether there should be more of them or fewer.
 //
-// A processor that has nothing to do is worth a thread, once the loops keep one busy. Threads beyond the processors cost
-// more than they do where turns are short: each wakes up for a request or two, what is one system call for ten of them
-// is ten, and all wait for a processor meanwhile.
+// A processor that has nothing to do is worth a thread, once the loops keep one busy or wait for a disk. Threads beyond
+// the processors cost more than they do where turns are short: each wakes up for a request or two, what is one system
+// call for ten of them is ten, and all wait for a processor meanwhile.
 //
 // Threads:    a meter is its thread's; Advise is a pure function.
 #pragma once
@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "common/base/executor.h"
 
@@ -18,17 +19,21 @@ namespace ebla::rpc {
 
 // Of one thread, over a window of time.
 struct ThreadLoad {
-  double busy = 0;             // part of the time in which it did not sleep; 1 where it has only one loop
-  double running = 0;          // part that it had a processor for
-  double waiting = 0;          // part that it waited for one
-  Duration stretch{};          // for how long it had one at a time
-  double idle_processors = 0;  // of the machine
+  double busy = 0;     // part of the time in which it did not sleep
+  double running = 0;  // part that it had a processor for
+  double waiting = 0;  // part that it waited for one
+  double blocked = 0;  // part, at least, that it waited for something else: a disk, a lock
+  Duration stretch{};  // for how long it had a processor at a time
+  int64_t disk_reads = 0;
+  double idle_processors = 0;  // of those that it may run on; counted where it is busy or blocked for two windows
 };
 
 enum class ThreadChange { kNone, kSpread, kJoin };
 
 // What a thread with this load should do: give half of its loops to another thread, or all of them.
 ThreadChange Advise(const ThreadLoad& load);
+// It waits for a disk or a lock now and then, and who shares it waits too.
+bool Blocks(const ThreadLoad& load);
 
 class ThreadMeter {
  public:
@@ -46,21 +51,21 @@ class ThreadMeter {
   void Restart(Clock::time_point now);
 
  private:
-  // What the system has counted up to now; zeros where it does not count.
+  // What the system has counted for the thread up to now; zeros where it does not count.
   struct Counted {
     int64_t running_ns = 0;
     int64_t waiting_ns = 0;
     int64_t stretches = 0;
-    double idle_seconds = 0;  // of all processors
+    int64_t disk_reads = 0;
   };
   Counted Count() const;
 
   const Duration window_;  // the system counts idle time in hundredths of a second
   const int schedule_fd_;  // /proc/thread-self/schedstat
-  const int uptime_fd_;    // /proc/uptime
   Clock::time_point since_;
   Duration slept_{};
   Counted before_;
+  std::optional<double> idle_before_;  // seconds, of the processors together; none: the window was not worth counting
 };
 
 }  // namespace ebla::rpc

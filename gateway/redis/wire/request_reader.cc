@@ -81,6 +81,7 @@ std::optional<std::vector<std::string>> SplitLine(std::string_view line) {
 }
 
 Result<std::optional<Request>> RequestReader::Read(std::string_view& bytes) {
+  std::string whole;  // a line that came in parts
   while (!bytes.empty()) {
     switch (state_) {
       case State::kStart:
@@ -88,21 +89,21 @@ Result<std::optional<Request>> RequestReader::Read(std::string_view& bytes) {
         if (state_ == State::kCount) bytes.remove_prefix(1);
         break;
       case State::kLine: {
-        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big inline request"));
+        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big inline request", whole));
         if (!line) return std::nullopt;
         state_ = State::kStart;
         EBLA_ASSIGN(Request typed, Typed(*line));
         return typed;
       }
       case State::kCount: {
-        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big mbulk count string"));
+        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big mbulk count string", whole));
         if (!line) return std::nullopt;
         EBLA_TRY(OnCount(*line));
         if (state_ == State::kStart) return Request();
         break;
       }
       case State::kLength: {
-        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big bulk count string"));
+        EBLA_ASSIGN(const auto line, TakeLine(bytes, "too big bulk count string", whole));
         if (!line) return std::nullopt;
         EBLA_TRY(OnLength(*line));
         break;
@@ -123,14 +124,15 @@ Result<std::optional<Request>> RequestReader::Read(std::string_view& bytes) {
   return std::nullopt;
 }
 
-Result<std::optional<std::string_view>> RequestReader::TakeLine(std::string_view& bytes, const char* too_long) {
+Result<std::optional<std::string_view>> RequestReader::TakeLine(std::string_view& bytes, const char* too_long,
+                                                                std::string& whole) {
   const size_t end = bytes.find('\n');
   std::string_view line = bytes.substr(0, end);
   if (begun_.size() + line.size() > options_.line_bytes_max) return Error(Malformed(too_long));
   bytes.remove_prefix(end == bytes.npos ? bytes.size() : end + 1);
   if (end == bytes.npos || !begun_.empty()) begun_.append(line);
   if (end == bytes.npos) return std::nullopt;
-  if (!begun_.empty()) line = ended_ = std::exchange(begun_, {});
+  if (!begun_.empty()) line = whole = std::exchange(begun_, {});
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
 }

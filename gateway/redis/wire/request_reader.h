@@ -44,9 +44,7 @@ class RequestReader {
   void set_strict(bool strict) { strict_ = strict; }
 
   // Of a request that is not whole.
-  size_t held_bytes() const {
-    return kept_bytes_ + begun_.size() + ended_.size() + request_.words.capacity() * sizeof(std::string);
-  }
+  size_t held_bytes() const { return kept_bytes_ + begun_.size() + request_.words.capacity() * sizeof(std::string); }
 
   // Takes bytes off the front of `bytes`. A request once one is whole; none: more is needed, and all bytes were taken.
   // An error's message is what to answer, without the minus; nothing more may be read then.
@@ -56,8 +54,8 @@ class RequestReader {
   // What comes next.
   enum class State { kStart, kLine, kCount, kLength, kString, kStringEnd };
 
-  // A line that has ended, without its end: within `bytes` as they were, or ended_. None: more is needed.
-  Result<std::optional<std::string_view>> TakeLine(std::string_view& bytes, const char* too_long);
+  // A line that has ended, without its end: within `bytes` as they were, or `whole`. None: more is needed.
+  Result<std::optional<std::string_view>> TakeLine(std::string_view& bytes, const char* too_long, std::string& whole);
   Status OnCount(std::string_view line);
   Status OnLength(std::string_view line);
   void TakeString(std::string_view& bytes);
@@ -68,7 +66,6 @@ class RequestReader {
   bool strict_ = false;
   State state_ = State::kStart;
   std::string begun_;  // of a line, its part that has come
-  std::string ended_;  // a line that came in parts
   Request request_;
   size_t words_left_ = 0;
   size_t string_left_ = 0;  // bytes

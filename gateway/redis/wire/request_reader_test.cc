@@ -49,6 +49,16 @@ TEST(RequestReaderTest, HoweverTheBytesComeTheRequestsAreTheSame) {
   }
 }
 
+TEST(RequestReaderTest, NothingIsHeldOnceARequestIsWhole) {
+  const std::string line = "get " + std::string(40'000, 'k') + "\n";
+  RequestReader reader;
+  for (std::string_view part : {std::string_view(line).substr(0, 30'000), std::string_view(line).substr(30'000)}) {
+    const bool last = part.ends_with('\n');
+    ASSERT_EQ(reader.Read(part)->has_value(), last);
+    EXPECT_EQ(reader.held_bytes(), last ? 0 : 30'000);
+  }
+}
+
 TEST(RequestReaderTest, WhatCannotBeARequestIsSaidInRedisWords) {
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"*x\r\n", "ERR Protocol error: invalid multibulk length"},
