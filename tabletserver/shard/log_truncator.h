@@ -37,8 +37,10 @@ class LogTruncator {
     Lsn next, below;  // what is still to go; none: yet to be found
   };
   void Continue();
-  Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
-  Status Begin(const ShardTablet& tablet, Truncation& truncation);
+  Result<bool> TruncateSome(ShardTablet& tablet, Truncation& truncation);
+  Status Begin(ShardTablet& tablet, Truncation& truncation);
+  // From where on the log is kept for replicas that need it from `needed` on.
+  Result<Lsn> RetainedFor(ShardTablet& tablet, Lsn needed) const;
 
   const ShardContext shard_;
   LineageCheckpoints& checkpoints_;
