@@ -39,7 +39,7 @@ class LogTruncator {
   void Continue();
   Result<bool> TruncateSome(ShardTablet& tablet, Truncation& truncation);
   Status Begin(ShardTablet& tablet, Truncation& truncation);
-  // From where on the log is kept for replicas that need it from `needed` on.
+  // From where on the log is retained for replicas that need it from `needed` on.
   Result<Lsn> RetainedFor(ShardTablet& tablet, Lsn needed) const;
 
   const ShardContext shard_;
