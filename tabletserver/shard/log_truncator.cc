@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/round_driver.h"
@@ -16,15 +15,6 @@ constexpr Duration kPause = std::chrono::milliseconds(5);
 constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next checkpoint was faster
 constexpr uint64_t kPieceMin = 8;                              // entries: each may have hundreds of KB
 constexpr uint64_t kPieceMax = 1 << 16;
-
-// Somebody who was heard since then comes on behind `first`: without what it needs it would be copied, and again for ever.
-bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime since) {
-  const Leadership* lead = replica.standing().leadership();
-  if (lead == nullptr) return false;
-  return std::ranges::any_of(lead->Progress(), [&](const PeerProgress& peer) {
-    return peer.copying || (peer.heard >= since && peer.flushed < first);
-  });
-}
 
 }  // namespace
 
@@ -76,7 +66,7 @@ void LogTruncator::Stop(TabletId tablet) {
 }
 
 // Whether there is more.
-Result<bool> LogTruncator::TruncateSome(ShardTablet& tablet, Truncation& truncation) {
+Result<bool> LogTruncator::TruncateSome(const ShardTablet& tablet, Truncation& truncation) {
   if (!truncation.below) {
     EBLA_TRY(Begin(tablet, truncation));
     return truncation.next < truncation.below;
@@ -93,12 +83,17 @@ Result<bool> LogTruncator::TruncateSome(ShardTablet& tablet, Truncation& truncat
 
 // Finds what may go, and has the core look no more for it. A start needs nothing below `recoverable`; replicas that are
 // behind may, but not for ever: then they are copied.
-Status LogTruncator::Begin(ShardTablet& tablet, Truncation& truncation) {
+Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   const ReplicaCore& replica = tablet.core->replica();
   if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
-    const Result<Lsn> retained = RetainedFor(tablet, needed);
+    const LogRetention& retention =
+        shard_.store().InMemory(tablet.table) ? shard_.options.memory_log_retention : shard_.options.log_retention;
+    // Who has been away for long may need what has been gone for long: the rest is not judged by that.
+    const Lsn first = std::max(needed, shard_.store().FirstLogged(tablet.id));
+    const Result<Lsn> retained =
+        RetainedFrom(shard_.store(), tablet.id, {first, replica.last_appended().lsn}, retention);
     if (!retained && retained.error().code() != Code::kUnavailable) return retained.error();
     below = std::min(below, retained.value_or(below));  // nothing is kept of a log that is damaged
   }
@@ -116,29 +111,6 @@ Status LogTruncator::Begin(ShardTablet& tablet, Truncation& truncation) {
   truncation.next = oldest;
   truncation.below = below;
   return Status::Ok();
-}
-
-Result<Lsn> LogTruncator::RetainedFor(ShardTablet& tablet, Lsn needed) const {
-  const ShardOptions& options = shard_.options;
-  const ReplicaCore& replica = tablet.core->replica();
-  // Who has been away for long may need what has been gone for long: the rest is not judged by that.
-  const LogStretch wanted{std::max(needed, shard_.store().FirstLogged(tablet.id)), replica.last_appended().lsn};
-  const auto from = [&](const LogRetention& retention) {
-    return RetainedFrom(shard_.store(), tablet.id, wanted, retention);
-  };
-  if (!shard_.store().InMemory(tablet.table)) return from(options.log_retention);
-
-  const MonotonicTime now = shard_.Now();
-  if (std::exchange(tablet.needed_from, needed) != needed) tablet.needed_since = now;
-  const int64_t size = tablet.handle == nullptr ? 0 : tablet.handle->size_bytes.load(std::memory_order_relaxed);
-  if (size > 0 && now - tablet.needed_since >= options.memory_log_patience) {
-    LogRetention least = options.memory_log_retention;
-    const uint64_t part = static_cast<uint64_t>(size / options.memory_log_part);
-    least.bytes_max = std::min(least.bytes_max, std::max(part, options.memory_log_bytes_least));
-    EBLA_ASSIGN(const Lsn retained, from(least));
-    if (!IsNeededByThePresent(replica, retained, now - options.memory_log_patience)) return retained;
-  }
-  return from(options.memory_log_retention);
 }
 
 }  // namespace ebla::tabletserver

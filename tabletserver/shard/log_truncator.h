@@ -37,10 +37,8 @@ class LogTruncator {
     Lsn next, below;  // what is still to go; none: yet to be found
   };
   void Continue();
-  Result<bool> TruncateSome(ShardTablet& tablet, Truncation& truncation);
-  Status Begin(ShardTablet& tablet, Truncation& truncation);
-  // From where on the log is retained for replicas that need it from `needed` on.
-  Result<Lsn> RetainedFor(ShardTablet& tablet, Lsn needed) const;
+  Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
+  Status Begin(const ShardTablet& tablet, Truncation& truncation);
 
   const ShardContext shard_;
   LineageCheckpoints& checkpoints_;

@@ -48,7 +48,6 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   EXPECT_LT(log.size(), size_t{kWrites});
   for (size_t i = 1; i < log.size(); ++i) EXPECT_EQ(log[i].version.lsn, log[i - 1].version.lsn.Next());
   ASSERT_TRUE(Fence(2, {"ts-1"}));
-  copy_bytes_per_second_ = 100'000;  // four seconds, in which more is written than is kept for one who is away
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {}}, /*fenced=*/true));
   ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
   const idl::WriteReply reply = Write("ts-1", {IncrementOf("counter")});
@@ -61,64 +60,6 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
 TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
   lost_ = Lsn{1};
   EXPECT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(TabletId{kTablet}); }));
-}
-
-class MemoryLogsTest : public GroupFixture {
- protected:
-  static constexpr int kBytes = 4'000;  // of a value
-
-  void SetUp() override {
-    table_options_.__set_memory(true);
-    options_.checkpoint.memory_log_bytes = 1;
-    options_.shard.memory_log_bytes_least = 10 * kBytes;
-    options_.shard.memory_log_patience = 1s;
-    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-    ASSERT_TRUE(Configure(1, kAll));
-    ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
-    for (int i = 0; i < 100; ++i) Put(i);
-  }
-  void Put(int i) {
-    const idl::WriteReply reply = Write("ts-1", {PutOf("key" + std::to_string(i), std::string(kBytes, 'v'))});
-    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
-  }
-  int64_t Logged(const std::string& name) { return at(name).ram->Logs().bytes; }
-  void ExpectLevel() {
-    for (const char* name : {"ts-2", "ts-3"}) EXPECT_TRUE(Until([&] { return Level(name, "ts-1"); })) << name;
-  }
-
-  const Roles kAll{"ts-1", {"ts-1", "ts-2", "ts-3"}, {}};
-};
-
-TEST_F(MemoryLogsTest, ForOneWhoIsAwayAPartOfTheRecordsBytesIsKept) {
-  Cut("ts-3", "ts-1");
-  Cut("ts-3", "ts-2");
-  for (int i = 0; i < 40; ++i) Put(i);
-  EXPECT_GT(Logged("ts-1"), 40 * kBytes) << "it may be back soon";
-  // An eighth of a hundred records; a log's memory is more than its entries.
-  for (const char* name : {"ts-1", "ts-2"})
-    EXPECT_TRUE(Until([&] { return Logged(name) < 20 * kBytes; })) << name << ": " << Logged(name);
-  Heal();
-  ExpectLevel();
-}
-
-// The log that a copy begins with stands still until the copy has arrived, and so does what one who is away needs.
-TEST_F(MemoryLogsTest, ACopyIsMadeOnceThoughAnotherIsAwayAndWritesGoOn) {
-  Start("ts-4");
-  Cut("ts-3", "ts-1");
-  Cut("ts-3", "ts-2");
-  scheduler_.RunFor(options_.shard.memory_log_patience + 5s);
-  copy_bytes_per_second_ = 100'000;  // four seconds, in which more is written than is kept for one who is away
-  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {"ts-4"}}));
-  int written = 0;
-  EXPECT_TRUE(Until([&] {
-    if (written < 2'000) Put(written++ % 100);
-    return View("ts-4") != nullptr && !View("ts-4")->incomplete;
-  }));
-  EXPECT_GT(written, 20);
-  copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
-  EXPECT_TRUE(Until([&] { return Level("ts-4", "ts-1"); })) << written << " were written meanwhile";
-  Heal();
-  EXPECT_TRUE(Until([&] { return Level("ts-3", "ts-1"); }));
 }
 
 }  // namespace

@@ -42,10 +42,6 @@ struct ShardTablet {
   size_t counted_unapplied_bytes = 0;          // its part of ShardCounters::unapplied_bytes
   std::shared_ptr<const TabletSchema> schema;  // that the handle was last told of
 
-  // ---- of log_truncator.h ----
-  Lsn needed_from;             // by a replica that is behind, when it was last looked at
-  MonotonicTime needed_since;  // as it is
-
   // ---- of read_waiters.h ----
   std::multimap<Lsn, AwaitingRead> awaiting;
 };
