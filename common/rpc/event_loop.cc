@@ -204,7 +204,10 @@ void EventLoop::RunTurnEnd() {
   ++phase_;
 }
 
+bool EventLoop::HasCallbacks() const { return event_base_get_num_events(base_, EVENT_BASE_COUNT_ACTIVE) > 0; }
+
 bool EventLoop::MaySleep() {
+  if (HasCallbacks()) return false;
   MonotonicTime next;
   {
     MutexLock lock(mutex_);

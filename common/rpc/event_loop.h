@@ -84,8 +84,10 @@ class EventLoop final : public Executor {
   bool MaySleep();
   // Ready sockets; `wait` for the first.
   void Poll(bool wait);
-  // As Poll, where its descriptor is not readable.
+  // As Poll, where its descriptor is not readable, and no callback waits.
   void Awake();
+  // Callbacks that libevent has put off (its resolver's), which show on no descriptor.
+  bool HasCallbacks() const;
   // One for each loop: readable when Poll has something to do, but for libevent's own timers. None: the system does not
   // tell.
   static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);

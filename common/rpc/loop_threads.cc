@@ -22,6 +22,9 @@ namespace {
 constexpr std::chrono::milliseconds kPollAllEvery{1000};
 // Where the system watches no more descriptors.
 constexpr std::chrono::milliseconds kPollUnwatchedEvery{1};
+// A thread that is within a turn for so long stands still, as far as anybody can tell.
+constexpr std::chrono::milliseconds kLongTurn{5};
+constexpr double kHardlyRuns = 0.1;
 
 }  // namespace
 
@@ -50,21 +53,31 @@ class LoopThreads::Runner {
   }
 
   bool idle() const EBLA_REQUIRES(all_.mutex_) { return loops_.empty() && given_.empty(); }
-  // Part of the time in which it ran lately, or does if it has not come to the end of a turn since.
+  // Of its time, the part in which it ran lately.
   double running(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
-    if (now - measured_ < 3 * all_.options_.window) return running_;
-    return asleep_.load(std::memory_order_relaxed) ? 0 : 1;
+    return now - measured_ < 3 * all_.options_.window ? load_.running : 0;
   }
-  bool calm(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) { return now >= calm_from_; }
-  void Give(const std::vector<EventLoop*>& loops) EBLA_REQUIRES(all_.mutex_) {
+  // It waits for nothing but work, and does not stand still.
+  bool calm(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+    const bool comes_round = asleep_.load(std::memory_order_relaxed) ||
+                             now.time_since_epoch() - turn_began_.load(std::memory_order_relaxed) < kLongTurn;
+    return now >= calm_from_ && comes_round;
+  }
+  // It would join others, too, or hardly runs.
+  bool MayBeJoined(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+    return !idle() && calm(now) && (running(now) < kHardlyRuns || all_.options_.policy(load_) == ThreadChange::kJoin);
+  }
+  Clock::time_point calm_from() const EBLA_REQUIRES(all_.mutex_) { return calm_from_; }
+  void Give(const std::vector<EventLoop*>& loops, Clock::time_point calm_from = {}) EBLA_REQUIRES(all_.mutex_) {
     given_.insert(given_.end(), loops.begin(), loops.end());
+    calm_from_ = std::max(calm_from_, calm_from);
     Call();
   }
 
   // ---- on its own thread, between turns ----
 
   void NoteLoad(const ThreadLoad& load, Clock::time_point now) EBLA_REQUIRES(all_.mutex_) {
-    running_ = load.running;
+    load_ = load;
     measured_ = now;
     if (Blocks(load)) calm_from_ = now + all_.options_.calm;
   }
@@ -91,7 +104,9 @@ class LoopThreads::Runner {
       // The task that Call() posts may have run in this very turn.
       if (called_.load(std::memory_order_relaxed)) sleeps = false;
       loops_.size() == 1 ? PollOne(sleeps, meter) : PollSeveral(sleeps, meter);
-      if (const auto load = meter.Measure(Clock::now())) all_.Change(*this, *load);
+      const Clock::time_point now = Clock::now();
+      turn_began_.store(now.time_since_epoch(), std::memory_order_relaxed);
+      if (const auto load = meter.Measure(now, loops_.size() > 1)) all_.Change(*this, *load);
     }
   }
   // Where loops share no threads.
@@ -109,8 +124,10 @@ class LoopThreads::Runner {
     const Clock::time_point before = Clock::now();
     asleep_.store(true, std::memory_order_relaxed);
     const int ready = wait();
+    const Clock::time_point now = Clock::now();
+    turn_began_.store(now.time_since_epoch(), std::memory_order_relaxed);
     asleep_.store(false, std::memory_order_relaxed);
-    meter.Slept(Clock::now() - before);
+    meter.Slept(now - before);
     return ready;
   }
 
@@ -134,6 +151,9 @@ class LoopThreads::Runner {
       for (EventLoop* loop : loops_) loop->Poll(false);
     } else {
       for (int i = 0; i < count; ++i) static_cast<EventLoop*>(ready[static_cast<size_t>(i)].data.ptr)->Poll(false);
+      for (EventLoop* loop : loops_) {
+        if (loop->HasCallbacks()) loop->Poll(false);
+      }
     }
   }
 
@@ -174,13 +194,14 @@ class LoopThreads::Runner {
   std::thread thread_;
   std::atomic<bool> called_{false};  // to look at given_ and stopping_
   std::atomic<bool> asleep_{false};
+  std::atomic<Clock::duration> turn_began_{};
   CondVar changed_;
   std::vector<EventLoop*> loops_;  // changed by its thread, with all_.mutex_
   bool watches_all_ = true;        // its thread's, and what follows
   Clock::time_point polled_all_;
   std::vector<EventLoop*> given_ EBLA_GUARDED_BY(all_.mutex_);
   bool stopping_ EBLA_GUARDED_BY(all_.mutex_) = false;
-  double running_ EBLA_GUARDED_BY(all_.mutex_) = 0;
+  ThreadLoad load_ EBLA_GUARDED_BY(all_.mutex_);
   Clock::time_point measured_ EBLA_GUARDED_BY(all_.mutex_);
   Clock::time_point calm_from_ EBLA_GUARDED_BY(all_.mutex_);
 };
@@ -190,10 +211,10 @@ LoopThreads::LoopThreads(std::vector<EventLoop*> loops) : LoopThreads(std::move(
 LoopThreads::LoopThreads(std::vector<EventLoop*> loops, Options options)
     : loops_(std::move(loops)),
       options_(std::move(options)),
-      poll_fds_(EventLoop::PollFds(loops_)),
+      poll_fds_(ThreadMeter::Works() ? EventLoop::PollFds(loops_) : std::nullopt),
       hold_(options_.hold_min) {
   CHECK(!loops_.empty());
-  LOG_IF(WARNING, !poll_fds_) << "each event loop keeps its thread, as /proc/self/fdinfo does not tell what they watch";
+  LOG_IF(WARNING, !poll_fds_) << "each event loop keeps its thread, as /proc does not tell enough of threads and files";
   for (const EventLoop* loop : loops_) runners_.push_back(std::make_unique<Runner>(*this, loop->name()));
 }
 
@@ -229,7 +250,7 @@ void LoopThreads::Spread(Runner& runner, Clock::time_point now) {
   if (runner.loops() < 2 || now < next_spread_) return;
   const auto idle = std::ranges::find_if(runners_, [](const auto& other) { return other->idle(); });
   if (idle == runners_.end()) return;
-  (*idle)->Give(runner.Take(runner.loops() / 2));
+  (*idle)->Give(runner.Take(runner.loops() / 2), runner.calm_from());
   last_spread_ = now;
   next_change_ = now + options_.settle;
 }
@@ -237,7 +258,7 @@ void LoopThreads::Spread(Runner& runner, Clock::time_point now) {
 void LoopThreads::Join(Runner& runner, double running, Clock::time_point now) {
   Runner* least = nullptr;
   for (const auto& other : runners_) {
-    if (other.get() == &runner || other->idle() || !other->calm(now)) continue;
+    if (other.get() == &runner || !other->MayBeJoined(now)) continue;
     if (least == nullptr || other->running(now) < least->running(now)) least = other.get();
   }
   if (least == nullptr || !runner.calm(now) || least->running(now) + running > 1) return;

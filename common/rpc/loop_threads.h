@@ -6,8 +6,8 @@
 //             flusher) have threads of their own, by EventLoop::Start().
 // Invariants: 1. A loop is run by one thread at a time; what one did of it has happened before the next goes on.
 //             2. A thread that runs several takes them in turn. It sleeps when all of them would, and wakes for each.
-//             3. A thread without a loop sleeps until it is given one. One that is within a turn, or waited for a disk
-//                lately, is given none, and gives none to one that others wait on.
+//             3. A thread without a loop sleeps until it is given one. One that stands still within a turn, or waited for a
+//                disk lately, joins none, and none joins it.
 // Threads:    Start and Stop from one, which is none of these; active() from any.
 #pragma once
 

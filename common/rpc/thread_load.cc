@@ -20,6 +20,7 @@ namespace {
 constexpr double kSaturated = 0.95;
 constexpr double kBlocked = 0.05;
 constexpr double kProcessorToSpare = 0.5;
+constexpr double kBusy = 0.5, kProcessorsToWaste = 2;
 constexpr double kContended = 0.15;
 constexpr Duration kShortStretch = std::chrono::microseconds(200);
 
@@ -31,14 +32,18 @@ std::optional<double> IdleSeconds() {
   static const double ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
   std::ifstream file("/proc/stat");
   double sum = 0;
+  bool any = false;
   for (std::string line; std::getline(file, line) && line.starts_with("cpu");) {
+    if (line.size() < 4 || line[3] == ' ') continue;  // that of all together
     int processor = 0;
     long long idle = 0;
     long long waits_for_disk = 0;
     if (std::sscanf(line.c_str(), "cpu%d %*d %*d %*d %lld %lld", &processor, &idle, &waits_for_disk) != 3) continue;
-    if (processor < CPU_SETSIZE && CPU_ISSET(processor, &allowed)) sum += static_cast<double>(idle + waits_for_disk);
+    if (processor >= CPU_SETSIZE || !CPU_ISSET(processor, &allowed)) continue;
+    sum += static_cast<double>(idle + waits_for_disk);
+    any = true;
   }
-  return sum / ticks;
+  return any ? std::optional(sum / ticks) : std::nullopt;
 }
 
 }  // namespace
@@ -46,11 +51,14 @@ std::optional<double> IdleSeconds() {
 ThreadChange Advise(const ThreadLoad& load) {
   const bool wants_more = load.busy >= kSaturated || Blocks(load);
   if (wants_more && load.idle_processors >= kProcessorToSpare) return ThreadChange::kSpread;
+  if (load.busy >= kBusy && load.idle_processors >= kProcessorsToWaste) return ThreadChange::kSpread;
   const bool one_too_many = load.waiting >= kContended && load.stretch < kShortStretch;
   return one_too_many && !Blocks(load) ? ThreadChange::kJoin : ThreadChange::kNone;
 }
 
 bool Blocks(const ThreadLoad& load) { return load.blocked >= kBlocked || load.disk_reads > 0; }
+
+bool ThreadMeter::Works() { return IdleSeconds().has_value() && std::ifstream("/proc/thread-self/schedstat").good(); }
 
 ThreadMeter::ThreadMeter(Duration window)
     : window_(window), schedule_fd_(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {
@@ -61,7 +69,7 @@ ThreadMeter::~ThreadMeter() {
   if (schedule_fd_ >= 0) close(schedule_fd_);
 }
 
-std::optional<ThreadLoad> ThreadMeter::Measure(Clock::time_point now) {
+std::optional<ThreadLoad> ThreadMeter::Measure(Clock::time_point now, bool counts_idle) {
   const Duration passed = now - since_;
   if (passed < window_) return std::nullopt;
   const Counted before = before_;
@@ -80,7 +88,7 @@ std::optional<ThreadLoad> ThreadMeter::Measure(Clock::time_point now) {
                   .disk_reads = before_.disk_reads - before.disk_reads};
   // The system counts the wait after a sleep as waiting, and the sleep as measured here goes on until it is over.
   load.blocked = std::max(0.0, load.busy - load.running - load.waiting);
-  if (load.busy >= kSaturated || Blocks(load)) idle_before_ = IdleSeconds();
+  if (counts_idle && (load.busy >= kBusy || Blocks(load))) idle_before_ = IdleSeconds();
   if (idle_before && idle_before_)
     load.idle_processors = (*idle_before_ - *idle_before) / std::chrono::duration<double>(passed).count();
   return load;

@@ -25,7 +25,7 @@ struct ThreadLoad {
   double blocked = 0;  // part, at least, that it waited for something else: a disk, a lock
   Duration stretch{};  // for how long it had a processor at a time
   int64_t disk_reads = 0;
-  double idle_processors = 0;  // of those that it may run on; counted where it is busy or blocked for two windows
+  double idle_processors = 0;  // of those that it may run on; counted where it is busy or blocks for two windows
 };
 
 enum class ThreadChange { kNone, kSpread, kJoin };
@@ -37,6 +37,9 @@ bool Blocks(const ThreadLoad& load);
 
 class ThreadMeter {
  public:
+  // Whether the system tells enough to go by.
+  static bool Works();
+
   explicit ThreadMeter(Duration window);  // on the thread that it measures
   ~ThreadMeter();
   ThreadMeter(const ThreadMeter&) = delete;
@@ -45,8 +48,8 @@ class ThreadMeter {
   using Clock = std::chrono::steady_clock;
 
   void Slept(Duration time) { slept_ += time; }
-  // What the thread did in the window that is over; none yet while it is not.
-  std::optional<ThreadLoad> Measure(Clock::time_point now);
+  // What the thread did in the window that is over; none yet while it is not. To count idle processors costs something.
+  std::optional<ThreadLoad> Measure(Clock::time_point now, bool counts_idle = true);
   // A new window begins.
   void Restart(Clock::time_point now);
 

@@ -208,7 +208,7 @@ void Connection::Consume(std::string_view bytes) {
 
 size_t Connection::CutCommands(std::string_view bytes) {
   ++moment_;
-  const MonotonicTime now = server_->loop.Now();
+  const MonotonicTime now = server_->Now();
   size_t used = 0;
   while (fd_ >= 0 && !ending_ && !Full() && used < bytes.size()) {
     Protocol::Taken taken = protocol_->Take(bytes.substr(used));

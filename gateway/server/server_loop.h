@@ -28,11 +28,12 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
 
   void Accept(int fd, std::string peer);
 
-  // The time, read once in a phase of the loop's turn: what ends within one ends together.
-  MonotonicTime PhaseNow() {
-    if (std::exchange(now_in_, loop.phase()) != loop.phase()) now_ = loop.Now();
-    return now_;
+  // The time; and as it was last read in this phase of the loop's turn, if it was, for what happens often.
+  MonotonicTime Now() {
+    now_in_ = loop.phase();
+    return now_ = loop.Now();
   }
+  MonotonicTime PhaseNow() { return now_in_ == loop.phase() ? now_ : Now(); }
 
   // A command has its reply.
   void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
