@@ -138,22 +138,19 @@ class LoopThreads::Runner {
   }
 
   void PollSeveral(bool sleeps, ThreadMeter& meter) {
-    std::array<epoll_event, 64> ready;
     const std::chrono::milliseconds longest = watches_all_ ? kPollAllEvery : kPollUnwatchedEvery;
-    const auto wait = [&](std::chrono::milliseconds time) {
-      return epoll_wait(poll_fd_, ready.data(), ready.size(), static_cast<int>(time.count()));
-    };
-    const int count = sleeps ? Sleep(meter, [&] { return wait(longest); }) : wait({});
+    std::array<epoll_event, 64> ready;
+    const int count = !sleeps ? 0 : Sleep(meter, [&] {
+      return epoll_wait(poll_fd_, ready.data(), ready.size(), static_cast<int>(longest.count()));
+    });
     for (EventLoop* loop : loops_) loop->Awake();
     const Clock::time_point now = Clock::now();
-    if (now - polled_all_ >= longest) {
+    // While there is work, some of it most likely is on each.
+    if (!sleeps || now - polled_all_ >= longest) {
       polled_all_ = now;
       for (EventLoop* loop : loops_) loop->Poll(false);
     } else {
       for (int i = 0; i < count; ++i) static_cast<EventLoop*>(ready[static_cast<size_t>(i)].data.ptr)->Poll(false);
-      for (EventLoop* loop : loops_) {
-        if (loop->HasCallbacks()) loop->Poll(false);
-      }
     }
   }
 
