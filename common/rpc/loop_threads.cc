@@ -52,23 +52,35 @@ class LoopThreads::Runner {
     if (thread_.joinable()) thread_.join();
   }
 
-  bool idle() const EBLA_REQUIRES(all_.mutex_) { return loops_.empty() && given_.empty(); }
+  // ---- with all_.mutex_, which is the caller's own mutex_: that is more than the analysis can tell ----
+
+  bool idle() const {
+    all_.mutex_.AssertHeld();
+    return loops_.empty() && given_.empty();
+  }
   // Of its time, the part in which it ran lately.
-  double running(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+  double running(Clock::time_point now) const {
+    all_.mutex_.AssertHeld();
     return now - measured_ < 3 * all_.options_.window ? load_.running : 0;
   }
   // It waits for nothing but work, and does not stand still.
-  bool calm(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+  bool calm(Clock::time_point now) const {
+    all_.mutex_.AssertHeld();
     const bool comes_round = asleep_.load(std::memory_order_relaxed) ||
                              now.time_since_epoch() - turn_began_.load(std::memory_order_relaxed) < kLongTurn;
     return now >= calm_from_ && comes_round;
   }
   // It would join others, too, or hardly runs.
-  bool MayBeJoined(Clock::time_point now) const EBLA_REQUIRES(all_.mutex_) {
+  bool MayBeJoined(Clock::time_point now) const {
+    all_.mutex_.AssertHeld();
     return !idle() && calm(now) && (running(now) < kHardlyRuns || all_.options_.policy(load_) == ThreadChange::kJoin);
   }
-  Clock::time_point calm_from() const EBLA_REQUIRES(all_.mutex_) { return calm_from_; }
-  void Give(const std::vector<EventLoop*>& loops, Clock::time_point calm_from = {}) EBLA_REQUIRES(all_.mutex_) {
+  Clock::time_point calm_from() const {
+    all_.mutex_.AssertHeld();
+    return calm_from_;
+  }
+  void Give(const std::vector<EventLoop*>& loops, Clock::time_point calm_from = {}) {
+    all_.mutex_.AssertHeld();
     given_.insert(given_.end(), loops.begin(), loops.end());
     calm_from_ = std::max(calm_from_, calm_from);
     Call();
@@ -76,14 +88,16 @@ class LoopThreads::Runner {
 
   // ---- on its own thread, between turns ----
 
-  void NoteLoad(const ThreadLoad& load, Clock::time_point now) EBLA_REQUIRES(all_.mutex_) {
+  void NoteLoad(const ThreadLoad& load, Clock::time_point now) {
+    all_.mutex_.AssertHeld();
     load_ = load;
     measured_ = now;
     if (Blocks(load)) calm_from_ = now + all_.options_.calm;
   }
   size_t loops() const { return loops_.size(); }
   // It runs these no longer.
-  std::vector<EventLoop*> Take(size_t count) EBLA_REQUIRES(all_.mutex_) {
+  std::vector<EventLoop*> Take(size_t count) {
+    all_.mutex_.AssertHeld();
     const std::vector<EventLoop*> taken(loops_.end() - static_cast<std::ptrdiff_t>(count), loops_.end());
     for (const EventLoop* loop : taken) Unwatch(loop);
     loops_.resize(loops_.size() - count);
