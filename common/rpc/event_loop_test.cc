@@ -1,8 +1,6 @@
 #include "common/rpc/event_loop.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <random>
 #include <thread>
@@ -11,14 +9,6 @@
 
 namespace ebla::rpc {
 namespace {
-
-// Of a thread of this process, as the system sees it: 'R' runs, 'S' sleeps.
-char ThreadState(pid_t thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-  const std::string text(std::istreambuf_iterator<char>(file), {});
-  const size_t name_end = text.rfind(')');
-  return name_end == std::string::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
-}
 
 TEST(EventLoopTest, RunsTasksOfAThreadInOrderOnItsOwnThread) {
   EventLoop loop("loop");

@@ -40,7 +40,7 @@ class LoopThreads::Runner {
   void Start() {
     thread_ = std::thread([this] {
       pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-      all_.poll_fds_ ? Run() : RunOne();
+      Run();
     });
   }
   void Stop() {
@@ -121,15 +121,6 @@ class LoopThreads::Runner {
       const Clock::time_point now = Clock::now();
       turn_began_.store(now.time_since_epoch(), std::memory_order_relaxed);
       if (const auto load = meter.Measure(now, loops_.size() > 1)) all_.Change(*this, *load);
-    }
-  }
-  // Where loops share no threads.
-  void RunOne() EBLA_EXCLUDES(all_.mutex_) {
-    if (!TakeOver()) return;
-    EventLoop& loop = *loops_.front();
-    while (!called_.load(std::memory_order_relaxed)) {
-      loop.RunTurn();
-      loop.Poll(loop.MaySleep() && !called_.load(std::memory_order_relaxed));
     }
   }
 
@@ -226,12 +217,17 @@ LoopThreads::LoopThreads(std::vector<EventLoop*> loops, Options options)
       hold_(options_.hold_min) {
   CHECK(!loops_.empty());
   LOG_IF(WARNING, !poll_fds_) << "each event loop keeps its thread, as /proc does not tell enough of threads and files";
+  if (!poll_fds_) return;
   for (const EventLoop* loop : loops_) runners_.push_back(std::make_unique<Runner>(*this, loop->name()));
 }
 
 LoopThreads::~LoopThreads() { Stop(); }
 
 void LoopThreads::Start() {
+  if (!poll_fds_) {
+    for (EventLoop* loop : loops_) loop->Start();
+    return;
+  }
   MutexLock lock(mutex_);
   for (size_t i = 0; i < loops_.size(); ++i) runners_[i]->Give({loops_[i]});
   for (const auto& runner : runners_) runner->Start();
@@ -243,6 +239,7 @@ void LoopThreads::Stop() {
 }
 
 size_t LoopThreads::active() const {
+  if (!poll_fds_) return loops_.size();
   MutexLock lock(mutex_);
   return static_cast<size_t>(std::ranges::count_if(runners_, [](const auto& runner) { return !runner->idle(); }));
 }

@@ -64,7 +64,7 @@ class LoopThreads {
   const std::optional<std::vector<int>> poll_fds_;  // the loops'; none: they share no threads
 
   mutable Mutex mutex_;                           // before a loop's own
-  std::vector<std::unique_ptr<Runner>> runners_;  // one for each loop
+  std::vector<std::unique_ptr<Runner>> runners_;  // one for each loop that shares threads
   Clock::time_point next_change_ EBLA_GUARDED_BY(mutex_);
   Clock::time_point next_spread_ EBLA_GUARDED_BY(mutex_);
   std::optional<Clock::time_point> last_spread_ EBLA_GUARDED_BY(mutex_);  // none: it was judged

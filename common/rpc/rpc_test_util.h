@@ -10,8 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <future>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,6 +38,14 @@ inline bool WaitFor(const std::function<bool()>& condition, Duration limit = 20s
     usleep(1000);
   }
   return true;
+}
+
+// Of a thread of this process, as the system sees it: 'R' runs, 'S' sleeps.
+inline char ThreadState(pid_t thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const size_t name_end = text.rfind(')');
+  return name_end == std::string::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
 }
 
 // Calls that a test holds, to be answered when and in the order that it likes. Any thread.
