@@ -89,7 +89,11 @@ struct MultiGetReply {
 
 // DELETE of an absent key is OK and has a version, as any write; with the condition EXISTS it is CONDITION_FAILED.
 // CHECK writes nothing: a bare condition.
-enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3 }
+// APPLY asks the server for one of its functions, which makes of the record that is there, or of none, what is to be there,
+// and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT: there is no
+// such function, or it takes no part in this; the same can then be done by a read and a conditional write. Of a retry that
+// a server answers so, an earlier attempt may still have happened: servers of before this kind refuse it unseen.
+enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3, APPLY = 4 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 
 struct Condition {
@@ -101,7 +105,7 @@ struct Condition {
 struct Write {
   1: WriteKind kind
   2: binary key
-  3: optional binary value            // PUT: at most 1 MiB
+  3: optional binary value            // PUT; of APPLY the function's arguments: at most 1 MiB
   4: optional i64 delta               // INCREMENT: added to the decimal int64 text; an absent record counts as 0
   5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 10 years; 0: none, whatever the table's default
                                       // absent: PUT takes the table's default, INCREMENT keeps what the record has
@@ -115,6 +119,7 @@ struct Write {
   9: optional i64 expiresAtMs         // PUT: in place of ttlMs
   10: optional i64 newTtlMs           // INCREMENT without ttlMs, where there was no record: as ttlMs; absent: the table's
                                       // default
+  11: optional string functionName    // APPLY: its name, as common/base/record_functions.h has it
 }
 
 // An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.
@@ -137,9 +142,10 @@ struct WriteRequest {
 }
 struct WriteReply {
   1: ReplyHeader header               // CONDITION_FAILED, INVALID_ARGUMENT (not a number, overflow, spans tablets) are final
-  2: optional types.Version version   // what the batch's puts and increments carry; absent where the batch wrote nothing
+  2: optional types.Version version   // what the batch's puts, increments and functions' changes carry; absent where the batch wrote nothing
   3: optional list<i64> counters      // results of the INCREMENTs, in their order
   4: optional i32 failedIndex         // which write's condition failed or was refused
+  5: optional list<binary> answers    // of the APPLYs, in their order: at most 16 KiB each
 }
 
 // One page of a scan: within one tablet, one snapshot.

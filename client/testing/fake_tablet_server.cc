@@ -171,6 +171,15 @@ class Writer {
       case idl::WriteKind::PUT: table_.records[write.key] = {write.value, version, expires}; return true;
       case idl::WriteKind::DELETE: table_.records.erase(write.key); return true;
       case idl::WriteKind::CHECK: return true;
+      case idl::WriteKind::APPLY: {  // puts the arguments behind what is there, and answers with that; "refuse" refuses
+        if (write.functionName == "refuse") return false;
+        const FakeRecord* const stored = Live(table_.records, write.key, now_ms_);
+        const std::string old = stored == nullptr ? "" : stored->value;
+        table_.records[write.key] = {old + write.value, version, expires};
+        reply.answers.push_back(old);
+        reply.__isset.answers = true;
+        return true;
+      }
       case idl::WriteKind::INCREMENT: {
         int64_t sum = 0;
         if (const FakeRecord* stored = Live(table_.records, write.key, now_ms_)) {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "gateway/redis/glob.h"
-#include "gateway/redis/wire/reply.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 namespace {

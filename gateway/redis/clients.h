@@ -13,7 +13,7 @@
 
 #include "common/base/mutex.h"
 #include "gateway/redis/slow_log.h"
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 #include "gateway/server/protocol.h"
 
 namespace ebla::gateway::redis {

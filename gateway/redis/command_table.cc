@@ -4,9 +4,9 @@
 #include <array>
 #include <unordered_map>
 
-#include "gateway/redis/bit_commands.h"
-#include "gateway/redis/expiry_commands.h"
-#include "gateway/redis/string_commands.h"
+#include "common/redis/bit_commands.h"
+#include "common/redis/expiry_commands.h"
+#include "common/redis/string_commands.h"
 
 namespace ebla::gateway::redis {
 namespace {

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "common/redis/record_function.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/slow_log.h"
 #include "gateway/redis/testing/memory_door.h"
@@ -95,6 +96,7 @@ TEST_F(CommandsTest, ACursorOfAnotherGatewayGoesOnWhereItStood) {
 }
 
 TEST_F(CommandsTest, WhoLosesARaceChangesWhatTheOtherWrote) {
+  store().SetFunctions(nullptr);
   store().Write("a", "x");
   int races = 0;
   store().SetFault([&](const std::string& operation, const std::string& key) {
@@ -103,6 +105,71 @@ TEST_F(CommandsTest, WhoLosesARaceChangesWhatTheOtherWrote) {
   });
   EXPECT_EQ(door_.Answer({"APPEND", "a", "!"}), ":3\r\n");
   EXPECT_EQ(store().Read("a")->value, "y3!");
+}
+
+TEST_F(CommandsTest, ACommandOfOneKeyAsksTheStoreOnce) {
+  const std::vector<Words> commands = {{"SET", "a", "12"},
+                                       {"SET", "a", "13", "XX"},
+                                       {"SETNX", "a", "x"},
+                                       {"INCR", "a"},
+                                       {"APPEND", "a", "0"},
+                                       {"SETRANGE", "a", "1", "7"},
+                                       {"SETBIT", "a", "7", "1"},
+                                       {"BITFIELD", "a", "SET", "u8", "0", "49"},
+                                       {"INCRBYFLOAT", "a", "0.5"},
+                                       {"EXPIRE", "a", "100"},
+                                       {"PEXPIREAT", "a", "1", "GT"},
+                                       {"PERSIST", "a"},
+                                       {"GETEX", "a", "EX", "10"},
+                                       {"GETEX", "a"},
+                                       {"SET", "a", "5", "KEEPTTL"},
+                                       {"SET", "a", "6", "GET"},
+                                       {"SET", "b", "6", "NX", "EX", "9"},
+                                       {"GETSET", "a", "8"},
+                                       {"GETDEL", "a"},
+                                       {"GETDEL", "a"},
+                                       {"EXPIRE", "a", "1"},
+                                       {"TTL", "b"},
+                                       {"GET", "b"}};
+  MemoryDoor by_steps;  // whose servers have no functions
+  by_steps.databases().store("0").SetFunctions(nullptr);
+  int calls = 0;
+  store().SetFault([&](const std::string&, const std::string&) {
+    ++calls;
+    return Status();
+  });
+  for (const Words& words : commands) {
+    calls = 0;
+    EXPECT_EQ(door_.Answer(words), by_steps.Answer(words)) << words[0];
+    EXPECT_EQ(calls, 1) << words[0];
+    const auto here = store().Read("a"), there = by_steps.databases().store("0").Read("a");
+    ASSERT_EQ(here.has_value(), there.has_value()) << words[0];
+    if (here) {
+      EXPECT_EQ(DecodeItem(here->value)->value, DecodeItem(there->value)->value) << words[0];
+      EXPECT_EQ(here->expires, there->expires) << words[0];
+    }
+  }
+}
+
+TEST_F(CommandsTest, TheFunctionsOfServersTakeTheWordsThatCommandsTake) {
+  int functions = 0;
+  for (const CommandInfo& command : AllCommands()) {
+    const CommandFunction* const function = FunctionOf(command.name);
+    if (function == nullptr) continue;
+    ++functions;
+    EXPECT_EQ(function->arity, command.arity) << command.name;
+    EXPECT_EQ(function->update, command.update) << command.name;
+  }
+  EXPECT_EQ(functions, 19);
+}
+
+TEST_F(CommandsTest, WhatTakesNoMemoryIsDoneWhereThereIsNone) {
+  door_.Answer({"SET", "a", "1"});
+  store().SetFault([](const std::string& operation, const std::string&) {
+    return operation == "apply" || operation == "put" ? Status(Code::kOverloaded, "memory is full") : Status();
+  });
+  EXPECT_EQ(door_.Answer({"APPEND", "a", "1"}), "-OOM memory is full\r\n");
+  EXPECT_EQ(door_.Answer({"GETDEL", "a"}), "$1\r\n1\r\n");
 }
 
 TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
@@ -133,9 +200,9 @@ TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
 }
 
 TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
-  EXPECT_THAT(door_.Answer({"SET", "a", std::string(kValueBytesMax + 1, 'x')}),
+  EXPECT_THAT(door_.Answer({"SET", "a", std::string(kStringBytesMax + 1, 'x')}),
               HasSubstr("exceeds maximum allowed size"));
-  EXPECT_EQ(door_.Answer({"SET", "a", std::string(kValueBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"SET", "a", std::string(kStringBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
   EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048561\r\n");
   EXPECT_EQ(door_.Answer({"RENAME", "a", "c"}), "+OK\r\n") << "with all that is remembered beside it";
   EXPECT_EQ(door_.Answer({"RENAME", "c", "a"}), "+OK\r\n");

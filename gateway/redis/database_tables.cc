@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gateway/redis/options.h"
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "common/redis/string_commands.h"
 #include "gateway/redis/stored_value.h"
-#include "gateway/redis/string_commands.h"
 
 namespace ebla::gateway::redis {
 namespace {

@@ -3,14 +3,14 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "gateway/redis/bit_commands.h"
+#include "common/redis/bit_commands.h"
+#include "common/redis/string_commands.h"
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/databases.h"
 #include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
 #include "gateway/redis/stored_value.h"
-#include "gateway/redis/string_commands.h"
 #include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::redis {

@@ -28,6 +28,11 @@ void KeyedStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
   records_->Increment(RecordKey(key), delta, if_none, until, std::move(done));
 }
 
+void KeyedStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+                       Callback<Result<std::string>> done) {
+  records_->Apply(RecordKey(key), function, std::move(arguments), until, std::move(done));
+}
+
 void KeyedStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   for (Batch::Part& part : parts) part.key = RecordKey(part.key);
   records_->Commit(std::move(parts), until, std::move(done));

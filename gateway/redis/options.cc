@@ -4,7 +4,7 @@
 
 #include "ebla/level_names.h"
 #include "gateway/redis/script/script_engine.h"
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {
@@ -36,7 +36,7 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
           {"maxmemory", "0"},
           {"maxmemory-policy", "noeviction"},
           {"notify-keyspace-events", ""},
-          {"proto-max-bulk-len", std::to_string(kValueBytesMax)},
+          {"proto-max-bulk-len", std::to_string(kStringBytesMax)},
           {"save", ""},
           {"slowlog-log-slower-than", std::to_string(shared.slower_than_micros)},
           {"slowlog-max-len", std::to_string(shared.slow_max)},

@@ -9,7 +9,7 @@
 
 #include "common/base/key_range.h"
 #include "common/rpc/socket.h"
-#include "gateway/redis/wire/reply.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "gateway/redis/record_key.h"
-#include "gateway/redis/wire/reply.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 namespace {

@@ -46,7 +46,7 @@ class RedisProtocol final : public Protocol {
 
   const std::shared_ptr<ConnectionState> state_;
   MultiQueue queue_;
-  RequestReader reader_{{.string_bytes_max = kValueBytesMax}};
+  RequestReader reader_{{.string_bytes_max = kStringBytesMax}};
 };
 
 }  // namespace ebla::gateway::redis

@@ -65,7 +65,7 @@ std::string StagedHost::Call(const Words& words, int protocol) {
   if (!command->Takes(words.size())) return RefusalWith(kScriptArity);
   if (command->Is(kNoScript)) return RefusalWith(kNotFromScripts);
   if (read_only_ && (command->Is(kWrite) || IsPublish(*command))) return RefusalWith(kScriptIsReadOnly);
-  if (std::ranges::any_of(words, [](const std::string& word) { return word.size() > kValueBytesMax; }))
+  if (std::ranges::any_of(words, [](const std::string& word) { return word.size() > kStringBytesMax; }))
     return RefusalWith(kTooLong);
   if (auto answer = AnswerHere(*command, words, protocol)) return *std::move(answer);
   if (IsNoPartOfAScript(*command, words))

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "common/base/mutex.h"
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 

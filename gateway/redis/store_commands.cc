@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "gateway/redis/bit_commands.h"
+#include "common/base/key_range.h"
+#include "common/redis/bit_commands.h"
+#include "common/redis/record_function.h"
+#include "common/redis/string_commands.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/stored_value.h"
-#include "gateway/redis/string_commands.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -21,19 +23,22 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   explicit UpdateRun(StoreCall call) : call_(std::move(call)) {}
 
   void Start() {
+    if (OnlyReads()) return Read();
     if (call_.command->update == Increment && StartIncrement()) return;
-    if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
     if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
-    ReadFirst();
+    Apply();
   }
 
  private:
+  bool OnlyReads() const {
+    return call_.command->Is(kReadOnly) || (call_.command->update == BitField && redis::OnlyReads(call_.words));
+  }
+  void Read() {
+    call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
+                     [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
+  }
   // In two steps, of which the second is repeated when somebody else was faster.
-  void ReadFirst() {
-    const bool reads = call_.command->Is(kReadOnly) || (call_.command->update == BitField && OnlyReads(call_.words));
-    if (reads)
-      return call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
-                              [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
+  void ReadAndPut() {
     ChangeItem(
         *call_.store, *call_.executor, key_, call_.until,
         [self = shared_from_this()](std::optional<FoundItem> found) { return self->Decide(std::move(found)); },
@@ -73,35 +78,32 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // ---- in one step, where the store can --------------------------------------------------------------------------------
 
+  void Apply() {
+    const bool changes = call_.command->update != GetEx || call_.words.size() > 2;
+    if (!changes || FunctionOf(call_.command->name) == nullptr) return ReadAndPut();
+    std::string arguments = EncodeCommand(call_.protocol, call_.store->NowMs(), call_.words);
+    if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
+    call_.store->Apply(key_, kFunctionName, std::move(arguments), call_.until,
+                       [self = shared_from_this()](Result<std::string> reply) { self->OnApplied(std::move(reply)); });
+  }
+  void OnApplied(Result<std::string> reply) {
+    if (reply) return call_.done(*std::move(reply));
+    // What takes no memory may still be possible where there is none.
+    const bool full = reply.error().code() == Code::kOverloaded && !call_.command->Is(kDenyOom);
+    if (full || reply.error().code() == Code::kInvalidArgument) return ReadAndPut();
+    call_.Fail(reply.error());
+  }
+
   // INCR and its kin, of what the store knows to be a number.
   bool StartIncrement() {
     const std::optional<int64_t> by = IncrementBy(*call_.command, call_.words);
     if (!by) return false;
     call_.store->Increment(key_, *by, IfNone::kMake, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
       if (sum) return self->call_.Number(*sum);
-      if (sum.error().code() == Code::kInvalidArgument) return self->ReadFirst();
+      if (sum.error().code() == Code::kInvalidArgument) return self->Apply();
       self->call_.Fail(sum.error());
     });
     return true;
-  }
-
-  // A put that is done only if there is a value, or only if there is none, whichever it is.
-  std::optional<bool> PresentIfPut() const {
-    if (call_.command->update == SetNx) return false;
-    return call_.command->update == Set ? SetCondition(call_.words) : std::nullopt;
-  }
-  void PutAt(bool present) {
-    const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
-    Update update = Evaluate(old(present));
-    if (update.change != Update::Change::kPut) return ReadFirst();
-    PutValue(*call_.store, key_, std::move(update.put), present ? Condition::Exists() : Condition::Absent(),
-             call_.until,
-             [self = shared_from_this(), reply = std::move(update.reply),
-              otherwise = old(!present)](Result<Version> put) mutable {
-               if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
-               if (!put) reply = self->Evaluate(otherwise).reply;
-               self->call_.Answer(reply);
-             });
   }
 
   bool PutBlindly() {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 #include "gateway/store/change_item.h"
 #include "gateway/store/store.h"
 

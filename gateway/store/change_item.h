@@ -14,7 +14,7 @@
 #include <string>
 
 #include "common/base/executor.h"
-#include "gateway/store/item_codec.h"
+#include "common/items/item_codec.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {

@@ -56,9 +56,11 @@ struct GatheredWrites::Sent {
   std::vector<Gathered> writes;
   std::vector<std::string> keys;  // of increments that may have to be done one by one
 
-  void Answer(size_t place, const Result<PartResult>& result) {
+  void Answer(size_t place, Result<PartResult> result) {
     Gathered& write = writes[place];
-    write.put ? AnswerPuts(write, result) : AnswerSums(place, write, result);
+    if (write.put) return AnswerPuts(write, result);
+    if (!write.applied) return AnswerSums(place, write, result);
+    write.applied(result ? Result<std::string>(std::move(result->answer)) : Error(std::move(result.error())));
   }
 
  private:
@@ -119,9 +121,19 @@ bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone i
   }
   Batch::Part& part = parts_[place->second];
   Gathered& gathered = gathered_[place->second];
-  if (gathered.put || part.key != key || gathered.if_none != if_none || !gathered.increments.Add(delta)) return false;
+  if (part.kind != Batch::Kind::kIncrement || part.key != key || gathered.if_none != if_none ||
+      !gathered.increments.Add(delta))
+    return false;
   part.delta = gathered.increments.sum();
   gathered.sums.push_back(std::move(done));
+  return true;
+}
+
+bool GatheredWrites::TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
+                               Callback<Result<std::string>>& done) {
+  if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
+  Batch::Part part{Batch::Kind::kApply, std::string(key), std::move(arguments), 0, {}, std::string(function)};
+  Add(std::move(part), until).applied = std::move(done);
   return true;
 }
 
@@ -135,7 +147,7 @@ void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
     if (sent->writes[i].sums.size() > 1) sent->keys[i] = parts_[i].key;
   }
   table->WriteEach(std::exchange(parts_, {}), until_,
-                   [sent](size_t place, const Result<PartResult>& result) { sent->Answer(place, result); });
+                   [sent](size_t place, Result<PartResult> result) { sent->Answer(place, std::move(result)); });
 }
 
 bool GatheredWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }

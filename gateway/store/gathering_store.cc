@@ -27,6 +27,12 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     return Keep(writes_.TakeIncrement(key, delta, if_none, until, done));
   }
 
+  bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
+                 Callback<Result<std::string>>& done) {
+    if (writes_.Full()) writes_.Send(table_);
+    return Keep(writes_.TakeApply(key, function, arguments, until, done));
+  }
+
   void OnTurnEnd() override {
     const auto self = std::exchange(self_, nullptr);
     configured_.Send(*table_);
@@ -91,6 +97,13 @@ void GatheringStore::Increment(std::string_view key, int64_t delta, IfNone if_no
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeIncrement(key, delta, if_none, until, done))
     table_->Increment(key, delta, if_none, until, std::move(done));
+}
+
+void GatheringStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+                           Callback<Result<std::string>> done) {
+  Turn* const turn = Here();
+  if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
+    table_->Apply(key, function, std::move(arguments), until, std::move(done));
 }
 
 void GatheringStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {

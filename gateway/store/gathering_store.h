@@ -5,7 +5,7 @@
 // Place:      over a store of a table (table_store.h). What comes from other threads, has a condition or an unusual deadline goes by itself.
 // Invariants: 1. Each caller gets the answer that its call alone could have had; but a failure is that of all in its call.
 //             2. Of one key the last put goes in a call, as if those before it had been done just before, or increments
-//                that are summed up.
+//                that are summed up, or one function.
 // Threads:    any, as the port says; each loop gathers for itself. The loops outlive it.
 #pragma once
 
@@ -31,6 +31,8 @@ class GatheringStore final : public Store {
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
+  void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+             Callback<Result<std::string>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return table_->NowMs(); }

@@ -42,6 +42,10 @@ class GatheringStoreTest : public ::testing::Test {
       Note(sum ? std::to_string(*sum) : std::string(CodeName(sum.error().code())));
     });
   }
+  void Apply(const std::string& key, const std::string& more) {
+    store_.Apply(key, "append", more, until_,
+                 [this](const Result<std::string>& old) { Note(old ? "was:" + *old : old.error().ToString()); });
+  }
   void Note(const std::string& answer) { answers_ += answer + " "; }
   // The number of calls that the table got meanwhile.
   size_t CallsOf(const std::function<void()>& work) {
@@ -73,6 +77,36 @@ TEST_F(GatheringStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
               Get("a", Freshness::kLatest);
             }),
             2u);
+}
+
+TEST_F(GatheringStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
+  const auto functions = std::make_shared<RecordFunctions>();
+  functions->Add("append", [](const FunctionInput& input) -> Result<FunctionResult> {
+    const std::string old(input.record ? input.record->value : "");
+    return FunctionResult{FunctionResult::Change::kPut, old + std::string(input.arguments), std::nullopt, old};
+  });
+  table_->SetFunctions(functions);
+  table_->Write("a", "1");
+  EXPECT_EQ(CallsOf([&] {
+              Apply("a", "2");
+              Put("b", "y");
+              Apply("c", "3");
+            }),
+            1u);
+  EXPECT_EQ(answers_, "was:1 stored was: ");
+  answers_.clear();
+  // What is not to be done together with it goes by itself.
+  EXPECT_EQ(CallsOf([&] {
+              Apply("a", "3");
+              Apply("a", "4");
+              Put("a", "y");
+              Add("a", 1);
+            }),
+            4u);
+  EXPECT_EQ(answers_.find("was:12 "), answers_.rfind("was:12 ")) << answers_;
+  table_->SetFunctions(nullptr);
+  InOneTurn([&] { Apply("a", "5"); });
+  EXPECT_TRUE(answers_.contains("INVALID_ARGUMENT")) << answers_;
 }
 
 TEST_F(GatheringStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {

@@ -114,6 +114,10 @@ void StagedStore::Increment(std::string_view, int64_t, IfNone, Until, Callback<R
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
+void StagedStore::Apply(std::string_view, std::string_view, std::string, Until, Callback<Result<std::string>> done) {
+  done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
+}
+
 void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done) {
   done(NotOfATransaction("a commit"));
 }

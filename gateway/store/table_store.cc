@@ -60,6 +60,16 @@ void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
                         std::move(done));
 }
 
+void TableStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+                       Callback<Result<std::string>> done) {
+  table_.AsyncWrite(std::move(Batch().Apply(key, function, arguments)), {.ack = options_.ack, .deadline = Left(until)},
+                    [done = std::move(done)](Result<BatchResult> result) mutable {
+                      if (!result) return done(Error(std::move(result.error())));
+                      if (result->answers.empty()) return done(Error(Code::kInternal, "a function came to no answer"));
+                      done(std::move(result->answers.front()));
+                    });
+}
+
 void TableStore::GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
                          EachCallback<Result<Record>> each) {
   const Read read = freshness == Freshness::kLatest ? Read::Strong() : options_.read;
@@ -72,14 +82,7 @@ void TableStore::WriteEach(std::vector<Batch::Part> parts, Until until, EachCall
 
 void TableStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   Batch batch;
-  for (Batch::Part& part : parts) {
-    switch (part.kind) {
-      case Batch::Kind::kPut: batch.Put(part.key, part.value, part.options); break;
-      case Batch::Kind::kDelete: batch.Delete(part.key, part.options); break;
-      case Batch::Kind::kIncrement: batch.Increment(part.key, part.delta, part.options); break;
-      case Batch::Kind::kCheck: batch.Check(part.key, part.options); break;
-    }
-  }
+  for (Batch::Part& part : parts) batch.Add(std::move(part));
   table_.AsyncWrite(std::move(batch), {.ack = options_.ack, .deadline = Left(until)},
                     [done = std::move(done)](const Result<BatchResult>& result) mutable {
                       done(result ? Status() : result.error());

@@ -28,6 +28,8 @@ class TableStore final : public ManyStore {
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
+  void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+             Callback<Result<std::string>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
                EachCallback<Result<Record>> each) override;

@@ -60,6 +60,11 @@ void MemoryStore::SetSkew(milliseconds skew) {
   skew_ms_ = skew.count();
 }
 
+void MemoryStore::SetFunctions(std::shared_ptr<const RecordFunctions> functions) {
+  MutexLock lock(mutex_);
+  functions_ = std::move(functions);
+}
+
 Version MemoryStore::Write(const std::string& key, const std::string& value) {
   MutexLock lock(mutex_);
   const Version version{Epoch{1}, Lsn{++lsn_}};
@@ -196,6 +201,32 @@ void MemoryStore::Increment(std::string_view key, int64_t delta, IfNone if_none,
   });
 }
 
+Result<std::string> MemoryStore::ApplyNow(const std::string& key, const std::string& function,
+                                          const std::string& arguments) {
+  EBLA_TRY(Meet("apply", key));
+  MutexLock lock(mutex_);
+  const RecordFunction* const found = functions_ == nullptr ? nullptr : functions_->Find(function);
+  if (found == nullptr) return Error(Code::kInvalidArgument, "no such function");
+  const Record* const record = Find(key);
+  const auto expires = record == nullptr ? std::nullopt : record->expires;
+  FunctionInput input{.arguments = arguments, .record = std::nullopt};
+  if (record != nullptr) input.record.emplace(FunctionInput::Record{.value = record->value, .left_ms = std::nullopt});
+  if (expires) input.record->left_ms = expires->time_since_epoch().count() - now_ms_;
+  EBLA_ASSIGN(FunctionResult result, (*found)(input));
+  if (result.change == FunctionResult::Change::kDelete) records_.erase(key);
+  if (result.change == FunctionResult::Change::kPut) {
+    Set(key, result.value, milliseconds(result.ttl_ms.value_or(0)));
+    if (!result.ttl_ms) records_[key].expires = expires;
+  }
+  return std::move(result.answer);
+}
+
+void MemoryStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until,
+                        Callback<Result<std::string>> done) {
+  RunOrHold([this, key = std::string(key), function = std::string(function), arguments = std::move(arguments),
+             done = std::move(done)]() mutable { done(ApplyNow(key, function, arguments)); });
+}
+
 void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status> done) {
   RunOrHold([this, parts = std::move(parts), done = std::move(done)]() mutable {
     const auto commit = [&]() -> Status {
@@ -213,6 +244,10 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
 }
 
 Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
+  if (part.kind == Batch::Kind::kApply) {
+    EBLA_ASSIGN(std::string answer, ApplyNow(part.key, part.function, part.value));
+    return PartResult{.version = {}, .answer = std::move(answer)};
+  }
   if (part.kind == Batch::Kind::kIncrement) {
     EBLA_ASSIGN(const int64_t sum,
                 IncrementNow(part.key, part.delta, part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));

@@ -6,21 +6,25 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "common/base/mutex.h"
+#include "common/base/record_functions.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {
 
 class MemoryStore final : public ManyStore {
  public:
-  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment", "commit"
-  // (once for each of its keys) or "scan".
+  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment", "apply",
+  // "commit" (once for each of its keys) or "scan".
   using Fault = std::function<Status(const std::string& operation, const std::string& key)>;
 
   void SetFault(Fault fault);
+  // Which Apply() knows; null: none.
+  void SetFunctions(std::shared_ptr<const RecordFunctions> functions);
   // From now on calls wait for Release(), which answers all that wait, or the oldest.
   void Hold();
   size_t Release(size_t most = SIZE_MAX);
@@ -40,6 +44,8 @@ class MemoryStore final : public ManyStore {
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
+  void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+             Callback<Result<std::string>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
                EachCallback<Result<Record>> each) override;
@@ -60,12 +66,14 @@ class MemoryStore final : public ManyStore {
   void Set(const std::string& key, const std::string& value, std::chrono::milliseconds ttl) EBLA_REQUIRES(mutex_);
   Result<Record> GetNow(const std::string& key);
   Result<int64_t> IncrementNow(const std::string& key, int64_t delta, IfNone if_none);
+  Result<std::string> ApplyNow(const std::string& key, const std::string& function, const std::string& arguments);
   Result<PartResult> WriteNow(const Batch::Part& part);
 
   mutable Mutex mutex_;
   std::map<std::string, Record> records_ EBLA_GUARDED_BY(mutex_);
   std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
   Fault fault_ EBLA_GUARDED_BY(mutex_);
+  std::shared_ptr<const RecordFunctions> functions_ EBLA_GUARDED_BY(mutex_);
   bool holding_ EBLA_GUARDED_BY(mutex_) = false;
   int64_t now_ms_ EBLA_GUARDED_BY(mutex_) = 1'700'000'000'000;
   int64_t skew_ms_ EBLA_GUARDED_BY(mutex_) = 0;

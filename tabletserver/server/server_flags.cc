@@ -9,8 +9,10 @@
 #include <iostream>
 #include <thread>
 
+#include "common/base/record_functions.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
+#include "common/redis/record_function.h"
 
 DEFINE_string(data_dir, "",
               "Directory of this server alone, for its identity, store and logs. It is made when missing.");
@@ -223,6 +225,9 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.slow_operation = [] { return std::chrono::milliseconds(slow_operation_ms.load(std::memory_order_relaxed)); };
   server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
   server.scrub.bytes_per_second = [] { return scrub_bytes_per_second.load(std::memory_order_relaxed); };
+  const auto functions = std::make_shared<RecordFunctions>();
+  functions->Add(std::string(redis::kFunctionName), redis::ApplyCommand);
+  server.shard.functions = functions;
   server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };
   return options;
 }

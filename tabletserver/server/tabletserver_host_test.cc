@@ -89,6 +89,46 @@ TEST_F(TabletServerTest, ARetryGetsTheFirstAnswer) {
   EXPECT_EQ(Get("n").record.value, "1");
 }
 
+TEST_F(TabletServerTest, AFunctionIsAppliedToWhatIsThere) {
+  EXPECT_EQ(Write({ApplyOf("a", "append", "1")}).answers, std::vector<std::string>{""});
+  const idl::WriteReply both = Write({ApplyOf("a", "append", "2"), PutOf("b", "x"), ApplyOf("c", "take", "")});
+  EXPECT_EQ(both.answers, (std::vector<std::string>{"1", ""}));
+  EXPECT_EQ(Get("a").record.value, "12");
+  EXPECT_EQ(Get("b").record.value, "x");
+  EXPECT_EQ(Write({ApplyOf("a", "live_for", "60000")}).answers, std::vector<std::string>{"for ever"});
+  EXPECT_TRUE(Get("a").record.__isset.expiresAtMs);
+  EXPECT_EQ(Write({ApplyOf("a", "take", "")}).answers, std::vector<std::string>{"12"});
+  EXPECT_EQ(Get("a").header.code, idl::Code::NOT_FOUND);
+  const idl::WriteReply nothing = Write({ApplyOf("a", "take", "")});
+  EXPECT_EQ(nothing.answers, std::vector<std::string>{""});
+  EXPECT_FALSE(nothing.__isset.version) << "it wrote nothing";
+
+  for (const char* function : {"refuse", "no such"}) {
+    const idl::WriteReply refused = Write({PutOf("b", "y"), ApplyOf("a", function, "")});
+    EXPECT_EQ(refused.header.code, idl::Code::INVALID_ARGUMENT);
+    EXPECT_EQ(refused.failedIndex, 1);
+    EXPECT_TRUE(refused.answers.empty());
+  }
+  EXPECT_EQ(Get("b").record.value, "x") << "a refused batch has no effect";
+  idl::Write incomplete = ApplyOf("a", "append", "");
+  incomplete.__isset.functionName = false;
+  EXPECT_EQ(Write({incomplete}).header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Write({WithTtl(ApplyOf("a", "append", "1"), 100)}).header.code, idl::Code::INVALID_ARGUMENT);
+}
+
+TEST_F(TabletServerTest, AFunctionsRetryGetsTheFirstAnswerAlsoAfterARestart) {
+  Write({PutOf("a", "1")});
+  EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "2")}).answers, std::vector<std::string>{"1"});
+  EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "2")}).answers, std::vector<std::string>{"1"});
+  EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "take", "2")}).header.code, idl::Code::INVALID_ARGUMENT) << "another request";
+  CrashServer(MemoryDisk::CrashKind::kMachine);
+  StartServer();
+  ASSERT_EQ(Fence(100, 2).results[0].status.code, idl::Code::OK);
+  MakeTablet(100, "", "", 2);
+  EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "2")}).answers, std::vector<std::string>{"1"});
+  EXPECT_EQ(Get("a").record.value, "12");
+}
+
 TEST_F(TabletServerTest, MultiGetAnswersPerKey) {
   Put("a", "1");
   Put("b", "2");

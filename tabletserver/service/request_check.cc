@@ -12,6 +12,8 @@
 namespace ebla::tabletserver {
 namespace {
 
+constexpr size_t kFunctionNameBytesMax = 64;
+
 Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
 
 Status CheckHeader(const idl::RequestHeader& header) {
@@ -70,13 +72,20 @@ Status CheckWrite(const idl::Write& write) {
       if (!write.__isset.delta) return Invalid("an INCREMENT needs a delta");
       if (write.__isset.newTtlMs && write.__isset.ttlMs) return Invalid("an INCREMENT has ttlMs or newTtlMs, not both");
       break;
+    case idl::WriteKind::APPLY:
+      if (!write.__isset.value || !write.__isset.functionName)
+        return Invalid("an APPLY needs a function, and a value, which are its arguments (and may be empty)");
+      if (write.functionName.size() > kFunctionNameBytesMax) return Invalid("no function has so long a name");
+      [[fallthrough]];
     case idl::WriteKind::DELETE:
     case idl::WriteKind::CHECK:
       if (write.__isset.ttlMs) return Invalid("only a PUT or an INCREMENT has a TTL");
       break;
     default: return Invalid("unknown kind of write " + std::to_string(static_cast<int>(write.kind)));
   }
-  if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
+  const bool has_value = write.kind == idl::WriteKind::PUT || write.kind == idl::WriteKind::APPLY;
+  if (write.__isset.value && !has_value) return Invalid("only a PUT or an APPLY has a value");
+  if (write.__isset.functionName && write.kind != idl::WriteKind::APPLY) return Invalid("only an APPLY names a function");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
   if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT)
     return Invalid("only an INCREMENT has newTtlMs");

@@ -56,6 +56,9 @@ Status TabletService::CheckKeys(const Request& request, idl::Permission::type pe
   for (const auto& one : keys) {
     if constexpr (requires { one.key; }) {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one.key)));
+      // A function's answer tells what is there.
+      if (one.kind == idl::WriteKind::APPLY)
+        EBLA_TRY(security::CallerScope::May(idl::Permission::READ, request.header.tableId, std::string_view(one.key)));
     } else {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one)));
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/encoding.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 
@@ -27,6 +28,7 @@ static_assert(static_cast<int>(WriteKind::kPut) == idl::WriteKind::PUT);
 static_assert(static_cast<int>(WriteKind::kDelete) == idl::WriteKind::DELETE);
 static_assert(static_cast<int>(WriteKind::kIncrement) == idl::WriteKind::INCREMENT);
 static_assert(static_cast<int>(WriteKind::kCheck) == idl::WriteKind::CHECK);
+static_assert(static_cast<int>(WriteKind::kApply) == idl::WriteKind::APPLY);
 
 Condition TranslateCondition(const idl::Condition& condition) {
   switch (condition.kind) {
@@ -99,6 +101,7 @@ WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now)
     one.delta = write.delta;
     if (write.__isset.ttlMs) one.ttl_ms = write.ttlMs;
     if (write.__isset.newTtlMs) one.new_ttl_ms = write.newTtlMs;
+    if (write.__isset.functionName) one.function = write.functionName;
     if (write.__isset.condition) one.condition = TranslateCondition(write.condition);
     if (write.__isset.writeTimeMs) one.stamp = WriteStamp{write.writeTimeMs, write.writer};
     if (write.__isset.expiresAtMs) one.expires_at = TabletTime{static_cast<uint64_t>(write.expiresAtMs)};
@@ -159,6 +162,8 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   if (reply.time) to.header.__set_tabletTimeMs(static_cast<int64_t>(reply.time.value));
   if (reply.version) to.__set_version(ToIdl(reply.version));
   if (!reply.counters.empty()) to.__set_counters(reply.counters);
+  for (ByteReader in(reply.answers); !in.done();) to.answers.emplace_back(in.Bytes());
+  to.__isset.answers = !to.answers.empty();
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
   if (reply.range) to.header.__set_range(ToIdl(*reply.range));
   if (reply.epoch) to.header.__set_epoch(static_cast<int64_t>(reply.epoch.value));

@@ -22,7 +22,7 @@ WriteReply RefusedWrite(Code code, std::string message, int64_t retry_after_ms =
 
 bool TakesMemory(const WriteRequest& request) {
   return std::ranges::any_of(request.writes, [](const Write& write) {
-    return write.kind == WriteKind::kPut || write.kind == WriteKind::kIncrement;
+    return write.kind != WriteKind::kDelete && write.kind != WriteKind::kCheck;
   });
 }
 

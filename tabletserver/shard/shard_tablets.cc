@@ -28,6 +28,7 @@ ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema)
   options.unapplied_bytes_max = options_.unapplied_bytes_max;
   options.tombstone_retention_ms =
       std::chrono::duration_cast<std::chrono::milliseconds>(options_.tombstone_retention).count();
+  options.functions = options_.functions;
   options.lease = options_.lease;
   options.started = ports_.executor.Now();
   options.may_have_lost_writes =

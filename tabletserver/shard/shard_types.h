@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "common/base/mailbox.h"
+#include "common/base/record_functions.h"
 #include "common/base/split_key.h"
 #include "tabletserver/reads/tablet_handle.h"
 #include "tabletserver/replication/leadership.h"
@@ -66,7 +67,8 @@ struct ShardOptions {
   Duration tombstone_retention = std::chrono::hours(24);     // in last_write_wins tables
   // of PRIMARY writes that were rolled back and are still unresolved; beyond it PRIMARY is OVERLOADED
   int64_t rolled_back_bytes_max = 256 << 20;
-  CopyOptions copy;  // of copies that begin here
+  CopyOptions copy;                                  // of copies that begin here
+  std::shared_ptr<const RecordFunctions> functions;  // that writes may apply; null: none
 };
 
 // Where replies go: each event loop has one.

@@ -12,7 +12,7 @@
 //   8        request digest, big-endian
 //   1        AckLevel
 //   outcome  varint code, bytes message, 1 wrote (0 or 1), varint count of counters, each a signed varint,
-//            signed varint failed index
+//            signed varint failed index. The message of an OK: the answers of functions, each bytes
 //   varint   number of effects, each:
 //              1      flags: 1 delete, 2 expiry follows, 4 write time and writer follow
 //              bytes  key

@@ -45,8 +45,8 @@ struct Effect {
 // What the client was (or will be) told: logged, kept in the dedup window, and repeated to a retry.
 struct Outcome {
   Code code = Code::kOk;  // OK, CONDITION_FAILED, INVALID_ARGUMENT
-  std::string message;
-  bool wrote = false;             // the version of the entry is the answer's version
+  std::string message;    // why it was refused; of an OK the functions' answers, each as ByteWriter::Bytes has it
+  bool wrote = false;     // the version of the entry is the answer's version
   std::vector<int64_t> counters;  // results of increments, in order
   int32_t failed_index = -1;
 };

@@ -34,7 +34,7 @@ struct TabletSchema {
   std::string encoded;
 };
 
-enum class WriteKind : uint8_t { kPut, kDelete, kIncrement, kCheck };
+enum class WriteKind : uint8_t { kPut, kDelete, kIncrement, kCheck, kApply };
 
 struct Condition {
   enum class Kind : uint8_t { kNone, kAbsent, kExists, kVersionIs };
@@ -53,15 +53,22 @@ struct WriteStamp {
 struct Write {
   WriteKind kind = WriteKind::kPut;
   std::string key;
-  std::string value;              // put
+  std::string value;              // put; of apply the function's arguments
   int64_t delta = 0;              // increment
   std::optional<int64_t> ttl_ms;  // put, increment; 0: lives for ever; none: put takes the table's default, increment
                                   // keeps what the record has
   std::optional<int64_t> new_ttl_ms;  // increment without ttl_ms, of what was not there; none: the table's default
+  std::string function;               // apply: its name
   Condition condition;
   std::optional<WriteStamp> stamp;  // of a write that is being delivered: an unconditional put or delete
   TabletTime expires_at;            // of a put that is being delivered; none: never
 };
+
+// Whether what it does depends on what there is.
+inline bool IsConditional(const Write& write) {
+  return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement ||
+         write.kind == WriteKind::kApply;
+}
 
 struct WriteRequest {
   RequestToken token;  // answered by exactly one WriteReply
@@ -85,6 +92,7 @@ struct WriteReply {
   Status status;
   Version version;  // none: the batch wrote nothing
   std::vector<int64_t> counters;
+  std::string answers;  // of functions, as Outcome::message has them
   int32_t failed_index = -1;
   // the tablet's position, for session tokens; none: it says nothing of the write's keys
   Version applied;

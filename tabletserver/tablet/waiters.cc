@@ -58,7 +58,11 @@ void Waiters::Answer(const Waiter& waiter) {
 
 void Waiters::AnswerWrite(RequestToken token, const Outcome& outcome, Version version, TabletId believed) {
   WriteReply& reply = replies_.Write(token);
-  if (outcome.code != Code::kOk) reply.status = Status(outcome.code, outcome.message);
+  if (outcome.code == Code::kOk) {
+    reply.answers = outcome.message;
+  } else {
+    reply.status = Status(outcome.code, outcome.message);
+  }
   if (outcome.wrote) reply.version = version;
   reply.counters = outcome.counters;
   reply.failed_index = outcome.failed_index;

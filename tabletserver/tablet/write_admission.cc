@@ -183,6 +183,7 @@ Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, 
                                    .schema = *common_.schema,
                                    .unapplied = common_.unapplied,
                                    .read = common_.readers.records,
+                                   .functions = common_.options.functions.get(),
                                    .server = common_.options.self,
                                    .tombstone_retention_ms = common_.options.tombstone_retention_ms});
 }
@@ -200,9 +201,7 @@ void WriteAdmission::Execute(const WriteRequest& request, uint64_t digest, AckLe
   entry.first_incomplete = request.first_incomplete;
   entry.request_digest = digest;
   entry.level = level;
-  entry.conditional = std::ranges::any_of(request.writes, [](const tabletserver::Write& write) {
-    return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement;
-  });
+  entry.conditional = std::ranges::any_of(request.writes, IsConditional);
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 
+#include "common/base/encoding.h"
 #include "common/base/key_range.h"
 #include "tabletserver/tablet/rules.h"
 
@@ -36,10 +37,7 @@ class Records {
   Result<Seen> Look(const Write& write);
 
  private:
-  bool MustLook(const Write& write) const {
-    return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement ||
-           context_.schema.last_write_wins;
-  }
+  bool MustLook(const Write& write) const { return IsConditional(write) || context_.schema.last_write_wins; }
   std::optional<UnappliedWrites::Item> Unapplied(const Write& write) const {
     return rules::ConditionsSeeUnapplied() ? context_.unapplied.Find(write.key) : std::nullopt;
   }
@@ -146,11 +144,50 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
   return {};
 }
 
+// Adds what the function makes of the record, and its answer.
+Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+                   Evaluation& evaluation) {
+  const auto refuse = [&](std::string why) {
+    return Refusal(Code::kInvalidArgument, std::move(why), static_cast<int32_t>(index));
+  };
+  const RecordFunction* const function =
+      context.functions == nullptr ? nullptr : context.functions->Find(write.function);
+  if (function == nullptr) return refuse("this server has no function \"" + EscapeBytes(write.function) + "\"");
+  FunctionInput input{.arguments = write.value, .record = std::nullopt};
+  if (const auto& live = seen.live) {
+    input.record.emplace(FunctionInput::Record{.value = live->value, .left_ms = std::nullopt});
+    if (live->expires_at) input.record->left_ms = static_cast<int64_t>(live->expires_at.value - context.now.value);
+  }
+  Result<FunctionResult> result = (*function)(input);
+  if (!result) return refuse(result.error().message());
+  if (result->answer.size() > kFunctionAnswerBytesMax)
+    return refuse("the function's answer is larger than " + std::to_string(kFunctionAnswerBytesMax) + " bytes");
+  evaluation.outcome.message += ByteWriter().Bytes(result->answer).view();
+  if (result->change == FunctionResult::Change::kNone) return {};
+  Effect effect = EffectOn(write, seen, context);
+  effect.is_delete = result->change == FunctionResult::Change::kDelete;
+  if (!effect.is_delete) {
+    if (const Status status = CheckValue(result->value); !status.ok()) return refuse(status.message());
+    const std::optional<int64_t>& ttl_ms = result->ttl_ms;
+    if (ttl_ms && (*ttl_ms < 0 || *ttl_ms > kTtlMsMax))
+      return refuse("the function gives the record a TTL out of bounds");
+    effect.value = std::move(result->value);
+    if (ttl_ms) {
+      effect.expires_at = ExpiryAfter(context.now, *ttl_ms);
+    } else if (seen.live.has_value()) {
+      effect.expires_at = seen.live->expires_at;
+    }
+  }
+  evaluation.effects.push_back(std::move(effect));
+  return {};
+}
+
 // Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
 Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context,
                   Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};
   if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
+  if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, context, evaluation);
   Effect effect = EffectOn(write, seen, context);
   if (write.kind == WriteKind::kDelete) {
     effect.is_delete = true;
@@ -257,6 +294,8 @@ uint64_t DigestOf(std::span<const Write> writes) {
     digest = XXH3_64bits_withSeed(numbers.data(), sizeof numbers, digest);
     digest = XXH3_64bits_withSeed(write.key.data(), write.key.size(), digest);
     digest = XXH3_64bits_withSeed(write.value.data(), write.value.size(), digest);
+    if (write.kind == WriteKind::kApply)
+      digest = XXH3_64bits_withSeed(write.function.data(), write.function.size(), digest);
     // Not new_ttl_ms: builds that do not know it would find another digest, and take a retry for another request.
   }
   return digest;

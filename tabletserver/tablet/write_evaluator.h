@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/record_functions.h"
 #include "tabletserver/tablet/tablet_types.h"
 #include "tabletserver/tablet/unapplied_writes.h"
 
@@ -30,8 +31,9 @@ struct EvaluationContext {
   const TabletSchema& schema;
   const UnappliedWrites& unapplied;
   const RecordReader& read;
-  const ServerName& server;            // last_write_wins: who accepted the write, unless it says so itself
-  int64_t tombstone_retention_ms = 0;  // last_write_wins: what was accepted longer ago is not taken any more
+  const RecordFunctions* functions = nullptr;  // null: there are none
+  const ServerName& server;                    // last_write_wins: who accepted the write, unless it says so itself
+  int64_t tombstone_retention_ms = 0;          // last_write_wins: what was accepted longer ago is not taken any more
 };
 
 struct Evaluation {

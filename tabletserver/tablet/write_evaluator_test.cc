@@ -5,7 +5,9 @@
 
 #include <map>
 
+#include "common/base/encoding.h"
 #include "tabletserver/testing/pick.h"
+#include "tabletserver/testing/test_functions.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -90,9 +92,14 @@ using Model = std::map<std::string, ModelRecord>;
 Write RandomWrite(const std::string& key, const Model& model) {
   Write write;
   write.key = key;
-  write.kind = *rc::gen::element(WriteKind::kPut, WriteKind::kDelete, WriteKind::kIncrement, WriteKind::kCheck);
+  write.kind = *rc::gen::element(WriteKind::kPut, WriteKind::kDelete, WriteKind::kIncrement, WriteKind::kCheck,
+                                 WriteKind::kApply);
   if (write.kind == WriteKind::kPut)
     write.value = *rc::gen::element<std::string>("1", "-4", "text", "9223372036854775807", "");
+  if (write.kind == WriteKind::kApply) {
+    write.function = *rc::gen::element<std::string>("append", "take", "live_for", "refuse", "none");
+    write.value = *rc::gen::element<std::string>("0", "12");
+  }
   if (write.kind == WriteKind::kIncrement) write.delta = *rc::gen::element<int64_t>(1, -1, 5, INT64_MIN, INT64_MAX);
   if (*rc::gen::arbitrary<bool>()) {
     write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
@@ -110,7 +117,8 @@ Write RandomWrite(const std::string& key, const Model& model) {
 }
 
 // Returns the code; on OK `model` is as after the batch.
-Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t now, int64_t default_ttl, Model& model) {
+Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t now, int64_t default_ttl, Model& model,
+                   std::vector<std::string>& answers) {
   Model after = model;
   for (const Write& write : writes) {
     auto found = model.find(write.key);
@@ -126,11 +134,25 @@ Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t n
     const uint64_t expires = ttl == 0 ? 0 : now + static_cast<uint64_t>(ttl);
     if (write.kind == WriteKind::kPut) after[write.key] = {write.value, version, expires};
     if (write.kind == WriteKind::kDelete) after.erase(write.key);
+    if (write.kind == WriteKind::kApply) {
+      if (write.function == "refuse" || write.function == "none") return Code::kInvalidArgument;
+      answers.push_back(exists ? found->second.value : "");
+      const uint64_t left = exists && found->second.expires_at != 0 ? found->second.expires_at - now : 0;
+      if (write.function == "append") {
+        after[write.key] = {answers.back() + write.value, version, left == 0 ? 0 : now + left};
+      } else if (exists && write.function == "take") {
+        after.erase(write.key);
+      } else if (exists && write.function == "live_for") {
+        after[write.key] = {answers.back(), version, write.value == "0" ? 0 : now + std::stoull(write.value)};
+        answers.back() = left == 0 ? "for ever" : std::to_string(left);
+      }
+    }
     if (write.kind == WriteKind::kIncrement) {
       __int128 sum = write.delta;
       if (exists) {
-        if (found->second.value.empty() || found->second.value == "text") return Code::kInvalidArgument;
-        sum += std::stoll(found->second.value);
+        const std::optional<int64_t> counter = ParseCounter(found->second.value);
+        if (!counter) return Code::kInvalidArgument;
+        sum += *counter;
       }
       if (sum > INT64_MAX || sum < INT64_MIN) return Code::kInvalidArgument;
       after[write.key] = {std::to_string(static_cast<int64_t>(sum)), version,
@@ -186,12 +208,22 @@ void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, 
     return records;
   };
   const ServerName server = "ts-1";
-  const auto result = Evaluate(
-      writes,
-      {.now = TabletTime{now}, .schema = schema, .unapplied = tablet.unapplied, .read = read, .server = server});
+  const auto functions = TestFunctions();
+  const auto result = Evaluate(writes, {.now = TabletTime{now},
+                                        .schema = schema,
+                                        .unapplied = tablet.unapplied,
+                                        .read = read,
+                                        .functions = functions.get(),
+                                        .server = server});
   const Version version{Epoch{1}, Lsn{lsn}};
   RC_ASSERT(result.has_value());
-  RC_ASSERT(result->outcome.code == ModelEvaluate(writes, version, now, default_ttl, model));
+  std::vector<std::string> answers;
+  RC_ASSERT(result->outcome.code == ModelEvaluate(writes, version, now, default_ttl, model, answers));
+  if (result->outcome.code == Code::kOk) {
+    ByteWriter expected;
+    for (const std::string& answer : answers) expected.Bytes(answer);
+    RC_ASSERT(result->outcome.message == expected.view());
+  }
   if (result->outcome.code != Code::kOk) {
     RC_ASSERT(result->effects.empty());
     RC_ASSERT(result->outcome.failed_index >= 0);
@@ -218,6 +250,34 @@ TEST(Evaluate, DoesWhatAMapWould) {
       RC_ASSERT(tablet.store.at(key).expires_at.value == record.expires_at);
     }
   }));
+}
+
+TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
+  const UnappliedWrites unapplied;
+  const TabletSchema schema;
+  const RecordReader none = [](std::span<const std::string_view>) {
+    return std::vector<std::optional<StoredRecord>>(1);
+  };
+  const ServerName server = "ts-1";
+  RecordFunctions functions;
+  const auto evaluated = [&](FunctionResult result) {
+    functions.Add("f", [result](const FunctionInput&) -> Result<FunctionResult> { return result; });
+    const Write write{.kind = WriteKind::kApply, .key = "a", .function = "f"};
+    return Evaluate(std::vector{write}, {.now = TabletTime{1},
+                                         .schema = schema,
+                                         .unapplied = unapplied,
+                                         .read = none,
+                                         .functions = &functions,
+                                         .server = server})
+        ->outcome.code;
+  };
+  using Change = FunctionResult::Change;
+  EXPECT_EQ(evaluated({.answer = std::string(kFunctionAnswerBytesMax, 'x')}), Code::kOk);
+  EXPECT_EQ(evaluated({.answer = std::string(kFunctionAnswerBytesMax + 1, 'x')}), Code::kInvalidArgument);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .value = std::string(kValueBytesMax, 'x')}), Code::kOk);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .value = std::string(kValueBytesMax + 1, 'x')}), Code::kInvalidArgument);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .ttl_ms = kTtlMsMax + 1}), Code::kInvalidArgument);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .ttl_ms = -1}), Code::kInvalidArgument);
 }
 
 // ---- last_write_wins

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "tabletserver/testing/fixture_parts.h"
+#include "tabletserver/testing/test_functions.h"
 
 namespace ebla::tabletserver {
 
@@ -49,6 +50,7 @@ HostFixture::HostFixture() : admin_(coordination_.NewClient(world_)) {
   bool made = false;
   admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}), [&](auto result) { made = result.has_value(); });
   EXPECT_TRUE(Until([&] { return made; }));
+  options_.shard.functions = TestFunctions();
   options_.on_refused = [this](const Status& status) { refused_ = status; };
 }
 
@@ -200,6 +202,15 @@ idl::Write HostFixture::IncrementOf(const std::string& key, int64_t delta) {
   write.kind = idl::WriteKind::INCREMENT;
   write.key = key;
   write.__set_delta(delta);
+  return write;
+}
+
+idl::Write HostFixture::ApplyOf(const std::string& key, const std::string& function, const std::string& arguments) {
+  idl::Write write;
+  write.kind = idl::WriteKind::APPLY;
+  write.key = key;
+  write.__set_functionName(function);
+  write.__set_value(arguments);
   return write;
 }
 

@@ -74,6 +74,7 @@ class HostFixture : public ::testing::Test {
   static idl::Write PutOf(const std::string& key, const std::string& value);
   static idl::Write DeleteOf(const std::string& key);
   static idl::Write IncrementOf(const std::string& key, int64_t delta);
+  static idl::Write ApplyOf(const std::string& key, const std::string& function, const std::string& arguments);
   static idl::Write If(idl::Write write, idl::ConditionKind::type kind, idl::Version version = {});
   static idl::Write WithTtl(idl::Write write, int64_t ttl_ms);
   idl::ScanReply Scan(idl::ScanRequest request);

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 #include "tools/cluster/child_process.h"
 
 namespace ebla::gateway::redis {

@@ -123,6 +123,25 @@ TEST_F(GrantsTest, EachOperationTakesItsGrant) {
   }
 }
 
+// What it answers may show the record.
+TEST_F(GrantsTest, AFunctionTakesTheGrantsToReadAndToWrite) {
+  const auto ada = Connect("user");
+  ASSERT_TRUE(ada.has_value()) << ada.error();
+  ASSERT_TRUE(Give(Permission::kRead).ok());
+  const std::optional<Table> carts = Open(*ada);
+  ASSERT_TRUE(carts.has_value());
+  const auto apply = [&] { return StatusOf(carts->Write(std::move(Batch().Apply("eu/1", "no such", "")))); };
+  const auto invalid = [&] {
+    const Status status = apply();
+    return status.code() == Code::kInvalidArgument ? Status() : status;
+  };
+  EXPECT_EQ(apply().code(), Code::kPermissionDenied);
+  ASSERT_TRUE(Give(Permission::kWrite).ok());
+  WithinASecond(true, invalid, "with both");
+  ASSERT_TRUE(Take(Permission::kRead).ok());
+  WithinASecond(false, invalid, "with that to write alone");
+}
+
 TEST_F(GrantsTest, APrefixOfKeys) {
   ASSERT_TRUE(Give(Permission::kRead, "carts", "eu/").ok());
   const auto ada = Connect("user");

@@ -201,6 +201,16 @@ TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
   }
 }
 
+TEST_F(ClientCoreTest, AFunctionThatMayHaveBeenAppliedIsNotSaidToBeRefused) {
+  const TablePtr table = Open();
+  const auto applied = Write(table, std::move(Batch().Apply("a", "f", "1").Apply("b", "f", "2")));
+  ASSERT_TRUE(applied) << applied.error();
+  EXPECT_EQ(applied->answers, (std::vector<std::string>{"", ""}));
+  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "refuse", ""))).error().code(), Code::kInvalidArgument);
+  network_.Next(kTs1, LinkState::kCutAfter);
+  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "refuse", ""))).error().code(), Code::kUnknownOutcome);
+}
+
 TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
   cluster_.masters()->routing_tells_time = false;
   const TablePtr table = Open();

@@ -17,7 +17,10 @@ constexpr size_t kTogetherBytesMax = 1 << 20;
 
 size_t BytesOf(const idl::Write& write) { return write.key.size() + write.value.size(); }
 
-bool IsPlain(const idl::Write& write) { return write.kind != idl::WriteKind::INCREMENT && !write.__isset.condition; }
+bool IsPlain(const idl::Write& write) {
+  const bool absolute = write.kind == idl::WriteKind::PUT || write.kind == idl::WriteKind::DELETE;
+  return absolute && !write.__isset.condition;
+}
 
 // Nothing has happened, and alone each part learns whether it was it. Where an attempt may have happened, only what the
 // tablet remembers says so.
@@ -44,7 +47,7 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
   std::vector<idl::Write> writes;
   for (size_t i = 0; i < job->parts_.size(); ++i) {
     Batch::Part& part = job->parts_[i];
-    job->increments_.push_back(part.kind == Batch::Kind::kIncrement);
+    job->kinds_.push_back(part.kind);
     Status valid = CheckPart(part);
     if (valid.ok() && !keys.insert(part.key).second)
       valid = Error(Code::kInvalidArgument, "an earlier write of the call has its key");
@@ -85,7 +88,7 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together bat
   write->Start({}, [job, operation = write.get(), batch = std::move(batch)](Result<BatchResult> result) mutable {
     const bool alone = batch.indices.size() == 1;
     if (result || alone || !RefusedForOne(result.error().code(), operation->maybe_happened()))
-      return job->Answer(batch.indices, result);
+      return job->Answer(batch.indices, std::move(result));
     batch.writes = operation->TakeWrites();
     OnRefused(job, std::move(batch));
   });
@@ -103,18 +106,22 @@ void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Togethe
   }
 }
 
-void MultiWriteJob::Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const {
-  size_t counters = 0;
+void MultiWriteJob::Answer(const std::vector<size_t>& indices, Result<BatchResult> result) const {
+  size_t counters = 0, answers = 0;
   for (const size_t index : indices) {
     if (!result) {
       each_(index, Error(result.error()));
-    } else if (!increments_[index]) {
-      each_(index, PartResult{.version = result->version});
-    } else if (counters < result->counters.size()) {
-      each_(index, PartResult{.version = result->version, .counter = result->counters[counters++]});
-    } else {
-      each_(index, Error(Code::kInternal, "the server's reply to an increment holds no sum"));
+      continue;
     }
+    PartResult part{.version = result->version};
+    const bool counts = kinds_[index] == Batch::Kind::kIncrement, answered = kinds_[index] == Batch::Kind::kApply;
+    if ((counts && counters == result->counters.size()) || (answered && answers == result->answers.size())) {
+      each_(index, Error(Code::kInternal, "the server's reply lacks what an increment or a function came to"));
+      continue;
+    }
+    if (counts) part.counter = result->counters[counters++];
+    if (answered) part.answer = std::move(result->answers[answers++]);
+    each_(index, std::move(part));
   }
 }
 

@@ -38,12 +38,12 @@ class MultiWriteJob {
                      std::vector<idl::Write> writes);
   static void Send(const std::shared_ptr<MultiWriteJob>& job, Together batch);
   static void OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch);
-  void Answer(const std::vector<size_t>& indices, const Result<BatchResult>& result) const;
+  void Answer(const std::vector<size_t>& indices, Result<BatchResult> result) const;
 
   ClientCore& core_;
   const TablePtr table_;
   std::vector<Batch::Part> parts_;  // until they are sent
-  std::vector<bool> increments_;    // which of them are
+  std::vector<Batch::Kind> kinds_;  // of each of them
   const Ack ack_;
   const std::shared_ptr<SessionState> session_;
   const MonotonicTime end_;

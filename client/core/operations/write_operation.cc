@@ -14,13 +14,15 @@ namespace {
 
 constexpr std::chrono::milliseconds kTtlMax = std::chrono::years(10);
 
+bool HasValue(const Batch::Part& part) { return part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kApply; }
+
 std::string Quoted(std::string_view key) { return "\"" + EscapeBytes(key) + "\""; }
 
 }  // namespace
 
 Status CheckPart(const Batch::Part& part) {
   EBLA_TRY(CheckKey(part.key));
-  if (part.kind == Batch::Kind::kPut) EBLA_TRY(CheckValue(part.value));
+  if (HasValue(part)) EBLA_TRY(CheckValue(part.value));
   const BatchOptions& options = part.options;
   const int conditions = (options.if_absent ? 1 : 0) + (options.if_exists ? 1 : 0) + (options.if_version ? 1 : 0);
   if (conditions > 1) {
@@ -72,11 +74,12 @@ idl::Write ToIdl(Batch::Part&& part) {
   idl::Write write;
   write.kind = static_cast<idl::WriteKind::type>(part.kind);
   write.key = std::move(part.key);
-  if (part.kind == Batch::Kind::kPut) {
+  if (HasValue(part)) {
     write.value = std::move(part.value);  // the setter would copy
     write.__isset.value = true;
   }
   if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
+  if (part.kind == Batch::Kind::kApply) write.__set_functionName(part.function);
   const BatchOptions& options = part.options;
   if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
     write.__set_ttlMs(options.ttl->count());
@@ -200,12 +203,20 @@ std::string WriteOperation::Describe(const Status& status) const {
          status.message();
 }
 
+// A server that knows no functions refuses them before it looks whether it did an earlier attempt (tablet.thrift).
+bool WriteOperation::MayHaveApplied(const Status& refusal) const {
+  return refusal.code() == Code::kInvalidArgument && policy().maybe_happened() &&
+         std::ranges::any_of(request_.writes, [](const auto& one) { return one.kind == idl::WriteKind::APPLY; });
+}
+
 void WriteOperation::Finish(Status status) {
   if (ticket_) core().write_admission().Finish(*std::exchange(ticket_, std::nullopt));
-  if (!status.ok()) return done_(Error(status.code(), Describe(status)));
+  if (!status.ok())
+    return done_(Error(MayHaveApplied(status) ? Code::kUnknownOutcome : status.code(), Describe(status)));
   BatchResult result;
   if (reply_.__isset.version) result.version = rpc::FromIdl(reply_.version);
   if (reply_.__isset.counters) result.counters = std::move(reply_.counters);
+  if (reply_.__isset.answers) result.answers = std::move(reply_.answers);
   done_(std::move(result));
 }
 

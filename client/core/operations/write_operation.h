@@ -44,6 +44,7 @@ class WriteOperation final : public Operation {
   void Finish(Status status) override;
 
   std::string Describe(const Status& status) const;
+  bool MayHaveApplied(const Status& refusal) const;
 
   idl::WriteRequest request_;
   idl::WriteReply reply_;

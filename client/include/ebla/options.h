@@ -145,13 +145,14 @@ struct BatchOptions {
 // and 4 MiB. Nothing is checked before Table::Write.
 class Batch {
  public:
-  enum class Kind : uint8_t { kPut = 0, kDelete = 1, kIncrement = 2, kCheck = 3 };
+  enum class Kind : uint8_t { kPut = 0, kDelete = 1, kIncrement = 2, kCheck = 3, kApply = 4 };
   struct Part {
     Kind kind;
     std::string key;
     std::string value;
     int64_t delta = 0;
     BatchOptions options;
+    std::string function = {};  // of kApply, whose arguments are the value
   };
 
   Batch& Put(std::string_view key, std::string_view value, BatchOptions options = {}) {
@@ -164,6 +165,12 @@ class Batch {
   }
   Batch& Increment(std::string_view key, int64_t delta, BatchOptions options = {}) {
     parts_.push_back({Kind::kIncrement, std::string(key), {}, delta, options});
+    return *this;
+  }
+  // Has the server apply one of its functions to the record, or to its absence, with these arguments. What refuses it is
+  // INVALID_ARGUMENT: then it can be done by a read and a conditional write.
+  Batch& Apply(std::string_view key, std::string_view function, std::string_view arguments, BatchOptions options = {}) {
+    parts_.push_back({Kind::kApply, std::string(key), std::string(arguments), 0, options, std::string(function)});
     return *this;
   }
   // Writes nothing: the batch happens only if the condition holds.
@@ -187,14 +194,16 @@ class Batch {
 };
 
 struct BatchResult {
-  Version version;                // of the batch's puts and increments; none where it wrote nothing
-  std::vector<int64_t> counters;  // results of the increments, in their order
+  Version version;                   // of the batch's puts, increments and functions; none where it wrote nothing
+  std::vector<int64_t> counters;     // results of the increments, in their order
+  std::vector<std::string> answers;  // of the functions, in their order
 };
 
 // Of one write of many that are each for itself.
 struct PartResult {
-  Version version;      // of a put or an increment
+  Version version;      // of a put or an increment; of a function's change, none where all of a call changed nothing
   int64_t counter = 0;  // of an increment
+  std::string answer = {};  // of a function
 };
 
 }  // namespace ebla

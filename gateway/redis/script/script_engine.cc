@@ -8,7 +8,7 @@
 #include "gateway/redis/script/lua_replies.h"
 #include "gateway/redis/script/lua_run.h"
 #include "gateway/redis/script/lua_sandbox.h"
-#include "gateway/redis/wire/reply.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 namespace {

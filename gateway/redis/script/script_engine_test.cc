@@ -7,7 +7,7 @@
 #include <map>
 #include <vector>
 
-#include "gateway/redis/update.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
 namespace {

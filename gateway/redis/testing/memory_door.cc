@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "common/redis/record_function.h"
 #include "gateway/redis/keyed_store.h"
 
 namespace ebla::gateway::redis {
@@ -28,7 +29,12 @@ void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {
   std::shared_ptr<MemoryStore>& store = stores_[name];
-  if (store == nullptr) store = std::make_shared<MemoryStore>();
+  if (store == nullptr) {
+    store = std::make_shared<MemoryStore>();
+    const auto functions = std::make_shared<RecordFunctions>();
+    functions->Add(std::string(kFunctionName), ApplyCommand);
+    store->SetFunctions(functions);
+  }
   return *store;
 }
 

@@ -15,11 +15,9 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
-
-// A command and its arguments.
-using Words = std::vector<std::string>;
 
 struct Request {
   Words words;            // the command's name and its arguments; empty: an empty line, not to be answered

@@ -1,11 +1,11 @@
-#include "gateway/redis/update.h"
+#include "common/redis/update.h"
 
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <limits>
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 std::optional<int64_t> ToInteger(std::string_view text) {
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
@@ -56,4 +56,4 @@ std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom f
   return ms;
 }
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

@@ -1,3 +1,4 @@
+// common/redis/reply.h
 // Writes replies of Redis's protocol, in the version that the connection speaks: RESP2, or RESP3 after HELLO 3.
 // Source:  Redis's protocol specification.
 // Threads: one.
@@ -7,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 class Reply {
  public:
@@ -70,4 +71,4 @@ inline Reply& Reply::Verbatim(std::string_view text, std::string_view format) {
   return Block('=', std::string(format) + ":" + std::string(text));
 }
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

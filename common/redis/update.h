@@ -1,3 +1,4 @@
+// common/redis/update.h
 // What a command makes of one key: a function of the value that is there, which tells what to put in its place and what
 // to reply. So each is executed by whoever can read a value and replace it, if it is still the same, and none of them
 // knows how that is done.
@@ -10,14 +11,16 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/redis/wire/reply.h"
-#include "gateway/redis/wire/request_reader.h"
-#include "gateway/store/item_codec.h"
+#include "common/items/item_codec.h"
+#include "common/redis/reply.h"
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 // Of one value: a record has 1 MiB, of which what is remembered beside the value takes a little (item_codec.h).
-inline constexpr size_t kValueBytesMax = (1 << 20) - kItemFrameBytesMax;
+inline constexpr size_t kStringBytesMax = (1 << 20) - kItemFrameBytesMax;
+
+// A command's name and its arguments.
+using Words = std::vector<std::string>;
 
 struct Value {
   std::string bytes;
@@ -72,4 +75,4 @@ enum class TimeUnit { kSeconds, kMilliseconds };
 enum class TimeFrom { kNow, kEpoch };
 std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom from, bool positive, Update& update);
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

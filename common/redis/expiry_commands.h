@@ -1,14 +1,15 @@
+// common/redis/expiry_commands.h
 // When keys end: EXPIRE and its kin, TTL and its kin, PERSIST.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: functions of their arguments.
 #pragma once
 
-#include "gateway/redis/update.h"
+#include "common/redis/update.h"
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 void Expire(Update& update);    // EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT
 void TimeLeft(Update& update);  // TTL, PTTL, EXPIRETIME, PEXPIRETIME
 void Persist(Update& update);
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

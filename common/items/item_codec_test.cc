@@ -1,10 +1,10 @@
-#include "gateway/store/item_codec.h"
+#include "common/items/item_codec.h"
 
 #include <gtest/gtest.h>
 
 #include "common/base/key_range.h"
 
-namespace ebla::gateway {
+namespace ebla {
 namespace {
 
 using namespace std::string_literals;
@@ -71,4 +71,4 @@ TEST(CasNumber, IsTheVersionAndBack) {
 }
 
 }  // namespace
-}  // namespace ebla::gateway
+}  // namespace ebla

@@ -1,11 +1,12 @@
+// common/redis/bit_commands.h
 // Values as rows of bits, the first being the highest of the first byte.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: functions of their arguments.
 #pragma once
 
-#include "gateway/redis/update.h"
+#include "common/redis/update.h"
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 void SetBit(Update& update);
 void GetBit(Update& update);
@@ -21,4 +22,4 @@ bool OnlyReads(const Words& words);
 std::optional<std::string> BitOp(const std::string& operation, const std::vector<std::string_view>& values,
                                  Reply& reply);
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

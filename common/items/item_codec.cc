@@ -1,8 +1,8 @@
-#include "gateway/store/item_codec.h"
+#include "common/items/item_codec.h"
 
 #include <utility>
 
-namespace ebla::gateway {
+namespace ebla {
 namespace {
 
 constexpr char kFramed = 0x00;
@@ -85,4 +85,4 @@ std::optional<Version> VersionOf(uint64_t cas) {
   return version;
 }
 
-}  // namespace ebla::gateway
+}  // namespace ebla

@@ -1,4 +1,4 @@
-#include "gateway/redis/string_commands.h"
+#include "common/redis/string_commands.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 namespace {
 
 std::string_view Bytes(const Update& update) {
@@ -98,12 +98,6 @@ std::optional<long double> ToFloat(const std::string& text) {
 bool IsBlindSet(const Words& words) {
   const std::optional<TimeOptions> options = SetOptions(words);
   return options && !options->if_absent && !options->if_present && !options->get && !options->keep_time;
-}
-
-std::optional<bool> SetCondition(const Words& words) {
-  const std::optional<TimeOptions> options = SetOptions(words);
-  if (!options || options->get || options->keep_time || options->if_absent == options->if_present) return std::nullopt;
-  return options->if_present;
 }
 
 void Set(Update& update) {
@@ -201,7 +195,7 @@ void IncrementByFloat(Update& update) {
 
 void Append(Update& update) {
   std::string bytes(Bytes(update));
-  if (bytes.size() + update.words[2].size() > kValueBytesMax) return void(update.reply.Failure(kTooLong));
+  if (bytes.size() + update.words[2].size() > kStringBytesMax) return void(update.reply.Failure(kTooLong));
   bytes += update.words[2];
   update.reply.Number(std::ssize(bytes));
   update.PutKeepingTime(std::move(bytes));
@@ -228,7 +222,7 @@ void SetRange(Update& update) {
   const std::string& part = update.words[3];
   std::string bytes(Bytes(update));
   if (part.empty()) return void(update.reply.Number(std::ssize(bytes)));
-  if (*offset > static_cast<int64_t>(kValueBytesMax - part.size())) return void(update.reply.Failure(kTooLong));
+  if (*offset > static_cast<int64_t>(kStringBytesMax - part.size())) return void(update.reply.Failure(kTooLong));
   const auto at = static_cast<size_t>(*offset);
   bytes.resize(std::max(bytes.size(), at + part.size()));
   bytes.replace(at, part.size(), part);
@@ -334,4 +328,4 @@ void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& repl
   reply.Bulk(std::string(common.rbegin(), common.rend()));
 }
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

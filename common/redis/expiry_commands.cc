@@ -1,9 +1,9 @@
-#include "gateway/redis/expiry_commands.h"
+#include "common/redis/expiry_commands.h"
 
 #include <algorithm>
 #include <limits>
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 namespace {
 
 struct ExpireConditions {
@@ -73,4 +73,4 @@ void Persist(Update& update) {
   update.reply.Number(ends ? 1 : 0);
 }
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

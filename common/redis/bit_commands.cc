@@ -1,9 +1,9 @@
-#include "gateway/redis/bit_commands.h"
+#include "common/redis/bit_commands.h"
 
 #include <algorithm>
 #include <bit>
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 namespace {
 
 constexpr std::string_view kBadOffset = "ERR bit offset is not an integer or out of range";
@@ -20,7 +20,7 @@ void PutBit(std::string& bytes, size_t bit, bool value) {
 
 std::optional<size_t> ToBitOffset(std::string_view text, Reply& reply) {
   const std::optional<int64_t> offset = ToInteger(text);
-  if (!offset || *offset < 0 || static_cast<size_t>(*offset) / 8 >= kValueBytesMax) {
+  if (!offset || *offset < 0 || static_cast<size_t>(*offset) / 8 >= kStringBytesMax) {
     reply.Failure(kBadOffset);
     return std::nullopt;
   }
@@ -196,7 +196,7 @@ std::optional<size_t> ToFieldOffset(std::string_view text, const FieldType& type
   int64_t end = 0;
   if (offset && in_fields && __builtin_mul_overflow(*offset, int64_t{type.bits}, &*offset)) offset.reset();
   if (!offset || *offset < 0 || __builtin_add_overflow(*offset, int64_t{type.bits}, &end) ||
-      end > static_cast<int64_t>(kValueBytesMax) * 8) {
+      end > static_cast<int64_t>(kStringBytesMax) * 8) {
     reply.Failure(kBadOffset);
     return std::nullopt;
   }
@@ -312,4 +312,4 @@ void BitField(Update& update) {
   if (end > 0) update.PutKeepingTime(std::move(bytes));
 }
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

@@ -1,4 +1,4 @@
-// gateway/store/item_codec.h
+// common/items/item_codec.h
 // How a cache's item lies in a record of Ebla.
 //
 // A value with flags 0 and nothing else to remember, which does not begin with a byte of 0, is the record's value as it
@@ -25,7 +25,7 @@
 #include "common/base/ids.h"
 #include "common/base/status.h"
 
-namespace ebla::gateway {
+namespace ebla {
 
 struct Item {
   std::string value;
@@ -47,4 +47,4 @@ std::optional<uint64_t> CasOf(const Version& version);
 // None: no record has it.
 std::optional<Version> VersionOf(uint64_t cas);
 
-}  // namespace ebla::gateway
+}  // namespace ebla

@@ -1,11 +1,12 @@
+// common/redis/string_commands.h
 // Strings: SET GET and what else changes or shows one value.
 // Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
 // Threads: functions of their arguments.
 #pragma once
 
-#include "gateway/redis/update.h"
+#include "common/redis/update.h"
 
-namespace ebla::gateway::redis {
+namespace ebla::redis {
 
 void Set(Update& update);
 void SetNx(Update& update);
@@ -26,7 +27,5 @@ void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& repl
 
 // SET that does the same whatever is there.
 bool IsBlindSet(const Words& words);
-// SET that puts, whatever the value is, if there is one (true) or if there is none (false); none: another.
-std::optional<bool> SetCondition(const Words& words);
 
-}  // namespace ebla::gateway::redis
+}  // namespace ebla::redis

@@ -1,0 +1,61 @@
+// common/base/record_functions.h
+// Functions that tablet servers apply to a record where it lies, in one step with what else a write does: what was there
+// goes in, what is to be there and an answer come out. A client names the function, and gives it arguments.
+// Place:      a server's binary fills one in; tabletserver/tablet/write_evaluator.h calls it.
+// Invariants: a function depends on its input alone, takes no longer than a copy of the largest value, and never throws.
+//             It may be applied again to another state, if the first application was never answered.
+// Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its client does
+//             the same by a read and a conditional write.
+// Threads:    any; it is filled in before anybody uses it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace ebla {
+
+// A larger one is refused: until its client has said that it has it, it lies in the log and in the dedup window.
+inline constexpr size_t kFunctionAnswerBytesMax = 16 << 10;
+
+struct FunctionInput {
+  struct Record {
+    std::string_view value;
+    std::optional<int64_t> left_ms;  // until it expires: 1 or more; none: it never does
+  };
+  std::string_view arguments;  // as the function understands them
+  std::optional<Record> record;
+};
+
+struct FunctionResult {
+  enum class Change : uint8_t { kNone, kPut, kDelete };
+  Change change = Change::kNone;
+  std::string value;              // of kPut
+  std::optional<int64_t> ttl_ms;  // of kPut; 0: it never expires. None: as it was, or never where there was no record
+  std::string answer;
+};
+
+using RecordFunction = std::function<Result<FunctionResult>(const FunctionInput& input)>;
+
+class RecordFunctions {
+ public:
+  void Add(std::string name, RecordFunction function) {
+    functions_.insert_or_assign(std::move(name), std::move(function));
+  }
+  // Null: there is none of that name.
+  const RecordFunction* Find(std::string_view name) const {
+    const auto found = functions_.find(name);
+    return found == functions_.end() ? nullptr : &found->second;
+  }
+
+ private:
+  std::map<std::string, RecordFunction, std::less<>> functions_;
+};
+
+}  // namespace ebla

@@ -1,0 +1,106 @@
+#include "common/redis/record_function.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/encoding.h"
+#include "common/redis/bit_commands.h"
+#include "common/redis/expiry_commands.h"
+#include "common/redis/string_commands.h"
+
+namespace ebla::redis {
+namespace {
+
+constexpr size_t kNameBytesMax = 16;
+constexpr size_t kWordsMax = 1'000;
+// No clock is beyond, and no sum with what a record or a command has to say overflows.
+constexpr int64_t kNowMsMax = int64_t{1} << 53;
+
+// Those that change a value and must know it.
+constexpr CommandFunction kFunctions[] = {
+    {"append", 3, Append},     {"bitfield", -2, BitField}, {"decr", 2, Increment},
+    {"decrby", 3, Increment},  {"expire", -3, Expire},     {"expireat", -3, Expire},
+    {"getdel", 2, GetDel},     {"getex", -2, GetEx},       {"getset", 3, GetSet},
+    {"incr", 2, Increment},    {"incrby", 3, Increment},   {"incrbyfloat", 3, IncrementByFloat},
+    {"persist", 2, Persist},   {"pexpire", -3, Expire},    {"pexpireat", -3, Expire},
+    {"set", -3, Set},          {"setbit", 4, SetBit},      {"setnx", 3, SetNx},
+    {"setrange", 4, SetRange},
+};
+
+Error Malformed() { return Error(Code::kInvalidArgument, "the arguments of \"redis\" are no command of Redis"); }
+
+struct Command {
+  int protocol = 2;
+  int64_t now_ms = 0;
+  Words words;
+  UpdateFunction update = nullptr;
+};
+
+Result<Command> DecodeCommand(std::string_view arguments) {
+  ByteReader in(arguments);
+  Command command;
+  const uint64_t protocol = in.Varint();
+  command.now_ms = in.SignedVarint();
+  while (in.ok() && !in.done() && command.words.size() <= kWordsMax) command.words.emplace_back(in.Bytes());
+  const bool times = command.now_ms >= 0 && command.now_ms <= kNowMsMax;
+  if (!in.ok() || !in.done() || protocol < 2 || protocol > 3 || !times || command.words.empty()) return Malformed();
+  if (command.words.front().size() > kNameBytesMax) return Malformed();
+  const CommandFunction* const function = FunctionOf(ToLower(command.words.front()));
+  if (function == nullptr || !function->Takes(command.words.size())) return Malformed();
+  command.protocol = static_cast<int>(protocol);
+  command.update = function->update;
+  return command;
+}
+
+// The longest that servers take.
+constexpr int64_t kTtlMsMax = int64_t{10} * 365 * 24 * 3600 * 1000;
+
+}  // namespace
+
+const CommandFunction* FunctionOf(std::string_view name) {
+  const auto* const found = std::ranges::find(kFunctions, name, &CommandFunction::name);
+  return found == std::end(kFunctions) ? nullptr : found;
+}
+
+std::string EncodeCommand(int protocol, int64_t now_ms, const Words& words) {
+  size_t bytes = 24;
+  for (const std::string& word : words) bytes += word.size() + 10;
+  ByteWriter out;
+  out.Reserve(bytes);
+  out.Varint(static_cast<uint64_t>(protocol)).SignedVarint(now_ms);
+  for (size_t i = 0; i < words.size(); ++i) out.Bytes(i == 1 ? std::string_view() : std::string_view(words[i]));
+  return out.Take();
+}
+
+Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
+  EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
+  std::optional<Value> old;
+  std::optional<int64_t> remembered;
+  if (input.record) {
+    EBLA_ASSIGN(Item item, DecodeItem(std::string(input.record->value)));
+    old.emplace(Value{.bytes = std::move(item.value), .expires_ms = std::nullopt});
+    remembered = item.expires_ms;
+    if (input.record->left_ms) old->expires_ms = remembered.value_or(command.now_ms + *input.record->left_ms);
+  }
+  Update update(command.words, old, command.now_ms, command.protocol);
+  command.update(update);
+  FunctionResult result;
+  result.answer = update.reply.Take();
+  switch (update.change) {
+    case Update::Change::kNone: break;
+    case Update::Change::kDelete: result.change = FunctionResult::Change::kDelete; break;
+    case Update::Change::kPut: {
+      result.change = FunctionResult::Change::kPut;
+      const std::optional<int64_t>& expires_ms = update.put.expires_ms;
+      const bool kept = old && expires_ms && expires_ms == old->expires_ms;
+      if (!kept) result.ttl_ms = expires_ms ? std::clamp<int64_t>(*expires_ms - command.now_ms, 1, kTtlMsMax) : 0;
+      Item item{.value = std::move(update.put.bytes)};
+      if (kept) item.expires_ms = remembered;
+      result.value = EncodeItem(std::move(item));
+      break;
+    }
+  }
+  return result;
+}
+
+}  // namespace ebla::redis

@@ -1,0 +1,11 @@
+// What servers know of Redis, too (common/redis), goes by this folder's names.
+#pragma once
+
+#include "common/redis/update.h"
+
+namespace ebla::gateway::redis {
+
+using namespace ebla::redis;
+using ebla::redis::Reply;  // not ebla::gateway::Reply
+
+}  // namespace ebla::gateway::redis
