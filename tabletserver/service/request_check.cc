@@ -85,7 +85,8 @@ Status CheckWrite(const idl::Write& write) {
   }
   const bool has_value = write.kind == idl::WriteKind::PUT || write.kind == idl::WriteKind::APPLY;
   if (write.__isset.value && !has_value) return Invalid("only a PUT or an APPLY has a value");
-  if (write.__isset.functionName && write.kind != idl::WriteKind::APPLY) return Invalid("only an APPLY names a function");
+  if (write.__isset.functionName && write.kind != idl::WriteKind::APPLY)
+    return Invalid("only an APPLY names a function");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
   if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT)
     return Invalid("only an INCREMENT has newTtlMs");
