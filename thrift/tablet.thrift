@@ -92,7 +92,8 @@ struct MultiGetReply {
 // APPLY asks the server for one of its functions, which makes of the record that is there, or of none, what is to be there,
 // and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT: there is no
 // such function, or it takes no part in this; the same can then be done by a read and a conditional write. Of a retry that
-// a server answers so, an earlier attempt may still have happened: servers of before this kind refuse it unseen.
+// is answered so without failedIndex, an earlier attempt may still have happened: servers of before this kind refuse it
+// unseen.
 enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3, APPLY = 4 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 

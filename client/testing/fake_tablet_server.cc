@@ -90,6 +90,9 @@ class Writer {
       : state_(state), table_(table), tablet_(tablet), now_ms_(now_ms) {}
 
   void Execute(const idl::WriteRequest& request, idl::WriteReply& reply) {
+    // As by a server of before there were functions.
+    if (request.writes.front().functionName == "unheard of")
+      return reply.header.__set_code(idl::Code::INVALID_ARGUMENT);
     auto& answered = state_.requests.answered;
     const std::pair id{request.clientId, request.sequence};
     if (const auto found = answered.find(id); found != answered.end()) {
@@ -171,7 +174,8 @@ class Writer {
       case idl::WriteKind::PUT: table_.records[write.key] = {write.value, version, expires}; return true;
       case idl::WriteKind::DELETE: table_.records.erase(write.key); return true;
       case idl::WriteKind::CHECK: return true;
-      case idl::WriteKind::APPLY: {  // puts the arguments behind what is there, and answers with that; "refuse" refuses
+      case idl::WriteKind::
+          APPLY: {  // puts the arguments behind what is there, and answers with that; "refuse" is refused
         if (write.functionName == "refuse") return false;
         const FakeRecord* const stored = Live(table_.records, write.key, now_ms_);
         const std::string old = stored == nullptr ? "" : stored->value;

@@ -2,7 +2,8 @@
 // Functions that tablet servers apply to a record where it lies, in one step with what else a write does: what was there
 // goes in, what is to be there and an answer come out. A client names the function, and gives it arguments.
 // Place:      a server's binary fills one in; tabletserver/tablet/write_evaluator.h calls it.
-// Invariants: a function depends on its input alone, takes no longer than a copy of the largest value, and never throws.
+// Invariants: a function depends on its input alone, takes no longer than some copies of the largest value,
+//             and never throws.
 //             It may be applied again to another state, if the first application was never answered.
 // Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its client does
 //             the same by a read and a conditional write.
@@ -21,8 +22,10 @@
 
 namespace ebla {
 
-// A larger one is refused: until its client has said that it has it, it lies in the log and in the dedup window.
+// Of one function, and of those of a batch together. What is larger is refused: until its client has said that it has
+// it, it lies in the log and in the dedup window.
 inline constexpr size_t kFunctionAnswerBytesMax = 16 << 10;
+inline constexpr size_t kFunctionAnswersBytesMax = 64 << 10;
 
 struct FunctionInput {
   struct Record {

@@ -100,6 +100,12 @@ bool IsBlindSet(const Words& words) {
   return options && !options->if_absent && !options->if_present && !options->get && !options->keep_time;
 }
 
+std::optional<bool> SetCondition(const Words& words) {
+  const std::optional<TimeOptions> options = SetOptions(words);
+  if (!options || options->get || options->keep_time || options->if_absent == options->if_present) return std::nullopt;
+  return options->if_present;
+}
+
 void Set(Update& update) {
   const std::optional<TimeOptions> options = SetOptions(update.words);
   if (!options) return void(update.reply.Failure(kSyntax));

@@ -27,5 +27,7 @@ void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& repl
 
 // SET that does the same whatever is there.
 bool IsBlindSet(const Words& words);
+// SET that puts, whatever the value is, if there is one (true) or if there is none (false); none: another.
+std::optional<bool> SetCondition(const Words& words);
 
 }  // namespace ebla::redis

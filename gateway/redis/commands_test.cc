@@ -163,15 +163,6 @@ TEST_F(CommandsTest, TheFunctionsOfServersTakeTheWordsThatCommandsTake) {
   EXPECT_EQ(functions, 19);
 }
 
-TEST_F(CommandsTest, WhatTakesNoMemoryIsDoneWhereThereIsNone) {
-  door_.Answer({"SET", "a", "1"});
-  store().SetFault([](const std::string& operation, const std::string&) {
-    return operation == "apply" || operation == "put" ? Status(Code::kOverloaded, "memory is full") : Status();
-  });
-  EXPECT_EQ(door_.Answer({"APPEND", "a", "1"}), "-OOM memory is full\r\n");
-  EXPECT_EQ(door_.Answer({"GETDEL", "a"}), "$1\r\n1\r\n");
-}
-
 TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
   store().SetFault(
       [](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody\r\nleads"); });

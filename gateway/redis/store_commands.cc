@@ -25,6 +25,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   void Start() {
     if (OnlyReads()) return Read();
     if (call_.command->update == Increment && StartIncrement()) return;
+    if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
     if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
     Apply();
   }
@@ -88,9 +89,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
   void OnApplied(Result<std::string> reply) {
     if (reply) return call_.done(*std::move(reply));
-    // What takes no memory may still be possible where there is none.
-    const bool full = reply.error().code() == Code::kOverloaded && !call_.command->Is(kDenyOom);
-    if (full || reply.error().code() == Code::kInvalidArgument) return ReadAndPut();
+    if (reply.error().code() == Code::kInvalidArgument) return ReadAndPut();
     call_.Fail(reply.error());
   }
 
@@ -104,6 +103,25 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
       self->call_.Fail(sum.error());
     });
     return true;
+  }
+
+  // A put that is done only if there is a value, or only if there is none, whichever it is. It takes no grant to read.
+  std::optional<bool> PresentIfPut() const {
+    if (call_.command->update == SetNx) return false;
+    return call_.command->update == Set ? SetCondition(call_.words) : std::nullopt;
+  }
+  void PutAt(bool present) {
+    const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
+    Update update = Evaluate(old(present));
+    if (update.change != Update::Change::kPut) return Apply();
+    PutValue(*call_.store, key_, std::move(update.put), present ? Condition::Exists() : Condition::Absent(),
+             call_.until,
+             [self = shared_from_this(), reply = std::move(update.reply),
+              otherwise = old(!present)](Result<Version> put) mutable {
+               if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
+               if (!put) reply = self->Evaluate(otherwise).reply;
+               self->call_.Answer(reply);
+             });
   }
 
   bool PutBlindly() {

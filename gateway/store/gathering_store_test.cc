@@ -107,6 +107,13 @@ TEST_F(GatheringStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
   table_->SetFunctions(nullptr);
   InOneTurn([&] { Apply("a", "5"); });
   EXPECT_TRUE(answers_.contains("INVALID_ARGUMENT")) << answers_;
+  EXPECT_EQ(CallsOf([&] {
+              Apply("a", "2");
+              Put("b", "y");
+              Put("c", "y");
+            }),
+            2u)
+      << "what is likely to be refused holds up no other";
 }
 
 TEST_F(GatheringStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {

@@ -47,7 +47,7 @@ void WriteAdmission::Admit(AdmitWrite input) {
   if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
   if (split_.Park(input)) return;
-  Execute(request, digest, level, now);
+  Execute(request, digest, level, now, input.no_room);
 }
 
 bool WriteAdmission::LiesWithin(const WriteRequest& request) const {
@@ -143,10 +143,6 @@ bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
                          kWritesFullRetryMs);
     return true;
   }
-  if (!input.no_room.ok()) {
-    replies_.RefuseWrite(request.token, input.no_room, kWritesFullRetryMs);
-    return true;
-  }
   // It would be logged, and answered by whoever leads next; and nothing bounds how long that takes.
   if (common_.files_damaged) {
     replies_.RefuseWrite(
@@ -188,12 +184,16 @@ Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, 
                                    .tombstone_retention_ms = common_.options.tombstone_retention_ms});
 }
 
-void WriteAdmission::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
+void WriteAdmission::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now,
+                             const Status& no_room) {
   Result<Evaluation> evaluation = EvaluateInRange(request, now);
   if (!evaluation.has_value()) {
     replies_.RefuseWrite(request.token, std::move(evaluation.error()));
     return;
   }
+  // Only now is it known what a function takes.
+  if (!no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete))
+    return replies_.RefuseWrite(request.token, no_room, kWritesFullRetryMs);
   LogEntry entry;
   entry.kind = EntryKind::kWrite;
   entry.client = request.client;

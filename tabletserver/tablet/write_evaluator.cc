@@ -144,36 +144,59 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
   return {};
 }
 
-// Adds what the function makes of the record, and its answer.
-Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
-                   Evaluation& evaluation) {
-  const auto refuse = [&](std::string why) {
-    return Refusal(Code::kInvalidArgument, std::move(why), static_cast<int32_t>(index));
-  };
+// What a batch's functions may take together: the entry of one has to fit in a peer's message and on a page of its log,
+// and a shard does nothing else meanwhile.
+struct FunctionRoom {
+  size_t bytes = kBatchBytesMax;  // of records that are given to them, and that come of it
+  size_t answer_bytes = kFunctionAnswersBytesMax;
+
+  // Whatever one function alone takes fits.
+  Status Take(const FunctionInput& input, const FunctionResult& result) {
+    const size_t taken = (input.record ? input.record->value.size() : 0) + result.value.size();
+    if (result.answer.size() > kFunctionAnswerBytesMax)
+      return Error(Code::kInvalidArgument,
+                   "the function's answer is larger than " + std::to_string(kFunctionAnswerBytesMax) + " bytes");
+    if (taken > bytes || result.answer.size() > answer_bytes)
+      return Error(Code::kInvalidArgument, "the functions of one batch take too much together: apply fewer at a time");
+    bytes -= taken;
+    answer_bytes -= result.answer.size();
+    const std::optional<int64_t>& ttl_ms = result.ttl_ms;
+    if (ttl_ms && (*ttl_ms < 0 || *ttl_ms > kTtlMsMax))
+      return Error(Code::kInvalidArgument, "the function gives the record a TTL out of bounds");
+    return CheckValue(result.value);
+  }
+};
+
+Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& live, const EvaluationContext& context,
+                             FunctionRoom& room) {
   const RecordFunction* const function =
       context.functions == nullptr ? nullptr : context.functions->Find(write.function);
-  if (function == nullptr) return refuse("this server has no function \"" + EscapeBytes(write.function) + "\"");
+  if (function == nullptr)
+    return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(write.function) + "\"");
   FunctionInput input{.arguments = write.value, .record = std::nullopt};
-  if (const auto& live = seen.live) {
+  if (live) {
     input.record.emplace(FunctionInput::Record{.value = live->value, .left_ms = std::nullopt});
     if (live->expires_at) input.record->left_ms = static_cast<int64_t>(live->expires_at.value - context.now.value);
   }
-  Result<FunctionResult> result = (*function)(input);
-  if (!result) return refuse(result.error().message());
-  if (result->answer.size() > kFunctionAnswerBytesMax)
-    return refuse("the function's answer is larger than " + std::to_string(kFunctionAnswerBytesMax) + " bytes");
+  EBLA_ASSIGN(FunctionResult result, (*function)(input));
+  EBLA_TRY(room.Take(input, result));
+  return result;
+}
+
+// Adds what the function makes of the record, and its answer.
+Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+                   FunctionRoom& room, Evaluation& evaluation) {
+  Result<FunctionResult> result = Apply(write, seen.live, context, room);
+  if (!result) return Refusal(Code::kInvalidArgument, result.error().message(), static_cast<int32_t>(index));
   evaluation.outcome.message += ByteWriter().Bytes(result->answer).view();
   if (result->change == FunctionResult::Change::kNone) return {};
   Effect effect = EffectOn(write, seen, context);
-  effect.is_delete = result->change == FunctionResult::Change::kDelete;
-  if (!effect.is_delete) {
-    if (const Status status = CheckValue(result->value); !status.ok()) return refuse(status.message());
-    const std::optional<int64_t>& ttl_ms = result->ttl_ms;
-    if (ttl_ms && (*ttl_ms < 0 || *ttl_ms > kTtlMsMax))
-      return refuse("the function gives the record a TTL out of bounds");
+  if (result->change == FunctionResult::Change::kDelete) {
+    effect.is_delete = true;
+  } else {
     effect.value = std::move(result->value);
-    if (ttl_ms) {
-      effect.expires_at = ExpiryAfter(context.now, *ttl_ms);
+    if (result->ttl_ms) {
+      effect.expires_at = ExpiryAfter(context.now, *result->ttl_ms);
     } else if (seen.live.has_value()) {
       effect.expires_at = seen.live->expires_at;
     }
@@ -183,11 +206,11 @@ Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const Eva
 }
 
 // Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
-Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context,
+Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context, FunctionRoom& room,
                   Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};
   if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
-  if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, context, evaluation);
+  if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, context, room, evaluation);
   Effect effect = EffectOn(write, seen, context);
   if (write.kind == WriteKind::kDelete) {
     effect.is_delete = true;
@@ -266,6 +289,7 @@ Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationConte
   Evaluation evaluation;
   evaluation.effects.reserve(writes.size());
   Records records(writes, context);
+  FunctionRoom room;
   for (size_t i = 0; i < writes.size(); ++i) {
     const Write& write = writes[i];
     EBLA_ASSIGN(Seen seen, records.Look(write));
@@ -273,7 +297,7 @@ Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationConte
     if (!Holds(write.condition, seen.live)) {
       refusal = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));
     } else {
-      refusal = AddEffect(write, i, std::move(seen), context, evaluation);
+      refusal = AddEffect(write, i, std::move(seen), context, room, evaluation);
     }
     if (refusal.code != Code::kOk) return Evaluation{std::move(refusal), {}};
   }

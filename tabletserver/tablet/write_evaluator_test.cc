@@ -280,6 +280,40 @@ TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
   EXPECT_EQ(evaluated({.change = Change::kPut, .ttl_ms = -1}), Code::kInvalidArgument);
 }
 
+TEST(Evaluate, FunctionsOfABatchTakeSoMuchTogether) {
+  const UnappliedWrites unapplied;
+  const TabletSchema schema;
+  std::string stored;
+  const RecordReader read = [&](std::span<const std::string_view> keys) {
+    return std::vector<std::optional<StoredRecord>>(keys.size(), StoredRecord{.value = stored});
+  };
+  const ServerName server = "ts-1";
+  RecordFunctions functions;
+  const auto evaluated = [&](int writes, FunctionResult result) {
+    functions.Add("f", [result](const FunctionInput&) -> Result<FunctionResult> { return result; });
+    std::vector<Write> batch;
+    for (int i = 0; i < writes; ++i)
+      batch.push_back({.kind = WriteKind::kApply, .key = std::to_string(i), .function = "f"});
+    return Evaluate(batch, {.now = TabletTime{1},
+                            .schema = schema,
+                            .unapplied = unapplied,
+                            .read = read,
+                            .functions = &functions,
+                            .server = server})
+        ->outcome;
+  };
+  using Change = FunctionResult::Change;
+  const FunctionResult large{.change = Change::kPut, .value = std::string(kValueBytesMax, 'x')};
+  EXPECT_EQ(evaluated(4, large).code, Code::kOk);
+  EXPECT_EQ(evaluated(5, large).failed_index, 4) << "what comes of it is the log's to hold";
+  const FunctionResult telling{.answer = std::string(kFunctionAnswerBytesMax, 'x')};
+  EXPECT_EQ(evaluated(4, telling).code, Code::kOk);
+  EXPECT_EQ(evaluated(1'000, telling).failed_index, 4) << "and the dedup window's";
+  stored = std::string(kValueBytesMax, 'x');
+  EXPECT_EQ(evaluated(1'000, {}).failed_index, 4) << "the shard has others to serve";
+  EXPECT_EQ(evaluated(1, large).code, Code::kOk) << "any alone may do what it may";
+}
+
 // ---- last_write_wins
 // -------------------------------------------------------------------------------------------------
 

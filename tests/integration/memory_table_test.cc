@@ -9,6 +9,7 @@
 #include <set>
 #include <thread>
 
+#include "common/redis/record_function.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -154,6 +155,7 @@ TEST_F(MemoryTableTest, AFullTableRefusesOrForgetsAndStaysWithinItsBound) {
   TableOptions options = InMemory();
   options.memory_limit = 4 << 20;
   const Table full = Make("full", options);
+  ASSERT_TRUE(full.Put("few", "1"));
   Status refused;
   for (int i = 0; i < 20 && refused.ok(); ++i) {
     const auto put = full.Put(Key(i), std::string(500'000, 'v'), {.deadline = 2s});
@@ -161,6 +163,14 @@ TEST_F(MemoryTableTest, AFullTableRefusesOrForgetsAndStaysWithinItsBound) {
   }
   ASSERT_FALSE(refused.ok()) << "ten megabytes do not fit into four";
   EXPECT_THAT(refused.message(), HasSubstr("the table has reached its limit of 4 MiB"));
+  const auto run = [&full](const redis::Words& words) {
+    const std::string arguments = redis::EncodeCommand(2, 0, words);
+    const auto done = full.Write(std::move(Batch().Apply("few", redis::kFunctionName, arguments)), {.deadline = 1s});
+    return done ? done->answers.front() : done.error().ToString();
+  };
+  EXPECT_THAT(run({"APPEND", "few", "2"}), HasSubstr("reached its limit"));
+  EXPECT_EQ(run({"PERSIST", "few"}), ":0\r\n") << "nor does what changes nothing";
+  EXPECT_EQ(run({"GETDEL", "few"}), "$1\r\n1\r\n");
   EXPECT_EQ(full.Delete(Key(0)), Status()) << "a delete takes no memory";
 
   options.memory_limit = 24 << 20;

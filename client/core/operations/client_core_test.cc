@@ -207,8 +207,12 @@ TEST_F(ClientCoreTest, AFunctionThatMayHaveBeenAppliedIsNotSaidToBeRefused) {
   ASSERT_TRUE(applied) << applied.error();
   EXPECT_EQ(applied->answers, (std::vector<std::string>{"", ""}));
   EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "refuse", ""))).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "unheard of", ""))).error().code(), Code::kInvalidArgument);
   network_.Next(kTs1, LinkState::kCutAfter);
-  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "refuse", ""))).error().code(), Code::kUnknownOutcome);
+  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "refuse", ""))).error().code(), Code::kInvalidArgument)
+      << "it says which write it refused, so it has looked whether it did it";
+  network_.Next(kTs1, LinkState::kCutAfter);
+  EXPECT_EQ(Write(table, std::move(Batch().Apply("a", "unheard of", ""))).error().code(), Code::kUnknownOutcome);
 }
 
 TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
