@@ -150,8 +150,9 @@ int Run() {
   const GatewayOptions options = OptionsFromFlags();
   const http::HttpOptions http_options = HttpFromFlags(options.tls);
   constexpr size_t kFilesOfALoop = 5;
-  process::CheckOpenFiles(options.doors() * options.connections_max + 64 +
-                          kFilesOfALoop * static_cast<size_t>(FLAGS_threads));
+  process::CheckOpenFiles(
+      options.doors() * options.connections_max + 64 + kFilesOfALoop * static_cast<size_t>(FLAGS_threads),
+      "connections_max");
 
   // In this order, as what stands below uses what stands above.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;

@@ -43,7 +43,9 @@ struct ReplyHeader {
   3: optional types.Version applied   // the tablet's applied position, for session tokens
   4: optional i64 tabletTimeMs        // of the tablet that answers, wherever it knows it; for later writes to it
   5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH; absent: look up
-  6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
+  // With OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there). OVERLOADED with 60000 or more: waiting is in vain, as of a table in
+  // memory that is full and forgets nothing. Somebody has to make room first.
+  6: optional i32 retryAfterMs
   7: optional i64 tabletId            // who answered
   8: optional i64 epoch
   9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong, or the

@@ -157,7 +157,7 @@ void StartLogging(const std::string& data_dir, char* program) {
   FLAGS_logbuflevel = -1;  // nothing is buffered: the last lines before a crash are the ones that count
   FLAGS_max_log_size = static_cast<uint32_t>(std::max(1, FLAGS_log_file_mb_max));
   FLAGS_stop_logging_if_full_disk = true;
-  FLAGS_logtostderr = FLAGS_log_to_stderr || data_dir.empty();
+  FLAGS_logtostderr = FLAGS_log_to_stderr || (data_dir.empty() && FLAGS_logs_dir.empty());
   if (!FLAGS_logtostderr) {
     std::error_code error;
     FLAGS_log_dir = FLAGS_logs_dir.empty() ? data_dir + "/logs" : FLAGS_logs_dir;
@@ -241,13 +241,14 @@ DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) 
   return lock;
 }
 
-void CheckOpenFiles(size_t needed) {
+void CheckOpenFiles(size_t needed, const std::string& connections_flag) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
-  LOG(WARNING) << "this process may open " << limit.rlim_cur << " files, and may come to need " << needed
-               << ", for the connections of --max_connections, tables and log: without them connections are refused, "
-               << "and the store may fail. Raise the limit (LimitNOFILE= of systemd, ulimit -Hn), or lower "
-               << "--max_connections";
+  LOG(WARNING)
+      << "this process may open " << limit.rlim_cur << " files, and may come to need " << needed
+      << ", most of them for the connections of --" << connections_flag
+      << ": without them connections are refused, and what else it does may fail. Raise the limit (LimitNOFILE= "
+      << "of systemd, ulimit -Hn), or lower --" << connections_flag;
 }
 
 int WaitForTermination(const std::function<Status()>& ready, const std::string& checked) {

@@ -34,7 +34,7 @@ struct ProcessOptions {
 [[nodiscard]] DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv);
 
 // Says in the log where this process may open fewer files than that, and what to do.
-void CheckOpenFiles(size_t needed);
+void CheckOpenFiles(size_t needed, const std::string& connections_flag);
 
 // "0.1.0" or "0.1.0 (1a2b3c4)".
 std::string_view BuildVersion();

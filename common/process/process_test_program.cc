@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   using namespace ebla::process;
   const DirectoryLock lock =
       InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
-  CheckOpenFiles(FLAGS_needs_files);
+  CheckOpenFiles(FLAGS_needs_files, "max_connections");
   LOG(INFO) << "a line for the log";
   if (!FLAGS_data_dir.empty()) {
     const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});

@@ -96,6 +96,7 @@ std::optional<long double> ToFloat(const std::string& text) {
 }  // namespace
 
 bool IsBlindSet(const Words& words) {
+  if (words.size() == 3) return true;
   const std::optional<TimeOptions> options = SetOptions(words);
   return options && !options->if_absent && !options->if_present && !options->get && !options->keep_time;
 }
@@ -120,7 +121,8 @@ void Set(Update& update) {
     if (!options->get) update.reply.Null();
     return;
   }
-  update.Put(update.words[2], expires);
+  // A time by the calendar may be over: then it is no put.
+  update.Put(options->from == TimeFrom::kNow ? update.Take(2) : update.words[2], expires);
   if (!options->get) update.reply.Ok();
 }
 
@@ -133,7 +135,7 @@ void SetEx(Update& update) {
   const TimeUnit unit = IsWord(update.words[0], "SETEX") ? TimeUnit::kSeconds : TimeUnit::kMilliseconds;
   const std::optional<int64_t> expires = ToExpiry(update.words[2], unit, TimeFrom::kNow, true, update);
   if (!expires) return;
-  update.Put(update.words[3], expires);
+  update.Put(update.Take(3), expires);
   update.reply.Ok();
 }
 
@@ -168,21 +170,21 @@ void GetSet(Update& update) {
   update.Put(update.words[2], std::nullopt);
 }
 
+std::optional<int64_t> IncrementBy(const Words& words) {
+  const bool down = words[0].starts_with('D') || words[0].starts_with('d');
+  const std::optional<int64_t> given = words.size() == 3 ? ToInteger(words[2]) : 1;
+  if (!given || (down && *given == std::numeric_limits<int64_t>::min())) return std::nullopt;
+  return down ? -*given : *given;
+}
+
 void Increment(Update& update) {
-  const std::string name = ToUpper(update.words[0]);
-  const bool down = name.starts_with("DECR");
-  int64_t by = 1;
-  if (update.words.size() == 3) {
-    const std::optional<int64_t> given = ToInteger(update.words[2]);
-    if (!given) return void(update.reply.Failure(kNotAnInteger));
-    by = *given;
-    if (down && by == std::numeric_limits<int64_t>::min())
-      return void(update.reply.Failure("ERR decrement would overflow"));
-  }
+  const std::optional<int64_t> by = IncrementBy(update.words);
+  if (!by)
+    return void(update.reply.Failure(ToInteger(update.words[2]) ? "ERR decrement would overflow" : kNotAnInteger));
   const std::optional<int64_t> old = update.old ? ToInteger(update.old->bytes) : int64_t{0};
   if (!old) return void(update.reply.Failure(kNotAnInteger));
   int64_t sum = 0;
-  if (__builtin_add_overflow(*old, down ? -by : by, &sum))
+  if (__builtin_add_overflow(*old, *by, &sum))
     return void(update.reply.Failure("ERR increment or decrement would overflow"));
   update.PutKeepingTime(std::to_string(sum));
   update.reply.Number(sum);

@@ -16,6 +16,8 @@ void GetEx(Update& update);
 void GetDel(Update& update);
 void GetSet(Update& update);
 void Increment(Update& update);  // INCR, DECR, INCRBY, DECRBY
+// By how much these change a number; none: their words are wrong.
+std::optional<int64_t> IncrementBy(const Words& words);
 void IncrementByFloat(Update& update);
 void Append(Update& update);
 void StrLen(Update& update);

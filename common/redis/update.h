@@ -35,7 +35,8 @@ class Update {
   Update(const Words& words, const std::optional<Value>& old, int64_t now_ms, int protocol)
       : words(words), old(old), now_ms(now_ms), reply(protocol) {}
 
-  const Words& words;  // the command and its arguments
+  const Words& words;      // the command and its arguments
+  Words* spent = nullptr;  // the same, if nobody needs them afterwards
   const std::optional<Value>& old;
   const int64_t now_ms;
   Reply reply;
@@ -43,6 +44,8 @@ class Update {
   Change change = Change::kNone;
   Value put;  // with kPut
 
+  // A word to be put, for certain.
+  std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }
   void Put(std::string bytes, std::optional<int64_t> expires_ms) {
     change = Change::kPut;
     put = {std::move(bytes), expires_ms};

@@ -2,6 +2,9 @@
 
 #include <gflags/gflags.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/socket.h"
@@ -31,6 +34,15 @@ DEFINE_int64(redis_slowlog_slower_than, 10'000,
              "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
              "otherwise. -1: none is.");
 DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
+DEFINE_bool(
+    create_in_memory, false,
+    "Tables that --create_table makes live in memory alone: fast, and lost when all servers that have them end.");
+DEFINE_uint32(
+    create_memory_limit_mb, 0,
+    "Most memory that each such table takes on each server, in MiB. 0: as much as the server has for tables.");
+DEFINE_string(create_evict, "none",
+              "What such a table forgets where it is full: none (it refuses writes), lru, lfu, or ttl (what expires "
+              "soonest).");
 DEFINE_string(read_level, "default",
               "How fresh what Memcached's and Redis's clients read must be: default (the table's), strong, "
               "bounded=500ms, bounded=2s, eventual. Changes are based on strong reads whatever this says.");
@@ -39,6 +51,26 @@ DEFINE_string(ack, "default",
               "primary.");
 
 namespace ebla::gateway {
+
+namespace {
+
+Result<TableOptions> CreatedTablesFromFlags() {
+  constexpr std::string_view kEvictions[] = {"none", "lru", "lfu", "ttl"};  // as TableEviction has them
+  const auto* const eviction = std::ranges::find(kEvictions, FLAGS_create_evict);
+  if (eviction == std::end(kEvictions))
+    return Error(Code::kInvalidArgument, "--create_evict=" + FLAGS_create_evict + " is none of none, lru, lfu and ttl");
+  TableOptions options;
+  if (!FLAGS_create_in_memory) {
+    if (eviction == std::begin(kEvictions) && FLAGS_create_memory_limit_mb == 0) return options;
+    return Error(Code::kInvalidArgument, "--create_evict and --create_memory_limit_mb take --create_in_memory");
+  }
+  options.memory = true;
+  options.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictions));
+  options.memory_limit = uint64_t{FLAGS_create_memory_limit_mb} << 20;
+  return options;
+}
+
+}  // namespace
 
 bool GatewayIsAskedFor() { return !FLAGS_memcached_listen.empty() || !FLAGS_redis_listen.empty(); }
 
@@ -61,6 +93,7 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   options.memcached_table = FLAGS_memcached_table;
   options.redis_table = FLAGS_redis_table;
   options.create_tables = FLAGS_create_table;
+  EBLA_ASSIGN(options.created, CreatedTablesFromFlags());
   EBLA_ASSIGN(options.redis_transactions, redis::ParseTransactions(FLAGS_redis_transactions));
   if (FLAGS_redis_script_threads < 1 || FLAGS_redis_script_threads > 1'000)
     return Error(Code::kInvalidArgument, "--redis_script_threads is 1 to 1000");

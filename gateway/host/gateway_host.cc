@@ -32,9 +32,9 @@ Result<Table> OpenOrMake(const Client& client, const std::string& name, bool mak
 }
 
 // Made so that the keys of a group stay together, however the table splits.
-Result<Table> OpenOrMakeForRedis(const Client& client, const std::string& name, bool make) {
-  EBLA_ASSIGN(Table table,
-              OpenOrMake(client, name, make, {.key_group = TableKeyGroup{.delimiter = redis::kGroupDelimiter}}));
+Result<Table> OpenOrMakeForRedis(const Client& client, const std::string& name, bool make, TableOptions options) {
+  options.key_group = TableKeyGroup{.delimiter = redis::kGroupDelimiter};
+  EBLA_ASSIGN(Table table, OpenOrMake(client, name, make, std::move(options)));
   const auto info = client.DescribeTable(name);
   if (info && !(info->options.key_group && info->options.key_group->delimiter == redis::kGroupDelimiter))
     LOG(WARNING)
@@ -53,12 +53,12 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
   door.server.connections_max = options.connections_max;
   door.server.tls = options.tls;
   if (options.memcached_listen) {
-    EBLA_ASSIGN(Table table, OpenOrMake(client, options.memcached_table, options.create_tables, {}));
+    EBLA_ASSIGN(Table table, OpenOrMake(client, options.memcached_table, options.create_tables, options.created));
     door.server.listen = *options.memcached_listen;
     host->doors_.push_back(std::make_unique<memcached::MemcachedDoor>(door, std::move(table), options.levels));
   }
   if (options.redis_listen) {
-    EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables));
+    EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables, options.created));
     door.server.listen = *options.redis_listen;
     redis::RedisDoor::Options redis{.levels = options.levels,
                                     .makes_databases = options.create_tables,

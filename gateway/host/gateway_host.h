@@ -25,6 +25,7 @@ struct GatewayOptions {
   std::optional<rpc::Endpoint> redis_advertise;                 // none: as it listens
   std::string memcached_table = "cache", redis_table = "redis";
   bool create_tables = false;
+  TableOptions created;  // what they are made with
   TableStoreOptions levels;
   redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
   std::optional<ClientOptions> redis_users;  // how the cluster's users reach it; none: nobody logs in

@@ -29,9 +29,9 @@ std::string_view TakeFlag(char name, std::string_view token, MetaFlags& flags) {
     case 'q': flags.quiet = true; return {};
     case 'v': flags.value = true; return {};
     case 'I': flags.invalidate = true; return {};
-    case 'N': return TakeNumber(ReadSigned(token), flags.vivify_ttl, kBadToken);
-    case 'T': return TakeNumber(ReadSigned(token), flags.new_ttl, kBadToken);
-    case 'R': return TakeNumber(ReadSigned(token), flags.recache_ttl, kBadToken);
+    case 'N': return TakeNumber(ReadTime(token), flags.vivify_ttl, kBadToken);
+    case 'T': return TakeNumber(ReadTime(token), flags.new_ttl, kBadToken);
+    case 'R': return TakeNumber(ReadTime(token), flags.recache_ttl, kBadToken);
     case 'C': return TakeNumber(ReadUnsigned(token), flags.cas, kBadToken);
     case 'J': return TakeNumber(ReadUnsigned(token), flags.initial, kBadToken);
     case 'D': return TakeNumber(ReadUnsigned(token), flags.delta, kBadToken);

@@ -52,6 +52,13 @@ std::optional<int32_t> ReadSigned(std::string_view text) {
   return static_cast<int32_t>(number);
 }
 
+std::optional<int32_t> ReadTime(std::string_view text) {
+  const std::optional<Digits> digits = ReadDigits(text);
+  if (!digits || digits->number > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) return std::nullopt;
+  const uint64_t number = digits->negative ? uint64_t{0} - digits->number : digits->number;
+  return static_cast<int32_t>(static_cast<uint32_t>(number));
+}
+
 Lifetime LifetimeOf(int64_t exptime, int64_t now_ms) {
   if (exptime == 0) return Lifetime::Forever();
   if (exptime < 0) return Lifetime::Gone();

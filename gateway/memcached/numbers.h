@@ -16,6 +16,8 @@ namespace ebla::gateway::memcached {
 // A sign and digits; blanks before them, and anything after a blank, are passed over.
 std::optional<uint64_t> ReadUnsigned(std::string_view text);
 std::optional<int32_t> ReadSigned(std::string_view text);
+// The lower 32 bits of a signed number of 64, as memcached takes times. libmemcached says 4294967295 where it means -1.
+std::optional<int32_t> ReadTime(std::string_view text);
 
 // 0: for ever; to 30 days: from now on; more: since 1970; negative or past: gone. At most what a record can live: what is
 // farther ahead is ten years ahead.

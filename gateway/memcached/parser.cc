@@ -53,7 +53,7 @@ Head ParseRetrieval(Verb verb, const Tokens& tokens) {
   if (tokens.size() < 2) return JustAnswer(Mistake("ERROR"));
   Request request{.verb = verb};
   if (touches) {
-    const std::optional<int32_t> exptime = ReadSigned(tokens[1]);
+    const std::optional<int32_t> exptime = ReadTime(tokens[1]);
     if (!exptime) return JustAnswer(Mistake(kBadExptime));
     request.exptime = *exptime;
   }
@@ -69,7 +69,7 @@ Head ParseStore(Verb verb, const Tokens& tokens) {
   if (tokens.size() != words && tokens.size() != words + 1) return JustAnswer(Mistake("ERROR"));
   Request request{.verb = verb, .noreply = HasNoReply(tokens)};
   const std::optional<uint64_t> flags = ReadUnsigned(tokens[2]);
-  const std::optional<int32_t> exptime = ReadSigned(tokens[3]);
+  const std::optional<int32_t> exptime = ReadTime(tokens[3]);
   const std::optional<int32_t> bytes = ReadSigned(tokens[4]);
   const std::optional<uint64_t> cas = verb == Verb::kCas ? ReadUnsigned(tokens[5]) : std::optional<uint64_t>(0);
   if (tokens[1].size() > kCacheKeyBytesMax || !flags || !exptime || !bytes || *bytes < 0 ||
@@ -114,7 +114,7 @@ Head ParseTouch(const Tokens& tokens) {
   if (tokens.size() != 3 && tokens.size() != 4) return JustAnswer(Mistake("ERROR"));
   Request request{.verb = Verb::kTouch, .noreply = HasNoReply(tokens)};
   if (tokens[1].size() > kCacheKeyBytesMax) return JustAnswer(Mistake(kBadFormat, request.noreply));
-  const std::optional<int32_t> exptime = ReadSigned(tokens[2]);
+  const std::optional<int32_t> exptime = ReadTime(tokens[2]);
   if (!exptime) return JustAnswer(Mistake(kBadExptime, request.noreply));
   request.keys.emplace_back(tokens[1]);
   request.exptime = *exptime;
@@ -125,7 +125,7 @@ Head ParseFlushAll(const Tokens& tokens) {
   if (tokens.size() > 3) return JustAnswer(Mistake("ERROR"));
   Request request{.verb = Verb::kFlushAll, .noreply = HasNoReply(tokens)};
   if (tokens.size() > (request.noreply ? 2 : 1)) {
-    const std::optional<int32_t> delay = ReadSigned(tokens[1]);
+    const std::optional<int32_t> delay = ReadTime(tokens[1]);
     if (!delay) return JustAnswer(Mistake(kBadExptime, request.noreply));
     request.exptime = *delay;
   }

@@ -19,7 +19,7 @@ std::string FlagsOf(const ClientLine& line) {
 
 // Connections of one kind. Masters and replicas there are none.
 std::optional<bool> IsOfType(const ClientLine& line, const std::string& type) {
-  if (IsWord(type, "NORMAL")) return !line.listens();
+  if (IsWord(type, "NORMAL")) return !line.listens() && !line.command.starts_with("ebla.");  // another gateway's
   if (IsWord(type, "PUBSUB")) return line.listens();
   if (IsWord(type, "MASTER") || IsWord(type, "REPLICA") || IsWord(type, "SLAVE")) return false;
   return std::nullopt;

@@ -25,7 +25,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
  private:
   bool AddAll() {
     for (const StoreCall& call : calls_) {
-      const std::optional<int64_t> by = IncrementBy(*call.command, call.words);
+      const std::optional<int64_t> by = IncrementBy(call.words);
       if (!by || !sum_.Add(*by)) return false;
     }
     store().Increment(key_, sum_.sum(), IfNone::kMake, calls_.front().until,
@@ -96,13 +96,13 @@ Fold::Kind Fold::KindOf(const CommandInfo& command, const Words& words) {
 
 Fold::Fold(const CommandInfo& first, const Words& words) : kind_(KindOf(first, words)) {
   if (kind_ != Kind::kIncrements) return;
-  if (const std::optional<int64_t> by = IncrementBy(first, words)) sum_.Add(*by);
+  if (const std::optional<int64_t> by = IncrementBy(words)) sum_.Add(*by);
 }
 
 bool Fold::Take(const CommandInfo& next, const Words& words) {
   if (kind_ == Kind::kNothing || KindOf(next, words) != kind_) return false;
   if (kind_ == Kind::kPuts) return true;
-  const std::optional<int64_t> by = IncrementBy(next, words);
+  const std::optional<int64_t> by = IncrementBy(words);
   return sum_.size() > 0 && by && sum_.Add(*by);
 }
 

@@ -278,6 +278,12 @@ void Object(SharedCall call) {
 }
 
 void Memory(SharedCall call) {
+  if (IsWord(call->words[1], "HELP") && call->words.size() == 2) {
+    Reply reply(call->protocol);
+    reply.Array(5).Simple("MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+    reply.Simple("USAGE <key> [SAMPLES <count>]").Simple("    Bytes of a key and its value.");
+    return call->Answer(reply.Simple("HELP").Simple("    Prints this help."));
+  }
   if (!IsWord(call->words[1], "USAGE"))
     return call->Fail("ERR unknown subcommand '" + call->words[1].substr(0, 128) + "'. Try MEMORY HELP.");
   const bool samples = call->words.size() == 5 && IsWord(call->words[3], "SAMPLES") && ToInteger(call->words[4]);

@@ -12,7 +12,8 @@ namespace ebla::gateway::redis {
 namespace {
 
 constexpr std::string_view kOrEachGroup =
-    ", or make each group's commands a transaction of their own with CONFIG SET ebla.transactions each-group";
+    ", or make each group's commands a transaction of their own: CONFIG SET ebla.transactions each-group for this "
+    "connection, --redis_transactions=each-group for the gateway";
 constexpr std::string_view kWatched = ", as that of what is watched";
 
 std::vector<std::string> KeysIn(const QueuedCommand& queued) {

@@ -95,7 +95,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // INCR and its kin, of what the store knows to be a number.
   bool StartIncrement() {
-    const std::optional<int64_t> by = IncrementBy(*call_.command, call_.words);
+    const std::optional<int64_t> by = IncrementBy(call_.words);
     if (!by) return false;
     call_.store->Increment(key_, *by, IfNone::kMake, call_.until, [self = shared_from_this()](Result<int64_t> sum) {
       if (sum) return self->call_.Number(*sum);
@@ -125,7 +125,11 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
 
   bool PutBlindly() {
-    Update update = Evaluate({});
+    // Without a time nobody asks for the present one.
+    const int64_t now_ms = call_.words.size() == 3 ? 0 : call_.store->NowMs();
+    Update update(call_.words, old_, now_ms, call_.protocol);
+    update.spent = &call_.words;
+    call_.command->update(update);
     if (update.change != Update::Change::kPut) return false;
     PutValue(*call_.store, key_, std::move(update.put), Condition::None(), call_.until,
              [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {
@@ -157,14 +161,6 @@ std::string FailureText(const Status& status) {
 void StoreCall::Fail(const Status& status) {
   if (fault != nullptr) *fault = status;
   Fail(FailureText(status));
-}
-
-// A value of 0 shows it.
-std::optional<int64_t> IncrementBy(const CommandInfo& command, const Words& words) {
-  const std::optional<Value> zero = Value{.bytes = "0"};
-  Update update(words, zero, 0, 2);
-  command.update(update);
-  return ToInteger(update.put.bytes);
 }
 
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms) {

@@ -55,9 +55,6 @@ std::string FailureText(const Status& status);
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall call);
 
-// By how much a command of INCR's kin changes a number; none: its words are wrong.
-std::optional<int64_t> IncrementBy(const CommandInfo& command, const Words& words);
-
 // Whether a command needs to know nothing of its keys' values.
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);
 

@@ -185,7 +185,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   EBLA_ASSIGN(options.rpc.listen, process::EndpointFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
-  process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles);
+  process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles, "max_connections");
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));

@@ -172,7 +172,9 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
   call.request.token = requests_.ExpectWrite(call.loop, std::move(call.done));
   Status no_room;
   if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) no_room = FindRoom(*tablet);
-  tablets_.Step(tablet, AdmitWrite{std::move(call.request), now, full.disk, std::move(no_room), full.rolled_back});
+  const bool makes_room = !no_room.ok() && ports_.store.memory_tables()->Evicts(tablet->table);
+  tablets_.Step(tablet,
+                AdmitWrite{std::move(call.request), now, full.disk, std::move(no_room), makes_room, full.rolled_back});
 }
 
 // A follower takes what its primary admits.

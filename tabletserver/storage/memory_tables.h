@@ -59,6 +59,8 @@ class MemoryTables {
   // OVERLOADED, saying whose limit, where a write that takes memory finds no room. A table that evicts is brought a little
   // below its limit, and comes to it only where eviction does not keep up.
   virtual Status Admit(TableId table) = 0;
+  // Whether it makes room by itself.
+  virtual bool Evicts(TableId table) const = 0;
   // OVERLOADED where the table, or all of them together, takes so much more than it may that no copy is to add to it.
   // What its source holds fits there, and may take a little more here. What is in `discarded` goes first, and does not
   // count: where there is no room with it, it is walked, a second for ten million records.

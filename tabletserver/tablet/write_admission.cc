@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kReplayRetryMs = 5;
 constexpr int64_t kWritesFullRetryMs = 50;
+constexpr int64_t kWaitingIsInVainMs = 60'000;  // no deadline is longer: somebody has to make room first
 constexpr int64_t kTransferRetryMs = 5;
 constexpr int64_t kConflictsRetryMs = 1000;
 constexpr int64_t kFrozenRetryMs = 5;
@@ -47,7 +48,7 @@ void WriteAdmission::Admit(AdmitWrite input) {
   if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
   if (split_.Park(input)) return;
-  Execute(request, digest, level, now, input.no_room);
+  Execute(input, digest, level, now);
 }
 
 bool WriteAdmission::LiesWithin(const WriteRequest& request) const {
@@ -184,16 +185,17 @@ Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, 
                                    .tombstone_retention_ms = common_.options.tombstone_retention_ms});
 }
 
-void WriteAdmission::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now,
-                             const Status& no_room) {
+void WriteAdmission::Execute(const AdmitWrite& input, uint64_t digest, AckLevel level, TabletTime now) {
+  const WriteRequest& request = input.request;
   Result<Evaluation> evaluation = EvaluateInRange(request, now);
   if (!evaluation.has_value()) {
     replies_.RefuseWrite(request.token, std::move(evaluation.error()));
     return;
   }
   // Only now is it known what a function takes.
-  if (!no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete))
-    return replies_.RefuseWrite(request.token, no_room, kWritesFullRetryMs);
+  if (!input.no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete))
+    return replies_.RefuseWrite(request.token, input.no_room,
+                                input.makes_room ? kWritesFullRetryMs : kWaitingIsInVainMs);
   LogEntry entry;
   entry.kind = EntryKind::kWrite;
   entry.client = request.client;

@@ -36,7 +36,7 @@ class WriteAdmission {
   bool AnswerFromDedupWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   bool RefuseWhileFrozen(const WriteRequest& request);
   bool RefuseForRoom(const AdmitWrite& input, AckLevel level);
-  void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now, const Status& no_room);
+  void Execute(const AdmitWrite& input, uint64_t digest, AckLevel level, TabletTime now);
 
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
   bool Contains(std::string_view key) const { return common_.applied.range.Contains(key); }

@@ -13,6 +13,7 @@ import threading
 import time
 import types
 import unittest
+import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -81,6 +82,9 @@ class RedisTest(unittest.TestCase):
         stats = client.info("stats")
         self.assertEqual((stats["keyspace_hits"], stats["keyspace_misses"], stats["total_connections_received"]), (0, 0, 0))
         self.assertLess(stats["total_net_output_bytes"], 1_000)
+        for _ in range(3):
+            self.assertTrue(self.connect().ping())
+        self.assertEqual(client.info("stats")["total_connections_received"], 3)
         client.set("counted", "x")
         of_sets = client.info("commandstats")["cmdstat_set"]
         self.assertEqual((of_sets["calls"], of_sets["failed_calls"]), (1, 0))
@@ -513,6 +517,43 @@ class RedisTest(unittest.TestCase):
         self.assertEqual(self.client.strlen("a"), 1048561)
 
 
+def door_of(standalone):
+    serves = re.compile(r"redis at ([\d.]+):(\d+)")
+    match = wait_for(lambda: serves.search((standalone.directory / "log").read_text()), "its door")
+    return types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=standalone.http)
+
+
+class InMemoryTest(unittest.TestCase):
+    """Tables that ebla-standalone makes in memory, from its flags alone."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(BIN_DIR, "--redis_listen=127.0.0.1:0", "--create_in_memory", "--create_memory_limit_mb=2")
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.door = door_of(cls.standalone)
+
+    def test_what_is_full_says_so_at_once(self):
+        client = redis.Redis(host=self.door.host, port=self.door.port)
+        client.set("few", "1", ex=1_000)
+        began = time.monotonic()
+        with self.assertRaisesRegex(redis.exceptions.ResponseError, "reached its limit of 2 MiB"):
+            for number in range(100):
+                client.set(f"many:{number}", "x" * 100_000)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(client.getdel("few"), b"1")
+        self.assertEqual(client.delete("many:0"), 1)
+
+    def test_each_metric_is_told_once(self):
+        with urllib.request.urlopen(f"http://{self.door.http}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+        described = [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")]
+        self.assertEqual(len(described), len(set(described)))
+        samples = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+        self.assertEqual(len(samples), len(set(samples)))
+        for role in ("tabletserver", "gateway"):
+            self.assertRegex(text, f'ebla_build_info{{role="{role}"')
+
+
 class WithinStandaloneTest(RedisTest):
     """The same, where ebla-standalone speaks Redis's protocol itself."""
 
@@ -520,9 +561,7 @@ class WithinStandaloneTest(RedisTest):
     def setUpClass(cls):
         cls.standalone = Standalone(BIN_DIR, "--redis_listen=127.0.0.1:0")
         cls.addClassCleanup(cls.standalone.stop)
-        serves = re.compile(r"redis at ([\d.]+):(\d+)")
-        match = wait_for(lambda: serves.search((cls.standalone.directory / "log").read_text()), "its door")
-        cls.gateway = types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=cls.standalone.http)
+        cls.gateway = door_of(cls.standalone)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,21 @@ void RunOn(Executor& loop, std::function<void()> task) {
   done.get_future().wait();
 }
 
+// What both tell, as of the one process that they are, is told once; samples of others join a family of that name.
+void Join(std::vector<prometheus::MetricFamily>& all, std::vector<prometheus::MetricFamily> more) {
+  for (prometheus::MetricFamily& family : more) {
+    const auto same = std::ranges::find(all, family.name, &prometheus::MetricFamily::name);
+    if (same == all.end()) {
+      all.push_back(std::move(family));
+      continue;
+    }
+    for (prometheus::ClientMetric& metric : family.metric) {
+      if (std::ranges::find(same->metric, metric.label, &prometheus::ClientMetric::label) == same->metric.end())
+        same->metric.push_back(std::move(metric));
+    }
+  }
+}
+
 }  // namespace
 
 // The tablet server's page, followed by the master's numbers, and what else there is.
@@ -37,9 +52,9 @@ class Standalone::Metrics final : public prometheus::Collectable {
 
   std::vector<prometheus::MetricFamily> Collect() const override {
     std::vector<prometheus::MetricFamily> families = server_->Collect();
-    std::ranges::move(master_.Collect(), std::back_inserter(families));
+    Join(families, master_.Collect());
     MutexLock lock(mutex_);
-    for (const auto& more : more_) std::ranges::move(more->Collect(), std::back_inserter(families));
+    for (const auto& more : more_) Join(families, more->Collect());
     return families;
   }
 

@@ -62,6 +62,20 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
   EXPECT_LT(policy.Decide(busy, milliseconds(100), 1).delay, milliseconds(100)) << "one more attempt before the end";
 }
 
+TEST(RetryPolicy, WhereWaitingIsInVainTheRefusalIsTheAnswer) {
+  RetryPolicy policy(true, seconds(10));
+  Attempt full = Said(Code::kOverloaded);
+  full.retry_after = std::chrono::minutes(1);
+  const Verdict verdict = policy.Decide(full, seconds(9), 1);
+  EXPECT_EQ(verdict.kind, Kind::kAnswer);
+  EXPECT_EQ(verdict.status, full.status);
+  RetryPolicy unsure(true, seconds(10));
+  Attempt lost = Said(Code::kDeadlineExceeded);
+  lost.from_server = false;
+  EXPECT_EQ(unsure.Decide(lost, seconds(9), 1).kind, Kind::kLookUp);
+  EXPECT_EQ(unsure.Decide(full, seconds(8), 1).status.code(), Code::kUnknownOutcome);
+}
+
 TEST(RetryPolicy, AServersRetryAfterIsTrustedAFewTimes) {
   RetryPolicy policy(true, seconds(10));
   Attempt later = Said(Code::kComeAgain);

@@ -42,21 +42,26 @@ MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch
       each_(std::move(each)) {}
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
-  std::unordered_set<std::string> keys;
+  const size_t size = job->parts_.size();
+  std::unordered_set<std::string_view> keys;  // of `writes`, which stay where they are
   std::vector<size_t> indices;
   std::vector<idl::Write> writes;
-  for (size_t i = 0; i < job->parts_.size(); ++i) {
+  keys.reserve(size);
+  indices.reserve(size);
+  writes.reserve(size);
+  job->kinds_.reserve(size);
+  for (size_t i = 0; i < size; ++i) {
     Batch::Part& part = job->parts_[i];
     job->kinds_.push_back(part.kind);
     Status valid = CheckPart(part);
-    if (valid.ok() && !keys.insert(part.key).second)
+    if (valid.ok() && keys.contains(part.key))
       valid = Error(Code::kInvalidArgument, "an earlier write of the call has its key");
     if (!valid.ok()) {
       job->each_(i, Error(std::move(valid)));
       continue;
     }
     indices.push_back(i);
-    writes.push_back(ToIdl(std::move(part)));
+    keys.insert(writes.emplace_back(ToIdl(std::move(part))).key);
   }
   Spread(job, std::move(indices), std::move(writes));
 }

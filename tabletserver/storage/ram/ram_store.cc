@@ -116,6 +116,12 @@ Status RamStore::Admit(TableId id) {
   return room;
 }
 
+bool RamStore::Evicts(TableId id) const {
+  const ReaderLock lock(tables_mutex_);
+  const auto found = tables_.find(id);
+  return found != tables_.end() && found->second->records.eviction() != Eviction::kNone;
+}
+
 Status RamStore::RoomIn(const Table& table) const {
   const bool evicts = table.records.eviction() != Eviction::kNone;
   const int64_t limit = table.limit_bytes.load(std::memory_order_relaxed);

@@ -30,6 +30,7 @@ class RamStore final : public MemoryTables {
   bool Has(TableId table) const override;
   std::vector<MemoryUse> Uses() const override;
   Status Admit(TableId table) override;
+  bool Evicts(TableId table) const override;
   Status RoomForCopy(TableId table, const KeyRange* discarded = nullptr) const override;
   int64_t Excess(TableId table) const override;
   std::vector<MemoryPressure> Pressures() const override;
