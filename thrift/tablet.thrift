@@ -43,13 +43,13 @@ struct ReplyHeader {
   3: optional types.Version applied   // the tablet's applied position, for session tokens
   4: optional i64 tabletTimeMs        // of the tablet that answers, wherever it knows it; for later writes to it
   5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH; absent: look up
-  // With OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there). OVERLOADED with 60000 or more: waiting is in vain, as of a table in
-  // memory that is full and forgets nothing. Somebody has to make room first.
-  6: optional i32 retryAfterMs
+  6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
   7: optional i64 tabletId            // who answered
   8: optional i64 epoch
   9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong, or the
                                       // tablet was split lately; who answers OK to a write or at STRONG leads it
+  10: optional bool full              // with OVERLOADED: a table in memory is full, and forgets nothing by itself. Ask
+                                      // for a second or so, as others may delete, and no longer
 }
 
 struct ReadOptions {

@@ -148,8 +148,12 @@ class Writer {
       }
     }
     const idl::Version version = state_.tables.NextVersion(tablet_.epoch);
+    const auto before = table_.records;
     for (size_t i = 0; i < request.writes.size(); ++i) {
       if (!ExecuteOne(request.writes[i], version, reply)) {
+        table_.records = before;
+        reply.answers.clear();
+        reply.counters.clear();
         return fail(idl::Code::INVALID_ARGUMENT, "the value is not a decimal number", i);
       }
     }

@@ -34,9 +34,9 @@ DEFINE_int64(redis_slowlog_slower_than, 10'000,
              "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
              "otherwise. -1: none is.");
 DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
-DEFINE_bool(
-    create_in_memory, false,
-    "Tables that --create_table makes live in memory alone: fast, and lost when all servers that have them end.");
+DEFINE_bool(create_in_memory, false,
+            "The tables of --memcached_table and --redis_table, where --create_table makes them, live in memory alone: "
+            "fast, and lost when all servers that have them end. Other databases' are made as database 0's is.");
 DEFINE_uint32(
     create_memory_limit_mb, 0,
     "Most memory that each such table takes on each server, in MiB. 0: as much as the server has for tables.");
@@ -64,6 +64,9 @@ Result<TableOptions> CreatedTablesFromFlags() {
     if (eviction == std::begin(kEvictions) && FLAGS_create_memory_limit_mb == 0) return options;
     return Error(Code::kInvalidArgument, "--create_evict and --create_memory_limit_mb take --create_in_memory");
   }
+  if (!FLAGS_create_table)
+    return Error(Code::kInvalidArgument,
+                 "--create_in_memory takes --create_table: tables that are there stay as they are");
   options.memory = true;
   options.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictions));
   options.memory_limit = uint64_t{FLAGS_create_memory_limit_mb} << 20;

@@ -20,6 +20,12 @@ constexpr std::chrono::seconds kMakeTable{30};  // until it serves
 
 Result<Table> OpenOrMake(const Client& client, const std::string& name, bool make, TableOptions options) {
   Result<Table> table = client.OpenTable(name);
+  if (table && options.memory.value_or(false)) {
+    const Result<TableInfo> there = client.DescribeTable(name);
+    if (there && !there->options.memory.value_or(false))
+      LOG(WARNING) << "the table \"" << name
+                   << "\" is on disk, and stays so: --create_in_memory is for tables that are not there yet";
+  }
   if (table || table.error().code() != Code::kNoSuchTable) return table;
   const std::string group = options.key_group ? " --key-group '\\x00'" : "";
   if (!make)

@@ -165,6 +165,7 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   for (ByteReader in(reply.answers); !in.done();) to.answers.emplace_back(in.Bytes());
   to.__isset.answers = !to.answers.empty();
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
+  if (reply.full) to.header.__set_full(true);
   if (reply.range) to.header.__set_range(ToIdl(*reply.range));
   if (reply.epoch) to.header.__set_epoch(static_cast<int64_t>(reply.epoch.value));
   const TabletId tablet = reply.tablet ? reply.tablet : handle.tablet;

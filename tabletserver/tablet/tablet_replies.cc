@@ -14,10 +14,11 @@ WriteReply& TabletReplies::Write(RequestToken token) {
   return reply;
 }
 
-void TabletReplies::RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms) {
+WriteReply& TabletReplies::RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms) {
   WriteReply& reply = Write(token);
   reply.status = std::move(status);
   reply.retry_after_ms = retry_after_ms;
+  return reply;
 }
 
 ControlReply& TabletReplies::Order(RequestToken token, Status status) {

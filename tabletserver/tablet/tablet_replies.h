@@ -20,7 +20,7 @@ class TabletReplies {
   // With the tablet's position and time; the rest is the caller's to fill.
   WriteReply& Write(RequestToken token);
   // The write was not executed. `retry_after_ms`: -1, nothing is said.
-  void RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms = -1);
+  WriteReply& RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms = -1);
   void Purge(PurgeReply reply) { purges_.push_back(std::move(reply)); }
   // To an order that the tablet answers itself, not its replica.
   ControlReply& Order(RequestToken token, Status status);

@@ -101,6 +101,7 @@ struct WriteReply {
   Epoch epoch;  // with `range`, where a client may believe in both from now on
   TabletTime time;
   int64_t retry_after_ms = -1;  // -1: not said
+  bool full = false;            // OVERLOADED: a table in memory has no room, and makes none by itself
 };
 
 // An expired record that someone came across.

@@ -13,7 +13,6 @@ namespace {
 
 constexpr int64_t kReplayRetryMs = 5;
 constexpr int64_t kWritesFullRetryMs = 50;
-constexpr int64_t kWaitingIsInVainMs = 60'000;  // no deadline is longer: somebody has to make room first
 constexpr int64_t kTransferRetryMs = 5;
 constexpr int64_t kConflictsRetryMs = 1000;
 constexpr int64_t kFrozenRetryMs = 5;
@@ -193,9 +192,10 @@ void WriteAdmission::Execute(const AdmitWrite& input, uint64_t digest, AckLevel 
     return;
   }
   // Only now is it known what a function takes.
-  if (!input.no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete))
-    return replies_.RefuseWrite(request.token, input.no_room,
-                                input.makes_room ? kWritesFullRetryMs : kWaitingIsInVainMs);
+  if (!input.no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete)) {
+    replies_.RefuseWrite(request.token, input.no_room, kWritesFullRetryMs).full = !input.makes_room;
+    return;
+  }
   LogEntry entry;
   entry.kind = EntryKind::kWrite;
   entry.client = request.client;

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
 """ebla-redis-copy from a real redis-server into Ebla, and back."""
 import argparse
+import importlib.machinery
+import importlib.util
 import pathlib
 import subprocess
 import sys
 import threading
+import time
+import types
 import unittest
 
 sys.dont_write_bytecode = True
@@ -115,6 +119,19 @@ class RedisCopyTest(unittest.TestCase):
             writer.join()
         self.assertEqual(code, 0, said)
         self.assertEqual(set(self.target.mget(f"stays{i}" for i in range(5_000))), {b"1"})
+
+    def test_a_key_that_could_not_be_set_at_once_lives_no_longer(self):
+        loader = importlib.machinery.SourceFileLoader("redis_copy", str(PROGRAM))
+        program = importlib.util.module_from_spec(importlib.util.spec_from_loader("redis_copy", loader))
+        loader.exec_module(program)
+        copy = object.__new__(program.Copy)
+        copy.options = types.SimpleNamespace(keep=False)
+        read = time.monotonic() - 4
+        words = copy.set_of(b"k", b"v", 10_000, read)
+        self.assertEqual(words[:4], ("SET", b"k", b"v", "PX"))
+        self.assertTrue(0 < words[4] <= 6_000, words)
+        self.assertEqual(copy.set_of(b"k", b"v", 1_000, read)[4], 1)
+        self.assertEqual(copy.set_of(b"k", b"v", -1, read), ("SET", b"k", b"v"))
 
     def test_copies_back(self):
         self.target.mset({f"k{i}": "1" for i in range(1_500)})

@@ -6,8 +6,6 @@ namespace ebla::client {
 
 namespace {
 
-constexpr Duration kInVain = std::chrono::minutes(1);  // what a server asks for where waiting does not help
-
 // Another replica may answer what this one could not.
 bool MayBeItsOwn(Code code) {
   switch (code) {
@@ -113,8 +111,10 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
         const auto kind = ++believed_ % kWaitsPerLookUp == 0 ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry;
         return After(kind, std::max(attempt.retry_after, Backoff(0, random)), remaining);
       }
-      if (code == Code::kOverloaded && attempt.retry_after >= kInVain)
+      if (!attempt.full) full_from_.reset();
+      if (attempt.full && full_from_.value_or(remaining) - remaining >= kFullFor)
         return {Verdict::Kind::kAnswer, {}, maybe_happened_ ? OutOfTime() : attempt.status};
+      if (attempt.full && !full_from_) full_from_ = remaining;
       // Whoever asks for a retry may have lost the tablet since: the master is asked now and then.
       const bool ask = waits_ % kWaitsPerLookUp == kWaitsPerLookUp - 1;
       return Later(ask ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry, attempt.retry_after, remaining, random);

@@ -12,6 +12,7 @@
 //   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait
 //   COME_AGAIN, OVERLOADED                        wait (at least retry-after; just that for the first COME_AGAINs),
 //                                                 the same place; every fourth time look up
+//   OVERLOADED, as a table is full                the same for a second, then answer
 //   UNAVAILABLE                                   wait, look up
 //   UNKNOWN_OUTCOME: connection broke             wait, look up              the same, noting that it may have happened
 //   UNKNOWN_OUTCOME: said, with retry-after       answer                     the same, noting that it may have happened
@@ -29,6 +30,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "common/base/executor.h"
@@ -45,6 +47,7 @@ inline constexpr int kWaitsPerLookUp = 4;
 inline constexpr int kBelieved = 10;  // a server that says when to retry, so often
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
 inline constexpr Duration kReplicaAttemptMin = std::chrono::milliseconds(500);
+inline constexpr Duration kFullFor = std::chrono::seconds(1);  // so long what is full is asked whether it still is
 inline constexpr Duration kAttemptLast = std::chrono::milliseconds(1);  // with less than this left, none is made again
 
 // How one attempt ended.
@@ -55,6 +58,7 @@ struct Attempt {
   bool hint_usable = false;      // a redirect that says where to go
   bool another_replica = false;  // one that may answer, and was not asked yet
   Duration retry_after{0};       // as the server asked; 0: it did not
+  bool full = false;             // OVERLOADED, for want of room that does not come by itself
 };
 
 struct Verdict {
@@ -107,6 +111,8 @@ class RetryPolicy {
   int silences_ = 0;  // attempts without an answer in their time
   bool reopened_ = false;
   bool maybe_happened_ = false;
+  std::optional<Duration>
+      full_from_;  // what was left when it was told that a table is full, and since then nothing else
   Status last_;
   Status said_;  // the last that a server said of why it could not: it may name what was missing
 };

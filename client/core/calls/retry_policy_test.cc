@@ -62,18 +62,25 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
   EXPECT_LT(policy.Decide(busy, milliseconds(100), 1).delay, milliseconds(100)) << "one more attempt before the end";
 }
 
-TEST(RetryPolicy, WhereWaitingIsInVainTheRefusalIsTheAnswer) {
+TEST(RetryPolicy, WhatIsFullIsAskedForASecond) {
   RetryPolicy policy(true, seconds(10));
   Attempt full = Said(Code::kOverloaded);
-  full.retry_after = std::chrono::minutes(1);
-  const Verdict verdict = policy.Decide(full, seconds(9), 1);
+  full.retry_after = milliseconds(50);
+  full.full = true;
+  EXPECT_EQ(policy.Decide(full, milliseconds(9'000), 1).kind, Kind::kRetry);
+  EXPECT_EQ(policy.Decide(full, milliseconds(8'100), 1).kind, Kind::kRetry);
+  EXPECT_EQ(policy.Decide(Said(Code::kOverloaded), milliseconds(8'050), 1).kind, Kind::kRetry) << "it is not any more";
+  EXPECT_NE(policy.Decide(full, milliseconds(8'000), 1).kind, Kind::kAnswer);
+  EXPECT_NE(policy.Decide(full, milliseconds(7'100), 1).kind, Kind::kAnswer);
+  const Verdict verdict = policy.Decide(full, milliseconds(7'000), 1);
   EXPECT_EQ(verdict.kind, Kind::kAnswer);
   EXPECT_EQ(verdict.status, full.status);
   RetryPolicy unsure(true, seconds(10));
   Attempt lost = Said(Code::kDeadlineExceeded);
   lost.from_server = false;
   EXPECT_EQ(unsure.Decide(lost, seconds(9), 1).kind, Kind::kLookUp);
-  EXPECT_EQ(unsure.Decide(full, seconds(8), 1).status.code(), Code::kUnknownOutcome);
+  EXPECT_NE(unsure.Decide(full, seconds(8), 1).kind, Kind::kAnswer);
+  EXPECT_EQ(unsure.Decide(full, seconds(7), 1).status.code(), Code::kUnknownOutcome);
 }
 
 TEST(RetryPolicy, AServersRetryAfterIsTrustedAFewTimes) {

@@ -444,6 +444,24 @@ TEST_F(ClientCoreTest, APartOfAMultiWriteThatIsRefusedHoldsUpNoOther) {
   EXPECT_EQ(Value(table, "a") + Value(table, "b"), "text1");
 }
 
+TEST_F(ClientCoreTest, AFunctionThatIsRefusedOnARetryHoldsUpNoOther) {
+  const TablePtr table = Open();
+  network_.Next(kTs1, LinkState::kCutAfter);
+  Batch parts;
+  for (char c = 'a'; c < 'g'; ++c) parts.Apply(std::string(1, c), c == 'd' ? "refuse" : "f", "1");
+  const auto done = MultiWrite(table, std::move(parts));
+  ASSERT_EQ(done.size(), 6u);
+  for (size_t i = 0; i < done.size(); ++i) {
+    if (i == 3) {
+      EXPECT_EQ(done[i].error().code(), Code::kInvalidArgument);
+    } else {
+      ASSERT_TRUE(done[i]) << done[i].error();
+      EXPECT_EQ(done[i]->answer, "") << "it is applied once";
+    }
+  }
+  EXPECT_EQ(Value(table, "a") + Value(table, "f"), "11");
+}
+
 TEST_F(ClientCoreTest, AMultiWriteOfUnknownPlacesIsSpreadOnceTheyAreKnown) {
   const TablePtr table = Open();
   Batch parts;

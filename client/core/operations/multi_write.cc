@@ -22,11 +22,12 @@ bool IsPlain(const idl::Write& write) {
   return absolute && !write.__isset.condition;
 }
 
-// Nothing has happened, and alone each part learns whether it was it. Where an attempt may have happened, only what the
-// tablet remembers says so.
-bool RefusedForOne(Code code, bool maybe_happened) {
+// Nothing has happened, and apart the parts learn which of them it was. Where an attempt may have happened, only an
+// evaluation says so, as it comes after what the tablet remembers.
+bool RefusedForOne(Code code, const WriteOperation& operation) {
   if (code == Code::kConditionFailed) return true;
-  return !maybe_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
+  const bool nothing_happened = !operation.maybe_happened() || operation.evaluated();
+  return nothing_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
 }
 
 }  // namespace
@@ -92,7 +93,7 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together bat
                                                       job->ack_, job->session_, job->end_ - job->core_.network().Now());
   write->Start({}, [job, operation = write.get(), batch = std::move(batch)](Result<BatchResult> result) mutable {
     const bool alone = batch.indices.size() == 1;
-    if (result || alone || !RefusedForOne(result.error().code(), operation->maybe_happened()))
+    if (result || alone || !RefusedForOne(result.error().code(), *operation))
       return job->Answer(batch.indices, std::move(result));
     batch.writes = operation->TakeWrites();
     OnRefused(job, std::move(batch));
@@ -104,11 +105,16 @@ void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Togethe
   const auto router = job->table_->router();
   if (!batch.place && router->Find(batch.writes.front().key) != nullptr)
     return Spread(job, std::move(batch.indices), std::move(batch.writes));
+  // In halves: one of many is found in few calls so.
+  const size_t half = batch.indices.size() / 2;
+  Together first{batch.place, batch.plain, {}, {}, 0}, second = first;
   for (size_t i = 0; i < batch.indices.size(); ++i) {
-    Together one{batch.place, batch.plain, {batch.indices[i]}, {}, 0};
-    one.writes.push_back(std::move(batch.writes[i]));
-    Send(job, std::move(one));
+    Together& to = i < half ? first : second;
+    to.indices.push_back(batch.indices[i]);
+    to.writes.push_back(std::move(batch.writes[i]));
   }
+  Send(job, std::move(first));
+  Send(job, std::move(second));
 }
 
 void MultiWriteJob::Answer(const std::vector<size_t>& indices, Result<BatchResult> result) const {

@@ -165,6 +165,7 @@ void Operation::OnReply(Result<std::string> message) {
       attempt.status = Status(code, std::move(text));
     }
     if (header.__isset.retryAfterMs) attempt.retry_after = std::chrono::milliseconds(header.retryAfterMs);
+    attempt.full = header.full;
   }
   if (!IsAnswer(attempt.status.code())) {
     std::string text =

@@ -31,6 +31,8 @@ class WriteOperation final : public Operation {
   void Start(Status valid, Callback<Result<BatchResult>> done);
   // While its callback runs: whether an attempt may have happened whose answer was lost; and what it was to write.
   bool maybe_happened() const { return policy().maybe_happened(); }
+  // Whether its refusal says which write was refused: then none of it has happened.
+  bool evaluated() const { return reply_.__isset.failedIndex; }
   std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
 
  private:
