@@ -178,8 +178,8 @@ class Writer {
       case idl::WriteKind::PUT: table_.records[write.key] = {write.value, version, expires}; return true;
       case idl::WriteKind::DELETE: table_.records.erase(write.key); return true;
       case idl::WriteKind::CHECK: return true;
-      case idl::WriteKind::
-          APPLY: {  // puts the arguments behind what is there, and answers with that; "refuse" is refused
+      // Puts the arguments behind what is there, and answers with that; "refuse" is refused.
+      case idl::WriteKind::APPLY: {
         if (write.functionName == "refuse") return false;
         const FakeRecord* const stored = Live(table_.records, write.key, now_ms_);
         const std::string old = stored == nullptr ? "" : stored->value;

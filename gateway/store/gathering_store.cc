@@ -36,7 +36,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeApply(key, function, arguments, until, done));
   }
-  // A function that is refused has the writes that went with it sent once more, each by itself.
+  // A function that is refused has the writes that went with it sent once more, apart.
   Callback<Result<std::string>> NotingRefusal(Callback<Result<std::string>> done) const {
     return [alone_until = alone_until_, done = std::move(done)](Result<std::string> answer) mutable {
       if (!answer && answer.error().code() == Code::kInvalidArgument)

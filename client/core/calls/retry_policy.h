@@ -111,8 +111,8 @@ class RetryPolicy {
   int silences_ = 0;  // attempts without an answer in their time
   bool reopened_ = false;
   bool maybe_happened_ = false;
-  std::optional<Duration>
-      full_from_;  // what was left when it was told that a table is full, and since then nothing else
+  // What was left when it was told that a table is full, and since then nothing else.
+  std::optional<Duration> full_from_;
   Status last_;
   Status said_;  // the last that a server said of why it could not: it may name what was missing
 };
