@@ -24,6 +24,13 @@ std::optional<Read> ReadNamed(std::string_view name) {
   return Read::Bounded(*bound);
 }
 
+std::optional<TableEviction> EvictionNamed(std::string_view name) {
+  for (const auto eviction : {TableEviction::kNone, TableEviction::kLru, TableEviction::kLfu, TableEviction::kTtl}) {
+    if (name == FormatEviction(eviction)) return eviction;
+  }
+  return std::nullopt;
+}
+
 std::string FormatAck(Ack ack) {
   switch (ack) {
     case Ack::kDefault: return "default";
@@ -42,6 +49,16 @@ std::string FormatRead(const Read& read) {
     case Read::Level::kSession: return "session";
     case Read::Level::kBounded: return "bounded=" + FormatDuration(read.bound());
     case Read::Level::kEventual: return "eventual";
+  }
+  return "?";
+}
+
+std::string FormatEviction(TableEviction eviction) {
+  switch (eviction) {
+    case TableEviction::kNone: return "none";
+    case TableEviction::kLru: return "lru";
+    case TableEviction::kLfu: return "lfu";
+    case TableEviction::kTtl: return "ttl";
   }
   return "?";
 }

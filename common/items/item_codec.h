@@ -38,6 +38,8 @@ struct Item {
 };
 
 inline constexpr size_t kItemFrameBytesMax = 15;
+// The longest life that gateways give an item; servers take a little more.
+inline constexpr int64_t kItemLifeMsMax = int64_t{10} * 365 * 24 * 3600 * 1000;
 
 std::string EncodeItem(Item item);
 Result<Item> DecodeItem(std::string record);

@@ -52,9 +52,6 @@ Result<Command> DecodeCommand(std::string_view arguments) {
   return command;
 }
 
-// The longest that servers take.
-constexpr int64_t kTtlMsMax = int64_t{10} * 365 * 24 * 3600 * 1000;
-
 }  // namespace
 
 const CommandFunction* FunctionOf(std::string_view name) {
@@ -93,7 +90,7 @@ Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
       result.change = FunctionResult::Change::kPut;
       const std::optional<int64_t>& expires_ms = update.put.expires_ms;
       const bool kept = old && expires_ms && expires_ms == old->expires_ms;
-      if (!kept) result.ttl_ms = expires_ms ? std::clamp<int64_t>(*expires_ms - command.now_ms, 1, kTtlMsMax) : 0;
+      if (!kept) result.ttl_ms = expires_ms ? std::clamp<int64_t>(*expires_ms - command.now_ms, 1, kItemLifeMsMax) : 0;
       Item item{.value = std::move(update.put.bytes)};
       if (kept) item.expires_ms = remembered;
       result.value = EncodeItem(std::move(item));

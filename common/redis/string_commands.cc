@@ -96,7 +96,6 @@ std::optional<long double> ToFloat(const std::string& text) {
 }  // namespace
 
 bool IsBlindSet(const Words& words) {
-  if (words.size() == 3) return true;
   const std::optional<TimeOptions> options = SetOptions(words);
   return options && !options->if_absent && !options->if_present && !options->get && !options->keep_time;
 }

@@ -2,12 +2,10 @@
 
 #include <gflags/gflags.h>
 
-#include <algorithm>
-#include <string_view>
-
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/socket.h"
+#include "ebla/level_names.h"
 
 DEFINE_string(
     memcached_listen, "",
@@ -55,20 +53,19 @@ namespace ebla::gateway {
 namespace {
 
 Result<TableOptions> CreatedTablesFromFlags() {
-  constexpr std::string_view kEvictions[] = {"none", "lru", "lfu", "ttl"};  // as TableEviction has them
-  const auto* const eviction = std::ranges::find(kEvictions, FLAGS_create_evict);
-  if (eviction == std::end(kEvictions))
+  const std::optional<TableEviction> eviction = EvictionNamed(FLAGS_create_evict);
+  if (!eviction)
     return Error(Code::kInvalidArgument, "--create_evict=" + FLAGS_create_evict + " is none of none, lru, lfu and ttl");
   TableOptions options;
   if (!FLAGS_create_in_memory) {
-    if (eviction == std::begin(kEvictions) && FLAGS_create_memory_limit_mb == 0) return options;
+    if (eviction == TableEviction::kNone && FLAGS_create_memory_limit_mb == 0) return options;
     return Error(Code::kInvalidArgument, "--create_evict and --create_memory_limit_mb take --create_in_memory");
   }
   if (!FLAGS_create_table)
     return Error(Code::kInvalidArgument,
                  "--create_in_memory takes --create_table: tables that are there stay as they are");
   options.memory = true;
-  options.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictions));
+  options.eviction = eviction;
   options.memory_limit = uint64_t{FLAGS_create_memory_limit_mb} << 20;
   return options;
 }

@@ -7,7 +7,6 @@ namespace ebla::gateway::memcached {
 namespace {
 
 constexpr int64_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
-constexpr int64_t kLongestMs = int64_t{10 * 365} * 24 * 3600 * 1000;
 
 bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
@@ -65,7 +64,7 @@ Lifetime LifetimeOf(int64_t exptime, int64_t now_ms) {
   if (exptime <= kRelativeSecondsMax) return Lifetime::For(std::chrono::seconds(exptime));
   const int64_t left = exptime * 1000 - now_ms;
   if (left <= 0) return Lifetime::Gone();
-  return Lifetime::For(std::chrono::milliseconds(std::min(left, kLongestMs)));
+  return Lifetime::For(std::chrono::milliseconds(std::min(left, kItemLifeMsMax)));
 }
 
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms) {

@@ -40,11 +40,7 @@ std::optional<Login> LoginIn(std::string_view name, const Words& words) {
 
 SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
     : ConnectionCommand(std::move(state), command), words_(std::move(words)) {
-  if (command_.first_key == 1 && command_.last_key == 1) {
-    keys_.push_back(words_[1]);
-  } else {
-    for (const std::string_view key : KeysOf(command_, words_)) keys_.emplace_back(key);
-  }
+  for (const std::string_view key : KeysOf(command_, words_)) keys_.emplace_back(key);
   for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
   for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
 }

@@ -70,9 +70,11 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     return Lifetime::For(TtlUntil(*expires_ms, *call_.store));
   }
 
-  Update Evaluate(std::optional<Value> old) {
+  // `spent`: as update.h says.
+  Update Evaluate(std::optional<Value> old, Words* spent = nullptr) {
     old_ = std::move(old);  // which the update refers to
     Update update(call_.words, old_, call_.store->NowMs(), call_.protocol);
+    update.spent = spent;
     call_.command->update(update);
     return update;
   }
@@ -125,11 +127,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
 
   bool PutBlindly() {
-    // Without a time nobody asks for the present one.
-    const int64_t now_ms = call_.words.size() == 3 ? 0 : call_.store->NowMs();
-    Update update(call_.words, old_, now_ms, call_.protocol);
-    update.spent = &call_.words;
-    call_.command->update(update);
+    Update update = Evaluate({}, &call_.words);
     if (update.change != Update::Change::kPut) return false;
     PutValue(*call_.store, key_, std::move(update.put), Condition::None(), call_.until,
              [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {

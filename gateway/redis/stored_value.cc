@@ -11,8 +11,7 @@ std::optional<Value> ToValue(std::optional<FoundItem> found) {
 }
 
 std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
-  constexpr int64_t kLongest = int64_t{10} * 365 * 24 * 3600 * 1000;  // that servers take
-  return std::chrono::milliseconds(std::clamp<int64_t>(expires_ms - store.NowMs(), 1, kLongest));
+  return std::chrono::milliseconds(std::clamp<int64_t>(expires_ms - store.NowMs(), 1, kItemLifeMsMax));
 }
 
 void PutValue(Store& store, const std::string& key, Value put, Condition condition, Until until,

@@ -1,7 +1,6 @@
 #include "gateway/store/gathering_store.h"
 
 #include <atomic>
-#include <chrono>
 #include <utility>
 
 #include "gateway/store/gathered_calls.h"
@@ -31,17 +30,17 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
 
   bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
                  Callback<Result<std::string>>& done) {
-    if (std::chrono::steady_clock::now().time_since_epoch().count() < alone_until_->load(std::memory_order_relaxed))
+    if (apart_->load(std::memory_order_relaxed) > 0) {
+      apart_->fetch_sub(1, std::memory_order_relaxed);
       return false;
+    }
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeApply(key, function, arguments, until, done));
   }
   // A function that is refused has the writes that went with it sent once more, apart.
   Callback<Result<std::string>> NotingRefusal(Callback<Result<std::string>> done) const {
-    return [alone_until = alone_until_, done = std::move(done)](Result<std::string> answer) mutable {
-      if (!answer && answer.error().code() == Code::kInvalidArgument)
-        alone_until->store((std::chrono::steady_clock::now() + kApart).time_since_epoch().count(),
-                           std::memory_order_relaxed);
+    return [apart = apart_, done = std::move(done)](Result<std::string> answer) mutable {
+      if (!answer && answer.error().code() == Code::kInvalidArgument) apart->store(kApart, std::memory_order_relaxed);
       done(std::move(answer));
     };
   }
@@ -63,12 +62,12 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     return taken;
   }
 
-  static constexpr std::chrono::seconds kApart{1};
+  static constexpr int kApart = 1'000;
 
   rpc::EventLoop& loop_;
   const std::shared_ptr<ManyStore> table_;
-  // Of functions, by the steady clock.
-  const std::shared_ptr<std::atomic<int64_t>> alone_until_ = std::make_shared<std::atomic<int64_t>>(0);
+  // So many functions go by themselves still.
+  const std::shared_ptr<std::atomic<int>> apart_ = std::make_shared<std::atomic<int>>(0);
   std::shared_ptr<Turn> self_;
   GatheredGets configured_{Freshness::kAsConfigured}, latest_{Freshness::kLatest};
   GatheredWrites writes_;

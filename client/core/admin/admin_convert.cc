@@ -4,6 +4,7 @@
 
 #include "common/rpc/channel.h"
 #include "common/rpc/idl_convert.h"
+#include "ebla/level_names.h"
 
 namespace ebla::client {
 
@@ -11,12 +12,6 @@ std::string AddressOf(const idl::Endpoint& endpoint) {
   if (endpoint.host.empty() || endpoint.port <= 0) return {};
   return rpc::Endpoint{endpoint.host, static_cast<uint16_t>(endpoint.port)}.ToString();
 }
-
-namespace {
-
-constexpr const char* kEvictionNames[] = {"none", "lru", "lfu", "ttl"};
-
-}  // namespace
 
 idl::TableOptions ToIdl(const TableOptions& options) {
   idl::TableOptions out;
@@ -44,7 +39,7 @@ idl::TableOptions ToIdl(const TableOptions& options) {
   if (options.split_ops_per_second) out.__set_splitOpsPerSecond(static_cast<int64_t>(*options.split_ops_per_second));
   if (options.merge_bytes) out.__set_mergeBytes(static_cast<int64_t>(*options.merge_bytes));
   if (options.memory) out.__set_memory(*options.memory);
-  if (options.eviction) out.__set_eviction(kEvictionNames[static_cast<size_t>(*options.eviction) % 4]);
+  if (options.eviction) out.__set_eviction(FormatEviction(*options.eviction));
   if (options.memory_limit) out.__set_memoryLimit(static_cast<int64_t>(*options.memory_limit));
   return out;
 }
@@ -81,10 +76,7 @@ TableOptions FromIdl(const idl::TableOptions& options) {
   if (set.splitOpsPerSecond) out.split_ops_per_second = static_cast<uint64_t>(options.splitOpsPerSecond);
   if (set.mergeBytes) out.merge_bytes = static_cast<uint64_t>(options.mergeBytes);
   if (set.memory) out.memory = options.memory;
-  const auto eviction = std::ranges::find(kEvictionNames, options.eviction);
-  if (set.eviction && eviction != std::end(kEvictionNames)) {
-    out.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictionNames));
-  }
+  if (set.eviction) out.eviction = EvictionNamed(options.eviction);
   if (set.memoryLimit) out.memory_limit = static_cast<uint64_t>(options.memoryLimit);
   return out;
 }

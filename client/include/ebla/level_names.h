@@ -1,5 +1,5 @@
 // client/include/ebla/level_names.h
-// The levels of reads and writes as people write them, in flags and settings.
+// The levels of reads and writes, and what tables in memory forget, as people write them, in flags and settings.
 // Threads: functions.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "ebla/admin.h"
 #include "ebla/options.h"
 
 namespace ebla {
@@ -17,7 +18,11 @@ std::optional<Ack> AckNamed(std::string_view name);
 // None: it is none of these.
 std::optional<Read> ReadNamed(std::string_view name);
 
+// "none", "lru", "lfu" or "ttl". None: it is another word.
+std::optional<TableEviction> EvictionNamed(std::string_view name);
+
 std::string FormatAck(Ack ack);
 std::string FormatRead(const Read& read);
+std::string FormatEviction(TableEviction eviction);
 
 }  // namespace ebla

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "common/base/count.h"
+#include "ebla/level_names.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
 #include "tools/ebla/verbs/split_points.h"
@@ -10,10 +11,6 @@
 namespace ebla::shell {
 
 namespace {
-
-constexpr const char* kEvictions[] = {"none", "lru", "lfu", "ttl"};
-
-std::string Name(TableEviction eviction) { return kEvictions[static_cast<size_t>(eviction) % 4]; }
 
 // What create and alter have in common.
 struct OptionArguments {
@@ -67,8 +64,7 @@ struct OptionArguments {
     }
     if (last_write_wins) all.last_write_wins = true;
     if (memory) all.memory = true;
-    const auto eviction = std::ranges::find(kEvictions, evict);
-    if (eviction != std::end(kEvictions)) all.eviction = static_cast<TableEviction>(eviction - std::begin(kEvictions));
+    if (const auto eviction = EvictionNamed(evict)) all.eviction = eviction;
     if (split_ops > 0) all.split_ops_per_second = split_ops;
     return all;
   }
@@ -169,8 +165,9 @@ Json ToJson(const TableOptions& options) {
                  {"split_ops_per_second", options.split_ops_per_second},
                  {"merge_bytes", options.merge_bytes}});
   if (options.memory.value_or(false)) {
-    object.Update(
-        {{"memory", true}, {"memory_limit_bytes", options.memory_limit}, {"evict", text(options.eviction, Name)}});
+    object.Update({{"memory", true},
+                   {"memory_limit_bytes", options.memory_limit},
+                   {"evict", text(options.eviction, FormatEviction)}});
   }
   return object;
 }
@@ -186,7 +183,7 @@ std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
     rows.push_back(
         {"memory limit", none ? "the servers' own" : FormatBytes(*options.memory_limit) + " on each server"});
   }
-  if (options.eviction) rows.push_back({"evict", Name(*options.eviction)});
+  if (options.eviction) rows.push_back({"evict", FormatEviction(*options.eviction)});
   if (options.durability && !options.memory.value_or(false)) {
     const bool interval = *options.durability == TableDurability::kInterval;
     const auto often = options.interval.value_or(std::chrono::seconds(1));
