@@ -16,6 +16,15 @@ constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next
 constexpr uint64_t kPieceMin = 8;                              // entries: each may have hundreds of KB
 constexpr uint64_t kPieceMax = 1 << 16;
 
+// Somebody who was heard since then needs what is before `first`: else he would be copied, and under load again and again.
+bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime since) {
+  const Leadership* const lead = replica.standing().leadership();
+  if (lead == nullptr) return false;
+  return std::ranges::any_of(lead->Progress(), [&](const PeerProgress& peer) {
+    return peer.heard >= since && (peer.copying || peer.flushed < first);
+  });
+}
+
 }  // namespace
 
 void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
@@ -88,12 +97,7 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
-    const LogRetention& retention =
-        shard_.store().InMemory(tablet.table) ? shard_.options.memory_log_retention : shard_.options.log_retention;
-    // Who has been away for long may need what has been gone for long: the rest is not judged by that.
-    const Lsn first = std::max(needed, shard_.store().FirstLogged(tablet.id));
-    const Result<Lsn> retained =
-        RetainedFrom(shard_.store(), tablet.id, {first, replica.last_appended().lsn}, retention);
+    const Result<Lsn> retained = RetainedFor(tablet, needed);
     if (!retained && retained.error().code() != Code::kUnavailable) return retained.error();
     below = std::min(below, retained.value_or(below));  // nothing is kept of a log that is damaged
   }
@@ -111,6 +115,26 @@ Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   truncation.next = oldest;
   truncation.below = below;
   return Status::Ok();
+}
+
+// Of what replicas need that are behind.
+Result<Lsn> LogTruncator::RetainedFor(const ShardTablet& tablet, Lsn needed) const {
+  const ShardOptions& options = shard_.options;
+  const ReplicaCore& replica = tablet.core->replica();
+  // Who has been away for long may need what has been gone for long: the rest is not judged by that.
+  const LogStretch wanted{std::max(needed, shard_.store().FirstLogged(tablet.id)), replica.last_appended().lsn};
+  const auto from = [&](const LogRetention& retention) {
+    return RetainedFrom(shard_.store(), tablet.id, wanted, retention);
+  };
+  if (!shard_.store().InMemory(tablet.table)) return from(options.log_retention);
+
+  LogRetention least = options.memory_log_retention;
+  const int64_t size = tablet.handle == nullptr ? 0 : tablet.handle->size_bytes.load(std::memory_order_relaxed);
+  const uint64_t part = static_cast<uint64_t>(std::max<int64_t>(size, 0)) / options.memory_log_part;
+  least.bytes_max = std::min(least.bytes_max, std::max(part, options.memory_log_bytes_least));
+  EBLA_ASSIGN(const Lsn first, from(least));
+  const bool present = IsNeededByThePresent(replica, first, shard_.Now() - options.memory_log_patience);
+  return present ? from(options.memory_log_retention) : first;
 }
 
 }  // namespace ebla::tabletserver

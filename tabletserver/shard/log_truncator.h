@@ -39,6 +39,7 @@ class LogTruncator {
   void Continue();
   Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
   Status Begin(const ShardTablet& tablet, Truncation& truncation);
+  Result<Lsn> RetainedFor(const ShardTablet& tablet, Lsn needed) const;
 
   const ShardContext shard_;
   LineageCheckpoints& checkpoints_;

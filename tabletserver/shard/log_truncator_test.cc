@@ -62,5 +62,82 @@ TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
   EXPECT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(TabletId{kTablet}); }));
 }
 
+class MemoryLogsTest : public GroupFixture {
+ protected:
+  static constexpr int kBytes = 4'000;  // of a value
+
+  void SetUp() override {
+    table_options_.__set_memory(true);
+    options_.checkpoint.memory_log_bytes = 1;
+    options_.shard.memory_log_bytes_least = 10 * kBytes;
+    options_.shard.memory_log_patience = 2s;
+    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
+    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+    ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
+  }
+  void Put(int i) {
+    const idl::WriteReply reply = Write("ts-1", {PutOf("key" + std::to_string(i), std::string(kBytes, 'v'))});
+    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  }
+  void PutWithoutThird(int count) {
+    Cut("ts-3", "ts-1");
+    Cut("ts-3", "ts-2");
+    for (int i = 0; i < count; ++i) Put(i % 100);
+  }
+  int64_t Logged(const std::string& name) { return at(name).ram->Logs().bytes; }
+  void ExpectLevelAfterHealing() {
+    Heal();
+    for (const char* name : {"ts-2", "ts-3"}) EXPECT_TRUE(Until([&] { return Level(name, "ts-1"); })) << name;
+  }
+};
+
+// A log's memory is more than its entries.
+TEST_F(MemoryLogsTest, KeepAPartOfTheRecordsBytesForOneWhoIsAway) {
+  for (int i = 0; i < 400; ++i) Put(i);
+  scheduler_.RunFor(2 * options_.purge_and_size_tasks.size_period);
+  PutWithoutThird(40);
+  scheduler_.RunFor(3s);
+  for (const char* name : {"ts-1", "ts-2"}) EXPECT_GE(Logged(name), 40 * kBytes) << name;
+  for (int i = 0; i < 60; ++i) Put(i);
+  for (const char* name : {"ts-1", "ts-2"})
+    EXPECT_TRUE(Until([&] { return Logged(name) < 70 * kBytes; })) << name << ": " << Logged(name);
+  ExpectLevelAfterHealing();
+}
+
+TEST_F(MemoryLogsTest, KeepSomeMoreOfFewRecords) {
+  PutWithoutThird(9);
+  scheduler_.RunFor(3s);
+  for (const char* name : {"ts-1", "ts-2"}) EXPECT_GE(Logged(name), 9 * kBytes) << name;
+  for (int i = 0; i < 20; ++i) Put(i);
+  for (const char* name : {"ts-1", "ts-2"})
+    EXPECT_TRUE(Until([&] { return Logged(name) < 18 * kBytes; })) << name << ": " << Logged(name);
+  ExpectLevelAfterHealing();
+}
+
+TEST_F(MemoryLogsTest, KeepMoreForOneWhoMayBeBackSoon) {
+  PutWithoutThird(100);
+  scheduler_.RunFor(1s);
+  EXPECT_GE(Logged("ts-1"), 100 * kBytes);
+  ExpectLevelAfterHealing();
+}
+
+// Under load, what is written while a copy is made is more than is kept for one who is away.
+TEST_F(MemoryLogsTest, KeepWhatACopyOfOneWhoIsThereNeeds) {
+  Start("ts-4");
+  PutWithoutThird(100);
+  scheduler_.RunFor(options_.shard.memory_log_patience + 5s);
+  copy_bytes_per_second_ = 100'000;  // four seconds
+  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {"ts-4"}}));
+  int written = 0;
+  EXPECT_TRUE(Until([&] {
+    if (written < 2'000) Put(written++ % 100);
+    return View("ts-4") != nullptr && !View("ts-4")->incomplete;
+  }));
+  EXPECT_GT(written, 20);
+  copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
+  EXPECT_TRUE(Until([&] { return Level("ts-4", "ts-1"); })) << written << " were written meanwhile";
+  ExpectLevelAfterHealing();
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

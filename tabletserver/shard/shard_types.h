@@ -64,7 +64,12 @@ struct ShardOptions {
   Duration heartbeat = std::chrono::milliseconds(150);       // to peers
   LogRetention log_retention;                                // for replicas that are behind
   LogRetention memory_log_retention{.bytes_max = 16 << 20};  // the same, of tables in memory
-  Duration tombstone_retention = std::chrono::hours(24);     // in last_write_wins tables
+  // There the log takes the records' room, and a copy takes none: for who was not heard for so long, no more is kept than
+  // this part of the records' bytes, but so many bytes in any case.
+  Duration memory_log_patience = std::chrono::seconds(10);
+  uint64_t memory_log_part = 8;
+  uint64_t memory_log_bytes_least = 4 << 20;
+  Duration tombstone_retention = std::chrono::hours(24);  // in last_write_wins tables
   // of PRIMARY writes that were rolled back and are still unresolved; beyond it PRIMARY is OVERLOADED
   int64_t rolled_back_bytes_max = 256 << 20;
   CopyOptions copy;                                  // of copies that begin here
