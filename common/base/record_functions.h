@@ -18,6 +18,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/ids.h"
 #include "common/base/status.h"
 
 namespace ebla {
@@ -30,6 +31,7 @@ inline constexpr size_t kFunctionAnswersBytesMax = 64 << 10;
 struct FunctionInput {
   struct Record {
     std::string_view value;
+    Version version;
     std::optional<int64_t> left_ms;  // until it expires: 1 or more; none: it never does
   };
   std::string_view arguments;  // as the function understands them

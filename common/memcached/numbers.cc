@@ -1,9 +1,9 @@
-#include "gateway/memcached/numbers.h"
+#include "common/memcached/numbers.h"
 
 #include <algorithm>
 #include <limits>
 
-namespace ebla::gateway::memcached {
+namespace ebla::memcached {
 namespace {
 
 constexpr int64_t kRelativeSecondsMax = 60 * 60 * 24 * 30;
@@ -84,4 +84,4 @@ std::string PaddedNumber(uint64_t number, size_t length) {
   return text;
 }
 
-}  // namespace ebla::gateway::memcached
+}  // namespace ebla::memcached

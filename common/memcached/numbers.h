@@ -1,4 +1,4 @@
-// gateway/memcached/numbers.h
+// common/memcached/numbers.h
 // Decimal numbers and times as memcached reads them, which clients rely on. Pure.
 // Source:  observed of memcached 1.6.18: it reads numbers as strtoull and strtol do, and then wants a blank or the end.
 // Threads: functions.
@@ -9,9 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/store/change_item.h"
+#include "common/items/item_step.h"
 
-namespace ebla::gateway::memcached {
+namespace ebla::memcached {
 
 // A sign and digits; blanks before them, and anything after a blank, are passed over.
 std::optional<uint64_t> ReadUnsigned(std::string_view text);
@@ -31,4 +31,4 @@ int64_t SecondsLeft(const std::optional<int64_t>& expires_ms, int64_t now_ms);
 // A value after an increment or a decrement: the number in its decimal digits, and blanks up to the length that it had.
 std::string PaddedNumber(uint64_t number, size_t length);
 
-}  // namespace ebla::gateway::memcached
+}  // namespace ebla::memcached

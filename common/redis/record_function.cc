@@ -1,9 +1,12 @@
 #include "common/redis/record_function.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "common/base/encoding.h"
+#include "common/items/item_function.h"
 #include "common/redis/bit_commands.h"
 #include "common/redis/expiry_commands.h"
 #include "common/redis/string_commands.h"
@@ -13,8 +16,6 @@ namespace {
 
 constexpr size_t kNameBytesMax = 16;
 constexpr size_t kWordsMax = 1'000;
-// No clock is beyond, and no sum with what a record or a command has to say overflows.
-constexpr int64_t kNowMsMax = int64_t{1} << 53;
 
 // Those that change a value and must know it.
 constexpr CommandFunction kFunctions[] = {
@@ -42,8 +43,7 @@ Result<Command> DecodeCommand(std::string_view arguments) {
   const uint64_t protocol = in.Varint();
   command.now_ms = in.SignedVarint();
   while (in.ok() && !in.done() && command.words.size() <= kWordsMax) command.words.emplace_back(in.Bytes());
-  const bool times = command.now_ms >= 0 && command.now_ms <= kNowMsMax;
-  if (!in.ok() || !in.done() || protocol < 2 || protocol > 3 || !times || command.words.empty()) return Malformed();
+  if (!in.ok() || !in.done() || protocol < 2 || protocol > 3 || command.words.empty()) return Malformed();
   if (command.words.front().size() > kNameBytesMax) return Malformed();
   const CommandFunction* const function = FunctionOf(ToLower(command.words.front()));
   if (function == nullptr || !function->Takes(command.words.size())) return Malformed();
@@ -71,32 +71,15 @@ std::string EncodeCommand(int protocol, int64_t now_ms, const Words& words) {
 
 Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
   EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
-  std::optional<Value> old;
-  std::optional<int64_t> remembered;
-  if (input.record) {
-    EBLA_ASSIGN(Item item, DecodeItem(std::string(input.record->value)));
-    old.emplace(Value{.bytes = std::move(item.value), .expires_ms = std::nullopt});
-    remembered = item.expires_ms;
-    if (input.record->left_ms) old->expires_ms = remembered.value_or(command.now_ms + *input.record->left_ms);
-  }
-  Update update(command.words, old, command.now_ms, command.protocol);
-  command.update(update);
-  FunctionResult result;
-  result.answer = update.reply.Take();
-  switch (update.change) {
-    case Update::Change::kNone: break;
-    case Update::Change::kDelete: result.change = FunctionResult::Change::kDelete; break;
-    case Update::Change::kPut: {
-      result.change = FunctionResult::Change::kPut;
-      const std::optional<int64_t>& expires_ms = update.put.expires_ms;
-      const bool kept = old && expires_ms && expires_ms == old->expires_ms;
-      if (!kept) result.ttl_ms = expires_ms ? std::clamp<int64_t>(*expires_ms - command.now_ms, 1, kItemLifeMsMax) : 0;
-      Item item{.value = std::move(update.put.bytes)};
-      if (kept) item.expires_ms = remembered;
-      result.value = EncodeItem(std::move(item));
-      break;
-    }
-  }
+  std::string answer;
+  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, command.now_ms, [&](std::optional<FoundItem> found) {
+                const std::optional<Value> old = ToValue(std::move(found));
+                Update update(command.words, old, command.now_ms, command.protocol);
+                command.update(update);
+                answer = update.reply.Take();
+                return update.TakeStep();
+              }));
+  result.answer = std::move(answer);
   return result;
 }
 

@@ -19,7 +19,9 @@ Result<FunctionResult> Apply(const Words& words, std::optional<FunctionInput::Re
   return ApplyCommand({.arguments = arguments, .record = record});
 }
 
-FunctionInput::Record Living(std::string_view value, std::optional<int64_t> left_ms = {}) { return {value, left_ms}; }
+FunctionInput::Record Living(std::string_view value, std::optional<int64_t> left_ms = {}) {
+  return {.value = value, .version = {}, .left_ms = left_ms};
+}
 
 TEST(RedisFunction, MakesOfNoRecordWhatTheCommandMakesOfNoKey) {
   const auto appended = Apply({"APPEND", "k", "abc"});

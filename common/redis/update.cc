@@ -7,6 +7,23 @@
 
 namespace ebla::redis {
 
+std::optional<Value> ToValue(std::optional<FoundItem> found) {
+  if (!found) return std::nullopt;
+  return Value{.bytes = std::move(found->item.value), .expires_ms = found->expires_ms};
+}
+
+ItemStep Update::TakeStep() {
+  if (change == Change::kNone) return ItemStep::Nothing();
+  if (change == Change::kDelete) return ItemStep::Delete();
+  Lifetime lifetime = Lifetime::Forever();
+  if (const auto& expires_ms = put.expires_ms) {
+    const bool kept = old && old->expires_ms == expires_ms;
+    const int64_t left = std::clamp<int64_t>(*expires_ms - now_ms, 1, kItemLifeMsMax);
+    lifetime = kept ? Lifetime::Kept() : Lifetime::For(std::chrono::milliseconds(left));
+  }
+  return ItemStep::Put({.value = std::move(put.bytes)}, lifetime);
+}
+
 std::optional<int64_t> ToInteger(std::string_view text) {
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
   if (digits.empty() || (digits.front() == '0' && text.size() > 1)) return std::nullopt;

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/items/item_codec.h"
+#include "common/items/item_step.h"
 #include "common/redis/reply.h"
 
 namespace ebla::redis {
@@ -26,6 +26,8 @@ struct Value {
   std::string bytes;
   std::optional<int64_t> expires_ms;  // since 1970; none: never
 };
+
+std::optional<Value> ToValue(std::optional<FoundItem> found);
 
 class Update {
  public:
@@ -55,6 +57,8 @@ class Update {
   // Its time stays.
   void PutKeepingTime(std::string bytes) { Put(std::move(bytes), old ? old->expires_ms : std::nullopt); }
   void Delete() { change = old ? Change::kDelete : Change::kNone; }
+  // The change, of the item.
+  ItemStep TakeStep();
 };
 
 using UpdateFunction = void (*)(Update& update);

@@ -17,7 +17,7 @@ using std::chrono::seconds;
 
 class CommandsTest : public MemcachedTest {};
 
-TEST_F(CommandsTest, StoresAndGets) {
+TEST_P(CommandsTest, StoresAndGets) {
   EXPECT_EQ(Store("set a 5 0 5", "hello"), "STORED\r\n");
   EXPECT_EQ(Store("set b 0 0 2", "hi"), "STORED\r\n");
   EXPECT_EQ(Line("get a b c"), "VALUE a 5 5\r\nhello\r\nVALUE b 0 2\r\nhi\r\nEND\r\n");
@@ -31,14 +31,14 @@ TEST_F(CommandsTest, StoresAndGets) {
   EXPECT_EQ(Line("delete c"), "NOT_FOUND\r\n");
 }
 
-TEST_F(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
+TEST_P(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
   const std::string value = "\0\x01tricky"s;
   Store("set a 0 0 8", value);
   EXPECT_EQ(Value("a"), value);
   EXPECT_NE(Raw("a"), value);
 }
 
-TEST_F(CommandsTest, NoReplySaysNothing) {
+TEST_P(CommandsTest, NoReplySaysNothing) {
   EXPECT_EQ(Store("set a 0 0 1 noreply", "x"), "");
   EXPECT_EQ(Line("incr a 1 noreply"), "");
   EXPECT_EQ(Line("delete b noreply"), "");
@@ -46,7 +46,7 @@ TEST_F(CommandsTest, NoReplySaysNothing) {
   EXPECT_EQ(Line("get a"), "END\r\n");
 }
 
-TEST_F(CommandsTest, CasTakesTheNumberOfGets) {
+TEST_P(CommandsTest, CasTakesTheNumberOfGets) {
   Store("set a 0 0 1", "x");
   const uint64_t cas = CasNumber("a");
   EXPECT_EQ(Store("cas a 0 0 1 " + std::to_string(cas + 1), "y"), "EXISTS\r\n");
@@ -57,7 +57,7 @@ TEST_F(CommandsTest, CasTakesTheNumberOfGets) {
   EXPECT_EQ(Value("a"), "y");
 }
 
-TEST_F(CommandsTest, AppendAndPrependKeepFlagsAndLifetime) {
+TEST_P(CommandsTest, AppendAndPrependKeepFlagsAndLifetime) {
   EXPECT_EQ(Store("append a 0 0 1", "x"), "NOT_STORED\r\n");
   Store("set a 7 100 2", "mn");
   EXPECT_EQ(Store("append a 1 1 1", "o"), "STORED\r\n");
@@ -69,14 +69,14 @@ TEST_F(CommandsTest, AppendAndPrependKeepFlagsAndLifetime) {
   EXPECT_EQ(Value("a"), "-");
 }
 
-TEST_F(CommandsTest, AppendToMoreThanFitsChangesNothing) {
+TEST_P(CommandsTest, AppendToMoreThanFitsChangesNothing) {
   const std::string value(1'047'552, 'x');
   EXPECT_EQ(Store("set a 0 0 1047552", value), "STORED\r\n");
   EXPECT_EQ(Store("append a 0 0 1", "y"), "NOT_STORED\r\n");
   EXPECT_EQ(Value("a"), value);
 }
 
-TEST_F(CommandsTest, TooLargeAValueTakesTheOldOneAway) {
+TEST_P(CommandsTest, TooLargeAValueTakesTheOldOneAway) {
   Store("set a 0 0 1", "x");
   EXPECT_EQ(Store("add a 0 0 1047553", std::string(1'047'553, 'y')), "SERVER_ERROR object too large for cache\r\n");
   EXPECT_EQ(Value("a"), "x");
@@ -85,7 +85,7 @@ TEST_F(CommandsTest, TooLargeAValueTakesTheOldOneAway) {
   EXPECT_EQ(Line("version"), "VERSION 1.6.18-ebla\r\n") << "the value was passed over";
 }
 
-TEST_F(CommandsTest, CountsAsMemcachedDoes) {
+TEST_P(CommandsTest, CountsAsMemcachedDoes) {
   EXPECT_EQ(Line("incr n 1"), "NOT_FOUND\r\n");
   Store("set n 0 0 2", "10");
   EXPECT_EQ(Line("incr n 5"), "15\r\n");
@@ -105,35 +105,35 @@ TEST_F(CommandsTest, CountsAsMemcachedDoes) {
   }
 }
 
-TEST_F(CommandsTest, APlainNumberIsCountedByTheServer) {
-  int increments = 0, puts = 0;
-  store_.SetFault([&](const std::string& operation, const std::string&) {
-    increments += operation == "increment";
-    puts += operation == "put";
+// What must know the item takes one round trip, where servers have the function.
+TEST_P(CommandsTest, WhatChangesAnItemIsOneCall) {
+  int calls = 0;
+  store_.SetFault([&](const std::string&, const std::string&) {
+    ++calls;
     return Status();
   });
-  Store("set n 0 100 1", "5");
-  EXPECT_EQ(Line("incr n 1"), "6\r\n");
-  EXPECT_EQ(increments, 1);
-  EXPECT_EQ(puts, 1);
-  Store("set f 9 0 1", "5");
-  EXPECT_EQ(Line("incr f 1"), "6\r\n");
-  EXPECT_EQ(increments, 1);
-  EXPECT_EQ(puts, 3);
+  for (const char* line : {"incr a 1", "decr a 1", "touch a 100", "gat 100 a", "gats 100 a", "mg a v T100", "ma a c t",
+                           "md a I", "incr none 1", "ma made N100"}) {
+    Store("set a 0 100 1", "5");
+    calls = 0;
+    Line(line);
+    EXPECT_EQ(calls == 1, GetParam()) << line << ": " << calls;
+  }
+  for (const char* line : {"append a 0 0 1", "prepend a 0 0 1", "ms a 1 MA C1 c", "append none 0 0 1"}) {
+    calls = 0;
+    Store(line, "x");
+    EXPECT_EQ(calls == 1, GetParam()) << line << ": " << calls;
+  }
 }
 
-// It becomes something else between the look and the increment.
-TEST_F(CommandsTest, ACountThatTheServerCannotTakeIsDoneTheOtherWay) {
-  Store("set n 0 0 1", "5");
-  store_.SetFault([&](const std::string& operation, const std::string&) {
-    if (operation == "increment") store_.Write("n", "7 ");
-    return Status();
-  });
-  EXPECT_EQ(Line("incr n 1"), "8\r\n");
-  EXPECT_EQ(Raw("n"), "8 ");
+TEST_P(CommandsTest, AValueThatIsTooLargeForAnAnswerIsReadAndPut) {
+  const std::string value(100'000, 'x');
+  Store("set a 7 0 100000", value);
+  EXPECT_EQ(Line("gat 10 a"), "VALUE a 7 100000\r\n" + value + "\r\nEND\r\n");
+  EXPECT_EQ(Line("mg a v t T20"), "VA 100000 t10\r\n" + value + "\r\n");
 }
 
-TEST_F(CommandsTest, TimesEndItems) {
+TEST_P(CommandsTest, TimesEndItems) {
   Store("set a 0 10 1", "x");
   Store("set b 0 -1 1", "x");
   EXPECT_EQ(Value("b"), "-");
@@ -152,7 +152,7 @@ TEST_F(CommandsTest, TimesEndItems) {
   EXPECT_EQ(Value("a"), "-");
 }
 
-TEST_F(CommandsTest, ATouchChangesTheCasNumber) {
+TEST_P(CommandsTest, ATouchChangesTheCasNumber) {
   Store("set a 0 0 1", "x");
   const uint64_t cas = CasNumber("a");
   Line("touch a 100");
@@ -161,7 +161,7 @@ TEST_F(CommandsTest, ATouchChangesTheCasNumber) {
   EXPECT_EQ(Line("gats 100 a"), "VALUE a 0 1 " + std::to_string(touched + 1) + "\r\nx\r\nEND\r\n");
 }
 
-TEST_F(CommandsTest, StoringWhatIsGoneAtOnceKeepsTheConditions) {
+TEST_P(CommandsTest, StoringWhatIsGoneAtOnceKeepsTheConditions) {
   EXPECT_EQ(Store("replace a 0 -1 1", "x"), "NOT_STORED\r\n");
   EXPECT_EQ(Store("add a 0 -1 1", "x"), "STORED\r\n");
   Store("set a 0 0 1", "x");
@@ -172,7 +172,7 @@ TEST_F(CommandsTest, StoringWhatIsGoneAtOnceKeepsTheConditions) {
   EXPECT_EQ(Value("a"), "-");
 }
 
-TEST_F(CommandsTest, FlushAllNowAndLater) {
+TEST_P(CommandsTest, FlushAllNowAndLater) {
   for (const char* key : {"a", "b", "c"}) Store("set "s + key + " 0 0 1", "x");
   EXPECT_EQ(Line("flush_all"), "OK\r\n");
   EXPECT_EQ(Line("get a b c"), "END\r\n");
@@ -182,7 +182,7 @@ TEST_F(CommandsTest, FlushAllNowAndLater) {
   EXPECT_TRUE(ebla::testing::Eventually([&] { return Value("a") == "-"; }, seconds(10)));
 }
 
-TEST_F(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
+TEST_P(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
   Store("set a 0 0 1", "x");
   Store("set b 0 0 1", "x");
   store_.SetFault([](const std::string&, const std::string& key) {
@@ -200,7 +200,7 @@ TEST_F(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
 }
 
 // Of hundreds of keys, too.
-TEST_F(CommandsTest, OneKeysFaultDoesNotTakeTheOthersValues) {
+TEST_P(CommandsTest, OneKeysFaultDoesNotTakeTheOthersValues) {
   std::string keys, values;
   for (int i = 0; i < 200; ++i) {
     const std::string key = "k" + std::to_string(i);
@@ -215,7 +215,7 @@ TEST_F(CommandsTest, OneKeysFaultDoesNotTakeTheOthersValues) {
   EXPECT_EQ(Line("gat 0" + keys), values + "SERVER_ERROR UNAVAILABLE: away\r\n");
 }
 
-TEST_F(CommandsTest, AKeyThatIsNamedAgainIsTouchedOnce) {
+TEST_P(CommandsTest, AKeyThatIsNamedAgainIsTouchedOnce) {
   Store("set a 0 0 1", "x");
   Store("set b 0 0 1", "y");
   const uint64_t cas = CasNumber("a");
@@ -224,13 +224,13 @@ TEST_F(CommandsTest, AKeyThatIsNamedAgainIsTouchedOnce) {
   EXPECT_EQ(CasNumber("a"), cas + 2) << "b's is between them";
 }
 
-TEST_F(CommandsTest, KeysCountAsHeld) {
+TEST_P(CommandsTest, KeysCountAsHeld) {
   EXPECT_GE(protocol_.Take("get " + std::string(200, 'a') + " b\r\n").command->held_bytes(), 201u);
   EXPECT_GE(protocol_.Take("set a 0 0 3\r\nabc\r\n").command->held_bytes(), 4u);
 }
 
 // However many keys are named, few are held.
-TEST_F(CommandsTest, AFewKeysAtATimeAreTouched) {
+TEST_P(CommandsTest, AFewKeysAtATimeAreTouched) {
   std::string keys;
   for (int i = 0; i < 150; ++i) {
     Store("set k" + std::to_string(i) + " 0 0 1", "x");
@@ -249,7 +249,7 @@ TEST_F(CommandsTest, AFewKeysAtATimeAreTouched) {
   EXPECT_EQ(std::ranges::count(reply, 'V'), 300);
 }
 
-TEST_F(CommandsTest, ValuesBeyond64MiBAreLeftAway) {
+TEST_P(CommandsTest, ValuesBeyond64MiBAreLeftAway) {
   Store("set a 0 0 1047552", std::string(1'047'552, 'x'));
   std::string line = "gat 0";
   for (int i = 0; i < 100; ++i) line += " a";
@@ -260,7 +260,7 @@ TEST_F(CommandsTest, ValuesBeyond64MiBAreLeftAway) {
                       "fewer keys at a time\r\n"));
 }
 
-TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
+TEST_P(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
   store_.Write("b", "\0\x07what"s);
   Store("set a 0 0 1", "x");
   const std::string reply = Line("get a b");
@@ -271,7 +271,7 @@ TEST_F(CommandsTest, ARecordOfAnotherProgramIsThatKeysErrorAlone) {
 }
 
 // Its time counts from its arrival, also while it waits for others.
-TEST_F(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
+TEST_P(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
   environment_.deadline = milliseconds(1);
   const auto taken = protocol_.Take("set a 0 0 1\r\nx\r\n");
   const auto later = std::chrono::steady_clock::now() + milliseconds(2);
@@ -283,7 +283,7 @@ TEST_F(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
   EXPECT_EQ(Raw("a"), "");
 }
 
-TEST_F(CommandsTest, StatsCountAndAreReset) {
+TEST_P(CommandsTest, StatsCountAndAreReset) {
   Store("set a 0 0 1", "1");
   Line("get a b");
   Line("incr a 1");
@@ -303,7 +303,7 @@ TEST_F(CommandsTest, StatsCountAndAreReset) {
 }
 
 // Whatever is said, each command has one answer, and the next one is understood.
-TEST_F(CommandsTest, WhateverComesIsAnswered) {
+TEST_P(CommandsTest, WhateverComesIsAnswered) {
   constexpr std::string_view kVerbs[] = {"get", "gets", "gat",  "set",    "add",   "replace",   "append",    "prepend",
                                          "cas", "incr", "decr", "delete", "touch", "flush_all", "verbosity", "stats",
                                          "mg",  "ms",   "md",   "ma",     "me",    "mn",        "bogus"};
@@ -324,10 +324,13 @@ TEST_F(CommandsTest, WhateverComesIsAnswered) {
   }
 }
 
-TEST_F(CommandsTest, QuitEnds) {
+TEST_P(CommandsTest, QuitEnds) {
   EXPECT_EQ(Say("quit\r\nversion\r\n"), "");
   EXPECT_TRUE(talk_.ended());
 }
+
+INSTANTIATE_TEST_SUITE_P(, CommandsTest, ::testing::Bool(),
+                         [](const auto& functions) { return functions.param ? "WithFunctions" : "WithoutFunctions"; });
 
 }  // namespace
 }  // namespace ebla::gateway::memcached

@@ -13,6 +13,7 @@
 
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
+#include "gateway/memcached/operations.h"
 #include "gateway/memcached/request.h"
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
@@ -75,6 +76,13 @@ class CacheCommand : public Command {
   }
   void AnswerError(std::string_view line) { AnswerLine(line, {.error = true}); }
   void Fail(const Status& status) { AnswerError(ServerError(status)); }
+  // Of the first key; it fails, or what was found answers.
+  void Change(ItemOrder order, std::move_only_function<void(Finding found)> answer) {
+    RunOrder({environment_.store, executor_, until_}, request_.keys[0], std::move(order),
+             [this, answer = std::move(answer)](Result<Finding> found) mutable {
+               found ? answer(*std::move(found)) : Fail(found.error());
+             });
+  }
 
   Environment& environment_;
   Executor& executor_;

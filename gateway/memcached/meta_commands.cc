@@ -3,8 +3,9 @@
 #include <optional>
 #include <utility>
 
-#include "gateway/memcached/numbers.h"
+#include "common/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
+#include "gateway/store/change_item.h"
 
 namespace ebla::gateway::memcached {
 namespace {
@@ -51,88 +52,58 @@ class MetaGetCommand final : public MetaCommand {
 
  protected:
   void Begin() override {
+    ItemOrder order{.verb = ItemOrder::Verb::kLook,
+                    .new_ttl = flags().new_ttl,
+                    .created_ttl = CreatedTtl(),
+                    .recache_ttl = flags().recache_ttl,
+                    .value_wanted = flags().value || flags().Has('s')};
+    if (order.new_ttl) return Look(std::move(order));
     // Where it may change something, one that was already told so, or made one, must be seen.
-    const bool changes = flags().new_ttl || flags().vivify_ttl || flags().recache_ttl;
-    const Freshness freshness = changes ? Freshness::kLatest : Freshness::kAsConfigured;
-    environment_.store.Get(request_.keys[0], freshness, until_, [this](Result<Record> record) {
-      Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
-      if (!found.has_value()) return Fail(found.error());
-      if (Judge(*found).kind == ItemStep::Kind::kNothing) return Answer();
-      // It is judged again, as it is then.
-      ChangeItem(
-          environment_.store, executor_, request_.keys[0], until_,
-          [this](std::optional<FoundItem> latest) { return Judge(std::move(latest)); },
-          [this](Result<Version> version) {
-            if (!version.has_value()) return Fail(version.error());
-            if (*version && found_) found_->version = *version;
-            Answer();
-          });
-    });
+    const Freshness freshness = order.created_ttl || order.recache_ttl ? Freshness::kLatest : Freshness::kAsConfigured;
+    environment_.store.Get(
+        request_.keys[0], freshness, until_, [this, order = std::move(order)](Result<Record> record) mutable {
+          Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
+          if (!found.has_value()) return Fail(found.error());
+          Finding finding;
+          const ItemStep step = Decide(order, environment_.store.NowMs(), *std::move(found), finding);
+          if (step.kind == ItemStep::Kind::kNothing) return Answer(finding);
+          Look(std::move(order));
+        });
   }
 
  private:
-  // What the client is told of the item, and what of that has to be noted in it.
-  ItemStep Judge(std::optional<FoundItem> found) {
-    found_ = std::move(found);
-    created_ = won_ = sent_before_ = false;
-    const int64_t now_ms = environment_.store.NowMs();
-    if (!found_) {
-      if (!flags().vivify_ttl) return ItemStep::Nothing();
-      created_ = won_ = true;
-      found_ = FoundItem{.item = {.won = true}, .version = {}, .expires = {}};
-      return ItemStep::Put(found_->item, LifetimeOf(*CreatedTtl(), now_ms));
-    }
-    sent_before_ = found_->item.won;
-    won_ = !sent_before_ && (found_->item.stale || IsDue(now_ms));
-    if (!won_ && !flags().new_ttl) return ItemStep::Nothing();
-    Item item = found_->item;
-    item.won = sent_before_ || won_;
-    return ItemStep::Put(std::move(item), flags().new_ttl ? LifetimeOf(*flags().new_ttl, now_ms) : Lifetime::Kept());
+  void Look(ItemOrder order) {
+    Change(std::move(order), [this](Finding found) { Answer(found); });
   }
-
-  // Less is left of its life than R names.
-  bool IsDue(int64_t now_ms) const {
-    const std::optional<int64_t> expires_ms = found_->expires_ms();
-    if (!flags().recache_ttl || !expires_ms) return false;
-    const Lifetime wanted = LifetimeOf(*flags().recache_ttl, now_ms);
-    return wanted.kind == Lifetime::Kind::kLimited && *expires_ms - now_ms < wanted.ttl.count();
-  }
-
-  void Answer() {
-    if (!found_) return AnswerQuietly(WithEcho("EN"), {.misses = 1});
-    const Item& item = found_->item;
-    const std::optional<uint64_t> cas = CasOf(found_->version);
+  void Answer(const Finding& found) {
+    if (found.outcome == Outcome::kNotFound) return AnswerQuietly(WithEcho("EN"), {.misses = 1});
+    const std::optional<uint64_t> cas = CasOf(found.version);
     if (flags().Has('c') && !cas)
-      return Fail({Code::kInternal, "the version " + found_->version.ToString() + " does not fit into a cas number"});
-    std::string line = flags().value ? "VA " + std::to_string(item.value.size()) : "HD";
+      return Fail({Code::kInternal, "the version " + found.version.ToString() + " does not fit into a cas number"});
+    std::string line = flags().value ? "VA " + std::to_string(found.value.size()) : "HD";
     const int64_t now_ms = environment_.store.NowMs();
-    std::optional<int64_t> expires_ms = found_->expires_ms();
+    std::optional<int64_t> expires_ms = found.expires_ms;
     for (const MetaFlags::Flag& flag : flags().all) {
       switch (flag.name) {
-        case 's': line.append(" s").append(std::to_string(item.value.size())); break;
-        case 'f': line.append(" f").append(std::to_string(item.flags)); break;
+        case 's': line.append(" s").append(std::to_string(found.value.size())); break;
+        case 'f': line.append(" f").append(std::to_string(found.flags)); break;
         case 'c': line.append(" c").append(std::to_string(*cas)); break;
         case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
         // What they change is seen by those that stand behind them.
         case 'T': expires_ms = ExpiresMs(*flags().new_ttl, now_ms); break;
         case 'N':
-          if (created_) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
+          if (found.created) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
           break;
         default: Echo(flag, line);
       }
     }
-    if (sent_before_) line.append(" Z");
-    if (item.stale) line.append(" X");
-    if (won_) line.append(" W");
-    Reply reply{.hits = created_ ? 0u : 1u, .misses = created_ ? 1u : 0u};
-    if (flags().value) line.append("\r\n").append(item.value);
+    if (found.sent_before) line.append(" Z");
+    if (found.stale) line.append(" X");
+    if (found.won) line.append(" W");
+    Reply reply{.hits = found.created ? 0u : 1u, .misses = found.created ? 1u : 0u};
+    if (flags().value) line.append("\r\n").append(found.value);
     AnswerLine(line, std::move(reply));
   }
-
-  std::optional<FoundItem> found_;
-  bool created_ = false;
-  bool won_ = false;          // this client is told to make it anew
-  bool sent_before_ = false;  // another one was
 };
 
 class MetaSetCommand final : public MetaCommand {
@@ -189,14 +160,19 @@ class MetaDeleteCommand final : public MetaCommand {
 
  protected:
   void Begin() override {
-    RemoveOrder order{
-        .key = request_.keys[0], .cas = flags().cas, .invalidate = flags().invalidate, .new_ttl = flags().new_ttl};
-    RemoveItem(at(), std::move(order), [this](Result<Outcome> outcome) {
-      if (!outcome.has_value()) return Fail(outcome.error());
-      if (*outcome == Outcome::kNotFound) return AnswerLine(WithEcho("NF"), {.misses = 1});
-      if (*outcome == Outcome::kExists) return AnswerLine(WithEcho("EX"));
-      AnswerQuietly(WithEcho("HD"), {.hits = 1});
-    });
+    if (flags().invalidate) {
+      return Change({.verb = ItemOrder::Verb::kInvalidate, .cas = flags().cas, .new_ttl = flags().new_ttl},
+                    [this](Finding found) { Answer(found.outcome); });
+    }
+    RemoveItem(at(), request_.keys[0], flags().cas,
+               [this](Result<Outcome> outcome) { outcome.has_value() ? Answer(*outcome) : Fail(outcome.error()); });
+  }
+
+ private:
+  void Answer(Outcome outcome) {
+    if (outcome == Outcome::kNotFound) return AnswerLine(WithEcho("NF"), {.misses = 1});
+    if (outcome == Outcome::kExists) return AnswerLine(WithEcho("EX"));
+    AnswerQuietly(WithEcho("HD"), {.hits = 1});
   }
 };
 
@@ -207,22 +183,17 @@ class MetaArithmeticCommand final : public MetaCommand {
  protected:
   void Begin() override {
     const char mode = flags().mode;
-    CountOrder order{.key = request_.keys[0],
-                     .delta = flags().delta.value_or(1),
-                     .down = mode == 'D' || mode == '-',
-                     .cas = flags().cas,
-                     .new_ttl = flags().new_ttl,
-                     .vivify_ttl = CreatedTtl(),
-                     .initial = flags().initial.value_or(0),
-                     .want_version = flags().Has('c') || flags().Has('t')};
-    CountItem(at(), std::move(order), [this](Result<Counted> counted) {
-      if (!counted.has_value()) return Fail(counted.error());
-      Answer(*counted);
-    });
+    ItemOrder order{.verb = mode == 'D' || mode == '-' ? ItemOrder::Verb::kDecrement : ItemOrder::Verb::kIncrement,
+                    .delta = flags().delta.value_or(1),
+                    .initial = flags().initial.value_or(0),
+                    .cas = flags().cas == 0 ? std::nullopt : flags().cas,
+                    .new_ttl = flags().new_ttl,
+                    .created_ttl = CreatedTtl()};
+    Change(std::move(order), [this](Finding counted) { Answer(counted); });
   }
 
  private:
-  void Answer(const Counted& counted) {
+  void Answer(const Finding& counted) {
     if (counted.outcome == Outcome::kNotFound) return AnswerLine(WithEcho("NF"), {.misses = 1});
     if (counted.outcome == Outcome::kExists) return AnswerLine(WithEcho("EX"));
     if (counted.outcome != Outcome::kDone)
@@ -259,7 +230,7 @@ class MetaDebugCommand final : public MetaCommand {
       if (!found.has_value()) return Fail(found.error());
       if (!found->has_value()) return AnswerLine("EN", {.misses = 1});
       const FoundItem& item = **found;
-      const int64_t left = SecondsLeft(item.expires_ms(), environment_.store.NowMs());
+      const int64_t left = SecondsLeft(item.expires_ms, environment_.store.NowMs());
       AnswerLine("ME " + request_.key_as_sent + " exp=" + std::to_string(left) +
                      " cas=" + std::to_string(CasOf(item.version).value_or(0)) +
                      " size=" + std::to_string(request_.keys[0].size() + item.item.value.size()),

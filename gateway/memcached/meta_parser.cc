@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "gateway/memcached/numbers.h"
+#include "common/memcached/numbers.h"
 
 namespace ebla::gateway::memcached {
 namespace {

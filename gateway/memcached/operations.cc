@@ -1,33 +1,60 @@
 #include "gateway/memcached/operations.h"
 
-#include <algorithm>
-#include <limits>
 #include <memory>
 #include <utility>
 
-#include "gateway/memcached/numbers.h"
-#include "gateway/memcached/request.h"
+#include "common/memcached/numbers.h"
+#include "common/memcached/record_function.h"
+#include "gateway/store/change_item.h"
 
 namespace ebla::gateway::memcached {
 namespace {
 
-// What a command finds out while it decides, which may be several times.
-template <class T>
-using Shared = std::shared_ptr<T>;
+class OrderRun : public std::enable_shared_from_this<OrderRun> {
+ public:
+  OrderRun(const Workplace& at, std::string key, ItemOrder order, Callback<Result<Finding>> done)
+      : at_(at), key_(std::move(key)), order_(std::move(order)), done_(std::move(done)) {}
 
-bool HasCas(const FoundItem& found, uint64_t cas) { return CasOf(found.version) == cas; }
+  void Start() {
+    std::string arguments = EncodeOrder(order_, now_ms_);
+    if (arguments.size() > kValueBytesMax) return ReadAndPut();
+    at_.store.Apply(key_, kFunctionName, std::move(arguments), at_.until,
+                    [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
+  }
 
-// Hands on what was decided, or why it could not be done.
-template <class T>
-Callback<Result<Version>> HandOn(Shared<T> outcome, Callback<Result<T>> done) {
-  return [outcome = std::move(outcome), done = std::move(done)](Result<Version> version) mutable {
-    if (!version.has_value()) return done(std::unexpected(std::move(version.error())));
-    if constexpr (requires { outcome->version; }) {
-      if (*version) outcome->version = *version;
-    }
-    done(std::move(*outcome));
-  };
-}
+ private:
+  void OnApplied(Result<PartResult> result) {
+    if (!result && result.error().code() == Code::kInvalidArgument) return ReadAndPut();
+    if (!result) return done_(Error(std::move(result.error())));
+    Result<Finding> finding = DecodeFinding(result->answer);
+    if (!finding) return done_(Error(std::move(finding.error())));
+    finding_ = *std::move(finding);
+    Finish(result->version);
+  }
+  // In two steps, of which the second is repeated when somebody else was faster.
+  void ReadAndPut() {
+    ChangeItem(
+        at_.store, at_.executor, key_, at_.until,
+        [self = shared_from_this()](std::optional<FoundItem> found) {
+          return Decide(self->order_, self->now_ms_, std::move(found), self->finding_);
+        },
+        [self = shared_from_this()](Result<Version> version) {
+          if (!version) return self->done_(Error(std::move(version.error())));
+          self->Finish(*version);
+        });
+  }
+  void Finish(const Version& version) {
+    if (finding_.put) finding_.version = version;
+    done_(std::move(finding_));
+  }
+
+  const Workplace at_;
+  const std::string key_;
+  const ItemOrder order_;
+  const int64_t now_ms_ = at_.store.NowMs();
+  Finding finding_;
+  Callback<Result<Finding>> done_;
+};
 
 // A condition on the item's version was not met: was it another, or none?
 void TellWhy(const Workplace& at, const std::string& key, Callback<Result<Outcome>> done) {
@@ -46,41 +73,16 @@ void TellWhyNotStored(const Workplace& at, const std::string& key, Callback<Resu
 }
 
 // Appends, prepends, and takes what is older than what is there.
-void StoreByChange(const Workplace& at, StoreOrder order, Callback<Result<Stored>> done) {
-  auto stored = std::make_shared<Stored>();
-  std::string key = order.key;
-  auto decide = [order = std::move(order), stored, now_ms = at.store.NowMs()](std::optional<FoundItem> found) {
-    const bool joins = order.mode == StoreMode::kAppend || order.mode == StoreMode::kPrepend;
-    *stored = {};
-    if (!found) {
-      stored->outcome = joins ? Outcome::kNotStored : Outcome::kNotFound;
-      return ItemStep::Nothing();
-    }
-    const bool same = !order.cas || HasCas(*found, *order.cas);
-    // A cas of 0 is nobody's, and so none that is older.
-    const bool older =
-        !joins && order.accept_older && order.cas.value_or(0) > 0 && CasOf(found->version).value_or(0) > *order.cas;
-    if (!same && !older) {
-      stored->outcome = Outcome::kExists;
-      return ItemStep::Nothing();
-    }
-    if (!joins) {
-      Item item{.value = order.value, .flags = order.flags};
-      if (same) return ItemStep::Put(std::move(item), LifetimeOf(order.exptime, now_ms));
-      item.stale = true;
-      item.won = found->item.won;
-      return ItemStep::Put(std::move(item), Lifetime::Kept());
-    }
-    Item item{.flags = found->item.flags};
-    const bool behind = order.mode == StoreMode::kAppend;
-    item.value = behind ? std::move(found->item.value) + order.value : order.value + std::move(found->item.value);
-    if (item.value.size() > kCacheValueBytesMax) {
-      stored->outcome = Outcome::kNotStored;
-      return ItemStep::Nothing();
-    }
-    return ItemStep::Put(std::move(item), Lifetime::Kept());
-  };
-  ChangeItem(at.store, at.executor, std::move(key), at.until, std::move(decide), HandOn(stored, std::move(done)));
+void StoreByOrder(const Workplace& at, StoreOrder order, Callback<Result<Stored>> done) {
+  using Verb = ItemOrder::Verb;
+  ItemOrder change{.value = std::move(order.value), .flags = order.flags, .cas = order.cas, .new_ttl = order.exptime};
+  change.verb = order.mode == StoreMode::kAppend    ? Verb::kAppend
+                : order.mode == StoreMode::kPrepend ? Verb::kPrepend
+                                                    : Verb::kSetOver;
+  RunOrder(at, std::move(order.key), std::move(change), [done = std::move(done)](Result<Finding> finding) mutable {
+    if (!finding) return done(Error(std::move(finding.error())));
+    done(Stored{.outcome = finding->outcome, .version = finding->put ? finding->version : Version()});
+  });
 }
 
 // An item that would be gone at once is stored by taking away the one that it would replace.
@@ -104,62 +106,16 @@ void StoreGone(const Workplace& at, const StoreOrder& order, Callback<Result<Sto
                   });
 }
 
-// A number as the servers write it, of which they and memcached think the same.
-bool IsPlainCount(const FoundItem& found, uint64_t delta) {
-  const std::string& text = found.item.value;
-  const bool plain = found.item.flags == 0 && !found.item.stale && !found.item.won && !found.item.expires_ms;
-  if (!plain || text.empty() || text.size() > 18 || (text.size() > 1 && text[0] == '0')) return false;
-  return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; }) && delta < uint64_t{1} << 62;
-}
-
-void CountByChange(const Workplace& at, CountOrder order, Callback<Result<Counted>> done) {
-  auto counted = std::make_shared<Counted>();
-  std::string key = order.key;
-  auto decide = [order = std::move(order), counted, now_ms = at.store.NowMs()](std::optional<FoundItem> found) {
-    *counted = {};
-    if (!found) {
-      if (!order.vivify_ttl) {
-        counted->outcome = Outcome::kNotFound;
-        return ItemStep::Nothing();
-      }
-      counted->created = true;
-      counted->number = order.initial;
-      return ItemStep::Put({.value = std::to_string(order.initial)}, LifetimeOf(*order.vivify_ttl, now_ms));
-    }
-    const std::optional<uint64_t> number = ReadUnsigned(found->item.value);
-    if (!number || (order.cas && !HasCas(*found, *order.cas))) {
-      counted->outcome = number ? Outcome::kExists : Outcome::kNotANumber;
-      return ItemStep::Nothing();
-    }
-    counted->expires_ms = found->expires_ms();
-    counted->number = order.down ? *number - std::min(*number, order.delta) : *number + order.delta;
-    Item item = std::move(found->item);
-    item.value = PaddedNumber(counted->number, item.value.size());
-    return ItemStep::Put(std::move(item), order.new_ttl ? LifetimeOf(*order.new_ttl, now_ms) : Lifetime::Kept());
-  };
-  ChangeItem(at.store, at.executor, std::move(key), at.until, std::move(decide), HandOn(counted, std::move(done)));
-}
-
-void CountByServer(const Workplace& at, CountOrder order, Callback<Result<Counted>> done) {
-  const std::string key = order.key;
-  const auto delta = static_cast<int64_t>(order.delta);
-  at.store.Increment(key, delta, IfNone::kRefuse, at.until,
-                     [at, order = std::move(order), done = std::move(done)](Result<int64_t> sum) mutable {
-                       if (sum.has_value()) return done(Counted{.number = static_cast<uint64_t>(*sum)});
-                       const Code code = sum.error().code();
-                       // It was taken away, or is something else by now.
-                       if (code == Code::kConditionFailed || code == Code::kInvalidArgument)
-                         return CountByChange(at, std::move(order), std::move(done));
-                       done(std::unexpected(std::move(sum.error())));
-                     });
-}
-
 }  // namespace
+
+void RunOrder(const Workplace& at, std::string key, ItemOrder order, Callback<Result<Finding>> done) {
+  std::make_shared<OrderRun>(at, std::move(key), std::move(order), std::move(done))->Start();
+}
 
 void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> done) {
   const bool joins = order.mode == StoreMode::kAppend || order.mode == StoreMode::kPrepend;
   if (order.mode == StoreMode::kAdd || (joins && order.cas == 0)) order.cas.reset();
-  if (joins || (order.accept_older && order.cas)) return StoreByChange(at, std::move(order), std::move(done));
+  if (joins || (order.accept_older && order.cas)) return StoreByOrder(at, std::move(order), std::move(done));
   if (order.cas && !VersionOf(*order.cas)) return TellWhyNotStored(at, order.key, std::move(done));
   const Lifetime lifetime = LifetimeOf(order.exptime, at.store.NowMs());
   if (lifetime.kind == Lifetime::Kind::kGone) return StoreGone(at, order, std::move(done));
@@ -178,49 +134,16 @@ void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> d
                });
 }
 
-void CountItem(const Workplace& at, CountOrder order, Callback<Result<Counted>> done) {
-  if (order.cas == 0) order.cas.reset();
-  if (order.down || order.cas || order.new_ttl || order.want_version)
-    return CountByChange(at, std::move(order), std::move(done));
-  const std::string key = order.key;
-  at.store.Get(key, Freshness::kLatest, at.until,
-               [at, order = std::move(order), done = std::move(done)](Result<Record> record) mutable {
-                 Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
-                 if (!found.has_value()) return done(std::unexpected(std::move(found.error())));
-                 if (!found->has_value() && !order.vivify_ttl) return done(Counted{.outcome = Outcome::kNotFound});
-                 if (found->has_value() && IsPlainCount(**found, order.delta))
-                   return CountByServer(at, std::move(order), std::move(done));
-                 CountByChange(at, std::move(order), std::move(done));
-               });
-}
-
-void RemoveItem(const Workplace& at, RemoveOrder order, Callback<Result<Outcome>> done) {
-  if (order.invalidate) {
-    auto outcome = std::make_shared<Outcome>(Outcome::kDone);
-    std::string key = order.key;
-    auto decide = [order = std::move(order), outcome, now_ms = at.store.NowMs()](std::optional<FoundItem> found) {
-      *outcome = !found                                     ? Outcome::kNotFound
-                 : order.cas && !HasCas(*found, *order.cas) ? Outcome::kExists
-                                                            : Outcome::kDone;
-      if (*outcome != Outcome::kDone) return ItemStep::Nothing();
-      Item item = std::move(found->item);
-      item.stale = true;
-      item.won = false;  // who reads it next is told to make it anew
-      return ItemStep::Put(std::move(item), order.new_ttl ? LifetimeOf(*order.new_ttl, now_ms) : Lifetime::Kept());
-    };
-    return ChangeItem(at.store, at.executor, std::move(key), at.until, std::move(decide),
-                      HandOn(outcome, std::move(done)));
-  }
-  if (order.cas && !VersionOf(*order.cas)) return TellWhy(at, order.key, std::move(done));
-  const Condition condition = order.cas ? Condition::Is(*VersionOf(*order.cas)) : Condition::Exists();
-  at.store.Delete(order.key, condition, at.until,
-                  [at, key = order.key, cas = order.cas, done = std::move(done)](Status status) mutable {
-                    if (status.ok()) return done(Outcome::kDone);
-                    if (status.code() == Code::kNotFound) return done(Outcome::kNotFound);
-                    if (status.code() != Code::kConditionFailed) return done(std::unexpected(std::move(status)));
-                    if (cas) return TellWhy(at, key, std::move(done));
-                    done(Outcome::kNotFound);
-                  });
+void RemoveItem(const Workplace& at, std::string key, std::optional<uint64_t> cas, Callback<Result<Outcome>> done) {
+  if (cas && !VersionOf(*cas)) return TellWhy(at, key, std::move(done));
+  const Condition condition = cas ? Condition::Is(*VersionOf(*cas)) : Condition::Exists();
+  at.store.Delete(key, condition, at.until, [at, key, cas, done = std::move(done)](Status status) mutable {
+    if (status.ok()) return done(Outcome::kDone);
+    if (status.code() == Code::kNotFound) return done(Outcome::kNotFound);
+    if (status.code() != Code::kConditionFailed) return done(std::unexpected(std::move(status)));
+    if (cas) return TellWhy(at, key, std::move(done));
+    done(Outcome::kNotFound);
+  });
 }
 
 }  // namespace ebla::gateway::memcached

@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "common/memcached/numbers.h"
 #include "gateway/memcached/meta_parser.h"
-#include "gateway/memcached/numbers.h"
 
 namespace ebla::gateway::memcached {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <random>
 
+#include "common/memcached/numbers.h"
 #include "gateway/memcached/meta_parser.h"
-#include "gateway/memcached/numbers.h"
 
 namespace ebla::gateway::memcached {
 namespace {

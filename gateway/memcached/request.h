@@ -10,10 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "common/memcached/item_order.h"
+
 namespace ebla::gateway::memcached {
 
+using namespace ebla::memcached;  // what servers know of it, too
+
 inline constexpr size_t kCacheKeyBytesMax = 250;
-inline constexpr size_t kCacheValueBytesMax = 1'047'552;
 inline constexpr std::string_view kTooLarge = "SERVER_ERROR object too large for cache";
 inline constexpr std::string_view kVersionSpoken = "1.6.18-ebla";
 

@@ -6,9 +6,10 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "gateway/memcached/numbers.h"
+#include "common/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
+#include "gateway/store/change_item.h"
 #include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::memcached {
@@ -116,7 +117,7 @@ class GetCommand final : public CacheCommand {
   Values values_{request_.verb == Verb::kGets, reply_};
 };
 
-// Each key takes a read and a write: so many keys at the same time. The values are sent in the order of the keys; a key
+// Each key takes a write of its own: so many keys at the same time. The values are sent in the order of the keys; a key
 // that is named again is touched once, and has its value sent again.
 class GetAndTouchCommand final : public CacheCommand {
  public:
@@ -131,28 +132,18 @@ class GetAndTouchCommand final : public CacheCommand {
   }
 
  private:
-  struct Touched {
-    std::optional<FoundItem> found;
-    Status fault;
-  };
-
   void TouchSome() {
     const size_t count = std::min(distinct_.size() - done_, kKeysAtATime);
     if (count == 0 || values_.full()) return Finish();
-    touched_.assign(count, {});
+    touched_.assign(count, Finding());
     left_ = count + 1;
     for (size_t i = 0; i < count; ++i) {
-      const Lifetime lifetime = LifetimeOf(request_.exptime, environment_.store.NowMs());
-      auto decide = [&touched = touched_[i], lifetime](std::optional<FoundItem> found) {
-        touched.found = found;
-        return found ? ItemStep::Put(std::move(found->item), lifetime) : ItemStep::Nothing();
-      };
-      ChangeItem(environment_.store, executor_, *distinct_[done_ + i], until_, std::move(decide),
-                 [this, i](Result<Version> version) {
-                   if (!version.has_value()) touched_[i].fault = std::move(version.error());
-                   if (version.has_value() && *version) touched_[i].found->version = *version;
-                   CountOne();
-                 });
+      ItemOrder order{.verb = ItemOrder::Verb::kTouch, .new_ttl = request_.exptime, .value_wanted = true};
+      RunOrder({environment_.store, executor_, until_}, *distinct_[done_ + i], std::move(order),
+               [this, i](Result<Finding> finding) {
+                 touched_[i] = std::move(finding);
+                 CountOne();
+               });
     }
     CountOne();
   }
@@ -174,11 +165,17 @@ class GetAndTouchCommand final : public CacheCommand {
         values_.AddAgain(spans_[index]);
         continue;
       }
-      const Touched& touched = touched_[index - done_];
-      spans_.push_back(touched.fault.ok() ? values_.Add(key, touched.found) : values_.Fail(touched.fault));
+      Result<Finding>& touched = touched_[index - done_];
+      spans_.push_back(touched ? values_.Add(key, ItemOf(*std::move(touched))) : values_.Fail(touched.error()));
     }
     done_ += touched_.size();
     touched_.clear();
+  }
+
+  static std::optional<FoundItem> ItemOf(Finding finding) {
+    if (finding.outcome != Outcome::kDone) return std::nullopt;
+    Item item{.value = std::move(finding.value), .flags = finding.flags};
+    return FoundItem{.item = std::move(item), .version = finding.version, .expires_ms = std::nullopt};
   }
 
   void Finish() {
@@ -192,7 +189,7 @@ class GetAndTouchCommand final : public CacheCommand {
   std::vector<const std::string*> distinct_;
   size_t done_ = 0;   // of distinct_
   size_t shown_ = 0;  // of the request's keys
-  std::vector<Touched> touched_;
+  std::vector<Result<Finding>> touched_;
   std::vector<Values::Span> spans_;  // of those of distinct_ that were shown
   std::atomic<size_t> left_{0};
 };
@@ -233,13 +230,14 @@ class CountCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    CountOrder order{.key = request_.keys[0], .delta = request_.delta, .down = request_.verb == Verb::kDecr};
-    CountItem({environment_.store, executor_, until_}, std::move(order), [this](Result<Counted> counted) {
-      if (!counted.has_value()) return Fail(counted.error());
-      if (counted->outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
-      if (counted->outcome != Outcome::kDone) return AnswerError(kNotNumeric);
-      AnswerLine(std::to_string(counted->number), {.hits = 1});
-    });
+    using Counting = ItemOrder::Verb;
+    Change(
+        {.verb = request_.verb == Verb::kDecr ? Counting::kDecrement : Counting::kIncrement, .delta = request_.delta},
+        [this](Finding counted) {
+          if (counted.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
+          if (counted.outcome != Outcome::kDone) return AnswerError(kNotNumeric);
+          AnswerLine(std::to_string(counted.number), {.hits = 1});
+        });
   }
 };
 
@@ -249,7 +247,7 @@ class DeleteCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    RemoveItem({environment_.store, executor_, until_}, {.key = request_.keys[0]}, [this](Result<Outcome> outcome) {
+    RemoveItem({environment_.store, executor_, until_}, request_.keys[0], {}, [this](Result<Outcome> outcome) {
       if (!outcome.has_value()) return Fail(outcome.error());
       if (*outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
       AnswerLine("DELETED", {.hits = 1});
@@ -263,21 +261,11 @@ class TouchCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    const Lifetime lifetime = LifetimeOf(request_.exptime, environment_.store.NowMs());
-    auto decide = [this, lifetime](std::optional<FoundItem> found) {
-      found_ = found.has_value();
-      return found_ ? ItemStep::Put(std::move(found->item), lifetime) : ItemStep::Nothing();
-    };
-    ChangeItem(environment_.store, executor_, request_.keys[0], until_, std::move(decide),
-               [this](Result<Version> version) {
-                 if (!version.has_value()) return Fail(version.error());
-                 if (!found_) return AnswerLine("NOT_FOUND", {.misses = 1});
-                 AnswerLine("TOUCHED", {.hits = 1});
-               });
+    Change({.verb = ItemOrder::Verb::kTouch, .new_ttl = request_.exptime}, [this](Finding touched) {
+      if (touched.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
+      AnswerLine("TOUCHED", {.hits = 1});
+    });
   }
-
- private:
-  bool found_ = false;
 };
 
 class FlushCommand final : public CacheCommand {

@@ -203,7 +203,7 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& 
     });
   };
   Item item = source.item;
-  item.expires_ms = source.expires_ms();  // to the millisecond
+  item.expires_ms = source.expires_ms;  // to the millisecond
   const auto ttl = item.expires_ms ? TtlUntil(*item.expires_ms, *call->target) : std::chrono::milliseconds(0);
   call->target->Put(call->words[2], EncodeItem(std::move(item)), ttl,
                     transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);

@@ -29,7 +29,7 @@ void KeyedStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
 }
 
 void KeyedStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-                       Callback<Result<std::string>> done) {
+                       Callback<Result<PartResult>> done) {
   records_->Apply(RecordKey(key), function, std::move(arguments), until, std::move(done));
 }
 

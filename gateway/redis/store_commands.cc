@@ -56,18 +56,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   ItemStep Decide(std::optional<FoundItem> found) {
     Update update = Evaluate(ToValue(std::move(found)));
     reply_ = std::move(update.reply);
-    switch (update.change) {
-      case Update::Change::kDelete: return ItemStep::Delete();
-      case Update::Change::kPut: return ItemStep::Put({.value = std::move(update.put.bytes)}, LifetimeOf(update));
-      case Update::Change::kNone: break;
-    }
-    return ItemStep::Nothing();
-  }
-  Lifetime LifetimeOf(const Update& update) const {
-    const std::optional<int64_t>& expires_ms = update.put.expires_ms;
-    if (!expires_ms) return Lifetime::Forever();
-    if (update.old && update.old->expires_ms == expires_ms) return Lifetime::Kept();
-    return Lifetime::For(TtlUntil(*expires_ms, *call_.store));
+    return update.TakeStep();
   }
 
   // `spent`: as update.h says.
@@ -87,12 +76,12 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     std::string arguments = EncodeCommand(call_.protocol, call_.store->NowMs(), call_.words);
     if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
     call_.store->Apply(key_, kFunctionName, std::move(arguments), call_.until,
-                       [self = shared_from_this()](Result<std::string> reply) { self->OnApplied(std::move(reply)); });
+                       [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
   }
-  void OnApplied(Result<std::string> reply) {
-    if (reply) return call_.done(*std::move(reply));
-    if (reply.error().code() == Code::kInvalidArgument) return ReadAndPut();
-    call_.Fail(reply.error());
+  void OnApplied(Result<PartResult> result) {
+    if (result) return call_.done(std::move(result->answer));
+    if (result.error().code() == Code::kInvalidArgument) return ReadAndPut();
+    call_.Fail(result.error());
   }
 
   // INCR and its kin, of what the store knows to be a number.

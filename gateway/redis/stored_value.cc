@@ -4,12 +4,6 @@
 
 namespace ebla::gateway::redis {
 
-std::optional<Value> ToValue(std::optional<FoundItem> found) {
-  if (!found) return std::nullopt;
-  const auto expires_ms = found->expires_ms();
-  return Value{.bytes = std::move(found->item.value), .expires_ms = expires_ms};
-}
-
 std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store) {
   return std::chrono::milliseconds(std::clamp<int64_t>(expires_ms - store.NowMs(), 1, kItemLifeMsMax));
 }

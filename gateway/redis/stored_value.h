@@ -11,8 +11,6 @@
 
 namespace ebla::gateway::redis {
 
-std::optional<Value> ToValue(std::optional<FoundItem> found);
-
 // From now until then, as the store takes it: 1 ms at least.
 std::chrono::milliseconds TtlUntil(int64_t expires_ms, const Store& store);
 

@@ -32,10 +32,8 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
     Result<std::optional<FoundItem>> found = ItemIn(std::move(record));
     if (!found.has_value()) return done_(std::unexpected(std::move(found.error())));
     const Condition unchanged = found->has_value() ? Condition::Is((*found)->version) : Condition::Absent();
-    const std::optional<int64_t> expires_ms = found->has_value() ? (*found)->expires_ms() : std::nullopt;
+    const std::optional<int64_t> expires_ms = found->has_value() ? (*found)->expires_ms : std::nullopt;
     ItemStep step = decide_(*std::move(found));
-    if (step.kind == ItemStep::Kind::kPut && step.lifetime.kind == Lifetime::Kind::kGone)
-      step.kind = ItemStep::Kind::kDelete;
     const bool absent = unchanged.kind == Condition::Kind::kAbsent;
     if (step.kind == ItemStep::Kind::kNothing || (step.kind == ItemStep::Kind::kDelete && absent))
       return done_(Version());
@@ -74,18 +72,15 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
 
 }  // namespace
 
-std::optional<int64_t> FoundItem::expires_ms() const {
-  if (!expires.has_value()) return std::nullopt;
-  return item.expires_ms.has_value() ? *item.expires_ms : expires->time_since_epoch().count();
-}
-
 Result<std::optional<FoundItem>> ItemIn(Result<Record> record) {
   if (!record.has_value()) {
     if (record.error().code() == Code::kNotFound) return std::optional<FoundItem>();
     return Error(std::move(record.error()));
   }
   EBLA_ASSIGN(Item item, DecodeItem(std::move(record->value)));
-  return FoundItem{std::move(item), record->version, record->expires};
+  FoundItem found{.item = std::move(item), .version = record->version, .expires_ms = std::nullopt};
+  if (record->expires) found.expires_ms = found.item.expires_ms.value_or(record->expires->time_since_epoch().count());
+  return found;
 }
 
 void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,

@@ -8,49 +8,15 @@
 // Threads:    `decide` and `done` run on any, one after the other.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
 
 #include "common/base/executor.h"
-#include "common/items/item_codec.h"
+#include "common/items/item_step.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {
-
-// How long an item is to live from now on.
-struct Lifetime {
-  enum class Kind : uint8_t { kForever, kLimited, kKept, kGone };
-  Kind kind = Kind::kForever;
-  std::chrono::milliseconds ttl{0};  // of kLimited: above 0
-
-  static Lifetime Forever() { return {}; }
-  static Lifetime For(std::chrono::milliseconds ttl) { return {Kind::kLimited, ttl}; }
-  static Lifetime Kept() { return {Kind::kKept, {}}; }  // as it was; of one that was not: for ever
-  static Lifetime Gone() { return {Kind::kGone, {}}; }  // not at all
-};
-
-struct FoundItem {
-  Item item;
-  Version version;
-  std::optional<Expiry> expires;
-
-  // When it expires, as it was first said: see item_codec.h.
-  std::optional<int64_t> expires_ms() const;
-};
-
-struct ItemStep {
-  enum class Kind : uint8_t { kNothing, kPut, kDelete };
-  Kind kind = Kind::kNothing;
-  Item item;  // of kPut
-  Lifetime lifetime;
-
-  static ItemStep Nothing() { return {}; }
-  static ItemStep Delete() { return {Kind::kDelete, {}, {}}; }
-  // With a lifetime of kGone it is a delete.
-  static ItemStep Put(Item item, Lifetime lifetime) { return {Kind::kPut, std::move(item), lifetime}; }
-};
 
 // None: there is no item.
 using DecideItem = std::move_only_function<ItemStep(std::optional<FoundItem>)>;

@@ -59,8 +59,7 @@ struct GatheredWrites::Sent {
   void Answer(size_t place, Result<PartResult> result) {
     Gathered& write = writes[place];
     if (write.put) return AnswerPuts(write, result);
-    if (!write.applied) return AnswerSums(place, write, result);
-    write.applied(result ? Result<std::string>(std::move(result->answer)) : Error(std::move(result.error())));
+    write.applied ? write.applied(std::move(result)) : AnswerSums(place, write, result);
   }
 
  private:
@@ -130,7 +129,7 @@ bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone i
 }
 
 bool GatheredWrites::TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
-                               Callback<Result<std::string>>& done) {
+                               Callback<Result<PartResult>>& done) {
   if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
   Batch::Part part{Batch::Kind::kApply, std::string(key), std::move(arguments), 0, {}, std::string(function)};
   Add(std::move(part), until).applied = std::move(done);

@@ -48,7 +48,7 @@ class GatheredWrites {
                Callback<Result<Version>>& done);
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
   bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
-                 Callback<Result<std::string>>& done);
+                 Callback<Result<PartResult>>& done);
   void Send(const std::shared_ptr<ManyStore>& table);
 
  private:
@@ -61,7 +61,7 @@ class GatheredWrites {
     IfNone if_none = IfNone::kMake;
     SummedIncrements increments;
     std::vector<Callback<Result<int64_t>>> sums;
-    Callback<Result<std::string>> applied;  // of a function
+    Callback<Result<PartResult>> applied;  // of a function
   };
   struct Sent;
 

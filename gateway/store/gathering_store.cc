@@ -29,7 +29,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   }
 
   bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
-                 Callback<Result<std::string>>& done) {
+                 Callback<Result<PartResult>>& done) {
     if (apart_->load(std::memory_order_relaxed) > 0) {
       apart_->fetch_sub(1, std::memory_order_relaxed);
       return false;
@@ -38,10 +38,10 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     return Keep(writes_.TakeApply(key, function, arguments, until, done));
   }
   // A function that is refused has the writes that went with it sent once more, apart.
-  Callback<Result<std::string>> NotingRefusal(Callback<Result<std::string>> done) const {
-    return [apart = apart_, done = std::move(done)](Result<std::string> answer) mutable {
-      if (!answer && answer.error().code() == Code::kInvalidArgument) apart->store(kApart, std::memory_order_relaxed);
-      done(std::move(answer));
+  Callback<Result<PartResult>> NotingRefusal(Callback<Result<PartResult>> done) const {
+    return [apart = apart_, done = std::move(done)](Result<PartResult> result) mutable {
+      if (!result && result.error().code() == Code::kInvalidArgument) apart->store(kApart, std::memory_order_relaxed);
+      done(std::move(result));
     };
   }
 
@@ -116,7 +116,7 @@ void GatheringStore::Increment(std::string_view key, int64_t delta, IfNone if_no
 }
 
 void GatheringStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-                           Callback<Result<std::string>> done) {
+                           Callback<Result<PartResult>> done) {
   Turn* const turn = Here();
   if (turn != nullptr) done = turn->NotingRefusal(std::move(done));
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))

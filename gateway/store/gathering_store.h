@@ -32,7 +32,7 @@ class GatheringStore final : public Store {
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-             Callback<Result<std::string>> done) override;
+             Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return table_->NowMs(); }

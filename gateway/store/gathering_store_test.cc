@@ -44,7 +44,7 @@ class GatheringStoreTest : public ::testing::Test {
   }
   void Apply(const std::string& key, const std::string& more) {
     store_.Apply(key, "append", more, until_,
-                 [this](const Result<std::string>& old) { Note(old ? "was:" + *old : old.error().ToString()); });
+                 [this](const Result<PartResult>& old) { Note(old ? "was:" + old->answer : old.error().ToString()); });
   }
   void Note(const std::string& answer) { answers_ += answer + " "; }
   // The number of calls that the table got meanwhile.

@@ -114,7 +114,7 @@ void StagedStore::Increment(std::string_view, int64_t, IfNone, Until, Callback<R
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
-void StagedStore::Apply(std::string_view, std::string_view, std::string, Until, Callback<Result<std::string>> done) {
+void StagedStore::Apply(std::string_view, std::string_view, std::string, Until, Callback<Result<PartResult>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 

@@ -43,7 +43,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
                  Callback<Result<int64_t>> done) override;
   // As Increment.
   void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-             Callback<Result<std::string>> done) override;
+             Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override { return now_ms_; }

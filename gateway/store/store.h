@@ -57,10 +57,11 @@ class Store {
   // A record keeps its expiry. Where there is none it is made, to live for ever, or the answer is CONDITION_FAILED.
   virtual void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
-  // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is.
+  // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is. The
+  // version is that of what it has put; if it put nothing, any.
   // INVALID_ARGUMENT: it takes no part in this, and nothing has happened; it is done by Get and Put then.
   virtual void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-                     Callback<Result<std::string>> done) = 0;
+                     Callback<Result<PartResult>> done) = 0;
   // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
   // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values. A ttl of zero: it never expires.
   virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;

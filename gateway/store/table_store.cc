@@ -61,12 +61,12 @@ void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
 }
 
 void TableStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-                       Callback<Result<std::string>> done) {
+                       Callback<Result<PartResult>> done) {
   table_.AsyncWrite(std::move(Batch().Apply(key, function, arguments)), {.ack = options_.ack, .deadline = Left(until)},
                     [done = std::move(done)](Result<BatchResult> result) mutable {
                       if (!result) return done(Error(std::move(result.error())));
                       if (result->answers.empty()) return done(Error(Code::kInternal, "a function came to no answer"));
-                      done(std::move(result->answers.front()));
+                      done(PartResult{.version = result->version, .answer = std::move(result->answers.front())});
                     });
 }
 

@@ -29,7 +29,7 @@ class TableStore final : public ManyStore {
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-             Callback<Result<std::string>> done) override;
+             Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
                EachCallback<Result<Record>> each) override;

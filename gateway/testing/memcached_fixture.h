@@ -5,8 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <string>
 
+#include "common/memcached/record_function.h"
 #include "common/testing/thread_executor.h"
 #include "gateway/memcached/protocol.h"
 #include "gateway/testing/memory_store.h"
@@ -14,8 +16,15 @@
 
 namespace ebla::gateway::memcached {
 
-class MemcachedTest : public ::testing::Test {
+// With servers that know the function of Memcached's commands, or with others.
+class MemcachedTest : public ::testing::TestWithParam<bool> {
  protected:
+  void SetUp() override {
+    if (!GetParam()) return;
+    const auto functions = std::make_shared<RecordFunctions>();
+    functions->Add(std::string(kFunctionName), ApplyOrder);
+    store_.SetFunctions(functions);
+  }
   std::string Say(std::string_view bytes) { return talk_.Say(bytes); }
   std::string Line(const std::string& line) { return talk_.Line(line); }
   std::string Store(const std::string& line, const std::string& value) {

@@ -201,8 +201,8 @@ void MemoryStore::Increment(std::string_view key, int64_t delta, IfNone if_none,
   });
 }
 
-Result<std::string> MemoryStore::ApplyNow(const std::string& key, const std::string& function,
-                                          const std::string& arguments) {
+Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::string& function,
+                                         const std::string& arguments) {
   EBLA_TRY(Meet("apply", key));
   MutexLock lock(mutex_);
   const RecordFunction* const found = functions_ == nullptr ? nullptr : functions_->Find(function);
@@ -210,7 +210,9 @@ Result<std::string> MemoryStore::ApplyNow(const std::string& key, const std::str
   const Record* const record = Find(key);
   const auto expires = record == nullptr ? std::nullopt : record->expires;
   FunctionInput input{.arguments = arguments, .record = std::nullopt};
-  if (record != nullptr) input.record.emplace(FunctionInput::Record{.value = record->value, .left_ms = std::nullopt});
+  if (record != nullptr)
+    input.record.emplace(
+        FunctionInput::Record{.value = record->value, .version = record->version, .left_ms = std::nullopt});
   if (expires) input.record->left_ms = expires->time_since_epoch().count() - now_ms_;
   EBLA_ASSIGN(FunctionResult result, (*found)(input));
   if (result.change == FunctionResult::Change::kDelete) records_.erase(key);
@@ -218,11 +220,12 @@ Result<std::string> MemoryStore::ApplyNow(const std::string& key, const std::str
     Set(key, result.value, milliseconds(result.ttl_ms.value_or(0)));
     if (!result.ttl_ms) records_[key].expires = expires;
   }
-  return std::move(result.answer);
+  const bool put = result.change == FunctionResult::Change::kPut;
+  return PartResult{.version = put ? records_[key].version : Version(), .answer = std::move(result.answer)};
 }
 
 void MemoryStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until,
-                        Callback<Result<std::string>> done) {
+                        Callback<Result<PartResult>> done) {
   RunOrHold([this, key = std::string(key), function = std::string(function), arguments = std::move(arguments),
              done = std::move(done)]() mutable { done(ApplyNow(key, function, arguments)); });
 }
@@ -244,10 +247,7 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
 }
 
 Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
-  if (part.kind == Batch::Kind::kApply) {
-    EBLA_ASSIGN(std::string answer, ApplyNow(part.key, part.function, part.value));
-    return PartResult{.version = {}, .answer = std::move(answer)};
-  }
+  if (part.kind == Batch::Kind::kApply) return ApplyNow(part.key, part.function, part.value);
   if (part.kind == Batch::Kind::kIncrement) {
     EBLA_ASSIGN(const int64_t sum,
                 IncrementNow(part.key, part.delta, part.options.if_exists ? IfNone::kRefuse : IfNone::kMake));

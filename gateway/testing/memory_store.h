@@ -45,7 +45,7 @@ class MemoryStore final : public ManyStore {
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
-             Callback<Result<std::string>> done) override;
+             Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,
                EachCallback<Result<Record>> each) override;
@@ -66,7 +66,7 @@ class MemoryStore final : public ManyStore {
   void Set(const std::string& key, const std::string& value, std::chrono::milliseconds ttl) EBLA_REQUIRES(mutex_);
   Result<Record> GetNow(const std::string& key);
   Result<int64_t> IncrementNow(const std::string& key, int64_t delta, IfNone if_none);
-  Result<std::string> ApplyNow(const std::string& key, const std::string& function, const std::string& arguments);
+  Result<PartResult> ApplyNow(const std::string& key, const std::string& function, const std::string& arguments);
   Result<PartResult> WriteNow(const Batch::Part& part);
 
   mutable Mutex mutex_;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "common/base/record_functions.h"
+#include "common/memcached/record_function.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
 #include "common/redis/record_function.h"
@@ -226,6 +227,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
   server.scrub.bytes_per_second = [] { return scrub_bytes_per_second.load(std::memory_order_relaxed); };
   const auto functions = std::make_shared<RecordFunctions>();
+  functions->Add(std::string(memcached::kFunctionName), memcached::ApplyOrder);
   functions->Add(std::string(redis::kFunctionName), redis::ApplyCommand);
   server.shard.functions = functions;
   server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };

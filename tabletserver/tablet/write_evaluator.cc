@@ -175,7 +175,8 @@ Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& l
     return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(write.function) + "\"");
   FunctionInput input{.arguments = write.value, .record = std::nullopt};
   if (live) {
-    input.record.emplace(FunctionInput::Record{.value = live->value, .left_ms = std::nullopt});
+    input.record.emplace(
+        FunctionInput::Record{.value = live->value, .version = live->version, .left_ms = std::nullopt});
     if (live->expires_at) input.record->left_ms = static_cast<int64_t>(live->expires_at.value - context.now.value);
   }
   EBLA_ASSIGN(FunctionResult result, (*function)(input));

@@ -27,6 +27,7 @@ size_t GiveAll(const std::string& target, void (*to)(std::string_view)) {
 TEST(FuzzCorporaTest, RedisRequests) { EXPECT_GT(GiveAll("RedisRequests", RedisRequests), 10u); }
 TEST(FuzzCorporaTest, MemcachedRequests) { EXPECT_GT(GiveAll("MemcachedRequests", MemcachedRequests), 10u); }
 TEST(FuzzCorporaTest, RecordFunctions) { EXPECT_GT(GiveAll("RecordFunctions", RecordFunctions), 10u); }
+TEST(FuzzCorporaTest, MemcachedOrders) { EXPECT_GT(GiveAll("MemcachedOrders", MemcachedOrders), 10u); }
 TEST(FuzzCorporaTest, ScriptReplies) { EXPECT_GT(GiveAll("ScriptReplies", ScriptReplies), 10u); }
 TEST(FuzzCorporaTest, Scripts) { EXPECT_GT(GiveAll("Scripts", Scripts), 10u); }
 

@@ -10,11 +10,12 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
 CORPORA = ROOT / "tests" / "data" / "fuzz"
-TARGETS = ("RedisRequests", "MemcachedRequests", "RecordFunctions", "ScriptReplies", "Scripts")
+TARGETS = ("RedisRequests", "MemcachedRequests", "RecordFunctions", "MemcachedOrders", "ScriptReplies", "Scripts")
 SOURCES = ["tests/fuzz/main.cc", "tests/fuzz/memcached_requests.cc", "tests/fuzz/record_functions.cc", "tests/fuzz/redis_requests.cc",
-           "tests/fuzz/scripts.cc", "common/items/item_codec.cc", "common/redis/bit_commands.cc", "common/redis/expiry_commands.cc",
+           "tests/fuzz/scripts.cc", "common/items/item_codec.cc", "common/items/item_function.cc", "common/memcached/item_order.cc",
+           "common/memcached/numbers.cc", "common/memcached/record_function.cc", "common/redis/bit_commands.cc", "common/redis/expiry_commands.cc",
            "common/redis/record_function.cc", "common/redis/string_commands.cc", "common/redis/update.cc",
-           "gateway/memcached/meta_parser.cc", "gateway/memcached/numbers.cc", "gateway/memcached/parser.cc",
+           "gateway/memcached/meta_parser.cc", "gateway/memcached/parser.cc",
            "gateway/redis/testing/reply_length.cc", "gateway/redis/wire/request_reader.cc", "common/base/key_range.cc",
            "common/base/status.cc", "common/base/utf8.cc",
            *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "gateway/redis/script").glob("*.cc")

@@ -19,5 +19,7 @@ void Scripts(std::string_view bytes);
 // A command of Redis as a function of servers, with any arguments and any record: it refuses, or makes an item and a whole
 // reply.
 void RecordFunctions(std::string_view bytes);
+// The same of Memcached's, whose answer its gateway can read.
+void MemcachedOrders(std::string_view bytes);
 
 }  // namespace ebla::fuzz

@@ -1,0 +1,48 @@
+// common/items/item_step.h
+// One step of a change of an item: what was there goes in, what is to be there comes out.
+// Threads: values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "common/items/item_codec.h"
+
+namespace ebla {
+
+// How long an item is to live from now on.
+struct Lifetime {
+  enum class Kind : uint8_t { kForever, kLimited, kKept, kGone };
+  Kind kind = Kind::kForever;
+  std::chrono::milliseconds ttl{0};  // of kLimited: above 0
+
+  static Lifetime Forever() { return {}; }
+  static Lifetime For(std::chrono::milliseconds ttl) { return {Kind::kLimited, ttl}; }
+  static Lifetime Kept() { return {Kind::kKept, {}}; }  // as it was; of one that was not: for ever
+  static Lifetime Gone() { return {Kind::kGone, {}}; }  // not at all
+};
+
+struct FoundItem {
+  Item item;
+  Version version;
+  std::optional<int64_t> expires_ms;  // as it was first said: see item_codec.h
+};
+
+struct ItemStep {
+  enum class Kind : uint8_t { kNothing, kPut, kDelete };
+  Kind kind = Kind::kNothing;
+  Item item;  // of kPut
+  Lifetime lifetime;
+
+  static ItemStep Nothing() { return {}; }
+  static ItemStep Delete() { return {Kind::kDelete, {}, {}}; }
+  // With a lifetime of kGone it is a delete.
+  static ItemStep Put(Item item, Lifetime lifetime) {
+    if (lifetime.kind == Lifetime::Kind::kGone) return Delete();
+    return {Kind::kPut, std::move(item), lifetime};
+  }
+};
+
+}  // namespace ebla

@@ -1,0 +1,41 @@
+// common/memcached/record_function.h
+// Memcached's commands of one item as a function of servers (common/base/record_functions.h). Its name is "memcached".
+// Its arguments, in the encoding of common/base/encoding.h, are an ItemOrder:
+//
+//   signed varint  the caller's clock, in milliseconds since 1970: times are meant by it
+//   byte           the verb, as ItemOrder::Verb numbers them
+//   byte           what follows of what an order need not have: 1 cas, 2 new_ttl, 4 created_ttl, 8 recache_ttl;
+//                  16: the value is wanted
+//   varint         flags, delta, initial
+//   bytes          value
+//   varint         cas, and signed varints: new_ttl, created_ttl, recache_ttl; each where the bits say so
+//
+// Its answer is a Finding:
+//
+//   byte           the outcome, as Outcome numbers them
+//   byte           1 put, 2 created, 4 won, 8 sent_before, 16 stale, 32: expires_ms follows
+//   varint         flags, number, the version's epoch and lsn
+//   bytes          value
+//   signed varint  expires_ms
+//
+// Errors:  INVALID_ARGUMENT: malformed arguments; INTERNAL: the record is none of an item (common/items/item_codec.h), or
+//          the answer is none.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/record_functions.h"
+#include "common/memcached/item_order.h"
+
+namespace ebla::memcached {
+
+inline constexpr std::string_view kFunctionName = "memcached";
+
+std::string EncodeOrder(const ItemOrder& order, int64_t now_ms);
+Result<FunctionResult> ApplyOrder(const FunctionInput& input);
+Result<Finding> DecodeFinding(std::string_view answer);
+
+}  // namespace ebla::memcached
