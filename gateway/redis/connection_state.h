@@ -89,7 +89,7 @@ struct ConnectionState {
       : shared(WithOwnCount(std::move(shared_by_all))),
         address(peer),
         executor(loop),
-        session(shared->clients, peer, shared->options, outlet),
+        session(*shared, peer, outlet),
         subscriptions(shared->channels, std::move(outlet)),
         databases_(WithOwnCount(shared->databases)) {}
 

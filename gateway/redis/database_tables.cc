@@ -1,17 +1,43 @@
 #include "gateway/redis/database_tables.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "gateway/redis/options.h"
 #include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
+namespace {
+
+std::string_view PolicyOf(TableEviction eviction) {
+  switch (eviction) {
+    case TableEviction::kNone: return "noeviction";
+    case TableEviction::kLru: return "allkeys-lru";
+    case TableEviction::kLfu: return "allkeys-lfu";
+    case TableEviction::kTtl: return "volatile-ttl";
+  }
+  return "noeviction";  // one of a later version
+}
+
+}  // namespace
 
 std::string TableOfDatabase(const std::string& first, const std::string& name) {
   if (name == "0") return first;
   return ToInteger(name) ? first + "-" + name : name;
+}
+
+// A server's own limit may be below the table's: of all that count, the least.
+MemoryBounds BoundsOf(const TableInfo& table) {
+  if (!table.options.memory.value_or(false)) return {};
+  MemoryBounds bounds{.bytes_max = table.options.memory_limit.value_or(0),
+                      .policy = PolicyOf(table.options.eviction.value_or(TableEviction::kNone))};
+  for (const TableMemory& on_server : table.memory) {
+    bounds.evicted += on_server.evicted;
+    const auto limit = static_cast<uint64_t>(on_server.limit_bytes);
+    if (limit > 0) bounds.bytes_max = bounds.bytes_max == 0 ? limit : std::min(bounds.bytes_max, limit);
+  }
+  return bounds;
 }
 
 DatabaseTables::DatabaseTables(Client client, std::string first, bool makes)
@@ -60,20 +86,29 @@ std::map<int, int64_t> DatabaseTables::Records() const {
   return records_;
 }
 
-// Where no master answers it is not known any more.
+MemoryBounds DatabaseTables::Bounds() const {
+  MutexLock lock(mutex_);
+  return bounds_;
+}
+
+// Where no master answers, the records are not known any more; what bounds a table hardly ever changes.
 void DatabaseTables::Count() {
   if (stopped_) return;
   const Result<std::vector<TableInfo>> tables = client_.ListTables();
   std::map<int, int64_t> records;
+  std::optional<MemoryBounds> bounds;
   for (int number = 0; tables && number < kDatabases; ++number) {
     const std::string table = TableOfDatabase(first_, std::to_string(number));
     for (const TableInfo& one : *tables) {
-      if (one.name == table && one.records > 0) records[number] = one.records;
+      if (one.name != table) continue;
+      if (one.records > 0) records[number] = one.records;
+      if (number == 0) bounds = BoundsOf(one);
     }
   }
   {
     MutexLock lock(mutex_);
     records_ = std::move(records);
+    bounds_ = bounds.value_or(bounds_);
   }
   thread_.After(kCountEvery, [this] { Count(); });
 }

@@ -1,8 +1,8 @@
 // gateway/redis/database_tables.h
 // The tables of the databases that have numbers, as the masters know them: of database 0 the one that the gateway was
 // given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
-// knows about how many records each has.
-// Place:      redis_door.h has one; table_databases.h has it make tables, and INFO shows their records.
+// knows about how many records each has, and what bounds the memory of database 0's.
+// Place:      redis_door.h has one; table_databases.h has it make tables, and INFO and CONFIG GET show what it knows.
 // Invariants: a table is made as that of database 0 is; with the cluster's usual replicas where it cannot have as many.
 // Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
 // Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.
@@ -16,11 +16,14 @@
 #include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
+#include "gateway/redis/options.h"
 
 namespace ebla::gateway::redis {
 
 // `name`: a number, or the table's own name.
 std::string TableOfDatabase(const std::string& first, const std::string& name);
+
+MemoryBounds BoundsOf(const TableInfo& table);
 
 class DatabaseTables {
  public:
@@ -37,6 +40,8 @@ class DatabaseTables {
   void Make(const std::string& name, Callback<Status> done);
   // Of each database that has any, with those that have expired and not been purged yet: as it was some seconds ago.
   std::map<int, int64_t> Records() const;
+  // As they were when a master last answered.
+  MemoryBounds Bounds() const;
 
  private:
   static constexpr std::chrono::seconds kCountEvery{10};
@@ -53,6 +58,7 @@ class DatabaseTables {
 
   mutable Mutex mutex_;
   std::map<int, int64_t> records_ EBLA_GUARDED_BY(mutex_);
+  MemoryBounds bounds_ EBLA_GUARDED_BY(mutex_);
 
   rpc::EventLoop thread_{"tables"};
 };

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 #include <fstream>
 #include <utility>
 
@@ -70,6 +72,18 @@ std::vector<std::pair<std::string, std::string>> KeyspaceLines(const Shared& sha
   return lines;
 }
 
+// "64.00M", as Redis writes it.
+std::string InUnits(uint64_t bytes) {
+  if (bytes < 1'024) return std::to_string(bytes) + "B";
+  constexpr std::string_view kUnits = "KMGTP";
+  double count = static_cast<double>(bytes) / 1'024;
+  size_t unit = 0;
+  for (; count >= 1'024 && unit + 1 < kUnits.size(); ++unit) count /= 1'024;
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2f%c", count, kUnits[unit]);
+  return text.data();
+}
+
 std::vector<Section> Sections(const Shared& shared) {
   const Clients& clients = *shared.clients;
   const Channels& channels = *shared.channels;
@@ -80,6 +94,7 @@ std::vector<Section> Sections(const Shared& shared) {
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
   const std::string memory = std::to_string(ResidentBytes());
+  const MemoryBounds bounds = shared.tables == nullptr ? MemoryBounds() : shared.tables->Bounds();
   const Totals ever = TotalsOf(shared), totals = shared.counts->Of(ever);
   uint64_t hits = 0, misses = 0;
   for (const CommandTotals& kind : totals.kinds) {
@@ -104,8 +119,9 @@ std::vector<Section> Sections(const Shared& shared) {
             {"used_memory_rss", memory},
             {"used_memory_scripts", std::to_string(scripts.cache().bytes())},
             {"number_of_cached_scripts", std::to_string(scripts.cache().size())},
-            {"maxmemory", "0"},
-            {"maxmemory_policy", "noeviction"}}},
+            {"maxmemory", std::to_string(bounds.bytes_max)},
+            {"maxmemory_human", InUnits(bounds.bytes_max)},
+            {"maxmemory_policy", std::string(bounds.policy)}}},
           {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
           {"Stats",
            {{"total_connections_received", std::to_string(totals.connections_accepted)},
@@ -115,6 +131,7 @@ std::vector<Section> Sections(const Shared& shared) {
             {"total_net_input_bytes", std::to_string(totals.bytes_in)},
             {"total_net_output_bytes", std::to_string(totals.bytes_out)},
             {"rejected_connections", std::to_string(totals.connections_refused)},
+            {"evicted_keys", std::to_string(bounds.evicted)},
             {"keyspace_hits", std::to_string(hits)},
             {"keyspace_misses", std::to_string(misses)},
             {"pubsub_channels", std::to_string(channels.Count(ChannelKind::kChannel))},

@@ -33,8 +33,8 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
           {"busy-reply-threshold", script_time},
           {"lua-time-limit", script_time},
           {"maxclients", std::to_string(shared.connections_max)},
-          {"maxmemory", "0"},
-          {"maxmemory-policy", "noeviction"},
+          {"maxmemory", std::to_string(shared.memory.bytes_max)},
+          {"maxmemory-policy", std::string(shared.memory.policy)},
           {"notify-keyspace-events", ""},
           {"proto-max-bulk-len", std::to_string(kStringBytesMax)},
           {"save", ""},
@@ -51,7 +51,8 @@ Result<Transactions> ParseTransactions(std::string_view text) {
                "\"" + std::string(text) + "\" is no kind of transactions: write one-group or each-group");
 }
 
-std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options) {
+std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options,
+                      const SharedOptions& shared) {
   const auto take = [&](auto parsed, auto& to) {
     if (!parsed) return CannotSet(name, parsed.error().message());
     to = *parsed;
@@ -60,7 +61,7 @@ std::string SetOption(const std::string& name, const std::string& value, Connect
   if (name == kRead) return take(ParseReadLevel(value), options.read);
   if (name == kAck) return take(ParseAckLevel(value), options.ack);
   if (name == kTransactions) return take(ParseTransactions(value), options.transactions);
-  const auto all = OptionsAre(options);
+  const auto all = OptionsAre(options, shared);
   const auto found = std::ranges::find(all, name, [](const auto& option) { return option.first; });
   if (found == all.end()) return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
   return found->second == value ? "" : CannotSet(name, "can't set immutable config");

@@ -31,10 +31,18 @@ struct ConnectionOptions {
   Transactions transactions = Transactions::kOneGroup;
 };
 
+// How much memory the table of database 0 may take on a server, and what it forgets then, in Redis's words.
+struct MemoryBounds {
+  uint64_t bytes_max = 0;  // 0: it has no limit, or is on disk
+  std::string_view policy = "noeviction";
+  int64_t evicted = 0;  // keys, since its servers started
+};
+
 // What all connections of a gateway share.
 struct SharedOptions {
   size_t connections_max = 10'000;
   int64_t slower_than_micros = 10'000, slow_max = 128;
+  MemoryBounds memory;
 };
 
 std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
@@ -45,6 +53,7 @@ Result<Transactions> ParseTransactions(std::string_view text);
 
 // What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
 std::string CannotSet(const std::string& name, const std::string& why);
-std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options);
+std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options,
+                      const SharedOptions& shared = {});
 
 }  // namespace ebla::gateway::redis

@@ -4,6 +4,7 @@
 #include <limits>
 #include <set>
 
+#include "gateway/redis/connection_state.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
 
@@ -57,9 +58,8 @@ bool IsClientName(std::string_view name) {
 
 // ---- Session ----------------------------------------------------------------------------------------------------------
 
-Session::Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options,
-                 std::weak_ptr<Outlet> outlet)
-    : clients_(std::move(clients)), first_options_(options) {
+Session::Session(const Shared& shared, std::string address, std::weak_ptr<Outlet> outlet)
+    : clients_(shared.clients), tables_(shared.tables), first_options_(shared.options) {
   line_.id = clients_->NextId();
   line_.address = std::move(address);
   line_.since = line_.active = Clock::now();
@@ -291,8 +291,7 @@ void Session::Config(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
   if (what == "GET" && words.size() >= 3) {
     std::vector<std::pair<std::string, std::string>> found;
-    const SharedOptions shared{clients_->most, clients_->slow_log.slower_than_micros(), clients_->slow_log.most()};
-    for (auto& option : OptionsAre(options_, shared)) {
+    for (auto& option : OptionsAre(options_, OptionsOfAll())) {
       const bool wanted = std::any_of(words.begin() + 2, words.end(),
                                       [&](const std::string& word) { return Matches(ToLower(word), option.first); });
       if (wanted) found.push_back(std::move(option));
@@ -322,6 +321,13 @@ void Session::Config(const Words& words, Reply& reply) {
   }
 }
 
+SharedOptions Session::OptionsOfAll() const {
+  return {.connections_max = clients_->most,
+          .slower_than_micros = clients_->slow_log.slower_than_micros(),
+          .slow_max = clients_->slow_log.most(),
+          .memory = tables_ == nullptr ? MemoryBounds() : tables_->Bounds()};
+}
+
 // All of them or none.
 void Session::ConfigSet(const Words& words, Reply& reply) {
   ConnectionOptions options = options_;
@@ -331,7 +337,7 @@ void Session::ConfigSet(const Words& words, Reply& reply) {
     const std::string name = ToLower(words[at]);
     if (!names.insert(name).second) return void(reply.Failure(CannotSet(words[at], "duplicate parameter")));
     const std::optional<std::string> shared = TakeShared(name, words[at + 1], slow_log);
-    const std::string failure = shared ? *shared : SetOption(name, words[at + 1], options);
+    const std::string failure = shared ? *shared : SetOption(name, words[at + 1], options, OptionsOfAll());
     if (!failure.empty()) return void(reply.Failure(failure));
   }
   options_ = options;

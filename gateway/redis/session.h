@@ -18,15 +18,16 @@
 
 namespace ebla::gateway::redis {
 
+class DatabaseTables;
+struct Shared;
+
 inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
 
 bool IsClientName(std::string_view name);
 
 class Session {
  public:
-  // `options`: until it says otherwise.
-  Session(std::shared_ptr<Clients> clients, std::string address, const ConnectionOptions& options,
-          std::weak_ptr<Outlet> outlet);
+  Session(const Shared& shared, std::string address, std::weak_ptr<Outlet> outlet);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -82,6 +83,7 @@ class Session {
   bool SetName(const std::string& name, Reply& reply);
   void Config(const Words& words, Reply& reply);
   void ConfigSet(const Words& words, Reply& reply);
+  SharedOptions OptionsOfAll() const;
   // Of what all connections share.
   struct SlowLogChange {
     std::optional<int64_t> slower_than_micros, most;
@@ -91,9 +93,10 @@ class Session {
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
+  const std::shared_ptr<const DatabaseTables> tables_;  // null: nobody knows them
   const std::shared_ptr<ShownQueue> queue_ = std::make_shared<ShownQueue>();
   ClientLine line_;
-  const ConnectionOptions first_options_;
+  const ConnectionOptions first_options_;  // until it says otherwise
   ConnectionOptions options_ = first_options_;
   bool logged_in_ = false;
   bool replies_ = true;

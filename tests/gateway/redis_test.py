@@ -543,6 +543,15 @@ class InMemoryTest(unittest.TestCase):
         self.assertEqual(client.getdel("few"), b"1")
         self.assertEqual(client.delete("many:0"), 1)
 
+    def test_info_and_config_tell_the_limit(self):
+        client = redis.Redis(host=self.door.host, port=self.door.port)
+        wait_for(lambda: client.config_get("maxmemory") == {"maxmemory": str(2 << 20)}, "the table's limit")
+        memory = client.info("memory")
+        self.assertEqual((memory["maxmemory"], memory["maxmemory_human"], memory["maxmemory_policy"]),
+                         (2 << 20, "2.00M", "noeviction"))
+        with self.assertRaisesRegex(redis.exceptions.ResponseError, "can't set immutable config"):
+            client.config_set("maxmemory", 0)
+
     def test_each_metric_is_told_once(self):
         with urllib.request.urlopen(f"http://{self.door.http}/metrics", timeout=30) as answer:
             text = answer.read().decode()
