@@ -72,7 +72,18 @@ Result<TableOptions> CreatedTablesFromFlags() {
 
 }  // namespace
 
-bool GatewayIsAskedFor() { return !FLAGS_memcached_listen.empty() || !FLAGS_redis_listen.empty(); }
+Result<bool> GatewayIsAskedFor() {
+  if (!FLAGS_memcached_listen.empty() || !FLAGS_redis_listen.empty()) return true;
+  for (const auto& [flag, given] : {std::pair("create_in_memory", FLAGS_create_in_memory),
+                                    {"create_memory_limit_mb", FLAGS_create_memory_limit_mb != 0},
+                                    {"create_evict", FLAGS_create_evict != "none"}}) {
+    if (given)
+      return Error(Code::kInvalidArgument, std::string("--") + flag +
+                                               " takes --redis_listen or --memcached_listen: it is for the tables that "
+                                               "are made for their clients. `ebla table create --memory` makes others");
+  }
+  return false;
+}
 
 Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCredentials> tls, const char* remedy) {
   GatewayOptions options;

@@ -8,8 +8,8 @@
 
 namespace ebla::gateway {
 
-// Whether any of them asks for one.
-bool GatewayIsAskedFor();
+// Whether any of them asks for one. INVALID_ARGUMENT: none does, but one says what tables are made for its clients.
+Result<bool> GatewayIsAskedFor();
 
 // INVALID_ARGUMENT names the flag. Without `tls` only addresses of this machine alone are taken, or what --insecure allows;
 // `remedy` says what to do instead.

@@ -552,6 +552,11 @@ class InMemoryTest(unittest.TestCase):
         with self.assertRaisesRegex(redis.exceptions.ResponseError, "can't set immutable config"):
             client.config_set("maxmemory", 0)
 
+    def test_flags_of_tables_that_nobody_asks_for(self):
+        for flag, value in (("--create_in_memory", ""), ("--create_memory_limit_mb", "=2"), ("--create_evict", "=lru")):
+            with self.assertRaisesRegex(RuntimeError, f"{flag} takes --redis_listen or --memcached_listen"):
+                Standalone(BIN_DIR, flag + value)
+
     def test_each_metric_is_told_once(self):
         with urllib.request.urlopen(f"http://{self.door.http}/metrics", timeout=30) as answer:
             text = answer.read().decode()

@@ -55,7 +55,8 @@ class Gateway {
 
 // None: it is not asked for.
 ebla::Result<std::optional<ebla::gateway::GatewayOptions>> GatewayFromFlags(bool secured) {
-  if (!ebla::gateway::GatewayIsAskedFor()) return std::nullopt;
+  EBLA_ASSIGN(const bool asked_for, ebla::gateway::GatewayIsAskedFor());
+  if (!asked_for) return std::nullopt;
   if (secured)
     return ebla::Error(ebla::Code::kInvalidArgument,
                        "--redis_listen and --memcached_listen know no users yet, so that whoever reaches them could do "
