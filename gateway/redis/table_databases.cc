@@ -101,8 +101,10 @@ void TableDatabases::OnLookedUp(const std::string& name, Make make, Result<Table
       if (databases_.size() >= kDatabasesMax) databases_.clear();
       databases_[name] = {std::make_shared<Table>(*opened), {}};
     } else if (absent) {
-      opened = Error(Code::kNoSuchTable, "there is no table \"" + EscapeBytes(TableOfDatabase(table_, name)) +
-                                             "\" for this database: make it with `ebla table create`");
+      const std::string table = EscapeBytes(TableOfDatabase(table_, name));
+      opened = Error(Code::kNoSuchTable, "there is no table \"" + table +
+                                             "\" for this database: make it with `ebla table create " + table +
+                                             " --key-group '\\x00'`");
     }
     const auto waiting = waiters_.extract(name);
     if (waiting.empty()) return;  // they were told that it stops

@@ -42,7 +42,8 @@ class TableDatabasesTest : public ::testing::Test {
 
 TEST_F(TableDatabasesTest, ADatabaseIsATableThatIsLookedUpOnce) {
   const auto databases = Connect();
-  EXPECT_NE(Open(*databases, "7").error().message().find("redis-7"), std::string::npos);
+  EXPECT_NE(Open(*databases, "7").error().message().find("`ebla table create redis-7 --key-group '\\x00'`"),
+            std::string::npos);
   EXPECT_EQ(Open(*databases, "7").error().code(), Code::kNoSuchTable);
   MakeTable("redis-7");
   MakeTable("carts");
