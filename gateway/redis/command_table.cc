@@ -330,6 +330,7 @@ const CommandInfo* FindCommand(std::string_view name) {
 }
 
 std::span<const CommandInfo> AllCommands() { return kCommands; }
+std::span<const std::string_view> NamesNotServed() { return kNotServed; }
 
 std::vector<std::string> CategoriesOf(const CommandInfo& command) {
   std::vector<std::string> all;

@@ -62,6 +62,8 @@ const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command);
 std::vector<std::string> CategoriesOf(const CommandInfo& command);
 // Whether the command has a subcommand of that name, or none at all.
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
+// Of Redis 7.0's, in lower case.
+std::span<const std::string_view> NamesNotServed();
 // Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
 std::optional<std::string> WhyNotServed(std::string_view name);
 

@@ -352,6 +352,22 @@ TEST_F(CommandsTest, ATimeThatStaysDoesNotDriftHoweverOftenAValueIsChanged) {
   EXPECT_EQ(door_.Answer({"EXISTS", "a"}), ":0\r\n");
 }
 
+TEST(CountedNames, AreThoseOfRedisAlsoOfWhatIsRefused) {
+  testing::SimScheduler scheduler{1};
+  testing::SimExecutor executor{scheduler};
+  const auto shared = std::make_shared<const Shared>(Shared{.databases = std::make_shared<MemoryDatabases>()});
+  RedisProtocol protocol(shared, executor, "127.0.0.1:1", {});
+  const auto counted_as = [&](const Words& words) {
+    return CommandNames().at(protocol.Take(Encode(words)).command->kind());
+  };
+  EXPECT_EQ(counted_as({"Get", "a"}), "get");
+  EXPECT_EQ(counted_as({"GET"}), "get") << "it takes a key";
+  EXPECT_EQ(counted_as({"HSet", "a", "b", "c"}), "hset");
+  EXPECT_EQ(counted_as({"ZUNIONSTORE"}), "zunionstore");
+  EXPECT_EQ(counted_as({"NOSUCH", "a"}), "unknown");
+  EXPECT_EQ(CommandNames().at(protocol.Take("*x\r\n").command->kind()), "unknown");
+}
+
 std::string IdOf(MemoryDoor& door) {
   const std::string reply = door.Answer({"CLIENT", "ID"});
   return reply.substr(1, reply.size() - 3);

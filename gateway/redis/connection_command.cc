@@ -1,5 +1,6 @@
 #include "gateway/redis/connection_command.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ebla::gateway::redis {
@@ -28,8 +29,13 @@ void CountFetched(gateway::Reply& answer) {
 
 }  // namespace
 
-size_t KindOf(const CommandInfo* command) {
-  return command == nullptr ? AllCommands().size() : static_cast<size_t>(command - AllCommands().data());
+size_t KindOf(const CommandInfo& command) { return static_cast<size_t>(&command - AllCommands().data()); }
+
+size_t KindOfName(std::string_view name) {
+  if (const CommandInfo* const command = FindCommand(name)) return KindOf(*command);
+  const std::span<const std::string_view> others = NamesNotServed();
+  const auto found = std::ranges::find(others, std::string_view(ToLower(name)));
+  return AllCommands().size() + static_cast<size_t>(found - others.begin());
 }
 
 gateway::Reply ToAnswer(std::string bytes) {

@@ -15,8 +15,10 @@
 
 namespace ebla::gateway::redis {
 
-// An index into CommandNames(); null: of what is no command.
-size_t KindOf(const CommandInfo* command);
+// An index into CommandNames().
+size_t KindOf(const CommandInfo& command);
+// By any name that a client says: of one that is not served, too, and "unknown" of what Redis has not.
+size_t KindOfName(std::string_view name);
 gateway::Reply ToAnswer(std::string bytes);
 
 class ConnectionCommand : public Command {
@@ -24,7 +26,7 @@ class ConnectionCommand : public Command {
   ConnectionCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command)
       : state_(std::move(state)), command_(command) {}
 
-  size_t kind() const override { return KindOf(&command_); }
+  size_t kind() const override { return KindOf(command_); }
   const std::vector<std::string>& keys() const override { return keys_; }
   bool alone() const override { return keys_.empty(); }
   size_t held_bytes() const override { return bytes_; }

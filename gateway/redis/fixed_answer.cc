@@ -3,10 +3,10 @@
 namespace ebla::gateway::redis {
 
 void FixedAnswer::Run(Done done) {
-  const auto why_not = command_ == nullptr ? std::nullopt : OnlyListens(*state_, command_->name);
+  const auto why_not = to_ == To::kCommand ? OnlyListens(*state_, AllCommands()[kind_].name) : std::nullopt;
   if (why_not) bytes_ = redis::Reply().Failure("ERR " + *why_not).Take();
   gateway::Reply answer = ToAnswer(std::move(bytes_));
-  if (!ends_ && !state_->session.TakesReply()) answer.bytes.clear();
+  if (to_ != To::kBroken && !state_->session.TakesReply()) answer.bytes.clear();
   done(std::move(answer));
 }
 

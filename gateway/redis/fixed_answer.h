@@ -13,23 +13,26 @@ namespace ebla::gateway::redis {
 
 class FixedAnswer final : public Command {
  public:
-  // `command`: null where it is none. `ends`: the connection, too.
-  FixedAnswer(std::shared_ptr<ConnectionState> state, const CommandInfo* command, redis::Reply& reply,
-              bool ends = false)
-      : state_(std::move(state)), command_(command), bytes_(reply.Take()), ends_(ends) {}
+  enum class To : uint8_t {
+    kCommand,  // that a connection which only listens may not say
+    kRefused,  // none, or one that cannot be: that is found first
+    kBroken,   // no request: the connection ends, too
+  };
+  FixedAnswer(std::shared_ptr<ConnectionState> state, size_t kind, redis::Reply& reply, To to)
+      : state_(std::move(state)), kind_(kind), bytes_(reply.Take()), to_(to) {}
 
-  size_t kind() const override { return KindOf(command_); }
+  size_t kind() const override { return kind_; }
   const std::vector<std::string>& keys() const override { return keys_; }
-  bool ends_connection() const override { return ends_; }
+  bool ends_connection() const override { return to_ == To::kBroken; }
   // What a connection may have said of replies, others before it have said.
   bool alone() const override { return true; }
   void Run(Done done) override;
 
  private:
   const std::shared_ptr<ConnectionState> state_;
-  const CommandInfo* const command_;
+  const size_t kind_;
   std::string bytes_;
-  const bool ends_;
+  const To to_;
   const std::vector<std::string> keys_;
 };
 

@@ -29,6 +29,7 @@ std::string UnknownCommand(const Words& words) {
 std::vector<std::string> CommandNames() {
   std::vector<std::string> names;
   for (const CommandInfo& command : AllCommands()) names.emplace_back(command.name);
+  names.insert(names.end(), NamesNotServed().begin(), NamesNotServed().end());
   names.emplace_back("unknown");
   return names;
 }
@@ -55,7 +56,9 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
     if (!request) {
       redis::Reply reply;
       reply.Failure(request.error().message());
-      return {.bytes = all, .command = std::make_unique<FixedAnswer>(state_, nullptr, reply, true), .end = true};
+      return {.bytes = all,
+              .command = std::make_unique<FixedAnswer>(state_, KindOfName(""), reply, FixedAnswer::To::kBroken),
+              .end = true};
     }
     if (!*request) break;
     if ((*request)->words.empty()) continue;
@@ -66,13 +69,14 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   return {.bytes = all - bytes.size(), .command = nullptr};
 }
 
-std::unique_ptr<Command> RedisProtocol::Fixed(const CommandInfo* command, redis::Reply& reply) const {
-  return std::make_unique<FixedAnswer>(state_, command, reply);
+std::unique_ptr<Command> RedisProtocol::Fixed(const CommandInfo& command, redis::Reply& reply) const {
+  return std::make_unique<FixedAnswer>(state_, KindOf(command), reply, FixedAnswer::To::kCommand);
 }
 
-std::unique_ptr<Command> RedisProtocol::Refuse(std::string_view text) {
+std::unique_ptr<Command> RedisProtocol::Refuse(std::string_view name, std::string_view text) {
   queue_.Break();
-  return Fixed(nullptr, redis::Reply().Failure(text));
+  return std::make_unique<FixedAnswer>(state_, KindOfName(name), redis::Reply().Failure(text),
+                                       FixedAnswer::To::kRefused);
 }
 
 std::unique_ptr<Command> RedisProtocol::Make(Request request) {
@@ -80,29 +84,30 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   const CommandInfo* const command = FindCommand(words[0]);
   if (command == nullptr) {
     const auto why_not = WhyNotServed(words[0]);
-    return Refuse(why_not ? *why_not : UnknownCommand(words));
+    return Refuse(words[0], why_not ? *why_not : UnknownCommand(words));
   }
   if (!command->Takes(words.size())) {
     const std::string why = "wrong number of arguments for '" + std::string(command->name) + "' command";
     if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);
-    return Refuse("ERR " + why);
+    return Refuse(words[0], "ERR " + why);
   }
   if (state_->NobodyIsIn() && !command->Is(kNoAuth)) {
     redis::Reply reply;
-    return Fixed(command, reply.Failure(kNotLoggedIn));
+    return Fixed(*command, reply.Failure(kNotLoggedIn));
   }
-  if (request.too_long) return Refuse(kTooLong);
+  if (request.too_long) return Refuse(words[0], kTooLong);
   if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
-    return Refuse("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
+    return Refuse(words[0],
+                  "ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
   if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))
-    return Refuse("ERR too many arguments for '" + std::string(command->name) + "' command");
+    return Refuse(words[0], "ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;
   if (command->name == "reset") queue_.Close();
   if (!queue_.open() || command->name == "reset" || command->name == "quit")
     return std::make_unique<SingleCommand>(state_, *command, std::move(words));
   const std::string_view why = queue_.Add(*command, words);
   redis::Reply reply;
-  return Fixed(command, why.empty() ? reply.Simple("QUEUED") : reply.Failure(why));
+  return Fixed(*command, why.empty() ? reply.Simple("QUEUED") : reply.Failure(why));
 }
 
 std::unique_ptr<Command> RedisProtocol::MakeExec(const CommandInfo& command, std::string abort) {
@@ -115,17 +120,17 @@ std::unique_ptr<Command> RedisProtocol::MakeTransaction(const CommandInfo& comma
   const bool open = queue_.open();
   redis::Reply reply;
   if (command.name == "multi") {
-    if (open) return Fixed(&command, reply.Failure("ERR MULTI calls can not be nested"));
+    if (open) return Fixed(command, reply.Failure("ERR MULTI calls can not be nested"));
     queue_.Open();
-    return Fixed(&command, reply.Ok());
+    return Fixed(command, reply.Ok());
   }
-  if (command.name == "watch" && open) return Fixed(&command, reply.Failure("ERR WATCH inside MULTI is not allowed"));
+  if (command.name == "watch" && open) return Fixed(command, reply.Failure("ERR WATCH inside MULTI is not allowed"));
   if (command.name == "exec") {
-    if (!open) return Fixed(&command, reply.Failure("ERR EXEC without MULTI"));
+    if (!open) return Fixed(command, reply.Failure("ERR EXEC without MULTI"));
     return MakeExec(command, queue_.broken() ? "EXECABORT Transaction discarded because of previous errors." : "");
   }
   if (command.name == "discard") {
-    if (!open) return Fixed(&command, reply.Failure("ERR DISCARD without MULTI"));
+    if (!open) return Fixed(command, reply.Failure("ERR DISCARD without MULTI"));
     queue_.Close();
     return std::make_unique<SingleCommand>(state_, command, Words{"DISCARD"});
   }

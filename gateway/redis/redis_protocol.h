@@ -22,7 +22,7 @@
 
 namespace ebla::gateway::redis {
 
-// Of statistics: each command, and after them what is none.
+// Of statistics: each command, those of Redis that are not served, and "unknown".
 std::vector<std::string> CommandNames();
 
 class RedisProtocol final : public Protocol {
@@ -40,9 +40,9 @@ class RedisProtocol final : public Protocol {
   std::unique_ptr<Command> MakeTransaction(const CommandInfo& command);
   // `abort`: why nothing of it is done; empty: it is done.
   std::unique_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
-  std::unique_ptr<Command> Fixed(const CommandInfo* command, redis::Reply& reply) const;
+  std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply) const;
   // What is refused breaks the transaction that it was to be part of.
-  std::unique_ptr<Command> Refuse(std::string_view text);
+  std::unique_ptr<Command> Refuse(std::string_view name, std::string_view text);
 
   const std::shared_ptr<ConnectionState> state_;
   MultiQueue queue_;

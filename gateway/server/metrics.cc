@@ -45,9 +45,11 @@ void AddCommandMetrics(const std::vector<OfProtocol>& all, http::MetricFamilies&
   const auto each = [&](const char* name, const char* help, uint64_t CommandTotals::* what) {
     prometheus::MetricFamily& family = families.Add(name, help, MetricType::Counter);
     for (const OfProtocol& of : all) {
-      for (size_t kind = 0; kind < of.names.size(); ++kind)
+      for (size_t kind = 0; kind < of.names.size(); ++kind) {
+        if (of.totals.kinds[kind].commands == 0) continue;  // there are hundreds, of which few are used
         http::MetricFamilies::Put(family, {{"protocol", of.protocol}, {"command", of.names[kind]}},
                                   of.totals.kinds[kind].*what);
+      }
     }
   };
   each("gateway_commands_total", "Commands answered.", &CommandTotals::commands);

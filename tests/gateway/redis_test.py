@@ -86,6 +86,9 @@ class RedisTest(unittest.TestCase):
             self.assertTrue(self.connect().ping())
         self.assertEqual(client.info("stats")["total_connections_received"], 3)
         client.set("counted", "x")
+        with self.assertRaisesRegex(redis.ResponseError, "not served"):
+            client.hset("h", "a", 1)
+        self.assertEqual(client.info("commandstats")["cmdstat_hset"]["failed_calls"], 1)
         of_sets = client.info("commandstats")["cmdstat_set"]
         self.assertEqual((of_sets["calls"], of_sets["failed_calls"]), (1, 0))
 
