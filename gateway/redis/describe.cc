@@ -1,5 +1,6 @@
 // COMMAND.
 #include <algorithm>
+#include <ranges>
 
 #include "gateway/redis/command_table.h"
 #include "gateway/redis/glob.h"
@@ -37,7 +38,69 @@ void Docs(const Words& words, Reply& reply) {
   }
 }
 
-void GetKeys(const Words& words, Reply& reply) {
+// What a command does to its keys, in the words of Redis's key specifications, where that does not follow from its flags.
+struct KeyUse {
+  std::string_view command, first, others = first;  // keys
+};
+constexpr std::string_view kReads = "RO access", kChanges = "RW access update", kLooks = "RO", kSets = "OW update",
+                           kTouches = "RW update", kAdds = "OW insert", kRemoves = "RM delete",
+                           kTakes = "RW access delete";
+constexpr KeyUse kKeyUses[] = {{"append", "RW insert"},
+                               {"bitop", kSets, kReads},
+                               {"copy", kReads, kSets},
+                               {"del", kRemoves},
+                               {"exists", kLooks},
+                               {"expire", kTouches},
+                               {"expireat", kTouches},
+                               {"getdel", kTakes},
+                               {"mset", kSets},
+                               {"msetnx", kAdds},
+                               {"object", kLooks},
+                               {"persist", kTouches},
+                               {"pexpire", kTouches},
+                               {"pexpireat", kTouches},
+                               {"psetex", kSets},
+                               {"rename", kTakes, kSets},
+                               {"renamenx", kTakes, kAdds},
+                               {"set", kSets},
+                               {"setex", kSets},
+                               {"setnx", kAdds},
+                               {"setrange", kTouches},
+                               {"strlen", kLooks},
+                               {"touch", kLooks},
+                               {"type", kLooks},
+                               {"unlink", kRemoves},
+                               {"watch", kLooks}};
+
+// Of BITFIELD: whether all that it does is GET.
+bool OnlyGets(const Words& words) {
+  for (size_t at = 2; at < words.size(); ++at) {
+    const size_t left = words.size() - at - 1;
+    if (IsWord(words[at], "GET") && left >= 2) {
+      at += 2;
+    } else if (IsWord(words[at], "OVERFLOW") && left >= 1) {
+      at += 1;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+KeyUse UseOfKeys(const CommandInfo& command, const Words& words) {
+  const auto is_get = [](const std::string& word) { return IsWord(word, "GET"); };
+  if (command.name == "set" && std::any_of(words.begin() + 3, words.end(), is_get)) return {command.name, kChanges};
+  if (command.name == "bitfield" && OnlyGets(words)) return {command.name, kReads};
+  const auto found = std::ranges::find(kKeyUses, command.name, &KeyUse::command);
+  return found != std::end(kKeyUses) ? *found : KeyUse{command.name, command.Is(kReadOnly) ? kReads : kChanges};
+}
+
+void ShowFlags(std::string_view flags, Reply& reply) {
+  reply.Set(1 + static_cast<size_t>(std::ranges::count(flags, ' ')));
+  for (const auto flag : std::views::split(flags, ' ')) reply.Simple(std::string_view(flag));
+}
+
+void GetKeys(const Words& words, Reply& reply, bool with_flags) {
   const Words named(words.begin() + 2, words.end());
   const CommandInfo* const command = FindCommand(named[0]);
   if (command == nullptr) return void(reply.Failure("ERR Invalid command specified"));
@@ -46,7 +109,15 @@ void GetKeys(const Words& words, Reply& reply) {
     return void(reply.Failure("ERR Invalid number of arguments specified for command"));
   const std::vector<std::string_view> keys = KeysOf(*command, named);
   reply.Array(keys.size());
-  for (const std::string_view key : keys) reply.Bulk(key);
+  if (!with_flags) {
+    for (const std::string_view key : keys) reply.Bulk(key);
+    return;
+  }
+  const KeyUse use = UseOfKeys(*command, named);
+  for (size_t at = 0; at < keys.size(); ++at) {
+    reply.Array(2).Bulk(keys[at]);
+    ShowFlags(at == 0 ? use.first : use.others, reply);
+  }
 }
 
 bool IsOf(const CommandInfo& command, const std::string& category) {
@@ -85,9 +156,9 @@ void DescribeCommands(const Words& words, Reply& reply) {
     Docs(words, reply);
   } else if (what == "LIST") {
     ListNames(words, reply);
-  } else if (what == "GETKEYS" && words.size() > 3) {
-    GetKeys(words, reply);
-  } else if (what == "COUNT" || what == "GETKEYS") {
+  } else if ((what == "GETKEYS" || what == "GETKEYSANDFLAGS") && words.size() > 3) {
+    GetKeys(words, reply, what == "GETKEYSANDFLAGS");
+  } else if (what == "COUNT" || what == "GETKEYS" || what == "GETKEYSANDFLAGS") {
     reply.Failure("ERR wrong number of arguments for 'command|" + ToLower(words[1]) + "' command");
   } else {
     reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try COMMAND HELP.");
