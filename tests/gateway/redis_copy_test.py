@@ -86,14 +86,16 @@ class RedisCopyTest(unittest.TestCase):
         self.assertIn("refused: b'huge': its value has 1048562 bytes, more than 1048561", said)
         self.assertEqual(self.target.keys(), [b"key"])
         self.source.set("k" * 5_000, "1")
-        code, said = self.run_copy("--match", "kkk*")
-        self.assertEqual(code, 1)
-        self.assertIn("copied 0 of 1 keys, 1 refused", said)
+        for flags, does in (("--dry-run",), "would copy"), ((), "copied"):
+            code, said = self.run_copy("--match", "kkk*", *flags)
+            self.assertEqual(code, 1)
+            self.assertRegex(said, f"^{does} 0 of 1 keys, 1 refused\nrefused: b'k+': .*5000 bytes")
 
     def test_keeps_what_is_there_and_writes_nothing_in_a_dry_run(self):
         self.source.mset({"a": "1", "b": "1"})
         self.target.set("a", "2")
         self.assertEqual(self.run_copy("--dry-run"), (0, "would copy 2 of 2 keys\n"))
+        self.assertEqual(self.run_copy("--dry-run", "--keep"), (0, "would copy 1 of 2 keys, 1 were there and kept\n"))
         self.assertEqual(self.target.keys(), [b"a"])
         self.assertEqual(self.run_copy("--keep"), (0, "copied 1 of 2 keys, 1 were there and kept\n"))
         self.assertEqual(self.target.mget("a", "b"), [b"2", b"1"])
