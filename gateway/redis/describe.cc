@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "common/redis/bit_commands.h"
 #include "gateway/redis/command_table.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
@@ -72,25 +73,10 @@ constexpr KeyUse kKeyUses[] = {{"append", "RW insert"},
                                {"unlink", kRemoves},
                                {"watch", kLooks}};
 
-// Of BITFIELD: whether all that it does is GET.
-bool OnlyGets(const Words& words) {
-  for (size_t at = 2; at < words.size(); ++at) {
-    const size_t left = words.size() - at - 1;
-    if (IsWord(words[at], "GET") && left >= 2) {
-      at += 2;
-    } else if (IsWord(words[at], "OVERFLOW") && left >= 1) {
-      at += 1;
-    } else {
-      return false;
-    }
-  }
-  return true;
-}
-
 KeyUse UseOfKeys(const CommandInfo& command, const Words& words) {
   const auto is_get = [](const std::string& word) { return IsWord(word, "GET"); };
   if (command.name == "set" && std::any_of(words.begin() + 3, words.end(), is_get)) return {command.name, kChanges};
-  if (command.name == "bitfield" && OnlyGets(words)) return {command.name, kReads};
+  if (command.name == "bitfield" && OnlyReads(words)) return {command.name, kReads};
   const auto found = std::ranges::find(kKeyUses, command.name, &KeyUse::command);
   return found != std::end(kKeyUses) ? *found : KeyUse{command.name, command.Is(kReadOnly) ? kReads : kChanges};
 }
