@@ -76,10 +76,13 @@ Status AccessControl::WithoutGrant(const Identity& caller, idl::Permission::type
 Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
   const std::string what = PermissionName(permission);
   refusals_.fetch_add(1, std::memory_order_relaxed);
-  Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what +
-                                              (table == 0 ? " of every table" : " of table " + std::to_string(table)) +
-                                              ", or of these keys: `ebla grant " + what + " " + caller.name +
-                                              "` gives one"};
+  std::string of, flag;
+  if (permission != idl::Permission::OPERATOR) {
+    of = table == 0 ? " of every table" : " of table " + std::to_string(table) + ", or of these keys";
+    flag = table == 0 ? " --all-tables" : " --table NAME";
+  }
+  Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what + of +
+                                              ": `ebla grant " + what + " " + caller.name + flag + "` gives one"};
   const Session* session = CallerScope::SessionNow();
   const std::string peer = session == nullptr ? std::string() : session->peer;
   const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};

@@ -2,7 +2,7 @@
 
 #include <glog/logging.h>
 
-#include <cstring>
+#include <algorithm>
 #include <random>
 #include <utility>
 
@@ -28,10 +28,7 @@ int64_t VarintBytes(uint64_t number) {
   return bytes;
 }
 
-char* Copy(std::string_view bytes, char* to) {
-  std::memcpy(to, bytes.data(), bytes.size());
-  return to + bytes.size();
-}
+char* Copy(std::string_view bytes, char* to) { return std::ranges::copy(bytes, to).out; }
 
 char* CopyVarint(uint64_t number, char* to) {
   for (; number >= 0x80; number >>= 7) *to++ = static_cast<char>(number | 0x80);
