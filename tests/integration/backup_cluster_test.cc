@@ -249,7 +249,12 @@ TEST_F(BackupClusterTest, InAnS3StoreThatFailsWhileItsMakerIsKilled) {
                                      .output_file = directory_.path() + "/output",
                                      .die_with_parent = true});
   ASSERT_TRUE(maker.has_value()) << maker.error();
-  EXPECT_TRUE(Eventually([&] { return std::filesystem::exists((*s3)->FileOf("monday/00001.part")); }));
+  // Once it is there, and noted: else the next run makes it again.
+  EXPECT_TRUE(Eventually([&] {
+    const std::string part = (*s3)->FileOf("monday/00001.part"), progress = (*s3)->FileOf("monday/progress");
+    return std::filesystem::exists(part) &&
+           std::filesystem::last_write_time(progress) > std::filesystem::last_write_time(part);
+  }));
   EXPECT_TRUE(cluster::Signal(*maker, SIGKILL).ok());
   EXPECT_TRUE(cluster::WaitForExit(*maker, 10s));
   EXPECT_FALSE(std::filesystem::exists((*s3)->FileOf("monday/manifest")));
