@@ -48,11 +48,11 @@ ItemStep Count(const ItemOrder& order, int64_t now_ms, Item item, Finding& findi
   return ItemStep::Put(std::move(item), LifetimeAfter(order.new_ttl, now_ms));
 }
 
-// Less is left of its life than is wanted.
+// Less is left of its life than is wanted, in whole seconds.
 bool IsDue(const ItemOrder& order, int64_t now_ms, const std::optional<int64_t>& expires_ms) {
   if (!order.recache_ttl || !expires_ms) return false;
   const Lifetime wanted = LifetimeOf(*order.recache_ttl, now_ms);
-  return wanted.kind == Lifetime::Kind::kLimited && *expires_ms - now_ms < wanted.ttl.count();
+  return wanted.kind == Lifetime::Kind::kLimited && SecondsLeft(expires_ms, now_ms) < wanted.ttl.count() / 1000;
 }
 
 ItemStep Look(const ItemOrder& order, int64_t now_ms, Item item, Finding& finding) {
@@ -83,6 +83,7 @@ ItemStep Change(const ItemOrder& order, int64_t now_ms, FoundItem found, Finding
   Item& item = found.item;
   finding.stale = item.stale;
   finding.flags = item.flags;
+  finding.size = item.value.size();
   finding.expires_ms = found.expires_ms;
   finding.version = found.version;
   switch (order.verb) {
@@ -109,7 +110,7 @@ ItemStep Decide(const ItemOrder& order, int64_t now_ms, std::optional<FoundItem>
   finding = {};
   if (found && order.cas && order.verb != Verb::kSetOver && CasOf(found->version) != order.cas) {
     const bool counts = order.verb == Verb::kIncrement || order.verb == Verb::kDecrement;
-    finding.outcome = counts && !ReadUnsigned(found->item.value) ? Outcome::kNotANumber : Outcome::kExists;
+    finding.outcome = counts && found->item.value.empty() ? Outcome::kNotANumber : Outcome::kExists;
     return ItemStep::Nothing();
   }
   ItemStep step = found ? Change(order, now_ms, *std::move(found), finding) : Make(order, now_ms, finding);

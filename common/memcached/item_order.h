@@ -46,12 +46,13 @@ struct Finding {
   bool created = false;      // it was not there, and is
   bool won = false;          // this client is to make it anew
   bool sent_before = false;  // another one was told to
-  // Of the item as it was found, or made.
+  // Of the item as it was found; none of it of one that was made.
   bool stale = false;
   uint32_t flags = 0;
+  uint64_t size = 0;  // of the value
   std::string value;  // where it is wanted
   std::optional<int64_t> expires_ms;
-  Version version;      // none of what was made
+  Version version;
   uint64_t number = 0;  // of a count, afterwards
 };
 

@@ -57,7 +57,7 @@ std::string EncodeFinding(const Finding& finding) {
   out.Byte(static_cast<uint8_t>(If(finding.put, kPut) | If(finding.created, kCreated) | If(finding.won, kWon) |
                                 If(finding.sent_before, kSentBefore) | If(finding.stale, kStale) |
                                 If(finding.expires_ms.has_value(), kExpires)));
-  out.Varint(finding.flags).Varint(finding.number);
+  out.Varint(finding.flags).Varint(finding.size).Varint(finding.number);
   out.Varint(finding.version.epoch.value).Varint(finding.version.lsn.value).Bytes(finding.value);
   if (finding.expires_ms) out.SignedVarint(*finding.expires_ms);
   return out.Take();
@@ -95,6 +95,7 @@ Result<Finding> DecodeFinding(std::string_view answer) {
   Finding finding;
   const uint8_t outcome = in.Byte(), has = in.Byte();
   finding.flags = static_cast<uint32_t>(in.Varint());
+  finding.size = in.Varint();
   finding.number = in.Varint();
   finding.version.epoch.value = in.Varint();
   finding.version.lsn.value = in.Varint();

@@ -52,6 +52,7 @@ TEST(MemcachedFunction, TellsAllThatItFound) {
   ASSERT_TRUE(second) << second.error();
   EXPECT_TRUE(second->finding.sent_before);
   EXPECT_EQ(second->finding.value, "") << "nobody wants it";
+  EXPECT_EQ(second->finding.size, 3u);
   EXPECT_EQ(second->result.change, Change::kNone);
 }
 
@@ -64,7 +65,8 @@ TEST(MemcachedFunction, ACountIsOfSixtyFourBits) {
   EXPECT_EQ(count({.verb = Verb::kIncrement, .delta = 2}, "18446744073709551615"), "1                   ");
   EXPECT_EQ(count({.verb = Verb::kDecrement, .delta = 50}, "41"), "0 ");
   EXPECT_EQ(count({.verb = Verb::kIncrement}, "x"), "-");
-  EXPECT_EQ(Apply({.verb = Verb::kIncrement, .cas = 1}, Item{.value = "x"})->finding.outcome, Outcome::kNotANumber);
+  EXPECT_EQ(Apply({.verb = Verb::kIncrement, .cas = 1}, Item{.value = "x"})->finding.outcome, Outcome::kExists);
+  EXPECT_EQ(Apply({.verb = Verb::kIncrement, .cas = 1}, Item{.value = ""})->finding.outcome, Outcome::kNotANumber);
   EXPECT_EQ(Apply({.verb = Verb::kIncrement, .cas = 1}, Item{.value = "1"})->finding.outcome, Outcome::kExists);
   EXPECT_EQ(Apply({.verb = Verb::kIncrement, .cas = CasOf(kVersion)}, Item{.value = "1"})->result.value, "2");
   EXPECT_EQ(Apply({.verb = Verb::kIncrement})->finding.outcome, Outcome::kNotFound);

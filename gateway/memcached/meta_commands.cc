@@ -56,7 +56,7 @@ class MetaGetCommand final : public MetaCommand {
                     .new_ttl = flags().new_ttl,
                     .created_ttl = CreatedTtl(),
                     .recache_ttl = flags().recache_ttl,
-                    .value_wanted = flags().value || flags().Has('s')};
+                    .value_wanted = flags().value};
     if (order.new_ttl) return Look(std::move(order));
     // Where it may change something, one that was already told so, or made one, must be seen.
     const Freshness freshness = order.created_ttl || order.recache_ttl ? Freshness::kLatest : Freshness::kAsConfigured;
@@ -85,7 +85,7 @@ class MetaGetCommand final : public MetaCommand {
     std::optional<int64_t> expires_ms = found.expires_ms;
     for (const MetaFlags::Flag& flag : flags().all) {
       switch (flag.name) {
-        case 's': line.append(" s").append(std::to_string(found.value.size())); break;
+        case 's': line.append(" s").append(std::to_string(found.size)); break;
         case 'f': line.append(" f").append(std::to_string(found.flags)); break;
         case 'c': line.append(" c").append(std::to_string(*cas)); break;
         case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;

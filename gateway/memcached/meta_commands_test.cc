@@ -163,6 +163,8 @@ TEST_P(MetaCommandsTest, AMissIsVivifiedForOne) {
 TEST_P(MetaCommandsTest, ALifeThatEndsSoonIsRecachedByOne) {
   Store("set r 0 100 1", "a");
   EXPECT_EQ(Line("mg r t R30"), "HD t100\r\n");
+  store_.Advance(std::chrono::milliseconds(5));
+  EXPECT_EQ(Line("mg r t R100"), "HD t100\r\n") << "in whole seconds";
   EXPECT_EQ(Line("mg r t R200"), "HD t100 W\r\n");
   EXPECT_EQ(Line("mg r t R200"), "HD t100 Z\r\n");
   EXPECT_EQ(Line("mg r T10 t"), "HD t10 Z\r\n");
@@ -197,6 +199,7 @@ TEST_P(MetaCommandsTest, Counts) {
   EXPECT_EQ(CasIn(reply), CasNumber("n"));
   EXPECT_EQ(Line("ma n v C" + std::to_string(CasNumber("n"))), "VA 1\r\n3\r\n");
   Store("set x 0 0 1", "x");
+  EXPECT_EQ(Line("ma x C1"), "EX\r\n");
   EXPECT_EQ(Line("ma x q"), "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
 }
 

@@ -16,7 +16,7 @@ class OrderRun : public std::enable_shared_from_this<OrderRun> {
       : at_(at), key_(std::move(key)), order_(std::move(order)), done_(std::move(done)) {}
 
   void Start() {
-    std::string arguments = EncodeOrder(order_, now_ms_);
+    std::string arguments = EncodeOrder(order_, at_.store.NowMs());
     if (arguments.size() > kValueBytesMax) return ReadAndPut();
     at_.store.Apply(key_, kFunctionName, std::move(arguments), at_.until,
                     [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
@@ -36,7 +36,7 @@ class OrderRun : public std::enable_shared_from_this<OrderRun> {
     ChangeItem(
         at_.store, at_.executor, key_, at_.until,
         [self = shared_from_this()](std::optional<FoundItem> found) {
-          return Decide(self->order_, self->now_ms_, std::move(found), self->finding_);
+          return Decide(self->order_, self->at_.store.NowMs(), std::move(found), self->finding_);
         },
         [self = shared_from_this()](Result<Version> version) {
           if (!version) return self->done_(Error(std::move(version.error())));
@@ -51,7 +51,6 @@ class OrderRun : public std::enable_shared_from_this<OrderRun> {
   const Workplace at_;
   const std::string key_;
   const ItemOrder order_;
-  const int64_t now_ms_ = at_.store.NowMs();
   Finding finding_;
   Callback<Result<Finding>> done_;
 };

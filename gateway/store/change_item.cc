@@ -48,7 +48,7 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
     if (step.lifetime.kind == Lifetime::Kind::kLimited) ttl = step.lifetime.ttl;
     if (step.lifetime.kind == Lifetime::Kind::kKept && expires_ms.has_value()) {
       step.item.expires_ms = expires_ms;
-      ttl = milliseconds(std::max<int64_t>(*expires_ms - store_.NowMs(), 1));
+      ttl = milliseconds(std::clamp<int64_t>(*expires_ms - store_.NowMs(), 1, kItemLifeMsMax));
     }
     store_.Put(key_, EncodeItem(std::move(step.item)), ttl, unchanged, until_,
                [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });

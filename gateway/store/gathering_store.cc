@@ -62,7 +62,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     return taken;
   }
 
-  static constexpr int kApart = 1'000;
+  static constexpr int kApart = 64;
 
   rpc::EventLoop& loop_;
   const std::shared_ptr<ManyStore> table_;
