@@ -96,7 +96,7 @@ void DatabaseTables::Count() {
   if (stopped_) return;
   const Result<std::vector<TableInfo>> tables = client_.ListTables();
   std::map<int, int64_t> records;
-  std::optional<MemoryBounds> bounds;
+  MemoryBounds bounds;
   for (int number = 0; tables && number < kDatabases; ++number) {
     const std::string table = TableOfDatabase(first_, std::to_string(number));
     for (const TableInfo& one : *tables) {
@@ -108,7 +108,7 @@ void DatabaseTables::Count() {
   {
     MutexLock lock(mutex_);
     records_ = std::move(records);
-    bounds_ = bounds.value_or(bounds_);
+    if (tables) bounds_ = bounds;
   }
   thread_.After(kCountEvery, [this] { Count(); });
 }
