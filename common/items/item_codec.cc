@@ -9,7 +9,6 @@ constexpr char kFramed = 0x00;
 constexpr char kItemKind = 0x01;
 constexpr uint8_t kStale = 1, kWon = 2, kExpires = 4;
 constexpr size_t kHeadBytes = 7;
-constexpr int64_t kExpiresMsMax = int64_t{1} << 53;
 constexpr int kLsnBits = 40;
 constexpr uint64_t kLsnMask = (uint64_t{1} << kLsnBits) - 1;
 constexpr uint64_t kEpochEnd = uint64_t{1} << (64 - kLsnBits);
@@ -68,7 +67,7 @@ Result<Item> DecodeItem(std::string record) {
   if ((state & kExpires) != 0) {
     if (record.size() < head + 8) return UnknownRecord("cut off");
     item.expires_ms = static_cast<int64_t>(ReadNumber<uint64_t>(std::string_view(record).substr(head)));
-    if (*item.expires_ms < 0 || *item.expires_ms > kExpiresMsMax)
+    if (*item.expires_ms < 0 || *item.expires_ms > kClockMsMax)
       return UnknownRecord("of an expiry that no clock shows");
     head += 8;
   }

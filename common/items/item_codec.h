@@ -40,6 +40,8 @@ struct Item {
 inline constexpr size_t kItemFrameBytesMax = 15;
 // The longest life that gateways give an item; servers take a little more.
 inline constexpr int64_t kItemLifeMsMax = int64_t{10} * 365 * 24 * 3600 * 1000;
+// No clock shows a later time, and no sum with what a record or a command has to say overflows.
+inline constexpr int64_t kClockMsMax = int64_t{1} << 53;
 
 std::string EncodeItem(Item item);
 Result<Item> DecodeItem(std::string record);

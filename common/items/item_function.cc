@@ -7,9 +7,6 @@
 namespace ebla {
 namespace {
 
-// No clock is beyond, and no sum with what a record or a command has to say overflows.
-constexpr int64_t kNowMsMax = int64_t{1} << 53;
-
 // None: as the record's.
 std::optional<int64_t> TtlOf(const Lifetime& lifetime, bool expires) {
   if (lifetime.kind == Lifetime::Kind::kLimited) return std::clamp<int64_t>(lifetime.ttl.count(), 1, kItemLifeMsMax);
@@ -22,7 +19,7 @@ std::optional<int64_t> TtlOf(const Lifetime& lifetime, bool expires) {
 Result<FunctionResult> ChangeRecord(const FunctionInput& input, int64_t now_ms,
                                     const std::function<ItemStep(std::optional<FoundItem> found)>& decide) {
   using Change = FunctionResult::Change;
-  if (now_ms < 0 || now_ms > kNowMsMax)
+  if (now_ms < 0 || now_ms > kClockMsMax)
     return Error(Code::kInvalidArgument, "the arguments name a time that no clock shows");
   std::optional<FoundItem> found;
   std::optional<int64_t> remembered;
@@ -30,9 +27,9 @@ Result<FunctionResult> ChangeRecord(const FunctionInput& input, int64_t now_ms,
   if (const auto& record = input.record) {
     EBLA_ASSIGN(Item item, DecodeItem(std::string(record->value)));
     remembered = item.expires_ms;
-    found.emplace(FoundItem{.item = std::move(item), .version = record->version, .expires_ms = std::nullopt});
     expires = record->left_ms.has_value();
-    if (expires) found->expires_ms = remembered.value_or(now_ms + *record->left_ms);
+    found = FoundItem::Of(std::move(item), record->version,
+                          expires ? std::optional(now_ms + *record->left_ms) : std::nullopt);
   }
   ItemStep step = decide(std::move(found));
   FunctionResult result;

@@ -28,6 +28,12 @@ struct FoundItem {
   Item item;
   Version version;
   std::optional<int64_t> expires_ms;  // as it was first said: see item_codec.h
+
+  // `record_expires_ms`: when its record does, which counts; none: never.
+  static FoundItem Of(Item item, const Version& version, std::optional<int64_t> record_expires_ms) {
+    const std::optional<int64_t> said = record_expires_ms && item.expires_ms ? item.expires_ms : record_expires_ms;
+    return {std::move(item), version, said};
+  }
 };
 
 struct ItemStep {

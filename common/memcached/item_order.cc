@@ -25,16 +25,14 @@ ItemStep Join(const ItemOrder& order, Item item, Finding& finding) {
 
 ItemStep SetOver(const ItemOrder& order, int64_t now_ms, const FoundItem& found, Finding& finding) {
   const std::optional<uint64_t> cas = CasOf(found.version);
-  Item item{.value = order.value, .flags = order.flags};
-  if (cas == order.cas) return ItemStep::Put(std::move(item), LifetimeAfter(order.new_ttl, now_ms));
+  const bool same = cas == order.cas;
   // A cas of 0 is nobody's, and so none that is older.
-  if (order.cas.value_or(0) == 0 || cas.value_or(0) < *order.cas) {
+  if (!same && (order.cas.value_or(0) == 0 || cas.value_or(0) < *order.cas)) {
     finding.outcome = Outcome::kExists;
     return ItemStep::Nothing();
   }
-  item.stale = true;
-  item.won = found.item.won;
-  return ItemStep::Put(std::move(item), Lifetime::Kept());
+  Item item{.value = order.value, .flags = order.flags, .stale = !same, .won = !same && found.item.won};
+  return ItemStep::Put(std::move(item), same ? LifetimeAfter(order.new_ttl, now_ms) : Lifetime::Kept());
 }
 
 ItemStep Count(const ItemOrder& order, int64_t now_ms, Item item, Finding& finding) {

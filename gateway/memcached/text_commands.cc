@@ -230,14 +230,12 @@ class CountCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    using Counting = ItemOrder::Verb;
-    Change(
-        {.verb = request_.verb == Verb::kDecr ? Counting::kDecrement : Counting::kIncrement, .delta = request_.delta},
-        [this](Finding counted) {
-          if (counted.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
-          if (counted.outcome != Outcome::kDone) return AnswerError(kNotNumeric);
-          AnswerLine(std::to_string(counted.number), {.hits = 1});
-        });
+    const auto verb = request_.verb == Verb::kDecr ? ItemOrder::Verb::kDecrement : ItemOrder::Verb::kIncrement;
+    Change({.verb = verb, .delta = request_.delta}, [this](Finding counted) {
+      if (counted.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
+      if (counted.outcome != Outcome::kDone) return AnswerError(kNotNumeric);
+      AnswerLine(std::to_string(counted.number), {.hits = 1});
+    });
   }
 };
 

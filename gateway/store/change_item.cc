@@ -78,9 +78,9 @@ Result<std::optional<FoundItem>> ItemIn(Result<Record> record) {
     return Error(std::move(record.error()));
   }
   EBLA_ASSIGN(Item item, DecodeItem(std::move(record->value)));
-  FoundItem found{.item = std::move(item), .version = record->version, .expires_ms = std::nullopt};
-  if (record->expires) found.expires_ms = found.item.expires_ms.value_or(record->expires->time_since_epoch().count());
-  return found;
+  std::optional<int64_t> expires_ms;
+  if (record->expires) expires_ms = record->expires->time_since_epoch().count();
+  return FoundItem::Of(std::move(item), record->version, expires_ms);
 }
 
 void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,

@@ -85,33 +85,32 @@ class MemoryLogsTest : public GroupFixture {
     for (int i = 0; i < count; ++i) Put(i % 100);
   }
   int64_t Logged(const std::string& name) { return at(name).ram->Logs().bytes; }
+  struct Kept {
+    int least, written_more, most;  // values; a log's memory is more than its entries
+  };
+  void ExpectKeptForTheThird(const Kept& kept) {
+    PutWithoutThird(kept.least);
+    scheduler_.RunFor(3s);
+    for (const char* name : {"ts-1", "ts-2"}) EXPECT_GE(Logged(name), kept.least * kBytes) << name;
+    for (int i = 0; i < kept.written_more; ++i) Put(i);
+    for (const char* name : {"ts-1", "ts-2"})
+      EXPECT_TRUE(Until([&] { return Logged(name) < kept.most * kBytes; })) << name << ": " << Logged(name);
+    ExpectLevelAfterHealing();
+  }
   void ExpectLevelAfterHealing() {
     Heal();
     for (const char* name : {"ts-2", "ts-3"}) EXPECT_TRUE(Until([&] { return Level(name, "ts-1"); })) << name;
   }
 };
 
-// A log's memory is more than its entries.
 TEST_F(MemoryLogsTest, KeepAPartOfTheRecordsBytesForOneWhoIsAway) {
   for (int i = 0; i < 400; ++i) Put(i);
   scheduler_.RunFor(2 * options_.purge_and_size_tasks.size_period);
-  PutWithoutThird(40);
-  scheduler_.RunFor(3s);
-  for (const char* name : {"ts-1", "ts-2"}) EXPECT_GE(Logged(name), 40 * kBytes) << name;
-  for (int i = 0; i < 60; ++i) Put(i);
-  for (const char* name : {"ts-1", "ts-2"})
-    EXPECT_TRUE(Until([&] { return Logged(name) < 70 * kBytes; })) << name << ": " << Logged(name);
-  ExpectLevelAfterHealing();
+  ExpectKeptForTheThird({.least = 40, .written_more = 60, .most = 70});
 }
 
 TEST_F(MemoryLogsTest, KeepSomeMoreOfFewRecords) {
-  PutWithoutThird(9);
-  scheduler_.RunFor(3s);
-  for (const char* name : {"ts-1", "ts-2"}) EXPECT_GE(Logged(name), 9 * kBytes) << name;
-  for (int i = 0; i < 20; ++i) Put(i);
-  for (const char* name : {"ts-1", "ts-2"})
-    EXPECT_TRUE(Until([&] { return Logged(name) < 18 * kBytes; })) << name << ": " << Logged(name);
-  ExpectLevelAfterHealing();
+  ExpectKeptForTheThird({.least = 9, .written_more = 20, .most = 18});
 }
 
 TEST_F(MemoryLogsTest, KeepMoreForOneWhoMayBeBackSoon) {
