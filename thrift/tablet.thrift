@@ -95,7 +95,7 @@ struct MultiGetReply {
 // and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT: there is no
 // such function, or it takes no part in this; the same can then be done by a read and a conditional write. Of a retry that
 // is answered so without failedIndex, an earlier attempt may still have happened: servers of before this kind refuse it
-// unseen.
+// unseen, and so do servers of a cluster in which not every process knows it.
 enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3, APPLY = 4 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 

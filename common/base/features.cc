@@ -4,6 +4,11 @@
 
 namespace ebla {
 
+std::string UntilAllSpeak(const Feature& feature) {
+  return "until all processes of the cluster speak feature level " + std::to_string(feature.level) +
+         ": `ebla cluster version` names those that do not";
+}
+
 Status CheckLevel(int own, int cluster) {
   if (own >= cluster) return {};
   return Error(Code::kInvalidArgument,

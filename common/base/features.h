@@ -12,6 +12,7 @@
 
 #include <array>
 #include <atomic>
+#include <string>
 #include <string_view>
 
 #include "common/base/status.h"
@@ -39,7 +40,15 @@ inline constexpr Feature kGrants{"grants", 2,
 // names no primary and begins its epoch (PROTOCOL 5), which such a build would apply otherwise than this one.
 inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
 
-inline constexpr std::array kFeatures = {kGrants, kMemoryTables};
+// Functions of records: writes of kind APPLY. A build that does not know them refuses one that its client repeats there,
+// whether or not another server applied it before.
+inline constexpr Feature kRecordFunctions{
+    "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
+
+inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions};
+
+// "... wait" or the like goes before it.
+std::string UntilAllSpeak(const Feature& feature);
 
 class Features {
  public:

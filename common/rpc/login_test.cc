@@ -110,7 +110,7 @@ TEST_F(LoginTest, NobodyLogsInBeforeGrantsCount) {
   Serve(true);
   const Status refused = TryEcho(Options("ada", "sesame"));
   EXPECT_EQ(refused.code(), Code::kUnavailable);
-  EXPECT_THAT(refused.message(), HasSubstr("once every process of the cluster speaks"));
+  EXPECT_THAT(refused.message(), HasSubstr("until all processes of the cluster speak"));
   features->Learn(kGrants.level);
   EXPECT_TRUE(TryEcho(Options("ada", "sesame")).ok());
 }

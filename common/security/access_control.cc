@@ -105,8 +105,7 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
 
 Status AccessControl::MayLogIn() const {
   if (features_ == nullptr || features_->Has(kGrants)) return {};
-  return {Code::kComeAgain, "users log in once every process of the cluster speaks feature level " +
-                                std::to_string(kGrants.level) + ": `ebla cluster version` names those that do not"};
+  return {Code::kComeAgain, "logins wait " + UntilAllSpeak(kGrants)};
 }
 
 bool AccessControl::IsOperator(const Identity& caller) const {

@@ -27,11 +27,8 @@ void TableAdmin::Create(std::string table, idl::TableOptions options, std::vecto
   const size_t replicas = options.__isset.replicas ? static_cast<size_t>(std::max(options.replicas, 1)) : 1;
   Result<idl::TableOptions> complete = CompleteOptions(std::move(options), parts_.context.options.replicas_default);
   if (!complete) return done(std::move(complete.error()));
-  if (complete->__isset.memory && !parts_.features().Has(kMemoryTables)) {
-    return done(Error(Code::kConditionFailed, "tables in memory wait until all processes of the cluster speak level " +
-                                                  std::to_string(kMemoryTables.level) +
-                                                  ": `ebla cluster version` names those that do not"));
-  }
+  if (complete->__isset.memory && !parts_.features().Has(kMemoryTables))
+    return done(Error(Code::kConditionFailed, "tables in memory wait " + UntilAllSpeak(kMemoryTables)));
   if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
   RequestQueue::Request request;
   request.done = std::move(done);

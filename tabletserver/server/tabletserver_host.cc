@@ -186,8 +186,8 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       scrubber_(ports_.scrubber, ports_.store, WithComparison(options_.scrub, comparer_)),
       snapshots_(ports_.snapshots, ports_.store, directory_),
       tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
-          Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_, options_.slow_operation,
-          hinted_writes_, hint_delivery_,
+          Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features, stats_,
+          options_.slow_operation, hinted_writes_, hint_delivery_,
           ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_),
           snapshots_,
           LogFeedEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store, directory_)})),

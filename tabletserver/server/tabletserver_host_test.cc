@@ -129,6 +129,24 @@ TEST_F(TabletServerTest, AFunctionsRetryGetsTheFirstAnswerAlsoAfterARestart) {
   EXPECT_EQ(Get("a").record.value, "12");
 }
 
+class EarlierClusterTest : public HostFixture {
+ protected:
+  EarlierClusterTest() : HostFixture(kRecordFunctions.level - 1) {}
+};
+
+TEST_F(EarlierClusterTest, FunctionsWaitForEveryProcess) {
+  StartServer();
+  MakeTablet();
+  const idl::WriteReply early = Write({PutOf("b", "x"), ApplyOf("a", "append", "1")});
+  EXPECT_EQ(early.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(early.header.message, HasSubstr("ebla cluster version"));
+  EXPECT_EQ(Get("b").header.code, idl::Code::NOT_FOUND);
+
+  master_->cluster_level = kRecordFunctions.level;
+  ASSERT_TRUE(Until([&] { return options_.features->Has(kRecordFunctions); }));
+  EXPECT_EQ(Write({PutOf("b", "x"), ApplyOf("a", "append", "1")}).header.code, idl::Code::OK);
+}
+
 TEST_F(TabletServerTest, MultiGetAnswersPerKey) {
   Put("a", "1");
   Put("b", "2");

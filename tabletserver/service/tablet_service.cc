@@ -51,14 +51,19 @@ Status TabletService::Check(const Request& request, idl::Permission::type permis
   return Check(request);
 }
 
+Status TabletService::CheckApply(int64_t table, std::string_view key) const {
+  // A function's answer tells what is there.
+  EBLA_TRY(security::CallerScope::May(idl::Permission::READ, table, key));
+  if (ports_.features.Has(kRecordFunctions)) return {};
+  return {Code::kInvalidArgument, "functions of records wait " + UntilAllSpeak(kRecordFunctions)};
+}
+
 template <class Request, class Keys>
 Status TabletService::CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const {
   for (const auto& one : keys) {
     if constexpr (requires { one.key; }) {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one.key)));
-      // A function's answer tells what is there.
-      if (one.kind == idl::WriteKind::APPLY)
-        EBLA_TRY(security::CallerScope::May(idl::Permission::READ, request.header.tableId, std::string_view(one.key)));
+      if (one.kind == idl::WriteKind::APPLY) EBLA_TRY(CheckApply(request.header.tableId, one.key));
     } else {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one)));
     }

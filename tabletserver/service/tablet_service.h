@@ -10,6 +10,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/base/features.h"
 #include "idl/TabletService.h"
 #include "idl/access_types.h"
 #include "tabletserver/hints/hint_delivery.h"
@@ -31,6 +32,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     std::vector<ReadPath*> loops;
     std::vector<Shard*> shards;        // by TabletHandle::shard
     const std::atomic<bool>& serving;  // false: the server is not registered (yet)
+    const Features& features;
     OperationStats& stats;
     std::function<Duration()> slow_operation;  // what takes longer is logged
     HintedWrites& hinted_writes;
@@ -66,6 +68,8 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // As Check, and whether the caller has the grant for all of `what`: a key or a range.
   template <class Request, class What>
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
+  // What an APPLY takes beyond the grant for a write of `key`.
+  Status CheckApply(int64_t table, std::string_view key) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
   // To an edge that answers by itself.

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/features.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -18,11 +19,13 @@
 
 namespace ebla::tabletserver {
 
-// A cluster in the first term of a master.
-inline std::vector<coordination::Op> FirstNodes(const std::string& cluster_id, const rpc::Endpoint& master) {
+// A cluster in the first term of a master, at this feature level.
+inline std::vector<coordination::Op> FirstNodes(const std::string& cluster_id, const rpc::Endpoint& master,
+                                                int level = kFeatureLevel) {
   using coordination::Op;
   idl::ClusterNode cluster;
   cluster.clusterId = cluster_id;
+  cluster.__set_featureLevel(level);
   idl::TermNode term;
   term.term = 1;
   term.leader = "master-1";

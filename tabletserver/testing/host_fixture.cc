@@ -13,6 +13,7 @@ void ListeningMaster::heartbeat(std::function<void(const idl::HeartbeatReply&)> 
   ++heartbeats;
   idl::HeartbeatReply reply;
   reply.masterTerm = term;
+  reply.clusterLevel = cluster_level;
   cob(reply);
 }
 
@@ -45,10 +46,11 @@ std::shared_ptr<rpc::Channel> LocalConnector::Connect(const rpc::Endpoint&, Exec
   return std::make_shared<LocalChannel>(dispatcher_, executor);
 }
 
-HostFixture::HostFixture() : admin_(coordination_.NewClient(world_)) {
+HostFixture::HostFixture(int cluster_level) : admin_(coordination_.NewClient(world_)) {
+  master_->cluster_level = cluster_level;
   master_dispatcher_.Register(master_);
   bool made = false;
-  admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}), [&](auto result) { made = result.has_value(); });
+  admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}, cluster_level), [&](auto result) { made = result.has_value(); });
   EXPECT_TRUE(Until([&] { return made; }));
   options_.shard.functions = TestFunctions();
   options_.on_refused = [this](const Status& status) { refused_ = status; };

@@ -30,6 +30,7 @@ class ListeningMaster : public idl::MasterServiceCobSvNull {
   idl::HeartbeatRequest last;
   int64_t heartbeats = 0;
   int64_t term = 1;
+  int cluster_level = kFeatureLevel;
 };
 
 // Every endpoint is the one dispatcher.
@@ -47,7 +48,7 @@ class HostFixture : public ::testing::Test {
   static constexpr char kCluster[] = "c-1";
   static constexpr int64_t kTable = 7;
 
-  HostFixture();
+  explicit HostFixture(int cluster_level = kFeatureLevel);
   ~HostFixture() override;
 
   // Starts the server (again: the next incarnation) and waits until it is registered.
