@@ -47,7 +47,8 @@ ItemStep Count(const ItemOrder& order, int64_t now_ms, Item item, Finding& findi
 }
 
 // Less is left of its life than is wanted, in whole seconds.
-bool IsDue(const ItemOrder& order, int64_t now_ms, const std::optional<int64_t>& expires_ms) {
+bool IsDue(const ItemOrder& order, int64_t now_ms, std::optional<int64_t> expires_ms) {
+  if (order.recache_by_new_ttl && order.new_ttl) expires_ms = ExpiresMs(*order.new_ttl, now_ms);
   if (!order.recache_ttl || !expires_ms) return false;
   const Lifetime wanted = LifetimeOf(*order.recache_ttl, now_ms);
   return wanted.kind == Lifetime::Kind::kLimited && SecondsLeft(expires_ms, now_ms) < wanted.ttl.count() / 1000;

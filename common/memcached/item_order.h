@@ -37,6 +37,7 @@ struct ItemOrder {
   std::optional<int64_t> new_ttl;      // none: its time stays
   std::optional<int64_t> created_ttl;  // of counts and kLook: one that is not there is made, and lives so long
   std::optional<int64_t> recache_ttl;  // of kLook: who comes when less is left is to make it anew
+  bool recache_by_new_ttl = false;     // of what is left once it has `new_ttl`; else of what was left before
   bool value_wanted = false;           // of kTouch and kLook
 };
 

@@ -69,7 +69,7 @@ Lifetime LifetimeOf(int64_t exptime, int64_t now_ms) {
 
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms) {
   const Lifetime lifetime = LifetimeOf(exptime, now_ms);
-  if (lifetime.kind != Lifetime::Kind::kLimited) return std::nullopt;
+  if (lifetime.kind == Lifetime::Kind::kForever) return std::nullopt;
   return now_ms + lifetime.ttl.count();
 }
 

@@ -22,7 +22,7 @@ std::optional<int32_t> ReadTime(std::string_view text);
 // 0: for ever; to 30 days: from now on; more: since 1970; negative or past: gone. At most what a record can live: what is
 // farther ahead is ten years ahead.
 Lifetime LifetimeOf(int64_t exptime, int64_t now_ms);
-// When that ends, in milliseconds since 1970; none for ever, and of what is gone.
+// When that ends, in milliseconds since 1970: now, of what is gone; none: never.
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms);
 
 // What is left of an item's life, in seconds; -1: for ever.

@@ -9,7 +9,8 @@
 namespace ebla::memcached {
 namespace {
 
-constexpr uint8_t kCas = 1, kNewTtl = 2, kCreatedTtl = 4, kRecacheTtl = 8, kValueWanted = 16;     // of an order
+constexpr uint8_t kCas = 1, kNewTtl = 2, kCreatedTtl = 4, kRecacheTtl = 8, kValueWanted = 16,
+                  kByNewTtl = 32;                                                                 // of an order
 constexpr uint8_t kPut = 1, kCreated = 2, kWon = 4, kSentBefore = 8, kStale = 16, kExpires = 32;  // of a finding
 constexpr auto kVerbMax = static_cast<uint8_t>(ItemOrder::Verb::kInvalidate);
 constexpr auto kOutcomeMax = static_cast<uint8_t>(Outcome::kNotANumber);
@@ -42,12 +43,13 @@ Result<TimedOrder> DecodeOrder(std::string_view arguments) {
   if ((has & kNewTtl) != 0) order.new_ttl = time();
   if ((has & kCreatedTtl) != 0) order.created_ttl = time();
   if ((has & kRecacheTtl) != 0) order.recache_ttl = time();
-  const bool known = verb <= kVerbMax && has < 2 * kValueWanted && flags <= std::numeric_limits<uint32_t>::max();
+  const bool known = verb <= kVerbMax && has < 2 * kByNewTtl && flags <= std::numeric_limits<uint32_t>::max();
   if (!in.ok() || !in.done() || !sound || !known || order.value.size() > kCacheValueBytesMax)
     return Error(Code::kInvalidArgument, "the arguments of \"memcached\" are no command of Memcached");
   order.verb = static_cast<ItemOrder::Verb>(verb);
   order.flags = static_cast<uint32_t>(flags);
   order.value_wanted = (has & kValueWanted) != 0;
+  order.recache_by_new_ttl = (has & kByNewTtl) != 0;
   return timed;
 }
 
@@ -71,7 +73,8 @@ std::string EncodeOrder(const ItemOrder& order, int64_t now_ms) {
   out.SignedVarint(now_ms).Byte(static_cast<uint8_t>(order.verb));
   out.Byte(static_cast<uint8_t>(If(order.cas.has_value(), kCas) | If(order.new_ttl.has_value(), kNewTtl) |
                                 If(order.created_ttl.has_value(), kCreatedTtl) |
-                                If(order.recache_ttl.has_value(), kRecacheTtl) | If(order.value_wanted, kValueWanted)));
+                                If(order.recache_ttl.has_value(), kRecacheTtl) | If(order.value_wanted, kValueWanted) |
+                                If(order.recache_by_new_ttl, kByNewTtl)));
   out.Varint(order.flags).Varint(order.delta).Varint(order.initial).Bytes(order.value);
   if (order.cas) out.Varint(*order.cas);
   for (const auto& ttl : {order.new_ttl, order.created_ttl, order.recache_ttl}) {

@@ -5,7 +5,7 @@
 //   signed varint  the caller's clock, in milliseconds since 1970: times are meant by it
 //   byte           the verb, as ItemOrder::Verb numbers them
 //   byte           what follows of what an order need not have: 1 cas, 2 new_ttl, 4 created_ttl, 8 recache_ttl;
-//                  16: the value is wanted
+//                  16: the value is wanted; 32: recache_by_new_ttl
 //   varint         flags, delta, initial
 //   bytes          value
 //   varint         cas, and signed varints: new_ttl, created_ttl, recache_ttl; each where the bits say so

@@ -96,6 +96,17 @@ TEST(MemcachedFunction, TimesAreThoseOfTheCaller) {
   EXPECT_EQ(Apply({.verb = Verb::kInvalidate}, item, 50)->result.ttl_ms, std::nullopt);
 }
 
+TEST(MemcachedFunction, RecacheIsJudgedByTheOldLifeOrTheNew) {
+  const auto won = [](bool by_new_ttl, int64_t left_ms) {
+    return Apply({.verb = Verb::kLook, .new_ttl = 10, .recache_ttl = 30, .recache_by_new_ttl = by_new_ttl},
+                 Item{.value = "v"}, left_ms)
+        ->finding.won;
+  };
+  EXPECT_FALSE(won(false, 100'000));
+  EXPECT_TRUE(won(true, 100'000));
+  EXPECT_TRUE(won(false, 20'000));
+}
+
 TEST(MemcachedFunction, TakesNothingButWholeOrders) {
   const std::string whole = EncodeOrder(
       {.verb = Verb::kIncrement, .value = "v", .cas = 5, .new_ttl = 5, .created_ttl = 6, .recache_ttl = 7}, kNow);

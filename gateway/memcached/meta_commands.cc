@@ -31,14 +31,7 @@ class MetaCommand : public CacheCommand {
     return line;
   }
   // How long an item lives that this command makes: N begins it, and of N and T the last one says.
-  std::optional<int64_t> CreatedTtl() const {
-    std::optional<int64_t> ttl = flags().vivify_ttl;
-    for (const MetaFlags::Flag& flag : flags().all) {
-      if (flag.name == 'N') ttl = flags().vivify_ttl;
-      if (flag.name == 'T' && flags().vivify_ttl) ttl = flags().new_ttl;
-    }
-    return ttl;
-  }
+  std::optional<int64_t> CreatedTtl() const { return flags().InOrder('N', 'T') ? flags().new_ttl : flags().vivify_ttl; }
   // What a quiet command does not say.
   void AnswerQuietly(std::string_view line, Reply reply) {
     if (!flags().quiet) return AnswerLine(line, std::move(reply));
@@ -56,6 +49,7 @@ class MetaGetCommand final : public MetaCommand {
                     .new_ttl = flags().new_ttl,
                     .created_ttl = CreatedTtl(),
                     .recache_ttl = flags().recache_ttl,
+                    .recache_by_new_ttl = flags().InOrder('T', 'R'),
                     .value_wanted = flags().value};
     if (order.new_ttl) return Look(std::move(order));
     // Where it may change something, one that was already told so, or made one, must be seen.

@@ -174,6 +174,23 @@ TEST_P(MetaCommandsTest, ALifeThatEndsSoonIsRecachedByOne) {
   EXPECT_EQ(Line("mg r"), "EN\r\n");
 }
 
+// As memcached 1.6.18 does, which takes flag by flag.
+TEST_P(MetaCommandsTest, RecacheIsJudgedByTheLifeThatTheFlagsBeforeItGave) {
+  const auto after = [&](const std::string& flags, const std::string& ttl) {
+    Store("ms r 1 T" + ttl, "a");
+    return Line("mg r " + flags);
+  };
+  EXPECT_EQ(after("T10 R30", "100"), "HD W\r\n");
+  EXPECT_EQ(after("R30 T10", "100"), "HD\r\n");
+  EXPECT_EQ(after("T100 R30", "5"), "HD\r\n");
+  EXPECT_EQ(after("R30 T100", "5"), "HD W\r\n");
+  EXPECT_EQ(after("T10 R30", "0"), "HD W\r\n");
+  EXPECT_EQ(after("T0 R30", "5"), "HD\r\n") << "it lives for ever";
+  EXPECT_EQ(after("T30 R30", "5"), "HD\r\n") << "no less is left";
+  EXPECT_EQ(after("T-1 R30 t", "100"), "HD t0 W\r\n") << "nothing is left";
+  EXPECT_EQ(Line("mg r"), "EN\r\n");
+}
+
 TEST_P(MetaCommandsTest, Deletes) {
   Store("set a 0 0 1", "x");
   EXPECT_EQ(Line("md a C1 k"), "EX ka\r\n");

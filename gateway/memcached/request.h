@@ -78,6 +78,15 @@ struct MetaFlags {
     }
     return false;
   }
+  // Both were named, in this order.
+  bool InOrder(char first, char second) const {
+    bool begun = false;
+    for (const Flag& flag : all) {
+      if (flag.name == second) return begun;
+      begun = begun || flag.name == first;
+    }
+    return false;
+  }
 };
 
 struct Request {

@@ -28,6 +28,7 @@ def put(head, value, **more):
 
 LONG = "k" * 250
 TOO_LONG = "k" * 251
+GONE = "memcached takes the present time off one of the past, and shows what that wraps around to"
 MISSING_LRU = "of each read nothing is noted: that would take a write"
 
 STORES = [
@@ -149,6 +150,12 @@ META = [
     line("mg viv v N30"), line("mg viv2 N30 q k O5 f"), line("mg viv3 N0 t"), line("mg viv3 t"), line("mg viv4 Nx"),
     line("mg viv4 N"), put("set r 0 100", "a"), line("mg r t R30"), line("mg r t R200"), line("mg r t R200"),
     line("mg r R0"), line("mg r T-1 v"), line("mg r"),
+    put("ms rt {} T100", "a"), line("mg rt T10 R30 t"), put("ms rt {} T100", "a"), line("mg rt R30 T10 t"),
+    put("ms rt {} T5", "a"), line("mg rt T100 R30"), put("ms rt {} T5", "a"), line("mg rt R30 T100"), put("ms rt {}", "a"),
+    line("mg rt T10 R30"), put("ms rt {} T5", "a"), line("mg rt T0 R30"), put("ms rt {} T5", "a"), line("mg rt T29 R30"),
+    put("ms rt {} T5", "a"), line("mg rt T30 R30"), put("ms rt {} T5", "a"), line("mg rt T-1 R30"), line("mg rt"),
+    put("ms rt {} T5", "a"), line("mg rt R30 T-1"), line("mg rt"),
+    put("ms rt {}", "a"), line("mg rt T-1 t", why=GONE, answer=r"HD t0\r\n"), line("mg rt"),
     put("set n 0 0", "5"), line("ma n"), line("ma n v t k O1"), line("ma n D10 v"), line("ma n MD v"), line("ma n M- D3 v"),
     line("ma n MI v"), line("ma n M+ v"), line("ma n Md v"), line("ma n Mi v"), line("ma n D100 MD v"), line("get n"),
     line("ma n Mdecr"), line("ma n Mx"), line("ma n Dx"), line("ma n D"), line("ma none"), line("ma none q"),
