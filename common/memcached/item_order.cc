@@ -113,7 +113,7 @@ ItemStep Decide(const ItemOrder& order, int64_t now_ms, std::optional<FoundItem>
     return ItemStep::Nothing();
   }
   ItemStep step = found ? Change(order, now_ms, *std::move(found), finding) : Make(order, now_ms, finding);
-  finding.put = step.kind == ItemStep::Kind::kPut;
+  finding.changed = step.kind != ItemStep::Kind::kNothing;
   return step;
 }
 

@@ -43,7 +43,7 @@ struct ItemOrder {
 
 struct Finding {
   Outcome outcome = Outcome::kDone;
-  bool put = false;          // it is another now
+  bool changed = false;      // it is another now, or gone
   bool created = false;      // it was not there, and is
   bool won = false;          // this client is to make it anew
   bool sent_before = false;  // another one was told to

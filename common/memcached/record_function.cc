@@ -10,8 +10,8 @@ namespace ebla::memcached {
 namespace {
 
 constexpr uint8_t kCas = 1, kNewTtl = 2, kCreatedTtl = 4, kRecacheTtl = 8, kValueWanted = 16,
-                  kByNewTtl = 32;                                                                 // of an order
-constexpr uint8_t kPut = 1, kCreated = 2, kWon = 4, kSentBefore = 8, kStale = 16, kExpires = 32;  // of a finding
+                  kByNewTtl = 32;                                                                     // of an order
+constexpr uint8_t kChanged = 1, kCreated = 2, kWon = 4, kSentBefore = 8, kStale = 16, kExpires = 32;  // of a finding
 constexpr auto kVerbMax = static_cast<uint8_t>(ItemOrder::Verb::kInvalidate);
 constexpr auto kOutcomeMax = static_cast<uint8_t>(Outcome::kNotANumber);
 constexpr int64_t kTimeMin = std::numeric_limits<int32_t>::min(), kTimeMax = std::numeric_limits<int32_t>::max();
@@ -56,7 +56,7 @@ Result<TimedOrder> DecodeOrder(std::string_view arguments) {
 std::string EncodeFinding(const Finding& finding) {
   ByteWriter out;
   out.Byte(static_cast<uint8_t>(finding.outcome));
-  out.Byte(static_cast<uint8_t>(If(finding.put, kPut) | If(finding.created, kCreated) | If(finding.won, kWon) |
+  out.Byte(static_cast<uint8_t>(If(finding.changed, kChanged) | If(finding.created, kCreated) | If(finding.won, kWon) |
                                 If(finding.sent_before, kSentBefore) | If(finding.stale, kStale) |
                                 If(finding.expires_ms.has_value(), kExpires)));
   out.Varint(finding.flags).Varint(finding.size).Varint(finding.number);
@@ -107,7 +107,7 @@ Result<Finding> DecodeFinding(std::string_view answer) {
   if (!in.ok() || !in.done() || outcome > kOutcomeMax)
     return Error(Code::kInternal, "the answer of the function \"memcached\" is malformed");
   finding.outcome = static_cast<Outcome>(outcome);
-  finding.put = (has & kPut) != 0;
+  finding.changed = (has & kChanged) != 0;
   finding.created = (has & kCreated) != 0;
   finding.won = (has & kWon) != 0;
   finding.sent_before = (has & kSentBefore) != 0;

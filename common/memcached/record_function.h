@@ -13,7 +13,7 @@
 // Its answer is a Finding:
 //
 //   byte           the outcome, as Outcome numbers them
-//   byte           1 put, 2 created, 4 won, 8 sent_before, 16 stale, 32: expires_ms follows
+//   byte           1 changed, 2 created, 4 won, 8 sent_before, 16 stale, 32: expires_ms follows
 //   varint         flags, size, number, the version's epoch and lsn
 //   bytes          value
 //   signed varint  expires_ms

@@ -34,7 +34,7 @@ TEST(MemcachedFunction, TellsAllThatItFound) {
   ASSERT_TRUE(looked) << looked.error();
   const Finding& finding = looked->finding;
   EXPECT_EQ(finding.outcome, Outcome::kDone);
-  EXPECT_TRUE(finding.put);
+  EXPECT_TRUE(finding.changed);
   EXPECT_TRUE(finding.won);
   EXPECT_TRUE(finding.stale);
   EXPECT_FALSE(finding.created);
@@ -92,7 +92,9 @@ TEST(MemcachedFunction, TimesAreThoseOfTheCaller) {
   EXPECT_EQ(Apply({.verb = Verb::kTouch, .new_ttl = 30}, item)->result.ttl_ms, 30'000);
   EXPECT_EQ(Apply({.verb = Verb::kTouch, .new_ttl = 0}, item, 50)->result.ttl_ms, 0);
   EXPECT_EQ(Apply({.verb = Verb::kTouch, .new_ttl = kNow / 1'000 + 7}, item)->result.ttl_ms, 7'000);
-  EXPECT_EQ(Apply({.verb = Verb::kTouch, .new_ttl = -1}, item)->result.change, Change::kDelete);
+  const auto gone = Apply({.verb = Verb::kTouch, .new_ttl = -1}, item);
+  EXPECT_EQ(gone->result.change, Change::kDelete);
+  EXPECT_TRUE(gone->finding.changed);
   EXPECT_EQ(Apply({.verb = Verb::kInvalidate}, item, 50)->result.ttl_ms, std::nullopt);
 }
 

@@ -220,6 +220,16 @@ TEST_P(MetaCommandsTest, Counts) {
   EXPECT_EQ(Line("ma x q"), "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
 }
 
+// Memcached's, too: it is the number of what was counted, though nobody sees that any more.
+TEST_P(MetaCommandsTest, ACountThatIsGoneAtOnceHasACasOfItsOwn) {
+  Store("ms n 1", "5");
+  const uint64_t before = CasNumber("n");
+  const uint64_t after = CasIn(Line("ma n T-1 v c"));
+  // What is read and then deleted has no number of its own.
+  EXPECT_EQ(after > before, GetParam()) << before << " " << after;
+  EXPECT_EQ(Line("mg n"), "EN\r\n");
+}
+
 INSTANTIATE_TEST_SUITE_P(, MetaCommandsTest, ::testing::Bool(),
                          [](const auto& functions) { return functions.param ? "WithFunctions" : "WithoutFunctions"; });
 

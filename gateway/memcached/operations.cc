@@ -44,7 +44,8 @@ class OrderRun : public std::enable_shared_from_this<OrderRun> {
         });
   }
   void Finish(const Version& version) {
-    if (finding_.put) finding_.version = version;
+    // One that was read and then deleted has no new version: it keeps the one that it had.
+    if (finding_.changed && version.epoch) finding_.version = version;
     done_(std::move(finding_));
   }
 
@@ -80,7 +81,7 @@ void StoreByOrder(const Workplace& at, StoreOrder order, Callback<Result<Stored>
                                                     : Verb::kSetOver;
   RunOrder(at, std::move(order.key), std::move(change), [done = std::move(done)](Result<Finding> finding) mutable {
     if (!finding) return done(Error(std::move(finding.error())));
-    done(Stored{.outcome = finding->outcome, .version = finding->put ? finding->version : Version()});
+    done(Stored{.outcome = finding->outcome, .version = finding->changed ? finding->version : Version()});
   });
 }
 

@@ -22,7 +22,7 @@ struct Workplace {
   Until until;
 };
 
-// The version is that of what was put, else of what was found.
+// The version is that of the change, else of what was found.
 void RunOrder(const Workplace& at, std::string key, ItemOrder order, Callback<Result<Finding>> done);
 
 enum class StoreMode : uint8_t { kSet, kAdd, kReplace, kAppend, kPrepend };

@@ -58,7 +58,7 @@ class Store {
   virtual void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
   // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is. The
-  // version is that of what it has put; if it put nothing, any.
+  // version is that of what it has put or deleted; if it did neither, any.
   // INVALID_ARGUMENT: it takes no part in this, and nothing has happened; it is done by Get and Put then.
   virtual void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
                      Callback<Result<PartResult>> done) = 0;

@@ -215,13 +215,16 @@ Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::stri
         FunctionInput::Record{.value = record->value, .version = record->version, .left_ms = std::nullopt});
   if (expires) input.record->left_ms = expires->time_since_epoch().count() - now_ms_;
   EBLA_ASSIGN(FunctionResult result, (*found)(input));
-  if (result.change == FunctionResult::Change::kDelete) records_.erase(key);
+  if (result.change == FunctionResult::Change::kDelete) {
+    records_.erase(key);
+    ++lsn_;
+  }
   if (result.change == FunctionResult::Change::kPut) {
     Set(key, result.value, milliseconds(result.ttl_ms.value_or(0)));
     if (!result.ttl_ms) records_[key].expires = expires;
   }
-  const bool put = result.change == FunctionResult::Change::kPut;
-  return PartResult{.version = put ? records_[key].version : Version(), .answer = std::move(result.answer)};
+  const bool changes = result.change != FunctionResult::Change::kNone;
+  return PartResult{.version = changes ? Version{Epoch{1}, Lsn{lsn_}} : Version(), .answer = std::move(result.answer)};
 }
 
 void MemoryStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until,
