@@ -42,20 +42,23 @@ void AddConnectionMetrics(const std::vector<OfProtocol>& all, http::MetricFamili
 }
 
 void AddCommandMetrics(const std::vector<OfProtocol>& all, http::MetricFamilies& families) {
-  const auto each = [&](const char* name, const char* help, uint64_t CommandTotals::* what) {
+  // There are hundreds of commands, of which few are used. Those that alerts look at are there from the start, so that
+  // rate() sees the first one.
+  enum class Shown : uint8_t { kAlways, kOnceUsed };
+  const auto each = [&](const char* name, const char* help, uint64_t CommandTotals::* what, Shown shown) {
     prometheus::MetricFamily& family = families.Add(name, help, MetricType::Counter);
     for (const OfProtocol& of : all) {
       for (size_t kind = 0; kind < of.names.size(); ++kind) {
-        if (of.totals.kinds[kind].commands == 0) continue;  // there are hundreds, of which few are used
+        if (shown == Shown::kOnceUsed && of.totals.kinds[kind].commands == 0) continue;
         http::MetricFamilies::Put(family, {{"protocol", of.protocol}, {"command", of.names[kind]}},
                                   of.totals.kinds[kind].*what);
       }
     }
   };
-  each("gateway_commands_total", "Commands answered.", &CommandTotals::commands);
-  each("gateway_errors_total", "Commands answered with an error.", &CommandTotals::errors);
-  each("gateway_hits_total", "Keys that commands found.", &CommandTotals::hits);
-  each("gateway_misses_total", "Keys that commands did not find.", &CommandTotals::misses);
+  each("gateway_commands_total", "Commands answered.", &CommandTotals::commands, Shown::kAlways);
+  each("gateway_errors_total", "Commands answered with an error.", &CommandTotals::errors, Shown::kAlways);
+  each("gateway_hits_total", "Keys that commands found.", &CommandTotals::hits, Shown::kOnceUsed);
+  each("gateway_misses_total", "Keys that commands did not find.", &CommandTotals::misses, Shown::kOnceUsed);
   prometheus::MetricFamily& seconds =
       families.Add("gateway_command_seconds", "Time from a command's arrival to its reply.", MetricType::Histogram);
   for (const OfProtocol& of : all) {

@@ -502,5 +502,17 @@ TEST_F(ServerTest, MetricsSayWhatWasCounted) {
   EXPECT_EQ(values["ebla_gateway_received_bytes_total"], 6);
 }
 
+TEST_F(ServerTest, WhatAlertsLookAtIsThereBeforeItsFirstUse) {
+  Start();
+  std::map<std::string, std::vector<double>> values;
+  for (const auto& family : Metrics({{"lines", &*statistics_}}).Collect()) {
+    for (const auto& metric : family.metric) values[family.name].push_back(metric.counter.value);
+  }
+  EXPECT_EQ(values["ebla_gateway_commands_total"], std::vector{0.0});
+  EXPECT_EQ(values["ebla_gateway_errors_total"], std::vector{0.0});
+  EXPECT_FALSE(values.contains("ebla_gateway_hits_total"));
+  EXPECT_FALSE(values.contains("ebla_gateway_command_seconds"));
+}
+
 }  // namespace
 }  // namespace ebla::gateway
