@@ -5,6 +5,7 @@
 
 #include "client/testing/fake_handlers.h"
 #include "common/base/crc32.h"
+#include "common/base/record_functions.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {
@@ -178,12 +179,15 @@ class Writer {
       case idl::WriteKind::PUT: table_.records[write.key] = {write.value, version, expires}; return true;
       case idl::WriteKind::DELETE: table_.records.erase(write.key); return true;
       case idl::WriteKind::CHECK: return true;
-      // Puts the arguments behind what is there, and answers with that; "refuse" is refused.
+      // Puts the arguments behind what is there, and answers with that, if servers do; "refuse" is refused.
       case idl::WriteKind::APPLY: {
         if (write.functionName == "refuse") return false;
         const FakeRecord* const stored = Live(table_.records, write.key, now_ms_);
         const std::string old = stored == nullptr ? "" : stored->value;
         table_.records[write.key] = {old + write.value, version, expires};
+        size_t answered = old.size();
+        for (const std::string& answer : reply.answers) answered += answer.size();
+        if (answered > kFunctionAnswersBytesMax) return false;
         reply.answers.push_back(old);
         reply.__isset.answers = true;
         return true;

@@ -16,6 +16,7 @@
 // Threads: any. An operation is touched by one thread at a time: the caller's, then whichever brings its next event.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -61,11 +62,21 @@ class TableState {
   // The servers know the present one, and refuse what they may not serve.
   Read::Level default_read() const { return default_read_; }
   Ack default_ack() const { return default_ack_; }
+  // The bytes with which functions have answered of late, on average: what is expected of the next one. Where two threads
+  // note at once, one of the two is lost, as nothing but a guess depends on it.
+  size_t answer_bytes() const { return answers_noted_.load(std::memory_order_relaxed) / kAnswersOfLate; }
+  void NoteAnswer(size_t bytes) {
+    const size_t noted = answers_noted_.load(std::memory_order_relaxed);
+    answers_noted_.store(noted - noted / kAnswersOfLate + bytes, std::memory_order_relaxed);
+  }
 
  private:
+  static constexpr size_t kAnswersOfLate = 16;
+
   const std::string name_;
   const Read::Level default_read_;
   const Ack default_ack_;
+  std::atomic<size_t> answers_noted_ = 0;  // so many times the average
   mutable SharedMutex mutex_;
   std::shared_ptr<Router> router_ EBLA_GUARDED_BY(mutex_);
 };

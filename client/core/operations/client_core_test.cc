@@ -462,6 +462,23 @@ TEST_F(ClientCoreTest, AFunctionThatIsRefusedOnARetryHoldsUpNoOther) {
   EXPECT_EQ(Value(table, "a") + Value(table, "f"), "11");
 }
 
+TEST_F(ClientCoreTest, FunctionsWithLargeAnswersGoInBatchesThatServersTake) {
+  const TablePtr table = Open();
+  const auto key = [](int i) { return "a" + std::to_string(i); };
+  for (int i = 0; i < 64; ++i) Put(table, key(i), std::string(2'100, 'x'));
+  const auto calls = [&](const std::string& function_key, int count) {
+    const size_t before = cluster_.write_log().size();
+    Batch parts;
+    for (int i = 0; i < count; ++i) parts.Apply(function_key + std::to_string(i), "f", "");
+    for (const auto& one : MultiWrite(table, std::move(parts))) EXPECT_TRUE(one) << one.error();
+    return cluster_.write_log().size() - before;
+  };
+  EXPECT_EQ(calls("a", 64), 7u) << "134,400 bytes are answered with by 64, and 67,200 by 32: both are refused";
+  EXPECT_EQ(calls("a", 64), 3u) << "none is refused any more";
+  calls("b", 100);
+  EXPECT_EQ(calls("b", 100), 1u) << "small ones go together again";
+}
+
 TEST_F(ClientCoreTest, AMultiWriteOfUnknownPlacesIsSpreadOnceTheyAreKnown) {
   const TablePtr table = Open();
   Batch parts;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/core/operations/write_operation.h"
+#include "common/base/record_functions.h"
 
 namespace ebla::client {
 
@@ -14,6 +15,7 @@ namespace {
 // Of one batch of parts that have nothing to do with each other: more would hold up the first for the last.
 constexpr size_t kTogetherMax = 256;
 constexpr size_t kTogetherBytesMax = 1 << 20;
+constexpr size_t kTogetherAnswersMax = kFunctionAnswersBytesMax / 4 * 3;  // some are larger than the average
 
 size_t BytesOf(const idl::Write& write) { return write.key.size() + write.value.size(); }
 
@@ -71,19 +73,22 @@ void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vecto
                            std::vector<idl::Write> writes) {
   std::vector<Together> batches;
   const auto router = job->table_->router();
+  const size_t usual_answer = job->table_->answer_bytes();
   for (size_t i = 0; i < indices.size(); ++i) {
     const PlacePtr place = router->Find(writes[i].key);
     const bool plain = IsPlain(writes[i]);
     const size_t bytes = BytesOf(writes[i]);
+    const size_t answer = writes[i].kind == idl::WriteKind::APPLY ? usual_answer : 0;
     const auto fits = [&](const Together& batch) {
       return batch.place == place && batch.plain == plain && batch.indices.size() < kTogetherMax &&
-             batch.bytes + bytes <= kTogetherBytesMax;
+             batch.bytes + bytes <= kTogetherBytesMax && batch.answer_bytes + answer <= kTogetherAnswersMax;
     };
     auto batch = std::ranges::find_if(batches, fits);
-    if (batch == batches.end()) batch = batches.insert(batch, Together{place, plain, {}, {}, 0});
+    if (batch == batches.end()) batch = batches.insert(batch, Together{.place = place, .plain = plain});
     batch->indices.push_back(indices[i]);
     batch->writes.push_back(std::move(writes[i]));
     batch->bytes += bytes;
+    batch->answer_bytes += answer;
   }
   for (Together& batch : batches) Send(job, std::move(batch));
 }
@@ -107,7 +112,7 @@ void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Togethe
     return Spread(job, std::move(batch.indices), std::move(batch.writes));
   // In halves: one of many is found in few calls so.
   const size_t half = batch.indices.size() / 2;
-  Together first{batch.place, batch.plain, {}, {}, 0}, second = first;
+  Together first{.place = batch.place, .plain = batch.plain}, second = first;
   for (size_t i = 0; i < batch.indices.size(); ++i) {
     Together& to = i < half ? first : second;
     to.indices.push_back(batch.indices[i]);
@@ -131,7 +136,10 @@ void MultiWriteJob::Answer(const std::vector<size_t>& indices, Result<BatchResul
       continue;
     }
     if (counts) part.counter = result->counters[counters++];
-    if (answered) part.answer = std::move(result->answers[answers++]);
+    if (answered) {
+      part.answer = std::move(result->answers[answers++]);
+      table_->NoteAnswer(part.answer.size());
+    }
     each_(index, std::move(part));
   }
 }

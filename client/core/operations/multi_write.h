@@ -3,6 +3,9 @@
 // nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and each goes alone.
 // Those whose places are not known go together, too: the first's is looked up, and if they turn out to lie apart, they are
 // spread anew.
+// Functions: what those of a batch answer together is bounded, as servers keep it (common/base/record_functions.h). How much
+//          it will be is known only afterwards. So a batch has as many as fit if they answer as the table's have done of
+//          late; one that is refused for it nevertheless goes in halves, and the next ones are smaller.
 // Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
 // Errors:  each part has its own, as soon as its batch does. UNKNOWN_OUTCOME of a batch is every part's.
 // Threads: see client_core.h.
@@ -32,6 +35,7 @@ class MultiWriteJob {
     std::vector<size_t> indices;
     std::vector<idl::Write> writes;
     size_t bytes = 0;
+    size_t answer_bytes = 0;  // as expected
   };
 
   static void Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
