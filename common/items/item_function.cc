@@ -1,20 +1,9 @@
 #include "common/items/item_function.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
 namespace ebla {
-namespace {
-
-// None: as the record's.
-std::optional<int64_t> TtlOf(const Lifetime& lifetime, bool expires) {
-  if (lifetime.kind == Lifetime::Kind::kLimited) return std::clamp<int64_t>(lifetime.ttl.count(), 1, kItemLifeMsMax);
-  if (lifetime.kind == Lifetime::Kind::kKept && expires) return std::nullopt;
-  return 0;
-}
-
-}  // namespace
 
 Result<FunctionResult> ChangeRecord(const FunctionInput& input, int64_t now_ms,
                                     const std::function<ItemStep(std::optional<FoundItem> found)>& decide) {
@@ -36,7 +25,7 @@ Result<FunctionResult> ChangeRecord(const FunctionInput& input, int64_t now_ms,
   if (step.kind == ItemStep::Kind::kDelete && input.record) result.change = Change::kDelete;
   if (step.kind != ItemStep::Kind::kPut) return result;
   result.change = Change::kPut;
-  result.ttl_ms = TtlOf(step.lifetime, expires);
+  result.ttl_ms = step.lifetime.TtlMs(expires);
   step.item.expires_ms = result.ttl_ms ? std::nullopt : remembered;
   result.value = EncodeItem(std::move(step.item));
   return result;

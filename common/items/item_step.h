@@ -3,6 +3,7 @@
 // Threads: values.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -22,6 +23,12 @@ struct Lifetime {
   static Lifetime For(std::chrono::milliseconds ttl) { return {Kind::kLimited, ttl}; }
   static Lifetime Kept() { return {Kind::kKept, {}}; }  // as it was; of one that was not: for ever
   static Lifetime Gone() { return {Kind::kGone, {}}; }  // not at all
+
+  // Of its record, in milliseconds; 0: for ever. None: the record's own, which is one that `expires`, stays.
+  std::optional<int64_t> TtlMs(bool expires) const {
+    if (kind == Kind::kLimited) return std::clamp<int64_t>(ttl.count(), 1, kItemLifeMsMax);
+    return kind == Kind::kKept && expires ? std::nullopt : std::optional<int64_t>(0);
+  }
 };
 
 struct FoundItem {

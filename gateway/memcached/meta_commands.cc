@@ -32,6 +32,24 @@ class MetaCommand : public CacheCommand {
   }
   // How long an item lives that this command makes: N begins it, and of N and T the last one says.
   std::optional<int64_t> CreatedTtl() const { return flags().InOrder('N', 'T') ? flags().new_ttl : flags().vivify_ttl; }
+  // What the flags ask for, in their order: of what was found only what is `shown`. A t sees what a T or N before it
+  // changes.
+  void AppendAsked(std::string_view shown, const Finding& found, std::string& line) const {
+    const int64_t now_ms = environment_.store.NowMs();
+    std::optional<int64_t> expires_ms = found.expires_ms;
+    for (const MetaFlags::Flag& flag : flags().all) {
+      Echo(flag, line);
+      if (flag.name == 'T') expires_ms = ExpiresMs(*flags().new_ttl, now_ms);
+      if (flag.name == 'N' && found.created) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
+      switch (shown.contains(flag.name) ? flag.name : 0) {
+        case 's': line.append(" s").append(std::to_string(found.size)); break;
+        case 'f': line.append(" f").append(std::to_string(found.flags)); break;
+        case 'c': line.append(" c").append(std::to_string(CasOf(found.version).value_or(0))); break;
+        case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
+        default: break;
+      }
+    }
+  }
   // What a quiet command does not say.
   void AnswerQuietly(std::string_view line, Reply reply) {
     if (!flags().quiet) return AnswerLine(line, std::move(reply));
@@ -71,26 +89,10 @@ class MetaGetCommand final : public MetaCommand {
   }
   void Answer(const Finding& found) {
     if (found.outcome == Outcome::kNotFound) return AnswerQuietly(WithEcho("EN"), {.misses = 1});
-    const std::optional<uint64_t> cas = CasOf(found.version);
-    if (flags().Has('c') && !cas)
+    if (flags().Has('c') && !CasOf(found.version))
       return Fail({Code::kInternal, "the version " + found.version.ToString() + " does not fit into a cas number"});
     std::string line = flags().value ? "VA " + std::to_string(found.value.size()) : "HD";
-    const int64_t now_ms = environment_.store.NowMs();
-    std::optional<int64_t> expires_ms = found.expires_ms;
-    for (const MetaFlags::Flag& flag : flags().all) {
-      switch (flag.name) {
-        case 's': line.append(" s").append(std::to_string(found.size)); break;
-        case 'f': line.append(" f").append(std::to_string(found.flags)); break;
-        case 'c': line.append(" c").append(std::to_string(*cas)); break;
-        case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
-        // What they change is seen by those that stand behind them.
-        case 'T': expires_ms = ExpiresMs(*flags().new_ttl, now_ms); break;
-        case 'N':
-          if (found.created) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
-          break;
-        default: Echo(flag, line);
-      }
-    }
+    AppendAsked("sfct", found, line);
     if (found.sent_before) line.append(" Z");
     if (found.stale) line.append(" X");
     if (found.won) line.append(" W");
@@ -194,19 +196,7 @@ class MetaArithmeticCommand final : public MetaCommand {
       return AnswerError("CLIENT_ERROR cannot increment or decrement non-numeric value");
     const std::string number = std::to_string(counted.number);
     std::string line = flags().value ? "VA " + std::to_string(number.size()) : "HD";
-    const int64_t now_ms = environment_.store.NowMs();
-    std::optional<int64_t> expires_ms = counted.expires_ms;
-    for (const MetaFlags::Flag& flag : flags().all) {
-      switch (flag.name) {
-        case 'c': line.append(" c").append(std::to_string(CasOf(counted.version).value_or(0))); break;
-        case 't': line.append(" t").append(std::to_string(SecondsLeft(expires_ms, now_ms))); break;
-        case 'T': expires_ms = ExpiresMs(*flags().new_ttl, now_ms); break;
-        case 'N':
-          if (counted.created) expires_ms = ExpiresMs(*flags().vivify_ttl, now_ms);
-          break;
-        default: Echo(flag, line);
-      }
-    }
+    AppendAsked("ct", counted, line);
     if (flags().value) line.append("\r\n").append(number);
     if (counted.created) return AnswerLine(line, {.misses = 1});
     AnswerQuietly(line, {.hits = 1});

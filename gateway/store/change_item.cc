@@ -43,14 +43,10 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
       });
       return;
     }
-    milliseconds ttl{0};
-    step.item.expires_ms.reset();
-    if (step.lifetime.kind == Lifetime::Kind::kLimited) ttl = step.lifetime.ttl;
-    if (step.lifetime.kind == Lifetime::Kind::kKept && expires_ms.has_value()) {
-      step.item.expires_ms = expires_ms;
-      ttl = milliseconds(std::clamp<int64_t>(*expires_ms - store_.NowMs(), 1, kItemLifeMsMax));
-    }
-    store_.Put(key_, EncodeItem(std::move(step.item)), ttl, unchanged, until_,
+    std::optional<int64_t> ttl_ms = step.lifetime.TtlMs(expires_ms.has_value());
+    step.item.expires_ms = ttl_ms ? std::nullopt : expires_ms;
+    if (!ttl_ms) ttl_ms = std::clamp<int64_t>(*expires_ms - store_.NowMs(), 1, kItemLifeMsMax);
+    store_.Put(key_, EncodeItem(std::move(step.item)), milliseconds(*ttl_ms), unchanged, until_,
                [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });
   }
 

@@ -157,7 +157,7 @@ META = [
     put("ms rt {} T5", "a"), line("mg rt R30 T-1"), line("mg rt"),
     put("ms rt {}", "a"), line("mg rt T-1 t", why=GONE, answer=r"HD t0\r\n"), line("mg rt"),
     put("set n 0 0", "5"), line("ma n"), line("ma n v t k O1"), line("ma n D10 v"), line("ma n MD v"), line("ma n M- D3 v"),
-    line("ma n MI v"), line("ma n M+ v"), line("ma n Md v"), line("ma n Mi v"), line("ma n D100 MD v"), line("get n"),
+    line("ma n MI v"), line("ma n M+ v"), line("ma n Md v"), line("ma n Mi v"), line("ma n D100 MD v"), line("get n"), line("ma n MD s f t c k"),
     line("ma n Mdecr"), line("ma n Mx"), line("ma n Dx"), line("ma n D"), line("ma none"), line("ma none q"),
     line("ma none k O1"), line("ma cnt N0 v"), line("ma cnt N0 J13 v"), line("ma cnt2 N100 J13 v t q"), line("ma cnt2 v q"),
     line("ma cnt2 T30 t v"), line("mg cnt2 t"), line("ma cnt2 C1 v k"), line("ma cnt2 C{cas cnt2} v"), line("ma Y250 b v k"),
