@@ -38,6 +38,66 @@ TEST_P(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
   EXPECT_NE(Raw("a"), value);
 }
 
+class CarriedIncrTest : public CommandsTest {
+ protected:
+  std::unique_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
+  // The first one carries the others; what they answer, in their order.
+  std::string Together(const std::vector<std::string>& lines) {
+    std::vector<std::unique_ptr<Command>> commands;
+    std::vector<std::string> answers(lines.size());
+    const auto note = [&answers](size_t at) { return [&answers, at](Reply reply) { answers[at] += reply.bytes; }; };
+    for (const std::string& line : lines) commands.push_back(Take(line));
+    for (size_t i = 1; i < lines.size(); ++i) {
+      EXPECT_TRUE(commands[0]->Carries(*commands[i])) << lines[i];
+      commands[0]->Carry(*commands[i], note(i));
+    }
+    commands[0]->Run(note(0));
+    std::string all;
+    for (const std::string& answer : answers) all += answer;
+    return all;
+  }
+};
+
+TEST_P(CarriedIncrTest, AreOneChangeAndEachAnswersItsOwn) {
+  Store("set n 5 0 2", "41");
+  int changes = 0;
+  store_.SetFault([&changes](const std::string& operation, const std::string&) {
+    changes += operation == (GetParam() ? "apply" : "put");
+    return Status();
+  });
+  EXPECT_EQ(Together({"incr n 1", "incr n 10", "incr n 0 noreply", "incr n 100"}), "42\r\n52\r\n152\r\n");
+  EXPECT_EQ(changes, 1);
+  EXPECT_EQ(Line("get n"), "VALUE n 5 3\r\n152\r\nEND\r\n");
+}
+
+TEST_P(CarriedIncrTest, TheNumberBeginsAnewAmongThem) {
+  Store("set n 0 0 20", "18446744073709551610");
+  EXPECT_EQ(Together({"incr n 3", "incr n 3", "incr n 3"}), "18446744073709551613\r\n0\r\n3\r\n");
+  EXPECT_EQ(Value("n"), "3" + std::string(19, ' '));
+}
+
+TEST_P(CarriedIncrTest, FailTogether) {
+  EXPECT_EQ(Together({"incr none 1", "incr none 1"}), "NOT_FOUND\r\nNOT_FOUND\r\n");
+  Store("set s 0 0 1", "x");
+  EXPECT_TRUE(Together({"incr s 1", "incr s 1"})
+                  .ends_with("value\r\nCLIENT_ERROR cannot increment or decrement "
+                             "non-numeric value\r\n"));
+  store_.SetFault([](const std::string&, const std::string&) { return Status(Code::kUnavailable, "away"); });
+  EXPECT_EQ(Together({"incr n 1", "incr n 1"}), "SERVER_ERROR UNAVAILABLE: away\r\nSERVER_ERROR UNAVAILABLE: away\r\n");
+}
+
+TEST_P(CarriedIncrTest, NothingElseGoesAlong) {
+  const auto first = Take("incr n 1");
+  for (const char* line :
+       {"decr n 1", "incr n 4294967296", "incr n 18446744073709551615", "ma n", "touch n 1", "get n"})
+    EXPECT_FALSE(first->Carries(*Take(line))) << line;
+  for (const char* line : {"decr n 1", "incr n 18446744073709551615"})
+    EXPECT_FALSE(Take(line)->Carries(*first)) << line;
+}
+
+INSTANTIATE_TEST_SUITE_P(, CarriedIncrTest, ::testing::Bool(),
+                         [](const auto& functions) { return functions.param ? "WithFunctions" : "WithoutFunctions"; });
+
 TEST_P(CommandsTest, NoReplySaysNothing) {
   EXPECT_EQ(Store("set a 0 0 1 noreply", "x"), "");
   EXPECT_EQ(Line("incr a 1 noreply"), "");

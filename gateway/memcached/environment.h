@@ -75,7 +75,7 @@ class CacheCommand : public Command {
     done(std::move(reply));
   }
   void AnswerError(std::string_view line) { AnswerLine(line, {.error = true}); }
-  void Fail(const Status& status) { AnswerError(ServerError(status)); }
+  virtual void Fail(const Status& status) { AnswerError(ServerError(status)); }
   // Of the first key; it fails, or what was found answers.
   void Change(ItemOrder order, std::move_only_function<void(Finding found)> answer) {
     RunOrder({environment_.store, executor_, until_}, request_.keys[0], std::move(order),
@@ -88,6 +88,7 @@ class CacheCommand : public Command {
   Executor& executor_;
   Request request_;
   const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
+  Done done_;          // from Run() on, or since another one carries it
 
  private:
   // With what each of them takes here and in a queue.
@@ -99,7 +100,6 @@ class CacheCommand : public Command {
   }
 
   const size_t held_bytes_;
-  Done done_;
 };
 
 }  // namespace ebla::gateway::memcached

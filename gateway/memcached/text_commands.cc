@@ -5,6 +5,7 @@
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "common/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
@@ -17,6 +18,9 @@ namespace {
 
 constexpr size_t kKeysAtATime = 64;        // that are touched
 constexpr size_t kGetBytesMax = 64 << 20;  // of one reply
+// By which an incr and those that it carries add together: a number that this takes to its end has twenty digits before, so
+// that it keeps them, as blanks, wherever among them it begins anew.
+constexpr uint64_t kCarriedDeltaMax = uint64_t{1} << 32;
 constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
 // The values of a get as they are sent, one key after the other. One key's fault does not take the others' with it; when
@@ -228,15 +232,47 @@ class CountCommand final : public CacheCommand {
  public:
   using CacheCommand::CacheCommand;
 
+  // The sum of several incr is added at once. A decr stops at 0, which a sum would not.
+  bool Carries(const Command& next) override {
+    if (request_.verb != Verb::kIncr || next.kind() != kind()) return false;
+    const uint64_t by = static_cast<const CountCommand&>(next).request_.delta;
+    return request_.delta <= kCarriedDeltaMax && by <= kCarriedDeltaMax &&
+           request_.delta + carried_delta_ + by <= kCarriedDeltaMax;
+  }
+  void Carry(Command& next, Done done) override {
+    auto* const carried = static_cast<CountCommand*>(&next);
+    carried->done_ = std::move(done);
+    carried_delta_ += carried->request_.delta;
+    carried_.push_back(carried);
+  }
+
  protected:
   void Begin() override {
     const auto verb = request_.verb == Verb::kDecr ? ItemOrder::Verb::kDecrement : ItemOrder::Verb::kIncrement;
-    Change({.verb = verb, .delta = request_.delta}, [this](Finding counted) {
-      if (counted.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
-      if (counted.outcome != Outcome::kDone) return AnswerError(kNotNumeric);
-      AnswerLine(std::to_string(counted.number), {.hits = 1});
+    Change({.verb = verb, .delta = request_.delta + carried_delta_}, [this](const Finding& counted) {
+      uint64_t behind = carried_delta_;
+      for (CountCommand* carried : carried_) {
+        behind -= carried->request_.delta;
+        carried->Answer(counted, behind);
+      }
+      Answer(counted, carried_delta_);
     });
   }
+  void Fail(const Status& status) override {
+    for (CountCommand* carried : carried_) carried->Fail(status);
+    CacheCommand::Fail(status);
+  }
+
+ private:
+  // `behind`: what was added after it.
+  void Answer(const Finding& counted, uint64_t behind) {
+    if (counted.outcome == Outcome::kNotFound) return AnswerLine("NOT_FOUND", {.misses = 1});
+    if (counted.outcome != Outcome::kDone) return AnswerError(kNotNumeric);
+    AnswerLine(std::to_string(counted.number - behind), {.hits = 1});
+  }
+
+  std::vector<CountCommand*> carried_;  // until they are answered; it is answered last, as it may be gone then
+  uint64_t carried_delta_ = 0;          // of all of them
 };
 
 class DeleteCommand final : public CacheCommand {

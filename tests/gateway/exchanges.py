@@ -79,6 +79,11 @@ COUNTERS = [
     line("incr s 1"), put("set s 0 0", "-5"), line("incr s 1"), line("get s"), put("set s 0 0", "+5"), line("incr s 1"),
     put("set s 0 0", "12345678901234567890123"), line("incr s 1"), put("set s 0 0", "1.5"), line("incr s 1"),
     put("set s 0 0", "9"), line("incr s 1"), line("incr s 0"), line("decr s 0"), line("get s"),
+    # Right behind each other: they may be one change.
+    Exchange("set n 0 0 2\r\n95\r\n" + "incr n 3\r\n" * 20 + "incr n 1 noreply\r\ndecr n 2\r\n" + "incr n 0\r\n" * 3),
+    line("get n"), Exchange("set n 0 0 20\r\n18446744073709551610\r\n" + "incr n 3\r\n" * 4), line("get n"),
+    Exchange("incr none 1\r\n" * 3), put("set s 0 0", "x"), Exchange("incr s 1\r\n" * 3),
+    Exchange("set n 0 0 1\r\n9\r\nincr n 18446744073709551600\r\nincr n 10\r\nincr n 1\r\nincr n 18446744073709551615\r\n"),
 ]
 
 OTHERS = [
