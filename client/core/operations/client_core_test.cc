@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <set>
 
 #include "client/testing/core_fixture.h"
 
@@ -444,6 +445,28 @@ TEST_F(ClientCoreTest, APartOfAMultiWriteThatIsRefusedHoldsUpNoOther) {
   EXPECT_EQ(Value(table, "a") + Value(table, "b"), "text1");
 }
 
+TEST_F(ClientCoreTest, OneOfManyThatIsRefusedCostsFewCalls) {
+  const TablePtr table = Open();
+  Put(table, "a", "0");  // its place is known
+  const auto calls = [&](int count, const std::set<int>& refused) {
+    const size_t before = cluster_.write_log().size();
+    Batch parts;
+    for (int i = 0; i < count; ++i) parts.Apply("a" + std::to_string(i), refused.contains(i) ? "refuse" : "f", "1");
+    const auto done = MultiWrite(table, std::move(parts));
+    for (int i = 0; i < count; ++i) EXPECT_EQ(done[static_cast<size_t>(i)].has_value(), !refused.contains(i)) << i;
+    return cluster_.write_log().size() - before;
+  };
+  EXPECT_EQ(calls(100, {}), 1u);
+  EXPECT_EQ(calls(100, {0}), 4u);
+  EXPECT_EQ(calls(100, {42}), 5u);
+  EXPECT_EQ(calls(100, {99}), 3u);
+  EXPECT_EQ(calls(2, {0, 1}), 3u);
+  EXPECT_LE(calls(100, {17, 42, 90}), 13u);
+  std::set<int> all;
+  for (int i = 0; i < 100; ++i) all.insert(i);
+  EXPECT_LE(calls(100, all), 200u);
+}
+
 TEST_F(ClientCoreTest, AFunctionThatIsRefusedOnARetryHoldsUpNoOther) {
   const TablePtr table = Open();
   network_.Next(kTs1, LinkState::kCutAfter);
@@ -473,7 +496,7 @@ TEST_F(ClientCoreTest, FunctionsWithLargeAnswersGoInBatchesThatServersTake) {
     for (const auto& one : MultiWrite(table, std::move(parts))) EXPECT_TRUE(one) << one.error();
     return cluster_.write_log().size() - before;
   };
-  EXPECT_EQ(calls("a", 64), 7u) << "134,400 bytes are answered with by 64, and 67,200 by 32: both are refused";
+  EXPECT_EQ(calls("a", 64), 5u) << "refused, and sent in pieces";
   EXPECT_EQ(calls("a", 64), 3u) << "none is refused any more";
   calls("b", 100);
   EXPECT_EQ(calls("b", 100), 1u) << "small ones go together again";

@@ -28,7 +28,7 @@ bool IsPlain(const idl::Write& write) {
 // evaluation says so, as it comes after what the tablet remembers.
 bool RefusedForOne(Code code, const WriteOperation& operation) {
   if (code == Code::kConditionFailed) return true;
-  const bool nothing_happened = !operation.maybe_happened() || operation.evaluated();
+  const bool nothing_happened = !operation.maybe_happened() || operation.refused_at().has_value();
   return nothing_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
 }
 
@@ -101,25 +101,30 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together bat
     if (result || alone || !RefusedForOne(result.error().code(), *operation))
       return job->Answer(batch.indices, std::move(result));
     batch.writes = operation->TakeWrites();
-    OnRefused(job, std::move(batch));
+    OnRefused(job, std::move(batch), operation->refused_at());
   });
 }
 
-void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch) {
+void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch,
+                              std::optional<size_t> refused_at) {
   // What had no place has one by now, at least the first.
   const auto router = job->table_->router();
   if (!batch.place && router->Find(batch.writes.front().key) != nullptr)
     return Spread(job, std::move(batch.indices), std::move(batch.writes));
-  // In halves: one of many is found in few calls so.
-  const size_t half = batch.indices.size() / 2;
-  Together first{.place = batch.place, .plain = batch.plain}, second = first;
-  for (size_t i = 0; i < batch.indices.size(); ++i) {
-    Together& to = i < half ? first : second;
-    to.indices.push_back(batch.indices[i]);
-    to.writes.push_back(std::move(batch.writes[i]));
+  // What stands before the refused one is likely to be taken, as it was until there. Behind it more may be refused: in
+  // halves, many of them are found in few rounds.
+  const size_t size = batch.indices.size(), at = refused_at.value_or(size);
+  const size_t behind = at < size ? at + 1 : 0;
+  size_t begin = 0;
+  for (const size_t end : {std::min(at, behind), behind, behind + (size - behind) / 2, size}) {
+    if (begin == end) continue;
+    Together piece{.place = batch.place, .plain = batch.plain};
+    for (; begin < end; ++begin) {
+      piece.indices.push_back(batch.indices[begin]);
+      piece.writes.push_back(std::move(batch.writes[begin]));
+    }
+    Send(job, std::move(piece));
   }
-  Send(job, std::move(first));
-  Send(job, std::move(second));
 }
 
 void MultiWriteJob::Answer(const std::vector<size_t>& indices, Result<BatchResult> result) const {

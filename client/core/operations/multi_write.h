@@ -1,17 +1,19 @@
 // client/core/operations/multi_write.h
 // Many writes, each for itself: those of one tablet, as the routing cache knows it, go as one batch. A batch is all or
-// nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and each goes alone.
+// nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and it goes in pieces: what
+// stands before the refused one, that one alone, and what stands behind it.
 // Those whose places are not known go together, too: the first's is looked up, and if they turn out to lie apart, they are
 // spread anew.
 // Functions: what those of a batch answer together is bounded, as servers keep it (common/base/record_functions.h). How much
 //          it will be is known only afterwards. So a batch has as many as fit if they answer as the table's have done of
-//          late; one that is refused for it nevertheless goes in halves, and the next ones are smaller.
+//          late; one that is refused for it nevertheless goes in pieces, and the next ones are smaller.
 // Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
 // Errors:  each part has its own, as soon as its batch does. UNKNOWN_OUTCOME of a batch is every part's.
 // Threads: see client_core.h.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "client/core/operations/client_core.h"
@@ -41,7 +43,7 @@ class MultiWriteJob {
   static void Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
                      std::vector<idl::Write> writes);
   static void Send(const std::shared_ptr<MultiWriteJob>& job, Together batch);
-  static void OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch);
+  static void OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch, std::optional<size_t> refused_at);
   void Answer(const std::vector<size_t>& indices, Result<BatchResult> result) const;
 
   ClientCore& core_;

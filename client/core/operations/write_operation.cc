@@ -206,7 +206,7 @@ std::string WriteOperation::Describe(const Status& status) const {
 // A server that knows no functions refuses them before it looks whether it did an earlier attempt (tablet.thrift). One
 // that evaluates a batch names what failed.
 bool WriteOperation::MayHaveApplied(const Status& refusal) const {
-  return refusal.code() == Code::kInvalidArgument && policy().maybe_happened() && !evaluated() &&
+  return refusal.code() == Code::kInvalidArgument && policy().maybe_happened() && !refused_at() &&
          std::ranges::any_of(request_.writes, [](const auto& one) { return one.kind == idl::WriteKind::APPLY; });
 }
 

@@ -31,8 +31,11 @@ class WriteOperation final : public Operation {
   void Start(Status valid, Callback<Result<BatchResult>> done);
   // While its callback runs: whether an attempt may have happened whose answer was lost; and what it was to write.
   bool maybe_happened() const { return policy().maybe_happened(); }
-  // Whether its refusal says which write was refused: then none of it has happened.
-  bool evaluated() const { return reply_.__isset.failedIndex; }
+  // Which write it was that was refused, if the refusal says so: then none of it has happened.
+  std::optional<size_t> refused_at() const {
+    const bool named = reply_.__isset.failedIndex && reply_.failedIndex >= 0;
+    return named ? std::optional(static_cast<size_t>(reply_.failedIndex)) : std::nullopt;
+  }
   std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
 
  private:
