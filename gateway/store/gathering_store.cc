@@ -1,6 +1,5 @@
 #include "gateway/store/gathering_store.h"
 
-#include <atomic>
 #include <utility>
 
 #include "gateway/store/gathered_calls.h"
@@ -30,19 +29,8 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
 
   bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
                  Callback<Result<PartResult>>& done) {
-    if (apart_->load(std::memory_order_relaxed) > 0) {
-      apart_->fetch_sub(1, std::memory_order_relaxed);
-      return false;
-    }
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeApply(key, function, arguments, until, done));
-  }
-  // A function that is refused has the writes that went with it sent once more, apart.
-  Callback<Result<PartResult>> NotingRefusal(Callback<Result<PartResult>> done) const {
-    return [apart = apart_, done = std::move(done)](Result<PartResult> result) mutable {
-      if (!result && result.error().code() == Code::kInvalidArgument) apart->store(kApart, std::memory_order_relaxed);
-      done(std::move(result));
-    };
   }
 
   void OnTurnEnd() override {
@@ -62,12 +50,8 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     return taken;
   }
 
-  static constexpr int kApart = 64;
-
   rpc::EventLoop& loop_;
   const std::shared_ptr<ManyStore> table_;
-  // So many functions go by themselves still.
-  const std::shared_ptr<std::atomic<int>> apart_ = std::make_shared<std::atomic<int>>(0);
   std::shared_ptr<Turn> self_;
   GatheredGets configured_{Freshness::kAsConfigured}, latest_{Freshness::kLatest};
   GatheredWrites writes_;
@@ -118,7 +102,6 @@ void GatheringStore::Increment(std::string_view key, int64_t delta, IfNone if_no
 void GatheringStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
                            Callback<Result<PartResult>> done) {
   Turn* const turn = Here();
-  if (turn != nullptr) done = turn->NotingRefusal(std::move(done));
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
     table_->Apply(key, function, std::move(arguments), until, std::move(done));
 }

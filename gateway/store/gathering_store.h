@@ -5,7 +5,7 @@
 // Place:      over a store of a table (table_store.h). What comes from other threads, has a condition or an unusual deadline goes by itself.
 // Invariants: 1. Each caller gets the answer that its call alone could have had; but a failure is that of all in its call.
 //             2. Of one key the last put goes in a call, as if those before it had been done just before, or increments
-//                that are summed up, or one function. Once one is refused, the next 64 go by themselves.
+//                that are summed up, or one function.
 // Threads:    any, as the port says; each loop gathers for itself. The loops outlive it.
 #pragma once
 
