@@ -110,7 +110,7 @@ struct Write {
   2: binary key
   3: optional binary value            // PUT; of APPLY the function's arguments: at most 1 MiB
   4: optional i64 delta               // INCREMENT: added to the decimal int64 text; an absent record counts as 0
-  5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 10 years; 0: none, whatever the table's default
+  5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 2^52; 0: none, whatever the table's default
                                       // absent: PUT takes the table's default, INCREMENT keeps what the record has
   6: optional Condition condition
   // Of a write on its way to the primary (PROTOCOL 22): when and at which server it was accepted. All writes of the
@@ -119,7 +119,7 @@ struct Write {
   // CONDITION_FAILED when it is older than deletes are remembered.
   7: optional i64 writeTimeMs         // 1 or more
   8: optional string writer           // not empty
-  9: optional i64 expiresAtMs         // PUT: in place of ttlMs
+  9: optional i64 expiresAtMs         // PUT, in place of ttlMs: when, in tablet time, 1 to 2^53; it may have passed
   10: optional i64 newTtlMs           // INCREMENT without ttlMs, where there was no record: as ttlMs; absent: the table's
                                       // default
   11: optional string functionName    // APPLY: its name, as common/base/record_functions.h has it

@@ -17,6 +17,7 @@ WriteOptions Whole(const Options& options) {
 Batch PutBatch(std::string_view key, std::string_view value, const PutOptions& options) {
   return std::move(Batch().Put(key, value,
                                {.ttl = options.ttl,
+                                .expires = options.expires,
                                 .if_version = options.if_version,
                                 .if_absent = options.if_absent,
                                 .if_exists = options.if_exists}));

@@ -174,7 +174,8 @@ class Writer {
   }
 
   bool ExecuteOne(const idl::Write& write, const idl::Version& version, idl::WriteReply& reply) {
-    const int64_t expires = write.__isset.ttlMs && write.ttlMs > 0 ? now_ms_ + write.ttlMs : 0;
+    const int64_t lives_until = write.__isset.ttlMs && write.ttlMs > 0 ? now_ms_ + write.ttlMs : 0;
+    const int64_t expires = write.__isset.expiresAtMs ? write.expiresAtMs : lives_until;
     switch (write.kind) {
       case idl::WriteKind::PUT: table_.records[write.key] = {write.value, version, expires}; return true;
       case idl::WriteKind::DELETE: table_.records.erase(write.key); return true;

@@ -32,17 +32,19 @@ struct FunctionInput {
   struct Record {
     std::string_view value;
     Version version;
-    std::optional<int64_t> left_ms;  // until it expires: 1 or more; none: it never does
+    std::optional<int64_t> expires_ms;  // above now_ms; none: never
   };
   std::string_view arguments;  // as the function understands them
+  int64_t now_ms = 0;          // tablet time, in milliseconds since 1970, as all times here
   std::optional<Record> record;
 };
 
 struct FunctionResult {
   enum class Change : uint8_t { kNone, kPut, kDelete };
   Change change = Change::kNone;
-  std::string value;              // of kPut
-  std::optional<int64_t> ttl_ms;  // of kPut; 0: it never expires. None: as it was, or never where there was no record
+  std::string value;  // of kPut
+  // Of kPut; 0: never. None: as it was, or never where there was no record. What has passed already hides the record at once.
+  std::optional<int64_t> expires_ms;
   std::string answer;
 };
 

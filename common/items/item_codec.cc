@@ -7,23 +7,19 @@ namespace {
 
 constexpr char kFramed = 0x00;
 constexpr char kItemKind = 0x01;
-constexpr uint8_t kStale = 1, kWon = 2, kExpires = 4;
-constexpr size_t kHeadBytes = 7;
+constexpr uint8_t kStale = 1, kWon = 2, kTailed = 4;
+constexpr size_t kTailBytes = 8;
 constexpr int kLsnBits = 40;
 constexpr uint64_t kLsnMask = (uint64_t{1} << kLsnBits) - 1;
 constexpr uint64_t kEpochEnd = uint64_t{1} << (64 - kLsnBits);
 
-template <class Number>
-void AppendNumber(std::string& out, Number number) {
-  for (int shift = static_cast<int>(sizeof(Number)) * 8 - 8; shift >= 0; shift -= 8)
-    out.push_back(static_cast<char>(number >> shift & 0xff));
+void AppendNumber(std::string& out, uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift & 0xff));
 }
 
-template <class Number>
-Number ReadNumber(std::string_view bytes) {
-  Number number = 0;
-  for (size_t i = 0; i < sizeof(Number); ++i)
-    number = static_cast<Number>(number << 8 | static_cast<uint8_t>(bytes[i]));
+uint32_t ReadNumber(std::string_view bytes) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < sizeof number; ++i) number = number << 8 | static_cast<uint8_t>(bytes[i]);
   return number;
 }
 
@@ -35,16 +31,14 @@ Error UnknownRecord(const std::string& what) {
 }  // namespace
 
 std::string EncodeItem(Item item) {
-  const bool remembers = item.flags != 0 || item.stale || item.won || item.expires_ms.has_value();
+  const bool remembers = item.flags != 0 || item.stale || item.won;
   if (!remembers && (item.value.empty() || item.value.front() != kFramed)) return std::move(item.value);
   std::string record;
   record.reserve(kItemFrameBytesMax + item.value.size());
   record.push_back(kFramed);
   record.push_back(kItemKind);
-  AppendNumber<uint32_t>(record, item.flags);
-  record.push_back(static_cast<char>((item.stale ? kStale : 0) | (item.won ? kWon : 0) |
-                                     (item.expires_ms.has_value() ? kExpires : 0)));
-  if (item.expires_ms.has_value()) AppendNumber<uint64_t>(record, static_cast<uint64_t>(*item.expires_ms));
+  AppendNumber(record, item.flags);
+  record.push_back(static_cast<char>((item.stale ? kStale : 0) | (item.won ? kWon : 0)));
   record += item.value;
   return record;
 }
@@ -57,20 +51,14 @@ Result<Item> DecodeItem(std::string record) {
   }
   if (record.size() < 2 || record[1] != kItemKind)
     return UnknownRecord(record.size() < 2 ? "cut off" : "of kind " + std::to_string(static_cast<uint8_t>(record[1])));
-  if (record.size() < kHeadBytes) return UnknownRecord("cut off");
+  const bool tailed = record.size() >= kItemFrameBytesMax && (record[6] & kTailed) != 0;
+  const size_t head = kItemFrameBytesMax + (tailed ? kTailBytes : 0);
+  if (record.size() < head) return UnknownRecord("cut off");
   const auto state = static_cast<uint8_t>(record[6]);
-  if ((state & ~(kStale | kWon | kExpires)) != 0) return UnknownRecord("in state " + std::to_string(state));
-  size_t head = kHeadBytes;
-  item.flags = ReadNumber<uint32_t>(std::string_view(record).substr(2));
+  if ((state & ~(kStale | kWon | kTailed)) != 0) return UnknownRecord("in state " + std::to_string(state));
+  item.flags = ReadNumber(std::string_view(record).substr(2));
   item.stale = (state & kStale) != 0;
   item.won = (state & kWon) != 0;
-  if ((state & kExpires) != 0) {
-    if (record.size() < head + 8) return UnknownRecord("cut off");
-    item.expires_ms = static_cast<int64_t>(ReadNumber<uint64_t>(std::string_view(record).substr(head)));
-    if (*item.expires_ms < 0 || *item.expires_ms > kClockMsMax)
-      return UnknownRecord("of an expiry that no clock shows");
-    head += 8;
-  }
   record.erase(0, head);
   item.value = std::move(record);
   return item;

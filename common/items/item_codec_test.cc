@@ -23,8 +23,7 @@ TEST(ItemCodec, WhateverIsToBeRememberedComesBack) {
                         {.value = "", .flags = 0xffffffff},
                         {.value = "v", .stale = true},
                         {.value = "v", .won = true},
-                        {.value = "v", .expires_ms = 1'700'000'000'123},
-                        {.value = "\0\x01v"s, .flags = 7, .stale = true, .won = true, .expires_ms = 1}};
+                        {.value = "\0\x01v"s, .flags = 7, .stale = true, .won = true}};
   for (const Item& item : items) {
     const std::string record = EncodeItem(item);
     EXPECT_EQ(record.substr(0, 2), "\0\x01"s);
@@ -35,8 +34,11 @@ TEST(ItemCodec, WhateverIsToBeRememberedComesBack) {
 
 TEST(ItemCodec, TheFrameIsAsTheHeaderSays) {
   EXPECT_EQ(EncodeItem({.value = "v", .flags = 0x01020304}), "\0\x01\x01\x02\x03\x04\0v"s);
-  EXPECT_EQ(EncodeItem({.value = "v", .stale = true, .expires_ms = 0x0102}),
-            "\0\x01\0\0\0\0\x05\0\0\0\0\0\0\x01\x02v"s);
+  EXPECT_EQ(EncodeItem({.value = "v", .stale = true, .won = true}), "\0\x01\0\0\0\0\x03v"s);
+}
+
+TEST(ItemCodec, WhatEarlierBuildsWroteBehindTheStateIsPassedOver) {
+  EXPECT_EQ(DecodeItem("\0\x01\0\0\0\x09\x05\0\0\0\0\0\0\x01\x02v"s), (Item{.value = "v", .flags = 9, .stale = true}));
 }
 
 TEST(ItemCodec, ARecordOfAnotherKindIsAnError) {
@@ -49,7 +51,7 @@ TEST(ItemCodec, ARecordOfAnotherKindIsAnError) {
 }
 
 TEST(ItemCodec, EveryCutOfAFrameIsRefusedOrIsAShorterValue) {
-  const std::string record = EncodeItem({.value = "value", .flags = 9, .expires_ms = 5});
+  const std::string record = "\0\x01\0\0\0\x09\x04\0\0\0\0\0\0\0\x05value"s;
   for (size_t size = 1; size < record.size(); ++size) {
     const Result<Item> item = DecodeItem(record.substr(0, size));
     EXPECT_EQ(item.has_value(), size >= 15) << size;

@@ -9,38 +9,36 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/number_limits.h"
 #include "common/items/item_codec.h"
 
 namespace ebla {
 
-// How long an item is to live from now on.
+// How long an item is to live.
 struct Lifetime {
-  enum class Kind : uint8_t { kForever, kLimited, kKept, kGone };
+  enum class Kind : uint8_t { kForever, kFor, kUntil, kKept, kGone };
   Kind kind = Kind::kForever;
-  std::chrono::milliseconds ttl{0};  // of kLimited: above 0
+  int64_t ms = 0;  // of kFor from when it is put, of kUntil since 1970; 1 at least
 
   static Lifetime Forever() { return {}; }
-  static Lifetime For(std::chrono::milliseconds ttl) { return {Kind::kLimited, ttl}; }
-  static Lifetime Kept() { return {Kind::kKept, {}}; }  // as it was; of one that was not: for ever
-  static Lifetime Gone() { return {Kind::kGone, {}}; }  // not at all
+  static Lifetime For(std::chrono::milliseconds ttl) {
+    return {Kind::kFor, std::clamp<int64_t>(ttl.count(), 1, limits::kTtlMsMax)};
+  }
+  static Lifetime Until(int64_t ms) { return {Kind::kUntil, std::clamp<int64_t>(ms, 1, limits::kExpiryMsMax)}; }
+  static Lifetime Kept() { return {Kind::kKept, 0}; }  // as it was; of one that was not: for ever
+  static Lifetime Gone() { return {Kind::kGone, 0}; }  // not at all
 
-  // Of its record, in milliseconds; 0: for ever. None: the record's own, which is one that `expires`, stays.
-  std::optional<int64_t> TtlMs(bool expires) const {
-    if (kind == Kind::kLimited) return std::clamp<int64_t>(ttl.count(), 1, kItemLifeMsMax);
-    return kind == Kind::kKept && expires ? std::nullopt : std::optional<int64_t>(0);
+  // When it ends, if it begins now; none: never, or as it was.
+  std::optional<int64_t> EndFrom(int64_t now_ms) const {
+    if (kind == Kind::kFor) return now_ms + ms;
+    return kind == Kind::kUntil ? std::optional(ms) : std::nullopt;
   }
 };
 
 struct FoundItem {
   Item item;
   Version version;
-  std::optional<int64_t> expires_ms;  // as it was first said: see item_codec.h
-
-  // `record_expires_ms`: when its record does, which counts; none: never.
-  static FoundItem Of(Item item, const Version& version, std::optional<int64_t> record_expires_ms) {
-    const std::optional<int64_t> said = record_expires_ms && item.expires_ms ? item.expires_ms : record_expires_ms;
-    return {std::move(item), version, said};
-  }
+  std::optional<int64_t> expires_ms;  // none: never
 };
 
 struct ItemStep {

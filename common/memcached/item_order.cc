@@ -50,8 +50,8 @@ ItemStep Count(const ItemOrder& order, int64_t now_ms, Item item, Finding& findi
 bool IsDue(const ItemOrder& order, int64_t now_ms, std::optional<int64_t> expires_ms) {
   if (order.recache_by_new_ttl && order.new_ttl) expires_ms = ExpiresMs(*order.new_ttl, now_ms);
   if (!order.recache_ttl || !expires_ms) return false;
-  const Lifetime wanted = LifetimeOf(*order.recache_ttl, now_ms);
-  return wanted.kind == Lifetime::Kind::kLimited && SecondsLeft(expires_ms, now_ms) < wanted.ttl.count() / 1000;
+  const std::optional<int64_t> wanted_ms = LifetimeOf(*order.recache_ttl, now_ms).EndFrom(now_ms);
+  return wanted_ms && SecondsLeft(expires_ms, now_ms) < (*wanted_ms - now_ms) / 1000;
 }
 
 ItemStep Look(const ItemOrder& order, int64_t now_ms, Item item, Finding& finding) {

@@ -62,15 +62,12 @@ Lifetime LifetimeOf(int64_t exptime, int64_t now_ms) {
   if (exptime == 0) return Lifetime::Forever();
   if (exptime < 0) return Lifetime::Gone();
   if (exptime <= kRelativeSecondsMax) return Lifetime::For(std::chrono::seconds(exptime));
-  const int64_t left = exptime * 1000 - now_ms;
-  if (left <= 0) return Lifetime::Gone();
-  return Lifetime::For(std::chrono::milliseconds(std::min(left, kItemLifeMsMax)));
+  return exptime * 1000 > now_ms ? Lifetime::Until(exptime * 1000) : Lifetime::Gone();
 }
 
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms) {
   const Lifetime lifetime = LifetimeOf(exptime, now_ms);
-  if (lifetime.kind == Lifetime::Kind::kForever) return std::nullopt;
-  return now_ms + lifetime.ttl.count();
+  return lifetime.kind == Lifetime::Kind::kGone ? now_ms : lifetime.EndFrom(now_ms);
 }
 
 int64_t SecondsLeft(const std::optional<int64_t>& expires_ms, int64_t now_ms) {

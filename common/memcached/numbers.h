@@ -19,8 +19,7 @@ std::optional<int32_t> ReadSigned(std::string_view text);
 // The lower 32 bits of a signed number of 64, as memcached takes times. libmemcached says 4294967295 where it means -1.
 std::optional<int32_t> ReadTime(std::string_view text);
 
-// 0: for ever; to 30 days: from now on; more: since 1970; negative or past: gone. At most what a record can live: what is
-// farther ahead is ten years ahead.
+// 0: for ever; to 30 days: from now on; more: since 1970; negative or past: gone.
 Lifetime LifetimeOf(int64_t exptime, int64_t now_ms);
 // When that ends, in milliseconds since 1970: now, of what is gone; none: never.
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms);

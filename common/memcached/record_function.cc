@@ -18,22 +18,15 @@ constexpr int64_t kTimeMin = std::numeric_limits<int32_t>::min(), kTimeMax = std
 
 uint8_t If(bool is, uint8_t bit) { return is ? bit : 0; }
 
-struct TimedOrder {
-  ItemOrder order;
-  int64_t now_ms = 0;
-};
-
-Result<TimedOrder> DecodeOrder(std::string_view arguments) {
+Result<ItemOrder> DecodeOrder(std::string_view arguments) {
   ByteReader in(arguments);
-  TimedOrder timed;
-  ItemOrder& order = timed.order;
+  ItemOrder order;
   bool sound = true;
   const auto time = [&in, &sound]() -> std::optional<int64_t> {
     const int64_t read = in.SignedVarint();
     sound = sound && read >= kTimeMin && read <= kTimeMax;
     return read;
   };
-  timed.now_ms = in.SignedVarint();
   const uint8_t verb = in.Byte(), has = in.Byte();
   const uint64_t flags = in.Varint();
   order.delta = in.Varint();
@@ -50,7 +43,7 @@ Result<TimedOrder> DecodeOrder(std::string_view arguments) {
   order.flags = static_cast<uint32_t>(flags);
   order.value_wanted = (has & kValueWanted) != 0;
   order.recache_by_new_ttl = (has & kByNewTtl) != 0;
-  return timed;
+  return order;
 }
 
 std::string EncodeFinding(const Finding& finding) {
@@ -67,10 +60,10 @@ std::string EncodeFinding(const Finding& finding) {
 
 }  // namespace
 
-std::string EncodeOrder(const ItemOrder& order, int64_t now_ms) {
+std::string EncodeOrder(const ItemOrder& order) {
   ByteWriter out;
   out.Reserve(order.value.size() + 64);
-  out.SignedVarint(now_ms).Byte(static_cast<uint8_t>(order.verb));
+  out.Byte(static_cast<uint8_t>(order.verb));
   out.Byte(static_cast<uint8_t>(If(order.cas.has_value(), kCas) | If(order.new_ttl.has_value(), kNewTtl) |
                                 If(order.created_ttl.has_value(), kCreatedTtl) |
                                 If(order.recache_ttl.has_value(), kRecacheTtl) | If(order.value_wanted, kValueWanted) |
@@ -84,10 +77,10 @@ std::string EncodeOrder(const ItemOrder& order, int64_t now_ms) {
 }
 
 Result<FunctionResult> ApplyOrder(const FunctionInput& input) {
-  EBLA_ASSIGN(const TimedOrder timed, DecodeOrder(input.arguments));
+  EBLA_ASSIGN(const ItemOrder order, DecodeOrder(input.arguments));
   Finding finding;
-  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, timed.now_ms, [&](std::optional<FoundItem> found) {
-                return Decide(timed.order, timed.now_ms, std::move(found), finding);
+  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
+                return Decide(order, input.now_ms, std::move(found), finding);
               }));
   result.answer = EncodeFinding(finding);
   return result;

@@ -2,7 +2,6 @@
 // Memcached's commands of one item as a function of servers (common/base/record_functions.h). Its name is "memcached".
 // Its arguments, in the encoding of common/base/encoding.h, are an ItemOrder:
 //
-//   signed varint  the caller's clock, in milliseconds since 1970: times are meant by it
 //   byte           the verb, as ItemOrder::Verb numbers them
 //   byte           what follows of what an order need not have: 1 cas, 2 new_ttl, 4 created_ttl, 8 recache_ttl;
 //                  16: the value is wanted; 32: recache_by_new_ttl
@@ -34,7 +33,7 @@ namespace ebla::memcached {
 
 inline constexpr std::string_view kFunctionName = "memcached";
 
-std::string EncodeOrder(const ItemOrder& order, int64_t now_ms);
+std::string EncodeOrder(const ItemOrder& order);
 Result<FunctionResult> ApplyOrder(const FunctionInput& input);
 Result<Finding> DecodeFinding(std::string_view answer);
 

@@ -32,7 +32,6 @@ Error Malformed() { return Error(Code::kInvalidArgument, "the arguments of \"red
 
 struct Command {
   int protocol = 2;
-  int64_t now_ms = 0;
   Words words;
   UpdateFunction update = nullptr;
 };
@@ -41,7 +40,6 @@ Result<Command> DecodeCommand(std::string_view arguments) {
   ByteReader in(arguments);
   Command command;
   const uint64_t protocol = in.Varint();
-  command.now_ms = in.SignedVarint();
   while (in.ok() && !in.done() && command.words.size() <= kWordsMax) command.words.emplace_back(in.Bytes());
   if (!in.ok() || !in.done() || protocol < 2 || protocol > 3 || command.words.empty()) return Malformed();
   if (command.words.front().size() > kNameBytesMax) return Malformed();
@@ -59,12 +57,12 @@ const CommandFunction* FunctionOf(std::string_view name) {
   return found == std::end(kFunctions) ? nullptr : found;
 }
 
-std::string EncodeCommand(int protocol, int64_t now_ms, const Words& words) {
-  size_t bytes = 24;
+std::string EncodeCommand(int protocol, const Words& words) {
+  size_t bytes = 10;
   for (const std::string& word : words) bytes += word.size() + 10;
   ByteWriter out;
   out.Reserve(bytes);
-  out.Varint(static_cast<uint64_t>(protocol)).SignedVarint(now_ms);
+  out.Varint(static_cast<uint64_t>(protocol));
   for (size_t i = 0; i < words.size(); ++i) out.Bytes(i == 1 ? std::string_view() : std::string_view(words[i]));
   return out.Take();
 }
@@ -72,9 +70,9 @@ std::string EncodeCommand(int protocol, int64_t now_ms, const Words& words) {
 Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
   EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
   std::string answer;
-  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, command.now_ms, [&](std::optional<FoundItem> found) {
+  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
                 const std::optional<Value> old = ToValue(std::move(found));
-                Update update(command.words, old, command.now_ms, command.protocol);
+                Update update(command.words, old, input.now_ms, command.protocol);
                 command.update(update);
                 answer = update.reply.Take();
                 return update.TakeStep();

@@ -2,9 +2,8 @@
 // Redis's commands of one key as a function of servers (common/base/record_functions.h), so that a command that must
 // know what is there takes one round trip. Its name is "redis". Its arguments, in the encoding of common/base/encoding.h:
 //
-//   varint         protocol of the reply: 2 or 3
-//   signed varint  the caller's clock, in milliseconds since 1970: times that the command names are meant by it
-//   bytes          each of the command's words, but for the key, which is empty
+//   varint  protocol of the reply: 2 or 3
+//   bytes   each of the command's words, but for the key, which is empty
 //
 // Its answer is the reply, as it goes to the client.
 // Errors:  INVALID_ARGUMENT: no such command, or malformed arguments; INTERNAL: the record is none of an item
@@ -35,7 +34,7 @@ struct CommandFunction {
 
 // Null: ApplyCommand does no command of that name.
 const CommandFunction* FunctionOf(std::string_view name);
-std::string EncodeCommand(int protocol, int64_t now_ms, const Words& words);
+std::string EncodeCommand(int protocol, const Words& words);
 Result<FunctionResult> ApplyCommand(const FunctionInput& input);
 
 }  // namespace ebla::redis

@@ -17,9 +17,9 @@ ItemStep Update::TakeStep() {
   if (change == Change::kDelete) return ItemStep::Delete();
   Lifetime lifetime = Lifetime::Forever();
   if (const auto& expires_ms = put.expires_ms) {
-    const bool kept = old && old->expires_ms == expires_ms;
-    const int64_t left = std::clamp<int64_t>(*expires_ms - now_ms, 1, kItemLifeMsMax);
-    lifetime = kept ? Lifetime::Kept() : Lifetime::For(std::chrono::milliseconds(left));
+    lifetime = old && old->expires_ms == expires_ms ? Lifetime::Kept()
+               : time_from == TimeFrom::kEpoch      ? Lifetime::Until(*expires_ms)
+                                                    : Lifetime::For(std::chrono::milliseconds(*expires_ms - now_ms));
   }
   return ItemStep::Put({.value = std::move(put.bytes)}, lifetime);
 }
@@ -60,6 +60,7 @@ std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom f
     update.reply.Failure(kNotAnInteger);
     return std::nullopt;
   }
+  update.time_from = from;
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   int64_t ms = *given;
   bool fits = !positive || ms > 0;

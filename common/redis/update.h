@@ -29,6 +29,10 @@ struct Value {
 
 std::optional<Value> ToValue(std::optional<FoundItem> found);
 
+// What a time that was given counts from, and in what.
+enum class TimeUnit { kSeconds, kMilliseconds };
+enum class TimeFrom { kNow, kEpoch };
+
 class Update {
  public:
   enum class Change { kNone, kPut, kDelete };
@@ -44,7 +48,8 @@ class Update {
   Reply reply;
 
   Change change = Change::kNone;
-  Value put;  // with kPut
+  Value put;                            // with kPut
+  TimeFrom time_from = TimeFrom::kNow;  // that `put` was given, if any was
 
   // A word to be put, for certain.
   std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }
@@ -78,8 +83,6 @@ std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);
 
 // When a time that was given ends, in milliseconds since 1970. None: the reply says why not.
-enum class TimeUnit { kSeconds, kMilliseconds };
-enum class TimeFrom { kNow, kEpoch };
 std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom from, bool positive, Update& update);
 
 }  // namespace ebla::redis

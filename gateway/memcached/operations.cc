@@ -16,7 +16,7 @@ class OrderRun : public std::enable_shared_from_this<OrderRun> {
       : at_(at), key_(std::move(key)), order_(std::move(order)), done_(std::move(done)) {}
 
   void Start() {
-    std::string arguments = EncodeOrder(order_, at_.store.NowMs());
+    std::string arguments = EncodeOrder(order_);
     if (arguments.size() > kValueBytesMax) return ReadAndPut();
     at_.store.Apply(key_, kFunctionName, std::move(arguments), at_.until,
                     [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
@@ -123,15 +123,15 @@ void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> d
   if (order.mode == StoreMode::kAdd) condition = Condition::Absent();
   if (order.mode == StoreMode::kReplace) condition = Condition::Exists();
   if (order.cas) condition = Condition::Is(*VersionOf(*order.cas));
-  std::string record = EncodeItem({.value = std::move(order.value), .flags = order.flags});
-  at.store.Put(order.key, record, lifetime.ttl, condition, at.until,
-               [at, key = order.key, cas = order.cas, done = std::move(done)](Result<Version> version) mutable {
-                 if (version.has_value()) return done(Stored{.version = *version});
-                 if (version.error().code() != Code::kConditionFailed)
-                   return done(std::unexpected(std::move(version.error())));
-                 if (cas) return TellWhyNotStored(at, key, std::move(done));
-                 done(Stored{.outcome = Outcome::kNotStored});
-               });
+  PutItem(at.store, order.key, ItemStep::Put({.value = std::move(order.value), .flags = order.flags}, lifetime),
+          condition, at.until,
+          [at, key = order.key, cas = order.cas, done = std::move(done)](Result<Version> version) mutable {
+            if (version.has_value()) return done(Stored{.version = *version});
+            if (version.error().code() != Code::kConditionFailed)
+              return done(std::unexpected(std::move(version.error())));
+            if (cas) return TellWhyNotStored(at, key, std::move(done));
+            done(Stored{.outcome = Outcome::kNotStored});
+          });
 }
 
 void RemoveItem(const Workplace& at, std::string key, std::optional<uint64_t> cas, Callback<Result<Outcome>> done) {

@@ -185,11 +185,11 @@ TEST(Numbers, TimesMeanWhatMemcachedSays) {
   using Kind = Lifetime::Kind;
   EXPECT_EQ(LifetimeOf(0, kNow).kind, Kind::kForever);
   EXPECT_EQ(LifetimeOf(-1, kNow).kind, Kind::kGone);
-  EXPECT_EQ(LifetimeOf(1, kNow).ttl, std::chrono::seconds(1));
-  EXPECT_EQ(LifetimeOf(2'592'000, kNow).ttl, std::chrono::days(30));
+  EXPECT_EQ(LifetimeOf(1, kNow).EndFrom(kNow), kNow + 1'000);
+  EXPECT_EQ(LifetimeOf(2'592'000, kNow).EndFrom(kNow), kNow + 2'592'000'000) << "30 days";
   EXPECT_EQ(LifetimeOf(2'592'001, kNow).kind, Kind::kGone) << "in 1970";
-  EXPECT_EQ(LifetimeOf(1'700'000'005, kNow).ttl, std::chrono::seconds(5));
-  EXPECT_EQ(LifetimeOf(2'147'483'647, kNow).ttl, std::chrono::days(3650)) << "2038 is cut to ten years";
+  EXPECT_EQ(LifetimeOf(1'700'000'005, kNow).EndFrom(kNow), 1'700'000'005'000);
+  EXPECT_EQ(LifetimeOf(2'147'483'647, kNow).EndFrom(kNow), 2'147'483'647'000) << "2038";
   EXPECT_EQ(SecondsLeft(std::nullopt, kNow), -1);
   EXPECT_EQ(SecondsLeft(kNow + 1, kNow), 1);
   EXPECT_EQ(SecondsLeft(kNow + 5000, kNow), 5);

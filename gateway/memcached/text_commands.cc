@@ -309,14 +309,15 @@ class FlushCommand final : public CacheCommand {
 
  protected:
   void Begin() override {
-    const Lifetime delay = LifetimeOf(request_.exptime, environment_.store.NowMs());
-    if (delay.kind != Lifetime::Kind::kLimited) {
+    const int64_t now_ms = environment_.store.NowMs();
+    const std::optional<int64_t> at_ms = LifetimeOf(request_.exptime, now_ms).EndFrom(now_ms);
+    if (!at_ms) {
       return environment_.flusher.Flush([this](Status status) {
         if (!status.ok()) return Fail(status);
         AnswerLine("OK");
       });
     }
-    environment_.flusher.FlushAfter(delay.ttl, executor_);
+    environment_.flusher.FlushAfter(std::chrono::milliseconds(*at_ms - now_ms), executor_);
     AnswerLine("OK");
   }
 };

@@ -194,7 +194,7 @@ TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
   EXPECT_THAT(door_.Answer({"SET", "a", std::string(kStringBytesMax + 1, 'x')}),
               HasSubstr("exceeds maximum allowed size"));
   EXPECT_EQ(door_.Answer({"SET", "a", std::string(kStringBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048561\r\n");
+  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048569\r\n");
   EXPECT_EQ(door_.Answer({"RENAME", "a", "c"}), "+OK\r\n") << "with all that is remembered beside it";
   EXPECT_EQ(door_.Answer({"RENAME", "c", "a"}), "+OK\r\n");
   EXPECT_THAT(door_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "common/redis/string_commands.h"
-#include "gateway/redis/stored_value.h"
+#include "gateway/store/change_item.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -38,17 +38,17 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
   }
 
   bool PutLast() {
-    Value last;
+    ItemStep last;
     for (const StoreCall& call : calls_) {
       const std::optional<Value> none;
       Update update(call.words, none, store().NowMs(), call.protocol);
       call.command->update(update);
       if (update.change != Update::Change::kPut) return false;
-      last = std::move(update.put);
+      last = update.TakeStep();
       replies_.push_back(std::move(update.reply));
     }
-    PutValue(store(), key_, std::move(last), Condition::None(), calls_.front().until,
-             [self = shared_from_this()](const Result<Version>& put) { self->OnPut(put); });
+    PutItem(store(), key_, std::move(last), Condition::None(), calls_.front().until,
+            [self = shared_from_this()](const Result<Version>& put) { self->OnPut(put); });
     return true;
   }
   void OnPut(const Result<Version>& put) {

@@ -10,7 +10,7 @@
 #include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
-#include "gateway/redis/stored_value.h"
+#include "gateway/store/change_item.h"
 #include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::redis {
@@ -141,8 +141,9 @@ void SetEach(SharedCall call, std::vector<size_t> places, std::move_only_functio
   const size_t count = places.size();
   auto start = [call, places = std::move(places)](size_t one, const std::shared_ptr<Spread>& all) {
     const size_t at = places[one];
-    PutValue(*call->store, call->words[at - 1], {.bytes = call->words[at]}, Condition::None(), call->until,
-             [all](const Result<Version>& put) { all->End(put ? Status() : put.error()); });
+    PutItem(*call->store, call->words[at - 1], ItemStep::Put({.value = call->words[at]}, Lifetime::Forever()),
+            Condition::None(), call->until,
+            [all](const Result<Version>& put) { all->End(put ? Status() : put.error()); });
   };
   Spread::Start(count, std::move(start), [call, done = std::move(done)](const Status& failure, int64_t) mutable {
     failure.ok() ? done() : call->Fail(failure);
@@ -178,8 +179,9 @@ void BitOpOf(SharedCall call) {
     if (size == 0)
       return call->store->Delete(target, Condition::None(), call->until,
                                  [call](const Status& status) { status.ok() ? call->Number(0) : call->Fail(status); });
-    PutValue(*call->store, target, {.bytes = *result}, Condition::None(), call->until,
-             [call, size](const Result<Version>& put) { put ? call->Number(size) : call->Fail(put.error()); });
+    PutItem(*call->store, target, ItemStep::Put({.value = *result}, Lifetime::Forever()), Condition::None(),
+            call->until,
+            [call, size](const Result<Version>& put) { put ? call->Number(size) : call->Fail(put.error()); });
   });
 }
 
@@ -202,11 +204,9 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& 
       says_ok ? call->Ok() : call->Number(1);
     });
   };
-  Item item = source.item;
-  item.expires_ms = source.expires_ms;  // to the millisecond
-  const auto ttl = item.expires_ms ? TtlUntil(*item.expires_ms, *call->target) : std::chrono::milliseconds(0);
-  call->target->Put(call->words[2], EncodeItem(std::move(item)), ttl,
-                    transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
+  const Lifetime lifetime = source.expires_ms ? Lifetime::Until(*source.expires_ms) : Lifetime::Forever();
+  PutItem(*call->target, call->words[2], ItemStep::Put(source.item, lifetime),
+          transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
 }
 
 void StartTransfer(SharedCall call, const Transfer& transfer) {

@@ -14,9 +14,9 @@ void KeyedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Un
   records_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void KeyedStore::Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition,
-                     Until until, Callback<Result<Version>> done) {
-  records_->Put(RecordKey(key), std::move(value), ttl, condition, until, std::move(done));
+void KeyedStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+                     Callback<Result<Version>> done) {
+  records_->Put(RecordKey(key), std::move(value), lifetime, condition, until, std::move(done));
 }
 
 void KeyedStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {

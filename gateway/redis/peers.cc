@@ -105,7 +105,7 @@ void Peers::LookSoon() {
 }
 
 void Peers::Announce() {
-  records_->Put(RecordsPrefix() + own_, "", kRecordLives, Condition::None(), In(kLookEvery),
+  records_->Put(RecordsPrefix() + own_, "", Lifetime::For(kRecordLives), Condition::None(), In(kLookEvery),
                 [](const Result<Version>& put) {
                   if (put) return;
                   LOG_EVERY_T(WARNING, 10) << "other gateways do not find this one: " << put.error();

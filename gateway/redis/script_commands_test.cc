@@ -123,14 +123,14 @@ TEST_F(ScriptCommandsTest, WhatIsNoPartOfATransactionIsRefused) {
 }
 
 TEST_F(ScriptCommandsTest, AValueThatIsTooLargeIsRefusedWhereItIsWritten) {
-  EXPECT_THAT(door_.Answer({"EVAL", "return redis.call('set', KEYS[1], string.rep('x', 1048562))", "1", "a"}),
+  EXPECT_THAT(door_.Answer({"EVAL", "return redis.call('set', KEYS[1], string.rep('x', 1048570))", "1", "a"}),
               StartsWith("-ERR string exceeds maximum allowed size"));
   EXPECT_THAT(door_.Answer({"EVAL",
-                            "redis.call('set', KEYS[1], string.rep('x', 1048561)) "
+                            "redis.call('set', KEYS[1], string.rep('x', 1048569)) "
                             "return redis.call('append', KEYS[1], 'y')",
                             "1", "a"}),
               StartsWith("-ERR string exceeds maximum allowed size"));
-  EXPECT_EQ(ValueOf("a").size(), 1'048'561u) << "what it did before its error stays";
+  EXPECT_EQ(ValueOf("a").size(), 1'048'569u) << "what it did before its error stays";
 }
 
 TEST_F(ScriptCommandsTest, AScriptThatIsOutOfMemoryHasDoneNothing) {

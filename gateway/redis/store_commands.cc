@@ -8,7 +8,7 @@
 #include "common/redis/record_function.h"
 #include "common/redis/string_commands.h"
 #include "gateway/redis/key_commands.h"
-#include "gateway/redis/stored_value.h"
+#include "gateway/store/change_item.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -73,7 +73,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   void Apply() {
     const bool changes = call_.command->update != GetEx || call_.words.size() > 2;
     if (!changes || FunctionOf(call_.command->name) == nullptr) return ReadAndPut();
-    std::string arguments = EncodeCommand(call_.protocol, call_.store->NowMs(), call_.words);
+    std::string arguments = EncodeCommand(call_.protocol, call_.words);
     if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
     call_.store->Apply(key_, kFunctionName, std::move(arguments), call_.until,
                        [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
@@ -105,24 +105,26 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
     Update update = Evaluate(old(present));
     if (update.change != Update::Change::kPut) return Apply();
-    PutValue(*call_.store, key_, std::move(update.put), present ? Condition::Exists() : Condition::Absent(),
-             call_.until,
-             [self = shared_from_this(), reply = std::move(update.reply),
-              otherwise = old(!present)](Result<Version> put) mutable {
-               if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
-               if (!put) reply = self->Evaluate(otherwise).reply;
-               self->call_.Answer(reply);
-             });
+    Put(update, present ? Condition::Exists() : Condition::Absent(),
+        [self = shared_from_this(), reply = std::move(update.reply),
+         otherwise = old(!present)](Result<Version> put) mutable {
+          if (!put && put.error().code() != Code::kConditionFailed) return self->call_.Fail(put.error());
+          if (!put) reply = self->Evaluate(otherwise).reply;
+          self->call_.Answer(reply);
+        });
   }
 
   bool PutBlindly() {
     Update update = Evaluate({}, &call_.words);
     if (update.change != Update::Change::kPut) return false;
-    PutValue(*call_.store, key_, std::move(update.put), Condition::None(), call_.until,
-             [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {
-               put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
-             });
+    Put(update, Condition::None(),
+        [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {
+          put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
+        });
     return true;
+  }
+  void Put(Update& update, Condition condition, Callback<Result<Version>> done) {
+    PutItem(*call_.store, key_, update.TakeStep(), condition, call_.until, std::move(done));
   }
 
   StoreCall call_;

@@ -1,6 +1,5 @@
 #include "gateway/store/change_item.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -8,8 +7,6 @@
 
 namespace ebla::gateway {
 namespace {
-
-using std::chrono::milliseconds;
 
 class ItemChange : public std::enable_shared_from_this<ItemChange> {
  public:
@@ -43,11 +40,10 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
       });
       return;
     }
-    std::optional<int64_t> ttl_ms = step.lifetime.TtlMs(expires_ms.has_value());
-    step.item.expires_ms = ttl_ms ? std::nullopt : expires_ms;
-    if (!ttl_ms) ttl_ms = std::clamp<int64_t>(*expires_ms - store_.NowMs(), 1, kItemLifeMsMax);
-    store_.Put(key_, EncodeItem(std::move(step.item)), milliseconds(*ttl_ms), unchanged, until_,
-               [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });
+    if (step.lifetime.kind == Lifetime::Kind::kKept)
+      step.lifetime = expires_ms ? Lifetime::Until(*expires_ms) : Lifetime::Forever();
+    PutItem(store_, key_, std::move(step), unchanged, until_,
+            [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });
   }
 
   void Finish(Result<Version> result) {
@@ -76,7 +72,12 @@ Result<std::optional<FoundItem>> ItemIn(Result<Record> record) {
   EBLA_ASSIGN(Item item, DecodeItem(std::move(record->value)));
   std::optional<int64_t> expires_ms;
   if (record->expires) expires_ms = record->expires->time_since_epoch().count();
-  return FoundItem::Of(std::move(item), record->version, expires_ms);
+  return FoundItem{std::move(item), record->version, expires_ms};
+}
+
+void PutItem(Store& store, const std::string& key, ItemStep put, Condition condition, Until until,
+             Callback<Result<Version>> done) {
+  store.Put(key, EncodeItem(std::move(put.item)), put.lifetime, condition, until, std::move(done));
 }
 
 void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,

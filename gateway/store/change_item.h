@@ -25,6 +25,10 @@ using DecideItem = std::move_only_function<ItemStep(std::optional<FoundItem>)>;
 void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,
                 Callback<Result<Version>> done);
 
+// `put`: of which nothing is kept.
+void PutItem(Store& store, const std::string& key, ItemStep put, Condition condition, Until until,
+             Callback<Result<Version>> done);
+
 // What the store said of a key, as an item. NOT_FOUND is none.
 Result<std::optional<FoundItem>> ItemIn(Result<Record> record);
 

@@ -88,13 +88,13 @@ struct GatheredWrites::Sent {
 
 bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
 
-bool GatheredWrites::TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
+bool GatheredWrites::TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
                              Callback<Result<Version>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
   if (added) {
     BatchOptions options;
-    options.ttl = ttl;
+    SetLifetime(options, lifetime);
     Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
     return true;
   }
@@ -103,7 +103,7 @@ bool GatheredWrites::TakePut(std::string_view key, std::string& value, milliseco
   if (!gathered.put || part.key != key) return false;
   bytes_ += value.size() - part.value.size();
   part.value = std::move(value);
-  part.options.ttl = ttl;
+  SetLifetime(part.options, lifetime);
   gathered.overwritten.push_back(std::exchange(gathered.put, std::move(done)));
   return true;
 }

@@ -44,7 +44,7 @@ class GatheredWrites {
  public:
   bool Full() const;
   // False, and they took nothing: the deadline is not that of the others, or the key has a write that it cannot join.
-  bool TakePut(std::string_view key, std::string& value, std::chrono::milliseconds ttl, Until until,
+  bool TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
                Callback<Result<Version>>& done);
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
   bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,

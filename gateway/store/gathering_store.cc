@@ -16,10 +16,10 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   bool TakeGet(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
     return Keep((freshness == Freshness::kLatest ? latest_ : configured_).Take(key, until, done));
   }
-  bool TakePut(std::string_view key, std::string& value, milliseconds ttl, Until until,
+  bool TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
                Callback<Result<Version>>& done) {
     if (writes_.Full()) writes_.Send(table_);
-    return Keep(writes_.TakePut(key, value, ttl, until, done));
+    return Keep(writes_.TakePut(key, value, lifetime, until, done));
   }
   bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
                      Callback<Result<int64_t>>& done) {
@@ -81,11 +81,11 @@ void GatheringStore::MultiGet(std::vector<std::string> keys, Freshness freshness
   table_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void GatheringStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until until,
+void GatheringStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
                          Callback<Result<Version>> done) {
   Turn* const turn = condition.kind == Condition::Kind::kNone ? Here() : nullptr;
-  if (turn == nullptr || !turn->TakePut(key, value, ttl, until, done))
-    table_->Put(key, std::move(value), ttl, condition, until, std::move(done));
+  if (turn == nullptr || !turn->TakePut(key, value, lifetime, until, done))
+    table_->Put(key, std::move(value), lifetime, condition, until, std::move(done));
 }
 
 void GatheringStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {

@@ -34,7 +34,7 @@ class GatheringStoreTest : public ::testing::Test {
                [this](const Result<Record>& got) { Note(got ? got->value : got.error().ToString()); });
   }
   void Put(const std::string& key, const std::string& value, Condition condition = Condition::None()) {
-    store_.Put(key, value, milliseconds(0), condition, until_,
+    store_.Put(key, value, Lifetime::Forever(), condition, until_,
                [this](const Result<Version>& put) { Note(put ? "stored" : put.error().ToString()); });
   }
   void Add(const std::string& key, int64_t delta, IfNone if_none = IfNone::kMake) {
@@ -152,7 +152,7 @@ TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {
 TEST_F(GatheringStoreTest, OfSeveralPutsOfAKeyTheLastIsDone) {
   std::vector<Version> versions;
   const auto put = [&](const std::string& value) {
-    store_.Put("a", value, milliseconds(0), Condition::None(), until_,
+    store_.Put("a", value, Lifetime::Forever(), Condition::None(), until_,
                [&](const Result<Version>& done) { versions.push_back(done.value()); });
   };
   EXPECT_EQ(CallsOf([&] {

@@ -81,7 +81,7 @@ Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condi
   return entry;
 }
 
-void StagedStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until,
+void StagedStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until,
                       Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(Error(entry.error()));
@@ -94,8 +94,10 @@ void StagedStore::Put(std::string_view key, std::string value, milliseconds ttl,
   written_bytes_ = bytes;
   // Of an epoch that no record ever has.
   Record record{std::string(value), {Epoch{std::numeric_limits<int64_t>::max()}, Lsn{++writes_}}, {}};
-  if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
+  if (const auto end_ms = lifetime.EndFrom(now_ms_)) record.expires = Expiry(milliseconds(*end_ms));
   const Version version = record.version;
+  // What stays as it was is said as before: an end that this clock gave means nothing to the servers' clocks.
+  if (!before || !record.expires || before->expires != record.expires) (*entry)->lifetime = lifetime;
   (*entry)->written = true;
   (*entry)->now = std::move(record);
   done(version);
@@ -136,9 +138,9 @@ Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int6
   part.kind = entry.now ? Batch::Kind::kPut : Batch::Kind::kDelete;
   if (!entry.now) return part;
   part.value = entry.now->value;
-  part.options.ttl = milliseconds(0);
-  if (entry.now->expires)
-    part.options.ttl = milliseconds(std::max<int64_t>(entry.now->expires->time_since_epoch().count() - now_ms, 1));
+  const bool counts_down = entry.lifetime.kind == Lifetime::Kind::kFor;
+  SetLifetime(part.options,
+              counts_down ? Lifetime::For(*entry.now->expires - Expiry(milliseconds(now_ms))) : entry.lifetime);
   return part;
 }
 

@@ -35,7 +35,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition, Until until,
+  void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   // INVALID_ARGUMENT, always: whoever asks does it by Get and Put then.
@@ -54,6 +54,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
     bool written = false;
     std::optional<Record> base;  // as loaded
     std::optional<Record> now;   // once it was written
+    Lifetime lifetime;           // of `now`, as it was said
 
     const std::optional<Record>& record() const { return written ? now : base; }
   };

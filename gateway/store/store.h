@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/base/key_range.h"
+#include "common/items/item_step.h"
 #include "ebla/table.h"
 
 namespace ebla::gateway {
@@ -35,6 +36,18 @@ struct Condition {
   static Condition Is(Version version) { return {Kind::kVersionIs, version}; }
 };
 
+// Says so to the client library: `options` are of one put, or of a batch's part.
+template <class Options>
+void SetLifetime(Options& options, const Lifetime& lifetime) {
+  if (lifetime.kind == Lifetime::Kind::kUntil) {
+    options.ttl.reset();
+    options.expires = Expiry(std::chrono::milliseconds(lifetime.ms));
+  } else {
+    options.ttl = std::chrono::milliseconds(lifetime.ms);  // of none that ends: 0
+    options.expires.reset();
+  }
+}
+
 enum class IfNone : uint8_t { kMake, kRefuse };
 
 inline constexpr size_t kCommitPartsMax = 1'000;
@@ -48,10 +61,10 @@ class Store {
   // Each key has its own answer, in the order of the keys.
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
-  // `ttl` of zero: it never expires. A put that another one overwrote in the same moment is answered with a version
+  // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another one overwrote in the same moment is answered with a version
   // before that one's, which no record will have.
-  virtual void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition,
-                   Until until, Callback<Result<Version>> done) = 0;
+  virtual void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+                   Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.
   virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;
   // A record keeps its expiry. Where there is none it is made, to live for ever, or the answer is CONDITION_FAILED.
@@ -63,7 +76,7 @@ class Store {
   virtual void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
                      Callback<Result<PartResult>> done) = 0;
   // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
-  // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values. A ttl of zero: it never expires.
+  // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values.
   virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;
   // Keys and versions of at most `limit` records from the range's start on.
   virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;

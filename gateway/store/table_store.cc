@@ -33,9 +33,10 @@ void TableStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Un
   table_.AsyncMultiGet(std::move(keys), {.read = read, .deadline = Left(until)}, std::move(done));
 }
 
-void TableStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until until,
+void TableStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
                      Callback<Result<Version>> done) {
-  PutOptions options{.ack = options_.ack, .ttl = ttl, .deadline = Left(until)};
+  PutOptions options{.ack = options_.ack, .ttl = {}, .deadline = Left(until)};
+  SetLifetime(options, lifetime);
   SetCondition(options, condition);
   options.if_absent = condition.kind == Condition::Kind::kAbsent;
   table_.AsyncPut(key, value, options, std::move(done));

@@ -23,7 +23,7 @@ class TableStore final : public ManyStore {
   void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition, Until until,
+  void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,

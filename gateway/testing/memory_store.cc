@@ -109,6 +109,15 @@ Record* MemoryStore::Find(const std::string& key) {
   return &found->second;
 }
 
+namespace {
+
+Lifetime LifetimeOf(const BatchOptions& options) {
+  if (options.expires) return Lifetime::Until(options.expires->time_since_epoch().count());
+  return options.ttl.value_or(milliseconds(0)).count() > 0 ? Lifetime::For(*options.ttl) : Lifetime::Forever();
+}
+
+}  // namespace
+
 Status MemoryStore::Check(const std::string& key, const Condition& condition) {
   const Record* record = Find(key);
   const bool holds =
@@ -118,10 +127,10 @@ Status MemoryStore::Check(const std::string& key, const Condition& condition) {
   return holds ? Status() : Status(Code::kConditionFailed, "the condition does not hold");
 }
 
-void MemoryStore::Set(const std::string& key, const std::string& value, milliseconds ttl) {
+void MemoryStore::Set(const std::string& key, const std::string& value, const Lifetime& lifetime) {
   Record& record = records_[key];
   record = {value, {Epoch{1}, Lsn{++lsn_}}, {}};
-  if (ttl.count() > 0) record.expires = Expiry(milliseconds(now_ms_) + ttl);
+  if (const auto end_ms = lifetime.EndFrom(now_ms_)) record.expires = Expiry(milliseconds(*end_ms));
 }
 
 Result<Record> MemoryStore::GetNow(const std::string& key) {
@@ -149,18 +158,19 @@ void MemoryStore::MultiGet(std::vector<std::string> keys, Freshness, Until,
   });
 }
 
-void MemoryStore::Put(std::string_view key, std::string value, milliseconds ttl, Condition condition, Until,
+void MemoryStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until,
                       Callback<Result<Version>> done) {
-  RunOrHold([this, key = std::string(key), value = std::move(value), ttl, condition, done = std::move(done)]() mutable {
-    const auto put = [&]() -> Result<Version> {
-      EBLA_TRY(Meet("put", key));
-      MutexLock lock(mutex_);
-      EBLA_TRY(Check(key, condition));
-      Set(key, value, ttl);
-      return records_[key].version;
-    };
-    done(put());
-  });
+  RunOrHold(
+      [this, key = std::string(key), value = std::move(value), lifetime, condition, done = std::move(done)]() mutable {
+        const auto put = [&]() -> Result<Version> {
+          EBLA_TRY(Meet("put", key));
+          MutexLock lock(mutex_);
+          EBLA_TRY(Check(key, condition));
+          Set(key, value, lifetime);
+          return records_[key].version;
+        };
+        done(put());
+      });
 }
 
 void MemoryStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
@@ -209,19 +219,21 @@ Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::stri
   if (found == nullptr) return Error(Code::kInvalidArgument, "no such function");
   const Record* const record = Find(key);
   const auto expires = record == nullptr ? std::nullopt : record->expires;
-  FunctionInput input{.arguments = arguments, .record = std::nullopt};
+  FunctionInput input{.arguments = arguments, .now_ms = now_ms_, .record = std::nullopt};
   if (record != nullptr)
     input.record.emplace(
-        FunctionInput::Record{.value = record->value, .version = record->version, .left_ms = std::nullopt});
-  if (expires) input.record->left_ms = expires->time_since_epoch().count() - now_ms_;
+        FunctionInput::Record{.value = record->value, .version = record->version, .expires_ms = std::nullopt});
+  if (expires) input.record->expires_ms = expires->time_since_epoch().count();
   EBLA_ASSIGN(FunctionResult result, (*found)(input));
   if (result.change == FunctionResult::Change::kDelete) {
     records_.erase(key);
     ++lsn_;
   }
   if (result.change == FunctionResult::Change::kPut) {
-    Set(key, result.value, milliseconds(result.ttl_ms.value_or(0)));
-    if (!result.ttl_ms) records_[key].expires = expires;
+    Set(key, result.value, Lifetime::Forever());
+    records_[key].expires = expires;
+    if (const auto& expires_ms = result.expires_ms)
+      records_[key].expires = *expires_ms == 0 ? std::nullopt : std::optional(Expiry(milliseconds(*expires_ms)));
   }
   const bool changes = result.change != FunctionResult::Change::kNone;
   return PartResult{.version = changes ? Version{Epoch{1}, Lsn{lsn_}} : Version(), .answer = std::move(result.answer)};
@@ -240,7 +252,7 @@ void MemoryStore::Commit(std::vector<Batch::Part> parts, Until, Callback<Status>
       MutexLock lock(mutex_);
       for (const Batch::Part& part : parts) EBLA_TRY(Check(part.key, ConditionOf(part.options)));
       for (const Batch::Part& part : parts) {
-        if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, part.options.ttl.value_or(milliseconds(0)));
+        if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, LifetimeOf(part.options));
         if (part.kind == Batch::Kind::kDelete) records_.erase(part.key);
       }
       return {};
@@ -259,7 +271,7 @@ Result<PartResult> MemoryStore::WriteNow(const Batch::Part& part) {
   EBLA_TRY(Meet(part.kind == Batch::Kind::kPut ? "put" : "delete", part.key));
   MutexLock lock(mutex_);
   EBLA_TRY(Check(part.key, ConditionOf(part.options)));
-  if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, part.options.ttl.value_or(milliseconds(0)));
+  if (part.kind == Batch::Kind::kPut) Set(part.key, part.value, LifetimeOf(part.options));
   if (part.kind == Batch::Kind::kDelete) records_.erase(part.key);
   return PartResult{.version = {Epoch{1}, Lsn{lsn_}}};
 }

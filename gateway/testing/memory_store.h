@@ -39,7 +39,7 @@ class MemoryStore final : public ManyStore {
   void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string value, std::chrono::milliseconds ttl, Condition condition, Until until,
+  void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
   void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
   void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
@@ -63,7 +63,7 @@ class MemoryStore final : public ManyStore {
   Status Meet(const std::string& operation, const std::string& key);
   Record* Find(const std::string& key) EBLA_REQUIRES(mutex_);
   Status Check(const std::string& key, const Condition& condition) EBLA_REQUIRES(mutex_);
-  void Set(const std::string& key, const std::string& value, std::chrono::milliseconds ttl) EBLA_REQUIRES(mutex_);
+  void Set(const std::string& key, const std::string& value, const Lifetime& lifetime) EBLA_REQUIRES(mutex_);
   Result<Record> GetNow(const std::string& key);
   Result<int64_t> IncrementNow(const std::string& key, int64_t delta, IfNone if_none);
   Result<PartResult> ApplyNow(const std::string& key, const std::string& function, const std::string& arguments);

@@ -4,11 +4,11 @@
 #include <array>
 
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 
 namespace ebla::master {
 namespace {
 
-constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten years
 constexpr int64_t kBoundedMsMax = 3'600'000;
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kSplitBytesDefault = int64_t{8} << 30;
@@ -97,7 +97,7 @@ Status CheckOptions(const idl::TableOptions& options) {
   EBLA_TRY(CheckBetween("interval ms", options.intervalMs, 10, 60'000));
   EBLA_TRY(CheckKeyGroup(options.keyGroup));
   EBLA_TRY(CheckLevels(options));
-  EBLA_TRY(CheckBetween("default ttl ms", options.defaultTtlMs, 0, kTtlMsMax));
+  EBLA_TRY(CheckBetween("default ttl ms", options.defaultTtlMs, 0, limits::kTtlMsMax));
   EBLA_TRY(CheckBetween("split bytes", options.splitBytes, kMiB, int64_t{1} << 50));
   EBLA_TRY(CheckBetween("split operations per second", options.splitOpsPerSecond, 1, 1'000'000'000));
   EBLA_TRY(CheckBetween("merge bytes", options.mergeBytes, 0, int64_t{1} << 50));

@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "tabletserver/tablet/write_evaluator.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -136,8 +138,7 @@ Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& 
     effect.key = write.key;
     effect.is_delete = write.kind == WriteKind::kDelete;
     effect.value = write.value;
-    const int64_t ttl_ms = effect.is_delete ? 0 : write.ttl_ms.value_or(view.schema->default_ttl_ms);
-    if (ttl_ms > 0) effect.expires_at = TabletTime{static_cast<uint64_t>(now_ms + ttl_ms)};
+    if (!effect.is_delete) effect.expires_at = ExpiryOf(write, entry.time, *view.schema);
     effect.write_time_ms = StampOf(call.handle->table, write.key, now_ms, shown_ms + 1);
     effect.writer = self_;
   }

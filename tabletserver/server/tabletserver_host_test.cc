@@ -251,6 +251,30 @@ TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {
   EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, idl::Code::OK);
 }
 
+TEST_F(TabletServerTest, APutSaysUntilWhen) {
+  const auto until = [](idl::Write write, int64_t expires_at_ms) {
+    write.__set_expiresAtMs(expires_at_ms);
+    return write;
+  };
+  const int64_t now_ms = Put("k", "v").header.tabletTimeMs;
+  for (const int64_t moment : {now_ms + 60'000, limits::kExpiryMsMax}) {
+    ASSERT_EQ(Write({until(PutOf("k", "v"), moment)}).header.code, idl::Code::OK);
+    EXPECT_EQ(Get("k").record.expiresAtMs, moment);
+  }
+  EXPECT_EQ(Write({until(PutOf("k", "v"), now_ms)}).header.code, idl::Code::OK);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND) << "the moment had passed";
+
+  const auto refused = [this](idl::Write write) {
+    const idl::WriteReply reply = Write({std::move(write)});
+    return reply.header.code == idl::Code::INVALID_ARGUMENT &&
+           reply.header.message.find("expiresAtMs") != std::string::npos;
+  };
+  EXPECT_TRUE(refused(until(WithTtl(PutOf("k", "v"), 1), now_ms)));
+  EXPECT_TRUE(refused(until(IncrementOf("k", 1), now_ms)));
+  EXPECT_TRUE(refused(until(PutOf("k", "v"), 0)));
+  EXPECT_TRUE(refused(until(PutOf("k", "v"), limits::kExpiryMsMax + 1)));
+}
+
 // What a client that knows no time of the tablet, or one that is too old, has to know (docs/design/client-protocol.md).
 TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
   ASSERT_EQ(Put("k", "0").header.code, idl::Code::OK);
@@ -411,9 +435,9 @@ TEST_F(TabletServerTest, RefusesTimesOfADeliveredWriteThatNoClockComesTo) {
   };
   for (const int64_t time : {INT64_MAX, latest + kHour})
     EXPECT_THAT(message(time, 1), HasSubstr("writeTimeMs is " + std::to_string(time)));
-  for (const int64_t time : {INT64_MAX, latest + kTtlMsMax + kHour})
+  for (const int64_t time : {INT64_MAX, limits::kExpiryMsMax + 1, int64_t{0}})
     EXPECT_THAT(message(1, time), HasSubstr("expiresAtMs is " + std::to_string(time)));
-  EXPECT_THAT(message(latest, latest + kTtlMsMax), HasSubstr("last_write_wins")) << "which this table is not";
+  EXPECT_THAT(message(latest, limits::kExpiryMsMax), HasSubstr("last_write_wins")) << "which this table is not";
 }
 
 TEST_F(TabletServerTest, RefusesATokenOfMoreRangesThanAreSent) {

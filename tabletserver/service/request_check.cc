@@ -62,6 +62,13 @@ Status CheckCondition(const idl::Condition& condition) {
   }
 }
 
+Status CheckExpiry(const idl::Write& write) {
+  if (write.kind != idl::WriteKind::PUT || write.__isset.ttlMs)
+    return Invalid("only a PUT has expiresAtMs, and then no ttlMs");
+  if (write.expiresAtMs >= 1 && write.expiresAtMs <= limits::kExpiryMsMax) return Status::Ok();
+  return Invalid("expiresAtMs is " + std::to_string(write.expiresAtMs) + "; it must be 1 to 2^53");
+}
+
 // Only what the translation would lose; the rest of a batch is checked by CheckBatch (write_evaluator.h).
 Status CheckWrite(const idl::Write& write) {
   switch (write.kind) {
@@ -90,22 +97,11 @@ Status CheckWrite(const idl::Write& write) {
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
   if (write.__isset.newTtlMs && write.kind != idl::WriteKind::INCREMENT)
     return Invalid("only an INCREMENT has newTtlMs");
-  if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs)
-    return Invalid("only a write that is being delivered has expiresAtMs");
+  if (write.__isset.expiresAtMs) EBLA_TRY(CheckExpiry(write));
   return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();
 }
 
 bool IsDelivered(const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; }
-
-// No clock of a cluster comes to such times, and nothing could be written after them. What expires was written by then,
-// and expires at most the longest TTL later.
-Status CheckTimes(const idl::Write& write, int64_t latest_ms) {
-  if (write.writeTimeMs > latest_ms)
-    return Invalid("writeTimeMs is " + std::to_string(write.writeTimeMs) + ", years ahead of this server's clock");
-  if (write.__isset.expiresAtMs && write.expiresAtMs > latest_ms + kTtlMsMax)
-    return Invalid("expiresAtMs is " + std::to_string(write.expiresAtMs) + ", further ahead than any TTL reaches");
-  return Status::Ok();
-}
 
 // A write on its way to the primary: another server's word for a client's.
 Status CheckDelivered(const idl::WriteRequest& request, const Executor& clock) {
@@ -124,10 +120,9 @@ Status CheckDelivered(const idl::WriteRequest& request, const Executor& clock) {
     if (!plain || write.__isset.condition || write.__isset.ttlMs) {
       return Invalid("what is delivered is an unconditional PUT or DELETE without a TTL");
     }
-    if (write.__isset.expiresAtMs && (write.expiresAtMs < 1 || write.kind != idl::WriteKind::PUT)) {
-      return Invalid("expiresAtMs is a PUT's, and 1 or more");
-    }
-    EBLA_TRY(CheckTimes(write, latest_ms));
+    // No clock of a cluster comes to such times, and nothing could be written after them.
+    if (write.writeTimeMs > latest_ms)
+      return Invalid("writeTimeMs is " + std::to_string(write.writeTimeMs) + ", years ahead of this server's clock");
     EBLA_TRY(CheckWrite(write));
   }
   return Status::Ok();

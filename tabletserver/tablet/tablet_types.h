@@ -20,7 +20,6 @@ namespace ebla::tabletserver {
 inline constexpr size_t kBatchWritesMax = 1000;
 inline constexpr size_t kBatchBytesMax = 4 << 20;
 inline constexpr size_t kEpochStartsMax = 256;  // of one history; older versions are then taken to be in it
-inline constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten years
 
 // What a tablet's core needs of its table's schema; `encoded` is the whole of it, as the replica's state keeps it.
 struct TabletSchema {
@@ -61,7 +60,7 @@ struct Write {
   std::string function;               // apply: its name
   Condition condition;
   std::optional<WriteStamp> stamp;  // of a write that is being delivered: an unconditional put or delete
-  TabletTime expires_at;            // of a put that is being delivered; none: never
+  TabletTime expires_at;            // put, in place of ttl_ms; none, of one that is being delivered: never
 };
 
 // Whether what it does depends on what there is.

@@ -9,6 +9,7 @@
 
 #include "common/base/encoding.h"
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
@@ -160,9 +161,9 @@ struct FunctionRoom {
       return Error(Code::kInvalidArgument, "the functions of one batch take too much together: apply fewer at a time");
     bytes -= taken;
     answer_bytes -= result.answer.size();
-    const std::optional<int64_t>& ttl_ms = result.ttl_ms;
-    if (ttl_ms && (*ttl_ms < 0 || *ttl_ms > kTtlMsMax))
-      return Error(Code::kInvalidArgument, "the function gives the record a TTL out of bounds");
+    const std::optional<int64_t>& expires_ms = result.expires_ms;
+    if (expires_ms && (*expires_ms < 0 || *expires_ms > limits::kExpiryMsMax))
+      return Error(Code::kInvalidArgument, "the function has the record expire at a time that no clock shows");
     return CheckValue(result.value);
   }
 };
@@ -173,11 +174,12 @@ Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& l
       context.functions == nullptr ? nullptr : context.functions->Find(write.function);
   if (function == nullptr)
     return Error(Code::kInvalidArgument, "this server has no function \"" + EscapeBytes(write.function) + "\"");
-  FunctionInput input{.arguments = write.value, .record = std::nullopt};
+  FunctionInput input{
+      .arguments = write.value, .now_ms = static_cast<int64_t>(context.now.value), .record = std::nullopt};
   if (live) {
     input.record.emplace(
-        FunctionInput::Record{.value = live->value, .version = live->version, .left_ms = std::nullopt});
-    if (live->expires_at) input.record->left_ms = static_cast<int64_t>(live->expires_at.value - context.now.value);
+        FunctionInput::Record{.value = live->value, .version = live->version, .expires_ms = std::nullopt});
+    if (live->expires_at) input.record->expires_ms = static_cast<int64_t>(live->expires_at.value);
   }
   EBLA_ASSIGN(FunctionResult result, (*function)(input));
   EBLA_TRY(room.Take(input, result));
@@ -196,8 +198,8 @@ Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const Eva
     effect.is_delete = true;
   } else {
     effect.value = std::move(result->value);
-    if (result->ttl_ms) {
-      effect.expires_at = ExpiryAfter(context.now, *result->ttl_ms);
+    if (result->expires_ms) {
+      effect.expires_at = TabletTime{static_cast<uint64_t>(*result->expires_ms)};
     } else if (seen.live.has_value()) {
       effect.expires_at = seen.live->expires_at;
     }
@@ -217,7 +219,7 @@ Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationC
     effect.is_delete = true;
   } else if (write.kind == WriteKind::kPut) {
     effect.value = write.value;
-    effect.expires_at = ExpiryAfter(context.now, write.ttl_ms.value_or(context.schema.default_ttl_ms));
+    effect.expires_at = ExpiryOf(write, context.now, context.schema);
   } else {
     int64_t counter = 0;
     if (seen.live.has_value()) {
@@ -247,6 +249,10 @@ Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationC
 
 }  // namespace
 
+TabletTime ExpiryOf(const Write& put, TabletTime now, const TabletSchema& schema) {
+  return put.expires_at ? put.expires_at : ExpiryAfter(now, put.ttl_ms.value_or(schema.default_ttl_ms));
+}
+
 Outcome Refusal(Code code, std::string message, int32_t failed_index) {
   Outcome outcome;
   outcome.code = code;
@@ -272,8 +278,8 @@ Status CheckBatch(std::span<const Write> writes) {
       return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes(write.key) + "\" twice");
     }
     for (const std::optional<int64_t>& ttl_ms : {write.ttl_ms, write.new_ttl_ms}) {
-      if (ttl_ms.has_value() && (*ttl_ms < 0 || *ttl_ms > kTtlMsMax))
-        return Error(Code::kInvalidArgument, "a TTL is 1 ms to ten years, or 0 for none");
+      if (ttl_ms.has_value() && (*ttl_ms < 0 || *ttl_ms > limits::kTtlMsMax))
+        return Error(Code::kInvalidArgument, "a TTL is 1 to 2^52 ms, or 0 for none");
     }
     if (write.kind == WriteKind::kCheck && write.condition.kind == Condition::Kind::kNone) {
       return Error(Code::kInvalidArgument, "a check needs a condition");
@@ -321,6 +327,7 @@ uint64_t DigestOf(std::span<const Write> writes) {
     digest = XXH3_64bits_withSeed(write.value.data(), write.value.size(), digest);
     if (write.kind == WriteKind::kApply)
       digest = XXH3_64bits_withSeed(write.function.data(), write.function.size(), digest);
+    if (write.expires_at) digest = XXH3_64bits_withSeed(&write.expires_at.value, sizeof write.expires_at.value, digest);
     // Not new_ttl_ms: builds that do not know it would find another digest, and take a retry for another request.
   }
   return digest;

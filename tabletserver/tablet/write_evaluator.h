@@ -45,6 +45,9 @@ struct Evaluation {
 // twice, a TTL out of bounds). Not logged, as any later attempt is refused alike.
 Status CheckBatch(std::span<const Write> writes);
 
+// When what a put writes at this time expires; none: never.
+TabletTime ExpiryOf(const Write& put, TabletTime now, const TabletSchema& schema);
+
 // An error is the reader's: nothing is known, nothing may be logged.
 Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context);
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "common/base/encoding.h"
+#include "common/base/number_limits.h"
 #include "tabletserver/testing/pick.h"
 #include "tabletserver/testing/test_functions.h"
 
@@ -105,6 +106,8 @@ Write RandomWrite(const std::string& key, const Model& model) {
     write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
   } else if (write.kind == WriteKind::kIncrement && *rc::gen::arbitrary<bool>()) {
     write.new_ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
+  } else if (write.kind == WriteKind::kPut && *rc::gen::arbitrary<bool>()) {
+    write.expires_at = TabletTime{*rc::gen::element<uint64_t>(1, 1'000, limits::kExpiryMsMax)};
   }
   using Kind = Condition::Kind;
   write.condition.kind = *rc::gen::weightedElement<Kind>(
@@ -131,7 +134,8 @@ Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t n
       return Code::kConditionFailed;
     }
     const int64_t ttl = write.ttl_ms.value_or(write.new_ttl_ms.value_or(default_ttl));
-    const uint64_t expires = ttl == 0 ? 0 : now + static_cast<uint64_t>(ttl);
+    const uint64_t lives_until = ttl == 0 ? 0 : now + static_cast<uint64_t>(ttl);
+    const uint64_t expires = write.expires_at ? write.expires_at.value : lives_until;
     if (write.kind == WriteKind::kPut) after[write.key] = {write.value, version, expires};
     if (write.kind == WriteKind::kDelete) after.erase(write.key);
     if (write.kind == WriteKind::kApply) {
@@ -276,8 +280,8 @@ TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
   EXPECT_EQ(evaluated({.answer = std::string(kFunctionAnswerBytesMax + 1, 'x')}), Code::kInvalidArgument);
   EXPECT_EQ(evaluated({.change = Change::kPut, .value = std::string(kValueBytesMax, 'x')}), Code::kOk);
   EXPECT_EQ(evaluated({.change = Change::kPut, .value = std::string(kValueBytesMax + 1, 'x')}), Code::kInvalidArgument);
-  EXPECT_EQ(evaluated({.change = Change::kPut, .ttl_ms = kTtlMsMax + 1}), Code::kInvalidArgument);
-  EXPECT_EQ(evaluated({.change = Change::kPut, .ttl_ms = -1}), Code::kInvalidArgument);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .expires_ms = limits::kExpiryMsMax + 1}), Code::kInvalidArgument);
+  EXPECT_EQ(evaluated({.change = Change::kPut, .expires_ms = -1}), Code::kInvalidArgument);
 }
 
 TEST(Evaluate, FunctionsOfABatchTakeSoMuchTogether) {

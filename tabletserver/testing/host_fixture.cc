@@ -50,7 +50,8 @@ HostFixture::HostFixture(int cluster_level) : admin_(coordination_.NewClient(wor
   master_->cluster_level = cluster_level;
   master_dispatcher_.Register(master_);
   bool made = false;
-  admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}, cluster_level), [&](auto result) { made = result.has_value(); });
+  admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}, cluster_level),
+                [&](auto result) { made = result.has_value(); });
   EXPECT_TRUE(Until([&] { return made; }));
   options_.shard.functions = TestFunctions();
   options_.on_refused = [this](const Status& status) { refused_ = status; };

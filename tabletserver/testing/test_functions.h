@@ -2,7 +2,7 @@
 // Functions of records, for tests: each does one of the things that a function may do.
 //   append    puts the arguments behind what is there, which keeps its time; answers with what was there
 //   take      deletes; answers with what was there
-//   live_for  gives what is there as many milliseconds as the arguments say; answers with what was left, or "for ever"
+//   live_for  gives what is there as many milliseconds as the arguments say, 0: for ever; answers with what was left, or "for ever"
 //   refuse    refuses
 #pragma once
 
@@ -29,9 +29,10 @@ inline std::shared_ptr<const RecordFunctions> TestFunctions() {
   });
   functions->Add("live_for", [value](const FunctionInput& input) -> Result<FunctionResult> {
     if (!input.record) return FunctionResult{};
-    const auto& left = input.record->left_ms;
-    return FunctionResult{Change::kPut, value(input), std::stoll(std::string(input.arguments)),
-                          left ? std::to_string(*left) : "for ever"};
+    const auto& expires_ms = input.record->expires_ms;
+    const int64_t ms = std::stoll(std::string(input.arguments));
+    return FunctionResult{Change::kPut, value(input), ms == 0 ? 0 : input.now_ms + ms,
+                          expires_ms ? std::to_string(*expires_ms - input.now_ms) : "for ever"};
   });
   functions->Add("refuse", [](const FunctionInput&) -> Result<FunctionResult> {
     return Error(Code::kInternal, "it does not like it");

@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "common/base/encoding.h"
 #include "common/base/key_range.h"
+#include "common/base/number_limits.h"
 #include "common/memcached/record_function.h"
 #include "common/redis/record_function.h"
 #include "gateway/redis/testing/reply_length.h"
@@ -34,8 +34,8 @@ struct Parts {
     const size_t size = std::min<size_t>(static_cast<unsigned char>(bytes[1]), bytes.size() - 2);
     if (kind % 2 != 0)
       record.emplace(FunctionInput::Record{
-          .value = bytes.substr(2, size), .version = {Epoch{3}, Lsn{7}}, .left_ms = std::nullopt});
-    if (record && kind / 2 % 2 != 0) record->left_ms = 60'000;
+          .value = bytes.substr(2, size), .version = {Epoch{3}, Lsn{7}}, .expires_ms = std::nullopt});
+    if (record && kind / 2 % 2 != 0) record->expires_ms = kNowMs + 60'000;
     rest = bytes.substr(2 + size);
   }
 
@@ -45,11 +45,10 @@ struct Parts {
 };
 
 void CheckItem(const FunctionResult& result) {
-  constexpr int64_t kYearMs = int64_t{366} * 24 * 3600 * 1000;
   if (result.change != FunctionResult::Change::kPut) return;
   CHECK(CheckValue(result.value).ok());
   CHECK(DecodeItem(result.value)) << "no item";
-  if (result.ttl_ms) CHECK(*result.ttl_ms >= 0 && *result.ttl_ms <= 10 * kYearMs);
+  if (result.expires_ms) CHECK(limits::IsWithin(*result.expires_ms, limits::kExpiryMsMax));
 }
 
 }  // namespace
@@ -57,9 +56,9 @@ void CheckItem(const FunctionResult& result) {
 void RecordFunctions(std::string_view bytes) {
   if (bytes.size() < 2) return;
   const Parts parts(bytes);
-  const std::string encoded = redis::EncodeCommand(parts.kind / 4 % 2 == 0 ? 2 : 3, kNowMs, WordsIn(parts.rest));
-  const Result<FunctionResult> result =
-      redis::ApplyCommand({.arguments = parts.kind / 8 % 2 == 0 ? encoded : parts.rest, .record = parts.record});
+  const std::string encoded = redis::EncodeCommand(parts.kind / 4 % 2 == 0 ? 2 : 3, WordsIn(parts.rest));
+  const Result<FunctionResult> result = redis::ApplyCommand(
+      {.arguments = parts.kind / 8 % 2 == 0 ? encoded : parts.rest, .now_ms = kNowMs, .record = parts.record});
   if (!result) return;
   const auto length = gateway::redis::ReplyLength(result->answer);
   CHECK(length && *length == result->answer.size()) << "no whole reply: " << result->answer;
@@ -69,13 +68,12 @@ void RecordFunctions(std::string_view bytes) {
 void MemcachedOrders(std::string_view bytes) {
   if (bytes.size() < 2) return;
   const Parts parts(bytes);
-  const std::string clock = ByteWriter().SignedVarint(kNowMs).Take() + std::string(parts.rest);
   const Result<FunctionResult> result =
-      memcached::ApplyOrder({.arguments = parts.kind / 8 % 2 == 0 ? clock : parts.rest, .record = parts.record});
+      memcached::ApplyOrder({.arguments = parts.rest, .now_ms = kNowMs, .record = parts.record});
   if (!result) return;
   const Result<memcached::Finding> finding = memcached::DecodeFinding(result->answer);
   CHECK(finding) << finding.error();
-  CHECK_EQ(finding->put, result->change == FunctionResult::Change::kPut);
+  CHECK(finding->changed || result->change == FunctionResult::Change::kNone);
   CheckItem(*result);
 }
 

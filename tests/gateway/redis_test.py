@@ -485,6 +485,22 @@ class RedisTest(unittest.TestCase):
             self.assertLess(time.monotonic(), limit)
         self.assertEqual(self.client.ttl("a"), -2)
 
+    def test_a_moment_is_kept_to_the_millisecond(self):
+        far = 33_177_117_420_000  # in the year 3021
+        for i in range(50):
+            near = int(time.time() * 1000) + 100_000 + i
+            for moment in near, far + i:
+                self.client.set("{t}a", "1", pxat=moment)
+                self.assertEqual(self.client.pexpiretime("{t}a"), moment)
+                self.client.persist("{t}a")
+                self.client.pexpireat("{t}a", moment)
+                self.client.append("{t}a", "x")
+                with self.client.pipeline() as transaction:
+                    transaction.append("{t}a", "y").set("{t}b", "1", pxat=moment).execute()
+                self.client.eval("redis.call('append', KEYS[1], 'z')", 1, "{t}a")
+                for key in "{t}a", "{t}b":
+                    self.assertEqual(self.client.pexpiretime(key), moment)
+
     def test_redis_cli(self):
         self.assertEqual(self.cli("set", "a", "1"), "OK\n")
         self.assertEqual(self.cli("-3", "get", "a"), "1\n")
@@ -513,11 +529,11 @@ class RedisTest(unittest.TestCase):
 
     def test_half_a_request_disturbs_nobody(self):
         with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
-            raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048561\r\n" + b"x" * 500000)
+            raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048569\r\n" + b"x" * 500000)
             self.assertTrue(self.client.set("b", 1))
-            raw.sendall(b"x" * 548561 + b"\r\n")
+            raw.sendall(b"x" * 548569 + b"\r\n")
             self.assertEqual(raw.recv(100), b"+OK\r\n")
-        self.assertEqual(self.client.strlen("a"), 1048561)
+        self.assertEqual(self.client.strlen("a"), 1048569)
 
 
 def door_of(standalone):

@@ -164,7 +164,7 @@ TEST_F(MemoryTableTest, AFullTableRefusesOrForgetsAndStaysWithinItsBound) {
   ASSERT_FALSE(refused.ok()) << "ten megabytes do not fit into four";
   EXPECT_THAT(refused.message(), HasSubstr("the table has reached its limit of 4 MiB"));
   const auto run = [&full](const redis::Words& words) {
-    const std::string arguments = redis::EncodeCommand(2, 0, words);
+    const std::string arguments = redis::EncodeCommand(2, words);
     const auto done = full.Write(std::move(Batch().Apply("few", redis::kFunctionName, arguments)), {.deadline = 1s});
     return done ? done->answers.front() : done.error().ToString();
   };

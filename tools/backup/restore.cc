@@ -64,9 +64,9 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
 std::optional<PutOptions> OptionsFor(const std::optional<Expiry>& expires) {
   PutOptions options{.ttl = std::chrono::milliseconds(0), .deadline = std::chrono::seconds(60)};
   if (!expires) return options;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*expires - std::chrono::system_clock::now());
-  if (left.count() <= 0) return std::nullopt;
-  options.ttl = left;
+  if (*expires <= std::chrono::system_clock::now()) return std::nullopt;
+  options.ttl.reset();
+  options.expires = expires;
   return options;
 }
 

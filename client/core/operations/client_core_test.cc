@@ -390,6 +390,11 @@ TEST_F(ClientCoreTest, NonsenseIsRefusedBeforeItIsSent) {
   EXPECT_EQ(code(std::move(Batch().Put("a", "x").Delete("a"))), Code::kInvalidArgument);
   EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.if_absent = true, .if_exists = true}))), Code::kInvalidArgument);
   EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.ttl = milliseconds(-1)}))), Code::kInvalidArgument);
+  const Expiry moment{milliseconds(1)};
+  EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.ttl = milliseconds(1), .expires = moment}))),
+            Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.expires = moment - milliseconds(1)}))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Increment("a", 1, {.expires = moment}))), Code::kInvalidArgument);
   EXPECT_EQ(code(std::move(Batch().Check("a", {}))), Code::kInvalidArgument);
   EXPECT_EQ(Get(table, "").error().code(), Code::kInvalidArgument);
   EXPECT_EQ(Get(table, "a", {.read = Read::InSession()}).error().code(), Code::kInvalidArgument);
@@ -721,6 +726,9 @@ TEST_F(ClientCoreTest, LevelsReachTheServer) {
   ASSERT_TRUE(record.expires);
   EXPECT_NEAR(static_cast<double>(record.expires->time_since_epoch().count()),
               static_cast<double>(executor_.TimeOfDayMs() + 30 * 60'000), 1000);
+  const Expiry moment{milliseconds(33'177'117'420'000)};
+  ASSERT_TRUE(Write(table, std::move(Batch().Put("a", "x", {.expires = moment}))));
+  EXPECT_EQ(Get(table, "a")->expires, moment);
 }
 
 TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {

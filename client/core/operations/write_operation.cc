@@ -6,13 +6,12 @@
 #include <utility>
 
 #include "client/core/calls/codec.h"
+#include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client {
 
 namespace {
-
-constexpr std::chrono::milliseconds kTtlMax = std::chrono::years(10);
 
 bool HasValue(const Batch::Part& part) { return part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kApply; }
 
@@ -36,10 +35,17 @@ Status CheckPart(const Batch::Part& part) {
                  "if_version holds no version: to require that there is no record, use if_absent");
   }
   for (const auto& ttl : {options.ttl, options.ttl_if_new}) {
-    if (ttl && (ttl->count() < 0 || *ttl > kTtlMax)) {
+    if (ttl && !limits::IsWithin(ttl->count(), limits::kTtlMsMax)) {
       return Error(Code::kInvalidArgument,
-                   "a ttl of " + std::to_string(ttl->count()) + " ms: it must be 1 ms to 10 years, or 0 for none");
+                   "a ttl of " + std::to_string(ttl->count()) + " ms: it must be 1 to 2^52, or 0 for none");
     }
+  }
+  if (options.expires) {
+    if (part.kind != Batch::Kind::kPut || options.ttl)
+      return Error(Code::kInvalidArgument, "only a put says when it expires, and then has no ttl");
+    const int64_t ms = options.expires->time_since_epoch().count();
+    if (ms < 1 || ms > limits::kExpiryMsMax)
+      return Error(Code::kInvalidArgument, "an expiry at " + std::to_string(ms) + " ms: it must be 1 to 2^53");
   }
   return {};
 }
@@ -86,6 +92,7 @@ idl::Write ToIdl(Batch::Part&& part) {
   } else if (options.ttl_if_new && part.kind == Batch::Kind::kIncrement) {
     write.__set_newTtlMs(options.ttl_if_new->count());
   }
+  if (options.expires) write.__set_expiresAtMs(options.expires->time_since_epoch().count());
   write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
   if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
   if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;

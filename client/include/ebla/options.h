@@ -86,6 +86,7 @@ struct GetOptions {
 struct PutOptions {
   Ack ack = Ack::kDefault;
   std::optional<std::chrono::milliseconds> ttl;  // empty: the table's default; zero: none
+  std::optional<Expiry> expires = {};            // in place of ttl: when; it may have passed
   std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;
@@ -136,6 +137,7 @@ struct ScanOptions {
 struct BatchOptions {
   std::optional<std::chrono::milliseconds> ttl;         // of puts and increments
   std::optional<std::chrono::milliseconds> ttl_if_new;  // of increments
+  std::optional<Expiry> expires = {};                   // of puts, in place of ttl
   std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;

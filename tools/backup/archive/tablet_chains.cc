@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/number_limits.h"
+
 namespace ebla::backup {
 namespace {
 
 constexpr size_t kEpochs = 64;  // remembered of a tablet: so many leaders back
+constexpr Expiry kLastExpiry{std::chrono::milliseconds(limits::kExpiryMsMax)};
 
 }  // namespace
 
@@ -207,7 +210,8 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
     if (entry.effects.empty()) continue;
     ready_bytes_ += BytesOf(entry.effects);
     for (UnresolvedEffect& effect : entry.effects) {
-      if (effect.expires) *effect.expires += std::chrono::milliseconds(offset_ms);
+      if (effect.expires)
+        effect.expires = std::min(*effect.expires + std::chrono::milliseconds(offset_ms), kLastExpiry);
     }
     ready_.push_back({chain.table, tablet, entry.version, at_ms, std::move(entry.effects)});
   }

@@ -111,10 +111,9 @@ void LoadOne(const Table& table, const Result<LoadedRecord>& record, uint64_t li
              Flight& flight) {
   if (!record) return flight.Fail(line, record.error());
   if (record->expires) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(*record->expires - std::chrono::system_clock::now());
-    if (left.count() <= 0) return;  // it has expired meanwhile
-    options.ttl = left;
+    if (*record->expires <= std::chrono::system_clock::now()) return;  // it has expired meanwhile
+    options.ttl.reset();
+    options.expires = record->expires;
   }
   flight.Enter();
   table.AsyncPut(record->key, record->value, options, [&flight, line](Result<Version> version) {
