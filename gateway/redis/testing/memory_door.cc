@@ -19,23 +19,36 @@ std::string Encode(const Words& words) {
 
 void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
                            Callback<Result<std::shared_ptr<Store>>> done) {
-  read_ = read;
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
-  store(name);
-  std::shared_ptr<Store>& keyed = keyed_[name];
-  if (keyed == nullptr) keyed = std::make_shared<KeyedStore>(stores_[name]);
-  done(keyed);
+  std::shared_ptr<Store> keyed;
+  {
+    MutexLock lock(mutex_);
+    read_ = read;
+    keyed = Find(name).keyed;
+  }
+  done(std::move(keyed));
 }
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {
-  std::shared_ptr<MemoryStore>& store = stores_[name];
-  if (store == nullptr) {
-    store = std::make_shared<MemoryStore>();
+  MutexLock lock(mutex_);
+  return *Find(name).records;
+}
+
+Read MemoryDatabases::read() const {
+  MutexLock lock(mutex_);
+  return read_;
+}
+
+MemoryDatabases::Database& MemoryDatabases::Find(const std::string& name) {
+  Database& database = databases_[name];
+  if (database.records == nullptr) {
+    database.records = std::make_shared<MemoryStore>();
     const auto functions = std::make_shared<RecordFunctions>();
     functions->Add(std::string(kFunctionName), ApplyCommand);
-    store->SetFunctions(functions);
+    database.records->SetFunctions(functions);
+    database.keyed = std::make_shared<KeyedStore>(database.records);
   }
-  return *store;
+  return database;
 }
 
 MemoryDoor::MemoryDoor(const MemoryDoor* other)

@@ -1,6 +1,6 @@
 // gateway/redis/testing/memory_door.h
 // Redis's commands over a store in memory, for tests: what a client says goes in, what it hears comes out.
-// Threads: one.
+// Threads: of a door one at a time; of databases any.
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/testing/sim_executor.h"
 #include "gateway/redis/redis_protocol.h"
 #include "gateway/redis/testing/reply_length.h"
@@ -25,12 +26,18 @@ class MemoryDatabases final : public Databases {
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
   MemoryStore& store(const std::string& name);
   // What the last one who opened one wanted to read.
-  const Read& read() const { return read_; }
+  Read read() const;
 
  private:
-  std::map<std::string, std::shared_ptr<MemoryStore>> stores_;
-  std::map<std::string, std::shared_ptr<Store>> keyed_;
-  Read read_;
+  struct Database {
+    std::shared_ptr<MemoryStore> records;
+    std::shared_ptr<Store> keyed;
+  };
+  Database& Find(const std::string& name) EBLA_REQUIRES(mutex_);
+
+  mutable Mutex mutex_;
+  std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
+  Read read_ EBLA_GUARDED_BY(mutex_);
 };
 
 class MemoryDoor {
