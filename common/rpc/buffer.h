@@ -1,6 +1,6 @@
 // common/rpc/buffer.h
 // What both ends of a connection do with their byte buffers.
-// Threads: functions of their arguments.
+// Threads: functions of their arguments; a ReceivedBytes is its connection's.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,32 @@ inline void ClearBuffer(std::string& buffer, size_t retained_max) {
   buffer.clear();
   if (buffer.capacity() > retained_max) std::string().swap(buffer);
 }
+
+// What has come over a connection and is not used yet: part of a message, or messages that wait for room. Bytes that are
+// used as they come are never copied into it.
+class ReceivedBytes {
+ public:
+  std::string_view view() const { return bytes_; }
+  bool empty() const { return bytes_.empty(); }
+  size_t size() const { return bytes_.size(); }
+
+  // `bytes`, which have just come, behind what there is.
+  std::string_view Join(std::string_view bytes) { return bytes_.empty() ? bytes : bytes_.append(bytes); }
+  // Keeps what is left of `bytes` (what Join() or view() gave) once `used` of them are. With nothing left, a buffer larger
+  // than `retained_max` gives its memory back.
+  void Keep(std::string_view bytes, size_t used, size_t retained_max) {
+    if (used == bytes.size()) {
+      ClearBuffer(bytes_, retained_max);
+    } else if (bytes.data() != bytes_.data()) {
+      bytes_.assign(bytes.substr(used));
+    } else if (used > 0) {
+      bytes_.erase(0, used);
+    }
+  }
+  void Drop(size_t retained_max) { ClearBuffer(bytes_, retained_max); }
+
+ private:
+  std::string bytes_;
+};
 
 }  // namespace ebla::rpc

@@ -336,7 +336,7 @@ void Connection::Break(const std::string& why, Code code) {
   }
   stream_base_ += out_.size();
   ClearBuffer(out_, kBufferRetainedMax);
-  ClearBuffer(in_, kBufferRetainedMax);
+  in_.Drop(kBufferRetainedMax);
   out_sent_ = 0;
   login_.reset();
   login_out_.clear();
@@ -388,22 +388,11 @@ void Connection::OnReadable() {
   if (came_up || stream_->pending() > 0) Flush();
   if (state_ == State::kIdle || (*received)->empty()) return Deliver();
   last_heard_ = loop_.Now();
-  const std::string_view got = **received;
-  const bool fresh = in_.empty();
-  if (!fresh) in_.append(got);
-  const std::string_view bytes = fresh ? got : in_;
+  const std::string_view bytes = in_.Join(**received);
   const bool logging_in = state_ == State::kLoggingIn;
   const size_t used = CutReplies(bytes);
   if (logging_in && state_ != State::kIdle) Flush();
-  if (state_ == State::kUp || state_ == State::kLoggingIn) {
-    if (fresh) {
-      in_.assign(bytes.substr(used));
-    } else if (used == in_.size()) {
-      ClearBuffer(in_, kBufferRetainedMax);
-    } else {
-      in_.erase(0, used);
-    }
-  }
+  if (state_ == State::kUp || state_ == State::kLoggingIn) in_.Keep(bytes, used, kBufferRetainedMax);
   Deliver();
 }
 

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
+#include "common/rpc/buffer.h"
 #include "common/rpc/login_exchange.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/socket.h"
@@ -132,7 +133,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
 
   std::optional<LoginExchange> login_;
   std::string login_out_;  // of the login, and not yet taken; goes before out_
-  std::string in_;
+  ReceivedBytes in_;
   std::string out_;
   size_t out_sent_ = 0;
   uint64_t stream_base_ = 0;  // position in the stream of out_'s first byte

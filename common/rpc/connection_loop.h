@@ -1,8 +1,8 @@
 // common/rpc/connection_loop.h
-// What the connections of one event loop share, whatever they speak: their list, memory for what is to be sent, a sweep for
-// those whose client stands still, and how much they hold together; and what a server does with several such loops.
-// Place:      the ServerLoop of this folder and that of gateway/server are ones (Self). Their Connection has index,
-//             held_bytes(), Drain(), Close() and OnSweep().
+// What the connections of one event loop share, whatever they speak: their list, memory for what comes and for what is to
+// be sent, a sweep for those whose client stands still, and how much they hold together; and what a server does with
+// several such loops.
+// Place:      the ServerLoop of this folder and that of gateway/server are ones; accepted_connection.h is what they hold.
 // Invariants: 1. Connections are touched on the loop's thread alone, or with no thread left to it.
 //             2. While any is watched a sweep runs; else nothing does.
 // Threads:    the loop's; DrainAll and HandOver from any but a loop's, or from the acceptor's.
@@ -10,7 +10,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -22,8 +21,11 @@
 
 #include "common/base/mutex.h"
 #include "common/rpc/listener.h"
+#include "common/rpc/stream.h"
 
 namespace ebla::rpc {
+
+class AcceptedConnection;
 
 // Counted by one loop's thread, read by any.
 class LoopCounter {
@@ -36,46 +38,44 @@ class LoopCounter {
   std::atomic<uint64_t> value_{0};
 };
 
-template <class Self, class Connection>
-class ConnectionLoop : public std::enable_shared_from_this<Self> {
+// Of one loop's connections; `accepted` and `refused` are the listener's, whose loop counts them for all.
+struct ConnectionCounters {
+  LoopCounter connections, accepted, refused, broken, in_flight, bytes_in, bytes_out;
+};
+
+class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
  public:
+  struct Options {
+    Duration half_sent;    // how long a client may stand still with something begun
+    Duration unread;       // and with replies waiting
+    size_t buffered_max;   // bytes that all may hold
+    std::string too_much;  // how the log says that they hold more
+    size_t read_bytes;     // at a time
+  };
+
+  virtual ~ConnectionLoop() = default;
+
+  // A socket that was accepted. While the loop drains it is closed.
+  void Accept(int fd, std::string peer);
   // No more requests; each connection ends once its replies are out.
-  void Drain() {
-    draining_ = true;
-    const auto connections = connections_;  // draining removes
-    for (const auto& connection : connections) connection->Drain();
-    if (connections.empty() && on_empty) on_empty();
-  }
-  void CloseAll() {
-    draining_ = true;
-    while (!connections_.empty()) {
-      const std::shared_ptr<Connection> connection = connections_.back();
-      connection->Close();
-    }
-    on_empty = nullptr;
-  }
-  void Remove(Connection& connection) {
-    const std::shared_ptr<Connection> removed = std::move(connections_[connection.index]);
-    if (connection.index + 1 < connections_.size()) {
-      connections_[connection.index] = std::move(connections_.back());
-      connections_[connection.index]->index = connection.index;
-    }
-    connections_.pop_back();
-    open_.Sub(1);
-    if (connections_.empty() && draining_ && on_empty) on_empty();
-  }
+  void Drain();
+  void CloseAll();
+
+  // ---- for its connections ----
+
+  void Remove(const AcceptedConnection& connection);
 
   // Counts connections that wait for their client (half a request, unsent replies).
-  void Watch(bool more) {
-    watched_ += more ? 1 : -1;
-    if (!more || std::exchange(sweeping_, true)) return;
-    loop.After(sweep_period_, [self = this->shared_from_this()] { self->Sweep(); });
-  }
+  void Watch(bool more);
   uint32_t tick() const { return tick_; }
-  uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
+  // Since that tick.
+  bool IsHalfSentTooLong(uint32_t since) const { return tick_ - since > half_sent_ticks_; }
+  bool IsUnreadTooLong(uint32_t since) const { return tick_ - since > unread_ticks_; }
 
   // A connection holds `now` bytes, where it held `before`; true when all together are over the bound.
   bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
+  // Breaks the one that holds most of what is too much: the one that has grown, if no other holds more.
+  void BreakLargest(AcceptedConnection& grown);
 
   // Memory for replies that are not yet sent: it goes from connection to connection, so that one that waits for its
   // client's next request holds none, and none grows from nothing in each turn.
@@ -91,51 +91,30 @@ class ConnectionLoop : public std::enable_shared_from_this<Self> {
   }
 
   EventLoop& loop;
+  ConnectionCounters& counters;
+  ReadBuffers buffers;
   std::function<void()> on_empty;  // while draining, when the last connection has gone
 
  protected:
-  static constexpr size_t kOwnBytes = 1 << 20;  // may be held for each connection, however much is held for all
+  ConnectionLoop(EventLoop& event_loop, Options options, ConnectionCounters& counters);
 
-  // `patience`: the shortest time that a client may stand still. `open`: counts the connections.
-  ConnectionLoop(EventLoop& event_loop, Duration patience, size_t buffered_max, LoopCounter& open)
-      : loop(event_loop),
-        sweep_period_(std::clamp<Duration>(patience / 4, std::chrono::milliseconds(10), std::chrono::seconds(1))),
-        buffered_max_(buffered_max),
-        open_(open) {}
-
-  // A connection over the socket, yet to be started; none while the loop drains.
-  std::shared_ptr<Connection> Adopt(int fd, std::string peer) {
-    if (draining_) {
-      close(fd);
-      return nullptr;
-    }
-    auto connection = std::make_shared<Connection>(this->shared_from_this(), fd, std::move(peer));
-    connection->index = connections_.size();
-    connections_.push_back(connection);
-    open_.Add(1);
-    return connection;
-  }
-  const std::vector<std::shared_ptr<Connection>>& connections() const { return connections_; }
+  // A connection over the socket, yet to be started.
+  virtual std::shared_ptr<AcceptedConnection> Make(int fd, std::string peer) = 0;
 
  private:
   static constexpr size_t kSpareBytesMax = 256 * 1024;  // of one spare buffer
   static constexpr size_t kSparesMax = 8;  // as many connections as fill their buffers within a turn, about
 
-  void Sweep() {
-    ++tick_;
-    if (watched_ > 0) {
-      const auto connections = connections_;  // a sweep removes
-      for (const auto& connection : connections) connection->OnSweep();
-    }
-    sweeping_ = watched_ > 0;
-    if (sweeping_) loop.After(sweep_period_, [self = this->shared_from_this()] { self->Sweep(); });
-  }
+  uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
+  void Sweep();
 
   const Duration sweep_period_;
+  const uint32_t half_sent_ticks_;
+  const uint32_t unread_ticks_;
   const size_t buffered_max_;
-  LoopCounter& open_;
-  std::vector<std::shared_ptr<Connection>> connections_;  // shared with what is in flight on each
-  std::vector<std::string> spares_;                       // empty, with capacity
+  const std::string too_much_;
+  std::vector<std::shared_ptr<AcceptedConnection>> connections_;  // shared with what is in flight on each
+  std::vector<std::string> spares_;                               // empty, with capacity
   size_t watched_ = 0;
   size_t buffered_ = 0;
   bool sweeping_ = false;

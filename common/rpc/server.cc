@@ -45,10 +45,10 @@ class RpcServer::Impl {
     stats.denied = dispatcher_.refusals();
     stats.limited = dispatcher_.limited();
     for (const auto& loop : loops_) {
-      stats.requests += loop->counters.requests.value();
+      stats.requests += loop->requests.value();
       stats.in_flight += loop->counters.in_flight.value();
       stats.connections += loop->counters.connections.value();
-      stats.connections_broken += loop->counters.connections_broken.value();
+      stats.connections_broken += loop->counters.broken.value();
       stats.bytes_in += loop->counters.bytes_in.value();
       stats.bytes_out += loop->counters.bytes_out.value();
     }

@@ -1,6 +1,7 @@
 // common/rpc/server_connection.h
 // One accepted connection. Internal to common/rpc.
-// Place:      server.cc accepts and stops; this cuts frames, dispatches them and sends the replies.
+// Place:      server.cc accepts and stops; this cuts frames, dispatches them and sends the replies. Socket, buffers and
+//             ending are accepted_connection.h's.
 // Invariants: 1. A connection is touched on its loop's thread alone, but for Answer().
 //             2. Calls with one sequence id form a queue; only its head's reply is sent, the others' are held.
 //             3. A call counts as in flight until its reply has been handed to the socket's buffer, or its connection
@@ -8,40 +9,29 @@
 // Threads:    Answer and the statistics from any thread.
 #pragma once
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
-
 #include <array>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "common/rpc/accepted_connection.h"
 #include "common/rpc/server_loop.h"
-#include "common/rpc/stream.h"
 #include "common/security/caller.h"
 
 namespace ebla::rpc {
 
-class ServerConnection final : public EventLoop::TurnEndHook, public std::enable_shared_from_this<ServerConnection> {
+class ServerConnection final : public AcceptedConnection {
  public:
-  ServerConnection(std::shared_ptr<ServerLoop> server, int fd, std::string peer);
-  ~ServerConnection();
+  ServerConnection(ServerLoop& server, int fd, std::string peer);
 
-  void Start();
-  void Drain();
-  void Close();
-  // Closes it for its client's fault, with a log line.
-  void Break(const std::string& why);
+  void Start() override;
   // Has yet to show who it is.
   bool is_stranger() const { return stranger_; }
-  bool is_process() const { return session_ && session_->identity.is_process(); }
-  size_t held_bytes() const { return accounted_; }
-  void OnSweep();
+  // A process of the cluster goes only where nobody else does.
+  size_t expendable_bytes() const override { return is_process() ? 0 : held_bytes(); }
   // It was deferred, and its user has time now.
   void Resume();
   void OnTurnEnd() override;
-
-  size_t index = 0;  // in the loop's list
 
  private:
   // One request between its arrival and its reply's delivery. Owned by whoever is to answer it: should the loop stop
@@ -62,50 +52,41 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void Unlink(Call* call);
   Call* Oldest(int32_t sequence);  // of those in flight with this id
   void ForgetHeld();
-  void OnReadable();
+  bool is_process() const { return session_ && session_->identity.is_process(); }
+  std::shared_ptr<ServerConnection> Self() { return std::static_pointer_cast<ServerConnection>(shared_from_this()); }
+  void OnReadable() override;
+  bool HasRoom() const override { return !Full() && !deferred_; }
+  bool Busy() const override { return in_flight_ > 0; }
+  std::optional<std::string> Overdue() const override;
+  void LogBroken(const std::string& why) const override;
+  void OnUnsendable() override { Close(); }
+  void OnClosed() override;
   void Consume(std::string_view bytes);
   size_t CutFrames(std::string_view bytes);
   // Counts among its user's connections, whom a login may have changed.
   void JoinUser();
   // Its user's time is counted: there are others.
-  bool shared() const { return user_ != nullptr && server_->shares.several(); }
-  bool HasTime() const { return user_ == nullptr || server_->shares.HasTime(*user_, server_->loop.phase()); }
+  bool shared() const { return user_ != nullptr && server_.shares.several(); }
+  bool HasTime() const { return user_ == nullptr || server_.shares.HasTime(*user_, server_.loop.phase()); }
   void SpendTime();  // since it began, or was spent last
   void Defer();
   void HandleMessage(std::string_view message);
   void Send(std::string_view message);
-  void Flush();
-  void FlushUnlessBlocked();  // by a client that does not read
   void SendShared();
   // Sends what there is to send, then goes on with the requests that wait, if any do.
   void GoOn(bool requests_wait);
-  void FinishDrain();
   bool Full() const;
-  void UpdateReading();
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
   void Shake();  // with TLS, until the client has shown who it is
   bool unknown() const { return !session_ || session_->identity.kind == security::Identity::Kind::kNobody; }
-  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
-  const std::shared_ptr<ServerLoop> server_;
-  const std::string peer_;
-  int fd_;
-  const uint32_t accepted_tick_;  // who is unknown for too long since then is cut off
-  Stream stream_;
-  std::optional<security::Session> session_;  // once its caller is known
-  event read_event_;
-  event write_event_;
-
-  std::string in_;   // bytes read and not yet handled: part of a frame, or frames that wait for room
-  std::string out_;  // replies from out_sent_ on are not yet sent
-  size_t out_sent_ = 0;
+  ServerLoop& server_;                                    // home() keeps it
+  const uint32_t accepted_tick_;                          // who is unknown for too long since then is cut off
+  std::optional<security::Session> session_;              // once its caller is known
   std::unique_ptr<std::array<Call*, kBuckets>> buckets_;  // the calls in flight by id; made by the first one
   size_t in_flight_ = 0;
-  size_t accounted_ = 0;     // bytes in in_ and out_, as the loop counts them
-  uint32_t frame_tick_ = 0;  // when the frame in in_ began
-  uint32_t sent_tick_ = 0;   // when the client last took bytes
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
   std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
@@ -113,10 +94,6 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   bool counted_user_ = false;               // the same
   bool deferred_ = false;                   // reads and sends nothing until it is resumed
   bool unread_ = false;                     // and something has come
-  bool reading_ = false;
-  bool watched_ = false;
-  bool draining_ = false;
-  bool shut_ = false;  // nothing more will be sent: what the client still sends is thrown away until it closes
 };
 
 }  // namespace ebla::rpc

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <deque>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,48 +16,42 @@
 #include "common/rpc/connection_loop.h"
 #include "common/rpc/loop_shares.h"
 #include "common/rpc/server.h"
-#include "common/rpc/stream.h"
 
 namespace ebla::rpc {
 
 class ServerConnection;
 
-struct LoopCounters {
-  LoopCounter requests, in_flight, connections, connections_broken, bytes_in, bytes_out;
-};
-
 // What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
-class ServerLoop : public ConnectionLoop<ServerLoop, ServerConnection> {
+class ServerLoop final : public ConnectionLoop {
  public:
   // One of `loops` that share the server's connections and bounds.
   ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops);
 
   // All on the loop's thread (or with no thread left to it).
-  void Accept(int fd, std::string peer);
   // One more who has yet to show who it is, or one less.
   void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
+  // It has started as one of those: the oldest of them goes where they are too many.
+  void Admit(const std::shared_ptr<ServerConnection>& stranger);
   // One more that a user has, or one less. Users have five eighths of the places, and one of them half of those: peers,
   // masters and operators still come in.
   void CountUser(bool more) { users_ += more ? 1 : -1; }
   bool HasPlaceFor(const LoopShares::User& user) const {
     return users_ <= users_max_ && user.connections <= users_max_ / 2;
   }
-  // Whose buffers hold most of what is too much; a process of the cluster only where nobody else does.
-  void BreakLargest(ServerConnection& grown);
   // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
-  void Defer(ServerConnection& connection, const std::shared_ptr<LoopShares::User>& user);
+  void Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user);
 
   const ServerOptions options;
   const Dispatcher& dispatcher;
-  LoopCounters counters;
-  ReadBuffers buffers;
+  LoopCounter requests;
   LoopShares shares;
 
  private:
+  std::shared_ptr<AcceptedConnection> Make(int fd, std::string peer) override;
   void List(const std::shared_ptr<LoopShares::User>& user);
   void Resume();
-  void CloseOldestStrangers();
 
+  ConnectionCounters counted_;
   const size_t strangers_max_;
   size_t strangers_ = 0;
   const size_t users_max_;

@@ -1,6 +1,6 @@
 // common/rpc/stream.h
 // The bytes of one connected socket, in the clear or through TLS. Internal to common/rpc.
-// Place:   connection.h and server_connection.h read and write by it; when to do so is theirs.
+// Place:   connection.h and accepted_connection.h read and write by it; when to do so is theirs.
 // Errors:  UNAVAILABLE, for people, when the connection has broken or the peer is refused.
 // Threads: its connection's.
 #pragma once
@@ -36,6 +36,10 @@ class Stream {
 
   // Taken, and not yet sent: Send() again when the socket can be written.
   size_t pending() const { return wire_.size() - wire_sent_; }
+  void DropPending() {
+    wire_.clear();
+    wire_sent_ = 0;
+  }
   // The peer has shown who it is, so bytes may be sent to it.
   bool established() const { return tls_ == nullptr || tls_->established(); }
   // Once it is established.

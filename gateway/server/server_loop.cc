@@ -1,6 +1,5 @@
 #include "gateway/server/server_loop.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "gateway/server/connection.h"
@@ -14,25 +13,19 @@ constexpr size_t kReadBytes = 128 * 1024;
 
 ServerLoop::ServerLoop(rpc::EventLoop& event_loop, const ServerOptions& server_options, const ProtocolFactory& factory,
                        LoopStatistics& loop_statistics)
-    : ConnectionLoop(event_loop, std::min(server_options.unread_timeout, server_options.half_command_timeout),
-                     server_options.buffered_bytes_max, loop_statistics.connections),
+    : ConnectionLoop(event_loop,
+                     {.half_sent = server_options.half_command_timeout,
+                      .unread = server_options.unread_timeout,
+                      .buffered_max = server_options.buffered_bytes_max,
+                      .too_much = "the gateway holds too much for its clients",
+                      .read_bytes = kReadBytes},
+                     loop_statistics),
       options(server_options),
       make_protocol(factory),
-      statistics(loop_statistics),
-      buffers{.socket = std::vector<char>(kReadBytes), .plain = {}} {}
+      statistics(loop_statistics) {}
 
-void ServerLoop::Accept(int fd, std::string peer) {
-  if (const std::shared_ptr<Connection> connection = Adopt(fd, std::move(peer))) connection->Start();
-}
-
-void ServerLoop::BreakLargest(Connection& grown) {
-  const auto weight = [](const std::shared_ptr<Connection>& connection) { return connection->held_bytes(); };
-  const auto largest = std::ranges::max_element(connections(), {}, weight);
-  const std::shared_ptr<Connection> broken =
-      weight(*largest) > grown.held_bytes() ? *largest : grown.shared_from_this();
-  if (broken->held_bytes() <= kOwnBytes) return;
-  broken->Break("the gateway holds too much for its clients, most of it for this one: " +
-                std::to_string(broken->held_bytes()) + " bytes");
+std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string peer) {
+  return std::make_shared<Connection>(*this, fd, std::move(peer));
 }
 
 void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry,
@@ -53,7 +46,7 @@ void ServerLoop::Bring(Answered answered) {
     answered_.push_back(std::move(answered));
     if (answered_.size() > 1) return;  // the task that is posted carries it, too
   }
-  loop.Post([self = shared_from_this()] { self->Deliver(); });
+  loop.Post([this, self = shared_from_this()] { Deliver(); });
 }
 
 void ServerLoop::Deliver() {

@@ -13,7 +13,6 @@
 
 #include "common/base/mutex.h"
 #include "common/rpc/connection_loop.h"
-#include "common/rpc/stream.h"
 #include "gateway/server/command_queue.h"
 #include "gateway/server/server.h"
 
@@ -21,12 +20,10 @@ namespace ebla::gateway {
 
 class Connection;
 
-class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
+class ServerLoop final : public rpc::ConnectionLoop {
  public:
   ServerLoop(rpc::EventLoop& event_loop, const ServerOptions& server_options, const ProtocolFactory& factory,
              LoopStatistics& loop_statistics);
-
-  void Accept(int fd, std::string peer);
 
   // The time; and as it was last read in this phase of the loop's turn, if it was, for what happens often.
   MonotonicTime Now() {
@@ -41,13 +38,9 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
   // Something for its client, unasked.
   void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
 
-  // Closes the connection that holds most; the one that has grown, if it is as large as any.
-  void BreakLargest(Connection& grown);
-
   const ServerOptions options;
   const ProtocolFactory make_protocol;
   LoopStatistics& statistics;
-  rpc::ReadBuffers buffers;
 
  private:
   struct Answered {
@@ -57,6 +50,7 @@ class ServerLoop : public rpc::ConnectionLoop<ServerLoop, Connection> {
     std::shared_ptr<const std::string> pushed;
     Outlet::Wanted wanted;
   };
+  std::shared_ptr<rpc::AcceptedConnection> Make(int fd, std::string peer) override;
   void Bring(Answered answered);
   void Deliver();
 

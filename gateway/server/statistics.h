@@ -41,14 +41,12 @@ struct Totals {
   std::vector<CommandTotals> kinds;
 };
 
-class LoopStatistics {
+class LoopStatistics : public rpc::ConnectionCounters {
  public:
   explicit LoopStatistics(size_t kinds) : kinds_(kinds) {}
 
   void Count(size_t kind, const Reply& reply, Duration took);
   void AddTo(Totals& totals) const;
-
-  rpc::LoopCounter connections, accepted, refused, broken, bytes_in, bytes_out, in_flight;
 
  private:
   struct Kind {

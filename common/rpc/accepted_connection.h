@@ -1,0 +1,132 @@
+// common/rpc/accepted_connection.h
+// One accepted connection, whatever it speaks: its socket, what has come and is not used yet, what is not sent yet, when it
+// is read, how it ends, and what its loop knows of it.
+// Place:      connection_loop.h holds it. server_connection.h and gateway/server/connection.h are ones: they cut what comes
+//             into requests, and answer those.
+// Invariants: 1. A connection is touched on its loop's thread alone.
+//             2. It is read while there is room for what comes. Once it is ending, nothing more is cut: it is read again
+//                when everything is answered and sent, for a little, to throw away what the client still sends.
+//             3. What is sent gives its memory back to the loop.
+//             4. It is closed before it goes.
+// Threads:    its loop's.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/base/status.h"
+#include "common/rpc/buffer.h"
+#include "common/rpc/connection_loop.h"
+#include "common/rpc/event_loop.h"
+#include "common/rpc/stream.h"
+#include "common/security/tls.h"
+
+namespace ebla::rpc {
+
+class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_shared_from_this<AcceptedConnection> {
+ public:
+  virtual ~AcceptedConnection();
+
+  // ---- for its loop ----
+
+  virtual void Start() = 0;
+  // Ends once what is in flight is answered and sent.
+  void Drain();
+  void Close();
+  // Closes it for its client's fault, with a log line.
+  void Break(const std::string& why);
+  void OnSweep();
+  size_t held_bytes() const { return held_; }
+  // What the loop weighs when all together hold too much and one has to go.
+  virtual size_t expendable_bytes() const { return held_bytes(); }
+
+  size_t index = 0;  // in the loop's list
+
+ protected:
+  AcceptedConnection(std::shared_ptr<ConnectionLoop> home, int fd, std::string peer,
+                     std::unique_ptr<security::TlsSession> tls);
+
+  // ---- what each kind of connection says or does ----
+
+  virtual void OnReadable() = 0;
+  virtual bool HasRoom() const = 0;  // for what comes
+  virtual bool Busy() const = 0;     // something is not answered yet
+  // Why it is closed, if its client has begun something and does not go on with it.
+  virtual std::optional<std::string> Overdue() const = 0;
+  virtual void LogBroken(const std::string& why) const = 0;
+  virtual void OnUnsendable() = 0;  // the client takes nothing any more: closes it, or gives up sending
+  virtual void OnClosed() = 0;      // its loop forgets it next
+
+  // ---- reading ----
+
+  // What has come, as Stream::Receive() tells; takes note when nothing more will.
+  Result<std::optional<std::string_view>> Receive();
+  // Part of a request, or requests that wait for room.
+  ReceivedBytes& received() { return received_; }
+  const ReceivedBytes& received() const { return received_; }
+  void UpdateReading();
+  bool reading() const { return reading_; }
+  bool ended() const { return ended_; }  // the client sends no more
+  // The client has gone on with what it had begun.
+  void NoteCame() { came_tick_ = home_->tick(); }
+  uint32_t came_tick() const { return came_tick_; }  // when it did last, or was last let
+
+  // ---- sending ----
+
+  // What is to be sent, to append to.
+  std::string& Outgoing();
+  // For many bytes, which become what is to be sent where nothing else is.
+  void AppendLarge(std::string bytes);
+  // What the socket takes now; the rest when it can be written again. False: until then, nothing is tried.
+  bool Flush();
+  size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
+  // Throws away what is unsent, as nobody takes it. Of TLS nothing more can be read then, either.
+  void GiveUpSending();
+
+  // ---- ending ----
+
+  // Nothing more is cut: FinishDrain() ends it once all is answered and sent.
+  void BeginEnding() { ending_ = true; }
+  bool ending() const { return ending_; }
+  void FinishDrain();
+  bool shut() const { return shut_; }  // what the client still sends is thrown away until it closes
+  void NoteBroken(const std::string& why);
+
+  // ---- what its loop knows ----
+
+  // It holds so many bytes, and may wait for its client: then the sweep looks at it, as it does while replies are unsent.
+  void Report(size_t held, bool waits);
+
+  bool open() const { return fd_ >= 0; }
+  const std::string& peer() const { return peer_; }
+  const Stream& stream() const { return stream_; }
+  const std::shared_ptr<ConnectionLoop>& home() const { return home_; }
+
+ private:
+  const std::shared_ptr<ConnectionLoop> home_;
+  const std::string peer_;
+  int fd_;
+  Stream stream_;
+  event read_event_;
+  event write_event_;
+
+  ReceivedBytes received_;
+  std::string out_;  // from out_sent_ on it is not yet sent
+  size_t out_sent_ = 0;
+  size_t held_ = 0;         // bytes, as the loop counts them
+  uint32_t came_tick_ = 0;  // see came_tick()
+  uint32_t sent_tick_ = 0;  // when the client last took bytes
+  bool reading_ = false;
+  bool watched_ = false;
+  bool ended_ = false;
+  bool ending_ = false;
+  bool shut_ = false;
+};
+
+}  // namespace ebla::rpc
