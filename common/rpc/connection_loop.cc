@@ -1,6 +1,9 @@
 #include "common/rpc/connection_loop.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <chrono>
 
 #include "common/rpc/accepted_connection.h"
 

@@ -1,17 +1,13 @@
 // common/rpc/connection_loop.h
 // What the connections of one event loop share, whatever they speak: their list, memory for what comes and for what is to
-// be sent, a sweep for those whose client stands still, and how much they hold together; and what a server does with
-// several such loops.
+// be sent, a sweep for those whose client stands still, and how much they hold together.
 // Place:      the ServerLoop of this folder and that of gateway/server are ones; accepted_connection.h is what they hold.
 // Invariants: 1. Connections are touched on the loop's thread alone, or with no thread left to it.
 //             2. While any is watched a sweep runs; else nothing does.
-// Threads:    the loop's; DrainAll and HandOver from any but a loop's, or from the acceptor's.
+// Threads:    the loop's.
 #pragma once
 
-#include <unistd.h>
-
 #include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "common/base/mutex.h"
-#include "common/rpc/listener.h"
+#include "common/base/executor.h"
+#include "common/rpc/event_loop.h"
 #include "common/rpc/stream.h"
 
 namespace ebla::rpc {
@@ -121,51 +117,5 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   bool draining_ = false;
   uint32_t tick_ = 0;
 };
-
-// Asks every loop to finish what it has, and waits until all have or patience is spent.
-template <class Loop>
-void DrainAll(const std::vector<std::shared_ptr<Loop>>& loops, Duration patience) {
-  struct Waiting {
-    Mutex mutex;
-    CondVar changed;
-    size_t busy EBLA_GUARDED_BY(mutex) = 0;
-  };
-  auto waiting = std::make_shared<Waiting>();  // a loop may report after the patience is spent
-  {
-    MutexLock lock(waiting->mutex);
-    waiting->busy = loops.size();
-  }
-  for (const auto& loop : loops) {
-    RunOn(loop->loop, [&loop, waiting] {
-      loop->on_empty = [waiting, reported = false]() mutable {
-        if (std::exchange(reported, true)) return;
-        MutexLock lock(waiting->mutex);
-        --waiting->busy;
-        waiting->changed.NotifyAll();
-      };
-      loop->Drain();
-    });
-  }
-  MutexLock lock(waiting->mutex);
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (waiting->busy > 0 && waiting->changed.WaitUntil(waiting->mutex, until)) {
-  }
-}
-
-// Gives an accepted socket to a loop, which may stop before it takes it over.
-template <class Loop>
-void HandOver(const std::shared_ptr<Loop>& loop, int fd, std::string peer) {
-  if (loop->loop.InThread()) return loop->Accept(fd, std::move(peer));
-  struct AcceptedSocket {
-    int fd;
-    std::shared_ptr<Loop> loop;
-    ~AcceptedSocket() {
-      if (fd >= 0) close(fd);
-    }
-  };
-  loop->loop.Post([accepted = std::make_unique<AcceptedSocket>(fd, loop), peer = std::move(peer)]() mutable {
-    accepted->loop->Accept(std::exchange(accepted->fd, -1), std::move(peer));
-  });
-}
 
 }  // namespace ebla::rpc

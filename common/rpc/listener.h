@@ -1,7 +1,7 @@
 // common/rpc/listener.h
 // A listening socket on an event loop: accepts what comes, and hands each socket on. What is said on them, and how many
 // there may be, is its owner's. Where file descriptors have run out it rests a little.
-// Place:   servers of any protocol: server.cc here, gateway/server/server.cc.
+// Place:   acceptor.h has it, for servers of any protocol.
 // Threads: Listen, Start and Stop from one thread, which no loop is or which is the loop's own; Take runs on the loop.
 #pragma once
 

@@ -21,6 +21,10 @@
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
 
+namespace ebla::rpc {
+class Acceptor;
+}
+
 namespace ebla::gateway {
 
 struct ServerOptions {
@@ -57,8 +61,8 @@ class Server {
   void Stop(Duration patience);
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  const ServerOptions options_;
+  const std::unique_ptr<rpc::Acceptor> acceptor_;
 };
 
 }  // namespace ebla::gateway
