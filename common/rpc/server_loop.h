@@ -27,7 +27,8 @@ class ServerLoop final : public ConnectionLoop {
   // One of `loops` that share the server's connections and bounds.
   ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops);
 
-  // All on the loop's thread (or with no thread left to it).
+  // ---- for its connections: on the loop's thread, or with no thread left to it ----
+
   // One more who has yet to show who it is, or one less.
   void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
   // It has started as one of those: the oldest of them goes where they are too many.
@@ -51,7 +52,7 @@ class ServerLoop final : public ConnectionLoop {
   void List(const std::shared_ptr<LoopShares::User>& user);
   void Resume();
 
-  ConnectionCounters counted_;
+  ConnectionCounters counted_;  // ConnectionLoop::counters
   const size_t strangers_max_;
   size_t strangers_ = 0;
   const size_t users_max_;
