@@ -5,17 +5,9 @@
 #include <chrono>
 
 #include "client/testing/fake_handlers.h"
+#include "common/base/clocks.h"
 
 namespace ebla::client::testing {
-
-namespace {
-
-int64_t TimeOfDayMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
-}  // namespace
 
 FakeServers::FakeServers(std::vector<ServerName> servers, int masters)
     : loop_("fake-servers"), cluster_(TimeOfDayMs, servers, masters) {

@@ -43,7 +43,8 @@ struct FunctionResult {
   enum class Change : uint8_t { kNone, kPut, kDelete };
   Change change = Change::kNone;
   std::string value;  // of kPut
-  // Of kPut; 0: never. None: as it was, or never where there was no record. What has passed already hides the record at once.
+  // Of kPut; 0: never. None: as it was, or never where there was no record. A moment that has passed hides the record at
+  // once.
   std::optional<int64_t> expires_ms;
   std::string answer;
 };

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 
+#include "common/base/clocks.h"
 #include "common/base/key_range.h"
 #include "common/rpc/login_service.h"
 #include "common/rpc/message_codec.h"
@@ -15,15 +16,7 @@ namespace ebla::rpc {
 
 using codec::thrift::TApplicationException;
 
-namespace {
-
-MonotonicTime TimeNow() {
-  timespec time{};
-  clock_gettime(CLOCK_BOOTTIME, &time);
-  return MonotonicTime{std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)};
-}
-
-}  // namespace
+namespace {}  // namespace
 
 // A call that its handler has not answered yet. Counted by hand: the handler's copyable callback holds it in one word,
 // and the last one to let go of it without an answer makes that the answer.
@@ -54,7 +47,7 @@ class PendingCall {
     }
     try {
       const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
-      if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), TimeNow());
+      if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), MonotonicNow());
       reply_(reply);
     } catch (const std::exception& error) {
       Fail(std::string("the reply could not be encoded: ") + error.what());
@@ -112,7 +105,7 @@ Dispatcher::Dispatcher(Options options) : options_(options) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
     Tell({{security::Identity::Kind::kNobody, user.substr(0, 256)}, session.peer, "login", "", why});
   };
-  RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, TimeNow, refused));
+  RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, MonotonicNow, refused));
 }
 Dispatcher::~Dispatcher() = default;
 
@@ -147,8 +140,8 @@ Status Dispatcher::CheckLimits(security::Session& session, const Request& reques
     const security::Identity& caller = session.identity;
     if (options_.access == nullptr || !options_.access->usage().any() || caller.is_process()) return {};
     const std::string& user = caller.kind == security::Identity::Kind::kUser ? caller.name : std::string();
-    Result<security::UsageLimits::Admission> admission =
-        options_.access->usage().Admit(session.usage, user, request.header.tableId, CostOf(request, bytes), TimeNow());
+    Result<security::UsageLimits::Admission> admission = options_.access->usage().Admit(
+        session.usage, user, request.header.tableId, CostOf(request, bytes), MonotonicNow());
     if (!admission) return admission.error();
     call.Hold(*std::move(admission));
   }
@@ -255,7 +248,7 @@ Status Dispatcher::Refuse(const security::Session& caller, std::string_view meth
 
 // A few lines for each address: whoever is refused all the time hides neither another nor what was there before.
 void Dispatcher::Tell(security::AuditEvent refusal) const {
-  const security::HostBudget::Spent line = lines_.Spend(refusal.from, TimeNow());
+  const security::HostBudget::Spent line = lines_.Spend(refusal.from, MonotonicNow());
   if (!line.granted) return;
   if (line.left_out > 0) refusal.of = std::to_string(line.left_out) + " refusals of this address were left out before";
   LOG(WARNING) << "refused: " << refusal.action << " from " << refusal.from << ": " << refusal.outcome.message()

@@ -16,6 +16,7 @@
 #include <system_error>
 #include <unordered_map>
 
+#include "common/base/clocks.h"
 #include "common/base/mutex.h"
 
 namespace ebla::rpc {
@@ -100,16 +101,9 @@ void EventLoop::Stop() {
 
 EventLoop* EventLoop::Current() { return current; }
 
-MonotonicTime EventLoop::Now() const {
-  timespec now;
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
-}
+MonotonicTime EventLoop::Now() const { return MonotonicNow(); }
 
-int64_t EventLoop::TimeOfDayMs() const {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
+int64_t EventLoop::TimeOfDayMs() const { return ebla::TimeOfDayMs(); }
 
 uint64_t EventLoop::Random() {
   static thread_local std::mt19937_64 random{Seed()};

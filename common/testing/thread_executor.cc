@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/base/clocks.h"
 #include "common/base/mutex.h"
 
 namespace ebla::testing {
@@ -20,16 +21,9 @@ ThreadExecutor::~ThreadExecutor() {
   thread_.join();
 }
 
-MonotonicTime ThreadExecutor::Now() const {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
-}
+MonotonicTime ThreadExecutor::Now() const { return MonotonicNow(); }
 
-int64_t ThreadExecutor::TimeOfDayMs() const {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
+int64_t ThreadExecutor::TimeOfDayMs() const { return ebla::TimeOfDayMs(); }
 
 uint64_t ThreadExecutor::Random() {
   MutexLock lock(mutex_);

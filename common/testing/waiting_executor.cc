@@ -2,20 +2,14 @@
 
 #include <ctime>
 
+#include "common/base/clocks.h"
 #include "common/base/mutex.h"
 
 namespace ebla::testing {
 
-MonotonicTime WaitingExecutor::Now() const {
-  timespec now{};
-  clock_gettime(CLOCK_BOOTTIME, &now);
-  return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
-}
+MonotonicTime WaitingExecutor::Now() const { return MonotonicNow(); }
 
-int64_t WaitingExecutor::TimeOfDayMs() const {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
+int64_t WaitingExecutor::TimeOfDayMs() const { return ebla::TimeOfDayMs(); }
 
 uint64_t WaitingExecutor::Random() {
   MutexLock lock(mutex_);

@@ -56,13 +56,14 @@ class CacheCommand : public Command {
   size_t held_bytes() const override { return held_bytes_; }
   void Run(Done done) override {
     done_ = std::move(done);
-    if (!request_.keys.empty() && std::chrono::steady_clock::now() > until_)
+    if (!request_.keys.empty() && Late())
       return Fail({Code::kDeadlineExceeded, "those before it took until its deadline"});
     Begin();
   }
 
  protected:
   virtual void Begin() = 0;
+  bool Late() const { return std::chrono::steady_clock::now() > until_; }
 
   // Each is the last thing that the command does: it may be gone afterwards. `line` lacks its end.
   void AnswerLine(std::string_view line, Reply reply = {}) {

@@ -234,7 +234,7 @@ class CountCommand final : public CacheCommand {
 
   // The sum of several incr is added at once. A decr stops at 0, which a sum would not.
   bool Carries(const Command& next) override {
-    if (request_.verb != Verb::kIncr || next.kind() != kind()) return false;
+    if (request_.verb != Verb::kIncr || next.kind() != kind() || Late()) return false;
     const uint64_t by = static_cast<const CountCommand&>(next).request_.delta;
     return request_.delta <= kCarriedDeltaMax && by <= kCarriedDeltaMax &&
            request_.delta + carried_delta_ + by <= kCarriedDeltaMax;

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/clocks.h"
 #include "common/redis/string_commands.h"
 #include "gateway/store/change_item.h"
 
@@ -88,9 +89,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
 
 Fold::Kind Fold::KindOf(const CommandInfo& command, const Words& words) {
   if (command.update == Increment) return Kind::kIncrements;
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const bool puts = command.update != nullptr &&
-                    WritesBlindly(command, words, std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+  const bool puts = command.update != nullptr && WritesBlindly(command, words, TimeOfDayMs());
   return puts ? Kind::kPuts : Kind::kNothing;
 }
 

@@ -113,6 +113,16 @@ TEST_F(TransactionTest, TimesStayWhatTheyWere) {
   EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":5000\r\n");
 }
 
+// Of a gateway whose clock is behind the servers': what lives for some time does so by theirs, wherever it is moved.
+TEST_F(TransactionTest, TimesAreTheServersWhateverTheGatewaysClockShows) {
+  store().SetSkew(std::chrono::milliseconds(50));
+  Exec({{"SET", "{a}1", "x", "PX", "5000"}, {"RENAME", "{a}1", "{a}2"}, {"APPEND", "{a}2", "y"}});
+  EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":5050\r\n");
+  Exec({{"SET", "{a}3", "x", "PXAT", "1700000100000"}, {"COPY", "{a}3", "{a}4"}, {"PERSIST", "{a}2"}});
+  EXPECT_EQ(door_.Answer({"PEXPIRETIME", "{a}4"}), ":1700000100000\r\n");
+  EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":-1\r\n");
+}
+
 TEST_F(TransactionTest, KeysOfSeveralGroupsAreRefused) {
   EXPECT_THAT(Exec({{"SET", "a", "1"}, {"SET", "b", "2"}}), StartsWith("-CROSSSLOT"));
   EXPECT_EQ(ValueOf("a"), "(none)");

@@ -81,6 +81,13 @@ Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condi
   return entry;
 }
 
+bool StagedStore::CountsDown(const std::optional<Expiry>& expires) const {
+  return std::ranges::any_of(entries_, [&](const auto& item) {
+    const Entry& entry = item.second;
+    return entry.counts_down && entry.now && entry.now->expires == expires;
+  });
+}
+
 void StagedStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until,
                       Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
@@ -96,8 +103,8 @@ void StagedStore::Put(std::string_view key, std::string value, Lifetime lifetime
   Record record{std::string(value), {Epoch{std::numeric_limits<int64_t>::max()}, Lsn{++writes_}}, {}};
   if (const auto end_ms = lifetime.EndFrom(now_ms_)) record.expires = Expiry(milliseconds(*end_ms));
   const Version version = record.version;
-  // What stays as it was is said as before: an end that this clock gave means nothing to the servers' clocks.
-  if (!before || !record.expires || before->expires != record.expires) (*entry)->lifetime = lifetime;
+  using Kind = Lifetime::Kind;
+  (*entry)->counts_down = lifetime.kind == Kind::kFor || (lifetime.kind == Kind::kUntil && CountsDown(record.expires));
   (*entry)->written = true;
   (*entry)->now = std::move(record);
   done(version);
@@ -138,9 +145,10 @@ Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int6
   part.kind = entry.now ? Batch::Kind::kPut : Batch::Kind::kDelete;
   if (!entry.now) return part;
   part.value = entry.now->value;
-  const bool counts_down = entry.lifetime.kind == Lifetime::Kind::kFor;
-  SetLifetime(part.options,
-              counts_down ? Lifetime::For(*entry.now->expires - Expiry(milliseconds(now_ms))) : entry.lifetime);
+  const auto& expires = entry.now->expires;
+  SetLifetime(part.options, !expires            ? Lifetime::Forever()
+                            : entry.counts_down ? Lifetime::For(*expires - Expiry(milliseconds(now_ms)))
+                                                : Lifetime::Until(expires->time_since_epoch().count()));
   return part;
 }
 

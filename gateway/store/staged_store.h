@@ -54,7 +54,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
     bool written = false;
     std::optional<Record> base;  // as loaded
     std::optional<Record> now;   // once it was written
-    Lifetime lifetime;           // of `now`, as it was said
+    bool counts_down = false;    // `now`, to a moment of this clock, which means nothing to the servers' clocks
 
     const std::optional<Record>& record() const { return written ? now : base; }
   };
@@ -63,6 +63,8 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   Result<Entry*> Known(std::string_view key);
   // The entry, if the condition holds.
   Result<Entry*> Check(std::string_view key, const Condition& condition);
+  // Whether that is how long something lives that was put for some time, and is kept now or moved to another key.
+  bool CountsDown(const std::optional<Expiry>& expires) const;
   // What its commit asks for: a check, where it is only to be as it was.
   static Batch::Part PartOf(const std::string& key, const Entry& entry, int64_t now_ms);
 

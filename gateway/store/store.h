@@ -61,8 +61,8 @@ class Store {
   // Each key has its own answer, in the order of the keys.
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
-  // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another one overwrote in the same moment is answered with a version
-  // before that one's, which no record will have.
+  // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another one overwrote in
+  // the same moment is answered with a version before that one's, which no record will have.
   virtual void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
                    Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/clocks.h"
 #include "ebla/level_names.h"
 
 namespace ebla::gateway {
@@ -100,9 +101,7 @@ void TableStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<
   table_.AsyncScanPage(std::move(options), std::move(done));
 }
 
-int64_t TableStore::NowMs() const {
-  return std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
+int64_t TableStore::NowMs() const { return TimeOfDayMs(); }
 
 Status TableIsReadable(const Table& table) {
   constexpr std::chrono::seconds kPatience{1};

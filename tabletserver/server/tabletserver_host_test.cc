@@ -134,6 +134,16 @@ class EarlierClusterTest : public HostFixture {
   EarlierClusterTest() : HostFixture(kRecordFunctions.level - 1) {}
 };
 
+// It knows nothing of the cluster's level yet, and may remember what it is asked for.
+TEST_F(TabletServerTest, AFunctionComesAgainUntilTheServerHasJoined) {
+  ASSERT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "1")}).header.code, idl::Code::OK);
+  CrashServer();
+  options_.features = std::make_shared<Features>();
+  coordination_.SetAvailable(false);
+  BeginServer();
+  EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "1")}).header.code, idl::Code::COME_AGAIN);
+}
+
 TEST_F(EarlierClusterTest, FunctionsWaitForEveryProcess) {
   StartServer();
   MakeTablet();

@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <type_traits>
 #include <utility>
 
@@ -24,6 +25,13 @@ void FillEarlyRefusal(const Status& status, idl::ReplyHeader& header) {
   FillRefusal(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1, header);
 }
 
+// What not every process of the cluster knows. Only a server that has joined knows what they know.
+Status CheckFeatures(const idl::WriteRequest& request, const Features& features) {
+  const auto applies = [](const idl::Write& write) { return write.kind == idl::WriteKind::APPLY; };
+  if (features.Has(kRecordFunctions) || std::ranges::none_of(request.writes, applies)) return {};
+  return {Code::kInvalidArgument, "functions of records wait " + UntilAllSpeak(kRecordFunctions)};
+}
+
 }  // namespace
 
 ReadPath& TabletService::Here() const {
@@ -39,7 +47,8 @@ Status TabletService::Check(const Request& request) const {
     return Error(Code::kComeAgain, "this server has not joined its cluster yet");
   }
   if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
-    return CheckRequest(request, Here().loop());
+    EBLA_TRY(CheckRequest(request, Here().loop()));
+    return CheckFeatures(request, ports_.features);
   } else {
     return CheckRequest(request);
   }
@@ -51,19 +60,14 @@ Status TabletService::Check(const Request& request, idl::Permission::type permis
   return Check(request);
 }
 
-Status TabletService::CheckApply(int64_t table, std::string_view key) const {
-  // A function's answer tells what is there.
-  EBLA_TRY(security::CallerScope::May(idl::Permission::READ, table, key));
-  if (ports_.features.Has(kRecordFunctions)) return {};
-  return {Code::kInvalidArgument, "functions of records wait " + UntilAllSpeak(kRecordFunctions)};
-}
-
 template <class Request, class Keys>
 Status TabletService::CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const {
   for (const auto& one : keys) {
     if constexpr (requires { one.key; }) {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one.key)));
-      if (one.kind == idl::WriteKind::APPLY) EBLA_TRY(CheckApply(request.header.tableId, one.key));
+      // A function's answer tells what is there.
+      if (one.kind == idl::WriteKind::APPLY)
+        EBLA_TRY(security::CallerScope::May(idl::Permission::READ, request.header.tableId, std::string_view(one.key)));
     } else {
       EBLA_TRY(security::CallerScope::May(permission, request.header.tableId, std::string_view(one)));
     }

@@ -68,8 +68,6 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // As Check, and whether the caller has the grant for all of `what`: a key or a range.
   template <class Request, class What>
   Status Check(const Request& request, idl::Permission::type permission, const What& what) const;
-  // What an APPLY takes beyond the grant for a write of `key`.
-  Status CheckApply(int64_t table, std::string_view key) const;
   template <class Request, class Keys>
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
   // To an edge that answers by itself.

@@ -62,6 +62,11 @@ HostFixture::~HostFixture() {
 }
 
 void HostFixture::StartServer() {
+  BeginServer();
+  ASSERT_TRUE(Until([&] { return server_->Registered() || !refused_.ok(); }));
+}
+
+void HostFixture::BeginServer() {
   executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
   store_ = std::make_unique<MemoryStore>(disk_, *executor_);
   coordinator_ = coordination_.NewClient(*executor_);
@@ -73,7 +78,6 @@ void HostFixture::StartServer() {
       options_);
   ASSERT_TRUE(server_->Recover().ok());
   server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
-  ASSERT_TRUE(Until([&] { return server_->Registered() || !refused_.ok(); }));
 }
 
 void HostFixture::CrashServer(MemoryDisk::CrashKind kind) {

@@ -53,6 +53,8 @@ class HostFixture : public ::testing::Test {
 
   // Starts the server (again: the next incarnation) and waits until it is registered.
   void StartServer();
+  // The same without waiting.
+  void BeginServer();
   // The process dies: what was not flushed is lost.
   void CrashServer(MemoryDisk::CrashKind kind = MemoryDisk::CrashKind::kProcess);
 

@@ -2,7 +2,8 @@
 // Functions of records, for tests: each does one of the things that a function may do.
 //   append    puts the arguments behind what is there, which keeps its time; answers with what was there
 //   take      deletes; answers with what was there
-//   live_for  gives what is there as many milliseconds as the arguments say, 0: for ever; answers with what was left, or "for ever"
+//   live_for  gives what is there as many milliseconds as the arguments say, 0: for ever; answers with
+//             what was left, or "for ever"
 //   refuse    refuses
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "common/base/clocks.h"
 #include "common/base/interruptible_wait.h"
 #include "tools/backup/pace.h"
 #include "tools/backup/record_stream.h"
@@ -16,11 +17,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds kRetryFirst{50}, kRetryMost{1000};
-
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 // The first stretch of keys that no part covers yet.
 std::optional<KeyRange> FirstGap(const std::vector<Part>& parts) {
@@ -112,7 +108,7 @@ class Maker {
         manifest_.tables.erase(manifest_.tables.begin() + static_cast<ptrdiff_t>(i));
       }
     }
-    manifest_.ended_ms = NowMs();
+    manifest_.ended_ms = TimeOfDayMs();
     EBLA_TRY(ClearAway());
     EBLA_TRY(WriteManifest(store_, kManifestFile, manifest_, options_.key));
     // Where it stays, the manifest counts.
@@ -134,7 +130,7 @@ class Maker {
     manifest_ = {.name = options_.name,
                  .since = options_.since,
                  .cluster = cluster.cluster_id,
-                 .began_ms = NowMs(),
+                 .began_ms = TimeOfDayMs(),
                  .ended_ms = 0,
                  .tables = {},
                  .documents = {}};

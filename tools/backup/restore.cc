@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "common/base/clocks.h"
 #include "common/base/iso_time.h"
 #include "common/base/mutex.h"
 #include "tools/backup/archive/replay.h"
@@ -64,7 +65,7 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
 std::optional<PutOptions> OptionsFor(const std::optional<Expiry>& expires) {
   PutOptions options{.ttl = std::chrono::milliseconds(0), .deadline = std::chrono::seconds(60)};
   if (!expires) return options;
-  if (*expires <= std::chrono::system_clock::now()) return std::nullopt;
+  if (HasPassed(*expires)) return std::nullopt;
   options.ttl.reset();
   options.expires = expires;
   return options;

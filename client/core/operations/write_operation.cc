@@ -214,7 +214,9 @@ std::string WriteOperation::Describe(const Status& status) const {
 // that evaluates a batch names what failed.
 bool WriteOperation::MayHaveApplied(const Status& refusal) const {
   return refusal.code() == Code::kInvalidArgument && policy().maybe_happened() && !refused_at() &&
-         std::ranges::any_of(request_.writes, [](const auto& one) { return one.kind == idl::WriteKind::APPLY; });
+         std::ranges::any_of(request_.writes, [](const auto& one) {
+           return one.kind == idl::WriteKind::APPLY || one.__isset.expiresAtMs;
+         });
 }
 
 void WriteOperation::Finish(Status status) {

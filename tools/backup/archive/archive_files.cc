@@ -42,9 +42,8 @@ void Encode(const ArchivedEntry& entry, ByteWriter& to) {
   for (const UnresolvedEffect& effect : entry.effects) {
     to.Byte(static_cast<uint8_t>(effect.is_delete ? EffectKind::kDelete : EffectKind::kPut)).Bytes(effect.key);
     if (effect.is_delete) continue;
-    const auto expires = effect.expires ? effect.expires->time_since_epoch() : Expiry::duration(0);
-    const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(expires).count();
-    to.Bytes(effect.value).Varint(static_cast<uint64_t>(std::max<int64_t>(ms, 0)));
+    const int64_t ms = effect.expires ? std::max<int64_t>(effect.expires->time_since_epoch().count(), 1) : 0;
+    to.Bytes(effect.value).Varint(static_cast<uint64_t>(ms));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 
+#include "common/base/clocks.h"
 #include "common/base/interruptible_wait.h"
 
 namespace ebla::backup {
@@ -17,11 +18,6 @@ constexpr std::chrono::minutes kDeletes{1};  // between looks at what is too old
 constexpr size_t kRoundBytes = 64 << 20;     // what a round makes ready; then it writes first
 constexpr size_t kFileBytes = 32 << 20;      // of a file at most, about
 constexpr int kHeartbeats = 3;               // without a word from a run that has not ended: it is no more
-
-int64_t WallClockMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 std::string DrawWriter() {
   std::random_device random;
@@ -36,7 +32,7 @@ Archiver::Archiver(const Client& client, BackupStore& store, const ArchiverOptio
       options_(options),
       logs_({.follow = [this](const ServerSummary& server,
                               const FollowLogOptions& follow) { return client_.FollowLog(server, follow); },
-             .wall_clock_ms = WallClockMs,
+             .wall_clock_ms = TimeOfDayMs,
              .now = [] { return Clock::now(); },
              .say = [this](const std::string& line) { options_.say(line); }}) {}
 
@@ -49,7 +45,7 @@ Status Archiver::Open() {
   found_writer_ = std::exchange(index_.writer, DrawWriter());
   found_looked_ms_ = index_.chains.looked_ms;
   index_.every_ms = options_.every.count();
-  now_ms_ = WallClockMs();
+  now_ms_ = TimeOfDayMs();
   flushed_ = Clock::now();
   return {};
 }
@@ -115,7 +111,7 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_m
 }
 
 Result<bool> Archiver::Round() {
-  now_ms_ = WallClockMs();
+  now_ms_ = TimeOfDayMs();
   EBLA_ASSIGN(std::vector<TableInfo> tables, client_.ListTables());
   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
@@ -136,7 +132,7 @@ Result<bool> Archiver::Round() {
     through = !options_.interrupted() && chains_.ready_bytes() < kRoundBytes && !chains_.Full();
     return through;
   });
-  for (const TableId anew : chains_.EndRound(all_read, WallClockMs())) {
+  for (const TableId anew : chains_.EndRound(all_read, TimeOfDayMs())) {
     const ArchivedTable* const table = index_.Find(anew.value);
     options_.say("table " + (table == nullptr ? std::to_string(anew.value) : table->name) +
                  ": something lacks, so it begins anew; make a backup for the moments from now on");

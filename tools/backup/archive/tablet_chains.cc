@@ -9,6 +9,7 @@ namespace ebla::backup {
 namespace {
 
 constexpr size_t kEpochs = 64;  // remembered of a tablet: so many leaders back
+constexpr Expiry kFirstExpiry{std::chrono::milliseconds(1)};
 constexpr Expiry kLastExpiry{std::chrono::milliseconds(limits::kExpiryMsMax)};
 
 }  // namespace
@@ -210,8 +211,8 @@ void TabletChains::Emit(TabletId tablet, Chain& chain) {
     if (entry.effects.empty()) continue;
     ready_bytes_ += BytesOf(entry.effects);
     for (UnresolvedEffect& effect : entry.effects) {
-      if (effect.expires)
-        effect.expires = std::min(*effect.expires + std::chrono::milliseconds(offset_ms), kLastExpiry);
+      if (auto& expires = effect.expires)
+        expires = std::clamp(*expires + std::chrono::milliseconds(offset_ms), kFirstExpiry, kLastExpiry);
     }
     ready_.push_back({chain.table, tablet, entry.version, at_ms, std::move(entry.effects)});
   }

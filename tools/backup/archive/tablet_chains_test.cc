@@ -455,6 +455,20 @@ TEST_F(TabletChainsTest, ARecordExpiresByTheWallClock) {
   EXPECT_EQ(chains_.ready()[0].effects[0].expires, Expiry(std::chrono::milliseconds(now_ms_ + 60'000)));
 }
 
+// Which would else live for ever.
+TEST_F(TabletChainsTest, AMomentBefore1970IsOneThatHasPassed) {
+  ahead_ = 7'200'000;
+  Round({{kLeft, 5}});
+  Begin({kLeft});
+  LoggedEntry entry = Entry(kLeft, 6, now_ms_);
+  entry.effects[0].expires = Expiry(std::chrono::milliseconds(1));
+  Take({entry});
+  Mark(kLeft, 6);
+  chains_.EndRound(true);
+  ASSERT_EQ(chains_.ready().size(), 1u);
+  EXPECT_EQ(chains_.ready()[0].effects[0].expires, Expiry(std::chrono::milliseconds(1)));
+}
+
 TEST_F(TabletChainsTest, WhatIsHeldIsBoundedAndTheTableThatHoldsMostBeginsAnew) {
   chains_ = TabletChains(/*held_bytes_max=*/1'000);
   Round({{kLeft, 5}});

@@ -301,12 +301,16 @@ TEST_F(ShellTest, DumpsOfEveryFormatKeepAllBytesAndExpiries) {
   };
   for (const auto& [key, value] : records) servers_.cluster().tables()->Put("carts", key, value);
   EXPECT_THAT(Run("put carts mortal v --ttl 1h"), HasSubstr("OK"));
+  // In the year 3021, and in 1970.
+  const std::string moments = "far\tv\t33177117420000\npast\tv\t1\n";
+  EXPECT_THAT(Run("load carts " + File("moments.tsv", moments)), HasSubstr("OK  1 record,"));
   const std::string expires = Run("get carts mortal -v");
   for (const std::string format : {"json", "csv", "tsv"}) {
     const std::string file = directory_ + "/all." + format, copy = "copy-" + format;
-    EXPECT_EQ(Run("dump carts " + file), "OK  7 records in " + file);
+    EXPECT_EQ(Run("dump carts " + file), "OK  8 records in " + file);
     servers_.cluster().tables()->Add(copy, {});
-    EXPECT_THAT(Run("load " + copy + " " + file), HasSubstr("OK  7 records")) << format;
+    EXPECT_THAT(Run("load " + copy + " " + file), HasSubstr("OK  8 records")) << format;
+    EXPECT_THAT(Run("get " + copy + " far -v"), HasSubstr("expires 3021-")) << format;
     for (const auto& [key, value] : records)
       EXPECT_EQ(servers_.cluster().tables()->Data(copy).at(key), value) << format << key;
     EXPECT_THAT(Run("get " + copy + " mortal -v"), HasSubstr("expires 20")) << format;

@@ -136,6 +136,9 @@ TEST(RecordLines, SayWhatIsWrong) {
   EXPECT_EQ(why("{", LineFormat::kJson), "the line is not a JSON object");
   EXPECT_EQ(why("just a key", LineFormat::kTsv), "there is no tab between key and value");
   EXPECT_EQ(why("a\tb\tsoon", LineFormat::kTsv), "expires_at_ms is not a whole number");
+  EXPECT_EQ(why("a\tb\t0", LineFormat::kTsv), "expires_at_ms is 0; it must be 1 to 2^53");
+  EXPECT_EQ(why(R"({"key": "a", "value": "", "expires_at_ms": 9007199254740993})", LineFormat::kJson),
+            "expires_at_ms is 9007199254740993; it must be 1 to 2^53");
   EXPECT_NE(why("\tvalue", LineFormat::kTsv).find("empty"), std::string::npos);
   EXPECT_NE(why("a\t\\q", LineFormat::kTsv).find("escape"), std::string::npos);
   EXPECT_EQ(why("key,value\na\n", LineFormat::kCsv), "it has 1 field, and the head names 2");

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/base/count.h"
+#include "common/base/number_limits.h"
 #include "common/base/utf8.h"
 #include "tools/ebla/format/output.h"
 #include "tools/ebla/format/parse.h"
@@ -20,7 +21,10 @@ constexpr size_t kCsvRecordMax = 16 << 20;  // more than the longest key and val
 
 Error Malformed(std::string_view why) { return Error(Code::kInvalidArgument, std::string(why)); }
 
-Expiry At(int64_t ms) { return Expiry(std::chrono::milliseconds(ms)); }
+Result<Expiry> At(int64_t ms) {
+  if (ms >= 1 && ms <= limits::kExpiryMsMax) return Expiry(std::chrono::milliseconds(ms));
+  return Malformed("expires_at_ms is " + std::to_string(ms) + "; it must be 1 to 2^53");
+}
 
 Result<Expiry> ParseExpiry(std::string_view text) {
   int64_t ms = 0;
@@ -49,7 +53,7 @@ Result<LoadedRecord> ParseJson(std::string_view line) {
   const auto expires = object.find("expires_at_ms");
   if (expires == object.end() || expires->is_null()) return record;
   if (!expires->is_number_integer()) return Malformed("\"expires_at_ms\" is not a whole number");
-  record.expires = At(expires->get<int64_t>());
+  EBLA_ASSIGN(record.expires, At(expires->get<int64_t>()));
   return record;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "common/base/clocks.h"
 #include "common/base/count.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/backup/create.h"
@@ -25,8 +26,7 @@ std::string Date(int64_t ms) { return FormatTime(Expiry(std::chrono::millisecond
 
 // "2d3h", to what matters of it.
 std::string Age(int64_t ms) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now) - std::chrono::milliseconds(ms);
+  const std::chrono::milliseconds age(TimeOfDayMs() - ms);
   const auto unit = age >= std::chrono::hours(48)  ? std::chrono::milliseconds(std::chrono::hours(1))
                     : age >= std::chrono::hours(1) ? std::chrono::milliseconds(std::chrono::minutes(1))
                                                    : std::chrono::milliseconds(std::chrono::seconds(1));

@@ -1,6 +1,7 @@
 // backup schedule: backups one after the other, in the foreground, as a service does it.
 #include <algorithm>
 
+#include "common/base/clocks.h"
 #include "tools/backup/schedule.h"
 #include "tools/ebla/verbs/arguments.h"
 #include "tools/ebla/verbs/backup_arguments.h"
@@ -15,11 +16,6 @@ struct ScheduleArguments {
   BackupRateArguments rate;
 };
 
-int64_t NowMs() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
-}
-
 Status Schedule(ScheduleArguments& args, Context& context) {
   backup::ScheduleOptions& options = args.options;
   EBLA_ASSIGN(options.create.key, args.store.Key());
@@ -27,12 +23,12 @@ Status Schedule(ScheduleArguments& args, Context& context) {
   options.create.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const auto store, args.store.Open(context));
   const backup::ScheduleHost host{
-      .now_ms = NowMs,
+      .now_ms = TimeOfDayMs,
       .wait =
           [&context](std::chrono::milliseconds time) {
             // In pieces, and by the clock on the wall: the machine may sleep meanwhile.
-            for (const int64_t until = NowMs() + time.count(); NowMs() < until;) {
-              const std::chrono::milliseconds left(std::max<int64_t>(until - NowMs(), 1));
+            for (const int64_t until = TimeOfDayMs() + time.count(); TimeOfDayMs() < until;) {
+              const std::chrono::milliseconds left(std::max<int64_t>(until - TimeOfDayMs(), 1));
               if (!Sleep(context, std::min<std::chrono::milliseconds>(left, std::chrono::minutes(1)))) return false;
             }
             return true;

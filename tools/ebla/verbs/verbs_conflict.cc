@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 
+#include "common/base/clocks.h"
 #include "common/base/count.h"
 #include "tools/ebla/verbs/arguments.h"
 
@@ -188,12 +189,9 @@ class Reapply {
       if (record) batch.Delete(effect.key, options);
       return {};
     }
-    options.ttl = std::chrono::milliseconds(0);
-    if (effect.expires) {
-      const auto now = std::chrono::system_clock::now();
-      options.ttl = std::chrono::duration_cast<std::chrono::milliseconds>(*effect.expires - now);
-      if (options.ttl->count() <= 0) return {};  // it has expired meanwhile
-    }
+    if (effect.expires && HasPassed(*effect.expires)) return {};
+    options.expires = effect.expires;
+    if (!effect.expires) options.ttl = std::chrono::milliseconds(0);
     batch.Put(effect.key, effect.value, options);
     return {};
   }

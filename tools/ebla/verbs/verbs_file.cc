@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "common/base/clocks.h"
 #include "common/base/count.h"
 #include "common/base/mutex.h"
 #include "tools/ebla/format/record_lines.h"
@@ -111,7 +112,7 @@ void LoadOne(const Table& table, const Result<LoadedRecord>& record, uint64_t li
              Flight& flight) {
   if (!record) return flight.Fail(line, record.error());
   if (record->expires) {
-    if (*record->expires <= std::chrono::system_clock::now()) return;  // it has expired meanwhile
+    if (HasPassed(*record->expires)) return;  // it has expired meanwhile
     options.ttl.reset();
     options.expires = record->expires;
   }
