@@ -25,6 +25,8 @@ struct Lifetime {
     return {Kind::kFor, std::clamp<int64_t>(ttl.count(), 1, limits::kTtlMsMax)};
   }
   static Lifetime Until(int64_t ms) { return {Kind::kUntil, std::clamp<int64_t>(ms, 1, limits::kExpiryMsMax)}; }
+  // None: for ever.
+  static Lifetime Until(const std::optional<int64_t>& ms) { return ms ? Until(*ms) : Forever(); }
   static Lifetime Kept() { return {Kind::kKept, 0}; }  // as it was; of one that was not: for ever
   static Lifetime Gone() { return {Kind::kGone, 0}; }  // not at all
 

@@ -204,8 +204,7 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& 
       says_ok ? call->Ok() : call->Number(1);
     });
   };
-  const Lifetime lifetime = source.expires_ms ? Lifetime::Until(*source.expires_ms) : Lifetime::Forever();
-  PutItem(*call->target, call->words[2], ItemStep::Put(source.item, lifetime),
+  PutItem(*call->target, call->words[2], ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)),
           transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
 }
 

@@ -40,8 +40,7 @@ class ItemChange : public std::enable_shared_from_this<ItemChange> {
       });
       return;
     }
-    if (step.lifetime.kind == Lifetime::Kind::kKept)
-      step.lifetime = expires_ms ? Lifetime::Until(*expires_ms) : Lifetime::Forever();
+    if (step.lifetime.kind == Lifetime::Kind::kKept) step.lifetime = Lifetime::Until(expires_ms);
     PutItem(store_, key_, std::move(step), unchanged, until_,
             [self = shared_from_this()](Result<Version> version) { self->Finish(std::move(version)); });
   }
