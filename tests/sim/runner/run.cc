@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/hints/hint_delivery.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/checker/linearizability.h"
 #include "tests/sim/clients/merger.h"
@@ -17,11 +16,13 @@
 #include "tests/sim/clients/splitter.h"
 #include "tests/sim/clients/stale_client.h"
 #include "tests/sim/clients/table_maker.h"
+#include "tests/sim/clients/table_size.h"
 #include "tests/sim/clients/workload.h"
 #include "tests/sim/cluster/catalog_watch.h"
 #include "tests/sim/cluster/cluster.h"
 #include "tests/sim/nemesis/nemesis.h"
 #include "tests/sim/nemesis/nemesis_actions.h"
+#include "tests/sim/runner/lww_replicas.h"
 #include "tests/sim/runner/memory_watch.h"
 
 namespace ebla::sim {
@@ -35,19 +36,6 @@ constexpr size_t kWindowBytes = 48 << 10;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-std::string TextOf(const std::optional<tabletserver::StoredRecord>& record) {
-  if (!record) return "nothing";
-  return (record->tombstone ? "a delete" : record->value.substr(0, 40)) + " @" + record->version.ToString() + " of " +
-         std::to_string(record->write_time_ms) + " by " + record->writer + " until " +
-         std::to_string(record->expires_at.value);
-}
-
-LwwTruth::Final FinalOf(const tabletserver::StoredRecord& record) {
-  return {{record.write_time_ms, record.writer}, record.version, record.tombstone, Unpadded(record.value)};
-}
-
-int64_t Milliseconds(MonotonicTime since) { return std::chrono::duration_cast<milliseconds>(since.since_boot).count(); }
-
 class Run {
  public:
   explicit Run(const RunOptions& options)
@@ -59,6 +47,7 @@ class Run {
         catalog_(cluster_.coordination(), log_,
                  [this](TabletId tablet, Epoch epoch) { return Transferred(tablet, epoch); }),
         memory_(cluster_, catalog_, workload_.groups, options.merges),
+        lww_replicas_(cluster_, catalog_, workload_),
         watcher_(scheduler_) {
     cluster_.SetMayDie([this](int index) {
       catalog_.Look();
@@ -144,32 +133,26 @@ class Run {
   bool Transferred(TabletId tablet, Epoch epoch);
   bool Begin();
   bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
-  void Resize();
   void Break();
   void Converge();
   void AwaitDeliveries();
-  bool AllDelivered();
-  std::string Differing(std::map<int, LwwTruth>& truths);
-  void AddUnresolved(std::map<int, LwwTruth>& truths);
   void Judge();
   void JudgeAnew();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
-  void ConfirmSize();
   bool SplitScenariosBegun() const;
 
   const RunOptions options_;
   testing::SimScheduler scheduler_;
   EventLog log_;
   int replicas_ = 1;
-  int replicas_wanted_ = 0;
-  bool resizing_ = false;
   WorkloadOptions workload_;
   const Shape shape_;
   Cluster cluster_;
   CatalogWatch catalog_;
   MemoryWatch memory_;
+  LwwReplicas lww_replicas_;
   testing::SimExecutor watcher_;
   RunRecord record_;
   std::vector<std::unique_ptr<SimClient>> clients_;
@@ -180,6 +163,7 @@ class Run {
   std::unique_ptr<SplitRetryClient> split_retry_client_;  // where tablets are split
   // Before the client that they ask through: when that goes, they are told of what was under way.
   std::unique_ptr<TableMaker> tables_;
+  std::unique_ptr<TableSize> size_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Merger> merger_;
   std::unique_ptr<SimClient> admin_;
@@ -191,7 +175,6 @@ class Run {
   uint64_t groups_kept_ = 0;  // of a table in memory: judged
   TableId table_;
   TableId lww_table_;
-  std::map<int, LwwTruth> lww_truths_;  // of each group of the latter
   RunReport report_;
 };
 
@@ -239,6 +222,7 @@ bool Run::Begin() {
     options.table.durability = TableDurability::kSync;  // what one machine alone has taken is to last
     options.table.last_write_wins = true;
     if (!MakeTable(kLwwTable, workload_.groups, workload_.all_groups(), options, lww_table_)) return false;
+    lww_replicas_.Watch(lww_table_);
   }
   clients_.resize(static_cast<size_t>(workload_.clients));
   names_.resize(clients_.size());
@@ -271,27 +255,6 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
   return true;
 }
 
-// One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays
-// with too few replicas is nobody's target any more.
-void Run::Resize() {
-  if (std::exchange(resizing_, true)) return;
-  TableOptions changes;
-  changes.replicas = replicas_wanted_;
-  const auto done = [this, replicas = replicas_wanted_](const Result<TableInfo>& altered) {
-    resizing_ = false;
-    const bool done = altered.has_value() && replicas == replicas_wanted_;
-    // An earlier request that the network was slow with may yet roll it back.
-    watcher_.After(done ? milliseconds(5'000) : milliseconds(100), [this, done] { done ? ConfirmSize() : Resize(); });
-  };
-  admin_->admin().AlterTable(kTable, changes, client::OnceCallback<Result<TableInfo>>(done));
-}
-
-void Run::ConfirmSize() {
-  admin_->admin().DescribeTable(kTable, client::OnceCallback<Result<TableInfo>>([this](const Result<TableInfo>& table) {
-                                  if (!table.has_value() || table->options.replicas != replicas_wanted_) Resize();
-                                }));
-}
-
 bool Run::SplitScenariosBegun() const {
   return std::ranges::all_of(nemesis_->enabled(),
                              [this](Fault fault) { return !IsOfSplits(fault) || nemesis_->injected(fault) > 0; });
@@ -307,10 +270,8 @@ void Run::Break() {
     StartClient(index);
   };
   hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
-  hooks.resize = [this](int replicas) {
-    replicas_wanted_ = replicas;
-    Resize();
-  };
+  size_ = std::make_unique<TableSize>(*admin_, watcher_, kTable);
+  hooks.resize = [this](int replicas) { size_->Set(replicas); };
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   // Where copies crawl, one that has such a value would outlast the run's patience.
   const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
@@ -385,84 +346,17 @@ void Run::Converge() {
   JudgeTables();
 }
 
-// ---- the last_write_wins table -------------------------------------------------------------------------------------
-
-bool Run::AllDelivered() {
-  for (int i = 0; i < cluster_.servers(); ++i) {
-    tabletserver::TabletStore& store = cluster_.server(i)->store();
-    const auto unresolved = store.ListUnresolved(lww_table_, {}, SIZE_MAX, SIZE_MAX);
-    if (store.health().hinted_entries > 0 || !unresolved.has_value()) return false;
-    if (std::ranges::any_of(*unresolved, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); }))
-      return false;
-  }
-  return true;
-}
-
-// Nothing may be left to deliver, and all replicas are then the same. Taken before the last reads: what expires goes
-// on.
+// Before the last reads: what expires goes on.
 void Run::AwaitDeliveries() {
-  if (!Until([this] { return AllDelivered(); }, options_.patience)) {
+  if (!Until([this] { return lww_replicas_.AllDelivered(); }, options_.patience)) {
     Problem("not all writes are delivered, though everything was healed");
   }
   std::string differing;
   const auto alike = [&] {
-    lww_truths_.clear();
-    differing = Differing(lww_truths_);
+    differing = lww_replicas_.Compare();
     return differing.empty();
   };
   if (!Until(alike, options_.patience)) Problem("replicas are not the same: " + differing);
-  AddUnresolved(lww_truths_);
-}
-
-// The records of each group, as all its voters have them; or what one of them has otherwise.
-std::string Run::Differing(std::map<int, LwwTruth>& truths) {
-  const auto voters_of = [this](TabletId tablet) {
-    std::vector<ServerName> voters;
-    for (const auto& [path, known] : catalog_.tablets()) {
-      if (known.id == tablet) voters = known.voters;
-    }
-    return voters;
-  };
-  for (int i = 0; i < cluster_.servers(); ++i) {
-    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
-      const auto view = handle->view();
-      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != lww_table_) continue;
-      const std::vector<ServerName> voters = voters_of(handle->tablet);
-      for (int group = workload_.groups; group < workload_.all_groups(); ++group) {
-        for (int cell = 0; cell < kCellsPerGroup && view->range.Contains(KeyName(group, cell)); ++cell) {
-          std::optional<std::string> first;
-          for (int j = 0; j < cluster_.servers(); ++j) {
-            if (std::ranges::find(voters, Cluster::ServerName(j)) == voters.end()) continue;
-            const auto record = cluster_.server(j)->store().Get(lww_table_, KeyName(group, cell));
-            const std::string text = !record.has_value() ? "unreadable" : TextOf(*record);
-            if (!first) first = text;
-            if (text != *first)
-              return KeyName(group, cell) + " at " + Cluster::ServerName(j) + " is " + text + ", not " + *first;
-            if (record.has_value() && record->has_value())
-              truths[group].finals[static_cast<size_t>(cell)] = FinalOf(**record);
-          }
-        }
-        if (view->range.Contains(GroupPrefix(group))) truths[group].ahead_ms_max = kClockErrorMsMax + 1'000;
-      }
-    }
-  }
-  return truths.size() == static_cast<size_t>(workload_.lww_groups) ? "" : "not every tablet is led";
-}
-
-void Run::AddUnresolved(std::map<int, LwwTruth>& truths) {
-  for (const UnresolvedEntry& kept : cluster_.kept()) {
-    if (kept.table != lww_table_ || !tabletserver::Deliverable(kept.entry)) continue;
-    for (const tabletserver::Effect& effect : kept.entry.effects) {
-      const int group = GroupOf(effect.key);
-      truths[group].kept.push_back({.cell = CellOf(effect.key),
-                                    .value = Unpadded(effect.value),
-                                    .is_delete = effect.is_delete,
-                                    .any = !kept.tablet,
-                                    .time = {effect.write_time_ms, effect.writer},
-                                    .at = record_.history.FirstFrom(kept.at),
-                                    .true_ms = kStartOfTime + Milliseconds(kept.at)});
-    }
-  }
 }
 
 void Run::JudgeTables() {
@@ -490,10 +384,11 @@ void Run::JudgeTables() {
 // primary may be handing over just now.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
+  std::map<int, LwwTruth> lww = lww_replicas_.Truths(record_.history);
   std::map<int, Version> last;  // applied
   for (int group = 0; group < workload_.all_groups(); ++group) {
     truth[group].may_forget = (shape_.interval || shape_.memory) && !workload_.IsLww(group);
-    if (workload_.IsLww(group)) truth[group].lww = lww_truths_[group];
+    if (workload_.IsLww(group)) truth[group].lww = lww[group];
   }
   for (const UnresolvedEntry& kept : cluster_.kept()) {
     if (kept.table != lww_table_ || !kept.tablet) continue;

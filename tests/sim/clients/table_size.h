@@ -1,0 +1,54 @@
+// tests/sim/clients/table_size.h
+// How many replicas a table has: changed as often as it takes, as one that stays with too few is nobody's target any
+// more. One change after another, as nobody knows which of two at once is the last.
+// Place:   run.cc hands it to the faults.
+// Threads: one.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+
+#include "tests/sim/clients/workload.h"
+
+namespace ebla::sim {
+
+class TableSize {
+ public:
+  TableSize(SimClient& client, Executor& executor, std::string table)
+      : client_(client), executor_(executor), table_(std::move(table)) {}
+
+  void Set(int replicas) {
+    wanted_ = replicas;
+    Change();
+  }
+
+ private:
+  void Change() {
+    if (std::exchange(changing_, true)) return;
+    TableOptions changes;
+    changes.replicas = wanted_;
+    const auto done = [this, replicas = wanted_](const Result<TableInfo>& altered) {
+      changing_ = false;
+      const bool done = altered.has_value() && replicas == wanted_;
+      // An earlier request that the network was slow with may yet roll it back.
+      executor_.After(std::chrono::milliseconds(done ? 5'000 : 100),
+                               [this, done] { done ? Confirm() : Change(); });
+    };
+    client_.admin().AlterTable(table_, changes, client::OnceCallback<Result<TableInfo>>(done));
+  }
+  void Confirm() {
+    client_.admin().DescribeTable(table_,
+                                  client::OnceCallback<Result<TableInfo>>([this](const Result<TableInfo>& table) {
+                                    if (!table.has_value() || table->options.replicas != wanted_) Change();
+                                  }));
+  }
+
+  SimClient& client_;
+  Executor& executor_;
+  const std::string table_;
+  int wanted_ = 0;
+  bool changing_ = false;
+};
+
+}  // namespace ebla::sim
