@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
@@ -79,7 +80,7 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
     const auto view = call.handle->view();
     Status refusal;
     if (view == nullptr) {
-      refusal = Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
+      refusal = NoReplicaHere();
     } else if (now >= call.request.deadline) {
       refusal = Error(Code::kDeadlineExceeded, "the deadline passed before the write was executed");
     } else if (health.writes_refused) {

@@ -6,6 +6,8 @@
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
+
+Status NoReplicaHere() { return Error(Code::kWrongTablet, "no replica of that part of the table is on this server"); }
 namespace {
 
 // The entry that covers the place just below `end`; an empty end is above every key.

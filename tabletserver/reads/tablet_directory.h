@@ -21,6 +21,9 @@
 
 namespace ebla::tabletserver {
 
+// WRONG_TABLET: what is asked for is not here.
+Status NoReplicaHere();
+
 class TabletDirectory {
  public:
   struct Entry {

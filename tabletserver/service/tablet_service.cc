@@ -193,9 +193,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   // Here, so that no shard is troubled by what can never succeed.
   if (Status status = CheckBatch(call.request.writes); !status.ok()) return refuse(status, -1);
   const auto* handle = path.Find(TableId{static_cast<uint64_t>(request.header.tableId)}, call.request.writes[0].key);
-  if (handle == nullptr) {
-    return refuse(Error(Code::kWrongTablet, "no replica of that part of the table is on this server"), -1);
-  }
+  if (handle == nullptr) return refuse(NoReplicaHere(), -1);
   call.handle = *handle;
   call.bytes = BytesOf(call.request);
   call.loop = path.loop_index();
@@ -215,7 +213,7 @@ Status TabletService::Hand(WriteCall& call) {
   const auto view = open ? call.handle->view() : nullptr;
   if (level == AckLevel::kDefault && view != nullptr && view->schema != nullptr) level = view->schema->default_level;
   if (level != AckLevel::kAny) return ports_.shards[call.handle->shard]->Admit(call);
-  if (view == nullptr) return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
+  if (view == nullptr) return NoReplicaHere();
   EBLA_TRY(CheckHintedWrites(call.request.writes, *view));
   return ports_.hinted_writes.Admit(call);
 }

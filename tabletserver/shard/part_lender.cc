@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/outgoing_copies.h"
@@ -99,7 +100,7 @@ Status PartLender::WhyGone(TabletId tablet) const {
   const auto is_it = [tablet](const Merged& one) { return one.tablet->id == tablet; };
   if (Lent(tablet) || std::ranges::any_of(merged_, is_it))
     return Error(Code::kComeAgain, "the tablet has just been merged");
-  return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
+  return NoReplicaHere();
 }
 
 // ---- their logs -----------------------------------------------------------------------------------------------------

@@ -32,8 +32,7 @@ class TableSize {
       changing_ = false;
       const bool done = altered.has_value() && replicas == wanted_;
       // An earlier request that the network was slow with may yet roll it back.
-      executor_.After(std::chrono::milliseconds(done ? 5'000 : 100),
-                               [this, done] { done ? Confirm() : Change(); });
+      executor_.After(std::chrono::milliseconds(done ? 5'000 : 100), [this, done] { done ? Confirm() : Change(); });
     };
     client_.admin().AlterTable(table_, changes, client::OnceCallback<Result<TableInfo>>(done));
   }

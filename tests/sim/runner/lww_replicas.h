@@ -33,7 +33,8 @@ class LwwReplicas {
  private:
   // Of the tablets that server `leader` leads.
   std::string CompareLedBy(int leader);
-  std::string CompareKey(const std::string& key, const std::vector<ServerName>& voters, std::optional<LwwTruth::Final>& taken);
+  std::string CompareKey(const std::string& key, const std::vector<ServerName>& voters,
+                         std::optional<LwwTruth::Final>& taken);
   std::vector<ServerName> VotersOf(TabletId tablet) const;
 
   Cluster& cluster_;

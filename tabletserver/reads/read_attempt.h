@@ -1,0 +1,82 @@
+// tabletserver/reads/read_attempt.h
+// One look of a read at a replica: whether its view allows the level asked for, what of the records that the store gives
+// counts, and what has to come about first where neither can be said yet.
+// Order:   Admit before the store is read; then ChangedMeanwhile, ConfirmLogged and, of each record, Lives. What it may
+//          have to wait for: read_path.h.
+// Threads: one at a time; call, answer and handle outlive it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/key_range.h"
+#include "tabletserver/reads/read_call.h"
+#include "tabletserver/reads/tablet_handle.h"
+
+namespace ebla::tabletserver {
+
+inline constexpr int64_t kNotReadyRetryMs = 5;
+inline constexpr int64_t kFrozenRetryMs = 5;
+
+// How a read goes on.
+struct NextStep {
+  enum class Kind : uint8_t {
+    kDone,     // the result stands
+    kAgain,    // read again at once: the tablet was split meanwhile
+    kAwait,    // read again once the tablet has applied `upto`
+    kLogged,   // read again with what the log holds up to there
+    kConfirm,  // read again once a majority has confirmed that this replica leads
+    kPurge,    // read again once an entry of time `reached` is applied
+  };
+  Kind kind = Kind::kDone;
+  Lsn upto;
+  Version awaited;  // of the call, from now on
+  TabletTime reached;
+  std::vector<ExpiredKey> expired;
+};
+
+class ReadAttempt {
+ public:
+  // `handle`: null, if no replica is here.
+  ReadAttempt(const ReadCall& call, TabletHandle* handle, ReadAnswer& answer)
+      : call_(call), handle_(handle), answer_(answer) {}
+
+  // Decides what the view allows and fills the answer's common part; true: read now. `now` was taken before. The read is
+  // of one key, or of those that it touches.
+  bool Admit(std::string_view key, MonotonicTime now) { return Admit(nullptr, key, now); }
+  bool Admit(const KeyRange& touched, MonotonicTime now) { return Admit(&touched, {}, now); }
+
+  // The call's slice of the log, where it is to be used; null: it is not.
+  const LoggedSlice* logged() const;
+  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
+  // answer says to retry.
+  bool ChangedMeanwhile();
+  // After the store was read with a slice, at that position; false: it does not lead any more, so that something of the
+  // slice may have been rolled back before the snapshot, and the answer says to retry.
+  bool ConfirmLogged(const LoggedSlice& logged, Lsn applied);
+
+  // True: the record is there and lives. Else, where this read has to wait for that to be so, it is the next step.
+  bool Lives(std::string_view key, const StoredRecord& record);
+  // The record has expired, and no entry that is committed says so yet: a STRONG read waits for one.
+  bool WaitsForPurge(const StoredRecord& record) const;
+
+  NextStep TakeStep() { return std::move(step_); }
+
+ private:
+  bool Admit(const KeyRange* touched, std::string_view key, MonotonicTime now);
+  bool AdmitSession(const KeyRange& touched);
+  bool AdmitAtPrimary(MonotonicTime now);
+  Duration bound() const;
+  // These are false: not now.
+  bool Refuse(Status why, int64_t retry_after_ms = -1);
+  bool GoOnBy(NextStep step);
+
+  const ReadCall& call_;
+  TabletHandle* const handle_;
+  ReadAnswer& answer_;
+  NextStep step_;
+};
+
+}  // namespace ebla::tabletserver
