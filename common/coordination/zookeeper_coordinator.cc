@@ -2,11 +2,6 @@
 
 #include <glog/logging.h>
 
-#ifndef THREADED
-#define THREADED  // the C client's header: completions on its own threads
-#endif
-#include <zookeeper/zookeeper.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -16,6 +11,7 @@
 #include "common/base/mutex.h"
 #include "common/coordination/client_core.h"
 #include "common/coordination/zookeeper_address.h"
+#include "common/coordination/zookeeper_calls.h"
 #include "common/coordination/zookeeper_guard.h"
 
 namespace ebla::coordination {
@@ -25,38 +21,6 @@ constexpr Duration kLookEvery = std::chrono::seconds(5);
 constexpr Duration kNoNamesDelay = std::chrono::minutes(1);
 constexpr Duration kAgain = std::chrono::seconds(1);
 constexpr Duration kAuthAgain = std::chrono::seconds(5);
-constexpr size_t kCreatedPathBytesMax = 1024;
-
-// Reads lost with their connection are asked again; what became of a Multi is unknown.
-bool IsLost(int rc) {
-  switch (rc) {
-    case ZCONNECTIONLOSS:
-    case ZOPERATIONTIMEOUT:
-    case ZCLOSING:
-    case ZSESSIONEXPIRED:
-    case ZSESSIONMOVED:
-    case ZAUTHFAILED:
-    case ZINVALIDSTATE: return true;
-    default: return false;
-  }
-}
-
-Status ToStatus(int rc, const std::string& what) {
-  const auto status = [&](Code code) { return Status(code, what + ": " + zerror(rc)); };
-  switch (rc) {
-    case ZOK: return Status::Ok();
-    case ZNONODE: return status(Code::kNotFound);
-    case ZBADVERSION:
-    case ZNODEEXISTS:
-    case ZNOTEMPTY: return status(Code::kConditionFailed);
-    case ZBADARGUMENTS:
-    case ZMARSHALLINGERROR:
-    case ZNOCHILDRENFOREPHEMERALS: return status(Code::kInvalidArgument);
-    case ZNOAUTH: return status(Code::kPermissionDenied);
-    case ZTHROTTLEDOP: return status(Code::kUnavailable);
-    default: return status(Code::kInternal);
-  }
-}
 
 // The C client's log. Failed connections are its daily bread, and said better by Look.
 void LogLine(const char* message) {
@@ -65,101 +29,6 @@ void LogLine(const char* message) {
   } else {
     VLOG(1) << "ZooKeeper client: " << message;
   }
-}
-
-int ToZooMode(CreateMode mode) {
-  switch (mode) {
-    case CreateMode::kPersistent: return ZOO_PERSISTENT;
-    case CreateMode::kEphemeral: return ZOO_EPHEMERAL;
-    case CreateMode::kPersistentSequential: return ZOO_PERSISTENT_SEQUENTIAL;
-    case CreateMode::kEphemeralSequential: return ZOO_EPHEMERAL_SEQUENTIAL;
-  }
-  return ZOO_PERSISTENT;
-}
-
-// What the C client is handed with an attempt, and hands back once. It writes a Multi's results into it.
-struct Pending {
-  std::function<void(uint64_t attempt, AttemptReply reply)> replied;
-  uint64_t attempt = 0;
-  std::vector<std::string> paths;  // of a Multi's ops, as ZooKeeper knows them
-  std::vector<Op> ops;
-  std::vector<zoo_op_t> zoo_ops;
-  std::vector<zoo_op_result_t> results;
-  std::vector<std::string> created;
-  std::vector<Stat> stats;
-  size_t root_bytes = 0;  // of the chroot, cut off created paths
-};
-
-std::unique_ptr<Pending> Adopt(const void* data) {
-  return std::unique_ptr<Pending>(static_cast<Pending*>(const_cast<void*>(data)));
-}
-
-// Begins a read's reply; empty when the attempt was lost.
-AttemptReply ReadReply(int rc) {
-  AttemptReply reply;
-  reply.lost = IsLost(rc);
-  reply.status = ToStatus(rc, "coordinator");
-  return reply;
-}
-
-void OnData(int rc, const char* value, int bytes, const Stat* stat, const void* data) {
-  const auto pending = Adopt(data);
-  AttemptReply reply = ReadReply(rc);
-  if (rc == ZOK) {
-    if (value != nullptr && bytes > 0) reply.node.data.assign(value, static_cast<size_t>(bytes));
-    reply.node.version = stat->version;
-    reply.node.session = stat->ephemeralOwner;
-    reply.node.ephemeral = stat->ephemeralOwner != 0;
-  }
-  pending->replied(pending->attempt, std::move(reply));
-}
-
-void OnStat(int rc, const Stat*, const void* data) {
-  const auto pending = Adopt(data);
-  AttemptReply reply = ReadReply(rc == ZNONODE ? ZOK : rc);
-  reply.exists = rc == ZOK;
-  pending->replied(pending->attempt, std::move(reply));
-}
-
-void OnStrings(int rc, const String_vector* strings, const void* data) {
-  const auto pending = Adopt(data);
-  AttemptReply reply = ReadReply(rc);
-  if (rc == ZOK && strings != nullptr) {
-    reply.children.assign(strings->data, strings->data + strings->count);
-    std::ranges::sort(reply.children);
-  }
-  pending->replied(pending->attempt, std::move(reply));
-}
-
-MultiError FailureOf(const Pending& pending, int rc) {
-  for (size_t i = 0; i < pending.results.size(); ++i) {
-    const int error = pending.results[i].err;
-    if (error == ZOK || error == ZRUNTIMEINCONSISTENCY) continue;  // undone, or after the one that failed
-    return {ToStatus(error, "node " + pending.ops[i].path), static_cast<int>(i), error == ZNODEEXISTS};
-  }
-  return {ToStatus(rc, "coordinator"), -1, false};
-}
-
-void OnMulti(int rc, const void* data) {
-  const auto pending = Adopt(data);
-  AttemptReply reply;
-  reply.lost = IsLost(rc);
-  if (rc == ZOK) {
-    MultiResult result;
-    for (size_t i = 0; i < pending->ops.size(); ++i) {
-      MultiResult::Item item;
-      if (pending->ops[i].kind == Op::Kind::kCreate) {
-        item.path = std::string(pending->created[i].c_str()).substr(pending->root_bytes);
-      } else if (pending->ops[i].kind == Op::Kind::kSet) {
-        item.version = pending->stats[i].version;
-      }
-      result.items.push_back(std::move(item));
-    }
-    reply.multi = std::move(result);
-  } else if (!reply.lost) {
-    reply.multi = std::unexpected(FailureOf(*pending, rc));
-  }
-  pending->replied(pending->attempt, std::move(reply));
 }
 
 // A session's ends for good where it is refused: OnMain hears of that.
@@ -231,12 +100,12 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   void EndProbe();
   void MakeRoot();
   void Send(const Attempt& attempt);
-  int SendMulti(const Attempt& attempt, Pending* pending);
+  ZooKeeperCalls calls() const { return {main_.zoo, root_, access_.get()}; }
   void Look();
 
   const ZooKeeperOptions options_;
   const std::string hosts_;
-  const std::string root_;  // chroot: put before every path here, as the C client does it for only some calls
+  const std::string root_;  // chroot
   const ZooKeeperAccessList access_{options_.auth};
   Executor& executor_;
   std::shared_ptr<ClientCore> client_;
@@ -452,87 +321,30 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
   for (size_t end = root_.find('/', 1);; end = root_.find('/', end + 1)) {
     const std::string path = root_.substr(0, end);
     const bool last = end == std::string::npos;
-    auto pending = std::make_unique<Pending>();
-    pending->replied = [this, path, last](uint64_t, AttemptReply reply) {
+    calls().Make(path, [this, path, last](const AttemptReply& reply) {
       if (reply.status.code() == Code::kPermissionDenied) return;  // where the root is missing, the next call says so
       if (!reply.status.ok() && !reply.lost) LOG(ERROR) << "cannot make " << path << " in ZooKeeper: " << reply.status;
       if (reply.status.ok() && last) Post([](Core& core) { core.root_made_ = true; });
-    };
-    const auto done = [](int rc, const char*, const void* data) {
-      const auto created = Adopt(data);
-      created->replied(0, ReadReply(rc == ZNODEEXISTS ? ZOK : rc));
-    };
-    if (zoo_acreate(main_.zoo, path.c_str(), "", 0, access_.get(), ZOO_PERSISTENT, done, pending.get()) == ZOK) {
-      (void)pending.release();
-    }
+    });
     if (last) return;
   }
 }
 
 void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
-  auto pending = std::make_unique<Pending>();
-  pending->attempt = attempt.id;
-  pending->replied = [this, kind = attempt.kind](uint64_t id, AttemptReply reply) {
+  const watcher_fn watcher = attempt.watch ? &Core::OnWatch : nullptr;
+  const int rc = calls().Send(attempt, watcher, [this, id = attempt.id, kind = attempt.kind](AttemptReply reply) {
     Post([id, kind, reply = std::move(reply)](Core& core) mutable {
       core.Answered(kind, reply);
       core.client_->Replied(id, std::move(reply));
     });
-  };
-  std::string path = root_ + attempt.path;
-  if (!root_.empty() && attempt.path == "/") path = root_;
-  const watcher_fn watcher = attempt.watch ? &Core::OnWatch : nullptr;
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): the C client hands back a pointer, and only a number is needed
-  void* context = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt.id));
-  int rc = ZOK;
-  switch (attempt.kind) {
-    case Attempt::Kind::kGet: rc = zoo_awget(main_.zoo, path.c_str(), watcher, context, OnData, pending.get()); break;
-    case Attempt::Kind::kExists:
-      rc = zoo_awexists(main_.zoo, path.c_str(), watcher, context, OnStat, pending.get());
-      break;
-    case Attempt::Kind::kChildren:
-      rc = zoo_awget_children(main_.zoo, path.c_str(), watcher, context, OnStrings, pending.get());
-      break;
-    case Attempt::Kind::kMulti: rc = SendMulti(attempt, pending.get()); break;
-  }
-  if (rc == ZOK) return static_cast<void>(pending.release());
-  // Not sent. Where the handle is past use, its last event is on its way; until then nothing more is sent.
+  });
+  if (rc == ZOK) return;
+  // Where the handle is past use, its last event is on its way; until then nothing more is sent.
   Post([id = attempt.id, rc](Core& core) {
-    AttemptReply reply = ReadReply(rc);
-    reply.multi = std::unexpected(MultiError{ToStatus(rc, "coordinator"), -1, false});
+    AttemptReply reply = NotSent(rc);
     if (reply.lost) core.OnDisconnected();
     core.client_->Replied(id, std::move(reply));
   });
-}
-
-int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pending) {
-  const size_t count = attempt.ops.size();
-  pending->ops = attempt.ops;
-  pending->zoo_ops.resize(count);
-  pending->results.resize(count);
-  pending->stats.resize(count);
-  pending->created.resize(count);
-  pending->root_bytes = root_.size();
-  for (const Op& op : pending->ops) pending->paths.push_back(root_ + op.path);
-  for (size_t i = 0; i < count; ++i) {
-    const Op& op = pending->ops[i];
-    const char* path = pending->paths[i].c_str();
-    zoo_op_t* zoo_op = &pending->zoo_ops[i];
-    const auto bytes = static_cast<int>(op.data.size());
-    switch (op.kind) {
-      case Op::Kind::kCreate: {
-        std::string& created = pending->created[i];
-        created.resize(std::max(kCreatedPathBytesMax, pending->paths[i].size() + 16));
-        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, access_.get(), ToZooMode(op.mode), created.data(),
-                           static_cast<int>(created.size()));
-        break;
-      }
-      case Op::Kind::kSet: zoo_set_op_init(zoo_op, path, op.data.data(), bytes, op.version, &pending->stats[i]); break;
-      case Op::Kind::kDelete: zoo_delete_op_init(zoo_op, path, op.version); break;
-      case Op::Kind::kCheck: zoo_check_op_init(zoo_op, path, op.version); break;
-    }
-  }
-  return zoo_amulti(main_.zoo, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti,
-                    pending);
 }
 
 void ZooKeeperCoordinator::Core::Look() {
