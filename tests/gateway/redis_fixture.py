@@ -1,0 +1,90 @@
+"""What the tests of Redis's clients have in common: doors that speak its protocol, ebla-gateway's and ebla-standalone's own."""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+import threading
+import types
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from processes import Gateway, Standalone, wait_for  # noqa: E402
+
+import redis  # noqa: E402
+
+
+def in_threads(count, work):
+    """`work(number)` at the same time; the first failure is raised."""
+    failures = []
+
+    def run(number):
+        try:
+            work(number)
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def door_of(standalone):
+    serves = re.compile(r"redis at ([\d.]+):(\d+)")
+    match = wait_for(lambda: serves.search((standalone.directory / "log").read_text()), "its door")
+    return types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=standalone.http)
+
+
+class RedisFixture(unittest.TestCase):
+    """A gateway before an ebla-standalone, and a client of it, which finds an empty database."""
+
+    bin_dir = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(cls.bin_dir)
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.gateway = Gateway(cls.bin_dir, cls.standalone.thrift, "--create_table", protocol="redis")
+        cls.addClassCleanup(cls.gateway.stop)
+
+    def setUp(self):
+        self.client = self.connect()
+        self.client.flushdb()
+
+    def connect(self, **more):
+        client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=30, **more)
+        self.addCleanup(client.close)
+        return client
+
+    def another_gateway(self, *flags):
+        return Gateway(self.bin_dir, self.standalone.thrift, *flags, protocol="redis")
+
+    def ebla(self, *words, check=True):
+        return subprocess.run([self.bin_dir / "ebla", "--masters", self.standalone.thrift, *words], capture_output=True,
+                              text=True, check=check, timeout=60)
+
+
+class WithinStandalone:
+    """Mixed into tests: the same, where ebla-standalone speaks Redis's protocol itself."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(cls.bin_dir, "--redis_listen=127.0.0.1:0")
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.gateway = door_of(cls.standalone)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build_dir", type=pathlib.Path)
+    arguments, rest = parser.parse_known_args()
+    RedisFixture.bin_dir = arguments.build_dir.resolve() / "bin"
+    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
+
+
+__all__ = ["RedisFixture", "Standalone", "WithinStandalone", "door_of", "in_threads", "main", "wait_for"]
