@@ -1,4 +1,5 @@
-// What tables in memory take, and what is left of them after a crash. What they do as any table: conformance_test.cc.
+// What tables in memory take, and what is left of them after a crash. What they do as any table:
+// ../conformance_*_test.cc.
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/ram/routed_store.h"

@@ -107,23 +107,6 @@ class WtUnderTest final : public StoreUnderTest {
 
 }  // namespace
 
-TemporaryDirectory::TemporaryDirectory() {
-  // In memory where there is plenty: the tests open some hundred databases, and each fsyncs a dozen times. Killed
-  // processes, unlike machines, lose no less there than on a disk.
-  std::error_code error;
-  const auto shared = std::filesystem::space("/dev/shm", error);
-  const bool in_memory = !error && shared.available != static_cast<uintmax_t>(-1) && shared.available > (2ull << 30);
-  std::string path =
-      (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/ebla-storage-XXXXXX";
-  CHECK(mkdtemp(path.data()) != nullptr) << path;
-  path_ = path;
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path_, ignored);
-}
-
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   const char* text = getenv(name);
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;

@@ -4,30 +4,18 @@
 // Threads: one test's thread.
 #pragma once
 
-#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 
+#include "common/testing/temporary_directory.h"
 #include "common/testing/thread_executor.h"
 #include "tabletserver/storage/memory/memory_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver::testing {
 
-// A directory that is removed with it.
-class TemporaryDirectory {
- public:
-  TemporaryDirectory();
-  ~TemporaryDirectory();
-  TemporaryDirectory(const TemporaryDirectory&) = delete;
-  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using ebla::testing::TemporaryDirectory;
 
 // A number from the environment, or `otherwise`.
 uint64_t FromEnvironment(const char* name, uint64_t otherwise);

@@ -1,0 +1,312 @@
+// What every store does with records: reads, scans, snapshots, ranges and intervals, tombstones with a time; and with
+// the tables that hold them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
+#include "tabletserver/storage/testing/conformance_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+// ---- reads and scans -----------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
+  Effect effect = Put("key", std::string("\0binary\xff", 8));
+  effect.expires_at = {123};
+  effect.write_time_ms = 456;
+  effect.writer = "ts-1";
+  Write(1, {effect, Put("plain", "")});
+  const auto got = store().Get(kAnyTable, "key");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, effect.value);
+  EXPECT_EQ((*got)->version, (Version{Epoch{1}, Lsn{1}}));
+  EXPECT_EQ((*got)->expires_at, effect.expires_at);
+  EXPECT_EQ((*got)->write_time_ms, 456);
+  EXPECT_EQ((*got)->writer, "ts-1");
+  const std::string_view keys[] = {"plain", "absent", "key"};
+  const auto many = store().MultiGet(kAnyTable, keys, SIZE_MAX);
+  ASSERT_TRUE(many);
+  ASSERT_TRUE((*many)[0] && !(*many)[1] && (*many)[2]);
+  EXPECT_EQ((*many)[0]->value, "");
+  EXPECT_FALSE((*many)[0]->expires_at);
+  EXPECT_EQ((*many)[0]->writer, "");
+}
+
+TEST_P(StoreTest, AReadOfManyKeysEndsAtItsBound) {
+  Write(1, {Put("a", std::string(600, 'a')), Put("b", std::string(600, 'b')), Put("c", "small")});
+  const std::string_view keys[] = {"absent", "a", "c", "b", "c"};
+  const auto lengths = [&](size_t bytes_max, std::span<const std::string_view> asked) {
+    const auto records = store().MultiGet(kAnyTable, asked, bytes_max);
+    return records ? static_cast<int>(records->size()) : -1;
+  };
+  EXPECT_EQ(lengths(SIZE_MAX, keys), 5);
+  EXPECT_EQ(lengths(1210, keys), 5);
+  EXPECT_EQ(lengths(1209, keys), 4) << "the last would exceed it";
+  EXPECT_EQ(lengths(1204, keys), 3) << "and nothing after the first that does, however small";
+  EXPECT_EQ(lengths(599, keys), 1);
+  EXPECT_EQ(lengths(599, std::span(keys).subspan(1)), 1) << "one at least";
+}
+
+TEST_P(StoreTest, LaterChangesOfABatchWin) {
+  Write(1, {Put("a", "1"), Put("a", "2"), Put("b", "1"), Delete("b"), Delete("c"), Put("c", "1")});
+  EXPECT_EQ(Records(), "a=2@1 c=1@1");
+  Write(2, {Delete("a"), Delete("never was")});
+  EXPECT_EQ(Records(), "c=1@1");
+}
+
+TEST_P(StoreTest, ScansRunBothWaysWithinTheirBounds) {
+  const std::string high("\xff\xff", 2), low("\0", 1);
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4"), Put(high, "5"), Put(low, "0")});
+  EXPECT_EQ(Records({"b", "c"}), "b=2@1 ba=3@1");
+  EXPECT_EQ(Records({"b", "c"}, true), "ba=3@1 b=2@1");
+  EXPECT_EQ(Records({"aa", "bz"}), "b=2@1 ba=3@1");
+  EXPECT_EQ(Records({"aa", "bz"}, true), "ba=3@1 b=2@1");
+  EXPECT_EQ(Records({"d", "e"}), "");
+  EXPECT_EQ(Records({"d", "e"}, true), "");
+  EXPECT_EQ(Records({"c", "b"}), "");
+  EXPECT_EQ(Records({}, true), high + "=5@1 c=4@1 ba=3@1 b=2@1 a=1@1 " + low + "=0@1");
+  int seen = 0;
+  ASSERT_TRUE(store().Scan(kAnyTable, {}, [&](auto, auto&) { return ++seen < 2; }).ok());
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_P(StoreTest, ALargeValueFits) {
+  const std::string value(1 << 20, 'x');
+  Write(1, {Put("large", value)});
+  CrashAfterCheckpoint();
+  const auto got = store().Get(kAnyTable, "large");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, value);
+}
+
+TEST_P(StoreTest, AReadKnowsTheAppliedPositionOfItsSnapshot) {
+  SnapshotPosition position{kAnyTablet, Lsn{9}};
+  ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
+  EXPECT_EQ(position.applied, Lsn{});
+  Write(1, {Put("a", "1")});
+  Write(2, {Put("a", "2")});
+  ASSERT_TRUE(store().Get(kAnyTable, "a", &position));
+  EXPECT_EQ(position.applied, Lsn{2});
+  position.applied = {};
+  const std::string_view keys[] = {"a"};
+  ASSERT_TRUE(store().MultiGet(kAnyTable, keys, SIZE_MAX, &position));
+  EXPECT_EQ(position.applied, Lsn{2});
+  position.applied = {};
+  ASSERT_TRUE(store().Scan(kAnyTable, {}, [&](auto, auto&) { return position.applied == Lsn{2}; }, &position).ok());
+}
+
+TEST_P(StoreTest, ReadersSeeWholeBatches) {
+  Write(1, {Put("a", "1"), Put("z", "1")});
+  std::atomic<bool> stop{false};
+  std::atomic<int> reads{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&, i] {
+      const std::string_view keys[] = {"a", "z"};
+      while (!stop) {
+        SnapshotPosition position{kAnyTablet, {}};
+        if (i == 0) {
+          std::string values;
+          const auto collect = [&](auto, auto& record) {
+            values += record.value + " ";
+            return true;
+          };
+          ASSERT_TRUE(store().Scan(kAnyTable, {}, collect, &position).ok());
+          const std::string lsn = std::to_string(position.applied.value);
+          ASSERT_EQ(values, lsn + " " + lsn + " ");
+        } else {
+          const auto both = store().MultiGet(kAnyTable, keys, SIZE_MAX, &position);
+          ASSERT_TRUE(both);
+          ASSERT_EQ((*both)[0]->value, (*both)[1]->value);
+          ASSERT_EQ((*both)[0]->version.lsn, position.applied);
+        }
+        ++reads;
+      }
+    });
+  }
+  for (uint64_t lsn = 2; lsn < 300 || reads < 100; ++lsn) {
+    Write(lsn, {Put("a", std::to_string(lsn)), Put("z", std::to_string(lsn))});
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+}
+
+// ---- ranges --------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ARangeIsTruncated) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4")});
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"b", "c"}).ok());
+  EXPECT_EQ(Records(), "a=1@1 c=4@1");
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"b", "c"}).ok());  // nothing there
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"d", ""}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"", "a"}).ok());
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {"c", "b"}).ok());
+  EXPECT_EQ(Records(), "a=1@1 c=4@1");
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, {}).ok());
+  EXPECT_EQ(Records(), "");
+}
+
+TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
+  std::vector<Effect> effects;
+  for (int i = 0; i < 20'000; ++i) effects.push_back(Put("k" + std::to_string(100'000 + i), std::string(200, 'v')));
+  Write(1, effects);
+  ASSERT_TRUE(CheckpointNow(store()));
+  const KeyRange half{"k110000", "k115000"};
+  const auto all = store().EstimateSize(kAnyTable, {});
+  const auto part = store().EstimateSize(kAnyTable, half);
+  const auto few = store().EstimateSize(kAnyTable, {"k100000", "k100100"});
+  ASSERT_TRUE(all && part && few);
+  EXPECT_GT(all->records, 12'000);
+  EXPECT_LT(all->records, 32'000);
+  EXPECT_GT(part->records, 2'000);
+  EXPECT_LT(part->records, 10'000);
+  EXPECT_EQ(few->records, 100);
+  EXPECT_GE(few->bytes, 100 * 207);
+  EXPECT_TRUE(few->whole);
+  ASSERT_GE(few->sample.size(), 64u);
+  EXPECT_EQ(few->sample[few->sample.size() / 2].first.substr(0, 6), "k10005");
+  ASSERT_GT(part->sample.size(), 40u);
+  for (const auto& [key, bytes] : part->sample) EXPECT_TRUE(half.Contains(key)) << key;
+  const auto lower = std::count_if(all->sample.begin(), all->sample.end(),
+                                   [](const SampledRow& row) { return row.first < "k110000"; });
+  EXPECT_NEAR(static_cast<double>(lower) / static_cast<double>(all->sample.size()), 0.5, 0.25);
+  ASSERT_TRUE(store().TruncateRange(kAnyTable, half).ok());
+  EXPECT_EQ(store().EstimateSize(kAnyTable, half)->records, 0);
+  EXPECT_EQ(Records({"k109999", "k115001"}),
+            "k109999=" + std::string(200, 'v') + "@1 k115000=" + std::string(200, 'v') + "@1");
+}
+
+TEST_P(StoreTest, AnIntervalIsReplaced) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4")});
+  using Records = std::vector<std::pair<std::string, StoredRecord>>;
+  const auto record = [](std::string value, uint64_t lsn) {
+    StoredRecord record;
+    record.value = std::move(value);
+    record.version = {Epoch{1}, Lsn{lsn}};
+    return record;
+  };
+  const auto replace = [&](const KeyRange& interval, const Records& records) {
+    return store().ReplaceInterval(kAnyTable, interval, records).code();
+  };
+  EXPECT_EQ(replace({"b", "c"}, {{"b", record("5", 7)}, {"bb", record("6", 8)}}), Code::kOk);
+  EXPECT_EQ(this->Records(), "a=1@1 b=5@7 bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"b", "c"}, {{"b", record("5", 7)}, {"bb", record("6", 8)}}), Code::kOk);  // again
+  EXPECT_EQ(this->Records(), "a=1@1 b=5@7 bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"", "bb"}, {}), Code::kOk);
+  EXPECT_EQ(this->Records(), "bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"a", "b"}, {{"b", record("x", 9)}}), Code::kInvalidArgument);
+  EXPECT_EQ(replace({"a", "d"}, {{"b", record("x", 9)}, {"a", record("x", 9)}}), Code::kInvalidArgument);
+  EXPECT_EQ(replace({"b", "a"}, {}), Code::kInvalidArgument);
+  EXPECT_EQ(this->Records(), "bb=6@8 c=4@1");
+  StoredRecord full = record(std::string("\0v", 2), 10);
+  full.expires_at = {5};
+  full.write_time_ms = -6;
+  full.writer = "ts-1";
+  EXPECT_EQ(replace({"d", ""}, {{"e", full}}), Code::kOk);
+  const auto got = store().Get(kAnyTable, "e");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, full.value);
+  EXPECT_EQ((*got)->version, full.version);
+  EXPECT_EQ((*got)->expires_at, full.expires_at);
+  EXPECT_EQ((*got)->write_time_ms, full.write_time_ms);
+  EXPECT_EQ((*got)->writer, full.writer);
+  EXPECT_EQ(store().ReplaceInterval(TableId{99}, {}, {}).code(), Code::kNoSuchTable);
+}
+
+TEST_P(StoreTest, ALargeIntervalIsReplaced) {
+  std::vector<Effect> effects;
+  for (int i = 1000; i < 5500; ++i) effects.push_back(Put(std::to_string(i), "v"));
+  Write(1, effects);
+  StoredRecord record;
+  record.value = "w";
+  record.version = {Epoch{1}, Lsn{2}};
+  const std::vector<std::pair<std::string, StoredRecord>> records = {{"3000", record}};
+  ASSERT_TRUE(store().ReplaceInterval(kAnyTable, {"1001", "5499"}, records).ok());
+  EXPECT_EQ(Records(), "1000=v@1 3000=w@2 5499=v@1");
+}
+
+// ---- timed deletes -------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
+  Effect timed = Delete("gone");
+  timed.write_time_ms = 42;
+  timed.writer = "ts-1";
+  Write(1, {Put("gone", "v"), Put("here", "v")});
+  Write(2, {timed, Delete("never was")});
+  CrashAfterCheckpoint();
+  const auto read = store().Get(kAnyTable, "gone");
+  ASSERT_TRUE(read && read->has_value());
+  EXPECT_TRUE((*read)->tombstone);
+  EXPECT_EQ((*read)->write_time_ms, 42);
+  EXPECT_EQ((*read)->writer, "ts-1");
+  EXPECT_EQ((*read)->value, "");
+  EXPECT_EQ((*read)->version, (Version{Epoch{1}, Lsn{2}}));
+  const auto here = store().Get(kAnyTable, "here");
+  ASSERT_TRUE(here && here->has_value());
+  EXPECT_FALSE((*here)->tombstone);
+  const auto size = store().EstimateSize(kAnyTable, {});
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->records, 1);
+  EXPECT_EQ(Records(), "gone=@2 here=v@1") << "shown as it is to whoever scans the store";
+  Write(3, {Delete("gone")});
+  EXPECT_EQ(Records(), "here=v@1");
+  Write(4, {timed});
+  Write(5, {Put("gone", "back")});
+  EXPECT_EQ(Records(), "gone=back@5 here=v@1");
+}
+
+// ---- tables --------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, AnUnknownTableIsNamed) {
+  const TableId unknown{99};
+  EXPECT_EQ(store().Get(unknown, "a").error().code(), Code::kNoSuchTable);
+  EXPECT_EQ(store().Scan(unknown, {}, [](auto, auto&) { return true; }).code(), Code::kNoSuchTable);
+  EXPECT_EQ(store().TruncateRange(unknown, {}).code(), Code::kNoSuchTable);
+  EXPECT_EQ(ApplyOne(store(), kAnyTablet, unknown, Entry(1, {Put("a", "b")})).code(), Code::kNoSuchTable);
+  EXPECT_TRUE(store().health().status.ok());
+}
+
+TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
+  Write(1, {Put("a", "1")});
+  ASSERT_TRUE(life->MakeTable(kAnyTable).ok());  // already there
+  EXPECT_EQ(Records(), "a=1@1");
+  std::thread([&] { EXPECT_EQ(Records(), "a=1@1"); }).join();
+  const auto drop = [&] {
+    Status dropped = store().DropTable(kAnyTable);
+    while (dropped.code() == Code::kComeAgain) dropped = store().DropTable(kAnyTable);
+    return dropped;
+  };
+  EXPECT_EQ(store().Tables(), std::vector{kAnyTable});
+  EXPECT_EQ(drop(), Status());
+  EXPECT_TRUE(store().Tables().empty());
+  EXPECT_EQ(store().Get(kAnyTable, "a").error().code(), Code::kNoSuchTable);
+  EXPECT_EQ(drop(), Status());  // already gone
+  ASSERT_TRUE(life->MakeTable(kAnyTable, TableCompression::kZlib).ok());
+  EXPECT_EQ(Records(), "");
+}
+
+TEST_P(StoreTest, CompressedTablesHoldTheSame) {
+  for (const TableCompression compression : {TableCompression::kSnappy, TableCompression::kZlib}) {
+    const TableId table{100 + static_cast<uint64_t>(compression)};
+    const TabletId tablet{table.value};
+    ASSERT_TRUE(life->MakeTable(table, compression).ok());
+    AddReplica(tablet, table);
+    std::vector<Effect> effects;
+    for (int i = 1000; i < 3000; ++i) effects.push_back(Put(std::to_string(i), std::string(1000, 'v')));
+    ASSERT_TRUE(ApplyOne(store(), tablet, table, Entry(1, effects)).ok());
+    CrashAfterCheckpoint();
+    int records = 0;
+    const auto count = [&](auto, auto& record) {
+      ++records;
+      return record.value == std::string(1000, 'v');
+    };
+    ASSERT_TRUE(store().Scan(table, {}, count).ok());
+    EXPECT_EQ(records, 2000);
+  }
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing
