@@ -48,9 +48,12 @@ class CoreFixture : public ::testing::Test {
     EXPECT_TRUE(scheduler_.RunUntil([&] { return answer.has_value(); }, std::chrono::minutes(5)));
     return *std::move(answer);
   }
-  TablePtr Open(const std::string& name = "t") {
-    auto table = Wait<Result<TablePtr>>(
+  Result<TablePtr> TryOpen(const std::string& name) {
+    return Wait<Result<TablePtr>>(
         [&](auto done) { core_.OpenTable(name, OnceCallback<Result<TablePtr>>(std::move(done))); });
+  }
+  TablePtr Open(const std::string& name = "t") {
+    auto table = TryOpen(name);
     EXPECT_TRUE(table) << table.error();
     return table.value_or(nullptr);
   }
@@ -107,5 +110,8 @@ class CoreFixture : public ::testing::Test {
   ClientCore core_;
   Admin admin_;
 };
+
+// The suite of all that a ClientCore does for its callers, in several files.
+class ClientCoreTest : public CoreFixture {};
 
 }  // namespace ebla::client::testing
