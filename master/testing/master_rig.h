@@ -23,6 +23,12 @@ using namespace std::chrono_literals;
 
 class MasterRig;
 
+inline idl::TableOptions WithReplicas(int count) {
+  idl::TableOptions options;
+  options.__set_replicas(count);
+  return options;
+}
+
 // A coordinator that counts its Multis as steps.
 class SteppedCoordinator final : public coordination::Coordinator {
  public:
@@ -88,7 +94,8 @@ class MasterRig {
   EpochLedger& ledger() { return ledger_; }
 
   // Two servers reach each other no more, or again.
-  void Cut(size_t a, size_t b) { cut_.insert(std::minmax(servers_[a]->name(), servers_[b]->name())); }
+  void Cut(size_t a, size_t b) { Cut(servers_[a]->name(), servers_[b]->name()); }
+  void Cut(const std::string& a, const std::string& b) { cut_.insert(std::minmax(a, b)); }
   void Mend() { cut_.clear(); }
 
   void StartMaster(size_t index);

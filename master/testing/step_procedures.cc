@@ -43,12 +43,6 @@ std::string Insist(MasterRig& cluster, Reply& reply,
   return why;
 }
 
-idl::TableOptions WithReplicas(int count) {
-  idl::TableOptions options;
-  options.__set_replicas(count);
-  return options;
-}
-
 std::function<void(MasterRig&)> Table(std::vector<std::string> points, int replicas = 1) {
   return [points = std::move(points), replicas](MasterRig& cluster) {
     if (cluster.Create(kTable, points, WithReplicas(replicas)).header.code != idl::Code::OK) {

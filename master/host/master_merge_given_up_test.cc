@@ -1,0 +1,188 @@
+// Merges that the master gives up and thaws: freezes that fail or get no answer, primaries and masters that die meanwhile.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/planted_bug.h"
+#include "master/testing/merge_fixture.h"
+
+namespace ebla::master::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A voter that falls silent between the intents and the freeze: given up after two seconds, and thawed.
+TEST_F(MasterMergeTest, WhatIsNotFrozenInTimeIsGivenUpAndThawed) {
+  Begin();
+  EachServer([](FakeServer& server) { server.hold_freezes = true; });
+  const MonotonicTime began = cluster().scheduler().Now();
+  const idl::MergeTabletsReply reply = Merge();
+  EXPECT_EQ(reply.header.code, idl::Code::UNAVAILABLE);
+  EXPECT_THAT(reply.header.message, HasSubstr("not every voter has it"));
+  EXPECT_GE(cluster().scheduler().Now() - began, 2s);
+  EXPECT_LT(cluster().scheduler().Now() - began, 4s) << "both pause no longer";
+  ExpectGivenUp();
+  EachServer([](FakeServer& server) { server.hold_freezes = false; });
+  EXPECT_EQ(Merge().header.code, idl::Code::OK);
+  WaitServing();
+  EXPECT_TRUE(Merged());
+}
+
+TEST_F(MasterMergeTest, WhatAPrimaryRefusesIsGivenUpAtOnce) {
+  Begin();
+  ServerOf(right_.primary).refuse_freeze = idl::Code::INVALID_ARGUMENT;
+  const MonotonicTime began = cluster().scheduler().Now();
+  const idl::MergeTabletsReply reply = Merge();
+  EXPECT_EQ(reply.header.code, idl::Code::UNAVAILABLE);
+  EXPECT_THAT(reply.header.message, HasSubstr("told to refuse"));
+  EXPECT_LT(cluster().scheduler().Now() - began, 2s);
+  ExpectGivenUp();
+}
+
+TEST_F(MasterMergeTest, WithoutAnswersItIsGivenUp) {
+  Begin();
+  EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(left_) && Frozen(right_); }, 10s));
+  ExpectGivenUp();
+}
+
+// The connection between master and primary is down, all others are well: nobody else would have it led again.
+TEST_F(MasterMergeTest, WhoDoesNotReachTheMasterIsThawedToo) {
+  Begin();
+  FakeServer& primary = ServerOf(left_.primary);
+  primary.lose_freeze_answers = true;
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(left_); }, 10s));
+  primary.silent = primary.deaf = true;
+  const auto goes_on = [&] {
+    const idl::TabletInfo now = Tablet("");
+    return now.primary != left_.primary && ServerOf(now.primary).Leads(now.tabletId, now.epoch);
+  };
+  EXPECT_TRUE(cluster().RunUntil(goes_on, 20s)) << "it takes no write";
+  EXPECT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 20s));
+  primary.silent = primary.deaf = false;
+  ExpectGivenUp();
+}
+
+// The switch's proof: intents that go before a later epoch leave both frozen for ever.
+TEST_F(MasterMergeTest, WithoutAThawBothWouldStayFrozen) {
+  Begin();
+  PlantHere(PlantedBug::give_up_without_thaw);
+  EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return IntentsOpen(); }, 10s));
+  ASSERT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 60s));
+  EXPECT_THAT(cluster().WhyNotServing("carts"), HasSubstr("frozen"));
+}
+
+TEST_F(MasterMergeTest, APrimaryDiesBeforeItIsToldToFreeze) {
+  Begin();
+  FakeServer& primary = ServerOf(right_.primary);
+  primary.deaf = true;
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return IntentsOpen(); }, 10s));
+  primary.Stop();
+  ASSERT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 60s));
+  EXPECT_EQ(cluster().Tablets().size(), 2u);
+  primary.deaf = false;
+  primary.Start();
+  ExpectGivenUp();
+}
+
+TEST_F(MasterMergeTest, APrimaryDiesOnceItHasFrozen) {
+  Begin();
+  FakeServer& primary = ServerOf(right_.primary);
+  primary.lose_freeze_answers = true;
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(right_); }, 10s));
+  primary.Stop();
+  primary.lose_freeze_answers = false;
+  ASSERT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 60s));
+  EXPECT_EQ(cluster().Tablets().size(), 2u);
+  primary.Start();
+  ExpectGivenUp();
+}
+
+// A side that was frozen and failed over since has acknowledged more: it is not replaced as it was. With both on one
+// server the failover of the one would be that of the other.
+class MasterMergeEpochTest : public MasterMergeTest {
+ protected:
+  void FailOverTheFrozenOne() {
+    Begin();
+    if (left_.primary == right_.primary) {
+      const std::string& to = left_.voters[0] == left_.primary ? left_.voters[1] : left_.voters[0];
+      ASSERT_EQ(Transfer("m", to).header.code, idl::Code::OK);
+      WaitServing();
+      right_ = Tablet("m");
+    }
+    ServerOf(left_.primary).hold_freezes = true;
+    AskToMerge();
+    ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(right_) && Frozen(left_); }, 10s));
+    cluster().scheduler().RunFor(100ms);  // and the right one's answer is there
+    // Its session ends, and it comes back as another start of the same server.
+    ServerOf(right_.primary).coordinator().Expire();
+    ASSERT_TRUE(cluster().RunUntil([&] { return Merged() || Tablet("m").epoch > right_.epoch; }, 1s));
+    cluster().scheduler().RunFor(300ms);  // it acknowledges in that epoch
+    ServerOf(left_.primary).hold_freezes = false;
+  }
+};
+
+TEST_F(MasterMergeEpochTest, WhatWasFailedOverSinceIsNotMerged) {
+  FailOverTheFrozenOne();
+  ExpectGivenUp();
+}
+
+TEST_F(MasterMergeEpochTest, WithoutTheCheckItWouldBeMergedShortOfWhatWasAcknowledged) {
+  PlantHere(PlantedBug::merge_unchecked_epoch);
+  FailOverTheFrozenOne();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_THAT(cluster().ledger().violations(), ::testing::Contains(HasSubstr("short of the acknowledged")));
+}
+
+TEST_F(MasterMergeTest, AnOpenIntentKeepsOtherChangesOff) {
+  Begin();
+  EachServer([](FakeServer& server) { server.hold_freezes = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(left_); }, 10s));
+  EXPECT_EQ(Transfer("", OtherThan({left_.primary}).name(), 300).header.code, idl::Code::UNAVAILABLE);
+  EXPECT_EQ(cluster().Split("carts", "f", 300).header.code, idl::Code::UNAVAILABLE);
+  ASSERT_TRUE(IntentsOpen());
+  EXPECT_EQ(Tablet("").primary, left_.primary);
+  ExpectGivenUp();
+}
+
+// A master that finds it given up does not go on with it, though both would be frozen for it.
+TEST_F(MasterMergeTest, WhatOneMasterGaveUpAnotherThaws) {
+  Begin();
+  EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
+  AskToMerge();
+  const auto given_up = [&] {
+    const auto left = Node(left_.tabletId), right = Node(right_.tabletId);
+    return left && right && left->merge.givenUp && right->merge.givenUp;
+  };
+  ASSERT_TRUE(cluster().RunUntil(given_up, 10s));
+  cluster().KillMaster(*cluster().Leader());
+  EachServer([](FakeServer& server) { server.lose_freeze_answers = false; });
+  ExpectGivenUp();
+}
+
+// Restored from a state before the intents, the catalog does not name what the two are frozen for.
+TEST_F(MasterMergeTest, ACatalogThatHasForgottenTheIntentsThawsBoth) {
+  Begin();
+  auto older = cluster().coordination().TakeSnapshot();
+  EachServer([](FakeServer& server) { server.lose_freeze_answers = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(left_) && Frozen(right_); }, 10s));
+  cluster().coordination().Restore(std::move(older));
+  cluster().scheduler().RunFor(15s);
+  ASSERT_TRUE(cluster().WaitForLeader());
+  idl::AdoptRequest request;
+  request.confirm = true;
+  const auto reply = cluster().Call<idl::AdoptReply>(&idl::MasterServiceCobSvIf::adopt, request, 60s);
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+  ExpectGivenUp();
+}
+
+}  // namespace
+}  // namespace ebla::master::testing
