@@ -138,6 +138,13 @@ idl::DropReply HostFixture::Drop(int64_t tablet, int64_t epoch) {
   return Await<idl::DropReply>([&](auto cob) { server_->control_service()->drop(std::move(cob), request); });
 }
 
+idl::AlterReply HostFixture::Alter(const idl::TableSchema& schema) {
+  idl::AlterRequest request;
+  request.header = ControlTo();
+  request.schema = schema;
+  return Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
+}
+
 void HostFixture::MakeTablet(int64_t tablet, std::string start, std::string end, int64_t epoch) {
   const idl::ConfigureReply reply = Configure({NewTablet(tablet, start, end, epoch)});
   ASSERT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
@@ -168,7 +175,7 @@ idl::GetReply HostFixture::Get(const std::string& key, idl::ReadLevel::type leve
   request.options.level = level;
   if (level == idl::ReadLevel::BOUNDED) request.options.__set_boundedMs(1000);
   request.__isset.options = true;
-  return Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); });
+  return Send(request);
 }
 
 idl::WriteReply HostFixture::WriteAs(int64_t client, int64_t sequence, std::vector<idl::Write> writes) {
@@ -179,8 +186,7 @@ idl::WriteReply HostFixture::WriteAs(int64_t client, int64_t sequence, std::vect
   request.firstIncomplete = sequence;
   request.writes = std::move(writes);
   request.header.__set_tabletTimeMs(learnt_ms_);
-  const auto reply =
-      Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
+  const idl::WriteReply reply = Send(request);
   if (reply.header.__isset.tabletTimeMs) learnt_ms_ = reply.header.tabletTimeMs;
   return reply;
 }
@@ -237,6 +243,14 @@ idl::Write HostFixture::WithTtl(idl::Write write, int64_t ttl_ms) {
 idl::ScanReply HostFixture::Scan(idl::ScanRequest request) {
   request.header = Header();
   return Await<idl::ScanReply>([&](auto cob) { server_->tablet_service()->scan(std::move(cob), request); });
+}
+
+idl::GetReply HostFixture::Send(const idl::GetRequest& request) {
+  return Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); });
+}
+
+idl::WriteReply HostFixture::Send(const idl::WriteRequest& request) {
+  return Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
 }
 
 }  // namespace ebla::tabletserver

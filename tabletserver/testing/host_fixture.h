@@ -65,6 +65,7 @@ class HostFixture : public ::testing::Test {
   idl::ConfigureReply Configure(std::vector<idl::ConfigureTablet> tablets);
   idl::FenceReply Fence(int64_t tablet, int64_t epoch);
   idl::DropReply Drop(int64_t tablet, int64_t epoch);
+  idl::AlterReply Alter(const idl::TableSchema& schema);
   // A tablet that serves the whole table; asserts that it came to serve.
   void MakeTablet(int64_t tablet = 100, std::string start = "", std::string end = "", int64_t epoch = 1);
 
@@ -81,6 +82,9 @@ class HostFixture : public ::testing::Test {
   static idl::Write If(idl::Write write, idl::ConditionKind::type kind, idl::Version version = {});
   static idl::Write WithTtl(idl::Write write, int64_t ttl_ms);
   idl::ScanReply Scan(idl::ScanRequest request);
+  // As it is, whatever it lacks.
+  idl::GetReply Send(const idl::GetRequest& request);
+  idl::WriteReply Send(const idl::WriteRequest& request);
 
   // Runs `call` with a callback and time, until the callback has been called.
   template <class Reply>
@@ -111,6 +115,15 @@ class HostFixture : public ::testing::Test {
   int64_t sequence_ = 0;
   int64_t learnt_ms_ = 0;  // tablet time
   Status refused_;
+};
+
+// A server with one tablet, which serves the whole table.
+class TabletServerTest : public HostFixture {
+ protected:
+  void SetUp() override {
+    StartServer();
+    MakeTablet();
+  }
 };
 
 }  // namespace ebla::tabletserver

@@ -1,0 +1,162 @@
+// What a tablet server does with a master's orders: fences, drops, altered tables.
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "common/base/planted_bug.h"
+#include "tabletserver/testing/fixture_parts.h"
+#include "tabletserver/testing/host_fixture.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+TEST_F(TabletServerTest, BelievesOnlyOrdersMeantForIt) {
+  idl::ConfigureRequest request;
+  const auto code = [&] {
+    return Await<idl::ConfigureReply>([&](auto cob) { server_->control_service()->configure(std::move(cob), request); })
+        .status.code;
+  };
+  request.header = ControlTo();
+  request.header.toServer = "ts-2";
+  EXPECT_EQ(code(), idl::Code::COME_AGAIN);
+  request.header = ControlTo();
+  request.header.toIncarnation = 9;
+  EXPECT_EQ(code(), idl::Code::COME_AGAIN);
+  request.header = ControlTo();
+  request.header.clusterId = "c-2";
+  EXPECT_EQ(code(), idl::Code::INVALID_ARGUMENT);
+  request.header = ControlTo();
+  request.header.masterTerm = 5;
+  EXPECT_EQ(code(), idl::Code::OK);
+  request.header.masterTerm = 4;
+  EXPECT_EQ(code(), idl::Code::STALE_EPOCH);
+}
+
+TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
+  Put("k", "v");
+  const idl::FenceReply fence = Fence(100, 2);
+  ASSERT_EQ(fence.results.at(0).status.code, idl::Code::OK) << fence.results[0].status.message;
+  EXPECT_TRUE(fence.results[0].known);
+  EXPECT_EQ(fence.results[0].promisedEpoch, 2);
+  EXPECT_GT(fence.results[0].tabletTimeMs, 0);
+  EXPECT_EQ(fence.results[0].lastAppended.lsn, 2);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_PRIMARY);
+  EXPECT_EQ(Put("k", "w").header.code, idl::Code::NOT_PRIMARY);
+  EXPECT_EQ(Get("k", idl::ReadLevel::EVENTUAL).record.value, "v");
+  EXPECT_EQ(Configure({NewTablet(100, "", "", 1)}).results[0].status.code, idl::Code::STALE_EPOCH);
+  MakeTablet(100, "", "", 2);
+  EXPECT_EQ(Get("k").record.value, "v");
+}
+
+TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
+  const auto leads = [&](int64_t epoch) {
+    const auto& tablets = master_->last.tablets;
+    return !tablets.empty() && tablets[0].epoch == epoch && tablets[0].barrierCommitted;
+  };
+  ASSERT_TRUE(Until([&] { return leads(1); }));
+  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, idl::Code::OK);
+  const int64_t before = master_->heartbeats;
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));  // the next is a second away
+  ASSERT_EQ(Configure({NewTablet(100, "", "", 2)}).results.at(0).status.code, idl::Code::OK);
+  EXPECT_TRUE(Until([&] { return leads(2); }, 300ms));
+  const int64_t told = master_->heartbeats;
+  scheduler_.RunFor(5s);
+  EXPECT_LE(master_->heartbeats, told + 6) << "and then it beats as ever";
+}
+
+TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
+  Put("k", "v");
+  auto guard = server_->directory().snapshot()->All().at(0)->view();
+  const idl::DropReply drop = Drop(100, 1);
+  ASSERT_EQ(drop.results.at(0).status.code, idl::Code::OK) << drop.results[0].status.message;
+  EXPECT_EQ(Get("k").header.code, idl::Code::WRONG_TABLET);
+  scheduler_.RunFor(5s);
+  EXPECT_TRUE(*store_->Get(TableId{kTable}, "k")) << "a reader still holds the old view";
+  EXPECT_EQ(Configure({NewTablet(101)}).results[0].status.code, idl::Code::COME_AGAIN) << "its range is still taken";
+  guard.reset();
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  EXPECT_FALSE(*store_->Get(TableId{kTable}, "k"));
+  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, idl::Code::STALE_EPOCH) << "the tombstone remembers";
+  MakeTablet(101);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
+}
+
+TEST_F(TabletServerTest, WithoutTheRuleADropDiscardsUnderItsReaders) {
+  Put("k", "v");
+  const auto guard = server_->directory().snapshot()->All().at(0)->view();
+  Plant(PlantedBug::discard_under_readers);
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
+  EXPECT_TRUE(Until([&] { return !store_->Get(TableId{kTable}, "k")->has_value(); })) << "while the view is still held";
+  Plant(PlantedBug::none);
+}
+
+TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
+  Put("k", "v");
+  auto guard = server_->directory().snapshot()->All().at(0)->view();
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
+  CrashServer();
+  guard.reset();
+  StartServer();
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  MakeTablet(101);
+  EXPECT_EQ(Get("k").header.code, idl::Code::NOT_FOUND);
+  idl::DropTableRequest request;
+  request.header = ControlTo();
+  request.tableId = kTable;
+  const auto drop = [&] {
+    return Await<idl::DropTableReply>(
+               [&](auto cob) { server_->control_service()->dropTableData(std::move(cob), request); })
+        .status.code;
+  };
+  EXPECT_EQ(drop(), idl::Code::COME_AGAIN);
+  Drop(101, 1);
+  EXPECT_TRUE(Until([&] { return drop() == idl::Code::OK; }));
+}
+
+// The answer to a drop that came twice waits for its flush; by then the tablet is here again, in a later epoch.
+TEST_F(TabletServerTest, ADropThatComesTwiceLeavesWhatIsMadeMeanwhile) {
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, idl::Code::OK);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  disk_.SetLatency(20ms, 20ms);
+  const auto again = OrderOf<idl::DropRequest>(ControlTo(), 100, 2);
+  std::optional<idl::DropReply> dropped;
+  server_->control_service()->drop([&](const idl::DropReply& reply) { dropped = reply; }, again);
+  scheduler_.RunFor(5ms);
+  ASSERT_FALSE(dropped);
+  MakeTablet(100, "", "", 3);
+  ASSERT_TRUE(Until([&] { return dropped.has_value(); }));
+  disk_.SetLatency(0ms, 0ms);
+  scheduler_.RunFor(5s);
+  EXPECT_EQ(Put("k", "v").header.code, idl::Code::OK);
+}
+
+TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
+  disk_.SetStalled(true);
+  auto write = std::make_shared<std::optional<idl::WriteReply>>();
+  idl::WriteRequest request;
+  request.header = Header();
+  request.header.__set_tabletTimeMs(learnt_ms_);
+  request.clientId = request.sequence = request.firstIncomplete = 1;
+  request.writes = {PutOf("k", "never applied")};
+  server_->tablet_service()->write([write](const idl::WriteReply& reply) { *write = reply; }, request);
+  ASSERT_TRUE(Until([&] { return server_->shard_counters().unapplied_bytes.load() > 0; }));
+  server_->control_service()->drop([](const idl::DropReply&) {}, OrderOf<idl::DropRequest>(ControlTo(), 100, 1));
+  scheduler_.RunFor(1s);
+  disk_.SetStalled(false);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  EXPECT_EQ((*write)->header.code, idl::Code::UNKNOWN_OUTCOME) << (*write)->header.message;
+  EXPECT_EQ(server_->shard_counters().unapplied_bytes.load(), 0);
+}
+
+TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
+  idl::TableSchema schema = Schema(2);
+  schema.options.__set_defaultTtlMs(1000);
+  const idl::AlterReply reply = Alter(schema);
+  EXPECT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
+  Put("k", "v");
+  EXPECT_TRUE(Get("k").record.__isset.expiresAtMs);
+  EXPECT_TRUE(Until([&] { return master_->last.tablets.size() == 1 && master_->last.tablets[0].schemaVersion == 2; }));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
