@@ -4,14 +4,13 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
 
 #include "client/testing/fake_servers.h"
+#include "common/testing/temporary_directory.h"
 #include "tools/ebla/cli/shell.h"
 
 namespace ebla::shell {
@@ -19,11 +18,7 @@ namespace ebla::shell {
 class ShellTest : public ::testing::Test {
  protected:
   ShellTest()
-      : shell_({.connection = {.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}}, out_, err_) {
-    char name[] = "/tmp/ebla_shell_test.XXXXXX";
-    directory_ = mkdtemp(name);
-  }
-  ~ShellTest() override { std::filesystem::remove_all(directory_); }
+      : shell_({.connection = {.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}}, out_, err_) {}
 
   // What the line shows, with the exit code after it where it is not 0.
   std::string Run(const std::string& line) {
@@ -48,7 +43,8 @@ class ShellTest : public ::testing::Test {
   client::testing::FakeServers servers_;
   std::ostringstream out_, err_;
   Shell shell_;
-  std::string directory_;
+  ebla::testing::TemporaryDirectory temporary_;
+  const std::string directory_ = temporary_.path();
 };
 
 }  // namespace ebla::shell
