@@ -3,25 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "master/testing/master_rig.h"
+#include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
-class MasterDamageTest : public ::testing::Test {
+class MasterDamageTest : public RigFixture {
  protected:
-  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  MasterRig& cluster() { return *cluster_; }
-
   // One tablet.
   void Begin(int servers, int replicas) {
     cluster_.reset();
-    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = static_cast<size_t>(servers)});
-    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
-    cluster_->scheduler().RunFor(2s);
-    idl::TableOptions options;
-    options.__set_replicas(replicas);
-    const auto reply = cluster().Create("carts", {}, options);
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = static_cast<size_t>(servers)}));
+    const auto reply = cluster().Create("carts", {}, WithReplicas(replicas));
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     WaitServing();
     cluster_->scheduler().RunFor(2s);
@@ -29,17 +22,7 @@ class MasterDamageTest : public ::testing::Test {
     followers_ = first_.voters;
     std::erase(followers_, first_.primary);
   }
-  void WaitServing() {
-    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
-        << cluster().WhyNotServing("carts");
-  }
   idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
-  FakeServer& ServerOf(const std::string& name) {
-    for (auto& server : cluster().servers()) {
-      if (server->name() == name) return *server;
-    }
-    return cluster().server(0);
-  }
   void Damage(const std::string& server) { ServerOf(server).mutable_replicas().at(first_.tabletId).damaged = true; }
   bool Damaged(const std::string& server) {
     const auto& replicas = ServerOf(server).replicas();
@@ -72,7 +55,6 @@ class MasterDamageTest : public ::testing::Test {
     EXPECT_EQ(Tablet(), first_);
   }
 
-  std::unique_ptr<MasterRig> cluster_;
   idl::TabletInfo first_;
   std::vector<std::string> followers_;
 };

@@ -3,34 +3,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/coordination/layout.h"
-#include "common/coordination/node_codec.h"
-#include "master/testing/master_rig.h"
+#include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
-using ::testing::IsEmpty;
-
-class MasterMemoryTest : public ::testing::Test {
+class MasterMemoryTest : public RigFixture {
  protected:
   void Begin(int replicas, size_t servers = 3) {
-    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
-    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
-    cluster_->scheduler().RunFor(2s);
-    idl::TableOptions options;
-    options.__set_replicas(replicas);
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers}));
+    idl::TableOptions options = WithReplicas(replicas);
     options.__set_memory(true);
     const auto reply = cluster_->Create("carts", {}, options);
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     cluster_->scheduler().RunFor(3s);
   }
-  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), IsEmpty()); }
 
   idl::TabletInfo First() { return cluster_->Tablets().begin()->second; }
-  FakeServer& Named(const std::string& name) {
-    return **std::ranges::find_if(cluster_->servers(), [&](const auto& server) { return server->name() == name; });
-  }
   // A follower hears of its primary no more.
   FakeServer& CutOffAFollower() {
     for (size_t i = 0; i < cluster_->servers().size(); ++i) {
@@ -60,18 +49,9 @@ class MasterMemoryTest : public ::testing::Test {
   }
   int TimesEmptied() {
     int times = 0;
-    for (const auto& [id, info] : cluster_->Tablets()) {
-      const auto path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)});
-      times += coordination::DecodeNode<idl::TabletNode>(cluster_->coordination().tree().Get(path)->data)->timesEmptied;
-    }
+    for (const auto& [id, info] : cluster_->Tablets()) times += Node(id)->timesEmptied;
     return times;
   }
-  void WaitServing() {
-    EXPECT_TRUE(cluster_->RunUntil([&] { return cluster_->WhyNotServing("carts").empty(); }, 120s))
-        << cluster_->WhyNotServing("carts");
-  }
-
-  std::unique_ptr<MasterRig> cluster_;
 };
 
 // The two who had applied the split have forgotten it. The third has what both halves held before.
@@ -109,7 +89,8 @@ TEST_F(MasterMemoryTest, AllForgetASplitThatTheCatalogHasBegun) {
   }
   cluster_->Split("carts", "m", 1'000);
   const int64_t parent = First().tabletId;
-  ASSERT_TRUE(cluster_->RunUntil([&] { return Named(First().primary).replicas().at(parent).range.endKey == "m"; }, 5s));
+  ASSERT_TRUE(
+      cluster_->RunUntil([&] { return ServerOf(First().primary).replicas().at(parent).range.endKey == "m"; }, 5s));
   ASSERT_EQ(Ranges(), "[,) ");
   for (auto& server : cluster_->servers()) server->lose_split_answers = server->silent = false;
   RestartAllBut(nullptr);
@@ -132,13 +113,13 @@ TEST_F(MasterMemoryTest, ALearnerThatHasAllIsGivenTheTablet) {
   request.deadlineMs = 1'000;
   cluster_->Call(&idl::MasterServiceCobSvIf::moveTablet, request);
   const auto copied = [&] {
-    const auto found = Named(to).replicas().find(before.tabletId);
-    return found != Named(to).replicas().end() && !found->second.incomplete;
+    const auto found = ServerOf(to).replicas().find(before.tabletId);
+    return found != ServerOf(to).replicas().end() && !found->second.incomplete;
   };
   ASSERT_TRUE(cluster_->RunUntil(copied, 20s));
   ASSERT_EQ(First().voters, before.voters) << "it is a learner yet";
-  Named(before.primary).Stop();
-  Named(before.primary).Start();
+  ServerOf(before.primary).Stop();
+  ServerOf(before.primary).Start();
   WaitServing();
   EXPECT_EQ(First().primary, to);
   EXPECT_EQ(TimesEmptied(), 0);

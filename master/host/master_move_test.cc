@@ -4,41 +4,29 @@
 #include <gtest/gtest.h>
 
 #include "common/coordination/layout.h"
-#include "common/coordination/node_codec.h"
 #include "master/procedures/move_tablet.h"
-#include "master/testing/master_rig.h"
+#include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
 using ::testing::HasSubstr;
 
-class MasterMoveTest : public ::testing::Test {
+class MasterMoveTest : public RigFixture {
  protected:
   void Begin(size_t servers, int replicas = 3, std::vector<std::string> points = {"b", "d", "f", "h"},
              Duration repair_every = MasterOptions().repair_every) {
-    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers, .repair_every = repair_every});
-    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
-    cluster_->scheduler().RunFor(2s);  // until each has reported
-    idl::TableOptions options;
-    options.__set_replicas(replicas);
-    const auto reply = cluster().Create("carts", std::move(points), options);
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers, .repair_every = repair_every}));
+    const auto reply = cluster().Create("carts", std::move(points), WithReplicas(replicas));
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     cluster().scheduler().RunFor(3s);
   }
-  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  MasterRig& cluster() { return *cluster_; }
-
   idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   std::string NoHolder() {
     for (const auto& server : cluster().servers()) {
       if (std::ranges::count(Tablet().voters, server->name()) == 0) return server->name();
     }
     return "";
-  }
-  FakeServer& ServerNamed(const std::string& name) {
-    const auto found = std::ranges::find_if(cluster().servers(), [&](const auto& s) { return s->name() == name; });
-    return **found;
   }
   idl::MoveTabletReply Move(const std::string& from, const std::string& to, int deadline_ms = 20'000) {
     idl::MoveTabletRequest request;
@@ -59,11 +47,7 @@ class MasterMoveTest : public ::testing::Test {
       return std::ranges::count(item.second.voters, name) + std::ranges::count(item.second.learners, name) > 0;
     }));
   }
-  bool Moves(int64_t tablet) {
-    const std::string path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)});
-    return coordination::DecodeNode<idl::TabletNode>(cluster().coordination().tree().Get(path)->data, path)
-        ->__isset.move;
-  }
+  bool Moves(int64_t tablet) { return Node(tablet)->__isset.move; }
   std::string Note(const std::string& name) {
     const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
     const auto found = std::ranges::find(servers->servers, name, &idl::ServerSummary::name);
@@ -85,12 +69,7 @@ class MasterMoveTest : public ::testing::Test {
     EXPECT_TRUE(cluster().RunUntil([&] { return answers->size() == names.size(); }));
     return *answers;
   }
-  void ExpectWhole() {
-    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }))
-        << cluster().WhyNotServing("carts");
-  }
-
-  std::unique_ptr<MasterRig> cluster_;
+  void ExpectWhole() { WaitServing("carts", 60s); }
 };
 
 TEST_F(MasterMoveTest, AReplicaMovesAndItsLeadershipWithIt) {
@@ -160,17 +139,17 @@ TEST_F(MasterMoveTest, WhatCannotBeIsRefused) {
   EXPECT_THAT(Move(to, to).header.message, HasSubstr("has no vote in tablet"));
   EXPECT_THAT(Move(voters[0], voters[1]).header.message, HasSubstr("has a replica of tablet"));
   EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("no server \"nobody\""));
-  ServerNamed(to).Stop();
+  ServerOf(to).Stop();
   cluster().scheduler().RunFor(20s);
   EXPECT_THAT(Move(voters[0], to).header.message, HasSubstr("takes no replicas at present"));
-  ServerNamed(to).Start();
+  ServerOf(to).Start();
 }
 
 TEST_F(MasterMoveTest, OneMoveOfATabletAtATimeAndItCanBeCancelled) {
   Begin(5);
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
-  ServerNamed(to).mute = true;  // lives, and cannot be copied to
+  ServerOf(to).mute = true;  // lives, and cannot be copied to
   const auto begun = Move(before.voters[1], to, 3'000);
   EXPECT_EQ(begun.header.code, idl::Code::UNKNOWN_OUTCOME) << begun.header.message;
   EXPECT_THAT(begun.header.message, HasSubstr("goes on by itself"));
@@ -186,7 +165,7 @@ TEST_F(MasterMoveTest, OneMoveOfATabletAtATimeAndItCanBeCancelled) {
   EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, cancel)->header.code, idl::Code::NOT_FOUND);
   EXPECT_TRUE(cluster().RunUntil([&] { return Tablet().learners.empty(); }));
   EXPECT_THAT(Tablet().voters, ::testing::UnorderedElementsAreArray(before.voters));
-  ServerNamed(to).mute = false;
+  ServerOf(to).mute = false;
   EXPECT_EQ(Move(before.voters[1], other).header.code, idl::Code::OK);
   ExpectWhole();
 }
@@ -195,13 +174,13 @@ TEST_F(MasterMoveTest, AMoveToAServerThatIsGoneEnds) {
   Begin(4);
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
-  ServerNamed(to).mute = true;
+  ServerOf(to).mute = true;
   EXPECT_EQ(Move(before.voters[1], to, 2'000).header.code, idl::Code::UNKNOWN_OUTCOME);
-  ServerNamed(to).Stop();
+  ServerOf(to).Stop();
   EXPECT_TRUE(cluster().RunUntil([&] { return Tablet().learners.empty(); }, 120s));
   EXPECT_THAT(Tablet().voters, ::testing::UnorderedElementsAreArray(before.voters));
-  ServerNamed(to).mute = false;
-  ServerNamed(to).Start();
+  ServerOf(to).mute = false;
+  ServerOf(to).Start();
   cluster().scheduler().RunFor(10s);
   EXPECT_EQ(Move(before.voters[1], to).header.code, idl::Code::OK) << "and can be made anew";
   ExpectWhole();
@@ -248,9 +227,9 @@ TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
   for (const auto& server : cluster().servers()) {
     if (server->name() != spare && ReplicasOn(server->name()) > 0) name = server->name();
   }
-  ServerNamed(spare).mute = true;
+  ServerOf(spare).mute = true;
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
-  ServerNamed(spare).Stop();
+  ServerOf(spare).Stop();
   std::string note;
   EXPECT_TRUE(cluster().RunUntil(
       [&] {
@@ -260,8 +239,8 @@ TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
       },
       120s));
   EXPECT_THAT(note, HasSubstr("no other live server takes one"));
-  ServerNamed(spare).mute = false;
-  ServerNamed(spare).Start();
+  ServerOf(spare).mute = false;
+  ServerOf(spare).Start();
   EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 300s));
   ExpectWhole();
 }
@@ -271,10 +250,10 @@ TEST_F(MasterMoveTest, AMoveToAServerThatTakesNothingAnyMoreEnds) {
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
   // It lives and says nothing of what it has, so no learner is made there; then it is drained.
-  ServerNamed(to).Stop();
+  ServerOf(to).Stop();
   cluster().scheduler().RunFor(10s);
-  ServerNamed(to).silent = true;
-  ServerNamed(to).Start();
+  ServerOf(to).silent = true;
+  ServerOf(to).Start();
   cluster().scheduler().RunFor(5s);
   EXPECT_EQ(Move(before.voters[1], to, 3'000).header.code, idl::Code::UNKNOWN_OUTCOME);
   EXPECT_TRUE(Moves(before.tabletId));
@@ -286,7 +265,7 @@ TEST_F(MasterMoveTest, AMoveToAServerThatTakesNothingAnyMoreEnds) {
     if (std::ranges::count(before.voters, server->name()) == 0 && server->name() != to) other = server->name();
   }
   EXPECT_EQ(Move(before.voters[1], other).header.code, idl::Code::OK);
-  ServerNamed(to).silent = false;
+  ServerOf(to).silent = false;
   ExpectWhole();
 }
 
@@ -294,7 +273,7 @@ TEST_F(MasterMoveTest, ADrainTakesNoReplicaThatIsWantedWhereAnotherIsLost) {
   Begin(4, 3, {});
   const std::string name = Tablet().primary;
   const std::string lost = Tablet().voters[1];
-  ServerNamed(lost).Stop();
+  ServerOf(lost).Stop();
   cluster().scheduler().RunFor(20s);
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
   EXPECT_TRUE(cluster().RunUntil([&] { return !Note(name).empty(); }, 600s));
@@ -302,7 +281,7 @@ TEST_F(MasterMoveTest, ADrainTakesNoReplicaThatIsWantedWhereAnotherIsLost) {
   cluster().scheduler().RunFor(600s);
   EXPECT_EQ(Tablet().voters.size(), 3u) << "the old one among them, which lives, and not the lost one";
   EXPECT_EQ(std::ranges::count(Tablet().voters, lost), 0);
-  ServerNamed(lost).Start();
+  ServerOf(lost).Start();
   EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 600s)) << ReplicasOn(name);
   ExpectWhole();
 }
@@ -366,7 +345,7 @@ TEST_F(MasterMoveTest, AServerThatWritesItsNodeMeanwhileIsNotInTheWay) {
     cluster().scheduler().RunFor(100us * (i % 30));
     const auto node = cluster().coordination().tree().Get(path);
     ASSERT_TRUE(node);
-    ServerNamed(name).coordinator().Multi({coordination::Op::Set(path, node->data, node->version)}, [](auto) {});
+    ServerOf(name).coordinator().Multi({coordination::Op::Set(path, node->data, node->version)}, [](auto) {});
     ASSERT_TRUE(cluster().RunUntil([&] { return answer.has_value(); }, 10s));
     EXPECT_EQ(answer->code, idl::Code::OK) << answer->message;
   }
@@ -376,7 +355,7 @@ TEST_F(MasterMoveTest, AServerThatWritesItsNodeMeanwhileIsNotInTheWay) {
 TEST_F(MasterMoveTest, WhoWaitsForAMoveThatIsCancelledIsToldForGood) {
   Begin(4);
   const idl::TabletInfo before = Tablet();
-  ServerNamed(NoHolder()).mute = true;
+  ServerOf(NoHolder()).mute = true;
   idl::MoveTabletRequest request;
   request.table = "carts";
   request.fromServer = before.voters[0];
@@ -414,7 +393,7 @@ TEST_F(MasterMoveTest, ARemovalWhoseOutcomeIsUnknownIsReadAnew) {
   const std::string name = NoHolder();
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
   ASSERT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 120s));
-  ServerNamed(name).Stop();
+  ServerOf(name).Stop();
   cluster().scheduler().RunFor(20s);
   const auto remove = [&] {
     idl::RemoveServerRequest request;

@@ -5,47 +5,26 @@
 
 #include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
-#include "common/coordination/layout.h"
-#include "common/coordination/node_codec.h"
-#include "master/testing/master_rig.h"
+#include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
 
-class MasterSplitTest : public ::testing::Test {
+class MasterSplitTest : public RigFixture {
  protected:
   void Begin(idl::TableOptions options = {}, size_t servers = 3) {
-    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
-    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
-    cluster_->scheduler().RunFor(2s);
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers}));
     if (!options.__isset.replicas) options.__set_replicas(3);
     ASSERT_EQ(cluster_->Create("carts", {}, options).header.code, idl::Code::OK);
     WaitServing();
   }
-  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
-  MasterRig& cluster() { return *cluster_; }
   void WaitServing() {
-    ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
-        << cluster().WhyNotServing("carts");
+    RigFixture::WaitServing();
     cluster().scheduler().RunFor(2s);  // and everybody has reported
   }
   idl::SplitTabletReply Split(const std::string& key, int32_t deadline_ms = 0) {
     return cluster().Split("carts", key, deadline_ms);
   }
-  FakeServer& ServerOf(const std::string& name) {
-    for (auto& server : cluster().servers()) {
-      if (server->name() == name) return *server;
-    }
-    ADD_FAILURE() << name;
-    return cluster().server(0);
-  }
-  std::optional<idl::TabletNode> Node(int64_t tablet) {
-    const auto node =
-        cluster().coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
-    if (!node) return std::nullopt;
-    return *coordination::DecodeNode<idl::TabletNode>(node->data);
-  }
-  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(MasterSplitTest, TwoZnodesInOneChange) {
