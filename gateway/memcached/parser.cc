@@ -216,6 +216,7 @@ Parser::Parsed Parser::Next(std::string_view bytes) {
 Parser::Parsed Parser::Line(std::string_view bytes, size_t line_bytes) {
   std::string_view line = bytes.substr(0, line_bytes - 1);
   if (line.ends_with('\r')) line.remove_suffix(1);
+  line = line.substr(0, line.find('\0'));  // memcached reads a line as C reads a string
   Head head = ParseLine(line);
   if (head.end) return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
   if (!head.value_bytes) return {.bytes = line_bytes, .request = std::move(head.request)};

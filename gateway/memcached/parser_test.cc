@@ -144,7 +144,7 @@ TEST(Parser, HoldsNoValueThatIsTooLarge) {
     ASSERT_EQ(parser.Next(std::string_view(part).substr(0, size)).bytes, size);
     left -= size;
   }
-  EXPECT_EQ(parser.Next("version\r\n").request->text, "VERSION 1.6.18-ebla");
+  EXPECT_EQ(parser.Next("version\r\n").request->text, "VERSION 1.6.18");
 }
 
 TEST(Parser, CommandsOfWhatThereIsNotAreUnknown) {

@@ -18,7 +18,7 @@ using namespace ebla::memcached;  // what servers know of it, too
 
 inline constexpr size_t kCacheKeyBytesMax = 250;
 inline constexpr std::string_view kTooLarge = "SERVER_ERROR object too large for cache";
-inline constexpr std::string_view kVersionSpoken = "1.6.18-ebla";
+inline constexpr std::string_view kVersionSpoken = "1.6.18";
 
 // In the order of kVerbNames, by which metrics know them.
 enum class Verb : uint8_t {

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "common/process/process.h"
+
 namespace ebla::gateway::memcached {
 namespace {
 
@@ -97,6 +99,7 @@ std::string General(Environment& environment) {
   lines.Add("uptime", static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(uptime).count()));
   lines.Add("time", static_cast<uint64_t>(environment.store.NowMs() / 1000));
   lines.Add("version", kVersionSpoken);
+  lines.Add("ebla_version", process::BuildVersion());
   lines.Add("pointer_size", sizeof(void*) * 8);
   lines.Add("rusage_user", Seconds(usage.ru_utime));
   lines.Add("rusage_system", Seconds(usage.ru_stime));

@@ -424,13 +424,13 @@ TEST_F(CommandsTest, ConnectionsAreListedAsTheyAre) {
 TEST_F(CommandsTest, SlowCommandsAreShownByTheirKeys) {
   EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "0"}), "+OK\r\n");
   EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SET", "a", "secret"}), "+OK\r\n");
+  EXPECT_EQ(door_.Answer({"sEt", "a", "secret"}), "+OK\r\n");
   door_.Answer({"AUTH", "default", "password"});
   door_.Answer({"KEYS", "a*"});
   const std::string all = door_.Answer({"SLOWLOG", "GET", "-1"});
-  EXPECT_THAT(all, HasSubstr("*3\r\n$3\r\nset\r\n$1\r\na\r\n$22\r\n... (1 more arguments)\r\n"));
+  EXPECT_THAT(all, HasSubstr("*3\r\n$3\r\nsEt\r\n$1\r\na\r\n$22\r\n... (1 more arguments)\r\n"));
   EXPECT_THAT(all, HasSubstr("*2\r\n$4\r\nKEYS\r\n$2\r\na*\r\n"));
-  EXPECT_THAT(all, HasSubstr("auth"));
+  EXPECT_THAT(all, HasSubstr("AUTH"));
   EXPECT_THAT(all, Not(HasSubstr("secret")));
   EXPECT_THAT(all, Not(HasSubstr("password")));
   EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "2"}), "+OK\r\n");

@@ -57,9 +57,13 @@ void ConnectionCommand::Begin(const Words& words, Done done) {
   sends_ = state_->session.Begin(command_, words);
   began_ = state_->session.active();
   word_count_ = words.size();
-  // Those with keys are shown by them, so that nothing has to be kept of what is not slow.
-  const bool noted = state_->shared->clients->slow_log.slower_than_micros() >= 0;
-  if (noted && !command_.HasKeys() && !command_.Is(Flag::kNoAuth)) shown_ = SlowLog::Shown(words, word_count_);
+  // Those with keys are shown by them, so that hardly anything has to be kept of what is not slow.
+  if (state_->shared->clients->slow_log.slower_than_micros() < 0) return;
+  if (command_.HasKeys() || command_.Is(Flag::kNoAuth)) {
+    if (words[0] != command_.name) written_ = words[0];
+  } else {
+    shown_ = SlowLog::Shown(words, word_count_);
+  }
 }
 
 void ConnectionCommand::NoteIfSlow() {
@@ -70,7 +74,7 @@ void ConnectionCommand::NoteIfSlow() {
   const ClientLine line = state_->shared->clients->Find(state_->session.id());
   Words words = std::move(shown_);
   if (words.empty()) {
-    words.emplace_back(command_.name);
+    words.emplace_back(written_.empty() ? command_.name : std::string_view(written_));
     words.insert(words.end(), keys_.begin(), keys_.end());
     words = SlowLog::Shown(words, word_count_);
   }

@@ -58,7 +58,10 @@ class ConnectionCommand : public Command {
   Done done_;
   std::chrono::steady_clock::time_point began_;
   size_t word_count_ = 0;
-  Words shown_;  // of one without keys, if the slow log is to have it
+  // If the slow log is to have it: of one without keys its words, of one with keys its name, where that was not written
+  // as it usually is.
+  Words shown_;
+  std::string written_;
 };
 
 }  // namespace ebla::gateway::redis

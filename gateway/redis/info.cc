@@ -11,6 +11,7 @@
 #include <fstream>
 #include <utility>
 
+#include "common/base/clocks.h"
 #include "common/process/process.h"
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/options.h"
@@ -122,7 +123,16 @@ std::vector<Section> Sections(const Shared& shared) {
             {"maxmemory", std::to_string(bounds.bytes_max)},
             {"maxmemory_human", InUnits(bounds.bytes_max)},
             {"maxmemory_policy", std::string(bounds.policy)}}},
-          {"Persistence", {{"loading", "0"}, {"rdb_changes_since_last_save", "0"}, {"aof_enabled", "1"}}},
+          // As of a Redis that has just saved all: what is acknowledged is kept as the table says.
+          {"Persistence",
+           {{"loading", "0"},
+            {"rdb_changes_since_last_save", "0"},
+            {"rdb_bgsave_in_progress", "0"},
+            {"rdb_last_save_time", std::to_string(TimeOfDayMs() / 1'000)},
+            {"rdb_last_bgsave_status", "ok"},
+            {"aof_enabled", "1"},
+            {"aof_rewrite_in_progress", "0"},
+            {"aof_last_write_status", "ok"}}},
           {"Stats",
            {{"total_connections_received", std::to_string(totals.connections_accepted)},
             {"total_commands_processed", std::to_string(CommandsOf(totals))},

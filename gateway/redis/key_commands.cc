@@ -258,7 +258,7 @@ void Object(SharedCall call) {
   const bool known = what == "ENCODING" || what == "REFCOUNT" || what == "IDLETIME" || what == "FREQ";
   if (what == "HELP" && call->words.size() == 2) {
     Reply reply(call->protocol);
-    reply.Array(3).Simple("OBJECT <subcommand> <key>. Subcommands are:");
+    reply.Array(3).Simple("OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
     reply.Simple("ENCODING").Simple("    How Redis would keep the value.");
     return call->Answer(reply);
   }

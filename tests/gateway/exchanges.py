@@ -58,6 +58,8 @@ RETRIEVALS = [
     line(f"get b {TOO_LONG}"), line("gat 100 b"), line("gats 100 b c none"), line("gat 0 b"), line("gat x b"), line("gat 0"),
     line("gat"), line("gat -1 c"), line("get c"), line("gat 100 none"), line("get " + " ".join(f"k{i}" for i in range(300))),
     Exchange("set b 0 0 1\nz\r\n"), line("get b"),
+    # What comes behind a byte of 0 is no part of a line.
+    line("get b\0ad"), line("get \0b"), line("set b\0ad 0 0 1"), line("get b\0 c"), line("\0"), line("mg b\0ad v"), line("get b c"),
 ]
 
 CAS = [
@@ -102,8 +104,7 @@ OTHERS = [
     put("set f 0 0", "x"), line("flush_all"), line("get f a b n s"), put("set f 0 0", "y"), line("get f"),
     line("flush_all x"), line("flush_all 1 2 3"), line("flush_all 0"), line("get f"), put("set f 0 0", "y"),
     line("flush_all noreply"), line("get f"), line("flush_all 0 noreply"), line("flush_all 1000"),
-    line("version", why="it says who answers", answer=r"VERSION 1\.6\.18-ebla\r\n"),
-    line("version x", why="it says who answers", answer=r"VERSION 1\.6\.18-ebla\r\n"),
+    line("version"), line("version x"),
     line("stats slabs", why="there are no slabs", answer=r"END\r\n"),
     line("lru mode flat", why="there is no LRU", answer=r"ERROR\r\n"),
     line("shutdown", why="there is no such command", answer=r"ERROR\r\n"),
