@@ -85,6 +85,18 @@ std::string InUnits(uint64_t bytes) {
   return text.data();
 }
 
+// Of a Redis that has just saved all: what is acknowledged is kept as the table says.
+std::vector<std::pair<std::string, std::string>> PersistenceLines() {
+  return {{"loading", "0"},
+          {"rdb_changes_since_last_save", "0"},
+          {"rdb_bgsave_in_progress", "0"},
+          {"rdb_last_save_time", std::to_string(TimeOfDayMs() / 1'000)},
+          {"rdb_last_bgsave_status", "ok"},
+          {"aof_enabled", "1"},
+          {"aof_rewrite_in_progress", "0"},
+          {"aof_last_write_status", "ok"}};
+}
+
 std::vector<Section> Sections(const Shared& shared) {
   const Clients& clients = *shared.clients;
   const Channels& channels = *shared.channels;
@@ -123,16 +135,7 @@ std::vector<Section> Sections(const Shared& shared) {
             {"maxmemory", std::to_string(bounds.bytes_max)},
             {"maxmemory_human", InUnits(bounds.bytes_max)},
             {"maxmemory_policy", std::string(bounds.policy)}}},
-          // As of a Redis that has just saved all: what is acknowledged is kept as the table says.
-          {"Persistence",
-           {{"loading", "0"},
-            {"rdb_changes_since_last_save", "0"},
-            {"rdb_bgsave_in_progress", "0"},
-            {"rdb_last_save_time", std::to_string(TimeOfDayMs() / 1'000)},
-            {"rdb_last_bgsave_status", "ok"},
-            {"aof_enabled", "1"},
-            {"aof_rewrite_in_progress", "0"},
-            {"aof_last_write_status", "ok"}}},
+          {"Persistence", PersistenceLines()},
           {"Stats",
            {{"total_connections_received", std::to_string(totals.connections_accepted)},
             {"total_commands_processed", std::to_string(CommandsOf(totals))},
