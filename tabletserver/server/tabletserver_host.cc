@@ -334,8 +334,9 @@ TabletServer::Step TabletServer::StepOf(const TabletView& view) {
   return {view.epoch, view.barrier_committed, static_cast<size_t>(whole)};
 }
 
-// The master should not learn a second later that tablets may have nobody to lead them, nor that the step of a move
-// which it waits for is done. Of many at once (a failover, new tables) the next heartbeat tells.
+// The master should not learn a second later that tablets may have nobody to lead them, nor that a new one serves or the
+// step of a move is done, for which somebody may wait. Of many at once (a failover, large tables) the next heartbeat
+// tells.
 void TabletServer::WatchTablets() {
   const MonotonicTime now = ports_.control.Now();
   std::set<TabletId> silent;
@@ -346,7 +347,7 @@ void TabletServer::WatchTablets() {
     if (PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
     if (!view->barrier_committed || view->role != RoleKind::kPrimary) continue;
     const auto told = told_.find(handle->tablet);
-    if (told != told_.end() && told->second != StepOf(*view)) ++steps;
+    if (told == told_.end() || told->second != StepOf(*view)) ++steps;
   }
   const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
   silent_ = std::move(silent);

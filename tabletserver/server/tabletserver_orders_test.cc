@@ -1,6 +1,7 @@
 // What a tablet server does with a master's orders: fences, drops, altered tables.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "common/base/planted_bug.h"
@@ -62,6 +63,20 @@ TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
   const int64_t told = master_->heartbeats;
   scheduler_.RunFor(5s);
   EXPECT_LE(master_->heartbeats, told + 6) << "and then it beats as ever";
+}
+
+TEST_F(TabletServerTest, ANewTabletThatServesIsReportedAtOnce) {
+  const int64_t before = master_->heartbeats;
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));  // the next is a second away
+  idl::ConfigureTablet other = NewTablet(200, "", "", 1);
+  other.schema.tableId = kTable + 1;
+  other.schema.name = "other";
+  ASSERT_EQ(Configure({other}).results.at(0).status.code, idl::Code::OK);
+  const auto serves = [&] {
+    return std::ranges::any_of(master_->last.tablets,
+                               [](const auto& load) { return load.tabletId == 200 && load.barrierCommitted; });
+  };
+  EXPECT_TRUE(Until(serves, 300ms));
 }
 
 TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
