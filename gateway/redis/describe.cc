@@ -6,6 +6,7 @@
 #include "gateway/redis/command_table.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
+#include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -144,10 +145,20 @@ void DescribeCommands(const Words& words, Reply& reply) {
     ListNames(words, reply);
   } else if ((what == "GETKEYS" || what == "GETKEYSANDFLAGS") && words.size() > 3) {
     GetKeys(words, reply, what == "GETKEYSANDFLAGS");
-  } else if (what == "COUNT" || what == "GETKEYS" || what == "GETKEYSANDFLAGS") {
-    reply.Failure("ERR wrong number of arguments for 'command|" + ToLower(words[1]) + "' command");
+  } else if (what == "HELP" && words.size() == 2) {
+    AnswerHelp("COMMAND",
+               {{"(no subcommand)", "Describes all commands."},
+                {"COUNT", "Shows how many there are."},
+                {"DOCS [<command> ...]", "Describes commands for people."},
+                {"GETKEYS <command> [<arg> ...]", "Shows which words of a command are keys."},
+                {"GETKEYSANDFLAGS <command> [<arg> ...]", "The same, with what is done to each."},
+                {"INFO [<command> ...]", "Describes these commands, or all."},
+                {"LIST [FILTERBY (MODULE <name> | ACLCAT <category> | PATTERN <pattern>)]", "Shows their names."}},
+               reply);
+  } else if (what == "COUNT" || what == "GETKEYS" || what == "GETKEYSANDFLAGS" || what == "HELP") {
+    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try COMMAND HELP.");
+    reply.Failure(UnknownSubcommand(words));
   }
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/redis/options.h"
 #include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
+#include "gateway/redis/subcommands.h"
 #include "gateway/store/change_item.h"
 #include "gateway/store/read_keys.h"
 
@@ -258,13 +259,16 @@ void Object(SharedCall call) {
   const bool known = what == "ENCODING" || what == "REFCOUNT" || what == "IDLETIME" || what == "FREQ";
   if (what == "HELP" && call->words.size() == 2) {
     Reply reply(call->protocol);
-    reply.Array(3).Simple("OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    reply.Simple("ENCODING").Simple("    How Redis would keep the value.");
+    AnswerHelp("OBJECT",
+               {{"ENCODING <key>", "How Redis would keep the value."},
+                {"FREQ <key>", "Is not tracked."},
+                {"IDLETIME <key>", "Is 0: nobody notes reads."},
+                {"REFCOUNT <key>", "Is 1."}},
+               reply);
     return call->Answer(reply);
   }
-  if (!known) return call->Fail("ERR unknown subcommand '" + call->words[1].substr(0, 128) + "'. Try OBJECT HELP.");
-  if (call->words.size() != 3)
-    return call->Fail("ERR wrong number of arguments for 'object|" + ToLower(what) + "' command");
+  if (!known) return call->Fail(UnknownSubcommand(call->words));
+  if (call->words.size() != 3) return call->Fail(WrongNumberForSubcommand(call->words));
   WithValue(call, [what](const Value& value, Reply& reply) {
     if (what == "ENCODING") {
       reply.Bulk(EncodingOf(value));
@@ -279,14 +283,12 @@ void Object(SharedCall call) {
 void Memory(SharedCall call) {
   if (IsWord(call->words[1], "HELP") && call->words.size() == 2) {
     Reply reply(call->protocol);
-    reply.Array(5).Simple("MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-    reply.Simple("USAGE <key> [SAMPLES <count>]").Simple("    Bytes of a key and its value.");
-    return call->Answer(reply.Simple("HELP").Simple("    Prints this help."));
+    AnswerHelp("MEMORY", {{"USAGE <key> [SAMPLES <count>]", "Bytes of a key and its value."}}, reply);
+    return call->Answer(reply);
   }
-  if (!IsWord(call->words[1], "USAGE"))
-    return call->Fail("ERR unknown subcommand '" + call->words[1].substr(0, 128) + "'. Try MEMORY HELP.");
+  if (!IsWord(call->words[1], "USAGE")) return call->Fail(UnknownSubcommand(call->words));
   const bool samples = call->words.size() == 5 && IsWord(call->words[3], "SAMPLES") && ToInteger(call->words[4]);
-  if (call->words.size() == 2) return call->Fail("ERR wrong number of arguments for 'memory|usage' command");
+  if (call->words.size() == 2) return call->Fail(WrongNumberForSubcommand(call->words));
   if (call->words.size() != 3 && !samples) return call->Fail(kSyntax);
   WithValue(call, [key = call->words[2]](const Value& value, Reply& reply) {
     constexpr size_t kAround = 32;  // version, expiry and what else a record has

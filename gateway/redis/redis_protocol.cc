@@ -5,6 +5,7 @@
 #include "gateway/redis/exec_command.h"
 #include "gateway/redis/fixed_answer.h"
 #include "gateway/redis/single_command.h"
+#include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -97,8 +98,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   }
   if (request.too_long) return Refuse(words[0], kTooLong);
   if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
-    return Refuse(words[0],
-                  "ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
+    return Refuse(words[0], UnknownSubcommand(words));
   if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))
     return Refuse(words[0], "ERR too many arguments for '" + std::string(command->name) + "' command");
   if (auto made = MakeTransaction(*command)) return made;

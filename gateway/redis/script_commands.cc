@@ -10,6 +10,7 @@
 #include "gateway/redis/multi.h"
 #include "gateway/redis/script_host.h"
 #include "gateway/redis/scripts.h"
+#include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -112,20 +113,13 @@ void Flush(StoreCall& call) {
 }
 
 void ScriptHelp(StoreCall& call) {
-  constexpr std::string_view kLines[] = {"SCRIPT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                                         "EXISTS <sha1> [<sha1> ...]",
-                                         "    Whether this gateway knows the scripts.",
-                                         "FLUSH [ASYNC|SYNC]",
-                                         "    Forgets all scripts of your user at this gateway.",
-                                         "KILL",
-                                         "    Ends the scripts of your user that run at this gateway.",
-                                         "LOAD <script>",
-                                         "    Remembers a script, and names it for EVALSHA.",
-                                         "HELP",
-                                         "    Shows this."};
   Reply reply(call.protocol);
-  reply.Array(std::size(kLines));
-  for (const std::string_view line : kLines) reply.Simple(line);
+  AnswerHelp("SCRIPT",
+             {{"EXISTS <sha1> [<sha1> ...]", "Whether this gateway knows the scripts."},
+              {"FLUSH [ASYNC|SYNC]", "Forgets all scripts of your user at this gateway."},
+              {"KILL", "Ends the scripts of your user that run at this gateway."},
+              {"LOAD <script>", "Remembers a script, and names it for EVALSHA."}},
+             reply);
   call.Answer(reply);
 }
 
@@ -154,9 +148,9 @@ void ScriptCommand(SharedCall call) {
   } else if (what == "DEBUG") {
     call->Fail("ERR SCRIPT DEBUG is not served by Ebla");
   } else if (known) {
-    call->Fail("ERR wrong number of arguments for 'script|" + ToLower(what) + "' command");
+    call->Fail(WrongNumberForSubcommand(call->words));
   } else {
-    call->Fail("ERR unknown subcommand '" + call->words[1].substr(0, 128) + "'. Try SCRIPT HELP.");
+    call->Fail(UnknownSubcommand(call->words));
   }
 }
 

@@ -7,6 +7,7 @@
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/glob.h"
 #include "gateway/redis/options.h"
+#include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -17,20 +18,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kShownEvery{1};
 constexpr std::string_view kDefaultUser = "default";
 constexpr size_t kClientNameMax = 1'024;
-
-void UnknownSubcommand(const Words& words, Reply& reply) {
-  reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.");
-}
-
-void WrongNumber(const Words& words, Reply& reply) {
-  reply.Failure("ERR wrong number of arguments for '" + ToLower(words[0]) + "|" + ToLower(words[1]) + "' command");
-}
-
-void Help(const std::string& command, std::initializer_list<std::string_view> lines, Reply& reply) {
-  reply.Array(lines.size() + 3).Simple(command + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
-  for (const std::string_view line : lines) reply.Simple(line);
-  reply.Simple("HELP").Simple("    Shows this.");
-}
 
 void Time(Reply& reply) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -215,14 +202,17 @@ void Session::Client(const Words& words, Reply& reply) {
   } else if (what == "KILL" && size >= 3) {
     killed_ = KillClients(*clients_, words, line_, reply);
   } else if (what == "HELP" && size == 2) {
-    Help("CLIENT",
-         {"GETNAME", "    Shows this connection's name.", "ID", "    Shows this connection's number.", "INFO",
-          "    Shows this connection's line of LIST.",
-          "KILL <ip:port> | ([ID <id>] [TYPE <type>] [USER <user>] [ADDR <ip:port>] [LADDR <ip:port>] [SKIPME "
-          "(yes|no)])",
-          "    Ends connections of your user.", "LIST [TYPE NORMAL] [ID <id> ...]", "    Shows all connections.",
-          "REPLY (ON|OFF|SKIP)", "    Whether commands are answered.", "SETNAME <name>", "    Names this connection."},
-         reply);
+    AnswerHelp("CLIENT",
+               {{"GETNAME", "Shows this connection's name."},
+                {"ID", "Shows this connection's number."},
+                {"INFO", "Shows this connection's line of LIST."},
+                {"KILL <ip:port> | ([ID <id>] [TYPE <type>] [USER <user>] [ADDR <ip:port>] [LADDR <ip:port>] [SKIPME "
+                 "(yes|no)])",
+                 "Ends connections of your user."},
+                {"LIST [TYPE NORMAL] [ID <id> ...]", "Shows all connections."},
+                {"REPLY (ON|OFF|SKIP)", "Whether commands are answered."},
+                {"SETNAME <name>", "Names this connection."}},
+               reply);
   } else {
     ClientSettings(what, words, reply);
   }
@@ -253,9 +243,9 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
   } else if (what == "PAUSE" && size >= 3) {
     reply.Failure("ERR CLIENT PAUSE is not served by Ebla");
   } else if (KnowsSubcommand(*FindCommand("client"), what)) {
-    WrongNumber(words, reply);
+    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    UnknownSubcommand(words, reply);
+    reply.Failure(UnknownSubcommand(words));
   }
 }
 
@@ -305,19 +295,20 @@ void Session::Config(const Words& words, Reply& reply) {
   } else if (what == "REWRITE" && words.size() == 2) {
     reply.Failure("ERR The server is running without a config file");
   } else if (what == "HELP" && words.size() == 2) {
-    Help("CONFIG",
-         {"GET <pattern>", "    Shows the options whose names match.",
-          "SET ebla.read strong|eventual|bounded=<duration>", "    How fresh this connection's reads are.",
-          "SET ebla.ack majority|all|primary", "    When this connection's writes are acknowledged.",
-          "SET ebla.transactions one-group|each-group",
-          "    Whether a transaction has keys of one group alone, or each group's commands are one of their own.",
-          "SET slowlog-log-slower-than <microseconds>", "    What SLOWLOG notes; -1 is nothing.",
-          "SET slowlog-max-len <count>", "    How much of it is kept.", "RESETSTAT", "    Begins INFO's counts anew."},
-         reply);
+    AnswerHelp("CONFIG",
+               {{"GET <pattern>", "Shows the options whose names match."},
+                {"SET ebla.read strong|eventual|bounded=<duration>", "How fresh this connection's reads are."},
+                {"SET ebla.ack majority|all|primary", "When this connection's writes are acknowledged."},
+                {"SET ebla.transactions one-group|each-group",
+                 "Whether a transaction has keys of one group alone, or each group's commands are one of their own."},
+                {"SET slowlog-log-slower-than <microseconds>", "What SLOWLOG notes; -1 is nothing."},
+                {"SET slowlog-max-len <count>", "How much of it is kept."},
+                {"RESETSTAT", "Begins INFO's counts anew."}},
+               reply);
   } else if (what == "GET" || what == "SET" || what == "RESETSTAT" || what == "REWRITE" || what == "HELP") {
-    WrongNumber(words, reply);
+    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    UnknownSubcommand(words, reply);
+    reply.Failure(UnknownSubcommand(words));
   }
 }
 

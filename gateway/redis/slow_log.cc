@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/redis/subcommands.h"
+
 namespace ebla::gateway::redis {
 
 std::string SlowLog::Shown(std::string_view word) {
@@ -57,12 +59,13 @@ void SlowLog::Answer(const Words& words, std::string_view owner, Reply& reply) {
     std::erase_if(entries_, is_owners);
     reply.Ok();
   } else if (what == "HELP" && words.size() == 2) {
-    reply.Array(9).Simple("SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:").Simple("GET [<count>]");
-    reply.Simple("    Shows the last slow commands, 10 unless told otherwise; -1 is all.").Simple("LEN");
-    reply.Simple("    Shows how many are kept.").Simple("RESET").Simple("    Forgets them.");
-    reply.Simple("HELP").Simple("    Shows this.");
+    AnswerHelp("SLOWLOG",
+               {{"GET [<count>]", "Shows the last slow commands, 10 unless told otherwise; -1 is all."},
+                {"LEN", "Shows how many are kept."},
+                {"RESET", "Forgets them."}},
+               reply);
   } else if (what == "LEN" || what == "RESET" || what == "HELP") {
-    reply.Failure("ERR wrong number of arguments for 'slowlog|" + ToLower(what) + "' command");
+    reply.Failure(WrongNumberForSubcommand(words));
   } else {
     const std::string why = what == "GET" ? "subcommand or wrong number of arguments for" : "subcommand";
     reply.Failure("ERR unknown " + why + " '" + words[1].substr(0, 128) + "'. Try SLOWLOG HELP.");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/redis/subcommands.h"
+
 namespace ebla::gateway::redis {
 namespace {
 
@@ -105,10 +107,18 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
     counts(ChannelKind::kShard);
   } else if (what == "NUMPAT" && words.size() == 2) {
     reply.Number(channels.Count(ChannelKind::kPattern));
-  } else if (what == "CHANNELS" || what == "SHARDCHANNELS" || what == "NUMPAT") {
-    reply.Failure("ERR wrong number of arguments for 'pubsub|" + ToLower(what) + "' command");
+  } else if (what == "HELP" && words.size() == 2) {
+    AnswerHelp("PUBSUB",
+               {{"CHANNELS [<pattern>]", "Shows the channels that somebody listens to here."},
+                {"NUMPAT", "Shows how many patterns are listened to."},
+                {"NUMSUB [<channel> ...]", "Shows how many listen to each."},
+                {"SHARDCHANNELS [<pattern>]", "The same of shard channels."},
+                {"SHARDNUMSUB [<channel> ...]", "The same of shard channels."}},
+               reply);
+  } else if (what == "CHANNELS" || what == "SHARDCHANNELS" || what == "NUMPAT" || what == "HELP") {
+    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure("ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try PUBSUB HELP.");
+    reply.Failure(UnknownSubcommand(words));
   }
 }
 

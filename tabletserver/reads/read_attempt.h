@@ -1,8 +1,8 @@
 // tabletserver/reads/read_attempt.h
 // One look of a read at a replica: whether its view allows the level asked for, what of the records that the store gives
 // counts, and what has to come about first where neither can be said yet.
-// Order:   Admit before the store is read; then ChangedMeanwhile, ConfirmLogged and, of each record, Lives. What it may
-//          have to wait for: read_path.h.
+// Order:   Admit before the store is read; then ChangedMeanwhile and ConfirmLogged. Lives of each record, while the store
+//          is read or after that. What it may have to wait for: read_path.h.
 // Threads: one at a time; call, answer and handle outlive it.
 #pragma once
 

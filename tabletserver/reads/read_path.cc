@@ -1,6 +1,7 @@
 #include "tabletserver/reads/read_path.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "tabletserver/reads/logged_reads.h"

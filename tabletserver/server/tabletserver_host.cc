@@ -20,7 +20,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-// Steps of changes of members that hurry a heartbeat; there are as many moves of a drain at a time.
+// Steps of changes of members, and new tablets, that hurry a heartbeat; there are as many moves of a drain at a time.
 constexpr size_t kStepsHurriedMax = 16;
 
 template <class To, class From>

@@ -12,11 +12,11 @@
 #include "tests/sim/checker/linearizability.h"
 #include "tests/sim/clients/merger.h"
 #include "tests/sim/clients/raw_client.h"
+#include "tests/sim/clients/replica_count.h"
 #include "tests/sim/clients/split_retry_client.h"
 #include "tests/sim/clients/splitter.h"
 #include "tests/sim/clients/stale_client.h"
 #include "tests/sim/clients/table_maker.h"
-#include "tests/sim/clients/table_size.h"
 #include "tests/sim/clients/workload.h"
 #include "tests/sim/cluster/catalog_watch.h"
 #include "tests/sim/cluster/cluster.h"
@@ -163,7 +163,7 @@ class Run {
   std::unique_ptr<SplitRetryClient> split_retry_client_;  // where tablets are split
   // Before the client that they ask through: when that goes, they are told of what was under way.
   std::unique_ptr<TableMaker> tables_;
-  std::unique_ptr<TableSize> size_;
+  std::unique_ptr<ReplicaCount> replica_count_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Merger> merger_;
   std::unique_ptr<SimClient> admin_;
@@ -270,8 +270,8 @@ void Run::Break() {
     StartClient(index);
   };
   hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
-  size_ = std::make_unique<TableSize>(*admin_, watcher_, kTable);
-  hooks.resize = [this](int replicas) { size_->Set(replicas); };
+  replica_count_ = std::make_unique<ReplicaCount>(*admin_, watcher_, kTable);
+  hooks.resize = [this](int replicas) { replica_count_->Set(replicas); };
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   // Where copies crawl, one that has such a value would outlast the run's patience.
   const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;

@@ -1,4 +1,4 @@
-// tests/sim/clients/table_size.h
+// tests/sim/clients/replica_count.h
 // How many replicas a table has: changed as often as it takes, as one that stays with too few is nobody's target any
 // more. One change after another, as nobody knows which of two at once is the last.
 // Place:   run.cc hands it to the faults.
@@ -13,9 +13,9 @@
 
 namespace ebla::sim {
 
-class TableSize {
+class ReplicaCount {
  public:
-  TableSize(SimClient& client, Executor& executor, std::string table)
+  ReplicaCount(SimClient& client, Executor& executor, std::string table)
       : client_(client), executor_(executor), table_(std::move(table)) {}
 
   void Set(int replicas) {

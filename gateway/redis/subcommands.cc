@@ -1,0 +1,21 @@
+#include "gateway/redis/subcommands.h"
+
+namespace ebla::gateway::redis {
+
+void AnswerHelp(std::string_view command, std::initializer_list<Subcommand> subcommands, Reply& reply) {
+  reply.Array(1 + 2 * (subcommands.size() + 1));
+  reply.Simple(std::string(command) + " <subcommand> [<arg> [value] [opt] ...]. Subcommands are:");
+  const auto add = [&reply](const Subcommand& one) { reply.Simple(one.syntax).Simple("    " + std::string(one.does)); };
+  for (const Subcommand& one : subcommands) add(one);
+  add({"HELP", "Shows this."});
+}
+
+std::string UnknownSubcommand(const Words& words) {
+  return "ERR unknown subcommand '" + words[1].substr(0, 128) + "'. Try " + ToUpper(words[0]) + " HELP.";
+}
+
+std::string WrongNumberForSubcommand(const Words& words) {
+  return "ERR wrong number of arguments for '" + ToLower(words[0]) + "|" + ToLower(words[1]) + "' command";
+}
+
+}  // namespace ebla::gateway::redis
