@@ -534,13 +534,18 @@ void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::Clust
     reply.liveServers = static_cast<int32_t>(stats.live_servers);
     reply.tables = static_cast<int32_t>(stats.tables);
     reply.tablets = static_cast<int32_t>(stats.tablets);
-    for (const coordination::Candidate& candidate : master_->masters()) {
-      idl::MasterSummary summary;
+    const auto add = [&reply](const coordination::Candidate& candidate, bool leads) {
+      idl::MasterSummary& summary = reply.masters.emplace_back();
       summary.name = candidate.name;
       summary.endpoint = rpc::ToIdl(candidate.endpoint);
-      summary.leader = master_->leader() && master_->leader()->name == candidate.name;
-      reply.masters.push_back(std::move(summary));
-    }
+      summary.leader = leads;
+      return leads;
+    };
+    const auto& leader = master_->leader();
+    bool listed = false;
+    for (const coordination::Candidate& candidate : master_->masters())
+      listed |= add(candidate, leader && leader->name == candidate.name);
+    if (leader && !listed) add(*leader, true);  // the list may be older than its candidacy
     if (!stats.ready) NotLeading(reply.header);
     // A standby's answer is good as it stands; the header only adds who leads.
     if (!master_->leading()) reply.header.code = idl::Code::OK;

@@ -106,7 +106,9 @@ class Client:
             where, wait = self.leader or self.masters[turn % len(self.masters)], 0.02
             turn, self.leader = turn + 1, None
             try:
-                reply = self.call(MasterService, where, method, request, min(1.0, left))
+                # It is answered by its own deadline. Whoever gives up before, and asks again, meets what it began.
+                patience = 1.0 + (getattr(request, "deadlineMs", None) or 0) / 1000
+                reply = self.call(MasterService, where, method, request, min(patience, left))
             except CallFailed as error:
                 last = error
             else:
