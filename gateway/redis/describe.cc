@@ -155,10 +155,8 @@ void DescribeCommands(const Words& words, Reply& reply) {
                 {"INFO [<command> ...]", "Describes these commands, or all."},
                 {"LIST [FILTERBY (MODULE <name> | ACLCAT <category> | PATTERN <pattern>)]", "Shows their names."}},
                reply);
-  } else if (what == "COUNT" || what == "GETKEYS" || what == "GETKEYSANDFLAGS" || what == "HELP") {
-    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure(UnknownSubcommand(words));
+    reply.Failure(WrongWithSubcommand(words));
   }
 }
 

@@ -134,7 +134,6 @@ void EvalCommand(SharedCall call) {
 void ScriptCommand(SharedCall call) {
   const std::string what = ToUpper(call->words[1]);
   const size_t size = call->words.size();
-  const bool known = what == "LOAD" || what == "EXISTS" || what == "FLUSH" || what == "KILL" || what == "HELP";
   if (what == "LOAD" && size == 3) {
     Load(std::move(call));
   } else if (what == "EXISTS" && size >= 3) {
@@ -147,10 +146,8 @@ void ScriptCommand(SharedCall call) {
     ScriptHelp(*call);
   } else if (what == "DEBUG") {
     call->Fail("ERR SCRIPT DEBUG is not served by Ebla");
-  } else if (known) {
-    call->Fail(WrongNumberForSubcommand(call->words));
   } else {
-    call->Fail(UnknownSubcommand(call->words));
+    call->Fail(WrongWithSubcommand(call->words));
   }
 }
 

@@ -242,10 +242,8 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
     reply.Ok();
   } else if (what == "PAUSE" && size >= 3) {
     reply.Failure("ERR CLIENT PAUSE is not served by Ebla");
-  } else if (KnowsSubcommand(*FindCommand("client"), what)) {
-    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure(UnknownSubcommand(words));
+    reply.Failure(WrongWithSubcommand(words));
   }
 }
 
@@ -305,10 +303,8 @@ void Session::Config(const Words& words, Reply& reply) {
                 {"SET slowlog-max-len <count>", "How much of it is kept."},
                 {"RESETSTAT", "Begins INFO's counts anew."}},
                reply);
-  } else if (what == "GET" || what == "SET" || what == "RESETSTAT" || what == "REWRITE" || what == "HELP") {
-    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure(UnknownSubcommand(words));
+    reply.Failure(WrongWithSubcommand(words));
   }
 }
 

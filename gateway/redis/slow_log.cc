@@ -64,11 +64,11 @@ void SlowLog::Answer(const Words& words, std::string_view owner, Reply& reply) {
                 {"LEN", "Shows how many are kept."},
                 {"RESET", "Forgets them."}},
                reply);
-  } else if (what == "LEN" || what == "RESET" || what == "HELP") {
-    reply.Failure(WrongNumberForSubcommand(words));
+  } else if (what == "GET") {
+    reply.Failure("ERR unknown subcommand or wrong number of arguments for '" + words[1].substr(0, 128) +
+                  "'. Try SLOWLOG HELP.");
   } else {
-    const std::string why = what == "GET" ? "subcommand or wrong number of arguments for" : "subcommand";
-    reply.Failure("ERR unknown " + why + " '" + words[1].substr(0, 128) + "'. Try SLOWLOG HELP.");
+    reply.Failure(WrongWithSubcommand(words));
   }
 }
 

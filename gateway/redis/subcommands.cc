@@ -1,5 +1,7 @@
 #include "gateway/redis/subcommands.h"
 
+#include "gateway/redis/command_table.h"
+
 namespace ebla::gateway::redis {
 
 void AnswerHelp(std::string_view command, std::initializer_list<Subcommand> subcommands, Reply& reply) {
@@ -16,6 +18,12 @@ std::string UnknownSubcommand(const Words& words) {
 
 std::string WrongNumberForSubcommand(const Words& words) {
   return "ERR wrong number of arguments for '" + ToLower(words[0]) + "|" + ToLower(words[1]) + "' command";
+}
+
+std::string WrongWithSubcommand(const Words& words) {
+  const CommandInfo* const command = FindCommand(words[0]);
+  const bool known = command != nullptr && KnowsSubcommand(*command, words[1]);
+  return known ? WrongNumberForSubcommand(words) : UnknownSubcommand(words);
 }
 
 }  // namespace ebla::gateway::redis

@@ -20,5 +20,7 @@ void AnswerHelp(std::string_view command, std::initializer_list<Subcommand> subc
 
 std::string UnknownSubcommand(const Words& words);
 std::string WrongNumberForSubcommand(const Words& words);
+// Of one that could not be answered: either of these, by whether the command has it.
+std::string WrongWithSubcommand(const Words& words);
 
 }  // namespace ebla::gateway::redis

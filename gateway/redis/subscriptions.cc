@@ -115,10 +115,8 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
                 {"SHARDCHANNELS [<pattern>]", "The same of shard channels."},
                 {"SHARDNUMSUB [<channel> ...]", "The same of shard channels."}},
                reply);
-  } else if (what == "CHANNELS" || what == "SHARDCHANNELS" || what == "NUMPAT" || what == "HELP") {
-    reply.Failure(WrongNumberForSubcommand(words));
   } else {
-    reply.Failure(UnknownSubcommand(words));
+    reply.Failure(WrongWithSubcommand(words));
   }
 }
 

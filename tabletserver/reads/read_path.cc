@@ -198,9 +198,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   }
   result.applied = handle->AppliedBound();
   if (attempt.ChangedMeanwhile()) return attempt.TakeStep();
-  if (logged != nullptr) {
-    if (!attempt.ConfirmLogged(*logged, position.applied)) return attempt.TakeStep();
-  }
+  if (logged != nullptr && !attempt.ConfirmLogged(*logged, position.applied)) return attempt.TakeStep();
   if (call.reverse) {
     result.remaining = {call.range.start, cut ? last : std::max(call.range.start, tablet.start)};
     result.done = !cut && tablet.start <= call.range.start;
