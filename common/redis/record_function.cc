@@ -8,6 +8,7 @@
 #include "common/base/encoding.h"
 #include "common/items/item_function.h"
 #include "common/redis/bit_commands.h"
+#include "common/redis/dump_commands.h"
 #include "common/redis/expiry_commands.h"
 #include "common/redis/string_commands.h"
 
@@ -25,7 +26,7 @@ constexpr CommandFunction kFunctions[] = {
     {"incr", 2, Increment},    {"incrby", 3, Increment},   {"incrbyfloat", 3, IncrementByFloat},
     {"persist", 2, Persist},   {"pexpire", -3, Expire},    {"pexpireat", -3, Expire},
     {"set", -3, Set},          {"setbit", 4, SetBit},      {"setnx", 3, SetNx},
-    {"setrange", 4, SetRange},
+    {"setrange", 4, SetRange}, {"restore", -4, Restore},
 };
 
 Error Malformed() { return Error(Code::kInvalidArgument, "the arguments of \"redis\" are no command of Redis"); }

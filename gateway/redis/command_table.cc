@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "common/redis/bit_commands.h"
+#include "common/redis/dump_commands.h"
 #include "common/redis/expiry_commands.h"
 #include "common/redis/string_commands.h"
 
@@ -98,6 +99,7 @@ constexpr CommandInfo kCommands[] = {
     {"copy", -3, kChange | kTogether, 1, 2, 1, "keyspace"},
     {"dbsize", 1, kReadOnly | kFast, 0, 0, 0, "keyspace"},
     {"del", -2, kWrite, 1, -1, 1, "keyspace"},
+    {"dump", 2, kReadOnly, 1, 1, 1, "keyspace", Dump},
     {"exists", -2, kReadOnly | kFast, 1, -1, 1, "keyspace"},
     {"expire", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
     {"expireat", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
@@ -105,6 +107,7 @@ constexpr CommandInfo kCommands[] = {
     {"flushall", -1, kWrite, 0, 0, 0, "keyspace,dangerous"},
     {"flushdb", -1, kWrite, 0, 0, 0, "keyspace,dangerous"},
     {"keys", 2, kReadOnly, 0, 0, 0, "keyspace,dangerous"},
+    {"move", 3, kWrite | kFast, 1, 1, 1, "keyspace"},
     {"object", -2, kReadOnly, 2, 2, 1, "keyspace"},
     {"persist", 2, kWrite | kFast, 1, 1, 1, "keyspace", Persist},
     {"pexpire", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
@@ -114,6 +117,7 @@ constexpr CommandInfo kCommands[] = {
     {"randomkey", 1, kReadOnly, 0, 0, 0, "keyspace"},
     {"rename", 3, kWrite | kTogether, 1, 2, 1, "keyspace"},
     {"renamenx", 3, kWrite | kFast | kTogether, 1, 2, 1, "keyspace"},
+    {"restore", -4, kChange, 1, 1, 1, "keyspace,dangerous", Restore},
     {"scan", -2, kReadOnly, 0, 0, 0, "keyspace"},
     {"touch", -2, kReadOnly | kFast, 1, -1, 1, "keyspace"},
     {"ttl", 2, kReadOnly | kFast, 1, 1, 1, "keyspace", TimeLeft},
@@ -163,7 +167,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "bzpopmin",
                                            "cluster",
                                            "debug",
-                                           "dump",
                                            "failover",
                                            "fcall",
                                            "fcall_ro",
@@ -211,7 +214,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "migrate",
                                            "module",
                                            "monitor",
-                                           "move",
                                            "pfadd",
                                            "pfcount",
                                            "pfdebug",
@@ -222,7 +224,6 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "readwrite",
                                            "replconf",
                                            "replicaof",
-                                           "restore",
                                            "restore-asking",
                                            "rpop",
                                            "rpoplpush",

@@ -189,9 +189,12 @@ void BitOpOf(SharedCall call) {
 // ---- from one key to another --------------------------------------------------------------------------------------------
 
 struct Transfer {
+  std::string to;           // in the call's target
   bool replaces = true;     // a value that is there
   bool takes_away = false;  // the source
 };
+
+bool IsRename(const StoreCall& call) { return call.command->name.starts_with("rename"); }
 
 void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& source) {
   const auto put = [call, transfer, version = source.version](const Result<Version>& result) {
@@ -205,17 +208,16 @@ void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& 
       says_ok ? call->Ok() : call->Number(1);
     });
   };
-  PutItem(*call->target, call->words[2], ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)),
+  PutItem(*call->target, transfer.to, ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)),
           transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
 }
 
 void StartTransfer(SharedCall call, const Transfer& transfer) {
-  const bool same = call->target == call->store && call->words[1] == call->words[2];
+  const bool same = call->target == call->store && call->words[1] == transfer.to;
   call->store->Get(call->words[1], Freshness::kLatest, call->until, [call, transfer, same](Result<Record> record) {
     const auto found = ItemIn(std::move(record));
     if (!found) return call->Fail(found.error());
-    const bool copies = !transfer.takes_away;
-    if (!*found) return copies ? call->Number(0) : call->Fail("ERR no such key");
+    if (!*found) return IsRename(*call) ? call->Fail("ERR no such key") : call->Number(0);
     if (same) return transfer.replaces ? call->Ok() : call->Number(0);
     PutTransferred(call, transfer, **found);
   });
@@ -223,17 +225,28 @@ void StartTransfer(SharedCall call, const Transfer& transfer) {
 
 void Rename(SharedCall call) {
   call->target = call->store;
-  StartTransfer(call, {.replaces = call->command->name == "rename", .takes_away = true});
+  StartTransfer(call, {.to = call->words[2], .replaces = call->command->name == "rename", .takes_away = true});
 }
 
-// The connection has opened another database, if it names one.
+// The connection has opened another database, if the command names one.
+void TransferToOther(const SharedCall& call, const Transfer& transfer) {
+  if (call->target == nullptr) call->target = call->store;
+  if (call->target == call->store && call->words[1] == transfer.to)
+    return call->Fail("ERR source and destination objects are the same");
+  StartTransfer(call, transfer);
+}
+
 void Copy(SharedCall call) {
   const CopyOptions options = CopyOptionsOf(call->words);
   if (!options.failure.empty()) return call->Fail(options.failure);
-  if (call->target == nullptr) call->target = call->store;
-  if (call->target == call->store && call->words[1] == call->words[2])
-    return call->Fail("ERR source and destination objects are the same");
-  StartTransfer(call, {.replaces = options.replaces});
+  TransferToOther(call, {.to = call->words[2], .replaces = options.replaces});
+}
+
+void Move(SharedCall call) {
+  CopyOptions target;
+  target.TakeDatabase(call->words[2]);
+  if (!target.failure.empty()) return call->Fail(target.failure);
+  TransferToOther(call, {.to = call->words[1], .replaces = false, .takes_away = true});
 }
 
 // ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
@@ -330,22 +343,33 @@ void MeetPeer(SharedCall call) {
 
 }  // namespace
 
+void CopyOptions::TakeDatabase(const std::string& word) {
+  const std::optional<int64_t> number = ToInteger(word);
+  if (!number) failure = kNotAnInteger;
+  if (number && !IsDatabase(*number)) failure = kNoSuchDatabase;
+  if (failure.empty()) database = word;
+}
+
 CopyOptions CopyOptionsOf(const Words& words) {
   CopyOptions options;
   for (size_t at = 3; at < words.size(); ++at) {
     if (IsWord(words[at], "REPLACE")) {
       options.replaces = true;
     } else if (IsWord(words[at], "DB") && at + 1 < words.size()) {
-      const std::optional<int64_t> number = ToInteger(words[++at]);
-      if (!number) options.failure = kNotAnInteger;
-      if (number && !IsDatabase(*number)) options.failure = kNoSuchDatabase;
-      if (options.failure.empty()) options.database = words[at];
+      options.TakeDatabase(words[++at]);
     } else {
       options.failure = kSyntax;
     }
     if (!options.failure.empty()) break;
   }
   return options;
+}
+
+std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words& words) {
+  CopyOptions options;
+  if (command.name == "copy") options = CopyOptionsOf(words);
+  if (command.name == "move") options.TakeDatabase(words[2]);
+  return options.failure.empty() ? options.database : std::nullopt;
 }
 
 KeyCommand FindKeyCommand(std::string_view name) {
@@ -366,6 +390,7 @@ KeyCommand FindKeyCommand(std::string_view name) {
                                                                             {"lcs", LcsOf},
                                                                             {"memory", Memory},
                                                                             {"mget", MGet},
+                                                                            {"move", Move},
                                                                             {"mset", MSet},
                                                                             {"msetnx", MSetNx},
                                                                             {"object", Object},

@@ -22,8 +22,12 @@ struct CopyOptions {
   bool replaces = false;
   std::optional<std::string> database;  // another one; none: that of the connection
   std::string_view failure;             // of what cannot be an option; empty: it can
+
+  void TakeDatabase(const std::string& word);
 };
 CopyOptions CopyOptionsOf(const Words& words);
+// The database that COPY or MOVE names, if its words are right; which may be the connection's own.
+std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words& words);
 
 // Those that visit all keys: scan_commands.cc.
 void Scan(std::shared_ptr<StoreCall> call);

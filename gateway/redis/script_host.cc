@@ -30,7 +30,7 @@ bool IsPublish(const CommandInfo& command) { return command.name == "publish" ||
 
 // What runs, but not within a script.
 bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
-  if (command.name == "copy") return CopyOptionsOf(words).database.has_value();
+  if (OtherDatabase(command, words)) return true;
   return command.first_key == 0 && command.name != "memory";
 }
 

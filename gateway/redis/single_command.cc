@@ -141,11 +141,7 @@ void SingleCommand::Select() {
 void SingleCommand::RunOn(std::shared_ptr<Store> store) {
   if (!carried_.empty()) return RunWithCarried(store);
   if (command_.name == "watch") return Watch(std::move(store));
-  if (command_.name == "copy") {
-    const CopyOptions options = CopyOptionsOf(words_);
-    if (!options.failure.empty()) return EndWith(options.failure);
-    if (options.database) return CopyTo(std::move(store), *options.database);
-  }
+  if (const auto database = OtherDatabase(command_, words_)) return RunBetween(std::move(store), *database);
   if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
   if (OneGroupOf(keys_)) return RunAsOne(std::move(store));
   command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
@@ -180,7 +176,7 @@ void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
   });
 }
 
-void SingleCommand::CopyTo(std::shared_ptr<Store> store, const std::string& database) {
+void SingleCommand::RunBetween(std::shared_ptr<Store> store, const std::string& database) {
   Open(database, [this, store = std::move(store)](std::shared_ptr<Store> target) mutable {
     RunAlone(std::move(store), std::move(target));
   });

@@ -40,7 +40,7 @@ class SingleCommand final : public ConnectionCommand {
   StoreCall CallOf(std::shared_ptr<Store> store);
   void RunWithCarried(const std::shared_ptr<Store>& store);
   void RunAsOne(std::shared_ptr<Store> store);
-  void CopyTo(std::shared_ptr<Store> store, const std::string& database);
+  void RunBetween(std::shared_ptr<Store> store, const std::string& database);
   void Watch(std::shared_ptr<Store> store);
   void NoteWatched(const StagedStore& staged);
 

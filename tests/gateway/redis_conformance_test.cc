@@ -154,6 +154,7 @@ class RandomCommands {
         {"PERSIST", "k"},
         {"EXPIRE", "k", "-1"},
         {"TYPE", "k"},
+        {"DUMP", "k"},
         {"DBSIZE"},
         {"SUBSTR", "k", "n", "n"}};
     Words words = kForms[random_() % kForms.size()];

@@ -142,6 +142,24 @@ class RedisCopyTest(unittest.TestCase):
         self.assertEqual(self.source.dbsize(), 1501)
         self.assertTrue(490 < self.source.ttl("t") <= 500)
 
+    def test_redis_itself_hands_keys_over(self):
+        wanted = {"word": b"abc" * 500, "number": b"-70000", "large": b"x" * 1_000_000, "{t}noise": bytes(range(256))}
+        self.source.mset(wanted)
+        self.source.set("short", "1", px=90_000)
+        keys = [*wanted, "short"]
+        self.source.migrate(self.gateway.host, self.gateway.port, keys, 0, 30_000)
+        self.assertEqual(self.source.dbsize(), 0)
+        self.assertEqual(self.target.mget(keys), [*wanted.values(), b"1"])
+        self.assertTrue(0 < self.target.pttl("short") <= 90_000)
+        for key in keys:
+            self.source.restore(key, 0, self.target.dump(key))
+        self.assertEqual(self.source.mget(keys), [*wanted.values(), b"1"])
+        with self.assertRaisesRegex(redis.ResponseError, "BUSYKEY"):
+            self.source.migrate(self.gateway.host, self.gateway.port, "word", 0, 30_000)
+        self.source.rpush("list", "1")
+        with self.assertRaisesRegex(redis.ResponseError, "anything but a string"):
+            self.source.migrate(self.gateway.host, self.gateway.port, "list", 0, 30_000)
+
     def test_names_what_is_wrong(self):
         for words, said in [(("http://x",), "must specify one of the following schemes"),
                             (("redis://127.0.0.1:1",), "127.0.0.1:1 does not answer SCAN"),

@@ -174,6 +174,22 @@ class RedisTest(RedisFixture):
         self.assertEqual({**first["options"], "name": ""}, {**made["options"], "name": ""})
         wait_for(lambda: self.client.info("keyspace").get("db5", {}).get("keys") == 8, "INFO to count what is in it")
 
+    def test_moves_keys_to_another_database(self):
+        other = self.connect(db=6)
+        other.flushdb()
+        self.client.set("a", "1", px=90_000)
+        self.assertTrue(self.client.move("a", 6))
+        self.assertEqual((self.client.get("a"), other.get("a")), (None, b"1"))
+        self.assertTrue(0 < other.pttl("a") <= 90_000)
+        self.client.set("a", "2")
+        self.assertFalse(self.client.move("a", 6))
+        self.assertEqual((self.client.get("a"), other.get("a")), (b"2", b"1"))
+        self.assertFalse(self.client.move("nope", 6))
+        transaction = self.client.pipeline()
+        transaction.move("a", 6)
+        with self.assertRaisesRegex(redis.ResponseError, "COPY and MOVE to another database"):
+            transaction.execute()
+
     def test_levels_of_a_connection(self):
         for level in ("eventual", "bounded=500ms", "strong", "default"):
             self.assertTrue(self.client.config_set("ebla.read", level))
