@@ -372,6 +372,10 @@ bool KnowsSubcommand(const CommandInfo& command, std::string_view name) {
   return known.empty() || known.contains(ToLower(name));
 }
 
+std::string WrongNumberOfArguments(std::string_view name) {
+  return "wrong number of arguments for '" + std::string(name) + "' command";
+}
+
 std::optional<std::string> WhyNotServed(std::string_view name) {
   const std::string lower = ToLower(name);
   if (std::ranges::find(kNotServed, std::string_view(lower)) == std::end(kNotServed)) return std::nullopt;

@@ -64,6 +64,8 @@ std::vector<std::string> CategoriesOf(const CommandInfo& command);
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
 // Of Redis 7.0's, in lower case.
 std::span<const std::string_view> NamesNotServed();
+// Of a command, or of a command and its subcommand as in "client|list"; without "ERR".
+std::string WrongNumberOfArguments(std::string_view name);
 // Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
 std::optional<std::string> WhyNotServed(std::string_view name);
 

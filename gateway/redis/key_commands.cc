@@ -128,7 +128,7 @@ void Del(SharedCall call) {
 // The places of the values: of a key that comes twice the last. None: the call has ended.
 std::optional<std::vector<size_t>> PlacesToSet(StoreCall& call) {
   if (call.words.size() % 2 == 0) {
-    call.Fail("ERR wrong number of arguments for '" + std::string(call.command->name) + "' command");
+    call.Fail("ERR " + WrongNumberOfArguments(call.command->name));
     return std::nullopt;
   }
   std::unordered_map<std::string_view, size_t> last;

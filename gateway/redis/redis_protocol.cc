@@ -88,7 +88,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
     return Refuse(words[0], why_not ? *why_not : UnknownCommand(words));
   }
   if (!command->Takes(words.size())) {
-    const std::string why = "wrong number of arguments for '" + std::string(command->name) + "' command";
+    const std::string why = WrongNumberOfArguments(command->name);
     if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);
     return Refuse(words[0], "ERR " + why);
   }

@@ -77,7 +77,7 @@ std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Word
   const std::string_view name = command.name;
   if (name == "ping") {
     if (words.size() > 2) {
-      reply.Failure("ERR wrong number of arguments for 'ping' command");
+      reply.Failure("ERR " + WrongNumberOfArguments(name));
     } else {
       words.size() == 2 ? reply.Bulk(words[1]) : reply.Simple("PONG");
     }

@@ -17,7 +17,7 @@ std::string UnknownSubcommand(const Words& words) {
 }
 
 std::string WrongNumberForSubcommand(const Words& words) {
-  return "ERR wrong number of arguments for '" + ToLower(words[0]) + "|" + ToLower(words[1]) + "' command";
+  return "ERR " + WrongNumberOfArguments(ToLower(words[0]) + "|" + ToLower(words[1]));
 }
 
 std::string WrongWithSubcommand(const Words& words) {

@@ -7,7 +7,7 @@
 
 #include <algorithm>
 
-#include "master/testing/master_rig.h"
+#include "master/testing/rig_fixture.h"
 
 namespace ebla::master::testing {
 namespace {
@@ -18,19 +18,15 @@ using ::testing::IsEmpty;
 using ::testing::StartsWith;
 using ::testing::UnorderedElementsAreArray;
 
-class ProcedureListTest : public ::testing::Test {
+class ProcedureListTest : public RigFixture {
  protected:
   void Begin(size_t servers, std::vector<std::string> points = {}) {
-    cluster_ = std::make_unique<MasterRig>(MasterRig::Shape{.servers = servers});
-    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
-    cluster_->scheduler().RunFor(2s);
+    ASSERT_NO_FATAL_FAILURE(RigFixture::Begin({.servers = servers}));
     idl::TableOptions options;
     options.__set_replicas(3);
     ASSERT_EQ(cluster().Create("carts", std::move(points), options).header.code, idl::Code::OK);
     cluster().scheduler().RunFor(3s);
   }
-  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), IsEmpty()); }
-  MasterRig& cluster() { return *cluster_; }
 
   idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
   std::string Id(const std::string& kind) { return kind + "-" + std::to_string(Tablet().tabletId); }
@@ -39,9 +35,6 @@ class ProcedureListTest : public ::testing::Test {
       if (std::ranges::count(Tablet().voters, server->name()) == 0) return server->name();
     }
     return "";
-  }
-  FakeServer& ServerNamed(const std::string& name) {
-    return **std::ranges::find_if(cluster().servers(), [&](const auto& s) { return s->name() == name; });
   }
   std::vector<idl::ProcedureSummary> List() {
     return cluster().Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest())->procedures;
@@ -84,19 +77,16 @@ class ProcedureListTest : public ::testing::Test {
     return answer;
   }
   void ExpectWhole() {
-    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
-        << cluster().WhyNotServing("carts");
+    WaitServing();
     EXPECT_TRUE(cluster().RunUntil([&] { return Ids().empty(); }, 120s)) << ::testing::PrintToString(Ids());
   }
-
-  std::unique_ptr<MasterRig> cluster_;
 };
 
 TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelled) {
   Begin(4);
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
-  ServerNamed(to).mute = true;  // lives, and neither sends its peers anything nor hears of them
+  ServerOf(to).mute = true;  // lives, and neither sends its peers anything nor hears of them
   Move(before.voters[1], to);
   cluster().scheduler().RunFor(20s);
   for (const bool next_master : {false, true}) {
@@ -124,7 +114,7 @@ TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelle
   EXPECT_TRUE(cluster().RunUntil([&] { return Tablet().learners.empty(); }));
   EXPECT_THAT(Tablet().voters, UnorderedElementsAreArray(before.voters));
   EXPECT_EQ(Cancel(Id("move")).header.code, idl::Code::NOT_FOUND);
-  ServerNamed(to).mute = false;
+  ServerOf(to).mute = false;
   ExpectWhole();
 }
 
@@ -135,7 +125,7 @@ TEST_F(ProcedureListTest, AMoveWhoseNewReplicaVotesIsNotCancelledAnyMore) {
   const std::string from = before.voters[0] == before.primary ? before.voters[1] : before.voters[0];
   std::string away;
   for (const std::string& voter : before.voters) away = voter != from && voter != before.primary ? voter : away;
-  ServerNamed(away).Stop();  // so the old replica has to stay for now
+  ServerOf(away).Stop();  // so the old replica has to stay for now
   cluster().scheduler().RunFor(20s);
   Move(from, to);
   ASSERT_TRUE(cluster().RunUntil([&] { return std::ranges::count(Tablet().voters, to) > 0; }));
@@ -152,7 +142,7 @@ TEST_F(ProcedureListTest, AMoveWhoseNewReplicaVotesIsNotCancelledAnyMore) {
   by_key.table = "carts";
   by_key.cancel = true;
   EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, by_key)->header.code, idl::Code::CONDITION_FAILED);
-  ServerNamed(away).Start();
+  ServerOf(away).Start();
   ExpectWhole();
   EXPECT_EQ(std::ranges::count(Tablet().voters, from), 0);
 }
@@ -161,7 +151,7 @@ TEST_F(ProcedureListTest, ADrainIsListedWithItsMovesAndCancelledWithThem) {
   Begin(4, {"g", "p"});
   const std::string spare = NoHolder();
   std::string name = Tablet().primary;
-  ServerNamed(spare).mute = true;
+  ServerOf(spare).mute = true;
   idl::SetServerRequest drain;
   drain.name = name;
   drain.__set_draining(true);
@@ -180,14 +170,14 @@ TEST_F(ProcedureListTest, ADrainIsListedWithItsMovesAndCancelledWithThem) {
   cluster().scheduler().RunFor(10s);
   EXPECT_THAT(Ids(), IsEmpty()) << ::testing::PrintToString(Ids());
   EXPECT_EQ(std::ranges::count(Tablet().voters, name), 1);
-  ServerNamed(spare).mute = false;
+  ServerOf(spare).mute = false;
   ExpectWhole();
 }
 
 TEST_F(ProcedureListTest, ASplitIsCancelledBeforeItIsOrderedAndNeverAfter) {
   Begin(4);
   const std::string to = NoHolder();
-  ServerNamed(to).mute = true;
+  ServerOf(to).mute = true;
   Move(Tablet().voters[1], to);
   const auto held_up = Split("m");  // not before the move is over
   const auto waiting = Find(Id("split"));
@@ -199,7 +189,7 @@ TEST_F(ProcedureListTest, ASplitIsCancelledBeforeItIsOrderedAndNeverAfter) {
   EXPECT_TRUE(cluster().RunUntil([&] { return held_up->has_value(); }));
   EXPECT_THAT((*held_up)->header.message, HasSubstr("cancelled by an operator before it was begun"));
   EXPECT_EQ(Cancel(Id("move")).header.code, idl::Code::OK);
-  ServerNamed(to).mute = false;
+  ServerOf(to).mute = false;
   ExpectWhole();
 
   for (auto& server : cluster().servers()) server->refuse_split = idl::Code::COME_AGAIN;
@@ -221,13 +211,7 @@ TEST_F(ProcedureListTest, AMergeIsCancelledUntilItIsDecided) {
   for (auto& server : cluster().servers()) server->hold_freezes = true;
   const std::string id = Id("merge");
   const idl::TabletInfo before = Tablet();
-  TestMaster& leader = cluster().master(cluster().Leader().value());
-  leader.executor->Post([service = leader.master->service()] {
-    idl::MergeTabletsRequest request;
-    request.table = "carts";
-    request.key = "m";
-    service->mergeTablets([](const idl::MergeTabletsReply&) {}, request);
-  });
+  AskToMerge();
   std::optional<idl::ProcedureSummary> merge;
   ASSERT_TRUE(cluster().RunUntil(
       [&] {
@@ -249,7 +233,7 @@ TEST_F(ProcedureListTest, AMergeIsCancelledUntilItIsDecided) {
 TEST_F(ProcedureListTest, ARepairSaysWhatItWaitsFor) {
   Begin(3);
   const std::string lost = Tablet().voters[0] == Tablet().primary ? Tablet().voters[1] : Tablet().voters[0];
-  ServerNamed(lost).Stop();
+  ServerOf(lost).Stop();
   cluster().scheduler().RunFor(330s);
   const auto repair = Find(Id("repair"));
   ASSERT_TRUE(repair) << ::testing::PrintToString(Ids());
@@ -257,7 +241,7 @@ TEST_F(ProcedureListTest, ARepairSaysWhatItWaitsFor) {
   EXPECT_THAT(repair->reason, HasSubstr("lost for good: " + lost));
   EXPECT_THAT(repair->waitsFor, HasSubstr("no other live server takes a replica"));
   EXPECT_THAT(Cancel(Id("repair")).header.message, HasSubstr("the table wants so many replicas"));
-  ServerNamed(lost).Start();
+  ServerOf(lost).Start();
   ExpectWhole();
 }
 
@@ -299,12 +283,12 @@ TEST_F(ProcedureListTest, ATableIsCompactedWhereItIsHeld) {
   request.server = NoHolder();
   EXPECT_EQ(call().header.code, idl::Code::NOT_FOUND);
   request.server = Tablet().voters[0];
-  ServerNamed(request.server).Stop();
+  ServerOf(request.server).Stop();
   cluster().scheduler().RunFor(20s);
   EXPECT_EQ(call().servers.at(0).code, idl::Code::UNAVAILABLE);
   request.table = "nothing";
   EXPECT_EQ(call().header.code, idl::Code::NO_SUCH_TABLE);
-  ServerNamed(request.server).Start();
+  ServerOf(request.server).Start();
   ExpectWhole();
 }
 
@@ -317,10 +301,10 @@ TEST_F(ProcedureListTest, AScrubIsBegunOnOneServerOrOnAllThatLive) {
   ASSERT_EQ(one.servers.size(), 1u);
   EXPECT_EQ(one.servers[0].server, request.server);
   EXPECT_EQ(one.servers[0].code, idl::Code::OK) << one.servers[0].message;
-  EXPECT_EQ(ServerNamed(request.server).scrubs, 1);
+  EXPECT_EQ(ServerOf(request.server).scrubs, 1);
   request.server.clear();
   EXPECT_EQ(call().servers.size(), 4u);
-  EXPECT_EQ(ServerNamed(Tablet().voters[0]).scrubs, 2);
+  EXPECT_EQ(ServerOf(Tablet().voters[0]).scrubs, 2);
   request.server = "ts-99";
   EXPECT_EQ(call().header.code, idl::Code::NOT_FOUND);
 }

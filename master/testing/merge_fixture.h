@@ -40,16 +40,6 @@ class MasterMergeTest : public RigFixture {
   idl::MergeTabletsReply Merge(const std::string& key = "m", int32_t deadline_ms = 0) {
     return RigFixture::Merge(key, deadline_ms);
   }
-  // Without waiting for the answer.
-  void AskToMerge() {
-    TestMaster& leader = cluster().master(cluster().Leader().value());
-    leader.executor->Post([service = leader.master->service()] {
-      idl::MergeTabletsRequest request;
-      request.table = "carts";
-      request.key = "m";
-      service->mergeTablets([](const idl::MergeTabletsReply&) {}, request);
-    });
-  }
   void EachServer(const std::function<void(FakeServer&)>& act) {
     for (auto& server : cluster().servers()) act(*server);
   }

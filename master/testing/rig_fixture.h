@@ -54,6 +54,16 @@ class RigFixture : public ::testing::Test {
     request.deadlineMs = deadline_ms;
     return cluster().Call(&idl::MasterServiceCobSvIf::mergeTablets, request, 120s).value_or(idl::MergeTabletsReply());
   }
+  // Without waiting for the answer.
+  void AskToMerge(const std::string& key = "m", const std::string& table = "carts") {
+    TestMaster& leader = cluster().master(cluster().Leader().value());
+    leader.executor->Post([service = leader.master->service(), key, table] {
+      idl::MergeTabletsRequest request;
+      request.table = table;
+      request.key = key;
+      service->mergeTablets([](const idl::MergeTabletsReply&) {}, request);
+    });
+  }
   idl::TransferTabletReply Transfer(const std::string& key, const std::string& to, int32_t deadline_ms = 0,
                                     const std::string& table = "carts") {
     idl::TransferTabletRequest request;
