@@ -27,9 +27,9 @@ bool RangeWithin(const idl::KeyRange& range, const idl::KeyRange& of) {
 
 std::string Quoted(const std::string& key) { return key.empty() ? "the end" : "\"" + key + "\""; }
 
-class Planner {
+class AdoptionPlanner {
  public:
-  Planner(const Image& image, const Servers& servers, const std::vector<ServerName>& without)
+  AdoptionPlanner(const Image& image, const Servers& servers, const std::vector<ServerName>& without)
       : image_(image), servers_(servers), without_(without) {}
 
   Adoption Run() {
@@ -48,6 +48,12 @@ class Planner {
 
  private:
   void Problem(std::string text) { plan_.problems.push_back(std::move(text)); }
+
+  // Whoever names servers in --without has given up what they alone hold.
+  void ReportGap(const std::string& what) {
+    if (without_.empty()) return Problem(what + ": start the server that has them");
+    plan_.notes.push_back(what + ": they are given up");
+  }
 
   // The report of a server that counts; null, with the problem noted, where there is none.
   const Report* ReportOf(const ServerName& name, const Server& server) {
@@ -329,11 +335,8 @@ class Planner {
   void NoteGap(const idl::TabletInfo& before, const std::string& to) {
     const TableEntry* table = image_.Table(TableId{static_cast<uint64_t>(before.tableId)});
     if (!table || !table->serving()) return;  // CheckWhole says it; or it is being made
-    const std::string what = "no server that reports has the keys from " + Quoted(before.range.endKey) + " to " +
-                             Quoted(to) + ", which were split off tablet " + std::to_string(before.tabletId) +
-                             " or lie beside it";
-    without_.empty() ? Problem(what + ": start the server that has them")
-                     : plan_.notes.push_back(what + ": they are given up");
+    ReportGap("no server that reports has the keys from " + Quoted(before.range.endKey) + " to " + Quoted(to) +
+              ", which were split off tablet " + std::to_string(before.tabletId) + " or lie beside it");
   }
 
   void PlanTables() {
@@ -377,10 +380,8 @@ class Planner {
     std::string at;
     bool ended = false;
     const auto gap = [&](const std::string& to) {
-      const std::string what = "table " + name + ": no server that reports has the keys from " +
-                               (at.empty() ? "the first" : Quoted(at)) + " to " + Quoted(to);
-      without_.empty() ? Problem(what + ": start the server that has them")
-                       : plan_.notes.push_back(what + ": they are given up");
+      ReportGap("table " + name + ": no server that reports has the keys from " +
+                (at.empty() ? "the first" : Quoted(at)) + " to " + Quoted(to));
     };
     for (const idl::AdoptedTablet* tablet : tablets) {
       if (tablet->tablet.range.startKey != at) gap(tablet->tablet.range.startKey);
@@ -423,7 +424,7 @@ class Planner {
 }  // namespace
 
 Adoption PlanAdoption(const Image& image, const Servers& servers, const std::vector<ServerName>& without) {
-  return Planner(image, servers, without).Run();
+  return AdoptionPlanner(image, servers, without).Run();
 }
 
 namespace {
@@ -452,15 +453,12 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
   for (const TabletId tablet : plan.superseded) {
     LOG(WARNING) << "tablet " << tablet << " is removed: it was merged into one that is adopted";
     // No later look at the catalog would find the intent that it leaves to a tablet that is not adopted.
-    const TabletEntry* gone = image.Tablet(tablet);
-    const TabletEntry* other = gone->merging() ? image.Tablet(gone->neighbour()) : nullptr;
-    const bool stays =
-        other && other->merging() && other->neighbour() == tablet && !plan.superseded.contains(other->id());
-    const bool adopted = other && std::ranges::any_of(plan.tablets, [&](const idl::AdoptedTablet& planned) {
-                           return planned.tablet.tabletId == other->node.info.tabletId;
-                         });
-    if (stays && !adopted) {
-      idl::TabletNode node = other->node;
+    const TabletEntry& gone = *image.Tablet(tablet);
+    const auto is_other = [&](const idl::AdoptedTablet& planned) {
+      return planned.tablet.tabletId == gone.node.merge.neighbourId;
+    };
+    if (KeepsIntent(image, plan, gone) && std::ranges::none_of(plan.tablets, is_other)) {
+      idl::TabletNode node = image.Tablet(gone.neighbour())->node;
       node.__isset.merge = false;
       change.PutTablet(std::move(node));
     }
