@@ -264,12 +264,14 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   } else if (choice.loss_possible) {
     LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << choice.reason;
   }
-  item.title = Title::kFenced;
-  item.presumed = choice.presumed;
-  item.anew = choice.anew;
-  item.sole_log = choice.sole_log;
-  item.tablet_time_ms = choice.tablet_time_ms;
-  if (item.tablet_time_ms == 0) item.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
+  Mandate& mandate = item.mandate;
+  mandate.title = Title::kFenced;
+  mandate.presumed = choice.presumed;
+  mandate.anew = choice.anew;
+  mandate.sole_log = choice.sole_log;
+  mandate.tablet_time_ms = choice.tablet_time_ms;
+  if (mandate.tablet_time_ms == 0)
+    mandate.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
@@ -306,15 +308,15 @@ Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<s
   const TabletEntry* tablet = context_.image().Tablet(item.tablet);
   if (!tablet || tablet->version != item.version) return Error(Code::kConditionFailed, "the catalog changed meanwhile");
   if (end && !choice.anew) {
-    EBLA_ASSIGN(item.lost_splits, LostSplits(context_.image(), *tablet, *end));
+    EBLA_ASSIGN(item.mandate.lost_splits, LostSplits(context_.image(), *tablet, *end));
   }
-  for (const idl::LostSplit& split : item.lost_splits) {
+  for (const idl::LostSplit& split : item.mandate.lost_splits) {
     const TabletId child{static_cast<uint64_t>(split.childId)};
     if (!tablet->splitting() || child != tablet->child()) item.raised.push_back(child);
     LOG(WARNING) << "tablet " << item.tablet << ": the log of " << *choice.primary << " lacks that tablet " << child
                  << " was split off: it is logged again";
   }
-  const bool lacks_it = tablet->splitting() && item.lost_splits.size() > item.raised.size();
+  const bool lacks_it = tablet->splitting() && item.mandate.lost_splits.size() > item.raised.size();
   if (!tablet->splitting() || !(choice.anew || lacks_it)) return {};
   idl::TabletNode& parent = *item.next;
   idl::TabletNode child;

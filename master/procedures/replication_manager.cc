@@ -409,7 +409,7 @@ std::optional<BatchItem> ReplicationManager::ItemOf(const RepairAction& action) 
   if (!tablet) return std::nullopt;
   BatchItem item;
   item.tablet = action.tablet;
-  item.title = Title::kMember;
+  item.mandate.title = Title::kMember;
   item.version = tablet->version;
   item.next = tablet->node;
   idl::TabletInfo& info = item.next->info;

@@ -113,15 +113,16 @@ void TabletBatch::PutKin(const BatchItem& item, const Image& image, Change& chan
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
                                         const TableEntry& table) const {
   idl::ConfigureTablet order = ConfigureOrder(context_, tablet, table);
-  order.fenced = item.title == Title::kNew || item.title == Title::kFenced;
-  order.transfer = item.title == Title::kTransferred;
+  const Mandate& mandate = item.mandate;
+  order.fenced = mandate.title == Title::kNew || mandate.title == Title::kFenced;
+  order.transfer = mandate.title == Title::kTransferred;
   order.born = tablet.creating();
-  order.anew = item.anew;
-  order.soleLog = item.sole_log;
-  order.lostSplits = item.lost_splits;
-  if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
-  if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
-  if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
+  order.anew = mandate.anew;
+  order.soleLog = mandate.sole_log;
+  order.lostSplits = mandate.lost_splits;
+  if (mandate.presumed != Version()) order.__set_presumed(ToPosition(mandate.presumed));
+  if (mandate.tablet_time_ms > 0) order.__set_tabletTimeMs(mandate.tablet_time_ms);
+  if (mandate.time_of_day_ms > 0) order.__set_timeOfDayMs(mandate.time_of_day_ms);
   return order;
 }
 

@@ -32,21 +32,26 @@ enum class Title {
   kTransferred,  // the primary before has transferred to it
 };
 
-// One tablet of a batch: what is to be said, then how far it came.
-struct BatchItem {
-  TabletId tablet;
+// Why the primary may lead its epoch, and what it is told to begin with.
+struct Mandate {
   Title title = Title::kNew;
-  std::optional<idl::TabletNode> next;      // what the catalog is to say first; none: it says it already
-  int version = 0;                          // of the znode that `next` replaces
-  Epoch epoch;                              // to be led
   Version presumed;                         // the log that the primary must have; none: nothing is presumed
   bool anew = false;                        // the primary begins it, empty: nobody has its data any more
   bool sole_log = false;                    // of a memory tablet: no other voter has a log
   std::vector<idl::LostSplit> lost_splits;  // which the primary's lacks: it logs them again
-  std::vector<TabletId> raised;             // their children: no epoch of theirs is below `epoch` after the change
-  std::optional<idl::TabletNode> child;     // of a split that the change completes
   int64_t tablet_time_ms = 0;               // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;               // then: the median of the fence's answers; 0: there was no fence
+};
+
+// One tablet of a batch: what is to be said, then how far it came.
+struct BatchItem {
+  TabletId tablet;
+  Mandate mandate;
+  std::optional<idl::TabletNode> next;   // what the catalog is to say first; none: it says it already
+  int version = 0;                       // of the znode that `next` replaces
+  Epoch epoch;                           // to be led
+  std::vector<TabletId> raised;          // lost splits' children: none has an epoch below `epoch` after the change
+  std::optional<idl::TabletNode> child;  // of a split that the change completes
 
   // Filled by the batch.
   Incarnation incarnation;  // of the primary that was told

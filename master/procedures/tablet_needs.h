@@ -37,14 +37,7 @@ struct TabletKnowledge {
   bool refused = false;  // the primary will not lead it
   Epoch fenced_from;     // in this epoch its primary is done without, though it lives
   MonotonicTime since;
-  // What to say when that Configure is to be repeated.
-  Title title = Title::kNew;
-  Version presumed;
-  bool anew = false;
-  bool sole_log = false;
-  std::vector<idl::LostSplit> lost_splits;
-  int64_t tablet_time_ms = 0;
-  int64_t time_of_day_ms = 0;
+  Mandate mandate;  // what to say when that Configure is to be repeated
 };
 
 // Of the catalog's tablets, for metrics. A tablet counts once: where it first fits.

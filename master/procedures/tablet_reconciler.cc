@@ -25,7 +25,7 @@ constexpr int kDoublingsMax = 6;
 BatchItem SameMembers(const TabletEntry& tablet) {
   BatchItem item;
   item.tablet = tablet.id();
-  item.title = Title::kMember;
+  item.mandate.title = Title::kMember;
   item.version = tablet.version;
   item.next = tablet.node;
   return item;
@@ -149,7 +149,7 @@ void TabletReconciler::NoteChildCreated(TabletId child) {
   const bool as_now = !rules::ChildIsAsSplitSays();
   known.led = !as_now;
   known.since = context_.executor.Now();
-  known.title = as_now ? Title::kFenced : Title::kMember;
+  known.mandate.title = as_now ? Title::kFenced : Title::kMember;
 }
 
 void TabletReconciler::NoteMerged(TabletId id) {
@@ -161,11 +161,12 @@ void TabletReconciler::NoteMerged(TabletId id) {
   known.epoch = tablet->epoch();
   known.incarnation = primary->incarnation();
   known.since = context_.executor.Now();
-  known.title = Title::kNew;
-  known.anew = known.sole_log = false;
-  known.lost_splits.clear();
-  known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-  known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
+  known.mandate = {
+      .title = Title::kNew,
+      .presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}},
+      .tablet_time_ms = tablet->node.merged.tabletTimeMs,
+      .time_of_day_ms = known.mandate.time_of_day_ms,
+  };
 }
 
 void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
@@ -251,10 +252,10 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
       slow->second /= 2;
       if (slow->second == 0) slow_targets_.erase(slow);
     }
-    item.title = Title::kTransferred;
-    item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
-                     Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
-    item.tablet_time_ms = result->second.tabletTimeMs;
+    item.mandate.title = Title::kTransferred;
+    item.mandate.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
+                             Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
+    item.mandate.tablet_time_ms = result->second.tabletTimeMs;
     item.version = transfer.version;
     item.epoch = needs_.NextEpoch(*tablet, notes_[transfer.tablet].known);
     item.next = tablet->node;
@@ -312,15 +313,9 @@ BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowle
   item.tablet = tablet.id();
   item.epoch = tablet.epoch();
   if (known.epoch == tablet.epoch()) {
-    item.title = known.title;
-    item.presumed = known.presumed;
-    item.anew = known.anew;
-    item.sole_log = known.sole_log;
-    item.lost_splits = known.lost_splits;
-    item.tablet_time_ms = known.tablet_time_ms;
-    item.time_of_day_ms = known.time_of_day_ms;
+    item.mandate = known.mandate;
   } else {
-    item.title = tablet.creating() ? Title::kNew : Title::kMember;
+    item.mandate.title = tablet.creating() ? Title::kNew : Title::kMember;
   }
   return item;
 }
@@ -365,8 +360,8 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
   --queues_[server].running;
   context_.executor.Post(if_alive_([this, batch] { batches_.erase(batch); }));
   std::vector<TabletId> tablets;
-  const auto failed_over =
-      std::ranges::count_if(items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
+  const auto failed_over = std::ranges::count_if(
+      items, [](const BatchItem& item) { return item.mandate.title == Title::kFenced && item.led; });
   if (failed_over > 0)
     LOG(INFO) << failed_over << " tablets whose primary was server " << server << " have a primary again";
   for (const BatchItem& item : items) {
@@ -391,13 +386,7 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     known.led = item.led;
     known.refused = item.refused;
     known.since = context_.executor.Now();
-    known.title = item.title;
-    known.presumed = item.presumed;
-    known.anew = item.anew;
-    known.sole_log = item.sole_log;
-    known.lost_splits = item.lost_splits;
-    known.tablet_time_ms = item.tablet_time_ms;
-    known.time_of_day_ms = item.time_of_day_ms;
+    known.mandate = item.mandate;
   }
   NotifyWaiter(item.tablet, item.status);
   if (BeginRecovery(item.tablet)) return;
