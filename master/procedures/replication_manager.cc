@@ -14,21 +14,26 @@
 namespace ebla::master {
 namespace {
 
-// A learner is nobody's last copy: it need not be waited for as long as a voter.
-constexpr Duration kLearnerPatience = std::chrono::seconds(30);
-
 // From servers that take no writes, at a time; one that was not transferred is tried again after kSheddingRetryAfter.
 constexpr size_t kSheddingMovesMax = 256;
 constexpr size_t kStuckLeadsMax = 1'000;  // looked at of one server
 constexpr Duration kSheddingRetryAfter = std::chrono::seconds(5);
 
-// Of damage, and of who is whole: two heartbeats. What is decided by older news could cost a majority.
-constexpr Duration kDamageNewsFresh = std::chrono::seconds(2);
-
 // Steps come in with reports, of which there may be many at once.
 constexpr Duration kWakeAfter = std::chrono::milliseconds(50);
 // Who waits for a place for longer than that is looked at each second, as all are.
 constexpr Duration kBegunFor = std::chrono::seconds(30);
+
+const char* Verb(RepairAction::Kind kind) {
+  switch (kind) {
+    case RepairAction::Kind::kAddLearner: return "gets a learner on";
+    case RepairAction::Kind::kPromote: return "promotes";
+    case RepairAction::Kind::kRemoveVoter: return "removes voter";
+    case RepairAction::Kind::kRemoveLearner: return "removes learner";
+    case RepairAction::Kind::kTransferLeadership: return "transfers leadership to";
+  }
+  return "";
+}
 
 // The old replica goes, or the new one will never be.
 bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
@@ -41,7 +46,7 @@ bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
 
 ReplicationManager::ReplicationManager(const Context& context, TabletReconciler& reconciler,
                                        std::function<bool()> may_act)
-    : context_(context), reconciler_(reconciler), may_act_(std::move(may_act)) {}
+    : context_(context), reconciler_(reconciler), health_(context, reconciler), may_act_(std::move(may_act)) {}
 
 ReplicationManager::~ReplicationManager() { context_.executor.Cancel(timer_); }
 
@@ -111,15 +116,14 @@ void ReplicationManager::Repair(RepairView view, bool again) {
     if (tablet.move) moved.insert(tablet.tablet);
   }
   for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
-    static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
     if (action.kind == RepairAction::Kind::kTransferLeadership) {
       if (!TriedLately(action.tablet)) TransferLeadership({action.tablet, action.server, action.reason});
       continue;
     }
     if (again && action.kind == RepairAction::Kind::kAddLearner && !moved.contains(action.tablet)) continue;
     if (std::optional<BatchItem> item = ItemOf(action)) {
-      VLOG(1) << "tablet " << action.tablet << " " << kWhat[static_cast<int>(action.kind)] << " " << action.server
-              << ", " << action.reason;
+      VLOG(1) << "tablet " << action.tablet << " " << Verb(action.kind) << " " << action.server << ", "
+              << action.reason;
       items.push_back(std::move(*item));
       begun_[action.tablet] = context_.executor.Now();
       if (action.kind == RepairAction::Kind::kAddLearner) to_copy_[action.tablet] = action.server;
@@ -141,7 +145,7 @@ void ReplicationManager::EndMoves(const RepairView& view) {
     const bool left = std::ranges::none_of(tablet.voters, is(tablet.move->from));
     const bool arrived = std::ranges::any_of(tablet.voters, is(tablet.move->to)) ||
                          std::ranges::any_of(tablet.learners, is(tablet.move->to));
-    if (left || (!arrived && TakesNothing(view.cluster, tablet.move->to))) over.push_back(tablet.tablet);
+    if (left || (!arrived && health_.TakesNothing(view.cluster, tablet.move->to))) over.push_back(tablet.tablet);
   }
   if (over.empty()) return;
   context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); },
@@ -200,12 +204,12 @@ void ReplicationManager::TransferLeadership(const LeadMove& move) {
 void ReplicationManager::RelieveDamaged(RepairView& view) {
   std::erase_if(view.tablets, [&](const PlannedTablet& planned) {
     const TabletEntry* tablet = planned.settled ? context_.image().Tablet(planned.tablet) : nullptr;
-    if (!tablet || !LeadIsDamaged(*tablet)) return false;
+    if (!tablet || !health_.LeadIsDamaged(*tablet)) return false;
     PlannedServer* best = nullptr;
     for (const PlannedReplica& voter : planned.voters) {
       const auto server = std::ranges::find(view.cluster.servers, voter.server, &PlannedServer::name);
       if (voter.server == planned.primary || !voter.caught_up || server == view.cluster.servers.end()) continue;
-      if (!IsWhole(*tablet, voter.server) || server->writes_refused) continue;
+      if (!health_.IsWholeAt(*tablet, voter.server) || server->writes_refused) continue;
       if (!best || server->primaries < best->primaries) best = &*server;
     }
     if (!best) return false;
@@ -251,7 +255,7 @@ RepairView ReplicationManager::View() {
   RepairView view;
   view.cluster = ViewCluster(context_.image(), context_.servers);
   CountCopies(view);
-  for (const auto& [id, tablet] : context_.image().tablets()) AddUnlessWhole(tablet, view);
+  for (const auto& [id, tablet] : context_.image().tablets()) health_.AddUnlessWhole(tablet, view);
   std::set<TabletId> open;
   for (const PlannedTablet& tablet : view.tablets) open.insert(tablet.tablet);
   const MonotonicTime now = context_.executor.Now();
@@ -268,7 +272,7 @@ RepairView ReplicationManager::ViewBegun() {
   for (const TabletId id : ids) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     const size_t before = view.tablets.size();
-    if (tablet) AddUnlessWhole(*tablet, view);
+    if (tablet) health_.AddUnlessWhole(*tablet, view);
     if (view.tablets.size() == before) begun_.erase(id);
   }
   return view;
@@ -288,120 +292,6 @@ void ReplicationManager::CountCopies(RepairView& view) {
     return !tablet || IsIn(item.second, tablet->node.info.learners) || !reconciler_.Busy(item.first);
   });
   for (const auto& [tablet, learner] : to_copy_) count(learner);
-}
-
-void ReplicationManager::AddUnlessWhole(const TabletEntry& tablet, RepairView& view) const {
-  const TableEntry* table = context_.image().LivingTable(tablet);
-  if (!table || tablet.creating()) return;
-  const size_t wanted = ReplicasOf(table->node.schema);
-  if (!Whole(tablet, wanted)) view.tablets.push_back(Plan(tablet, wanted));
-}
-
-bool ReplicationManager::Whole(const TabletEntry& tablet, size_t wanted) const {
-  const idl::TabletInfo& info = tablet.node.info;
-  return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move && !LeadIsDamaged(tablet) &&
-         std::ranges::all_of(info.voters, [&](const ServerName& voter) {
-           return HealthOf(tablet, voter, false) == ReplicaHealth::kLive;
-         });
-}
-
-PlannedTablet ReplicationManager::Plan(const TabletEntry& tablet, size_t wanted) const {
-  const idl::TabletInfo& info = tablet.node.info;
-  PlannedTablet planned;
-  planned.tablet = tablet.id();
-  planned.wanted = wanted;
-  planned.primary = info.primary;
-  if (tablet.node.__isset.move) planned.move = {tablet.node.move.fromServer, tablet.node.move.toServer};
-  const idl::TabletLoad* load = reconciler_.SettledLoad(tablet);
-  planned.settled = load != nullptr;
-  if (planned.settled) planned.barred = Barred(tablet);
-  for (const ServerName& voter : info.voters) {
-    const bool caught_up = load && (voter == info.primary || CaughtUp(*load, voter));
-    planned.voters.push_back({voter, HealthOf(tablet, voter, false), caught_up});
-  }
-  for (const ServerName& learner : info.learners) {
-    planned.learners.push_back({learner, HealthOf(tablet, learner, true), load && CaughtUp(*load, learner)});
-  }
-  return planned;
-}
-
-// Of who has not reported nobody knows what it holds.
-std::vector<ServerName> ReplicationManager::Barred(const TabletEntry& tablet) const {
-  std::vector<ServerName> barred;
-  for (const auto& [name, server] : context_.servers.all()) {
-    if (!server.live || tablet.HeldBy(name)) continue;
-    const Report* report = server.CurrentReport();
-    if (!report || report->Find(tablet.id())) barred.push_back(name);
-  }
-  return barred;
-}
-
-bool ReplicationManager::TakesNothing(const ClusterView& cluster, const ServerName& name) const {
-  const Server* server = context_.servers.Find(name);
-  if (!server || (!server->live && AwayFor(*server) >= kLearnerPatience)) return true;
-  const auto planned = std::ranges::find(cluster.servers, name, &PlannedServer::name);
-  return planned != cluster.servers.end() && planned->live && !planned->usable();
-}
-
-bool ReplicationManager::Failed(const TabletEntry& tablet, const ServerName& name) const {
-  const Server* server = context_.servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
-  return load && load->failed;
-}
-
-// As its server has just reported it; null: it has not. One that has died is live until its session ends.
-const idl::TabletLoad* ReplicationManager::LoadOf(const TabletEntry& tablet, const ServerName& server) const {
-  const Server* found = context_.servers.Find(server);
-  const Report* report = found && found->live ? found->CurrentReport() : nullptr;
-  const bool fresh = report && context_.executor.Now() - report->received <= kDamageNewsFresh;
-  return fresh ? report->Find(tablet.id()) : nullptr;
-}
-
-// And there are others, who may be whole.
-bool ReplicationManager::LeadIsDamaged(const TabletEntry& tablet) const {
-  const idl::TabletInfo& info = tablet.node.info;
-  const idl::TabletLoad* load = info.voters.size() > 1 ? LoadOf(tablet, info.primary) : nullptr;
-  return load && load->damaged;
-}
-
-bool ReplicationManager::IsWhole(const TabletEntry& tablet, const ServerName& voter) const {
-  const idl::TabletLoad* load = LoadOf(tablet, voter);
-  return load && !load->failed && !load->incomplete && !load->damaged;
-}
-
-// Its files are damaged, and it may go now: no other is missing, the primary is whole, and it is the first of those that
-// wait for this. So no two of a tablet go at once, however many disks are damaged, and the last that has a record does
-// not.
-bool ReplicationManager::GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const {
-  const idl::TabletLoad* load = LoadOf(tablet, name);
-  if (!load || !load->damaged) return false;
-  if (learner) return true;
-  const idl::TabletInfo& info = tablet.node.info;
-  const TableEntry* table = context_.image().LivingTable(tablet);
-  const size_t wanted = table ? std::max<size_t>(2, ReplicasOf(table->node.schema)) : 0;
-  if (!table || info.voters.size() < wanted || !IsWhole(tablet, info.primary)) return false;
-  bool first = true;
-  for (const ServerName& voter : info.voters) {
-    if (voter == name) {
-      first = false;
-      continue;
-    }
-    const idl::TabletLoad* other = LoadOf(tablet, voter);
-    if (!other || other->failed || other->incomplete || (first && other->damaged)) return false;
-  }
-  return true;
-}
-
-ReplicaHealth ReplicationManager::HealthOf(const TabletEntry& tablet, const ServerName& name, bool learner) const {
-  const Server* server = context_.servers.Find(name);
-  if (!server) return ReplicaHealth::kLost;
-  if (server->live) {
-    const bool goes = Failed(tablet, name) || GivenUp(tablet, name, learner);
-    return goes ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
-  }
-  const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
-  return AwayFor(*server) >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
 }
 
 std::optional<BatchItem> ReplicationManager::ItemOf(const RepairAction& action) const {

@@ -25,6 +25,7 @@
 #include "master/balancer/planner/leadership_shedding.h"
 #include "master/balancer/planner/repair.h"
 #include "master/procedures/context.h"
+#include "master/procedures/replica_health_view.h"
 #include "master/procedures/tablet_reconciler.h"
 
 namespace ebla::master {
@@ -67,23 +68,11 @@ class ReplicationManager {
   RepairView View();
   RepairView ViewBegun();
   void CountCopies(RepairView& view);
-  void AddUnlessWhole(const TabletEntry& tablet, RepairView& view) const;
-  bool Whole(const TabletEntry& tablet, size_t wanted) const;
-  PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
-  std::vector<ServerName> Barred(const TabletEntry& tablet) const;
-  ReplicaHealth HealthOf(const TabletEntry& tablet, const ServerName& server, bool learner) const;
-  bool Failed(const TabletEntry& tablet, const ServerName& server) const;
-  bool GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const;
-  const idl::TabletLoad* LoadOf(const TabletEntry& tablet, const ServerName& server) const;
-  bool LeadIsDamaged(const TabletEntry& tablet) const;
-  bool IsWhole(const TabletEntry& tablet, const ServerName& voter) const;
-  // No replica comes to be there: it is gone for good, or lives and is not to get any.
-  bool TakesNothing(const ClusterView& cluster, const ServerName& server) const;
-  Duration AwayFor(const Server& server) const { return context_.executor.Now() - server.changed; }
   std::optional<BatchItem> ItemOf(const RepairAction& action) const;
 
   const Context context_;
   TabletReconciler& reconciler_;
+  const ReplicaHealthView health_;
   const std::function<bool()> may_act_;
   TimerId timer_;
   size_t copies_ = 0;
