@@ -25,9 +25,7 @@ bool MayHaveHappened(Code code, bool from_server) {
   return code == Code::kInternal || code == Code::kUnknownOutcome || (code == Code::kDeadlineExceeded && !from_server);
 }
 
-bool Explains(Code code) {
-  return MayBeItsOwn(code) && code != Code::kWrongTablet && code != Code::kNotPrimary && code != Code::kStaleEpoch;
-}
+bool Explains(Code code) { return MayBeItsOwn(code) && !IsRedirect(code); }
 
 }  // namespace
 
@@ -74,8 +72,7 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
     if (remaining < kAttemptLast) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
     return {Verdict::Kind::kRetry, {}, {}};
   }
-  const bool redirect = code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
-  if (!redirect) redirects_ = 0;
+  if (!IsRedirect(code)) redirects_ = 0;
   const bool cut_off = code == Code::kUnknownOutcome && attempt.from_server && attempt.retry_after > Duration(0);
   if (code == Code::kDeadlineExceeded || cut_off) ++silences_;
   switch (code) {

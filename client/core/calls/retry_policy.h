@@ -61,6 +61,11 @@ struct Attempt {
   bool full = false;             // OVERLOADED, for want of room that does not come by itself
 };
 
+// The server sends elsewhere: to another tablet, primary or epoch.
+inline bool IsRedirect(Code code) {
+  return code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
+}
+
 struct Verdict {
   enum class Kind {
     kAnswer,  // `status` is final

@@ -9,13 +9,17 @@ namespace ebla::client {
 
 namespace {
 
-bool IsRedirect(Code code) {
-  return code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
-}
-
 // A server's answer to the caller, not about serving.
 bool IsAnswer(Code code) {
   return code == Code::kNotFound || code == Code::kConditionFailed || code == Code::kInvalidArgument;
+}
+
+Place PlaceOf(int64_t tablet, int64_t epoch, const idl::KeyRange& range) {
+  Place place;
+  place.tablet = TabletId{static_cast<uint64_t>(tablet)};
+  place.range = rpc::FromIdl(range);
+  place.epoch = Epoch{static_cast<uint64_t>(epoch)};
+  return place;
 }
 
 }  // namespace
@@ -180,48 +184,51 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
   if (header.__isset.tabletTimeMs) place_->HearTime(TabletTime{static_cast<uint64_t>(header.tabletTimeMs)});
   const Code code = rpc::FromIdl(header.code);
   if (header.__isset.hint) {
-    const idl::Hint& hint = header.hint;
-    Place place;
-    place.tablet = TabletId{static_cast<uint64_t>(hint.tabletId)};
-    place.range = rpc::FromIdl(hint.range);
-    place.epoch = Epoch{static_cast<uint64_t>(hint.epoch)};
-    place.primary = hint.primary;
-    if (hint.__isset.endpoint) {
-      if (const auto endpoint = rpc::FromIdl(hint.endpoint)) place.endpoint = *endpoint;
-    } else {
-      place.endpoint = router_->EndpointOf(hint.primary);
-    }
-    if (place.tablet && place.Usable()) router_->Learn(place);
+    TakeHint(header.hint);
   } else if (WhoMayAnswer() != Answerers::kPrimary) {
-    // Whoever answers may be a follower: that the place has changed is all that can be learnt.
-    const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
-                             Epoch{static_cast<uint64_t>(header.epoch)}};
-    if (header.__isset.tabletId && header.__isset.epoch && answered > std::pair{place_->tablet, place_->epoch}) {
-      const PlacePtr now = router_->Find(RoutingKey());
-      if (!now || answered > std::pair{now->tablet, now->epoch}) router_->Refresh(RoutingKey());
-    }
-  } else if (header.__isset.range && header.__isset.tabletId && header.__isset.epoch &&
-             (code == Code::kOk || code == Code::kNotFound || code == Code::kStaleEpoch)) {
-    // Whoever answers a newer epoch than the one believed in leads there.
-    Place place;
-    place.tablet = TabletId{static_cast<uint64_t>(header.tabletId)};
-    place.range = rpc::FromIdl(header.range);
-    place.epoch = Epoch{static_cast<uint64_t>(header.epoch)};
-    place.primary = place_->primary;
-    place.endpoint = place_->endpoint;
-    const bool news = place.tablet != place_->tablet || place.epoch != place_->epoch || place.range != place_->range;
-    if (news) {
-      router_->Learn(place);
-    } else if (last_known_) {
-      router_->Learn(*place_);  // doubted without cause
-    }
-  } else if (last_known_ && (code == Code::kOk || IsAnswer(code))) {
-    router_->Learn(*place_);  // doubted without cause
+    TakeReplicaAnswer(header);
+  } else {
+    TakePrimaryAnswer(header, code);
   }
   if (IsRedirect(code)) {
     const PlacePtr now = router_->Find(RoutingKey());
     attempt.hint_usable = now && now != place_ && now->Usable();
   }
+}
+
+void Operation::TakeHint(const idl::Hint& hint) {
+  Place place = PlaceOf(hint.tabletId, hint.epoch, hint.range);
+  place.primary = hint.primary;
+  if (hint.__isset.endpoint) {
+    if (const auto endpoint = rpc::FromIdl(hint.endpoint)) place.endpoint = *endpoint;
+  } else {
+    place.endpoint = router_->EndpointOf(hint.primary);
+  }
+  if (place.tablet && place.Usable()) router_->Learn(place);
+}
+
+// Whoever answers may be a follower: that the place has changed is all that can be learnt.
+void Operation::TakeReplicaAnswer(const idl::ReplyHeader& header) {
+  if (!header.__isset.tabletId || !header.__isset.epoch) return;
+  const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
+                           Epoch{static_cast<uint64_t>(header.epoch)}};
+  if (answered <= std::pair{place_->tablet, place_->epoch}) return;
+  const PlacePtr now = router_->Find(RoutingKey());
+  if (!now || answered > std::pair{now->tablet, now->epoch}) router_->Refresh(RoutingKey());
+}
+
+// Whoever answers a newer epoch than the one believed in leads there.
+void Operation::TakePrimaryAnswer(const idl::ReplyHeader& header, Code code) {
+  const bool told = header.__isset.range && header.__isset.tabletId && header.__isset.epoch &&
+                    (code == Code::kOk || code == Code::kNotFound || code == Code::kStaleEpoch);
+  if (told) {
+    Place place = PlaceOf(header.tabletId, header.epoch, header.range);
+    place.primary = place_->primary;
+    place.endpoint = place_->endpoint;
+    const bool news = place.tablet != place_->tablet || place.epoch != place_->epoch || place.range != place_->range;
+    if (news) return router_->Learn(place);
+  }
+  if (last_known_ && (told || code == Code::kOk || IsAnswer(code))) router_->Learn(*place_);  // doubted without cause
 }
 
 // As the answer says, else as believed. Of another tablet, only what the operation touched; and where no position is

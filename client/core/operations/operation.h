@@ -103,6 +103,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void Try();
   void OnReply(Result<std::string> message);
   void LearnFrom(const idl::ReplyHeader& header, Attempt& attempt);
+  void TakeHint(const idl::Hint& hint);
+  void TakeReplicaAnswer(const idl::ReplyHeader& header);
+  void TakePrimaryAnswer(const idl::ReplyHeader& header, Code code);
   void Decide(Attempt attempt);
   void Again(Duration delay);
   void OpenAgain();
