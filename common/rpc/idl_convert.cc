@@ -49,6 +49,17 @@ Version FromIdl(const idl::Version& version) {
   return {.epoch = {static_cast<uint64_t>(version.epoch)}, .lsn = {static_cast<uint64_t>(version.lsn)}};
 }
 
+idl::LogPosition ToPosition(const Version& version) {
+  idl::LogPosition position;
+  position.epoch = static_cast<int64_t>(version.epoch.value);
+  position.lsn = static_cast<int64_t>(version.lsn.value);
+  return position;
+}
+
+Version FromIdl(const idl::LogPosition& position) {
+  return {.epoch = {static_cast<uint64_t>(position.epoch)}, .lsn = {static_cast<uint64_t>(position.lsn)}};
+}
+
 idl::KeyRange ToIdl(const KeyRange& range) {
   idl::KeyRange result;
   result.__set_startKey(range.start);

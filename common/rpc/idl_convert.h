@@ -23,6 +23,8 @@ Status FromIdl(const idl::Status& status);
 
 idl::Version ToIdl(const Version& version);
 Version FromIdl(const idl::Version& version);
+idl::LogPosition ToPosition(const Version& version);
+Version FromIdl(const idl::LogPosition& position);
 
 idl::KeyRange ToIdl(const KeyRange& range);
 KeyRange FromIdl(const idl::KeyRange& range);

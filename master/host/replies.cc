@@ -464,8 +464,7 @@ idl::RecoverTabletReply ToReply(const RecoverySurvey& survey) {
     replica.live = seen.live;
     replica.reported = seen.reported;
     replica.known = seen.known;
-    replica.last.epoch = static_cast<int64_t>(seen.last.epoch.value);
-    replica.last.lsn = static_cast<int64_t>(seen.last.lsn.value);
+    replica.last = rpc::ToPosition(seen.last);
     replica.appliedLsn = static_cast<int64_t>(seen.applied.value);
     replica.incomplete = seen.incomplete;
     replica.forgetful = seen.may_have_lost_writes;

@@ -152,8 +152,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   }
   FenceAnswer answer;
   answer.server = server;
-  answer.last = {Epoch{static_cast<uint64_t>(result.lastAppended.epoch)},
-                 Lsn{static_cast<uint64_t>(result.lastAppended.lsn)}};
+  answer.last = rpc::FromIdl(result.lastAppended);
   answer.known = result.known;
   answer.incomplete = result.incomplete;
   answer.may_have_lost_writes = result.forgetful;
@@ -166,10 +165,9 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   if (!answer.known && fencing.node.__isset.merged && MayStillMerge(context_.servers, server, fencing.node.merged)) {
     // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
     // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
-    const idl::LogPosition& position = fencing.node.merged.position;
     answer.known = true;
     answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
-    answer.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+    answer.last = rpc::FromIdl(fencing.node.merged.position);
   }
   if (fencing.in_memory && !answer.known && fencing.node.__isset.parentId) {
     const Server* from = context_.servers.Find(server);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "common/base/count.h"
+#include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/procedures/caught_up.h"
 
@@ -36,8 +37,7 @@ SplitSeen LastSplit(const Context& context, TabletId tablet) {
     const idl::TabletLoad* load = server.report ? server.report->Find(tablet) : nullptr;
     if (!load || !load->__isset.lastSplit || load->lastSplit.childId < static_cast<int64_t>(split.child.value))
       continue;
-    const idl::LogPosition& position = load->lastSplit.position;
-    const Version at{Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+    const Version at = rpc::FromIdl(load->lastSplit.position);
     if (!split.at || at < split.at) split.at = at;
   }
   return split;
@@ -55,8 +55,7 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
   seen.reported = true;
   const idl::TabletLoad* load = report->Find(tablet);
   if (!load && entry.merge_unfinished() && HasBoth(*report, entry.node.merged)) {  // it makes it of them
-    const idl::LogPosition& position = entry.node.merged.position;
-    seen.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+    seen.last = rpc::FromIdl(entry.node.merged.position);
     seen.applied = seen.last.lsn;
     seen.known = seen.splits = true;
   }

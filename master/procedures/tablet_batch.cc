@@ -12,13 +12,6 @@ namespace {
 // A server that has not answered by then is left to the next attempt; the stub's own patience is longer.
 constexpr Duration kConfigurePatience = std::chrono::seconds(3);
 
-idl::LogPosition ToPosition(const Version& version) {
-  idl::LogPosition position;
-  position.epoch = static_cast<int64_t>(version.epoch.value);
-  position.lsn = static_cast<int64_t>(version.lsn.value);
-  return position;
-}
-
 // A refusal that no repetition changes, as against a server that is away or busy.
 bool Final(Code code) {
   switch (code) {
@@ -120,7 +113,7 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.anew = mandate.anew;
   order.soleLog = mandate.sole_log;
   order.lostSplits = mandate.lost_splits;
-  if (mandate.presumed != Version()) order.__set_presumed(ToPosition(mandate.presumed));
+  if (mandate.presumed != Version()) order.__set_presumed(rpc::ToPosition(mandate.presumed));
   if (mandate.tablet_time_ms > 0) order.__set_tabletTimeMs(mandate.tablet_time_ms);
   if (mandate.time_of_day_ms > 0) order.__set_timeOfDayMs(mandate.time_of_day_ms);
   return order;

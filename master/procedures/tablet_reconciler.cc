@@ -156,14 +156,13 @@ void TabletReconciler::NoteMerged(TabletId id) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
   if (!primary || !tablet->merge_unfinished()) return;
-  const idl::LogPosition& position = tablet->node.merged.position;
   TabletKnowledge& known = notes_[id].known;
   known.epoch = tablet->epoch();
   known.incarnation = primary->incarnation();
   known.since = context_.executor.Now();
   known.mandate = {
       .title = Title::kNew,
-      .presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}},
+      .presumed = rpc::FromIdl(tablet->node.merged.position),
       .tablet_time_ms = tablet->node.merged.tabletTimeMs,
       .time_of_day_ms = known.mandate.time_of_day_ms,
   };
@@ -253,8 +252,7 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
       if (slow->second == 0) slow_targets_.erase(slow);
     }
     item.mandate.title = Title::kTransferred;
-    item.mandate.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
-                             Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
+    item.mandate.presumed = rpc::FromIdl(result->second.lastAppended);
     item.mandate.tablet_time_ms = result->second.tabletTimeMs;
     item.version = transfer.version;
     item.epoch = needs_.NextEpoch(*tablet, notes_[transfer.tablet].known);

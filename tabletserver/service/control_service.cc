@@ -20,15 +20,9 @@ namespace {
 
 using rpc::FromIdl;
 using rpc::ToIdl;
+using rpc::ToPosition;
 
 constexpr std::chrono::milliseconds kPatienceMax{10'000};  // writes of the tablet wait meanwhile
-
-idl::LogPosition ToPosition(Version version) {
-  idl::LogPosition position;
-  position.epoch = static_cast<int64_t>(version.epoch.value);
-  position.lsn = static_cast<int64_t>(version.lsn.value);
-  return position;
-}
 
 void FillResult(const ControlReply& reply, idl::ConfigureResult& result) {
   result.status = ToIdl(reply.status);
@@ -71,12 +65,12 @@ Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
 }
 
 MergedTablet FromMerged(const idl::MergedTablet& tablet) {
-  return {TabletId{static_cast<uint64_t>(tablet.tabletId)}, FromIdl(tablet.range), FromPosition(tablet.freeze)};
+  return {TabletId{static_cast<uint64_t>(tablet.tabletId)}, FromIdl(tablet.range), FromIdl(tablet.freeze)};
 }
 
 // Two that meet, older than what is made of them, and a position above both.
 Result<Merged> FromMerged(const idl::ConfigureTablet& tablet) {
-  Merged merged{FromMerged(tablet.merged.left), FromMerged(tablet.merged.right), FromPosition(tablet.merged.position)};
+  Merged merged{FromMerged(tablet.merged.left), FromMerged(tablet.merged.right), FromIdl(tablet.merged.position)};
   const TabletId id{static_cast<uint64_t>(tablet.tabletId)};
   const KeyRange range = FromIdl(tablet.range);
   bool right = merged.left.range.start == range.start && merged.left.range.end == merged.right.range.start &&
@@ -111,7 +105,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
       to.replica.lost_splits.push_back({TabletId{static_cast<uint64_t>(split.childId)}, split.key});
   }
   if (tablet.__isset.presumed) {
-    to.replica.presumed = FromPosition(tablet.presumed);
+    to.replica.presumed = FromIdl(tablet.presumed);
   }
   if (tablet.__isset.merged) {
     EBLA_ASSIGN(to.replica.merged, FromMerged(tablet));

@@ -42,8 +42,8 @@ Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request) {
   begin.order.peer = request.header.fromServer;
   begin.order.id = CopyOf(request);
   begin.order.epoch = Epoch{static_cast<uint64_t>(request.epoch)};
-  begin.order.start = FromPosition(from.start);
-  begin.order.line = FromPosition(from.line);
+  begin.order.start = rpc::FromIdl(from.start);
+  begin.order.line = rpc::FromIdl(from.line);
   Result<AppliedState> applied = DecodeAppliedState(from.applied);
   if (!applied) return std::unexpected(Malformed(applied.error()));
   if (applied->applied != begin.order.start) {

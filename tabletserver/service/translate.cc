@@ -175,16 +175,11 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   FillHint(handle.view().get(), to.header);
 }
 
-Version FromPosition(const idl::LogPosition& position) {
-  return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-}
-
 idl::AppliedSplit ToIdl(const AppliedSplit& split) {
   idl::AppliedSplit to;
   to.childId = static_cast<int64_t>(split.child.value);
   to.key = split.key;
-  to.position.epoch = static_cast<int64_t>(split.version.epoch.value);
-  to.position.lsn = static_cast<int64_t>(split.version.lsn.value);
+  to.position = rpc::ToPosition(split.version);
   to.primary = split.primary;
   to.voters = split.voters;
   return to;

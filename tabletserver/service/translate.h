@@ -37,7 +37,6 @@ void FillHint(const TabletView* view, idl::ReplyHeader& header);
 void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to);
 
 idl::AppliedSplit ToIdl(const AppliedSplit& split);
-Version FromPosition(const idl::LogPosition& position);
 
 // The whole schema as replicas keep it, and back.
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);

@@ -266,9 +266,7 @@ std::string GroupFixture::Elect(int64_t epoch, const std::vector<std::string>& n
     const idl::FenceResult answer = FenceOne(name, epoch, tablet);
     EXPECT_EQ(answer.status.code, idl::Code::OK) << name << ": " << answer.status.message;
     if (answer.known ? answer.incomplete : !unknown) continue;
-    const Version last = answer.known ? Version{{static_cast<uint64_t>(answer.lastAppended.epoch)},
-                                                {static_cast<uint64_t>(answer.lastAppended.lsn)}}
-                                      : *unknown;
+    const Version last = answer.known ? rpc::FromIdl(answer.lastAppended) : *unknown;
     if (!elected.empty() && last <= longest) continue;
     elected = name;
     longest = last;

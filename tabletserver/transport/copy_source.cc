@@ -13,13 +13,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-idl::LogPosition ToPosition(Version version) {
-  idl::LogPosition position;
-  position.epoch = static_cast<int64_t>(version.epoch.value);
-  position.lsn = static_cast<int64_t>(version.lsn.value);
-  return position;
-}
-
 bool WorthAnother(Code code) {
   switch (code) {
     case Code::kUnavailable:
@@ -73,8 +66,8 @@ void CopySource::SendBegin() {
   Result<idl::TableSchema> schema = coordination::DecodeNode<idl::TableSchema>(order_.schema, "a replica's schema");
   if (!schema) return End(CopyNews::Kind::kFailed, schema.error());
   idl::CopyStart begin;
-  begin.start = ToPosition(order_.start.start);
-  begin.line = ToPosition(order_.start.line);
+  begin.start = rpc::ToPosition(order_.start.start);
+  begin.line = rpc::ToPosition(order_.start.line);
   begin.applied = EncodeAppliedState(order_.applied);
   begin.schema = *std::move(schema);
   begin.windowRowsBefore = static_cast<int32_t>(rows_sent_);

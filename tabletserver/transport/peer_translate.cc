@@ -1,6 +1,7 @@
 #include "tabletserver/transport/peer_translate.h"
 
 #include "common/base/number_limits.h"
+#include "common/rpc/idl_convert.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -10,15 +11,6 @@ template <class Id>
 Id As(int64_t value) {
   return Id{static_cast<uint64_t>(value)};
 }
-
-idl::LogPosition Position(Version version) {
-  idl::LogPosition position;
-  position.epoch = Number(version.epoch.value);
-  position.lsn = Number(version.lsn.value);
-  return position;
-}
-
-Version At(const idl::LogPosition& position) { return {As<Epoch>(position.epoch), As<Lsn>(position.lsn)}; }
 
 int64_t Clock(MonotonicTime time) { return time.since_boot.count(); }
 MonotonicTime Clock(int64_t ns) { return MonotonicTime{Duration(ns)}; }
@@ -57,7 +49,7 @@ idl::TabletAppend ToIdl(TabletId tablet, const AppendMessage& append) {
   idl::TabletAppend to;
   to.tabletId = Number(tablet.value);
   to.epoch = Number(append.epoch.value);
-  to.previous = Position(append.previous);
+  to.previous = rpc::ToPosition(append.previous);
   to.committedLsn = Number(append.committed.value);
   to.tabletTimeMs = Number(append.time.value);
   to.retainLsn = Number(append.retain.value);
@@ -84,7 +76,7 @@ Result<AppendMessage> FromIdl(const idl::TabletAppend& append, int64_t latest) {
   }
   AppendMessage to;
   to.epoch = As<Epoch>(append.epoch);
-  to.previous = At(append.previous);
+  to.previous = rpc::FromIdl(append.previous);
   to.committed = As<Lsn>(append.committedLsn);
   to.retain = As<Lsn>(append.retainLsn);
   to.time = As<TabletTime>(append.tabletTimeMs);
@@ -120,7 +112,7 @@ idl::TabletAppendReply ToIdl(TabletId tablet, const AppendAnswer& answer) {
   to.epoch = Number(answer.epoch.value);
   to.result = static_cast<idl::AppendResult::type>(answer.result);
   to.flushedLsn = Number(answer.flushed.value);
-  to.conflict = Position(answer.conflict);
+  to.conflict = rpc::ToPosition(answer.conflict);
   to.promisedEpoch = Number(answer.promised.value);
   to.granted = answer.granted;
   to.clockNs = Clock(answer.clock);
@@ -138,7 +130,7 @@ idl::HeartbeatTabletReply ToIdl(TabletId tablet, const HeartbeatAnswer& answer) 
   to.clockNs = Clock(answer.clock);
   to.round = Number(answer.round);
   to.known = answer.known;
-  to.last = Position(answer.last);
+  to.last = rpc::ToPosition(answer.last);
   return to;
 }
 
@@ -153,7 +145,7 @@ Result<AppendAnswer> FromIdl(const idl::TabletAppendReply& reply) {
   const bool known = reply.result >= idl::AppendResult::STORED && reply.result <= idl::AppendResult::BUSY;
   to.result = known ? static_cast<AppendResult>(reply.result) : AppendResult::kBusy;
   to.flushed = As<Lsn>(reply.flushedLsn);
-  to.conflict = At(reply.conflict);
+  to.conflict = rpc::FromIdl(reply.conflict);
   to.promised = As<Epoch>(reply.promisedEpoch);
   to.granted = reply.granted;
   to.incomplete = reply.incomplete;
@@ -173,7 +165,7 @@ Result<HeartbeatAnswer> FromIdl(const idl::HeartbeatTabletReply& reply) {
   to.promised = As<Epoch>(reply.promisedEpoch);
   to.granted = reply.granted;
   to.known = reply.known;
-  to.last = At(reply.last);
+  to.last = rpc::FromIdl(reply.last);
   to.clock = Clock(reply.clockNs);
   return to;
 }

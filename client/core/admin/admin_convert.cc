@@ -245,7 +245,7 @@ TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
     summary.live = replica.live;
     summary.reported = replica.reported;
     summary.known = replica.known;
-    summary.last = {Epoch{static_cast<uint64_t>(replica.last.epoch)}, Lsn{static_cast<uint64_t>(replica.last.lsn)}};
+    summary.last = rpc::FromIdl(replica.last);
     summary.applied = static_cast<uint64_t>(replica.appliedLsn);
     summary.incomplete = replica.incomplete;
     summary.may_have_lost_writes = replica.forgetful;
