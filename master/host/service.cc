@@ -25,11 +25,18 @@ Status CheckVersion(int16_t version) {
                                            std::to_string(idl::g_types_constants.PROTOCOL_VERSION));
 }
 
+// A reply that says nothing but `status`.
 template <class Reply>
-void Refuse(const std::function<void(const Reply&)>& cob, const Status& why) {
+void AnswerStatus(const std::function<void(const Reply&)>& cob, const Status& status) {
   Reply reply;
-  SetHeader(reply.header, why);
+  SetHeader(reply.header, status);
   cob(reply);
+}
+
+// A deadline ends the waiting, not what was begun: how that ends cannot be known here.
+Status Reworded(const Status& status, Code code, const std::string& prefix) {
+  if (status.code() != Code::kDeadlineExceeded) return status;
+  return {code, prefix + status.message()};
 }
 
 int64_t IdOf(const TableEntry* table) { return table == nullptr ? 0 : table->node.schema.tableId; }
@@ -41,7 +48,7 @@ auto IfAdmin(std::string table, Handle handle) {
              LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const int64_t id = table.empty() ? 0 : IdOf(leader_term.image().Table(table));
     const Status may = caller.May(idl::Permission::ADMIN, id, KeyRange::All());
-    return may.ok() ? handle(leader_term, cob, request) : Refuse(cob, may);
+    return may.ok() ? handle(leader_term, cob, request) : AnswerStatus(cob, may);
   };
 }
 
@@ -58,17 +65,14 @@ void MasterService::Change(Cob<Reply> cob, const Request& request, Handle handle
   Lead(std::move(cob), request,
        [this, handle = std::move(handle)](LeaderTerm& leader_term, const auto& cob, const auto& request) {
          const std::string away = master_->coordinator_watch().Describe();
-         if (away.empty()) return handle(leader_term, cob, request);
-         Reply reply;
-         SetHeader(reply.header, Error(Code::kUnavailable, away));
-         cob(reply);
+         away.empty() ? handle(leader_term, cob, request) : AnswerStatus(cob, Error(Code::kUnavailable, away));
        });
 }
 
 template <class Reply, class Request, class Handle>
 void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle) {
   Reply reply;
-  LeaderTerm* leader_term = master_ ? master_->leader_term() : nullptr;
+  LeaderTerm* leader_term = Leading();
   if (Status status = CheckVersion(request.protocolVersion); !status.ok()) {
     SetHeader(reply.header, status);
   } else if (leader_term) {
@@ -102,22 +106,16 @@ Duration MasterService::Patience(int32_t deadline_ms) const {
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
   Change(std::move(cob), request, IfAdmin("", [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+           if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok())
+             return AnswerStatus(cob, status);
            idl::CreateTableReply reply;
-           if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
-             SetHeader(reply.header, status);
-             return cob(reply);
-           }
            reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
            leader_term.table_admin().Create(
                request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
-               [this, cob, reply, name = request.name](Status status) mutable {
-                 // The deadline ends the waiting, not the creation: how it ends cannot be known here.
-                 if (status.code() == Code::kDeadlineExceeded) {
-                   status = Error(Code::kUnknownOutcome,
-                                  "table " + name + " is being created, and that goes on: " + status.message());
-                 }
-                 SetHeader(reply.header, status);
-                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+               [this, cob, reply, name = request.name](const Status& status) mutable {
+                 SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome,
+                                                  "table " + name + " is being created, and that goes on: "));
+                 const LeaderTerm* now = Leading();
                  const TableEntry* table = now ? now->image().Table(name) : nullptr;
                  if (table && status.ok()) reply.__set_schema(table->node.schema);
                  cob(reply);
@@ -130,14 +128,10 @@ void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTa
          IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
            leader_term.table_admin().Alter(
                request.name, request.options, Patience(request.deadlineMs),
-               [this, cob, name = request.name](Status status) {
+               [this, cob, name = request.name](const Status& status) {
                  idl::AlterTableReply reply;
-                 if (status.code() == Code::kDeadlineExceeded) {
-                   reply.header.__set_message("altered; not every server has been told yet: " + status.message());
-                 } else {
-                   SetHeader(reply.header, status);
-                 }
-                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 SetHeader(reply.header, Reworded(status, Code::kOk, "altered; not every server has been told yet: "));
+                 const LeaderTerm* now = Leading();
                  const TableEntry* table = now ? now->image().Table(name) : nullptr;
                  if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
                  cob(reply);
@@ -148,15 +142,9 @@ void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTa
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
   Change(std::move(cob), request,
          IfAdmin(request.name, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-           leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
-             idl::DropTableByNameReply reply;
-             if (status.code() == Code::kDeadlineExceeded) {
-               reply.header.__set_message("dropped; its name is free once every server has removed its data: " +
-                                          status.message());
-             } else {
-               SetHeader(reply.header, status);
-             }
-             cob(reply);
+           leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](const Status& status) {
+             AnswerStatus(cob, Reworded(status, Code::kOk,
+                                        "dropped; its name is free once every server has removed its data: "));
            });
          }));
 }
@@ -171,7 +159,7 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
        [caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
          const int64_t id = request.name.empty() ? request.tableId : IdOf(leader_term.image().Table(request.name));
          const Status may = caller.MayAny(id);
-         return may.ok() ? cob(DescribeTable(leader_term, request)) : Refuse(cob, may);
+         return may.ok() ? cob(DescribeTable(leader_term, request)) : AnswerStatus(cob, may);
        });
 }
 
@@ -179,7 +167,7 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
   Lead(std::move(cob), request,
        [this, caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-         if (const Status may = caller.MayAny(request.tableId); !may.ok()) return Refuse(cob, may);
+         if (const Status may = caller.MayAny(request.tableId); !may.ok()) return AnswerStatus(cob, may);
          cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
        });
 }
@@ -219,18 +207,13 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
   Change(std::move(cob), request,
          IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
            const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-           if (!tablet) {
-             idl::TransferTabletReply reply;
-             SetHeader(reply.header, tablet.error());
-             return cob(reply);
-           }
+           if (!tablet) return AnswerStatus(cob, tablet.error());
            leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
-                                               Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
+                                               Patience(request.deadlineMs),
+                                               [this, cob, id = *tablet](const Status& status) {
                                                  idl::TransferTabletReply reply;
-                                                 if (status.code() == Code::kDeadlineExceeded)
-                                                   status = Error(Code::kUnavailable, status.message());
-                                                 SetHeader(reply.header, status);
-                                                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                                 SetHeader(reply.header, Reworded(status, Code::kUnavailable, ""));
+                                                 const LeaderTerm* now = Leading();
                                                  const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
                                                  if (entry) reply.__set_tablet(entry->node.info);
                                                  cob(reply);
@@ -242,19 +225,14 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
   Change(std::move(cob), request,
          IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
            const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
-           if (!two) {
-             idl::MergeTabletsReply reply;
-             SetHeader(reply.header, two.error());
-             return cob(reply);
-           }
+           if (!two) return AnswerStatus(cob, two.error());
            leader_term.tablet_admin().Merge(
-               *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
+               *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+               [this, cob, request](const Status& status) {
                  idl::MergeTabletsReply reply;
-                 if (status.code() == Code::kDeadlineExceeded) {
-                   status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
-                 }
-                 SetHeader(reply.header, status);
-                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                 SetHeader(reply.header,
+                           Reworded(status, Code::kUnknownOutcome, "the merge is under way, and goes on: "));
+                 const LeaderTerm* now = Leading();
                  const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
                  if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
                    reply.__set_tablet(entry->node.info);
@@ -264,53 +242,39 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Change(std::move(cob), request,
-         IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-           const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-           if (!tablet) {
-             idl::SplitTabletReply reply;
-             SetHeader(reply.header, tablet.error());
-             return cob(reply);
-           }
-           const TabletId id =
-               SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
-                   .value_or(*tablet);
-           leader_term.tablet_admin().Split(
-               id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-               [this, cob, request, id](Status status) {
-                 idl::SplitTabletReply reply;
-                 if (status.code() == Code::kDeadlineExceeded) {
-                   status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
-                 }
-                 SetHeader(reply.header, status);
-                 const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                 if (now) {
-                   if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
-                   const Result<TabletId> child = FindTablet(*now, request.table, request.key);
-                   if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
-                 }
-                 cob(reply);
-               });
-         }));
+  Change(
+      std::move(cob), request,
+      IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+        const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+        if (!tablet) return AnswerStatus(cob, tablet.error());
+        const TabletId id = SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
+                                .value_or(*tablet);
+        leader_term.tablet_admin().Split(
+            id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+            [this, cob, request, id](const Status& status) {
+              idl::SplitTabletReply reply;
+              SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome, "the split is under way, and goes on: "));
+              const LeaderTerm* now = Leading();
+              if (now) {
+                if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
+                const Result<TabletId> child = FindTablet(*now, request.table, request.key);
+                if (child && *child != id) reply.__set_child(now->image().Tablet(*child)->node.info);
+              }
+              cob(reply);
+            });
+      }));
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
   Change(std::move(cob), request,
          IfAdmin(request.table, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
            const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-           if (!tablet) {
+           if (!tablet) return AnswerStatus(cob, tablet.error());
+           auto done = [this, cob, id = *tablet](const Status& status) {
              idl::MoveTabletReply reply;
-             SetHeader(reply.header, tablet.error());
-             return cob(reply);
-           }
-           auto done = [this, cob, id = *tablet](Status status) {
-             idl::MoveTabletReply reply;
-             if (status.code() == Code::kDeadlineExceeded) {
-               status =
-                   Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
-             }
-             SetHeader(reply.header, status);
-             const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+             SetHeader(reply.header,
+                       Reworded(status, Code::kUnknownOutcome, "the move is under way and goes on by itself: "));
+             const LeaderTerm* now = Leading();
              const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
              if (entry) reply.__set_tablet(entry->node.info);
              cob(reply);
@@ -330,7 +294,7 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
     auto answer = [this, cob, name = request.name](Status status) {
       idl::SetServerReply reply;
       SetHeader(reply.header, status);
-      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      const LeaderTerm* now = Leading();
       if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
       cob(reply);
     };
@@ -345,7 +309,7 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
 void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) {
   Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     auto answer = [this, cob, request](Status status) {
-      LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      LeaderTerm* now = Leading();
       if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master is no longer the leader");
       // Where none can be made, the answer says what it waits for.
       if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
@@ -380,11 +344,9 @@ void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::R
     }
     if (!request.acceptDataLoss) return cob(reply);
     leader_term.tablet_admin().Recover(id, request.server, Patience(request.deadlineMs),
-                                       [this, cob, id, reply](Status status) mutable {
-                                         if (status.code() == Code::kDeadlineExceeded)
-                                           status = Error(Code::kUnavailable, status.message());
-                                         SetHeader(reply.header, status);
-                                         const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                       [this, cob, id, reply](const Status& status) mutable {
+                                         SetHeader(reply.header, Reworded(status, Code::kUnavailable, ""));
+                                         const LeaderTerm* now = Leading();
                                          const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
                                          if (entry) {
                                            reply.__set_tablet(entry->node.info);
@@ -398,11 +360,8 @@ void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::R
 
 void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) {
   Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    if (Status status = AllReported(leader_term.context()); !status.ok()) return AnswerStatus(cob, status);
     idl::AdoptReply reply;
-    if (Status status = AllReported(leader_term.context()); !status.ok()) {
-      SetHeader(reply.header, status);
-      return cob(reply);
-    }
     const auto stale = leader_term.context().stale_catalog.Why();
     if (!stale) return cob(reply);
     const Adoption plan = leader_term.PlanAdoption(request.without);
@@ -423,11 +382,7 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
 
 void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
   Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.server_admin().Remove(request.name, [cob](Status status) {
-      idl::RemoveServerReply reply;
-      SetHeader(reply.header, status);
-      cob(reply);
-    });
+    leader_term.server_admin().Remove(request.name, [cob](const Status& status) { AnswerStatus(cob, status); });
   });
 }
 
@@ -479,18 +434,14 @@ void MasterService::scrubServers(Cob<idl::ScrubServersReply> cob, const idl::Scr
 
 void MasterService::changeAccess(Cob<idl::ChangeAccessReply> cob, const idl::ChangeAccessRequest& request) {
   Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.access_admin().Change(request.changes, [cob](Status status) {
-      idl::ChangeAccessReply reply;
-      SetHeader(reply.header, status);
-      cob(reply);
-    });
+    leader_term.access_admin().Change(request.changes, [cob](const Status& status) { AnswerStatus(cob, status); });
   });
 }
 
 void MasterService::listAccess(Cob<idl::ListAccessReply> cob, const idl::ListAccessRequest& request) {
   Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     leader_term.access_admin().List([this, cob, secrets = request.secrets](Result<idl::AccessNode> access) {
-      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      const LeaderTerm* now = Leading();
       cob(DescribeAccess(std::move(access), now ? &now->image() : nullptr, secrets));
     });
   });
@@ -504,11 +455,7 @@ void MasterService::clusterVersion(Cob<idl::ClusterVersionReply> cob, const idl:
 
 void MasterService::holdLevel(Cob<idl::HoldLevelReply> cob, const idl::HoldLevelRequest& request) {
   Change(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-    leader_term.cluster_level().Hold(request.hold, [cob](Status status) {
-      idl::HoldLevelReply reply;
-      SetHeader(reply.header, status);
-      cob(reply);
-    });
+    leader_term.cluster_level().Hold(request.hold, [cob](const Status& status) { AnswerStatus(cob, status); });
   });
 }
 

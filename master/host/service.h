@@ -43,6 +43,8 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void Change(Cob<Reply> cob, const Request& request, Handle handle);
   template <class Reply, class Request, class Handle>
   void LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle);
+  // Null: this master does not lead, or has gone.
+  LeaderTerm* Leading() const { return master_ ? master_->leader_term() : nullptr; }
   void NotLeading(idl::MasterReplyHeader& header) const;
   Duration Patience(int32_t deadline_ms) const;
   MonotonicTime SilentSince() const;
