@@ -179,6 +179,16 @@ bool Servers::IsLive(const ServerName& name) const {
   return server != nullptr && server->live.has_value();
 }
 
+const Report* Servers::ReportOf(const ServerName& name) const {
+  const Server* server = Find(name);
+  return server ? server->CurrentReport() : nullptr;
+}
+
+const idl::TabletLoad* Servers::LoadOf(const ServerName& name, TabletId tablet) const {
+  const Report* report = ReportOf(name);
+  return report ? report->Find(tablet) : nullptr;
+}
+
 void Servers::SetNode(idl::ServerNode node) {
   if (const auto found = servers_.find(node.name); found != servers_.end()) found->second.node = std::move(node);
 }

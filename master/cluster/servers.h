@@ -66,6 +66,10 @@ class Servers {
 
   const Server* Find(const ServerName& name) const;
   bool IsLive(const ServerName& name) const;
+  // Of one that lives and has reported since; else null.
+  const Report* ReportOf(const ServerName& name) const;
+  // What that report says of the tablet, or null.
+  const idl::TabletLoad* LoadOf(const ServerName& name, TabletId tablet) const;
   const std::map<ServerName, Server>& all() const { return servers_; }
   // Grows whenever a server comes, goes or moves.
   uint64_t version() const { return version_; }

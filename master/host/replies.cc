@@ -12,10 +12,8 @@ constexpr int kRetryAfterMs = 50;
 constexpr size_t kOrphansMax = 100;
 
 // What the tablet's primary last said of it, or null.
-const idl::TabletLoad* LoadOf(const LeaderTerm& leader_term, const TabletEntry& tablet) {
-  const Server* server = leader_term.servers().Find(tablet.node.info.primary);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+const idl::TabletLoad* PrimaryLoad(const LeaderTerm& leader_term, const TabletEntry& tablet) {
+  const idl::TabletLoad* load = leader_term.servers().LoadOf(tablet.node.info.primary, tablet.id());
   return load && load->epoch == tablet.node.info.epoch ? load : nullptr;
 }
 
@@ -30,8 +28,7 @@ std::vector<idl::ReplicaReport> ReplicasOf(const LeaderTerm& leader_term, const 
     for (const ServerName& name : *servers) {
       idl::ReplicaReport& replica = replicas.emplace_back();
       replica.server = name;
-      const Server* server = leader_term.servers().Find(name);
-      const Report* report = server && server->live ? server->CurrentReport() : nullptr;
+      const Report* report = leader_term.servers().ReportOf(name);
       replica.reported = report != nullptr;
       const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
       if (load) replica.__set_load(*load);
@@ -69,8 +66,7 @@ idl::TabletLocation LocationOf(const LeaderTerm& leader_term, const TabletEntry&
 
 // The tablet time that the tablet's primary reported lately; 0: none.
 int64_t TabletTimeOf(const LeaderTerm& leader_term, const TabletEntry& tablet, MonotonicTime now, Duration age_max) {
-  const Server* server = leader_term.servers().Find(tablet.node.info.primary);
-  const Report* report = server ? server->CurrentReport() : nullptr;
+  const Report* report = leader_term.servers().ReportOf(tablet.node.info.primary);
   if (!report || now - report->received > age_max) return 0;
   const idl::TabletLoad* load = report->Find(tablet.id());
   return load && load->leading ? load->tabletTimeMs : 0;
@@ -125,7 +121,7 @@ idl::TableSummary Summarize(const LeaderTerm& leader_term, const TableEntry& tab
       const int64_t age_ms = std::max<int64_t>(0, leader_term.context().executor.TimeOfDayMs() - tablet.node.emptiedMs);
       summary.emptiedAgeMs = summary.emptiedAgeMs < 0 ? age_ms : std::min(summary.emptiedAgeMs, age_ms);
     }
-    const idl::TabletLoad* load = LoadOf(leader_term, tablet);
+    const idl::TabletLoad* load = PrimaryLoad(leader_term, tablet);
     if (Serves(tablet, load)) ++summary.tabletsServing;
     if (!load) continue;
     summary.sizeBytes += load->sizeBytes;
@@ -282,7 +278,7 @@ idl::ListTabletsReply ListTablets(const LeaderTerm& leader_term, const idl::List
     idl::TabletSummary summary;
     summary.info = tablet.node.info;
     if (const TableEntry* table = leader_term.image().Table(tablet.table())) summary.table = table->node.schema.name;
-    if (const idl::TabletLoad* load = LoadOf(leader_term, tablet)) summary.__set_load(*load);
+    if (const idl::TabletLoad* load = PrimaryLoad(leader_term, tablet)) summary.__set_load(*load);
     if (request.replicas) summary.replicas = ReplicasOf(leader_term, tablet);
     reply.tablets.push_back(std::move(summary));
   }

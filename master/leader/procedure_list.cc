@@ -157,9 +157,7 @@ class Lister {
   // By size, as the two servers report it.
   void TakeCopied(const TabletEntry& tablet, const ServerName& to, const idl::TabletLoad* load,
                   idl::ProcedureSummary& one) const {
-    const Server* server = context_.servers.Find(to);
-    const Report* report = server ? server->CurrentReport() : nullptr;
-    const idl::TabletLoad* copy = report ? report->Find(tablet.id()) : nullptr;
+    const idl::TabletLoad* copy = context_.servers.LoadOf(to, tablet.id());
     if (!load || !copy || load->sizeBytes <= 0) return;
     one.doneUnits = std::min(copy->sizeBytes, load->sizeBytes);
     one.allUnits = load->sizeBytes;

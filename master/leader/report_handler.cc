@@ -49,8 +49,7 @@ void ReportHandler::ConsiderAll(const std::vector<ServerName>& forgotten) {
 }
 
 void ReportHandler::Consider(const ServerName& name) {
-  const Server* server = parts_.servers().Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
+  const Report* report = parts_.servers().ReportOf(name);
   if (!begun_ || !report) return;
   parts_.stale_catalog.Update(parts_.image(), name, *report);
   if (const auto stale = parts_.stale_catalog.Why()) {

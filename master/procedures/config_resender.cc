@@ -19,8 +19,7 @@ bool ConfigResender::MatchesCatalog(const TabletEntry& tablet, const ServerName&
 }
 
 void ConfigResender::Consider(const ServerName& name) {
-  const Server* server = context_.servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
+  const Report* report = context_.servers.ReportOf(name);
   if (!report) return;
   const MonotonicTime now = context_.executor.Now();
   std::map<TabletId, Mismatch> mismatch;

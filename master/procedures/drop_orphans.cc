@@ -82,8 +82,7 @@ void DropOrphans::Step(coordination::Callback<Progress> done) {
 }
 
 void DropOrphans::Drop() {
-  const Server* server = context_.servers.Find(server_);
-  const Report* report = server ? server->CurrentReport() : nullptr;
+  const Report* report = context_.servers.ReportOf(server_);
   Orphans orphans = report ? FindOrphans(context_.image(), server_, *report) : Orphans();
   if (orphans.replicas.empty()) return ClearTables(std::move(orphans.tables), {});
   if (orphans.replicas.size() > kTabletsPerOrderMax) orphans.replicas.resize(kTabletsPerOrderMax);

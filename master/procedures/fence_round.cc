@@ -14,16 +14,9 @@
 namespace ebla::master {
 namespace {
 
-// Null: its server has not reported it.
-const idl::TabletLoad* LoadOf(const Servers& servers, const ServerName& name, TabletId tablet) {
-  const Server* server = servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  return report ? report->Find(tablet) : nullptr;
-}
-
 // Its store may have failed with any code; what its server reports does not depend on that.
 bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tablet) {
-  const idl::TabletLoad* load = LoadOf(servers, name, tablet);
+  const idl::TabletLoad* load = servers.LoadOf(name, tablet);
   return load && load->failed;
 }
 
@@ -31,20 +24,14 @@ bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tab
 // unable to apply its log; else spread by chance, the same each time.
 std::tuple<bool, bool, size_t> Preference(const Servers& servers, const ServerName& server, const ServerName& before,
                                           TabletId tablet) {
-  const idl::TabletLoad* load = LoadOf(servers, server, tablet);
+  const idl::TabletLoad* load = servers.LoadOf(server, tablet);
   return {server == before, load && load->damaged,
           std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
 }
 
-bool HasReported(const Servers& servers, const ServerName& name) {
-  const Server* server = servers.Find(name);
-  return server && server->CurrentReport();
-}
-
 // Who has not reported yet is taken at its word: it had both when they were merged.
 bool MayStillMerge(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
-  const Server* server = servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
+  const Report* report = servers.ReportOf(name);
   return !report || HasBoth(*report, merged);
 }
 
@@ -158,7 +145,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.may_have_lost_writes = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
-  if (!answer.known && fencing.node.__isset.merged && fencing.in_memory && !HasReported(context_.servers, server)) {
+  if (!answer.known && fencing.node.__isset.merged && fencing.in_memory && !context_.servers.ReportOf(server)) {
     fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
     return;  // it may have both, or have lost them with its process
   }
@@ -170,8 +157,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
     answer.last = rpc::FromIdl(fencing.node.merged.position);
   }
   if (fencing.in_memory && !answer.known && fencing.node.__isset.parentId) {
-    const Server* from = context_.servers.Find(server);
-    const Report* report = from ? from->CurrentReport() : nullptr;
+    const Report* report = context_.servers.ReportOf(server);
     const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
     if (!report) {
       fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");

@@ -36,14 +36,8 @@ bool MergeOf(const TabletEntry& one, const TabletEntry& other) {
   return one.merging() && one.neighbour() == other.id();
 }
 
-const idl::TabletLoad* LoadAt(const Servers& servers, const ServerName& name, TabletId tablet) {
-  const Server* server = servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  return report ? report->Find(tablet) : nullptr;
-}
-
 bool Led(const Context& context, const TabletEntry& tablet) {
-  const idl::TabletLoad* load = LoadAt(context.servers, tablet.node.info.primary, tablet.id());
+  const idl::TabletLoad* load = context.servers.LoadOf(tablet.node.info.primary, tablet.id());
   return load && load->leading && load->epoch == tablet.node.info.epoch && load->barrierCommitted;
 }
 
@@ -87,7 +81,7 @@ Status CheckSide(const Context& context, const TabletReconciler& reconciler, con
   for (const ServerName& voter : tablet.node.info.voters) {
     if (!context.servers.IsLive(voter))
       return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which is not live");
-    const idl::TabletLoad* its = LoadAt(context.servers, voter, tablet.id());
+    const idl::TabletLoad* its = context.servers.LoadOf(voter, tablet.id());
     const bool whole = its && !its->failed && !its->incomplete && !its->forgetful;
     if (!whole || (voter != tablet.node.info.primary && !CaughtUp(*load, voter))) {
       return Error(Code::kUnavailable, which + "'s replica on " + voter + " is not caught up with its primary");
@@ -249,7 +243,7 @@ void MergeTablets::EndAlignment(Done done) {
 }
 
 int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
-  const idl::TabletLoad* load = LoadAt(context_.servers, tablet.node.info.primary, tablet.id());
+  const idl::TabletLoad* load = context_.servers.LoadOf(tablet.node.info.primary, tablet.id());
   return load ? load->sizeBytes : 0;
 }
 
@@ -477,7 +471,7 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
 // It lives, and has both and not yet what they became, or has not said what it has.
 bool FinishMerge::MayStillMerge(const TabletEntry& tablet, const ServerName& voter) const {
   if (!context_.servers.IsLive(voter)) return false;
-  const Report* report = context_.servers.Find(voter)->CurrentReport();
+  const Report* report = context_.servers.ReportOf(voter);
   if (!report) return true;
   if (report->Find(tablet_)) return false;
   return HasBoth(*report, tablet.node.merged);
@@ -486,7 +480,7 @@ bool FinishMerge::MayStillMerge(const TabletEntry& tablet, const ServerName& vot
 bool FinishMerge::HasMajority(const TabletEntry& tablet) const {
   const std::vector<ServerName>& voters = tablet.node.info.voters;
   const auto whole = std::ranges::count_if(voters, [&](const ServerName& voter) {
-    const idl::TabletLoad* load = LoadAt(context_.servers, voter, tablet_);
+    const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet_);
     return load && !load->incomplete && !load->failed;
   });
   return static_cast<size_t>(whole) > voters.size() / 2;

@@ -71,16 +71,13 @@ bool ReplicaHealthView::TakesNothing(const ClusterView& cluster, const ServerNam
 }
 
 bool ReplicaHealthView::Failed(const TabletEntry& tablet, const ServerName& name) const {
-  const Server* server = context_.servers.Find(name);
-  const Report* report = server ? server->CurrentReport() : nullptr;
-  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  const idl::TabletLoad* load = context_.servers.LoadOf(name, tablet.id());
   return load && load->failed;
 }
 
 // As its server has just reported it; null: it has not. One that has died is live until its session ends.
-const idl::TabletLoad* ReplicaHealthView::LoadOf(const TabletEntry& tablet, const ServerName& server) const {
-  const Server* found = context_.servers.Find(server);
-  const Report* report = found && found->live ? found->CurrentReport() : nullptr;
+const idl::TabletLoad* ReplicaHealthView::FreshLoadOf(const TabletEntry& tablet, const ServerName& server) const {
+  const Report* report = context_.servers.ReportOf(server);
   const bool fresh = report && context_.executor.Now() - report->received <= kDamageNewsFresh;
   return fresh ? report->Find(tablet.id()) : nullptr;
 }
@@ -88,12 +85,12 @@ const idl::TabletLoad* ReplicaHealthView::LoadOf(const TabletEntry& tablet, cons
 // And there are others, who may be whole.
 bool ReplicaHealthView::LeadIsDamaged(const TabletEntry& tablet) const {
   const idl::TabletInfo& info = tablet.node.info;
-  const idl::TabletLoad* load = info.voters.size() > 1 ? LoadOf(tablet, info.primary) : nullptr;
+  const idl::TabletLoad* load = info.voters.size() > 1 ? FreshLoadOf(tablet, info.primary) : nullptr;
   return load && load->damaged;
 }
 
 bool ReplicaHealthView::IsWholeAt(const TabletEntry& tablet, const ServerName& voter) const {
-  const idl::TabletLoad* load = LoadOf(tablet, voter);
+  const idl::TabletLoad* load = FreshLoadOf(tablet, voter);
   return load && !load->failed && !load->incomplete && !load->damaged;
 }
 
@@ -101,7 +98,7 @@ bool ReplicaHealthView::IsWholeAt(const TabletEntry& tablet, const ServerName& v
 // wait for this. So no two of a tablet go at once, however many disks are damaged, and the last that has a record does
 // not.
 bool ReplicaHealthView::GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const {
-  const idl::TabletLoad* load = LoadOf(tablet, name);
+  const idl::TabletLoad* load = FreshLoadOf(tablet, name);
   if (!load || !load->damaged) return false;
   if (learner) return true;
   const idl::TabletInfo& info = tablet.node.info;
@@ -114,7 +111,7 @@ bool ReplicaHealthView::GivenUp(const TabletEntry& tablet, const ServerName& nam
       first = false;
       continue;
     }
-    const idl::TabletLoad* other = LoadOf(tablet, voter);
+    const idl::TabletLoad* other = FreshLoadOf(tablet, voter);
     if (!other || other->failed || other->incomplete || (first && other->damaged)) return false;
   }
   return true;

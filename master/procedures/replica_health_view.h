@@ -32,7 +32,7 @@ class ReplicaHealthView {
   ReplicaHealth HealthOf(const TabletEntry& tablet, const ServerName& server, bool learner) const;
   bool Failed(const TabletEntry& tablet, const ServerName& server) const;
   bool GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const;
-  const idl::TabletLoad* LoadOf(const TabletEntry& tablet, const ServerName& server) const;
+  const idl::TabletLoad* FreshLoadOf(const TabletEntry& tablet, const ServerName& server) const;
   Duration AwayFor(const Server& server) const { return context_.executor.Now() - server.changed; }
 
   const Context context_;

@@ -130,19 +130,14 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
 // What the reports say. Any replica's will do: who has applied SPLIT knows it to be committed.
 SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
   Proof proof;
-  const auto report_of = [&](const ServerName& name) {
-    const Server* server = context_.servers.Find(name);
-    const Report* report = server ? server->CurrentReport() : nullptr;
-    return report ? report->Find(tablet.id()) : nullptr;
-  };
   for (const ServerName& voter : tablet.node.info.voters) {
-    const idl::TabletLoad* load = report_of(voter);
+    const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet.id());
     if (!Says(load, tablet.child()) || !rules::ReportsCompleteSplit()) continue;
     proof.applied = true;
     proof.split = load->lastSplit;
     return proof;
   }
-  const idl::TabletLoad* load = report_of(tablet.node.info.primary);
+  const idl::TabletLoad* load = context_.servers.LoadOf(tablet.node.info.primary, tablet.id());
   const bool early = !rules::SplitSettlesAfterBarrier() && context_.executor.Now() - began_ >= kOrderPatience / 10;
   proof.never = early || (load && load->leading && load->barrierApplied && load->epoch == tablet.node.info.epoch &&
                           load->epoch > tablet.node.split.epoch);
@@ -152,16 +147,11 @@ SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
 // Its primary's files are damaged, so that it may apply nothing more, and another's are whole. Nothing but a failover is
 // allowed while the intent is open.
 bool SplitTablet::CannotTell(const TabletEntry& tablet) const {
-  const auto load_of = [&](const ServerName& name) {
-    const Server* server = context_.servers.Find(name);
-    const Report* report = server && server->live ? server->CurrentReport() : nullptr;
-    return report ? report->Find(tablet.id()) : nullptr;
-  };
   const idl::TabletInfo& info = tablet.node.info;
-  const idl::TabletLoad* primary = load_of(info.primary);
+  const idl::TabletLoad* primary = context_.servers.LoadOf(info.primary, tablet.id());
   return primary && primary->damaged && !primary->barrierApplied &&
          std::ranges::any_of(info.voters, [&](const ServerName& voter) {
-           const idl::TabletLoad* load = load_of(voter);
+           const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet.id());
            return load && !load->damaged && !load->failed && !load->incomplete;
          });
 }

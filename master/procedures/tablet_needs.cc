@@ -95,8 +95,7 @@ bool TabletNeeds::PrimarySilent(const TabletEntry& tablet, const TabletKnowledge
   size_t silent = 0;
   for (const ServerName& voter : info.voters) {
     if (voter == info.primary) continue;
-    const Server* server = context_.servers.Find(voter);
-    const Report* report = server ? server->CurrentReport() : nullptr;
+    const Report* report = context_.servers.ReportOf(voter);
     if (!report || now - report->received > context_.options.report_fresh) continue;
     if (known.epoch == tablet.epoch() && report->received < known.since) continue;
     const idl::TabletLoad* load = report->Find(tablet.id());
@@ -131,8 +130,7 @@ Epoch TabletNeeds::FenceFloor(const TabletEntry& tablet, const TabletKnowledge& 
 }
 
 const idl::TabletLoad* TabletNeeds::LeaderLoad(const TabletEntry& tablet) const {
-  const Server* primary = context_.servers.Find(tablet.node.info.primary);
-  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  const Report* report = context_.servers.ReportOf(tablet.node.info.primary);
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
   const idl::TabletLoad* load = report->Find(tablet.id());
   const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&

@@ -132,9 +132,7 @@ void TabletReconciler::FenceFrom(TabletId id) {
 bool TabletReconciler::IsLed(const TabletEntry& tablet) const {
   const auto note = notes_.find(tablet.id());
   if (note != notes_.end() && note->second.known.led && note->second.known.epoch == tablet.epoch()) return true;
-  const Server* primary = context_.servers.Find(tablet.node.info.primary);
-  const Report* report = primary ? primary->CurrentReport() : nullptr;
-  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  const idl::TabletLoad* load = context_.servers.LoadOf(tablet.node.info.primary, tablet.id());
   return load && load->leading && load->epoch == tablet.node.info.epoch;
 }
 
@@ -289,7 +287,7 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
     if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
     note.busy = true;
     if (need == Need::kComplete) {
-      const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
+      const ServerName& to = context_.servers.LoadOf(server, id)->releasedTo;
       transfers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
       fences.push_back(
@@ -445,8 +443,7 @@ std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
     return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
   }
   if (!context_.servers.IsLive(info.primary)) return "its primary " + info.primary + " is not live: another is chosen";
-  const Server* primary = context_.servers.Find(info.primary);
-  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  const Report* report = context_.servers.ReportOf(info.primary);
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
     return "its primary " + info.primary + " does not report to the master at present";
   }
