@@ -29,12 +29,6 @@ std::tuple<bool, bool, size_t> Preference(const Servers& servers, const ServerNa
           std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
 }
 
-// Who has not reported yet is taken at its word: it had both when they were merged.
-bool MayStillMerge(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
-  const Report* report = servers.ReportOf(name);
-  return !report || HasBoth(*report, merged);
-}
-
 }  // namespace
 
 FenceRound::FenceRound(const Context& context, std::vector<FenceItem> items, Ready ready)
@@ -114,29 +108,12 @@ void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, id
   timer_ = context_.executor.After(whole ? Duration{0} : kFenceGrace, if_alive_([this] { Emit(); }));
 }
 
-void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
-  const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
-  if (!limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) ||
-      !limits::AreLsns({result.lastAppended.lsn}) || !limits::IsWithin(result.tabletTimeMs, latest) ||
-      result.timeOfDayMs < 0 || result.timeOfDayMs > latest) {
-    fencing.item.status = context_.refusals.Refuse(
-        server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
+void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const {
+  if (Status status = CheckNumbers(server, result); !status.ok()) {
+    fencing.item.status = std::move(status);
     return;
   }
-  if (result.status.code != idl::Code::OK) {
-    fencing.item.status = rpc::FromIdl(result.status);
-    fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
-    // One that has failed offers nothing, whatever it answers: it is not fenced again for its log.
-    if (result.status.code == idl::Code::INTERNAL || ReportedFailed(context_.servers, server, fencing.item.tablet)) {
-      fencing.item.status =
-          Error(Code::kUnavailable,
-                "the replica on " + server + " has failed, and offers no log: " + fencing.item.status.message());
-      std::erase(fencing.learners, server);  // nobody waits for it
-    } else {
-      fencing.refused = true;
-    }
-    return;
-  }
+  if (result.status.code != idl::Code::OK) return TakeRefusal(fencing, server, result);
   FenceAnswer answer;
   answer.server = server;
   answer.last = rpc::FromIdl(result.lastAppended);
@@ -145,36 +122,66 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.may_have_lost_writes = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
-  if (!answer.known && fencing.node.__isset.merged && fencing.in_memory && !context_.servers.ReportOf(server)) {
-    fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
-    return;  // it may have both, or have lost them with its process
-  }
-  if (!answer.known && fencing.node.__isset.merged && MayStillMerge(context_.servers, server, fencing.node.merged)) {
-    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
-    // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
-    answer.known = true;
-    answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
-    answer.last = rpc::FromIdl(fencing.node.merged.position);
-  }
-  if (fencing.in_memory && !answer.known && fencing.node.__isset.parentId) {
-    const Report* report = context_.servers.ReportOf(server);
-    const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
-    if (!report) {
-      fencing.item.status = Error(Code::kUnavailable, "server " + server + " has not reported yet what it holds");
-      return;  // its data may be in what it was split off
-    }
-    if (report->Find(fencing.item.tablet)) {
-      fencing.item.status = Error(Code::kComeAgain, "server " + server + " has made the tablet since it was fenced");
-      fencing.refused = true;
-      return;
-    }
-    answer.holds_in_parent = tablet && HoldsInParent(context_.image(), *report, *tablet);
-  }
+  if (!answer.known && !ExplainUnknown(fencing, answer)) return;
   if (fencing.in_memory) TakeEnd(fencing, result, answer);
   fencing.answers.push_back(std::move(answer));
   std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
     return Preference(context_.servers, answer.server, fencing.before, fencing.item.tablet);
   });
+}
+
+Status FenceRound::CheckNumbers(const ServerName& server, const idl::FenceResult& result) const {
+  const int64_t latest = limits::LatestTime(context_.executor.TimeOfDayMs());
+  if (limits::AreEpochs({result.promisedEpoch, result.lastAppended.epoch}) &&
+      limits::AreLsns({result.lastAppended.lsn}) && limits::IsWithin(result.tabletTimeMs, latest) &&
+      result.timeOfDayMs >= 0 && result.timeOfDayMs <= latest) {
+    return {};
+  }
+  return context_.refusals.Refuse(
+      server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
+}
+
+void FenceRound::TakeRefusal(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const {
+  BatchItem& item = fencing.item;
+  item.status = rpc::FromIdl(result.status);
+  item.promised = std::max(item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
+  // One that has failed offers nothing, whatever it answers: it is not fenced again for its log.
+  if (result.status.code != idl::Code::INTERNAL && !ReportedFailed(context_.servers, server, item.tablet)) {
+    fencing.refused = true;
+    return;
+  }
+  item.status = Error(Code::kUnavailable,
+                      "the replica on " + server + " has failed, and offers no log: " + item.status.message());
+  std::erase(fencing.learners, server);  // nobody waits for it
+}
+
+bool FenceRound::ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const {
+  const idl::TabletNode& node = fencing.node;
+  const Report* report = context_.servers.ReportOf(answer.server);
+  // Its data may be in what the tablet was merged of, or split off; or was lost with its process.
+  if (!report && fencing.in_memory && (node.__isset.merged || node.__isset.parentId)) {
+    fencing.item.status = Error(Code::kUnavailable, "server " + answer.server + " has not reported yet what it holds");
+    return false;
+  }
+  // Who has not reported yet is taken at its word: it had both when they were merged.
+  if (node.__isset.merged && (!report || HasBoth(*report, node.merged))) {
+    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
+    // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
+    answer.known = true;
+    answer.tablet_time_ms = node.merged.tabletTimeMs;
+    answer.last = rpc::FromIdl(node.merged.position);
+    return true;
+  }
+  if (!fencing.in_memory || !node.__isset.parentId) return true;
+  if (report->Find(fencing.item.tablet)) {
+    fencing.item.status =
+        Error(Code::kComeAgain, "server " + answer.server + " has made the tablet since it was fenced");
+    fencing.refused = true;
+    return false;
+  }
+  const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
+  answer.holds_in_parent = tablet && HoldsInParent(context_.image(), *report, *tablet);
+  return true;
 }
 
 void FenceRound::TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const {
