@@ -279,27 +279,16 @@ void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest&
 }
 
 void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) {
-  auto gathered = std::make_shared<Gathered<idl::TransferReply>>(std::move(cob));
-  if (Status status = CheckHeader(request.header); !status.ok()) {
-    gathered->reply.status = ToIdl(status);
-    return;
-  }
-  auto& results = gathered->reply.results;
-  results.resize(request.tablets.size());
-  for (size_t i = 0; i < request.tablets.size(); ++i) {
-    const idl::TransferTablet& one = request.tablets[i];
-    results[i].tabletId = one.tabletId;
-    Status status = CheckIds(one.tabletId, one.epoch);
-    if (status.ok() && one.target.empty()) status = Error(Code::kInvalidArgument, "a transfer needs a target");
-    if (!status.ok()) {
-      results[i].status = ToIdl(status);
-      continue;
-    }
-    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    const std::chrono::milliseconds patience(std::clamp<int64_t>(one.patienceMs, 1, kPatienceMax.count()));
-    OrdersOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
-                              [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
-  }
+  ForEachTablet(
+      std::move(cob), request,
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::TransferTablet& order, auto done) {
+        if (order.target.empty()) {
+          return done(ControlReply{.status = Error(Code::kInvalidArgument, "a transfer needs a target")});
+        }
+        const std::chrono::milliseconds patience(std::clamp<int64_t>(order.patienceMs, 1, kPatienceMax.count()));
+        orders.Transfer(tablet, epoch, order.target, patience, std::move(done));
+      },
+      FillFence);
 }
 
 void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) {
