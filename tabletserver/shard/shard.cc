@@ -173,8 +173,12 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
   Status no_room;
   if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) no_room = FindRoom(*tablet);
   const bool makes_room = !no_room.ok() && ports_.store.memory_tables()->Evicts(tablet->table);
-  tablets_.Step(tablet,
-                AdmitWrite{std::move(call.request), now, full.disk, std::move(no_room), makes_room, full.rolled_back});
+  tablets_.Step(tablet, AdmitWrite{.request = std::move(call.request),
+                                   .now = now,
+                                   .disk_full = full.disk,
+                                   .no_room = std::move(no_room),
+                                   .makes_room = makes_room,
+                                   .rolled_back_full = full.rolled_back});
 }
 
 // A follower takes what its primary admits.

@@ -34,10 +34,10 @@ struct AlterTablet {
 struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
-  bool disk_full = false;       // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
-  Status no_room;               // of a table in memory: OVERLOADED for what takes memory, unless it is a retry
-  bool makes_room = false;      // then: soon there may be some
-  bool conflicts_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
+  bool disk_full = false;         // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
+  Status no_room;                 // of a table in memory: OVERLOADED for what takes memory, unless it is a retry
+  bool makes_room = false;        // then: soon there may be some
+  bool rolled_back_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired

@@ -45,7 +45,8 @@ void WriteAdmission::Admit(AdmitWrite input) {
   const bool asks = rules::DedupWindowComesFirst() || LiesWithin(request);
   if (request.client && asks && AnswerFromDedupWindow(request, digest, level, now)) return;
   if (RefuseWhileFrozen(request)) return;
-  if (RefuseForRoom(input, level)) return;
+  if (RefuseOverloaded(input, level)) return;
+  if (RefuseElsewhere(request)) return;
   if (split_.Park(input)) return;
   Execute(input, digest, level, now);
 }
@@ -58,28 +59,33 @@ AckLevel WriteAdmission::LevelOf(const WriteRequest& request) const {
   return request.level == AckLevel::kDefault ? common_.schema->default_level : request.level;
 }
 
+bool WriteAdmission::Refuse(RequestToken token, Code code, std::string text, int64_t retry_ms) {
+  replies_.RefuseWrite(token, Status(code, std::move(text)), retry_ms);
+  return true;
+}
+
 bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
-  const auto refuse = [&](Code code, std::string message, int64_t retry_after_ms = -1) {
-    replies_.RefuseWrite(request.token, Status(code, std::move(message)), retry_after_ms);
-    return true;
-  };
-  if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
-  if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
-  if (common_.replica.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
-  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
+  const RequestToken token = request.token;
+  if (!common_.failure.ok()) return Refuse(token, common_.failure.code(), common_.failure.message());
+  if (request.deadline <= now)
+    return Refuse(token, Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
+  if (common_.replica.role() == RoleKind::kAbsent) return Refuse(token, Code::kWrongTablet, "the tablet is not here");
+  if (!common_.replica.Leads()) return Refuse(token, Code::kNotPrimary, "this replica is not the tablet's primary");
   if (common_.Replaying() && rules::WritesWaitForInheritedLog()) {
-    return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
+    return Refuse(token, Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
   if (!common_.replica.admitting())
-    return refuse(Code::kComeAgain, "the tablet's leadership is being transferred", kTransferRetryMs);
+    return Refuse(token, Code::kComeAgain, "the tablet's leadership is being transferred", kTransferRetryMs);
   if (LevelOf(request) == AckLevel::kAny) {
     // The edge takes these (hinted_writes.h), but the table's default may have become ANY since it looked.
     if (request.level == AckLevel::kAny)
-      return refuse(Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
-    return refuse(Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);
+      return Refuse(token, Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
+    return Refuse(token, Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);
   }
-  if (const Status status = CheckBatch(request.writes); !status.ok()) return refuse(status.code(), status.message());
-  if (const Status status = CheckDelivered(request); !status.ok()) return refuse(status.code(), status.message());
+  if (const Status status = CheckBatch(request.writes); !status.ok())
+    return Refuse(token, status.code(), status.message());
+  if (const Status status = CheckDelivered(request); !status.ok())
+    return Refuse(token, status.code(), status.message());
   return false;
 }
 
@@ -88,8 +94,7 @@ bool WriteAdmission::AnswerFromDedupWindow(const WriteRequest& request, uint64_t
   const DedupWindow::Verdict verdict = common_.dedup_window.Ask(
       {request.client, request.sequence, request.first_incomplete, request.learnt, digest}, now);
   if (const auto* refused = std::get_if<DedupWindow::Refused>(&verdict)) {
-    replies_.RefuseWrite(request.token, refused->status, refused->retry_after_ms);
-    return true;
+    return Refuse(request.token, refused->status.code(), refused->status.message(), refused->retry_after_ms);
   }
   const auto* seen = std::get_if<DedupWindow::Seen>(&verdict);
   if (seen == nullptr) return false;
@@ -121,50 +126,40 @@ Status WriteAdmission::CheckDelivered(const WriteRequest& request) const {
 
 bool WriteAdmission::RefuseWhileFrozen(const WriteRequest& request) {
   if (!freeze_.frozen() || !rules::FreezeEndsWrites()) return false;
-  replies_.RefuseWrite(request.token, Error(Code::kComeAgain, "the tablet is being merged"), kFrozenRetryMs);
-  return true;
+  return Refuse(request.token, Code::kComeAgain, "the tablet is being merged", kFrozenRetryMs);
 }
 
-bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
+bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
   const WriteRequest& request = input.request;
-  if (input.conflicts_full && level == AckLevel::kPrimary) {
-    replies_.RefuseWrite(
-        request.token,
-        Error(Code::kOverloaded,
-              "this server holds as many rolled-back PRIMARY writes as --conflicts_mb allows: settle its conflict "
-              "records, or write at MAJORITY"),
-        kConflictsRetryMs);
-    return true;
+  const RequestToken token = request.token;
+  if (input.rolled_back_full && level == AckLevel::kPrimary) {
+    return Refuse(token, Code::kOverloaded,
+                  "this server holds as many rolled-back PRIMARY writes as --conflicts_mb allows: settle its conflict "
+                  "records, or write at MAJORITY",
+                  kConflictsRetryMs);
   }
   // In memory nothing of a write reaches the disk, unless it is rolled back at PRIMARY (PROTOCOL 22).
   const bool for_disk = !common_.schema->in_memory || level == AckLevel::kPrimary;
   if ((input.disk_full && for_disk) || common_.replica.store_stalled()) {
-    replies_.RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"),
-                         kWritesFullRetryMs);
-    return true;
+    return Refuse(token, Code::kOverloaded, "the disk takes no more writes for now", kWritesFullRetryMs);
   }
   // It would be logged, and answered by whoever leads next; and nothing bounds how long that takes.
   if (common_.files_damaged) {
-    replies_.RefuseWrite(
-        request.token,
-        Error(Code::kOverloaded, "files of this replica are damaged: writes wait until the tablet has another primary"),
-        kWritesFullRetryMs);
-    return true;
+    return Refuse(token, Code::kOverloaded,
+                  "files of this replica are damaged: writes wait until the tablet has another primary",
+                  kWritesFullRetryMs);
   }
   size_t bytes = 0;
   for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
   if (pending_bytes() + bytes > common_.options.unapplied_bytes_max && pending_bytes() > 0) {
-    replies_.RefuseWrite(request.token, Error(Code::kOverloaded, "too many writes of this tablet wait to be applied"),
-                         kWritesFullRetryMs);
-    return true;
-  }
-  const auto mine = [this](const Write& write) { return Contains(write.key); };
-  if (std::none_of(request.writes.begin(), request.writes.end(), mine)) {
-    replies_.RefuseWrite(request.token,
-                         Error(Code::kWrongTablet, "the key is not in " + common_.applied.range.ToString()));
-    return true;
+    return Refuse(token, Code::kOverloaded, "too many writes of this tablet wait to be applied", kWritesFullRetryMs);
   }
   return false;
+}
+
+bool WriteAdmission::RefuseElsewhere(const WriteRequest& request) {
+  if (std::ranges::any_of(request.writes, [this](const Write& write) { return Contains(write.key); })) return false;
+  return Refuse(request.token, Code::kWrongTablet, "the key is not in " + common_.applied.range.ToString());
 }
 
 Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, TabletTime now) {

@@ -8,6 +8,7 @@
 // Threads:    thread-compatible.
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -35,9 +36,12 @@ class WriteAdmission {
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
   bool AnswerFromDedupWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   bool RefuseWhileFrozen(const WriteRequest& request);
-  bool RefuseForRoom(const AdmitWrite& input, AckLevel level);
+  bool RefuseOverloaded(const AdmitWrite& input, AckLevel level);
+  bool RefuseElsewhere(const WriteRequest& request);
   void Execute(const AdmitWrite& input, uint64_t digest, AckLevel level, TabletTime now);
 
+  // Returns true. `retry_ms`: -1, nothing is said.
+  bool Refuse(RequestToken token, Code code, std::string text, int64_t retry_ms = -1);
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
   bool Contains(std::string_view key) const { return common_.applied.range.Contains(key); }
   bool LiesWithin(const WriteRequest& request) const;
