@@ -23,7 +23,7 @@ void BeginEpochAt(Version first, AppliedState& state) {
 
 bool Applier::CanApply() const {
   const Lsn applied = common_.applied_lsn();
-  return common_.failure.ok() && !out_ && !stalled_ && !split_.Holds(applied.Next()) &&
+  return common_.failure().ok() && !out_ && !stalled_ && !split_.Holds(applied.Next()) &&
          applied < common_.replica.applicable() && common_.replica.may_apply();
 }
 

@@ -19,7 +19,7 @@ void FreezeState::Order(const FreezeTablet& input) {
 }
 
 Status FreezeState::Check(const FreezeTablet& input) const {
-  EBLA_TRY(common_.failure);
+  EBLA_TRY(common_.failure());
   const ReplicaCore& replica = common_.replica;
   const TabletId self = common_.options.tablet;
   const bool this_epoch = replica.epoch() == input.epoch || !rules::FreezeNeedsItsEpoch();
@@ -76,7 +76,7 @@ Status FreezeState::Unready(Version freeze, TabletId into) const {
   const ReplicaCore& replica = common_.replica;
   const std::string name = "tablet " + std::to_string(common_.options.tablet.value);
   if (replica.role() == RoleKind::kAbsent) return Error(Code::kNotFound, "no replica of " + name + " is here");
-  EBLA_TRY(common_.failure);
+  EBLA_TRY(common_.failure());
   if (replica.state().incomplete) return Error(Code::kUnavailable, "the replica of " + name + " is incomplete");
   const std::optional<AppliedFreeze>& mine = common_.applied.freeze;
   if (common_.applied.applied == freeze && mine && mine->version == freeze && mine->into == into) {

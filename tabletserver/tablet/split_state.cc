@@ -31,7 +31,7 @@ void SplitState::Order(const SplitTablet& input, bool frozen) {
 }
 
 Status SplitState::Check(const SplitTablet& input, bool frozen) const {
-  EBLA_TRY(common_.failure);
+  EBLA_TRY(common_.failure());
   const ReplicaCore& replica = common_.replica;
   const bool this_epoch = replica.epoch() == input.epoch || !rules::SplitNeedsItsEpoch();
   if (!replica.Leads() || !this_epoch) {
@@ -236,7 +236,7 @@ Result<Lsn> SplitState::LastUnapplied(const Wanted& wanted) const {
 
 Result<bool> SplitState::AppliesFirst(const Wanted& wanted) {
   ReplicaCore& replica = common_.replica;
-  if (replica.role() == RoleKind::kAbsent || replica.state().incomplete || !common_.failure.ok()) return false;
+  if (replica.role() == RoleKind::kAbsent || replica.state().incomplete || !common_.failure().ok()) return false;
   EBLA_ASSIGN(const Lsn split, LastUnapplied(wanted));
   if (!split) return false;
   replica.Step(KnownCommitted{split});

@@ -56,7 +56,6 @@ struct TabletCommon {
   bool view_dirty = true;
   // What is committed cannot be applied, or be read to be applied, for damage of files here. The log goes on.
   bool files_damaged = false;
-  Status failure;  // not OK: the replica is dead
 
   void ObserveTimeOf(const auto& input) {
     if constexpr (requires { input.now; }) now = std::max(now, input.now);
@@ -79,6 +78,7 @@ struct TabletCommon {
     if (!schema->in_memory || replica.role() == RoleKind::kAbsent || replica.state().incomplete) return;
     if (replica.state().incomplete_range != applied.range) replica.Step(KeepPlace{applied.range});
   }
+  const Status& failure() const { return replica.failure(); }  // not OK: the replica is dead
   TabletTime Time() const { return clock.Now(now); }
   Lsn applied_lsn() const { return applied.applied.lsn; }
   // The log that was inherited, or that a restart found, is not wholly applied yet.

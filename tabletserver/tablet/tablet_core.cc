@@ -154,10 +154,6 @@ void TabletCore::Step(const DropReplica& input) {
   }
   const Before before(common_.replica);
   common_.replica.Step(input);
-  if (!common_.failure.ok() && common_.replica.failure().ok()) {
-    common_.failure = {};
-    common_.view_dirty = true;
-  }
   After(before);
 }
 
@@ -187,7 +183,10 @@ void TabletCore::After(const Before& before) {
   const bool leads = replica.Leads();
   const bool another = leads != before.led || replica.epoch() != before.epoch;
   const bool newly = leads && another;
-  if (another || replica.followed().fresh_as_of() != before.fresh_as_of) common_.view_dirty = true;
+  const bool failed = !replica.failure().ok();
+  if (another || failed != before.failed || replica.followed().fresh_as_of() != before.fresh_as_of) {
+    common_.view_dirty = true;
+  }
   if (before.led && another) {
     // Their entries may be committed all the same, by whoever leads next.
     if (!leads) waiters_.GiveUpAll();
@@ -210,10 +209,6 @@ void TabletCore::After(const Before& before) {
     common_.dedup_window.Appended(*barrier);
   }
   if (!leads) common_.replay_upto = std::min(common_.replay_upto, replica.last_appended().lsn);
-  if (common_.failure.ok() && !replica.failure().ok()) {
-    common_.failure = replica.failure();
-    common_.view_dirty = true;
-  }
 }
 
 bool TabletCore::AppliesSplitFirst(const SplitState::Wanted& wanted) {

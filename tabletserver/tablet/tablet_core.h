@@ -155,10 +155,14 @@ class TabletCore {
  private:
   struct Before {
     explicit Before(const ReplicaCore& replica)
-        : led(replica.Leads()), epoch(replica.epoch()), fresh_as_of(replica.followed().fresh_as_of()) {}
+        : led(replica.Leads()),
+          epoch(replica.epoch()),
+          fresh_as_of(replica.followed().fresh_as_of()),
+          failed(!replica.failure().ok()) {}
     bool led;
     Epoch epoch;
     MonotonicTime fresh_as_of;
+    bool failed;
   };
   // Follows what an input did to the replica's role and log.
   void After(const Before& before);

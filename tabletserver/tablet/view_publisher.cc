@@ -78,7 +78,7 @@ std::shared_ptr<const TabletView> ViewPublisher::Make() const {
   view->transferred_to = standing.transfer().target();
   view->may_have_lost_writes = replica.state().may_have_lost_writes;
   view->peers = standing.Progress();
-  view->failure = common_.failure.message();
+  view->failure = common_.failure().message();
   return view;
 }
 

@@ -66,7 +66,7 @@ bool WriteAdmission::Refuse(RequestToken token, Code code, std::string text, int
 
 bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   const RequestToken token = request.token;
-  if (!common_.failure.ok()) return Refuse(token, common_.failure.code(), common_.failure.message());
+  if (!common_.failure().ok()) return Refuse(token, common_.failure().code(), common_.failure().message());
   if (request.deadline <= now)
     return Refuse(token, Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (common_.replica.role() == RoleKind::kAbsent) return Refuse(token, Code::kWrongTablet, "the tablet is not here");
@@ -219,7 +219,7 @@ void WriteAdmission::Admit(const Purge& input) {
   const auto refuse = [&](Code code, std::string message) {
     if (input.token) replies_.Purge({input.token, Status(code, std::move(message))});
   };
-  if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
+  if (!common_.failure().ok()) return refuse(common_.failure().code(), common_.failure().message());
   if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
   if (!common_.replica.admitting()) return refuse(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (common_.Replaying()) return refuse(Code::kComeAgain, "the log is being replayed");
