@@ -119,9 +119,8 @@ void TabletCore::Step(const ConfigureTablet& input) {
     }
     // A refused configuration leaves the old schema in force.
     if (newer && replica.state().schema == input.schema.encoded) {
-      common_.schema = std::make_shared<const TabletSchema>(input.schema);
+      SetSchema(std::make_shared<const TabletSchema>(input.schema));
     }
-    replica.set_flush_mode(common_.schema->durability);
   }
   After(before);
 }
@@ -129,8 +128,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
 void TabletCore::Step(const AlterTablet& input) {
   ReplicaCore& replica = common_.replica;
   if (replica.role() != RoleKind::kAbsent && input.schema.version > common_.schema->version) {
-    common_.schema = std::make_shared<const TabletSchema>(input.schema);
-    replica.set_flush_mode(common_.schema->durability);
+    SetSchema(std::make_shared<const TabletSchema>(input.schema));
     common_.view_dirty = true;
   }
   replica.Step(AlterReplica{input.token, common_.schema->encoded});
@@ -138,9 +136,7 @@ void TabletCore::Step(const AlterTablet& input) {
 
 void TabletCore::Step(const TransferReplica& input) {
   if (freeze_.pending()) return freeze_.Answer(input.token, Error(Code::kComeAgain, "the tablet is being merged"));
-  const Before before(common_.replica);
-  common_.replica.Step(input);
-  After(before);
+  StepReplica(input);
 }
 
 void TabletCore::Step(const DropReplica& input) {
@@ -152,9 +148,7 @@ void TabletCore::Step(const DropReplica& input) {
       AppliesSplitFirst(committed)) {
     return split_.Answer(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
-  const Before before(common_.replica);
-  common_.replica.Step(input);
-  After(before);
+  StepReplica(input);
 }
 
 void TabletCore::Step(const ReplicaForgotten& input) {
@@ -176,6 +170,19 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   split_.Reset();
   freeze_.Reset();
   common_.view_dirty = true;
+}
+
+// With what is applied and remembered elsewhere.
+void TabletCore::BeginWith(AppliedState applied, const std::vector<DedupRow>& remembered, TabletClock clock) {
+  BeginAnew(applied.range);
+  common_.clock = clock;
+  common_.dedup_window = DedupWindow(common_.options.dedup_window, remembered, applied.dedup_floor);
+  common_.applied = std::move(applied);
+}
+
+void TabletCore::SetSchema(std::shared_ptr<const TabletSchema> schema) {
+  common_.schema = std::move(schema);
+  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
 void TabletCore::After(const Before& before) {
@@ -248,27 +255,19 @@ void TabletCore::Step(const BeginChild& input) {
       .voters = child.split.voters,
       .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,
       .now = common_.now};
-  BeginAnew(child.applied.range);
-  common_.clock = child.clock;
-  common_.applied = child.applied;
+  BeginWith(child.applied, child.dedup_window, child.clock);
   if (!rules::ChildLogGoesOn()) become.at.lsn = common_.applied.applied.lsn = {};
-  common_.dedup_window = DedupWindow(common_.options.dedup_window, child.dedup_window, child.applied.dedup_floor);
-  common_.schema = child.schema;
+  SetSchema(child.schema);
   common_.replica.Step(become);
-  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
 void TabletCore::Step(const BeginMerged& input) {
   common_.ObserveTimeOf(input);
   const MergeResult& result = *input.merge_result;
   const BecomeMerged become{StateAtMerge(result), result.merged.position, common_.now};
-  BeginAnew(result.applied.range);
-  common_.clock = result.clock;
-  common_.applied = result.applied;
-  common_.dedup_window = DedupWindow(common_.options.dedup_window, result.dedup_window, result.applied.dedup_floor);
-  common_.schema = result.schema;
+  BeginWith(result.applied, result.dedup_window, result.clock);
+  SetSchema(result.schema);
   common_.replica.Step(become);
-  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
 // ---- clients --------------------------------------------------------------------------------------------------------
@@ -312,18 +311,12 @@ void TabletCore::Step(const ReceiveCopy& input) {
   if (rules::CopyAppliesSplitFirst() && AppliesSplitFirst(committed)) {
     return replies_.RefuseCopy(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
-  const Before before(common_.replica);
-  common_.replica.Step(input);
-  After(before);
+  StepReplica(input);
   common_.view_dirty = true;
 }
 
 void TabletCore::Step(const InstallCopy& input) {
-  const TabletClock clock = common_.clock;
-  BeginAnew(input.applied.range);
-  common_.clock = clock;  // what was seen of tablet time stays seen
-  common_.applied = input.applied;
-  common_.dedup_window = DedupWindow(common_.options.dedup_window, input.dedup_window, input.applied.dedup_floor);
+  BeginWith(input.applied, input.dedup_window, common_.clock);  // what was seen of tablet time stays seen
   common_.replica.Step(CopyPrepared{input.id});
 }
 
@@ -362,9 +355,7 @@ void TabletCore::Step(ApplyFailed input) {
 void TabletCore::Step(const Tick& input) {
   common_.ObserveTimeOf(input);
   if (common_.replica.store_stalled()) common_.view_dirty = true;  // it is tried again
-  const Before before(common_.replica);
-  common_.replica.Step(input);
-  After(before);
+  StepReplica(input);
   views_.OnTick();
   applier_.OnTick();
   split_.ExpireParked(input.now);

@@ -166,7 +166,15 @@ class TabletCore {
   };
   // Follows what an input did to the replica's role and log.
   void After(const Before& before);
+  template <class Input>
+  void StepReplica(const Input& input) {
+    const Before before(common_.replica);
+    common_.replica.Step(input);
+    After(before);
+  }
   void BeginAnew(const KeyRange& range);
+  void BeginWith(AppliedState applied, const std::vector<DedupRow>& remembered, TabletClock clock);
+  void SetSchema(std::shared_ptr<const TabletSchema> schema);
   std::optional<ApplyBatch> TakeBatch();
   // A SPLIT that is wanted is applied first: the order is refused for now.
   bool AppliesSplitFirst(const SplitState::Wanted& wanted);
@@ -186,9 +194,7 @@ template <PassedOn Input>
 void TabletCore::Step(const Input& input) {
   common_.ObserveTimeOf(input);
   if constexpr (std::same_as<Input, PeerRequest>) common_.SeeTimeOf(input);
-  const Before before(common_.replica);
-  common_.replica.Step(input);
-  After(before);
+  StepReplica(input);
   if constexpr (OneOf<Input, Flushed, PeerReply>) {  // what is durable, here or there
     waiters_.Settle();
     freeze_.Settle();
