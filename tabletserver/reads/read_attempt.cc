@@ -124,6 +124,12 @@ const LoggedSlice* ReadAttempt::logged() const {
   return same ? call_.logged.get() : nullptr;
 }
 
+bool ReadAttempt::Settle(Status read) {
+  if (!read.ok()) return Refuse(std::move(read));
+  answer_.applied = handle_->AppliedBound();
+  return !ChangedMeanwhile();
+}
+
 bool ReadAttempt::ChangedMeanwhile() {
   if (answer_.view != nullptr && handle_->split_at() == answer_.view->split_at()) return false;
   if (handle_->part_of_another()) {

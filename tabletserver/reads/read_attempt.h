@@ -1,8 +1,8 @@
 // tabletserver/reads/read_attempt.h
 // One look of a read at a replica: whether its view allows the level asked for, what of the records that the store gives
 // counts, and what has to come about first where neither can be said yet.
-// Order:   Admit before the store is read; then ChangedMeanwhile and ConfirmLogged. Lives of each record, while the store
-//          is read or after that. What it may have to wait for: read_path.h.
+// Order:   Admit before the store is read; then Settle and ConfirmLogged. Lives of each record, while the store is read
+//          or after that. What it may have to wait for: read_path.h.
 // Threads: one at a time; call, answer and handle outlive it.
 #pragma once
 
@@ -50,9 +50,8 @@ class ReadAttempt {
 
   // The call's slice of the log, where it is to be used; null: it is not.
   const LoggedSlice* logged() const;
-  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
-  // answer says to retry.
-  bool ChangedMeanwhile();
+  // After the store was read, which said this; false: the answer has its error, or the tablet changed meanwhile.
+  bool Settle(Status read);
   // After the store was read with a slice, at that position; false: it does not lead any more, so that something of the
   // slice may have been rolled back before the snapshot, and the answer says to retry.
   bool ConfirmLogged(const LoggedSlice& logged, Lsn applied);
@@ -68,6 +67,9 @@ class ReadAttempt {
   bool Admit(const KeyRange* touched, std::string_view key, MonotonicTime now);
   bool AdmitSession(const KeyRange& touched);
   bool AdmitAtPrimary(MonotonicTime now);
+  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
+  // answer says to retry.
+  bool ChangedMeanwhile();
   Duration bound() const;
   // These are false: not now.
   bool Refuse(Status why, int64_t retry_after_ms = -1);

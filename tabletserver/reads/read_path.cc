@@ -14,28 +14,46 @@ constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kReadsFullRetryMs = 50;
 
-// Counts what reads lack in the cache, by one read in kGap of each thread; which one goes by its thread's reads of all
-// tablets, so that no tablet's are in step with it.
-class CacheMissWatch {
+// A read of the store, from when this is made until Finish(). What reads lack in the cache is counted by one read in
+// kGap of each thread; which one goes by its thread's reads of all tablets, so that no tablet's are in step with it.
+class TimedRead {
  public:
-  CacheMissWatch(const TabletStore& store, LoadMeter& meter) : store_(store), meter_(meter) {
+  TimedRead(const TabletStore& store, const Executor& loop, TabletHandle& handle)
+      : store_(store), loop_(loop), handle_(handle) {
     thread_local uint32_t reads = 0;
-    if (++reads % kGap == 0) before_ = store.PagesReadByThisThread();
+    if (++reads % kGap == 0) pages_before_ = store.PagesReadByThisThread();
+    begun_ = loop.Now();
   }
-  CacheMissWatch(const CacheMissWatch&) = delete;
-  CacheMissWatch& operator=(const CacheMissWatch&) = delete;
-  ~CacheMissWatch() {
-    if (!before_) return;
+  TimedRead(const TimedRead&) = delete;
+  TimedRead& operator=(const TimedRead&) = delete;
+  ~TimedRead() {
+    if (!pages_before_) return;
     const auto after = store_.PagesReadByThisThread();
-    if (after && *after > *before_) meter_.CountCacheMisses((*after - *before_) * kGap);
+    if (after && *after > *pages_before_) handle_.load.CountCacheMisses((*after - *pages_before_) * kGap);
+  }
+
+  // How long it took, of so many keys or records.
+  Duration Finish(size_t weight) {
+    const Duration took = loop_.Now() - begun_;
+    handle_.slow_reads.Note(took, std::max<size_t>(weight, 1));
+    return took;
   }
 
  private:
   static constexpr uint32_t kGap = 64;
   const TabletStore& store_;
-  LoadMeter& meter_;
-  std::optional<uint64_t> before_;  // none: not watched
+  const Executor& loop_;
+  TabletHandle& handle_;
+  std::optional<uint64_t> pages_before_;  // none: not watched
+  MonotonicTime begun_;
 };
+
+KeyRange KeysOf(const GetCall& call) { return {call.key, KeyAfter(call.key)}; }
+KeyRange KeysOf(const MultiGetCall& call) {
+  const auto [least, greatest] = std::minmax_element(call.keys.begin(), call.keys.end());
+  return {*least, KeyAfter(*greatest)};
+}
+KeyRange KeysOf(const ScanCall& call) { return call.range; }
 
 }  // namespace
 
@@ -50,19 +68,12 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
 NextStep ReadPath::Read(TabletHandle* handle, const ReadCall& call, std::string_view key, GetResult& result) const {
   ReadAttempt attempt(call, handle, result);
   if (!attempt.Admit(key, ports_.loop.Now())) return attempt.TakeStep();
-  const CacheMissWatch misses(ports_.store, handle->load);
-  const MonotonicTime begun = ports_.loop.Now();
+  TimedRead read(ports_.store, ports_.loop, *handle);
   const LoggedSlice* logged = attempt.logged();
   SnapshotPosition position{handle->tablet, {}};
   auto record = ports_.store.Get(call.table, key, logged == nullptr ? nullptr : &position);
-  const Duration took = ports_.loop.Now() - begun;
-  handle->slow_reads.Note(took);
-  if (!record) {
-    result.status = record.error();
-    return attempt.TakeStep();
-  }
-  result.applied = handle->AppliedBound();
-  if (attempt.ChangedMeanwhile()) return attempt.TakeStep();
+  const Duration took = read.Finish(1);
+  if (!attempt.Settle(record ? Status() : record.error())) return attempt.TakeStep();
   result.record = *std::move(record);
   if (logged != nullptr) {
     if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
@@ -78,11 +89,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const ReadCall& call, std::string_
 
 NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const {
   ReadAttempt attempt(call, handle, result);
-  KeyRange touched = KeyRange::All();
-  if (!call.keys.empty()) {
-    const auto [least, greatest] = std::ranges::minmax(call.keys);
-    touched = {least, KeyAfter(greatest)};
-  }
+  const KeyRange touched = call.keys.empty() ? KeyRange::All() : KeysOf(call);
   if (!attempt.Admit(touched, ports_.loop.Now())) return attempt.TakeStep();
   result.items.assign(call.keys.size(), {});
   std::vector<std::string_view> keys;
@@ -97,20 +104,13 @@ NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGet
       places.push_back(i);
     }
   }
-  const CacheMissWatch misses(ports_.store, handle->load);
-  const MonotonicTime begun = ports_.loop.Now();
+  TimedRead read(ports_.store, ports_.loop, *handle);
   const LoggedSlice* logged = attempt.logged();
   SnapshotPosition position{handle->tablet, {}};
   auto records =
       ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax, logged == nullptr ? nullptr : &position);
-  const Duration took = ports_.loop.Now() - begun;
-  handle->slow_reads.Note(took, std::max<size_t>(records ? records->size() : 0, 1));
-  if (!records) {
-    result.status = records.error();
-    return attempt.TakeStep();
-  }
-  result.applied = handle->AppliedBound();
-  if (attempt.ChangedMeanwhile()) return attempt.TakeStep();
+  const Duration took = read.Finish(records ? records->size() : 0);
+  if (!attempt.Settle(records ? Status() : records.error())) return attempt.TakeStep();
   if (logged != nullptr) {
     for (size_t i = 0; i < records->size(); ++i) {
       if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
@@ -159,8 +159,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   size_t bytes = 0;
   bool cut = false;
   std::string last;
-  const CacheMissWatch misses(ports_.store, handle->load);
-  const MonotonicTime begun = ports_.loop.Now();
+  TimedRead read(ports_.store, ports_.loop, *handle);
   const auto visit = [&](std::string_view key, const StoredRecord& record) {
     // The bounds are looked at before the record that would exceed them: it begins the next page.
     if ((call.limit > 0 && result.records.size() >= call.limit) || examined >= kScanExaminedMax ||
@@ -187,17 +186,11 @@ NextStep ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& 
   } else if (!bounds.range.Empty()) {
     status = ports_.store.Scan(call.table, bounds, visit);
   }
-  const Duration took = ports_.loop.Now() - begun;
-  handle->slow_reads.Note(took, std::max<size_t>(examined, 1));
+  const Duration took = read.Finish(examined);
   handle->load.CountReads(ports_.loop_index, 1, bytes, took, [&result](uint64_t draw) -> std::string_view {
     return result.records.empty() ? std::string_view() : result.records[draw % result.records.size()].first;
   });
-  if (!status.ok()) {
-    result.status = status;
-    return attempt.TakeStep();
-  }
-  result.applied = handle->AppliedBound();
-  if (attempt.ChangedMeanwhile()) return attempt.TakeStep();
+  if (!attempt.Settle(std::move(status))) return attempt.TakeStep();
   if (logged != nullptr && !attempt.ConfirmLogged(*logged, position.applied)) return attempt.TakeStep();
   if (call.reverse) {
     result.remaining = {call.range.start, cut ? last : std::max(call.range.start, tablet.start)};
@@ -234,13 +227,6 @@ namespace {
 size_t Weight(const GetCall&) { return 1; }
 size_t Weight(const MultiGetCall& call) { return call.keys.size(); }
 size_t Weight(const ScanCall& call) { return call.limit == 0 ? kScanExaminedMax : call.limit; }
-
-KeyRange KeysOf(const GetCall& call) { return {call.key, KeyAfter(call.key)}; }
-KeyRange KeysOf(const MultiGetCall& call) {
-  const auto [least, greatest] = std::minmax_element(call.keys.begin(), call.keys.end());
-  return {*least, KeyAfter(*greatest)};
-}
-KeyRange KeysOf(const ScanCall& call) { return call.range; }
 
 }  // namespace
 
