@@ -3,8 +3,7 @@
 // image, does the next thing that is missing, and is harmless when done twice. So nothing of a procedure needs keeping:
 // a successor starts it again from the catalog alone. The runner repeats steps with backoff until the procedure is
 // done.
-// Place:      create_table.h, drop_table.h, push_schema.h, drop_orphans.h; the admin classes in leader/ start and
-//             resume them.
+// Place:      create_table.h, split_tablet.h and others of this folder derive from it; leader/ starts and resumes them.
 // Invariants: 1. At most one procedure of a name runs; at most kStepsMax steps are under way, the rest wait their turn.
 //             2. A waiter is called exactly once: when the procedure ends, when its deadline passes, or when the runner
 //                is destroyed (UNKNOWN_OUTCOME: the next master goes on).

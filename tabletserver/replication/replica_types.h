@@ -328,7 +328,7 @@ struct CopyArrived {
   Lsn upto;
 };
 
-// The checkpoint begun after CheckpointWanted is done.
+// The checkpoint that `checkpoint_for_copy` asked for is done.
 struct CopyCheckpointed {
   uint64_t id = 0;
 };

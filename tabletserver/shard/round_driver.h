@@ -8,7 +8,9 @@
 //               state    | kNow            kAfterArrivals                     kWithoutPause
 //               ---------+-----------------------------------------------------------------------
 //               kIdle    | rounds          posted; rounds once 16 gathered    rounds, pauses skipped
-//               kRunning | nothing: the rounds under way take it too
+//               kRunning | nothing: the    posted                             nothing: the rounds
+//                        | rounds under                                       under way take it too
+//                        | way take it too
 //               kPaused  | nothing: the    posted                             rounds, pauses skipped
 //                        | next turn does
 //

@@ -89,8 +89,8 @@ struct InstallCopy {
   std::vector<DedupRow> dedup_window;
 };
 
-// The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick.
-// Else the replica is dead.
+// The store refused the batch, which comes back with this. OVERLOADED, COME_AGAIN or UNAVAILABLE: it is offered
+// again at a Tick. Else the replica is dead.
 struct ApplyFailed {
   Status status;
   ApplyBatch batch;

@@ -4,7 +4,7 @@
 // Place:      tabletserver_host.h owns it; it runs on the control executor, which never waits for the disk: what a
 //             heartbeat says comes from published views and counters.
 // Invariants: 1. One heartbeat is in flight at most; one that is not answered within two periods is given up.
-//             2. seen_term never falls. In memory alone: a restart changes the incarnation, which orders name too.
+//             2. SeenTerm never falls. In memory alone: a restart changes the incarnation, which orders name too.
 // Threads:    constructed and destroyed while the executor is idle, or on it; SeenTerm from any thread.
 #pragma once
 

@@ -5,7 +5,8 @@
 // clang-format off
 //   the attempt ended with                        read                       write (same client id and sequence)
 //   OK, NOT_FOUND, CONDITION_FAILED,              answer                     answer
-//     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS
+//     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS,
+//     PERMISSION_DENIED
 //   INTERNAL                                      answer                     UNKNOWN_OUTCOME if an attempt was sent:
 //                                                                            the server may have failed after the log
 //   NO_SUCH_TABLE                                 open by name again, once; then answer

@@ -41,7 +41,7 @@ struct SharedLogOptions {
   double moved_below = 0.25;
   size_t kept_segments = 4;
   uint64_t new_log_id = 0;  // of a log that begins; none: random
-  // Told while Open reads: bytes read, and of how many.
+  // Told while Open reads: segments read, and of how many.
   std::function<void(int64_t done, int64_t all)> progress;
 };
 

@@ -29,7 +29,7 @@ struct WtStoreOptions {
   int64_t log_file_bytes = int64_t{64} << 20;
   int64_t log_followed_bytes = int64_t{4} << 30;  // of log that stays for who follows it, at most
   // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since
-  // the last checkpoint (checkpoint_log_bytes of the host) and the checkpoint after it. 0: no reserve, no ballast.
+  // the last checkpoint (Checkpointer::Options::log_bytes) and the checkpoint after it. 0: no reserve, no ballast.
   int64_t disk_reserve_bytes = 0;
   Duration disk_check_period = std::chrono::milliseconds(500);
   // Asks the filesystem of `directory`; tests put their own here.
