@@ -1,8 +1,9 @@
 // common/rpc/connection.h
 // The connection behind a pipelined channel: its calls in flight, its socket, its reconnecting. Internal to common/rpc.
 // Place:      pipelined_channel.cc makes one for each (endpoint, executor).
-// States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> logging in, with a password -> up; from
-//             each, a failure goes back to idle, with `retry_at` in the future unless the connection had served a reply.
+// States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> logging
+//             in, with a password -> up; from each, a failure goes back to idle, with `retry_at_` in the future unless
+//             the connection had served a reply.
 // Invariants: 1. A call's sequence id is its slot, marked with the slot's use; the slot is free again only once its
 //                reply has come or the socket has gone, even when the call has timed out.
 //             2. A call whose last byte the kernel has not taken was surely not executed: UNAVAILABLE. One whose last

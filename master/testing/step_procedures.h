@@ -1,7 +1,7 @@
 // master/testing/step_procedures.h
 // Every procedure of the master, as master_steps_test.cc has somebody die at each of its steps: what is there before,
 // how it is asked for or comes about, and what must hold in the end. A new procedure is one entry of the list.
-// A step is one Multi or one order to a server (test_cluster.h).
+// A step is one Multi or one order to a server (step_faults.h).
 // Threads: one.
 #pragma once
 
