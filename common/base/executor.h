@@ -37,7 +37,7 @@ class Executor {
   virtual ~Executor() = default;
 
   virtual MonotonicTime Now() const = 0;
-  // Milliseconds since 1970 by the machine's clock. It may jump; use it only where PROTOCOL's "Time" allows.
+  // Milliseconds since 1970 by the machine's clock. It may jump; use it only where PROTOCOL 21 allows.
   virtual int64_t TimeOfDayMs() const = 0;
   virtual uint64_t Random() = 0;
 

@@ -33,7 +33,7 @@ using Incarnation = StrongId<struct IncarnationTag>;  // how many times a server
 // A server's name in its cluster, such as "ts-3": what the catalog and the operator call it.
 using ServerName = std::string;
 
-// Milliseconds of tablet time (PROTOCOL, "Time"): judges expiry and windows; near the time of day, never runs back.
+// Milliseconds of tablet time (PROTOCOL 21): judges expiry and windows; near the time of day, never runs back.
 using TabletTime = StrongId<struct TabletTimeTag>;
 
 // What wrote a record: the epoch and log position of its entry. Grows along a key's life; opaque to users.

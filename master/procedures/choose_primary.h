@@ -1,6 +1,6 @@
 // master/procedures/choose_primary.h
 // The decision in the middle of a failover: given what the voters answered to Fence(e), who leads e, or why nobody can;
-// and of a recovery by hand, where no majority is left to ask. Pure (PROTOCOL "Failover", rules 5 and 21).
+// and of a recovery by hand, where no majority is left to ask. Pure (docs/design/failover.md; PROTOCOL 5, 21).
 // Invariants: of ChoosePrimary:
 //             1. Whoever is chosen has every entry that a majority acknowledged, unless `loss_possible` says otherwise.
 //             2. Promises of a majority of the voters stand behind every choice.

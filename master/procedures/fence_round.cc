@@ -166,7 +166,7 @@ bool FenceRound::ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const {
   // Who has not reported yet is taken at its word: it had both when they were merged.
   if (node.__isset.merged && (!report || HasBoth(*report, node.merged))) {
     // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
-    // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
+    // goes on from the freezes'. One that has merged them and knows no time has restarted since (PROTOCOL 21).
     answer.known = true;
     answer.tablet_time_ms = node.merged.tabletTimeMs;
     answer.last = rpc::FromIdl(node.merged.position);

@@ -1,5 +1,5 @@
 // master/procedures/fence_round.h
-// Fences tablets above every epoch known of them and finds out for each who is to lead (PROTOCOL "Failover"):
+// Fences tablets above every epoch known of them and finds out for each who is to lead (docs/design/failover.md):
 // Fence(e+1) to all voters, and from a majority of answers the log whose last (epoch, lsn) is greatest.
 // How:        A tablet is ready once its voters have all answered, or kFenceGrace after a majority that can choose has:
 //             nobody waits for the timeout of a dead server. Those that are ready go on at once, the others' answers

@@ -2,7 +2,7 @@
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
 // tablets that are not whole, and hands the reconciler the changes of membership that come back. What it has begun does
 // not wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing
-// else, at once. Each is one compare-and-set to the next epoch, led by the same primary (PROTOCOL "Membership").
+// else, at once. Each is one compare-and-set to the next epoch, led by the same primary (docs/design/membership.md).
 // Replicas that were removed are dropped when their server reports them (drop_orphans.h). What a server leads that
 // takes no writes is transferred to others (leadership_shedding.h). Replicas whose files are damaged are made anew: one
 // that leads transfers that to a whole one first, and nothing else is done with its tablet meanwhile; then one of a

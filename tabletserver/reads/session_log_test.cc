@@ -1,5 +1,5 @@
-// SESSION reads at a primary whose log holds more than it has applied, such as one that is cut off (PROTOCOL "Reads",
-// 16, 17), on several servers in virtual time.
+// SESSION reads at a primary whose log holds more than it has applied, such as one that is cut off (PROTOCOL 16, 17),
+// on several servers in virtual time.
 #include <gmock/gmock.h>
 
 #include "tabletserver/testing/group_fixture.h"

@@ -15,18 +15,19 @@
 //
 // Place:      tabletserver/tablet/tablet_core.h composes it with evaluation, unapplied writes and dedup window.
 // Story:      tests/stories/*.txt
-// Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); a step-down is final (3).
-//             2. An entry handed out is handed out again identically, or the epoch is given up (2).
+// Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); stepping down is final
+//                (PROTOCOL 3).
+//             2. An entry handed out is handed out again identically, or the epoch is given up (PROTOCOL 2).
 //             3. commit covers only what a majority has flushed, and nothing before this epoch's Barrier is flushed
 //                there.
 //             4. promised and led never fall, and nothing is answered or sent by them before they are durable.
 //             5. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
-//                appends nothing of lower epochs after (4).
-//             6. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (6).
+//                appends nothing of lower epochs after (PROTOCOL 4).
+//             6. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (PROTOCOL 6).
 //             7. It grants a lease only for the epoch it has promised, and only when that and the length are durable
-//                (7).
+//                (PROTOCOL 7).
 //             8. While incomplete it is not counted, not chosen and does not apply; a copy is prepared only after the
-//                mark is durable, and the mark goes only after a checkpoint (5, 9).
+//                mark is durable, and the mark goes only after a checkpoint (PROTOCOL 5, 9).
 // Threads:    thread-compatible; only the owning shard calls it.
 #pragma once
 

@@ -4,8 +4,8 @@
 // Place:      replica_core.h hands them in. replica_role.h carries the changes out; order_replies.h holds the answers.
 // Invariants: 1. Whoever is told to lead was fenced for it, leads already, or was transferred to (PROTOCOL 1).
 //             2. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
-//                appends nothing of lower epochs after (4).
-//             3. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (6).
+//                appends nothing of lower epochs after (PROTOCOL 4).
+//             3. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (PROTOCOL 6).
 // Threads:    thread-compatible.
 #pragma once
 

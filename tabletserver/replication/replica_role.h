@@ -3,7 +3,8 @@
 // here, as it ends what was begun in the role before: copies, transfers, answers, confirmations.
 // Place:      replica_orders.h (the master's orders) and follower.h (what primaries say) change it; replica_core.h asks
 //             it.
-// Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); a step-down is final (3).
+// Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); stepping down is final
+//                (PROTOCOL 3).
 //             2. A promise never falls.
 //             3. A replica that has failed leads nothing and obeys nobody but a drop.
 // Threads:    thread-compatible.

@@ -80,10 +80,11 @@ struct TransferReplica {
 struct DropReplica {
   RequestToken token;
   Epoch epoch;
-  std::vector<TabletId> splits;  // committed: one that is held unapplied is applied first, and COME_AGAIN said (rule 9)
+  // Committed: one that is held unapplied is applied first, and COME_AGAIN said (PROTOCOL 9).
+  std::vector<TabletId> splits;
 };
 
-// ---- splits (PROTOCOL "Split") --------------------------------------------------------------------------------------
+// ---- splits (docs/design/split-and-merge.md) ------------------------------------------------------------------------
 
 // The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for
 // it so far, its log going on after the SPLIT.
@@ -107,7 +108,7 @@ struct SplitNext {
   Lsn at;
 };
 
-// A SPLIT has been applied: copies that began before it begin anew beyond it (rule 9).
+// A SPLIT has been applied: copies that began before it begin anew beyond it (PROTOCOL 9).
 struct SplitApplied {};
 
 // The log reaches a SPLIT that lies within what a copy brings: the copy crosses it, and is given up.
@@ -121,7 +122,7 @@ struct KeepPlace {
   KeyRange range;
 };
 
-// ---- merges (PROTOCOL "Merge") --------------------------------------------------------------------------------------
+// ---- merges (docs/design/split-and-merge.md) ------------------------------------------------------------------------
 
 // The epoch's last entry is being logged: the lease ends now, and nobody is told that a majority still follows.
 struct EndLease {
@@ -387,7 +388,7 @@ struct PeerProgress {
 };
 
 struct ReplicaOutput {
-  // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (rule 22);
+  // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (PROTOCOL 22);
   std::vector<EntryPtr> rolled_back;
   std::optional<ReplicaState> state;  // 2. then to the store;
   Lsn remove_from;                    // 3. the log's suffix from here on is removed; none: nothing is;

@@ -5,8 +5,8 @@
 // Life:       construct; Recover(); register its services with a Dispatcher; when that is reachable, Start(); Stop();
 //             destroy when its executors run nothing more (they are stopped, or they are the simulator's).
 // Place:      server_process.cc wires production; tests/sim and host_fixture.h wire virtual time.
-// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster (PROTOCOL
-//             23).
+// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster
+//             (PROTOCOL 23).
 //             2. Heartbeats, registration and the watch of the masters run on `control`, which never waits for the
 //             disk.
 // Threads:    Recover, Start and destruction by the owner; Stop, Ready and the services from any thread.

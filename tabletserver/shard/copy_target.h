@@ -1,6 +1,6 @@
 // tabletserver/shard/copy_target.h
 // The copies of tablets that arrive at this shard (PROTOCOL 9). Discards what the replica had, once nobody reads it
-// (8), installs the copy's start, stores chunks, and takes the checkpoint that ends the copy (5).
+// (PROTOCOL 8), installs the copy's start, stores chunks, and takes the checkpoint that ends the copy (PROTOCOL 5).
 // Place:      service/copy_edge.h hands in what the source sends; the cores' outputs say what is to be prepared and
 //             when the copy is whole (round_driver.h). outgoing_copies.h is the other end.
 // Invariants: 1. What a replica had is discarded only when no reader holds a view of it, a checkpoint has its last

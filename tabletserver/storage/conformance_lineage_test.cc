@@ -6,7 +6,8 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-// PROTOCOL "Split": the parent shrinks and the child comes to be in one transaction, which a crash takes back whole.
+// The parent shrinks and the child comes to be in one transaction (docs/design/split-and-merge.md), which a crash takes
+// back whole.
 TEST_P(DurableStoreTest, ASplitIsOneTransaction) {
   constexpr TabletId kChild{kAnyTablet.value + 64};
   Write(1, {Put("a", "1"), Put("z", "1")});
@@ -108,7 +109,7 @@ class StoreMergeTest : public DurableStoreTest {
 
 INSTANTIATE_TEST_SUITE_P(All, StoreMergeTest, DurableStores(), NameOfParam);
 
-// PROTOCOL "Merge": two tablets go and the new one comes to be in one transaction, which a crash takes back whole. No
+// Two tablets go and the new one comes to be in one transaction (PROTOCOL 10), which a crash takes back whole. No
 // record is touched.
 TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   FillBoth();

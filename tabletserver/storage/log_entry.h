@@ -70,7 +70,7 @@ struct LogEntry {
 };
 
 // What a kSplit entry says beyond its version: the child takes what lies at `key` and above, led by the entry's epoch's
-// primary (PROTOCOL "Split").
+// primary (docs/design/split-and-merge.md).
 struct SplitDetail {
   TabletId child;
   std::string key;

@@ -66,27 +66,28 @@ struct Merged {
   Version position;
 };
 
-// What a replica must know of itself after any crash; durable before it answers by it (PROTOCOL "State").
+// What a replica must know of itself after any crash; durable before it answers by it ("State" in
+// docs/design/replication-rules.md).
 struct ReplicaState {
   TableId table;
   Epoch promised;
   Epoch led;                          // the greatest epoch it has led; it never leads that again
   int64_t longest_lease_ms = 0;       // granted to another
-  bool incomplete = false;            // about to be, or being, copied (rule 5)
-  bool may_have_lost_writes = false;  // may have lost writes that it acknowledged (rule 5)
+  bool incomplete = false;            // about to be, or being, copied (PROTOCOL 5)
+  bool may_have_lost_writes = false;  // may have lost writes that it acknowledged (PROTOCOL 5)
   bool tombstone = false;             // dropped, at `promised`
-  KeyRange incomplete_range;          // what it will cover when complete (rule 10)
-  TabletId lineage_parent;            // split off this one: rule 13, its log is committed through the SPLIT at
+  KeyRange incomplete_range;          // what it will cover when complete (PROTOCOL 10)
+  TabletId lineage_parent;            // split off this one: PROTOCOL 13, its log is committed through the SPLIT at
   Epoch lineage_epoch;                // this place, and replayed that far before this replica's own
   Lsn lineage_lsn;
-  std::optional<Merged> merged;  // merged of these two: rule 13, both logs are committed through their FREEZE
+  std::optional<Merged> merged;  // merged of these two: PROTOCOL 13, both logs are committed through their FREEZE
   std::string schema;            // the table's schema, encoded, as last configured
 
   // There is a replica; else a promise, or what a dropped one leaves.
   bool present() const { return table && !tombstone; }
 };
 
-// Where an epoch began in a range's history (rule 17).
+// Where an epoch began in a range's history (PROTOCOL 17).
 struct EpochStart {
   Epoch epoch;
   Lsn first;
@@ -125,7 +126,7 @@ struct AppliedState {
   // what came before that; shared, as every batch copies this. Null: nothing did
   std::shared_ptr<const FormerRanges> former;
   std::optional<AppliedFreeze> freeze;
-  std::optional<AppliedSplit> last_split;  // kept until the next one: the catalog is completed from it (rule 12)
+  std::optional<AppliedSplit> last_split;  // kept until the next one: the catalog is completed from it (PROTOCOL 12)
 };
 
 // One client's remembered write.
@@ -294,11 +295,11 @@ class TabletStore {
   using Visitor = std::function<bool(std::string_view key, const StoredRecord& record)>;
   virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
                       SnapshotPosition* position = nullptr) = 0;
-  // Removes every record of the range. Only for a range that nothing reads or writes any more (rules 8, 10).
+  // Removes every record of the range. Only for a range that nothing reads or writes any more (PROTOCOL 8, 10).
   virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
   // The interval holds exactly these records afterwards, which come in order and lie in it (else INVALID_ARGUMENT, and
-  // nothing has changed). Only for a replica that is being copied to and that nobody reads (rules 8, 9): when more than
-  // a thousand records go, it is done in pieces, and a failure in between leaves some of them removed.
+  // nothing has changed). Only for a replica that is being copied to and that nobody reads (PROTOCOL 8, 9): when more
+  // than a thousand records go, it is done in pieces, and a failure in between leaves some of them removed.
   virtual Status ReplaceInterval(TableId table, const KeyRange& interval,
                                  std::span<const std::pair<std::string, StoredRecord>> records) = 0;
   // Bytes and records of a range. Counted where the table is small, or the range has about a thousand records and
@@ -351,7 +352,7 @@ class TabletStore {
 
   struct Health {
     Status status;                // not OK: the store is dead
-    bool writes_refused = false;  // below the disk reserve (rule 25)
+    bool writes_refused = false;  // below the disk reserve (PROTOCOL 25)
     int64_t disk_free_bytes = 0;
     int64_t disk_total_bytes = 0;
     int64_t cache_bytes = 0;

@@ -130,7 +130,7 @@ bool SplitState::LeadsChildOf(const AppliedSplit& split) const {
          (common_.replica.epoch() == split.version.epoch || !rules::OnlyItsLoggerLeadsChild());
 }
 
-// A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
+// A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (PROTOCOL 9).
 bool SplitState::Holds(const LogEntry& entry) {
   if (!common_.replica.state().incomplete || !rules::CopyStopsAtSplit()) return false;
   held_ = entry.version.lsn;
@@ -267,7 +267,7 @@ ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const Sp
     state.lineage_lsn = child.split.version.lsn;
   }
   if (state.tombstone) return state;
-  // SPLIT is the note that rule 1 asks for: it names who leads its epoch. So none needs to be durable before the
+  // SPLIT is the note that PROTOCOL 1 asks for: it names who leads its epoch. So none needs to be durable before the
   // child's first messages leave, and every later start finds one, at this creation or where SPLIT is applied anew.
   if (child.split.primary == self) state.led = std::max(state.led, epoch);
   state.promised = std::max(state.promised, epoch);

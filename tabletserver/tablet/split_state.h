@@ -9,8 +9,8 @@
 // Place:      applier.h applies SPLIT through it; write_admission.h asks where a key goes.
 // Story:      tests/stories/*.txt whose names begin with split
 // Invariants: 1. A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log
-//                that a crash discards (rule 9).
-//             2. Only the very leadership that appended SPLIT leads the child (rule 11).
+//                that a crash discards (PROTOCOL 9).
+//             2. Only the very leadership that appended SPLIT leads the child (PROTOCOL 11).
 // Threads:    thread-compatible.
 #pragma once
 
@@ -51,7 +51,7 @@ class SplitState {
   std::vector<AdmitWrite> TakeParked();
   void ExpireParked(MonotonicTime now);
   size_t parked_bytes() const { return parked_bytes_; }
-  // Where a client's write was, if the answer is to say so (rule 17). `entry`: of the write's outcome.
+  // Where a client's write was, if the answer is to say so (PROTOCOL 17). `entry`: of the write's outcome.
   void NameRange(Lsn entry, TabletId believed, WriteReply& reply) const;
 
   // ---- its application ----

@@ -41,7 +41,7 @@ struct AdmitWrite {
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
-// waits for (rule 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest
+// waits for (PROTOCOL 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest
 // record is not the version named stay.
 struct Purge {
   RequestToken token;  // none: nobody waits

@@ -139,18 +139,18 @@ struct TabletView {
   // a follower: nothing committed by then (its own clock) is missing; zero: not known
   MonotonicTime fresh_as_of;
   Version applied;  // EVENTUAL sees up to here
-  // of the last applied entry: what expired at or before it needs no waiting (rule 21)
+  // of the last applied entry: what expired at or before it needs no waiting (PROTOCOL 21)
   TabletTime applied_time;
   Version last_appended;  // as of the last Tick, or later
-  Lsn pending_primary;    // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
+  Lsn pending_primary;    // the last acknowledged PRIMARY entry not yet applied (PROTOCOL 15); none: none
   TabletTimeBasis time;
   // the log that a restart found is not wholly applied: writes are told to retry
   bool replaying = false;
   bool writes_stalled = false;  // the store refuses entries
   size_t pending_bytes = 0;     // of the unapplied writes
   Lsn splitting;                // a SPLIT that is logged and not applied; none: none is
-  std::string split_key;        // what lies at this key and above waits for it (rule 11)
-  bool frozen = false;          // leads, and has logged FREEZE: no STRONG read is served any more (rule 14)
+  std::string split_key;        // what lies at this key and above waits for it (PROTOCOL 11)
+  bool frozen = false;          // leads, and has logged FREEZE: no STRONG read is served any more (PROTOCOL 14)
   TabletId frozen_into;         // FREEZE is applied: it waits to become part of that tablet
   std::shared_ptr<const AppliedSplit> last_split;  // null: it was never split
   std::vector<EpochStart> epoch_starts;

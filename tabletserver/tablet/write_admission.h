@@ -4,7 +4,7 @@
 // Place:      tablet_core.h hands them in; waiters.h answers what was appended.
 // Invariants: 1. A write is executed at most once in its tablet's history, refusals that depend on state included
 //                (PROTOCOL 18): the dedup window comes before anything that depends on state.
-//             2. Only a leader that has applied the log that it inherited evaluates (rule 11).
+//             2. Only a leader that has applied the log that it inherited evaluates (PROTOCOL 18).
 // Threads:    thread-compatible.
 #pragma once
 

@@ -4,7 +4,7 @@
 // Pure: the same view gives the same answer, with its reasons.
 // Place:      replication_manager.h makes the view every second and has the reconciler carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
-//                is committed (PROTOCOL "Membership").
+//                is committed (PROTOCOL 27).
 //             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The
 //                primary is not removed (one that moves transfers first); nobody who lives is while another that is
 //                wanted is away or lost, nor so that no majority of those left lives and is caught up.

@@ -2,9 +2,9 @@
 // One store of two: what concerns tables in memory goes to a RamStore, all else to the store on disk. Nobody above the
 // port has to know.
 // Place:      server_process.h puts it over WtStore; the simulator over its own disk.
-// On disk:    of memory tablets, the replicas' states (promises, leases, epochs led: rules 1, 4 and 7 hold for them as for
-//             any) and unresolved writes. Their logs, records, applied states and windows are in memory alone; a window's
-//             rows are the core's (tablet/dedup_window.h) and no copy of them is kept here.
+// On disk:    of memory tablets, the replicas' states (promises, leases, epochs led: PROTOCOL 1, 4 and 7 hold for them
+//             as for any) and unresolved writes. Their logs, records, applied states and windows are in memory alone; a
+//             window's rows are the core's (tablet/dedup_window.h) and no copy of them is kept here.
 // Invariants: 1. A flush of kMemory waits for no disk, and says nothing of what else was put.
 //             2. A checkpoint's result has memory tablets too: of their logs recovery needs nothing.
 // Errors:     as the port's. A disk that has failed refuses memory tablets' appends and applies too: their promises could

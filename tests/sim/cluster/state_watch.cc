@@ -195,8 +195,8 @@ void StateWatch::Dies(const ServerName& server) {
   std::erase_if(forgotten_, [&](const auto& item) { return item.first == server; });
 }
 
-// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else (PROTOCOL
-// 9).
+// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else
+// (PROTOCOL 9).
 void StateWatch::Loses(const ServerName& server, TabletId tablet, Lsn from) {
   const auto splits = splits_.find({server, tablet});
   if (splits == splits_.end()) return;
