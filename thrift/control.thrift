@@ -31,19 +31,22 @@ struct ConfigureTablet {
   5: list<string> voters
   6: list<string> learners
   7: types.TableSchema schema
-  8: bool fenced = false              // epoch was fenced at a majority; else it is a membership change (rule 1)
+  8: bool fenced = false              // epoch was fenced at a majority; else it is a membership change (PROTOCOL 1)
   9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
   10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
   11: map<string, types.Endpoint> endpoints  // of voters and learners
-  13: bool transfer = false           // not fenced: the former primary has released the epoch to `primary` (rule 1)
-  12: optional i64 tabletTimeMs       // the greatest tablet time of the fence's answers (21); absent: none knew one
+  13: bool transfer = false           // not fenced: the former primary has released the epoch to `primary` (PROTOCOL 1)
+  12: optional i64 tabletTimeMs       // the greatest tablet time of the fence's answers (PROTOCOL 21); absent: none
+                                      // knew one
   14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: none was fenced, the primary's counts
   16: bool anew = false               // a memory table's: no voter has its data any more, and the primary, which is
-                                      // incomplete, begins it anew, empty, with `range` (rule 5)
+                                      // incomplete, begins it anew, empty, with `range` (PROTOCOL 5)
   17: bool soleLog = false            // a memory table's: no majority of its voters has a log, and the primary's is the
                                       // longest, so all of it is committed
-  18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more (rule 5)
-  15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
+  18: list<LostSplit> lostSplits      // which the primary logs before its Barrier: nobody else has them any more
+                                      // (PROTOCOL 5)
+  15: optional types.Merged merged    // who does not know it merges these two, which it has (PROTOCOL 14). COME_AGAIN:
+                                      // not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -58,7 +61,7 @@ struct FenceResult {
   4: i64 promisedEpoch
   5: bool known                       // false: the server has no such replica (the promise is kept all the same)
   6: bool incomplete
-  7: bool forgetful                   // may have lost what it acknowledged (rule 5)
+  7: bool forgetful                   // may have lost what it acknowledged (PROTOCOL 5)
   8: i64 tabletTimeMs                 // 0: restarted since, knows none
   9: i64 timeOfDayMs                  // by the server's clock, when it answered
   10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a SPLIT
@@ -68,7 +71,7 @@ struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 
 // Removes replicas; epoch is that of the configuration that removed them. Ignored by who has promised more.
 // `splits`: tablets of the catalog that were split off this one. Who holds such a SPLIT unapplied applies it first and
-// answers COME_AGAIN until it has (rule 9): its child may be nowhere else.
+// answers COME_AGAIN until it has (PROTOCOL 9): its child may be nowhere else.
 struct DropTablet { 1: i64 tabletId, 2: i64 epoch, 3: list<i64> splits }
 struct DropRequest { 1: ControlHeader header, 2: list<DropTablet> tablets }
 struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }

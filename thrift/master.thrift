@@ -123,7 +123,7 @@ struct TabletLoad {
   23: bool primarySilent              // follows, and has not heard from its primary for too long
   24: string primary                  // whom it takes for the primary
   25: list<ReplicaProgress> peers     // leads: the others
-  26: bool forgetful                  // may have lost what it acknowledged (rule 5)
+  26: bool forgetful                  // may have lost what it acknowledged (PROTOCOL 5)
   27: i64 lastEpoch                   // of the entry at lastLsn
   28: optional ReplicaDetail detail   // where the master has asked for it
   29: optional types.AppliedSplit lastSplit  // the latest that this replica has applied

@@ -37,7 +37,7 @@ struct TabletAppendReply {
   6: i64 promisedEpoch
   7: bool granted                     // until a lease after the request was received, nobody is promised a higher epoch
   8: i64 clockNs                      // the follower's clock when it received the request, echoed for BOUNDED reads
-  9: bool incomplete                  // STORED, but not to be counted (rule 5)
+  9: bool incomplete                  // STORED, but not to be counted (PROTOCOL 5)
   10: i64 receivingCopy               // the copy that it waits for; 0: none
 }
 struct AppendRequest { 1: PeerHeader header, 2: list<TabletAppend> appends }
@@ -77,7 +77,8 @@ struct PeerHeartbeatReply {
   4: list<MemoryPressure> memory      // all that there is at present
 }
 
-// A copy (rule 9): it begins, brings chunks of data in key order, and has arrived. The log comes by append meanwhile.
+// A copy (PROTOCOL 9): it begins, brings chunks of data in key order, and has arrived. The log comes by append
+// meanwhile.
 struct CopyStart {
   1: types.LogPosition start          // applied at the source when the copy began
   2: types.LogPosition line           // who holds this entry refuses, and is sent the log

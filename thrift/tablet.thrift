@@ -126,8 +126,8 @@ struct Write {
 }
 
 // An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.
-// A tablet remembers the outcome of each (clientId, sequence) for ten minutes, and answers a retry with it (PROTOCOL
-// 18-20).
+// A tablet remembers the outcome of each (clientId, sequence) for ten minutes, and answers a retry with it
+// (PROTOCOL 18-20).
 struct WriteRequest {
   1: RequestHeader header
   // Drawn at random by each process when it starts, not 0, for all tables; it need not outlive the process, and must
