@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -37,14 +38,28 @@ enum Flag : uint32_t {
   kFetches = 1 << 13,  // answers with values, or null where there is none
 };
 
+struct StoreCall;
+using KeyCommand = void (*)(std::shared_ptr<StoreCall> call);
+
+// How RunStoreCommand (store_commands.h) runs a command: by what it makes of its one key, or by itself. Neither: its
+// connection answers it.
+struct Runner {
+  constexpr Runner() = default;
+  constexpr Runner(UpdateFunction of_one_key) : update(of_one_key) {}
+  constexpr Runner(KeyCommand by_itself) : run(by_itself) {}
+
+  UpdateFunction update = nullptr;
+  KeyCommand run = nullptr;
+};
+
 struct CommandInfo {
   std::string_view name;  // in lower case
   int arity;              // words, its name among them; negative: so many at least
   uint32_t flags;
   int first_key = 0, last_key = 0, key_step = 0;  // by word; a negative last one counts from the end; 0: none
   std::string_view groups;                        // ACL categories beside those that follow from the flags
-  UpdateFunction update = nullptr;                // of its one key; null: done otherwise
-  int key_count = 0;                              // the word that says how many keys follow it; 0: none does
+  Runner runner;
+  int key_count = 0;  // the word that says how many keys follow it; 0: none does
 
   bool HasKeys() const { return first_key != 0 || key_count != 0; }
   bool Is(Flag flag) const { return (flags & flag) != 0; }

@@ -151,6 +151,14 @@ TEST_F(CommandsTest, ACommandOfOneKeyAsksTheStoreOnce) {
   }
 }
 
+TEST_F(CommandsTest, TheTableSaysHowEachCommandIsRun) {
+  const std::set<std::string_view> by_connections = {"select", "exec", "multi", "watch"};
+  for (const CommandInfo& command : AllCommands()) {
+    const bool has_runner = command.runner.update != nullptr || command.runner.run != nullptr;
+    EXPECT_NE(has_runner, command.Is(kOwn) || by_connections.contains(command.name)) << command.name;
+  }
+}
+
 TEST_F(CommandsTest, TheFunctionsOfServersTakeTheWordsThatCommandsTake) {
   int functions = 0;
   for (const CommandInfo& command : AllCommands()) {
@@ -158,7 +166,7 @@ TEST_F(CommandsTest, TheFunctionsOfServersTakeTheWordsThatCommandsTake) {
     if (function == nullptr) continue;
     ++functions;
     EXPECT_EQ(function->arity, command.arity) << command.name;
-    EXPECT_EQ(function->update, command.update) << command.name;
+    EXPECT_EQ(function->update, command.runner.update) << command.name;
   }
   EXPECT_EQ(functions, 19);
 }

@@ -19,7 +19,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
         allowed_(calls_.front().until - std::chrono::steady_clock::now()) {}
 
   void Start() {
-    const bool folds = calls_.front().command->update == Increment ? AddAll() : PutLast();
+    const bool folds = calls_.front().command->runner.update == Increment ? AddAll() : PutLast();
     if (!folds) RunFrom(0);
   }
 
@@ -43,7 +43,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
     for (const StoreCall& call : calls_) {
       const std::optional<Value> none;
       Update update(call.words, none, store().NowMs(), call.protocol);
-      call.command->update(update);
+      call.command->runner.update(update);
       if (update.change != Update::Change::kPut) return false;
       last = update.TakeStep();
       replies_.push_back(std::move(update.reply));
@@ -88,8 +88,8 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
 }  // namespace
 
 Fold::Kind Fold::KindOf(const CommandInfo& command, const Words& words) {
-  if (command.update == Increment) return Kind::kIncrements;
-  const bool puts = command.update != nullptr && WritesBlindly(command, words, TimeOfDayMs());
+  if (command.runner.update == Increment) return Kind::kIncrements;
+  const bool puts = command.runner.update != nullptr && WritesBlindly(command, words, TimeOfDayMs());
   return puts ? Kind::kPuts : Kind::kNothing;
 }
 

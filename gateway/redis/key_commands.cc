@@ -8,7 +8,6 @@
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/databases.h"
 #include "gateway/redis/options.h"
-#include "gateway/redis/script_commands.h"
 #include "gateway/redis/spread.h"
 #include "gateway/redis/subcommands.h"
 #include "gateway/store/change_item.h"
@@ -78,6 +77,8 @@ std::vector<std::string> KeyWords(const StoreCall& call) {
   return {keys.begin(), keys.end()};
 }
 
+}  // namespace
+
 void MGet(SharedCall call) {
   ReadAll(call, KeyWords(*call), Freshness::kAsConfigured, [call](const Values& values) {
     Reply reply(call->protocol);
@@ -108,22 +109,7 @@ void LcsOf(SharedCall call) {
 
 // ---- writing several keys -----------------------------------------------------------------------------------------------
 
-// DEL and UNLINK.
-void Del(SharedCall call) {
-  std::vector<std::string> keys = KeyWords(*call);
-  std::ranges::sort(keys);
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
-  const size_t count = keys.size();
-  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<Spread>& all) {
-    call->store->Delete(keys[key], Condition::Exists(), call->until, [all](const Status& status) {
-      const bool absent = status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
-      all->End(absent ? Status() : status, status.ok());
-    });
-  };
-  Spread::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
-    failure.ok() ? call->Number(deleted) : call->Fail(failure);
-  });
-}
+namespace {
 
 // The places of the values: of a key that comes twice the last. None: the call has ended.
 std::optional<std::vector<size_t>> PlacesToSet(StoreCall& call) {
@@ -148,6 +134,25 @@ void SetEach(SharedCall call, std::vector<size_t> places, std::move_only_functio
   };
   Spread::Start(count, std::move(start), [call, done = std::move(done)](const Status& failure, int64_t) mutable {
     failure.ok() ? done() : call->Fail(failure);
+  });
+}
+
+}  // namespace
+
+// DEL and UNLINK.
+void Del(SharedCall call) {
+  std::vector<std::string> keys = KeyWords(*call);
+  std::ranges::sort(keys);
+  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
+  const size_t count = keys.size();
+  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<Spread>& all) {
+    call->store->Delete(keys[key], Condition::Exists(), call->until, [all](const Status& status) {
+      const bool absent = status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
+      all->End(absent ? Status() : status, status.ok());
+    });
+  };
+  Spread::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
+    failure.ok() ? call->Number(deleted) : call->Fail(failure);
   });
 }
 
@@ -188,6 +193,8 @@ void BitOpOf(SharedCall call) {
 
 // ---- from one key to another --------------------------------------------------------------------------------------------
 
+namespace {
+
 struct Transfer {
   std::string to;           // in the call's target
   bool replaces = true;     // a value that is there
@@ -223,17 +230,19 @@ void StartTransfer(SharedCall call, const Transfer& transfer) {
   });
 }
 
-void Rename(SharedCall call) {
-  call->target = call->store;
-  StartTransfer(call, {.to = call->words[2], .replaces = call->command->name == "rename", .takes_away = true});
-}
-
 // The connection has opened another database, if the command names one.
 void TransferToOther(const SharedCall& call, const Transfer& transfer) {
   if (call->target == nullptr) call->target = call->store;
   if (call->target == call->store && call->words[1] == transfer.to)
     return call->Fail("ERR source and destination objects are the same");
   StartTransfer(call, transfer);
+}
+
+}  // namespace
+
+void Rename(SharedCall call) {
+  call->target = call->store;
+  StartTransfer(call, {.to = call->words[2], .replaces = call->command->name == "rename", .takes_away = true});
 }
 
 void Copy(SharedCall call) {
@@ -251,6 +260,8 @@ void Move(SharedCall call) {
 
 // ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
 
+namespace {
+
 void WithValue(SharedCall call, std::move_only_function<void(const Value&, Reply&)> describe) {
   call->store->Get(call->words[2], Freshness::kAsConfigured, call->until,
                    [call, describe = std::move(describe)](Result<Record> record) mutable {
@@ -266,6 +277,8 @@ std::string_view EncodingOf(const Value& value) {
   if (ToInteger(value.bytes)) return "int";
   return value.bytes.size() <= 44 ? "embstr" : "raw";
 }
+
+}  // namespace
 
 void Object(SharedCall call) {
   const std::string what = ToUpper(call->words[1]);
@@ -311,6 +324,8 @@ void Memory(SharedCall call) {
 
 // ---- messages -----------------------------------------------------------------------------------------------------------
 
+namespace {
+
 // Once its user may publish there.
 void WithGrant(SharedCall call, const std::string& channel, std::move_only_function<void()> publish) {
   if (call->databases == nullptr || !call->databases->guards_channels()) return publish();
@@ -318,6 +333,8 @@ void WithGrant(SharedCall call, const std::string& channel, std::move_only_funct
       {ChannelUse::Kind::kPublish, channel}, call->until,
       [call, publish = std::move(publish)](const Status& may) mutable { may.ok() ? publish() : call->Fail(may); });
 }
+
+}  // namespace
 
 void Publish(SharedCall call) {
   WithGrant(call, call->words[1], [call] {
@@ -341,7 +358,7 @@ void MeetPeer(SharedCall call) {
   call->Ok();
 }
 
-}  // namespace
+// ---- COPY and MOVE to another database ------------------------------------------------------------------------------
 
 void CopyOptions::TakeDatabase(const std::string& word) {
   const std::optional<int64_t> number = ToInteger(word);
@@ -370,41 +387,6 @@ std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words
   if (command.name == "copy") options = CopyOptionsOf(words);
   if (command.name == "move") options.TakeDatabase(words[2]);
   return options.failure.empty() ? options.database : std::nullopt;
-}
-
-KeyCommand FindKeyCommand(std::string_view name) {
-  static const std::unordered_map<std::string_view, KeyCommand> commands = {{"bitop", BitOpOf},
-                                                                            {"copy", Copy},
-                                                                            {"dbsize", DbSize},
-                                                                            {"del", Del},
-                                                                            {"ebla.deliver", Deliver},
-                                                                            {"ebla.peer", MeetPeer},
-                                                                            {"eval", EvalCommand},
-                                                                            {"eval_ro", EvalCommand},
-                                                                            {"evalsha", EvalCommand},
-                                                                            {"evalsha_ro", EvalCommand},
-                                                                            {"exists", CountKeys},
-                                                                            {"flushall", FlushDb},
-                                                                            {"flushdb", FlushDb},
-                                                                            {"keys", Keys},
-                                                                            {"lcs", LcsOf},
-                                                                            {"memory", Memory},
-                                                                            {"mget", MGet},
-                                                                            {"move", Move},
-                                                                            {"mset", MSet},
-                                                                            {"msetnx", MSetNx},
-                                                                            {"object", Object},
-                                                                            {"publish", Publish},
-                                                                            {"randomkey", RandomKey},
-                                                                            {"rename", Rename},
-                                                                            {"renamenx", Rename},
-                                                                            {"scan", Scan},
-                                                                            {"script", ScriptCommand},
-                                                                            {"spublish", Publish},
-                                                                            {"touch", CountKeys},
-                                                                            {"unlink", Del}};
-  const auto found = commands.find(name);
-  return found == commands.end() ? nullptr : found->second;
 }
 
 }  // namespace ebla::gateway::redis

@@ -12,11 +12,6 @@
 
 namespace ebla::gateway::redis {
 
-using KeyCommand = void (*)(std::shared_ptr<StoreCall> call);
-
-// Null: there is none of that name.
-KeyCommand FindKeyCommand(std::string_view name);
-
 // What stands behind COPY's keys.
 struct CopyOptions {
   bool replaces = false;
@@ -29,6 +24,22 @@ CopyOptions CopyOptionsOf(const Words& words);
 // The database that COPY or MOVE names, if its words are right; which may be the connection's own.
 std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words& words);
 
+void BitOpOf(std::shared_ptr<StoreCall> call);
+void Copy(std::shared_ptr<StoreCall> call);
+void CountKeys(std::shared_ptr<StoreCall> call);  // EXISTS and TOUCH
+void Del(std::shared_ptr<StoreCall> call);        // and UNLINK
+void LcsOf(std::shared_ptr<StoreCall> call);
+void MGet(std::shared_ptr<StoreCall> call);
+void MSet(std::shared_ptr<StoreCall> call);
+void MSetNx(std::shared_ptr<StoreCall> call);
+void Memory(std::shared_ptr<StoreCall> call);
+void Move(std::shared_ptr<StoreCall> call);
+void Object(std::shared_ptr<StoreCall> call);
+void Rename(std::shared_ptr<StoreCall> call);  // and RENAMENX
+// Messages, of clients and of other gateways.
+void Deliver(std::shared_ptr<StoreCall> call);
+void MeetPeer(std::shared_ptr<StoreCall> call);
+void Publish(std::shared_ptr<StoreCall> call);
 // Those that visit all keys: scan_commands.cc.
 void Scan(std::shared_ptr<StoreCall> call);
 void Keys(std::shared_ptr<StoreCall> call);

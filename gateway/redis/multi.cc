@@ -104,7 +104,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
   void RunGroup(const std::vector<size_t>& places, std::shared_ptr<Spread> all) {
     // One command of one key is a transaction as it is.
     const bool as_it_is =
-        places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->update != nullptr;
+        places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->runner.update != nullptr;
     if (as_it_is)
       return RunOne(places.front(), [self = shared_from_this(), all = std::move(all)](const Status& fault) {
         all->End(self->IsOfTheWhole(fault) ? fault : Status());

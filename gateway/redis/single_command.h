@@ -19,7 +19,7 @@ class SingleCommand final : public ConnectionCommand {
   bool alone() const override {
     return command_.Is(kAlone) || (keys_.empty() && command_.name != "ping" && command_.name != "echo");
   }
-  bool only_gets() const override { return command_.update != nullptr && command_.Is(kReadOnly); }
+  bool only_gets() const override { return command_.runner.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
   bool Carries(const Command& next) override;
   void Carry(Command& next, Done done) override;

@@ -1,20 +1,18 @@
 #include "gateway/redis/store_commands.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "common/base/key_range.h"
 #include "common/redis/bit_commands.h"
 #include "common/redis/record_function.h"
 #include "common/redis/string_commands.h"
-#include "gateway/redis/key_commands.h"
 #include "gateway/store/change_item.h"
 
 namespace ebla::gateway::redis {
 namespace {
 
 bool MayBeBlind(const CommandInfo& command, const Words& words) {
-  return command.update == SetEx || (command.update == Set && IsBlindSet(words));
+  return command.runner.update == SetEx || (command.runner.update == Set && IsBlindSet(words));
 }
 
 // A command of one key on its way.
@@ -24,7 +22,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   void Start() {
     if (OnlyReads()) return Read();
-    if (call_.command->update == Increment && StartIncrement()) return;
+    if (call_.command->runner.update == Increment && StartIncrement()) return;
     if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
     if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
     Apply();
@@ -32,7 +30,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
  private:
   bool OnlyReads() const {
-    return call_.command->Is(kReadOnly) || (call_.command->update == BitField && redis::OnlyReads(call_.words));
+    return call_.command->Is(kReadOnly) || (call_.command->runner.update == BitField && redis::OnlyReads(call_.words));
   }
   void Read() {
     call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
@@ -64,14 +62,14 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     old_ = std::move(old);  // which the update refers to
     Update update(call_.words, old_, call_.store->NowMs(), call_.protocol);
     update.spent = spent;
-    call_.command->update(update);
+    call_.command->runner.update(update);
     return update;
   }
 
   // ---- in one step, where the store can --------------------------------------------------------------------------------
 
   void Apply() {
-    const bool changes = call_.command->update != GetEx || call_.words.size() > 2;
+    const bool changes = call_.command->runner.update != GetEx || call_.words.size() > 2;
     if (!changes || FunctionOf(call_.command->name) == nullptr) return ReadAndPut();
     std::string arguments = EncodeCommand(call_.protocol, call_.words);
     if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
@@ -98,8 +96,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // A put that is done only if there is a value, or only if there is none, whichever it is. It takes no grant to read.
   std::optional<bool> PresentIfPut() const {
-    if (call_.command->update == SetNx) return false;
-    return call_.command->update == Set ? SetCondition(call_.words) : std::nullopt;
+    if (call_.command->runner.update == SetNx) return false;
+    return call_.command->runner.update == Set ? SetCondition(call_.words) : std::nullopt;
   }
   void PutAt(bool present) {
     const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
@@ -160,15 +158,13 @@ bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_m
     return false;
   const std::optional<Value> none;
   Update update(words, none, now_ms, 2);
-  command.update(update);
+  command.runner.update(update);
   return update.change == Update::Change::kPut;
 }
 
 void RunStoreCommand(StoreCall call) {
-  if (call.command->update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
-  const KeyCommand run = FindKeyCommand(call.command->name);
-  if (run == nullptr) return call.Fail("ERR " + ToUpper(call.command->name) + " is not served by Ebla yet");
-  run(std::make_shared<StoreCall>(std::move(call)));
+  if (call.command->runner.update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
+  call.command->runner.run(std::make_shared<StoreCall>(std::move(call)));
 }
 
 }  // namespace ebla::gateway::redis
