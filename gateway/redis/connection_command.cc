@@ -100,9 +100,8 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
   Session& session = state_->session;
   Subscriptions& subscriptions = state_->subscriptions;
   const std::string_view name = command.name;
-  if (name == "discard" || name == "unwatch" || name == "reset") state_->TakeWatched();
-  if (name == "reset") subscriptions.Clear();
-  if (name == "reset") state_->Use(state_->shared->databases);
+  if (name == "reset") return ResetConnection(command, words);
+  if (name == "discard" || name == "unwatch") state_->TakeWatched();
   redis::Reply reply(session.protocol());
   if (name == "hello" && state_->NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
@@ -118,11 +117,21 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
     return reply.Take();
   }
   auto answer = subscriptions.Answer(command, words, session.protocol());
-  if (name == "reset" || answer)
-    session.set_listening(subscriptions.channels(), subscriptions.patterns(), subscriptions.shards());
+  if (answer) session.set_listening(subscriptions.channels(), subscriptions.patterns(), subscriptions.shards());
   if (!answer) answer = session.Answer(command, words);
   subscriptions.set_protocol(session.protocol());
   return *std::move(answer);
+}
+
+// All that RESET does; Session::Reset does its part within Answer.
+std::string ConnectionCommand::ResetConnection(const CommandInfo& reset, const Words& words) {
+  state_->TakeWatched();
+  state_->subscriptions.Clear();
+  state_->Use(state_->shared->databases);
+  state_->session.set_listening(0, 0, 0);
+  std::string answer = *state_->session.Answer(reset, words);
+  state_->subscriptions.set_protocol(state_->session.protocol());
+  return answer;
 }
 
 void ConnectionCommand::Open(const std::string& database, Opened then) {

@@ -54,6 +54,7 @@ class ConnectionCommand : public Command {
 
  private:
   void NoteIfSlow();
+  std::string ResetConnection(const CommandInfo& reset, const Words& words);
 
   Done done_;
   std::chrono::steady_clock::time_point began_;
