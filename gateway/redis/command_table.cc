@@ -402,6 +402,11 @@ std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& wo
   return keys;
 }
 
+std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words) {
+  const std::vector<std::string_view> keys = KeysOf(command, words);
+  return {keys.begin(), keys.end()};
+}
+
 void Describe(const CommandInfo& command, Reply& reply) {
   reply.Array(10).Bulk(command.name).Number(command.arity);
   const auto flags = std::ranges::count_if(kFlagNames, [&](const auto& named) { return command.Is(named.flag); });

@@ -86,6 +86,7 @@ std::optional<std::string> WhyNotServed(std::string_view name);
 
 // The words that are keys, of a command that takes so many words; none where it says no such number of them.
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);
+std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words);
 
 // What COMMAND INFO says of it.
 void Describe(const CommandInfo& command, Reply& reply);

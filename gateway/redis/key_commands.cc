@@ -72,10 +72,7 @@ void ReadAll(SharedCall call, const std::vector<std::string>& keys, Freshness fr
   });
 }
 
-std::vector<std::string> KeyWords(const StoreCall& call) {
-  const std::vector<std::string_view> keys = KeysOf(*call.command, call.words);
-  return {keys.begin(), keys.end()};
-}
+std::vector<std::string> KeyWords(const StoreCall& call) { return CopiedKeysOf(*call.command, call.words); }
 
 }  // namespace
 

@@ -16,10 +16,7 @@ constexpr std::string_view kOrEachGroup =
     "connection, --redis_transactions=each-group for the gateway";
 constexpr std::string_view kWatched = ", as that of what is watched";
 
-std::vector<std::string> KeysIn(const QueuedCommand& queued) {
-  const std::vector<std::string_view> keys = KeysOf(*queued.command, queued.words);
-  return {keys.begin(), keys.end()};
-}
+std::vector<std::string> KeysIn(const QueuedCommand& queued) { return CopiedKeysOf(*queued.command, queued.words); }
 
 // What happens next: transactions of several groups at the same time, or one command by itself. Commands are told by their
 // places.

@@ -71,8 +71,7 @@ void EvalStaged(StoreCall& call) {
 }
 
 void EvalAlone(SharedCall call) {
-  const std::vector<std::string_view> named = KeysOf(*call->command, call->words);
-  const std::vector<std::string> keys(named.begin(), named.end());
+  const std::vector<std::string> keys = CopiedKeysOf(*call->command, call->words);
   if (!keys.empty() && !OneGroupOf(keys)) return call->Fail(kCrossSlot);
   std::vector<QueuedCommand> commands;
   commands.push_back({call->command, std::move(call->words)});

@@ -119,11 +119,8 @@ std::string StagedHost::CallStore(const CommandInfo& command, const Words& words
   call.protocol = protocol;
   call.command = &command;
   call.words = words;
-  // On a staged store every command ends within its start.
-  const auto reply = std::make_shared<std::optional<std::string>>();
-  call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
-  RunStoreCommand(std::move(call));
-  return *reply ? **std::move(reply) : RefusalWith("ERR the command waits in a script");
+  auto reply = RunAtOnce(std::move(call));
+  return reply ? *std::move(reply) : RefusalWith("ERR the command waits in a script");
 }
 
 void StagedHost::Log(int level, std::string_view text) {

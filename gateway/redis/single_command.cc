@@ -40,7 +40,7 @@ std::optional<Login> LoginIn(std::string_view name, const Words& words) {
 
 SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
     : ConnectionCommand(std::move(state), command), words_(std::move(words)) {
-  for (const std::string_view key : KeysOf(command_, words_)) keys_.emplace_back(key);
+  keys_ = CopiedKeysOf(command_, words_);
   for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
   for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
 }

@@ -167,4 +167,11 @@ void RunStoreCommand(StoreCall call) {
   call.command->runner.run(std::make_shared<StoreCall>(std::move(call)));
 }
 
+std::optional<std::string> RunAtOnce(StoreCall call) {
+  const auto reply = std::make_shared<std::optional<std::string>>();
+  call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
+  RunStoreCommand(std::move(call));
+  return std::move(*reply);
+}
+
 }  // namespace ebla::gateway::redis

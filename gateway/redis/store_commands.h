@@ -54,6 +54,9 @@ std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall call);
+// Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call; its own `done` is not called.
+// None: the command waits for something else.
+std::optional<std::string> RunAtOnce(StoreCall call);
 
 // Whether a command needs to know nothing of its keys' values.
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);

@@ -1,6 +1,7 @@
 #include "gateway/redis/transaction.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -62,7 +63,7 @@ std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, 
   std::vector<std::string> keys;
   for (const auto& [command, words] : commands) {
     if (WritesBlindly(*command, words, now_ms)) continue;
-    for (const std::string_view key : KeysOf(*command, words)) keys.emplace_back(key);
+    std::ranges::move(CopiedKeysOf(*command, words), std::back_inserter(keys));
   }
   return keys;
 }
@@ -108,18 +109,15 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   }
   Status RunNext() {
     const auto& [command, words] = (*commands_)[replies_->size()];
-    const auto reply = std::make_shared<std::optional<std::string>>();
     StoreCall call{context_};
     call.command = command;
     call.words = words;
-    call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
-    RunStoreCommand(std::move(call));
-    if (!*reply)
-      return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
-    reply_bytes_ += (*reply)->size();
+    auto reply = RunAtOnce(std::move(call));
+    if (!reply) return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
+    reply_bytes_ += reply->size();
     if (reply_bytes_ > kRepliesBytesMax)
       return Status(Code::kOverloaded, "the replies of a transaction have more than 64 MiB together");
-    replies_->push_back(**std::move(reply));
+    replies_->push_back(*std::move(reply));
     return context_.effects->failure;
   }
 
