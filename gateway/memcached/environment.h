@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "common/base/executor.h"
-#include "common/base/mutex.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/request.h"
 #include "gateway/server/protocol.h"
@@ -34,8 +33,7 @@ struct Environment {
 
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   TableFlusher flusher{store, deadline};
-  Mutex mutex;
-  Totals baseline EBLA_GUARDED_BY(mutex);  // what "stats reset" has taken away
+  CountsSinceReset counts;  // of "stats", since "stats reset"
 };
 
 // One line, for a client.

@@ -29,25 +29,6 @@ std::string Seconds(const timeval& time) {
   return text;
 }
 
-// Since the last reset. Gauges stay as they are.
-Totals SinceReset(Environment& environment) {
-  MutexLock lock(environment.mutex);  // before the sum, so that no reset is ahead of it
-  Totals totals = environment.statistics.Sum();
-  const Totals before = environment.baseline;
-  if (before.kinds.empty()) return totals;
-  totals.connections_accepted -= before.connections_accepted;
-  totals.connections_refused -= before.connections_refused;
-  totals.bytes_in -= before.bytes_in;
-  totals.bytes_out -= before.bytes_out;
-  for (size_t i = 0; i < totals.kinds.size(); ++i) {
-    totals.kinds[i].commands -= before.kinds[i].commands;
-    totals.kinds[i].errors -= before.kinds[i].errors;
-    totals.kinds[i].hits -= before.kinds[i].hits;
-    totals.kinds[i].misses -= before.kinds[i].misses;
-  }
-  return totals;
-}
-
 CommandTotals SumOf(const Totals& totals, std::initializer_list<Verb> verbs) {
   CommandTotals sum;
   for (const Verb verb : verbs) {
@@ -89,8 +70,8 @@ void AddCommands(const Totals& totals, Lines& lines) {
   lines.Add("touch_misses", touches.misses);
 }
 
-std::string General(Environment& environment) {
-  const Totals totals = SinceReset(environment);
+std::string General(const Environment& environment) {
+  const Totals totals = environment.counts.Of(environment.statistics.Sum());
   const auto uptime = std::chrono::steady_clock::now() - environment.started;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -138,8 +119,7 @@ std::string StatsText(Environment& environment, const std::string& of) {
   if (of == "items" || of == "slabs") return "END\r\n";
   if (of == "sizes") return "STAT sizes_status disabled\r\nEND\r\n";
   if (of != "reset") return "ERROR\r\n";
-  MutexLock lock(environment.mutex);
-  environment.baseline = environment.statistics.Sum();
+  environment.counts.Reset(environment.statistics.Sum());
   return "RESET\r\n";
 }
 

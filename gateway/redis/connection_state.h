@@ -42,7 +42,7 @@ struct Shared {
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
   const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
-  std::shared_ptr<ShownCounts> counts = std::make_shared<ShownCounts>();
+  std::shared_ptr<CountsSinceReset> counts = std::make_shared<CountsSinceReset>();
   std::chrono::milliseconds deadline{10'000};  // of a command
   // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
   std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));

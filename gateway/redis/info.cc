@@ -8,7 +8,6 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <utility>
 
 #include "common/base/clocks.h"
@@ -18,13 +17,6 @@
 
 namespace ebla::gateway::redis {
 namespace {
-
-int64_t ResidentBytes() {
-  std::ifstream in("/proc/self/statm");
-  int64_t total = 0, resident = 0;
-  in >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
-}
 
 struct Section {
   std::string_view name;
@@ -106,7 +98,7 @@ std::vector<Section> Sections(const Shared& shared) {
   uname(&system);
   rusage used{};
   getrusage(RUSAGE_SELF, &used);
-  const std::string memory = std::to_string(ResidentBytes());
+  const std::string memory = std::to_string(process::ReadUsage().resident_bytes);
   const MemoryBounds bounds = shared.tables == nullptr ? MemoryBounds() : shared.tables->Bounds();
   const Totals ever = TotalsOf(shared), totals = shared.counts->Of(ever);
   uint64_t hits = 0, misses = 0;
@@ -172,31 +164,6 @@ int64_t RateMeter::Of(uint64_t count, std::chrono::steady_clock::time_point now)
     count_ = count;
   }
   return rate_;
-}
-
-void ShownCounts::Reset(Totals totals) {
-  MutexLock lock(mutex_);
-  before_ = std::move(totals);
-}
-
-// A loop may have counted less than when that was looked at by somebody else: it is never below 0.
-Totals ShownCounts::Of(Totals totals) const {
-  const auto subtract = [](auto& count, auto before) { count -= std::min(count, before); };
-  MutexLock lock(mutex_);
-  subtract(totals.connections_accepted, before_.connections_accepted);
-  subtract(totals.connections_refused, before_.connections_refused);
-  subtract(totals.bytes_in, before_.bytes_in);
-  subtract(totals.bytes_out, before_.bytes_out);
-  for (size_t kind = 0; kind < before_.kinds.size(); ++kind) {
-    CommandTotals& one = totals.kinds[kind];
-    const CommandTotals& before = before_.kinds[kind];
-    subtract(one.commands, before.commands);
-    subtract(one.errors, before.errors);
-    subtract(one.hits, before.hits);
-    subtract(one.misses, before.misses);
-    subtract(one.seconds, before.seconds);
-  }
-  return totals;
 }
 
 void ResetCounts(const Shared& shared) { shared.counts->Reset(TotalsOf(shared)); }

@@ -8,7 +8,6 @@
 
 #include "common/base/mutex.h"
 #include "gateway/redis/wire/request_reader.h"
-#include "gateway/server/statistics.h"
 
 namespace ebla::gateway::redis {
 
@@ -27,17 +26,6 @@ class RateMeter {
   std::chrono::steady_clock::time_point since_ EBLA_GUARDED_BY(mutex_) = std::chrono::steady_clock::now();
   uint64_t count_ EBLA_GUARDED_BY(mutex_) = 0;
   int64_t rate_ EBLA_GUARDED_BY(mutex_) = 0;
-};
-
-// What INFO shows of what has been counted: from CONFIG RESETSTAT on. /metrics counts on.
-class ShownCounts {
- public:
-  void Reset(Totals totals);
-  Totals Of(Totals totals) const;
-
- private:
-  mutable Mutex mutex_;
-  Totals before_ EBLA_GUARDED_BY(mutex_);
 };
 
 // CONFIG RESETSTAT.

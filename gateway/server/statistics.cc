@@ -1,5 +1,6 @@
 #include "gateway/server/statistics.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ebla::gateway {
@@ -47,6 +48,31 @@ Totals Statistics::Sum() const {
   Totals totals;
   totals.kinds.resize(names_.size());
   for (const auto& loop : loops_) loop->AddTo(totals);
+  return totals;
+}
+
+void CountsSinceReset::Reset(Totals totals) {
+  MutexLock lock(mutex_);
+  before_ = std::move(totals);
+}
+
+// A loop may have counted less than when that was looked at by somebody else: it is never below 0.
+Totals CountsSinceReset::Of(Totals totals) const {
+  const auto subtract = [](auto& count, auto before) { count -= std::min(count, before); };
+  MutexLock lock(mutex_);
+  subtract(totals.connections_accepted, before_.connections_accepted);
+  subtract(totals.connections_refused, before_.connections_refused);
+  subtract(totals.bytes_in, before_.bytes_in);
+  subtract(totals.bytes_out, before_.bytes_out);
+  for (size_t kind = 0; kind < before_.kinds.size(); ++kind) {
+    CommandTotals& one = totals.kinds[kind];
+    const CommandTotals& before = before_.kinds[kind];
+    subtract(one.commands, before.commands);
+    subtract(one.errors, before.errors);
+    subtract(one.hits, before.hits);
+    subtract(one.misses, before.misses);
+    subtract(one.seconds, before.seconds);
+  }
   return totals;
 }
 

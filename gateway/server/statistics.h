@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 #include "common/rpc/connection_loop.h"
 #include "gateway/server/protocol.h"
 
@@ -68,6 +69,18 @@ class Statistics {
  private:
   const std::vector<std::string> names_;
   std::vector<std::unique_ptr<LoopStatistics>> loops_;
+};
+
+// What a client is shown of what has been counted: from the last reset that a client asked for. /metrics counts on.
+class CountsSinceReset {
+ public:
+  void Reset(Totals totals);
+  // Gauges stay as they are.
+  Totals Of(Totals totals) const;
+
+ private:
+  mutable Mutex mutex_;
+  Totals before_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::gateway
