@@ -78,7 +78,7 @@ void Peers::Stop() {
   loop_.Post([this, &closed] {
     for (auto& [address, client] : by_address_) client->Close();
     by_address_.clear();
-    CountPeers();
+    peers_ = 0;
     closed.set_value();
   });
   closed.get_future().wait();
@@ -144,15 +144,8 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
   } else {
     LOG_EVERY_T(WARNING, 10) << "cannot look for other gateways: " << page.error();
   }
-  CountPeers();
-  if (first_look_done_) std::exchange(first_look_done_, nullptr)();
-}
-
-void Peers::CountPeers() {
-  size_t up = 0;
-  for (const auto& [address, client] : by_address_) up += client->up() ? 1 : 0;
   peers_ = by_address_.size();
-  peers_up_ = up;
+  if (first_look_done_) std::exchange(first_look_done_, nullptr)();
 }
 
 // ---- messages ---------------------------------------------------------------------------------------------------------

@@ -33,14 +33,12 @@ class Peers final : public Publisher {
 
   void Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) override;
   void LookSoon() override;
-  size_t peers_up() const { return peers_up_; }
 
  private:
   void Announce();
   void Look();
   void LookAgain();
   void TakeFound(const Result<ScanPage>& page);
-  void CountPeers();
 
   // What callbacks of the store have of it: they may come when it is gone.
   struct Alive {
@@ -54,7 +52,7 @@ class Peers final : public Publisher {
   std::string own_;
   std::atomic<bool> started_ = false;
   std::atomic<bool> look_asked_ = false;
-  std::atomic<size_t> peers_ = 0, peers_up_ = 0;
+  std::atomic<size_t> peers_ = 0;
   // The loop's:
   rpc::ReadBuffers buffers_;
   std::map<std::string, std::shared_ptr<PeerClient>> by_address_;
