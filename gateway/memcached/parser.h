@@ -1,7 +1,7 @@
 // gateway/memcached/parser.h
 // Cuts Memcached's text and meta commands off a stream of bytes. Pure: what it makes of the bytes does not depend on how
 // they are cut up on their way.
-// Place:      text_commands.h and meta_commands.h run what it makes; meta_parser.h reads commands that begin with m.
+// Place:      protocol.h makes commands of its requests; meta_parser.h reads the commands that begin with m.
 // Source:     the protocol as memcached 1.6.18 speaks it; what it answers to malformed commands was observed of it.
 // Invariants: 1. It asks for at most kCacheValueBytesMax bytes of a value, and 256 KiB of a line of keys. A larger value
 //                is passed over as it comes; a longer line ends the connection.

@@ -1,6 +1,6 @@
 // gateway/memcached/protocol.h
 // Memcached's text and meta protocols for one connection: a parser before commands.
-// Place:   main.cc gives its factory to a Server.
+// Place:   memcached_door.h gives its factory to a Server.
 // Threads: as server/protocol.h says.
 #pragma once
 

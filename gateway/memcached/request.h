@@ -1,5 +1,5 @@
 // gateway/memcached/request.h
-// One command as a client has sent it: what parser.h makes; text_commands.h and meta_commands.h run it.
+// One command as a client has sent it: what parser.h makes, and text_commands.h and meta_commands.h run.
 // Threads: values.
 #pragma once
 

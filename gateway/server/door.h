@@ -1,6 +1,6 @@
 // One protocol that a gateway speaks: its listening server, what it counts, and whether it can serve.
-// Place:   main.cc makes one for each protocol that it was told to listen for; gateway/memcached and gateway/redis are
-//          the two there are.
+// Place:   host/gateway_host.h makes one for each protocol that it was told to listen for; gateway/memcached and
+//          gateway/redis have the two there are.
 // Threads: Start and Stop from one thread at a time, which no loop is; the rest from any.
 #pragma once
 

@@ -1,6 +1,6 @@
 // gateway/server/metrics.h
 // What /metrics of a gateway says. The names of the metrics stand here alone.
-// Place:   main.cc makes one and gives it to the HTTP server.
+// Place:   host/gateway_host.h makes one, which main.cc gives to the HTTP server.
 // Threads: Collect from any.
 #pragma once
 

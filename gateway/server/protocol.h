@@ -1,6 +1,6 @@
 // gateway/server/protocol.h
 // What a protocol is to a connection: it cuts commands off the bytes that come, and each command answers with bytes.
-// Place:      connection.h drives it; gateway/memcached implements it. Nothing here knows any protocol.
+// Place:      connection.h drives it; gateway/memcached and gateway/redis implement it. Nothing here knows any protocol.
 // Order:      Replies leave in the order of the commands. Commands with a key in common run one after the other, in
 //             their order, but for gets of it that come at once; others run at the same time. One that is alone() waits for all before it, and all after it
 //             wait for it.

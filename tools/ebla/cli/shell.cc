@@ -21,7 +21,6 @@ constexpr std::chrono::milliseconds kClientFor{5'000};
 constexpr std::chrono::milliseconds kNamesDeadline{500};
 constexpr std::chrono::milliseconds kBannerDeadline{1'500};
 
-// With a client of its own that gives up soon.
 // What the client is made with.
 Result<ClientOptions> OptionsOf(const Shell::Connection& connection) {
   ClientOptions options;
@@ -36,6 +35,7 @@ Result<ClientOptions> OptionsOf(const Shell::Connection& connection) {
   return options;
 }
 
+// With a client of its own that gives up soon.
 Result<std::vector<std::string>> AskNames(const Shell::Connection& connection, const std::string& value) {
   std::vector<std::string> names;
   EBLA_ASSIGN(ClientOptions options, OptionsOf(connection));
