@@ -69,10 +69,6 @@ std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable(bool only_oldest
   return entry;
 }
 
-std::shared_ptr<CommandQueue::Entry> CommandQueue::Find(const Entry& entry) const {
-  return *std::ranges::find(entries_, &entry, [](const auto& held) { return held.get(); });
-}
-
 // One that is alone may wait behind it.
 const CommandQueue::Entry* CommandQueue::Follower(const Entry& entry) const {
   if (entry.waiters.empty()) return nullptr;
@@ -85,7 +81,7 @@ std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeFollower(Entry& entry) {
   Entry& follower = *entry.waiters.front();
   entry.waiters.erase(entry.waiters.begin());
   follower.blockers = 0;
-  return Find(follower);
+  return follower.shared_from_this();
 }
 
 void CommandQueue::Finish(Entry& entry, std::string reply) {
@@ -98,8 +94,7 @@ void CommandQueue::Finish(Entry& entry, std::string reply) {
   LeaveHolders(entry);
   for (const size_t key : entry.keys) LeaveKey(entry, key);
   for (Entry* waiter : std::exchange(entry.waiters, {})) {
-    if (--waiter->blockers > 0) continue;
-    runnable_.push_back(Find(*waiter));
+    if (--waiter->blockers == 0) runnable_.push_back(waiter->shared_from_this());
   }
 }
 

@@ -1,11 +1,12 @@
 // gateway/server/command_queue.h
 // The commands of one connection from their arrival to their reply: which may run, and whose reply is next. Pure.
 // Place:      connection.h.
-// Invariants: 1. A command may run once all before it that share a key with it have finished, and everything before the
-//                last one before it that is alone. Keys are told apart by their hashes: two that collide only wait.
-//                Gets of one key that were added at one moment do not wait for each other: they begin together. Nor does
-//                a command wait for who carries it.
-//             2. Replies are taken in the order of Add().
+// Invariants: 1. A command may run once (a) all before it that share a key with it have finished, and (b) the last
+//                one before it that is alone has finished; if it is alone itself, all before it have. Keys are told
+//                apart by their hashes: two that collide only wait.
+//             2. Two exceptions to (a): gets of one key that were added at one moment begin together, and a follower
+//                does not wait for who carries it (protocol.h).
+//             3. Replies are taken in the order of Add().
 // Threads:    its connection's.
 #pragma once
 
@@ -27,7 +28,7 @@ namespace ebla::gateway {
 class CommandQueue {
  public:
   // Shared with whoever is to answer it.
-  struct Entry {
+  struct Entry : std::enable_shared_from_this<Entry> {
     std::unique_ptr<Command> command;
     MonotonicTime arrived;
     // The queue's own.
@@ -44,10 +45,10 @@ class CommandQueue {
   void Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
   std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
-  // Of one that was handed out: the next one of its key, if both have that key alone and nothing else is waited for; null:
-  // there is none.
+  // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
+  // null: there is none.
   const Entry* Follower(const Entry& entry) const;
-  // Hands out that one, though this one has not finished: it carries it (protocol.h).
+  // Hands out that one, though this one, which carries it, has not finished.
   std::shared_ptr<Entry> TakeFollower(Entry& entry);
   // One that was handed out has its reply.
   void Finish(Entry& entry, std::string reply);
@@ -74,7 +75,6 @@ class CommandQueue {
     uint64_t moment = 0;
   };
 
-  std::shared_ptr<Entry> Find(const Entry& entry) const;
   void WaitFor(Entry& entry, Entry& blocker);
   void UseKey(Entry& entry, size_t key, uint64_t moment);
   void LeaveKey(Entry& entry, size_t key);

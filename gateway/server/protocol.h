@@ -2,8 +2,8 @@
 // What a protocol is to a connection: it cuts commands off the bytes that come, and each command answers with bytes.
 // Place:      connection.h drives it; gateway/memcached and gateway/redis implement it. Nothing here knows any protocol.
 // Order:      Replies leave in the order of the commands. Commands with a key in common run one after the other, in
-//             their order, but for gets of it that come at once; others run at the same time. One that is alone() waits for all before it, and all after it
-//             wait for it.
+//             their order, but for gets of it that come at once; others run at the same time. One that is alone()
+//             waits for all before it, and all after it wait for it.
 // Errors:     Whatever a client sends is answered in the protocol's own words, or ends its connection.
 // Threads:    A Protocol, and the making, running and end of its commands, belong to the connection's loop. A command
 //             may answer from any thread.
@@ -53,8 +53,9 @@ class Command {
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
-  // Before Run(), of the command behind it of the same one key: whether this one does it along with itself, as if it ran
-  // right behind. Then it is carried: it does not run, and its `done` is called by who carries it.
+  // Before Run(), of its follower, the command behind it of the same one key: whether this one does it along with
+  // itself, as if it ran right behind. Then the follower is carried: it does not run, and its `done` is called by who
+  // carries it. For Redis's commands a Fold decides that (gateway/redis/folded_commands.h).
   virtual bool Carries(const Command& /*next*/) { return false; }
   virtual void Carry(Command& /*next*/, Done /*done*/) {}
   // Called once, unless another one carries it. `done` is called once, at any time, also within Run(); it keeps the command
