@@ -20,19 +20,6 @@ const std::map<std::string, std::string, std::less<>>& Aliases() {
   return aliases;
 }
 
-// The place behind the options of every verb that stand at `at`.
-size_t SkipGlobal(const std::vector<std::string>& words, size_t at) {
-  for (; at < words.size(); ++at) {
-    const std::string& word = words[at];
-    if (word == "--json" || word.starts_with("--masters=") || word.starts_with("--deadline=") ||
-        word.starts_with("--tls-dir="))
-      continue;
-    if (word != "--masters" && word != "--deadline" && word != "--tls-dir") break;
-    ++at;
-  }
-  return std::min(at, words.size());
-}
-
 std::string Joined(const std::vector<std::string>& words, std::string_view separator) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : std::string(separator)) + word;
@@ -144,6 +131,16 @@ LineParser::LineParser() {
       "");
   every.Flag("--json", json, "");
   global_ = every.parameters();
+}
+
+size_t LineParser::SkipGlobal(const std::vector<std::string>& words, size_t at) const {
+  for (; at < words.size(); ++at) {
+    const size_t equals = words[at].find('=');
+    const Parameter* option = FindOption(global_, words[at].substr(0, equals));
+    if (option == nullptr) break;
+    if (!option->flag() && equals == std::string::npos) ++at;
+  }
+  return std::min(at, words.size());
 }
 
 Error LineParser::NoVerb(const std::string& group, const std::string& word) const {

@@ -50,6 +50,8 @@ class LineParser {
     const Verb* verb = nullptr;  // null: a group alone, or nothing
     std::vector<size_t> places;
   };
+  // The place behind the options of every verb that stand at `at`.
+  size_t SkipGlobal(const std::vector<std::string>& words, size_t at) const;
   Result<Spoken> FindVerb(const std::vector<std::string>& words, bool group_is_enough) const;
   Error NoVerb(const std::string& group, const std::string& word) const;
   Status ParseArguments(const Verb& verb, std::vector<std::string> arguments, const std::string& table_in_use);

@@ -46,6 +46,7 @@ TEST_F(UsageTest, NonsenseIsAnsweredWithUsage) {
   EXPECT_THAT(Run("--json frobnicate"), HasSubstr(R"({"error":"INVALID_ARGUMENT")"));
   EXPECT_THAT(Run("--json get carts none"), HasSubstr(R"({"error":"NOT_FOUND","message":"no record under \"none\""})"));
   EXPECT_THAT(Run("--masters 127.0.0.1:1 --deadline 200ms get carts k"), HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(Run("--user ada get carts k"), HasSubstr("a user is named without a password"));
   EXPECT_THAT(Run("get carts k"), HasSubstr("NOT_FOUND")) << "the line's --masters held for it alone";
 }
 
