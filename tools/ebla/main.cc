@@ -94,11 +94,7 @@ int main(int argc, char** argv) {
 
   Shell shell(std::move(settings), std::cout, std::cerr);
   if (!words.empty()) {
-    const bool long_running = words.front() == "scan" || words.front() == "load" || words.front() == "dump" ||
-                              words.front() == "check" || words.front() == "backup" ||
-                              (words.size() > 1 && (words[1] == "watch" || words[1] == "presplit" ||
-                                                    words[1] == "compact" || words[1] == "merge-small"));
-    if (long_running) ebla::shell::CatchInterrupts(shell);
+    shell.CatchInterruptsWith([&shell] { ebla::shell::CatchInterrupts(shell); });
     return shell.Run(words);
   }
   return isatty(STDIN_FILENO) == 1 ? ebla::shell::RunInteractive(shell) : shell.RunScript(std::cin);

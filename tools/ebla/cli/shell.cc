@@ -105,6 +105,7 @@ int Shell::Run(const std::vector<std::string>& words) {
     client_.reset();
     connected_ = std::move(wanted);
   }
+  if (catch_interrupts_ && (*verb)->stops_on_interrupt()) catch_interrupts_();
   const Status status = (*verb)->run()(context);
   session_ = context.session;
   table_in_use_ = context.table_in_use;

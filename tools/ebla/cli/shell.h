@@ -46,6 +46,8 @@ class Shell {
   int RunScript(std::istream& input);
 
   void Interrupt() { interrupted_ = true; }
+  // Called before a verb that stops on Interrupt; without it whoever reads the lines catches Ctrl-C, or it kills.
+  void CatchInterruptsWith(std::function<void()> catch_interrupts) { catch_interrupts_ = std::move(catch_interrupts); }
 
   // How to ask a person whether a dangerous verb is meant; without it such verbs want --yes.
   void AskWith(std::function<bool(const std::string& question)> ask) { ask_ = std::move(ask); }
@@ -77,6 +79,7 @@ class Shell {
   std::optional<Session> session_;
   std::string table_in_use_;
   std::function<bool(const std::string&)> ask_;
+  std::function<void()> catch_interrupts_;
   std::map<std::string, Names> names_;  // by what they name, as help calls it
 };
 

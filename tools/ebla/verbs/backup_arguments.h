@@ -21,6 +21,7 @@ struct BackupStoreArguments {
   std::string key_file;
 
   void AddTo(Verb& verb) {
+    verb.StopsOnInterrupt();
     verb.Required("--dir", "PLACE", TakeText(address.place),
                   "Where the backups are: a directory, or s3://BUCKET/PREFIX");
     verb.Option("--key-file", "FILE", TakeText(key_file), "64 hexadecimal digits: encrypts, and is needed to read");

@@ -161,4 +161,9 @@ Verb& Verb::OnTableInUse() {
   return *this;
 }
 
+Verb& Verb::StopsOnInterrupt() {
+  stops_on_interrupt_ = true;
+  return *this;
+}
+
 }  // namespace ebla::shell

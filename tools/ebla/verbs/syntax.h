@@ -88,6 +88,8 @@ class Verb {
   Verb& Notes(std::string text);  // shown by help, below the example
   // TABLE may be left out where the shell has a table in use.
   Verb& OnTableInUse();
+  // Ctrl-C is told to it (Context::interrupted), also where it is all that the program runs, and it stops in good order.
+  Verb& StopsOnInterrupt();
 
   const std::string& words() const { return words_; }  // "table create"
   const std::string& summary() const { return summary_; }
@@ -96,12 +98,14 @@ class Verb {
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const Run& run() const { return run_; }
   bool on_table_in_use() const { return on_table_in_use_; }
+  bool stops_on_interrupt() const { return stops_on_interrupt_; }
 
  private:
   std::string words_, summary_, example_, notes_;
   std::vector<Parameter> parameters_;
   Run run_;
   bool on_table_in_use_ = false;
+  bool stops_on_interrupt_ = false;
 };
 
 }  // namespace ebla::shell

@@ -267,6 +267,7 @@ void AddCheckVerbs(Verbs& verbs) {
       .Add("check",
            "Compares the catalog with the servers, and replicas with each other; the exit code says whether they agree",
            "check carts", [args](Context& context) { return Run(*args, context); })
+      .StopsOnInterrupt()
       .Optional("TABLE", TakeText(args->table), "Only this table")
       .Flag("--catalog-only", args->catalog_only, "Does not compare the contents of the replicas")
       .Flag("--verbose", args->verbose, "Shows a line for each replica; else replicas that are alike share a line")

@@ -94,6 +94,7 @@ void AddCompactVerbs(Verbs& verbs) {
   verbs
       .Add("table compact", "Frees the disk space of deleted records; the table serves meanwhile",
            "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); })
+      .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table), "Each server stores all of its tablets of this table in one file")
       .Option("--server", "SERVER", TakeText(args->server), "Only on this server")
       .Option("--limit", "DURATION", TakeDuration(args->limit), "How long it may take on each server (10m)")

@@ -267,7 +267,7 @@ void AddConflictVerbs(Verbs& verbs) {
   Verb& apply_verb = verbs.Add("conflict apply", "Writes conflict records again if their keys have not changed since",
                                "conflict apply carts --server ts-2 --tablet 7 --version 3.118",
                                [apply](Context& context) { return Apply(context, apply->selection, apply->sure); });
-  apply->selection.AddTo(apply_verb);
+  apply->selection.AddTo(apply_verb.StopsOnInterrupt());
   apply_verb.Flag("--overwrite", apply->sure,
                   "Applies it even if a key has changed, or a retry may have written the same");
 

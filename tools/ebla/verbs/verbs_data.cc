@@ -237,7 +237,7 @@ void AddScan(Verbs& verbs) {
   auto args = std::make_shared<ScanArguments>();
   Verb& verb = verbs.Add("scan", "Shows records in the order of their keys", "scan carts --prefix user4 --limit 10",
                          [args](Context& context) { return Scan(*args, context); });
-  verb.Argument("TABLE", TakeText(args->table.table)).OnTableInUse();
+  verb.StopsOnInterrupt().Argument("TABLE", TakeText(args->table.table)).OnTableInUse();
   args->range.AddTo(verb);
   verb.Flag("--reverse", args->reverse, "Starts at the last key");
   verb.Option("--limit", "RECORDS", TakeWhole(args->limit), "Stops after so many records; 0 means no limit");

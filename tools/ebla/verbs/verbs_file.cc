@@ -228,7 +228,7 @@ void AddFileVerbs(Verbs& verbs) {
   Verb& load_verb =
       verbs.Add("load", "Puts the records of a file into a table", "load carts carts.jsonl --parallel 512",
                 [load](Context& context) { return Load(*load, context); });
-  load_verb.Argument("TABLE", TakeText(load->table.table)).OnTableInUse();
+  load_verb.StopsOnInterrupt().Argument("TABLE", TakeText(load->table.table)).OnTableInUse();
   load_verb.Argument("FILE", TakeText(load->file), "- is standard input");
   load_verb.Option("--format", "FORMAT", TakeOneOf(load->format, {"json", "tsv", "csv"}), kFormatHelp);
   load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000), "How many puts run at once (256)");
@@ -238,7 +238,7 @@ void AddFileVerbs(Verbs& verbs) {
   auto dump = std::make_shared<DumpArguments>();
   Verb& dump_verb = verbs.Add("dump", "Writes the records of a table to a file", "dump carts carts.jsonl --prefix user",
                               [dump](Context& context) { return Dump(*dump, context); });
-  dump_verb.Argument("TABLE", TakeText(dump->table.table)).OnTableInUse();
+  dump_verb.StopsOnInterrupt().Argument("TABLE", TakeText(dump->table.table)).OnTableInUse();
   dump_verb.Argument("FILE", TakeText(dump->file), "- is standard output");
   dump_verb.Option("--format", "FORMAT", TakeOneOf(dump->format, {"json", "tsv", "csv"}), kFormatHelp);
   dump->range.AddTo(dump_verb);

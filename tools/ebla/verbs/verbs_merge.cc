@@ -140,6 +140,7 @@ void AddTableMergeSmall(Verbs& verbs) {
       .Add("table merge-small", "Merges neighbours that are small even together, one pair after another",
            "table merge-small carts --below 512MiB --dry-run",
            [args](Context& context) { return MergeSmall(context, args->table, args->below, args->dry_run); })
+      .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table))
       .Option("--below", "SIZE", TakeSize(args->below),
               "A merged tablet stays smaller than this (twice the merge size of the table)")

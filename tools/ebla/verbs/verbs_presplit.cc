@@ -224,6 +224,7 @@ void AddPresplitVerbs(Verbs& verbs) {
              EBLA_ASSIGN(const Client client, context.connect());
              return Presplit(context, client, *args).Run();
            })
+      .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table))
       .Option("--into", "NUMBER", TakeWhole(args->into, 1),
               "How many tablets the table gets: the largest are halved by their data, or cut where --sample or "

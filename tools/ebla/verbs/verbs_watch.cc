@@ -155,6 +155,7 @@ void AddWatchVerbs(Verbs& verbs) {
              if (context.out.json) return Stream(context, client, args->interval);
              return Live(context, client, args->interval);
            })
+      .StopsOnInterrupt()
       .Option("--interval", "DURATION", TakeDuration(args->interval, kIntervalMin), "How often it looks (2s)")
       .Flag("--once", args->once, "Shows one frame and ends")
       .Notes("With --json each look is one line.");
