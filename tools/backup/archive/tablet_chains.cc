@@ -53,7 +53,7 @@ void TabletChains::BeginRound(int64_t now_ms, const std::vector<Listed>& tablets
     Chain& chain = chains_[one.tablet];
     chain.table = one.table;
     chain.listed_round = round_;
-    chain.listed_ms = now_ms;
+    chain.seen_ms = now_ms;
     chain.was_listed = true;
     chain.awaited_ms = 0;
     if (fresh.contains(one.table) && !chain.through && !starts_.contains(one.tablet)) Begin(chain, 0);
@@ -84,8 +84,7 @@ void TabletChains::TakeStart(LoggedStart start) {
   // Where its table begins, it does so at its mark: what it had before is gone.
   const auto table = tables_.find(start.table);
   if (Lists(chain) && table != tables_.end() && table->second.beginning) return;
-  chain.table = start.table;
-  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
+  Note(chain, start.table);
   if (!chain.was_listed && !merged_.contains(start.tablet)) chain.awaited_ms = now_ms_;
   starts_.try_emplace(start.tablet, std::move(start));
 }
@@ -93,8 +92,7 @@ void TabletChains::TakeStart(LoggedStart start) {
 void TabletChains::TakeEntry(LoggedEntry entry) {
   const TabletId tablet = entry.tablet;
   Chain& chain = chains_[tablet];
-  chain.table = entry.table;
-  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;  // until the catalog has it
+  Note(chain, entry.table);
   const uint64_t lsn = entry.version.lsn.value;
   const Epoch epoch = entry.version.epoch;
   if (chain.through && lsn <= *chain.through) {  // another replica's log had it
@@ -111,8 +109,7 @@ void TabletChains::TakeEntry(LoggedEntry entry) {
 
 void TabletChains::TakeMark(const LedTablet& mark) {
   Chain& chain = chains_[mark.tablet];
-  chain.table = mark.table;
-  if (chain.listed_ms == 0) chain.listed_ms = now_ms_;
+  Note(chain, mark.table);
   // A table that the catalog does not list yet is a fresh one: it begins with its first entry.
   const auto table = tables_.find(chain.table);
   if (!chain.through && table != tables_.end() && table->second.beginning) {
@@ -126,6 +123,11 @@ void TabletChains::TakeMark(const LedTablet& mark) {
   if (last == nullptr || mark.applied > last->applied || (mark.applied == last->applied && mark.epoch > last->epoch))
     chain.marks.push_back(mark);
   Emit(mark.tablet, chain);
+}
+
+void TabletChains::Note(Chain& chain, TableId table) const {
+  chain.table = table;
+  if (chain.seen_ms == 0) chain.seen_ms = now_ms_;  // until the catalog has it
 }
 
 void TabletChains::Begin(Chain& chain, uint64_t lsn) {
@@ -268,7 +270,7 @@ void TabletChains::Cover(TableId table, Table& of, int64_t ended_ms) {
 }
 
 bool TabletChains::IsBehind(TableId table, TabletId tablet, const Chain& chain) const {
-  if (!Lists(chain)) return !chain.ahead.empty() && chain.was_listed && now_ms_ - chain.listed_ms > kPatienceMs;
+  if (!Lists(chain)) return !chain.ahead.empty() && chain.was_listed && now_ms_ - chain.seen_ms > kPatienceMs;
   if (!chain.through) {
     const auto start = starts_.find(tablet);
     return start == starts_.end() || !std::ranges::all_of(start->second.origins, [&](const auto& origin) {
@@ -336,15 +338,7 @@ void TabletChains::BeginAnew(TableId table, Table& of) {
   of = Table{};
   std::erase_if(starts_, [&](const auto& start) { return start.second.table == table; });
   for (auto& [tablet, chain] : chains_) {
-    if (chain.table != table) continue;
-    Chain fresh;
-    fresh.table = table;
-    fresh.floor_ms = chain.floor_ms;
-    fresh.listed_round = chain.listed_round;
-    fresh.listed_ms = chain.listed_ms;
-    fresh.was_listed = chain.was_listed;
-    fresh.awaited_ms = chain.awaited_ms;
-    chain = std::move(fresh);
+    if (chain.table == table) chain = Chain{Known(chain)};
   }
 }
 
@@ -355,7 +349,7 @@ void TabletChains::Forget() {
     for (const auto& [origin, lsn] : start.origins) origins.insert(origin);
   }
   std::erase_if(chains_, [&](const auto& one) {
-    return now_ms_ - one.second.listed_ms > kForgottenMs && !origins.contains(one.first);
+    return now_ms_ - one.second.seen_ms > kForgottenMs && !origins.contains(one.first);
   });
   std::erase_if(merged_, [&](const auto& one) { return now_ms_ - one.second > kForgottenMs; });
   std::erase_if(tables_, [&](const auto& one) {
@@ -418,7 +412,7 @@ void TabletChains::Load(const State& state) {
     chain.offset_ms = tablet.offset_ms;
     chain.offset_epoch = Epoch{tablet.offset_epoch};
     chain.floor_ms = tablet.floor_ms;
-    chain.listed_ms = now_ms_;
+    chain.seen_ms = now_ms_;
     chain.was_listed = tablet.was_listed;
     chain.awaited_ms = tablet.was_listed ? 0 : now_ms_;
     chain.epochs = tablet.epochs;

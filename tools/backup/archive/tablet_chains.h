@@ -125,8 +125,16 @@ class TabletChains {
     LoggedEntry entry;
     uint64_t round = 0;
   };
-  struct Chain {
+  // What outlives a new beginning: what the catalog said, and the moment before which nothing of it may be any more.
+  struct Known {
     TableId table;
+    int64_t floor_ms = 0;  // the last mark that was reached
+    uint64_t listed_round = 0;
+    int64_t seen_ms = 0;  // when it was last listed; before it was, when a log first showed it
+    bool was_listed = false;
+    int64_t awaited_ms = 0;  // since it came of others, until the catalog lists it; 0: it is not awaited
+  };
+  struct Chain : Known {
     std::optional<uint64_t> through;  // lsn: all in order; none: where it begins is not known
     std::vector<EpochStart> epochs;   // of the entries through there: the latest few
     bool diverged = false;            // its tablet has gone back, and on from there with other entries
@@ -136,13 +144,8 @@ class TabletChains {
     std::deque<LedTablet> marks;     // that are not reached
     int64_t offset_ms = 0;           // from tablet time to the time of day, as the last mark had it
     Epoch offset_epoch;              // whose primary said so: each has clocks of its own
-    int64_t floor_ms = 0;            // the last mark that was reached
     uint64_t marked_round = 0;
-    LedTablet marked;  // lately
-    uint64_t listed_round = 0;
-    int64_t listed_ms = 0;
-    bool was_listed = false;
-    int64_t awaited_ms = 0;       // since it came of others, until the catalog lists it; 0: it is not awaited
+    LedTablet marked;             // lately
     int64_t behind_since_ms = 0;  // and has not come any further; 0: it is not
     uint64_t was_emitted = 0;     // when the last round ended
 
@@ -164,6 +167,8 @@ class TabletChains {
   void TakeStart(LoggedStart start);
   void TakeEntry(LoggedEntry entry);
   void TakeMark(const LedTablet& mark);
+  // A log has shown it.
+  void Note(Chain& chain, TableId table) const;
   void Begin(Chain& chain, uint64_t lsn);
   void BeginStarted();
   void Drain(Chain& chain);
