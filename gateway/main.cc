@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/sdk/connect_over.h"
+#include "common/base/split_text.h"
 #include "common/http/http_server.h"
 #include "common/process/exposure.h"
 #include "common/process/process.h"
@@ -80,20 +81,10 @@ Status CheckFlags() {
   return {};
 }
 
-std::vector<std::string> SplitAtCommas(const std::string& text) {
-  std::vector<std::string> parts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    if (comma > begin) parts.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return parts;
-}
-
 // But for who it is.
 ClientOptions ClusterFromFlags() {
   ClientOptions options;
-  options.masters = SplitAtCommas(FLAGS_masters);
+  options.masters = SplitText(FLAGS_masters, ',', EmptyParts::kDrop);
   options.deadline = milliseconds(FLAGS_deadline_ms);
   options.connect_timeout = milliseconds(FLAGS_deadline_ms);
   options.tls_dir = FLAGS_tls_dir;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "common/base/split_text.h"
 #include "common/security/scram.h"
 #include "ebla/level_names.h"
 #include "tools/ycsb/record_codec.h"
@@ -11,16 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
-
-std::vector<std::string> SplitList(const std::string& text) {
-  std::vector<std::string> items;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    if (comma > begin) items.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return items;
-}
 
 Result<Read> ParseRead(const Properties& properties) {
   const std::string text = properties.Text("ebla.read", "default");
@@ -133,7 +124,7 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
   options.table = workload.table;
   const char* environment = std::getenv("EBLA_MASTERS");
   const std::string fallback = environment == nullptr || *environment == '\0' ? "127.0.0.1:7400" : environment;
-  options.client.masters = SplitList(properties.Text("ebla.masters", fallback));
+  options.client.masters = SplitText(properties.Text("ebla.masters", fallback), ',', EmptyParts::kDrop);
   EBLA_ASSIGN(const int64_t deadline, properties.Integer("ebla.deadline_ms", 10'000, 1, 3'600'000));
   options.client.deadline = milliseconds(deadline);
   const char* tls_dir = std::getenv("EBLA_TLS_DIR");

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "common/base/mutex.h"
+#include "common/base/split_text.h"
 
 namespace ebla::ycsb {
 namespace {
@@ -63,13 +64,11 @@ Result<MeasurementOptions> MeasurementOptions::Parse(const Properties& propertie
   options.from = static_cast<MeasuredFrom>(from);
   options.percentiles.clear();
   const std::string list = properties.Text("hdrhistogram.percentiles", "50,95,99");
-  for (size_t begin = 0; begin <= list.size();) {
-    const size_t comma = std::min(list.find(',', begin), list.size());
+  for (const std::string& text : SplitText(list, ',', EmptyParts::kKeep)) {
     Properties one;
-    one.Set("hdrhistogram.percentiles", list.substr(begin, comma - begin));
+    one.Set("hdrhistogram.percentiles", text);
     EBLA_ASSIGN(const double percentile, one.Number("hdrhistogram.percentiles", 0, 0, 100));
     options.percentiles.push_back(percentile);
-    begin = comma + 1;
   }
   return options;
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 
+#include "common/base/split_text.h"
 #include "tools/ebla/cli/help.h"
 #include "tools/ebla/cli/suggest.h"
 
@@ -100,12 +101,7 @@ Status CheckRequired(const Verb& verb, const Given& given) {
 }  // namespace
 
 Result<std::vector<std::string>> ParseMasters(std::string_view text) {
-  std::vector<std::string> masters;
-  for (size_t start = 0; start <= text.size();) {
-    const size_t comma = std::min(text.find(',', start), text.size());
-    if (comma > start) masters.emplace_back(text.substr(start, comma - start));
-    start = comma + 1;
-  }
+  std::vector<std::string> masters = SplitText(text, ',', EmptyParts::kDrop);
   if (masters.empty()) return Error(Code::kInvalidArgument, "no master is named: write host:port[,host:port...]");
   return masters;
 }

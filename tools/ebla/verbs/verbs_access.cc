@@ -1,4 +1,5 @@
 // Verbs on who may do what: user create, drop, password, list; role create, drop, give, take; grant, revoke.
+#include "common/base/split_text.h"
 #include "common/security/scram.h"
 #include "tools/ebla/verbs/arguments.h"
 
@@ -15,10 +16,7 @@ const char* NameOf(Permission permission) {
 
 Result<std::vector<Permission>> ParsePermissions(const std::string& text) {
   std::vector<Permission> permissions;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    const std::string name = text.substr(begin, comma - begin);
-    begin = comma + 1;
+  for (const std::string& name : SplitText(text, ',', EmptyParts::kKeep)) {
     bool known = false;
     for (const Permission one : {Permission::kRead, Permission::kWrite, Permission::kAdmin, Permission::kOperator}) {
       if (name != NameOf(one)) continue;

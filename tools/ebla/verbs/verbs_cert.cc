@@ -1,4 +1,5 @@
 // Verbs that make certificates, on this machine's files: cert create-ca, create-server, create-client, revoke.
+#include "common/base/split_text.h"
 #include "common/security/certificates.h"
 #include "tools/ebla/verbs/arguments.h"
 
@@ -20,16 +21,6 @@ struct CertificateArguments {
   bool is_operator = false;
   bool is_master = false;
 };
-
-std::vector<std::string> SplitHosts(const std::string& text) {
-  std::vector<std::string> hosts;
-  for (size_t begin = 0; begin <= text.size();) {
-    const size_t comma = std::min(text.find(',', begin), text.size());
-    hosts.push_back(text.substr(begin, comma - begin));
-    begin = comma + 1;
-  }
-  return hosts;
-}
 
 Status CreateAuthority(Context& context, const std::string& directory, int days) {
   EBLA_TRY(security::CreateAuthority(directory, days));
@@ -77,7 +68,7 @@ void AddCertVerbs(Verbs& verbs) {
                       "cert create-server ts-1 --hosts 10.0.0.5,ts1.example --dir ts-1",
                       [server](Context& context) {
                         if (server->is_master) server->certificate.kind = Identity::Kind::kMaster;
-                        server->certificate.hosts = SplitHosts(server->hosts);
+                        server->certificate.hosts = SplitText(server->hosts, ',', EmptyParts::kKeep);
                         return Create(context, *server);
                       }),
             server)
