@@ -129,10 +129,8 @@ ScenarioReport Run(const FullDiskOptions& options) {
     EBLA_ASSIGN(const std::vector<int> still, scenario.load().LedBy(kVictim));
     if (!still.empty())
       return Error(Code::kInternal, std::string(kVictim) + " was given something to lead with its disk full");
-    if (options.kill) {
-      EBLA_TRY(scenario.launcher().Kill(kVictim, SIGKILL));
-      EBLA_TRY(scenario.launcher().Restart(kVictim));
-    }
+    EBLA_TRY(scenario.launcher().Kill(kVictim, SIGKILL));
+    EBLA_TRY(scenario.launcher().Restart(kVictim));
     std::error_code error;
     if (!std::filesystem::remove(filler, error)) return Error(Code::kInternal, "cannot remove " + filler);
     EBLA_TRY(AwaitRefusal(scenario, false));

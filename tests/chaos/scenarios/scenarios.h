@@ -90,13 +90,12 @@ ScenarioReport ControlPlaneOutage(const ControlPlaneOutageOptions& options);
 struct FullDiskOptions {
   int rounds = 3;
   std::chrono::milliseconds length{5'000};
-  bool kill = true;  // the server as well, while its disk is full
   uint64_t seed = 1;
   Say say;
 };
 // The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
-// is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Takes root
-// (user_namespace.h).
+// is read, and written within seconds, when others lead it. Then it is killed, and comes back to a full disk; once there
+// is room again, its replicas catch up. Takes root (user_namespace.h).
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
