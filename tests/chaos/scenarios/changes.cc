@@ -187,10 +187,7 @@ ScenarioReport KillWithinChanges(const ChangesOptions& options) {
   if (!begun) return NotBegun(begun.error());
   ScenarioRun& scenario = **begun;
   Changes changes(scenario, options.seed);
-  for (int round = 0; round < options.rounds && scenario.faultless(); ++round) {
-    if (const Status status = changes.Round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.rounds, [&] { return changes.Round(); });
   if (scenario.faultless()) {
     if (const Status status = scenario.Check(); !status.ok()) scenario.Fault(status.ToString());
   }

@@ -138,10 +138,7 @@ ScenarioReport Run(const FullDiskOptions& options) {
                   " tablets, others led and wrote them after " + std::to_string(transferred.count()) + " ms");
     return scenario.Settle(kOperationsPerFill);
   };
-  while (rounds < options.rounds && scenario.faultless()) {
-    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.rounds, round);
   return scenario.Finish(std::to_string(rounds) +
                              " times a full disk on one of three servers; what it led was written elsewhere " +
                              std::to_string(longest.count()) + " ms after at the worst",
@@ -151,10 +148,7 @@ ScenarioReport Run(const FullDiskOptions& options) {
 }  // namespace
 
 ScenarioReport FullDisk(const FullDiskOptions& options) {
-  // On a thread of its own, so that the mounts go with it.
-  ScenarioReport report;
-  std::thread([&] { report = Run(options); }).join();
-  return report;
+  return OnThreadOfItsOwn([&] { return Run(options); });
 }
 
 }  // namespace ebla::chaos

@@ -68,10 +68,7 @@ ScenarioReport KillPrimaries(const FailoverOptions& options) {
     std::this_thread::sleep_for(milliseconds(random() % 300));
     return scenario.launcher().Restart(victim);
   };
-  while (kills < options.kills && scenario.faultless()) {
-    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.kills, round);
   if (outages.At(0.5) > options.median_max) scenario.Fault("without service for too long in the median");
   if (outages.At(1) > options.worst_max) scenario.Fault("without service for too long at the worst");
   if (outages.size() < static_cast<size_t>(kills)) scenario.Fault("the victims were primaries of too few tablets");
@@ -99,10 +96,7 @@ ScenarioReport PausePrimaries(const PauseOptions& options) {
                   " tablets: " + std::to_string(outages.last().count()) + " ms");
     return scenario.Settle(kOperationsBetweenHarms);
   };
-  while (pauses < options.pauses && scenario.faultless()) {
-    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.pauses, round);
   // Others took over while it slept, else nothing was put to the test.
   if (outages.At(1) >= options.length) scenario.Fault("nobody took over from a paused server");
   return scenario.Finish(
@@ -131,10 +125,7 @@ ScenarioReport RestartAll(const RestartAllOptions& options) {
     scenario.Tell("restart " + std::to_string(++rounds) + " of all servers at once");
     return Status::Ok();
   };
-  while (rounds < options.rounds && scenario.faultless()) {
-    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.rounds, round);
   return scenario.Finish(std::to_string(rounds) + " restarts of all servers, longest time without service " +
                              std::to_string(longest.count()) + " ms",
                          2 * rounds * kOperationsBetweenHarms);

@@ -14,7 +14,7 @@
 
 #include "tests/chaos/load/gateway_load.h"
 #include "tests/chaos/namespaces/network_namespaces.h"
-#include "tests/chaos/scenarios/scenarios.h"
+#include "tests/chaos/scenarios/scenario_run.h"
 #include "tests/chaos/scenarios/tablet_changes.h"
 #include "tests/integration/test_cluster.h"
 
@@ -421,10 +421,7 @@ ScenarioReport RunGateways(const GatewayChaosOptions& options) {
 }  // namespace
 
 ScenarioReport HarmGateways(const GatewayChaosOptions& options) {
-  // On a thread of its own, which ends with its namespaces.
-  ScenarioReport report;
-  std::thread([&] { report = RunGateways(options); }).join();
-  return report;
+  return OnThreadOfItsOwn([&] { return RunGateways(options); });
 }
 
 }  // namespace ebla::chaos

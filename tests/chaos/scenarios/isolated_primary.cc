@@ -371,10 +371,7 @@ ScenarioReport Run(const IsolatedPrimaryOptions& options) {
 }  // namespace
 
 ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options) {
-  // On a thread of its own, which ends with its namespaces.
-  ScenarioReport report;
-  std::thread([&] { report = Run(options); }).join();
-  return report;
+  return OnThreadOfItsOwn([&] { return Run(options); });
 }
 
 }  // namespace ebla::chaos

@@ -76,10 +76,7 @@ ScenarioReport Run(const PartitionOptions& options) {
     }
     return scenario.Settle(kOperationsPerPartition);
   };
-  while (rounds < options.rounds && scenario.faultless()) {
-    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
-    scenario.Judge();
-  }
+  scenario.Repeat(options.rounds, round);
   return scenario.Finish(std::to_string(rounds) + " cuts of " + std::to_string(options.length.count()) +
                              " ms; tablets of an isolated server went without service for " +
                              std::to_string(worst.count()) + " ms at the worst",
@@ -89,10 +86,7 @@ ScenarioReport Run(const PartitionOptions& options) {
 }  // namespace
 
 ScenarioReport Partition(const PartitionOptions& options) {
-  // On a thread of its own, which ends with its namespaces.
-  ScenarioReport report;
-  std::thread([&] { report = Run(options); }).join();
-  return report;
+  return OnThreadOfItsOwn([&] { return Run(options); });
 }
 
 }  // namespace ebla::chaos

@@ -82,6 +82,13 @@ void ScenarioRun::Judge() {
   total_.unknown = verdict->unknown;
 }
 
+void ScenarioRun::Repeat(int times, const std::function<Status()>& round) {
+  for (int i = 0; i < times && faultless(); ++i) {
+    if (const Status status = round(); !status.ok()) Fault(status.ToString());
+    Judge();
+  }
+}
+
 ScenarioReport ScenarioRun::Finish(const std::string& summary, int64_t operations_least) {
   report_.summary = summary + "; " + std::to_string(total_.operations) + " operations judged in " +
                     std::to_string(judging_.count()) + " ms, " + std::to_string(total_.unknown) +

@@ -1,10 +1,13 @@
 // tests/chaos/scenarios/scenario_run.h
-// What the scenarios that judge histories share: a cluster under a HistoryLoad, and the report that grows with it.
+// What the scenarios that judge histories share: a cluster under a HistoryLoad, and the report that grows with it. And
+// the thread of those that take root.
 // Threads: one, which must outlive it, as the processes die with it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "tests/chaos/load/history_load.h"
 #include "tests/chaos/namespaces/network_namespaces.h"
@@ -37,6 +40,8 @@ class ScenarioRun {
   Status Check();
   // Pauses the load and judges what it did since the last time. Broken promises and failed operations become faults.
   void Judge();
+  // So many rounds, each judged. The first that fails, or breaks a promise, is the last one.
+  void Repeat(int times, const std::function<Status()>& round);
   void Fault(std::string text) { report_.faults.push_back(std::move(text)); }
   bool faultless() const { return report_.faults.empty(); }
   // The report; a fault more when too few operations were judged.
@@ -57,5 +62,12 @@ class ScenarioRun {
 
 // A report of nothing but why the scenario could not begin.
 ScenarioReport NotBegun(const Status& status);
+
+// On a thread of its own, with which the namespaces that it enters go, and their mounts.
+ScenarioReport OnThreadOfItsOwn(auto run) {
+  ScenarioReport report;
+  std::thread([&] { report = run(); }).join();
+  return report;
+}
 
 }  // namespace ebla::chaos
