@@ -26,8 +26,8 @@ find_package(nlohmann_json REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(prometheus-cpp REQUIRED CONFIG)
 # Lua as Redis has it, for the gateway's scripts, and its library of bit operations.
-pkg_check_modules(LZF REQUIRED IMPORTED_TARGET liblzf)  # values as Redis dumps them
 pkg_check_modules(LUA REQUIRED IMPORTED_TARGET lua5.1 lua5.1-bitop)
+pkg_check_modules(LZF REQUIRED IMPORTED_TARGET liblzf)  # values as Redis dumps them
 find_package(absl REQUIRED CONFIG)  # tables in memory, gateways
 
 # Neither ZooKeeper's C client nor WiredTiger ships a CMake package; both are one header and one library.

@@ -3,7 +3,6 @@
 #include <liblzf/lzf.h>
 
 #include <array>
-#include <limits>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -149,9 +148,9 @@ class StringReader {
     return head && !head->encoded ? std::optional(head->number) : std::nullopt;
   }
   std::optional<std::string> Plain(uint64_t length) {
-    too_long_ = length > bytes_max_;
-    const auto bytes = too_long_ ? std::nullopt : Take(length);
-    return bytes ? std::optional<std::string>(*bytes) : std::nullopt;
+    const auto bytes = Take(length);
+    too_long_ = bytes && length > bytes_max_;
+    return bytes && !too_long_ ? std::optional<std::string>(*bytes) : std::nullopt;
   }
   template <typename Int>
   std::optional<std::string> Number() {

@@ -5,7 +5,7 @@
 //   2 bytes  version of the format, little endian; strings are the same in all of them
 //   8 bytes  CRC-64 of all that is before it (polynomial of Jones), little endian
 //
-// Bytes are the same as a Redis 7.0's: long strings are compressed where that makes them shorter.
+// Bytes are the same as a Redis 7.0's: strings from 21 bytes on are compressed where that saves four of them.
 // Source:  Redis 7.0's documentation of its file format.
 // Threads: functions of their arguments.
 #pragma once
@@ -23,6 +23,8 @@ enum class DumpFault : uint8_t {
   kMalformed,   // its checksum is right, and it is no string all the same
   kTooLong,     // longer than `bytes_max`
 };
+
+inline constexpr size_t kDumpFrameBytesMax = 16;  // which it adds to a value
 
 std::string EncodeDump(std::string_view value);
 uint64_t DumpChecksum(std::string_view bytes);

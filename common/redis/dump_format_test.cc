@@ -69,7 +69,7 @@ TEST(DumpFormat, WhatIsSealedIsNotBelievedForThat) {
   EXPECT_EQ(fault("\0\xc4"s), Decoded(DumpFault::kMalformed));
   EXPECT_EQ(fault("\0\xc2\x01\x02"s), Decoded(DumpFault::kMalformed));
   EXPECT_EQ(fault("\0\x82\0\0\0\x01x"s), Decoded(DumpFault::kMalformed));
-  EXPECT_EQ(fault("\0\x81\xff\xff\xff\xff\xff\xff\xff\xff"s), Decoded(DumpFault::kTooLong));
+  EXPECT_EQ(fault("\0\x81\xff\xff\xff\xff\xff\xff\xff\xff"s), Decoded(DumpFault::kMalformed));
   EXPECT_EQ(fault("\0\x80\0\0\x03\xe9"s + std::string(1'001, 'x')), Decoded(DumpFault::kTooLong));
   EXPECT_EQ(fault("\0\x80\0\0\0\x01x"s), Decoded("x"s));  // longer than it need be
   // Compressed: a length of eight bytes behind a few; more, less and nothing than it says.

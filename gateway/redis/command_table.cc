@@ -6,6 +6,7 @@
 
 #include "common/redis/bit_commands.h"
 #include "common/redis/dump_commands.h"
+#include "common/redis/dump_format.h"
 #include "common/redis/expiry_commands.h"
 #include "common/redis/string_commands.h"
 #include "gateway/redis/key_commands.h"
@@ -109,7 +110,6 @@ constexpr CommandInfo kCommands[] = {
     {"flushall", -1, kWrite, 0, 0, 0, "keyspace,dangerous", FlushDb},
     {"flushdb", -1, kWrite, 0, 0, 0, "keyspace,dangerous", FlushDb},
     {"keys", 2, kReadOnly, 0, 0, 0, "keyspace,dangerous", Keys},
-    {"move", 3, kWrite | kFast, 1, 1, 1, "keyspace", Move},
     {"object", -2, kReadOnly, 2, 2, 1, "keyspace", Object},
     {"persist", 2, kWrite | kFast, 1, 1, 1, "keyspace", Persist},
     {"pexpire", -3, kWrite | kFast, 1, 1, 1, "keyspace", Expire},
@@ -143,9 +143,10 @@ constexpr Instead kInstead[] = {
     {"fcall", "EVAL and EVALSHA run scripts"},
     {"fcall_ro", "EVAL_RO and EVALSHA_RO run scripts"},
     {"lastsave", kCopies},
-    {"migrate", "ebla-redis-copy copies keys"},
+    {"migrate", "ebla-redis-copy copies keys, or DUMP here and RESTORE there"},
     {"module", "there are none"},
     {"monitor", kWatching},
+    {"move", "a database is a table of its own; COPY with DB and then DEL are two steps, which others see"},
     {"psync", kReplicas},
     {"replconf", kReplicas},
     {"replicaof", kReplicas},
@@ -216,6 +217,7 @@ constexpr std::string_view kNotServed[] = {"acl",
                                            "migrate",
                                            "module",
                                            "monitor",
+                                           "move",
                                            "pfadd",
                                            "pfcount",
                                            "pfdebug",
@@ -384,6 +386,11 @@ std::optional<std::string> WhyNotServed(std::string_view name) {
   const std::string text = "ERR " + ToUpper(name) + " is not served by Ebla";
   const auto instead = std::ranges::find(kInstead, std::string_view(lower), &Instead::name);
   return instead == std::end(kInstead) ? text + " yet" : text + ": " + std::string(instead->how);
+}
+
+bool HasTooLongWord(const CommandInfo& command, const Words& words) {
+  const size_t most = kStringBytesMax + (command.runner.update == Restore ? kDumpFrameBytesMax : 0);
+  return std::ranges::any_of(words, [most](const std::string& word) { return word.size() > most; });
 }
 
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words) {

@@ -84,6 +84,9 @@ std::string WrongNumberOfArguments(std::string_view name);
 // Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
 std::optional<std::string> WhyNotServed(std::string_view name);
 
+// A word is longer than any value is, or, of RESTORE, than any dump of one.
+bool HasTooLongWord(const CommandInfo& command, const Words& words);
+
 // The words that are keys, of a command that takes so many words; none where it says no such number of them.
 std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);
 std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words);

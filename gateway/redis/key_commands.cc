@@ -193,66 +193,64 @@ void BitOpOf(SharedCall call) {
 namespace {
 
 struct Transfer {
-  std::string to;           // in the call's target
-  bool replaces = true;     // a value that is there
-  bool takes_away = false;  // the source
+  Condition over = Condition::None();  // of what is there
+  bool takes_away = false;             // the source
+  bool again = false;                  // the source was there, and has been put already
 };
 
-bool IsRename(const StoreCall& call) { return call.command->name.starts_with("rename"); }
+void StartTransfer(SharedCall call, const Transfer& transfer);
 
-void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& source) {
-  const auto put = [call, transfer, version = source.version](const Result<Version>& result) {
-    if (!result && result.error().code() == Code::kConditionFailed) return call->Number(0);
-    if (!result) return call->Fail(result.error());
-    const bool says_ok = call->command->name == "rename";
-    if (!transfer.takes_away) return call->Number(1);
-    call->store->Delete(call->words[1], Condition::Is(version), call->until, [call, says_ok](const Status& status) {
-      // Written anew meanwhile: as if after this command.
-      if (!status.ok() && status.code() != Code::kConditionFailed) return call->Fail(status);
-      says_ok ? call->Ok() : call->Number(1);
-    });
-  };
-  PutItem(*call->target, transfer.to, ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)),
-          transfer.replaces ? Condition::None() : Condition::Absent(), call->until, put);
-}
+void EndTransfer(StoreCall& call) { call.command->name == "rename" ? call.Ok() : call.Number(1); }
 
-void StartTransfer(SharedCall call, const Transfer& transfer) {
-  const bool same = call->target == call->store && call->words[1] == transfer.to;
-  call->store->Get(call->words[1], Freshness::kLatest, call->until, [call, transfer, same](Result<Record> record) {
-    const auto found = ItemIn(std::move(record));
-    if (!found) return call->Fail(found.error());
-    if (!*found) return IsRename(*call) ? call->Fail("ERR no such key") : call->Number(0);
-    if (same) return transfer.replaces ? call->Ok() : call->Number(0);
-    PutTransferred(call, transfer, **found);
+void TakeAway(SharedCall call, Version source, Version put) {
+  call->store->Delete(call->words[1], Condition::Is(source), call->until, [call, put](const Status& status) {
+    if (status.ok()) return EndTransfer(*call);
+    if (status.code() != Code::kConditionFailed) return call->Fail(status);
+    // Written anew since it was read: that goes over what was put.
+    StartTransfer(call, {.over = Condition::Is(put), .takes_away = true, .again = true});
   });
 }
 
-// The connection has opened another database, if the command names one.
-void TransferToOther(const SharedCall& call, const Transfer& transfer) {
-  if (call->target == nullptr) call->target = call->store;
-  if (call->target == call->store && call->words[1] == transfer.to)
-    return call->Fail("ERR source and destination objects are the same");
-  StartTransfer(call, transfer);
+void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& source) {
+  const auto put = [call, transfer, version = source.version](const Result<Version>& result) {
+    // Again: others have written there since, as if after this command.
+    if (!result && result.error().code() == Code::kConditionFailed)
+      return transfer.again ? EndTransfer(*call) : call->Number(0);
+    if (!result) return call->Fail(result.error());
+    transfer.takes_away ? TakeAway(call, version, *result) : EndTransfer(*call);
+  };
+  PutItem(*call->target, call->words[2], ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)), transfer.over,
+          call->until, put);
+}
+
+void StartTransfer(SharedCall call, const Transfer& transfer) {
+  call->store->Get(call->words[1], Freshness::kLatest, call->until, [call, transfer](Result<Record> record) {
+    const auto found = ItemIn(std::move(record));
+    if (!found) return call->Fail(found.error());
+    const bool to_itself = call->target == call->store && call->words[1] == call->words[2];
+    if (*found && to_itself) return call->command->name == "rename" ? call->Ok() : call->Number(0);
+    if (*found) return PutTransferred(call, transfer, **found);
+    if (transfer.again) return EndTransfer(*call);
+    transfer.takes_away ? call->Fail("ERR no such key") : call->Number(0);
+  });
 }
 
 }  // namespace
 
 void Rename(SharedCall call) {
+  const bool replaces = call->command->name == "rename";
   call->target = call->store;
-  StartTransfer(call, {.to = call->words[2], .replaces = call->command->name == "rename", .takes_away = true});
+  StartTransfer(call, {.over = replaces ? Condition::None() : Condition::Absent(), .takes_away = true});
 }
 
+// The connection has opened another database, if the command names one.
 void Copy(SharedCall call) {
   const CopyOptions options = CopyOptionsOf(call->words);
   if (!options.failure.empty()) return call->Fail(options.failure);
-  TransferToOther(call, {.to = call->words[2], .replaces = options.replaces});
-}
-
-void Move(SharedCall call) {
-  CopyOptions target;
-  target.TakeDatabase(call->words[2]);
-  if (!target.failure.empty()) return call->Fail(target.failure);
-  TransferToOther(call, {.to = call->words[1], .replaces = false, .takes_away = true});
+  if (call->target == nullptr) call->target = call->store;
+  if (call->target == call->store && call->words[1] == call->words[2])
+    return call->Fail("ERR source and destination objects are the same");
+  StartTransfer(call, {.over = options.replaces ? Condition::None() : Condition::Absent()});
 }
 
 // ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
@@ -355,14 +353,11 @@ void MeetPeer(SharedCall call) {
   call->Ok();
 }
 
-// ---- COPY and MOVE to another database ------------------------------------------------------------------------------
+// ---- COPY's options -----------------------------------------------------------------------------------------------------
 
-void CopyOptions::TakeDatabase(const std::string& word) {
-  const std::optional<int64_t> number = ToInteger(word);
-  if (!number) failure = kNotAnInteger;
-  if (number && !IsDatabase(*number)) failure = kNoSuchDatabase;
-  if (failure.empty()) database = word;
-}
+namespace {
+constexpr std::string_view kBeyondInt32 = "ERR value is out of range, value must between -2147483648 and 2147483647";
+}  // namespace
 
 CopyOptions CopyOptionsOf(const Words& words) {
   CopyOptions options;
@@ -370,7 +365,11 @@ CopyOptions CopyOptionsOf(const Words& words) {
     if (IsWord(words[at], "REPLACE")) {
       options.replaces = true;
     } else if (IsWord(words[at], "DB") && at + 1 < words.size()) {
-      options.TakeDatabase(words[++at]);
+      const std::optional<int64_t> number = ToInteger(words[++at]);
+      if (!number) options.failure = kNotAnInteger;
+      if (number && !IsDatabase(*number))
+        options.failure = std::in_range<int32_t>(*number) ? kNoSuchDatabase : kBeyondInt32;
+      if (options.failure.empty()) options.database = words[at];
     } else {
       options.failure = kSyntax;
     }
@@ -379,10 +378,9 @@ CopyOptions CopyOptionsOf(const Words& words) {
   return options;
 }
 
-std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words& words) {
-  CopyOptions options;
-  if (command.name == "copy") options = CopyOptionsOf(words);
-  if (command.name == "move") options.TakeDatabase(words[2]);
+std::optional<std::string> NamedDatabase(const CommandInfo& command, const Words& words) {
+  if (command.name != "copy") return std::nullopt;
+  const CopyOptions options = CopyOptionsOf(words);
   return options.failure.empty() ? options.database : std::nullopt;
 }
 

@@ -17,12 +17,10 @@ struct CopyOptions {
   bool replaces = false;
   std::optional<std::string> database;  // another one; none: that of the connection
   std::string_view failure;             // of what cannot be an option; empty: it can
-
-  void TakeDatabase(const std::string& word);
 };
 CopyOptions CopyOptionsOf(const Words& words);
-// The database that COPY or MOVE names, if its words are right; which may be the connection's own.
-std::optional<std::string> OtherDatabase(const CommandInfo& command, const Words& words);
+// The database that COPY names, if its words are right; it may be the connection's own.
+std::optional<std::string> NamedDatabase(const CommandInfo& command, const Words& words);
 
 void BitOpOf(std::shared_ptr<StoreCall> call);
 void Copy(std::shared_ptr<StoreCall> call);
@@ -33,7 +31,6 @@ void MGet(std::shared_ptr<StoreCall> call);
 void MSet(std::shared_ptr<StoreCall> call);
 void MSetNx(std::shared_ptr<StoreCall> call);
 void Memory(std::shared_ptr<StoreCall> call);
-void Move(std::shared_ptr<StoreCall> call);
 void Object(std::shared_ptr<StoreCall> call);
 void Rename(std::shared_ptr<StoreCall> call);  // and RENAMENX
 // Messages, of clients and of other gateways.

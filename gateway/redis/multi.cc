@@ -203,8 +203,7 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
     return refuse("ERR SUBSCRIBE and its kin within MULTI are not served by Ebla");
   if (command.name == "flushdb" || command.name == "flushall")
     return refuse("ERR FLUSHDB and FLUSHALL within MULTI are not served by Ebla");
-  if (OtherDatabase(command, words))
-    return refuse("ERR COPY and MOVE to another database within MULTI are not served by Ebla");
+  if (NamedDatabase(command, words)) return refuse("ERR COPY with DB within MULTI is not served by Ebla");
   for (const std::string& word : words) bytes_ += word.size() + sizeof word;
   if (bytes_ > kBytesMax || commands_.size() == kCommandsMax)
     return refuse("ERR a transaction has at most 100000 commands and 64 MiB");

@@ -96,7 +96,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
     redis::Reply reply;
     return Fixed(*command, reply.Failure(kNotLoggedIn));
   }
-  if (request.too_long) return Refuse(words[0], kTooLong);
+  if (request.too_long || HasTooLongWord(*command, words)) return Refuse(words[0], kTooLong);
   if (queue_.open() && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
     return Refuse(words[0], UnknownSubcommand(words));
   if (words.size() > (command->HasKeys() ? kKeyWordsMax : kWordsMax))

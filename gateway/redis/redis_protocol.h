@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/redis/dump_format.h"
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/multi.h"
 #include "gateway/redis/wire/request_reader.h"
@@ -46,7 +47,7 @@ class RedisProtocol final : public Protocol {
 
   const std::shared_ptr<ConnectionState> state_;
   MultiQueue queue_;
-  RequestReader reader_{{.string_bytes_max = kStringBytesMax}};
+  RequestReader reader_{{.string_bytes_max = kStringBytesMax + kDumpFrameBytesMax}};
 };
 
 }  // namespace ebla::gateway::redis

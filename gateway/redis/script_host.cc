@@ -30,7 +30,7 @@ bool IsPublish(const CommandInfo& command) { return command.name == "publish" ||
 
 // What runs, but not within a script.
 bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
-  if (OtherDatabase(command, words)) return true;
+  if (NamedDatabase(command, words)) return true;
   return command.first_key == 0 && command.name != "memory";
 }
 
@@ -65,8 +65,7 @@ std::string StagedHost::Call(const Words& words, int protocol) {
   if (!command->Takes(words.size())) return RefusalWith(kScriptArity);
   if (command->Is(kNoScript)) return RefusalWith(kNotFromScripts);
   if (read_only_ && (command->Is(kWrite) || IsPublish(*command))) return RefusalWith(kScriptIsReadOnly);
-  if (std::ranges::any_of(words, [](const std::string& word) { return word.size() > kStringBytesMax; }))
-    return RefusalWith(kTooLong);
+  if (HasTooLongWord(*command, words)) return RefusalWith(kTooLong);
   if (auto answer = AnswerHere(*command, words, protocol)) return *std::move(answer);
   if (IsNoPartOfAScript(*command, words))
     return RefusalWith("ERR " + ToUpper(command->name) + " within a script is not served by Ebla");

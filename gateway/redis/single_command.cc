@@ -141,7 +141,7 @@ void SingleCommand::Select() {
 void SingleCommand::RunOn(std::shared_ptr<Store> store) {
   if (!carried_.empty()) return RunWithCarried(store);
   if (command_.name == "watch") return Watch(std::move(store));
-  if (const auto database = OtherDatabase(command_, words_)) return RunBetween(std::move(store), *database);
+  if (const auto database = NamedDatabase(command_, words_)) return RunBetween(std::move(store), *database);
   if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
   if (OneGroupOf(keys_)) return RunAsOne(std::move(store));
   command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);

@@ -2,6 +2,7 @@
 """Redis's own clients before ebla-gateway: redis-py, redis-cli, redis-benchmark; databases, levels and lifetimes; and bytes that
 are no requests."""
 import json
+import os
 import pathlib
 import random
 import socket
@@ -174,21 +175,36 @@ class RedisTest(RedisFixture):
         self.assertEqual({**first["options"], "name": ""}, {**made["options"], "name": ""})
         wait_for(lambda: self.client.info("keyspace").get("db5", {}).get("keys") == 8, "INFO to count what is in it")
 
-    def test_moves_keys_to_another_database(self):
-        other = self.connect(db=6)
-        other.flushdb()
-        self.client.set("a", "1", px=90_000)
-        self.assertTrue(self.client.move("a", 6))
-        self.assertEqual((self.client.get("a"), other.get("a")), (None, b"1"))
-        self.assertTrue(0 < other.pttl("a") <= 90_000)
-        self.client.set("a", "2")
-        self.assertFalse(self.client.move("a", 6))
-        self.assertEqual((self.client.get("a"), other.get("a")), (b"2", b"1"))
-        self.assertFalse(self.client.move("nope", 6))
-        transaction = self.client.pipeline()
-        transaction.move("a", 6)
-        with self.assertRaisesRegex(redis.ResponseError, "COPY and MOVE to another database"):
-            transaction.execute()
+    def test_a_dump_of_the_longest_value_is_restored(self):
+        value = os.urandom(1_048_569)  # which no compression makes shorter
+        self.client.set("{t}a", value)
+        self.client.restore("{t}b", 0, self.client.dump("{t}a"))
+        self.assertEqual(self.client.get("{t}b"), value)
+        self.client.eval("redis.call('restore', KEYS[2], 0, redis.call('dump', KEYS[1]), 'replace')", 2, "{t}a", "{t}b")
+        self.assertEqual(self.client.get("{t}b"), value)
+        with self.assertRaisesRegex(redis.ResponseError, "string exceeds maximum allowed size"):
+            self.client.set("{t}b", value + b"x")
+
+    def test_a_key_that_is_renamed_to_another_group_takes_what_is_written_meanwhile(self):
+        counts = []
+
+        def count(number):
+            other = self.connect()
+            counts.append(sum(1 for _ in range(400) if other.incr("n")))
+
+        def rename(number):
+            other = self.connect()
+            for _ in range(400):
+                try:
+                    other.rename("n", "m")
+                except redis.ResponseError as error:
+                    self.assertIn("no such key", str(error))
+                    continue
+                moved.append(int(other.getdel("m") or 0))
+
+        moved = []
+        in_threads(4, lambda number: rename(number) if number == 0 else count(number))
+        self.assertEqual(sum(moved) + int(self.client.get("n") or 0), sum(counts))
 
     def test_levels_of_a_connection(self):
         for level in ("eventual", "bounded=500ms", "strong", "default"):
