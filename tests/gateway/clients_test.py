@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Memcached's own clients before ebla-gateway: pymemcache, pylibmc, memccapable; many connections that count with one key; and
 what an operator sees of the gateway itself."""
-import argparse
 import os
 import pathlib
 import random
@@ -15,36 +14,27 @@ import sys
 import tempfile
 import threading
 import time
-import unittest
 import urllib.error
 import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, Standalone, wait_for  # noqa: E402
+from processes import Gateway, GatewayCase, Standalone, main, wait_for  # noqa: E402
 
 import pylibmc  # noqa: E402
 from pymemcache.client.base import Client  # noqa: E402
 from pymemcache.exceptions import MemcacheServerError, MemcacheUnexpectedCloseError  # noqa: E402
 
-BIN_DIR = None
 
 
 def ebla(masters, *words):
-    done = subprocess.run([BIN_DIR / "ebla", "--masters", masters, *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([GatewayCase.bin_dir / "ebla", "--masters", masters, *words], capture_output=True, text=True, timeout=60)
     if done.returncode != 0:
         raise RuntimeError(f"ebla {' '.join(words)}: {done.stderr}{done.stdout}")
     return done.stdout
 
 
-class ClientsTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.standalone = Standalone(BIN_DIR)
-        cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table")
-        cls.addClassCleanup(cls.gateway.stop)
-
+class ClientsTest(GatewayCase):
     def setUp(self):
         self.client = Client((self.gateway.host, self.gateway.port), timeout=30)
         self.client.flush_all()
@@ -249,7 +239,7 @@ class ClientsTest(unittest.TestCase):
             self.assertRegex(text, pattern)
 
 
-class SecureTest(unittest.TestCase):
+class SecureTest(GatewayCase):
     """Certificates on both sides: of the gateway to the cluster, and of its clients to it."""
 
     @classmethod
@@ -261,14 +251,14 @@ class SecureTest(unittest.TestCase):
                       "create-client olga --operator", "create-client gateway", "create-client ada"):
             name = words.split()[1] if " " in words else ""
             more = ["--ca", cls.certificates] if name else []
-            subprocess.run([BIN_DIR / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name], check=True,
+            subprocess.run([cls.bin_dir / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name], check=True,
                            stdout=subprocess.DEVNULL, timeout=30)
-        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.certificates / 'solo'}", "--password_logins")
+        cls.standalone = Standalone(cls.bin_dir, f"--tls_dir={cls.certificates / 'solo'}", "--password_logins")
         cls.addClassCleanup(cls.standalone.stop)
         olga = ["--tls-dir", cls.certificates / "olga"]
         ebla(cls.standalone.thrift, *olga, "table", "create", "cache")
         ebla(cls.standalone.thrift, *olga, "grant", "read,write", "everybody", "--table", "cache")
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, f"--tls_dir={cls.certificates / 'gateway'}",
+        cls.gateway = Gateway(cls.bin_dir, cls.standalone.thrift, f"--tls_dir={cls.certificates / 'gateway'}",
                               f"--listen_tls_dir={cls.certificates / 'front'}")
         cls.addClassCleanup(cls.gateway.stop)
 
@@ -298,7 +288,7 @@ class SecureTest(unittest.TestCase):
         shutil.copy(self.certificates / "ca.crt", authority)
         ebla(self.standalone.thrift, "--tls-dir", self.certificates / "olga", "user", "create", "bob", "--new-password-file",
              password)
-        with Gateway(BIN_DIR, self.standalone.thrift, f"--tls_dir={authority}", "--user=bob",
+        with Gateway(self.bin_dir, self.standalone.thrift, f"--tls_dir={authority}", "--user=bob",
                      f"--password_file={password}") as gateway:
             self.store(Client((gateway.host, gateway.port), timeout=30), b"by bob")
 
@@ -309,16 +299,16 @@ class SecureTest(unittest.TestCase):
                 client.get("a")
 
 
-class OperationTest(unittest.TestCase):
+class OperationTest(GatewayCase):
     """How it starts, or says why not, and stops."""
 
     @classmethod
     def setUpClass(cls):
-        cls.standalone = Standalone(BIN_DIR)
+        cls.standalone = Standalone(cls.bin_dir)
         cls.addClassCleanup(cls.standalone.stop)
 
     def refused(self, *flags):
-        gateway = Gateway(BIN_DIR, self.standalone.thrift, *flags, start=False)
+        gateway = Gateway(self.bin_dir, self.standalone.thrift, *flags, start=False)
         self.addCleanup(gateway.stop)
         self.assertNotEqual(gateway.process.wait(timeout=30), 0)
         return gateway.text()
@@ -334,13 +324,13 @@ class OperationTest(unittest.TestCase):
         self.assertIn("--insecure", self.refused("--http_listen=0.0.0.0:0"))
 
     def test_nobody_is_there(self):
-        gateway = Gateway(BIN_DIR, "127.0.0.1:1", "--deadline_ms=500", start=False)
+        gateway = Gateway(self.bin_dir, "127.0.0.1:1", "--deadline_ms=500", start=False)
         self.addCleanup(gateway.stop)
         self.assertEqual(gateway.process.wait(timeout=30), 1)
         self.assertIn("127.0.0.1:1", gateway.text())
 
     def test_sigterm_ends_what_is_in_flight(self):
-        with Gateway(BIN_DIR, self.standalone.thrift, "--create_table", "--memcached_table=ends") as gateway:
+        with Gateway(self.bin_dir, self.standalone.thrift, "--create_table", "--memcached_table=ends") as gateway:
             with socket.create_connection((gateway.host, gateway.port), timeout=30) as connection:
                 count = 100
                 connection.sendall(b"".join(b"set k%d 0 0 1\r\nx\r\n" % i for i in range(count)) + b"mn\r\n")
@@ -353,9 +343,10 @@ class OperationTest(unittest.TestCase):
             self.assertEqual(gateway.process.wait(timeout=30), 0)
 
     def test_sigterm_shuts_all_doors_and_leaves_a_command_its_deadline(self):
-        standalone = Standalone(BIN_DIR)
+        standalone = Standalone(self.bin_dir)
         self.addCleanup(standalone.stop)
-        with Gateway(BIN_DIR, standalone.thrift, "--create_table", "--deadline_ms=6500", "--redis_listen=127.0.0.1:0") as gateway:
+        with Gateway(self.bin_dir, standalone.thrift, "--create_table", "--deadline_ms=6500",
+                     "--redis_listen=127.0.0.1:0") as gateway:
             redis = re.search(r"redis at ([\d.]+):(\d+)", gateway.text())
             with socket.create_connection((gateway.host, gateway.port), timeout=30) as connection:
                 connection.sendall(b"set a 0 0 1\r\nx\r\n")
@@ -385,9 +376,9 @@ class OperationTest(unittest.TestCase):
                 self.assertRegex(connection.recv(1 << 16), rb"^SERVER_ERROR (DEADLINE_EXCEEDED|UNKNOWN_OUTCOME)")
 
     def test_a_cluster_that_is_gone_is_an_error(self):
-        standalone = Standalone(BIN_DIR)
+        standalone = Standalone(self.bin_dir)
         self.addCleanup(standalone.stop)
-        with Gateway(BIN_DIR, standalone.thrift, "--create_table", "--deadline_ms=1000") as gateway:
+        with Gateway(self.bin_dir, standalone.thrift, "--create_table", "--deadline_ms=1000") as gateway:
             client = Client((gateway.host, gateway.port), timeout=30)
             client.set("a", b"x", noreply=False)
             standalone.process.kill()
@@ -401,7 +392,7 @@ class OperationTest(unittest.TestCase):
             self.assertEqual(caught.exception.code, 503)
 
     def test_weaker_levels(self):
-        with Gateway(BIN_DIR, self.standalone.thrift, "--create_table", "--memcached_table=weak", "--read_level=bounded=1s",
+        with Gateway(self.bin_dir, self.standalone.thrift, "--create_table", "--memcached_table=weak", "--read_level=bounded=1s",
                      "--ack=primary") as gateway:
             client = Client((gateway.host, gateway.port), timeout=30)
             client.set("a", b"x", noreply=False)
@@ -409,8 +400,4 @@ class OperationTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    BIN_DIR = arguments.build / "bin"
-    unittest.main(argv=[sys.argv[0], *rest])
+    main()

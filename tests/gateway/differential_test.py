@@ -1,18 +1,15 @@
 #!/usr/bin/env python3
 """memcached and ebla-gateway are said the same, and answer the same, byte for byte: see exchanges.py."""
-import argparse
 import pathlib
 import re
 import socket
 import sys
-import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import exchanges  # noqa: E402
-from processes import Gateway, Memcached, Standalone  # noqa: E402
+from processes import GatewayCase, Memcached, main  # noqa: E402
 
-BIN_DIR = None
 MARK, MARKED = b"mg nobody-stores-this O-end-\r\n", b"EN O-end-\r\n"  # its answer comes after all others
 
 
@@ -72,13 +69,10 @@ def short(text):
     return repr(text if len(text) < 300 else text[:300] + type(text)(b"..." if isinstance(text, bytes) else "..."))
 
 
-class DifferentialTest(unittest.TestCase):
+class DifferentialTest(GatewayCase):
     @classmethod
     def setUpClass(cls):
-        cls.standalone = Standalone(BIN_DIR)
-        cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table")
-        cls.addClassCleanup(cls.gateway.stop)
+        super().setUpClass()
         cls.memcached = Memcached()
         cls.addClassCleanup(cls.memcached.stop)
 
@@ -127,8 +121,4 @@ class DifferentialTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    BIN_DIR = arguments.build / "bin"
-    unittest.main(argv=[sys.argv[0], *rest])
+    main()

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Thousands of idle connections at ebla-gateway, one too many, and subscribers that do not read: what they cost, and that
 others do not notice."""
-import argparse
 import pathlib
 import resource
 import socket
@@ -12,28 +11,26 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, Standalone, wait_for  # noqa: E402
+from processes import GatewayCase, main, wait_for  # noqa: E402
 
 import redis  # noqa: E402
 
-BIN_DIR = None
 IDLE = 10_000
 FILES = IDLE + 1_000  # of each process
 BYTES_MAX = 8 << 10   # of an idle connection
 
 
-class ManyConnectionsTest(unittest.TestCase):
+class ManyConnectionsTest(GatewayCase):
+    protocol = "redis"
+    flags = (f"--connections_max={IDLE + 10}",)
+
     @classmethod
     def setUpClass(cls):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         if hard != resource.RLIM_INFINITY and hard < FILES:
             raise unittest.SkipTest(f"a process may have {hard} files at most here, and this takes {FILES}")
         resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, hard))
-        cls.standalone = Standalone(BIN_DIR)
-        cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", f"--connections_max={IDLE + 10}",
-                              protocol="redis")
-        cls.addClassCleanup(cls.gateway.stop)
+        super().setUpClass()
 
     def setUp(self):
         self.client = redis.Redis(self.gateway.host, self.gateway.port, socket_timeout=60)
@@ -116,8 +113,4 @@ class ManyConnectionsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build_dir", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    BIN_DIR = arguments.build_dir.resolve() / "bin"
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
+    main()

@@ -1,4 +1,5 @@
 """Processes of a test's own: ebla-standalone with ebla-gateway before it, and memcached, on ports that the system picks."""
+import argparse
 import os
 import pathlib
 import re
@@ -6,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 sys.dont_write_bytecode = True  # nothing is left beside the sources
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "docs"))
@@ -106,4 +108,27 @@ class RedisServer:
         self.directory.cleanup()
 
 
-__all__ = ["Gateway", "Memcached", "RedisServer", "Standalone", "end", "wait_for"]
+class GatewayCase(unittest.TestCase):
+    """An ebla-standalone and a gateway before it for all tests of a class, unless that starts others."""
+
+    bin_dir = None  # everybody's, by main()
+    protocol = "memcached"
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.standalone = Standalone(cls.bin_dir)
+        cls.addClassCleanup(cls.standalone.stop)
+        cls.gateway = Gateway(cls.bin_dir, cls.standalone.thrift, "--create_table", *cls.flags, protocol=cls.protocol)
+        cls.addClassCleanup(cls.gateway.stop)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build_dir", type=pathlib.Path)
+    arguments, rest = parser.parse_known_args()
+    GatewayCase.bin_dir = arguments.build_dir.resolve() / "bin"
+    unittest.main(argv=[sys.argv[0], *rest])
+
+
+__all__ = ["Gateway", "GatewayCase", "Memcached", "RedisServer", "Standalone", "end", "main", "wait_for"]

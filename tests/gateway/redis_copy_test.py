@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """ebla-redis-copy from a real redis-server into Ebla, and back."""
-import argparse
 import importlib.machinery
 import importlib.util
 import pathlib
@@ -9,25 +8,22 @@ import sys
 import threading
 import time
 import types
-import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, RedisServer, Standalone  # noqa: E402
+from processes import GatewayCase, RedisServer, main  # noqa: E402
 
 import redis  # noqa: E402
 
-BIN_DIR = None
 PROGRAM = pathlib.Path(__file__).resolve().parents[2] / "tools/redis_copy/ebla-redis-copy"
 
 
-class RedisCopyTest(unittest.TestCase):
+class RedisCopyTest(GatewayCase):
+    protocol = "redis"
+
     @classmethod
     def setUpClass(cls):
-        cls.standalone = Standalone(BIN_DIR)
-        cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(BIN_DIR, cls.standalone.thrift, "--create_table", protocol="redis")
-        cls.addClassCleanup(cls.gateway.stop)
+        super().setUpClass()
         cls.redis = RedisServer()
         cls.addClassCleanup(cls.redis.stop)
         cls.ebla_url = f"redis://{cls.gateway.host}:{cls.gateway.port}/0"
@@ -173,8 +169,4 @@ class RedisCopyTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build_dir")
-    arguments, rest = parser.parse_known_args()
-    BIN_DIR = pathlib.Path(arguments.build_dir).resolve() / "bin"
-    unittest.main(argv=[sys.argv[0], *rest])
+    main()

@@ -1,16 +1,14 @@
 """What the tests of Redis's clients have in common: doors that speak its protocol, ebla-gateway's and ebla-standalone's own."""
-import argparse
 import pathlib
 import re
 import subprocess
 import sys
 import threading
 import types
-import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, Standalone, wait_for  # noqa: E402
+from processes import Gateway, GatewayCase, Standalone, main, wait_for  # noqa: E402
 
 import redis  # noqa: E402
 
@@ -40,17 +38,10 @@ def door_of(standalone):
     return types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=standalone.http)
 
 
-class RedisFixture(unittest.TestCase):
+class RedisFixture(GatewayCase):
     """A gateway before an ebla-standalone, and a client of it, which finds an empty database."""
 
-    bin_dir = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.standalone = Standalone(cls.bin_dir)
-        cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = Gateway(cls.bin_dir, cls.standalone.thrift, "--create_table", protocol="redis")
-        cls.addClassCleanup(cls.gateway.stop)
+    protocol = "redis"
 
     def setUp(self):
         self.client = self.connect()
@@ -77,14 +68,6 @@ class WithinStandalone:
         cls.standalone = Standalone(cls.bin_dir, "--redis_listen=127.0.0.1:0")
         cls.addClassCleanup(cls.standalone.stop)
         cls.gateway = door_of(cls.standalone)
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build_dir", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    RedisFixture.bin_dir = arguments.build_dir.resolve() / "bin"
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
 
 
 __all__ = ["RedisFixture", "Standalone", "WithinStandalone", "door_of", "in_threads", "main", "wait_for"]

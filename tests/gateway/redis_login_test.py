@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """Redis's clients log in at ebla-gateway as users of a secured cluster, and may do what these may."""
-import argparse
 import os
 import pathlib
 import socket
@@ -8,18 +7,16 @@ import subprocess
 import sys
 import tempfile
 import threading
-import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from processes import Gateway, Standalone, wait_for  # noqa: E402
+from processes import Gateway, GatewayCase, Standalone, main, wait_for  # noqa: E402
 
 import redis  # noqa: E402
 
-BIN_DIR = None
 
 
-class RedisLoginTest(unittest.TestCase):
+class RedisLoginTest(GatewayCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="ebla-logins."))
@@ -29,7 +26,7 @@ class RedisLoginTest(unittest.TestCase):
                  cls.directory / "server")
         cls.ebla("cert", "create-client", "olga", "--operator", "--ca", cls.directory / "ca", "--dir",
                  cls.directory / "olga")
-        cls.standalone = Standalone(BIN_DIR, f"--tls_dir={cls.directory / 'server'}", "--password_logins")
+        cls.standalone = Standalone(cls.bin_dir, f"--tls_dir={cls.directory / 'server'}", "--password_logins")
         cls.addClassCleanup(cls.standalone.stop)
         for user in ("gateway", "ada", "bob", "default"):
             cls.new_password(user, user + "-secret")
@@ -52,7 +49,7 @@ class RedisLoginTest(unittest.TestCase):
     @classmethod
     def try_gateway(cls, flags):
         try:
-            return Gateway(BIN_DIR, cls.standalone.thrift, *flags, protocol="redis")
+            return Gateway(cls.bin_dir, cls.standalone.thrift, *flags, protocol="redis")
         except RuntimeError as failure:
             if "PERMISSION_DENIED" in str(failure):
                 return None
@@ -66,7 +63,7 @@ class RedisLoginTest(unittest.TestCase):
 
     @classmethod
     def ebla(cls, *words):
-        subprocess.run([BIN_DIR / "ebla", *words], check=True, capture_output=True, timeout=60)
+        subprocess.run([cls.bin_dir / "ebla", *words], check=True, capture_output=True, timeout=60)
 
     @classmethod
     def operator(cls, *words):
@@ -264,8 +261,4 @@ class RedisLoginTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build_dir", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    BIN_DIR = arguments.build_dir.resolve() / "bin"
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
+    main()

@@ -8,9 +8,10 @@
 #include <map>
 #include <thread>
 
+#include "common/base/clocks.h"
 #include "common/base/iso_time.h"
 #include "common/testing/temporary_directory.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 #include "tools/backup/archive/archiver.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/backup/create.h"
@@ -27,11 +28,6 @@ using ::testing::IsEmpty;
 
 constexpr int kWriters = 6, kKeys = 40;  // of each writer
 
-int64_t NowMs() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
-
 std::string KeyOf(int writer, int key) {
   return std::string(1, static_cast<char>('b' + 4 * writer)) + std::to_string(key);
 }
@@ -43,15 +39,10 @@ struct Change {
 };
 using History = std::map<std::string, std::vector<Change>>;
 
-class ArchiveTest : public ::testing::Test {
+class ArchiveTest : public ClusterFixture {
  protected:
   void SetUp() override {
-    auto cluster = TestCluster::Start();
-    ASSERT_TRUE(cluster.has_value()) << cluster.error();
-    cluster_ = *std::move(cluster);
-    auto client = cluster_->Connect();
-    ASSERT_TRUE(client.has_value()) << client.error();
-    client_.emplace(*std::move(client));
+    ASSERT_NO_FATAL_FAILURE(Start({}, 10s));
     ASSERT_TRUE(client_->CreateTable("carts", {.split_points = {"m"}}).has_value());
   }
   void TearDown() override { StopArchive(); }
@@ -87,14 +78,14 @@ class ArchiveTest : public ::testing::Test {
     for (int writer = 0; writer < kWriters; ++writer) {
       workers_.Add([this, writer, table = *client_->OpenTable(name), number = 0]() mutable {
         const std::string key = KeyOf(writer, number % kKeys);
-        Change change{.value = number % 7 == 0 ? std::nullopt : std::optional(number), .begun_ms = NowMs()};
+        Change change{.value = number % 7 == 0 ? std::nullopt : std::optional(number), .begun_ms = TimeOfDayMs()};
         const Status done = change.value ? [&]() -> Status {
           const auto put = table.Put(key, std::to_string(*change.value), {.deadline = 30s});
           return put ? Status() : Status(put.error());
         }()
             : table.Delete(key, {.deadline = 30s});
         if (!done.ok()) workers_.Failed(done.ToString());
-        change.ended_ms = NowMs();
+        change.ended_ms = TimeOfDayMs();
         histories_[writer][key].push_back(change);
         ++number;
         return true;
@@ -147,8 +138,6 @@ class ArchiveTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   backup::DirectoryStore store_{directory_.path()}, archive_store_{directory_.path()};
-  std::unique_ptr<TestCluster> cluster_;
-  std::optional<Client> client_;
   load::Workers workers_;
   std::array<History, kWriters> histories_;  // each its writer's
   std::atomic<bool> stop_{true};
@@ -159,12 +148,13 @@ class ArchiveTest : public ::testing::Test {
 
 TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
   StartArchive();
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
   StartWriters("carts");
-  ASSERT_TRUE(Eventually([&] { return NowMs() > Known().front().from_ms + 1'500; }));  // clocks may differ by a second
+  // Clocks may differ by a second.
+  ASSERT_TRUE(Eventually([&] { return TimeOfDayMs() > Known().front().from_ms + 1'500; }));
   ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
-  std::vector<int64_t> moments = {NowMs()};
-  const auto note = [&] { moments.push_back(NowMs()); };
+  std::vector<int64_t> moments = {TimeOfDayMs()};
+  const auto note = [&] { moments.push_back(TimeOfDayMs()); };
   for (const char* at : {"f", "t"}) {
     Harm(at);
     note();
@@ -188,7 +178,7 @@ TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
   int number = 0;
   for (const int64_t moment : moments) ExpectAllowed("carts", moment, "at-" + std::to_string(++number));
 
-  EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = NowMs() + 60'000}).error().message(),
+  EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = TimeOfDayMs() + 60'000}).error().message(),
               HasSubstr("does not know every moment"));
   EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = moments[0] - 60'000}).error().message(),
               HasSubstr("after the moment that is wanted"));
@@ -196,18 +186,18 @@ TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
 
 TEST_F(ArchiveTest, OneRunWritesAnArchive) {
   StartArchive();
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
   backup::ArchiverOptions options;
   options.interrupted = [] { return false; };
   EXPECT_THAT(backup::RunArchiver(*client_, store_, options).message(), HasSubstr("another run writes the archive"));
-  const int64_t later = NowMs();
+  const int64_t later = TimeOfDayMs();
   EXPECT_TRUE(AwaitKnown(later)) << "the first one goes on";
   StopArchive();
   // Without its index nobody knows what its files are worth.
   const std::string cluster = client_->DescribeCluster()->cluster_id;
   StartArchive();
   ASSERT_TRUE(client_->OpenTable("carts")->Put("key", "value").has_value());
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
   StopArchive();
   std::filesystem::remove(directory_.path() + "/.archive/" + cluster + "/index");
   EXPECT_THAT(backup::RunArchiver(*client_, store_, options).message(), HasSubstr("but no index"));
@@ -217,8 +207,8 @@ TEST_F(ArchiveTest, OneRunWritesAnArchive) {
 TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
   ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());
   StartArchive();
-  ASSERT_TRUE(AwaitKnown(NowMs(), "single"));
-  ASSERT_TRUE(Eventually([&] { return NowMs() > Known("single").front().from_ms + 1'500; }));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "single"));
+  ASSERT_TRUE(Eventually([&] { return TimeOfDayMs() > Known("single").front().from_ms + 1'500; }));
   ASSERT_TRUE(backup::Create(*client_, store_, {.name = "base", .bytes_per_second = uint64_t{1} << 40}).has_value());
   StartWriters("single");
   std::vector<int64_t> moments;
@@ -227,12 +217,12 @@ TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
     const std::string from = tablets.front().voters.front(), to = from == "ts-1" ? "ts-2" : "ts-1";
     const Status moved = client_->MoveTablet("single", "k", {.from = from, .to = to});
     EXPECT_TRUE(moved.ok()) << moved << " from " << from;
-    moments.push_back(NowMs());
+    moments.push_back(TimeOfDayMs());
   }
   workers_.Stop();
   workers_.Join();
   EXPECT_THAT(workers_.failures(), IsEmpty());
-  moments.push_back(NowMs());
+  moments.push_back(TimeOfDayMs());
   ASSERT_TRUE(AwaitKnown(moments.back(), "single"));
   EXPECT_EQ(Known("single").size(), 1u) << "without a gap: " << said_;
   for (size_t i = 0; i < moments.size(); ++i) ExpectAllowed("single", moments[i], "at-" + std::to_string(i));
@@ -241,24 +231,24 @@ TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
 TEST_F(ArchiveTest, AsAnOperatorDoesIt) {
   const std::string at = " --dir " + directory_.path();
   StartArchive();
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
   Table carts = *client_->OpenTable("carts");
   ASSERT_TRUE(carts.Put("a", "1").has_value());
   ASSERT_TRUE(client_->CreateTable("old").has_value());
-  ASSERT_TRUE(Eventually([&] { return NowMs() > Known().front().from_ms + 1'500; }));
-  ASSERT_TRUE(AwaitKnown(NowMs(), "old"));
+  ASSERT_TRUE(Eventually([&] { return TimeOfDayMs() > Known().front().from_ms + 1'500; }));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "old"));
   EXPECT_EQ(cluster_->Ebla("backup create base" + at).code, 0);
   ASSERT_TRUE(carts.Put("b", "2").has_value());
   ASSERT_TRUE(client_->CreateTable("new").has_value());
   ASSERT_TRUE(client_->OpenTable("new")->Put("n", "3").has_value());
   ASSERT_TRUE(client_->DropTable("old").ok());
-  ASSERT_TRUE(AwaitKnown(NowMs(), "new"));
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "new"));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
   const int64_t then = Known().back().through_ms;
   ASSERT_TRUE(AwaitKnown(then, "new"));
-  ASSERT_TRUE(Eventually([&] { return NowMs() > then + 10; }));
+  ASSERT_TRUE(Eventually([&] { return TimeOfDayMs() > then + 10; }));
   ASSERT_TRUE(carts.Delete("a").ok());  // the mistake
-  ASSERT_TRUE(AwaitKnown(NowMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
 
   const Shown moments = cluster_->Ebla("backup moments" + at);
   EXPECT_EQ(moments.code, 0) << moments;

@@ -7,11 +7,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <future>
-#include <iterator>
 #include <optional>
 #include <set>
 #include <thread>
 
+#include "common/base/read_all.h"
 #include "test_paths.h"
 #include "tests/integration/test_cluster.h"
 
@@ -24,7 +24,7 @@ using ::testing::Not;
 
 std::string Read(const std::string& file) {
   std::ifstream in(file);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  return ReadAll(in);
 }
 
 class ClusterTest : public ::testing::Test {

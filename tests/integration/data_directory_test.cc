@@ -6,11 +6,9 @@
 #include <signal.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 
 #include "test_paths.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 
 namespace ebla::testing {
 namespace {
@@ -22,19 +20,15 @@ namespace fs = std::filesystem;
 constexpr char kVictim[] = "ts-1";
 constexpr char kTable[] = "carts";
 
-class DataDirectoryTest : public ::testing::Test {
+class DataDirectoryTest : public ClusterFixture {
  protected:
   void SetUp() override {
-    auto started = TestCluster::Start();
-    ASSERT_TRUE(started.has_value()) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client.has_value()) << client.error();
+    ASSERT_NO_FATAL_FAILURE(Start());
     CreateTableOptions options{.split_points = {"2", "4", "6"}, .deadline = 30s};
     options.table.replicas = 3;
-    const auto made = client->CreateTable(kTable, options);
+    const auto made = client_->CreateTable(kTable, options);
     ASSERT_TRUE(made.has_value()) << made.error();
-    auto table = client->OpenTable(kTable);
+    auto table = client_->OpenTable(kTable);
     ASSERT_TRUE(table.has_value()) << table.error();
     table_ = std::make_unique<Table>(*table);
     WriteAll("first", Ack::kAll);
@@ -54,7 +48,6 @@ class DataDirectoryTest : public ::testing::Test {
     }
   }
 
-  cluster::Launcher& launcher() { return cluster_->launcher(); }
   std::string Dir() { return launcher().DataDir(kVictim); }
   void Stop() {
     const auto process = launcher().Process(kVictim);
@@ -67,12 +60,7 @@ class DataDirectoryTest : public ::testing::Test {
     fs::remove_all(to);
     fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
   }
-  static std::string Text(const std::string& file) {
-    std::ifstream in(file);
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  }
 
-  std::unique_ptr<TestCluster> cluster_;
   std::unique_ptr<Table> table_;
 };
 

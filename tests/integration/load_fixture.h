@@ -5,36 +5,25 @@
 // Threads: the test's own starts the cluster and the load; Fail() and failures() may be called by any.
 #pragma once
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "common/base/mutex.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 #include "tools/load/workers.h"
 
 namespace ebla::testing {
 
-class LoadFixture : public ::testing::Test {
+class LoadFixture : public ClusterFixture {
  protected:
   using KeyOf = std::string (*)(int);
   LoadFixture(int keys, KeyOf key_of) : keys_(keys), key_of_(key_of) {}
 
-  void Start(TestClusterOptions options) {
-    auto started = TestCluster::Start(std::move(options));
-    ASSERT_TRUE(started) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(std::chrono::seconds(30));
-    ASSERT_TRUE(client) << client.error();
-    client_ = std::make_unique<Client>(std::move(*client));
-  }
   void TearDown() override { EndLoad(); }
 
   void BeginLoad(int workers) {
@@ -51,8 +40,6 @@ class LoadFixture : public ::testing::Test {
     return Eventually([&] { return workers_.operations() > before + more || !failures().empty(); });
   }
 
-  std::unique_ptr<TestCluster> cluster_;
-  std::unique_ptr<Client> client_;
   std::atomic<int> rest_ms_ = 0;  // of each worker, after each write and read
   Mutex mutex_;
   std::map<std::string, std::string> written_;  // by workers that have ended: under mutex_ until EndLoad()

@@ -5,12 +5,11 @@
 #include <signal.h>
 
 #include <map>
-#include <optional>
 #include <set>
 #include <thread>
 
 #include "common/redis/record_function.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 
 namespace ebla::testing {
 namespace {
@@ -20,16 +19,9 @@ using ::testing::HasSubstr;
 
 constexpr int kMemoryRecords = 2'000;
 
-class MemoryTableTest : public ::testing::Test {
+class MemoryTableTest : public ClusterFixture {
  protected:
-  void SetUp() override {
-    auto started = TestCluster::Start({.server_flags = {"--memory_tables_mb=256"}});
-    ASSERT_TRUE(started) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client) << client.error();
-    client_.emplace(*std::move(client));
-  }
+  void SetUp() override { Start({.server_flags = {"--memory_tables_mb=256"}}); }
   void TearDown() override {
     for (const std::string& name : stopped_) EXPECT_TRUE(cluster_->launcher().Kill(name, SIGCONT).ok());
   }
@@ -86,8 +78,6 @@ class MemoryTableTest : public ::testing::Test {
   }
 
   const std::vector<std::string> servers_ = {"ts-1", "ts-2", "ts-3"};
-  std::unique_ptr<TestCluster> cluster_;
-  std::optional<Client> client_;
   std::set<std::string> stopped_;
 };
 

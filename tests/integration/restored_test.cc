@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <thread>
 
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 
 namespace ebla::testing {
 namespace {
@@ -66,17 +66,9 @@ class LightLoad {
 };
 
 // Tables and their keys, and ZooKeeper's data.
-class RestoredTest : public ::testing::Test {
+class RestoredTest : public ClusterFixture {
  protected:
-  void SetUp() override {
-    auto started = TestCluster::Start();
-    ASSERT_TRUE(started.has_value()) << started.error();
-    cluster_ = *std::move(started);
-    auto client = cluster_->Connect(20s);
-    ASSERT_TRUE(client.has_value()) << client.error();
-    client_.emplace(*std::move(client));
-  }
-  cluster::Launcher& launcher() { return cluster_->launcher(); }
+  void SetUp() override { Start({}, 20s); }
 
   // Of three tablets with three replicas each, and filled.
   Table Make(const std::string& name) {
@@ -126,9 +118,6 @@ class RestoredTest : public ::testing::Test {
     const auto info = client_->DescribeCluster();
     return info ? info->safe_mode : "";
   }
-
-  std::unique_ptr<TestCluster> cluster_;
-  std::optional<Client> client_;
 
  private:
   std::string Older() { return cluster_->dir() + "/older-zookeeper"; }

@@ -10,9 +10,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <map>
 #include <random>
 #include <thread>
@@ -21,7 +19,7 @@
 #include "common/testing/eventually.h"
 #include "common/testing/thread_executor.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/cluster_fixture.h"
 #include "tools/cluster/probe.h"
 
 namespace ebla::testing {
@@ -37,26 +35,17 @@ constexpr int kRows = 1200;
 std::string KeyOf(int row) { return std::to_string(10'000 + row); }
 std::string ValueOf(int row) { return "value of " + KeyOf(row) + std::string(300, static_cast<char>('a' + row % 26)); }
 
-std::string Text(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
-class ScrubClusterTest : public ::testing::Test {
+class ScrubClusterTest : public ClusterFixture {
  protected:
   void SetUp() override {
-    auto started = TestCluster::Start(
+    ASSERT_NO_FATAL_FAILURE(Start(
         {.master_flags = {"--replace_after_s=2"},
-         .server_flags = {"--scrub_period_s=1", "--scrub_bytes_per_second=1000000000", "--checkpoint_seconds=1"}});
-    ASSERT_TRUE(started.has_value()) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client.has_value()) << client.error();
+         .server_flags = {"--scrub_period_s=1", "--scrub_bytes_per_second=1000000000", "--checkpoint_seconds=1"}}));
     CreateTableOptions options{.split_points = {KeyOf(kRows / 3), KeyOf(2 * kRows / 3)}, .deadline = 30s};
     options.table.replicas = 3;
-    const auto made = client->CreateTable(kTable, options);
+    const auto made = client_->CreateTable(kTable, options);
     ASSERT_TRUE(made.has_value()) << made.error();
-    auto table = client->OpenTable(kTable);
+    auto table = client_->OpenTable(kTable);
     ASSERT_TRUE(table.has_value()) << table.error();
     table_ = std::make_unique<Table>(*table);
     for (int row = 0; row < kRows; ++row) Write(row);
@@ -89,7 +78,6 @@ class ScrubClusterTest : public ::testing::Test {
     return ::testing::AssertionSuccess();
   }
 
-  cluster::Launcher& launcher() { return cluster_->launcher(); }
   std::string StoreOf(const std::string& server) { return launcher().DataDir(server) + "/store"; }
   // The table's file; empty: it has none just now.
   std::string TableFile(const std::string& server) {
@@ -156,7 +144,6 @@ class ScrubClusterTest : public ::testing::Test {
   }
   bool AllEqual() const { return cluster_->Ebla("check").code == 0; }
 
-  std::unique_ptr<TestCluster> cluster_;
   std::unique_ptr<Table> table_;
 };
 
@@ -372,15 +359,13 @@ TEST_F(ScrubClusterTest, ARecordThatDiffersSilentlyIsMadeAnewAndNeverServed) {
 }
 
 TEST_F(ScrubClusterTest, OfTwoReplicasThatDifferNobodyIsMadeAnewAndTheOperatorIsTold) {
-  auto client = cluster_->Connect(30s);
-  ASSERT_TRUE(client.has_value()) << client.error();
   CreateTableOptions options{.deadline = 30s};
   options.table.replicas = 2;
-  ASSERT_TRUE(client->CreateTable("pairs", options).has_value());
-  auto pairs = client->OpenTable("pairs");
+  ASSERT_TRUE(client_->CreateTable("pairs", options).has_value());
+  auto pairs = client_->OpenTable("pairs");
   ASSERT_TRUE(pairs.has_value()) << pairs.error();
   ASSERT_TRUE(pairs->Put("a", "right", {.ack = Ack::kAll, .deadline = 30s}).has_value());
-  const auto tablets = client->ListReplicas("pairs");
+  const auto tablets = client_->ListReplicas("pairs");
   ASSERT_TRUE(tablets.has_value() && tablets->size() == 1);
   const TabletSummary& pair = tablets->front();
   ASSERT_EQ(pair.voters.size(), 2u);

@@ -5,9 +5,9 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <thread>
 
+#include "common/base/read_all.h"
 #include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
 #include "test_paths.h"
@@ -33,7 +33,7 @@ class StartTest : public ::testing::Test {
   // What all of them have printed.
   std::string Printed() const {
     std::ifstream in(Path("printed"));
-    return std::string(std::istreambuf_iterator<char>(in), {});
+    return ReadAll(in);
   }
   cluster::ProcessId Start(const std::string& program, const std::vector<std::string>& flags) {
     std::vector<std::string> command = {std::string(kBinaryDir) + "/bin/" + program, "--listen=127.0.0.1:0",

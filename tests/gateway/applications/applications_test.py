@@ -1,19 +1,15 @@
 #!/usr/bin/env python3
 """Applications' own libraries at ebla-gateway: Django's caches and sessions, Celery's results, and Node's clients, which npm
 installs into the build directory. ./dev clients runs it."""
-import argparse
 import pathlib
 import shutil
 import subprocess
 import sys
-import unittest
 
 sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
-from processes import Gateway, Standalone  # noqa: E402
-
-BUILD_DIR = None
+from processes import Gateway, GatewayCase, main  # noqa: E402
 
 DJANGO = """
 import django
@@ -77,20 +73,18 @@ assert app.AsyncResult("task-1").state == states.PENDING
 """
 
 
-class ApplicationsTest(unittest.TestCase):
+class ApplicationsTest(GatewayCase):
+    protocol = "redis"
+    flags = ("--redis_transactions=each-group",)  # libraries send MULTI where they mean a pipeline alone
+
     @classmethod
     def setUpClass(cls):
-        cls.standalone = Standalone(BUILD_DIR / "bin")
-        cls.addClassCleanup(cls.standalone.stop)
-        # Libraries send MULTI where they mean a pipeline alone.
-        cls.redis = Gateway(BUILD_DIR / "bin", cls.standalone.thrift, "--create_table", "--redis_transactions=each-group",
-                            protocol="redis")
-        cls.addClassCleanup(cls.redis.stop)
-        cls.memcached = Gateway(BUILD_DIR / "bin", cls.standalone.thrift, "--create_table")
+        super().setUpClass()
+        cls.memcached = Gateway(cls.bin_dir, cls.standalone.thrift, "--create_table")
         cls.addClassCleanup(cls.memcached.stop)
 
     def run_python(self, text):
-        text = text.replace("ADDRESS", f"{self.redis.host}:{self.redis.port}")
+        text = text.replace("ADDRESS", f"{self.gateway.host}:{self.gateway.port}")
         text = text.replace("MEMCACHED", f"{self.memcached.host}:{self.memcached.port}")
         self.run_command(["/usr/bin/python3", "-c", text])
 
@@ -106,18 +100,14 @@ class ApplicationsTest(unittest.TestCase):
         self.run_python(CELERY)
 
     def test_node(self):
-        directory = BUILD_DIR / "applications"
+        directory = self.bin_dir.parent / "applications"
         directory.mkdir(exist_ok=True)
         for name in ("package.json", "clients.mjs"):
             shutil.copy(HERE / name, directory / name)
         self.run_command(["npm", "install", "--no-audit", "--no-fund"], cwd=directory)
-        said = self.run_command(["node", "clients.mjs", f"{self.redis.host}:{self.redis.port}"], cwd=directory)
+        said = self.run_command(["node", "clients.mjs", f"{self.gateway.host}:{self.gateway.port}"], cwd=directory)
         self.assertEqual(said.split("\n")[:-1], [f"{name}: ok" for name in ("ioredis", "nodeRedis", "sessions", "rateLimits")])
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build_dir", type=pathlib.Path)
-    arguments, rest = parser.parse_known_args()
-    BUILD_DIR = arguments.build_dir.resolve()
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=1)
+    main()

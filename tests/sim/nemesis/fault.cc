@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 #include <string>
 #include <utility>
 
@@ -10,61 +11,76 @@ namespace {
 
 constexpr ptrdiff_t kSplitScenariosMax = 4;  // kinds of them in one run
 
-constexpr std::array<std::string_view, kFaultCount> kNames = {"server_kill",
-                                                              "server_power",
-                                                              "server_restart",
-                                                              "pause_short",
-                                                              "pause_long",
-                                                              "primary_crash",
-                                                              "all_power",
-                                                              "server_away",
-                                                              "master_kill",
-                                                              "master_pause",
-                                                              "master_kill_at_work",
-                                                              "client_kill",
-                                                              "session_expiry",
-                                                              "coordinator_cut",
-                                                              "coordinator_outage",
-                                                              "link_cut",
-                                                              "partition",
-                                                              "isolate_primary",
-                                                              "bad_network",
-                                                              "disk_stall",
-                                                              "disk_full",
-                                                              "disk_failure",
-                                                              "append_refused",
-                                                              "old_order",
-                                                              "resize",
-                                                              "late_create",
-                                                              "fill_then_power",
-                                                              "deposed_primary_serves",
-                                                              "follower_reset",
-                                                              "fenced_crash",
-                                                              "cut_then_crash",
-                                                              "rapid_transfers",
-                                                              "old_orders_after_restart",
-                                                              "slow_answers",
-                                                              "fenced_primary_reaches_voter",
-                                                              "hold_orders",
-                                                              "leave_behind",
-                                                              "drop_late",
-                                                              "change_members",
-                                                              "crash_successor",
-                                                              "split_commit_unseen",
-                                                              "split_late",
-                                                              "split_in_copy",
-                                                              "split_meanwhile",
-                                                              "split_discard",
-                                                              "split_before_create",
-                                                              "split_remembered",
-                                                              "merge_struck",
-                                                              "merge_unseen",
-                                                              "freeze_late",
-                                                              "freeze_outlived"};
+struct FaultRow {
+  Fault fault;
+  std::string_view name;
+  Injector injector;
+  FaultTarget target;
+};
+constexpr std::array<FaultRow, kFaultCount> kRows = {{
+    {Fault::kServerKill, "server_kill", Injector::kServers, FaultTarget::kAny},
+    {Fault::kServerPower, "server_power", Injector::kServers, FaultTarget::kAny},
+    {Fault::kServerRestart, "server_restart", Injector::kServers, FaultTarget::kAny},
+    {Fault::kPauseShort, "pause_short", Injector::kServers, FaultTarget::kAny},
+    {Fault::kPauseLong, "pause_long", Injector::kServers, FaultTarget::kAny},
+    {Fault::kPrimaryCrash, "primary_crash", Injector::kServers, FaultTarget::kAny},
+    {Fault::kAllPower, "all_power", Injector::kServers, FaultTarget::kAny},
+    {Fault::kServerAway, "server_away", Injector::kServers, FaultTarget::kAny},
+    {Fault::kMasterKill, "master_kill", Injector::kMasters, FaultTarget::kAny},
+    {Fault::kMasterPause, "master_pause", Injector::kMasters, FaultTarget::kAny},
+    {Fault::kMasterKillAtWork, "master_kill_at_work", Injector::kMasters, FaultTarget::kAny},
+    {Fault::kClientKill, "client_kill", Injector::kClients, FaultTarget::kAny},
+    {Fault::kSessionExpiry, "session_expiry", Injector::kCoordinator, FaultTarget::kAny},
+    {Fault::kCoordinatorCut, "coordinator_cut", Injector::kCoordinator, FaultTarget::kAny},
+    {Fault::kCoordinatorOutage, "coordinator_outage", Injector::kCoordinator, FaultTarget::kAny},
+    {Fault::kLinkCut, "link_cut", Injector::kNetwork, FaultTarget::kAny},
+    {Fault::kPartition, "partition", Injector::kNetwork, FaultTarget::kAny},
+    {Fault::kIsolatePrimary, "isolate_primary", Injector::kNetwork, FaultTarget::kAny},
+    {Fault::kBadNetwork, "bad_network", Injector::kNetwork, FaultTarget::kAny},
+    {Fault::kDiskStall, "disk_stall", Injector::kServers, FaultTarget::kAny},
+    {Fault::kDiskFull, "disk_full", Injector::kServers, FaultTarget::kAny},
+    {Fault::kDiskFailure, "disk_failure", Injector::kServers, FaultTarget::kAny},
+    {Fault::kAppendRefused, "append_refused", Injector::kServers, FaultTarget::kAny},
+    {Fault::kOldOrder, "old_order", Injector::kNetwork, FaultTarget::kAny},
+    {Fault::kResize, "resize", Injector::kMembership, FaultTarget::kAny},
+    {Fault::kLateCreate, "late_create", Injector::kLateMessages, FaultTarget::kAny},
+    {Fault::kFillThenPower, "fill_then_power", Injector::kServers, FaultTarget::kAny},
+    {Fault::kDeposedPrimaryServes, "deposed_primary_serves", Injector::kFailovers, FaultTarget::kTablet},
+    {Fault::kFollowerReset, "follower_reset", Injector::kFailovers, FaultTarget::kTablet},
+    {Fault::kFencedCrash, "fenced_crash", Injector::kFailovers, FaultTarget::kTablet},
+    {Fault::kCutThenCrash, "cut_then_crash", Injector::kFailovers, FaultTarget::kTablet},
+    {Fault::kRapidTransfers, "rapid_transfers", Injector::kFailovers, FaultTarget::kInUse},
+    {Fault::kOldOrdersAfterRestart, "old_orders_after_restart", Injector::kLateMessages, FaultTarget::kInUse},
+    {Fault::kSlowAnswers, "slow_answers", Injector::kLateMessages, FaultTarget::kInUse},
+    {Fault::kFencedPrimaryReachesVoter, "fenced_primary_reaches_voter", Injector::kLateMessages, FaultTarget::kInUse},
+    {Fault::kHoldOrders, "hold_orders", Injector::kLateMessages, FaultTarget::kInUse},
+    {Fault::kLeaveBehind, "leave_behind", Injector::kMembership, FaultTarget::kInUse},
+    {Fault::kDropLate, "drop_late", Injector::kMembership, FaultTarget::kInUse},
+    {Fault::kChangeMembers, "change_members", Injector::kMembership, FaultTarget::kInUse},
+    {Fault::kCrashSuccessor, "crash_successor", Injector::kFailovers, FaultTarget::kInUse},
+    {Fault::kSplitCommitUnseen, "split_commit_unseen", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kSplitLate, "split_late", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kSplitInCopy, "split_in_copy", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kSplitMeanwhile, "split_meanwhile", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kSplitDiscard, "split_discard", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kSplitBeforeCreate, "split_before_create", Injector::kSplits, FaultTarget::kTablet},
+    {Fault::kSplitRemembered, "split_remembered", Injector::kSplits, FaultTarget::kInUse},
+    {Fault::kMergeStruck, "merge_struck", Injector::kMerges, FaultTarget::kInUse},
+    {Fault::kMergeUnseen, "merge_unseen", Injector::kMerges, FaultTarget::kInUse},
+    {Fault::kFreezeLate, "freeze_late", Injector::kMerges, FaultTarget::kInUse},
+    {Fault::kFreezeOutlived, "freeze_outlived", Injector::kMerges, FaultTarget::kInUse},
+}};
+static_assert(std::ranges::equal(kRows, std::views::iota(size_t{0}, kFaultCount), {},
+                                 [](const FaultRow& row) { return static_cast<size_t>(row.fault); }),
+              "in the order of the enum");
+
+constexpr const FaultRow& RowOf(Fault fault) { return kRows[static_cast<size_t>(fault)]; }
 
 }  // namespace
 
-std::string_view FaultName(Fault fault) { return kNames[static_cast<size_t>(fault)]; }
+std::string_view FaultName(Fault fault) { return RowOf(fault).name; }
+Injector InjectorOf(Fault fault) { return RowOf(fault).injector; }
+FaultTarget TargetOf(Fault fault) { return RowOf(fault).target; }
 
 std::vector<Fault> FaultsNamed(std::string_view names) {
   const std::string among = "," + std::string(names) + ",";

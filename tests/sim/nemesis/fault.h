@@ -72,12 +72,26 @@ enum class Fault : uint8_t {
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
-inline constexpr bool IsDirected(Fault fault) { return fault >= Fault::kDeposedPrimaryServes; }
-inline constexpr bool IsOfSplits(Fault fault) {
-  return fault >= Fault::kSplitCommitUnseen && fault < Fault::kMergeStruck;
-}
-// they need tablets that are merged
-inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }
+// Which part of the nemesis injects a fault.
+enum class Injector : uint8_t {
+  kServers,
+  kMasters,
+  kClients,
+  kCoordinator,
+  kNetwork,
+  kMembership,
+  kLateMessages,
+  kFailovers,
+  kSplits,  // they need tablets that are split
+  kMerges,  // or merged
+};
+// What it is directed at: where nothing is written, little can be lost.
+enum class FaultTarget : uint8_t { kAny, kTablet, kInUse };  // kInUse: a tablet of the clients' table
+Injector InjectorOf(Fault fault);
+FaultTarget TargetOf(Fault fault);
+inline bool IsDirected(Fault fault) { return TargetOf(fault) != FaultTarget::kAny; }
+inline bool IsOfSplits(Fault fault) { return InjectorOf(fault) == Injector::kSplits; }
+inline bool IsOfMerges(Fault fault) { return InjectorOf(fault) == Injector::kMerges; }
 std::string_view FaultName(Fault fault);
 // Of names that commas separate; what is no name is passed over.
 std::vector<Fault> FaultsNamed(std::string_view names);

@@ -1,5 +1,7 @@
 #include "tests/sim/nemesis/nemesis.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -39,62 +41,35 @@ void Nemesis::Next() {
 }
 
 bool Nemesis::Inject(Fault fault) {
-  switch (fault) {
-    case Fault::kServerKill:
-    case Fault::kServerPower:
-    case Fault::kServerRestart:
-    case Fault::kServerAway:
-    case Fault::kPauseShort:
-    case Fault::kPauseLong:
-    case Fault::kPrimaryCrash:
-    case Fault::kAllPower:
-    case Fault::kDiskStall:
-    case Fault::kDiskFull:
-    case Fault::kDiskFailure:
-    case Fault::kAppendRefused:
-    case Fault::kFillThenPower: return faults_.servers.Inject(fault);
-    case Fault::kMasterKill:
-    case Fault::kMasterPause:
-    case Fault::kMasterKillAtWork: return faults_.masters.Inject(fault);
-    case Fault::kClientKill: context_.hooks().kill_client(); return true;
-    case Fault::kSessionExpiry:
-    case Fault::kCoordinatorCut:
-    case Fault::kCoordinatorOutage: return faults_.coordinator.Inject(fault);
-    case Fault::kLinkCut:
-    case Fault::kPartition:
-    case Fault::kIsolatePrimary:
-    case Fault::kBadNetwork:
-    case Fault::kOldOrder: return faults_.network.Inject(fault);
+  switch (fault) {  // these find their tablet themselves
     case Fault::kResize: return membership_.ResizeSomehow();
     case Fault::kLateCreate: return late_messages_.DelayCreate();
     case Fault::kSplitBeforeCreate: return splits_.SplitBeforeCreate();
+    default: break;
+  }
+  switch (InjectorOf(fault)) {
+    case Injector::kServers: return faults_.servers.Inject(fault);
+    case Injector::kMasters: return faults_.masters.Inject(fault);
+    case Injector::kClients: context_.hooks().kill_client(); return true;
+    case Injector::kCoordinator: return faults_.coordinator.Inject(fault);
+    case Injector::kNetwork: return faults_.network.Inject(fault);
     default: return InjectDirected(fault);
   }
 }
 
 bool Nemesis::InjectDirected(Fault fault) {
-  // Where nothing is written, little can be lost.
-  const bool clients = fault >= Fault::kOldOrdersAfterRestart || fault == Fault::kRapidTransfers;
+  const bool clients = TargetOf(fault) == FaultTarget::kInUse;
   const std::optional<Target> target = ChooseTarget(clients || scheduler_.Random(2) == 0);
   if (!target) return false;
   if (IsOfSplits(fault) && !context_.hooks().splittable(target->tablet)) return false;
   if (IsOfMerges(fault)) return merges_.Begin(fault, *target);
   cluster_.log().Add(Cluster::ServerName(target->primary), "is the target of: " + std::string(FaultName(fault)));
-  switch (fault) {
-    case Fault::kDeposedPrimaryServes:
-    case Fault::kFollowerReset:
-    case Fault::kFencedCrash:
-    case Fault::kCutThenCrash:
-    case Fault::kRapidTransfers:
-    case Fault::kCrashSuccessor: failovers_.Begin(fault, *target); break;
-    case Fault::kOldOrdersAfterRestart:
-    case Fault::kSlowAnswers:
-    case Fault::kFencedPrimaryReachesVoter:
-    case Fault::kHoldOrders: late_messages_.Begin(fault, *target); break;
-    case Fault::kLeaveBehind:
-    case Fault::kDropLate:
-    case Fault::kChangeMembers: membership_.Begin(fault, *target); break;
-    default: splits_.Begin(fault, *target);
+  switch (InjectorOf(fault)) {
+    case Injector::kFailovers: failovers_.Begin(fault, *target); break;
+    case Injector::kLateMessages: late_messages_.Begin(fault, *target); break;
+    case Injector::kMembership: membership_.Begin(fault, *target); break;
+    case Injector::kSplits: splits_.Begin(fault, *target); break;
+    default: LOG(FATAL) << FaultName(fault) << " is directed at no tablet";
   }
   return true;
 }
