@@ -195,29 +195,22 @@ namespace {
 struct Transfer {
   Condition over = Condition::None();  // of what is there
   bool takes_away = false;             // the source
-  bool again = false;                  // the source was there, and has been put already
 };
-
-void StartTransfer(SharedCall call, const Transfer& transfer);
 
 void EndTransfer(StoreCall& call) { call.command->name == "rename" ? call.Ok() : call.Number(1); }
 
-void TakeAway(SharedCall call, Version source, Version put) {
-  call->store->Delete(call->words[1], Condition::Is(source), call->until, [call, put](const Status& status) {
-    if (status.ok()) return EndTransfer(*call);
-    if (status.code() != Code::kConditionFailed) return call->Fail(status);
-    // Written anew since it was read: that goes over what was put.
-    StartTransfer(call, {.over = Condition::Is(put), .takes_away = true, .again = true});
+// Over several groups somebody may have written the source since it was read: then it stays, too, as the guide says.
+void TakeAway(SharedCall call, Version source) {
+  call->store->Delete(call->words[1], Condition::Is(source), call->until, [call](const Status& status) {
+    status.ok() || status.code() == Code::kConditionFailed ? EndTransfer(*call) : call->Fail(status);
   });
 }
 
 void PutTransferred(SharedCall call, const Transfer& transfer, const FoundItem& source) {
-  const auto put = [call, transfer, version = source.version](const Result<Version>& result) {
-    // Again: others have written there since, as if after this command.
-    if (!result && result.error().code() == Code::kConditionFailed)
-      return transfer.again ? EndTransfer(*call) : call->Number(0);
+  const auto put = [call, takes_away = transfer.takes_away, version = source.version](const Result<Version>& result) {
+    if (!result && result.error().code() == Code::kConditionFailed) return call->Number(0);
     if (!result) return call->Fail(result.error());
-    transfer.takes_away ? TakeAway(call, version, *result) : EndTransfer(*call);
+    takes_away ? TakeAway(call, version) : EndTransfer(*call);
   };
   PutItem(*call->target, call->words[2], ItemStep::Put(source.item, Lifetime::Until(source.expires_ms)), transfer.over,
           call->until, put);
@@ -227,11 +220,9 @@ void StartTransfer(SharedCall call, const Transfer& transfer) {
   call->store->Get(call->words[1], Freshness::kLatest, call->until, [call, transfer](Result<Record> record) {
     const auto found = ItemIn(std::move(record));
     if (!found) return call->Fail(found.error());
-    const bool to_itself = call->target == call->store && call->words[1] == call->words[2];
-    if (*found && to_itself) return call->command->name == "rename" ? call->Ok() : call->Number(0);
-    if (*found) return PutTransferred(call, transfer, **found);
-    if (transfer.again) return EndTransfer(*call);
-    transfer.takes_away ? call->Fail("ERR no such key") : call->Number(0);
+    if (!*found) return transfer.takes_away ? call->Fail("ERR no such key") : call->Number(0);
+    if (call->target != call->store || call->words[1] != call->words[2]) return PutTransferred(call, transfer, **found);
+    call->command->name == "rename" ? call->Ok() : call->Number(0);  // to itself
   });
 }
 

@@ -1,5 +1,7 @@
 #include "gateway/redis/store_commands.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 
 #include "common/base/key_range.h"
@@ -164,6 +166,7 @@ bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_m
 
 void RunStoreCommand(StoreCall call) {
   if (call.command->runner.update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
+  CHECK(call.command->runner.run != nullptr) << call.command->name;
   call.command->runner.run(std::make_shared<StoreCall>(std::move(call)));
 }
 

@@ -185,27 +185,6 @@ class RedisTest(RedisFixture):
         with self.assertRaisesRegex(redis.ResponseError, "string exceeds maximum allowed size"):
             self.client.set("{t}b", value + b"x")
 
-    def test_a_key_that_is_renamed_to_another_group_takes_what_is_written_meanwhile(self):
-        counts = []
-
-        def count(number):
-            other = self.connect()
-            counts.append(sum(1 for _ in range(400) if other.incr("n")))
-
-        def rename(number):
-            other = self.connect()
-            for _ in range(400):
-                try:
-                    other.rename("n", "m")
-                except redis.ResponseError as error:
-                    self.assertIn("no such key", str(error))
-                    continue
-                moved.append(int(other.getdel("m") or 0))
-
-        moved = []
-        in_threads(4, lambda number: rename(number) if number == 0 else count(number))
-        self.assertEqual(sum(moved) + int(self.client.get("n") or 0), sum(counts))
-
     def test_levels_of_a_connection(self):
         for level in ("eventual", "bounded=500ms", "strong", "default"):
             self.assertTrue(self.client.config_set("ebla.read", level))

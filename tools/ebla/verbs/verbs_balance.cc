@@ -247,7 +247,6 @@ void AddBalanceVerbs(Verbs& verbs) {
       .Add("balance explain", "Shows what the planner does, and why it does no more",
            "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m",
            [args](Context& context) { return Explain(*args, context); })
-      .StopsOnInterrupt()
       .Option("--view", "FILE", TakeText(args->view),
               "Plans for a saved view of a cluster, with the options saved in it")
       .Option("--save-view", "FILE", TakeText(args->save_view), "Also saves a view of this cluster, for --view")

@@ -93,7 +93,6 @@ void AddTabletSplit(Verbs& verbs) {
   verbs
       .Add("tablet split", "Splits a tablet, at a given key or in its middle; no data moves",
            "tablet split carts --at user5", [args](Context& context) { return Split(*args, context); })
-      .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table))
       .Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the new tablet begins; \xNN is a byte)")
       .Option("--key", "KEY", TakeBytes(args->key),
