@@ -38,7 +38,7 @@ void PartLender::Wake(ShardTablet& tablet) {
       continue;
     }
     Status status = tablet.leaving ? Error(Code::kNotFound, "the replica is being removed")
-                                   : tablet.core->Unready(one.part.freeze, one.into);
+                                   : tablet.core->freeze().Unready(one.part.freeze, one.into);
     if (status.code() != Code::kComeAgain) {
       one.done(std::move(status));
     } else {
@@ -52,7 +52,7 @@ void PartLender::Lend(MergedTablet part, TabletId into, std::move_only_function<
   shard_.executor().Post([this, part = std::move(part), into, done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(part.tablet);
     if (tablet == nullptr) return done(Error(Code::kNotFound, "no replica is here"));
-    if (Status status = tablet->core->Unready(part.freeze, into); !status.ok())
+    if (Status status = tablet->core->freeze().Unready(part.freeze, into); !status.ok())
       return done(std::unexpected(std::move(status)));
     if (tablet->core->range() != part.range) {
       return done(Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) + " is of " +
@@ -66,7 +66,7 @@ void PartLender::Lend(MergedTablet part, TabletId into, std::move_only_function<
     tablet->leaving = true;
     lent_.emplace(tablet->id, tablet);
     shard_.tablets.Remove(tablet->id);
-    done(FrozenPart{tablet->core->ExportFrozen(), tablet->handle});
+    done(FrozenPart{tablet->core->freeze().Export(), tablet->handle});
   });
 }
 

@@ -78,6 +78,10 @@ struct TabletCommon {
     if (!schema->in_memory || replica.role() == RoleKind::kAbsent || replica.state().incomplete) return;
     if (replica.state().incomplete_range != applied.range) replica.Step(KeepPlace{applied.range});
   }
+  void SetSchema(std::shared_ptr<const TabletSchema> newer) {
+    schema = std::move(newer);
+    replica.set_flush_mode(schema->durability);
+  }
   const Status& failure() const { return replica.failure(); }  // not OK: the replica is dead
   TabletTime Time() const { return clock.Now(now); }
   Lsn applied_lsn() const { return applied.applied.lsn; }

@@ -109,17 +109,15 @@ void TabletCore::Step(const ConfigureTablet& input) {
   replica.Step(configure);
   if (replica.role() != RoleKind::kAbsent) {
     if (!existed || anew) {
-      const TabletClock clock = common_.clock;
-      BeginAnew(configure.range);
-      if (anew) {
-        common_.clock = clock;  // what was seen of tablet time stays seen
-        // Its history begins here: with this, what earlier epochs wrote is none of it, for a session's token, too.
-        common_.applied.epoch_starts = {{Epoch{1}, Lsn{1}}};
-      }
+      AppliedState nothing{.range = configure.range};
+      // Its history begins here: with this, what earlier epochs wrote is none of it, for a session's token, too.
+      if (anew) nothing.epoch_starts = {{Epoch{1}, Lsn{1}}};
+      // What was seen of tablet time stays seen.
+      BeginAnew(std::move(nothing), {}, anew ? common_.clock : TabletClock());
     }
     // A refused configuration leaves the old schema in force.
     if (newer && replica.state().schema == input.schema.encoded) {
-      SetSchema(std::make_shared<const TabletSchema>(input.schema));
+      common_.SetSchema(std::make_shared<const TabletSchema>(input.schema));
     }
   }
   After(before);
@@ -128,7 +126,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
 void TabletCore::Step(const AlterTablet& input) {
   ReplicaCore& replica = common_.replica;
   if (replica.role() != RoleKind::kAbsent && input.schema.version > common_.schema->version) {
-    SetSchema(std::make_shared<const TabletSchema>(input.schema));
+    common_.SetSchema(std::make_shared<const TabletSchema>(input.schema));
     common_.view_dirty = true;
   }
   replica.Step(AlterReplica{input.token, common_.schema->encoded});
@@ -153,36 +151,22 @@ void TabletCore::Step(const DropReplica& input) {
 
 void TabletCore::Step(const ReplicaForgotten& input) {
   common_.replica.Step(input);
-  BeginAnew({});
+  BeginAnew({}, {}, {});
 }
 
-// The replica as one that is new here: nothing applied, nothing remembered.
-void TabletCore::BeginAnew(const KeyRange& range) {
+// The replica as one that is new here, with what is applied and remembered elsewhere, or nothing.
+void TabletCore::BeginAnew(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock) {
   applier_.Reset();
   common_.unapplied = {};
-  common_.dedup_window = DedupWindow(common_.options.dedup_window);
-  common_.clock = {};
-  common_.applied = {};
-  common_.applied.range = range;
+  common_.dedup_window = DedupWindow(common_.options.dedup_window, std::move(remembered), applied.dedup_floor);
+  common_.clock = clock;
+  common_.applied = std::move(applied);
   common_.replay_upto = {};
   common_.files_damaged = false;
   waiters_.ForgetPendingPrimary();
   split_.Reset();
   freeze_.Reset();
   common_.view_dirty = true;
-}
-
-// With what is applied and remembered elsewhere.
-void TabletCore::BeginWith(AppliedState applied, const std::vector<DedupRow>& remembered, TabletClock clock) {
-  BeginAnew(applied.range);
-  common_.clock = clock;
-  common_.dedup_window = DedupWindow(common_.options.dedup_window, remembered, applied.dedup_floor);
-  common_.applied = std::move(applied);
-}
-
-void TabletCore::SetSchema(std::shared_ptr<const TabletSchema> schema) {
-  common_.schema = std::move(schema);
-  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
 void TabletCore::After(const Before& before) {
@@ -255,9 +239,9 @@ void TabletCore::Step(const BeginChild& input) {
       .voters = child.split.voters,
       .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,
       .now = common_.now};
-  BeginWith(child.applied, child.dedup_window, child.clock);
+  BeginAnew(child.applied, child.dedup_window, child.clock);
   if (!rules::ChildLogGoesOn()) become.at.lsn = common_.applied.applied.lsn = {};
-  SetSchema(child.schema);
+  common_.SetSchema(child.schema);
   common_.replica.Step(become);
 }
 
@@ -265,8 +249,8 @@ void TabletCore::Step(const BeginMerged& input) {
   common_.ObserveTimeOf(input);
   const MergeResult& result = *input.merge_result;
   const BecomeMerged become{StateAtMerge(result), result.merged.position, common_.now};
-  BeginWith(result.applied, result.dedup_window, result.clock);
-  SetSchema(result.schema);
+  BeginAnew(result.applied, result.dedup_window, result.clock);
+  common_.SetSchema(result.schema);
   common_.replica.Step(become);
 }
 
@@ -316,7 +300,7 @@ void TabletCore::Step(const ReceiveCopy& input) {
 }
 
 void TabletCore::Step(const InstallCopy& input) {
-  BeginWith(input.applied, input.dedup_window, common_.clock);  // what was seen of tablet time stays seen
+  BeginAnew(input.applied, input.dedup_window, common_.clock);  // what was seen of tablet time stays seen
   common_.replica.Step(CopyPrepared{input.id});
 }
 

@@ -133,9 +133,7 @@ class TabletCore {
   // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its
   // BeginChild.
   std::vector<AdmitWrite> TakeParked() { return split_.TakeParked(); }
-  // As of FreezeState.
-  Status Unready(Version freeze, TabletId into) const { return freeze_.Unready(freeze, into); }
-  FrozenTablet ExportFrozen() const { return freeze_.Export(); }
+  const FreezeState& freeze() const { return freeze_; }
 
   // ---- for the host's bounds and reports ----
   const ReplicaCore& replica() const { return common_.replica; }
@@ -172,9 +170,7 @@ class TabletCore {
     common_.replica.Step(input);
     After(before);
   }
-  void BeginAnew(const KeyRange& range);
-  void BeginWith(AppliedState applied, const std::vector<DedupRow>& remembered, TabletClock clock);
-  void SetSchema(std::shared_ptr<const TabletSchema> schema);
+  void BeginAnew(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock);
   std::optional<ApplyBatch> TakeBatch();
   // A SPLIT that is wanted is applied first: the order is refused for now.
   bool AppliesSplitFirst(const SplitState::Wanted& wanted);
