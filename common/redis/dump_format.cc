@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "common/base/encoding.h"
 #include "common/redis/update.h"
 
 namespace ebla::redis {
@@ -17,7 +18,7 @@ constexpr uint16_t kVersion = 10;  // Redis 7.0's
 constexpr size_t kVersionBytes = 2, kChecksumBytes = 8;
 
 // What the upper two bits of a length's first byte say.
-enum LengthKind : uint8_t { kIn6Bits = 0, kIn14Bits = 1, kInWords = 2, kEncoded = 3 };
+enum LengthKind : uint8_t { kIn6Bits = 0, kIn14Bits = 1, kEncoded = 3 };  // 2: one of these
 constexpr uint8_t kIn32Bits = 0x80, kIn64Bits = 0x81;
 // Of what is encoded, the lower six bits.
 enum Encoding : uint8_t { kInt8 = 0, kInt16 = 1, kInt32 = 2, kLzf = 3 };
@@ -85,94 +86,72 @@ void PutString(std::string& out, std::string_view value) {
 }
 
 // ---- reading ------------------------------------------------------------------------------------------------------------
+// Where bytes lack, the reader says so in the end.
 
-// Takes one string from the front of what it is given. What it returns is nothing once bytes lack, or are none of the
-// format.
-class StringReader {
- public:
-  StringReader(std::string_view bytes, size_t bytes_max) : left_(bytes), bytes_max_(bytes_max) {}
+using Decoded = std::variant<std::string, DumpFault>;
 
-  bool done() const { return left_.empty(); }
-  bool too_long() const { return too_long_; }
-
-  std::optional<std::string> String() {
-    const std::optional<Head> head = TakeHead();
-    if (!head) return std::nullopt;
-    if (!head->encoded) return Plain(head->number);
-    switch (head->number) {
-      case kInt8: return Number<int8_t>();
-      case kInt16: return Number<int16_t>();
-      case kInt32: return Number<int32_t>();
-      case kLzf: return Compressed();
-      default: return std::nullopt;
-    }
-  }
-
- private:
-  struct Head {
-    bool encoded = false;
-    uint64_t number = 0;  // the length, or the encoding
-  };
-
-  std::optional<std::string_view> Take(uint64_t size) {
-    if (size > left_.size()) return std::nullopt;
-    const std::string_view taken = left_.substr(0, size);
-    left_.remove_prefix(size);
-    return taken;
-  }
-  std::optional<uint64_t> BigEndian(size_t size) {
-    const auto bytes = Take(size);
-    if (!bytes) return std::nullopt;
-    uint64_t number = 0;
-    for (const char byte : *bytes) number = number << 8 | static_cast<uint8_t>(byte);
-    return number;
-  }
-  std::optional<Head> TakeHead() {
-    const std::optional<uint64_t> first = BigEndian(1);
-    if (!first) return std::nullopt;
-    const uint64_t low = *first & 0x3f;
-    std::optional<uint64_t> length = low;
-    switch (*first >> 6) {
-      case kIn6Bits: break;
-      case kEncoded: return Head{true, low};
-      case kIn14Bits:
-        length = BigEndian(1);
-        if (length) *length |= low << 8;
-        break;
-      default: length = *first == kIn32Bits ? BigEndian(4) : *first == kIn64Bits ? BigEndian(8) : std::nullopt;
-    }
-    return length ? std::optional(Head{false, *length}) : std::nullopt;
-  }
-  std::optional<uint64_t> Length() {
-    const std::optional<Head> head = TakeHead();
-    return head && !head->encoded ? std::optional(head->number) : std::nullopt;
-  }
-  std::optional<std::string> Plain(uint64_t length) {
-    const auto bytes = Take(length);
-    too_long_ = bytes && length > bytes_max_;
-    return bytes && !too_long_ ? std::optional<std::string>(*bytes) : std::nullopt;
-  }
-  template <typename Int>
-  std::optional<std::string> Number() {
-    const auto bytes = Take(sizeof(Int));
-    return bytes ? std::optional(std::to_string(LittleEndian<Int>(*bytes))) : std::nullopt;
-  }
-  std::optional<std::string> Compressed() {
-    const std::optional<uint64_t> compressed = Length();
-    const std::optional<uint64_t> length = compressed ? Length() : std::nullopt;
-    const auto bytes = length ? Take(*compressed) : std::nullopt;
-    too_long_ = length && *length > bytes_max_;
-    if (!bytes || too_long_) return std::nullopt;
-    std::string value(*length, '\0');
-    const unsigned size = lzf_decompress(bytes->data(), static_cast<unsigned>(bytes->size()), value.data(),
-                                         static_cast<unsigned>(value.size()));
-    return size == value.size() && size > 0 ? std::optional(std::move(value)) : std::nullopt;
-  }
-
-  std::string_view left_;
-  const size_t bytes_max_;
-  bool too_long_ = false;
+struct Head {
+  bool encoded = false;
+  uint64_t number = 0;  // the length, or the encoding
 };
+
+// None: there is no such head.
+std::optional<Head> TakeHead(ByteReader& in) {
+  const uint8_t first = in.Byte();
+  const uint64_t low = first & 0x3f;
+  switch (first >> 6) {
+    case kIn6Bits: return Head{false, low};
+    case kIn14Bits: return Head{false, low << 8 | in.Byte()};
+    case kEncoded: return Head{true, low};
+    default: break;
+  }
+  if (first == kIn64Bits) return Head{false, in.Fixed64()};
+  if (first != kIn32Bits) return std::nullopt;
+  uint64_t length = 0;
+  for (const char byte : in.Raw(4)) length = length << 8 | static_cast<uint8_t>(byte);
+  return Head{false, length};
+}
+
+std::optional<uint64_t> TakeLength(ByteReader& in) {
+  const std::optional<Head> head = TakeHead(in);
+  return head && !head->encoded ? std::optional(head->number) : std::nullopt;
+}
+
+template <typename Number>
+Decoded TakeNumber(ByteReader& in) {
+  const std::string_view bytes = in.Raw(sizeof(Number));
+  if (bytes.empty()) return DumpFault::kMalformed;
+  return std::to_string(LittleEndian<Number>(bytes));
+}
+
+Decoded TakeCompressed(ByteReader& in, size_t bytes_max) {
+  const std::optional<uint64_t> compressed = TakeLength(in), length = TakeLength(in);
+  if (!compressed || !length) return DumpFault::kMalformed;
+  const std::string_view bytes = in.Raw(*compressed);
+  if (bytes.empty()) return DumpFault::kMalformed;  // lzf_decompress() reads one byte at least
+  if (*length > bytes_max) return DumpFault::kTooLong;
+  std::string value(*length, '\0');
+  const unsigned size = lzf_decompress(bytes.data(), static_cast<unsigned>(bytes.size()), value.data(),
+                                       static_cast<unsigned>(value.size()));
+  if (size == 0 || size != value.size()) return DumpFault::kMalformed;
+  return value;
+}
+
+Decoded TakeString(ByteReader& in, size_t bytes_max) {
+  const std::optional<Head> head = TakeHead(in);
+  if (!head) return DumpFault::kMalformed;
+  if (!head->encoded) {
+    const std::string_view bytes = in.Raw(head->number);
+    return bytes.size() > bytes_max ? Decoded(DumpFault::kTooLong) : Decoded(std::string(bytes));
+  }
+  switch (head->number) {
+    case kInt8: return TakeNumber<int8_t>(in);
+    case kInt16: return TakeNumber<int16_t>(in);
+    case kInt32: return TakeNumber<int32_t>(in);
+    case kLzf: return TakeCompressed(in, bytes_max);
+    default: return DumpFault::kMalformed;
+  }
+}
 
 }  // namespace
 
@@ -207,11 +186,11 @@ std::variant<std::string, DumpFault> DecodeDump(std::string_view dump, size_t by
   const std::string_view body = dump.substr(0, checked - kVersionBytes);
   if (body.empty()) return DumpFault::kMalformed;
   if (body.front() != kString) return DumpFault::kNotAString;
-  StringReader reader(body.substr(1), bytes_max);
-  std::optional<std::string> value = reader.String();
-  if (reader.too_long()) return DumpFault::kTooLong;
-  if (!value || !reader.done()) return DumpFault::kMalformed;
-  return *std::move(value);
+  ByteReader in(body.substr(1));
+  Decoded value = TakeString(in, bytes_max);
+  const bool whole = in.ok() && in.done();
+  if (std::holds_alternative<std::string>(value) && !whole) return DumpFault::kMalformed;
+  return value;
 }
 
 }  // namespace ebla::redis
