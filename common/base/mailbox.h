@@ -2,6 +2,7 @@
 // A bounded queue into an executor, emptied in batches: many threads put, one task drains. The first item into an empty
 // mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
+// Brief:      where each item is dealt with quickly and without waiting, the mailbox posts so (executor.h).
 // Invariants: 1. Items of one flow are drained in the order in which they were put.
 //             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
 //                puts, so all flows together hold at most twice the bounds.
@@ -12,6 +13,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <iterator>
 #include <unordered_map>
@@ -33,8 +35,10 @@ class Mailbox {
   // Of a batch of several flows.
   static constexpr size_t kSharedBatch = 64;
 
-  Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
-      : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}
+  enum class Drains : uint8_t { kLong, kBriefly };
+
+  Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain, Drains drains = Drains::kLong)
+      : executor_(executor), bounds_(bounds), drain_(std::move(drain)), drains_(drains) {}
 
   // False, and `item` is untouched: full. `flow`: whose it is.
   bool Put(T&& item, size_t bytes, size_t flow = 0) {
@@ -63,7 +67,8 @@ class Mailbox {
   };
 
   void PostDrain() {
-    executor_.Post([this] { Drain(); });
+    const auto drain = [this] { Drain(); };
+    drains_ == Drains::kBriefly ? executor_.PostBrief(drain) : executor_.Post(drain);
   }
 
   bool HasLessThanItsShare(size_t flow, size_t bytes) const EBLA_REQUIRES(mutex_) {
@@ -123,6 +128,7 @@ class Mailbox {
   Executor& executor_;
   const Bounds bounds_;
   const std::function<void(std::vector<T>)> drain_;
+  const Drains drains_;
   Mutex mutex_;
   std::unordered_map<size_t, Flow> flows_ EBLA_GUARDED_BY(mutex_);  // none is empty
   size_t items_ EBLA_GUARDED_BY(mutex_) = 0;

@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <glog/logging.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
@@ -24,6 +25,7 @@ namespace {
 
 thread_local EventLoop* current = nullptr;
 
+constexpr std::chrono::milliseconds kPollAllEvery{1000};      // timers of libevent's own show on no descriptor
 constexpr Duration kDelayMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
 
 event_base* NewBase() {
@@ -46,7 +48,7 @@ uint64_t Seed() {
 
 }  // namespace
 
-EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()) {
+EventLoop::EventLoop(std::string name, Turns turns) : name_(std::move(name)), base_(NewBase()) {
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   PCHECK(wake_fd_ >= 0) << "eventfd";
   const auto nothing = [](evutil_socket_t, short, void*) {};
@@ -59,6 +61,8 @@ EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()
   CHECK(wake_event_ != nullptr && timer_event_ != nullptr);
   event_add(wake_event_, nullptr);
   event_add(timer_event_, nullptr);
+  if (turns == Turns::kOwn) return;
+  if (const auto fds = PollFds({this})) poll_fd_ = fds->front();
 }
 
 EventLoop::~EventLoop() {
@@ -74,9 +78,29 @@ void EventLoop::Start() {
   CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    while (RunTurn()) Poll(MaySleep());
+    poll_fd_ < 0 ? Run() : RunLending();
     current = nullptr;
   });
+}
+
+void EventLoop::Run() {
+  while (RunTurn()) Poll(MaySleep());
+}
+
+// While it sleeps, nobody is within libevent, which takes one thread at a time.
+void EventLoop::RunLending() {
+  while (true) {
+    bool sleeps;
+    {
+      MutexLock lock(turn_);
+      Poll(false);
+      if (!RunTurn()) return;
+      sleeps = MaySleep();
+      current = nullptr;
+    }
+    pollfd readable{.fd = poll_fd_, .events = POLLIN, .revents = 0};
+    if (sleeps) poll(&readable, 1, kPollAllEvery.count());
+  }
 }
 
 void EventLoop::Stop() {
@@ -118,9 +142,40 @@ void EventLoop::Post(Task task) {
     MutexLock lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(task));
+    all_brief_ = false;
     wake = !std::exchange(awake_, true);
   }
   if (wake && !InThread()) Wake();
+}
+
+void EventLoop::PostBrief(Task task) {
+  EventLoop* const borrower = current;
+  // Who lends does not borrow: nobody holds the turns of two.
+  if (poll_fd_ < 0 || borrower == nullptr || borrower->poll_fd_ >= 0) return Post(std::move(task));
+  {
+    MutexLock lock(mutex_);
+    if (stopping_) return;
+    queue_.push_back(std::move(task));
+    if (awake_ || std::exchange(promised_, true)) return;
+  }
+  borrower->AtTurnEnd(&borrowing_);
+}
+
+void EventLoop::RunBorrowed() {
+  {
+    MutexLock lock(mutex_);
+    promised_ = false;
+    if (awake_) return;
+  }
+  // Somebody runs it, and may have looked for the last time.
+  if (!turn_.TryLock()) return Wake();
+  MutexLock turn(turn_, std::adopt_lock);
+  if (!TakeBriefTasks()) return Wake();
+  EventLoop* const borrower = std::exchange(current, this);
+  RunTasks();
+  RunTurnEnd();
+  current = borrower;
+  if (!MaySleep()) Wake();
 }
 
 TimerId EventLoop::After(Duration delay, Task task) {
@@ -156,6 +211,7 @@ void EventLoop::Withdraw(TurnEndHook* hook) {
 bool EventLoop::RunTurn() {
   current = this;
   RunDueTimers();
+  TakeTasks();
   RunTasks();
   RunTurnEnd();
   MutexLock lock(mutex_);
@@ -175,11 +231,21 @@ void EventLoop::RunDueTimers() {
   }
 }
 
+bool EventLoop::TakeBriefTasks() {
+  MutexLock lock(mutex_);
+  if (!all_brief_ || stopping_) return false;
+  awake_ = true;
+  running_.swap(queue_);
+  return true;
+}
+
+void EventLoop::TakeTasks() {
+  MutexLock lock(mutex_);
+  all_brief_ = true;
+  running_.swap(queue_);
+}
+
 void EventLoop::RunTasks() {
-  {
-    MutexLock lock(mutex_);
-    running_.swap(queue_);
-  }
   for (Task& task : running_) {
     task();
     task = nullptr;  // what it holds goes before the next runs

@@ -8,6 +8,8 @@
 //             2. One turn = due timers, the tasks posted so far, ready sockets, then the turn-end hooks, in which
 //                connections write all that the turn produced in one system call.
 //             3. Post() costs a lock and a push; the eventfd is written only when the loop may be asleep.
+// Lending:    A loop that lends its turns need not be woken for what is brief: the thread of another loop that posts it
+//             runs it at its own turn's end, while this one's sleeps. Timers, sockets and all else are its thread's.
 // Threads:    Post, After, Cancel, Now, Random and InThread from any thread; base() and AtTurnEnd on the loop only, or
 //             while no thread runs it.
 #pragma once
@@ -30,8 +32,11 @@ namespace ebla::rpc {
 
 class EventLoop final : public Executor {
  public:
-  // `name` becomes the thread's (15 bytes are kept). Tasks posted before Start() wait for it.
-  explicit EventLoop(std::string name);
+  enum class Turns : uint8_t { kOwn, kLent };
+
+  // `name` becomes the thread's (15 bytes are kept). Tasks posted before Start() wait for it. Turns are lent where the
+  // system tells enough for it (see PollFds).
+  explicit EventLoop(std::string name, Turns turns = Turns::kOwn);
   ~EventLoop() override;  // Stop()
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -45,6 +50,7 @@ class EventLoop final : public Executor {
   int64_t TimeOfDayMs() const override;
   uint64_t Random() override;
   void Post(Task task) override;
+  void PostBrief(Task task) override;
   TimerId After(Duration delay, Task task) override;
   void Cancel(TimerId timer) override;
   bool InThread() const override;
@@ -93,6 +99,21 @@ class EventLoop final : public Executor {
   static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);
 
  private:
+  // Of whoever shall run this loop: scheduled on another's, whose turn's end it is.
+  class Borrowing final : public TurnEndHook {
+   public:
+    explicit Borrowing(EventLoop& lender) : lender_(lender) {}
+    void OnTurnEnd() override { lender_.RunBorrowed(); }
+
+   private:
+    EventLoop& lender_;
+  };
+
+  void Run();
+  void RunLending();
+  void RunBorrowed();
+  bool TakeBriefTasks();
+  void TakeTasks();
   void RunTasks();
   void RunDueTimers();
   void RunTurnEnd();
@@ -105,7 +126,12 @@ class EventLoop final : public Executor {
   int timer_fd_ = -1;
   event* wake_event_ = nullptr;
   event* timer_event_ = nullptr;
+  int poll_fd_ = -1;  // -1: no turn is lent
+  Borrowing borrowing_{*this};
   std::thread thread_;
+
+  // Of a loop that lends its turns, held by whoever runs it; never waited for with another's held.
+  Mutex turn_;
 
   // Loop only.
   std::vector<TurnEndHook*> hooks_;
@@ -116,7 +142,9 @@ class EventLoop final : public Executor {
   Mutex mutex_;
   std::vector<Task> queue_ EBLA_GUARDED_BY(mutex_);
   TimerHeap<Task> timers_ EBLA_GUARDED_BY(mutex_);
-  bool awake_ EBLA_GUARDED_BY(mutex_) = true;  // the loop will look at queue_ and timers_ before it sleeps
+  bool all_brief_ EBLA_GUARDED_BY(mutex_) = true;  // what is in queue_
+  bool awake_ EBLA_GUARDED_BY(mutex_) = true;      // whoever runs it will look at queue_ and timers_ before it sleeps
+  bool promised_ EBLA_GUARDED_BY(mutex_) = false;  // another loop's thread will run it at its turn's end
   bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
 };
 

@@ -136,6 +136,153 @@ TEST(EventLoopTest, ATaskMayPostWithoutKeepingTheLoopFromItsTimers) {
   stop = true;
 }
 
+// Where each runs, as a thread's id.
+class LendingTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    lender_.Start();
+    borrower_.Start();
+    lenders_ = ThreadOf(lender_);
+    borrowers_ = ThreadOf(borrower_);
+  }
+  static pid_t ThreadOf(EventLoop& loop) {
+    std::promise<pid_t> thread;
+    loop.Post([&] { thread.set_value(gettid()); });
+    return thread.get_future().get();
+  }
+  void LetItSleep() {
+    ASSERT_TRUE(WaitFor([&] { return ThreadState(lenders_) == 'S'; }));
+  }
+
+  EventLoop lender_{"lender", EventLoop::Turns::kLent};
+  EventLoop borrower_{"borrower"};
+  pid_t lenders_ = 0, borrowers_ = 0;
+};
+
+TEST_F(LendingTest, WhatIsBriefIsRunByWhoPostsItAtItsTurnsEnd) {
+  const auto ran_by = [&] {
+    pid_t thread = 0;
+    bool within_post = true;
+    std::promise<void> answered;
+    LetItSleep();
+    borrower_.Post([&] {
+      lender_.PostBrief([&] {
+        thread = gettid();
+        EXPECT_TRUE(lender_.InThread());
+        EXPECT_FALSE(borrower_.InThread());
+        borrower_.Post([&] { answered.set_value(); });
+      });
+      within_post = thread != 0;
+    });
+    answered.get_future().get();
+    EXPECT_FALSE(within_post);
+    return thread;
+  };
+  // Its thread may be up for something else just then.
+  EXPECT_TRUE(WaitFor([&] { return ran_by() == borrowers_; }));
+}
+
+TEST_F(LendingTest, WhatIsNotBriefIsRunByItsOwnThreadAndWhatCameBeforeWithIt) {
+  LetItSleep();
+  std::vector<pid_t> ran;
+  std::promise<void> done;
+  borrower_.Post([&] {
+    lender_.PostBrief([&] { ran.push_back(gettid()); });
+    lender_.Post([&] {
+      ran.push_back(gettid());
+      done.set_value();
+    });
+  });
+  done.get_future().get();
+  EXPECT_EQ(ran, (std::vector<pid_t>{lenders_, lenders_}));
+}
+
+TEST_F(LendingTest, WhoeverRunsNoLoopWakesItUp) {
+  LetItSleep();
+  std::promise<pid_t> ran;
+  lender_.PostBrief([&] { ran.set_value(gettid()); });
+  EXPECT_EQ(ran.get_future().get(), lenders_);
+}
+
+TEST_F(LendingTest, ATimerThatABorrowedTurnSetsIsItsOwnThreads) {
+  LetItSleep();
+  std::promise<pid_t> ran;
+  borrower_.Post([&] { lender_.PostBrief([&] { lender_.After(1ms, [&] { ran.set_value(gettid()); }); }); });
+  EXPECT_EQ(ran.get_future().get(), lenders_);
+}
+
+TEST_F(LendingTest, WhoStandsStillWithAPromiseHoldsUpNothingElse) {
+  LetItSleep();
+  std::promise<void> ran;
+  std::promise<void> promised;
+  borrower_.Post([&] {
+    lender_.PostBrief([] {});
+    promised.set_value();
+    EXPECT_EQ(ran.get_future().wait_for(20s), std::future_status::ready);
+  });
+  promised.get_future().get();
+  lender_.Post([&] { ran.set_value(); });
+  ThreadOf(borrower_);  // the turn is over
+}
+
+TEST_F(LendingTest, NothingIsLostOrRunTwiceAtOnceHoweverItIsPosted) {
+  constexpr int kEach = 20'000;
+  EventLoop other("other");
+  other.Start();
+  int running = 0, ran = 0;  // the lender's own
+  std::atomic<int> all{0};
+  std::map<EventLoop*, int> last;
+  const auto task = [&](EventLoop* from, int number) {
+    return [&, from, number] {
+      EXPECT_EQ(++running, 1);
+      EXPECT_TRUE(lender_.InThread());
+      if (from != nullptr) {
+        EXPECT_EQ(std::exchange(last[from], number), number - 1);
+      }
+      ++ran;
+      --running;
+      ++all;
+    };
+  };
+  std::function<void(EventLoop&, int)> post = [&](EventLoop& loop, int number) {
+    if (number > kEach) return;
+    number % 7 == 0 ? lender_.Post(task(&loop, number)) : lender_.PostBrief(task(&loop, number));
+    if (number % 5 == 0) {
+      lender_.After(0ms, [&] {
+        EXPECT_EQ(++running, 1);
+        --running;
+      });
+    }
+    // Mostly when its thread is asleep again.
+    if (number % 3 == 0) return void(loop.After(20us, [&post, &loop, number] { post(loop, number + 1); }));
+    loop.Post([&post, &loop, number] { post(loop, number + 1); });
+  };
+  for (EventLoop* loop : {&borrower_, &other}) loop->Post([&post, loop] { post(*loop, 1); });
+  for (int i = 1; i <= kEach; ++i) {
+    lender_.PostBrief(task(nullptr, i));
+    if (i % 97 == 0) std::this_thread::yield();
+  }
+  EXPECT_TRUE(WaitFor([&] { return all == 3 * kEach; })) << all;
+  other.Stop();
+  std::promise<int> counted;
+  lender_.Post([&] { counted.set_value(ran); });
+  EXPECT_EQ(counted.get_future().get(), 3 * kEach);
+}
+
+TEST_F(LendingTest, StopsWhileOthersPost) {
+  auto token = std::make_shared<int>(1);
+  std::atomic<bool> over{false};
+  std::function<void()> again = [&] {
+    lender_.PostBrief([token] {});
+    if (!over) borrower_.Post(again);
+  };
+  borrower_.Post(again);
+  lender_.Stop();
+  over = true;
+  borrower_.Stop();
+  EXPECT_EQ(token.use_count(), 1);
+}
+
 TEST(TimerHeapTest, AgreesWithASortedMap) {
   const uint64_t seed = std::random_device()();
   SCOPED_TRACE("seed " + std::to_string(seed));

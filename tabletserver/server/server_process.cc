@@ -13,9 +13,11 @@ namespace {
 
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
 
-std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count) {
+std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count,
+                                                       rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;
-  for (size_t i = 0; i < count; ++i) loops.push_back(std::make_unique<rpc::EventLoop>(name + "-" + std::to_string(i)));
+  for (size_t i = 0; i < count; ++i)
+    loops.push_back(std::make_unique<rpc::EventLoop>(name + "-" + std::to_string(i), turns));
   return loops;
 }
 
@@ -25,8 +27,9 @@ std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name) {
   return loop;
 }
 
-std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count) {
-  std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count);
+std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count,
+                                                        rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count, turns);
   for (const auto& loop : loops) loop->Start();
   return loops;
 }
@@ -73,7 +76,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   loops_ = MakeLoops("loop", options.event_loops);
   loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
   loop_threads_->Start();
-  shards_ = StartLoops("shard", options.shards);
+  shards_ = StartLoops("shard", options.shards, rpc::EventLoop::Turns::kLent);
   readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");

@@ -124,6 +124,7 @@ void RoundDriver::Round() {
     parts_.timers.WakeAt(one.tablet->core->replica().wake_at());
     shard_.tablets.CountUnapplied(*one.tablet);
     parts_.part_lender.Wake(*one.tablet);
+    FlushMemory(one);
     shard_.tablets.Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }
 }
@@ -199,7 +200,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
 }
 
 void RoundDriver::BeginFlushes() {
-  for (const FlushMode mode : {FlushMode::kMemory, FlushMode::kInterval, FlushMode::kSync}) {
+  for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
     std::vector<FlushOrder> orders;
     for (const TakenOutput& one : taken_) {
       if (one.failed || !one.output.replica.flush || one.output.replica.flush->mode != mode) continue;
@@ -209,6 +210,13 @@ void RoundDriver::BeginFlushes() {
     shard_.store().Flush(mode, shard_.executor(),
                          [this, orders = std::move(orders)](Status status) { OnFlushed(orders, status); });
   }
+}
+
+// It waits for nothing, and so needs no turn of its own.
+void RoundDriver::FlushMemory(const TakenOutput& taken) {
+  const auto& flush = taken.output.replica.flush;
+  if (!taken.failed && flush && flush->mode == FlushMode::kMemory)
+    shard_.tablets.Step(taken.tablet, Flushed{flush->number});
 }
 
 void RoundDriver::OnFlushed(const std::vector<FlushOrder>& orders, const Status& status) {

@@ -79,6 +79,7 @@ class RoundDriver {
   Status StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<TakenOutput*> taken);
   void BeginFlushes();
+  void FlushMemory(const TakenOutput& taken);
   void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);
   void ApplyAll(std::span<TakenOutput*> taken);
   void Reply(TakenOutput& taken);

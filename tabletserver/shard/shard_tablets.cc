@@ -119,6 +119,7 @@ void ShardTablets::Publish(ShardTablet& tablet, const std::shared_ptr<const Tabl
   }
   if (view->schema != tablet.schema) {
     tablet.schema = view->schema;
+    tablet.handle->in_memory.store(view->schema->in_memory, std::memory_order_relaxed);
     if (auto decoded = ports_.decode_schema(view->schema->encoded)) {
       tablet.handle->default_bounded.store(decoded->default_bounded, std::memory_order_relaxed);
       tablet.handle->default_read_level.store(decoded->default_read_level, std::memory_order_relaxed);

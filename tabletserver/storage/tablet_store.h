@@ -212,7 +212,7 @@ Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::st
 enum class FlushMode : uint8_t {
   kSync,      // to the disk
   kInterval,  // to the operating system; the store fsyncs after its interval (see SetFlushInterval)
-  kMemory,    // nowhere: of a table in memory alone, what was appended is as durable as it ever will be
+  kMemory,    // nowhere, and no call: of a table in memory alone, what was appended is as durable as it ever will be
 };
 
 class TabletStore {

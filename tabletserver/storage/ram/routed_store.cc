@@ -75,11 +75,6 @@ Status RoutedStore::PutReplicaState(TabletId tablet, const ReplicaState& state) 
   return {};
 }
 
-void RoutedStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
-  if (mode != FlushMode::kMemory) return disk_.Flush(mode, executor, std::move(done));
-  executor.Post([done = std::move(done)]() mutable { done({}); });
-}
-
 Result<std::vector<LogEntry>> RoutedStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
   return MemoryTableOf(tablet) ? ram_.ReadLog(tablet, from, last, bytes_max)
                                : disk_.ReadLog(tablet, from, last, bytes_max);

@@ -5,8 +5,7 @@
 // On disk:    of memory tablets, the replicas' states (promises, leases, epochs led: PROTOCOL 1, 4 and 7 hold for them
 //             as for any) and unresolved writes. Their logs, records, applied states and windows are in memory alone; a
 //             window's rows are the core's (tablet/dedup_window.h) and no copy of them is kept here.
-// Invariants: 1. A flush of kMemory waits for no disk, and says nothing of what else was put.
-//             2. A checkpoint's result has memory tablets too: of their logs recovery needs nothing.
+// Invariants: A checkpoint has memory tablets in its result too: of their logs recovery needs nothing.
 // Errors:     as the port's. A disk that has failed refuses memory tablets' appends and applies too: their promises could
 //             not be kept any more.
 // Threads:    any; see tablet_store.h.
@@ -34,7 +33,9 @@ class RoutedStore final : public TabletStore {
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
-  void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
+  void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override {
+    disk_.Flush(mode, executor, std::move(done));
+  }
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Lsn FirstLogged(TabletId tablet) const override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
