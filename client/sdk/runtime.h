@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "client/core/admin/admin.h"
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
 #include "client/core/operations/client_core.h"
 #include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
@@ -58,13 +58,10 @@ class Runtime {
   template <class Request>
   Result<ReplyTo<Request>> AskServer(const std::string& address, const Request& request, Duration timeout) {
     EBLA_ASSIGN(const rpc::Endpoint endpoint, rpc::Endpoint::Parse(address));
-    EBLA_ASSIGN(std::string message, Wait<Result<std::string>>([&](Callback<Result<std::string>> done) {
-                  const auto once = std::make_shared<OnceCallback<Result<std::string>>>(std::move(done));
-                  core_->network().To(endpoint)->Call(
-                      EncodeCall(MethodOf<Request>::kName, request), timeout,
-                      [once](Result<std::string> answer) { (*once)(std::move(answer)); });
-                }));
-    return DecodeReply<ReplyTo<Request>>(std::move(message));
+    using Reply = Result<ReplyTo<Request>>;
+    return Wait<Reply>([&](Callback<Reply> done) {
+      Call(*core_->network().To(endpoint), request, timeout, OnceCallback<Reply>(std::move(done)));
+    });
   }
   // On one of the client's own threads, where nothing may wait.
   bool OnOwnThread() const;

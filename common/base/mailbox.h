@@ -2,7 +2,7 @@
 // A bounded queue into an executor, emptied in batches: many threads put, one task drains. The first item into an empty
 // mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
-// Brief:      where each item is dealt with quickly and without waiting, the mailbox posts so (executor.h).
+// Brief:      while all items are dealt with quickly, and few wait, they are the executor's brief work (executor.h).
 // Invariants: 1. Items of one flow are drained in the order in which they were put.
 //             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
 //                puts, so all flows together hold at most twice the bounds.
@@ -13,7 +13,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <iterator>
 #include <unordered_map>
@@ -34,15 +33,15 @@ class Mailbox {
   };
   // Of a batch of several flows.
   static constexpr size_t kSharedBatch = 64;
+  // Together, more than that is not brief any more.
+  static constexpr size_t kBriefItems = 64, kBriefBytes = 64 << 10;
 
-  enum class Drains : uint8_t { kLong, kBriefly };
+  Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
+      : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}
 
-  Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain, Drains drains = Drains::kLong)
-      : executor_(executor), bounds_(bounds), drain_(std::move(drain)), drains_(drains) {}
-
-  // False, and `item` is untouched: full. `flow`: whose it is.
-  bool Put(T&& item, size_t bytes, size_t flow = 0) {
-    bool first = false;
+  // False, and `item` is untouched: full. `flow`: whose it is. `brief`: dealing with it takes no time to speak of.
+  bool Put(T&& item, size_t bytes, size_t flow = 0, bool brief = false) {
+    bool first = false, was_brief = false, is_brief = false;
     {
       MutexLock lock(mutex_);
       const bool full = items_ >= bounds_.items || (bytes_ + bytes > bounds_.bytes && items_ > 0);
@@ -52,8 +51,14 @@ class Mailbox {
       queue.bytes += bytes;
       bytes_ += bytes;
       first = items_++ == 0;
+      was_brief = first || brief_;
+      is_brief = brief_ = was_brief && brief && items_ <= kBriefItems && bytes_ <= kBriefBytes;
     }
-    if (first) PostDrain();
+    if (first) {
+      PostDrain(is_brief);
+    } else if (was_brief && !is_brief) {
+      executor_.Post([] {});  // with what is not brief, all before it is not
+    }
     return true;
   }
 
@@ -66,9 +71,9 @@ class Mailbox {
     auto begin() { return items.begin() + static_cast<std::ptrdiff_t>(taken); }
   };
 
-  void PostDrain() {
+  void PostDrain(bool brief) {
     const auto drain = [this] { Drain(); };
-    drains_ == Drains::kBriefly ? executor_.PostBrief(drain) : executor_.Post(drain);
+    brief ? executor_.PostBrief(drain) : executor_.Post(drain);
   }
 
   bool HasLessThanItsShare(size_t flow, size_t bytes) const EBLA_REQUIRES(mutex_) {
@@ -96,8 +101,9 @@ class Mailbox {
       items_ -= batch.size();
       if (flows_.empty()) bytes_ = 0;
       more = items_ > 0;
+      if (more) brief_ = false;
     }
-    if (more) PostDrain();
+    if (more) PostDrain(false);
     drain_(std::move(batch));
   }
 
@@ -128,11 +134,11 @@ class Mailbox {
   Executor& executor_;
   const Bounds bounds_;
   const std::function<void(std::vector<T>)> drain_;
-  const Drains drains_;
   Mutex mutex_;
   std::unordered_map<size_t, Flow> flows_ EBLA_GUARDED_BY(mutex_);  // none is empty
   size_t items_ EBLA_GUARDED_BY(mutex_) = 0;
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool brief_ EBLA_GUARDED_BY(mutex_) = false;  // what is within
 };
 
 using TaskMailbox = Mailbox<Task>;

@@ -16,7 +16,11 @@ class SteppedExecutor final : public Executor {
   MonotonicTime Now() const override { return {}; }
   int64_t TimeOfDayMs() const override { return 0; }
   uint64_t Random() override { return 0; }
-  void Post(Task task) override { tasks.push_back(std::move(task)); }
+  void Post(Task task) override {
+    tasks.push_back(std::move(task));
+    brief = false;
+  }
+  void PostBrief(Task task) override { tasks.push_back(std::move(task)); }
   TimerId After(Duration, Task) override { return {}; }
   void Cancel(TimerId) override {}
   bool InThread() const override { return true; }
@@ -28,6 +32,7 @@ class SteppedExecutor final : public Executor {
     return true;
   }
   std::deque<Task> tasks;
+  bool brief = true;  // all of them so far
 };
 
 class MailboxTest : public ::testing::Test {
@@ -48,6 +53,28 @@ TEST_F(MailboxTest, OneFlowIsDrainedWholeByOneTask) {
   ASSERT_EQ(batches_.size(), 1u);
   EXPECT_EQ(batches_[0].size(), 500u);
   EXPECT_EQ(batches_[0][499], 499);
+}
+
+TEST_F(MailboxTest, IsBriefWhileAllWithinIsAndThatIsLittle) {
+  const auto brief_with = [&](int items, size_t bytes, bool with_long) {
+    executor_.brief = true;
+    for (int i = 0; i < items; ++i) EXPECT_TRUE(mailbox_.Put(int(i), bytes, 0, true));
+    if (with_long) {
+      EXPECT_TRUE(Put(-1));
+    }
+    const bool brief = executor_.brief;
+    batches_.clear();
+    while (executor_.Step()) {
+    }
+    EXPECT_EQ(batches_.size(), 1u);
+    return brief;
+  };
+  EXPECT_TRUE(brief_with(Mailbox<int>::kBriefItems, 10, false));
+  EXPECT_FALSE(brief_with(Mailbox<int>::kBriefItems + 1, 10, false));
+  EXPECT_FALSE(brief_with(1, 10, true));
+  EXPECT_FALSE(brief_with(1, Mailbox<int>::kBriefBytes + 1, false));
+  EXPECT_FALSE(brief_with(0, 10, true));
+  EXPECT_TRUE(brief_with(1, Mailbox<int>::kBriefBytes, false)) << "what was before is forgotten";
 }
 
 TEST_F(MailboxTest, WhoPutsLittleIsNotBehindWhoPutsMuch) {

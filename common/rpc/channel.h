@@ -8,8 +8,10 @@
 // Threads: Call() from any thread; `done` runs on the executor that the Channel was made for, never inside Call().
 #pragma once
 
+#include <any>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "common/base/executor.h"
 #include "common/base/status.h"
@@ -32,6 +34,20 @@ struct EncodedCall {
   size_t sequence_offset = 0;
 };
 
+// Calls of a service in this process, with the structs of the IDL as they are.
+class LocalCalls {
+ public:
+  // The struct that the method returns; it is the caller's.
+  using Done = std::move_only_function<void(Result<std::shared_ptr<void>>)>;
+
+  // `request`: a pointer to the const struct that the method takes, valid until this returns; of another type it is a
+  // broken invariant. Else as Channel::Call.
+  virtual void Call(std::string_view method, const std::any& request, Duration timeout, Done done) = 0;
+
+ protected:
+  ~LocalCalls() = default;
+};
+
 class Channel {
  public:
   // The reply's message bytes (no frame header).
@@ -39,6 +55,8 @@ class Channel {
 
   virtual ~Channel() = default;
   virtual void Call(EncodedCall call, Duration timeout, Done done) = 0;
+  // Who takes requests from this thread as the structs that they are; null: they are to be encoded.
+  virtual LocalCalls* Here() { return nullptr; }
 };
 
 // Makes channels: the only way that a host reaches another process.

@@ -24,6 +24,8 @@ class PendingCall {
  public:
   PendingCall(const MessageHead& head, const char* method, Dispatcher::Reply reply)
       : protocol_(head.protocol), sequence_(head.sequence), method_(method), reply_(std::move(reply)) {}
+  PendingCall(const char* method, Dispatcher::StructReply reply)
+      : protocol_(), sequence_(0), method_(method), struct_reply_(std::move(reply)) {}
 
   // What the answer's code completes.
   void Audit(security::AuditLog& log, security::AuditEvent event) {
@@ -45,6 +47,7 @@ class PendingCall {
       audit_->second.outcome = FailureOf(answer);
       audit_->first.Record(audit_->second);
     }
+    if (struct_reply_) return struct_reply_(std::make_shared<ReplyStruct>(answer));
     try {
       const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
       if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), MonotonicNow());
@@ -66,6 +69,7 @@ class PendingCall {
 
  private:
   void Fail(const std::string& why) {
+    if (struct_reply_) return struct_reply_(Error(Code::kInternal, why));
     const MessageHead head{.protocol = protocol_, .sequence = sequence_, .method = method_};
     reply_(EncodeException(head, TApplicationException::INTERNAL_ERROR, why));
   }
@@ -74,6 +78,7 @@ class PendingCall {
   const int32_t sequence_;
   const char* const method_;
   Dispatcher::Reply reply_;
+  Dispatcher::StructReply struct_reply_;  // one of the two
   std::unique_ptr<std::pair<security::AuditLog&, security::AuditEvent>> audit_;
   std::unique_ptr<security::UsageLimits::Admission> admission_;
   std::atomic<uint32_t> references_{1};
@@ -153,19 +158,15 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
   const Access access = ServiceMethods<Service>::WhoMay();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
     const AuditKind audit = access.AuditOf(method.name);
-    auto call = [this, handler, method, audit](const MessageHead& head, std::string_view message,
-                                               security::Session& session, Reply reply) {
+    auto handle = [this, handler, method, audit](const Request& request, size_t bytes, security::Session& session,
+                                                 PendingCallRef pending) {
       const security::Identity& caller = session.identity;
-      Request request;
-      const Result<bool> read = codec::Read(head.protocol, message.substr(head.body_offset), 1, request);
-      if (!read.has_value()) return reply(std::unexpected(read.error()));
-      PendingCallRef pending(new PendingCall(head, method.name, std::move(reply)));
       if (options_.audit != nullptr && !caller.is_process() &&
           (audit == AuditKind::kAdmin || (audit == AuditKind::kData && options_.audit->wants_data()))) {
         pending->Audit(*options_.audit, {caller, session.peer, method.name, SubjectOf(request), {}});
       }
       Status refusal = CheckRequest(session, method.name, request);
-      if (refusal.ok() && audit == AuditKind::kData) refusal = CheckLimits(session, request, message.size(), *pending);
+      if (refusal.ok() && audit == AuditKind::kData) refusal = CheckLimits(session, request, bytes, *pending);
       if (!refusal.ok()) {
         ReplyStruct refused;
         SetFailure(refused, refusal);
@@ -180,13 +181,25 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
         LOG(ERROR) << "the handler of " << method.name << " threw: " << error.what();
       }
     };
+    auto call = [method, handle](const MessageHead& head, std::string_view message, security::Session& session,
+                                 Reply reply) {
+      Request request;
+      const Result<bool> read = codec::Read(head.protocol, message.substr(head.body_offset), 1, request);
+      if (!read.has_value()) return reply(std::unexpected(read.error()));
+      handle(request, message.size(), session, PendingCallRef(new PendingCall(head, method.name, std::move(reply))));
+    };
+    auto call_with_struct = [method, handle](const std::any& request, security::Session& session, StructReply reply) {
+      const auto* const* typed = std::any_cast<const Request*>(&request);
+      CHECK(typed != nullptr) << method.name << " takes another struct";
+      handle(**typed, 0, session, PendingCallRef(new PendingCall(method.name, std::move(reply))));
+    };
     auto refuse = [method](const MessageHead& head, const Status& why, Reply reply) {
       ReplyStruct refused;
       SetFailure(refused, why);
       PendingCallRef(new PendingCall(head, method.name, std::move(reply)))->Answer(refused);
     };
     const Method made{access.Of(method.name), access.IsForPeople(method.name), access.IsForServersToo(method.name),
-                      std::move(call), std::move(refuse)};
+                      std::move(call),        std::move(call_with_struct),     std::move(refuse)};
     CHECK(methods_.emplace(method.name, made).second) << "two services have a method " << method.name;
   };
   std::apply([&](const auto&... method) { (add(method), ...); }, ServiceMethods<Service>::kAll);
@@ -202,6 +215,14 @@ void Dispatcher::Dispatch(std::string_view message, Reply reply) const {
   if (!head.has_value()) return reply(std::unexpected(head.error()));
   security::Session trusted;
   Dispatch(*head, message, trusted, std::move(reply));
+}
+
+void Dispatcher::Dispatch(std::string_view method, const std::any& request, StructReply reply) const {
+  const auto found = methods_.find(method);
+  if (found == methods_.end())
+    return reply(Error(Code::kInternal, "no method \"" + std::string(method) + "\" is served here"));
+  security::Session trusted;
+  found->second.call_with_struct(request, trusted, std::move(reply));
 }
 
 void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, security::Session& caller,

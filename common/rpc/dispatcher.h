@@ -1,7 +1,7 @@
 // common/rpc/dispatcher.h
 // From the bytes of one Thrift message to a handler and back: finds the method by its name, decodes the request, calls
 // the handler (a generated ...CobSvIf) and encodes its reply. It knows no socket: the server and the simulated network
-// both stand before it.
+// both stand before it. Callers in the same process have their requests as structs, and get the replies so.
 // Place:      common/rpc/services.h lists each service's methods; message.h reads and writes messages.
 // Contract:   1. `reply` is called exactly once for each Dispatch, at any later time and on any thread, also inside
 //                Dispatch: with the reply's bytes, or with INVALID_ARGUMENT when the message was no well-formed call
@@ -20,6 +20,7 @@
 // Threads:    Register before the first Dispatch; Dispatch from any thread.
 #pragma once
 
+#include <any>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -70,6 +71,11 @@ class Dispatcher {
 
   // `message` need only live during the call. Its caller is trusted.
   void Dispatch(std::string_view message, Reply reply) const;
+  // The same with structs, as LocalCalls (channel.h) has them; `reply` is called as above. Only while it TakesStructs():
+  // limits count bytes.
+  using StructReply = std::move_only_function<void(Result<std::shared_ptr<void>>)>;
+  void Dispatch(std::string_view method, const std::any& request, StructReply reply) const;
+  bool TakesStructs() const { return options_.access == nullptr || !options_.access->usage().any(); }
   // The same for who has read the head already, and knows the caller.
   void Dispatch(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply) const;
   // Before the first call.
@@ -89,6 +95,8 @@ class Dispatcher {
     bool for_servers_too = false;
     // Decodes the call's body and hands it to the handler.
     std::function<void(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply)> call;
+    // The same with the struct.
+    std::function<void(const std::any& request, security::Session& caller, StructReply reply)> call_with_struct;
     std::function<void(const MessageHead& head, const Status& why, Reply reply)> refuse;
   };
   struct NameHash {

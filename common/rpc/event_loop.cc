@@ -93,6 +93,7 @@ void EventLoop::RunLending() {
     bool sleeps;
     {
       MutexLock lock(turn_);
+      Awake();
       Poll(false);
       if (!RunTurn()) return;
       sleeps = MaySleep();
@@ -152,30 +153,38 @@ void EventLoop::PostBrief(Task task) {
   EventLoop* const borrower = current;
   // Who lends does not borrow: nobody holds the turns of two.
   if (poll_fd_ < 0 || borrower == nullptr || borrower->poll_fd_ >= 0) return Post(std::move(task));
+  bool wake;
   {
     MutexLock lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(task));
-    if (awake_ || std::exchange(promised_, true)) return;
+    if (awake_ || promised_by_ == borrower) return;
+    // Another's turn may be long.
+    wake = promised_by_ != nullptr;
+    wake ? void(awake_ = true) : void(promised_by_ = borrower);
   }
-  borrower->AtTurnEnd(&borrowing_);
+  wake ? Wake() : borrower->AtTurnEnd(&borrowing_);
 }
 
 void EventLoop::RunBorrowed() {
   {
     MutexLock lock(mutex_);
-    promised_ = false;
+    promised_by_ = nullptr;
     if (awake_) return;
   }
-  // Somebody runs it, and may have looked for the last time.
-  if (!turn_.TryLock()) return Wake();
-  MutexLock turn(turn_, std::adopt_lock);
-  if (!TakeBriefTasks()) return Wake();
-  EventLoop* const borrower = std::exchange(current, this);
-  RunTasks();
-  RunTurnEnd();
-  current = borrower;
-  if (!MaySleep()) Wake();
+  // Else somebody runs it, and may have looked for the last time.
+  bool sleeps = false;
+  if (turn_.TryLock()) {
+    MutexLock turn(turn_, std::adopt_lock);
+    if (TakeBriefTasks()) {
+      EventLoop* const borrower = std::exchange(current, this);
+      RunTasks();
+      RunTurnEnd();
+      sleeps = MaySleep();
+      current = borrower;
+    }
+  }
+  if (!sleeps) Wake();
 }
 
 TimerId EventLoop::After(Duration delay, Task task) {

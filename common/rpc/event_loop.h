@@ -3,13 +3,14 @@
 // or shares some with other loops (loop_threads.h).
 // Shards, flushers and other threads that own state use it too, without sockets.
 // Place:      made by main, handed to hosts as Executor&; server.h and pipelined_channel.h put sockets on it.
-// Invariants: 1. Everything runs on the loop's thread, one thing after the other: tasks in the order posted by a thread,
-//                timers in order of time.
+// Invariants: 1. Everything runs on the thread that runs the loop just then, one thing after the other: tasks in the
+//                order posted by a thread, timers in order of time.
 //             2. One turn = due timers, the tasks posted so far, ready sockets, then the turn-end hooks, in which
 //                connections write all that the turn produced in one system call.
 //             3. Post() costs a lock and a push; the eventfd is written only when the loop may be asleep.
 // Lending:    A loop that lends its turns need not be woken for what is brief: the thread of another loop that posts it
-//             runs it at its own turn's end, while this one's sleeps. Timers, sockets and all else are its thread's.
+//             runs it at its own turn's end, while this one's sleeps. Timers, sockets and all else are its thread's, which
+//             waits for the end of a turn that is lent. Who lends is destroyed after those who may borrow were stopped.
 // Threads:    Post, After, Cancel, Now, Random and InThread from any thread; base() and AtTurnEnd on the loop only, or
 //             while no thread runs it.
 #pragma once
@@ -130,12 +131,12 @@ class EventLoop final : public Executor {
   Borrowing borrowing_{*this};
   std::thread thread_;
 
-  // Of a loop that lends its turns, held by whoever runs it; never waited for with another's held.
+  // Of a loop that lends its turns, held by whoever runs it. Only its own thread waits for it.
   Mutex turn_;
 
-  // Loop only.
+  // Of whoever runs the loop.
   std::vector<TurnEndHook*> hooks_;
-  uint64_t phase_ = 1;  // the loop's thread's
+  uint64_t phase_ = 1;
   std::vector<Task> running_;
   MonotonicTime armed_ = MonotonicTime::Max();  // the last time that timer_fd_ was set to
 
@@ -144,7 +145,7 @@ class EventLoop final : public Executor {
   TimerHeap<Task> timers_ EBLA_GUARDED_BY(mutex_);
   bool all_brief_ EBLA_GUARDED_BY(mutex_) = true;  // what is in queue_
   bool awake_ EBLA_GUARDED_BY(mutex_) = true;      // whoever runs it will look at queue_ and timers_ before it sleeps
-  bool promised_ EBLA_GUARDED_BY(mutex_) = false;  // another loop's thread will run it at its turn's end
+  const EventLoop* promised_by_ EBLA_GUARDED_BY(mutex_) = nullptr;  // whose thread will run it at its turn's end
   bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
 };
 

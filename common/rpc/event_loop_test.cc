@@ -211,18 +211,23 @@ TEST_F(LendingTest, ATimerThatABorrowedTurnSetsIsItsOwnThreads) {
   EXPECT_EQ(ran.get_future().get(), lenders_);
 }
 
-TEST_F(LendingTest, WhoStandsStillWithAPromiseHoldsUpNothingElse) {
-  LetItSleep();
-  std::promise<void> ran;
-  std::promise<void> promised;
-  borrower_.Post([&] {
-    lender_.PostBrief([] {});
-    promised.set_value();
-    EXPECT_EQ(ran.get_future().wait_for(20s), std::future_status::ready);
-  });
-  promised.get_future().get();
-  lender_.Post([&] { ran.set_value(); });
-  ThreadOf(borrower_);  // the turn is over
+// Neither another loop's brief tasks nor what is not brief.
+TEST_F(LendingTest, WhoStandsStillWithAPromiseHoldsUpNobody) {
+  EventLoop other("other");
+  other.Start();
+  for (const bool brief : {false, true}) {
+    LetItSleep();
+    std::promise<void> ran, promised;
+    borrower_.Post([&] {
+      lender_.PostBrief([] {});
+      promised.set_value();
+      EXPECT_EQ(ran.get_future().wait_for(20s), std::future_status::ready);
+    });
+    promised.get_future().get();
+    const auto task = [&] { ran.set_value(); };
+    brief ? other.Post([&] { lender_.PostBrief(task); }) : lender_.Post(task);
+    ThreadOf(borrower_);  // its turn is over
+  }
 }
 
 TEST_F(LendingTest, NothingIsLostOrRunTwiceAtOnceHoweverItIsPosted) {
@@ -264,6 +269,7 @@ TEST_F(LendingTest, NothingIsLostOrRunTwiceAtOnceHoweverItIsPosted) {
   }
   EXPECT_TRUE(WaitFor([&] { return all == 3 * kEach; })) << all;
   other.Stop();
+  borrower_.Stop();
   std::promise<int> counted;
   lender_.Post([&] { counted.set_value(ran); });
   EXPECT_EQ(counted.get_future().get(), 3 * kEach);

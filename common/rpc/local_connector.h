@@ -3,7 +3,7 @@
 // Place:      clients that live in a server's process, such as the gateway of ebla-standalone.
 // Caller:     is trusted, as the process itself.
 // Invariants: as Channel says: a call ends once, on its executor, never inside Call(). What comes after its time is
-//             thrown away.
+//             thrown away. Structs are taken on the executor alone (LocalCalls).
 // Threads:    any. The dispatcher and the other connector outlive it; executors outlive what is under way.
 #pragma once
 

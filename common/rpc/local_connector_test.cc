@@ -19,7 +19,7 @@ class LocalMaster : public idl::MasterServiceCobSvNull {
     if (how == How::kNever) kept = done;
   }
 
-  enum class How { kAtOnce, kElsewhere, kNever } how = How::kAtOnce;
+  enum class How { kAtOnce, kElsewhere, kNever, kDrops } how = How::kAtOnce;
   std::function<void(const idl::ClusterInfoReply&)> kept;
 };
 
@@ -38,9 +38,12 @@ class LocalConnectorTest : public ::testing::Test {
     dispatcher_.Register(master_);
     loop_.Start();
   }
-  // The code and the cluster's name.
-  std::pair<Code, std::string> Ask(milliseconds timeout) {
-    std::promise<std::pair<Code, std::string>> answer;
+  using Answer = std::pair<Code, std::string>;  // the code and the cluster's name
+  enum class As { kBytes, kStruct };
+
+  Answer Ask(As as, milliseconds timeout) { return as == As::kBytes ? AskInBytes(timeout) : AskWithStruct(timeout); }
+  Answer AskInBytes(milliseconds timeout) {
+    std::promise<Answer> answer;
     loop_.Post([&] {
       auto called = std::make_shared<bool>(false);
       idl::ClusterInfoRequest request;
@@ -52,6 +55,24 @@ class LocalConnectorTest : public ::testing::Test {
                 answer.set_value({static_cast<Code>(reply.header.code), reply.clusterId});
               },
               request);
+      *called = true;
+    });
+    return answer.get_future().get();
+  }
+  Answer AskWithStruct(milliseconds timeout, std::string_view method = "clusterInfo") {
+    std::promise<Answer> answer;
+    loop_.Post([&] {
+      auto called = std::make_shared<bool>(false);
+      const idl::ClusterInfoRequest request;
+      LocalCalls* const here = channel_->Here();
+      ASSERT_NE(here, nullptr);
+      here->Call(method, &request, timeout, [&answer, called, this](Result<std::shared_ptr<void>> reply) {
+        EXPECT_TRUE(*called) << "within Call()";
+        EXPECT_TRUE(loop_.InThread());
+        if (!reply) return answer.set_value({reply.error().code(), ""});
+        const auto& info = *std::static_pointer_cast<idl::ClusterInfoReply>(*reply);
+        answer.set_value({static_cast<Code>(info.header.code), info.clusterId});
+      });
       *called = true;
     });
     return answer.get_future().get();
@@ -69,17 +90,30 @@ TEST_F(LocalConnectorTest, RepliesRunOnTheLoopAfterTheCall) {
   using How = LocalMaster::How;
   for (const How how : {How::kAtOnce, How::kElsewhere}) {
     master_->how = how;
-    EXPECT_EQ(Ask(std::chrono::seconds(20)), std::pair(Code::kOk, std::string("here")));
+    for (const As as : {As::kBytes, As::kStruct})
+      EXPECT_EQ(Ask(as, std::chrono::seconds(20)), Answer(Code::kOk, "here"));
   }
 }
 
 TEST_F(LocalConnectorTest, WhatIsNotAnsweredInTimeHasEndedThen) {
-  master_->how = LocalMaster::How::kNever;
-  EXPECT_EQ(Ask(milliseconds(20)).first, Code::kDeadlineExceeded);
-  master_->kept({});
-  master_->how = LocalMaster::How::kAtOnce;
-  EXPECT_EQ(Ask(std::chrono::seconds(20)).second, "here") << "a late reply is thrown away";
-  master_->kept = nullptr;
+  for (const As as : {As::kBytes, As::kStruct}) {
+    master_->how = LocalMaster::How::kNever;
+    EXPECT_EQ(Ask(as, milliseconds(20)).first, Code::kDeadlineExceeded);
+    master_->kept({});
+    master_->how = LocalMaster::How::kAtOnce;
+    EXPECT_EQ(Ask(as, std::chrono::seconds(20)).second, "here") << "a late reply is thrown away";
+    master_->kept = nullptr;
+  }
+}
+
+TEST_F(LocalConnectorTest, StructsAreTakenOnTheLoopAlone) {
+  EXPECT_EQ(channel_->Here(), nullptr);
+  EXPECT_EQ(AskWithStruct(std::chrono::seconds(20), "noSuchMethod").first, Code::kInternal);
+}
+
+TEST_F(LocalConnectorTest, AHandlerThatLetsGoOfAStructIsAnErrorToo) {
+  master_->how = LocalMaster::How::kDrops;
+  for (const As as : {As::kBytes, As::kStruct}) EXPECT_EQ(Ask(as, std::chrono::seconds(20)).first, Code::kInternal);
 }
 
 TEST_F(LocalConnectorTest, OtherServersAreReachedByTheOtherWay) {

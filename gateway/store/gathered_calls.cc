@@ -27,23 +27,33 @@ bool GatheredGets::Take(std::string_view key, Until until, Callback<Result<Recor
 
 void GatheredGets::Send(ManyStore& table) {
   auto gets = std::exchange(gets_, {});
-  if (gets.size() > kGetsMax) std::ranges::stable_sort(gets, {}, &One::key);
+  std::vector<Place> places(gets.size());
+  for (size_t i = 0; i < gets.size(); ++i) places[i].index = i;
+  if (gets.size() > kGetsMax) {
+    for (Place& place : places) place.hash = HashOf(gets[place.index].key);
+    std::ranges::sort(places);
+  }
   for (size_t begin = 0; begin < gets.size();) {
     size_t end = std::min(begin + kGetsMax, gets.size());
     // Those of one key stay together, as they are to see the same.
-    while (end < gets.size() && gets[end].key == gets[end - 1].key) ++end;
-    SendSome(table, std::span(gets).subspan(begin, end - begin));
+    while (end < gets.size() && places[end].hash == places[end - 1].hash) ++end;
+    SendSome(table, gets, std::span(places).subspan(begin, end - begin));
     begin = end;
   }
 }
 
-void GatheredGets::SendSome(ManyStore& table, std::span<One> gets) const {
-  if (gets.size() == 1) return table.Get(gets[0].key, freshness_, until_, std::move(gets[0].done));
+void GatheredGets::SendSome(ManyStore& table, std::vector<One>& gets, std::span<const Place> places) const {
+  if (places.size() == 1) {
+    One& one = gets[places[0].index];
+    return table.Get(one.key, freshness_, until_, std::move(one.done));
+  }
   std::vector<std::string> keys;
   auto done = std::make_shared<std::vector<Callback<Result<Record>>>>();
-  for (One& one : gets) {
-    keys.push_back(std::move(one.key));
-    done->push_back(std::move(one.done));
+  keys.reserve(places.size());
+  done->reserve(places.size());
+  for (const Place& place : places) {
+    keys.push_back(std::move(gets[place.index].key));
+    done->push_back(std::move(gets[place.index].done));
   }
   table.GetEach(std::move(keys), freshness_, until_,
                 [done](size_t place, Result<Record> record) { (*done)[place](std::move(record)); });

@@ -33,7 +33,14 @@ class GatheredGets {
     Callback<Result<Record>> done;
   };
 
-  void SendSome(ManyStore& table, std::span<One> gets) const;
+  // Of one in gets_; those of one key are next to each other in order.
+  struct Place {
+    size_t hash = 0;
+    size_t index = 0;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+
+  void SendSome(ManyStore& table, std::vector<One>& gets, std::span<const Place> places) const;
 
   const Freshness freshness_;
   Until until_;

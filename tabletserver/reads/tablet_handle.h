@@ -128,7 +128,7 @@ class TabletHandle {
   std::atomic<bool> may_expire{true};
   // When the primary of its epoch was last heard, by this machine's clock; 0: never.
   std::atomic<int64_t> heard_ns{0};
-  // Alone: neither reads nor writes of it wait for a disk.
+  // Neither reads nor writes of it wait for a disk.
   std::atomic<bool> in_memory{false};
   // What DEFAULT means in this table; never kDefault.
   std::atomic<ReadLevel> default_read_level{ReadLevel::kStrong};

@@ -33,9 +33,6 @@ Shard::Shard(ShardOptions options, ShardPorts ports)
       ports_(std::move(ports)),
       calls_(ports_.executor, {options_.queue_items_max, options_.queue_bytes_max},
              [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }),
-      memory_calls_(
-          ports_.executor, {options_.queue_items_max, options_.queue_bytes_max},
-          [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }, Mailbox<WriteCall>::Drains::kBriefly),
       tablets_(options_, ports_),
       requests_(ports_.loops),
       context_{options_, ports_, tablets_, requests_, rounds_},
@@ -129,8 +126,8 @@ Status Shard::Admit(WriteCall& call) {
   // In memory: a batch of a thousand tiny writes is more than its keys and values.
   const size_t bytes = sizeof(WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
   const size_t flow = call.flow;
-  auto& calls = call.handle->in_memory.load(std::memory_order_relaxed) ? memory_calls_ : calls_;
-  if (calls.Put(std::move(call), bytes, flow)) return Status::Ok();
+  const bool brief = call.handle->in_memory.load(std::memory_order_relaxed);
+  if (calls_.Put(std::move(call), bytes, flow, brief)) return Status::Ok();
   ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
   return Error(Code::kOverloaded, "too many writes wait on this server");
 }

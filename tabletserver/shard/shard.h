@@ -1,6 +1,6 @@
 // tabletserver/shard/shard.h
 // Owns some of the server's tablets on one executor: everything that writes goes through here. Clients' writes come in
-// by its mailboxes and are admitted to the tablets' cores; the rounds carry out what the cores put out.
+// by its mailbox and are admitted to the tablets' cores; the rounds carry out what the cores put out.
 // Parts:      Each has its own state and its own header, and the edges call it directly. They share the context
 //             (shard_context.h) and know those others alone that they call:
 //
@@ -16,7 +16,7 @@
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
 //             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).
-// Bounds:     the mailboxes, the unapplied writes of all tablets together, the reads that wait for an entry to be
+// Bounds:     the mailbox, the unapplied writes of all tablets together, the reads that wait for an entry to be
 //             applied; beyond them OVERLOADED with a time to come back.
 // Threads:    Admit, FindRepeated, Start and Drain from any thread; each part says its own. Destroyed when its executor
 //             runs nothing any more.
@@ -85,7 +85,6 @@ class Shard {
   const ShardOptions options_;
   const ShardPorts ports_;
   Mailbox<WriteCall> calls_;
-  Mailbox<WriteCall> memory_calls_;  // of tables in memory alone
 
   // Executor only.
   ShardTablets tablets_;

@@ -72,23 +72,35 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
 void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
                            std::vector<idl::Write> writes) {
   std::vector<Together> batches;
+  std::vector<size_t> batch_of;  // of each write
+  batch_of.reserve(indices.size());
   const auto router = job->table_->router();
   const size_t usual_answer = job->table_->answer_bytes();
+  PlacePtr place;
   for (size_t i = 0; i < indices.size(); ++i) {
-    const PlacePtr place = router->Find(writes[i].key);
+    if (!place || !place->range.Contains(writes[i].key)) place = router->Find(writes[i].key);
     const bool plain = IsPlain(writes[i]);
     const size_t bytes = BytesOf(writes[i]);
     const size_t answer = writes[i].kind == idl::WriteKind::APPLY ? usual_answer : 0;
     const auto fits = [&](const Together& batch) {
-      return batch.place == place && batch.plain == plain && batch.indices.size() < kTogetherMax &&
+      return batch.place == place && batch.plain == plain && batch.count < kTogetherMax &&
              batch.bytes + bytes <= kTogetherBytesMax && batch.answer_bytes + answer <= kTogetherAnswersMax;
     };
     auto batch = std::ranges::find_if(batches, fits);
     if (batch == batches.end()) batch = batches.insert(batch, Together{.place = place, .plain = plain});
-    batch->indices.push_back(indices[i]);
-    batch->writes.push_back(std::move(writes[i]));
+    ++batch->count;
     batch->bytes += bytes;
     batch->answer_bytes += answer;
+    batch_of.push_back(static_cast<size_t>(batch - batches.begin()));
+  }
+  if (batches.size() == 1) {  // as a rule: nothing need be moved
+    batches[0].indices = std::move(indices);
+    batches[0].writes = std::move(writes);
+  } else {
+    for (size_t i = 0; i < batch_of.size(); ++i) {
+      batches[batch_of[i]].indices.push_back(indices[i]);
+      batches[batch_of[i]].writes.push_back(std::move(writes[i]));
+    }
   }
   for (Together& batch : batches) Send(job, std::move(batch));
 }

@@ -96,10 +96,7 @@ void Operation::Try() {
   if (remaining <= Duration(0)) return Finish(OutOfTime());
   timeout_ = policy_.AttemptTimeout(remaining, round_.OthersLeft(*place_, answerers));
   if (Gauged()) round_.Began();
-  core_.network()
-      .To(round_.asked().endpoint)
-      ->Call(Encode(), timeout_,
-             [self = shared_from_this()](Result<std::string> message) { self->OnReply(std::move(message)); });
+  Send(*core_.network().To(round_.asked().endpoint));
 }
 
 // ---- what is sent
@@ -138,18 +135,17 @@ idl::ReadOptions Operation::ReadOptionsOf() {
 
 // ---- what comes back
 
-void Operation::OnReply(Result<std::string> message) {
+void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
   Attempt attempt{.sent = true};
   // A call that was given little time says nothing of whether its server is there.
-  const bool hurried = !message && message.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
-  if (Gauged()) round_.Ended(message.has_value() || hurried);
-  if (!message) {
-    attempt.status = message.error();
-  } else if (Result<idl::ReplyHeader*> decoded = Decode(std::move(*message)); !decoded) {
-    attempt.status = decoded.error();
+  const bool hurried = !reply && reply.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
+  if (Gauged()) round_.Ended(reply.has_value() || hurried);
+  if (!reply) {
+    attempt.status = reply.error();
   } else {
-    const idl::ReplyHeader& header = **decoded;
+    const idl::ReplyHeader& header = **reply;
     attempt.from_server = true;
+    Hear(header);
     const auto code = rpc::FromIdl(header.code);
     LearnFrom(header, attempt);
     const auto note = [&] {

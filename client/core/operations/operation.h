@@ -1,6 +1,6 @@
 // client/core/operations/operation.h
-// One operation on one tablet over its attempts: find the place, encode, call, judge the reply, and again, until the
-// answer is final or the deadline is spent. Kinds of operations derive from it and say how to encode and decode.
+// One operation on one tablet over its attempts: find the place, call, judge the reply, and again, until the answer is
+// final or the deadline is spent. Kinds of operations derive from it and say what is asked.
 //
 //   whom it asks         first             after a refusal                    after silence
 //   other writes, STRONG the primary       as its hint or the master says     the same
@@ -24,6 +24,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/core/calls/call.h"
 #include "client/core/calls/retry_policy.h"
 #include "client/core/operations/client_core.h"
 #include "client/core/operations/replica_round.h"
@@ -49,7 +50,6 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   // ---- what a kind of operation says ----
 
-  virtual const char* Method() const = 0;
   // Whoever serves this key serves the operation.
   virtual std::string_view RoutingKey() const = 0;
   // The keys that it touches within `place`, as session tokens count them.
@@ -58,9 +58,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual KeyRange MayBeShown() const { return Touched(); }
   // Before each attempt, with the place found. An error ends the operation; kComeAgain looks the place up anew first.
   virtual Status Prepare(const Place&) { return {}; }
-  virtual rpc::EncodedCall Encode() = 0;
-  // Reads and keeps the reply; points to its header.
-  virtual Result<idl::ReplyHeader*> Decode(std::string&& message) = 0;
+  // Fills the request in, and asks.
+  virtual void Send(rpc::Channel& channel) = 0;
+  // What a reply's header tells this kind alone, before anything else goes by it.
+  virtual void Hear(const idl::ReplyHeader&) {}
   // The last reply was OK: whether it is the whole answer, which may be false for what answers per key. kOk: it is.
   virtual Status Complete() { return {}; }
   virtual void Finish(Status status) = 0;
@@ -78,6 +79,15 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // The range that a reply's applied position speaks of.
   KeyRange AnsweredRange(const idl::ReplyHeader& header) const;
 
+  // The reply is kept in `reply`, and judged.
+  template <class Request>
+  void Ask(rpc::Channel& channel, const Request& request, ReplyTo<Request>& reply) {
+    Call(channel, request, timeout_, [self = shared_from_this(), this, &reply](Result<ReplyTo<Request>> answer) {
+      if (!answer) return OnReply(Error(answer.error()));
+      reply = *std::move(answer);
+      OnReply(&reply.header);
+    });
+  }
   // The header of the coming attempt, with the session's token.
   void FillHeader(idl::RequestHeader& header);
   void SetRead(const Read& read) { read_ = read; }
@@ -101,7 +111,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   bool Gauged() const { return kind_ == Kind::kRead || any_; }
   void Found(Result<PlacePtr> place);
   void Try();
-  void OnReply(Result<std::string> message);
+  void OnReply(Result<const idl::ReplyHeader*> reply);
   void LearnFrom(const idl::ReplyHeader& header, Attempt& attempt);
   void TakeHint(const idl::Hint& hint);
   void TakeReplicaAnswer(const idl::ReplyHeader& header);

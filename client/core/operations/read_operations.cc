@@ -4,7 +4,6 @@
 #include <numeric>
 #include <utility>
 
-#include "client/core/calls/codec.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client {
@@ -46,15 +45,10 @@ void GetOperation::Start() {
   Run();
 }
 
-rpc::EncodedCall GetOperation::Encode() {
+void GetOperation::Send(rpc::Channel& channel) {
   FillHeader(request_.header);
   FillRead(request_);
-  return EncodeCall(Method(), request_);
-}
-
-Result<idl::ReplyHeader*> GetOperation::Decode(std::string&& message) {
-  EBLA_ASSIGN(reply_, DecodeReply<idl::GetReply>(std::move(message)));
-  return &reply_.header;
+  Ask(channel, request_, reply_);
 }
 
 void GetOperation::Finish(Status status) {
@@ -135,17 +129,12 @@ Status MultiGetGroup::Prepare(const Place& place) {
   return {};
 }
 
-rpc::EncodedCall MultiGetGroup::Encode() {
+void MultiGetGroup::Send(rpc::Channel& channel) {
   FillHeader(request_.header);
   FillRead(request_);
   request_.keys.clear();
   for (const size_t index : indices_) request_.keys.push_back(job_->key(index));
-  return EncodeCall(Method(), request_);
-}
-
-Result<idl::ReplyHeader*> MultiGetGroup::Decode(std::string&& message) {
-  EBLA_ASSIGN(reply_, DecodeReply<idl::MultiGetReply>(std::move(message)));
-  return &reply_.header;
+  Ask(channel, request_, reply_);
 }
 
 Status MultiGetGroup::Complete() {
@@ -227,15 +216,10 @@ void ScanOperation::Start() {
   Run();
 }
 
-rpc::EncodedCall ScanOperation::Encode() {
+void ScanOperation::Send(rpc::Channel& channel) {
   FillHeader(request_.header);
   FillRead(request_);
-  return EncodeCall(Method(), request_);
-}
-
-Result<idl::ReplyHeader*> ScanOperation::Decode(std::string&& message) {
-  EBLA_ASSIGN(reply_, DecodeReply<idl::ScanReply>(std::move(message)));
-  return &reply_.header;
+  Ask(channel, request_, reply_);
 }
 
 Status ScanOperation::Complete() {

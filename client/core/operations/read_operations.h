@@ -21,11 +21,9 @@ class GetOperation final : public Operation {
   void Start();
 
  private:
-  const char* Method() const override { return "get"; }
   std::string_view RoutingKey() const override { return request_.key; }
   KeyRange Touched() const override { return {request_.key, KeyAfter(request_.key)}; }
-  rpc::EncodedCall Encode() override;
-  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  void Send(rpc::Channel& channel) override;
   void Finish(Status status) override;
 
   idl::GetRequest request_;
@@ -70,12 +68,10 @@ class MultiGetGroup final : public Operation {
   void Start();
 
  private:
-  const char* Method() const override { return "multiGet"; }
   std::string_view RoutingKey() const override { return job_->key(indices_.front()); }
   KeyRange Touched() const override { return {job_->key(indices_.front()), KeyAfter(job_->key(indices_.back()))}; }
   Status Prepare(const Place& place) override;
-  rpc::EncodedCall Encode() override;
-  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  void Send(rpc::Channel& channel) override;
   Status Complete() override;
   void Finish(Status status) override;
 
@@ -92,13 +88,11 @@ class ScanOperation final : public Operation {
   void Start();
 
  private:
-  const char* Method() const override { return "scan"; }
   std::string_view RoutingKey() const override { return routing_key_; }
   KeyRange Touched() const override { return place()->range.Intersect(options_.range); }
   // A replica that has not applied a split yet answers for more than the place that is believed in.
   KeyRange MayBeShown() const override { return options_.range; }
-  rpc::EncodedCall Encode() override;
-  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  void Send(rpc::Channel& channel) override;
   Status Complete() override;
   void Finish(Status status) override;
 

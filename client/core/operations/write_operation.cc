@@ -5,7 +5,6 @@
 #include <string>
 #include <utility>
 
-#include "client/core/calls/codec.h"
 #include "common/base/number_limits.h"
 #include "common/rpc/idl_convert.h"
 
@@ -162,7 +161,7 @@ Status WriteOperation::Prepare(const Place& place) {
   return {};
 }
 
-rpc::EncodedCall WriteOperation::Encode() {
+void WriteOperation::Send(rpc::Channel& channel) {
   ++attempts_;
   FillHeader(request_.header);
   request_.header.__isset.tabletTimeMs = static_cast<bool>(tablet_time_);
@@ -170,12 +169,10 @@ rpc::EncodedCall WriteOperation::Encode() {
   request_.clientId = static_cast<int64_t>(ticket_->client.value);
   request_.sequence = static_cast<int64_t>(ticket_->sequence.value);
   request_.firstIncomplete = static_cast<int64_t>(core().write_admission().FirstIncomplete(*ticket_).value);
-  return EncodeCall(Method(), request_);
+  Ask(channel, request_, reply_);
 }
 
-Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
-  EBLA_ASSIGN(reply_, DecodeReply<idl::WriteReply>(std::move(message)));
-  const idl::ReplyHeader& header = reply_.header;
+void WriteOperation::Hear(const idl::ReplyHeader& header) {
   const TabletTime now{static_cast<uint64_t>(header.tabletTimeMs)};
   if (header.code == idl::Code::COME_AGAIN && header.__isset.tabletTimeMs && now < tablet_time_) {
     // What was learnt is still to come for the tablet: its server's clock was set back, and it restarted. To wait for
@@ -184,7 +181,6 @@ Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
     tablet_time_ = now;
     place()->LowerTime(now);
   }
-  return &reply_.header;
 }
 
 Status WriteOperation::Complete() {

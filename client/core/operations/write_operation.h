@@ -39,12 +39,11 @@ class WriteOperation final : public Operation {
   std::vector<idl::Write> TakeWrites() { return std::move(request_.writes); }
 
  private:
-  const char* Method() const override { return "write"; }
   std::string_view RoutingKey() const override { return request_.writes.front().key; }
   KeyRange Touched() const override;
   Status Prepare(const Place& place) override;
-  rpc::EncodedCall Encode() override;
-  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  void Send(rpc::Channel& channel) override;
+  void Hear(const idl::ReplyHeader& header) override;
   Status Complete() override;
   void Finish(Status status) override;
 

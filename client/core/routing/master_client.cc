@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
 #include "common/base/mutex.h"
 
 namespace ebla::client {
@@ -31,18 +31,17 @@ void MasterClient::Failed(const rpc::Endpoint& endpoint) {
 // One call over its attempts.
 class MasterCall : public std::enable_shared_from_this<MasterCall> {
  public:
-  using Encode = std::function<rpc::EncodedCall(Duration timeout)>;
-  // Reads the reply and keeps it; returns its header, or why it cannot be read.
-  using Decode = std::function<Result<idl::MasterReplyHeader>(std::string&& message)>;
+  using Answered = std::move_only_function<void(Result<idl::MasterReplyHeader>)>;
+  // Makes the call, keeps its reply, and tells that one's header.
+  using Send = std::move_only_function<void(rpc::Channel& channel, Duration timeout, Answered answered)>;
   using Done = std::move_only_function<void(Status, bool maybe_happened)>;
 
-  MasterCall(MasterClient& client, MasterClient::CallOptions options, Encode encode, Decode decode, Done done)
+  MasterCall(MasterClient& client, MasterClient::CallOptions options, Send send, Done done)
       : client_(client),
         options_(std::move(options)),
         end_(client.network_.Now() + options_.deadline),
         policy_(options_.mutates, options_.deadline),
-        encode_(std::move(encode)),
-        decode_(std::move(decode)),
+        send_(std::move(send)),
         done_(std::move(done)) {}
 
   ~MasterCall() { Finish(ClosedStatus()); }
@@ -52,17 +51,14 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
     if (remaining <= Duration(0)) return Finish(policy_.OutOfTime());
     const Duration timeout = options_.quick ? policy_.AttemptTimeout(remaining) : remaining;
     target_ = client_.Target();
-    auto channel = client_.network_.To(target_);
-    channel->Call(encode_(timeout), timeout,
-                  [self = shared_from_this()](Result<std::string> message) { self->OnReply(std::move(message)); });
+    send_(*client_.network_.To(target_), timeout,
+          [self = shared_from_this()](const Result<idl::MasterReplyHeader>& header) { self->OnReply(header); });
   }
 
  private:
-  void OnReply(Result<std::string> message) {
+  void OnReply(const Result<idl::MasterReplyHeader>& header) {
     Attempt attempt;
-    if (!message) {
-      attempt.status = message.error();
-    } else if (Result<idl::MasterReplyHeader> header = decode_(std::move(*message)); !header) {
+    if (!header) {
       attempt.status = header.error();
     } else {
       attempt.from_server = true;
@@ -122,8 +118,7 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
   MasterClient::CallOptions options_;
   const MonotonicTime end_;
   RetryPolicy policy_;
-  const Encode encode_;
-  const Decode decode_;
+  Send send_;
   Done done_;
   rpc::Endpoint target_;
 };
@@ -147,20 +142,20 @@ void MasterClient::Call(Request request, CallOptions options,
                         std::move_only_function<void(Result<Answer<ReplyTo<Request>>>)> done) {
   using Reply = ReplyTo<Request>;
   auto reply = std::make_shared<Reply>();
-  auto encode = [request = std::move(request)](Duration timeout) mutable {
+  auto send = [request = std::move(request), reply](rpc::Channel& channel, Duration timeout,
+                                                    MasterCall::Answered answered) mutable {
     SetDeadline(request, timeout);
-    return EncodeCall(MethodOf<Request>::kName, request);
-  };
-  auto decode = [reply](std::string&& message) -> Result<idl::MasterReplyHeader> {
-    EBLA_ASSIGN(*reply, DecodeReply<Reply>(std::move(message)));
-    return reply->header;
+    client::Call(channel, request, timeout, [reply, answered = std::move(answered)](Result<Reply> answer) mutable {
+      if (!answer) return answered(Error(answer.error()));
+      *reply = *std::move(answer);
+      answered(reply->header);
+    });
   };
   auto finish = [reply, done = std::move(done)](Status status, bool maybe_happened) mutable {
     if (!status.ok()) return done(Error(std::move(status)));
     done(Answer<Reply>{std::move(*reply), maybe_happened});
   };
-  std::make_shared<MasterCall>(*this, std::move(options), std::move(encode), std::move(decode), std::move(finish))
-      ->Run();
+  std::make_shared<MasterCall>(*this, std::move(options), std::move(send), std::move(finish))->Run();
 }
 
 #define EBLA_MASTER_METHOD(name, Request, Reply)              \

@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
 #include "common/base/mutex.h"
 #include "idl/master_types.h"
 
@@ -29,20 +29,17 @@ class Probe : public std::enable_shared_from_this<Probe> {
   void Ask(size_t index) {
     const Duration left = end_ - network_.Now();
     if (left <= Duration(0) || Finished()) return;
-    auto channel = network_.To(masters_[index]);
-    channel->Call(
-        EncodeCall("clusterInfo", idl::ClusterInfoRequest()), left,
-        [self = shared_from_this(), index](Result<std::string> message) { self->OnReply(index, std::move(message)); });
+    Call(*network_.To(masters_[index]), idl::ClusterInfoRequest(), left,
+         [self = shared_from_this(), index](const Result<idl::ClusterInfoReply>& reply) {
+           self->OnReply(index, reply ? Status() : reply.error());
+         });
   }
 
  private:
-  void OnReply(size_t index, Result<std::string> message) {
+  void OnReply(size_t index, Status cause) {
     if (Finished()) return;  // the client may be closing
-    Status cause = message ? Status() : message.error();
-    if (message) {
-      if (auto reply = DecodeReply<idl::ClusterInfoReply>(std::move(*message))) return Finish({});
-      cause = Status(Code::kUnavailable, "what answers there is not a master");
-    }
+    if (cause.ok()) return Finish({});
+    if (cause.code() == Code::kInternal) cause = Status(Code::kUnavailable, "what answers there is not a master");
     const bool denied = cause.code() == Code::kPermissionDenied;
     bool hopeless = false;
     {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
 
 namespace ebla::sim {
 namespace {
@@ -41,32 +41,29 @@ void RawWriter::Attempt(idl::WriteRequest& request, MonotonicTime end, bool busy
   if (executor_.Now() >= end) return answered(nullptr);
   const int asked = server_;
   const rpc::Endpoint to{Cluster::ServerName(asked), 7410};
-  node_->Connect(to, executor_)
-      ->Call(client::EncodeCall("write", request), kAttempt,
-             [this, asked, &request, end, busy_is_final,
-              answered = std::move(answered)](Result<std::string> message) mutable {
-               if (dead_) return;
-               Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
-               if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));
-               if (reply) {
-                 const idl::ReplyHeader& header = reply->header;
-                 if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
-                 // An attempt that named no time was not executed: a later one may name any that was learnt before it.
-                 const bool nameless = !request.header.__isset.tabletTimeMs;
-                 if (nameless && header.__isset.tabletTimeMs) request.header.__set_tabletTimeMs(header.tabletTimeMs);
-                 if (!nameless && IsFinal(header, busy_is_final)) return answered(&*reply);
-                 if (nameless && header.code == idl::Code::COME_AGAIN) {
-                   return Attempt(request, end, busy_is_final, std::move(answered));
+  client::Call(*node_->Connect(to, executor_), request, kAttempt,
+               [this, asked, &request, end, busy_is_final,
+                answered = std::move(answered)](Result<idl::WriteReply> reply) mutable {
+                 if (dead_) return;
+                 if (reply) {
+                   const idl::ReplyHeader& header = reply->header;
+                   if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
+                   // An attempt that named no time was not executed: a later one may name any that was learnt before it.
+                   const bool nameless = !request.header.__isset.tabletTimeMs;
+                   if (nameless && header.__isset.tabletTimeMs) request.header.__set_tabletTimeMs(header.tabletTimeMs);
+                   if (!nameless && IsFinal(header, busy_is_final)) return answered(&*reply);
+                   if (nameless && header.code == idl::Code::COME_AGAIN) {
+                     return Attempt(request, end, busy_is_final, std::move(answered));
+                   }
                  }
-               }
-               const bool elsewhere = !reply || reply->header.code == idl::Code::NOT_PRIMARY ||
-                                      reply->header.code == idl::Code::WRONG_TABLET;
-               if (elsewhere && server_ == asked) server_ = (server_ + 1) % cluster_.servers();
-               executor_.After(milliseconds(5 + executor_.Random() % 60),
-                               [this, &request, end, busy_is_final, answered = std::move(answered)]() mutable {
-                                 Attempt(request, end, busy_is_final, std::move(answered));
-                               });
-             });
+                 const bool elsewhere = !reply || reply->header.code == idl::Code::NOT_PRIMARY ||
+                                        reply->header.code == idl::Code::WRONG_TABLET;
+                 if (elsewhere && server_ == asked) server_ = (server_ + 1) % cluster_.servers();
+                 executor_.After(milliseconds(5 + executor_.Random() % 60),
+                                 [this, &request, end, busy_is_final, answered = std::move(answered)]() mutable {
+                                   Attempt(request, end, busy_is_final, std::move(answered));
+                                 });
+               });
 }
 
 }  // namespace ebla::sim

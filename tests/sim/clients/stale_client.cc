@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::sim {
@@ -52,12 +52,11 @@ void StaleClient::Write(const Place& place, bool large, std::function<void()> do
 
 // The first one names no time, and is told it instead of being executed (PROTOCOL 20).
 void StaleClient::Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done) {
-  rpc::EncodedCall call = client::EncodeCall("write", request);
-  ChannelTo(place)->Call(
-      std::move(call), kStalePatience,
-      [this, place, index, request = std::move(request), done = std::move(done)](Result<std::string> message) mutable {
-        Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
-        if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));
+  const auto asked = std::make_shared<idl::WriteRequest>(std::move(request));
+  client::Call(
+      *ChannelTo(place), *asked, kStalePatience,
+      [this, place, index, asked, done = std::move(done)](Result<idl::WriteReply> reply) mutable {
+        idl::WriteRequest& request = *asked;
         const bool nameless = !request.header.__isset.tabletTimeMs;
         if (nameless && reply && reply->header.code == idl::Code::COME_AGAIN && reply->header.__isset.tabletTimeMs) {
           request.header.__set_tabletTimeMs(reply->header.tabletTimeMs);
@@ -87,16 +86,13 @@ void StaleClient::Get(const Place& place, const Read& read) {
   operation.cell = place.cell;
   const bool eventual = read.level() == Read::Level::kEventual;
   const idl::GetRequest request = RequestOf(place, eventual ? idl::ReadLevel::EVENTUAL : idl::ReadLevel::STRONG);
-  ChannelTo(place)->Call(
-      client::EncodeCall("get", request), kStalePatience, [this, index](Result<std::string> message) {
-        Found(index,
-              message ? client::DecodeReply<idl::GetReply>(*std::move(message)) : Error(Code::kUnknownOutcome, ""));
-      });
+  client::Call(*ChannelTo(place), request, kStalePatience,
+               [this, index](const Result<idl::GetReply>& reply) { Found(index, reply); });
 }
 
 void StaleClient::Peek(const Place& place) {
-  ChannelTo(place)->Call(client::EncodeCall("get", RequestOf(place, idl::ReadLevel::EVENTUAL)), kStalePatience,
-                         [](const Result<std::string>&) {});
+  client::Call(*ChannelTo(place), RequestOf(place, idl::ReadLevel::EVENTUAL), kStalePatience,
+               [](const Result<idl::GetReply>&) {});
 }
 
 idl::GetRequest StaleClient::RequestOf(const Place& place, idl::ReadLevel::type level) {

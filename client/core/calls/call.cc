@@ -1,4 +1,6 @@
-#include "client/core/calls/codec.h"
+#include "client/core/calls/call.h"
+
+#include <memory>
 
 #include "common/rpc/message_codec.h"
 #include "idl/MasterService.h"
@@ -6,6 +8,7 @@
 #include "idl/methods.h"
 
 namespace ebla::client {
+namespace {
 
 template <class Request>
 rpc::EncodedCall EncodeCall(const char* method, const Request& request) {
@@ -37,9 +40,27 @@ Result<Reply> DecodeReply(std::string&& message) {
   return reply;
 }
 
-#define EBLA_CLIENT_METHOD(name, Request, Reply)                                        \
-  template rpc::EncodedCall EncodeCall<idl::Request>(const char*, const idl::Request&); \
-  template Result<idl::Reply> DecodeReply<idl::Reply>(std::string&&);
+}  // namespace
+
+template <class Request>
+void Call(rpc::Channel& channel, const Request& request, Duration timeout,
+          std::move_only_function<void(Result<ReplyTo<Request>>)> done) {
+  using Reply = ReplyTo<Request>;
+  const char* const method = MethodOf<Request>::kName;
+  if (rpc::LocalCalls* const here = channel.Here()) {
+    return here->Call(method, &request, timeout, [done = std::move(done)](Result<std::shared_ptr<void>> reply) mutable {
+      if (!reply) return done(Error(reply.error()));
+      done(std::move(*std::static_pointer_cast<Reply>(*std::move(reply))));
+    });
+  }
+  channel.Call(EncodeCall(method, request), timeout, [done = std::move(done)](Result<std::string> message) mutable {
+    if (!message) return done(Error(message.error()));
+    done(DecodeReply<Reply>(*std::move(message)));
+  });
+}
+
+#define EBLA_CLIENT_METHOD(name, Request, Reply) \
+  template void Call(rpc::Channel&, const idl::Request&, Duration, std::move_only_function<void(Result<idl::Reply>)>);
 EBLA_TABLET_METHODS(EBLA_CLIENT_METHOD)
 EBLA_MASTER_METHODS(EBLA_CLIENT_METHOD)
 #undef EBLA_CLIENT_METHOD
