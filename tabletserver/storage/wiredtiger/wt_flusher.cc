@@ -54,10 +54,14 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
 };
 
 void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
-  MutexLock lock(mutex);
-  waiters.push_back(std::move(waiter));
-  wants_disk |= mode == FlushMode::kSync;
-  if (!std::exchange(posted, true)) PostRun();
+  bool first;
+  {
+    MutexLock lock(mutex);
+    waiters.push_back(std::move(waiter));
+    wants_disk |= mode == FlushMode::kSync;
+    first = !std::exchange(posted, true);
+  }
+  if (first) PostRun();  // whom this wakes wants the lock
 }
 
 void WtFlusher::State::Run() {
