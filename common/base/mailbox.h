@@ -2,7 +2,8 @@
 // A bounded queue into an executor, emptied in batches: many threads put, one task drains. The first item into an empty
 // mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
-// Brief:      while all items are dealt with quickly, and few wait, they are the executor's brief work (executor.h).
+// Brief:      while few wait, all of one thread and all dealt with quickly, they are the executor's brief work
+//             (executor.h). What is not, and what is put before that is drained, wakes the executor's own thread.
 // Invariants: 1. Items of one flow are drained in the order in which they were put.
 //             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
 //                puts, so all flows together hold at most twice the bounds.
@@ -15,6 +16,7 @@
 #include <cstddef>
 #include <functional>
 #include <iterator>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -51,14 +53,12 @@ class Mailbox {
       queue.bytes += bytes;
       bytes_ += bytes;
       first = items_++ == 0;
+      if (first) putter_ = std::this_thread::get_id();
       was_brief = first || brief_;
-      is_brief = brief_ = was_brief && brief && items_ <= kBriefItems && bytes_ <= kBriefBytes;
+      is_brief = brief_ =
+          was_brief && brief && putter_ == std::this_thread::get_id() && items_ <= kBriefItems && bytes_ <= kBriefBytes;
     }
-    if (first) {
-      PostDrain(is_brief);
-    } else if (was_brief && !is_brief) {
-      executor_.Post([] {});  // with what is not brief, all before it is not
-    }
+    if (first || was_brief != is_brief) PostDrain(is_brief);
     return true;
   }
 
@@ -72,7 +72,7 @@ class Mailbox {
   };
 
   void PostDrain(bool brief) {
-    const auto drain = [this] { Drain(); };
+    const auto drain = [this, brief] { Drain(brief); };
     brief ? executor_.PostBrief(drain) : executor_.Post(drain);
   }
 
@@ -85,11 +85,13 @@ class Mailbox {
     return items < bounds_.items / flows && held + bytes <= bounds_.bytes / flows;
   }
 
-  void Drain() {
+  // `brief`: what is not has a drain of its own on the way.
+  void Drain(bool brief) {
     std::vector<T> batch;
     bool more = false;
     {
       MutexLock lock(mutex_);
+      if (items_ == 0 || (brief && !brief_)) return;
       if (flows_.size() == 1) {
         Flow& flow = flows_.begin()->second;
         flow.items.erase(flow.items.begin(), flow.begin());
@@ -138,7 +140,8 @@ class Mailbox {
   std::unordered_map<size_t, Flow> flows_ EBLA_GUARDED_BY(mutex_);  // none is empty
   size_t items_ EBLA_GUARDED_BY(mutex_) = 0;
   size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
-  bool brief_ EBLA_GUARDED_BY(mutex_) = false;  // what is within
+  bool brief_ EBLA_GUARDED_BY(mutex_) = false;      // what is within
+  std::thread::id putter_ EBLA_GUARDED_BY(mutex_);  // of the first of that
 };
 
 using TaskMailbox = Mailbox<Task>;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <thread>
 
 namespace ebla {
 namespace {
@@ -75,6 +76,25 @@ TEST_F(MailboxTest, IsBriefWhileAllWithinIsAndThatIsLittle) {
   EXPECT_FALSE(brief_with(1, Mailbox<int>::kBriefBytes + 1, false));
   EXPECT_FALSE(brief_with(0, 10, true));
   EXPECT_TRUE(brief_with(1, Mailbox<int>::kBriefBytes, false)) << "what was before is forgotten";
+}
+
+// Whoever runs the first one's drain may take long to come to it, and must not run what is not brief.
+TEST_F(MailboxTest, WhatIsNotBriefHasADrainOfItsOwn) {
+  EXPECT_TRUE(mailbox_.Put(1, 10, 0, true));
+  const auto brief_drain = [&] { ASSERT_TRUE(executor_.Step()); };
+  std::thread([&] { EXPECT_TRUE(mailbox_.Put(2, 10, 0, true)); }).join();
+  EXPECT_FALSE(executor_.brief) << "it is another thread's";
+  brief_drain();
+  EXPECT_TRUE(batches_.empty());
+  EXPECT_TRUE(executor_.Step());
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2)));
+  // The drain that is left over finds nothing.
+  EXPECT_TRUE(mailbox_.Put(3, 10, 0, true));
+  EXPECT_TRUE(Put(4));
+  std::swap(executor_.tasks[0], executor_.tasks[1]);
+  while (executor_.Step()) {
+  }
+  EXPECT_THAT(batches_, ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4)));
 }
 
 TEST_F(MailboxTest, WhoPutsLittleIsNotBehindWhoPutsMuch) {

@@ -41,7 +41,7 @@ class LocalCalls {
   using Done = std::move_only_function<void(Result<std::shared_ptr<void>>)>;
 
   // `request`: a pointer to the const struct that the method takes, valid until this returns; of another type it is a
-  // broken invariant. Else as Channel::Call.
+  // broken invariant. A field that is not set has its default. Else as Channel::Call.
   virtual void Call(std::string_view method, const std::any& request, Duration timeout, Done done) = 0;
 
  protected:

@@ -47,8 +47,8 @@ class PendingCall {
       audit_->second.outcome = FailureOf(answer);
       audit_->first.Record(audit_->second);
     }
-    if (struct_reply_) return struct_reply_(std::make_shared<ReplyStruct>(answer));
     try {
+      if (struct_reply_) return struct_reply_(std::make_shared<ReplyStruct>(answer));
       const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
       if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), MonotonicNow());
       reply_(reply);

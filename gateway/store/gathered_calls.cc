@@ -28,15 +28,12 @@ bool GatheredGets::Take(std::string_view key, Until until, Callback<Result<Recor
 void GatheredGets::Send(ManyStore& table) {
   auto gets = std::exchange(gets_, {});
   std::vector<Place> places(gets.size());
-  for (size_t i = 0; i < gets.size(); ++i) places[i].index = i;
-  if (gets.size() > kGetsMax) {
-    for (Place& place : places) place.hash = HashOf(gets[place.index].key);
-    std::ranges::sort(places);
-  }
+  for (size_t i = 0; i < gets.size(); ++i) places[i] = {gets[i].key, i};
+  if (gets.size() > kGetsMax) std::ranges::sort(places);
   for (size_t begin = 0; begin < gets.size();) {
     size_t end = std::min(begin + kGetsMax, gets.size());
     // Those of one key stay together, as they are to see the same.
-    while (end < gets.size() && places[end].hash == places[end - 1].hash) ++end;
+    while (end < gets.size() && places[end].key == places[end - 1].key) ++end;
     SendSome(table, gets, std::span(places).subspan(begin, end - begin));
     begin = end;
   }

@@ -33,9 +33,9 @@ class GatheredGets {
     Callback<Result<Record>> done;
   };
 
-  // Of one in gets_; those of one key are next to each other in order.
+  // Of one in gets_; of those of one key in order.
   struct Place {
-    size_t hash = 0;
+    std::string_view key;
     size_t index = 0;
     friend auto operator<=>(const Place&, const Place&) = default;
   };

@@ -139,7 +139,8 @@ void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
   Attempt attempt{.sent = true};
   // A call that was given little time says nothing of whether its server is there.
   const bool hurried = !reply && reply.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
-  if (Gauged()) round_.Ended(reply.has_value() || hurried);
+  const bool answered = reply.has_value() || reply.error().code() == Code::kInternal;  // by an exception
+  if (Gauged()) round_.Ended(answered || hurried);
   if (!reply) {
     attempt.status = reply.error();
   } else {

@@ -99,7 +99,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   template <class Request>
   void FillRead(Request& request) {
     request.__isset.options = tokens_.coarse() || read_.level() != Read::Level::kDefault;
-    if (request.__isset.options) request.options = ReadOptionsOf();
+    request.options = request.__isset.options ? ReadOptionsOf() : idl::ReadOptions();
   }
 
  private:

@@ -39,7 +39,8 @@ class Probe : public std::enable_shared_from_this<Probe> {
   void OnReply(size_t index, Status cause) {
     if (Finished()) return;  // the client may be closing
     if (cause.ok()) return Finish({});
-    if (cause.code() == Code::kInternal) cause = Status(Code::kUnavailable, "what answers there is not a master");
+    if (cause.code() == Code::kInternal)
+      cause = Status(Code::kUnavailable, "what answers there is not a master: " + cause.message());
     const bool denied = cause.code() == Code::kPermissionDenied;
     bool hopeless = false;
     {
