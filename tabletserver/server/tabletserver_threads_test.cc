@@ -14,6 +14,7 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/server/tabletserver_host.h"
+#include "tabletserver/storage/ram/routed_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -66,6 +67,8 @@ class ThreadsTest : public ::testing::Test {
     auto opened = WtStore::Open(store);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     store_ = *std::move(opened);
+    ram_ = std::make_unique<RamStore>(64 << 20);
+    routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
     TabletServerOptions options;
     options.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{incarnation}};
     options.purge_and_size_tasks.turn = 1ms;
@@ -76,7 +79,7 @@ class ThreadsTest : public ::testing::Test {
                                                                {&reader_},
                                                                background_,
                                                                control_,
-                                                               *store_,
+                                                               *routed_,
                                                                *coordinator_,
                                                                connector_},
                                              options);
@@ -94,6 +97,8 @@ class ThreadsTest : public ::testing::Test {
     for (rpc::EventLoop* loop : {&loop_a_, &loop_b_, &shard_a_, &shard_b_, &reader_, &background_, &control_})
       loop->Stop();
     server_.reset();
+    routed_.reset();
+    ram_.reset();
     store_.reset();
   }
 
@@ -168,12 +173,15 @@ class ThreadsTest : public ::testing::Test {
 
   testing::TemporaryDirectory directory_;
   const std::string path_ = directory_.path();
-  rpc::EventLoop loop_a_{"loop-a"}, loop_b_{"loop-b"}, shard_a_{"shard-a"}, shard_b_{"shard-b"}, reader_{"reader"},
-      background_{"background"}, control_{"control"}, flusher_{"flusher"}, checkpoints_{"checkpoints"};
+  rpc::EventLoop shard_a_{"shard-a", rpc::EventLoop::Turns::kLent}, shard_b_{"shard-b", rpc::EventLoop::Turns::kLent};
+  rpc::EventLoop loop_a_{"loop-a"}, loop_b_{"loop-b"}, reader_{"reader"}, background_{"background"},
+      control_{"control"}, flusher_{"flusher"}, checkpoints_{"checkpoints"};
   rpc::PipelinedConnector connector_{control_};
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
   std::unique_ptr<coordination::Coordinator> coordinator_;
   std::unique_ptr<WtStore> store_;
+  std::unique_ptr<RamStore> ram_;
+  std::unique_ptr<RoutedStore> routed_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;
 };
@@ -260,12 +268,19 @@ class Worker {
   int64_t learnt_ms_ = 0;
 };
 
-TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
+// What they did is in the table, exactly.
+class ManyClientsTest : public ThreadsTest {
+ protected:
+  void CountWhileTabletsComeAndGo(const idl::TableOptions& options);
+};
+
+void ManyClientsTest::CountWhileTabletsComeAndGo(const idl::TableOptions& options) {
   constexpr int kWorkers = 16;
   constexpr int kRounds = 120;
-  ASSERT_EQ(Configure(10, "", "m").results.at(0).status.code, idl::Code::OK);
-  ASSERT_EQ(Configure(11, "m", "x").results.at(0).status.code, idl::Code::OK);
-  ASSERT_EQ(Configure(12, "x", "{").results.at(0).status.code, idl::Code::OK);
+  ASSERT_EQ(Configure(10, "", "m", options).results.at(0).status.code, idl::Code::OK);
+  ASSERT_EQ(Configure(11, "m", "x", options).results.at(0).status.code, idl::Code::OK);
+  ASSERT_EQ(Configure(12, "x", "{", options).results.at(0).status.code, idl::Code::OK);
+  for (const auto& handle : server_->directory().snapshot()->All()) EXPECT_EQ(handle->in_memory, options.memory);
   Mutex mutex;
   CondVar finished;
   int running = kWorkers;
@@ -278,7 +293,7 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
   }
   for (auto& worker : workers) worker->Start();
   for (int64_t tablet = 20; tablet < 24; ++tablet) {
-    EXPECT_EQ(Configure(tablet, "{", "").results.at(0).status.code, idl::Code::OK);
+    EXPECT_EQ(Configure(tablet, "{", "", options).results.at(0).status.code, idl::Code::OK);
     EXPECT_EQ(Drop(tablet), idl::Code::OK);
     EXPECT_TRUE(Until([&] { return Gone(tablet); }));
   }
@@ -293,7 +308,7 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
     acknowledged += worker->increments;
   }
   int64_t counted = 0;
-  ASSERT_TRUE(store_
+  ASSERT_TRUE(routed_
                   ->Scan(TableId{kTable}, {},
                          [&](std::string_view key, const StoredRecord& record) {
                            if (key.ends_with("-counter")) counted += std::stoll(record.value);
@@ -302,9 +317,20 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
                   .ok());
   EXPECT_EQ(counted, acknowledged);
   EXPECT_EQ(acknowledged, kWorkers * kRounds * 2 / 3);
+}
+
+TEST_F(ManyClientsTest, CountExactlyWhileTabletsComeAndGo) {
+  CountWhileTabletsComeAndGo({});
   // The checkpoint after a drop may have covered all that was logged: one more tablet logs its Barrier.
   EXPECT_EQ(Configure(30, "{", "").results.at(0).status.code, idl::Code::OK);
   EXPECT_TRUE(Until([&] { return server_->checkpointer().finished() > 0; }));
+}
+
+// Where the loops run the shards' turns.
+TEST_F(ManyClientsTest, CountExactlyInMemory) {
+  idl::TableOptions options;
+  options.__set_memory(true);
+  CountWhileTabletsComeAndGo(options);
 }
 
 TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
