@@ -16,8 +16,6 @@ namespace ebla::rpc {
 
 using codec::thrift::TApplicationException;
 
-namespace {}  // namespace
-
 // A call that its handler has not answered yet. Counted by hand: the handler's copyable callback holds it in one word,
 // and the last one to let go of it without an answer makes that the answer.
 class PendingCall {

@@ -161,7 +161,11 @@ void EventLoop::PostBrief(Task task) {
     if (awake_ || promised_by_ == borrower) return;
     // Another's turn may be long.
     wake = promised_by_ != nullptr;
-    wake ? void(awake_ = true) : void(promised_by_ = borrower);
+    if (wake) {
+      awake_ = true;
+    } else {
+      promised_by_ = borrower;
+    }
   }
   wake ? Wake() : borrower->AtTurnEnd(&borrowing_);
 }
