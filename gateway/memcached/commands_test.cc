@@ -40,18 +40,19 @@ TEST_P(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
 
 class CarriedIncrTest : public CommandsTest {
  protected:
-  std::unique_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
+  std::shared_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
   // The first one carries the others; what they answer, in their order.
   std::string Together(const std::vector<std::string>& lines) {
-    std::vector<std::unique_ptr<Command>> commands;
+    std::vector<std::shared_ptr<Command>> commands;
     std::vector<std::string> answers(lines.size());
     const auto note = [&answers](size_t at) { return [&answers, at](Reply reply) { answers[at] += reply.bytes; }; };
     for (const std::string& line : lines) commands.push_back(Take(line));
     for (size_t i = 1; i < lines.size(); ++i) {
       EXPECT_TRUE(commands[0]->Carries(*commands[i])) << lines[i];
-      commands[0]->Carry(*commands[i], note(i));
+      Ask(*commands[i], note(i));
+      commands[0]->Carry(*commands[i]);
     }
-    commands[0]->Run(note(0));
+    AskAndRun(*commands[0], note(0));
     std::string all;
     for (const std::string& answer : answers) all += answer;
     return all;
@@ -299,7 +300,7 @@ TEST_P(CommandsTest, AFewKeysAtATimeAreTouched) {
   const auto taken = protocol_.Take("gat 100" + keys + keys + "\r\n");
   store_.Hold();
   std::string reply;
-  taken.command->Run([&](Reply said) { reply = said.bytes; });
+  AskAndRun(*taken.command, [&](const Reply& said) { reply = said.bytes; });
   size_t most = 0;
   while (reply.empty()) {
     most = std::max(most, store_.held());
@@ -338,7 +339,7 @@ TEST_P(CommandsTest, WhatHasWaitedTooLongDoesNotRun) {
   while (std::chrono::steady_clock::now() < later) {
   }
   std::string reply;
-  taken.command->Run([&](Reply said) { reply = said.bytes; });
+  AskAndRun(*taken.command, [&](const Reply& said) { reply = said.bytes; });
   EXPECT_EQ(reply, "SERVER_ERROR DEADLINE_EXCEEDED: those before it took until its deadline\r\n");
   EXPECT_EQ(Raw("a"), "");
 }

@@ -46,14 +46,14 @@ class CacheCommand : public Command {
         executor_(executor),
         request_(std::move(request)),
         until_(std::chrono::steady_clock::now() + environment.deadline),
+        keys_(request_.keys.begin(), request_.keys.end()),
         held_bytes_(request_.value.size() + BytesOf(request_.keys)) {}
 
   size_t kind() const override { return static_cast<size_t>(request_.verb); }
-  const std::vector<std::string>& keys() const override { return request_.keys; }
+  std::span<const std::string_view> keys() const override { return keys_; }
   bool ends_connection() const override { return request_.quit; }
   size_t held_bytes() const override { return held_bytes_; }
-  void Run(Done done) override {
-    done_ = std::move(done);
+  void Run() override {
     if (!request_.keys.empty() && Late())
       return Fail({Code::kDeadlineExceeded, "those before it took until its deadline"});
     Begin();
@@ -70,8 +70,7 @@ class CacheCommand : public Command {
   }
   void AnswerBytes(Reply reply) {
     if (request_.noreply) reply.bytes.clear();
-    Done done = std::move(done_);
-    done(std::move(reply));
+    SendReply(std::move(reply));
   }
   void AnswerError(std::string_view line) { AnswerLine(line, {.error = true}); }
   virtual void Fail(const Status& status) { AnswerError(ServerError(status)); }
@@ -87,7 +86,6 @@ class CacheCommand : public Command {
   Executor& executor_;
   Request request_;
   const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
-  Done done_;          // from Run() on, or since another one carries it
 
  private:
   // With what each of them takes here and in a queue.
@@ -98,6 +96,7 @@ class CacheCommand : public Command {
     return bytes;
   }
 
+  const KeyViews keys_;  // of request_
   const size_t held_bytes_;
 };
 

@@ -393,8 +393,8 @@ bool HasTooLongWord(const CommandInfo& command, const Words& words) {
   return std::ranges::any_of(words, [most](const std::string& word) { return word.size() > most; });
 }
 
-std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words) {
-  std::vector<std::string_view> keys;
+KeyViews KeysOf(const CommandInfo& command, const Words& words) {
+  KeyViews keys;
   if (command.key_count != 0) {
     const auto first = words.begin() + command.key_count + 1;
     const std::optional<int64_t> count = ToInteger(words[static_cast<size_t>(command.key_count)]);
@@ -410,7 +410,7 @@ std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& wo
 }
 
 std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words) {
-  const std::vector<std::string_view> keys = KeysOf(command, words);
+  const KeyViews keys = KeysOf(command, words);
   return {keys.begin(), keys.end()};
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/redis/wire/names.h"
+#include "gateway/server/protocol.h"
 
 namespace ebla::gateway::redis {
 
@@ -88,7 +89,7 @@ std::optional<std::string> WhyNotServed(std::string_view name);
 bool HasTooLongWord(const CommandInfo& command, const Words& words);
 
 // The words that are keys, of a command that takes so many words; none where it says no such number of them.
-std::vector<std::string_view> KeysOf(const CommandInfo& command, const Words& words);
+KeyViews KeysOf(const CommandInfo& command, const Words& words);
 std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words);
 
 // What COMMAND INFO says of it.

@@ -283,11 +283,10 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
     door_.databases().store(database).Hold();
   }
   const auto shared = std::make_shared<const Shared>();
+  const Words words{"FLUSHDB"};
   const auto flush = [&](const std::string& database) {
     door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
-      StoreCall call{{.store = *opened, .shared = shared}};
-      call.command = FindCommand("flushdb");
-      call.words = {"FLUSHDB"};
+      StoreCall call{{.store = *opened, .shared = shared}, *FindCommand("flushdb"), words};
       call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };
       RunStoreCommand(std::move(call));
     });

@@ -52,18 +52,9 @@ std::optional<std::string> OnlyListens(const ConnectionState& state, std::string
          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 }
 
-void ConnectionCommand::Begin(const Words& words, Done done) {
-  done_ = std::move(done);
-  sends_ = state_->session.Begin(command_, words);
+void ConnectionCommand::Begin() {
+  sends_ = state_->session.Begin(command_, words_);
   began_ = state_->session.active();
-  word_count_ = words.size();
-  // Those with keys are shown by them, so that hardly anything has to be kept of what is not slow.
-  if (state_->shared->clients->slow_log.slower_than_micros() < 0) return;
-  if (command_.HasKeys() || command_.Is(Flag::kNoAuth)) {
-    if (words[0] != command_.name) written_ = words[0];
-  } else {
-    shown_ = SlowLog::Shown(words, word_count_);
-  }
 }
 
 void ConnectionCommand::NoteIfSlow() {
@@ -72,25 +63,24 @@ void ConnectionCommand::NoteIfSlow() {
   const auto took = std::chrono::steady_clock::now() - began_;
   if (!log.Notes(took)) return;
   const ClientLine line = state_->shared->clients->Find(state_->session.id());
-  Words words = std::move(shown_);
-  if (words.empty()) {
-    words.emplace_back(written_.empty() ? command_.name : std::string_view(written_));
-    words.insert(words.end(), keys_.begin(), keys_.end());
-    words = SlowLog::Shown(words, word_count_);
-  }
+  const bool by_keys = command_.HasKeys() || command_.Is(Flag::kNoAuth);
+  Words shown{words_[0]};
+  by_keys ? shown.insert(shown.end(), keys_.begin(), keys_.end())
+          : shown.insert(shown.end(), words_.begin() + 1, words_.end());
   log.Add({.owner = line.owner,
            .address = line.address,
            .name = SlowLog::Shown(line.name),
            .took = std::chrono::duration_cast<std::chrono::microseconds>(took),
-           .words = std::move(words)});
+           .words = SlowLog::Shown(shown, words_.size())});
 }
 void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
+  words_.clear();  // as it may wait for older ones' replies
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();
   answer.last = state_->session.killed();
-  std::exchange(done_, nullptr)(std::move(answer));
+  SendReply(std::move(answer));
 }
 void ConnectionCommand::EndWith(std::string_view failure) {
   End(redis::Reply(state_->session.protocol()).Failure(failure).Take());

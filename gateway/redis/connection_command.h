@@ -5,9 +5,10 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/store_commands.h"
@@ -23,16 +24,16 @@ gateway::Reply ToAnswer(std::string bytes);
 
 class ConnectionCommand : public Command {
  public:
-  ConnectionCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command)
-      : state_(std::move(state)), command_(command) {}
+  ConnectionCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
+      : state_(std::move(state)), command_(command), words_(std::move(words)), keys_(KeysOf(command_, words_)) {}
 
   size_t kind() const override { return KindOf(command_); }
-  const std::vector<std::string>& keys() const override { return keys_; }
+  std::span<const std::string_view> keys() const override { return keys_; }
   bool alone() const override { return keys_.empty(); }
   size_t held_bytes() const override { return bytes_; }
 
  protected:
-  void Begin(const Words& words, Done done);
+  void Begin();
   // Each ends it.
   void End(std::string bytes);
   virtual void EndWith(std::string_view failure);
@@ -47,7 +48,8 @@ class ConnectionCommand : public Command {
 
   const std::shared_ptr<ConnectionState> state_;
   const CommandInfo& command_;
-  std::vector<std::string> keys_;
+  Words words_;           // until it ends
+  const KeyViews keys_;   // of words_
   size_t bytes_ = 0;
   bool sends_ = true;  // its reply
   bool timed_ = true;  // for the slow log
@@ -56,13 +58,7 @@ class ConnectionCommand : public Command {
   void NoteIfSlow();
   std::string ResetConnection(const CommandInfo& reset, const Words& words);
 
-  Done done_;
   std::chrono::steady_clock::time_point began_;
-  size_t word_count_ = 0;
-  // If the slow log is to have it: of one without keys its words, of one with keys its name, where that was not written
-  // as it usually is.
-  Words shown_;
-  std::string written_;
 };
 
 }  // namespace ebla::gateway::redis

@@ -95,7 +95,7 @@ void GetKeys(const Words& words, Reply& reply, bool with_flags) {
   if (!command->HasKeys()) return void(reply.Failure("ERR The command has no key arguments"));
   if (!command->Takes(named.size()))
     return void(reply.Failure("ERR Invalid number of arguments specified for command"));
-  const std::vector<std::string_view> keys = KeysOf(*command, named);
+  const KeyViews keys = KeysOf(*command, named);
   reply.Array(keys.size());
   if (!with_flags) {
     for (const std::string_view key : keys) reply.Bulk(key);

@@ -2,8 +2,8 @@
 
 namespace ebla::gateway::redis {
 
-void ExecCommand::Run(Done done) {
-  Begin({"EXEC"}, std::move(done));
+void ExecCommand::Run() {
+  Begin();
   run_.watched = state_->TakeWatched();
   if (!abort_.empty()) return EndWith(abort_);
   if (!run_.watched.empty() && state_->watched_database != state_->session.database())

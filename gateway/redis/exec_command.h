@@ -17,11 +17,11 @@ class ExecCommand final : public ConnectionCommand {
   // `abort`: it does nothing but say so.
   ExecCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, std::vector<QueuedCommand> commands,
               size_t bytes, std::string abort)
-      : ConnectionCommand(std::move(state), command), commands_(std::move(commands)), abort_(std::move(abort)) {
+      : ConnectionCommand(std::move(state), command, {"EXEC"}), commands_(std::move(commands)), abort_(std::move(abort)) {
     bytes_ = bytes;
   }
 
-  void Run(Done done) override;
+  void Run() override;
 
  private:
   std::vector<QueuedCommand> commands_;

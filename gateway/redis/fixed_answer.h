@@ -5,7 +5,6 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "gateway/redis/connection_command.h"
 
@@ -22,18 +21,16 @@ class FixedAnswer final : public Command {
       : state_(std::move(state)), kind_(kind), bytes_(reply.Take()), to_(to) {}
 
   size_t kind() const override { return kind_; }
-  const std::vector<std::string>& keys() const override { return keys_; }
   bool ends_connection() const override { return to_ == To::kBroken; }
   // What a connection may have said of replies, others before it have said.
   bool alone() const override { return true; }
-  void Run(Done done) override;
+  void Run() override;
 
  private:
   const std::shared_ptr<ConnectionState> state_;
   const size_t kind_;
   std::string bytes_;
   const To to_;
-  const std::vector<std::string> keys_;
 };
 
 }  // namespace ebla::gateway::redis

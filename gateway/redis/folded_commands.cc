@@ -19,7 +19,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
         allowed_(calls_.front().until - std::chrono::steady_clock::now()) {}
 
   void Start() {
-    const bool folds = calls_.front().command->runner.update == Increment ? AddAll() : PutLast();
+    const bool folds = calls_.front().command.runner.update == Increment ? AddAll() : PutLast();
     if (!folds) RunFrom(0);
   }
 
@@ -43,7 +43,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
     for (const StoreCall& call : calls_) {
       const std::optional<Value> none;
       Update update(call.words, none, store().NowMs(), call.protocol);
-      call.command->runner.update(update);
+      call.command.runner.update(update);
       if (update.change != Update::Change::kPut) return false;
       last = update.TakeStep();
       replies_.push_back(std::move(update.reply));

@@ -22,13 +22,11 @@ class FoldedCommandsTest : public ::testing::Test {
     Texts replies;
   };
 
-  StoreCall CallOn(Side& side, Words words) {
-    StoreCall call;
-    call.store = side.store;
-    call.executor = &executor_;
-    call.until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-    call.command = FindCommand(words[0]);
-    call.words = std::move(words);
+  // Refers to the words.
+  StoreCall CallOn(Side& side, const Words& words) {
+    StoreContext context{.store = side.store, .executor = &executor_};
+    context.until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    StoreCall call{std::move(context), *FindCommand(words[0]), words};
     const size_t place = side.replies.size();
     side.replies.emplace_back();
     call.done = [&side, place](std::string reply) { side.replies[place] = std::move(reply); };

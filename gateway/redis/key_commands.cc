@@ -72,7 +72,7 @@ void ReadAll(SharedCall call, const std::vector<std::string>& keys, Freshness fr
   });
 }
 
-std::vector<std::string> KeyWords(const StoreCall& call) { return CopiedKeysOf(*call.command, call.words); }
+std::vector<std::string> KeyWords(const StoreCall& call) { return CopiedKeysOf(call.command, call.words); }
 
 }  // namespace
 
@@ -111,7 +111,7 @@ namespace {
 // The places of the values: of a key that comes twice the last. None: the call has ended.
 std::optional<std::vector<size_t>> PlacesToSet(StoreCall& call) {
   if (call.words.size() % 2 == 0) {
-    call.Fail("ERR " + WrongNumberOfArguments(call.command->name));
+    call.Fail("ERR " + WrongNumberOfArguments(call.command.name));
     return std::nullopt;
   }
   std::unordered_map<std::string_view, size_t> last;
@@ -197,7 +197,7 @@ struct Transfer {
   bool takes_away = false;             // the source
 };
 
-void EndTransfer(StoreCall& call) { call.command->name == "rename" ? call.Ok() : call.Number(1); }
+void EndTransfer(StoreCall& call) { call.command.name == "rename" ? call.Ok() : call.Number(1); }
 
 // Over several groups somebody may have written the source since it was read: then it stays, too, as the guide says.
 void TakeAway(SharedCall call, Version source) {
@@ -222,14 +222,14 @@ void StartTransfer(SharedCall call, const Transfer& transfer) {
     if (!found) return call->Fail(found.error());
     if (!*found) return transfer.takes_away ? call->Fail("ERR no such key") : call->Number(0);
     if (call->target != call->store || call->words[1] != call->words[2]) return PutTransferred(call, transfer, **found);
-    call->command->name == "rename" ? call->Ok() : call->Number(0);  // to itself
+    call->command.name == "rename" ? call->Ok() : call->Number(0);  // to itself
   });
 }
 
 }  // namespace
 
 void Rename(SharedCall call) {
-  const bool replaces = call->command->name == "rename";
+  const bool replaces = call->command.name == "rename";
   call->target = call->store;
   StartTransfer(call, {.over = replaces ? Condition::None() : Condition::Absent(), .takes_away = true});
 }
@@ -324,7 +324,7 @@ void WithGrant(SharedCall call, const std::string& channel, std::move_only_funct
 
 void Publish(SharedCall call) {
   WithGrant(call, call->words[1], [call] {
-    call->shared->publisher->Publish(KindOfPublished(call->command->name), call->words[1], call->words[2],
+    call->shared->publisher->Publish(KindOfPublished(call->command.name), call->words[1], call->words[2],
                                      [call](int64_t listeners) { call->Number(listeners); });
   });
 }

@@ -16,15 +16,15 @@ class KeyedStore final : public Store {
  public:
   explicit KeyedStore(std::shared_ptr<Store> records) : records_(std::move(records)) {}
 
-  void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
+  void Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+  void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
-  void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
-  void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+  void Delete(std::string key, Condition condition, Until until, Callback<Status> done) override;
+  void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
-  void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+  void Apply(std::string key, std::string_view function, std::string arguments, Until until,
              Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;

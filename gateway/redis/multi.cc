@@ -137,9 +137,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
       SetReply(place, Reply().Failure(kCrossSlot).Take());
       return done({});
     }
-    StoreCall call{run_.context};
-    call.command = command;
-    call.words = std::move(run_.commands[place].words);
+    StoreCall call{run_.context, *command, words, &run_.commands[place].words};
     call.fault = std::make_shared<Status>();
     call.done = [self = shared_from_this(), place, fault = call.fault,
                  done = std::move(done)](std::string reply) mutable {

@@ -47,7 +47,9 @@ std::string GroupOf(std::string_view key) {
   return tag.empty() ? Escaped(key) : std::string(kTagged) + Escaped(tag);
 }
 
-std::string RecordKey(std::string_view key) {
+std::string RecordKey(std::string key) {
+  constexpr std::string_view kSpecial("\0\1{", 3);
+  if (!key.empty() && key.find_first_of(kSpecial) == key.npos) return key;
   std::string record = GroupOf(key);
   if (!TagOf(key).empty()) (record += kGroupDelimiter) += Escaped(key);
   return record;
@@ -67,7 +69,7 @@ std::optional<std::string> KeyOfRecord(std::string_view record) {
 
 std::vector<KeyRange> RangesOfPrefix(std::string_view prefix) {
   if (prefix.empty()) return {KeyRange()};
-  if (!TagOf(prefix).empty()) return {KeyRange::Prefix(RecordKey(prefix))};
+  if (!TagOf(prefix).empty()) return {KeyRange::Prefix(RecordKey(std::string(prefix)))};
   const KeyRange tagged = KeyRange::Prefix(std::string(kTagged));
   const KeyRange plain = KeyRange::Prefix(Escaped(prefix));
   return plain.start < tagged.start ? std::vector{plain, tagged} : std::vector{tagged, plain};

@@ -24,7 +24,7 @@ namespace ebla::gateway::redis {
 // Of the key groups of a table.
 inline constexpr char kGroupDelimiter = '\0';
 
-std::string RecordKey(std::string_view key);
+std::string RecordKey(std::string key);
 // None: the record is no key's.
 std::optional<std::string> KeyOfRecord(std::string_view record);
 

@@ -26,7 +26,7 @@ bool NamesItsScript(const CommandInfo& command) { return command.name.starts_wit
 
 // What is wrong with it that needs no key; empty: nothing.
 std::string_view WrongWith(const StoreCall& call) {
-  const bool by_name = NamesItsScript(*call.command);
+  const bool by_name = NamesItsScript(call.command);
   if (by_name && call.words[1].size() != kShaDigits) return kNoScriptText;
   const std::optional<int64_t> keys = ToInteger(call.words[2]);
   if (!keys) return kNotAnInteger;
@@ -38,7 +38,7 @@ std::string_view WrongWith(const StoreCall& call) {
 // The script, which from then on has a name for EVALSHA; or the reply's text.
 std::expected<std::shared_ptr<const Script>, std::string> ScriptOf(const StoreCall& call) {
   ScriptCache& cache = call.shared->scripts->cache();
-  const bool by_name = NamesItsScript(*call.command);
+  const bool by_name = NamesItsScript(call.command);
   if (auto script = cache.Find(by_name ? call.words[1] : ScriptSha(call.words[1]), call.owner)) return script;
   if (by_name) return std::unexpected(std::string(kNoScriptText));
   auto flags = CompileScript(call.words[1], call.shared->scripts->limits());
@@ -58,7 +58,7 @@ void EvalStaged(StoreCall& call) {
   const auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(call.until - std::chrono::steady_clock::now());
   limits.time = std::clamp(left, std::chrono::milliseconds(1), limits.time);
-  StagedHost host(call, keys, (*script)->flags.no_writes || call.command->Is(kReadOnly),
+  StagedHost host(call, keys, (*script)->flags.no_writes || call.command.Is(kReadOnly),
                   std::chrono::steady_clock::now() + limits.time);
   ScriptResult result = RunScript((*script)->body, keys, words.subspan(3 + count), call.protocol, limits, host);
   if (result.cut) {
@@ -71,10 +71,10 @@ void EvalStaged(StoreCall& call) {
 }
 
 void EvalAlone(SharedCall call) {
-  const std::vector<std::string> keys = CopiedKeysOf(*call->command, call->words);
+  const std::vector<std::string> keys = CopiedKeysOf(call->command, call->words);
   if (!keys.empty() && !OneGroupOf(keys)) return call->Fail(kCrossSlot);
   std::vector<QueuedCommand> commands;
-  commands.push_back({call->command, std::move(call->words)});
+  commands.push_back({&call->command, call->words});
   StoreContext context = *call;
   RunTogether(std::move(context), std::move(commands), {}, [call = std::move(call)](Result<Replies> replies) {
     replies ? call->done(std::move((**replies)[0])) : call->Fail(replies.error());

@@ -34,7 +34,7 @@ bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
   return command.first_key == 0 && command.name != "memory";
 }
 
-std::vector<std::string_view> KeysAsked(const CommandInfo& command, const Words& words) {
+KeyViews KeysAsked(const CommandInfo& command, const Words& words) {
   if (command.name == "memory" && words.size() > 2) return {words[2]};
   return KeysOf(command, words);
 }
@@ -114,11 +114,9 @@ std::string StagedHost::CallStore(const CommandInfo& command, const Words& words
   for (const std::string_view key : KeysAsked(command, words)) {
     if (!keys_.contains(key)) return RefusalWith(kNotDeclared);
   }
-  StoreCall call{context_};
-  call.protocol = protocol;
-  call.command = &command;
-  call.words = words;
-  auto reply = RunAtOnce(std::move(call));
+  StoreContext context = context_;
+  context.protocol = protocol;
+  auto reply = RunAtOnce(std::move(context), command, words);
   return reply ? *std::move(reply) : RefusalWith("ERR the command waits in a script");
 }
 

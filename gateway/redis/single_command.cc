@@ -39,10 +39,9 @@ std::optional<Login> LoginIn(std::string_view name, const Words& words) {
 }  // namespace
 
 SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
-    : ConnectionCommand(std::move(state), command), words_(std::move(words)) {
-  keys_ = CopiedKeysOf(command_, words_);
+    : ConnectionCommand(std::move(state), command, std::move(words)) {
   for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
-  for (const std::string& key : keys_) bytes_ += key.size() + sizeof key;
+  bytes_ += keys_.size() * sizeof keys_[0];
 }
 
 bool SingleCommand::Carries(const Command& next) {
@@ -52,15 +51,15 @@ bool SingleCommand::Carries(const Command& next) {
   return fold_->Take(other->command_, other->words_);
 }
 
-void SingleCommand::Carry(Command& next, Done done) {
+void SingleCommand::Carry(Command& next) {
   auto* const carried = static_cast<SingleCommand*>(&next);
   carried->timed_ = false;  // it takes what this one takes
-  carried_.push_back({carried, std::move(done)});
+  carried_.push_back(carried);
 }
 
 // Those that it carries go first: once it has ended itself, it may be gone.
 void SingleCommand::EndWith(std::string_view failure) {
-  for (const Carried& next : std::exchange(carried_, {})) next.command->EndWith(failure);
+  for (SingleCommand* const next : std::exchange(carried_, {})) next->EndWith(failure);
   ConnectionCommand::EndWith(failure);
 }
 
@@ -69,9 +68,9 @@ bool SingleCommand::holds_input() const {
   return logins_are_asked_for && (command_.name == "auth" || command_.name == "hello" || command_.name == "reset");
 }
 
-void SingleCommand::Run(Done done) {
-  Begin(words_, std::move(done));
-  for (Carried& next : carried_) next.command->Begin(next.command->words_, std::move(next.done));
+void SingleCommand::Run() {
+  Begin();
+  for (SingleCommand* const next : carried_) next->Begin();
   const std::string_view name = command_.name;
   if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
   if (state_->shared->logins != nullptr) {
@@ -143,7 +142,7 @@ void SingleCommand::RunOn(std::shared_ptr<Store> store) {
   if (command_.name == "watch") return Watch(std::move(store));
   if (const auto database = NamedDatabase(command_, words_)) return RunBetween(std::move(store), *database);
   if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
-  if (OneGroupOf(keys_)) return RunAsOne(std::move(store));
+  if (OneGroupOf({keys_.begin(), keys_.end()})) return RunAsOne(std::move(store));
   command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
 }
 
@@ -154,9 +153,7 @@ void SingleCommand::RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store
 }
 
 StoreCall SingleCommand::CallOf(std::shared_ptr<Store> store) {
-  StoreCall call{ContextOf(std::move(store))};
-  call.command = &command_;
-  call.words = std::move(words_);
+  StoreCall call{ContextOf(std::move(store)), command_, words_, &words_};
   call.done = [this](std::string bytes) { End(std::move(bytes)); };
   return call;
 }
@@ -164,13 +161,13 @@ StoreCall SingleCommand::CallOf(std::shared_ptr<Store> store) {
 void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
   std::vector<StoreCall> calls;
   calls.push_back(CallOf(store));
-  for (const Carried& next : carried_) calls.push_back(next.command->CallOf(store));
+  for (SingleCommand* const next : carried_) calls.push_back(next->CallOf(store));
   RunFolded(std::move(calls));
 }
 
 void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
   std::vector<QueuedCommand> commands;
-  commands.push_back({&command_, std::move(words_)});
+  commands.push_back({&command_, words_});
   RunTogether(ContextOf(std::move(store)), std::move(commands), {}, [this](Result<Replies> replies) {
     replies ? End(std::move((**replies)[0])) : EndWith(FailureText(replies.error()));
   });
@@ -190,12 +187,13 @@ void SingleCommand::Watch(std::shared_ptr<Store> store) {
   state_->watched_database = state_->session.database();
   const auto staged = std::make_shared<StagedStore>(std::move(store));
   staged->Load(
-      keys_, std::chrono::steady_clock::now() + state_->shared->deadline,
+      {keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_->shared->deadline,
       [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
 }
 
 void SingleCommand::NoteWatched(const StagedStore& staged) {
-  for (const std::string& key : keys_) {
+  for (const std::string_view name : keys_) {
+    const std::string key(name);
     // As it was seen first.
     if (std::ranges::find(state_->watched, key, &WatchedKey::key) != state_->watched.end()) continue;
     const Record* const record = staged.Loaded(key);

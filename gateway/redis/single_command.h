@@ -22,10 +22,10 @@ class SingleCommand final : public ConnectionCommand {
   bool only_gets() const override { return command_.runner.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
   bool Carries(const Command& next) override;
-  void Carry(Command& next, Done done) override;
+  void Carry(Command& next) override;
   // What changes who is in: before a login little is read, and nothing else served.
   bool holds_input() const override;
-  void Run(Done done) override;
+  void Run() override;
 
  private:
   void EndWith(std::string_view failure) override;
@@ -44,13 +44,8 @@ class SingleCommand final : public ConnectionCommand {
   void Watch(std::shared_ptr<Store> store);
   void NoteWatched(const StagedStore& staged);
 
-  Words words_;
-  std::optional<Fold> fold_;  // once it was asked what it carries
-  struct Carried {
-    SingleCommand* command;
-    Done done;  // until it begins
-  };
-  std::vector<Carried> carried_;
+  std::optional<Fold> fold_;             // once it was asked what it carries
+  std::vector<SingleCommand*> carried_;  // until they are answered; each keeps itself until then
 };
 
 }  // namespace ebla::gateway::redis

@@ -24,15 +24,15 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   void Start() {
     if (OnlyReads()) return Read();
-    if (call_.command->runner.update == Increment && StartIncrement()) return;
+    if (call_.command.runner.update == Increment && StartIncrement()) return;
     if (const std::optional<bool> present = PresentIfPut()) return PutAt(*present);
-    if (MayBeBlind(*call_.command, call_.words) && PutBlindly()) return;
+    if (MayBeBlind(call_.command, call_.words) && PutBlindly()) return;
     Apply();
   }
 
  private:
   bool OnlyReads() const {
-    return call_.command->Is(kReadOnly) || (call_.command->runner.update == BitField && redis::OnlyReads(call_.words));
+    return call_.command.Is(kReadOnly) || (call_.command.runner.update == BitField && redis::OnlyReads(call_.words));
   }
   void Read() {
     call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
@@ -43,10 +43,9 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     ChangeItem(
         *call_.store, *call_.executor, key_, call_.until,
         [self = shared_from_this()](std::optional<FoundItem> found) { return self->Decide(std::move(found)); },
-        [self = shared_from_this()](const Result<Version>& done) {
-          done ? self->call_.Answer(*self->reply_) : self->call_.Fail(done.error());
-        });
+        [self = shared_from_this()](const Result<Version>& done) { self->OnPut(done); });
   }
+  void OnPut(const Result<Version>& put) { put ? call_.Answer(*reply_) : call_.Fail(put.error()); }
   void OnRead(Result<Record> record) {
     auto found = ItemIn(std::move(record));
     if (!found) return call_.Fail(found.error());
@@ -64,15 +63,15 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     old_ = std::move(old);  // which the update refers to
     Update update(call_.words, old_, call_.store->NowMs(), call_.protocol);
     update.spent = spent;
-    call_.command->runner.update(update);
+    call_.command.runner.update(update);
     return update;
   }
 
   // ---- in one step, where the store can --------------------------------------------------------------------------------
 
   void Apply() {
-    const bool changes = call_.command->runner.update != GetEx || call_.words.size() > 2;
-    if (!changes || FunctionOf(call_.command->name) == nullptr) return ReadAndPut();
+    const bool changes = call_.command.runner.update != GetEx || call_.words.size() > 2;
+    if (!changes || FunctionOf(call_.command.name) == nullptr) return ReadAndPut();
     std::string arguments = EncodeCommand(call_.protocol, call_.words);
     if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
     call_.store->Apply(key_, kFunctionName, std::move(arguments), call_.until,
@@ -98,8 +97,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
 
   // A put that is done only if there is a value, or only if there is none, whichever it is. It takes no grant to read.
   std::optional<bool> PresentIfPut() const {
-    if (call_.command->runner.update == SetNx) return false;
-    return call_.command->runner.update == Set ? SetCondition(call_.words) : std::nullopt;
+    if (call_.command.runner.update == SetNx) return false;
+    return call_.command.runner.update == Set ? SetCondition(call_.words) : std::nullopt;
   }
   void PutAt(bool present) {
     const auto old = [](bool is) { return is ? std::optional(Value()) : std::nullopt; };
@@ -115,12 +114,10 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   }
 
   bool PutBlindly() {
-    Update update = Evaluate({}, &call_.words);
+    Update update = Evaluate({}, call_.spendable);
     if (update.change != Update::Change::kPut) return false;
-    Put(update, Condition::None(),
-        [self = shared_from_this(), reply = std::move(update.reply)](Result<Version> put) mutable {
-          put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
-        });
+    reply_ = std::move(update.reply);
+    Put(update, Condition::None(), [self = shared_from_this()](const Result<Version>& put) { self->OnPut(put); });
     return true;
   }
   void Put(Update& update, Condition condition, Callback<Result<Version>> done) {
@@ -165,13 +162,14 @@ bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_m
 }
 
 void RunStoreCommand(StoreCall call) {
-  if (call.command->runner.update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
-  CHECK(call.command->runner.run != nullptr) << call.command->name;
-  call.command->runner.run(std::make_shared<StoreCall>(std::move(call)));
+  if (call.command.runner.update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
+  CHECK(call.command.runner.run != nullptr) << call.command.name;
+  call.command.runner.run(std::make_shared<StoreCall>(std::move(call)));
 }
 
-std::optional<std::string> RunAtOnce(StoreCall call) {
+std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words) {
   const auto reply = std::make_shared<std::optional<std::string>>();
+  StoreCall call{std::move(context), command, words};
   call.done = [reply](std::string bytes) { *reply = std::move(bytes); };
   RunStoreCommand(std::move(call));
   return std::move(*reply);

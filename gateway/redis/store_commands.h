@@ -35,8 +35,9 @@ struct StoreContext {
 };
 
 struct StoreCall : StoreContext {
-  const CommandInfo* command = nullptr;
-  Words words;                    // as many as the command takes
+  const CommandInfo& command;
+  const Words& words;             // as many as the command takes, and there until it has ended
+  Words* spendable = nullptr;     // the same, where nobody else needs the values among them; null: somebody does
   std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
   std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
   std::move_only_function<void(std::string reply)> done;
@@ -54,9 +55,9 @@ std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall call);
-// Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call; its own `done` is not called.
-// None: the command waits for something else.
-std::optional<std::string> RunAtOnce(StoreCall call);
+// Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call. None: the command waits for
+// something else.
+std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);
 
 // Whether a command needs to know nothing of its keys' values.
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);

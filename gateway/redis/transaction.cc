@@ -109,10 +109,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   }
   Status RunNext() {
     const auto& [command, words] = (*commands_)[replies_->size()];
-    StoreCall call{context_};
-    call.command = command;
-    call.words = words;
-    auto reply = RunAtOnce(std::move(call));
+    auto reply = RunAtOnce(context_, *command, words);
     if (!reply) return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
     reply_bytes_ += reply->size();
     if (reply_bytes_ > kRepliesBytesMax)

@@ -7,124 +7,126 @@
 
 namespace ebla::gateway {
 
-void CommandQueue::WaitFor(Entry& entry, Entry& blocker) {
-  blocker.waiters.push_back(&entry);
-  ++entry.blockers;
+void CommandQueue::WaitFor(Command& command, Command& blocker) {
+  blocker.queued_.waiters.push_back(&command);
+  ++command.queued_.blockers;
 }
 
-void CommandQueue::UseKey(Entry& entry, size_t key, uint64_t moment) {
+void CommandQueue::UseKey(Command& command, size_t key, uint64_t moment) {
   KeyUse& use = uses_[key];
-  if (!use.last.empty() && use.last.back() == &entry) return;  // the command names it twice
-  const bool gets = entry.command->only_gets();
+  if (!use.last.empty() && use.last.back() == &command) return;  // it names the key twice
+  const bool gets = command.only_gets();
   if (!gets || !use.gets || use.moment != moment) {
     use.before = std::move(use.last);
     use.last.clear();
     use.gets = gets;
     use.moment = moment;
   }
-  for (Entry* const earlier : use.before) WaitFor(entry, *earlier);
-  use.last.push_back(&entry);
+  for (Command* const earlier : use.before) WaitFor(command, *earlier);
+  use.last.push_back(&command);
 }
 
-void CommandQueue::LeaveKey(Entry& entry, size_t key) {
+void CommandQueue::LeaveKey(Command& command, size_t key) {
   const auto found = uses_.find(key);
   if (found == uses_.end()) return;
   KeyUse& use = found->second;
-  for (auto* const entries : {&use.before, &use.last})
-    entries->erase(std::remove(entries->begin(), entries->end(), &entry), entries->end());
+  for (auto* const commands : {&use.before, &use.last})
+    commands->erase(std::remove(commands->begin(), commands->end(), &command), commands->end());
   if (use.last.empty()) uses_.erase(found);
 }
 
-void CommandQueue::Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment) {
-  auto entry = std::make_shared<Entry>();
-  entry->arrived = now;
-  entry->held_bytes = command->held_bytes();
-  held_bytes_ += entry->held_bytes;
-  entry->weight = std::max<size_t>(command->keys().size(), 1);
-  in_flight_ += entry->weight;
-  entry->command = std::move(command);
-  holders_ += entry->command->holds_input() ? 1 : 0;
-  if (entry->command->alone()) {
-    for (const auto& older : entries_) {
-      if (!older->finished) WaitFor(*entry, *older);
+void CommandQueue::Add(std::shared_ptr<Command> command, MonotonicTime now, uint64_t moment) {
+  Command::Queued& queued = command->queued_;
+  const std::span<const std::string_view> keys = command->keys();
+  queued.arrived = now;
+  queued.held_bytes = command->held_bytes();
+  held_bytes_ += queued.held_bytes;
+  queued.weight = std::max<size_t>(keys.size(), 1);
+  in_flight_ += queued.weight;
+  holders_ += command->holds_input() ? 1 : 0;
+  if (command->alone()) {
+    for (const auto& older : commands_) {
+      if (!older->queued_.finished) WaitFor(*command, *older);
     }
-    last_alone_ = entry.get();
+    last_alone_ = command.get();
   } else {
-    if (last_alone_ != nullptr) WaitFor(*entry, *last_alone_);
-    for (const std::string& key : entry->command->keys()) {
-      entry->keys.push_back(std::hash<std::string>()(key));
-      UseKey(*entry, entry->keys.back(), moment);
+    if (last_alone_ != nullptr) WaitFor(*command, *last_alone_);
+    for (const std::string_view key : keys) {
+      queued.keys.push_back(std::hash<std::string_view>()(key));
+      UseKey(*command, queued.keys.back(), moment);
     }
   }
-  entries_.push_back(entry);
-  if (entry->blockers == 0) runnable_.push_back(std::move(entry));
+  commands_.push_back(command);
+  if (queued.blockers == 0) runnable_.push_back(std::move(command));
 }
 
-std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeRunnable(bool only_oldest) {
+std::shared_ptr<Command> CommandQueue::TakeRunnable(bool only_oldest) {
   const auto next =
-      only_oldest && !entries_.empty() ? std::ranges::find(runnable_, entries_.front()) : runnable_.begin();
+      only_oldest && !commands_.empty() ? std::ranges::find(runnable_, commands_.front()) : runnable_.begin();
   if (next == runnable_.end()) return nullptr;
-  auto entry = std::move(*next);
+  auto command = std::move(*next);
   runnable_.erase(next);
-  return entry;
+  return command;
 }
 
 // One that is alone may wait behind it.
-const CommandQueue::Entry* CommandQueue::Follower(const Entry& entry) const {
-  if (entry.waiters.empty()) return nullptr;
-  const Entry& next = *entry.waiters.front();
-  const auto& keys = entry.command->keys();
-  return next.blockers == 1 && keys.size() == 1 && next.command->keys() == keys ? &next : nullptr;
+const Command* CommandQueue::Follower(const Command& command) const {
+  if (command.queued_.waiters.empty()) return nullptr;
+  const Command& next = *command.queued_.waiters.front();
+  const auto keys = command.keys();
+  return next.queued_.blockers == 1 && keys.size() == 1 && std::ranges::equal(next.keys(), keys) ? &next : nullptr;
 }
 
-std::shared_ptr<CommandQueue::Entry> CommandQueue::TakeFollower(Entry& entry) {
-  Entry& follower = *entry.waiters.front();
-  entry.waiters.erase(entry.waiters.begin());
-  follower.blockers = 0;
+std::shared_ptr<Command> CommandQueue::TakeFollower(Command& command) {
+  std::vector<Command*>& waiters = command.queued_.waiters;
+  Command& follower = *waiters.front();
+  waiters.erase(waiters.begin());
+  follower.queued_.blockers = 0;
   return follower.shared_from_this();
 }
 
-void CommandQueue::Finish(Entry& entry, std::string reply) {
-  entry.finished = true;
-  held_bytes_ -= std::exchange(entry.held_bytes, reply.size());
-  held_bytes_ += entry.held_bytes;
-  reply_bytes_ += entry.held_bytes;
-  entry.reply = std::move(reply);
-  if (last_alone_ == &entry) last_alone_ = nullptr;
-  LeaveHolders(entry);
-  for (const size_t key : entry.keys) LeaveKey(entry, key);
-  for (Entry* waiter : std::exchange(entry.waiters, {})) {
-    if (--waiter->blockers == 0) runnable_.push_back(waiter->shared_from_this());
+void CommandQueue::Finish(Command& command, std::string reply) {
+  Command::Queued& queued = command.queued_;
+  queued.finished = true;
+  held_bytes_ -= std::exchange(queued.held_bytes, reply.size());
+  held_bytes_ += queued.held_bytes;
+  reply_bytes_ += queued.held_bytes;
+  queued.reply = std::move(reply);
+  if (last_alone_ == &command) last_alone_ = nullptr;
+  LeaveHolders(command);
+  for (const size_t key : queued.keys) LeaveKey(command, key);
+  for (Command* waiter : std::exchange(queued.waiters, {})) {
+    if (--waiter->queued_.blockers == 0) runnable_.push_back(waiter->shared_from_this());
   }
 }
 
-void CommandQueue::FinishLast(Entry& entry, std::string reply) {
-  CHECK(entry.command->alone()) << "others may run beside it";
-  for (; entries_.back().get() != &entry; entries_.pop_back()) {
-    const Entry& gone = *entries_.back();
-    held_bytes_ -= gone.held_bytes;
-    in_flight_ -= gone.weight;
+void CommandQueue::FinishLast(Command& command, std::string reply) {
+  CHECK(command.alone()) << "others may run beside it";
+  for (; commands_.back().get() != &command; commands_.pop_back()) {
+    const Command& gone = *commands_.back();
+    held_bytes_ -= gone.queued_.held_bytes;
+    in_flight_ -= gone.queued_.weight;
     LeaveHolders(gone);
   }
-  entry.waiters.clear();
+  command.queued_.waiters.clear();
   uses_.clear();
   last_alone_ = nullptr;
-  Finish(entry, std::move(reply));
+  Finish(command, std::move(reply));
 }
 
 std::optional<std::string> CommandQueue::TakeReply() {
-  if (entries_.empty() || !entries_.front()->finished) return std::nullopt;
-  Entry& entry = *entries_.front();
-  held_bytes_ -= entry.held_bytes;
-  reply_bytes_ -= entry.held_bytes;
-  in_flight_ -= entry.weight;
-  std::string reply = std::move(entry.reply);
-  entries_.pop_front();
+  if (commands_.empty() || !commands_.front()->queued_.finished) return std::nullopt;
+  Command::Queued& queued = commands_.front()->queued_;
+  held_bytes_ -= queued.held_bytes;
+  reply_bytes_ -= queued.held_bytes;
+  in_flight_ -= queued.weight;
+  std::string reply = std::move(queued.reply);
+  commands_.pop_front();
   return reply;
 }
 
 void CommandQueue::Clear() {
-  entries_.clear();
+  commands_.clear();
   runnable_.clear();
   uses_.clear();
   last_alone_ = nullptr;

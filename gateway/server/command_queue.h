@@ -27,37 +27,23 @@ namespace ebla::gateway {
 
 class CommandQueue {
  public:
-  // Shared with whoever is to answer it.
-  struct Entry : std::enable_shared_from_this<Entry> {
-    std::unique_ptr<Command> command;
-    MonotonicTime arrived;
-    // The queue's own.
-    std::string reply;
-    std::vector<Entry*> waiters;          // younger ones that wait for it
-    absl::InlinedVector<size_t, 1> keys;  // their hashes
-    uint32_t blockers = 0;                // how many it waits for
-    bool finished = false;
-    size_t held_bytes = 0;
-    size_t weight = 1;
-  };
-
   // `moment`: a number that all have who are run before anything else happens.
-  void Add(std::unique_ptr<Command> command, MonotonicTime now, uint64_t moment);
+  void Add(std::shared_ptr<Command> command, MonotonicTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
-  std::shared_ptr<Entry> TakeRunnable(bool only_oldest = false);
+  std::shared_ptr<Command> TakeRunnable(bool only_oldest = false);
   // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
   // null: there is none.
-  const Entry* Follower(const Entry& entry) const;
+  const Command* Follower(const Command& command) const;
   // Hands out that one, though this one, which carries it, has not finished.
-  std::shared_ptr<Entry> TakeFollower(Entry& entry);
+  std::shared_ptr<Command> TakeFollower(Command& command);
   // One that was handed out has its reply.
-  void Finish(Entry& entry, std::string reply);
+  void Finish(Command& command, std::string reply);
   // One that is alone has its reply, and those behind it go.
-  void FinishLast(Entry& entry, std::string reply);
-  // The reply of the oldest, if it has one; the entry goes.
+  void FinishLast(Command& command, std::string reply);
+  // The reply of the oldest, if it has one; the command goes.
   std::optional<std::string> TakeReply();
 
-  size_t size() const { return entries_.size(); }
+  size_t size() const { return commands_.size(); }
   // One that names many keys counts as many.
   size_t in_flight() const { return in_flight_; }
   // Of replies that wait for older ones, and of commands.
@@ -69,21 +55,21 @@ class CommandQueue {
  private:
   // The unfinished ones of a key: the last, or the last gets of one moment, and those for which these wait.
   struct KeyUse {
-    absl::InlinedVector<Entry*, 2> before;
-    absl::InlinedVector<Entry*, 2> last;
+    absl::InlinedVector<Command*, 2> before;
+    absl::InlinedVector<Command*, 2> last;
     bool gets = false;  // the last
     uint64_t moment = 0;
   };
 
-  void WaitFor(Entry& entry, Entry& blocker);
-  void UseKey(Entry& entry, size_t key, uint64_t moment);
-  void LeaveKey(Entry& entry, size_t key);
-  void LeaveHolders(const Entry& entry) { holders_ -= entry.command->holds_input() ? 1 : 0; }
+  static void WaitFor(Command& command, Command& blocker);
+  void UseKey(Command& command, size_t key, uint64_t moment);
+  void LeaveKey(Command& command, size_t key);
+  void LeaveHolders(const Command& command) { holders_ -= command.holds_input() ? 1 : 0; }
 
-  std::deque<std::shared_ptr<Entry>> entries_;
-  std::deque<std::shared_ptr<Entry>> runnable_;
+  std::deque<std::shared_ptr<Command>> commands_;
+  std::deque<std::shared_ptr<Command>> runnable_;
   absl::flat_hash_map<size_t, KeyUse> uses_;  // by the key's hash
-  Entry* last_alone_ = nullptr;               // unfinished
+  Command* last_alone_ = nullptr;             // unfinished
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;

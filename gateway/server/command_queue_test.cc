@@ -12,19 +12,20 @@ namespace {
 class QueuedCommand final : public Command {
  public:
   QueuedCommand(int number, std::vector<std::string> keys, bool alone, bool gets)
-      : number_(number), keys_(std::move(keys)), alone_(alone), gets_(gets) {}
+      : number_(number), keys_(std::move(keys)), views_(keys_.begin(), keys_.end()), alone_(alone), gets_(gets) {}
 
   size_t kind() const override { return 0; }
-  const std::vector<std::string>& keys() const override { return keys_; }
+  std::span<const std::string_view> keys() const override { return views_; }
   bool alone() const override { return alone_; }
   bool only_gets() const override { return gets_; }
   size_t held_bytes() const override { return 10; }
-  void Run(Done) override {}
+  void Run() override {}
   int number() const { return number_; }
 
  private:
   const int number_;
   const std::vector<std::string> keys_;
+  const KeyViews views_;
   const bool alone_;
   const bool gets_;
 };
@@ -32,17 +33,17 @@ class QueuedCommand final : public Command {
 class CommandQueueTest : public ::testing::Test {
  protected:
   void Add(std::vector<std::string> keys, bool alone = false) {
-    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::move(keys), alone, false), {}, 0);
+    queue_.Add(std::make_shared<QueuedCommand>(++added_, std::move(keys), alone, false), {}, 0);
   }
   void AddGet(std::string key, uint64_t moment) {
-    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::vector{std::move(key)}, false, true), {}, moment);
+    queue_.Add(std::make_shared<QueuedCommand>(++added_, std::vector{std::move(key)}, false, true), {}, moment);
   }
   // The numbers of those that may run now, in their order.
   std::vector<int> Runnable() {
     std::vector<int> numbers;
-    while (const auto entry = queue_.TakeRunnable()) {
-      const int number = static_cast<const QueuedCommand&>(*entry->command).number();
-      running_[number] = entry;
+    while (const auto command = queue_.TakeRunnable()) {
+      const int number = static_cast<const QueuedCommand&>(*command).number();
+      running_[number] = command;
       numbers.push_back(number);
     }
     return numbers;
@@ -58,7 +59,7 @@ class CommandQueueTest : public ::testing::Test {
   }
 
   CommandQueue queue_;
-  std::map<int, std::shared_ptr<CommandQueue::Entry>> running_;
+  std::map<int, std::shared_ptr<Command>> running_;
   int added_ = 0;
 };
 
@@ -150,11 +151,11 @@ TEST_F(CommandQueueTest, TheNextOfAKeyMayBeHandedOutWithIt) {
   Add({"a"});
   Add({"a", "b"});
   EXPECT_EQ(Runnable(), (Numbers{1, 3}));
-  CommandQueue::Entry* last = running_.at(1).get();
+  Command* last = running_.at(1).get();
   for (const int number : {2, 4}) {
-    const CommandQueue::Entry* const next = queue_.Follower(*last);
+    const Command* const next = queue_.Follower(*last);
     ASSERT_NE(next, nullptr);
-    EXPECT_EQ(static_cast<const QueuedCommand&>(*next->command).number(), number);
+    EXPECT_EQ(static_cast<const QueuedCommand&>(*next).number(), number);
     running_[number] = queue_.TakeFollower(*last);
     EXPECT_EQ(running_[number].get(), next);
     last = running_[number].get();
@@ -247,7 +248,7 @@ TEST_F(CommandQueueTest, TheOldestMayRunWhereOthersMayNot) {
   EXPECT_EQ(queue_.reply_bytes(), 0u);
   const auto oldest = queue_.TakeRunnable(true);
   ASSERT_NE(oldest, nullptr);
-  EXPECT_EQ(static_cast<const QueuedCommand&>(*oldest->command).number(), 3);
+  EXPECT_EQ(static_cast<const QueuedCommand&>(*oldest).number(), 3);
   EXPECT_EQ(Runnable(), Numbers{4});
 }
 

@@ -135,42 +135,46 @@ void Connection::RunCommands() {
   const size_t most = server_.options.held_bytes_max;
   while (unsent() < most) {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
-    std::shared_ptr<CommandQueue::Entry> entry = commands_.TakeRunnable(crowded);
-    if (entry == nullptr) break;
-    if (!crowded) CarryFollowers(*entry);
-    entry->command->Run(DoneOf(entry));
+    const std::shared_ptr<Command> command = commands_.TakeRunnable(crowded);
+    if (command == nullptr) break;
+    if (!crowded) CarryFollowers(*command);
+    Await(*command);
+    command->Run();
   }
   running_ = false;
 }
 
-void Connection::CarryFollowers(CommandQueue::Entry& carrier) {
-  CommandQueue::Entry* last = &carrier;
+void Connection::CarryFollowers(Command& carrier) {
+  Command* last = &carrier;
   for (size_t carried = 0; carried < kCarriedMax; ++carried) {
-    const CommandQueue::Entry* const next = commands_.Follower(*last);
-    if (next == nullptr || !carrier.command->Carries(*next->command)) return;
-    std::shared_ptr<CommandQueue::Entry> follower = commands_.TakeFollower(*last);
-    last = follower.get();
-    carrier.command->Carry(*last->command, DoneOf(std::move(follower)));
+    const Command* const next = commands_.Follower(*last);
+    if (next == nullptr || !carrier.Carries(*next)) return;
+    last = commands_.TakeFollower(*last).get();
+    Await(*last);
+    carrier.Carry(*last);
   }
 }
 
-Command::Done Connection::DoneOf(std::shared_ptr<CommandQueue::Entry> entry) {
+void Connection::Await(Command& command) {
   server_.statistics.in_flight.Add(1);
-  return [loop = home(), self = Self(), entry = std::move(entry)](Reply reply) mutable {
-    ServerLoop& server = self->server_;  // which `loop` keeps
-    server.Answer(std::move(self), std::move(entry), std::move(reply));
-  };
+  command.Expect(Self());
 }
 
-void Connection::Complete(CommandQueue::Entry& entry, Reply reply) {
+void Connection::OnReply(std::shared_ptr<Command> command, Reply reply) {
+  if (server_.loop.InThread()) return Complete(*command, std::move(reply));
+  const std::shared_ptr<rpc::ConnectionLoop> kept = home();  // this may be gone before the call ends
+  server_.Answer(Self(), std::move(command), std::move(reply));
+}
+
+void Connection::Complete(Command& command, Reply reply) {
   server_.statistics.in_flight.Sub(1);
-  server_.statistics.Count(entry.command->kind(), reply, server_.PhaseNow() - entry.arrived);
+  server_.statistics.Count(command.kind(), reply, server_.PhaseNow() - command.arrived());
   if (!open()) return;
   if (reply.last) {
     BeginEnding();
-    commands_.FinishLast(entry, std::move(reply.bytes));
+    commands_.FinishLast(command, std::move(reply.bytes));
   } else {
-    commands_.Finish(entry, std::move(reply.bytes));
+    commands_.Finish(command, std::move(reply.bytes));
     RunCommands();
   }
   server_.loop.AtTurnEnd(this);

@@ -1,10 +1,10 @@
 // gateway/server/connection.h
 // One accepted connection: bytes in, commands cut by its Protocol and run, replies out in the order of the commands.
 // Place:      server.cc accepts; server_loop.h holds it. Socket, buffers and ending are accepted_connection.h's.
-// Invariants: 1. Touched on its loop's thread alone. A command that answers elsewhere goes through ServerLoop::Answer.
+// Invariants: 1. Touched on its loop's thread alone. A reply from elsewhere goes through ServerLoop::Answer.
 //             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held, or
-//                one of them holds the input, nothing is read and no command is cut. While the replies alone are as many, none begins but the oldest;
-//                while those that the client has to take are, not even that.
+//                one of them holds the input, nothing is read and no command is cut. While the replies alone are as
+//                many, none begins but the oldest; while those that the client has to take are, not even that.
 //             3. One that waits for its client's next command holds no buffer.
 //             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
 // Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
@@ -24,13 +24,14 @@
 
 namespace ebla::gateway {
 
-class Connection final : public rpc::AcceptedConnection, public Outlet {
+class Connection final : public rpc::AcceptedConnection, public Outlet, public Command::Asker {
  public:
   Connection(ServerLoop& server, int fd, std::string peer);
 
   void Start() override;
-  void Complete(CommandQueue::Entry& entry, Reply reply);
+  void Complete(Command& command, Reply reply);
   // Any thread.
+  void OnReply(std::shared_ptr<Command> command, Reply reply) override;
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
   void End() override;
   ConnectionVitals vitals() const override;
@@ -49,8 +50,8 @@ class Connection final : public rpc::AcceptedConnection, public Outlet {
   void Consume(std::string_view bytes);
   size_t CutCommands(std::string_view bytes);
   void RunCommands();
-  void CarryFollowers(CommandQueue::Entry& carrier);
-  Command::Done DoneOf(std::shared_ptr<CommandQueue::Entry> entry);
+  void CarryFollowers(Command& carrier);
+  void Await(Command& command);
   void CollectReplies();
   void EndInput(bool lost);
   void UpdateWatch();

@@ -9,13 +9,19 @@
 //             may answer from any thread.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
+
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "common/base/executor.h"
 
 namespace ebla::rpc {
 class EventLoop;
@@ -32,16 +38,28 @@ struct Reply {
   bool last = false;    // the connection ends once it is sent, and nothing behind runs: of one that is alone
 };
 
-class Command {
- public:
-  using Done = std::move_only_function<void(Reply)>;
+// In order.
+using KeyViews = absl::InlinedVector<std::string_view, 1>;
 
+// From Expect() on it keeps itself, until its reply is there.
+class Command : public std::enable_shared_from_this<Command> {
+ public:
+  // Who waits for it. Any thread, also within Run().
+  class Asker {
+   public:
+    virtual ~Asker() = default;
+    virtual void OnReply(std::shared_ptr<Command> command, Reply reply) = 0;
+  };
+
+  Command() = default;
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
   virtual ~Command() = default;
 
   // An index into the names that the protocol's statistics have.
   virtual size_t kind() const = 0;
-  // Unchanged until it has answered.
-  virtual const std::vector<std::string>& keys() const = 0;
+  // Unchanged until it runs.
+  virtual std::span<const std::string_view> keys() const { return {}; }
   virtual bool alone() const { return false; }
   // It gets its one key, once, and nothing else: several that begin at the same moment see the same, so they need not
   // wait for each other.
@@ -54,13 +72,43 @@ class Command {
   virtual size_t held_bytes() const { return 0; }
 
   // Before Run(), of its follower, the command behind it of the same one key: whether this one does it along with
-  // itself, as if it ran right behind. Then the follower is carried: it does not run, and its `done` is called by who
-  // carries it. For Redis's commands a Fold decides that (gateway/redis/folded_commands.h).
+  // itself, as if it ran right behind. Then the follower is carried: it does not run, and replies when who carries it
+  // makes it. For Redis's commands a Fold decides that (gateway/redis/folded_commands.h).
   virtual bool Carries(const Command& /*next*/) { return false; }
-  virtual void Carry(Command& /*next*/, Done /*done*/) {}
-  // Called once, unless another one carries it. `done` is called once, at any time, also within Run(); it keeps the command
-  // alive.
-  virtual void Run(Done done) = 0;
+  virtual void Carry(Command& /*next*/) {}
+  // Called once, unless another one carries it, and after Expect().
+  virtual void Run() = 0;
+
+  void Expect(std::shared_ptr<Asker> asker) {
+    asker_ = std::move(asker);
+    self_ = shared_from_this();
+  }
+  MonotonicTime arrived() const { return queued_.arrived; }
+
+ protected:
+  // Once, at any time. Nobody may have it any more afterwards.
+  void SendReply(Reply reply) {
+    const auto asker = std::exchange(asker_, nullptr);
+    asker->OnReply(std::exchange(self_, nullptr), std::move(reply));
+  }
+
+ private:
+  friend class CommandQueue;
+  // What its connection's queue knows of it: the queue's own.
+  struct Queued {
+    MonotonicTime arrived;
+    std::string reply;
+    std::vector<Command*> waiters;        // younger ones that wait for it
+    absl::InlinedVector<size_t, 1> keys;  // their hashes
+    uint32_t blockers = 0;                // how many it waits for
+    bool finished = false;
+    size_t held_bytes = 0;
+    size_t weight = 1;
+  };
+
+  Queued queued_;
+  std::shared_ptr<Asker> asker_;
+  std::shared_ptr<Command> self_;
 };
 
 // What a connection is and holds just now.
@@ -90,7 +138,7 @@ class Protocol {
  public:
   struct Taken {
     size_t bytes = 0;                  // of the front, which are used up
-    std::unique_ptr<Command> command;  // null: none yet
+    std::shared_ptr<Command> command;  // null: none yet
     bool end = false;                  // the connection ends once what came before is answered
   };
 

@@ -28,10 +28,8 @@ std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string pe
   return std::make_shared<Connection>(*this, fd, std::move(peer));
 }
 
-void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry,
-                        Reply reply) {
-  if (loop.InThread()) return connection->Complete(*entry, std::move(reply));
-  Bring({std::move(connection), std::move(entry), std::move(reply), nullptr, nullptr});
+void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<Command> command, Reply reply) {
+  Bring({std::move(connection), std::move(command), std::move(reply), nullptr, nullptr});
 }
 
 void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
@@ -56,8 +54,8 @@ void ServerLoop::Deliver() {
     answered.swap(answered_);
   }
   for (Answered& one : answered) {
-    if (one.entry != nullptr) {
-      one.connection->Complete(*one.entry, std::move(one.reply));
+    if (one.command != nullptr) {
+      one.connection->Complete(*one.command, std::move(one.reply));
     } else if (one.wanted == nullptr || *one.wanted) {
       one.connection->OnPush(*one.pushed);
     }

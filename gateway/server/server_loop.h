@@ -13,7 +13,6 @@
 
 #include "common/base/mutex.h"
 #include "common/rpc/connection_loop.h"
-#include "gateway/server/command_queue.h"
 #include "gateway/server/server.h"
 
 namespace ebla::gateway {
@@ -32,8 +31,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
   }
   MonotonicTime PhaseNow() { return now_in_ == loop.phase() ? now_ : Now(); }
 
-  // A command has its reply.
-  void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<CommandQueue::Entry> entry, Reply reply);
+  // A command has its reply, which another thread than the loop's has.
+  void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<Command> command, Reply reply);
 
   // Something for its client, unasked.
   void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
@@ -45,7 +44,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
  private:
   struct Answered {
     std::shared_ptr<Connection> connection;
-    std::shared_ptr<CommandQueue::Entry> entry;  // null: something is pushed
+    std::shared_ptr<Command> command;  // null: something is pushed
     Reply reply;
     std::shared_ptr<const std::string> pushed;
     Outlet::Wanted wanted;

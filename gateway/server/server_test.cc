@@ -28,9 +28,10 @@ using ebla::testing::Eventually;
 // The commands that wait for the test, of all connections.
 class Waiting {
  public:
-  void Add(Command::Done done, std::string text) {
+  // `reply`: sends the text as what the command came to.
+  void Add(std::move_only_function<void(Reply)> reply, std::string text) {
     MutexLock lock(mutex_);
-    held_.push_back({std::move(done), std::move(text)});
+    held_.push_back({std::move(reply), std::move(text)});
   }
   size_t size() {
     MutexLock lock(mutex_);
@@ -75,12 +76,12 @@ class Waiting {
       held = std::move(held_.back());
       held_.pop_back();
     }
-    held.done({.bytes = held.text + "\n", .last = held.text == "last"});
+    held.reply({.bytes = held.text + "\n", .last = held.text == "last"});
   }
 
  private:
   struct Held {
-    Command::Done done;
+    std::move_only_function<void(Reply)> reply;
     std::string text;
   };
   Mutex mutex_;
@@ -96,26 +97,29 @@ class LineCommand final : public Command {
     if (verb_ == "hold") {
       keys_.resize(1);
       words >> keys_[0];
+      views_ = {keys_[0]};
     }
     words >> text_;
   }
 
   size_t kind() const override { return 0; }
-  const std::vector<std::string>& keys() const override { return keys_; }
+  std::span<const std::string_view> keys() const override { return views_; }
   bool alone() const override { return verb_ == "alone" || verb_ == "last" || holds_input(); }
   bool holds_input() const override { return verb_ == "open"; }
   bool ends_connection() const override { return verb_ == "end"; }
-  void Run(Done done) override {
-    if (verb_ == "hold" || verb_ == "last" || verb_ == "open") return waiting_.Add(std::move(done), text_);
-    if (verb_ == "end") return done({});
-    if (verb_ == "big") return done({.bytes = std::string(std::stoul(text_), 'x')});
-    done({.bytes = text_ + "\n", .hits = 1});
+  void Run() override {
+    if (verb_ == "hold" || verb_ == "last" || verb_ == "open")
+      return waiting_.Add([this](Reply reply) { SendReply(std::move(reply)); }, text_);
+    if (verb_ == "end") return SendReply({});
+    if (verb_ == "big") return SendReply({.bytes = std::string(std::stoul(text_), 'x')});
+    SendReply({.bytes = text_ + "\n", .hits = 1});
   }
 
  private:
   Waiting& waiting_;
   std::string verb_, text_;
   std::vector<std::string> keys_;
+  KeyViews views_;
 };
 
 class LineProtocol final : public Protocol {
@@ -128,7 +132,7 @@ class LineProtocol final : public Protocol {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
     ++cut_;
-    return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
+    return {.bytes = end + 1, .command = std::make_shared<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
   }
 
  private:

@@ -74,9 +74,9 @@ Result<std::optional<FoundItem>> ItemIn(Result<Record> record) {
   return FoundItem{std::move(item), record->version, expires_ms};
 }
 
-void PutItem(Store& store, const std::string& key, ItemStep put, Condition condition, Until until,
+void PutItem(Store& store, std::string key, ItemStep put, Condition condition, Until until,
              Callback<Result<Version>> done) {
-  store.Put(key, EncodeItem(std::move(put.item)), put.lifetime, condition, until, std::move(done));
+  store.Put(std::move(key), EncodeItem(std::move(put.item)), put.lifetime, condition, until, std::move(done));
 }
 
 void ChangeItem(Store& store, Executor& executor, std::string key, Until until, DecideItem decide,

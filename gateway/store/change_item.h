@@ -26,7 +26,7 @@ void ChangeItem(Store& store, Executor& executor, std::string key, Until until, 
                 Callback<Result<Version>> done);
 
 // `put`: of which nothing is kept.
-void PutItem(Store& store, const std::string& key, ItemStep put, Condition condition, Until until,
+void PutItem(Store& store, std::string key, ItemStep put, Condition condition, Until until,
              Callback<Result<Version>> done);
 
 // What the store said of a key, as an item. NOT_FOUND is none.

@@ -18,10 +18,10 @@ size_t HashOf(std::string_view key) { return std::hash<std::string_view>()(key);
 
 }  // namespace
 
-bool GatheredGets::Take(std::string_view key, Until until, Callback<Result<Record>>& done) {
+bool GatheredGets::Take(std::string& key, Until until, Callback<Result<Record>>& done) {
   if (gets_.empty()) until_ = until;
   if (!Alike(until, until_)) return false;
-  gets_.push_back({std::string(key), std::move(done)});
+  gets_.push_back({std::move(key), std::move(done)});
   return true;
 }
 
@@ -42,7 +42,7 @@ void GatheredGets::Send(ManyStore& table) {
 void GatheredGets::SendSome(ManyStore& table, std::vector<One>& gets, std::span<const Place> places) const {
   if (places.size() == 1) {
     One& one = gets[places[0].index];
-    return table.Get(one.key, freshness_, until_, std::move(one.done));
+    return table.Get(std::move(one.key), freshness_, until_, std::move(one.done));
   }
   std::vector<std::string> keys;
   auto done = std::make_shared<std::vector<Callback<Result<Record>>>>();
@@ -95,14 +95,14 @@ struct GatheredWrites::Sent {
 
 bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
 
-bool GatheredWrites::TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
+bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                              Callback<Result<Version>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
   if (added) {
     BatchOptions options;
     SetLifetime(options, lifetime);
-    Add({Batch::Kind::kPut, std::string(key), std::move(value), 0, options}, until).put = std::move(done);
+    Add({Batch::Kind::kPut, std::move(key), std::move(value), 0, options}, until).put = std::move(done);
     return true;
   }
   Batch::Part& part = parts_[place->second];
@@ -115,7 +115,7 @@ bool GatheredWrites::TakePut(std::string_view key, std::string& value, const Lif
   return true;
 }
 
-bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
+bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
                                    Callback<Result<int64_t>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
@@ -123,22 +123,22 @@ bool GatheredWrites::TakeIncrement(std::string_view key, int64_t delta, IfNone i
     BatchOptions options;
     options.ttl_if_new = milliseconds(0);
     options.if_exists = if_none == IfNone::kRefuse;
-    Add({Batch::Kind::kIncrement, std::string(key), {}, 0, options}, until).if_none = if_none;
+    Add({Batch::Kind::kIncrement, std::move(key), {}, 0, options}, until).if_none = if_none;
   }
   Batch::Part& part = parts_[place->second];
   Gathered& gathered = gathered_[place->second];
-  if (part.kind != Batch::Kind::kIncrement || part.key != key || gathered.if_none != if_none ||
-      !gathered.increments.Add(delta))
-    return false;
+  const bool joins =
+      added || (part.kind == Batch::Kind::kIncrement && part.key == key && gathered.if_none == if_none);
+  if (!joins || !gathered.increments.Add(delta)) return false;
   part.delta = gathered.increments.sum();
   gathered.sums.push_back(std::move(done));
   return true;
 }
 
-bool GatheredWrites::TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
+bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                                Callback<Result<PartResult>>& done) {
   if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
-  Batch::Part part{Batch::Kind::kApply, std::string(key), std::move(arguments), 0, {}, std::string(function)};
+  Batch::Part part{Batch::Kind::kApply, std::move(key), std::move(arguments), 0, {}, std::string(function)};
   Add(std::move(part), until).applied = std::move(done);
   return true;
 }

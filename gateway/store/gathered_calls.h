@@ -6,6 +6,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/inlined_vector.h>
 
 #include <memory>
 #include <span>
@@ -24,7 +25,7 @@ class GatheredGets {
   explicit GatheredGets(Freshness freshness) : freshness_(freshness) {}
 
   // False, and it took nothing: the deadline is not that of the others.
-  bool Take(std::string_view key, Until until, Callback<Result<Record>>& done);
+  bool Take(std::string& key, Until until, Callback<Result<Record>>& done);
   void Send(ManyStore& table);
 
  private:
@@ -51,10 +52,10 @@ class GatheredWrites {
  public:
   bool Full() const;
   // False, and they took nothing: the deadline is not that of the others, or the key has a write that it cannot join.
-  bool TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
+  bool TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                Callback<Result<Version>>& done);
-  bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
-  bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
+  bool TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
+  bool TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                  Callback<Result<PartResult>>& done);
   void Send(const std::shared_ptr<ManyStore>& table);
 
@@ -67,7 +68,7 @@ class GatheredWrites {
     // Of increments.
     IfNone if_none = IfNone::kMake;
     SummedIncrements increments;
-    std::vector<Callback<Result<int64_t>>> sums;
+    absl::InlinedVector<Callback<Result<int64_t>>, 1> sums;
     Callback<Result<PartResult>> applied;  // of a function
   };
   struct Sent;

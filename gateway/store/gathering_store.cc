@@ -13,21 +13,21 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
  public:
   Turn(rpc::EventLoop& loop, std::shared_ptr<ManyStore> table) : loop_(loop), table_(std::move(table)) {}
 
-  bool TakeGet(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
+  bool TakeGet(std::string& key, Freshness freshness, Until until, Callback<Result<Record>>& done) {
     return Keep((freshness == Freshness::kLatest ? latest_ : configured_).Take(key, until, done));
   }
-  bool TakePut(std::string_view key, std::string& value, const Lifetime& lifetime, Until until,
+  bool TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                Callback<Result<Version>>& done) {
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakePut(key, value, lifetime, until, done));
   }
-  bool TakeIncrement(std::string_view key, int64_t delta, IfNone if_none, Until until,
+  bool TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
                      Callback<Result<int64_t>>& done) {
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeIncrement(key, delta, if_none, until, done));
   }
 
-  bool TakeApply(std::string_view key, std::string_view function, std::string& arguments, Until until,
+  bool TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                  Callback<Result<PartResult>>& done) {
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeApply(key, function, arguments, until, done));
@@ -70,10 +70,10 @@ GatheringStore::Turn* GatheringStore::Here() const {
   return nullptr;
 }
 
-void GatheringStore::Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+void GatheringStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeGet(key, freshness, until, done))
-    table_->Get(key, freshness, until, std::move(done));
+    table_->Get(std::move(key), freshness, until, std::move(done));
 }
 
 void GatheringStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
@@ -81,29 +81,29 @@ void GatheringStore::MultiGet(std::vector<std::string> keys, Freshness freshness
   table_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void GatheringStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+void GatheringStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                          Callback<Result<Version>> done) {
   Turn* const turn = condition.kind == Condition::Kind::kNone ? Here() : nullptr;
   if (turn == nullptr || !turn->TakePut(key, value, lifetime, until, done))
-    table_->Put(key, std::move(value), lifetime, condition, until, std::move(done));
+    table_->Put(std::move(key), std::move(value), lifetime, condition, until, std::move(done));
 }
 
-void GatheringStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {
-  table_->Delete(key, condition, until, std::move(done));
+void GatheringStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
+  table_->Delete(std::move(key), condition, until, std::move(done));
 }
 
-void GatheringStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+void GatheringStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                                Callback<Result<int64_t>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeIncrement(key, delta, if_none, until, done))
-    table_->Increment(key, delta, if_none, until, std::move(done));
+    table_->Increment(std::move(key), delta, if_none, until, std::move(done));
 }
 
-void GatheringStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+void GatheringStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
                            Callback<Result<PartResult>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
-    table_->Apply(key, function, std::move(arguments), until, std::move(done));
+    table_->Apply(std::move(key), function, std::move(arguments), until, std::move(done));
 }
 
 void GatheringStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {

@@ -53,7 +53,7 @@ Result<StagedStore::Entry*> StagedStore::Known(std::string_view key) {
   return &found->second;
 }
 
-void StagedStore::Get(std::string_view key, Freshness, Until, Callback<Result<Record>> done) {
+void StagedStore::Get(std::string key, Freshness, Until, Callback<Result<Record>> done) {
   const Result<Entry*> entry = Known(key);
   if (!entry) return done(Error(entry.error()));
   if (!(*entry)->record()) return done(Error(Code::kNotFound, "no such key"));
@@ -88,7 +88,7 @@ bool StagedStore::CountsDown(const std::optional<Expiry>& expires) const {
   });
 }
 
-void StagedStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until,
+void StagedStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until,
                       Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(Error(entry.error()));
@@ -110,7 +110,7 @@ void StagedStore::Put(std::string_view key, std::string value, Lifetime lifetime
   done(version);
 }
 
-void StagedStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
+void StagedStore::Delete(std::string key, Condition condition, Until, Callback<Status> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(entry.error());
   if ((*entry)->now) written_bytes_ -= key.size() + (*entry)->now->value.size();
@@ -119,11 +119,11 @@ void StagedStore::Delete(std::string_view key, Condition condition, Until, Callb
   done({});
 }
 
-void StagedStore::Increment(std::string_view, int64_t, IfNone, Until, Callback<Result<int64_t>> done) {
+void StagedStore::Increment(std::string, int64_t, IfNone, Until, Callback<Result<int64_t>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
-void StagedStore::Apply(std::string_view, std::string_view, std::string, Until, Callback<Result<PartResult>> done) {
+void StagedStore::Apply(std::string, std::string_view, std::string, Until, Callback<Result<PartResult>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 

@@ -32,17 +32,17 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
   // All that was written, if what was loaded is still the same; else CONDITION_FAILED, and nothing has happened.
   void Commit(Until until, Callback<Status> done);
 
-  void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
+  void Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                 Callback<std::vector<Result<Record>>> done) override;
-  void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+  void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
-  void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) override;
+  void Delete(std::string key, Condition condition, Until until, Callback<Status> done) override;
   // INVALID_ARGUMENT, always: whoever asks does it by Get and Put then.
-  void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+  void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                  Callback<Result<int64_t>> done) override;
   // As Increment.
-  void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+  void Apply(std::string key, std::string_view function, std::string arguments, Until until,
              Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;

@@ -57,23 +57,23 @@ class Store {
  public:
   virtual ~Store() = default;
 
-  virtual void Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) = 0;
+  virtual void Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) = 0;
   // Each key has its own answer, in the order of the keys.
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
   // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another one overwrote in
   // the same moment is answered with a version before that one's, which no record will have.
-  virtual void Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+  virtual void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                    Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.
-  virtual void Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) = 0;
+  virtual void Delete(std::string key, Condition condition, Until until, Callback<Status> done) = 0;
   // A record keeps its expiry. Where there is none it is made, to live for ever, or the answer is CONDITION_FAILED.
-  virtual void Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+  virtual void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
   // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is. The
   // version is that of what it has put or deleted; if it did neither, any.
   // INVALID_ARGUMENT: it takes no part in this, and nothing has happened; it is done by Get and Put then.
-  virtual void Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+  virtual void Apply(std::string key, std::string_view function, std::string arguments, Until until,
                      Callback<Result<PartResult>> done) = 0;
   // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
   // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values.

@@ -2,8 +2,10 @@
 // Threads: thread-compatible.
 #pragma once
 
+#include <absl/container/inlined_vector.h>
+
+#include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace ebla::gateway {
 
@@ -26,7 +28,7 @@ class SummedIncrements {
   int64_t After(size_t at, int64_t whole) const { return whole - sum() + through_[at]; }
 
  private:
-  std::vector<int64_t> through_;  // of each, the sum of those before it and of it
+  absl::InlinedVector<int64_t, 1> through_;  // of each, the sum of those before it and of it
 };
 
 }  // namespace ebla::gateway

@@ -23,7 +23,7 @@ void SetCondition(Options& options, const Condition& condition) {
 
 }  // namespace
 
-void TableStore::Get(std::string_view key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+void TableStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
   const Read read = freshness == Freshness::kLatest ? Read::Strong() : options_.read;
   table_.AsyncGet(key, {.read = read, .deadline = Left(until)}, std::move(done));
 }
@@ -34,7 +34,7 @@ void TableStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Un
   table_.AsyncMultiGet(std::move(keys), {.read = read, .deadline = Left(until)}, std::move(done));
 }
 
-void TableStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until until,
+void TableStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                      Callback<Result<Version>> done) {
   PutOptions options{.ack = options_.ack, .ttl = {}, .deadline = Left(until)};
   SetLifetime(options, lifetime);
@@ -43,13 +43,13 @@ void TableStore::Put(std::string_view key, std::string value, Lifetime lifetime,
   table_.AsyncPut(key, value, options, std::move(done));
 }
 
-void TableStore::Delete(std::string_view key, Condition condition, Until until, Callback<Status> done) {
+void TableStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
   DeleteOptions options{.ack = options_.ack, .deadline = Left(until)};
   SetCondition(options, condition);
   table_.AsyncDelete(key, options, std::move(done));
 }
 
-void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until until,
+void TableStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                            Callback<Result<int64_t>> done) {
   table_.AsyncIncrement(key, delta,
                         {.ack = options_.ack,
@@ -62,7 +62,7 @@ void TableStore::Increment(std::string_view key, int64_t delta, IfNone if_none, 
                         std::move(done));
 }
 
-void TableStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until until,
+void TableStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
                        Callback<Result<PartResult>> done) {
   table_.AsyncWrite(std::move(Batch().Apply(key, function, arguments)), {.ack = options_.ack, .deadline = Left(until)},
                     [done = std::move(done)](Result<BatchResult> result) mutable {

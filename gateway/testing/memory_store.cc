@@ -141,7 +141,7 @@ Result<Record> MemoryStore::GetNow(const std::string& key) {
   return *record;
 }
 
-void MemoryStore::Get(std::string_view key, Freshness freshness, Until, Callback<Result<Record>> done) {
+void MemoryStore::Get(std::string key, Freshness freshness, Until, Callback<Result<Record>> done) {
   {
     MutexLock lock(mutex_);
     freshness_ = freshness;
@@ -158,7 +158,7 @@ void MemoryStore::MultiGet(std::vector<std::string> keys, Freshness, Until,
   });
 }
 
-void MemoryStore::Put(std::string_view key, std::string value, Lifetime lifetime, Condition condition, Until,
+void MemoryStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until,
                       Callback<Result<Version>> done) {
   RunOrHold(
       [this, key = std::string(key), value = std::move(value), lifetime, condition, done = std::move(done)]() mutable {
@@ -173,7 +173,7 @@ void MemoryStore::Put(std::string_view key, std::string value, Lifetime lifetime
       });
 }
 
-void MemoryStore::Delete(std::string_view key, Condition condition, Until, Callback<Status> done) {
+void MemoryStore::Delete(std::string key, Condition condition, Until, Callback<Status> done) {
   RunOrHold([this, key = std::string(key), condition, done = std::move(done)]() mutable {
     const auto remove = [&]() -> Status {
       EBLA_TRY(Meet("delete", key));
@@ -204,7 +204,7 @@ Result<int64_t> MemoryStore::IncrementNow(const std::string& key, int64_t delta,
   return number;
 }
 
-void MemoryStore::Increment(std::string_view key, int64_t delta, IfNone if_none, Until,
+void MemoryStore::Increment(std::string key, int64_t delta, IfNone if_none, Until,
                             Callback<Result<int64_t>> done) {
   RunOrHold([this, key = std::string(key), delta, if_none, done = std::move(done)]() mutable {
     done(IncrementNow(key, delta, if_none));
@@ -239,7 +239,7 @@ Result<PartResult> MemoryStore::ApplyNow(const std::string& key, const std::stri
   return PartResult{.version = changes ? Version{Epoch{1}, Lsn{lsn_}} : Version(), .answer = std::move(result.answer)};
 }
 
-void MemoryStore::Apply(std::string_view key, std::string_view function, std::string arguments, Until,
+void MemoryStore::Apply(std::string key, std::string_view function, std::string arguments, Until,
                         Callback<Result<PartResult>> done) {
   RunOrHold([this, key = std::string(key), function = std::string(function), arguments = std::move(arguments),
              done = std::move(done)]() mutable { done(ApplyNow(key, function, arguments)); });

@@ -14,6 +14,7 @@
 #include "common/base/mutex.h"
 #include "gateway/server/protocol.h"
 #include "gateway/server/statistics.h"
+#include "gateway/testing/ask.h"
 
 namespace ebla::gateway {
 
@@ -52,7 +53,7 @@ class Talk {
 
   std::string Run(Command& command) {
     auto answered = std::make_shared<Answered>();
-    command.Run([answered](Reply reply) {
+    AskAndRun(command, [answered](Reply reply) {
       MutexLock lock(answered->mutex);
       EXPECT_FALSE(answered->done) << "answered twice";
       answered->done = true;

@@ -6,6 +6,7 @@
 
 #include "common/redis/record_function.h"
 #include "gateway/redis/keyed_store.h"
+#include "gateway/testing/ask.h"
 
 namespace ebla::gateway::redis {
 
@@ -62,7 +63,7 @@ std::string MemoryDoor::Answer(const Words& words) {
   CHECK_EQ(taken.bytes, bytes.size());
   CHECK(taken.command != nullptr);
   std::optional<std::string> answer;
-  taken.command->Run([&](gateway::Reply reply) {
+  AskAndRun(*taken.command, [&](gateway::Reply reply) {
     answer = std::move(reply.bytes);
     if (reply.last) outlet_->ended = "once it has its reply";
   });
