@@ -124,7 +124,7 @@ void RoundDriver::Round() {
     parts_.timers.WakeAt(one.tablet->core->replica().wake_at());
     shard_.tablets.CountUnapplied(*one.tablet);
     parts_.part_lender.Wake(*one.tablet);
-    FlushMemory(one);
+    TellFlushed(one);
     shard_.tablets.Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }
 }
@@ -200,34 +200,40 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
 }
 
 void RoundDriver::BeginFlushes() {
+  const auto wants = [](const TakenOutput& one, FlushMode mode) {
+    return !one.failed && one.output.replica.flush && one.output.replica.flush->mode == mode;
+  };
+  std::optional<Status> at_once;
+  if (std::ranges::any_of(taken_, [&](const auto& one) { return wants(one, FlushMode::kInterval); }))
+    at_once = shard_.store().FlushAtOnce();
+  for (TakenOutput& one : taken_) {
+    if (wants(one, FlushMode::kMemory)) one.flushed = Status();
+    if (wants(one, FlushMode::kInterval)) one.flushed = at_once;
+  }
   for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
     std::vector<FlushOrder> orders;
     for (const TakenOutput& one : taken_) {
-      if (one.failed || !one.output.replica.flush || one.output.replica.flush->mode != mode) continue;
-      orders.push_back({one.tablet, one.output.replica.flush->number});
+      if (wants(one, mode) && !one.flushed) orders.push_back({one.tablet, one.output.replica.flush->number});
     }
     if (orders.empty()) continue;
-    shard_.store().Flush(mode, shard_.executor(),
-                         [this, orders = std::move(orders)](Status status) { OnFlushed(orders, status); });
+    shard_.store().Flush(mode, shard_.executor(), [this, orders = std::move(orders)](const Status& status) {
+      for (const FlushOrder& order : orders) TellFlushed(order, status);
+      Run(When::kAfterArrivals);
+    });
   }
 }
 
-// It waits for nothing, and so needs no turn of its own.
-void RoundDriver::FlushMemory(const TakenOutput& taken) {
-  const auto& flush = taken.output.replica.flush;
-  if (!taken.failed && flush && flush->mode == FlushMode::kMemory)
-    shard_.tablets.Step(taken.tablet, Flushed{flush->number});
+// What was flushed within the round needs no turn of its own.
+void RoundDriver::TellFlushed(const TakenOutput& taken) {
+  if (taken.flushed) TellFlushed({taken.tablet, taken.output.replica.flush->number}, *taken.flushed);
 }
 
-void RoundDriver::OnFlushed(const std::vector<FlushOrder>& orders, const Status& status) {
-  for (const FlushOrder& order : orders) {
-    if (status.ok()) {
-      shard_.tablets.Step(order.tablet, Flushed{order.number});
-    } else {
-      shard_.tablets.Step(order.tablet, StoreFailed{status});
-    }
+void RoundDriver::TellFlushed(const FlushOrder& order, const Status& status) {
+  if (status.ok()) {
+    shard_.tablets.Step(order.tablet, Flushed{order.number});
+  } else {
+    shard_.tablets.Step(order.tablet, StoreFailed{status});
   }
-  Run(When::kAfterArrivals);
 }
 
 // ---- the records ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 // The rounds of one shard. A round takes the output of every tablet that may have some, and carries it out for all of
 // them at once: store, append, send, flush, apply, publish, reply. The rounds go on until no tablet has output.
 // Flushes:    A flush under way holds nothing up. The next round appends and asks for the next one; the store's flusher
-//             groups what has gathered.
+//             groups what has gathered. What waits for no disk is done within the round.
 // States:     Run(when) by state; a run ends as quiet, or paused, or in another run after what arrives meanwhile.
 //
 //               state    | kNow            kAfterArrivals                     kWithoutPause
@@ -79,8 +79,8 @@ class RoundDriver {
   Status StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<TakenOutput*> taken);
   void BeginFlushes();
-  void FlushMemory(const TakenOutput& taken);
-  void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);
+  void TellFlushed(const TakenOutput& taken);
+  void TellFlushed(const FlushOrder& order, const Status& status);
   void ApplyAll(std::span<TakenOutput*> taken);
   void Reply(TakenOutput& taken);
 

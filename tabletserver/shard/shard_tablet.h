@@ -51,7 +51,8 @@ using ShardTabletPtr = std::shared_ptr<ShardTablet>;  // shared with flushes and
 struct TakenOutput {
   ShardTabletPtr tablet;
   TabletOutput output;
-  bool failed = false;  // the store did not take it: no flush
+  bool failed = false;            // the store did not take it: no flush
+  std::optional<Status> flushed;  // within the round
 };
 
 }  // namespace ebla::tabletserver

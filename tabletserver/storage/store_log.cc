@@ -110,6 +110,12 @@ Status StoreLog::Flush(FlushMode mode) {
   return Check(log_.Flush(mode == FlushMode::kSync ? SharedLog::Depth::kDisk : SharedLog::Depth::kSystem));
 }
 
+std::optional<Status> StoreLog::FlushAtOnce() {
+  if (Status status = owner_.status(); !status.ok()) return status;
+  std::optional<Status> flushed = log_.FlushAtOnce();
+  return flushed ? Check(*std::move(flushed)) : std::optional<Status>();
+}
+
 Result<Version> StoreLog::VersionAt(TabletId tablet, Lsn lsn) {
   EBLA_ASSIGN(const std::vector<LogEntry> entries, Read(tablet, lsn, lsn, 1));
   if (entries.empty()) return Error(Code::kInternal, "the log's entry " + std::to_string(lsn.value) + " is missing");

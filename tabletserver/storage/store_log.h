@@ -44,6 +44,7 @@ class StoreLog {
   Status RemoveSuffix(TabletId tablet, Lsn from);
   Status Truncate(TabletId tablet, Lsn below);
   Status Flush(FlushMode mode);
+  std::optional<Status> FlushAtOnce();
   // Known without reading them.
   LogBounds Bounds(TabletId tablet) const { return log_.Bounds(tablet); }
 

@@ -295,23 +295,47 @@ Result<bool> SharedLog::ReplaceAt(std::string_view key, const LogPlace& place, s
 
 Status SharedLog::Flush(Depth depth) {
   MutexLock writing(writing_);
-  std::vector<LogTail::FramePtr> frames;
-  {
-    MutexLock lock(mutex_);
-    EBLA_TRY(reason_);
-    if (tail_.open()) CloseFrame();
-    // What is synced is never written again: see log_format.h.
-    if (depth == Depth::kDisk) next_offset_ = AlignUp(next_offset_, kLogBlock);
-    frames = tail_.After(written_sequence_);
-  }
-  for (const LogTail::FramePtr& frame : frames) {
-    if (Status written = Write(*frame); !written.ok()) return Fail(std::move(written));
-  }
+  at_once_bytes_ = 0;
+  EBLA_ASSIGN(const std::vector<LogTail::FramePtr> frames, TakeUnwritten(depth));
+  EBLA_TRY(WriteAll(frames));
   if (depth == Depth::kDisk && synced_sequence_ < written_sequence_) {
     if (Status synced = Sync(); !synced.ok()) return Fail(std::move(synced));
   }
   MutexLock lock(mutex_);
   tail_.Trim(written_sequence_, options_.tail_bytes);
+  return {};
+}
+
+// So much at a time that the kernel need not begin to write meanwhile: that would wait (posix_log_disk.cc).
+std::optional<Status> SharedLog::FlushAtOnce() {
+  constexpr int64_t kAtOnceMax = int64_t{512} << 10;
+  if (!writing_.TryLock()) return std::nullopt;
+  MutexLock writing(writing_, std::adopt_lock);
+  const auto frames = TakeUnwritten(Depth::kSystem);
+  if (!frames) return frames.error();
+  for (const LogTail::FramePtr& frame : *frames) {
+    at_once_bytes_ += frame->bytes;
+    if (frame->segment != current_header_.number || at_once_bytes_ > kAtOnceMax) return std::nullopt;
+  }
+  if (Status written = WriteAll(*frames); !written.ok()) return written;
+  MutexLock lock(mutex_);
+  tail_.Trim(written_sequence_, options_.tail_bytes);
+  return Status();
+}
+
+Result<std::vector<LogTail::FramePtr>> SharedLog::TakeUnwritten(Depth depth) {
+  MutexLock lock(mutex_);
+  EBLA_TRY(reason_);
+  if (tail_.open()) CloseFrame();
+  // What is synced is never written again: see log_format.h.
+  if (depth == Depth::kDisk) next_offset_ = AlignUp(next_offset_, kLogBlock);
+  return tail_.After(written_sequence_);
+}
+
+Status SharedLog::WriteAll(const std::vector<LogTail::FramePtr>& frames) {
+  for (const LogTail::FramePtr& frame : frames) {
+    if (Status written = Write(*frame); !written.ok()) return Fail(std::move(written));
+  }
   return {};
 }
 

@@ -71,6 +71,9 @@ class SharedLog {
 
   // All that was changed before the call. Flushes of several threads take turns.
   Status Flush(Depth depth);
+  // The same to the system, where that is a copy in memory. None: it would wait for another flush or for the disk, and
+  // nothing was written.
+  std::optional<Status> FlushAtOnce();
   // Writes a frame that says nothing but how far the disk has the log, so that damage of the last sync, too, is told from
   // the end that a crash leaves. The frame's number as of changed(): what comes after it needs a mark of its own. Zero:
   // something has come while it began, and nothing was written.
@@ -141,6 +144,8 @@ class SharedLog {
   Result<LogPlace> AddCut(LogRecordKind kind, TabletId tablet, Lsn lsn) EBLA_REQUIRES(mutex_);
   Status CheckContinue(std::span<const Batch> batches) const EBLA_REQUIRES(mutex_);
 
+  Result<std::vector<LogTail::FramePtr>> TakeUnwritten(Depth depth) EBLA_REQUIRES(writing_);
+  Status WriteAll(const std::vector<LogTail::FramePtr>& frames) EBLA_REQUIRES(writing_);
   Status Write(LogTail::Frame& frame) EBLA_REQUIRES(writing_);
   Status BeginSegment(const SegmentHeader& header, int64_t bytes) EBLA_REQUIRES(writing_);
   Status Sync() EBLA_REQUIRES(writing_);
@@ -164,6 +169,7 @@ class SharedLog {
   std::shared_ptr<LogFile> current_ EBLA_GUARDED_BY(writing_);
   SegmentHeader current_header_ EBLA_GUARDED_BY(writing_);
   uint64_t written_sequence_ EBLA_GUARDED_BY(writing_) = 0;
+  int64_t at_once_bytes_ EBLA_GUARDED_BY(writing_) = 0;  // written so since the last Flush()
   uint64_t synced_sequence_ EBLA_GUARDED_BY(writing_) = 0;
 
   mutable Mutex mutex_;

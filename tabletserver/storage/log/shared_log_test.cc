@@ -10,6 +10,7 @@
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/hooked_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -113,6 +114,55 @@ TEST_F(SharedLogTest, SegmentsGoOnceNothingInThemCounts) {
     ASSERT_TRUE(log_->Flush(Depth::kDisk).ok());
     Open({.segment_bytes = 16 << 10});
   }
+}
+
+TEST_F(SharedLogTest, WhatIsFlushedAtOnceOutlivesTheProcess) {
+  Open();
+  ASSERT_TRUE(Append(Lsn{1}, {"a", "b"}).ok());
+  EXPECT_TRUE(log_->FlushAtOnce().value().ok());
+  ASSERT_TRUE(Append(Lsn{3}, {"c"}).ok());
+  Open();
+  EXPECT_THAT(ReadAll(*log_, kLogged), ElementsAre("1:a", "2:b"));
+}
+
+TEST_F(SharedLogTest, NothingIsFlushedAtOnceThatTakesTheDisk) {
+  const std::string large(200 << 10, 'x');
+  Open();
+  ASSERT_TRUE(Append(Lsn{1}, {"a"}).ok());
+  EXPECT_TRUE(log_->FlushAtOnce());
+  ASSERT_TRUE(Append(Lsn{2}, {large}).ok());
+  EXPECT_FALSE(log_->FlushAtOnce()) << "a segment begins";
+  ASSERT_TRUE(log_->Flush(Depth::kSystem).ok());
+  Open({.segment_bytes = 2 << 20});
+  for (const uint64_t lsn : {3, 4}) {
+    ASSERT_TRUE(Append(Lsn{lsn}, {large}).ok());
+    EXPECT_TRUE(log_->FlushAtOnce()) << lsn;
+  }
+  ASSERT_TRUE(Append(Lsn{5}, {large}).ok());
+  EXPECT_FALSE(log_->FlushAtOnce()) << "the kernel may write meanwhile";
+  ASSERT_TRUE(log_->Flush(Depth::kSystem).ok());
+  ASSERT_TRUE(Append(Lsn{6}, {large}).ok());
+  EXPECT_TRUE(log_->FlushAtOnce());
+  Open();
+  EXPECT_EQ(ReadAll(*log_, kLogged).size(), 6u);
+}
+
+TEST(SharedLogFlushTest, NobodyWaitsForASyncToFlushAtOnce) {
+  SimulatedLogDisk behind{1};
+  HookedLogDisk disk(behind);
+  const auto log = *SharedLog::Open(disk);
+  const std::string_view entry = "a";
+  const SharedLog::Batch batch{kLogged, Lsn{1}, {entry}};
+  ASSERT_TRUE(log->Append({&batch, 1}).ok());
+  size_t asked = 0;
+  disk.on_sync = [&] {
+    std::thread other([&] { EXPECT_FALSE(log->FlushAtOnce()); });
+    other.join();
+    ++asked;
+  };
+  ASSERT_TRUE(log->Flush(Depth::kDisk).ok());
+  EXPECT_GT(asked, 0u);
+  EXPECT_TRUE(log->FlushAtOnce().value().ok()) << "there is nothing to write";
 }
 
 TEST_F(SharedLogTest, AfterAFailedSyncItAnswersNothingElse) {

@@ -36,6 +36,7 @@ class RoutedStore final : public TabletStore {
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override {
     disk_.Flush(mode, executor, std::move(done));
   }
+  std::optional<Status> FlushAtOnce() override { return disk_.FlushAtOnce(); }
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Lsn FirstLogged(TabletId tablet) const override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;

@@ -106,7 +106,9 @@ class Writer {
     std::vector<AppendBatch> batches;
     for (const auto& [tablet, entry] : entries) batches.push_back({tablet, {&entry}});
     EBLA_TRY(store_.Append(batches));
-    EBLA_TRY(FlushNow(store_, options_.mode));
+    // As a round does it.
+    const auto at_once = options_.mode == FlushMode::kInterval ? store_.FlushAtOnce() : std::nullopt;
+    EBLA_TRY(at_once ? *at_once : FlushNow(store_, options_.mode));
     std::string acknowledgements;
     for (const auto& [tablet, entry] : entries) {
       last_[tablet] = entry.version.lsn;

@@ -30,7 +30,9 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   void SetInterval(Duration period);
 
   void Request(FlushMode mode, Waiter waiter);
+  std::optional<Status> FlushAtOnce();
   void Run();
+  void NoteUnsynced() EBLA_REQUIRES(mutex);
   void IntervalEnds();
   void PostRun() {
     executor.Post([self = weak_from_this()] {
@@ -74,10 +76,27 @@ void WtFlusher::State::Run() {
     posted = false;
     served.swap(waiters);
     to_disk = std::exchange(wants_disk, false);
-    unsynced = !to_disk;
-    if (unsynced && !timer_set) StartTimer();
+    unsynced = false;
+    if (!to_disk) NoteUnsynced();
   }
   Complete(std::move(served), log.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval));
+}
+
+std::optional<Status> WtFlusher::State::FlushAtOnce() {
+  {
+    MutexLock lock(mutex);
+    if (posted) return std::nullopt;
+  }
+  std::optional<Status> flushed = log.FlushAtOnce();
+  // Not before it is written: an fsync that ends meanwhile has nothing of it.
+  MutexLock lock(mutex);
+  if (flushed) NoteUnsynced();
+  return flushed;
+}
+
+void WtFlusher::State::NoteUnsynced() {
+  unsynced = true;
+  if (!timer_set) StartTimer();
 }
 
 void WtFlusher::State::StartTimer() {
@@ -113,6 +132,8 @@ WtFlusher::~WtFlusher() {
 void WtFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   state_->Request(mode, {&executor, std::move(done)});
 }
+
+std::optional<Status> WtFlusher::FlushAtOnce() { return state_->FlushAtOnce(); }
 
 void WtFlusher::SetInterval(Duration interval) { state_->SetInterval(interval); }
 

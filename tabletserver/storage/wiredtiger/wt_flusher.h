@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 
 #include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/tablet_store.h"
@@ -21,6 +22,8 @@ class WtFlusher {
   ~WtFlusher();
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done);
+  // To the operating system, on the caller's thread. None: it would wait, or others wait already.
+  std::optional<Status> FlushAtOnce();
   // Also for what waits already.
   void SetInterval(Duration interval);
 

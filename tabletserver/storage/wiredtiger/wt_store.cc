@@ -143,6 +143,8 @@ void WtStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<
   parts_->flusher.Flush(mode, executor, std::move(done));
 }
 
+std::optional<Status> WtStore::FlushAtOnce() { return parts_->flusher.FlushAtOnce(); }
+
 Result<std::vector<LogEntry>> WtStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
   return parts_->log.Read(tablet, from, last, bytes_max);
 }

@@ -41,6 +41,7 @@ class WtStore final : public TabletStore {
   // The process is about to stop: checkpoints rest no more.
   void Hurry();
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
+  std::optional<Status> FlushAtOnce() override;
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Lsn FirstLogged(TabletId tablet) const override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;

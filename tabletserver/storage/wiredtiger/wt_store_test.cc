@@ -163,6 +163,20 @@ TEST_F(WtStoreTest, AnIntervalEndsWithAnFsync) {
   EXPECT_EQ(store->health().flushes, 1);
 }
 
+TEST_F(WtStoreTest, AnIntervalOfWhatWasFlushedAtOnceEndsWithAnFsync) {
+  WtStoreOptions options = Options();
+  options.interval = std::chrono::milliseconds(20);
+  auto store = MustOpen(options);
+  for (int64_t round = 1; round <= 3; ++round) {
+    const int64_t before = store->health().flushes;
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(round)).ok());
+    std::optional<Status> flushed;
+    while (!flushed) flushed = store->FlushAtOnce();  // the last round's fsync may still go on
+    ASSERT_TRUE(flushed->ok());
+    while (store->health().flushes == before) std::this_thread::yield();
+  }
+}
+
 TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
   WtStoreOptions options = Options();
   options.interval = std::chrono::hours(1);
