@@ -48,6 +48,8 @@ class Reply {
     return *this;
   }
   Reply& Block(char kind, std::string_view bytes) {
+    constexpr size_t kAroundMax = 32;
+    bytes_.reserve(bytes_.size() + bytes.size() + kAroundMax);
     Line(kind, std::to_string(bytes.size()));
     bytes_ += bytes;
     bytes_ += "\r\n";

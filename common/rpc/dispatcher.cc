@@ -11,6 +11,7 @@
 #include "common/rpc/message_codec.h"
 #include "common/rpc/reply_failure.h"
 #include "common/rpc/services.h"
+#include "common/rpc/spendable.h"
 
 namespace ebla::rpc {
 
@@ -46,7 +47,7 @@ class PendingCall {
       audit_->first.Record(audit_->second);
     }
     try {
-      if (struct_reply_) return struct_reply_(std::make_shared<ReplyStruct>(answer));
+      if (struct_reply_) return struct_reply_(TakeOrCopy(answer));
       const std::string_view reply = codec::Write(protocol_, method_, MessageType::kReply, sequence_, 0, answer);
       if (admission_ != nullptr) admission_->PayReply(std::ssize(reply), MonotonicNow());
       reply_(reply);

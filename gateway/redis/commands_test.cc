@@ -282,11 +282,11 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
     });
     door_.databases().store(database).Hold();
   }
-  const auto shared = std::make_shared<const Shared>();
+  const auto caller = std::make_shared<const Caller>(Caller{.shared = std::make_shared<const Shared>()});
   const Words words{"FLUSHDB"};
   const auto flush = [&](const std::string& database) {
     door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
-      StoreCall call{{.store = *opened, .shared = shared}, *FindCommand("flushdb"), words};
+      StoreCall call{{.store = *opened, .caller = caller}, *FindCommand("flushdb"), words};
       call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };
       RunStoreCommand(std::move(call));
     });

@@ -144,11 +144,8 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
 StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
   return {.protocol = state_->session.protocol(),
           .store = std::move(store),
-          .shared = state_->shared,
-          .databases = state_->databases(),
-          .owner = state_->session.owner(),
-          .executor = &state_->executor,
-          .gone = state_->gone,
+          .caller = state_->caller(),
+          .effects = nullptr,
           .until = began_ + state_->shared->deadline};
 }
 

@@ -99,6 +99,11 @@ struct ConnectionState {
     databases_ = WithOwnCount(std::move(databases));
     opened.Forget();
   }
+  const std::shared_ptr<const Caller>& caller() {
+    if (caller_ == nullptr || caller_->databases != databases_ || caller_->owner != session.owner())
+      caller_ = std::make_shared<const Caller>(Caller{shared, databases_, session.owner(), &executor, gone});
+    return caller_;
+  }
   bool NobodyIsIn() const { return databases_ == nullptr; }
   std::vector<WatchedKey> TakeWatched() {
     watched_bytes = 0;
@@ -118,6 +123,7 @@ struct ConnectionState {
 
  private:
   std::shared_ptr<Databases> databases_;
+  std::shared_ptr<const Caller> caller_;  // once a command has asked for it
 };
 
 inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";

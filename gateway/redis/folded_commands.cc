@@ -65,7 +65,7 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
   // On the connection's loop, where what it asks for goes together with others'.
   void RunFrom(size_t at) {
     if (at == calls_.size()) return;
-    calls_[at].executor->Post([self = shared_from_this(), at] {
+    calls_[at].executor().Post([self = shared_from_this(), at] {
       StoreCall call = std::move(self->calls_[at]);
       call.until = std::chrono::steady_clock::now() + self->allowed_;
       call.done = [self, at, done = std::move(call.done)](std::string reply) mutable {

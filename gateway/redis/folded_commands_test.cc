@@ -24,7 +24,7 @@ class FoldedCommandsTest : public ::testing::Test {
 
   // Refers to the words.
   StoreCall CallOn(Side& side, const Words& words) {
-    StoreContext context{.store = side.store, .executor = &executor_};
+    StoreContext context{.store = side.store, .caller = caller_};
     context.until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     StoreCall call{std::move(context), *FindCommand(words[0]), words};
     const size_t place = side.replies.size();
@@ -41,6 +41,7 @@ class FoldedCommandsTest : public ::testing::Test {
   }
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
+  const std::shared_ptr<const Caller> caller_ = std::make_shared<const Caller>(Caller{.executor = &executor_});
   Texts InTurn(Side& side, const std::vector<Words>& commands) {
     for (const Words& words : commands) RunStoreCommand(CallOn(side, words));
     return side.replies;

@@ -314,8 +314,8 @@ namespace {
 
 // Once its user may publish there.
 void WithGrant(SharedCall call, const std::string& channel, std::move_only_function<void()> publish) {
-  if (call->databases == nullptr || !call->databases->guards_channels()) return publish();
-  call->databases->MayUse(
+  if (call->databases() == nullptr || !call->databases()->guards_channels()) return publish();
+  call->databases()->MayUse(
       {ChannelUse::Kind::kPublish, channel}, call->until,
       [call, publish = std::move(publish)](const Status& may) mutable { may.ok() ? publish() : call->Fail(may); });
 }
@@ -324,7 +324,7 @@ void WithGrant(SharedCall call, const std::string& channel, std::move_only_funct
 
 void Publish(SharedCall call) {
   WithGrant(call, call->words[1], [call] {
-    call->shared->publisher->Publish(KindOfPublished(call->command.name), call->words[1], call->words[2],
+    call->shared().publisher->Publish(KindOfPublished(call->command.name), call->words[1], call->words[2],
                                      [call](int64_t listeners) { call->Number(listeners); });
   });
 }
@@ -334,13 +334,13 @@ void Deliver(SharedCall call) {
   const bool shard = IsWord(call->words[1], "SHARD");
   if (!shard && !IsWord(call->words[1], "CHANNEL")) return call->Fail(kSyntax);
   WithGrant(call, call->words[2], [call, kind = shard ? ChannelKind::kShard : ChannelKind::kChannel] {
-    call->Number(call->shared->publisher->channels().Deliver(kind, call->words[2], call->words[3]));
+    call->Number(call->shared().publisher->channels().Deliver(kind, call->words[2], call->words[3]));
   });
 }
 
 // Another gateway says where it is reached.
 void MeetPeer(SharedCall call) {
-  call->shared->publisher->LookSoon();
+  call->shared().publisher->LookSoon();
   call->Ok();
 }
 

@@ -128,7 +128,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
     const auto& [command, words] = run_.commands[place];
     if (command->Is(kOwn)) {
       // On the connection's loop, which its state belongs to.
-      return run_.context.executor->Post([self = shared_from_this(), place, done = std::move(done)]() mutable {
+      return run_.context.executor().Post([self = shared_from_this(), place, done = std::move(done)]() mutable {
         self->SetReply(place, self->run_.answer(self->run_.commands[place]));
         done({});
       });

@@ -34,7 +34,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
                     End end) {
     auto walk = std::make_shared<Walk>();
     walk->store_ = call->store;
-    walk->gone_ = call->gone;
+    walk->gone_ = call->caller->gone;
     walk->page_keys_ = page_keys;
     walk->visitor_ = std::move(visitor);
     walk->end_ = std::move(end);
@@ -139,7 +139,7 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
       [call, found](const Status& status) {
         if (!status.ok()) return call->Fail(status);
         Reply reply(call->protocol);
-        reply.Array(2).Bulk(found->more ? std::to_string(call->shared->cursors->Remember(found->last)) : "0");
+        reply.Array(2).Bulk(found->more ? std::to_string(call->shared().cursors->Remember(found->last)) : "0");
         reply.Array(found->keys.size());
         for (const std::string& key : found->keys) reply.Bulk(key);
         call->Answer(reply);
@@ -152,7 +152,7 @@ void Scan(SharedScan call) {
   const std::optional<ScanOptionsOf> options = ToScanOptions(*call);
   if (!options) return;
   if (options->cursor == 0) return ScanFrom(call, *options, "");
-  if (const auto key = call->shared->cursors->Find(options->cursor))
+  if (const auto key = call->shared().cursors->Find(options->cursor))
     return ScanFrom(call, *options, KeyAfter(RecordKey(*key)));
   // Another gateway's, or one from long ago.
   auto start = std::make_shared<std::string>();
@@ -231,7 +231,7 @@ void RandomKey(SharedScan call) {
 
 void FlushDb(SharedScan call) {
   if (!EndsWithFlushMode(call->words, 1)) return call->Fail(kSyntax);
-  call->shared->flushes->Flush(call->store,
+  call->shared().flushes->Flush(call->store,
                                [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 

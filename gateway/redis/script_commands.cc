@@ -32,18 +32,18 @@ std::string_view WrongWith(const StoreCall& call) {
   if (!keys) return kNotAnInteger;
   if (*keys > std::ssize(call.words) - 3) return "ERR Number of keys can't be greater than number of args";
   if (*keys < 0) return "ERR Number of keys can't be negative";
-  return by_name && !call.shared->scripts->cache().Has(call.words[1], call.owner) ? kNoScriptText : "";
+  return by_name && !call.shared().scripts->cache().Has(call.words[1], call.owner()) ? kNoScriptText : "";
 }
 
 // The script, which from then on has a name for EVALSHA; or the reply's text.
 std::expected<std::shared_ptr<const Script>, std::string> ScriptOf(const StoreCall& call) {
-  ScriptCache& cache = call.shared->scripts->cache();
+  ScriptCache& cache = call.shared().scripts->cache();
   const bool by_name = NamesItsScript(call.command);
-  if (auto script = cache.Find(by_name ? call.words[1] : ScriptSha(call.words[1]), call.owner)) return script;
+  if (auto script = cache.Find(by_name ? call.words[1] : ScriptSha(call.words[1]), call.owner())) return script;
   if (by_name) return std::unexpected(std::string(kNoScriptText));
-  auto flags = CompileScript(call.words[1], call.shared->scripts->limits());
+  auto flags = CompileScript(call.words[1], call.shared().scripts->limits());
   if (!flags) return std::unexpected(std::move(flags.error()));
-  return cache.Add(call.words[1], *flags, call.owner);
+  return cache.Add(call.words[1], *flags, call.owner());
 }
 
 // Within the transaction.
@@ -54,7 +54,7 @@ void EvalStaged(StoreCall& call) {
   const auto count = static_cast<size_t>(*ToInteger(call.words[2]));
   const std::span<const std::string> words(call.words);
   const auto keys = words.subspan(3, count);
-  ScriptLimits limits = call.shared->scripts->limits();
+  ScriptLimits limits = call.shared().scripts->limits();
   const auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(call.until - std::chrono::steady_clock::now());
   limits.time = std::clamp(left, std::chrono::milliseconds(1), limits.time);
@@ -85,14 +85,14 @@ void EvalAlone(SharedCall call) {
 
 // On a thread for scripts, as it is compiled.
 void Load(SharedCall call) {
-  Scripts& scripts = *call->shared->scripts;
+  Scripts& scripts = *call->shared().scripts;
   const Until until = call->until;
   const size_t bytes = call->words[2].size();
   scripts.Run(until, bytes, [call = std::move(call)](const Status& may) {
     if (!may.ok()) return call->Fail(may);
-    const auto flags = CompileScript(call->words[2], call->shared->scripts->limits());
+    const auto flags = CompileScript(call->words[2], call->shared().scripts->limits());
     if (!flags) return call->Fail(flags.error());
-    const auto script = call->shared->scripts->cache().Add(call->words[2], *flags, call->owner);
+    const auto script = call->shared().scripts->cache().Add(call->words[2], *flags, call->owner());
     call->done(Reply(call->protocol).Bulk(script->sha).Take());
   });
 }
@@ -101,13 +101,13 @@ void Exists(StoreCall& call) {
   Reply reply(call.protocol);
   reply.Array(call.words.size() - 2);
   for (size_t at = 2; at < call.words.size(); ++at)
-    reply.Number(call.shared->scripts->cache().Has(call.words[at], call.owner) ? 1 : 0);
+    reply.Number(call.shared().scripts->cache().Has(call.words[at], call.owner()) ? 1 : 0);
   call.Answer(reply);
 }
 
 void Flush(StoreCall& call) {
   if (!EndsWithFlushMode(call.words, 2)) return call.Fail("ERR SCRIPT FLUSH only support SYNC|ASYNC option");
-  call.shared->scripts->cache().Clear(call.owner);
+  call.shared().scripts->cache().Clear(call.owner());
   call.Ok();
 }
 
@@ -140,7 +140,7 @@ void ScriptCommand(SharedCall call) {
   } else if (what == "FLUSH") {
     Flush(*call);
   } else if (what == "KILL" && size == 2) {
-    call->shared->scripts->Kill(call->owner) ? call->Ok() : call->Fail("NOTBUSY No scripts in execution right now.");
+    call->shared().scripts->Kill(call->owner()) ? call->Ok() : call->Fail("NOTBUSY No scripts in execution right now.");
   } else if (what == "HELP" && size == 2) {
     ScriptHelp(*call);
   } else if (what == "DEBUG") {

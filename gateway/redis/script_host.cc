@@ -55,7 +55,7 @@ StagedHost::StagedHost(const StoreContext& context, std::span<const std::string>
       keys_(keys.begin(), keys.end()),
       read_only_(read_only),
       until_(until),
-      running_(*context.shared->scripts, context.owner) {}
+      running_(*context.shared().scripts, context.owner()) {}
 
 std::string StagedHost::Call(const Words& words, int protocol) {
   const CommandInfo* const command = FindCommand(words[0]);
@@ -76,7 +76,7 @@ std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, co
   if (IsPublish(command)) return Publish(command, words, protocol);
   if (command.name != "pubsub") return AnswerAnywhere(command, words, protocol);
   Reply reply(protocol);
-  DescribeChannels(context_.shared->publisher->channels(), words, reply);
+  DescribeChannels(context_.shared().publisher->channels(), words, reply);
   return reply.Take();
 }
 
@@ -88,13 +88,13 @@ std::string StagedHost::Publish(const CommandInfo& command, const Words& words, 
   if (effects.messages.size() == kMessagesMax || effects.message_bytes > kMessageBytesMax)
     return RefusalWith("ERR a script publishes at most 10000 messages and 16 MiB");
   effects.messages.push_back({kind, words[1], words[2]});
-  return Reply(protocol).Number(ListenersHere(context_.shared->publisher->channels(), kind, words[1])).Take();
+  return Reply(protocol).Number(ListenersHere(context_.shared().publisher->channels(), kind, words[1])).Take();
 }
 
 // Waits for the cluster, as threads for scripts may, but no longer than the run may go on: the error that it gets then is
 // the last thing that it sees.
 Status StagedHost::MayPublish(const std::string& channel) const {
-  Databases* const databases = context_.databases.get();
+  Databases* const databases = context_.databases();
   if (databases == nullptr || !databases->guards_channels()) return {};
   const auto answer = std::make_shared<std::promise<Status>>();
   std::future<Status> may = answer->get_future();
@@ -121,7 +121,7 @@ std::string StagedHost::CallStore(const CommandInfo& command, const Words& words
 }
 
 void StagedHost::Log(int level, std::string_view text) {
-  if (level < 2 || !context_.shared->scripts->TakeLogLine()) return;
+  if (level < 2 || !context_.shared().scripts->TakeLogLine()) return;
   const std::string line = "a script says: " + EscapeBytes(text.substr(0, kLineBytesMax));
   level == 3 ? void(LOG(WARNING) << line) : void(LOG(INFO) << line);
 }

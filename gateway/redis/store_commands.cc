@@ -41,7 +41,7 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   // In two steps, of which the second is repeated when somebody else was faster.
   void ReadAndPut() {
     ChangeItem(
-        *call_.store, *call_.executor, key_, call_.until,
+        *call_.store, call_.executor(), key_, call_.until,
         [self = shared_from_this()](std::optional<FoundItem> found) { return self->Decide(std::move(found)); },
         [self = shared_from_this()](const Result<Version>& done) { self->OnPut(done); });
   }

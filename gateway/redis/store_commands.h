@@ -21,16 +21,27 @@ class Databases;
 struct Effects;
 struct Shared;
 
-// Where and for whom commands run.
-struct StoreContext {
-  int protocol = 2;
-  std::shared_ptr<Store> store;                   // with Redis's keys: keyed_store.h
+// For whom commands run: a connection, as long as it is the same user's.
+struct Caller {
   std::shared_ptr<const Shared> shared;           // with all connections: connection_state.h
   std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
-  std::string owner;                              // whose command it is (session.h)
-  std::shared_ptr<Effects> effects;               // of the transaction that runs it (transaction.h); null: none does
-  Executor* executor = nullptr;                   // for pauses; outlives the call
+  std::string owner;                              // session.h
+  Executor* executor = nullptr;                   // for pauses; outlives the calls
   std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
+};
+
+// Where and for whom commands run.
+struct StoreContext {
+  const Shared& shared() const { return *caller->shared; }
+  Databases* databases() const { return caller->databases.get(); }
+  const std::string& owner() const { return caller->owner; }
+  Executor& executor() const { return *caller->executor; }
+  bool gone() const { return *caller->gone; }
+
+  int protocol = 2;
+  std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
+  std::shared_ptr<const Caller> caller;
+  std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
   Until until;
 };
 

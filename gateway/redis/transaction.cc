@@ -49,7 +49,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
     if (status.code() != Code::kConditionFailed) return Fail(status);
     if (std::chrono::steady_clock::now() >= transaction_.context.until)
       return Fail(Status(Code::kDeadlineExceeded, "others changed the keys each time until the deadline"));
-    RetryAfterLosing(++lost_, *transaction_.context.executor, [self = shared_from_this()] { self->Attempt(); });
+    RetryAfterLosing(++lost_, transaction_.context.executor(), [self = shared_from_this()] { self->Attempt(); });
   }
   void Fail(const Status& status) { transaction_.done(Error(status)); }
 
@@ -88,7 +88,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   // So many bytes were loaded.
   void Start(size_t bytes) {
     if (!blocks_) return Run();
-    context_.shared->scripts->Run(context_.until, bytes, [self = shared_from_this()](const Status& may) {
+    context_.shared().scripts->Run(context_.until, bytes, [self = shared_from_this()](const Status& may) {
       may.ok() ? self->Run() : self->done_(may);
     });
   }
@@ -99,10 +99,10 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
     const auto began = std::chrono::steady_clock::now();
     while (replies_->size() < commands_->size()) {
       const auto now = std::chrono::steady_clock::now();
-      if (*context_.gone) return done_(Status(Code::kUnavailable, "the client has gone"));
+      if (context_.gone()) return done_(Status(Code::kUnavailable, "the client has gone"));
       if (now >= context_.until) return done_(Status(Code::kDeadlineExceeded, "its commands took too long"));
       if (!blocks_ && now - began > kSlice)
-        return context_.executor->Post([self = shared_from_this()] { self->Run(); });
+        return context_.executor().Post([self = shared_from_this()] { self->Run(); });
       if (const Status status = RunNext(); !status.ok()) return done_(status);
     }
     done_({});
@@ -150,7 +150,7 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
     if (!committed) return done(Error(committed.error()));
     if (!*committed) return done(Replies());
     for (const auto& [kind, channel, text] : context.effects->messages)
-      context.shared->publisher->Publish(kind, channel, text, [](int64_t) {});
+      context.shared().publisher->Publish(kind, channel, text, [](int64_t) {});
     done(std::move(*replies));
   };
   RunTransaction(std::move(transaction));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
+#include "common/rpc/spendable.h"
 #include "common/security/caller.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/unresolved_edge.h"
@@ -97,7 +98,7 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
   }
   path.Get(TranslateRead(request.header, request.options, begun), request.key,
            [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](GetResult result) {
-             idl::GetReply reply;
+             rpc::Spendable<idl::GetReply> reply;
              FillHeader(result, belief, reply.header);
              if (result.record) {
                FillRecord(*std::move(result.record), reply.record);
@@ -121,7 +122,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
   MultiGetCall call{TranslateRead(request.header, request.options, begun), request.keys};
   path.MultiGet(std::move(call), [this, &path, begun, asked, belief = BeliefOf(request.header),
                                   cob = std::move(cob)](MultiGetResult result) {
-    idl::MultiGetReply reply;
+    rpc::Spendable<idl::MultiGetReply> reply;
     FillHeader(result, belief, reply.header);
     if (result.status.ok()) {
       reply.results.resize(result.items.size());
@@ -155,7 +156,7 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
   call.page_bytes = static_cast<size_t>(request.pageBytes == 0 ? kPageBytesDefault : request.pageBytes);
   path.Scan(std::move(call),
             [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](ScanResult result) {
-              idl::ScanReply reply;
+              rpc::Spendable<idl::ScanReply> reply;
               FillHeader(result, belief, reply.header);
               // A replica that has not heard of a split shows, and judges a session by, more than the client takes the
               // tablet for.

@@ -48,7 +48,7 @@ void WriteAdmission::Admit(AdmitWrite input) {
   if (RefuseOverloaded(input, level)) return;
   if (RefuseElsewhere(request)) return;
   if (split_.Park(input)) return;
-  Execute(input, digest, level, now);
+  Execute(std::move(input), digest, level, now);
 }
 
 bool WriteAdmission::LiesWithin(const WriteRequest& request) const {
@@ -162,26 +162,27 @@ bool WriteAdmission::RefuseElsewhere(const WriteRequest& request) {
   return Refuse(request.token, Code::kWrongTablet, "the key is not in " + common_.applied.range.ToString());
 }
 
-Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, TabletTime now) {
-  for (size_t i = 0; i < request.writes.size(); ++i) {
-    if (Contains(request.writes[i].key)) continue;
+Result<Evaluation> WriteAdmission::EvaluateInRange(std::vector<Write> writes, TabletTime now) {
+  for (size_t i = 0; i < writes.size(); ++i) {
+    if (Contains(writes[i].key)) continue;
     return Evaluation{
         Refusal(Code::kInvalidArgument, "the batch spans tablets: all keys of a batch must lie in one tablet",
                 static_cast<int32_t>(i)),
         {}};
   }
-  return Evaluate(request.writes, {.now = now,
-                                   .schema = *common_.schema,
-                                   .unapplied = common_.unapplied,
-                                   .read = common_.readers.records,
-                                   .functions = common_.options.functions.get(),
-                                   .server = common_.options.self,
-                                   .tombstone_retention_ms = common_.options.tombstone_retention_ms});
+  return Evaluate(std::move(writes), {.now = now,
+                                      .schema = *common_.schema,
+                                      .unapplied = common_.unapplied,
+                                      .read = common_.readers.records,
+                                      .functions = common_.options.functions.get(),
+                                      .server = common_.options.self,
+                                      .tombstone_retention_ms = common_.options.tombstone_retention_ms});
 }
 
-void WriteAdmission::Execute(const AdmitWrite& input, uint64_t digest, AckLevel level, TabletTime now) {
-  const WriteRequest& request = input.request;
-  Result<Evaluation> evaluation = EvaluateInRange(request, now);
+void WriteAdmission::Execute(AdmitWrite input, uint64_t digest, AckLevel level, TabletTime now) {
+  WriteRequest& request = input.request;
+  const bool conditional = std::ranges::any_of(request.writes, IsConditional);
+  Result<Evaluation> evaluation = EvaluateInRange(std::move(request.writes), now);
   if (!evaluation.has_value()) {
     replies_.RefuseWrite(request.token, std::move(evaluation.error()));
     return;
@@ -198,7 +199,7 @@ void WriteAdmission::Execute(const AdmitWrite& input, uint64_t digest, AckLevel 
   entry.first_incomplete = request.first_incomplete;
   entry.request_digest = digest;
   entry.level = level;
-  entry.conditional = std::ranges::any_of(request.writes, IsConditional);
+  entry.conditional = conditional;
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;

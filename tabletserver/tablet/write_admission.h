@@ -38,11 +38,11 @@ class WriteAdmission {
   bool RefuseWhileFrozen(const WriteRequest& request);
   bool RefuseOverloaded(const AdmitWrite& input, AckLevel level);
   bool RefuseElsewhere(const WriteRequest& request);
-  void Execute(const AdmitWrite& input, uint64_t digest, AckLevel level, TabletTime now);
+  void Execute(AdmitWrite input, uint64_t digest, AckLevel level, TabletTime now);
 
   // Returns true. `retry_ms`: -1, nothing is said.
   bool Refuse(RequestToken token, Code code, std::string text, int64_t retry_ms = -1);
-  Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
+  Result<Evaluation> EvaluateInRange(std::vector<Write> writes, TabletTime now);
   bool Contains(std::string_view key) const { return common_.applied.range.Contains(key); }
   bool LiesWithin(const WriteRequest& request) const;
   AckLevel LevelOf(const WriteRequest& request) const;

@@ -125,7 +125,7 @@ Effect EffectOn(const Write& write, const Seen& seen, const EvaluationContext& c
 
 // A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
 // come: the latest stays.
-Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+Outcome AddDelivered(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
                      Evaluation& evaluation) {
   if (*write.stamp <= seen.stamp) return {};
   // A delete that was later than it may be forgotten by now.
@@ -137,7 +137,7 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
   Effect effect;
   effect.key = write.key;
   effect.is_delete = write.kind == WriteKind::kDelete;
-  effect.value = write.value;
+  effect.value = std::move(write.value);
   effect.expires_at = write.expires_at;
   effect.write_time_ms = write.stamp->time_ms;
   effect.writer = write.stamp->server;
@@ -209,7 +209,7 @@ Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const Eva
 }
 
 // Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
-Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context, FunctionRoom& room,
+Outcome AddEffect(Write& write, size_t index, Seen seen, const EvaluationContext& context, FunctionRoom& room,
                   Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};
   if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
@@ -218,7 +218,7 @@ Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationC
   if (write.kind == WriteKind::kDelete) {
     effect.is_delete = true;
   } else if (write.kind == WriteKind::kPut) {
-    effect.value = write.value;
+    effect.value = std::move(write.value);
     effect.expires_at = ExpiryOf(write, context.now, context.schema);
   } else {
     int64_t counter = 0;
@@ -292,13 +292,13 @@ Status CheckBatch(std::span<const Write> writes) {
   return {};
 }
 
-Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context) {
+Result<Evaluation> Evaluate(std::vector<Write> writes, const EvaluationContext& context) {
   Evaluation evaluation;
   evaluation.effects.reserve(writes.size());
   Records records(writes, context);
   FunctionRoom room;
   for (size_t i = 0; i < writes.size(); ++i) {
-    const Write& write = writes[i];
+    Write& write = writes[i];
     EBLA_ASSIGN(Seen seen, records.Look(write));
     Outcome refusal;
     if (!Holds(write.condition, seen.live)) {

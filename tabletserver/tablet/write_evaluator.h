@@ -49,7 +49,7 @@ Status CheckBatch(std::span<const Write> writes);
 TabletTime ExpiryOf(const Write& put, TabletTime now, const TabletSchema& schema);
 
 // An error is the reader's: nothing is known, nothing may be logged.
-Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context);
+Result<Evaluation> Evaluate(std::vector<Write> writes, const EvaluationContext& context);
 
 // A refusal that depends on state, without effects.
 Outcome Refusal(Code code, std::string message, int32_t failed_index);
