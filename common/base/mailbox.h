@@ -35,8 +35,8 @@ class Mailbox {
   };
   // Of a batch of several flows.
   static constexpr size_t kSharedBatch = 64;
-  // Together, more than that is not brief any more.
-  static constexpr size_t kBriefItems = 64, kBriefBytes = 64 << 10;
+  // Together, more than that is not brief any more: another thread had better do it meanwhile.
+  static constexpr size_t kBriefItems = 64, kBriefBytes = 24 << 10;
 
   Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
       : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}

@@ -25,7 +25,6 @@ namespace {
 
 thread_local EventLoop* current = nullptr;
 
-constexpr std::chrono::milliseconds kPollAllEvery{1000};      // timers of libevent's own show on no descriptor
 constexpr Duration kDelayMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
 
 event_base* NewBase() {
@@ -99,8 +98,7 @@ void EventLoop::RunLending() {
       sleeps = MaySleep();
       current = nullptr;
     }
-    pollfd readable{.fd = poll_fd_, .events = POLLIN, .revents = 0};
-    if (sleeps) poll(&readable, 1, kPollAllEvery.count());
+    if (sleeps) SleepOn(poll_fd_);
   }
 }
 
@@ -326,6 +324,11 @@ std::optional<std::vector<int>> EventLoop::PollFds(const std::vector<EventLoop*>
     fds.push_back(found->second);
   }
   return fds;
+}
+
+void EventLoop::SleepOn(int poll_fd) {
+  pollfd readable{.fd = poll_fd, .events = POLLIN, .revents = 0};
+  poll(&readable, 1, kPollAllEvery.count());
 }
 
 void EventLoop::ArmWakeup(MonotonicTime when) {

@@ -98,6 +98,10 @@ class EventLoop final : public Executor {
   // One for each loop: readable when Poll has something to do, but for libevent's own timers. None: the system does not
   // tell.
   static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);
+  // So often every loop is polled, whatever its descriptor says.
+  static constexpr std::chrono::milliseconds kPollAllEvery{1000};
+  // Until the descriptor is readable, or for so long.
+  static void SleepOn(int poll_fd);
 
  private:
   // Of whoever shall run this loop: scheduled on another's, whose turn's end it is.

@@ -1,7 +1,6 @@
 #include "common/rpc/loop_threads.h"
 
 #include <glog/logging.h>
-#include <poll.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -18,8 +17,6 @@
 namespace ebla::rpc {
 namespace {
 
-// Timers of libevent's own (those of its resolver) show on no descriptor.
-constexpr std::chrono::milliseconds kPollAllEvery{1000};
 // Where the system watches no more descriptors.
 constexpr std::chrono::milliseconds kPollUnwatchedEvery{1};
 // A thread that is within a turn for so long stands still, as far as anybody can tell.
@@ -125,29 +122,29 @@ class LoopThreads::Runner {
   }
 
   template <class Wait>
-  int Sleep(ThreadMeter& meter, Wait wait) {
+  void Sleep(ThreadMeter& meter, Wait wait) {
     const Clock::time_point before = Clock::now();
     asleep_.store(true, std::memory_order_relaxed);
-    const int ready = wait();
+    wait();
     const Clock::time_point now = Clock::now();
     turn_began_.store(now.time_since_epoch(), std::memory_order_relaxed);
     asleep_.store(false, std::memory_order_relaxed);
     meter.Slept(now - before);
-    return ready;
   }
 
   void PollOne(bool sleeps, ThreadMeter& meter) {
-    pollfd readable{.fd = PollFdOf(loops_.front()), .events = POLLIN};
-    if (sleeps) Sleep(meter, [&] { return poll(&readable, 1, kPollAllEvery.count()); });
+    if (sleeps) Sleep(meter, [&] { EventLoop::SleepOn(PollFdOf(loops_.front())); });
     loops_.front()->Poll(false);
   }
 
   void PollSeveral(bool sleeps, ThreadMeter& meter) {
-    const std::chrono::milliseconds longest = watches_all_ ? kPollAllEvery : kPollUnwatchedEvery;
+    const std::chrono::milliseconds longest = watches_all_ ? EventLoop::kPollAllEvery : kPollUnwatchedEvery;
     std::array<epoll_event, 64> ready;
-    const int count = !sleeps ? 0 : Sleep(meter, [&] {
-      return epoll_wait(poll_fd_, ready.data(), ready.size(), static_cast<int>(longest.count()));
-    });
+    int count = 0;
+    const auto wait = [&] {
+      count = epoll_wait(poll_fd_, ready.data(), ready.size(), static_cast<int>(longest.count()));
+    };
+    if (sleeps) Sleep(meter, wait);
     for (EventLoop* loop : loops_) loop->Awake();
     const Clock::time_point now = Clock::now();
     // While there is work, some of it most likely is on each.

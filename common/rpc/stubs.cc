@@ -2,35 +2,12 @@
 
 #include <glog/logging.h>
 
-#include "common/rpc/message_codec.h"
 #include "common/rpc/reply_failure.h"
+#include "common/rpc/typed_call.h"
 #include "idl/methods.h"
 
 namespace ebla::rpc {
 namespace {
-
-template <class Request>
-EncodedCall Encode(const char* method, const Request& request) {
-  EncodedCall call;
-  call.message = codec::Write<codec::Binary>(method, MessageType::kCall, 0, 1, request);
-  call.sequence_offset = 8 + std::string_view(method).size();
-  return call;
-}
-
-template <class Reply>
-Status Decode(const Result<std::string>& bytes, Reply& reply) {
-  if (!bytes.has_value()) return bytes.error();
-  EBLA_ASSIGN(const MessageHead head, ParseMessageHead(*bytes));
-  const std::string_view body = std::string_view(*bytes).substr(head.body_offset);
-  if (head.type == MessageType::kException) {
-    codec::thrift::TApplicationException exception;
-    EBLA_ASSIGN([[maybe_unused]] const bool read, codec::Read(head.protocol, body, 0, exception));
-    return Error(Code::kInternal, exception.what());
-  }
-  EBLA_ASSIGN(const bool found, codec::Read(head.protocol, body, 0, reply));
-  if (!found || head.type != MessageType::kReply) return Error(Code::kInternal, "the reply carries no result");
-  return Status::Ok();
-}
 
 template <class Request>
 Duration TimeoutOf(const Request& request, Duration default_timeout) {
@@ -50,17 +27,13 @@ class Caller {
 
   template <class Request, class Reply>
   void Call(const char* method, std::function<void(const Reply&)> callback, const Request& request) const {
-    auto done = [callback = std::move(callback)](Result<std::string> bytes) {
-      Reply reply;
-      if (Status status = Decode(bytes, reply); !status.ok()) {
-        // Bytes that a peer sent and that cannot be read are its fault, not the caller's.
-        if (bytes.has_value()) status = Status(Code::kInternal, status.message());
-        reply = Reply();
-        SetFailure(reply, status);
-      }
-      callback(reply);
+    auto done = [callback = std::move(callback)](const Result<Reply>& reply) {
+      if (reply) return callback(*reply);
+      Reply failed;
+      SetFailure(failed, reply.error());
+      callback(failed);
     };
-    channel_->Call(Encode(method, request), TimeoutOf(request, default_timeout_), std::move(done));
+    TypedCall<Reply>(*channel_, method, request, TimeoutOf(request, default_timeout_), std::move(done));
   }
 
  private:

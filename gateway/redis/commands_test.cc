@@ -449,7 +449,7 @@ TEST_F(CommandsTest, SlowCommandsAreShownByTheirKeys) {
 }
 
 TEST(SlowLogTest, LongOnesAreCutAsRedisCutsThem) {
-  Words many(40, "x");
+  const KeyViews many(40, "x");
   const Words shown = SlowLog::Shown(many, many.size());
   EXPECT_EQ(shown.size(), 32u);
   EXPECT_EQ(shown.back(), "... (9 more arguments)");

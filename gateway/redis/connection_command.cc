@@ -64,9 +64,9 @@ void ConnectionCommand::NoteIfSlow() {
   if (!log.Notes(took)) return;
   const ClientLine line = state_->shared->clients->Find(state_->session.id());
   const bool by_keys = command_.HasKeys() || command_.Is(Flag::kNoAuth);
-  Words shown{words_[0]};
-  by_keys ? shown.insert(shown.end(), keys_.begin(), keys_.end())
-          : shown.insert(shown.end(), words_.begin() + 1, words_.end());
+  KeyViews shown{words_[0]};
+  const auto show = [&shown](auto words) { shown.insert(shown.end(), words.begin(), words.end()); };
+  by_keys ? show(std::span(keys_)) : show(std::span(words_).subspan(1));
   log.Add({.owner = line.owner,
            .address = line.address,
            .name = SlowLog::Shown(line.name),
@@ -75,7 +75,7 @@ void ConnectionCommand::NoteIfSlow() {
 }
 void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
-  words_.clear();  // as it may wait for older ones' replies
+  Words().swap(words_);  // what it holds until its reply's turn comes is not counted
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();

@@ -97,6 +97,7 @@ struct ConnectionState {
   const std::shared_ptr<Databases>& databases() const { return databases_; }
   void Use(std::shared_ptr<Databases> databases) {
     databases_ = WithOwnCount(std::move(databases));
+    caller_ = nullptr;
     opened.Forget();
   }
   const std::shared_ptr<const Caller>& caller() {

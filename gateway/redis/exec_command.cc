@@ -14,7 +14,7 @@ void ExecCommand::Run() {
     run_.context = ContextOf(std::move(store));
     run_.transactions = state_->session.options().transactions;
     run_.commands = std::move(commands_);
-    run_.answer = [this](const QueuedCommand& queued) { return AnswerHere(*queued.command, queued.words); };
+    run_.answer = [this](const QueuedCommand& queued) { return AnswerHere(*queued.command, *queued.words); };
     run_.done = [this](std::string reply) { End(std::move(reply)); };
     RunQueued(std::move(run_));
   });

@@ -16,7 +16,7 @@ constexpr std::string_view kOrEachGroup =
     "connection, --redis_transactions=each-group for the gateway";
 constexpr std::string_view kWatched = ", as that of what is watched";
 
-std::vector<std::string> KeysIn(const QueuedCommand& queued) { return CopiedKeysOf(*queued.command, queued.words); }
+std::vector<std::string> KeysIn(const QueuedCommand& queued) { return CopiedKeysOf(*queued.command, *queued.words); }
 
 // What happens next: transactions of several groups at the same time, or one command by itself. Commands are told by their
 // places.
@@ -137,7 +137,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
       SetReply(place, Reply().Failure(kCrossSlot).Take());
       return done({});
     }
-    StoreCall call{run_.context, *command, words, &run_.commands[place].words};
+    StoreCall call{run_.context, *command, *words};
     call.fault = std::make_shared<Status>();
     call.done = [self = shared_from_this(), place, fault = call.fault,
                  done = std::move(done)](std::string reply) mutable {
@@ -205,7 +205,7 @@ std::string_view MultiQueue::Add(const CommandInfo& command, Words& words) {
   for (const std::string& word : words) bytes_ += word.size() + sizeof word;
   if (bytes_ > kBytesMax || commands_.size() == kCommandsMax)
     return refuse("ERR a transaction has at most 100000 commands and 64 MiB");
-  if (!broken_) commands_.push_back({&command, std::move(words)});
+  if (!broken_) commands_.push_back({&command, std::make_shared<const Words>(std::move(words))});
   return {};
 }
 

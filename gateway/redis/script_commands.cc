@@ -74,7 +74,7 @@ void EvalAlone(SharedCall call) {
   const std::vector<std::string> keys = CopiedKeysOf(call->command, call->words);
   if (!keys.empty() && !OneGroupOf(keys)) return call->Fail(kCrossSlot);
   std::vector<QueuedCommand> commands;
-  commands.push_back({&call->command, call->words});
+  commands.push_back({&call->command, std::shared_ptr<const Words>(call, &call->words)});
   StoreContext context = *call;
   RunTogether(std::move(context), std::move(commands), {}, [call = std::move(call)](Result<Replies> replies) {
     replies ? call->done(std::move((**replies)[0])) : call->Fail(replies.error());

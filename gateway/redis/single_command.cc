@@ -167,7 +167,7 @@ void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
 
 void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
   std::vector<QueuedCommand> commands;
-  commands.push_back({&command_, words_});
+  commands.push_back({&command_, std::shared_ptr<const Words>(shared_from_this(), &words_)});
   RunTogether(ContextOf(std::move(store)), std::move(commands), {}, [this](Result<Replies> replies) {
     replies ? End(std::move((**replies)[0])) : EndWith(FailureText(replies.error()));
   });

@@ -17,7 +17,7 @@ std::string SlowLog::Shown(std::string_view word) {
   return shown;
 }
 
-Words SlowLog::Shown(const Words& words, size_t all) {
+Words SlowLog::Shown(const KeyViews& words, size_t all) {
   constexpr size_t kWordsShown = 32;
   const bool cut = all > words.size() || all > kWordsShown;
   const size_t count = cut ? std::min(words.size(), kWordsShown - 1) : words.size();

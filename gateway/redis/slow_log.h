@@ -14,6 +14,7 @@
 
 #include "common/base/mutex.h"
 #include "gateway/redis/wire/names.h"
+#include "gateway/server/protocol.h"
 
 namespace ebla::gateway::redis {
 
@@ -45,7 +46,7 @@ class SlowLog {
   void Answer(const Words& words, std::string_view owner, Reply& reply);
 
   // At most 32 words, of 128 bytes each, as Redis shows them. `all`: how many words the command has.
-  static Words Shown(const Words& words, size_t all);
+  static Words Shown(const KeyViews& words, size_t all);
   static std::string Shown(std::string_view word);
 
  private:

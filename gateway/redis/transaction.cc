@@ -62,8 +62,8 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
 std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, int64_t now_ms) {
   std::vector<std::string> keys;
   for (const auto& [command, words] : commands) {
-    if (WritesBlindly(*command, words, now_ms)) continue;
-    std::ranges::move(CopiedKeysOf(*command, words), std::back_inserter(keys));
+    if (WritesBlindly(*command, *words, now_ms)) continue;
+    std::ranges::move(CopiedKeysOf(*command, *words), std::back_inserter(keys));
   }
   return keys;
 }
@@ -109,7 +109,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   }
   Status RunNext() {
     const auto& [command, words] = (*commands_)[replies_->size()];
-    auto reply = RunAtOnce(context_, *command, words);
+    auto reply = RunAtOnce(context_, *command, *words);
     if (!reply) return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
     reply_bytes_ += reply->size();
     if (reply_bytes_ > kRepliesBytesMax)

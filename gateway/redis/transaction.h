@@ -50,7 +50,7 @@ void RunTransaction(Transaction transaction);
 
 struct QueuedCommand {
   const CommandInfo* command = nullptr;
-  Words words;
+  std::shared_ptr<const Words> words;
 };
 
 // Of one transaction's commands together: more is OVERLOADED.

@@ -160,10 +160,10 @@ void Connection::Await(Command& command) {
   command.Expect(Self());
 }
 
-void Connection::OnReply(std::shared_ptr<Command> command, Reply reply) {
+void Connection::OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) {
   if (server_.loop.InThread()) return Complete(*command, std::move(reply));
   const std::shared_ptr<rpc::ConnectionLoop> kept = home();  // this may be gone before the call ends
-  server_.Answer(Self(), std::move(command), std::move(reply));
+  server_.Answer(std::static_pointer_cast<Connection>(std::move(self)), std::move(command), std::move(reply));
 }
 
 void Connection::Complete(Command& command, Reply reply) {

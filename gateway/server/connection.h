@@ -31,7 +31,7 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   void Start() override;
   void Complete(Command& command, Reply reply);
   // Any thread.
-  void OnReply(std::shared_ptr<Command> command, Reply reply) override;
+  void OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) override;
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
   void End() override;
   ConnectionVitals vitals() const override;

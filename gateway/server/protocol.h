@@ -48,7 +48,8 @@ class Command : public std::enable_shared_from_this<Command> {
   class Asker {
    public:
     virtual ~Asker() = default;
-    virtual void OnReply(std::shared_ptr<Command> command, Reply reply) = 0;
+    // `self`: what the command had of it.
+    virtual void OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) = 0;
   };
 
   Command() = default;
@@ -88,8 +89,8 @@ class Command : public std::enable_shared_from_this<Command> {
  protected:
   // Once, at any time. Nobody may have it any more afterwards.
   void SendReply(Reply reply) {
-    const auto asker = std::exchange(asker_, nullptr);
-    asker->OnReply(std::exchange(self_, nullptr), std::move(reply));
+    Asker& asker = *asker_;
+    asker.OnReply(std::exchange(asker_, nullptr), std::exchange(self_, nullptr), std::move(reply));
   }
 
  private:

@@ -253,7 +253,7 @@ class TabletStore {
   virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;
   // The same, of kInterval, where that is a copy in memory: what came of it. None: it would take longer, and is to be asked
   // for by Flush.
-  virtual std::optional<Status> FlushAtOnce() { return std::nullopt; }
+  virtual std::optional<Status> FlushAtOnce() = 0;
   // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one. UNAVAILABLE: the
   // first of them is damaged.
   virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;

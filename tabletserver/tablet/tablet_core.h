@@ -11,8 +11,8 @@
 //      Step(StoreFailed), before any other input of that tablet; skip both when the output has none of them.
 //   3. replica.flush: (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; then
 //      Step(Flushed) with its number. Any number may be under way; completions come in any order. If the flush fails:
-//      Step(StoreFailed) with its status, which is the end of this replica. One of kMemory is done at once: Step(Flushed)
-//      after 6.
+//      Step(StoreFailed) with its status, which is the end of this replica. One of kMemory is done at once, and so is
+//      what store.FlushAtOnce has done: Step after 6.
 //   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied}), or on failure
 //      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between. After
 //      OVERLOADED, COME_AGAIN and UNAVAILABLE (files here are damaged) it is offered again after a Tick; log and votes go

@@ -23,8 +23,11 @@ class LogFile {
  public:
   virtual ~LogFile() = default;
 
+  // As a rule a copy in memory.
   virtual Status Write(int64_t offset, std::string_view bytes) = 0;
   virtual Status Sync() = 0;
+  // What was written begins its way to the disk, if it is much. No error counts here, as Sync has them all.
+  virtual void StartWriting() {}
   // Fewer than `size` where the file ends.
   virtual Result<std::string> Read(int64_t offset, int64_t size) = 0;
   virtual Result<int64_t> Size() = 0;

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
@@ -12,6 +14,7 @@
 #include <utility>
 
 #include "common/base/system_error.h"
+#include "tabletserver/storage/log/log_format.h"
 #include "tabletserver/storage/log/open_retrying.h"
 
 namespace ebla::tabletserver {
@@ -36,24 +39,39 @@ Status WriteAll(int fd, std::string_view bytes, int64_t offset, const std::strin
 
 class PosixLogFile final : public LogFile {
  public:
-  PosixLogFile(std::string name, int fd) : name_(std::move(name)), fd_(fd) {}
+  PosixLogFile(std::string name, int fd, int64_t bytes) : name_(std::move(name)), fd_(fd), bytes_(bytes) {}
   ~PosixLogFile() override { close(fd_); }
 
+  // The rest of the last block is filled with zeros. Of a file that was used before, the kernel would read it from the
+  // disk, unless it is in memory still: 60 us instead of 2.
   Status Write(int64_t offset, std::string_view bytes) override {
-    EBLA_TRY(WriteAll(fd_, bytes, offset, name_));
-    begun_ = begun_ < 0 ? offset : begun_;
+    static const std::array<char, kLogBlock> kZeros{};
     const int64_t end = offset + std::ssize(bytes);
-    if (end - begun_ < kPiece) return {};
-    // Its way to the disk begins now: a Sync would take long over a second's bytes, and what comes next would wait. No
-    // error counts here, as Sync has them all.
-    sync_file_range(fd_, begun_, end - begun_, SYNC_FILE_RANGE_WRITE);
-    begun_ = end;
+    const int64_t rest = std::max<int64_t>(std::min(AlignUp(end, kLogBlock), bytes_) - end, 0);
+    const std::array<iovec, 2> pieces{{{const_cast<char*>(bytes.data()), bytes.size()},
+                                       {const_cast<char*>(kZeros.data()), static_cast<size_t>(rest)}}};
+    const ssize_t done = pwritev(fd_, pieces.data(), pieces.size(), offset);
+    // An error or a short write, which is the same again or goes on.
+    const auto missing = bytes.substr(std::min(bytes.size(), static_cast<size_t>(std::max<ssize_t>(done, 0))));
+    EBLA_TRY(WriteAll(fd_, missing, end - std::ssize(missing), name_));
+    if (begun_ < 0) begun_ = offset;
+    written_ = end;
     return {};
   }
 
+  // A Sync would take long over a second's bytes, and what comes next would wait. The last block is written again, which
+  // would have to wait for its way to the disk.
+  void StartWriting() override {
+    const int64_t end = written_ - written_ % kLogBlock;
+    if (end - begun_ < kPiece) return;
+    sync_file_range(fd_, begun_, end - begun_, SYNC_FILE_RANGE_WRITE);
+    begun_ = end;
+  }
+
   Status Sync() override {
-    if (fdatasync(fd_) == 0) return {};
-    return SystemError(Code::kInternal, "cannot sync " + name_);
+    if (fdatasync(fd_) != 0) return SystemError(Code::kInternal, "cannot sync " + name_);
+    begun_ = written_;
+    return {};
   }
 
   Result<std::string> Read(int64_t offset, int64_t size) override {
@@ -83,7 +101,10 @@ class PosixLogFile final : public LogFile {
  private:
   const std::string name_;
   const int fd_;
-  int64_t begun_ = -1;  // up to there the writes are on their way; only the writer's thread
+  const int64_t bytes_;  // of the file
+  // One thread at a time writes and syncs.
+  int64_t begun_ = -1;  // up to there the writes are on their way; negative: there were none
+  int64_t written_ = -1;
 };
 
 // None: some other file.
@@ -158,7 +179,12 @@ Result<std::shared_ptr<LogFile>> PosixLogDisk::Open(uint64_t number) {
   const std::string name = Name(number);
   const int fd = OpenRetrying(name.c_str(), O_RDWR | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot open " + name);
-  return std::make_shared<PosixLogFile>(name, fd);
+  struct stat file{};
+  if (fstat(fd, &file) != 0) {
+    close(fd);
+    return SystemError(Code::kInternal, "cannot look at " + name);
+  }
+  return std::make_shared<PosixLogFile>(name, fd, file.st_size);
 }
 
 Result<std::shared_ptr<LogFile>> PosixLogDisk::Create(uint64_t number, int64_t bytes) {
@@ -179,7 +205,7 @@ Result<std::shared_ptr<LogFile>> PosixLogDisk::Create(uint64_t number, int64_t b
   }
   const int fd = OpenRetrying(name.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC);
   if (fd < 0) return SystemError(Code::kInternal, "cannot make " + name);
-  auto file = std::make_shared<PosixLogFile>(name, fd);
+  auto file = std::make_shared<PosixLogFile>(name, fd, bytes);
   if (ftruncate(fd, bytes) != 0) return SystemError(Code::kInternal, "cannot size " + name);
   EBLA_TRY(SyncNames());
   return file;

@@ -298,6 +298,7 @@ Status SharedLog::Flush(Depth depth) {
   at_once_bytes_ = 0;
   EBLA_ASSIGN(const std::vector<LogTail::FramePtr> frames, TakeUnwritten(depth));
   EBLA_TRY(WriteAll(frames));
+  if (depth == Depth::kSystem) current_->StartWriting();
   if (depth == Depth::kDisk && synced_sequence_ < written_sequence_) {
     if (Status synced = Sync(); !synced.ok()) return Fail(std::move(synced));
   }
@@ -306,7 +307,7 @@ Status SharedLog::Flush(Depth depth) {
   return {};
 }
 
-// So much at a time that the kernel need not begin to write meanwhile: that would wait (posix_log_disk.cc).
+// At most so much at a stretch: then a Flush() may have to start the disk.
 std::optional<Status> SharedLog::FlushAtOnce() {
   constexpr int64_t kAtOnceMax = int64_t{512} << 10;
   if (!writing_.TryLock()) return std::nullopt;

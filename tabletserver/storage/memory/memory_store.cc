@@ -111,6 +111,8 @@ struct MemoryStore::Life {
   void Later(Duration delay, std::move_only_function<void()> step);
   void BeginFlush() EBLA_REQUIRES(disk.mutex);
   void FinishFlush(std::vector<Waiter> waiters, uint64_t position, bool to_disk) EBLA_REQUIRES(disk.mutex);
+  Status EndFlush(uint64_t position, bool to_disk) EBLA_REQUIRES(disk.mutex);
+  std::optional<Status> FlushAtOnce() EBLA_REQUIRES(disk.mutex);
   void BeginCheckpoint(Executor& target, std::move_only_function<void(Result<CheckpointResult>)> done)
       EBLA_REQUIRES(disk.mutex);
   Status FinishCheckpoint(uint64_t number, RecordsImage image, uint64_t position) EBLA_REQUIRES(disk.mutex);
@@ -177,23 +179,33 @@ void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t positi
     });
     return;
   }
-  Status status = TakeFault();
-  if (status.ok()) status = disk.log->Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval, position);
-  if (status.ok()) {
-    if (to_disk) {
-      ++disk.flushes;
-    } else if (!std::exchange(interval_set, true)) {
-      Later(kFsyncInterval, [this] {
-        disk.mutex.AssertHeld();
-        interval_set = false;
-        wants_disk = true;
-        if (!flushing) BeginFlush();
-      });
-    }
-  }
+  const Status status = EndFlush(position, to_disk);
   for (Waiter& waiter : waiters) waiter.Complete(status);
   flushing = false;
   if (!waiting.empty() || wants_disk) BeginFlush();
+}
+
+Status MemoryStore::Life::EndFlush(uint64_t position, bool to_disk) {
+  EBLA_TRY(TakeFault());
+  EBLA_TRY(disk.log->Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval, position));
+  if (to_disk) {
+    ++disk.flushes;
+  } else if (!std::exchange(interval_set, true)) {
+    Later(kFsyncInterval, [this] {
+      disk.mutex.AssertHeld();
+      interval_set = false;
+      wants_disk = true;
+      if (!flushing) BeginFlush();
+    });
+  }
+  return {};
+}
+
+std::optional<Status> MemoryStore::Life::FlushAtOnce() {
+  if (flushing || disk.stalled || disk.random() % 2 == 0) return std::nullopt;
+  if (!status().ok()) return status();
+  disk.log->BeginFlush(FlushMode::kInterval);
+  return EndFlush(disk.log->end(), false);
 }
 
 void MemoryStore::Life::BeginCheckpoint(Executor& target,
@@ -343,6 +355,11 @@ void MemoryStore::Flush(FlushMode mode, Executor& executor, std::move_only_funct
   life_->waiting.push_back({&executor, std::move(done)});
   life_->wants_disk |= mode == FlushMode::kSync;
   if (!life_->flushing) life_->BeginFlush();
+}
+
+std::optional<Status> MemoryStore::FlushAtOnce() {
+  const auto lock = life_->Lock();
+  return life_->FlushAtOnce();
 }
 
 Result<std::vector<LogEntry>> MemoryStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {

@@ -77,6 +77,7 @@ class MemoryStore : public TabletStore {
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
+  std::optional<Status> FlushAtOnce() override;  // at random, where it can
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Lsn FirstLogged(TabletId tablet) const override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;

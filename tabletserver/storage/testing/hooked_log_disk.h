@@ -18,7 +18,7 @@ class HookedLogDisk final : public LogDisk {
  public:
   explicit HookedLogDisk(LogDisk& disk) : disk_(disk) {}
 
-  std::function<void()> on_sync;  // each, before it
+  std::function<void()> on_write, on_sync;  // each, before it
   // Of this segment, the byte that no read may touch; none: all of it can be read.
   uint64_t unreadable_segment = 0;
   int64_t unreadable_at = 0;
@@ -38,11 +38,15 @@ class HookedLogDisk final : public LogDisk {
    public:
     File(HookedLogDisk& hooks, uint64_t number, std::shared_ptr<LogFile> file)
         : hooks_(hooks), number_(number), file_(std::move(file)) {}
-    Status Write(int64_t offset, std::string_view bytes) override { return file_->Write(offset, bytes); }
+    Status Write(int64_t offset, std::string_view bytes) override {
+      if (hooks_.on_write) hooks_.on_write();
+      return file_->Write(offset, bytes);
+    }
     Status Sync() override {
       if (hooks_.on_sync) hooks_.on_sync();
       return file_->Sync();
     }
+    void StartWriting() override { file_->StartWriting(); }
     Result<std::string> Read(int64_t offset, int64_t size) override {
       const int64_t at = hooks_.unreadable_at;
       if (number_ == hooks_.unreadable_segment && offset <= at && at < offset + size)

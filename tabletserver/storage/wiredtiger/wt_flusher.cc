@@ -6,6 +6,12 @@
 #include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
+namespace {
+
+// Whoever flushes at once has other things to do.
+constexpr Duration kPatience = std::chrono::milliseconds(5), kMistrust = std::chrono::seconds(10);
+
+}  // namespace
 
 struct WtFlusher::State : std::enable_shared_from_this<State> {
   struct Waiter {
@@ -51,7 +57,8 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   bool wants_disk EBLA_GUARDED_BY(mutex) = false;  // one of them, or the end of an interval, wants an fsync
   bool posted EBLA_GUARDED_BY(mutex) = false;
   bool unsynced EBLA_GUARDED_BY(mutex) = false;  // flushed to the operating system since the last fsync
-  bool timer_set EBLA_GUARDED_BY(mutex) = false;
+  TimerId timer EBLA_GUARDED_BY(mutex);  // of the interval's end
+  MonotonicTime slow_until EBLA_GUARDED_BY(mutex);  // nothing is flushed at once
   Duration interval EBLA_GUARDED_BY(mutex);
 };
 
@@ -85,23 +92,26 @@ void WtFlusher::State::Run() {
 std::optional<Status> WtFlusher::State::FlushAtOnce() {
   {
     MutexLock lock(mutex);
-    if (posted) return std::nullopt;
+    if (posted || executor.Now() < slow_until) return std::nullopt;
   }
+  const MonotonicTime began = executor.Now();
   std::optional<Status> flushed = log.FlushAtOnce();
+  const MonotonicTime now = executor.Now();
   // Not before it is written: an fsync that ends meanwhile has nothing of it.
   MutexLock lock(mutex);
   if (flushed) NoteUnsynced();
+  if (now - began > kPatience) slow_until = now + kMistrust;
   return flushed;
 }
 
 void WtFlusher::State::NoteUnsynced() {
   unsynced = true;
-  if (!timer_set) StartTimer();
+  if (!timer) StartTimer();
 }
 
 void WtFlusher::State::StartTimer() {
-  timer_set = true;
-  executor.After(interval, [self = weak_from_this()] {
+  executor.Cancel(timer);
+  timer = executor.After(interval, [self = weak_from_this()] {
     if (auto state = self.lock()) state->IntervalEnds();
   });
 }
@@ -109,13 +119,12 @@ void WtFlusher::State::StartTimer() {
 void WtFlusher::State::SetInterval(Duration period) {
   MutexLock lock(mutex);
   const bool shorter = period < std::exchange(interval, period);
-  // The longer timer goes on beside this one; when it ends, there is one fsync early.
-  if (shorter && timer_set) StartTimer();
+  if (shorter && timer) StartTimer();
 }
 
 void WtFlusher::State::IntervalEnds() {
   MutexLock lock(mutex);
-  timer_set = false;
+  timer = {};
   if (!unsynced) return;
   wants_disk = true;
   if (!std::exchange(posted, true)) PostRun();

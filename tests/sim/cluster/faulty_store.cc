@@ -44,6 +44,9 @@ class FaultyStore final : public TabletStore {
     executor.Post([done = std::move(done)]() mutable { done(Status::Ok()); });
     store_->Flush(mode, executor, [](Status) {});
   }
+  std::optional<Status> FlushAtOnce() override {
+    return fault_ == StoreFault::kAckBeforeFlush ? std::nullopt : store_->FlushAtOnce();
+  }
 
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override {
     Result<std::vector<LogEntry>> entries = store_->ReadLog(tablet, from, last, bytes_max);

@@ -1,0 +1,91 @@
+// When the log is flushed on the caller's own thread, and when its fsync follows, by a clock that the test moves.
+#include "tabletserver/storage/wiredtiger/wt_flusher.h"
+
+#include <gtest/gtest.h>
+
+#include "common/testing/sim_executor.h"
+#include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/hooked_log_disk.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct LivingOwner final : LogOwner {
+  Status status() const override { return {}; }
+  Status Fail(Status reason) override { return reason; }
+  bool writes_refused() const override { return false; }
+  void NoteWritten(int64_t) override {}
+};
+
+class WtFlusherTest : public ::testing::Test {
+ protected:
+  void Write() {
+    ReplicaState state;
+    state.table = TableId{7};
+    state.promised = Epoch{++written_};
+    ASSERT_TRUE(log_.PutState(TabletId{1}, state).ok());
+  }
+  bool FlushAtOnce() {
+    Write();
+    const std::optional<Status> flushed = flusher_.FlushAtOnce();
+    return flushed && flushed->ok();
+  }
+
+  ebla::testing::SimScheduler scheduler_{1};
+  ebla::testing::SimExecutor executor_{scheduler_};
+  LivingOwner owner_;
+  SimulatedLogDisk disk_{1};
+  HookedLogDisk hooks_{disk_};
+  const std::unique_ptr<SharedLog> shared_ = *SharedLog::Open(hooks_);
+  StoreLog log_{*shared_, owner_};
+  WtFlusher flusher_{log_, executor_, 1s};
+  uint64_t written_ = 0;
+};
+
+TEST_F(WtFlusherTest, WhatIsFlushedAtOnceIsSyncedWithinTheInterval) {
+  const int64_t before = log_.syncs();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(FlushAtOnce());
+  EXPECT_EQ(log_.syncs(), before);
+  scheduler_.RunFor(1100ms);
+  EXPECT_EQ(log_.syncs(), before + 1);
+  scheduler_.RunFor(10s);
+  EXPECT_EQ(log_.syncs(), before + 1) << "nothing came since";
+}
+
+TEST_F(WtFlusherTest, WhoHadToWaitForADiskFlushesNothingAtOnceForAWhile) {
+  hooks_.on_write = [this] { scheduler_.RunFor(20ms); };
+  EXPECT_TRUE(FlushAtOnce());
+  hooks_.on_write = nullptr;
+  EXPECT_FALSE(FlushAtOnce());
+  scheduler_.RunFor(11s);
+  EXPECT_TRUE(FlushAtOnce());
+  EXPECT_TRUE(FlushAtOnce());
+}
+
+TEST_F(WtFlusherTest, WhoeverAskedBeforeIsServedFirst) {
+  Write();
+  bool done = false;
+  flusher_.Flush(FlushMode::kInterval, executor_, [&](const Status& status) { done = status.ok(); });
+  EXPECT_FALSE(FlushAtOnce());
+  scheduler_.RunFor(1ms);
+  EXPECT_TRUE(done);
+  EXPECT_TRUE(FlushAtOnce());
+}
+
+// The longer interval's timer does not go on beside the shorter one's.
+TEST_F(WtFlusherTest, AShorterIntervalTakesTheLongerOnesPlace) {
+  EXPECT_TRUE(FlushAtOnce());
+  flusher_.SetInterval(400ms);
+  const int64_t before = log_.syncs();
+  for (int i = 0; i < 39; ++i) {
+    scheduler_.RunFor(100ms);
+    EXPECT_TRUE(FlushAtOnce());
+  }
+  EXPECT_LE(log_.syncs() - before, 3900 / 400);
+  EXPECT_GE(log_.syncs() - before, 3900 / 500);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
