@@ -123,13 +123,15 @@ void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> d
   if (order.mode == StoreMode::kAdd) condition = Condition::Absent();
   if (order.mode == StoreMode::kReplace) condition = Condition::Exists();
   if (order.cas) condition = Condition::Is(*VersionOf(*order.cas));
-  PutItem(at.store, order.key, ItemStep::Put({.value = std::move(order.value), .flags = order.flags}, lifetime),
-          condition, at.until,
-          [at, key = order.key, cas = order.cas, done = std::move(done)](Result<Version> version) mutable {
+  std::optional<std::string> key_with_cas;
+  if (order.cas) key_with_cas = order.key;
+  PutItem(at.store, std::move(order.key),
+          ItemStep::Put({.value = std::move(order.value), .flags = order.flags}, lifetime), condition, at.until,
+          [at, key_with_cas = std::move(key_with_cas), done = std::move(done)](Result<Version> version) mutable {
             if (version.has_value()) return done(Stored{.version = *version});
             if (version.error().code() != Code::kConditionFailed)
               return done(std::unexpected(std::move(version.error())));
-            if (cas) return TellWhyNotStored(at, key, std::move(done));
+            if (key_with_cas) return TellWhyNotStored(at, *key_with_cas, std::move(done));
             done(Stored{.outcome = Outcome::kNotStored});
           });
 }

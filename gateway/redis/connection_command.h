@@ -48,8 +48,8 @@ class ConnectionCommand : public Command {
 
   const std::shared_ptr<ConnectionState> state_;
   const CommandInfo& command_;
-  Words words_;           // until it ends
-  const KeyViews keys_;   // of words_
+  Words words_;          // until it ends
+  const KeyViews keys_;  // of words_
   size_t bytes_ = 0;
   bool sends_ = true;  // its reply
   bool timed_ = true;  // for the slow log

@@ -17,7 +17,9 @@ class ExecCommand final : public ConnectionCommand {
   // `abort`: it does nothing but say so.
   ExecCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, std::vector<QueuedCommand> commands,
               size_t bytes, std::string abort)
-      : ConnectionCommand(std::move(state), command, {"EXEC"}), commands_(std::move(commands)), abort_(std::move(abort)) {
+      : ConnectionCommand(std::move(state), command, {"EXEC"}),
+        commands_(std::move(commands)),
+        abort_(std::move(abort)) {
     bytes_ = bytes;
   }
 

@@ -325,7 +325,7 @@ void WithGrant(SharedCall call, const std::string& channel, std::move_only_funct
 void Publish(SharedCall call) {
   WithGrant(call, call->words[1], [call] {
     call->shared().publisher->Publish(KindOfPublished(call->command.name), call->words[1], call->words[2],
-                                     [call](int64_t listeners) { call->Number(listeners); });
+                                      [call](int64_t listeners) { call->Number(listeners); });
   });
 }
 

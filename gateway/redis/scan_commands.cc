@@ -232,7 +232,7 @@ void RandomKey(SharedScan call) {
 void FlushDb(SharedScan call) {
   if (!EndsWithFlushMode(call->words, 1)) return call->Fail(kSyntax);
   call->shared().flushes->Flush(call->store,
-                               [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
+                                [call](const Status& status) { status.ok() ? call->Ok() : call->Fail(status); });
 }
 
 }  // namespace ebla::gateway::redis

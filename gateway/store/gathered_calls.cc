@@ -127,8 +127,7 @@ bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_no
   }
   Batch::Part& part = parts_[place->second];
   Gathered& gathered = gathered_[place->second];
-  const bool joins =
-      added || (part.kind == Batch::Kind::kIncrement && part.key == key && gathered.if_none == if_none);
+  const bool joins = added || (part.kind == Batch::Kind::kIncrement && part.key == key && gathered.if_none == if_none);
   if (!joins || !gathered.increments.Add(delta)) return false;
   part.delta = gathered.increments.sum();
   gathered.sums.push_back(std::move(done));

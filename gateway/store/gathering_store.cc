@@ -21,8 +21,7 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakePut(key, value, lifetime, until, done));
   }
-  bool TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
-                     Callback<Result<int64_t>>& done) {
+  bool TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done) {
     if (writes_.Full()) writes_.Send(table_);
     return Keep(writes_.TakeIncrement(key, delta, if_none, until, done));
   }

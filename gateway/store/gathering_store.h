@@ -29,8 +29,7 @@ class GatheringStore final : public Store {
   void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
   void Delete(std::string key, Condition condition, Until until, Callback<Status> done) override;
-  void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
-                 Callback<Result<int64_t>> done) override;
+  void Increment(std::string key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>> done) override;
   void Apply(std::string key, std::string_view function, std::string arguments, Until until,
              Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;

@@ -39,8 +39,7 @@ class StagedStore final : public Store, public std::enable_shared_from_this<Stag
            Callback<Result<Version>> done) override;
   void Delete(std::string key, Condition condition, Until until, Callback<Status> done) override;
   // INVALID_ARGUMENT, always: whoever asks does it by Get and Put then.
-  void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
-                 Callback<Result<int64_t>> done) override;
+  void Increment(std::string key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>> done) override;
   // As Increment.
   void Apply(std::string key, std::string_view function, std::string arguments, Until until,
              Callback<Result<PartResult>> done) override;

@@ -16,7 +16,9 @@ void Ask(Command& command, Then then) {
   class Asker final : public Command::Asker {
    public:
     explicit Asker(Then then) : then_(std::move(then)) {}
-    void OnReply(std::shared_ptr<Command::Asker>, std::shared_ptr<Command>, Reply reply) override { then_(std::move(reply)); }
+    void OnReply(std::shared_ptr<Command::Asker>, std::shared_ptr<Command>, Reply reply) override {
+      then_(std::move(reply));
+    }
 
    private:
     Then then_;

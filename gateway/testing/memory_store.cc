@@ -204,8 +204,7 @@ Result<int64_t> MemoryStore::IncrementNow(const std::string& key, int64_t delta,
   return number;
 }
 
-void MemoryStore::Increment(std::string key, int64_t delta, IfNone if_none, Until,
-                            Callback<Result<int64_t>> done) {
+void MemoryStore::Increment(std::string key, int64_t delta, IfNone if_none, Until, Callback<Result<int64_t>> done) {
   RunOrHold([this, key = std::string(key), delta, if_none, done = std::move(done)]() mutable {
     done(IncrementNow(key, delta, if_none));
   });

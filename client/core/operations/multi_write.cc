@@ -1,8 +1,10 @@
 #include "client/core/operations/multi_write.h"
 
 #include <algorithm>
+#include <compare>
+#include <functional>
 #include <string>
-#include <unordered_set>
+#include <string_view>
 #include <utility>
 
 #include "client/core/operations/write_operation.h"
@@ -32,6 +34,29 @@ bool RefusedForOne(Code code, const WriteOperation& operation) {
   return nothing_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
 }
 
+// A write and its key, which is told from others by its hash first.
+struct Named {
+  size_t hash;
+  std::string_view key;
+  size_t index;
+  bool SameKey(const Named& other) const { return hash == other.hash && key == other.key; }
+  friend auto operator<=>(const Named&, const Named&) = default;
+};
+
+// Takes out those whose key an earlier one has; the order of the others stays.
+std::vector<size_t> TakeRepeated(std::vector<Named>& named) {
+  std::vector<Named> sorted = named;
+  std::ranges::sort(sorted);
+  std::vector<size_t> repeated;
+  for (size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i].SameKey(sorted[i - 1])) repeated.push_back(sorted[i].index);
+  }
+  std::ranges::sort(repeated);
+  if (!repeated.empty())
+    std::erase_if(named, [&](const Named& one) { return std::ranges::binary_search(repeated, one.index); });
+  return repeated;
+}
+
 }  // namespace
 
 MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch::Part> parts,
@@ -46,25 +71,27 @@ MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
   const size_t size = job->parts_.size();
-  std::unordered_set<std::string_view> keys;  // of `writes`, which stay where they are
-  std::vector<size_t> indices;
-  std::vector<idl::Write> writes;
-  keys.reserve(size);
-  indices.reserve(size);
-  writes.reserve(size);
+  std::vector<Named> named;
+  named.reserve(size);
   job->kinds_.reserve(size);
   for (size_t i = 0; i < size; ++i) {
-    Batch::Part& part = job->parts_[i];
+    const Batch::Part& part = job->parts_[i];
     job->kinds_.push_back(part.kind);
-    Status valid = CheckPart(part);
-    if (valid.ok() && keys.contains(part.key))
-      valid = Error(Code::kInvalidArgument, "an earlier write of the call has its key");
-    if (!valid.ok()) {
+    if (Status valid = CheckPart(part); valid.ok()) {
+      named.push_back({std::hash<std::string_view>()(part.key), part.key, i});
+    } else {
       job->each_(i, Error(std::move(valid)));
-      continue;
     }
-    indices.push_back(i);
-    keys.insert(writes.emplace_back(ToIdl(std::move(part))).key);
+  }
+  for (const size_t again : TakeRepeated(named))
+    job->each_(again, Error(Code::kInvalidArgument, "an earlier write of the call has its key"));
+  std::vector<size_t> indices;
+  std::vector<idl::Write> writes;
+  indices.reserve(named.size());
+  writes.reserve(named.size());
+  for (const Named& one : named) {
+    indices.push_back(one.index);
+    writes.push_back(ToIdl(std::move(job->parts_[one.index])));
   }
   Spread(job, std::move(indices), std::move(writes));
 }
@@ -72,8 +99,6 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
 void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vector<size_t> indices,
                            std::vector<idl::Write> writes) {
   std::vector<Together> batches;
-  std::vector<size_t> batch_of;  // of each write
-  batch_of.reserve(indices.size());
   const auto router = job->table_->router();
   const size_t usual_answer = job->table_->answer_bytes();
   PlacePtr place;
@@ -83,23 +108,27 @@ void MultiWriteJob::Spread(const std::shared_ptr<MultiWriteJob>& job, std::vecto
     const size_t bytes = BytesOf(writes[i]);
     const size_t answer = writes[i].kind == idl::WriteKind::APPLY ? usual_answer : 0;
     const auto fits = [&](const Together& batch) {
-      return batch.place == place && batch.plain == plain && batch.count < kTogetherMax &&
+      return batch.place == place && batch.plain == plain && batch.indices.size() < kTogetherMax &&
              batch.bytes + bytes <= kTogetherBytesMax && batch.answer_bytes + answer <= kTogetherAnswersMax;
     };
     auto batch = std::ranges::find_if(batches, fits);
-    if (batch == batches.end()) batch = batches.insert(batch, Together{.place = place, .plain = plain});
-    ++batch->count;
+    if (batch == batches.end()) {
+      batch = batches.insert(batch, Together{.place = place, .plain = plain});
+      if (i == 0) batch->indices.reserve(indices.size());
+    }
+    batch->indices.push_back(i);  // for now, its place here
     batch->bytes += bytes;
     batch->answer_bytes += answer;
-    batch_of.push_back(static_cast<size_t>(batch - batches.begin()));
   }
   if (batches.size() == 1) {  // as a rule: nothing need be moved
     batches[0].indices = std::move(indices);
     batches[0].writes = std::move(writes);
   } else {
-    for (size_t i = 0; i < batch_of.size(); ++i) {
-      batches[batch_of[i]].indices.push_back(indices[i]);
-      batches[batch_of[i]].writes.push_back(std::move(writes[i]));
+    for (Together& batch : batches) {
+      for (size_t& at : batch.indices) {
+        batch.writes.push_back(std::move(writes[at]));
+        at = indices[at];
+      }
     }
   }
   for (Together& batch : batches) Send(job, std::move(batch));

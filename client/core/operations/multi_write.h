@@ -36,7 +36,6 @@ class MultiWriteJob {
     bool plain = false;
     std::vector<size_t> indices;
     std::vector<idl::Write> writes;
-    size_t count = 0;
     size_t bytes = 0;
     size_t answer_bytes = 0;  // as expected
   };

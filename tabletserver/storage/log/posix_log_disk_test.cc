@@ -58,11 +58,11 @@ TEST_F(PosixLogDiskTest, TheRestOfABlockIsWrittenToo) {
   const auto file = *disk_->Open(1);
   ASSERT_TRUE(file->Write(4'000, std::string(200, 'y')).ok());
   EXPECT_EQ(*file->Read(0, 10'000), std::string(4'000, 'x') + std::string(200, 'y') + std::string(8'192 - 4'200, '\0') +
-                                       std::string(10'000 - 8'192, 'x'));
+                                        std::string(10'000 - 8'192, 'x'));
   ASSERT_TRUE(file->Write(4'200, std::string(8'192 - 4'200, 'z')).ok());
   ASSERT_TRUE(file->Write(8'192, "end").ok());
-  EXPECT_EQ(*file->Read(4'100, 10'000), std::string(100, 'y') + std::string(8'192 - 4'200, 'z') + "end" +
-                                           std::string(10'000 - 8'195, '\0'));
+  EXPECT_EQ(*file->Read(4'100, 10'000),
+            std::string(100, 'y') + std::string(8'192 - 4'200, 'z') + "end" + std::string(10'000 - 8'195, '\0'));
   EXPECT_EQ(*file->Size(), 10'000) << "no more than there was";
   ASSERT_TRUE(file->Write(9'990, std::string(20, 'w')).ok());
   EXPECT_EQ(*file->Size(), 10'010);

@@ -130,11 +130,9 @@ Status SharedLog::Replay() {
   EBLA_TRY(index_.CheckWhole());
   next_segment_ = next.number;
   next_sequence_ = next.first_sequence;
-  written_sequence_ = synced_sequence_ = next.first_sequence - 1;
-  synced_ = synced_sequence_;
-  EBLA_TRY(BeginSegment(next, options_.segment_bytes));
-  EBLA_TRY(current_->Sync());
-  segments_[next.number] = {current_, options_.segment_bytes, next};
+  EBLA_TRY(writer_.Begin(next, options_.segment_bytes));
+  EBLA_TRY(writer_.file()->Sync());
+  segments_[next.number] = {writer_.file(), options_.segment_bytes, next};
   return {};
 }
 
@@ -295,32 +293,26 @@ Result<bool> SharedLog::ReplaceAt(std::string_view key, const LogPlace& place, s
 
 Status SharedLog::Flush(Depth depth) {
   MutexLock writing(writing_);
-  at_once_bytes_ = 0;
   EBLA_ASSIGN(const std::vector<LogTail::FramePtr> frames, TakeUnwritten(depth));
-  EBLA_TRY(WriteAll(frames));
-  if (depth == Depth::kSystem) current_->StartWriting();
-  if (depth == Depth::kDisk && synced_sequence_ < written_sequence_) {
-    if (Status synced = Sync(); !synced.ok()) return Fail(std::move(synced));
+  EBLA_TRY(Write(frames));
+  if (depth == Depth::kSystem) writer_.StartWriting();
+  if (depth == Depth::kDisk && !writer_.synced()) {
+    if (Status synced = writer_.Sync(); !synced.ok()) return Fail(std::move(synced));
   }
   MutexLock lock(mutex_);
-  tail_.Trim(written_sequence_, options_.tail_bytes);
+  tail_.Trim(writer_.written(), options_.tail_bytes);
   return {};
 }
 
-// At most so much at a stretch: then a Flush() may have to start the disk.
 std::optional<Status> SharedLog::FlushAtOnce() {
-  constexpr int64_t kAtOnceMax = int64_t{512} << 10;
   if (!writing_.TryLock()) return std::nullopt;
   MutexLock writing(writing_, std::adopt_lock);
   const auto frames = TakeUnwritten(Depth::kSystem);
   if (!frames) return frames.error();
-  for (const LogTail::FramePtr& frame : *frames) {
-    at_once_bytes_ += frame->bytes;
-    if (frame->segment != current_header_.number || at_once_bytes_ > kAtOnceMax) return std::nullopt;
-  }
-  if (Status written = WriteAll(*frames); !written.ok()) return written;
+  if (!writer_.WritesInMemory(*frames)) return std::nullopt;
+  if (Status written = Write(*frames); !written.ok()) return written;
   MutexLock lock(mutex_);
-  tail_.Trim(written_sequence_, options_.tail_bytes);
+  tail_.Trim(writer_.written(), options_.tail_bytes);
   return Status();
 }
 
@@ -330,42 +322,24 @@ Result<std::vector<LogTail::FramePtr>> SharedLog::TakeUnwritten(Depth depth) {
   if (tail_.open()) CloseFrame();
   // What is synced is never written again: see log_format.h.
   if (depth == Depth::kDisk) next_offset_ = AlignUp(next_offset_, kLogBlock);
-  return tail_.After(written_sequence_);
+  return tail_.After(writer_.written());
 }
 
-Status SharedLog::WriteAll(const std::vector<LogTail::FramePtr>& frames) {
+Status SharedLog::Write(std::span<const LogTail::FramePtr> frames) {
+  const auto write = [this](LogTail::Frame& frame) -> Status {
+    writing_.AssertHeld();
+    if (!writer_.Writes(frame.segment)) {
+      const int64_t bytes = std::max(options_.segment_bytes, frame.end());
+      EBLA_TRY(writer_.Sync());
+      EBLA_TRY(writer_.Begin({writer_.header().log, frame.segment, frame.sequence}, bytes));
+      MutexLock lock(mutex_);
+      segments_[frame.segment] = {writer_.file(), bytes, writer_.header()};
+    }
+    return writer_.Write(frame);
+  };
   for (const LogTail::FramePtr& frame : frames) {
-    if (Status written = Write(*frame); !written.ok()) return Fail(std::move(written));
+    if (Status written = write(*frame); !written.ok()) return Fail(std::move(written));
   }
-  return {};
-}
-
-Status SharedLog::Write(LogTail::Frame& frame) {
-  if (frame.segment != current_header_.number) {
-    EBLA_TRY(Sync());
-    const int64_t bytes = std::max(options_.segment_bytes, frame.end());
-    EBLA_TRY(BeginSegment({current_header_.log, frame.segment, frame.sequence}, bytes));
-    MutexLock lock(mutex_);
-    segments_[frame.segment] = {current_, bytes, current_header_};
-  }
-  Seal(frame, synced_sequence_);
-  EBLA_TRY(current_->Write(frame.offset, {frame.begin, static_cast<size_t>(frame.bytes)}));
-  written_sequence_ = frame.sequence;
-  written_.fetch_add(frame.bytes, std::memory_order_relaxed);
-  return {};
-}
-
-Status SharedLog::BeginSegment(const SegmentHeader& header, int64_t bytes) {
-  EBLA_ASSIGN(current_, disk_.Create(header.number, bytes));
-  current_header_ = header;
-  return current_->Write(0, EncodeSegmentHeader(header));
-}
-
-Status SharedLog::Sync() {
-  syncs_.fetch_add(1, std::memory_order_relaxed);
-  EBLA_TRY(current_->Sync());
-  synced_sequence_ = written_sequence_;
-  synced_ = synced_sequence_;
   return {};
 }
 
@@ -376,7 +350,7 @@ Result<uint64_t> SharedLog::MarkEnd() {
     MutexLock lock(mutex_);
     EBLA_TRY(reason_);
     // A frame tells of what was on the disk before it: it would not vouch for what has come meanwhile.
-    if (next_sequence_ - 1 > synced_) return mark;
+    if (next_sequence_ - 1 > synced()) return mark;
     AddErase({});  // no value has this key
     mark = tail_.last().sequence;
     CloseFrame();  // what is added from here on stands in a later one

@@ -16,7 +16,6 @@
 // Threads:    any. Append and reads wait for no disk, but for reads of what has left memory.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,6 +30,7 @@
 #include "tabletserver/storage/log/log_format.h"
 #include "tabletserver/storage/log/log_index.h"
 #include "tabletserver/storage/log/log_tail.h"
+#include "tabletserver/storage/log/log_writer.h"
 
 namespace ebla::tabletserver {
 
@@ -80,7 +80,7 @@ class SharedLog {
   Result<uint64_t> MarkEnd();
   // A number for all that was changed so far, and up to which the disk has it.
   uint64_t changed() const;
-  uint64_t synced() const { return synced_; }
+  uint64_t synced() const { return counts_.synced; }
 
   LogBounds Bounds(TabletId tablet) const;
   std::vector<TabletId> Tablets() const;  // that have entries, in no order
@@ -93,9 +93,9 @@ class SharedLog {
 
   // Frees what room it can, and flushes for that. Not two at once.
   Status Clean();
-  int64_t bytes() const;                        // of segments, but for what the last one lacks
-  int64_t written() const { return written_; }  // in this life, frames and all
-  int64_t syncs() const { return syncs_; }
+  int64_t bytes() const;                               // of segments, but for what the last one lacks
+  int64_t written() const { return counts_.bytes; }  // in this life, frames and all
+  int64_t syncs() const { return counts_.syncs; }
   Status status() const;
 
  private:
@@ -145,10 +145,7 @@ class SharedLog {
   Status CheckContinue(std::span<const Batch> batches) const EBLA_REQUIRES(mutex_);
 
   Result<std::vector<LogTail::FramePtr>> TakeUnwritten(Depth depth) EBLA_REQUIRES(writing_);
-  Status WriteAll(const std::vector<LogTail::FramePtr>& frames) EBLA_REQUIRES(writing_);
-  Status Write(LogTail::Frame& frame) EBLA_REQUIRES(writing_);
-  Status BeginSegment(const SegmentHeader& header, int64_t bytes) EBLA_REQUIRES(writing_);
-  Status Sync() EBLA_REQUIRES(writing_);
+  Status Write(std::span<const LogTail::FramePtr> frames) EBLA_REQUIRES(writing_);
   Status Fail(Status reason);
 
   Source SourceOf(const LogPlace& place) const EBLA_REQUIRES(mutex_);
@@ -161,16 +158,10 @@ class SharedLog {
 
   LogDisk& disk_;
   const SharedLogOptions options_;
-  std::atomic<int64_t> written_{0};
-  std::atomic<int64_t> syncs_{0};
-  std::atomic<uint64_t> synced_{0};  // synced_sequence_, for any thread
+  LogCounts counts_;
 
   Mutex writing_;  // held while frames are written; before mutex_
-  std::shared_ptr<LogFile> current_ EBLA_GUARDED_BY(writing_);
-  SegmentHeader current_header_ EBLA_GUARDED_BY(writing_);
-  uint64_t written_sequence_ EBLA_GUARDED_BY(writing_) = 0;
-  int64_t at_once_bytes_ EBLA_GUARDED_BY(writing_) = 0;  // written so since the last Flush()
-  uint64_t synced_sequence_ EBLA_GUARDED_BY(writing_) = 0;
+  LogWriter writer_ EBLA_GUARDED_BY(writing_){disk_, counts_};
 
   mutable Mutex mutex_;
   LogIndex index_ EBLA_GUARDED_BY(mutex_);

@@ -56,8 +56,8 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   std::vector<Waiter> waiters EBLA_GUARDED_BY(mutex);
   bool wants_disk EBLA_GUARDED_BY(mutex) = false;  // one of them, or the end of an interval, wants an fsync
   bool posted EBLA_GUARDED_BY(mutex) = false;
-  bool unsynced EBLA_GUARDED_BY(mutex) = false;  // flushed to the operating system since the last fsync
-  TimerId timer EBLA_GUARDED_BY(mutex);  // of the interval's end
+  bool unsynced EBLA_GUARDED_BY(mutex) = false;     // flushed to the operating system since the last fsync
+  TimerId timer EBLA_GUARDED_BY(mutex);             // of the interval's end
   MonotonicTime slow_until EBLA_GUARDED_BY(mutex);  // nothing is flushed at once
   Duration interval EBLA_GUARDED_BY(mutex);
 };

@@ -1,0 +1,55 @@
+// tabletserver/storage/log/log_writer.h
+// The end of the log on its disk: the segment that frames are written to, and how far the disk has them.
+// Place:   shared_log.h, whose frames come in their order.
+// Threads: one at a time; LogCounts is read by any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "tabletserver/storage/log/log_disk.h"
+#include "tabletserver/storage/log/log_format.h"
+#include "tabletserver/storage/log/log_tail.h"
+
+namespace ebla::tabletserver {
+
+struct LogCounts {
+  std::atomic<int64_t> bytes{0};  // written, in this life, frames and all
+  std::atomic<int64_t> syncs{0};
+  std::atomic<uint64_t> synced{0};  // the last frame that the disk has
+};
+
+class LogWriter {
+ public:
+  LogWriter(LogDisk& disk, LogCounts& counts) : disk_(disk), counts_(counts) {}
+
+  // A segment of at least so many bytes. The frames up to its first one are on the disk.
+  Status Begin(const SegmentHeader& header, int64_t bytes);
+  bool Writes(uint64_t segment) const { return header_.number == segment; }
+  const std::shared_ptr<LogFile>& file() const { return file_; }
+  const SegmentHeader& header() const { return header_; }
+
+  // Of the segment that has begun.
+  Status Write(LogTail::Frame& frame);
+  Status Sync();
+  // What is much begins its way to the disk.
+  void StartWriting();
+  // Whether writing them is a copy in memory: it begins no segment, and not so much was written since the last
+  // StartWriting() or Sync() that the disk should begin.
+  bool WritesInMemory(std::span<const LogTail::FramePtr> frames) const;
+
+  uint64_t written() const { return written_; }  // the last frame
+  bool synced() const { return counts_.synced == written_; }
+
+ private:
+  LogDisk& disk_;
+  LogCounts& counts_;
+  std::shared_ptr<LogFile> file_;
+  SegmentHeader header_;
+  uint64_t written_ = 0;
+  int64_t unstarted_bytes_ = 0;
+};
+
+}  // namespace ebla::tabletserver
