@@ -93,7 +93,7 @@ class SharedLog {
 
   // Frees what room it can, and flushes for that. Not two at once.
   Status Clean();
-  int64_t bytes() const;                               // of segments, but for what the last one lacks
+  int64_t bytes() const;                             // of segments, but for what the last one lacks
   int64_t written() const { return counts_.bytes; }  // in this life, frames and all
   int64_t syncs() const { return counts_.syncs; }
   Status status() const;
