@@ -1,6 +1,6 @@
 // common/rpc/spendable.h
-// A reply that its handler needs no more once it has answered with it. A caller in the same process is given what is in it,
-// not a copy: the generated callbacks take their reply as const.
+// A reply that its handler needs no more once it has answered with it. A caller in the same process is given what is in
+// it, not a copy: the generated callbacks take their reply as const.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
 // common/rpc/typed_call.h
-// One call with the structs of the IDL: as bytes; to a service in the same process, as the structs themselves. Every method
-// of our services takes one struct, as field 1, and returns one.
+// One call with the structs of the IDL: as bytes; to a service in the same process, as the structs themselves. Every
+// method of our services takes one struct, as field 1, and returns one.
 // Place:   stubs.cc lays the generated interfaces over it, and client/core/calls the requests of the client. Few files
 //          include it: the generated serializers are slow to compile.
 // Errors:  as the channel's. A reply that cannot be read is UNKNOWN_OUTCOME (it answers something, but not readably); a

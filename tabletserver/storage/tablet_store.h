@@ -251,8 +251,8 @@ class TabletStore {
   // Everything appended or put before this call, which until then may stand in memory alone; calls of all tablets and
   // shards are grouped into one fsync.
   virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;
-  // The same, of kInterval, where that is a copy in memory: what came of it. None: it would take longer, and is to be asked
-  // for by Flush.
+  // The same, of kInterval, where that is a copy in memory: what came of it. None: it would take longer, and is to be
+  // asked for by Flush.
   virtual std::optional<Status> FlushAtOnce() = 0;
   // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one. UNAVAILABLE: the
   // first of them is damaged.

@@ -59,8 +59,8 @@ class PosixLogFile final : public LogFile {
     return {};
   }
 
-  // A Sync would take long over a second's bytes, and what comes next would wait. The last block is written again, which
-  // would have to wait for its way to the disk.
+  // A Sync would take long over a second's bytes, and what comes next would wait. The last block is written again,
+  // which would have to wait for its way to the disk.
   void StartWriting() override {
     const int64_t end = written_ - written_ % kLogBlock;
     if (end - begun_ < kPiece) return;

@@ -22,8 +22,8 @@ class WtFlusher {
   ~WtFlusher();
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done);
-  // To the operating system, on the caller's thread. None: it would wait, or others wait already, or it has lately taken
-  // long, as where the kernel makes writers wait for a disk that falls behind.
+  // To the operating system, on the caller's thread. None: it would wait, or others wait already, or it has lately
+  // taken long, as where the kernel makes writers wait for a disk that falls behind.
   std::optional<Status> FlushAtOnce();
   // Also for what waits already.
   void SetInterval(Duration interval);
