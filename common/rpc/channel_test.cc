@@ -258,7 +258,7 @@ TEST(ChannelTest, GarbageFromTheServerBreaksTheConnectionOnly) {
   }
 }
 
-TEST(ChannelTest, AReplyThatCannotBeReadIsInternal) {
+TEST(ChannelTest, AReplyThatCannotBeReadIsAnUnknownOutcome) {
   Listener listener;
   TestClient client(listener.address());
   auto reply = client.Get("k");
@@ -272,7 +272,7 @@ TEST(ChannelTest, AReplyThatCannotBeReadIsInternal) {
   message.resize(8 + 3 + 4 + 5);  // cut within its body
   const std::string frame = RawSocket::Frame(message);
   ASSERT_EQ(send(peer, frame.data(), frame.size(), 0), static_cast<ssize_t>(frame.size()));
-  EXPECT_EQ(reply.get().header.code, idl::Code::INTERNAL);
+  EXPECT_EQ(reply.get().header.code, idl::Code::UNKNOWN_OUTCOME);
   close(peer);
 }
 
