@@ -256,7 +256,7 @@ void TabletCore::Step(const BeginMerged& input) {
 
 // ---- clients --------------------------------------------------------------------------------------------------------
 
-Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
+Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) {
   if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log cannot be read at present");
   if (upto > replica().log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
   LoggedSlice slice{replica().epoch(), upto, {}};

@@ -145,7 +145,7 @@ class TabletCore {
   size_t waiting() const { return waiters_.count(); }  // requests that wait for an entry
   // Of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a restart's log is still
   // to be applied; OVERLOADED: more than `records_max` keys.
-  Result<LoggedSlice> Logged(const KeyRange& range, Lsn upto, size_t records_max) const;
+  Result<LoggedSlice> Logged(const KeyRange& range, Lsn upto, size_t records_max);
   // The version under which a client's write is known here; none: it is not.
   Version Remembered(ClientId client, Sequence sequence) const;
   // The rows of a copy that starts at what is applied now.

@@ -16,34 +16,46 @@ size_t BytesOf(const LogEntry& entry) { return entry.ApproximateBytes() + kPlace
 
 void UnappliedWrites::Add(EntryPtr entry) {
   CHECK(entries_.empty() || entries_.back()->version.lsn < entry->version.lsn);
-  for (const Effect& effect : entry->effects)
-    items_.insert_or_assign({effect.key, entry->version.lsn}, Item{entry->version, &effect});
   bytes_ += BytesOf(*entry);
   entries_.push_back(std::move(entry));
 }
 
-void UnappliedWrites::Forget(const LogEntry& entry) {
-  for (const Effect& effect : entry.effects) items_.erase({effect.key, entry.version.lsn});
+void UnappliedWrites::PutInOrder() {
+  for (; ordered_ < entries_.size(); ++ordered_) {
+    const LogEntry& entry = *entries_[ordered_];
+    for (const Effect& effect : entry.effects)
+      items_.insert_or_assign({effect.key, entry.version.lsn}, Item{entry.version, &effect});
+  }
+}
+
+void UnappliedWrites::Forget(const LogEntry& entry, bool ordered) {
   bytes_ -= BytesOf(entry);
+  if (!ordered) return;
+  for (const Effect& effect : entry.effects) items_.erase({effect.key, entry.version.lsn});
+  --ordered_;
 }
 
 void UnappliedWrites::RemoveUpTo(Lsn applied) {
   if (!entries_.empty() && entries_.back()->version.lsn <= applied) return Clear();
-  for (; !entries_.empty() && entries_.front()->version.lsn <= applied; entries_.pop_front()) Forget(*entries_.front());
+  for (; !entries_.empty() && entries_.front()->version.lsn <= applied; entries_.pop_front())
+    Forget(*entries_.front(), ordered_ > 0);
 }
 
 // As after most rounds: nothing has to be found to be forgotten.
 void UnappliedWrites::Clear() {
   items_.clear();
   entries_.clear();
+  ordered_ = 0;
   bytes_ = 0;
 }
 
 void UnappliedWrites::RemoveAbove(Lsn last) {
-  for (; !entries_.empty() && entries_.back()->version.lsn > last; entries_.pop_back()) Forget(*entries_.back());
+  for (; !entries_.empty() && entries_.back()->version.lsn > last; entries_.pop_back())
+    Forget(*entries_.back(), ordered_ == entries_.size());
 }
 
-std::optional<UnappliedWrites::Item> UnappliedWrites::Find(std::string_view key, Lsn upto) const {
+std::optional<UnappliedWrites::Item> UnappliedWrites::Find(std::string_view key, Lsn upto) {
+  PutInOrder();
   const auto above = items_.upper_bound({key, upto});
   if (above == items_.begin()) return std::nullopt;
   const auto& [place, item] = *std::prev(above);
@@ -51,8 +63,9 @@ std::optional<UnappliedWrites::Item> UnappliedWrites::Find(std::string_view key,
 }
 
 void UnappliedWrites::Visit(const KeyRange& range, Lsn upto,
-                            const std::function<bool(const Item& item)>& visitor) const {
+                            const std::function<bool(const Item& item)>& visitor) {
   if (range.Empty()) return;
+  PutInOrder();
   const auto last = range.end.empty() ? items_.end() : items_.lower_bound({range.end, Lsn{}});
   std::optional<Item> newest;
   for (auto at = items_.lower_bound({range.start, Lsn{}}); at != last;) {

@@ -5,6 +5,8 @@
 // Invariants: 1. Entries are added in log order; a key's versions grow.
 //             2. RemoveUpTo(x) only once the store shows everything up to x (PROTOCOL 16: unapplied first, then
 //             snapshot).
+// How:        entries are put in order when somebody asks for one of them. As a rule nobody does: what a round logs is
+//             applied in the same one.
 // Bounds:     bytes() is what its owner caps.
 // Threads:    thread-compatible.
 #pragma once
@@ -35,20 +37,22 @@ class UnappliedWrites {
   void RemoveAbove(Lsn last);
 
   // The newest effect on the key at or below `upto`.
-  std::optional<Item> Find(std::string_view key, Lsn upto = Lsn{UINT64_MAX}) const;
+  std::optional<Item> Find(std::string_view key, Lsn upto = Lsn{UINT64_MAX});
   // Shows, of each key of a range in their order, the newest effect at or below `upto`, if it has any, until the visitor
   // returns false; deletes included, as they hide the store's record.
-  void Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor) const;
+  void Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor);
 
   size_t bytes() const { return bytes_; }  // in memory, about
   bool empty() const { return entries_.empty(); }
   size_t entries() const { return entries_.size(); }
 
  private:
-  void Forget(const LogEntry& entry);
+  void PutInOrder();
+  void Forget(const LogEntry& entry, bool ordered);
   void Clear();
 
   std::deque<EntryPtr> entries_;
+  size_t ordered_ = 0;  // how many, the first ones, are in items_
   // By the effect's own key, and its lsn.
   absl::btree_map<std::pair<std::string_view, Lsn>, Item> items_;
   size_t bytes_ = 0;

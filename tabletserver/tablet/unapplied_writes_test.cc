@@ -73,7 +73,7 @@ std::map<std::string, std::pair<Version, const Effect*>> Newest(const UnappliedM
   return newest;
 }
 
-std::vector<std::pair<std::string, Version>> Walk(const UnappliedWrites& unapplied, const KeyRange& range, Lsn upto,
+std::vector<std::pair<std::string, Version>> Walk(UnappliedWrites& unapplied, const KeyRange& range, Lsn upto,
                                                   size_t most) {
   std::vector<std::pair<std::string, Version>> seen;
   unapplied.Visit(range, upto, [&](const UnappliedWrites::Item& item) {
@@ -85,7 +85,7 @@ std::vector<std::pair<std::string, Version>> Walk(const UnappliedWrites& unappli
 
 std::string RandomKey() { return std::string(1, Pick<char>('a', 'h')); }
 
-void CompareOnce(const UnappliedWrites& unapplied, const UnappliedModel& model, uint64_t last) {
+void CompareOnce(UnappliedWrites& unapplied, const UnappliedModel& model, uint64_t last) {
   const Lsn upto{Pick<uint64_t>(0, last + 2)};
   const KeyRange range = {*rc::gen::element<std::string>("", "a", "c", "e"),
                           *rc::gen::element<std::string>("", "b", "d", "h")};

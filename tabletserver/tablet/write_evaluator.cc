@@ -112,9 +112,9 @@ TabletTime ExpiryAfter(TabletTime now, int64_t ttl_ms) {
   return ttl_ms == 0 ? TabletTime{} : TabletTime{now.value + static_cast<uint64_t>(ttl_ms)};
 }
 
-Effect EffectOn(const Write& write, const Seen& seen, const EvaluationContext& context) {
+Effect EffectOn(Write& write, const Seen& seen, const EvaluationContext& context) {
   Effect effect;
-  effect.key = write.key;
+  effect.key = std::move(write.key);
   if (context.schema.last_write_wins) {
     // Later than what it replaces, whatever clock that was written by: this write has seen it.
     effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.stamp.time_ms + 1);
@@ -135,7 +135,7 @@ Outcome AddDelivered(Write& write, size_t index, const Seen& seen, const Evaluat
                    static_cast<int32_t>(index));
   }
   Effect effect;
-  effect.key = write.key;
+  effect.key = std::move(write.key);
   effect.is_delete = write.kind == WriteKind::kDelete;
   effect.value = std::move(write.value);
   effect.expires_at = write.expires_at;
@@ -187,7 +187,7 @@ Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& l
 }
 
 // Adds what the function makes of the record, and its answer.
-Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+Outcome AddApplied(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
                    FunctionRoom& room, Evaluation& evaluation) {
   Result<FunctionResult> result = Apply(write, seen.live, context, room);
   if (!result) return Refusal(Code::kInvalidArgument, result.error().message(), static_cast<int32_t>(index));
@@ -208,7 +208,7 @@ Outcome AddApplied(const Write& write, size_t index, const Seen& seen, const Eva
   return {};
 }
 
-// Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
+// Adds the write's effect, which takes its key and value; an outcome other than OK is a refusal of the whole batch.
 Outcome AddEffect(Write& write, size_t index, Seen seen, const EvaluationContext& context, FunctionRoom& room,
                   Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};

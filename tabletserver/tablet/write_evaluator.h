@@ -29,7 +29,7 @@ using RecordReader =
 struct EvaluationContext {
   TabletTime now;  // of the entry to be
   const TabletSchema& schema;
-  const UnappliedWrites& unapplied;
+  UnappliedWrites& unapplied;
   const RecordReader& read;
   const RecordFunctions* functions = nullptr;  // null: there are none
   const ServerName& server;                    // last_write_wins: who accepted the write, unless it says so itself

@@ -65,7 +65,7 @@ TEST(ParseCounter, TakesDecimalIntegersAlone) {
 }
 
 TEST(Evaluate, AReaderThatFailsDecidesNothing) {
-  const UnappliedWrites unapplied;
+  UnappliedWrites unapplied;
   const TabletSchema schema;
   const RecordReader broken =
       [](std::span<const std::string_view>) -> Result<std::vector<std::optional<StoredRecord>>> {
@@ -257,7 +257,7 @@ TEST(Evaluate, DoesWhatAMapWould) {
 }
 
 TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
-  const UnappliedWrites unapplied;
+  UnappliedWrites unapplied;
   const TabletSchema schema;
   const RecordReader none = [](std::span<const std::string_view>) {
     return std::vector<std::optional<StoredRecord>>(1);
@@ -285,7 +285,7 @@ TEST(Evaluate, AFunctionThatGoesTooFarIsRefused) {
 }
 
 TEST(Evaluate, FunctionsOfABatchTakeSoMuchTogether) {
-  const UnappliedWrites unapplied;
+  UnappliedWrites unapplied;
   const TabletSchema schema;
   std::string stored;
   const RecordReader read = [&](std::span<const std::string_view> keys) {

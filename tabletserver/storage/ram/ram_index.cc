@@ -27,13 +27,13 @@ int64_t RamIndex::BytesOf(const Part& part) { return static_cast<int64_t>(part.c
 
 const RamRecord* RamIndex::Find(std::string_view key) const {
   const size_t hash = Hash()(key);
-  const Part& part = parts_[PartOf(hash)];
+  const Part& part = PartOf(hash);
   const auto found = part.find(key, hash);
   return found == part.end() ? nullptr : &*found;
 }
 
 void RamIndex::Insert(RamRecord record) {
-  Part& part = parts_[PartOf(Hash()(record))];
+  Part& part = PartOf(Hash()(record));
   bytes_ -= BytesOf(part);
   CHECK(part.insert(record).second) << "a record is there twice";
   bytes_ += BytesOf(part);
@@ -41,21 +41,13 @@ void RamIndex::Insert(RamRecord record) {
 
 void RamIndex::Erase(std::string_view key) {
   const size_t hash = Hash()(key);
-  Part& part = parts_[PartOf(hash)];
+  Part& part = PartOf(hash);
   const auto found = part.find(key, hash);
   if (found == part.end()) return;
   bytes_ -= BytesOf(part);
   part.erase(found);
   if (part.empty() || part.size() < part.capacity() / 8) part.rehash(0);
   bytes_ += BytesOf(part);
-}
-
-void RamIndex::PrefetchPlace(std::string_view key) const { parts_[PartOf(Hash()(key))].prefetch(key); }
-
-void RamIndex::PrefetchRecord(std::string_view key) const {
-  const Likely likely{key};
-  const size_t hash = Hash()(likely);
-  (void)parts_[PartOf(hash)].find(likely, hash);
 }
 
 }  // namespace ebla::tabletserver

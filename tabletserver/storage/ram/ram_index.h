@@ -34,9 +34,13 @@ class RamIndex {
   void PrefetchFrom(const Items& items, size_t at, const KeyOf& key_of) const {
     constexpr size_t kAtOnce = 32;
     if (at % kAtOnce != 0 || at + 1 >= items.size()) return;
-    const size_t end = std::min(items.size(), at + kAtOnce);
-    for (size_t i = at; i < end; ++i) PrefetchPlace(key_of(items[i]));
-    for (size_t i = at; i < end; ++i) PrefetchRecord(key_of(items[i]));
+    const size_t size = std::min(items.size() - at, kAtOnce);
+    std::array<Likely, kAtOnce> likely;
+    for (size_t i = 0; i < size; ++i) {
+      likely[i].hash = Hash()(key_of(items[at + i]));
+      PartOf(likely[i].hash).prefetch(likely[i]);
+    }
+    for (size_t i = 0; i < size; ++i) (void)PartOf(likely[i].hash).find(likely[i], likely[i].hash);
   }
 
   // What its tables take.
@@ -45,12 +49,12 @@ class RamIndex {
  private:
   // Equal to none, but the memory of each that its hash leads to is asked for, and not waited for.
   struct Likely {
-    std::string_view key;
+    size_t hash = 0;
   };
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view key) const;
-    size_t operator()(Likely likely) const { return (*this)(likely.key); }
+    size_t operator()(Likely likely) const { return likely.hash; }
     size_t operator()(RamRecord record) const { return (*this)(record.key()); }
   };
   struct Equal {
@@ -66,10 +70,10 @@ class RamIndex {
   using Part = absl::flat_hash_set<RamRecord, Hash, Equal, RamAllocator<RamRecord>>;
   static constexpr int kPartBits = 10;
 
-  static size_t PartOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }
+  static size_t PlaceOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }
+  const Part& PartOf(size_t hash) const { return parts_[PlaceOf(hash)]; }
+  Part& PartOf(size_t hash) { return parts_[PlaceOf(hash)]; }
   static int64_t BytesOf(const Part& part);
-  void PrefetchPlace(std::string_view key) const;
-  void PrefetchRecord(std::string_view key) const;
 
   std::array<Part, size_t{1} << kPartBits> parts_;
   int64_t bytes_ = 0;
