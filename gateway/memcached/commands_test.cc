@@ -40,10 +40,10 @@ TEST_P(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
 
 class CarriedIncrTest : public CommandsTest {
  protected:
-  std::shared_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
+  std::unique_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
   // The first one carries the others; what they answer, in their order.
   std::string Together(const std::vector<std::string>& lines) {
-    std::vector<std::shared_ptr<Command>> commands;
+    std::vector<std::unique_ptr<Command>> commands;
     std::vector<std::string> answers(lines.size());
     const auto note = [&answers](size_t at) { return [&answers, at](Reply reply) { answers[at] += reply.bytes; }; };
     for (const std::string& line : lines) commands.push_back(Take(line));

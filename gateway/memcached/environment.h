@@ -54,7 +54,7 @@ class CacheCommand : public Command {
   bool ends_connection() const override { return request_.quit; }
   size_t held_bytes() const override { return held_bytes_; }
   void Run() override {
-    if (!request_.keys.empty() && Late())
+    if (!request_.keys.empty() && began() > until_)
       return Fail({Code::kDeadlineExceeded, "those before it took until its deadline"});
     Begin();
   }

@@ -225,14 +225,14 @@ class MetaDebugCommand final : public MetaCommand {
 
 }  // namespace
 
-std::shared_ptr<Command> MakeMetaCommand(Environment& environment, Executor& executor, Request request) {
+std::unique_ptr<Command> MakeMetaCommand(Environment& environment, Executor& executor, Request request) {
   switch (request.verb) {
-    case Verb::kMetaGet: return std::make_shared<MetaGetCommand>(environment, executor, std::move(request));
-    case Verb::kMetaSet: return std::make_shared<MetaSetCommand>(environment, executor, std::move(request));
-    case Verb::kMetaDelete: return std::make_shared<MetaDeleteCommand>(environment, executor, std::move(request));
+    case Verb::kMetaGet: return std::make_unique<MetaGetCommand>(environment, executor, std::move(request));
+    case Verb::kMetaSet: return std::make_unique<MetaSetCommand>(environment, executor, std::move(request));
+    case Verb::kMetaDelete: return std::make_unique<MetaDeleteCommand>(environment, executor, std::move(request));
     case Verb::kMetaArithmetic:
-      return std::make_shared<MetaArithmeticCommand>(environment, executor, std::move(request));
-    default: return std::make_shared<MetaDebugCommand>(environment, executor, std::move(request));
+      return std::make_unique<MetaArithmeticCommand>(environment, executor, std::move(request));
+    default: return std::make_unique<MetaDebugCommand>(environment, executor, std::move(request));
   }
 }
 

@@ -11,6 +11,6 @@
 
 namespace ebla::gateway::memcached {
 
-std::shared_ptr<Command> MakeMetaCommand(Environment& environment, Executor& executor, Request request);
+std::unique_ptr<Command> MakeMetaCommand(Environment& environment, Executor& executor, Request request);
 
 }  // namespace ebla::gateway::memcached

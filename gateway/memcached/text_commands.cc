@@ -365,29 +365,29 @@ std::string ServerError(const Status& status) {
   return line;
 }
 
-std::shared_ptr<Command> MakeTooLargeCommand(Environment& environment, Executor& executor, Request request) {
-  return std::make_shared<TooLargeCommand>(environment, executor, std::move(request));
+std::unique_ptr<Command> MakeTooLargeCommand(Environment& environment, Executor& executor, Request request) {
+  return std::make_unique<TooLargeCommand>(environment, executor, std::move(request));
 }
 
-std::shared_ptr<Command> MakeTextCommand(Environment& environment, Executor& executor, Request request) {
+std::unique_ptr<Command> MakeTextCommand(Environment& environment, Executor& executor, Request request) {
   switch (request.verb) {
     case Verb::kGet:
-    case Verb::kGets: return std::make_shared<GetCommand>(environment, executor, std::move(request));
+    case Verb::kGets: return std::make_unique<GetCommand>(environment, executor, std::move(request));
     case Verb::kGat:
-    case Verb::kGats: return std::make_shared<GetAndTouchCommand>(environment, executor, std::move(request));
+    case Verb::kGats: return std::make_unique<GetAndTouchCommand>(environment, executor, std::move(request));
     case Verb::kSet:
     case Verb::kAdd:
     case Verb::kReplace:
     case Verb::kAppend:
     case Verb::kPrepend:
-    case Verb::kCas: return std::make_shared<StoreCommand>(environment, executor, std::move(request));
+    case Verb::kCas: return std::make_unique<StoreCommand>(environment, executor, std::move(request));
     case Verb::kIncr:
-    case Verb::kDecr: return std::make_shared<CountCommand>(environment, executor, std::move(request));
-    case Verb::kDelete: return std::make_shared<DeleteCommand>(environment, executor, std::move(request));
-    case Verb::kTouch: return std::make_shared<TouchCommand>(environment, executor, std::move(request));
-    case Verb::kFlushAll: return std::make_shared<FlushCommand>(environment, executor, std::move(request));
-    case Verb::kStats: return std::make_shared<StatsCommand>(environment, executor, std::move(request));
-    default: return std::make_shared<FixedCommand>(environment, executor, std::move(request));
+    case Verb::kDecr: return std::make_unique<CountCommand>(environment, executor, std::move(request));
+    case Verb::kDelete: return std::make_unique<DeleteCommand>(environment, executor, std::move(request));
+    case Verb::kTouch: return std::make_unique<TouchCommand>(environment, executor, std::move(request));
+    case Verb::kFlushAll: return std::make_unique<FlushCommand>(environment, executor, std::move(request));
+    case Verb::kStats: return std::make_unique<StatsCommand>(environment, executor, std::move(request));
+    default: return std::make_unique<FixedCommand>(environment, executor, std::move(request));
   }
 }
 

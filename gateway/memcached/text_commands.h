@@ -10,10 +10,10 @@
 namespace ebla::gateway::memcached {
 
 // Of any verb but those of meta commands.
-std::shared_ptr<Command> MakeTextCommand(Environment& environment, Executor& executor, Request request);
+std::unique_ptr<Command> MakeTextCommand(Environment& environment, Executor& executor, Request request);
 
 // The value was too large and has been passed over: takes away what the key had, so that nobody is given the old value,
 // then says so.
-std::shared_ptr<Command> MakeTooLargeCommand(Environment& environment, Executor& executor, Request request);
+std::unique_ptr<Command> MakeTooLargeCommand(Environment& environment, Executor& executor, Request request);
 
 }  // namespace ebla::gateway::memcached

@@ -1,5 +1,7 @@
 #include "gateway/redis/command_table.h"
 
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 #include <array>
 #include <unordered_map>
@@ -326,7 +328,7 @@ constexpr struct {
 
 const CommandInfo* FindCommand(std::string_view name) {
   static const auto by_name = [] {
-    std::unordered_map<std::string_view, const CommandInfo*> map;
+    absl::flat_hash_map<std::string_view, const CommandInfo*> map;
     for (const CommandInfo& command : kCommands) map.emplace(command.name, &command);
     return map;
   }();

@@ -52,15 +52,10 @@ std::optional<std::string> OnlyListens(const ConnectionState& state, std::string
          "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
 }
 
-void ConnectionCommand::Begin() {
-  sends_ = state_->session.Begin(command_, words_);
-  began_ = state_->session.active();
-}
-
 void ConnectionCommand::NoteIfSlow() {
   SlowLog& log = state_->shared->clients->slow_log;
   if (log.slower_than_micros() < 0 || !timed_) return;
-  const auto took = std::chrono::steady_clock::now() - began_;
+  const auto took = std::chrono::steady_clock::now() - began();
   if (!log.Notes(took)) return;
   const ClientLine line = state_->shared->clients->Find(state_->session.id());
   const bool by_keys = command_.HasKeys() || command_.Is(Flag::kNoAuth);
@@ -146,7 +141,7 @@ StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
           .store = std::move(store),
           .caller = state_->caller(),
           .effects = nullptr,
-          .until = began_ + state_->shared->deadline};
+          .until = began() + state_->shared->deadline};
 }
 
 }  // namespace ebla::gateway::redis

@@ -33,7 +33,7 @@ class ConnectionCommand : public Command {
   size_t held_bytes() const override { return bytes_; }
 
  protected:
-  void Begin();
+  void Begin() { sends_ = state_->session.Begin(command_, words_, began()); }
   // Each ends it.
   void End(std::string bytes);
   virtual void EndWith(std::string_view failure);
@@ -57,8 +57,6 @@ class ConnectionCommand : public Command {
  private:
   void NoteIfSlow();
   std::string ResetConnection(const CommandInfo& reset, const Words& words);
-
-  std::chrono::steady_clock::time_point began_;
 };
 
 }  // namespace ebla::gateway::redis

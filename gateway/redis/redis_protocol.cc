@@ -58,7 +58,7 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
       redis::Reply reply;
       reply.Failure(request.error().message());
       return {.bytes = all,
-              .command = std::make_shared<FixedAnswer>(state_, KindOfName(""), reply, FixedAnswer::To::kBroken),
+              .command = std::make_unique<FixedAnswer>(state_, KindOfName(""), reply, FixedAnswer::To::kBroken),
               .end = true};
     }
     if (!*request) break;
@@ -70,17 +70,17 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   return {.bytes = all - bytes.size(), .command = nullptr};
 }
 
-std::shared_ptr<Command> RedisProtocol::Fixed(const CommandInfo& command, redis::Reply& reply) const {
-  return std::make_shared<FixedAnswer>(state_, KindOf(command), reply, FixedAnswer::To::kCommand);
+std::unique_ptr<Command> RedisProtocol::Fixed(const CommandInfo& command, redis::Reply& reply) const {
+  return std::make_unique<FixedAnswer>(state_, KindOf(command), reply, FixedAnswer::To::kCommand);
 }
 
-std::shared_ptr<Command> RedisProtocol::Refuse(std::string_view name, std::string_view text) {
+std::unique_ptr<Command> RedisProtocol::Refuse(std::string_view name, std::string_view text) {
   queue_.Break();
-  return std::make_shared<FixedAnswer>(state_, KindOfName(name), redis::Reply().Failure(text),
+  return std::make_unique<FixedAnswer>(state_, KindOfName(name), redis::Reply().Failure(text),
                                        FixedAnswer::To::kRefused);
 }
 
-std::shared_ptr<Command> RedisProtocol::Make(Request request) {
+std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   Words& words = request.words;
   const CommandInfo* const command = FindCommand(words[0]);
   if (command == nullptr) {
@@ -104,19 +104,19 @@ std::shared_ptr<Command> RedisProtocol::Make(Request request) {
   if (auto made = MakeTransaction(*command)) return made;
   if (command->name == "reset") queue_.Close();
   if (!queue_.open() || command->name == "reset" || command->name == "quit")
-    return std::make_shared<SingleCommand>(state_, *command, std::move(words));
+    return std::make_unique<SingleCommand>(state_, *command, std::move(words));
   const std::string_view why = queue_.Add(*command, words);
   redis::Reply reply;
   return Fixed(*command, why.empty() ? reply.Simple("QUEUED") : reply.Failure(why));
 }
 
-std::shared_ptr<Command> RedisProtocol::MakeExec(const CommandInfo& command, std::string abort) {
+std::unique_ptr<Command> RedisProtocol::MakeExec(const CommandInfo& command, std::string abort) {
   const size_t bytes = queue_.held_bytes();
-  return std::make_shared<ExecCommand>(state_, command, queue_.Close(), bytes, std::move(abort));
+  return std::make_unique<ExecCommand>(state_, command, queue_.Close(), bytes, std::move(abort));
 }
 
 // Those that begin and end a transaction; null: it is none of them.
-std::shared_ptr<Command> RedisProtocol::MakeTransaction(const CommandInfo& command) {
+std::unique_ptr<Command> RedisProtocol::MakeTransaction(const CommandInfo& command) {
   const bool open = queue_.open();
   redis::Reply reply;
   if (command.name == "multi") {
@@ -132,7 +132,7 @@ std::shared_ptr<Command> RedisProtocol::MakeTransaction(const CommandInfo& comma
   if (command.name == "discard") {
     if (!open) return Fixed(command, reply.Failure("ERR DISCARD without MULTI"));
     queue_.Close();
-    return std::make_shared<SingleCommand>(state_, command, Words{"DISCARD"});
+    return std::make_unique<SingleCommand>(state_, command, Words{"DISCARD"});
   }
   return nullptr;
 }

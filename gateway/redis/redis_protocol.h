@@ -37,13 +37,13 @@ class RedisProtocol final : public Protocol {
   size_t held_bytes() const override;
 
  private:
-  std::shared_ptr<Command> Make(Request request);
-  std::shared_ptr<Command> MakeTransaction(const CommandInfo& command);
+  std::unique_ptr<Command> Make(Request request);
+  std::unique_ptr<Command> MakeTransaction(const CommandInfo& command);
   // `abort`: why nothing of it is done; empty: it is done.
-  std::shared_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
-  std::shared_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply) const;
+  std::unique_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
+  std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply) const;
   // What is refused breaks the transaction that it was to be part of.
-  std::shared_ptr<Command> Refuse(std::string_view name, std::string_view text);
+  std::unique_ptr<Command> Refuse(std::string_view name, std::string_view text);
 
   const std::shared_ptr<ConnectionState> state_;
   MultiQueue queue_;

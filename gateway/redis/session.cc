@@ -58,11 +58,10 @@ Session::Session(const Shared& shared, std::string address, std::weak_ptr<Outlet
 
 Session::~Session() { clients_->Forget(line_.id); }
 
-bool Session::Begin(const CommandInfo& command, const Words& words) {
-  const auto now = Clock::now();
+bool Session::Begin(const CommandInfo& command, const Words& words, Clock::time_point now) {
   const bool stale = now - line_.active >= kShownEvery;
   line_.active = now;
-  line_.command = command.name;
+  if (line_.command != command.name) line_.command = command.name;
   if (command.name == "client" && words.size() > 1 && KnowsSubcommand(command, words[1]))
     line_.command += "|" + ToLower(words[1]);
   if (stale || command.Is(kAdmin) || command.name == "client") clients_->Put(line_);

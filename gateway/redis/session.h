@@ -60,14 +60,13 @@ class Session {
     queue_->bytes.store(bytes, std::memory_order_relaxed);
   }
   int64_t id() const { return line_.id; }
-  std::chrono::steady_clock::time_point active() const { return line_.active; }  // when its last command began
   // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
   bool TakesReply() { return !std::exchange(skip_next_, false) && replies_; }
   // How it reads and writes where it has said so, else as its table does.
   const ConnectionOptions& options() const { return options_; }
 
-  // Each command, before it is answered. Whether its reply is to be sent: CLIENT REPLY turns them off.
-  bool Begin(const CommandInfo& command, const Words& words);
+  // Each command, before it is answered, with when it began. Whether its reply is to be sent: CLIENT REPLY turns them off.
+  bool Begin(const CommandInfo& command, const Words& words, std::chrono::steady_clock::time_point now);
   bool replies() const { return replies_; }
   // By its own CLIENT KILL: the reply to that is its last.
   bool killed() const { return killed_; }

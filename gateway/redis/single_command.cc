@@ -167,7 +167,8 @@ void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
 
 void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
   std::vector<QueuedCommand> commands;
-  commands.push_back({&command_, std::shared_ptr<const Words>(shared_from_this(), &words_)});
+  commands.push_back(
+      {&command_, std::shared_ptr<const Words>(std::shared_ptr<void>(), &words_)});  // which stay until the reply
   RunTogether(ContextOf(std::move(store)), std::move(commands), {}, [this](Result<Replies> replies) {
     replies ? End(std::move((**replies)[0])) : EndWith(FailureText(replies.error()));
   });

@@ -20,7 +20,7 @@ bool MayBeBlind(const CommandInfo& command, const Words& words) {
 // A command of one key on its way.
 class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
  public:
-  explicit UpdateRun(StoreCall call) : call_(std::move(call)) {}
+  explicit UpdateRun(StoreCall&& call) : call_(std::move(call)) {}
 
   void Start() {
     if (OnlyReads()) return Read();
@@ -161,7 +161,7 @@ bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_m
   return update.change == Update::Change::kPut;
 }
 
-void RunStoreCommand(StoreCall call) {
+void RunStoreCommand(StoreCall&& call) {
   if (call.command.runner.update != nullptr) return std::make_shared<UpdateRun>(std::move(call))->Start();
   CHECK(call.command.runner.run != nullptr) << call.command.name;
   call.command.runner.run(std::make_shared<StoreCall>(std::move(call)));

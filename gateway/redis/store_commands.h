@@ -65,7 +65,7 @@ struct StoreCall : StoreContext {
 std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
-void RunStoreCommand(StoreCall call);
+void RunStoreCommand(StoreCall&& call);
 // Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call. None: the command waits
 // for something else.
 std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);

@@ -1,5 +1,6 @@
 #include "gateway/server/command_queue.h"
 
+#include <absl/hash/hash.h>
 #include <glog/logging.h>
 
 #include <algorithm>
@@ -35,7 +36,8 @@ void CommandQueue::LeaveKey(Command& command, size_t key) {
   if (use.last.empty()) uses_.erase(found);
 }
 
-void CommandQueue::Add(std::shared_ptr<Command> command, MonotonicTime now, uint64_t moment) {
+void CommandQueue::Add(std::unique_ptr<Command> added, SteadyTime now, uint64_t moment) {
+  Command* const command = added.get();
   Command::Queued& queued = command->queued_;
   const std::span<const std::string_view> keys = command->keys();
   queued.arrived = now;
@@ -48,23 +50,24 @@ void CommandQueue::Add(std::shared_ptr<Command> command, MonotonicTime now, uint
     for (const auto& older : commands_) {
       if (!older->queued_.finished) WaitFor(*command, *older);
     }
-    last_alone_ = command.get();
+    last_alone_ = command;
   } else {
     if (last_alone_ != nullptr) WaitFor(*command, *last_alone_);
     for (const std::string_view key : keys) {
-      queued.keys.push_back(std::hash<std::string_view>()(key));
+      queued.keys.push_back(absl::HashOf(key));
       UseKey(*command, queued.keys.back(), moment);
     }
   }
-  commands_.push_back(command);
-  if (queued.blockers == 0) runnable_.push_back(std::move(command));
+  commands_.push_back(std::move(added));
+  if (queued.blockers == 0) runnable_.push_back(command);
 }
 
-std::shared_ptr<Command> CommandQueue::TakeRunnable(bool only_oldest) {
+Command* CommandQueue::TakeRunnable(bool only_oldest) {
   const auto next =
-      only_oldest && !commands_.empty() ? std::ranges::find(runnable_, commands_.front()) : runnable_.begin();
+      only_oldest && !commands_.empty() ? std::ranges::find(runnable_, commands_.front().get()) : runnable_.begin();
   if (next == runnable_.end()) return nullptr;
-  auto command = std::move(*next);
+  Command* const command = *next;
+  command->queued_.handed_out = true;
   runnable_.erase(next);
   return command;
 }
@@ -77,12 +80,13 @@ const Command* CommandQueue::Follower(const Command& command) const {
   return next.queued_.blockers == 1 && keys.size() == 1 && std::ranges::equal(next.keys(), keys) ? &next : nullptr;
 }
 
-std::shared_ptr<Command> CommandQueue::TakeFollower(Command& command) {
+Command& CommandQueue::TakeFollower(Command& command) {
   std::vector<Command*>& waiters = command.queued_.waiters;
   Command& follower = *waiters.front();
   waiters.erase(waiters.begin());
   follower.queued_.blockers = 0;
-  return follower.shared_from_this();
+  follower.queued_.handed_out = true;
+  return follower;
 }
 
 void CommandQueue::Finish(Command& command, std::string reply) {
@@ -96,7 +100,7 @@ void CommandQueue::Finish(Command& command, std::string reply) {
   LeaveHolders(command);
   for (const size_t key : queued.keys) LeaveKey(command, key);
   for (Command* waiter : std::exchange(queued.waiters, {})) {
-    if (--waiter->queued_.blockers == 0) runnable_.push_back(waiter->shared_from_this());
+    if (--waiter->queued_.blockers == 0) runnable_.push_back(waiter);
   }
 }
 
@@ -125,7 +129,11 @@ std::optional<std::string> CommandQueue::TakeReply() {
   return reply;
 }
 
-void CommandQueue::Clear() {
+std::vector<std::unique_ptr<Command>> CommandQueue::Clear() {
+  std::vector<std::unique_ptr<Command>> running;
+  for (auto& command : commands_) {
+    if (command->queued_.handed_out && !command->queued_.finished) running.push_back(std::move(command));
+  }
   commands_.clear();
   runnable_.clear();
   uses_.clear();
@@ -134,6 +142,7 @@ void CommandQueue::Clear() {
   reply_bytes_ = 0;
   in_flight_ = 0;
   holders_ = 0;
+  return running;
 }
 
 }  // namespace ebla::gateway

@@ -20,7 +20,6 @@
 #include <string>
 #include <vector>
 
-#include "common/base/executor.h"
 #include "gateway/server/protocol.h"
 
 namespace ebla::gateway {
@@ -28,14 +27,14 @@ namespace ebla::gateway {
 class CommandQueue {
  public:
   // `moment`: a number that all have who are run before anything else happens.
-  void Add(std::shared_ptr<Command> command, MonotonicTime now, uint64_t moment);
+  void Add(std::unique_ptr<Command> command, SteadyTime now, uint64_t moment);
   // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
-  std::shared_ptr<Command> TakeRunnable(bool only_oldest = false);
+  Command* TakeRunnable(bool only_oldest = false);
   // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
   // null: there is none.
   const Command* Follower(const Command& command) const;
   // Hands out that one, though this one, which carries it, has not finished.
-  std::shared_ptr<Command> TakeFollower(Command& command);
+  Command& TakeFollower(Command& command);
   // One that was handed out has its reply.
   void Finish(Command& command, std::string reply);
   // One that is alone has its reply, and those behind it go.
@@ -50,7 +49,8 @@ class CommandQueue {
   size_t held_bytes() const { return held_bytes_; }
   size_t reply_bytes() const { return reply_bytes_; }  // of these, the replies'
   bool holds_input() const { return holders_ > 0; }    // as one of the unfinished does
-  void Clear();
+  // Those that were handed out and have no reply yet: somebody has to keep them until then.
+  std::vector<std::unique_ptr<Command>> Clear();
 
  private:
   // The unfinished ones of a key: the last, or the last gets of one moment, and those for which these wait.
@@ -66,8 +66,8 @@ class CommandQueue {
   void LeaveKey(Command& command, size_t key);
   void LeaveHolders(const Command& command) { holders_ -= command.holds_input() ? 1 : 0; }
 
-  std::deque<std::shared_ptr<Command>> commands_;
-  std::deque<std::shared_ptr<Command>> runnable_;
+  std::deque<std::unique_ptr<Command>> commands_;
+  std::deque<Command*> runnable_;             // of these
   absl::flat_hash_map<size_t, KeyUse> uses_;  // by the key's hash
   Command* last_alone_ = nullptr;             // unfinished
   size_t held_bytes_ = 0;

@@ -33,15 +33,15 @@ class QueuedCommand final : public Command {
 class CommandQueueTest : public ::testing::Test {
  protected:
   void Add(std::vector<std::string> keys, bool alone = false) {
-    queue_.Add(std::make_shared<QueuedCommand>(++added_, std::move(keys), alone, false), {}, 0);
+    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::move(keys), alone, false), {}, 0);
   }
   void AddGet(std::string key, uint64_t moment) {
-    queue_.Add(std::make_shared<QueuedCommand>(++added_, std::vector{std::move(key)}, false, true), {}, moment);
+    queue_.Add(std::make_unique<QueuedCommand>(++added_, std::vector{std::move(key)}, false, true), {}, moment);
   }
   // The numbers of those that may run now, in their order.
   std::vector<int> Runnable() {
     std::vector<int> numbers;
-    while (const auto command = queue_.TakeRunnable()) {
+    while (Command* const command = queue_.TakeRunnable()) {
       const int number = static_cast<const QueuedCommand&>(*command).number();
       running_[number] = command;
       numbers.push_back(number);
@@ -59,12 +59,25 @@ class CommandQueueTest : public ::testing::Test {
   }
 
   CommandQueue queue_;
-  std::map<int, std::shared_ptr<Command>> running_;
+  std::map<int, Command*> running_;
   int added_ = 0;
 };
 
 using Numbers = std::vector<int>;
 using Texts = std::vector<std::string>;
+
+TEST_F(CommandQueueTest, WhatRunsWhenItIsClearedIsGivenBack) {
+  for (const char* key : {"a", "b", "b", "c"}) Add({key});
+  EXPECT_EQ(Runnable(), (Numbers{1, 2, 4}));  // the third waits for the second
+  Finish(1);
+  const std::vector<std::unique_ptr<Command>> running = queue_.Clear();
+  ASSERT_EQ(running.size(), 2u);
+  EXPECT_EQ(running[0].get(), running_.at(2));
+  EXPECT_EQ(running[1].get(), running_.at(4));
+  EXPECT_EQ(queue_.size(), 0u);
+  EXPECT_EQ(queue_.in_flight(), 0u);
+  EXPECT_EQ(Replies(), Texts{});
+}
 
 TEST_F(CommandQueueTest, DifferentKeysRunAtTheSameTimeAndAnswerInOrder) {
   Add({"a"});
@@ -151,14 +164,14 @@ TEST_F(CommandQueueTest, TheNextOfAKeyMayBeHandedOutWithIt) {
   Add({"a"});
   Add({"a", "b"});
   EXPECT_EQ(Runnable(), (Numbers{1, 3}));
-  Command* last = running_.at(1).get();
+  Command* last = running_.at(1);
   for (const int number : {2, 4}) {
     const Command* const next = queue_.Follower(*last);
     ASSERT_NE(next, nullptr);
     EXPECT_EQ(static_cast<const QueuedCommand&>(*next).number(), number);
-    running_[number] = queue_.TakeFollower(*last);
-    EXPECT_EQ(running_[number].get(), next);
-    last = running_[number].get();
+    running_[number] = &queue_.TakeFollower(*last);
+    EXPECT_EQ(running_[number], next);
+    last = running_[number];
   }
   EXPECT_EQ(queue_.Follower(*last), nullptr);  // it waits for "b", too
   EXPECT_EQ(queue_.Follower(*running_.at(3)), nullptr);
@@ -176,7 +189,7 @@ TEST_F(CommandQueueTest, OneThatIsAloneWaitsForAllThatAreHandedOut) {
   Add({}, true);
   EXPECT_EQ(Runnable(), Numbers{1});
   ASSERT_NE(queue_.Follower(*running_.at(1)), nullptr);
-  running_[2] = queue_.TakeFollower(*running_.at(1));
+  running_[2] = &queue_.TakeFollower(*running_.at(1));
   EXPECT_EQ(queue_.Follower(*running_.at(1)), nullptr);
   EXPECT_EQ(queue_.Follower(*running_.at(2)), nullptr);
   Finish(1);

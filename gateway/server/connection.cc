@@ -36,7 +36,7 @@ void Connection::Start() {
 }
 
 void Connection::OnClosed() {
-  commands_.Clear();
+  abandoned_ = commands_.Clear();
   protocol_->OnClosed();
 }
 
@@ -111,7 +111,7 @@ void Connection::Consume(std::string_view bytes) {
 
 size_t Connection::CutCommands(std::string_view bytes) {
   ++moment_;
-  const MonotonicTime now = server_.Now();
+  const SteadyTime now = server_.Now();
   size_t used = 0;
   while (open() && !ending() && HasRoom() && used < bytes.size()) {
     Protocol::Taken taken = protocol_->Take(bytes.substr(used));
@@ -135,7 +135,7 @@ void Connection::RunCommands() {
   const size_t most = server_.options.held_bytes_max;
   while (unsent() < most) {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
-    const std::shared_ptr<Command> command = commands_.TakeRunnable(crowded);
+    Command* const command = commands_.TakeRunnable(crowded);
     if (command == nullptr) break;
     if (!crowded) CarryFollowers(*command);
     Await(*command);
@@ -149,27 +149,32 @@ void Connection::CarryFollowers(Command& carrier) {
   for (size_t carried = 0; carried < kCarriedMax; ++carried) {
     const Command* const next = commands_.Follower(*last);
     if (next == nullptr || !carrier.Carries(*next)) return;
-    last = commands_.TakeFollower(*last).get();
+    last = &commands_.TakeFollower(*last);
     Await(*last);
     carrier.Carry(*last);
   }
 }
 
 void Connection::Await(Command& command) {
+  if (awaited_++ == 0) self_ = Self();
   server_.statistics.in_flight.Add(1);
-  command.Expect(Self());
+  command.Expect(*this, server_.PhaseNow());
 }
 
-void Connection::OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) {
-  if (server_.loop.InThread()) return Complete(*command, std::move(reply));
+void Connection::OnReply(Command& command, Reply reply) {
+  if (server_.loop.InThread()) return Complete(command, std::move(reply));
   const std::shared_ptr<rpc::ConnectionLoop> kept = home();  // this may be gone before the call ends
-  server_.Answer(std::static_pointer_cast<Connection>(std::move(self)), std::move(command), std::move(reply));
+  server_.Answer(*this, command, std::move(reply));
 }
 
 void Connection::Complete(Command& command, Reply reply) {
+  const std::shared_ptr<Connection> last_held = --awaited_ == 0 ? std::move(self_) : nullptr;
   server_.statistics.in_flight.Sub(1);
   server_.statistics.Count(command.kind(), reply, server_.PhaseNow() - command.arrived());
-  if (!open()) return;
+  if (!open()) {
+    std::erase_if(abandoned_, [&command](const auto& one) { return one.get() == &command; });
+    return;
+  }
   if (reply.last) {
     BeginEnding();
     commands_.FinishLast(command, std::move(reply.bytes));

@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/rpc/accepted_connection.h"
 #include "gateway/server/command_queue.h"
@@ -31,7 +32,7 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   void Start() override;
   void Complete(Command& command, Reply reply);
   // Any thread.
-  void OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) override;
+  void OnReply(Command& command, Reply reply) override;
   void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
   void End() override;
   ConnectionVitals vitals() const override;
@@ -63,6 +64,9 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   std::unique_ptr<Protocol> protocol_;  // once it has started
 
   CommandQueue commands_;
+  size_t awaited_ = 0;                               // commands that have begun and have no reply yet
+  std::shared_ptr<Connection> self_;                 // as long as there are any: it is their asker
+  std::vector<std::unique_ptr<Command>> abandoned_;  // of these, once it is closed
   std::atomic<size_t> shown_read_{0}, shown_unsent_{0}, shown_held_{0};
   uint64_t moment_ = 0;                         // of the commands that are cut at present
   std::optional<MonotonicTime> crowded_since_;  // more than pushed_bytes_soft wait unsent

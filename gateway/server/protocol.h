@@ -12,6 +12,7 @@
 #include <absl/container/inlined_vector.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,8 +21,6 @@
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include "common/base/executor.h"
 
 namespace ebla::rpc {
 class EventLoop;
@@ -38,18 +37,23 @@ struct Reply {
   bool last = false;    // the connection ends once it is sent, and nothing behind runs: of one that is alone
 };
 
+// Of the clock that deadlines go by.
+using SteadyTime = std::chrono::steady_clock::time_point;
+
 // In order.
 using KeyViews = absl::InlinedVector<std::string_view, 1>;
 
-// From Expect() on it keeps itself, until its reply is there.
-class Command : public std::enable_shared_from_this<Command> {
+// Whoever runs it keeps it until its reply is there.
+class Command {
  public:
   // Who waits for it. Any thread, also within Run().
   class Asker {
    public:
-    virtual ~Asker() = default;
-    // `self`: what the command had of it.
-    virtual void OnReply(std::shared_ptr<Asker> self, std::shared_ptr<Command> command, Reply reply) = 0;
+    // Once. The command may go at once.
+    virtual void OnReply(Command& command, Reply reply) = 0;
+
+   protected:
+    ~Asker() = default;
   };
 
   Command() = default;
@@ -80,36 +84,36 @@ class Command : public std::enable_shared_from_this<Command> {
   // Called once, unless another one carries it, and after Expect().
   virtual void Run() = 0;
 
-  void Expect(std::shared_ptr<Asker> asker) {
-    asker_ = std::move(asker);
-    self_ = shared_from_this();
+  // It begins now. The asker is there until it has the reply.
+  void Expect(Asker& asker, SteadyTime now) {
+    asker_ = &asker;
+    began_ = now;
   }
-  MonotonicTime arrived() const { return queued_.arrived; }
+  SteadyTime arrived() const { return queued_.arrived; }
+  SteadyTime began() const { return began_; }
 
  protected:
-  // Once, at any time. Nobody may have it any more afterwards.
-  void SendReply(Reply reply) {
-    Asker& asker = *asker_;
-    asker.OnReply(std::exchange(asker_, nullptr), std::exchange(self_, nullptr), std::move(reply));
-  }
+  // Once, at any time. It may be gone afterwards.
+  void SendReply(Reply reply) { asker_->OnReply(*this, std::move(reply)); }
 
  private:
   friend class CommandQueue;
   // What its connection's queue knows of it: the queue's own.
   struct Queued {
-    MonotonicTime arrived;
+    SteadyTime arrived;
     std::string reply;
     std::vector<Command*> waiters;        // younger ones that wait for it
     absl::InlinedVector<size_t, 1> keys;  // their hashes
     uint32_t blockers = 0;                // how many it waits for
+    bool handed_out = false;
     bool finished = false;
     size_t held_bytes = 0;
     size_t weight = 1;
   };
 
   Queued queued_;
-  std::shared_ptr<Asker> asker_;
-  std::shared_ptr<Command> self_;
+  SteadyTime began_;
+  Asker* asker_ = nullptr;
 };
 
 // What a connection is and holds just now.
@@ -139,7 +143,7 @@ class Protocol {
  public:
   struct Taken {
     size_t bytes = 0;                  // of the front, which are used up
-    std::shared_ptr<Command> command;  // null: none yet
+    std::unique_ptr<Command> command;  // null: none yet
     bool end = false;                  // the connection ends once what came before is answered
   };
 

@@ -28,14 +28,15 @@ std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string pe
   return std::make_shared<Connection>(*this, fd, std::move(peer));
 }
 
-void ServerLoop::Answer(std::shared_ptr<Connection> connection, std::shared_ptr<Command> command, Reply reply) {
-  Bring({std::move(connection), std::move(command), std::move(reply), nullptr, nullptr});
+void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
+  Bring({&connection, &command, std::move(reply), nullptr, nullptr, nullptr});
 }
 
 void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
                       Outlet::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
-  Bring({std::move(connection), nullptr, {}, std::move(bytes), std::move(wanted)});
+  Connection* const to = connection.get();
+  Bring({to, nullptr, {}, std::move(connection), std::move(bytes), std::move(wanted)});
 }
 
 void ServerLoop::Bring(Answered answered) {

@@ -25,14 +25,14 @@ class ServerLoop final : public rpc::ConnectionLoop {
              LoopStatistics& loop_statistics);
 
   // The time; and as it was last read in this phase of the loop's turn, if it was, for what happens often.
-  MonotonicTime Now() {
+  SteadyTime Now() {
     now_in_ = loop.phase();
-    return now_ = loop.Now();
+    return now_ = std::chrono::steady_clock::now();
   }
-  MonotonicTime PhaseNow() { return now_in_ == loop.phase() ? now_ : Now(); }
+  SteadyTime PhaseNow() { return now_in_ == loop.phase() ? now_ : Now(); }
 
   // A command has its reply, which another thread than the loop's has.
-  void Answer(std::shared_ptr<Connection> connection, std::shared_ptr<Command> command, Reply reply);
+  void Answer(Connection& connection, Command& command, Reply reply);
 
   // Something for its client, unasked.
   void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
@@ -43,9 +43,10 @@ class ServerLoop final : public rpc::ConnectionLoop {
 
  private:
   struct Answered {
-    std::shared_ptr<Connection> connection;
-    std::shared_ptr<Command> command;  // null: something is pushed
+    Connection* connection;  // keeps itself until its commands have their replies
+    Command* command;        // null: something is pushed
     Reply reply;
+    std::shared_ptr<Connection> pushed_to;
     std::shared_ptr<const std::string> pushed;
     Outlet::Wanted wanted;
   };
@@ -54,7 +55,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   void Deliver();
 
   uint64_t now_in_ = 0;  // the phase
-  MonotonicTime now_;
+  SteadyTime now_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
 };

@@ -132,7 +132,7 @@ class LineProtocol final : public Protocol {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
     ++cut_;
-    return {.bytes = end + 1, .command = std::make_shared<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
+    return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
   }
 
  private:

@@ -1,6 +1,9 @@
 #include "gateway/store/gathered_calls.h"
 
+#include <absl/hash/hash.h>
+
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace ebla::gateway {
@@ -10,11 +13,10 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kAlike{50};  // deadlines this near to each other are one
 // In one call: as many as a server reads and writes at a stretch.
-constexpr size_t kGetsMax = 128, kWritesMax = 128, kWritesExpected = 32;
+constexpr size_t kGetsMax = 128, kWritesMax = 128;
 constexpr size_t kWriteBytesMax = 512 << 10;
 
 bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
-size_t HashOf(std::string_view key) { return std::hash<std::string_view>()(key); }
 
 }  // namespace
 
@@ -61,7 +63,7 @@ struct GatheredWrites::Sent {
   std::shared_ptr<ManyStore> table;
   Until until;
   std::vector<Gathered> writes;
-  std::vector<std::string> keys;  // of increments that may have to be done one by one
+  std::map<size_t, std::string> keys;  // of increments that may have to be done one by one
 
   void Answer(size_t place, Result<PartResult> result) {
     Gathered& write = writes[place];
@@ -83,7 +85,7 @@ struct GatheredWrites::Sent {
     const bool each = !result && result.error().code() == Code::kInvalidArgument && write.sums.size() > 1;
     for (size_t i = 0; i < write.sums.size(); ++i) {
       if (each) {
-        table->Increment(keys[place], write.increments.by(i), write.if_none, until, std::move(write.sums[i]));
+        table->Increment(keys.at(place), write.increments.by(i), write.if_none, until, std::move(write.sums[i]));
       } else if (result) {
         write.sums[i](write.increments.After(i, result->counter));
       } else {
@@ -98,15 +100,15 @@ bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_
 bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                              Callback<Result<Version>>& done) {
   if (!Fits(until)) return false;
-  const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
+  const auto [place, added] = PlaceOf(key);
   if (added) {
     BatchOptions options;
     SetLifetime(options, lifetime);
     Add({Batch::Kind::kPut, std::move(key), std::move(value), 0, options}, until).put = std::move(done);
     return true;
   }
-  Batch::Part& part = parts_[place->second];
-  Gathered& gathered = gathered_[place->second];
+  Batch::Part& part = parts_[place];
+  Gathered& gathered = gathered_[place];
   if (!gathered.put || part.key != key) return false;
   bytes_ += value.size() - part.value.size();
   part.value = std::move(value);
@@ -118,15 +120,15 @@ bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetim
 bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
                                    Callback<Result<int64_t>>& done) {
   if (!Fits(until)) return false;
-  const auto [place, added] = at_.try_emplace(HashOf(key), parts_.size());
+  const auto [place, added] = PlaceOf(key);
   if (added) {
     BatchOptions options;
     options.ttl_if_new = milliseconds(0);
     options.if_exists = if_none == IfNone::kRefuse;
     Add({Batch::Kind::kIncrement, std::move(key), {}, 0, options}, until).if_none = if_none;
   }
-  Batch::Part& part = parts_[place->second];
-  Gathered& gathered = gathered_[place->second];
+  Batch::Part& part = parts_[place];
+  Gathered& gathered = gathered_[place];
   const bool joins = added || (part.kind == Batch::Kind::kIncrement && part.key == key && gathered.if_none == if_none);
   if (!joins || !gathered.increments.Add(delta)) return false;
   part.delta = gathered.increments.sum();
@@ -136,7 +138,7 @@ bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_no
 
 bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                                Callback<Result<PartResult>>& done) {
-  if (!Fits(until) || !at_.try_emplace(HashOf(key), parts_.size()).second) return false;
+  if (!Fits(until) || !PlaceOf(key).second) return false;
   Batch::Part part{Batch::Kind::kApply, std::move(key), std::move(arguments), 0, {}, std::string(function)};
   Add(std::move(part), until).applied = std::move(done);
   return true;
@@ -144,12 +146,12 @@ bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std:
 
 void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
   if (parts_.empty()) return;
+  usual_ = parts_.size();
   bytes_ = 0;
   at_.clear();
   const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(gathered_, {}), {}});
-  sent->keys.resize(parts_.size());
   for (size_t i = 0; i < parts_.size(); ++i) {
-    if (sent->writes[i].sums.size() > 1) sent->keys[i] = parts_[i].key;
+    if (sent->writes[i].sums.size() > 1) sent->keys.emplace(i, parts_[i].key);
   }
   table->WriteEach(std::exchange(parts_, {}), until_,
                    [sent](size_t place, Result<PartResult> result) { sent->Answer(place, std::move(result)); });
@@ -157,11 +159,17 @@ void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
 
 bool GatheredWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
 
+std::pair<size_t, bool> GatheredWrites::PlaceOf(std::string_view key) {
+  if (parts_.empty()) at_.reserve(usual_);
+  const auto [at, added] = at_.try_emplace(absl::HashOf(key), parts_.size());
+  return {at->second, added};
+}
+
 GatheredWrites::Gathered& GatheredWrites::Add(Batch::Part part, Until until) {
   if (parts_.empty()) {
     until_ = until;
-    parts_.reserve(kWritesExpected);
-    gathered_.reserve(kWritesExpected);
+    parts_.reserve(usual_);
+    gathered_.reserve(usual_);
   }
   bytes_ += part.key.size() + part.value.size();
   parts_.push_back(std::move(part));

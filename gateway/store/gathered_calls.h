@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/store/store.h"
@@ -74,10 +75,13 @@ class GatheredWrites {
   struct Sent;
 
   bool Fits(Until until) const;
+  // Where the key's write is, and whether it is still to be added there.
+  std::pair<size_t, bool> PlaceOf(std::string_view key);
   Gathered& Add(Batch::Part part, Until until);
 
   Until until_;
   size_t bytes_ = 0;
+  size_t usual_ = 0;  // as many as there were the last time
   std::vector<Batch::Part> parts_;
   std::vector<Gathered> gathered_;          // as parts_
   absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; what only looks the same goes by itself

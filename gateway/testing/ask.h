@@ -3,6 +3,7 @@
 // Threads: the function is called on whichever thread the command replies on.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <utility>
 
@@ -10,20 +11,21 @@
 
 namespace ebla::gateway {
 
-// Before it runs, or is carried.
+// Before it runs, or is carried. It is there until it has replied.
 template <class Then>
 void Ask(Command& command, Then then) {
   class Asker final : public Command::Asker {
    public:
     explicit Asker(Then then) : then_(std::move(then)) {}
-    void OnReply(std::shared_ptr<Command::Asker>, std::shared_ptr<Command>, Reply reply) override {
+    void OnReply(Command&, Reply reply) override {
+      const std::unique_ptr<Asker> self(this);
       then_(std::move(reply));
     }
 
    private:
     Then then_;
   };
-  command.Expect(std::make_shared<Asker>(std::move(then)));
+  command.Expect(*std::make_unique<Asker>(std::move(then)).release(), std::chrono::steady_clock::now());
 }
 
 template <class Then>

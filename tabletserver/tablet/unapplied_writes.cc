@@ -62,8 +62,7 @@ std::optional<UnappliedWrites::Item> UnappliedWrites::Find(std::string_view key,
   return place.first == key ? std::optional(item) : std::nullopt;
 }
 
-void UnappliedWrites::Visit(const KeyRange& range, Lsn upto,
-                            const std::function<bool(const Item& item)>& visitor) {
+void UnappliedWrites::Visit(const KeyRange& range, Lsn upto, const std::function<bool(const Item& item)>& visitor) {
   if (range.Empty()) return;
   PutInOrder();
   const auto last = range.end.empty() ? items_.end() : items_.lower_bound({range.end, Lsn{}});

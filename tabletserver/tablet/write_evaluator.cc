@@ -1,12 +1,13 @@
 #include "tabletserver/tablet/write_evaluator.h"
 
 #define XXH_INLINE_ALL
-#include <absl/container/flat_hash_set.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
+#include "common/base/distinct_keys.h"
 #include "common/base/encoding.h"
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
@@ -40,9 +41,11 @@ class Records {
  private:
   bool MustLook(const Write& write) const { return IsConditional(write) || context_.schema.last_write_wins; }
   std::optional<UnappliedWrites::Item> Unapplied(const Write& write) const {
-    return rules::ConditionsSeeUnapplied() ? context_.unapplied.Find(write.key) : std::nullopt;
+    if (context_.unapplied.empty() || !rules::ConditionsSeeUnapplied()) return std::nullopt;
+    return context_.unapplied.Find(write.key);
   }
-  Result<std::optional<StoredRecord>> TakeStored();
+  // The next one's, to be taken.
+  Result<std::optional<StoredRecord>*> NextStored();
 
   const EvaluationContext& context_;
   std::vector<std::string_view> keys_;  // of the store's records that are still to be looked at
@@ -57,31 +60,33 @@ Records::Records(std::span<const Write> writes, const EvaluationContext& context
   }
 }
 
-Result<std::optional<StoredRecord>> Records::TakeStored() {
+Result<std::optional<StoredRecord>*> Records::NextStored() {
   if (taken_ == read_.size()) {
     EBLA_ASSIGN(read_, context_.read(std::span(keys_).subspan(next_)));
     taken_ = 0;
     next_ += read_.size();
   }
-  return std::move(read_[taken_++]);
+  return &read_[taken_++];
 }
 
 Result<Seen> Records::Look(const Write& write) {
-  Seen seen;
-  if (!MustLook(write)) return seen;
-  std::optional<Present> newest;
+  Result<Seen> looked;
+  Seen& seen = *looked;
+  if (!MustLook(write)) return looked;
+  std::optional<Present>& newest = seen.live;
   if (const auto item = Unapplied(write)) {
     seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
   } else {
-    EBLA_ASSIGN(std::optional<StoredRecord> stored, TakeStored());
-    if (stored.has_value()) {
-      seen.stamp = {stored->write_time_ms, std::move(stored->writer)};
-      if (!stored->tombstone) newest = Present{std::move(stored->value), stored->version, stored->expires_at};
+    EBLA_ASSIGN(std::optional<StoredRecord>* const stored, NextStored());
+    if (stored->has_value()) {
+      StoredRecord& record = **stored;
+      seen.stamp = {record.write_time_ms, std::move(record.writer)};
+      if (!record.tombstone) newest = Present{std::move(record.value), record.version, record.expires_at};
     }
   }
-  if (newest.has_value() && (!newest->expires_at || newest->expires_at > context_.now)) seen.live = std::move(newest);
-  return seen;
+  if (newest.has_value() && newest->expires_at && newest->expires_at <= context_.now) newest.reset();
+  return looked;
 }
 
 bool Holds(const Condition& condition, const std::optional<Present>& record) {
@@ -112,8 +117,9 @@ TabletTime ExpiryAfter(TabletTime now, int64_t ttl_ms) {
   return ttl_ms == 0 ? TabletTime{} : TabletTime{now.value + static_cast<uint64_t>(ttl_ms)};
 }
 
-Effect EffectOn(Write& write, const Seen& seen, const EvaluationContext& context) {
-  Effect effect;
+// Adds one whose value is still to come. It takes the write's key.
+Effect& AddEffectOn(Write& write, const Seen& seen, const EvaluationContext& context, Evaluation& evaluation) {
+  Effect& effect = evaluation.effects.emplace_back();
   effect.key = std::move(write.key);
   if (context.schema.last_write_wins) {
     // Later than what it replaces, whatever clock that was written by: this write has seen it.
@@ -123,26 +129,28 @@ Effect EffectOn(Write& write, const Seen& seen, const EvaluationContext& context
   return effect;
 }
 
+// Of the whole batch; none: it goes on.
+using Refused = std::optional<Outcome>;
+
 // A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
 // come: the latest stays.
-Outcome AddDelivered(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+Refused AddDelivered(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
                      Evaluation& evaluation) {
-  if (*write.stamp <= seen.stamp) return {};
+  if (*write.stamp <= seen.stamp) return std::nullopt;
   // A delete that was later than it may be forgotten by now.
   if (write.stamp->time_ms + context.tombstone_retention_ms <= static_cast<int64_t>(context.now.value)) {
     return Refusal(Code::kConditionFailed,
                    "the write was accepted too long ago: deletes that followed it may be forgotten",
                    static_cast<int32_t>(index));
   }
-  Effect effect;
+  Effect& effect = evaluation.effects.emplace_back();
   effect.key = std::move(write.key);
   effect.is_delete = write.kind == WriteKind::kDelete;
   effect.value = std::move(write.value);
   effect.expires_at = write.expires_at;
   effect.write_time_ms = write.stamp->time_ms;
   effect.writer = write.stamp->server;
-  evaluation.effects.push_back(std::move(effect));
-  return {};
+  return std::nullopt;
 }
 
 // What a batch's functions may take together: the entry of one has to fit in a peer's message and on a page of its log,
@@ -187,13 +195,13 @@ Result<FunctionResult> Apply(const Write& write, const std::optional<Present>& l
 }
 
 // Adds what the function makes of the record, and its answer.
-Outcome AddApplied(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
-                   FunctionRoom& room, Evaluation& evaluation) {
+Refused AddApplied(Write& write, size_t index, const Seen& seen, const EvaluationContext& context, FunctionRoom& room,
+                   Evaluation& evaluation) {
   Result<FunctionResult> result = Apply(write, seen.live, context, room);
   if (!result) return Refusal(Code::kInvalidArgument, result.error().message(), static_cast<int32_t>(index));
   evaluation.outcome.message += ByteWriter().Bytes(result->answer).view();
-  if (result->change == FunctionResult::Change::kNone) return {};
-  Effect effect = EffectOn(write, seen, context);
+  if (result->change == FunctionResult::Change::kNone) return std::nullopt;
+  Effect& effect = AddEffectOn(write, seen, context, evaluation);
   if (result->change == FunctionResult::Change::kDelete) {
     effect.is_delete = true;
   } else {
@@ -204,47 +212,60 @@ Outcome AddApplied(Write& write, size_t index, const Seen& seen, const Evaluatio
       effect.expires_at = seen.live->expires_at;
     }
   }
-  evaluation.effects.push_back(std::move(effect));
-  return {};
+  return std::nullopt;
 }
 
-// Adds the write's effect, which takes its key and value; an outcome other than OK is a refusal of the whole batch.
-Outcome AddEffect(Write& write, size_t index, Seen seen, const EvaluationContext& context, FunctionRoom& room,
+Refused AddIncrement(Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+                     Evaluation& evaluation) {
+  int64_t counter = 0;
+  if (seen.live.has_value()) {
+    const std::optional<int64_t> parsed = ParseCounter(seen.live->value);
+    if (!parsed.has_value()) {
+      return Refusal(Code::kInvalidArgument, "the value to increment is not a decimal 64-bit integer",
+                     static_cast<int32_t>(index));
+    }
+    counter = *parsed;
+  }
+  if (__builtin_add_overflow(counter, write.delta, &counter))
+    return Refusal(Code::kInvalidArgument, "the increment overflows a 64-bit integer", static_cast<int32_t>(index));
+  Effect& effect = AddEffectOn(write, seen, context, evaluation);
+  effect.value = std::to_string(counter);
+  if (write.ttl_ms.has_value()) {
+    effect.expires_at = ExpiryAfter(context.now, *write.ttl_ms);
+  } else if (seen.live.has_value()) {
+    effect.expires_at = seen.live->expires_at;
+  } else {
+    effect.expires_at = ExpiryAfter(context.now, write.new_ttl_ms.value_or(context.schema.default_ttl_ms));
+  }
+  evaluation.outcome.counters.push_back(counter);
+  return std::nullopt;
+}
+
+// Adds the write's effect, which takes its key and value.
+Refused AddEffect(Write& write, size_t index, const Seen& seen, const EvaluationContext& context, FunctionRoom& room,
                   Evaluation& evaluation) {
-  if (write.kind == WriteKind::kCheck) return {};
+  if (write.kind == WriteKind::kCheck) return std::nullopt;
   if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
   if (write.kind == WriteKind::kApply) return AddApplied(write, index, seen, context, room, evaluation);
-  Effect effect = EffectOn(write, seen, context);
-  if (write.kind == WriteKind::kDelete) {
-    effect.is_delete = true;
-  } else if (write.kind == WriteKind::kPut) {
-    effect.value = std::move(write.value);
-    effect.expires_at = ExpiryOf(write, context.now, context.schema);
-  } else {
-    int64_t counter = 0;
-    if (seen.live.has_value()) {
-      const std::optional<int64_t> parsed = ParseCounter(seen.live->value);
-      if (!parsed.has_value()) {
-        return Refusal(Code::kInvalidArgument, "the value to increment is not a decimal 64-bit integer",
-                       static_cast<int32_t>(index));
-      }
-      counter = *parsed;
-    }
-    if (__builtin_add_overflow(counter, write.delta, &counter)) {
-      return Refusal(Code::kInvalidArgument, "the increment overflows a 64-bit integer", static_cast<int32_t>(index));
-    }
-    effect.value = std::to_string(counter);
-    if (write.ttl_ms.has_value()) {
-      effect.expires_at = ExpiryAfter(context.now, *write.ttl_ms);
-    } else if (seen.live.has_value()) {
-      effect.expires_at = seen.live->expires_at;
-    } else {
-      effect.expires_at = ExpiryAfter(context.now, write.new_ttl_ms.value_or(context.schema.default_ttl_ms));
-    }
-    evaluation.outcome.counters.push_back(counter);
-  }
-  evaluation.effects.push_back(std::move(effect));
-  return {};
+  if (write.kind == WriteKind::kIncrement) return AddIncrement(write, index, seen, context, evaluation);
+  Effect& effect = AddEffectOn(write, seen, context, evaluation);
+  effect.is_delete = write.kind == WriteKind::kDelete;
+  if (effect.is_delete) return std::nullopt;
+  effect.value = std::move(write.value);
+  effect.expires_at = ExpiryOf(write, context.now, context.schema);
+  return std::nullopt;
+}
+
+Status CheckDistinct(std::span<const Write> writes) {
+  if (writes.size() == 1) return {};
+  std::vector<std::string_view> keys;
+  keys.reserve(writes.size());
+  for (const Write& write : writes) keys.push_back(write.key);
+  if (HaveDistinctHashes(keys)) return {};
+  std::ranges::sort(keys);
+  const auto twice = std::ranges::adjacent_find(keys);
+  if (twice == keys.end()) return {};
+  return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes(*twice) + "\" twice");
 }
 
 }  // namespace
@@ -268,15 +289,10 @@ Status CheckBatch(std::span<const Write> writes) {
                                              " writes is too large: at most " + std::to_string(kBatchWritesMax));
   }
   size_t bytes = 0;
-  absl::flat_hash_set<std::string_view> keys;
-  if (writes.size() > 1) keys.reserve(writes.size());
   for (const Write& write : writes) {
     EBLA_TRY(CheckKey(write.key));
     EBLA_TRY(CheckValue(write.value));
     bytes += write.key.size() + write.value.size();
-    if (writes.size() > 1 && !keys.insert(write.key).second) {
-      return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes(write.key) + "\" twice");
-    }
     for (const std::optional<int64_t>& ttl_ms : {write.ttl_ms, write.new_ttl_ms}) {
       if (ttl_ms.has_value() && (*ttl_ms < 0 || *ttl_ms > limits::kTtlMsMax))
         return Error(Code::kInvalidArgument, "a TTL is 1 to 2^52 ms, or 0 for none");
@@ -285,6 +301,7 @@ Status CheckBatch(std::span<const Write> writes) {
       return Error(Code::kInvalidArgument, "a check needs a condition");
     }
   }
+  EBLA_TRY(CheckDistinct(writes));
   if (bytes > kBatchBytesMax) {
     return Error(Code::kInvalidArgument, "a batch of " + std::to_string(bytes) + " bytes is too large: at most " +
                                              std::to_string(kBatchBytesMax));
@@ -295,18 +312,22 @@ Status CheckBatch(std::span<const Write> writes) {
 Result<Evaluation> Evaluate(std::vector<Write> writes, const EvaluationContext& context) {
   Evaluation evaluation;
   evaluation.effects.reserve(writes.size());
+  evaluation.outcome.counters.reserve(
+      static_cast<size_t>(std::ranges::count(writes, WriteKind::kIncrement, &Write::kind)));
   Records records(writes, context);
   FunctionRoom room;
   for (size_t i = 0; i < writes.size(); ++i) {
     Write& write = writes[i];
-    EBLA_ASSIGN(Seen seen, records.Look(write));
-    Outcome refusal;
+    const Result<Seen> looked = records.Look(write);
+    if (!looked) return Error(looked.error());
+    const Seen& seen = *looked;
+    Refused refused;
     if (!Holds(write.condition, seen.live)) {
-      refusal = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));
+      refused = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));
     } else {
-      refusal = AddEffect(write, i, std::move(seen), context, room, evaluation);
+      refused = AddEffect(write, i, seen, context, room, evaluation);
     }
-    if (refusal.code != Code::kOk) return Evaluation{std::move(refusal), {}};
+    if (refused) return Evaluation{*std::move(refused), {}};
   }
   evaluation.outcome.wrote = !evaluation.effects.empty();
   return evaluation;

@@ -1,13 +1,14 @@
 #include "client/core/operations/multi_write.h"
 
 #include <algorithm>
-#include <compare>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "client/core/operations/write_operation.h"
+#include "common/base/distinct_keys.h"
 #include "common/base/record_functions.h"
 
 namespace ebla::client {
@@ -34,26 +35,19 @@ bool RefusedForOne(Code code, const WriteOperation& operation) {
   return nothing_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
 }
 
-// A write and its key, which is told from others by its hash first.
-struct Named {
-  size_t hash;
-  std::string_view key;
-  size_t index;
-  bool SameKey(const Named& other) const { return hash == other.hash && key == other.key; }
-  friend auto operator<=>(const Named&, const Named&) = default;
-};
-
 // Takes out those whose key an earlier one has; the order of the others stays.
-std::vector<size_t> TakeRepeated(std::vector<Named>& named) {
-  std::vector<Named> sorted = named;
-  std::ranges::sort(sorted);
+std::vector<size_t> TakeRepeated(const std::vector<Batch::Part>& parts, std::vector<size_t>& indices) {
+  std::vector<std::string_view> all;
+  all.reserve(indices.size());
+  for (const size_t index : indices) all.push_back(parts[index].key);
   std::vector<size_t> repeated;
-  for (size_t i = 1; i < sorted.size(); ++i) {
-    if (sorted[i].SameKey(sorted[i - 1])) repeated.push_back(sorted[i].index);
-  }
-  std::ranges::sort(repeated);
-  if (!repeated.empty())
-    std::erase_if(named, [&](const Named& one) { return std::ranges::binary_search(repeated, one.index); });
+  if (HaveDistinctHashes(all)) return repeated;
+  std::set<std::string_view> keys;
+  std::erase_if(indices, [&](size_t index) {
+    const bool again = !keys.insert(parts[index].key).second;
+    if (again) repeated.push_back(index);
+    return again;
+  });
   return repeated;
 }
 
@@ -71,28 +65,23 @@ MultiWriteJob::MultiWriteJob(ClientCore& core, TablePtr table, std::vector<Batch
 
 void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
   const size_t size = job->parts_.size();
-  std::vector<Named> named;
-  named.reserve(size);
+  std::vector<size_t> indices;
+  indices.reserve(size);
   job->kinds_.reserve(size);
   for (size_t i = 0; i < size; ++i) {
     const Batch::Part& part = job->parts_[i];
     job->kinds_.push_back(part.kind);
     if (Status valid = CheckPart(part); valid.ok()) {
-      named.push_back({std::hash<std::string_view>()(part.key), part.key, i});
+      indices.push_back(i);
     } else {
       job->each_(i, Error(std::move(valid)));
     }
   }
-  for (const size_t again : TakeRepeated(named))
+  for (const size_t again : TakeRepeated(job->parts_, indices))
     job->each_(again, Error(Code::kInvalidArgument, "an earlier write of the call has its key"));
-  std::vector<size_t> indices;
   std::vector<idl::Write> writes;
-  indices.reserve(named.size());
-  writes.reserve(named.size());
-  for (const Named& one : named) {
-    indices.push_back(one.index);
-    writes.push_back(ToIdl(std::move(job->parts_[one.index])));
-  }
+  writes.reserve(indices.size());
+  for (const size_t index : indices) writes.push_back(ToIdl(std::move(job->parts_[index])));
   Spread(job, std::move(indices), std::move(writes));
 }
 

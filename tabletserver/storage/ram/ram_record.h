@@ -44,8 +44,11 @@ class RamRecord {
   // The same in another block.
   RamRecord Copy() const;
   void Free() const;
-  // Of its first lines, in which key and version are.
-  void Prefetch() const { __builtin_prefetch(bytes_); }
+  // Of its first two lines of memory, which are all of a small one.
+  void Prefetch() const {
+    __builtin_prefetch(bytes_);
+    __builtin_prefetch(bytes_ + 64);
+  }
 
   std::string_view key() const;
   // Into `record`, whose memory is used again.
