@@ -18,6 +18,20 @@ inline MonotonicTime MonotonicNow() {
   return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
 }
 
+// The steady clock as it was a moment ago, for a fifth of what reading it takes: never later than it is, and earlier by at
+// most kCoarseness.
+inline const std::chrono::nanoseconds kCoarseness = [] {
+  timespec resolution{};
+  clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);
+  return std::chrono::seconds(resolution.tv_sec) + std::chrono::nanoseconds(resolution.tv_nsec);
+}();
+inline std::chrono::steady_clock::time_point CoarseNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return std::chrono::steady_clock::time_point(std::chrono::seconds(now.tv_sec) +
+                                               std::chrono::nanoseconds(now.tv_nsec));
+}
+
 // Milliseconds since 1970.
 inline int64_t TimeOfDayMs() {
   const auto now = std::chrono::system_clock::now().time_since_epoch();

@@ -53,11 +53,10 @@ std::optional<std::string> OnlyListens(const ConnectionState& state, std::string
 }
 
 void ConnectionCommand::NoteIfSlow() {
-  SlowLog& log = state_->shared->clients->slow_log;
-  if (log.slower_than_micros() < 0 || !timed_) return;
-  const auto took = std::chrono::steady_clock::now() - began();
-  if (!log.Notes(took)) return;
-  const ClientLine line = state_->shared->clients->Find(state_->session.id());
+  SlowLog& log = state_.shared->clients->slow_log;
+  const auto took = timed_ ? log.IfSlow(began()) : std::nullopt;
+  if (!took) return;
+  const ClientLine line = state_.shared->clients->Find(state_.session.id());
   const bool by_keys = command_.HasKeys() || command_.Is(Flag::kNoAuth);
   KeyViews shown{words_[0]};
   const auto show = [&shown](auto words) { shown.insert(shown.end(), words.begin(), words.end()); };
@@ -65,7 +64,7 @@ void ConnectionCommand::NoteIfSlow() {
   log.Add({.owner = line.owner,
            .address = line.address,
            .name = SlowLog::Shown(line.name),
-           .took = std::chrono::duration_cast<std::chrono::microseconds>(took),
+           .took = *took,
            .words = SlowLog::Shown(shown, words_.size())});
 }
 void ConnectionCommand::End(std::string bytes) {
@@ -74,31 +73,31 @@ void ConnectionCommand::End(std::string bytes) {
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();
-  answer.last = state_->session.killed();
+  answer.last = state_.session.killed();
   SendReply(std::move(answer));
 }
 void ConnectionCommand::EndWith(std::string_view failure) {
-  End(redis::Reply(state_->session.protocol()).Failure(failure).Take());
+  End(redis::Reply(state_.session.protocol()).Failure(failure).Take());
 }
 
 std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Words& words) {
-  Session& session = state_->session;
-  Subscriptions& subscriptions = state_->subscriptions;
+  Session& session = state_.session;
+  Subscriptions& subscriptions = state_.subscriptions;
   const std::string_view name = command.name;
   if (name == "reset") return ResetConnection(command, words);
-  if (name == "discard" || name == "unwatch") state_->TakeWatched();
+  if (name == "discard" || name == "unwatch") state_.TakeWatched();
   redis::Reply reply(session.protocol());
-  if (name == "hello" && state_->NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
+  if (name == "hello" && state_.NobodyIsIn()) return reply.Failure(kHelloWithoutLogin).Take();
   if (name == "ping" && session.protocol() < 3 && subscriptions.any() && words.size() <= 2)
     return reply.Array(2).Bulk("pong").Bulk(words.size() == 2 ? words[1] : "").Take();
-  if (name == "config" && words.size() == 2 && IsWord(words[1], "RESETSTAT")) ResetCounts(*state_->shared);
-  if (name == "info") return reply.Verbatim(InfoText(*state_->shared, {words.begin() + 1, words.end()})).Take();
+  if (name == "config" && words.size() == 2 && IsWord(words[1], "RESETSTAT")) ResetCounts(*state_.shared);
+  if (name == "info") return reply.Verbatim(InfoText(*state_.shared, {words.begin() + 1, words.end()})).Take();
   if (name == "slowlog") {
-    state_->shared->clients->slow_log.Answer(words, session.owner(), reply);
+    state_.shared->clients->slow_log.Answer(words, session.owner(), reply);
     return reply.Take();
   }
   if (name == "pubsub") {
-    DescribeChannels(*state_->shared->channels, words, reply);
+    DescribeChannels(*state_.shared->channels, words, reply);
     return reply.Take();
   }
   auto answer = subscriptions.Answer(command, words, session.protocol());
@@ -110,38 +109,38 @@ std::string ConnectionCommand::AnswerHere(const CommandInfo& command, const Word
 
 // All that RESET does; Session::Reset does its part within Answer.
 std::string ConnectionCommand::ResetConnection(const CommandInfo& reset, const Words& words) {
-  state_->TakeWatched();
-  state_->subscriptions.Clear();
-  state_->Use(state_->shared->databases);
-  state_->session.set_listening(0, 0, 0);
-  std::string answer = *state_->session.Answer(reset, words);
-  state_->subscriptions.set_protocol(state_->session.protocol());
+  state_.TakeWatched();
+  state_.subscriptions.Clear();
+  state_.Use(state_.shared->databases);
+  state_.session.set_listening(0, 0, 0);
+  std::string answer = *state_.session.Answer(reset, words);
+  state_.subscriptions.set_protocol(state_.session.protocol());
   return answer;
 }
 
 void ConnectionCommand::Open(const std::string& database, Opened then) {
-  const ConnectionOptions& options = state_->session.options();
+  const ConnectionOptions& options = state_.session.options();
   // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
-  const Read read = state_->watched.empty() ? options.read : Read::Strong();
-  if (std::shared_ptr<Store> open = state_->opened.Find(database, read, options.ack)) return then(std::move(open));
-  state_->databases()->Open(
+  const Read read = state_.watched.empty() ? options.read : Read::Strong();
+  if (std::shared_ptr<Store> open = state_.opened.Find(database, read, options.ack)) return then(std::move(open));
+  state_.databases()->Open(
       database, read, options.ack,
       [this, database, read, ack = options.ack, then = std::move(then)](Result<std::shared_ptr<Store>> store) mutable {
         if (!store) return EndWith(FailureText(store.error()));
         auto go_on = [this, database, read, ack, then = std::move(then), store = *std::move(store)]() mutable {
-          then(state_->opened.Note(database, read, ack, std::move(store)));
+          then(state_.opened.Note(database, read, ack, std::move(store)));
         };
         // It was looked up elsewhere; what the connection asks for goes together from its own loop.
-        state_->executor.InThread() ? go_on() : state_->executor.Post(std::move(go_on));
+        state_.executor.InThread() ? go_on() : state_.executor.Post(std::move(go_on));
       });
 }
 
 StoreContext ConnectionCommand::ContextOf(std::shared_ptr<Store> store) const {
-  return {.protocol = state_->session.protocol(),
+  return {.protocol = state_.session.protocol(),
           .store = std::move(store),
-          .caller = state_->caller(),
+          .caller = state_.caller(),
           .effects = nullptr,
-          .until = began() + state_->shared->deadline};
+          .until = began() + state_.shared->deadline};
 }
 
 }  // namespace ebla::gateway::redis

@@ -24,8 +24,8 @@ gateway::Reply ToAnswer(std::string bytes);
 
 class ConnectionCommand : public Command {
  public:
-  ConnectionCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
-      : state_(std::move(state)), command_(command), words_(std::move(words)), keys_(KeysOf(command_, words_)) {}
+  ConnectionCommand(ConnectionState& state, const CommandInfo& command, Words words)
+      : state_(state), command_(command), words_(std::move(words)), keys_(KeysOf(command_, words_)) {}
 
   size_t kind() const override { return KindOf(command_); }
   std::span<const std::string_view> keys() const override { return keys_; }
@@ -33,7 +33,7 @@ class ConnectionCommand : public Command {
   size_t held_bytes() const override { return bytes_; }
 
  protected:
-  void Begin() { sends_ = state_->session.Begin(command_, words_, began()); }
+  void Begin() { sends_ = state_.session.Begin(command_, words_, began()); }
   // Each ends it.
   void End(std::string bytes);
   virtual void EndWith(std::string_view failure);
@@ -46,7 +46,7 @@ class ConnectionCommand : public Command {
   void Open(const std::string& database, Opened then);
   StoreContext ContextOf(std::shared_ptr<Store> store) const;
 
-  const std::shared_ptr<ConnectionState> state_;
+  ConnectionState& state_;  // its protocol's, which is there until it has replied
   const CommandInfo& command_;
   Words words_;          // until it ends
   const KeyViews keys_;  // of words_

@@ -15,11 +15,9 @@ namespace ebla::gateway::redis {
 class ExecCommand final : public ConnectionCommand {
  public:
   // `abort`: it does nothing but say so.
-  ExecCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, std::vector<QueuedCommand> commands,
-              size_t bytes, std::string abort)
-      : ConnectionCommand(std::move(state), command, {"EXEC"}),
-        commands_(std::move(commands)),
-        abort_(std::move(abort)) {
+  ExecCommand(ConnectionState& state, const CommandInfo& command, std::vector<QueuedCommand> commands, size_t bytes,
+              std::string abort)
+      : ConnectionCommand(state, command, {"EXEC"}), commands_(std::move(commands)), abort_(std::move(abort)) {
     bytes_ = bytes;
   }
 

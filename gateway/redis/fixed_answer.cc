@@ -3,10 +3,10 @@
 namespace ebla::gateway::redis {
 
 void FixedAnswer::Run() {
-  const auto why_not = to_ == To::kCommand ? OnlyListens(*state_, AllCommands()[kind_].name) : std::nullopt;
+  const auto why_not = to_ == To::kCommand ? OnlyListens(state_, AllCommands()[kind_].name) : std::nullopt;
   if (why_not) bytes_ = redis::Reply().Failure("ERR " + *why_not).Take();
   gateway::Reply answer = ToAnswer(std::move(bytes_));
-  if (to_ != To::kBroken && !state_->session.TakesReply()) answer.bytes.clear();
+  if (to_ != To::kBroken && !state_.session.TakesReply()) answer.bytes.clear();
   SendReply(std::move(answer));
 }
 

@@ -17,8 +17,8 @@ class FixedAnswer final : public Command {
     kRefused,  // none, or one that cannot be: that is found first
     kBroken,   // no request: the connection ends, too
   };
-  FixedAnswer(std::shared_ptr<ConnectionState> state, size_t kind, redis::Reply& reply, To to)
-      : state_(std::move(state)), kind_(kind), bytes_(reply.Take()), to_(to) {}
+  FixedAnswer(ConnectionState& state, size_t kind, redis::Reply& reply, To to)
+      : state_(state), kind_(kind), bytes_(reply.Take()), to_(to) {}
 
   size_t kind() const override { return kind_; }
   bool ends_connection() const override { return to_ == To::kBroken; }
@@ -27,7 +27,7 @@ class FixedAnswer final : public Command {
   void Run() override;
 
  private:
-  const std::shared_ptr<ConnectionState> state_;
+  ConnectionState& state_;
   const size_t kind_;
   std::string bytes_;
   const To to_;

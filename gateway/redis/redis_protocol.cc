@@ -37,22 +37,22 @@ std::vector<std::string> CommandNames() {
 
 RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, const std::string& address,
                              std::weak_ptr<Outlet> outlet)
-    : state_(std::make_shared<ConnectionState>(std::move(shared), executor, address, std::move(outlet))) {}
+    : state_(std::move(shared), executor, address, std::move(outlet)) {}
 
 void RedisProtocol::OnClosed() {
-  *state_->gone = true;
-  state_->subscriptions.Clear();
+  *state_.gone = true;
+  state_.subscriptions.Clear();
 }
 
 size_t RedisProtocol::held_bytes() const {
-  return reader_.held_bytes() + queue_.held_bytes() + state_->subscriptions.held_bytes() + state_->watched_bytes;
+  return reader_.held_bytes() + queue_.held_bytes() + state_.subscriptions.held_bytes() + state_.watched_bytes;
 }
 
 Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
   const size_t all = bytes.size();
   while (!bytes.empty()) {
     // As it is: nothing is cut while it changes.
-    reader_.set_strict(state_->NobodyIsIn());
+    reader_.set_strict(state_.NobodyIsIn());
     auto request = reader_.Read(bytes);
     if (!request) {
       redis::Reply reply;
@@ -64,13 +64,13 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
     if (!*request) break;
     if ((*request)->words.empty()) continue;
     auto command = Make(*std::move(*request));
-    state_->session.set_queue(queue_.open() ? static_cast<int64_t>(queue_.size()) : -1, queue_.held_bytes());
+    state_.session.set_queue(queue_.open() ? static_cast<int64_t>(queue_.size()) : -1, queue_.held_bytes());
     return {.bytes = all - bytes.size(), .command = std::move(command)};
   }
   return {.bytes = all - bytes.size(), .command = nullptr};
 }
 
-std::unique_ptr<Command> RedisProtocol::Fixed(const CommandInfo& command, redis::Reply& reply) const {
+std::unique_ptr<Command> RedisProtocol::Fixed(const CommandInfo& command, redis::Reply& reply) {
   return std::make_unique<FixedAnswer>(state_, KindOf(command), reply, FixedAnswer::To::kCommand);
 }
 
@@ -92,7 +92,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
     if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);
     return Refuse(words[0], "ERR " + why);
   }
-  if (state_->NobodyIsIn() && !command->Is(kNoAuth)) {
+  if (state_.NobodyIsIn() && !command->Is(kNoAuth)) {
     redis::Reply reply;
     return Fixed(*command, reply.Failure(kNotLoggedIn));
   }

@@ -41,11 +41,11 @@ class RedisProtocol final : public Protocol {
   std::unique_ptr<Command> MakeTransaction(const CommandInfo& command);
   // `abort`: why nothing of it is done; empty: it is done.
   std::unique_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
-  std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply) const;
+  std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply);
   // What is refused breaks the transaction that it was to be part of.
   std::unique_ptr<Command> Refuse(std::string_view name, std::string_view text);
 
-  const std::shared_ptr<ConnectionState> state_;
+  ConnectionState state_;
   MultiQueue queue_;
   RequestReader reader_{{.string_bytes_max = kStringBytesMax + kDumpFrameBytesMax}};
 };

@@ -38,15 +38,15 @@ std::optional<Login> LoginIn(std::string_view name, const Words& words) {
 
 }  // namespace
 
-SingleCommand::SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words)
-    : ConnectionCommand(std::move(state), command, std::move(words)) {
+SingleCommand::SingleCommand(ConnectionState& state, const CommandInfo& command, Words words)
+    : ConnectionCommand(state, command, std::move(words)) {
   for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
   bytes_ += keys_.size() * sizeof keys_[0];
 }
 
 bool SingleCommand::Carries(const Command& next) {
   const auto* const other = dynamic_cast<const SingleCommand*>(&next);
-  if (other == nullptr || OnlyListens(*state_, command_.name)) return false;
+  if (other == nullptr || OnlyListens(state_, command_.name)) return false;
   if (!fold_) fold_.emplace(command_, words_);
   return fold_->Take(other->command_, other->words_);
 }
@@ -64,7 +64,7 @@ void SingleCommand::EndWith(std::string_view failure) {
 }
 
 bool SingleCommand::holds_input() const {
-  const bool logins_are_asked_for = state_->shared->databases == nullptr;
+  const bool logins_are_asked_for = state_.shared->databases == nullptr;
   return logins_are_asked_for && (command_.name == "auth" || command_.name == "hello" || command_.name == "reset");
 }
 
@@ -72,8 +72,8 @@ void SingleCommand::Run() {
   Begin();
   for (SingleCommand* const next : carried_) next->Begin();
   const std::string_view name = command_.name;
-  if (const auto why_not = OnlyListens(*state_, name)) return EndWith("ERR " + *why_not);
-  if (state_->shared->logins != nullptr) {
+  if (const auto why_not = OnlyListens(state_, name)) return EndWith("ERR " + *why_not);
+  if (state_.shared->logins != nullptr) {
     if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
   }
   AnswerOrRun();
@@ -82,37 +82,36 @@ void SingleCommand::Run() {
 void SingleCommand::AnswerOrRun() {
   const std::string_view name = command_.name;
   const bool listens = name == "subscribe" || name == "psubscribe" || name == "ssubscribe";
-  if (listens && state_->databases()->guards_channels())
-    return AskToListen(1, std::chrono::steady_clock::now() + state_->shared->deadline);
+  if (listens && state_.databases()->guards_channels())
+    return AskToListen(1, std::chrono::steady_clock::now() + state_.shared->deadline);
   if (command_.Is(kOwn)) return AnswerAtOnce();
   if (name == "select") return Select();
-  Open(state_->session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
+  Open(state_.session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
 }
 
 void SingleCommand::AnswerAtOnce() {
   const std::string_view name = command_.name;
   std::string answer = AnswerHere(command_, words_);
   // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
-  sends_ =
-      name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_->session.replies()));
+  sends_ = name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_.session.replies()));
   End(std::move(answer));
 }
 
 // One channel after the other: who may not listen to one of them listens to none.
 void SingleCommand::AskToListen(size_t at, Until until) {
   // What listens belongs to the connection's loop.
-  if (at == words_.size()) return void(state_->executor.Post([this] { AnswerAtOnce(); }));
+  if (at == words_.size()) return void(state_.executor.Post([this] { AnswerAtOnce(); }));
   const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
-  state_->databases()->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
+  state_.databases()->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
     may.ok() ? AskToListen(at + 1, until) : EndWith(FailureText(may));
   });
 }
 
 void SingleCommand::LogIn(const std::string& user, const std::string& password) {
-  state_->shared->logins->LogIn(
-      user, password, state_->address, [this, user](Result<std::shared_ptr<Databases>> databases) {
+  state_.shared->logins->LogIn(
+      user, password, state_.address, [this, user](Result<std::shared_ptr<Databases>> databases) {
         // The connection's state belongs to its loop.
-        state_->executor.Post([this, user, databases = std::move(databases)] { OnLogin(user, databases); });
+        state_.executor.Post([this, user, databases = std::move(databases)] { OnLogin(user, databases); });
       });
 }
 
@@ -121,8 +120,8 @@ void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_pt
     return databases.error().code() == Code::kPermissionDenied ? EndWith(kWrongPassword)
                                                                : EndWith(FailureText(databases.error()));
   }
-  state_->Use(*databases);
-  state_->session.set_user(user);
+  state_.Use(*databases);
+  state_.session.set_user(user);
   AnswerOrRun();
 }
 
@@ -132,7 +131,7 @@ void SingleCommand::Select() {
   const std::optional<int64_t> number = ToInteger(name);
   if (number && !IsDatabase(*number)) return EndWith(kNoSuchDatabase);
   Open(name, [this, name](const std::shared_ptr<Store>&) {
-    state_->session.set_database(name);
+    state_.session.set_database(name);
     End(redis::Reply().Ok().Take());
   });
 }
@@ -181,14 +180,14 @@ void SingleCommand::RunBetween(std::shared_ptr<Store> store, const std::string& 
 }
 
 void SingleCommand::Watch(std::shared_ptr<Store> store) {
-  if (!state_->watched.empty() && state_->watched_database != state_->session.database())
+  if (!state_.watched.empty() && state_.watched_database != state_.session.database())
     return EndWith("ERR keys of another database are watched");
-  if (state_->watched.size() + keys_.size() > kCommitPartsMax)
+  if (state_.watched.size() + keys_.size() > kCommitPartsMax)
     return EndWith("ERR a connection watches at most 1000 keys");
-  state_->watched_database = state_->session.database();
+  state_.watched_database = state_.session.database();
   const auto staged = std::make_shared<StagedStore>(std::move(store));
   staged->Load(
-      {keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_->shared->deadline,
+      {keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_.shared->deadline,
       [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
 }
 
@@ -196,10 +195,10 @@ void SingleCommand::NoteWatched(const StagedStore& staged) {
   for (const std::string_view name : keys_) {
     const std::string key(name);
     // As it was seen first.
-    if (std::ranges::find(state_->watched, key, &WatchedKey::key) != state_->watched.end()) continue;
+    if (std::ranges::find(state_.watched, key, &WatchedKey::key) != state_.watched.end()) continue;
     const Record* const record = staged.Loaded(key);
-    state_->watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
-    state_->watched_bytes += sizeof(WatchedKey) + key.size();
+    state_.watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
+    state_.watched_bytes += sizeof(WatchedKey) + key.size();
   }
   End(redis::Reply().Ok().Take());
 }

@@ -14,7 +14,7 @@ namespace ebla::gateway::redis {
 
 class SingleCommand final : public ConnectionCommand {
  public:
-  SingleCommand(std::shared_ptr<ConnectionState> state, const CommandInfo& command, Words words);
+  SingleCommand(ConnectionState& state, const CommandInfo& command, Words words);
 
   bool alone() const override {
     return command_.Is(kAlone) || (keys_.empty() && command_.name != "ping" && command_.name != "echo");

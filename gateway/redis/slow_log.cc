@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/clocks.h"
 #include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
@@ -31,6 +32,14 @@ void SlowLog::set_most(int64_t most) {
   most_ = most;
   MutexLock lock(mutex_);
   DropOld();
+}
+
+std::optional<std::chrono::microseconds> SlowLog::IfSlow(std::chrono::steady_clock::time_point began) const {
+  const std::chrono::microseconds least(slower_than_micros());
+  // Nearly always the coarse clock says that it cannot be.
+  if (least.count() < 0 || CoarseNow() + kCoarseness - began < least) return std::nullopt;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+  return took < least ? std::nullopt : std::optional(took);
 }
 
 void SlowLog::Add(Entry entry) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -33,10 +34,8 @@ class SlowLog {
   // What took as long or longer is noted; negative: nothing is.
   int64_t slower_than_micros() const { return slower_than_micros_.load(std::memory_order_relaxed); }
   void set_slower_than_micros(int64_t micros) { slower_than_micros_ = micros; }
-  bool Notes(std::chrono::steady_clock::duration took) const {
-    const int64_t micros = slower_than_micros();
-    return micros >= 0 && std::chrono::duration_cast<std::chrono::microseconds>(took).count() >= micros;
-  }
+  // How long something took that began then and ends now, if that is to be noted.
+  std::optional<std::chrono::microseconds> IfSlow(std::chrono::steady_clock::time_point began) const;
   int64_t most() const { return most_; }
   // Older ones go.
   void set_most(int64_t most);

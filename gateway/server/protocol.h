@@ -138,7 +138,7 @@ class Outlet {
   virtual ConnectionVitals vitals() const = 0;
 };
 
-// One connection's.
+// One connection's. Its commands do not outlive it.
 class Protocol {
  public:
   struct Taken {

@@ -102,9 +102,8 @@ bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetim
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
   if (added) {
-    BatchOptions options;
-    SetLifetime(options, lifetime);
-    Add({Batch::Kind::kPut, std::move(key), std::move(value), 0, options}, until).put = std::move(done);
+    Add(Batch::Kind::kPut, std::move(key), std::move(value), until).put = std::move(done);
+    SetLifetime(parts_.back().options, lifetime);
     return true;
   }
   Batch::Part& part = parts_[place];
@@ -122,10 +121,10 @@ bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_no
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
   if (added) {
-    BatchOptions options;
+    Add(Batch::Kind::kIncrement, std::move(key), {}, until).if_none = if_none;
+    BatchOptions& options = parts_.back().options;
     options.ttl_if_new = milliseconds(0);
     options.if_exists = if_none == IfNone::kRefuse;
-    Add({Batch::Kind::kIncrement, std::move(key), {}, 0, options}, until).if_none = if_none;
   }
   Batch::Part& part = parts_[place];
   Gathered& gathered = gathered_[place];
@@ -139,8 +138,8 @@ bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_no
 bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                                Callback<Result<PartResult>>& done) {
   if (!Fits(until) || !PlaceOf(key).second) return false;
-  Batch::Part part{Batch::Kind::kApply, std::move(key), std::move(arguments), 0, {}, std::string(function)};
-  Add(std::move(part), until).applied = std::move(done);
+  Add(Batch::Kind::kApply, std::move(key), std::move(arguments), until).applied = std::move(done);
+  parts_.back().function = function;
   return true;
 }
 
@@ -165,14 +164,17 @@ std::pair<size_t, bool> GatheredWrites::PlaceOf(std::string_view key) {
   return {at->second, added};
 }
 
-GatheredWrites::Gathered& GatheredWrites::Add(Batch::Part part, Until until) {
+GatheredWrites::Gathered& GatheredWrites::Add(Batch::Kind kind, std::string key, std::string value, Until until) {
   if (parts_.empty()) {
     until_ = until;
     parts_.reserve(usual_);
     gathered_.reserve(usual_);
   }
-  bytes_ += part.key.size() + part.value.size();
-  parts_.push_back(std::move(part));
+  bytes_ += key.size() + value.size();
+  Batch::Part& part = parts_.emplace_back();
+  part.kind = kind;
+  part.key = std::move(key);
+  part.value = std::move(value);
   return gathered_.emplace_back();
 }
 

@@ -77,7 +77,8 @@ class GatheredWrites {
   bool Fits(Until until) const;
   // Where the key's write is, and whether it is still to be added there.
   std::pair<size_t, bool> PlaceOf(std::string_view key);
-  Gathered& Add(Batch::Part part, Until until);
+  // One more, whose part is the last.
+  Gathered& Add(Batch::Kind kind, std::string key, std::string value, Until until);
 
   Until until_;
   size_t bytes_ = 0;

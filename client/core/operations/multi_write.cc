@@ -81,7 +81,7 @@ void MultiWriteJob::Start(const std::shared_ptr<MultiWriteJob>& job) {
     job->each_(again, Error(Code::kInvalidArgument, "an earlier write of the call has its key"));
   std::vector<idl::Write> writes;
   writes.reserve(indices.size());
-  for (const size_t index : indices) writes.push_back(ToIdl(std::move(job->parts_[index])));
+  for (const size_t index : indices) ToIdl(std::move(job->parts_[index]), writes.emplace_back());
   Spread(job, std::move(indices), std::move(writes));
 }
 

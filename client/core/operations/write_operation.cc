@@ -75,8 +75,7 @@ Status CheckBatch(const Batch& batch) {
   return {};
 }
 
-idl::Write ToIdl(Batch::Part&& part) {
-  idl::Write write;
+void ToIdl(Batch::Part&& part, idl::Write& write) {
   write.kind = static_cast<idl::WriteKind::type>(part.kind);
   write.key = std::move(part.key);
   if (HasValue(part)) {
@@ -99,14 +98,13 @@ idl::Write ToIdl(Batch::Part&& part) {
     write.condition.kind = idl::ConditionKind::VERSION_IS;
     write.condition.__set_version(rpc::ToIdl(*options.if_version));
   }
-  return write;
 }
 
 std::vector<idl::Write> ToIdl(Batch&& batch) {
   std::vector<Batch::Part> parts = std::move(batch).TakeParts();
   std::vector<idl::Write> writes;
   writes.reserve(parts.size());
-  for (Batch::Part& part : parts) writes.push_back(ToIdl(std::move(part)));
+  for (Batch::Part& part : parts) ToIdl(std::move(part), writes.emplace_back());
   return writes;
 }
 

@@ -19,7 +19,7 @@ inline constexpr size_t kBatchBytesMax = 4 << 20;
 Status CheckPart(const Batch::Part& part);
 Status CheckBatch(const Batch& batch);
 
-idl::Write ToIdl(Batch::Part&& part);
+void ToIdl(Batch::Part&& part, idl::Write& write);
 std::vector<idl::Write> ToIdl(Batch&& batch);
 
 class WriteOperation final : public Operation {
