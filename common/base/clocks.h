@@ -18,8 +18,8 @@ inline MonotonicTime MonotonicNow() {
   return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
 }
 
-// The steady clock as it was a moment ago, for a fifth of what reading it takes: never later than it is, and earlier by at
-// most kCoarseness.
+// The steady clock as it was a moment ago, for a fifth of what reading it takes: never later than it is, and earlier by no
+// more than kCoarseness, a tick of the system's, unless that comes late itself.
 inline const std::chrono::nanoseconds kCoarseness = [] {
   timespec resolution{};
   clock_getres(CLOCK_MONOTONIC_COARSE, &resolution);

@@ -2,7 +2,6 @@
 // Threads: made, run and ended on the connection's loop; it may answer from any.
 #pragma once
 
-#include <chrono>
 #include <functional>
 #include <memory>
 #include <span>

@@ -1,6 +1,6 @@
 // What the connections of a server share, and what one connection is: whose it is, what it has said, what it listens to
 // and watches.
-// Place:   redis_protocol.h makes one for each connection; its commands hold it as long as they run.
+// Place:   redis_protocol.h has one for each connection; its commands refer to it.
 // Threads: Shared: any. ConnectionState: the connection's loop, but for what says otherwise.
 #pragma once
 

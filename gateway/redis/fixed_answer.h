@@ -2,7 +2,6 @@
 // Threads: the connection's loop.
 #pragma once
 
-#include <memory>
 #include <string>
 #include <utility>
 

@@ -45,7 +45,7 @@ class SingleCommand final : public ConnectionCommand {
   void NoteWatched(const StagedStore& staged);
 
   std::optional<Fold> fold_;             // once it was asked what it carries
-  std::vector<SingleCommand*> carried_;  // until they are answered; each keeps itself until then
+  std::vector<SingleCommand*> carried_;  // until they are answered; their connection keeps them until then
 };
 
 }  // namespace ebla::gateway::redis

@@ -35,10 +35,14 @@ void SlowLog::set_most(int64_t most) {
 }
 
 std::optional<std::chrono::microseconds> SlowLog::IfSlow(std::chrono::steady_clock::time_point began) const {
-  const std::chrono::microseconds least(slower_than_micros());
+  using std::chrono::microseconds;
+  const microseconds least(slower_than_micros());
+  const auto by = [began](auto now) { return std::chrono::duration_cast<microseconds>(now - began); };
+  if (least.count() < 0) return std::nullopt;
   // Nearly always the coarse clock says that it cannot be.
-  if (least.count() < 0 || CoarseNow() + kCoarseness - began < least) return std::nullopt;
-  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began);
+  if (least > std::chrono::ceil<microseconds>(2 * kCoarseness) && by(CoarseNow() + kCoarseness) < least)
+    return std::nullopt;
+  const microseconds took = by(std::chrono::steady_clock::now());
   return took < least ? std::nullopt : std::optional(took);
 }
 

@@ -1,4 +1,5 @@
-// SLOWLOG: the commands of a gateway that took longest to answer, from when they began to run.
+// SLOWLOG: the commands of a gateway that took longest to answer, from when they began to run; some milliseconds more, where
+// the loop had others to run just before.
 // Shown:   the names of commands and their keys, to whose they are; of commands without keys all words, but for those by
 //          which somebody logs in. Values are not kept.
 // Source:  Redis 7.0's documentation, whose replies these are.

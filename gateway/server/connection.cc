@@ -173,6 +173,8 @@ void Connection::Complete(Command& command, Reply reply) {
   server_.statistics.Count(command.kind(), reply, server_.PhaseNow() - command.arrived());
   if (!open()) {
     std::erase_if(abandoned_, [&command](const auto& one) { return one.get() == &command; });
+    // Whoever runs commands just now is still to come back.
+    if (running_ && last_held != nullptr) server_.loop.Post([last_held] {});
     return;
   }
   if (reply.last) {
@@ -182,7 +184,7 @@ void Connection::Complete(Command& command, Reply reply) {
     commands_.Finish(command, std::move(reply.bytes));
     RunCommands();
   }
-  server_.loop.AtTurnEnd(this);
+  if (open()) server_.loop.AtTurnEnd(this);
 }
 
 void Connection::CollectReplies() {

@@ -84,7 +84,7 @@ class Command {
   // Called once, unless another one carries it, and after Expect().
   virtual void Run() = 0;
 
-  // It begins now. The asker is there until it has the reply.
+  // It begins about now. The asker is there until it has the reply.
   void Expect(Asker& asker, SteadyTime now) {
     asker_ = &asker;
     began_ = now;
@@ -94,7 +94,7 @@ class Command {
 
  protected:
   // Once, at any time. It may be gone afterwards.
-  void SendReply(Reply reply) { asker_->OnReply(*this, std::move(reply)); }
+  void SendReply(Reply reply) { std::exchange(asker_, nullptr)->OnReply(*this, std::move(reply)); }
 
  private:
   friend class CommandQueue;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clocks.h"
 #include "common/base/mutex.h"
 #include "common/rpc/connection_loop.h"
 #include "gateway/server/server.h"
@@ -24,12 +25,14 @@ class ServerLoop final : public rpc::ConnectionLoop {
   ServerLoop(rpc::EventLoop& event_loop, const ServerOptions& server_options, const ProtocolFactory& factory,
              LoopStatistics& loop_statistics);
 
-  // The time; and as it was last read in this phase of the loop's turn, if it was, for what happens often.
+  // The time; and for what happens often as it was last read in this phase of the loop's turn, if that was less than a tick
+  // of the coarse clock ago.
   SteadyTime Now() {
     now_in_ = loop.phase();
+    tick_ = CoarseNow();
     return now_ = std::chrono::steady_clock::now();
   }
-  SteadyTime PhaseNow() { return now_in_ == loop.phase() ? now_ : Now(); }
+  SteadyTime PhaseNow() { return now_in_ == loop.phase() && tick_ == CoarseNow() ? now_ : Now(); }
 
   // A command has its reply, which another thread than the loop's has.
   void Answer(Connection& connection, Command& command, Reply reply);
@@ -43,8 +46,9 @@ class ServerLoop final : public rpc::ConnectionLoop {
 
  private:
   struct Answered {
-    Connection* connection;  // keeps itself until its commands have their replies
-    Command* command;        // null: something is pushed
+    Connection*
+        connection;    // of what is pushed `pushed_to`; else it keeps itself until its commands have their replies
+    Command* command;  // null: something is pushed
     Reply reply;
     std::shared_ptr<Connection> pushed_to;
     std::shared_ptr<const std::string> pushed;
@@ -55,7 +59,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   void Deliver();
 
   uint64_t now_in_ = 0;  // the phase
-  SteadyTime now_;
+  SteadyTime now_, tick_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
 };

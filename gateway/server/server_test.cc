@@ -91,7 +91,8 @@ class Waiting {
 
 class LineCommand final : public Command {
  public:
-  LineCommand(const std::string& line, Waiting& waiting) : waiting_(waiting) {
+  LineCommand(const std::string& line, Waiting& waiting, std::weak_ptr<Outlet> outlet)
+      : waiting_(waiting), outlet_(std::move(outlet)) {
     std::istringstream words(line);
     words >> verb_;
     if (verb_ == "hold") {
@@ -104,19 +105,24 @@ class LineCommand final : public Command {
 
   size_t kind() const override { return 0; }
   std::span<const std::string_view> keys() const override { return views_; }
-  bool alone() const override { return verb_ == "alone" || verb_ == "last" || holds_input(); }
+  bool alone() const override { return verb_ == "alone" || verb_ == "last" || verb_ == "flood" || holds_input(); }
   bool holds_input() const override { return verb_ == "open"; }
   bool ends_connection() const override { return verb_ == "end"; }
   void Run() override {
     if (verb_ == "hold" || verb_ == "last" || verb_ == "open")
       return waiting_.Add([this](Reply reply) { SendReply(std::move(reply)); }, text_);
     if (verb_ == "end") return SendReply({});
+    if (verb_ == "flood") {  // of itself
+      const auto outlet = outlet_.lock();
+      outlet->Push(std::make_shared<const std::string>(std::stoul(text_), 'x'), nullptr);
+    }
     if (verb_ == "big") return SendReply({.bytes = std::string(std::stoul(text_), 'x')});
     SendReply({.bytes = text_ + "\n", .hits = 1});
   }
 
  private:
   Waiting& waiting_;
+  const std::weak_ptr<Outlet> outlet_;
   std::string verb_, text_;
   std::vector<std::string> keys_;
   KeyViews views_;
@@ -125,19 +131,21 @@ class LineCommand final : public Command {
 class LineProtocol final : public Protocol {
  public:
   LineProtocol(Waiting& waiting, std::atomic<size_t>& cut, std::weak_ptr<Outlet> outlet)
-      : waiting_(waiting), cut_(cut) {
-    waiting.AddOutlet(std::move(outlet));
+      : waiting_(waiting), cut_(cut), outlet_(std::move(outlet)) {
+    waiting.AddOutlet(outlet_);
   }
   Taken Take(std::string_view bytes) override {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
     ++cut_;
-    return {.bytes = end + 1, .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_)};
+    return {.bytes = end + 1,
+            .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_, outlet_)};
   }
 
  private:
   Waiting& waiting_;
   std::atomic<size_t>& cut_;
+  const std::weak_ptr<Outlet> outlet_;
 };
 
 class ServerTest : public ::testing::Test {
@@ -195,6 +203,34 @@ TEST_F(ServerTest, OneKeyRunsInOrderAndOneThatIsAloneAlone) {
   ASSERT_TRUE(AwaitHeld(1));
   waiting_.AnswerLast();
   EXPECT_EQ(client.Read(15), "two\nthree\nfour\n");
+}
+
+// The reply that lets it begin is the connection's last, and within it the connection goes.
+TEST_F(ServerTest, ACommandMayEndItsConnectionAsItBegins) {
+  Start({.pushed_bytes_max = 1 << 20});
+  SocketClient client = Connect();
+  client.Send("hold a one\nflood 2000000\n");
+  ASSERT_TRUE(AwaitHeld(1));
+  waiting_.AnswerLast();
+  EXPECT_TRUE(client.Ended());
+  SocketClient other = Connect();
+  other.Send("say on\n");
+  EXPECT_EQ(other.Read(3), "on\n");
+}
+
+TEST_F(ServerTest, WhatRunsWhenItsConnectionIsClosedEndsLater) {
+  Start();
+  SocketClient client = Connect();
+  client.Send("hold a one\nhold b two\nhold a three\n");
+  ASSERT_TRUE(AwaitHeld(2));
+  waiting_.EndAll();
+  EXPECT_TRUE(client.Ended());
+  waiting_.AnswerLast();
+  waiting_.AnswerLast();
+  SocketClient other = Connect();
+  other.Send("say on\n");
+  EXPECT_EQ(other.Read(3), "on\n");
+  EXPECT_EQ(waiting_.size(), 0u) << "what had not begun does not run";
 }
 
 TEST_F(ServerTest, TakesBytesHoweverTheyAreCutUp) {

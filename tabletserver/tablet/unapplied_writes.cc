@@ -7,6 +7,8 @@
 namespace ebla::tabletserver {
 namespace {
 
+// Effects that may wait to be put in order: that takes a tenth of a millisecond.
+constexpr size_t kUnorderedMax = 1'000;
 // A key's place in the map, about.
 constexpr size_t kPlaceBytes = 80;
 
@@ -17,7 +19,9 @@ size_t BytesOf(const LogEntry& entry) { return entry.ApproximateBytes() + kPlace
 void UnappliedWrites::Add(EntryPtr entry) {
   CHECK(entries_.empty() || entries_.back()->version.lsn < entry->version.lsn);
   bytes_ += BytesOf(*entry);
+  unordered_ += entry->effects.size();
   entries_.push_back(std::move(entry));
+  if (unordered_ > kUnorderedMax) PutInOrder();
 }
 
 void UnappliedWrites::PutInOrder() {
@@ -26,11 +30,15 @@ void UnappliedWrites::PutInOrder() {
     for (const Effect& effect : entry.effects)
       items_.insert_or_assign({effect.key, entry.version.lsn}, Item{entry.version, &effect});
   }
+  unordered_ = 0;
 }
 
 void UnappliedWrites::Forget(const LogEntry& entry, bool ordered) {
   bytes_ -= BytesOf(entry);
-  if (!ordered) return;
+  if (!ordered) {
+    unordered_ -= entry.effects.size();
+    return;
+  }
   for (const Effect& effect : entry.effects) items_.erase({effect.key, entry.version.lsn});
   --ordered_;
 }
@@ -46,6 +54,7 @@ void UnappliedWrites::Clear() {
   items_.clear();
   entries_.clear();
   ordered_ = 0;
+  unordered_ = 0;
   bytes_ = 0;
 }
 

@@ -5,8 +5,8 @@
 // Invariants: 1. Entries are added in log order; a key's versions grow.
 //             2. RemoveUpTo(x) only once the store shows everything up to x (PROTOCOL 16: unapplied first, then
 //             snapshot).
-// How:        entries are put in order when somebody asks for one of them. As a rule nobody does: what a round logs is
-//             applied in the same one.
+// How:        entries are put in order when somebody asks for one of them, or when they are many, so that it never takes
+//             long. As a rule neither happens: what a round logs is applied in the same one.
 // Bounds:     bytes() is what its owner caps.
 // Threads:    thread-compatible.
 #pragma once
@@ -52,7 +52,8 @@ class UnappliedWrites {
   void Clear();
 
   std::deque<EntryPtr> entries_;
-  size_t ordered_ = 0;  // how many, the first ones, are in items_
+  size_t ordered_ = 0;    // how many, the first ones, are in items_
+  size_t unordered_ = 0;  // effects of the others
   // By the effect's own key, and its lsn.
   absl::btree_map<std::pair<std::string_view, Lsn>, Item> items_;
   size_t bytes_ = 0;

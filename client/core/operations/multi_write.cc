@@ -1,7 +1,6 @@
 #include "client/core/operations/multi_write.h"
 
 #include <algorithm>
-#include <functional>
 #include <set>
 #include <string>
 #include <string_view>

@@ -70,9 +70,9 @@ class RamIndex {
   using Part = absl::flat_hash_set<RamRecord, Hash, Equal, RamAllocator<RamRecord>>;
   static constexpr int kPartBits = 10;
 
-  static size_t PlaceOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }
-  const Part& PartOf(size_t hash) const { return parts_[PlaceOf(hash)]; }
-  Part& PartOf(size_t hash) { return parts_[PlaceOf(hash)]; }
+  static size_t IndexOf(size_t hash) { return hash >> (8 * sizeof hash - kPartBits); }
+  const Part& PartOf(size_t hash) const { return parts_[IndexOf(hash)]; }
+  Part& PartOf(size_t hash) { return parts_[IndexOf(hash)]; }
   static int64_t BytesOf(const Part& part);
 
   std::array<Part, size_t{1} << kPartBits> parts_;
