@@ -118,12 +118,35 @@ class DoorsPart : public Part {
 
 // ---- before three replicas -------------------------------------------------------------------------------------------
 
+constexpr char kPutsOfClients[] = "Ebla put RF 3, 32 clients", kGetsOfClients[] = "Ebla get RF 3, 32 clients";
+
+// As many as redis-benchmark has connections, each with its own.
+std::vector<Client> Clients(const std::string& masters) {
+  std::vector<Client> clients;
+  for (int i = 0; i < 32; ++i) {
+    auto client = Client::Connect({.masters = {masters}});
+    CHECK(client.has_value()) << client.error();
+    clients.push_back(*std::move(client));
+  }
+  return clients;
+}
+std::vector<Table> TablesOf(const std::vector<Client>& clients) {
+  std::vector<Table> tables;
+  for (const Client& client : clients) {
+    const auto table = client.OpenTable("sdk");
+    CHECK(table.has_value()) << table.error();
+    tables.push_back(*table);
+  }
+  return tables;
+}
+
 class GatewayPart : public Part {
  public:
   GatewayPart(const std::string& directory, Duration each)
       : each_(each),
         table_(MakeTable(ebla_.client(), "redis", Database({.replicas = 3}))),
         sdk_table_(MakeFullTable(ebla_.client(), "sdk", {.replicas = 3})),
+        clients_(Clients(ebla_.masters())),
         gateway_(StartGateway(directory)),
         benchmark_(directory, port_) {
     CHECK(benchmark_.Fill().ok());
@@ -138,6 +161,8 @@ class GatewayPart : public Part {
                       [&] { return load_.Gets(sdk_table_, 32 * pipeline, {.read = Read::Strong()}); });
       figures.Measure(Row("ebla-gateway, RF 3,", "GET", pipeline), [&] { return Ask(Operation::kGet, pipeline); });
     }
+    figures.Measure(kPutsOfClients, [&] { return load_.Puts(tables_); });
+    figures.Measure(kGetsOfClients, [&] { return load_.Gets(tables_, {.read = Read::Strong()}); });
   }
 
  private:
@@ -163,6 +188,8 @@ class GatewayPart : public Part {
   EblaCluster ebla_;
   const EblaLoad load_{ebla_.servers(), each_};
   const Table table_, sdk_table_;
+  const std::vector<Client> clients_;
+  const std::vector<Table> tables_ = TablesOf(clients_);
   const MeasuredProcess gateway_;
   const RedisBenchmark benchmark_;
 };
@@ -238,6 +265,8 @@ void AddDoorRatios(
     ratio(Row("ebla-gateway, RF 3,", "SET", pipeline), "Ebla put RF 3" + in_flight, 0.8);
     ratio(Row("ebla-gateway, RF 3,", "GET", pipeline), "Ebla get RF 3" + in_flight, 0.8);
   }
+  ratio(Row("ebla-gateway, RF 3,", "SET", 1), kPutsOfClients, 0.8);
+  ratio(Row("ebla-gateway, RF 3,", "GET", 1), kGetsOfClients, 0.8);
 }
 
 }  // namespace ebla::bench

@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "tests/bench/compare/keys.h"
 
 namespace ebla::bench {
@@ -59,6 +60,18 @@ Figure EblaLoad::Gets(const Table& table, int in_flight, const GetOptions& optio
   });
 }
 
+Figure EblaLoad::Puts(const std::vector<Table>& tables) const {
+  return MeasureEach(tables, [this](const Table& table, Done done) {
+    table.AsyncPut(RandomRecordKey(), value_, {}, Answer<Version>(std::move(done)));
+  });
+}
+
+Figure EblaLoad::Gets(const std::vector<Table>& tables, const GetOptions& options) const {
+  return MeasureEach(tables, [&options](const Table& table, Done done) {
+    table.AsyncGet(RandomRecordKey(), options, Answer<Record>(std::move(done)));
+  });
+}
+
 Figure EblaLoad::MultiGets(const Table& table, int in_flight, int keys) const {
   return Measure(in_flight, 1, [&table, keys](int64_t, Done done) {
     std::vector<std::string> asked;
@@ -95,6 +108,27 @@ Figure EblaLoad::Scans(const Table& table) const {
 
 Figure EblaLoad::Measure(int in_flight, int weight, const load::StartOperation& start) const {
   return MeasureWithCost(servers_, [&] { return Count(in_flight, weight, start); });
+}
+
+Figure EblaLoad::MeasureEach(const std::vector<Table>& tables, const StartOn& start) const {
+  Mutex mutex;
+  std::vector<const Table*> idle;
+  for (const Table& table : tables) idle.push_back(&table);
+  return Measure(static_cast<int>(tables.size()), 1, [&](int64_t, Done done) {
+    const Table* table = nullptr;
+    {
+      MutexLock lock(mutex);
+      table = idle.back();
+      idle.pop_back();
+    }
+    start(*table, [&, table, done = std::move(done)](Status status) mutable {
+      {
+        MutexLock lock(mutex);
+        idle.push_back(table);
+      }
+      done(std::move(status));
+    });
+  });
 }
 
 Counted EblaLoad::Count(int in_flight, int weight, const load::StartOperation& start) const {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "ebla/ebla.h"
 #include "tests/bench/compare/figures.h"
@@ -26,6 +27,9 @@ class EblaLoad {
   Figure Puts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;
   Counted CountedPuts(const Table& table, int in_flight, Ack ack = Ack::kMajority) const;  // without their cost
   Figure Gets(const Table& table, int in_flight, const GetOptions& options) const;
+  // The same table as several clients have it, each with one operation at a time.
+  Figure Puts(const std::vector<Table>& tables) const;
+  Figure Gets(const std::vector<Table>& tables, const GetOptions& options) const;
   // Of so many keys each; the figures are of multiGets, not of keys.
   Figure MultiGets(const Table& table, int in_flight, int keys) const;
   // New records in the order of their keys, in batches of so many; the rates are of records.
@@ -37,6 +41,8 @@ class EblaLoad {
   // `weight`: what each operation counts.
   Figure Measure(int in_flight, int weight, const load::StartOperation& start) const;
   Counted Count(int in_flight, int weight, const load::StartOperation& start) const;
+  using StartOn = std::function<void(const Table& table, std::move_only_function<void(Status)> done)>;
+  Figure MeasureEach(const std::vector<Table>& tables, const StartOn& start) const;
 
   const Servers servers_;
   const Duration each_;
