@@ -170,10 +170,15 @@ class GatewayRun {
         const std::string name = place.table + ", tablet " + std::to_string(tablet.id.value);
         if (tablet.primary.empty() || !tablet.incomplete.empty() || !tablet.learners.empty()) return name;
         if (tablet.voters.size() != 3 || tablet.replicas.size() != 3) return name + " has not three replicas";
-        for (const ReplicaReport& replica : tablet.replicas)
-          if (!replica.reported || !replica.known || replica.incomplete || replica.may_have_lost_writes ||
-              replica.epoch != tablet.epoch)
-            return name + " at " + replica.server;
+        for (const ReplicaReport& replica : tablet.replicas) {
+          const char* const lacks = !replica.reported               ? "is not reported"
+                                    : !replica.known                ? "is not known"
+                                    : replica.incomplete            ? "is incomplete"
+                                    : replica.may_have_lost_writes  ? "may have lost writes"
+                                    : replica.epoch != tablet.epoch ? "is not in the tablet's epoch"
+                                                                    : nullptr;
+          if (lacks != nullptr) return name + " at " + replica.server + " " + lacks;
+        }
       }
     }
     return "";
