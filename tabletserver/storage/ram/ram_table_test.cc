@@ -320,8 +320,7 @@ TEST_F(RamTableTest, ReadersWhoNeverRestKeepNoWriterOut) {
   for (int i = 0; i < 4; ++i) {
     readers.emplace_back([&] {
       while (!stop) {
-        table_.Scan(
-            {}, [](auto, auto&) { return true; }, nullptr);
+        table_.Scan({}, [](auto, auto&) { return true; }, nullptr);
         ++scans;
       }
     });
