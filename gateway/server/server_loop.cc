@@ -35,8 +35,7 @@ void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
 void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
                       Outlet::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
-  Connection* const to = connection.get();
-  Bring({to, nullptr, {}, std::move(connection), std::move(bytes), std::move(wanted)});
+  Bring({nullptr, nullptr, {}, std::move(connection), std::move(bytes), std::move(wanted)});
 }
 
 void ServerLoop::Bring(Answered answered) {
@@ -56,9 +55,9 @@ void ServerLoop::Deliver() {
   }
   for (Answered& one : answered) {
     if (one.command != nullptr) {
-      one.connection->Complete(*one.command, std::move(one.reply));
+      one.asker->Complete(*one.command, std::move(one.reply));
     } else if (one.wanted == nullptr || *one.wanted) {
-      one.connection->OnPush(*one.pushed);
+      one.pushed_to->OnPush(*one.pushed);
     }
   }
 }

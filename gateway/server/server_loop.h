@@ -46,9 +46,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
 
  private:
   struct Answered {
-    Connection*
-        connection;    // of what is pushed `pushed_to`; else it keeps itself until its commands have their replies
-    Command* command;  // null: something is pushed
+    Connection* asker = nullptr;  // keeps itself until its commands have their replies
+    Command* command = nullptr;   // null: something is pushed
     Reply reply;
     std::shared_ptr<Connection> pushed_to;
     std::shared_ptr<const std::string> pushed;
