@@ -26,9 +26,13 @@ void FollowedLog::Learn(Lsn committed, Lsn retain) {
 }
 
 void FollowedLog::Echo(const HeartbeatMessage& heartbeat, MonotonicTime now) {
+  const MonotonicTime latest = echoes_.empty() ? fresh_as_of_ : echoes_.back().clock;
   // One that is still to come is of another life of this machine.
-  if (heartbeat.echo_clock <= fresh_as_of_ || heartbeat.echo_clock > now || echoes_.size() >= kEchoesMax) return;
-  echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
+  if (heartbeat.echo_clock > latest && heartbeat.echo_clock <= now) {
+    // The first keep their turn: were each to wait for the latest, a log that is always written would never be fresh.
+    if (echoes_.size() == kEchoesMax) echoes_.pop_back();
+    echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
+  }
   Freshen();
 }
 

@@ -165,6 +165,7 @@ void Leadership::Step(const PeerRestarted& input) {
   peer.echo_clock = {};
   peer.confirmed = 0;
   peer.copy = 0;
+  peer.proven = false;
   Probe(peer, peer.next);
 }
 

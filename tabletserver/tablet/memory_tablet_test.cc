@@ -86,6 +86,14 @@ class MemoryTabletTest : public ::testing::Test {
     // Its end is here, and no round has been made of it yet.
     rig_.core().Step(CopyArrived{RequestToken{++token_}, 4, Lsn{upto}});
   }
+  // Of ts-2, which has had an answer of this moment, when `committed` was. Returns the moment.
+  MonotonicTime Heartbeat(uint64_t committed) {
+    rig_.Advance(milliseconds(150));
+    const HeartbeatMessage heartbeat{
+        .epoch = Epoch{1}, .committed = Lsn{committed}, .echo_clock = rig_.now(), .echo_committed = Lsn{committed}};
+    rig_.Receive(PeerRequest{RequestToken{++token_}, "ts-2", heartbeat, rig_.now()});
+    return rig_.now();
+  }
   void ReceiveCopyOf() {
     ConfigureReplica configure = Roles(1, "ts-2");
     configure.created_empty = false;
@@ -166,6 +174,33 @@ TEST_F(MemoryTabletTest, TheChildOfALostSplitIsLedByNobody) {
   EXPECT_FALSE(born.core().replica().epoch()) << "it obeys nobody yet";
   EXPECT_FALSE(born.core().replica().state().led);
   EXPECT_EQ(born.core().replica().last_appended(), (Version{Epoch{3}, Lsn{3}}));
+}
+
+// A copy may take long, and nothing be written after it.
+TEST_F(MemoryTabletTest, OnceCopiedItIsFreshAndSureThoughNothingIsWritten) {
+  ReceiveCopyOf();
+  rig_.Forgets();
+  rig_.Crash(0);
+  ReceiveCopyOf();
+  for (int sent = 0; sent < 40; ++sent) Heartbeat(50);
+  Copy(50);
+  AppendMessage probe{.epoch = Epoch{1}, .previous = {Epoch{1}, Lsn{50}}, .committed = Lsn{50}};
+  rig_.Receive(PeerRequest{RequestToken{++token_}, "ts-2", std::move(probe), rig_.now()});
+  ASSERT_FALSE(rig_.core().replica().state().incomplete);
+  const MonotonicTime told = Heartbeat(50);
+  EXPECT_EQ(rig_.view->fresh_as_of, told);
+  EXPECT_FALSE(rig_.view->may_have_lost_writes);
+}
+
+// Of those that wait to be applied the first are not given up for the latest.
+TEST_F(MemoryTabletTest, WhatIsAppliedLateIsFreshAsOfThen) {
+  FollowWith({"b"});
+  const MonotonicTime first = Heartbeat(2);
+  for (int sent = 0; sent < 40; ++sent) Heartbeat(3);
+  const MonotonicTime latest = Heartbeat(3);
+  EXPECT_EQ(rig_.view->fresh_as_of, first);
+  Append("c");
+  EXPECT_EQ(rig_.view->fresh_as_of, latest);
 }
 
 // "No log" would be read of one that has everything a moment later.

@@ -171,13 +171,11 @@ void TabletCore::BeginAnew(AppliedState applied, std::vector<DedupRow> remembere
 
 void TabletCore::After(const Before& before) {
   ReplicaCore& replica = common_.replica;
-  const bool leads = replica.Leads();
-  const bool another = leads != before.led || replica.epoch() != before.epoch;
+  const Before now(replica);
+  if (now != before) common_.view_dirty = true;
+  const bool leads = now.led;
+  const bool another = leads != before.led || now.epoch != before.epoch;
   const bool newly = leads && another;
-  const bool failed = !replica.failure().ok();
-  if (another || failed != before.failed || replica.followed().fresh_as_of() != before.fresh_as_of) {
-    common_.view_dirty = true;
-  }
   if (before.led && another) {
     // Their entries may be committed all the same, by whoever leads next.
     if (!leads) waiters_.GiveUpAll();
@@ -296,7 +294,6 @@ void TabletCore::Step(const ReceiveCopy& input) {
     return replies_.RefuseCopy(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
   StepReplica(input);
-  common_.view_dirty = true;
 }
 
 void TabletCore::Step(const InstallCopy& input) {

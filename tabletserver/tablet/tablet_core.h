@@ -152,16 +152,22 @@ class TabletCore {
   std::vector<DedupRow> DedupRows() const;
 
  private:
+  // What an input may change of the replica, and the view tells.
   struct Before {
     explicit Before(const ReplicaCore& replica)
         : led(replica.Leads()),
           epoch(replica.epoch()),
           fresh_as_of(replica.followed().fresh_as_of()),
+          incomplete(replica.state().incomplete),
+          may_have_lost_writes(replica.state().may_have_lost_writes),
           failed(!replica.failure().ok()) {}
     bool led;
     Epoch epoch;
     MonotonicTime fresh_as_of;
+    bool incomplete;
+    bool may_have_lost_writes;
     bool failed;
+    bool operator==(const Before&) const = default;
   };
   // Follows what an input did to the replica's role and log.
   void After(const Before& before);
@@ -197,10 +203,7 @@ void TabletCore::Step(const Input& input) {
     freeze_.Settle();
   }
   if constexpr (std::same_as<Input, PeerReply>) views_.OnLease();
-  if constexpr (std::same_as<Input, CopyCheckpointed>) {
-    common_.view_dirty = true;  // it serves reads now
-    common_.KeepPlaceInMemory();
-  }
+  if constexpr (std::same_as<Input, CopyCheckpointed>) common_.KeepPlaceInMemory();
 }
 
 }  // namespace ebla::tabletserver
