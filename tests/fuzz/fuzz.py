@@ -11,14 +11,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
 CORPORA = ROOT / "tests" / "data" / "fuzz"
 TARGETS = ("RedisRequests", "MemcachedRequests", "RecordFunctions", "MemcachedOrders", "ScriptReplies", "Scripts")
-SOURCES = ["tests/fuzz/main.cc", "tests/fuzz/memcached_requests.cc", "tests/fuzz/record_functions.cc", "tests/fuzz/redis_requests.cc",
-           "tests/fuzz/scripts.cc", "common/items/item_codec.cc", "common/items/item_function.cc", "common/memcached/item_order.cc",
-           "common/memcached/numbers.cc", "common/memcached/record_function.cc", "common/redis/bit_commands.cc", "common/redis/expiry_commands.cc",
-           "common/redis/record_function.cc", "common/redis/string_commands.cc", "common/redis/update.cc",
-           "gateway/memcached/meta_parser.cc", "gateway/memcached/parser.cc",
-           "gateway/redis/testing/reply_length.cc", "gateway/redis/wire/request_reader.cc", "common/base/key_range.cc",
-           "common/base/status.cc", "common/base/utf8.cc",
-           *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "gateway/redis/script").glob("*.cc")
+FOLDERS = ("tests/fuzz", "common/items", "common/memcached", "common/redis", "gateway/redis/script")
+SOURCES = ["gateway/memcached/meta_parser.cc", "gateway/memcached/parser.cc", "gateway/redis/testing/reply_length.cc",
+           "gateway/redis/wire/request_reader.cc", "common/base/key_range.cc", "common/base/status.cc", "common/base/utf8.cc",
+           *sorted(str(p.relative_to(ROOT)) for folder in FOLDERS for p in (ROOT / folder).glob("*.cc")
                    if not p.name.endswith("_test.cc") and p.name != "script_cache.cc")]
 
 
@@ -41,7 +37,7 @@ def build(target):
         subprocess.run(["clang++-19", *flags, "-fsanitize=fuzzer-no-link,address,undefined", f"-DEBLA_FUZZ_TARGET={target}",
                         "-c", source, "-o", made], cwd=ROOT, check=True)
     program = BUILD / target
-    subprocess.run(["clang++-19", "-fsanitize=fuzzer,address,undefined", *objects, "-lglog", "-lcrypto", *pkg("--libs"),
+    subprocess.run(["clang++-19", "-fsanitize=fuzzer,address,undefined", *objects, "-lglog", "-lcrypto", "-llzf", *pkg("--libs"),
                     "-o", program], check=True)
     return program
 
