@@ -93,7 +93,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
   common_.ObserveTimeOf(input);
   ReplicaCore& replica = common_.replica;
   const bool existed = replica.role() != RoleKind::kAbsent;
-  const Before before(replica);
+  const Seen before(replica);
   const bool newer = !existed || input.schema.version > common_.schema->version;
   ConfigureReplica configure = input.replica;
   configure.table = input.schema.table;
@@ -169,9 +169,9 @@ void TabletCore::BeginAnew(AppliedState applied, std::vector<DedupRow> remembere
   common_.view_dirty = true;
 }
 
-void TabletCore::After(const Before& before) {
+void TabletCore::After(const Seen& before) {
   ReplicaCore& replica = common_.replica;
-  const Before now(replica);
+  const Seen now(replica);
   if (now != before) common_.view_dirty = true;
   const bool leads = now.led;
   const bool another = leads != before.led || now.epoch != before.epoch;
@@ -304,7 +304,7 @@ void TabletCore::Step(const InstallCopy& input) {
 // ---- the store, and time --------------------------------------------------------------------------------------------
 
 void TabletCore::Step(const StoreFailed& input) {
-  const Before before(common_.replica);
+  const Seen before(common_.replica);
   common_.replica.Step(input);
   if (!rules::SentEntriesStand()) {
     common_.unapplied.RemoveAbove(common_.replica.last_appended().lsn);
@@ -378,7 +378,7 @@ TabletOutput TabletCore::TakeOutput() {
   output.apply = TakeBatch();
   if (output.apply) output.split = split_.child();
   output.split_next = split_.TakeNext();
-  const Before before(common_.replica);
+  const Seen before(common_.replica);
   output.replica = common_.replica.TakeOutput();
   if (!replica().failure().ok()) After(before);  // the log could not be read for a peer
   for (PeerMessage& message : output.replica.messages) {

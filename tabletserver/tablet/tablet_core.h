@@ -153,8 +153,8 @@ class TabletCore {
 
  private:
   // What an input may change of the replica, and the view tells.
-  struct Before {
-    explicit Before(const ReplicaCore& replica)
+  struct Seen {
+    explicit Seen(const ReplicaCore& replica)
         : led(replica.Leads()),
           epoch(replica.epoch()),
           fresh_as_of(replica.followed().fresh_as_of()),
@@ -167,13 +167,13 @@ class TabletCore {
     bool incomplete;
     bool may_have_lost_writes;
     bool failed;
-    bool operator==(const Before&) const = default;
+    bool operator==(const Seen&) const = default;
   };
   // Follows what an input did to the replica's role and log.
-  void After(const Before& before);
+  void After(const Seen& before);
   template <class Input>
   void StepReplica(const Input& input) {
-    const Before before(common_.replica);
+    const Seen before(common_.replica);
     common_.replica.Step(input);
     After(before);
   }
