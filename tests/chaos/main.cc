@@ -37,6 +37,7 @@ struct Arguments {
   std::string durability = "both";
   std::string tables = "all";
   std::string old_bin;
+  bool secure = false;
   bool root = false;  // networks can be made, and cut
 };
 
@@ -120,6 +121,7 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--old-bin", given.old_bin,
                  "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
       ->check(CLI::ExistingDirectory);
+  app.add_flag("--secure", given.secure, "upgrade: a cluster whose processes have certificates");
   app.add_option("--bound-mb", given.bound_mb, "churn: what all tables in memory of the server may take, in MiB")
       ->check(CLI::Range(64, 1'000'000))
       ->capture_default_str();
@@ -167,7 +169,11 @@ int Main(int argc, char** argv) {
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
       {"upgrade",
-       [&] { return Conclude("upgrade", Upgrade({.old_bin = given.old_bin, .seed = given.seed, .say = Printer()})); }},
+       [&] {
+         return Conclude(
+             "upgrade",
+             Upgrade({.old_bin = given.old_bin, .secure = given.secure, .seed = given.seed, .say = Printer()}));
+       }},
       {"partition",
        [&] {
          return Conclude("partition", Partition({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));

@@ -3,9 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 
-#include <fstream>
 #include <future>
 #include <memory>
 #include <string>
@@ -15,34 +13,27 @@
 #include "common/rpc/idl_convert.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/stubs.h"
-#include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
+#include "tests/integration/cluster_certificates.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
 
 class SecureClusterTest : public ::testing::Test {
  protected:
-  static constexpr char kSecret[] = "ebla:correct-horse";
-
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(MakeCertificates());
     ASSERT_NO_FATAL_FAILURE(Start());
   }
   void MakeCertificates() {
-    ASSERT_TRUE(security::CreateAuthority(Path("ca"), 10).ok());
-    Make("server", {.kind = security::Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}});
-    Make("master", {.kind = security::Identity::Kind::kMaster, .name = "masters", .hosts = {"127.0.0.1"}});
+    const Status made = certificates_.Make();
+    ASSERT_TRUE(made.ok()) << made;
     Make("user", {.name = "ada"});
-    Make("operator", {.kind = security::Identity::Kind::kOperator, .name = "olga"});
-    std::ofstream(Path("secret")) << kSecret << "\n";
-    ASSERT_EQ(chmod(Path("secret").c_str(), 0600), 0);
   }
   // `more`: flags of every process.
   void Start(const std::vector<std::string>& more = {}) {
-    const std::string secret = "--zookeeper_auth_file=" + Path("secret");
-    TestClusterOptions options{.master_flags = {"--tls_dir=" + Path("master"), secret},
-                               .server_flags = {"--tls_dir=" + Path("server"), secret}};
+    TestClusterOptions options{.master_flags = certificates_.MasterFlags(),
+                               .server_flags = certificates_.ServerFlags()};
     for (auto* flags : {&options.master_flags, &options.server_flags})
       flags->insert(flags->end(), more.begin(), more.end());
     auto cluster = TestCluster::Start(std::move(options));
@@ -50,9 +41,9 @@ class SecureClusterTest : public ::testing::Test {
     cluster_ = *std::move(cluster);
   }
 
-  std::string Path(const std::string& name) const { return directory_.path() + "/" + name; }
+  std::string Path(const std::string& name) const { return certificates_.Path(name); }
   void Make(const std::string& into, const security::CertificateOptions& options) {
-    const Status made = security::CreateCertificate(Path("ca"), Path(into), options);
+    const Status made = certificates_.Make(into, options);
     ASSERT_TRUE(made.ok()) << made;
   }
   Result<Client> Connect(const std::string& who, std::chrono::milliseconds deadline = std::chrono::seconds(10)) {
@@ -97,6 +88,7 @@ class SecureClusterTest : public ::testing::Test {
   }
 
   TemporaryDirectory directory_;
+  const ClusterCertificates certificates_{directory_.path()};
   std::unique_ptr<TestCluster> cluster_;
 };
 

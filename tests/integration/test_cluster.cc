@@ -42,6 +42,7 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
 TestCluster::TestCluster(std::string dir, const TestClusterOptions& options)
     : dir_(std::move(dir)),
       shared_(options.shared),
+      tls_dir_(options.tls_dir),
       launching_({.dir = dir_ + "/cluster",
                   .bin_dir = std::string(kBinaryDir).append("/bin"),
                   .die_with_parent = true,
@@ -105,8 +106,10 @@ TestCluster::~TestCluster() {
 
 Result<Client> TestCluster::Connect(std::chrono::milliseconds deadline) {
   // Tests connect while masters are down, too: their first call waits for one.
-  return Client::Connect(
-      {.masters = master_addresses_, .deadline = deadline, .connect_timeout = std::chrono::milliseconds(0)});
+  return Client::Connect({.masters = master_addresses_,
+                          .deadline = deadline,
+                          .connect_timeout = std::chrono::milliseconds(0),
+                          .tls_dir = tls_dir_});
 }
 
 Result<std::string> TestCluster::LeadingMaster() {
@@ -136,8 +139,9 @@ std::string TestCluster::Program() const { return std::string(kBinaryDir).append
 
 std::string TestCluster::GatewayProgram() const { return std::string(kBinaryDir).append("/bin/ebla-gateway"); }
 
-Shown TestCluster::Ebla(const std::string& arguments, const std::string& environment) const {
-  const std::string command = environment + "EBLA_MASTERS=" + masters_ + " " + Program() + " " + arguments + " 2>&1";
+Shown TestCluster::Run(const std::string& program, const std::string& arguments, const std::string& environment) const {
+  const std::string command = environment + "EBLA_TLS_DIR=" + tls_dir_ + " EBLA_MASTERS=" + masters_ + " " + program +
+                              " " + arguments + " 2>&1";
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) return {-1, "cannot run " + command};
   std::string text;

@@ -22,6 +22,7 @@ struct TestClusterOptions {
   int servers = 3;
   std::vector<std::string> master_flags;
   std::vector<std::string> server_flags;
+  std::string tls_dir;  // of who connects and of the shell; empty: in the clear
   std::chrono::milliseconds stop_timeout{15'000};
   // Called with the directory below which each process gets its own, by its name, before any is started.
   std::function<Status(const std::string& dir)> prepare;
@@ -58,7 +59,11 @@ class TestCluster {
   Result<std::string> StandbyMaster();
   // `ebla ARGUMENTS`, as the operator of this cluster runs it in a terminal.
   // `environment`: "NAME=VALUE " before it.
-  Shown Ebla(const std::string& arguments, const std::string& environment = "") const;
+  Shown Ebla(const std::string& arguments, const std::string& environment = "") const {
+    return Run(Program(), arguments, environment);
+  }
+  // The same of another build's shell.
+  Shown Run(const std::string& program, const std::string& arguments, const std::string& environment = "") const;
   std::string Program() const;  // ebla's
   std::string GatewayProgram() const;
   const std::string& dir() const { return dir_; }
@@ -70,6 +75,7 @@ class TestCluster {
 
   const std::string dir_;
   const bool shared_;
+  const std::string tls_dir_;
   cluster::LauncherOptions launching_;
   std::vector<std::string> master_addresses_;
   std::string masters_;

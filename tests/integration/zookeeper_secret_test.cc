@@ -59,7 +59,7 @@ class ZooKeeperSecretClusterTest : public SecureClusterTest {
 TEST_F(ZooKeeperSecretClusterTest, NoNodeAdmitsAnybodyElse) {
   const Table table = MakeTable();
   ASSERT_TRUE(table.Put("a", "1").has_value());
-  ZooKeeperStranger friendly(cluster_->launcher().ZooKeeper(), kSecret);
+  ZooKeeperStranger friendly(cluster_->launcher().ZooKeeper(), ClusterCertificates::kSecret);
   EXPECT_GT(friendly.Tree("/ebla").size(), 20u);
   for (const char* secret : {"", "ebla:battery-staple"}) {
     ZooKeeperStranger stranger(cluster_->launcher().ZooKeeper(), secret);
@@ -100,8 +100,8 @@ TEST_F(ZooKeeperSecretClusterTest, ItIsReplacedWhileTheClusterWorks) {
       ASSERT_TRUE(restarted.ok()) << restarted;
     }
   };
-  ZooKeeperStranger before(cluster_->launcher().ZooKeeper(), kSecret);
-  std::ofstream(Path("secret")) << kSecret << "\nebla:battery-staple\n";
+  ZooKeeperStranger before(cluster_->launcher().ZooKeeper(), ClusterCertificates::kSecret);
+  std::ofstream(Path("secret")) << ClusterCertificates::kSecret << "\nebla:battery-staple\n";
   restart_all();
   ZooKeeperStranger friendly(cluster_->launcher().ZooKeeper(), "ebla:battery-staple");
   const std::vector<std::string> nodes = before.Tree("/ebla");

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # cluster_test.sh --here-is-a-throwaway-system DIRECTORY
 # The three machines of docs/guide/install.md, from the packages in DIRECTORY: three ZooKeepers, two masters and three
-# tablet servers, with certificates. Each machine is an address of this one, with settings and directories of its own. It
-# needs root, and purges what it installs.
+# tablet servers, with certificates. They begin with the packages of the last release, are upgraded to these, go back, and
+# are upgraded again. Each machine is an address of this one, with settings and directories of its own. It needs root, and
+# purges what it installs.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 
@@ -54,11 +55,22 @@ stop() {  # NAME; waits until its directory is free
   wait_for flock --nonblock "/var/lib/ebla/$1/LOCK" true
 }
 
+restart() {  # ROLE MACHINE NAME
+  stop "$3"
+  start "$1" "$2" "$3"
+  wait_for healthy
+}
+
+# What the processes run: one line where it is the same.
+versions() { ebla --json cluster version | grep -oE '"version":"[0-9.]+' | cut -d'"' -f4 | sort -u; }
+version_of() { dpkg-deb --field "$1"/ebla-server_*.deb Version; }
+
 healthy() { ebla health | grep -q '^healthy'; }
 all_have_joined() { ebla health | grep -q '^healthy  3 of 3 servers'; }
 
 apt update
-apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb zookeeper default-jre-headless
+release=$(cd "$(dirname "$0")/../data/release" && pwd)
+apt install "$release"/ebla-server_*.deb "$release"/ebla-client_*.deb zookeeper default-jre-headless
 chmod 755 "$work"
 for machine in 1 2 3; do start_zookeeper $machine; done
 
@@ -99,19 +111,30 @@ check "a user reads" env EBLA_TLS_DIR="$work/ada" ebla get carts user42:cart
 check "a user drops no table" sh -c "EBLA_TLS_DIR=$work/ada ebla table drop carts --yes 2>&1 | grep PERMISSION_DENIED"
 check "nobody reads without a certificate" sh -c 'EBLA_TLS_DIR= ebla --deadline 2s get carts user42:cart 2>&1 | grep "closed by the server"'
 
-# The guide's upgrade: packages first, then one process at a time.
-apt install --reinstall "$packages"/ebla-server_*.deb
-for machine in 1 2; do
-  stop m-$machine
-  start master $machine m-$machine
-  wait_for healthy
-done
-for machine in 1 2 3; do
-  stop ts-$machine
-  start tabletserver $machine ts-$machine
-  wait_for healthy
-done
-expect "the record is there after all have been restarted" '{"items": 3}' ebla get carts user42:cart
+# The guide's upgrade: packages first, then one process at a time. The way back goes in reverse order.
+upgrade() {
+  apt install "$packages"/ebla-server_*.deb
+  for machine in 1 2; do restart master $machine m-$machine; done
+  check "the cluster's level is held" ebla cluster version --hold
+  for machine in 1 2 3; do restart tabletserver $machine ts-$machine; done
+  apt install "$packages"/ebla-client_*.deb
+  expect "every process is of the newer build" "$(version_of "$packages")" versions
+  expect "the record is there after the upgrade" '{"items": 3}' ebla get carts user42:cart
+}
+go_back() {
+  apt install --allow-downgrades "$release"/ebla-server_*.deb "$release"/ebla-client_*.deb
+  for machine in 1 2 3; do restart tabletserver $machine ts-$machine; done
+  for machine in 1 2; do restart master $machine m-$machine; done
+  expect "every process is of the release again" "$(version_of "$release")" versions
+  expect "the record is there after the way back" '{"items": 3}' ebla get carts user42:cart
+}
+expect "every process is of the release" "$(version_of "$release")" versions
+upgrade
+check "a record is put by the newer build" ebla put carts user43:cart '{"items": 1}'
+go_back
+expect "what the newer build has written is read" '{"items": 1}' ebla get carts user43:cart
+upgrade
+check "the cluster's level is released" ebla cluster version --release
 check "replicas agree" ebla check
 check "ZooKeeper's nodes are closed to others" sh -c "/usr/share/zookeeper/bin/zkCli.sh -server $(address 1):2181 get /ebla/cluster 2>&1 | grep -i 'insufficient permission\|NoAuth'"
 
@@ -121,4 +144,4 @@ check "purging takes the data" not test -e /var/lib/ebla
 check "and leaves the secret" test -f /etc/ebla/zookeeper.secret
 check "and leaves the certificates" test -f /etc/ebla/tls/ts-1/server.key
 [ "$faults" = 0 ] || { echo "$faults faults"; exit 1; }
-echo "three machines: installed, served, restarted, purged"
+echo "three machines: installed, served, upgraded, taken back, upgraded again, purged"

@@ -129,15 +129,16 @@ struct ProceduresOptions {
 ScenarioReport Procedures(const ProceduresOptions& options);
 
 struct UpgradeOptions {
-  // Where an earlier build's ebla-master and ebla-tabletserver are; empty: this build's, which speak the first feature
-  // level alone.
+  // Where an earlier build's ebla-master, ebla-tabletserver and ebla are; empty: this build's, whose servers speak the
+  // first feature level alone.
   std::string old_bin;
+  bool secure = false;  // every process has a certificate, and ZooKeeper's nodes take a secret
   uint64_t seed = 1;
   Say say;
 };
 // A cluster of an earlier build is brought to this one, process by process, back while its feature level is held, and
-// to this one again; then its level rises, and an earlier build is refused. After each step tables are made, split,
-// handed over and dropped.
+// to this one again; then its level rises, and an earlier build that speaks less is refused. After each step tables are
+// made, split, transferred and dropped, and the earlier build's shell reads and writes.
 ScenarioReport Upgrade(const UpgradeOptions& options);
 
 struct ChangesOptions {

@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "common/base/features.h"
+#include "common/testing/temporary_directory.h"
 #include "tests/chaos/scenarios/scenario_run.h"
+#include "tests/integration/cluster_certificates.h"
 
 namespace ebla::chaos {
 namespace {
@@ -41,6 +43,8 @@ class Builds {
     return context;
   }
   bool pretended() const { return old_bin_.empty(); }
+  // The earlier build's program; empty where the build only pretends.
+  std::string Older(const std::string& program) const { return pretended() ? "" : old_bin_ + "/" + program; }
 
  private:
   const std::string old_bin_;
@@ -70,12 +74,12 @@ class Upgrader {
     for (const ProcessVersion& process : versions.processes)
       if (process.feature_level != kFeatureLevel) return Wrong(process.name + " says another level than it speaks");
     if (!versions.held) return Wrong("the cluster's level is not held");
-    before_ = versions.level;
+    held_at_ = versions.level;
     return run_.load().AwaitProgress(kUpgradeProgress);
   }
   Status RisesOnceReleased() {
     EBLA_ASSIGN(ClusterVersions versions, client_.ListVersions());
-    if (versions.level != before_) return Wrong("the cluster's level has changed though it was held");
+    if (versions.level != held_at_) return Wrong("the cluster's level has changed though it was held");
     EBLA_TRY(client_.HoldLevel(false));
     for (const auto deadline = WallClock::now() + kRaiseTimeMax; versions.level != kFeatureLevel;
          std::this_thread::sleep_for(50ms)) {
@@ -85,6 +89,7 @@ class Upgrader {
     run_.Tell("the cluster is at feature level " + std::to_string(versions.level));
     return run_.Settle(kUpgradeProgress);
   }
+  bool OlderSpeaksLess() const { return held_at_ < kFeatureLevel; }
   // A process that speaks less ends and says why; as it is now, it is welcome.
   Status RefusesTheOlder(const std::string& name) {
     builds_.Set(name, false);
@@ -136,13 +141,25 @@ class Upgrader {
     EBLA_ASSIGN(const Table table, client_.OpenTable("of-the-moment"));
     if (const auto put = table.Put("key", "value"); !put) return put.error();
     if (const auto got = table.Get("key"); !got) return got.error();
+    if (!builds_.pretended()) EBLA_TRY(UseOlderShell(table));
     return client_.DropTable("of-the-moment");
+  }
+
+  // Clients are replaced last.
+  Status UseOlderShell(const Table& table) {
+    const std::string shell = builds_.Older("ebla");
+    const testing::Shown got = run_.cluster().Run(shell, "get of-the-moment key");
+    if (got.code != 0 || got.text != "value\n") return Wrong("the earlier build's shell reads: " + got.text);
+    const testing::Shown put = run_.cluster().Run(shell, "put of-the-moment key another");
+    if (put.code != 0) return Wrong("the earlier build's shell writes: " + put.text);
+    EBLA_ASSIGN(const Record record, table.Get("key"));
+    return record.value == "another" ? Status::Ok() : Wrong("what the earlier build's shell wrote is not there");
   }
 
   ScenarioRun& run_;
   Builds& builds_;
   const Client& client_;
-  int before_ = 0;
+  int held_at_ = 0;
   int replaced_ = 0;
 };
 
@@ -150,8 +167,18 @@ class Upgrader {
 
 ScenarioReport Upgrade(const UpgradeOptions& options) {
   auto builds = std::make_shared<Builds>(options.old_bin);  // the launcher's, too
+  testing::TestClusterOptions cluster{
+      .launch_context = [builds](const std::string& name) { return builds->Context(name); }};
+  const testing::TemporaryDirectory directory;
+  const testing::ClusterCertificates certificates(directory.path());
+  if (options.secure) {
+    if (const Status made = certificates.Make(); !made.ok()) return NotBegun(made);
+    cluster.master_flags = certificates.MasterFlags();
+    cluster.server_flags = certificates.ServerFlags();
+    cluster.tls_dir = certificates.Path(certificates.kOperator);
+  }
   auto begun = ScenarioRun::Begin(
-      {.launch_context = [builds](const std::string& name) { return builds->Context(name); }},
+      std::move(cluster),
       {.clients = 32, .tablets = kUpgradeTablets, .groups_per_tablet = kUpgradeGroups, .seed = options.seed},
       options.say);
   if (!begun) return NotBegun(begun.error());
@@ -167,6 +194,7 @@ ScenarioReport Upgrade(const UpgradeOptions& options) {
     EBLA_TRY(upgrader.Upgrade(false));
     EBLA_TRY(upgrader.StaysHeld());
     EBLA_TRY(upgrader.RisesOnceReleased());
+    if (!upgrader.OlderSpeaksLess()) return Status::Ok();
     EBLA_TRY(upgrader.RefusesTheOlder("ts-2"));
     // One that knows nothing of levels waits for a build of its own to lead.
     return builds->pretended() ? upgrader.RefusesTheOlder("m-1") : Status::Ok();

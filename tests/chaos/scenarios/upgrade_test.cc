@@ -1,22 +1,40 @@
-// A rolling upgrade, the way back, and the upgrade again, all under load. EBLA_OLD_BIN names a directory with an earlier
-// build's ebla-master and ebla-tabletserver (./dev upgrade makes one); without, this build speaks less than it can.
+// A rolling upgrade, the way back, and the upgrade again, all under load: from a build that only pretends to be older,
+// and from the packages of the last release.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 
+#include "common/testing/temporary_directory.h"
 #include "tests/chaos/scenarios/scenarios.h"
 
 namespace ebla::chaos {
 namespace {
 
+ScenarioReport UpgradeAloud(UpgradeOptions options) {
+  options.seed = 8;
+  options.say = [](const std::string& text) { std::cout << text << std::endl; };
+  return Upgrade(options);
+}
+
 TEST(UpgradeTest, TwoBuildsServeSideBySideAndNobodyNotices) {
-  const char* old_bin = std::getenv("EBLA_OLD_BIN");
-  const ScenarioReport report =
-      Upgrade({.old_bin = old_bin == nullptr ? "" : old_bin, .seed = 8, .say = [](const std::string& text) {
-                 std::cout << text << std::endl;
-               }});
+  const ScenarioReport report = UpgradeAloud({});
+  EXPECT_THAT(report.faults, ::testing::IsEmpty()) << report.summary;
+}
+
+TEST(UpgradeTest, FromTheLastReleaseAndBackWithCertificates) {
+  const testing::TemporaryDirectory release;
+  int packages = 0;
+  for (const auto& file : std::filesystem::directory_iterator(EBLA_RELEASE)) {
+    if (file.path().extension() != ".deb") continue;
+    const std::string unpack = "dpkg-deb --extract '" + file.path().string() + "' " + release.path();
+    ASSERT_EQ(std::system(unpack.c_str()), 0) << unpack;
+    ++packages;
+  }
+  ASSERT_EQ(packages, 2) << "server and client in " << EBLA_RELEASE;
+  const ScenarioReport report = UpgradeAloud({.old_bin = release.path() + "/usr/bin", .secure = true});
   EXPECT_THAT(report.faults, ::testing::IsEmpty()) << report.summary;
 }
 
