@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 # A minimal image leaves man pages out.
 rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
 apt update
-apt install man-db systemd
+apt install man-db systemd procps
 apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/ebla-gateway_*.deb "$packages"/libebla-dev_*.deb redis-tools
 
 expect "the user has a home and no shell" "/var/lib/ebla:/usr/sbin/nologin" sh -c 'getent passwd ebla | cut -d: -f6,7'
