@@ -2,10 +2,12 @@
 
 #include <glog/logging.h>
 
+#include <utility>
+
 namespace ebla::bench {
 
-EblaCluster::EblaCluster() {
-  auto cluster = testing::TestCluster::Start({.masters = 1, .servers = 3});
+EblaCluster::EblaCluster(testing::TestClusterOptions options) {
+  auto cluster = testing::TestCluster::Start(std::move(options));
   CHECK(cluster.has_value()) << cluster.error();
   cluster_ = *std::move(cluster);
   auto client = cluster_->Connect();

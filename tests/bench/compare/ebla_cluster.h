@@ -1,5 +1,5 @@
 // tests/bench/compare/ebla_cluster.h
-// Three tablet servers with a master and ZooKeeper, each a process of its own.
+// Tablet servers with a master and ZooKeeper, each a process of its own.
 // Errors:  any ends the program.
 // Threads: thread-compatible; the processes die with the thread that makes it.
 #pragma once
@@ -15,9 +15,9 @@ namespace ebla::bench {
 
 class EblaCluster {
  public:
-  EblaCluster();
+  explicit EblaCluster(testing::TestClusterOptions options = {.masters = 1, .servers = 3});
   Client& client() { return *client_; }
-  Servers servers() const;  // all five
+  Servers servers() const;  // all of these processes
   std::string masters() const;
 
  private:

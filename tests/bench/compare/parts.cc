@@ -18,6 +18,7 @@
 #include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/plain_file.h"
 #include "tests/bench/compare/redis_peer.h"
+#include "tests/bench/compare/trust_parts.h"
 #include "tests/bench/compare/wiredtiger_peer.h"
 
 namespace ebla::bench {
@@ -275,6 +276,8 @@ const PartKind kParts[kPartKinds] = {
     {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
     {"doors", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeDoorsPart},
     {"gateway", "ebla-gateway before three replicas, against the SDK", &MakeGatewayPart},
+    {"tls", "every connection with certificates, against the clear", &MakeTlsPart},
+    {"users", "one user's p99 beside 64 connections of another, against alone", &MakeUsersPart},
     {"disk", "puts for 150 times as long as a figure, a load at rest, and what records take", &Make<DiskPart>,
      /*asked_for=*/true},
     {"hits", "a table that evicts against Memcached, both with a tenth of the data's memory", &MakeHitsPart,
@@ -310,6 +313,7 @@ void AddRatios(Report& report) {
   ratio("Ebla put RF 3, 512", "etcd put, 512", 8);
   ratio("Ebla get STRONG RF 3, 64", "Ebla get STRONG RF 1, 64", 0.9);
   AddDoorRatios(ratio);
+  AddTrustRatios(ratio, at_most);
   at_most("Ebla put interval, 512, written", 2.5 * 1024);
   at_most("Ebla put sync, 32, written", 5 * 1024);
   at_most("Ebla put interval, 512, server CPU", 8);

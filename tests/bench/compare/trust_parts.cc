@@ -1,0 +1,209 @@
+#include "tests/bench/compare/trust_parts.h"
+
+#include <glog/logging.h>
+#include <sched.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "tests/bench/compare/ebla_cluster.h"
+#include "tests/bench/compare/ebla_load.h"
+#include "tests/bench/compare/keys.h"
+#include "tests/integration/cluster_certificates.h"
+
+namespace ebla::bench {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ClusterCertificates;
+using Clock = std::chrono::steady_clock;
+using Done = std::move_only_function<void(Status)>;
+
+constexpr int kInFlight = 64;
+
+ClusterCertificates MadeCertificates(const std::string& directory) {
+  ClusterCertificates certificates(directory);
+  Status made = certificates.Make();
+  for (const char* user : {"busy", "other"})
+    if (made.ok()) made = certificates.Make(user, {.name = user});
+  CHECK(made.ok()) << made;
+  return certificates;
+}
+
+testing::TestClusterOptions Secure(const ClusterCertificates& certificates) {
+  return {.masters = 1,
+          .servers = 1,
+          .master_flags = certificates.MasterFlags(),
+          .server_flags = certificates.ServerFlags(),
+          .tls_dir = certificates.Path(certificates.kOperator)};
+}
+
+// ---- TLS -------------------------------------------------------------------------------------------------------------
+
+constexpr char kClearGet[] = "Ebla get in the clear, 64", kTlsGet[] = "Ebla get TLS, 64";
+constexpr char kClearPut[] = "Ebla put in the clear, 64", kTlsPut[] = "Ebla put TLS, 64";
+constexpr char kClearConnect[] = "Ebla connect in the clear, 1", kTlsConnect[] = "Ebla connect TLS, 1";
+
+class TlsPart : public Part {
+ public:
+  TlsPart(const std::string& directory, Duration each)
+      : certificates_(MadeCertificates(directory)),
+        each_(each),
+        clear_({.masters = 1, .servers = 1}),
+        tls_(Secure(certificates_)) {}
+
+  void Round(Figures& figures) override {
+    figures.Measure(kClearGet, [&] { return clear_load_.Gets(clear_table_, kInFlight, {.read = Read::Strong()}); });
+    figures.Measure(kTlsGet, [&] { return tls_load_.Gets(tls_table_, kInFlight, {.read = Read::Strong()}); });
+    figures.Measure(kClearPut, [&] { return clear_load_.Puts(clear_table_, kInFlight); });
+    figures.Measure(kTlsPut, [&] { return tls_load_.Puts(tls_table_, kInFlight); });
+    figures.Measure(kClearConnect, [&] { return Connect(clear_, ""); });
+    figures.Measure(kTlsConnect, [&] { return Connect(tls_, certificates_.Path("other")); });
+  }
+
+ private:
+  // A client that is made, with its threads and what it reads of files, until a master has answered it.
+  Figure Connect(const EblaCluster& ebla, const std::string& tls_dir) const {
+    std::vector<double> took;
+    for (const auto begun = Clock::now(); Clock::now() - begun < each_;) {
+      const auto before = Clock::now();
+      const auto client = Client::Connect({.masters = {ebla.masters()}, .tls_dir = tls_dir});
+      CHECK(client.has_value()) << client.error();
+      took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
+    }
+    std::ranges::sort(took);
+    const auto at = [&](size_t percent) { return took[(took.size() - 1) * percent / 100]; };
+    const double seconds = std::chrono::duration<double>(each_).count();
+    return {.timings = {.per_second = static_cast<double>(took.size()) / seconds, .p50_us = at(50), .p99_us = at(99)}};
+  }
+
+  const ClusterCertificates certificates_;
+  const Duration each_;
+  EblaCluster clear_, tls_;
+  const EblaLoad clear_load_{clear_.servers(), each_}, tls_load_{tls_.servers(), each_};
+  const Table clear_table_ = MakeFullTable(clear_.client(), "records", {.replicas = 1});
+  const Table tls_table_ = MakeFullTable(tls_.client(), "records", {.replicas = 1});
+};
+
+// ---- users beside each other -----------------------------------------------------------------------------------------
+
+constexpr char kGetAlone[] = "a user's get, 1, alone", kGetBeside[] = "a user's get, 1, beside 64 of another";
+constexpr char kPutAlone[] = "a user's put, 1, alone", kPutBeside[] = "a user's put, 1, beside 64 of another";
+
+// The servers have the first half of the processors, and clients the others. Of these the busy user's client takes what
+// the other's leaves: what is measured is how the servers divide what they have.
+class Processors {
+ public:
+  static int Half() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / 2); }
+  Processors() {
+    const int all = static_cast<int>(std::thread::hardware_concurrency());
+    CHECK_EQ(::sched_getaffinity(0, sizeof before_, &before_), 0);
+    cpu_set_t clients;
+    CPU_ZERO(&clients);
+    for (int cpu = Half(); cpu < std::max(all, Half() + 1); ++cpu) CPU_SET(cpu % all, &clients);
+    CHECK_EQ(::sched_setaffinity(0, sizeof clients, &clients), 0);
+  }
+  ~Processors() { ::sched_setaffinity(0, sizeof before_, &before_); }
+  Processors(const Processors&) = delete;
+  Processors& operator=(const Processors&) = delete;
+
+ private:
+  cpu_set_t before_;
+};
+
+class UsersPart : public Part {
+ public:
+  UsersPart(const std::string& directory, Duration each)
+      : certificates_(MadeCertificates(directory)), each_(each), ebla_(Pinned(Secure(certificates_))) {
+    MakeFullTable(ebla_.client(), "records", {.replicas = 1});
+    const Status granted = ebla_.client().ChangeAccess(
+        {{.kind = AccessChange::Kind::kGrant, .name = "everybody", .grant = {Permission::kRead, "records", ""}},
+         {.kind = AccessChange::Kind::kGrant, .name = "everybody", .grant = {Permission::kWrite, "records", ""}}});
+    CHECK(granted.ok()) << granted;
+    other_.emplace(Connect("other", 1));
+    // Threads are as nice as the one that starts them.
+    std::thread([this] {
+      CHECK_EQ(::setpriority(PRIO_PROCESS, 0, 19), 0);
+      busy_.emplace(Connect("busy", kInFlight));
+    }).join();
+  }
+
+  void Round(Figures& figures) override {
+    figures.Measure(kGetAlone, [&] { return Gets(); });
+    figures.Measure(kPutAlone, [&] { return Puts(); });
+    const load::StartOperation start = [this](int64_t number, Done done) {
+      number % 2 == 0 ? Get(*busy_, std::move(done)) : Put(*busy_, std::move(done));
+    };
+    load::AsyncLoad busy({.clients = kInFlight}, start);
+    figures.Measure(kGetBeside, [&] { return Gets(); });
+    figures.Measure(kPutBeside, [&] { return Puts(); });
+    busy.End();
+  }
+
+ private:
+  static testing::TestClusterOptions Pinned(testing::TestClusterOptions options) {
+    options.launch_context = [](const std::string&) {
+      cluster::LaunchContext context;
+      context.command_prefix = {"/usr/bin/taskset", "-c", "0-" + std::to_string(Processors::Half() - 1)};
+      return context;
+    };
+    return options;
+  }
+  Table Connect(const std::string& user, int connections) const {
+    const auto client = Client::Connect(
+        {.masters = {ebla_.masters()}, .connections_per_server = connections, .tls_dir = certificates_.Path(user)});
+    CHECK(client.has_value()) << client.error();
+    const auto table = client->OpenTable("records");
+    CHECK(table.has_value()) << table.error();
+    return *table;
+  }
+  static void Get(const Table& table, Done done) {
+    table.AsyncGet(RandomRecordKey(), {.read = Read::Strong()},
+                   [done = std::move(done)](Result<Record> got) mutable { done(got ? Status() : got.error()); });
+  }
+  void Put(const Table& table, Done done) const {
+    table.AsyncPut(RandomRecordKey(), value_, {},
+                   [done = std::move(done)](Result<Version> put) mutable { done(put ? Status() : put.error()); });
+  }
+  Figure Gets() const {
+    return {.timings =
+                load::MeasureOperations(1, each_, [this](int64_t, Done done) { Get(*other_, std::move(done)); })};
+  }
+  Figure Puts() const {
+    return {.timings =
+                load::MeasureOperations(1, each_, [this](int64_t, Done done) { Put(*other_, std::move(done)); })};
+  }
+
+  const Processors processors_;
+  const ClusterCertificates certificates_;
+  const Duration each_;
+  const std::string value_ = std::string(kValueBytes, 'v');
+  EblaCluster ebla_;
+  std::optional<Table> other_, busy_;
+};
+
+}  // namespace
+
+std::unique_ptr<Part> MakeTlsPart(const std::string& directory, Duration each) {
+  return std::make_unique<TlsPart>(directory, each);
+}
+
+std::unique_ptr<Part> MakeUsersPart(const std::string& directory, Duration each) {
+  return std::make_unique<UsersPart>(directory, each);
+}
+
+void AddTrustRatios(
+    const std::function<void(const std::string& row, const std::string& peer, double wanted, bool at_most)>& ratio,
+    const std::function<void(const char* row, double wanted)>& at_most) {
+  ratio(kTlsGet, kClearGet, 0.8, false);
+  ratio(kTlsPut, kClearPut, 0.8, false);
+  at_most("Ebla connect TLS, 1, p50", 2000);
+  ratio(std::string(kGetBeside) + ", p99", std::string(kGetAlone) + ", p99", 2, true);
+  ratio(std::string(kPutBeside) + ", p99", std::string(kPutAlone) + ", p99", 2, true);
+}
+
+}  // namespace ebla::bench

@@ -1,0 +1,21 @@
+// tests/bench/compare/trust_parts.h
+// What it costs to be among strangers: TLS against the clear, and one user beside another who asks for all there is.
+// Threads: thread-compatible.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "tests/bench/compare/parts.h"
+
+namespace ebla::bench {
+
+std::unique_ptr<Part> MakeTlsPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeUsersPart(const std::string& directory, Duration each);
+
+void AddTrustRatios(
+    const std::function<void(const std::string& row, const std::string& peer, double wanted, bool at_most)>& ratio,
+    const std::function<void(const char* row, double wanted)>& at_most);
+
+}  // namespace ebla::bench
