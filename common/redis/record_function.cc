@@ -71,13 +71,17 @@ std::string EncodeCommand(int protocol, const Words& words) {
 Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
   EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
   std::string answer;
+  bool declined = false;
   EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
                 const std::optional<Value> old = ToValue(std::move(found));
                 Update update(command.words, old, input.now_ms, command.protocol);
+                update.others_wait = true;
                 command.update(update);
+                declined = update.declined;
                 answer = update.reply.Take();
                 return update.TakeStep();
               }));
+  if (declined) return Error(Code::kInvalidArgument, "the command takes too long for a server: read and write instead");
   result.answer = std::move(answer);
   return result;
 }

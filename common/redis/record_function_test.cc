@@ -73,6 +73,14 @@ TEST(RedisFunction, ErrorsOfTheCommandAreAnswersAndChangeNothing) {
   EXPECT_EQ(refused->answer, "-ERR value is not an integer or out of range\r\n");
 }
 
+TEST(RedisFunction, FloatsOfManyDigitsAreLeftToTheClient) {
+  EXPECT_EQ(Apply({"INCRBYFLOAT", "k", "0.5"}, Living("1e60"))->change, Change::kPut);
+  EXPECT_EQ(Apply({"INCRBYFLOAT", "k", "1e4931"}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Apply({"INCRBYFLOAT", "k", "-1e4931"}, Living("1")).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Apply({"INCRBYFLOAT", "k", "0"}, Living("1" + std::string(4'000, '0'))).error().code(),
+            Code::kInvalidArgument);
+}
+
 TEST(RedisFunction, RecordsOfOthersAreRefused) {
   EXPECT_EQ(Apply({"APPEND", "k", "x"}, Living("\x00\x07"s)).error().code(), Code::kInternal);
 }

@@ -70,6 +70,9 @@ std::optional<TimeOptions> SetOptions(const Words& words) {
 }
 
 constexpr size_t kFloatDigitsMax = 5119;  // of what is written and read
+// A number of thousands of digits takes milliseconds to write.
+constexpr size_t kBriefDigitsMax = 64;
+constexpr long double kBriefMax = 1e64L;
 
 // Redis's text of a long double: digits, no exponent, and no zeros at the end of a fraction.
 std::string FloatText(long double number) {
@@ -190,11 +193,14 @@ void Increment(Update& update) {
 }
 
 void IncrementByFloat(Update& update) {
+  const size_t digits = std::max(Bytes(update).size(), update.words[2].size());
+  if (update.others_wait && digits > kBriefDigitsMax) return void(update.declined = true);
   const std::optional<long double> old = update.old ? ToFloat(update.old->bytes) : 0.0L;
   const std::optional<long double> by = ToFloat(update.words[2]);
   if (!old || !by) return void(update.reply.Failure("ERR value is not a valid float"));
   const long double sum = *old + *by;
   if (!std::isfinite(sum)) return void(update.reply.Failure("ERR increment would produce NaN or Infinity"));
+  if (update.others_wait && std::abs(sum) > kBriefMax) return void(update.declined = true);
   const std::string text = FloatText(sum);
   update.PutKeepingTime(text);
   update.reply.Bulk(text);

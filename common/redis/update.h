@@ -50,6 +50,9 @@ class Update {
   Change change = Change::kNone;
   Value put;                            // with kPut
   TimeFrom time_from = TimeFrom::kNow;  // that `put` was given, if any was
+  // Where others wait for the thread, what takes longer than to copy a value is declined, and changes nothing.
+  bool others_wait = false;
+  bool declined = false;
 
   // A word to be put, for certain.
   std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }

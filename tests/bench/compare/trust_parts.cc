@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "common/rpc/pipelined_channel.h"
+#include "common/rpc/stubs.h"
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/keys.h"
@@ -66,13 +69,21 @@ class TlsPart : public Part {
   }
 
  private:
-  // A client that is made, with its threads and what it reads of files, until a master has answered it.
+  // From a connection's begin until a master has answered over it.
   Figure Connect(const EblaCluster& ebla, const std::string& tls_dir) const {
+    rpc::EventLoop loop("connects");
+    loop.Start();
+    rpc::ChannelOptions options;
+    if (!tls_dir.empty()) options.tls = *security::TlsCredentials::Load(tls_dir, "client");
+    const rpc::Endpoint master = *rpc::Endpoint::Parse(ebla.masters());
     std::vector<double> took;
     for (const auto begun = Clock::now(); Clock::now() - begun < each_;) {
       const auto before = Clock::now();
-      const auto client = Client::Connect({.masters = {ebla.masters()}, .tls_dir = tls_dir});
-      CHECK(client.has_value()) << client.error();
+      rpc::PipelinedConnector connector(loop, options);
+      const auto stub = rpc::MakeMasterStub(connector.Connect(master, loop), 10s);
+      std::promise<idl::ClusterInfoReply> answer;
+      stub->clusterInfo([&](const idl::ClusterInfoReply& reply) { answer.set_value(reply); }, {});
+      CHECK(answer.get_future().get().header.code == idl::Code::OK);
       took.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
     }
     std::ranges::sort(took);
