@@ -52,7 +52,9 @@ struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tabl
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
 struct ConfigureReply { 1: types.Status status, 2: list<ConfigureResult> results }
 
-struct FenceTablet { 1: i64 tabletId, 2: i64 epoch }
+// leapFrom: what the replica is known to have promised, where `epoch` is further beyond that than masters count up. A
+// server that has promised exactly this believes the leap: whoever sends it knows what it does.
+struct FenceTablet { 1: i64 tabletId, 2: i64 epoch, 3: optional i64 leapFrom }
 struct FenceRequest { 1: ControlHeader header, 2: list<FenceTablet> tablets }
 struct FenceResult {
   1: i64 tabletId

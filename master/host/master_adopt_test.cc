@@ -211,6 +211,32 @@ TEST_F(MasterAdoptTest, WhoServesGoesOnThoughALaterEpochIsFollowedSomewhere) {
   WaitServing("carts");
 }
 
+// As a master that had gone mad might have made them promise.
+TEST_F(MasterAdoptTest, PromisesThatNoMasterWouldOutbidAreOutbidByAnOperator) {
+  Begin({.servers = 3});
+  Create("carts", {});
+  const auto [id, info] = *cluster().Tablets().begin();
+  const int64_t driven_up = int64_t{1} << 30;
+  for (const std::string& voter : {info.primary, info.voters[1] == info.primary ? info.voters[0] : info.voters[1]}) {
+    FakeServer::Replica& replica = ServerOf(voter).mutable_replicas().at(id);
+    replica.promised = driven_up;
+    replica.leading = 0;
+  }
+  cluster().scheduler().RunFor(30s);
+  for (auto& server : cluster().servers()) ASSERT_FALSE(server->Leads(id, cluster().Tablets().at(id).epoch));
+  EXPECT_EQ(SafeMode(), "") << "one server's word stops nobody's repairs";
+
+  const auto shown = Adopt(false);
+  EXPECT_THAT(shown.problems, IsEmpty());
+  ASSERT_EQ(shown.tablets.size(), 1u);
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  WaitServing("carts");
+  EXPECT_GT(cluster().Tablets().at(id).epoch, driven_up);
+  cluster().scheduler().RunFor(30s);
+  EXPECT_EQ(cluster().Tablets().at(id).voters.size(), 3u) << "the one that had promised little is a voter again, too";
+  WaitServing("carts");
+}
+
 TEST_F(MasterAdoptTest, ATableOfTheSameNameIsAProblemUntilTheOldOneIsDroppedAgain) {
   Begin({});
   Create("carts");

@@ -363,9 +363,9 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
     if (Status status = AllReported(leader_term.context()); !status.ok()) return AnswerStatus(cob, status);
     idl::AdoptReply reply;
     const auto stale = leader_term.context().stale_catalog.Why();
-    if (!stale) return cob(reply);
     const Adoption plan = leader_term.PlanAdoption(request.without);
-    reply.reason = *stale;
+    if (!stale && plan.driven_up.empty()) return cob(reply);
+    reply.reason = stale ? *stale : plan.driven_up;
     reply.problems = plan.problems;
     reply.notes = plan.notes;
     reply.nextId = static_cast<int64_t>(leader_term.image().next_id());

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 
+#include "common/base/number_limits.h"
 #include "master/catalog/table_rules.h"
 
 namespace ebla::master {
@@ -199,8 +200,16 @@ class AdoptionPlanner {
     Holders all = holders;  // with those that are given up: their epochs count, and nothing else
     const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
     if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
+    // Promises are outbid without being adopted, but for those that are further ahead than honest masters come.
+    const auto driven_up = [&](const Holder& holder) {
+      const Epoch promised{static_cast<uint64_t>(holder.load->promisedEpoch)};
+      if (!known || !limits::IsLeap(known->epoch(), promised, limits::kReportedEpochLeapMax)) return false;
+      plan_.driven_up = "server " + holder.server + " has promised epoch " + std::to_string(promised.value) +
+                        " of tablet " + std::to_string(id.value) + ", further than any master comes";
+      return true;
+    };
     const auto ahead = [&](const Holder& holder) {
-      return known && StaleCatalogCheck::EpochOf(*holder.load) > known->node.info.epoch;
+      return driven_up(holder) || (known && StaleCatalogCheck::EpochOf(*holder.load) > known->node.info.epoch);
     };
     const bool unknown =
         !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));

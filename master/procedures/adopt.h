@@ -14,6 +14,8 @@
 //             are made only once the catalog has it in the place of the others. Those go; so does one that nobody
 //             reports and that several of greater ids have the whole range of: merged, and that split elsewhere. An
 //             intent to merge with one that goes does not stay.
+//             A tablet of which a replica has promised an epoch that no master outbids by itself, as one that had gone mad
+//             asked for it, is adopted, too.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold,
 //             some that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for
@@ -46,6 +48,7 @@ struct Adoption {
   std::set<TabletId> superseded;            // of the catalog: merged, since, into one that is adopted
   std::map<int64_t, int64_t> parents;       // of those that are known to have been split off
   uint64_t next_id = 0;                     // as it shall be
+  std::string driven_up;                    // who has promised an epoch that no master comes to; empty: nobody
 
   bool empty(const Image& image) const {
     return tables.empty() && tablets.empty() && superseded.empty() && next_id == image.next_id();

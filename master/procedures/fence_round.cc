@@ -48,7 +48,7 @@ void FenceRound::Start() {
     idl::FenceTablet order;
     order.tabletId = static_cast<int64_t>(wanted.tablet.value);
     order.epoch = static_cast<int64_t>(fencing.item.epoch.value);
-    for (const ServerName& server : fencing.asked) orders[server].push_back(order);
+    for (const ServerName& server : fencing.asked) orders[server].push_back(WithLeap(order, server));
     fencing_.emplace(wanted.tablet, std::move(fencing));
   }
   deadline_ = context_.executor.Now() + kFencePatience;
@@ -57,6 +57,15 @@ void FenceRound::Start() {
     context_.tablet_server_client.Fence(
         server, std::move(tablets), if_alive_([this, server](auto results) { OnFenced(server, std::move(results)); }));
   }
+}
+
+// An epoch that an operator has raised far is beyond what others have promised, too.
+idl::FenceTablet FenceRound::WithLeap(idl::FenceTablet order, const ServerName& server) const {
+  const idl::TabletLoad* load = context_.servers.LoadOf(server, TabletId{static_cast<uint64_t>(order.tabletId)});
+  const int64_t promised = load ? load->promisedEpoch : 0;
+  if (limits::IsLeap(Epoch{static_cast<uint64_t>(promised)}, Epoch{static_cast<uint64_t>(order.epoch)}))
+    order.__set_leapFrom(promised);
+  return order;
 }
 
 bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {

@@ -74,6 +74,7 @@ class FenceRound {
   };
 
   bool Begin(Fencing& fencing, const FenceItem& wanted);
+  idl::FenceTablet WithLeap(idl::FenceTablet order, const ServerName& server) const;
   void OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results);
   void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
   Status CheckNumbers(const ServerName& server, const idl::FenceResult& result) const;

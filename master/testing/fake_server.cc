@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/number_limits.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
@@ -431,6 +432,9 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
       result.status = MakeStatus(replica->failure, "it has failed");
     } else if (order.epoch < promised || (replica && order.epoch <= replica->led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
+    } else if (limits::IsLeap(Epoch{static_cast<uint64_t>(promised)}, Epoch{static_cast<uint64_t>(order.epoch)}) &&
+               !(order.__isset.leapFrom && order.leapFrom == promised)) {
+      result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "further than any master comes");
     } else {
       promised = order.epoch;
       if (replica) {

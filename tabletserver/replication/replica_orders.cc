@@ -167,7 +167,7 @@ void ReplicaOrders::Step(const FenceReplica& input) {
     return replies_.Reply(input.token,
                           Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
-  if (limits::IsLeap(state_.promised, input.epoch)) {
+  if (limits::IsLeap(state_.promised, input.epoch) && input.leap_from != state_.promised) {
     return replies_.Reply(
         input.token,
         Error(Code::kInvalidArgument, "epoch " + EpochText(input.epoch) + " is further beyond the promised epoch " +

@@ -66,6 +66,7 @@ struct FenceReplica {
   RequestToken token;
   Epoch epoch;
   MonotonicTime now;
+  std::optional<Epoch> leap_from;  // the promise that the master knows of, where the epoch is far beyond it
 };
 
 // Transfers the leadership: stops admitting, brings `target` level, releases the lease, answers; then the catalog is

@@ -231,8 +231,10 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
 void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::FenceTablet&, auto done) {
-        orders.Fence(tablet, epoch, std::move(done));
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::FenceTablet& order, auto done) {
+        std::optional<Epoch> leap_from;
+        if (order.__isset.leapFrom) leap_from = Epoch{static_cast<uint64_t>(std::max<int64_t>(order.leapFrom, 0))};
+        orders.Fence(tablet, epoch, leap_from, std::move(done));
       },
       [this](const ControlReply& reply, idl::FenceResult& result) {
         FillFence(reply, result);

@@ -90,13 +90,15 @@ void TabletOrders::Refuse(const ShardTablet& tablet, Status why, ControlDone& do
   done(std::move(reply));
 }
 
-void TabletOrders::Fence(TabletId id, Epoch epoch, ControlDone done) {
-  shard_.executor().Post([this, id, epoch, done = std::move(done)]() mutable {
+void TabletOrders::Fence(TabletId id, Epoch epoch, std::optional<Epoch> leap_from, ControlDone done) {
+  shard_.executor().Post([this, id, epoch, leap_from, done = std::move(done)]() mutable {
     if (RefuseMerging(id, done)) return;
     // What came before it counts for the log that it reports.
     shard_.rounds.Run(RoundDriver::When::kWithoutPause);
     const auto tablet = shard_.tablets.FindOrMake(id);
-    shard_.tablets.Step(tablet, FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now()});
+    shard_.tablets.Step(
+        tablet,
+        FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now(), .leap_from = leap_from});
     shard_.rounds.Run();
   });
 }

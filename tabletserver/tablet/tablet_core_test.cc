@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/lineage.h"
+#include "common/base/number_limits.h"
 #include "tabletserver/testing/core_rig.h"
 #include "tabletserver/testing/group_rig.h"
 
@@ -356,6 +357,21 @@ TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
   EXPECT_EQ(rig.store().state().schema, "schema 3");
   EXPECT_EQ(rig.controls.size(), 3u);
   for (const ControlReply& reply : rig.controls) EXPECT_TRUE(reply.status.ok()) << reply.status;
+}
+
+TEST(TabletCore, AFenceFarBeyondItsPromiseNamesThatPromise) {
+  CoreRig rig(CoreOptions());
+  rig.Configure(NewTablet());
+  const Epoch promised = rig.core().replica().state().promised;
+  const Epoch far{promised.value + limits::kEpochLeapMax + 1};
+  for (const std::optional<Epoch> leap_from : {std::optional<Epoch>(), std::optional(promised.Next())}) {
+    rig.Fence(far, leap_from);
+    EXPECT_EQ(rig.controls.back().status.code(), Code::kInvalidArgument);
+    EXPECT_EQ(rig.core().replica().state().promised, promised);
+  }
+  rig.Fence(far, promised);
+  EXPECT_TRUE(rig.controls.back().status.ok()) << rig.controls.back().status;
+  EXPECT_EQ(rig.core().replica().state().promised, far);
 }
 
 TEST(TabletCore, RefusesAPrimaryThatDoesNotVoteAndForeignTables) {

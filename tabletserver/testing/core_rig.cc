@@ -47,9 +47,9 @@ RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt, i
   return token;
 }
 
-RequestToken CoreRig::Fence(Epoch epoch) {
+RequestToken CoreRig::Fence(Epoch epoch, std::optional<Epoch> leap_from) {
   const RequestToken token = NextToken();
-  Step(FenceReplica{token, epoch, now_});
+  Step(FenceReplica{token, epoch, now_, leap_from});
   return token;
 }
 
