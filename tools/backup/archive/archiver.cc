@@ -47,7 +47,8 @@ Status Archiver::Open() {
   index_.every_ms = options_.every.count();
   now_ms_ = TimeOfDayMs();
   flushed_ = Clock::now();
-  return {};
+  // Before the first file: files without an index are taken for an archive that has lost it.
+  return found_writer_.empty() ? WriteArchiveIndex(store_, index_, options_.key) : Status();
 }
 
 // Reads the index. A run that was killed has not said that it has ended; one that lives writes it every so often.
