@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <random>
 #include <set>
 
 #include "common/base/count.h"
@@ -181,6 +182,52 @@ TEST_F(BackupClusterTest, SinceAnotherOnlyWhatHasChanged) {
   ASSERT_TRUE(Restore("tuesday", "carts-tuesday", *client_).has_value());
   EXPECT_EQ(All(Open("carts-tuesday")), written_);
   EXPECT_EQ(Restore("tuesday", "carts-tuesday", *client_).error().code(), Code::kTableExists);
+}
+
+// What the goal says, with records of a usual size that nothing makes smaller, in several tablets.
+TEST_F(BackupClusterTest, OfAHundredthThatHasChangedItWritesAHundredth) {
+  constexpr int kMeasured = 6'000;
+  ASSERT_TRUE(
+      client_
+          ->CreateTable("measured", {.split_points = {Numbered("", 1'500), Numbered("", 3'000), Numbered("", 4'500)}})
+          .has_value());
+  const Table table = Open("measured");
+  std::mt19937_64 random(7);
+  Held held;
+  const auto put_each = [&](int apart) {
+    for (int i = 0; i < kMeasured;) {
+      Batch batch;  // of one tablet
+      for (const int end = i + 300; i < end; i += apart) {
+        std::string value(1'000, '\0');
+        for (char& byte : value) byte = static_cast<char>(random());
+        batch.Put(Numbered("", i), value);
+        held[Numbered("", i)] = std::move(value);
+      }
+      ASSERT_TRUE(table.Write(std::move(batch)).has_value());
+    }
+  };
+  const auto bytes_of = [&](const std::string& name) {
+    uintmax_t bytes = 0;
+    for (const auto& file : std::filesystem::directory_iterator(directory_.path() + "/" + name)) {
+      bytes += file.file_size();
+    }
+    return bytes;
+  };
+  ASSERT_NO_FATAL_FAILURE(put_each(1));
+  backup::CreateOptions options = To("monday");
+  options.tables = {"measured"};
+  ASSERT_TRUE(backup::Create(*client_, store_, options).has_value());
+  ASSERT_NO_FATAL_FAILURE(put_each(100));
+  options.name = "tuesday";
+  options.since = "monday";
+  const auto tuesday = backup::Create(*client_, store_, options);
+  ASSERT_TRUE(tuesday.has_value()) << tuesday.error();
+  EXPECT_EQ(tuesday->records(), kMeasured / 100u);
+  EXPECT_GE(tuesday->tables[0].parts.size(), 4u);
+  EXPECT_LE(bytes_of("tuesday") * 100, bytes_of("monday") * 3) << "of all files";
+
+  ASSERT_TRUE(backup::Restore(*client_, store_, {.name = "tuesday", .table = "measured", .as = "again"}).has_value());
+  EXPECT_EQ(All(Open("again")), held);
 }
 
 TEST_F(BackupClusterTest, InterruptedItGoesOn) {
