@@ -198,7 +198,8 @@ void AddRestore(Verbs& verbs) {
   verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
   verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
   verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");
-  verb.Flag("--settings", args->options.settings, "The cluster's settings, too: whether the planner is on");
+  verb.Flag("--settings", args->options.settings,
+            "The cluster's settings, too: users, roles, grants, limits, and whether the planner is on");
   verb.Notes(
       "The table gets the splits and the options that it had. A table of that name must not be there.\n"
       "What has expired since the backup is left out.");
