@@ -159,51 +159,53 @@ int LoadString(lua_State* lua) {
   return Loaded(lua, LoadInPieces(lua, chunk, size, name));
 }
 
-// Asks the function at 1 for the next text, which stays at 3 while it is read, piece by piece; at 4 is whether there was
-// one. `read`: how much of it.
-const char* ReadPiece(lua_State* lua, void* read, size_t* size) {
-  size_t& at = *static_cast<size_t*>(read);
+struct TextRead {
+  size_t at = 0;       // how much of the text at 3 has been handed out
+  bool begun = false;  // something has been handed out
+};
+
+// Hands out the text at 3 piece by piece, and asks the function at 1 for the next one.
+const char* ReadPiece(lua_State* lua, void* text_read, size_t* size) {
+  TextRead& read = *static_cast<TextRead*>(text_read);
   LuaRun::Of(lua).Check(lua);
-  size_t whole = 0;
-  const char* const text = lua_tolstring(lua, 3, &whole);
-  if (text != nullptr && at < whole) {
-    *size = std::min(kPieceBytes, whole - at);
-    at += *size;
-    return text + at - *size;
-  }
   luaL_checkstack(lua, 2, "too many nested functions");
-  lua_pushvalue(lua, 1);
-  lua_call(lua, 0, 1);
-  if (lua_isnil(lua, -1)) {
-    *size = 0;
-    return nullptr;
+  size_t whole = 0;
+  const char* text = lua_tolstring(lua, 3, &whole);
+  if (read.at >= whole) {
+    lua_pushvalue(lua, 1);
+    lua_call(lua, 0, 1);
+    if (lua_isnil(lua, -1)) {
+      *size = 0;
+      return nullptr;
+    }
+    if (!lua_isstring(lua, -1)) luaL_error(lua, "reader function must return a string");
+    lua_replace(lua, 3);
+    text = lua_tolstring(lua, 3, &whole);
+    read.at = 0;
   }
-  if (!lua_isstring(lua, -1)) luaL_error(lua, "reader function must return a string");
-  const char* piece = lua_tolstring(lua, -1, size);
-  if (!lua_toboolean(lua, 4) && IsBytecode(piece, *size)) {
+  // Whatever is handed out first, wherever it comes from.
+  if (!read.begun && IsBytecode(text, whole)) {
     lua_pushliteral(lua, " ");
-    lua_insert(lua, -2);
+    lua_pushvalue(lua, 3);
     lua_concat(lua, 2);
-    piece = lua_tolstring(lua, -1, size);
+    lua_replace(lua, 3);
+    text = lua_tolstring(lua, 3, &whole);
   }
-  if (*size > 0) {
-    lua_pushboolean(lua, 1);
-    lua_replace(lua, 4);
-  }
-  lua_replace(lua, 3);
-  *size = at = std::min(kPieceBytes, *size);
-  return piece;
+  read.begun |= whole > 0;
+  *size = std::min(kPieceBytes, whole - read.at);
+  read.at += *size;
+  return text + read.at - *size;
 }
 
 int Load(lua_State* lua) {
   const char* const name = luaL_optstring(lua, 2, "=(load)");
   luaL_checktype(lua, 1, LUA_TFUNCTION);
-  lua_settop(lua, 4);
-  lua_pushboolean(lua, 0);
-  lua_replace(lua, 4);
+  // What else the script gave goes: at 3 is what has been read, and nothing has been.
+  lua_settop(lua, 2);
+  lua_pushnil(lua);
   // Lua holds on to the name only once it has read something, and the function that it reads from may collect garbage.
   lua_pushstring(lua, name);
-  size_t read = 0;
+  TextRead read;
   return Loaded(lua, lua_load(lua, ReadPiece, &read, name));
 }
 

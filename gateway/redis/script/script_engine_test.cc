@@ -162,6 +162,19 @@ TEST_F(ScriptEngineTest, BytecodeIsNotRun) {
       ":1\r\n");
 }
 
+// What stands behind load's name is not read: Lua keeps there what its function has given.
+TEST_F(ScriptEngineTest, LoadReadsFromItsFunctionAlone) {
+  for (const char* more : {"string.dump(function() return 7 end)", "string.dump(function() return 7 end), true",
+                           "'return 7'", "7", "ARGV[1]", "ARGV[1], true"}) {
+    EXPECT_EQ(Run(std::string("return {load(function() end, 'x', ") + more + ")()}", {}, {"return 7"}), "*0\r\n")
+        << more;
+  }
+  EXPECT_EQ(Run("local n = 0 local f, why = load(function() n = n + 1 return n == 1 and ARGV[1] or nil end, 'x', "
+                "ARGV[1], true) return {f == nil, why}",
+                {}, {std::string("\x1bLuaQ\0", 6)}),
+            "*2\r\n:1\r\n$49\r\n[string \"x\"]:1: unexpected symbol near 'char(27)'\r\n");
+}
+
 TEST_F(ScriptEngineTest, ReadOnlyTablesCannotBeUnlocked) {
   // The metatable that makes one is never seen, so no other table can be given it either.
   EXPECT_EQ(Run("return getmetatable(redis) == nil and getmetatable(string) == nil"), ":1\r\n");
