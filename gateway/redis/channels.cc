@@ -1,5 +1,6 @@
 #include "gateway/redis/channels.h"
 
+#include <set>
 #include <utility>
 
 #include "gateway/redis/glob.h"
@@ -48,32 +49,57 @@ void Channels::Remove(ChannelKind kind, const std::string& name, const std::shar
   if (found->second.empty()) Of(kind).erase(found);
 }
 
-int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const {
-  struct Push {
-    std::shared_ptr<Outlet> outlet;
-    std::shared_ptr<const std::string> bytes;
-    Outlet::Wanted wanted;
-  };
-  std::vector<Push> pushes;
-  {
-    MutexLock lock(mutex_);
-    const auto take = [&](const Listeners& listeners, Frame frame) {
-      for (const auto& [listener, wanted] : listeners) {
-        if (auto outlet = listener->outlet.lock())
-          pushes.push_back({std::move(outlet), frame.In(listener->protocol), wanted});
-      }
-    };
-    const auto found = Of(kind).find(channel);
-    const bool shard = kind == ChannelKind::kShard;
-    if (found != Of(kind).end()) take(found->second, {shard ? "smessage" : "message", nullptr, channel, message});
-    if (!shard) {
-      for (const auto& [pattern, listeners] : Of(ChannelKind::kPattern)) {
-        if (Matches(pattern, channel)) take(listeners, {"pmessage", &pattern, channel, message});
-      }
+Channels::Copied Channels::ListenersTo(ChannelKind kind, const std::string& name) const {
+  MutexLock lock(mutex_);
+  const auto found = Of(kind).find(name);
+  return found == Of(kind).end() ? Copied() : Copied(found->second.begin(), found->second.end());
+}
+
+bool Channels::NextNames(ChannelKind kind, std::vector<std::string>& names) const {
+  constexpr size_t kAtOnce = 64;
+  MutexLock lock(mutex_);
+  const ByName& all = Of(kind);
+  auto next = names.empty() ? all.begin() : all.upper_bound(names.back());
+  names.clear();
+  for (; next != all.end() && names.size() < kAtOnce; ++next) names.push_back(next->first);
+  return !names.empty();
+}
+
+void Channels::VisitReached(ChannelKind kind, const std::string& channel, const Visitor& visit) const {
+  visit(nullptr, ListenersTo(kind, channel));
+  if (kind == ChannelKind::kShard) return;
+  for (std::vector<std::string> patterns; NextNames(ChannelKind::kPattern, patterns);) {
+    for (const std::string& pattern : patterns) {
+      if (Matches(pattern, channel)) visit(&pattern, ListenersTo(ChannelKind::kPattern, pattern));
     }
   }
-  for (Push& push : pushes) push.outlet->Push(std::move(push.bytes), std::move(push.wanted));
-  return std::ssize(pushes);
+}
+
+// One frame after the other, each gone before the next is made, and none for whom nothing more is taken by: each may be as
+// large as a request, and there are as many as patterns match.
+int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const {
+  const char* const type = kind == ChannelKind::kShard ? "smessage" : "message";
+  int64_t count = 0;
+  std::set<std::shared_ptr<Listener>> ended;
+  VisitReached(kind, channel, [&](const std::string* pattern, const Copied& listeners) {
+    Frame frame(pattern == nullptr ? type : "pmessage", pattern, channel, message);
+    for (const auto& [listener, wanted] : listeners) {
+      if (ended.contains(listener)) continue;
+      const auto outlet = listener->outlet.lock();
+      if (outlet != nullptr && outlet->Push(frame.In(listener->protocol), wanted)) {
+        ++count;
+      } else {
+        ended.insert(listener);
+      }
+    }
+  });
+  return count;
+}
+
+int64_t Channels::Reached(ChannelKind kind, const std::string& channel) const {
+  int64_t count = 0;
+  VisitReached(kind, channel, [&](const std::string*, const Copied& listeners) { count += std::ssize(listeners); });
+  return count;
 }
 
 int64_t Channels::ListenersOf(ChannelKind kind, const std::string& channel) const {
@@ -83,15 +109,16 @@ int64_t Channels::ListenersOf(ChannelKind kind, const std::string& channel) cons
 }
 
 std::vector<std::string> Channels::Names(ChannelKind kind, const std::string& pattern) const {
-  MutexLock lock(mutex_);
-  std::vector<std::string> names;
+  std::vector<std::string> matching;
   size_t bytes = 0;
-  for (const auto& [name, listeners] : Of(kind)) {
-    if (!Matches(pattern, name)) continue;
-    if ((bytes += name.size()) > kShownBytesMax) break;
-    names.push_back(name);
+  for (std::vector<std::string> names; NextNames(kind, names);) {
+    for (const std::string& name : names) {
+      if (!Matches(pattern, name)) continue;
+      if ((bytes += name.size()) > kShownBytesMax) return matching;
+      matching.push_back(name);
+    }
   }
-  return names;
+  return matching;
 }
 
 int64_t Channels::Count(ChannelKind kind) const {

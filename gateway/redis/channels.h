@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,6 +43,8 @@ class Channels {
 
   // To all who listen to the channel, or to a pattern that it matches; how many they are. Not of kPattern.
   int64_t Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const;
+  // How many would get a message now; and who listen to that very name.
+  int64_t Reached(ChannelKind kind, const std::string& channel) const;
   int64_t ListenersOf(ChannelKind kind, const std::string& channel) const;
   // Those whose names match, by name: so many bytes of them at most, and then no more.
   static constexpr size_t kShownBytesMax = 64 << 20;
@@ -52,6 +55,16 @@ class Channels {
   // Each until it is removed: what is on its way then is thrown away.
   using Listeners = std::map<std::shared_ptr<Listener>, std::shared_ptr<std::atomic<bool>>>;
   using ByName = std::map<std::string, Listeners>;
+
+  using Copied = std::vector<Listeners::value_type>;
+
+  Copied ListenersTo(ChannelKind kind, const std::string& name) const;
+  // Takes the place of the names there, which begin with the first for an empty list, by some of those behind them. False:
+  // there are none. So nobody holds the mutex while he matches names.
+  bool NextNames(ChannelKind kind, std::vector<std::string>& names) const;
+  // Those who listen to the channel, then those of each pattern (else null) that it matches.
+  using Visitor = std::function<void(const std::string* pattern, const Copied& listeners)>;
+  void VisitReached(ChannelKind kind, const std::string& channel, const Visitor& visit) const;
 
   ByName& Of(ChannelKind kind) EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }
   const ByName& Of(ChannelKind kind) const EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }

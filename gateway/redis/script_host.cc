@@ -10,7 +10,6 @@
 #include "common/base/key_range.h"
 #include "gateway/redis/connection_state.h"
 #include "gateway/redis/databases.h"
-#include "gateway/redis/glob.h"
 #include "gateway/redis/key_commands.h"
 #include "gateway/redis/session.h"
 #include "gateway/redis/subscriptions.h"
@@ -37,15 +36,6 @@ bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
 KeyViews KeysAsked(const CommandInfo& command, const Words& words) {
   if (command.name == "memory" && words.size() > 2) return {words[2]};
   return KeysOf(command, words);
-}
-
-int64_t ListenersHere(const Channels& channels, ChannelKind kind, const std::string& channel) {
-  int64_t count = channels.ListenersOf(kind, channel);
-  if (kind == ChannelKind::kShard) return count;
-  for (const std::string& pattern : channels.Names(ChannelKind::kPattern, "*")) {
-    if (Matches(pattern, channel)) count += channels.ListenersOf(ChannelKind::kPattern, pattern);
-  }
-  return count;
 }
 
 }  // namespace
@@ -88,7 +78,7 @@ std::string StagedHost::Publish(const CommandInfo& command, const Words& words, 
   if (effects.messages.size() == kMessagesMax || effects.message_bytes > kMessageBytesMax)
     return RefusalWith("ERR a script publishes at most 10000 messages and 16 MiB");
   effects.messages.push_back({kind, words[1], words[2]});
-  return Reply(protocol).Number(ListenersHere(context_.shared().publisher->channels(), kind, words[1])).Take();
+  return Reply(protocol).Number(context_.shared().publisher->channels().Reached(kind, words[1])).Take();
 }
 
 // Waits for the cluster, as threads for scripts may, but no longer than the run may go on: the error that it gets then is

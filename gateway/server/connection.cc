@@ -198,8 +198,8 @@ void Connection::CollectReplies() {
   }
 }
 
-void Connection::Push(std::shared_ptr<const std::string> bytes, Wanted wanted) {
-  server_.Push(Self(), std::move(bytes), std::move(wanted));
+bool Connection::Push(std::shared_ptr<const std::string> bytes, Wanted wanted) {
+  return server_.Push(Self(), std::move(bytes), std::move(wanted));
 }
 
 void Connection::End() {
@@ -211,17 +211,24 @@ ConnectionVitals Connection::vitals() const {
           shown_held_.load(std::memory_order_relaxed)};
 }
 
-void Connection::OnPush(std::string_view bytes) {
-  if (!open() || lost_ || shut()) return;
+bool Connection::OnPush(std::string_view bytes) {
+  if (!open() || lost_ || shut()) return false;
   CollectReplies();
   Outgoing().append(bytes);
   const ServerOptions& options = server_.options;
   const MonotonicTime now = server_.loop.Now();
   if (unsent() > options.pushed_bytes_soft && !crowded_since_) crowded_since_ = now;
-  if (unsent() > options.pushed_bytes_max || (crowded_since_ && now - *crowded_since_ > options.pushed_soft_for))
-    return Break("it takes its messages more slowly than they come (" + std::to_string(unsent()) + " bytes wait)");
+  if (unsent() > options.pushed_bytes_max || (crowded_since_ && now - *crowded_since_ > options.pushed_soft_for)) {
+    BreakAsSlow(unsent());
+    return false;
+  }
   server_.loop.AtTurnEnd(this);
   UpdateWatch();  // many may get something in one turn
+  return open();
+}
+
+void Connection::BreakAsSlow(size_t waiting) {
+  Break("it takes its messages more slowly than they come (" + std::to_string(waiting) + " bytes wait)");
 }
 
 void Connection::OnTurnEnd() {

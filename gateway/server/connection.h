@@ -33,11 +33,20 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   void Complete(Command& command, Reply reply);
   // Any thread.
   void OnReply(Command& command, Reply reply) override;
-  void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
+  bool Push(std::shared_ptr<const std::string> bytes, Wanted wanted) override;
   void End() override;
   ConnectionVitals vitals() const override;
-  void OnPush(std::string_view bytes);
+  bool OnPush(std::string_view bytes);
+  // It goes, as so many bytes wait for its client.
+  void BreakAsSlow(size_t waiting);
   void OnTurnEnd() override;
+
+  // Of its loop, where what other threads push is until it is taken. Any thread.
+  struct OnItsWay {
+    std::atomic<size_t> bytes{0};
+    std::atomic<bool> given_up{false};
+  };
+  OnItsWay on_its_way;
 
  private:
   std::shared_ptr<Connection> Self() { return std::static_pointer_cast<Connection>(shared_from_this()); }

@@ -130,9 +130,10 @@ class Outlet {
  public:
   virtual ~Outlet() = default;
   // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone, or
-  // when it is its turn and it is not `wanted` any more (null: always).
+  // when it is its turn and it is not `wanted` any more (null: always). False: it was not taken, and none that comes
+  // later is, as the client is gone, or goes because too much waits for it.
   using Wanted = std::shared_ptr<const std::atomic<bool>>;
-  virtual void Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
+  virtual bool Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
   // At once.
   virtual void End() = 0;
   virtual ConnectionVitals vitals() const = 0;

@@ -32,10 +32,21 @@ void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
   Bring({&connection, &command, std::move(reply), nullptr, nullptr, nullptr});
 }
 
-void ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
+bool ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
                       Outlet::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
+  const size_t size = bytes->size();
+  Connection::OnItsWay& to_it = connection->on_its_way;
+  const size_t waiting = to_it.bytes + size;
+  if (to_it.given_up || waiting > options.pushed_bytes_max || on_its_way_ + size > options.buffered_bytes_max) {
+    if (!to_it.given_up.exchange(true))
+      loop.Post([connection = std::move(connection), waiting] { connection->BreakAsSlow(waiting); });
+    return false;
+  }
+  to_it.bytes += size;
+  on_its_way_ += size;
   Bring({nullptr, nullptr, {}, std::move(connection), std::move(bytes), std::move(wanted)});
+  return true;
 }
 
 void ServerLoop::Bring(Answered answered) {
@@ -56,8 +67,10 @@ void ServerLoop::Deliver() {
   for (Answered& one : answered) {
     if (one.command != nullptr) {
       one.asker->Complete(*one.command, std::move(one.reply));
-    } else if (one.wanted == nullptr || *one.wanted) {
-      one.pushed_to->OnPush(*one.pushed);
+    } else {
+      one.pushed_to->on_its_way.bytes -= one.pushed->size();
+      on_its_way_ -= one.pushed->size();
+      if (one.wanted == nullptr || *one.wanted) one.pushed_to->OnPush(*one.pushed);
     }
   }
 }

@@ -7,6 +7,7 @@
 // Threads:    Answer and Push from any; the rest on the loop's, or with no thread left to it.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -37,8 +38,9 @@ class ServerLoop final : public rpc::ConnectionLoop {
   // A command has its reply, which another thread than the loop's has.
   void Answer(Connection& connection, Command& command, Reply reply);
 
-  // Something for its client, unasked.
-  void Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
+  // Something for its client, unasked. What is on its way to this loop is bounded as what it has is; whose message would
+  // be beyond is closed.
+  bool Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
 
   const ServerOptions options;
   const ProtocolFactory make_protocol;
@@ -61,6 +63,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   SteadyTime now_, tick_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
+  std::atomic<size_t> on_its_way_{0};  // bytes that are pushed, to all
 };
 
 }  // namespace ebla::gateway

@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <deque>
+#include <future>
 #include <map>
 #include <sstream>
 #include <thread>
@@ -56,6 +57,18 @@ class Waiting {
       ++there;
     }
     return there;
+  }
+  // To the last client. How often it was taken.
+  size_t Push(const std::string& text, size_t times) {
+    std::shared_ptr<Outlet> outlet;
+    {
+      MutexLock lock(mutex_);
+      outlet = outlets_.back().lock();
+    }
+    size_t taken = 0;
+    for (; times > 0 && outlet != nullptr; --times)
+      taken += outlet->Push(std::make_shared<const std::string>(text), nullptr) ? 1 : 0;
+    return taken;
   }
   void EndAll() {
     MutexLock lock(mutex_);
@@ -495,6 +508,21 @@ TEST_F(ServerTest, WhoTakesItsMessagesTooSlowlyGoes) {
   EXPECT_TRUE(Eventually([&] { return waiting_.Push("") == 1; }));
   waiting_.Push("end\n");
   EXPECT_EQ(idle.Read(4), "end\n");
+}
+
+// While its loop does something else nothing is taken, so that what comes from other threads is bounded on its way.
+TEST_F(ServerTest, WhatIsOnItsWayToABusyLoopIsBounded) {
+  Start({.pushed_bytes_max = 1 << 20}, 1);
+  SocketClient client = Connect();
+  client.Send("say a\n");
+  EXPECT_EQ(client.Read(2), "a\n");
+  std::promise<void> free;
+  loops_[0]->Post([until = free.get_future().share()] { until.wait(); });
+  const std::string text(100'000, 'x');
+  EXPECT_EQ(waiting_.Push(text, 1'000), 10u) << "a megabyte";
+  EXPECT_EQ(waiting_.Push(text, 1), 0u);
+  free.set_value();
+  EXPECT_TRUE(Eventually([&] { return waiting_.Push("", 1) == 0 && statistics_->Sum().connections_broken == 1; }));
 }
 
 TEST_F(ServerTest, ALittleTooSlowIsBorneForAWhile) {

@@ -53,7 +53,10 @@ class MemoryDoor {
 
  private:
   struct Pushed final : Outlet {
-    void Push(std::shared_ptr<const std::string> more, Wanted) override { bytes += *more; }
+    bool Push(std::shared_ptr<const std::string> more, Wanted) override {
+      bytes += *more;
+      return true;
+    }
     void End() override { ended = "at once"; }
     ConnectionVitals vitals() const override { return {.fd = 5, .local = "127.0.0.1:6379"}; }
     std::string bytes, ended;
