@@ -32,7 +32,12 @@ std::string KeyOf(int writer, int key) {
   return std::string(1, static_cast<char>('b' + 4 * writer)) + std::to_string(key);
 }
 
-// What one writer did to one key, one after the other: value n, or nothing where it was deleted.
+// Which a writer changes together.
+std::vector<std::string> PairOf(int writer, int key) {
+  return {KeyOf(writer, 1'000 + key), KeyOf(writer, 2'000 + key)};
+}
+
+// What one writer did to one key, one after the other: value n, or nothing where it was deleted or expires at once.
 struct Change {
   std::optional<int> value;
   int64_t begun_ms = 0, ended_ms = 0;
@@ -77,20 +82,50 @@ class ArchiveTest : public ClusterFixture {
   void StartWriters(const std::string& name) {
     for (int writer = 0; writer < kWriters; ++writer) {
       workers_.Add([this, writer, table = *client_->OpenTable(name), number = 0]() mutable {
-        const std::string key = KeyOf(writer, number % kKeys);
-        Change change{.value = number % 7 == 0 ? std::nullopt : std::optional(number), .begun_ms = TimeOfDayMs()};
-        const Status done = change.value ? [&]() -> Status {
-          const auto put = table.Put(key, std::to_string(*change.value), {.deadline = 30s});
-          return put ? Status() : Status(put.error());
-        }()
-            : table.Delete(key, {.deadline = 30s});
-        if (!done.ok()) workers_.Failed(done.ToString());
-        change.ended_ms = TimeOfDayMs();
-        histories_[writer][key].push_back(change);
+        WriteOne(table, writer, number);
         ++number;
         return true;
       });
     }
+  }
+  // Of each kind of write one after the other, and so each key sees all of them.
+  void WriteOne(const Table& table, int writer, int number) {
+    const std::string key = KeyOf(writer, number % kKeys), text = std::to_string(number);
+    std::vector<std::string> keys = {key};
+    Change change{.value = number, .begun_ms = TimeOfDayMs()};
+    Status done;
+    switch (number % 7) {
+      case 0:
+        change.value = std::nullopt;
+        done = table.Delete(key, {.deadline = 30s});
+        break;
+      case 1:
+        done = StatusOf(table.Put(key, text, {.if_exists = true, .deadline = 30s}));
+        if (done.code() == Code::kConditionFailed) return;  // and nothing of it may ever be seen
+        break;
+      case 2:  // when a moment is restored, this has expired, and must not leave what was there before it
+        change.value = std::nullopt;
+        done = StatusOf(table.Put(key, text, {.ttl = 50ms, .deadline = 30s}));
+        break;
+      case 3: {
+        const auto sum = table.Increment(key, 1'000'000, {.ttl = 0ms, .deadline = 30s});
+        done = StatusOf(sum);
+        if (sum) change.value = static_cast<int>(*sum);
+        break;
+      }
+      case 4:  // splits come between writers' keys: one tablet has both
+        keys = PairOf(writer, number % kKeys);
+        done = StatusOf(table.Write(Batch().Put(keys[0], text).Put(keys[1], text), {.deadline = 30s}));
+        break;
+      default: done = StatusOf(table.Put(key, text, {.deadline = 30s}));
+    }
+    if (!done.ok()) workers_.Failed(done.ToString());
+    change.ended_ms = TimeOfDayMs();
+    for (const std::string& changed : keys) histories_[writer][changed].push_back(change);
+  }
+  template <class Value>
+  static Status StatusOf(const Result<Value>& result) {
+    return result ? Status() : Status(result.error());
   }
   // What the key may have been at the moment: by any change that had begun, unless a later one had ended before.
   static bool Allows(const std::vector<Change>& changes, int64_t at_ms, const std::optional<int>& value) {
@@ -110,6 +145,14 @@ class ArchiveTest : public ClusterFixture {
     Scanner scan = client_->OpenTable(as)->Scan();
     while (scan.Next()) held[scan.key()] = scan.record().value;
     ASSERT_TRUE(scan.status().ok()) << scan.status();
+    const auto value_of = [&](const std::string& key) {
+      const auto found = held.find(key);
+      return found == held.end() ? std::string() : found->second;
+    };
+    for (int number = 0; number < kWriters * kKeys; ++number) {
+      const std::vector<std::string> pair = PairOf(number / kKeys, number % kKeys);
+      EXPECT_EQ(value_of(pair[0]), value_of(pair[1])) << pair[0] << " at " << at_ms << ": a batch is there in part";
+    }
     for (const History& history : histories_) {
       for (const auto& [key, changes] : history) {
         const auto found = held.find(key);
