@@ -3,11 +3,17 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace ebla::security {
 namespace {
 
 constexpr size_t kHostsMax = 10'000;
+
+// Of what has a name of any length, its hash.
+std::string KeyOf(const std::string& peer, const std::string& of) {
+  return of.empty() ? HostOf(peer) : HostOf(peer) + " " + std::to_string(std::hash<std::string>{}(of));
+}
 
 }  // namespace
 
@@ -23,19 +29,21 @@ std::string HostOf(const std::string& peer) {
   return std::string(text) + "/64";
 }
 
-bool HostBudget::Left(const std::string& peer, MonotonicTime now) const {
+bool HostBudget::Left(const std::string& peer, MonotonicTime now, const std::string& of) const {
   MutexLock lock(mutex_);
-  auto found = hosts_.find(HostOf(peer));
-  if (found == hosts_.end() && hosts_.size() >= kHostsMax) found = hosts_.find("");
+  auto found = hosts_.find(KeyOf(peer, of));
+  if (found == hosts_.end() && when_full_ == WhenFull::kShare && hosts_.size() >= kHostsMax) found = hosts_.find("");
   return found == hosts_.end() || Over(found->second, now) || found->second.count < most_;
 }
 
-HostBudget::Spent HostBudget::Spend(const std::string& peer, MonotonicTime now) {
+HostBudget::Spent HostBudget::Spend(const std::string& peer, MonotonicTime now, const std::string& of) {
   MutexLock lock(mutex_);
-  std::string host = HostOf(peer);
+  std::string host = KeyOf(peer, of);
   if (hosts_.size() >= kHostsMax && !hosts_.contains(host)) {
     std::erase_if(hosts_, [&](const auto& one) { return Over(one.second, now); });
-    if (hosts_.size() >= kHostsMax) host.clear();
+    const bool full = hosts_.size() >= kHostsMax;
+    if (full && when_full_ == WhenFull::kLetPass) return {.granted = true};
+    if (full) host.clear();
   }
   const auto [at, fresh] = hosts_.try_emplace(host, Window{.count = 0, .since = now});
   Window& window = at->second;
@@ -46,6 +54,13 @@ HostBudget::Spent HostBudget::Spend(const std::string& peer, MonotonicTime now) 
   }
   spent.granted = ++window.count <= most_;
   return spent;
+}
+
+void HostBudget::GiveBack(const std::string& peer, MonotonicTime now) {
+  MutexLock lock(mutex_);
+  auto found = hosts_.find(HostOf(peer));
+  if (found == hosts_.end()) found = hosts_.find("");
+  if (found != hosts_.end() && !Over(found->second, now) && found->second.count > 0) --found->second.count;
 }
 
 }  // namespace ebla::security

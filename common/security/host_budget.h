@@ -1,6 +1,8 @@
 // common/security/host_budget.h
-// How much of something each address may do in a time: fail to log in, have a line in a log.
-// Invariants: 1. What is kept is bounded: when too many addresses are known, new ones share a budget.
+// How much of something each address may do in a time: fail to log in, have a line in a log. Where something is named,
+// each address has a budget of it by itself.
+// Invariants: 1. What is kept is bounded: when too many addresses are known, new ones share a budget, or have no bound here,
+//                as the owner says.
 //             2. An IPv6 address counts by its first 64 bits, as one machine has all of the others.
 // Threads:    any.
 #pragma once
@@ -16,15 +18,19 @@ namespace ebla::security {
 
 class HostBudget {
  public:
-  HostBudget(int64_t most, Duration window) : most_(most), window_(window) {}
+  enum class WhenFull { kShare, kLetPass };
+  HostBudget(int64_t most, Duration window, WhenFull when_full = WhenFull::kShare)
+      : most_(most), window_(window), when_full_(when_full) {}
 
   // `peer`: host:port.
-  bool Left(const std::string& peer, MonotonicTime now) const;
+  bool Left(const std::string& peer, MonotonicTime now, const std::string& of = "") const;
   struct Spent {
     bool granted = false;
     int64_t left_out = 0;  // that were not granted before, in the window that has just ended
   };
-  Spent Spend(const std::string& peer, MonotonicTime now);
+  Spent Spend(const std::string& peer, MonotonicTime now, const std::string& of = "");
+  // What was spent in this window was not to be.
+  void GiveBack(const std::string& peer, MonotonicTime now);
 
  private:
   struct Window {
@@ -35,6 +41,7 @@ class HostBudget {
 
   const int64_t most_;
   const Duration window_;
+  const WhenFull when_full_;
   mutable Mutex mutex_;
   std::unordered_map<std::string, Window> hosts_ EBLA_GUARDED_BY(mutex_);
 };

@@ -21,6 +21,25 @@ TEST(HostBudget, EachAddressHasItsOwnAndAFreshOneInTheNextWindow) {
   EXPECT_EQ(later.left_out, 1);
 }
 
+TEST(HostBudget, EachNameOfAnAddressHasItsOwn) {
+  HostBudget budget(1, 1min);
+  const MonotonicTime begin{1h};
+  EXPECT_TRUE(budget.Spend("10.0.0.1:5000", begin, "ada").granted);
+  EXPECT_FALSE(budget.Left("10.0.0.1:5001", begin, "ada"));
+  EXPECT_TRUE(budget.Left("10.0.0.1:5001", begin, "bob"));
+  EXPECT_TRUE(budget.Left("10.0.0.1:5001", begin));
+}
+
+TEST(HostBudget, WhatIsGivenBackIsLeft) {
+  HostBudget budget(1, 1min);
+  const MonotonicTime begin{1h};
+  budget.GiveBack("10.0.0.1:5000", begin);
+  budget.Spend("10.0.0.1:5000", begin);
+  EXPECT_FALSE(budget.Left("10.0.0.1:5000", begin));
+  budget.GiveBack("10.0.0.1:5000", begin);
+  EXPECT_TRUE(budget.Left("10.0.0.1:5000", begin));
+}
+
 TEST(HostBudget, AMachineHasAllAddressesOfItsNetwork) {
   EXPECT_EQ(HostOf("[2001:db8:1:2:aaaa::1]:70"), HostOf("[2001:db8:1:2:bbbb::9]:71"));
   EXPECT_NE(HostOf("[2001:db8:1:2:aaaa::1]:70"), HostOf("[2001:db8:1:3:aaaa::1]:70"));
@@ -39,6 +58,16 @@ TEST(HostBudget, WhenTooManyAreKnownNewOnesShare) {
   budget.Spend("172.16.0.1:1", begin);
   EXPECT_FALSE(budget.Left("172.16.0.2:1", begin)) << "those share one";
   EXPECT_TRUE(budget.Left("172.16.0.2:1", begin + 1min));
+}
+
+TEST(HostBudget, WhenTooManyAreKnownNewOnesPassWhereTheOwnerSaysSo) {
+  HostBudget budget(1, 1min, HostBudget::WhenFull::kLetPass);
+  const MonotonicTime begin{1h};
+  for (int i = 0; i < 10'000; ++i) budget.Spend("10.0.0.1:1", begin, std::to_string(i + 1));
+  budget.Spend("10.0.0.2:1", begin, "ada");
+  budget.Spend("10.0.0.2:1", begin, "ada");
+  EXPECT_TRUE(budget.Left("10.0.0.2:1", begin, "ada"));
+  EXPECT_FALSE(budget.Left("10.0.0.1:1", begin, "7"));
 }
 
 }  // namespace

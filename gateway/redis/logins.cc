@@ -25,11 +25,16 @@ struct WaitingLogin {
   Callback<Result<std::shared_ptr<Databases>>> done;
 };
 
+Status TooManyGuesses() {
+  return {Code::kOverloaded, "too many wrong passwords came from this address: try again in a minute"};
+}
+
 }  // namespace
 
 ClusterLogins::ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels,
-                             std::vector<rpc::EventLoop*> loops)
+                             std::vector<rpc::EventLoop*> loops, Connect connect)
     : options_(std::move(options)),
+      connect_(std::move(connect)),
       table_(std::move(table)),
       levels_(levels),
       loops_(std::move(loops)),
@@ -49,17 +54,24 @@ void ClusterLogins::LogIn(std::string user, std::string password, std::string ad
                           Callback<Result<std::shared_ptr<Databases>>> done) {
   if (user.empty() || password.empty() || user.size() > kNameBytesMax || password.size() > kPasswordBytesMax)
     return done(Error(Code::kPermissionDenied, "no user has such a name or password"));
-  if (auto believed = Believed(user, DigestOf(user, password), kBelievedFor)) return done(std::move(believed));
+  // Before anything is compared: else what is remembered could be guessed at without end.
+  const MonotonicTime now = loop_.Now();
+  if (!guesses_.Left(address, now)) return done(Error(TooManyGuesses()));
+  const std::string digest = DigestOf(user, password);
+  if (auto believed = Believed(user, digest, kBelievedFor)) return done(std::move(believed));
+  // At once, and not when the cluster has answered: many may come together.
+  const bool spent = Differs(user, digest);
+  if (spent) guesses_.Spend(address, now);
   if (++waiting_ > kWaitingMax || stopped_) {
     --waiting_;
     return done(Error(Code::kOverloaded, "too many logins wait, or the gateway is stopping: try again"));
   }
   auto login = std::make_unique<WaitingLogin>(waiting_, std::move(done));
-  loop_.Post([this, user = std::move(user), password = std::move(password), address = std::move(address),
-              until = loop_.Now() + kPatience, login = std::move(login)] {
+  Attempt attempt{std::move(user), std::move(password), std::move(address), spent};
+  loop_.Post([this, attempt = std::move(attempt), until = now + kPatience, login = std::move(login)] {
     const bool late = loop_.Now() > until;
-    std::exchange(login->done, nullptr)(late ? Error(Code::kOverloaded, "too many logins wait: try again")
-                                             : Try(user, password, address));
+    std::exchange(login->done,
+                  nullptr)(late ? Error(Code::kOverloaded, "too many logins wait: try again") : Try(attempt));
   });
 }
 
@@ -77,6 +89,12 @@ std::shared_ptr<Databases> ClusterLogins::Believed(const std::string& user, cons
   const auto known = users_.find(user);
   const bool same = known != users_.end() && known->second.digest == digest;
   return same && loop_.Now() - known->second.shown < within ? known->second.databases : nullptr;
+}
+
+bool ClusterLogins::Differs(const std::string& user, const std::string& digest) const {
+  MutexLock lock(mutex_);
+  const auto known = users_.find(user);
+  return known != users_.end() && known->second.digest != digest;
 }
 
 std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, const std::string& digest, Client client) {
@@ -102,23 +120,27 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
   return entry.databases;
 }
 
-Result<std::shared_ptr<Databases>> ClusterLogins::Try(const std::string& user, const std::string& password,
-                                                      const std::string& address) {
-  const std::string digest = DigestOf(user, password);
-  if (auto believed = Believed(user, digest, kBelievedFor)) return believed;
-  const MonotonicTime now = loop_.Now();
-  if (!guesses_.Left(address, now))
-    return Error(Code::kOverloaded, "too many wrong passwords came from this address: try again in a minute");
+Result<std::shared_ptr<Databases>> ClusterLogins::Try(const Attempt& attempt) {
+  // Those that waited with it may have been wrong.
+  if (!attempt.spent && !guesses_.Left(attempt.address, loop_.Now())) return Error(TooManyGuesses());
+  const std::string digest = DigestOf(attempt.user, attempt.password);
+  if (auto believed = Believed(attempt.user, digest, kBelievedFor)) return believed;
   ClientOptions options = options_;
-  options.user = user;
-  options.password = password;
-  Result<Client> client = Client::Connect(std::move(options));
-  if (client) return Remember(user, digest, *std::move(client));
-  if (client.error().code() == Code::kPermissionDenied || client.error().code() == Code::kInvalidArgument) {
-    guesses_.Spend(address, now);
-    return Error(client.error());
+  options.user = attempt.user;
+  options.password = attempt.password;
+  Result<Client> client = connect_(std::move(options));
+  const MonotonicTime now = loop_.Now();
+  if (client) {
+    if (attempt.spent) guesses_.GiveBack(attempt.address, now);
+    return Remember(attempt.user, digest, *std::move(client));
   }
-  if (auto believed = Believed(user, digest, Duration::max())) return believed;
+  const Code code = client.error().code();
+  const bool wrong = code == Code::kPermissionDenied || code == Code::kInvalidArgument;
+  if (!wrong) {
+    if (auto believed = Believed(attempt.user, digest, Duration::max())) return believed;
+  }
+  // OVERLOADED: too many have failed at the cluster, for which whoever goes on there has his part.
+  if (!attempt.spent && (wrong || code == Code::kOverloaded)) guesses_.Spend(attempt.address, now);
   return Error(client.error());
 }
 

@@ -1,15 +1,18 @@
 // Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
 // Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks it at
 //           AUTH and HELLO.
-// Bounds:   kUsersMax users at a time, each with one client; kGuessesMax wrong passwords a minute from one address;
-//           kWaitingMax logins that wait, kPatience each.
+// Bounds:   kUsersMax users at a time, each with one client; kWaitingMax logins that wait, kPatience each.
+// Guesses:  kGuessesMax a minute from one address, which is then told nothing at all. One is a password that the cluster
+//           does not take, or does not judge as too many have failed there; and any but the one that a user has shown
+//           last, until the cluster takes it.
 // Belief:   who has shown his password within kBelievedFor is believed without asking the cluster; and while the cluster
-//           takes no logins, whoever shows the one that it took last.
+//           takes no logins, or none from here, whoever shows the one that it took last.
 // Threads:  LogIn from any. Passwords are tried on a thread of its own, one at a time.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -43,8 +46,12 @@ class ClusterLogins final : public Logins {
   static constexpr std::chrono::seconds kBelievedFor{5}, kPatience{10};
   static constexpr size_t kNameBytesMax = 256, kPasswordBytesMax = 1'024;
 
+  // Asks the cluster: Client::Connect, but for tests.
+  using Connect = std::function<Result<Client>(ClientOptions)>;
+
   // `options`: of the clients, but for user and password. `table`: database 0. `loops`: the connections'.
-  ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops);
+  ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
+                Connect connect = &Client::Connect);
   ~ClusterLogins() override { Stop(); }
 
   // Who waits is told so. Not from a callback.
@@ -59,14 +66,20 @@ class ClusterLogins final : public Logins {
     MonotonicTime shown;
   };
 
-  Result<std::shared_ptr<Databases>> Try(const std::string& user, const std::string& password,
-                                         const std::string& address);
+  struct Attempt {
+    std::string user, password, address;
+    bool spent = false;  // it counts as a guess already
+  };
+  Result<std::shared_ptr<Databases>> Try(const Attempt& attempt);
   std::string DigestOf(const std::string& user, const std::string& password) const;
   // Null: it has not shown this password, or not within that time.
   std::shared_ptr<Databases> Believed(const std::string& user, const std::string& digest, Duration within) const;
+  // It has shown another one last.
+  bool Differs(const std::string& user, const std::string& digest) const;
   std::shared_ptr<Databases> Remember(const std::string& user, const std::string& digest, Client client);
 
   const ClientOptions options_;
+  const Connect connect_;
   const std::string table_;
   const TableStoreOptions levels_;
   const std::vector<rpc::EventLoop*> loops_;
