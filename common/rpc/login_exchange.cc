@@ -25,8 +25,7 @@ Result<std::optional<std::string>> LoginExchange::OnReply(std::string_view messa
   EBLA_ASSIGN(const bool found, codec::Read(head.protocol, message.substr(head.body_offset), 0, reply));
   if (!found) return Error(Code::kInternal, "the reply to a login carries no result");
   const Status status = FromIdl(reply.status);
-  if (status.code() == Code::kComeAgain || status.code() == Code::kOverloaded)
-    return Error(Code::kUnavailable, status.message());
+  if (status.code() == Code::kComeAgain) return Error(Code::kUnavailable, status.message());
   EBLA_TRY(status);
   if (proved_) {
     EBLA_TRY(client_.Check(reply.message));

@@ -1,7 +1,8 @@
 // common/rpc/login_exchange.h
 // The client's login on a new connection, as messages. Internal to common/rpc.
 // Place:   connection.h sends what this says, before any call, and hands it what comes.
-// Errors:  PERMISSION_DENIED wrong user or password; UNAVAILABLE the server cannot judge now.
+// Errors:  PERMISSION_DENIED wrong user or password; OVERLOADED too many logins from here have failed; UNAVAILABLE the
+//          server cannot judge now.
 // Threads: its connection's.
 #pragma once
 

@@ -10,13 +10,18 @@
 namespace ebla::rpc {
 namespace {
 
-constexpr int kFailuresMax = 10;
+constexpr int kFailuresMax = 100, kFailuresOfNameMax = 10;
 constexpr Duration kWindow = std::chrono::minutes(1);
 
 }  // namespace
 
 LoginService::LoginService(const security::AccessControl& access, Clock clock, OnRefused on_refused)
-    : access_(access), clock_(std::move(clock)), on_refused_(std::move(on_refused)), failures_(kFailuresMax, kWindow) {}
+    : access_(access),
+      clock_(std::move(clock)),
+      on_refused_(std::move(on_refused)),
+      failures_(kFailuresMax, kWindow),
+      // A few addresses with many names fill it. Were its last place shared, they would shut everybody out.
+      failures_of_name_(kFailuresOfNameMax, kWindow, security::HostBudget::WhenFull::kLetPass) {}
 
 void LoginService::login(std::function<void(const idl::LoginReply&)> cob, const idl::LoginRequest& request) {
   security::Session* session = security::CallerScope::SessionNow();
@@ -28,8 +33,8 @@ void LoginService::login(std::function<void(const idl::LoginReply&)> cob, const 
   }
   if (!reply.has_value()) {
     if (session != nullptr) {
+      if (reply.error().code() == Code::kPermissionDenied) CountFailure(*session);
       session->login.reset();
-      if (reply.error().code() == Code::kPermissionDenied) failures_.Spend(session->peer, clock_());
       on_refused_(*session, user, reply.error());
     }
     idl::LoginReply refused;
@@ -37,6 +42,22 @@ void LoginService::login(std::function<void(const idl::LoginReply&)> cob, const 
     return cob(refused);
   }
   cob(*reply);
+}
+
+Status LoginService::MayFail(const security::Session& session) const {
+  const MonotonicTime now = clock_();
+  const std::string user = session.login.has_value() ? session.login->user() : "";
+  const bool of_name = !user.empty() && !failures_of_name_.Left(session.peer, now, user);
+  if (!of_name && failures_.Left(session.peer, now)) return {};
+  return {Code::kOverloaded, "too many logins from " + security::HostOf(session.peer) +
+                                 (of_name ? " under this name" : "") + " have failed: wait a minute"};
+}
+
+void LoginService::CountFailure(const security::Session& session) {
+  const MonotonicTime now = clock_();
+  failures_.Spend(session.peer, now);
+  if (session.login.has_value() && !session.login->user().empty())
+    failures_of_name_.Spend(session.peer, now, session.login->user());
 }
 
 Result<idl::LoginReply> LoginService::Step(security::Session& session, const idl::LoginRequest& request) {
@@ -47,10 +68,7 @@ Result<idl::LoginReply> LoginService::Step(security::Session& session, const idl
     return Error(Code::kInvalidArgument,
                  "this server takes no logins by password: --password_logins makes it take them");
   if (session.identity.is_process()) return Error(Code::kInvalidArgument, "a process of the cluster does not log in");
-  // Of the last message, too: logins that began side by side are guesses each.
-  if (!failures_.Left(session.peer, clock_()))
-    return Error(Code::kOverloaded,
-                 "too many logins from " + security::HostOf(session.peer) + " have failed: wait a minute");
+  EBLA_TRY(MayFail(session));
   idl::LoginReply reply;
   if (!session.login.has_value()) {
     EBLA_TRY(access_.MayLogIn());
@@ -64,6 +82,7 @@ Result<idl::LoginReply> LoginService::Step(security::Session& session, const idl
                                      return secret == nullptr ? std::nullopt : std::optional(*secret);
                                    },
                                    list->unknown_user_key()));
+    EBLA_TRY(MayFail(session));
     return reply;
   }
   EBLA_ASSIGN(reply.message, session.login->Final(request.message));

@@ -2,8 +2,9 @@
 // Logs connections in by name and password. From then on the connection's caller is that user.
 // Place:      the dispatcher registers it; caller.h says whose connection it is.
 // Invariants: 1. It cannot be told whether a name is known.
-//             2. From one address at most ten logins fail a minute, also of those that began before; then it is
-//                OVERLOADED for the rest of it.
+//             2. From one address at most ten logins of one name fail a minute, and a hundred of all names, also of those
+//                that began before; then it is OVERLOADED for the rest of it. So who guesses at one name behind an
+//                address, as that of a gateway, does not shut out the others there.
 //             3. A process of the cluster never becomes a user.
 //             4. Who logged in is that user as long as its password is the one that was shown (Identity::proof).
 // Errors:     PERMISSION_DENIED wrong user or password; INVALID_ARGUMENT; OVERLOADED; COME_AGAIN.
@@ -32,12 +33,16 @@ class LoginService final : public idl::LoginServiceCobSvIf {
   void login(std::function<void(const idl::LoginReply&)> cob, const idl::LoginRequest& request) override;
 
  private:
+  // Of the last message, too: logins that began side by side are guesses each.
+  Status MayFail(const security::Session& session) const;
+  void CountFailure(const security::Session& session);
   Result<idl::LoginReply> Step(security::Session& session, const idl::LoginRequest& request);
 
   const security::AccessControl& access_;
   const Clock clock_;
   const OnRefused on_refused_;
-  security::HostBudget failures_;
+  security::HostBudget failures_;          // of an address
+  security::HostBudget failures_of_name_;  // of an address, under one name
 };
 
 }  // namespace ebla::rpc

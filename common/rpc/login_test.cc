@@ -220,8 +220,23 @@ TEST_F(LoginTest, FromOneAddressTenLoginsFailAMinute) {
   Serve(true);
   for (int i = 0; i < 10; ++i) EXPECT_EQ(TryEcho(Options("ada", "wrong")).code(), Code::kPermissionDenied);
   const Status refused = TryEcho(Options("ada", "sesame"));
-  EXPECT_EQ(refused.code(), Code::kUnavailable);
-  EXPECT_THAT(refused.message(), HasSubstr("wait a minute"));
+  EXPECT_EQ(refused.code(), Code::kOverloaded) << "and it is said as what it is";
+  EXPECT_THAT(refused.message(), HasSubstr("under this name have failed: wait a minute"));
+}
+
+TEST_F(LoginTest, WhoGuessesAtOneNameDoesNotShutOutTheOthersOfTheAddress) {
+  Serve(true);
+  for (int i = 0; i < 12; ++i) EXPECT_FALSE(TryEcho(Options("eve", "wrong")).ok());
+  EXPECT_TRUE(TryEcho(Options("ada", "sesame")).ok());
+}
+
+TEST_F(LoginTest, FromOneAddressAHundredLoginsFailAMinuteUnderWhateverNames) {
+  Serve(true);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(TryEcho(Options("user" + std::to_string(i), "wrong")).code(), Code::kPermissionDenied);
+  const Status refused = TryEcho(Options("ada", "sesame"));
+  EXPECT_EQ(refused.code(), Code::kOverloaded);
+  EXPECT_THAT(refused.message(), HasSubstr("127.0.0.1 have failed: wait a minute"));
 }
 
 }  // namespace
