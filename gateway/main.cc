@@ -98,10 +98,24 @@ Client ConnectToCluster(const std::vector<rpc::EventLoop*>& loops, const redis::
   return OrRefuse(client::ConnectOver(loops, nullptr, options));
 }
 
+// A thief of what a gateway shows to its clients must not have the rights of a process of the cluster.
+Status CheckIsNoProcess(security::TlsCredentials& own) {
+  const auto self = own.Self();
+  if (!self || !self->is_process()) return {};
+  return Error(Code::kInvalidArgument, FLAGS_listen_tls_dir + "/server.crt is of the " + UnitOf(self->kind) + " \"" +
+                                           self->name + "\", for whom it speaks in a cluster: make a gateway's with " +
+                                           "ebla cert create-server NAME --gateway");
+}
+
+std::shared_ptr<security::TlsCredentials> CertificatesForClients() {
+  if (FLAGS_listen_tls_dir.empty()) return nullptr;
+  auto tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
+  OrRefuse(CheckIsNoProcess(*tls));
+  return tls;
+}
+
 GatewayOptions OptionsFromFlags() {
-  std::shared_ptr<security::TlsCredentials> tls;
-  if (!FLAGS_listen_tls_dir.empty()) tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
-  GatewayOptions options = OrRefuse(GatewayOptionsFromFlags(std::move(tls), kRemedy));
+  GatewayOptions options = OrRefuse(GatewayOptionsFromFlags(CertificatesForClients(), kRemedy));
   if (options.doors() == 0)
     Refuse(
         Error(Code::kInvalidArgument,

@@ -49,6 +49,8 @@ TEST(Access, EachKindOfCallerMayDoItsOwnAndWhatUsersDo) {
     for (const Kind what : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster})
       EXPECT_EQ(caller.may(what), what == kind || what == Kind::kUser) << UnitOf(kind) << " " << UnitOf(what);
   }
+  for (const Kind what : {Kind::kNobody, Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster, Kind::kGateway})
+    EXPECT_FALSE((security::Identity{Kind::kGateway, "x"}.may(what))) << UnitOf(what);
   EXPECT_TRUE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-1")));
   EXPECT_FALSE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-2")));
   EXPECT_FALSE((security::Identity{Kind::kMaster, "ts-1"}.MaySpeakFor("ts-1")));

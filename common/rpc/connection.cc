@@ -267,6 +267,8 @@ bool Connection::FinishConnecting() {
 }
 
 void Connection::Established() {
+  if (stream_->peer().kind == security::Identity::Kind::kGateway)
+    return Break("what answers at " + endpoint_.ToString() + " is a gateway, and shows its certificate");
   if (shared_->options.login == nullptr) return ComeUp();
   state_ = State::kLoggingIn;
   login_.emplace(shared_->options.login);

@@ -79,7 +79,7 @@ class ServerConnection final : public AcceptedConnection {
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
   void Shake();  // with TLS, until the client has shown who it is
-  bool unknown() const { return !session_ || session_->identity.kind == security::Identity::Kind::kNobody; }
+  bool unknown() const { return !session_ || session_->identity.is_nobody(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
   ServerLoop& server_;                                    // home() keeps it

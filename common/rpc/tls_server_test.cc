@@ -122,6 +122,22 @@ TEST_F(TlsServerTest, AServerSpeaksForItselfAlone) {
     EXPECT_EQ(write_as(*Connect("master", "server"), stamped), Code::kPermissionDenied) << stamped;
 }
 
+TEST_F(TlsServerTest, AGatewaysCertificateIsNobodysOnBothSides) {
+  Make("gateway", {.kind = Identity::Kind::kGateway, .name = "gateway-1", .hosts = {"127.0.0.1"}});
+  const auto gateway = Credentials("gateway", "server");
+  const Status refused = TryEcho({.tls = gateway});
+  EXPECT_EQ(refused.code(), Code::kPermissionDenied);
+  EXPECT_THAT(refused.message(), HasSubstr("the gateway \"gateway-1\""));
+  EXPECT_EQ(server_->dispatcher.refusals(), 1u);
+  TestClient idle(server_->address(), ChannelOptions{.tls = gateway});
+  idle.Echo("connects");
+  EXPECT_TRUE(WaitFor([&] { return server_->server->Stats().connections_broken > 0; })) << "as who has none";
+  server_.emplace(ServerOptions{.tls = gateway});
+  const Status posed = TryEcho({.tls = Credentials("user")});
+  EXPECT_EQ(posed.code(), Code::kUnavailable);
+  EXPECT_THAT(posed.message(), HasSubstr("is a gateway"));
+}
+
 TEST_F(TlsServerTest, NoUserHasAllConnections) {
   server_.emplace(ServerOptions{.connections_max = 64, .tls = tls_}, 1);
   Make("other", {.name = "bob"});

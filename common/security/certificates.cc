@@ -135,12 +135,12 @@ std::string AlternativeNames(const std::vector<std::string>& hosts) {
   return names;
 }
 
-bool IsProcess(const CertificateOptions& options) { return Identity{options.kind, options.name}.is_process(); }
+bool Listens(const CertificateOptions& options) { return Identity{options.kind, options.name}.listens(); }
 
 Status CheckOptions(const CertificateOptions& options) {
   if (options.name.empty() || options.name.size() > 64)
     return {Code::kInvalidArgument, "the name \"" + options.name + "\" must be 1 to 64 bytes"};
-  if (!IsProcess(options)) return {};
+  if (!Listens(options)) return {};
   if (options.hosts.empty())
     return {Code::kInvalidArgument, "a server's certificate names the hosts under which others reach it: give one"};
   for (const std::string& host : options.hosts)
@@ -198,7 +198,7 @@ Status CreateCertificate(const std::string& authority_directory, const std::stri
   EBLA_TRY(CheckOptions(options));
   EBLA_ASSIGN(const Authority authority, Authority::Read(authority_directory));
   EBLA_TRY(MakeDirectory(directory));
-  const bool server = IsProcess(options);
+  const bool server = Listens(options);
   const Key key(EVP_EC_gen("P-256"));
   const Certificate certificate = Unsigned(UnitOf(options.kind), options.name, key.get(), options.days);
   X509* issuer = authority.certificate.get();

@@ -56,6 +56,8 @@ TEST_F(CertificatesTest, BadRequestsAreNamed) {
   EXPECT_THAT(CreateCertificate(Path("ca"), Path("u"), {.name = ""}).message(), HasSubstr("1 to 64"));
   EXPECT_THAT(CreateCertificate(Path("ca"), Path("s"), {.kind = Identity::Kind::kServer, .name = "a"}).message(),
               HasSubstr("give one"));
+  EXPECT_THAT(CreateCertificate(Path("ca"), Path("s"), {.kind = Identity::Kind::kGateway, .name = "a"}).message(),
+              HasSubstr("give one"));
   for (const char* host : {"", "a,b", "h:7410", "two words"})
     EXPECT_THAT(
         CreateCertificate(Path("ca"), Path("s"), {.kind = Identity::Kind::kServer, .name = "a", .hosts = {host}})

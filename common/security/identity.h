@@ -21,13 +21,19 @@ struct Identity {
     kOperator,  // and tables, servers, the cluster
     kServer,    // and what tablet servers tell each other and their master; it is one of them
     kMaster,    // and what masters order
+    kGateway,   // nothing: it listens for clients of other stores, and a thief of its certificate may do no more
     kTrusted,   // everything: without security, everybody
   };
 
   bool may(Kind what) const {
+    if (kind == Kind::kGateway) return false;
     return what == Kind::kNobody || (what == Kind::kUser && kind != Kind::kNobody) || what == kind ||
            kind == Kind::kTrusted;
   }
+  // It may call nothing, or nothing but a login.
+  bool is_nobody() const { return kind == Kind::kNobody || kind == Kind::kGateway; }
+  // Others connect to it: its certificate names hosts.
+  bool listens() const { return is_process() || kind == Kind::kGateway; }
   bool is_process() const { return kind == Kind::kServer || kind == Kind::kMaster; }
   // Whether it is believed to be the server of this name.
   bool MaySpeakFor(const std::string& server) const {
@@ -45,7 +51,7 @@ struct Identity {
 
 // What a certificate has for its organizational unit.
 constexpr const char* UnitOf(Identity::Kind kind) {
-  constexpr const char* kUnits[] = {"nobody", "user", "operator", "server", "master", ""};
+  constexpr const char* kUnits[] = {"nobody", "user", "operator", "server", "master", "gateway", ""};
   return kUnits[static_cast<int>(kind)];
 }
 

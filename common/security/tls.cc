@@ -75,10 +75,11 @@ Result<Identity> WhoIs(X509* certificate) {
   const std::string unit = NamePart(subject, NID_organizationalUnitName);
   const std::string name = NamePart(subject, NID_commonName);
   using Kind = Identity::Kind;
-  for (const Kind kind : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster})
+  for (const Kind kind : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster, Kind::kGateway})
     if (unit == UnitOf(kind) && !name.empty()) return Identity{kind, name};
-  return Error(Code::kUnavailable, "its certificate is of the unit \"" + unit +
-                                       "\", not of users, operators, servers or masters: make one with ebla cert");
+  return Error(Code::kUnavailable,
+               "its certificate is of the unit \"" + unit +
+                   "\", not of users, operators, servers, masters or gateways: make one with ebla cert");
 }
 
 Status CannotUse(const std::string& file, const std::string& advice) {
@@ -202,7 +203,7 @@ std::optional<Identity> TlsCredentials::PeerOf(ssl_st* ssl) {
   X509* certificate = SSL_is_init_finished(ssl) != 0 ? SSL_get0_peer_certificate(ssl) : nullptr;
   if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return std::nullopt;
   Result<Identity> who = WhoIs(certificate);
-  return who.has_value() ? std::optional(*std::move(who)) : std::nullopt;
+  return who.has_value() && !who->is_nobody() ? std::optional(*std::move(who)) : std::nullopt;
 }
 
 std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {

@@ -57,7 +57,7 @@ class TlsCredentials {
   std::unique_ptr<TlsSession> Connect(const std::string& host);
   // As Accept(), for who carries the bytes himself (HTTP) and frees it; the peer may show no certificate.
   ssl_st* AcceptAnybody();
-  // Who is at the other end of one that is established; none: it showed no certificate, or one that names nobody.
+  // Who is at the other end of one that is established; none: it showed no certificate, or one of nobody, or of a gateway.
   static std::optional<Identity> PeerOf(ssl_st* ssl);
 
  private:

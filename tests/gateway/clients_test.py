@@ -247,7 +247,7 @@ class SecureTest(GatewayCase):
         directory = tempfile.TemporaryDirectory(prefix="ebla-gateway.")
         cls.addClassCleanup(directory.cleanup)
         cls.certificates = pathlib.Path(directory.name)
-        for words in ("create-ca", "create-server solo --hosts 127.0.0.1", "create-server front --hosts 127.0.0.1",
+        for words in ("create-ca", "create-server solo --hosts 127.0.0.1", "create-server front --gateway --hosts 127.0.0.1",
                       "create-client olga --operator", "create-client gateway", "create-client ada"):
             name = words.split()[1] if " " in words else ""
             more = ["--ca", cls.certificates] if name else []
@@ -291,6 +291,11 @@ class SecureTest(GatewayCase):
         with Gateway(self.bin_dir, self.standalone.thrift, f"--tls_dir={authority}", "--user=bob",
                      f"--password_file={password}") as gateway:
             self.store(Client((gateway.host, gateway.port), timeout=30), b"by bob")
+
+    def test_the_certificate_of_a_process_of_the_cluster_is_refused(self):
+        with self.assertRaisesRegex(RuntimeError, "(?s)ended with 2: .*create-server NAME --gateway"):
+            Gateway(self.bin_dir, self.standalone.thrift, f"--tls_dir={self.certificates / 'gateway'}",
+                    f"--listen_tls_dir={self.certificates / 'solo'}")
 
     def test_others_are_not(self):
         for context in (None, self.context(None)):

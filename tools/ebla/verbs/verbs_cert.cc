@@ -20,6 +20,7 @@ struct CertificateArguments {
   std::string hosts;
   bool is_operator = false;
   bool is_master = false;
+  bool is_gateway = false;
 };
 
 Status CreateAuthority(Context& context, const std::string& directory, int days) {
@@ -32,10 +33,11 @@ Status CreateAuthority(Context& context, const std::string& directory, int days)
 Status Create(Context& context, CertificateArguments& arguments) {
   const std::string directory = arguments.directory.empty() ? arguments.authority : arguments.directory;
   EBLA_TRY(security::CreateCertificate(arguments.authority, directory, arguments.certificate));
-  const bool server = Identity{arguments.certificate.kind, arguments.certificate.name}.is_process();
+  const bool server = Identity{arguments.certificate.kind, arguments.certificate.name}.listens();
+  const std::string flag = arguments.is_gateway ? "--listen_tls_dir=" : server ? "--tls_dir=" : "EBLA_TLS_DIR=";
   const std::string files = server ? "server.crt and server.key" : "client.crt and client.key";
   context.out.Ok(std::string(UnitOf(arguments.certificate.kind)) + " " + arguments.certificate.name + ": " + files +
-                     " are in " + directory + " (" + (server ? "--tls_dir=" : "EBLA_TLS_DIR=") + directory + ")",
+                     " are in " + directory + " (" + flag + directory + ")",
                  {{"directory", directory}, {"name", arguments.certificate.name}});
   return {};
 }
@@ -66,14 +68,18 @@ void AddCertVerbs(Verbs& verbs) {
   server->certificate.kind = Identity::Kind::kServer;
   AddCommon(verbs.Add("cert create-server", "Makes the certificate of a server",
                       "cert create-server ts-1 --hosts 10.0.0.5,ts1.example --dir ts-1",
-                      [server](Context& context) {
+                      [server](Context& context) -> Status {
+                        if (server->is_master && server->is_gateway)
+                          return {Code::kInvalidArgument, "a master and a gateway have a certificate each"};
+                        if (server->is_gateway) server->certificate.kind = Identity::Kind::kGateway;
                         if (server->is_master) server->certificate.kind = Identity::Kind::kMaster;
                         server->certificate.hosts = SplitText(server->hosts, ',', EmptyParts::kKeep);
                         return Create(context, *server);
                       }),
             server)
       .Option("--hosts", "LIST", TakeText(server->hosts), "The names and addresses under which others reach it")
-      .Flag("--master", server->is_master, "Of a master: tablet servers obey it alone");
+      .Flag("--master", server->is_master, "Of a master: tablet servers obey it alone")
+      .Flag("--gateway", server->is_gateway, "Of a gateway, for its clients: to the cluster it is nobody");
 
   auto user = std::make_shared<CertificateArguments>();
   AddCommon(
