@@ -19,14 +19,24 @@ PeerClient::PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared
 
 PeerClient::~PeerClient() { CHECK_EQ(fd_, -1) << "a client went without being closed"; }
 
-void PeerClient::Start(const std::string& own, const std::string& user, const std::string& password) {
+void PeerClient::Start(Greeting greeting, std::shared_ptr<void> starting) {
+  greeting_ = std::move(greeting);
+  starting_ = std::move(starting);
   if (const Status status = Connect(); !status.ok()) return Fail(status.message());
-  // Whoever may write to the table may have put any address there: what is secret goes out over TLS alone, to who has a
-  // certificate, or does not leave this machine.
-  const bool safe = tls_ != nullptr || endpoint_.host.starts_with("127.") || endpoint_.host == "::1";
-  if (!user.empty() && safe) Send(Reply().Array(3).Bulk("AUTH").Bulk(user).Bulk(password).Take(), nullptr);
-  Send(Reply().Array(2).Bulk("EBLA.PEER").Bulk(own).Take(), nullptr);
   Watch();
+}
+
+// In the clear, the one who answers may be anybody, also on this machine: the password is for who shows a certificate.
+void PeerClient::Greet() {
+  const auto& [user, password] = greeting_.login;
+  if (tls_ != nullptr) {
+    const security::Identity peer = stream_->peer();
+    if (peer.kind != security::Identity::Kind::kGateway)
+      return Fail(std::string("its certificate is of the ") + UnitOf(peer.kind) + " \"" + EscapeBytes(peer.name) +
+                  "\", not of a gateway: make one with ebla cert create-server NAME --gateway");
+    if (!user.empty()) Say(Reply().Array(3).Bulk("AUTH").Bulk(user).Bulk(password).Take(), nullptr);
+  }
+  Say(Reply().Array(2).Bulk("EBLA.PEER").Bulk(greeting_.own).Take(), nullptr);
 }
 
 Status PeerClient::Connect() {
@@ -45,14 +55,13 @@ Status PeerClient::Connect() {
 }
 
 void PeerClient::Send(std::string_view request, Done done) {
-  if (gone()) {
-    if (done) done(0);
-    return;
-  }
+  if (up_) return Say(request, std::move(done));
+  if (done) done(0);
+}
+
+void PeerClient::Say(std::string_view request, Done done) {
   out_ += request;
-  if (!up_ && done) std::exchange(done, nullptr)(0);
   waiting_.push_back({loop_.Now() + kPatience, std::move(done)});
-  if (out_.size() > kUnsentMax) return Fail("it takes messages more slowly than they come");
   loop_.AtTurnEnd(this);
 }
 
@@ -65,6 +74,8 @@ void PeerClient::Close() {
   stream_.reset();
   close(std::exchange(fd_, -1));
   up_ = false;
+  starting_ = nullptr;
+  out_ = {};
   for (Waiting& waiting : std::exchange(waiting_, {})) {
     if (waiting.done) waiting.done(0);
   }
@@ -75,12 +86,12 @@ void PeerClient::Fail(const std::string& why) {
   Close();
 }
 
-// Looks after its patience whether what was asked for long enough ago is answered.
+// Looks after its patience whether it is up, and what was asked for long enough ago is answered.
 void PeerClient::Watch() {
   loop_.After(kPatience, [weak = weak_from_this()] {
     const auto self = weak.lock();
     if (self == nullptr || self->gone()) return;
-    if (!self->waiting_.empty() && self->waiting_.front().until <= self->loop_.Now())
+    if (!self->up_ || (!self->waiting_.empty() && self->waiting_.front().until <= self->loop_.Now()))
       return self->Fail("it does not answer");
     self->Watch();
   });
@@ -93,6 +104,7 @@ void PeerClient::OnWritable() {
     connected_ = true;
     event_add(&read_event_, nullptr);
     if (const Status status = stream_->Start(); !status.ok()) return Fail(status.message());
+    if (stream_->established()) Greet();
   }
   Flush();
 }
@@ -107,8 +119,11 @@ void PeerClient::Flush() {
 
 void PeerClient::OnReadable() {
   const auto alive = shared_from_this();
+  const bool was_established = stream_->established();
   const auto received = stream_->Receive(buffers_);
   if (!received) return Fail(received.error().message());
+  if (!was_established && stream_->established()) Greet();
+  if (gone()) return;
   if (!*received) return Fail("it has closed the connection");
   Take(**received);
   Flush();  // a handshake may have ended
@@ -125,12 +140,15 @@ void PeerClient::Take(std::string_view bytes) {
     if (waiting_.empty()) return Fail("it says what was not asked for");
     if (!up_ && !line.starts_with('+'))
       return Fail("it is no gateway of this kind: " + EscapeBytes(line.substr(0, 100)));
-    up_ = true;
     int64_t listeners = 0;
     if (line.starts_with(':')) std::from_chars(line.data() + 1, line.data() + line.size(), listeners);
     listeners = std::clamp<int64_t>(listeners, 0, 1'000'000'000);
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
+    if (!up_ && waiting_.empty()) {
+      up_ = true;
+      starting_ = nullptr;
+    }
     if (waiting.done) waiting.done(listeners);
     if (gone()) return;
   }

@@ -2,9 +2,12 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <future>
-#include <set>
+#include <optional>
 
+#include "common/base/key_range.h"
+#include "common/rpc/socket.h"
 #include "gateway/redis/record_key.h"
 #include "gateway/redis/wire/names.h"
 
@@ -19,6 +22,7 @@ constexpr milliseconds kLookAgainAfter{100};  // at the earliest, however many s
 constexpr seconds kRecordLives{10};
 constexpr int kAnnounceEvery = 3;  // looks
 constexpr uint64_t kPeersMax = 1'000;
+constexpr size_t kHeldBytesMax = 64 << 20;  // for all of them
 
 // \1 and \5: no key of Redis is there (record_key.h).
 std::string RecordsPrefix() { return std::string("\1\5gateway") + kGroupDelimiter; }
@@ -42,6 +46,21 @@ struct Answers {
   Publisher::Done done;
 };
 
+struct FirstLook {
+  ~FirstLook() { done.set_value(); }
+  std::promise<void> done;
+};
+
+// As the system writes it, so that one address is one gateway; none: it is no number, or no address at all.
+std::optional<rpc::Endpoint> AddressIn(const std::string& record) {
+  const auto said = rpc::Endpoint::Parse(record);
+  const auto numeric = said ? rpc::SocketAddress::FromNumeric(*said) : std::nullopt;
+  if (numeric) return numeric->ToEndpoint();
+  LOG_EVERY_T(WARNING, 10) << "messages do not reach the gateway at " << EscapeBytes(record.substr(0, 100))
+                           << ": its address is no number";
+  return std::nullopt;
+}
+
 }  // namespace
 
 Peers::Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
@@ -53,10 +72,11 @@ Peers::Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
       buffers_{.socket = std::vector<char>(64 * 1024), .plain = {}} {}
 
 void Peers::Start(const rpc::Endpoint& own) {
-  own_ = own.ToString();
-  auto looked = std::make_shared<std::promise<void>>();
-  const std::future<void> first = looked->get_future();
-  first_look_done_ = [looked] { looked->set_value(); };
+  const auto numeric = rpc::SocketAddress::FromNumeric(own);
+  own_ = (numeric ? numeric->ToEndpoint() : own).ToString();
+  auto first_look = std::make_shared<FirstLook>();
+  const std::future<void> first = first_look->done.get_future();
+  first_look_ = std::move(first_look);
   {
     MutexLock lock(alive_->mutex);
     alive_->peers = this;
@@ -65,7 +85,7 @@ void Peers::Start(const rpc::Endpoint& own) {
   started_ = true;
   loop_.Post([this] { LookAgain(); });
   if (first.wait_for(seconds(1)) != std::future_status::ready)
-    LOG(WARNING) << "the other gateways are not found yet: messages do not reach who listens there";
+    LOG(WARNING) << "not all other gateways are reached yet: messages do not come to who listens there";
 }
 
 void Peers::Stop() {
@@ -124,8 +144,10 @@ void Peers::Look() {
 
 void Peers::TakeFound(const Result<ScanPage>& page) {
   if (page) {
-    std::set<std::string> found;
-    for (const Row& row : page->rows) found.insert(row.key.substr(RecordsPrefix().size()));
+    std::map<std::string, rpc::Endpoint> found;
+    for (const Row& row : page->rows) {
+      if (const auto address = AddressIn(row.key.substr(RecordsPrefix().size()))) found[address->ToString()] = *address;
+    }
     found.erase(own_);
     // Who answers is there, whether or not its record is: others may not have been able to write theirs.
     std::erase_if(by_address_, [&](const auto& entry) {
@@ -133,19 +155,17 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
       if (!client->up() && !found.contains(address)) client->Close();
       return client->gone();
     });
-    for (const std::string& address : found) {
+    for (const auto& [address, endpoint] : found) {
       if (by_address_.contains(address)) continue;
-      const auto endpoint = rpc::Endpoint::Parse(address);
-      if (!endpoint) continue;
-      const auto client = std::make_shared<PeerClient>(loop_, *endpoint, tls_, buffers_);
+      const auto client = std::make_shared<PeerClient>(loop_, endpoint, tls_, buffers_);
       by_address_[address] = client;
-      client->Start(own_, login_.user, login_.password);
+      client->Start({own_, login_}, first_look_);
     }
   } else {
     LOG_EVERY_T(WARNING, 10) << "cannot look for other gateways: " << page.error();
   }
   peers_ = by_address_.size();
-  if (first_look_done_) std::exchange(first_look_done_, nullptr)();
+  first_look_ = nullptr;
 }
 
 // ---- messages ---------------------------------------------------------------------------------------------------------
@@ -157,7 +177,20 @@ void Peers::Publish(ChannelKind kind, const std::string& channel, const std::str
   loop_.Post([this, request = DeliverRequest(kind, channel, message), answers = std::move(answers)] {
     for (const auto& [address, client] : by_address_)
       client->Send(request, [answers](int64_t listeners) { answers->listeners += listeners; });
+    LetGoOfTheSlowest();
   });
+}
+
+// Those for whom most waits, as long as too much does for all together.
+void Peers::LetGoOfTheSlowest() {
+  const auto held = [](const auto& entry) { return entry.second->held_bytes(); };
+  size_t all = 0;
+  for (const auto& entry : by_address_) all += held(entry);
+  while (all > kHeldBytesMax) {
+    const auto& slowest = *std::ranges::max_element(by_address_, {}, held);
+    all -= held(slowest);
+    slowest.second->Fail("it takes messages more slowly than they come");
+  }
 }
 
 }  // namespace ebla::gateway::redis

@@ -27,7 +27,7 @@ class Peers final : public Publisher {
         std::shared_ptr<security::TlsCredentials> tls, Credentials login);
   ~Peers() override { Stop(); }
 
-  // `own`: where others reach this gateway. Waits for the first look, for a second at most.
+  // `own`: where others reach this gateway. Waits until those that the first look finds are up, for a second at most.
   void Start(const rpc::Endpoint& own);
   void Stop();
 
@@ -39,6 +39,7 @@ class Peers final : public Publisher {
   void Look();
   void LookAgain();
   void TakeFound(const Result<ScanPage>& page);
+  void LetGoOfTheSlowest();
 
   // What callbacks of the store have of it: they may come when it is gone.
   struct Alive {
@@ -56,7 +57,7 @@ class Peers final : public Publisher {
   // The loop's:
   rpc::ReadBuffers buffers_;
   std::map<std::string, std::shared_ptr<PeerClient>> by_address_;
-  std::move_only_function<void()> first_look_done_;
+  std::shared_ptr<void> first_look_;  // has been done once nobody holds it
   int looks_ = 0;
   rpc::EventLoop loop_{"redis-peers"};
 };

@@ -24,6 +24,7 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
                                      door.server.tls, options.peers_login)),
       options_(std::move(options)),
+      secure_(door.server.tls != nullptr),
       server_(
           WithRefusal(door.server),
           [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
@@ -53,10 +54,10 @@ Status RedisDoor::Start() {
     if (IsLoopback(own))
       LOG(INFO) << "messages reach who listens at other gateways of this machine alone; for those of other machines, "
                    "listen where they reach this one, or say so with --redis_advertise=HOST:PORT";
-    if (options_.login_required && options_.peers_login.user.empty())
-      LOG(WARNING)
-          << "messages do not reach who listens at other gateways, as those want a login: give this one --user "
-             "and --password_file";
+    if (options_.login_required && (options_.peers_login.user.empty() || !secure_))
+      LOG(WARNING) << "messages do not reach who listens at other gateways, as those want a login, and passwords go to "
+                      "them over "
+                      "TLS alone: give this one --user, --password_file and --listen_tls_dir";
     peers_->Start(own);
   }
   if (shared_->tables != nullptr) tables_->Start();

@@ -24,7 +24,7 @@ class RedisDoor final : public Door {
     std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
     std::shared_ptr<ClusterLogins> logins;    // null: nobody logs in
     bool login_required = false;              // before anything else
-    Credentials peers_login;                  // to other gateways, where they want one
+    Credentials peers_login;                  // to other gateways, where they want one; over TLS alone
     size_t script_threads = 2;
     int64_t slower_than_micros = 10'000;  // of commands that SLOWLOG notes; negative: none
   };
@@ -48,6 +48,7 @@ class RedisDoor final : public Door {
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;
   const Options options_;
+  const bool secure_;  // its clients, and other gateways, speak TLS with it
   Server server_;
 };
 

@@ -142,11 +142,19 @@ class RedisLoginTest(GatewayCase):
             client.execute_command("GET", "a")
 
     def test_messages_among_gateways_that_want_a_login(self):
-        other = self.start_gateway("--redis_login")
-        listener = redis.Redis(other.host, other.port, username="ada", password="ada-secret").pubsub()
+        """They log in at each other over TLS alone."""
+        for words in ("create-server front --gateway --hosts 127.0.0.1", "create-client shown"):
+            self.ebla("cert", *words.split(), "--ca", self.directory / "ca", "--dir", self.directory / words.split()[1])
+        shown = self.directory / "shown"
+        tls = {"ssl": True, "ssl_ca_certs": shown / "ca.crt", "ssl_certfile": shown / "client.crt", "ssl_keyfile": shown / "client.key"}
+        here, there = (self.start_gateway("--redis_login", f"--listen_tls_dir={self.directory / 'front'}") for _ in range(2))
+        publisher, far = (redis.Redis(at.host, at.port, socket_timeout=30, username="ada", password="ada-secret", **tls)
+                          for at in (here, there))
+        self.addCleanup(publisher.close)
+        self.addCleanup(far.close)
+        listener = far.pubsub()
         self.addCleanup(listener.close)
         listener.subscribe("news")
-        publisher = self.connect(username="ada", password="ada-secret")
         wait_for(lambda: publisher.publish("news", "x") == 1, "the other gateway")
 
     def test_channels_take_the_grants_of_keys(self):
