@@ -39,6 +39,7 @@ void AcceptedConnection::Close() {
   close(std::exchange(fd_, -1));
   if (std::exchange(watched_, false)) home_->Watch(false);
   home_->Account(std::exchange(held_, 0), 0);
+  if (std::exchange(stranger_, false)) home_->CountStranger(false);
   received_.Drop(0);
   std::string().swap(out_);
   out_sent_ = 0;
@@ -99,10 +100,21 @@ void AcceptedConnection::Report(size_t held, bool waits) {
   if (held != before && home_->Account(before, held) && held > before) home_->BreakLargest(*this);
 }
 
+void AcceptedConnection::SetStranger(bool stranger) {
+  if (fd_ < 0 || stranger == stranger_) return;
+  stranger_ = stranger;
+  home_->CountStranger(stranger);
+  if (!stranger) return;
+  stranger_tick_ = home_->tick();
+  home_->Admit(shared_from_this());
+}
+
 void AcceptedConnection::OnSweep() {
   if (!watched_) return;
   if (unsent() > 0 && home_->IsUnreadTooLong(sent_tick_)) {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
+  } else if (stranger_ && home_->IsHalfSentTooLong(stranger_tick_)) {
+    Break(stream_.established() ? "it did not log in in time" : "it did not finish the TLS handshake in time");
   } else if (const std::optional<std::string> why = Overdue()) {
     Break(*why);
   }

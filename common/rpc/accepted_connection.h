@@ -46,7 +46,8 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   // What the loop weighs when all together hold too much and one has to go.
   virtual size_t expendable_bytes() const { return held_bytes(); }
 
-  size_t index = 0;  // in the loop's list
+  size_t index = 0;       // in the loop's list
+  bool admitted = false;  // it stands in the loop's list of strangers
 
  protected:
   AcceptedConnection(std::shared_ptr<ConnectionLoop> home, int fd, std::string peer,
@@ -103,12 +104,18 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   // It holds so many bytes, and may wait for its client: then the sweep looks at it, as it does while replies are unsent.
   void Report(size_t held, bool waits);
 
+  // Its client has yet to show who it is, or has done so. It may be closed for others, or others for it; and is when it
+  // has not done so for as long as anything half sent may take.
+  void SetStranger(bool stranger);
+
   bool open() const { return fd_ >= 0; }
   const std::string& peer() const { return peer_; }
   const Stream& stream() const { return stream_; }
   const std::shared_ptr<ConnectionLoop>& home() const { return home_; }
 
  private:
+  friend class ConnectionLoop;
+
   const std::shared_ptr<ConnectionLoop> home_;
   const std::string peer_;
   int fd_;
@@ -119,9 +126,11 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   ReceivedBytes received_;
   std::string out_;  // from out_sent_ on it is not yet sent
   size_t out_sent_ = 0;
-  size_t held_ = 0;         // bytes, as the loop counts them
-  uint32_t came_tick_ = 0;  // see came_tick()
-  uint32_t sent_tick_ = 0;  // when the client last took bytes
+  size_t held_ = 0;             // bytes, as the loop counts them
+  uint32_t came_tick_ = 0;      // see came_tick()
+  uint32_t sent_tick_ = 0;      // when the client last took bytes
+  uint32_t stranger_tick_ = 0;  // since when it is one
+  bool stranger_ = false;
   bool reading_ = false;
   bool watched_ = false;
   bool ended_ = false;

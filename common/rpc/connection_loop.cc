@@ -23,7 +23,8 @@ ConnectionLoop::ConnectionLoop(EventLoop& event_loop, Options options, Connectio
       half_sent_ticks_(TicksOf(options.half_sent)),
       unread_ticks_(TicksOf(options.unread)),
       buffered_max_(options.buffered_max),
-      too_much_(std::move(options.too_much)) {}
+      too_much_(std::move(options.too_much)),
+      strangers_max_(std::max(kStrangersMin, options.strangers_max)) {}
 
 void ConnectionLoop::Accept(int fd, std::string peer) {
   if (draining_) {
@@ -62,6 +63,18 @@ void ConnectionLoop::Remove(const AcceptedConnection& connection) {
   connections_.pop_back();
   counters.connections.Sub(1);
   if (connections_.empty() && draining_ && on_empty) on_empty();
+}
+
+void ConnectionLoop::Admit(const std::shared_ptr<AcceptedConnection>& stranger) {
+  if (!std::exchange(stranger->admitted, true)) admitted_.push_back(stranger);
+  while (!admitted_.empty()) {
+    const std::shared_ptr<AcceptedConnection> oldest = admitted_.front().lock();
+    const bool still = oldest != nullptr && oldest->stranger_;
+    if (still && strangers_ <= strangers_max_) return;
+    admitted_.pop_front();
+    if (oldest != nullptr) oldest->admitted = false;
+    if (still) oldest->Break("too many have yet to show who they are, and it was the first of them");
+  }
 }
 
 void ConnectionLoop::Watch(bool more) {

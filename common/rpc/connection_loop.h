@@ -4,11 +4,14 @@
 // Place:      the ServerLoop of this folder and that of gateway/server are ones; accepted_connection.h is what they hold.
 // Invariants: 1. Connections are touched on the loop's thread alone, or with no thread left to it.
 //             2. While any is watched a sweep runs; else nothing does.
+//             3. Those who have not shown yet who they are have strangers_max places: beyond, the one that has waited
+//                longest is closed for a new one.
 // Threads:    the loop's.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -47,6 +50,7 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
     size_t buffered_max;   // bytes that all may hold
     std::string too_much;  // how the log says that they hold more
     size_t read_bytes;     // at a time
+    size_t strangers_max;  // connections whose client has yet to show who it is
   };
 
   virtual ~ConnectionLoop() = default;
@@ -60,6 +64,11 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   // ---- for its connections ----
 
   void Remove(const AcceptedConnection& connection);
+
+  // One more whose client has yet to show who it is, or one less.
+  void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
+  // It has become one of those: the oldest of them goes where they are too many.
+  void Admit(const std::shared_ptr<AcceptedConnection>& stranger);
 
   // Counts connections that wait for their client (half a request, unsent replies).
   void Watch(bool more);
@@ -98,6 +107,7 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   virtual std::shared_ptr<AcceptedConnection> Make(int fd, std::string peer) = 0;
 
  private:
+  static constexpr size_t kStrangersMin = 16;
   static constexpr size_t kSpareBytesMax = 256 * 1024;  // of one spare buffer
   static constexpr size_t kSparesMax = 8;  // as many connections as fill their buffers within a turn, about
 
@@ -110,7 +120,11 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   const size_t buffered_max_;
   const std::string too_much_;
   std::vector<std::shared_ptr<AcceptedConnection>> connections_;  // shared with what is in flight on each
-  std::vector<std::string> spares_;                               // empty, with capacity
+  std::deque<std::weak_ptr<AcceptedConnection>>
+      admitted_;  // strangers, the oldest first, and some who are none any more
+  const size_t strangers_max_;
+  size_t strangers_ = 0;
+  std::vector<std::string> spares_;  // empty, with capacity
   size_t watched_ = 0;
   size_t buffered_ = 0;
   bool sweeping_ = false;

@@ -56,14 +56,12 @@ ServerConnection::ServerConnection(ServerLoop& server, int fd, std::string peer)
     : AcceptedConnection(
           server.shared_from_this(), fd, std::move(peer),
           server.options.tls == nullptr ? nullptr : server.options.tls->Accept(server.options.password_logins)),
-      server_(server),
-      accepted_tick_(server.tick()) {}
+      server_(server) {}
 
 void ServerConnection::Start() {
   Shake();
   UpdateReading();
   UpdateWatch();
-  if (stranger_) server_.Admit(Self());
 }
 
 void ServerConnection::Shake() {
@@ -76,7 +74,6 @@ void ServerConnection::Shake() {
 }
 
 void ServerConnection::OnClosed() {
-  if (std::exchange(stranger_, false)) server_.CountStranger(false);
   if (std::exchange(counted_user_, false)) server_.CountUser(false);
   if (user_ != nullptr) server_.shares.Leave(*std::exchange(user_, nullptr));
   ForgetHeld();
@@ -96,13 +93,11 @@ bool ServerConnection::Full() const {
 
 void ServerConnection::UpdateWatch() {
   if (!open()) return;
-  if (stranger_ != unknown()) server_.CountStranger(stranger_ = unknown());
   Report(received().size() + unsent(), unknown() || (!received().empty() && reading()));
+  SetStranger(unknown());
 }
 
 std::optional<std::string> ServerConnection::Overdue() const {
-  if (unknown() && server_.IsHalfSentTooLong(accepted_tick_))
-    return session_ ? "it did not log in in time" : "it did not finish the TLS handshake in time";
   if (!received().empty() && reading() && server_.IsHalfSentTooLong(came_tick()))
     return "it did not finish a frame in time (" + std::to_string(received().size()) + " bytes came)";
   return std::nullopt;

@@ -25,8 +25,6 @@ class ServerConnection final : public AcceptedConnection {
   ServerConnection(ServerLoop& server, int fd, std::string peer);
 
   void Start() override;
-  // Has yet to show who it is.
-  bool is_stranger() const { return stranger_; }
   // A process of the cluster goes only where nobody else does.
   size_t expendable_bytes() const override { return is_process() ? 0 : held_bytes(); }
   // It was deferred, and its user has time now.
@@ -83,15 +81,13 @@ class ServerConnection final : public AcceptedConnection {
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
   ServerLoop& server_;                                    // home() keeps it
-  const uint32_t accepted_tick_;                          // who is unknown for too long since then is cut off
   std::optional<security::Session> session_;              // once its caller is known
   std::unique_ptr<std::array<Call*, kBuckets>> buckets_;  // the calls in flight by id; made by the first one
   size_t in_flight_ = 0;
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
   std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
-  bool stranger_ = false;                   // as its loop counts it
-  bool counted_user_ = false;               // the same
+  bool counted_user_ = false;               // as its loop counts it
   bool deferred_ = false;                   // reads and sends nothing until it is resumed
   bool unread_ = false;                     // and something has come
 };

@@ -10,7 +10,7 @@ namespace ebla::rpc {
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
-constexpr size_t kStrangersMin = 16;
+constexpr size_t kUsersMin = 16;
 
 }  // namespace
 
@@ -20,26 +20,15 @@ ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_option
                       .unread = server_options.unread_timeout,
                       .buffered_max = server_options.buffered_bytes_max / loops,
                       .too_much = "the server holds too much for slow clients",
-                      .read_bytes = kReadBytes},
+                      .read_bytes = kReadBytes,
+                      .strangers_max = server_options.connections_max / 4 / loops},
                      counted_),
       options(server_options),
       dispatcher(to),
-      strangers_max_(std::max(kStrangersMin, server_options.connections_max / 4 / loops)),
-      users_max_(std::max(kStrangersMin, server_options.connections_max / 8 * 5 / loops)) {}
+      users_max_(std::max(kUsersMin, server_options.connections_max / 8 * 5 / loops)) {}
 
 std::shared_ptr<AcceptedConnection> ServerLoop::Make(int fd, std::string peer) {
   return std::make_shared<ServerConnection>(*this, fd, std::move(peer));
-}
-
-void ServerLoop::Admit(const std::shared_ptr<ServerConnection>& stranger) {
-  accepted_.push_back(stranger);
-  while (!accepted_.empty()) {
-    const std::shared_ptr<ServerConnection> oldest = accepted_.front().lock();
-    const bool still = oldest != nullptr && oldest->is_stranger();
-    if (still && strangers_ <= strangers_max_) return;
-    accepted_.pop_front();
-    if (still) oldest->Break("too many have yet to show who they are, and it was the first of them");
-  }
 }
 
 void ServerLoop::Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user) {

@@ -2,13 +2,10 @@
 // What the connections of one loop share. Internal to common/rpc.
 // Place:      server.cc makes one for each loop; server_connection.h is one of its connections.
 // Invariants: 1. Its connections are touched on its loop's thread alone, but for what they say.
-//             2. Those who have not shown yet who they are have a quarter of the places: beyond, the one that has waited
-//                longest is closed for a new one.
-//             3. A connection whose user has had its share of the loop goes on behind those who have not (loop_shares.h).
+//             2. A connection whose user has had its share of the loop goes on behind those who have not (loop_shares.h).
 // Threads:    the statistics from any thread.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,10 +26,6 @@ class ServerLoop final : public ConnectionLoop {
 
   // ---- for its connections: on the loop's thread, or with no thread left to it ----
 
-  // One more who has yet to show who it is, or one less.
-  void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
-  // It has started as one of those: the oldest of them goes where they are too many.
-  void Admit(const std::shared_ptr<ServerConnection>& stranger);
   // One more that a user has, or one less. Users have five eighths of the places, and one of them half of those: peers,
   // masters and operators still come in.
   void CountUser(bool more) { users_ += more ? 1 : -1; }
@@ -53,11 +46,8 @@ class ServerLoop final : public ConnectionLoop {
   void Resume();
 
   ConnectionCounters counted_;  // ConnectionLoop::counters
-  const size_t strangers_max_;
-  size_t strangers_ = 0;
   const size_t users_max_;
   size_t users_ = 0;
-  std::deque<std::weak_ptr<ServerConnection>> accepted_;  // strangers, the oldest first, and some who are none any more
   std::vector<std::shared_ptr<LoopShares::User>> waiting_;  // those of whose connections some do
 };
 

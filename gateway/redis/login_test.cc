@@ -2,6 +2,7 @@
 // connections, as what is read when matters.
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <thread>
@@ -16,6 +17,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
+using namespace std::chrono_literals;
 using ::ebla::testing::Eventually;
 
 // Each login waits for the test.
@@ -51,22 +53,37 @@ class LoginTest : public ::testing::Test {
   LoginTest() {
     loop_.Start();
     shared_->logins = logins_;
-    EXPECT_TRUE(server_.Start().ok());
+    Serve();
   }
   ~LoginTest() override {
     if (logins_->held()) logins_->Answer(false);
-    server_.Stop(Duration{0});
+    server_.reset();
     loop_.Stop();
   }
-  SocketClient Connect() { return SocketClient(server_.address()); }
+  void Serve(ServerOptions options = {}) {
+    server_.emplace(
+        std::move(options),
+        [this](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
+          return std::make_unique<RedisProtocol>(shared_, loop, peer, std::move(outlet));
+        },
+        std::vector<rpc::EventLoop*>{&loop_}, statistics_);
+    EXPECT_TRUE(server_->Start().ok());
+  }
+  SocketClient Connect() { return SocketClient(server_->address()); }
   bool AwaitLogin() {
     return Eventually([this] { return logins_->held(); });
   }
-  void LogIn(SocketClient& client) {
-    client.Send(kAuth);
+  // False: its connection is ended.
+  bool TryLogIn(SocketClient& client, const std::string& auth) {
+    client.Send(auth);
     EXPECT_TRUE(AwaitLogin());
     logins_->Answer(true);
-    EXPECT_EQ(client.Read(5), "+OK\r\n");
+    return client.Read(5) == "+OK\r\n";
+  }
+  void LogIn(SocketClient& client) { EXPECT_TRUE(TryLogIn(client, kAuth)); }
+  static void ExpectServed(SocketClient& client) {
+    client.Send(Encode({"PING"}));
+    EXPECT_EQ(client.Read(7), "+PONG\r\n");
   }
 
   const std::string kAuth = Encode({"AUTH", "ada", "secret"});
@@ -74,12 +91,7 @@ class LoginTest : public ::testing::Test {
   const std::shared_ptr<HeldLogins> logins_ = std::make_shared<HeldLogins>(std::make_shared<MemoryDatabases>());
   const std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
   Statistics statistics_{CommandNames(), 1};
-  Server server_{{},
-                 [this](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
-                   return std::make_unique<RedisProtocol>(shared_, loop, peer, std::move(outlet));
-                 },
-                 {&loop_},
-                 statistics_};
+  std::optional<Server> server_;
 };
 
 constexpr char kTooMany[] = "-ERR Protocol error: unauthenticated multibulk length\r\n";
@@ -141,6 +153,54 @@ TEST_F(LoginTest, WhoIsInStaysSoWhileAnotherLoginFails) {
   logins_->Answer(false);
   EXPECT_EQ(client.Read(kWrong.size()), kWrong);
   EXPECT_EQ(client.Read(4), ":0\r\n");
+}
+
+TEST_F(LoginTest, WhoDoesNotLogInIsCutOffHoweverMuchItSays) {
+  Serve({.half_command_timeout = 300ms});
+  SocketClient known = Connect(), idle = Connect(), busy = Connect(), out = Connect();
+  LogIn(known);
+  LogIn(out);
+  out.Send(Encode({"RESET"}));
+  EXPECT_EQ(out.Read(8), "+RESET\r\n");
+  EXPECT_TRUE(Eventually([&] {
+    busy.Send(Encode({"PING"}));
+    return statistics_.Sum().connections_broken == 3;
+  }));
+  EXPECT_TRUE(idle.Ended());
+  EXPECT_TRUE(out.Ended());
+  ExpectServed(known);
+}
+
+TEST_F(LoginTest, WhoHasNotLoggedInHasAQuarterOfThePlaces) {
+  Serve({.connections_max = 100});
+  SocketClient known = Connect();
+  LogIn(known);
+  std::deque<SocketClient> strangers;
+  for (int i = 0; i < 120; ++i) strangers.emplace_back(server_->address());
+  EXPECT_TRUE(strangers.front().Ended());
+  SocketClient another = Connect();
+  LogIn(another);
+  ExpectServed(known);
+  EXPECT_LE(statistics_.Sum().connections, 27u);
+}
+
+TEST_F(LoginTest, OneUserHasHalfOfThePlaces) {
+  Serve({.connections_max = 40});
+  const auto got_in = [this](const std::string& user, int tries, std::deque<SocketClient>& clients) {
+    int in = 0;
+    for (int i = 0; i < tries; ++i) {
+      clients.emplace_back(server_->address());
+      in += TryLogIn(clients.back(), Encode({"AUTH", user, "secret"})) ? 1 : 0;
+    }
+    return in;
+  };
+  std::deque<SocketClient> clients;
+  EXPECT_EQ(got_in("ada", 25, clients), 20);
+  EXPECT_EQ(got_in("bob", 5, clients), 5);
+  ExpectServed(clients.front());
+  clients.clear();
+  EXPECT_TRUE(Eventually([&] { return statistics_.Sum().connections == 0; }));
+  EXPECT_EQ(got_in("ada", 20, clients), 20) << "whoever goes leaves its place";
 }
 
 TEST_F(LoginTest, WhoMayComeAsTheyAreAreNotBound) {

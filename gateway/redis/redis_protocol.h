@@ -35,6 +35,9 @@ class RedisProtocol final : public Protocol {
   void OnClosed() override;
   size_t begun_bytes() const override { return reader_.held_bytes(); }
   size_t held_bytes() const override;
+  const std::string* user() const override {
+    return state_.shared->databases == nullptr ? &state_.session.owner() : nullptr;
+  }
 
  private:
   std::unique_ptr<Command> Make(Request request);

@@ -2,9 +2,11 @@
 
 #include <glog/logging.h>
 
+#include <functional>
 #include <optional>
 #include <utility>
 
+#include "common/base/key_range.h"
 #include "common/rpc/socket.h"
 
 namespace ebla::gateway {
@@ -36,6 +38,7 @@ void Connection::Start() {
 }
 
 void Connection::OnClosed() {
+  if (user_ != nullptr) server_.users.Leave(*std::exchange(user_, nullptr));
   abandoned_ = commands_.Clear();
   protocol_->OnClosed();
 }
@@ -75,7 +78,23 @@ void Connection::UpdateWatch() {
   shown_read_.store(begun(), std::memory_order_relaxed);
   shown_unsent_.store(unsent(), std::memory_order_relaxed);
   shown_held_.store(held, std::memory_order_relaxed);
-  Report(held, (!stream().established() && !ended()) || begun() > kSmallCommand);
+  const bool waits = (!stream().established() && !ended()) || begun() > kSmallCommand;
+  Report(held, waits || (protocol_->user() != nullptr && protocol_->user()->empty()));
+  UpdateUser();
+}
+
+void Connection::UpdateUser() {
+  const std::string* const name = protocol_->user();
+  if (name == nullptr || !open()) return;
+  const size_t flow = std::hash<std::string>{}(*name);
+  if (user_ == nullptr ? !name->empty() : name->empty() || user_->flow != flow) {
+    if (user_ != nullptr) server_.users.Leave(*std::exchange(user_, nullptr));
+    if (!name->empty()) user_ = server_.users.Join(flow);
+  }
+  if (user_ != nullptr && !server_.HasPlaceFor(*user_))
+    return Break("user \"" + EscapeBytes(*name) + "\" has " + std::to_string(user_->connections - 1) +
+                 " connections here already");
+  SetStranger(name->empty());
 }
 
 std::optional<std::string> Connection::Overdue() const {
@@ -233,6 +252,8 @@ void Connection::BreakAsSlow(size_t waiting) {
 
 void Connection::OnTurnEnd() {
   const auto alive = shared_from_this();
+  UpdateUser();  // before it is told that it is in
+  if (!open()) return;
   CollectReplies();
   Flush();
   if (!open()) return;

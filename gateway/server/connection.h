@@ -7,8 +7,8 @@
 //                many, none begins but the oldest; while those that the client has to take are, not even that.
 //             3. One that waits for its client's next command holds no buffer.
 //             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
-// Errors:     A client that stands still with replies unread, or with a large command half sent, is closed with a log
-//             line. So is one that takes what is pushed to it more slowly than it comes.
+// Errors:     A client that stands still with replies unread, or with a large command half sent, or does not log in where
+//             it has to, is closed with a log line. So is one that takes what is pushed to it more slowly than it comes.
 // Threads:    its loop's.
 #pragma once
 
@@ -65,12 +65,15 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   void CollectReplies();
   void EndInput(bool lost);
   void UpdateWatch();
+  // Whether it counts among those who have yet to log in, or as whose.
+  void UpdateUser();
   size_t begun() const { return received().size() + protocol_->begun_bytes(); }  // of a command that is not whole
 
   ServerLoop& server_;  // home() keeps it
   const std::string local_;
   const int fd_shown_;
-  std::unique_ptr<Protocol> protocol_;  // once it has started
+  std::unique_ptr<Protocol> protocol_;           // once it has started
+  std::shared_ptr<rpc::LoopShares::User> user_;  // who has logged in, where clients have to
 
   CommandQueue commands_;
   size_t awaited_ = 0;                               // commands that have begun and have no reply yet

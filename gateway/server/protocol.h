@@ -155,6 +155,8 @@ class Protocol {
   virtual Taken Take(std::string_view bytes) = 0;
   // The connection is gone: what is asked for no more may end early.
   virtual void OnClosed() {}
+  // Where clients have to log in before anything else: who has, empty until then. Null: they need not.
+  virtual const std::string* user() const { return nullptr; }
   // Bytes that it has used up and keeps, of a command that is not whole; and all that it keeps, these among it.
   virtual size_t begun_bytes() const { return 0; }
   virtual size_t held_bytes() const { return begun_bytes(); }

@@ -16,7 +16,8 @@ rpc::Acceptor::Loops MakeLoops(ServerOptions options, const ProtocolFactory& fac
   options.buffered_bytes_max /= event_loops.size();
   rpc::Acceptor::Loops loops;
   for (size_t i = 0; i < event_loops.size(); ++i)
-    loops.push_back(std::make_shared<ServerLoop>(*event_loops[i], options, factory, statistics.loop(i)));
+    loops.push_back(
+        std::make_shared<ServerLoop>(*event_loops[i], options, factory, statistics.loop(i), event_loops.size()));
   return loops;
 }
 

@@ -29,18 +29,19 @@ namespace ebla::gateway {
 
 struct ServerOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
-  size_t connections_max = 10'000;
-  std::string refusal;                  // what who is one too many is told, in the clear, before it is closed
-  size_t in_flight_max = 256;           // commands of one connection, by their keys
-  size_t held_bytes_max = 16 << 20;     // of one connection: replies that the client has not taken, and commands
+  size_t connections_max = 10'000;       // server_loop.h says how they are shared where clients log in
+  std::string refusal;                   // what who is one too many is told, in the clear, before it is closed
+  size_t in_flight_max = 256;            // commands of one connection, by their keys
+  size_t held_bytes_max = 16 << 20;      // of one connection: replies that the client has not taken, and commands
   size_t buffered_bytes_max = 1 << 30;  // likewise of all, each loop its share; beyond it, whoever holds most is closed
   // Of what is pushed unasked: so much may wait unsent, or so much for so long. As Redis bounds its subscribers.
   size_t pushed_bytes_max = 32 << 20;
   size_t pushed_bytes_soft = 8 << 20;
   Duration pushed_soft_for = std::chrono::seconds(60);
-  Duration unread_timeout = std::chrono::seconds(30);        // replies wait and the client takes not one byte
-  Duration half_command_timeout = std::chrono::seconds(30);  // a large command is half here, and not one byte comes
-  std::shared_ptr<security::TlsCredentials> tls;             // null: in the clear
+  Duration unread_timeout = std::chrono::seconds(30);  // replies wait and the client takes not one byte
+  // A large command is half here, and not one byte comes; or nobody has logged in where clients have to.
+  Duration half_command_timeout = std::chrono::seconds(30);
+  std::shared_ptr<security::TlsCredentials> tls;  // null: in the clear
 };
 
 class Server {

@@ -1,5 +1,6 @@
 #include "gateway/server/server_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/server/connection.h"
@@ -8,21 +9,24 @@ namespace ebla::gateway {
 namespace {
 
 constexpr size_t kReadBytes = 128 * 1024;
+constexpr size_t kOfOneUserMin = 16;
 
 }  // namespace
 
 ServerLoop::ServerLoop(rpc::EventLoop& event_loop, const ServerOptions& server_options, const ProtocolFactory& factory,
-                       LoopStatistics& loop_statistics)
+                       LoopStatistics& loop_statistics, size_t loops)
     : ConnectionLoop(event_loop,
                      {.half_sent = server_options.half_command_timeout,
                       .unread = server_options.unread_timeout,
                       .buffered_max = server_options.buffered_bytes_max,
                       .too_much = "the gateway holds too much for its clients",
-                      .read_bytes = kReadBytes},
+                      .read_bytes = kReadBytes,
+                      .strangers_max = server_options.connections_max / 4 / loops},
                      loop_statistics),
       options(server_options),
       make_protocol(factory),
-      statistics(loop_statistics) {}
+      statistics(loop_statistics),
+      of_one_user_max_(std::max(kOfOneUserMin, server_options.connections_max / 2 / loops)) {}
 
 std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string peer) {
   return std::make_shared<Connection>(*this, fd, std::move(peer));

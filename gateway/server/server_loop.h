@@ -4,6 +4,7 @@
 // Place:      server.cc makes one for each loop; connection.h is one of its connections.
 // Invariants: 1. Connections are touched on the loop's thread alone.
 //             2. However many answers come while the loop is busy, one task carries them.
+//             3. Where clients have to log in, those who have not yet have a quarter of the places, and one user half.
 // Threads:    Answer and Push from any; the rest on the loop's, or with no thread left to it.
 #pragma once
 
@@ -15,6 +16,7 @@
 #include "common/base/clocks.h"
 #include "common/base/mutex.h"
 #include "common/rpc/connection_loop.h"
+#include "common/rpc/loop_shares.h"
 #include "gateway/server/server.h"
 
 namespace ebla::gateway {
@@ -23,8 +25,11 @@ class Connection;
 
 class ServerLoop final : public rpc::ConnectionLoop {
  public:
+  // One of `loops` that share the server's connections.
   ServerLoop(rpc::EventLoop& event_loop, const ServerOptions& server_options, const ProtocolFactory& factory,
-             LoopStatistics& loop_statistics);
+             LoopStatistics& loop_statistics, size_t loops);
+
+  bool HasPlaceFor(const rpc::LoopShares::User& user) const { return user.connections <= of_one_user_max_; }
 
   // The time; and for what happens often as it was last read in this phase of the loop's turn, if that was less than a tick
   // of the coarse clock ago.
@@ -45,6 +50,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   const ServerOptions options;
   const ProtocolFactory make_protocol;
   LoopStatistics& statistics;
+  rpc::LoopShares users;  // how many connections each has
 
  private:
   struct Answered {
@@ -59,6 +65,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   void Bring(Answered answered);
   void Deliver();
 
+  const size_t of_one_user_max_;
   uint64_t now_in_ = 0;  // the phase
   SteadyTime now_, tick_;
   Mutex mutex_;
