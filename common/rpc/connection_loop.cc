@@ -8,11 +8,7 @@
 #include "common/rpc/accepted_connection.h"
 
 namespace ebla::rpc {
-namespace {
-
-constexpr size_t kOwnBytes = 1 << 20;  // may be held for each connection, however much is held for all
-
-}  // namespace
+namespace {}  // namespace
 
 ConnectionLoop::ConnectionLoop(EventLoop& event_loop, Options options, ConnectionCounters& counted)
     : loop(event_loop),

@@ -79,6 +79,7 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
 
   // A connection holds `now` bytes, where it held `before`; true when all together are over the bound.
   bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
+  static constexpr size_t kOwnBytes = 1 << 20;  // may be held for each connection, however much is held for all
   // Breaks the one that holds most of what is too much: the one that has grown, if no other holds more.
   void BreakLargest(AcceptedConnection& grown);
 

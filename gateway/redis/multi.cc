@@ -78,11 +78,12 @@ class Queued : public std::enable_shared_from_this<Queued> {
   }
 
   void Begin(Act& act, std::move_only_function<void()> done) {
-    if (reply_bytes_ > kRepliesBytesMax) {
-      Fail("OOM the replies of this transaction have more than 64 MiB together; what comes before them has happened");
-      return done();
+    if (act.single) {
+      return RunOne(*act.single, [self = shared_from_this(), done = std::move(done)](const Status&) mutable {
+        if (const Status status = self->Room(); !status.ok()) self->Fail(FailureText(status));
+        done();
+      });
     }
-    if (act.single) return RunOne(*act.single, [done = std::move(done)](const Status&) mutable { done(); });
     std::vector<std::vector<size_t>> groups;
     for (auto& [group, places] : act.groups) groups.push_back(std::move(places));
     const size_t count = groups.size();
@@ -104,19 +105,21 @@ class Queued : public std::enable_shared_from_this<Queued> {
         places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->runner.update != nullptr;
     if (as_it_is)
       return RunOne(places.front(), [self = shared_from_this(), all = std::move(all)](const Status& fault) {
-        all->End(self->IsOfTheWhole(fault) ? fault : Status());
+        all->End(self->IsOfTheWhole(fault) ? fault : self->Room());
       });
     std::vector<QueuedCommand> commands;
     for (const size_t place : places) commands.push_back(std::move(run_.commands[place]));
-    RunTogether(run_.context, std::move(commands), run_.watched,
+    StoreContext context = run_.context;
+    context.reply_bytes = reply_bytes_;
+    RunTogether(std::move(context), std::move(commands), run_.watched,
                 [self = shared_from_this(), places, all = std::move(all)](Result<Replies> replies) {
                   if (replies && !*replies) return all->End({}, true);
                   if (!replies && self->OneGroupOnly()) return all->End(replies.error());
                   for (size_t i = 0; i < places.size(); ++i) {
-                    self->SetReply(places[i], replies ? std::move((**replies)[i])
-                                                      : Reply().Failure(FailureText(replies.error())).Take());
+                    self->replies_[places[i]] =
+                        replies ? std::move((**replies)[i]) : Reply().Failure(FailureText(replies.error())).Take();
                   }
-                  all->End({});
+                  all->End(self->Room());
                 });
   }
 
@@ -148,8 +151,14 @@ class Queued : public std::enable_shared_from_this<Queued> {
   }
 
   void SetReply(size_t place, std::string reply) {
-    reply_bytes_ += reply.size();
+    *reply_bytes_ += reply.size();
     replies_[place] = std::move(reply);
+  }
+  // Asked whenever a reply is there: many groups, whose replies are large, may be begun at a time.
+  Status Room() const {
+    if (*reply_bytes_ <= kRepliesBytesMax) return {};
+    return {Code::kOverloaded,
+            "the replies of this transaction have more than 64 MiB together; what comes before them has happened"};
   }
   void Finish() {
     Reply reply(run_.context.protocol);
@@ -165,7 +174,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
 
   QueuedRun run_;
   std::vector<std::string> replies_;
-  std::atomic<size_t> reply_bytes_ = 0;
+  const std::shared_ptr<std::atomic<size_t>> reply_bytes_ = std::make_shared<std::atomic<size_t>>(0);
   std::vector<Act> acts_;
   size_t at_ = 0;
   bool failed_ = false;  // it has been answered

@@ -42,6 +42,8 @@ struct StoreContext {
   std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
   std::shared_ptr<const Caller> caller;
   std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
+  // Of the replies of several transactions that are one answer; null: each has its own.
+  std::shared_ptr<std::atomic<size_t>> reply_bytes;
   Until until;
 };
 

@@ -81,6 +81,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
         replies_(std::move(replies)),
         done_(std::move(done)),
         blocks_(std::ranges::any_of(*commands_, RunsAScript)) {
+    for (const std::string& reply : *replies_) *context_.reply_bytes -= reply.size();  // of a try that was in vain
     replies_->clear();
     *context_.effects = {};
   }
@@ -111,8 +112,7 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
     const auto& [command, words] = (*commands_)[replies_->size()];
     auto reply = RunAtOnce(context_, *command, *words);
     if (!reply) return Status(Code::kInternal, "the command " + std::string(command->name) + " waits in a transaction");
-    reply_bytes_ += reply->size();
-    if (reply_bytes_ > kRepliesBytesMax)
+    if ((*context_.reply_bytes += reply->size()) > kRepliesBytesMax)
       return Status(Code::kOverloaded, "the replies of a transaction have more than 64 MiB together");
     replies_->push_back(*std::move(reply));
     return context_.effects->failure;
@@ -123,7 +123,6 @@ class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
   const std::shared_ptr<std::vector<std::string>> replies_;
   Transaction::BodyDone done_;
   const bool blocks_;
-  size_t reply_bytes_ = 0;
 };
 
 }  // namespace
@@ -134,6 +133,7 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
                  Callback<Result<Replies>> done) {
   const auto replies = std::make_shared<std::vector<std::string>>();
   context.effects = std::make_shared<Effects>();
+  if (context.reply_bytes == nullptr) context.reply_bytes = std::make_shared<std::atomic<size_t>>(0);
   Transaction transaction{.context = context,
                           .keys = KeysToLoad(commands, context.store->NowMs()),
                           .watched = std::move(watched),

@@ -53,7 +53,7 @@ struct QueuedCommand {
   std::shared_ptr<const Words> words;
 };
 
-// Of one transaction's commands together: more is OVERLOADED.
+// Of one transaction's commands together, or of all that are one answer: more is OVERLOADED.
 inline constexpr size_t kRepliesBytesMax = 64 << 20;
 
 // Each command's reply; none: a watched key is not as it was.

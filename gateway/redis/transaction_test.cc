@@ -229,6 +229,27 @@ TEST_F(TransactionTest, RepliesThatAreTooLargeTogetherEndIt) {
   EXPECT_EQ(ValueOf("a").size(), 1'000'000u);
 }
 
+TEST_F(TransactionTest, RepliesOfManyGroupsThatAreTooLargeTogetherEndItSoon) {
+  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  std::vector<Words> one_each, many_each;
+  for (int i = 0; i < 200; ++i) {
+    const std::string key = "{" + std::to_string(i) + "}";
+    store().Write(RecordKey(key), std::string(1'000'000, 'x'));
+    one_each.push_back({"GET", key});
+    if (i < 8) many_each.insert(many_each.end(), 60, {"GET", key});
+  }
+  int reads = 0;
+  store().SetFault([&](const std::string&, const std::string&) {
+    ++reads;
+    return Status();
+  });
+  EXPECT_THAT(Exec(one_each), StartsWith("-OOM the replies of this transaction"));
+  EXPECT_LE(reads, 70) << "no more is begun";
+  EXPECT_THAT(Exec(many_each), StartsWith("-OOM the replies of this transaction"));
+  one_each.resize(60);
+  EXPECT_THAT(Exec(one_each), StartsWith("*60\r\n$1000000\r\n"));
+}
+
 TEST_F(TransactionTest, WhatTheConnectionAnswersWaitsForTheTransaction) {
   door_.Answer({"WATCH", "n"});
   store().Write("n", "other");

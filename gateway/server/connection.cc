@@ -201,7 +201,8 @@ void Connection::Complete(Command& command, Reply reply) {
     commands_.FinishLast(command, std::move(reply.bytes));
   } else {
     commands_.Finish(command, std::move(reply.bytes));
-    RunCommands();
+    UpdateWatch();  // many may get theirs in one turn
+    if (open()) RunCommands();
   }
   if (open()) server_.loop.AtTurnEnd(this);
 }

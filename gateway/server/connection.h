@@ -41,10 +41,10 @@ class Connection final : public rpc::AcceptedConnection, public Outlet, public C
   void BreakAsSlow(size_t waiting);
   void OnTurnEnd() override;
 
-  // Of its loop, where what other threads push is until it is taken. Any thread.
+  // Its loop's: what other threads have for it, until that takes it. Any thread.
   struct OnItsWay {
-    std::atomic<size_t> bytes{0};
-    std::atomic<bool> given_up{false};
+    std::atomic<size_t> replies{0}, pushed{0};  // bytes
+    std::atomic<bool> given_up{false};          // no more is pushed
   };
   OnItsWay on_its_way;
 

@@ -32,8 +32,18 @@ std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string pe
   return std::make_shared<Connection>(*this, fd, std::move(peer));
 }
 
+// As ConnectionLoop bounds what is held: whoever has little of it stays.
+bool ServerLoop::MayBring(const Connection& connection, size_t more) const {
+  const auto& [replies, pushed, given_up] = connection.on_its_way;
+  return on_its_way_ + more <= options.buffered_bytes_max || replies + pushed + more <= kOwnBytes;
+}
+
 void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
-  Bring({&connection, &command, std::move(reply), nullptr, nullptr, nullptr});
+  const bool too_much = !MayBring(connection, reply.bytes.size());
+  if (too_much) std::string().swap(reply.bytes);
+  connection.on_its_way.replies += reply.bytes.size();
+  on_its_way_ += reply.bytes.size();
+  Bring({.asker = &connection, .command = &command, .reply = std::move(reply), .too_much = too_much});
 }
 
 bool ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
@@ -41,15 +51,15 @@ bool ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<co
   if (loop.InThread()) return connection->OnPush(*bytes);
   const size_t size = bytes->size();
   Connection::OnItsWay& to_it = connection->on_its_way;
-  const size_t waiting = to_it.bytes + size;
-  if (to_it.given_up || waiting > options.pushed_bytes_max || on_its_way_ + size > options.buffered_bytes_max) {
+  const size_t waiting = to_it.pushed + size;
+  if (to_it.given_up || waiting > options.pushed_bytes_max || !MayBring(*connection, size)) {
     if (!to_it.given_up.exchange(true))
       loop.Post([connection = std::move(connection), waiting] { connection->BreakAsSlow(waiting); });
     return false;
   }
-  to_it.bytes += size;
+  to_it.pushed += size;
   on_its_way_ += size;
-  Bring({nullptr, nullptr, {}, std::move(connection), std::move(bytes), std::move(wanted)});
+  Bring({.pushed_to = std::move(connection), .pushed = std::move(bytes), .wanted = std::move(wanted)});
   return true;
 }
 
@@ -70,9 +80,12 @@ void ServerLoop::Deliver() {
   }
   for (Answered& one : answered) {
     if (one.command != nullptr) {
+      one.asker->on_its_way.replies -= one.reply.bytes.size();
+      on_its_way_ -= one.reply.bytes.size();
+      if (one.too_much) one.asker->Break("the gateway holds too much for its clients");
       one.asker->Complete(*one.command, std::move(one.reply));
     } else {
-      one.pushed_to->on_its_way.bytes -= one.pushed->size();
+      one.pushed_to->on_its_way.pushed -= one.pushed->size();
       on_its_way_ -= one.pushed->size();
       if (one.wanted == nullptr || *one.wanted) one.pushed_to->OnPush(*one.pushed);
     }

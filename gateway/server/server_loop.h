@@ -43,8 +43,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
   // A command has its reply, which another thread than the loop's has.
   void Answer(Connection& connection, Command& command, Reply reply);
 
-  // Something for its client, unasked. What is on its way to this loop is bounded as what it has is; whose message would
-  // be beyond is closed.
+  // Something for its client, unasked. What is on its way to this loop is bounded as what it has is; whose message or reply
+  // would be beyond is closed.
   bool Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
 
   const ServerOptions options;
@@ -56,12 +56,15 @@ class ServerLoop final : public rpc::ConnectionLoop {
   struct Answered {
     Connection* asker = nullptr;  // keeps itself until its commands have their replies
     Command* command = nullptr;   // null: something is pushed
-    Reply reply;
-    std::shared_ptr<Connection> pushed_to;
-    std::shared_ptr<const std::string> pushed;
-    Outlet::Wanted wanted;
+    Reply reply{};
+    bool too_much = false;  // so much is on its way that the reply was thrown away: the connection is closed
+    std::shared_ptr<Connection> pushed_to{};
+    std::shared_ptr<const std::string> pushed{};
+    Outlet::Wanted wanted{};
   };
   std::shared_ptr<rpc::AcceptedConnection> Make(int fd, std::string peer) override;
+  // Whether so many bytes may be on their way to it beside what is.
+  bool MayBring(const Connection& connection, size_t more) const;
   void Bring(Answered answered);
   void Deliver();
 
@@ -70,7 +73,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   SteadyTime now_, tick_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
-  std::atomic<size_t> on_its_way_{0};  // bytes that are pushed, to all
+  std::atomic<size_t> on_its_way_{0};  // bytes, of all
 };
 
 }  // namespace ebla::gateway

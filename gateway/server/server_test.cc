@@ -339,6 +339,42 @@ TEST_F(ServerTest, WhoHoldsMostGoesWhenAllHoldTooMuch) {
   EXPECT_EQ(third.Read((5 << 19) + 1).size(), size_t{5 << 19} + 1);
 }
 
+// Replies that each client would take at once, in one turn of the loop, beside what another one has half sent.
+TEST_F(ServerTest, WhatAllHoldWithinATurnOfTheLoopIsBounded) {
+  Start({.buffered_bytes_max = 7 << 20}, 1);
+  SocketClient half = Connect();
+  half.Send("say " + std::string(5 << 20, 'x'));
+  ASSERT_TRUE(Eventually([&] { return statistics_->Sum().bytes_in > 5 << 20; }));
+  std::deque<SocketClient> clients;
+  for (size_t i = 0; i < 4; ++i) {
+    clients.emplace_back(server_->address()).Send("hold a " + std::string(1'000'000, 'x') + "\n");
+    ASSERT_TRUE(AwaitHeld(i + 1));
+  }
+  std::promise<void> free;
+  loops_[0]->Post([until = free.get_future().share()] { until.wait(); });
+  for (size_t i = 0; i < 4; ++i) waiting_.AnswerLast();
+  EXPECT_EQ(statistics_->Sum().connections_broken, 0u);
+  free.set_value();
+  EXPECT_TRUE(half.Ended()) << "it held most";
+  for (SocketClient& client : clients) EXPECT_EQ(client.Read(1'000'001).size(), 1'000'001u);
+}
+
+TEST_F(ServerTest, RepliesOnTheirWayToABusyLoopAreBounded) {
+  Start({.buffered_bytes_max = 7 << 20}, 1);
+  std::deque<SocketClient> clients;
+  for (size_t i = 0; i < 10; ++i) {
+    clients.emplace_back(server_->address()).Send("hold a " + std::string(i == 0 ? 1'000'000 : 2'000'000, 'x') + "\n");
+    ASSERT_TRUE(AwaitHeld(i + 1));
+  }
+  std::promise<void> free;
+  loops_[0]->Post([until = free.get_future().share()] { until.wait(); });
+  for (size_t i = 0; i < 10; ++i) waiting_.AnswerLast();
+  free.set_value();
+  EXPECT_TRUE(Eventually([&] { return statistics_->Sum().connections_broken == 6; }));
+  for (const size_t i : {9, 8, 7}) EXPECT_EQ(clients[i].Read(2'000'001).size(), 2'000'001u) << "of the first to answer";
+  EXPECT_EQ(clients[0].Read(1'000'001).size(), 1'000'001u) << "each may have a megabyte";
+}
+
 TEST_F(ServerTest, FurtherConnectionsAreClosed) {
   Start({.connections_max = 2});
   SocketClient first = Connect(), second = Connect();
