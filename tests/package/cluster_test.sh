@@ -80,7 +80,7 @@ cd "$work"
 check "an authority is made" ebla cert create-ca --dir certs
 check "an operator's certificate" ebla cert create-client olga --operator --dir olga
 check "a user's certificate" ebla cert create-client ada --dir ada
-install -d -m 0750 -o root -g ebla /etc/ebla/tls
+install -d -m 0755 /etc/ebla/tls
 (umask 077; echo "ebla:$(openssl rand -hex 24)" >/etc/ebla/zookeeper.secret)
 chown root:ebla /etc/ebla/zookeeper.secret && chmod 640 /etc/ebla/zookeeper.secret
 certificate() {  # NAME MACHINE [--master]
