@@ -70,7 +70,8 @@ void Channels::VisitReached(ChannelKind kind, const std::string& channel, const 
   if (kind == ChannelKind::kShard) return;
   for (std::vector<std::string> patterns; NextNames(ChannelKind::kPattern, patterns);) {
     for (const std::string& pattern : patterns) {
-      if (Matches(pattern, channel)) visit(&pattern, ListenersTo(ChannelKind::kPattern, pattern));
+      size_t steps = kChannelStepsMax;
+      if (Matches(pattern, channel, steps)) visit(&pattern, ListenersTo(ChannelKind::kPattern, pattern));
     }
   }
 }
@@ -108,12 +109,14 @@ int64_t Channels::ListenersOf(ChannelKind kind, const std::string& channel) cons
   return found == Of(kind).end() ? 0 : std::ssize(found->second);
 }
 
-std::vector<std::string> Channels::Names(ChannelKind kind, const std::string& pattern) const {
+std::optional<std::vector<std::string>> Channels::Names(ChannelKind kind, const std::string& pattern) const {
   std::vector<std::string> matching;
-  size_t bytes = 0;
+  size_t bytes = 0, steps = kMatchStepsMax;
   for (std::vector<std::string> names; NextNames(kind, names);) {
     for (const std::string& name : names) {
-      if (!Matches(pattern, name)) continue;
+      const bool matches = Matches(pattern, name, steps);
+      if (steps == 0) return std::nullopt;
+      if (!matches) continue;
       if ((bytes += name.size()) > kShownBytesMax) return matching;
       matching.push_back(name);
     }

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ namespace ebla::gateway::redis {
 
 // Of names and of patterns.
 inline constexpr size_t kChannelNameMax = 4'096;
+// A pattern that would take more to match a name does not match it: so none costs much more than the longest name.
+inline constexpr size_t kChannelStepsMax = 16'384;
 
 enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
 
@@ -46,9 +49,9 @@ class Channels {
   // How many would get a message now; and who listen to that very name.
   int64_t Reached(ChannelKind kind, const std::string& channel) const;
   int64_t ListenersOf(ChannelKind kind, const std::string& channel) const;
-  // Those whose names match, by name: so many bytes of them at most, and then no more.
+  // Those whose names match, by name: so many bytes of them at most, and then no more. None: it takes too long.
   static constexpr size_t kShownBytesMax = 64 << 20;
-  std::vector<std::string> Names(ChannelKind kind, const std::string& pattern) const;
+  std::optional<std::vector<std::string>> Names(ChannelKind kind, const std::string& pattern) const;
   int64_t Count(ChannelKind kind) const;  // of names
 
  private:

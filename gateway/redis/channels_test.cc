@@ -54,8 +54,21 @@ TEST_F(ChannelsTest, EveryNameAndPatternIsFoundOnce) {
   for (const char* name : {"", "a", "b"}) channels_.Add(ChannelKind::kChannel, name, listener);
   channels_.Add(ChannelKind::kPattern, "", listener);
   EXPECT_EQ(channels_.Names(ChannelKind::kChannel, "*"), (std::vector<std::string>{"", "a", "b"}));
-  EXPECT_EQ(channels_.Names(ChannelKind::kPattern, "*").size(), 1'001u);
+  EXPECT_EQ(channels_.Names(ChannelKind::kPattern, "*")->size(), 1'001u);
   EXPECT_EQ(channels_.Reached(ChannelKind::kChannel, ""), 1 + 1 + 5) << "its own, the empty one, and those of stars";
+}
+
+TEST_F(ChannelsTest, AMessageIsNotHeldUpByPatternsThatTakeLong) {
+  const std::string as(4'000, 'a');
+  auto listener = std::make_shared<Listener>();
+  listener->outlet = other_;
+  for (int i = 0; i < 2'000; ++i)
+    channels_.Add(ChannelKind::kPattern, "*" + as.substr(2'000) + std::to_string(i), listener);
+  channels_.Add(ChannelKind::kPattern, "*aaa*", listener);
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(channels_.Deliver(ChannelKind::kChannel, as, "m"), 1);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+  EXPECT_FALSE(channels_.Names(ChannelKind::kPattern, "*" + as + "b"));
 }
 
 }  // namespace

@@ -497,6 +497,37 @@ TEST(GlobTest, AsRedisMatches) {
   EXPECT_EQ(PrefixOf("user:[12]"), "user:");
 }
 
+TEST(GlobTest, TakesNoMoreStepsThanItMay) {
+  const std::string as(4'000, 'a');
+  for (const std::string& pattern : {"*" + as.substr(1'000) + "b", "*[" + as + "]b", "*" + as.substr(3'000) + "?b*"}) {
+    size_t steps = 100'000;
+    EXPECT_FALSE(Matches(pattern, as, steps));
+    EXPECT_EQ(steps, 0u);
+  }
+  size_t steps = 10'000;
+  EXPECT_TRUE(Matches("*a[ab]*", as, steps));
+  EXPECT_GT(steps, 5'000u) << "a step for each byte, about";
+}
+
+TEST_F(CommandsTest, PatternsThatTakeLongAreToldSoOrTakeSeveralCalls) {
+  const std::string as(4'000, 'a'), slow = "*[" + as + "]b";
+  for (int i = 0; i < 10; ++i) door_.Answer({"SET", as + std::to_string(i), "x"});
+  EXPECT_EQ(door_.Answer({"KEYS", slow}), "-" + std::string(kPatternTooSlow) + "\r\n");
+  size_t calls = 0;
+  std::string cursor = "0";
+  do {
+    const std::string reply = door_.Answer({"SCAN", cursor, "MATCH", slow, "COUNT", "1000"});
+    const size_t at = reply.find("\r\n", 4) + 2;
+    ASSERT_TRUE(reply.starts_with("*2\r\n$")) << reply;
+    cursor = reply.substr(at, reply.find("\r\n", at) - at);
+  } while (++calls < 100 && cursor != "0");
+  EXPECT_GT(calls, 2u);
+  EXPECT_LE(calls, 10u);
+  const std::string too_long = "-" + std::string(kPatternTooLong) + "\r\n";
+  EXPECT_EQ(door_.Answer({"CONFIG", "GET", as, as}), too_long);
+  EXPECT_EQ(door_.Answer({"COMMAND", "LIST", "FILTERBY", "PATTERN", as + as}), too_long);
+}
+
 TEST(GlobTest, StarsDoNotTakeExponentialTime) {
   std::string pattern;
   for (int i = 0; i < 100; ++i) pattern += "a*";

@@ -118,6 +118,7 @@ void ListNames(const Words& words, Reply& reply) {
   const bool by_pattern = filters && IsWord(words[3], "PATTERN"), by_category = filters && IsWord(words[3], "ACLCAT"),
              by_module = filters && IsWord(words[3], "MODULE");  // there are none
   if (words.size() != 2 && !by_pattern && !by_category && !by_module) return void(reply.Failure(kSyntax));
+  if (by_pattern && words[4].size() > kPatternBytesMax) return void(reply.Failure(kPatternTooLong));
   std::vector<std::string> names;
   for (const CommandInfo& command : AllCommands()) {
     if (by_module || (by_category && !IsOf(command, ToLower(words[4])))) continue;

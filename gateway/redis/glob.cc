@@ -27,8 +27,8 @@ bool InClass(std::string_view pattern, size_t& at, char c) {
   return in != inverted;
 }
 
-// One byte against what stands at `at`, which moves on when it matches.
-bool MatchesOne(std::string_view pattern, size_t& at, char c) {
+// One byte against what stands at `at`, which moves on when it matches. `seen`: how many bytes that is.
+bool MatchesOne(std::string_view pattern, size_t& at, char c, size_t& seen) {
   if (at == pattern.size()) return false;
   size_t next = at + 1;
   bool matches = true;
@@ -44,20 +44,24 @@ bool MatchesOne(std::string_view pattern, size_t& at, char c) {
       [[fallthrough]];
     default: matches = pattern[at] == c;
   }
+  seen = next - at;
   if (matches) at = next;
   return matches;
 }
 
 }  // namespace
 
-bool Matches(std::string_view pattern, std::string_view text) {
+bool Matches(std::string_view pattern, std::string_view text, size_t& steps_left) {
   size_t at = 0, in_text = 0;
+  size_t seen = 1;  // bytes of the pattern that were looked at since the steps were counted
   size_t behind_star = pattern.npos, tried = 0;  // where to go on, and from where in the text, if this does not match
   while (in_text < text.size()) {
+    if (steps_left <= seen) return steps_left = 0, false;
+    steps_left -= std::exchange(seen, 1);
     if (at < pattern.size() && pattern[at] == '*') {
       behind_star = ++at;
       tried = in_text;
-    } else if (MatchesOne(pattern, at, text[in_text])) {
+    } else if (MatchesOne(pattern, at, text[in_text], seen)) {
       ++in_text;
     } else if (behind_star != pattern.npos) {
       at = behind_star;

@@ -14,12 +14,12 @@ namespace {
 constexpr uint64_t kPageKeys = 1'000;
 constexpr uint64_t kScanKeysMax = 10'000;   // of one SCAN, whatever its COUNT
 constexpr size_t kKeysBytesMax = 64 << 20;  // of what KEYS answers
-constexpr size_t kPatternBytesMax = 4'096;
-constexpr int kKeysAtOnce = 4;             // KEYS of all clients: their answers are large
-constexpr size_t kRandomKeysMax = 10'000;  // among which RANDOMKEY chooses
+constexpr size_t kStepsPerKey = 4'096;      // that KEYS may take for each on the average
+constexpr int kKeysAtOnce = 4;              // KEYS of all clients: their answers are large
+constexpr size_t kRandomKeysMax = 10'000;   // among which RANDOMKEY chooses
 constexpr std::chrono::seconds kPageDeadline{10};
 
-constexpr std::string_view kPatternTooLong = "ERR the pattern is longer than 4096 bytes";
+static_assert(kMatchStepsMax > (kPatternBytesMax + 1) * (kKeyBytesMax + 1));
 
 using SharedScan = std::shared_ptr<StoreCall>;
 
@@ -123,6 +123,7 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
     uint64_t seen = 0;
     std::string last;
     bool more = false;
+    size_t steps_left = kMatchStepsMax;
   };
   auto found = std::make_shared<Found>();
   std::vector<KeyRange> ranges = RangesOf(options.pattern);
@@ -131,9 +132,12 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
       call, std::move(ranges), options.count + 1,
       [found, options](const Row& row) {
         if (found->seen == options.count) return !(found->more = true);
+        size_t& left = found->steps_left;
+        const bool matches = options.strings && Matches(options.pattern, row.key, left);
+        if (left == 0) return !(found->more = true);  // fewer than were asked for: the next call goes on with this one
         ++found->seen;
         found->last = row.key;
-        if (options.strings && Matches(options.pattern, row.key)) found->keys.push_back(row.key);
+        if (matches) found->keys.push_back(row.key);
         return true;
       },
       [call, found](const Status& status) {
@@ -175,6 +179,7 @@ void Keys(SharedScan call) {
     ~Found() { --running; }
     Reply reply;
     size_t count = 0;
+    size_t steps_left = kMatchStepsMax;
   };
   const std::string pattern = call->words[1];
   if (pattern.size() > kPatternBytesMax) return call->Fail(kPatternTooLong);
@@ -186,13 +191,16 @@ void Keys(SharedScan call) {
   Walk::Start(
       call, RangesOf(pattern), kPageKeys,
       [found, pattern](const Row& row) {
-        if (!Matches(pattern, row.key)) return true;
+        size_t& left = found->steps_left;
+        left = std::min(left + kStepsPerKey, kMatchStepsMax);
+        if (!Matches(pattern, row.key, left)) return left > 0;
         found->reply.Bulk(row.key);
         ++found->count;
         return found->reply.bytes().size() <= kKeysBytesMax;
       },
       [call, found](const Status& status) {
         if (!status.ok()) return call->Fail(status);
+        if (found->steps_left == 0) return call->Fail(kPatternTooSlow);
         if (found->reply.bytes().size() > kKeysBytesMax)
           return call->Fail("ERR there are too many such keys to show at a time: use SCAN");
         Reply reply(call->protocol);

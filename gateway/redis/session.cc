@@ -277,6 +277,9 @@ void Session::Reset() {
 void Session::Config(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
   if (what == "GET" && words.size() >= 3) {
+    size_t bytes = 0;
+    for (size_t at = 2; at < words.size(); ++at) bytes += words[at].size();
+    if (bytes > kPatternBytesMax) return void(reply.Failure(kPatternTooLong));
     std::vector<std::pair<std::string, std::string>> found;
     for (auto& option : OptionsAre(options_, OptionsOfAll())) {
       const bool wanted = std::any_of(words.begin() + 2, words.end(),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/redis/glob.h"
 #include "gateway/redis/subcommands.h"
 
 namespace ebla::gateway::redis {
@@ -61,7 +62,9 @@ void Subscriptions::Subscribe(ChannelKind kind, const Words& words, Reply& reply
       return void(reply.Failure("ERR the name of a channel has at most 4096 bytes"));
     more += words[at].size() + kNameBytes;
   }
-  if (bytes_ + more > kBytesMax) return void(reply.Failure("ERR this connection listens to too many channels"));
+  const bool too_many_patterns = kind == ChannelKind::kPattern && patterns() + words.size() - 1 > kPatternsMax;
+  if (bytes_ + more > kBytesMax || too_many_patterns)
+    return void(reply.Failure("ERR this connection listens to too many channels"));
   for (size_t at = 1; at < words.size(); ++at) {
     if (Of(kind).insert(words[at]).second) {
       bytes_ += words[at].size() + kNameBytes;
@@ -89,9 +92,10 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
   if (words.size() == 3 && words[2].size() > kChannelNameMax)
     return void(reply.Failure("ERR the name of a channel has at most 4096 bytes"));
   const auto names = [&](ChannelKind kind) {
-    const std::vector<std::string> all = channels.Names(kind, words.size() == 3 ? words[2] : "*");
-    reply.Array(all.size());
-    for (const std::string& name : all) reply.Bulk(name);
+    const auto all = channels.Names(kind, words.size() == 3 ? words[2] : "*");
+    if (!all) return void(reply.Failure(kPatternTooSlow));
+    reply.Array(all->size());
+    for (const std::string& name : *all) reply.Bulk(name);
   };
   const auto counts = [&](ChannelKind kind) {
     reply.Array(2 * (words.size() - 2));

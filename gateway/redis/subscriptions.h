@@ -16,6 +16,7 @@ namespace ebla::gateway::redis {
 class Subscriptions {
  public:
   static constexpr size_t kBytesMax = 16 << 20;  // of all names of one connection
+  static constexpr size_t kPatternsMax = 2'000;  // of one connection: each is matched with every message
 
   Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Outlet> outlet);
   ~Subscriptions() { Clear(); }

@@ -93,6 +93,12 @@ TEST_F(SubscriptionsTest, OneConnectionListensToSoMuchAndNoMore) {
   EXPECT_THAT(answer, StartsWith("-ERR this connection listens to too many"));
   EXPECT_GT(taken, 3'000);
   EXPECT_EQ(other_.Answer({"PUBLISH", long_name + "0", "x"}), ":1\r\n") << "the others stay";
+  Words patterns{"PSUBSCRIBE"};
+  for (int i = 0; i < 1'000; ++i) patterns.push_back(std::to_string(i));
+  EXPECT_THAT(other_.Answer(patterns), StartsWith("*3"));
+  for (std::string& pattern : patterns) pattern += pattern == "PSUBSCRIBE" ? "" : "*";
+  EXPECT_THAT(other_.Answer(patterns), StartsWith("*3"));
+  EXPECT_THAT(other_.Answer({"PSUBSCRIBE", "more"}), StartsWith("-ERR this connection listens to too many"));
 }
 
 }  // namespace
