@@ -19,6 +19,7 @@
 #include <optional>
 #include <set>
 
+#include "common/http/metric_families.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/socket.h"
 
@@ -240,8 +241,14 @@ class HttpServer::Impl {
 
   Page Metrics() const {
     if (options_.metrics == nullptr) return Text(200, "");
+    std::vector<prometheus::MetricFamily> families = options_.metrics->Collect();
+    MetricFamilies own;
+    own.Gauge("certificate_not_after_seconds",
+              "When the certificate that this process shows to others ends, as Unix time; 0 without certificates.",
+              options_.tls == nullptr ? 0 : options_.tls->NotAfter().value_or(0));
+    std::ranges::move(own.Take(), std::back_inserter(families));
     return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-            .body = prometheus::TextSerializer().Serialize(options_.metrics->Collect())};
+            .body = prometheus::TextSerializer().Serialize(families)};
   }
 
   static Page ListFlags() {

@@ -83,6 +83,7 @@ class HttpTest : public ::testing::Test {
 TEST_F(HttpTest, ServesMetricsHealthAndReadiness) {
   EXPECT_TRUE(Get("/healthz").starts_with("HTTP/1.1 200"));
   EXPECT_NE(Get("/metrics").find("tests_total{kind=\"http\"} 3"), std::string::npos);
+  EXPECT_NE(Get("/metrics").find("ebla_certificate_not_after_seconds 0\n"), std::string::npos);
   EXPECT_TRUE(Get("/readyz").starts_with("HTTP/1.1 200"));
   ready_ = Status(Code::kUnavailable, "no master yet");
   const std::string reply = Get("/readyz");

@@ -40,6 +40,7 @@ class HttpsTest : public ::testing::Test {
     Make("operator", {.kind = Identity::Kind::kOperator, .name = "olga"});
     auto tls = security::TlsCredentials::Load(Path("server"), "server");
     ASSERT_TRUE(tls.has_value()) << tls.error();
+    tls_ = *tls;
     auto registry = std::make_shared<prometheus::Registry>();
     prometheus::BuildCounter().Name("tests_total").Register(*registry).Add({}).Increment(3);
     server_ = std::make_unique<HttpServer>(HttpOptions{.tls = *tls,
@@ -73,12 +74,16 @@ class HttpsTest : public ::testing::Test {
 
   testing::TemporaryDirectory directory_;
   Status ready_;
+  std::shared_ptr<security::TlsCredentials> tls_;
   std::unique_ptr<HttpServer> server_;
 };
 
 TEST_F(HttpsTest, WhoHasACertificateReads) {
   for (const char* who : {"user", "prometheus", "operator"}) {
     EXPECT_THAT(Curl(who, "/metrics"), StartsWith("200 # TYPE tests_total")) << who;
+    EXPECT_THAT(Curl(who, "/metrics"), HasSubstr("\nebla_certificate_not_after_seconds " +
+                                                 std::to_string(tls_->NotAfter().value_or(0)) + "\n"))
+        << who;
     EXPECT_THAT(Curl(who, "/flags"), HasSubstr("--https_test_settable=1"));
     EXPECT_THAT(Curl(who, "/"), StartsWith("200 <!doctype html>"));
   }

@@ -172,7 +172,9 @@ TEST_F(TlsServerTest, WhoHasNoCertificateOfTheAuthorityGetsNothing) {
   std::filesystem::copy_file(Path("ca/ca.crt"), Path("eve/ca.crt"), std::filesystem::copy_options::overwrite_existing);
   EXPECT_FALSE(TryEcho({.tls = Credentials("eve")}).ok());
   Make("late", {.name = "old", .days = -1});
-  EXPECT_FALSE(TryEcho({.tls = Credentials("late")}).ok());
+  auto late = security::TlsCredentials::Load(Path("late"), "client", security::TlsCredentials::Own::kOfAnyTime);
+  ASSERT_TRUE(late.has_value()) << late.error();
+  EXPECT_FALSE(TryEcho({.tls = *late}).ok());
   ASSERT_TRUE(WaitFor([&] { return server_->server->Stats().connections_broken >= 3; }));
   EXPECT_EQ(server_->server->Stats().requests, 0u);
   EXPECT_EQ(Connect("user")->Echo("x").payload, "x") << "others are not disturbed";

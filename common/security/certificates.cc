@@ -10,6 +10,7 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 
@@ -183,7 +184,12 @@ Result<RevocationList> ReadRevocations(const std::string& path) {
 Status CreateAuthority(const std::string& directory, int days) {
   EBLA_TRY(MakeDirectory(directory));
   const Key key(EVP_EC_gen("P-256"));
-  const Certificate certificate = Unsigned("authority", "Ebla authority", key.get(), days);
+  // Each has a name of its own: OpenSSL takes one's list of what is revoked for that of another of the same name.
+  unsigned char which[4];
+  CHECK_EQ(RAND_bytes(which, sizeof(which)), 1) << "OpenSSL has no random bytes: " << OpenSslError();
+  char name[32];
+  std::snprintf(name, sizeof(name), "Ebla authority %02x%02x%02x%02x", which[0], which[1], which[2], which[3]);
+  const Certificate certificate = Unsigned("authority", name, key.get(), days);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
   EBLA_TRY(AddExtension(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE"));
   EBLA_TRY(AddExtension(certificate.get(), certificate.get(), NID_key_usage, "critical,keyCertSign,cRLSign"));

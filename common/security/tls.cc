@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 #include "common/security/openssl_error.h"
@@ -82,8 +83,35 @@ Result<Identity> WhoIs(X509* certificate) {
                    "\", not of users, operators, servers, masters or gateways: make one with ebla cert");
 }
 
+// `advice`: how to make it, where it is not there.
 Status CannotUse(const std::string& file, const std::string& advice) {
-  return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + advice);
+  std::error_code unseen;  // where it may not even look
+  const bool missing = std::filesystem::status(file, unseen).type() == std::filesystem::file_type::not_found;
+  return Status(Code::kInvalidArgument, "cannot use " + file + ": " + OpenSslError() + (missing ? advice : ""));
+}
+
+int64_t UnixTime(const ASN1_TIME* time) {
+  tm parts{};
+  return ASN1_TIME_to_tm(time, &parts) == 1 ? timegm(&parts) : 0;
+}
+
+std::string Text(const ASN1_TIME* time) {
+  const time_t at = UnixTime(time);
+  tm parts{};
+  char text[32] = "";
+  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", gmtime_r(&at, &parts));
+  return text;
+}
+
+// `file`: holds `certificate`.
+Status CheckDates(X509* certificate, const std::string& file) {
+  if (const ASN1_TIME* end = X509_get0_notAfter(certificate); X509_cmp_current_time(end) < 0)
+    return Status(Code::kInvalidArgument,
+                  file + " has expired at " + Text(end) + ": put a new certificate in its place");
+  if (const ASN1_TIME* begin = X509_get0_notBefore(certificate); X509_cmp_current_time(begin) > 0)
+    return Status(Code::kInvalidArgument,
+                  file + " is valid from " + Text(begin) + " on: is this machine's clock right?");
+  return {};
 }
 
 // `revokes`: the list of what is revoked must be there.
@@ -100,8 +128,9 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
     return CannotUse(authority, "; ebla cert create-ca makes an authority");
   SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(authority.c_str()));
   const std::string advice = "; ebla cert create-" + name + " makes a certificate and its key";
-  if (own == TlsCredentials::Own::kRequired || std::filesystem::exists(certificate)) {
+  if (own != TlsCredentials::Own::kOptional || std::filesystem::exists(certificate)) {
     if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) return CannotUse(certificate, advice);
+    if (own != TlsCredentials::Own::kOfAnyTime) EBLA_TRY(CheckDates(SSL_CTX_get0_certificate(context), certificate));
     EBLA_TRY(CheckPrivate(key));
     if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
   }
@@ -136,6 +165,12 @@ Result<Identity> TlsCredentials::Self() {
   X509* const certificate = SSL_CTX_get0_certificate(context.get());
   if (certificate == nullptr) return Error(Code::kNotFound, "there is no " + name_ + ".crt in " + directory_);
   return WhoIs(certificate);
+}
+
+std::optional<int64_t> TlsCredentials::NotAfter() {
+  const std::shared_ptr<ssl_ctx_st> context = Context();
+  X509* const certificate = SSL_CTX_get0_certificate(context.get());
+  return certificate == nullptr ? std::nullopt : std::optional(UnixTime(X509_get0_notAfter(certificate)));
 }
 
 std::string TlsCredentials::FileChanges() const {

@@ -8,7 +8,8 @@
 //          masters to clientAuth, so that none of them can pose as one. Who has this process's own name is this
 //          process, as in a server that is its own master: it is trusted.
 // Source:  OpenSSL 3; RFC 8446.
-// Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used; UNAVAILABLE for a peer that
+// Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used, a certificate of its own that
+//          has expired or is not valid yet among them; UNAVAILABLE for a peer that
 //          is refused or breaks the protocol.
 // Threads: TlsCredentials from any; a TlsSession belongs to its connection.
 #pragma once
@@ -34,8 +35,9 @@ class TlsSession;
 class TlsCredentials {
  public:
   // `name`: "server" or "client".
-  // kOptional: a client that logs in needs no certificate of its own.
-  enum class Own { kRequired, kOptional };
+  // kOptional: a client that logs in needs no certificate of its own. kOfAnyTime: required, also an expired one, as of
+  // somebody who tries whether others notice.
+  enum class Own { kRequired, kOptional, kOfAnyTime };
   static Result<std::shared_ptr<TlsCredentials>> Load(std::string directory, std::string name,
                                                       Own own = Own::kRequired);
 
@@ -46,8 +48,11 @@ class TlsCredentials {
   // Before the first connection, of a process that calls itself: whoever shows this very certificate is trusted then,
   // unless it is of any server.
   void TrustItself() { trusts_itself_ = true; }
+  bool trusts_itself() const { return trusts_itself_; }
   // Whom its certificate names; NOT_FOUND where it has none.
   Result<Identity> Self();
+  // When its own certificate ends, as Unix time; none: it has none.
+  std::optional<int64_t> NotAfter();
 
   // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
   // logged once.

@@ -124,9 +124,62 @@ TEST_F(TlsTest, AnotherAuthoritysPeopleAreRefusedByBoth) {
 
 TEST_F(TlsTest, AnExpiredCertificateIsRefused) {
   ASSERT_TRUE(MakeUser("late", "old", -1).ok());
-  const Pair pair = Meet(*Credentials("late", "client"), *Credentials("server", "server"));
+  const auto late = TlsCredentials::Load(Path("late"), "client", TlsCredentials::Own::kOfAnyTime);
+  ASSERT_TRUE(late.has_value()) << late.error();
+  const Pair pair = Meet(**late, *Credentials("server", "server"));
   EXPECT_FALSE(pair.server->established());
   EXPECT_THAT(pair.server_status.message(), HasSubstr("certificate has expired"));
+}
+
+TEST_F(TlsTest, NobodyBeginsWithAnExpiredCertificateOfItsOwn) {
+  ASSERT_TRUE(MakeServer("late", "ts-1", -1).ok());
+  ASSERT_TRUE(MakeUser("late", "ada", -1).ok());
+  for (const char* name : {"server", "client"})
+    EXPECT_THAT(TlsCredentials::Load(Path("late"), name).error().message(),
+                ::testing::AllOf(HasSubstr("late/" + std::string(name) + ".crt has expired at 2"),
+                                 HasSubstr("put a new certificate in its place")));
+}
+
+TEST_F(TlsTest, AnExpiredCertificateTakesNobodysPlace) {
+  const auto server = Credentials("server", "server"), client = Credentials("client", "client");
+  const int64_t end = *server->NotAfter();
+  EXPECT_NEAR(static_cast<double>(end), static_cast<double>(time(nullptr) + 10 * 86'400), 60);
+  ASSERT_TRUE(MakeServer("late", "ts-1", -1).ok());
+  for (const std::string file : {"server.crt", "server.key"})
+    std::filesystem::copy_file(Path("late/" + file), Path("server/" + file),
+                               std::filesystem::copy_options::overwrite_existing);
+  EXPECT_THAT(server->Refresh().error().message(), HasSubstr("server/server.crt has expired"));
+  EXPECT_TRUE(Meet(*client, *server).client->established());
+  EXPECT_EQ(server->NotAfter(), end);
+}
+
+TEST_F(TlsTest, HowToMakeAFileIsSaidOnlyWhereItIsNotThere) {
+  std::ofstream(Path("server/ca.crt")) << "nonsense";
+  EXPECT_THAT(TlsCredentials::Load(Path("server"), "server").error().message(),
+              ::testing::AllOf(HasSubstr("server/ca.crt"), ::testing::Not(HasSubstr("create-ca"))));
+}
+
+// While an authority is replaced, everybody trusts both.
+TEST_F(TlsTest, TwoAuthoritiesAndTheirListsGoTogether) {
+  ASSERT_TRUE(CreateAuthority(Path("ca2"), 10).ok());
+  ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("newer"), {.name = "eve"}).ok());
+  ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("nobody"), {.name = "nobody"}).ok());
+  ASSERT_TRUE(MakeUser("bad", "bob").ok());
+  ASSERT_TRUE(Revoke(Path("ca"), Path("bad/client.crt")).ok());
+  ASSERT_TRUE(Revoke(Path("ca2"), Path("nobody/client.crt")).ok());
+  const auto join = [&](const std::string& file, const std::string& into) {
+    std::ofstream both(Path(into + "/" + file), std::ios::trunc);
+    for (const char* authority : {"ca", "ca2"}) both << std::ifstream(Path(authority) + ("/" + file)).rdbuf();
+  };
+  for (const char* directory : {"server", "client", "newer", "nobody", "bad"}) join("ca.crt", directory);
+  join("ca.crl", "server");
+  const auto server = Credentials("server", "server");
+  for (const char* who : {"client", "newer"}) {
+    const Pair pair = Meet(*Credentials(who, "client"), *server);
+    EXPECT_TRUE(pair.server->established()) << who << pair.server_status;
+  }
+  for (const char* who : {"nobody", "bad"})
+    EXPECT_THAT(Meet(*Credentials(who, "client"), *server).server_status.message(), HasSubstr("revoked")) << who;
 }
 
 TEST_F(TlsTest, ARevokedCertificateIsRefusedOnceTheListIsThere) {

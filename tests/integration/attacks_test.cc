@@ -129,7 +129,7 @@ class AttacksTest : public SecureClusterTest {
         {.name = "an expired certificate",
          .directory = "expired",
          .gets_in = false,
-         .tls = Credentials("expired", "client")},
+         .tls = *security::TlsCredentials::Load(Path("expired"), "client", security::TlsCredentials::Own::kOfAnyTime)},
         {.name = "a revoked certificate",
          .directory = "revoked",
          .gets_in = false,
