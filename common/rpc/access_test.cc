@@ -57,5 +57,45 @@ TEST(Access, EachKindOfCallerMayDoItsOwnAndWhatUsersDo) {
   EXPECT_TRUE((security::Identity{Kind::kServer, "*"}.MaySpeakFor("ts-2")));
 }
 
+TEST(Audit, LookingIsNoChange) {
+  idl::BalanceRequest balance;
+  EXPECT_TRUE(OnlyLooks(balance));
+  balance.__set_view(true);
+  EXPECT_TRUE(OnlyLooks(balance));
+  balance.__set_enabled(false);
+  EXPECT_FALSE(OnlyLooks(balance));
+  EXPECT_EQ(SubjectOf(balance), "enabled=false");
+  idl::BalanceRequest now;
+  now.__set_now(true);
+  EXPECT_FALSE(OnlyLooks(now));
+  EXPECT_EQ(SubjectOf(now), "now=true");
+  idl::RecoverTabletRequest recover;
+  EXPECT_TRUE(OnlyLooks(recover));
+  recover.__set_acceptDataLoss(true);
+  EXPECT_FALSE(OnlyLooks(recover));
+  idl::AdoptRequest adopt;
+  EXPECT_TRUE(OnlyLooks(adopt));
+  adopt.__set_confirm(true);
+  EXPECT_FALSE(OnlyLooks(adopt));
+  EXPECT_FALSE(OnlyLooks(idl::DropTableByNameRequest()));
+}
+
+TEST(Audit, WhatIsChangedStandsInTheLine) {
+  idl::SetServerRequest server;
+  server.__set_name("ts-1");
+  server.__set_draining(true);
+  EXPECT_EQ(SubjectOf(server), "name=ts-1 draining=true");
+  idl::AccessChange change;
+  change.__set_kind(idl::AccessChangeKind::SET_LIMITS);
+  change.__set_name("ada");
+  idl::Limits limits;
+  limits.__set_operationsPerSecond(1000);
+  limits.__set_inFlight(7);
+  change.__set_limits(limits);
+  idl::ChangeAccessRequest request;
+  request.__set_changes({change});
+  EXPECT_EQ(SubjectOf(request), "change=SET_LIMITS name=ada operations=1000 bytes=0 connections=0 inFlight=7");
+}
+
 }  // namespace
 }  // namespace ebla::rpc

@@ -161,7 +161,8 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
                                                  PendingCallRef pending) {
       const security::Identity& caller = session.identity;
       if (options_.audit != nullptr && !caller.is_process() &&
-          (audit == AuditKind::kAdmin || (audit == AuditKind::kData && options_.audit->wants_data()))) {
+          ((audit == AuditKind::kAdmin && !OnlyLooks(request)) ||
+           (audit == AuditKind::kData && options_.audit->wants_data()))) {
         pending->Audit(*options_.audit, {caller, session.peer, method.name, SubjectOf(request), {}});
       }
       Status refusal = CheckRequest(session, method.name, request);

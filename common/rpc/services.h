@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "common/base/key_range.h"
@@ -83,9 +84,31 @@ std::string SubjectOf(const Request& request) {
       add("role", change.role);
       add("table", change.table);
       add("prefix", change.prefix);
+      if (!change.__isset.limits) continue;
+      add("operations", std::to_string(change.limits.operationsPerSecond));
+      add("bytes", std::to_string(change.limits.bytesPerSecond));
+      add("connections", std::to_string(change.limits.connections));
+      add("inFlight", std::to_string(change.limits.inFlight));
     }
   }
+  if constexpr (requires { request.draining; }) {
+    if (request.__isset.draining) add("draining", request.draining ? "true" : "false");
+    if (request.__isset.maintenance) add("maintenance", request.maintenance ? "true" : "false");
+  }
+  if constexpr (std::is_same_v<Request, idl::BalanceRequest>) {
+    if (request.__isset.enabled) add("enabled", request.enabled ? "true" : "false");
+    if (request.now) add("now", "true");
+  }
   return left_out == 0 ? subject : subject + " and " + std::to_string(left_out) + " more words";
+}
+
+// Whether it asks what is so, or what would be: an operator's that changes nothing.
+template <class Request>
+bool OnlyLooks(const Request& request) {
+  if constexpr (std::is_same_v<Request, idl::BalanceRequest>) return !request.__isset.enabled && !request.now;
+  if constexpr (std::is_same_v<Request, idl::RecoverTabletRequest>) return !request.acceptDataLoss;
+  if constexpr (std::is_same_v<Request, idl::AdoptRequest>) return !request.confirm;
+  return false;
 }
 
 // What a call for data takes of the limits of its user and table.
