@@ -192,9 +192,10 @@ Result<std::optional<std::string>> BlockReader::Next() {
     stored = *std::move(plain);
   }
   std::optional<std::string> plain = Decompress(stored, size, of_before_);
-  if (!plain)
-    return Damaged(key_.empty() ? "it cannot be decompressed; if the backup is encrypted, its key is needed"
-                                : "it cannot be decompressed");
+  // Its checksum is right: what was written there, without this key, cannot be read without it.
+  if (!plain && key_.empty())
+    return Error(Code::kInvalidArgument, where_ + " is encrypted: its key is needed (--key-file)");
+  if (!plain) return Damaged("it cannot be decompressed");
   if (kind == kData) {
     ++blocks_;
     return plain;

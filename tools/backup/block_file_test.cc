@@ -109,7 +109,9 @@ TEST_P(EncryptedFileTest, IsReadWithItsKeyAloneAndShowsNothing) {
   Write({"carts of ada"});
   EXPECT_EQ(Bytes().find("ada"), std::string::npos);
   EXPECT_THAT(Read(Key(kKeyBytes, 'x')).error().message(), HasSubstr("not encrypted with this key"));
-  EXPECT_THAT(Read(Key()).error().message(), HasSubstr("its key is needed"));
+  EXPECT_THAT(Read(Key()).error().message(),
+              ::testing::AllOf(HasSubstr("file is encrypted: its key is needed (--key-file)"),
+                               ::testing::Not(HasSubstr("damaged"))));
 }
 
 TEST_P(EncryptedFileTest, CannotTakeAnotherFilesPlace) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "common/base/clocks.h"
 #include "common/base/iso_time.h"
@@ -77,6 +78,15 @@ class Restorer {
       : client_(client), options_(options), chain_(chain) {}
 
   Result<Restored> Run(BackupStore& store) {
+    Result<Restored> restored = RestoreAll(store);
+    if (restored || unfinished_.empty() || options_.interrupted()) return restored;
+    return Error(restored.error().code(),
+                 restored.error().message() + "; not whole, and still there: " + unfinished_ +
+                     ". Drop what you do not want to keep, or run the same command with --continue once it can go on");
+  }
+
+ private:
+  Result<Restored> RestoreAll(BackupStore& store) {
     std::optional<Replay> replay;
     if (options_.at_ms) {
       EBLA_ASSIGN(replay, Replay::Open(store, chain_.newest(), *options_.at_ms, options_.key));
@@ -86,6 +96,8 @@ class Restorer {
     std::map<uint64_t, Table> made;
     for (const TablePart& table : tables) {
       EBLA_ASSIGN(Table to, RestoreTable(table));
+      // Until the changes since are in it, too.
+      if (replay) unfinished_ += (unfinished_.empty() ? "table " : ", table ") + to.name();
       made.emplace(table.id, std::move(to));
     }
     if (replay) EBLA_TRY(WriteChanges(*replay, made));
@@ -93,7 +105,6 @@ class Restorer {
     return restored_;
   }
 
- private:
   Result<std::vector<TablePart>> Wanted(const std::optional<Replay>& replay) const {
     std::vector<TablePart> tables;
     for (const TablePart& table : chain_.newest().tables) {
@@ -119,10 +130,13 @@ class Restorer {
   Result<Table> RestoreTable(const TablePart& table) {
     EBLA_ASSIGN(Table to, MakeTable(client_, options_, table));
     progress_.table = to.name();
+    const std::string before =
+        std::exchange(unfinished_, unfinished_ + (unfinished_.empty() ? "table " : ", table ") + to.name());
     Writes writes(options_.parallel);
     if (!table.parts.empty()) EBLA_TRY(WriteRecords(table, to, writes));
     writes.Drain();
     EBLA_TRY(writes.first());
+    unfinished_ = before;
     ++restored_.tables;
     return to;
   }
@@ -188,6 +202,7 @@ class Restorer {
   const Chain& chain_;
   Progress progress_;
   Restored restored_;
+  std::string unfinished_;  // "table carts, table prices": made here, and not all of their records are in them
 };
 
 }  // namespace
