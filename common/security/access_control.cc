@@ -65,24 +65,27 @@ Status AccessControl::NoLonger(const Identity& caller) const {
                                        "or is no user any more: connect again"};
 }
 
-Status AccessControl::WithoutGrant(const Identity& caller, idl::Permission::type permission, int64_t table) const {
+Status AccessControl::WithoutGrant(const Identity& caller, const Wanted& wanted) const {
   if (features_ != nullptr && features_->cluster() == 0) return Unknown();
-  const bool data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
+  const bool data = wanted.permission == idl::Permission::READ || wanted.permission == idl::Permission::WRITE;
   const bool as_before = features_ != nullptr && !features_->Has(kGrants);
   if (as_before && data && caller.kind == Identity::Kind::kUser) return {};
-  return Lacks(caller, permission, table);
+  return Lacks(caller, wanted);
 }
 
-Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const {
-  const std::string what = PermissionName(permission);
+Status AccessControl::Lacks(const Identity& caller, const Wanted& wanted) const {
+  const auto [permission, grants, table, table_name] = wanted;
+  const std::string what(grants);
   refusals_.fetch_add(1, std::memory_order_relaxed);
   std::string of, flag;
   if (permission != idl::Permission::OPERATOR) {
-    of = table == 0 ? " of every table" : " of table " + std::to_string(table) + ", or of these keys";
-    flag = table == 0 ? " --all-tables" : " --table NAME";
+    const std::string name = table_name.empty() ? std::to_string(table) : "\"" + std::string(table_name) + "\"";
+    of = table == 0 ? " of every table" : " of table " + name + ", or of these keys";
+    flag = table == 0 ? " --all-tables" : " --table " + std::string(table_name.empty() ? "NAME" : table_name);
   }
   Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what + of +
-                                              ": `ebla grant " + what + " " + caller.name + flag + "` gives one"};
+                                              ": an operator gives one by `ebla grant " + what + " " + caller.name +
+                                              flag + "`"};
   const Session* session = CallerScope::SessionNow();
   const std::string peer = session == nullptr ? std::string() : session->peer;
   const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
@@ -90,17 +93,17 @@ Status AccessControl::Lacks(const Identity& caller, idl::Permission::type permis
   // What admins do, and with --audit_data each call, stands there in any case.
   const bool of_data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
   if (audit_ != nullptr && of_data && !audit_->wants_data())
-    audit_->Record({caller, peer, what, "table=" + std::to_string(table), refusal});
+    audit_->Record({caller, peer, PermissionName(permission), "table=" + std::to_string(table), refusal});
   return refusal;
 }
 
-Status AccessControl::CheckAny(const Identity& caller, int64_t table) const {
+Status AccessControl::CheckAny(const Identity& caller, int64_t table, std::string_view table_name) const {
   if (!NeedsGrants(caller)) return {};
   const AccessList* list = Now();
   if (list == nullptr) return Unknown();
   if (!IsStill(*list, caller)) return NoLonger(caller);
   if (list->AllowsAny(caller.name, table)) return {};
-  return WithoutGrant(caller, idl::Permission::READ, table);
+  return WithoutGrant(caller, {idl::Permission::READ, "read,write", table, table_name});
 }
 
 Status AccessControl::MayLogIn() const {

@@ -40,20 +40,21 @@ class AccessControl {
   // Null: nothing is known yet.
   std::shared_ptr<const AccessList> list() const;
 
-  // `what`: a key, or a range of keys.
+  // `what`: a key, or a range of keys. `table_name`: for who is refused, where it is known.
   template <class What>
-  Status Check(const Identity& caller, idl::Permission::type permission, int64_t table, const What& what) const {
+  Status Check(const Identity& caller, idl::Permission::type permission, int64_t table, const What& what,
+               std::string_view table_name = {}) const {
     if (!NeedsGrants(caller)) return {};
     const AccessList* list = Now();
     if (list == nullptr) return Unknown();
     if (!IsStill(*list, caller)) return NoLonger(caller);
     if (list->Allows(caller.name, permission, table, what)) return {};
-    return WithoutGrant(caller, permission, table);
+    return WithoutGrant(caller, {permission, PermissionName(permission), table, table_name});
   }
   // Who logged in is still who it was.
   Status CheckLogin(const Identity& caller) const;
   // Any grant of the table will do.
-  Status CheckAny(const Identity& caller, int64_t table) const;
+  Status CheckAny(const Identity& caller, int64_t table, std::string_view table_name = {}) const;
   bool IsOperator(const Identity& caller) const;
   // Of reads and writes of data that were refused. Before the first call; null: none. It outlives this.
   void SetAudit(AuditLog* audit) { audit_ = audit; }
@@ -69,9 +70,15 @@ class AccessControl {
   static bool IsStill(const AccessList& list, const Identity& caller);
   static Status Unknown();
   Status NoLonger(const Identity& caller) const;
-  Status WithoutGrant(const Identity& caller, idl::Permission::type permission, int64_t table) const;
+  struct Wanted {
+    idl::Permission::type permission;
+    std::string_view grants;  // any of which would do: "read,write"
+    int64_t table;
+    std::string_view table_name;  // empty: unknown
+  };
+  Status WithoutGrant(const Identity& caller, const Wanted& wanted) const;
   // Counts and logs it.
-  Status Lacks(const Identity& caller, idl::Permission::type permission, int64_t table) const;
+  Status Lacks(const Identity& caller, const Wanted& wanted) const;
   // Good until the thread asks again.
   const AccessList* Now() const;
 

@@ -99,6 +99,10 @@ TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
   const Status refused = access.Check(ada, Permission::READ, kCarts, std::string_view("k"));
   EXPECT_EQ(refused.code(), Code::kPermissionDenied);
   EXPECT_NE(refused.message().find("lacks a grant of read of table 7"), std::string::npos) << refused;
+  const Status any = access.CheckAny(ada, kCarts, "carts");
+  EXPECT_EQ(any.message(),
+            "user \"ada\" lacks a grant of read,write of table \"carts\", or of these keys: an operator "
+            "gives one by `ebla grant read,write ada --table carts`");
   EXPECT_FALSE(access.IsOperator(ada));
 }
 

@@ -28,10 +28,12 @@ struct Caller {
   const AccessControl* access = nullptr;  // null: nobody is asked for grants
 
   template <class What>
-  Status May(idl::Permission::type permission, int64_t table, const What& what) const {
-    return access == nullptr ? Status() : access->Check(identity, permission, table, what);
+  Status May(idl::Permission::type permission, int64_t table, const What& what, std::string_view name = {}) const {
+    return access == nullptr ? Status() : access->Check(identity, permission, table, what, name);
   }
-  Status MayAny(int64_t table) const { return access == nullptr ? Status() : access->CheckAny(identity, table); }
+  Status MayAny(int64_t table, std::string_view name = {}) const {
+    return access == nullptr ? Status() : access->CheckAny(identity, table, name);
+  }
 };
 
 class CallerScope {

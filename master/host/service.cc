@@ -40,6 +40,8 @@ Status Reworded(const Status& status, Code code, const std::string& prefix) {
 }
 
 int64_t IdOf(const TableEntry* table) { return table == nullptr ? 0 : table->node.schema.tableId; }
+// For a caller that may not use it, who has named it, or knows its number: empty where it is nobody's.
+std::string NameOf(const TableEntry* table) { return table == nullptr ? "" : table->node.schema.name; }
 
 // `handle` for callers with an admin's grant of the table, or of every table where the name is empty, or nobody's.
 template <class Handle>
@@ -47,7 +49,7 @@ auto IfAdmin(std::string table, Handle handle) {
   return [caller = security::CallerScope::Now(), table = std::move(table), handle = std::move(handle)](
              LeaderTerm& leader_term, const auto& cob, const auto& request) {
     const int64_t id = table.empty() ? 0 : IdOf(leader_term.image().Table(table));
-    const Status may = caller.May(idl::Permission::ADMIN, id, KeyRange::All());
+    const Status may = caller.May(idl::Permission::ADMIN, id, KeyRange::All(), table);
     return may.ok() ? handle(leader_term, cob, request) : AnswerStatus(cob, may);
   };
 }
@@ -158,7 +160,7 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
   Lead(std::move(cob), request,
        [caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
          const int64_t id = request.name.empty() ? request.tableId : IdOf(leader_term.image().Table(request.name));
-         const Status may = caller.MayAny(id);
+         const Status may = caller.MayAny(id, NameOf(leader_term.image().Table(TableId(id))));
          return may.ok() ? cob(DescribeTable(leader_term, request)) : AnswerStatus(cob, may);
        });
 }
@@ -167,7 +169,8 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
   Lead(std::move(cob), request,
        [this, caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-         if (const Status may = caller.MayAny(request.tableId); !may.ok()) return AnswerStatus(cob, may);
+         const std::string name = NameOf(leader_term.image().Table(TableId(request.tableId)));
+         if (const Status may = caller.MayAny(request.tableId, name); !may.ok()) return AnswerStatus(cob, may);
          cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
        });
 }
