@@ -54,6 +54,22 @@ Result<std::vector<std::string>> AskNames(const Shell::Connection& connection, c
   return names;
 }
 
+// What may be wrong, where nobody could be asked. Who is refused for its certificate is so tomorrow, too: that is no
+// UNAVAILABLE, after which scripts try again.
+Status NotConnected(const Status& why, const Shell::Connection& connection) {
+  if (why.code() != Code::kUnavailable) return why;
+  const std::string& message = why.message();
+  const bool of_certificates =
+      message.contains("its certificate is refused") || (message.contains(": TLS") && message.contains(" alert "));
+  if (of_certificates)
+    return {Code::kPermissionDenied, message + " (the certificates are those of " + connection.tls_dir + ")"};
+  if (connection.tls_dir.empty() && message.contains("closed by the server"))
+    return {why.code(), message +
+                            " (perhaps they want certificates: --tls-dir or EBLA_TLS_DIR names a directory of them; "
+                            "--masters or EBLA_MASTERS says where they are)"};
+  return {why.code(), message + " (--masters or EBLA_MASTERS says where they are)"};
+}
+
 }  // namespace
 
 Shell::Shell(Settings settings, std::ostream& out, std::ostream& err)
@@ -65,8 +81,7 @@ Result<Client> Shell::Connected() {
   if (client_ && now < client_until_) return *client_;
   EBLA_ASSIGN(ClientOptions options, OptionsOf(connected_));
   auto client = Client::Connect(std::move(options));
-  if (!client)
-    return Error(client.error().code(), client.error().message() + " (--masters or EBLA_MASTERS says where they are)");
+  if (!client) return Error(NotConnected(client.error(), connected_));
   client_ = *std::move(client);
   client_until_ = now + kClientFor;
   return *client_;
@@ -115,6 +130,8 @@ int Shell::Run(const std::vector<std::string>& words) {
 Status Shell::Explained(const Status& status, const std::string& table) {
   if (status.code() == Code::kUnknownOutcome || status.code() == Code::kDeadlineExceeded)
     return Error(status.code(), status.message() + " (ebla health says whether something is wrong)");
+  if (status.code() == Code::kPermissionDenied && !table.empty() && !status.message().contains(table))
+    return Error(status.code(), status.message() + " (table \"" + EscapeBytes(table) + "\")");
   if (status.code() != Code::kNoSuchTable || table.empty()) return status;
   names_.erase("TABLE");  // what completion knew may be older than the answer
   return Error(Code::kNoSuchTable, "no table \"" + EscapeBytes(table) + "\"" + DidYouMean(table, NamesOf("TABLE")));

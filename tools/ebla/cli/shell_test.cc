@@ -6,13 +6,17 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <sstream>
+#include <thread>
 #include <utility>
 
+#include "common/rpc/socket.h"
+#include "common/security/certificates.h"
 #include "test_paths.h"
 #include "tools/ebla/cli/shell_fixture.h"
 
@@ -58,6 +62,38 @@ TEST_F(ShellTest, WhoAsksDeadMastersLearnsItSoon) {
               ::testing::AllOf(HasSubstr("UNAVAILABLE: no master answers: 127.0.0.1:1: "), HasSubstr("; 127.0.0.1:2: "),
                                HasSubstr("(--masters or EBLA_MASTERS says where they are) [3]")));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4)) << "of the five of the deadline";
+}
+
+// Who wants certificates hangs up on a client in the clear.
+TEST_F(ShellTest, WhoIsHungUpOnInTheClearIsToldOfCertificates) {
+  const Result<int> listener = rpc::Listen({"127.0.0.1", 0});
+  ASSERT_TRUE(listener.has_value()) << listener.error();
+  const auto at = rpc::LocalAddress(*listener);
+  std::jthread server([fd = *listener] {
+    while (true) {
+      pollfd waiting{fd, POLLIN, 0};
+      poll(&waiting, 1, -1);
+      const int one = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
+      if (one < 0) return;
+      close(one);
+    }
+  });
+  EXPECT_THAT(
+      Run("--deadline 1s --masters " + at->ToString() + " table list"),
+      ::testing::AllOf(HasSubstr("closed by the server"), HasSubstr("--tls-dir or EBLA_TLS_DIR"), HasSubstr("[3]")));
+  shutdown(*listener, SHUT_RDWR);
+  server.join();
+  close(*listener);
+}
+
+TEST_F(ShellTest, WhatIsWrongWithItsOwnCertificatesIsNoMatterOfMasters) {
+  ASSERT_TRUE(security::CreateAuthority(directory_ + "/ca", 10).ok());
+  ASSERT_TRUE(security::CreateCertificate(directory_ + "/ca", directory_ + "/late", {.name = "ada", .days = -1}).ok());
+  for (const char* verb : {"table list", "health"}) {
+    const std::string shown = Run("--tls-dir " + directory_ + "/late " + verb);
+    EXPECT_THAT(shown, ::testing::AllOf(HasSubstr("client.crt has expired"), HasSubstr("[2]"))) << verb;
+    EXPECT_THAT(shown, ::testing::Not(HasSubstr("--masters"))) << verb;
+  }
 }
 
 TEST_F(ShellTest, AScriptGoesOnAndReturnsTheFirstFailure) {

@@ -411,6 +411,10 @@ Health Unknown(const Status& why) {
     health.findings.push_back({Grade::kFailing, why.message(), "judge with --tls-dir of an operator's certificate"});
     return health;
   }
+  if (why.code() == Code::kInvalidArgument) {
+    health.findings.push_back({Grade::kFailing, "nobody was asked: " + why.message(), "mend that, and ask again"});
+    return health;
+  }
   health.findings.push_back(
       {Grade::kFailing, "no leading master answers: " + why.ToString(),
        "start a master, or name the right ones in --masters; clients that know their tablets go on"});
