@@ -41,7 +41,9 @@ Status Reworded(const Status& status, Code code, const std::string& prefix) {
 
 int64_t IdOf(const TableEntry* table) { return table == nullptr ? 0 : table->node.schema.tableId; }
 // For a caller that may not use it, who has named it, or knows its number: empty where it is nobody's.
-std::string NameOf(const TableEntry* table) { return table == nullptr ? "" : table->node.schema.name; }
+std::string_view NameOf(const TableEntry* table) {
+  return table == nullptr ? std::string_view() : table->node.schema.name;
+}
 
 // `handle` for callers with an admin's grant of the table, or of every table where the name is empty, or nobody's.
 template <class Handle>
@@ -169,7 +171,7 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
   Lead(std::move(cob), request,
        [this, caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
-         const std::string name = NameOf(leader_term.image().Table(TableId(request.tableId)));
+         const std::string_view name = NameOf(leader_term.image().Table(TableId(request.tableId)));
          if (const Status may = caller.MayAny(request.tableId, name); !may.ok()) return AnswerStatus(cob, may);
          cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
        });
