@@ -41,6 +41,17 @@ std::vector<Base*> Pointers(const std::vector<std::unique_ptr<rpc::EventLoop>>& 
   return pointers;
 }
 
+// With another's certificate it would serve, and no master and no other server would listen to it. One that is its own
+// master listens to itself.
+Status CheckSpeaksFor(const std::string& name, security::TlsCredentials* own) {
+  if (own == nullptr || own->trusts_itself()) return {};
+  EBLA_ASSIGN(const security::Identity self, own->Self());
+  if (self.MaySpeakFor(name)) return {};
+  return Error(Code::kInvalidArgument, std::string("server.crt in --tls_dir is of the ") + security::UnitOf(self.kind) +
+                                           " \"" + self.name + "\", and cannot speak for the tablet server " + name +
+                                           ": make that server's with ebla cert create-server " + name);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions options) {
@@ -50,7 +61,10 @@ Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions
 }
 
 Status ServerProcess::Open(ServerProcessOptions& options) {
+  // Before a new directory takes the name for life.
+  if (!options.name.empty()) EBLA_TRY(CheckSpeaksFor(options.name, options.rpc.tls.get()));
   EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, options.name, std::move(options.lock)));
+  EBLA_TRY(CheckSpeaksFor(directory_->identity().name, options.rpc.tls.get()));
   EBLA_TRY(OpenStore(options));
   EBLA_TRY(OpenServer(options));
   EBLA_TRY(OpenHttp(options));

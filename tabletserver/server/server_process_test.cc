@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <future>
 #include <sstream>
@@ -16,12 +17,14 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/stubs.h"
+#include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ServerProcessTest : public ::testing::Test {
@@ -247,6 +250,32 @@ TEST_F(ServerProcessTest, RefusesADirectoryInUseAndAnAddressTaken) {
   second = ServerProcess::Start(std::move(options));
   ASSERT_FALSE(second.has_value());
   EXPECT_THAT(second.error().message(), HasSubstr(process_->endpoint().ToString()));
+}
+
+TEST_F(ServerProcessTest, RefusesACertificateOfAnotherServer) {
+  MakeCluster("c1");
+  ASSERT_TRUE(security::CreateAuthority(path_ + "/ca", 10).ok());
+  const auto with_certificate_of = [&](const std::string& name, security::Identity::Kind kind) {
+    const std::string into = path_ + "/" + security::UnitOf(kind) + "-" + (name == "*" ? "any" : name);
+    EXPECT_TRUE(
+        security::CreateCertificate(path_ + "/ca", into, {.kind = kind, .name = name, .hosts = {"127.0.0.1"}}).ok());
+    auto credentials = security::TlsCredentials::Load(into, "server");
+    EXPECT_TRUE(credentials.has_value()) << credentials.error();
+    ServerProcessOptions options = Options("ts-9");
+    options.rpc.tls = *std::move(credentials);
+    return ServerProcess::Start(std::move(options));
+  };
+  using Kind = security::Identity::Kind;
+  const auto refused = with_certificate_of("ts-3", Kind::kServer);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+  EXPECT_THAT(refused.error().message(), AllOf(HasSubstr("\"ts-3\""), HasSubstr("ebla cert create-server ts-9")));
+  EXPECT_FALSE(with_certificate_of("ts-9", Kind::kMaster).has_value());
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/data/IDENTITY")) << "the name would be for life";
+  for (const char* name : {"*", "ts-9"}) {
+    const auto started = with_certificate_of(name, Kind::kServer);
+    EXPECT_TRUE(started.has_value()) << name << started.error();
+  }
 }
 
 TEST_F(ServerProcessTest, RefusesABackupOfItsLastLife) {
