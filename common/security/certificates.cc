@@ -10,9 +10,10 @@
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
 
-#include <cstdio>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "common/base/system_error.h"
 #include "common/security/openssl_error.h"
@@ -179,24 +180,51 @@ Result<RevocationList> ReadRevocations(const std::string& path) {
   return list;
 }
 
+Status WriteRevocations(const std::string& path, X509_CRL* list, const Authority& authority) {
+  const std::unique_ptr<ASN1_TIME, Free<&ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, 0)),
+      next(X509_gmtime_adj(nullptr, kCrlDays * kDaySeconds));
+  X509_CRL_set_issuer_name(list, X509_get_subject_name(authority.certificate.get()));
+  X509_CRL_set1_lastUpdate(list, now.get());
+  X509_CRL_set1_nextUpdate(list, next.get());
+  X509_CRL_sort(list);
+  if (X509_CRL_sign(list, authority.key.get(), EVP_sha256()) == 0) return Refused("cannot sign");
+  // Whoever reads it meanwhile reads the old one or the new one.
+  const std::string fresh = path + ".new";
+  std::filesystem::remove(fresh);
+  {
+    EBLA_ASSIGN(const File file, Create(fresh, 0644));
+    if (PEM_write_X509_CRL(file.get(), list) != 1 || std::fflush(file.get()) != 0)
+      return Refused("cannot write " + fresh);
+  }
+  std::error_code failed;
+  std::filesystem::rename(fresh, path, failed);
+  if (failed) return {Code::kInvalidArgument, "cannot write " + path + ": " + failed.message()};
+  return {};
+}
+
+// No two authorities have the same: by it a certificate's list of revoked ones is found.
+std::string AuthorityName() {
+  uint64_t number = 0;
+  CHECK_EQ(RAND_bytes(reinterpret_cast<unsigned char*>(&number), sizeof(number)), 1)
+      << "OpenSSL has no random bytes: " << OpenSslError();
+  return "Ebla authority " + std::to_string(number);
+}
+
 }  // namespace
 
 Status CreateAuthority(const std::string& directory, int days) {
   EBLA_TRY(MakeDirectory(directory));
-  const Key key(EVP_EC_gen("P-256"));
-  // Each has a name of its own: OpenSSL takes one's list of what is revoked for that of another of the same name.
-  unsigned char which[4];
-  CHECK_EQ(RAND_bytes(which, sizeof(which)), 1) << "OpenSSL has no random bytes: " << OpenSslError();
-  char name[32];
-  std::snprintf(name, sizeof(name), "Ebla authority %02x%02x%02x%02x", which[0], which[1], which[2], which[3]);
-  const Certificate certificate = Unsigned("authority", name, key.get(), days);
+  Key key(EVP_EC_gen("P-256"));
+  Certificate certificate = Unsigned("authority", AuthorityName(), key.get(), days);
   X509_set_issuer_name(certificate.get(), X509_get_subject_name(certificate.get()));
   EBLA_TRY(AddExtension(certificate.get(), certificate.get(), NID_basic_constraints, "critical,CA:TRUE"));
   EBLA_TRY(AddExtension(certificate.get(), certificate.get(), NID_key_usage, "critical,keyCertSign,cRLSign"));
   EBLA_TRY(AddExtension(certificate.get(), certificate.get(), NID_subject_key_identifier, "hash"));
   if (X509_sign(certificate.get(), key.get(), EVP_sha256()) == 0) return Refused("cannot sign");
   EBLA_TRY(WriteKey(directory + "/ca.key", key.get()));
-  return WriteCertificate(directory + "/ca.crt", certificate.get());
+  EBLA_TRY(WriteCertificate(directory + "/ca.crt", certificate.get()));
+  EBLA_ASSIGN(const RevocationList none, ReadRevocations(directory + "/ca.crl"));
+  return WriteRevocations(directory + "/ca.crl", none.get(), {std::move(certificate), std::move(key)});
 }
 
 Status CreateCertificate(const std::string& authority_directory, const std::string& directory,
@@ -229,29 +257,12 @@ Status Revoke(const std::string& authority_directory, const std::string& certifi
     return {Code::kInvalidArgument, certificate_file + " was not signed by this authority"};
   const std::string path = authority_directory + "/ca.crl";
   EBLA_ASSIGN(const RevocationList list, ReadRevocations(path));
-  const std::unique_ptr<ASN1_TIME, Free<&ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, 0)),
-      next(X509_gmtime_adj(nullptr, kCrlDays * kDaySeconds));
-  X509_CRL_set_issuer_name(list.get(), X509_get_subject_name(authority.certificate.get()));
-  X509_CRL_set1_lastUpdate(list.get(), now.get());
-  X509_CRL_set1_nextUpdate(list.get(), next.get());
+  const std::unique_ptr<ASN1_TIME, Free<&ASN1_TIME_free>> now(X509_gmtime_adj(nullptr, 0));
   std::unique_ptr<X509_REVOKED, Free<&X509_REVOKED_free>> entry(X509_REVOKED_new());
   X509_REVOKED_set_serialNumber(entry.get(), X509_get_serialNumber(certificate.get()));
   X509_REVOKED_set_revocationDate(entry.get(), now.get());
   X509_CRL_add0_revoked(list.get(), entry.release());
-  X509_CRL_sort(list.get());
-  if (X509_CRL_sign(list.get(), authority.key.get(), EVP_sha256()) == 0) return Refused("cannot sign");
-  // Whoever reads it meanwhile reads the old one or the new one.
-  const std::string fresh = path + ".new";
-  std::filesystem::remove(fresh);
-  {
-    EBLA_ASSIGN(const File file, Create(fresh, 0644));
-    if (PEM_write_X509_CRL(file.get(), list.get()) != 1 || std::fflush(file.get()) != 0)
-      return Refused("cannot write " + fresh);
-  }
-  std::error_code failed;
-  std::filesystem::rename(fresh, path, failed);
-  if (failed) return {Code::kInvalidArgument, "cannot write " + path + ": " + failed.message()};
-  return {};
+  return WriteRevocations(path, list.get(), authority);
 }
 
 }  // namespace ebla::security

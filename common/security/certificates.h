@@ -14,7 +14,7 @@
 
 namespace ebla::security {
 
-// ca.crt and ca.key.
+// ca.crt, ca.key and ca.crl, which revokes nothing yet.
 Status CreateAuthority(const std::string& directory, int days);
 
 struct CertificateOptions {

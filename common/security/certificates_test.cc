@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "common/testing/temporary_directory.h"
 
@@ -71,9 +73,16 @@ TEST_F(CertificatesTest, OnlyItsOwnCanBeRevoked) {
   ASSERT_TRUE(CreateAuthority(Path("ca"), 10).ok());
   ASSERT_TRUE(CreateAuthority(Path("ca2"), 10).ok());
   ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("u"), {.name = "ada"}).ok());
+  const auto list = [this] {
+    std::ostringstream text;
+    text << std::ifstream(Path("ca/ca.crl")).rdbuf();
+    return text.str();
+  };
+  const std::string empty = list();
+  EXPECT_THAT(empty, HasSubstr("X509 CRL"));
   EXPECT_THAT(Revoke(Path("ca"), Path("u/client.crt")).message(), HasSubstr("not signed by this authority"));
   EXPECT_THAT(Revoke(Path("ca"), Path("ca/ca.key")).message(), HasSubstr("no certificate"));
-  EXPECT_FALSE(std::filesystem::exists(Path("ca/ca.crl")));
+  EXPECT_EQ(list(), empty);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
@@ -62,6 +63,12 @@ class TlsTest : public ::testing::Test {
   }
   Pair Meet(const std::string& host = "127.0.0.1") {
     return Meet(*Credentials("client", "client"), *Credentials("server", "server"), host);
+  }
+
+  std::string Text(const std::string& file) const {
+    std::ostringstream text;
+    text << std::ifstream(Path(file)).rdbuf();
+    return text.str();
   }
 
   testing::TemporaryDirectory directory_;
@@ -196,6 +203,36 @@ TEST_F(TlsTest, ARevokedCertificateIsRefusedOnceTheListIsThere) {
         << revoked;
   ASSERT_TRUE(MakeUser("third", "eve").ok());
   EXPECT_TRUE(Meet(*Credentials("third", "client"), *server).server->established());
+}
+
+// While an authority takes another's place, each has its list, and certificates that are good and that are revoked.
+TEST_F(TlsTest, TwoAuthoritiesRevokeEachTheirOwn) {
+  ASSERT_TRUE(CreateAuthority(Path("ca2"), 10).ok());
+  std::string trusted, lists;
+  for (const std::string authority : {"ca", "ca2"}) {
+    for (const std::string made : {"good", "bad"})
+      ASSERT_TRUE(CreateCertificate(Path(authority), Path(made + "-" + authority), {.name = "ada"}).ok());
+    ASSERT_TRUE(Revoke(Path(authority), Path("bad-" + authority) + "/client.crt").ok());
+    trusted += Text(authority + "/ca.crt");
+    lists += Text(authority + "/ca.crl");
+  }
+  for (const char* whose : {"server", "good-ca", "good-ca2", "bad-ca", "bad-ca2"})
+    std::ofstream(Path(whose) + "/ca.crt") << trusted;
+  std::ofstream(Path("server/ca.crl")) << lists;
+  const auto server = Credentials("server", "server");
+  for (const std::string authority : {"ca", "ca2"}) {
+    Pair good = Meet(*Credentials("good-" + authority, "client"), *server);
+    EXPECT_TRUE(good.server->established()) << authority << ": " << good.server_status;
+    EXPECT_THAT(Meet(*Credentials("bad-" + authority, "client"), *server).server_status.message(), HasSubstr("revoked"))
+        << authority;
+  }
+  ASSERT_TRUE(CreateAuthority(Path("ca3"), 10).ok());  // it has revoked nothing
+  ASSERT_TRUE(CreateCertificate(Path("ca3"), Path("good-ca3"), {.name = "ada"}).ok());
+  std::ofstream(Path("server/ca.crt")) << trusted << Text("ca3/ca.crt");
+  std::ofstream(Path("server/ca.crl")) << lists << Text("ca3/ca.crl");
+  std::ofstream(Path("good-ca3/ca.crt")) << trusted;
+  Pair good = Meet(*Credentials("good-ca3", "client"), *Credentials("server", "server"));
+  EXPECT_TRUE(good.server->established()) << good.server_status;
 }
 
 TEST_F(TlsTest, WhatWasRevokedStaysSoWithoutTheList) {
