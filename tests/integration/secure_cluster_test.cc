@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "tests/integration/secure_fixture.h"
 #include "tools/cluster/probe.h"
@@ -121,6 +123,173 @@ TEST_F(SecureClusterTest, AFailoverAndNewCertificatesCostNoOperation) {
   workers.Stop();
   workers.Join();
   EXPECT_THAT(workers.failures(), IsEmpty());
+}
+
+// Files are replaced while every process runs, and while one client works and others come.
+class RotationTest : public SecureClusterTest {
+ protected:
+  void BeginLoad(const Table& table) {
+    for (int i = 0; i < 3; ++i) {
+      working_.Add([this, table, i, n = 0]() mutable {
+        const std::string key = (n % 2 == 0 ? "a" : "z") + std::to_string(i) + "-" + std::to_string(n % 100);
+        const std::string value = std::to_string(n++);
+        const auto written = table.Put(key, value, {.deadline = 30s});
+        if (!written) working_.Failed(written.error().ToString());
+        const auto read = table.Get(key, {.deadline = 30s});
+        if (!read || read->value != value) working_.Failed(read ? "another value" : read.error().ToString());
+        return true;
+      });
+    }
+    coming_.Add([this] {
+      const auto client = Connect("user");
+      if (!client) return coming_.Failed("connect: " + client.error().ToString()), true;
+      const auto opened = client->OpenTable("carts");
+      if (!opened) return coming_.Failed("open: " + opened.error().ToString()), true;
+      for (const char* key : {"a", "z"}) {
+        const auto written = opened->Put(key, "1");
+        if (!written) coming_.Failed("put: " + written.error().ToString());
+      }
+      return true;
+    });
+  }
+  void ExpectLoadGoesOn() {
+    ASSERT_TRUE(load::AwaitProgress([&] { return working_.operations(); }, 200).ok());
+    ASSERT_TRUE(load::AwaitProgress([&] { return coming_.operations(); }, 5).ok());
+    ASSERT_THAT(working_.failures(), IsEmpty());
+    ASSERT_THAT(coming_.failures(), IsEmpty());
+  }
+
+  // All masters and tablet servers.
+  std::vector<cluster::ProcessView> Processes() {
+    std::vector<cluster::ProcessView> processes = cluster_->launcher().Describe();
+    std::erase_if(processes, [](const auto& process) { return process.role == cluster::Role::kZooKeeper; });
+    return processes;
+  }
+  // New certificates of this authority in the place of everybody's.
+  void Replace(const std::string& authority, const std::string& turn) {
+    const std::vector<std::pair<std::string, security::CertificateOptions>> all = {
+        {"server", {.kind = Identity::Kind::kServer, .name = "*", .hosts = {"127.0.0.1"}}},
+        {"master", {.kind = Identity::Kind::kMaster, .name = "masters", .hosts = {"127.0.0.1"}}},
+        {"operator", {.kind = Identity::Kind::kOperator, .name = "olga"}},
+        {"user", {.name = "ada"}}};
+    coming_.Hold();  // a process that starts between two files finds that they do not fit
+    for (const auto& [whose, options] : all) {
+      const std::string made = Path(turn + "-" + whose);
+      const Status status = security::CreateCertificate(Path(authority), made, options);
+      ASSERT_TRUE(status.ok()) << status;
+      const std::string name = Identity{options.kind, options.name}.is_process() ? "/server" : "/client";
+      for (const char* end : {".key", ".crt"}) std::filesystem::rename(made + name + end, Path(whose) + name + end);
+    }
+    coming_.Resume();
+  }
+  // Everybody's file becomes that of these.
+  void Give(const std::string& file, const std::vector<std::string>& authorities,
+            const std::vector<std::string>& whose) {
+    std::ostringstream text;
+    for (const std::string& authority : authorities) text << std::ifstream(Path(authority) + "/" + file).rdbuf();
+    for (const std::string& directory : whose) {
+      std::ofstream(Path(directory) + "/new") << text.str();
+      std::filesystem::rename(Path(directory) + "/new", Path(directory) + "/" + file);
+    }
+  }
+
+  std::string Shown(const std::string& address, const std::string& more = "") {
+    const std::string own = Path("user") + "/client";
+    return Printed("openssl s_client -connect " + address + " -cert " + own + ".crt -key " + own + ".key -CAfile " +
+                   Path("user") + "/ca.crt -verify_return_error " + more + " </dev/null");
+  }
+  // Both ports of each process show what is in its directory.
+  void AwaitPresented(const std::vector<cluster::ProcessView>& processes) {
+    for (const cluster::ProcessView& process : processes) {
+      const std::string whose = process.role == cluster::Role::kMaster ? "master" : "server";
+      std::ostringstream certificate;
+      certificate << std::ifstream(Path(whose) + "/server.crt").rdbuf();
+      for (const std::string& address : {process.address, process.http_address}) {
+        EXPECT_TRUE(Eventually([&] { return Shown(address).contains(certificate.str()); }))
+            << process.name << " at " << address << " shows another: " << Shown(address);
+      }
+    }
+  }
+  // Whether a process calls this certificate one of the cluster's, and says so, or keeps it out.
+  bool LetsIn(const cluster::ProcessView& process, const std::string& who) {
+    const auto credentials = security::TlsCredentials::Load(Path(who), "client");
+    EXPECT_TRUE(credentials.has_value()) << credentials.error();
+    Attacker caller(*rpc::Endpoint::Parse(process.address), *credentials);
+    return (process.role == cluster::Role::kMaster ? caller.Heartbeat() : caller.Fence()) == Code::kPermissionDenied;
+  }
+  void AwaitLetsIn(const std::vector<cluster::ProcessView>& processes, const std::string& who, bool wanted) {
+    for (const cluster::ProcessView& process : processes)
+      EXPECT_TRUE(Eventually([&] { return LetsIn(process, who) == wanted; })) << process.name << " and " << who;
+  }
+
+  load::Workers working_;  // on connections of a client that stays
+  load::Workers coming_;   // each operation of a new client
+};
+
+TEST_F(RotationTest, CertificatesAndTheAuthorityAreReplacedWithoutARestartOrAFailedOperation) {
+  const Table table = MakeTable();
+  const std::vector<cluster::ProcessView> processes = Processes();
+  ASSERT_EQ(processes.size(), 5u);
+  BeginLoad(table);
+  std::filesystem::copy(Path("user"), Path("old"));
+  Make("lost", {.name = "ada"});
+  ASSERT_TRUE(security::Revoke(Path("ca"), Path("lost/client.crt")).ok());
+  Give("ca.crl", {"ca"}, {"server", "master"});
+  AwaitLetsIn(processes, "lost", false);
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+
+  ASSERT_NO_FATAL_FAILURE(Replace("ca", "second"));
+  AwaitPresented(processes);
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+
+  ASSERT_TRUE(security::CreateAuthority(Path("ca2"), 10).ok());
+  ASSERT_TRUE(security::CreateCertificate(Path("ca2"), Path("first"), {.name = "ada"}).ok());
+  EXPECT_FALSE(LetsIn(processes.front(), "first")) << "nobody trusts the new authority yet";
+  Give("ca.crl", {"ca", "ca2"}, {"server", "master"});
+  Give("ca.crt", {"ca", "ca2"}, {"server", "master", "operator", "user", "old", "first", "lost"});
+  AwaitLetsIn(processes, "first", true);
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+  ASSERT_NO_FATAL_FAILURE(Replace("ca2", "third"));
+  AwaitPresented(processes);
+  AwaitLetsIn(processes, "old", true);
+  AwaitLetsIn(processes, "lost", false);
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+
+  Give("ca.crt", {"ca2"}, {"server", "master", "operator", "user"});
+  Give("ca.crl", {"ca2"}, {"server", "master"});
+  AwaitLetsIn(processes, "old", false);
+  AwaitLetsIn(processes, "first", true);
+  const auto refused = Connect("old", 3s);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable) << refused.error();
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+
+  // Where the client that stays has no connection yet, it shows its new certificate; so do processes to each other.
+  const auto olga = Connect("operator");
+  ASSERT_TRUE(olga.has_value()) << olga.error();
+  for (const char* server : {"ts-1", "ts-2", "ts-3"}) {
+    const Status led = olga->TransferTablet("carts", "a", server);
+    ASSERT_TRUE(led.ok()) << server << ": " << led;
+    ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+  }
+  ASSERT_TRUE(cluster_->launcher().Restart("ts-1").ok());
+  ASSERT_NO_FATAL_FAILURE(ExpectLoadGoesOn());
+  for (const cluster::ProcessView& process : Processes()) {
+    const auto before = std::ranges::find(processes, process.name, &cluster::ProcessView::name);
+    EXPECT_TRUE(process.name == "ts-1" || process.pid == before->pid) << process.name << " was restarted";
+  }
+}
+
+TEST_F(RotationTest, EveryPortSpeaksTls13AndNothingOlder) {
+  for (const cluster::ProcessView& process : Processes()) {
+    for (const std::string& address : {process.address, process.http_address}) {
+      EXPECT_THAT(Shown(address), AllOf(HasSubstr("New, TLSv1.3"), HasSubstr("Verify return code: 0 (ok)")))
+          << process.name;
+      for (const char* older : {"-tls1_2", "-tls1_1 -cipher DEFAULT@SECLEVEL=0", "-tls1 -cipher DEFAULT@SECLEVEL=0"})
+        EXPECT_THAT(Shown(address, older), AllOf(HasSubstr("alert protocol version"), HasSubstr("Cipher is (NONE)")))
+            << process.name << " by " << older;
+    }
+  }
 }
 
 }  // namespace
