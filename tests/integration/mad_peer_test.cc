@@ -12,6 +12,7 @@
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log_entry.h"
 #include "tests/integration/secure_fixture.h"
+#include "tools/cluster/probe.h"
 #include "tools/load/workers.h"
 
 namespace ebla::testing {
@@ -241,6 +242,23 @@ class MadPeerTest : public SecureClusterTest {
     return denied;
   }
 
+  // What each process has refused as nobody's number, by its metrics.
+  std::map<std::string, double> Unbelievable() {
+    const auto credentials = security::TlsCredentials::Load(Path("operator"), "client");
+    EXPECT_TRUE(credentials.has_value()) << credentials.error();
+    std::map<std::string, double> counts;
+    for (const cluster::ProcessView& process : cluster_->launcher().Describe()) {
+      if (process.http_address.empty()) continue;
+      const rpc::Endpoint at = *rpc::Endpoint::Parse(process.http_address);
+      const std::string page = cluster::GetPage(at.host, at.port, "/metrics", 10s, *credentials).value_or("");
+      const std::string name = "\nebla_messages_unbelievable_total ";
+      const size_t found = page.find(name);
+      EXPECT_NE(found, std::string::npos) << process.name << " says " << page;
+      if (found != std::string::npos) counts[process.name] = std::stod(page.substr(found + name.size()));
+    }
+    return counts;
+  }
+
   std::map<ServerName, rpc::Endpoint> addresses_;
 };
 
@@ -267,6 +285,7 @@ TEST_F(MadPeerTest, NothingAcknowledgedIsLostAndServiceIsBackWithinTenSeconds) {
   }
   ASSERT_TRUE(load::AwaitProgress([&] { return workers.operations(); }, 500).ok());
 
+  for (const auto& [process, count] : Unbelievable()) EXPECT_EQ(count, 0) << process << " doubts an honest one";
   EXPECT_GT(Rave("ts-4", seed, 10'000), 500) << "a server that holds nothing, and is no master";
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGKILL).ok());
   ASSERT_TRUE(load::AwaitProgress([&] { return workers.operations(); }, 500).ok());
@@ -290,6 +309,9 @@ TEST_F(MadPeerTest, NothingAcknowledgedIsLostAndServiceIsBackWithinTenSeconds) {
     ASSERT_TRUE(found.has_value()) << key << ": " << found.error();
     ASSERT_EQ(found->value, value) << key;
   }
+  const auto refused = Unbelievable();
+  for (const char* server : {"ts-1", "ts-2"}) EXPECT_GT(refused.at(server), 500) << server;
+  EXPECT_GT(refused.at("m-1") + refused.at("m-2"), 50);
   const Truth truth = WhatIsTrue();
   for (const TabletSummary& tablet : truth.tablets) {
     EXPECT_LT(tablet.epoch.value, 100u) << "nobody drove it up";
