@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <chrono>
+#include <future>
 #include <thread>
 
 #include "tests/integration/secure_fixture.h"
@@ -222,6 +223,56 @@ TEST_F(GrantsTest, LimitsHoldTheirUserAndTheirTable) {
   const auto listed = olga_->ListAccess();
   ASSERT_TRUE(listed.has_value());
   EXPECT_EQ(listed->tables.at("carts").operations_per_second, 1);
+}
+
+// Each of them is refused by its name, and once it is taken back nothing is.
+TEST_F(GrantsTest, LimitsOfBytesConnectionsAndCallsInFlight) {
+  ASSERT_TRUE(Give(Permission::kRead).ok());
+  ASSERT_TRUE(Give(Permission::kWrite).ok());
+  const auto ada = Connect("user", std::chrono::milliseconds(300));
+  const std::optional<Table> carts = Open(*ada);
+  ASSERT_TRUE(carts.has_value());
+  WithinASecond(true, [&] { return StatusOf(carts->Put("a", "x")); }, "put");
+  const auto limit = [&](const Limits& limits) {
+    ASSERT_TRUE(Change({{.kind = Kind::kSetLimits, .name = "ada", .limits = limits}}).ok());
+  };
+  // What is said of one that is refused, of so many calls at a time, again and again.
+  const auto refused = [&](const Table& table, size_t at_a_time) {
+    Status first;
+    EXPECT_TRUE(Eventually([&] {
+      std::vector<std::future<Status>> answers;
+      for (size_t i = 0; i < at_a_time; ++i) {
+        auto answer = std::make_shared<std::promise<Status>>();
+        answers.push_back(answer->get_future());
+        table.AsyncPut("a" + std::to_string(i), std::string(20'000, 'x'), {},
+                       [answer](const Result<Version>& written) { answer->set_value(StatusOf(written)); });
+      }
+      for (auto& answer : answers) {
+        if (const Status status = answer.get(); status.code() == Code::kOverloaded) first = status;
+      }
+      return !first.ok();
+    })) << at_a_time;
+    return first.message();
+  };
+  const auto others = olga_->OpenTable("carts");
+  const auto expect_others_go_on = [&] {
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(StatusOf(others->Get("a")).ok());
+  };
+  limit({.bytes_per_second = 1'000});
+  EXPECT_THAT(refused(*carts, 1), HasSubstr("user \"ada\" has reached its limit of 1000 bytes a second"));
+  expect_others_go_on();
+  limit({.in_flight = 1});
+  EXPECT_THAT(refused(*carts, 200), HasSubstr("user \"ada\" has reached its limit of 1 calls in flight"));
+  expect_others_go_on();
+  limit({.connections = 1});
+  const auto another = Connect("user", std::chrono::milliseconds(300));
+  ASSERT_TRUE(another.has_value()) << another.error();
+  ASSERT_TRUE(Eventually([&] { return StatusOf(carts->Get("a")).ok(); })) << "who is connected already";
+  EXPECT_THAT(refused(*another->OpenTable("carts"), 20),
+              HasSubstr("user \"ada\" has reached its limit of 1 connections to this server"));
+  expect_others_go_on();
+  limit({});
+  ASSERT_TRUE(Eventually([&] { return StatusOf(carts->Put("a", "y")).ok(); }));
 }
 
 }  // namespace
