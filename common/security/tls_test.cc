@@ -166,29 +166,6 @@ TEST_F(TlsTest, HowToMakeAFileIsSaidOnlyWhereItIsNotThere) {
               ::testing::AllOf(HasSubstr("server/ca.crt"), ::testing::Not(HasSubstr("create-ca"))));
 }
 
-// While an authority is replaced, everybody trusts both.
-TEST_F(TlsTest, TwoAuthoritiesAndTheirListsGoTogether) {
-  ASSERT_TRUE(CreateAuthority(Path("ca2"), 10).ok());
-  ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("newer"), {.name = "eve"}).ok());
-  ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("nobody"), {.name = "nobody"}).ok());
-  ASSERT_TRUE(MakeUser("bad", "bob").ok());
-  ASSERT_TRUE(Revoke(Path("ca"), Path("bad/client.crt")).ok());
-  ASSERT_TRUE(Revoke(Path("ca2"), Path("nobody/client.crt")).ok());
-  const auto join = [&](const std::string& file, const std::string& into) {
-    std::ofstream both(Path(into + "/" + file), std::ios::trunc);
-    for (const char* authority : {"ca", "ca2"}) both << std::ifstream(Path(authority) + ("/" + file)).rdbuf();
-  };
-  for (const char* directory : {"server", "client", "newer", "nobody", "bad"}) join("ca.crt", directory);
-  join("ca.crl", "server");
-  const auto server = Credentials("server", "server");
-  for (const char* who : {"client", "newer"}) {
-    const Pair pair = Meet(*Credentials(who, "client"), *server);
-    EXPECT_TRUE(pair.server->established()) << who << pair.server_status;
-  }
-  for (const char* who : {"nobody", "bad"})
-    EXPECT_THAT(Meet(*Credentials(who, "client"), *server).server_status.message(), HasSubstr("revoked")) << who;
-}
-
 TEST_F(TlsTest, ARevokedCertificateIsRefusedOnceTheListIsThere) {
   const auto server = Credentials("server", "server"), client = Credentials("client", "client");
   ASSERT_TRUE(MakeUser("other", "bob").ok());
