@@ -258,6 +258,10 @@ class SecureTest(GatewayCase):
         olga = ["--tls-dir", cls.certificates / "olga"]
         ebla(cls.standalone.thrift, *olga, "table", "create", "cache")
         ebla(cls.standalone.thrift, *olga, "grant", "read,write", "everybody", "--table", "cache")
+        # Within a second of the answer the grant is known.
+        describe = [cls.bin_dir / "ebla", "--masters", cls.standalone.thrift, "--tls-dir", cls.certificates / "gateway",
+                    "table", "describe", "cache"]
+        wait_for(lambda: subprocess.run(describe, capture_output=True, timeout=30).returncode == 0, "the grant")
         cls.gateway = Gateway(cls.bin_dir, cls.standalone.thrift, f"--tls_dir={cls.certificates / 'gateway'}",
                               f"--listen_tls_dir={cls.certificates / 'front'}")
         cls.addClassCleanup(cls.gateway.stop)
