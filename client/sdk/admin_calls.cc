@@ -410,6 +410,8 @@ Result<UnresolvedWrites> Client::ListUnresolved(std::string_view table) const {
   UnresolvedWrites unresolved;
   for (const ServerSummary& server : servers) {
     const Status taken = TakeUnresolved(*runtime_, info.id, server, unresolved.writes);
+    // That one is there, and the answer would seem to be that there is nothing.
+    if (taken.code() == Code::kPermissionDenied) return Error(taken);
     if (!taken.ok()) unresolved.unreachable.push_back(server.name);
   }
   return unresolved;

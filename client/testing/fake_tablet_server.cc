@@ -363,6 +363,7 @@ class FakeTabletServer final : public idl::TabletServiceCobSvNull {
   // One at a time, so that whoever lists has to ask for more.
   void listKept(Cob<idl::ListKeptReply> done, const idl::ListKeptRequest& request) override {
     Answer(done, [&](FakeState& state, idl::ListKeptReply& reply) {
+      if (Fails(state.faults, name_, reply.header)) return;
       FakeTable* table = state.tables.ById(request.header.tableId);
       if (table == nullptr) return;
       const auto place = [](int64_t tablet, const idl::Version& version) {

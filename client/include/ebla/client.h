@@ -144,7 +144,8 @@ class Client {
   Result<ClusterVersions> ListVersions() const;
   // Has the cluster's feature level stay where it is, so that builds of before may come back, or rise by itself again.
   Status HoldLevel(bool hold) const;
-  // What the servers keep of the table's acknowledged writes that are not in it; asks every server.
+  // What the servers keep of the table's acknowledged writes that are not in it; asks every server. PERMISSION_DENIED: it
+  // takes an operator.
   Result<UnresolvedWrites> ListUnresolved(std::string_view table) const;
   // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).
   Status DiscardUnresolved(std::string_view table, const UnresolvedWrite& write) const;

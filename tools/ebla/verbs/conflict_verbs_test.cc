@@ -9,6 +9,7 @@
 namespace ebla::shell {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 class ConflictTest : public ShellTest {
@@ -61,6 +62,13 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_EQ(Run("conflict forget carts --all --yes"), "OK  1 forgotten");
   EXPECT_THAT(Run("conflict list carts"), ::testing::Not(HasSubstr("ts-2")));
   EXPECT_THAT(Run("conflict list nowhere"), HasSubstr("NO_SUCH_TABLE"));
+}
+
+TEST_F(ConflictTest, AreNotSaidToBeNoneToWhoMayNotSeeThem) {
+  servers_.cluster().faults()->AnswerNext("ts-1", idl::Code::PERMISSION_DENIED, 1, 0, "it takes an operator");
+  EXPECT_THAT(Run("conflict list carts"), AllOf(HasSubstr("PERMISSION_DENIED"), HasSubstr("it takes an operator")));
+  servers_.cluster().faults()->AnswerNext("ts-1", idl::Code::UNAVAILABLE);
+  EXPECT_THAT(Run("conflict list carts"), HasSubstr("no answer from: ts-1"));
 }
 
 TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
