@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 
+#include "common/rpc/services.h"
 #include "tests/integration/secure_fixture.h"
 
 namespace ebla::testing {
@@ -39,6 +40,7 @@ struct User {
 
 struct Operation {
   const char* name;
+  const char* method;  // of the IDL, that it comes to
   Takes takes;
   std::function<Status(const Client&, const Table&)> run;
 };
@@ -73,35 +75,44 @@ std::vector<Operation> OfData() {
   using C = const Client&;
   using T = const Table&;
   return {
-      {"get", Takes::kReadKey, [](C, T t) { return StatusOf(t.Get("eu/1")); }},
-      {"get of any replica", Takes::kReadKey,
+      {"get", "get", Takes::kReadKey, [](C, T t) { return StatusOf(t.Get("eu/1")); }},
+      {"get of any replica", "get", Takes::kReadKey,
        [](C, T t) { return StatusOf(t.Get("eu/1", {.read = Read::Eventual()})); }},
-      {"multiGet", Takes::kReadKey, [](C, T t) { return StatusOf(t.MultiGet({"eu/1", "eu/2"})[1]); }},
-      {"multiGet elsewhere", Takes::kReadTable, [](C, T t) { return StatusOf(t.MultiGet({"eu/1", "zz"})[1]); }},
-      {"scan", Takes::kReadTable, [](C, T t) { return Scanned(t, {}); }},
-      {"reverse scan", Takes::kReadTable, [](C, T t) { return Scanned(t, {.reverse = true}); }},
-      {"scan of keys", Takes::kReadTable, [](C, T t) { return Scanned(t, {.keys_only = true}); }},
-      {"scan by prefix", Takes::kReadKey, [](C, T t) { return Scanned(t, {.range = KeyRange::Prefix("eu/")}); }},
-      {"reverse scan by prefix", Takes::kReadKey,
+      {"get in a session", "get", Takes::kReadKey,
+       [](C c, T t) {
+         Session session = c.NewSession();
+         return StatusOf(t.Get("eu/1", {.read = Read::InSession(), .session = &session}));
+       }},
+      {"multiGet", "multiGet", Takes::kReadKey, [](C, T t) { return StatusOf(t.MultiGet({"eu/1", "eu/2"})[1]); }},
+      {"multiGet elsewhere", "multiGet", Takes::kReadTable,
+       [](C, T t) { return StatusOf(t.MultiGet({"eu/1", "zz"})[1]); }},
+      {"scan", "scan", Takes::kReadTable, [](C, T t) { return Scanned(t, {}); }},
+      {"reverse scan", "scan", Takes::kReadTable, [](C, T t) { return Scanned(t, {.reverse = true}); }},
+      {"scan of keys", "scan", Takes::kReadTable, [](C, T t) { return Scanned(t, {.keys_only = true}); }},
+      {"scan by prefix", "scan", Takes::kReadKey,
+       [](C, T t) { return Scanned(t, {.range = KeyRange::Prefix("eu/")}); }},
+      {"reverse scan by prefix", "scan", Takes::kReadKey,
        [](C, T t) { return Scanned(t, {.range = KeyRange::Prefix("eu/"), .reverse = true}); }},
-      {"scan by a shorter prefix", Takes::kReadTable,
+      {"scan by a shorter prefix", "scan", Takes::kReadTable,
        [](C, T t) { return Scanned(t, {.range = KeyRange::Prefix("eu")}); }},
-      {"put", Takes::kWriteKey, [](C, T t) { return StatusOf(t.Put("eu/1", "y")); }},
-      {"put elsewhere", Takes::kWriteOther, [](C, T t) { return StatusOf(t.Put("zz", "y")); }},
-      {"conditional put", Takes::kWriteKey, [](C, T t) { return StatusOf(t.Put("eu/1", "y", {.if_absent = true})); }},
-      {"delete", Takes::kWriteKey, [](C, T t) { return t.Delete("eu/2"); }},
-      {"increment", Takes::kWriteKey, [](C, T t) { return StatusOf(t.Increment("eu/n", 1)); }},
-      {"batch", Takes::kWriteKey,
+      {"put", "write", Takes::kWriteKey, [](C, T t) { return StatusOf(t.Put("eu/1", "y")); }},
+      {"put elsewhere", "write", Takes::kWriteOther, [](C, T t) { return StatusOf(t.Put("zz", "y")); }},
+      {"conditional put", "write", Takes::kWriteKey,
+       [](C, T t) { return StatusOf(t.Put("eu/1", "y", {.if_absent = true})); }},
+      {"delete", "write", Takes::kWriteKey, [](C, T t) { return t.Delete("eu/2"); }},
+      {"increment", "write", Takes::kWriteKey, [](C, T t) { return StatusOf(t.Increment("eu/n", 1)); }},
+      {"batch", "write", Takes::kWriteKey,
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Put("eu/3", "x").Delete("eu/4")))); }},
-      {"batch that leaves the prefix", Takes::kWriteOther,
+      {"batch that leaves the prefix", "write", Takes::kWriteOther,
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Put("eu/3", "x").Put("a", "x")))); }},
-      {"bare condition", Takes::kWriteKey,
+      {"bare condition", "write", Takes::kWriteKey,
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Check("eu/1", kAbsent).Put("eu/3", "x")))); }},
-      {"bare condition elsewhere", Takes::kWriteOther,
+      {"bare condition elsewhere", "write", Takes::kWriteOther,
        [](C, T t) { return StatusOf(t.Write(std::move(Batch().Check("a", kAbsent).Put("eu/3", "x")))); }},
-      {"writes each for itself", Takes::kWriteKey,
+      {"writes each for itself", "write", Takes::kWriteKey,
        [](C, T t) { return StatusOf(t.MultiWrite({{.kind = Batch::Kind::kPut, .key = "eu/5", .value = "x"}})[0]); }},
-      {"apply", Takes::kBoth, [](C, T t) { return StatusOf(t.Write(std::move(Batch().Apply("eu/6", "none", "")))); }},
+      {"apply", "write", Takes::kBoth,
+       [](C, T t) { return StatusOf(t.Write(std::move(Batch().Apply("eu/6", "none", "")))); }},
   };
 }
 
@@ -110,17 +121,22 @@ std::vector<Operation> OfAdmins() {
   using C = const Client&;
   using T = const Table&;
   return {
-      {"open", Takes::kAny, [](C c, T) { return StatusOf(c.OpenTable("carts")); }},
-      {"describe", Takes::kAny, [](C c, T) { return StatusOf(c.DescribeTable("carts")); }},
-      {"locate", Takes::kAny, [](C c, T) { return StatusOf(c.Locate("carts", "eu/1")); }},
-      {"alter", Takes::kAdminOfOne, [](C c, T) { return StatusOf(c.AlterTable("carts", {.replicas = 3})); }},
-      {"split", Takes::kAdminOfOne, [](C c, T) { return StatusOf(c.SplitTablet("carts", "m")); }},
-      {"merge", Takes::kAdminOfOne, [](C c, T) { return StatusOf(c.MergeTablets("carts", "no tablet's")); }},
-      {"move", Takes::kAdminOfOne, [](C c, T) { return c.MoveTablet("carts", "a", {.from = "ts-8", .to = "ts-9"}); }},
-      {"cancel a move", Takes::kAdminOfOne, [](C c, T) { return c.MoveTablet("carts", "a", {.cancel = true}); }},
-      {"transfer", Takes::kAdminOfOne, [](C c, T) { return c.TransferTablet("carts", "a", "ts-9"); }},
-      {"compact", Takes::kAdminOfOne, [](C c, T) { return StatusOf(c.CompactTable("carts", {.start = false})); }},
-      {"create", Takes::kAdminOfAll, [](C c, T) { return StatusOf(c.CreateTable("users")); }},
+      {"open", "describeTable", Takes::kAny, [](C c, T) { return StatusOf(c.OpenTable("carts")); }},
+      {"describe", "describeTable", Takes::kAny, [](C c, T) { return StatusOf(c.DescribeTable("carts")); }},
+      {"locate", "locate", Takes::kAny, [](C c, T) { return StatusOf(c.Locate("carts", "eu/1")); }},
+      {"alter", "alterTable", Takes::kAdminOfOne,
+       [](C c, T) { return StatusOf(c.AlterTable("carts", {.replicas = 3})); }},
+      {"split", "splitTablet", Takes::kAdminOfOne, [](C c, T) { return StatusOf(c.SplitTablet("carts", "m")); }},
+      {"merge", "mergeTablets", Takes::kAdminOfOne,
+       [](C c, T) { return StatusOf(c.MergeTablets("carts", "no tablet's")); }},
+      {"move", "moveTablet", Takes::kAdminOfOne,
+       [](C c, T) { return c.MoveTablet("carts", "a", {.from = "ts-8", .to = "ts-9"}); }},
+      {"cancel a move", "moveTablet", Takes::kAdminOfOne,
+       [](C c, T) { return c.MoveTablet("carts", "a", {.cancel = true}); }},
+      {"transfer", "transferTablet", Takes::kAdminOfOne, [](C c, T) { return c.TransferTablet("carts", "a", "ts-9"); }},
+      {"compact", "compactTable", Takes::kAdminOfOne,
+       [](C c, T) { return StatusOf(c.CompactTable("carts", {.start = false})); }},
+      {"create", "createTable", Takes::kAdminOfAll, [](C c, T) { return StatusOf(c.CreateTable("users")); }},
   };
 }
 
@@ -131,7 +147,7 @@ class GrantsMatrixTest : public SecureClusterTest {
     auto client = Connect("operator");
     ASSERT_TRUE(client.has_value()) << client.error();
     olga_ = *client;
-    for (const char* table : {"carts", "users"}) {
+    for (const char* table : {"carts", "users", "seen"}) {
       const auto made = olga_->CreateTable(table, {.split_points = {"m"}});
       ASSERT_TRUE(made.has_value()) << made.error();
     }
@@ -188,7 +204,9 @@ void GrantsMatrixTest::MakeUsers() {
   // All find the table, while everybody may read it: what they are refused later is the operation itself.
   const Grant all_read = {kRead, "carts", ""};
   ASSERT_TRUE(olga_->ChangeAccess({{.kind = Kind::kGrant, .name = "everybody", .grant = all_read}}).ok());
-  std::vector<AccessChange> changes = {{.kind = Kind::kRevoke, .name = "everybody", .grant = all_read}};
+  std::vector<AccessChange> changes = {
+      {.kind = Kind::kRevoke, .name = "everybody", .grant = all_read},
+      {.kind = Kind::kGrant, .name = "everybody", .grant = {kRead, "seen", "none"}}};  // all may ask what it is
   for (User& user : users_) {
     Make(user.name, {.name = user.name});
     const auto client = Connect(user.name);
@@ -221,47 +239,75 @@ std::vector<Operation> GrantsMatrixTest::OfOperators() const {
   const auto change = [](AccessChange what) { return [what](C c, T) { return c.ChangeAccess({what}); }; };
   const Grant everything = {Permission::kOperator, "", ""};
   return {
-      {"list tablets", kTakes, [](C c, T) { return StatusOf(c.ListTablets("carts")); }},
-      {"list replicas", kTakes, [](C c, T) { return StatusOf(c.ListReplicas("carts")); }},
-      {"describe a tablet", kTakes, [id = tablets_[0].id](C c, T) { return StatusOf(c.DescribeTablet(id)); }},
-      {"list access", kTakes, [](C c, T) { return StatusOf(c.ListAccess()); }},
-      {"list secrets", kTakes, [](C c, T) { return StatusOf(c.ListAccess(true)); }},
-      {"grant", kTakes, change({.kind = Kind::kGrant, .name = "chief", .grant = everything})},
-      {"revoke", kTakes, change({.kind = Kind::kRevoke, .name = "nobody", .grant = everything})},
-      {"set a password", kTakes, change({.kind = Kind::kSetPassword, .name = "who", .password = "sesame"})},
-      {"drop a user", kTakes, change({.kind = Kind::kDropUser, .name = "who"})},
-      {"give a role", kTakes, change({.kind = Kind::kGrantRole, .name = "nobody", .role = "none"})},
-      {"limit a user", kTakes, change({.kind = Kind::kSetLimits, .name = "chief"})},
-      {"limit a table", kTakes, change({.kind = Kind::kSetTableLimits, .grant = {.table = "users"}})},
-      {"drain", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = true})); }},
-      {"end a drain", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = false})); }},
-      {"maintain", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.maintenance = true})); }},
-      {"remove a server", kTakes, [](C c, T) { return c.RemoveServer("ts-9"); }},
-      {"recover", kTakes, [](C c, T) { return StatusOf(c.RecoverTablet(TabletId{99'999})); }},
-      {"adopt", kTakes, [](C c, T) { return StatusOf(c.Adopt()); }},
-      {"ask the planner", kTakes, [](C c, T) { return StatusOf(c.Planner()); }},
-      {"switch the planner", kTakes, [](C c, T) { return StatusOf(c.Planner({.enabled = true})); }},
-      {"list procedures", kTakes, [](C c, T) { return StatusOf(c.ListProcedures()); }},
-      {"cancel", kTakes, [](C c, T) { return StatusOf(c.CancelProcedure("move-99999")); }},
-      {"scrub", kTakes, [](C c, T) { return StatusOf(c.Scrub("ts-9")); }},
-      {"list versions", kTakes, [](C c, T) { return StatusOf(c.ListVersions()); }},
-      {"hold the level", kTakes, [](C c, T) { return c.HoldLevel(false); }},
-      {"checksum", kTakes, [s = servers_[0], t = tablets_[0]](C c, T) { return StatusOf(c.Checksum(s, t)); }},
-      {"snapshot", kTakes, [s = servers_[0], t = tablets_[0]](C c, T) { return StatusOf(c.ReadSnapshot(s, t, 0)); }},
-      {"follow the log", kTakes, [s = servers_[0]](C c, T) { return StatusOf(c.FollowLog(s, {})); }},
+      {"list tablets", "listTablets", kTakes, [](C c, T) { return StatusOf(c.ListTablets("carts")); }},
+      {"list replicas", "listTablets", kTakes, [](C c, T) { return StatusOf(c.ListReplicas("carts")); }},
+      {"describe a tablet", "listTablets", kTakes,
+       [id = tablets_[0].id](C c, T) { return StatusOf(c.DescribeTablet(id)); }},
+      {"list access", "listAccess", kTakes, [](C c, T) { return StatusOf(c.ListAccess()); }},
+      {"list secrets", "listAccess", kTakes, [](C c, T) { return StatusOf(c.ListAccess(true)); }},
+      {"grant", "changeAccess", kTakes, change({.kind = Kind::kGrant, .name = "chief", .grant = everything})},
+      {"revoke", "changeAccess", kTakes, change({.kind = Kind::kRevoke, .name = "nobody", .grant = everything})},
+      {"set a password", "changeAccess", kTakes,
+       change({.kind = Kind::kSetPassword, .name = "who", .password = "sesame"})},
+      {"drop a user", "changeAccess", kTakes, change({.kind = Kind::kDropUser, .name = "who"})},
+      {"give a role", "changeAccess", kTakes, change({.kind = Kind::kGrantRole, .name = "nobody", .role = "none"})},
+      {"limit a user", "changeAccess", kTakes, change({.kind = Kind::kSetLimits, .name = "chief"})},
+      {"limit a table", "changeAccess", kTakes, change({.kind = Kind::kSetTableLimits, .grant = {.table = "users"}})},
+      {"drain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = true})); }},
+      {"end a drain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.draining = false})); }},
+      {"maintain", "setServer", kTakes, [](C c, T) { return StatusOf(c.SetServer("ts-9", {.maintenance = true})); }},
+      {"remove a server", "removeServer", kTakes, [](C c, T) { return c.RemoveServer("ts-9"); }},
+      {"recover", "recoverTablet", kTakes, [](C c, T) { return StatusOf(c.RecoverTablet(TabletId{99'999})); }},
+      {"adopt", "adopt", kTakes, [](C c, T) { return StatusOf(c.Adopt()); }},
+      {"ask the planner", "balance", kTakes, [](C c, T) { return StatusOf(c.Planner()); }},
+      {"switch the planner", "balance", kTakes, [](C c, T) { return StatusOf(c.Planner({.enabled = true})); }},
+      {"list procedures", "listProcedures", kTakes, [](C c, T) { return StatusOf(c.ListProcedures()); }},
+      {"cancel", "cancelProcedure", kTakes, [](C c, T) { return StatusOf(c.CancelProcedure("move-99999")); }},
+      {"scrub", "scrubServers", kTakes, [](C c, T) { return StatusOf(c.Scrub("ts-9")); }},
+      {"list versions", "clusterVersion", kTakes, [](C c, T) { return StatusOf(c.ListVersions()); }},
+      {"hold the level", "holdLevel", kTakes, [](C c, T) { return c.HoldLevel(false); }},
+      {"checksum", "checksum", kTakes,
+       [s = servers_[0], t = tablets_[0]](C c, T) { return StatusOf(c.Checksum(s, t)); }},
+      {"snapshot", "snapshot", kTakes,
+       [s = servers_[0], t = tablets_[0]](C c, T) { return StatusOf(c.ReadSnapshot(s, t, 0)); }},
+      {"follow the log", "followLog", kTakes, [s = servers_[0]](C c, T) { return StatusOf(c.FollowLog(s, {})); }},
+      {"list what is kept", "listKept", kTakes, [](C c, T) { return StatusOf(c.ListUnresolved("seen")); }},
+      {"forget what is kept", "forgetKept", kTakes,
+       [s = servers_[0].name](C c, T) { return c.DiscardUnresolved("seen", {.server = s}); }},
   };
+}
+
+// A method that is new fails here until an operation above comes to it, or until it is told to all users.
+template <class Service>
+void ExpectEveryMethodOf(const std::vector<Operation>& operations) {
+  using Who = security::Identity::Kind;
+  const std::set<std::string_view> to_all = {"echo", "listTables", "listServers", "clusterInfo"};
+  const rpc::Access access = rpc::ServiceMethods<Service>::WhoMay();
+  const auto expect = [&](std::string_view method) {
+    if (to_all.contains(method) || access.Of(method) == Who::kServer) return;
+    const auto found =
+        std::ranges::find(operations, method, [](const Operation& one) { return std::string_view(one.method); });
+    ASSERT_NE(found, operations.end()) << "nobody asks for " << method;
+    EXPECT_EQ(found->takes == Takes::kCluster, access.Of(method) == Who::kOperator) << method;
+  };
+  std::apply([&](const auto&... method) { (expect(method.name), ...); }, rpc::ServiceMethods<Service>::kAll);
 }
 
 TEST_F(GrantsMatrixTest, WhatIsDoneWithRecords) { Try(OfData()); }
 
 TEST_F(GrantsMatrixTest, WhatIsDoneWithTablesAndTheCluster) {
+  std::vector<Operation> drops = {
+      {"drop", "dropTable", Takes::kAdminOfOne, [](const Client& c, const Table&) { return c.DropTable("carts"); }}};
+  std::vector<Operation> all = drops;
+  for (const auto& some : {OfData(), OfAdmins(), OfOperators()}) all.insert(all.end(), some.begin(), some.end());
+  ExpectEveryMethodOf<idl::TabletServiceCobSvIf>(all);
+  ExpectEveryMethodOf<idl::MasterServiceCobSvIf>(all);
   Try(OfAdmins());
   Try(OfOperators());
   // Whoever may not first.
-  const auto drop = [](const Client& c, const Table&) { return c.DropTable("carts"); };
   std::erase_if(users_, [](const User& user) { return user.may.contains(Takes::kAdminOfOne) && user.name != "admin"; });
   std::ranges::stable_partition(users_, [](const User& user) { return user.name != "admin"; });
-  Try({{"drop", Takes::kAdminOfOne, drop}});
+  Try(drops);
   EXPECT_EQ(olga_->OpenTable("carts").error().code(), Code::kNoSuchTable);
 }
 
