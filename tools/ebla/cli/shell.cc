@@ -63,7 +63,9 @@ Status NotConnected(const Status& why, const Shell::Connection& connection) {
       message.contains("its certificate is refused") || (message.contains(": TLS") && message.contains(" alert "));
   if (of_certificates)
     return {Code::kPermissionDenied, message + " (the certificates are those of " + connection.tls_dir + ")"};
-  if (connection.tls_dir.empty() && message.contains("closed by the server"))
+  // Where they had not read all that came, the system tells it as a reset.
+  const bool hung_up = message.contains("closed by the server") || message.contains("Connection reset by peer");
+  if (connection.tls_dir.empty() && hung_up)
     return {why.code(), message +
                             " (perhaps they want certificates: --tls-dir or EBLA_TLS_DIR names a directory of them; "
                             "--masters or EBLA_MASTERS says where they are)"};

@@ -78,9 +78,8 @@ TEST_F(ShellTest, WhoIsHungUpOnInTheClearIsToldOfCertificates) {
       close(one);
     }
   });
-  EXPECT_THAT(
-      Run("--deadline 1s --masters " + at->ToString() + " table list"),
-      ::testing::AllOf(HasSubstr("closed by the server"), HasSubstr("--tls-dir or EBLA_TLS_DIR"), HasSubstr("[3]")));
+  EXPECT_THAT(Run("--deadline 1s --masters " + at->ToString() + " table list"),
+              ::testing::AllOf(HasSubstr("--tls-dir or EBLA_TLS_DIR"), HasSubstr("[3]")));
   shutdown(*listener, SHUT_RDWR);
   server.join();
   close(*listener);
