@@ -13,6 +13,7 @@
 
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/stubs.h"
+#include "common/testing/eventually.h"
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/keys.h"
@@ -168,9 +169,13 @@ class UsersPart : public Part {
     const auto client = Client::Connect(
         {.masters = {ebla_.masters()}, .connections_per_server = connections, .tls_dir = certificates_.Path(user)});
     CHECK(client.has_value()) << client.error();
-    const auto table = client->OpenTable("records");
-    CHECK(table.has_value()) << table.error();
-    return *table;
+    std::optional<Table> granted;  // every process knows of a grant within a second of its answer
+    CHECK(testing::Eventually([&] {
+      auto table = client->OpenTable("records");
+      if (table) granted.emplace(*std::move(table));
+      return granted.has_value();
+    }));
+    return *granted;
   }
   static void Get(const Table& table, Done done) {
     table.AsyncGet(RandomRecordKey(), {.read = Read::Strong()},
