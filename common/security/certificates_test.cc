@@ -6,8 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
+#include "common/base/read_all.h"
 #include "common/testing/temporary_directory.h"
 
 namespace ebla::security {
@@ -74,9 +74,8 @@ TEST_F(CertificatesTest, OnlyItsOwnCanBeRevoked) {
   ASSERT_TRUE(CreateAuthority(Path("ca2"), 10).ok());
   ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("u"), {.name = "ada"}).ok());
   const auto list = [this] {
-    std::ostringstream text;
-    text << std::ifstream(Path("ca/ca.crl")).rdbuf();
-    return text.str();
+    std::ifstream in(Path("ca/ca.crl"));
+    return ReadAll(in);
   };
   const std::string empty = list();
   EXPECT_THAT(empty, HasSubstr("X509 CRL"));

@@ -5,8 +5,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
+#include "common/base/read_all.h"
 #include "common/security/certificates.h"
 #include "common/testing/temporary_directory.h"
 
@@ -66,9 +66,8 @@ class TlsTest : public ::testing::Test {
   }
 
   std::string Text(const std::string& file) const {
-    std::ostringstream text;
-    text << std::ifstream(Path(file)).rdbuf();
-    return text.str();
+    std::ifstream in(Path(file));
+    return ReadAll(in);
   }
 
   testing::TemporaryDirectory directory_;

@@ -35,6 +35,7 @@ void Connection::Start() {
   NoteCame();
   UpdateReading();
   UpdateWatch();
+  UpdateUser();
 }
 
 void Connection::OnClosed() {
@@ -80,7 +81,6 @@ void Connection::UpdateWatch() {
   shown_held_.store(held, std::memory_order_relaxed);
   const bool waits = (!stream().established() && !ended()) || begun() > kSmallCommand;
   Report(held, waits || (protocol_->user() != nullptr && protocol_->user()->empty()));
-  UpdateUser();
 }
 
 void Connection::UpdateUser() {

@@ -59,8 +59,9 @@ void FenceRound::Start() {
   }
 }
 
-// An epoch that an operator has raised far is beyond what others have promised, too.
+// An epoch that an operator has raised far is beyond what others have promised, too. No other is looked up.
 idl::FenceTablet FenceRound::WithLeap(idl::FenceTablet order, const ServerName& server) const {
+  if (!limits::IsLeap(Epoch(), Epoch{static_cast<uint64_t>(order.epoch)})) return order;
   const idl::TabletLoad* load = context_.servers.LoadOf(server, TabletId{static_cast<uint64_t>(order.tabletId)});
   const int64_t promised = load ? load->promisedEpoch : 0;
   if (limits::IsLeap(Epoch{static_cast<uint64_t>(promised)}, Epoch{static_cast<uint64_t>(order.epoch)}))

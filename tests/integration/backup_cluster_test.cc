@@ -11,7 +11,7 @@
 
 #include "common/base/count.h"
 #include "common/testing/temporary_directory.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/shared_cluster_fixture.h"
 #include "tools/backup/create.h"
 #include "tools/backup/directory_store.h"
 #include "tools/backup/restore.h"
@@ -36,20 +36,11 @@ std::string Numbered(const char* prefix, int number) {
   return text;
 }
 
-// One cluster for all of them. Each finds table "carts" there and nothing else, and leaves every server running.
-class BackupClusterTest : public ::testing::Test {
+// Each finds table "carts" there and nothing else, and leaves every server running.
+class BackupClusterTest : public SharedClusterFixture {
  protected:
-  static void SetUpTestSuite() {
-    auto cluster = TestCluster::Start();
-    ASSERT_TRUE(cluster.has_value()) << cluster.error();
-    cluster_ = *std::move(cluster);
-  }
-  static void TearDownTestSuite() { cluster_.reset(); }
   void SetUp() override {
-    ASSERT_NE(cluster_, nullptr);
-    auto client = cluster_->Connect();
-    ASSERT_TRUE(client.has_value()) << client.error();
-    client_.emplace(*std::move(client));
+    ASSERT_NO_FATAL_FAILURE(SharedClusterFixture::SetUp());
     const auto made = client_->CreateTable("carts", {.table = {.default_ttl = 24h}, .split_points = {"m"}});
     ASSERT_TRUE(made.has_value()) << made.error();
     for (int i = 0; i < kRecords; ++i) {
@@ -62,12 +53,7 @@ class BackupClusterTest : public ::testing::Test {
     if (!client_) return;
     const Status running = cluster_->launcher().Start({});
     EXPECT_TRUE(running.ok()) << running;
-    const auto tables = client_->ListTables();
-    ASSERT_TRUE(tables.has_value()) << tables.error();
-    for (const TableInfo& table : *tables) {
-      const Status dropped = client_->DropTable(table.name);
-      EXPECT_TRUE(dropped.ok()) << dropped;
-    }
+    DropAll();
   }
 
   Table Open(const std::string& name) { return *client_->OpenTable(name); }
@@ -100,12 +86,8 @@ class BackupClusterTest : public ::testing::Test {
 
   TemporaryDirectory directory_;
   backup::DirectoryStore store_{directory_.path()};
-  static std::unique_ptr<TestCluster> cluster_;
-  std::optional<Client> client_;
   Held written_;
 };
-
-std::unique_ptr<TestCluster> BackupClusterTest::cluster_;
 
 TEST_F(BackupClusterTest, WhileItIsWrittenSplitAndMoved) {
   // One key after the other on either side: a moment of a tablet has all of them up to some, and none after.

@@ -13,7 +13,7 @@
 #include "common/base/read_all.h"
 #include "common/testing/temporary_directory.h"
 #include "test_paths.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/shared_cluster_fixture.h"
 #include "tools/backup/archive/replay.h"
 #include "tools/backup/create.h"
 #include "tools/backup/directory_store.h"
@@ -42,25 +42,8 @@ std::string Numbered(const char* prefix, int number) {
   return text;
 }
 
-// One cluster for all of them. Each finds no table there.
-class BackupKillTest : public ::testing::Test {
+class BackupKillTest : public SharedClusterFixture {
  protected:
-  static void SetUpTestSuite() {
-    auto cluster = TestCluster::Start();
-    ASSERT_TRUE(cluster.has_value()) << cluster.error();
-    cluster_ = *std::move(cluster);
-  }
-  static void TearDownTestSuite() { cluster_.reset(); }
-  void SetUp() override {
-    ASSERT_NE(cluster_, nullptr);
-    auto client = cluster_->Connect();
-    ASSERT_TRUE(client.has_value()) << client.error();
-    client_.emplace(*std::move(client));
-  }
-  void TearDown() override {
-    if (client_) DropAll();
-  }
-
   // ---- tables
 
   void Make(const std::string& name, int records, const CreateTableOptions& options = {}) {
@@ -77,14 +60,6 @@ class BackupKillTest : public ::testing::Test {
   void Delete(const std::string& name, const std::string& key) {
     ASSERT_TRUE(client_->OpenTable(name)->Delete(key).ok());
     held_[name].erase(key);
-  }
-  void DropAll() {
-    const auto tables = client_->ListTables();
-    ASSERT_TRUE(tables.has_value()) << tables.error();
-    for (const TableInfo& table : *tables) {
-      const Status dropped = client_->DropTable(table.name);
-      EXPECT_TRUE(dropped.ok()) << dropped;
-    }
   }
   Tables InCluster() {
     Tables all;
@@ -191,12 +166,8 @@ class BackupKillTest : public ::testing::Test {
 
   TemporaryDirectory directory_, output_;
   backup::DirectoryStore store_{directory_.path()};
-  static std::unique_ptr<TestCluster> cluster_;
-  std::optional<Client> client_;
   Tables held_;  // what the tables hold
 };
-
-std::unique_ptr<TestCluster> BackupKillTest::cluster_;
 
 TEST_F(BackupKillTest, ABackupThatIsMade) {
   Make("carts", 60, {.split_points = {"m"}});

@@ -144,13 +144,7 @@ class GrantsMatrixTest : public SecureClusterTest {
  protected:
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(SecureClusterTest::SetUp());
-    auto client = Connect("operator");
-    ASSERT_TRUE(client.has_value()) << client.error();
-    olga_ = *client;
-    for (const char* table : {"carts", "users", "seen"}) {
-      const auto made = olga_->CreateTable(table, {.split_points = {"m"}});
-      ASSERT_TRUE(made.has_value()) << made.error();
-    }
+    ASSERT_NO_FATAL_FAILURE(MakeTables({"carts", "users", "seen"}));
     servers_ = *olga_->ListServers();
     tablets_ = *olga_->ListTablets("carts");
     ASSERT_NO_FATAL_FAILURE(MakeUsers());
@@ -174,7 +168,6 @@ class GrantsMatrixTest : public SecureClusterTest {
     }
   }
 
-  std::optional<Client> olga_;
   std::vector<ServerSummary> servers_;
   std::vector<TabletSummary> tablets_;
   std::vector<User> users_;

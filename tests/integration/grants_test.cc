@@ -19,13 +19,7 @@ class GrantsTest : public SecureClusterTest {
  protected:
   void SetUp() override {
     ASSERT_NO_FATAL_FAILURE(SecureClusterTest::SetUp());
-    auto client = Connect("operator");
-    ASSERT_TRUE(client.has_value()) << client.error();
-    olga_ = *client;
-    for (const char* table : {"carts", "users"}) {
-      const auto made = olga_->CreateTable(table, {.split_points = {"m"}});
-      ASSERT_TRUE(made.has_value()) << made.error();
-    }
+    ASSERT_NO_FATAL_FAILURE(MakeTables({"carts", "users"}));
     ASSERT_TRUE(Change({{.kind = Kind::kCreateUser, .name = "ada", .password = "sesame"}}).ok());
   }
   Status Change(std::vector<AccessChange> changes) { return olga_->ChangeAccess(std::move(changes)); }
@@ -68,8 +62,6 @@ class GrantsTest : public SecureClusterTest {
         "open");
     return carts;
   }
-
-  std::optional<Client> olga_;
 };
 
 // Every kind of operation, with no grant and with each.

@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <initializer_list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,16 @@ class SecureClusterTest : public ::testing::Test {
     while (denied() && std::chrono::steady_clock::now() < end) continue;
     return *user->OpenTable("carts");
   }
+  // olga_, the operator, with tables of two tablets.
+  void MakeTables(std::initializer_list<const char*> names) {
+    auto client = Connect("operator");
+    ASSERT_TRUE(client.has_value()) << client.error();
+    olga_ = *std::move(client);
+    for (const char* name : names) {
+      const auto made = olga_->CreateTable(name, {.split_points = {"m"}});
+      ASSERT_TRUE(made.has_value()) << made.error();
+    }
+  }
   // Where each tablet server takes calls.
   std::vector<rpc::Endpoint> Servers() {
     std::vector<rpc::Endpoint> endpoints;
@@ -90,6 +102,7 @@ class SecureClusterTest : public ::testing::Test {
   TemporaryDirectory directory_;
   const ClusterCertificates certificates_{directory_.path()};
   std::unique_ptr<TestCluster> cluster_;
+  std::optional<Client> olga_;
 };
 
 // Calls of one who has read the IDL.

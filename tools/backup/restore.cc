@@ -80,8 +80,10 @@ class Restorer {
   Result<Restored> Run(BackupStore& store) {
     Result<Restored> restored = RestoreAll(store);
     if (restored || unfinished_.empty() || options_.interrupted()) return restored;
+    std::string tables;
+    for (const std::string& name : unfinished_) tables += (tables.empty() ? "table " : ", table ") + name;
     return Error(restored.error().code(),
-                 restored.error().message() + "; not whole, and still there: " + unfinished_ +
+                 restored.error().message() + "; not whole, and still there: " + tables +
                      ". Drop what you do not want to keep, or run the same command with --continue once it can go on");
   }
 
@@ -96,8 +98,6 @@ class Restorer {
     std::map<uint64_t, Table> made;
     for (const TablePart& table : tables) {
       EBLA_ASSIGN(Table to, RestoreTable(table));
-      // Until the changes since are in it, too.
-      if (replay) unfinished_ += (unfinished_.empty() ? "table " : ", table ") + to.name();
       made.emplace(table.id, std::move(to));
     }
     if (replay) EBLA_TRY(WriteChanges(*replay, made));
@@ -130,13 +130,12 @@ class Restorer {
   Result<Table> RestoreTable(const TablePart& table) {
     EBLA_ASSIGN(Table to, MakeTable(client_, options_, table));
     progress_.table = to.name();
-    const std::string before =
-        std::exchange(unfinished_, unfinished_ + (unfinished_.empty() ? "table " : ", table ") + to.name());
+    unfinished_.push_back(to.name());
     Writes writes(options_.parallel);
     if (!table.parts.empty()) EBLA_TRY(WriteRecords(table, to, writes));
     writes.Drain();
     EBLA_TRY(writes.first());
-    unfinished_ = before;
+    if (!options_.at_ms) unfinished_.pop_back();  // else the changes since are still to come
     ++restored_.tables;
     return to;
   }
@@ -202,7 +201,7 @@ class Restorer {
   const Chain& chain_;
   Progress progress_;
   Restored restored_;
-  std::string unfinished_;  // "table carts, table prices": made here, and not all of their records are in them
+  std::vector<std::string> unfinished_;  // tables that are made, and not all of their records are in them
 };
 
 }  // namespace
