@@ -7,8 +7,8 @@
 // Invariants: 1. Items of one flow are drained in the order in which they were put.
 //             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
 //                puts, so all flows together hold at most twice the bounds.
-//             3. Alone, a flow is drained whole. Beside others each has its part of a small batch, so that who puts
-//                little does not wait behind who puts much.
+//             3. Batches are small, and each flow has its part of one: who puts little does not wait behind who puts
+//                much, nor does what else the executor has to do. Brief work is little, and drained whole.
 // Threads:    Put() from any; `drain` runs on the executor. The mailbox outlives its executor's tasks.
 #pragma once
 
@@ -33,13 +33,17 @@ class Mailbox {
     size_t items = 0;
     size_t bytes = 0;  // in memory, as Put() is told
   };
-  // Of a batch of several flows.
-  static constexpr size_t kSharedBatch = 64;
+  static constexpr size_t kBatch = 16;
   // Together, more than that is not brief any more: another thread had better do it meanwhile.
   static constexpr size_t kBriefItems = 64, kBriefBytes = 24 << 10;
 
   Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
       : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}
+
+  struct Parcel {
+    T item;
+    size_t flow = 0;
+  };
 
   // False, and `item` is untouched: full. `flow`: whose it is. `brief`: dealing with it takes no time to speak of.
   bool Put(T&& item, size_t bytes, size_t flow = 0, bool brief = false) {
@@ -60,6 +64,20 @@ class Mailbox {
     }
     if (first || was_brief != is_brief) PostDrain(is_brief);
     return true;
+  }
+
+  // All of them, whatever the bounds, and with one wake-up.
+  void PutAll(std::vector<Parcel> parcels) {
+    if (parcels.empty()) return;
+    bool wake = false;
+    {
+      MutexLock lock(mutex_);
+      wake = items_ == 0 || brief_;
+      for (Parcel& parcel : parcels) flows_[parcel.flow].items.push_back(std::move(parcel.item));
+      items_ += parcels.size();
+      brief_ = false;
+    }
+    if (wake) PostDrain(false);
   }
 
  private:
@@ -92,13 +110,14 @@ class Mailbox {
     {
       MutexLock lock(mutex_);
       if (items_ == 0 || (brief && !brief_)) return;
-      if (flows_.size() == 1) {
+      const bool all = brief || items_ <= kBatch;
+      if (all && flows_.size() == 1) {
         Flow& flow = flows_.begin()->second;
         flow.items.erase(flow.items.begin(), flow.begin());
         batch.swap(flow.items);
         flows_.clear();
       } else {
-        TakeShares(batch);
+        TakeShares(batch, all ? items_ : std::max<size_t>(1, kBatch / flows_.size()));
       }
       items_ -= batch.size();
       if (flows_.empty()) bytes_ = 0;
@@ -109,8 +128,8 @@ class Mailbox {
     drain_(std::move(batch));
   }
 
-  void TakeShares(std::vector<T>& batch) EBLA_REQUIRES(mutex_) {
-    const size_t each = std::max<size_t>(1, kSharedBatch / flows_.size());
+  // So many of each flow.
+  void TakeShares(std::vector<T>& batch, size_t each) EBLA_REQUIRES(mutex_) {
     for (auto at = flows_.begin(); at != flows_.end();) {
       Flow& flow = at->second;
       const size_t taken = std::min(each, flow.size());

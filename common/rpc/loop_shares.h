@@ -23,7 +23,11 @@ class ServerConnection;
 
 class LoopShares {
  public:
-  static constexpr Duration kShare = std::chrono::microseconds(100);
+  using Clock = std::chrono::steady_clock;
+  // Long ones cost less: there are fewer turns, and more is sent at a time. So they are short only for so long as
+  // somebody waits for them, one who has been served beside others just now.
+  static constexpr Duration kShare = std::chrono::microseconds(100), kShortShare = std::chrono::microseconds(25);
+  static constexpr Duration kContest = std::chrono::milliseconds(10);
 
   struct User {
     explicit User(size_t its_flow) : flow(its_flow) {}
@@ -49,27 +53,21 @@ class LoopShares {
   bool several() const { return users_.size() > 1; }
   // `phase`: EventLoop::phase().
   bool HasTime(const User& user, uint64_t phase) const {
-    return !several() || user.phase != phase || user.spent < kShare;
+    return !several() || user.phase != phase || user.spent < (since_ < contested_until_ ? kShortShare : kShare);
   }
-  static void Spend(User& user, Duration time, uint64_t phase) {
+  // The time since Begin(), or the last call of this.
+  void Spend(User& user, uint64_t phase, Clock::time_point now = Clock::now()) {
     if (user.phase != phase) user.spent = {};
     user.phase = phase;
-    user.spent += time;
+    user.spent += now - std::exchange(since_, now);
+    if (std::exchange(last_, user.flow) != user.flow) contested_until_ = now + kContest;
   }
-  // Time since the last call of either; where nobody need be measured, none is.
-  void Begin() {
-    if (several()) since_ = Clock::now();
-  }
-  Duration Lap() {
-    const Clock::time_point now = Clock::now();
-    return now - std::exchange(since_, now);
-  }
+  void Begin(Clock::time_point now = Clock::now()) { since_ = now; }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   std::unordered_map<size_t, std::shared_ptr<User>> users_;
-  Clock::time_point since_;
+  Clock::time_point since_, contested_until_;
+  size_t last_ = 0;  // whose flow was served last
 };
 
 }  // namespace ebla::rpc

@@ -1,6 +1,7 @@
 #include "tabletserver/server/server_flags.h"
 
 #include <gflags/gflags.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -162,8 +163,13 @@ int64_t MachineMemoryBytes() {
 }
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
-// Those that this process may run on.
-size_t Processors() { return std::max(1u, std::thread::hardware_concurrency()); }
+// Those that this process may run on: the library's count is of all that the machine has.
+size_t Processors() {
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return std::max(1u, std::thread::hardware_concurrency());
+  return static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
+}
 
 // More loops than processors take turns of the kernel's, which are longer than requests are.
 size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::min<size_t>(Processors(), 8); }

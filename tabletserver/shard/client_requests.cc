@@ -4,9 +4,9 @@
 
 namespace ebla::tabletserver {
 
-RequestToken ClientRequests::ExpectWrite(size_t loop, WriteDone done) {
+RequestToken ClientRequests::ExpectWrite(size_t loop, size_t flow, WriteDone done) {
   const RequestToken token = NextToken();
-  writes_.emplace(token, PendingWrite{loop, std::move(done)});
+  writes_.emplace(token, PendingWrite{loop, flow, std::move(done)});
   return token;
 }
 
@@ -17,12 +17,15 @@ RequestToken ClientRequests::ExpectPurge(size_t loop, PurgeDone done) {
 }
 
 void ClientRequests::Reply(std::vector<WriteReply>& replies) {
+  std::vector<std::vector<LoopMailbox::Parcel>> tasks(loops_.size());
   for (WriteReply& reply : replies) {
     auto waiting = writes_.extract(reply.token);
     CHECK(!waiting.empty()) << "a write was answered twice";
-    Answer(waiting.mapped().loop,
-           [done = std::move(waiting.mapped().done), reply = std::move(reply)]() mutable { done(std::move(reply)); });
+    PendingWrite& write = waiting.mapped();
+    tasks[write.loop].push_back(
+        {[done = std::move(write.done), reply = std::move(reply)]() mutable { done(std::move(reply)); }, write.flow});
   }
+  for (size_t loop = 0; loop < loops_.size(); ++loop) loops_[loop]->PutAll(std::move(tasks[loop]));
 }
 
 void ClientRequests::Reply(std::vector<PurgeReply>& replies) {

@@ -26,7 +26,8 @@ class ClientRequests {
   // Runs the task on the loop.
   void Answer(size_t loop, Task task) { loops_[loop]->Put(std::move(task), 0); }
 
-  RequestToken ExpectWrite(size_t loop, WriteDone done);
+  // `flow`: whose it is, among those who share the loop.
+  RequestToken ExpectWrite(size_t loop, size_t flow, WriteDone done);
   RequestToken ExpectPurge(size_t loop, PurgeDone done);
   void Reply(std::vector<WriteReply>& replies);
   void Reply(std::vector<PurgeReply>& replies);
@@ -40,6 +41,7 @@ class ClientRequests {
  private:
   struct PendingWrite {
     size_t loop = 0;
+    size_t flow = 0;
     WriteDone done;
   };
   struct PendingPurge {

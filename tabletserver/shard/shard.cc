@@ -170,7 +170,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
     return refuse(
         RefusedWrite(Code::kOverloaded, "too many logged writes of this server wait to be applied", kShardFullRetryMs));
   }
-  call.request.token = requests_.ExpectWrite(call.loop, std::move(call.done));
+  call.request.token = requests_.ExpectWrite(call.loop, call.flow, std::move(call.done));
   Status no_room;
   if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) no_room = FindRoom(*tablet);
   const bool makes_room = !no_room.ok() && ports_.store.memory_tables()->Evicts(tablet->table);

@@ -2,7 +2,6 @@
 
 #include <glog/logging.h>
 #include <sched.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
@@ -137,9 +136,10 @@ class UsersPart : public Part {
          {.kind = AccessChange::Kind::kGrant, .name = "everybody", .grant = {Permission::kWrite, "records", ""}}});
     CHECK(granted.ok()) << granted;
     other_.emplace(Connect("other", 1));
-    // Threads are as nice as the one that starts them.
+    // Threads are scheduled as the one that starts them.
     std::thread([this] {
-      CHECK_EQ(::setpriority(PRIO_PROCESS, 0, 19), 0);
+      const sched_param none{};
+      CHECK_EQ(::sched_setscheduler(0, SCHED_IDLE, &none), 0);
       busy_.emplace(Connect("busy", kInFlight));
     }).join();
   }
