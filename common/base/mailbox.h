@@ -33,17 +33,17 @@ class Mailbox {
     size_t items = 0;
     size_t bytes = 0;  // in memory, as Put() is told
   };
+  struct Parcel {
+    T item;
+    size_t flow = 0;
+  };
+  // What is not brief is drained so many at a time.
   static constexpr size_t kBatch = 16;
   // Together, more than that is not brief any more: another thread had better do it meanwhile.
   static constexpr size_t kBriefItems = 64, kBriefBytes = 24 << 10;
 
   Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)
       : executor_(executor), bounds_(bounds), drain_(std::move(drain)) {}
-
-  struct Parcel {
-    T item;
-    size_t flow = 0;
-  };
 
   // False, and `item` is untouched: full. `flow`: whose it is. `brief`: dealing with it takes no time to speak of.
   bool Put(T&& item, size_t bytes, size_t flow = 0, bool brief = false) {

@@ -62,7 +62,11 @@ class LoopShares {
     user.spent += now - std::exchange(since_, now);
     if (std::exchange(last_, user.flow) != user.flow) contested_until_ = now + kContest;
   }
-  void Begin(Clock::time_point now = Clock::now()) { since_ = now; }
+  // Where nobody need be measured, nobody is.
+  void Begin() {
+    if (several()) Begin(Clock::now());
+  }
+  void Begin(Clock::time_point now) { since_ = now; }
 
  private:
   std::unordered_map<size_t, std::shared_ptr<User>> users_;

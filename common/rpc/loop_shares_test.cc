@@ -5,56 +5,53 @@
 namespace ebla::rpc {
 namespace {
 
-using Clock = LoopShares::Clock;
+class LoopSharesTest : public ::testing::Test {
+ protected:
+  void Spend(LoopShares::User& user, Duration time, uint64_t phase) {
+    shares_.Begin(now_);
+    shares_.Spend(user, phase, now_ += time);
+  }
 
-TEST(LoopShares, AUserHasItsShareOfEachPhase) {
-  LoopShares shares;
-  const std::shared_ptr<LoopShares::User> ada = shares.Join(1);
-  EXPECT_FALSE(shares.several());
-  EXPECT_EQ(shares.Join(1), ada) << "with all of its connections";
-  const std::shared_ptr<LoopShares::User> bob = shares.Join(2);
-  EXPECT_TRUE(shares.several());
-  EXPECT_TRUE(shares.HasTime(*ada, 7));
-  Clock::time_point now = Clock::now();
-  const auto spend = [&](LoopShares::User& user, Duration time, uint64_t phase) {
-    shares.Begin(now);
-    shares.Spend(user, phase, now += time);
-  };
-  spend(*ada, LoopShares::kShare / 2, 6);
-  now += LoopShares::kContest;
-  spend(*ada, LoopShares::kShare / 2, 7);
-  EXPECT_TRUE(shares.HasTime(*ada, 7));
-  spend(*ada, LoopShares::kShare, 7);
-  EXPECT_FALSE(shares.HasTime(*ada, 7));
-  EXPECT_TRUE(shares.HasTime(*bob, 7));
-  EXPECT_TRUE(shares.HasTime(*ada, 8));
-  spend(*ada, LoopShares::kShare / 2, 8);
-  EXPECT_TRUE(shares.HasTime(*ada, 8)) << "nothing is owed from before";
-  shares.Leave(*bob);
-  EXPECT_FALSE(shares.several());
-  spend(*ada, LoopShares::kShare, 8);
-  EXPECT_TRUE(shares.HasTime(*ada, 8)) << "alone it has all";
-  shares.Leave(*ada);
-  shares.Leave(*ada);
-  EXPECT_EQ(shares.Join(1)->connections, 1u);
+  LoopShares shares_;
+  LoopShares::Clock::time_point now_ = LoopShares::Clock::now();
+};
+
+TEST_F(LoopSharesTest, AUserHasItsShareOfEachPhase) {
+  const std::shared_ptr<LoopShares::User> ada = shares_.Join(1);
+  EXPECT_FALSE(shares_.several());
+  EXPECT_EQ(shares_.Join(1), ada) << "with all of its connections";
+  const std::shared_ptr<LoopShares::User> bob = shares_.Join(2);
+  EXPECT_TRUE(shares_.several());
+  EXPECT_TRUE(shares_.HasTime(*ada, 7));
+  Spend(*ada, LoopShares::kShare / 2, 6);
+  now_ += LoopShares::kContest;
+  Spend(*ada, LoopShares::kShare / 2, 7);
+  EXPECT_TRUE(shares_.HasTime(*ada, 7));
+  Spend(*ada, LoopShares::kShare, 7);
+  EXPECT_FALSE(shares_.HasTime(*ada, 7));
+  EXPECT_TRUE(shares_.HasTime(*bob, 7));
+  EXPECT_TRUE(shares_.HasTime(*ada, 8));
+  Spend(*ada, LoopShares::kShare / 2, 8);
+  EXPECT_TRUE(shares_.HasTime(*ada, 8)) << "nothing is owed from before";
+  shares_.Leave(*bob);
+  EXPECT_FALSE(shares_.several());
+  Spend(*ada, LoopShares::kShare, 8);
+  EXPECT_TRUE(shares_.HasTime(*ada, 8)) << "alone it has all";
+  shares_.Leave(*ada);
+  shares_.Leave(*ada);
+  EXPECT_EQ(shares_.Join(1)->connections, 1u);
 }
 
-TEST(LoopShares, SharesAreShortWhileUsersAreServedInTurns) {
-  LoopShares shares;
-  const std::shared_ptr<LoopShares::User> ada = shares.Join(1), bob = shares.Join(2);
-  Clock::time_point now = Clock::now();
-  const auto spend = [&](LoopShares::User& user, Duration time, uint64_t phase) {
-    shares.Begin(now);
-    shares.Spend(user, phase, now += time);
-  };
-  spend(*bob, Duration(1), 1);
-  spend(*ada, LoopShares::kShortShare, 2);
-  EXPECT_FALSE(shares.HasTime(*ada, 2)) << "bob was here just now";
-  now += LoopShares::kContest;
-  spend(*ada, LoopShares::kShortShare, 3);
-  EXPECT_TRUE(shares.HasTime(*ada, 3)) << "bob has not come back";
-  spend(*bob, Duration(1), 3);
-  EXPECT_FALSE(shares.HasTime(*ada, 3)) << "now he has";
+TEST_F(LoopSharesTest, SharesAreShortWhileUsersAreServedInTurns) {
+  const std::shared_ptr<LoopShares::User> ada = shares_.Join(1), bob = shares_.Join(2);
+  Spend(*bob, Duration(1), 1);
+  Spend(*ada, LoopShares::kShortShare, 2);
+  EXPECT_FALSE(shares_.HasTime(*ada, 2)) << "bob was here just now";
+  now_ += LoopShares::kContest;
+  Spend(*ada, LoopShares::kShortShare, 3);
+  EXPECT_TRUE(shares_.HasTime(*ada, 3)) << "bob has not come back";
+  Spend(*bob, Duration(1), 3);
+  EXPECT_FALSE(shares_.HasTime(*ada, 3)) << "now he has";
 }
 
 }  // namespace

@@ -109,7 +109,7 @@ void ServerConnection::OnReadable() {
     return Defer();
   }
   const auto alive = shared_from_this();
-  if (shared()) server_.shares.Begin();
+  server_.shares.Begin();
   const auto came = Receive();
   if (!came.has_value()) return stream().secure() ? Break(came.error().message()) : Close();
   if (!came->has_value()) {
@@ -323,7 +323,7 @@ void ServerConnection::OnTurnEnd() {
 
 void ServerConnection::GoOn(bool requests_wait) {
   const auto alive = shared_from_this();
-  if (shared()) server_.shares.Begin();
+  server_.shares.Begin();
   Flush();
   if (open() && ending()) FinishDrain();
   if (open() && !ending() && requests_wait && !Full()) {

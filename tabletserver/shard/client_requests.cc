@@ -17,6 +17,7 @@ RequestToken ClientRequests::ExpectPurge(size_t loop, PurgeDone done) {
 }
 
 void ClientRequests::Reply(std::vector<WriteReply>& replies) {
+  if (replies.empty()) return;
   std::vector<std::vector<LoopMailbox::Parcel>> tasks(loops_.size());
   for (WriteReply& reply : replies) {
     auto waiting = writes_.extract(reply.token);
