@@ -73,10 +73,11 @@ EventLoop::~EventLoop() {
   close(wake_fd_);
 }
 
-void EventLoop::Start() {
+void EventLoop::Start(int nicer) {
   CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
-  thread_ = std::thread([this] {
+  thread_ = std::thread([this, nicer] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+    if (nicer > 0) (void)!::nice(nicer);  // of this thread alone
     poll_fd_ < 0 ? Run() : RunLending();
     current = nullptr;
   });

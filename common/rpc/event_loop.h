@@ -42,7 +42,8 @@ class EventLoop final : public Executor {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  void Start();
+  // `nicer`: how far its thread steps back behind those of this process, where threads wait for a processor: nice(2).
+  void Start(int nicer = 0);
   // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. A loop that
   // shares threads is stopped by those. Idempotent.
   void Stop();

@@ -1,8 +1,8 @@
 // common/rpc/loop_shares.h
 // Shares one loop among the users whose connections it serves: within a phase of a turn, each has so much of its time
 // while there are others, for reading, handling and sending alike. What is more waits for the next, behind those who have
-// had nothing yet. So whoever sends little waits for a phase, and not for all that another has sent. Internal to
-// common/rpc.
+// had nothing yet. So whoever sends little waits for a phase, and not for all that another has sent; and for few of its
+// calls that other threads deal with (call_window.h). Internal to common/rpc.
 // Place:      server_connection.h asks it before it reads, hands on a call, or sends.
 // Threads:    its loop's.
 #pragma once
@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "common/base/executor.h"
+#include "common/rpc/call_window.h"
 
 namespace ebla::rpc {
 
@@ -28,6 +29,8 @@ class LoopShares {
   // somebody waits for them, one who has been served beside others just now.
   static constexpr Duration kShare = std::chrono::microseconds(100), kShortShare = std::chrono::microseconds(25);
   static constexpr Duration kContest = std::chrono::milliseconds(10);
+  // Where it gives way to another's call, a user has one short share of each of these.
+  static constexpr Duration kSlot = std::chrono::microseconds(100);
 
   struct User {
     explicit User(size_t its_flow) : flow(its_flow) {}
@@ -35,8 +38,14 @@ class LoopShares {
     size_t connections = 0;
     uint64_t phase = 0;  // in which it spent
     Duration spent{};
-    std::deque<std::weak_ptr<ServerConnection>> waiting;  // for time of a later phase
-    bool listed = false;                                  // among those with some waiting
+    int64_t slot = 0;  // of time, in which it spent
+    Duration slot_spent{};
+    CallWindow::Caller calls;
+    bool counted = false;                                 // its calls are: it is neither a process nor an operator
+    std::deque<std::weak_ptr<ServerConnection>> waiting;  // with requests, for time of a later phase, or a call's end
+    std::deque<std::weak_ptr<ServerConnection>> sending;  // with replies, for time
+    bool listed = false;                                  // among those with some of either
+    bool resting = false, pausing = false;                // a timer will list it, at the end of a round or of a slot
   };
 
   // One call of Leave() for each.
@@ -53,24 +62,28 @@ class LoopShares {
   bool several() const { return users_.size() > 1; }
   // `phase`: EventLoop::phase().
   bool HasTime(const User& user, uint64_t phase) const {
-    return !several() || user.phase != phase || user.spent < (since_ < contested_until_ ? kShortShare : kShare);
+    return !several() || user.phase != phase || user.spent < (now_ < contested_until_ ? kShortShare : kShare);
   }
+  bool HasTimeInSlot(const User& user) const { return user.slot != SlotOf(now_) || user.slot_spent < kShortShare; }
   // The time since Begin(), or the last call of this.
   void Spend(User& user, uint64_t phase, Clock::time_point now = Clock::now()) {
     if (user.phase != phase) user.spent = {};
     user.phase = phase;
-    user.spent += now - std::exchange(since_, now);
+    if (std::exchange(user.slot, SlotOf(now)) != SlotOf(now)) user.slot_spent = {};
+    const Duration spent = now - std::exchange(now_, now);
+    user.spent += spent;
+    user.slot_spent += spent;
     if (std::exchange(last_, user.flow) != user.flow) contested_until_ = now + kContest;
   }
-  // Where nobody need be measured, nobody is.
-  void Begin() {
-    if (several()) Begin(Clock::now());
-  }
-  void Begin(Clock::time_point now) { since_ = now; }
+  void Begin(Clock::time_point now = Clock::now()) { now_ = now; }
+  // That of the last Begin() or Spend().
+  Clock::time_point now() const { return now_; }
 
  private:
+  static int64_t SlotOf(Clock::time_point now) { return now.time_since_epoch() / kSlot; }
+
   std::unordered_map<size_t, std::shared_ptr<User>> users_;
-  Clock::time_point since_, contested_until_;
+  Clock::time_point now_, contested_until_;
   size_t last_ = 0;  // whose flow was served last
 };
 

@@ -54,5 +54,16 @@ TEST_F(LoopSharesTest, SharesAreShortWhileUsersAreServedInTurns) {
   EXPECT_FALSE(shares_.HasTime(*ada, 3)) << "now he has";
 }
 
+TEST_F(LoopSharesTest, WhoGivesWayHasAShareOfEachSlot) {
+  now_ = LoopShares::Clock::time_point(LoopShares::kSlot * 1000);
+  const std::shared_ptr<LoopShares::User> ada = shares_.Join(1);
+  Spend(*ada, LoopShares::kShortShare / 2, 1);
+  EXPECT_TRUE(shares_.HasTimeInSlot(*ada));
+  Spend(*ada, LoopShares::kShortShare, 2);
+  EXPECT_FALSE(shares_.HasTimeInSlot(*ada)) << "another phase is no other slot";
+  shares_.Begin(now_ += LoopShares::kSlot);
+  EXPECT_TRUE(shares_.HasTimeInSlot(*ada));
+}
+
 }  // namespace
 }  // namespace ebla::rpc

@@ -19,6 +19,7 @@
 
 #include "common/base/executor.h"
 #include "common/base/status.h"
+#include "common/rpc/call_window.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
@@ -29,8 +30,9 @@ namespace ebla::rpc {
 struct ServerOptions {
   Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
   size_t frame_bytes_max = 16 << 20;
-  size_t in_flight_max = 1024;          // requests per connection
-  size_t unsent_bytes_max = 32 << 20;   // reply bytes per connection that the client has not taken
+  size_t in_flight_max = 1024;                   // requests per connection
+  size_t user_calls_least = CallWindow::kLeast;  // requests of one user on each loop, beside others: call_window.h
+  size_t unsent_bytes_max = 32 << 20;            // reply bytes per connection that the client has not taken
   size_t buffered_bytes_max = 1 << 30;  // of all connections: half-sent frames, replies not taken; beyond it, whoever
                                         // has most of them, and more than a MiB, is closed
   size_t connections_max = 10'000;      // further ones are closed at once; server_loop.h says how they are shared

@@ -74,7 +74,7 @@ void ServerConnection::Shake() {
 }
 
 void ServerConnection::OnClosed() {
-  if (std::exchange(counted_user_, false)) server_.CountUser(false);
+  if (std::exchange(counted_user_, false)) server_.CountUser(*user_, false);
   if (user_ != nullptr) server_.shares.Leave(*std::exchange(user_, nullptr));
   ForgetHeld();
 }
@@ -104,12 +104,16 @@ std::optional<std::string> ServerConnection::Overdue() const {
 }
 
 void ServerConnection::OnReadable() {
-  if (!HasTime()) {
+  BeginTime();
+  if (!shut() && (!MayHandle() || (user_ != nullptr && server_.WaitsBehind(*user_)))) {
     unread_ = true;
-    return Defer();
+    return DeferRequests(1);
   }
+  Read();
+}
+
+void ServerConnection::Read() {
   const auto alive = shared_from_this();
-  server_.shares.Begin();
   const auto came = Receive();
   if (!came.has_value()) return stream().secure() ? Break(came.error().message()) : Close();
   if (!came->has_value()) {
@@ -140,10 +144,12 @@ void ServerConnection::Consume(std::string_view bytes) {
 void ServerConnection::JoinUser() {
   const size_t flow = session_->identity.flow();
   if (user_ != nullptr && user_->flow == flow) return;
+  if (counted_user_) server_.CountUser(*user_, false);
   if (user_ != nullptr) server_.shares.Leave(*user_);
   user_ = server_.shares.Join(flow);
-  const bool is_user = session_->identity.kind == security::Identity::Kind::kUser;
-  if (counted_user_ != is_user) server_.CountUser(counted_user_ = is_user);
+  counted_user_ = session_->identity.kind == security::Identity::Kind::kUser;
+  user_->counted = counted_user_;
+  if (counted_user_) server_.CountUser(*user_, true);
   if (counted_user_ && !server_.HasPlaceFor(*user_))
     Break("user \"" + session_->identity.name + "\" has " + std::to_string(user_->connections - 1) +
           " connections here already, or all users too many");
@@ -159,11 +165,24 @@ void ServerConnection::Defer() {
   UpdateReading();
 }
 
+void ServerConnection::DeferRequests(size_t calls) {
+  server_.window->NoteWaiting(user_->calls, user_->waiting.size() + calls);
+  Defer();
+}
+
+void ServerConnection::ResumeSending() {
+  sends_later_ = false;
+  GoOn(!reading() && !deferred_);
+}
+
 void ServerConnection::Resume() {
   const auto alive = shared_from_this();
   deferred_ = false;
   GoOn(true);
-  if (std::exchange(unread_, false) && open() && reading()) OnReadable();
+  if (!std::exchange(unread_, false) || !open() || !reading()) return;
+  if (MayHandle()) return Read();
+  unread_ = true;
+  DeferRequests(1);
 }
 
 size_t ServerConnection::CutFrames(std::string_view bytes) {
@@ -181,8 +200,8 @@ size_t ServerConnection::CutFrames(std::string_view bytes) {
       return used;
     }
     if (rest.size() - 4 < static_cast<size_t>(size)) break;
-    if (!HasTime()) {
-      Defer();
+    if (!MayHandle()) {
+      DeferRequests(server_.options.user_calls_least);  // it does not wait for answers
       return used;
     }
     used += 4 + static_cast<size_t>(size);
@@ -215,6 +234,7 @@ void ServerConnection::Insert(Call* call) {
   Call** tail = &Bucket(call->sequence);
   while (*tail != nullptr) tail = &(*tail)->next;
   *tail = call;
+  if (counted_user_) call->counted = server_.window->Begin(user_->flow, user_->calls, server_.shares.now());
   ++in_flight_;
   server_.counters.in_flight.Add(1);
 }
@@ -223,6 +243,7 @@ void ServerConnection::Unlink(Call* call) {
   Call** place = &Bucket(call->sequence);
   while (*place != call) place = &(*place)->next;
   *place = call->next;
+  server_.EndCall(user_, call->counted);
   --in_flight_;
   server_.counters.in_flight.Sub(1);
 }
@@ -307,23 +328,20 @@ void ServerConnection::Send(std::string_view message) {
 
 // Beside other users, what sending takes is its user's time too, and nobody's reply waits for another's to be sent.
 void ServerConnection::SendShared() {
-  if (!shared()) return;
+  if (!server_.shares.several()) return;
   Flush();
   SpendTime();
 }
 
+// Replies do not wait for room.
 void ServerConnection::OnTurnEnd() {
-  if (deferred_) return;
-  if (HasTime()) {
-    GoOn(!reading());
-  } else {
-    Defer();
-  }
+  if (HasTime()) return GoOn(!reading() && !deferred_);
+  if (!std::exchange(sends_later_, true)) server_.DeferSending(Self(), user_);
 }
 
 void ServerConnection::GoOn(bool requests_wait) {
   const auto alive = shared_from_this();
-  server_.shares.Begin();
+  BeginTime();
   Flush();
   if (open() && ending()) FinishDrain();
   if (open() && !ending() && requests_wait && !Full()) {

@@ -27,7 +27,8 @@ class ServerConnection final : public AcceptedConnection {
   void Start() override;
   // A process of the cluster goes only where nobody else does.
   size_t expendable_bytes() const override { return is_process() ? 0 : held_bytes(); }
-  // It was deferred, and its user has time now.
+  // It was deferred, and its user has time now; to send replies, or for requests too.
+  void ResumeSending();
   void Resume();
   void OnTurnEnd() override;
 
@@ -38,6 +39,7 @@ class ServerConnection final : public AcceptedConnection {
     std::shared_ptr<ServerConnection> connection;
     int32_t sequence = 0;
     Protocol protocol = Protocol::kBinary;
+    CallWindow::Begun counted;   // among its user's
     Call* next = nullptr;        // in the same bucket, younger
     std::string held;            // the reply, while it waits for that of an older call with the same id
     std::unique_ptr<Call> self;  // itself, while its reply is held: then the connection owns it
@@ -64,10 +66,17 @@ class ServerConnection final : public AcceptedConnection {
   // Counts among its user's connections, whom a login may have changed.
   void JoinUser();
   // Its user's time is counted: there are others.
-  bool shared() const { return user_ != nullptr && server_.shares.several(); }
-  bool HasTime() const { return user_ == nullptr || server_.shares.HasTime(*user_, server_.loop.phase()); }
+  bool shared() const { return user_ != nullptr && server_.crowded(); }
+  bool HasTime() const { return user_ == nullptr || server_.HasTime(*user_); }
+  // Another request may be handled now.
+  bool MayHandle() const { return user_ == nullptr || (server_.HasTime(*user_) && server_.HasRoom(*user_)); }
+  void BeginTime() {
+    if (server_.crowded()) server_.shares.Begin();
+  }
   void SpendTime();  // since it began, or was spent last
   void Defer();
+  void DeferRequests(size_t calls);  // of so many at least
+  void Read();
   void HandleMessage(std::string_view message);
   void Send(std::string_view message);
   void SendShared();
@@ -88,8 +97,9 @@ class ServerConnection final : public AcceptedConnection {
   bool protocol_known_ = false;
   std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
   bool counted_user_ = false;               // as its loop counts it
-  bool deferred_ = false;                   // reads and sends nothing until it is resumed
+  bool deferred_ = false;                   // handles nothing until it is resumed
   bool unread_ = false;                     // and something has come
+  bool sends_later_ = false;
 };
 
 }  // namespace ebla::rpc

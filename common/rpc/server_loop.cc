@@ -14,7 +14,8 @@ constexpr size_t kUsersMin = 16;
 
 }  // namespace
 
-ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to, size_t loops)
+ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to, size_t loops,
+                       std::shared_ptr<CallWindow> call_window)
     : ConnectionLoop(event_loop,
                      {.half_sent = server_options.half_frame_timeout,
                       .unread = server_options.unread_timeout,
@@ -25,6 +26,7 @@ ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_option
                      counted_),
       options(server_options),
       dispatcher(to),
+      window(std::move(call_window)),
       users_max_(std::max(kUsersMin, server_options.connections_max / 8 * 5 / loops)) {}
 
 std::shared_ptr<AcceptedConnection> ServerLoop::Make(int fd, std::string peer) {
@@ -36,6 +38,12 @@ void ServerLoop::Defer(std::weak_ptr<ServerConnection> connection, const std::sh
   List(user);
 }
 
+void ServerLoop::DeferSending(std::weak_ptr<ServerConnection> connection,
+                              const std::shared_ptr<LoopShares::User>& user) {
+  user->sending.push_back(std::move(connection));
+  List(user);
+}
+
 void ServerLoop::List(const std::shared_ptr<LoopShares::User>& user) {
   if (std::exchange(user->listed, true)) return;
   waiting_.push_back(user);
@@ -43,18 +51,41 @@ void ServerLoop::List(const std::shared_ptr<LoopShares::User>& user) {
 }
 
 // Each user's connections take turns: one that has had nothing yet stays before those that have, and have more to do.
+// Without room the end of a call lists it again; or that of a round, in which calls that wait long no longer count.
 void ServerLoop::Resume() {
   std::vector<std::shared_ptr<LoopShares::User>> users;
   users.swap(waiting_);
+  if (crowded()) shares.Begin();
   for (const std::shared_ptr<LoopShares::User>& user : users) {
     user->listed = false;
-    for (size_t left = user->waiting.size(); left > 0 && shares.HasTime(*user, loop.phase()); --left) {
+    for (size_t left = user->sending.size(); left > 0 && HasTime(*user); --left) {
+      const std::shared_ptr<ServerConnection> connection = user->sending.front().lock();
+      user->sending.pop_front();
+      if (connection != nullptr) connection->ResumeSending();
+    }
+    for (size_t left = user->waiting.size(); left > 0 && HasTime(*user) && HasRoom(*user); --left) {
       const std::shared_ptr<ServerConnection> connection = user->waiting.front().lock();
       user->waiting.pop_front();
       if (connection != nullptr) connection->Resume();
     }
-    if (!user->waiting.empty()) List(user);
+    if (user->waiting.empty() && user->sending.empty()) continue;
+    if (user->sending.empty() && !HasRoom(*user)) {
+      ListAfter(CallWindow::kRound, &LoopShares::User::resting, user);
+    } else if (!shares.HasTimeInSlot(*user) && GivesWay(*user)) {
+      ListAfter(LoopShares::kSlot, &LoopShares::User::pausing, user);
+    } else {
+      List(user);
+    }
   }
+}
+
+void ServerLoop::ListAfter(Duration period, bool LoopShares::User::* flag,
+                           const std::shared_ptr<LoopShares::User>& user) {
+  if (std::exchange((*user).*flag, true)) return;
+  loop.After(period - shares.now().time_since_epoch() % period, [this, self = shared_from_this(), flag, user] {
+    (*user).*flag = false;
+    List(user);
+  });
 }
 
 }  // namespace ebla::rpc

@@ -3,6 +3,7 @@
 // Place:      server.cc makes one for each loop; server_connection.h is one of its connections.
 // Invariants: 1. Its connections are touched on its loop's thread alone, but for what they say.
 //             2. A connection whose user has had its share of the loop goes on behind those who have not (loop_shares.h).
+//                One whose user has as many calls under way as it may (call_window.h) goes on when one of them has ended.
 // Threads:    the statistics from any thread.
 #pragma once
 
@@ -21,22 +22,47 @@ class ServerConnection;
 // What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
 class ServerLoop final : public ConnectionLoop {
  public:
-  // One of `loops` that share the server's connections and bounds.
-  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops);
+  // One of `loops` that share the server's connections, bounds and window.
+  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops,
+             std::shared_ptr<CallWindow> window);
 
   // ---- for its connections: on the loop's thread, or with no thread left to it ----
 
   // One more that a user has, or one less. Users have five eighths of the places, and one of them half of those: peers,
   // masters and operators still come in.
-  void CountUser(bool more) { users_ += more ? 1 : -1; }
+  void CountUser(const LoopShares::User& user, bool more) {
+    users_ += more ? 1 : -1;
+    more ? window->Join(user.flow) : window->Leave(user.flow);
+  }
   bool HasPlaceFor(const LoopShares::User& user) const {
     return users_ <= users_max_ && user.connections <= users_max_ / 2;
   }
-  // What this connection has to do, its user has no time left for in this phase: it goes on in a later one.
+  // Users are beside each other, on this loop or on another: else nobody need be measured.
+  bool crowded() const { return shares.several() || window->several(); }
+  // A user has time left, in this phase or in this slot of time; and another call of it may begin.
+  bool HasTime(const LoopShares::User& user) const {
+    return shares.HasTime(user, loop.phase()) && (shares.HasTimeInSlot(user) || !GivesWay(user));
+  }
+  bool HasRoom(const LoopShares::User& user) const {
+    return !user.counted || window->HasRoom(user.flow, user.calls, shares.now());
+  }
+  // There is a window for this user, and requests wait: further ones go behind them.
+  bool WaitsBehind(const LoopShares::User& user) const {
+    return user.counted && !user.waiting.empty() && window->Limits(user.flow, shares.now());
+  }
+  // What this connection has to do, its user has no time left for in this phase, or no room: it goes on when there is.
   void Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user);
+  // As Defer, but for replies, which need no room.
+  void DeferSending(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user);
+  // A call of this user has ended; null: its connection has gone before.
+  void EndCall(const std::shared_ptr<LoopShares::User>& user, CallWindow::Begun call) {
+    window->End(user == nullptr ? nullptr : &user->calls, call);
+    if (user != nullptr && !user->waiting.empty()) List(user);
+  }
 
   const ServerOptions options;
   const Dispatcher& dispatcher;
+  const std::shared_ptr<CallWindow> window;
   LoopCounter requests;
   LoopShares shares;
 
@@ -44,11 +70,16 @@ class ServerLoop final : public ConnectionLoop {
   std::shared_ptr<AcceptedConnection> Make(int fd, std::string peer) override;
   void List(const std::shared_ptr<LoopShares::User>& user);
   void Resume();
+  bool GivesWay(const LoopShares::User& user) const {
+    return user.counted && window->GivesWay(user.flow, user.calls, shares.now());
+  }
+  // Lists it when this one of such periods is over, but once for each flag.
+  void ListAfter(Duration period, bool LoopShares::User::* flag, const std::shared_ptr<LoopShares::User>& user);
 
   ConnectionCounters counted_;  // ConnectionLoop::counters
   const size_t users_max_;
   size_t users_ = 0;
-  std::vector<std::shared_ptr<LoopShares::User>> waiting_;  // those of whose connections some do
+  std::vector<std::shared_ptr<LoopShares::User>> waiting_;  // those of whose connections some do, and may go on
 };
 
 }  // namespace ebla::rpc

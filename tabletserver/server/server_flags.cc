@@ -1,15 +1,14 @@
 #include "tabletserver/server/server_flags.h"
 
 #include <gflags/gflags.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <iostream>
-#include <thread>
 
+#include "common/base/processors.h"
 #include "common/base/record_functions.h"
 #include "common/memcached/record_function.h"
 #include "common/process/process.h"
@@ -37,6 +36,10 @@ DEFINE_int32(
     "take five eighths of them, and one user half of those.");
 DEFINE_int32(max_in_flight, 1024,
              "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+DEFINE_int32(user_calls_least, 3,
+             "How many requests of one user each event loop may always have in flight. Further ones wait while "
+             "processors are short and another user has fewer in flight. More: more throughput for who sends much, and "
+             "longer waits for the other.");
 DEFINE_int32(max_frame_mb, 16, "Largest request, in MiB. A larger one closes its connection.");
 DEFINE_int32(cache_mb, 1024, "Size of WiredTiger's cache, in MiB.");
 DEFINE_int32(memory_tables_mb, 0,
@@ -130,6 +133,7 @@ DEFINE_validator(shards, &NotNegative);
 DEFINE_validator(readers, &Positive);
 DEFINE_validator(max_connections, &Positive);
 DEFINE_validator(max_in_flight, &Positive);
+DEFINE_validator(user_calls_least, &Positive);
 DEFINE_validator(max_frame_mb, &Positive);
 DEFINE_validator(cache_mb, &Positive);
 DEFINE_validator(memory_tables_mb, &NotNegative);
@@ -163,14 +167,6 @@ int64_t MachineMemoryBytes() {
 }
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
-// Those that this process may run on: the library's count is of all that the machine has.
-size_t Processors() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return std::max(1u, std::thread::hardware_concurrency());
-  return static_cast<size_t>(std::max(1, CPU_COUNT(&allowed)));
-}
-
 // More loops than processors take turns of the kernel's, which are longer than requests are.
 size_t EventLoops(int flag) { return flag > 0 ? static_cast<size_t>(flag) : std::min<size_t>(Processors(), 8); }
 
@@ -194,6 +190,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
   process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles, "max_connections");
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
+  options.rpc.user_calls_least = static_cast<size_t>(FLAGS_user_calls_least);
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());

@@ -25,6 +25,7 @@ constexpr std::string_view kSuffix = ".log";
 constexpr std::string_view kSpare = "spare-";
 constexpr char kUnfinished[] = "/filling";
 constexpr int64_t kPiece = int64_t{1} << 20;
+constexpr int64_t kFill = int64_t{128} << 10;  // at a time: what is synced meanwhile waits for them
 
 Status WriteAll(int fd, std::string_view bytes, int64_t offset, const std::string& name) {
   while (!bytes.empty()) {
@@ -239,6 +240,16 @@ Status PosixLogDisk::DropSpares() {
   return {};
 }
 
+Status PosixLogDisk::Fill(int64_t bytes, const std::string& name) {
+  const std::string zeros(static_cast<size_t>(std::min(kFill, bytes - filled_)), '\0');
+  EBLA_TRY(WriteAll(filling_, zeros, filled_, name));
+  // Each sync of a file that grows would write the file system's journal, too.
+  sync_file_range(filling_, filled_, std::ssize(zeros), SYNC_FILE_RANGE_WRITE);
+  filled_ += std::ssize(zeros);
+  if (filled_ < bytes || fdatasync(filling_) == 0) return {};
+  return SystemError(Code::kInternal, "cannot sync " + name);
+}
+
 Result<bool> PosixLogDisk::Prepare(int64_t bytes) {
   {
     MutexLock lock(mutex_);
@@ -250,12 +261,11 @@ Result<bool> PosixLogDisk::Prepare(int64_t bytes) {
     if (filling_ < 0) return SystemError(Code::kInternal, "cannot make " + name);
     filled_ = 0;
   }
-  const std::string zeros(static_cast<size_t>(std::min(kPiece, bytes - filled_)), '\0');
-  EBLA_TRY(WriteAll(filling_, zeros, filled_, name));
-  filled_ += std::ssize(zeros);
-  if (fdatasync(filling_) != 0) return SystemError(Code::kInternal, "cannot sync " + name);
+  const Status filled = Fill(bytes, name);
+  // After an error it begins anew: the system tells only once that bytes did not reach the disk.
+  if (!filled.ok() || filled_ == bytes) close(std::exchange(filling_, -1));
+  EBLA_TRY(filled);
   if (filled_ < bytes) return true;
-  close(std::exchange(filling_, -1));
   std::string spare;
   {
     MutexLock lock(mutex_);

@@ -45,6 +45,8 @@ class PosixLogDisk final : public LogDisk {
   };
   Status FindSpares();
   std::string NextSpareName() EBLA_REQUIRES(mutex_) { return path_ + "/spare-" + std::to_string(spares_made_++); }
+  // Another piece of the spare that is being filled; the last one makes it durable.
+  Status Fill(int64_t bytes, const std::string& name);
   // Durable names.
   Status Rename(const std::string& from, const std::string& to);
   Status SyncNames();

@@ -47,7 +47,7 @@ void WtWatcher::CleanLog() {
 
 // Once half a segment is full: a store that hardly writes needs none.
 void WtWatcher::PrepareSegment() {
-  constexpr Duration kRest = std::chrono::milliseconds(20);
+  constexpr Duration kRest = std::chrono::microseconds(2500);
   preparing_ = false;
   if (!roomy_ || log_.written() < options_.log_file_bytes / 2) return;
   const Result<bool> more = log_disk_.Prepare(options_.log_file_bytes);

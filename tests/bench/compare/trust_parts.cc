@@ -102,8 +102,21 @@ class TlsPart : public Part {
 
 // ---- users beside each other -----------------------------------------------------------------------------------------
 
-constexpr char kGetAlone[] = "a user's get, 1, alone", kGetBeside[] = "a user's get, 1, beside 64 of another";
-constexpr char kPutAlone[] = "a user's put, 1, alone", kPutBeside[] = "a user's put, 1, beside 64 of another";
+constexpr char kGetAlone[] = "a user's get, 1, alone", kPutAlone[] = "a user's put, 1, alone";
+
+// What the busy one does: every which of its operations is a put.
+struct Mix {
+  std::string name;
+  int64_t put_of = 0;  // 0: none
+};
+const std::vector<Mix>& Mixes() {
+  static const std::vector<Mix> mixes{{"gets and puts", 2}, {"gets", 0}, {"puts", 1}};
+  return mixes;
+}
+std::string Beside(const char* operation, const Mix& mix) {
+  return std::string("a user's ") + operation + ", 1, beside another's " + std::to_string(kInFlight) + " " + mix.name;
+}
+std::string Meanwhile(const Mix& mix) { return "the other's " + mix.name + ", " + std::to_string(kInFlight); }
 
 // The servers have the first half of the processors, and clients the others. Of these the busy user's client takes what
 // the other's leaves: what is measured is how the servers divide what they have.
@@ -147,16 +160,23 @@ class UsersPart : public Part {
   void Round(Figures& figures) override {
     figures.Measure(kGetAlone, [&] { return Gets(); });
     figures.Measure(kPutAlone, [&] { return Puts(); });
-    const load::StartOperation start = [this](int64_t number, Done done) {
-      number % 2 == 0 ? Get(*busy_, std::move(done)) : Put(*busy_, std::move(done));
-    };
-    load::AsyncLoad busy({.clients = kInFlight}, start);
-    figures.Measure(kGetBeside, [&] { return Gets(); });
-    figures.Measure(kPutBeside, [&] { return Puts(); });
-    busy.End();
+    for (const Mix& mix : Mixes()) Round(figures, mix);
   }
 
  private:
+  void Round(Figures& figures, const Mix& mix) {
+    const load::StartOperation start = [&](int64_t number, Done done) {
+      const bool put = mix.put_of > 0 && number % mix.put_of == 0;
+      put ? Put(*busy_, std::move(done)) : Get(*busy_, std::move(done));
+    };
+    const auto begun = Clock::now();
+    load::AsyncLoad busy({.clients = kInFlight}, start);
+    figures.Measure(Beside("get", mix), [&] { return Gets(); });
+    figures.Measure(Beside("put", mix), [&] { return Puts(); });
+    const auto operations = static_cast<double>(busy.End().operations().size());
+    const double seconds = std::chrono::duration<double>(Clock::now() - begun).count();
+    figures.Measure(Meanwhile(mix), [&] { return Figure{.timings = {.per_second = operations / seconds}}; });
+  }
   static testing::TestClusterOptions Pinned(testing::TestClusterOptions options) {
     options.launch_context = [](const std::string&) {
       cluster::LaunchContext context;
@@ -218,8 +238,10 @@ void AddTrustRatios(
   ratio(kTlsGet, kClearGet, 0.8, false);
   ratio(kTlsPut, kClearPut, 0.8, false);
   at_most("Ebla connect TLS, 1, p50", 2000);
-  ratio(std::string(kGetBeside) + ", p99", std::string(kGetAlone) + ", p99", 2, true);
-  ratio(std::string(kPutBeside) + ", p99", std::string(kPutAlone) + ", p99", 2, true);
+  for (const Mix& mix : Mixes()) {
+    ratio(Beside("get", mix) + ", p99", std::string(kGetAlone) + ", p99", 2, true);
+    ratio(Beside("put", mix) + ", p99", std::string(kPutAlone) + ", p99", 2, true);
+  }
 }
 
 }  // namespace ebla::bench
