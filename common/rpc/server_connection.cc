@@ -104,7 +104,7 @@ std::optional<std::string> ServerConnection::Overdue() const {
 }
 
 void ServerConnection::OnReadable() {
-  BeginTime();
+  server_.BeginTime();
   if (!shut() && (!MayHandle() || (user_ != nullptr && server_.WaitsBehind(*user_)))) {
     unread_ = true;
     return DeferRequests(1);
@@ -341,7 +341,7 @@ void ServerConnection::OnTurnEnd() {
 
 void ServerConnection::GoOn(bool requests_wait) {
   const auto alive = shared_from_this();
-  BeginTime();
+  server_.BeginTime();
   Flush();
   if (open() && ending()) FinishDrain();
   if (open() && !ending() && requests_wait && !Full()) {

@@ -70,9 +70,6 @@ class ServerConnection final : public AcceptedConnection {
   bool HasTime() const { return user_ == nullptr || server_.HasTime(*user_); }
   // Another request may be handled now.
   bool MayHandle() const { return user_ == nullptr || (server_.HasTime(*user_) && server_.HasRoom(*user_)); }
-  void BeginTime() {
-    if (server_.crowded()) server_.shares.Begin();
-  }
   void SpendTime();  // since it began, or was spent last
   void Defer();
   void DeferRequests(size_t calls);  // of so many at least

@@ -55,7 +55,7 @@ void ServerLoop::List(const std::shared_ptr<LoopShares::User>& user) {
 void ServerLoop::Resume() {
   std::vector<std::shared_ptr<LoopShares::User>> users;
   users.swap(waiting_);
-  if (crowded()) shares.Begin();
+  BeginTime();
   for (const std::shared_ptr<LoopShares::User>& user : users) {
     user->listed = false;
     for (size_t left = user->sending.size(); left > 0 && HasTime(*user); --left) {

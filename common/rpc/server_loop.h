@@ -39,6 +39,9 @@ class ServerLoop final : public ConnectionLoop {
   }
   // Users are beside each other, on this loop or on another: else nobody need be measured.
   bool crowded() const { return shares.several() || window->several(); }
+  void BeginTime() {
+    if (crowded()) shares.Begin();
+  }
   // A user has time left, in this phase or in this slot of time; and another call of it may begin.
   bool HasTime(const LoopShares::User& user) const {
     return shares.HasTime(user, loop.phase()) && (shares.HasTimeInSlot(user) || !GivesWay(user));
