@@ -49,7 +49,8 @@ class RpcServer::Impl {
   using Loops = std::vector<std::shared_ptr<ServerLoop>>;
   static Loops MakeLoops(const ServerOptions& options, const Dispatcher& dispatcher,
                          const std::vector<EventLoop*>& event_loops) {
-    const auto window = std::make_shared<CallWindow>(options.user_calls_least);
+    const auto window =
+        options.user_calls == nullptr ? std::make_shared<CallWindow>(CallWindow::kLeast) : options.user_calls;
     Loops loops;
     for (EventLoop* loop : event_loops)
       loops.push_back(std::make_shared<ServerLoop>(*loop, options, dispatcher, event_loops.size(), window));

@@ -201,7 +201,7 @@ size_t ServerConnection::CutFrames(std::string_view bytes) {
     }
     if (rest.size() - 4 < static_cast<size_t>(size)) break;
     if (!MayHandle()) {
-      DeferRequests(server_.options.user_calls_least);  // it does not wait for answers
+      DeferRequests(CallWindow::kMost);  // it does not wait for answers
       return used;
     }
     used += 4 + static_cast<size_t>(size);

@@ -213,6 +213,59 @@ TEST_F(TlsServerTest, AUserWithOneCallDoesNotWaitForAllOfAnothers) {
   for (size_t i = 0; i < kCalls; ++i) EXPECT_EQ(replies[i].get().record.value, "value of slow " + std::to_string(i));
 }
 
+// The process seems to use all of its processors, and Bob, who asks for little, to be there all the time.
+class TlsServerBusyTest : public TlsServerTest {
+ protected:
+  void SetUp() override {
+    TlsServerTest::SetUp();
+    window_->Join(kBob);
+    window_->Join(kBob + 1);  // nobody is measured alone
+    auto at = std::chrono::steady_clock::now();
+    for (int round = 0; round < 20; ++round) BobCalls(at += CallWindow::kRound);
+    BobCalls(at + 1h);
+    server_.emplace(ServerOptions{.tls = tls_, .user_calls = window_}, 1);
+  }
+  void BobCalls(CallWindow::Time at) {
+    used_ += CallWindow::kRound;
+    window_->End(&bob_, window_->Begin(kBob, bob_, at));
+  }
+
+  static constexpr size_t kBob = 1;
+  Duration used_{};
+  CallWindow::Caller bob_;
+  std::shared_ptr<CallWindow> window_ = std::make_shared<CallWindow>(CallWindow::kLeast, [this] { return used_; }, 1);
+};
+
+TEST_F(TlsServerBusyTest, AUserHasFewCallsUnderWay) {
+  constexpr size_t kClients = 10, kCalls = 5;
+  std::vector<std::unique_ptr<TestClient>> clients;
+  for (size_t i = 0; i < kClients; ++i) clients.push_back(Connect("user"));
+  for (const auto& client : clients) client->Echo("connects");
+  const auto begun = std::chrono::steady_clock::now();
+  std::vector<std::future<idl::GetReply>> replies;
+  for (size_t i = 0; i < kClients * kCalls; ++i)
+    replies.push_back(clients[i % kClients]->Get("hold " + std::to_string(i)));
+  // Those of a round that is over count no longer, and nothing stands still for them.
+  for (size_t held = 0; held < replies.size();) {
+    held = server_->tablet->held.size();
+    const auto rounds = static_cast<size_t>((std::chrono::steady_clock::now() - begun) / CallWindow::kRound) + 2;
+    ASSERT_LE(held, rounds * CallWindow::kLeast);
+    ASSERT_LT(rounds, 2'000u) << "of " << replies.size() << " only " << held << " were handled";
+  }
+  for (const auto& answer : server_->tablet->held.Take()) answer();
+  for (auto& reply : replies) EXPECT_TRUE(reply.get().record.value.starts_with("value of hold "));
+}
+
+TEST_F(TlsServerBusyTest, AUserWhoGivesWayIsServedAllTheSame) {
+  window_->Begin(kBob, bob_, CallWindow::Time(std::chrono::steady_clock::now() + 2h));
+  const auto one = Connect("user"), another = Connect("user");
+  std::vector<std::future<idl::GetReply>> replies;
+  for (int i = 0; i < 1'000; ++i) replies.push_back((i % 2 == 0 ? one : another)->Get("k" + std::to_string(i)));
+  for (int i = 0; i < 1'000; ++i)
+    ASSERT_EQ(replies[static_cast<size_t>(i)].get().record.value, "value of k" + std::to_string(i));
+  EXPECT_EQ(one->Echo("large", 1'000'000).payload.size(), 1'000'000u);
+}
+
 TEST_F(TlsServerTest, ACertificateIsReplacedWhileConnectionsLast) {
   const auto before = Connect("user");
   EXPECT_EQ(before->Echo("1").payload, "1");

@@ -190,7 +190,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
   process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles, "max_connections");
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
-  options.rpc.user_calls_least = static_cast<size_t>(FLAGS_user_calls_least);
+  options.rpc.user_calls = std::make_shared<rpc::CallWindow>(static_cast<size_t>(FLAGS_user_calls_least));
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());
