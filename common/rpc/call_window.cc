@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "common/base/processors.h"
@@ -21,7 +22,10 @@ Duration TimeOfProcess() {
 CallWindow::CallWindow(size_t least) : CallWindow(least, &TimeOfProcess, Processors()) {}
 
 CallWindow::CallWindow(size_t least, std::function<Duration()> used, size_t processors)
-    : least_(std::min(least, kMost)), used_(std::move(used)), processors_(processors) {}
+    : least_(std::min(least, kMost)),
+      used_(std::move(used)),
+      processors_(static_cast<double>(processors)),
+      busy_(1 - kIdle / std::sqrt(processors_)) {}
 
 void CallWindow::Join(size_t flow) {
   MutexLock lock(mutex_);
@@ -84,10 +88,9 @@ void CallWindow::Adjust(Time now) {
   const Duration passed = now - std::exchange(adjusted_, now);
   // Of what it did while nobody was beside another, nothing follows.
   if (passed <= Duration{0} || passed > 10 * kRound) return;
-  const double busy =
-      static_cast<double>(more.count()) / static_cast<double>(passed.count()) / static_cast<double>(processors_);
+  const double busy = static_cast<double>(more.count()) / static_cast<double>(passed.count()) / processors_;
   const size_t calls = calls_.load(std::memory_order_relaxed);
-  calls_.store(busy < kBusy ? std::min(kMost, calls + 1 + calls / 8) : std::max(least_, calls / 2),
+  calls_.store(busy < busy_ ? std::min(kMost, calls + 1 + calls / 8) : std::max(least_, calls / 2),
                std::memory_order_relaxed);
 }
 

@@ -30,7 +30,10 @@ class CallWindow {
   // behind it, which may be for other tablets.
   static constexpr Duration kRound = std::chrono::milliseconds(10);
   static constexpr Duration kGivenWay = std::chrono::milliseconds(2);  // at most, for a call from its begin
-  static constexpr double kBusy = 0.6;  // of the processors: who comes then most likely finds none free
+  // So much of the processors may be idle, times the square root of their number, before the window closes: the chance
+  // that whoever comes finds one free stays the same (S. Halfin, W. Whitt: Heavy-Traffic Limits for Queues with Many
+  // Exponential Servers, 1981).
+  static constexpr double kIdle = 0.4;
 
   // Of one user on one loop.
   struct Caller {
@@ -97,7 +100,8 @@ class CallWindow {
 
   const size_t least_;
   const std::function<Duration()> used_;
-  const size_t processors_;
+  const double processors_;
+  const double busy_;  // the part of them from which they are short
   std::atomic<bool> several_{false};
   std::atomic<size_t> calls_{kMost};
   std::atomic<int64_t> modest_calls_{0};  // under way, of those who ask for little

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
 #include <vector>
 
 namespace ebla::rpc {
@@ -42,11 +43,27 @@ class CallWindowTest : public ::testing::Test {
 TEST_F(CallWindowTest, BesideAUserWhoAsksForLittleItIsShutWhileProcessorsAreShort) {
   Rounds(100, 0.5);
   EXPECT_EQ(Begun(500), 500u) << "there are processors for both";
-  Rounds(20, 0.7);
+  Rounds(20, 0.75);
   EXPECT_EQ(Begun(), CallWindow::kLeast);
   window_.End(&ada_, last_);
   EXPECT_EQ(Begun(), 1u) << "when one has ended";
   EXPECT_TRUE(window_.HasRoom(kBob, bob_, now_)) << "nobody holds back the other";
+}
+
+TEST_F(CallWindowTest, ManyProcessorsMayBeBusierThanFew) {
+  for (const auto& [processors, shut] : {std::pair{size_t{1}, true}, {size_t{2}, false}}) {
+    Duration used{};
+    CallWindow window(CallWindow::kLeast, [&] { return used; }, processors);
+    window.Join(kAda);
+    window.Join(kBob);
+    CallWindow::Caller bob;
+    for (int round = 0; round < 20; ++round) {
+      used += CallWindow::kRound * processors * 65 / 100;
+      now_ += CallWindow::kRound;
+      window.End(&bob, window.Begin(kBob, bob, now_));
+    }
+    EXPECT_EQ(window.Limits(kAda, now_), shut) << processors;
+  }
 }
 
 TEST_F(CallWindowTest, ItOpensAgainStepByStep) {
