@@ -5,7 +5,7 @@
 // run on, as TCP's goes by losses: half of it where that is too much, a little more where it is not. Wide open it is none:
 // calls under way are throughput. While it is tight, and a call of such a user is under way, busy ones leave processors
 // to it.
-// Place:      server.cc makes one for its loops; loop_shares.h asks it.
+// Place:      server.cc makes one for its loops; server_loop.h asks it.
 // Threads:    any, but a Caller is its loop's.
 #pragma once
 

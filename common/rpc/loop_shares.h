@@ -32,6 +32,7 @@ class LoopShares {
   // Where it gives way to another's call, a user has one short share of each of these.
   static constexpr Duration kSlot = std::chrono::microseconds(100);
 
+  using Queue = std::deque<std::weak_ptr<ServerConnection>>;
   struct User {
     explicit User(size_t its_flow) : flow(its_flow) {}
     const size_t flow;
@@ -41,11 +42,11 @@ class LoopShares {
     int64_t slot = 0;  // of time, in which it spent
     Duration slot_spent{};
     CallWindow::Caller calls;
-    bool counted = false;                                 // its calls are: it is neither a process nor an operator
-    std::deque<std::weak_ptr<ServerConnection>> waiting;  // with requests, for time of a later phase, or a call's end
-    std::deque<std::weak_ptr<ServerConnection>> sending;  // with replies, for time
-    bool listed = false;                                  // among those with some of either
-    bool resting = false, pausing = false;                // a timer will list it, at the end of a round or of a slot
+    bool counted = false;                   // its calls are: it is neither a process nor an operator
+    Queue waiting;                          // with requests, for time of a later phase, or a call's end
+    Queue sending;                          // with replies, for time
+    bool listed = false;                    // among those with some of either
+    bool resting = false, pausing = false;  // a timer will list it, at the end of a round or of a slot
   };
 
   // One call of Leave() for each.

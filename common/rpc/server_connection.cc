@@ -74,7 +74,7 @@ void ServerConnection::Shake() {
 }
 
 void ServerConnection::OnClosed() {
-  if (std::exchange(counted_user_, false)) server_.CountUser(*user_, false);
+  if (counted()) server_.CountUser(*user_, false);
   if (user_ != nullptr) server_.shares.Leave(*std::exchange(user_, nullptr));
   ForgetHeld();
 }
@@ -144,24 +144,24 @@ void ServerConnection::Consume(std::string_view bytes) {
 void ServerConnection::JoinUser() {
   const size_t flow = session_->identity.flow();
   if (user_ != nullptr && user_->flow == flow) return;
-  if (counted_user_) server_.CountUser(*user_, false);
+  if (counted()) server_.CountUser(*user_, false);
   if (user_ != nullptr) server_.shares.Leave(*user_);
   user_ = server_.shares.Join(flow);
-  counted_user_ = session_->identity.kind == security::Identity::Kind::kUser;
-  user_->counted = counted_user_;
-  if (counted_user_) server_.CountUser(*user_, true);
-  if (counted_user_ && !server_.HasPlaceFor(*user_))
+  user_->counted = session_->identity.kind == security::Identity::Kind::kUser;
+  if (!counted()) return;
+  server_.CountUser(*user_, true);
+  if (!server_.HasPlaceFor(*user_))
     Break("user \"" + session_->identity.name + "\" has " + std::to_string(user_->connections - 1) +
           " connections here already, or all users too many");
 }
 
 void ServerConnection::SpendTime() {
-  if (shared()) server_.shares.Spend(*user_, server_.loop.phase());
+  if (user_ != nullptr && server_.crowded()) server_.shares.Spend(*user_, server_.loop.phase());
 }
 
 void ServerConnection::Defer() {
   if (std::exchange(deferred_, true)) return;
-  server_.Defer(Self(), user_);
+  server_.Defer(Self(), user_, user_->waiting);
   UpdateReading();
 }
 
@@ -234,7 +234,7 @@ void ServerConnection::Insert(Call* call) {
   Call** tail = &Bucket(call->sequence);
   while (*tail != nullptr) tail = &(*tail)->next;
   *tail = call;
-  if (counted_user_) call->counted = server_.window->Begin(user_->flow, user_->calls, server_.shares.now());
+  if (counted()) call->counted = server_.window->Begin(user_->flow, user_->calls, server_.shares.now());
   ++in_flight_;
   server_.counters.in_flight.Add(1);
 }
@@ -336,7 +336,7 @@ void ServerConnection::SendShared() {
 // Replies do not wait for room.
 void ServerConnection::OnTurnEnd() {
   if (HasTime()) return GoOn(!reading() && !deferred_);
-  if (!std::exchange(sends_later_, true)) server_.DeferSending(Self(), user_);
+  if (!std::exchange(sends_later_, true)) server_.Defer(Self(), user_, user_->sending);
 }
 
 void ServerConnection::GoOn(bool requests_wait) {

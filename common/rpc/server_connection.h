@@ -65,11 +65,11 @@ class ServerConnection final : public AcceptedConnection {
   size_t CutFrames(std::string_view bytes);
   // Counts among its user's connections, whom a login may have changed.
   void JoinUser();
-  // Its user's time is counted: there are others.
-  bool shared() const { return user_ != nullptr && server_.crowded(); }
+  // As its loop counts users.
+  bool counted() const { return user_ != nullptr && user_->counted; }
   bool HasTime() const { return user_ == nullptr || server_.HasTime(*user_); }
   // Another request may be handled now.
-  bool MayHandle() const { return user_ == nullptr || (server_.HasTime(*user_) && server_.HasRoom(*user_)); }
+  bool MayHandle() const { return HasTime() && (user_ == nullptr || server_.HasRoom(*user_)); }
   void SpendTime();  // since it began, or was spent last
   void Defer();
   void DeferRequests(size_t calls);  // of so many at least
@@ -93,10 +93,9 @@ class ServerConnection final : public AcceptedConnection {
   Protocol protocol_ = Protocol::kBinary;
   bool protocol_known_ = false;
   std::shared_ptr<LoopShares::User> user_;  // whose time of the loop it takes
-  bool counted_user_ = false;               // as its loop counts it
   bool deferred_ = false;                   // handles nothing until it is resumed
   bool unread_ = false;                     // and something has come
-  bool sends_later_ = false;
+  bool sends_later_ = false;                // it waits for time to send
 };
 
 }  // namespace ebla::rpc

@@ -33,14 +33,9 @@ std::shared_ptr<AcceptedConnection> ServerLoop::Make(int fd, std::string peer) {
   return std::make_shared<ServerConnection>(*this, fd, std::move(peer));
 }
 
-void ServerLoop::Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user) {
-  user->waiting.push_back(std::move(connection));
-  List(user);
-}
-
-void ServerLoop::DeferSending(std::weak_ptr<ServerConnection> connection,
-                              const std::shared_ptr<LoopShares::User>& user) {
-  user->sending.push_back(std::move(connection));
+void ServerLoop::Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user,
+                       LoopShares::Queue& queue) {
+  queue.push_back(std::move(connection));
   List(user);
 }
 
@@ -56,18 +51,17 @@ void ServerLoop::Resume() {
   std::vector<std::shared_ptr<LoopShares::User>> users;
   users.swap(waiting_);
   BeginTime();
+  const auto resume = [](LoopShares::Queue& queue, const auto& may_go, void (ServerConnection::*go)()) {
+    for (size_t left = queue.size(); left > 0 && may_go(); --left) {
+      const std::shared_ptr<ServerConnection> connection = queue.front().lock();
+      queue.pop_front();
+      if (connection != nullptr) (connection.get()->*go)();
+    }
+  };
   for (const std::shared_ptr<LoopShares::User>& user : users) {
     user->listed = false;
-    for (size_t left = user->sending.size(); left > 0 && HasTime(*user); --left) {
-      const std::shared_ptr<ServerConnection> connection = user->sending.front().lock();
-      user->sending.pop_front();
-      if (connection != nullptr) connection->ResumeSending();
-    }
-    for (size_t left = user->waiting.size(); left > 0 && HasTime(*user) && HasRoom(*user); --left) {
-      const std::shared_ptr<ServerConnection> connection = user->waiting.front().lock();
-      user->waiting.pop_front();
-      if (connection != nullptr) connection->Resume();
-    }
+    resume(user->sending, [&] { return HasTime(*user); }, &ServerConnection::ResumeSending);
+    resume(user->waiting, [&] { return HasTime(*user) && HasRoom(*user); }, &ServerConnection::Resume);
     if (user->waiting.empty() && user->sending.empty()) continue;
     if (user->sending.empty() && !HasRoom(*user)) {
       ListAfter(CallWindow::kRound, &LoopShares::User::resting, user);

@@ -54,9 +54,9 @@ class ServerLoop final : public ConnectionLoop {
     return user.counted && !user.waiting.empty() && window->Limits(user.flow, shares.now());
   }
   // What this connection has to do, its user has no time left for in this phase, or no room: it goes on when there is.
-  void Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user);
-  // As Defer, but for replies, which need no room.
-  void DeferSending(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user);
+  // `queue`: one of its user's.
+  void Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user,
+             LoopShares::Queue& queue);
   // A call of this user has ended; null: its connection has gone before.
   void EndCall(const std::shared_ptr<LoopShares::User>& user, CallWindow::Begun call) {
     window->End(user == nullptr ? nullptr : &user->calls, call);

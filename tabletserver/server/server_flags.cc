@@ -36,7 +36,7 @@ DEFINE_int32(
     "take five eighths of them, and one user half of those.");
 DEFINE_int32(max_in_flight, 1024,
              "Most requests in flight on one connection. At this number the server reads no more from it for now.");
-DEFINE_int32(user_calls_least, 3,
+DEFINE_int32(user_calls_least, ebla::rpc::CallWindow::kLeast,
              "How many requests of one user each event loop may always have in flight. Further ones wait while "
              "processors are short and another user has fewer in flight. More: more throughput for who sends much, and "
              "longer waits for the other.");

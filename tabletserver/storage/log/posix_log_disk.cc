@@ -24,7 +24,7 @@ namespace {
 constexpr std::string_view kSuffix = ".log";
 constexpr std::string_view kSpare = "spare-";
 constexpr char kUnfinished[] = "/filling";
-constexpr int64_t kPiece = int64_t{1} << 20;
+constexpr int64_t kWriteBehind = int64_t{1} << 20;
 constexpr int64_t kFill = int64_t{128} << 10;  // at a time: what is synced meanwhile waits for them
 
 Status WriteAll(int fd, std::string_view bytes, int64_t offset, const std::string& name) {
@@ -64,7 +64,7 @@ class PosixLogFile final : public LogFile {
   // which would have to wait for its way to the disk.
   void StartWriting() override {
     const int64_t end = written_ - written_ % kLogBlock;
-    if (end - begun_ < kPiece) return;
+    if (end - begun_ < kWriteBehind) return;
     sync_file_range(fd_, begun_, end - begun_, SYNC_FILE_RANGE_WRITE);
     begun_ = end;
   }
