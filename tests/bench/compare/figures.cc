@@ -35,6 +35,7 @@ void Figures::Measure(const std::string& row, const std::function<Figure()>& mea
   std::cerr << (figure.timings.per_second > 0
                     ? Format("%.0f/s", figure.timings.per_second)
                     : Format("%.0f bytes in memory, %.0f on the disk", figure.memory_bytes, figure.disk_bytes))
+            << (figure.timings.p99_us > 0 ? Format(", p99 %.0f us", figure.timings.p99_us) : "")
             << (figure.hit_percent > 0 ? Format(", %.2f %% hits", figure.hit_percent) : "") << std::endl;
 }
 
