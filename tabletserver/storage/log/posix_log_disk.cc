@@ -25,7 +25,8 @@ constexpr std::string_view kSuffix = ".log";
 constexpr std::string_view kSpare = "spare-";
 constexpr char kUnfinished[] = "/filling";
 constexpr int64_t kWriteBehind = int64_t{1} << 20;
-constexpr int64_t kFill = int64_t{128} << 10;  // at a time: what is synced meanwhile waits for them
+constexpr int64_t kFill = int64_t{128} << 10;     // at a time: what is synced meanwhile waits for them
+constexpr int64_t kFillCall = int64_t{16} << 10;  // of these in one call, within which a thread may keep its processor
 
 Status WriteAll(int fd, std::string_view bytes, int64_t offset, const std::string& name) {
   while (!bytes.empty()) {
@@ -241,11 +242,15 @@ Status PosixLogDisk::DropSpares() {
 }
 
 Status PosixLogDisk::Fill(int64_t bytes, const std::string& name) {
-  const std::string zeros(static_cast<size_t>(std::min(kFill, bytes - filled_)), '\0');
-  EBLA_TRY(WriteAll(filling_, zeros, filled_, name));
+  static constexpr std::array<char, kFillCall> kZeros{};
+  const int64_t begin = filled_, end = std::min(filled_ + kFill, bytes);
+  while (filled_ < end) {
+    const int64_t piece = std::min(kFillCall, end - filled_);
+    EBLA_TRY(WriteAll(filling_, {kZeros.data(), static_cast<size_t>(piece)}, filled_, name));
+    filled_ += piece;
+  }
   // Each sync of a file that grows would write the file system's journal, too.
-  sync_file_range(filling_, filled_, std::ssize(zeros), SYNC_FILE_RANGE_WRITE);
-  filled_ += std::ssize(zeros);
+  sync_file_range(filling_, begin, end - begin, SYNC_FILE_RANGE_WRITE);
   if (filled_ < bytes || fdatasync(filling_) == 0) return {};
   return SystemError(Code::kInternal, "cannot sync " + name);
 }
