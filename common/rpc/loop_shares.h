@@ -7,6 +7,7 @@
 // Threads:    its loop's.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -65,15 +66,15 @@ class LoopShares {
   bool HasTime(const User& user, uint64_t phase) const {
     return !several() || user.phase != phase || user.spent < (now_ < contested_until_ ? kShortShare : kShare);
   }
-  bool HasTimeInSlot(const User& user) const { return user.slot != SlotOf(now_) || user.slot_spent < kShortShare; }
+  bool HasTimeInSlot(const User& user) const { return SpentInSlot(user) < kShortShare; }
   // The time since Begin(), or the last call of this.
   void Spend(User& user, uint64_t phase, Clock::time_point now = Clock::now()) {
     if (user.phase != phase) user.spent = {};
     user.phase = phase;
-    if (std::exchange(user.slot, SlotOf(now)) != SlotOf(now)) user.slot_spent = {};
     const Duration spent = now - std::exchange(now_, now);
     user.spent += spent;
-    user.slot_spent += spent;
+    user.slot_spent = SpentInSlot(user) + spent;
+    user.slot = SlotOf(now);
     if (std::exchange(last_, user.flow) != user.flow) contested_until_ = now + kContest;
   }
   void Begin(Clock::time_point now = Clock::now()) { now_ = now; }
@@ -81,6 +82,10 @@ class LoopShares {
   Clock::time_point now() const { return now_; }
 
  private:
+  // What was too much in a slot is less in the next ones, of which it costs four at most.
+  Duration SpentInSlot(const User& user) const {
+    return std::max(Duration{}, std::min(user.slot_spent, kSlot) - kShortShare * (SlotOf(now_) - user.slot));
+  }
   static int64_t SlotOf(Clock::time_point now) { return now.time_since_epoch() / kSlot; }
 
   std::unordered_map<size_t, std::shared_ptr<User>> users_;

@@ -65,5 +65,23 @@ TEST_F(LoopSharesTest, WhoGivesWayHasAShareOfEachSlot) {
   EXPECT_TRUE(shares_.HasTimeInSlot(*ada));
 }
 
+TEST_F(LoopSharesTest, WhatIsTooMuchInASlotIsLessInTheNext) {
+  const LoopShares::Clock::time_point as_a_slot_begins(LoopShares::kSlot * 100'000);
+  const auto slots_without_time_after = [&](Duration spent) {
+    const std::shared_ptr<LoopShares::User> ada = shares_.Join(1);
+    now_ = as_a_slot_begins - spent;
+    Spend(*ada, spent, 1);
+    int slots = 0;
+    while (!shares_.HasTimeInSlot(*ada)) shares_.Begin(now_ += LoopShares::kSlot), ++slots;
+    shares_.Leave(*ada);
+    return slots;
+  };
+  EXPECT_EQ(slots_without_time_after(LoopShares::kShortShare - Duration(1)), 0);
+  EXPECT_EQ(slots_without_time_after(LoopShares::kShortShare), 1);
+  EXPECT_EQ(slots_without_time_after(LoopShares::kShortShare * 2), 2);
+  EXPECT_EQ(slots_without_time_after(LoopShares::kShortShare * 3), 3);
+  EXPECT_EQ(slots_without_time_after(std::chrono::seconds(1)), 4) << "a stall is not its fault";
+}
+
 }  // namespace
 }  // namespace ebla::rpc

@@ -296,6 +296,7 @@ void ServerConnection::Complete(std::unique_ptr<Call> call, Result<std::string_v
     reply = std::string_view();
   }
   const int32_t sequence = call->sequence;
+  const bool modest = call->counted.modest;
   std::string too_large;
   if (reply->size() > server_.options.frame_bytes_max) {
     const MessageHead head{.protocol = call->protocol, .sequence = sequence};
@@ -317,6 +318,7 @@ void ServerConnection::Complete(std::unique_ptr<Call> call, Result<std::string_v
     Send(owned->held);
     Unlink(owned.get());
   }
+  if (modest) Flush();  // there is little that it could be sent with, and much that it would wait for
   if (open() && (!reading() || ending())) server_.loop.AtTurnEnd(this);
 }
 
