@@ -73,11 +73,11 @@ EventLoop::~EventLoop() {
   close(wake_fd_);
 }
 
-void EventLoop::Start(int nicer) {
+void EventLoop::Start(const Scheduling& scheduling) {
   CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
-  thread_ = std::thread([this, nicer] {
+  thread_ = std::thread([this, scheduling] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    if (nicer > 0) (void)!::nice(nicer);  // of this thread alone
+    Schedule(scheduling);
     poll_fd_ < 0 ? Run() : RunLending();
     current = nullptr;
   });

@@ -24,6 +24,7 @@
 
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
+#include "common/rpc/scheduling.h"
 #include "common/rpc/timer_heap.h"
 
 struct event;
@@ -42,8 +43,7 @@ class EventLoop final : public Executor {
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
 
-  // `nicer`: how far its thread steps back behind those of this process, where threads wait for a processor: nice(2).
-  void Start(int nicer = 0);
+  void Start(const Scheduling& scheduling = {});
   // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. A loop that
   // shares threads is stopped by those. Idempotent.
   void Stop();

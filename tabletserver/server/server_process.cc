@@ -11,9 +11,12 @@
 namespace ebla::tabletserver {
 namespace {
 
-// Of the threads that loops hand work to. Where all wait for a processor, the loops come first: a read does not wait for
-// writes, which are fewer turns the more of them wait (docs/lab/users.md).
-constexpr int kBehindLoops = 5;
+// Where all wait for a processor, loops come before the threads that they give work to: a read does not wait for writes,
+// which take fewer turns the more of them wait. But these need little at a time, which is waited for, so where one of
+// them wakes it has that much at once, and not after all that the loop has to do (docs/lab/users.md).
+constexpr rpc::Scheduling kBehindLoops{.nicer = 5, .slice = std::chrono::microseconds(100)};
+// These may take long, and few wait for it.
+constexpr rpc::Scheduling kInBackground{.nicer = 5};
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
 
 std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, size_t count,
@@ -24,16 +27,17 @@ std::vector<std::unique_ptr<rpc::EventLoop>> MakeLoops(const std::string& name, 
   return loops;
 }
 
-std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name, int nicer = 0) {
+std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name, const rpc::Scheduling& scheduling = {}) {
   auto loop = std::make_unique<rpc::EventLoop>(name);
-  loop->Start(nicer);
+  loop->Start(scheduling);
   return loop;
 }
 
 std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count,
+                                                        const rpc::Scheduling& scheduling,
                                                         rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
   std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count, turns);
-  for (const auto& loop : loops) loop->Start(kBehindLoops);
+  for (const auto& loop : loops) loop->Start(scheduling);
   return loops;
 }
 
@@ -77,8 +81,8 @@ Status ServerProcess::Open(ServerProcessOptions& options) {
 
 Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   flusher_ = StartLoop("flusher", kBehindLoops);
-  checkpoints_ = StartLoop("checkpoint");
-  watcher_ = StartLoop("disk-watch");
+  checkpoints_ = StartLoop("checkpoint", kInBackground);
+  watcher_ = StartLoop("disk-watch", kInBackground);
   options.store.directory = options.data_dir + "/store";
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
@@ -93,13 +97,13 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   loops_ = MakeLoops("loop", options.event_loops);
   loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
   loop_threads_->Start();
-  shards_ = StartLoops("shard", options.shards, rpc::EventLoop::Turns::kLent);
-  readers_ = StartLoops("reader", options.readers);
+  shards_ = StartLoops("shard", options.shards, kBehindLoops, rpc::EventLoop::Turns::kLent);
+  readers_ = StartLoops("reader", options.readers, kBehindLoops);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");
   housekeeping_ = StartLoop("housekeeping");
-  snapshots_ = StartLoop("snapshots");
-  scrubber_ = StartLoop("scrubber");
+  snapshots_ = StartLoop("snapshots", kInBackground);
+  scrubber_ = StartLoop("scrubber", kInBackground);
   control_ = StartLoop("control");
   const rpc::ChannelOptions channels{.tls = options.rpc.tls};
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_, channels);
