@@ -34,10 +34,9 @@ std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name, const rpc::Sc
 }
 
 std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count,
-                                                        const rpc::Scheduling& scheduling,
                                                         rpc::EventLoop::Turns turns = rpc::EventLoop::Turns::kOwn) {
   std::vector<std::unique_ptr<rpc::EventLoop>> loops = MakeLoops(name, count, turns);
-  for (const auto& loop : loops) loop->Start(scheduling);
+  for (const auto& loop : loops) loop->Start(kBehindLoops);
   return loops;
 }
 
@@ -97,8 +96,8 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   loops_ = MakeLoops("loop", options.event_loops);
   loop_threads_ = std::make_unique<rpc::LoopThreads>(Pointers<rpc::EventLoop>(loops_));
   loop_threads_->Start();
-  shards_ = StartLoops("shard", options.shards, kBehindLoops, rpc::EventLoop::Turns::kLent);
-  readers_ = StartLoops("reader", options.readers, kBehindLoops);
+  shards_ = StartLoops("shard", options.shards, rpc::EventLoop::Turns::kLent);
+  readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");
   housekeeping_ = StartLoop("housekeeping");

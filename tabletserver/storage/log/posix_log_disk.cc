@@ -27,6 +27,8 @@ constexpr char kUnfinished[] = "/filling";
 constexpr int64_t kWriteBehind = int64_t{1} << 20;
 constexpr int64_t kFill = int64_t{128} << 10;     // at a time: what is synced meanwhile waits for them
 constexpr int64_t kFillCall = int64_t{16} << 10;  // of these in one call, within which a thread may keep its processor
+constexpr std::array<char, kFillCall> kZeros{};
+static_assert(kZeros.size() >= kLogBlock);
 
 Status WriteAll(int fd, std::string_view bytes, int64_t offset, const std::string& name) {
   while (!bytes.empty()) {
@@ -47,7 +49,6 @@ class PosixLogFile final : public LogFile {
   // The rest of the last block is filled with zeros. Of a file that was used before, the kernel would read it from the
   // disk, unless it is in memory still: 60 us instead of 2.
   Status Write(int64_t offset, std::string_view bytes) override {
-    static const std::array<char, kLogBlock> kZeros{};
     const int64_t end = offset + std::ssize(bytes);
     const int64_t rest = std::max<int64_t>(std::min(AlignUp(end, kLogBlock), bytes_) - end, 0);
     const std::array<iovec, 2> pieces{{{const_cast<char*>(bytes.data()), bytes.size()},
@@ -242,7 +243,6 @@ Status PosixLogDisk::DropSpares() {
 }
 
 Status PosixLogDisk::Fill(int64_t bytes, const std::string& name) {
-  static constexpr std::array<char, kFillCall> kZeros{};
   const int64_t begin = filled_, end = std::min(filled_ + kFill, bytes);
   while (filled_ < end) {
     const int64_t piece = std::min(kFillCall, end - filled_);
