@@ -284,8 +284,8 @@ struct LedTablet {
   1: i64 tabletId
   2: i64 tableId
   3: i64 appliedLsn
-  4: i64 tabletTimeMs
-  5: i64 timeOfDayMs                  // at the same moment
+  4: i64 tabletTimeMs                 // rounded up
+  5: i64 timeOfDayMs                  // at the same moment, rounded down
   6: i64 epoch                        // in which it leads
 }
 struct FollowLogReply {

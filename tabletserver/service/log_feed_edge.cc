@@ -9,6 +9,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kBusyRetryMs = 50;
+constexpr Duration kAlmostAMillisecond = std::chrono::milliseconds(1) - Duration(1);  // rounds up
 
 LogPosition FromIdl(const idl::LogPlace& place) {
   return {.log = static_cast<uint64_t>(place.logId),
@@ -63,7 +64,8 @@ std::optional<BothClocks> ReadBothClocks(const Executor& executor) {
   for (int tries = 0; tries < kTries; ++tries) {
     const MonotonicTime before = executor.Now();
     const int64_t day_ms = executor.TimeOfDayMs();
-    if (executor.Now() - before <= std::chrono::milliseconds(1)) return BothClocks{before, day_ms};
+    const MonotonicTime after = executor.Now();
+    if (after - before <= std::chrono::milliseconds(1)) return BothClocks{after, day_ms};
   }
   return std::nullopt;
 }
@@ -118,7 +120,7 @@ class LogFeedEdge::State {
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);
       tablet.tableId = static_cast<int64_t>(handle->table.value);
       tablet.appliedLsn = static_cast<int64_t>(applied.lsn.value);
-      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic).value);
+      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic + kAlmostAMillisecond).value);
       tablet.timeOfDayMs = now->day_ms;
       tablet.epoch = static_cast<int64_t>(view->epoch.value);
     }

@@ -43,6 +43,14 @@ TEST(LogFeedClockTest, APauseBetweenTheClocksIsTriedAgain) {
   EXPECT_EQ(both->day_ms, 1080);
 }
 
+// So that a moment of the tablet, put by the time of day, is not too late.
+TEST(LogFeedClockTest, TheMonotonicClockIsLookedAtLast) {
+  const auto both = ReadBothClocks(SlowClock({Duration(0), std::chrono::microseconds(900)}));
+  ASSERT_TRUE(both.has_value());
+  EXPECT_EQ(both->monotonic.since_boot, std::chrono::microseconds(900));
+  EXPECT_EQ(both->day_ms, 1000);
+}
+
 TEST(LogFeedClockTest, NothingIsSaidWhereThePausesDoNotEnd) {
   EXPECT_FALSE(ReadBothClocks(SlowClock(std::vector<Duration>(100, kPause))).has_value());
 }

@@ -27,6 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr int kWriters = 6, kKeys = 40;  // of each writer
+constexpr int64_t kEarly = 3;            // moments are whole milliseconds, and so are the two that they come of
 
 std::string KeyOf(int writer, int key) {
   return std::string(1, static_cast<char>('b' + 4 * writer)) + std::to_string(key);
@@ -129,12 +130,11 @@ class ArchiveTest : public ClusterFixture {
   }
   // What the key may have been at the moment: by any change that had begun, unless a later one had ended before.
   static bool Allows(const std::vector<Change>& changes, int64_t at_ms, const std::optional<int>& value) {
-    constexpr int64_t kRounding = 2;  // moments are whole milliseconds, and so are the two that they come of
     bool allowed = false;
     if (!value) allowed = true;  // before the first
     for (const Change& change : changes) {
-      if (change.ended_ms + kRounding < at_ms) allowed = false;
-      if (change.begun_ms <= at_ms + kRounding && change.value == value) allowed = true;
+      if (change.ended_ms <= at_ms) allowed = false;
+      if (change.begun_ms <= at_ms + kEarly && change.value == value) allowed = true;
     }
     return allowed;
   }
@@ -269,6 +269,39 @@ TEST_F(ArchiveTest, TheOnlyReplicaMovesWithoutAGap) {
   ASSERT_TRUE(AwaitKnown(moments.back(), "single"));
   EXPECT_EQ(Known("single").size(), 1u) << "without a gap: " << said_;
   for (size_t i = 0; i < moments.size(); ++i) ExpectAllowed("single", moments[i], "at-" + std::to_string(i));
+}
+
+TEST_F(ArchiveTest, WhatIsAcknowledgedByAMomentIsInIt) {
+  ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());
+  StartArchive();
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "single"));
+  const Table single = *client_->OpenTable("single");
+  std::vector<Change> changes;
+  for (int number = 0; number < 2'000; ++number) {
+    Change& change = changes.emplace_back(number, TimeOfDayMs());
+    ASSERT_TRUE(single.Put("key", std::to_string(number)).has_value());
+    change.ended_ms = TimeOfDayMs();
+  }
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "single"));
+  StopArchive();
+  const auto index = backup::ReadArchiveIndex(store_, client_->DescribeCluster()->cluster_id, {});
+  ASSERT_TRUE(index.has_value()) << index.error();
+  size_t seen = 0;
+  const auto files = backup::ListArchiveFiles(store_, *index, {});
+  ASSERT_TRUE(files.has_value()) << files.error();
+  for (const backup::ArchiveFile& file : *files) {
+    const Status read = backup::ReadArchiveFile(store_, index->cluster, file, {}, [&](const auto& entry) -> Status {
+      for (const UnresolvedEffect& effect : entry.effects) {
+        const Change& change = changes.at(static_cast<size_t>(std::stoi(effect.value)));
+        EXPECT_LE(entry.at_ms, change.ended_ms) << effect.value;
+        EXPECT_GE(entry.at_ms, change.begun_ms - kEarly) << effect.value;
+        ++seen;
+      }
+      return {};
+    });
+    EXPECT_TRUE(read.ok()) << read;
+  }
+  EXPECT_EQ(seen, changes.size());
 }
 
 TEST_F(ArchiveTest, AsAnOperatorDoesIt) {

@@ -474,8 +474,8 @@ struct LedTablet {
   TabletId tablet;
   TableId table;
   uint64_t applied = 0;        // lsn
-  int64_t time_ms = 0;         // tablet time
-  int64_t time_of_day_ms = 0;  // the server's, at the same moment
+  int64_t time_ms = 0;         // tablet time, rounded up
+  int64_t time_of_day_ms = 0;  // the server's, at the same moment, rounded down
   Epoch epoch;                 // in which it leads
 };
 struct FollowLogOptions {

@@ -112,7 +112,7 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_m
 }
 
 Result<bool> Archiver::Round() {
-  now_ms_ = TimeOfDayMs();
+  now_ms_ = TimeOfDayMs() - 1;  // what is of the present millisecond may be yet to come
   EBLA_ASSIGN(std::vector<TableInfo> tables, client_.ListTables());
   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());

@@ -247,7 +247,7 @@ void TabletChains::Cover(TableId table, Table& of, int64_t ended_ms) {
     begun = begun && (chain.through || !Lists(chain));
     marked = marked && chain.marked_round == round_;
     now.lsns[tablet] = chain.marked.applied;
-    now.at_ms = std::min(now.at_ms, chain.marked.time_of_day_ms);
+    now.at_ms = std::min(now.at_ms, chain.marked.time_of_day_ms - 1);  // the mark's own millisecond was not over
   }
   if (!listed || !begun) return;
   if (of.beginning && marked) {
