@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <openssl/ssl.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -91,6 +93,52 @@ TEST_F(TlsTest, BothSidesKnowEachOtherAndReadWhatTheOtherWrites) {
     pair.Exchange();
     EXPECT_EQ(pair.at_client, "z");
   }
+}
+
+// How many certificates a client sends, its own not counted.
+int CertificatesBesideItsOwn(TlsCredentials& client, TlsCredentials& server) {
+  const std::unique_ptr<SSL, decltype(&SSL_free)> accepted(server.AcceptAnybody(), &SSL_free);
+  BIO *const in = BIO_new(BIO_s_mem()), *const out = BIO_new(BIO_s_mem());
+  SSL_set_bio(accepted.get(), in, out);
+  SSL_set_accept_state(accepted.get());
+  const auto session = client.Connect("127.0.0.1");
+  std::string to_server, said;
+  EXPECT_TRUE(session->Start(to_server).ok());
+  while (!to_server.empty()) {
+    BIO_write(in, to_server.data(), static_cast<int>(to_server.size()));
+    to_server.clear();
+    SSL_do_handshake(accepted.get());
+    char* bytes = nullptr;
+    const auto size = static_cast<size_t>(BIO_get_mem_data(out, &bytes));
+    EXPECT_TRUE(session->Receive({bytes, size}, said, to_server).ok());
+    BIO_reset(out);
+  }
+  EXPECT_TRUE(TlsCredentials::PeerOf(accepted.get()).has_value());
+  return sk_X509_num(SSL_get_peer_cert_chain(accepted.get()));
+}
+
+TEST_F(TlsTest, TheAuthorityIsNotSent) {
+  EXPECT_EQ(CertificatesBesideItsOwn(*Credentials("client", "client"), *Credentials("server", "server")), 0);
+}
+
+// The other side knows the authority alone.
+TEST_F(TlsTest, WhatLiesBetweenTheAuthorityAndACertificateIsSent) {
+  std::filesystem::create_directory(Path("between"));
+  const std::string commands =
+      "cd " + Path("between") + " && echo basicConstraints=critical,CA:TRUE > is" +
+      " && openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=between -keyout ca.key" +
+      " -out asks" +
+      " && openssl x509 -req -in asks -extfile is -days 10 -CA ../ca/ca.crt -CAkey ../ca/ca.key -out ca.crt";
+  ASSERT_EQ(std::system(("{ " + commands + "; } 2> " + Path("said")).c_str()), 0) << Text("said");
+  ASSERT_TRUE(CreateCertificate(Path("between"), Path("of-between"), {.name = "bob", .days = 10}).ok());
+  const std::string between = Text("between/ca.crt"), authority = Text("ca/ca.crt");
+  std::ofstream(Path("of-between/ca.crt")) << between << authority;
+  const auto server = Credentials("server", "server");
+  EXPECT_EQ(CertificatesBesideItsOwn(*Credentials("of-between", "client"), *server), 1);
+  // As well where its own file has it.
+  std::ofstream(Path("of-between/client.crt"), std::ios::app) << between;
+  std::ofstream(Path("of-between/ca.crt")) << authority;
+  EXPECT_EQ(CertificatesBesideItsOwn(*Credentials("of-between", "client"), *server), 1);
 }
 
 TEST_F(TlsTest, BytesMayComeOneByOne) {
