@@ -61,11 +61,12 @@ idl::LoggedStart ToIdl(const FeedStart& from) {
 
 std::optional<BothClocks> ReadBothClocks(const Executor& executor) {
   constexpr int kTries = 5;
+  constexpr Duration kApart = std::chrono::microseconds(100);
   for (int tries = 0; tries < kTries; ++tries) {
     const MonotonicTime before = executor.Now();
     const int64_t day_ms = executor.TimeOfDayMs();
     const MonotonicTime after = executor.Now();
-    if (after - before <= std::chrono::milliseconds(1)) return BothClocks{after, day_ms};
+    if (after - before <= kApart) return BothClocks{after, day_ms};
   }
   return std::nullopt;
 }
