@@ -116,15 +116,15 @@ Status CheckDates(X509* certificate, const std::string& file) {
 
 // What is sent with its own certificate: all between that and the authority, which the peer has itself. Where none is set,
 // OpenSSL looks for it in each handshake, checks its signatures, and sends the authority, too: a third of what a
-// connection takes.
-void FindChainOnce(SSL_CTX* context) {
+// connection takes. It is looked for again when a file changes, so an authority in between that is renewed takes the
+// old one's place in ca.crt.
+bool FindChainOnce(SSL_CTX* context) {
   STACK_OF(X509)* given = nullptr;  // beside it in its file
   SSL_CTX_get0_chain_certs(context, &given);
-  if (given == nullptr) {
-    SSL_CTX_build_cert_chain(
-        context, SSL_BUILD_CHAIN_FLAG_NO_ROOT | SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR);
-  }
-  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);  // also where none was found
+  SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);  // also where none is found
+  // What is not whole, or not good any more, is for the peer to judge.
+  constexpr int kAnyChain = SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR;
+  return given != nullptr || SSL_CTX_build_cert_chain(context, SSL_BUILD_CHAIN_FLAG_NO_ROOT | kAnyChain) != 0;
 }
 
 // `revokes`: the list of what is revoked must be there.
@@ -146,7 +146,7 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
     if (own != TlsCredentials::Own::kOfAnyTime) EBLA_TRY(CheckDates(SSL_CTX_get0_certificate(context), certificate));
     EBLA_TRY(CheckPrivate(key));
     if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) return CannotUse(key, advice);
-    FindChainOnce(context);
+    if (!FindChainOnce(context)) return CannotUse(certificate, advice);
   }
   if (!std::filesystem::exists(revoked)) {
     if (!revokes) return {};

@@ -9,7 +9,8 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kBusyRetryMs = 50;
-constexpr Duration kAlmostAMillisecond = std::chrono::milliseconds(1) - Duration(1);  // rounds up
+constexpr Duration kApart = std::chrono::milliseconds(1);  // looks that count as one moment
+constexpr Duration kRoundUp = kApart - Duration(1);        // of tablet time, which is whole milliseconds
 
 LogPosition FromIdl(const idl::LogPlace& place) {
   return {.log = static_cast<uint64_t>(place.logId),
@@ -61,7 +62,6 @@ idl::LoggedStart ToIdl(const FeedStart& from) {
 
 std::optional<BothClocks> ReadBothClocks(const Executor& executor) {
   constexpr int kTries = 5;
-  constexpr Duration kApart = std::chrono::microseconds(100);
   for (int tries = 0; tries < kTries; ++tries) {
     const MonotonicTime before = executor.Now();
     const int64_t day_ms = executor.TimeOfDayMs();
@@ -116,12 +116,15 @@ class LogFeedEdge::State {
       const std::optional<BothClocks> now = ReadBothClocks(executor_);
       const Version applied = handle->AppliedBound();
       if (applied.epoch != view->epoch) continue;  // another leads by now, and this server has heard of it
-      if (!now || !view->time.at || executor_.Now() >= view->lease_until) continue;
+      const MonotonicTime after = executor_.Now();
+      if (!now || !view->time.at || after >= view->lease_until) continue;
+      // The thread has rested, and what was applied meanwhile is later than the clocks say. The next page says it.
+      if (after - now->monotonic > kApart) continue;
       idl::LedTablet& tablet = led.emplace_back();
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);
       tablet.tableId = static_cast<int64_t>(handle->table.value);
       tablet.appliedLsn = static_cast<int64_t>(applied.lsn.value);
-      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic + kAlmostAMillisecond).value);
+      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic + kRoundUp).value);
       tablet.timeOfDayMs = now->day_ms;
       tablet.epoch = static_cast<int64_t>(view->epoch.value);
     }

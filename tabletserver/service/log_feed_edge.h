@@ -4,7 +4,7 @@
 // in what has been handed out, once that goes so far.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
 // Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read. The
-//                tablet time of that moment is the later one of the two, by 0.1 ms and what rounding takes: what
+//                tablet time of that moment is the later one of the two, by a millisecond and what rounding takes: what
 //                is reckoned from one to the other is never too late.
 //             2. One page is read at a time: whoever asks meanwhile is told to retry.
 // Threads:    any; the reading is done, and `done` called, on the executor.
@@ -24,7 +24,7 @@ namespace ebla::tabletserver {
 
 // One moment by both clocks. None: each time the thread rested between the two looks, or the machine did.
 struct BothClocks {
-  MonotonicTime monotonic;  // 0.1 ms later, at most
+  MonotonicTime monotonic;  // a millisecond later, at most
   int64_t day_ms = 0;
 };
 std::optional<BothClocks> ReadBothClocks(const Executor& executor);

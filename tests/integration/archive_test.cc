@@ -275,14 +275,21 @@ TEST_F(ArchiveTest, WhatIsAcknowledgedByAMomentIsInIt) {
   ASSERT_TRUE(client_->CreateTable("single", {.table = {.replicas = 1}}).has_value());
   StartArchive();
   ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "single"));
-  const Table single = *client_->OpenTable("single");
   std::vector<Change> changes;
-  for (int number = 0; number < 2'000; ++number) {
+  const auto put = [&](const Table& table) {
+    const int number = static_cast<int>(changes.size());
     Change& change = changes.emplace_back(number, TimeOfDayMs());
-    ASSERT_TRUE(single.Put("key", std::to_string(number)).has_value());
+    ASSERT_TRUE(table.Put("key", std::to_string(number)).has_value());
     change.ended_ms = TimeOfDayMs();
+  };
+  const Table single = *client_->OpenTable("single");
+  for (int i = 0; i < 2'000; ++i) put(single);
+  for (int i = 0; i < 20; ++i) {  // of a table that is just being made
+    ASSERT_TRUE(client_->CreateTable("fresh-" + std::to_string(i), {.table = {.replicas = 1}}).has_value());
+    put(*client_->OpenTable("fresh-" + std::to_string(i)));
   }
   ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "single"));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(AwaitKnown(changes.back().ended_ms, "fresh-" + std::to_string(i)));
   StopArchive();
   const auto index = backup::ReadArchiveIndex(store_, client_->DescribeCluster()->cluster_id, {});
   ASSERT_TRUE(index.has_value()) << index.error();
@@ -319,7 +326,7 @@ TEST_F(ArchiveTest, AsAnOperatorDoesIt) {
   ASSERT_TRUE(client_->OpenTable("new")->Put("n", "3").has_value());
   ASSERT_TRUE(client_->DropTable("old").ok());
   ASSERT_TRUE(AwaitKnown(TimeOfDayMs(), "new"));
-  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));
+  ASSERT_TRUE(AwaitKnown(TimeOfDayMs()));  // a moment at which it is known that "old" has gone
   const int64_t then = Known().back().through_ms;
   ASSERT_TRUE(AwaitKnown(then, "new"));
   ASSERT_TRUE(Eventually([&] { return TimeOfDayMs() > then + 10; }));

@@ -92,7 +92,7 @@ Status Archiver::TakeOver() {
   return {};
 }
 
-void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms) {
+void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms, int64_t after_ms) {
   for (const TableInfo& info : tables) {
     ArchivedTable* table = index_.Find(info.id.value);
     if (table == nullptr) {
@@ -107,13 +107,14 @@ void Archiver::NoteTables(const std::vector<TableInfo>& tables, int64_t before_m
   }
   for (ArchivedTable& table : index_.tables) {
     const bool there = std::ranges::any_of(tables, [&](const TableInfo& info) { return info.id.value == table.id; });
-    if (!there && table.dropped_ms == 0) table.dropped_ms = now_ms_;
+    if (!there && table.dropped_ms == 0) table.dropped_ms = after_ms;
   }
 }
 
 Result<bool> Archiver::Round() {
   now_ms_ = TimeOfDayMs() - 1;  // what is of the present millisecond may be yet to come
   EBLA_ASSIGN(std::vector<TableInfo> tables, client_.ListTables());
+  const int64_t listed_ms = TimeOfDayMs();
   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client_.ListTablets());
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client_.ListServers());
   // Tables in memory are in no log on a disk.
@@ -123,7 +124,7 @@ Result<bool> Archiver::Round() {
   }
   std::erase_if(tables, [&](const TableInfo& table) { return in_memory.contains(table.id); });
   std::erase_if(tablets, [&](const TabletSummary& tablet) { return in_memory.contains(tablet.table_id); });
-  NoteTables(tables, std::exchange(index_.chains.looked_ms, now_ms_));
+  NoteTables(tables, std::exchange(index_.chains.looked_ms, now_ms_), listed_ms);
   std::vector<TabletChains::Listed> listed;
   for (const TabletSummary& tablet : tablets) listed.push_back({tablet.id, tablet.table_id});
   chains_.BeginRound(now_ms_, listed);

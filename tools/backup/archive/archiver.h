@@ -49,7 +49,8 @@ class Archiver {
  private:
   Status AwaitEndOfAnother();
   Status TakeOver();
-  void NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms);
+  // When the list before this one was asked for, and when this one had come.
+  void NoteTables(const std::vector<TableInfo>& tables, int64_t before_ms, int64_t after_ms);
   void NoteSpans();
   Error AnotherRun() const;
   Status CheckWriter();

@@ -114,7 +114,7 @@ void TabletChains::TakeMark(const LedTablet& mark) {
   const auto table = tables_.find(chain.table);
   if (!chain.through && table != tables_.end() && table->second.beginning) {
     Begin(chain, mark.applied);
-    chain.floor_ms = mark.time_of_day_ms;
+    chain.floor_ms = std::max(chain.floor_ms, mark.time_of_day_ms);  // what was known before it began anew stays
   }
   chain.marked_round = round_;
   chain.marked = mark;
@@ -403,7 +403,8 @@ void TabletChains::Load(const State& state) {
   for (const State::Table& table : state.tables) {
     tables_[table.table].coverage = table.coverage;
     tables_[table.table].beginning = !table.coverage;
-    if (table.coverage) now_ms_ = std::max(now_ms_, table.coverage->span.through_ms);
+    // An older build has not said when it looked.
+    if (table.coverage && state.looked_ms == 0) now_ms_ = std::max(now_ms_, table.coverage->span.through_ms);
   }
   for (const State::Tablet& tablet : state.tablets) {
     Chain& chain = chains_[tablet.tablet];
