@@ -9,8 +9,8 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kBusyRetryMs = 50;
-constexpr Duration kApart = std::chrono::milliseconds(1);  // looks that count as one moment
-constexpr Duration kRoundUp = kApart - Duration(1);        // of tablet time, which is whole milliseconds
+constexpr Duration kApart = std::chrono::milliseconds(1);                  // looks that count as one moment
+constexpr Duration kRoundUp = std::chrono::milliseconds(1) - Duration(1);  // of tablet time, which is whole ones
 
 LogPosition FromIdl(const idl::LogPlace& place) {
   return {.log = static_cast<uint64_t>(place.logId),
