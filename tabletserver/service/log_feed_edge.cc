@@ -9,8 +9,10 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kBusyRetryMs = 50;
-constexpr Duration kApart = std::chrono::milliseconds(1);                  // looks that count as one moment
-constexpr Duration kRoundUp = std::chrono::milliseconds(1) - Duration(1);  // of tablet time, which is whole ones
+
+TabletTime RoundedUp(const TabletTimeBasis& basis, MonotonicTime now) {
+  return basis.Now(now + std::chrono::milliseconds(1) - Duration(1));
+}
 
 LogPosition FromIdl(const idl::LogPlace& place) {
   return {.log = static_cast<uint64_t>(place.logId),
@@ -60,13 +62,15 @@ idl::LoggedStart ToIdl(const FeedStart& from) {
 
 }  // namespace
 
-std::optional<BothClocks> ReadBothClocks(const Executor& executor) {
+std::optional<TabletMoment> MomentOf(const Executor& executor, const TabletTimeBasis& basis,
+                                     const std::function<void()>& look) {
   constexpr int kTries = 5;
   for (int tries = 0; tries < kTries; ++tries) {
-    const MonotonicTime before = executor.Now();
+    const TabletTime tablet = RoundedUp(basis, executor.Now());
     const int64_t day_ms = executor.TimeOfDayMs();
+    look();
     const MonotonicTime after = executor.Now();
-    if (after - before <= kApart) return BothClocks{after, day_ms};
+    if (RoundedUp(basis, after) == tablet) return TabletMoment{after, tablet, day_ms};
   }
   return std::nullopt;
 }
@@ -111,21 +115,18 @@ class LogFeedEdge::State {
     std::vector<idl::LedTablet> led;
     for (const std::shared_ptr<TabletHandle>& handle : directory_.snapshot()->All()) {
       const std::shared_ptr<const TabletView> view = handle->view();
-      if (view == nullptr || view->role != RoleKind::kPrimary || !view->barrier_applied || handle->part_of_another())
-        continue;
-      const std::optional<BothClocks> now = ReadBothClocks(executor_);
-      const Version applied = handle->AppliedBound();
+      if (view == nullptr || view->role != RoleKind::kPrimary || !view->barrier_applied) continue;
+      if (!view->time.at || handle->part_of_another()) continue;
+      Version applied;
+      const auto moment = MomentOf(executor_, view->time, [&] { applied = handle->AppliedBound(); });
+      if (!moment || moment->monotonic >= view->lease_until) continue;  // the next page says it
       if (applied.epoch != view->epoch) continue;  // another leads by now, and this server has heard of it
-      const MonotonicTime after = executor_.Now();
-      if (!now || !view->time.at || after >= view->lease_until) continue;
-      // The thread has rested, and what was applied meanwhile is later than the clocks say. The next page says it.
-      if (after - now->monotonic > kApart) continue;
       idl::LedTablet& tablet = led.emplace_back();
       tablet.tabletId = static_cast<int64_t>(handle->tablet.value);
       tablet.tableId = static_cast<int64_t>(handle->table.value);
       tablet.appliedLsn = static_cast<int64_t>(applied.lsn.value);
-      tablet.tabletTimeMs = static_cast<int64_t>(view->time.Now(now->monotonic + kRoundUp).value);
-      tablet.timeOfDayMs = now->day_ms;
+      tablet.tabletTimeMs = static_cast<int64_t>(moment->tablet.value);
+      tablet.timeOfDayMs = moment->day_ms;
       tablet.epoch = static_cast<int64_t>(view->epoch.value);
     }
     return led;

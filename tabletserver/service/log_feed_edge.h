@@ -3,9 +3,9 @@
 // this server leads for certain, and how far each was applied: everything that was acknowledged there before the call is
 // in what has been handed out, once that goes so far.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
-// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read. The
-//                tablet time of that moment is the later one of the two, by a millisecond and what rounding takes: what
-//                is reckoned from one to the other is never too late.
+// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read.
+//                Tablet time of that moment is rounded up, and the time of day down: what is reckoned from one to the
+//                other is never too late.
 //             2. One page is read at a time: whoever asks meanwhile is told to retry.
 // Threads:    any; the reading is done, and `done` called, on the executor.
 #pragma once
@@ -19,15 +19,19 @@
 #include "idl/tablet_types.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/tablet/tablet_clock.h"
 
 namespace ebla::tabletserver {
 
-// One moment by both clocks. None: each time the thread rested between the two looks, or the machine did.
-struct BothClocks {
-  MonotonicTime monotonic;  // a millisecond later, at most
-  int64_t day_ms = 0;
+struct TabletMoment {
+  MonotonicTime monotonic;
+  TabletTime tablet;   // rounded up
+  int64_t day_ms = 0;  // rounded down
 };
-std::optional<BothClocks> ReadBothClocks(const Executor& executor);
+// The moment of `look`: its clocks were read in one millisecond of tablet time. None: each time one began meanwhile, as
+// where the thread rested, or the machine did.
+std::optional<TabletMoment> MomentOf(const Executor& executor, const TabletTimeBasis& basis,
+                                     const std::function<void()>& look);
 
 class LogFeedEdge {
  public:

@@ -34,25 +34,41 @@ class SlowClock final : public Executor {
 };
 
 constexpr Duration kPause = std::chrono::milliseconds(20);
+constexpr TabletTimeBasis kBasis{TabletTime{500}, {}};
 
-TEST(LogFeedClockTest, APauseBetweenTheClocksIsTriedAgain) {
-  const SlowClock clock({kPause, kPause, kPause, kPause, Duration(1000)});
-  const auto both = ReadBothClocks(clock);
-  ASSERT_TRUE(both.has_value());
-  EXPECT_EQ(both->monotonic.since_boot, 4 * kPause + Duration(1000));
-  EXPECT_EQ(both->day_ms, 1080);
+std::optional<TabletMoment> MomentBy(std::vector<Duration> looks) {
+  return MomentOf(SlowClock(std::move(looks)), kBasis, [] {});
 }
 
-// So that a moment of the tablet, put by the time of day, is not too late.
-TEST(LogFeedClockTest, TheMonotonicClockIsLookedAtLast) {
-  const auto both = ReadBothClocks(SlowClock({Duration(0), std::chrono::microseconds(90)}));
-  ASSERT_TRUE(both.has_value());
-  EXPECT_EQ(both->monotonic.since_boot, std::chrono::microseconds(90));
-  EXPECT_EQ(both->day_ms, 1000);
+TEST(LogFeedClockTest, APauseBetweenTheClocksIsTriedAgain) {
+  int looked = 0;
+  const SlowClock clock({kPause, kPause, kPause, kPause, Duration(1000)});
+  const auto moment = MomentOf(clock, kBasis, [&] { ++looked; });
+  ASSERT_TRUE(moment.has_value());
+  EXPECT_EQ(moment->monotonic.since_boot, 4 * kPause + Duration(1000));
+  EXPECT_EQ(moment->tablet, TabletTime{581});
+  EXPECT_EQ(moment->day_ms, 1080);
+  EXPECT_EQ(looked, 3);
+}
+
+// So that a moment of the tablet, put by the time of day, is not too late, and early by what rounding takes at most.
+TEST(LogFeedClockTest, TabletTimeIsRoundedUpAndTheTimeOfDayDown) {
+  const auto moment = MomentBy({std::chrono::microseconds(10), std::chrono::microseconds(980)});
+  ASSERT_TRUE(moment.has_value());
+  EXPECT_EQ(moment->tablet, TabletTime{501});
+  EXPECT_EQ(moment->day_ms, 1000);
+  EXPECT_EQ(moment->monotonic.since_boot, std::chrono::microseconds(990));
+}
+
+TEST(LogFeedClockTest, AMillisecondThatBeginsMeanwhileIsTriedAgain) {
+  const auto moment = MomentBy({std::chrono::microseconds(990), std::chrono::microseconds(20)});
+  ASSERT_TRUE(moment.has_value());
+  EXPECT_EQ(moment->tablet, TabletTime{502});
+  EXPECT_EQ(moment->day_ms, 1001);
 }
 
 TEST(LogFeedClockTest, NothingIsSaidWhereThePausesDoNotEnd) {
-  EXPECT_FALSE(ReadBothClocks(SlowClock(std::vector<Duration>(100, kPause))).has_value());
+  EXPECT_FALSE(MomentBy(std::vector<Duration>(100, kPause)).has_value());
 }
 
 TEST(LogFeedRequestTest, NumbersThatNoReplyHasGivenAreRefused) {

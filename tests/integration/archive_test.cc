@@ -27,7 +27,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr int kWriters = 6, kKeys = 40;  // of each writer
-constexpr int64_t kEarly = 3;            // moments are whole milliseconds, and so are the two that they come of
+constexpr int64_t kEarly = 2;            // moments are whole milliseconds, and so are the two that they come of
 constexpr int64_t kLate = 2;             // where a primary fell before it gave a mark: its successor's time is behind
 
 std::string KeyOf(int writer, int key) {

@@ -10,7 +10,7 @@
 //                acknowledged writes: nothing is covered until it is
 //   a moment     of an entry: its tablet time, and what lies between that and the time of day at the next mark. No
 //                earlier than the mark before it, no later than the one after it; by a mark of the primary that
-//                wrote it, where there is one: then never later than a majority had it, and early by 3 ms at most
+//                wrote it, where there is one: then never later than a majority had it, and early by 2 ms at most
 //
 // Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one key
 //                 by growing version.
