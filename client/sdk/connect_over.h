@@ -1,3 +1,4 @@
+// client/sdk/connect_over.h
 // A client over event loops that somebody else has, whose threads may start operations and get their replies without
 // another thread: of a gateway, whose loops have its own clients' connections, too. It may also be within the process that
 // serves what it asks (common/rpc/local_connector.h).

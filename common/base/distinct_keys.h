@@ -1,3 +1,4 @@
+// common/base/distinct_keys.h
 // Whether keys are distinct, asked cheaply where they nearly always are.
 // Threads: a function of its arguments.
 #pragma once

@@ -1,10 +1,10 @@
-// What a number that another process sends can be at most. A process that has gone mad, or lies, may send any; one that
-// is beyond these was counted by nobody, and believing it would leave the receiver with nothing above it to go on to.
-// Place:   the edges judge what arrives (transport/peer_translate.h, service/control_service.h, service/request_check.h,
-//          master/cluster) before
-//          anything is done about it; the core judges what only it can compare with what it knows.
-// Why so:  far beyond what a cluster comes to in its life, and so far below 2^63 that the next one, and sums of many,
-//          never overflow.
+// common/base/number_limits.h
+// The largest numbers that one process believes of another. A broken or hostile process may send any number. If the
+// receiver believed one near 2^63, it would have no larger number left to count on to.
+// Place:   the edges check a message before they act on it (transport/peer_translate.h, service/control_service.h,
+//          service/request_check.h, master/cluster); the core checks what only it can compare with its own state.
+// Why so:  each limit lies far beyond what a cluster counts in its life, and so far below 2^63 that the next number, and
+//          sums of many, never overflow.
 // Threads: constants and functions of their arguments.
 #pragma once
 

@@ -1,3 +1,4 @@
+// common/base/refusals.h
 // Counts messages that no honest process sends, and logs them without letting their sender fill the log.
 // Place:   one in each process; the edges refuse by it (number_limits.h), its metrics show the count.
 // Threads: any.

@@ -1,3 +1,4 @@
+// common/base/system_error.h
 // What the operating system refused, as an error.
 #pragma once
 

@@ -1,3 +1,4 @@
+// common/redis/dump_commands.h
 // DUMP and RESTORE, of strings.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: functions of their arguments.

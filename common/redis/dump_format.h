@@ -1,3 +1,4 @@
+// common/redis/dump_format.h
 // A value as Redis's DUMP writes it, and RESTORE, MIGRATE and the tools that move keys pass it on:
 //
 //   1 byte   its type; 0: a string

@@ -1,3 +1,4 @@
+// common/rpc/local_connector.h
 // Calls within this process: what goes to this server itself is given to its dispatcher, without a socket, on the executor
 // that its channel was made for, which is one of the server's loops; everything else goes the way of another connector.
 // Place:      clients that live in a server's process, such as the gateway of ebla-standalone.

@@ -1,3 +1,4 @@
+// gateway/host/gateway_flags.h
 // The flags that say which protocols a gateway speaks, and over which tables: of ebla-gateway, and of ebla-standalone, which
 // has one within.
 // Threads: main's.

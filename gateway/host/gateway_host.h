@@ -1,3 +1,4 @@
+// gateway/host/gateway_host.h
 // A gateway without its process: the doors for the protocols that were asked for, over a client that somebody else has.
 // Place:      ebla-gateway has one over a client of the network; ebla-standalone one over itself.
 // Stop:       clients first, then what runs; then the loops may stop, and the client may go.

@@ -1,3 +1,4 @@
+// gateway/memcached/memcached_door.h
 // Memcached's protocols before one table.
 // Threads: as gateway/server/door.h says.
 #pragma once

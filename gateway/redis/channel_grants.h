@@ -1,3 +1,4 @@
+// gateway/redis/channel_grants.h
 // Which channels a user may listen to, and where it may publish: a channel is guarded as the record of its name is, in the
 // table that all gateways of these channels serve. SUBSCRIBE takes a grant to read that record; PSUBSCRIBE one to read
 // every record that begins as the pattern does before its first special character; PUBLISH one to write the record. A

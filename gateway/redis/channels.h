@@ -1,3 +1,4 @@
+// gateway/redis/channels.h
 // Who listens to which channel of this gateway, and the way of a message to them. A shard channel is one of a kind of its
 // own, as in Redis 7; here it is no different otherwise.
 // Place:      one for all connections; subscriptions.h is one connection's part. Other gateways: peers.h.

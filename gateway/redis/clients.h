@@ -1,3 +1,4 @@
+// gateway/redis/clients.h
 // All connections of a gateway, for CLIENT LIST and KILL and INFO.
 // Source:  Redis 7.0's documentation, whose replies these are.
 // Threads: any.

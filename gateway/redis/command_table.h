@@ -1,3 +1,4 @@
+// gateway/redis/command_table.h
 // What commands there are: how many words each takes, which of them are keys, and what COMMAND tells of it.
 // Those of Redis 7.0 that are not served have their names here, too, so that the answer can say so.
 // Threads: functions of their arguments.

@@ -1,3 +1,4 @@
+// gateway/redis/connection_command.h
 // A command that a connection's session or its store answers: what single_command.h and exec_command.h have in common.
 // Threads: made, run and ended on the connection's loop; it may answer from any.
 #pragma once

@@ -1,3 +1,4 @@
+// gateway/redis/connection_state.h
 // What the connections of a server share, and what one connection is: whose it is, what it has said, what it listens to
 // and watches.
 // Place:   redis_protocol.h has one for each connection; its commands refer to it.

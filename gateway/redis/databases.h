@@ -1,3 +1,4 @@
+// gateway/redis/databases.h
 // The port through which a connection opens its databases.
 // Place:   table_databases.h implements it over tables of a cluster; testing/memory_door.h in memory.
 // Threads: any.

@@ -1,3 +1,4 @@
+// gateway/redis/exec_command.h
 // EXEC: runs what its connection has queued (multi.h).
 // Threads: as connection_command.h says.
 #pragma once

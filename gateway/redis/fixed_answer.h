@@ -1,3 +1,4 @@
+// gateway/redis/fixed_answer.h
 // Its answer is known: of what is no command or cannot be one, and of what is only queued.
 // Threads: the connection's loop.
 #pragma once

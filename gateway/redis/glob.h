@@ -1,3 +1,4 @@
+// gateway/redis/glob.h
 // Patterns as KEYS and SCAN take them: * any bytes, ? one, [abc] [a-z] [^x] one of them, \ the next byte itself.
 // Takes time that grows with pattern times text at most: of several stars only the last is tried again. Where many texts or
 // patterns are long that is too much still, so that who matches many says how many steps they may take: some 2 ns each.

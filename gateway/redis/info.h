@@ -1,3 +1,4 @@
+// gateway/redis/info.h
 // What INFO tells.
 // Threads: any.
 #pragma once

@@ -1,3 +1,4 @@
+// gateway/redis/key_commands.h
 // Commands of several keys, and of all keys of a database.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: any, as store_commands.h says.

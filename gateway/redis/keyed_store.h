@@ -1,3 +1,4 @@
+// gateway/redis/keyed_store.h
 // A store whose keys are Redis's, over one whose keys are those of records.
 // Ranges:  of ScanKeys are ranges of records, in whose order the keys come (record_key.h); its rows have Redis's keys.
 // Threads: any.

@@ -1,3 +1,4 @@
+// gateway/redis/logins.h
 // Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
 // Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks it at
 //           AUTH and HELLO.

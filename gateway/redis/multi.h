@@ -1,3 +1,4 @@
+// gateway/redis/multi.h
 // What a connection has queued between MULTI and EXEC, and how EXEC runs it.
 // Place:   redis_protocol.h queues commands as they are cut, in the order in which they came; RunQueued is EXEC.
 // Errors:  CROSSSLOT: keys of several groups, where all have to be of one. What a queue refuses breaks it: its EXEC does

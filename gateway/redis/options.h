@@ -1,3 +1,4 @@
+// gateway/redis/options.h
 // The options that CONFIG GET shows, as Redis names them, and those that a connection may set: how it reads, when its
 // writes are acknowledged, and what its transactions are.
 // Threads: functions of their arguments.

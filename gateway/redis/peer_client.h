@@ -1,3 +1,4 @@
+// gateway/redis/peer_client.h
 // One gateway's connection to another, over which it brings messages: it speaks Redis's protocol as a client does.
 // Belief:  the address comes from a record that anybody may have written who may write to the table. So nothing but a
 //          greeting is sent to it before it has answered that; and over TLS not even this, unless it shows a gateway's

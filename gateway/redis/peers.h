@@ -1,3 +1,4 @@
+// gateway/redis/peers.h
 // The other gateways of a cluster that serve Redis's protocol over the same table: finds them, and brings messages to who
 // listens there.
 // How:     Each gateway keeps a record with its address in the table, at a key that no key of Redis has, for as long as it

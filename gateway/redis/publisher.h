@@ -1,3 +1,4 @@
+// gateway/redis/publisher.h
 // Brings a message to all who listen to its channel: here at this gateway alone, in peers.h at all of them.
 // Threads: any.
 #pragma once

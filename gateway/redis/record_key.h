@@ -1,3 +1,4 @@
+// gateway/redis/record_key.h
 // Which record a key of Redis is, and which keys stay together: those with the same {tag}. A key without one stays alone.
 //
 //   key                 record

@@ -1,3 +1,4 @@
+// gateway/redis/redis_door.h
 // Redis's protocol before the tables of a cluster.
 // Threads: as gateway/server/door.h says.
 #pragma once

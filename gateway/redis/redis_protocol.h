@@ -1,3 +1,4 @@
+// gateway/redis/redis_protocol.h
 // Redis's protocol before the tables of a cluster.
 // Place:      the server makes one for each connection (gateway/server/protocol.h). This cuts requests off the bytes and
 //             queues what is of a transaction; single_command.h and exec_command.h are the commands, which ask the session

@@ -1,3 +1,4 @@
+// gateway/redis/scan_cursors.h
 // What SCAN's cursors stand for: the key to go on after. A cursor is the key's hash, so any gateway can find it again: one
 // that has not given it out looks for the key with that hash among the keys of the table, and where there is none any
 // more, begins anew. So a key that is there throughout is never missed; some may come twice.

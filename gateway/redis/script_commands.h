@@ -1,3 +1,4 @@
+// gateway/redis/script_commands.h
 // EVAL, EVALSHA and their read-only kin, and SCRIPT.
 // How:     a run is a transaction of its keys (transaction.h), on one of the gateway's threads for scripts (scripts.h).
 //          Who loses a race runs its script anew. A script that a limit or SCRIPT KILL cuts has done nothing; one that

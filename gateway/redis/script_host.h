@@ -1,3 +1,4 @@
+// gateway/redis/script_host.h
 // The commands that a script calls, on the staged store of its transaction.
 // Keys:     those that EVAL declares alone: others were not loaded, and may be of another group.
 // Refused:  what visits all keys or changes the connection, since a script is a part of a transaction.

@@ -1,3 +1,4 @@
+// gateway/redis/scripts.h
 // What the connections of a gateway share for their scripts: the threads that run them, the scripts by their names, and
 // what SCRIPT KILL ends.
 // Place:   redis_door.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.

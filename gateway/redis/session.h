@@ -1,3 +1,4 @@
+// gateway/redis/session.h
 // What one connection has said of itself and asked for, and the commands that are answered from that alone: HELLO,
 // CLIENT, CONFIG, PING and the like.
 // Place:   redis_protocol.h makes one for each connection, and asks it before the store.

@@ -1,3 +1,4 @@
+// gateway/redis/single_command.h
 // A command that is run as it comes: by the login, the session, or the store of the database that is selected.
 // Threads: as connection_command.h says.
 #pragma once

@@ -1,3 +1,4 @@
+// gateway/redis/slow_log.h
 // SLOWLOG: the commands of a gateway that took longest to answer, from when they began to run; some milliseconds more, where
 // the loop had others to run just before.
 // Shown:   the names of commands and their keys, to whose they are; of commands without keys all words, but for those by

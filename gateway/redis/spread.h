@@ -1,3 +1,4 @@
+// gateway/redis/spread.h
 // Does many things at a time, within a bound: what begins with the first failure is not begun any more.
 // Threads: any; what is begun may end on any thread, also within its start.
 #pragma once

@@ -1,3 +1,4 @@
+// gateway/redis/store_commands.h
 // Commands that go to the store: of one key by their function of its value (update.h), of several keys, of all.
 // Atomic:  what a command does to one key. It reads, then puts what it makes on the condition that nobody else has
 //          written meanwhile, as often as it takes (gateway/store/change_item.h); where the store can do it in one step,

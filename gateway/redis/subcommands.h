@@ -1,3 +1,4 @@
+// gateway/redis/subcommands.h
 // Of commands that have subcommands, such as CLIENT LIST: their HELP, and what is wrong with one, in Redis's words.
 // `words`: the command and its subcommand at least.
 // Threads: functions of their arguments.

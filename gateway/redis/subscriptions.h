@@ -1,3 +1,4 @@
+// gateway/redis/subscriptions.h
 // What one connection listens to, and the commands that change it: SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their opposites.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: the connection's loop.

@@ -1,3 +1,4 @@
+// gateway/redis/table_databases.h
 // Databases as tables of a cluster: those that have numbers are as database_tables.h says, and any other name is the
 // table itself.
 // Place:   redis_door.h makes one.

@@ -1,3 +1,4 @@
+// gateway/redis/transaction.h
 // Commands on keys of one group, as if nobody else did anything meanwhile: all of what they write takes effect, or nothing.
 // How:     They run on what was read of their keys (gateway/store/staged_store.h), and what they write is committed if
 //          all that is still the same. Who loses a race begins anew, until the deadline. So transactions are serializable;

@@ -1,3 +1,4 @@
+// gateway/server/door.h
 // One protocol that a gateway speaks: its listening server, what it counts, and whether it can serve.
 // Place:   host/gateway_host.h makes one for each protocol that it was told to listen for; gateway/memcached and
 //          gateway/redis have the two there are.

@@ -1,3 +1,4 @@
+// gateway/store/lost_race.h
 // When who lost a race for a key tries again: at once the first time, then after a random time that grows, so that many
 // who change one key get on.
 // Threads: any; `retry` runs within the call or on the executor.

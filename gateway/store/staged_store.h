@@ -1,3 +1,4 @@
+// gateway/store/staged_store.h
 // A transaction's view of a store: what was loaded of some keys, and over it what was written since. Nothing of it is seen
 // elsewhere before Commit(), which succeeds only if nobody has written meanwhile what was loaded: so what is decided on
 // what it shows holds when it takes effect.

@@ -1,3 +1,4 @@
+// gateway/store/summed_increments.h
 // Increments of one number, one after the other, as one.
 // Threads: thread-compatible.
 #pragma once

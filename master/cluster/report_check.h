@@ -1,3 +1,4 @@
+// master/cluster/report_check.h
 // What a tablet server's report must be before the master acts on any of it: numbers that an honest server can come to
 // (common/base/number_limits.h). Sums over servers and tablets cannot overflow after that.
 // Place:   leader/leader_term.h, before servers.h takes the report.

@@ -1,3 +1,4 @@
+// tabletserver/service/snapshot_edge.h
 // Hands out all that a tablet held at one moment, page by page, for backups. One read of the store visits the whole
 // tablet, and rests between pages until the next is asked for: what it sees is one snapshot, however long that takes.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.

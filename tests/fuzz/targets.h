@@ -1,3 +1,4 @@
+// tests/fuzz/targets.h
 // What is given any bytes: each target checks what holds whatever they are, and ends the process where it does not.
 // Place:   main.cc is libFuzzer's way to one of them (./dev fuzz); corpora_test.cc gives them what was found earlier.
 // Threads: one.

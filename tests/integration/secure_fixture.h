@@ -1,3 +1,4 @@
+// tests/integration/secure_fixture.h
 // A real cluster whose processes have certificates, and one who calls them with a certificate of his own.
 // Threads: one test's.
 #pragma once

@@ -1,46 +1,173 @@
 #!/usr/bin/env python3
-"""Measures how long the sentences of Markdown files are.
+"""Holds the prose of the tree to plain English: docs, comments, help, errors and log lines.
 
-usage: prose.py FILE... [--longest N] [--median-max M] [--p90-max P]
+usage: prose.py                       compare each file with its debt; exit code 1 when one has more, or fewer
+       prose.py --lower               write lower debts down; a renamed file takes its debt along; nothing is raised
+       prose.py --show PATH...        show what is wrong, with its line, in files or below folders
+       prose.py --totals              sums by rule
+       prose.py --lengths FILE... [--longest N] [--median-max M] [--p90-max P]
+                                      words a sentence of Markdown files; exit code 1 when all together exceed a limit
 
-Prints sentences, median and 90th percentile of words a sentence for each file and for all together. Code blocks, tables,
-headings, pictures and link targets do not count; a span of `code` counts as one word. --longest shows the longest
-sentences. With a limit, exit code 1 when all files together exceed it.
+Rules:
+  begin      no sentence begins with What, Who, Where, One, Those, That, Of, As or None
+  pronoun    nobody, somebody, who, the other: a person, never a component
+  colon      a paragraph has at most one; lists, tables and code do not count
+  register   goes, comes, stands, says, hears: the field has a verb for it
+prose_debt.txt holds how often each file breaks a rule today. A file that it does not name breaks none.
 """
 import argparse
+import collections
 import math
 import pathlib
 import re
 import statistics
+import subprocess
 import sys
 
-WORD = re.compile(r"\w[\w'’.-]*")
-ITEM = re.compile(r"^\s*(?:[-*]|\d+\.)\s+", re.M)
+import prose_text
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DEBT = "tests/tidy/prose_debt.txt"
+GENERATED = {"docs/guide/configuration.md", "docs/guide/metrics.md"}  # their sentences are those of flags and metrics
 
-def prose(text):
-    """The paragraphs and list items of a Markdown text, each as one line."""
-    text = re.sub(r"^```.*?^```", "\n", text, flags=re.S | re.M)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    text = re.sub(r"(?<=\n\n)(?:(?: {4}|\t)[^\n]*\n)+", "", text)
-    text = re.sub(r"^\s*[#|>].*$", "", text, flags=re.M)
-    text = re.sub(r"!\[[^\]]*\]\([^)]*\)", "", text)
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    text = re.sub(r"`[^`]*`", "Code", text)
-    text = ITEM.sub("\n\n", text)
-    for paragraph in re.split(r"\n\s*\n", text):
-        line = " ".join(paragraph.replace("*", "").split())
-        if line:
-            yield line
+PEOPLE = ("users?|operators?|readers?|developers?|people|persons?|newcomers?|attackers?|administrators?|humans?|authors?|anyone|"
+          "everyone|man|men|woman|maintainers?|contributors?|applicants?|teams?")
+NOUNLESS = (r"[.,;:!?)\"']|$|(?:is|are|was|were|be|has|have|had|may|can|must|might|will|would|should|does|do|did|and|or|but|nor|"
+            r"in|on|at|to|of|for|from|by|with|as|when|while|if|that|than|then|so|which|who|whose|it|its|they|the|a|an|after|"
+            r"before|until|way|not|no|still|alone|too|first|where|because|sees|holds|gets|takes|waits|knows)\b")
+DOCUMENTS = r"errors?|messages?|pages?|comments?|headers?|names?|text|help|README|documentation|manual|RFC \d+|specification|operators?|users?|\S+\.(?:h|cc|md|thrift|txt)"
+
+RULES = {
+    "begin": re.compile(r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None)\b(?!-)|"
+                        r"One(?=[,.;:]|\s+(?:that|which|who|whose|is|was|may|can|has|had|must|will|would|should|does|with|without|in|at|on|"
+                        r"for|to|from|by|alone|not|more|takes|waits|gets|holds|knows|begins|ends|needs)\b))"),
+    "pronoun": re.compile(r"\b(?:[Nn]obody|[Ss]omebody|[Aa]nybody|[Ss]omeone|[Nn]o one|[Ww]hoever|[Ww]homever)\b|"
+                          r"\b[Tt]he others\b|\b[Tt]he other\b(?=\s*(?:" + NOUNLESS + r"))|"
+                          r"(?<!-)\b(?P<who>[Ww]ho|[Ww]hom)\b(?!')"),
+    "colon": re.compile(r"(?<!\bCode)(?<![A-Z_]{4}):(?=\s)"),
+    "register": re.compile(r"\b(?:goes|(?<!\bwhichever )comes|stands(?! for\b)|hears|says|went|came|stood|heard|"
+                           r"(?:is|are|was|were|be) taken for|beg[ia]ns? anew)\b"),
+}
+SENTENCE_END = re.compile(r"(?<=[.!?])[\")]*\s+(?=[\"(]*[A-Z0-9])")
+PERSON_BEFORE = re.compile(rf"(?:{PEOPLE})(?:,| and)?\s+(?:\S+\s+){{0,2}}$", re.I)
+SUBJECT_DOCUMENT = re.compile(rf"(?:{DOCUMENTS})\s+(?:also\s+)?$", re.I)
 
 
 def sentences(text):
-    """(words, sentence) of each sentence of more than one word."""
-    for paragraph in prose(text):
-        for sentence in re.split(r"(?<=[.!?])[\")]*\s+(?=[\"(A-Z0-9])", paragraph):
-            words = len(WORD.findall(sentence))
-            if words > 1:
-                yield words, sentence
+    return SENTENCE_END.split(text)
+
+
+def faults(path, text):
+    """(line, rule, excerpt) of each breach in a file."""
+    for paragraph in prose_text.paragraphs(path, text) or ():
+        for sentence in sentences(paragraph.text):
+            match = RULES["begin"].match(sentence.lstrip('"('))
+            if match and not sentence.rstrip('")').endswith("?"):
+                yield paragraph.line, "begin", sentence
+            for match in RULES["pronoun"].finditer(sentence):
+                before = sentence[:match.start()]
+                asks = not before or sentence.endswith("?")  # the rule "begin" counts the first
+                if match["who"] and (asks or PERSON_BEFORE.search(before)):
+                    continue
+                yield paragraph.line, "pronoun", f"{match.group(0)}: {sentence}"
+            for match in RULES["register"].finditer(sentence):
+                if match.group(0) == "says" and SUBJECT_DOCUMENT.search(sentence[:match.start()]):
+                    continue
+                yield paragraph.line, "register", f"{match.group(0)}: {sentence}"
+        if paragraph.kind == "text":
+            for _ in RULES["colon"].findall(paragraph.text)[1:]:
+                yield paragraph.line, "colon", paragraph.text
+
+
+def tracked(root):
+    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    return sorted(path for path in set(out.stdout.splitlines()) if (root / path).is_file())
+
+
+def measured(root):
+    """file -> Counter of rules, of each file that breaks one."""
+    counts = {}
+    for path in tracked(root):
+        if path in GENERATED or path.startswith("tests/tidy/prose"):
+            continue
+        if prose_text.may_have_prose(path):
+            found = collections.Counter(rule for _, rule, _ in faults(path, (root / path).read_text(errors="replace")))
+            if found:
+                counts[path] = found
+    return counts
+
+
+def read_debt(root):
+    debt = {}
+    for line in (root / DEBT).read_text().splitlines() if (root / DEBT).exists() else ():
+        if line and not line.startswith("#"):
+            path, *entries = line.split()
+            debt[path] = collections.Counter({rule: int(count) for rule, count in (entry.split("=") for entry in entries)})
+    return debt
+
+
+def write_debt(root, debt):
+    lines = ["# How often a file breaks each rule of prose.py. `prose.py --lower` writes it; counts only fall."]
+    for path, counts in sorted(debt.items()):
+        if any(counts.values()):
+            lines.append(" ".join([path, *(f"{rule}={counts[rule]}" for rule in RULES if counts[rule])]))
+    (root / DEBT).write_text("\n".join(lines) + "\n")
+
+
+def renamed(root):
+    """old path -> new path of files that git sees renamed since the debt was written last."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=root, capture_output=True, text=True).stdout
+    commit = git("log", "-1", "--format=%H", "--", DEBT).strip()
+    if not commit:
+        return {}
+    rows = [row.split("\t") for row in git("diff", "--name-status", "--find-renames=40%", "--diff-filter=R", commit).splitlines()]
+    return {old: new for _, old, new in rows}
+
+
+def check(root):
+    debt, now = read_debt(root), measured(root)
+    wrong = 0
+    for path in sorted(set(debt) | set(now)):
+        for rule in RULES:
+            had, has = debt.get(path, {}).get(rule, 0), now.get(path, {}).get(rule, 0)
+            if has > had:
+                print(f"{path}: {rule}: {has}, but at most {had}: see them with tests/tidy/prose.py --show {path}")
+            elif has < had:
+                print(f"{path}: {rule}: {has}, fewer than {had}: run tests/tidy/prose.py --lower")
+            wrong += has != had
+    total = sum(sum(counts.values()) for counts in now.values())
+    print(f"prose: {len(now)} files break a rule, {total} times; {wrong} counts differ from {DEBT}")
+    return 1 if wrong else 0
+
+
+def lower(root):
+    debt, now = read_debt(root), measured(root)
+    for old, new in renamed(root).items():
+        if old in debt and new not in debt:
+            debt[new] = debt.pop(old)
+    for path, counts in debt.items():
+        debt[path] = counts & now.get(path, collections.Counter())
+    write_debt(root, debt)
+    return check(root)
+
+
+def show(root, paths):
+    for path in tracked(root):
+        if any(path == shown or path.startswith(f"{shown.rstrip('/')}/") or shown == "." for shown in paths):
+            if prose_text.may_have_prose(path):
+                for line, rule, text in sorted(faults(path, (root / path).read_text(errors="replace"))):
+                    print(f"{path}:{line}: {rule}: {text}")
+    return 0
+
+
+def totals(root):
+    counts = sum(measured(root).values(), collections.Counter())
+    print(", ".join(f"{rule} {counts[rule]}" for rule in RULES))
+    return 0
+
+
+WORD = re.compile(r"\w[\w'’.-]*")
 
 
 def percentile(counts, part):
@@ -48,33 +175,48 @@ def percentile(counts, part):
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
-def line(name, counts):
-    return f"{name}: {len(counts)} sentences, median {statistics.median(counts):g}, 90th percentile {percentile(counts, 0.9)}"
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=pathlib.Path, metavar="FILE")
-    parser.add_argument("--longest", type=int, default=0, metavar="N", help="show the N longest sentences of each file")
-    parser.add_argument("--median-max", type=float, default=math.inf, metavar="M")
-    parser.add_argument("--p90-max", type=float, default=math.inf, metavar="P")
-    args = parser.parse_args()
+def lengths(files, longest, median_max, p90_max):
+    """Prints words a sentence for each file and for all; a span of `code` is one word."""
+    def line(name, counts):
+        return f"{name}: {len(counts)} sentences, median {statistics.median(counts):g}, 90th percentile {percentile(counts, 0.9)}"
     total = []
-    for file in args.files:
-        found = list(sentences(file.read_text()))
-        if not found:
+    for file in files:
+        texts = [paragraph.text for paragraph in prose_text.markdown(file.read_text()) if paragraph.kind == "text"]
+        found = [(len(WORD.findall(sentence)), sentence) for text in texts for sentence in sentences(text)]
+        counts = [words for words, _ in found if words > 1]
+        if not counts:
             print(f"{file}: no sentences")
             continue
-        counts = [words for words, _ in found]
         total += counts
         print(line(file, counts))
-        for words, sentence in sorted(found, reverse=True)[:args.longest]:
+        for words, sentence in sorted(found, reverse=True)[:longest]:
             print(f"    {words}: {sentence}")
     if not total:
         print("no sentences at all")
         return 1
     print(line("all", total))
-    return 1 if statistics.median(total) > args.median_max or percentile(total, 0.9) > args.p90_max else 0
+    return 1 if statistics.median(total) > median_max or percentile(total, 0.9) > p90_max else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=pathlib.Path, default=ROOT)
+    parser.add_argument("--lower", action="store_true")
+    parser.add_argument("--show", nargs="+", metavar="PATH")
+    parser.add_argument("--totals", action="store_true")
+    parser.add_argument("--lengths", nargs="+", type=pathlib.Path, metavar="FILE")
+    parser.add_argument("--longest", type=int, default=0, metavar="N", help="show the N longest sentences of each file")
+    parser.add_argument("--median-max", type=float, default=math.inf, metavar="M")
+    parser.add_argument("--p90-max", type=float, default=math.inf, metavar="P")
+    args = parser.parse_args()
+    root = args.root.resolve()
+    if args.lengths:
+        return lengths(args.lengths, args.longest, args.median_max, args.p90_max)
+    if args.show:
+        return show(root, args.show)
+    if args.totals:
+        return totals(root)
+    return lower(root) if args.lower else check(root)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ Columns:   a line of Markdown has at most 100, outside tables, code blocks and l
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
 Rules:     each rule of docs/design/replication-rules.md that holds today is shown by a story or test that
            tests/stories/README.md names.
+Banners:   the first line of a header is its path.
 Run alone: python3 tests/tidy/tidy.py [--root DIR]. Exit code 1 when anything is wrong, each fault on a line.
 """
 import argparse
@@ -334,6 +335,15 @@ def anchors(text):
     return found
 
 
+def check_banners(root, files):
+    """A header begins with its path, so that a reader of an excerpt, or of a search, knows where he is."""
+    for path in files:
+        if path.endswith(".h") and path.split("/")[0] in LAYERS:
+            first = (root / path).read_text(errors="replace").partition("\n")[0]
+            if first != f"// {path}":
+                yield f"{path}:1: begin the header with the line: // {path}"
+
+
 def check_links(root, files):
     for path in files:
         if not path.endswith(".md"):
@@ -435,7 +445,7 @@ def main():
         return 1
     faults = [*check_layers(root, files), *check_rooms(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
               *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files),
-              *check_tests_are_built(root, files),
+              *check_tests_are_built(root, files), *check_banners(root, files),
               *check_locks(root, files), *check_words(root, files), *check_columns(root, files)]
     for fault in faults:
         print(fault)

@@ -15,7 +15,8 @@ class TidyTest(unittest.TestCase):
             root = pathlib.Path(folder)
             for name, text in {"common/README.md": "x\n", "common/base/base.cc": "int x;\n", **tree}.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
-                (root / name).write_text(text)
+                banner = f"// {name}\n" if name.endswith(".h") and not text.startswith("//") else ""
+                (root / name).write_text(banner + text)
             subprocess.run(["git", "init", "-q"], cwd=root, check=True)
             done = subprocess.run([sys.executable, str(TIDY), "--root", str(root)], capture_output=True, text=True)
             return done.returncode, done.stdout
@@ -54,6 +55,12 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("over the 640", out)
         self.assertIn("common/gone.cc no longer needs its entry", out)
+
+    def test_a_header_without_its_path(self):
+        code, out = self.run_on({"common/base/a.h": "// What it is.\n", "common/base/b.h": "// common/base/b.h\n// Holds b.\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("common/base/a.h:1: begin the header with the line: // common/base/a.h", out)
+        self.assertIn("1 faults", out)
 
     def test_dead_links(self):
         code, out = self.run_on({"README.md": "[a](nowhere.md) [b](#no-such) [c](common/README.md)\n"})

@@ -1,3 +1,4 @@
+// tools/backup/block_file.h
 // A file of a backup: blocks of bytes, compressed, checked, and encrypted where there is a key.
 //
 //   file   "EBLABKP2", then blocks, the last of which is the end

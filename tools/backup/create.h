@@ -1,3 +1,4 @@
+// tools/backup/create.h
 // Makes a backup of tables while they are written, split, merged and moved: tablet after tablet, each at one position of
 // its log, with everything that had been acknowledged when the backup began.
 // Interrupted: what is finished is noted (manifest.h, progress), and the next run with the same name goes on from there.

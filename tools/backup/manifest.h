@@ -1,3 +1,4 @@
+// tools/backup/manifest.h
 // What a backup holds: its tables, and of each the parts, which cover the table's keys without a gap. Every part is one
 // file, and shows its range as it was at one moment, at one position of one tablet's log.
 //

@@ -1,3 +1,4 @@
+// tools/backup/record_stream.h
 // The records of a backup in the order of their keys: written to a part's file, and read from the parts of a backup and
 // of those that it follows, the newest of each key.
 //   block of a part  records, each: 1 (there) or 2 (deleted since), key; of one that is there also value, epoch, lsn and

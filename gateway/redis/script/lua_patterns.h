@@ -1,3 +1,4 @@
+// gateway/redis/script/lua_patterns.h
 // string.find, match, gmatch and gsub of Lua 5.1, written anew: Lua's own may take a time that grows exponentially with
 // the pattern, and a depth of the stack that grows with it. These look at the clock (lua_run.h), and refuse what needs
 // more than some thousand items at a time.

@@ -1,3 +1,4 @@
+// gateway/redis/script/lua_replies.h
 // Replies of commands as a script sees them, and what a script returns as a reply.
 // Source:  Redis's manual, "Lua API reference", data type conversion; a redis-server 7.0.15 to compare with.
 // Threads: those of the run.

@@ -1,3 +1,4 @@
+// gateway/redis/script/lua_run.h
 // One run of a script, as the functions see it that scripts call: its limits, its host, and memory beside Lua's.
 // Errors:     Lua's own, which are jumps over C frames. So nothing with a destructor may live in a function from which
 //             Lua may raise one: what needs such a thing keeps it here, where it ends with the run. No C++ exception

@@ -1,3 +1,4 @@
+// gateway/redis/script/lua_sandbox.h
 // What a script sees: Lua's libraries without what reaches files, other scripts or the process, and without loops that
 // look at no clock. Tables of functions and the globals are read-only, with Redis's errors.
 // Read-only: stock Lua has no such tables. A script is given an empty one whose metatable points to the real one, and the

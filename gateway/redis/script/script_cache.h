@@ -1,3 +1,4 @@
+// gateway/redis/script/script_cache.h
 // Scripts by the name that EVALSHA gives them. Those that nobody used for longest go when there are too many; clients
 // send a script again when it is not there, as Redis may forget it at any time, too.
 // Threads: any.

@@ -1,3 +1,4 @@
+// gateway/redis/script/script_engine.h
 // Runs Lua scripts as Redis 7.0 does: EVAL, EVALSHA and SCRIPT without the commands around them. Knows no store and no
 // connection: what a script calls goes to a ScriptHost.
 // Isolation: each run has a Lua state of its own, which ends with it. A script sees base (without files and bytecode),

@@ -1,3 +1,4 @@
+// gateway/redis/wire/names.h
 // What servers know of Redis, too (common/redis), goes by this folder's names.
 #pragma once
 

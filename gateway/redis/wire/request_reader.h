@@ -1,3 +1,4 @@
+// gateway/redis/wire/request_reader.h
 // Cuts a connection's bytes into requests of Redis's protocol: arrays of bulk strings, or lines as a person types them.
 // Pure.
 // Bounds:  those of Options. A string that is longer than `string_bytes_max` is not kept: its request comes with

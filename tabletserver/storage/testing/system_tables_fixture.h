@@ -1,3 +1,4 @@
+// tabletserver/storage/testing/system_tables_fixture.h
 // WiredTiger with the tables that a store keeps for itself, and nothing else of a store.
 // Threads: one test's.
 #pragma once
