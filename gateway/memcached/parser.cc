@@ -6,6 +6,7 @@
 
 #include "common/memcached/numbers.h"
 #include "gateway/memcached/meta_parser.h"
+#include "gateway/server/foreign_line.h"
 
 namespace ebla::gateway::memcached {
 namespace {
@@ -47,6 +48,8 @@ Tokens SplitLine(std::string_view line) {
 bool HasNoReply(const Tokens& tokens) { return tokens.back() == kNoReply; }
 
 Head JustAnswer(Request request) { return {.request = std::move(request), .value_bytes = std::nullopt}; }
+
+Head Faulty(std::string_view fault) { return {.request = {}, .value_bytes = std::nullopt, .fault = fault}; }
 
 Head ParseRetrieval(Verb verb, const Tokens& tokens) {
   const bool touches = verb == Verb::kGat || verb == Verb::kGats;
@@ -142,6 +145,7 @@ Head ParseVerbosity(const Tokens& tokens) {
 Head ParseLine(std::string_view line) {
   const Tokens tokens = SplitLine(line);
   if (tokens.empty() || tokens[0].size() < 2) return JustAnswer(Mistake("ERROR"));
+  if (const std::string_view fault = FaultOfLine(tokens); !fault.empty()) return Faulty(fault);
   const std::string_view name = tokens[0];
   if (name.size() == 2 && name[0] == 'm') return ParseMeta(tokens);
   if (const auto verb = VerbIn(kRetrievals, name)) return ParseRetrieval(*verb, tokens);
@@ -160,9 +164,9 @@ Head ParseLine(std::string_view line) {
     head.request.quit = true;
     return head;
   }
-  Head head = JustAnswer(Mistake("ERROR"));
-  head.end = tokens.size() > 1 && tokens.back().starts_with("HTTP/");  // of a browser, or of who has it do harm
-  return head;
+  // A line of no command, whatever its length.
+  if (tokens.size() > 1 && tokens.back().starts_with("HTTP/")) return Faulty(kSpeaksHttp);
+  return JustAnswer(Mistake("ERROR"));
 }
 
 // Of more than kLineBytesMax bytes; so whatever their number, the answer is the same.
@@ -218,7 +222,7 @@ Parser::Parsed Parser::Line(std::string_view bytes, size_t line_bytes) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   line = line.substr(0, line.find('\0'));  // memcached reads a line as C reads a string
   Head head = ParseLine(line);
-  if (head.end) return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
+  if (!head.fault.empty()) return {.bytes = bytes.size(), .request = std::nullopt, .end = true, .fault = head.fault};
   if (!head.value_bytes) return {.bytes = line_bytes, .request = std::move(head.request)};
   const uint64_t value_bytes = *head.value_bytes;
   if (head.skip) {

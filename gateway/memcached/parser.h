@@ -23,7 +23,8 @@ class Parser {
   struct Parsed {
     size_t bytes = 0;  // of the front, which are used up
     std::optional<Request> request;
-    bool end = false;  // nothing more can be understood
+    bool end = false;             // nothing more can be understood
+    std::string_view fault = {};  // with `end`: as Protocol::Taken has it
   };
 
   // The front of all that has come and is not used up. With no byte used, more has to come.
@@ -50,7 +51,7 @@ struct Head {
   Request request;
   std::optional<uint64_t> value_bytes;
   bool skip = false;
-  bool end = false;
+  std::string_view fault = {};  // the connection ends for it
 };
 
 }  // namespace ebla::gateway::memcached

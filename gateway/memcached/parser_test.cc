@@ -123,7 +123,17 @@ TEST(Parser, ALineWithoutAnEndEndsTheConnection) {
     const std::string shown = Whole("get " + std::string(256 * 1024, 'x') + end);
     EXPECT_TRUE(shown.contains("text=CLIENT_ERROR line too long failed\nEND\n")) << shown;
   }
-  EXPECT_EQ(Whole("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), "END\n");
+}
+
+TEST(Parser, ALineOfHttpEndsTheConnectionAndNothingRunsBehindIt) {
+  for (const char* line : {"GET / HTTP/1.1", "POST / HTTP/1.1", "post", "Host: x", "HOST: x", "OPTIONS * HTTP/1.1",
+                           "get /a HTTP/1.1", "delete /a HTTP/1.1", "foo bar x y HTTP/1.1"}) {
+    const std::string request = "version\r\n" + std::string(line) + "\r\nset web 0 0 1\r\n1\r\nflush_all\r\n";
+    const std::string shown = Whole(request);
+    EXPECT_TRUE(shown.ends_with("text=VERSION 1.6.18\nEND\n")) << line << ": " << shown;
+    for (size_t cut = 1; cut < request.size(); ++cut) EXPECT_EQ(Parse(request, {cut, request.size()}), shown);
+  }
+  EXPECT_TRUE(Whole("set a 0 0 4\r\nPOST\r\n").contains("value=4:POST"));
 }
 
 TEST(Parser, TheBinaryProtocolIsKnownByItsFirstByte) {

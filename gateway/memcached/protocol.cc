@@ -14,7 +14,7 @@ bool IsMeta(Verb verb) { return verb >= Verb::kMetaGet && verb <= Verb::kMetaDeb
 
 Protocol::Taken MemcachedProtocol::Take(std::string_view bytes) {
   Parser::Parsed parsed = parser_.Next(bytes);
-  Taken taken{.bytes = parsed.bytes, .command = nullptr, .end = parsed.end};
+  Taken taken{.bytes = parsed.bytes, .command = nullptr, .end = parsed.end, .fault = parsed.fault};
   if (!parsed.request) return taken;
   Request& request = *parsed.request;
   if (request.too_large) {

@@ -94,6 +94,75 @@ class LoginTest : public ::testing::Test {
   std::optional<Server> server_;
 };
 
+// Lines that a web page can send, each with what an attacker wants to run behind it.
+const std::string kWebRequests[] = {
+    "POST / HTTP/1.1\r\nHost: cache\r\n\r\n", "Host: cache\r\n",          "hOST: cache\r\n",
+    "GET / HTTP/1.1\r\nHost: cache\r\n\r\n",  "OPTIONS / HTTP/1.1\r\n",   "PUT /a HTTP/1.1\r\n",
+    "SET /web HTTP/1.1\r\nHost: cache\r\n",   Encode({"POST", "/", "x"}), Encode({"Host:", "cache"}),
+};
+const std::string kWanted = "SET web 1\r\n" + Encode({"SET", "web", "1"}) + "FLUSHALL\r\n";
+
+TEST_F(LoginTest, NothingRunsBehindALineOfHttp) {
+  const auto databases = std::make_shared<MemoryDatabases>();
+  shared_->databases = databases;
+  struct Prelude {
+    std::string said, answered;
+  };
+  const Prelude preludes[] = {
+      {"", ""},
+      {Encode({"SET", "kept", "1"}), "+OK\r\n"},
+      {"PING\r\n" + Encode({"MULTI"}) + Encode({"SET", "kept", "2"}), "+PONG\r\n+OK\r\n+QUEUED\r\n"},
+      {Encode({"SUBSCRIBE", "news"}), "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n"},
+  };
+  uint64_t ended = 0;
+  for (const std::string& request : kWebRequests) {
+    for (const Prelude& prelude : preludes) {
+      SCOPED_TRACE(prelude.said + request);
+      SocketClient client = Connect();
+      client.Send(prelude.said + request + kWanted + Encode({"EXEC"}));
+      EXPECT_EQ(client.Read(1'000), prelude.answered);
+      EXPECT_TRUE(Eventually([&] { return statistics_.Sum().connections_broken == ended + 1; }));
+      ended = statistics_.Sum().connections_broken;
+    }
+  }
+  EXPECT_EQ(databases->store("0").Read("web"), std::nullopt);
+  EXPECT_EQ(databases->store("0").Read("/web"), std::nullopt);
+  ASSERT_TRUE(databases->store("0").Read("kept").has_value());
+  EXPECT_EQ(databases->store("0").Read("kept")->value, "1");
+}
+
+TEST_F(LoginTest, ALineOfHttpIsFoundHoweverItIsCutUp) {
+  const auto databases = std::make_shared<MemoryDatabases>();
+  shared_->databases = databases;
+  const std::string said = "PING\r\nPOST / HTTP/1.1\r\n";
+  for (size_t cut = 1; cut < said.size(); ++cut) {
+    SocketClient client = Connect();
+    client.Send(said.substr(0, cut));
+    // The server has read the first part once it answers a later connection.
+    SocketClient other = Connect();
+    ExpectServed(other);
+    client.Send(said.substr(cut) + kWanted);
+    EXPECT_EQ(client.Read(1'000), "+PONG\r\n") << "cut at " << cut;
+  }
+  EXPECT_EQ(databases->store("0").Read("web"), std::nullopt);
+}
+
+TEST_F(LoginTest, WhoSpeaksHttpIsEndedBeforeAndAfterItsLogin) {
+  for (const std::string& request : kWebRequests) {
+    SocketClient stranger = Connect(), known = Connect();
+    stranger.Send(request + kWanted);
+    EXPECT_EQ(stranger.Read(1'000), "") << request;
+    LogIn(known);
+    known.Send(request + Encode({"PING"}));
+    EXPECT_EQ(known.Read(1'000), "") << request;
+    SocketClient behind = Connect();
+    behind.Send(kAuth + request + Encode({"PING"}));
+    ASSERT_TRUE(AwaitLogin());
+    logins_->Answer(true);
+    EXPECT_EQ(behind.Read(1'000), "+OK\r\n") << request;
+  }
+}
+
 constexpr char kTooMany[] = "-ERR Protocol error: unauthenticated multibulk length\r\n";
 const std::string kWrong = "-WRONGPASS invalid username-password pair or user is disabled.\r\n";
 constexpr char kTooLong[] = "-ERR Protocol error: unauthenticated bulk length\r\n";

@@ -6,6 +6,7 @@
 #include "gateway/redis/fixed_answer.h"
 #include "gateway/redis/single_command.h"
 #include "gateway/redis/subcommands.h"
+#include "gateway/server/foreign_line.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -62,7 +63,11 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
               .end = true};
     }
     if (!*request) break;
-    if ((*request)->words.empty()) continue;
+    const Words& words = (*request)->words;
+    if (words.empty()) continue;
+    if (const std::string_view fault = (*request)->typed ? FaultOfLine(words) : FaultOfFirstWord(words[0]);
+        !fault.empty())
+      return {.bytes = all, .command = nullptr, .end = true, .fault = fault};
     auto command = Make(*std::move(*request));
     state_.session.set_queue(queue_.open() ? static_cast<int64_t>(queue_.size()) : -1, queue_.held_bytes());
     return {.bytes = all - bytes.size(), .command = std::move(command)};

@@ -135,6 +135,7 @@ size_t Connection::CutCommands(std::string_view bytes) {
   while (open() && !ending() && HasRoom() && used < bytes.size()) {
     Protocol::Taken taken = protocol_->Take(bytes.substr(used));
     used += taken.bytes;
+    if (!taken.fault.empty()) NoteBroken(std::string(taken.fault));
     if (taken.end) BeginEnding();
     if (taken.command == nullptr) {
       if (taken.bytes == 0) break;

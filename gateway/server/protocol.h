@@ -146,6 +146,7 @@ class Protocol {
     size_t bytes = 0;                  // of the front, which are used up
     std::unique_ptr<Command> command;  // null: none yet
     bool end = false;                  // the connection ends once what came before is answered
+    std::string_view fault = {};       // with `end`: why, where the client is at fault; it is logged and counted
   };
 
   virtual ~Protocol() = default;

@@ -34,6 +34,15 @@ def ebla(masters, *words):
     return done.stdout
 
 
+def web_page_is_ended(connection):
+    """Nothing of an HTTP request that a page could send runs, and the connection ends."""
+    connection.sendall(b"version\r\n")
+    while not connection.recv(4096).endswith(b"\n"):
+        pass
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: cache\r\n\r\nset web 0 0 1\r\n1\r\nflush_all\r\n")
+    return connection.recv(4096) == b""
+
+
 class ClientsTest(GatewayCase):
     def setUp(self):
         self.client = Client((self.gateway.host, self.gateway.port), timeout=30)
@@ -212,6 +221,12 @@ class ClientsTest(GatewayCase):
         self.assertEqual(self.client.incr("none", 1), None)
         self.assertIsNone(self.gateway.process.poll())
 
+    def test_a_web_page_runs_no_command(self):
+        self.client.set("kept", b"x", noreply=False)
+        with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as connection:
+            self.assertTrue(web_page_is_ended(connection))
+        self.assertEqual(self.client.get_many(["kept", "web"]), {"kept": b"x"})
+
     def test_items_expire(self):
         self.client.set("soon", b"x", expire=1, noreply=False)
         self.client.set("later", b"x", expire=int(time.time()) + 1000, noreply=False)
@@ -283,6 +298,11 @@ class SecureTest(GatewayCase):
 
     def test_one_with_a_certificate_is_served(self):
         self.store(Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada")), b"x" * 500_000)
+
+    def test_a_web_page_runs_no_command(self):
+        with self.context("ada").wrap_socket(socket.create_connection((self.gateway.host, self.gateway.port), timeout=30),
+                                             server_hostname=self.gateway.host) as connection:
+            self.assertTrue(web_page_is_ended(connection))
 
     def test_the_gateway_may_log_in_by_a_password(self):
         password, authority = self.certificates / "password", self.certificates / "authority"

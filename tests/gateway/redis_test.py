@@ -233,6 +233,18 @@ class RedisTest(RedisFixture):
                 self.assertEqual(received, answer)
         self.assertTrue(self.client.ping())
 
+    def test_a_web_page_runs_no_command(self):
+        self.client.set("kept", 1)
+        for request in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"host: x\r\n", b"GET / HTTP/1.1\r\n", b"SET /web HTTP/1.1\r\n"):
+            for split in (0, len(request) // 2):
+                with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
+                    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    raw.sendall(b"PING\r\n" + request[:split])
+                    self.assertEqual(raw.recv(7), b"+PONG\r\n")
+                    raw.sendall(request[split:] + b"SET web 1\r\nFLUSHALL\r\n*3\r\n$3\r\nSET\r\n$3\r\nweb\r\n$1\r\n1\r\n")
+                    self.assertEqual(raw.recv(4096), b"")
+        self.assertEqual(self.client.mget("kept", "web", "/web"), [b"1", None, None])
+
     def test_half_a_request_disturbs_nobody(self):
         with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
             raw.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1048569\r\n" + b"x" * 500000)

@@ -179,7 +179,7 @@ void RequestReader::TakeString(std::string_view& bytes) {
 Result<Request> RequestReader::Typed(std::string_view line) {
   auto words = SplitLine(line);
   if (!words) return Error(Malformed("unbalanced quotes in request"));
-  return Request{.words = std::move(*words)};
+  return Request{.words = std::move(*words), .typed = true};
 }
 
 Request RequestReader::Done() {

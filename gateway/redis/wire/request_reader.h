@@ -23,6 +23,7 @@ namespace ebla::gateway::redis {
 struct Request {
   Words words;            // the command's name and its arguments; empty: an empty line, not to be answered
   bool too_long = false;  // one of the words was, and is empty here
+  bool typed = false;     // as a line, not as an array
 };
 
 class RequestReader {
