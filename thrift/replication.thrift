@@ -1,5 +1,5 @@
 // thrift/replication.thrift: what tablet servers ask of each other. One heartbeat per pair of servers; appends of many
-// tablets in one message. Log entries travel in the encoding of tabletserver/storage/log_entry.h.
+// tablets in one message. Log entries travel in the encoding of tabletserver/storage/log/log_entry.h.
 include "types.thrift"
 namespace cpp ebla.idl
 namespace go ebla.replication

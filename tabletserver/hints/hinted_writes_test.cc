@@ -75,7 +75,7 @@ class HintedWritesTest : public GroupFixture {
     entry.effects.push_back({.key = "k", .value = "before", .write_time_ms = stamp_ms, .writer = "ts-3"});
     const LogEntry* const kept = &entry;
     ASSERT_TRUE(at("ts-3").store->PutUnresolved(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
-    Crash("ts-3", MemoryDisk::CrashKind::kProcess);
+    Crash("ts-3", SimulatedDisk::CrashKind::kProcess);
     Start("ts-3");
     for (const std::string& key : keys) ASSERT_EQ(Put("ts-3", key, "after").header.code, idl::Code::OK);
     Heal();

@@ -6,7 +6,7 @@
 //             when that is gone. A tablet whose deletes hang is left out. A follower shrinks as its primary evicts: where
 //             one has too much, it says which part, and every tablet that has a replica there gives that part of itself,
 //             once for each time that it is said.
-// Place:      tabletserver_host.h owns it; storage/ram/ram_table.h chooses.
+// Place:      tabletserver_host.h owns it; storage/in_memory/in_memory_table.h chooses.
 // Threads:    everything on its executor, but what shards answer.
 #pragma once
 

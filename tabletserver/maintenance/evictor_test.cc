@@ -6,8 +6,8 @@
 #include <set>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/memory/memory_store.h"
-#include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 #include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
@@ -80,9 +80,9 @@ class EvictorTest : public ::testing::Test {
 
   ebla::testing::SimScheduler scheduler_{42};
   ebla::testing::SimExecutor executor_{scheduler_};
-  MemoryDisk disk_;
-  MemoryStore on_disk_{disk_, executor_};
-  RamStore ram_;
+  SimulatedDisk disk_;
+  SimulatedStore on_disk_{disk_, executor_};
+  InMemoryStore ram_;
   RoutedStore store_{on_disk_, ram_};
   TabletDirectory directory_;
   NotingShard shard_;

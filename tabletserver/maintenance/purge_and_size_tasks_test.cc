@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -15,13 +15,13 @@ using ::testing::IsEmpty;
 
 constexpr TableId kPurged{7};
 
-class AskedStore : public MemoryStore {
+class AskedStore : public SimulatedStore {
  public:
-  using MemoryStore::MemoryStore;
+  using SimulatedStore::SimulatedStore;
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
     std::vector<std::string>& one = asked.emplace_back();
     for (const KeyRange& range : ranges) one.push_back(range.start);
-    return MemoryStore::EstimateSizes(table, ranges);
+    return SimulatedStore::EstimateSizes(table, ranges);
   }
   std::vector<std::vector<std::string>> asked;  // where the ranges of each call begin
 };
@@ -61,7 +61,7 @@ class PurgeAndSizeTasksTest : public ::testing::Test {
 
   testing::SimScheduler scheduler_{42};
   testing::SimExecutor executor_{scheduler_};
-  MemoryDisk disk_;
+  SimulatedDisk disk_;
   AskedStore store_{disk_, executor_};
   TabletDirectory directory_;
   PurgeAndSizeTasks purge_and_size_tasks_{executor_, store_, directory_, {}, {}};

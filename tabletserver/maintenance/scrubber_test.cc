@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -28,8 +28,8 @@ class ScrubberTest : public ::testing::Test {
 
   ebla::testing::SimScheduler scheduler_{42};
   ebla::testing::SimExecutor executor_{scheduler_};
-  MemoryDisk disk_{7};
-  MemoryStore store_{disk_, executor_};
+  SimulatedDisk disk_{7};
+  SimulatedStore store_{disk_, executor_};
   std::unique_ptr<Scrubber> scrubber_;
   int compared_ = 0;
   std::function<void()> during_ = [] {};

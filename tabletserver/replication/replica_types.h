@@ -15,7 +15,7 @@
 #include "common/base/executor.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
-#include "tabletserver/storage/log_entry.h"
+#include "tabletserver/storage/log/log_entry.h"
 #include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {

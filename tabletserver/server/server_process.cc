@@ -87,7 +87,7 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
-  ram_ = std::make_unique<RamStore>(options.memory_tables_bytes);
+  ram_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
   routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
   return Status::Ok();
 }

@@ -53,7 +53,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     // What was in flight is lost with its connection.
     ++life_;
     for (auto& [id, client] : clients_) client.in_flight = 0;
-    CrashServer(Pick(2) == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    CrashServer(Pick(2) == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
     StartServer();
     Lead();
   }

@@ -16,7 +16,7 @@ TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
     void Run() {
       coordination_.SetAvailable(false);
       executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
-      store_ = std::make_unique<MemoryStore>(disk_, *executor_);
+      store_ = std::make_unique<SimulatedStore>(disk_, *executor_);
       coordinator_ = coordination_.NewClient(*executor_);
       options_.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{1}};
       server_ = std::make_unique<TabletServer>(
@@ -73,7 +73,7 @@ TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
 TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
   ASSERT_EQ(Put("k", "v").header.code, idl::Code::OK);
   ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, idl::Code::OK);
-  CrashServer(MemoryDisk::CrashKind::kMachine);
+  CrashServer(SimulatedDisk::CrashKind::kMachine);
   StartServer();
   EXPECT_EQ(Get("k").header.code, idl::Code::NOT_PRIMARY) << "no server is primary of an epoch in two lives";
   EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, idl::Code::STALE_EPOCH);

@@ -14,7 +14,7 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/storage/in_memory/routed_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -67,7 +67,7 @@ class ThreadsTest : public ::testing::Test {
     auto opened = WtStore::Open(store);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     store_ = *std::move(opened);
-    ram_ = std::make_unique<RamStore>(64 << 20);
+    ram_ = std::make_unique<InMemoryStore>(64 << 20);
     routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
     TabletServerOptions options;
     options.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{incarnation}};
@@ -180,7 +180,7 @@ class ThreadsTest : public ::testing::Test {
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
   std::unique_ptr<coordination::Coordinator> coordinator_;
   std::unique_ptr<WtStore> store_;
-  std::unique_ptr<RamStore> ram_;
+  std::unique_ptr<InMemoryStore> ram_;
   std::unique_ptr<RoutedStore> routed_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;

@@ -121,7 +121,7 @@ TEST_F(TabletServerTest, AFunctionsRetryGetsTheFirstAnswerAlsoAfterARestart) {
   EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "2")}).answers, std::vector<std::string>{"1"});
   EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "append", "2")}).answers, std::vector<std::string>{"1"});
   EXPECT_EQ(WriteAs(5, 1, {ApplyOf("a", "take", "2")}).header.code, idl::Code::INVALID_ARGUMENT) << "another request";
-  CrashServer(MemoryDisk::CrashKind::kMachine);
+  CrashServer(SimulatedDisk::CrashKind::kMachine);
   StartServer();
   ASSERT_EQ(Fence(100, 2).results[0].status.code, idl::Code::OK);
   MakeTablet(100, "", "", 2);

@@ -143,7 +143,7 @@ TEST_F(ShardCopyTest, ATargetThatDiesMidwayIsCopiedAnew) {
   Lead();
   int64_t epoch = 1;
   for (const auto& [target, kind] :
-       {std::pair("ts-2", MemoryDisk::CrashKind::kProcess), std::pair("ts-3", MemoryDisk::CrashKind::kMachine)}) {
+       {std::pair("ts-2", SimulatedDisk::CrashKind::kProcess), std::pair("ts-3", SimulatedDisk::CrashKind::kMachine)}) {
     SCOPED_TRACE(target);
     SlowCopies();
     ASSERT_TRUE(Configure(++epoch, {"ts-1", {"ts-1"}, {target}}));
@@ -177,7 +177,7 @@ TEST_F(ShardCopyTest, WhoeverDiesAndWhenever) {
   std::string told = "EBLA_SEED=" + std::to_string(seed) + ", who died:";
   int64_t epoch = 1;
   for (int round = 0; round < 30; ++round) {
-    const auto kind = random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine;
+    const auto kind = random() % 2 == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine;
     copy_bytes_per_second_ = static_cast<int64_t>(10'000 + random() % 100'000);
     // A learner anew, or the one there is.
     if (random() % 3 == 0) {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -38,8 +38,8 @@ class LogRetentionTest : public ::testing::Test {
 
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
-  MemoryDisk disk_;
-  MemoryStore store_{disk_, executor_};
+  SimulatedDisk disk_;
+  SimulatedStore store_{disk_, executor_};
   Lsn last_;
 };
 

@@ -41,7 +41,7 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
   ASSERT_TRUE(Until([&] { return pieces_.size() >= 2; }));
   ASSERT_EQ(Write("ts-1", {IncrementOf("counter")}).header.code,
             idl::Code::OK);  // its flush has what is truncated by now
-  Crash("ts-1", MemoryDisk::CrashKind::kProcess);
+  Crash("ts-1", SimulatedDisk::CrashKind::kProcess);
   Start("ts-1");
   const std::vector<LogEntry> log = Log();
   ASSERT_GT(log.size(), 0u);

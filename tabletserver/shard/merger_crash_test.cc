@@ -39,7 +39,7 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     scheduler_.RunFor(std::chrono::milliseconds(random() % 6));
   }
   void CrashNow(std::mt19937_64& random) {
-    Crash("ts-1", random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    Crash("ts-1", random() % 2 == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
     Start("ts-1");
   }
   bool CrashSometimes(std::mt19937_64& random) {
@@ -177,7 +177,7 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
     const std::string victim = kAll[random_() % 3];
     if (random_() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
     scheduler_.RunFor(std::chrono::milliseconds(random_() % 10));
-    Crash(victim, random_() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    Crash(victim, random_() % 2 == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
     std::vector<std::string> living = kAll;
     if (random_() % 2 == 0) {
       Start(victim);

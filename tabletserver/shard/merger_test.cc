@@ -385,8 +385,8 @@ TEST_P(ShardMergeWithoutRuleTest, ACrashTakesTheMergeBackAndItsData) {
   Checkpoint("ts-1");
   Plant(PlantedBug::merge_forgets_notes);
   Merge();
-  Crash("ts-1", MemoryDisk::CrashKind::kProcess);
-  MemoryStore store(at("ts-1").disk, world_);
+  Crash("ts-1", SimulatedDisk::CrashKind::kProcess);
+  SimulatedStore store(at("ts-1").disk, world_);
   const auto replicas = store.Recover();
   ASSERT_TRUE(replicas);
   for (const RecoveredReplica& one : *replicas) {

@@ -246,7 +246,7 @@ TEST_F(SplitCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
     const std::string victim = kAll[random_() % 3];
     if (random_() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
     scheduler_.RunFor(std::chrono::milliseconds(random_() % 10));
-    Crash(victim, random_() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    Crash(victim, random_() % 2 == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
     std::vector<std::string> living = kAll;
     random_() % 2 == 0 ? Start(victim) : static_cast<void>(std::erase(living, victim));
     ASSERT_NO_FATAL_FAILURE(Lead(kTablet, living));

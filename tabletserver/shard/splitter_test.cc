@@ -277,7 +277,7 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
       at("ts-1").store->Checkpoint(*at("ts-1").executor, [](auto) {});
       scheduler_.RunFor(std::chrono::milliseconds(random() % 10));
     }
-    Crash("ts-1", random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    Crash("ts-1", random() % 2 == 0 ? SimulatedDisk::CrashKind::kProcess : SimulatedDisk::CrashKind::kMachine);
     Start("ts-1");
     ++epoch;
     ASSERT_TRUE(Fence(epoch, {"ts-1"}));

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "common/base/ids.h"
+#include "tabletserver/storage/log/log_entry.h"
 #include "tabletserver/storage/log/log_position.h"
-#include "tabletserver/storage/log_entry.h"
 
 namespace ebla::tabletserver {
 

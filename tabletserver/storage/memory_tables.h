@@ -1,7 +1,7 @@
 // tabletserver/storage/memory_tables.h
 // What a store that keeps tables in memory alone can be asked about them, beyond the port (tablet_store.h): their
 // bounds, what they take, and what they would forget first.
-// Place:   ram/ram_store.h implements it; TabletStore::memory_tables() finds it.
+// Place:   in_memory/in_memory_store.h implements it; TabletStore::memory_tables() finds it.
 // Threads: all members from any thread.
 #pragma once
 
@@ -17,7 +17,7 @@
 
 namespace ebla::tabletserver {
 
-// What goes first where a table is full. Also the number in ram/eviction.h's tests: only ever add.
+// What goes first where a table is full. Also the number in in_memory/eviction.h's tests: only ever add.
 enum class Eviction : uint8_t {
   kNone = 0,  // nothing: writes that take memory are refused
   kLru = 1,   // what was not read or written for long

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tabletserver/storage/outcome_encoding.h"
+#include "tabletserver/storage/log/outcome_encoding.h"
 
 namespace ebla::tabletserver {
 

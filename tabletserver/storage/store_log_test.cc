@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include "tabletserver/storage/log/log_follower.h"
-#include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/testing/hooked_log_disk.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
 #include "tabletserver/storage/unresolved_writes.h"
 
 namespace ebla::tabletserver {

@@ -32,7 +32,7 @@
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
 #include "common/base/status.h"
-#include "tabletserver/storage/log_entry.h"
+#include "tabletserver/storage/log/log_entry.h"
 #include "tabletserver/storage/log_feed.h"
 #include "tabletserver/storage/memory_tables.h"
 #include "tabletserver/storage/row_sample.h"

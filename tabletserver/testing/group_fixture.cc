@@ -119,20 +119,20 @@ GroupFixture::~GroupFixture() {
   }
 }
 
-class GroupFixture::WatchedStore final : public MemoryStore {
+class GroupFixture::WatchedStore final : public SimulatedStore {
  public:
-  WatchedStore(MemoryDisk& disk, Executor& executor, const GroupFixture& fixture)
-      : MemoryStore(disk, executor), fixture_(fixture) {}
+  WatchedStore(SimulatedDisk& disk, Executor& executor, const GroupFixture& fixture)
+      : SimulatedStore(disk, executor), fixture_(fixture) {}
 
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override {
     if (from == fixture_.lost_) return Error(Code::kUnavailable, "the entry is damaged");
     const bool within = from < fixture_.lost_ && fixture_.lost_ <= last;
-    return MemoryStore::ReadLog(tablet, from, within ? Lsn{fixture_.lost_.value - 1} : last, bytes_max);
+    return SimulatedStore::ReadLog(tablet, from, within ? Lsn{fixture_.lost_.value - 1} : last, bytes_max);
   }
 
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override {
     fixture_.before_truncation_();
-    return MemoryStore::TruncateLog(tablet, from, below);
+    return SimulatedStore::TruncateLog(tablet, from, below);
   }
 
  private:
@@ -155,7 +155,7 @@ void GroupFixture::Start(const std::string& name) {
     readers = {member.reader.get()};
   }
   member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, *this);
-  member.ram = std::make_unique<RamStore>(memory_limits_[name]);
+  member.ram = std::make_unique<InMemoryStore>(memory_limits_[name]);
   member.both = std::make_unique<RoutedStore>(*member.store, *member.ram);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
@@ -183,7 +183,7 @@ void GroupFixture::Start(const std::string& name) {
   ASSERT_TRUE(Until([&] { return member.server->Registered(); }));
 }
 
-void GroupFixture::Crash(const std::string& name, MemoryDisk::CrashKind kind) {
+void GroupFixture::Crash(const std::string& name, SimulatedDisk::CrashKind kind) {
   Member& member = at(name);
   member.dispatcher.reset();
   member.life.reset();

@@ -19,8 +19,8 @@
 #include "common/rpc/dispatcher.h"
 #include "common/testing/sim_executor.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/memory/memory_store.h"
-#include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 
@@ -40,12 +40,12 @@ class GroupFixture : public ::testing::Test {
     std::string name;
     rpc::Endpoint endpoint;
     uint64_t incarnation = 0;
-    MemoryDisk disk;
+    SimulatedDisk disk;
     std::unique_ptr<rpc::Dispatcher> dispatcher;
     std::unique_ptr<ebla::testing::SimExecutor> executor;
     std::unique_ptr<ebla::testing::SimExecutor> reader;  // null unless readers_
-    std::unique_ptr<MemoryStore> store;                  // its disk
-    std::unique_ptr<RamStore> ram;
+    std::unique_ptr<SimulatedStore> store;               // its disk
+    std::unique_ptr<InMemoryStore> ram;
     std::unique_ptr<RoutedStore> both;  // what its server works with
     std::unique_ptr<coordination::SimCoordinator> coordinator;
     std::unique_ptr<rpc::Connector> connector;
@@ -54,7 +54,7 @@ class GroupFixture : public ::testing::Test {
   };
   Member& at(const std::string& name) { return *members_.at(name); }
   void Start(const std::string& name);
-  void Crash(const std::string& name, MemoryDisk::CrashKind kind = MemoryDisk::CrashKind::kMachine);
+  void Crash(const std::string& name, SimulatedDisk::CrashKind kind = SimulatedDisk::CrashKind::kMachine);
   // Messages between them are lost, both ways.
   void Cut(const std::string& one, const std::string& other) { cut_.insert({one, other}); }
   void Heal() { cut_.clear(); }

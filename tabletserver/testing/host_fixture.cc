@@ -68,7 +68,7 @@ void HostFixture::StartServer() {
 
 void HostFixture::BeginServer() {
   executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
-  store_ = std::make_unique<MemoryStore>(disk_, *executor_);
+  store_ = std::make_unique<SimulatedStore>(disk_, *executor_);
   coordinator_ = coordination_.NewClient(*executor_);
   options_.identity = {
       .uuid = "u-1", .name = "ts-1", .cluster_id = kCluster, .incarnation = Incarnation{++incarnation_}};
@@ -80,7 +80,7 @@ void HostFixture::BeginServer() {
   server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
 }
 
-void HostFixture::CrashServer(MemoryDisk::CrashKind kind) {
+void HostFixture::CrashServer(SimulatedDisk::CrashKind kind) {
   server_.reset();  // no task runs until the executor, too, is gone and has forgotten them all
   coordinator_.reset();
   executor_.reset();

@@ -16,7 +16,7 @@
 #include "common/testing/sim_executor.h"
 #include "idl/MasterService.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 
@@ -56,7 +56,7 @@ class HostFixture : public ::testing::Test {
   // The same without waiting.
   void BeginServer();
   // The process dies: what was not flushed is lost.
-  void CrashServer(MemoryDisk::CrashKind kind = MemoryDisk::CrashKind::kProcess);
+  void CrashServer(SimulatedDisk::CrashKind kind = SimulatedDisk::CrashKind::kProcess);
 
   // ---- the master's orders ----
   idl::ControlHeader ControlTo() const;
@@ -103,12 +103,12 @@ class HostFixture : public ::testing::Test {
   std::shared_ptr<ListeningMaster> master_ = std::make_shared<ListeningMaster>();
   rpc::Dispatcher master_dispatcher_;
   LocalConnector connector_{master_dispatcher_};
-  MemoryDisk disk_{7};
+  SimulatedDisk disk_{7};
   TabletServerOptions options_;
 
   // One life of the server.
   std::unique_ptr<testing::SimExecutor> executor_;
-  std::unique_ptr<MemoryStore> store_;
+  std::unique_ptr<SimulatedStore> store_;
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;

@@ -11,7 +11,7 @@
 #include "common/rpc/idl_convert.h"
 #include "common/testing/sim_executor.h"
 #include "tabletserver/service/copy_edge.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -129,8 +129,8 @@ class CopySourceTest : public ::testing::Test {
 
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
-  MemoryDisk disk_;
-  MemoryStore store_{disk_, executor_};
+  SimulatedDisk disk_;
+  SimulatedStore store_{disk_, executor_};
   int64_t bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   CopyThrottle throttle_{[this] { return bytes_per_second_; }};
   std::shared_ptr<FakePeer> peer_ = std::make_shared<FakePeer>(executor_);

@@ -10,7 +10,7 @@
 
 #include "common/base/features.h"
 #include "common/base/mutex.h"
-#include "tabletserver/storage/log_entry.h"
+#include "tabletserver/storage/log/log_entry.h"
 #include "tests/integration/secure_fixture.h"
 #include "tools/cluster/probe.h"
 #include "tools/load/workers.h"

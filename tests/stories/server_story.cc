@@ -191,7 +191,7 @@ Lines ServerStory::Heal(Arguments&) {
 
 // crash NAME [process]: its machine, or its process alone
 Lines ServerStory::Crash(Arguments& arguments) {
-  using Kind = ts::MemoryDisk::CrashKind;
+  using Kind = ts::SimulatedDisk::CrashKind;
   const Kind kind = arguments.Flag("process") ? Kind::kProcess : Kind::kMachine;
   servers_->Crash(Name(arguments), kind);
   answers_.clear();  // whom the process has not answered by now it never does

@@ -10,7 +10,7 @@
 #include <random>
 
 #include "tabletserver/storage/log/shared_log.h"
-#include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {

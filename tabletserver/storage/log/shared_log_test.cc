@@ -9,8 +9,8 @@
 
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
-#include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/testing/hooked_log_disk.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {

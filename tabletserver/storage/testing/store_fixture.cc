@@ -10,7 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/storage/in_memory/routed_store.h"
 
 namespace ebla::tabletserver::testing {
 
@@ -23,20 +23,20 @@ ebla::testing::ThreadExecutor& Completions() {
 
 class MemoryUnderTest final : public StoreUnderTest {
  public:
-  explicit MemoryUnderTest(MemoryDisk::LogKind log) : disk_(TestSeed(), log) { Reopen(); }
+  explicit MemoryUnderTest(SimulatedDisk::LogKind log) : disk_(TestSeed(), log) { Reopen(); }
   ~MemoryUnderTest() override { store_.reset(); }
   void Reopen() override {
     store_.reset();
-    store_ = std::make_unique<MemoryStore>(disk_, executor_);
+    store_ = std::make_unique<SimulatedStore>(disk_, executor_);
   }
   void Crash() override {
     store_.reset();
-    disk_.Crash(MemoryDisk::CrashKind::kProcess);
+    disk_.Crash(SimulatedDisk::CrashKind::kProcess);
     Reopen();
   }
 
  private:
-  MemoryDisk disk_;
+  SimulatedDisk disk_;
   ebla::testing::ThreadExecutor executor_;
 };
 
@@ -50,7 +50,7 @@ class TablesInMemoryUnderTest final : public StoreUnderTest {
   }
   void Crash() override {
     life_.reset();
-    disk_.Crash(MemoryDisk::CrashKind::kProcess);
+    disk_.Crash(SimulatedDisk::CrashKind::kProcess);
     Reopen();
   }
   Status MakeTable(TableId table, TableCompression) override {
@@ -61,11 +61,11 @@ class TablesInMemoryUnderTest final : public StoreUnderTest {
 
  private:
   struct Life {
-    Life(MemoryDisk& disk, Executor& executor) : on_disk(disk, executor) {}
-    MemoryStore on_disk;
-    RamStore ram;
+    Life(SimulatedDisk& disk, Executor& executor) : on_disk(disk, executor) {}
+    SimulatedStore on_disk;
+    InMemoryStore ram;
   };
-  MemoryDisk disk_;
+  SimulatedDisk disk_;
   ebla::testing::ThreadExecutor executor_;
   std::unique_ptr<Life> life_;
 };
@@ -148,8 +148,8 @@ Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store) {
 
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   switch (kind) {
-    case StoreKind::kMemory: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kJournal);
-    case StoreKind::kMemoryWithLog: return std::make_unique<MemoryUnderTest>(MemoryDisk::LogKind::kShared);
+    case StoreKind::kMemory: return std::make_unique<MemoryUnderTest>(SimulatedDisk::LogKind::kJournal);
+    case StoreKind::kMemoryWithLog: return std::make_unique<MemoryUnderTest>(SimulatedDisk::LogKind::kShared);
     case StoreKind::kTablesInMemory: return std::make_unique<TablesInMemoryUnderTest>();
     case StoreKind::kWiredTiger: break;
   }

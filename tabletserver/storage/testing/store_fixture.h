@@ -10,7 +10,7 @@
 
 #include "common/testing/temporary_directory.h"
 #include "common/testing/thread_executor.h"
-#include "tabletserver/storage/memory/memory_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver::testing {
@@ -43,7 +43,7 @@ class StoreUnderTest {
   std::unique_ptr<TabletStore> store_;
 };
 
-// kTablesInMemory: MakeTable's are, on a RoutedStore over a MemoryStore.
+// kTablesInMemory: MakeTable's are, on a RoutedStore over a SimulatedStore.
 enum class StoreKind { kWiredTiger, kMemory, kMemoryWithLog, kTablesInMemory };
 std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);

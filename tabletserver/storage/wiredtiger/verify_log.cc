@@ -3,9 +3,9 @@
 #include <filesystem>
 #include <limits>
 
+#include "tabletserver/storage/log/log_entry.h"
 #include "tabletserver/storage/log/posix_log_disk.h"
 #include "tabletserver/storage/log/shared_log.h"
-#include "tabletserver/storage/log_entry.h"
 #include "tabletserver/storage/wiredtiger/format_conversion.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
 

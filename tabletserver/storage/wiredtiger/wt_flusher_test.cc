@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/memory/simulated_log_disk.h"
 #include "tabletserver/storage/testing/hooked_log_disk.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
 
 namespace ebla::tabletserver {
 namespace {

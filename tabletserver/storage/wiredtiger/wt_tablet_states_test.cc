@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tabletserver/storage/memory/simulated_log_disk.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
 #include "tabletserver/storage/testing/system_tables_fixture.h"
 
 namespace ebla::tabletserver {

@@ -80,7 +80,7 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   others_ = {&shard_a, &shard_b, &background, disk_thread_};
   const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
   const auto on_forgotten = [this, &scheduler = ports.scheduler](TabletId tablet) { OnForgotten(scheduler, tablet); };
-  on_disk_ = std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_);
+  on_disk_ = std::make_unique<tabletserver::SimulatedStore>(disk.disk, *disk_thread_);
   store_ = MakeFaultyStore(ports.shape.store_fault, std::make_unique<tabletserver::RoutedStore>(*on_disk_, ram_),
                            {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
@@ -217,15 +217,15 @@ void Cluster::StartServer(int index) {
                        }});
 }
 
-void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
+void Cluster::KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind) {
   const bool may_die = !shape_.memory_majority || !may_die_ || server(index) == nullptr || may_die_(index);
   if ((shape_.memory && !shape_.memory_loss && !AllRemember()) || !may_die) {
     log_.Add(ServerName(index), "is spared: what it has in memory may be nowhere else");
     spared_.insert(index);
     return;
   }
-  const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
-  if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
+  const bool machine = kind == tabletserver::SimulatedDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
+  if (!machine) kind = tabletserver::SimulatedDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
@@ -342,7 +342,7 @@ void Cluster::EndServer(int index) {
   if (on_death_ && server(index) != nullptr) on_death_(index);
   servers_[static_cast<size_t>(index)].reset();
   state_.Dies(ServerName(index));
-  disk(index).disk.Crash(tabletserver::MemoryDisk::CrashKind::kProcess);
+  disk(index).disk.Crash(tabletserver::SimulatedDisk::CrashKind::kProcess);
 }
 
 }  // namespace ebla::sim

@@ -21,8 +21,8 @@
 #include "common/testing/sim_executor.h"
 #include "master/host/master_host.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/memory/memory_store.h"
-#include "tabletserver/storage/ram/routed_store.h"
+#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/testing/simulated_store.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/cluster/event_log.h"
 #include "tests/sim/cluster/faulty_store.h"
@@ -88,15 +88,15 @@ struct Shape {
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreFault store_fault = StoreFault::kNone;
-  tabletserver::MemoryDisk::LogKind log = tabletserver::MemoryDisk::LogKind::kJournal;
+  tabletserver::SimulatedDisk::LogKind log = tabletserver::SimulatedDisk::LogKind::kJournal;
 };
 
 inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
 
 // What outlives a tablet server's process.
 struct ServerDisk {
-  ServerDisk(uint64_t seed, tabletserver::MemoryDisk::LogKind log) : disk(seed, log) {}
-  tabletserver::MemoryDisk disk;
+  ServerDisk(uint64_t seed, tabletserver::SimulatedDisk::LogKind log) : disk(seed, log) {}
+  tabletserver::SimulatedDisk disk;
   std::string uuid;
   std::string cluster_id;
   uint64_t starts = 0;
@@ -158,8 +158,8 @@ class SimServer {
   testing::SimExecutor* disk_thread_ = nullptr;           // of the process
   std::vector<const testing::SimExecutor*> others_;       // but the one that reads
   std::shared_ptr<Network::Node> node_;
-  tabletserver::RamStore ram_;
-  std::unique_ptr<tabletserver::MemoryStore> on_disk_;
+  tabletserver::InMemoryStore ram_;
+  std::unique_ptr<tabletserver::SimulatedStore> on_disk_;
   std::unique_ptr<tabletserver::TabletStore> store_;  // over both
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<tabletserver::TabletServer> server_;
@@ -200,7 +200,7 @@ class Cluster {
   void StartMaster(int index);
   void KillMaster(int index);
   void StartServer(int index);
-  void KillServer(int index, tabletserver::MemoryDisk::CrashKind kind);
+  void KillServer(int index, tabletserver::SimulatedDisk::CrashKind kind);
   // A clean end: what was flushed at Stop() stays, and so does the rest.
   void EndServer(int index);
   // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Where one has

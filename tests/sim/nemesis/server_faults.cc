@@ -26,7 +26,7 @@ bool ServerFaults::Inject(Fault fault) {
 
 bool ServerFaults::InjectAt(Fault fault, int index) {
   const std::string name = Cluster::ServerName(index);
-  tabletserver::MemoryDisk& disk = cluster_.disk(index).disk;
+  tabletserver::SimulatedDisk& disk = cluster_.disk(index).disk;
   Occupy(index);
   const auto free_after = [this, index](Duration delay, std::function<void()> undo) {
     After(delay, [this, index, undo = std::move(undo)] {

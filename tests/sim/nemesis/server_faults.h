@@ -12,7 +12,7 @@ namespace ebla::sim {
 
 class ServerFaults : FaultFamily {
  public:
-  using CrashKind = tabletserver::MemoryDisk::CrashKind;
+  using CrashKind = tabletserver::SimulatedDisk::CrashKind;
   explicit ServerFaults(FaultContext& context) : FaultFamily(context) {}
 
   bool Inject(Fault fault);

@@ -94,7 +94,7 @@ class Run {
     shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.store_fault = options_.bug.store_fault;
-    if (options_.log) shape.log = tabletserver::MemoryDisk::LogKind::kShared;
+    if (options_.log) shape.log = tabletserver::SimulatedDisk::LogKind::kShared;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
     if (std::ranges::any_of(options_.faults, IsDirected)) replicas_ = 3;
     workload_.large = scheduler_.Random(4) == 0;

@@ -1,0 +1,151 @@
+#include "tabletserver/storage/testing/simulated_log_disk.h"
+
+#include <algorithm>
+
+namespace ebla::tabletserver {
+
+struct SimulatedLogDisk::Contents {
+  std::string durable;
+  std::string seen;  // with what was written since
+  std::vector<std::pair<size_t, std::string>> unsynced;
+
+  void Write(std::string& into, size_t offset, std::string_view bytes) {
+    if (into.size() < offset + bytes.size()) into.resize(offset + bytes.size());
+    into.replace(offset, bytes.size(), bytes);
+  }
+};
+
+class SimulatedLogDisk::File final : public LogFile {
+ public:
+  File(SimulatedLogDisk& disk, std::shared_ptr<Contents> contents) : disk_(disk), contents_(std::move(contents)) {}
+
+  Status Write(int64_t offset, std::string_view bytes) override {
+    EBLA_ASSIGN(const bool crashes, disk_.Step());
+    if (disk_.Fails(Failure::kWrite)) return Error(Code::kInternal, "the disk says no");
+    const std::string_view done = crashes ? bytes.substr(0, disk_.random_() % (bytes.size() + 1)) : bytes;
+    contents_->Write(contents_->seen, static_cast<size_t>(offset), done);
+    contents_->unsynced.emplace_back(offset, done);
+    if (crashes) disk_.Crash(disk_.kind_);
+    return Outcome(crashes);
+  }
+
+  Status Sync() override {
+    EBLA_ASSIGN(const bool crashes, disk_.Step());
+    if (crashes) {
+      disk_.Crash(disk_.kind_);
+    } else if (disk_.Fails(Failure::kSync)) {
+      return Error(Code::kInternal, "the disk says no");
+    } else {
+      for (const auto& [offset, bytes] : contents_->unsynced) contents_->Write(contents_->durable, offset, bytes);
+      contents_->unsynced.clear();
+    }
+    return Outcome(crashes);
+  }
+
+  Result<std::string> Read(int64_t offset, int64_t size) override {
+    if (offset >= std::ssize(contents_->seen)) return std::string();
+    std::string bytes = contents_->seen.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
+    if (disk_.Fails(Failure::kDamagedRead)) bytes[disk_.random_() % bytes.size()] ^= 0x10;
+    return bytes;
+  }
+
+  Result<int64_t> Size() override { return std::ssize(contents_->seen); }
+
+ private:
+  static Status Outcome(bool crashes) { return crashes ? Status(Code::kInternal, "the disk has crashed") : Status(); }
+
+  SimulatedLogDisk& disk_;
+  const std::shared_ptr<Contents> contents_;
+};
+
+Result<bool> SimulatedLogDisk::Step() {
+  if (crashed_) return Error(Code::kInternal, "the disk has crashed");
+  return ++steps_ == crash_at_;
+}
+
+bool SimulatedLogDisk::Fails(Failure kind) {
+  if (failure_ != kind) return false;
+  failure_ = Failure::kNone;
+  return true;
+}
+
+void SimulatedLogDisk::CrashAt(int64_t step, CrashKind kind) {
+  crash_at_ = step;
+  kind_ = kind;
+}
+
+void SimulatedLogDisk::CrashNow(CrashKind kind) {
+  if (!crashed_) Crash(kind);
+}
+
+// Of a crashed machine, each sector that was written and not synced is as it was, as it was to be, or spoilt.
+void SimulatedLogDisk::Crash(CrashKind kind) {
+  crashed_ = true;
+  if (kind == CrashKind::kProcess) return;
+  for (auto& [number, contents] : files_) {
+    for (const auto& [offset, bytes] : contents->unsynced) {
+      for (size_t at = offset; at < offset + bytes.size();) {
+        const size_t end = std::min((at / kSector + 1) * kSector, offset + bytes.size());
+        const uint64_t fate = random_() % 16;
+        if (fate == 0) {  // all of the sector is spoilt, and what else stood in it
+          contents->Write(contents->durable, at / kSector * kSector, std::string(kSector, '\x5a'));
+        } else if (fate < 8) {
+          contents->Write(contents->durable, at, std::string_view(bytes).substr(at - offset, end - at));
+        }
+        at = end;
+      }
+    }
+    contents->unsynced.clear();
+    contents->seen = contents->durable;
+  }
+}
+
+void SimulatedLogDisk::Restart() {
+  crashed_ = false;
+  crash_at_ = -1;
+}
+
+void SimulatedLogDisk::Damage(uint64_t number, int64_t offset) {
+  Contents& contents = *files_.at(number);
+  contents.durable.at(static_cast<size_t>(offset)) ^= 0x10;
+  contents.seen.at(static_cast<size_t>(offset)) ^= 0x10;
+}
+
+Result<std::vector<uint64_t>> SimulatedLogDisk::List() {
+  std::vector<uint64_t> numbers;
+  for (const auto& [number, contents] : files_) numbers.push_back(number);
+  return numbers;
+}
+
+Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Create(uint64_t number, int64_t bytes) {
+  EBLA_ASSIGN(const bool crashes, Step());
+  if (!crashes || Coin()) {
+    auto contents = std::make_shared<Contents>();
+    if (removed_) contents->durable = removed_->durable;
+    contents->durable.resize(std::max(contents->durable.size(), static_cast<size_t>(bytes)));
+    contents->seen = contents->durable;
+    files_[number] = std::move(contents);
+  }
+  if (crashes) {
+    Crash(kind_);
+    return Error(Code::kInternal, "the disk has crashed");
+  }
+  return Open(number);
+}
+
+Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Open(uint64_t number) {
+  return std::make_shared<File>(*this, files_.at(number));
+}
+
+Status SimulatedLogDisk::Remove(uint64_t number) {
+  EBLA_ASSIGN(const bool crashes, Step());
+  if (!crashes || Coin()) {
+    removed_ = files_.at(number);
+    files_.erase(number);
+  }
+  if (!crashes) return {};
+  Crash(kind_);
+  return Error(Code::kInternal, "the disk has crashed");
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,67 @@
+// tabletserver/storage/testing/simulated_log_disk.h
+// A LogDisk in memory that crashes where a test says: of what was not synced it keeps some sectors and loses others.
+// Place:   under SimulatedDisk's real log, and tests of SharedLog. One disk outlives the logs of all lives.
+// How:     every Write, Sync, Create and Remove is a step. A crash comes in the middle of one: that step has done some of
+//          its work, and every later one fails until Restart(). A new segment holds what a removed one has left.
+// Threads: thread-compatible.
+#pragma once
+
+#include <map>
+#include <random>
+
+#include "tabletserver/storage/log/log_disk.h"
+
+namespace ebla::tabletserver {
+
+class SimulatedLogDisk final : public LogDisk {
+ public:
+  enum class CrashKind : uint8_t {
+    kProcess,  // keeps what was written
+    kMachine,  // keeps what was synced
+  };
+  static constexpr size_t kSector = 512;
+
+  explicit SimulatedLogDisk(uint64_t seed) : random_(seed) {}
+
+  int64_t steps() const { return steps_; }
+  bool crashed() const { return crashed_; }
+  void CrashAt(int64_t step, CrashKind kind);
+  // As CrashAt the present, but between two steps.
+  void CrashNow(CrashKind kind);
+  // After a crash, once the log of that life is gone.
+  void Restart();
+  // The next such step fails, or the next read comes damaged.
+  enum class Failure : uint8_t { kNone, kWrite, kSync, kDamagedRead };
+  void FailNext(Failure failure) { failure_ = failure; }
+  bool fails_next() const { return failure_ != Failure::kNone; }
+  // Flips a bit of what is there.
+  void Damage(uint64_t number, int64_t offset);
+  bool Has(uint64_t number) const { return files_.contains(number); }
+
+  Result<std::vector<uint64_t>> List() override;
+  Result<std::shared_ptr<LogFile>> Create(uint64_t number, int64_t bytes) override;
+  Result<std::shared_ptr<LogFile>> Open(uint64_t number) override;
+  Status Remove(uint64_t number) override;
+  std::string Name(uint64_t number) const override { return "segment " + std::to_string(number); }
+
+ private:
+  struct Contents;
+  class File;
+
+  // True: this step is the one that crashes; its caller does some of its work.
+  Result<bool> Step();
+  bool Fails(Failure kind);
+  bool Coin() { return (random_() & 1) != 0; }
+  void Crash(CrashKind kind);
+
+  std::mt19937_64 random_;
+  std::map<uint64_t, std::shared_ptr<Contents>> files_;
+  std::shared_ptr<Contents> removed_;  // the latest: the next new segment is made of it
+  int64_t steps_ = 0;
+  int64_t crash_at_ = -1;
+  CrashKind kind_ = CrashKind::kMachine;
+  bool crashed_ = false;
+  Failure failure_ = Failure::kNone;
+};
+
+}  // namespace ebla::tabletserver
