@@ -35,7 +35,7 @@ PEOPLE = ("users?|operators?|readers?|developers?|people|persons?|newcomers?|att
 NOUNLESS = (r"[.,;:!?)\"']|$|(?:is|are|was|were|be|has|have|had|may|can|must|might|will|would|should|does|do|did|and|or|but|nor|"
             r"in|on|at|to|of|for|from|by|with|as|when|while|if|that|than|then|so|which|who|whose|it|its|they|the|a|an|after|"
             r"before|until|way|not|no|still|alone|too|first|where|because|sees|holds|gets|takes|waits|knows)\b")
-DOCUMENTS = r"errors?|messages?|pages?|comments?|headers?|names?|text|help|README|documentation|manual|RFC \d+|specification|operators?|users?|\S+\.(?:h|cc|md|thrift|txt)"
+DOCUMENTS = r"errors?|logs?|messages?|pages?|comments?|headers?|names?|text|help|README|documentation|manual|RFC \d+|specification|operators?|users?|\S+\.(?:h|cc|md|thrift|txt)"
 
 RULES = {
     "begin": re.compile(r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None)\b(?!-)|"
