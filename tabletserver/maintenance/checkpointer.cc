@@ -44,7 +44,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
                     [self = shared_from_this()] { self->LookInMemory(); });
     memory_logs_least_ = std::min(memory_logs_least_, logs.bytes);
     const bool due = executor_.Now() - memory_logs_truncated_ >= options_.memory_log_period;
-    // Each time all tablets are looked at. What is kept for followers that are behind is kept the next time, too.
+    // A look visits all tablets. Log retained for followers that are behind is retained the next time, too.
     constexpr int64_t kBytesOfTablet = 1 << 10;
     const int64_t grown = std::max({options_.memory_log_bytes, kBytesOfTablet * logs.tablets, memory_logs_least_});
     if (logs.bytes < (due ? options_.memory_log_bytes : memory_logs_least_ + grown)) return;

@@ -1,5 +1,5 @@
 // tabletserver/maintenance/checkpointer.h
-// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards
+// Makes the store take a checkpoint periodically, or when much has been logged since the last one, and the shards
 // truncate the log that it covers.
 // Place:      tabletserver_host.h owns it; the store does the work on a thread of its own.
 // Invariants: one checkpoint at a time; log is truncated only below a finished one.
@@ -24,13 +24,13 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
-    // Of tables in memory: whenever their logs have grown by so much and have doubled they are truncated, and where they are
-    // longer, every memory_log_period.
+    // Logs of tables in memory are truncated when they have grown by so much and have doubled, and longer ones every
+    // memory_log_period.
     int64_t memory_log_bytes = int64_t{256} << 10;
     Duration memory_log_period = std::chrono::milliseconds(100);
     Duration look_in_memory_every = std::chrono::milliseconds(5);
-    // The first comes after this part of both: servers that are started together, and replicas that log the same,
-    // should not keep their disks busy together.
+    // The first checkpoint is due after this part of both limits, so that servers started together, and replicas with
+    // the same log, do not keep their disks busy together.
     double first_part = 1;
     Duration look_every = std::chrono::seconds(1);
     std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor
@@ -40,7 +40,7 @@ class Checkpointer {
   ~Checkpointer();
 
   void Start();
-  // One now (or the one under way and another after it); `done` says how it went.
+  // Takes one now, or after the one under way; `done` gets the outcome.
   void CheckpointNow(std::move_only_function<void(Status)> done);
 
   uint64_t finished() const;

@@ -1,10 +1,10 @@
 // tabletserver/maintenance/compactor.h
-// Gives the room of deleted records back to the file system, table by table, when an operator asks for it.
-// How:        WiredTiger moves blocks from the end of a table's file into gaps before it, while reads and writes go on,
-//             and takes checkpoints of its own. It cannot be interrupted, so it is run in slices: whoever stops the
-//             server waits for one of them at most.
-// Place:      control_service.h begins one and tells how it goes; tabletserver_host.h owns it.
-// Invariants: 1. One table at a time, and none twice: the others wait for their turn.
+// Returns the room of deleted records to the file system, table by table, when an operator asks for it.
+// How:        WiredTiger moves blocks from the end of a table's file into gaps before it, while reads and writes
+//             continue, and takes checkpoints of its own. It cannot be interrupted, so it runs in slices, and the
+//             server's stop waits for one slice at most.
+// Place:      control_service.h begins a compaction and reports its progress; tabletserver_host.h owns the compactor.
+// Invariants: 1. One table at a time, and no table twice; further tables wait for their turn.
 //             2. The time that a compaction may take is counted from its turn on.
 // Threads:    any; the work on the executor, which does nothing else.
 #pragma once
@@ -33,7 +33,7 @@ class Compactor {
     Status outcome;                    // DEADLINE_EXCEEDED: the time was up, and more could be gained
   };
 
-  // Of the store (tablet_store.h says what they do).
+  // The functions of the store (tablet_store.h).
   struct Ports {
     std::function<Result<bool>(TableId, Duration limit)> compact;
     std::function<Result<int64_t>(TableId)> file_bytes;
@@ -44,7 +44,7 @@ class Compactor {
 
   // Begins, unless one of this table runs or waits. INVALID_ARGUMENT: no such limit; NO_SUCH_TABLE.
   Status Begin(TableId table, Duration limit);
-  // The one that runs, or the latest; none: there was none since the server started.
+  // The running compaction, or else the latest; none: there was none since the server started.
   std::optional<State> Latest(TableId table) const;
 
  private:

@@ -18,7 +18,7 @@ constexpr TableId kCompacted{7}, kOther{8}, kNone{9};
 
 class CompactorTest : public ::testing::Test {
  protected:
-  // What is asked of the store takes as long as it may, and gains a MiB.
+  // A slice takes as long as it may, and gains a MiB.
   Result<bool> Compact(TableId table, Duration limit) {
     slices_.push_back(table);
     scheduler_.RunFor(limit);

@@ -54,14 +54,14 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     return false;
   }
 
-  // What followers have too much of, as far as it is still to go here.
+  // The excess at followers that this primary has yet to evict.
   struct Owed {
     MonotonicTime told;
     int64_t bytes = 0;
   };
 
   static constexpr size_t kBatchesAtOnce = 8;
-  // A batch is done in some milliseconds, where all is well.
+  // A batch normally takes some milliseconds.
   static constexpr Duration kAwaited = std::chrono::milliseconds(200);
 
   struct Led {
@@ -69,8 +69,8 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     KeyRange range;
   };
 
-  // What is too much here goes wherever it is cold: one hand sweeps over all tablets that are led here, whatever size
-  // they are estimated to have. Of what others lead they evict, as this server tells them what it has too much of.
+  // Evicts this server's excess: one hand sweeps all tablets whose primary is here and takes cold records, whatever
+  // their estimated sizes. The primaries of all other tablets evict by this server's reports.
   void Evict(const MemoryUse& use, int64_t excess) {
     std::vector<Led> led;
     double of_all = 0, of_led = 0;
@@ -94,7 +94,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
       for_followers += evicted;
     }
     std::erase_if(owed_, [](const auto& one) { return one.second.bytes <= 0 && one.second.told == MonotonicTime(); });
-    // The hand goes on when what it has chosen is gone. One tablet that hangs is left out.
+    // The hand moves on when its chosen records are deleted. It skips a tablet that hangs.
     std::vector<Led> idle;
     for (Led& one : led) {
       if (!Busy(one.handle->tablet)) {
@@ -114,7 +114,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     return static_cast<int64_t>(static_cast<double>(bytes) * std::max(led, kLeast)) + 1;
   }
 
-  // By the fullest of its followers: what that says again counts anew.
+  // The excess at the fullest follower. Each new report of it counts afresh.
   Owed& OwedBy(const TabletHandle& handle, int64_t takes) {
     Owed& owed = owed_[handle.tablet];
     const auto view = handle.view();
@@ -135,15 +135,15 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     return static_cast<double>(handle.size_bytes.load(std::memory_order_relaxed)) + 1;
   }
 
-  // How much of what is too much goes at once. What records leave is partly empty pages until others have come into them,
-  // and counts as long: by all of it each time, more would go than has to. Where it is much, there is no time for that.
+  // The part of the excess to evict at once. Evicted records leave partly empty pages, which count until new records
+  // fill them, so evicting the whole excess each time would evict too much. A large excess leaves no time for that.
   static int64_t PartOf(int64_t excess, int64_t bytes) {
     constexpr double kMuch = 0.02, kLeast = 0.25;
     const double much = static_cast<double>(excess) / (kMuch * static_cast<double>(bytes));
     return static_cast<int64_t>(static_cast<double>(excess) * std::clamp(much, kLeast, 1.0)) + 1;
   }
 
-  // How many bytes. None of them has a batch under way.
+  // Returns the evicted bytes. No tablet of `led` has a batch under way.
   int64_t EvictFrom(std::span<const Led> led, TableId table, int64_t bytes) {
     std::vector<KeyRange> ranges;
     for (const Led& one : led) ranges.push_back(one.range);

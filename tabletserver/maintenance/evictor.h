@@ -1,13 +1,13 @@
 // tabletserver/maintenance/evictor.h
-// Keeps tables in memory below their limits: finds what is to go first, and has it deleted through the log. So all
-// replicas forget the same records at the same place, and none that was seen to be gone comes back.
-// How:        A look every few milliseconds costs nothing while all is below its limit. What is too much goes from all
-//             tablets of the table that are led here, over which one hand sweeps: a part of it at a time, and the next
-//             when that is gone. A tablet whose deletes hang is left out. A follower shrinks as its primary evicts: where
-//             one has too much, it says which part, and every tablet that has a replica there gives that part of itself,
-//             once for each time that it is said.
+// Keeps tables in memory below their limits. Chooses the coldest records and deletes them through the log, so that all
+// replicas evict the same records at the same position, and no evicted record reappears.
+// How:        A look every few milliseconds costs nothing while all tables are below their limits. Above a limit, the
+//             evictor deletes the excess in batches, and sweeps the table's local primaries like a clock hand. It sends
+//             the next batch once the one before is deleted, and skips a tablet whose deletes hang. A follower shrinks
+//             only as its primary evicts, so it reports the excess part of a table, and each primary evicts that part
+//             of its tablets there, once for each report.
 // Place:      tabletserver_host.h owns it; storage/in_memory/in_memory_table.h chooses.
-// Threads:    everything on its executor, but what shards answer.
+// Threads:    everything on its executor, except the shards' answers.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,7 @@ class Evictor {
     Duration look_every = std::chrono::milliseconds(10);
     Duration measure_every = std::chrono::milliseconds(50);  // what the allocator has given
     size_t victims_max = 2'000;                              // of one batch, about
-    // A batch whose shard does not answer for so long is given up: what it names goes with a later one.
+    // The evictor gives up a batch whose shard does not answer for so long, and deletes its records with a later one.
     Duration patience = std::chrono::seconds(5);
   };
 

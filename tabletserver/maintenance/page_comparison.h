@@ -1,7 +1,7 @@
 // tabletserver/maintenance/page_comparison.h
-// Decides whether two replicas differ, by pages of numbers that were read of each at different moments, while the tablet
-// is written; and of several replicas, who is wrong. Pure.
-// Place:      replica_comparer.h reads the pages, and acts on what this says.
+// Decides whether two replicas differ, by pages of numbers read from each at different moments, during writes; and
+// which of several replicas is wrong. Pure.
+// Place:      replica_comparer.h reads the pages, and acts on the verdict.
 // Equal:      the same records, whatever was applied at either.
 // Different:  other records at the same position. Or other records at growing positions, in turns, where neither has
 //             changed from its first look to its second:
@@ -9,11 +9,11 @@
 //               one    A at 10 ............ A at 30             10 <= 20 <= 30 <= 40
 //               other           B at 20 ............. B at 40
 //
-//             What stands in A at 10 and, under the same version, at 30, stood there at 20: a version is never used
-//             again. So sound replicas have all of A at 20, thus in B. And all of B at 30, thus in A. So A is B.
-//             (Where pages end early, the same goes up to the first key in which they differ.) Hence a tablet that is
-//             written without a pause is compared, too, but for pages that are themselves written all the time.
-// Neither:    of different ranges (a split is on its way), or nothing is proven yet.
+//             A record that A holds at 10 and, under the same version, at 30, was there at 20, too, because no version
+//             is used twice. So sound replicas have all of A at 20, thus in B, and all of B at 30, thus in A. So A is
+//             B. (Pages that end early are equal up to the first key in which they differ.) Hence even a tablet under
+//             constant writes is compared, except for pages that change all the time.
+// Neither:    pages of different ranges (a split is under way), or nothing is proven yet.
 // Threads:    values.
 #pragma once
 
@@ -26,7 +26,7 @@ namespace ebla::tabletserver {
 
 enum class PageVerdict : uint8_t { kOpen, kEqual, kDifferent };
 
-// Of one page of two replicas. They are looked at in turns; each look ends after the one before it.
+// Compares one page of two replicas. The looks alternate, and each ends after the one before it.
 class PageComparison {
  public:
   enum class Side : uint8_t { kOne, kOther };
@@ -55,7 +55,7 @@ enum class Difference : uint8_t {
   kNone,
   kThisIsOdd,  // most of the voters agree that this one is wrong
   kOthersAre,  // most of the voters agree with this one
-  kUndecided,  // nobody can tell who is right
+  kUndecided,  // no majority tells which is right
 };
 
 struct Judgement {
@@ -65,8 +65,8 @@ struct Judgement {
   friend bool operator==(const Judgement&, const Judgement&) = default;
 };
 
-// `voters`: of the tablet, this server among them; `others`: what was found of all but it. One that could not be read is
-// no witness for either side.
+// `voters`: of the tablet, this server among them; `others`: what was found of all but it. A replica that could not be
+// read is no witness for either side.
 Judgement Judge(size_t voters, const std::vector<ComparedReplica>& others);
 
 }  // namespace ebla::tabletserver

@@ -143,7 +143,7 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
     std::vector<ExpiredKey> expired;
     size_t seen = 0;
     bool more = false;
-    // What it visits was not used by anybody.
+    // A visit is no use by a client.
     const ScanBounds bounds{.range = KeyRange{pass.next, view->range.end}, .read_once = true};
     const Status status = store_.Scan(handle->table, bounds, [&](std::string_view key, const StoredRecord& record) {
       if (seen++ == options_.chunk_records) {

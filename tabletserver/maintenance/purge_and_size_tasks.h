@@ -1,11 +1,12 @@
 // tabletserver/maintenance/purge_and_size_tasks.h
-// The slow rounds through this server's tablets: finds expired records, and deletes that were remembered long enough,
-// and has them purged through the log, so that nothing expired comes back (PROTOCOL 21); and refreshes the estimates of
-// sizes, and of the key that halves the data.
-// Purge:      One chunk of one tablet per turn, in turn over the tablets that are led here and may hold any of these;
-//             after a pass over a tablet it is left alone for a while. A pass that meets none that is or will be due
-//             says so (may_expire), and the tablet is passed over until one is written.
-// Place:      tabletserver_host.h owns it; runs on the background executor, where waiting for the disk harms nobody.
+// The slow rounds through this server's tablets. They find expired records and old tombstones and purge them through
+// the log, so that no expired record reappears (PROTOCOL 21); and they refresh the estimates of sizes and of the key
+// that halves the data.
+// Purge:      Each turn reads one chunk of one tablet, in turn over the tablets whose primary is here and that may hold
+//             any of these; after a pass over a tablet it rests for a while. A pass that finds no record that is or
+//             will be due clears may_expire, and the tablet is skipped until one is written.
+// Place:      tabletserver_host.h owns it; runs on the background executor, where waiting for the disk delays no
+//             client.
 // Threads:    everything on its executor.
 #pragma once
 

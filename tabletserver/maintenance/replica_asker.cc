@@ -12,9 +12,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Its own answer, or that it has not come in all that time: stubs answer before.
+// Stubs answer within the patience, at least with a timeout.
 constexpr Duration kGrace = std::chrono::seconds(2);
-// Of servers that came and went: a new start has another address.
+// Restarted servers leave stubs behind, because each start has a new address.
 constexpr size_t kStubsMax = 1'000;
 
 }  // namespace
@@ -58,7 +58,7 @@ Result<Reply> ReplicaAsker::Call(Stub& stub, void (Stub::*method)(std::function<
   if (waiting_->stopped) return Error(Code::kConditionFailed, "the server is stopping");
   if (!*answer) return Error(Code::kDeadlineExceeded, "no answer came");
   const Code code = rpc::FromIdl((*answer)->header.code);
-  // A standby says who leads.
+  // A standby names the leader.
   if (code != Code::kOk && code != Code::kNotPrimary) return Error(code, (*answer)->header.message);
   return *std::exchange(*answer, std::nullopt);
 }

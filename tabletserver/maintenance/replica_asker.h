@@ -1,7 +1,7 @@
 // tabletserver/maintenance/replica_asker.h
-// Asks the master who has replicas of a tablet, and their servers for pages of numbers; waits for each answer.
+// Asks the master for the servers of a tablet's replicas, and these for pages of numbers; waits for each answer.
 // Place:      replica_comparer.h asks through it, on the scrubber's thread.
-// Errors:     UNAVAILABLE and others of channel.h; what the asked server says. CONDITION_FAILED: Stop() was called.
+// Errors:     UNAVAILABLE and others of channel.h; errors of the asked server. CONDITION_FAILED: Stop() was called.
 // Bounds:     one question at a time, kPatience each.
 // Threads:    one that may wait asks; `executor` takes the answers, and is another. Stop from any.
 #pragma once
@@ -49,7 +49,7 @@ class ReplicaAsker {
   rpc::Connector& connector_;
   const PeerBook& peers_;
   const std::shared_ptr<Waiting> waiting_;                                       // shared with answers on their way
-  std::map<rpc::Endpoint, std::shared_ptr<idl::TabletServiceCobSvIf>> servers_;  // of who asks
+  std::map<rpc::Endpoint, std::shared_ptr<idl::TabletServiceCobSvIf>> servers_;  // the asking thread's
   std::map<rpc::Endpoint, std::shared_ptr<idl::MasterServiceCobSvIf>> masters_;
 };
 

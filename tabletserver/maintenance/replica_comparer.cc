@@ -20,7 +20,7 @@ std::string Listed(const std::vector<ServerName>& servers) {
   return text;
 }
 
-// What can change by itself in a moment.
+// Whether the cause may vanish by itself in a moment.
 bool Passes(const Status& status) { return status.code() == Code::kComeAgain || status.code() == Code::kOverloaded; }
 
 }  // namespace
@@ -127,7 +127,7 @@ ReplicaComparer::Step ReplicaComparer::ComparePage(Page& page, size_t& partner, 
     MutexLock lock(mutex_);
     ++state_.pages;
   }
-  // Where only one goes on, what it has there is looked at in both.
+  // If only one replica has more records, both are compared there.
   const RecordPage &mine = page.mine, &other = seen->page;
   if (mine.done && other.done) return Step::kTabletDone;
   page.from = mine.done ? other.next : other.done ? mine.next : std::min(mine.next, other.next);
@@ -143,7 +143,7 @@ std::optional<ComparedReplica> ReplicaComparer::LookAt(Page& page, const Holder&
     if (!ports_.pause(look == 0 ? Duration{} : options_.rest)) return std::nullopt;
     Result<RecordPage> mine = ReadRecordPage(ports_.store, handle, page.from);
     if (!mine && Passes(mine.error())) continue;
-    if (!mine) return seen;  // it goes, or its file is damaged
+    if (!mine) return seen;  // it is removed, or its file is damaged
     page.mine = *std::move(mine);
     seen.verdict = comparison.Look(Side::kOne, page.mine);
     if (seen.verdict != PageVerdict::kOpen) return seen;

@@ -1,13 +1,12 @@
 // tabletserver/maintenance/replica_comparer.h
-// Compares each replica of this server with another one, page by page: records that differ though no checksum is wrong
-// are found as damaged blocks are. docs/design/storage.md says what follows.
-// How:        of the voters in the order of their names, each compares itself with the next, the last with the first.
-//             Where a page differs, it asks all. Each speaks for itself alone: a replica that most of the voters prove
-//             wrong says in its server's heartbeat that it is damaged, as one with a damaged file does; nobody has to
-//             be told by another.
+// Compares each replica of this server with another one, page by page, and so finds records that differ although no
+// checksum is wrong. docs/design/storage.md has the consequences.
+// How:        in the order of their names, each voter compares itself with the next, the last with the first. If a page
+//             differs, it asks all voters. Each replica reports on itself alone: if most voters prove it wrong, its
+//             server's heartbeat marks it as damaged, as with a damaged file.
 // Place:      the second half of a pass of scrubber.h. page_comparison.h decides; replica_asker.h asks.
-// Invariants: 1. Nothing is said of a replica that did not differ at two looks, a while apart, each of them a proof.
-//             2. What is said of a replica goes with it, and when a pass finds it equal again.
+// Invariants: 1. A replica is reported only after two looks, a while apart, that each proved a difference.
+//             2. A report ends with its replica, or when a pass finds it equal again.
 // Errors:     a page that cannot be compared now (its server is away, it is written all the time, a split is on its way)
 //             is counted, and looked at again in the next pass.
 // Threads:    Pass on one thread, which waits for others; the rest from any.
@@ -33,7 +32,7 @@ class ReplicaComparer {
     ServerName self;
     TabletStore& store;
     const TabletDirectory& directory;
-    // As replica_asker.h.
+    // Functions of replica_asker.h.
     std::function<Result<std::vector<ReplicaAsker::Holder>>(TableId, TabletId, const KeyRange&)> voters;
     std::function<Result<RecordPage>(const ReplicaAsker::Holder&, TableId, TabletId, const std::string& from)> ask;
     std::function<bool(Duration)> pause;
@@ -44,10 +43,10 @@ class ReplicaComparer {
     Duration rest = std::chrono::milliseconds(200);
     Duration second_look = std::chrono::seconds(2);  // after a difference
   };
-  // What is known of a replica.
+  // The findings about a replica.
   struct Verdict {
-    bool odd = false;                // the others agree that it is wrong
-    std::vector<ServerName> others;  // it is not odd: these differ from it, and nobody can tell who is right
+    bool odd = false;                // the other voters agree that it is wrong
+    std::vector<ServerName> others;  // it is not odd: these differ from it, and no majority tells which is right
   };
   struct State {
     uint64_t pages = 0;   // compared
@@ -59,10 +58,10 @@ class ReplicaComparer {
 
   ReplicaComparer(Ports ports, Options options) : ports_(std::move(ports)), options_(options) {}
 
-  // All replicas, once; ends where `pace` or a pause says so. Rests by `pace` after each pair of pages, with the bytes
-  // of both: who asks so much is asked as much.
+  // Compares all replicas once; ends when `pace` or a pause returns so. Rests by `pace` after each pair of pages, with
+  // the bytes of both, because a server is asked as much as it asks.
   Status Pass(const TabletStore::ScrubPace& pace);
-  // Of the replica that the handle stands for, with its present view: one that is being copied is another from then on.
+  // The verdict on the handle's replica with its present view; a replica that is being copied is a new one.
   Verdict Of(const std::shared_ptr<TabletHandle>& handle, const TabletView& view);
   State state() const;
 

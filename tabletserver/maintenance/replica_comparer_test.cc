@@ -1,4 +1,4 @@
-// Servers that compare their replicas with each other, in virtual time: who finds what, and says so to the master.
+// Servers that compare their replicas with each other, in virtual time, and what they report to the master.
 #include "tabletserver/maintenance/replica_comparer.h"
 
 #include <gmock/gmock.h>
@@ -111,7 +111,7 @@ TEST_F(ReplicaComparerTest, OneDifferenceIsNotEnough) {
   Make({"ts-1", "ts-2", "ts-3"});
   Spoil("ts-2", "m");
   int answers = 0;
-  // It is as the others again before it is looked at for a second time.
+  // The replica equals its peers again before its second look.
   before_answer_ = [&] {
     if (++answers == 3) Spoil("ts-2", "m", "value of m");
   };
@@ -172,7 +172,7 @@ TEST_F(ReplicaComparerTest, EveryPageIsCompared) {
   EXPECT_TRUE(PassAt("ts-2").odd);
 }
 
-// What only one has, beyond the other's last page.
+// A record of one replica alone, beyond the last page of the second.
 TEST_F(ReplicaComparerTest, ARecordTooManyIsFoundAtTheEnd) {
   Make({"ts-1", "ts-2", "ts-3"});
   StoredRecord extra;

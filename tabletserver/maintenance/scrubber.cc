@@ -91,7 +91,7 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
   int64_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
   uint64_t passes_ EBLA_GUARDED_BY(mutex_) = 0;
   bool running_ EBLA_GUARDED_BY(mutex_) = false;  // a pass, or one that is about to begin
-  uint64_t turn_ EBLA_GUARDED_BY(mutex_) = 0;     // of the pass that comes, or goes on
+  uint64_t turn_ EBLA_GUARDED_BY(mutex_) = 0;     // of the next pass, or the running one
   MonotonicTime told_from_ EBLA_GUARDED_BY(mutex_);
 };
 

@@ -1,12 +1,12 @@
 // tabletserver/maintenance/scrubber.h
-// Searches for damage, over and over, slowly: has the store read and check all that is on its disk, then has this
-// server's replicas compared with the others. What nobody reads for years may be damaged all the same, and is needed
-// when another copy is lost. docs/design/storage.md says what follows a find.
+// Searches for damage, over and over, slowly. Makes the store read and check everything on its disk, then compares this
+// server's replicas with those of other servers. Data unread for years may be damaged all the same, and is needed when
+// another copy is lost. docs/design/storage.md has the consequences of a find.
 // Place:      tabletserver_host.h owns it. The store does the first half, and notes what it finds
 //             (TabletStore::damage); replica_comparer.h does the second.
 // Invariants: 1. One pass at a time, no more than bytes_per_second as far as its pieces allow.
-//             2. The first pass begins soon after a start, as a server may start more often than a pass comes due.
-//             3. What one half fails at keeps the other from nothing; a pass is finished when both are.
+//             2. The first pass begins soon after a start, because a server may start more often than a pass is due.
+//             3. Each half runs even if the other half fails; a pass is finished when both are.
 // Threads:    any. A pass keeps its executor, on which nothing else runs, until it is over or Stop() was called.
 #pragma once
 
@@ -25,14 +25,14 @@ class Scrubber {
     Duration period = std::chrono::hours(24);  // from the beginning of one pass to that of the next; zero: none
     Duration first_after = std::chrono::minutes(1);
     std::function<int64_t()> bytes_per_second = [] { return int64_t{8} << 20; };
-    // The second half of a pass: rests after each piece as the first does, and ends where `pace` says so.
+    // The second half of a pass. Rests after each piece like the first, and ends when `pace` returns false.
     std::function<Status(const TabletStore::ScrubPace& pace)> compare = [](const auto&) { return Status(); };
   };
   struct State {
     int64_t bytes = 0;    // read since the start
     uint64_t passes = 0;  // that were finished
     bool running = false;
-    Duration age{};  // of what the last finished pass says, from its beginning; before one: since the start
+    Duration age{};  // of the last finished pass, from its beginning; before the first: since the start
   };
 
   // Null: it does nothing.
@@ -40,7 +40,7 @@ class Scrubber {
   ~Scrubber();
 
   void Start();
-  // Begins a pass now, whether or not there are any by themselves; the next one comes a period after it.
+  // Begins a pass now, even if no periodic passes are configured; the next one begins a period later.
   // CONDITION_FAILED: one is under way, or there is no executor.
   Status Begin();
   // Ends a pass under way. The executor may be stopped then.
