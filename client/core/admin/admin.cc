@@ -142,8 +142,8 @@ void Admin::TransferTablet(std::string table, std::string key, std::string to, O
       }));
 }
 
-// A tablet that was split a moment ago is settled only with its next report; who is told of a deadline before that does
-// not know whether the split goes on.
+// A tablet that was split a moment ago is settled only with its next report. After a deadline before that, the caller
+// would not know whether the split continues.
 void Admin::SplitTablet(std::string table, std::string key, OnceCallback<Result<TabletSplit>> done) {
   idl::SplitTabletRequest request;
   request.table = std::move(table);

@@ -1,7 +1,7 @@
 // client/core/admin/admin.h
-// What the master is asked by people, for those who cannot wait: Ask() makes one call of any method; the others are
-// what the simulator does too. All else is written in client/sdk/admin_calls.cc, which may wait.
-// Place:   Client (client/sdk) waits for what is asked here; admin_convert.h makes Thrift's structs into the types of
+// An operator's requests to the master, for callers that cannot wait. Ask() makes one call of any method; the simulator
+// uses the remaining functions, too. Functions that may wait are in client/sdk/admin_calls.cc.
+// Place:   Client (client/sdk) waits for the answers; admin_convert.h makes Thrift's structs into the types of
 //          client/include/ebla/admin.h.
 // Threads: any; callbacks as in client_core.h.
 #pragma once
@@ -16,7 +16,7 @@
 
 namespace ebla::client {
 
-// The server works as long as it is given, and its own answer at the deadline says how far it came.
+// The server works until the deadline, and its answer then reports its progress.
 MasterClient::CallOptions Patient();
 
 class Admin {

@@ -1,6 +1,6 @@
 // client/core/calls/call.h
-// One call: a request sent over a channel, and its reply read (common/rpc/typed_call.h). The type of a request says all
-// else.
+// One call: a request sent over a channel, and its reply read (common/rpc/typed_call.h). The type of a request
+// determines its method and reply.
 // Place:   operations and look-ups make them. The template is instantiated in call.cc alone: the generated serializers
 //          are slow to compile.
 // Errors:  as typed_call.h's.

@@ -12,7 +12,7 @@
 
 namespace ebla::client {
 
-// `done` runs when whoever has it lets go of what this returns: with an answer for each place, as it came.
+// `done` runs when the owner of the returned callback releases it, with the answer for each place.
 template <class T>
 EachCallback<T> Collect(size_t count, Callback<std::vector<T>> done) {
   struct Answers {

@@ -1,5 +1,5 @@
 // client/core/calls/methods.h
-// What belongs to a request: the method's name on the wire and its reply, as the IDL lists them.
+// The method's name on the wire and the reply of each request, as the IDL lists them.
 // Threads: constants.
 #pragma once
 

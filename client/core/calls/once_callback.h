@@ -1,7 +1,7 @@
 // client/core/calls/once_callback.h
-// A callback that runs exactly once: when called, or, where its owner goes away without having called it (the client
-// is closed with the operation under way), with UNAVAILABLE.
-// Threads: belongs to whoever holds the operation.
+// A callback that runs exactly once: when called, or with UNAVAILABLE if its owner is destroyed before it calls (the
+// client is closed with the operation under way).
+// Threads: belongs to the operation's owner.
 #pragma once
 
 #include <functional>
@@ -21,7 +21,7 @@ class OnceCallback {
 
   explicit OnceCallback(Function function) : function_(std::move(function)) {}
   OnceCallback(OnceCallback&& other) noexcept : function_(std::exchange(other.function_, nullptr)) {}
-  // Of one that has nothing to run.
+  // The target must have nothing left to run.
   OnceCallback& operator=(OnceCallback&& other) noexcept {
     function_ = std::exchange(other.function_, nullptr);
     return *this;

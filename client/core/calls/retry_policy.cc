@@ -20,7 +20,7 @@ bool MayBeItsOwn(Code code) {
   }
 }
 
-// Of a write sent to a replica that did not say what became of it.
+// Whether a write may have happened whose replica did not report its outcome.
 bool MayHaveHappened(Code code, bool from_server) {
   return code == Code::kInternal || code == Code::kUnknownOutcome || (code == Code::kDeadlineExceeded && !from_server);
 }
@@ -56,8 +56,8 @@ Verdict RetryPolicy::DecideUnknown(const Attempt& attempt, Duration remaining, u
     maybe_happened_ = true;
     return Later(Verdict::Kind::kLookUp, attempt.retry_after, remaining, random);
   }
-  // The server cannot know what became of it; the client can: no earlier attempt reached anybody, so only the time it
-  // carried was too old, and the reply told the present one. A second such answer is somebody's fault, not the clock's.
+  // The server cannot know the outcome, but the client can. No earlier attempt reached a server, so only its tablet
+  // time was too old, and the reply has the present one. A second such answer is a fault, not a matter of clocks.
   if (write_ && !maybe_happened_ && new_times_++ == 0) return Later(Verdict::Kind::kRetry, {}, remaining, random);
   return {Verdict::Kind::kAnswer, {}, attempt.status};
 }
@@ -98,12 +98,12 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
       const auto kind = attempt.hint_usable ? Verdict::Kind::kRetry : Verdict::Kind::kLookUp;
       if (remaining <= Duration(0)) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
       if (redirects_++ < kRedirectsAtOnce) return {kind, {}, {}};
-      // Sent round in circles: two servers believe in each other, so nobody's hint is worth following now.
+      // Two servers name each other as primary, so no hint is worth following now.
       return Later(Verdict::Kind::kLookUp, attempt.retry_after, remaining, random);
     }
     case Code::kComeAgain:
     case Code::kOverloaded: {
-      // A tablet that changes hands does so in milliseconds: waits that double would outlast it by as much again.
+      // A tablet changes its primary in milliseconds; doubling waits would take twice as long.
       if (code == Code::kComeAgain && attempt.retry_after > Duration(0) && believed_ < kBelieved) {
         const auto kind = ++believed_ % kWaitsPerLookUp == 0 ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry;
         return After(kind, std::max(attempt.retry_after, Backoff(0, random)), remaining);
@@ -112,7 +112,7 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
       if (attempt.full && full_from_.value_or(remaining) - remaining >= kFullFor)
         return {Verdict::Kind::kAnswer, {}, maybe_happened_ ? OutOfTime() : attempt.status};
       if (attempt.full && !full_from_) full_from_ = remaining;
-      // Whoever asks for a retry may have lost the tablet since: the master is asked now and then.
+      // A server that asks for a retry may have lost the tablet since, so the client asks the master now and then.
       const bool ask = waits_ % kWaitsPerLookUp == kWaitsPerLookUp - 1;
       return Later(ask ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry, attempt.retry_after, remaining, random);
     }
@@ -132,8 +132,8 @@ Duration RetryPolicy::AttemptTimeout(Duration remaining, bool others_left) const
 }
 
 // A write is said not to have been executed only when each of its attempts was refused in an answer, or was never
-// wholly sent. That is enough: a server answers an attempt once and is done with it then, and a channel sends it once,
-// so that nothing of a refused attempt is left that could still be executed.
+// wholly sent. This suffices because a server is done with an attempt once it has answered, and a channel sends it
+// once, so no refused attempt can still be executed.
 Status RetryPolicy::OutOfTime() const {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(allowed_).count();
   std::string text = "no final answer within " + std::to_string(ms) + " ms";

@@ -1,6 +1,6 @@
 // client/core/calls/retry_policy.h
-// What a client does with each way that an attempt may end: give the answer to the caller, follow the hint, look the
-// place up again, or wait and try again. Pure.
+// Decides after each attempt of a client: give the answer to the caller, follow the hint, look the place up again, or
+// wait and retry. Pure.
 //
 // clang-format off
 //   the attempt ended with                        read                       write (same client id and sequence)
@@ -45,7 +45,7 @@ inline constexpr int kBackoffPlateauAt = 5;  // that many doublings lead to 128 
 inline constexpr int kBackoffPlateau = 8;    // which so many more waits are long: about a second, as a failover takes
 inline constexpr int kRedirectsAtOnce = 3;
 inline constexpr int kWaitsPerLookUp = 4;
-inline constexpr int kBelieved = 10;  // a server that says when to retry, so often
+inline constexpr int kBelieved = 10;  // so many waits of a server's own choice
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
 inline constexpr Duration kReplicaAttemptMin = std::chrono::milliseconds(500);
 inline constexpr Duration kFullFor = std::chrono::seconds(1);  // so long what is full is asked whether it still is
@@ -56,7 +56,7 @@ struct Attempt {
   Status status;
   bool from_server = false;      // the reply's own code; else the channel's
   bool sent = false;             // to the tablet's server; else no place was found for it
-  bool hint_usable = false;      // a redirect that says where to go
+  bool hint_usable = false;      // a redirect with a usable hint
   bool another_replica = false;  // one that may answer, and was not asked yet
   Duration retry_after{0};       // as the server asked; 0: it did not
   bool full = false;             // OVERLOADED, for want of room that does not come by itself
@@ -87,10 +87,9 @@ class RetryPolicy {
 
   // Decides; `remaining` is what is left of the deadline, `random` any bits.
   Verdict Decide(const Attempt& attempt, Duration remaining, uint64_t random);
-  // How long the next attempt may take: a second, so that a server that fell silent holds nobody up for longer than it
-  // takes to replace it; twice as long after every second attempt that got no answer in its time, as a busy server is
-  // not helped by more questions; never more than a third of the whole. A tenth where other replicas are left to be
-  // asked.
+  // How long the next attempt may take: a second, so that a silent server delays a caller no longer than its
+  // replacement takes; twice as long after every second attempt without an answer in time, because more requests do not
+  // help a busy server; never more than a third of the whole. A tenth while other replicas are left to ask.
   Duration AttemptTimeout(Duration remaining, bool others_left = false) const;
   // The end when the deadline is spent outside an attempt (no place found, window full).
   Status OutOfTime() const;
@@ -117,14 +116,15 @@ class RetryPolicy {
   int silences_ = 0;  // attempts without an answer in their time
   bool reopened_ = false;
   bool maybe_happened_ = false;
-  // What was left when it was told that a table is full, and since then nothing else.
+  // The time left at the first of the present row of "table is full" answers.
   std::optional<Duration> full_from_;
   Status last_;
   Status said_;  // the last that a server said of why it could not: it may name what was missing
 };
 
-// Doubles from kBackoffFirst to kBackoffMax with `waits`, resting on a plateau on the way, so that who waits for a
-// failover is back soon after it. A random half is taken off: clients that failed together do not come back together.
+// Doubles from kBackoffFirst to kBackoffMax with `waits`, with a plateau on the way, so that a client that waits for a
+// failover retries soon after it. A random half is subtracted, so that clients that failed together do not retry
+// together.
 Duration Backoff(int waits, uint64_t random);
 
 }  // namespace ebla::client

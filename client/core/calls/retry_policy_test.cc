@@ -134,7 +134,7 @@ TEST(RetryPolicy, AWriteWasNotExecutedOnlyWhenEveryAttemptWasRefused) {
       RetryPolicy refused(true, seconds(10));
       (void)refused.Decide(Said(first), seconds(5), 1);
       EXPECT_NE(refused.Decide(Said(last), Duration(0), 1).status.code(), Code::kUnknownOutcome);
-      // One attempt that nobody answered, before, between or after them: it may be executed late.
+      // One attempt without an answer, before, between or after them, may be executed late.
       for (const Attempt& lost : silent) {
         for (int at = 0; at < 3; ++at) {
           RetryPolicy policy(true, seconds(10));

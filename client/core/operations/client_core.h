@@ -58,12 +58,12 @@ class TableState {
     WriterLock lock(mutex_);
     router_ = std::move(router);
   }
-  // What a read or write that names no level is taken for, to choose whom to ask: as it was when the table was opened.
-  // The servers know the present one, and refuse what they may not serve.
+  // The table's default levels when it was opened, by which the client chooses replicas for a read or write without a
+  // level. Servers know the present defaults, and refuse requests that they may not serve.
   Read::Level default_read() const { return default_read_; }
   Ack default_ack() const { return default_ack_; }
-  // The bytes with which functions have answered of late, on average: what is expected of the next one. Where two threads
-  // note at once, one of the two is lost, as nothing but a guess depends on it.
+  // The bytes with which functions have answered of late, on average: what is expected of the next one. If two threads
+  // note at once, one note is lost, which only makes the guess worse.
   size_t answer_bytes() const { return answers_noted_.load(std::memory_order_relaxed) / kAnswersOfLate; }
   void NoteAnswer(size_t bytes) {
     const size_t noted = answers_noted_.load(std::memory_order_relaxed);

@@ -177,7 +177,7 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
     scheduler_.RunFor(seconds(1));
     EXPECT_TRUE(codes.empty());
     core.Close();
-    // The executor goes first, and with it the tasks that hold the operations.
+    // The executor is destroyed first, and with it the tasks that hold the operations.
     executor.~SimExecutor();
     new (&executor) ebla::testing::SimExecutor(scheduler_);
   }

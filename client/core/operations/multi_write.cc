@@ -14,7 +14,7 @@ namespace ebla::client {
 
 namespace {
 
-// Of one batch of parts that have nothing to do with each other: more would hold up the first for the last.
+// Limits of one batch of independent parts. In a larger batch the first part would wait for the last.
 constexpr size_t kTogetherMax = 256;
 constexpr size_t kTogetherBytesMax = 1 << 20;
 constexpr size_t kTogetherAnswersMax = kFunctionAnswersBytesMax / 4 * 3;  // some are larger than the average
@@ -26,15 +26,15 @@ bool IsPlain(const idl::Write& write) {
   return absolute && !write.__isset.condition;
 }
 
-// Nothing has happened, and apart the parts learn which of them it was. Where an attempt may have happened, only an
-// evaluation says so, as it comes after what the tablet remembers.
+// Whether no part has happened, so that sending the parts separately finds the refused one. If an attempt may have
+// happened, only an evaluation proves that, because the tablet first looks into its dedup window.
 bool RefusedForOne(Code code, const WriteOperation& operation) {
   if (code == Code::kConditionFailed) return true;
   const bool nothing_happened = !operation.maybe_happened() || operation.refused_at().has_value();
   return nothing_happened && (code == Code::kInvalidArgument || code == Code::kPermissionDenied);
 }
 
-// Takes out those whose key an earlier one has; the order of the others stays.
+// Removes the indices of repeated keys, and keeps the order of the rest.
 std::vector<size_t> TakeRepeated(const std::vector<Batch::Part>& parts, std::vector<size_t>& indices) {
   std::vector<std::string_view> all;
   all.reserve(indices.size());
@@ -136,12 +136,12 @@ void MultiWriteJob::Send(const std::shared_ptr<MultiWriteJob>& job, Together bat
 
 void MultiWriteJob::OnRefused(const std::shared_ptr<MultiWriteJob>& job, Together batch,
                               std::optional<size_t> refused_at) {
-  // What had no place has one by now, at least the first.
+  // If the batch had no place, at least its first key has one by now.
   const auto router = job->table_->router();
   if (!batch.place && router->Find(batch.writes.front().key) != nullptr)
     return Spread(job, std::move(batch.indices), std::move(batch.writes));
-  // What stands before the refused one is likely to be taken, as it was until there. Behind it more may be refused: in
-  // halves, many of them are found in few rounds.
+  // The parts before the refused one will probably succeed, because they were evaluated before. More parts behind it
+  // may be refused; halves find many of them in few rounds.
   const size_t size = batch.indices.size(), at = refused_at.value_or(size);
   const size_t behind = at < size ? at + 1 : 0;
   size_t begin = 0;

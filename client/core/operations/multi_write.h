@@ -1,13 +1,13 @@
 // client/core/operations/multi_write.h
-// Many writes, each for itself: those of one tablet, as the routing cache knows it, go as one batch. A batch is all or
-// nothing, so where one of its parts is refused, or the tablet was split, nothing has happened, and it goes in pieces: what
-// stands before the refused one, that one alone, and what stands behind it.
-// Those whose places are not known go together, too: the first's is looked up, and if they turn out to lie apart, they are
-// spread anew.
-// Functions: what those of a batch answer together is bounded, as servers keep it (common/base/record_functions.h). How much
-//          it will be is known only afterwards. So a batch has as many as fit if they answer as the table's have done of
-//          late; one that is refused for it nevertheless goes in pieces, and the next ones are smaller.
-// Place:   over write_operation.h; what it is for: many callers' small writes cost little more than one.
+// Executes many independent writes. Sends those of one tablet, by the routing cache, as one batch. A batch is all or
+// nothing, so if a part is refused, or the tablet was split, no part has happened. The job then sends the parts before
+// the refused one, that part alone, and the parts behind it. Writes without a known place form a batch, too. The job
+// looks up the place of the first, and distributes them again if they lie in different tablets.
+// Functions: the answers of a batch's functions are bounded, because servers keep them
+//            (common/base/record_functions.h). Their size is known only afterwards. So the job estimates it by the
+//            table's recent answers; a batch that is refused as too large is sent in pieces, and later batches are
+//            smaller.
+// Place:   over write_operation.h. Makes small writes of many callers cost little more than one.
 // Errors:  each part has its own, as soon as its batch does. UNKNOWN_OUTCOME of a batch is every part's.
 // Threads: see client_core.h.
 #pragma once
@@ -29,8 +29,8 @@ class MultiWriteJob {
   static void Start(const std::shared_ptr<MultiWriteJob>& job);
 
  private:
-  // Parts that go together: their places in the call, and what they write. Where the log should need it, plain puts and
-  // deletes can be told again and again; so they go without those that cannot.
+  // The parts of one batch: their places in the call, and their writes. Plain puts and deletes form batches of their
+  // own, because they may be repeated.
   struct Together {
     PlacePtr place;  // null: not known
     bool plain = false;

@@ -62,12 +62,12 @@ void Operation::Found(Result<PlacePtr> place) {
     return Try();
   }
   if (Remaining() <= Duration(0)) {
-    // What stopped an attempt says more than a look-up that its end has cut short.
+    // The cause of a failed attempt tells more than a look-up cut short by the deadline.
     if (policy_.attempts() == 0) policy_.Note(place.error());
     return Finish(OutOfTime());
   }
   if (place.error().code() == Code::kUnavailable || place.error().code() == Code::kDeadlineExceeded) {
-    // Without masters, whoever led last most likely still does; if not, it says so.
+    // Without masters, the last known primary most likely still leads; otherwise it answers NOT_PRIMARY.
     place_ = router_->LastKnown(RoutingKey());
     last_known_ = true;
     if (place_ && place_->Usable()) return Try();
@@ -77,7 +77,7 @@ void Operation::Found(Result<PlacePtr> place) {
 
 void Operation::Try() {
   if (Status ready = Prepare(*place_); !ready.ok()) {
-    // What the place is refused for need not be so where it was only known last.
+    // A last known place may be stale, so its refusal is not final.
     if (last_known_) return Decide({.status = Status(Code::kUnavailable, ready.message())});
     if (ready.code() != Code::kComeAgain) return Finish(std::move(ready));
     router_->Forget(place_);
@@ -105,7 +105,7 @@ void Operation::FillHeader(idl::RequestHeader& header) {
   header.tableId = static_cast<int64_t>(router_->table().value);
   header.tabletId = static_cast<int64_t>(place_->tablet.value);
   header.epoch = static_cast<int64_t>(place_->epoch.value);
-  // A little less than this side waits, so that the server's own word comes first.
+  // A little less than this side waits, so that the server's own answer arrives first.
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count();
   header.deadlineMs = static_cast<int32_t>(std::clamp<int64_t>(ms - std::min<int64_t>(50, ms / 20), 1, INT32_MAX));
   tokens_.Fill(header);
@@ -137,7 +137,7 @@ idl::ReadOptions Operation::ReadOptionsOf() {
 
 void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
   Attempt attempt{.sent = true};
-  // A call that was given little time says nothing of whether its server is there.
+  // A call with little time does not show whether its server is alive.
   const bool hurried = !reply && reply.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
   const bool answered = reply.has_value() || reply.error().code() == Code::kInternal;  // by an exception
   if (Gauged()) round_.Ended(answered || hurried);
@@ -204,7 +204,7 @@ void Operation::TakeHint(const idl::Hint& hint) {
   if (place.tablet && place.Usable()) router_->Learn(place);
 }
 
-// Whoever answers may be a follower: that the place has changed is all that can be learnt.
+// The answer may be a follower's, so the client learns only that the place has changed.
 void Operation::TakeReplicaAnswer(const idl::ReplyHeader& header) {
   if (!header.__isset.tabletId || !header.__isset.epoch) return;
   const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
@@ -214,7 +214,7 @@ void Operation::TakeReplicaAnswer(const idl::ReplyHeader& header) {
   if (!now || answered > std::pair{now->tablet, now->epoch}) router_->Refresh(RoutingKey());
 }
 
-// Whoever answers a newer epoch than the one believed in leads there.
+// A server that answers with a newer epoch than the believed one is its primary.
 void Operation::TakePrimaryAnswer(const idl::ReplyHeader& header, Code code) {
   const bool told = header.__isset.range && header.__isset.tabletId && header.__isset.epoch &&
                     (code == Code::kOk || code == Code::kNotFound || code == Code::kStaleEpoch);
@@ -228,8 +228,8 @@ void Operation::TakePrimaryAnswer(const idl::ReplyHeader& header, Code code) {
   if (last_known_ && (told || code == Code::kOk || IsAnswer(code))) router_->Learn(*place_);  // doubted without cause
 }
 
-// As the answer says, else as believed. Of another tablet, only what the operation touched; and where no position is
-// named, which says nothing of the place believed in: the answer may be of before an earlier split.
+// The range in the answer, else the believed one. For another tablet, or without a position, only the operation's own
+// keys, because the answer may be older than an earlier split.
 KeyRange Operation::AnsweredRange(const idl::ReplyHeader& header) const {
   if (!header.__isset.applied) return Touched();
   if (header.__isset.range) return rpc::FromIdl(header.range);

@@ -1,17 +1,17 @@
 // client/core/operations/operation.h
 // One operation on one tablet over its attempts: find the place, call, judge the reply, and again, until the answer is
-// final or the deadline is spent. Kinds of operations derive from it and say what is asked.
+// final or the deadline is spent. Kinds of operations derive from it and define the request.
 //
-//   whom it asks         first             after a refusal                    after silence
+//   operation            first             after a refusal                    after silence
 //   other writes, STRONG the primary       as its hint or the master says     the same
 //   SESSION, BOUNDED     any replica       the primary, which may wait        another replica, until all were asked
 //   EVENTUAL, writes     any replica       the primary, then another          another replica, until all were asked
 //     at ANY
 //
-// What may be asked of any replica is not held up by an unknown primary, nor by masters that do not answer: the place
-// last known serves. So does the primary last known for the rest, once the masters were given kLookUpPatience.
-// Place:      retry_policy.h judges; replica_round.h says whom to ask; token_exchange.h is its side of the session;
-//             router.h finds places and is taught by what servers answer.
+// An unknown primary, or silent masters, do not delay an operation that any replica may answer, because the last known
+// place serves it. Other operations use the last known primary after kLookUpPatience.
+// Place:      retry_policy.h judges; replica_round.h chooses replicas; token_exchange.h is its side of the session;
+//             router.h finds places and learns from servers' answers.
 // Invariants: 1. Finish is called exactly once, or never when the operation dies with the client; derived classes keep
 //                their callback in a Once, which then answers.
 //             2. One attempt is under way at a time, so no member needs a lock.
@@ -48,25 +48,26 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
   Operation(ClientCore& core, TablePtr table, Kind kind, Duration allowed);
 
-  // ---- what a kind of operation says ----
+  // ---- defined by each kind of operation ----
 
-  // Whoever serves this key serves the operation.
+  // The key whose server serves the operation.
   virtual std::string_view RoutingKey() const = 0;
   // The keys that it touches within `place`, as session tokens count them.
   virtual KeyRange Touched() const = 0;
-  // And those that any replica may answer for, whatever it holds: of them a session says what it knows.
+  // The keys that an answer may concern, whatever tablet its replica holds. The request carries the session's positions
+  // of all of them.
   virtual KeyRange MayBeShown() const { return Touched(); }
   // Before each attempt, with the place found. An error ends the operation; kComeAgain looks the place up anew first.
   virtual Status Prepare(const Place&) { return {}; }
-  // Fills the request in, and asks.
+  // Fills in the request, and sends it.
   virtual void Send(rpc::Channel& channel) = 0;
-  // What a reply's header tells this kind alone, before anything else goes by it.
+  // Reads facts for this kind alone from a reply's header, before any other use of it.
   virtual void Hear(const idl::ReplyHeader&) {}
-  // The last reply was OK: whether it is the whole answer, which may be false for what answers per key. kOk: it is.
+  // After an OK reply: whether it is the whole answer (kOk), which may be false for answers per key.
   virtual Status Complete() { return {}; }
   virtual void Finish(Status status) = 0;
 
-  // ---- what it may use ----
+  // ---- for the use of each kind ----
 
   ClientCore& core() { return core_; }
   const TablePtr& table() const { return table_; }
@@ -76,10 +77,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
   const RetryPolicy& policy() const { return policy_; }
   Status OutOfTime() const { return round_.WithAllAsked(policy_.OutOfTime()); }
   TokenExchange& tokens() { return tokens_; }
-  // The range that a reply's applied position speaks of.
+  // The range to which a reply's applied position applies.
   KeyRange AnsweredRange(const idl::ReplyHeader& header) const;
 
-  // The reply is kept in `reply`, and judged.
+  // Stores the reply in `reply`, and judges it.
   template <class Request>
   void Ask(rpc::Channel& channel, const Request& request, ReplyTo<Request>& reply) {
     Call(channel, request, timeout_, [self = shared_from_this(), this, &reply](Result<ReplyTo<Request>> answer) {
@@ -91,7 +92,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // The header of the coming attempt, with the session's token.
   void FillHeader(idl::RequestHeader& header);
   void SetRead(const Read& read) { read_ = read; }
-  // Of a write: whether any replica takes it.
+  // For a write: whether any replica accepts it.
   void SetAck(Ack ack) { any_ = (ack == Ack::kDefault ? table_->default_ack() : ack) == Ack::kAny; }
   // INVALID_ARGUMENT when the level cannot be served as asked.
   Status CheckRead() const;
@@ -104,10 +105,10 @@ class Operation : public std::enable_shared_from_this<Operation> {
 
  private:
   idl::ReadOptions ReadOptionsOf();
-  // As far as this client knows what the table's default is.
+  // The read's level, by the client's last known default of the table.
   Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
   Answerers WhoMayAnswer() const;
-  // Whose calls tell of how near and how live their servers are: a write may wait for others.
+  // Whether calls measure the latency and liveness of their servers; a write may wait for other servers.
   bool Gauged() const { return kind_ == Kind::kRead || any_; }
   void Found(Result<PlacePtr> place);
   void Try();
@@ -132,9 +133,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Read read_;
   bool any_ = false;  // a write at ANY
 
-  // Of the attempt under way.
+  // State of the attempt under way.
   PlacePtr place_;
-  bool last_known_ = false;  // the place was doubted before, and is tried for want of a better one
+  bool last_known_ = false;  // the place was doubted before, and is used for want of a better one
   Duration timeout_{0};
 };
 

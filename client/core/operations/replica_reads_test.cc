@@ -1,4 +1,4 @@
-// Reads below STRONG on tablets of several replicas: whom they ask, and what they do when it does not answer.
+// Reads below STRONG on tablets of several replicas: which replica they ask, and what they do when it does not answer.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -191,7 +191,7 @@ TEST_F(ReplicaReadsTest, ScansAndMultiGetsSpreadToo) {
     }
   });
   for (const int count : calls) EXPECT_GT(count, 10);
-  // And past who does not answer.
+  // Reads also avoid servers that do not answer.
   network_.SetLinkState(kTs1, LinkState::kDown);
   network_.SetLinkState(kTs2, LinkState::kDown);
   EXPECT_EQ(Scan(table, {.read = Read::Eventual()})->size(), 52u);
@@ -313,8 +313,8 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   }
 }
 
-// It was executed before its tablet was split, and one half answers when it is repeated: that says nothing of the
-// other's keys.
+// It was executed before its tablet was split, and one half answers when it is repeated: this proves nothing about the
+// keys of the second half.
 TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
   cluster_.tables()->Add("whole", {}, 3);
   const TablePtr table = Open("whole");
@@ -362,7 +362,7 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
   const TablePtr table = OpenWithRecord();
   StopMasters();
   network_.SetLinkState(kTs1, LinkState::kDown);
-  // A write makes the client doubt the place: nobody is left to ask for a better one.
+  // A write makes the client doubt the place, and no master is left to name a better one.
   EXPECT_FALSE(Put(table, "a", "2", {.deadline = seconds(1)}));
   const MonotonicTime start = scheduler_.Now();
   for (int i = 0; i < 50; ++i) EXPECT_EQ(Get(table, "a", kEventual)->value, "1");

@@ -1,6 +1,6 @@
 // client/core/operations/replica_round.h
-// Whom an operation asks, attempt by attempt. Where any replica may answer, a round asks each of them once, in the
-// order of the table in operation.h; then the next round begins.
+// Chooses the replica for each attempt of an operation. If any replica may answer, a round asks each of them once, in
+// the order of the table in operation.h; then the next round begins.
 // Place:   Operation has one. replica_choice.h chooses among the replicas of a round that were not asked yet.
 // Threads: compatible.
 #pragma once
@@ -15,7 +15,7 @@
 
 namespace ebla::client {
 
-// Who may answer an operation.
+// The replicas that may answer an operation.
 enum class Answerers {
   kPrimary,
   kReplicas,  // any replica, and the primary has the last word
@@ -26,23 +26,23 @@ class ReplicaRound {
  public:
   explicit ReplicaRound(Network& network) : network_(network) {}
 
-  // The next attempt is for the primary, whoever else may answer.
+  // The next attempt is for the primary, even if other replicas may answer.
   bool to_primary() const { return to_primary_; }
 
-  // Whom the coming attempt asks, in *place or here; null when that is the primary and none is known.
+  // The replica for the next attempt, owned by *place or this object; null if it is the primary and none is known.
   const Replica* Choose(const Place& place, Answerers answerers);
-  // The one chosen last.
+  // The replica chosen last.
   const Replica& asked() const { return *asked_; }
-  // Voters that this round has not asked yet.
+  // Whether this round has voters left to ask.
   bool OthersLeft(const Place& place, Answerers answerers) const;
-  // The one chosen has not answered the question: whether another may be asked at once.
+  // The chosen replica has not answered the request: whether another one may be asked at once.
   bool TurnElsewhere(const Place& place, Answerers answerers, const Attempt& attempt);
 
-  // The call to the one chosen begins, and ends with an answer or without: what its gauge learns.
+  // Tell the chosen replica's gauge that the call begins, and that it ends with or without an answer.
   void Began();
   void Ended(bool answered);
 
-  // `status`, naming all that were asked in vain.
+  // `status` with the names of all replicas that were asked in vain.
   Status WithAllAsked(Status status) const;
 
  private:

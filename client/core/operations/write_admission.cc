@@ -37,7 +37,7 @@ void WriteAdmission::Finish(const WriteSequencer::Ticket& ticket) {
     waiting_.pop_front();
   }
   network_.executor().Cancel(waiter.timer);
-  // As a task of its own: a row of writes whose time is over would else end within each other.
+  // A task of its own, because expired writes in a row would otherwise end within each other.
   network_.executor().Post(
       [on_admitted = std::move(waiter.on_admitted), ticket = *next]() mutable { on_admitted(ticket); });
 }

@@ -1,6 +1,6 @@
 // client/core/operations/write_admission.h
-// Lets writes in as the servers' dedup window has room, in order of arrival; the others wait here, bounded in number
-// and by their own deadlines.
+// Admits writes in order of arrival while the servers' dedup window has room; further writes wait here, bounded in
+// number and by their own deadlines.
 // Threads: any; callbacks run without the lock: within Begin where there is room, else on the network's
 // executor.
 #pragma once
@@ -32,7 +32,7 @@ class WriteAdmission {
     MutexLock lock(mutex_);
     return sequencer_.FirstIncomplete(ticket);
   }
-  // Refuses who waits.
+  // Refuses a waiting write.
   void Close();
 
  private:

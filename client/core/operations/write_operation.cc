@@ -173,9 +173,9 @@ void WriteOperation::Send(rpc::Channel& channel) {
 void WriteOperation::Hear(const idl::ReplyHeader& header) {
   const TabletTime now{static_cast<uint64_t>(header.tabletTimeMs)};
   if (header.code == idl::Code::COME_AGAIN && header.__isset.tabletTimeMs && now < tablet_time_) {
-    // What was learnt is still to come for the tablet: its server's clock was set back, and it restarted. To wait for
-    // the difference helps nobody. An earlier time than the one learnt is as safe, as it only makes the server refuse
-    // sooner (PROTOCOL 20), even when this write has been executed.
+    // The tablet has yet to reach the known time, because its server's clock was set back and it restarted. Waiting for
+    // the difference would not help. An earlier time than the known one is as safe, because it only makes the server
+    // refuse sooner (PROTOCOL 20), even if this write has been executed.
     tablet_time_ = now;
     place()->LowerTime(now);
   }
@@ -183,9 +183,9 @@ void WriteOperation::Hear(const idl::ReplyHeader& header) {
 
 Status WriteOperation::Complete() {
   if (!tokens().session() || !reply_.__isset.version) return {};
-  // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the
-  // write, at any level, even where a later epoch answers a retry, or what its tablet has been merged to. Where one
-  // half of a tablet answers for a batch of before its split, that says nothing of the other's keys.
+  // A PRIMARY write may be acknowledged before it is applied. Otherwise the noted applied position already contains the
+  // write, at any level, even if a later epoch or the merged tablet answers a retry. If one half of a tablet answers
+  // for a batch from before its split, this proves nothing about the keys of the second half.
   const KeyRange answered = AnsweredRange(reply_.header);
   const bool whole = answered.Contains(Touched());
   if (whole && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
@@ -204,8 +204,8 @@ std::string WriteOperation::Describe(const Status& status) const {
          status.message();
 }
 
-// A server that knows no functions refuses them before it looks whether it did an earlier attempt (tablet.thrift). One
-// that evaluates a batch names what failed.
+// A server that knows no functions refuses them before it looks whether it did an earlier attempt (tablet.thrift). A
+// server that evaluates a batch names the failed write.
 bool WriteOperation::MayHaveApplied(const Status& refusal) const {
   return refusal.code() == Code::kInvalidArgument && policy().maybe_happened() && !refused_at() &&
          std::ranges::any_of(request_.writes, [](const auto& one) {

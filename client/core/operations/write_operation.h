@@ -15,7 +15,7 @@ namespace ebla::client {
 inline constexpr size_t kBatchWritesMax = 1000;
 inline constexpr size_t kBatchBytesMax = 4 << 20;
 
-// INVALID_ARGUMENT for what no server would take: says which part of the batch, and why.
+// INVALID_ARGUMENT for a write that no server would accept; names the part of the batch, and the reason.
 Status CheckPart(const Batch::Part& part);
 Status CheckBatch(const Batch& batch);
 
@@ -31,7 +31,7 @@ class WriteOperation final : public Operation {
   void Start(Status valid, Callback<Result<BatchResult>> done);
   // While its callback runs: whether an attempt may have happened whose answer was lost; and what it was to write.
   bool maybe_happened() const { return policy().maybe_happened(); }
-  // Which write it was that was refused, if the refusal says so: then none of it has happened.
+  // The refused write, if the refusal names it; then no part of the batch has happened.
   std::optional<size_t> refused_at() const {
     const bool named = reply_.__isset.failedIndex && reply_.failedIndex >= 0;
     return named ? std::optional(static_cast<size_t>(reply_.failedIndex)) : std::nullopt;

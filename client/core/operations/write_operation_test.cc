@@ -54,7 +54,7 @@ TEST_F(ClientCoreTest, AWriteWhoseDeadlineCutsItInFlightIsUnknown) {
   network_.SetLinkState(kTs1, LinkState::kSlowAnswer);
   const auto put = Put(table, "a", "1", {.deadline = seconds(2)});
   EXPECT_EQ(put.error().code(), Code::kUnknownOutcome) << put.error();
-  // One that never left is not.
+  // A write that was never sent has not happened.
   network_.SetLinkState(kTs1, LinkState::kDown);
   EXPECT_EQ(Put(table, "a", "1", {.deadline = seconds(2)}).error().code(), Code::kUnavailable);
 }
@@ -102,7 +102,7 @@ TEST_F(ClientCoreTest, AnOlderMastersLeastTimeCostsAnAttemptAndNoWrite) {
   const auto put = Put(table, "k", "1");
   ASSERT_TRUE(put) << put.error();
   EXPECT_EQ(cluster_.write_log().size(), 2u);
-  // One that may have been executed is not sent with another time.
+  // A write that may have been executed keeps its tablet time.
   cluster_.tables()->At("t", "k").ahead_ms = 7'200'000;
   network_.Next(kTs2, LinkState::kCutAfter);
   EXPECT_EQ(Put(table, "k", "2").error().code(), Code::kUnknownOutcome);
@@ -117,7 +117,7 @@ TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
   const size_t attempts = cluster_.write_log().size();
   ASSERT_TRUE(Put(table, "a", "2", {.deadline = seconds(3)}));
   EXPECT_EQ(cluster_.write_log().size(), attempts + 1) << "later ones know";
-  // One that may have been executed before goes on under its number, and counts once.
+  // A write that may have been executed before keeps its number, and counts once.
   cluster_.faults()->clock_back_ms = 0;
   ASSERT_TRUE(Put(table, "n", "0"));
   network_.Next(kTs1, LinkState::kCutAfter);

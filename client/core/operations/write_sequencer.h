@@ -1,10 +1,10 @@
 // client/core/operations/write_sequencer.h
 // Numbers a client's writes so that servers execute each exactly once: client id, sequence, first incomplete sequence.
 // Servers remember 1,024 sequences per client from the first incomplete one, so no client may run further ahead of its
-// oldest unfinished write. One write that waits long (its tablet's server restarts) would so hold up all others; when a
-// client id's window is full, writes go on under another, up to kClientIdsMax of them. From then on they take turns:
-// what a server remembers of a client id goes with later writes of that id, and would else stay for ten minutes, to be
-// copied whenever a tablet is split.
+// oldest unfinished write. One write that waits long (its tablet's server restarts) would so delay all others. When a
+// client id's window is full, writes use another id, up to kClientIdsMax of them. From then on the ids take turns,
+// because a server forgets results of an id as later writes of that id arrive. Otherwise it would keep them for ten
+// minutes, and copy them at each split.
 // Place:      write_admission.h guards it; writes that find no room wait there.
 // Invariants: 1. A ticket's (client id, sequence) is never given twice.
 //             2. FirstIncomplete never exceeds the sequence of a ticket not yet finished.

@@ -73,7 +73,7 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
     Decide(std::move(attempt));
   }
 
-  // What the leader says of the request itself needs no name of who said it.
+  // An answer of the leader about the request itself needs no name of the master.
   static bool IsAnswer(const Attempt& attempt) {
     const Code code = attempt.status.code();
     return attempt.from_server &&
@@ -131,7 +131,7 @@ void SetDeadline(Request& request, Duration timeout) {
   if constexpr (requires { request.deadlineMs; }) {
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
     request.deadlineMs =
-        static_cast<int32_t>(std::max<int64_t>(1, ms * 19 / 20));  // the server's own answer comes first
+        static_cast<int32_t>(std::max<int64_t>(1, ms * 19 / 20));  // the server's own answer arrives first
   }
 }
 

@@ -1,9 +1,9 @@
 // client/core/routing/master_client.h
-// Calls the leading master: tries the known masters in turn, follows and remembers what a standby says of the
-// leader, and goes on until the answer is final or the deadline is spent.
-// Errors:  the server's final answer; else what RetryPolicy::OutOfTime says, with the last cause. `maybe_happened`
-//          tells whether an attempt before the final answer may have taken effect (a lost reply): creating a table
-//          that then "exists" may be one's own doing.
+// Calls the leading master: tries the known masters in turn, follows and remembers a standby's hint to the leader, and
+// continues until the answer is final or the deadline is spent.
+// Errors:  the server's final answer; else that of RetryPolicy::OutOfTime, with the last cause. `maybe_happened` tells
+//          whether an attempt before the final answer may have taken effect (a lost reply): creating a table that then
+//          "exists" may be one's own doing.
 // Threads: any. Callbacks run on the network's executors.
 #pragma once
 
@@ -40,15 +40,15 @@ class MasterClient {
   MasterClient(Network& network, std::vector<rpc::Endpoint> masters)
       : network_(network), masters_(std::move(masters)) {}
 
-  // `request.deadlineMs`, where the request has one, is set anew for each attempt. A final answer other than OK comes
-  // as an error.
+  // `request.deadlineMs`, where the request has one, is set anew for each attempt. A final answer other than OK is
+  // returned as an error.
   template <class Request>
   void Call(Request request, CallOptions options, std::move_only_function<void(Result<Answer<ReplyTo<Request>>>)> done);
 
  private:
   friend class MasterCall;
 
-  // Where to go next, and what came of going there.
+  // The master to call next, and the outcome of a call.
   rpc::Endpoint Target();
   void LeaderIs(const rpc::Endpoint& endpoint);
   void Failed(const rpc::Endpoint& endpoint);

@@ -15,7 +15,8 @@ namespace {
 
 constexpr Duration kAskAgain = std::chrono::milliseconds(100);
 
-// What becomes of asking each of them. The last of its owners to go gives the answer, where none gave it before.
+// The outcome of asking each master. The last owner gives the answer when it is destroyed, unless an owner gave it
+// before.
 class Probe : public std::enable_shared_from_this<Probe> {
  public:
   Probe(Network& network, std::vector<rpc::Endpoint> masters, Duration timeout, OnceCallback<Status> done)
@@ -84,7 +85,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
   Mutex mutex_;
   std::vector<std::string> causes_ EBLA_GUARDED_BY(mutex_);
   std::set<size_t> failed_ EBLA_GUARDED_BY(mutex_);  // at least once
-  bool denied_ EBLA_GUARDED_BY(mutex_) = false;      // one does not believe who this is
+  bool denied_ EBLA_GUARDED_BY(mutex_) = false;      // a master rejected the caller's identity
   bool finished_ EBLA_GUARDED_BY(mutex_) = false;
   const MonotonicTime end_;
   OnceCallback<Status> done_;

@@ -1,8 +1,8 @@
 // client/core/routing/network.h
 // The ports that a client runs over, and the channels it has made: one or more I/O contexts (an executor and a
-// connector), a channel per endpoint and context, and a gauge per endpoint. Who calls on a context's thread gets that
-// context's channel, so that its replies need no other thread; for others they are taken in turn. It also knows where the
-// client is.
+// connector), a channel per endpoint and context, and a gauge per endpoint. A call on a context's thread uses that
+// context's channel, so that its reply needs no other thread; calls of other threads use the contexts in turn. It also
+// knows where the client is.
 // Threads: any; the maps are guarded by a lock held only to look up.
 #pragma once
 

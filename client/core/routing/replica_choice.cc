@@ -48,7 +48,7 @@ void ServerGauge::Chosen(MonotonicTime now) {
 }
 
 double ServerGauge::Load(MonotonicTime now) const {
-  // Calls in flight count even where nothing was heard lately, and more than what latencies differ by within a house.
+  // Calls in flight count even without recent answers, and more than differences of latency within a data centre.
   constexpr double kFloor = 1e6;  // a millisecond
   return (Latency(now) + kFloor) * (in_flight_.load(std::memory_order_relaxed) + 1);
 }

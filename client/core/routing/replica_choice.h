@@ -1,6 +1,6 @@
 // client/core/routing/replica_choice.h
-// Which replica a read below STRONG is sent to: one that answers, of these the nearest, of these the less loaded of two
-// drawn at random (so that no crowd of clients moves together to whoever looks idle).
+// Chooses the replica for a read below STRONG: the less loaded of two random ones among the nearest that answer.
+// (Random, so that clients do not all move to the replica that looks idle.)
 //
 //   a server is   when
 //   near          its rack is the client's option `rack`; else it is on the client's host (or loopback); else it is far
@@ -8,8 +8,8 @@
 //   away          its last call got no answer; then left alone for a while that doubles, and tried again by one call
 //
 // Place:      Network keeps a gauge per server; Router puts it into the replicas that it learns; Operation chooses with
-//             these and tells the gauges how its calls went.
-// Invariants: a server that is away is chosen only when no other is left: what answers anywhere is found.
+//             these and tells the gauges the outcome of its calls.
+// Invariants: a server that is away is chosen only when no other is left, so that any live replica is found.
 // Threads:    a gauge by any, without a lock (its numbers are estimates); the rest are functions.
 #pragma once
 
@@ -31,18 +31,18 @@ inline constexpr Duration kAwayFirst = std::chrono::milliseconds(100);
 inline constexpr Duration kAwayMax = std::chrono::seconds(5);
 inline constexpr Duration kLatencyMemory = std::chrono::seconds(2);  // what is this old counts for a third
 
-// What this client has seen of one server.
+// This client's measurements of one server.
 class ServerGauge {
  public:
-  // ---- how calls to it go ----
+  // ---- outcomes of calls ----
   void Began() { in_flight_.fetch_add(1, std::memory_order_relaxed); }
-  // Ended with an answer, whatever it said; or without one.
+  // Ended with any answer, or without one.
   void Answered(MonotonicTime now, Duration took);
   void Silent(MonotonicTime now);
 
-  // ---- for who chooses ----
+  // ---- for the choice ----
   bool Away(MonotonicTime now) const { return now.since_boot.count() < away_until_.load(std::memory_order_relaxed); }
-  // It is about to be called: where it was away, the others go on leaving it alone until this call has ended.
+  // A call to it is about to begin. If it was away, other operations avoid it until this call has ended.
   void Chosen(MonotonicTime now);
   double Load(MonotonicTime now) const;
 
@@ -65,7 +65,7 @@ struct Replica {
   std::shared_ptr<ServerGauge> gauge;  // null: nothing is known of it
 };
 
-// Where the client is.
+// The client's location.
 struct ClientLocation {
   std::string rack;  // empty: not said
   std::string host;  // as the servers' addresses would name it

@@ -27,8 +27,8 @@ Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply, Net
     place.replicas.push_back(
         {std::move(replica.server), *endpoint, replica.voter, distance, network.GaugeOf(*endpoint)});
   }
-  // Where the master has not heard the tablet's own time, or is older than that field, the least of all will do: mostly
-  // their clocks agree, and where they do not, the tablet's refusal tells its own (retry_policy.h).
+  // If the master does not know the tablet's own time, or is older than that field, the least time of all is enough.
+  // Clocks mostly agree, and otherwise the tablet's refusal has its time (retry_policy.h).
   if (location.__isset.tabletTimeMs) {
     place.HearTime(TabletTime{static_cast<uint64_t>(location.tabletTimeMs)});
   } else if (reply.__isset.tabletTimeMs) {

@@ -1,10 +1,10 @@
 // client/core/routing/router.h
-// Where one table's keys are served: the routing cache under a lock, and the look-ups that fill its gaps.
-// Invariants: 1. At most one look-up is in flight per gap: whoever needs a key of it waits for that one.
-//             2. A look-up asks from the needed key to the end of its gap, a page of kLookUpTablets at most; who waits
-//                for a key that the page did not reach asks again from there.
+// The places of one table's keys: the routing cache under a lock, and the look-ups that fill its gaps.
+// Invariants: 1. At most one look-up is in flight per gap; all callers that need a key of the gap wait for it.
+//             2. A look-up asks from the needed key to the end of its gap, a page of kLookUpTablets at most. A waiter
+//                whose key lies beyond the page asks again from there.
 //             3. A waiter is answered exactly once: with a place, with the master's final error, or when its own time
-//                is over; the look-up itself goes on for the others.
+//                is over; the look-up itself continues for the remaining waiters.
 // Threads:    any. Waiters are called without the lock, on the network's executors, or at once when the place is known.
 #pragma once
 
@@ -39,13 +39,13 @@ class Router : public std::enable_shared_from_this<Router> {
     WriterLock lock(mutex_);
     cache_.Learn(place);
   }
-  // It is doubted: found no more, but still the place last known.
+  // Marks the place as doubtful: Find() no longer returns it, but LastKnown() does.
   void Forget(const PlacePtr& place) {
     WriterLock lock(mutex_);
     if (cache_.Forget(place)) last_known_.Learn(*place);
   }
-  // What was believed of `key` before it was doubted; null when there never was anything. For who would rather try that
-  // than wait for the masters.
+  // The place of `key` before it was doubted; null if there never was one. For callers that would rather try it than
+  // wait for the masters.
   PlacePtr LastKnown(std::string_view key) const {
     ReaderLock lock(mutex_);
     return last_known_.Find(key);

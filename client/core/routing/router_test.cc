@@ -90,7 +90,7 @@ TEST_F(ClientCoreTest, SplitsAndMergesCostNothingToTheCaller) {
   EXPECT_EQ(cluster_.counts().wrong_place, 2);
 }
 
-// The master completes a split last: whoever asked it just then would wait for that.
+// The master completes a split last, so a look-up just before would wait for it.
 TEST_F(ClientCoreTest, ASplitIsFollowedWithoutTheMaster) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));

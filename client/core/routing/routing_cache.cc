@@ -129,7 +129,7 @@ std::vector<PlacePtr> RoutingCache::All() const {
 }
 
 std::string KeyNearBelow(std::string_view end) {
-  // Longer than any border, all ones: above every border that shares what stands before it.
+  // Longer than any border, and all ones, so it lies above every border with the same prefix.
   static const std::string kHigh(kSplitKeyBytesMax + 1, '\xff');
   if (end.empty()) return kHigh;
   // A border in between would begin with these bytes and be longer than they are, which borders never are.

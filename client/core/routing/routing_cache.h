@@ -1,6 +1,6 @@
 // client/core/routing/routing_cache.h
-// What one client believes of where a table's keys are served: ordered, non-overlapping places, with gaps where it
-// knows nothing. Pure: no clock, lock or network.
+// One client's beliefs about the places of a table's keys: ordered, without overlap, with gaps between known places.
+// Pure: no clock, lock or network.
 //
 //      ""        f              m                     t            (no end)
 //      |  tablet 4, ts-1  |  (gap)  |  tablet 9, ts-3  |  tablet 6, ts-1
@@ -11,11 +11,11 @@
 //                merges draw new ones. So of two beliefs about a key the greater pair is the newer, in whatever order
 //                they arrive, and a late answer never undoes what a hint taught.
 //             3. Tablet time does not run back along a key's life, so a new place inherits the least of what it covers.
-//             4. A belief that names no replicas inherits those of the same tablet, or of the one that it was cut from:
-//                who is asked in vain says so, who is not known cannot be asked.
-//             5. What a tablet has lost at its end within an epoch has been split off, and its child begins where the
-//                tablet is led: it is asked for there, under the parent's name, until an answer has named it.
-//                A master may not know yet. Otherwise nothing remains of a tablet beyond its new range.
+//             4. A belief without replicas inherits those of the same tablet, or of the one that it was cut from. A
+//                wrong replica refuses the request, but an unknown one could not be asked at all.
+//             5. If a tablet's end shrinks within an epoch, the rest was split off, and the child's first primary is
+//                the tablet's. The client asks for it there, under the parent's name, until an answer has named it. A
+//                master may not know yet. Otherwise nothing remains of a tablet beyond its new range.
 // Threads:    thread-compatible; a Place is immutable but for its tablet time, and outlives the cache in its holders.
 #pragma once
 
@@ -41,7 +41,7 @@ struct Place {
   ServerName primary;             // empty: none at present
   rpc::Endpoint endpoint;         // the primary's; port 0: unknown
   std::vector<Replica> replicas;  // the primary among them; empty where a server's hint named the primary alone
-  mutable std::atomic<uint64_t> tablet_time{0};  // the latest heard from this tablet; 0: none yet
+  mutable std::atomic<uint64_t> tablet_time{0};  // the latest that this tablet reported; 0: none yet
 
   Place() = default;
   Place(const Place& other)
@@ -55,7 +55,7 @@ struct Place {
 
   bool Usable() const { return endpoint.port != 0; }
   void HearTime(TabletTime heard) const;
-  // The primary itself says that it is no later than this: its clock was set back while it restarted.
+  // The primary reports that it is no later than this, because its clock was set back while it restarted.
   void LowerTime(TabletTime told) const;
 };
 using PlacePtr = std::shared_ptr<const Place>;
@@ -67,13 +67,13 @@ class RoutingCache {
   // The gap around `key`: the widest range that holds it and touches no place. Empty() when a place covers it.
   KeyRange Gap(std::string_view key) const;
 
-  // Takes a belief in: it replaces what it covers of older ones, and yields to newer ones where they cover it.
+  // Adds a belief. It replaces the parts of older ones that it covers, and yields to newer ones that cover it.
   void Learn(const Place& place);
   // Removes this very belief; false, and nothing happens, when a newer one has taken its place.
   bool Forget(const PlacePtr& place);
   void Clear() { places_.clear(); }
 
-  // Where a server was last said to be, by its name; port 0 when never.
+  // The last known address of a server, by its name; port 0 if unknown.
   rpc::Endpoint EndpointOf(const ServerName& server) const;
 
   size_t size() const { return places_.size(); }
@@ -89,9 +89,9 @@ class RoutingCache {
   std::map<ServerName, rpc::Endpoint> endpoints_;
 };
 
-// A key below `end` such that no tablet border lies between the two, given that borders have at most kSplitKeyBytesMax
-// bytes: whoever serves it serves the last keys before `end`. Empty `end`: a key of the last tablet. Where reverse
-// scans begin.
+// The first key to look up in a reverse scan: a key below `end` without a tablet border between the two, because
+// borders have at most kSplitKeyBytesMax bytes. Its server also serves the last keys before `end`. Empty `end`: a key
+// of the last tablet.
 std::string KeyNearBelow(std::string_view end);
 
 }  // namespace ebla::client

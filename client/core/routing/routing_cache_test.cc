@@ -57,7 +57,7 @@ TEST(RoutingCache, WhatATabletLostAtItsEndIsAskedForWhereItWasUntilItsChildAnswe
   EXPECT_EQ(cache.Find("p")->endpoint.port, 1);
   cache.Learn(MakePlace(3, "m", "", 1, 1));
   EXPECT_EQ(Picture(cache), "[,m)=2.1 [m,)=3.1 ");
-  // Of a later epoch, its child may be anywhere by now.
+  // In a later epoch, its child may be anywhere by now.
   cache.Learn(MakePlace(2, "", "f", 2, 7));
   EXPECT_EQ(Picture(cache), "[,f)=2.2 [m,)=3.1 ");
 }

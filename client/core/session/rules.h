@@ -1,5 +1,5 @@
 // client/core/session/rules.h
-// What a client must keep of docs/design/replication-rules.md. common/base/rule.h says how they are used.
+// The client's part of docs/design/replication-rules.md. common/base/rule.h says how rules are used.
 // Threads: any.
 #pragma once
 

@@ -19,7 +19,8 @@ class SessionState {
   SessionState() = default;
   explicit SessionState(SessionTokens tokens) : tokens_(std::move(tokens)) {}
 
-  // What to send with a request for `touched`; nothing when the token is coarse there: read at STRONG instead.
+  // The positions to send with a request for `touched`; nothing if the token is coarse there, so that the read is at
+  // STRONG.
   std::optional<std::vector<TokenRange>> For(TableId table, const KeyRange& touched) const;
 
   template <class Change>  // void(TableToken&)

@@ -56,7 +56,7 @@ bool CoveredBy(const std::vector<Version>& judged, const Version& own) {
 template <class Change>
 void TableToken::Apply(const KeyRange& range, Change change) {
   if (coarse_ || range.Empty()) return;
-  // The common case: the session goes on in the very range it was in.
+  // The common case: the session stays in its range.
   for (TokenRange& known : ranges_) {
     if (known.range == range) {
       change(known);
@@ -86,7 +86,7 @@ void TableToken::Coarsen() {
 void TableToken::Saw(const KeyRange& range, Version applied) {
   Apply(range, [&](TokenRange& part) {
     part.applied = std::max(part.applied, applied);
-    // Of the epoch that is applied now, what lies at or below is applied; of older ones only the server can tell.
+    // Writes of the applied epoch at or below the position are applied; for older epochs only the server can tell.
     std::erase_if(part.pending_primary, [&](const Version& own) {
       const bool same_epoch = own.epoch == applied.epoch || !rules::TokenKeepsPendingWrites();
       return same_epoch && own.lsn <= applied.lsn;

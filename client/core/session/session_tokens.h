@@ -1,15 +1,15 @@
 // client/core/session/session_tokens.h
-// What a session has seen of each table, by range of keys, and its text form. Pure.
+// The positions that a session has seen, by table and range of keys, and their text form. Pure.
 //
 //   [a, m) applied 3.118
 //   [m, z) applied 2.40, own PRIMARY write 3.2 not yet known applied
 //
 // A position is kept per range, not per tablet: versions grow along each key's life, so it stays right when tablets
 // split, merge or move (PROTOCOL 17).
-// Invariants: 1. Ranges are disjoint and ordered; neighbours that say the same are one.
-//             2. A range's `applied` only grows, but where LOST_WRITE said where to go on.
-//             3. A pending write goes only when applied history is known to contain it, or LOST_WRITE judged it: by an
-//                answer to a request that named it. What other calls of the session note meanwhile stays.
+// Invariants: 1. Ranges are disjoint and ordered; equal neighbours are merged.
+//             2. A range's `applied` only grows, except when LOST_WRITE sets it back.
+//             3. A pending write is removed only if the applied history is known to contain it, or if LOST_WRITE
+//                answered a request that named it. Notes of concurrent calls stay.
 //             4. Past kTokenRangesMax ranges, or kPendingMax pending writes in one, a token is coarse: it names no
 //                position, and is read at STRONG.
 // Place:      session_state.h wraps it in a lock; operations note what replies say.
@@ -41,14 +41,14 @@ struct TokenRange {
 
 class TableToken {
  public:
-  // A reply for keys of `range` came from a tablet that has applied `applied`.
+  // Notes a reply for keys of `range` from a tablet that has applied `applied`.
   void Saw(const KeyRange& range, Version applied);
   // A PRIMARY write in `range` was acknowledged, perhaps before it was applied.
   void Wrote(const KeyRange& range, Version version);
   // A SESSION read of keys in `range` that carried `sent` succeeded at `applied`: all that it named is in the history.
   void Judged(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
-  // A failover rolled back something that `sent` named in `range`; the session goes on from `applied`. Gives what is
-  // not waited for any more: what was lost is among it, the rest is in the history.
+  // A failover rolled back a version of `sent` in `range`; the session continues from `applied`. Returns the versions
+  // that it no longer waits for: lost ones, and ones in the history.
   std::vector<Version> Lost(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
 
   // The ranges that overlap `touched`.

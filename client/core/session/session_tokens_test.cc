@@ -79,7 +79,7 @@ TEST(TableToken, ALostWriteTakesNothingAlongThatTheAnswererCouldNotJudge) {
   EXPECT_EQ(token.Lost(sent, {"a", "m"}, V(5, 30)), std::vector<Version>{V(3, 20)}) << "it lags behind, yet knew this";
   const std::vector<TokenRange> expected{{{"a", "m"}, V(5, 40), {V(2, 9), V(5, 50)}}};
   EXPECT_EQ(token.ranges(), expected);
-  // What was seen applied may be lost to an explicit recovery: then the session goes back.
+  // A recovery by hand may lose a version that was seen applied, which sets the session back.
   EXPECT_EQ(token.Lost(token.ranges(), {"a", "m"}, V(6, 35)), (std::vector<Version>{V(2, 9), V(5, 50)}));
   EXPECT_EQ(token.ranges().front().applied, V(6, 35));
 }
@@ -103,7 +103,7 @@ TEST(TableToken, TooManyRangesMakeItCoarse) {
   EXPECT_TRUE(token.ranges().empty());
 }
 
-// What a session must not forget of one key.
+// The positions of one key that a session must not forget.
 struct Requirement {
   Version applied;
   std::map<uint64_t, uint64_t> pending;  // by epoch
@@ -118,7 +118,7 @@ struct Requirement {
     uint64_t& lsn = pending[version.epoch.value];
     lsn = std::max(lsn, version.lsn.value);
   }
-  // What the request named of the key is done with, as far as `judged` says.
+  // Drops the request's versions of the key for which `judged` is true.
   template <class Judged>
   void Answered(const TokenRange& named, Judged judged) {
     for (const Version& own : named.pending_primary) {
@@ -282,7 +282,7 @@ TEST(SessionTokens, RefusesWhatItDidNotMake) {
   for (const char* text : {"", "!!!", "AQ", "Ag", "AQEHBQ", "hello world", "AQD_"}) {
     EXPECT_EQ(DecodeTokens(text).error().code(), Code::kInvalidArgument) << text;
   }
-  const bool held = rc::check([](const std::string& noise) { (void)DecodeTokens(noise); });  // whatever comes: no crash
+  const bool held = rc::check([](const std::string& noise) { (void)DecodeTokens(noise); });  // no input crashes
   EXPECT_TRUE(held);
   SessionTokens tokens;
   tokens[TableId{4}].Saw({"a", "m"}, V(3, 7));

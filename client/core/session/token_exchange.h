@@ -19,25 +19,24 @@ class TokenExchange {
   void Join(std::shared_ptr<SessionState> session) { session_ = std::move(session); }
   const std::shared_ptr<SessionState>& session() const { return session_; }
 
-  // ---- before an attempt ----
-  // Takes what the session knows of keys that the answer may speak of.
+  // ---- before an attempt ---- Takes the session's positions of keys that the answer may concern.
   void Take(TableId table, const KeyRange& may_be_shown);
   // The token does not fit into a request: only the primary can answer.
   bool coarse() const { return coarse_; }
-  // What a read at `level` asks for: with a coarse token SESSION is read at STRONG.
+  // The level to ask for in a read at `level`: with a coarse token, STRONG in place of SESSION.
   Read::Level LevelToAsk(Read::Level level);
   void Fill(idl::RequestHeader& header) const;
 
-  // ---- after it; `range` is what the answer speaks of ----
+  // ---- after it; `range`: of the answer ----
   void Saw(TableId table, const KeyRange& range, Version applied);
-  // LOST_WRITE: says what the session does now, for people.
+  // LOST_WRITE: returns a text for people about the session's next step.
   std::string Lost(TableId table, const KeyRange& range, Version applied);
 
  private:
   std::shared_ptr<SessionState> session_;
   std::vector<TokenRange> sent_;
   bool coarse_ = false;
-  bool judged_ = false;  // the attempt's success says that all the token's versions were judged
+  bool judged_ = false;  // the attempt's success means that all the token's versions were judged
 };
 
 }  // namespace ebla::client
