@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kPlacesMax = 10'000;
 constexpr size_t kDistrustedMax = 1000;
 
-// Whether somebody else may be the one to ask.
+// Whether another server may be the primary.
 bool Elsewhere(Code code) {
   switch (code) {
     case Code::kWrongTablet:
@@ -159,7 +159,7 @@ void DeliveryRoute::AskNext() {
   stub->locate([this](const idl::LocateReply& reply) { OnLocated(reply); }, request);
 }
 
-// Serves all who wait for what the answer tells, and asks for the next one.
+// Sends every parcel that waits for this answer, and asks for the next key.
 void DeliveryRoute::OnLocated(const idl::LocateReply& reply) {
   const Code code = rpc::FromIdl(reply.header.code);
   const TableId table = asking_.front().table;

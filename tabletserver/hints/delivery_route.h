@@ -1,8 +1,8 @@
 // tabletserver/hints/delivery_route.h
-// Brings one accepted write to whoever leads its key, once: to the shard when that is this server, else over the
-// network to the primary that the local replica names; where there is no replica here, or that primary does not answer,
-// to the one that the master names, whose answers are remembered until they prove wrong.
-// Place:      hint_delivery.h sends through it and decides what to do again.
+// Sends one accepted write to its key's primary, once: to the shard if the primary is on this server, else over the
+// network to the primary that the local replica names. Without a local replica, or if that primary does not answer, the
+// master names the primary; its answers are cached until they prove wrong.
+// Place:      hint_delivery.h sends through it and decides on retries.
 // Bounds:     as many sends under way as its owner begins; one question to the master at a time.
 // Threads:    everything on its executor. Destroyed when that runs nothing any more.
 #pragma once

@@ -75,7 +75,7 @@ void HintDelivery::NextPage() {
 }
 
 void HintDelivery::Consider(UnresolvedLogEntry unresolved) {
-  // What changed nothing, such as a refusal, leaves nothing to settle.
+  // An entry without effects, such as a refusal, leaves nothing to settle.
   if (unresolved.entry.effects.empty() || (!Deliverable(unresolved.entry) && InHistory(unresolved))) {
     if (ForgetNow(unresolved)) return;
   }
@@ -167,9 +167,8 @@ void HintDelivery::End() {
   }
 }
 
-// Whoever says that there is no such table may know an older catalog, as a master does that has just been deposed or
-// whose coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is
-// unresolved with it.
+// A master that answers NO_SUCH_TABLE may know an older catalog, because it was just deposed or its coordinator was
+// restored. The order to remove the table's data is confirmed first, and removes the unresolved writes, too.
 bool HintDelivery::TableGoneHere(TableId table) const {
   const std::vector<TableId> here = store_.Tables();
   return !std::binary_search(here.begin(), here.end(), table);
@@ -193,7 +192,7 @@ std::shared_ptr<TabletHandle> HintDelivery::HistoryOf(const UnresolvedLogEntry& 
   return of_key == nullptr ? nullptr : *of_key;
 }
 
-// As PROTOCOL 17 judges a version; but here what is no longer known does not count.
+// Judges a version by PROTOCOL 17, but ignores a history that is no longer known.
 bool HintDelivery::InHistory(const UnresolvedLogEntry& unresolved) const {
   const Version version = unresolved.entry.version;
   const auto handle = HistoryOf(unresolved);
@@ -271,7 +270,7 @@ void HintDelivery::MarkRepeated(std::shared_ptr<std::vector<Unresolved>> listed,
 
 void HintDelivery::Forget(TableId table, UnresolvedPosition place, std::move_only_function<void(Status)> done) {
   ports_.executor.Post([this, table, place, done = std::move(done)]() mutable {
-    // The list goes on after a place, so that before it is asked for.
+    // The list begins after a position, so it is asked for from the one before.
     UnresolvedPosition before = place;
     before.version.lsn = Lsn{place.version.lsn.value - 1};
     Result<std::vector<UnresolvedLogEntry>> found = store_.ListUnresolved(table, before, 1, 0);

@@ -1,21 +1,23 @@
 // tabletserver/hints/hint_delivery.h
-// Settles what the store keeps of acknowledged writes that are in no table here (PROTOCOL 22): writes of level ANY, and
-// of PRIMARY those that a failover rolled back.
+// Settles the stored acknowledged writes that are in no table here (PROTOCOL 22): writes of level ANY, and PRIMARY
+// writes that a failover rolled back.
 //
 //   unresolved write                       becomes
-//   puts and deletes with a stamp          delivered, effect by effect, to whoever leads its key, pass after pass,
-//   until (last_write_wins)                      each is committed there or has lost; then forgotten. What is too old
-//                                          to be taken stays as a conflict record
+//   puts and deletes with a stamp          delivered, effect by effect, to the key's primary, pass after pass, until
+//     (last_write_wins)                    each is committed there or has lost; then forgotten. An effect too old to
+//                                          be accepted stays as a conflict record
 //   others, and those without a stamp      a conflict record, forgotten by itself only when the history applied here
 //                                          has its version after all
-//   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there
-//                                          is no such table counts only where its data is gone already
+//   any, of a dropped table                removed with the table's data, when the master orders that; the answer
+//                                          NO_SUCH_TABLE counts only after the data is removed
 //
-// Passes:     in order of what is unresolved, a page at a time; each effect at most once in a pass. After a pass that
-//             left something to deliver comes another, ever later while none gets anywhere; new work comes at once.
-// Place:      shards store what they roll back, hinted_writes.h stores what clients write; tabletserver_host.h owns
-//             this. A crash at any moment delivers again at most, which changes nothing: equal stamps are one write.
-// Bounds:     entries and effects under way; what is unresolved is bounded by who stores it.
+// Passes:     in the order of the unresolved writes, a page at a time; each effect at most once in a pass. If a pass
+//             leaves effects undelivered, another follows, after a delay that grows while passes deliver nothing; new
+//             work starts one at once.
+// Place:      shards store rolled-back writes, hinted_writes.h stores clients' ANY writes; tabletserver_host.h owns
+//             this. A crash at any moment at most repeats a delivery, which changes nothing because equal stamps are
+//             one write.
+// Bounds:     entries and effects under way; the writers of unresolved entries bound their number.
 // Threads:    Wake, List and Forget from any thread, figures() too; the rest on its executor. Destroyed when that runs
 //             nothing any more.
 #pragma once
@@ -31,8 +33,8 @@
 
 namespace ebla::tabletserver {
 
-// What is to be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came
-// to is nothing that may replace what another history has: it stays as a conflict record.
+// Whether an entry is to be delivered: puts and deletes of a last_write_wins table are. The result of a condition or an
+// increment must not replace another history's record, so it stays as a conflict record.
 bool Deliverable(const LogEntry& entry);
 
 class HintDelivery {
@@ -65,7 +67,7 @@ class HintDelivery {
   HintDelivery(Options options, TabletStore& store, DeliveryRoute::Ports ports);
 
   void Start();
-  // There is something new.
+  // New work exists.
   void Wake();
   // A table's, after a place, as many as TabletStore::ListUnresolved lists; `done` runs on the executor.
   void List(TableId table, UnresolvedPosition after, size_t entries_max, size_t bytes_max,

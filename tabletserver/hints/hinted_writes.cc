@@ -119,7 +119,7 @@ Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& 
   const MonotonicTime now = ports_.executor.Now();
   const TabletTime known = std::max(view.time.Now(now), view.applied_time);
   const int64_t day_ms = std::max<int64_t>(ports_.executor.TimeOfDayMs(), 1);
-  // A replica that has not heard of its primary since its start knows no more than what it has applied.
+  // A replica without a message of its primary since its start knows only its applied time.
   const int64_t now_ms =
       view.time.at ? static_cast<int64_t>(known.value) : std::max(day_ms, static_cast<int64_t>(known.value));
   LogEntry entry;

@@ -1,13 +1,13 @@
 // tabletserver/hints/hinted_writes.h
 // Writes of level ANY (PROTOCOL 22): unconditional puts and deletes of last_write_wins tables that any replica's server
-// takes, also where it reaches neither primary nor master. Each gets its time here, goes into the store's `pending`
-// table, under no tablet and a version made of this server's start and a count, and is answered once durable; from
-// there hint delivery (hint_delivery.h) brings it to whoever leads.
-// Time:       tablet time as the replica here knows it, or the time of day where it knows none; later than what the
-//             replica shows of the key, and than what this server took for the key before, since its start or as long
-//             as that waits to be delivered. So who reads here and then writes here is not surprised, two writes in
-//             sequence are delivered in it whatever the clock does, and no two of these writes of one key have
-//             the same stamp. One that a primary here logs in the same millisecond may have it: then that one stays.
+// accepts, even if it reaches neither primary nor master. Each write gets its time here and is stored in the store's
+// `pending` table, under no tablet and a version made of this server's start and a count. The server answers once it is
+// durable; from there hint delivery (hint_delivery.h) sends it to the primary.
+// Time:       the local replica's tablet time, or the time of day if it knows none; later than the replica's record of
+//             the key, and than this server's earlier writes of the key, since its start or until they are delivered.
+//             So a client that reads and then writes here wins over the record it read, two writes in sequence are
+//             delivered in sequence whatever the clock does, and no two of these writes of one key have the same stamp.
+//             A write that a primary here logs in the same millisecond may have the same stamp, and then wins.
 // Place:      the clients' edge admits, on its loops; everything else runs on the hint delivery's executor.
 // Bounds:     the mailbox; bytes and entries stored; times remembered by key (stamps_max). Beyond the first two, and
 //             below the disk reserve: OVERLOADED.
@@ -25,8 +25,8 @@
 
 namespace ebla::tabletserver {
 
-// What is wrong with a batch at level ANY, whatever the records are: it is no unconditional put or delete, or its keys
-// lie beyond the replica's range. CheckBatch has passed.
+// Checks a batch at level ANY, independent of records: an error if a write is no unconditional put or delete, or if its
+// keys lie beyond the replica's range. CheckBatch has passed.
 Status CheckHintedWrites(const std::vector<Write>& writes, const TabletView& view);
 
 class HintedWrites {
@@ -46,9 +46,9 @@ class HintedWrites {
   };
   HintedWrites(ServerName self, Incarnation incarnation, Options options, Ports ports);
 
-  // Learns what this server took before its start and keeps still: what it takes from now on is later.
+  // Reads the stored writes from before this start, so that later ones get later times.
   Status Recover();
-  // Of a table whose view here says last_write_wins. OVERLOADED: nothing was taken, `call` is as it was.
+  // The table's view here must be last_write_wins. OVERLOADED: nothing was accepted, `call` is unchanged.
   Status Admit(WriteCall& call);
 
  private:
@@ -66,8 +66,8 @@ class HintedWrites {
 
   // Executor only.
   uint64_t count_ = 0;  // of this start's
-  // The times that were given. Beyond stamps_max keys they are forgotten, and every later one is later than all of
-  // them: where a clock has passed them, as it mostly has, that asks for nothing.
+  // The assigned times. Beyond stamps_max keys they are forgotten, and every later time is above all of them, as the
+  // clock mostly ensures already.
   struct Given {
     int64_t floor_ms = 0;
     std::unordered_map<std::string, int64_t> by_key;

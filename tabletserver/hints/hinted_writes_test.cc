@@ -97,7 +97,7 @@ class HintedWritesTest : public GroupFixture {
       return reply.status.code == idl::Code::OK;
     }));
   }
-  // ts-1 acknowledges a PRIMARY write that nobody else hears of, while ts-2 is made primary.
+  // ts-1 acknowledges a PRIMARY write that reaches no other server, while ts-2 is made primary.
   void RollBack(const std::string& key, const std::string& value) {
     CutOff("ts-1");
     ASSERT_EQ(Put("ts-1", key, value, WriteLevel::PRIMARY).header.code, idl::Code::OK);
@@ -159,7 +159,7 @@ TEST_F(HintedWritesTest, WithNobodyElseReachableAWriteOutlivesCrashesUntilItIsDe
   EXPECT_EQ(Value("ts-3", "j"), "after the restart");
 }
 
-// Whatever the clock says: it may have been set back.
+// This holds for any clock, because it may have been set back.
 TEST_F(HintedWritesTest, WhatIsTakenAfterARestartIsLaterThanWhatWaitsFromBefore) { TakenAfterARestartWins({"k"}); }
 
 class AnyStampsTest : public HintedWritesTest {
@@ -199,7 +199,7 @@ TEST_F(HintedWritesTest, AMasterThatKnowsNoSuchTableForgetsNothing) {
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2"}, {}}));
   Drop("ts-3", 2);
   ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
-  table_dropped_ = true;  // as the catalog of a restored coordinator says
+  table_dropped_ = true;  // as in the catalog of a restored coordinator
   scheduler_.RunFor(20s);
   EXPECT_EQ(Pending("ts-3"), 1);
   table_dropped_ = false;
@@ -218,7 +218,7 @@ TEST_F(HintedWritesTest, WhatBelongsToADroppedTableGoesWithItsData) {
   EXPECT_EQ(Pending("ts-3"), 0);
   scheduler_.RunFor(10s);  // a pass that was under way ends
   const int64_t dropped = at("ts-3").server->hint_delivery().figures().dropped;
-  // Kept at the very moment when the data went.
+  // Stored at the very moment when the data was removed.
   LogEntry late;
   late.version = {Epoch{1}, Lsn{99}};
   late.effects.push_back({.key = "k", .value = "late", .write_time_ms = 5, .writer = "ts-3"});
@@ -348,7 +348,7 @@ TEST_F(HintedWritesTest, RolledBackPrimaryWritesAreDeliveredAndWinOrLoseByTheirT
   EXPECT_EQ(Value("ts-2", "k"), "by the new primary");
 }
 
-// What was decided by a state that is gone means nothing beside another one.
+// A decision by a lost state means nothing beside another state.
 TEST_F(HintedWritesTest, RolledBackIncrementsAndConditionalWritesStayAsConflictRecords) {
   ASSERT_EQ(Put("ts-1", "n", "5", WriteLevel::MAJORITY).header.code, idl::Code::OK);
   ASSERT_TRUE(AllEqual());

@@ -11,7 +11,7 @@ constexpr double kImbalanceMax = 0.25;
 constexpr double kPopularLeast = 0.25;  // of the load: without such a key some cut would be even enough
 constexpr double kShownLeast = 0.01;    // of the load; and of the keys seen, so that chance shows nothing:
 constexpr double kSameLeast = 4;
-constexpr double kDirectionLeast = 0.75;  // how much more comes on one side than on the other, of all
+constexpr double kDirectionLeast = 0.75;  // excess of one side over the opposite one, of all
 constexpr size_t kKnownLeast = 5;         // candidates, so that chance does not put all of them on one side
 constexpr double kInOrderLeast = 0.5;     // of the writes
 
@@ -87,7 +87,7 @@ void KeySampler::Admit(const std::string& start) {
 }
 
 bool KeySampler::Qualifies(const Candidate& candidate) const {
-  // What has keys of the range below it lies inside.
+  // A candidate with keys of the range below it lies inside the range.
   return candidate.seen() >= kSeenLeast && candidate.imbalance() < kImbalanceMax &&
          ShortestSeparator(candidate.below, candidate.cut).size() <= kSplitKeyBytesMax;
 }
@@ -97,7 +97,7 @@ void KeySampler::Choose() {
   const Candidate* popular = popular_ && popular_->seen() >= kSeenLeast ? &*popular_ : nullptr;
   for (const Candidate& candidate : candidates_) {
     if (candidate.seen() < kSeenLeast) continue;
-    // Of two of one key the one that has seen more knows better.
+    // If two candidates have one key, the one that has seen more keys counts.
     const bool known = popular != nullptr && candidate.cut == popular->cut && candidate.seen() <= popular->seen();
     if (popular == nullptr || (!known && candidate.sure_part() > popular->sure_part())) popular = &candidate;
     if (Qualifies(candidate) && (best == nullptr || candidate.imbalance() < best->imbalance())) best = &candidate;

@@ -1,17 +1,17 @@
 // tabletserver/reads/key_sampler.h
-// Finds where a tablet's load could be cut in two, from the keys that are touched now and then; and says why where it
-// finds nothing.
+// Finds a key that cuts a tablet's load in two, from samples of the touched keys, or the reason why there is none.
 // How:        It keeps twenty of the keys as candidates, each of them likely in the proportion of its weight, which
 //             fades with a time constant of five seconds (A-Chao: Chao, "A general purpose unequal probability sampling
-//             plan", Biometrika 1982); so they follow the present load. For each it counts, fading alike, how many keys
-//             came left of it and how many at it or to its right. A candidate qualifies when the two differ by less
-//             than a quarter of both; the most even one is the finding. That one, and the one whose own key comes most
-//             often, stay beside the twenty and are judged anew with them, so that chance does not lose them.
-// Key groups: A candidate is where its key's group begins, and what is popular is a group: a split cuts none.
-// Place:      service/load_report.h feeds it with what LoadMeter::TakeKeys() brings, where the tablet is led.
+//             plan", Biometrika 1982); so they follow the present load. For each it counts, fading alike, the sampled
+//             keys left of it, and those at it or to its right. A candidate qualifies when the two counts differ by
+//             less than a quarter of both; the most even one is the finding. The finding, and the candidate with the
+//             most frequent key, stay beside the twenty and are judged again with them, so that chance does not lose
+//             them. Key groups: A candidate is the beginning of its key's group, and popularity is that of a group,
+//             because a split cuts no group.
+// Place:      service/load_report.h feeds it with the keys of LoadMeter::TakeKeys() at the tablet's primary.
 // Invariants: 1. A split key lies inside the range, cuts no group, has at most 256 bytes, and is the shortest text
 //                between the candidate and the greatest key seen below it.
-//             2. The same keys at the same times give the same finding: chance comes from the seed.
+//             2. The same keys at the same times give the same finding, because the seed determines chance.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -32,13 +32,13 @@ struct SplitFinding {
   enum class Kind : uint8_t {
     kNoKey,         // too few keys were seen, or those that would do are longer than a split key may be
     kKey,           // `key` halves the load
-    kPopularKey,    // none does, as so much goes to popular_key: `part`, a quarter at least
-    kOneDirection,  // nearly all that comes lies on the same side of what came before
+    kPopularKey,    // none does, because popular_key takes `part` of the load, a quarter at least
+    kOneDirection,  // nearly all keys lie on the same side of the earlier ones
   };
   Kind kind = Kind::kNoKey;
   // kKey; kOneDirection where keys are written in ascending order: slightly below the last written. Else empty.
   std::string key;
-  // What is touched most, and its part of the load; empty where nothing stands out (a hundredth at least).
+  // The most touched group, and its part of the load; empty if it is below a hundredth.
   std::string popular_key;
   double part = 0;
 };
@@ -53,7 +53,7 @@ class KeySampler {
 
   // Forgets everything.
   void Begin(KeyRange range, KeyGroupRule group);
-  // What was touched since the last call, in order. Keys outside the range are passed over.
+  // The keys touched since the last call, in order. Keys outside the range are skipped.
   void Take(const std::vector<TouchedKey>& keys, MonotonicTime now);
   SplitFinding Find() const;
 
@@ -67,7 +67,7 @@ class KeySampler {
 
     double seen() const { return left + right; }
     double part() const { return seen() > 0 ? same / seen() : 0; }
-    // Less what chance may have added: by few keys nobody is more popular than by many.
+    // Minus the possible share of chance, so that few samples make no key more popular than many do.
     double sure_part() const { return seen() > 0 ? (same - std::sqrt(same)) / seen() : 0; }
     double imbalance() const { return seen() > 0 ? (left > right ? left - right : right - left) / seen() : 1; }
   };
@@ -87,8 +87,8 @@ class KeySampler {
   std::vector<Candidate> candidates_;
   std::optional<Candidate> best_;
   std::optional<Candidate> popular_;
-  // Whether keys are written in ascending order: against what was written until the Take() before, as those that are
-  // under way at once come in any order.
+  // Detects keys written in ascending order. Compares with keys of the Take() before, because concurrent writes arrive
+  // in any order.
   double writes_ = 0;           // faded
   double beyond_ = 0;           // of those, above all earlier ones
   std::string highest_;         // written so far; empty: nothing

@@ -1,4 +1,4 @@
-// Where the sampler would cut loads of many shapes, over virtual time.
+// The sampler's cuts of loads of many shapes, over virtual time.
 #include "tabletserver/reads/key_sampler.h"
 
 #include <gtest/gtest.h>
@@ -134,7 +134,7 @@ TEST_F(KeySamplerTest, APopularKeyAtTheEdgeOfTheMiddleIsNoObstacle) {
   EXPECT_EQ(sampler_.Find().popular_key, Key(0));
 }
 
-// As sixteen writers take the next number each, and come in any order.
+// Sixteen writers take the next number each, and arrive in any order.
 TEST_F(KeySamplerTest, KeysWrittenInOrderAreCutAtTheEnd) {
   uint64_t next = 0;
   uint64_t last = 0;
@@ -207,7 +207,7 @@ TEST_F(KeySamplerTest, AKeyLiesStrictlyInsideTheRange) {
 
 TEST_F(KeySamplerTest, NoKeyIsLongerThanASplitKeyMayBe) {
   const std::string stem(300, 'k');
-  // As LoadMeter cuts them.
+  // Keys as LoadMeter truncates them.
   RunFor(20, [&] { return TouchedKey{(stem + Key(Below(1'000))).substr(0, LoadMeter::kKeyBytesMax), false}; });
   EXPECT_NE(sampler_.Find().kind, FindingKind::kKey);
   const std::string fits(248, 'k');

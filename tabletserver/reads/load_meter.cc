@@ -50,7 +50,7 @@ std::vector<TouchedKey> LoadMeter::TakeKeys(MonotonicTime now) {
     const uint64_t gap = std::max<uint64_t>(1, static_cast<uint64_t>(rate / kKeysPerSecond));
     gap_.store(gap, std::memory_order_relaxed);
     for (Slot& slot : slots_) {
-      // What was to come after many operations of a load that is over comes at once. A race costs one key.
+      // After a load has ended, a sample that was due many operations later is taken at once. A race costs one key.
       const auto hasten = [gap](const std::atomic<uint64_t>& count, std::atomic<uint64_t>& next) {
         if (next.load(std::memory_order_relaxed) > count.load(std::memory_order_relaxed) + 2 * gap) next.store(0);
       };
@@ -73,7 +73,7 @@ std::vector<TouchedKey> LoadMeter::TakeKeys(MonotonicTime now) {
 
 void LoadRates::Update(const LoadTotals& totals, MonotonicTime now) {
   const double seconds = std::chrono::duration<double>(now - sampled_).count();
-  // Of another meter: the replica was dropped and made anew since.
+  // Smaller totals are another meter's, because the replica was dropped and made again since.
   const bool anew = totals.reads < last_.reads || totals.writes < last_.writes;
   if (sampled_ == MonotonicTime{} || anew) {
     sampled_ = now;

@@ -1,9 +1,9 @@
 // tabletserver/reads/load_meter.h
-// What a tablet costs: operations and bytes by kind and the time they took, counted where they happen, with now and
-// then the key of one of them; and the decayed rates and their maxima that heartbeats and /metrics show.
-// Keys:       One in so many operations has its key noted, so that about kKeysPerSecond of a busy tablet's are, and
-//             every one of a quiet tablet's: key_sampler.h finds from them where the load could be cut. Whoever counts
-//             but compares one number; whoever's turn it is tries the lock, and goes on without where it is taken.
+// Measures a tablet's load: counts operations, bytes and time by kind where they happen, samples keys, and computes the
+// decayed rates and maxima that heartbeats and /metrics show.
+// Keys:       A regular sample of operations note their keys, about kKeysPerSecond of a busy tablet's operations and
+//             all of a quiet tablet's. key_sampler.h finds cuts of the load from them. A counting thread only compares
+//             one number; at its turn it tries the lock, and skips the sample if the lock is taken.
 // Place:      one LoadMeter in each TabletHandle; the heartbeat (service/load_report.h) samples all of them once a
 //             second.
 // Invariants: 1. Counting is a few relaxed additions on the counting thread's own cache line.

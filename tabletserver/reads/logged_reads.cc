@@ -20,7 +20,7 @@ Status ScanWith(TabletStore& store, TableId table, const ScanBounds& bounds, con
   if (!bounds.reverse) std::reverse(rest.begin(), rest.end());
   bool more = true;
   const auto show = [&](std::string_view key, const StoredRecord& record) { return more = visit(key, record); };
-  // Those before `key`, or all that are left where there is none.
+  // Shows the records before `key`, or all remaining ones without a key.
   const auto show_before = [&](const std::string_view* key) {
     while (more && !rest.empty()) {
       const auto [next, record] = rest.back();

@@ -1,10 +1,10 @@
 // tabletserver/reads/middle_key.h
-// The key that halves a tablet's data, from the rows that estimates of its size come across. An estimate of a large
-// table looks at a few hundred random rows of the whole table, of which a small tablet may hold three: they are
-// gathered from one estimate to the next until they say something, and the oldest give way.
-// Place:      purge_and_size_tasks.h gathers, and hands the key to the tablet's handle.
-// How far off: with n rows the part of the bytes below the key has a standard error of half the root of 1/n: 12% with
-//             the fewest, 6% with what is gathered, 3% where the tablet is most of its table.
+// The key that halves a tablet's data, from the rows that estimates of its size sample. An estimate of a large table
+// reads a few hundred random rows of the whole table, of which a small tablet may hold three. So rows are collected
+// over several estimates, and the oldest are dropped.
+// Place:      purge_and_size_tasks.h gathers, and hands the key to the tablet's handle. How far off: with n rows the
+//             part of the bytes below the key has a standard error of half the root of 1/n: 12% with the fewest, 6%
+//             with the most that is kept, 3% where the tablet is most of its table.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -17,7 +17,7 @@ namespace ebla::tabletserver {
 
 class MiddleKey {
  public:
-  // What an estimate of `range` has come across; what was gathered outside of it is forgotten.
+  // Adds the sampled rows of an estimate of `range`; rows outside of it are dropped.
   void Add(const TabletStore::RangeSize& size, const KeyRange& range);
   // Strictly inside the range, at most 256 bytes, the shortest between two rows; empty: not known.
   std::string Find() const;

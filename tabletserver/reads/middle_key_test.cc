@@ -10,7 +10,7 @@ namespace {
 
 std::string MiddleKeyOf(uint64_t number) { return std::to_string(100'000 + number); }
 
-// Of random rows among 10,000 of the same size.
+// The error with random rows among 10,000 of the same size.
 TabletStore::RangeSize Random(size_t rows, uint64_t seed) {
   std::mt19937_64 chance(seed);
   TabletStore::RangeSize size;

@@ -4,8 +4,8 @@
 // Place:      TabletHandle publishes its view with it, TabletDirectory its snapshot.
 // Why:        a mutex held for a pointer copy costs about 20 ns uncontended; GCC 12's std::atomic<std::shared_ptr>
 //             costs the same and is not understood by ThreadSanitizer.
-// Invariants: 1. A replaced value is destroyed outside the lock, by whoever lets go of it last.
-//             2. generation() grows with each Store: a reader that caches need not take the lock while it stands.
+// Invariants: 1. A replaced value is destroyed outside the lock, by the thread that releases it last.
+//             2. generation() grows with each Store, so a caching reader needs no lock while it is unchanged.
 // Threads:    any.
 #pragma once
 

@@ -67,7 +67,7 @@ bool ReadAttempt::Admit(const KeyRange* touched, std::string_view key, Monotonic
     if (AdmitSession(keys)) return true;
     if (leads || !answer_.status.ok()) return false;
   }
-  // As old as the moment at which it is known to have had everything: an echo's, or the end of a lease.
+  // The state's age counts from the moment of its last proven completeness, by an echo or the end of a lease.
   const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= bound();
   if (level == ReadLevel::kBounded && !leads && !view.incomplete && fresh) return true;
   if (leads) return AdmitAtPrimary(now);
@@ -84,14 +84,14 @@ bool ReadAttempt::AdmitSession(const KeyRange& touched) {
   if (verdict.kind == TokenVerdict::Kind::kLost)
     return Refuse(Status(Code::kLostWrite, NamesOf(verdict.lost) + " rolled back by a failover"));
   if (view.role != RoleKind::kPrimary) return false;
-  // What this primary has not appended nobody has seen: it is another's that leads by now, or made up. To wait would be
-  // to believe it. (The bound may be ahead of the view: it is raised first.)
+  // No client of this primary has seen a version that it has not appended. The version is a newer primary's, or
+  // invented, and waiting would mean to believe it. (The bound may be ahead of the view, because it is raised first.)
   if (verdict.version.epoch > view.epoch ||
       verdict.version.lsn > std::max(view.last_appended.lsn, handle_->AppliedBound().lsn)) {
     return Refuse(Status(Code::kComeAgain, "the session's token names a version that this primary has not written"),
                   kNotReadyRetryMs);
   }
-  // What an earlier epoch logged may be no part of this one's log: that is known once it has been applied.
+  // An entry of an earlier epoch may be missing in this one's log; its application settles that.
   const bool own = verdict.of_one_epoch && verdict.version.epoch == view.epoch;
   const LoggedSlice* slice = own ? logged() : nullptr;
   if (slice != nullptr && verdict.version.lsn <= slice->upto) return true;
@@ -110,7 +110,7 @@ bool ReadAttempt::AdmitAtPrimary(MonotonicTime now) {
     return Refuse(Status(Code::kComeAgain, "the tablet is being merged"), kFrozenRetryMs);
   if (now >= good_until && call_.confirmed != view.epoch && rules::StrongNeedsLease())
     return GoOnBy({.kind = NextStep::Kind::kConfirm});
-  // PROTOCOL 15: what was acknowledged by when it came; once that is known it is not raised.
+  // PROTOCOL 15: waits for PRIMARY writes acknowledged before the read arrived; once known, the position is not raised.
   const Lsn awaited = call_.awaited.epoch == view.epoch ? call_.awaited.lsn : view.pending_primary;
   const bool pending = awaited > view.applied.lsn && rules::StrongWaitsForPrimaryWrites();
   if (answer_.level == ReadLevel::kStrong && pending)
@@ -141,9 +141,10 @@ bool ReadAttempt::ChangedMeanwhile() {
 }
 
 bool ReadAttempt::ConfirmLogged(const LoggedSlice& logged, Lsn applied) {
-  // The session may have seen more than is applied; its token says so already. Not of what has been applied meanwhile.
+  // The session may have seen more than is applied, which its token already shows. But the answer must not name a
+  // position that was applied meanwhile.
   if (applied < logged.upto) answer_.applied = {};
-  // What a new epoch applies shows in the store only after its view is published.
+  // A new epoch's effects reach the store only after its view is published.
   const auto now = handle_->view();
   if (now != nullptr && now->role == RoleKind::kPrimary && now->epoch == answer_.view->epoch) return true;
   return Refuse(Status(Code::kComeAgain, "the tablet has just changed its primary"), kNotReadyRetryMs);
@@ -161,7 +162,7 @@ bool ReadAttempt::Lives(std::string_view key, const StoredRecord& record) {
   if (WaitsForPurge(record)) {
     step_.kind = NextStep::Kind::kPurge;
     step_.reached = std::max(step_.reached, record.expires_at);
-    // Any one entry of a later time will do; the background purge comes for the rest.
+    // One entry of a later time is enough; the background purge removes the rest.
     if (step_.expired.size() < kExpiredMax) step_.expired.push_back({std::string(key), record.version});
   }
   return false;

@@ -1,8 +1,8 @@
 // tabletserver/reads/read_attempt.h
-// One look of a read at a replica: whether its view allows the level asked for, what of the records that the store gives
-// counts, and what has to come about first where neither can be said yet.
+// One attempt of a read at a replica. Decides whether the view allows the requested level, which records of the store
+// count, or which event the read must wait for first.
 // Order:   Admit before the store is read; then Settle and ConfirmLogged. Lives of each record, while the store is read
-//          or after that. What it may have to wait for: read_path.h.
+//          or after that. read_path.h lists the events.
 // Threads: one at a time; call, answer and handle outlive it.
 #pragma once
 
@@ -20,13 +20,13 @@ namespace ebla::tabletserver {
 inline constexpr int64_t kNotReadyRetryMs = 5;
 inline constexpr int64_t kFrozenRetryMs = 5;
 
-// How a read goes on.
+// The next step of a read.
 struct NextStep {
   enum class Kind : uint8_t {
-    kDone,     // the result stands
+    kDone,     // the result is final
     kAgain,    // read again at once: the tablet was split meanwhile
     kAwait,    // read again once the tablet has applied `upto`
-    kLogged,   // read again with what the log holds up to there
+    kLogged,   // read again with the log up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
     kPurge,    // read again once an entry of time `reached` is applied
   };
@@ -52,13 +52,13 @@ class ReadAttempt {
   const LoggedSlice* logged() const;
   // After the store was read, which said this; false: the answer has its error, or the tablet changed meanwhile.
   bool Settle(Status read);
-  // After the store was read with a slice, at that position; false: it does not lead any more, so that something of the
-  // slice may have been rolled back before the snapshot, and the answer says to retry.
+  // After the store was read with a slice, at that position; false: the replica no longer leads, so part of the slice
+  // may have been rolled back before the snapshot, and the answer asks for a retry.
   bool ConfirmLogged(const LoggedSlice& logged, Lsn applied);
 
   // True: the record is there and lives. Else, where this read has to wait for that to be so, it is the next step.
   bool Lives(std::string_view key, const StoredRecord& record);
-  // The record has expired, and no entry that is committed says so yet: a STRONG read waits for one.
+  // The record has expired, but no committed entry has a later time yet, so a STRONG read waits for one.
   bool WaitsForPurge(const StoredRecord& record) const;
 
   NextStep TakeStep() { return std::move(step_); }
@@ -68,7 +68,7 @@ class ReadAttempt {
   bool AdmitSession(const KeyRange& touched);
   bool AdmitAtPrimary(MonotonicTime now);
   // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
-  // answer says to retry.
+  //       answer asks for a retry.
   bool ChangedMeanwhile();
   Duration bound() const;
   // These are false: not now.

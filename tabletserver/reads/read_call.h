@@ -1,5 +1,5 @@
 // tabletserver/reads/read_call.h
-// Reads as the read path takes them, and what it answers.
+// Calls and answers of the read path.
 // Threads: values.
 #pragma once
 
@@ -20,13 +20,13 @@ namespace ebla::tabletserver {
 inline constexpr size_t kScanExaminedMax = 10'000;  // records per page
 inline constexpr size_t kMultiGetReplyBytesMax = 8 << 20;
 
-// What every read says.
+// The common part of every read.
 struct ReadCall {
   TableId table;
   ReadLevel level = ReadLevel::kDefault;
   std::vector<TokenRange> token;  // SESSION
   Duration bounded{};             // BOUNDED: how old what is seen may be
-  // What has been learnt since the read came, all of `asked`, the tablet that was asked last.
+  // The facts learnt since the read arrived, all about `asked`, the tablet that was asked last.
   TabletId asked;
   Epoch confirmed;  // a majority has confirmed this epoch
   // STRONG: the PRIMARY writes of that epoch that are waited for; those acknowledged later are not
@@ -37,7 +37,7 @@ struct ReadCall {
   TabletTime judged_at;
   MonotonicTime deadline = MonotonicTime::Max();
 
-  // What is known of one tablet says nothing of another, though both may be in an epoch of the same number.
+  // Facts of one tablet do not hold for another, although both may be in an epoch of the same number.
   void Ask(TabletId tablet) {
     if (std::exchange(asked, tablet) == tablet) return;
     confirmed = {};
@@ -48,10 +48,10 @@ struct ReadCall {
   }
 };
 
-// What every answer carries.
+// The common part of every answer.
 struct ReadAnswer {
   Status status;                           // OK, NOT_FOUND; else as ReplyHeader.code
-  std::shared_ptr<const TabletView> view;  // of who answered; null: no replica here
+  std::shared_ptr<const TabletView> view;  // of the answering replica; null: none is here
   ReadLevel level = ReadLevel::kStrong;    // what the read was judged by: DEFAULT resolved
   Version applied;                         // covers everything the read saw; none: nothing applied does
   TabletTime time;

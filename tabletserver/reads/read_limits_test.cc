@@ -1,5 +1,5 @@
-// What bounds a request: the session tokens that its server believes, how long and how many reads wait, what a reply
-// and a queue may hold; in virtual time.
+// Bounds of a request: the session tokens that its server believes, how long and how many reads wait, and the sizes of
+// replies and queues; in virtual time.
 #include <gtest/gtest.h>
 
 #include "tabletserver/service/request_check.h"
@@ -47,7 +47,7 @@ class ReadLimitsTest : public HostFixture {
     version.lsn = lsn;
     return version;
   }
-  // Writes what stays in the log, unapplied, until the disk goes on; returns its version.
+  // Writes an entry that stays in the log, unapplied, until the disk resumes; returns its version.
   idl::Version LogAlone(const std::string& key, const std::string& value) {
     const idl::Version last = Put("before", "v").version;
     disk_.SetStalled(true);
@@ -131,7 +131,7 @@ TEST_F(ReadLimitsTest, ATokenIsJudgedWithinTheTabletAlone) {
   StartServer();
   MakeTablet(100, "", "m");
   Put("k", "v");
-  // Of the tablet beyond, far ahead of this one.
+  // Token ranges of the next tablet, far ahead of this one.
   auto many = InSession<idl::MultiGetRequest>(At(1, 1000), "m", "");
   many.keys = {"k"};
   const auto got =

@@ -14,8 +14,8 @@ constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kReadsFullRetryMs = 50;
 
-// A read of the store, from when this is made until Finish(). What reads lack in the cache is counted by one read in
-// kGap of each thread; which one goes by its thread's reads of all tablets, so that no tablet's are in step with it.
+// A read of the store, from when this is made until Finish(). Each thread measures cache misses in one of kGap reads,
+// counted over all tablets, so that no tablet's reads are in step with it.
 class TimedRead {
  public:
   TimedRead(const TabletStore& store, const Executor& loop, TabletHandle& handle)
@@ -122,7 +122,7 @@ NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGet
   for (size_t i = 0; i < keys.size(); ++i) {
     MultiGetResult::Item& item = result.items[places[i]];
     if (i >= records->size()) {
-      item.code = Code::kOverloaded;  // not read: the reply is full, and whoever asks asks for these again
+      item.code = Code::kOverloaded;  // not read: the reply is full, and the client asks for these again
       continue;
     }
     std::optional<StoredRecord>& record = (*records)[i];
@@ -136,8 +136,8 @@ NextStep ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGet
   }
   handle->load.CountReads(ports_.loop_index, records->size(), bytes, took,
                           [&keys](uint64_t draw) -> std::string_view { return keys[draw % keys.size()]; });
-  // The others' answers do not wait with these, which are asked for again: many who have nothing to do with each other may
-  // ask together.
+  // Only these keys are asked for again, and the remaining answers do not wait for them, because a multiGet may combine
+  // unrelated requests.
   if (!waiting.empty() && waiting.size() < records->size()) {
     for (const size_t place : waiting) result.items[place].code = Code::kOverloaded;
     return NextStep();
@@ -279,7 +279,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, NextStep 
     return shard.ConfirmLeadership(
         handle, deadline, ports_.loop_index,
         [this, call = std::move(call), result = std::move(result), done = std::move(done)](Status status) mutable {
-          // Of the epoch that led then; should another lead by now, it is asked about anew.
+          // The confirmation holds for the epoch of then; a newer epoch needs its own.
           if (result.view != nullptr) call.confirmed = result.view->epoch;
           if (status.ok()) return Serve(std::move(call), std::move(done));
           if (status.code() == Code::kOverloaded) result.retry_after_ms = kReadsFullRetryMs;
@@ -312,7 +312,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, NextStep 
   shard.PurgeExpired(handle, std::move(next.expired), next.reached, deadline, ports_.loop_index,
                      [this, handle, reached = next.reached, call = std::move(call), result = std::move(result),
                       done = std::move(done)](Status status) mutable {
-                       // What was logged before that entry may have written the key anew, and shows only now.
+                       // An entry logged before that one may have written the key again, and shows only now.
                        call.judged_at = std::max(call.judged_at, reached);
                        if (status.ok()) return Serve(std::move(call), std::move(done));
                        result.status = std::move(status);

@@ -1,19 +1,18 @@
 // tabletserver/reads/read_path.h
 // Reads of one event loop: finds the tablet, checks that its view allows the level asked for, reads one snapshot of the
-// store and judges expiry at tablet time. In the common case all of it happens at once on the loop, without a lock but
-// that of the view's pointer, and without an allocation but the reply's.
-// Order:      1. The time is taken, then the view with its lease, then the store is read (PROTOCOL 7, 21); whoever
-//                holds the view keeps the data from being removed (PROTOCOL 8).
-//             2. What a STRONG read must wait for is waited for through the shard (PROTOCOL 15). A SESSION read whose
-//                token names what its primary has logged and not applied, such as a PRIMARY write without a majority,
-//                first asks the shard for what the log holds of its keys, then reads the store, and takes of the former
-//                only what lies above the snapshot's applied position (PROTOCOL 16). No other read looks into the
-//                unapplied writes.
+// store and judges expiry at tablet time. In the common case the loop does all this at once, with no lock but that of
+// the view's pointer, and no allocation but the reply's.
+// Order:      1. The time is taken, then the view with its lease, then the store is read (PROTOCOL 7, 21); a held view
+//             keeps the data from being removed (PROTOCOL 8).
+//             2. A STRONG read waits through the shard (PROTOCOL 15). A SESSION read whose token names what its primary
+//                has logged and not applied, such as a PRIMARY write without a majority, first asks the shard for what
+//                the log holds of its keys, then reads the store, and takes of the former only what lies above the
+//                snapshot's applied position (PROTOCOL 16). No other read looks into the unapplied writes.
 //             3. A STRONG read that finds a record expired since the last applied entry answers once an entry of later
 //                tablet time is applied (PROTOCOL 21).
 // Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so
-//             that those in cache are not held up (SlowReads). The tablet may have been split by when one comes to
-//             them: what it covers is judged anew by the view that it is read under.
+//             that those in cache are not held up (SlowReads). The tablet may be split before such a read starts, so
+//             its range is checked again against the view of then.
 // Interface:  asynchronous: `done` runs once, inside the call where that is possible, else on this loop later.
 // Threads:    one instance per event loop, used on that loop alone. Completions of offloaded reads run on a reader's
 //             thread up to the reply, which is handed back to the loop.

@@ -1,5 +1,6 @@
 // tabletserver/reads/read_waits.h
-// What a read may have to wait for before its tablet may answer it: something applied, a majority's word, the log.
+// The events that a read may wait for before its tablet answers: a position applied, a majority's confirmation, a slice
+// of the log.
 // Place:   the tablet's shard does the waiting (shard/read_waiters.h); read_path.h asks for it and reads again
 //          afterwards.
 // Bounds:  an implementation may refuse with OVERLOADED when too many wait.
@@ -22,19 +23,19 @@ class ReadWaits {
   virtual ~ReadWaits() = default;
 
   using Done = std::move_only_function<void(Status)>;
-  // OK once the tablet has applied `upto`, which it has appended; else why not (a deadline is noticed within a tick).
+  // OK once the tablet has applied `upto`, which it has appended; else the error (a deadline is noticed within a tick).
   virtual void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
                             Done done) = 0;
-  // What the tablet's log holds of the range, up to `upto`, above what it has applied. An error: it is not to be had,
-  // and has to be waited for.
+  // The tablet's logged effects in the range, up to `upto`, above its applied position. An error: they are unavailable,
+  // and the read has to wait.
   using LoggedDone = std::move_only_function<void(Result<std::shared_ptr<const LoggedSlice>>)>;
   virtual void TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max,
                           size_t loop, LoggedDone done) = 0;
-  // Has expired records removed through the log; `done` (may be null) hears OK once an entry with the tablet time
-  // `reached` is applied; else why not (a deadline is noticed within a tick).
+  // Removes expired records through the log; `done` (may be null) gets OK once an entry with the tablet time `reached`
+  // is applied; else the error (a deadline is noticed within a tick).
   virtual void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
                             MonotonicTime deadline, size_t loop, Done done) = 0;
-  // OK once a majority has confirmed, in a round begun after this call, that the replica still leads; else why not.
+  // OK once a majority has confirmed, in a round begun after this call, that the replica still leads; else the error.
   virtual void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop,
                                  Done done) = 0;
 };

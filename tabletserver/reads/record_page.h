@@ -1,10 +1,10 @@
 // tabletserver/reads/record_page.h
-// One page of what a replica holds, as numbers, read in one snapshot: replicas that have applied the same give the same.
+// One page of a replica's records as numbers, read in one snapshot. Replicas at the same position give the same
+// numbers.
 // Place:      service/checksum_edge.h answers `ebla check` and other servers with it; maintenance/replica_comparer.h
 //             reads its own.
-// Invariants: 1. What is summed up was applied exactly through `applied`.
-//             2. Where a page ends depends on nothing but the records before its end, so that pages of two replicas can
-//                be compared.
+// Invariants: 1. The records are those applied exactly through `applied`.
+//             2. A page's end depends only on the records before it, so that pages of two replicas can be compared.
 // Errors:     WRONG_TABLET: the replica is being removed. COME_AGAIN: it is being copied, or has changed its range.
 // Threads:    any that may wait for the disk.
 #pragma once

@@ -32,7 +32,7 @@ const TabletDirectory::Entry* Covering(const TabletDirectory::Ranges& ranges, st
 Status Insert(TabletDirectory::Ranges& ranges, const TabletDirectory::Entry& entry) {
   const auto after = std::upper_bound(ranges.begin(), ranges.end(), entry.range.start,
                                       [](const auto& start, const auto& other) { return start < other.range.start; });
-  // As none of them overlap, its neighbours alone can.
+  // Only its neighbours can overlap it, because the ranges do not overlap each other.
   for (auto other = after == ranges.begin() ? after : after - 1; other != ranges.end() && other <= after; ++other) {
     if (!other->range.Overlaps(entry.range) || !rules::PlacesDoNotOverlap()) continue;
     return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " +

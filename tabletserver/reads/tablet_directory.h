@@ -1,6 +1,6 @@
 // tabletserver/reads/tablet_directory.h
 // Which replica of this server holds a key: table -> ranges in order -> handle. Readers work on an immutable snapshot;
-// changes are rare (a replica comes, goes, or changes its range) and copy what they change.
+// changes are rare (a replica is added, removed, or changes its range) and copy the changed ranges.
 // Place:      one per server; shards change it, event loops and background work read it.
 // Invariants: 1. Ranges of one table never overlap (PROTOCOL 10): Add refuses one that would.
 //             2. A handle is in it from before its replica exists until after its data is gone.
@@ -53,9 +53,9 @@ class TabletDirectory {
   // COME_AGAIN, naming it, when another replica covers part of the range; nothing is changed then.
   Status Add(const std::shared_ptr<TabletHandle>& handle, const KeyRange& range);
   void Remove(const TabletHandle& handle);
-  // The replica's range is another now: it learnt it.
+  // The replica has learnt its new range.
   Status ChangeRange(const TabletHandle& handle, const KeyRange& range);
-  // The parent keeps the left part, its child comes with the right one, both at once: no reader finds a key nowhere.
+  // The parent keeps the left part and its child gets the right one, both at once, so that every reader finds each key.
   Status Split(const TabletHandle& parent, const KeyRange& left, const std::shared_ptr<TabletHandle>& child,
                const KeyRange& right);
   // Two are replaced by one that has the place of both, at once.

@@ -1,9 +1,9 @@
 // tabletserver/reads/tablet_handle.h
-// What every thread may know of one replica on this server: its view as its shard last published it, a bound on what is
-// applied, its load. The replica itself stays on its shard.
+// The facts that every thread may know of one replica on this server: the view that its shard published last, a bound
+// of its applied position, its load. The replica itself stays on its shard.
 // Place:      TabletDirectory finds handles by key; the read path reads through them; the shard publishes into them.
-// Invariants: 1. Whoever holds a view holds a read guard (PROTOCOL 8): what the view's tablet has on disk is not
-//                removed before the last view is let go of (ReadersGone(); RetiredViewsGone() for those before a copy).
+// Invariants: 1. A view holds a read guard (PROTOCOL 8): the tablet's data on disk is not removed before the last view
+//             is released (ReadersGone(); RetiredViewsGone() for views from before a copy).
 //             2. AppliedBound() is raised before what it covers can be seen in the store, so that a bound taken after
 //                a read covers what the read saw. (A get that also read the applied position from the store's snapshot
 //                would cost twice as much.)
@@ -56,7 +56,7 @@ class SlowReads {
   static constexpr Duration kSlow = std::chrono::microseconds(500);
 
   void Note(Duration took, uint64_t operations = 1) {
-    // However many were read, the loop that reads them stands still.
+    // The reading loop stops for them, however many were read.
     if (took > kSlow * static_cast<int64_t>(std::min<uint64_t>(operations, 4))) {
       debt_.store(64, std::memory_order_relaxed);
     } else if (const uint32_t debt = debt_.load(std::memory_order_relaxed); debt > 0) {
@@ -81,7 +81,7 @@ class TabletHandle {
 
   // ---- shard only ----
   void Publish(std::shared_ptr<const TabletView> view) {
-    // The guard travels with each view: when the last view goes, so does the last guard but the handle's own.
+    // Each view shares the guard, so releasing the last view leaves only the handle's own guard.
     const TabletView* bare = view.get();
     view_.Store(
         std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = read_guard_](const TabletView*) {}));
@@ -90,7 +90,7 @@ class TabletHandle {
   // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds
   // another place here after, may have seen what its keys' new tablet wrote since.
   void SetSplitAt(Lsn lsn) { split_at_.store(lsn.value); }
-  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views retries. To
+  // Another tablet is about to take over the range and its records, so a reader under one of the old views retries. To
   // be called before the store shows it; by the shard of that tablet, which has been handed this one.
   void BecomePart() { split_at_.store(UINT64_MAX); }
   // Serves nothing from now on.
@@ -100,7 +100,7 @@ class TabletHandle {
     read_guard_.reset();
   }
   bool ReadersGone() const { return read_guard_ == nullptr && RetiredViewsGone(); }
-  // Every view so far is replaced by this one; who took an earlier one may still hold it.
+  // This view replaces every earlier one, which readers may still hold.
   void RetireViews(std::shared_ptr<const TabletView> view) {
     std::erase_if(retired_, [](const auto& guard) { return guard.expired(); });
     retired_.push_back(read_guard_);
@@ -124,13 +124,13 @@ class TabletHandle {
   std::atomic<int64_t> records{0};
   // about half of the records' bytes lie below it; null: not known; as the estimates
   Published<std::string> middle_key;
-  // False: no record has an expiry and no delete is remembered, so that nothing need look for those that are due.
+  // False: no record has an expiry and no tombstone exists, so purges may skip this tablet.
   std::atomic<bool> may_expire{true};
-  // When the primary of its epoch was last heard, by this machine's clock; 0: never.
+  // Time of the last message from the primary of its epoch, by this machine's clock; 0: never.
   std::atomic<int64_t> heard_ns{0};
   // Neither reads nor writes of it wait for a disk.
   std::atomic<bool> in_memory{false};
-  // What DEFAULT means in this table; never kDefault.
+  // The meaning of DEFAULT in this table; never kDefault.
   std::atomic<ReadLevel> default_read_level{ReadLevel::kStrong};
   std::atomic<Duration> default_bounded{Duration{}};  // BOUNDED's age, where DEFAULT means that
 

@@ -1,14 +1,14 @@
 // tabletserver/transport/copy_source.h
-// One copy of a tablet as its source carries it out (PROTOCOL 9): begins it at the peer with the applied state and
-// dedup window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and
-// says up to which position they were read. The log from the start on goes by append meanwhile
+// Carries out one copy of a tablet at its source (PROTOCOL 9). Begins it at the peer with the applied state and dedup
+// window of its start, sends the records in key order in chunks of about a mebibyte, read while writes continue, and
+// reports the position up to which they were read. Appends send the log from the start on meanwhile
 // (replication/leadership.h).
 // Place:      shard/outgoing_copies.h makes one for each StartCopy and passes its news to the core; service/copy_edge.h
 //             is the other end.
 // Invariants: 1. One request is in flight. A lost one is sent again a few times: each is idempotent.
-//             2. Every chunk is read at or past the start, and at or before what is told last.
-//             3. News come in order: accepted, then arrived; or one that says how it ended. None after Cancel(), but
-//                for one that is on its way already.
+//             2. Every chunk is read at or past the start, and at or before the last reported position.
+//             3. News arrive in order: accepted, then arrived; or the end with its cause. After Cancel() at most one
+//                that is already on its way arrives.
 // Threads:    Begin and Cancel from any; the rest on `background`, where `told` is called.
 #pragma once
 
@@ -26,7 +26,7 @@
 
 namespace ebla::tabletserver {
 
-// What is copied, as of its start.
+// The copied tablet, as of the copy's start.
 struct CopyOrder {
   TabletId tablet;
   TableId table;
@@ -82,7 +82,7 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
   Phase phase_ = Phase::kBegin;
   size_t rows_sent_ = 0;  // of the dedup window, answered
   size_t rows_under_way_ = 0;
-  std::string next_;  // the key from which the next chunk goes on
+  std::string next_;  // the key at which the next chunk begins
   bool chunks_done_ = false;
   Lsn upto_;
   idl::CopyRequest request_;  // in flight

@@ -25,7 +25,7 @@ struct CopyOptions {
   int attempts_max = 5;
 };
 
-// What a copy begins from: the source's applied state at its start, and the dedup window of then.
+// The beginning of a copy: the source's applied state at its start, and the dedup window of then.
 struct CopyBase {
   AppliedState applied;
   std::vector<DedupRow> dedup_window;
@@ -48,8 +48,8 @@ struct CopyChunk {
   std::vector<std::pair<std::string, StoredRecord>> records;
 };
 
-// OK: go on. CONDITION_FAILED: the log here holds the copy's line. COME_AGAIN, OVERLOADED: the same once more, a little
-// later (but a copy that was given up while it began is over). Else the copy has ended.
+// OK: continue. CONDITION_FAILED: the log here holds the copy's line. COME_AGAIN, OVERLOADED: the same once more, a
+//     little later (but a copy that was given up while it began is over). Else the copy has ended.
 using CopyDone = std::move_only_function<void(Status)>;
 
 }  // namespace ebla::tabletserver

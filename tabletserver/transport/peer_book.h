@@ -1,6 +1,6 @@
 // tabletserver/transport/peer_book.h
-// Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say; and
-// where that master is.
+// The addresses and starts of the other tablet servers, from the master's answers to heartbeats and its orders; and the
+// address of that master.
 // Place:      heartbeater.h and the control service write into it; each shard's peer_client.h and hint delivery read.
 // Invariants: a server's incarnation never falls.
 // Threads:    any.
@@ -27,7 +27,7 @@ class PeerBook {
     Peer& known = peers_[server];
     if (peer.incarnation >= known.incarnation) known = peer;
   }
-  // An address without a start: of use only for a server never heard of.
+  // Adds an address without a start, which counts only for an unknown server.
   void Suppose(const ServerName& server, const rpc::Endpoint& endpoint) {
     MutexLock lock(mutex_);
     peers_.try_emplace(server, Peer{endpoint, {}});
@@ -38,7 +38,7 @@ class PeerBook {
     return found == peers_.end() ? std::nullopt : std::optional(found->second);
   }
 
-  // Whoever led the masters last, as far as is known.
+  // The last known leading master.
   void LearnMaster(const rpc::Endpoint& endpoint) {
     MutexLock lock(mutex_);
     master_ = endpoint;

@@ -107,7 +107,7 @@ std::shared_ptr<idl::ReplicationServiceCobSvIf> PeerClient::Stub(const ServerNam
   return peer.stub;
 }
 
-// Of who is in nobody's book yet, nothing is noted.
+// Notes nothing of a server that the book lacks.
 void PeerClient::Hear(const ServerName& name, Incarnation incarnation) {
   const std::optional<PeerBook::Peer> known = ports_.book.Find(name);
   if (known && known->incarnation) Counts(name, static_cast<int64_t>(incarnation.value));
@@ -153,7 +153,7 @@ bool PeerClient::ReachFor(const ServerName& name, Peer& peer, Batch<Request>& ba
 
 namespace {
 
-// A reply that says something of each tablet it was asked about, in order.
+// Whether a reply has an answer for each tablet of the request, in order.
 template <class Reply>
 bool Whole(const Reply& reply, size_t asked, size_t said) {
   return reply.status.code == idl::Code::OK && said == asked;
@@ -182,7 +182,7 @@ void PeerClient::SendAppends(const ServerName& name, Peer& peer) {
                sent = std::move(batch.sent)](const idl::AppendReply& reply) {
     if (alive.expired()) return;
     if (Peer& peer = peers_[name]; message == peer.messages) peer.answered = true;
-    // A refusal too says which start of the peer it comes from.
+    // A refusal, too, names the peer's start.
     if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.replies.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {

@@ -1,13 +1,14 @@
 // tabletserver/transport/peer_client.h
-// A shard's client of the other tablet servers: gathers what its tablets have for each, sends it as one message of
-// appends and one of heartbeats, and hands each tablet's answer back.
-// Gathering:  appends go at once to a peer that has answered the last message. Else they wait for that answer, but no
-//             longer than until kGather after that message: what comes meanwhile shares a message, at the peer a flush,
-//             and each thread's wake-up on the way. A peer nearby answers sooner; one far away has more under way. Much
-//             at once, as what brings a peer up to date, waits for nothing, and nothing that is gathered waits for it.
+// A shard's client of the other tablet servers. Collects its tablets' messages for each peer, sends them as one message
+// of appends and one of heartbeats, and returns each tablet's answer.
+// Gathering:  appends are sent at once to a peer that has answered the last message. Otherwise they wait for that
+//             answer, at most kGather after that message, so that appends of that time share a message, a flush at the
+//             peer, and the wake-up of each thread on the way. A near peer answers sooner; a far one has more messages
+//             under way. A large append, which brings a peer up to date, does not wait, and no gathered one waits for
+//             it.
 // Place:      peer_exchange.h owns it. service/replication_service.h is the other end.
 // Invariants: 1. Every message put is answered by exactly one reply (empty when it was lost), unless this is destroyed.
-//             2. What an earlier incarnation of a peer said never arrives; of a new one the shard is told first.
+//             2. Answers of an earlier incarnation of a peer never arrive; the shard learns of a new one first.
 // Bounds:     messages of about kMessageBytes; how many are in flight is the cores' affair (leadership.h).
 // Threads:    the shard's executor.
 #pragma once
@@ -36,7 +37,8 @@ class PeerClient {
   struct Options {
     ServerName self;
     Incarnation incarnation;
-    // What is not answered by then was lost: a little more than a lease, within which nothing else would help.
+    // Messages without an answer by then count as lost. A little more than a lease, within which nothing else would
+    // help.
     Duration timeout = std::chrono::milliseconds(1500);
   };
   struct Ports {
@@ -48,7 +50,7 @@ class PeerClient {
     std::function<void(const ServerName&)> on_restart;  // the peer is in another start than before
     std::function<void()> flush_soon;                   // after the replies of one message, and when it is time to
     Refusals& refusals;
-    // Whatever a heartbeat was answered; none: nobody wants to know.
+    // Gets each answer to a heartbeat; none: unused.
     std::function<void(const ServerName&, const std::vector<MemoryPressure>&)> on_memory = {};
   };
   PeerClient(Options options, Ports ports) : options_(std::move(options)), ports_(std::move(ports)) {}
@@ -56,9 +58,9 @@ class PeerClient {
   void Put(TabletId tablet, PeerMessage message);
   // Sends what was put, but for what is still gathered: to be called after answers, too.
   void Flush();
-  // A message of the peer's own came in this start of it.
+  // Notes the start in which the peer sent a message of its own.
   void Hear(const ServerName& peer, Incarnation incarnation);
-  // For copies; null while nobody knows where the server is. With the header that its requests need.
+  // For copies; null while the server's address is unknown. With the header that its requests need.
   std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& server, idl::PeerHeader& header);
 
  private:
@@ -89,7 +91,7 @@ class PeerClient {
   void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const AppendMessage& append);
   void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const HeartbeatMessage& heartbeat);
   const std::string& Encoded(const EntryPtr& entry);
-  // When what waits for the peer goes; the past: now.
+  // When the messages that wait for the peer are sent; the past: now.
   MonotonicTime DueOf(const Peer& peer) const;
   void FlushAt(MonotonicTime due, MonotonicTime now);
   bool Reach(const ServerName& name, Peer& peer);
@@ -99,9 +101,9 @@ class PeerClient {
   void FillHeader(const ServerName& name, const Peer& peer, idl::PeerHeader& header) const;
   void SendAppends(const ServerName& name, Peer& peer);
   void SendHeartbeats(const ServerName& name, Peer& peer);
-  // Whether what this incarnation of the peer says counts; 0: not said.
+  // Whether this incarnation of the peer counts; 0: unknown.
   bool Counts(const ServerName& name, int64_t incarnation);
-  // What it answered; nothing, as if it were lost, where no peer can have answered so.
+  // The peer's answer; none, as if it were lost, if no honest peer can have sent it.
   template <class Answer>
   PeerReply ReplyOf(const ServerName& name, const Sent& sent, MonotonicTime now, Result<Answer> answer);
   void Lose(const ServerName& name, std::vector<Sent> sent);
@@ -113,7 +115,7 @@ class PeerClient {
   std::vector<ServerName> waiting_;  // have something to be sent
   TimerId timer_;                    // ends at due_, when the first of them is due
   MonotonicTime due_ = MonotonicTime::Max();
-  std::map<const LogEntry*, std::string> encoded_;  // of this round: each entry goes to several peers
+  std::map<const LogEntry*, std::string> encoded_;  // of this round: each entry is sent to several peers
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

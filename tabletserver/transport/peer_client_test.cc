@@ -165,7 +165,7 @@ TEST_F(PeerClientTest, MuchWaitsForNothingAndNothingForIt) {
 TEST_F(PeerClientTest, WhatALostMessageHeldUpGoes) {
   Append();
   Append();
-  std::exchange(peer_->asked[0].cob, nullptr)({});  // says nothing of the start it comes from
+  std::exchange(peer_->asked[0].cob, nullptr)({});  // does not name its start
   scheduler_.RunFor(0ns);
   EXPECT_THAT(answered_, ElementsAre(1)) << "as lost";
   EXPECT_THAT(Sent(), ElementsAre(1, 1));

@@ -1,9 +1,10 @@
 // tabletserver/transport/peer_memory.h
-// What the other tablet servers have said lately of tables in memory that are full there. A follower evicts nothing by
-// itself, so whoever leads its tablets has to: it goes by the fullest of the tablet's voters.
-// Place:      each shard's peer_client.h writes into it, what a heartbeat was answered; shard.h admits by it, and
+// The recent reports of other tablet servers about their full tables in memory. A follower evicts nothing by itself, so
+// the primaries of its tablets must, by the fullest of the tablet's voters.
+// Place:      each shard's peer_client.h writes into it from answers to heartbeats; shard.h admits by it, and
 //             maintenance/evictor.h evicts.
-// Invariants: what a server says replaces all that it said before, and counts for kCounts: one that is gone stops nobody.
+// Invariants: a server's report replaces all its earlier ones, and counts for kCounts, so that a dead server blocks no
+//             writes.
 // Threads:    any.
 #pragma once
 
@@ -40,7 +41,7 @@ class PeerMemory {
     MonotonicTime told;  // when that was said
     ServerName full;     // takes no more; empty: all do
   };
-  // Of `servers`; costs nothing while nobody is full.
+  // The worst of `servers`; costs nothing while none is full.
   Worst WorstOf(TableId table, std::span<const ServerName> servers, MonotonicTime now) const {
     Worst worst;
     if (!some()) return worst;

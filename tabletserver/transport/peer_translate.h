@@ -1,7 +1,7 @@
 // tabletserver/transport/peer_translate.h
-// Between the peers' messages and the core's: appends, heartbeats, and the answers to both.
+// Translates between the peers' messages and the core's: appends, heartbeats, and the answers to both.
 // Errors:  INVALID_ARGUMENT for entries that cannot be decoded, and for numbers that no honest peer sends
-//          (common/base/number_limits.h). What is translated from the core cannot fail.
+//          (common/base/number_limits.h). Translations from the core cannot fail.
 // Threads: functions.
 #pragma once
 

@@ -11,7 +11,7 @@ import tokenize
 Paragraph = collections.namedtuple("Paragraph", "line text kind")
 
 ITEM = re.compile(r"^\s*(?:[-*]|\d+[.)]|\([a-z\d]\))\s+")
-LABEL = re.compile(r"^(?:[A-Z][\w ]{0,30}|\w+):(?:\s{2,}|\s*$)|^[A-Z]\w+:\s")  # "Threads:    ..." of a banner
+LABEL = re.compile(r"^(?:[A-Z][\w ]{0,30}|\w+):(?:\s{2,}|\s*$)|^[A-Z]\w+(?: \w+){0,2}:\s")  # "Threads:    ..." of a banner
 DRAWING = re.compile(r"[|+]--|--[->+|]|\w\s{3,}\w|^\s*\|.*\|\s*$|^[-=|+\\/ ]+$|[{};]\s*$")
 DIRECTIVE = re.compile(r"^\s*(NOLINT|clang-format|namespace\b|static$|static (int|void|bool|std)|shellcheck|type:|!|[\w./-]+\.\w+$)")
 CPP_PIECE = re.compile(r'R"(?P<tag>\w*)\((?P<raw>.*?)\)(?P=tag)"|//(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/'
