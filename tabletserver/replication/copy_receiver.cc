@@ -14,8 +14,9 @@ Result<bool> CopyReceiver::Accepts(const ReceiveCopy& input) {
   if (copy_ && copy_->order.id == input.id && copy_->stage >= Stage::kReceiving) return say({});
   if (input.id < latest_) return say(Error(Code::kComeAgain, "a newer copy has begun"));
   if ((common_.state.incomplete && !applying()) || !rules::CopySparesWhoHoldsLine()) return true;
-  // Who holds the line may have been counted when what follows it was committed. Who has applied another history holds
-  // nothing, and what it has is not discarded on a primary's word alone: it fails, and is dropped and made anew.
+  // A replica that holds the line may have been counted when later entries were committed. A replica that has applied
+  // another history does not hold it. A primary's word alone is no reason to discard its data, so it fails, and the
+  // master drops it and makes it again.
   EBLA_TRY(common_.log.CheckHistory(input.line));
   if (input.line.lsn > common_.log.applied().lsn) {
     const Result<std::optional<Epoch>> epoch = common_.log.EpochAt(input.line.lsn);
@@ -55,8 +56,8 @@ bool CopyReceiver::OnArrived(const CopyArrived& input) {
 void CopyReceiver::OnCheckpointed(const CopyCheckpointed& input) {
   if (!copy_ || copy_->order.id != input.id || copy_->stage != Stage::kCheckpointing) return;
   copy_.reset();
-  // One that may have lost writes is not sure yet: what its source had not applied when the copy was made may be what it
-  // had acknowledged (followed_log.cc).
+  // A replica that may have lost writes is not sure yet, because the entries that its source had not applied at the
+  // copy may be those that it had acknowledged (followed_log.cc).
   common_.state.incomplete = false;
   common_.state_dirty = true;
 }

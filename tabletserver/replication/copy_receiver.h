@@ -23,20 +23,20 @@ class CopyReceiver {
  public:
   explicit CopyReceiver(ReplicaCommon& common) : common_(common) {}
 
-  // ---- its course ----
-  // Whether this copy is to begin; if not, the order has been answered. An error: the replica fails, and says so.
+  // ---- its course ---- Whether this copy is to begin; if not, the order has been answered. An error: the replica
+  // fails, and reports it.
   Result<bool> Accepts(const ReceiveCopy& input);
   void Begin(const ReceiveCopy& input);
   // The start is installed. False: that of another copy.
   bool OnPrepared(const CopyPrepared& input);
-  // Every chunk is here. True: they are to be applied from now on.
+  // Every chunk has arrived. True: they are to be applied from now on.
   bool OnArrived(const CopyArrived& input);
   void OnCheckpointed(const CopyCheckpointed& input);
   // The log reaches a SPLIT: a copy that brings what lies beyond it is given up.
   void OnSplit(const SplitInCopy& input);
-  // Goes on to the next stage if what this one waits for is there.
+  // Enters the next stage if this one has what it waits for.
   void Advance();
-  // Whoever waits for it to be prepared is told.
+  // Answers the orders that wait for its preparation.
   void Abandon();
   void AbandonUnlessApplying() {
     if (copy_ && copy_->stage < Stage::kApplying) Abandon();
@@ -48,9 +48,9 @@ class CopyReceiver {
   // The log may follow: the start is installed.
   bool takes_log() const { return copy_ && copy_->stage >= Stage::kReceiving; }
   bool applying() const { return copy_ && copy_->stage >= Stage::kApplying; }
-  // All that it brings is here and known to be committed: it is applied whatever becomes of its source.
+  // All of its data has arrived and is known to be committed, so it is applied whatever becomes of its source.
   bool completes_alone() const { return applying() && common_.committed >= copy_->upto; }
-  // What its chunks show was applied at their source, through here.
+  // The position through which its source had applied its chunks.
   Lsn shown() const { return applying() ? copy_->upto : Lsn{}; }
   // The copy that is still to bring something; whose start is to be installed; whose chunks are taken. 0: none.
   uint64_t awaited() const { return copy_ && copy_->stage <= Stage::kReceiving ? copy_->order.id : 0; }

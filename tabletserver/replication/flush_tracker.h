@@ -1,9 +1,10 @@
 // tabletserver/replication/flush_tracker.h
 // The rounds with the store: which output is out, which flushes are under way, and what each of them vouches for.
-// Place:      replica_common.h holds it. replica_core.h begins the rounds; whoever says something that must be durable
-//             first asks for a flush, and waits for the number of the next one.
+// Place:      replica_common.h holds it. replica_core.h begins the rounds. A part whose answer must be durable first
+//             asks for a flush, and waits for the number of the next one.
 // Invariants: 1. Flushes are numbered in the order that they begin; one that is done vouches for all before it.
-//             2. While a stricter flush is under way the later ones are as strict, as their completion vouches for it.
+//             2. While a stricter flush is under way the later ones are as strict, because their completion vouches for
+//                it.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -33,7 +34,7 @@ class FlushTracker {
   bool store_stalled() const { return store_stalled_; }
   void ResumeStore() { store_stalled_ = false; }
 
-  // Of the output that is being taken. `stores`: there is something for the store, `state` with it.
+  // Numbers the flush of the output that is being taken. `stores`: it has something for the store, with `state`.
   FlushRequest HandOut(FlushMode mode, bool stores, const std::optional<ReplicaState>& state) {
     const auto strict = [](const Pending& flush) { return flush.mode == FlushMode::kSync; };
     if (std::any_of(flushes_.begin(), flushes_.end(), strict)) mode = FlushMode::kSync;

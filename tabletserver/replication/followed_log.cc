@@ -27,7 +27,7 @@ void FollowedLog::Learn(Lsn committed, Lsn retain) {
 
 void FollowedLog::Echo(const HeartbeatMessage& heartbeat, MonotonicTime now) {
   const MonotonicTime latest = echoes_.empty() ? fresh_as_of_ : echoes_.back().clock;
-  // One that is still to come is of another life of this machine.
+  // A moment in the future is of an earlier boot of this machine.
   if (heartbeat.echo_clock > latest && heartbeat.echo_clock <= now) {
     // The first keep their turn: were each to wait for the latest, a log that is always written would never be fresh.
     if (echoes_.size() == kEchoesMax) echoes_.pop_back();
@@ -36,7 +36,8 @@ void FollowedLog::Echo(const HeartbeatMessage& heartbeat, MonotonicTime now) {
   Freshen();
 }
 
-// Having applied what was committed when the primary, under its lease, heard of that moment, this is no older than it.
+// Once this replica has applied the entries that were committed when the primary, under its lease, received that
+// moment, its state is no older than it.
 void FollowedLog::Freshen() {
   while (!echoes_.empty() && echoes_.front().committed <= common_.log.applied().lsn && !common_.state.incomplete) {
     fresh_as_of_ = std::max(fresh_as_of_, echoes_.front().clock);
@@ -44,14 +45,15 @@ void FollowedLog::Freshen() {
   }
 }
 
-// A copy's chunks tell what is committed, too: what they show was applied at their source. Without that the last
-// replica that a Barrier lacks would wait to be told of the very entries that nobody can commit without it.
+// A copy's chunks prove commits, too, because their source had applied them. Otherwise the last replica that a Barrier
+// needs would wait for news of entries that cannot be committed without it.
 void FollowedLog::CommitMatched() {
   common_.CommitTo(std::min(std::max(told_committed_, copies_.shown()), matched_));
   BeSureAgain();
 }
 
-// What a replica that may have lost writes acknowledged is here again once it holds all that this epoch has committed.
+// A replica that may have lost writes has its acknowledged ones again once it holds all committed entries of this
+// epoch.
 void FollowedLog::BeSureAgain() {
   ReplicaState& state = common_.state;
   if (!state.may_have_lost_writes || state.incomplete || !common_.epoch) return;
@@ -79,8 +81,7 @@ void FollowedLog::AnswerOnceDurable(RequestToken token, const AppendAnswer& answ
   AnswerDurable();
 }
 
-// What has become of a copy while they waited is told as it is now: a primary that hears of one that is over begins
-// another.
+// The answers report the copy's present state, because a primary that is told of a finished copy begins another.
 void FollowedLog::AnswerDurable() {
   const ReplicaState& durable = common_.flushes.durable();
   std::erase_if(held_, [&](Held& held) {

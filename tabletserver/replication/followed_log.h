@@ -1,7 +1,7 @@
 // tabletserver/replication/followed_log.h
-// What a follower knows of the log of its epoch's primary: how far its own is the same, what is committed, how fresh
-// what it has applied is; and the answers to appends that wait for a flush.
-// Place:      follower.h feeds it with what the primary says; replica_role.h begins it anew with each epoch.
+// A follower's knowledge of the log of its epoch's primary: how far its own log matches, the committed position, how
+// fresh its applied state is; and the answers to appends that wait for a flush.
+// Place:      follower.h feeds it with the primary's messages; replica_role.h resets it with each epoch.
 // Invariants: 1. Nothing is committed here beyond what is known to be the primary's log.
 //             2. An append is answered STORED once its entries and the promise of its epoch are durable (PROTOCOL 4).
 // Bounds:     kEchoesMax echoes; held answers by the primary's messages in flight.
@@ -21,19 +21,17 @@ class FollowedLog {
  public:
   FollowedLog(ReplicaCommon& common, const CopyReceiver& copies) : common_(common), copies_(copies) {}
 
-  // ---- what the primary says ----
-  // Another primary is followed from now on, in another epoch.
+  // ---- messages of the primary ---- Another primary is followed from now on, in another epoch.
   void BeginEpoch();
   void Hear(MonotonicTime now) { heard_ = std::max(heard_, now); }
   // The log is the primary's through here.
   void Match(Lsn lsn) { matched_ = std::max(matched_, lsn); }
-  // So much is committed; somebody may still need the log from `retain` on.
+  // So much is committed; a replica may still need the log from `retain` on.
   void Learn(Lsn committed, Lsn retain);
   // An answer of this replica that the primary has received, and what was committed then.
   void Echo(const HeartbeatMessage& heartbeat, MonotonicTime now);
 
-  // ---- what this replica does ----
-  // The log ends here from now on.
+  // ---- events at this replica ---- The log ends here from now on.
   void CutAt(Lsn last) { matched_ = std::min(matched_, last); }
   // Nothing is known to be the primary's any more: the log is another one, or this replica has led meanwhile.
   void Unmatch() { matched_ = {}; }
@@ -48,7 +46,7 @@ class FollowedLog {
   // Once `answer.flushed` is durable, STORED.
   void AnswerOnceDurable(RequestToken token, const AppendAnswer& answer);
   void AnswerDurable();
-  // Those of entries above `above`, still to be made durable.
+  // Drops held answers for entries above `above`, which are yet to be durable.
   void Refuse(AppendResult result, Lsn above = {});
   bool answered() const { return !ready_.empty(); }
   std::vector<PeerAnswer> TakeAnswers() { return std::exchange(ready_, {}); }
@@ -56,9 +54,9 @@ class FollowedLog {
   // ---- for reads and reports ----
   // All that was committed by then (this server's clock) is applied here; zero: not known.
   MonotonicTime fresh_as_of() const { return fresh_as_of_; }
-  // When it last heard from the primary of its epoch; zero: never.
+  // Time of the last message from the primary of its epoch; zero: never.
   MonotonicTime heard() const { return heard_; }
-  // The first position that somebody may need of this log, the next to be applied among it.
+  // The first position of this log that a replica may need, itself included for the next entry to apply.
   Lsn NeededFrom(Lsn next) const { return std::min(next, retain_ ? retain_ : next); }
 
  private:

@@ -60,7 +60,7 @@ std::optional<AppendResult> Follower::CannotTake() {
   return full ? std::optional(AppendResult::kBusy) : std::nullopt;
 }
 
-// Where the sender should look instead; none: the log holds `previous`.
+// The position where the sender should look instead; none: the log holds `previous`.
 Result<std::optional<Version>> Follower::Conflict(Version previous) const {
   const ReplicaLog& log = common_.log;
   EBLA_TRY(log.CheckHistory(previous));

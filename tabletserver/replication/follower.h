@@ -1,10 +1,10 @@
 // tabletserver/replication/follower.h
-// What a replica does that follows: obeys the primary of its epoch, takes its appends and heartbeats, receives its
-// copies. Appends go as in Raft: one whose `previous` the log holds is taken, and what contradicts it is removed.
-// Place:      replica_core.h hands it what peers say; followed_log.h keeps what it learns.
+// The work of a follower: obeys the primary of its epoch, takes its appends and heartbeats, receives its copies.
+// Appends work as in Raft: the follower accepts one whose `previous` its log holds, and removes entries that contradict
+// it.
+// Place:      replica_core.h passes peers' messages to it; followed_log.h keeps its knowledge.
 // Invariants: 1. Only the present epoch's one primary is obeyed (replica_role.h, Follow()).
-//             2. What is committed is never replaced: a primary that would do so has another history, and the replica
-//                fails.
+//             2. A committed entry is never replaced: if a primary tries, its history differs, and the replica fails.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -33,7 +33,7 @@ class Follower {
  private:
   void OnAppend(const PeerRequest& request, const AppendMessage& append);
   void OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& heartbeat);
-  // Why nothing is taken now; none: it is.
+  // The reason to accept nothing now; none: it accepts.
   std::optional<AppendResult> CannotTake();
   Result<std::optional<Version>> Conflict(Version previous) const;
   Status Take(const AppendMessage& append);

@@ -56,7 +56,7 @@ void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, Monoton
   peer.lease = std::max(peer.lease, counted_from + terms_.length - terms_.margin);
 }
 
-// Somebody has promised this epoch, and refuses this one; unless nobody can have come so far.
+// A peer has promised the epoch `promised`, and refuses this one. An impossible leap is ignored.
 void Leadership::HearPromised(Epoch promised) {
   if (limits::IsLeap(epoch_, promised, limits::kReportedEpochLeapMax)) return;
   if (promised > epoch_) refused_for_ = std::max(refused_for_, promised);
@@ -94,7 +94,7 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
   Grant(peer, reply, answer.granted, answer.clock);
   HearPromised(answer.promised);
   if (!sent || reply.number <= peer.ignore_through) return;
-  // It waits for a copy that nobody sends any more; one that has arrived meanwhile it merely had not heard of.
+  // The peer waits for a copy that is no longer sent. If the copy has arrived, the peer just did not know it yet.
   if (answer.receiving != 0 && answer.receiving != peer.copy && answer.receiving != peer.copied) return WantCopy(peer);
   // It cannot have stored what it was not sent.
   const bool beyond = answer.result == AppendResult::kStored && answer.flushed > sent->last;
@@ -109,7 +109,7 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
       break;
     case AppendResult::kMismatch: {
       const auto meet = log.LastUpTo(answer.conflict.lsn, answer.conflict.epoch);
-      // Where they do not meet at all, the whole log is offered; or a copy, if it does not reach back so far.
+      // If they do not meet at all, the whole log is offered; or a copy, if the log does not reach back so far.
       Probe(peer, meet.has_value() && meet->has_value() ? (*meet)->lsn.Next() : Lsn{1});
       break;
     }
@@ -155,7 +155,8 @@ void Leadership::OnLost(const PeerReply& reply) {
   peer.paused = true;
 }
 
-// What it held in memory alone is gone, its grants among it; what it acknowledged was durable, unless it forgot.
+// The peer has lost its memory, its grants among it; its acknowledged entries were durable, unless it may have lost
+// writes.
 void Leadership::Step(const PeerRestarted& input) {
   const auto found = peers_.find(input.peer);
   if (found == peers_.end()) return;
@@ -207,8 +208,8 @@ void Leadership::OnTick(MonotonicTime now) {
   for (auto& [name, peer] : peers_) {
     if (!peer.appends.empty()) continue;
     if (peer.mode != Mode::kCopy || now >= peer.copy_again) peer.paused = false;
-    // Once its copy is complete the peer can be counted, and nothing but an answer says so. Where nothing is written,
-    // as before a Barrier that lacks this very peer, no append asks for one.
+    // Only an answer shows that the peer's copy is complete and that it counts. Without writes, as before a Barrier
+    // that needs this very peer, no append would ask for one.
     if (peer.mode == Mode::kReplicate && peer.incomplete) Probe(peer, peer.next);
   }
 }
@@ -251,7 +252,7 @@ MonotonicTime Leadership::lease_until() const {
 std::vector<PeerProgress> Leadership::Progress() const {
   std::vector<PeerProgress> progress;
   for (const auto& [name, peer] : peers_) {
-    // Who has stored nothing yet may have no replica at all.
+    // A peer that has stored nothing yet may have no replica at all.
     progress.push_back({name, peer.voter, peer.copy != 0, peer.incomplete || !peer.proven, peer.match, peer.heard});
   }
   return progress;
@@ -260,8 +261,8 @@ std::vector<PeerProgress> Leadership::Progress() const {
 Lsn Leadership::NeededFrom(Lsn otherwise) const {
   Lsn needed = otherwise;
   for (const auto& [name, peer] : peers_) {
-    // What it has reached already is kept too: by that entry a probe shows that the logs meet. Who was not heard of yet
-    // may need all of it; zero would say that nobody does.
+    // The peer's last entry is retained, too, because a probe shows by it that the logs meet. A silent peer may need
+    // the whole log; zero would mean that none does.
     needed = std::min(needed, std::max(peer.copy != 0 ? peer.copy_start.lsn : peer.match, Lsn{1}));
   }
   return needed;
@@ -348,8 +349,8 @@ Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicT
     while (WantsMessage(peer, log)) EBLA_TRY(Send(name, peer, log, committed, now, messages, copies));
     if (!heartbeat_due_ && !round_due_) continue;
     HeartbeatMessage heartbeat{.epoch = epoch_, .committed = committed, .retain = retain, .round = round_};
-    // Under the lease, nobody else can have committed anything by now: the peer, having applied this, is no older than
-    // its clock was then.
+    // Under the lease, no other primary can have committed an entry by now. So once the peer has applied this position,
+    // its state is no older than its clock of then.
     if (committed >= barrier_ && now < lease_until()) {
       heartbeat.echo_clock = peer.echo_clock;
       heartbeat.echo_committed = committed;

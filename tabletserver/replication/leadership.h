@@ -1,15 +1,15 @@
 // tabletserver/replication/leadership.h
-// What a primary keeps for the one epoch that it leads: how far each other replica has come, who grants it a lease
-// until when, which confirmation round is under way, whom it transfers to. Followers are driven as in etcd's raft: a
-// probe finds where the logs meet, then entries are sent without waiting for answers; who the log cannot reach is
+// A primary's state for the one epoch that it leads: the progress of each peer, the peers' lease grants with their
+// ends, the confirmation round under way, the target of a transfer. Followers are driven as in etcd's raft: a probe
+// finds where the logs meet, then entries are sent without waiting for answers. A peer that the log cannot reach is
 // copied.
 // Place:      replica_core.h makes one when it begins to lead, asks it what is committed, and destroys it when it steps
 //             down; nothing of it survives that.
 // Invariants: 1. Counts voters only; each voter's position is durable there, and in this epoch's history.
 //             2. A lease is counted from when the heartbeat or append was sent, less the margin (PROTOCOL 7).
 //             3. A confirmation counts only answers to messages sent after its round began.
-//             4. Message numbers go on from those of the leadership before: what became of an older message is never
-//                taken for news of a newer one.
+//             4. Message numbers continue those of the leadership before, so that the answer to an older message is
+//                never mistaken for one to a newer message.
 // Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together. A copy
 //             that fails is begun again after kCopyDelayFirst, doubled each time up to kCopyDelayMax.
 // Threads:    thread-compatible.
@@ -41,7 +41,7 @@ class Leadership {
     Lsn barrier;            // or, of a split's child, the SPLIT, which is as good
     uint64_t messages = 0;  // sent by the leaderships before, in this process
     Lsn next;               // to be sent first; none: the Barrier
-    Lsn inherited;          // committed once flushed here, as nobody else has a log; none: as ever, by the Barrier
+    Lsn inherited;          // committed once flushed here, as no other log exists; none: as ever, by the Barrier
   };
   Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners);
 
@@ -55,28 +55,28 @@ class Leadership {
   void OnLost(const PeerReply& reply);
   void Step(const PeerRestarted& input);
   void Step(const CopyNews& input);
-  // The others may hear that the log is committed up to this SPLIT, and do at once.
+  // The peers may learn that the log is committed up to this SPLIT, and are told at once.
   void Step(const SplitNext& input);
-  // Copies that are under way begin anew.
+  // Copies under way start again.
   void Step(const SplitApplied& input);
-  // There is no lease from now on, whoever grants (PROTOCOL 14).
+  // No lease holds from now on, whatever peers grant (PROTOCOL 14).
   void Step(const EndLease& input);
   void Step(const HeartbeatDue&) { heartbeat_due_ = true; }
   void OnTick(MonotonicTime now);
 
-  // ---- what follows from it ----
-  // The last position that a majority of voters, this one at `own`, has made durable; all of them.
+  // ---- conclusions ---- The last position that a majority of voters, this one at `own`, has made durable; all of
+  // them.
   Lsn MajorityFlushed(Lsn own) const;
   Lsn AllFlushed(Lsn own) const;
   // Voters that have not made `lsn` durable, as far as is known.
   std::vector<ServerName> Missing(Lsn lsn) const;
-  // Until when a majority, itself included, has promised nobody a higher epoch; Max() for a lone voter.
+  // The time until which a majority, itself included, promises no higher epoch; Max() for a lone voter.
   MonotonicTime lease_until() const;
   bool lease_ended() const { return lease_end_ != MonotonicTime::Max(); }
-  // The greatest epoch above its own that anybody has promised; none: none.
+  // The greatest epoch above its own that a peer has promised; none: none.
   Epoch refused_for() const { return refused_for_; }
   std::vector<PeerProgress> Progress() const;
-  // The first position that somebody still needs from the log.
+  // The first position of the log that a peer still needs.
   Lsn NeededFrom(Lsn otherwise) const;
   bool IsLevel(const ServerName& peer, Lsn last) const;
 
@@ -85,8 +85,7 @@ class Leadership {
   std::vector<ConfirmReply> TakeConfirmed();
   std::vector<ConfirmReply> Abandon();  // a step-down
 
-  // ---- messages ----
-  // The others are yet to hear that the log is committed up to this SPLIT.
+  // ---- messages ---- The peers have yet to learn that the log is committed up to this SPLIT.
   bool TellsOfSplit(Lsn at) const { return split_told_ < at && !peers_.empty(); }
   Lsn split_told() const { return split_told_; }
   bool HasMessages(const ReplicaLog& log) const;

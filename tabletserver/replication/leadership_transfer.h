@@ -33,8 +33,8 @@ class LeadershipTransfer {
     pending_ = input;
   }
 
-  // The request to be answered once the leadership has ended; none: it goes on, as nothing is transferred, or not yet,
-  // or not in time.
+  // The request to answer once the leadership has ended; none: it continues, because nothing is transferred, or not
+  // yet, or not in time.
   std::optional<RequestToken> Complete(const Leadership& lead) {
     if (!pending_) return std::nullopt;
     const Lsn last = common_.log.last().lsn;

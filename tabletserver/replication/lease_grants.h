@@ -2,7 +2,7 @@
 // The leases that this replica grants to its primary, and until when it is bound by them (PROTOCOL 4, 7).
 // Place:      follower.h grants with its answers; a fence's answer waits for until() (replica_orders.h).
 // Invariants: 1. A lease is granted only for the epoch that is promised, durably so.
-//             2. Its length is durable first: a process that comes after this one waits as long.
+//             2. Its length is durable first, so that the next process waits as long.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -15,17 +15,17 @@ namespace ebla::tabletserver {
 
 class LeaseGrants {
  public:
-  // Somebody may still read under a grant of the process before this one.
+  // A primary may still read under a grant of the process before this one.
   explicit LeaseGrants(ReplicaCommon& common) : common_(common) {
     if (rules::GrantsOutliveRestarts()) {
       until_ = common.options.started + std::chrono::milliseconds(common.state.longest_lease_ms);
     }
   }
 
-  // Nobody is told of a higher promise before.
+  // No higher promise is answered before this time.
   MonotonicTime until() const { return until_; }
 
-  // Until a lease from `now`, nobody is told of a promise of a higher epoch. False: nothing is granted.
+  // Answers no promise of a higher epoch until a lease from `now`. False: nothing is granted.
   bool Grant(Epoch epoch, MonotonicTime now) {
     ReplicaState& state = common_.state;
     const ReplicaState& durable = common_.flushes.durable();

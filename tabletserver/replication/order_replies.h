@@ -1,10 +1,10 @@
 // tabletserver/replication/order_replies.h
-// The answers to the master's orders. Each is held back until all that was decided before it is durable, the refusals
-// too: they name the promise. A fence's answer waits besides until the leases granted have run out (PROTOCOL 4).
+// The answers to the master's orders. Each is held back until all earlier decisions are durable, refusals too, because
+// they name the promise. A fence's answer also waits until the granted leases have expired (PROTOCOL 4).
 // Place:      replica_orders.h and replica_role.h reply; replica_core.h releases and hands out.
-// Invariants: 1. Replies leave in order; one that waits for grants to run out holds up those behind it.
-//             2. Whoever hears of a drop discards what is left, so what it rolls back is kept first, even while the
-//                store refuses that (PROTOCOL 22).
+// Invariants: 1. Replies leave in order; one that waits for grants to expire delays those behind it.
+//             2. The host discards the replica's data after the answer to a drop, so rolled-back writes are stored
+//                aside first, even while the store refuses that (PROTOCOL 22).
 // Threads:    thread-compatible.
 #pragma once
 
@@ -20,9 +20,9 @@ class OrderReplies {
   explicit OrderReplies(ReplicaCommon& common) : common_(common) {}
 
   void Reply(RequestToken token, Status status, MonotonicTime not_before = {});
-  // Those whose time has come, to Take().
+  // Moves the replies that are due to Take().
   void Release();
-  // The replica has failed: all are told.
+  // The replica has failed: answers all.
   void FailAll();
   std::vector<ControlReply> Take() { return std::exchange(ready_, {}); }
 

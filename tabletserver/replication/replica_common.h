@@ -1,6 +1,7 @@
 // tabletserver/replication/replica_common.h
-// What every part of one replica's core looks at: its state, its log, what is on its way to the disk, the epoch that it
-// obeys, what is committed. Each part owns what it alone decides on, and holds a reference to this.
+// The state that all parts of one replica's core share: its durable state, its log, outputs on their way to the disk,
+// the epoch that it obeys, the committed position. Each part owns the state that it alone decides on, and refers to
+// this.
 // Place:   replica_core.h makes one, and hands it to its parts.
 // Threads: thread-compatible.
 #pragma once
@@ -52,7 +53,7 @@ struct ReplicaCommon {
     commit_news = true;
   }
 
-  // What was acknowledged at PRIMARY and is in no other log is stored aside, before all that is not applied goes
+  // Stores aside the acknowledged PRIMARY writes that are in no other log, before all unapplied entries are removed
   // (PROTOCOL 22).
   Status RollBackUnapplied() {
     if (log.last().lsn <= log.applied().lsn) return {};

@@ -11,7 +11,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// Where a log goes on that began as another's.
+// The last position of the log that this log continues.
 Version BaseOf(const ReplicaState& state) {
   return state.merged ? state.merged->position : Version{state.lineage_epoch, state.lineage_lsn};
 }
@@ -84,7 +84,7 @@ void ReplicaCore::Step(const StoreFailed& input) {
     return role_.Fail(input.status.ok() ? Status(Code::kInternal, "the store failed without saying why")
                                         : input.status);
   }
-  // What answers the master does not wait for room: a state is always taken.
+  // Answers to the master do not wait for room, because the store always accepts a state.
   common_.flushes.StallStore();
   if (!rules::SentEntriesStand()) common_.log.DropUnstored();
   common_.flushes.Want(replies_.waiting());
@@ -171,7 +171,7 @@ void ReplicaCore::TakeForStore(ReplicaOutput& output) {
   }
   const bool stores = common_.state_dirty || entries;
   if (!stores && !common_.flushes.wanted()) return;
-  // What the master is told of a SPLIT or a FREEZE, the catalog knows for good.
+  // The catalog keeps for good what the master learns of a SPLIT or a FREEZE.
   const bool for_good = std::ranges::any_of(output.append, [](const EntryPtr& entry) {
     return entry->kind == EntryKind::kSplit || entry->kind == EntryKind::kFreeze;
   });
@@ -186,10 +186,11 @@ ReplicaOutput ReplicaCore::TakeOutput() {
   if (failure().ok()) {
     TakeForStore(output);
     Leadership* lead = role_.leadership();
-    // What is sent is on its way to the store in this very output, or was refused and is offered again (PROTOCOL 2).
+    // Sent entries are on their way to the store in this very output, or were refused and are offered again (PROTOCOL
+    // 2).
     if (lead != nullptr && role_.LeadIsDurable()) {
-      // Nobody applies what is not applied here, though the others have flushed it already: who had read it there would
-      // read something older at STRONG. A SPLIT brings nothing to read.
+      // No peer applies an entry before this replica, although peers have flushed it already, because a client that had
+      // read it there would read an older state at STRONG. A SPLIT changes no record.
       const Lsn known = std::min(committed(), std::max(log().applied().lsn, lead->split_told()));
       Status status = lead->TakeMessages(log(), known, common_.now, output.messages, output.copies);
       if (!status.ok()) role_.Fail(std::move(status));

@@ -1,11 +1,11 @@
 // tabletserver/replication/replica_core.h
 // Decides for one replica of one tablet: which epoch it obeys, whether it leads, what is in its log, what is committed.
 // Raft's log with the vote replaced by the master's fence; docs/design/replication-rules.md has the rules by number,
-// rules.h their names. Pure: inputs go in through Step(), one output at a time comes out; no clock, disk, network, lock
-// or chance.
+// rules.h their names. Pure: Step() takes inputs and gives one output at a time; no clock, disk, network, lock or
+// chance.
 //
-// The driver's contract stands in tabletserver/tablet/tablet_core.h, which passes on what is this core's alone. After a
-// crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
+// The driver's contract is in tabletserver/tablet/tablet_core.h, which passes on this core's own inputs and outputs.
+// After a crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
 //
 //   the master's orders ----> replica_orders.h --+
 //                                                +--> replica_role.h     absent, follower or primary, in which epoch
@@ -27,7 +27,7 @@
 //             7. It grants a lease only for the epoch it has promised, and only when that and the length are durable
 //                (PROTOCOL 7).
 //             8. While incomplete it is not counted, not chosen and does not apply; a copy is prepared only after the
-//                mark is durable, and the mark goes only after a checkpoint (PROTOCOL 5, 9).
+//                mark is durable, and the mark is removed only after a checkpoint (PROTOCOL 5, 9).
 // Threads:    thread-compatible; only the owning shard calls it.
 #pragma once
 
@@ -51,8 +51,8 @@ concept InputOf = requires(Part& part, const Input& input) { part.Step(input); }
 
 class ReplicaCore {
  public:
-  // What a restart found: the store's log from `first` to `last` (none: empty), the last applied entry. A replica that
-  // is new here has an empty state.
+  // Begins from a restart's findings: the store's log from `first` to `last` (none: empty), the last applied entry. A
+  // replica that is new here has an empty state.
   ReplicaCore(ReplicaOptions options, ReplicaState state, Version first, Version last, Version applied,
               LogReader reader);
   ReplicaCore(const ReplicaCore&) = delete;  // its parts refer to each other
@@ -97,14 +97,15 @@ class ReplicaCore {
   bool Leads() const { return role_.Leads(); }
   bool admitting() const { return Leads() && !role_.transfer().under_way(); }  // else a transfer is under way
   Epoch epoch() const { return common_.epoch; }  // as last configured or followed; none since a restart
-  // What it is in its epoch; what it knows of the others, if it leads.
+  // Its role in its epoch; its knowledge of its peers, if it leads.
   const ReplicaRole& standing() const { return role_; }
   const FollowedLog& followed() const { return followed_; }
   const ReplicaLog& log() const { return common_.log; }
   Version NextVersion() const { return {common_.epoch, common_.log.last().lsn.Next()}; }
   Version last_appended() const { return common_.log.last(); }  // proposed ones included
   Lsn committed() const { return common_.committed; }
-  // Of what is committed, what may be applied: what the store still refuses may be dropped from the log again.
+  // The committed position up to which entries may be applied; entries that the store still refuses may be dropped
+  // again.
   Lsn applicable() const { return std::min(common_.committed, common_.log.stored().lsn); }
   bool may_apply() const;  // false while a copy has not arrived
   // The log may be truncated below this, as far as the replicas are concerned.

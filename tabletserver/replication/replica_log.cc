@@ -109,7 +109,7 @@ Status ReplicaLog::Remove(Lsn from, Version before, std::vector<EntryPtr>& rolle
       rolled_back.push_back(std::move(entry));
     }
   };
-  // What was never handed to the store was never acknowledged.
+  // Entries that were never handed to the store were never acknowledged.
   const Lsn in_store = std::min(stored_.lsn, last().lsn);
   uint64_t lost = 0;
   Lsn at = from;

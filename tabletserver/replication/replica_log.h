@@ -1,10 +1,10 @@
 // tabletserver/replication/replica_log.h
-// The log of one replica as its core sees it: what is in the store, what is on its way there, what is durable, and the
-// entries kept in memory until they are applied. The store keeps the rest, and is read where an old entry is asked for.
+// The log of one replica as its core sees it: the positions stored, on their way to the store, and durable, and the
+// entries kept in memory until they are applied. Older entries are read from the store.
 // Place:      replica_core.h owns it; it decides nothing about epochs or commits.
 // Invariants: 1. Positions are consecutive; epochs never fall from one to the next.
-//             2. What was handed out and refused is handed out again identically (PROTOCOL 2).
-//             3. A flush vouches only for what was handed out before it and has not been removed since.
+//             2. Entries handed out and refused are handed out again identically (PROTOCOL 2).
+//             3. A flush vouches only for entries handed out before it and not removed since.
 // Threads:    thread-compatible; the reader is called inside.
 #pragma once
 
@@ -23,9 +23,8 @@ using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last
 
 class ReplicaLog {
  public:
-  // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry.
-  // `base`: an entry that this log goes on from, though it was never in it: the SPLIT that a child was created with; or
-  // none.
+  // Begins from a restart's findings: `first` and `last` of the store's log (none: it is empty), and the last applied
+  // entry. `base`: an entry of another log that this log continues (the SPLIT that created a child), or none.
   ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader);
 
   // ---- positions ----
@@ -35,13 +34,13 @@ class ReplicaLog {
   Version applied() const { return applied_; }
   Version first() const { return first_; }  // of the store's log; none: nothing is logged
 
-  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero. Known also
-  // of the entry just before the log's first where that is known: who holds no more than that is sent the log, and
-  // needs no copy.
+  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero. The epoch of
+  // the entry just before the log's first is also known if possible, so that a peer that ends there gets the log, not a
+  // copy.
   Result<std::optional<Epoch>> EpochAt(Lsn lsn) const;
   // The last entry at or before `lsn` with an epoch of at most `epoch` that EpochAt still knows.
   Result<std::optional<Version>> LastUpTo(Lsn lsn, Epoch epoch) const;
-  // What is applied was committed, and every later primary's log begins with it; but not that of a recovery by hand.
+  // Applied entries were committed, so every later primary's log begins with them, except after a recovery by hand.
   // INTERNAL: this entry of a primary's log shows that another history is applied here.
   Status CheckHistory(Version entry) const;
   // Whether everything from `from` on is in the log.

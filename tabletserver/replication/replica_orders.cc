@@ -91,7 +91,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
       return Error(Code::kUnavailable, "no replica is here, and the tablet was not created empty");
     return {};
   }
-  // Nobody has led it yet, and the catalog has no other leader for its first epoch.
+  // It had no primary yet, and the catalog has no other primary for its first epoch.
   const bool just_merged =
       input.merged && input.epoch == input.merged->position.epoch && last == input.merged->position;
   const bool fresh = !state_.led && ((input.created_empty && !last) || just_merged);
@@ -176,7 +176,8 @@ void ReplicaOrders::Step(const FenceReplica& input) {
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported
   if (!absent() || rules::UnknownTabletPromises()) role_.Promise(input.epoch);
-  // What is read here for "no log" must not have one a moment later: in memory nobody else may have it (PROTOCOL 5).
+  // A replica that reports "no log" must not have one a moment later, because in memory no other replica may have it
+  // (PROTOCOL 5).
   if (common_.options.flush_mode == FlushMode::kMemory && copies_.under_way()) {
     if (copies_.completes_alone())
       return replies_.Reply(input.token, Error(Code::kComeAgain, "a copy that has arrived is being applied"));
@@ -251,7 +252,7 @@ void ReplicaOrders::Step(const BecomeChild& input) {
     return;
   }
   if (state_.promised > input.at.epoch) return;  // fenced before it was created
-  if (input.primary.empty()) return;             // of a split that was logged again: the master says who leads it
+  if (input.primary.empty()) return;             // of a split that was logged again: the master names its primary
   common_.epoch = input.at.epoch;
   role_.SetMembers(input.primary, input.voters, {});
   if (input.lead) role_.LeadAsChild(input.at);

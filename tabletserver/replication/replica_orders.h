@@ -1,8 +1,10 @@
 // tabletserver/replication/replica_orders.h
-// What the master orders of a replica, and what a split or merge of the tablet makes of it: created, configured,
-// fenced, transferred, dropped, forgotten. Each order is checked against what was promised and led before it is obeyed.
+// Carries out the master's orders to a replica, and the effects of the tablet's splits and merges on it: create,
+// configure, fence, transfer, drop, forget. Each order is checked against what was promised and led before it is
+// obeyed.
 // Place:      replica_core.h hands them in. replica_role.h carries the changes out; order_replies.h holds the answers.
-// Invariants: 1. Whoever is told to lead was fenced for it, leads already, or was transferred to (PROTOCOL 1).
+// Invariants: 1. A replica leads only if it was fenced for the epoch, leads already, or is the target of a transfer
+//             (PROTOCOL 1).
 //             2. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
 //                appends nothing of lower epochs after (PROTOCOL 4).
 //             3. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (PROTOCOL 6).
@@ -34,9 +36,9 @@ class ReplicaOrders {
   void Step(const BecomeMerged& input);
   void Step(const BecomePart& input);
 
-  // Whether this Configure, which is obeyed, has the replica begin anew: it was in memory alone, this process has lost
-  // it, and the master has heard of every voter that none has it (PROTOCOL 5). The host discards what a copy may have
-  // brought, before the replica is told.
+  // Whether this Configure, which is obeyed, restarts the replica from nothing: it was in memory alone, this process
+  // has lost it, and every voter has reported to the master that it has no log (PROTOCOL 5). The host discards what a
+  // copy may have brought, before the replica is told.
   bool BeginsAnew(const ConfigureReplica& input) const;
 
  private:

@@ -36,8 +36,8 @@ void ReplicaRole::SetMembers(ServerName primary, std::vector<ServerName> voters,
 }
 
 void ReplicaRole::Lead(const ConfigureReplica& input) {
-  // A change of the membership goes on with the same log: what the store has refused so far may be at the others
-  // already.
+  // A change of the membership continues the same log, because peers may already have the entries that the store has
+  // refused so far.
   StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   common_.state.led = input.epoch;
@@ -59,8 +59,8 @@ void ReplicaRole::Lead(const ConfigureReplica& input) {
   common_.log.Append(std::move(barrier));
 }
 
-// The catalog has them, and whoever had logged them has forgotten. They stand before the Barrier, so nothing is served
-// before they are applied; they name no primary, as the catalog says who leads the children (PROTOCOL 5, 12).
+// The catalog has these splits, but the replicas that logged them have lost them. They precede the Barrier, so nothing
+// is served before they are applied. They name no primary, because the catalog names the children's (PROTOCOL 5, 12).
 void ReplicaRole::LogLostSplits(const ConfigureReplica& input) {
   for (const LostSplit& split : input.lost_splits) {
     LOG(WARNING) << "tablet " << common_.options.tablet << ": its split at \"" << EscapeBytes(split.key)
@@ -125,7 +125,7 @@ void ReplicaRole::Promise(Epoch epoch) {
   if (rules::FenceEndsLowerAppends()) followed_.Refuse(AppendResult::kStaleEpoch);
 }
 
-// What waits to be acknowledged of it is refused: a later entry at its place would be acknowledged in its stead.
+// Waiting acknowledgements of it are refused, because a later entry at its position would be acknowledged in its place.
 void ReplicaRole::DropUnstored() {
   common_.log.DropUnstored();
   const Lsn last = common_.log.last().lsn;

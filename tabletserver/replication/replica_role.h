@@ -1,12 +1,12 @@
 // tabletserver/replication/replica_role.h
-// Which epoch a replica obeys, and what it is in it: absent, follower or primary. Every change of that goes through
-// here, as it ends what was begun in the role before: copies, transfers, answers, confirmations.
+// Which epoch a replica obeys, and what it is in it: absent, follower or primary. Every change of role happens here,
+// because it ends the copies, transfers, answers and confirmations of the role before.
 // Place:      replica_orders.h (the master's orders) and follower.h (what primaries say) change it; replica_core.h asks
 //             it.
 // Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); stepping down is final
 //                (PROTOCOL 3).
 //             2. A promise never falls.
-//             3. A replica that has failed leads nothing and obeys nobody but a drop.
+//             3. A failed replica leads nothing and obeys nothing but a drop.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -52,27 +52,28 @@ class ReplicaRole {
   std::vector<ServerName> Missing(Lsn lsn) const;
   // Until when reads at this primary need no confirmation.
   MonotonicTime lease_until() const { return leadership_ ? leadership_->lease_until() : MonotonicTime{}; }
-  // Somebody has promised this higher epoch.
+  // A peer has promised this higher epoch.
   Epoch refused_for() const { return leadership_ ? leadership_->refused_for() : Epoch{}; }
   std::vector<PeerProgress> Progress() const;
-  // The others are yet to hear that this SPLIT is committed.
+  // The peers have yet to learn that this SPLIT is committed.
   bool TellsOfSplit(Lsn at) const { return leadership_ && leadership_->TellsOfSplit(at); }
 
   // ---- how it changes ----
   void SetMembers(ServerName primary, std::vector<ServerName> voters, std::vector<ServerName> learners);
   void Lead(const ConfigureReplica& input);
-  // As the child of a SPLIT that its parent here, leading, has appended (PROTOCOL 1, 11).
+  // Leads as the child of a SPLIT that its parent here, leading, has appended (PROTOCOL 1, 11).
   void LeadAsChild(Version split);
-  // What this peer says as the epoch's primary is to be believed: who leads the present epoch may say that it leads a
-  // later one, too; of anybody else the master says so first. After a restart, of the promised epoch anybody may.
+  // Whether this peer's messages as the epoch's primary are to be believed. The primary of the present epoch may also
+  // announce a later one; any other peer must be named by the master first. After a restart, any peer may lead the
+  // promised epoch.
   bool Believes(const ServerName& peer, Epoch epoch) const;
   // Obeys an epoch's primary from now on; false: it is not the present one.
   bool Follow(const ServerName& peer, Epoch epoch, MonotonicTime now);
-  // PROTOCOL 3: for good. What the store never got is given up, unless `keep_log`; the rest stays in the log for
-  // whoever leads next.
+  // PROTOCOL 3: for good. Entries that the store never got are given up, unless `keep_log`; the rest stays in the log
+  // for the next primary.
   void StepDown(bool keep_log = false);
   void Promise(Epoch epoch);
-  // What the store has refused so far is given up.
+  // Gives up the entries that the store has refused so far.
   void DropUnstored();
   // The replica has gone: a drop, or a merge.
   void Leave();

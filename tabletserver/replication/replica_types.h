@@ -1,8 +1,8 @@
 // tabletserver/replication/replica_types.h
-// What goes into and comes out of the core of one replica: plain structs, no Thrift, no clock.
+// Inputs and outputs of the core of one replica: plain structs, no Thrift, no clock.
 // Place:      replica_core.h decides on them; tablet_core.h passes them on; the host carries them out.
 // Threads:    values. A log entry is immutable once proposed and shared (EntryPtr), because the core, an append in
-//             flight and messages to peers all hold it, and none of them outlives the others by rule.
+//             flight and messages to peers all hold it, and any of them may be destroyed last.
 #pragma once
 
 #include <cstdint>
@@ -33,13 +33,13 @@ struct LeaseTerms {
 
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
-// A split that the catalog has, and that no log has which the master has heard of.
+// A split that the catalog has, but none of the logs reported to the master.
 struct LostSplit {
   TabletId child;
   std::string key;
 };
 
-// The master says what this server is to the tablet in `epoch` (control.thrift, ConfigureTablet).
+// The master gives this server its role for the tablet in `epoch` (control.thrift, ConfigureTablet).
 struct ConfigureReplica {
   RequestToken token;
   Epoch epoch;
@@ -70,7 +70,7 @@ struct FenceReplica {
 };
 
 // Transfers the leadership: stops admitting, brings `target` level, releases the lease, answers; then the catalog is
-// changed. Given up at `deadline` if the target does not come level, and the primary goes on.
+// changed. Given up at `deadline` if the target is not level by then, and the primary continues.
 struct TransferReplica {
   RequestToken token;
   Epoch epoch;  // the one led
@@ -98,7 +98,7 @@ struct BecomeChild {
   MonotonicTime now;
 };
 
-// Everything through here is known to be committed, whoever leads.
+// Everything through here is known to be committed, under any primary.
 struct KnownCommitted {
   Lsn upto;
 };
@@ -109,7 +109,7 @@ struct SplitNext {
   Lsn at;
 };
 
-// A SPLIT has been applied: copies that began before it begin anew beyond it (PROTOCOL 9).
+// A SPLIT has been applied: copies that began before it start again beyond it (PROTOCOL 9).
 struct SplitApplied {};
 
 // The log reaches a SPLIT that lies within what a copy brings: the copy crosses it, and is given up.
@@ -125,7 +125,7 @@ struct KeepPlace {
 
 // ---- merges (docs/design/split-and-merge.md) ------------------------------------------------------------------------
 
-// The epoch's last entry is being logged: the lease ends now, and nobody is told that a majority still follows.
+// The epoch's last entry is being logged: the lease ends now, and no confirmation succeeds any more.
 struct EndLease {
   MonotonicTime now;
 };
@@ -192,15 +192,15 @@ struct LogTruncated {
 };
 
 // ---- messages between replicas of one tablet ------------------------------------------------------------------------
-// Requests and answers. The host pairs them: an answer comes back with the number and the time of its request, and one
-// of an earlier incarnation of the peer is dropped.
+// Requests and answers. The host pairs them: it returns an answer with the number and the time of its request, and
+// drops one of an earlier incarnation of the peer.
 
 struct AppendMessage {
   Epoch epoch;
   Version previous;               // the entry before entries[0]; none: the log's beginning
   std::vector<EntryPtr> entries;  // none: a probe or a notice of what is committed
   Lsn committed;
-  Lsn retain;       // somebody may still need the log from here on
+  Lsn retain;       // a replica may still need the log from here on
   TabletTime time;  // filled by TabletCore
 };
 
@@ -219,7 +219,7 @@ struct AppendAnswer {
   Lsn flushed;
   Version conflict;
   Epoch promised;
-  bool granted = false;     // until a lease after it was received, no higher epoch is promised to anybody
+  bool granted = false;     // until a lease after it was received, no higher epoch is promised
   bool incomplete = false;  // stored, but must not be counted (PROTOCOL 5)
   uint64_t receiving = 0;   // the copy that it waits for when it answers; 0: none
   MonotonicTime clock;      // the follower's, when it received the request
@@ -266,7 +266,7 @@ struct PeerMessage {
   std::variant<AppendMessage, HeartbeatMessage> body;
 };
 
-// What became of a PeerMessage.
+// The outcome of a PeerMessage.
 struct PeerReply {
   ServerName peer;
   uint64_t number = 0;
@@ -342,7 +342,7 @@ struct FlushRequest {
   FlushMode mode = FlushMode::kSync;
 };
 
-// To an order of the master. What it says is durable already.
+// To an order of the master. Its facts are durable already.
 struct ControlReply {
   RequestToken token;
   Status status;  // STALE_EPOCH, CONDITION_FAILED (log shorter than presumed), UNAVAILABLE (incomplete): the

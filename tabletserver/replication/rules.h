@@ -1,5 +1,5 @@
 // tabletserver/replication/rules.h
-// What a replica's core, and who hands it orders, must keep of docs/design/replication-rules.md.
+// The part of docs/design/replication-rules.md that a replica's core and the sender of its orders must keep.
 // Threads: any.
 #pragma once
 
@@ -53,9 +53,10 @@ EBLA_RULE(DropHonoursPromise, drop_despite_promise)
 EBLA_RULE(IncompleteIsNotCounted, incomplete_acknowledges)
 // PROTOCOL 5: an incomplete replica offers no log, and never leads.
 EBLA_RULE(IncompleteOffersNoLog, incomplete_offers_log)
-// PROTOCOL 5: a replica that may have lost writes says so to a fence.
+// PROTOCOL 5: a replica that may have lost writes tells a fence.
 EBLA_RULE(LossyReplicaSaysSo, lossy_replica_counts)
-// PROTOCOL 5: it is sure again once it holds what its primary says is committed; what a crash left proves nothing.
+// PROTOCOL 5: it is sure again once it holds the entries that its primary reports as committed; those left by a crash
+// prove nothing.
 EBLA_RULE(SureOnlyOnceToldCommit, remember_what_is_left)
 
 // ---- Leases ---------------------------------------------------------------------------------------------------------
@@ -68,7 +69,7 @@ EBLA_RULE(GrantsOnlyPromisedEpoch, lease_for_any_epoch)
 EBLA_RULE(GrantsOutliveRestarts, promise_at_once_after_restart)
 // PROTOCOL 7: STRONG reads are served once the Barrier is applied.
 EBLA_RULE(StrongWaitsForBarrier, strong_before_barrier)
-// PROTOCOL 7: a read is confirmed by a round that begins after it came.
+// PROTOCOL 7: a read is confirmed by a round that begins after its arrival.
 EBLA_RULE(ConfirmNeedsNewRound, confirm_joins_round)
 
 // ---- Copies ---------------------------------------------------------------------------------------------------------
@@ -79,7 +80,7 @@ EBLA_RULE(CopySparesWhoHoldsLine, copy_discards_line)
 EBLA_RULE(CopyAppliesPastItsChunks, copy_complete_at_last_chunk)
 // PROTOCOL 9: ...and once a checkpoint has it.
 EBLA_RULE(CopyEndsWithCheckpoint, copy_without_checkpoint)
-// PROTOCOL 9: no copy goes on over a split of its source.
+// PROTOCOL 9: no copy continues across a split of its source.
 EBLA_RULE(CopyStopsAtSplit, copy_crosses_split)
 
 // ---- Merges, and rolled-back writes ---------------------------------------------------------------------------------
