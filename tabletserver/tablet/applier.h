@@ -1,8 +1,8 @@
 // tabletserver/tablet/applier.h
 // Applies what is committed, one batch at a time. Entries come out of memory, or after a restart out of the store's
-// log, read ahead in pieces. What is committed is never replaced, so what was read ahead stays right.
+// log, read ahead in pieces. Committed entries are never replaced, so entries read ahead stay right.
 // Place:      tablet_core.h takes a batch with an output, or for a replay, and passes on what became of it.
-// Invariants: 1. A SPLIT is a batch of its own: what comes before it is answered as of before it.
+// Invariants: 1. A SPLIT is a batch of its own, so that answers to earlier writes precede it.
 //             2. A batch borrows its effects from the entries kept here until it is applied.
 // Bounds:     apply_bytes_max for a batch, and for what is read ahead.
 // Threads:    thread-compatible.
@@ -33,7 +33,7 @@ class Applier {
   // After a TakeBatch that failed: it is done again after a Tick.
   void Stall() { stalled_ = true; }
   void OnTick() { stalled_ = false; }
-  // The tablet begins anew, with no batch out.
+  // Resets the tablet, with no batch out.
   void Reset();
 
  private:

@@ -157,7 +157,7 @@ void DedupWindow::RemoveAbove(Lsn last) {
     const ClientId client = pending_order_.back().client;
     TakePending(pending_order_.back());
     pending_order_.pop_back();
-    // What the entry said is not said any more.
+    // The entry's result is forgotten.
     const auto left = pending_.find(client);
     if (left == pending_.end()) continue;
     left->second.first_incomplete = {};
@@ -179,8 +179,8 @@ void DedupWindow::Apply(const LogEntry& entry) {
   if (!pending_floors_.empty() && pending_floors_.front() <= lsn) pending_floors_.pop_front();
 
   if (entry.kind == EntryKind::kFloor) floor_ = std::max(floor_, entry.floor_time);
-  // Expired, or below the floor: whole clients, the longest silent first. One row of a client never goes alone, so that
-  // a client's first incomplete sequence is remembered as long as anything of it.
+  // Expired, or below the floor: whole clients, the longest silent first. The rows of a client are evicted together, so
+  // that its first incomplete sequence is remembered as long as any of its results.
   const auto window_ms = static_cast<uint64_t>(limits_.window_ms);
   while (!by_age_.empty()) {
     const ClientId oldest = by_age_.front();

@@ -2,7 +2,7 @@
 // Exactly once: remembers the outcome of each client's recent writes, so that a retry gets the first answer instead of
 // a second execution (PROTOCOL 18-20). Covers the entries in the log that are not yet applied, too.
 // Place:      tablet_core.h asks it before evaluating; its rows are kept in the store with the records (DedupChange).
-// Invariants: 1. What Apply() changes depends on the applied entries alone, so it is the same on every replica.
+// Invariants: 1. Apply()'s changes depend on the applied entries alone, so the window is the same on every replica.
 //             2. A sequence that was executed is found, or refused: never taken for a new write.
 // Bounds:     sequences per client by refusing those too far above the first incomplete; bytes by a logged floor.
 // Threads:    thread-compatible.
@@ -58,20 +58,20 @@ class DedupWindow {
   void RemoveAbove(Lsn last);
   // An entry is about to be applied, in log order, appended in this life or not.
   void Apply(const LogEntry& entry);
-  // What the entries since the last call changed, for the store.
+  // The changes by the entries since the last call, for the store.
   DedupChange TakeChange();
 
   // The floor to log now, as more is remembered than may be; none: not needed, or already in the log.
   std::optional<TabletTime> FloorToLog() const;
 
-  // What is remembered of a write, logged or applied; null: nothing. Valid until a change.
+  // The known result of a write, logged or applied; null: none. Valid until a change.
   const DedupRow* Find(ClientId client, Sequence sequence) const;
 
   TabletTime floor() const { return floor_; }
   size_t bytes() const { return bytes_; }
   size_t clients() const { return clients_.size(); }
 
-  // What a split's child inherits, and what a merge combines (both logs wholly applied).
+  // The rows that a split's child inherits, and that a merge combines (both logs wholly applied).
   std::vector<DedupRow> Rows() const;
 
  private:

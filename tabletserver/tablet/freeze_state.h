@@ -31,11 +31,11 @@ class FreezeState {
   // FREEZE is logged, and this replica leads.
   bool pending() const { return pending_.has_value(); }
   Status Apply(const LogEntry& entry, ApplyBatch& batch) const;
-  // Answers the order once every voter can apply FREEZE, whoever tells it that it is committed.
+  // Answers the order once every voter can apply FREEZE as soon as it learns of the commit.
   void Settle();
-  // Whoever leads a later epoch admits at once; whether FREEZE is part of its log or not, its Barrier ends it.
+  // The primary of a later epoch admits at once: its Barrier ends FREEZE, whether its log has it or not.
   void GiveUp();
-  // The tablet begins anew.
+  // Resets the tablet.
   void Reset() { pending_.reset(); }
 
   // ---- to become part of `into`, frozen through `freeze` ----

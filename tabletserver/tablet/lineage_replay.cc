@@ -26,7 +26,7 @@ const RecoveredReplica* Find(const Replicas& replicas, TabletId id) {
   return found == replicas.end() || found->tablet != id ? nullptr : &*found;
 }
 
-// What came of each.
+// The children of each tablet, by split or merge.
 using Children = std::unordered_multimap<TabletId, const RecoveredReplica*>;
 
 Children ChildrenOf(const Replicas& replicas) {
@@ -42,7 +42,7 @@ Children ChildrenOf(const Replicas& replicas) {
   return children;
 }
 
-// Whether the checkpoint is of before it came to be: what it came of is there as it was then.
+// Whether the checkpoint is older than the child, so that its parents are there as they were then.
 bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
   const ReplicaState& state = child.state;
   const auto parents = state.merged ? std::vector{state.merged->left.tablet, state.merged->right.tablet}
@@ -55,9 +55,9 @@ bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
   });
 }
 
-// Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as
-// any other, or with what it was merged of; but not where another came of it that has to be brought back. One that is
-// to be copied needs not be, but for the place of those that it came of.
+// The tablets made by splits and merges that have no applied state. A tombstone's remains are removed when its parent
+// is replayed, or with the tablets that it was merged of, unless one of its own children has to be restored. A tablet
+// that is to be copied is restored only for the sake of its parents' ranges.
 std::set<TabletId> FindMissing(const Replicas& replicas, const Children& children) {
   std::set<TabletId> missing;
   const auto wants = [&](const RecoveredReplica& one) {
@@ -73,11 +73,12 @@ std::set<TabletId> FindMissing(const Replicas& replicas, const Children& childre
   return missing;
 }
 
-// Of one that is to be copied, what it had need not be brought back; but where its parent's log can do it, that has not
-// been split yet, and has its place.
+// Whether the child's data need not be restored, because it is to be copied. But if its parent's log can restore it,
+// the parent has not been split yet, and still holds its range.
 bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete && !child.state.merged; }
 
-// Not where the parent's place is without the child's already, what it had being discarded when this server stopped.
+// Whether the parent's log can restore the child. It cannot if the parent's range lacks the child's already, because
+// its data was being discarded when this server stopped.
 bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
   const KeyRange& range = parent.applied ? parent.applied->range : parent.state.incomplete_range;
   const Lsn next = parent.applied ? parent.applied->applied.lsn.Next() : Lsn{1};
@@ -85,7 +86,7 @@ bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
          range.Contains(child.state.incomplete_range.start);
 }
 
-// How far the parent is to be replayed for the sake of what came of it.
+// The position to which the parent must be replayed for its children.
 Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std::set<TabletId>& missing) {
   Lsn wanted;
   const auto [first, last] = children.equal_range(parent.tablet);
@@ -163,7 +164,7 @@ Result<FrozenTablet> FrozenOf(const RecoveredReplica& part, const MergedTablet& 
                       part.dedup_window, {},         std::make_shared<const TabletSchema>(std::move(schema))};
 }
 
-// As the shards did it before the crash.
+// Merges as the shards did before the crash.
 Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged,
                   RecoveredReplica& left, RecoveredReplica& right) {
   const Merged& of = *merged.state.merged;

@@ -13,7 +13,7 @@ namespace {
 
 using ReplicaPointers = std::vector<RecoveredReplica*>;
 
-// One that was merged is here: its parts are not, though the crash may have come before their tombstones.
+// If a merged tablet is here, its parts are gone, although a crash may have preceded their tombstones.
 std::vector<TabletId> BuryParts(const ReplicaPointers& present) {
   std::vector<TabletId> buried;
   for (const RecoveredReplica* const whole : present) {
@@ -29,7 +29,7 @@ std::vector<TabletId> BuryParts(const ReplicaPointers& present) {
   return buried;
 }
 
-// Of two in one place the one that begins later was split off the other.
+// If two share a range, the one that begins later was split off the first.
 void PartPlaces(ReplicaPointers& present) {
   std::ranges::sort(present, [](const RecoveredReplica* a, const RecoveredReplica* b) {
     return std::tie(a->state.table, a->state.incomplete_range.start) <

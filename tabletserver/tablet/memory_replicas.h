@@ -1,12 +1,13 @@
 // tabletserver/tablet/memory_replicas.h
-// What a start of the process makes of replicas whose tables live in memory alone: all that they had applied and logged
-// is gone, and what they promised is not.
+// Adjusts, at a start of the process, replicas whose tables live in memory alone. Their applied state and log are lost,
+// but not their promises.
 //   - Each is incomplete, and may have lost writes (PROTOCOL 5): it offers no log, counts for nothing, and is copied
-//     from whoever leads. An empty log by itself would not do: it would be brought up from the primary's first entry,
-//     and might replay what was written before a split over a child that is here already (PROTOCOL 10).
-//   - Each forgets of whom it was split or merged: no log brings it back (PROTOCOL 13).
-//   - Its place is where it was last, as far as the disk knows. Where a crash has left two in one place, one of them is
-//     the other's child, or both are parts of one that was merged.
+//     from the primary. An empty log alone would not be enough, because the primary would send its log from the first
+//     entry, and the replica might replay writes from before a split over a child that exists here already (PROTOCOL
+//     10).
+//   - Each forgets its parents, because no log can restore it (PROTOCOL 13).
+//   - Its range is the last one on the disk. If a crash has left two replicas in one range, one of them is the child of
+//     the second, or both are parts of a merged tablet.
 // Place:   the host calls it at its start, before lineages are replayed (lineage_replay.h).
 // Threads: functions of their arguments.
 #pragma once

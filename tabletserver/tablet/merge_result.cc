@@ -14,7 +14,7 @@ constexpr size_t kFormerMax = 64;
 
 using WriteKey = std::pair<ClientId, Sequence>;
 
-// Of one sequence that both remember, as both inherited it, one row; else the later one.
+// Keeps the later row of a sequence. Two equal rows were inherited by both tablets.
 std::vector<DedupRow> MergeDedupRows(const std::vector<DedupRow>& left, const std::vector<DedupRow>& right) {
   std::map<WriteKey, const DedupRow*> merged;
   for (const std::vector<DedupRow>* rows : {&left, &right}) {
@@ -30,7 +30,7 @@ std::vector<DedupRow> MergeDedupRows(const std::vector<DedupRow>& left, const st
   return rows;
 }
 
-// What was forgotten of a range's history is none of what the tablet itself has added.
+// The forgotten part of a range's history is none that the tablet itself has added.
 FormerRanges WithoutGaps(const AppliedState& from) {
   FormerRanges pieces;
   KeyRange left = from.range;

@@ -1,6 +1,6 @@
 // tabletserver/tablet/merge_result.h
-// Makes one tablet of two that are frozen (PROTOCOL 14, 17, 18), and says what stays of the two. Pure functions of what
-// the two cores export.
+// Makes one tablet of two frozen ones (PROTOCOL 14, 17, 18), and computes the remains of the two. Pure functions of
+// what the two cores export.
 // Place:   the host merges; lineage_replay.h does so again where a crash has taken the merge back.
 // Threads: any.
 #pragma once
@@ -15,10 +15,10 @@ namespace ebla::tabletserver {
 MergeResult MergeFrozen(const FrozenTablet& left, const FrozenTablet& right, const Merged& merged, MonotonicTime now);
 // The part of former ranges that lies within this one.
 std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRanges>& former, const KeyRange& range);
-// What the store is to hold of the new tablet's replica before the merge's Apply. `mine`: what is known of it so far,
+// The state of the new tablet's replica for the store, before the merge's Apply. `mine`: what is known of it so far,
 // which stays: a promise, the longest lease of an earlier life, or nothing.
 ReplicaState StateAtMerge(ReplicaState mine, const MergeResult& merge_result);
-// What the store is to hold of one that has become part of another.
+// The state for the store of a replica that has become part of another.
 ReplicaState StateAsPart(ReplicaState state, const Merged& merged);
 
 }  // namespace ebla::tabletserver

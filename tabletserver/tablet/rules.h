@@ -1,6 +1,6 @@
 // tabletserver/tablet/rules.h
-// What a tablet's core and its host (shard, reads) must keep of docs/design/replication-rules.md, beyond the rules of
-// its replica (tabletserver/replication/rules.h).
+// The part of docs/design/replication-rules.md that a tablet's core and its host (shard, reads) must keep, beyond the
+// rules of its replica (tabletserver/replication/rules.h).
 // Threads: any.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace ebla::rules {
 
 // PROTOCOL 7: a STRONG read is served under a lease, or confirmed by a majority.
 EBLA_RULE(StrongNeedsLease, strong_without_lease)
-// PROTOCOL 8: a drop and a copy wait for who reads.
+// PROTOCOL 8: a drop and a copy wait for readers.
 EBLA_RULE(DiscardWaitsForReaders, discard_under_readers)
 // PROTOCOL 9, 13: a drop and a copy discard nothing before a checkpoint has the split.
 EBLA_RULE(DiscardWaitsForCheckpoint, discard_before_checkpoint)
@@ -24,7 +24,7 @@ EBLA_RULE(CopyAppliesSplitFirst, copy_forgets_split)
 EBLA_RULE(CopyNamesItsPlace, place_of_before_split)
 // PROTOCOL 10: no replica is made where another of the same keys is.
 EBLA_RULE(PlacesDoNotOverlap, overlap_taken)
-// PROTOCOL 15: a STRONG read waits for the PRIMARY writes that were acknowledged when it came.
+// PROTOCOL 15: a STRONG read waits for the PRIMARY writes that were acknowledged before it.
 EBLA_RULE(StrongWaitsForPrimaryWrites, strong_ignores_pending_primary)
 
 // ---- Splits ---------------------------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ EBLA_RULE(WritesWaitForInheritedLog, inherited_not_parked)
 EBLA_RULE(SplitIsLoggedOnce, split_logged_twice)
 // PROTOCOL 11: only the leadership that logged SPLIT leads the child.
 EBLA_RULE(OnlyItsLoggerLeadsChild, any_replica_leads_child)
-// PROTOCOL 11: the child's log goes on after SPLIT.
+// PROTOCOL 11: the child's log continues after SPLIT.
 EBLA_RULE(ChildLogGoesOn, child_log_from_one)
 // PROTOCOL 12: only the leader of the epoch that is named obeys.
 EBLA_RULE(SplitNeedsItsEpoch, split_of_any_epoch)
@@ -101,7 +101,7 @@ EBLA_RULE(FinishedSequencesAreRefused, finished_sequence_taken)
 EBLA_RULE(ForgottenWritesAreRefused, dedup_window_forgets_silently)
 // PROTOCOL 20: so is a tablet time of the future.
 EBLA_RULE(FutureTimesAreRefused, future_time_taken)
-// PROTOCOL 21: a new leader's tablet time goes on from the greatest that is known.
+// PROTOCOL 21: a new primary's tablet time continues from the greatest that is known.
 EBLA_RULE(TimeNeverRunsBack, time_starts_anew)
 // PROTOCOL 21: an expiry is answered once an entry commits it.
 EBLA_RULE(ExpiryNeedsEntry, expired_without_entry)

@@ -49,7 +49,7 @@ TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range
     if (!seen.range.Overlaps(range)) continue;
     const KeyRange keys = seen.range.Intersect(range);
     consider(seen.applied, keys);
-    // Of all that is here: the session takes none for pending any more once it has been judged.
+    // Lists all of them, because the session drops its pending writes once it has been judged.
     for (const Version& pending : seen.pending_primary) consider(pending, seen.range.Intersect(view.range));
   }
   if (verdict.version) verdict.kind = TokenVerdict::Kind::kWait;

@@ -1,5 +1,5 @@
 // tabletserver/tablet/session_token.h
-// What a session has seen, and whether a replica has got that far (PROTOCOL 17): pure.
+// A session's seen positions, and whether a replica has reached them (PROTOCOL 17). Pure.
 // Place:   read_path.cc judges SESSION reads with it.
 // Threads: functions of their arguments.
 #pragma once
@@ -28,8 +28,8 @@ struct TokenVerdict {
   std::vector<Version> lost;  // all that were
 };
 
-// Whether the version is part of the history: there its epoch began at or below it and the next one, if any, above. Of
-// epochs before the first one remembered nothing is held against it.
+// Whether the version is part of the history: there its epoch began at or below it and the next one, if any, above.
+// Positions of epochs before the first remembered one count as reached.
 bool InHistory(Version version, const std::vector<EpochStart>& starts);
 // The same of a tablet that may have been merged: what is older than the merge is judged by every former range that has
 // keys in common with `range`.

@@ -77,8 +77,8 @@ void SplitState::GiveUp() {
 
 // ---- what waits -----------------------------------------------------------------------------------------------------
 
-// What touches the child's half would be in the parent's log beyond the SPLIT, for a key that is no longer its own. It
-// waits for the commit, and is the child's then.
+// A write to the child's half would be in the parent's log beyond the SPLIT, for a key that the parent no longer has.
+// It waits for the commit, and then belongs to the child.
 bool SplitState::Park(AdmitWrite& input) {
   if (!pending_ || !rules::ChildsWritesWait()) return false;
   const std::vector<Write>& writes = input.request.writes;
@@ -105,9 +105,9 @@ void SplitState::ExpireParked(MonotonicTime now) {
   }
 }
 
-// Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position
-// of the shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more.
-// Nor do they tell it who takes the tablet for another, as for the parent of this one.
+// Names the range in answers to writes after a split, or to PRIMARY writes between its SPLIT and the commit. A position
+// of the shrunken tablet does not cover the child's keys, and tablet and epoch no longer determine the range. Nor do
+// they for a client that believes in another tablet, such as this one's parent.
 void SplitState::NameRange(Lsn entry, TabletId believed, WriteReply& reply) const {
   if (!rules::AnswersNameTheRange()) return;
   const AppliedState& applied = common_.applied;
@@ -123,8 +123,8 @@ void SplitState::NameRange(Lsn entry, TabletId believed, WriteReply& reply) cons
 
 // ---- its application ------------------------------------------------------------------------------------------------
 
-// Whoever leads later has not promised the child's epoch to anybody. Of one that was lost and is logged again the
-// catalog says who leads the child: it names nobody.
+// The primary of a later epoch has not promised the child's epoch. A lost SPLIT that is logged again names no primary,
+// because the catalog names the child's.
 bool SplitState::LeadsChildOf(const AppliedSplit& split) const {
   return common_.replica.Leads() && !split.primary.empty() &&
          (common_.replica.epoch() == split.version.epoch || !rules::OnlyItsLoggerLeadsChild());
@@ -267,8 +267,9 @@ ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const Sp
     state.lineage_lsn = child.split.version.lsn;
   }
   if (state.tombstone) return state;
-  // SPLIT is the note that PROTOCOL 1 asks for: it names who leads its epoch. So none needs to be durable before the
-  // child's first messages leave, and every later start finds one, at this creation or where SPLIT is applied anew.
+  // SPLIT is the note that PROTOCOL 1 asks for, because it names the primary of its epoch. So none needs to be durable
+  // before the child's first messages leave, and every later start finds one, at this creation or where SPLIT is
+  // applied anew.
   if (child.split.primary == self) state.led = std::max(state.led, epoch);
   state.promised = std::max(state.promised, epoch);
   return state;

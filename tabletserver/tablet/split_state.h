@@ -1,12 +1,12 @@
 // tabletserver/tablet/split_state.h
 // A split of this tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, what the child is handed.
 //
-//   the order:    SPLIT is logged by the leader of the epoch that is named; the order waits to be answered
-//   meanwhile:    writes of the child's half are parked; the others go on, and their answers name the range left
-//   applied:      the followers have heard of its commit; then, as a batch of its own, it makes the child
+//   the order:    the primary of the named epoch logs SPLIT; the answer to the order waits
+//   meanwhile:    writes of the child's half are parked; other writes continue, and their answers name the range left
+//   applied:      the followers know of its commit; then, as a batch of its own, it makes the child
 //   done:         the order is answered; the host hands the child what was parked
 //
-// Place:      applier.h applies SPLIT through it; write_admission.h asks where a key goes.
+// Place:      applier.h applies SPLIT through it; write_admission.h asks it for a key's tablet.
 // Story:      tests/stories/*.txt whose names begin with split
 // Invariants: 1. A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log
 //                that a crash discards (PROTOCOL 9).
@@ -40,7 +40,7 @@ class SplitState {
   void Order(const SplitTablet& input, bool frozen);
   // To an order, with the split that is applied if the status is OK.
   void Answer(RequestToken token, Status status);
-  // Its entry may be committed all the same, by whoever leads next: reports tell.
+  // The next primary may still commit its entry; reports will tell.
   void GiveUp();
 
   // ---- what waits ----
@@ -51,7 +51,7 @@ class SplitState {
   std::vector<AdmitWrite> TakeParked();
   void ExpireParked(MonotonicTime now);
   size_t parked_bytes() const { return parked_bytes_; }
-  // Where a client's write was, if the answer is to say so (PROTOCOL 17). `entry`: of the write's outcome.
+  // Adds the range of a client's write to its answer if needed (PROTOCOL 17). `entry`: of the write's outcome.
   void NameRange(Lsn entry, TabletId believed, WriteReply& reply) const;
 
   // ---- its application ----
@@ -60,27 +60,27 @@ class SplitState {
   bool Holds(Lsn lsn) const { return held_ && held_ == lsn && common_.replica.state().incomplete; }
   // Not by this output: the followers are to hear first that it is committed.
   bool TellsFirst(const LogEntry& entry);
-  // The next output applies it: what says so is to leave before that is taken.
+  // The next output applies it, so messages about its commit must be sent first.
   bool TakeNext() { return std::exchange(next_, false); }
   Status Apply(const LogEntry& entry, ApplyBatch& batch);
-  // Of the batch that is out or refused; null: it makes no child.
+  // The child of the batch that is out or refused; null: it makes none.
   const std::shared_ptr<SplitChild>& child() const { return child_; }
-  // What the child inherits as of the SPLIT that is applied by `state`.
+  // The child's inheritance as of the SPLIT that is applied by `state`.
   void Bequeath(const AppliedState& state);
   void BequeathFloor();
-  // The batch goes out again: it may have ceased to lead meanwhile.
+  // The batch is handed out again. The replica may have ceased to lead meanwhile.
   void JudgeLeadAgain();
   void Finish();
 
   // ---- what is committed and must not be forgotten ----
   using Wanted = std::function<bool(const LogEntry&, const SplitDetail&)>;
-  // Whether a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry
-  // names its whole log.
+  // Whether a SPLIT that is known to be committed and wanted is not applied yet. It will be now: an entry names its
+  // whole log.
   Result<bool> AppliesFirst(const Wanted& wanted);
-  // Where the range ends once all of the log is applied.
+  // The end of the range once all of the log is applied.
   Result<std::string> LoggedEnd() const;
 
-  // The tablet begins anew.
+  // Resets the tablet.
   void Reset();
 
  private:
@@ -99,7 +99,7 @@ class SplitState {
   bool next_ = false;
 };
 
-// What the store is to hold of the child's replica before the parent's Apply. `mine`: what is known of it so far, which
+// The state of the child's replica for the store, before the parent's Apply. `mine`: what is known of it so far, which
 // stays: a promise, a tombstone, the longest lease of an earlier life, or nothing.
 ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const SplitChild& child);
 

@@ -1,6 +1,6 @@
 // tabletserver/tablet/tablet_clock.h
-// Tablet time (PROTOCOL 21): what a replica has seen of it goes on by the replica's own monotonic clock and never runs
-// back; after a restart it is unknown until the replica leads again.
+// Tablet time (PROTOCOL 21). From the latest time that a replica has seen, it advances by the replica's own monotonic
+// clock and never runs back; after a restart it is unknown until the replica leads again.
 // Place:      tablet_core.h owns it; TabletView carries its basis, so that readers on other threads compute the same
 //             time.
 // Invariants: times given out never fall, and never fall below what was seen.
@@ -19,7 +19,7 @@ struct TabletTimeBasis {
   TabletTime at;  // none: not known
   MonotonicTime when;
 
-  // Never before `at`, whatever the clock says.
+  // Never before `at`, for any value of the clock.
   TabletTime Now(MonotonicTime now) const {
     if (!at) return {};
     const auto passed = std::chrono::duration_cast<std::chrono::milliseconds>(now - when).count();
@@ -39,8 +39,8 @@ class TabletClock {
     if (seen > Now(now)) basis_ = {seen, now};
   }
 
-  // What time a new primary starts from: the greatest of what it knows, what the log's last entry and the fence's
-  // answers carried; and the time of day when `restarted`, that is when nobody who answered knew any.
+  // The time from which a new primary starts: the greatest of its own time and the times of the log's last entry and
+  // the fence's answers; also the time of day when `restarted`, that is when no answer had a time.
   TabletTime StartAt(MonotonicTime now, TabletTime learnt, int64_t time_of_day_ms, bool restarted) const {
     const TabletTime day{static_cast<uint64_t>(std::max<int64_t>(time_of_day_ms, 1))};
     return std::max({Now(now), learnt, restarted && !known() ? day : TabletTime{1}});

@@ -1,6 +1,6 @@
 // tabletserver/tablet/tablet_common.h
-// What every part of one tablet's core looks at: its replica, what is applied, what is logged and not applied, the
-// dedup window, tablet time. Each part owns what it alone decides on, and holds a reference to this.
+// The state that all parts of one tablet's core share: its replica, the applied state, the unapplied writes, the dedup
+// window, tablet time. Each part owns what it alone decides on, and holds a reference to this.
 // Place:   tablet_core.h makes one, and hands it to its parts.
 // Threads: thread-compatible.
 #pragma once
@@ -54,13 +54,13 @@ struct TabletCommon {
   Lsn replay_upto;    // entries up to here are in neither unapplied writes nor dedup window
   MonotonicTime now;  // the greatest seen
   bool view_dirty = true;
-  // What is committed cannot be applied, or be read to be applied, for damage of files here. The log goes on.
+  // Committed entries cannot be applied, or be read to be applied, because files here are damaged. The log continues.
   bool files_damaged = false;
 
   void ObserveTimeOf(const auto& input) {
     if constexpr (requires { input.now; }) now = std::max(now, input.now);
   }
-  // What a primary says of tablet time counts, unless it is over.
+  // A primary's tablet time counts, unless its epoch is over.
   void SeeTimeOf(const PeerRequest& input) {
     const auto see = [&](const auto& body) {
       if (body.epoch >= replica.state().promised && replica.standing().Believes(input.peer, body.epoch)) {
@@ -73,7 +73,8 @@ struct TabletCommon {
     if (std::exchange(files_damaged, true)) return;
     LOG(ERROR) << "tablet " << options.tablet << " applies nothing more here: " << status;
   }
-  // Where the records are in memory alone, so is the applied state that has their range: the replica's state keeps it.
+  // If the records are in memory alone, so is the applied state with their range. So the replica's state keeps the
+  // range.
   void KeepPlaceInMemory() {
     if (!schema->in_memory || replica.role() == RoleKind::kAbsent || replica.state().incomplete) return;
     if (replica.state().incomplete_range != applied.range) replica.Step(KeepPlace{applied.range});

@@ -49,7 +49,7 @@ Result<TabletTime> BarrierTime(const TabletCommon& tablet, const ConfigureTablet
   return tablet.clock.StartAt(input.now, std::max(input.learnt, logged), input.time_of_day_ms, restarted);
 }
 
-// Those that the log has not: an order that is sent again names them again.
+// Only those that the log lacks, because a repeated order names them again.
 void KeepLostSplits(const SplitState& splits, KeyRange range, ConfigureReplica& input) {
   if (input.lost_splits.empty()) return;
   const Result<std::string> end = splits.LoggedEnd();
@@ -112,7 +112,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
       AppliedState nothing{.range = configure.range};
       // Its history begins here: with this, what earlier epochs wrote is none of it, for a session's token, too.
       if (anew) nothing.epoch_starts = {{Epoch{1}, Lsn{1}}};
-      // What was seen of tablet time stays seen.
+      // The latest seen tablet time stays.
       BeginAnew(std::move(nothing), {}, anew ? common_.clock : TabletClock());
     }
     // A refused configuration leaves the old schema in force.
@@ -177,7 +177,7 @@ void TabletCore::After(const Seen& before) {
   const bool another = leads != before.led || now.epoch != before.epoch;
   const bool newly = leads && another;
   if (before.led && another) {
-    // Their entries may be committed all the same, by whoever leads next.
+    // The next primary may still commit their entries.
     if (!leads) waiters_.GiveUpAll();
     freeze_.GiveUp();
   }
@@ -189,8 +189,8 @@ void TabletCore::After(const Seen& before) {
   }
   if (newly) {
     const EntryPtr barrier = replica.log().Held(replica.standing().barrier());
-    // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied.
-    // What is committed here before a majority has the Barrier is nobody's else yet: no retry is answered from it.
+    // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied. Entries
+    // committed here before a majority has the Barrier are on no other replica yet, so they answer no retry.
     const bool alone = replica.standing().leadership()->inherited() != Lsn{};
     if (!before.led) common_.replay_upto = alone ? barrier->version.lsn : Lsn{barrier->version.lsn.value - 1};
     common_.clock.See(barrier->time, common_.now);

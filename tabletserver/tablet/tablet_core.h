@@ -37,8 +37,8 @@
 //
 // A restart: construct it from what the store recovered; nothing else survives, and nothing else has to. It leads
 // nothing, serves EVENTUAL reads of what is applied, and waits to be configured or to hear from a primary. The next
-// epoch's Barrier commits the log beyond the applied position, which is then read back in pieces and applied. Whoever
-// begins to lead with entries not yet applied asks writes to be retried (COME_AGAIN) until they are, as neither
+// epoch's Barrier commits the log beyond the applied position, which is then read back in pieces and applied. A new
+// primary with entries not yet applied asks clients to retry writes (COME_AGAIN) until they are, because neither
 // unapplied writes nor dedup window covers them.
 //
 //   writes, purges ------> write_admission.h --> waiters.h          whose answers wait for the log
@@ -80,7 +80,7 @@ namespace ebla::tabletserver {
 template <class T, class... Options>
 concept OneOf = (std::same_as<T, Options> || ...);
 
-// What the replica alone decides on (replica_types.h); the tablet follows what that did to its role and log.
+// Inputs that the replica alone decides on (replica_types.h); the tablet follows the changes of its role and log.
 template <class Input>
 concept PassedOn =
     OneOf<Input, FenceReplica, BecomePart, KeepPlace, KnownCommitted, Stored, Flushed, LogTruncated, HeartbeatDue,
@@ -117,18 +117,17 @@ class TabletCore {
 
   bool HasOutput() const;
   TabletOutput TakeOutput();
-  // Of an output, only what is to be applied; for the replay of a lineage before anything else runs (lineage_replay.h).
-  // Answered by Step(Applied), too. None: nothing is left, or replica().failure() says why not.
+  // The part of an output that is to be applied; for the replay of a lineage before anything else runs
+  // (lineage_replay.h). Answered by Step(Applied), too. No value: nothing is left, or see replica().failure().
   struct Replay {
     ApplyBatch apply;
     std::shared_ptr<const SplitChild> split;
   };
   std::optional<Replay> TakeReplay();
-  // As the next output would have it.
+  // The view of the next output.
   std::shared_ptr<const TabletView> CurrentView() const { return views_.Make(); }
 
-  // ---- splits and merges ----
-  // What the store is to hold of this core's replica before the Apply that makes it.
+  // ---- splits and merges ---- The state of this core's replica for the store, before the Apply that makes it.
   ReplicaState StateAtCreation(const SplitChild& child) const;
   ReplicaState StateAtMerge(const MergeResult& result) const;
   // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its
@@ -140,11 +139,11 @@ class TabletCore {
   const ReplicaCore& replica() const { return common_.replica; }
   const AppliedState& applied_state() const { return common_.applied; }
   const KeyRange& range() const { return common_.applied.range; }
-  // What waits for a split among it.
+  // Includes the writes that wait for a split.
   size_t unapplied_bytes() const { return writes_.pending_bytes(); }
   size_t waiting() const { return waiters_.count(); }  // requests that wait for an entry
-  // Of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a restart's log is still
-  // to be applied; OVERLOADED: more than `records_max` keys.
+  // The logged records of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a
+  // restart's log is still to be applied; OVERLOADED: more than `records_max` keys.
   Result<LoggedSlice> Logged(const KeyRange& range, Lsn upto, size_t records_max);
   // The version under which a client's write is known here; none: it is not.
   Version Remembered(ClientId client, Sequence sequence) const;
@@ -152,7 +151,7 @@ class TabletCore {
   std::vector<DedupRow> DedupRows() const;
 
  private:
-  // What an input may change of the replica, and the view tells.
+  // The facts of the replica that an input may change, and that the view shows.
   struct Seen {
     explicit Seen(const ReplicaCore& replica)
         : led(replica.Leads()),

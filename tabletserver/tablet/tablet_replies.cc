@@ -30,7 +30,7 @@ ControlReply& TabletReplies::Order(RequestToken token, Status status) {
   return reply;
 }
 
-// What the tablet answers itself goes before what its replica answers, as it was decided before.
+// The tablet's own answers precede its replica's, because they were decided before.
 void TabletReplies::MoveTo(TabletOutput& output) {
   output.writes.swap(writes_);
   output.purges.swap(purges_);

@@ -49,7 +49,7 @@ void UnappliedWrites::RemoveUpTo(Lsn applied) {
     Forget(*entries_.front(), ordered_ > 0);
 }
 
-// As after most rounds: nothing has to be found to be forgotten.
+// The case after most rounds: no entry has to be searched for.
 void UnappliedWrites::Clear() {
   items_.clear();
   entries_.clear();

@@ -1,12 +1,12 @@
 // tabletserver/tablet/unapplied_writes.h
-// The effects of log entries that are not yet applied to the store, by key and version: what conditions, increments and
-// reads past the applied position see on top of the store.
+// The effects of log entries that are not yet applied to the store, by key and version: conditions, increments and
+// reads past the applied position see them on top of the store.
 // Place:      tablet_core.h fills it on append and empties it on apply; write_evaluator.h reads it.
 // Invariants: 1. Entries are added in log order; a key's versions grow.
 //             2. RemoveUpTo(x) only once the store shows everything up to x (PROTOCOL 16: unapplied first, then
 //             snapshot).
-// How:        entries are put in order when somebody asks for one of them, or when they are many, so that it never takes
-//             long. As a rule neither happens: what a round logs is applied in the same one.
+// How:        entries are sorted when one of them is looked up, or when they are many, so that it never takes long.
+//             Usually neither happens, because a round applies the entries that it logs.
 // Bounds:     bytes() is what its owner caps.
 // Threads:    thread-compatible.
 #pragma once
@@ -53,7 +53,7 @@ class UnappliedWrites {
 
   std::deque<EntryPtr> entries_;
   size_t ordered_ = 0;    // how many, the first ones, are in items_
-  size_t unordered_ = 0;  // effects of the others
+  size_t unordered_ = 0;  // effects of other entries
   // By the effect's own key, and its lsn.
   absl::btree_map<std::pair<std::string_view, Lsn>, Item> items_;
   size_t bytes_ = 0;

@@ -19,8 +19,8 @@ void ViewPublisher::OnLease() {
   if (worth_it) common_.view_dirty = true;
 }
 
-// What a follower appends and promises is news to the master: it may have to give the tablet to the longest log there
-// is, in an epoch above all that was promised. How far the others have come is news even where nothing is written.
+// A follower's appends and promises are news for the master, which may have to give the tablet to the longest log, in
+// an epoch above every promise. The peers' progress is news even without writes.
 void ViewPublisher::OnTick() {
   const ReplicaCore& replica = common_.replica;
   if (replica.last_appended() != published_.last_appended || replica.state().promised != published_.promised) {

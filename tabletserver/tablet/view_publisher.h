@@ -1,6 +1,6 @@
 // tabletserver/tablet/view_publisher.h
-// The view of a tablet that readers on other threads use, and the master's reports: when a new one is due, and what
-// stands in it.
+// The view of a tablet for readers on other threads and for reports to the master. Decides when a new one is due, and
+// fills it.
 // Place:      tablet_core.h takes one with an output. Every part marks the view dirty (TabletCommon) when it has news.
 // Invariants: a view never shows a role, barrier or applied position that is not reached.
 // Threads:    thread-compatible; a view is immutable.

@@ -69,7 +69,7 @@ void Waiters::AnswerWrite(RequestToken token, const Outcome& outcome, Version ve
   split_.NameRange(version.lsn, believed, reply);
 }
 
-// The entry may be in the log, and committed by whoever leads next: only a retry can tell.
+// The entry may be in the log, and the next primary may commit it. Only a retry can tell.
 void Waiters::GiveUp(const Waiter& waiter) {
   --count_;
   if (waiter.purge) {

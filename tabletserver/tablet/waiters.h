@@ -30,11 +30,11 @@ class Waiters {
       : common_(common), replies_(replies), split_(split) {}
 
   void Wait(Waiter waiter);
-  // Answers whom the log, the store and the other voters have satisfied by now.
+  // Answers the requests that log, store and other voters have satisfied by now.
   void Settle();
-  // Those whose deadline has passed learn that the outcome is not known.
+  // Answers requests past their deadline with an unknown outcome.
   void Expire(MonotonicTime now);
-  // The leadership has ended: the entries may be committed all the same, by whoever leads next.
+  // The leadership has ended; the next primary may still commit the entries.
   void GiveUpAll();
   void AnswerWrite(RequestToken token, const Outcome& outcome, Version version, TabletId believed);
 

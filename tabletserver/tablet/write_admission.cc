@@ -41,7 +41,8 @@ void WriteAdmission::Admit(AdmitWrite input) {
   const TabletTime now = common_.Time();
   const AckLevel level = LevelOf(request);
   const uint64_t digest = DigestOf(request.writes);
-  // The dedup window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
+  // The dedup window is checked before anything that depends on state, because a retry must get its first answer, not a
+  // new refusal.
   const bool asks = rules::DedupWindowComesFirst() || LiesWithin(request);
   if (request.client && asks && AnswerFromDedupWindow(request, digest, level, now)) return;
   if (RefuseWhileFrozen(request)) return;
@@ -143,7 +144,7 @@ bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
   if ((input.disk_full && for_disk) || common_.replica.store_stalled()) {
     return Refuse(token, Code::kOverloaded, "the disk takes no more writes for now", kWritesFullRetryMs);
   }
-  // It would be logged, and answered by whoever leads next; and nothing bounds how long that takes.
+  // The write would be logged and answered by the next primary, without a bound on the delay.
   if (common_.files_damaged) {
     return Refuse(token, Code::kOverloaded,
                   "files of this replica are damaged: writes wait until the tablet has another primary",
@@ -230,7 +231,7 @@ void WriteAdmission::Admit(const Purge& input) {
   if (common_.unapplied.bytes() > common_.options.unapplied_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
   }
-  // The entry of a later time has to stand in the log that goes on with the record.
+  // The entry of a later time must be in the log that continues the record's history.
   const auto elsewhere = [this](const ExpiredKey& one) { return !Contains(one.key) || split_.TakesKey(one.key); };
   if (input.token && std::ranges::any_of(input.keys, elsewhere)) {
     return refuse(Code::kComeAgain, "the tablet is being split");

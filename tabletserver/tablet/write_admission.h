@@ -3,7 +3,7 @@
 // child's to do, or evaluates them and appends the entry that they then wait for.
 // Place:      tablet_core.h hands them in; waiters.h answers what was appended.
 // Invariants: 1. A write is executed at most once in its tablet's history, refusals that depend on state included
-//                (PROTOCOL 18): the dedup window comes before anything that depends on state.
+//             (PROTOCOL 18): the dedup window is checked before anything that depends on state.
 //             2. Only a leader that has applied the log that it inherited evaluates (PROTOCOL 18).
 // Threads:    thread-compatible.
 #pragma once
@@ -32,7 +32,7 @@ class WriteAdmission {
   size_t pending_bytes() const { return common_.unapplied.bytes() + split_.parked_bytes(); }
 
  private:
-  // Each answers the request, or has it wait, and says so; or leaves it to the next.
+  // Each answers the request or makes it wait, and returns true; or leaves it to the next.
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
   bool AnswerFromDedupWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   bool RefuseWhileFrozen(const WriteRequest& request);

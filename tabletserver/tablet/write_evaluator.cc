@@ -35,7 +35,7 @@ class Records {
  public:
   Records(std::span<const Write> writes, const EvaluationContext& context);
 
-  // Of one write after the other.
+  // Called for one write after another.
   Result<Seen> Look(const Write& write);
 
  private:
@@ -129,7 +129,7 @@ Effect& AddEffectOn(Write& write, const Seen& seen, const EvaluationContext& con
   return effect;
 }
 
-// Of the whole batch; none: it goes on.
+// The refusal of the whole batch; none: the evaluation continues.
 using Refused = std::optional<Outcome>;
 
 // A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
@@ -153,7 +153,7 @@ Refused AddDelivered(Write& write, size_t index, const Seen& seen, const Evaluat
   return std::nullopt;
 }
 
-// What a batch's functions may take together: the entry of one has to fit in a peer's message and on a page of its log,
+// The room of a batch's functions together, because an entry has to fit in a peer's message and on a page of its log,
 // and a shard does nothing else meanwhile.
 struct FunctionRoom {
   size_t bytes = kBatchBytesMax;  // of records that are given to them, and that come of it

@@ -1,7 +1,7 @@
 // tabletserver/tablet/write_evaluator.h
 // Turns a client's batch of commands into effects (absolute puts and deletes) and an outcome, against the records as
 // they are after everything in the log. Pure.
-// Place:      tablet_core.h calls it once for each new write and logs what comes out, refusals included (PROTOCOL 18).
+// Place:      tablet_core.h calls it once for each new write and logs the result, refusals included (PROTOCOL 18).
 // Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
 //             2. No key occurs twice in a batch, so the order of its writes does not matter.
 //             3. In a last_write_wins table a key's stamps (time, server) only grow: a client's write is later than
@@ -32,8 +32,8 @@ struct EvaluationContext {
   UnappliedWrites& unapplied;
   const RecordReader& read;
   const RecordFunctions* functions = nullptr;  // null: there are none
-  const ServerName& server;                    // last_write_wins: who accepted the write, unless it says so itself
-  int64_t tombstone_retention_ms = 0;          // last_write_wins: what was accepted longer ago is not taken any more
+  const ServerName& server;                    // last_write_wins: the write's accepting server, unless it names one
+  int64_t tombstone_retention_ms = 0;          // last_write_wins: older writes are refused
 };
 
 struct Evaluation {
@@ -41,8 +41,8 @@ struct Evaluation {
   std::vector<Effect> effects;  // empty unless the outcome is OK
 };
 
-// What is wrong with a batch whatever the records are: INVALID_ARGUMENT (empty, too large, bad key or value, a key
-// twice, a TTL out of bounds). Not logged, as any later attempt is refused alike.
+// Checks a batch, independent of records: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice, a TTL out
+// of bounds). The refusal is not logged, because any later attempt is refused alike.
 Status CheckBatch(std::span<const Write> writes);
 
 // When what a put writes at this time expires; none: never.
