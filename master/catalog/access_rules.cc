@@ -185,7 +185,7 @@ class AccessEditor {
   const Image& image_;
 };
 
-// Of tables that are gone: their ids come never again.
+// Removes grants of dropped tables, whose ids are never used again.
 void ForgetDropped(const Image& image, idl::AccessNode& node) {
   const auto gone = [&](int64_t table) {
     return table != 0 && image.Table(TableId{static_cast<uint64_t>(table)}) == nullptr;

@@ -1,6 +1,6 @@
 // master/catalog/access_rules.h
-// What becomes of users, roles and grants when an operator changes them, and what cannot be. Pure.
-// Place:      leader/access_admin.h reads the node, has it changed here, and writes it.
+// Applies an operator's changes to users, roles and grants, or refuses them. Pure.
+// Place:      leader/access_admin.h reads the node, changes it here, and writes it.
 // Invariants: names are unlike each other among users and roles together; grants name tables that are there.
 // Errors:     INVALID_ARGUMENT; NOT_FOUND, NO_SUCH_TABLE; CONDITION_FAILED: it is there already. Each names what.
 // Threads:    functions of their arguments.

@@ -28,7 +28,7 @@
 
 namespace ebla::master {
 
-// What one Multi shall do. A node put is made or replaced, as the image says; a node erased must be there.
+// The changes of one Multi. A node put is made or replaced, depending on the image; a node erased must exist.
 class Change {
  public:
   void PutTable(idl::TableNode node);
@@ -69,8 +69,8 @@ class Catalog {
   using Callback = coordination::Callback<T>;
   using Decide = std::move_only_function<Result<Change>(const Image&)>;
 
-  // `image` is what loader.h read under this term. `on_deposed` is called once, when the coordinator says that the term
-  // is over; it must not destroy the catalog within the call.
+  // `image` is what loader.h read under this term. `on_deposed` is called once, when the coordinator reports that the
+  // term is over; it must not destroy the catalog within the call.
   Catalog(coordination::Coordinator& coordinator, Executor& executor, coordination::Leading term, Image image,
           std::function<void()> on_deposed);
 

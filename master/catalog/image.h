@@ -2,10 +2,10 @@
 // The catalog as the leading master holds it in memory: every table and tablet with the version of its znode, and the
 // indexes that routing and reconciling need. It is a copy of what the coordinator holds, changed only after the
 // coordinator has agreed (catalog.h); it decides nothing.
-// Invariants: 1. A tablet's table need not be there (a reload may see one before the other); look-ups allow for that.
+// Invariants: 1. A tablet's table need not be there (a reload may read the tablet first); look-ups allow for that.
 //             2. by_start names exactly the tablets of the image that belong to the table.
-//             3. What finds by id points into the ordered maps, whose entries stay where they are: an image is moved,
-//                never copied.
+//             3. The indexes by id point into the ordered maps, whose entries do not move, so an image is moved, never
+//                copied.
 // Threads:    thread-compatible; owned by the master's executor.
 #pragma once
 
@@ -49,7 +49,7 @@ struct TabletEntry {
   TabletId neighbour() const { return TabletId{static_cast<uint64_t>(node.merge.neighbourId)}; }  // where merging()
   // A voter may not have merged the two yet.
   bool merge_unfinished() const { return node.__isset.merged; }
-  // Nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
+  // Nothing but a failover changes its primary or replicas meanwhile (PROTOCOL 12).
   bool failovers_only() const {
     return (splitting() && rules::IntentExcludesOtherChanges()) || merging() || merge_unfinished();
   }
@@ -64,7 +64,7 @@ inline bool IsIn(const ServerName& server, const std::vector<ServerName>& server
 // "ts-1, ts-2", for people.
 std::string Joined(const std::vector<ServerName>& servers);
 
-// What the master answers where a request names what is not there.
+// The master's errors for names that do not exist.
 Error NoTable(const std::string& name);
 Error NoServer(const ServerName& name, Code code = Code::kNotFound);
 
@@ -81,7 +81,7 @@ class Image {
   const TabletEntry* Tablet(TabletId id) const;
   const std::map<std::string, TableEntry>& tables() const { return tables_; }
   const std::map<TabletId, TabletEntry>& tablets() const { return tablets_; }
-  // The table that the tablet may still serve; null: it is gone or goes.
+  // The table that the tablet may still serve; null: it is dropped or being dropped.
   const TableEntry* LivingTable(const TabletEntry& tablet) const;
   // The table's tablets by start key; empty when there are none.
   const StartKeys& TabletsOf(TableId table) const;
@@ -97,8 +97,8 @@ class Image {
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
   // Whether two tablets are being merged into this one, which the catalog does not have before they are.
   bool NamedByMerge(TabletId id) const { return merges_.contains(id); }
-  // What was merged into a tablet whose voters may not all have merged it yet: no orphan where it lies. None: nothing
-  // of the kind.
+  // The tablet that the given one was merged into, while some voters may not have merged it yet, so that its replica is
+  // no orphan there. No value: no such merge.
   TabletId MergedInto(TabletId id) const;
   // Created empty, in the first epoch, over the range that it has: a voter that does not know it then is complete.
   // Never a split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
@@ -106,15 +106,15 @@ class Image {
     const bool never_split = !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
     return tablet.node.info.epoch == 1 && (never_split || !rules::OnlyNeverSplitBeginsEmpty());
   }
-  // Those that were split off the tablet and are there.
+  // The existing tablets that were split off the tablet.
   const std::set<TabletId>& ChildrenOf(TabletId id) const;
-  // Those that are being split, by the child's id.
+  // The tablets that are being split, by the child's id.
   const std::map<TabletId, TabletId>& splits() const { return splits_; }
-  // Those that are being merged, by the id of what they become.
+  // The tablets that are being merged, by the id of the resulting tablet.
   const std::map<TabletId, std::set<TabletId>>& merges() const { return merges_; }
-  // Those that are merge_unfinished().
+  // The tablets that are merge_unfinished().
   const std::set<TabletId>& unfinished_merges() const { return unfinished_merges_; }
-  // Those that have learners, or a move that stands there.
+  // The tablets with learners or a move.
   const std::set<TabletId>& changing() const { return changing_; }
 
   uint64_t next_id() const { return next_id_; }

@@ -89,7 +89,7 @@ class Load : public std::enable_shared_from_this<Load> {
          &Load::ReadCluster);
   }
 
-  // Makes nodes under the term, then goes on. A node that is there after all is found by the repeat of the load.
+  // Makes nodes under the term, then continues. A node that is there after all is found by the repeat of the load.
   void Make(std::vector<Op> ops, Step next) {
     if (ops.empty()) return (this->*next)();
     ops.insert(ops.begin(), Op::Check(layout::kTerm, term_.term_version));
@@ -152,7 +152,7 @@ class Load : public std::enable_shared_from_this<Load> {
 
   void Finish(Result<LoadedCatalog> result) {
     if (finished_) return;
-    finished_ = true;  // whatever still comes is for nobody
+    finished_ = true;  // later answers are ignored
     done_(std::move(result));
   }
 

@@ -1,5 +1,5 @@
 // master/catalog/rules.h
-// What the master must keep of docs/design/replication-rules.md. common/base/rule.h says how they are used.
+// The master's part of docs/design/replication-rules.md. common/base/rule.h says how rules are used.
 // Threads: any.
 #pragma once
 
@@ -16,7 +16,7 @@ EBLA_RULE(ChangeWaitsForBarrier, overlapping_membership)
 // PROTOCOL 9: a voter that never had the tablet begins complete and empty only if the tablet was never split.
 EBLA_RULE(OnlyNeverSplitBeginsEmpty, created_empty_after_split)
 
-// PROTOCOL 5: a memory tablet begins anew once every voter has answered that it has no log.
+// PROTOCOL 5: a memory tablet restarts from nothing once every voter has answered that it has no log.
 EBLA_RULE(AnewNeedsEveryVoter, begin_anew_early)
 
 // ---- Splits and merges ----------------------------------------------------------------------------------------------
@@ -27,7 +27,7 @@ EBLA_RULE(IntentExcludesOtherChanges, intent_excludes_nothing)
 EBLA_RULE(SplitSettlesAfterBarrier, split_settled_early)
 // PROTOCOL 12: a report that SPLIT is applied completes the intent.
 EBLA_RULE(ReportsCompleteSplit, split_reports_ignored)
-// PROTOCOL 12: the child's node says what SPLIT says, not what the catalog says now.
+// PROTOCOL 12: the child's node has the members that SPLIT names, not the catalog's present ones.
 EBLA_RULE(ChildIsAsSplitSays, split_completed_as_now)
 // PROTOCOL 14: two tablets are merged in the epochs of their FREEZEs.
 EBLA_RULE(MergeNeedsItsEpochs, merge_unchecked_epoch)

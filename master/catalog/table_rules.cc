@@ -57,7 +57,7 @@ Status CheckMemory(const idl::TableOptions& options) {
   return {};
 }
 
-// What a table is without is not said of it, so that older builds find in schemas what they know.
+// Absent options are left out, so that older builds find only known fields in schemas.
 void CompleteMemory(idl::TableOptions& options) {
   if (!InMemory(options)) {
     options.__isset.memory = options.__isset.eviction = options.__isset.memoryLimit = false;

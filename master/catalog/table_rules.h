@@ -1,5 +1,5 @@
 // master/catalog/table_rules.h
-// What a table may be: its options with their defaults, its split points. Pure.
+// Checks a table's options, with their defaults, and its split points. Pure.
 // Errors:  INVALID_ARGUMENT naming what is wrong and what to do instead.
 // Threads: functions of their arguments.
 #pragma once
@@ -21,7 +21,7 @@ inline constexpr int kReplicasMax = 7;
 // How many replicas each tablet of the table is to have. There may be fewer for want of servers.
 inline size_t ReplicasOf(const idl::TableSchema& schema) { return static_cast<size_t>(schema.options.replicas); }
 
-// Its records live in memory alone: who restarts has lost them (PROTOCOL 5).
+// Its records live in memory alone, so a server that restarts has lost them (PROTOCOL 5).
 inline bool IsInMemory(const idl::TableSchema& schema) {
   return schema.options.__isset.memory && schema.options.memory;
 }

@@ -85,7 +85,7 @@ class Maker {
     return index;
   }
 
-  // One that is known by its replicas alone (a restored coordinator's) comes behind the others.
+  // Servers known by their replicas alone (of a restored coordinator) are last.
   ServerIndex IndexOf(const ServerName& name) {
     const auto found = indices_.find(name);
     if (found != indices_.end()) return found->second;
@@ -124,7 +124,7 @@ class Maker {
     tablet.held_until = past.held_until;
   }
 
-  // Of one that moves, the server that is to have it counts as if it were being copied to already.
+  // The target server of a move counts as if the copy were under way already.
   void AddMembers(const TabletEntry& entry, TabletView& tablet) {
     const idl::TabletInfo& info = entry.node.info;
     if (IsIn(info.primary, info.voters)) tablet.voters.Add(IndexOf(info.primary));

@@ -2,8 +2,8 @@
 // The cluster as the planner sees it at this moment: the catalog's tablets, with what the servers last reported
 // of them and what this master has seen happen to them.
 // Place:      balance_driver.h makes one for each pass; MakePlan and SaveView take it.
-// Invariants: CheckView() passes. Tablets that are still being created, or whose table goes, are left out; a server
-//             that is named by a replica alone counts as lost.
+// Invariants: CheckView() passes. Tablets that are being created, or whose table is being dropped, are left out; a
+//             server that is named by a replica alone counts as lost.
 // Size:       100,000 tablets of three replicas take about a tenth of a second.
 // Threads:    TabletPasts is thread-compatible, the rest functions of their arguments.
 #pragma once
@@ -27,11 +27,11 @@ struct TabletPast {
   MonotonicTime held_until;
 };
 
-// What happened to tablets in this master's term. The next one begins with nothing.
+// The changes of tablets in this master's term. The next one begins with nothing.
 class TabletPasts {
  public:
-  // Notes which tablets have come since it was last called, and whose halves they are. Those that were there at the
-  // first call have no past.
+  // Notes which tablets have come since it was last called, and whose halves they are. Tablets that exist at the first
+  // call have no past.
   void Observe(const Image& image, MonotonicTime now);
   void NoteFailed(TabletId tablet, MonotonicTime now) { pasts_[tablet].failed = now; }
   // It was made of two that are gone, which is no split.

@@ -1,5 +1,5 @@
 // master/cluster/options.h
-// What an operator may set of a master; every default is DESIGN's.
+// A master's options; every default is DESIGN's.
 // Threads: values.
 #pragma once
 
@@ -16,8 +16,8 @@ namespace ebla::master {
 struct MasterOptions {
   std::string name = "master-1";  // unique in the cluster
   std::string version;            // of the build, for clusterInfo
-  // Of a table that asks for no number. Where fewer servers live it begins with as many as there are, and gets the rest
-  // when there are more.
+  // Replicas of a table that asks for no number. If fewer servers live, the table begins with one on each, and gets the
+  // rest later.
   int replicas_default = 3;
   Duration deadline_default = std::chrono::seconds(10);
   // How long after a Configure a report may still show the replica as it was before.
@@ -29,9 +29,9 @@ struct MasterOptions {
   // A server that lives and has not reported for so long is shown as silent: it was killed lately, or does not reach
   // this master. It reports every second.
   Duration silent_after = std::chrono::seconds(3);
-  // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first
-  // that it is not there: after an election the count begins anew, so that no new master replaces what it has hardly
-  // looked at.
+  // A voter whose server has been away for so long is replaced. Counted from when this master saw the server vanish, or
+  // first missed it. After an election the count starts again, so that no new master replaces a server that it has
+  // hardly watched.
   Duration replace_after = std::chrono::minutes(5);
   Duration repair_every = std::chrono::seconds(1);
   RepairCaps repair;
@@ -42,7 +42,7 @@ struct MasterOptions {
   Duration plan_every = std::chrono::seconds(5);
   PlannerOptions planner;
   bool balance = true;
-  // What starts one more server, and what ends the one that it is given the name of.
+  // The commands that start one more server, and that end the named one.
   std::string scale_out_command;
   std::string scale_in_command;
   // A tablet that an operator has transferred or moved stays where it is for so long. This master remembers; the next
@@ -54,9 +54,9 @@ struct MasterOptions {
   bool merges = true;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
-  // How long every process has spoken a higher feature level before the cluster goes to it.
+  // How long every process has spoken a higher feature level before the cluster rises to it.
   Duration raise_level_after = std::chrono::minutes(1);
-  // What this master speaks, and knows of the cluster; shared with who judges the process's callers by it.
+  // This master's level and the cluster's; shared with the check of the process's callers.
   std::shared_ptr<Features> features = std::make_shared<Features>();
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.
   size_t waiting_requests_max = 1'000;

@@ -1,6 +1,6 @@
 // master/cluster/report_check.h
-// What a tablet server's report must be before the master acts on any of it: numbers that an honest server can come to
-// (common/base/number_limits.h). Sums over servers and tablets cannot overflow after that.
+// Checks a tablet server's report before the master acts on any of it: every number must be possible for an honest
+// server (common/base/number_limits.h). Sums over servers and tablets cannot overflow after that.
 // Place:   leader/leader_term.h, before servers.h takes the report.
 // Errors:  INVALID_ARGUMENT, naming the number; nothing of the report counts then.
 // Threads: a function.

@@ -143,9 +143,10 @@ Status Servers::Record(idl::HeartbeatRequest heartbeat) {
   if (!servers_.contains(heartbeat.server) && servers_.size() >= kServersMax) {
     return Error(Code::kOverloaded, "too many servers report to this master");
   }
-  // One that is not known to live yet will be in a moment, and then its report is wanted.
+  // A server not yet known to live will be in a moment, and then its report is needed.
   Server& server = servers_[heartbeat.server];
-  // By what the coordinator says, not by other reports: one of a start that never was would keep out all that follow.
+  // Decided by the coordinator, not by other reports, because a report of an invented start would keep out all later
+  // ones.
   const int64_t newest = server.last_live ? server.last_live->incarnation : 0;
   if (heartbeat.incarnation < newest) {
     return Error(Code::kStaleEpoch, "server " + heartbeat.server + " has been restarted: its incarnation is " +
@@ -197,7 +198,7 @@ void Servers::Forget(const ServerName& name) {
   const auto found = servers_.find(name);
   if (found == servers_.end()) return;
   if (found->second.live) return;  // it has come back meanwhile
-  servers_.erase(found);           // rounds_ stays: if it ever comes back, it is followed still
+  servers_.erase(found);           // rounds_ stays, so that the server is still watched if it returns
 }
 
 size_t Servers::live_count() const {

@@ -1,9 +1,9 @@
 // master/cluster/servers.h
-// The tablet servers as the leading master sees them: who ever joined (/servers), who lives (/live, watched), and what
-// each said in its last heartbeat.
+// The tablet servers as the leading master sees them: the known servers (/servers), the live ones (/live, watched), and
+// the last heartbeat of each.
 // Invariants: 1. A report counts only for the incarnation that lives: reports of another are kept out or refused.
-//             2. Where a server lives no longer, its last address stays known: it may well serve while its session with
-//                the coordinator is lost, and clients had better try there.
+//             2. A dead server's last address stays known. The server may still serve while its session with the
+//                coordinator is lost, so clients should try it.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -27,7 +27,7 @@ struct Report {
   idl::HeartbeatRequest body;
   MonotonicTime received;
   std::unordered_map<TabletId, size_t> index;  // into body.tablets
-  // Of all its tablets together.
+  // The sum of all its tablets.
   double operations_per_second = 0;
   int64_t size_bytes = 0;
 
@@ -38,14 +38,14 @@ struct Server {
   std::optional<idl::ServerNode> node;  // none: not read yet
   std::optional<idl::LiveNode> live;    // none: not live
   std::optional<idl::LiveNode> last_live;
-  MonotonicTime changed;         // when it came or went last, or this master began: a new master counts absences anew
+  MonotonicTime changed;         // when it last appeared or vanished, or else the begin of this master's term
   uint64_t address_version = 0;  // of Servers, when last_live or live changed
   std::optional<Report> report;
 
   Incarnation incarnation() const {
     return live ? Incarnation{static_cast<uint64_t>(live->incarnation)} : Incarnation{};
   }
-  // Lives, and has reported since then, or came to live since then.
+  // Lives, and has reported since then, or appeared since then.
   bool ReportsSince(MonotonicTime then) const;
   // The last report of the incarnation that lives, or null.
   const Report* CurrentReport() const;
@@ -53,11 +53,11 @@ struct Server {
 
 class Servers {
  public:
-  // `on_change(name)`: the server came, went or came back as another incarnation.
+  // `on_change(name)`: the server appeared, vanished or returned as another incarnation.
   Servers(coordination::Coordinator& coordinator, Executor& executor, std::function<void(const ServerName&)> on_change);
 
-  // Takes the known servers and reads who lives; from then on it follows by itself. `done` once the first reading is
-  // whole.
+  // Takes the known servers and reads the live ones; from then on it watches by itself. `done` once the first reading
+  // is whole.
   void Start(std::vector<idl::ServerNode> known, coordination::Callback<Status> done);
 
   // OK; STALE_EPOCH from an incarnation that is over. A report of one that is not known to live yet is kept, and counts
@@ -66,16 +66,16 @@ class Servers {
 
   const Server* Find(const ServerName& name) const;
   bool IsLive(const ServerName& name) const;
-  // Of one that lives and has reported since; else null.
+  // The report of a live server since its start; else null.
   const Report* ReportOf(const ServerName& name) const;
-  // What that report says of the tablet, or null.
+  // The tablet's entry in that report, or null.
   const idl::TabletLoad* LoadOf(const ServerName& name, TabletId tablet) const;
   const std::map<ServerName, Server>& all() const { return servers_; }
-  // Grows whenever a server comes, goes or moves.
+  // Grows whenever a server appears, vanishes or changes its address.
   uint64_t version() const { return version_; }
-  // What the coordinator has of it now.
+  // The coordinator's present entry of the server.
   void SetNode(idl::ServerNode node);
-  // One that the coordinator has no more.
+  // Removes a server that the coordinator no longer has.
   void Forget(const ServerName& name);
   size_t live_count() const;
   size_t reporting_count(MonotonicTime since) const;  // of those that live

@@ -1,8 +1,8 @@
 // master/leader/access_admin.h
-// What operators ask about users, roles and grants. They stand in the coordinator's /access alone: every process of the
-// cluster watches it, and no master keeps a copy.
+// Operators' requests about users, roles and grants. These are in the coordinator's /access alone, which every process
+// of the cluster watches; no master keeps a copy.
 // Place:   leader_term.h makes one; service.h calls it.
-// Errors:  those of catalog/access_rules.h; CONDITION_FAILED: somebody else changed them again and again meanwhile.
+// Errors:  those of catalog/access_rules.h; CONDITION_FAILED: concurrent changes interfered again and again.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 

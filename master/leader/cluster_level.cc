@@ -85,7 +85,7 @@ void ClusterLevel::Hold(bool hold, coordination::Callback<Status> done) {
   });
 }
 
-// Read again, whatever came of it: the outcome may not be known.
+// Reads the node again after any outcome, because it may be unknown.
 void ClusterLevel::Write(idl::ClusterNode node, std::function<void(Status)> done) {
   parts_.coordinator.Multi(
       {Op::Check(layout::kTerm, parts_.leading.term_version), Op::Set(layout::kCluster, EncodeCluster(node), version_)},

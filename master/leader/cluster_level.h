@@ -1,8 +1,7 @@
 // master/leader/cluster_level.h
-// The cluster's feature level (common/base/features.h): kept in the coordinator's /cluster. The leader raises it once
-// every master, every tablet server that lives, and every one that is known and does not, has said for a while that it
-// speaks more. It goes to what the least of them speaks. An operator may hold it, so that builds of before may come
-// back.
+// The cluster's feature level (common/base/features.h): kept in the coordinator's /cluster. The leader raises it, to
+// the least level of all, once every master and every known tablet server, live or not, has announced a higher level
+// for a while. An operator may hold it, so that older builds can return.
 // Place:      leader_term.h makes one of what it has loaded; each report that a server makes is a look at it.
 // Invariants: 1. Nothing lowers it.
 //             2. Every change is one Multi that checks the version of this leader's term and of the node.
@@ -30,7 +29,7 @@ class ClusterLevel {
   void Consider();
   void Hold(bool hold, coordination::Callback<Status> done);
 
-  // What a tablet server speaks: as it reports where it does, else as its latest start has left in the coordinator.
+  // A tablet server's level: from its report, else from the node of its latest start in the coordinator.
   static int LevelOf(const Server& server);
 
  private:
@@ -43,7 +42,7 @@ class ClusterLevel {
   idl::ClusterNode node_;
   int version_;
   bool busy_ = false;  // a raise is under way
-  // What the least of the servers speaks, above the present level, and since when.
+  // The least level of the servers, if above the present one, and since when.
   int said_ = 0;
   MonotonicTime said_since_;
   MonotonicTime looked_;

@@ -12,7 +12,7 @@
 namespace ebla::master {
 namespace {
 
-// How long the planner waits for what it has begun before it plans for the tablet again. A move that is slower goes on.
+// How long the planner waits for what it has begun before it plans for the tablet again. A slower move continues.
 constexpr Duration kSplitPatience = std::chrono::seconds(30);
 constexpr Duration kMergePatience = std::chrono::seconds(30);
 constexpr Duration kTransferPatience = std::chrono::seconds(10);

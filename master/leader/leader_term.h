@@ -2,13 +2,13 @@
 // One term of one leading master: its catalog, its view of the servers, and the procedures that it runs. Made when an
 // election was won and the catalog was read; destroyed, with everything it knows, the moment leadership ends.
 // Place:      master_host.h makes and ends leader terms; service.h asks the present one.
-// Invariants: 1. A leader term begins by taking up every table that is being created or dropped, and every tablet of
-//                every server that lives: nothing of its predecessor is needed.
+// Invariants: 1. A leader term begins by resuming every table that is being created or dropped, and every tablet of
+//             every live server, so it needs nothing of its predecessor.
 //             2. Each request is answered exactly once, at the end of the term at the latest (request_queue.h).
 //             3. No id is drawn that any server is known to hold (readiness.h).
-// Parts:      table_admin.h, tablet_admin.h, server_admin.h and access_admin.h carry out what is asked; cluster_level.h
-//             keeps the feature level; request_queue.h keeps what is not answered yet; report_handler.h acts on what
-//             servers report; procedure_list.h shows what is under way.
+// Parts:      table_admin.h, tablet_admin.h, server_admin.h and access_admin.h carry out requests; cluster_level.h
+//             keeps the feature level; request_queue.h keeps unanswered requests; report_handler.h acts on servers'
+//             reports; procedure_list.h shows running procedures.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -37,7 +37,7 @@ namespace ebla::master {
 
 class LeaderTerm {
  public:
-  // What the leader term stands on; all of it outlives the leader term.
+  // The leader term's dependencies; all of them outlive it.
   struct Ports {
     const MasterOptions& options;
     Executor& executor;
@@ -45,14 +45,14 @@ class LeaderTerm {
     ControlConnect connect;
     CommandRunner run_command;
     Refusals& refusals;
-    std::function<void(uint64_t)> raise_term;  // servers have heard of this term, above this leader term's
+    std::function<void(uint64_t)> raise_term;  // servers have seen this term, above this leader term's
   };
   using Done = coordination::Callback<Status>;
 
   LeaderTerm(Ports ports, coordination::Leading term, LoadedCatalog loaded, std::function<void()> on_deposed);
   ~LeaderTerm();
 
-  // Reads who lives, then resumes everything. `done` when requests may come.
+  // Reads the live servers, then resumes everything. `done` when requests may come.
   void Start(Done done);
 
   // ---- what may be asked of it ----
@@ -64,7 +64,7 @@ class LeaderTerm {
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's, or of a feature
   // level below the cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
-  // What the catalog would take from the servers' reports, and takes: CONDITION_FAILED with the first problem.
+  // Shows, or adopts, the servers' reports for the catalog; CONDITION_FAILED with the first problem.
   Adoption PlanAdoption(const std::vector<ServerName>& without) const {
     return master::PlanAdoption(image(), servers_, without);
   }

@@ -19,7 +19,7 @@ int64_t Ms(Duration duration) { return std::chrono::duration_cast<std::chrono::m
 
 std::string Seconds(int64_t ms) { return std::to_string(ms / 1'000) + " s"; }
 
-// What a primary says of another replica that it brings level; empty: nothing holds it up.
+// A primary's report on another replica that it brings level; empty: nothing delays it.
 std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, const ServerName& server) {
   const auto peer = std::ranges::find(load.peers, server, &idl::ReplicaProgress::server);
   const std::string who = primary + ", the tablet's primary, ";
@@ -176,7 +176,7 @@ class Lister {
     pending_splits_[SplitName(tablet.id())] = all_.size() - 1;
   }
 
-  // Of a tablet with as many voters as its table wants, that live or may come back, there is nothing to repair.
+  // A tablet needs no repair if it has as many voters as its table wants, live or about to return.
   void AddRepair(const TabletEntry& tablet) {
     const idl::TabletInfo& info = tablet.node.info;
     const size_t wanted = master::ReplicasOf(image().Table(tablet.table())->node.schema);

@@ -1,10 +1,10 @@
 // master/leader/procedure_list.h
-// Everything that the leading master has under way, for people: what stands in the catalog as an intent (moves,
-// splits), what it keeps whole by itself (repairs, failovers), servers that drain, and the procedures of its runner.
-// Ids:     "<kind>-<what>", as "move-7", "drain-ts-3", "create-carts": made of what it is, so every master gives the
-//          same.
-// Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits
-//          to be begun. The rest says why it cannot be.
+// Lists all work of the leading master, for people: intents in the catalog (moves, splits), repairs and failovers,
+// draining servers, and the procedures of its runner.
+// Ids:     "<kind>-<object>", as "move-7", "drain-ts-3", "create-carts"; determined by the work, so every master gives
+//          the same.
+// Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; waiting
+//          requests. Each other kind has its reason why it cannot be cancelled.
 // Place:   service.h answers with it; cancel_procedure.h cancels by it.
 // Threads: the master's executor.
 #pragma once

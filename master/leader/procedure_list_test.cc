@@ -1,5 +1,4 @@
-// What is under way, as the master lists it: whose wish it is, what holds it up, and how it is ended while that is
-// possible.
+// The master's list of running procedures: their origin, their obstacle, and their cancellation while that is possible.
 #include "master/leader/procedure_list.h"
 
 #include <gmock/gmock.h>
@@ -86,7 +85,7 @@ TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelle
   Begin(4);
   const idl::TabletInfo before = Tablet();
   const std::string to = NoHolder();
-  ServerOf(to).mute = true;  // lives, and neither sends its peers anything nor hears of them
+  ServerOf(to).mute = true;  // lives, but exchanges no messages with its peers
   Move(before.voters[1], to);
   cluster().scheduler().RunFor(20s);
   for (const bool next_master : {false, true}) {

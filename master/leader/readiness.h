@@ -1,8 +1,8 @@
 // master/leader/readiness.h
-// What a leader may do at present, and why not: whether every server has reported, whether ids may be drawn, whether
-// anything may be repaired.
+// Decides what a leader may do at present, with the reason against it: whether every server has reported, whether ids
+// may be drawn, whether tablets may be repaired.
 // Place:      the admin classes beside it and the balance driver ask before they change the catalog.
-// Invariants: no id is drawn before every server that lives has said what it holds, nor while any is known to hold an
+// Invariants: no id is drawn before every live server has reported its tablets, nor while a server is known to hold an
 //             id that the catalog never drew (PROTOCOL 24).
 // Threads:    the master's executor. Reads only.
 #pragma once

@@ -62,7 +62,7 @@ void ReportHandler::Consider(const ServerName& name) {
   for (const idl::TabletLoad& load : report->body.tablets) WakeProcedures(load);
 }
 
-// What the server leads or was to lead, and what it follows in vain.
+// The tablets that the server leads or should lead, and those whose primary has fallen silent.
 void ReportHandler::WakePrimaries(const ServerName& name, const Report& report) {
   for (const TabletId tablet : parts_.image().LedBy(name)) parts_.reconciler.Consider(tablet);
   for (const idl::TabletLoad& load : report.body.tablets) {

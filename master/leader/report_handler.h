@@ -1,7 +1,7 @@
 // master/leader/report_handler.h
-// What the leader does about what it hears: a server's report, a server that came or went, tablets that changed. Each
-// wakes the procedures that wait for it and starts those that it shows to be needed.
-// Place:   leader_term.h feeds it; reconciler, replication manager, config resender and runner are what it wakes.
+// The leader's reaction to events: a server's report, a server's appearance or absence, changes of tablets. Each event
+// wakes the procedures that wait for it and starts those that it requires.
+// Place:   leader_term.h feeds it; it wakes reconciler, replication manager, config resender and runner.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 

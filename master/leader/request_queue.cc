@@ -44,7 +44,7 @@ void RequestQueue::Try(uint64_t id) {
   Entry& entry = found->second;
   const Request& request = entry.request;
   if (Status wait = request.replicas > 0 ? MayCreate(context_, request.replicas) : Status::Ok(); !wait.ok()) {
-    // What can be refused is refused at once.
+    // Refuses at once if possible.
     if (Result<Change> change = request.decide(context_.image()); !change) return Answer(id, std::move(change.error()));
     if (context_.executor.Now() - entry.began >= kJoinPatience) {
       if (Status refusal = CheckKnown(context_, request.replicas); !refusal.ok()) return Answer(id, std::move(refusal));

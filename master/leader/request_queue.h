@@ -1,11 +1,11 @@
 // master/leader/request_queue.h
-// The requests that a leader has accepted and not answered yet. One that changes the catalog waits until that may be
-// done, is committed, has its procedure started, and is answered when the procedure ends.
+// The requests that a leader has accepted and not answered yet. A request that changes the catalog waits until the
+// change may be made, is committed, starts its procedure, and is answered when the procedure ends.
 // Place:      the admin classes beside it submit; leader_term.h cuts what is left at its end.
-// Invariants: each request is answered exactly once; those that the term's end cuts are answered NOT_PRIMARY when they
-//             have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
-// Errors:     OVERLOADED: too many wait. After its deadline a request is answered with what it last waited for, or,
-//             once it stands in the catalog, DEADLINE_EXCEEDED with how far it came: it goes on.
+// Invariants: each request is answered exactly once; those that the term's end cuts off are answered NOT_PRIMARY if
+//             they have changed nothing, else UNKNOWN_OUTCOME (the successor finishes the catalog's intents).
+// Errors:     OVERLOADED: too many wait. After its deadline a request is answered with the condition that it last
+//             waited for, or, once it is in the catalog, DEADLINE_EXCEEDED with its progress, and continues.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

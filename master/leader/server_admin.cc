@@ -103,7 +103,7 @@ void ServerAdmin::Forget(const ServerName& name) {
   if (!parts_.servers().IsLive(name)) parts_.stale_catalog.Forget(name);
 }
 
-// What a change whose outcome is unknown has made of the server's node, or what somebody else has.
+// Reads the server's node again after a change whose outcome is unknown, or a concurrent one.
 void ServerAdmin::Reread(const ServerName& name) {
   parts_.coordinator.Get(layout::ServerPath(name), if_alive_([this, name](Result<coordination::Node> read) {
                            if (!read) {
@@ -121,7 +121,8 @@ void ServerAdmin::Reread(const ServerName& name) {
                          nullptr);
 }
 
-// What is being set to drain drains already: of two at once each might find its place on the other.
+// A server that is about to drain counts as draining. Otherwise two concurrent drains might each plan to use the other
+// server.
 Status ServerAdmin::MayDrain(const ServerName& name) const {
   ClusterView view = ViewCluster(parts_.image(), parts_.servers());
   for (PlannedServer& server : view.servers) server.draining = server.draining || to_drain_.contains(server.name);

@@ -1,5 +1,5 @@
 // master/leader/server_admin.h
-// What operators and autoscale ask of tablet servers: drain, maintenance, removal for good.
+// Requests of operators and autoscale about tablet servers: drain, maintenance, removal for good.
 // Place:   leader_term.h makes one; service.h calls it for operators, the balance driver for autoscale.
 // Threads: thread-compatible; the master's executor.
 #pragma once
@@ -19,8 +19,8 @@ class ServerAdmin {
 
   explicit ServerAdmin(const TermParts& parts) : parts_(parts) {}
 
-  // Drains a server, or puts it into maintenance, or ends these. NOT_FOUND; CONDITION_FAILED: the others cannot take
-  // what it has.
+  // Drains a server, or puts it into maintenance, or ends these. NOT_FOUND; CONDITION_FAILED: the remaining servers
+  // cannot take its replicas.
   struct Change {
     std::optional<bool> draining;
     std::optional<bool> maintenance;

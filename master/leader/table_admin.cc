@@ -92,7 +92,7 @@ void TableAdmin::StartDrop(const std::string& table) {
 
 namespace {
 
-// Answers once the last of those who may fill a part of it is gone.
+// Answers when the last owner, each of which may fill a part, is destroyed.
 struct Compactions {
   std::vector<idl::Compaction> servers;
   coordination::Callback<Result<std::vector<idl::Compaction>>> done;

@@ -1,8 +1,8 @@
 // master/leader/table_admin.h
-// What operators ask of whole tables: create, alter, drop, compact; and the procedures behind these.
+// Operators' requests about whole tables: create, alter, drop, compact; and the procedures behind these.
 // Place:   leader_term.h makes one; service.h calls it.
-// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what
-//          was asked stands in the catalog and goes on.
+// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and its progress, if the request
+//          is in the catalog and continues.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 
@@ -26,8 +26,8 @@ class TableAdmin {
               Done done);
   void Alter(std::string table, idl::TableOptions options, Duration patience, Done done);
   void Drop(std::string table, Duration patience, Done done);
-  // Has the servers that hold the table, or one of them, compact its file, or only tell how that goes: one answer for
-  // each, in order of name. NO_SUCH_TABLE; NOT_FOUND: the server holds nothing of it.
+  // Makes the servers of the table, or one of them, compact its file or only report progress; one answer for each, in
+  // order of name. NO_SUCH_TABLE; NOT_FOUND: the server holds nothing of it.
   struct Compaction {
     std::string table;
     ServerName server;  // empty: all

@@ -20,7 +20,7 @@ void TabletAdmin::Resume() {
   for (const TabletId tablet : image.unfinished_merges()) StartFinishMerge(tablet);
 }
 
-// Where an operator has placed the tablet, load does not move it for a while.
+// For a while, load does not move a tablet that an operator has placed.
 void TabletAdmin::Hold(TabletId tablet, const RequestOrigin& origin) {
   if (origin.by != idl::AskedBy::OPERATOR) return;
   parts_.balance_driver.Hold(tablet, parts_.Now() + parts_.context.options.transfer_hold);
@@ -72,7 +72,7 @@ void TabletAdmin::Merge(const Neighbours& two, RequestOrigin origin, Duration pa
   origin.since_ms = parts_.context.executor.TimeOfDayMs();
   const Duration begin_within = patience * 3 / 4;
   StartMerge(two, std::move(origin), begin_within);
-  // What could not be begun is refused in time, and not at the next try after that.
+  // A request that could not begin is refused at its deadline, not at the next try after that.
   parts_.context.executor.After(begin_within, if_alive_([this, two] { parts_.runner.Poke(MergeTabletsName(two)); }));
   parts_.runner.Await(MergeTabletsName(two), patience, std::move(done));
 }

@@ -1,9 +1,9 @@
 // master/leader/tablet_admin.h
-// What operators and the planner ask of single tablets: transfer, split, merge, move, recover; and the procedures
+// Requests of operators and the planner about single tablets: transfer, split, merge, move, recover; and the procedures
 // behind these.
 // Place:   leader_term.h makes one; service.h calls it for operators, the balance driver for the planner.
-// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what
-//          was asked stands in the catalog and goes on.
+// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and its progress, if the request
+//          is in the catalog and continues.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 
@@ -26,22 +26,22 @@ class TabletAdmin {
 
   // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be transferred in time.
   void Transfer(TabletId tablet, const ServerName& to, RequestOrigin origin, Duration patience, Done done);
-  // Splits the tablet at the key; OK also where it was split there before. Refused as CheckSplit() says; UNAVAILABLE:
-  // it was not settled in time, or a failover undid the split.
+  // Splits the tablet at the key; OK also where it was split there before. Refused by CheckSplit(); UNAVAILABLE: it was
+  // not settled in time, or a failover undid the split.
   void Split(TabletId tablet, std::string key, RequestOrigin origin, Duration patience, Done done);
   // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers.
-  // Refused as CheckMerge() says; UNAVAILABLE: it could not be begun in time, or came to nothing.
+  // Refused by CheckMerge(); UNAVAILABLE: it could not be begun in time, or failed.
   void Merge(const Neighbours& two, RequestOrigin origin, Duration patience, Done done);
   // Both tablets go on as they are. The merge's next step decides.
   void CancelMerge(TabletId left);
-  // Brings a replica elsewhere; OK once it is there. Refused as CheckMove() says.
+  // Brings a replica elsewhere; OK once it is there. Refused by CheckMove().
   void Move(WantedMove move, Duration patience, Done done);
   // The same for the planner: not tried again where it cannot begin, as the next pass will see.
   void MoveByPlan(WantedMove move, Duration patience, Done done);
-  // Ends the tablet's move. Refused as CheckCancel() says.
+  // Ends the tablet's move. Refused by CheckCancel().
   void CancelMove(TabletId tablet, Duration patience, Done done);
   // Gives a tablet that has lost its majority to `server` alone (empty: the longest complete log); what may be lost is
-  // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
+  // accepted. Refused by Survey(); UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
   RecoverySurvey Survey(TabletId tablet, const ServerName& server) const {
     return SurveyRecovery(parts_.context, tablet, server);
@@ -56,7 +56,7 @@ class TabletAdmin {
 
   const TermParts parts_;
   std::set<TabletId> cancelled_merges_;        // by the left one
-  std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
+  std::map<TabletId, ServerName> recovering_;  // the source as last asked; empty: the longest log
   CallbackGuard if_alive_;
 };
 

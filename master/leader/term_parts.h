@@ -1,5 +1,5 @@
 // master/leader/term_parts.h
-// What the leader's admin classes work with: parts of the leader term that makes them, which outlive them.
+// The parts of a leader term that its admin classes use, and that outlive them.
 // Threads: the master's executor.
 #pragma once
 
