@@ -5,7 +5,7 @@
 namespace ebla::master {
 namespace {
 
-// A server whose command went well is gone from the coordinator within its session; else the command is run again.
+// A server whose command succeeded vanishes from the coordinator within its session; otherwise the command runs again.
 constexpr Duration kEndPatience = std::chrono::minutes(2);
 
 }  // namespace

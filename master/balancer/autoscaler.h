@@ -1,11 +1,11 @@
 // master/balancer/autoscaler.h
-// Carries out what the planner decides on the number of servers: an operator's command starts a server, a drain empties
+// Carries out the planner's decisions on the number of servers: an operator's command starts a server, a drain empties
 // one, a second command ends it, and then the cluster forgets it.
 // Place:      balance_driver.h hands it the planner's actions (balancer/planner/autoscale.h), and asks which servers
 //             are surplus.
 // Invariants: 1. One command at a time.
-//             2. Only servers that autoscale has drained as surplus are released: the mark stands in the server's node,
-//                so that a successor goes on with it. One that an operator drains, too, is emptied and stays.
+//             2. Only servers that autoscale has drained as surplus are released. The server's node holds the mark, so
+//                that a successor can continue. A server that an operator drains, too, is emptied and stays.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

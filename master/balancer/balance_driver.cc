@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kDoneMax = 100;
 constexpr int kPassesWithinGap = 3;
 
-// What lasted before lasts still, also where the plan took it for settled by an action.
+// Conditions that lasted before still last, even if the plan counted them as settled by an action.
 Streak Continued(Streak before, const Streak& after, MonotonicTime now, Duration gap_max) {
   if (after.samples > 0 || before.samples == 0) return after;
   before.Count(now, gap_max);
@@ -127,7 +127,7 @@ Status BalanceDriver::Pass() {
   return {};
 }
 
-// A pass that began then, and whose plan stands.
+// A pass that began then, and whose plan is still valid.
 void BalanceDriver::Count(MonotonicTime began) {
   ++counts_.passes;
   counts_.last_pass_seconds = std::chrono::duration<double>(context_.executor.Now() - began).count();

@@ -1,13 +1,13 @@
 // master/balancer/balance_driver.h
-// Makes the cluster follow its load: every few seconds it shows the planner (balancer/planner/planner.h) the present
-// view, and carries out what comes back, by the same procedures as an operator's splits, moves and transfers.
-// Place:      leader_term.h makes one for each term, and hands it the means; service.h tells operators what it does and
-//             why.
-// How:        What is under way stands in the catalog as intents, and goes on under the next master. What has lasted,
-//             and what was done lately, is remembered here alone: a new master begins with nothing, and so does nothing
-//             that this one would not have done later.
+// Makes the cluster follow its load: every few seconds it gives the planner (balancer/planner/planner.h) the present
+// view, and carries out its actions by the same procedures as an operator's splits, moves and transfers.
+// Place:      leader_term.h makes one for each term, with callbacks for the actions; service.h shows operators its work
+//             and its reasons.
+// How:        The catalog holds actions under way as intents, and the next master continues them. Lasting conditions
+//             and recent actions are remembered here alone. A new master begins without them, and so does nothing that
+//             this one would not have done later.
 // When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read.
-//             Switched off, it goes on planning and does nothing.
+//             Switched off, it continues to plan and does nothing.
 // Invariants: Servers that drain are emptied by replication_manager.h, in every mode; leadership on a full disk is
 //             transferred by leadership_shedding.h.
 // Threads:    thread-compatible; the master's executor.
@@ -32,13 +32,13 @@
 
 namespace ebla::master {
 
-// Of a view's text in one answer: some 40,000 tablets.
+// The bytes of a view's text in one answer: some 40,000 tablets.
 inline constexpr size_t kViewPageBytes = size_t{12} << 20;
 
 class BalanceDriver {
  public:
   using Done = coordination::Callback<Status>;
-  // What it asks of the leader term. Each answers when it is over.
+  // The driver's callbacks to the leader term. Each answers when it is over.
   struct ActionExecutor {
     std::function<Status()> ready;  // OK, or why nothing is planned at present
     std::function<void(TabletId, const std::string& key, const std::string& reason, Done)> split;
@@ -108,8 +108,7 @@ class BalanceDriver {
   CallbackGuard if_alive_;
 };
 
-// What is remembered after a pass whose actions were not carried out: what has lasted goes on lasting, and nothing was
-// done.
+// The memory after a pass whose actions were not carried out: conditions keep lasting, and nothing was done.
 PlannerMemory WithoutActions(const PlannerMemory& before, const Plan& plan, MonotonicTime now, Duration gap_max);
 
 }  // namespace ebla::master

@@ -1,5 +1,5 @@
 // master/balancer/planner_counts.h
-// What the planner did in one master's term, counted for metrics.
+// Counts the planner's actions in one master's term, for metrics.
 // Threads: values.
 #pragma once
 

@@ -1,6 +1,6 @@
 // master/balancer/planner_flags.h
 // The flags of ebla-master that say how the cluster follows its load: when it splits, balances, grows and shrinks.
-// Place:   main.cc, and the test beside it. What stands there as a default is what balancer/planner/options.h says.
+// Place:   main.cc, and the test beside it. The defaults are those of balancer/planner/options.h.
 // Threads: once, before any thread is started.
 #pragma once
 

@@ -48,7 +48,7 @@ void PlannerSwitch::Set(bool on, coordination::Callback<Status> done) {
   std::vector<Op> ops = {
       Op::Check(layout::kTerm, term_.term_version),
       version_ ? Op::Set(layout::kPlanner, std::move(data), *version_) : Op::Create(layout::kPlanner, std::move(data))};
-  // Read again, whatever came of it: the outcome may not be known.
+  // Reads the node again after any outcome, because it may be unknown.
   coordinator_.Multi(std::move(ops), if_alive_([this, on, done = std::move(done)](auto outcome) mutable {
                        Status failure = outcome ? Status::Ok() : std::move(outcome.error().status);
                        Read([on, failure = std::move(failure), done = std::move(done)](Status read) mutable {

@@ -23,7 +23,8 @@ class PlannerSwitch {
   void Start();
   // None: not read yet.
   std::optional<bool> on() const { return on_; }
-  // UNAVAILABLE: not done, or not known; CONDITION_FAILED: this master leads no more, or somebody else has changed it.
+  // UNAVAILABLE: not done, or not known; CONDITION_FAILED: this master leads no more, or the node was changed
+  //              concurrently.
   void Set(bool on, coordination::Callback<Status> done);
 
  private:

@@ -22,7 +22,7 @@ constexpr size_t kLineBytesMax = 2'000;
 
 Status Failed(const std::string& what, int error) { return Error(Code::kInternal, what + ": " + std::strerror(error)); }
 
-// What a command prints, line by line into the log.
+// Logs a command's output, line by line.
 class Printed {
  public:
   explicit Printed(int fd) : fd_(fd) {}

@@ -1,7 +1,7 @@
 // master/balancer/scale_command.h
 // Runs the operator's commands that start and end servers, without keeping the master's loop waiting.
 // How:        `/bin/sh -c COMMAND sh SERVER` in a process group of its own, with SERVER also in EBLA_SERVER, no other
-//             open files, and what it prints in the master's log. What it leaves running in the background stays.
+//             open files, and its output in the master's log. Processes that it leaves in the background stay.
 // Errors:     UNAVAILABLE with its exit code and its last line; DEADLINE_EXCEEDED: it was killed, with its whole group.
 // Threads:    Run on the executor; a thread for the one command that runs at a time. Destruction kills that, and waits
 //             for it.
@@ -18,7 +18,7 @@
 
 namespace ebla::master {
 
-// Runs a command, about a server where it names one, and says how it ended.
+// Runs a command, for the named server if any, and reports its outcome.
 using CommandRunner =
     std::function<void(const std::string& command, const ServerName& server, std::function<void(Status)> done)>;
 

@@ -44,7 +44,7 @@ TEST(ScaleCommandTest, OneThatDoesNotEndIsKilledWithAllThatItStarted) {
   EXPECT_EQ(RunShell("sleep 600", 60s, stop.get_token()).code(), Code::kDeadlineExceeded) << "the master ends";
 }
 
-// A server that the command has started goes on, and may hold its output open.
+// A server that the command has started keeps running, and may hold its output open.
 TEST(ScaleCommandTest, WhatRunsOnInTheBackgroundIsNotWaitedFor) {
   const std::string file = ::testing::TempDir() + "scale_command_pid." + std::to_string(getpid());
   const auto begin = std::chrono::steady_clock::now();

@@ -1,10 +1,9 @@
 // master/balancer/planner/autoscale.h
 // Rule: a cluster that has been over its target for long asks for a server; one that would be well under it with a
 // server fewer drains one, and releases it once it is empty.
-// How:        The target is one server's share of operations, cores and disk; what counts is the dimension that is
-//             used most. Growth goes by what is used now, shrinking by what would be used then, and the two lie so
-//             far apart that neither brings about the other. A drain that is under way ends when the servers left
-//             are not enough.
+// How:        The target is one server's share of operations, cores and disk; the most used dimension counts. Growth
+//             depends on the present use, shrinking on the use after it, and the two limits lie so far apart that
+//             neither causes the opposite change. A drain under way ends when the remaining servers are not enough.
 // Invariants: one server at a time, within the operator's bounds; none is drained whose replicas have no other
 //             place.
 // Threads:    functions of their arguments.

@@ -1,14 +1,14 @@
 // master/balancer/planner/balance.h
-// Rule: a server that carries too much in some dimension gives of it to those that carry least.
-// How:        Overloaded is who has been above ServerLoads::start() in pass after pass, until it is below stop(). The
-//             worst goes first. It transfers leadership, which is free, then moves replicas; the largest pieces that
-//             do not overshoot first, so that moves are few.
-// Invariants: 1. Who takes was below the mean and stays below stop(), and below start() in every other dimension: no
-//                move makes another needful. The one exception is a piece larger than any server's room: the largest of
-//                a server stays, others of its kind go where the sum is least.
+// Rule: a server with too much load in some dimension gives part of it to the servers with the least.
+// How:        A server becomes overloaded when it is above ServerLoads::start() in pass after pass, and stays so until
+//             it is below stop(). The worst is relieved first. The rule transfers leadership, which is free, then moves
+//             replicas; the largest pieces that do not overshoot first, so that moves are few.
+// Invariants: 1. A receiving server was below the mean and stays below stop(), and below start() in every other
+//             dimension, so that no move requires another. The one exception is a piece larger than any server's room:
+//             the largest of a server stays, and similar ones move where the sum is least.
 //             2. A tablet that was acted on rests, twice as long each time: none is transferred or moved more than
 //                eight times in a day, whatever its load does.
-//             3. Replicas stand in no fewer racks than before.
+//             3. Replicas lie in no fewer racks than before.
 // Threads:    functions of their arguments.
 #pragma once
 

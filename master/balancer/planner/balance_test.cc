@@ -154,7 +154,7 @@ TEST_F(BalanceTest, ATabletThatWasMovedRestsTwiceAsLongEachTime) {
   for (const char* voters : {"ab", "ab", "cd", "dc"}) Tablet(voters, 1'000);
   cluster_.At(1).held_until = MonotonicTime::Max();
   std::vector<Duration> moved;
-  // Someone moves it back each time.
+  // An operator moves it back each time.
   for (const MonotonicTime begin = cluster_.view.now; cluster_.view.now - begin < 24h;) {
     if (cluster_.Run(24h, 10s).empty() || cluster_.view.now - begin > 24h) break;
     EXPECT_EQ(ToString(cluster_.last.actions[0]), "transfer tablet 1 from a to b");

@@ -9,7 +9,7 @@
 namespace ebla::master {
 namespace {
 
-// What drains is emptied as it is.
+// A draining server is emptied anyway.
 bool GivesAway(const PlannedServer& server) { return server.live && server.writes_refused && !server.draining; }
 
 std::string Why(const PlannedServer& server) { return server.name + " is at its disk's reserve"; }

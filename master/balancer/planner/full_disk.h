@@ -1,10 +1,10 @@
 // master/balancer/planner/full_disk.h
-// Rule: a server whose disk is at its reserve gives away what it leads and then what it holds.
-// How:        Leadership goes to another voter at once; replicas go to whichever server is left least full, the largest
-//             first, as the caps on copies allow. Neither waits for what balance waits for.
-// Place:      leadership_shedding.h is quicker with the leadership, and goes on when the planner is off; what drains is
-//             emptied by master/procedures/move_tablet.h.
-// Invariants: a tablet that no server can take stays where it is, and the plan says why.
+// Rule: a server whose disk is at its reserve gives away its leaderships and then its replicas.
+// How:        Leadership is transferred to another voter at once; replicas move to the server that is least full then,
+//             the largest first, as the caps on copies allow. Neither needs a lasting condition, as balance does.
+// Place:      leadership_shedding.h is quicker with the leadership, and works when the planner is off;
+//             master/procedures/move_tablet.h empties draining servers.
+// Invariants: a tablet that no server can take stays where it is, and the plan has the reason.
 // Threads:    functions of their arguments.
 #pragma once
 

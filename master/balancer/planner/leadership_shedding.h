@@ -1,11 +1,12 @@
 // master/balancer/planner/leadership_shedding.h
-// Decides which tablets another of their voters is to lead because their primary's server takes no writes: its disk is
-// at the reserve (PROTOCOL 25). A transfer moves no data, so that writes go on long before anybody has made room. Pure.
+// Transfers the leadership of tablets whose primary's server takes no writes because its disk is at the reserve
+// (PROTOCOL 25). A transfer moves no data, so that writes continue long before an operator has made room. Pure.
 // Place:      replication_manager.h asks every second, whatever else there is to be done; placement.h and the
 //             planner give such a server nothing new.
 // Invariants: 1. Only a voter that is usable and caught up is chosen; where there is none the tablet stays where it is,
 //                and is read there.
-//             2. Each move counts in the next one: what a server gave up is spread over those who have the fewest.
+//             2. Each transfer counts in the next one, so that a server's leaderships are spread over the servers with
+//                the fewest.
 // Threads:    a function of its arguments.
 #pragma once
 
@@ -28,7 +29,7 @@ struct LeadMove {
 struct StuckLead {
   TabletId tablet;
   ServerName primary;
-  std::vector<ServerName> caught_up;  // its other voters that have, as it says, nearly the whole log
+  std::vector<ServerName> caught_up;  // its other voters that have, by its report, nearly the whole log
 };
 
 // At most `most` moves.

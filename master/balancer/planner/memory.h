@@ -1,6 +1,6 @@
 // master/balancer/planner/memory.h
-// What the planner remembers from one pass to the next: what has lasted, and what was done lately. It goes in and
-// out of MakePlan, which stays a function of its arguments.
+// The planner's memory from one pass to the next: lasting conditions and recent actions. MakePlan takes and returns it,
+// and so stays a function of its arguments.
 // Invariants: 1. Small: only tablets that are over a threshold or were acted on lately have an entry.
 //             2. An empty one is safe: nothing has lasted yet, and everything may have been split when it began. So
 //                a new master does nothing that the old one would not have done later.

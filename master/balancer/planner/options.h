@@ -1,6 +1,6 @@
 // master/balancer/planner/options.h
-// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. What belongs to a
-// table (its thresholds) stands in TableView.
+// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. A table's own thresholds
+// are in TableView.
 // Threads: values.
 #pragma once
 
@@ -26,7 +26,7 @@ struct MergeOptions {
   Duration after_split = std::chrono::hours(1);
   size_t region = 32;     // one merge at a time among so many neighbours
   size_t most = 16;       // under way, in all
-  double part_max = 0.8;  // of every threshold, whatever the table's merge_part says
+  double part_max = 0.8;  // of every threshold, for any merge_part of the table
 };
 
 // Over the mean by this fraction of it and by this floor.

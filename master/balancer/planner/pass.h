@@ -1,7 +1,7 @@
 // master/balancer/planner/pass.h
-// What the rules of one pass share: the view, the memory as it changes, the plan as it grows, and how many actions are
+// The common state of the rules of one pass: the view, the changing memory, the growing plan, and the number of actions
 // under way.
-// Place:   made by planner.cc; nobody else includes it but the rules.
+// Place:   made by planner.cc; only the rules include it.
 // Threads: thread-compatible; one pass uses one.
 #pragma once
 
@@ -45,7 +45,7 @@ class Pass {
   // Why nothing may be done to the tablet now, whatever it is; rejects it then.
   bool Blocked(Rule rule, TabletIndex tablet);
 
-  // It was moved or transferred lately: twice as long a rest each time. RejectResting says so.
+  // It was moved or transferred lately: twice as long a rest each time. RejectResting adds the refusal.
   bool Rests(TabletId tablet) const;
   void RejectResting(Rule rule, TabletId tablet);
 

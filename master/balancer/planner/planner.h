@@ -2,10 +2,10 @@
 // The planner: one view of the cluster in, actions with their reasons out, and each refused one with its cause.
 // Pure: the same view, memory and options give the same plan.
 // Place:      one rule, one file: split.h, merge.h, full_disk.h, balance.h, autoscale.h, in this order over one pass
-//             (pass.h). repair.h goes before all of them, and placement.h serves new tablets; both have callers of
-//             their own.
+//             (pass.h). repair.h precedes all of them, and placement.h serves new tablets; both have callers of their
+//             own.
 // Invariants: 1. One action per tablet and plan.
-//             2. What a plan does counts as done for the rest of it, and what is under way counts as if it were over.
+//             2. An action of the plan counts as done for the rest of it, and an action under way counts as finished.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -62,7 +62,7 @@ enum class Cause : uint8_t {
   kDryRun,
 };
 
-// What would have been done, and why it is not.
+// A refused action, with its cause.
 struct Rejection {
   Rule rule = Rule::kSplit;
   Cause cause = Cause::kNotSettled;

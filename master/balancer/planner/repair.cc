@@ -28,7 +28,7 @@ bool Lasts(const PlannedReplica& replica) {
   return replica.health == ReplicaHealth::kLive || replica.health == ReplicaHealth::kAway;
 }
 
-// Of the voters that are left then a majority is good.
+// Whether a majority of the remaining voters is good.
 bool CanSpare(const PlannedTablet& tablet, const PlannedReplica& gone) {
   const auto left =
       std::ranges::count_if(tablet.voters, [&](const PlannedReplica& voter) { return &voter != &gone && Good(voter); });
@@ -71,8 +71,8 @@ std::string Numbers(const PlannedTablet& tablet) {
          ebla::Count(tablet.learners.size(), "learner") + ", " + std::to_string(tablet.wanted) + " wanted";
 }
 
-// Who is to go: the lost before the away before the live; of those, one that is not caught up, then one of a rack that
-// holds several, then the fullest server's. Nobody: none can.
+// Chooses the replica to remove: a lost one before an absent before a live one; among those, one that is not caught up,
+// then one of a rack with several, then the fullest server's. No value: none can be removed.
 const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
   std::map<ServerName, const PlannedServer*> servers;
   for (const PlannedServer& server : cluster.servers) servers[server.name] = &server;
@@ -96,8 +96,8 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   return worst && CanSpare(tablet, *worst) ? worst : nullptr;
 }
 
-// The replica that has moved may go: the new one votes and is caught up, and enough of the others live. One that lives
-// stays while any other that is wanted is missing.
+// Whether the old replica of a move may be removed: the new one votes and is caught up, and enough other voters live. A
+// live replica stays while another wanted one is missing.
 std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
   const auto [from, to] = Moved(tablet);
   if (!from || !Good(*to)) return std::nullopt;
@@ -111,7 +111,7 @@ std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
                       "moved to " + to->server + ": " + Numbers(tablet)};
 }
 
-// What can be done at once, without a copy.
+// Actions that need no copy.
 std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterView& cluster) {
   const auto action = [&](Kind kind, const PlannedReplica& replica, const std::string& why) {
     return RepairAction{kind, tablet.tablet, replica.server, why + ": " + Numbers(tablet)};
@@ -137,10 +137,10 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   const PlannedReplica* moved = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;
   // it was copied in vain only once it is lost
   if (moved && moved->health == ReplicaHealth::kAway) return std::nullopt;
-  // A lost voter goes only once another has taken its place.
+  // A lost voter is removed only once another has taken its place.
   if (tablet.voters.size() <= tablet.wanted) return std::nullopt;
   const PlannedReplica* surplus = Surplus(tablet, cluster);
-  // What is too much is the one that moves, unless another is lost.
+  // The surplus replica is the moving one, unless another is lost.
   if (!surplus || (Moved(tablet).from && Lasts(*surplus))) return std::nullopt;
   return action(Kind::kRemoveVoter, *surplus, "too many");
 }

@@ -1,15 +1,16 @@
 // master/balancer/planner/repair.h
-// Decides how the membership of tablets that are not as they should be goes on, one replica at a time: a learner where
-// one is missing or moves to, its promotion once it is caught up, the removal of what is too much or lost for good.
+// Decides the next change of membership for tablets whose members are not the wanted ones, one replica at a time: a
+// learner for a missing replica or a move, its promotion once it is caught up, the removal of a surplus or lost
+// replica.
 // Pure: the same view gives the same answer, with its reasons.
 // Place:      replication_manager.h makes the view every second and has the reconciler carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
 //                is committed (PROTOCOL 27).
-//             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The
-//                primary is not removed (one that moves transfers first); nobody who lives is while another that is
-//                wanted is away or lost, nor so that no majority of those left lives and is caught up.
+//             2. A replica is added before another is removed, unless that one has failed, because it counts for
+//                nothing. The primary is not removed (if it moves, it transfers first). No live replica is removed
+//                while another wanted one is away or lost, nor if no majority of the rest would be live and caught up.
 //             3. A learner is only added where no old replica of the tablet can be left.
-//             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.
+//             4. Tablets with the fewest live replicas are repaired first; copies under way stay within their caps.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -33,11 +34,11 @@ enum class ReplicaHealth {
 struct PlannedReplica {
   ServerName server;
   ReplicaHealth health = ReplicaHealth::kLive;
-  bool caught_up = false;  // has, as its primary says, nearly the whole log
+  bool caught_up = false;  // has, by its primary's report, nearly the whole log
 };
 
-// A replica that is to be elsewhere (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only
-// then the old one goes.
+// A replica that is to move (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only then the
+// old one is removed.
 struct PlannedMove {
   ServerName from;
   ServerName to;
@@ -51,8 +52,8 @@ struct PlannedTablet {
   std::vector<PlannedReplica> voters;
   std::vector<PlannedReplica> learners;
   std::optional<PlannedMove> move;
-  // Who has, or may have, a replica that the catalog does not give it. That is dropped first: after a recovery by hand
-  // its history may be another, and a learner that has a log is sent the rest of it, not a copy.
+  // The servers that have, or may have, a replica that the catalog does not give them. It is dropped first, because
+  // after a recovery by hand its history may differ, and a learner with a log would get the rest of it, not a copy.
   std::vector<ServerName> barred;
 };
 

@@ -55,7 +55,7 @@ void ServerLoads::CountTablet(TabletIndex index) {
     Add(learner, followed, 1);
     if (tablet.state == TabletState::kCopying) NoteCopy(learner, static_cast<double>(tablet.size_bytes));
   }
-  // What was planned lately and has not come about yet: a replica that goes, or a leadership.
+  // A recently planned change that has not happened yet: a replica to be removed, or a leadership to be transferred.
   const TabletMemory* memory = pass_.Recall(tablet.id);
   if (!memory || memory->moving_to.empty()) return;
   const bool young = pass_.now() - memory->acted < pass_.options.balance.rates_settle;

@@ -1,7 +1,7 @@
 // master/balancer/planner/server_loads.h
-// What each server carries in each dimension, as it will be once all that is under way or planned is done; and from
-// where on that is too much.
-// How:        The sum of what its tablets cost, and of the rest of its process's CPU. A server is overloaded above
+// The load of each server in each dimension, as it will be once all running and planned actions are done; and the
+// limits above which it is too much.
+// How:        The sum of its tablets' costs, and of the rest of its process's CPU. A server is overloaded above
 //             start(): the mean, and the greater of 10% of it and a floor. It stops being so below stop(), half of
 //             that. Autoscaling's target lowers the floor.
 // Invariants: a server that is to be emptied counts in the sums, not in the number that they are divided by.
@@ -22,9 +22,9 @@ class ServerLoads {
 
   double load(ServerIndex server, Dimension dimension) const { return loads_[server][static_cast<size_t>(dimension)]; }
   const Loads& loads(ServerIndex server) const { return loads_[server]; }
-  // What the tablet's replica costs; while a new primary's rates are still young, what the old one's were.
+  // The cost of the tablet's replica; while a new primary's rates are still young, the old one's.
   Loads Cost(TabletIndex tablet, bool leads) const;
-  // What its server is rid of when the tablet is led elsewhere.
+  // The load that its server loses if the tablet's leadership is transferred.
   Loads CostOfLeading(TabletIndex tablet) const;
 
   // Counts in the mean: lives, and is not being emptied.
@@ -62,7 +62,7 @@ class ServerLoads {
   std::array<std::set<std::pair<double, ServerIndex>>, kDimensions> order_;  // made when first asked for
 };
 
-// True where a replica on `to` instead of `from` (or none: one more) shares a rack with no more of the others.
+// True if a replica on `to` instead of `from` (or none: one more) shares a rack with no more of the tablet's replicas.
 bool KeepsRackSpread(const ClusterView& view, const TabletView& tablet, ServerIndex from, ServerIndex to);
 // Has as many live voters as its table wants.
 bool Whole(const ClusterView& view, const TabletView& tablet);

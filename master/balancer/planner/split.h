@@ -1,8 +1,8 @@
 // master/balancer/planner/split.h
 // Rule: a tablet over its table's size, or over a threshold of load in pass after pass, is cut in two.
-// How:        Load is cut where the primary's sample of keys says, data in its middle. A tablet whose keys are written
-//             in order is cut at its end, once the half left behind is worth leaving: the hot end is then small and
-//             moves cheaply. Where no cut helps, the plan says why, and the tablet is left alone for five minutes.
+// How:        Load is cut by the primary's sample of keys, data in its middle. A tablet whose keys are written in order
+//             is cut at its end, once the half before it is large enough, so that the hot end is small and moves
+//             cheaply. If no cut helps, the plan has the reason, and the tablet is left alone for five minutes.
 // Invariants: a cut lies inside the tablet, is no longer than a split key may be, and cuts no key group.
 // Threads:    functions of their arguments.
 #pragma once

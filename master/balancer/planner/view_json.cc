@@ -87,7 +87,7 @@ constexpr auto kFields<TabletMemory> = std::tuple{FIELD(over),        FIELD_AS("
                                                   FIELD(actions),     FIELD_AS("acted_ms", acted),
                                                   FIELD(moving_from), FIELD(moving_to),
                                                   FIELD(led)};
-// Of the planner's memory, what is of the cluster as a whole.
+// The part of the planner's memory about the cluster as a whole.
 template <>
 constexpr auto kFields<PlannerMemory> =
     std::tuple{FIELD_AS("began_ms", began), FIELD_AS("scale_over", scale.over), FIELD_AS("scale_under", scale.under),
@@ -149,7 +149,7 @@ concept HasFields = !std::is_same_v<decltype(kFields<T>), const std::nullptr_t>;
 
 int64_t Ms(Duration duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
 
-// What cannot be read throws within this file alone; TakeLine turns it into a Status.
+// An unreadable line throws within this file alone; TakeLine turns it into a Status.
 struct Unreadable {
   std::string what;
 };
@@ -251,7 +251,7 @@ void Read(const Json& line, T& value) {
 
 // ---- the kinds of lines ----
 
-// What the line says already, with the fields that are not as by default.
+// The line's key, with the fields that differ from their defaults.
 template <class T>
 Json With(Json line, const T& value) {
   line.update(ToJson(value));

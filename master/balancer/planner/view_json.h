@@ -1,10 +1,10 @@
 // master/balancer/planner/view_json.h
 // A view and its memory as text, so that what a master saw can be looked at and planned again elsewhere.
-// Format:  one JSON object on each line: {"view": version, "now_ms", ...} first, then what the planner is told to go
-//          by, {"options"}, then {"table"}, {"server"} and {"tablet"} lines in this order, and what is remembered of
-//          servers, {"server_memory"}, and tablets, {"tablet_memory"}, last. Keys are escaped as EscapeBytes does;
-//          times are milliseconds of the master's monotonic clock; what is left out has its default. A million tablets
-//          are some 300 MB, read and written line by line.
+// Format:  one JSON object on each line: {"view": version, "now_ms", ...} first, then the planner's {"options"}, then
+//          {"table"}, {"server"} and {"tablet"} lines in this order, and the memory of servers, {"server_memory"}, and
+//          tablets, {"tablet_memory"}, last. Keys are escaped as EscapeBytes does; times are milliseconds of the
+//          master's monotonic clock; missing fields have their defaults. A million tablets are some 300 MB, read and
+//          written line by line.
 // Threads: functions of their arguments.
 #pragma once
 

@@ -142,7 +142,7 @@ double LoadModel::LoadOf(const Tablet& tablet) const {
   return sum;
 }
 
-// As a server samples keys: a cut is good where the halves differ by less than a quarter.
+// Cuts as a server does by its sample of keys: a cut is good if the halves differ by less than a quarter.
 void LoadModel::FindKey(const Tablet& tablet, TabletView& view) const {
   const double all = LoadOf(tablet);
   if (all <= 0) return;

@@ -1,7 +1,7 @@
 // master/balancer/planner/testing/load_model.h
-// A pretended cluster in virtual time that carries out what the planner says: the keys of one table are cells 0, 1,
-// 2, ... with so many operations/s each, a tablet is a run of cells, and its rates decay, its peaks age and its
-// copies take time as a real one's do.
+// A model cluster in virtual time that carries out the planner's actions. The keys of one table are cells 0, 1, 2, ...
+// with so many operations/s each, a tablet is a run of cells, and its rates decay, its peaks age and its copies take
+// time as a real one's do.
 // Invariants: a cell is one key: a tablet of which it makes most of the load has a popular key.
 // Threads:    one.
 #pragma once

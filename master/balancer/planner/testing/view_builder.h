@@ -35,7 +35,7 @@ class ViewBuilder {
 
   PlannedServer& Server(char name) { return view.servers[Index(name)]; }
   TableView& Table() { return view.tables[0]; }
-  // Tablets come in the order of their ranges. One that was never split, with a long and quiet history.
+  // Tablets come in the order of their ranges. A tablet that was never split, with a long and quiet history.
   TabletView& Tablet(uint64_t id, std::string start, std::string end, const std::string& voters,
                      const std::string& learners = "") {
     TabletView& tablet = view.tablets.emplace_back();
