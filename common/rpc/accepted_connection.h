@@ -1,13 +1,13 @@
 // common/rpc/accepted_connection.h
-// One accepted connection, whatever it speaks: its socket, what has come and is not used yet, what is not sent yet, when it
-// is read, how it ends, and what its loop knows of it.
-// Place:      connection_loop.h holds it. server_connection.h and gateway/server/connection.h are ones: they cut what comes
-//             into requests, and answer those.
+// One accepted connection of any protocol: its socket, its unused input, its unsent output, when it is read, how it
+// ends, and its loop's knowledge of it.
+// Place:      connection_loop.h holds it. server_connection.h and gateway/server/connection.h derive from it: they cut
+//             the input into requests, and answer them.
 // Invariants: 1. A connection is touched on its loop's thread alone.
-//             2. It is read while there is room for what comes. Once it is ending, nothing more is cut: it is read again
-//                when everything is answered and sent, for a little, to throw away what the client still sends.
-//             3. What is sent gives its memory back to the loop.
-//             4. It is closed before it goes.
+//             2. It is read while there is room for input. Once it is ending, no more requests are cut; when everything
+//                is answered and sent, it is read again for a little, to discard further input.
+//             3. Sent output returns its memory to the loop.
+//             4. It is closed before it is destroyed.
 // Threads:    its loop's.
 #pragma once
 
@@ -43,22 +43,22 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   void Break(const std::string& why);
   void OnSweep();
   size_t held_bytes() const { return held_; }
-  // What the loop weighs when all together hold too much and one has to go.
+  // The bytes that it holds, by which the loop chooses a connection to close when all together hold too much.
   virtual size_t expendable_bytes() const { return held_bytes(); }
 
   size_t index = 0;       // in the loop's list
-  bool admitted = false;  // it stands in the loop's list of strangers
+  bool admitted = false;  // it is in the loop's list of strangers
 
  protected:
   AcceptedConnection(std::shared_ptr<ConnectionLoop> home, int fd, std::string peer,
                      std::unique_ptr<security::TlsSession> tls);
 
-  // ---- what each kind of connection says or does ----
+  // ---- defined by each kind of connection ----
 
   virtual void OnReadable() = 0;
-  virtual bool HasRoom() const = 0;  // for what comes
+  virtual bool HasRoom() const = 0;  // for input
   virtual bool Busy() const = 0;     // something is not answered yet
-  // Why it is closed, if its client has begun something and does not go on with it.
+  // The reason to close it if its client does not finish something begun.
   virtual std::optional<std::string> Overdue() const = 0;
   virtual void LogBroken(const std::string& why) const = 0;
   virtual void OnUnsendable() = 0;  // the client takes nothing any more: closes it, or gives up sending
@@ -66,7 +66,7 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
 
   // ---- reading ----
 
-  // What has come, as Stream::Receive() tells; takes note when nothing more will.
+  // The new input, as of Stream::Receive(); notes its end.
   Result<std::optional<std::string_view>> Receive();
   // Part of a request, or requests that wait for room.
   ReceivedBytes& received() { return received_; }
@@ -74,20 +74,21 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   void UpdateReading();
   bool reading() const { return reading_; }
   bool ended() const { return ended_; }  // the client sends no more
-  // The client has gone on with what it had begun.
+  // The client has continued something begun.
   void NoteCame() { came_tick_ = home_->tick(); }
   uint32_t came_tick() const { return came_tick_; }  // when it did last, or was last let
 
   // ---- sending ----
 
-  // What is to be sent, to append to.
+  // The unsent output, to append to.
   std::string& Outgoing();
-  // For many bytes, which become what is to be sent where nothing else is.
+  // For many bytes, which become the output if it is empty.
   void AppendLarge(std::string bytes);
-  // What the socket takes now; the rest when it can be written again. False: until then, nothing is tried.
+  // Sends as much as the socket takes now, and the rest when it can be written again. False: until then, nothing is
+  // tried.
   bool Flush();
   size_t unsent() const { return out_.size() - out_sent_ + stream_.pending(); }
-  // Throws away what is unsent, as nobody takes it. Of TLS nothing more can be read then, either.
+  // Discards the unsent output, because the client does not take it. With TLS nothing more can be read then, either.
   void GiveUpSending();
 
   // ---- ending ----
@@ -99,13 +100,13 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   bool shut() const { return shut_; }  // what the client still sends is thrown away until it closes
   void NoteBroken(const std::string& why);
 
-  // ---- what its loop knows ----
+  // ---- its loop's knowledge ----
 
   // It holds so many bytes, and may wait for its client: then the sweep looks at it, as it does while replies are unsent.
   void Report(size_t held, bool waits);
 
-  // Its client has yet to show who it is, or has done so. It may be closed for others, or others for it; and is when it
-  // has not done so for as long as anything half sent may take.
+  // Its client has yet to authenticate, or has done so. Until then the connection may be closed for newer ones, and is
+  // closed after the time limit for half-sent requests.
   void SetStranger(bool stranger);
 
   bool open() const { return fd_ >= 0; }

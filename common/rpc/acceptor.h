@@ -1,6 +1,6 @@
 // common/rpc/acceptor.h
-// The listening side of a server, whatever it speaks: accepts, and spreads the connections over its loops in turn, up to so
-// many; and how all of them end.
+// The listening side of a server of any protocol: accepts connections up to a limit, distributes them over its loops in
+// turn, and ends all of them.
 // Place:   server.cc here and gateway/server/server.cc have one each. connection_loop.h is one of its loops.
 // Threads: Listen, Start, Stop and address from any thread but the loops' own.
 #pragma once
@@ -27,7 +27,7 @@ class Acceptor {
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
 
-  // Takes the address, and accepts nobody yet. UNAVAILABLE, naming it, when it cannot listen there.
+  // Binds the address, but accepts no connection yet. UNAVAILABLE, naming it, when it cannot listen there.
   Status Listen(const Endpoint& endpoint) { return listener_.Listen(endpoint); }
   void Start() { listener_.Start(); }
   // Accepts and reads nothing more, lets what is in flight finish for at most `patience`, closes everything. Blocks.

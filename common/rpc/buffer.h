@@ -1,5 +1,5 @@
 // common/rpc/buffer.h
-// What both ends of a connection do with their byte buffers.
+// Functions of byte buffers for both ends of a connection.
 // Threads: functions of their arguments; a ReceivedBytes is its connection's.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace ebla::rpc {
 
-// Of the first four bytes, which must be there.
+// The number in the first four bytes, which must exist.
 inline uint32_t BigEndian(std::string_view bytes) {
   uint32_t value = 0;
   for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
@@ -22,8 +22,8 @@ inline void ClearBuffer(std::string& buffer, size_t retained_max) {
   if (buffer.capacity() > retained_max) std::string().swap(buffer);
 }
 
-// What has come over a connection and is not used yet: part of a message, or messages that wait for room. Bytes that are
-// used as they come are never copied into it.
+// The unused input of a connection: part of a message, or messages that wait for room. Bytes that are used as they come
+// are never copied into it.
 class ReceivedBytes {
  public:
   std::string_view view() const { return bytes_; }

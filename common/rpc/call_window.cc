@@ -86,7 +86,7 @@ void CallWindow::NoteModest(size_t flow, int64_t round) {
 void CallWindow::Adjust(Time now) {
   const Duration used = used_(), more = used - std::exchange(used_before_, used);
   const Duration passed = now - std::exchange(adjusted_, now);
-  // Of what it did while nobody was beside another, nothing follows.
+  // A user's calls from before there were several users prove nothing.
   if (passed <= Duration{0} || passed > 10 * kRound) return;
   const double busy = static_cast<double>(more.count()) / static_cast<double>(passed.count()) / processors_;
   const size_t calls = calls_.load(std::memory_order_relaxed);

@@ -1,10 +1,10 @@
 // common/rpc/call_window.h
-// How many calls of one user each loop of a server has under way, where processors are short and another user asks for
-// little: what was handed on takes processors from that other on every thread that deals with it, and stands before it in
-// each of their queues. So beside such a user, the window goes by how much this process uses of the processors that it may
-// run on, as TCP's goes by losses: half of it where that is too much, a little more where it is not. Wide open it is none:
-// calls under way are throughput. While it is tight, and a call of such a user is under way, busy ones leave processors
-// to it.
+// Limits a user's calls under way on each loop of a server while processors are short and another user is light. Each
+// call under way takes processors from the light user on every thread that serves it, and precedes the light user's
+// calls in each queue. So beside a light user the window follows the process's use of its processors, as TCP's window
+// follows losses: it is halved if the use is too high, and grows a little if not. A wide open window is no limit,
+// because calls under way are throughput. While it is tight, and a call of a light user is under way, busy users leave
+// processors to it.
 // Place:      server.cc makes one for its loops; server_loop.h asks it.
 // Threads:    any, but a Caller is its loop's.
 #pragma once
@@ -26,45 +26,45 @@ class CallWindow {
  public:
   using Time = std::chrono::steady_clock::time_point;
   static constexpr size_t kLeast = 3, kTight = 64, kMost = 1024;
-  // Calls count for so long: one that waits for something (replicas, a session's position) does not hold back those
-  // behind it, which may be for other tablets.
+  // Calls count for so long. A call that waits (for replicas, or a session's position) does not delay calls behind it,
+  // which may be for other tablets.
   static constexpr Duration kRound = std::chrono::milliseconds(10);
   static constexpr Duration kGivenWay = std::chrono::milliseconds(2);  // at most, for a call from its begin
-  // So much of the processors may be idle, times the square root of their number, before the window closes: the chance
-  // that whoever comes finds one free stays the same (S. Halfin, W. Whitt: Heavy-Traffic Limits for Queues with Many
-  // Exponential Servers, 1981).
+  // So much of the processors may be idle, times the square root of their number, before the window closes. Then the
+  // chance of a new call to find one free stays the same (S. Halfin, W. Whitt: Heavy-Traffic Limits for Queues with
+  // Many Exponential Servers, 1981).
   static constexpr double kIdle = 0.4;
 
-  // Of one user on one loop.
+  // The state of one user on one loop.
   struct Caller {
     int64_t round = -1;    // in which it began calls last
     size_t under_way = 0;  // of those that it began in that
     size_t most = 0;       // at a time
     bool modest = false;   // it asked for little in the round before, and does so in this one
   };
-  // What Begin() tells, for End().
+  // The result of Begin(), for End().
   struct Begun {
     int64_t round = -1;
     bool modest = false;
   };
 
-  // Whoever never wants `least` calls at a time on a loop asks for little. Nobody is held to fewer.
+  // A user with fewer than `least` calls at a time on every loop is light. No user is limited to fewer.
   explicit CallWindow(size_t least);
   // `used`: the processors' time that this process has taken; of so many.
   CallWindow(size_t least, std::function<Duration()> used, size_t processors);
 
-  // A user has a connection more, or one less.
+  // A user has one connection more, or one less.
   void Join(size_t flow);
   void Leave(size_t flow);
-  // Else nobody need be counted.
+  // Otherwise no calls need be counted.
   bool several() const { return several_.load(std::memory_order_relaxed); }
 
-  // One more may begin.
+  // Whether one more call may begin.
   bool HasRoom(size_t flow, const Caller& caller, Time now) const {
     return caller.under_way < calls_.load(std::memory_order_relaxed) || caller.round != RoundOf(now) ||
            !Limits(flow, now);
   }
-  // There is a window for this one.
+  // Whether the window limits this user.
   bool Limits(size_t flow, Time now) const {
     return calls_.load(std::memory_order_relaxed) < kMost && several() && HasModestBeside(flow, now);
   }
@@ -73,7 +73,7 @@ class CallWindow {
   void End(Caller* caller, Begun call);
   // So many more wait to begin.
   void NoteWaiting(Caller& caller, size_t calls) const;
-  // Somebody who asks for little waits for a call, and processors are short. Who asks for little gives way to nobody.
+  // Whether a light user's call is under way while processors are short. A light user itself does not give way.
   bool GivesWay(size_t flow, const Caller& caller, Time now) const {
     return !caller.modest && modest_calls_.load(std::memory_order_relaxed) > 0 &&
            calls_.load(std::memory_order_relaxed) <= kTight &&
@@ -81,7 +81,7 @@ class CallWindow {
   }
 
  private:
-  // A user who asks for little, and when it last did.
+  // A light user, and the time of its last call.
   struct Modest {
     std::atomic<size_t> flow{0};
     std::atomic<int64_t> round{-2};
@@ -104,9 +104,9 @@ class CallWindow {
   const double busy_;  // the part of them from which they are short
   std::atomic<bool> several_{false};
   std::atomic<size_t> calls_{kMost};
-  std::atomic<int64_t> modest_calls_{0};  // under way, of those who ask for little
+  std::atomic<int64_t> modest_calls_{0};  // under way, of light users
   std::atomic<Duration> modest_begun_{};  // the last of them
-  std::array<Modest, 2> modest_;          // the last one, and the last other: one of them is not who asks
+  std::array<Modest, 2> modest_;          // the last two users, so that one of them is not the caller
 
   Mutex mutex_;
   std::unordered_map<size_t, size_t> connections_ EBLA_GUARDED_BY(mutex_);  // of each flow

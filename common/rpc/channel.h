@@ -4,7 +4,7 @@
 // Channel. So the production network (pipelined_channel.h) and the simulator's carry the very same bytes.
 // Errors:  a call always ends, exactly once, with the reply's bytes or with a Status: UNAVAILABLE when it was never
 //          sent or surely not executed, UNKNOWN_OUTCOME when it was sent and the connection broke, DEADLINE_EXCEEDED
-//          when `timeout` passed. Stubs turn these into replies whose code says so; no exception crosses this.
+//          when `timeout` passed. Stubs turn these into replies with that code; no exception crosses this.
 // Threads: Call() from any thread; `done` runs on the executor that the Channel was made for, never inside Call().
 #pragma once
 
@@ -55,7 +55,7 @@ class Channel {
 
   virtual ~Channel() = default;
   virtual void Call(EncodedCall call, Duration timeout, Done done) = 0;
-  // Who takes requests from this thread as the structs that they are; null: they are to be encoded.
+  // The receiver of requests as structs from this thread; null: they must be encoded.
   virtual LocalCalls* Here() { return nullptr; }
 };
 

@@ -219,7 +219,7 @@ void Connection::OnResolved(int error, evutil_addrinfo* addresses) {
   OpenSocket(address);
 }
 
-// A failure here ends in the write event's handler, as one that comes later does: never inside Submit.
+// A failure here ends in the write event's handler, like a later one, never inside Submit.
 void Connection::OpenSocket(const SocketAddress& address) {
   state_ = State::kConnecting;
   const Result<int> fd = StartConnecting(address);
@@ -373,7 +373,7 @@ void Connection::Flush() {
     out_sent_ = 0;
     if (out_.empty()) ClearBuffer(out_, kBufferRetainedMax);
   }
-  // Before it is up, what waits goes out once the handshake is over.
+  // Before it is up, waiting calls are sent once the handshake is over.
   if (stream_->pending() > 0 || (unsent() > 0 && state_ == State::kUp)) event_add(&write_event_, nullptr);
 }
 
@@ -468,7 +468,7 @@ void Connection::Release() {
   released_ = true;
   CloseIfReleased();
   if (self_ == nullptr) return;
-  // Nobody replies any more once the loop has stopped: then the task is destroyed, and what waits with it.
+  // No call is answered once the loop has stopped. Then the task is destroyed, with the waiting calls.
   struct Ending {
     std::weak_ptr<Connection> connection;
     ~Ending() {
@@ -496,7 +496,7 @@ void Connection::Abandon() {
 void Connection::CloseIfReleased() {
   if (waiting_ > 0) return;
   if (released_ && state_ != State::kIdle) Break("closed by its owner");
-  self_ = nullptr;  // whoever called this holds another
+  self_ = nullptr;  // the caller holds another
   if (released_) loop_.Cancel(end_timer_);
 }
 

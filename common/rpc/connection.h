@@ -2,12 +2,13 @@
 // The connection behind a pipelined channel: its calls in flight, its socket, its reconnecting. Internal to common/rpc.
 // Place:      pipelined_channel.cc makes one for each (endpoint, executor).
 // States:     idle (no socket; the next call connects) -> resolving -> connecting -> shaking hands, with TLS -> logging
-//             in, with a password -> up; from each, a failure goes back to idle, with `retry_at_` in the future unless
+//             in, with a password -> up; from each, a failure leads back to idle, with `retry_at_` in the future unless
 //             the connection had served a reply.
 // Invariants: 1. A call's sequence id is its slot, marked with the slot's use; the slot is free again only once its
 //                reply has come or the socket has gone, even when the call has timed out.
-//             2. A call whose last byte the kernel has not taken was surely not executed: UNAVAILABLE. One whose last
-//                byte it has taken may have been: UNKNOWN_OUTCOME. What TLS has encrypted counts as taken.
+//             2. A call whose last byte the kernel has not taken was surely not executed: UNAVAILABLE. A call whose
+//                last byte it has taken may have been executed: UNKNOWN_OUTCOME. Bytes that TLS has encrypted count as
+//                taken.
 // Threads:    Submit and Release from any thread; all else on the loop's.
 #pragma once
 
@@ -31,7 +32,7 @@
 
 namespace ebla::rpc {
 
-// What the connections of one connector share. Connections own it together, as they may outlive the connector.
+// The common state of the connections of one connector. Connections own it together, as they may outlive the connector.
 struct ConnectionShared {
   ConnectionShared(EventLoop& event_loop, const ChannelOptions& channel_options)
       : loop(event_loop), options(channel_options), buffers{.socket = std::vector<char>(256 * 1024), .plain = {}} {}
@@ -51,7 +52,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void Submit(EncodedCall call, Duration timeout, Channel::Done done);
   // The owner has let go: closes once nothing is in flight.
   void Release();
-  // The same when the loop has stopped: whoever waits is let go of, unanswered.
+  // The same when the loop has stopped; waiting calls are released unanswered.
   void Abandon();
   void OnTurnEnd() override;
 
@@ -83,7 +84,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void OnWritable();
   // Whether the attempt has succeeded.
   bool FinishConnecting();
-  // The server has shown who it is, where it has to.
+  // The server has authenticated itself, if it must.
   void Established();
   void ComeUp();
   void SendLogin(std::string_view message);
@@ -95,7 +96,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   void Flush();
   void ArmDeadline();
   void OnDeadline();
-  // The socket goes; every call in flight ends.
+  // Closes the socket; every call in flight ends.
   void Break(const std::string& why, Code code = Code::kUnavailable);
   void CloseSocket();
   void FreeSlot(uint32_t slot);
@@ -133,7 +134,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   MonotonicTime last_heard_;
 
   std::optional<LoginExchange> login_;
-  std::string login_out_;  // of the login, and not yet taken; goes before out_
+  std::string login_out_;  // of the login, and not yet taken; precedes out_
   ReceivedBytes in_;
   std::string out_;
   size_t out_sent_ = 0;

@@ -1,11 +1,11 @@
 // common/rpc/connection_loop.h
-// What the connections of one event loop share, whatever they speak: their list, memory for what comes and for what is to
-// be sent, a sweep for those whose client stands still, and how much they hold together.
-// Place:      the ServerLoop of this folder and that of gateway/server are ones; accepted_connection.h is what they hold.
+// The common state of the connections of one event loop, of any protocol: their list, memory for input and output, a
+// sweep for connections with stalled clients, and the bytes that they hold together.
+// Place:      the ServerLoop of this folder and that of gateway/server derive from it; they hold accepted_connection.h.
 // Invariants: 1. Connections are touched on the loop's thread alone, or with no thread left to it.
 //             2. While any is watched a sweep runs; else nothing does.
-//             3. Those who have not shown yet who they are have strangers_max places: beyond, the one that has waited
-//                longest is closed for a new one.
+//             3. Connections that have yet to authenticate have strangers_max places. Beyond that, the oldest of them
+//                is closed for a new one.
 // Threads:    the loop's.
 #pragma once
 
@@ -37,7 +37,7 @@ class LoopCounter {
   std::atomic<uint64_t> value_{0};
 };
 
-// Of one loop's connections; `accepted` and `refused` are the listener's, whose loop counts them for all.
+// Counts of one loop's connections; `accepted` and `refused` are the listener's, whose loop counts them for all.
 struct ConnectionCounters {
   LoopCounter connections, accepted, refused, broken, in_flight, bytes_in, bytes_out;
 };
@@ -45,12 +45,12 @@ struct ConnectionCounters {
 class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
  public:
   struct Options {
-    Duration half_sent;    // how long a client may stand still with something begun
+    Duration half_sent;    // how long a client may stall with something begun
     Duration unread;       // and with replies waiting
     size_t buffered_max;   // bytes that all may hold
     std::string too_much;  // how the log says that they hold more
     size_t read_bytes;     // at a time
-    size_t strangers_max;  // connections whose client has yet to show who it is
+    size_t strangers_max;  // connections whose client has yet to authenticate
   };
 
   virtual ~ConnectionLoop() = default;
@@ -65,9 +65,9 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
 
   void Remove(const AcceptedConnection& connection);
 
-  // One more whose client has yet to show who it is, or one less.
+  // Counts a connection that has yet to authenticate, or one less.
   void CountStranger(bool more) { strangers_ += more ? 1 : -1; }
-  // It has become one of those: the oldest of them goes where they are too many.
+  // The connection has become one of those; closes the oldest of them if they are too many.
   void Admit(const std::shared_ptr<AcceptedConnection>& stranger);
 
   // Counts connections that wait for their client (half a request, unsent replies).
@@ -80,11 +80,11 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   // A connection holds `now` bytes, where it held `before`; true when all together are over the bound.
   bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
   static constexpr size_t kOwnBytes = 1 << 20;  // may be held for each connection, however much is held for all
-  // Breaks the one that holds most of what is too much: the one that has grown, if no other holds more.
+  // Closes the connection that holds most, which is the one that has grown if no other holds more.
   void BreakLargest(AcceptedConnection& grown);
 
-  // Memory for replies that are not yet sent: it goes from connection to connection, so that one that waits for its
-  // client's next request holds none, and none grows from nothing in each turn.
+  // Memory for unsent replies. Connections share it in turn, so that a connection that waits for its client's next
+  // request holds none, and none grows from nothing in each turn.
   std::string TakeBuffer() {
     if (spares_.empty()) return {};
     std::string buffer = std::move(spares_.back());
@@ -122,7 +122,7 @@ class ConnectionLoop : public std::enable_shared_from_this<ConnectionLoop> {
   const std::string too_much_;
   std::vector<std::shared_ptr<AcceptedConnection>> connections_;  // shared with what is in flight on each
   std::deque<std::weak_ptr<AcceptedConnection>>
-      admitted_;  // strangers, the oldest first, and some who are none any more
+      admitted_;  // strangers, the oldest first, and some that have authenticated since
   const size_t strangers_max_;
   size_t strangers_ = 0;
   std::vector<std::string> spares_;  // empty, with capacity

@@ -26,12 +26,12 @@ class PendingCall {
   PendingCall(const char* method, Dispatcher::StructReply reply)
       : protocol_(), sequence_(0), method_(method), struct_reply_(std::move(reply)) {}
 
-  // What the answer's code completes.
+  // Completed by the answer's code.
   void Audit(security::AuditLog& log, security::AuditEvent event) {
     audit_ = std::make_unique<std::pair<security::AuditLog&, security::AuditEvent>>(log, std::move(event));
   }
 
-  // What the answer's size completes.
+  // Completed by the answer's size.
   void Hold(security::UsageLimits::Admission admission) {
     admission_ = std::make_unique<security::UsageLimits::Admission>(std::move(admission));
   }
@@ -58,7 +58,8 @@ class PendingCall {
 
   void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {
-    // Nobody can add to the last reference: the common case, of a callback never copied, needs no locked instruction.
+    // No thread can add to the last reference, so the common case, a callback never copied, needs no locked
+    // instruction.
     if (references_.load(std::memory_order_acquire) != 1 && references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
       return;
     }
@@ -267,7 +268,7 @@ Status Dispatcher::Refuse(const security::Session& caller, std::string_view meth
   return refusal;
 }
 
-// A few lines for each address: whoever is refused all the time hides neither another nor what was there before.
+// A few lines for each address, so that a flood of refusals hides neither other addresses nor earlier lines.
 void Dispatcher::Tell(security::AuditEvent refusal) const {
   const security::HostBudget::Spent line = lines_.Spend(refusal.from, MonotonicNow());
   if (!line.granted) return;

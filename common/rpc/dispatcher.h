@@ -1,7 +1,7 @@
 // common/rpc/dispatcher.h
 // From the bytes of one Thrift message to a handler and back: finds the method by its name, decodes the request, calls
-// the handler (a generated ...CobSvIf) and encodes its reply. It knows no socket: the server and the simulated network
-// both stand before it. Callers in the same process have their requests as structs, and get the replies so.
+// the handler (a generated ...CobSvIf) and encodes its reply. It knows no socket, because both the server and the
+// simulated network use it. Callers in the same process have their requests as structs, and get the replies so.
 // Place:      common/rpc/services.h lists each service's methods; message.h reads and writes messages.
 // Contract:   1. `reply` is called exactly once for each Dispatch, at any later time and on any thread, also inside
 //                Dispatch: with the reply's bytes, or with INVALID_ARGUMENT when the message was no well-formed call
@@ -10,8 +10,8 @@
 //                a TApplicationException.
 //             3. Hostile bytes cost at most what kMessage... in message.h allow; nothing is thrown out of here.
 //             4. A method that its caller may not call is answered PERMISSION_DENIED, and its handler never knows:
-//                services.h says whose each method is. So is a server that says it is another than its certificate
-//                does. What a user may do with a table, handlers ask (security/caller.h).
+//                services.h has the callers of each method. A server that claims another name than its certificate's is
+//                refused likewise. Handlers check a user's grants of a table (security/caller.h).
 //             5. A call for data that is over its user's or its table's limits (security/usage_limits.h) is answered
 //                OVERLOADED, and its handler never knows.
 //             6. Administration is written to the audit log with its outcome; so is each login that failed, and, where
@@ -54,7 +54,7 @@ class Dispatcher {
   // The reply's message bytes (no frame header), valid only during the call.
   using Reply = std::move_only_function<void(Result<std::string_view>)>;
 
-  // What calls are judged by; all of it outlives the dispatcher, and null is fine.
+  // The inputs for judging calls; all of them outlive the dispatcher, and null is allowed.
   struct Options {
     const security::AccessControl* access = nullptr;  // with it, logins are served
     security::AuditLog* audit = nullptr;
@@ -76,11 +76,11 @@ class Dispatcher {
   using StructReply = std::move_only_function<void(Result<std::shared_ptr<void>>)>;
   void Dispatch(std::string_view method, const std::any& request, StructReply reply) const;
   bool TakesStructs() const { return options_.access == nullptr || !options_.access->usage().any(); }
-  // The same for who has read the head already, and knows the caller.
+  // The same for a server that has read the head already, and knows the caller.
   void Dispatch(const MessageHead& head, std::string_view message, security::Session& caller, Reply reply) const;
   // Before the first call.
   void SetAudit(security::AuditLog* audit) { options_.audit = audit; }
-  // Calls refused to those who may not make them, since the start.
+  // Calls refused for lack of permission, since the start.
   uint64_t refusals() const {
     const uint64_t for_grants = options_.access == nullptr ? 0 : options_.access->refusals();
     return refusals_.load(std::memory_order_relaxed) + for_grants;

@@ -87,7 +87,7 @@ void EventLoop::Run() {
   while (RunTurn()) Poll(MaySleep());
 }
 
-// While it sleeps, nobody is within libevent, which takes one thread at a time.
+// While it sleeps, no thread is within libevent, which takes one thread at a time.
 void EventLoop::RunLending() {
   while (true) {
     bool sleeps;
@@ -150,7 +150,7 @@ void EventLoop::Post(Task task) {
 
 void EventLoop::PostBrief(Task task) {
   EventLoop* const borrower = current;
-  // Who lends does not borrow: nobody holds the turns of two.
+  // A lending loop does not borrow, so no thread holds the turns of two loops.
   if (poll_fd_ < 0 || borrower == nullptr || borrower->poll_fd_ >= 0) return Post(std::move(task));
   bool wake;
   {
@@ -175,7 +175,7 @@ void EventLoop::RunBorrowed() {
     promised_by_ = nullptr;
     if (awake_) return;
   }
-  // Else somebody runs it, and may have looked for the last time.
+  // Otherwise a thread runs it, and may have looked for the last time.
   bool sleeps = false;
   if (turn_.TryLock()) {
     MutexLock turn(turn_, std::adopt_lock);

@@ -3,14 +3,15 @@
 // or shares some with other loops (loop_threads.h).
 // Shards, flushers and other threads that own state use it too, without sockets.
 // Place:      made by main, handed to hosts as Executor&; server.h and pipelined_channel.h put sockets on it.
-// Invariants: 1. Everything runs on the thread that runs the loop just then, one thing after the other: tasks in the
-//                order posted by a thread, timers in order of time.
+// Invariants: 1. Everything runs on the thread that runs the loop just then, in sequence: tasks in the order posted by
+//             a thread, timers in order of time.
 //             2. One turn = due timers, the tasks posted so far, ready sockets, then the turn-end hooks, in which
 //                connections write all that the turn produced in one system call.
 //             3. Post() costs a lock and a push; the eventfd is written only when the loop may be asleep.
 // Lending:    A loop that lends its turns need not be woken for what is brief: the thread of another loop that posts it
-//             runs it at its own turn's end, while this one's sleeps. Timers, sockets and all else are its thread's, which
-//             waits for the end of a turn that is lent. Who lends is destroyed after those who may borrow were stopped.
+//             runs it at its own turn's end, while this one's sleeps. Timers, sockets and all else are its thread's,
+//             which waits for the end of a turn that is lent. A lending loop is destroyed after all loops that may
+//             borrow were stopped.
 // Threads:    Post, After, Cancel, Now, Random and InThread from any thread; base() and AtTurnEnd on the loop only, or
 //             while no thread runs it.
 #pragma once
@@ -92,20 +93,20 @@ class EventLoop final : public Executor {
   bool MaySleep();
   // Ready sockets; `wait` for the first.
   void Poll(bool wait);
-  // As Poll, where its descriptor is not readable, and no callback waits.
+  // Like Poll, if its descriptor is not readable and no callback waits.
   void Awake();
   // Callbacks that libevent has put off (its resolver's), which show on no descriptor.
   bool HasCallbacks() const;
   // One for each loop: readable when Poll has something to do, but for libevent's own timers. None: the system does not
   // tell.
   static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);
-  // So often every loop is polled, whatever its descriptor says.
+  // Every loop is polled so often, for any state of its descriptor.
   static constexpr std::chrono::milliseconds kPollAllEvery{1000};
   // Until the descriptor is readable, or for so long.
   static void SleepOn(int poll_fd);
 
  private:
-  // Of whoever shall run this loop: scheduled on another's, whose turn's end it is.
+  // Called at another loop's turn end, when this loop is scheduled to be run there.
   class Borrowing final : public TurnEndHook {
    public:
     explicit Borrowing(EventLoop& lender) : lender_(lender) {}
@@ -136,10 +137,10 @@ class EventLoop final : public Executor {
   Borrowing borrowing_{*this};
   std::thread thread_;
 
-  // Of a loop that lends its turns, held by whoever runs it. Only its own thread waits for it.
+  // In a loop that lends its turns, held by the thread that runs it. Only its own thread waits for it.
   Mutex turn_;
 
-  // Of whoever runs the loop.
+  // State of the thread that runs the loop.
   std::vector<TurnEndHook*> hooks_;
   uint64_t phase_ = 1;
   std::vector<Task> running_;

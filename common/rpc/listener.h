@@ -1,6 +1,6 @@
 // common/rpc/listener.h
-// A listening socket on an event loop: accepts what comes, and hands each socket on. What is said on them, and how many
-// there may be, is its owner's. Where file descriptors have run out it rests a little.
+// A listening socket on an event loop: accepts connections, and passes each socket to its owner, which decides on their
+// protocol and number. If file descriptors have run out it pauses briefly.
 // Place:   acceptor.h has it, for servers of any protocol.
 // Threads: Listen, Start and Stop from one thread, which no loop is or which is the loop's own; Take runs on the loop.
 #pragma once
@@ -28,7 +28,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Takes the address, and accepts nobody yet. UNAVAILABLE, naming it, when it cannot listen there.
+  // Binds the address, but accepts no connection yet. UNAVAILABLE, naming it, when it cannot listen there.
   Status Listen(const Endpoint& endpoint);
   void Start();
   void Stop();

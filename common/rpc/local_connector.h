@@ -1,10 +1,10 @@
 // common/rpc/local_connector.h
-// Calls within this process: what goes to this server itself is given to its dispatcher, without a socket, on the executor
-// that its channel was made for, which is one of the server's loops; everything else goes the way of another connector.
+// Calls within this process. A call to this server itself reaches its dispatcher without a socket, on the executor that
+// its channel was made for, which is one of the server's loops; any other call uses another connector.
 // Place:      clients that live in a server's process, such as the gateway of ebla-standalone.
 // Caller:     is trusted, as the process itself.
-// Invariants: as Channel says: a call ends once, on its executor, never inside Call(). What comes after its time is
-//             thrown away. Structs are taken on the executor alone (LocalCalls).
+// Invariants: those of Channel: a call ends once, on its executor, never inside Call(). A late answer is discarded.
+//             Structs are taken on the executor alone (LocalCalls).
 // Threads:    any. The dispatcher and the other connector outlive it; executors outlive what is under way.
 #pragma once
 

@@ -1,6 +1,6 @@
 // common/rpc/login_exchange.h
 // The client's login on a new connection, as messages. Internal to common/rpc.
-// Place:   connection.h sends what this says, before any call, and hands it what comes.
+// Place:   connection.h sends its messages before any call, and passes it the answers.
 // Errors:  PERMISSION_DENIED wrong user or password; OVERLOADED too many logins from here have failed; UNAVAILABLE the
 //          server cannot judge now.
 // Threads: its connection's.

@@ -2,11 +2,11 @@
 // Logs connections in by name and password. From then on the connection's caller is that user.
 // Place:      the dispatcher registers it; caller.h says whose connection it is.
 // Invariants: 1. It cannot be told whether a name is known.
-//             2. From one address at most ten logins of one name fail a minute, and a hundred of all names, also of those
-//                that began before; then it is OVERLOADED for the rest of it. So who guesses at one name behind an
-//                address, as that of a gateway, does not shut out the others there.
+//             2. From one address at most ten logins of one name fail a minute, and a hundred of all names, also of
+//                those that began before; further logins in that minute are OVERLOADED. So a client that guesses at one
+//                name behind an address, such as a gateway's, does not shut out other users there.
 //             3. A process of the cluster never becomes a user.
-//             4. Who logged in is that user as long as its password is the one that was shown (Identity::proof).
+//             4. A login lasts as long as the user's password is unchanged (Identity::proof).
 // Errors:     PERMISSION_DENIED wrong user or password; INVALID_ARGUMENT; OVERLOADED; COME_AGAIN.
 // Threads:    any: a session's calls come from its connection's.
 #pragma once
@@ -26,14 +26,14 @@ namespace ebla::rpc {
 class LoginService final : public idl::LoginServiceCobSvIf {
  public:
   using Clock = std::function<MonotonicTime()>;
-  // Of each login that failed.
+  // Called for each failed login.
   using OnRefused = std::function<void(const security::Session& session, const std::string& user, const Status& why)>;
 
   LoginService(const security::AccessControl& access, Clock clock, OnRefused on_refused);
   void login(std::function<void(const idl::LoginReply&)> cob, const idl::LoginRequest& request) override;
 
  private:
-  // Of the last message, too: logins that began side by side are guesses each.
+  // Checks at the last message, too, because logins that began side by side are guesses each.
   Status MayFail(const security::Session& session) const;
   void CountFailure(const security::Session& session);
   Result<idl::LoginReply> Step(security::Session& session, const idl::LoginRequest& request);

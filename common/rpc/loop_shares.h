@@ -1,8 +1,8 @@
 // common/rpc/loop_shares.h
-// Shares one loop among the users whose connections it serves: within a phase of a turn, each has so much of its time
-// while there are others, for reading, handling and sending alike. What is more waits for the next, behind those who have
-// had nothing yet. So whoever sends little waits for a phase, and not for all that another has sent; and for few of its
-// calls that other threads deal with (call_window.h). Internal to common/rpc.
+// Shares one loop among the users whose connections it serves. Within a phase of a turn, each of several users has a
+// share of its time, for reading, handling and sending alike. Further work waits for the next phase, behind users
+// without a share yet. So a light user waits for a phase, not for all requests of a busy one, and for few of its calls
+// on other threads (call_window.h). Internal to common/rpc.
 // Place:      server_connection.h asks it before it reads, hands on a call, or sends.
 // Threads:    its loop's.
 #pragma once
@@ -26,11 +26,11 @@ class ServerConnection;
 class LoopShares {
  public:
   using Clock = std::chrono::steady_clock;
-  // Long ones cost less: there are fewer turns, and more is sent at a time. So they are short only for so long as
-  // somebody waits for them, one who has been served beside others just now.
+  // Long ones cost less: there are fewer turns, and more is sent at a time. So they are short only while a user waits
+  // who was recently served beside others.
   static constexpr Duration kShare = std::chrono::microseconds(100), kShortShare = std::chrono::microseconds(25);
   static constexpr Duration kContest = std::chrono::milliseconds(10);
-  // Where it gives way to another's call, a user has one short share of each of these.
+  // While a user gives way to another's call, it has one short share of each of these.
   static constexpr Duration kSlot = std::chrono::microseconds(100);
 
   using Queue = std::deque<std::weak_ptr<ServerConnection>>;
@@ -60,7 +60,7 @@ class LoopShares {
   void Leave(User& user) {
     if (--user.connections == 0) users_.erase(user.flow);
   }
-  // Else nobody need be measured.
+  // Otherwise no user need be measured.
   bool several() const { return users_.size() > 1; }
   // `phase`: EventLoop::phase().
   bool HasTime(const User& user, uint64_t phase) const {
@@ -78,11 +78,11 @@ class LoopShares {
     if (std::exchange(last_, user.flow) != user.flow) contested_until_ = now + kContest;
   }
   void Begin(Clock::time_point now = Clock::now()) { now_ = now; }
-  // That of the last Begin() or Spend().
+  // The time of the last Begin() or Spend().
   Clock::time_point now() const { return now_; }
 
  private:
-  // What was too much in a slot is less in the next ones, of which it costs four at most.
+  // Overshoot in a slot is subtracted from the next ones, at most four.
   Duration SpentInSlot(const User& user) const {
     return std::max(Duration{}, std::min(user.slot_spent, kSlot) - kShortShare * (SlotOf(now_) - user.slot));
   }

@@ -17,9 +17,9 @@
 namespace ebla::rpc {
 namespace {
 
-// Where the system watches no more descriptors.
+// The system cannot watch more descriptors.
 constexpr std::chrono::milliseconds kPollUnwatchedEvery{1};
-// A thread that is within a turn for so long stands still, as far as anybody can tell.
+// A thread within one turn for so long counts as stalled.
 constexpr std::chrono::milliseconds kLongTurn{5};
 constexpr double kHardlyRuns = 0.1;
 
@@ -55,7 +55,7 @@ class LoopThreads::Runner {
     all_.mutex_.AssertHeld();
     return loops_.empty() && given_.empty();
   }
-  // Of its time, the part in which it ran lately.
+  // The part of the recent time in which it ran.
   double running(Clock::time_point now) const {
     all_.mutex_.AssertHeld();
     return now - measured_ < 3 * all_.options_.window ? load_.running : 0;
@@ -156,7 +156,7 @@ class LoopThreads::Runner {
     }
   }
 
-  // What it was given, or has to wait for. False: it is to stop.
+  // A new loop, or an event to wait for. False: it is to stop.
   bool TakeOver() EBLA_EXCLUDES(all_.mutex_) {
     MutexLock lock(all_.mutex_);
     while (idle() && !stopping_) changed_.Wait(all_.mutex_);

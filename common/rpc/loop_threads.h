@@ -4,10 +4,10 @@
 // (thread_load.h). A loop moves from thread to thread between two of its turns, and nothing that lives on it notices.
 // Place:      made by main over the loops that serve clients. Loops that must not wait for others' turns (shards, the
 //             flusher) have threads of their own, by EventLoop::Start().
-// Invariants: 1. A loop is run by one thread at a time; what one did of it has happened before the next goes on.
+// Invariants: 1. A loop is run by one thread at a time, whose effects are visible to the next.
 //             2. A thread that runs several takes them in turn. It sleeps when all of them would, and wakes for each.
-//             3. A thread without a loop sleeps until it is given one. One that stands still within a turn, or waited for a
-//                disk lately, joins none, and none joins it.
+//             3. A thread without a loop sleeps until it is given one. A thread that stalls within a turn, or waited
+//                for a disk lately, joins no other, and none joins it.
 // Threads:    Start and Stop from one, which is none of these; active() from any.
 #pragma once
 

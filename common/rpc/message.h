@@ -1,9 +1,9 @@
 // common/rpc/message.h
-// One Thrift message as bytes: which protocol it speaks and what its head says; reading and writing its body with the
-// generated structs; the bounds that keep hostile bytes harmless.
+// One Thrift message as bytes: its protocol and head; reading and writing its body with the generated structs; the
+// bounds that keep hostile bytes harmless.
 // Place:      dispatcher.cc and stubs.cc encode and decode through it (message_codec.h); server.cc reads heads.
 // Invariants: 1. Reading takes no more memory than kMessageElementsMax elements and the message's own bytes.
-//             2. What a message says is read whole: bytes left over make it malformed.
+//             2. A message is read whole; bytes left over make it malformed.
 // Threads:    functions, free of shared state.
 #pragma once
 

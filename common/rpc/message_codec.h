@@ -3,7 +3,7 @@
 // Why so:     the generated processors and clients want a protocol object over a transport for each message; here each
 //             thread keeps one of either kind over a plain block of memory, so that a message costs no set-up and no
 //             virtual call. Every service method has one shape: arguments {1: request}, result {0: reply}.
-// Invariants: 1. What Encode... returns lives until the thread's next Encode...
+// Invariants: 1. The result of Encode... lives until the thread's next Encode...
 //             2. Reading never believes a length that the message's own bytes do not bear out.
 // Errors:     Thrift's exceptions end here, as a Status.
 // Threads:    functions; state is per thread.

@@ -28,7 +28,7 @@ struct ChannelOptions {
   Duration connect_timeout = std::chrono::seconds(3);
   Duration reconnect_min = std::chrono::milliseconds(20);
   Duration reconnect_max = std::chrono::seconds(1);
-  Duration silence_max = std::chrono::seconds(5);  // a call timed out and not one byte came for so long: reconnect
+  Duration silence_max = std::chrono::seconds(5);  // a call timed out and no byte arrived for so long: reconnect
   std::shared_ptr<security::TlsCredentials> tls;   // null: in the clear
   std::shared_ptr<const security::ScramCredentials> login;  // null: by its certificate, or not at all
 };

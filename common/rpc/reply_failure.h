@@ -1,5 +1,5 @@
 // common/rpc/reply_failure.h
-// How a reply of any method says what went wrong, if anything. Internal to common/rpc.
+// The error, if any, of a reply of any method. Internal to common/rpc.
 // Threads: a function of its arguments.
 #pragma once
 
@@ -19,7 +19,7 @@ void SetFailure(Reply& reply, const Status& status) {
   }
 }
 
-// What a reply says of that.
+// The error of a reply.
 template <class Reply>
 Status FailureOf(const Reply& reply) {
   if constexpr (requires { reply.header.code; }) {

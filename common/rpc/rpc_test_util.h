@@ -1,7 +1,7 @@
 // common/rpc/rpc_test_util.h
-// What the tests of common/rpc share: handlers that answer in known ways, a server with its loops, a raw socket that
+// Helpers of the tests of common/rpc: handlers that answer in known ways, a server with its loops, a raw socket that
 // may send anything, and waiting for a condition.
-// Threads: as each says.
+// Threads: see each helper.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ inline bool WaitFor(const std::function<bool()>& condition, Duration limit = 20s
   return true;
 }
 
-// Of a thread of this process, as the system sees it: 'R' runs, 'S' sleeps.
+// The state of a thread of this process by the system: 'R' runs, 'S' sleeps.
 inline char ThreadState(pid_t thread) {
   std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
   const std::string text(std::istreambuf_iterator<char>(file), {});

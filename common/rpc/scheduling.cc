@@ -8,7 +8,8 @@
 namespace ebla::rpc {
 namespace {
 
-// As sched_setattr(2) describes it: the system's header clashes with glibc's, which has neither this nor the functions.
+// The struct of sched_setattr(2), because the system's header clashes with glibc's, which has neither it nor the
+// functions.
 struct SchedulingAttributes {
   uint32_t size;
   uint32_t policy;

@@ -2,12 +2,12 @@
 // The Thrift server: listens, spreads connections over event loops, cuts their bytes into frames, gives each frame to
 // the Dispatcher and sends replies as they come. Framed strict binary and framed compact are told apart by the first
 // byte of a connection's first message, so every stock Thrift client works.
-// Security:   with certificates, connections speak TLS 1.3 and callers are who their certificates say; without, everybody
-//             is trusted.
+// Security:   with certificates, connections speak TLS 1.3 and certificates identify callers; without, every client is
+//             trusted.
 // Invariants: 1. Replies go out in any order, matched by sequence id; calls of one connection with equal ids (stock
 //                clients send 0 for ever) are answered in the order of their arrival.
-//             2. Everything is bounded by ServerOptions. Past in-flight or unsent bounds a connection is not read
-//                until it is below them again; past the others it is closed.
+//             2. Everything is bounded by ServerOptions. Past in-flight or unsent bounds a connection is not read until
+//                it is below them again; past any other bound it is closed.
 //             3. Bytes that are no well-formed call close their connection, with one log line (rate limited), and
 //                harm no other. An idle connection holds no buffer and no timer.
 // Threads:    Start, Stop, address and Stats from any thread but the loops' own; handlers answer from any thread.
@@ -50,7 +50,7 @@ struct ServerStats {
   uint64_t connections_accepted = 0;
   uint64_t connections_refused = 0;  // over connections_max
   uint64_t connections_broken = 0;   // closed for what they sent, or for not reading
-  uint64_t denied = 0;               // calls, for who made them
+  uint64_t denied = 0;               // calls, for lack of permission
   uint64_t limited = 0;              // calls, over a user's or a table's limits
   uint64_t bytes_in = 0;
   uint64_t bytes_out = 0;
@@ -66,7 +66,7 @@ class RpcServer {
 
   // UNAVAILABLE, naming the address, when it cannot listen there.
   Status Start();
-  // What it listens on, with the port that the system picked.
+  // The listening address, with the port that the system picked.
   const Endpoint& address() const;
   // Accepts and reads nothing more, lets what is in flight finish for at most `patience`, closes everything. Blocks.
   void Stop(Duration patience);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kFlushBytes = 128 * 1024;       // replies are sent at the turn's end, or when they come to this much
 constexpr int kInternalError = 6;                // of TApplicationException
-constexpr size_t kUnknownFrameMax = 16 << 10;    // of who has yet to log in: that takes less
+constexpr size_t kUnknownFrameMax = 16 << 10;    // before the login, which takes less
 constexpr size_t kInputRetainedMax = 16 * 1024;  // a larger buffer is not kept once it is empty
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
@@ -328,7 +328,7 @@ void ServerConnection::Send(std::string_view message) {
   if (unsent() < kFlushBytes || !Flush()) server_.loop.AtTurnEnd(this);
 }
 
-// Beside other users, what sending takes is its user's time too, and nobody's reply waits for another's to be sent.
+// Beside other users, sending counts as its user's time, too, so that no reply waits for another user's to be sent.
 void ServerConnection::SendShared() {
   if (!server_.shares.several()) return;
   Flush();

@@ -3,7 +3,7 @@
 // Place:      server.cc accepts and stops; this cuts frames, dispatches them and sends the replies. Socket, buffers and
 //             ending are accepted_connection.h's.
 // Invariants: 1. A connection is touched on its loop's thread alone, but for Answer().
-//             2. Calls with one sequence id form a queue; only its head's reply is sent, the others' are held.
+//             2. Calls with one sequence id form a queue; only its head's reply is sent, and later ones are held.
 //             3. A call counts as in flight until its reply has been handed to the socket's buffer, or its connection
 //                has gone.
 // Threads:    Answer and the statistics from any thread.
@@ -25,7 +25,7 @@ class ServerConnection final : public AcceptedConnection {
   ServerConnection(ServerLoop& server, int fd, std::string peer);
 
   void Start() override;
-  // A process of the cluster goes only where nobody else does.
+  // A process of the cluster is closed only if there is no other connection.
   size_t expendable_bytes() const override { return is_process() ? 0 : held_bytes(); }
   // It was deferred, and its user has time now; to send replies, or for requests too.
   void ResumeSending();
@@ -33,8 +33,8 @@ class ServerConnection final : public AcceptedConnection {
   void OnTurnEnd() override;
 
  private:
-  // One request between its arrival and its reply's delivery. Owned by whoever is to answer it: should the loop stop
-  // before, it goes with the task that carries the answer.
+  // One request between its arrival and its reply's delivery. Owned by its handler. If the loop stops before the
+  // answer, the task with the answer destroys it.
   struct Call {
     std::shared_ptr<ServerConnection> connection;
     int32_t sequence = 0;
@@ -63,9 +63,9 @@ class ServerConnection final : public AcceptedConnection {
   void OnClosed() override;
   void Consume(std::string_view bytes);
   size_t CutFrames(std::string_view bytes);
-  // Counts among its user's connections, whom a login may have changed.
+  // Counts among its user's connections; a login may have changed the user.
   void JoinUser();
-  // As its loop counts users.
+  // The user, as its loop counts users.
   bool counted() const { return user_ != nullptr && user_->counted; }
   bool HasTime() const { return user_ == nullptr || server_.HasTime(*user_); }
   // Another request may be handled now.
@@ -77,12 +77,12 @@ class ServerConnection final : public AcceptedConnection {
   void HandleMessage(std::string_view message);
   void Send(std::string_view message);
   void SendShared();
-  // Sends what there is to send, then goes on with the requests that wait, if any do.
+  // Sends its output, then continues with waiting requests, if any.
   void GoOn(bool requests_wait);
   bool Full() const;
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
-  void Shake();  // with TLS, until the client has shown who it is
+  void Shake();  // with TLS, until the client has authenticated
   bool unknown() const { return !session_ || session_->identity.is_nobody(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 

@@ -1,9 +1,10 @@
 // common/rpc/server_loop.h
-// What the connections of one loop share. Internal to common/rpc.
+// The common state of one loop's connections. Internal to common/rpc.
 // Place:      server.cc makes one for each loop; server_connection.h is one of its connections.
-// Invariants: 1. Its connections are touched on its loop's thread alone, but for what they say.
-//             2. A connection whose user has had its share of the loop goes on behind those who have not (loop_shares.h).
-//                One whose user has as many calls under way as it may (call_window.h) goes on when one of them has ended.
+// Invariants: 1. Its connections are touched on its loop's thread alone, except for functions that say otherwise.
+//             2. A connection whose user has had its share of the loop continues behind users without one
+//                (loop_shares.h). A connection whose user has as many calls under way as it may (call_window.h)
+//                continues when one of them has ended.
 // Threads:    the statistics from any thread.
 #pragma once
 
@@ -19,7 +20,8 @@ namespace ebla::rpc {
 
 class ServerConnection;
 
-// What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
+// The common state of one loop's connections. Connections own it together, as a handler may answer after the server has
+// gone.
 class ServerLoop final : public ConnectionLoop {
  public:
   // One of `loops` that share the server's connections, bounds and window.
@@ -28,8 +30,8 @@ class ServerLoop final : public ConnectionLoop {
 
   // ---- for its connections: on the loop's thread, or with no thread left to it ----
 
-  // One more that a user has, or one less. Users have five eighths of the places, and one of them half of those: peers,
-  // masters and operators still come in.
+  // A user has one connection more, or one less. Users have five eighths of the places, and one of them half of those:
+  // peers, masters and operators still come in.
   void CountUser(const LoopShares::User& user, bool more) {
     users_ += more ? 1 : -1;
     more ? window->Join(user.flow) : window->Leave(user.flow);
@@ -37,7 +39,7 @@ class ServerLoop final : public ConnectionLoop {
   bool HasPlaceFor(const LoopShares::User& user) const {
     return users_ <= users_max_ && user.connections <= users_max_ / 2;
   }
-  // Users are beside each other, on this loop or on another: else nobody need be measured.
+  // Whether several users are active, on this loop or another. Otherwise no user need be measured.
   bool crowded() const { return shares.several() || window->several(); }
   void BeginTime() {
     if (crowded()) shares.Begin();
@@ -53,7 +55,7 @@ class ServerLoop final : public ConnectionLoop {
   bool WaitsBehind(const LoopShares::User& user) const {
     return user.counted && !user.waiting.empty() && window->Limits(user.flow, shares.now());
   }
-  // What this connection has to do, its user has no time left for in this phase, or no room: it goes on when there is.
+  // This connection's user has no time or no room left in this phase, so the connection continues when there is.
   // `queue`: one of its user's.
   void Defer(std::weak_ptr<ServerConnection> connection, const std::shared_ptr<LoopShares::User>& user,
              LoopShares::Queue& queue);

@@ -1,6 +1,6 @@
 // common/rpc/services.h
-// The methods of each service as the IDL lists them, and who may call them: the dispatcher registers them from here.
-// Internal to common/rpc.
+// The methods of each service as the IDL lists them, and their permitted callers. The dispatcher registers them from
+// here. Internal to common/rpc.
 // Threads: constants.
 #pragma once
 
@@ -34,7 +34,7 @@ template <class Service, class Request, class Reply>
 ServiceMethod(const char*, void (Service::*)(std::function<void(const Reply&)>, const Request&))
     -> ServiceMethod<Service, Request, Reply>;
 
-// The server that a request says it comes from; empty: it says nothing of it.
+// The server that a request names as its sender; empty: none.
 template <class Request>
 std::string SpeakerOf(const Request& request) {
   if constexpr (requires { request.header.fromServer; }) return request.header.fromServer;
@@ -46,17 +46,17 @@ std::string SpeakerOf(const Request& request) {
   return {};
 }
 
-// As the IDL has it, or the number that came.
+// The IDL's name, or the received number.
 inline std::string NameIn(const std::map<int, const char*>& names, int value) {
   const auto name = names.find(value);
   return name == names.end() ? std::to_string(value) : name->second;
 }
 
-// What a request is about, for the audit log: "table=carts server=ts-1".
+// A request's object, for the audit log: "table=carts server=ts-1".
 template <class Request>
 std::string SubjectOf(const Request& request) {
   std::string subject;
-  // Whoever may not do it may still ask for it, with names as long as a message: a line stays a line.
+  // Names are shortened and escaped, because a caller without permission may send names as long as a message.
   constexpr size_t kValueMax = 256, kSubjectMax = 4096;
   size_t left_out = 0;
   const auto add = [&](const char* name, const std::string& value) {
@@ -111,7 +111,7 @@ bool OnlyLooks(const Request& request) {
   return false;
 }
 
-// What a call for data takes of the limits of its user and table.
+// A data call's cost against the limits of its user and table.
 template <class Request>
 security::CallCost CostOf(const Request& request, size_t bytes) {
   security::CallCost cost{.bytes = static_cast<int64_t>(bytes)};
@@ -122,7 +122,7 @@ security::CallCost CostOf(const Request& request, size_t bytes) {
 
 enum class AuditKind { kNone, kData, kAdmin };
 
-// `rest`: for the methods that are not named, so that a new one is open to nobody by mistake.
+// `rest`: for methods that are not named, so that a new one is not open by mistake.
 struct Access {
   using Kind = security::Identity::Kind;
   Kind Of(std::string_view method) const {

@@ -18,7 +18,7 @@ struct SocketAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
 
-  // None when the host is a name.
+  // No value when the host is a name.
   static std::optional<SocketAddress> FromNumeric(const Endpoint& endpoint);
   Endpoint ToEndpoint() const;
   const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
@@ -26,8 +26,8 @@ struct SocketAddress {
 
 // A listening, non-blocking socket. UNAVAILABLE, naming the address and what to do, when that fails.
 Result<int> Listen(const Endpoint& endpoint);
-// A non-blocking socket that connects, or has already; UNAVAILABLE says why it cannot. Once it can be written, ConnectOutcome
-// tells: what stands in the way, or OK.
+// A non-blocking socket that connects, or has already; UNAVAILABLE with the cause if it cannot. Once it can be written,
+// ConnectOutcome returns the error, or OK.
 Result<int> StartConnecting(const SocketAddress& address);
 Status ConnectOutcome(int fd);
 Result<Endpoint> LocalAddress(int fd);

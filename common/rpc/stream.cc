@@ -49,7 +49,7 @@ Result<std::optional<std::string_view>> Stream::Receive(ReadBuffers& buffers) {
   if (tls_ == nullptr) return bytes;
   buffers.plain.clear();
   const Status received = tls_->Receive(bytes, buffers.plain, wire_);
-  const Status sent = SendPending();  // an alert says why the peer is refused
+  const Status sent = SendPending();  // an alert tells why the peer is refused
   EBLA_TRY(received);
   EBLA_TRY(sent);
   if (buffers.plain.empty() && tls_->ended()) return std::nullopt;

@@ -29,7 +29,7 @@ class Stream {
 
   // Begins the handshake, of the side that connected.
   Status Start();
-  // What has come, in `buffers`; empty when nothing has, for now. None: the peer has ended the connection.
+  // The received bytes, in `buffers`, empty if none has arrived. No value: the peer has ended the connection.
   Result<std::optional<std::string_view>> Receive(ReadBuffers& buffers);
   // How much of `bytes` has been taken; the caller keeps the rest. With none, sends what is pending.
   Result<size_t> Send(std::string_view bytes);
@@ -40,7 +40,7 @@ class Stream {
     wire_.clear();
     wire_sent_ = 0;
   }
-  // The peer has shown who it is, so bytes may be sent to it.
+  // The peer has authenticated itself, so bytes may be sent to it.
   bool established() const { return tls_ == nullptr || tls_->established(); }
   // Once it is established.
   security::Identity peer() const { return tls_ == nullptr ? security::Identity{} : tls_->peer(); }

@@ -1,9 +1,9 @@
 // common/rpc/stubs.h
 // The generated asynchronous service interfaces over a Channel: how hosts and the client's core call another process.
-// Errors:  a call that failed comes back as a reply whose code and message say so (ReplyHeader, MasterReplyHeader,
+// Errors:  a failed call returns a reply with the error's code and message (ReplyHeader, MasterReplyHeader,
 //          types.Status), with the code that channel.h names; a reply that cannot be read is UNKNOWN_OUTCOME.
-// Time:    a call waits for what its request says (header.deadlineMs, or deadlineMs) and a little longer, so that the
-//          server's own answer comes first; without such a field, or with 0, for `default_timeout`.
+// Time:    a call waits for its request's deadline (header.deadlineMs, or deadlineMs) and a little longer, so that the
+//          server's own answer arrives first; without such a field, or with 0, for `default_timeout`.
 // Threads: calls from any thread; callbacks run on the channel's executor, never inside the call.
 #pragma once
 

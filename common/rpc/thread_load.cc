@@ -24,7 +24,7 @@ constexpr double kBusy = 0.5, kProcessorsToWaste = 2;
 constexpr double kContended = 0.15;
 constexpr Duration kShortStretch = std::chrono::microseconds(200);
 
-// Of the processors that this thread may run on. What waits for a disk leaves its processor idle.
+// Counts the processors that this thread may run on. A wait for a disk leaves the processor idle.
 std::optional<double> IdleSeconds() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
@@ -86,7 +86,7 @@ std::optional<ThreadLoad> ThreadMeter::Measure(Clock::time_point now, bool count
                   .waiting = part(Duration(before_.waiting_ns - before.waiting_ns)),
                   .stretch = running / std::max<int64_t>(1, before_.stretches - before.stretches),
                   .disk_reads = before_.disk_reads - before.disk_reads};
-  // The system counts the wait after a sleep as waiting, and the sleep as measured here goes on until it is over.
+  // The system counts the wait after a sleep as waiting, and the sleep as measured here lasts until that wait is over.
   load.blocked = std::max(0.0, load.busy - load.running - load.waiting);
   if (counts_idle && (load.busy >= kBusy || Blocks(load))) idle_before_ = IdleSeconds();
   if (idle_before && idle_before_)
@@ -107,7 +107,7 @@ ThreadMeter::Counted ThreadMeter::Count() const {
   std::array<char, 128> text{};
   if (pread(schedule_fd_, text.data(), text.size() - 1, 0) > 0)
     std::sscanf(text.data(), "%*d %" SCNd64 " %" SCNd64, &counted.waiting_ns, &counted.stretches);
-  // That file is behind by the stretch that is not over.
+  // The file lacks the present stretch.
   if (timespec time; clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0)
     counted.running_ns = Duration(std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec)).count();
   return counted;

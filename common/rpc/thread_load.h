@@ -17,7 +17,7 @@
 
 namespace ebla::rpc {
 
-// Of one thread, over a window of time.
+// The load of one thread, over a window of time.
 struct ThreadLoad {
   double busy = 0;     // part of the time in which it did not sleep
   double running = 0;  // part that it had a processor for
@@ -30,9 +30,9 @@ struct ThreadLoad {
 
 enum class ThreadChange { kNone, kSpread, kJoin };
 
-// What a thread with this load should do: give half of its loops to another thread, or all of them.
+// The advice for a thread with this load: give half of its loops to another thread, or all of them.
 ThreadChange Advise(const ThreadLoad& load);
-// It waits for a disk or a lock now and then, and who shares it waits too.
+// It waits for a disk or a lock now and then, and loops that share it wait, too.
 bool Blocks(const ThreadLoad& load);
 
 class ThreadMeter {
@@ -48,13 +48,13 @@ class ThreadMeter {
   using Clock = std::chrono::steady_clock;
 
   void Slept(Duration time) { slept_ += time; }
-  // What the thread did in the window that is over; none yet while it is not. To count idle processors costs something.
+  // The thread's load in the finished window; none before its end. To count idle processors costs something.
   std::optional<ThreadLoad> Measure(Clock::time_point now, bool counts_idle = true);
   // A new window begins.
   void Restart(Clock::time_point now);
 
  private:
-  // What the system has counted for the thread up to now; zeros where it does not count.
+  // The system's counts for the thread up to now; zeros if it does not count.
   struct Counted {
     int64_t running_ns = 0;
     int64_t waiting_ns = 0;

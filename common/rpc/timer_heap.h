@@ -1,6 +1,6 @@
 // common/rpc/timer_heap.h
-// Values ordered by time, each with a handle by which it can be removed before its time: a binary heap that knows where
-// each value stands. Pure.
+// Values ordered by time, each with a handle by which it can be removed before its time: a binary heap that knows each
+// value's position. Pure.
 // Place:      event_loop.h keeps its timers in one, pipelined_channel.h the deadlines of its calls.
 // Invariants: 1. Values of equal time come out in the order they were pushed.
 //             2. A handle is never 0 and is not used again within 2^32 pushes to the same slot.
@@ -41,7 +41,7 @@ class TimerHeap {
     return (static_cast<uint64_t>(slots_[slot].generation) << 32) | (slot + 1);
   }
 
-  // The removed value comes back through `out` when given. False when the handle's value has left already.
+  // Returns the removed value through `out` if given. False when the handle's value has left already.
   bool Remove(Handle handle, T* out = nullptr) {
     const uint32_t slot = static_cast<uint32_t>(handle) - 1;
     if (handle == 0 || slot >= slots_.size() || slots_[slot].position == kNowhere ||
