@@ -1,6 +1,6 @@
 // common/base/callback_guard.h
-// Makes callbacks that do nothing once the object that gave them out is gone: what is still in flight when a master
-// loses leadership must find nobody home.
+// Makes callbacks that do nothing once the object that made them is destroyed, so that calls in flight when a master
+// loses leadership have no effect.
 // Use:     a last member `CallbackGuard if_alive_;` and if_alive_([this](Result<Node> node) { ... }) wherever a
 //          callback is wanted.
 // Threads: one executor; calls and destruction on it.

@@ -10,7 +10,7 @@
 namespace ebla {
 
 bool HaveDistinctHashes(std::span<const std::string_view> keys) {
-  static const uint64_t seed = std::random_device()();  // nobody can choose keys that collide
+  static const uint64_t seed = std::random_device()();  // so that no client can choose keys that collide
   constexpr size_t kFree = 0;
   std::vector<size_t> places(std::bit_ceil(2 * keys.size() + 1), kFree);
   const size_t last = places.size() - 1;

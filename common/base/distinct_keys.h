@@ -1,5 +1,5 @@
 // common/base/distinct_keys.h
-// Whether keys are distinct, asked cheaply where they nearly always are.
+// Decides whether keys are distinct, cheaply because they nearly always are.
 // Threads: a function of its arguments.
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace ebla {
 
-// True: no two of the keys are the same. False: two may be, and somebody has to look which.
+// True: no two of the keys are the same. False: two may be equal, and the caller must search them.
 bool HaveDistinctHashes(std::span<const std::string_view> keys);
 
 }  // namespace ebla

@@ -1,7 +1,7 @@
 // common/base/features.h
-// What builds have learnt to write and send since the first one, each under the level that it began at. A build speaks
-// one level: all features up to there. A cluster has one, too, in the coordinator's /cluster: what all of its processes
-// speak. So builds work side by side: nobody writes or sends what the oldest of them cannot read.
+// The formats and messages added since the first build, each with the level that introduced it. A build speaks one
+// level: all features up to there. A cluster has one, too, in the coordinator's /cluster: what all of its processes
+// speak. So builds work side by side, because no process writes or sends a format that the oldest of them cannot read.
 // Place:      a process has one Features, made where it starts; hosts and the access control ask it. The leading master
 //             raises the cluster's level (master/leader/cluster_level.h).
 // To add one: raise kFeatureLevel, unless this release has raised it already; add the feature to kFeatures, and ask
@@ -21,7 +21,7 @@ namespace ebla {
 
 // 1: all builds that say nothing of levels.
 inline constexpr int kFeatureLevelFirst = 1;
-// What this build speaks.
+// This build's level.
 inline constexpr int kFeatureLevel = 2;
 
 struct Feature {
@@ -71,7 +71,7 @@ class Features {
   std::atomic<int> cluster_{0};
 };
 
-// What a process or a node says, where it may say nothing.
+// The level of a process or a node, which may be missing.
 constexpr int LevelOr1(int said) { return said < kFeatureLevelFirst ? kFeatureLevelFirst : said; }
 
 // INVALID_ARGUMENT where a process of this level has no place in a cluster of that one.

@@ -36,7 +36,8 @@ using ServerName = std::string;
 // Milliseconds of tablet time (PROTOCOL 21): judges expiry and windows; near the time of day, never runs back.
 using TabletTime = StrongId<struct TabletTimeTag>;
 
-// What wrote a record: the epoch and log position of its entry. Grows along a key's life; opaque to users.
+// The version of a record: the epoch and log position of the entry that wrote it. Grows along a key's life; opaque to
+// users.
 struct Version {
   Epoch epoch;
   Lsn lsn;

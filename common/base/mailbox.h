@@ -3,12 +3,12 @@
 // mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
 // Brief:      while few wait, all of one thread and all dealt with quickly, they are the executor's brief work
-//             (executor.h). What is not, and what is put before that is drained, wakes the executor's own thread.
+//             (executor.h). Any other item, and items put before it is drained, wake the executor's own thread.
 // Invariants: 1. Items of one flow are drained in the order in which they were put.
 //             2. Items and bytes within are bounded. When it is full, a flow that has less than its share of that still
 //                puts, so all flows together hold at most twice the bounds.
-//             3. Batches are small, and each flow has its part of one: who puts little does not wait behind who puts
-//                much, nor does what else the executor has to do. Brief work is little, and drained whole.
+//             3. Batches are small, and each flow has its share of one, so that a light flow does not wait behind a
+//                busy one, nor do the executor's other tasks. Brief work is little, and drained whole.
 // Threads:    Put() from any; `drain` runs on the executor. The mailbox outlives its executor's tasks.
 #pragma once
 
@@ -37,7 +37,7 @@ class Mailbox {
     T item;
     size_t flow = 0;
   };
-  // What is not brief is drained so many at a time.
+  // Items that are not brief are drained so many at a time.
   static constexpr size_t kBatch = 16;
   // Together, more than that is not brief any more: another thread had better do it meanwhile.
   static constexpr size_t kBriefItems = 64, kBriefBytes = 24 << 10;

@@ -1,9 +1,8 @@
 // common/base/mutex.h
 // Mutexes whose guard a compiler checks: clang's -Wthread-safety knows which member needs which mutex.
-// Place:      every lock of the tree is one of these; tests/tidy lets nobody else name std::mutex.
-// Use:        Mutex mutex_; int count_ EBLA_GUARDED_BY(mutex_) = 0;  and  MutexLock lock(mutex_);
-//             A function that expects the lock says EBLA_REQUIRES(mutex_), one that takes it may say
-//             EBLA_EXCLUDES(mutex_).
+// Place:      every lock of the tree is one of these; tests/tidy lets no other file name std::mutex.
+// Use:        Mutex mutex_; int count_ EBLA_GUARDED_BY(mutex_) = 0; and MutexLock lock(mutex_); A function that expects
+//             the lock is marked EBLA_REQUIRES(mutex_), one that takes it may be marked EBLA_EXCLUDES(mutex_).
 // Waits:      CondVar takes no predicate: clang checks a lambda as a function of its own, which holds nothing.
 //             Write the loop:  while (!ready_) changed_.Wait(mutex_);
 // Cost:       that of the standard's own types, to which every call is inlined. gcc sees empty macros.
@@ -22,7 +21,7 @@
 #define EBLA_THREAD_ATTRIBUTE(x)
 #endif
 
-// Of types.
+// Attributes of types.
 #define EBLA_CAPABILITY(name) EBLA_THREAD_ATTRIBUTE(capability(name))
 #define EBLA_SCOPED_CAPABILITY EBLA_THREAD_ATTRIBUTE(scoped_lockable)
 
@@ -45,7 +44,7 @@
 #define EBLA_TRY_ACQUIRE(...) EBLA_THREAD_ATTRIBUTE(try_acquire_capability(__VA_ARGS__))
 #define EBLA_ASSERT_HELD(...) EBLA_THREAD_ATTRIBUTE(assert_capability(__VA_ARGS__))
 #define EBLA_RETURN_CAPABILITY(mutex) EBLA_THREAD_ATTRIBUTE(lock_returned(mutex))
-// The last resort: a comment beside it says why the analysis cannot follow.
+// The last resort: a comment beside it gives the reason why the analysis cannot follow.
 #define EBLA_NO_THREAD_SAFETY_ANALYSIS EBLA_THREAD_ATTRIBUTE(no_thread_safety_analysis)
 
 namespace ebla {

@@ -4,7 +4,7 @@ namespace ebla {
 
 namespace rules::planted {
 
-// What the predicates of rules.h look at.
+// The bug that the predicates of rules.h check.
 #define EBLA_X(name) \
   extern bool name;  \
   bool name = false;

@@ -1,6 +1,6 @@
 // common/base/read_all.h
-// All of a stream that is left. Of a file that fails while it is read, such as a directory, or what proc(5) had of a
-// process that is no more, the standard's own iterators throw; this sets bad() and returns what there was.
+// All of a stream that is left. The standard's own iterators throw if a file fails while it is read, such as a
+// directory, or a file of proc(5) whose process has ended. This sets bad() and returns the bytes read so far.
 // Threads: functions of their arguments.
 #pragma once
 

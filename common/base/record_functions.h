@@ -1,13 +1,13 @@
 // common/base/record_functions.h
-// Functions that tablet servers apply to a record where it lies, in one step with what else a write does: what was there
-// goes in, what is to be there and an answer come out. A client names the function, and gives it arguments.
+// Functions that tablet servers apply to a record in place, in one step with the rest of a write. A function takes the
+// present record, and returns the new one and an answer. A client names the function, and gives it arguments.
 // Place:      a server's binary fills one in; tabletserver/tablet/write_evaluator.h calls it.
 // Invariants: a function depends on its input alone, takes no longer than some copies of the largest value,
 //             and never throws.
 //             It may be applied again to another state, if the first application was never answered.
 // Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its client does
 //             the same by a read and a conditional write.
-// Threads:    any; it is filled in before anybody uses it.
+// Threads:    any; it is filled in before its first use.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@
 
 namespace ebla {
 
-// Of one function, and of those of a batch together. What is larger is refused: until its client has said that it has
-// it, it lies in the log and in the dedup window.
+// Limits of one function, and of a batch's functions together. A larger answer is refused, because the log and the
+// dedup window keep an answer until its client acknowledges it.
 inline constexpr size_t kFunctionAnswerBytesMax = 16 << 10;
 inline constexpr size_t kFunctionAnswersBytesMax = 64 << 10;
 
@@ -43,8 +43,8 @@ struct FunctionResult {
   enum class Change : uint8_t { kNone, kPut, kDelete };
   Change change = Change::kNone;
   std::string value;  // of kPut
-  // Of kPut; 0: never. None: as it was, or never where there was no record. A moment that has passed hides the record at
-  // once.
+  // Of kPut; 0: never. No value: as before, or never if there was no record. A moment that has passed hides the record
+  // at once.
   std::optional<int64_t> expires_ms;
   std::string answer;
 };

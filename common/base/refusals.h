@@ -15,12 +15,12 @@ namespace ebla {
 
 class Refusals {
  public:
-  // Returned as it came, for the answer.
+  // Returns its argument, for the answer.
   Status Refuse(std::string_view from, Status why) {
     Count(from, why);
     return why;
   }
-  // Where nothing is to be answered.
+  // For messages without an answer.
   void Count(std::string_view from, const Status& why) {
     count_.fetch_add(1, std::memory_order_relaxed);
     LOG_EVERY_T(WARNING, 10) << "refused what " << from << " said: " << why.message() << " (" << count()

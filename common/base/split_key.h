@@ -1,5 +1,6 @@
 // common/base/split_key.h
-// Where a range of keys may be cut: never within a key group, at the shortest text that tells two neighbours apart.
+// Finds a key at which a range may be cut: never within a key group, at the shortest text that separates two
+// neighbours.
 // Place:   tablet servers look for split keys by it, the master's planner fits what they found, tools make split
 //          points.
 // Threads: values.
@@ -10,9 +11,9 @@
 
 namespace ebla {
 
-// What no split ever cuts; neither set: nothing. A group has the keys that begin alike: in their first bytes, or through
-// the first delimiter. Where the delimiter is the least byte, \0, the text before it is a key of the group, too: nothing
-// lies between them.
+// The part of a key that no split cuts; neither set: none. A group has the keys that begin alike: in their first bytes,
+// or through the first delimiter. If the delimiter is the least byte, \0, the text before it is a key of the group,
+// too, because no key lies between them.
 struct KeyGroupRule {
   size_t prefix_bytes = 0;
   std::string delimiter;

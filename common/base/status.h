@@ -1,5 +1,5 @@
 // common/base/status.h
-// What an operation came to: Status (a code and a message), and Result<T> = a value or such a Status.
+// The outcome of an operation: Status (a code and a message), and Result<T> = a value or such a Status.
 // Place:   every layer. Codes are those of thrift/types.thrift, number for number (checked in
 //          common/rpc/idl_convert.cc).
 // Errors:  the world's faults are returned as a Status; a broken invariant crashes (CHECK). No exception leaves a file.
@@ -30,8 +30,8 @@ enum class Code : int {
   kInternal = 11,
   kPermissionDenied = 12,  // who asks may not; the message says what it takes. Not executed
   // Between the client's core and the servers only; never seen by a caller of the SDK.
-  kWrongTablet = 100,  // the key is not served here; the hint says where it is, when known
-  kNotPrimary = 101,   // a replica is here, but another leads; the hint says which, when known
+  kWrongTablet = 100,  // the key is not served here; the hint names its server, if known
+  kNotPrimary = 101,   // a replica is here, but another leads; the hint names it, if known
   kStaleEpoch = 102,   // the sender believes in an older epoch than the receiver
   kComeAgain = 103,    // not now, but soon: retry here after retry_after
 };

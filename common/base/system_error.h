@@ -1,5 +1,5 @@
 // common/base/system_error.h
-// What the operating system refused, as an error.
+// The operating system's errors as Error.
 #pragma once
 
 #include <string>

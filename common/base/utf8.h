@@ -15,7 +15,7 @@ size_t Utf8Length(std::string_view text);
 // All of it is valid characters.
 bool IsUtf8(std::string_view text);
 
-// Of one valid character: a terminal shows it, and it changes nothing around it. Control characters, line separators
+// Whether a terminal shows one valid character, and it changes nothing around it. Control characters, line separators
 // and marks that turn the direction of text are not printable.
 bool IsPrintable(std::string_view character);
 

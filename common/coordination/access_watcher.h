@@ -1,7 +1,8 @@
 // common/coordination/access_watcher.h
-// Keeps a process's AccessControl as the coordinator's /access says, as soon as the coordinator tells of a change.
+// Keeps a process's AccessControl equal to the coordinator's /access, and follows each change as soon as the
+// coordinator announces it.
 // Place:      every master and tablet server holds one.
-// Invariants: 1. While the coordinator is away, what it said last goes on to count.
+// Invariants: 1. While the coordinator is away, the last known state stays in force.
 //             2. A node that cannot be read changes nothing, and the log says why.
 // Threads:    made and destroyed on the executor, or while it does not run.
 #pragma once

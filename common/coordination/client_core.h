@@ -37,7 +37,7 @@ struct Attempt {
   bool watch = false;
 };
 
-// What became of an attempt.
+// The outcome of an attempt.
 struct AttemptReply {
   bool lost = false;  // the connection broke: whether it was carried out is unknown
   Status status;      // reads

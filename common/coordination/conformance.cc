@@ -136,7 +136,8 @@ void Conformance::ExpireSession(Coordinator& client, Coordinator& observer) {
   const int64_t session = client.session();
   bool expired = false;
   const uint64_t listener = client.Listen([&](SessionState state) { expired |= state == SessionState::kExpired; });
-  // A node that goes with the session shows its end to others; the client learns of it when it connects again.
+  // A node that the session's end deletes shows this end to other clients; the client itself learns of it when it
+  // connects again.
   const auto probe = Multi(client, {Op::Create("/session_", "", CreateMode::kEphemeralSequential)});
   ASSERT_TRUE(probe.has_value()) << probe.error().status;
   harness_->Cut(client);

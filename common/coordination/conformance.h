@@ -1,5 +1,5 @@
 // common/coordination/conformance.h
-// What the conformance suite needs of each implementation: clients, time that passes, and faults where it has them.
+// The conformance suite's requirements of each implementation: clients, time that passes, and faults if it has them.
 // Place:   test code only; conformance.cc makes the three, *_test.cc run over all of them.
 // Threads: the test's.
 #pragma once

@@ -1,5 +1,5 @@
 // common/coordination/connection_watch.h
-// Since when this process has not reached its coordinator, for the log, for metrics, and for those who ask how it goes.
+// Tracks since when this process has not reached its coordinator, for the log, metrics and status requests.
 // Place:      hosts hold one for each coordinator; what stalls meanwhile is theirs to say.
 // Invariants: an absence counts once it has lasted for kGrace, from its beginning: a coordinator that changes its
 //             server is not away. Each absence is logged once, and so is its end.

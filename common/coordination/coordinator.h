@@ -2,17 +2,17 @@
 // The port to what the cluster agrees through: a small tree of versioned nodes, some of which live only as long as
 // their creator's session. Modelled on ZooKeeper, which is the production implementation; an embedded one serves a
 // single process and is durable in its data directory; a simulated one runs in virtual time.
-// Place:      election.h (who leads) and registration.h (who lives) are written once over this.
+// Place:      election.h (leadership) and registration.h (liveness) are written once over this.
 // Contract:   1. Paths are absolute ("/tables/carts"); a node's parent must exist; a node with children cannot go.
 //             2. Versions start at 0 and grow by one with each Set of a node. A Multi happens whole or not at all.
 //             3. Results arrive in the order of the calls. Reads see at least this coordinator's own earlier writes.
-//             4. An ephemeral node goes when the session that made it ends; every watch of a lost session fires.
+//             4. An ephemeral node is deleted when the session that made it ends; every watch of a lost session fires.
 //             5. A Multi called in one session is never carried out in another (UNAVAILABLE instead).
 // Errors:     NOT_FOUND no such node (or parent); CONDITION_FAILED a version did not match, a created node exists (see
 //             MultiError), or a deleted node has children; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection
 //             broke with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path, too large, or
 //             a child of an ephemeral node. Reads are asked again until they are answered or the time is up
-//             (UNAVAILABLE). PERMISSION_DENIED: the nodes admit others alone (Refusal says what to do).
+//             (UNAVAILABLE). PERMISSION_DENIED: the nodes do not admit this process (Refusal has the remedy).
 // Threads:    calls from any thread; callbacks and listeners run on the executor given at construction.
 #pragma once
 
@@ -102,8 +102,9 @@ class Coordinator {
   virtual uint64_t Listen(std::function<void(SessionState)> listener) = 0;
   virtual void Forget(uint64_t listener) = 0;
 
-  // Has every node admit whom the nodes that this process makes admit, and nobody else; how many had to be changed. Of a
-  // connection that is lost meanwhile, UNAVAILABLE. The leading master asks for it. Where nobody else can reach the nodes, there is nothing to do.
+  // Gives every node the access list of this process's new nodes; returns the number of changed nodes. Of a connection
+  // that is lost meanwhile, UNAVAILABLE. The leading master asks for it. Where nobody else can reach the nodes, there
+  // is nothing to do.
   virtual void Guard(Callback<Result<size_t>> done) { done(size_t{0}); }
   // Why the nodes do not admit this process, and what to do; empty: they do, or it is not known. From any thread.
   virtual std::string Refusal() const { return {}; }

@@ -69,7 +69,7 @@ class LeaderElection::Impl : public Rounds<Impl> {
   Role role_ = Following{};
   std::string guid_;      // begins the name of this session's election node; empty: no session
   std::string own_path_;  // of the election node, once seen
-  uint64_t floor_ = 0;    // terms up to here are taken, whatever the coordinator says
+  uint64_t floor_ = 0;    // terms up to here are used, even if the coordinator does not know them
 };
 
 void LeaderElection::Impl::OnSession(SessionState state) {
@@ -196,7 +196,7 @@ void LeaderElection::Impl::Raise(const std::string& own_path, const Result<Node>
   coordinator_.Multi(
       {Op::Check(own_path, kAnyVersion), std::move(change)},
       InRound([this, own_path, version, term = node.term](std::expected<MultiResult, MultiError> raised) {
-        // Of an unknown outcome the next round makes another term: a term that nobody leads does no harm.
+        // After an unknown outcome the next round makes another term, because an unused term does no harm.
         if (!raised.has_value()) return Retry(raised.error().status);
         HoldTerm(own_path, {static_cast<uint64_t>(term), version});
       }));

@@ -1,10 +1,10 @@
 // common/coordination/election.h
 // Decides which of several masters leads, and stamps its term: the one with the lowest election node.
 // Place:      master/ runs one; a standby answers with the leader's endpoint that this reports.
-// How:        Each candidate makes an ephemeral sequential node and watches its predecessor alone (no herd). Whoever is
-//             first raises /masters/term, by compare-and-set, in one Multi that also checks its own node. The name of
-//             the election node holds a number drawn anew for each session, so that a create whose outcome is unknown
-//             is found again instead of repeated.
+// How:        Each candidate makes an ephemeral sequential node and watches its predecessor alone (no herd). The first
+//             candidate raises /masters/term, by compare-and-set, in one Multi that also checks its own node. The name
+//             of the election node holds a number drawn anew for each session, so that a create whose outcome is
+//             unknown is found again instead of repeated.
 // Fencing:    Leading carries the version of /masters/term. Every change that a leader makes to the catalog must be a
 //             Multi with Op::Check(layout::kTerm, term_version): a leader that was cut off, or does not know yet that
 //             it was deposed, then changes nothing. So a mere disconnection does not end leadership; the end of the
@@ -43,7 +43,7 @@ struct Leading {
 };
 
 struct Following {
-  std::optional<Candidate> leader;  // none: not known (nobody yet, or this candidate itself in an earlier life)
+  std::optional<Candidate> leader;  // none: not known (no leader yet, or this candidate itself in an earlier life)
   friend bool operator==(const Following& a, const Following& b) {
     if (a.leader.has_value() != b.leader.has_value()) return false;
     return !a.leader || (a.leader->name == b.leader->name && a.leader->endpoint == b.leader->endpoint);
@@ -60,11 +60,11 @@ class LeaderElection {
   ~LeaderElection();
 
   const Role& role() const;
-  // None unless it leads.
+  // No value unless it leads.
   const Leading* leading() const { return std::get_if<Leading>(&role()); }
 
-  // Somebody has heard of this term already, though the coordinator knows none so high: it was restored from an older
-  // state. Whoever leads here leads above it, from a new term on where it leads now.
+  // A server has seen this term already, but the coordinator has none so high, because it was restored from an older
+  // state. This candidate leads only above it; if it leads now, it needs a new term.
   void RaiseAbove(uint64_t term);
 
   // Takes no part any more: follows, and removes its election node so that the next candidate leads at once rather

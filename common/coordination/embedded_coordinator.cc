@@ -200,7 +200,7 @@ class EmbeddedCoordination::Service {
   int64_t OpenSession(Executor& executor) {
     MutexLock lock(mutex_);
     const Result<int64_t> session = database_.NextSession();
-    // Only a dying disk fails here: every later Multi says so. A number far above all others keeps sessions apart.
+    // Only a dying disk fails here; every later Multi reports it. A number far above all others keeps sessions apart.
     const int64_t id = session.value_or((int64_t{1} << 40) + static_cast<int64_t>(executors_.size()));
     executors_.emplace(id, &executor);
     return id;
@@ -235,7 +235,7 @@ class EmbeddedCoordination::Service {
     if (Status stored = database_.Store(tree_, *change); !stored.ok()) {
       LOG(ERROR) << stored;
       tree_.Undo(*change);
-      // A failed commit may stand in the log all the same: whoever reads on would see a past that a restart changes.
+      // A failed commit may be in the log all the same, so a later reader would see a past that a restart changes.
       if (stored.code() == Code::kUnknownOutcome) broken_ = stored;
       return std::unexpected(MultiError{std::move(stored)});
     }
@@ -308,7 +308,7 @@ class EmbeddedCoordination::Client final : public Coordinator {
   }
 
  private:
-  // What posted tasks reach; they may outlive the client.
+  // State for posted tasks, which may outlive the client.
   struct Shared {
     Shared(std::shared_ptr<Service> service_in, Executor& executor)
         : service(std::move(service_in)), session(service->OpenSession(executor)) {}

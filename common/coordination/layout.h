@@ -1,6 +1,6 @@
 // common/coordination/layout.h
-// Where everything stands in the coordinator's tree. What a node holds is said by the structs at the end of
-// thrift/master.thrift; node_codec.h turns them into its data.
+// The coordinator's tree of nodes. The structs at the end of thrift/master.thrift define the nodes' contents;
+// node_codec.h turns them into data.
 //
 //   /cluster                       ClusterNode       made once, by the first leading master; the feature level in it is raised
 //   /next_id                       NextIdNode        the next table or tablet id

@@ -24,7 +24,7 @@ namespace ebla::coordination {
 inline constexpr char kNodeFormat = 1;
 inline constexpr char kLevelledFormat = 2;
 
-// What a node's first byte says: OK, or why its data cannot be read.
+// Checks a node's first byte: OK, or the reason why its data cannot be read.
 Status CheckNodeFormat(std::string_view data, std::string_view path);
 Status DamagedNode(std::string_view path, std::string_view why);
 

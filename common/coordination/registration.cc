@@ -179,7 +179,7 @@ void ServerRegistration::Impl::OnLive(std::optional<idl::ServerNode> server, int
                                       const std::optional<idl::LiveNode>& live, int live_version) {
   if (!live) return Register(std::move(server), version, std::nullopt);
   if (live->startNonce == nonce_) {
-    // This start's. If another session's (one of ours that is ending), it goes soon; HoldLive sees which.
+    // This start's. If it is another session's (one of ours that is ending), it is deleted soon; HoldLive finds out.
     return HoldLive();
   }
   if (IsDead(*live)) return Register(std::move(server), version, live_version);
@@ -249,7 +249,7 @@ void ServerRegistration::Impl::HoldLive() {
                      if (!node.has_value()) {
                        return node.error().code() == Code::kNotFound ? Round() : Retry(node.error());
                      }
-                     // Of a session of ours that is ending: the watch tells when it has.
+                     // It is of a session of ours that is ending; the watch fires when it has ended.
                      if (node->session != coordinator_.session()) {
                        return Wait("waiting for this server's former session to end");
                      }

@@ -1,6 +1,6 @@
 // common/coordination/registration.h
-// A tablet server's place in the cluster: proves that its data directory is the one the cluster knows (PROTOCOL 23),
-// and says that it lives for as long as it does.
+// A tablet server's registration: proves that its data directory is the one the cluster knows (PROTOCOL 23), and keeps
+// its liveness node for as long as it lives.
 // Place:      tabletserver/ runs one, from before it serves until it stops.
 // How:        Reads /cluster; reads or makes /servers/<name>; then, in one Multi, raises startCounter there and makes
 //             the ephemeral /live/<name>. Both carry a number drawn at this start, so that the outcome of a broken call
@@ -17,8 +17,8 @@
 //             - /live/<name> is a later start's, or an earlier one's that does not end within takeover_limit: another
 //               process runs on a copy of this data directory.
 // Waits:      for a coordinator, for the first master to make /cluster, and for the session of this server's former
-//             process to end; says for what. Not for a process that held the very lock that this one holds: it is dead,
-//             and its node goes in the Multi that makes the new one.
+//             process to end; names the awaited event. Not for a process that held the very lock that this one holds,
+//             because it is dead; its node is deleted in the Multi that makes the new one.
 // Threads:    everything on the coordinator's executor, the destructor included. No call of on_state after that.
 #pragma once
 
@@ -76,7 +76,7 @@ class ServerRegistration {
 
   const RegistrationState& state() const;
 
-  // The data directory's life mark stands there by now: tells the coordinator, now or once it can be reached.
+  // The data directory has the life mark by now; tells the coordinator, at once or when it can be reached.
   void RaiseLifeMark(uint64_t mark);
 
   // Removes /live/<name>, so that the cluster learns at once that the server stops. `done` runs when it is gone or

@@ -1,7 +1,7 @@
 // common/coordination/rounds.h
-// The machinery of whoever watches the coordinator and acts on what it finds, in rounds: a round reads, then acts.
-// Whatever may have changed the picture (a watch, a failed call, the session) begins a new one, and answers to an older
-// round are ignored.
+// The base of classes that watch the coordinator and act on its state in rounds: a round reads, then acts. Whatever may
+// have changed the picture (a watch, a failed call, the session) begins a new one, and answers to an older round are
+// ignored.
 // Place:   election.cc and registration.cc derive their Impl from it: `Impl` has Round() and OnSession(SessionState).
 // Threads: everything on the coordinator's executor. An Impl is owned by a shared_ptr; calls in flight hold it weakly.
 #pragma once

@@ -89,7 +89,7 @@ class SimCoordination::Service {
     std::shared_ptr<SimConnection> connection;
     std::weak_ptr<Link> link;
     MonotonicTime deadline;
-    std::set<uint64_t> fired;  // watches that the client has not yet heard of
+    std::set<uint64_t> fired;  // watches that the client has not yet been told of
   };
 
   void ToService(const std::shared_ptr<SimConnection>& connection, Task task);
@@ -302,7 +302,7 @@ SimCoordinator::Link::Link(SimCoordination::Service& service, testing::SimExecut
 }
 
 void SimCoordinator::Link::Send(const Attempt& attempt) {
-  // A connection that broke within this very task has not been noticed yet: the attempt is lost like the others.
+  // A connection that broke within this very task has not been noticed yet, so the attempt is lost like earlier ones.
   if (connection_ == nullptr) {
     executor_.Post([link = weak_from_this(), id = attempt.id] {
       AttemptReply lost;

@@ -34,11 +34,11 @@ class SimCoordination {
   explicit SimCoordination(testing::SimScheduler& scheduler) : SimCoordination(scheduler, Options()) {}
   ~SimCoordination();
 
-  // A client for one simulated process; destroying it is that process's crash: its session ends after the timeout, as
-  // nobody said good-bye. Clients are destroyed before the service and before their executor.
+  // A client for one simulated process; destroying it is that process's crash, so its session ends only after the
+  // timeout. Clients are destroyed before the service and before their executor.
   std::unique_ptr<SimCoordinator> NewClient(testing::SimExecutor& executor);
 
-  // The service answers nobody until it is available again; sessions then have a full timeout to come back.
+  // The service answers no client until it is available again; sessions then have a full timeout to return.
   void SetAvailable(bool available);
   bool available() const;
 
@@ -46,7 +46,7 @@ class SimCoordination {
   ZnodeTree::Snapshot TakeSnapshot() const;
   void Restore(ZnodeTree::Snapshot snapshot);
 
-  // What the service holds, past any link: for checkers.
+  // The service's state without any link, for checkers.
   const ZnodeTree& tree() const;
 
  private:

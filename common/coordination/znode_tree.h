@@ -4,7 +4,7 @@
 // Place:      embedded_coordinator.cc makes it durable, sim_coordinator.cc puts links before it.
 // Invariants: 1. A Multi changes everything or nothing; Undo takes back the last one.
 //             2. Sequential numbers of one parent only grow, ephemeral children's included.
-//             3. An ephemeral node has no children and goes with its session.
+//             3. An ephemeral node has no children and is deleted with its session.
 // Threads:    thread-compatible; the owner guards it.
 #pragma once
 
@@ -22,7 +22,7 @@
 
 namespace ebla::coordination {
 
-// What happened to a node, and so what a watch waits for.
+// A change of a node, and so the event of a watch.
 struct TreeEvent {
   enum class Kind : uint8_t {
     kCreated,   // Exists of a node that is not there waits for this
@@ -45,7 +45,7 @@ class ZnodeTree {
   using Nodes = std::map<std::string, Entry, std::less<>>;
   using Snapshot = Nodes;  // persistent nodes only
 
-  // What an Apply or EndSession did.
+  // The changes of an Apply or EndSession.
   struct Change {
     MultiResult result;
     std::vector<TreeEvent> events;                                     // sorted, each once

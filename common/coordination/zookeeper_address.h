@@ -1,5 +1,5 @@
 // common/coordination/zookeeper_address.h
-// What --zookeeper names: servers, and the path that holds the cluster.
+// The parts of --zookeeper: servers, and the path that holds the cluster.
 // Threads: a free function.
 #pragma once
 

@@ -35,7 +35,7 @@ Result<ZooKeeperAuth> LoadZooKeeperAuth(const std::string& file) {
     if (line.empty() || line.front() == '#') continue;
     if (line == "world:anyone") {
       auth.anyone = true;
-    } else if (IsSecret(line)) {  // what stands there is not said: it may be most of a secret
+    } else if (IsSecret(line)) {  // the text is not shown, because it may be most of a secret
       auth.secrets.push_back(line);
     } else {
       return bad("line " + std::to_string(number) + " is not user:password, in ASCII without blanks");

@@ -1,9 +1,9 @@
 // common/coordination/zookeeper_auth.h
-// Who this process is to ZooKeeper, and whom the cluster's nodes admit: a secret that all its processes share, in a
-// file.
-// File:    a line `user:password` for each secret. Blank lines, and those that begin with #, are passed over.
-//          The process shows ZooKeeper all of them, and the nodes that it makes admit whoever shows one of them.
-//          A line `world:anyone` has them admit everybody as well: while not every process has the secret yet.
+// This process's identity for ZooKeeper, and the access list of the cluster's nodes: a secret that all its processes
+// share, in a file.
+// File:    a line `user:password` for each secret. Blank lines, and those that begin with #, are passed over. The
+//          process shows ZooKeeper all of them, and the nodes that it makes admit any process with one of them. With a
+//          line `world:anyone` they also admit everybody, while not every process has the secret yet.
 // Place:   main files read it (common/process/zookeeper_flags.h); zookeeper_coordinator.h shows it.
 // Errors:  INVALID_ARGUMENT, naming the file, the line and what to do.
 // Threads: a free function and a value.

@@ -51,7 +51,7 @@ int ToZooMode(CreateMode mode) {
   return ZOO_PERSISTENT;
 }
 
-// What the C client is handed with an attempt, and hands back once. It writes a Multi's results into it.
+// The context that the C client gets with an attempt, and returns once. It writes a Multi's results into it.
 struct Pending {
   ZooKeeperCalls::Replied replied;
   std::vector<std::string> paths;  // of a Multi's ops, as ZooKeeper knows them

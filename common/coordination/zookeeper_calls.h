@@ -29,9 +29,9 @@ struct ZooKeeperCalls {
   int Make(const std::string& path, Replied replied) const;
 };
 
-// Nobody knows whether what ends so was carried out: the connection broke.
+// Whether the outcome is unknown because the connection broke.
 bool IsLost(int rc);
-// Of an attempt that was not sent.
+// The result of an attempt that was not sent.
 AttemptReply NotSent(int rc);
 
 }  // namespace ebla::coordination

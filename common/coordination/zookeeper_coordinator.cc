@@ -31,7 +31,7 @@ void LogLine(const char* message) {
   }
 }
 
-// A session's ends for good where it is refused: OnMain hears of that.
+// A refused session ends for good, which OnMain handles.
 void OnAuth(int rc, const void*) {
   if (rc != ZOK && !IsLost(rc)) LOG(ERROR) << "ZooKeeper did not take the secret: " << zerror(rc);
 }
@@ -161,7 +161,7 @@ void ZooKeeperCoordinator::Core::OpenMainLater(Duration delay) {
 }
 
 void ZooKeeperCoordinator::Core::Close(Handle& handle) {
-  // Joins its threads; what is in flight comes back as lost, through the executor.
+  // Joins its threads; calls in flight return as lost, through the executor.
   if (handle.zoo != nullptr) zookeeper_close(handle.zoo);
   handle = {};
 }
@@ -213,7 +213,7 @@ void ZooKeeperCoordinator::Core::OnProbe(int state) {
 }
 
 void ZooKeeperCoordinator::Core::OnWatch(zhandle_t* handle, int type, int, const char*, void* attempt) {
-  // Of a session's events, only its end wakes watches, and ClientCore sees to that.
+  // A session's end is its only event that wakes watches, which ClientCore does.
   if (type == ZOO_SESSION_EVENT) return;
   auto* of = static_cast<const HandleContext*>(zoo_get_context(handle));
   of->core->Post([id = reinterpret_cast<uintptr_t>(attempt)](Core& core) { core.client_->WatchFired(id); });
@@ -249,7 +249,7 @@ void ZooKeeperCoordinator::Core::EndMain() {
   client_->Expired();
 }
 
-// Of a server that takes no digests at all: a wrong one is taken, and refused at each node.
+// Returned by a server that takes no digests at all. A wrong digest is accepted here, and refused at each node.
 void ZooKeeperCoordinator::Core::OnAuthFailed() {
   SetRefusal("ZooKeeper does not take the secret in " + options_.auth.file +
              ": let its servers take authentication of the scheme \"digest\"");
@@ -339,7 +339,7 @@ void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
     });
   });
   if (rc == ZOK) return;
-  // Where the handle is past use, its last event is on its way; until then nothing more is sent.
+  // If the handle is unusable, its last event is on its way; until then nothing more is sent.
   Post([id = attempt.id, rc](Core& core) {
     AttemptReply reply = NotSent(rc);
     if (reply.lost) core.OnDisconnected();

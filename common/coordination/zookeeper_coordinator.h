@@ -3,19 +3,18 @@
 // Place:      main makes one for each process, on the executor of the host that uses it.
 // Sessions:   Made in the background and for ever: an absent ZooKeeper means kConnecting and a log line every few
 //             seconds. When the session ends, kExpired is reported, every watch fires, and a new session is made. Only
-//             a server can say that a session ended; one restored from an older snapshot instead refuses for ever who
-//             has seen newer things, and says so to nobody. So after session_give_up without a connection a second
-//             session is tried; where that one lasts for session_timeout while the first still is not taken back, the
-//             first is given up. One that nobody can be reached for is kept, however long: servers that come back
-//             as they were give it its whole time again.
-// Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME.
-//             What is called while there is no connection waits for it, at most operation_timeout, then answers
-//             UNAVAILABLE; a Multi called in one session is never carried out in another.
-// Secret:     With `auth`, each session shows its secrets (scheme "digest") before it calls anything, and each node that
-//             is made, the chroot too, admits whoever shows one of them, and nobody else. Where ZooKeeper's nodes admit
-//             others and not this process, calls answer PERMISSION_DENIED, the log says so, and Refusal() what to do.
-//             It goes on asking.
-// Order:      Calls are pipelined; results come in the order of the calls, also where a read is asked again.
+//             a server can report a session's end. A server restored from an older snapshot instead refuses for ever,
+//             without a reason, any client that has seen newer states. So after session_give_up without a connection a
+//             second session is tried; if it lasts for session_timeout while the first is still refused, the first is
+//             given up. While no server can be reached, a session is kept for any time, because servers that return
+//             unchanged give it its whole time again.
+// Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME. A
+//             call without a connection waits for one, at most operation_timeout, then answers UNAVAILABLE; a Multi
+//             called in one session is never carried out in another.
+// Secret:     With `auth`, each session shows its secrets (scheme "digest") before it calls anything, and each new
+//             node, the chroot too, admits only sessions with one of them. If ZooKeeper's nodes do not admit this
+//             process, calls answer PERMISSION_DENIED, the log says so, and Refusal() has the remedy. It keeps asking.
+// Order:      Calls are pipelined; results arrive in the order of the calls, also if a read is asked again.
 // Threads:    as coordinator.h. Everything is handled on the executor; ZooKeeper's threads only post to it. Destroyed
 //             on the executor, or after that has stopped; nothing is called after.
 #pragma once

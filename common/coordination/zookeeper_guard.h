@@ -1,14 +1,14 @@
 // common/coordination/zookeeper_guard.h
-// Walks a ZooKeeper tree and gives every node the access list that new ones get, so that a cluster made without a secret,
-// or with another one, is closed to everybody else.
+// Walks a ZooKeeper tree and gives every node the access list of new ones, so that a cluster made without a secret, or
+// with another one, is closed to all other clients.
 // Place:      zookeeper_coordinator.cc, for Coordinator::Guard.
-// Invariants: 1. A node gets its list before its children are listed. So whoever the list shuts out adds no child that
-//                the walk does not see.
+// Invariants: 1. A node gets its list before its children are listed. So a client that the list shuts out adds no child
+//             that the walk does not see.
 //             2. A node that has its list already costs a read and no write.
 //             3. At most kInFlightMax calls wait for ZooKeeper.
 //             4. `done` is called once, unless the posted tasks are dropped.
-// Errors:     the first one ends it: UNAVAILABLE for a lost connection, PERMISSION_DENIED where a node is not ours. What
-//             has its list by then keeps it. Nodes that vanish meanwhile are none.
+// Errors:     the first one ends it: UNAVAILABLE for a lost connection, PERMISSION_DENIED for a node that is not ours.
+//             Nodes with their list by then keep it. Nodes that vanish meanwhile are no error.
 // Source:     ZooKeeper Programmer's Guide, "Access Control using ACLs": the scheme "auth" stands for all that the
 //             session has shown; the server writes them out. So what a node's list ought to read is asked of the top.
 // Threads:    everything on the executor behind `post`, which ZooKeeper's threads post to.
@@ -32,7 +32,7 @@
 
 namespace ebla::coordination {
 
-// Whom new nodes admit: everybody, or who has shown what this session has.
+// The access list of new nodes: everybody, or sessions with this session's secrets.
 class ZooKeeperAccessList {
  public:
   explicit ZooKeeperAccessList(const ZooKeeperAuth& auth) {

@@ -1,15 +1,14 @@
 // common/security/audit_log.h
-// Who did what, and who was refused: a file of JSON lines, apart from the log for people.
+// Records actions and refusals with their callers: a file of JSON lines, apart from the log for people.
 // Format:     {"time": "2026-01-31T12:00:00.123Z", "user": ..., "kind": "user|operator|...", "from": "host:port",
 //             "action": "dropTable", "of": "table=carts", "code": "OK", "message": ...}; what is empty is left out.
-// Refusals:   have 20 lines a minute for each address, the last of which are told by number: nobody who is refused washes
-//             away what stands there.
+// Refusals:   have 20 lines a minute for each address, and beyond that only a count, so that a flood of refusals does
+//             not displace other lines.
 // Files:      at 64 MiB the file becomes FILE.1, that FILE.2, and so on up to FILE.8.
-// Errors:     a file that cannot be written is said in the log once a minute, and nothing is refused for it: what
-//             happens meanwhile is not recorded. A line of which the disk had room for a part stays as it is; the next
-//             record begins a line of its own.
-// Waiting:    Record() writes with one system call, and syncs nothing; who calls it waits for that, and for those who
-//             record at the same time. A file system that hangs holds them up.
+// Errors:     if the file cannot be written, the log says so once a minute, and no call is refused; events of that time
+//             are not recorded. A line written in part stays as it is; the next record begins a line of its own.
+// Waiting:    Record() writes with one system call, and syncs nothing; its caller waits for that, and for concurrent
+//             records. A file system that hangs delays them.
 // Threads:    any.
 #pragma once
 

@@ -1,8 +1,8 @@
 // common/security/caller.h
-// Who calls the handler that runs now, and what it may do.
-// Place:   the dispatcher says it; a handler that must know asks at its entry, before it hands the call on, and may keep
-//          a copy for as long as the process serves.
-// Threads: each has its own. Outside of a handler everybody is trusted: it is the process itself that calls.
+// The caller of the handler that runs now, and its permissions.
+// Place:   the dispatcher sets it; a handler that needs it asks at its entry, before it passes the call on, and may
+//          keep a copy for as long as the process serves.
+// Threads: each has its own. Outside of a handler the caller is trusted, because it is the process itself.
 #pragma once
 
 #include <optional>
@@ -25,7 +25,7 @@ struct Session {
 
 struct Caller {
   Identity identity;
-  const AccessControl* access = nullptr;  // null: nobody is asked for grants
+  const AccessControl* access = nullptr;  // null: no grants are checked
 
   template <class What>
   Status May(idl::Permission::type permission, int64_t table, const What& what, std::string_view name = {}) const {

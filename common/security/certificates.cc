@@ -188,7 +188,7 @@ Status WriteRevocations(const std::string& path, X509_CRL* list, const Authority
   X509_CRL_set1_nextUpdate(list, next.get());
   X509_CRL_sort(list);
   if (X509_CRL_sign(list, authority.key.get(), EVP_sha256()) == 0) return Refused("cannot sign");
-  // Whoever reads it meanwhile reads the old one or the new one.
+  // A concurrent reader reads the old file or the new one.
   const std::string fresh = path + ".new";
   std::filesystem::remove(fresh);
   {

@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kHostsMax = 10'000;
 
-// Of what has a name of any length, its hash.
+// The hash of a name of any length.
 std::string KeyOf(const std::string& peer, const std::string& of) {
   return of.empty() ? HostOf(peer) : HostOf(peer) + " " + std::to_string(std::hash<std::string>{}(of));
 }

@@ -1,9 +1,9 @@
 // common/security/host_budget.h
-// How much of something each address may do in a time: fail to log in, have a line in a log. Where something is named,
-// each address has a budget of it by itself.
-// Invariants: 1. What is kept is bounded: when too many addresses are known, new ones share a budget, or have no bound here,
-//                as the owner says.
-//             2. An IPv6 address counts by its first 64 bits, as one machine has all of the others.
+// Limits how often each address may do something in a time: fail to log in, get a line in a log. With a name, each
+// address has a budget for that name.
+// Invariants: 1. Memory is bounded: when too many addresses are known, new ones share a budget, or have no limit here,
+//             as the owner chooses.
+//             2. An IPv6 address counts by its first 64 bits, because one machine may use all addresses below them.
 // Threads:    any.
 #pragma once
 
@@ -29,7 +29,7 @@ class HostBudget {
     int64_t left_out = 0;  // that were not granted before, in the window that has just ended
   };
   Spent Spend(const std::string& peer, MonotonicTime now, const std::string& of = "");
-  // What was spent in this window was not to be.
+  // Returns budget spent in this window by mistake.
   void GiveBack(const std::string& peer, MonotonicTime now);
 
  private:

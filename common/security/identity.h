@@ -1,6 +1,6 @@
 // common/security/identity.h
-// Who is at the other end of a connection.
-// Place:   a certificate says it (tls.h), or a login (caller.h); the dispatcher asks it before it calls anything.
+// The peer of a connection.
+// Place:   from a certificate (tls.h) or a login (caller.h); the dispatcher checks it before it calls a handler.
 // Threads: a value.
 #pragma once
 

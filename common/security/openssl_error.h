@@ -1,5 +1,5 @@
 // common/security/openssl_error.h
-// What OpenSSL refused, for people. Internal to common/security.
+// OpenSSL's latest error, for people. Internal to common/security.
 // Threads: any; it is the calling thread's latest error.
 #pragma once
 

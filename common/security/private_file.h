@@ -9,8 +9,8 @@
 
 namespace ebla::security {
 
-// INVALID_ARGUMENT, with what to do, where others can read or write the file. OK where there is none: who opens it says
-// so.
+// INVALID_ARGUMENT, with what to do, where others can read or write the file. OK if the file does not exist; opening it
+// will fail.
 Status CheckPrivate(const std::string& file);
 
 }  // namespace ebla::security

@@ -1,6 +1,6 @@
 // common/security/scram.h
-// Login by name and password: SCRAM-SHA-256 without channel binding, both sides. The password never travels, and what a
-// server keeps of it does not let anybody log in. Who the server is, TLS has shown already.
+// Login by name and password: SCRAM-SHA-256 without channel binding, both sides. The password is never sent, and a
+// server's stored data is not enough to log in. TLS has authenticated the server already.
 // Place:   the client's connection and rpc/login_service.h carry the messages.
 // Source:  RFC 5802, RFC 7677; passwords are taken as their bytes, without SASLprep.
 // Errors:  INVALID_ARGUMENT a message that breaks the protocol; PERMISSION_DENIED the wrong name or password, or a server
@@ -28,13 +28,13 @@ inline constexpr int kScramIterationsMax = 500'000;  // no server may keep a cli
 Result<std::string> ReadPassword(const std::string& file);
 // For ScramServer::First.
 std::string MakeUnknownUserKey();
-// Of a new password, with fresh salt.
+// The credentials of a new password, with fresh salt.
 Result<idl::Secret> MakeSecret(std::string_view password, int iterations = kScramIterations);
 // INVALID_ARGUMENT unless it looks as MakeSecret makes one now: another would tell that its user is known.
 Status CheckSecret(const idl::Secret& secret);
 
-// "SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>", in base64: as PostgreSQL and others write it. Whoever has
-// it can try passwords, and pose as the server.
+// "SCRAM-SHA-256$<iterations>:<salt>$<stored key>:<server key>", in base64: as PostgreSQL and others write it. A thief
+// of it can try passwords, and pose as the server.
 std::string FormatSecret(const idl::Secret& secret);
 Result<idl::Secret> ParseSecret(std::string_view text);
 
@@ -54,7 +54,8 @@ class ScramCredentials {
   mutable std::string salted_ EBLA_GUARDED_BY(mutex_);
 };
 
-// The client's side of one login: First() is sent; Final() answers what came; Check() judges what came then.
+// The client's side of one login: send First(), answer the server's reply with Final(), and judge its last message with
+// Check().
 class ScramClient {
  public:
   explicit ScramClient(std::shared_ptr<const ScramCredentials> credentials);

@@ -22,7 +22,7 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{1};
 constexpr size_t kRecordBytesMax = 16 * 1024;  // of plaintext, RFC 8446 5.1
 
-// What OpenSSL reads and writes are the two members of the session.
+// OpenSSL reads and writes the two members of the session.
 struct Ends {
   std::string_view* in;
   std::string** out;
@@ -114,15 +114,15 @@ Status CheckDates(X509* certificate, const std::string& file) {
   return {};
 }
 
-// What is sent with its own certificate: all between that and the authority, which the peer has itself. Where none is set,
-// OpenSSL looks for it in each handshake, checks its signatures, and sends the authority, too: a third of what a
-// connection takes. It is looked for again when a file changes, so an authority in between that is renewed takes the
-// old one's place in ca.crt.
+// The chain sent with its own certificate: all certificates between it and the authority, which the peer has itself.
+// Without a chain OpenSSL would search it in each handshake, check its signatures, and send the authority, too, which
+// takes a third of a connection's time. It is looked for again when a file changes, so an authority in between that is
+// renewed takes the old one's place in ca.crt.
 bool FindChainOnce(SSL_CTX* context) {
   STACK_OF(X509)* given = nullptr;  // beside it in its file
   SSL_CTX_get0_chain_certs(context, &given);
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);  // also where none is found
-  // What is not whole, or not good any more, is for the peer to judge.
+  // The peer judges an incomplete or expired chain.
   constexpr int kAnyChain = SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR;
   return given != nullptr || SSL_CTX_build_cert_chain(context, SSL_BUILD_CHAIN_FLAG_NO_ROOT | kAnyChain) != 0;
 }
@@ -134,7 +134,7 @@ Status Fill(SSL_CTX* context, const std::string& directory, const std::string& n
                     key = directory + "/" + name + ".key", revoked = directory + "/ca.crl";
   SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION);
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_num_tickets(context, 0);  // connections last; nobody resumes one
+  SSL_CTX_set_num_tickets(context, 0);  // connections last, so none is resumed
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   ERR_clear_error();
   if (SSL_CTX_load_verify_locations(context, authority.c_str(), nullptr) != 1)

@@ -4,9 +4,9 @@
 // Files:   in one directory: ca.crt, the authority; NAME.crt and NAME.key, this process's own, NAME being "server" or
 //          "client"; and, if there is one, ca.crl, what the authority has revoked. All of them PEM.
 // Who:     a certificate's organizational unit is "server" or "master" for a process of the cluster, "operator" or
-//          "user" for anybody else; its common name is the name. Others are refused. OpenSSL holds all but servers and
-//          masters to clientAuth, so that none of them can pose as one. Who has this process's own name is this
-//          process, as in a server that is its own master: it is trusted.
+//          "user" for anybody else; its common name is the name. Others are refused. OpenSSL restricts all but servers
+//          and masters to clientAuth, so that none of them can pose as one. A peer with this process's own name is this
+//          process itself, as in a server that is its own master, and is trusted.
 // Source:  OpenSSL 3; RFC 8446.
 // Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used, a certificate of its own that
 //          has expired or is not valid yet among them; UNAVAILABLE for a peer that
@@ -42,11 +42,12 @@ class TlsCredentials {
                                                       Own own = Own::kRequired);
 
   // Reads the files again when one of them has changed: true. Connections that are up stay as they are. An error leaves
-  // everything as it was. So does a ca.crl that is gone once it was read: deleting it must not admit whom it revoked.
+  // everything as it was. So does a ca.crl that vanishes after it was read, because deleting it must not admit revoked
+  // certificates.
   Result<bool> Refresh();
 
-  // Before the first connection, of a process that calls itself: whoever shows this very certificate is trusted then,
-  // unless it is of any server.
+  // Before the first connection, in a process that calls itself. A peer with this very certificate is then trusted,
+  // unless the certificate is valid for any server.
   void TrustItself() { trusts_itself_ = true; }
   bool trusts_itself() const { return trusts_itself_; }
   // Whom its certificate names; NOT_FOUND where it has none.
@@ -54,15 +55,15 @@ class TlsCredentials {
   // When its own certificate ends, as Unix time; none: it has none.
   std::optional<int64_t> NotAfter();
 
-  // Of a new connection. Files that have changed are read first, once a second at most; what is wrong with them is
-  // logged once.
-  // `nobody`: also from who shows no certificate.
+  // Begins the session of a new connection. Files that have changed are read first, once a second at most; what is
+  // wrong with them is logged once. `nobody`: also from who shows no certificate.
   std::unique_ptr<TlsSession> Accept(bool nobody = false);
   // `host`: the name or address that the server's certificate has to name.
   std::unique_ptr<TlsSession> Connect(const std::string& host);
-  // As Accept(), for who carries the bytes himself (HTTP) and frees it; the peer may show no certificate.
+  // Like Accept(), for a caller that transports the bytes itself (HTTP) and frees the session; the peer may show no
+  // certificate.
   ssl_st* AcceptAnybody();
-  // Who is at the other end of one that is established; none: it showed no certificate, or one of nobody, or of a gateway.
+  // The peer of an established session. No value: it showed no certificate, or an anonymous one, or a gateway's.
   static std::optional<Identity> PeerOf(ssl_st* ssl);
 
  private:
@@ -89,14 +90,14 @@ class TlsSession {
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
 
-  // The first bytes of the side that connects; nothing on the other.
+  // The first bytes of the connecting side; nothing on the accepting one.
   Status Start(std::string& out);
   // What has come from the peer. What it says is appended to `plain`, what has to be sent to it, to `out`.
   Status Receive(std::string_view bytes, std::string& plain, std::string& out);
   // Only once it is established.
   Status Send(std::string_view plain, std::string& out);
 
-  // Both sides have shown who they are.
+  // Both sides have authenticated themselves.
   bool established() const { return established_; }
   // The peer has ended it in good order.
   bool ended() const { return ended_; }

@@ -14,7 +14,7 @@ constexpr Duration kBurst = std::chrono::seconds(1);
 }  // namespace
 
 class Allowance {
-  // What a rate admits. Any thread.
+  // The admission by a rate. Any thread.
   class Rate {
    public:
     void Set(int64_t per_second) { per_second_.store(per_second, std::memory_order_relaxed); }
@@ -26,7 +26,7 @@ class Allowance {
     void Pay(int64_t amount, MonotonicTime now) {
       const int64_t rate = per_second();
       if (rate == 0 || amount <= 0) return;
-      // A debt of more than a minute is none that anybody could have made by one call: the rate was lowered meanwhile.
+      // No single call can cause a debt of more than a minute, so the rate was lowered meanwhile.
       constexpr double kDebtMax = 60e9;
       const auto cost =
           static_cast<int64_t>(std::min(kDebtMax, static_cast<double>(amount) * 1e9 / static_cast<double>(rate)));
@@ -40,7 +40,7 @@ class Allowance {
     std::atomic<int64_t> paid_until_{0};  // ns
   };
 
-  // What is held at a time, and how much of it there is. Any thread.
+  // The present count, and its limit. Any thread.
   class Held {
    public:
     void Set(int64_t most) { most_.store(most, std::memory_order_relaxed); }

@@ -1,13 +1,13 @@
 // common/security/usage_limits.h
-// How much each user, and all users of a table together, have of this process at a time; what is more is refused.
+// Limits the use of this process by each user, and by all users of a table together; calls beyond a limit are refused.
 // Place:      access_control.h owns one, and tells it each change; the dispatcher asks it before each call for data. A
 //             process counts for itself alone: a user of three servers has three times its limits.
 // Invariants: 1. Over any time t, no more is admitted than rate * (t + 1 s), and one call that is larger than that.
 //             2. A connection, and a call in flight, counts until it ends, whatever the limits have become since.
-//             3. Whoever has no limit costs nothing but the question.
+//             3. A user without limits costs nothing but the check.
 // Source:     the rates are virtual scheduling, the generic cell rate algorithm of ITU-T I.371; a reply's bytes are paid
 //             for after the fact.
-// Errors:     OVERLOADED names whose limit of what it is, and how much that is.
+// Errors:     OVERLOADED names the user or table, the limited quantity and the limit.
 // Threads:    any; a Member is its connection's.
 #pragma once
 
@@ -67,9 +67,9 @@ class UsageLimits {
   UsageLimits();
   ~UsageLimits();
 
-  // What was used before goes on to count.
+  // Earlier use still counts.
   void Publish(std::shared_ptr<const AccessList> list);
-  // Whether there is any limit. Without one nobody need ask.
+  // Whether there is any limit. Without a limit no check is needed.
   bool any() const { return any_.load(std::memory_order_acquire); }
   // `user`: empty: a process, or an operator's certificate, which only a table's limits hold.
   Result<Admission> Admit(Member& member, const std::string& user, int64_t table, const CallCost& cost,
@@ -87,7 +87,7 @@ class UsageLimits {
   std::atomic<uint64_t> refusals_{0};
   Mutex mutex_;
   std::shared_ptr<const AccessList> list_ EBLA_GUARDED_BY(mutex_);
-  // Those in use or with limits of their own; users of the limits for everybody come with their first call.
+  // The users with calls or with limits of their own; a user of everybody's limits is added by its first call.
   std::unordered_map<std::string, std::shared_ptr<Allowance>> users_ EBLA_GUARDED_BY(mutex_);
   std::unordered_map<int64_t, std::shared_ptr<Allowance>> tables_ EBLA_GUARDED_BY(mutex_);
 };
