@@ -39,7 +39,7 @@ constexpr uint32_t Load32(std::string_view at) {
 
 }  // namespace crc32_internal
 
-// Of `before`'s bytes and then these: Crc32(b, Crc32(a)) is that of a and b together.
+// Continues the checksum `before`: Crc32(b, Crc32(a)) is that of a and b together.
 constexpr uint32_t Crc32(std::string_view bytes, uint32_t before = 0) {
   using crc32_internal::kTables;
   uint32_t value = ~before;

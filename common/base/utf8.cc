@@ -9,7 +9,7 @@ namespace {
 
 unsigned char Byte(std::string_view text, size_t at) { return static_cast<unsigned char>(text[at]); }
 
-// The length of a valid character.
+// The code point of a valid character.
 uint32_t CodePoint(std::string_view character) {
   if (character.size() == 1) return Byte(character, 0);
   uint32_t point = Byte(character, 0) & (0xffu >> (character.size() + 1));
