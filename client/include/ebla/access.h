@@ -1,5 +1,5 @@
 // client/include/ebla/access.h
-// Who may do what: users, their roles, what is granted to them, and how much they may have.
+// Permissions: users, their roles, their grants, and their limits.
 // Threads: values.
 #pragma once
 
@@ -23,8 +23,8 @@ struct Grant {
   std::string prefix;  // of kRead and kWrite: the keys that begin with it
 };
 
-// What each tablet server lets a user, or all users of a table together, have at a time; what is more is OVERLOADED.
-// 0: no limit.
+// Limits at each tablet server of a user, or of all users of a table together; calls beyond them are OVERLOADED. 0: no
+// limit.
 struct Limits {
   int64_t operations_per_second = 0;  // reads, and writes: a batch has as many as it has writes
   int64_t bytes_per_second = 0;       // of requests and replies
@@ -36,15 +36,15 @@ struct Limits {
 
 struct UserInfo {
   std::string name;
-  bool has_password = false;  // else a certificate alone says that it is this user
-  std::string secret;         // what the cluster keeps of it, for AccessChange::secret; only where it was asked for
+  bool has_password = false;  // else only a certificate identifies this user
+  std::string secret;         // its stored form, for AccessChange::secret; only on request
   std::vector<Grant> grants;
   std::vector<std::string> roles;
   Limits limits;
 };
 
 struct RoleInfo {
-  std::string name;  // "everybody" is every user's, also of those that nobody has made
+  std::string name;  // every user has the role "everybody", even without UserInfo
   std::vector<Grant> grants;
 };
 

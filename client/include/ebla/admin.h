@@ -28,10 +28,10 @@ struct TableKeyGroup {
   std::optional<char> delimiter;
 };
 
-// What a table is created with, and what an alter changes. Empty: the server's default, or unchanged.
-// What a table in memory forgets first where it is full. kNone: nothing; it refuses writes that take memory.
+// The records that a full table in memory evicts first. kNone: none; it refuses writes that take memory.
 enum class TableEviction : uint8_t { kNone = 0, kLru = 1, kLfu = 2, kTtl = 3 };
 
+// Options of a new table, or changes by an alter. Empty: the server's default, or unchanged.
 struct TableOptions {
   std::optional<int> replicas;                  // default: 3, with as many as there are servers to begin with
   std::optional<TableCompression> compression;  // for life
@@ -52,7 +52,7 @@ struct TableOptions {
   std::optional<uint64_t> memory_limit;   // bytes on each server; zero: the server's own limit alone
 };
 
-// What a table in memory takes on one server.
+// The memory of a table in memory on one server.
 struct TableMemory {
   std::string server;
   int64_t bytes = 0;
@@ -101,17 +101,17 @@ struct TabletLoadInfo {
   double write_bytes_per_second = 0;
   double cpu_micros_per_second = 0;
   bool leading = false;  // in the epoch of the report
-  // Of the operations sampled lately at its primary, those on the most popular key (or key group, in a table that has
-  // them), from 0 to 1; an empty key: none stands out, or too few were seen.
+  // The part of recently sampled operations at its primary on the most popular key (or key group, in a table that has
+  // them), from 0 to 1; an empty key: none is prominent, or too few were seen.
   std::string popular_key;
   double popular_part = 0;
   bool barrier_applied = false;  // leads, and has all that was committed before: until then it serves no strong read
   double cache_misses_per_second = 0;
-  // Of the last five minutes, or of the last `peaks_of` if that is less; zero: not known.
+  // Peaks of the last five minutes, or of the last `peaks_of` if that is less; zero: not known.
   double peak_operations_per_second = 0;
   double peak_cpu_micros_per_second = 0;
   std::chrono::milliseconds peaks_of{0};
-  // Where it would cut its load in two, if anywhere; and what halves its data.
+  // Its cut of the load in two, if any; and the key that halves its data.
   SplitFindingKind split_finding = SplitFindingKind::kNotKnown;
   std::string split_key;
   std::string middle_key;  // empty: not known
@@ -127,7 +127,7 @@ struct ReplicaProgressInfo {
   std::optional<std::chrono::milliseconds> silent;  // since its latest answer; none: none in this epoch
 };
 
-// What a live server last said of its replica.
+// The latest report of a live server on its replica.
 struct ReplicaReport {
   ServerName server;
   bool reported = false;  // it has spoken since it, or the leading master, started; else nothing of this is known
@@ -138,12 +138,12 @@ struct ReplicaReport {
   uint64_t schema_version = 0;
   bool incomplete = false;
   bool may_have_lost_writes = false;     // may have lost what it acknowledged
-  bool failed = false;                   // for good, though its server goes on: it obeys nothing but a drop
+  bool failed = false;                   // for good, though its server continues: it obeys nothing but a drop
   bool damaged = false;                  // by its files, or as all others differ from it: it is made anew from them
-  std::vector<ServerName> differs_from;  // their records are others; nobody can tell whose are right
+  std::vector<ServerName> differs_from;  // their records differ; no majority tells which are right
   Epoch promised;
-  ServerName primary;                      // whom it takes for the primary
-  std::vector<ReplicaProgressInfo> peers;  // leads: how it sees the others
+  ServerName primary;                      // the primary by its knowledge
+  std::vector<ReplicaProgressInfo> peers;  // if it leads: its view of its peers
   TabletLoadInfo load;
 };
 
@@ -180,7 +180,7 @@ struct RecoverTabletOptions {
   bool accept_data_loss = false;  // else nothing is changed
 };
 
-// What came of a split.
+// The result of a split.
 struct TabletSplit {
   TabletId tablet;  // keeps what lies below the key
   KeyRange range;
@@ -188,7 +188,7 @@ struct TabletSplit {
   KeyRange child_range;
 };
 
-// What two neighbours have become.
+// The result of a merge.
 struct TabletMerge {
   TabletId tablet;
   KeyRange range;
@@ -206,7 +206,7 @@ struct AdoptOptions {
   std::vector<ServerName> without;  // servers that are gone for good: what they alone have is given up
 };
 
-// What the catalog takes, or would, from what the servers report beyond it.
+// The entries that the catalog adopts, or would, from the servers' reports.
 struct ClusterAdoption {
   struct Table {
     std::string name;
@@ -216,9 +216,9 @@ struct ClusterAdoption {
     int tablets = 0;
   };
   struct Tablet {
-    TabletSummary tablet;  // as it stands then
+    TabletSummary tablet;  // as adopted
     bool known = false;    // at an older epoch
-    bool led = false;      // goes on; else it begins with the longest log, alone
+    bool led = false;      // continues; else it begins with the longest log, alone
     std::vector<ServerName> holders;
   };
   std::string reason;                 // what is beyond the catalog; empty: nothing, and there is nothing to do
@@ -236,13 +236,13 @@ struct TabletMove {
   bool cancel = false;  // one that is under way: the tablet stays where it is. `from` and `to` say nothing then
 };
 
-// What is set changes.
+// Only set fields change.
 struct ServerChange {
   std::optional<bool> draining;     // its replicas are moved to others, and it gets no new ones
   std::optional<bool> maintenance;  // it gets nothing new, and keeps what it has
 };
 
-// What is asked of the planner.
+// A request to the planner.
 struct PlannerRequest {
   std::optional<bool> enabled;  // switches it on or off, for every master from now on
   bool now = false;             // a pass is made at once instead of at the next interval
@@ -280,7 +280,7 @@ struct PlannerState {
   std::string view;                    // where asked for: lines of JSON
 };
 
-// Who asked for something that is under way.
+// The origin of a running procedure.
 enum class AskedBy : uint8_t { kUnknown = 0, kOperator = 1, kPlanner = 2, kDrain = 3, kMaster = 4 };
 
 // Something that the leading master has under way.
@@ -311,11 +311,11 @@ struct Procedures {
 
 struct CompactTableOptions {
   ServerName server;                // empty: every server that holds the table
-  bool start = true;                // else it is only told how it goes
+  bool start = true;                // else it only reports the progress
   std::chrono::seconds limit{600};  // 1 s to a day, on each server
 };
 
-// How the compaction of a table's file on one server goes.
+// The progress of the compaction of a table's file on one server.
 struct CompactionInfo {
   ServerName server;
   bool running = false;
@@ -325,7 +325,7 @@ struct CompactionInfo {
   int64_t bytes_after = 0;  // or now, while it runs
 };
 
-// How a server's search for damage goes: of its files, and of its replicas against the others.
+// The progress of a server's search for damage, in its files and by comparing its replicas.
 struct ScrubInfo {
   std::chrono::milliseconds period{};                     // from one pass to the next; zero: none by itself
   std::chrono::milliseconds age{};                        // since the last finished one began, or the server started
@@ -377,7 +377,7 @@ struct ClusterInfo {
   std::string cluster_id;
   uint64_t term = 0;
   std::vector<MasterSummary> masters;
-  bool from_leader = false;  // else a standby answered, who knows the masters and nothing of what follows
+  bool from_leader = false;  // else a standby answered, which knows the masters but not the following
   int live_servers = 0;
   int known_servers = 0;  // that ever joined
   std::string safe_mode;  // why the master repairs nothing at present; empty: it does
@@ -390,7 +390,7 @@ struct ClusterInfo {
 
 enum class ProcessRole : uint8_t { kMaster = 0, kTabletServer = 1 };
 
-// What one process of the cluster runs.
+// The version of one process of the cluster.
 struct ProcessVersion {
   ProcessRole role = ProcessRole::kMaster;
   std::string name;
@@ -403,14 +403,14 @@ struct ProcessVersion {
   int feature_level = 0;  // that it speaks; 0: the master does not know of levels
 };
 
-// What builds have learnt, each from a level on.
+// A feature, with the level that introduced it.
 struct FeatureInfo {
   std::string name;
   int level = 0;
   std::string what;  // it changes
 };
 
-// What the processes of a cluster run, and what they speak with each other.
+// The versions of a cluster's processes, and the level that they use.
 struct ClusterVersions {
   std::vector<ProcessVersion> processes;  // masters, then tablet servers, in order of name
   int level = 0;                          // the cluster's feature level; 0: the master does not know of levels
@@ -422,7 +422,7 @@ struct ReplicaPlace {
   ServerName server;
   std::string address;  // host:port
   std::string rack;     // empty: not said
-  bool voter = true;    // else a learner, which serves nobody yet
+  bool voter = true;    // else a learner, which serves no client yet
 };
 
 // An acknowledged write that a server keeps beside its tables: one of level ANY on its way to the primary, or of
@@ -439,7 +439,7 @@ struct UnresolvedWrite {
   Version version;
   Expiry accepted;
   std::vector<UnresolvedEffect> effects;
-  bool waiting = false;   // it is being delivered, and goes by itself; else it is a conflict record
+  bool waiting = false;   // it is being delivered, and vanishes by itself; else it is a conflict record
   bool repeated = false;  // the client's retry of it has another version: it may have done the same
 };
 struct UnresolvedWrites {
@@ -462,7 +462,7 @@ struct LoggedEntry {
   int64_t time_ms = 0;
   std::vector<UnresolvedEffect> effects;  // none: it changes no record
 };
-// A tablet goes on with what these held through these lsns; its own log begins after `lsn`.
+// The tablet continues these tablets' histories through these lsns; its own log begins after `lsn`.
 struct LoggedStart {
   TabletId tablet;
   TableId table;
@@ -485,7 +485,7 @@ struct FollowLogOptions {
 };
 struct LogPage {
   LogPlace next;
-  bool lost = false;                // what stood at the place asked for is gone, or damaged: some entries may lack
+  bool lost = false;                // the log at the requested place is gone or damaged: some entries may be missing
   bool at_end = false;              // the server has no more at present
   std::vector<TabletId> waits_for;  // at entries of these that are not known to be committed
   std::vector<LedTablet> led;       // as before the log was read
@@ -493,7 +493,7 @@ struct LogPage {
   std::vector<LoggedEntry> entries;
 };
 
-// Of all that a tablet held at one moment.
+// A page of a tablet's records at one moment.
 struct SnapshotPage {
   uint64_t snapshot = 0;  // hand back for the next page
   KeyRange range;         // of the tablet at that moment
@@ -513,7 +513,7 @@ struct ChecksumPage {
   bool done = false;
 };
 
-// Where a tablet is served, as clients route by it.
+// A tablet's servers, as clients route by them.
 struct TabletPlace {
   TabletId id;
   KeyRange range;

@@ -1,7 +1,7 @@
 // client/include/ebla/client.h
-// The way into a cluster: opens tables, starts sessions, administers. It owns the threads and connections that every
-// Table made by it uses; the last of these handles to go ends what is under way (reads as UNAVAILABLE, writes sent as
-// UNKNOWN_OUTCOME) and closes them.
+// The entry to a cluster: opens tables, starts sessions, administers. It owns the threads and connections of all Tables
+// made by it. The destruction of the last handle ends operations under way (reads as UNAVAILABLE, writes sent as
+// UNKNOWN_OUTCOME) and closes the connections.
 // Threads: all members from any thread. Blocking calls must not be made from callbacks.
 #pragma once
 
@@ -28,15 +28,15 @@ class ClientAccess;
 struct ClientOptions {
   std::vector<std::string> masters;            // host:port each; one that answers is enough
   std::chrono::milliseconds deadline{10'000};  // of calls that set none
-  std::string rack;                            // as servers say theirs: reads below STRONG prefer replicas in it
+  std::string rack;                            // as the servers' --rack: reads below STRONG prefer replicas in it
   int io_threads = 1;                          // 1 to 64; more pays only above some 300,000 operations/s
   // 1 to 64, spread over the threads. A server's event loops share out its connections, and it has two by default.
   int connections_per_server = 2;
   // How long Connect waits for a master to answer, at most the deadline; zero: it does not ask, and the first call
   // finds out.
   std::chrono::milliseconds connect_timeout{2'000};
-  // Where ca.crt, client.crt and client.key are, as `ebla cert create-client` makes them. Files that are replaced are
-  // read again for new connections. Empty: in the clear, to a cluster without certificates.
+  // The directory of ca.crt, client.crt and client.key, as `ebla cert create-client` makes it. Replaced files are read
+  // again for new connections. Empty: in the clear, to a cluster without certificates.
   std::string tls_dir;
   // Logs in by name and password instead of by a certificate. It takes a tls_dir, of which ca.crt is enough. Empty:
   // neither.
@@ -47,8 +47,8 @@ struct ClientOptions {
 class Client {
  public:
   // Checks the options, starts the threads, and waits until a master answers. INVALID_ARGUMENT: an option is wrong,
-  // such as a malformed address. UNAVAILABLE: no master answered in time; the message names each and why.
-  // PERMISSION_DENIED: none believed the name and password.
+  // such as a malformed address. UNAVAILABLE: no master answered in time; the message names each with its error.
+  // PERMISSION_DENIED: all rejected the name and password.
   static Result<Client> Connect(ClientOptions options);
 
   Client(const Client&) = default;  // copies share everything
@@ -61,7 +61,7 @@ class Client {
   Result<Table> OpenTable(std::string_view name) const;
 
   Session NewSession() const;
-  // Goes on where the session of Session::Token() was. INVALID_ARGUMENT for a text that is no token.
+  // Continues the session of Session::Token(). INVALID_ARGUMENT for a text that is no token.
   Result<Session> NewSession(std::string_view token) const;
 
   // Returns when every tablet serves. TABLE_EXISTS when there is one of that name.
@@ -73,40 +73,41 @@ class Client {
   Result<TableInfo> DescribeTable(std::string_view name) const;
 
   Result<std::vector<ServerSummary>> ListServers() const;
-  // Of one table and one server, or of all where these are empty.
+  // The tablets of one table and one server, or of all if these are empty.
   Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
-  // The same with what every replica's server says of it.
+  // The same with the report of every replica's server.
   Result<std::vector<TabletSummary>> ListReplicas(std::string_view table = {}) const;
   // Asks one server for one page of its replica of the tablet, from a key on (empty: from its start). NOT_FOUND: it has
   // none; UNAVAILABLE: the replica is being copied, or the server does not answer.
   Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet,
                                 std::string_view from = {}) const;
   // The next page of a snapshot of the tablet, which its primary `server` reads; 0 begins one. UNAVAILABLE: it reads
-  // another, or is not sure that it leads. NOT_FOUND: it was not gone on with in time; begin again.
+  // another, or is not sure that it leads. NOT_FOUND: it was not continued in time; begin again.
   Result<SnapshotPage> ReadSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
-  // Nobody wants the rest of it: the server may read another at once, rather than in a minute.
+  // Ends a snapshot before its last page, so that the server may read another at once, not in a minute.
   void EndSnapshot(const ServerSummary& server, const TabletSummary& tablet, uint64_t snapshot) const;
-  // What the server's log has of committed entries of all tablets, from a place on. The server keeps what comes after the
-  // place, or after the one that may be come back to, for ten minutes. UNAVAILABLE: somebody else reads at this moment.
+  // The committed entries of all tablets in the server's log, from a place on. The server retains later entries, or
+  // those from `keep_from` on, for ten minutes. UNAVAILABLE: another client is reading at this moment.
   Result<LogPage> FollowLog(const ServerSummary& server, const FollowLogOptions& options) const;
-  // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
+  // Transfers the leadership of the key's tablet to another of its voters; no data moves. INVALID_ARGUMENT: the server
+  // has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it
   // there.
   // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under
   // way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
-  // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
+  // Makes one tablet of the one that begins at the key and the one before it. If they lie on different servers, the
   // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first
-  // begins there. UNKNOWN_OUTCOME: it is under way, and goes on by itself.
+  // begins there. UNKNOWN_OUTCOME: it is under way, and continues by itself.
   Result<TabletMerge> MergeTablets(std::string_view table, std::string_view key) const;
-  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old
-  // one is none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote
-  // in it, or `to` has.
+  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once the new replica votes
+  // and the old one is removed; UNKNOWN_OUTCOME at the deadline: it continues by itself. INVALID_ARGUMENT: `from` has
+  // no vote in it, or `to` has.
   Status MoveTablet(std::string_view table, std::string_view key, TabletMove move) const;
   // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the
-  // others anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be
-  // lost.
+  // missing replicas again. Without `accept_data_loss` nothing is changed, and the answer shows the remaining replicas
+  // and the possible loss.
   // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.
   Result<TabletRecovery> RecoverTablet(TabletId tablet, RecoverTabletOptions options = {}) const;
   // Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older
@@ -116,40 +117,38 @@ class Client {
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   Status RemoveServer(std::string_view server) const;
   // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the
-  // others cannot take what it has, and why.
+  // other servers cannot take its replicas, with the reason.
   Result<size_t> SetServer(std::string_view server, ServerChange change) const;
-  // Changes who may do what, all of it or nothing. Servers know within a second. NOT_FOUND, CONDITION_FAILED and
-  // INVALID_ARGUMENT name what cannot be.
+  // Changes permissions, all of the changes or none. Servers learn of them within a second. NOT_FOUND, CONDITION_FAILED
+  // and INVALID_ARGUMENT name what cannot be.
   Status ChangeAccess(std::vector<AccessChange> changes) const;
-  // With secrets: for a backup, which whoever reads it can try passwords against.
+  // `secrets`: for a backup; a reader of it can guess passwords.
   Result<AccessInfo> ListAccess(bool secrets = false) const;
-  // What the leading master has under way.
+  // The running procedures of the leading master.
   Result<Procedures> ListProcedures() const;
-  // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that
-  // id;
+  // Ends one of these, so that everything is as before; the answer describes the effect. NOT_FOUND: none has that id;
   // CONDITION_FAILED: it cannot be ended, or not any more, and why.
   Result<std::string> CancelProcedure(std::string_view id) const;
-  // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that
-  // goes.
+  // Makes the servers of a table free the room of its deleted records, in the background; or reports the progress.
   Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
   // Has a server, or with no name every live one, search its files and replicas for damage now. NOT_FOUND.
   Result<std::vector<ScrubBegun>> Scrub(std::string_view server = {}) const;
   // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
   Result<TabletSummary> DescribeTablet(TabletId tablet) const;
-  // What the planner does, and why not more; switches it on or off where asked to.
+  // The planner's actions and refusals; switches it on or off on request.
   Result<PlannerState> Planner(PlannerRequest request = {}) const;
-  // As the leading master counts; where it is silent a standby answers, who counts nothing.
+  // The leading master's counts; if it is silent a standby answers, without counts.
   Result<ClusterInfo> DescribeCluster() const;
-  // What every process of the cluster runs, and the cluster's feature level.
+  // The version of every process of the cluster, and the cluster's feature level.
   Result<ClusterVersions> ListVersions() const;
   // Has the cluster's feature level stay where it is, so that builds of before may come back, or rise by itself again.
   Status HoldLevel(bool hold) const;
-  // What the servers keep of the table's acknowledged writes that are not in it; asks every server. PERMISSION_DENIED: it
-  // takes an operator.
+  // The table's acknowledged writes that servers keep outside of it; asks every server. PERMISSION_DENIED: it takes an
+  // operator.
   Result<UnresolvedWrites> ListUnresolved(std::string_view table) const;
   // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).
   Status DiscardUnresolved(std::string_view table, const UnresolvedWrite& write) const;
-  // Where a key's tablet is served at present, asked of the master.
+  // The present servers of a key's tablet, asked of the master.
   Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
 
  private:

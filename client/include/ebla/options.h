@@ -1,5 +1,5 @@
 // client/include/ebla/options.h
-// What every call takes and returns: levels, per-operation options (made for designated initializers), records.
+// Arguments and results of every call: levels, per-operation options (made for designated initializers), records.
 // Deadlines: each call has one (10 s unless said otherwise). Faults that may pass are retried until it is spent, so a
 //            caller sees an error only when the answer is final or the deadline is over. A write that its deadline cuts
 //            in flight is UNKNOWN_OUTCOME, and so is one whose server fails while it has it; everything else that runs
@@ -24,7 +24,7 @@ namespace ebla {
 
 class Session;
 
-// When a write is acknowledged. kDefault: what the table was created with (MAJORITY unless told otherwise).
+// When a write is acknowledged. kDefault: the table's default (MAJORITY unless set).
 enum class Ack : uint8_t {
   kDefault = 0,
   kMajority = 1,  // durable in the logs of a majority and applied
@@ -35,8 +35,8 @@ enum class Ack : uint8_t {
   // deletes without conditions in last_write_wins tables. It has no version yet, and no session sees it
 };
 
-// How fresh a read must be, which says who may answer it: STRONG the primary, the others any replica that is fresh
-// enough, the nearest and least loaded first. Read{}: what the table was created with (STRONG unless told otherwise).
+// How fresh a read must be. STRONG is answered by the primary, lower levels by any replica that is fresh enough, the
+// nearest and least loaded first. Read{}: the table's default (STRONG unless set).
 class Read {
  public:
   enum class Level : uint8_t { kDefault = 0, kStrong = 1, kSession = 2, kBounded = 3, kEventual = 4 };
@@ -115,7 +115,7 @@ struct IncrementOptions {
   std::chrono::milliseconds deadline{0};
 };
 
-// Of a whole batch.
+// Options of a whole batch.
 struct WriteOptions {
   Ack ack = Ack::kDefault;
   Session* session = nullptr;
@@ -169,8 +169,8 @@ class Batch {
     parts_.push_back({Kind::kIncrement, std::string(key), {}, delta, options});
     return *this;
   }
-  // Has the server apply one of its functions to the record, or to its absence, with these arguments. What refuses it is
-  // INVALID_ARGUMENT: then it can be done by a read and a conditional write.
+  // Makes the server apply one of its functions to the record, or to its absence, with these arguments. A refusal is
+  // INVALID_ARGUMENT; a read and a conditional write can do the same.
   Batch& Apply(std::string_view key, std::string_view function, std::string_view arguments, BatchOptions options = {}) {
     parts_.push_back({Kind::kApply, std::string(key), std::string(arguments), 0, options, std::string(function)});
     return *this;
@@ -201,7 +201,7 @@ struct BatchResult {
   std::vector<std::string> answers;  // of the functions, in their order
 };
 
-// Of one write of many that are each for itself.
+// The result of one of many independent writes.
 struct PartResult {
   Version version;      // of a put or an increment; of a function's change, none where all of a call changed nothing
   int64_t counter = 0;  // of an increment

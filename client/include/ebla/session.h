@@ -1,8 +1,8 @@
 // client/include/ebla/session.h
-// What one user of an application has seen: reads at Read::InSession() that carry it see everything it wrote or read
-// before, on any replica. Its token continues it in another process.
-// Threads: any; calls that share a session at the same moment each see what had finished when they began; of a
-//          LOST_WRITE one of them alone may be told; who continues the session from a token taken meanwhile is not.
+// The positions that one user of an application has seen. Reads at Read::InSession() see everything that the session
+// wrote or read before, on any replica. Its token continues it in another process.
+// Threads: any; concurrent calls of a session each see the calls that had finished when they began. Only one of them
+//          may return a LOST_WRITE; a session continued from a token taken meanwhile does not.
 #pragma once
 
 #include <memory>

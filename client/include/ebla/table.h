@@ -5,7 +5,8 @@
 //          NOT_FOUND and CONDITION_FAILED are answers, not faults.
 // Threads: all members from any thread. Callbacks run on the client's own threads: they must not block, and must not
 //          make blocking calls of this SDK; starting further asynchronous calls is fine. A callback may run before the
-//          call that took it has returned. Each runs exactly once, at the latest when the client's last handle goes.
+//          call that took it has returned. Each runs exactly once, at the latest when the client's last handle is
+//          destroyed.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +29,7 @@ class TableAccess;
 
 template <class T>
 using Callback = std::move_only_function<void(T)>;
-// One answer of many, and its place: as each comes, on several threads at a time.
+// One answer of many, with its place, called as each arrives, on several threads at a time.
 template <class T>
 using EachCallback = std::move_only_function<void(size_t, T) const>;
 
@@ -82,7 +83,7 @@ class Table {
   std::vector<Result<Record>> MultiGet(std::vector<std::string> keys, GetOptions options = {}) const;
   // At ANY it has no version yet, and what is returned is none.
   Result<Version> Put(std::string_view key, std::string_view value, PutOptions options = {}) const;
-  // Deleting what is not there is OK, unless a condition says otherwise.
+  // Deleting an absent key is OK, unless a condition forbids it.
   Status Delete(std::string_view key, DeleteOptions options = {}) const;
   // Adds to the decimal text of an int64 and returns the sum; an absent record counts as 0.
   Result<int64_t> Increment(std::string_view key, int64_t delta, IncrementOptions options = {}) const;
@@ -96,7 +97,7 @@ class Table {
   void AsyncGet(std::string_view key, GetOptions options, Callback<Result<Record>> done) const;
   void AsyncMultiGet(std::vector<std::string> keys, GetOptions options,
                      Callback<std::vector<Result<Record>>> done) const;
-  // None waits for another: who is held up holds up nobody else.
+  // Calls do not wait for each other, so a delayed one delays no other.
   void AsyncGetEach(std::vector<std::string> keys, GetOptions options, EachCallback<Result<Record>> each) const;
   void AsyncPut(std::string_view key, std::string_view value, PutOptions options, Callback<Result<Version>> done) const;
   void AsyncDelete(std::string_view key, DeleteOptions options, Callback<Status> done) const;
