@@ -157,6 +157,22 @@ TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   EXPECT_FALSE(judged(Ack::kMajority, At(2, 6)));
 }
 
+// Its first attempt is in the log of epoch 1 alone, whose primary is paused. The primary of epoch 2 lacks it, executes the
+// retry and answers. Then the first log is chosen for epoch 3.
+TEST(Levels, AnEarlierAttemptOfARolledBackPrimaryWriteMayStand) {
+  const auto judged = [](Ack ack, Version answered) {
+    LeveledHistory story;
+    story.truth().epochs.starts = {{Epoch{1}, Lsn{1}}, {Epoch{3}, Lsn{5}}};
+    story.truth().kept = {answered};
+    story.Put("x", answered, ack);
+    story.Get(Read::Strong(), "x", At(1, 3));
+    return story.Right();
+  };
+  EXPECT_TRUE(judged(Ack::kPrimary, At(2, 4)));
+  EXPECT_FALSE(judged(Ack::kPrimary, At(1, 5))) << "the primary that answered had the first attempt";
+  EXPECT_FALSE(judged(Ack::kMajority, At(2, 4)));
+}
+
 TEST(Levels, AMajorityWriteIsNeverRolledBack) {
   LeveledHistory story;
   story.Put("x", At(1, 2));
