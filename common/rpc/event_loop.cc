@@ -211,12 +211,12 @@ void EventLoop::Cancel(TimerId timer) {
 }
 
 void EventLoop::AtTurnEnd(TurnEndHook* hook) {
-  if (std::exchange(hook->scheduled_, true)) return;
+  if (NoteScheduled(*hook, true)) return;
   hooks_.push_back(hook);
 }
 
 void EventLoop::Withdraw(TurnEndHook* hook) {
-  if (!std::exchange(hook->scheduled_, false)) return;
+  if (!NoteScheduled(*hook, false)) return;
   std::replace(hooks_.begin(), hooks_.end(), hook, static_cast<TurnEndHook*>(nullptr));
 }
 
@@ -269,7 +269,7 @@ void EventLoop::RunTurnEnd() {
   for (size_t i = 0; i < hooks_.size(); ++i) {
     TurnEndHook* hook = hooks_[i];
     if (hook == nullptr) continue;
-    hook->scheduled_ = false;
+    NoteScheduled(*hook, false);
     hook->OnTurnEnd();
   }
   hooks_.clear();

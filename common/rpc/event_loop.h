@@ -25,6 +25,7 @@
 
 #include "common/base/executor.h"
 #include "common/base/mutex.h"
+#include "common/base/turn_end.h"
 #include "common/rpc/scheduling.h"
 #include "common/rpc/timer_heap.h"
 
@@ -33,7 +34,7 @@ struct event_base;
 
 namespace ebla::rpc {
 
-class EventLoop final : public Executor {
+class EventLoop final : public Executor, public TurnEnd {
  public:
   enum class Turns : uint8_t { kOwn, kLent };
 
@@ -65,20 +66,9 @@ class EventLoop final : public Executor {
 
   // ---- for common/rpc and common/http ----
 
-  // Something that has work to do once per turn, after the turn's tasks and sockets. It must outlive the turn or be
-  // withdrawn with Withdraw().
-  class TurnEndHook {
-   public:
-    virtual void OnTurnEnd() = 0;
-
-   protected:
-    ~TurnEndHook() = default;
-
-   private:
-    friend class EventLoop;
-    bool scheduled_ = false;
-  };
-  void AtTurnEnd(TurnEndHook* hook);
+  using TurnEndHook = ebla::TurnEndHook;
+  void AtTurnEnd(TurnEndHook* hook) override;
+  // Before the hook ends, should it be scheduled still.
   void Withdraw(TurnEndHook* hook);
 
   // A number for the present phase of a turn: a turn has one for timers and tasks, and one for sockets.

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+#include <vector>
+
+#include "common/base/turn_end.h"
+
 namespace ebla::testing {
 namespace {
 
@@ -79,6 +84,29 @@ TEST(SimExecutor, APausedProcessRunsWhatCameDueWhenItIsResumed) {
   executor.Resume();
   scheduler.RunFor(milliseconds(0));
   EXPECT_EQ(ran, 1);
+}
+
+TEST(PostedTurnEnd, RunsAHookOnceAfterTheTasksThatWait) {
+  struct Hook final : TurnEndHook {
+    Hook(PostedTurnEnd& turn, std::vector<std::string>& log) : turn_end(turn), ran(log) {}
+    void OnTurnEnd() override {
+      ran.emplace_back("hook");
+      if (ran.size() == 2) turn_end.AtTurnEnd(this);
+    }
+    PostedTurnEnd& turn_end;
+    std::vector<std::string>& ran;
+  };
+  SimScheduler scheduler(1);
+  SimExecutor executor(scheduler);
+  PostedTurnEnd turn_end(executor);
+  std::vector<std::string> ran;
+  Hook hook(turn_end, ran);
+  executor.Post([&] { ran.emplace_back("first"); });
+  turn_end.AtTurnEnd(&hook);
+  turn_end.AtTurnEnd(&hook);
+  executor.Post([&] { ran.emplace_back("second"); });
+  scheduler.RunFor(milliseconds(1));
+  EXPECT_EQ(ran, (std::vector<std::string>{"first", "hook", "second", "hook"})) << "asked again within, it runs again";
 }
 
 }  // namespace

@@ -133,7 +133,8 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
                         *background_, *control_, *routed_, *coordinator_, *connector_, std::move(shard_connectors),
-                        delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get()},
+                        delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get(),
+                        Pointers<TurnEnd>(shards_)},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());

@@ -73,10 +73,10 @@ Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& opt
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine),
-        ShardPorts{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
-                   counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema, connector, peers, cluster_id,
-                   part_lender_of, copy_throttle, refusals, peer_memory}));
+        std::move(mine), ShardPorts{*ports.shards[i], ports.shard_turns.empty() ? nullptr : ports.shard_turns[i],
+                                    ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
+                                    counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema, connector, peers,
+                                    cluster_id, part_lender_of, copy_throttle, refusals, peer_memory}));
   }
   return shards;
 }

@@ -24,6 +24,7 @@
 #include "common/base/features.h"
 #include "common/base/mutex.h"
 #include "common/base/refusals.h"
+#include "common/base/turn_end.h"
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/hints/hint_delivery.h"
@@ -65,8 +66,9 @@ struct TabletServerPorts {
   Executor* delivery = nullptr;  // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
   // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
   Executor* housekeeping = nullptr;
-  Executor* snapshots = nullptr;  // waits for whoever reads a backup. Null: none is read
-  Executor* scrubber = nullptr;   // reads files, and rests. Null: nothing is scrubbed
+  Executor* snapshots = nullptr;      // waits for whoever reads a backup. Null: none is read
+  Executor* scrubber = nullptr;       // reads files, and rests. Null: nothing is scrubbed
+  std::vector<TurnEnd*> shard_turns;  // of each shard's executor; empty: a task ends a turn
 
   Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };

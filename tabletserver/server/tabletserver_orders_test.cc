@@ -49,6 +49,21 @@ TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
   EXPECT_EQ(Get("k").record.value, "v");
 }
 
+// The write is admitted, and waits for the end of the turn to be stored, when the fence arrives.
+TEST_F(TabletServerTest, AFenceReportsTheWriteJustBeforeIt) {
+  Put("k", "v");
+  idl::WriteRequest request;
+  request.header = Header();
+  request.header.__set_tabletTimeMs(learnt_ms_);
+  request.clientId = 78;
+  request.sequence = request.firstIncomplete = 1;
+  request.writes = {PutOf("k", "w")};
+  server_->tablet_service()->write([](const idl::WriteReply&) {}, request);
+  const idl::FenceReply fence = Fence(100, 2);
+  ASSERT_EQ(fence.results.at(0).status.code, idl::Code::OK) << fence.results[0].status.message;
+  EXPECT_EQ(fence.results[0].lastAppended.lsn, 3);
+}
+
 TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
   const auto leads = [&](int64_t epoch) {
     const auto& tablets = master_->last.tablets;

@@ -74,15 +74,16 @@ class ThreadsTest : public ::testing::Test {
     options.purge_and_size_tasks.turn = 1ms;
     options.checkpoint.period = 100ms;
     options.checkpoint.look_every = 20ms;
-    server_ = std::make_unique<TabletServer>(TabletServerPorts{{&loop_a_, &loop_b_},
-                                                               {&shard_a_, &shard_b_},
-                                                               {&reader_},
-                                                               background_,
-                                                               control_,
-                                                               *routed_,
-                                                               *coordinator_,
-                                                               connector_},
-                                             options);
+    TabletServerPorts ports{{&loop_a_, &loop_b_},
+                            {&shard_a_, &shard_b_},
+                            {&reader_},
+                            background_,
+                            control_,
+                            *routed_,
+                            *coordinator_,
+                            connector_};
+    ports.shard_turns = {&shard_a_, &shard_b_};
+    server_ = std::make_unique<TabletServer>(std::move(ports), options);
     ASSERT_TRUE(server_->Recover().ok());
     server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
     incarnation_ = incarnation;

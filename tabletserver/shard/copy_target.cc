@@ -9,7 +9,6 @@
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/log_truncator.h"
 #include "tabletserver/shard/remover.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/shard/tablet_orders.h"
 #include "tabletserver/tablet/rules.h"
@@ -91,7 +90,6 @@ void CopyTarget::Begin(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone d
   begin.order.now = shard_.Now();
   begin.order.token = Expect(std::move(done), std::make_shared<const CopyBase>(std::move(begin.base)));
   shard_.tablets.Step(tablet, begin.order);
-  shard_.rounds.Run();
 }
 
 // A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.
@@ -140,7 +138,6 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
     // One that was sent twice: entries must not be applied before it is stored.
     if (tablet->background_work) return done(Error(Code::kComeAgain, "a chunk is being stored"));
     shard_.tablets.Step(tablet, CopyArrived{Expect(std::move(done), nullptr), copy, upto});
-    shard_.rounds.Run();
   });
 }
 
@@ -218,7 +215,6 @@ void CopyTarget::OnInstalled(const Preparation& begun, const Status& status) {
   // Given up meanwhile: the replica stays incomplete until another copy begins.
   if (tablet->core->replica().preparing() != begun.copy) return;
   shard_.tablets.Step(tablet, InstallCopy{begun.copy, begun.base->applied, begun.base->dedup_window});
-  shard_.rounds.Run();
 }
 
 // What waited for the tablet's records.
@@ -249,7 +245,6 @@ void CopyTarget::Complete(const ShardTabletPtr& tablet, uint64_t copy) {
   if (tablet->leaving) return;
   shard_.tablets.Step(tablet, CopyCheckpointed{copy});
   LOG(INFO) << "tablet " << tablet->id << " is complete here";
-  shard_.rounds.Run();
 }
 
 void CopyTarget::Abandon(const ShardTablet& tablet) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -12,7 +11,6 @@ void CoreTimers::Heartbeat() {
   for (const auto& [id, tablet] : shard_.tablets.all()) {
     if (tablet->core->replica().Leads()) shard_.tablets.Step(tablet, HeartbeatDue{now});
   }
-  shard_.rounds.Run();
   shard_.executor().After(shard_.options.heartbeat, [this] { Heartbeat(); });
 }
 
@@ -32,7 +30,6 @@ void CoreTimers::OnWake() {
     shard_.tablets.Step(tablet, Tick{now});
     WakeAt(tablet->core->replica().wake_at());
   }
-  shard_.rounds.Run();
 }
 
 }  // namespace ebla::tabletserver

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "tabletserver/shard/lineage_checkpoints.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -29,7 +28,6 @@ bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime s
 
 void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
   shard_.executor().Post([this, covered, because] {
-    shard_.rounds.Run();
     because == Because::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : checkpoints_.OnTruncatedInMemory();
     const bool under_way = !truncations_.empty();
     if (because == Because::kCheckpointed) late_ = under_way;
@@ -45,7 +43,6 @@ void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Becaus
 }
 
 void LogTruncator::Continue() {
-  shard_.rounds.Run();  // a log with entries that are yet to be stored is left as it is
   const MonotonicTime begun = shard_.Now();
   while (!truncations_.empty()) {
     // Round and round: where there is always more to do, nobody is always the last.
@@ -54,7 +51,11 @@ void LogTruncator::Continue() {
     last_ = one->first;
     const auto tablet = one->second.tablet.lock();
     bool more = false;
-    if (tablet != nullptr && !tablet->leaving && !tablet->background_work) {
+    // Entries may be yet to be stored: the end of this turn does so, and the next slice truncates.
+    const bool unstored = tablet != nullptr && tablet->touched;
+    if (unstored) {
+      more = true;
+    } else if (tablet != nullptr && !tablet->leaving && !tablet->background_work) {
       const Result<bool> truncated = TruncateSome(*tablet, one->second);
       // The next checkpoint tries again.
       if (!truncated) LOG(WARNING) << "cannot truncate the log of tablet " << tablet->id << ": " << truncated.error();
@@ -62,7 +63,7 @@ void LogTruncator::Continue() {
     }
     if (!more) truncations_.erase(one);
     const Duration took = shard_.Now() - begun;
-    if (!truncations_.empty() && took >= shard_.options.truncation_slice) {
+    if (!truncations_.empty() && (unstored || took >= shard_.options.truncation_slice)) {
       const Duration pause = std::max(took, late_ ? kLatePause : kPause);
       shard_.executor().After(pause, [this] { Continue(); });
       return;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tabletserver/shard/peer_exchange.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/transport/copy_source.h"
 
@@ -65,7 +64,6 @@ void OutgoingCopies::OnNews(TabletId id, const ServerName& peer, uint64_t copy, 
   const bool over = kind != CopyNews::Kind::kAccepted;
   if (over) Erase(id, peer, copy);
   shard_.tablets.Step(tablet, CopyNews{peer, copy, kind, shard_.Now()});
-  shard_.rounds.Run();
 }
 
 void OutgoingCopies::Erase(TabletId tablet, const ServerName& peer, uint64_t copy) {

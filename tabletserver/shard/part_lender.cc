@@ -11,7 +11,6 @@
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/outgoing_copies.h"
 #include "tabletserver/shard/read_waiters.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -25,7 +24,6 @@ void PartLender::Await(MergedTablet part, TabletId into, std::move_only_function
     waiters_.push_back({std::move(part), into, std::move(done)});
     Wake(*tablet);
     shard_.tablets.Touch(tablet);
-    shard_.rounds.Run();
   });
 }
 
@@ -77,7 +75,6 @@ void PartLender::GiveBack(TabletId part) {
     lent.mapped()->leaving = false;
     shard_.tablets.Touch(lent.mapped());
     shard_.tablets.Add(lent.mapped());
-    shard_.rounds.Run();
   });
 }
 
@@ -92,7 +89,6 @@ void PartLender::Finish(TabletId part, TabletId into, Version position) {
     tablet->core->Step(BecomePart{position.epoch});
     parts_.reads.WakeAll(*tablet, Status::Ok());  // they find the new tablet when they look again
     shard_.tablets.Touch(tablet);
-    shard_.rounds.Run();
   });
 }
 

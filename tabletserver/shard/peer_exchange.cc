@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "tabletserver/shard/client_requests.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/transport/peer_memory.h"
 
@@ -35,7 +34,7 @@ PeerClient PeerExchange::MakeClient() {
   client.on_memory = [this](const ServerName& peer, const std::vector<MemoryPressure>& pressures) {
     shard_.ports.peer_memory.Learn(peer, pressures, shard_.Now());
   };
-  client.flush_soon = [this] { shard_.rounds.Run(RoundDriver::When::kAfterArrivals); };
+  client.flush_soon = [this] { shard_.tablets.WantRounds(); };
   return {PeerClient::Options{shard_.options.self, shard_.options.incarnation}, std::move(client)};
 }
 
@@ -52,7 +51,7 @@ void PeerExchange::Receive(ServerName from, Incarnation incarnation, std::vector
         ReceiveOne(from, std::move(call), now);
       }
     }
-    shard_.rounds.Run(RoundDriver::When::kAfterArrivals);
+    shard_.tablets.WantRounds();  // the early calls, too, are answered after these
   });
 }
 

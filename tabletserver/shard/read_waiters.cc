@@ -4,7 +4,6 @@
 
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/part_lender.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -95,7 +94,6 @@ void ReadWaiters::PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector
     Purge purge{.token = {}, .reached = reached, .keys = std::move(keys), .now = now, .deadline = deadline};
     if (done) purge.token = shard_.requests.ExpectPurge(loop, std::move(done));
     shard_.tablets.Step(tablet, purge);
-    shard_.rounds.Run();
   });
 }
 
@@ -113,7 +111,6 @@ void ReadWaiters::ConfirmLeadership(std::shared_ptr<TabletHandle> handle, Monoto
     const RequestToken token = shard_.requests.NextToken();
     confirms_.emplace(token, PendingConfirm{deadline, loop, std::move(done)});
     shard_.tablets.Step(tablet, tabletserver::ConfirmLeadership{token, shard_.Now()});
-    shard_.rounds.Run(RoundDriver::When::kAfterArrivals);
   });
 }
 

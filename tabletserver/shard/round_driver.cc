@@ -20,7 +20,6 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int kRoundsPerTurn = 8;
-constexpr int kArrivalsMax = 16;  // messages and the like; of peers' up to some 256 KB each
 
 // Leaves anything that is to be purged one day.
 bool AnyExpires(const ApplyBatch& batch) {
@@ -33,45 +32,48 @@ bool AnyExpires(const ApplyBatch& batch) {
 
 // ---- when -----------------------------------------------------------------------------------------------------------
 
-void RoundDriver::Run(When when) {
-  switch (when) {
-    case When::kNow: return RunNow();
-    case When::kAfterArrivals:
-      // One transaction takes no more than some MB.
-      if (++arrivals_ >= kArrivalsMax) RunNow();
-      if (std::exchange(posted_, true)) return;
-      return shard_.executor().Post([this] {
-        posted_ = false;
-        RunWithArrivals();
-      });
-    case When::kWithoutPause:
-      do {
-        if (state_ == State::kPaused) state_ = State::kIdle;
-        RunNow();
-      } while (state_ == State::kPaused);
-      return;
-  }
+void RoundDriver::Want() {
+  if (state_ != State::kIdle) return;
+  state_ = State::kDue;
+  AskForTurnEnd();
 }
 
-void RoundDriver::RunNow() {
-  if (state_ != State::kIdle) return;
+void RoundDriver::AskForTurnEnd() {
+  TurnEnd* const own = shard_.ports.turn_end;
+  (own == nullptr ? posted_turn_end_ : *own).AtTurnEnd(&turn_);
+}
+
+void RoundDriver::Run() {
+  CHECK(state_ == State::kDue) << "rounds run within rounds, or unasked";
   state_ = State::kRunning;
-  arrivals_ = 0;
+  bool pause = RunRounds();
+  if (!pause) {
+    // A tablet that is not here once all that had come is done is not created by it: the peer is answered so.
+    parts_.peers.ReceiveEarly([](TabletId) { return true; });
+    pause = RunRounds();
+  }
+  parts_.peers.Flush();
+  if (pause) {
+    state_ = State::kDue;
+    AskForTurnEnd();
+  } else if (shard_.tablets.AnyTouched()) {
+    state_ = State::kDue;
+    shard_.executor().Post([this] { AskForTurnEnd(); });
+  } else {
+    state_ = State::kIdle;
+  }
+  shard_.requests.SignalIdle();
+}
+
+// False: no tablet has output any more, or the turn has had its rounds. True: to pause.
+bool RoundDriver::RunRounds() {
   bool pause = false;
   for (int rounds = 0; shard_.tablets.AnyTouched() && !pause && rounds < kRoundsPerTurn; ++rounds) {
     pause = Take();
     if (!taken_.empty()) Round();
     taken_.clear();
   }
-  state_ = pause ? State::kPaused : State::kIdle;
-  parts_.peers.Flush();
-  if (state_ == State::kPaused) {
-    // Not a task: that may run in this turn still, a timer does not.
-    shard_.executor().After(Duration{0}, [this] { Resume(); });
-  } else if (shard_.tablets.AnyTouched()) {
-    Run(When::kAfterArrivals);  // a replay may take long: what else has arrived for this shard comes in between
-  }
-  shard_.requests.SignalIdle();
+  return pause;
 }
 
 // Whether the rounds are to pause after this one.
@@ -84,19 +86,6 @@ bool RoundDriver::Take() {
     pause |= output.split_next;
   }
   return pause;
-}
-
-// Who is not here once all that had come is done is not created by it: it is answered so.
-void RoundDriver::RunWithArrivals() {
-  RunNow();
-  if (state_ == State::kPaused) return;
-  parts_.peers.ReceiveEarly([](TabletId) { return true; });
-  RunNow();
-}
-
-void RoundDriver::Resume() {
-  if (state_ == State::kPaused) state_ = State::kIdle;
-  RunWithArrivals();
 }
 
 // ---- a round --------------------------------------------------------------------------------------------------------
@@ -181,7 +170,7 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
     for (const EntryPtr& entry : one->output.replica.append) batch.entries.push_back(entry.get());
     entries += batch.entries.size();
   }
-  // Of many MiB a crash may leave the first entries alone, as it may of two rounds: nobody hears of one before its flush.
+  // A crash may leave only the first entries of many MiB, as of two rounds: no entry is acknowledged before its flush.
   Status status = shard_.store().Append(batches);
   if (!status.ok() && taken.size() > 1) {
     // One tablet's refusal is not the others': a barrier is taken where a client's write is not.
@@ -218,12 +207,11 @@ void RoundDriver::BeginFlushes() {
     if (orders.empty()) continue;
     shard_.store().Flush(mode, shard_.executor(), [this, orders = std::move(orders)](const Status& status) {
       for (const FlushOrder& order : orders) TellFlushed(order, status);
-      Run(When::kAfterArrivals);
     });
   }
 }
 
-// What was flushed within the round needs no turn of its own.
+// A flush within the round needs no turn of its own.
 void RoundDriver::TellFlushed(const TakenOutput& taken) {
   if (taken.flushed) TellFlushed({taken.tablet, taken.output.replica.flush->number}, *taken.flushed);
 }

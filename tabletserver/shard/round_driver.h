@@ -1,31 +1,36 @@
 // tabletserver/shard/round_driver.h
 // The rounds of one shard. A round takes the output of every tablet that may have some, and carries it out for all of
-// them at once: store, append, send, flush, apply, publish, reply. The rounds go on until no tablet has output.
-// Flushes:    A flush under way holds nothing up. The next round appends and asks for the next one; the store's flusher
-//             groups what has gathered. What waits for no disk is done within the round.
-// States:     Run(when) by state; a run ends as quiet, or paused, or in another run after what arrives meanwhile.
+// them at once: store, append, send, flush, apply, publish, reply. Rounds run when a turn of the shard's executor ends,
+// so that all that arrives in one turn shares them and a flush.
+// Flushes:    A flush under way holds nothing up. The next round appends and asks for the next flush; the store's
+//             flusher groups the requests. A flush that waits for no disk is done within the round.
+// States:     The first tablet that is touched asks for rounds.
 //
-//               state    | kNow            kAfterArrivals                     kWithoutPause
-//               ---------+-----------------------------------------------------------------------
-//               kIdle    | rounds          posted; rounds once 16 gathered    rounds, pauses skipped
-//               kRunning | nothing: the    posted                             nothing: the rounds
-//                        | rounds under                                       under way take it too
-//                        | way take it too
-//               kPaused  | nothing: the    posted                             rounds, pauses skipped
-//                        | next turn does
+//               state    | Want()                   Run(), as the turn ends
+//               ---------+-----------------------------------------------------------------------------------
+//               kIdle    | kDue: asks for the       never
+//                        | end of this turn
+//               kDue     | nothing: it has asked    kRunning until no tablet has output: then kIdle;
+//                        |                          until a core asks for a pause: then kDue, later in this end;
+//                        |                          or for 8 rounds: then kDue, at the end of the next turn
+//               kRunning | nothing: the rounds      never
+//                        | under way take it too
 //
-//             A pause lets messages leave: sockets are written to when a turn of the executor's loop ends. The cores
-//             ask for one where what they apply next must not hold up what they have just said.
-// Place:      shard_context.h hands it to every class that steps a core. tablet_core.h has the order in which an output
-//             is carried out.
+//             A pause lets messages leave: sockets are written to as the turn ends, and the rounds go on after them. A
+//             core asks for one where what it applies next must not hold up what it has just said. A replay may take
+//             long, so after 8 rounds the executor does what else has arrived.
+// Place:      shard.h runs it; shard_tablets.h asks for it. tablet_core.h has the order in which an output is carried
+//             out.
 // Invariants: 1. A view is published before the replies that it explains; the applied bound before the store shows it.
 //             2. Nothing leaves the log before it is stored as unresolved (PROTOCOL 22).
+//             3. A tablet that is touched is kDue's or kRunning's: its output is taken.
 // Threads:    the shard's executor.
 #pragma once
 
 #include <span>
 #include <vector>
 
+#include "common/base/turn_end.h"
 #include "tabletserver/shard/shard_context.h"
 #include "tabletserver/shard/shard_tablet.h"
 
@@ -41,7 +46,7 @@ class TabletOrders;
 
 class RoundDriver {
  public:
-  // Who carries out what of an output.
+  // They carry out an output.
   struct Parts {
     PeerExchange& peers;
     ReadWaiters& reads;
@@ -52,27 +57,23 @@ class RoundDriver {
     CopyTarget& copy_target;
     CoreTimers& timers;
   };
-  enum class When : uint8_t {
-    kNow,            // until quiet, but for a pause
-    kAfterArrivals,  // after what else has arrived by now, so that all of it shares rounds and a flush
-    kWithoutPause,   // until quiet, in this turn
-  };
+  // `turn`: has Run() called, at the end of a turn.
+  RoundDriver(const ShardContext& shard, const Parts& parts, TurnEndHook& turn)
+      : shard_(shard), parts_(parts), turn_(turn), posted_turn_end_(shard.executor()) {}
 
-  RoundDriver(const ShardContext& shard, const Parts& parts) : shard_(shard), parts_(parts) {}
-
-  void Run(When when = When::kNow);
+  void Want();
+  void Run();
 
  private:
-  enum class State : uint8_t { kIdle, kRunning, kPaused };
+  enum class State : uint8_t { kIdle, kDue, kRunning };
   struct FlushOrder {
     ShardTabletPtr tablet;
     FlushNumber number;
   };
 
-  void RunNow();
+  void AskForTurnEnd();
+  bool RunRounds();
   bool Take();
-  void RunWithArrivals();
-  void Resume();
 
   void Round();
   void StoreOutputs();
@@ -86,10 +87,10 @@ class RoundDriver {
 
   const ShardContext shard_;
   const Parts parts_;
+  TurnEndHook& turn_;
+  PostedTurnEnd posted_turn_end_;
   State state_ = State::kIdle;
   std::vector<TakenOutput> taken_;  // of the round under way; kept for its memory, which is much with many tablets
-  int arrivals_ = 0;                // since the last rounds
-  bool posted_ = false;             // rounds after what has arrived by then
 };
 
 }  // namespace ebla::tabletserver

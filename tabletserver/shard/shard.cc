@@ -33,9 +33,9 @@ Shard::Shard(ShardOptions options, ShardPorts ports)
       ports_(std::move(ports)),
       calls_(ports_.executor, {options_.queue_items_max, options_.queue_bytes_max},
              [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }),
-      tablets_(options_, ports_),
+      tablets_(options_, ports_, [this] { rounds_.Want(); }),
       requests_(ports_.loops),
-      context_{options_, ports_, tablets_, requests_, rounds_},
+      context_{options_, ports_, tablets_, requests_},
       reads_(context_, part_lender_),
       peers_(context_),
       outgoing_copies_(context_, peers_),
@@ -48,7 +48,8 @@ Shard::Shard(ShardOptions options, ShardPorts ports)
       checkpoints_(context_, {part_lender_, copy_target_, remover_}),
       truncator_(context_, checkpoints_),
       timers_(context_),
-      rounds_(context_, {peers_, reads_, orders_, splitter_, part_lender_, outgoing_copies_, copy_target_, timers_}) {}
+      rounds_(context_, {peers_, reads_, orders_, splitter_, part_lender_, outgoing_copies_, copy_target_, timers_},
+              *this) {}
 
 // ---- life -----------------------------------------------------------------------------------------------------------
 
@@ -70,8 +71,6 @@ Status Shard::Recover(RecoveredReplica replica) {
   tablets_.Add(tablet);
   if (absent) {
     remover_.Begin(tablet);  // a crash cut the removal short
-  } else {
-    tablets_.Touch(tablet);
   }
   return Status::Ok();
 }
@@ -94,7 +93,6 @@ Status Shard::RecoverAbsent(RecoveredReplica replica) {
 
 void Shard::Start() {
   ports_.executor.Post([this] {
-    rounds_.Run();
     OnTick();
     timers_.Heartbeat();
   });
@@ -116,8 +114,18 @@ void Shard::OnTick() {
   copy_target_.Continue();
   remover_.Continue();
   splitter_.LogNew();
-  rounds_.Run();
   ports_.executor.After(options_.tick, [this] { OnTick(); });
+}
+
+// Every write of the turn counts an equal share of what their admission and the rounds took.
+void Shard::OnTurnEnd() {
+  const MonotonicTime begun = ports_.executor.Now();
+  rounds_.Run();
+  if (served_.empty()) return;
+  const Duration took = std::exchange(admitting_, {}) + (ports_.executor.Now() - begun);
+  const Duration share = took / static_cast<int64_t>(served_.size());
+  for (const Served& one : served_) one.handle->load.CountWrites(options_.meter_slot, 1, one.bytes, share);
+  served_.clear();
 }
 
 // ---- writes ---------------------------------------------------------------------------------------------------------
@@ -134,21 +142,18 @@ Status Shard::Admit(WriteCall& call) {
 
 void Shard::OnCalls(std::vector<WriteCall> calls) {
   const MonotonicTime begun = ports_.executor.Now();
-  std::vector<std::pair<std::shared_ptr<TabletHandle>, size_t>> done;
-  done.reserve(calls.size());
   const TabletStore::Health health = ports_.store.health();
   const Full full{health.writes_refused, health.rolled_back_bytes >= options_.rolled_back_bytes_max};
   for (WriteCall& call : calls) {
-    done.emplace_back(call.handle, call.bytes);
+    served_.push_back({call.handle, call.bytes});
     call.handle->load.OfferWrite(options_.meter_slot,
                                  [&writes = call.request.writes](uint64_t draw) -> std::string_view {
                                    return writes.empty() ? std::string_view() : writes[draw % writes.size()].key;
                                  });
     OnCall(std::move(call), begun, full);
   }
-  rounds_.Run();
-  const Duration share = (ports_.executor.Now() - begun) / static_cast<int64_t>(done.size());
-  for (const auto& [handle, bytes] : done) handle->load.CountWrites(options_.meter_slot, 1, bytes, share);
+  admitting_ += ports_.executor.Now() - begun;
+  tablets_.WantRounds();  // the turn's end counts what was refused, too
 }
 
 void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {

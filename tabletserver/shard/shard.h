@@ -25,6 +25,7 @@
 #include <functional>
 #include <vector>
 
+#include "common/base/turn_end.h"
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/core_timers.h"
@@ -44,7 +45,7 @@
 
 namespace ebla::tabletserver {
 
-class Shard {
+class Shard final : private TurnEndHook {
  public:
   Shard(ShardOptions options, ShardPorts ports);
   Shard(const Shard&) = delete;
@@ -76,6 +77,12 @@ class Shard {
     bool disk = false;
     bool rolled_back = false;
   };
+  // A write that was dealt with in this turn.
+  struct Served {
+    std::shared_ptr<TabletHandle> handle;
+    size_t bytes = 0;
+  };
+  void OnTurnEnd() override;
   void OnCalls(std::vector<WriteCall> calls);
   void OnCall(WriteCall call, MonotonicTime now, Full full);
   Status FindRoom(const ShardTablet& tablet) const;
@@ -87,6 +94,8 @@ class Shard {
   Mailbox<WriteCall> calls_;
 
   // Executor only.
+  std::vector<Served> served_;
+  Duration admitting_{};  // took so long, of these
   ShardTablets tablets_;
   ClientRequests requests_;
   const ShardContext context_;

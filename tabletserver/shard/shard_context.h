@@ -1,5 +1,5 @@
 // tabletserver/shard/shard_context.h
-// What the classes of one shard share: its options, its ports, its tablets, its requests, and its rounds.
+// What the classes of one shard share: its options, its ports, its tablets and its requests.
 // Place:   shard.h owns them all. Each class of the shard holds a copy of the context, and besides it references to
 //          those classes alone that it calls.
 // Threads: only the ports and options may be used off the shard's executor.
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/refusals.h"
+#include "common/base/turn_end.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/shard/shard_types.h"
 
@@ -20,12 +21,12 @@ class CopyThrottle;
 class PartLender;
 class PeerBook;
 class PeerMemory;
-class RoundDriver;
 class ShardTablets;
 class TabletDirectory;
 
 struct ShardPorts {
   Executor& executor;      // this shard's
+  TurnEnd* turn_end;       // of that executor; null: a turn is one task
   Executor& background;    // slow work on the store: tables made, ranges truncated
   Executor& housekeeping;  // slower, and nobody waits for it
   TabletStore& store;
@@ -47,7 +48,6 @@ struct ShardContext {
   const ShardPorts& ports;
   ShardTablets& tablets;
   ClientRequests& requests;
-  RoundDriver& rounds;
 
   Executor& executor() const { return ports.executor; }
   TabletStore& store() const { return ports.store; }

@@ -2,11 +2,12 @@
 // The tablets of one shard: those that are here, those that left a promise or a tombstone, and those that may have
 // output for the next round. Gives each its core, its place in the directory, its published view.
 // Place:      every class of the shard finds its tablets here (shard_context.h).
-// Invariants: 1. A tablet that was stepped is touched, so that the next round takes its output.
+// Invariants: 1. A tablet that was stepped is touched: the rounds at the end of this turn take its output.
 //             2. A handle is in the directory from before its replica exists until after its data is gone.
 // Threads:    the shard's executor.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -21,7 +22,9 @@ class ShardTablets {
  public:
   using Map = std::unordered_map<TabletId, ShardTabletPtr>;
 
-  ShardTablets(const ShardOptions& options, const ShardPorts& ports) : options_(options), ports_(ports) {}
+  // `want_rounds`: asks for rounds at the end of this turn.
+  ShardTablets(const ShardOptions& options, const ShardPorts& ports, std::function<void()> want_rounds)
+      : options_(options), ports_(ports), want_rounds_(std::move(want_rounds)) {}
 
   const Map& all() const { return tablets_; }
   ShardTabletPtr Find(TabletId tablet) const;         // null: not here
@@ -40,8 +43,12 @@ class ShardTablets {
 
   // ---- output ----
   void Touch(const ShardTabletPtr& tablet) {
-    if (!std::exchange(tablet->touched, true)) touched_.push_back(tablet);
+    if (std::exchange(tablet->touched, true)) return;
+    if (touched_.empty()) want_rounds_();
+    touched_.push_back(tablet);
   }
+  // The end of this turn runs rounds, though no tablet may be touched.
+  void WantRounds() const { want_rounds_(); }
   template <class Input>
   void Step(const ShardTabletPtr& tablet, Input&& input) {
     tablet->core->Step(std::forward<Input>(input));
@@ -67,6 +74,7 @@ class ShardTablets {
 
   const ShardOptions& options_;
   const ShardPorts& ports_;
+  const std::function<void()> want_rounds_;
   Map tablets_;
   std::unordered_map<TabletId, ReplicaState> departed_;  // tombstones, and promises for replicas not here
   std::vector<ShardTabletPtr> touched_;

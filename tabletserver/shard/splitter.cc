@@ -7,7 +7,6 @@
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/peer_exchange.h"
 #include "tabletserver/shard/remover.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -78,7 +77,6 @@ void Splitter::StepSoon(const ShardTabletPtr& child, Duration after) {
     child->core->Step(Tick{shard_.Now()});
     child->core->Step(HeartbeatDue{shard_.Now()});
     shard_.tablets.Touch(child);
-    shard_.rounds.Run();
   });
 }
 

@@ -11,7 +11,6 @@
 #include "tabletserver/shard/merger.h"
 #include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/remover.h"
-#include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -22,7 +21,6 @@ void TabletOrders::PostStep(TabletId id, ControlDone done, Input input) {
     if (RefuseMerging(id, done)) return;
     const auto tablet = shard_.tablets.FindOrMake(id);
     shard_.tablets.Step(tablet, input(Expect(std::move(done))));
-    shard_.rounds.Run();
   });
 }
 
@@ -49,7 +47,6 @@ void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, Con
   input.now = shard_.Now();
   if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
   shard_.tablets.Step(tablet, input);
-  shard_.rounds.Run();
 }
 
 // A memory tablet that no voter has any more. What a copy may have brought, before its source forgot it too, is discarded
@@ -91,15 +88,17 @@ void TabletOrders::Refuse(const ShardTablet& tablet, Status why, ControlDone& do
 }
 
 void TabletOrders::Fence(TabletId id, Epoch epoch, std::optional<Epoch> leap_from, ControlDone done) {
-  shard_.executor().Post([this, id, epoch, leap_from, done = std::move(done)]() mutable {
+  auto fence = [this, id, epoch, leap_from, done = std::move(done)]() mutable {
     if (RefuseMerging(id, done)) return;
-    // What came before it counts for the log that it reports.
-    shard_.rounds.Run(RoundDriver::When::kWithoutPause);
     const auto tablet = shard_.tablets.FindOrMake(id);
     shard_.tablets.Step(
         tablet,
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now(), .leap_from = leap_from});
-    shard_.rounds.Run();
+  };
+  shard_.executor().Post([this, fence = std::move(fence)]() mutable {
+    if (!shard_.tablets.AnyTouched()) return fence();
+    // All that came before the fence counts for the log that the fence reports: the end of this turn stores it.
+    shard_.executor().Post(std::move(fence));
   });
 }
 
@@ -144,7 +143,6 @@ void TabletOrders::Alter(TabletSchema schema, std::move_only_function<void(Statu
       });
       shard_.tablets.Step(tablet, AlterTablet{token, schema});
     }
-    shard_.rounds.Run();
   });
 }
 
