@@ -7,10 +7,7 @@
 
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
-#include "tabletserver/shard/log_truncator.h"
-#include "tabletserver/shard/remover.h"
 #include "tabletserver/shard/shard_tablets.h"
-#include "tabletserver/shard/tablet_orders.h"
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
@@ -68,7 +65,7 @@ void CopyTarget::FindRoom(const ShardTabletPtr& tablet, CopyBegin begin, CopyDon
         Status room = shard_.store().memory_tables()->RoomForCopy(tablet->table, &range);
         shard_.executor().Post(
             [this, tablet, room = std::move(room), begin = std::move(begin), done = std::move(done)]() mutable {
-              if (tablet->leaving) return done(Error(Code::kNotFound, "no replica is here"));
+              if (tablet->data.leaving()) return done(Error(Code::kNotFound, "no replica is here"));
               if (!room.ok()) return done(std::move(room));
               Begin(tablet, std::move(begin), std::move(done));
             });
@@ -85,7 +82,7 @@ void CopyTarget::Begin(const ShardTabletPtr& tablet, CopyBegin begin, CopyDone d
     if (begin.rows_follow) return done(Status::Ok());
   }
   if (tablet->schema == nullptr || begin.schema.version > tablet->schema->version) {
-    tablet->core->Step(AlterTablet{parts_.orders.Expect([](const ControlReply&) {}), std::move(begin.schema)});
+    tablet->core->Step(AlterTablet{{}, std::move(begin.schema)});
   }
   begin.order.now = shard_.Now();
   begin.order.token = Expect(std::move(done), std::make_shared<const CopyBase>(std::move(begin.base)));
@@ -118,14 +115,13 @@ void CopyTarget::Chunk(CopyChunk chunk, CopyDone done) {
     if (!tablet->core->range().Contains(chunk.interval)) {
       return done(Error(Code::kInvalidArgument, "the chunk lies outside the copy's range"));
     }
-    if (tablet->background_work) return done(Error(Code::kComeAgain, "another chunk is being stored"));
-    tablet->background_work = true;
+    if (!tablet->data.quiet()) return done(Error(Code::kComeAgain, "another chunk is being stored"));
+    shard_.tablets.Pass(*tablet, DataState::Event::kStoreChunk);
     shard_.ports.background.Post([this, tablet, chunk = std::move(chunk), done = std::move(done)]() mutable {
       Status status = shard_.store().ReplaceInterval(tablet->table, chunk.interval, chunk.records);
       shard_.executor().Post([this, tablet, status = std::move(status), done = std::move(done)]() mutable {
-        tablet->background_work = false;
+        shard_.tablets.Pass(*tablet, DataState::Event::kFinish);
         done(std::move(status));
-        GoOnAfterWork(*tablet);
       });
     });
   });
@@ -136,7 +132,7 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
     const auto tablet = shard_.tablets.FindStaying(id);
     if (tablet == nullptr) return done(NoSuchCopy());
     // One that was sent twice: entries must not be applied before it is stored.
-    if (tablet->background_work) return done(Error(Code::kComeAgain, "a chunk is being stored"));
+    if (!tablet->data.quiet()) return done(Error(Code::kComeAgain, "a chunk is being stored"));
     shard_.tablets.Step(tablet, CopyArrived{Expect(std::move(done), nullptr), copy, upto});
   });
 }
@@ -174,8 +170,7 @@ void CopyTarget::Continue() {
 }
 
 bool CopyTarget::MayDiscard(const ShardTabletPtr& tablet) {
-  const bool read = !tablet->handle->RetiredViewsGone();
-  return !tablet->background_work && !tablet->leaving && !read && parts_.checkpoints.Cover(*tablet) &&
+  return tablet->data.quiet() && tablet->handle->RetiredViewsGone() && checkpoints_.Cover(*tablet) &&
          KeepsPlace(tablet);
 }
 
@@ -190,8 +185,7 @@ bool CopyTarget::KeepsPlace(const ShardTabletPtr& tablet) {
 
 void CopyTarget::Install(const Preparation& preparation) {
   const ShardTabletPtr& tablet = preparation.tablet;
-  tablet->background_work = true;
-  parts_.truncator.Stop(tablet->id);
+  shard_.tablets.Pass(*tablet, DataState::Event::kInstall);
   tablet->handle->RaiseAppliedBound(preparation.base->applied.applied);
   tablet->handle->may_expire.store(true, std::memory_order_relaxed);
   shard_.ports.background.Post([this, begun = preparation, range = tablet->placed_range] {
@@ -202,28 +196,19 @@ void CopyTarget::Install(const Preparation& preparation) {
 
 void CopyTarget::OnInstalled(const Preparation& begun, const Status& status) {
   const ShardTabletPtr& tablet = begun.tablet;
-  tablet->background_work = false;
-  if (tablet->leaving) return GoOnAfterWork(*tablet);
+  shard_.tablets.Pass(*tablet, status.ok() ? DataState::Event::kFinish : DataState::Event::kFail);
+  if (tablet->data.leaving()) return;
   if (!status.ok()) {
     LOG_EVERY_N(WARNING, 100) << "cannot begin a copy of tablet " << tablet->id << ", trying again: " << status;
     return;  // the next tick
   }
   const auto now = std::ranges::find(preparations_, tablet, &Preparation::tablet);
   CHECK(now != preparations_.end());
-  if (now->copy != begun.copy) return Continue();  // another has begun meanwhile
+  if (now->copy != begun.copy) return;  // another has begun meanwhile, and looks again
   preparations_.erase(now);
   // Given up meanwhile: the replica stays incomplete until another copy begins.
   if (tablet->core->replica().preparing() != begun.copy) return;
   shard_.tablets.Step(tablet, InstallCopy{begun.copy, begun.base->applied, begun.base->dedup_window});
-}
-
-// What waited for the tablet's records.
-void CopyTarget::GoOnAfterWork(const ShardTablet& tablet) {
-  if (tablet.leaving) {
-    parts_.remover.Continue();
-  } else if (std::ranges::any_of(preparations_, [&](const Preparation& one) { return one.tablet.get() == &tablet; })) {
-    Continue();
-  }
 }
 
 void CopyTarget::Checkpoint(const ShardTabletPtr& tablet, uint64_t copy) {
@@ -231,7 +216,7 @@ void CopyTarget::Checkpoint(const ShardTabletPtr& tablet, uint64_t copy) {
     return shard_.executor().Post([this, tablet, copy] { Complete(tablet, copy); });
   }
   shard_.store().Checkpoint(shard_.executor(), [this, tablet, copy](const auto& result) {
-    if (!result && !tablet->leaving) {
+    if (!result && !tablet->data.leaving()) {
       LOG(WARNING) << "no checkpoint at the end of a copy of tablet " << tablet->id
                    << ", trying again: " << result.error();
       shard_.executor().After(kCheckpointRetry, [this, tablet, copy] { Checkpoint(tablet, copy); });
@@ -242,7 +227,7 @@ void CopyTarget::Checkpoint(const ShardTabletPtr& tablet, uint64_t copy) {
 }
 
 void CopyTarget::Complete(const ShardTabletPtr& tablet, uint64_t copy) {
-  if (tablet->leaving) return;
+  if (tablet->data.leaving()) return;
   shard_.tablets.Step(tablet, CopyCheckpointed{copy});
   LOG(INFO) << "tablet " << tablet->id << " is complete here";
 }

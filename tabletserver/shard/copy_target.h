@@ -21,19 +21,10 @@
 namespace ebla::tabletserver {
 
 class LineageCheckpoints;
-class LogTruncator;
-class Remover;
-class TabletOrders;
 
 class CopyTarget {
  public:
-  struct Parts {
-    LineageCheckpoints& checkpoints;
-    LogTruncator& truncator;
-    Remover& remover;
-    TabletOrders& orders;
-  };
-  CopyTarget(const ShardContext& shard, const Parts& parts) : shard_(shard), parts_(parts) {}
+  CopyTarget(const ShardContext& shard, LineageCheckpoints& checkpoints) : shard_(shard), checkpoints_(checkpoints) {}
 
   // What the source says: one after the other, each after the answer to the one before (copy_source.h). `done` runs on
   // the executor.
@@ -75,12 +66,11 @@ class CopyTarget {
   bool KeepsPlace(const ShardTabletPtr& tablet);
   void Install(const Preparation& preparation);
   void OnInstalled(const Preparation& begun, const Status& status);
-  void GoOnAfterWork(const ShardTablet& tablet);
   void Checkpoint(const ShardTabletPtr& tablet, uint64_t copy);
   void Complete(const ShardTabletPtr& tablet, uint64_t copy);
 
   const ShardContext shard_;
-  const Parts parts_;
+  LineageCheckpoints& checkpoints_;
   std::unordered_map<RequestToken, Pending> pending_;
   std::map<TabletId, GatheredDedupRows> gathered_;
   std::vector<Preparation> preparations_;  // until nobody reads, then until the start is installed; one of each tablet

@@ -4,9 +4,6 @@
 
 #include <utility>
 
-#include "tabletserver/shard/copy_target.h"
-#include "tabletserver/shard/part_lender.h"
-#include "tabletserver/shard/remover.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/tablet/rules.h"
 
@@ -21,23 +18,21 @@ bool LineageCheckpoints::Cover(const ShardTablet& tablet) {
       return;  // the next tick
     }
     OnCheckpointed(*result);
-    parts_.copy_target.Continue();
-    parts_.remover.Continue();
+    shard_.tablets.LookAgain();
   });
   return false;
 }
 
-void LineageCheckpoints::OnCheckpointed(const TabletStore::CheckpointResult& covered) {
+void LineageCheckpoints::OnCheckpointed(Covered covered) {
   for (const auto& [id, lsn] : covered) {
     const auto tablet = shard_.tablets.Find(id);
     if (tablet != nullptr && tablet->uncheckpointed && tablet->uncheckpointed <= lsn) tablet->uncheckpointed = {};
   }
-  parts_.part_lender.ForgetCheckpointed(covered);
+  finished_.push_back(std::move(covered));
+  shard_.tablets.WantRounds();
 }
 
-void LineageCheckpoints::OnTruncatedInMemory() { parts_.part_lender.ForgetInMemory(); }
-
-void LineageCheckpoints::Take(std::move_only_function<void(const Result<TabletStore::CheckpointResult>&)> done) {
+void LineageCheckpoints::Take(std::move_only_function<void(const Result<Covered>&)> done) {
   if (std::exchange(under_way_, true)) return;
   shard_.store().Checkpoint(shard_.executor(), [this, done = std::move(done)](const auto& result) mutable {
     under_way_ = false;

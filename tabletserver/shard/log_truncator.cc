@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "tabletserver/shard/lineage_checkpoints.h"
+#include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -28,15 +29,15 @@ bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime s
 
 void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
   shard_.executor().Post([this, covered, because] {
-    because == Because::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : checkpoints_.OnTruncatedInMemory();
+    because == Because::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : part_lender_.ForgetInMemory();
     const bool under_way = !truncations_.empty();
     if (because == Because::kCheckpointed) late_ = under_way;
     for (const auto& [id, lsn] : covered) {
       const auto tablet = shard_.tablets.FindStaying(id);
-      if (tablet == nullptr || tablet->background_work || !lsn) continue;
+      if (tablet == nullptr || !tablet->data.quiet() || !lsn) continue;
       // Of an earlier life of this replica, dropped and made anew since that checkpoint.
       if (lsn > tablet->core->applied_state().applied.lsn) continue;
-      truncations_[id] = {.tablet = tablet, .recoverable = lsn.Next()};
+      truncations_[id] = {.tablet = tablet, .logs_discarded = tablet->data.logs_discarded(), .recoverable = lsn.Next()};
     }
     if (!under_way) Continue();
   });
@@ -55,7 +56,9 @@ void LogTruncator::Continue() {
     const bool unstored = tablet != nullptr && tablet->touched;
     if (unstored) {
       more = true;
-    } else if (tablet != nullptr && !tablet->leaving && !tablet->background_work) {
+      last_ = last_.Next();  // the next slice begins with another
+    } else if (tablet != nullptr && tablet->data.quiet() &&
+               tablet->data.logs_discarded() == one->second.logs_discarded) {
       const Result<bool> truncated = TruncateSome(*tablet, one->second);
       // The next checkpoint tries again.
       if (!truncated) LOG(WARNING) << "cannot truncate the log of tablet " << tablet->id << ": " << truncated.error();
@@ -69,10 +72,6 @@ void LogTruncator::Continue() {
       return;
     }
   }
-}
-
-void LogTruncator::Stop(TabletId tablet) {
-  if (const auto one = truncations_.find(tablet); one != truncations_.end()) one->second.tablet.reset();
 }
 
 // Whether there is more.

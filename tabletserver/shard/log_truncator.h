@@ -21,20 +21,20 @@ class LineageCheckpoints;
 
 class LogTruncator {
  public:
-  LogTruncator(const ShardContext& shard, LineageCheckpoints& checkpoints) : shard_(shard), checkpoints_(checkpoints) {}
+  LogTruncator(const ShardContext& shard, LineageCheckpoints& checkpoints, PartLender& part_lender)
+      : shard_(shard), checkpoints_(checkpoints), part_lender_(part_lender) {}
 
   // A start has no need of each tablet's log up to and including these: because a checkpoint has finished, or as they are
   // of tables in memory. What waits for a checkpoint is told of the former alone.
   enum class Because { kCheckpointed, kInMemory };
   void Truncate(const TabletStore::CheckpointResult& covered, Because because = Because::kCheckpointed);
-  // Leaves the log as it is: the log that a copy begins with may be where the old one was to be cut.
-  void Stop(TabletId tablet);
 
  private:
   struct Truncation {
     std::weak_ptr<ShardTablet> tablet;
-    Lsn recoverable;  // a start needs nothing below it
-    Lsn next, below;  // what is still to go; none: yet to be found
+    uint64_t logs_discarded = 0;  // of the tablet by then: the log that a copy begins with is not the one to be cut
+    Lsn recoverable;              // a start needs nothing below it
+    Lsn next, below;              // what is still to go; none: yet to be found
   };
   void Continue();
   Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
@@ -43,6 +43,7 @@ class LogTruncator {
 
   const ShardContext shard_;
   LineageCheckpoints& checkpoints_;
+  PartLender& part_lender_;
   std::map<TabletId, Truncation> truncations_;  // a slice is to come if there are any
   TabletId last_;                               // of them
   bool late_ = false;                           // a checkpoint has come while the one before it had some left

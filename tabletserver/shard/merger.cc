@@ -7,7 +7,6 @@
 
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/shard_tablets.h"
-#include "tabletserver/shard/tablet_orders.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -19,32 +18,26 @@ constexpr Duration kPatience = std::chrono::milliseconds(300);  // an order wait
 
 bool Merger::Makes(const ShardTablet& tablet, const ConfigureTablet& input) {
   const ReplicaCore& replica = tablet.core->replica();
-  return input.replica.merged && tablet.handle == nullptr && !tablet.leaving && replica.role() == RoleKind::kAbsent &&
-         !replica.state().tombstone;
+  return input.replica.merged && tablet.handle == nullptr && !tablet.data.leaving() &&
+         replica.role() == RoleKind::kAbsent && !replica.state().tombstone;
 }
 
-bool Merger::Storing(TabletId tablet) const {
-  const auto merging = mergings_.find(tablet);
-  return merging != mergings_.end() && merging->second->storing;
-}
-
-void Merger::Merge(TabletId id, ConfigureTablet input, ControlDone done) {
+void Merger::Merge(TabletId id, ConfigureTablet input, Done done) {
   auto& merging = mergings_[id];
   const bool begins = merging == nullptr;
   if (begins) merging = std::make_shared<Merging>();
-  AnswerBusy(*merging);  // asked again
+  Answer(*merging, std::nullopt);  // asked again
   if (begins || input.replica.epoch >= merging->input.replica.epoch) merging->input = std::move(input);
   merging->done = std::move(done);
   shard_.executor().After(kPatience, [weak = std::weak_ptr(merging), order = ++merging->orders] {
     const auto merging = weak.lock();
-    if (merging != nullptr && merging->orders == order) AnswerBusy(*merging);
+    if (merging != nullptr && merging->orders == order) Answer(*merging, std::nullopt);
   });
   if (begins) AwaitPart(id, /*right=*/false);
 }
 
-// The merge goes on by itself, and the master asks again.
-void Merger::AnswerBusy(Merging& merging) {
-  if (merging.done) std::exchange(merging.done, nullptr)(TabletOrders::BeingMerged());
+void Merger::Answer(Merging& merging, std::optional<ConfigureTablet> input) {
+  if (merging.done) std::exchange(merging.done, nullptr)(std::move(input));
 }
 
 // ---- the two --------------------------------------------------------------------------------------------------------
@@ -85,10 +78,8 @@ void Merger::Abandon(TabletId id, const Status& why) {
     if (part) shard_.ports.part_lender_of(part->tablet.tablet).GiveBack(part->tablet.tablet);
   }
   LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here from the two tablets that were merged: " << why;
-  if (!merging->done) return;
-  ConfigureTablet input = std::move(merging->input);
-  input.replica.merged.reset();
-  orders_.ConfigureNow(id, std::move(input), std::move(merging->done));
+  merging->input.replica.merged.reset();
+  Answer(*merging, std::move(merging->input));
 }
 
 // ---- the new one ----------------------------------------------------------------------------------------------------
@@ -96,24 +87,24 @@ void Merger::Abandon(TabletId id, const Status& why) {
 void Merger::Commit(TabletId id) {
   const std::shared_ptr<Merging> merging = mergings_.at(id);
   const auto tablet = shard_.tablets.FindOrMake(id);
-  if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+  if (tablet->data.state() != DataState::State::kStoringMerge) {
+    if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+    shard_.tablets.Pass(*tablet, DataState::Event::kStoreMerge);
+  }
   const FrozenPart &left = *merging->left, &right = *merging->right;
   const auto result =
       std::make_shared<const MergeResult>(MergeFrozen(left.tablet, right.tablet, merging->merged(), shard_.Now()));
   for (const FrozenPart* part : {&left, &right}) part->handle->BecomePart();
   if (Status status = Store(*tablet, *result, left.tablet, right.tablet); !status.ok()) {
-    merging->storing = true;
     LOG_EVERY_N(WARNING, 100) << "cannot store the merge to tablet " << id << ", trying again: " << status;
-    shard_.executor().After(kAgain * 10, [this, id] {
-      mergings_.at(id)->storing = false;
-      Commit(id);
-    });
+    shard_.executor().After(kAgain * 10, [this, id] { Commit(id); });
     return;
   }
+  shard_.tablets.Pass(*tablet, DataState::Event::kFinish);
   Create(tablet, result, left, right);
   mergings_.erase(id);
   // The first view of it says who leads.
-  if (merging->done) orders_.ConfigureNow(id, std::move(merging->input), std::move(merging->done));
+  Answer(*merging, std::move(merging->input));
   shard_.tablets.Publish(*tablet, tablet->core->CurrentView());
   const Status placed = shard_.ports.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);
   CHECK(placed.ok()) << placed;

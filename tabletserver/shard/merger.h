@@ -3,8 +3,8 @@
 // applied through their FREEZE, and has both lent (part_lender.h, where the steps are drawn). What the new tablet needs
 // is stored; then, in one transaction, it has all that both had, and they have nothing; the directory exchanges them in
 // one step. No record is touched.
-// Place:      tablet_orders.h begins it with the configuration of a tablet that is merged of two and not here yet, and
-//             configures the tablet once it is made, or cannot be made so.
+// Place:      tablet_orders.h begins it with the configuration of a tablet that is merged of two and not here yet, and is
+//             given back the configuration of the tablet once that is made, or cannot be made so.
 // Invariants: 1. The new tablet's state is stored before the tombstones of the two: they without it would be the end of
 //                what they had.
 //             2. Once the store may have some of the merge, nothing but the merge goes on with the three, or a crash.
@@ -21,32 +21,30 @@
 
 namespace ebla::tabletserver {
 
-class TabletOrders;
-
 class Merger {
  public:
-  Merger(const ShardContext& shard, TabletOrders& orders) : shard_(shard), orders_(orders) {}
+  explicit Merger(const ShardContext& shard) : shard_(shard) {}
 
   // The order makes the tablet of two others: nothing of it is here. Below a promise or a tombstone the order is
   // refused as any other.
   static bool Makes(const ShardTablet& tablet, const ConfigureTablet& input);
-  void Merge(TabletId tablet, ConfigureTablet input, ControlDone done);
-  // The store has some of the tablet's merge, and is to be asked again for the rest.
-  bool Storing(TabletId tablet) const;
+  // Called with the latest order once the tablet can obey it; with none, where the order has waited long enough. The
+  // merge continues then.
+  using Done = std::move_only_function<void(std::optional<ConfigureTablet>)>;
+  void Merge(TabletId tablet, ConfigureTablet input, Done done);
 
  private:
   // A tablet that is to be made of two others, as long as they are asked.
   struct Merging {
     ConfigureTablet input;  // the latest
-    ControlDone done;       // null: told to try again
+    Done done;              // null: it waits no more
     uint64_t orders = 0;
     std::optional<FrozenPart> left, right;
-    bool storing = false;
 
     const Merged& merged() const { return *input.replica.merged; }
     const MergedTablet& part(bool is_right) const { return is_right ? merged().right : merged().left; }
   };
-  static void AnswerBusy(Merging& merging);
+  static void Answer(Merging& merging, std::optional<ConfigureTablet> input);
   void AwaitPart(TabletId tablet, bool right);
   void TakePart(TabletId tablet, bool right);
   void Abandon(TabletId tablet, const Status& why);
@@ -56,7 +54,6 @@ class Merger {
               const FrozenPart& right);
 
   const ShardContext shard_;
-  TabletOrders& orders_;
   std::unordered_map<TabletId, std::shared_ptr<Merging>> mergings_;
 };
 

@@ -6,7 +6,6 @@
 #include <string>
 #include <utility>
 
-#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/outgoing_copies.h"
@@ -35,8 +34,8 @@ void PartLender::Wake(ShardTablet& tablet) {
       waiters_.push_back(std::move(one));
       continue;
     }
-    Status status = tablet.leaving ? Error(Code::kNotFound, "the replica is being removed")
-                                   : tablet.core->freeze().Unready(one.part.freeze, one.into);
+    Status status = tablet.data.leaving() ? Error(Code::kNotFound, "the replica is being removed")
+                                          : tablet.core->freeze().Unready(one.part.freeze, one.into);
     if (status.code() != Code::kComeAgain) {
       one.done(std::move(status));
     } else {
@@ -57,33 +56,23 @@ void PartLender::Lend(MergedTablet part, TabletId into, std::move_only_function<
                                              tablet->core->range().ToString() + " here, not of " +
                                              part.range.ToString()));
     }
-    const bool busy = tablet->background_work || tablet->touched || tablet->core->HasOutput();
+    const bool busy = !tablet->data.quiet() || tablet->touched || tablet->core->HasOutput();
     if (busy) return done(Error(Code::kComeAgain, "the tablet is busy for a moment"));
     parts_.outgoing_copies.CancelAll(tablet->id);
     parts_.copy_target.Abandon(*tablet);
-    tablet->leaving = true;
-    lent_.emplace(tablet->id, tablet);
-    shard_.tablets.Remove(tablet->id);
+    shard_.tablets.Lend(tablet);
     done(FrozenPart{tablet->core->freeze().Export(), tablet->handle});
   });
 }
 
 void PartLender::GiveBack(TabletId part) {
-  shard_.executor().Post([this, part] {
-    const auto lent = lent_.extract(part);
-    CHECK(!lent.empty());
-    lent.mapped()->leaving = false;
-    shard_.tablets.Touch(lent.mapped());
-    shard_.tablets.Add(lent.mapped());
-  });
+  shard_.executor().Post(
+      [this, part] { shard_.tablets.Touch(shard_.tablets.EndLoan(part, DataState::Event::kGiveBack)); });
 }
 
 void PartLender::Finish(TabletId part, TabletId into, Version position) {
   shard_.executor().Post([this, part, into, position] {
-    const auto lent = lent_.extract(part);
-    CHECK(!lent.empty());
-    const ShardTabletPtr& tablet = lent.mapped();
-    shard_.tablets.Add(tablet);
+    const ShardTabletPtr tablet = shard_.tablets.EndLoan(part, DataState::Event::kBecomePart);
     merged_.push_back({tablet, into, position.lsn});
     tablet->handle->Close();
     tablet->core->Step(BecomePart{position.epoch});
@@ -92,17 +81,10 @@ void PartLender::Finish(TabletId part, TabletId into, Version position) {
   });
 }
 
-Status PartLender::WhyGone(TabletId tablet) const {
-  const auto is_it = [tablet](const Merged& one) { return one.tablet->id == tablet; };
-  if (Lent(tablet) || std::ranges::any_of(merged_, is_it))
-    return Error(Code::kComeAgain, "the tablet has just been merged");
-  return NoReplicaHere();
-}
-
 // ---- their logs -----------------------------------------------------------------------------------------------------
 
 void PartLender::AddRecovered(const ShardTabletPtr& tablet) {
-  tablet->leaving = true;
+  shard_.tablets.Pass(*tablet, DataState::Event::kBecomePart);
   shard_.tablets.Add(tablet);
   merged_.push_back({tablet, {}, {}});
 }
@@ -111,8 +93,8 @@ void PartLender::AddRecovered(const ShardTabletPtr& tablet) {
 void PartLender::ForgetIf(const std::function<bool(const Merged&)>& covered) {
   for (const Merged& one : merged_) {
     const ShardTabletPtr& tablet = one.tablet;
-    if (tablet->background_work || !covered(one)) continue;
-    tablet->background_work = true;
+    if (tablet->data.state() != DataState::State::kPart || !covered(one)) continue;
+    shard_.tablets.Pass(*tablet, DataState::Event::kForgetLog);
     shard_.ports.housekeeping.Post([this, tablet] {
       Status status = shard_.store().ForgetReplica(tablet->id);
       shard_.executor().Post([this, tablet, status = std::move(status)] { OnForgotten(tablet, status); });
@@ -121,8 +103,8 @@ void PartLender::ForgetIf(const std::function<bool(const Merged&)>& covered) {
 }
 
 void PartLender::OnForgotten(const ShardTabletPtr& tablet, const Status& status) {
-  tablet->background_work = false;
   if (!status.ok()) {
+    shard_.tablets.Pass(*tablet, DataState::Event::kFail);
     LOG_EVERY_N(WARNING, 100) << "cannot forget the log of tablet " << tablet->id << ", trying again: " << status;
     return;  // the next checkpoint
   }

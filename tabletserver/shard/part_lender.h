@@ -17,7 +17,6 @@
 
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 #include "tabletserver/shard/shard_context.h"
@@ -54,10 +53,6 @@ class PartLender {
   void Finish(TabletId part, TabletId into, Version position);
 
   // ---- executor only ----
-  bool Lent(TabletId tablet) const { return lent_.contains(tablet); }
-  bool AnyLent() const { return !lent_.empty(); }
-  // Why a tablet is not here, to whoever found it a moment ago.
-  Status WhyGone(TabletId tablet) const;
   // Tells those that wait for nothing any more.
   void Wake(ShardTablet& tablet);
   // At a start: it became part of another, which no checkpoint of this process has yet.
@@ -85,8 +80,7 @@ class PartLender {
   const ShardContext shard_;
   const Parts parts_;
   std::vector<Waiter> waiters_;
-  std::unordered_map<TabletId, ShardTabletPtr> lent_;  // to another shard, or to this one
-  std::vector<Merged> merged_;                         // until a checkpoint has that
+  std::vector<Merged> merged_;  // until a checkpoint has that
 };
 
 }  // namespace ebla::tabletserver

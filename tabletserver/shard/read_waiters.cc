@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "tabletserver/shard/client_requests.h"
-#include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
@@ -19,7 +18,7 @@ void ReadWaiters::AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, M
                                Done done) {
   shard_.executor().Post([this, handle = std::move(handle), upto, deadline, loop, done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(handle->tablet);
-    if (tablet == nullptr) return Answer(loop, std::move(done), parts_.WhyGone(handle->tablet));
+    if (tablet == nullptr) return Answer(loop, std::move(done), shard_.tablets.WhyGone(handle->tablet));
     if (awaiting_ >= shard_.options.awaiting_max) {
       return Answer(loop, std::move(done),
                     Error(Code::kOverloaded, "too many reads of this server wait for a write to be applied"));
@@ -68,8 +67,9 @@ void ReadWaiters::TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange rang
   shard_.executor().Post([this, handle = std::move(handle), range = std::move(range), upto, records_max, loop,
                           done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(handle->tablet);
-    Result<LoggedSlice> slice = tablet == nullptr ? Result<LoggedSlice>(std::unexpected(parts_.WhyGone(handle->tablet)))
-                                                  : tablet->core->Logged(range, upto, records_max);
+    Result<LoggedSlice> slice = tablet == nullptr
+                                    ? Result<LoggedSlice>(std::unexpected(shard_.tablets.WhyGone(handle->tablet)))
+                                    : tablet->core->Logged(range, upto, records_max);
     shard_.requests.Answer(loop, [done = std::move(done), slice = std::move(slice)]() mutable {
       if (!slice) return done(Error(slice.error()));
       done(std::make_shared<const LoggedSlice>(*std::move(slice)));
@@ -84,7 +84,7 @@ void ReadWaiters::PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector
     const auto tablet = shard_.tablets.FindStaying(handle->tablet);
     const MonotonicTime now = shard_.Now();
     Status refusal;
-    if (tablet == nullptr) refusal = parts_.WhyGone(handle->tablet);
+    if (tablet == nullptr) refusal = shard_.tablets.WhyGone(handle->tablet);
     if (now >= deadline) refusal = Error(Code::kDeadlineExceeded, "the deadline passed before an expiry was confirmed");
     if (shard_.requests.draining()) refusal = Error(Code::kComeAgain, "the server is shutting down");
     if (!refusal.ok()) {
@@ -104,7 +104,7 @@ void ReadWaiters::ConfirmLeadership(std::shared_ptr<TabletHandle> handle, Monoto
   shard_.executor().Post([this, handle = std::move(handle), deadline, loop, done = std::move(done)]() mutable {
     const auto tablet = shard_.tablets.FindStaying(handle->tablet);
     Status refusal;
-    if (tablet == nullptr) refusal = parts_.WhyGone(handle->tablet);
+    if (tablet == nullptr) refusal = shard_.tablets.WhyGone(handle->tablet);
     if (confirms_.size() >= shard_.options.queue_items_max)
       refusal = Error(Code::kOverloaded, "too many reads wait for a majority");
     if (!refusal.ok()) return Answer(loop, std::move(done), std::move(refusal));

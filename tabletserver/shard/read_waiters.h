@@ -21,7 +21,7 @@ namespace ebla::tabletserver {
 
 class ReadWaiters final : public ReadWaits {
  public:
-  ReadWaiters(const ShardContext& shard, const PartLender& parts) : shard_(shard), parts_(parts) {}
+  explicit ReadWaiters(const ShardContext& shard) : shard_(shard) {}
 
   void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
                     Done done) override;
@@ -50,7 +50,6 @@ class ReadWaiters final : public ReadWaits {
   void Answer(size_t loop, Done done, Status status);
 
   const ShardContext shard_;
-  const PartLender& parts_;
   size_t awaiting_ = 0;  // of all tablets
   std::unordered_map<RequestToken, PendingConfirm> confirms_;
 };

@@ -15,7 +15,7 @@
 namespace ebla::tabletserver {
 
 void Remover::Begin(const ShardTabletPtr& tablet) {
-  tablet->leaving = true;
+  shard_.tablets.Pass(*tablet, DataState::Event::kDrop);
   parts_.outgoing_copies.CancelAll(tablet->id);
   parts_.copy_target.Abandon(*tablet);
   tablet->handle->Close();
@@ -27,8 +27,9 @@ void Remover::Begin(const ShardTabletPtr& tablet) {
 
 void Remover::Continue() {
   for (const ShardTabletPtr& tablet : reading_) {
-    if (tablet->background_work || !tablet->handle->ReadersGone() || !parts_.checkpoints.Cover(*tablet)) continue;
-    tablet->background_work = true;
+    const bool waits = tablet->data.state() == DataState::State::kDropped;
+    if (!waits || !tablet->handle->ReadersGone() || !parts_.checkpoints.Cover(*tablet)) continue;
+    shard_.tablets.Pass(*tablet, DataState::Event::kTruncate);
     shard_.ports.background.Post([this, tablet] {
       Status status = shard_.store().TruncateRange(tablet->table, tablet->placed_range);
       if (status.ok()) status = shard_.store().ForgetReplica(tablet->id);
@@ -39,7 +40,7 @@ void Remover::Continue() {
 }
 
 void Remover::OnTruncated(const ShardTabletPtr& tablet, const Status& status) {
-  tablet->background_work = false;
+  shard_.tablets.Pass(*tablet, status.ok() ? DataState::Event::kFinish : DataState::Event::kFail);
   if (!status.ok()) {
     LOG_EVERY_N(WARNING, 100) << "cannot remove what is left of tablet " << tablet->id << ", trying again: " << status;
     return;  // the next tick

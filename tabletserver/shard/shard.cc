@@ -36,17 +36,17 @@ Shard::Shard(ShardOptions options, ShardPorts ports)
       tablets_(options_, ports_, [this] { rounds_.Want(); }),
       requests_(ports_.loops),
       context_{options_, ports_, tablets_, requests_},
-      reads_(context_, part_lender_),
+      reads_(context_),
       peers_(context_),
       outgoing_copies_(context_, peers_),
-      copy_target_(context_, {checkpoints_, truncator_, remover_, orders_}),
-      orders_(context_, {part_lender_, merger_, remover_, copy_target_}),
-      splitter_(context_, peers_, remover_),
-      merger_(context_, orders_),
+      checkpoints_(context_),
+      copy_target_(context_, checkpoints_),
       part_lender_(context_, {reads_, outgoing_copies_, copy_target_, checkpoints_}),
+      truncator_(context_, checkpoints_, part_lender_),
       remover_(context_, {reads_, part_lender_, outgoing_copies_, copy_target_, checkpoints_}),
-      checkpoints_(context_, {part_lender_, copy_target_, remover_}),
-      truncator_(context_, checkpoints_),
+      splitter_(context_, peers_, remover_),
+      merger_(context_),
+      orders_(context_, {merger_, remover_, copy_target_}),
       timers_(context_),
       rounds_(context_, {peers_, reads_, orders_, splitter_, part_lender_, outgoing_copies_, copy_target_, timers_},
               *this) {}
@@ -117,9 +117,16 @@ void Shard::OnTick() {
   ports_.executor.After(options_.tick, [this] { OnTick(); });
 }
 
+// Tells the parts what others have put out for them in this turn, and runs the rounds.
 // Every write of the turn counts an equal share of what their admission and the rounds took.
 void Shard::OnTurnEnd() {
   const MonotonicTime begun = ports_.executor.Now();
+  for (const LineageCheckpoints::Covered& covered : checkpoints_.TakeFinished())
+    part_lender_.ForgetCheckpointed(covered);
+  if (tablets_.TakeLookAgain()) {
+    copy_target_.Continue();
+    remover_.Continue();
+  }
   rounds_.Run();
   if (served_.empty()) return;
   const Duration took = std::exchange(admitting_, {}) + (ports_.executor.Now() - begun);
@@ -167,7 +174,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
   if (requests_.draining()) return refuse(RefusedWrite(Code::kComeAgain, "the server is shutting down", 200));
   const ShardTabletPtr tablet = tablets_.FindStaying(call.handle->tablet);
   if (tablet == nullptr) {
-    const Status gone = part_lender_.WhyGone(call.handle->tablet);
+    const Status gone = tablets_.WhyGone(call.handle->tablet);
     return refuse(RefusedWrite(gone.code(), gone.message(), gone.code() == Code::kComeAgain ? kMergedRetryMs : -1));
   }
   if (ports_.counters.unapplied_bytes.load(std::memory_order_relaxed) >= options_.server_unapplied_bytes_max) {

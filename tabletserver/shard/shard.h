@@ -2,7 +2,7 @@
 // Owns some of the server's tablets on one executor: everything that writes goes through here. Clients' writes come in
 // by its mailbox and are admitted to the tablets' cores; the rounds carry out what the cores put out.
 // Parts:      Each has its own state and its own header, and the edges call it directly. They share the context
-//             (shard_context.h) and know those others alone that they call:
+//             (shard_context.h), and a part knows those above it alone that it calls, never in a circle:
 //
 //               tablets, requests, rounds     shard_tablets.h, client_requests.h, round_driver.h
 //               from the event loops          shard.h (writes), read_waiters.h
@@ -102,14 +102,14 @@ class Shard final : private TurnEndHook {
   ReadWaiters reads_;
   PeerExchange peers_;
   OutgoingCopies outgoing_copies_;
+  LineageCheckpoints checkpoints_;
   CopyTarget copy_target_;
-  TabletOrders orders_;
+  PartLender part_lender_;
+  LogTruncator truncator_;
+  Remover remover_;
   Splitter splitter_;
   Merger merger_;
-  PartLender part_lender_;
-  Remover remover_;
-  LineageCheckpoints checkpoints_;
-  LogTruncator truncator_;
+  TabletOrders orders_;
   CoreTimers timers_;
   RoundDriver rounds_;
 };

@@ -2,7 +2,7 @@
 // One tablet as its shard holds it: the core, its place on this server, and what is under way on its data.
 // Place:      shard_tablets.h makes it and holds it. What one class alone knows of a tablet is with that class, except
 //             for what every round looks at: that is here, under the name of its class.
-// Invariants: 1. One piece of work in the background on the tablet's data is under way at a time.
+// Invariants: 1. One piece of work on the tablet's data is under way at a time (data_state.h).
 //             2. Nobody but its remover or its merge steps the core of a tablet that is leaving.
 // Threads:    the shard's executor.
 #pragma once
@@ -13,6 +13,7 @@
 
 #include "common/base/key_range.h"
 #include "tabletserver/reads/tablet_handle.h"
+#include "tabletserver/shard/data_state.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {
@@ -33,8 +34,7 @@ struct ShardTablet {
   std::shared_ptr<TabletHandle> handle;    // null: no replica, and none being made
   KeyRange placed_range;                   // as in the directory
   std::shared_ptr<const TabletView> view;  // as last published
-  bool leaving = false;                    // it is being removed, or lent to a merge, or part of another by now
-  bool background_work = false;            // on its data: a truncation, a copy's start, a chunk, a part's log
+  DataState data;                          // what is under way on it; shard_tablets.h has it take its events
   Lsn uncheckpointed;                      // a split or merge that no checkpoint has yet (lineage_checkpoints.h)
 
   // ---- of shard_tablets.h ----

@@ -15,7 +15,7 @@ ShardTabletPtr ShardTablets::Find(TabletId tablet) const {
 
 ShardTabletPtr ShardTablets::FindStaying(TabletId tablet) const {
   const auto found = tablets_.find(tablet);
-  return found == tablets_.end() || found->second->leaving ? nullptr : found->second;
+  return found == tablets_.end() || found->second->data.leaving() ? nullptr : found->second;
 }
 
 ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema) {
@@ -74,13 +74,56 @@ void ShardTablets::Depart(ShardTablet& tablet) {
   tablet.core->Step(ReplicaForgotten{});
   CountUnapplied(tablet);  // what was never applied is no burden any more
   departed_[tablet.id] = tablet.core->replica().state();
-  Remove(tablet.id);
+  Pass(tablet, DataState::Event::kDepart);
+  tablets_.erase(tablet.id);
 }
 
 Epoch ShardTablets::PromisedByDeparted(TabletId tablet) const {
   const auto departed = departed_.find(tablet);
   return departed == departed_.end() ? Epoch{} : departed->second.promised;
 }
+
+// ---- what is under way on their data --------------------------------------------------------------------------------
+
+void ShardTablets::Pass(ShardTablet& tablet, DataState::Event event) {
+  const bool dropped = tablet.data.state() == DataState::State::kDroppedAtWork;
+  tablet.data.Take(event);
+  if (dropped || event == DataState::Event::kFinish) LookAgain();
+}
+
+void ShardTablets::LookAgain() {
+  look_again_ = true;
+  want_rounds_();
+}
+
+void ShardTablets::Lend(const ShardTabletPtr& tablet) {
+  Pass(*tablet, DataState::Event::kLend);
+  lent_.emplace(tablet->id, tablet);
+  tablets_.erase(tablet->id);
+}
+
+ShardTabletPtr ShardTablets::EndLoan(TabletId id, DataState::Event how) {
+  auto lent = lent_.extract(id);
+  CHECK(!lent.empty());
+  ShardTabletPtr tablet = std::move(lent.mapped());
+  Pass(*tablet, how);
+  Add(tablet);
+  return tablet;
+}
+
+bool ShardTablets::BeingMerged(TabletId id) const {
+  const auto found = tablets_.find(id);
+  return lent_.contains(id) || (found != tablets_.end() && found->second->data.being_merged());
+}
+
+Status ShardTablets::WhyGone(TabletId id) const {
+  const auto found = tablets_.find(id);
+  if (lent_.contains(id) || (found != tablets_.end() && found->second->data.merged()))
+    return Error(Code::kComeAgain, "the tablet has just been merged");
+  return NoReplicaHere();
+}
+
+// ---- output ---------------------------------------------------------------------------------------------------------
 
 std::vector<ShardTabletPtr> ShardTablets::TakeTouched() {
   auto taken = std::exchange(touched_, {});
@@ -106,7 +149,7 @@ void ShardTablets::Unplace(ShardTablet& tablet) {
 }
 
 void ShardTablets::Publish(ShardTablet& tablet, const std::shared_ptr<const TabletView>& view) {
-  if (tablet.handle == nullptr || tablet.leaving) return;
+  if (tablet.handle == nullptr || tablet.data.leaving()) return;
   if (view->role == RoleKind::kAbsent) return;  // being made, or refused, or dropped: its control reply settles it
   // One that is being copied keeps the place that it had: until the checkpoint that ends the copy, a crash brings back
   // what it was (PROTOCOL 10).

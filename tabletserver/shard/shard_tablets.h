@@ -1,6 +1,7 @@
 // tabletserver/shard/shard_tablets.h
-// The tablets of one shard: those that are here, those that left a promise or a tombstone, and those that may have
-// output for the next round. Gives each its core, its place in the directory, its published view.
+// The tablets of one shard: those that are here, those that are lent to a merge, those that left a promise or a
+// tombstone, and those that may have output for the next round. Gives each its core, its place in the directory, its
+// published view. Whatever happens to a tablet's data is told here, and what waits for it looks again.
 // Place:      every class of the shard finds its tablets here (shard_context.h).
 // Invariants: 1. A tablet that was stepped is touched: the rounds at the end of this turn take its output.
 //             2. A handle is in the directory from before its replica exists until after its data is gone.
@@ -33,13 +34,27 @@ class ShardTablets {
   // A tablet with its core, which is not among those that are here yet.
   ShardTabletPtr Make(RecoveredReplica replica, TabletSchema schema);
   void Add(const ShardTabletPtr& tablet) { tablets_.emplace(tablet->id, tablet); }
-  void Remove(TabletId tablet) { tablets_.erase(tablet); }
   // Nothing is left of it but its state.
   void Depart(ShardTablet& tablet);
   // A promise or a tombstone that a start found.
   void AddDeparted(TabletId tablet, ReplicaState state) { departed_.emplace(tablet, std::move(state)); }
   // What was promised for a replica that is not here; none: nothing.
   Epoch PromisedByDeparted(TabletId tablet) const;
+
+  // ---- what is under way on their data (data_state.h) ----
+  // When work ends, LookAgain() follows.
+  void Pass(ShardTablet& tablet, DataState::Event event);
+  // Copies and removals that wait to discard data look again as this turn ends.
+  void LookAgain();
+  bool TakeLookAgain() { return std::exchange(look_again_, false); }
+  // Until it is given back, or has become part of another, nothing finds the tablet here.
+  void Lend(const ShardTabletPtr& tablet);
+  ShardTabletPtr EndLoan(TabletId tablet, DataState::Event how);
+  bool AnyLent() const { return !lent_.empty(); }
+  // Its orders are refused for now.
+  bool BeingMerged(TabletId tablet) const;
+  // Why a tablet is not here that was found a moment ago.
+  Status WhyGone(TabletId tablet) const;
 
   // ---- output ----
   void Touch(const ShardTabletPtr& tablet) {
@@ -76,6 +91,8 @@ class ShardTablets {
   const ShardPorts& ports_;
   const std::function<void()> want_rounds_;
   Map tablets_;
+  Map lent_;
+  bool look_again_ = false;
   std::unordered_map<TabletId, ReplicaState> departed_;  // tombstones, and promises for replicas not here
   std::vector<ShardTabletPtr> touched_;
 };

@@ -73,7 +73,7 @@ void Splitter::StepSoon(const ShardTabletPtr& child, Duration after) {
   if (!child->core->replica().Leads()) return;
   shard_.executor().After(after, [this, weak = std::weak_ptr(child)] {
     const auto child = weak.lock();
-    if (child == nullptr || child->leaving || !child->core->replica().Leads()) return;
+    if (child == nullptr || child->data.leaving() || !child->core->replica().Leads()) return;
     child->core->Step(Tick{shard_.Now()});
     child->core->Step(HeartbeatDue{shard_.Now()});
     shard_.tablets.Touch(child);

@@ -9,11 +9,19 @@
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/merger.h"
-#include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/remover.h"
 #include "tabletserver/shard/shard_tablets.h"
 
 namespace ebla::tabletserver {
+namespace {
+
+ControlReply BeingMerged() {
+  ControlReply reply;
+  reply.status = Error(Code::kComeAgain, "the tablet is being merged");
+  return reply;
+}
+
+}  // namespace
 
 template <class Input>
 void TabletOrders::PostStep(TabletId id, ControlDone done, Input input) {
@@ -33,7 +41,12 @@ void TabletOrders::Configure(TabletId tablet, ConfigureTablet input, ControlDone
 void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone done) {
   if (RefuseMerging(id, done)) return;
   const auto tablet = shard_.tablets.FindOrMake(id);
-  if (Merger::Makes(*tablet, input)) return parts_.merger.Merge(id, std::move(input), std::move(done));
+  if (Merger::Makes(*tablet, input)) {
+    return parts_.merger.Merge(id, std::move(input), [this, id, done = std::move(done)](auto merged) mutable {
+      if (!merged) return done(BeingMerged());  // the master asks again
+      ConfigureNow(id, *std::move(merged), std::move(done));
+    });
+  }
   if (tablet->handle == nullptr) {
     Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range);
     if (!placed.ok()) return Refuse(*tablet, std::move(placed), done);
@@ -54,16 +67,13 @@ void TabletOrders::Obey(const ShardTabletPtr& tablet, ConfigureTablet input, Con
 // gives it, as what its replicas knew of splits is lost with them: once all is gone, so that who is to be where it was
 // cannot be placed there before.
 void TabletOrders::EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done) {
-  if (tablet->background_work || tablet->leaving)
+  if (!tablet->data.quiet())
     return Refuse(*tablet, Error(Code::kComeAgain, "what is here is being stored or removed"), done);
   parts_.copy_target.Abandon(*tablet);
-  tablet->background_work = true;
+  shard_.tablets.Pass(*tablet, DataState::Event::kEmpty);
   auto emptied = [this, tablet, input = std::move(input), done = std::move(done)](Status status) mutable {
-    tablet->background_work = false;
-    if (tablet->leaving) {
-      Refuse(*tablet, Error(Code::kComeAgain, "the tablet is being removed"), done);
-      return parts_.remover.Continue();
-    }
+    shard_.tablets.Pass(*tablet, DataState::Event::kFinish);
+    if (tablet->data.leaving()) return Refuse(*tablet, Error(Code::kComeAgain, "the tablet is being removed"), done);
     const KeyRange& range = input.replica.range;
     if (status.ok() && tablet->placed_range != range) {
       status = shard_.ports.directory.ChangeRange(*tablet->handle, range);
@@ -135,9 +145,9 @@ void TabletOrders::Alter(TabletSchema schema, std::move_only_function<void(Statu
       Status status;
     };
     auto gather = std::make_shared<Gather>(std::move(done));
-    if (parts_.part_lender.AnyLent()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
+    if (shard_.tablets.AnyLent()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
     for (const auto& [id, tablet] : shard_.tablets.all()) {
-      if (tablet->table != schema.table || tablet->handle == nullptr || tablet->leaving) continue;
+      if (tablet->table != schema.table || tablet->handle == nullptr || tablet->data.leaving()) continue;
       const RequestToken token = Expect([gather](ControlReply reply) {
         if (!reply.status.ok() && gather->status.ok()) gather->status = reply.status;
       });
@@ -155,9 +165,7 @@ RequestToken TabletOrders::Expect(ControlDone done) {
 }
 
 void TabletOrders::Reply(const ShardTabletPtr& tablet, ControlReply reply) {
-  auto waiting = waiting_.extract(reply.token);
-  CHECK(!waiting.empty()) << "an order of the master was answered twice";
-  if (!tablet->leaving && tablet->handle != nullptr && !reply.known) {
+  if (!tablet->data.leaving() && tablet->handle != nullptr && !reply.known) {
     if (reply.dropped && reply.status.ok()) {
       // Unless it has been made anew while the answer waited for its flush.
       if (tablet->core->replica().state().tombstone) parts_.remover.Begin(tablet);
@@ -165,19 +173,16 @@ void TabletOrders::Reply(const ShardTabletPtr& tablet, ControlReply reply) {
       shard_.tablets.Unplace(*tablet);  // the configuration that was to make it was refused
     }
   }
+  if (!reply.token) return;  // a copy brought the schema
+  auto waiting = waiting_.extract(reply.token);
+  CHECK(!waiting.empty()) << "an order of the master was answered twice";
   waiting.mapped()(std::move(reply));
 }
 
 bool TabletOrders::RefuseMerging(TabletId id, ControlDone& done) const {
-  if (!parts_.part_lender.Lent(id) && !parts_.merger.Storing(id)) return false;
+  if (!shard_.tablets.BeingMerged(id)) return false;
   done(BeingMerged());
   return true;
-}
-
-ControlReply TabletOrders::BeingMerged() {
-  ControlReply reply;
-  reply.status = Error(Code::kComeAgain, "the tablet is being merged");
-  return reply;
 }
 
 }  // namespace ebla::tabletserver

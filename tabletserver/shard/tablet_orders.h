@@ -25,7 +25,6 @@ class Remover;
 class TabletOrders {
  public:
   struct Parts {
-    PartLender& part_lender;
     Merger& merger;
     Remover& remover;
     CopyTarget& copy_target;
@@ -42,14 +41,12 @@ class TabletOrders {
   void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
 
   // ---- executor only ----
+  void Reply(const ShardTabletPtr& tablet, ControlReply reply);
+
+ private:
   void ConfigureNow(TabletId tablet, ConfigureTablet input, ControlDone done);
   // For a step whose answer comes back as a ControlReply.
   RequestToken Expect(ControlDone done);
-  void Reply(const ShardTabletPtr& tablet, ControlReply reply);
-  // To an order for a tablet that is being merged.
-  static ControlReply BeingMerged();
-
- private:
   void Obey(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
   void EmptyFirst(const ShardTabletPtr& tablet, ConfigureTablet input, ControlDone done);
   static void Refuse(const ShardTablet& tablet, Status why, ControlDone& done);
