@@ -20,9 +20,6 @@
 namespace ebla::tabletserver {
 namespace {
 
-// Steps of changes of members, and new tablets, that hurry a heartbeat; there are as many moves of a drain at a time.
-constexpr size_t kStepsHurriedMax = 16;
-
 template <class To, class From>
 std::vector<To*> Pointers(const std::vector<std::unique_ptr<From>>& owned) {
   std::vector<To*> pointers;
@@ -115,44 +112,6 @@ Scrubber::Options WithComparison(Scrubber::Options options, ReplicaComparer& com
   return options;
 }
 
-void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad& load) {
-  load.promisedEpoch = static_cast<int64_t>(view.promised.value);
-  load.barrierCommitted = view.barrier_committed;
-  load.refusedForEpoch = static_cast<int64_t>(view.refused_for.value);
-  load.releasedEpoch = static_cast<int64_t>(view.transferred_epoch.value);
-  load.releasedTo = view.transferred_to;
-  load.incomplete = view.incomplete;
-  load.forgetful = view.may_have_lost_writes;
-  load.primary = view.primary;
-  if (view.schema != nullptr && view.schema->in_memory && !view.incomplete) load.__set_endKey(view.range.end);
-  if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
-  if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
-  for (const PeerProgress& peer : view.peers) {
-    idl::ReplicaProgress& progress = load.peers.emplace_back();
-    progress.server = peer.peer;
-    progress.voter = peer.voter;
-    progress.copying = peer.copying;
-    progress.incomplete = peer.incomplete;
-    progress.flushedLsn = static_cast<int64_t>(peer.flushed.value);
-    progress.silentMs = peer.heard == MonotonicTime{}
-                            ? -1
-                            : std::chrono::duration_cast<std::chrono::milliseconds>(now - peer.heard).count();
-  }
-}
-
-// What a catalog that has forgotten the replica would have to know.
-void Describe(const TabletView& view, idl::TabletLoad& load, std::map<TableId, idl::TableSchema>& schemas) {
-  idl::ReplicaDetail detail;
-  detail.tableId = static_cast<int64_t>(view.table.value);
-  detail.range = rpc::ToIdl(view.range);
-  load.__set_detail(detail);
-  if (view.schema == nullptr) return;
-  auto schema = coordination::DecodeNode<idl::TableSchema>(view.schema->encoded, "a replica's schema");
-  if (!schema) return;
-  idl::TableSchema& newest = schemas[view.table];
-  if (newest.schemaVersion < schema->schemaVersion) newest = std::move(*schema);
-}
-
 }  // namespace
 
 TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
@@ -185,6 +144,9 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       comparer_(ComparerPorts(options_.identity.name, ports_.store, directory_, asker_), options_.compare),
       scrubber_(ports_.scrubber, ports_.store, WithComparison(options_.scrub, comparer_)),
       snapshots_(ports_.snapshots, ports_.store, directory_),
+      report_(HeartbeatReport::Ports{ports_.control, ports_.store, directory_, comparer_,
+                                     ports_.scrubber == nullptr ? nullptr : &scrubber_},
+              options_),
       tablet_service_(std::make_shared<TabletService>(TabletService::Ports{
           Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, *options_.features, stats_,
           options_.slow_operation, hinted_writes_, hint_delivery_,
@@ -242,7 +204,7 @@ Status TabletServer::Recover() {
 }
 
 void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
-  started_ = ports_.control.Now();
+  report_.Begin();
   for (const auto& shard : shards_) shard->Start();
   ports_.background.Post([this] {
     purge_and_size_tasks_.Start();
@@ -310,136 +272,26 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
   if (heartbeater_ == nullptr) {
     heartbeater_ = std::make_unique<Heartbeater>(
         ports_.coordinator, ports_.connector, ports_.control, term_,
-        [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
+        [this](idl::HeartbeatRequest& request) {
+          request.clusterId = cluster_id();
+          report_.Fill(request);
+        },
         [this](const idl::HeartbeatReply& reply) { LearnFrom(reply); },
         [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
-    WatchTablets();
+    report_.Watch([this] { heartbeater_->Hurry(); });
   } else {
     heartbeater_->Hurry();
   }
 }
 
-// A follower waits for its primary, and one that has just started for whoever leads by now, but not for ever.
-bool TabletServer::PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const {
-  if (view.role != RoleKind::kFollower) return false;
-  const MonotonicTime heard{Duration(handle.heard_ns.load(std::memory_order_relaxed))};
-  return now - std::max(heard, started_) > options_.suspect_after;
-}
-
-TabletServer::Step TabletServer::StepOf(const TabletView& view) {
-  if (view.role != RoleKind::kPrimary) return {.epoch = view.epoch};
-  const auto whole = std::ranges::count_if(view.peers, [](const PeerProgress& peer) {
-    return peer.heard != MonotonicTime{} && !peer.copying && !peer.incomplete;
-  });
-  return {view.epoch, view.barrier_committed, static_cast<size_t>(whole)};
-}
-
-// The master should not learn a second later that tablets may have nobody to lead them, nor that a new one serves or the
-// step of a move is done, for which somebody may wait. Of many at once (a failover, large tables) the next heartbeat
-// tells.
-void TabletServer::WatchTablets() {
-  const MonotonicTime now = ports_.control.Now();
-  std::set<TabletId> silent;
-  size_t steps = 0;
-  for (const auto& handle : directory_.snapshot()->All()) {
-    const auto view = handle->view();
-    if (view == nullptr) continue;
-    if (PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
-    if (!view->barrier_committed || view->role != RoleKind::kPrimary) continue;
-    const auto told = told_.find(handle->tablet);
-    if (told == told_.end() || told->second != StepOf(*view)) ++steps;
-  }
-  const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
-  silent_ = std::move(silent);
-  const bool stepped = steps > 0 && steps <= kStepsHurriedMax;
-  if ((more || stepped) && heartbeater_ != nullptr) heartbeater_->Hurry();
-  watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchTablets(); });
-}
-
 void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
   options_.features->Learn(reply.clusterLevel);
-  peaks_of_ = reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered;
+  report_.CoverPeaks(reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered);
   for (const auto& [name, address] : reply.servers) {
     if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {
       peers_.Learn(name, {*endpoint, Incarnation{static_cast<uint64_t>(address.incarnation)}});
     }
   }
-}
-
-void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
-  const MonotonicTime now = ports_.control.Now();
-  const TabletStore::Health health = ports_.store.health();
-  const TabletStore::Damage damage = ports_.store.damage();
-  request.clusterId = cluster_id();
-  request.server = options_.identity.name;
-  request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
-  request.version = options_.build_version;
-  request.storeFormat = options_.store_format;
-  request.featureLevel = options_.features->own();
-  request.insecure = options_.insecure;
-  std::unordered_map<TabletId, LoadReport> loads;
-  std::unordered_map<TabletId, Step> told;
-  std::map<TableId, idl::TableSchema> schemas;
-  bool damaged = !damage.Empty();
-  for (const auto& handle : directory_.snapshot()->All()) {
-    const auto view = handle->view();
-    if (view == nullptr) continue;
-    told.emplace(handle->tablet, StepOf(*view));
-    LoadReport& report = loads.emplace(handle->tablet, std::move(loads_[handle->tablet])).first->second;
-    idl::TabletLoad& load = request.tablets.emplace_back();
-    load.tabletId = static_cast<int64_t>(handle->tablet.value);
-    load.epoch = static_cast<int64_t>(view->epoch.value);
-    load.leading = view->role == RoleKind::kPrimary;
-    load.sizeBytes = handle->size_bytes.load(std::memory_order_relaxed);
-    load.records = handle->records.load(std::memory_order_relaxed);
-    report.Fill(*handle, *view, now, peaks_of_, load);
-    load.tabletTimeMs = load.leading ? static_cast<int64_t>(view->time.Now(now).value) : 0;
-    load.barrierApplied = view->barrier_applied;
-    load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
-    load.lastLsn = static_cast<int64_t>(view->last_appended.lsn.value);
-    load.lastEpoch = static_cast<int64_t>(view->last_appended.epoch.value);
-    load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
-    load.primarySilent = PrimarySilent(*handle, *view, now);
-    FillReplication(*view, now, load);
-    // once a dead store is started again its replicas are back
-    load.failed = !view->failure.empty() && health.status.ok();
-    ReplicaComparer::Verdict compared = comparer_.Of(handle, *view);
-    load.damaged = damage.Hits(handle->tablet, view->table) || compared.odd;
-    load.differsFrom = std::move(compared.others);
-    damaged |= load.damaged || !load.differsFrom.empty();
-    if (request.described) Describe(*view, load, schemas);
-  }
-  for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
-  loads_ = std::move(loads);  // without the tablets that are gone
-  told_ = std::move(told);
-  for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
-  FillScrub(damaged, request);
-  if (MemoryTables* const memory = ports_.store.memory_tables()) {
-    for (const MemoryUse& use : memory->Uses()) request.memoryTables.push_back(ToIdl(use));
-  }
-  request.diskFreeBytes = health.disk_free_bytes;
-  request.diskTotalBytes = health.disk_total_bytes;
-  request.cacheUsedBytes = health.cache_bytes;
-  request.writesRefused = health.writes_refused || !health.status.ok();
-  const double cpu = options_.cpu_seconds();
-  const double seconds = std::chrono::duration<double>(now - reported_).count();
-  if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;
-  cpu_seconds_ = cpu;
-  reported_ = now;
-}
-
-void TabletServer::FillScrub(bool damaged, idl::HeartbeatRequest& request) {
-  if (ports_.scrubber == nullptr) return;
-  const auto milliseconds = [](Duration duration) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
-  };
-  const MonotonicTime now = ports_.control.Now();
-  if (damaged) damaged_ = now;
-  idl::ScrubReport report;
-  report.periodMs = milliseconds(options_.scrub.period);
-  report.ageMs = milliseconds(scrubber_.state().age);
-  report.damageAgeMs = damaged_ ? milliseconds(now - *damaged_) : -1;
-  request.__set_scrub(report);
 }
 
 Status TabletServer::Ready() const {
@@ -454,7 +306,7 @@ void TabletServer::Stop(std::move_only_function<void()> done) {
   snapshots_.Stop();
   ports_.control.Post([this, done = std::move(done)]() mutable {
     heartbeater_.reset();
-    ports_.control.Cancel(watch_);
+    report_.StopWatch();
     auto drain = [this, done = std::move(done)]() mutable {
       DrainShards(0, [this, done = std::move(done)]() mutable {
         checkpointer_.CheckpointNow([done = std::move(done)](const Status& status) mutable {

@@ -15,10 +15,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/features.h"
@@ -37,9 +34,9 @@
 #include "tabletserver/maintenance/scrubber.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/server/heartbeat_report.h"
 #include "tabletserver/server/identity.h"
 #include "tabletserver/service/control_service.h"
-#include "tabletserver/service/load_report.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/replication_service.h"
 #include "tabletserver/service/tablet_service.h"
@@ -148,18 +145,6 @@ class TabletServer {
  private:
   void RaiseLifeMark();
   void OnRegistration(const coordination::RegistrationState& state);
-  void FillHeartbeat(idl::HeartbeatRequest& request);
-  void FillScrub(bool damaged, idl::HeartbeatRequest& request);
-  bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
-  // What a change of members waits for, of a tablet that is led here.
-  struct Step {
-    Epoch epoch;
-    bool barrier_committed = false;
-    size_t whole = 0;  // others that answer, and lack nothing but log
-    friend bool operator==(const Step&, const Step&) = default;
-  };
-  static Step StepOf(const TabletView& view);
-  void WatchTablets();
   Executor& delivery() const { return ports_.OrBackground(ports_.delivery); }
   void LearnFrom(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
@@ -191,6 +176,7 @@ class TabletServer {
   ReplicaComparer comparer_;
   Scrubber scrubber_;
   SnapshotEdge snapshots_;
+  HeartbeatReport report_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;
@@ -202,15 +188,6 @@ class TabletServer {
   // `control` only.
   std::unique_ptr<coordination::ServerRegistration> registration_;
   std::unique_ptr<Heartbeater> heartbeater_;
-  std::unordered_map<TabletId, LoadReport> loads_;
-  Duration peaks_of_ = LoadPeaks::kCovered;  // that the master asks for
-  std::set<TabletId> silent_;                // whose primary has not been heard lately
-  std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
-  MonotonicTime started_;
-  TimerId watch_;
-  std::optional<MonotonicTime> damaged_;  // when there was damage last; none: there was none
-  double cpu_seconds_ = 0;
-  MonotonicTime reported_;
 };
 
 }  // namespace ebla::tabletserver
