@@ -150,20 +150,21 @@ Status Shard::Admit(WriteCall& call) {
 void Shard::OnCalls(std::vector<WriteCall> calls) {
   const MonotonicTime begun = ports_.executor.Now();
   const TabletStore::Health health = ports_.store.health();
-  const Full full{health.writes_refused, health.rolled_back_bytes >= options_.rolled_back_bytes_max};
+  const Room room{.disk_full = health.writes_refused,
+                  .rolled_back_full = health.rolled_back_bytes >= options_.rolled_back_bytes_max};
   for (WriteCall& call : calls) {
     served_.push_back({call.handle, call.bytes});
     call.handle->load.OfferWrite(options_.meter_slot,
                                  [&writes = call.request.writes](uint64_t draw) -> std::string_view {
                                    return writes.empty() ? std::string_view() : writes[draw % writes.size()].key;
                                  });
-    OnCall(std::move(call), begun, full);
+    OnCall(std::move(call), begun, room);
   }
   admitting_ += ports_.executor.Now() - begun;
   tablets_.WantRounds();  // the turn's end counts what was refused, too
 }
 
-void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
+void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
   const auto refuse = [&](WriteReply reply) {
     requests_.Answer(call.loop,
                      [done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); });
@@ -183,19 +184,15 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
         RefusedWrite(Code::kOverloaded, "too many logged writes of this server wait to be applied", kShardFullRetryMs));
   }
   call.request.token = requests_.ExpectWrite(call.loop, call.flow, std::move(call.done));
-  Status no_room;
-  if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) no_room = FindRoom(*tablet);
-  const bool makes_room = !no_room.ok() && ports_.store.memory_tables()->Evicts(tablet->table);
-  tablets_.Step(tablet, AdmitWrite{.request = std::move(call.request),
-                                   .now = now,
-                                   .disk_full = full.disk,
-                                   .no_room = std::move(no_room),
-                                   .makes_room = makes_room,
-                                   .rolled_back_full = full.rolled_back});
+  if (tablet->schema != nullptr && tablet->schema->in_memory && TakesMemory(call.request)) {
+    room.memory = FindMemory(*tablet);
+    room.evicts = !room.memory.ok() && ports_.store.memory_tables()->Evicts(tablet->table);
+  }
+  tablets_.Step(tablet, AdmitWrite{.request = std::move(call.request), .now = now, .room = std::move(room)});
 }
 
 // A follower takes what its primary admits.
-Status Shard::FindRoom(const ShardTablet& tablet) const {
+Status Shard::FindMemory(const ShardTablet& tablet) const {
   EBLA_TRY(ports_.store.memory_tables()->Admit(tablet.table));
   const std::vector<ServerName>& voters = tablet.core->replica().standing().voters();
   const ServerName full = ports_.peer_memory.WorstOf(tablet.table, voters, ports_.executor.Now()).full;

@@ -72,11 +72,6 @@ class Shard final : private TurnEndHook {
   LogTruncator& truncator() { return truncator_; }
 
  private:
-  // What the store has no more room for.
-  struct Full {
-    bool disk = false;
-    bool rolled_back = false;
-  };
   // A write that was dealt with in this turn.
   struct Served {
     std::shared_ptr<TabletHandle> handle;
@@ -84,8 +79,8 @@ class Shard final : private TurnEndHook {
   };
   void OnTurnEnd() override;
   void OnCalls(std::vector<WriteCall> calls);
-  void OnCall(WriteCall call, MonotonicTime now, Full full);
-  Status FindRoom(const ShardTablet& tablet) const;
+  void OnCall(WriteCall call, MonotonicTime now, Room room);
+  Status FindMemory(const ShardTablet& tablet) const;
   void OnTick();
   Status RecoverAbsent(RecoveredReplica replica);
 

@@ -260,7 +260,7 @@ TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
   rig.Configure(NewTablet());
   ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
   for (const uint64_t sequence : {1, 2}) {
-    AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), /*disk_full=*/true};
+    AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), {.disk_full = true}};
     admit.request.token = RequestToken{1000 + sequence};
     admit.request.learnt = rig.tablet_time();
     rig.core().Step(std::move(admit));

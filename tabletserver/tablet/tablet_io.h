@@ -31,13 +31,19 @@ struct AlterTablet {
   TabletSchema schema;  // an older version than the present one changes nothing
 };
 
+// The room that this server has for writes. The core decides which writes are OVERLOADED because of it: no retry of a
+// write that is done.
+struct Room {
+  bool disk_full = false;         // the store's health says that it refuses writes
+  bool rolled_back_full = false;  // no more may be rolled back, so PRIMARY has to wait (PROTOCOL 22)
+  Status memory;                  // why a table in memory has none left for what takes memory; OK: it has some
+  bool evicts = false;            // such a table soon has some again
+};
+
 struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
-  bool disk_full = false;         // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
-  Status no_room;                 // of a table in memory: OVERLOADED for what takes memory, unless it is a retry
-  bool makes_room = false;        // then: soon there may be some
-  bool rolled_back_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
+  Room room;
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired

@@ -133,7 +133,7 @@ bool WriteAdmission::RefuseWhileFrozen(const WriteRequest& request) {
 bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
   const WriteRequest& request = input.request;
   const RequestToken token = request.token;
-  if (input.rolled_back_full && level == AckLevel::kPrimary) {
+  if (input.room.rolled_back_full && level == AckLevel::kPrimary) {
     return Refuse(token, Code::kOverloaded,
                   "this server holds as many rolled-back PRIMARY writes as --conflicts_mb allows: settle its conflict "
                   "records, or write at MAJORITY",
@@ -141,7 +141,7 @@ bool WriteAdmission::RefuseOverloaded(const AdmitWrite& input, AckLevel level) {
   }
   // In memory nothing of a write reaches the disk, unless it is rolled back at PRIMARY (PROTOCOL 22).
   const bool for_disk = !common_.schema->in_memory || level == AckLevel::kPrimary;
-  if ((input.disk_full && for_disk) || common_.replica.store_stalled()) {
+  if ((input.room.disk_full && for_disk) || common_.replica.store_stalled()) {
     return Refuse(token, Code::kOverloaded, "the disk takes no more writes for now", kWritesFullRetryMs);
   }
   // The write would be logged and answered by the next primary, without a bound on the delay.
@@ -189,8 +189,8 @@ void WriteAdmission::Execute(AdmitWrite input, uint64_t digest, AckLevel level, 
     return;
   }
   // Only now is it known what a function takes.
-  if (!input.no_room.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete)) {
-    replies_.RefuseWrite(request.token, input.no_room, kWritesFullRetryMs).full = !input.makes_room;
+  if (!input.room.memory.ok() && !std::ranges::all_of(evaluation->effects, &Effect::is_delete)) {
+    replies_.RefuseWrite(request.token, input.room.memory, kWritesFullRetryMs).full = !input.room.evicts;
     return;
   }
   LogEntry entry;
