@@ -55,6 +55,9 @@ Status HintedWrites::Recover() {
 }
 
 Status HintedWrites::Admit(WriteCall& call) {
+  const auto view = call.handle->view();
+  if (view == nullptr) return NoReplicaHere();
+  EBLA_TRY(CheckHintedWrites(call.request.writes, *view));
   const size_t bytes = sizeof(WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
   if (calls_.Put(std::move(call), bytes)) return Status::Ok();
   return Error(Code::kOverloaded, "too many writes of level ANY wait on this server");

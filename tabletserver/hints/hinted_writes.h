@@ -48,7 +48,7 @@ class HintedWrites {
 
   // Reads the stored writes from before this start, so that later ones get later times.
   Status Recover();
-  // The table's view here must be last_write_wins. OVERLOADED: nothing was accepted, `call` is unchanged.
+  // An error: nothing was accepted, `call` is unchanged.
   Status Admit(WriteCall& call);
 
  private:

@@ -5,14 +5,27 @@
 
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
+#include "common/rpc/idl_convert.h"
 #include "idl/types_constants.h"
+#include "tabletserver/service/translate.h"
 #include "tabletserver/storage/log/log_position.h"
-#include "tabletserver/tablet/tablet_types.h"
+#include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 constexpr size_t kFunctionNameBytesMax = 64;
+
+// The numbers of the two enums are the same.
+static_assert(static_cast<int>(AckLevel::kMajority) == idl::WriteLevel::MAJORITY);
+static_assert(static_cast<int>(AckLevel::kAll) == idl::WriteLevel::ALL);
+static_assert(static_cast<int>(AckLevel::kPrimary) == idl::WriteLevel::PRIMARY);
+static_assert(static_cast<int>(AckLevel::kAny) == idl::WriteLevel::ANY);
+static_assert(static_cast<int>(WriteKind::kPut) == idl::WriteKind::PUT);
+static_assert(static_cast<int>(WriteKind::kDelete) == idl::WriteKind::DELETE);
+static_assert(static_cast<int>(WriteKind::kIncrement) == idl::WriteKind::INCREMENT);
+static_assert(static_cast<int>(WriteKind::kCheck) == idl::WriteKind::CHECK);
+static_assert(static_cast<int>(WriteKind::kApply) == idl::WriteKind::APPLY);
 
 Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
 
@@ -69,7 +82,7 @@ Status CheckExpiry(const idl::Write& write) {
   return Invalid("expiresAtMs is " + std::to_string(write.expiresAtMs) + "; it must be 1 to 2^53");
 }
 
-// Only what the translation would lose; the rest of a batch is checked by CheckBatch (write_evaluator.h).
+// Only what the translation would lose; CheckBatch (write_evaluator.h) checks the rest.
 Status CheckWrite(const idl::Write& write) {
   switch (write.kind) {
     case idl::WriteKind::PUT:
@@ -123,9 +136,50 @@ Status CheckDelivered(const idl::WriteRequest& request, const Executor& clock) {
     // No clock of a cluster comes to such times, and nothing could be written after them.
     if (write.writeTimeMs > latest_ms)
       return Invalid("writeTimeMs is " + std::to_string(write.writeTimeMs) + ", years ahead of this server's clock");
-    EBLA_TRY(CheckWrite(write));
   }
   return Status::Ok();
+}
+
+Status CheckClientsOwn(const idl::WriteRequest& request) {
+  if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
+  if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
+  if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {
+    return Invalid("firstIncomplete " + std::to_string(request.firstIncomplete) + " is not within 1 to the sequence, " +
+                   std::to_string(request.sequence));
+  }
+  switch (request.level) {
+    case idl::WriteLevel::DEFAULT:
+    case idl::WriteLevel::MAJORITY:
+    case idl::WriteLevel::ALL:
+    case idl::WriteLevel::PRIMARY:
+    case idl::WriteLevel::ANY: break;
+    default: return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
+  }
+  return Status::Ok();
+}
+
+Condition TranslateCondition(const idl::Condition& condition) {
+  switch (condition.kind) {
+    case idl::ConditionKind::ABSENT: return {Condition::Kind::kAbsent, {}};
+    case idl::ConditionKind::EXISTS: return {Condition::Kind::kExists, {}};
+    case idl::ConditionKind::VERSION_IS: return {Condition::Kind::kVersionIs, rpc::FromIdl(condition.version)};
+  }
+  return {};  // CheckCondition passes no other
+}
+
+Write TranslateWrite(const idl::Write& write) {
+  Write to;
+  to.kind = static_cast<WriteKind>(write.kind);
+  to.key = write.key;
+  to.value = write.value;
+  to.delta = write.delta;
+  if (write.__isset.ttlMs) to.ttl_ms = write.ttlMs;
+  if (write.__isset.newTtlMs) to.new_ttl_ms = write.newTtlMs;
+  if (write.__isset.functionName) to.function = write.functionName;
+  if (write.__isset.condition) to.condition = TranslateCondition(write.condition);
+  if (write.__isset.writeTimeMs) to.stamp = WriteStamp{write.writeTimeMs, write.writer};
+  if (write.__isset.expiresAtMs) to.expires_at = TabletTime{static_cast<uint64_t>(write.expiresAtMs)};
+  return to;
 }
 
 }  // namespace
@@ -167,25 +221,25 @@ Status CheckRequest(const idl::ScanRequest& request) {
   return Status::Ok();
 }
 
-Status CheckRequest(const idl::WriteRequest& request, const Executor& clock) {
+Result<WriteRequest> ParseWrite(const idl::WriteRequest& request, MonotonicTime now, const Executor& clock) {
   EBLA_TRY(CheckHeader(request.header));
-  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request, clock);
-  if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
-  if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
-  if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {
-    return Invalid("firstIncomplete " + std::to_string(request.firstIncomplete) + " is not within 1 to the sequence, " +
-                   std::to_string(request.sequence));
+  const bool delivered = std::ranges::any_of(request.writes, IsDelivered);
+  EBLA_TRY(delivered ? CheckDelivered(request, clock) : CheckClientsOwn(request));
+  WriteRequest to;
+  to.client = ClientId{static_cast<uint64_t>(request.clientId)};
+  to.sequence = Sequence{static_cast<uint64_t>(request.sequence)};
+  to.first_incomplete = Sequence{static_cast<uint64_t>(request.firstIncomplete)};
+  if (request.header.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(request.header.tabletTimeMs)};
+  to.level = static_cast<AckLevel>(request.level);
+  to.deadline = DeadlineOf(request.header, now);
+  to.believed = TabletId{static_cast<uint64_t>(request.header.tabletId)};
+  to.writes.reserve(request.writes.size());
+  for (const idl::Write& write : request.writes) {
+    EBLA_TRY(CheckWrite(write));
+    to.writes.push_back(TranslateWrite(write));
   }
-  switch (request.level) {
-    case idl::WriteLevel::DEFAULT:
-    case idl::WriteLevel::MAJORITY:
-    case idl::WriteLevel::ALL:
-    case idl::WriteLevel::PRIMARY:
-    case idl::WriteLevel::ANY: break;
-    default: return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
-  }
-  for (const idl::Write& write : request.writes) EBLA_TRY(CheckWrite(write));
-  return Status::Ok();
+  EBLA_TRY(CheckBatch(to.writes));
+  return to;
 }
 
 Status CheckRequest(const idl::ListKeptRequest& request) {

@@ -12,7 +12,6 @@
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/unresolved_edge.h"
 #include "tabletserver/shard/shard.h"
-#include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -48,7 +47,6 @@ Status TabletService::Check(const Request& request) const {
     return Error(Code::kComeAgain, "this server has not joined its cluster yet");
   }
   if constexpr (std::is_same_v<Request, idl::WriteRequest>) {
-    EBLA_TRY(CheckRequest(request, Here().loop()));
     return CheckFeatures(request, ports_.features);
   } else {
     return CheckRequest(request);
@@ -189,10 +187,10 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   if (Status status = CheckKeys(request, idl::Permission::WRITE, request.writes); !status.ok()) {
     return refuse(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1);
   }
+  Result<WriteRequest> parsed = ParseWrite(request, begun, path.loop());
+  if (!parsed) return refuse(parsed.error(), -1);
   WriteCall call;
-  call.request = TranslateWrite(request, begun);
-  // Here, so that no shard is troubled by what can never succeed.
-  if (Status status = CheckBatch(call.request.writes); !status.ok()) return refuse(status, -1);
+  call.request = *std::move(parsed);
   const auto* handle = path.Find(TableId{static_cast<uint64_t>(request.header.tableId)}, call.request.writes[0].key);
   if (handle == nullptr) return refuse(NoReplicaHere(), -1);
   call.handle = *handle;
@@ -205,18 +203,16 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
     Finished(asked, reply.header, begun, path.loop().Now());
     cob(reply);
   };
-  if (Status status = Hand(call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
+  if (Status status = Submit(call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
 }
 
-Status TabletService::Hand(WriteCall& call) {
+Status TabletService::Submit(WriteCall& call) {
   AckLevel level = call.request.level;
-  const bool open = level == AckLevel::kAny || level == AckLevel::kDefault;
-  const auto view = open ? call.handle->view() : nullptr;
-  if (level == AckLevel::kDefault && view != nullptr && view->schema != nullptr) level = view->schema->default_level;
-  if (level != AckLevel::kAny) return ports_.shards[call.handle->shard]->Admit(call);
-  if (view == nullptr) return NoReplicaHere();
-  EBLA_TRY(CheckHintedWrites(call.request.writes, *view));
-  return ports_.hinted_writes.Admit(call);
+  if (level == AckLevel::kDefault) {
+    const auto view = call.handle->view();
+    if (view != nullptr && view->schema != nullptr) level = view->schema->default_level;
+  }
+  return level == AckLevel::kAny ? ports_.hinted_writes.Admit(call) : ports_.shards[call.handle->shard]->Admit(call);
 }
 
 // Answers come on the hint delivery's executor, and leave from there: nothing of them belongs to this loop.

@@ -59,8 +59,8 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
 
  private:
-  // Hands the write to whoever executes it; an error: nobody has taken it.
-  Status Hand(WriteCall& call);
+  // To the tablet's shard, or at level ANY to the hinted writes. An error: neither has taken it.
+  Status Submit(WriteCall& call);
   ReadPath& Here() const;
   // OK, or why no request is served now or this one never.
   template <class Request>

@@ -18,26 +18,8 @@ static_assert(static_cast<int>(ReadLevel::kStrong) == idl::ReadLevel::STRONG);
 static_assert(static_cast<int>(ReadLevel::kSession) == idl::ReadLevel::SESSION);
 static_assert(static_cast<int>(ReadLevel::kBounded) == idl::ReadLevel::BOUNDED);
 static_assert(static_cast<int>(ReadLevel::kEventual) == idl::ReadLevel::EVENTUAL);
-static_assert(static_cast<int>(AckLevel::kMajority) == idl::WriteLevel::MAJORITY);
-static_assert(static_cast<int>(AckLevel::kAll) == idl::WriteLevel::ALL);
-static_assert(static_cast<int>(AckLevel::kPrimary) == idl::WriteLevel::PRIMARY);
-static_assert(static_cast<int>(AckLevel::kAny) == idl::WriteLevel::ANY);
 static_assert(static_cast<int>(TableCompression::kSnappy) == idl::Compression::SNAPPY);
 static_assert(static_cast<int>(TableCompression::kZlib) == idl::Compression::ZLIB);
-static_assert(static_cast<int>(WriteKind::kPut) == idl::WriteKind::PUT);
-static_assert(static_cast<int>(WriteKind::kDelete) == idl::WriteKind::DELETE);
-static_assert(static_cast<int>(WriteKind::kIncrement) == idl::WriteKind::INCREMENT);
-static_assert(static_cast<int>(WriteKind::kCheck) == idl::WriteKind::CHECK);
-static_assert(static_cast<int>(WriteKind::kApply) == idl::WriteKind::APPLY);
-
-Condition TranslateCondition(const idl::Condition& condition) {
-  switch (condition.kind) {
-    case idl::ConditionKind::ABSENT: return {Condition::Kind::kAbsent, {}};
-    case idl::ConditionKind::EXISTS: return {Condition::Kind::kExists, {}};
-    case idl::ConditionKind::VERSION_IS: return {Condition::Kind::kVersionIs, FromIdl(condition.version)};
-  }
-  return {};  // request_check.h passes no other
-}
 
 std::vector<TokenRange> TranslateToken(const idl::SessionToken& token) {
   std::vector<TokenRange> ranges;
@@ -81,32 +63,6 @@ ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions&
       LevelIs(options.level, ReadLevel::kSession) || LevelIs(options.level, ReadLevel::kDefault);
   if (header.__isset.token && may_need_token) call.token = TranslateToken(header.token);
   return call;
-}
-
-WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now) {
-  WriteRequest to;
-  to.client = ClientId{static_cast<uint64_t>(request.clientId)};
-  to.sequence = Sequence{static_cast<uint64_t>(request.sequence)};
-  to.first_incomplete = Sequence{static_cast<uint64_t>(request.firstIncomplete)};
-  if (request.header.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(request.header.tabletTimeMs)};
-  to.level = static_cast<AckLevel>(request.level);
-  to.deadline = DeadlineOf(request.header, now);
-  to.believed = TabletId{static_cast<uint64_t>(request.header.tabletId)};
-  to.writes.reserve(request.writes.size());
-  for (const idl::Write& write : request.writes) {
-    Write& one = to.writes.emplace_back();
-    one.kind = static_cast<WriteKind>(write.kind);
-    one.key = write.key;
-    one.value = write.value;
-    one.delta = write.delta;
-    if (write.__isset.ttlMs) one.ttl_ms = write.ttlMs;
-    if (write.__isset.newTtlMs) one.new_ttl_ms = write.newTtlMs;
-    if (write.__isset.functionName) one.function = write.functionName;
-    if (write.__isset.condition) one.condition = TranslateCondition(write.condition);
-    if (write.__isset.writeTimeMs) one.stamp = WriteStamp{write.writeTimeMs, write.writer};
-    if (write.__isset.expiresAtMs) one.expires_at = TabletTime{static_cast<uint64_t>(write.expiresAtMs)};
-  }
-  return to;
 }
 
 size_t BytesOf(const WriteRequest& request) {

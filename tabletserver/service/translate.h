@@ -1,5 +1,6 @@
 // tabletserver/service/translate.h
-// Between thrift/tablet.thrift and the host's types, for requests that request_check.h has passed.
+// Between thrift/tablet.thrift and the host's types, for requests that request_check.h has passed. request_check.h itself
+// translates writes.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -19,7 +20,6 @@ inline constexpr Duration kDeadlineMax = std::chrono::seconds(60);
 // Host types from requests. `now` is when the request arrived.
 MonotonicTime DeadlineOf(const idl::RequestHeader& header, MonotonicTime now);
 ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions& options, MonotonicTime now);
-WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now);
 size_t BytesOf(const WriteRequest& request);
 
 // Which tablet and epoch the client believes in; 0: none.

@@ -69,6 +69,7 @@ inline bool IsConditional(const Write& write) {
          write.kind == WriteKind::kApply;
 }
 
+// Its writes are a batch that CheckBatch (write_evaluator.h) passes: the edge, or a server that delivers, has looked.
 struct WriteRequest {
   RequestToken token;  // answered by exactly one WriteReply
   ClientId client;     // none: being delivered, and no dedup window knows it, as all its writes carry stamps
