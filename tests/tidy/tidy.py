@@ -4,6 +4,8 @@
 Layers:    thrift, common <- master, tabletserver, client <- tools, tests. master and tabletserver never meet.
            gateway stands on the client alone; ebla-standalone has one within.
 Rooms:     the folders of a component do not include each other in a circle, and nothing lies loose in its root.
+Circles:   the classes of a component do not hold each other in a circle (member_circles.py). exemptions.txt
+           lists the circles that cannot be cut: `circle`, the classes, their number and, after a #, why.
 Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
            size; an entry that is exceeded, or no longer needed, fails.
 Classes:   a class has at most 40 member functions, defined in at most two sources. What has more stands in exemptions.txt with
@@ -24,6 +26,9 @@ import pathlib
 import re
 import subprocess
 import sys
+
+from cpp_text import strip_code
+from member_circles import member_circles
 
 FILE_LINES_MAX = 600
 TEST_LINES_MAX = 1000
@@ -136,14 +141,6 @@ def circles(uses):
             done.update(circle)
 
 
-def strip_code(text):
-    """The text with comments, strings and characters blanked, newlines kept, so that braces can be counted."""
-    def blank(match):
-        return re.sub(r"[^\n]", " ", match.group(0))
-    pattern = r'R"(\w*)\((?:.|\n)*?\)\1"|//[^\n]*|/\*(?:.|\n)*?\*/|"(?:\\.|[^"\\\n])*"|(?<![0-9a-zA-Z_])\'(?:\\.|[^\'\\\n])+\''
-    return re.sub(pattern, blank, text)
-
-
 FUNCTION_HEAD = re.compile(r"\)\s*(?:const|noexcept|override|final|mutable|&&|&|->\s*[\w:<>,\s\*&]+|:\s*[^;{}]*(?:\{[^{}]*\}[^;{}]*)*)*\s*$")
 
 
@@ -251,16 +248,32 @@ def class_sizes(root, files):
             yield f"{headers[0]}:sources of {name}", len(places), CLASS_SOURCES_MAX, "sources"
 
 
-def check_sizes(root, files, exemptions_path):
-    exempt = {}
-    if exemptions_path.exists():
-        for line in exemptions_path.read_text().splitlines():
+class Exemptions:
+    """The entries of exemptions.txt, each with its size, and the faults of the file itself."""
+    def __init__(self, path):
+        self.sizes, self.circles, self.faults = {}, {}, []
+        for line in path.read_text().splitlines() if path.exists() else ():
             entry, _, why = line.partition("#")
-            if entry.strip():
-                name, size = entry.strip().rsplit(None, 1)
-                exempt[name] = int(size)
-                if " " in name and not why.strip():
-                    yield f"exemptions.txt: {name} does not say why"
+            if not entry.strip():
+                continue
+            name, size = entry.strip().rsplit(None, 1)
+            (self.circles if name.startswith("circle ") else self.sizes)[name] = int(size)
+            if " " in name and not why.strip():
+                self.faults.append(f"exemptions.txt: {name} does not say why")
+
+
+def check_member_circles(root, files, exempt):
+    """No classes of a component hold each other in a circle."""
+    found = set()
+    for names, fault in member_circles(root, [path for path in files if path.endswith(".h") and "/" in path and not is_test(path)]):
+        found.add(f"circle {' '.join(names)}")
+        if f"circle {' '.join(names)}" not in exempt:
+            yield fault
+    for name in sorted(set(exempt) - found):
+        yield f"exemptions.txt: {name} no longer needs its entry"
+
+
+def check_sizes(root, files, exempt):
     over = {}
     for name, size, limit, unit in [*((*found, "lines") for found in sizes(root, files)), *class_sizes(root, files)]:
         over[name] = max(over.get(name, (0, 0, unit)), (size, limit, unit))
@@ -443,7 +456,9 @@ def main():
     if not any(f.endswith(".cc") for f in files):
         print(f"{root}: found no sources: wrong --root?")
         return 1
-    faults = [*check_layers(root, files), *check_rooms(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
+    exemptions = Exemptions(root / "tests/tidy/exemptions.txt")
+    faults = [*exemptions.faults, *check_layers(root, files), *check_rooms(root, files),
+              *check_member_circles(root, files, exemptions.circles), *check_sizes(root, files, exemptions.sizes),
               *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files),
               *check_tests_are_built(root, files), *check_banners(root, files),
               *check_locks(root, files), *check_words(root, files), *check_columns(root, files)]

@@ -62,6 +62,18 @@ class TidyTest(unittest.TestCase):
         self.assertIn("common/base/a.h:1: begin the header with the line: // common/base/a.h", out)
         self.assertIn("1 faults", out)
 
+    def test_classes_that_hold_each_other(self):
+        tree = {"master/README.md": "x", "master/a/a.h": "// master/a/a.h\nclass A {\n  B& b_;\n};\n",
+                "master/b/b.h": "// master/b/b.h\nclass B {\n  A* a_;\n};\n"}
+        code, out = self.run_on(tree)
+        self.assertEqual(code, 1)
+        self.assertIn('master: classes hold each other in a circle: A has "B& b_" (master/a/a.h); B has "A* a_"', out)
+        code, out = self.run_on({**tree, "tests/tidy/exemptions.txt": "circle A B 2  # for now\n"})
+        self.assertEqual(code, 0, out)
+        code, out = self.run_on({"tests/tidy/exemptions.txt": "circle A B 2\n"})
+        self.assertIn("circle A B does not say why", out)
+        self.assertIn("circle A B no longer needs its entry", out)
+
     def test_dead_links(self):
         code, out = self.run_on({"README.md": "[a](nowhere.md) [b](#no-such) [c](common/README.md)\n"})
         self.assertEqual(code, 1)
