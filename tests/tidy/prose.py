@@ -38,7 +38,7 @@ NOUNLESS = (r"[.,;:!?)\"']|$|(?:is|are|was|were|be|has|have|had|may|can|must|mig
 DOCUMENTS = r"errors?|logs?|messages?|pages?|comments?|headers?|names?|text|help|README|documentation|manual|RFC \d+|specification|operators?|users?|\S+\.(?:h|cc|md|thrift|txt)"
 
 RULES = {
-    "begin": re.compile(r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None)\b(?!-)|"
+    "begin": re.compile(r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None(?!:))\b(?!-)|"
                         r"One(?=[,.;:]|\s+(?:that|which|who|whose|is|was|may|can|has|had|must|will|would|should|does|with|without|in|at|on|"
                         r"for|to|from|by|alone|not|more|takes|waits|gets|holds|knows|begins|ends|needs)\b))"),
     "pronoun": re.compile(r"\b(?:[Nn]obody|[Ss]omebody|[Aa]nybody|[Ss]omeone|[Nn]o one|[Ww]hoever|[Ww]homever)\b|"
@@ -48,6 +48,7 @@ RULES = {
     "register": re.compile(r"\b(?:goes|(?<!\bwhichever )comes|stands(?! for\b)|hears|says|went|came|stood|heard|"
                            r"(?:is|are|was|were|be) taken for|beg[ia]ns? anew)\b"),
 }
+DEFINED = re.compile(r"(?:^|[;.,] )[\w'\"]+$")  # "0: none; 1: all" is a list
 SENTENCE_END = re.compile(r"(?<=[.!?])[\")]*\s+(?=[\"(]*[A-Z0-9])")
 PERSON_BEFORE = re.compile(rf"(?:{PEOPLE})(?:,| and)?\s+(?:\S+\s+){{0,2}}$", re.I)
 SUBJECT_DOCUMENT = re.compile(rf"(?:{DOCUMENTS})\s+(?:also\s+)?$", re.I)
@@ -75,7 +76,8 @@ def faults(path, text):
                     continue
                 yield paragraph.line, "register", f"{match.group(0)}: {sentence}"
         if paragraph.kind == "text":
-            for _ in RULES["colon"].findall(paragraph.text)[1:]:
+            colons = [match for match in RULES["colon"].finditer(paragraph.text) if not DEFINED.search(paragraph.text[:match.start()])]
+            for _ in colons[1:]:
                 yield paragraph.line, "colon", paragraph.text
 
 

@@ -55,7 +55,7 @@ class RulesTest(unittest.TestCase):
         for bad in ("What is left is deleted.", "Who writes waits.", "Where the disk is full, writes fail.", "One that waits is closed.",
                     "Those of a table are deleted.", "That is a retry.", "Of two masters, the second waits.", "As before.", "None is sent."):
             self.assertEqual(self.found(f"A server starts. {bad}\n"), ["begin"], bad)
-        for good in ("The evictor deletes the rest.", "One fsync serves all writes.", "Where is the key?", "Asked again, the master answers."):
+        for good in ("The evictor deletes the rest.", "One fsync serves all writes.", "None: it is absent.", "Where is the key?", "Asked again, the master answers."):
             self.assertEqual(self.found(f"A server starts. {good}\n"), [], good)
 
     def test_no_pronoun_stands_for_a_component(self):
@@ -68,6 +68,7 @@ class RulesTest(unittest.TestCase):
     def test_a_paragraph_has_one_colon(self):
         self.assertEqual(self.found("The server starts: it reads the log: all of it.\n"), ["colon"])
         self.assertEqual(self.found("The server starts: it reads `a: b: c`, at 12:30:00 from host:80, as `x`: and `y`: here.\n"), [])
+        self.assertEqual(self.found("The level of the read; 0: none; 1: all of it; empty: the default.\n"), [])
         self.assertEqual(self.found("- first: one\n- second: two\n\n| a: b | c: d: e |\n\n**Lease:** it ends: soon.\n"), [])
 
     def test_the_fields_verbs(self):
