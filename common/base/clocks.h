@@ -1,5 +1,5 @@
 // common/base/clocks.h
-// This machine's clocks. Who has an Executor asks that one, which tests can wind.
+// This machine's clocks. A class with an Executor asks its clock, which tests can set.
 // Threads: any.
 #pragma once
 

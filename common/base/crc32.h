@@ -31,7 +31,7 @@ constexpr Tables MakeTables() {
 }
 inline constexpr Tables kTables = MakeTables();
 
-// Little-endian, wherever it stands and whatever the machine; compilers make one load of it.
+// Little-endian, at any address and on any machine; compilers make one load of it.
 constexpr uint32_t Load32(std::string_view at) {
   const auto byte = [at](size_t i) { return static_cast<uint32_t>(static_cast<uint8_t>(at[i])); };
   return byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24;

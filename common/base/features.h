@@ -30,14 +30,14 @@ struct Feature {
   std::string_view what;  // it changes, for operators
 };
 
-// Users' grants count, and users log in. Before, whoever has a user's certificate reads and writes every table: an
-// operator has the time of an upgrade to grant what is needed.
+// Users' grants count, and users log in. Before this level every user's certificate may read and write every table, so
+// that an operator has the time of an upgrade to grant permissions.
 inline constexpr Feature kGrants{"grants", 2,
                                  "users read and write what `ebla grant` gives them (before, every table), and log in"};
 
 // Tables whose records live in memory alone. A build that does not know them would keep such a table's records on its
-// disk, and take what it has there after a restart for whole. Also a SPLIT that is logged again comes with them alone: it
-// names no primary and begins its epoch (PROTOCOL 5), which such a build would apply otherwise than this one.
+// disk, and take what it has there after a restart for whole. Also a SPLIT that is logged again comes with them alone:
+// it names no primary and begins its epoch (PROTOCOL 5), which such a build would apply differently.
 inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
 
 // Functions of records: writes of kind APPLY. A build that does not know them refuses one that its client repeats there,
@@ -47,7 +47,7 @@ inline constexpr Feature kRecordFunctions{
 
 inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions};
 
-// "... wait" or the like goes before it.
+// "... wait" or the like precedes it.
 std::string UntilAllSpeak(const Feature& feature);
 
 class Features {

@@ -56,7 +56,7 @@ inline constexpr auto kPlantedBugNames = std::to_array<std::string_view>({
 });
 // clang-format on
 
-// One at a time: what was planted before is taken out.
+// Plants one bug at a time; an earlier one is removed.
 void Plant(PlantedBug bug);
 bool Planted(PlantedBug bug);
 

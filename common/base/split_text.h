@@ -11,7 +11,7 @@
 
 namespace ebla {
 
-// Of ",a,,b". kDrop: they mean nothing. kKeep: the caller judges them.
+// Empty parts, as in ",a,,b". kDrop: they mean nothing. kKeep: the caller judges them.
 enum class EmptyParts : uint8_t { kKeep, kDrop };
 
 // An empty text is one empty part.

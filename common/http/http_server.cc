@@ -112,8 +112,8 @@ class HttpServer::Impl {
   const rpc::Endpoint& address() const { return address_; }
 
  private:
-  // What the loop waits for. libevent 2.1 tells nobody that a connection of evhttp's has ended, and this is what it
-  // knows of them: few, so looking through them at each connection costs little.
+  // The events that the loop waits for. libevent 2.1 does not report the end of an evhttp connection, but these events
+  // show it. They are few, so a look through them at each connection costs little.
   std::set<int> Sockets() {
     std::set<int> sockets;
     event_base_foreach_event(
@@ -125,7 +125,7 @@ class HttpServer::Impl {
         &sockets);
     return sockets;
   }
-  // Those in their handshake, too.
+  // Includes connections in their handshake.
   bool IsFull(size_t more) {
     const auto is_own = [this](int fd) { return own_sockets_.contains(fd); };
     const std::set<int> sockets = Sockets();
@@ -201,7 +201,7 @@ class HttpServer::Impl {
     return Text(404, "no such page; there are:" + known);
   }
 
-  // Who shows no certificate, as probes do.
+  // A client without a certificate, such as a probe.
   Page AnswerAnybody(bool post, const std::string& path) {
     if (!post && path == "/healthz") return pages_.at(path)("");
     if (!post && path == "/readyz") return Readiness(/*why=*/false);

@@ -5,15 +5,16 @@
 //   /healthz   200 while the process answers at all
 //   /readyz    200 "ready", or with what it does without: "ready, degraded: ..."; or 503 and the reason
 //   /flags     the flags and their values; POST /flags?name=value changes one of `settable_flags`
-// Who:        In the clear, whoever reaches it reads, and this machine alone changes flags. With `tls` it speaks TLS 1.3,
-//             also on loopback: who shows a certificate of the cluster reads everything, an operator changes flags, from
-//             anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz whether, not
-//             why, and by every other page 403. A certificate that is refused ends the handshake. A web page changes
-//             no flags: what has an Origin is refused. Changes of flags are logged; each POST /flags is audited.
+// Who:        In the clear, whoever reaches it reads, and this machine alone changes flags. With `tls` it speaks TLS
+//             1.3, also on loopback. A client with a certificate of the cluster reads everything, an operator changes
+//             flags, from anywhere. Probes have no certificate: whoever shows none is told by /healthz and /readyz
+//             whether, not why, and by every other page 403. A certificate that is refused ends the handshake. A web
+//             page changes no flags: what has an Origin is refused. Changes of flags are logged; each POST /flags is
+//             audited.
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
 // Invariants: 1. GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
-//             2. At `connections_max` nobody is accepted until one of them ends: others wait in the kernel, and cost
-//                the process no descriptor.
+//             2. At `connections_max` no connection is accepted until one of them ends; further ones wait in the
+//                kernel, and cost the process no descriptor.
 // Threads:    AddPage before Start; pages and the ready function run on the server's thread.
 #pragma once
 
@@ -42,7 +43,7 @@ struct HttpOptions {
   size_t connections_max = 256;                      // at a time, those in their handshake among them
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
-  // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.
+  // The services that a ready process lacks at present; empty: none. It goes on being sent requests.
   std::function<std::string()> degraded = [] { return std::string(); };
   security::AuditLog* audit = nullptr;      // outlives the server; null: none
   std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs

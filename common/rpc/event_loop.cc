@@ -54,7 +54,7 @@ EventLoop::EventLoop(std::string name, Turns turns) : name_(std::move(name)), ba
   // libevent's own timers go by a clock that ticks every four milliseconds.
   timer_fd_ = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   PCHECK(timer_fd_ >= 0) << "timerfd";
-  // Each write and each time that comes is an edge of its own: the counts need never be read.
+  // Each write and each expiry is an edge of its own, so the counts need never be read.
   wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET, nothing, nullptr);
   timer_event_ = event_new(base_, timer_fd_, EV_READ | EV_PERSIST | EV_ET, nothing, nullptr);
   CHECK(wake_event_ != nullptr && timer_event_ != nullptr);

@@ -87,8 +87,8 @@ class EventLoop final : public Executor, public TurnEnd {
   void Awake();
   // Callbacks that libevent has put off (its resolver's), which show on no descriptor.
   bool HasCallbacks() const;
-  // One for each loop: readable when Poll has something to do, but for libevent's own timers. None: the system does not
-  // tell.
+  // A descriptor for each loop, readable when Poll has something to do, except for libevent's own timers. None: the
+  // system does not tell.
   static std::optional<std::vector<int>> PollFds(const std::vector<EventLoop*>& loops);
   // Every loop is polled so often, for any state of its descriptor.
   static constexpr std::chrono::milliseconds kPollAllEvery{1000};

@@ -39,7 +39,8 @@ struct ServerOptions {
   Duration unread_timeout = std::chrono::seconds(30);      // replies wait and the client takes not one byte
   std::shared_ptr<security::TlsCredentials> tls;           // null: in the clear
   std::shared_ptr<CallWindow> user_calls;                  // requests of one user beside others; null: one of its own
-  bool password_logins = false;  // with TLS: who has no certificate may connect, and log in before half_frame_timeout
+  bool password_logins =
+      false;  // with TLS: a client without a certificate may connect, and log in before half_frame_timeout
 };
 
 // Sums since the start, and gauges; for metrics.

@@ -90,7 +90,7 @@ Status AccessControl::Lacks(const Identity& caller, const Wanted& wanted) const 
   const std::string peer = session == nullptr ? std::string() : session->peer;
   const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
   LOG_IF(WARNING, lines_.Spend(peer, now).granted) << "refused: " << refusal.message();
-  // What admins do, and with --audit_data each call, stands there in any case.
+  // The log has admins' actions, and with --audit_data each call, in any case.
   const bool of_data = permission == idl::Permission::READ || permission == idl::Permission::WRITE;
   if (audit_ != nullptr && of_data && !audit_->wants_data())
     audit_->Record({caller, peer, PermissionName(permission), "table=" + std::to_string(table), refusal});

@@ -1,13 +1,12 @@
 // common/security/access_control.h
-// What this process knows of who may do what, and how much of it, and the one place that judges by it.
+// This process's knowledge of permissions and limits, and the only place that judges by it.
 // Place:      a process has one; the dispatcher puts it beside each caller (caller.h).
-// Invariants: 1. Processes of the cluster, and whoever is trusted, are not asked for grants; nor is who shows an
-//                operator's certificate.
-//             2. What is published is judged by at once, also for connections that were there before.
-//                Whose password was changed since it logged in, or whose user was dropped, is nobody.
+// Invariants: 1. Processes of the cluster, trusted callers, and clients with an operator's certificate need no grants.
+//             2. A published change takes effect at once, also for existing connections. A login ends when the user's
+//                password is changed or the user is dropped.
 //             3. While nothing is known, users are told to try again.
-//             4. Until the cluster has kGrants (common/base/features.h), who has a user's certificate reads and writes
-//                every table, as builds of before have it do, and nobody logs in, as they know of no logins.
+//             4. Until the cluster has kGrants (common/base/features.h), every user's certificate may read and write
+//                every table, as in older builds, and no login is possible, because these know none.
 // Errors:     PERMISSION_DENIED names the user and the grant that it lacks; COME_AGAIN.
 // Threads:    any.
 #pragma once
@@ -40,7 +39,7 @@ class AccessControl {
   // Null: nothing is known yet.
   std::shared_ptr<const AccessList> list() const;
 
-  // `what`: a key, or a range of keys. `table_name`: for who is refused, where it is known.
+  // `what`: a key, or a range of keys. `table_name`: for the refusal's message, if known.
   template <class What>
   Status Check(const Identity& caller, idl::Permission::type permission, int64_t table, const What& what,
                std::string_view table_name = {}) const {
@@ -51,22 +50,22 @@ class AccessControl {
     if (list->Allows(caller.name, permission, table, what)) return {};
     return WithoutGrant(caller, {permission, PermissionName(permission), table, table_name});
   }
-  // Who logged in is still who it was.
+  // Whether the caller's login is still valid.
   Status CheckLogin(const Identity& caller) const;
   // Any grant of the table will do.
   Status CheckAny(const Identity& caller, int64_t table, std::string_view table_name = {}) const;
   bool IsOperator(const Identity& caller) const;
-  // Of reads and writes of data that were refused. Before the first call; null: none. It outlives this.
+  // The audit log for refused reads and writes of data. Before the first call; null: none. It outlives this.
   void SetAudit(AuditLog* audit) { audit_ = audit; }
   UsageLimits& usage() const { return usage_; }
-  // COME_AGAIN while grants do not count: who logs in has nothing else.
+  // COME_AGAIN while grants do not count, because a login has no rights without grants.
   Status MayLogIn() const;
-  // Of calls, for want of a grant, since the start.
+  // Calls refused for lack of a grant, since the start.
   uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
   static bool NeedsGrants(const Identity& caller) { return caller.kind <= Identity::Kind::kUser; }
-  // Who logged in by a password that the user still has, or showed a certificate.
+  // Whether the caller showed a certificate, or logged in by a password that is still valid.
   static bool IsStill(const AccessList& list, const Identity& caller);
   static Status Unknown();
   Status NoLonger(const Identity& caller) const;

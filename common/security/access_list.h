@@ -1,7 +1,7 @@
 // common/security/access_list.h
-// Who may do what, as the cluster's operators have said: users, their roles, their grants, their limits. Pure.
+// The permissions set by the cluster's operators: users, their roles, their grants, their limits. Pure.
 // Place:      coordination/access_watcher.h makes one at each change; access_control.h asks it.
-// Invariants: 1. What is not granted is refused. A user whom nobody has made has the role "everybody" alone.
+// Invariants: 1. Actions without a grant are refused. An unknown user has the role "everybody" alone.
 //             2. A grant names a table by its id: one made later under the same name is another table.
 // Threads:    immutable.
 #pragma once
@@ -38,10 +38,10 @@ class AccessList {
   // Null: none but those of everybody.
   const idl::User* Find(const std::string& user) const;
   const std::unordered_map<std::string, idl::User>& users() const { return users_; }
-  // Of each user that has none of its own.
+  // The limits of each user that has none of its own.
   const idl::Limits& every_users_limits() const { return every_user_; }
   const std::unordered_map<int64_t, idl::Limits>& table_limits() const { return tables_; }
-  // Of anybody or anything.
+  // Whether any limits exist.
   bool has_limits() const;
 
  private:

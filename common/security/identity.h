@@ -40,16 +40,16 @@ struct Identity {
     return kind == Kind::kTrusted || (kind == Kind::kServer && (name == server || name == kAnyServer));
   }
   bool operator==(const Identity&) const = default;
-  // Of all who are this one, where they share something with others.
+  // The flow under which this caller's requests share resources with others.
   size_t flow() const { return std::hash<std::string>{}(name) * 8 + static_cast<size_t>(kind); }
 
   Kind kind = Kind::kTrusted;
   std::string name;  // of the server or user; empty where everybody is trusted
-  // Of who logged in: the stored key of its password (scram.h). It is that user no longer once that is another.
+  // After a login: the stored key of the password (scram.h). The login ends when that key changes.
   std::string proof;
 };
 
-// What a certificate has for its organizational unit.
+// The organizational unit in a certificate.
 constexpr const char* UnitOf(Identity::Kind kind) {
   constexpr const char* kUnits[] = {"nobody", "user", "operator", "server", "master", "gateway", ""};
   return kUnits[static_cast<int>(kind)];

@@ -4,9 +4,9 @@
 // Files:   in one directory: ca.crt, the authority; NAME.crt and NAME.key, this process's own, NAME being "server" or
 //          "client"; and, if there is one, ca.crl, what the authority has revoked. All of them PEM.
 // Who:     a certificate's organizational unit is "server" or "master" for a process of the cluster, "operator" or
-//          "user" for anybody else; its common name is the name. Others are refused. OpenSSL restricts all but servers
-//          and masters to clientAuth, so that none of them can pose as one. A peer with this process's own name is this
-//          process itself, as in a server that is its own master, and is trusted.
+//          "user" for any other client; its common name is the name. Others are refused. OpenSSL restricts all but
+//          servers and masters to clientAuth, so that none of them can pose as one. A peer with this process's own name
+//          is this process itself, as in a server that is its own master, and is trusted.
 // Source:  OpenSSL 3; RFC 8446.
 // Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used, a certificate of its own that
 //          has expired or is not valid yet among them; UNAVAILABLE for a peer that
@@ -55,8 +55,8 @@ class TlsCredentials {
   // When its own certificate ends, as Unix time; none: it has none.
   std::optional<int64_t> NotAfter();
 
-  // Begins the session of a new connection. Files that have changed are read first, once a second at most; what is
-  // wrong with them is logged once. `nobody`: also from who shows no certificate.
+  // Begins the session of a new connection. Files that have changed are read first, once a second at most; an error in
+  // them is logged once. `nobody`: also from a client without a certificate.
   std::unique_ptr<TlsSession> Accept(bool nobody = false);
   // `host`: the name or address that the server's certificate has to name.
   std::unique_ptr<TlsSession> Connect(const std::string& host);
@@ -92,7 +92,7 @@ class TlsSession {
 
   // The first bytes of the connecting side; nothing on the accepting one.
   Status Start(std::string& out);
-  // What has come from the peer. What it says is appended to `plain`, what has to be sent to it, to `out`.
+  // Takes bytes from the peer. Appends the decrypted ones to `plain`, and bytes to be sent to `out`.
   Status Receive(std::string_view bytes, std::string& plain, std::string& out);
   // Only once it is established.
   Status Send(std::string_view plain, std::string& out);

@@ -79,12 +79,12 @@ class SimExecutor : public Executor {
   // One of its tasks is being run.
   bool running() const { return scheduler_.running_ == owner_; }
 
-  // A process that is paused (SIGSTOP) runs nothing until it is resumed; what came due meanwhile runs then.
+  // A process that is paused (SIGSTOP) runs nothing until it is resumed, and then all tasks that became due meanwhile.
   void Pause();
   void Resume();
 
-  // The process is dead: forgets its tasks and takes no more. For who is destroyed after its process, and may still
-  // post or cancel meanwhile.
+  // The process is dead: forgets its tasks and takes no more. For objects that are destroyed after their process, and
+  // may still post or cancel meanwhile.
   void Halt();
 
  private:

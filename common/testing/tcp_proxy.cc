@@ -14,7 +14,7 @@
 namespace ebla::testing {
 namespace {
 
-// Moves what is readable from one end to the other; false when the connection has ended.
+// Moves readable bytes from one end to the opposite one; false when the connection has ended.
 bool Forward(int from, int to) {
   char bytes[64 * 1024];
   const ssize_t count = read(from, bytes, sizeof bytes);

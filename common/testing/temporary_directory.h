@@ -1,6 +1,6 @@
 // common/testing/temporary_directory.h
-// A directory that a test fills and that goes with it: in memory where there is plenty, as tests that fsync a lot share
-// one disk. A process that is killed loses no less there than on a disk.
+// A directory that a test fills and deletes at its end: in memory if there is plenty, because tests with many fsyncs
+// share one disk. A process that is killed loses no less there than on a disk.
 #pragma once
 
 #include <glog/logging.h>

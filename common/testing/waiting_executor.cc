@@ -17,7 +17,7 @@ uint64_t WaitingExecutor::Random() {
 }
 
 TimerId WaitingExecutor::After(Duration delay, Task task) {
-  // What is due at once keeps the order in which it was posted, whatever the clock says.
+  // Tasks that are due at once keep the order of their posting, for any clock.
   const MonotonicTime when = delay <= Duration(0) ? MonotonicTime{} : Now() + delay;
   MutexLock lock(mutex_);
   const uint64_t order = next_order_++;

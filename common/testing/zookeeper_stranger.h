@@ -78,7 +78,7 @@ inline void ExpectClosed(ZooKeeperStranger& friendly, ZooKeeperStranger& strange
     EXPECT_EQ(stranger.List(path), ZNOAUTH);
     EXPECT_EQ(stranger.Create(path + "/theirs"), ZNOAUTH);
     EXPECT_EQ(stranger.Open(path), ZNOAUTH);
-    // What stands beside the cluster's path is not ours: who may delete there is stopped by what is below.
+    // Nodes beside the cluster's path are not ours. A client that may delete there is stopped by the nodes below.
     EXPECT_EQ(stranger.Delete(path), path == top ? ZNOTEMPTY : ZNOAUTH);
   }
 }

@@ -146,8 +146,8 @@ Result<uint16_t> PickPort() {
 bool Answers(uint16_t port, const std::string& host, int timeout_ms) {
   const Socket socket;
   const sockaddr_in address = AddressOf(port, host);
-  // An address of this machine refuses at once where nobody listens; the time-out is for one that accepts and stays
-  // dumb.
+  // An address of this machine refuses at once without a listener; the time-out is for a listener that accepts and
+  // stays silent.
   if (socket.fd() < 0 || ::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
     return false;
   if (::send(socket.fd(), "ruok", 4, MSG_NOSIGNAL) != 4) return false;

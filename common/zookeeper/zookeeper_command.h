@@ -24,15 +24,15 @@ struct ServerOptions {
 };
 
 // Writes <data_dir>/zoo.cfg and returns the program and arguments that run the server in the foreground, its log going
-// to stdout and stderr. Starting again on the same data directory goes on with what is there.
+// to stdout and stderr. Starting again on the same data directory continues with its data.
 Result<std::vector<std::string>> PrepareServer(const ServerOptions& options);
 
-// A port of 127.0.0.1 that was free a moment ago and that no outgoing connection is given, so that whoever listens
-// there finds it free again after a restart. Another server may still be quicker to bind it.
+// A port of 127.0.0.1 that was free a moment ago and that no outgoing connection is given, so that a listener finds it
+// free again after a restart. Another server may still be quicker to bind it.
 Result<uint16_t> PickPort();
 
-// Whether a ZooKeeper at host:port, an address of this machine (empty: 127.0.0.1), says it is well ("ruok"), waiting
-// `timeout_ms` at most.
+// Whether a ZooKeeper at host:port, an address of this machine (empty: 127.0.0.1), reports that it is well ("ruok"),
+// waiting `timeout_ms` at most.
 bool Answers(uint16_t port, const std::string& host = {}, int timeout_ms = 500);
 
 }  // namespace ebla::zookeeper

@@ -89,7 +89,7 @@ class Image {
   const std::set<TabletId>& HeldBy(const ServerName& server) const;
   // Tablets that name the server as their primary.
   const std::set<TabletId>& LedBy(const ServerName& server) const;
-  // The tablets that overlap `range`, in key order, at most `limit`; `more` says whether there are further ones.
+  // The tablets that overlap `range`, in key order, at most `limit`; `more` tells whether there are further ones.
   std::vector<const TabletEntry*> Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const;
   // Whether a table still being created is to have this tablet.
   bool NamedByIntent(TabletId id) const;

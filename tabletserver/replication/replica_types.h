@@ -53,7 +53,7 @@ struct ConfigureReplica {
   bool created_empty = false;  // who does not know the tablet starts complete and empty
   bool transfer = false;       // the former primary has transferred the epoch before this one to `primary`
   bool anew = false;           // no voter has the data of this memory tablet any more: the primary begins it, empty
-  bool sole_log = false;       // of a memory tablet: nobody else has a log, so all of the primary's is committed
+  bool sole_log = false;       // of a memory tablet: no other log exists, so all of the primary's is committed
   std::vector<LostSplit>
       lost_splits;               // of a memory tablet: the primary logs them before its Barrier, children later last
   Version presumed;              // none: nothing is presumed of the primary's log

@@ -1,6 +1,6 @@
 // tabletserver/tablet/tablet_io.h
-// What goes into and comes out of a tablet's core, beyond what its replica's core takes and gives (replica_types.h):
-// plain structs, no Thrift, no clock.
+// Inputs and outputs of a tablet's core, beyond those of its replica's core (replica_types.h): plain structs, no
+// Thrift, no clock.
 // Place:   tablet_core.h decides on them; the host carries them out.
 // Threads: values.
 #pragma once
@@ -17,12 +17,12 @@ namespace ebla::tabletserver {
 
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
-// As control.thrift's ConfigureTablet. The core fills ConfigureReplica::table, schema and barrier_time.
+// control.thrift's ConfigureTablet. The core fills ConfigureReplica::table, schema and barrier_time.
 struct ConfigureTablet {
   ConfigureReplica replica;
   TabletSchema schema;
   TabletTime learnt;           // the greatest that the fence's answers carried; none: every answerer has restarted
-  int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's where nobody was fenced
+  int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's without a fence
   MonotonicTime now;
 };
 
@@ -50,7 +50,7 @@ struct AdmitWrite {
 // waits for (PROTOCOL 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest
 // record is not the version named stay.
 struct Purge {
-  RequestToken token;  // none: nobody waits
+  RequestToken token;  // none: no request waits
   TabletTime reached;  // none: now
   std::vector<ExpiredKey> keys;
   MonotonicTime now;
@@ -88,15 +88,15 @@ struct BeginChild {
   MonotonicTime now;
 };
 
-// What a copy begins from: the primary's applied state at its start, and the dedup window of then.
+// The beginning of a copy: the primary's applied state at its start, and the dedup window of then.
 struct InstallCopy {
   uint64_t id = 0;
   AppliedState applied;
   std::vector<DedupRow> dedup_window;
 };
 
-// The store refused the batch, which comes back with this. OVERLOADED, COME_AGAIN or UNAVAILABLE: it is offered
-// again at a Tick. Else the replica is dead.
+// The store refused the batch, which this returns. OVERLOADED, COME_AGAIN or UNAVAILABLE: it is offered again at a
+// Tick. Else the replica is dead.
 struct ApplyFailed {
   Status status;
   ApplyBatch batch;
@@ -104,7 +104,7 @@ struct ApplyFailed {
 
 // ---- outputs --------------------------------------------------------------------------------------------------------
 
-// What the host is to do, in the order that tablet_core.h states.
+// The host's tasks, in the order that tablet_core.h states.
 struct TabletOutput {
   // The replica's. Its messages and replies carry tablet time, and its replies are those to splits and freezes, too.
   ReplicaOutput replica;

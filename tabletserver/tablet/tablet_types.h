@@ -21,7 +21,8 @@ inline constexpr size_t kBatchWritesMax = 1000;
 inline constexpr size_t kBatchBytesMax = 4 << 20;
 inline constexpr size_t kEpochStartsMax = 256;  // of one history; older versions are then taken to be in it
 
-// What a tablet's core needs of its table's schema; `encoded` is the whole of it, as the replica's state keeps it.
+// The part of its table's schema that a tablet's core needs; `encoded` is the whole of it, as the replica's state keeps
+// it.
 struct TabletSchema {
   TableId table;
   int64_t version = 0;
@@ -104,11 +105,11 @@ struct WriteReply {
   bool full = false;            // OVERLOADED: a table in memory has no room, and makes none by itself
 };
 
-// An expired record that someone came across.
+// An expired record found by a read or a purge.
 struct ExpiredKey {
   std::string key;
   Version version;
-  bool evict = false;  // it goes though it has not expired: its table, in memory, is full
+  bool evict = false;  // evicted before its expiry, because its table, in memory, is full
 };
 
 // Answers a purge (see TabletCore::Purge).
@@ -118,8 +119,8 @@ struct PurgeReply {
   size_t purged = 0;
 };
 
-// What a primary's log holds above what is applied, of some range: what a session that has reached it sees on top of
-// the records (PROTOCOL 16). Deletes are tombstones.
+// The part of a primary's log above the applied position, for some range. A session that has reached it sees it on top
+// of the records (PROTOCOL 16). Deletes are tombstones.
 struct LoggedSlice {
   Epoch epoch;
   Lsn upto;
@@ -170,7 +171,7 @@ struct TabletView {
   Lsn split_at() const { return last_split == nullptr ? Lsn{} : last_split->version.lsn; }
 };
 
-// What a parent that applies SPLIT hands to its child (PROTOCOL 11 to 13).
+// A child's inheritance from a parent that applies SPLIT (PROTOCOL 11 to 13).
 struct SplitChild {
   TabletId parent;
   AppliedSplit split;
@@ -191,7 +192,7 @@ struct FrozenTablet {
   std::shared_ptr<const TabletSchema> schema;
 };
 
-// What is made of both (PROTOCOL 14).
+// The result of merging both (PROTOCOL 14).
 struct MergeResult {
   Merged merged;
   AppliedState applied;  // the new tablet's

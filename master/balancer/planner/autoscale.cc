@@ -16,7 +16,7 @@ std::string Percent(double part) {
   return text;
 }
 
-// What a number of servers uses of its target: 1 is all of it.
+// The use of a number of servers relative to its target: 1 is all of it.
 struct Use {
   double part = 0;
   std::string text;  // "84% of 20,000 operations/s on each of 4 servers"
@@ -51,7 +51,7 @@ class Scale {
     }
   }
 
-  // Of all load, were it spread over so many servers.
+  // The use if all load were spread over so many servers.
   Use UseOf(size_t servers) const {
     Use use;
     if (servers == 0) return use;
@@ -73,7 +73,7 @@ class Scale {
       disk += static_cast<double>(server.disk_total_bytes);
       ++known;
     }
-    // Of the average disk.
+    // The use of the average disk.
     if (known > 0) {
       const double target = options_.disk_fraction * disk / known;
       weigh(used, target, Amount(Dimension::kDisk, target));
@@ -130,7 +130,7 @@ class Scale {
     if (loads_.members() <= options_.servers_min) {
       return Refuse(Cause::kBounds, text + "; " + ebla::Count(options_.servers_min, "server") + ", the fewest allowed");
     }
-    // Who has the least to give away.
+    // The server with the least load.
     std::optional<ServerIndex> least;
     for (ServerIndex i = 0; i < pass_.view.servers.size(); ++i) {
       if (!loads_.member(i) || !Server(i).usable()) continue;

@@ -21,7 +21,8 @@ struct Source {
   double excess;
 };
 
-// What a server could give: the tablet's leadership, or its replica with it where it leads.
+// A piece of load that a server could give away: a tablet's leadership, or its replica, with the leadership if it
+// leads.
 struct Piece {
   TabletIndex tablet;
   double gain;
@@ -260,7 +261,7 @@ class Balancer {
     return best;
   }
 
-  // The least loaded that may. Those with the least come first, and most of them may: few are looked at.
+  // The least loaded that may. Servers with the least load are first, and most of them qualify, so few are examined.
   std::optional<ServerIndex> BestPlace(const Source& source, const Piece& piece) {
     constexpr size_t kLookedAt = 256;
     const TabletView& tablet = At(piece.tablet);

@@ -90,7 +90,7 @@ class Merger {
     return false;
   }
 
-  // Plans the merge, or the next step to it; says why not otherwise.
+  // Plans the merge, or the next step to it; otherwise records the reason against it.
   bool Consider(TabletIndex left) {
     const TabletView &l = At(left), &r = At(left + 1);
     const Limit limit = LimitOf(pass_.view.tables[l.table], options_);
@@ -132,7 +132,7 @@ class Merger {
                  Amount(options_.history) + " must be";
         });
       }
-      // A split that nobody here saw may have been just before this planner began.
+      // An unseen split may have happened just before this planner began.
       const bool known = tablet->last_split != MonotonicTime{};
       const Duration since = pass_.now() - (known ? tablet->last_split : pass_.memory.began);
       if (since < options_.after_split) {
@@ -152,7 +152,7 @@ class Merger {
     return busy_before_[last] != busy_before_[first];
   }
 
-  // The smaller one's replica that the other's servers lack, its primary's last, and where it is to go.
+  // The smaller one's replica that the larger one's servers lack, its primary's last, and its target server.
   std::pair<std::optional<ServerIndex>, std::optional<ServerIndex>> FirstMisplaced(TabletIndex left) const {
     const auto [small, large] = Smaller(left);
     std::optional<ServerIndex> from, to;

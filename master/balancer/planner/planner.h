@@ -25,7 +25,7 @@ enum class ActionKind : uint8_t {
   kSplit,          // tablet, at key
   kMerge,          // tablet and neighbour, to its right; their voters are the same servers
   kTransfer,       // tablet is to be led by `to`, one of its voters, instead of `from`
-  kMove,           // tablet's replica on `from` goes to `to`; it is transferred first where it leads
+  kMove,           // tablet's replica on `from` moves to `to`; its leadership is transferred first
   kAddServer,      // one more
   kDrainServer,    // server `from` is one too many
   kKeepServer,     // server `from` is needed after all: its drain ends

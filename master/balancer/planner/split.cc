@@ -27,7 +27,7 @@ Excess ExcessOf(const TabletView& tablet, const TableView& table) {
   return excess;
 }
 
-// Where to cut, or why nowhere.
+// The cut, or the reason why there is none.
 struct Cut {
   std::string key;
   Cause cause = Cause::kNoKey;
@@ -93,7 +93,7 @@ void LeaveAlone(Pass& pass, const TabletView& tablet, const Excess& excess, cons
   });
 }
 
-// True where the tablet may be split now; says why where it may not.
+// True if the tablet may be split now; otherwise records the reason.
 bool MaySplit(Pass& pass, TabletIndex index, const Excess& excess, const UnderWay& open) {
   const SplitOptions& options = pass.options.split;
   const TabletView& tablet = pass.view.tablets[index];
@@ -137,7 +137,7 @@ void PlanSplits(Pass& pass) {
     }
     if (!MaySplit(pass, index, excess, open)) continue;
     Cut cut = CutFor(tablet, table, excess);
-    // Findings change from sample to sample: who could not be split a moment ago is not asked again so soon.
+    // Findings change from sample to sample, so a tablet that could not be split is not tried again so soon.
     if (!cut.key.empty() && pass.now() < memory.left_alone_until) {
       cut = Nowhere(Cause::kCoolDown, "it could not be cut a moment ago");
     }
@@ -152,7 +152,7 @@ void PlanSplits(Pass& pass) {
                      .tablet = tablet.id,
                      .key = std::move(cut.key),
                      .reason = excess.text + " for " + Amount(pass.now() - memory.over.since)});
-    // Its rests grow as a move's do, and what it cost as a whole says nothing any more.
+    // Its rests grow as a move's do, and the whole tablet's cost no longer counts.
     memory = {.actions = memory.actions + 1, .acted = pass.now()};
   }
 }

@@ -1,8 +1,8 @@
 // master/balancer/planner/view.h
 // The cluster as the planner sees it at one moment: servers, tables with their thresholds, tablets with their load. All
-// that a plan depends on stands here or in memory.h, so that a saved view (view_json.h) replays elsewhere.
+// inputs of a plan are here or in memory.h, so that a saved view (view_json.h) replays elsewhere.
 // Place:      the master makes one every few seconds; planner.h turns it into actions; placement.h reads the servers.
-// Invariants: CheckView() says them: indices in range, tablets ordered by table and range, ranges that do not overlap.
+// Invariants: those of CheckView(): indices in range, tablets ordered by table and range, ranges that do not overlap.
 // Size:       about 400 bytes a tablet, so that a million of them take less than half a gigabyte.
 // Threads:    values.
 #pragma once
@@ -26,7 +26,7 @@ using ServerIndex = uint32_t;  // into ClusterView::servers
 using TableIndex = uint32_t;   // into ClusterView::tables
 using TabletIndex = uint32_t;  // into ClusterView::tablets
 
-// What a server can have too much of. The order is that of importance where two weigh the same.
+// The dimensions in which a server can be overloaded. The order is that of importance where two weigh the same.
 enum class Dimension : uint8_t { kCpu, kOperations, kWriteBytes, kDisk, kReplicas, kPrimaries };
 inline constexpr size_t kDimensions = 6;
 // Cores; operations/s; bytes/s; bytes; replicas; primaries.
@@ -44,7 +44,7 @@ struct PlannedServer {
   double cpu = 0;               // cores busy, all of its process: what its tablets take, and the rest
   int64_t disk_free_bytes = 0;
   int64_t disk_total_bytes = 0;  // 0: not known
-  // Sums over its tablets. The planner makes its own from ClusterView::tablets; placement.h goes by these.
+  // Sums over its tablets. The planner makes its own from ClusterView::tablets; placement.h uses these.
   size_t tablets = 0;  // replicas, also those still being copied
   size_t primaries = 0;
   double operations_per_second = 0;
@@ -118,17 +118,17 @@ struct Peaks {
   friend bool operator==(const Peaks&, const Peaks&) = default;
 };
 
-// Where the primary would cut its load in two, or why nowhere.
+// The primary's cut of its load in two, or the reason why there is none.
 enum class SplitFinding : uint8_t {
   kNoKey,         // too few operations seen
   kKey,           // TabletView::split_key halves the load
-  kPopularKey,    // most of it goes to one key
+  kPopularKey,    // most of it is on one key
   kOneDirection,  // keys are written in order; split_key, where there is one, lies at the end
 };
 
 enum class TabletState : uint8_t {
   kSettled,     // led, its epoch's Barrier committed: may be changed
-  kUnsettled,   // being brought to be led, or not heard of
+  kUnsettled,   // being made primary, or without a report
   kIntentOpen,  // a split or merge is under way
   kCopying,     // a replica is being added or moved
 };
@@ -142,7 +142,7 @@ struct TabletView {
   Members learners;            // those that are level first
   uint8_t learners_level = 0;  // how many have, as the primary says, nearly the whole log
   Rates led;                   // at the primary
-  Rates followed;              // at the busiest of the others
+  Rates followed;              // at the busiest follower
   Peaks peaks;                 // at the primary, within `history`
   Duration history{0};         // for how long, up to five minutes, the peaks are known
   int64_t size_bytes = 0;
@@ -170,7 +170,7 @@ struct ClusterView {
 // INVALID_ARGUMENT naming the first thing that is not as a view must be.
 Status CheckView(const ClusterView& view);
 
-// What one replica costs the server that holds it.
+// The cost of one replica to its server.
 Loads LoadsOf(const TabletView& tablet, bool leads);
 
 const char* Name(Dimension dimension);
