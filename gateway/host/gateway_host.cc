@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "gateway/memcached/memcached_door.h"
-#include "gateway/redis/record_key.h"
+#include "gateway/redis/databases/record_key.h"
 #include "gateway/redis/redis_door.h"
 #include "gateway/server/metrics.h"
 

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "ebla/client.h"
-#include "gateway/redis/logins.h"
-#include "gateway/redis/options.h"
+#include "gateway/redis/connections/options.h"
+#include "gateway/redis/logins/logins.h"
 #include "gateway/server/door.h"
 #include "gateway/store/table_store.h"
 

@@ -3,7 +3,7 @@
 #include <optional>
 #include <utility>
 
-#include "common/memcached/numbers.h"
+#include "functions/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/store/change_item.h"
 

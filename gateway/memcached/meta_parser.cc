@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "common/memcached/numbers.h"
+#include "functions/memcached/numbers.h"
 
 namespace ebla::gateway::memcached {
 namespace {

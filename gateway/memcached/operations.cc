@@ -3,8 +3,8 @@
 #include <memory>
 #include <utility>
 
-#include "common/memcached/numbers.h"
-#include "common/memcached/record_function.h"
+#include "functions/memcached/numbers.h"
+#include "functions/memcached/record_function.h"
 #include "gateway/store/change_item.h"
 
 namespace ebla::gateway::memcached {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include "common/memcached/numbers.h"
+#include "functions/memcached/numbers.h"
 #include "gateway/memcached/meta_parser.h"
 #include "gateway/server/foreign_line.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <random>
 
-#include "common/memcached/numbers.h"
+#include "functions/memcached/numbers.h"
 #include "gateway/memcached/meta_parser.h"
 
 namespace ebla::gateway::memcached {

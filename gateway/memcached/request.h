@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "common/memcached/item_order.h"
+#include "functions/memcached/item_order.h"
 
 namespace ebla::gateway::memcached {
 

@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "common/memcached/numbers.h"
+#include "functions/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
 #include "gateway/store/change_item.h"

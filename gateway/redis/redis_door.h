@@ -8,10 +8,10 @@
 #include <string>
 
 #include "ebla/client.h"
-#include "gateway/redis/logins.h"
-#include "gateway/redis/peers.h"
+#include "gateway/redis/databases/table_databases.h"
+#include "gateway/redis/logins/logins.h"
+#include "gateway/redis/pubsub/peers.h"
 #include "gateway/redis/redis_protocol.h"
-#include "gateway/redis/table_databases.h"
 #include "gateway/server/door.h"
 
 namespace ebla::gateway::redis {

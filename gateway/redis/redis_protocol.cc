@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "gateway/redis/exec_command.h"
-#include "gateway/redis/fixed_answer.h"
-#include "gateway/redis/single_command.h"
-#include "gateway/redis/subcommands.h"
+#include "gateway/redis/commands/subcommands.h"
+#include "gateway/redis/requests/exec_command.h"
+#include "gateway/redis/requests/fixed_answer.h"
+#include "gateway/redis/requests/single_command.h"
 #include "gateway/server/foreign_line.h"
 
 namespace ebla::gateway::redis {

@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "common/base/executor.h"
-#include "common/redis/dump_format.h"
-#include "gateway/redis/connection_state.h"
-#include "gateway/redis/multi.h"
+#include "functions/redis/keys/dump_format.h"
+#include "gateway/redis/connections/connection_state.h"
+#include "gateway/redis/transactions/multi.h"
 #include "gateway/redis/wire/request_reader.h"
 #include "gateway/server/protocol.h"
 

@@ -78,7 +78,7 @@ class Command {
 
   // Before Run(), of its follower, the command behind it of the same one key: whether this one does it along with
   // itself, as if it ran right behind. Then the follower is carried: it does not run, and replies when who carries it
-  // makes it. For Redis's commands a Fold decides that (gateway/redis/folded_commands.h).
+  // makes it. For Redis's commands a Fold decides that (gateway/redis/commands/folded_commands.h).
   virtual bool Carries(const Command& /*next*/) { return false; }
   virtual void Carry(Command& /*next*/) {}
   // Called once, unless another one carries it, and after Expect().

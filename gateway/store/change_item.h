@@ -13,7 +13,7 @@
 #include <string>
 
 #include "common/base/executor.h"
-#include "common/items/item_step.h"
+#include "functions/items/item_step.h"
 #include "gateway/store/store.h"
 
 namespace ebla::gateway {

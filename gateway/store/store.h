@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "common/base/key_range.h"
-#include "common/items/item_step.h"
 #include "ebla/table.h"
+#include "functions/items/item_step.h"
 
 namespace ebla::gateway {
 

@@ -8,8 +8,8 @@
 #include <memory>
 #include <string>
 
-#include "common/memcached/record_function.h"
 #include "common/testing/thread_executor.h"
+#include "functions/memcached/record_function.h"
 #include "gateway/memcached/protocol.h"
 #include "gateway/testing/memory_store.h"
 #include "gateway/testing/talk.h"

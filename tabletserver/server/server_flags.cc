@@ -10,10 +10,10 @@
 
 #include "common/base/processors.h"
 #include "common/base/record_functions.h"
-#include "common/memcached/record_function.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
-#include "common/redis/record_function.h"
+#include "functions/memcached/record_function.h"
+#include "functions/redis/record_function.h"
 
 DEFINE_string(data_dir, "",
               "Directory of this server alone, for its identity, store and logs. It is made when missing.");

@@ -11,7 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "fuzz"
 CORPORA = ROOT / "tests" / "data" / "fuzz"
 TARGETS = ("RedisRequests", "MemcachedRequests", "RecordFunctions", "MemcachedOrders", "ScriptReplies", "Scripts")
-FOLDERS = ("tests/fuzz", "common/items", "common/memcached", "common/redis", "gateway/redis/script")
+FOLDERS = ("tests/fuzz", "functions/items", "functions/memcached", "functions/redis", "gateway/redis/scripts/engine")
 SOURCES = ["gateway/memcached/meta_parser.cc", "gateway/memcached/parser.cc", "gateway/redis/testing/reply_length.cc",
            "gateway/redis/wire/request_reader.cc", "common/base/key_range.cc", "common/base/status.cc", "common/base/utf8.cc",
            *sorted(str(p.relative_to(ROOT)) for folder in FOLDERS for p in (ROOT / folder).glob("*.cc")

@@ -6,8 +6,8 @@
 
 #include "common/base/key_range.h"
 #include "common/base/number_limits.h"
-#include "common/memcached/record_function.h"
-#include "common/redis/record_function.h"
+#include "functions/memcached/record_function.h"
+#include "functions/redis/record_function.h"
 #include "gateway/redis/testing/reply_length.h"
 #include "tests/fuzz/targets.h"
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gateway/redis/script/script_engine.h"
+#include "gateway/redis/scripts/engine/script_engine.h"
 #include "gateway/redis/testing/reply_length.h"
 #include "tests/fuzz/targets.h"
 

@@ -8,8 +8,8 @@
 
 #include "common/base/key_range.h"
 #include "common/testing/temporary_directory.h"
-#include "gateway/redis/command_table.h"
-#include "gateway/redis/script/script_engine.h"
+#include "gateway/redis/commands/command_table.h"
+#include "gateway/redis/scripts/engine/script_engine.h"
 #include "gateway/redis/testing/memory_door.h"
 #include "gateway/redis/wire/request_reader.h"
 #include "tests/gateway/redis_server_door.h"

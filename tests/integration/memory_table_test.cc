@@ -8,7 +8,7 @@
 #include <set>
 #include <thread>
 
-#include "common/redis/record_function.h"
+#include "functions/redis/record_function.h"
 #include "tests/integration/cluster_fixture.h"
 
 namespace ebla::testing {

@@ -4,8 +4,8 @@
 
 #include <chrono>
 
-#include "common/redis/record_function.h"
-#include "gateway/redis/keyed_store.h"
+#include "functions/redis/record_function.h"
+#include "gateway/redis/databases/keyed_store.h"
 #include "gateway/testing/ask.h"
 
 namespace ebla::gateway::redis {

@@ -1,8 +1,8 @@
 // gateway/redis/wire/names.h
-// What servers know of Redis, too (common/redis), goes by this folder's names.
+// What servers know of Redis, too (functions/redis), goes by this folder's names.
 #pragma once
 
-#include "common/redis/update.h"
+#include "functions/redis/command/update.h"
 
 namespace ebla::gateway::redis {
 

@@ -1,0 +1,61 @@
+// functions/items/item_step.h
+// One step of a change of an item: what was there goes in, what is to be there comes out.
+// Threads: values.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "common/base/number_limits.h"
+#include "functions/items/item_codec.h"
+
+namespace ebla {
+
+// How long an item is to live.
+struct Lifetime {
+  enum class Kind : uint8_t { kForever, kFor, kUntil, kKept, kGone };
+  Kind kind = Kind::kForever;
+  int64_t ms = 0;  // of kFor from when it is put, of kUntil since 1970; 1 at least
+
+  static Lifetime Forever() { return {}; }
+  static Lifetime For(std::chrono::milliseconds ttl) {
+    return {Kind::kFor, std::clamp<int64_t>(ttl.count(), 1, limits::kTtlMsMax)};
+  }
+  static Lifetime Until(int64_t ms) { return {Kind::kUntil, std::clamp<int64_t>(ms, 1, limits::kExpiryMsMax)}; }
+  // None: for ever.
+  static Lifetime Until(const std::optional<int64_t>& ms) { return ms ? Until(*ms) : Forever(); }
+  static Lifetime Kept() { return {Kind::kKept, 0}; }  // as it was; of one that was not: for ever
+  static Lifetime Gone() { return {Kind::kGone, 0}; }  // not at all
+
+  // When it ends, if it begins now; none: never, or as it was.
+  std::optional<int64_t> EndFrom(int64_t now_ms) const {
+    if (kind == Kind::kFor) return now_ms + ms;
+    return kind == Kind::kUntil ? std::optional(ms) : std::nullopt;
+  }
+};
+
+struct FoundItem {
+  Item item;
+  Version version;
+  std::optional<int64_t> expires_ms;  // none: never
+};
+
+struct ItemStep {
+  enum class Kind : uint8_t { kNothing, kPut, kDelete };
+  Kind kind = Kind::kNothing;
+  Item item;  // of kPut
+  Lifetime lifetime;
+
+  static ItemStep Nothing() { return {}; }
+  static ItemStep Delete() { return {Kind::kDelete, {}, {}}; }
+  // With a lifetime of kGone it is a delete.
+  static ItemStep Put(Item item, Lifetime lifetime) {
+    if (lifetime.kind == Lifetime::Kind::kGone) return Delete();
+    return {Kind::kPut, std::move(item), lifetime};
+  }
+};
+
+}  // namespace ebla

@@ -1,0 +1,25 @@
+// functions/redis/bits/bit_commands.h
+// Values as rows of bits, the first being the highest of the first byte.
+// Source:  Redis 7.0's documentation of each command.
+// Threads: functions of their arguments.
+#pragma once
+
+#include "functions/redis/command/update.h"
+
+namespace ebla::redis {
+
+void SetBit(Update& update);
+void GetBit(Update& update);
+void BitCount(Update& update);
+void BitPos(Update& update);
+void BitField(Update& update);  // and BITFIELD_RO, which reads alone
+
+// BITFIELD whose operations read alone.
+bool OnlyReads(const Words& words);
+
+// BITOP's result of so many values; none where the operation is not known, or takes another number of them: the reply
+// says so.
+std::optional<std::string> BitOp(const std::string& operation, const std::vector<std::string_view>& values,
+                                 Reply& reply);
+
+}  // namespace ebla::redis

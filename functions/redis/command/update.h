@@ -1,0 +1,91 @@
+// functions/redis/command/update.h
+// What a command makes of one key: a function of the value that is there, which tells what to put in its place and what
+// to reply. So each is executed by whoever can read a value and replace it, if it is still the same, and none of them
+// knows how that is done.
+// Threads: values and functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "functions/items/item_step.h"
+#include "functions/redis/command/reply.h"
+
+namespace ebla::redis {
+
+// Of one value: a record has 1 MiB, of which what is remembered beside the value takes a little (item_codec.h).
+inline constexpr size_t kStringBytesMax = (1 << 20) - kItemFrameBytesMax;
+
+// A command's name and its arguments.
+using Words = std::vector<std::string>;
+
+struct Value {
+  std::string bytes;
+  std::optional<int64_t> expires_ms;  // since 1970; none: never
+};
+
+std::optional<Value> ToValue(std::optional<FoundItem> found);
+
+// What a time that was given counts from, and in what.
+enum class TimeUnit { kSeconds, kMilliseconds };
+enum class TimeFrom { kNow, kEpoch };
+
+class Update {
+ public:
+  enum class Change { kNone, kPut, kDelete };
+
+  // `old`: none where there is no such key.
+  Update(const Words& words, const std::optional<Value>& old, int64_t now_ms, int protocol)
+      : words(words), old(old), now_ms(now_ms), reply(protocol) {}
+
+  const Words& words;      // the command and its arguments
+  Words* spent = nullptr;  // the same, if nobody needs them afterwards
+  const std::optional<Value>& old;
+  const int64_t now_ms;
+  Reply reply;
+
+  Change change = Change::kNone;
+  Value put;                            // with kPut
+  TimeFrom time_from = TimeFrom::kNow;  // that `put` was given, if any was
+  // Where others wait for the thread, what takes longer than to copy a value is declined, and changes nothing.
+  bool others_wait = false;
+  bool declined = false;
+
+  // A word to be put, for certain.
+  std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }
+  void Put(std::string bytes, std::optional<int64_t> expires_ms) {
+    change = Change::kPut;
+    put = {std::move(bytes), expires_ms};
+    // What is over already was never there for anybody.
+    if (expires_ms && *expires_ms <= now_ms) change = old ? Change::kDelete : Change::kNone;
+  }
+  // Its time stays.
+  void PutKeepingTime(std::string bytes) { Put(std::move(bytes), old ? old->expires_ms : std::nullopt); }
+  void Delete() { change = old ? Change::kDelete : Change::kNone; }
+  // The change, of the item.
+  ItemStep TakeStep();
+};
+
+using UpdateFunction = void (*)(Update& update);
+
+// ---- what many commands take ------------------------------------------------------------------------------------------
+
+inline constexpr std::string_view kSyntax = "ERR syntax error";
+inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
+inline constexpr std::string_view kTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+
+// A decimal int64 as Redis takes one: nothing in front, no plus, no leading zeros, no "-0".
+std::optional<int64_t> ToInteger(std::string_view text);
+bool IsWord(std::string_view text, std::string_view upper);  // whatever its case
+// Whether SYNC or ASYNC is the last word, at this place, or nothing is.
+bool EndsWithFlushMode(const Words& words, size_t at);
+std::string ToUpper(std::string_view text);
+std::string ToLower(std::string_view text);
+
+// When a time that was given ends, in milliseconds since 1970. None: the reply says why not.
+std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom from, bool positive, Update& update);
+
+}  // namespace ebla::redis

@@ -1,0 +1,40 @@
+// functions/redis/record_function.h
+// Redis's commands of one key as a function of servers (common/base/record_functions.h), so that a command that must
+// know what is there takes one round trip. Its name is "redis". Its arguments, in the encoding of common/base/encoding.h:
+//
+//   varint  protocol of the reply: 2 or 3
+//   bytes   each of the command's words, but for the key, which is empty
+//
+// Its answer is the reply, as it goes to the client.
+// Errors:  INVALID_ARGUMENT: no such command, or malformed arguments; INTERNAL: the record is none of an item
+//          (functions/items/item_codec.h).
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "common/base/record_functions.h"
+#include "functions/redis/command/update.h"
+
+namespace ebla::redis {
+
+inline constexpr std::string_view kFunctionName = "redis";
+
+struct CommandFunction {
+  std::string_view name;  // in lower case
+  int arity;              // words, its name among them; negative: so many at least
+  UpdateFunction update;
+
+  bool Takes(size_t words) const {
+    return arity < 0 ? words >= static_cast<size_t>(-arity) : words == static_cast<size_t>(arity);
+  }
+};
+
+// Null: ApplyCommand does no command of that name.
+const CommandFunction* FunctionOf(std::string_view name);
+std::string EncodeCommand(int protocol, const Words& words);
+Result<FunctionResult> ApplyCommand(const FunctionInput& input);
+
+}  // namespace ebla::redis

@@ -1,0 +1,101 @@
+// gateway/redis/commands/command_table.h
+// What commands there are: how many words each takes, which of them are keys, and what COMMAND tells of it.
+// Those of Redis 7.0 that are not served have their names here, too, so that the answer can say so.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/redis/wire/names.h"
+#include "gateway/server/protocol.h"
+
+namespace ebla::gateway::redis {
+
+// As COMMAND names them.
+enum Flag : uint32_t {
+  kWrite = 1 << 0,
+  kReadOnly = 1 << 1,
+  kFast = 1 << 2,
+  kDenyOom = 1 << 3,
+  kAdmin = 1 << 4,
+  kNoScript = 1 << 5,
+  kLoading = 1 << 6,
+  kStale = 1 << 7,
+  kNoAuth = 1 << 8,  // also before a login
+  kPubSub = 1 << 11,
+  kSkipMonitor = 1 << 16,
+  kNoMandatoryKeys = 1 << 17,
+  kMovableKeys = 1 << 18,
+  // Not named by COMMAND:
+  kTogether = 1 << 9,  // what it does to several keys of one group happens together
+  kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it
+  kOwn = 1 << 12,      // the connection answers it by itself
+  kFetches = 1 << 13,  // answers with values, or null where there is none
+};
+
+struct StoreCall;
+using KeyCommand = void (*)(std::shared_ptr<StoreCall> call);
+
+// How RunStoreCommand (store_commands.h) runs a command: by what it makes of its one key, or by itself. Neither: its
+// connection answers it.
+struct Runner {
+  constexpr Runner() = default;
+  constexpr Runner(UpdateFunction of_one_key) : update(of_one_key) {}
+  constexpr Runner(KeyCommand by_itself) : run(by_itself) {}
+
+  UpdateFunction update = nullptr;
+  KeyCommand run = nullptr;
+};
+
+struct CommandInfo {
+  std::string_view name;  // in lower case
+  int arity;              // words, its name among them; negative: so many at least
+  uint32_t flags;
+  int first_key = 0, last_key = 0, key_step = 0;  // by word; a negative last one counts from the end; 0: none
+  std::string_view groups;                        // ACL categories beside those that follow from the flags
+  Runner runner;
+  int key_count = 0;  // the word that says how many keys follow it; 0: none does
+
+  bool HasKeys() const { return first_key != 0 || key_count != 0; }
+  bool Is(Flag flag) const { return (flags & flag) != 0; }
+  bool Takes(size_t words) const {
+    return arity < 0 ? words >= static_cast<size_t>(-arity) : words == static_cast<size_t>(arity);
+  }
+};
+
+// By a name of any case; null: there is none.
+const CommandInfo* FindCommand(std::string_view name);
+std::span<const CommandInfo> AllCommands();  // all_commands.cc lists them
+// Empty: it has none, or takes any.
+const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command);
+// Its ACL categories, each with an @ before it.
+std::vector<std::string> CategoriesOf(const CommandInfo& command);
+// Whether the command has a subcommand of that name, or none at all.
+bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
+// Of Redis 7.0's, in lower case.
+std::span<const std::string_view> NamesNotServed();
+// Of a command, or of a command and its subcommand as in "client|list"; without "ERR".
+std::string WrongNumberOfArguments(std::string_view name);
+// Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
+std::optional<std::string> WhyNotServed(std::string_view name);
+
+// A word is longer than any value is, or, of RESTORE, than any dump of one.
+bool HasTooLongWord(const CommandInfo& command, const Words& words);
+
+// The words that are keys, of a command that takes so many words; none where it says no such number of them.
+KeyViews KeysOf(const CommandInfo& command, const Words& words);
+std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words);
+
+// COMMAND and its subcommands.
+void DescribeCommands(const Words& words, Reply& reply);
+// What COMMAND INFO says of it.
+void Describe(const CommandInfo& command, Reply& reply);
+
+}  // namespace ebla::gateway::redis

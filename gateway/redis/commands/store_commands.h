@@ -1,0 +1,79 @@
+// gateway/redis/commands/store_commands.h
+// Commands that go to the store: of one key by their function of its value (update.h), of several keys, of all.
+// Atomic:  what a command does to one key. It reads, then puts what it makes on the condition that nobody else has
+//          written meanwhile, as often as it takes (gateway/store/change_item.h); where the store can do it in one step,
+//          in one step. A command of several keys is not: each key's part of it is.
+// Threads: any; `done` is called once, on any thread, perhaps within the call.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/base/executor.h"
+#include "gateway/redis/commands/command_table.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+class Databases;
+struct Effects;
+struct Shared;
+
+// For whom commands run: a connection, as long as it is the same user's.
+struct Caller {
+  std::shared_ptr<const Shared> shared;           // with all connections: connection_state.h
+  std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
+  std::string owner;                              // session.h
+  Executor* executor = nullptr;                   // for pauses; outlives the calls
+  std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
+};
+
+// Where and for whom commands run.
+struct StoreContext {
+  const Shared& shared() const { return *caller->shared; }
+  Databases* databases() const { return caller->databases.get(); }
+  const std::string& owner() const { return caller->owner; }
+  Executor& executor() const { return *caller->executor; }
+  bool gone() const { return *caller->gone; }
+
+  int protocol = 2;
+  std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
+  std::shared_ptr<const Caller> caller;
+  std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
+  // Of the replies of several transactions that are one answer; null: each has its own.
+  std::shared_ptr<std::atomic<size_t>> reply_bytes;
+  Until until;
+};
+
+struct StoreCall : StoreContext {
+  const CommandInfo& command;
+  const Words& words;             // as many as the command takes, and there until it has ended
+  Words* spendable = nullptr;     // the same, where nobody else needs the values among them; null: somebody does
+  std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
+  std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
+  std::move_only_function<void(std::string reply)> done;
+
+  // Each ends the call.
+  void Answer(Reply& reply) { done(reply.Take()); }
+  void Number(int64_t number) { done(Reply(protocol).Number(number).Take()); }
+  void Ok() { done(Reply(protocol).Ok().Take()); }
+  void Fail(std::string_view text) { done(Reply(protocol).Failure(text).Take()); }
+  void Fail(const Status& status);
+};
+
+// In Redis's way, what the store could not do: a code that clients know, and why.
+std::string FailureText(const Status& status);
+
+// One that the connection does not answer by itself.
+void RunStoreCommand(StoreCall&& call);
+// Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call. None: the command waits
+// for something else.
+std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);
+
+// Whether a command needs to know nothing of its keys' values.
+bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);
+
+}  // namespace ebla::gateway::redis

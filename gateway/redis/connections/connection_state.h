@@ -1,0 +1,134 @@
+// gateway/redis/connections/connection_state.h
+// What the connections of a server share, and what one connection is: whose it is, what it has said, what it listens to
+// and watches.
+// Place:   redis_protocol.h has one for each connection; its commands refer to it.
+// Threads: Shared: any. ConnectionState: the connection's loop, but for what says otherwise.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "gateway/redis/commands/store_commands.h"
+#include "gateway/redis/connections/info.h"
+#include "gateway/redis/connections/scan_cursors.h"
+#include "gateway/redis/connections/session.h"
+#include "gateway/redis/connections/watched_key.h"
+#include "gateway/redis/databases/database_tables.h"
+#include "gateway/redis/databases/databases.h"
+#include "gateway/redis/pubsub/publisher.h"
+#include "gateway/redis/pubsub/subscriptions.h"
+#include "gateway/redis/scripts/scripts.h"
+#include "gateway/server/protocol.h"
+#include "gateway/server/statistics.h"
+#include "gateway/store/table_flusher.h"
+
+namespace ebla::gateway::redis {
+
+class Logins;
+
+struct Shared {
+  std::shared_ptr<Databases> databases;    // of who has not logged in; null: nobody may
+  std::shared_ptr<Logins> logins;          // null: nobody can
+  std::shared_ptr<DatabaseTables> tables;  // null: nobody knows them
+  std::shared_ptr<Channels> channels = std::make_shared<Channels>();
+  std::shared_ptr<Clients> clients = std::make_shared<Clients>();
+  std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
+  std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
+  std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
+  const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
+  std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
+  std::shared_ptr<CountsSinceReset> counts = std::make_shared<CountsSinceReset>();
+  std::chrono::milliseconds deadline{10'000};  // of a command
+  // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
+  std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
+  ConnectionOptions options;  // of a connection, until it says otherwise
+};
+
+// A pointer to what many hold, with a count of its own: loops that copy it all the time do not take the line of memory
+// that counts them from each other.
+template <class T>
+std::shared_ptr<T> WithOwnCount(std::shared_ptr<T> held_by_many) {
+  T* const pointer = held_by_many.get();
+  if (pointer == nullptr) return nullptr;
+  return {pointer, [held_by_many = std::move(held_by_many)](T*) {}};
+}
+
+// The store that a connection's last command asked for: the next one mostly asks for the same.
+class OpenedStore {
+ public:
+  // Null: it is another one, or none.
+  std::shared_ptr<Store> Find(const std::string& database, const Read& read, Ack ack) const {
+    const bool same =
+        database == database_ && read.level() == read_.level() && read.bound() == read_.bound() && ack == ack_;
+    return same ? store_ : nullptr;
+  }
+  std::shared_ptr<Store> Note(const std::string& database, const Read& read, Ack ack, std::shared_ptr<Store> store) {
+    database_ = database;
+    read_ = read;
+    ack_ = ack;
+    store_ = WithOwnCount(std::move(store));
+    return store_;
+  }
+  void Forget() { store_ = nullptr; }
+
+ private:
+  std::string database_;
+  Read read_;
+  Ack ack_ = Ack::kDefault;
+  std::shared_ptr<Store> store_;
+};
+
+struct ConnectionState {
+  ConnectionState(std::shared_ptr<const Shared> shared_by_all, Executor& loop, const std::string& peer,
+                  std::weak_ptr<Outlet> outlet)
+      : shared(WithOwnCount(std::move(shared_by_all))),
+        address(peer),
+        executor(loop),
+        session(*shared, peer, outlet),
+        subscriptions(shared->channels, std::move(outlet)),
+        databases_(WithOwnCount(shared->databases)) {}
+
+  // Of who has logged in, if anybody; null: nobody has, and has to.
+  const std::shared_ptr<Databases>& databases() const { return databases_; }
+  void Use(std::shared_ptr<Databases> databases) {
+    databases_ = WithOwnCount(std::move(databases));
+    caller_ = nullptr;
+    opened.Forget();
+  }
+  const std::shared_ptr<const Caller>& caller() {
+    if (caller_ == nullptr || caller_->databases != databases_ || caller_->owner != session.owner())
+      caller_ = std::make_shared<const Caller>(Caller{shared, databases_, session.owner(), &executor, gone});
+    return caller_;
+  }
+  bool NobodyIsIn() const { return databases_ == nullptr; }
+  std::vector<WatchedKey> TakeWatched() {
+    watched_bytes = 0;
+    return std::exchange(watched, {});
+  }
+
+  const std::shared_ptr<const Shared> shared;
+  const std::string address;
+  Executor& executor;
+  OpenedStore opened;
+  const std::shared_ptr<std::atomic<bool>> gone = std::make_shared<std::atomic<bool>>(false);  // with its connection
+  Session session;
+  Subscriptions subscriptions;
+  std::vector<WatchedKey> watched;        // since WATCH, which may run elsewhere
+  std::atomic<size_t> watched_bytes = 0;  // of them
+  std::string watched_database;
+
+ private:
+  std::shared_ptr<Databases> databases_;
+  std::shared_ptr<const Caller> caller_;  // once a command has asked for it
+};
+
+inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,51 @@
+// gateway/redis/connections/options.h
+// The options that CONFIG GET shows, as Redis names them, and those that a connection may set: how it reads, when its
+// writes are acknowledged, and what its transactions are.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "common/base/status.h"
+#include "ebla/options.h"
+#include "gateway/redis/databases/database_tables.h"
+
+namespace ebla::gateway::redis {
+
+// Whose commands these are.
+inline constexpr std::string_view kRedisVersion = "7.0.15";
+
+enum class Transactions : uint8_t {
+  kOneGroup,   // all keys of one have to be of one group
+  kEachGroup,  // the commands of each group are a transaction of their own
+};
+
+struct ConnectionOptions {
+  Read read;
+  Ack ack = Ack::kDefault;
+  Transactions transactions = Transactions::kOneGroup;
+};
+
+// What all connections of a gateway share.
+struct SharedOptions {
+  size_t connections_max = 10'000;
+  int64_t slower_than_micros = 10'000, slow_max = 128;
+  MemoryBounds memory;
+};
+
+std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
+                                                            const SharedOptions& shared = {});
+
+// "one-group" or "each-group". INVALID_ARGUMENT says so.
+Result<Transactions> ParseTransactions(std::string_view text);
+
+// What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
+std::string CannotSet(const std::string& name, const std::string& why);
+std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options,
+                      const SharedOptions& shared = {});
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,110 @@
+// gateway/redis/connections/session.h
+// What one connection has said of itself and asked for, and the commands that are answered from that alone: HELLO,
+// CLIENT, CONFIG, PING and the like.
+// Place:   redis_protocol.h makes one for each connection, and asks it before the store.
+// Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
+// Threads: the connection's loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/redis/commands/command_table.h"
+#include "gateway/redis/connections/clients.h"
+#include "gateway/redis/connections/options.h"
+
+namespace ebla::gateway::redis {
+
+class DatabaseTables;
+struct Shared;
+
+inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
+
+bool IsClientName(std::string_view name);
+
+class Session {
+ public:
+  Session(const Shared& shared, std::string address, std::weak_ptr<Outlet> outlet);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  int protocol() const { return line_.protocol; }
+  const std::string& database() const { return line_.database; }
+  void set_database(std::string database) {
+    line_.database = std::move(database);
+    clients_->Put(line_);
+  }
+  // Who has logged in; the reply to that says OK.
+  void set_user(std::string user) {
+    line_.user = std::move(user);
+    line_.owner = line_.user;
+    logged_in_ = true;
+    clients_->Put(line_);
+  }
+  // Who has logged in, and "" for all who have not. What each has here is shown to itself alone: scripts, slow commands,
+  // connections that it may end.
+  const std::string& owner() const { return line_.owner; }
+  void set_listening(size_t channels, size_t patterns, size_t shards) {
+    line_.channels = channels;
+    line_.patterns = patterns;
+    line_.shards = shards;
+    clients_->Put(line_);
+  }
+  // What it has queued; negative: nothing is open. As commands are cut.
+  void set_queue(int64_t commands, size_t bytes) {
+    queue_->commands.store(commands, std::memory_order_relaxed);
+    queue_->bytes.store(bytes, std::memory_order_relaxed);
+  }
+  int64_t id() const { return line_.id; }
+  // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
+  bool TakesReply() { return !std::exchange(skip_next_, false) && replies_; }
+  // How it reads and writes where it has said so, else as its table does.
+  const ConnectionOptions& options() const { return options_; }
+
+  // Each command, before it is answered, with when it began. Whether its reply is to be sent: CLIENT REPLY turns them off.
+  bool Begin(const CommandInfo& command, const Words& words, std::chrono::steady_clock::time_point now);
+  bool replies() const { return replies_; }
+  // By its own CLIENT KILL: the reply to that is its last.
+  bool killed() const { return killed_; }
+  // The reply to a command that takes so many words; none: it is not one of the connection's own.
+  std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
+
+ private:
+  void Auth(const Words& words, Reply& reply);
+  void Hello(const Words& words, Reply& reply);
+  void Client(const Words& words, Reply& reply);
+  void ClientSettings(const std::string& what, const Words& words, Reply& reply);
+  void ClientReply(const Words& words, Reply& reply);
+  bool SetName(const std::string& name, Reply& reply);
+  void Config(const Words& words, Reply& reply);
+  void ConfigSet(const Words& words, Reply& reply);
+  SharedOptions OptionsOfAll() const;
+  // Of what all connections share.
+  struct SlowLogChange {
+    std::optional<int64_t> slower_than_micros, most;
+  };
+  // Empty where it can be set, else what to answer; none: all connections share no such option.
+  std::optional<std::string> TakeShared(const std::string& name, const std::string& value, SlowLogChange& change) const;
+  void Reset();
+
+  const std::shared_ptr<Clients> clients_;
+  const std::shared_ptr<const DatabaseTables> tables_;  // null: nobody knows them
+  const std::shared_ptr<ShownQueue> queue_ = std::make_shared<ShownQueue>();
+  ClientLine line_;
+  const ConnectionOptions first_options_;  // until it says otherwise
+  ConnectionOptions options_ = first_options_;
+  bool logged_in_ = false;
+  bool replies_ = true;
+  bool skip_next_ = false;
+  bool killed_ = false;
+};
+
+// Commands that are answered the same whoever asks: PING, ECHO, TIME, COMMAND, LOLWUT. None: it is another.
+std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol);
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,74 @@
+// gateway/redis/databases/database_tables.h
+// The tables of the databases that have numbers, as the masters know them: of database 0 the one that the gateway was
+// given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
+// knows about how many records each has, and what bounds the memory of database 0's.
+// Place:      redis_door.h has one; table_databases.h has it make tables, and INFO and CONFIG GET show what it knows.
+// Invariants: a table is made as that of database 0 is; with the cluster's usual replicas where it cannot have as many.
+// Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
+// Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "common/base/mutex.h"
+#include "common/rpc/event_loop.h"
+#include "ebla/ebla.h"
+
+namespace ebla::gateway::redis {
+
+// `name`: a number, or the table's own name.
+std::string TableOfDatabase(const std::string& first, const std::string& name);
+
+// How much memory the table of database 0 may take on a server, and what it evicts then, in Redis's words.
+struct MemoryBounds {
+  uint64_t bytes_max = 0;  // 0: it has no limit, or is on disk
+  std::string_view policy = "noeviction";
+  int64_t evicted = 0;  // keys, since its servers started
+};
+
+MemoryBounds BoundsOf(const TableInfo& table);
+
+class DatabaseTables {
+ public:
+  // `first`: the table of database 0.
+  DatabaseTables(Client client, std::string first, bool makes);
+  ~DatabaseTables() { Stop(); }
+
+  void Start();
+  // What is under way has its deadline still. Who waits is not answered any more.
+  void Stop();
+
+  // Whether the table of this database is made where it is not there.
+  bool Makes(const std::string& name) const;
+  void Make(const std::string& name, Callback<Status> done);
+  // Of each database that has any, with those that have expired and not been purged yet: as it was some seconds ago.
+  std::map<int, int64_t> Records() const;
+  // As they were when a master last answered.
+  MemoryBounds Bounds() const;
+
+ private:
+  static constexpr std::chrono::seconds kCountEvery{10};
+  static constexpr std::chrono::seconds kPatience{10};    // of who selects a database
+  static constexpr std::chrono::seconds kForReplicas{3};  // that are as many as those of database 0
+
+  Status MakeNow(const std::string& name) const;
+  void Count();
+
+  const Client client_;
+  const std::string first_;
+  const bool makes_;
+  std::atomic<bool> stopped_ = false;
+
+  mutable Mutex mutex_;
+  std::map<int, int64_t> records_ EBLA_GUARDED_BY(mutex_);
+  MemoryBounds bounds_ EBLA_GUARDED_BY(mutex_);
+
+  rpc::EventLoop thread_{"tables"};
+};
+
+}  // namespace ebla::gateway::redis

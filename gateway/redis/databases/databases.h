@@ -1,0 +1,46 @@
+// gateway/redis/databases/databases.h
+// The port through which a connection opens its databases.
+// Place:   table_databases.h implements it over tables of a cluster; testing/memory_door.h in memory.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "ebla/table.h"
+#include "gateway/store/store.h"
+
+namespace ebla::gateway::redis {
+
+inline constexpr int kDatabases = 16;  // by number
+inline bool IsDatabase(int64_t number) { return number >= 0 && number < kDatabases; }
+inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
+
+inline constexpr size_t kChannelNameMax = 4'096;  // of names and of patterns
+
+// What somebody wants with a channel, or with all whose names a pattern matches.
+struct ChannelUse {
+  enum class Kind : uint8_t { kListen, kListenToPattern, kPublish };
+  Kind kind = Kind::kListen;
+  std::string name;
+};
+
+// A database is a table.
+class Databases {
+ public:
+  virtual ~Databases() = default;
+
+  // By a number, or a table's name; its keys are Redis's (keyed_store.h). NO_SUCH_TABLE: there is none, or it may not be
+  // used.
+  // `done` is called once, on any thread, perhaps within the call.
+  virtual void Open(const std::string& name, const Read& read, Ack ack,
+                    Callback<Result<std::shared_ptr<Store>>> done) = 0;
+  // Whether their user may use channels so: PERMISSION_DENIED names the grant that it lacks. `done` is called once, on any
+  // thread, perhaps within the call.
+  virtual bool guards_channels() const { return false; }  // else everybody may
+  virtual void MayUse(const ChannelUse& /*use*/, Until /*until*/, Callback<Status> done) { done({}); }
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,78 @@
+// gateway/redis/databases/table_databases.h
+// Databases as tables of a cluster: those that have numbers are as database_tables.h says, and any other name is the
+// table itself.
+// Place:   redis_door.h makes one.
+// Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
+// Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
+//          on a thread of its client: so it waits for nothing, and has no thread. What makes tables for it is stopped before.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "common/base/mutex.h"
+#include "common/rpc/event_loop.h"
+#include "ebla/ebla.h"
+#include "gateway/redis/databases/channel_grants.h"
+#include "gateway/redis/databases/database_tables.h"
+#include "gateway/redis/databases/databases.h"
+#include "gateway/store/gathering_store.h"
+#include "gateway/store/table_store.h"
+
+namespace ebla::gateway::redis {
+
+class TableDatabases final : public Databases, public std::enable_shared_from_this<TableDatabases> {
+ public:
+  // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
+  // `tables`: has those made that are not there; null: none is.
+  TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
+                 std::shared_ptr<DatabaseTables> tables = nullptr);
+  ~TableDatabases() override { Stop(); }
+
+  // Looks up nothing more; who waits for that is told so.
+  void Stop();
+  // A table that is open already.
+  void Add(const std::string& name, const Table& table);
+  void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
+  // Once it is said that channels are guarded.
+  void GuardChannels() { grants_ = std::make_shared<ChannelGrants>(); }
+  bool guards_channels() const override { return grants_ != nullptr; }
+  void MayUse(const ChannelUse& use, Until until, Callback<Status> done) override;
+
+ private:
+  using Levels = std::tuple<Read::Level, int64_t, Ack>;
+  struct Database {
+    std::shared_ptr<Table> table;
+    std::map<Levels, std::shared_ptr<Store>> stores;
+  };
+  struct Waiter {
+    Read read;
+    Ack ack;
+    Callback<Result<std::shared_ptr<Store>>> done;
+  };
+  // Clients may make up any number of names and levels: of what is known, these are kept; of names that are being looked
+  // up, further ones are refused.
+  static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 32;
+
+  std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);
+  std::shared_ptr<Store> RecordsOf(const std::string& name);
+  enum class Make : uint8_t { kIfAbsent, kNo };
+  void LookUp(const std::string& name, Make make);
+  void OnLookedUp(const std::string& name, Make make, Result<Table> opened);
+
+  std::shared_ptr<ChannelGrants> grants_;  // null: everybody may use every channel
+  const Client client_;
+  const std::string table_;
+  const TableStoreOptions levels_;
+  const std::vector<rpc::EventLoop*> loops_;
+  const std::shared_ptr<DatabaseTables> tables_;
+  Mutex mutex_;
+  std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
+  bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
+  std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name that is looked up
+};
+
+}  // namespace ebla::gateway::redis

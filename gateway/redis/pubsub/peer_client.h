@@ -1,0 +1,92 @@
+// gateway/redis/pubsub/peer_client.h
+// One gateway's connection to another, over which it brings messages: it speaks Redis's protocol as a client does.
+// Belief:  the address comes from a record that anybody may have written who may write to the table. So nothing but a
+//          greeting is sent to it before it has answered that; and over TLS not even this, unless it shows a gateway's
+//          certificate that names the address. This gateway's password goes to nobody else, on whatever machine.
+// States:  connecting, with TLS where the gateways have it; greeting, until the other one has answered to its name; up; gone.
+// Bounds:  kPatience until it is up, and without an answer that is waited for: then it is gone. Whoever has it makes another
+//          one, and bounds what all of them hold.
+// Threads: the loop's.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "common/rpc/channel.h"
+#include "common/rpc/event_loop.h"
+#include "common/rpc/stream.h"
+#include "common/security/tls.h"
+#include "gateway/redis/logins/logins.h"
+
+namespace ebla::gateway::redis {
+
+class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<PeerClient> {
+ public:
+  static constexpr std::chrono::seconds kPatience{1};
+
+  // How many the other one has brought it to; 0 also where that is not known.
+  using Done = std::move_only_function<void(int64_t listeners)>;
+
+  // `endpoint`: numeric.
+  PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared_ptr<security::TlsCredentials> tls,
+             rpc::ReadBuffers& buffers);
+  ~PeerClient();
+
+  struct Greeting {
+    std::string own;    // where the other one reaches this gateway
+    Credentials login;  // without a user, or without TLS, it does not log in
+  };
+  // `starting` is held until it is up or gone.
+  void Start(Greeting greeting, std::shared_ptr<void> starting);
+  // While it is not up, to nobody.
+  void Send(std::string_view request, Done done);
+  // Whoever waits is told 0.
+  void Close();
+  void Fail(const std::string& why);
+  bool gone() const { return fd_ < 0; }
+  bool up() const { return up_; }
+  // For what is not sent or not answered yet.
+  size_t held_bytes() const { return out_.size() + waiting_.size() * sizeof(Waiting); }
+  void OnTurnEnd() override { Flush(); }
+
+ private:
+  struct Waiting {
+    MonotonicTime until;
+    Done done;  // null: nobody waits
+  };
+
+  Status Connect();
+  void Greet();
+  void Say(std::string_view request, Done done);
+  void OnWritable();
+  void OnReadable();
+  void Take(std::string_view bytes);
+  void Flush();
+  void Watch();
+
+  rpc::EventLoop& loop_;
+  const rpc::Endpoint endpoint_;
+  const std::shared_ptr<security::TlsCredentials> tls_;
+  rpc::ReadBuffers& buffers_;
+  int fd_ = -1;
+  std::optional<rpc::Stream> stream_;
+  event read_event_;
+  event write_event_;
+  Greeting greeting_;
+  std::shared_ptr<void> starting_;
+  bool connected_ = false;
+  bool up_ = false;
+  std::string in_, out_;
+  std::deque<Waiting> waiting_;  // in the order of their answers
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,35 @@
+// gateway/redis/pubsub/publisher.h
+// Brings a message to all who listen to its channel: here at this gateway alone, in peers.h at all of them.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gateway/redis/pubsub/channels.h"
+
+namespace ebla::gateway::redis {
+
+class Publisher {
+ public:
+  explicit Publisher(std::shared_ptr<Channels> channels) : channels_(std::move(channels)) {}
+  virtual ~Publisher() = default;
+
+  // `done` gets how many have got it, as far as is known; once, on any thread, perhaps within the call.
+  using Done = std::move_only_function<void(int64_t listeners)>;
+  virtual void Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) {
+    done(channels_->Deliver(kind, channel, message));
+  }
+  // Another gateway is new.
+  virtual void LookSoon() {}
+  // Those of this gateway.
+  Channels& channels() const { return *channels_; }
+
+ private:
+  const std::shared_ptr<Channels> channels_;
+};
+
+}  // namespace ebla::gateway::redis

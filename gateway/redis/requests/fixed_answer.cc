@@ -1,0 +1,13 @@
+#include "gateway/redis/requests/fixed_answer.h"
+
+namespace ebla::gateway::redis {
+
+void FixedAnswer::Run() {
+  const auto why_not = to_ == To::kCommand ? OnlyListens(state_, AllCommands()[kind_].name) : std::nullopt;
+  if (why_not) bytes_ = redis::Reply().Failure("ERR " + *why_not).Take();
+  gateway::Reply answer = ToAnswer(std::move(bytes_));
+  if (to_ != To::kBroken && !state_.session.TakesReply()) answer.bytes.clear();
+  SendReply(std::move(answer));
+}
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,36 @@
+// gateway/redis/requests/fixed_answer.h
+// Its answer is known: of what is no command or cannot be one, and of what is only queued.
+// Threads: the connection's loop.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "gateway/redis/requests/connection_command.h"
+
+namespace ebla::gateway::redis {
+
+class FixedAnswer final : public Command {
+ public:
+  enum class To : uint8_t {
+    kCommand,  // that a connection which only listens may not say
+    kRefused,  // none, or one that cannot be: that is found first
+    kBroken,   // no request: the connection ends, too
+  };
+  FixedAnswer(ConnectionState& state, size_t kind, redis::Reply& reply, To to)
+      : state_(state), kind_(kind), bytes_(reply.Take()), to_(to) {}
+
+  size_t kind() const override { return kind_; }
+  bool ends_connection() const override { return to_ == To::kBroken; }
+  // What a connection may have said of replies, others before it have said.
+  bool alone() const override { return true; }
+  void Run() override;
+
+ private:
+  ConnectionState& state_;
+  const size_t kind_;
+  std::string bytes_;
+  const To to_;
+};
+
+}  // namespace ebla::gateway::redis

@@ -1,0 +1,206 @@
+#include "gateway/redis/requests/single_command.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+
+#include "gateway/redis/commands/keys/key_commands.h"
+#include "gateway/redis/logins/logins.h"
+#include "gateway/redis/transactions/multi.h"
+
+namespace ebla::gateway::redis {
+namespace {
+
+struct Login {
+  std::string user, password;
+};
+
+// AUTH and HELLO.
+std::optional<Login> LoginIn(std::string_view name, const Words& words) {
+  if (name == "auth" && words.size() == 2) return Login{"default", words[1]};
+  if (name == "auth" && words.size() == 3) return Login{words[1], words[2]};
+  if (name != "hello" || words.size() < 2 || (words[1] != "2" && words[1] != "3")) return std::nullopt;
+  // Only of one that has nothing else against it; of several the last.
+  std::optional<Login> login;
+  for (size_t at = 2; at < words.size();) {
+    if (IsWord(words[at], "AUTH") && at + 2 < words.size()) {
+      login = Login{words[at + 1], words[at + 2]};
+      at += 3;
+    } else if (IsWord(words[at], "SETNAME") && at + 1 < words.size()) {
+      if (!IsClientName(words[at + 1])) return std::nullopt;
+      at += 2;
+    } else {
+      return std::nullopt;
+    }
+  }
+  return login;
+}
+
+}  // namespace
+
+SingleCommand::SingleCommand(ConnectionState& state, const CommandInfo& command, Words words)
+    : ConnectionCommand(state, command, std::move(words)) {
+  for (const std::string& word : words_) bytes_ += word.size() + sizeof word;
+  bytes_ += keys_.size() * sizeof keys_[0];
+}
+
+bool SingleCommand::Carries(const Command& next) {
+  const auto* const other = dynamic_cast<const SingleCommand*>(&next);
+  if (other == nullptr || OnlyListens(state_, command_.name)) return false;
+  if (!fold_) fold_.emplace(command_, words_);
+  return fold_->Take(other->command_, other->words_);
+}
+
+void SingleCommand::Carry(Command& next) {
+  auto* const carried = static_cast<SingleCommand*>(&next);
+  carried->timed_ = false;  // it takes what this one takes
+  carried_.push_back(carried);
+}
+
+// Those that it carries go first: once it has ended itself, it may be gone.
+void SingleCommand::EndWith(std::string_view failure) {
+  for (SingleCommand* const next : std::exchange(carried_, {})) next->EndWith(failure);
+  ConnectionCommand::EndWith(failure);
+}
+
+bool SingleCommand::holds_input() const {
+  const bool logins_are_asked_for = state_.shared->databases == nullptr;
+  return logins_are_asked_for && (command_.name == "auth" || command_.name == "hello" || command_.name == "reset");
+}
+
+void SingleCommand::Run() {
+  Begin();
+  for (SingleCommand* const next : carried_) next->Begin();
+  const std::string_view name = command_.name;
+  if (const auto why_not = OnlyListens(state_, name)) return EndWith("ERR " + *why_not);
+  if (state_.shared->logins != nullptr) {
+    if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
+  }
+  AnswerOrRun();
+}
+
+void SingleCommand::AnswerOrRun() {
+  const std::string_view name = command_.name;
+  const bool listens = name == "subscribe" || name == "psubscribe" || name == "ssubscribe";
+  if (listens && state_.databases()->guards_channels())
+    return AskToListen(1, std::chrono::steady_clock::now() + state_.shared->deadline);
+  if (command_.Is(kOwn)) return AnswerAtOnce();
+  if (name == "select") return Select();
+  Open(state_.session.database(), [this](std::shared_ptr<Store> store) { RunOn(std::move(store)); });
+}
+
+void SingleCommand::AnswerAtOnce() {
+  const std::string_view name = command_.name;
+  std::string answer = AnswerHere(command_, words_);
+  // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
+  sends_ = name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_.session.replies()));
+  End(std::move(answer));
+}
+
+// One channel after the other: who may not listen to one of them listens to none.
+void SingleCommand::AskToListen(size_t at, Until until) {
+  // What listens belongs to the connection's loop.
+  if (at == words_.size()) return void(state_.executor.Post([this] { AnswerAtOnce(); }));
+  const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
+  state_.databases()->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
+    may.ok() ? AskToListen(at + 1, until) : EndWith(FailureText(may));
+  });
+}
+
+void SingleCommand::LogIn(const std::string& user, const std::string& password) {
+  state_.shared->logins->LogIn(
+      user, password, state_.address, [this, user](Result<std::shared_ptr<Databases>> databases) {
+        // The connection's state belongs to its loop.
+        state_.executor.Post([this, user, databases = std::move(databases)] { OnLogin(user, databases); });
+      });
+}
+
+void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_ptr<Databases>>& databases) {
+  if (!databases) {
+    return databases.error().code() == Code::kPermissionDenied ? EndWith(kWrongPassword)
+                                                               : EndWith(FailureText(databases.error()));
+  }
+  state_.Use(*databases);
+  state_.session.set_user(user);
+  AnswerOrRun();
+}
+
+// The connection goes on there once it is open. Nothing else of it runs meanwhile.
+void SingleCommand::Select() {
+  const std::string name = words_[1];
+  const std::optional<int64_t> number = ToInteger(name);
+  if (number && !IsDatabase(*number)) return EndWith(kNoSuchDatabase);
+  Open(name, [this, name](const std::shared_ptr<Store>&) {
+    state_.session.set_database(name);
+    End(redis::Reply().Ok().Take());
+  });
+}
+
+void SingleCommand::RunOn(std::shared_ptr<Store> store) {
+  if (!carried_.empty()) return RunWithCarried(store);
+  if (command_.name == "watch") return Watch(std::move(store));
+  if (const auto database = NamedDatabase(command_, words_)) return RunBetween(std::move(store), *database);
+  if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
+  if (OneGroupOf({keys_.begin(), keys_.end()})) return RunAsOne(std::move(store));
+  command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
+}
+
+void SingleCommand::RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target) {
+  StoreCall call = CallOf(std::move(store));
+  call.target = std::move(target);
+  RunStoreCommand(std::move(call));
+}
+
+StoreCall SingleCommand::CallOf(std::shared_ptr<Store> store) {
+  StoreCall call{ContextOf(std::move(store)), command_, words_, &words_};
+  call.done = [this](std::string bytes) { End(std::move(bytes)); };
+  return call;
+}
+
+void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
+  std::vector<StoreCall> calls;
+  calls.push_back(CallOf(store));
+  for (SingleCommand* const next : carried_) calls.push_back(next->CallOf(store));
+  RunFolded(std::move(calls));
+}
+
+void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
+  std::vector<QueuedCommand> commands;
+  commands.push_back(
+      {&command_, std::shared_ptr<const Words>(std::shared_ptr<void>(), &words_)});  // which stay until the reply
+  RunTogether(ContextOf(std::move(store)), std::move(commands), {}, [this](Result<Replies> replies) {
+    replies ? End(std::move((**replies)[0])) : EndWith(FailureText(replies.error()));
+  });
+}
+
+void SingleCommand::RunBetween(std::shared_ptr<Store> store, const std::string& database) {
+  Open(database, [this, store = std::move(store)](std::shared_ptr<Store> target) mutable {
+    RunAlone(std::move(store), std::move(target));
+  });
+}
+
+void SingleCommand::Watch(std::shared_ptr<Store> store) {
+  if (!state_.watched.empty() && state_.watched_database != state_.session.database())
+    return EndWith("ERR keys of another database are watched");
+  if (state_.watched.size() + keys_.size() > kCommitPartsMax)
+    return EndWith("ERR a connection watches at most 1000 keys");
+  state_.watched_database = state_.session.database();
+  const auto staged = std::make_shared<StagedStore>(std::move(store));
+  staged->Load(
+      {keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_.shared->deadline,
+      [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
+}
+
+void SingleCommand::NoteWatched(const StagedStore& staged) {
+  for (const std::string_view name : keys_) {
+    const std::string key(name);
+    // As it was seen first.
+    if (std::ranges::find(state_.watched, key, &WatchedKey::key) != state_.watched.end()) continue;
+    const Record* const record = staged.Loaded(key);
+    state_.watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
+    state_.watched_bytes += sizeof(WatchedKey) + key.size();
+  }
+  End(redis::Reply().Ok().Take());
+}
+
+}  // namespace ebla::gateway::redis

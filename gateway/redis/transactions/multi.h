@@ -1,0 +1,63 @@
+// gateway/redis/transactions/multi.h
+// What a connection has queued between MULTI and EXEC, and how EXEC runs it.
+// Place:   redis_protocol.h queues commands as they are cut, in the order in which they came; RunQueued is EXEC.
+// Errors:  CROSSSLOT: keys of several groups, where all have to be of one. What a queue refuses breaks it: its EXEC does
+//          nothing and says EXECABORT.
+// Source:  Redis 7.0's documentation of transactions, and of hash tags in Redis Cluster.
+// Threads: MultiQueue: the connection's loop. RunQueued: any, as transaction.h says.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/redis/connections/options.h"
+#include "gateway/redis/transactions/transaction.h"
+
+namespace ebla::gateway::redis {
+
+inline constexpr std::string_view kCrossSlot =
+    "CROSSSLOT Keys in request don't hash to the same slot: give them one {tag}";
+
+// The group of all these keys; none: they are of several, or there are none.
+std::optional<std::string> OneGroupOf(const std::vector<std::string>& keys);
+
+class MultiQueue {
+ public:
+  static constexpr size_t kBytesMax = 64 << 20;
+  static constexpr size_t kCommandsMax = 100'000;
+
+  bool open() const { return open_; }
+  bool broken() const { return broken_; }
+  void Open() { open_ = true; }
+  // What was to be queued cannot be, so nothing of it will run.
+  void Break();
+  // Empty: it is queued. Else why not.
+  std::string_view Add(const CommandInfo& command, Words& words);
+  // All of them; the queue is closed.
+  std::vector<QueuedCommand> Close();
+  size_t size() const { return commands_.size(); }
+  size_t held_bytes() const { return bytes_; }
+
+ private:
+  bool open_ = false;
+  bool broken_ = false;
+  std::vector<QueuedCommand> commands_;
+  size_t bytes_ = 0;
+};
+
+struct QueuedRun {
+  StoreContext context;
+  Transactions transactions = Transactions::kOneGroup;
+  std::vector<QueuedCommand> commands;
+  std::vector<WatchedKey> watched;
+  // Of those that the connection answers by itself: called on the context's executor.
+  std::move_only_function<std::string(const QueuedCommand& command)> answer;
+  std::move_only_function<void(std::string reply)> done;
+};
+
+// Commands of one group together. With Transactions::kEachGroup each group's are a transaction, whose failure is the reply
+// of its commands alone. What needs no keys, such as DBSIZE, is run after them and is no part of it.
+void RunQueued(QueuedRun run);
+
+}  // namespace ebla::gateway::redis
