@@ -33,7 +33,7 @@ constexpr CommandInfo kCommands[] = {
     {"hello", -1, kLogin | kOwn, 0, 0, 0, "connection"},
     {"info", -1, kAlways | kOwn, 0, 0, 0, "dangerous"},
     {"lolwut", -1, kReadOnly | kFast | kOwn, 0, 0, 0, ""},
-    {"memory", -2, kReadOnly, 0, 0, 0, "", Memory},
+    {"memory", -2, kReadOnly, 2, 2, 1, "", Memory},
     {"ping", -1, kFast | kOwn, 0, 0, 0, "connection"},
     {"quit", -1, kLogin | kOwn, 0, 0, 0, "connection"},
     {"reset", 1, kLogin | kOwn, 0, 0, 0, "connection"},

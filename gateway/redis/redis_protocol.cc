@@ -94,7 +94,7 @@ std::unique_ptr<Command> RedisProtocol::Make(Request request) {
   }
   if (!command->Takes(words.size())) {
     const std::string why = WrongNumberOfArguments(command->name);
-    if (command->name == "exec") return MakeExec(*command, "EXECABORT Transaction discarded because of: " + why);
+    if (command->name == "exec") return MakeExec(*command, kExecAbort + why);
     return Refuse(words[0], "ERR " + why);
   }
   if (state_.NobodyIsIn() && !command->Is(kNoAuth)) {

@@ -3,25 +3,36 @@
 // Threads: one.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "gateway/redis/wire/names.h"
 #include "tools/cluster/child_process.h"
 
 namespace ebla::gateway::redis {
 
-// A server of its own, which ends with it, and one connection to it.
+// A connection to a server. The first one starts the server and ends it.
 class ServerDoor {
  public:
-  // Starts it; the directory holds its socket and its log.
+  // The directory holds the server's socket and log.
   explicit ServerDoor(const std::string& directory);
+  // A second connection to the server of `first`, which outlives it.
+  explicit ServerDoor(const ServerDoor* first);
   ~ServerDoor();
   ServerDoor(const ServerDoor&) = delete;
 
   std::string Answer(const Words& words);
+  // All replies to a pipeline, which leaves ECHO answered.
+  std::string AnswerAll(const std::vector<Words>& commands);
 
  private:
-  cluster::ProcessId process_;
+  bool Connect();
+  void Send(const std::string& bytes);
+  void Receive();
+
+  const std::string path_;
+  std::optional<cluster::ProcessId> process_;
   int fd_ = -1;
   std::string bytes_;
 };

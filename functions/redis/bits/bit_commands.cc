@@ -79,10 +79,12 @@ void SetBit(Update& update) {
   const std::string& value = update.words[3];
   if (value != "0" && value != "1") return void(update.reply.Failure("ERR bit is not an integer or out of range"));
   std::string bytes(OldBytes(update));
-  update.reply.Number(BitAt(bytes, *bit) ? 1 : 0);
+  const bool old = BitAt(bytes, *bit), grows = bytes.size() <= *bit / 8;
+  update.reply.Number(old ? 1 : 0);
+  if (!grows && old == (value == "1")) return;
   bytes.resize(std::max(bytes.size(), *bit / 8 + 1));
   PutBit(bytes, *bit, value == "1");
-  update.PutKeepingTime(std::move(bytes));
+  update.PutInPlace(std::move(bytes));
 }
 
 void GetBit(Update& update) {
@@ -288,6 +290,7 @@ void BitField(Update& update) {
     if (operation.kind != FieldOperation::Kind::kGet)
       end = std::max(end, (operation.offset + static_cast<size_t>(operation.type.bits) + 7) / 8);
   }
+  bool changes = bytes.size() < end;
   bytes.resize(std::max(bytes.size(), end));
   update.reply.Array(operations->size());
   for (const FieldOperation& operation : *operations) {
@@ -306,10 +309,11 @@ void BitField(Update& update) {
       update.reply.Null();
       continue;
     }
+    changes |= *value != old;
     WriteField(bytes, operation.offset, operation.type, *value);
     update.reply.Number(set ? old : *value);
   }
-  if (end > 0) update.PutKeepingTime(std::move(bytes));
+  if (changes) update.PutInPlace(std::move(bytes));
 }
 
 }  // namespace ebla::redis

@@ -9,7 +9,9 @@ namespace ebla::redis {
 
 std::optional<Value> ToValue(std::optional<FoundItem> found) {
   if (!found) return std::nullopt;
-  return Value{.bytes = std::move(found->item.value), .expires_ms = found->expires_ms};
+  return Value{.bytes = std::move(found->item.value),
+               .expires_ms = found->expires_ms,
+               .changed_in_place = (found->item.flags & kChangedInPlace) != 0};
 }
 
 ItemStep Update::TakeStep() {
@@ -21,7 +23,9 @@ ItemStep Update::TakeStep() {
                : time_from == TimeFrom::kEpoch      ? Lifetime::Until(*expires_ms)
                                                     : Lifetime::For(std::chrono::milliseconds(*expires_ms - now_ms));
   }
-  return ItemStep::Put({.value = std::move(put.bytes)}, lifetime);
+  // Only a number needs the flag. A value without flags lies in its record as it is.
+  const uint32_t flags = put.changed_in_place && ToInteger(put.bytes) ? kChangedInPlace : 0;
+  return ItemStep::Put({.value = std::move(put.bytes), .flags = flags}, lifetime);
 }
 
 std::optional<int64_t> ToInteger(std::string_view text) {

@@ -25,7 +25,11 @@ using Words = std::vector<std::string>;
 struct Value {
   std::string bytes;
   std::optional<int64_t> expires_ms;  // since 1970; none: never
+  bool changed_in_place = false;      // its encoding is "raw" for OBJECT, although the bytes read as a number
 };
+
+// An item's flag that keeps `changed_in_place`.
+inline constexpr uint32_t kChangedInPlace = 1;
 
 std::optional<Value> ToValue(std::optional<FoundItem> found);
 
@@ -58,12 +62,22 @@ class Update {
   std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }
   void Put(std::string bytes, std::optional<int64_t> expires_ms) {
     change = Change::kPut;
-    put = {std::move(bytes), expires_ms};
+    put = {.bytes = std::move(bytes), .expires_ms = expires_ms};
     // What is over already was never there for anybody.
     if (expires_ms && *expires_ms <= now_ms) change = old ? Change::kDelete : Change::kNone;
   }
   // Its time stays.
   void PutKeepingTime(std::string bytes) { Put(std::move(bytes), old ? old->expires_ms : std::nullopt); }
+  // The same for bytes that were changed within the old value, as APPEND does.
+  void PutInPlace(std::string bytes) {
+    PutKeepingTime(std::move(bytes));
+    put.changed_in_place = true;
+  }
+  // The old value, with another time.
+  void PutOld(std::optional<int64_t> expires_ms) {
+    Put(old->bytes, expires_ms);
+    put.changed_in_place = old->changed_in_place;
+  }
   void Delete() { change = old ? Change::kDelete : Change::kNone; }
   // The change, of the item.
   ItemStep TakeStep();

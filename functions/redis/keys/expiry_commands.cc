@@ -54,7 +54,7 @@ void Expire(Update& update) {
     return (!conditions->if_greater || *when > until) && (!conditions->if_less || *when < until);
   };
   if (!holds()) return void(update.reply.Number(0));
-  update.Put(old->bytes, *when);
+  update.PutOld(*when);
   update.reply.Number(1);
 }
 
@@ -69,7 +69,7 @@ void TimeLeft(Update& update) {
 
 void Persist(Update& update) {
   const bool ends = update.old && update.old->expires_ms;
-  if (ends) update.Put(update.old->bytes, std::nullopt);
+  if (ends) update.PutOld(std::nullopt);
   update.reply.Number(ends ? 1 : 0);
 }
 

@@ -159,7 +159,7 @@ void GetEx(Update& update) {
     if (!expires) return;
   }
   ReplyOld(update);
-  if (options.time != nullptr || (options.persist && update.old->expires_ms)) update.Put(update.old->bytes, expires);
+  if (options.time != nullptr || (options.persist && update.old->expires_ms)) update.PutOld(expires);
 }
 
 void GetDel(Update& update) {
@@ -211,7 +211,7 @@ void Append(Update& update) {
   if (bytes.size() + update.words[2].size() > kStringBytesMax) return void(update.reply.Failure(kTooLong));
   bytes += update.words[2];
   update.reply.Number(std::ssize(bytes));
-  update.PutKeepingTime(std::move(bytes));
+  update.PutInPlace(std::move(bytes));
 }
 
 void StrLen(Update& update) { update.reply.Number(std::ssize(Bytes(update))); }
@@ -240,7 +240,7 @@ void SetRange(Update& update) {
   bytes.resize(std::max(bytes.size(), at + part.size()));
   bytes.replace(at, part.size(), part);
   update.reply.Number(std::ssize(bytes));
-  update.PutKeepingTime(std::move(bytes));
+  update.PutInPlace(std::move(bytes));
 }
 
 // ---- LCS --------------------------------------------------------------------------------------------------------------

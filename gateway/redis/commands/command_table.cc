@@ -245,6 +245,7 @@ const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command) {
         "unblock", "no-evict", "getredir", "trackinginfo", "setinfo", "no-touch"}},
       {"command", {"count", "docs", "getkeys", "getkeysandflags", "help", "info", "list"}},
       {"config", {"get", "set", "resetstat", "rewrite", "help"}},
+      {"function", {"delete", "dump", "flush", "help", "kill", "list", "load", "restore", "stats"}},
       {"memory", {"doctor", "help", "malloc-stats", "purge", "stats", "usage"}},
       {"object", {"encoding", "freq", "help", "idletime", "refcount"}},
       {"pubsub", {"channels", "help", "numpat", "numsub", "shardchannels", "shardnumsub"}},

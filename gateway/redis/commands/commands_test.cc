@@ -467,6 +467,34 @@ TEST_F(CommandsTest, InfoTellsOfScriptsAndClients) {
     EXPECT_THAT(info, HasSubstr(line));
 }
 
+TEST_F(CommandsTest, InfoCountsErrorsByTheirCodes) {
+  for (const Words& words : std::vector<Words>{{"GET"},
+                                               {"NOSUCH"},
+                                               {"INCRBY", "a", "x"},
+                                               {"EVALSHA", "0", "0"},
+                                               {"MULTI"},
+                                               {"SETRANGE", "a", "-1", "x"},
+                                               {"EXEC"},
+                                               {"EVAL", "return redis.error_reply('OWN text')", "0"},
+                                               {"EVAL", "return redis.error_reply('-short')", "0"}})
+    door_.Answer(words);
+  const std::string info = door_.Answer({"INFO"});
+  for (const char* const line : {"# Errorstats\r\n", "errorstat_ERR:count=5\r\n", "errorstat_NOSCRIPT:count=1\r\n",
+                                 "errorstat_OWN:count=1\r\n", "total_error_replies:7\r\n"})
+    EXPECT_THAT(info, HasSubstr(line));
+  EXPECT_EQ(door_.Answer({"CONFIG", "RESETSTAT"}), "+OK\r\n");
+  EXPECT_THAT(door_.Answer({"INFO", "errorstats", "stats"}),
+              AllOf(Not(HasSubstr("errorstat_")), HasSubstr("replies:0")));
+}
+
+TEST(ErrorCountsTest, CodesOfScriptsAreBounded) {
+  ErrorCounts counts;
+  for (int i = 0; i < 1'000; ++i) counts.Count("-CODE" + std::to_string(i) + " text\r\n");
+  counts.Count("+OK\r\n");
+  EXPECT_LE(counts.All().size(), ErrorCounts::kCodesMax + 1);
+  EXPECT_EQ(counts.All().at("ERR"), 1'000u - ErrorCounts::kCodesMax);
+}
+
 TEST_F(CommandsTest, WhatAClientSaysOfItselfIsBounded) {
   EXPECT_THAT(door_.Answer({"CLIENT", "x\nid=4242 addr=10.9.9.9:1 name=forged"}), HasSubstr("-ERR"));
   EXPECT_THAT(door_.Answer({"CLIENT", "LIST"}), Not(HasSubstr("id=4242")));

@@ -1,6 +1,7 @@
 // COMMAND.
 #include <algorithm>
 #include <ranges>
+#include <utility>
 
 #include "functions/redis/bits/bit_commands.h"
 #include "gateway/redis/commands/command_table.h"
@@ -87,12 +88,20 @@ void ShowFlags(std::string_view flags, Reply& reply) {
   for (const auto flag : std::views::split(flags, ' ')) reply.Simple(std::string_view(flag));
 }
 
+// Some subcommands have keys, and others of the same command have none.
+bool HasKeys(const CommandInfo& command, const Words& words) {
+  if (SubcommandsOf(command).empty()) return command.HasKeys();
+  return command.HasKeys() && (IsWord(words[1], "USAGE") || (command.name == "object" && !IsWord(words[1], "HELP")));
+}
+
 void GetKeys(const Words& words, Reply& reply, bool with_flags) {
   const Words named(words.begin() + 2, words.end());
   const CommandInfo* const command = FindCommand(named[0]);
-  if (command == nullptr) return void(reply.Failure("ERR Invalid command specified"));
-  if (!command->HasKeys()) return void(reply.Failure("ERR The command has no key arguments"));
-  if (!command->Takes(named.size()))
+  if (command == nullptr || !KnowsSubcommand(*command, named[1]))
+    return void(reply.Failure("ERR Invalid command specified"));
+  if (!HasKeys(*command, named)) return void(reply.Failure("ERR The command has no key arguments"));
+  if (!command->Takes(named.size()) || (command->name == "object" && named.size() != 3) ||
+      std::cmp_greater_equal(command->first_key, named.size()))
     return void(reply.Failure("ERR Invalid number of arguments specified for command"));
   const KeyViews keys = KeysOf(*command, named);
   reply.Array(keys.size());

@@ -29,6 +29,11 @@ using Visit = std::move_only_function<bool(const std::string& key, std::optional
 void VisitKeys(SharedCall call, std::vector<std::string> keys, Freshness freshness, Visit visit,
                std::move_only_function<void()> done);
 
+// A delete of what had to exist has found nothing.
+inline bool WasAbsent(const Status& status) {
+  return status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
+}
+
 // All values, in the order of the keys. A key that is named twice has its value twice.
 void ReadAll(SharedCall call, const std::vector<std::string>& keys, Freshness freshness,
              std::move_only_function<void(Values)> done);

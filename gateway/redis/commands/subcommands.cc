@@ -20,6 +20,11 @@ std::string WrongNumberForSubcommand(const Words& words) {
   return "ERR " + WrongNumberOfArguments(ToLower(words[0]) + "|" + ToLower(words[1]));
 }
 
+std::string UnknownOrWrongNumber(const Words& words) {
+  return "ERR unknown subcommand or wrong number of arguments for '" + words[1].substr(0, 128) + "'. Try " +
+         ToUpper(words[0]) + " HELP.";
+}
+
 std::string WrongWithSubcommand(const Words& words) {
   const CommandInfo* const command = FindCommand(words[0]);
   const bool known = command != nullptr && KnowsSubcommand(*command, words[1]);

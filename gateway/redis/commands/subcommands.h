@@ -22,6 +22,8 @@ void AnswerHelp(std::string_view command, std::initializer_list<Subcommand> subc
 std::string UnknownSubcommand(const Words& words);
 std::string WrongNumberForSubcommand(const Words& words);
 // Of one that could not be answered: either of these, by whether the command has it.
+// The same, of the commands that say no more than that one of the two is wrong.
+std::string UnknownOrWrongNumber(const Words& words);
 std::string WrongWithSubcommand(const Words& words);
 
 }  // namespace ebla::gateway::redis

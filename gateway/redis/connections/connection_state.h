@@ -16,6 +16,7 @@
 
 #include "common/base/executor.h"
 #include "gateway/redis/commands/store_commands.h"
+#include "gateway/redis/connections/error_counts.h"
 #include "gateway/redis/connections/info.h"
 #include "gateway/redis/connections/scan_cursors.h"
 #include "gateway/redis/connections/session.h"
@@ -45,6 +46,7 @@ struct Shared {
   const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
   std::shared_ptr<CountsSinceReset> counts = std::make_shared<CountsSinceReset>();
+  std::shared_ptr<ErrorCounts> errors = std::make_shared<ErrorCounts>();
   std::chrono::milliseconds deadline{10'000};  // of a command
   // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
   std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));

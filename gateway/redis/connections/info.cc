@@ -8,6 +8,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "common/base/clocks.h"
@@ -56,6 +57,12 @@ std::vector<std::pair<std::string, std::string>> CommandLines(const Statistics& 
   return lines;
 }
 
+std::vector<std::pair<std::string, std::string>> ErrorLines(const std::map<std::string, uint64_t>& errors) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const auto& [code, count] : errors) lines.emplace_back("errorstat_" + code, "count=" + std::to_string(count));
+  return lines;
+}
+
 // How many of them expire is not known.
 std::vector<std::pair<std::string, std::string>> KeyspaceLines(const Shared& shared) {
   std::vector<std::pair<std::string, std::string>> lines;
@@ -101,7 +108,9 @@ std::vector<Section> Sections(const Shared& shared) {
   const std::string memory = std::to_string(process::ReadUsage().resident_bytes);
   const MemoryBounds bounds = shared.tables == nullptr ? MemoryBounds() : shared.tables->Bounds();
   const Totals ever = TotalsOf(shared), totals = shared.counts->Of(ever);
-  uint64_t hits = 0, misses = 0;
+  const std::map<std::string, uint64_t> errors = shared.errors->All();
+  uint64_t hits = 0, misses = 0, failures = 0;
+  for (const auto& [code, count] : errors) failures += count;
   for (const CommandTotals& kind : totals.kinds) {
     hits += kind.hits;
     misses += kind.misses;
@@ -139,6 +148,7 @@ std::vector<Section> Sections(const Shared& shared) {
             {"evicted_keys", std::to_string(bounds.evicted)},
             {"keyspace_hits", std::to_string(hits)},
             {"keyspace_misses", std::to_string(misses)},
+            {"total_error_replies", std::to_string(failures)},
             {"pubsub_channels", std::to_string(channels.Count(ChannelKind::kChannel))},
             {"pubsub_patterns", std::to_string(channels.Count(ChannelKind::kPattern))},
             {"pubsubshard_channels", std::to_string(channels.Count(ChannelKind::kShard))}}},
@@ -149,6 +159,7 @@ std::vector<Section> Sections(const Shared& shared) {
           {"CPU", {{"used_cpu_sys", Seconds(used.ru_stime)}, {"used_cpu_user", Seconds(used.ru_utime)}}},
           {"Commandstats",
            shared.statistics == nullptr ? decltype(Section::lines)() : CommandLines(*shared.statistics, totals), true},
+          {"Errorstats", ErrorLines(errors)},
           {"Cluster", {{"cluster_enabled", "0"}}},
           {"Keyspace", KeyspaceLines(shared)}};
 }
@@ -166,7 +177,10 @@ int64_t RateMeter::Of(uint64_t count, std::chrono::steady_clock::time_point now)
   return rate_;
 }
 
-void ResetCounts(const Shared& shared) { shared.counts->Reset(TotalsOf(shared)); }
+void ResetCounts(const Shared& shared) {
+  shared.counts->Reset(TotalsOf(shared));
+  shared.errors->Reset();
+}
 
 std::string InfoText(const Shared& shared, const Words& sections) {
   const auto named = [&](const std::initializer_list<std::string>& names) {

@@ -20,6 +20,10 @@ std::string CannotSet(const std::string& name, const std::string& why) {
   return "ERR CONFIG SET failed (possibly related to argument '" + name + "') - " + why;
 }
 
+std::string UnknownOption(const std::string& name) {
+  return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
+}
+
 std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
                                                             const SharedOptions& shared) {
   const std::string script_time = std::to_string(ScriptLimits().time.count());
@@ -64,7 +68,7 @@ std::string SetOption(const std::string& name, const std::string& value, Connect
   if (name == kTransactions) return take(ParseTransactions(value), options.transactions);
   const auto all = OptionsAre(options, shared);
   const auto found = std::ranges::find(all, name, [](const auto& option) { return option.first; });
-  if (found == all.end()) return "ERR Unknown option or number of arguments for CONFIG SET - '" + name + "'";
+  if (found == all.end()) return UnknownOption(name);
   return found->second == value ? "" : CannotSet(name, "can't set immutable config");
 }
 

@@ -44,6 +44,7 @@ std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOpti
 Result<Transactions> ParseTransactions(std::string_view text);
 
 // What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
+std::string UnknownOption(const std::string& name);
 std::string CannotSet(const std::string& name, const std::string& why);
 std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options,
                       const SharedOptions& shared = {});

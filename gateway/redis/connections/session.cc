@@ -25,11 +25,36 @@ void Time(Reply& reply) {
   reply.Array(2).Bulk(std::to_string(micros / 1'000'000)).Bulk(std::to_string(micros % 1'000'000));
 }
 
+// No replica has yet to acknowledge anything, because a write is replicated before it is acknowledged.
+void Wait(const Words& words, Reply& reply) {
+  const std::optional<int64_t> timeout = ToInteger(words[2]);
+  if (!ToInteger(words[1])) {
+    reply.Failure(kNotAnInteger);
+  } else if (!timeout) {
+    reply.Failure("ERR timeout is not an integer or out of range");
+  } else {
+    *timeout < 0 ? reply.Failure("ERR timeout is negative") : reply.Number(0);
+  }
+}
+
+void ListFunctions(const Words& words, Reply& reply) {
+  for (size_t at = 2; at < words.size(); ++at) {
+    if (IsWord(words[at], "WITHCODE")) continue;
+    if (!IsWord(words[at], "LIBRARYNAME")) return void(reply.Failure("ERR Unknown argument " + words[at]));
+    if (++at == words.size()) return void(reply.Failure("ERR library name argument was not given"));
+  }
+  reply.Array(0);
+}
+
 // There are none: so they can be listed, and flushed.
 void Functions(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);
   if (what == "LIST") {
-    reply.Array(0);
+    ListFunctions(words, reply);
+  } else if (!KnowsSubcommand(*FindCommand(words[0]), words[1])) {
+    reply.Failure(UnknownSubcommand(words));
+  } else if (what == "FLUSH" && words.size() > 3) {
+    reply.Failure(UnknownOrWrongNumber(words));
   } else if (what == "FLUSH") {
     EndsWithFlushMode(words, 2) ? reply.Ok() : reply.Failure("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
   } else {
@@ -65,10 +90,7 @@ bool Session::Begin(const CommandInfo& command, const Words& words, Clock::time_
   if (command.name == "client" && words.size() > 1 && KnowsSubcommand(command, words[1]))
     line_.command += "|" + ToLower(words[1]);
   if (stale || command.Is(kAdmin) || command.name == "client") clients_->Put(line_);
-  if (command.name == "client") {
-    return !std::exchange(skip_next_, false);  // whether replies are on is seen once it has run
-  }
-  return !std::exchange(skip_next_, false) && replies_;
+  return TakesReply();
 }
 
 std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol) {
@@ -86,6 +108,8 @@ std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Word
     Time(reply);
   } else if (name == "command") {
     DescribeCommands(words, reply);
+  } else if (name == "lolwut" && words.size() > 2 && IsWord(words[1], "VERSION") && !ToInteger(words[2])) {
+    reply.Failure(kNotAnInteger);
   } else if (name == "lolwut") {
     reply.Verbatim("Ebla, behind Redis ver. " + std::string(kRedisVersion) + "\n");
   } else {
@@ -115,7 +139,7 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
   } else if (name == "role") {
     reply.Array(3).Bulk("master").Number(0).Array(0);
   } else if (name == "wait") {
-    reply.Number(0);
+    Wait(words, reply);
   } else if (name == "auth") {
     Auth(words, reply);
   } else {
@@ -225,8 +249,10 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
     is(2, "ON") || is(2, "OFF") ? reply.Ok() : reply.Failure(kSyntax);
   } else if (what == "SETINFO" && size == 4) {
     is(2, "LIB-NAME") || is(2, "LIB-VER") ? reply.Ok() : reply.Failure("ERR Unrecognized option '" + words[2] + "'");
+  } else if (what == "TRACKING" && is(2, "ON")) {
+    reply.Failure("ERR client-side caching is not served by Ebla yet");
   } else if (what == "TRACKING" && size >= 3) {
-    is(2, "OFF") ? reply.Ok() : reply.Failure("ERR client-side caching is not served by Ebla yet");
+    is(2, "OFF") && size == 3 ? reply.Ok() : reply.Failure(kSyntax);
   } else if (what == "CACHING" && size == 3) {
     reply.Failure(
         "ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or OPTOUT mode "
@@ -235,6 +261,10 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
     reply.Number(-1);
   } else if (what == "TRACKINGINFO" && size == 2) {
     reply.Map(3).Bulk("flags").Set(1).Bulk("off").Bulk("redirect").Number(-1).Bulk("prefixes").Array(0);
+  } else if (what == "UNBLOCK" && size > 4) {
+    reply.Failure(UnknownOrWrongNumber(words));
+  } else if (what == "UNBLOCK" && size == 4 && !is(3, "TIMEOUT") && !is(3, "ERROR")) {
+    reply.Failure("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
   } else if (what == "UNBLOCK" && size >= 3) {
     ToInteger(words[2]) ? reply.Number(0) : reply.Failure(kNotAnInteger);
   } else if (what == "UNPAUSE" && size == 2) {
@@ -248,10 +278,10 @@ void Session::ClientSettings(const std::string& what, const Words& words, Reply&
 
 void Session::ClientReply(const Words& words, Reply& reply) {
   if (IsWord(words[2], "ON")) {
-    replies_ = true;
+    replies_ = sends_ = true;
     reply.Ok();
   } else if (IsWord(words[2], "OFF")) {
-    replies_ = false;
+    replies_ = sends_ = false;
   } else if (IsWord(words[2], "SKIP")) {
     skip_next_ = replies_;
   } else {
@@ -267,6 +297,7 @@ void Session::Reset() {
   line_.user = kDefaultUser;
   line_.owner.clear();
   logged_in_ = false;
+  sends_ |= !replies_;
   replies_ = true;
   skip_next_ = false;
   clients_->Put(line_);
@@ -288,8 +319,8 @@ void Session::Config(const Words& words, Reply& reply) {
     }
     reply.Map(found.size());
     for (const auto& [name, value] : found) reply.Bulk(name).Bulk(value);
-  } else if (what == "SET" && words.size() >= 4 && words.size() % 2 == 0) {
-    ConfigSet(words, reply);
+  } else if (what == "SET" && words.size() >= 4) {
+    words.size() % 2 == 0 ? ConfigSet(words, reply) : void(reply.Failure(kSyntax));
   } else if (what == "RESETSTAT" && words.size() == 2) {
     reply.Ok();  // it is done where the counts are
   } else if (what == "REWRITE" && words.size() == 2) {
@@ -322,9 +353,15 @@ void Session::ConfigSet(const Words& words, Reply& reply) {
   ConnectionOptions options = options_;
   SlowLogChange slow_log;
   std::set<std::string> names;
+  const auto known = OptionsAre(options_, OptionsOfAll());
   for (size_t at = 2; at < words.size(); at += 2) {
     const std::string name = ToLower(words[at]);
+    if (std::ranges::none_of(known, [&name](const auto& option) { return option.first == name; }))
+      return void(reply.Failure(UnknownOption(words[at])));
     if (!names.insert(name).second) return void(reply.Failure(CannotSet(words[at], "duplicate parameter")));
+  }
+  for (size_t at = 2; at < words.size(); at += 2) {
+    const std::string name = ToLower(words[at]);
     const std::optional<std::string> shared = TakeShared(name, words[at + 1], slow_log);
     const std::string failure = shared ? *shared : SetOption(name, words[at + 1], options, OptionsOfAll());
     if (!failure.empty()) return void(reply.Failure(failure));

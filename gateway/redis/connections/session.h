@@ -62,13 +62,14 @@ class Session {
   }
   int64_t id() const { return line_.id; }
   // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
-  bool TakesReply() { return !std::exchange(skip_next_, false) && replies_; }
+  bool TakesReply() { return sends_ = !std::exchange(skip_next_, false) && replies_; }
   // How it reads and writes where it has said so, else as its table does.
   const ConnectionOptions& options() const { return options_; }
 
   // Each command, before it is answered, with when it began. Whether its reply is to be sent: CLIENT REPLY turns them off.
   bool Begin(const CommandInfo& command, const Words& words, std::chrono::steady_clock::time_point now);
-  bool replies() const { return replies_; }
+  // The same, once it has run: CLIENT REPLY and RESET may have changed it.
+  bool sends() const { return sends_; }
   // By its own CLIENT KILL: the reply to that is its last.
   bool killed() const { return killed_; }
   // The reply to a command that takes so many words; none: it is not one of the connection's own.
@@ -101,6 +102,7 @@ class Session {
   bool logged_in_ = false;
   bool replies_ = true;
   bool skip_next_ = false;
+  bool sends_ = true;  // the reply to the command that runs
   bool killed_ = false;
 };
 

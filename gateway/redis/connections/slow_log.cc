@@ -78,8 +78,7 @@ void SlowLog::Answer(const Words& words, std::string_view owner, Reply& reply) {
                 {"RESET", "Forgets them."}},
                reply);
   } else if (what == "GET") {
-    reply.Failure("ERR unknown subcommand or wrong number of arguments for '" + words[1].substr(0, 128) +
-                  "'. Try SLOWLOG HELP.");
+    reply.Failure(UnknownOrWrongNumber(words));
   } else {
     reply.Failure(WrongWithSubcommand(words));
   }

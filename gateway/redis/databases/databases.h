@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "ebla/table.h"
 #include "gateway/store/store.h"
@@ -16,7 +17,12 @@ namespace ebla::gateway::redis {
 
 inline constexpr int kDatabases = 16;  // by number
 inline bool IsDatabase(int64_t number) { return number >= 0 && number < kDatabases; }
-inline constexpr std::string_view kNoSuchDatabase = "ERR DB index is out of range";
+// The answer to a number that no database has. Empty: a database has it.
+inline std::string_view WrongDatabase(int64_t number) {
+  if (IsDatabase(number)) return {};
+  return std::in_range<int32_t>(number) ? "ERR DB index is out of range"
+                                        : "ERR value is out of range, value must between -2147483648 and 2147483647";
+}
 
 inline constexpr size_t kChannelNameMax = 4'096;  // of names and of patterns
 

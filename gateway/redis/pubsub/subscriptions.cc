@@ -106,6 +106,8 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
     names(ChannelKind::kChannel);
   } else if (what == "SHARDCHANNELS" && words.size() <= 3) {
     names(ChannelKind::kShard);
+  } else if (what == "CHANNELS" || what == "SHARDCHANNELS") {
+    reply.Failure(UnknownOrWrongNumber(words));
   } else if (what == "NUMSUB") {
     counts(ChannelKind::kChannel);
   } else if (what == "SHARDNUMSUB") {

@@ -44,6 +44,11 @@ gateway::Reply ToAnswer(std::string bytes) {
   return answer;
 }
 
+std::string FullName(const CommandInfo& command, const Words& words) {
+  const std::string name(command.name);
+  return words.size() > 1 && SubcommandsOf(command).contains(ToLower(words[1])) ? name + "|" + ToLower(words[1]) : name;
+}
+
 std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command) {
   if (state.session.protocol() >= 3 || !state.subscriptions.any()) return std::nullopt;
   if (command.ends_with("subscribe") || command == "ping" || command == "quit" || command == "reset")
@@ -70,6 +75,7 @@ void ConnectionCommand::NoteIfSlow() {
 void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
   Words().swap(words_);  // what it holds until its reply's turn comes is not counted
+  state_.shared->errors->Count(bytes);
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
   if (!sends_) answer.bytes.clear();

@@ -21,6 +21,9 @@ namespace ebla::gateway::redis {
 size_t KindOf(const CommandInfo& command);
 // By any name that a client says: of one that is not served, too, and "unknown" of what Redis has not.
 size_t KindOfName(std::string_view name);
+inline const std::string kExecAbort = "EXECABORT Transaction discarded because of: ";
+// The name, with the subcommand that the words name, such as "client|list".
+std::string FullName(const CommandInfo& command, const Words& words);
 // None: the command may run. Else why a connection that speaks RESP2 and listens may not run it.
 std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command);
 gateway::Reply ToAnswer(std::string bytes);

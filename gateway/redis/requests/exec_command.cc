@@ -8,8 +8,7 @@ void ExecCommand::Run() {
   if (!abort_.empty()) return EndWith(abort_);
   if (!run_.watched.empty() && state_.watched_database != state_.session.database())
     return EndWith("EXECABORT keys of another database are watched");
-  if (const auto why_not = OnlyListens(state_, command_.name))
-    return EndWith("EXECABORT Transaction discarded because of: " + *why_not);
+  if (const auto why_not = OnlyListens(state_, command_.name)) return EndWith(kExecAbort + *why_not);
   Open(state_.session.database(), [this](std::shared_ptr<Store> store) {
     run_.context = ContextOf(std::move(store));
     run_.transactions = state_.session.options().transactions;

@@ -72,7 +72,7 @@ void SingleCommand::Run() {
   Begin();
   for (SingleCommand* const next : carried_) next->Begin();
   const std::string_view name = command_.name;
-  if (const auto why_not = OnlyListens(state_, name)) return EndWith("ERR " + *why_not);
+  if (const auto why_not = OnlyListens(state_, FullName(command_, words_))) return EndWith("ERR " + *why_not);
   if (state_.shared->logins != nullptr) {
     if (const auto login = LoginIn(name, words_)) return LogIn(login->user, login->password);
   }
@@ -92,8 +92,8 @@ void SingleCommand::AnswerOrRun() {
 void SingleCommand::AnswerAtOnce() {
   const std::string_view name = command_.name;
   std::string answer = AnswerHere(command_, words_);
-  // CLIENT REPLY is about itself, too; RESET turns replies on, and who listens is told so whatever it has said.
-  sends_ = name == "reset" || name.ends_with("subscribe") || (sends_ && (name != "client" || state_.session.replies()));
+  // A listener is told what it listens to, whatever CLIENT REPLY has said.
+  sends_ = name.ends_with("subscribe") || state_.session.sends();
   End(std::move(answer));
 }
 
@@ -129,7 +129,7 @@ void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_pt
 void SingleCommand::Select() {
   const std::string name = words_[1];
   const std::optional<int64_t> number = ToInteger(name);
-  if (number && !IsDatabase(*number)) return EndWith(kNoSuchDatabase);
+  if (number && !IsDatabase(*number)) return EndWith(WrongDatabase(*number));
   Open(name, [this, name](const std::shared_ptr<Store>&) {
     state_.session.set_database(name);
     End(redis::Reply().Ok().Take());
@@ -142,7 +142,8 @@ void SingleCommand::RunOn(std::shared_ptr<Store> store) {
   if (const auto database = NamedDatabase(command_, words_)) return RunBetween(std::move(store), *database);
   if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
   if (OneGroupOf({keys_.begin(), keys_.end()})) return RunAsOne(std::move(store));
-  command_.name == "msetnx" ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
+  const bool apart = command_.name == "msetnx" && words_.size() % 2 == 1;
+  apart ? EndWith(kCrossSlot) : RunAlone(std::move(store), nullptr);
 }
 
 void SingleCommand::RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target) {

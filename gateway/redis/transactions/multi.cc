@@ -6,6 +6,7 @@
 
 #include "gateway/redis/commands/keys/key_commands.h"
 #include "gateway/redis/commands/spread.h"
+#include "gateway/redis/connections/connection_state.h"
 #include "gateway/redis/databases/record_key.h"
 
 namespace ebla::gateway::redis {
@@ -163,7 +164,10 @@ class Queued : public std::enable_shared_from_this<Queued> {
   void Finish() {
     Reply reply(run_.context.protocol);
     reply.Array(replies_.size());
-    for (const std::string& one : replies_) reply.Add(one);
+    for (const std::string& one : replies_) {
+      run_.context.shared().errors->Count(one);
+      reply.Add(one);
+    }
     run_.done(reply.Take());
   }
   void Fail(std::string_view text) { End(Reply(run_.context.protocol).Failure(text)); }

@@ -22,8 +22,9 @@ void BitOpOf(SharedCall call) {
     if (!result) return call->Answer(reply);
     const int64_t size = std::ssize(*result);
     if (size == 0)
-      return call->store->Delete(target, Condition::None(), call->until,
-                                 [call](const Status& status) { status.ok() ? call->Number(0) : call->Fail(status); });
+      return call->store->Delete(target, Condition::Exists(), call->until, [call](const Status& status) {
+        WasAbsent(status) || status.ok() ? call->Number(0) : call->Fail(status);
+      });
     PutItem(*call->store, target, ItemStep::Put({.value = *result}, Lifetime::Forever()), Condition::None(),
             call->until,
             [call, size](const Result<Version>& put) { put ? call->Number(size) : call->Fail(put.error()); });

@@ -29,10 +29,8 @@ void Del(SharedCall call) {
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   const size_t count = keys.size();
   auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<Spread>& all) {
-    call->store->Delete(keys[key], Condition::Exists(), call->until, [all](const Status& status) {
-      const bool absent = status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
-      all->End(absent ? Status() : status, status.ok());
-    });
+    call->store->Delete(keys[key], Condition::Exists(), call->until,
+                        [all](const Status& status) { all->End(WasAbsent(status) ? Status() : status, status.ok()); });
   };
   Spread::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
     failure.ok() ? call->Number(deleted) : call->Fail(failure);
@@ -111,6 +109,7 @@ void WithValue(SharedCall call, std::move_only_function<void(const Value&, Reply
 }
 
 std::string_view EncodingOf(const Value& value) {
+  if (value.changed_in_place) return "raw";
   if (ToInteger(value.bytes)) return "int";
   return value.bytes.size() <= 44 ? "embstr" : "raw";
 }
@@ -136,7 +135,9 @@ void Object(SharedCall call) {
     if (what == "ENCODING") {
       reply.Bulk(EncodingOf(value));
     } else if (what == "FREQ") {
-      reply.Failure("ERR An LFU maxmemory policy is not selected, access frequency not tracked.");
+      reply.Failure(
+          "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+          "between policies at runtime LRU and LFU data will take some time to adjust.");
     } else {
       reply.Number(what == "REFCOUNT" ? 1 : 0);
     }
@@ -150,9 +151,13 @@ void Memory(SharedCall call) {
     return call->Answer(reply);
   }
   if (!IsWord(call->words[1], "USAGE")) return call->Fail(UnknownSubcommand(call->words));
-  const bool samples = call->words.size() == 5 && IsWord(call->words[3], "SAMPLES") && ToInteger(call->words[4]);
   if (call->words.size() == 2) return call->Fail(WrongNumberForSubcommand(call->words));
-  if (call->words.size() != 3 && !samples) return call->Fail(kSyntax);
+  for (size_t at = 3; at < call->words.size(); at += 2) {
+    if (!IsWord(call->words[at], "SAMPLES") || at + 1 == call->words.size()) return call->Fail(kSyntax);
+    const std::optional<int64_t> samples = ToInteger(call->words[at + 1]);
+    if (!samples) return call->Fail(kNotAnInteger);
+    if (*samples < 0) return call->Fail(kSyntax);
+  }
   WithValue(call, [key = call->words[2]](const Value& value, Reply& reply) {
     constexpr size_t kAround = 32;  // version, expiry and what else a record has
     reply.Number(static_cast<int64_t>(key.size() + value.bytes.size() + kAround));
@@ -160,10 +165,6 @@ void Memory(SharedCall call) {
 }
 
 // ---- COPY's options -----------------------------------------------------------------------------------------------------
-
-namespace {
-constexpr std::string_view kBeyondInt32 = "ERR value is out of range, value must between -2147483648 and 2147483647";
-}  // namespace
 
 CopyOptions CopyOptionsOf(const Words& words) {
   CopyOptions options;
@@ -173,8 +174,7 @@ CopyOptions CopyOptionsOf(const Words& words) {
     } else if (IsWord(words[at], "DB") && at + 1 < words.size()) {
       const std::optional<int64_t> number = ToInteger(words[++at]);
       if (!number) options.failure = kNotAnInteger;
-      if (number && !IsDatabase(*number))
-        options.failure = std::in_range<int32_t>(*number) ? kNoSuchDatabase : kBeyondInt32;
+      if (number) options.failure = WrongDatabase(*number);
       if (options.failure.empty()) options.database = words[at];
     } else {
       options.failure = kSyntax;

@@ -1,7 +1,9 @@
 #include "gateway/redis/commands/keys/scan_commands.h"
 
 #include <atomic>
-#include <charconv>
+#include <cctype>
+#include <cerrno>
+#include <cstdlib>
 #include <random>
 
 #include "gateway/redis/connections/connection_state.h"
@@ -78,10 +80,13 @@ struct ScanOptionsOf {
   bool strings = true;  // which all values are
 };
 
-std::optional<uint64_t> ToCursor(std::string_view text) {
-  uint64_t cursor = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), cursor);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+// Redis reads an empty word as 0, and lets a negative number wrap around.
+std::optional<uint64_t> ToCursor(const std::string& text) {
+  char* end = nullptr;
+  errno = 0;
+  const uint64_t cursor = std::strtoull(text.c_str(), &end, 10);
+  const bool blank = !text.empty() && std::isspace(static_cast<unsigned char>(text.front())) != 0;
+  if (blank || end != text.c_str() + text.size() || errno == ERANGE) return std::nullopt;
   return cursor;
 }
 

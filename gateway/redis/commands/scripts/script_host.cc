@@ -30,12 +30,7 @@ bool IsPublish(const CommandInfo& command) { return command.name == "publish" ||
 // What runs, but not within a script.
 bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
   if (NamedDatabase(command, words)) return true;
-  return command.first_key == 0 && command.name != "memory";
-}
-
-KeyViews KeysAsked(const CommandInfo& command, const Words& words) {
-  if (command.name == "memory" && words.size() > 2) return {words[2]};
-  return KeysOf(command, words);
+  return command.first_key == 0;
 }
 
 }  // namespace
@@ -101,7 +96,7 @@ Status StagedHost::MayPublish(const std::string& channel) const {
 }
 
 std::string StagedHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {
-  for (const std::string_view key : KeysAsked(command, words)) {
+  for (const std::string_view key : KeysOf(command, words)) {
     if (!keys_.contains(key)) return RefusalWith(kNotDeclared);
   }
   StoreContext context = context_;

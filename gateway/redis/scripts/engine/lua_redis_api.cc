@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "gateway/redis/scripts/engine/lua_replies.h"
 #include "gateway/redis/scripts/engine/lua_run.h"
@@ -51,24 +52,31 @@ void Forget(LuaRun& run) noexcept {
   run.reply = std::string();
 }
 
-// Pushes the reply; true: it is an error. Lua left room for LUA_MINSTACK values behind the arguments, however many those are.
-bool PushResult(lua_State* lua) {
-  LuaRun& run = LuaRun::Of(lua);
+// The arguments as the words of a command, off the stack. False: an error is pushed instead. Lua left room for
+// LUA_MINSTACK values behind the arguments, however many those are.
+bool TakeWords(lua_State* lua, LuaRun& run) {
   const int count = lua_gettop(lua);
   if (count == 0) {
     PushErrorText(lua, "Please specify at least one argument for this redis lib call");
-    return true;
+    return false;
   }
   Forget(run);
   size_t bytes = 0;
   for (int i = 1; i <= count; ++i) {
     if (!TakeWord(lua, run, i, bytes)) {
       PushErrorText(lua, "Lua redis lib command arguments must be strings or integers");
-      return true;
+      return false;
     }
   }
   run.Check(lua);
-  lua_settop(lua, 0);  // what unpack gave may leave no room for a reply
+  lua_settop(lua, 0);  // the result of unpack() may leave no room for a reply
+  return true;
+}
+
+// Pushes the reply; true: it is an error.
+bool PushResult(lua_State* lua) {
+  LuaRun& run = LuaRun::Of(lua);
+  if (!TakeWords(lua, run)) return true;
   run.CallHost();
   const bool failed = PushReply(lua);
   Forget(run);
@@ -80,6 +88,25 @@ int Call(lua_State* lua) { return PushResult(lua) ? lua_error(lua) : 1; }
 
 int CallProtected(lua_State* lua) {
   PushResult(lua);
+  return 1;
+}
+
+void AskAboutCommand(LuaRun& run) noexcept {
+  run.words = {"COMMAND", "INFO", std::move(run.words.front())};
+  run.CallHost();
+}
+
+// Grants are of tables, and are checked when a command runs. So every command that exists passes, as in a Redis that
+// restricts no user.
+int CheckAcl(lua_State* lua) {
+  LuaRun& run = LuaRun::Of(lua);
+  if (!TakeWords(lua, run)) return lua_error(lua);
+  AskAboutCommand(run);
+  const bool known = run.reply.starts_with("*1\r\n*") && !run.reply.starts_with("*1\r\n*-");
+  Forget(run);
+  run.Check(lua);
+  if (!known) return RaiseText(lua, "Invalid command passed to redis.acl_check_cmd()");
+  lua_pushboolean(lua, 1);
   return 1;
 }
 
@@ -186,6 +213,7 @@ int Debug(lua_State*) { return 0; }
 void AddRedisApi(lua_State* lua) {
   static const luaL_Reg kFunctions[] = {{"call", Call},
                                         {"pcall", CallProtected},
+                                        {"acl_check_cmd", CheckAcl},
                                         {"error_reply", ErrorReply},
                                         {"status_reply", StatusReply},
                                         {"sha1hex", Sha1Hex},
