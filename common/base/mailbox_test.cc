@@ -94,7 +94,7 @@ TEST_F(MailboxTest, IsBriefWhileAllWithinIsAndThatIsLittle) {
   EXPECT_TRUE(brief_with(1, Mailbox<int>::kBriefBytes, false)) << "what was before is forgotten";
 }
 
-// Whoever runs the first one's drain may take long to come to it, and must not run what is not brief.
+// The thread that runs the first one's drain may start it late, and must run only brief items.
 TEST_F(MailboxTest, WhatIsNotBriefHasADrainOfItsOwn) {
   EXPECT_TRUE(mailbox_.Put(1, 10, 0, true));
   const auto brief_drain = [&] { ASSERT_TRUE(executor_.Step()); };

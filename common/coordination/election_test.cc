@@ -63,11 +63,11 @@ TEST_P(ElectionTest, WhenTheLeaderDiesTheNextOneLeadsAHigherTermAndTheOldTermIsF
   a_.reset();
   ASSERT_TRUE(RunUntil([&] { return Leads(*b); }));
   EXPECT_EQ(b->term(), old.term + 1);
-  // What the dead leader would still send changes nothing.
+  // Late requests of the dead leader change nothing.
   const auto late = Multi(*b_, {Op::Check(layout::kTerm, old.term_version), Op::Create("/tables", "")});
   EXPECT_EQ(late.error().status.code(), Code::kConditionFailed);
   Do(*b_, Op::Check(layout::kTerm, b->election->leading()->term_version));
-  // It comes back, and follows; its successor is not disturbed.
+  // It returns, and follows; its successor is not disturbed.
   const size_t roles = b->roles.size();
   a_ = harness_->NewClient();
   a = Enter(*a_, "master-1");

@@ -1,4 +1,4 @@
-// What only the embedded coordinator does: it comes back from its directory.
+// Properties of the embedded coordinator alone: it restarts from its directory.
 #include <gtest/gtest.h>
 #include <wiredtiger.h>
 
@@ -54,7 +54,7 @@ class EmbeddedTest : public ::testing::Test {
     }
     return files;
   }
-  // Of a database that is open. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one
+  // A copy of an open database. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one
   // moment.
   bool CopyFiles(const std::filesystem::path& to) const {
     std::filesystem::remove_all(to);

@@ -187,7 +187,7 @@ TEST_P(RegistrationTest, ABackupOfTheLastStartIsRefused) {
   ASSERT_TRUE(Becomes(*backup, Kind::kRefused));
   EXPECT_TRUE(backup->state().status.message().contains("restored or cloned")) << backup->state().status;
   backup.reset();
-  // The newest, whose last raise the coordinator had not heard of.
+  // The newest directory, whose last raise had not reached the coordinator.
   auto newest = Register(*a_, marked(2, 3));
   ASSERT_TRUE(Becomes(*newest, Kind::kRegistered));
   EXPECT_EQ(ServerNode().lifeMark, 3);

@@ -1,4 +1,4 @@
-// What only the simulated coordinator does: faults on demand, and the same run again from the same seed.
+// Properties of the simulated coordinator alone: faults on demand, and the same run again from the same seed.
 #include "common/coordination/sim_coordinator.h"
 
 #include <gtest/gtest.h>

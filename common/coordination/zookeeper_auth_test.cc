@@ -1,4 +1,4 @@
-// A secret for ZooKeeper: what its file may hold, and, on a real server, whom nodes admit.
+// A secret for ZooKeeper: the contents of its file, and, on a real server, the access to nodes.
 #include "common/coordination/zookeeper_auth.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees
+// Cases of ZooKeeper alone: it is absent, it is restarted, it is restored from an older state, it holds foreign trees
 // beside ours.
 #include <dlfcn.h>
 #include <gtest/gtest.h>
@@ -151,7 +151,7 @@ TEST_F(ZooKeeperTest, AServerPutBackToAnOlderStateRefusesTheSessionWhichIsGivenU
   EXPECT_TRUE(woken);
   EXPECT_NE(client->session(), session);
   EXPECT_EQ(Exists(*client, "/later-0"), false);
-  // The older state knows the session, which nobody has any more.
+  // The older state knows the session, which no client has any more.
   EXPECT_TRUE(RunUntil([&] { return Exists(*client, "/live") == false; }));
   EXPECT_EQ(Do(*client, Op::Create("/live", "", CreateMode::kEphemeral)), Status::Ok());
 }

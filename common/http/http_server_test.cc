@@ -32,7 +32,7 @@ class Connection {
     const std::string_view request = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
     EXPECT_EQ(send(fd_.get(), request.data(), request.size(), MSG_NOSIGNAL), std::ssize(request));
   }
-  // What has come, or comes within 20 s.
+  // The bytes received within 20 s.
   std::string Answer(int flags = 0) {
     char bytes[4096];
     const ssize_t got = recv(fd_.get(), bytes, sizeof bytes, flags);
@@ -44,7 +44,7 @@ class Connection {
   Descriptor fd_;
 };
 
-// One request on a connection of its own; everything that came back.
+// Sends one request on a connection of its own; returns the whole response.
 std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, const std::string& body = "",
                   const std::string& headers = "") {
   const auto address = rpc::SocketAddress::FromNumeric(server);

@@ -1,4 +1,4 @@
-// The HTTP server over TLS, asked by curl: who is told what, and who may change flags.
+// The HTTP server over TLS, asked by curl: the pages for each kind of client, and changes of flags.
 #include <gflags/gflags.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -57,7 +57,7 @@ class HttpsTest : public ::testing::Test {
     const Status made = security::CreateCertificate(Path(ca), Path(into), options);
     ASSERT_TRUE(made.ok()) << made;
   }
-  // What curl prints: "200 body", or "000" and why nothing came.
+  // What curl prints: "200 body", or "000" and the error.
   std::string Curl(const std::string& who, const std::string& path, const std::string& options = "",
                    const std::string& scheme = "https") {
     std::string command = "curl -sS --max-time 20 --cacert " + Path("server") + "/ca.crt " + options;

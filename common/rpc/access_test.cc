@@ -1,5 +1,5 @@
-// docs/faults.md lists every method of the IDL and who may call it: that is what the code says, and a new method cannot
-// be forgotten there.
+// docs/faults.md lists every method of the IDL with its permitted callers. The test compares it with the code, so that
+// no new method is forgotten there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -109,7 +109,7 @@ TEST_F(CallWindowTest, WhoeverAsksForLittleIsProtectedFromEachOther) {
   window_.Begin(kEve, eve, now_);
   Rounds(1, 0.9);
   ASSERT_EQ(Begun(), CallWindow::kLeast);
-  // On another loop Ada has had little under way, and is the last who had.
+  // On another loop Ada has had few calls under way, and was the last light user.
   CallWindow::Caller elsewhere;
   window_.Begin(kAda, elsewhere, now_);
   EXPECT_EQ(Begun(), 0u);

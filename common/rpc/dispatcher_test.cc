@@ -14,7 +14,7 @@ class LocalChannel final : public Channel {
   LocalChannel(const Dispatcher& dispatcher, Executor& executor) : dispatcher_(dispatcher), executor_(executor) {}
   void Call(EncodedCall call, Duration timeout, Done done) override {
     last_timeout = timeout;
-    // As the pipelined channel does it: the sequence id is written in place.
+    // Writes the sequence id in place, as the pipelined channel does.
     std::string_view("\0\0\0\x2a", 4).copy(call.message.data() + call.sequence_offset, 4);
     executor_.Post([this, call = std::move(call), done = std::move(done)]() mutable {
       dispatcher_.Dispatch(call.message, [this, done = std::move(done)](Result<std::string_view> reply) mutable {

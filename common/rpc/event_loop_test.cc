@@ -92,7 +92,7 @@ TEST(EventLoopTest, ATimerWakesALoopThatSleepsLonger) {
   EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
 }
 
-// Of timers of a loop that does nothing else, the median; whatever else the machine does, some rounds are quiet.
+// The median delay of timers of an otherwise idle loop. Some rounds are quiet, even on a busy machine.
 TEST(EventLoopTest, TimersAreLateByMuchLessThanAMillisecond) {
   EventLoop loop("loop");
   loop.Start();
@@ -136,7 +136,7 @@ TEST(EventLoopTest, ATaskMayPostWithoutKeepingTheLoopFromItsTimers) {
   stop = true;
 }
 
-// Where each runs, as a thread's id.
+// The id of the thread that runs each.
 class LendingTest : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -1,4 +1,4 @@
-// Bytes that are no well-formed call: each kind closes its own connection and disturbs nobody else.
+// Bytes that are no well-formed call: each kind closes its own connection and disturbs no other.
 #include <random>
 
 #include "common/rpc/message_codec.h"
@@ -185,7 +185,7 @@ TEST(HostileTest, FramesInOneByteSteps) {
   EXPECT_NE(socket.ReceiveFrame().find("value of k"), std::string::npos);
 }
 
-// Good messages with bytes changed, cut and added: whatever comes, the dispatcher answers once and throws nothing.
+// Good messages with bytes changed, cut and added: the dispatcher always answers once and throws nothing.
 TEST(HostileTest, MutatedMessagesNeverHarmTheDispatcher) {
   Dispatcher dispatcher;
   dispatcher.Register(std::make_shared<FakeTablet>());

@@ -19,7 +19,7 @@
 namespace ebla::rpc {
 namespace {
 
-// Changes at once, as often as the policy says.
+// Changes at once, as often as the policy advises.
 LoopThreads::Options Eager(std::function<ThreadChange(const ThreadLoad&)> policy) {
   return {.policy = std::move(policy),
           .window = std::chrono::microseconds(200),
@@ -106,7 +106,7 @@ TEST(LoopThreadsTest, SleepsUntilATaskATimerOrASocketOfAnyLoop) {
     ASSERT_EQ(write(fd, &one, sizeof(one)), static_cast<ssize_t>(sizeof(one)));
     EXPECT_EQ(socket.get_future().wait_for(10s), std::future_status::ready);
 
-    // As libevent's resolver sets for itself.
+    // A timer such as libevent's resolver sets.
     std::promise<void> late;
     event* timeout = nullptr;
     RunOn(*loop, [&] {
@@ -153,7 +153,7 @@ TEST(LoopThreadsTest, NobodyJoinsAThreadThatWaitedForADiskLately) {
   options.calm = 1h;
   SharedLoops shared(2, std::move(options));
   shared.threads->Start();
-  // As a disk would make it wait: it does not run, and is not asleep.
+  // Waits as for a disk: it does not run, and is not asleep.
   RunOn(*shared.loops[0], [] { std::this_thread::sleep_for(20ms); });
   wanted = ThreadChange::kJoin;
   const auto until = std::chrono::steady_clock::now() + 50ms;
@@ -220,7 +220,7 @@ TEST(LoopThreadsTest, StopsWhileLoopsMoveAndDropsWhatIsQueued) {
   }
 }
 
-// As measured with two processors that a client shares: docs/lab/loop-threads.md.
+// Measured with two processors that a client shares: docs/lab/loop-threads.md.
 TEST(ThreadLoadTest, AdvisesByWhatThreadsGainOrCost) {
   struct Case {
     const char* name;
@@ -287,7 +287,7 @@ TEST(ThreadLoadTest, MeasuresTheThreadThatAsks) {
   EXPECT_LT(slept->running, 0.5);
   EXPECT_LT(slept->busy, 0.2);
 
-  // Nobody says that this is a sleep. A late wake-up is a wait for a processor.
+  // The loop does not report this as a sleep. A late wake-up is a wait for a processor.
   EXPECT_TRUE(WaitFor([&] {
     meter.Restart(begun = Clock::now());
     std::this_thread::sleep_for(50ms);

@@ -46,7 +46,7 @@ std::string NextGetReply(RawSocket& socket) {
 }
 
 // Has the loop of a server with one go round: what was sent, posted or answered before this call is settled after it.
-// Two calls, as the first one's bytes may be found in the same turn as what came before, and handled first.
+// Two calls, because the first one's bytes may arrive in the same turn as earlier ones, and be handled first.
 void GoRound(RawSocket& other) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(other.Send(GetFrame(i, "k")));
@@ -306,7 +306,8 @@ TEST(ServerTest, StopWaitsNoLongerThanItsPatience) {
   EXPECT_EQ(held.get().header.code, idl::Code::UNKNOWN_OUTCOME);
 }
 
-// The server and its loops may go before the handlers answer: nothing is sent, nothing leaks (a leak checker says so).
+// The server and its loops may be destroyed before the handlers answer: nothing is sent, nothing leaks (as a leak
+// checker finds).
 TEST(ServerTest, HandlersMayAnswerAfterTheServerHasStopped) {
   std::vector<std::function<void()>> answers;
   EventLoop loop("loop");

@@ -1,4 +1,4 @@
-// The server and the channel over TLS: who gets in, who may call what, and what becomes of connections meanwhile.
+// The server and the channel over TLS: admission, permissions, and the fate of connections meanwhile.
 #include <gmock/gmock.h>
 #include <thrift/protocol/TBinaryProtocol.h>
 #include <thrift/transport/TBufferTransports.h>
@@ -115,7 +115,7 @@ TEST_F(TlsServerTest, AServerSpeaksForItselfAlone) {
   EXPECT_EQ(write_as(*Connect("user"), true), Code::kPermissionDenied);
   EXPECT_NE(write_as(*Connect("user"), false), Code::kPermissionDenied);
   EXPECT_NE(write_as(*Connect("peer", "server"), true), Code::kPermissionDenied);
-  // What it delivers is others'; and a master has nothing to write.
+  // It delivers other clients' writes; and a master has nothing to write.
   EXPECT_EQ(write_as(*Connect("peer", "server"), false), Code::kPermissionDenied);
   Make("master", {.kind = Identity::Kind::kMaster, .name = "m-1", .hosts = {"127.0.0.1"}});
   for (const bool stamped : {false, true})
@@ -213,7 +213,7 @@ TEST_F(TlsServerTest, AUserWithOneCallDoesNotWaitForAllOfAnothers) {
   for (size_t i = 0; i < kCalls; ++i) EXPECT_EQ(replies[i].get().record.value, "value of slow " + std::to_string(i));
 }
 
-// The process seems to use all of its processors, and Bob, who asks for little, to be there all the time.
+// The process seems to use all of its processors, and Bob, a light user, to be active all the time.
 class TlsServerBusyTest : public TlsServerTest {
  protected:
   void SetUp() override {
@@ -245,7 +245,7 @@ TEST_F(TlsServerBusyTest, AUserHasFewCallsUnderWay) {
   std::vector<std::future<idl::GetReply>> replies;
   for (size_t i = 0; i < kClients * kCalls; ++i)
     replies.push_back(clients[i % kClients]->Get("hold " + std::to_string(i)));
-  // Those of a round that is over count no longer, and nothing stands still for them.
+  // Calls of a finished round no longer count, and delay nothing.
   for (size_t held = 0; held < replies.size();) {
     held = server_->tablet->held.size();
     const auto rounds = static_cast<size_t>((std::chrono::steady_clock::now() - begun) / CallWindow::kRound) + 2;

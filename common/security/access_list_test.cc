@@ -29,7 +29,7 @@ idl::AccessNode OneUser(const std::string& name, std::vector<idl::Grant> grants,
   return node;
 }
 
-// What each operation asks for, and whether each grant gives it: all of one table against all of the other.
+// The requirement of each operation against each grant, all combinations.
 TEST(AccessList, EveryPermissionAgainstEveryGrant) {
   const KeyRange all = KeyRange::All();
   for (const auto granted : {Permission::READ, Permission::WRITE, Permission::ADMIN, Permission::OPERATOR}) {

@@ -74,7 +74,7 @@ TEST(AuditLog, AfterHalfALineTheNextOneBeginsAnew) {
   const auto record = [&](const std::string& action) {
     (*log)->Record({{Identity::Kind::kUser, "ada"}, "", action, "", {}});
   };
-  // As where the disk is full: the last few bytes that there is room for are written.
+  // A full disk: only the first few bytes, for which there is room, are written.
   const auto record_in_part = [&](const std::string& action) {
     rlimit limit{};
     ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);

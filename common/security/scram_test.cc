@@ -116,7 +116,7 @@ TEST(Scram, AServerThatDoesNotKnowThePasswordIsNotTrusted) {
   EXPECT_FALSE(client.Check("e=other").ok());
 }
 
-// A salt, a nonce or a serial number that is the same each time would be a hole that nobody sees.
+// A salt, a nonce or a serial number that is the same each time would be an invisible hole.
 TEST(ScramDeathTest, WithoutRandomBytesTheProcessEnds) {
   const auto without_random_bytes = [](auto then) {
 #pragma GCC diagnostic push

@@ -135,7 +135,7 @@ TEST_F(TlsTest, WhatLiesBetweenTheAuthorityAndACertificateIsSent) {
   std::ofstream(Path("of-between/ca.crt")) << between << authority;
   const auto server = Credentials("server", "server");
   EXPECT_EQ(CertificatesBesideItsOwn(*Credentials("of-between", "client"), *server), 1);
-  // As well where its own file has it.
+  // The same if its own file has it.
   std::ofstream(Path("of-between/client.crt"), std::ios::app) << between;
   std::ofstream(Path("of-between/ca.crt")) << authority;
   EXPECT_EQ(CertificatesBesideItsOwn(*Credentials("of-between", "client"), *server), 1);
@@ -168,7 +168,7 @@ TEST_F(TlsTest, AnotherAuthoritysPeopleAreRefusedByBoth) {
   ASSERT_TRUE(CreateCertificate(Path("ca2"), Path("foreign"), {.name = "eve"}).ok());
   Pair pair = Meet(*Credentials("foreign", "client"), *Credentials("server", "server"));
   EXPECT_THAT(pair.client_status.message(), HasSubstr("certificate is refused"));
-  // One that trusts the right authority, and has a certificate of the other.
+  // A client that trusts the right authority, but has a certificate of the wrong one.
   std::filesystem::remove(Path("foreign/ca.crt"));
   std::filesystem::copy_file(Path("ca/ca.crt"), Path("foreign/ca.crt"));
   pair = Meet(*Credentials("foreign", "client"), *Credentials("server", "server"));

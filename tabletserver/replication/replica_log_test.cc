@@ -57,7 +57,7 @@ TEST(ReplicaLog, TheEntryBeforeTheFirstIsWhereLogsMeet) {
   EXPECT_FALSE(log.EpochAt(Lsn{14})->has_value());
 }
 
-// A split's child goes on from the SPLIT, which is in its parent's log.
+// A split's child continues after the SPLIT, which is in its parent's log.
 TEST(ReplicaLog, ALogThatGoesOnFromASplitKnowsItAfterARestart) {
   const Version split{Epoch{3}, Lsn{40}}, first{Epoch{3}, Lsn{41}}, last{Epoch{3}, Lsn{45}};
   ReplicaLog log(first, last, last, split, Nothing());

@@ -116,7 +116,7 @@ TEST(DedupWindow, RefusesNonsense) {
 }
 
 // A tablet's life as far as the dedup window sees it: clients that send, lose answers, retry and send late duplicates;
-// a log that is appended, given up in part and applied; restarts from the rows in the store. Whatever comes, a request
+// a log that is appended, given up in part and applied; restarts from the rows in the store. For any input, a request
 // is executed at most once.
 class DedupWindowLife {
  public:
@@ -144,7 +144,7 @@ class DedupWindowLife {
   };
   using Rows = std::map<std::pair<ClientId, Sequence>, Version>;
 
-  // A new request, or another attempt at any that was ever made. What a client says is complete stays so.
+  // A new request, or another attempt at any that was ever made. Sequences that a client has completed stay so.
   void Send() {
     if (requests_.empty() || Pick(0, 3) == 0) {
       const uint64_t client = Pick<uint64_t>(1, 5);

@@ -85,7 +85,8 @@ class CrashTest {
     return "client " + std::to_string(client) + "." + std::to_string(sequence);
   }
 
-  // As the master does: fence the next epoch, then configure it. May fail while the disk refuses; the next try goes on.
+  // Acts as the master: fences the next epoch, then configures it. May fail while the disk refuses; the next try goes
+  // on.
   void Lead(bool create) {
     ++epoch_;
     if (!create) rig_.Fence(Epoch{epoch_});
@@ -100,7 +101,7 @@ class CrashTest {
 
   void Crash() {
     rig_.Crash(Pick<size_t>(0, rig_.store().unflushed() + 1), milliseconds(Pick(-5000, 5000)));
-    // What was in flight is lost with its connection.
+    // Requests in flight are lost with their connection.
     for (auto& [client, request] : current_) request.attempts.clear();
     rig_.writes.clear();
     if (Pick(0, 3) != 0) Lead(/*create=*/false);

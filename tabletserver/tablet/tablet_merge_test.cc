@@ -1,4 +1,4 @@
-// What is made of two tablets (PROTOCOL 17, 18): histories of the parts, one dedup window, the later time.
+// The result of merging two tablets (PROTOCOL 17, 18): histories of the parts, one dedup window, the later time.
 #include <gtest/gtest.h>
 
 #include "common/base/planted_bug.h"
@@ -40,7 +40,7 @@ MergeResult MergeTwo(const FrozenTablet& left, const FrozenTablet& right) {
   return MergeFrozen(left, right, MergedOf(left, right), {});
 }
 
-// As the merged tablet is exported for the next merge, after a Barrier of the epoch it began in.
+// The merged tablet's export for the next merge, after a Barrier of the epoch it began in.
 FrozenTablet Again(uint64_t id, const MergeResult& merge_result, Version freeze) {
   FrozenTablet frozen = Frozen(id, merge_result.applied.range, freeze, merge_result.applied.epoch_starts);
   frozen.applied.former = merge_result.applied.former;
@@ -115,7 +115,7 @@ TEST(TabletMerge, TheOldestIsForgotten) {
   EXPECT_FALSE(Has(merge_result.applied, At(70, 1), {"k169", "k170"}));
 }
 
-// What is forgotten of a part is what it was before, and none of what the tablet has added since.
+// The forgotten history of a part is its earlier one, and none that the tablet has added since.
 TEST(TabletMerge, AForgottenPartHasWhatCameAfterIt) {
   FrozenTablet left = Frozen(1, kLeft, At(9, 90), {{Epoch{5}, Lsn{50}}, {Epoch{9}, Lsn{80}}});
   left.applied.former = std::make_shared<const FormerRanges>(FormerRanges{{{"c", "f"}, {{Epoch{2}, Lsn{20}}}}});
