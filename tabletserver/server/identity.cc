@@ -77,7 +77,7 @@ Error Damaged(const std::string& path, const std::string& why) {
   return Error(Code::kInternal, path + " is damaged (" + why + "); restore it, or start with an empty --data_dir");
 }
 
-// What ends the first line: of all that follows that line. Builds of before write none, and pass over it.
+// The end of the first line: a checksum of all that follows that line. Builds of before write none, and pass over it.
 std::string Checksum(std::string_view text) {
   char checksum[24];
   std::snprintf(checksum, sizeof checksum, ", crc %08x", Crc32(text.substr(std::min(text.size(), text.find('\n')))));

@@ -11,7 +11,7 @@
 //             <dir>/LOCK is flock()ed (directory_lock.h).
 // Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
 //             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.
-// Threads:    opened and destroyed by who starts the process; everything else from any thread.
+// Threads:    opened and destroyed by the process's main thread; everything else from any thread.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct Identity {
   uint64_t life_mark = 0;
   // The machine's boot in which it runs, or ran when it was not stopped cleanly; empty: it was.
   std::string running_boot;
-  // The machine went down under the process before this one: what was not on the disk is lost (PROTOCOL 5). Not stored.
+  // The machine crashed under the process before this one, so data not on the disk is lost (PROTOCOL 5). Not stored.
   bool machine_crashed = false;
   std::string lock_mark;  // of the lock that this process holds (common/coordination/registration.h); not stored
 };

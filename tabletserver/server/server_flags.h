@@ -1,6 +1,6 @@
 // tabletserver/server/server_flags.h
 // A tablet server's flags and what they set. ebla-tabletserver and ebla-standalone have the same ones.
-// Place:   main files; whoever links it has the flags.
+// Place:   main files; each program that links it has the flags.
 // Threads: functions for the main thread; slow_operation_ms alone may change later.
 #pragma once
 

@@ -28,7 +28,7 @@ void FillReply(const RecordPage& page, idl::ChecksumReply& reply) {
 
 }  // namespace
 
-// The pages that are asked for, read one after the other.
+// The requested pages, read in sequence.
 class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
  public:
   struct Page {

@@ -16,7 +16,7 @@ constexpr size_t kDedupKeyBytes = 24;
 TabletId TabletOf(const idl::CopyRequest& request) { return TabletId{static_cast<uint64_t>(request.tabletId)}; }
 uint64_t CopyOf(const idl::CopyRequest& request) { return static_cast<uint64_t>(request.copyId); }
 
-// What does not decode was not sent by a server of this version, or is damaged.
+// A request that does not decode is of another version, or damaged.
 Status Malformed(const Status& why) { return Error(Code::kInvalidArgument, "a copy's request: " + why.message()); }
 
 Result<std::vector<DedupRow>> DecodeDedupRows(TabletId tablet, const std::vector<std::string>& rows) {

@@ -63,10 +63,10 @@ void LoadReport::Learn(const TabletView& view) {
   split_bytes_ = schema->split_bytes;
 }
 
-// What was noted so far may be of the time before.
+// The keys noted so far may be older.
 void LoadReport::Begin(const TabletHandle& handle, const TabletView& view, MonotonicTime now) {
   const bool split = sampler_ != nullptr;
-  // What a parent had before its split has faded by then, to a twentieth.
+  // The parent's load before its split has faded by then, to a twentieth.
   peaks_.Begin(split ? now + 3 * LoadRates::kTimeConstant : now);
   range_ = view.range;
   if (sampler_ == nullptr) sampler_ = std::make_unique<KeySampler>(handle.tablet.value * 2 + 1);

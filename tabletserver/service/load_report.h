@@ -1,9 +1,8 @@
 // tabletserver/service/load_report.h
-// What heartbeats say of one replica's load: its decayed rates and their maxima, and where it is led, where its load
-// could be cut in two.
-// Life:    one for each replica, from the first heartbeat that tells of it. Rates go on whoever leads. Maxima and
-//          findings begin anew when the replica begins to lead, and when its range changes: of a split neither half
-//          inherits any.
+// One replica's load in heartbeats: its decayed rates and their maxima, and at the primary, a cut of its load in two.
+// Life:    one for each replica, from the first heartbeat that tells of it. Rates continue under any primary. Maxima
+//          and findings restart when the replica begins to lead, and when its range changes, so that neither half of a
+//          split inherits any.
 // Place:   tabletserver_host.h fills its heartbeats with them.
 // Threads: `control`.
 #pragma once

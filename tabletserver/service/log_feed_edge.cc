@@ -110,7 +110,7 @@ class LogFeedEdge::State {
   }
 
  private:
-  // Whoever still has the lease once the rest is read had all that was acknowledged by then.
+  // A primary that still has the lease once the rest is read had all acknowledged writes by then.
   std::vector<idl::LedTablet> Led() const {
     std::vector<idl::LedTablet> led;
     for (const std::shared_ptr<TabletHandle>& handle : directory_.snapshot()->All()) {

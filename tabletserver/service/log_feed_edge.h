@@ -1,12 +1,12 @@
 // tabletserver/service/log_feed_edge.h
-// Hands out what this server's log has of committed entries, from a place on, for an archive. It also says which tablets
-// this server leads for certain, and how far each was applied: everything that was acknowledged there before the call is
-// in what has been handed out, once that goes so far.
+// Hands out what this server's log has of committed entries, from a place on, for an archive. It also lists the tablets
+// that this server leads for certain, with their applied positions. Once the fed entries reach these positions, they
+// hold every write acknowledged there before the call.
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
-// Invariants: 1. What it says of a tablet holds at a moment at which it had the lease, and before its log was read.
-//                Tablet time of that moment is rounded up, and the time of day down: what is reckoned from one to the
-//                other is never too late.
-//             2. One page is read at a time: whoever asks meanwhile is told to retry.
+// Invariants: 1. A mark of a tablet is valid at a moment when the primary had the lease, before its log was read.
+//             Tablet time of that moment is rounded up, and the time of day down, so that a moment computed from them
+//             is never too late.
+//             2. One page is read at a time; concurrent requests are told to retry.
 // Threads:    any; the reading is done, and `done` called, on the executor.
 #pragma once
 

@@ -29,7 +29,7 @@ class OperationStats {
       10,     20,     50,      100,     200,     500,       1'000,     2'000,     5'000,     10'000,
       20'000, 50'000, 100'000, 200'000, 500'000, 1'000'000, 2'000'000, 5'000'000, 10'000'000};
   static constexpr size_t kLevels = kReadLevelNames.size();
-  // What answers are counted by; a code that is not among them counts as INTERNAL.
+  // The codes by which answers are counted; any other code counts as INTERNAL.
   static constexpr std::array<Code, 16> kCodes = {
       Code::kOk,          Code::kNotFound,         Code::kConditionFailed, Code::kInvalidArgument,
       Code::kNoSuchTable, Code::kOverloaded,       Code::kUnavailable,     Code::kLostWrite,

@@ -133,7 +133,7 @@ Status CheckDelivered(const idl::WriteRequest& request, const Executor& clock) {
     if (!plain || write.__isset.condition || write.__isset.ttlMs) {
       return Invalid("what is delivered is an unconditional PUT or DELETE without a TTL");
     }
-    // No clock of a cluster comes to such times, and nothing could be written after them.
+    // No clock of a cluster reaches such times, and nothing could be written after them.
     if (write.writeTimeMs > latest_ms)
       return Invalid("writeTimeMs is " + std::to_string(write.writeTimeMs) + ", years ahead of this server's clock");
   }

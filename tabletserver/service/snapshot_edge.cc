@@ -31,7 +31,8 @@ Status CheckLeads(const TabletHandle& handle, const KeyRange& range, MonotonicTi
 
 }  // namespace
 
-// One snapshot, by a number that no other is likely to have, of another start neither: its reader makes pages, and whoever asks takes them.
+// One snapshot, under a number that is unlikely to repeat, even in another start. Its reader makes pages, and requests
+// take them.
 class SnapshotEdge::Reading {
  public:
   Reading(int64_t id, Done first) : id_(id), asking_(std::move(first)) {}
@@ -51,7 +52,7 @@ class SnapshotEdge::Reading {
     changed_.NotifyAll();
     return true;
   }
-  // Waits until there is room for the page; false: nobody asks any more.
+  // Waits until there is room for the page; false: the client has gone.
   bool Give(idl::SnapshotReply page) {
     page.snapshotId = id_;
     MutexLock lock(mutex_);
@@ -70,7 +71,7 @@ class SnapshotEdge::Reading {
     MutexLock lock(mutex_);
     AwaitEmpty();
   }
-  // Nobody has asked for the page that is ready for so long.
+  // The ready page has not been requested for so long.
   bool LeftAlone(std::chrono::milliseconds least) {
     MutexLock lock(mutex_);
     return ready_ && std::chrono::steady_clock::now() >= ready_since_ + least;
@@ -119,7 +120,7 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
       if (!stopped_ && executor_ != nullptr && reading_ == nullptr)
         reading = reading_ = std::make_shared<Reading>(static_cast<int64_t>(executor_->Random() >> 2) + 1, done);
     }
-    // Its reader is gone, perhaps: whoever wants another comes again, and finds none.
+    // Its reader may have ended. A client that wants another one retries, and finds none.
     if (other != nullptr && other->LeftAlone(kPatienceWhileOthersWait)) other->Stop("another snapshot is wanted");
     if (reading == nullptr) return Refuse(done, Code::kComeAgain, "this server reads another snapshot, or is stopping");
     executor_->Post([self = shared_from_this(), reading, handle] {
@@ -166,7 +167,7 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
     idl::SnapshotReply page;
     size_t bytes = 0;
     bool begun = false, taken = true;
-    // By now the store's snapshot is taken: whoever leads and has a lease still had all that was acknowledged.
+    // The store's snapshot is taken by now. A primary that still has a lease had all acknowledged writes.
     const auto begin = [&] {
       failure = CheckLeads(handle, view->range, executor_->Now());
       return failure.ok();

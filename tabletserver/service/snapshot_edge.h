@@ -4,8 +4,9 @@
 // Place:      tablet_service.cc passes requests on that request_check.h has passed.
 // Invariants: 1. A snapshot has everything acknowledged before it was begun: it is read at a primary whose lease holds
 //                after the read has begun, and a primary acknowledges what it has applied.
-//             2. One snapshot is read at a time. One that nobody goes on with ends after kPatience, and then holds
-//                neither store nor tablet; after kPatienceWhileOthersWait, where somebody wants to begin another.
+//             2. One snapshot is read at a time. An abandoned snapshot ends after kPatience, or after
+//                kPatienceWhileOthersWait if another client waits to begin one, and then holds neither store nor
+//                tablet.
 //             3. At most one page waits to be taken.
 // Threads:    Answer and Stop from any. The reading has a thread of its own, the executor's, which waits.
 #pragma once
@@ -23,8 +24,8 @@ namespace ebla::tabletserver {
 class SnapshotEdge {
  public:
   static constexpr size_t kPageBytes = 1 << 20;
-  // With whoever asks for pages: a backup puts a file of them into a store that may be far away. Less where another
-  // waits.
+  // The client's pause between pages: a backup puts a file of them into a store that may be far away. Less where
+  // another waits.
   static constexpr std::chrono::seconds kPatience{60}, kPatienceWhileOthersWait{10};
   using Done = std::function<void(const idl::SnapshotReply&)>;
 
