@@ -25,6 +25,9 @@ class Histogram {
   double Average() const { return count_ == 0 ? 0 : sum_ / static_cast<double>(count_); }
   // The least recorded value (to 0.1%) that at least `percent` percent of all values do not exceed; 0 when empty.
   uint64_t Percentile(double percent) const;
+  // The number of values in each bucket, up to that of the greatest value. The buckets equal those of an HdrHistogram
+  // with three significant digits.
+  const std::vector<uint64_t>& buckets() const { return buckets_; }
 
  private:
   std::vector<uint64_t> buckets_;  // as long as the greatest value so far needs

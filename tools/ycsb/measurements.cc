@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 
 #include "common/base/mutex.h"
 #include "common/base/split_text.h"
@@ -29,15 +30,21 @@ std::string TwoDecimals(double number) {
   return text;
 }
 
-void PrintHistogram(const std::string& name, const Histogram& histogram, const std::vector<double>& percentiles,
-                    std::ostream& out) {
-  out << "[" << name << "], Operations, " << histogram.Count() << "\n"
-      << "[" << name << "], AverageLatency(us), " << TwoDecimals(histogram.Average()) << "\n"
-      << "[" << name << "], MinLatency(us), " << histogram.Min() << "\n"
-      << "[" << name << "], MaxLatency(us), " << histogram.Max() << "\n";
-  for (const double percentile : percentiles)
-    out << "[" << name << "], " << PercentileName(percentile) << "PercentileLatency(us), "
-        << histogram.Percentile(percentile) << "\n";
+void PrintHistogram(const std::string& name, const Histogram& histogram, const MeasurementOptions& options,
+                    Exporter& out) {
+  out.Write(name, "Operations", std::to_string(histogram.Count()));
+  out.Write(name, "AverageLatency(us)", TwoDecimals(histogram.Average()));
+  out.Write(name, "MinLatency(us)", std::to_string(histogram.Min()));
+  out.Write(name, "MaxLatency(us)", std::to_string(histogram.Max()));
+  if (options.as == MeasuredAs::kTimeSeries) return;
+  for (const double percentile : options.percentiles)
+    out.Write(name, PercentileName(percentile) + "PercentileLatency(us)",
+              std::to_string(histogram.Percentile(percentile)));
+}
+
+void PrintSeries(const std::string& name, const TimeSeries& series, const MeasurementOptions& options, Exporter& out) {
+  for (const auto& [begin, average] : series.Averages(options.granularity))
+    out.Write(name, std::to_string(begin.count()), TwoDecimals(average));
 }
 
 }  // namespace
@@ -57,9 +64,19 @@ std::string_view MetricName(Metric metric) {
 
 Result<MeasurementOptions> MeasurementOptions::Parse(const Properties& properties) {
   MeasurementOptions options;
-  // What YCSB offers besides (raw samples, time series) is refused rather than silently measured otherwise.
-  EBLA_ASSIGN([[maybe_unused]] const size_t type,
-              properties.Choice("measurementtype", "hdrhistogram", {"hdrhistogram", "histogram"}));
+  // What YCSB offers besides (raw samples) is refused rather than silently measured otherwise.
+  EBLA_ASSIGN(const size_t type,
+              properties.Choice("measurementtype", "hdrhistogram", {"hdrhistogram", "histogram", "timeseries"}));
+  if (type == 2) options.as = MeasuredAs::kTimeSeries;
+  EBLA_ASSIGN(const int64_t granularity, properties.Integer("timeseries.granularity", 1'000, 1, 86'400'000));
+  options.granularity = std::chrono::milliseconds(granularity);
+  EBLA_ASSIGN(options.hdr_files, properties.Boolean("hdrhistogram.fileoutput", false));
+  options.hdr_prefix = properties.Text("hdrhistogram.output.path", "");
+  const std::filesystem::path folder = std::filesystem::path(options.hdr_prefix).parent_path();
+  if (std::error_code failed; options.hdr_files && !folder.empty() && !std::filesystem::is_directory(folder, failed))
+    return Error(Code::kInvalidArgument,
+                 "hdrhistogram.output.path=" + options.hdr_prefix + ": there is no folder " + folder.string());
+  EBLA_ASSIGN(options.exporter, Exporter::Parse(properties));
   EBLA_ASSIGN(const size_t from, properties.Choice("measurement.interval", "op", {"op", "intended", "both"}));
   options.from = static_cast<MeasuredFrom>(from);
   options.percentiles.clear();
@@ -73,12 +90,22 @@ Result<MeasurementOptions> MeasurementOptions::Parse(const Properties& propertie
   return options;
 }
 
+std::vector<std::pair<std::chrono::milliseconds, double>> TimeSeries::Averages(
+    std::chrono::milliseconds granularity) const {
+  std::vector<std::pair<std::chrono::milliseconds, double>> averages;
+  for (const auto& [unit, sum] : units_)
+    averages.emplace_back((unit - units_.begin()->first) * granularity, sum.micros / sum.count);
+  return averages;
+}
+
 void Samples::Add(const Samples& other) {
   for (size_t i = 0; i < kMetrics; ++i) {
     metrics[i].succeeded.Add(other.metrics[i].succeeded);
     metrics[i].failed.Add(other.metrics[i].failed);
     metrics[i].intended_succeeded.Add(other.metrics[i].intended_succeeded);
     metrics[i].intended_failed.Add(other.metrics[i].intended_failed);
+    metrics[i].series.Add(other.metrics[i].series);
+    metrics[i].intended_series.Add(other.metrics[i].intended_series);
     for (const auto& [code, count] : other.metrics[i].codes) metrics[i].codes[code] += count;
   }
 }
@@ -97,6 +124,10 @@ void Recorder::Record(Metric metric, const Timing& timing, bool ok, std::string_
   if (from_ != MeasuredFrom::kStart)
     (ok ? of.intended_succeeded : of.intended_failed).Record(Micros(timing.intended, timing.end));
   if (!code.empty()) ++of.codes[std::string(code)];
+  if (unit_.count() == 0 || !ok) return;
+  const int64_t unit = timing.end.time_since_epoch() / unit_;
+  if (from_ != MeasuredFrom::kIntendedStart) of.series.Record(unit, Micros(timing.start, timing.end));
+  if (from_ != MeasuredFrom::kStart) of.intended_series.Record(unit, Micros(timing.intended, timing.end));
 }
 
 std::unique_ptr<Samples> Recorder::Take() {
@@ -106,7 +137,7 @@ std::unique_ptr<Samples> Recorder::Take() {
   return fresh;
 }
 
-void PrintSummary(const MeasurementOptions& options, const Samples& samples, std::ostream& out) {
+void PrintSummary(const MeasurementOptions& options, const Samples& samples, Exporter& out) {
   for (size_t i = 0; i < kMetrics; ++i) {
     const Samples::OfMetric& of = samples.metrics[i];
     const std::string name(MetricName(static_cast<Metric>(i)));
@@ -114,34 +145,42 @@ void PrintSummary(const MeasurementOptions& options, const Samples& samples, std
     const bool from_start = of.succeeded.Count() + of.failed.Count() > 0;
     const bool only_intended = !from_start && of.intended_succeeded.Count() + of.intended_failed.Count() > 0;
     // An operation that only ever failed still has its own block, for its Return lines and its zero of successes.
-    if (from_start) PrintHistogram(name, of.succeeded, options.percentiles, out);
+    if (from_start) PrintHistogram(name, of.succeeded, options, out);
     if (of.intended_succeeded.Count() > 0 || only_intended)
-      PrintHistogram(intended, of.intended_succeeded, options.percentiles, out);
+      PrintHistogram(intended, of.intended_succeeded, options, out);
     for (const auto& [code, count] : of.codes)
-      out << "[" << (only_intended ? intended : name) << "], Return=" << code << ", " << count << "\n";
-    if (of.failed.Count() > 0) PrintHistogram(name + "-FAILED", of.failed, options.percentiles, out);
-    if (of.intended_failed.Count() > 0)
-      PrintHistogram(intended + "-FAILED", of.intended_failed, options.percentiles, out);
+      out.Write(only_intended ? intended : name, "Return=" + code, std::to_string(count));
+    PrintSeries(name, of.series, options, out);
+    PrintSeries(intended, of.intended_series, options, out);
+    if (of.failed.Count() > 0) PrintHistogram(name + "-FAILED", of.failed, options, out);
+    if (of.intended_failed.Count() > 0) PrintHistogram(intended + "-FAILED", of.intended_failed, options, out);
   }
 }
 
-std::string IntervalText(const Samples& interval) {
-  std::string text;
-  const auto append = [&text](const std::string& name, const Histogram& histogram) {
-    if (histogram.Count() == 0) return;
-    text += "[" + name + ": Count=" + std::to_string(histogram.Count()) + ", Max=" + std::to_string(histogram.Max()) +
-            ", Min=" + std::to_string(histogram.Min()) + ", Avg=" + TwoDecimals(histogram.Average());
-    for (const double percentile : kIntervalPercentiles)
-      text += ", " + Plain(percentile) + "=" + std::to_string(histogram.Percentile(percentile));
-    text += "] ";
+std::vector<std::pair<std::string, const Histogram*>> HistogramsOf(const Samples& samples) {
+  std::vector<std::pair<std::string, const Histogram*>> named;
+  const auto append = [&named](const std::string& name, const Histogram& histogram) {
+    if (histogram.Count() > 0) named.emplace_back(name, &histogram);
   };
   for (size_t i = 0; i < kMetrics; ++i) {
-    const Samples::OfMetric& of = interval.metrics[i];
+    const Samples::OfMetric& of = samples.metrics[i];
     const std::string name(MetricName(static_cast<Metric>(i)));
     append(name, of.succeeded);
     append("Intended-" + name, of.intended_succeeded);
     append(name + "-FAILED", of.failed);
     append("Intended-" + name + "-FAILED", of.intended_failed);
+  }
+  return named;
+}
+
+std::string IntervalText(const Samples& interval) {
+  std::string text;
+  for (const auto& [name, histogram] : HistogramsOf(interval)) {
+    text += "[" + name + ": Count=" + std::to_string(histogram->Count()) + ", Max=" + std::to_string(histogram->Max()) +
+            ", Min=" + std::to_string(histogram->Min()) + ", Avg=" + TwoDecimals(histogram->Average());
+    for (const double percentile : kIntervalPercentiles)
+      text += ", " + Plain(percentile) + "=" + std::to_string(histogram->Percentile(percentile));
+    text += "] ";
   }
   return text;
 }

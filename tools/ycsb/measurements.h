@@ -11,15 +11,16 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tools/load/histogram.h"
 #include "tools/load/pacer.h"
+#include "tools/ycsb/exporter.h"
 #include "tools/ycsb/properties.h"
 
 namespace ebla::ycsb {
@@ -35,9 +36,17 @@ std::string_view MetricName(Metric metric);
 // would have waited), or both.
 enum class MeasuredFrom { kStart, kIntendedStart, kBoth };
 
+// The form of latencies in the summary: percentiles, or the average in each unit of time.
+enum class MeasuredAs { kHistogram, kTimeSeries };
+
 struct MeasurementOptions {
   MeasuredFrom from = MeasuredFrom::kStart;
+  MeasuredAs as = MeasuredAs::kHistogram;
   std::vector<double> percentiles{50, 95, 99};
+  std::chrono::milliseconds granularity{1'000};  // of a time series
+  bool hdr_files = false;
+  std::string hdr_prefix;  // of the names of these files
+  Exporter::Form exporter = Exporter::Form::kText;
 
   static Result<MeasurementOptions> Parse(const Properties& properties);
 };
@@ -49,11 +58,33 @@ struct Timing {
   SteadyTime end;
 };
 
+// Latencies by the unit of time in which their operations ended, as microseconds: their sum and their number.
+class TimeSeries {
+ public:
+  void Record(int64_t unit, uint64_t micros) { units_[unit].Add({static_cast<double>(micros), 1}); }
+  void Add(const TimeSeries& other) {
+    for (const auto& [unit, sum] : other.units_) units_[unit].Add(sum);
+  }
+  // The average of each unit that has a sample, by its begin after the first unit's.
+  std::vector<std::pair<std::chrono::milliseconds, double>> Averages(std::chrono::milliseconds granularity) const;
+
+ private:
+  struct Sum {
+    double micros = 0, count = 0;
+    void Add(const Sum& other) {
+      micros += other.micros;
+      count += other.count;
+    }
+  };
+  std::map<int64_t, Sum> units_;
+};
+
 // All histograms of one thread, one interval or one run.
 struct Samples {
   struct OfMetric {
     Histogram succeeded, failed;                    // from the start
     Histogram intended_succeeded, intended_failed;  // from the intended start
+    TimeSeries series, intended_series;             // of those that succeeded, where time series are wanted
     std::map<std::string, uint64_t> codes;          // by code name; empty for metrics that report none
   };
   std::array<OfMetric, kMetrics> metrics;
@@ -62,10 +93,16 @@ struct Samples {
   uint64_t Failures() const;  // over all metrics
 };
 
+// The histograms that have samples, by the names under which YCSB reports them: "READ", "Intended-READ-FAILED".
+std::vector<std::pair<std::string, const Histogram*>> HistogramsOf(const Samples& samples);
+
 // Threads: Record() from its owner, Take() from the runner.
 class Recorder {
  public:
-  explicit Recorder(MeasuredFrom from) : from_(from), samples_(std::make_unique<Samples>()) {}
+  explicit Recorder(const MeasurementOptions& options)
+      : from_(options.from),
+        unit_(options.as == MeasuredAs::kTimeSeries ? options.granularity : std::chrono::milliseconds(0)),
+        samples_(std::make_unique<Samples>()) {}
 
   // `code` empty: the metric reports no codes (READ-MODIFY-WRITE, CLEANUP).
   void Record(Metric metric, const Timing& timing, bool ok, std::string_view code);
@@ -74,12 +111,13 @@ class Recorder {
 
  private:
   const MeasuredFrom from_;
-  Mutex mutex_;  // held for well under a microsecond; the runner takes it once in an interval
+  const std::chrono::milliseconds unit_;  // of time series; 0: none are wanted
+  Mutex mutex_;                           // held for well under a microsecond; the runner takes it once in an interval
   std::unique_ptr<Samples> samples_ EBLA_GUARDED_BY(mutex_);
 };
 
-// The "[METRIC], Measurement, value" lines of a whole run, without those of [OVERALL].
-void PrintSummary(const MeasurementOptions& options, const Samples& samples, std::ostream& out);
+// The measurements of a whole run, without those of [OVERALL].
+void PrintSummary(const MeasurementOptions& options, const Samples& samples, Exporter& out);
 // "[READ: Count=..., Max=..., ...] [UPDATE: ...] " of an interval; empty when it has no samples.
 std::string IntervalText(const Samples& interval);
 // "50th", "1st", "99.9": how a percentile is called in the summary.

@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include "common/base/count.h"
+#include "tools/ycsb/hdr_log.h"
 
 namespace ebla::ycsb {
 namespace {
@@ -50,7 +52,7 @@ class Runner::Thread {
     return thread;
   }
   Thread(const Runner& runner, int index)
-      : runner_(runner), index_(index), loop_(runner.stop_.get_token()), recorder_(runner.options_.measurements.from) {}
+      : runner_(runner), index_(index), loop_(runner.stop_.get_token()), recorder_(runner.options_.measurements) {}
 
   // Returns when all its lanes have ended.
   void Run(SteadyTime start) {
@@ -152,7 +154,9 @@ Result<RunResult> Runner::Execute() {
       return false;
     });
   }
-  Watch(workers, threads, start, result);
+  std::optional<HdrLog> log;
+  if (options_.measurements.hdr_files) log.emplace(options_.measurements.hdr_prefix, start);
+  Watch(workers, threads, start, log ? &*log : nullptr, result);
   workers.Join();
   result.runtime = duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
   Samples rest;
@@ -164,10 +168,11 @@ Result<RunResult> Runner::Execute() {
   }
   if (options_.status) Report(std::chrono::steady_clock::now(), start, threads, rest);
   result.samples.Add(rest);
+  if (log) EBLA_TRY(log->Write(rest, std::chrono::steady_clock::now()));
   return result;
 }
 
-void Runner::Watch(load::Workers& workers, const Threads& threads, SteadyTime start, RunResult& result) {
+void Runner::Watch(load::Workers& workers, const Threads& threads, SteadyTime start, HdrLog* log, RunResult& result) {
   const bool limited = options_.execution_time_max.count() > 0;
   SteadyTime deadline = limited ? start + options_.execution_time_max : SteadyTime::max();
   SteadyTime next_report = options_.status ? start + options_.status_interval : SteadyTime::max();
@@ -184,6 +189,7 @@ void Runner::Watch(load::Workers& workers, const Threads& threads, SteadyTime st
     for (const auto& thread : threads) interval.Add(*thread->Take());
     Report(now, start, threads, interval);
     result.samples.Add(interval);
+    if (log != nullptr) (void)log->Write(interval, now);  // a failure repeats at the last interval, which returns it
     next_report += options_.status_interval;
   }
 }
@@ -213,10 +219,10 @@ void PrintResult(const MeasurementOptions& options, const RunResult& result, std
   const double seconds = std::max<double>(1, static_cast<double>(result.runtime.count())) / 1000;
   char throughput[64];
   std::snprintf(throughput, sizeof(throughput), "%.1f", static_cast<double>(result.succeeded) / seconds);
-  out << "[OVERALL], RunTime(ms), " << result.runtime.count() << "\n"
-      << "[OVERALL], Throughput(ops/sec), " << throughput << "\n";
-  PrintSummary(options, result.samples, out);
-  out << std::flush;
+  Exporter exporter(options.exporter, out);
+  exporter.Write("OVERALL", "RunTime(ms)", std::to_string(result.runtime.count()));
+  exporter.Write("OVERALL", "Throughput(ops/sec)", throughput);
+  PrintSummary(options, result.samples, exporter);
 }
 
 std::string RemainingText(uint64_t seconds) {

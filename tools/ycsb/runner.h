@@ -24,6 +24,8 @@
 
 namespace ebla::ycsb {
 
+class HdrLog;
+
 struct RunnerOptions {
   bool load = false;
   int threads = 1;
@@ -66,7 +68,7 @@ class Runner {
   // The share of one of them, of all threads.
   uint64_t OperationsOf(int lane) const;
   load::Pacer PacerOf(int lane, SteadyTime start) const;
-  void Watch(load::Workers& workers, const Threads& threads, SteadyTime start, RunResult& result);
+  void Watch(load::Workers& workers, const Threads& threads, SteadyTime start, HdrLog* log, RunResult& result);
   void Report(SteadyTime now, SteadyTime start, const Threads& threads, const Samples& interval);
 
   const RunnerOptions options_;

@@ -47,7 +47,7 @@ class Bench {
   std::stop_source stop;
   load::TaskLoop loop{stop.get_token()};
   MemoryDatabase database;
-  Recorder recorder{MeasuredFrom::kStart};
+  Recorder recorder{MeasurementOptions{}};
   Samples samples;
   std::unique_ptr<Workload> workload;
   std::unique_ptr<Worker> worker;
