@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <future>
 #include <map>
 #include <optional>
@@ -61,6 +62,23 @@ std::string EscapeHtml(std::string_view text) {
     }
   }
   return escaped;
+}
+
+// The content of a page that every process has, for the list of links.
+std::string_view Content(const std::string& path) {
+  if (path == "/metrics") return "all figures, as Prometheus reads them";
+  if (path == "/healthz") return "whether the process answers";
+  if (path == "/readyz") return "whether it can do its work, or the reason why not";
+  if (path == "/flags") return "the flags and their values";
+  return "";
+}
+
+// Counts and bytes as whole numbers, without an exponent; fractions with three digits.
+std::string Figure(double value) {
+  char text[400];
+  const bool whole = value == std::floor(value) || !std::isfinite(value);
+  snprintf(text, sizeof text, whole ? "%.0f" : "%.3f", value);
+  return text;
 }
 
 }  // namespace
@@ -222,19 +240,19 @@ class HttpServer::Impl {
     std::string body = "<!doctype html><title>" + EscapeHtml(options_.title) + "</title><h1>" +
                        EscapeHtml(options_.title) + "</h1><p>" +
                        (ready.ok() ? "Ready." : "Not ready: " + EscapeHtml(ready.message())) + "<p>";
+    body += "<ul>";
     for (const auto& [path, unused] : pages_) {
-      if (path != "/") body += "<a href=\"" + path + "\">" + path + "</a> ";
+      if (path != "/") body += "<li><a href=\"" + path + "\">" + path + "</a> " + std::string(Content(path)) + "\n";
     }
-    body += "<table>";
+    body += "</ul>\n<table>\n";
     for (const auto& family :
          options_.metrics == nullptr ? std::vector<prometheus::MetricFamily>{} : options_.metrics->Collect()) {
       const bool counter = family.type == prometheus::MetricType::Counter;
       if (!counter && family.type != prometheus::MetricType::Gauge) continue;
       if (family.metric.size() != 1 || !family.metric[0].label.empty()) continue;
       const auto& metric = family.metric[0];
-      char value[32];
-      snprintf(value, sizeof value, "%.10g", counter ? metric.counter.value : metric.gauge.value);
-      body += "<tr><td>" + EscapeHtml(family.name) + "<td align=right>" + value + "<td>" + EscapeHtml(family.help);
+      body += "<tr><td>" + EscapeHtml(family.name) + "<td align=right>" +
+              Figure(counter ? metric.counter.value : metric.gauge.value) + "<td>" + EscapeHtml(family.help) + "\n";
     }
     return {.content_type = "text/html; charset=utf-8", .body = body + "</table>\n"};
   }

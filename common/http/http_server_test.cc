@@ -97,7 +97,19 @@ TEST_F(HttpTest, ShowsPeopleWhatTheProcessIs) {
   EXPECT_TRUE(reply.starts_with("HTTP/1.1 200")) << reply;
   EXPECT_NE(reply.find("<h1>server &amp; test</h1>"), std::string::npos) << reply;
   EXPECT_NE(reply.find("Not ready: no master &lt;yet>"), std::string::npos) << reply;
-  EXPECT_NE(reply.find("<a href=\"/metrics\">"), std::string::npos) << reply;
+  EXPECT_NE(reply.find("<li><a href=\"/metrics\">/metrics</a> all figures"), std::string::npos) << reply;
+}
+
+TEST_F(HttpTest, ShowsPeopleFiguresWithoutAnExponent) {
+  const auto figure = [&](const std::string& name, double value) {
+    prometheus::BuildGauge().Name(name).Register(*registry_).Add({}).Set(value);
+    return "<td>" + name + "<td align=right>";
+  };
+  const std::string bytes = figure("bytes", 58'801'381'380.0), part = figure("part", 0.25), none = figure("none", 0);
+  const std::string reply = Get("/");
+  EXPECT_NE(reply.find(bytes + "58801381380<td>"), std::string::npos) << reply;
+  EXPECT_NE(reply.find(part + "0.250<td>"), std::string::npos) << reply;
+  EXPECT_NE(reply.find(none + "0<td>"), std::string::npos) << reply;
 }
 
 TEST_F(HttpTest, ServesAddedPagesAndNamesThemWhenOneIsUnknown) {
