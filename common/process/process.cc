@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,7 +23,7 @@
 #include "common/base/features.h"
 
 DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
-DEFINE_string(logs_dir, "", "Directory for log files. Empty: <data_dir>/logs.");
+DEFINE_string(logs_dir, "", "Directory for log files. Empty: <data_dir>/logs; without a data directory, standard error.");
 DEFINE_int32(log_file_mb_max, 64, "Size at which a new log file is started, in MiB.");
 DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
 
@@ -47,6 +48,16 @@ bool IsOurs(std::string_view file) {
   });
 }
 
+// The default value as a person would write it; gflags prints 0.1 with all digits of a double.
+std::string DefaultOf(const gflags::CommandLineFlagInfo& flag) {
+  if (flag.default_value.empty()) return "\"\"";
+  if (flag.type != "double") return flag.default_value;
+  char shortest[32];
+  const double value = std::strtod(flag.default_value.c_str(), nullptr);
+  const auto end = std::to_chars(shortest, shortest + sizeof shortest, value).ptr;
+  return {shortest, end};
+}
+
 // Ebla's own flags; those of the libraries (glog's, gflags' own) would bury them.
 std::string HelpText(const ProcessOptions& options) {
   std::vector<gflags::CommandLineFlagInfo> flags;
@@ -54,8 +65,7 @@ std::string HelpText(const ProcessOptions& options) {
   std::string text = options.usage + "\n\nFlags (or one per line in a file, with --flagfile=FILE):\n";
   for (const auto& flag : flags) {
     if (!IsOurs(flag.filename)) continue;
-    text += "  --" + flag.name + "=" + (flag.default_value.empty() ? "\"\"" : flag.default_value) + "\n      " +
-            flag.description + "\n";
+    text += "  --" + flag.name + "=" + DefaultOf(flag) + "\n      " + flag.description + "\n";
   }
   return text + "  --flagfile, --version, --help\n";
 }
@@ -167,6 +177,9 @@ void StartLogging(const std::string& data_dir, char* program) {
     }
     google::EnableLogCleaner(static_cast<unsigned>(std::max(1, FLAGS_log_days_max)));
   }
+  // A person at a terminal reads what the program prints. The journal of a supervisor has the whole log.
+  if (FLAGS_logtostderr && !FLAGS_log_to_stderr && isatty(STDERR_FILENO) == 1)
+    FLAGS_minloglevel = std::max(FLAGS_minloglevel, static_cast<int>(google::GLOG_WARNING));
   google::InitGoogleLogging(program);
 }
 

@@ -98,6 +98,7 @@ TEST_F(ProcessTest, HelpShowsOwnFlagsOnly) {
   EXPECT_NE(text.find("A program for tests."), std::string::npos) << text;
   EXPECT_NE(text.find("--data_dir"), std::string::npos) << text;
   EXPECT_NE(text.find("--log_to_stderr"), std::string::npos) << text;
+  EXPECT_NE(text.find("--share=0.1\n"), std::string::npos) << text;
   EXPECT_EQ(text.find("--vmodule"), std::string::npos) << text;
   EXPECT_EQ(text.find("--tab_completion"), std::string::npos) << text;
 }

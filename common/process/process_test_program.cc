@@ -9,6 +9,7 @@
 
 DEFINE_string(data_dir, "", "Where the test looks for files.");
 DEFINE_uint64(needs_files, 0, "How many files it may come to open.");
+DEFINE_double(share, 0.1, "A number that no double holds exactly.");
 DEFINE_bool(linger, false, "Do not end on the first signal.");
 
 int main(int argc, char** argv) {
