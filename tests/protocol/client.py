@@ -1,7 +1,7 @@
 """A small client in plain python3-thrift. It follows docs/design/client-protocol.md and nothing else: the steps below
 are that page's. One thread, one call at a time. It ignores hints, and looks up instead.
 
-Needs:  the modules that `thrift --gen py` makes of thrift/types.thrift, tablet.thrift and master.thrift.
+Needs:  the modules that the page's commands make for Python.
 Errors: Failure, with the code that a caller is told.
 """
 import random

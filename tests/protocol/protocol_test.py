@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """The client of client.py, written from docs/design/client-protocol.md alone, against real servers.
 
-Run:    protocol_test.py BIN_DIR GENERATED [unittest's arguments]. GENERATED is where `thrift --gen py` put its modules.
+Run:    protocol_test.py BIN_DIR [unittest's arguments]. The modules of the IDL are those that the page's own commands
+        generate, in a directory that has nothing but thrift/.
 Bounds: LIFE seconds in all. The system chooses the ports. What it starts it ends, also when it is killed itself.
 """
 import logging
 import os
 import pathlib
+import re
+import shutil
 import signal
 import socket
 import ssl
@@ -17,7 +20,23 @@ import time
 import unittest
 
 BIN = pathlib.Path(sys.argv.pop(1)).resolve()
-sys.path.insert(0, sys.argv.pop(1))
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(tempfile.mkdtemp(prefix="ebla-protocol."))
+
+
+def generate():
+    """Runs the commands of the page's section on generating code; gives the path that they export."""
+    page = (SOURCE / "docs/design/client-protocol.md").read_text()
+    commands = re.search(r"^## Generating code\n.*?^```sh\n(.*?)^```$", page, re.M | re.S).group(1)
+    (ROOT / "thrift").symlink_to(SOURCE / "thrift")
+    shown = subprocess.run(["bash", "-e", "-c", commands + "echo $PYTHONPATH"], cwd=ROOT, capture_output=True, text=True)
+    if shown.returncode != 0:
+        shutil.rmtree(ROOT)
+        sys.exit(f"the page's commands fail:\n{commands}{shown.stderr}")
+    return shown.stdout.splitlines()[-1]
+
+
+sys.path.insert(0, generate())
 
 from client import Client, Failure, near_below  # noqa: E402
 from session import Session, common  # noqa: E402
@@ -30,7 +49,6 @@ from ebla.tablet.ttypes import (Condition, ConditionKind, EchoRequest, GetReques
 from ebla.types.ttypes import Code, KeyRange, ReadLevel, TableOptions, WriteLevel  # noqa: E402
 
 LIFE = 100
-ROOT = pathlib.Path(tempfile.mkdtemp(prefix="ebla-protocol."))
 STRONG, SESSION, BOUNDED, EVENTUAL = ReadLevel.STRONG, ReadLevel.SESSION, ReadLevel.BOUNDED, ReadLevel.EVENTUAL
 SMALL = ["--disk_reserve_mb=0", "--cache_mb=64"]
 
