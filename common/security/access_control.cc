@@ -73,19 +73,39 @@ Status AccessControl::WithoutGrant(const Identity& caller, const Wanted& wanted)
   return Lacks(caller, wanted);
 }
 
+std::string AccessControl::OfWhat(const Wanted& wanted) {
+  if (wanted.permission == idl::Permission::OPERATOR) return "";
+  const std::string name = "\"" + std::string(wanted.table_name) + "\"";
+  if (wanted.table != 0)
+    return " of table " + (wanted.table_name.empty() ? std::to_string(wanted.table) : name) + ", or of these keys";
+  return (wanted.any ? " of table " + name : " of every table") +
+         (wanted.table_name.empty() ? "" : ", and there is no table " + name);
+}
+
+std::string AccessControl::Advice(const Identity& caller, const Wanted& wanted) const {
+  if (wanted.any && wanted.table == 0) return ": an operator lists the tables by `ebla table list`";
+  const AccessList* list = Now();
+  const bool missing = list != nullptr && list->Find(caller.name) == nullptr;
+  const std::string table(wanted.table_name.empty() ? kTableNamePlaceholder : wanted.table_name);
+  const auto command = [&](std::string_view permission) {
+    const bool cluster = wanted.permission == idl::Permission::OPERATOR;
+    return "`" + (missing ? "ebla user create " + caller.name + " && " : std::string()) + "ebla grant " +
+           std::string(permission) + " " + caller.name +
+           (cluster             ? ""
+            : wanted.table == 0 ? " --all-tables"
+                                : " --table " + table) +
+           "`";
+  };
+  return ": an operator gives one by " + command(PermissionName(wanted.permission)) +
+         (wanted.any ? ", or for writes by " + command(PermissionName(idl::Permission::WRITE)) : "");
+}
+
 Status AccessControl::Lacks(const Identity& caller, const Wanted& wanted) const {
-  const auto [permission, grants, table, table_name] = wanted;
-  const std::string what(grants);
+  const auto [permission, any, table, table_name] = wanted;
   refusals_.fetch_add(1, std::memory_order_relaxed);
-  std::string of, flag;
-  if (permission != idl::Permission::OPERATOR) {
-    const std::string name = table_name.empty() ? std::to_string(table) : "\"" + std::string(table_name) + "\"";
-    of = table == 0 ? " of every table" : " of table " + name + ", or of these keys";
-    flag = table == 0 ? " --all-tables" : " --table " + std::string(table_name.empty() ? "NAME" : table_name);
-  }
-  Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " + what + of +
-                                              ": an operator gives one by `ebla grant " + what + " " + caller.name +
-                                              flag + "`"};
+  Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " +
+                                              PermissionName(permission) + (any ? " or write" : "") + OfWhat(wanted) +
+                                              Advice(caller, wanted)};
   const Session* session = CallerScope::SessionNow();
   const std::string peer = session == nullptr ? std::string() : session->peer;
   const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
@@ -103,7 +123,7 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table, std::strin
   if (list == nullptr) return Unknown();
   if (!IsStill(*list, caller)) return NoLonger(caller);
   if (list->AllowsAny(caller.name, table)) return {};
-  return WithoutGrant(caller, {idl::Permission::READ, "read,write", table, table_name});
+  return WithoutGrant(caller, {idl::Permission::READ, true, table, table_name});
 }
 
 Status AccessControl::MayLogIn() const {

@@ -48,7 +48,7 @@ class AccessControl {
     if (list == nullptr) return Unknown();
     if (!IsStill(*list, caller)) return NoLonger(caller);
     if (list->Allows(caller.name, permission, table, what)) return {};
-    return WithoutGrant(caller, {permission, PermissionName(permission), table, table_name});
+    return WithoutGrant(caller, {permission, false, table, table_name});
   }
   // Whether the caller's login is still valid.
   Status CheckLogin(const Identity& caller) const;
@@ -71,11 +71,14 @@ class AccessControl {
   Status NoLonger(const Identity& caller) const;
   struct Wanted {
     idl::Permission::type permission;
-    std::string_view grants;  // any of which would do: "read,write"
-    int64_t table;
+    bool any;                     // a grant of write would do, too
+    int64_t table;                // 0: every table; of `any`, a table that there is not
     std::string_view table_name;  // empty: unknown
   };
   Status WithoutGrant(const Identity& caller, const Wanted& wanted) const;
+  // The table or keys that a refusal names, and the least that an operator does so that the caller may.
+  static std::string OfWhat(const Wanted& wanted);
+  std::string Advice(const Identity& caller, const Wanted& wanted) const;
   // Counts and logs it.
   Status Lacks(const Identity& caller, const Wanted& wanted) const;
   // Good until the thread asks again.

@@ -19,6 +19,9 @@ namespace ebla::security {
 
 inline constexpr char kEverybody[] = "everybody";
 
+// A tablet server knows the ids of tables alone. Clients put the table's name in place of this in its advice.
+inline constexpr std::string_view kTableNamePlaceholder = "NAME";
+
 // "read", "write", "admin", "operator".
 const char* PermissionName(idl::Permission::type permission);
 

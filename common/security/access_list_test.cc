@@ -100,9 +100,26 @@ TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
   EXPECT_EQ(refused.code(), Code::kPermissionDenied);
   EXPECT_NE(refused.message().find("lacks a grant of read of table 7"), std::string::npos) << refused;
   const Status any = access.CheckAny(ada, kCarts, "carts");
-  EXPECT_EQ(any.message(),
-            "user \"ada\" lacks a grant of read,write of table \"carts\", or of these keys: an operator "
-            "gives one by `ebla grant read,write ada --table carts`");
+  EXPECT_EQ(
+      any.message(),
+      "user \"ada\" lacks a grant of read or write of table \"carts\", or of these keys: an operator gives one by "
+      "`ebla user create ada && ebla grant read ada --table carts`, or for writes by "
+      "`ebla user create ada && ebla grant write ada --table carts`")
+      << "a user who is not there gets no grant";
+  EXPECT_EQ(
+      access.CheckAny(ada, 0, "cartz").message(),
+      "user \"ada\" lacks a grant of read or write of table \"cartz\", and there is no table \"cartz\": an operator "
+      "lists the tables by `ebla table list`");
+  access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::READ, kCarts)})));
+  EXPECT_EQ(access.Check(ada, Permission::WRITE, kCarts, std::string_view("k"), "carts").message(),
+            "user \"ada\" lacks a grant of write of table \"carts\", or of these keys: an operator gives one by "
+            "`ebla grant write ada --table carts`");
+  EXPECT_EQ(
+      access.Check(ada, Permission::ADMIN, 0, KeyRange::All(), "cartz").message(),
+      "user \"ada\" lacks a grant of admin of every table, and there is no table \"cartz\": an operator gives one by "
+      "`ebla grant admin ada --all-tables`");
+  EXPECT_EQ(access.Check(ada, Permission::OPERATOR, 0, KeyRange::All()).message(),
+            "user \"ada\" lacks a grant of operator: an operator gives one by `ebla grant operator ada`");
   EXPECT_FALSE(access.IsOperator(ada));
 }
 

@@ -162,7 +162,8 @@ void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::D
   Lead(std::move(cob), request,
        [caller = security::CallerScope::Now()](LeaderTerm& leader_term, const auto& cob, const auto& request) {
          const int64_t id = request.name.empty() ? request.tableId : IdOf(leader_term.image().Table(request.name));
-         const Status may = caller.MayAny(id, NameOf(leader_term.image().Table(TableId(id))));
+         const std::string_view name = id == 0 ? request.name : NameOf(leader_term.image().Table(TableId(id)));
+         const Status may = caller.MayAny(id, name);
          return may.ok() ? cob(DescribeTable(leader_term, request)) : AnswerStatus(cob, may);
        });
 }

@@ -99,6 +99,16 @@ TEST_F(ClientCoreTest, RefusalsAreFinalAndSaySo) {
             Code::kConditionFailed);
 }
 
+TEST_F(ClientCoreTest, AdviceOfATabletServerNamesTheTable) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "text"));
+  const ServerName primary = cluster_.tables()->At(table->name(), "a").primary;
+  cluster_.faults()->AnswerNext(primary, idl::Code::PERMISSION_DENIED, 1, 0, "by `ebla grant read ada --table NAME`");
+  const Status refused = Get(table, "a").error();
+  EXPECT_EQ(refused.code(), Code::kPermissionDenied);
+  EXPECT_TRUE(refused.message().ends_with("by `ebla grant read ada --table " + table->name() + "`")) << refused;
+}
+
 TEST_F(ClientCoreTest, NonsenseIsRefusedBeforeItIsSent) {
   const TablePtr table = Open();
   const auto code = [&](Batch batch) { return Write(table, std::move(batch)).error().code(); };

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
+#include "common/security/access_list.h"
 
 namespace ebla::client {
 
@@ -12,6 +13,13 @@ namespace {
 // A server's answer to the caller, not about serving.
 bool IsAnswer(Code code) {
   return code == Code::kNotFound || code == Code::kConditionFailed || code == Code::kInvalidArgument;
+}
+
+// The refusal of a tablet server, whose advice can be pasted once it names the table.
+std::string WithTableName(std::string text, const std::string& table) {
+  const std::string placeholder = "--table " + std::string(security::kTableNamePlaceholder) + "`";
+  const size_t at = text.find(placeholder);
+  return at == std::string::npos ? text : text.replace(at, placeholder.size(), "--table " + table + "`");
 }
 
 Place PlaceOf(int64_t tablet, int64_t epoch, const idl::KeyRange& range) {
@@ -163,6 +171,7 @@ void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
       if (code == Code::kLostWrite && header.__isset.applied) {
         text += tokens_.Lost(router_->table(), AnsweredRange(header), rpc::FromIdl(header.applied));
       }
+      if (code == Code::kPermissionDenied) text = WithTableName(std::move(text), table_->name());
       attempt.status = Status(code, std::move(text));
     }
     if (header.__isset.retryAfterMs) attempt.retry_after = std::chrono::milliseconds(header.retryAfterMs);
