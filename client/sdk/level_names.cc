@@ -19,7 +19,7 @@ std::optional<Read> ReadNamed(std::string_view name) {
   }
   constexpr std::string_view kBounded = "bounded=";
   if (!name.starts_with(kBounded)) return std::nullopt;
-  const auto bound = DurationIn(name.substr(kBounded.size()));
+  const auto bound = ParseDuration(name.substr(kBounded.size()));
   if (!bound || bound->count() < 1 || *bound > std::chrono::hours(1)) return std::nullopt;
   return Read::Bounded(*bound);
 }

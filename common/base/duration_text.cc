@@ -3,7 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <limits>
+
+#include "common/base/number_limits.h"
 
 namespace ebla {
 namespace {
@@ -23,21 +24,28 @@ std::string_view TakeUnit(std::string_view& text) {
 
 }  // namespace
 
-std::optional<std::chrono::milliseconds> DurationIn(std::string_view text) {
+Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
   if (text == "0") return std::chrono::milliseconds(0);
-  if (text.empty()) return std::nullopt;
-  constexpr uint64_t kMax = std::numeric_limits<int64_t>::max() / 2;
+  const auto wrong = [typed = std::string(text)](std::string_view why) {
+    return Error(Code::kInvalidArgument, "\"" + typed + "\" is " + std::string(why));
+  };
+  constexpr uint64_t kMax = limits::kTtlMsMax;
+  const std::string_view malformed = "not a duration: write for example 250ms, 2s, 30m, 12h, 7d or 1h30m";
+  if (text.empty()) return wrong(malformed);
   uint64_t total = 0;
+  bool too_long = false;  // said once the rest is known to be a duration
   while (!text.empty()) {
     uint64_t number = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (parsed.ec != std::errc()) return std::nullopt;
+    if (parsed.ec == std::errc::invalid_argument) return wrong(malformed);
     text.remove_prefix(static_cast<size_t>(parsed.ptr - text.data()));
     const std::string_view name = TakeUnit(text);
     const auto unit = std::ranges::find(kTimeUnits, name, &TimeUnit::name);
-    if (unit == std::end(kTimeUnits) || number > (kMax - total) / unit->ms) return std::nullopt;
-    total += number * unit->ms;
+    if (unit == std::end(kTimeUnits)) return wrong(malformed);
+    too_long |= parsed.ec != std::errc() || number > (kMax - total) / unit->ms;
+    if (!too_long) total += number * unit->ms;
   }
+  if (too_long) return wrong("too long: the largest duration is " + std::to_string(kMax / kTimeUnits[0].ms) + "d");
   return std::chrono::milliseconds(static_cast<int64_t>(total));
 }
 

@@ -62,11 +62,6 @@ std::optional<uint64_t> SizeOf(const std::array<Unit, kCount>& units, std::strin
 
 }  // namespace
 
-Result<std::chrono::milliseconds> ParseDuration(std::string_view text) {
-  if (const auto duration = DurationIn(text)) return *duration;
-  return Wrong("duration", text, "for example 250ms, 2s, 30m, 12h, 7d or 1h30m");
-}
-
 Result<uint64_t> ParseBytes(std::string_view text) {
   std::string_view left = text;
   const auto number = TakeNumber(left);

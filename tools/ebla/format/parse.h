@@ -16,8 +16,6 @@
 
 namespace ebla::shell {
 
-// "250ms", "2s", "30m", "12h", "7d", or several: "1h30m". "0" alone needs no unit.
-Result<std::chrono::milliseconds> ParseDuration(std::string_view text);
 // "4096", "64KiB", "512MiB", "8GiB", "1TiB"; K, M, G, T alone mean the same.
 Result<uint64_t> ParseBytes(std::string_view text);
 // majority, all, primary, any, default.

@@ -22,12 +22,19 @@ TEST(Parse, Durations) {
   EXPECT_EQ(ParseDuration("7d"), milliseconds(604'800'000));
   EXPECT_EQ(ParseDuration("0"), milliseconds(0));
   for (const char* wrong :
-       {"", "5", "s", "-1s", "1 s", "1x", "1s2", "1.5s", "99999999999999999999s", "9223372036854775807d"}) {
+       {"", "5", "s", "-1s", "1 s", "1x", "1s2", "1.5s", "99999999999999999999x", "9223372036854775807d 1s"}) {
     const auto parsed = ParseDuration(wrong);
     ASSERT_FALSE(parsed) << wrong;
     EXPECT_EQ(parsed.error().code(), Code::kInvalidArgument);
     EXPECT_NE(parsed.error().message().find("30m"), std::string::npos) << "says what may be written";
   }
+  for (const char* too_long : {"99999999999999999999s", "9223372036854775807d", "100000000000000d", "52124995d24h"}) {
+    const auto parsed = ParseDuration(too_long);
+    ASSERT_FALSE(parsed) << too_long;
+    EXPECT_EQ(parsed.error().message(),
+              "\"" + std::string(too_long) + "\" is too long: the largest duration is 52124995d");
+  }
+  EXPECT_EQ(ParseDuration("52124995d"), milliseconds(52'124'995 * 86'400'000ll));
   for (const int64_t ms : {0ll, 1ll, 999ll, 1000ll, 5'400'000ll, 604'800'000ll, 86'461'001ll}) {
     EXPECT_EQ(ParseDuration(FormatDuration(milliseconds(ms))), milliseconds(ms));
   }
