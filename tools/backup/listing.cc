@@ -30,11 +30,20 @@ Result<std::vector<Listed>> ListAll(BackupStore& store, const Key& key) {
   return all;
 }
 
+Error NoSuchBackup(BackupStore& store, const std::string& name, const Key& key) {
+  const Result<std::vector<Listed>> all = ListAll(store, key);
+  std::string names;
+  for (const Listed& one : all.value_or(std::vector<Listed>())) names += (names.empty() ? "" : ", ") + one.name;
+  const std::string others =
+      names.empty() ? "; `ebla backup list` shows what another place has" : "; there are " + names;
+  return Error(Code::kNotFound, "there is no backup " + name + " in " + store.Where("") + others);
+}
+
 Status Delete(BackupStore& store, const std::string& name, const Key& key) {
   EBLA_TRY(CheckBackupName(name));
   EBLA_ASSIGN(const std::vector<Listed> all, ListAll(store, key));
   const auto found = std::ranges::find(all, name, &Listed::name);
-  if (found == all.end()) return Error(Code::kNotFound, "there is no backup " + name + " in " + store.Where(""));
+  if (found == all.end()) return NoSuchBackup(store, name, key);
   for (const Listed& one : all) {
     if (one.problem.empty() && one.manifest.since == name)
       return Error(Code::kInvalidArgument, "the backup " + one.name + " is on top of " + name +

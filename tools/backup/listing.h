@@ -22,6 +22,9 @@ struct Listed {
 // The oldest first.
 Result<std::vector<Listed>> ListAll(BackupStore& store, const Key& key);
 
+// NOT_FOUND, with the backups that the store has.
+Error NoSuchBackup(BackupStore& store, const std::string& name, const Key& key);
+
 Status Delete(BackupStore& store, const std::string& name, const Key& key);
 
 }  // namespace ebla::backup

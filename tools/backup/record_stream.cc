@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tools/backup/listing.h"
+
 namespace ebla::backup {
 namespace {
 
@@ -199,10 +201,12 @@ Result<Chain> Chain::Open(BackupStore& store, const std::string& name, const Key
     EBLA_TRY(CheckBackupName(next));
     if (std::ranges::find(chain.backups, next, &Manifest::name) != chain.backups.end())
       return Error(Code::kInvalidArgument, "the backup " + next + " follows itself");
-    EBLA_ASSIGN(Manifest manifest, ReadManifest(store, next, kManifestFile, key));
-    if (manifest.name != next)
-      return Error(Code::kInvalidArgument, store.Where(next) + " holds the backup " + manifest.name);
-    chain.backups.push_back(std::move(manifest));
+    Result<Manifest> manifest = ReadManifest(store, next, kManifestFile, key);
+    if (!manifest && manifest.error().code() == Code::kNotFound) return NoSuchBackup(store, next, key);
+    if (!manifest) return Error(std::move(manifest.error()));
+    if (manifest->name != next)
+      return Error(Code::kInvalidArgument, store.Where(next) + " holds the backup " + manifest->name);
+    chain.backups.push_back(*std::move(manifest));
   }
   return chain;
 }

@@ -58,7 +58,11 @@ Result<Table> MakeTable(const Client& client, const RestoreOptions& options, con
     if (!part.goes_on && !part.range.start.empty() && part.range.start.size() <= 256)
       create.split_points.push_back(part.range.start);
   }
-  EBLA_ASSIGN([[maybe_unused]] const TableInfo made, client.CreateTable(name, std::move(create)));
+  const Result<TableInfo> made = client.CreateTable(name, std::move(create));
+  if (!made && made.error().code() == Code::kTableExists)
+    return Error(Code::kTableExists, "table \"" + name + "\" exists: restore under another name, with --table " +
+                                         table.name + " --as NAME, or drop the table first");
+  if (!made) return Error(made.error());
   return client.OpenTable(name);
 }
 
@@ -212,8 +216,12 @@ Result<Restored> Restore(const Client& client, BackupStore& store, const Restore
   EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
   // Of everything: the archive may have it since.
   const bool may_have_been_made = options.at_ms && !chain.newest().documents.empty();
-  if (!options.table.empty() && chain.newest().Find(options.table) == nullptr && !may_have_been_made)
-    return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"");
+  if (!options.table.empty() && chain.newest().Find(options.table) == nullptr && !may_have_been_made) {
+    std::string names;
+    for (const TablePart& table : chain.newest().tables) names += (names.empty() ? "" : ", ") + table.name;
+    return Error(Code::kNotFound, "the backup " + options.name + " holds no table \"" + options.table + "\"" +
+                                      (names.empty() ? "" : "; it holds " + names));
+  }
   if (options.settings && !options.table.empty())
     return Error(Code::kInvalidArgument, "settings are the whole cluster's: restore them with all tables");
   const std::vector<Document>& settings = chain.newest().documents;

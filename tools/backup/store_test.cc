@@ -7,6 +7,7 @@
 #include "tools/backup/directory_store.h"
 #include "tools/backup/listing.h"
 #include "tools/backup/open_store.h"
+#include "tools/backup/restore.h"
 #include "tools/backup/s3_store.h"
 #include "tools/backup/testing/s3_process.h"
 
@@ -15,6 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -114,7 +116,11 @@ TEST_P(StoreTest, ABackupIsDeletedOnceNoneIsOnTopOfIt) {
   Make(*store_, "monday", "");
   Make(*store_, "tuesday", "monday");
   EXPECT_THAT(Delete(*store_, "monday", {}).message(), HasSubstr("tuesday is on top of monday"));
-  EXPECT_EQ(Delete(*store_, "sunday", {}).code(), Code::kNotFound);
+  const Status missing = Delete(*store_, "sunday", {});
+  EXPECT_EQ(missing.code(), Code::kNotFound);
+  EXPECT_THAT(missing.message(), HasSubstr("there is no backup sunday in "));
+  EXPECT_THAT(missing.message(), EndsWith("; there are monday, tuesday"));
+  EXPECT_EQ(Verify(*store_, "sunday", {}, false).error().message(), missing.message()) << "so says each that reads one";
   EXPECT_TRUE(Delete(*store_, "tuesday", {}).ok());
   EXPECT_TRUE(Delete(*store_, "monday", {}).ok());
   EXPECT_THAT(*store_->List(""), IsEmpty());

@@ -181,9 +181,12 @@ TEST(MomentTest, IsReadAndShown) {
   EXPECT_EQ(ParseMoment("1764045000123").value(), 1764045000123);
   EXPECT_EQ(ParseMoment("2025-11-25T04:30:00Z").value(), 1764045000000);
   EXPECT_EQ(ParseMoment("2025-11-25T04:30:00.25Z").value(), 1764045000250);
+  EXPECT_EQ(ParseMoment("now", 1764045000250).value(), 1764045000250);
+  EXPECT_EQ(ParseMoment("5m ago", 1764045000250).value(), 1764044700250);
+  EXPECT_EQ(ParseMoment("1h30m ago", 1764045000250).value(), 1764039600250);
   EXPECT_EQ(IsoTime(1764045000250), "2025-11-25T04:30:00.250Z");
-  for (const char* wrong :
-       {"", "yesterday", "2025-11-25", "2025-02-30T04:30:00Z", "2025-11-25T04:30:00", "2025-11-25T04:30:00Zulu"})
+  for (const char* wrong : {"", "yesterday", "5m", "ago", " ago", "-5m ago", "30000d ago", "2025-11-25",
+                            "2025-02-30T04:30:00Z", "2025-11-25T04:30:00", "2025-11-25T04:30:00Zulu"})
     EXPECT_FALSE(ParseMoment(wrong).has_value()) << wrong;
 }
 

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <ctime>
 
+#include "common/base/duration_text.h"
 #include "common/base/iso_time.h"
 #include "tools/backup/listing.h"
 
@@ -23,11 +24,19 @@ std::string Spans(const ArchivedTable& table) {
 
 }  // namespace
 
-Result<int64_t> ParseMoment(const std::string& text) {
+Result<int64_t> ParseMoment(const std::string& text, int64_t now_ms) {
   const auto wrong = [&] {
     return Error(Code::kInvalidArgument,
-                 "\"" + EscapeBytes(text) + "\" is no moment: give it as 2026-11-25T04:30:00Z, or in ms since 1970");
+                 "\"" + EscapeBytes(text) +
+                     "\" is no moment: give it as 2026-11-25T04:30:00Z, \"now\", \"5m ago\", or in ms since 1970");
   };
+  constexpr std::string_view kAgo = " ago";
+  if (text == "now") return now_ms;
+  if (text.ends_with(kAgo)) {
+    const auto age = ParseDuration(std::string_view(text).substr(0, text.size() - kAgo.size()));
+    if (!age || age->count() > now_ms) return wrong();
+    return now_ms - age->count();
+  }
   int64_t ms = 0;
   const char* const end = text.data() + text.size();
   if (const auto [at, error] = std::from_chars(text.data(), end, ms); error == std::errc() && at == end) return ms;
@@ -144,8 +153,8 @@ Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::s
     return Error(Code::kInvalidArgument,
                  store.Where("") + " has backups of several clusters with " + what + ": say from which one");
   if (clusters.empty())
-    return Error(Code::kNotFound,
-                 "no backup of " + what + " in " + store.Where("") + " ended before " + IsoTime(at_ms));
+    return Error(Code::kNotFound, "no backup of " + what + " in " + store.Where("") + " ended before " +
+                                      IsoTime(at_ms) + ": `ebla backup list` shows when each began");
   return name;
 }
 

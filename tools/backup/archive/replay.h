@@ -12,13 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "common/base/clocks.h"
 #include "tools/backup/archive/archive_files.h"
 #include "tools/backup/manifest.h"
 
 namespace ebla::backup {
 
-// "2026-11-25T04:30:00Z", with or without a fraction, or ms since 1970: the last of them. INVALID_ARGUMENT else.
-Result<int64_t> ParseMoment(const std::string& text);
+// In ms since 1970: of "2026-11-25T04:30:00Z", with or without a fraction, "now", "5m ago", or that number itself.
+Result<int64_t> ParseMoment(const std::string& text, int64_t now_ms = TimeOfDayMs());
 
 class Replay {
  public:
