@@ -56,6 +56,7 @@ class Launcher::Lock {
 Result<Launcher> Launcher::Open(LauncherOptions options) {
   if (options.bin_dir.empty()) options.bin_dir = DirOfThisProgram();
   std::error_code error;
+  options.bin_dir = fs::absolute(options.bin_dir, error).string();  // its processes work in directories of their own
   const std::string dir = fs::weakly_canonical(fs::absolute(options.dir, error), error).string();
   if (!error) fs::create_directories(dir, error);
   if (error) return Error(Code::kInvalidArgument, "cannot make " + options.dir + ": " + error.message());

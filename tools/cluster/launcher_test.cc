@@ -284,6 +284,16 @@ TEST_F(LauncherTest, WhoIgnoresSigtermIsKilledAndNamed) {
   EXPECT_EQ(Pids(*cluster).at("ts-1"), 0);
 }
 
+TEST_F(LauncherTest, ProgramsMayBeNamedFromHere) {
+  LauncherOptions options = Options();
+  options.bin_dir = fs::relative(root_ + "/bin").string();
+  options.dir = fs::relative(root_ + "/cluster").string();
+  auto cluster = Launcher::Open(options);
+  ASSERT_TRUE(cluster.has_value()) << cluster.error();
+  const Status started = cluster->Start({.masters = 1, .servers = 1});
+  EXPECT_TRUE(started.ok()) << started;
+}
+
 TEST_F(LauncherTest, MistakesAreNamed) {
   LauncherOptions options = Options();
   options.bin_dir = root_ + "/nowhere";
