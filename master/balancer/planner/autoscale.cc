@@ -153,14 +153,14 @@ class Scale {
 
   bool Lasts(const Streak& streak, Duration time, const std::string& text) {
     if (streak.Lasts(pass_.now(), time, 3)) return true;
-    Refuse(Cause::kNotYet, text + " for " + Amount(pass_.now() - streak.since) + "; " + Amount(time) + " must pass");
+    Refuse(Cause::kNotYet, text + Lasting(pass_.now() - streak.since, time));
     return false;
   }
 
   bool Rested(MonotonicTime last, Duration rest, const std::string& text) {
     if (last == MonotonicTime{} || pass_.now() - last >= rest) return true;
     Refuse(Cause::kCoolDown,
-           text + "; the last change was " + Amount(pass_.now() - last) + " ago, " + Amount(rest) + " must pass");
+           text + "; the last change was " + Amount(pass_.now() - last) + " ago, and the next waits " + Amount(rest));
     return false;
   }
 

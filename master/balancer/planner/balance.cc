@@ -40,7 +40,7 @@ class Balancer {
     for (const Source& source : sources) {
       if (Exhausted()) {
         pass_.Reject(Rule::kBalance, Cause::kCap, {}, Server(source.server).name,
-                     [&] { return Text(source) + "; enough is under way"; });
+                     [&] { return Text(source) + "; as many moves are under way as the planner allows"; });
         continue;
       }
       Shed(source);
@@ -92,8 +92,7 @@ class Balancer {
     memory.overloaded[d] |= memory.over[d].Lasts(pass_.now(), options_.sustained, options_.samples);
     if (!memory.overloaded[d]) {
       pass_.Reject(Rule::kBalance, Cause::kNotYet, {}, Server(server).name, [&] {
-        return Text({server, dimension, 0}) + " for " + Amount(pass_.now() - memory.over[d].since) + "; " +
-               Amount(options_.sustained) + " must pass";
+        return Text({server, dimension, 0}) + Lasting(pass_.now() - memory.over[d].since, options_.sustained);
       });
     }
     return memory.overloaded[d];
@@ -226,7 +225,7 @@ class Balancer {
     if (pass_.Blocked(Rule::kBalance, index)) return false;
     if (pass_.now() < tablet.held_until) {
       pass_.Reject(Rule::kBalance, Cause::kHeld, tablet.id, "",
-                   [&] { return "for another " + Amount(tablet.held_until - pass_.now()); });
+                   [&] { return "the hold ends in " + Amount(tablet.held_until - pass_.now()); });
       return false;
     }
     if (pass_.Rests(tablet.id)) {

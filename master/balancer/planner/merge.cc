@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
@@ -97,16 +99,18 @@ class Merger {
     const Sums peaks = PeaksOf(l, r);
     if (!OldEnough(left)) return false;
     if (!limit.Holds(peaks)) {
-      return Refuse(Cause::kWouldSplit, left,
-                    [&] { return "peaks of " + ToString(peaks) + "; at most " + ToString(limit.of); });
+      return Refuse(Cause::kWouldSplit, left, [&] {
+        return "their peaks add up to " + ToString(peaks) + "; a merge needs less than " + ToString(limit.of);
+      });
     }
     if (pass_.now() < std::max(l.held_until, r.held_until)) {
       return Refuse(Cause::kHeld, left, [] { return std::string("an operator has placed one of them"); });
     }
     if (under_way_ >= options_.most || left < free_from_ || BusyAround(left)) {
       return Refuse(Cause::kCap, left, [&] {
-        return "a merge among " + std::to_string(options_.region) + " neighbours at a time, " +
-               std::to_string(options_.most) + " in all; " + std::to_string(under_way_) + " are under way";
+        return ebla::Count(under_way_, "merge") + (under_way_ == 1 ? " is" : " are") +
+               " under way; the planner allows " + std::to_string(options_.most) + " in all, and one among " +
+               std::to_string(options_.region) + " neighbours";
       });
     }
     if (pass_.Blocked(Rule::kMerge, left) || pass_.Blocked(Rule::kMerge, left + 1)) return false;
@@ -128,8 +132,8 @@ class Merger {
     for (const TabletView* tablet : {&At(left), &At(left + 1)}) {
       if (tablet->history < options_.history) {
         return Refuse(Cause::kHistory, left, [&] {
-          return Amount(tablet->history) + " are known of tablet " + std::to_string(tablet->id.value) + "; " +
-                 Amount(options_.history) + " must be";
+          return "a merge needs " + Amount(options_.history) + " of load history; tablet " +
+                 std::to_string(tablet->id.value) + " lacks " + Amount(options_.history - tablet->history) + " of it";
         });
       }
       // An unseen split may have happened just before this planner began.
@@ -138,7 +142,7 @@ class Merger {
       if (since < options_.after_split) {
         return Refuse(Cause::kSplitLately, left, [&] {
           return "tablet " + std::to_string(tablet->id.value) + (known ? " was split " : " may have been split ") +
-                 Amount(since) + " ago; " + Amount(options_.after_split) + " must pass";
+                 Amount(since) + " ago; merges wait " + Amount(options_.after_split) + " after a split";
         });
       }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/count.h"
 #include "master/balancer/planner/autoscale.h"
 #include "master/balancer/planner/balance.h"
 #include "master/balancer/planner/full_disk.h"
@@ -86,8 +87,9 @@ bool Pass::Rests(TabletId tablet) const {
 void Pass::RejectResting(Rule rule, TabletId tablet) {
   const TabletMemory& remembered = *Recall(tablet);
   Reject(rule, Cause::kCoolDown, tablet, "", [&] {
-    return "acted on " + Amount(now() - remembered.acted) + " ago, " + std::to_string(remembered.actions) +
-           " times lately; " + Amount(CoolDown(remembered.actions, options.balance)) + " must pass";
+    return "the planner acted on it " + Amount(now() - remembered.acted) + " ago, " +
+           ebla::Count(remembered.actions, "time") + " lately; it rests for " +
+           Amount(CoolDown(remembered.actions, options.balance));
   });
 }
 
@@ -107,8 +109,8 @@ bool Pass::Blocked(Rule rule, TabletIndex index) {
   const Duration since = now() - tablet.last_failed;
   if (tablet.last_failed != MonotonicTime{} && since < options.balance.after_failure) {
     Reject(rule, Cause::kCoolDown, tablet.id, "", [&] {
-      return "an action on it failed " + Amount(since) + " ago; " + Amount(options.balance.after_failure) +
-             " must pass";
+      return "an action on it failed " + Amount(since) + " ago; the planner tries again after " +
+             Amount(options.balance.after_failure);
     });
     return true;
   }

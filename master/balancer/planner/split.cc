@@ -3,6 +3,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
@@ -89,7 +91,8 @@ void LeaveAlone(Pass& pass, const TabletView& tablet, const Excess& excess, cons
   TabletMemory& memory = pass.Remember(tablet.id);
   if (pass.now() >= memory.left_alone_until) memory.left_alone_until = pass.now() + pass.options.split.left_alone;
   pass.Reject(Rule::kSplit, cut.cause, tablet.id, pass.view.servers[tablet.primary()].name, [&] {
-    return excess.text + "; " + cut.why + "; looked at again in " + Amount(memory.left_alone_until - pass.now());
+    return excess.text + "; " + cut.why + "; the planner looks again in " +
+           Amount(memory.left_alone_until - pass.now());
   });
 }
 
@@ -99,13 +102,14 @@ bool MaySplit(Pass& pass, TabletIndex index, const Excess& excess, const UnderWa
   const TabletView& tablet = pass.view.tablets[index];
   if (pass.Blocked(Rule::kSplit, index)) return false;
   if (tablet.last_split != MonotonicTime{} && pass.now() - tablet.last_split < options.again) {
-    pass.Reject(Rule::kSplit, Cause::kCoolDown, tablet.id, "",
-                [&] { return excess.text + "; split " + Amount(pass.now() - tablet.last_split) + " ago"; });
+    pass.Reject(Rule::kSplit, Cause::kCoolDown, tablet.id, "", [&] {
+      return excess.text + "; the tablet was split " + Amount(pass.now() - tablet.last_split) + " ago";
+    });
     return false;
   }
   if (open.all >= options.most || open.by_server[tablet.primary()] >= options.most_per_server) {
     pass.Reject(Rule::kSplit, Cause::kCap, tablet.id, pass.view.servers[tablet.primary()].name, [&] {
-      return excess.text + "; " + std::to_string(open.all) + " splits are under way, " +
+      return excess.text + "; " + ebla::Count(open.all, "split") + (open.all == 1 ? " is" : " are") + " under way, " +
              std::to_string(open.by_server[tablet.primary()]) + " of them at its primary's server";
     });
     return false;
@@ -129,10 +133,8 @@ void PlanSplits(Pass& pass) {
     TabletMemory& memory = pass.Remember(tablet.id);
     memory.over.Count(pass.now(), pass.options.gap_max);
     if (!memory.over.Lasts(pass.now(), options.sustained, options.samples)) {
-      pass.Reject(Rule::kSplit, Cause::kNotYet, tablet.id, "", [&] {
-        return excess.text + " for " + Amount(pass.now() - memory.over.since) + "; " + Amount(options.sustained) +
-               " must pass";
-      });
+      pass.Reject(Rule::kSplit, Cause::kNotYet, tablet.id, "",
+                  [&] { return excess.text + Lasting(pass.now() - memory.over.since, options.sustained); });
       continue;
     }
     if (!MaySplit(pass, index, excess, open)) continue;

@@ -101,4 +101,8 @@ std::string Amount(Duration duration) {
   return Fixed(seconds / 3'600, 1) + " h";
 }
 
+std::string Lasting(Duration lasted, Duration needed) {
+  return " for " + Amount(lasted) + "; the planner acts after " + Amount(needed);
+}
+
 }  // namespace ebla::master

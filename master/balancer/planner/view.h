@@ -178,5 +178,7 @@ const char* Name(Dimension dimension);
 std::string Amount(Dimension dimension, double amount);
 // "35 s", "12 min", "2.5 h".
 std::string Amount(Duration duration);
+// " for 12 s; the planner acts after 30 s", behind what has lasted so long.
+std::string Lasting(Duration lasted, Duration needed);
 
 }  // namespace ebla::master
