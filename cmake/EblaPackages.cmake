@@ -47,7 +47,14 @@ foreach(role ${roles})
 endforeach()
 ebla_man_page(ebla-gateway 8 gateway)
 ebla_man_page(ebla-redis-copy 1 gateway)
-add_custom_target(ebla-man ALL DEPENDS ${pages})
+
+# Completion for bash, as the program prints it.
+set(completion ${PROJECT_BINARY_DIR}/completion/ebla)
+file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/completion)
+add_custom_command(OUTPUT ${completion} COMMAND $<TARGET_FILE:ebla> completion bash > ${completion}
+  DEPENDS ebla COMMENT "completion of ebla" VERBATIM)
+install(FILES ${completion} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT client)
+add_custom_target(ebla-man ALL DEPENDS ${pages} ${completion})
 
 # What Debian asks of every package: its licence, and its changes in Debian's form. The date is that of the sources.
 string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)

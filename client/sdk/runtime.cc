@@ -24,7 +24,7 @@ std::string HostName() {
 
 Result<std::vector<rpc::Endpoint>> Runtime::CheckedMasters(const ClientOptions& options) {
   if (options.masters.empty()) {
-    return Error(Code::kInvalidArgument, "no master given: set .masters to the host:port of one or more");
+    return Error(Code::kInvalidArgument, "no master is named: give the host:port of one or more");
   }
   std::vector<rpc::Endpoint> masters;
   for (const std::string& text : options.masters) {

@@ -37,6 +37,8 @@ struct FakeMasters {
   bool routing_tells_time = true;  // false: the leader has not heard of the tablets lately
   bool routing_tells_each = true;  // false: one of before tablets' own times, which tells the least alone
   bool planner_on = true;
+  bool obeys = false;        // moves replicas, drains and removes servers; else refuses each of these
+  bool forbids = false;      // answers PERMISSION_DENIED to each request but clusterInfo
   bool metered = false;      // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   int64_t tablet_bytes = 0;  // every tablet's size, as reported
   int merges_under_way = 0;  // so many orders to merge are answered as under way

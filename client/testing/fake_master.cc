@@ -367,8 +367,8 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
   }
 
   void moveTablet(Cob<idl::MoveTabletReply> done, const idl::MoveTabletRequest&) override {
-    AsLeader(done, [](FakeState&, idl::MoveTabletReply& reply) {
-      Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "replicas stay where they are here");
+    AsLeader(done, [](FakeState& state, idl::MoveTabletReply& reply) {
+      if (!state.masters.obeys) Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "replicas stay where they are here");
     });
   }
 
@@ -423,14 +423,15 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
   }
 
   void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
-    AsLeader(done, [](FakeState&, idl::SetServerReply& reply) {
-      Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
+    AsLeader(done, [](FakeState& state, idl::SetServerReply& reply) {
+      if (!state.masters.obeys)
+        Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
     });
   }
 
   void removeServer(Cob<idl::RemoveServerReply> done, const idl::RemoveServerRequest& request) override {
-    AsLeader(done, [&](FakeState&, idl::RemoveServerReply& reply) {
-      Refuse(reply.header, idl::Code::CONDITION_FAILED, "server " + request.name + " lives");
+    AsLeader(done, [&](FakeState& state, idl::RemoveServerReply& reply) {
+      if (!state.masters.obeys) Refuse(reply.header, idl::Code::CONDITION_FAILED, "server " + request.name + " lives");
     });
   }
 
@@ -465,7 +466,11 @@ class FakeMaster final : public idl::MasterServiceCobSvNull {
     Reply reply;
     {
       const auto state = cluster_.Lock();
-      if (Leads(state->masters, reply.header)) fill(*state, reply);
+      if (state->masters.forbids) {
+        Refuse(reply.header, idl::Code::PERMISSION_DENIED, "the test forbids it");
+      } else if (Leads(state->masters, reply.header)) {
+        fill(*state, reply);
+      }
     }
     done(reply);
   }

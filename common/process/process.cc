@@ -23,7 +23,8 @@
 #include "common/base/features.h"
 
 DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
-DEFINE_string(logs_dir, "", "Directory for log files. Empty: <data_dir>/logs; without a data directory, standard error.");
+DEFINE_string(logs_dir, "",
+              "Directory for log files. Empty: <data_dir>/logs; without a data directory, standard error.");
 DEFINE_int32(log_file_mb_max, 64, "Size at which a new log file is started, in MiB.");
 DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
 

@@ -39,12 +39,7 @@ def flags_of(program):
     found = re.findall(r"^  --(\w+)=(.*)\n      (.*)$", help_of(program, "--help"), re.M)
     if not found:
         raise RuntimeError(f"{program} --help names no flags")
-    flags = {}
-    for name, default, text in found:
-        if re.fullmatch(r"-?\d+\.\d+", default):
-            default = f"{float(default):g}"  # 0.69999999999999996
-        flags[name] = (default, text)
-    return flags
+    return {name: (default, text) for name, default, text in found}
 
 
 def sentence(text):
@@ -83,7 +78,7 @@ def configuration(bin_dir):
     gateway = flags_of(bin_dir / "ebla-gateway")
     common = {name: flag for name, flag in master.items() if server.get(name) == flag}
     only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
-    shell_options = re.search(r"Options of every verb; [^\n]*:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
+    shell_options = re.search(r"Options of every verb:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "options"), re.S)
     table_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "table", "create"), re.S | re.M)
     cluster_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla-cluster", "start", "--help"), re.S | re.M)
     differs = {name: flag for name, flag in alone.items() if server.get(name) != flag}
@@ -123,7 +118,7 @@ Options of `ebla table create`. `ebla table alter` changes those that are not fo
 {fenced(table_options.group(1))}
 ## ebla
 
-Options of every verb, beside `--json`. `ebla help VERB` shows those of one.
+Options of every verb. `ebla help VERB` shows those of one.
 
 {fenced(shell_options.group(1))}
 ## ebla-cluster start

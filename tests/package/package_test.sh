@@ -33,6 +33,7 @@ for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 
   expect "the page $page renders without a warning" "" sh -c "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
 done
 check "the page of the master shows a flag" sh -c 'LC_ALL=C.UTF-8 MANPAGER=cat man 8 ebla-master | grep -q -- --replace_after_s='
+check "bash completes the shell" grep -q "complete .* ebla" /usr/share/bash-completion/completions/ebla
 check "every program finds its libraries" sh -c '! ldd /usr/bin/ebla* | grep "not found"'
 
 # The command of the unit, as its user. The reserve is what a small disk has not.

@@ -93,6 +93,11 @@ int main(int argc, char** argv) {
   }
 
   Shell shell(std::move(settings), std::cout, std::cerr);
+  if (words.size() > 2 && words[0] == "completion" && words[1] == "words") {  // the script of `completion bash` asks so
+    const std::vector<std::string> before(words.begin() + 2, words.end() - 1);
+    for (const std::string& word : shell.Complete(before, words.back())) std::cout << word << '\n';
+    return 0;
+  }
   if (!words.empty()) {
     shell.CatchInterruptsWith([&shell] { ebla::shell::CatchInterrupts(shell); });
     return shell.Run(words);

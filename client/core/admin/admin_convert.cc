@@ -104,6 +104,8 @@ TableInfo FromIdl(const idl::TableSummary& summary) {
 
 namespace {
 
+constexpr int64_t kSilentMs = 1'000;  // a live follower answers within a heartbeat
+
 TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
   const bool found = load.__isset.splitFinding;
   return {.size_bytes = load.sizeBytes,
@@ -173,7 +175,9 @@ TabletSummary FromIdl(const idl::TabletSummary& summary) {
   if (summary.__isset.load) {
     out.load = FromIdl(summary.load);
     for (const idl::ReplicaProgress& peer : summary.load.peers) {
-      if (peer.incomplete || peer.copying) out.incomplete.push_back(peer.server);
+      if (!peer.incomplete && !peer.copying) continue;
+      out.incomplete.push_back(peer.server);
+      if (peer.silentMs < 0 || peer.silentMs >= kSilentMs) out.silent.push_back(peer.server);
     }
   }
   for (const idl::ReplicaReport& replica : summary.replicas) out.replicas.push_back(FromIdl(replica));

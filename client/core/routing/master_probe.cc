@@ -25,7 +25,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
         causes_(masters_.size(), "it has not answered"),
         end_(network.Now() + timeout),
         done_(std::move(done)) {}
-  ~Probe() { Finish(Nobody()); }
+  ~Probe() { Finish({Code::kUnavailable, "no master answers: " + Causes()}); }
 
   void Ask(size_t index) {
     const Duration left = end_ - network_.Now();
@@ -53,7 +53,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
     }
     // Each time that a login is refused counts as a guess there: so it is not tried again, unless another master knows
     // better.
-    if (hopeless) return Finish(Status(Code::kPermissionDenied, Nobody().message()));
+    if (hopeless) return Finish(Status(Code::kPermissionDenied, "no master lets this client in: " + Causes()));
     if (cause.code() == Code::kInvalidArgument || cause.code() == Code::kOverloaded)
       return Finish(Status(cause.code(), masters_[index].ToString() + ": " + cause.message()));
     if (denied) return;
@@ -65,12 +65,12 @@ class Probe : public std::enable_shared_from_this<Probe> {
     MutexLock lock(mutex_);
     return finished_;
   }
-  Status Nobody() {
+  std::string Causes() {
     std::string text;
     MutexLock lock(mutex_);
     for (size_t i = 0; i < masters_.size(); ++i)
       text += (i == 0 ? "" : "; ") + masters_[i].ToString() + ": " + causes_[i];
-    return {Code::kUnavailable, "no master answers: " + text};
+    return text;
   }
   void Finish(Status status) {
     {

@@ -159,6 +159,7 @@ struct TabletSummary {
   TabletStatus status = TabletStatus::kCreating;
   std::optional<TabletLoadInfo> load;   // as last reported by its primary
   std::vector<ServerName> incomplete;   // replicas that its primary is filling, and counts for nothing
+  std::vector<ServerName> silent;       // of these, the ones that have not answered the primary for a second
   std::vector<ReplicaReport> replicas;  // of ListReplicas: the voters, then the learners
 };
 

@@ -4,22 +4,30 @@
 #include <array>
 #include <sstream>
 
+#include "tools/ebla/cli/habits.h"
+
 namespace ebla::shell {
 
 namespace {
 
+constexpr size_t kColumns = 80;  // of the narrowest screen
+
 constexpr const char* kHead =
-    "The shell of Ebla, a distributed ordered key-value store.\n\n"
-    "Usage: ebla [OPTIONS] VERB ...     or only ebla, for an interactive shell\n";
+    "The shell of Ebla, a distributed ordered key-value store.\n"
+    "Usage: ebla [OPTIONS] VERB ..., or ebla alone for an interactive shell\n";
 
 constexpr const char* kOptions =
-    "Options of every verb; --json shows results as JSON; --deadline DURATION ends an operation (10s):\n"
-    "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
-    "  --tls-dir DIRECTORY  the cluster's and this user's certificates (EBLA_TLS_DIR, else in the clear)\n"
-    "  --user USER, --password-file FILE  a login instead of a certificate (EBLA_USER, EBLA_PASSWORD_FILE)\n";
+    "Options of every verb:\n"
+    "  --masters LIST        the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
+    "  --json                results as JSON\n"
+    "  --deadline DURATION   how long an operation may take (10s)\n"
+    "  --tls-dir DIRECTORY   the cluster's and this user's certificates (EBLA_TLS_DIR, else in the clear)\n"
+    "  --user USER           a login instead of a certificate (EBLA_USER)\n"
+    "  --password-file FILE  the login's password, as the first line of a file (EBLA_PASSWORD_FILE)\n";
 
 constexpr const char* kExitCodes =
-    "Exit codes: 0 done; 1 the answer is no; 2 wrong usage; 3 not available now; 4 outcome unknown; 5 other.\n";
+    "Exit codes:  0 done  1 the answer is no  2 wrong usage  3 not available now\n"
+    "             4 outcome unknown  5 another failure\n";
 
 constexpr const char* kTyping =
     "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
@@ -45,7 +53,7 @@ const std::array<Subject, 9>& AllSubjects() {
       {"tables", "Tables", {"table"}},
       {"tablets", "Tablets", {"tablet", "locate"}},
       {"servers", "Servers", {"server"}},
-      {"cluster", "The cluster as a whole", {"check", "cluster", "health", "hot", "scrub", "version"}},
+      {"cluster", "The cluster as a whole", {"check", "cluster", "completion", "health", "hot", "scrub", "version"}},
       {"planner",
        "The planner, which splits and moves tablets by load, and what is under way",
        {"balance", "procedure"}},
@@ -98,18 +106,37 @@ std::string Names(const std::vector<const Verb*>& verbs) {
   return text;
 }
 
+// The table of aliases: other words for verbs.
+std::string OtherWords() {
+  std::string text = "Other words for verbs:\n";
+  for (const auto& [typed, meant] : Aliases()) text += "  " + typed + std::string(8 - typed.size(), ' ') + meant + "\n";
+  return text;
+}
+
+// The column at which a broken line continues: behind "  --option   ", or the line's own indent.
+size_t HangingIndent(const std::string& line) {
+  const size_t begin = line.find_first_not_of(' ');
+  if (begin == std::string::npos) return 0;
+  if (begin == 0 || begin > 4) return begin;
+  const size_t gap = line.find("  ", begin);
+  const size_t text = gap == std::string::npos ? gap : line.find_first_not_of(' ', gap);
+  return text == std::string::npos ? begin : text;
+}
+
 }  // namespace
 
 std::string HelpOverview(const Verbs& verbs) {
   std::string text = kHead + std::string("\n");
   for (const Subject& subject : AllSubjects()) {
     const std::string name = subject.name;
-    text += "  " + name + std::string(12 - name.size(), ' ') + Names(VerbsOf(verbs, subject)) + "\n";
+    text += Wrapped("  " + name + std::string(11 - name.size(), ' ') + Names(VerbsOf(verbs, subject))) + "\n";
   }
-  return text +
-         "\nhelp VERB shows a verb with an example. help SUBJECT lists the verbs of one line. help all lists all.\n\n" +
-         kOptions + "\n" + kExitCodes + kTyping;
+  return text + "\n" + kExitCodes +
+         "help VERB shows a verb with an example, help SUBJECT the verbs of a subject,\n"
+         "help all everything, help options --masters, --json and others of every verb.";
 }
+
+std::string HelpOfOptions() { return Wrapped(kOptions + std::string("\n") + kExitCodes + "\n" + kTyping); }
 
 std::string HelpOfAll(const Verbs& verbs) {
   std::vector<const Verb*> every;
@@ -123,8 +150,9 @@ std::string HelpOfAll(const Verbs& verbs) {
     return std::ranges::any_of(AllSubjects(), [&](const Subject& subject) { return subject.Has(*verb); });
   });
   if (!every.empty()) text += "\nOthers:\n" + Listed(every, width);
-  return text + "\n" + kExitCodes + "health and check have codes of their own: see their help.\n" + kTyping +
-         "help VERB shows a verb with an example.";
+  return Wrapped(text + "\n" + OtherWords() + "\n" + kExitCodes +
+                 "health, check and scrub say in their help what 1 and 3 mean of them.\n\n" + kTyping +
+                 "help VERB shows a verb with an example.");
 }
 
 std::string HelpOfSubject(const Verbs& verbs, std::string_view subject) {
@@ -133,35 +161,63 @@ std::string HelpOfSubject(const Verbs& verbs, std::string_view subject) {
     if (subject != one.name && !group) continue;
     const std::vector<const Verb*> listed = VerbsOf(verbs, one);
     const std::string usage = group ? "Usage: ebla " + std::string(subject) + " VERB ...\n\n" : "";
-    return usage + one.title + ":\n" + Listed(listed, WidthOf(listed)) + "\nhelp " + listed.front()->words() +
-           " shows one of them with its options and an example.";
+    return Wrapped(usage + one.title + ":\n" + Listed(listed, WidthOf(listed)) + "\nhelp " + listed.front()->words() +
+                   " shows one of them with its options and an example.");
   }
   return "";
 }
 
 std::string Wrapped(const std::string& text) {
-  constexpr size_t kColumns = 100;
-  constexpr size_t kDescriptions = 30;  // the column of what describes an option
-  std::string wrapped;
+  std::string wrapped, line, next;
   std::istringstream input(text);
-  for (std::string line; std::getline(input, line);) {
-    const bool option = line.size() > kDescriptions && line.starts_with("  ") && line[2] != ' ' &&
-                        line[kDescriptions - 1] == ' ' && line[kDescriptions] != ' ';
-    const size_t indent = option ? kDescriptions : std::min(line.find_first_not_of(' '), line.size());
+  size_t indent = 0;
+  bool broken = false;  // the line before was too long: a line below it, at its indent, continues it
+  const auto put = [&] {
+    indent = HangingIndent(line);
+    broken = line.size() > kColumns;
     while (line.size() > kColumns) {
       const size_t blank = line.rfind(' ', kColumns);
       if (blank == std::string::npos || blank <= indent) break;
       wrapped += line.substr(0, blank) + "\n";
       line = std::string(indent, ' ') + line.substr(blank + 1);
     }
-    wrapped += line + "\n";
+  };
+  for (bool first = true; std::getline(input, next); first = false) {
+    const size_t begin = next.find_first_not_of(' ');
+    if (!first && broken && begin != std::string::npos && begin == indent) {
+      line += " " + next.substr(begin);
+      put();
+      broken = true;
+      continue;
+    }
+    if (!first) wrapped += line + "\n";
+    line = next;
+    put();
   }
+  wrapped += line;
   while (wrapped.ends_with('\n')) wrapped.pop_back();
   return wrapped;
 }
 
+std::string WrappedCommands(const std::string& commands) {
+  std::string wrapped;
+  std::istringstream input("  " + commands);
+  for (std::string line; std::getline(input, line);) {
+    while (line.size() > kColumns) {
+      size_t blank = line.rfind(" --", kColumns - 2);  // an option stays with its value
+      if (blank == std::string::npos || blank <= 6) blank = line.rfind(' ', kColumns - 2);
+      if (blank == std::string::npos || blank <= 6) break;
+      wrapped += line.substr(0, blank) + " \\\n";
+      line = std::string(6, ' ') + line.substr(blank + 1);
+    }
+    wrapped += line + "\n";
+  }
+  wrapped.pop_back();
+  return wrapped;
+}
+
 std::vector<std::string> Subjects() {
-  std::vector<std::string> names = {"all"};
+  std::vector<std::string> names = {"all", "options"};
   for (const Subject& subject : AllSubjects()) names.emplace_back(subject.name);
   return names;
 }

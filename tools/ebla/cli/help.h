@@ -14,10 +14,13 @@ namespace ebla::shell {
 
 std::string HelpOverview(const Verbs& verbs);
 std::string HelpOfAll(const Verbs& verbs);
+std::string HelpOfOptions();
 // "records", "tables" and so on, or a group of verbs, as "table"; empty: there is no such subject.
 std::string HelpOfSubject(const Verbs& verbs, std::string_view subject);
 std::vector<std::string> Subjects();
-// Breaks lines that are longer than a screen is wide; what describes an option goes on below itself.
+// Breaks lines that are longer than 80 columns; the description of an option continues below itself.
 std::string Wrapped(const std::string& text);
+// Breaks commands, one a line, with a backslash, so that each can be pasted.
+std::string WrappedCommands(const std::string& commands);
 
 }  // namespace ebla::shell

@@ -37,7 +37,11 @@ int DropLine() {
   if (g_interrupts == 0) return 0;
   g_interrupts = 0;
   std::fputs("^C\n", rl_outstream);
-  rl_replace_line("", 0);
+  // First undoes the edits of a line that was recalled, so that the history keeps it unchanged.
+  rl_revert_line(1, 0);
+  using_history();
+  rl_maybe_unsave_line();
+  rl_replace_line("", 1);
   rl_on_new_line();
   rl_redisplay();
   return 0;
@@ -122,8 +126,8 @@ int RunInteractive(Shell& shell) {
     if (typed == nullptr) break;
     const std::string line = typed;
     std::free(typed);
+    if (Shell::Leaves(line)) break;
     const auto words = SplitWords(line);
-    if (words && !words->empty() && (words->front() == "exit" || words->front() == "quit")) break;
     if (words && words->empty()) continue;
     add_history(line.c_str());
     if (words && words->front() == "history") {

@@ -2,9 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cctype>
 #include <map>
 
 #include "common/base/split_text.h"
+#include "tools/ebla/cli/habits.h"
 #include "tools/ebla/cli/help.h"
 #include "tools/ebla/cli/suggest.h"
 
@@ -12,13 +14,15 @@ namespace ebla::shell {
 
 namespace {
 
-// What hands type first, out of habit.
-const std::map<std::string, std::string, std::less<>>& Aliases() {
-  static const std::map<std::string, std::string, std::less<>> aliases = {
-      {"set", "put"},   {"del", "delete"},    {"rm", "delete"},         {"ls", "table list"},
-      {"list", "scan"}, {"status", "health"}, {"info", "cluster info"}, {"tables", "table list"},
-  };
-  return aliases;
+std::string Lower(std::string word) {
+  std::ranges::transform(word, word.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return word;
+}
+
+// The first word of a line as the table of verbs has it: in lower case, and without other stores' names.
+std::string Meant(const std::string& word) {
+  const auto alias = Aliases().find(Lower(word));
+  return alias == Aliases().end() ? Lower(word) : alias->second;
 }
 
 std::string Joined(const std::vector<std::string>& words, std::string_view separator) {
@@ -148,7 +152,8 @@ Error LineParser::NoVerb(const std::string& group, const std::string& word) cons
       if (meant.empty() && verb.words().ends_with(" " + word)) meant = ", did you mean \"" + verb.words() + "\"?";
     }
   }
-  if (meant.empty()) meant = (group.empty() ? ": there are " : ": " + group + " has ") + Joined(names, ", ");
+  if (group.empty() && !Instead(Meant(word)).empty()) meant = ": " + std::string(Instead(Meant(word)));
+  if (meant.empty() && !group.empty()) meant = ": " + group + " has " + Joined(names, ", ");
   return Error(Code::kInvalidArgument, "there is no verb \"" + whole + "\"" + meant + " (try: help)");
 }
 
@@ -156,16 +161,15 @@ Result<LineParser::Spoken> LineParser::FindVerb(const std::vector<std::string>& 
   Spoken spoken;
   size_t at = SkipGlobal(words, 0);
   if (at == words.size() || IsDash(words[at])) return spoken;
-  const auto alias = Aliases().find(words[at]);
-  spoken.words = alias == Aliases().end() ? words[at] : alias->second;
+  spoken.words = Meant(words[at]);
   spoken.places.push_back(at);
   spoken.verb = verbs_.Find(spoken.words);
   if (spoken.verb != nullptr) return spoken;
   const std::string group = spoken.words;
-  if (!verbs_.IsGroup(group)) return NoVerb("", group);
+  if (!verbs_.IsGroup(group)) return NoVerb("", words[at]);
   at = SkipGlobal(words, at + 1);
   if (at < words.size() && !IsDash(words[at])) {
-    spoken.words += " " + words[at];
+    spoken.words += " " + Lower(words[at]);
     spoken.places.push_back(at);
     spoken.verb = verbs_.Find(spoken.words);
     if (spoken.verb == nullptr) return NoVerb(group, words[at]);
@@ -179,7 +183,7 @@ Result<LineParser::Spoken> LineParser::FindVerb(const std::vector<std::string>& 
 
 Result<const Verb*> LineParser::Parse(const std::vector<std::string>& words, const std::string& table_in_use) {
   const size_t first = SkipGlobal(words, 0);
-  if (first < words.size() && words[first] == "help") {
+  if (first < words.size() && Meant(words[first]) == "help") {
     help_of.assign(words.begin() + static_cast<ptrdiff_t>(first) + 1, words.end());
     return nullptr;
   }
@@ -244,7 +248,9 @@ Result<std::string> LineParser::Help(const std::vector<std::string>& words) cons
   std::vector<std::string> asked;
   for (size_t at = SkipGlobal(words, 0); at < words.size(); at = SkipGlobal(words, at + 1)) asked.push_back(words[at]);
   if (asked.empty()) return HelpOverview(verbs_);
+  for (std::string& word : asked) word = &word == &asked.front() ? Meant(word) : Lower(word);
   if (asked.size() == 1 && asked.front() == "all") return HelpOfAll(verbs_);
+  if (asked.size() == 1 && asked.front() == "options") return HelpOfOptions();
   if (asked.size() == 1 && verbs_.Find(asked.front()) == nullptr) {
     if (std::string help = HelpOfSubject(verbs_, asked.front()); !help.empty()) return help;
   }
@@ -265,8 +271,10 @@ Result<std::string> LineParser::Help(const std::vector<std::string>& words) cons
   app.get_formatter()->label("Positionals", "Arguments");
   for (const Parameter& parameter : verb.parameters())
     AddTo(app, parameter, parameter.name, given)->required(parameter.required);
-  app.footer("Example:\n  " + verb.example() + (verb.notes().empty() ? "" : "\n\n" + verb.notes()));
-  return Wrapped(app.help("ebla" + group));
+  const std::string also = AliasesOf(verb.words());
+  const std::string notes =
+      (also.empty() ? "" : "\n\nAlso typed: " + also) + (verb.notes().empty() ? "" : "\n\n" + Wrapped(verb.notes()));
+  return Wrapped(app.help("ebla" + group)) + "\n\nExample:\n" + WrappedCommands(verb.example()) + notes;
 }
 
 Expected LineParser::Expect(const std::vector<std::string>& words, bool option) const {

@@ -132,7 +132,8 @@ int Shell::Run(const std::vector<std::string>& words) {
 Status Shell::Explained(const Status& status, const std::string& table) {
   if (status.code() == Code::kUnknownOutcome || status.code() == Code::kDeadlineExceeded)
     return Error(status.code(), status.message() + " (ebla health says whether something is wrong)");
-  if (status.code() == Code::kPermissionDenied && !table.empty() && !status.message().contains(table))
+  const bool named = table.find_first_not_of("0123456789") != std::string::npos;  // not by a tablet's id
+  if (status.code() == Code::kPermissionDenied && named && !status.message().contains(table))
     return Error(status.code(), status.message() + " (table \"" + EscapeBytes(table) + "\")");
   if (status.code() != Code::kNoSuchTable || table.empty()) return status;
   names_.erase("TABLE");  // what completion knew may be older than the answer
@@ -149,6 +150,7 @@ std::string Shell::Banner() {
   options->deadline = kBannerDeadline;
   const auto client = Client::Connect(*std::move(options));
   const Result<ClusterInfo> info = client ? client->DescribeCluster() : Error(client.error());
+  if (!info && info.error().code() == Code::kPermissionDenied) return info.error().message() + ". " + help;
   if (!info) return "No master answers at " + masters + ". " + help;
   return "Cluster " + info->cluster_id + ": " + std::to_string(info->live_servers) + " of " +
          Count(info->known_servers, "server") + " live, " + Count(info->tables, "table") + ". " + help;
@@ -163,10 +165,16 @@ int Shell::RunLine(std::string_view line) {
   return words->empty() ? 0 : Run(*words);
 }
 
+bool Shell::Leaves(std::string_view line) {
+  const Result<std::vector<std::string>> words = SplitWords(line);
+  return words && words->size() == 1 && (words->front() == "exit" || words->front() == "quit");
+}
+
 int Shell::RunScript(std::istream& input) {
   int first = 0;
   std::string line;
   while (std::getline(input, line)) {
+    if (Leaves(line)) break;
     const int code = RunLine(line);
     if (first == 0) first = code;
   }

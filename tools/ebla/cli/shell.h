@@ -42,7 +42,9 @@ class Shell {
   int Run(const std::vector<std::string>& words);
   // Splits the line first. Empty lines and comments are 0.
   int RunLine(std::string_view line);
-  // Each line of `input`; goes on after failures and returns the code of the first.
+  // True for "exit" and "quit".
+  static bool Leaves(std::string_view line);
+  // Each line of `input`, to its end or to one that leaves; goes on after failures and returns the code of the first.
   int RunScript(std::istream& input);
 
   void Interrupt() { interrupted_ = true; }

@@ -95,6 +95,28 @@ TEST_F(ShellTest, WhatIsWrongWithItsOwnCertificatesIsNoMatterOfMasters) {
   }
 }
 
+TEST_F(ShellTest, AScriptEndsWhereItLeaves) {
+  MakeTable();
+  std::istringstream script("put carts a 1\nexit\nget carts none\n");
+  EXPECT_EQ(shell_.RunScript(script), 0);
+}
+
+TEST_F(ShellTest, BashIsOfferedWhatMayFollow) {
+  MakeTable();
+  const std::string masters = servers_.masters()[0] + "," + servers_.masters()[1];
+  const std::string script =
+      "export PATH=" + std::string(kBinaryDir) + "/bin:$PATH EBLA_MASTERS=" + masters +
+      "; eval \"$(ebla completion bash)\"; "
+      "offer() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _ebla; echo \"${COMPREPLY[*]}\"; }; "
+      "offer ebla tab; offer ebla get \"\"; offer ebla scan carts --re; offer ebla put carts k \"\"";
+  FILE* const bash = popen(("bash -c '" + script + "'").c_str(), "r");
+  ASSERT_NE(bash, nullptr);
+  std::string shown;
+  for (int c = fgetc(bash); c != EOF; c = fgetc(bash)) shown.push_back(static_cast<char>(c));
+  EXPECT_EQ(pclose(bash), 0);
+  EXPECT_EQ(shown, "table tablet\ncarts\n--read --reverse\n\n");
+}
+
 TEST_F(ShellTest, AScriptGoesOnAndReturnsTheFirstFailure) {
   MakeTable();
   std::istringstream script("put carts a 1\nget carts none\nfrob\n# done\nget carts a\n");
@@ -173,6 +195,13 @@ TEST_F(ShellTest, AtATerminal) {
   ASSERT_TRUE(terminal.Shows("^C"));
   terminal.Type("get carts half\n");
   ASSERT_TRUE(terminal.Shows("NOT_FOUND"));
+  ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("\x10\x10 again");  // a line that is recalled and changed stays as it was, where Ctrl-C drops it
+  ASSERT_TRUE(terminal.Shows("again"));
+  terminal.Type("\x03");
+  ASSERT_TRUE(terminal.Shows("^C"));
+  terminal.Type("\x10\x10\n");
+  ASSERT_TRUE(terminal.Shows("a b"));
   ASSERT_TRUE(terminal.Shows("ebla> "));
   terminal.Type("use carts\n");
   ASSERT_TRUE(terminal.Shows("ebla carts> "));

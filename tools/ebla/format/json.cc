@@ -65,6 +65,7 @@ Json& Json::operator[](std::string_view name) {
 void Json::push_back(Json value) { std::get<Items>(value_).push_back(std::move(value)); }
 
 void Json::Update(const Json& other) {
+  if (std::holds_alternative<std::nullptr_t>(other.value_)) return;
   for (const auto& [name, field] : std::get<Fields>(other.value_)) (*this)[name] = field;
 }
 

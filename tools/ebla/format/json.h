@@ -22,7 +22,8 @@ struct JsonField;
 
 class Json {
  public:
-  Json() = default;  // null: not known
+  // Null: the value is not known. Explicit, so that {} cannot stand for null where a reader sees an empty object.
+  explicit Json() = default;
   Json(std::nullptr_t) {}
   Json(bool value) : value_(value) {}
   Json(double value) : value_(value) {}
@@ -51,7 +52,7 @@ class Json {
   Json& operator[](std::string_view name);
   // Of an array.
   void push_back(Json value);
-  // Adds the fields of another object.
+  // Adds the fields of another object; null has none.
   void Update(const Json& other);
   // Of an array or an object.
   bool empty() const;

@@ -124,6 +124,20 @@ Json RangeJson(const KeyRange& range) {
   return object;
 }
 
+std::string KeyCell(std::string_view key) {
+  std::string text = "\"" + EscapeBytes(key) + "\"";
+  for (size_t at = 0; (at = text.find(' ', at)) != std::string::npos;) text.replace(at, 1, "\\x20");
+  return text;
+}
+
+std::string RangeCell(const KeyRange& range) { return "[" + KeyCell(range.start) + "," + KeyCell(range.end) + ")"; }
+
+std::string SizeCell(int64_t bytes) {
+  std::string text = Size(bytes);
+  std::erase(text, ' ');
+  return text;
+}
+
 Json Counted(int64_t estimate) { return estimate > 0 ? Json(estimate) : Json(); }
 
 std::string Rounded(double value) { return std::to_string(std::llround(value)); }

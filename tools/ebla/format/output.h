@@ -57,6 +57,10 @@ Json RowToJson(const Row& row, bool with_value);
 // Of a key that could not be read: the fields of a record as null, and why.
 Json MissingJson(std::string_view key, const Status& status);
 Json RangeJson(const KeyRange& range);
+// For columns: without a blank, so that each is one field for awk. `"a\x20b"`, `["a","m")`, "1.5GiB".
+std::string KeyCell(std::string_view key);
+std::string RangeCell(const KeyRange& range);
+std::string SizeCell(int64_t bytes);
 // Of numbers that are measured: without a fraction; as "1.5 GiB".
 std::string Rounded(double value);
 Json Counted(int64_t estimate);  // null where nothing has been counted

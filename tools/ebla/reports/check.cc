@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "common/base/count.h"
+#include "tools/ebla/format/output.h"
 
 namespace ebla::shell {
 
@@ -49,8 +50,8 @@ void CheckRanges(const TableInfo& table, const std::vector<const TabletSummary*>
     const KeyRange& range = tablets[i]->range;
     if (before.end == range.start && !range.start.empty()) continue;
     const bool gap = !before.end.empty() && before.end < range.start;
-    fault(tablets[i]->id, gap ? "nothing covers " + KeyRange{before.end, range.start}.ToString()
-                              : "its range " + range.ToString() + " overlaps " + before.ToString() + " of tablet " +
+    fault(tablets[i]->id, gap ? "nothing covers " + RangeCell({before.end, range.start})
+                              : "its range " + RangeCell(range) + " overlaps " + RangeCell(before) + " of tablet " +
                                     std::to_string(tablets[i - 1]->id.value));
   }
   if (!tablets.back()->range.end.empty()) {

@@ -283,7 +283,7 @@ void JudgeTables(Health& health) {
          "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
              std::to_string(lacking.tables[0]->lost.value)});
   }
-  if (const Lacking lacking(health.tables, &TableHealth::without_leader); lacking.any()) {
+  if (const Lacking lacking(health.tables, &TableHealth::without_primary); lacking.any()) {
     health.findings.push_back(
         {Grade::kFailing, lacking.Tablets() + ": no primary",
          health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
@@ -361,7 +361,7 @@ void CountTablet(const TabletSummary& tablet, Lack lack, bool passes, TableHealt
   switch (lack) {
     case Lack::kNothing: break;
     case Lack::kBarrier: ++(passes ? counts.changing : counts.not_ready); break;
-    case Lack::kLeader: ++(passes ? counts.changing : counts.without_leader); break;
+    case Lack::kLeader: ++(passes ? counts.changing : counts.without_primary); break;
     case Lack::kReplicas: ++counts.under_replicated; break;
     case Lack::kMajority:
       ++counts.without_majority;
@@ -408,11 +408,8 @@ Health Unknown(const Status& why) {
   Health health;
   health.grade = Grade::kFailing;
   if (why.code() == Code::kPermissionDenied) {
-    health.findings.push_back({Grade::kFailing, why.message(), "judge with --tls-dir of an operator's certificate"});
-    return health;
-  }
-  if (why.code() == Code::kInvalidArgument) {
-    health.findings.push_back({Grade::kFailing, "nobody was asked: " + why.message(), "mend that, and ask again"});
+    health.findings.push_back(
+        {Grade::kFailing, why.message(), "judge as an operator: with --tls-dir, or with --user and --password-file"});
     return health;
   }
   health.findings.push_back(

@@ -15,11 +15,11 @@
 
 namespace ebla::shell {
 
-// The contract with scripts: the number is the exit code.
+// The contract with scripts: the number is the exit code. 2 is wrong usage, as of every verb.
 enum class Grade : uint8_t {
   kHealthy = 0,
   kDegraded = 1,  // everything is served, with less redundancy than asked for, or nothing is repaired
-  kFailing = 2,   // something is not served, or nobody knows
+  kFailing = 3,   // something is not served, or no master answers
 };
 std::string_view Name(Grade grade);
 
@@ -35,8 +35,8 @@ struct TableHealth {
   int wanted = 0;  // replicas of each tablet
   int tablets = 0;
   int without_majority = 0;         // of their voters no majority lives
-  int without_leader = 0;           // nobody leads them at present
-  int not_ready = 0;                // led, and their leader has not applied its Barrier: no strong read is served
+  int without_primary = 0;          // none has a primary at present
+  int not_ready = 0;                // their primary has not applied its Barrier: it serves no strong read
   int changing = 0;                 // not served for a moment: a transfer, or the making of the table, is under way
   int under_replicated = 0;         // fewer voters than wanted live and have everything
   TabletId lost;                    // one without majority

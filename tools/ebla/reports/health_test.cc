@@ -125,7 +125,7 @@ TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kFailing);
   EXPECT_EQ(health.tables[0].without_majority, 2);
-  EXPECT_EQ(health.tables[0].without_leader, 0) << "a tablet counts once";
+  EXPECT_EQ(health.tables[0].without_primary, 0) << "a tablet counts once";
   EXPECT_THAT(health.findings[0].action, HasSubstr("ebla tablet recover 8"));
 }
 
@@ -353,16 +353,17 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   const std::string degraded = Run("health");
   EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, last heard of 12ms ago\n  -> start it again"));
-  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0           0          0                 2"));
+  EXPECT_THAT(degraded,
+              HasSubstr("carts        2         3                 0                0          0                 2"));
   servers_.cluster().faults()->serving = false;
   EXPECT_THAT(Run("health --deadline 1s"),
-              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): no primary"), EndsWith("[2]")));
-  EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
+              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): no primary"), EndsWith("[3]")));
+  EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_primary":2)"));
   servers_.cluster().faults()->serving = true;
   servers_.cluster().faults()->barriers_applied = false;
   EXPECT_THAT(Run("health --deadline 1s"),
               AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): the primary serves no STRONG read"),
-                    EndsWith("[2]")));
+                    EndsWith("[3]")));
 }
 
 // A tablet that has just changed its leader or its members, by reports of a second ago.
@@ -371,7 +372,7 @@ TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
   servers_.cluster().faults()->ServeAfter(3);
   EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
   servers_.cluster().faults()->ServeAfter(30);
-  EXPECT_THAT(Run("health"), EndsWith("[2]"));
+  EXPECT_THAT(Run("health"), EndsWith("[3]"));
 }
 
 TEST_F(ShellTest, HealthShowsWhatHasFailed) {
@@ -393,9 +394,9 @@ TEST_F(ShellTest, HealthOfManyTablesFitsAScreen) {
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
   servers_.cluster().masters()->leader = -1;
-  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters is the leader"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters is the leader"), EndsWith("[3]")));
   EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"),
-              AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
+              AllOf(HasSubstr("no leading master answers"), EndsWith("[3]")));
   EXPECT_THAT(Run("health now"), AllOf(HasSubstr("INVALID_ARGUMENT"), EndsWith("[2]")));
   EXPECT_THAT(Run("help health"), HasSubstr("Example:"));
 }

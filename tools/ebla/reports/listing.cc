@@ -71,7 +71,7 @@ std::string Joined(const std::vector<ServerName>& names, const std::vector<Serve
 }
 
 std::string Records(int64_t records) { return records > 0 ? "~" + std::to_string(records) : kUnknown; }
-std::string Bytes(int64_t bytes) { return bytes > 0 ? Size(bytes) : kUnknown; }
+std::string Bytes(int64_t bytes) { return bytes > 0 ? SizeCell(bytes) : kUnknown; }
 
 std::string Lasting(std::chrono::milliseconds age) {
   using std::chrono::seconds;
@@ -107,7 +107,7 @@ std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary
         tablet.primary.empty() ? kNone : tablet.primary + (primary != nullptr && !primary->live ? "(lost)" : "");
     std::vector<std::string> row = {std::to_string(tablet.id.value),
                                     tablet.table,
-                                    tablet.range.ToString(),
+                                    RangeCell(tablet.range),
                                     std::to_string(tablet.epoch.value),
                                     leader,
                                     Joined(tablet.voters, servers),
@@ -127,14 +127,15 @@ std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary
 
 std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary>& servers) {
   std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "RACK", "ADDRESS", "HTTP", "TABLETS", "PRIMARIES",
-                                                 "SIZE", "DISK FREE", "READS/S", "WRITES/S", "HEARD"}};
+                                                 "SIZE", "DISK_FREE", "READS/S", "WRITES/S", "HEARD"}};
   for (const ServerSummary& server : servers) {
     std::vector<std::string> row = {server.name,    StateOf(server),     server.rack.empty() ? kNone : server.rack,
                                     server.address, server.http_address, std::to_string(server.tablets)};
     // Of one that is lost, or has not spoken to this master, all the rest would be of another time.
     if (server.live && server.since_heartbeat) {
-      for (std::string cell : {std::to_string(server.leading), Bytes(server.size_bytes), Size(server.disk_free_bytes),
-                               Rounded(server.reads_per_second), Rounded(server.writes_per_second)}) {
+      for (std::string cell :
+           {std::to_string(server.leading), Bytes(server.size_bytes), SizeCell(server.disk_free_bytes),
+            Rounded(server.reads_per_second), Rounded(server.writes_per_second)}) {
         row.push_back(std::move(cell));
       }
     }

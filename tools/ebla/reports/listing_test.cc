@@ -53,7 +53,7 @@ TEST(ListingTest, AServerThatIsLostLeadsNothing) {
   ServerSummary server = ServerOf("ts-1");
   server.rack = "r1";
   EXPECT_THAT(ServerRows({server}).back(),
-              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0 KiB", "0 B", "7", "0", "1m5s ago"));
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0KiB", "0B", "7", "0", "1m5s ago"));
   server.live = false;
   EXPECT_THAT(ServerRows({server}).back(),
               ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "1m5s ago"));
@@ -92,7 +92,7 @@ TEST(ListingTest, WhatIsNotReportedOrNotCountedIsNoNumber) {
   EXPECT_THAT(measured(), ElementsAre("-", "-", "0", "0")) << "loads are measured, and there are none";
   tablet.load->records = 3;
   tablet.load->size_bytes = 4096;
-  EXPECT_THAT(measured(), ElementsAre("~3", "4.0 KiB", "0", "0"));
+  EXPECT_THAT(measured(), ElementsAre("~3", "4.0KiB", "0", "0"));
   tablet.load.reset();
   EXPECT_THAT(measured(), ElementsAre("-", "-", "-", "-"));
 }
@@ -112,7 +112,7 @@ TEST_F(ShellTest, ListsShowServersThatAreLost) {
   EXPECT_THAT(Run("tablet list --server ts-9"),
               HasSubstr("NOT_FOUND: no server \"ts-9\"; there are ts-1, ts-2, ts-3 [1]"));
   EXPECT_THAT(Run("help tablet list"), HasSubstr("nothing counted yet"));
-  EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0 B")));
+  EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0B")));
 }
 
 }  // namespace

@@ -50,10 +50,15 @@ std::string Painted(const std::string& cells, bool colour) {
   return text + kPlain;
 }
 
+// The server does not answer the primary, so nothing is being copied to it.
+bool IsSilent(const TabletSummary& tablet, const ServerName& server) {
+  return std::ranges::find(tablet.silent, server) != tablet.silent.end();
+}
+
 char CellOf(const TabletSummary& tablet, const Letters& letters) {
   const auto letter = letters.find(tablet.primary);
   if (!tablet.load || !tablet.load->leading || letter == letters.end()) return kNobody;
-  const bool copied = !tablet.learners.empty() || !tablet.incomplete.empty();
+  const bool copied = !tablet.learners.empty() || tablet.incomplete.size() > tablet.silent.size();
   return copied ? static_cast<char>(std::tolower(static_cast<unsigned char>(letter->second))) : letter->second;
 }
 
@@ -127,14 +132,14 @@ class FrameBuilder {
 
   void Servers() {
     std::vector<std::vector<std::string>> rows = {
-        {" ", "SERVER", "STATE", "TABLETS", "PRIMARIES", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
+        {" ", "SERVER", "STATE", "TABLETS", "PRIMARIES", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK_FREE"}};
     for (const ServerSummary& server : view_.servers) {
       std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server),
                                       std::to_string(server.tablets)};
       if (server.live) {  // else what it said is of another time
         for (std::string cell :
              {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
-              Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), Size(server.disk_free_bytes)}) {
+              Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), SizeCell(server.disk_free_bytes)}) {
           row.push_back(std::move(cell));
         }
       }
@@ -171,8 +176,10 @@ class FrameBuilder {
       for (const ServerName& target : targets) {
         if (++found > kOnTheWayMax) continue;
         if (found == 1) Line("");
-        Line("tablet " + std::to_string(tablet.id.value) + " of " + tablet.table + " " + tablet.range.ToString() +
-             ": a copy is being made at " + target);
+        Line("tablet " + std::to_string(tablet.id.value) + " of " + tablet.table + " " + RangeCell(tablet.range) +
+             ": " +
+             (IsSilent(tablet, target) ? "its primary waits for " + target + ", which does not answer"
+                                       : "a copy is being made at " + target));
       }
     }
     if (found > kOnTheWayMax) Line("and " + std::to_string(found - kOnTheWayMax) + " more");

@@ -3,7 +3,7 @@
 // them, and what is on its way. Pure.
 //
 //   ebla  c-1  m-1 leads (term 7)  3 of 3 servers live  1 table  3 tablets  1 copy
-//     SERVER  STATE  TABLETS  LEADS  READS/S  WRITES/S  CPU  SIZE  DISK FREE
+//     SERVER  STATE  TABLETS  LEADS  READS/S  WRITES/S  CPU  SIZE  DISK_FREE
 //   A ts-1    live         3      2 ...
 //   carts  3 tablets  1,200 reads/s  30 writes/s
 //   |AAAAAAAAAA|BBBBBBBBBB|aaaaaaaaaa|            a small letter: a copy of it is being made; !: nobody leads

@@ -52,6 +52,11 @@ TEST(WatchTest, EachTabletStandsOnItsTablesKeyLineUnderItsLeadersLetter) {
   view.tablets[2].learners = {"ts-1"};
   EXPECT_THAT(DrawFrame(view, {}, false), AllOf(Contains("|AAAAAAAAAAAA|!!!!!!!!!!!!|cccccccccccc|"),
                                                 Contains(EndsWith("a copy is being made at ts-1"))));
+  view.tablets[0].incomplete = view.tablets[0].silent = {"ts-2"};  // killed a moment ago
+  EXPECT_THAT(DrawFrame(view, {}, false),
+              AllOf(Contains(StartsWith("|AAAAAAAAAAAA|")),
+                    Contains(HasSubstr(": its primary waits for ts-2, which does not answer")),
+                    Not(Contains(HasSubstr("a copy is being made at ts-2")))));
   view.servers[0].live = false;
   EXPECT_THAT(DrawFrame(view, {}, false), Contains(AllOf(StartsWith("A  ts-1"), HasSubstr("lost"))));
 }
@@ -76,7 +81,7 @@ TEST_F(ShellTest, WatchPrintsOneFrameOrALineOfJson) {
   EXPECT_THAT(Run("cluster watch --once"),
               AllOf(HasSubstr("master-1 leads"), HasSubstr("carts  2 tablets"), HasSubstr("|A")));
   EXPECT_THAT(Run("--json cluster watch --once"),
-              AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("led":true)")));
+              AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("has_primary":true)")));
   EXPECT_THAT(Run("cluster watch --once --interval 0"), EndsWith("[2]"));
   servers_.cluster().masters()->leader = -1;
   EXPECT_THAT(Run("cluster watch --once --deadline 1s"), AllOf(HasSubstr("UNAVAILABLE"), EndsWith("[3]")));

@@ -19,17 +19,18 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 )");
   EXPECT_EQ(Run("balance explain --view " + view),
             "2 servers, 1 table, 2 tablets; the view names no options, so the defaults hold\n"
-            "full disk: move tablet 8 from ts-2 to ts-1\n"
+            "full disk: move tablet 8 of carts [\"m\",\"\") from ts-2 to ts-1\n"
             "  ts-2 is at its disk's reserve\n"
             "\n"
             "NOT DONE  BECAUSE  TIMES\n"
             "split     not yet      1\n"
             "balance   not yet      1\n"
             "\n"
-            "split, tablet 7: not yet\n"
-            "  3,000 operations/s, over 2,500 operations/s for 0 s; 30 s must pass\n"
+            "split, tablet 7 of carts [\"\",\"m\"): not yet\n"
+            "  3,000 operations/s, over 2,500 operations/s for 0 s; the planner acts after 30 s\n"
             "balance, ts-1: not yet\n"
-            "  ts-1 has 3,000 operations/s, the mean is 1,500 operations/s (operations) for 0 s; 30 s must pass");
+            "  ts-1 has 3,000 operations/s, the mean is 1,500 operations/s (operations) for 0 s; the planner acts "
+            "after 30 s");
   EXPECT_THAT(
       Run("--json balance explain --view " + view),
       HasSubstr(
@@ -42,7 +43,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
   EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
   EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
             "1 server, 1 table, 1 tablet; after 30 s of the same; the view names no options, so the defaults hold\n"
-            "split: split tablet 7 at \"f\"\n"
+            "split: split tablet 7 of carts [\"\",\"\") at \"f\"\n"
             "  3,000 operations/s, over 2,500 operations/s for 30 s");
   const std::string told = File("told.json", R"({"view": 1, "now_ms": 360000000}
 {"options": {"splits": false}}
@@ -76,6 +77,12 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
             "NOT DONE\n"
             "balance, ts-1: not yet\n"
             "  ts-1 has 900 operations/s, the mean is 500 operations/s");
+  while (servers_.cluster().tables()->NextId() < 5) continue;
+  servers_.cluster().tables()->Add("carts", {});
+  ASSERT_EQ(servers_.cluster().tables()->At("carts", "k").id, 7) << "the planner speaks of tablet 7";
+  EXPECT_THAT(Run("balance explain"), HasSubstr("split tablet 7 of carts [\"\",\"\") at \"m\""));
+  EXPECT_THAT(Run("--json balance explain"),
+              HasSubstr(R"("tablet":7,"age_ms":0,"outcome":null,"table":"carts","range":{"start":"",)"));
   EXPECT_THAT(Run("--json balance off"), HasSubstr(R"({"ok":true,"enabled":false})"));
   EXPECT_THAT(Run("balance explain"),
               ::testing::AllOf(HasSubstr("the planner is off: what it plans is not done"), HasSubstr("WOULD BE DONE")));
@@ -85,7 +92,8 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
   EXPECT_THAT(Run("--json balance explain"),
               ::testing::AllOf(
                   HasSubstr(R"({"enabled":true,"since_pass_ms":3000,"waits_for":null,"planned":[{"rule":"split",)"),
-                  HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","tablet":null,"server":"ts-1")")));
+                  HasSubstr(R"("outcome":"done","table":null,"range":null}])"),
+                  HasSubstr(R"("cause":"not yet","tablet":null,"server":"ts-1")")));
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
   EXPECT_EQ(Run("balance explain --view " + saved),

@@ -14,7 +14,7 @@ using MergeVerbsTest = ShellTest;
 
 TEST_F(MergeVerbsTest, TwoTabletsBecomeOne) {
   MakeTable();
-  EXPECT_THAT(Run("tablet merge carts --at m"), ::testing::MatchesRegex("OK  tablet [0-9]+ \\[\"\", \"\"\\)"));
+  EXPECT_THAT(Run("tablet merge carts --at m"), ::testing::MatchesRegex("OK  tablet [0-9]+ of carts \\[\"\",\"\"\\)"));
   EXPECT_EQ(servers_.cluster().tables()->Tablets("carts").size(), 1u);
   EXPECT_THAT(
       Run("tablet merge carts --at m"),
@@ -86,7 +86,7 @@ TEST_F(MergeSmallTest, CtrlCEndsTheWait) {
 TEST_F(MergeSmallTest, ADryRunChangesNothing) {
   const std::string said = Run("table merge-small carts --dry-run --below 350MiB");
   EXPECT_THAT(said,
-              ::testing::AllOf(HasSubstr("[\"\", \"m\"): 3 tablets, 300.0 MiB"), HasSubstr("[\"m\", \"\"): 2 tablets"),
+              ::testing::AllOf(HasSubstr("[\"\",\"m\"): 3 tablets, 300.0 MiB"), HasSubstr("[\"m\",\"\"): 2 tablets"),
                                HasSubstr("5 tablets would be 2; nothing has been changed")));
   EXPECT_EQ(Starts().size(), 5u);
   EXPECT_THAT(Run("--json table merge-small carts --dry-run --below 1GiB"),

@@ -24,18 +24,18 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
   EXPECT_EQ(Run("table drop sized --yes"), "OK");
   EXPECT_EQ(Run("table create deep --replicas 7"),
             "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
-  EXPECT_THAT(Run("table list"), HasSubstr("3 of 7"));
+  EXPECT_THAT(Run("table list"), HasSubstr("3/7"));
   EXPECT_EQ(Run("table drop deep --yes"), "OK");
-  EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
+  EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\",\"m\")"));
   EXPECT_THAT(Run("--json tablet list carts"),
               HasSubstr(R"("range":{"start":"f","start_base64":"Zg==","end":"m","end_base64":"bQ=="})"));
-  EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
+  EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\",\"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr(", leader"));
   EXPECT_EQ(Run("cluster adopt"), "OK  the catalog knows all that servers have");
   EXPECT_EQ(Run("server remove ts-2"), "CONDITION_FAILED: server ts-2 lives [1]");
   EXPECT_EQ(Run("tablet recover 17"),
-            "REPLICA  ROLE   LOG ENDS  APPLIED  STATE\n"
+            "REPLICA  ROLE   LOG_ENDS  APPLIED  STATE\n"
             "ts-1     voter  (none)    (none)   lost, nothing is known of it\n"
             "ts-2     voter  3.44      38       lost\n"
             "ts-3     voter  3.40      38       live\n"

@@ -62,7 +62,7 @@ class Verbs {
   std::deque<Verb> all_;  // stays where it is while it grows
 };
 
-void AddSessionVerbs(Verbs& verbs);    // use, token, version
+void AddSessionVerbs(Verbs& verbs);    // use, token, version, completion
 void AddDataVerbs(Verbs& verbs);       // get, mget, put, delete, incr, scan
 void AddTableVerbs(Verbs& verbs);      // table create, alter, drop, list, describe
 void AddTabletVerbs(Verbs& verbs);     // tablet list, transfer, split, move, recover

@@ -54,10 +54,10 @@ Json ToJson(const std::vector<Grant>& grants) {
   return all;
 }
 
-Status Change(Context& context, std::vector<AccessChange> changes, const std::string& said) {
+Status Change(Context& context, std::vector<AccessChange> changes, const std::string& said, Json value) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_TRY(client.ChangeAccess(std::move(changes)));
-  context.out.Ok(said, {});
+  context.out.Ok(said, std::move(value));
   return {};
 }
 
@@ -75,7 +75,8 @@ void AddUserVerbs(Verbs& verbs) {
              if (!created->file.empty()) {
                EBLA_ASSIGN(change.password, security::ReadPassword(created->file));
              }
-             return Change(context, {change}, "user " + created->name + ": ebla grant says what it may do");
+             return Change(context, {change}, "user " + created->name + ": ebla grant says what it may do",
+                           {{"user", created->name}, {"password", !created->file.empty()}});
            })
       .Argument("USER", TakeText(created->name))
       .Option("--new-password-file", "FILE", TakeText(created->file),
@@ -85,7 +86,8 @@ void AddUserVerbs(Verbs& verbs) {
   verbs
       .Add("user drop", "Takes a user away, with all that was granted to it", "user drop ada",
            [dropped](Context& context) {
-             return Change(context, {{.kind = Kind::kDropUser, .name = *dropped}}, "user " + *dropped + " is gone");
+             return Change(context, {{.kind = Kind::kDropUser, .name = *dropped}}, "user " + *dropped + " is gone",
+                           {{"user", *dropped}});
            })
       .Argument("USER", TakeText(*dropped));
 
@@ -98,11 +100,14 @@ void AddUserVerbs(Verbs& verbs) {
              if (!set->file.empty()) {
                EBLA_ASSIGN(change.password, security::ReadPassword(set->file));
              }
-             return Change(context, {change}, set->file.empty() ? "it has no password" : "it has that password");
+             return Change(context, {change}, set->file.empty() ? "it has no password" : "it has that password",
+                           {{"user", set->name}, {"password", !set->file.empty()}});
            })
       .Argument("USER", TakeText(set->name))
       .Option("--new-password-file", "FILE", TakeText(set->file), "Its first line is the password; without it: none");
+}
 
+void AddUserList(Verbs& verbs) {
   verbs.Add("user list", "Shows users and roles, and what is granted to them", "user list",
             [](Context& context) -> Status {
               EBLA_ASSIGN(const Client client, context.connect());
@@ -141,7 +146,9 @@ void AddRoleVerbs(Verbs& verbs) {
     auto name = std::make_shared<std::string>();
     verbs
         .Add("role " + verb, help, "role " + verb + " buyers",
-             [=](Context& context) { return Change(context, {{.kind = kind, .name = *name}}, "role " + *name + said); })
+             [=](Context& context) {
+               return Change(context, {{.kind = kind, .name = *name}}, "role " + *name + said, {{"role", *name}});
+             })
         .Argument("ROLE", TakeText(*name));
   };
   add("create", Kind::kCreateRole, "Makes a role: grants that several users have together", " is there");
@@ -154,7 +161,8 @@ void AddRoleVerbs(Verbs& verbs) {
     verbs
         .Add("role " + verb, help, "role " + verb + " buyers ada",
              [=](Context& context) {
-               return Change(context, {{.kind = kind, .name = names->user, .role = names->role}}, names->user + said);
+               return Change(context, {{.kind = kind, .name = names->user, .role = names->role}}, names->user + said,
+                             {{"role", names->role}, {"user", names->user}});
              })
         .Argument("ROLE", TakeText(names->role))
         .Argument("USER", TakeText(names->user));
@@ -177,11 +185,13 @@ void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::s
              if (!cluster && arguments->table.empty() != arguments->all_tables)
                return {Code::kInvalidArgument, "say either --table TABLE or --all-tables"};
              std::vector<AccessChange> changes;
+             std::vector<Grant> grants;
              for (const Permission permission : permissions) {
-               changes.push_back(
-                   {.kind = kind, .name = arguments->name, .grant = {permission, arguments->table, arguments->prefix}});
+               grants.push_back({permission, arguments->table, arguments->prefix});
+               changes.push_back({.kind = kind, .name = arguments->name, .grant = grants.back()});
              }
-             return Change(context, std::move(changes), arguments->name + said);
+             return Change(context, std::move(changes), arguments->name + said,
+                           {{"name", arguments->name}, {"grants", ToJson(grants)}});
            })
       .Argument("PERMISSIONS", TakeText(arguments->permissions))
       .Argument("WHO", TakeText(arguments->name))
@@ -194,6 +204,7 @@ void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::s
 
 void AddAccessVerbs(Verbs& verbs) {
   AddUserVerbs(verbs);
+  AddUserList(verbs);
   AddRoleVerbs(verbs);
   AddGrantVerb(verbs, "grant", Kind::kGrant,
                "Lets a user, a role or everybody read, write, admin (a table) or operator (the cluster)",

@@ -194,7 +194,8 @@ void AddRestore(Verbs& verbs) {
   verb.Option("--table", "TABLE", TakeText(args->options.table), "This one alone (all)");
   verb.Option("--as", "TABLE", TakeText(args->options.as), "Under this name");
   verb.Option("--at", "TIME", TakeText(args->at),
-              "As everything was then, by what `backup archive` has followed (as backed up)");
+              "As everything was then, by what `backup archive` has followed: 2026-11-25T04:30:00Z, now, or \"5m ago\" "
+              "(as backed up)");
   verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
   verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
   verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");

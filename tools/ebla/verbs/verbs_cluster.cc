@@ -6,6 +6,7 @@
 #include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/tablet_argument.h"
 
 namespace ebla::shell {
 
@@ -25,7 +26,7 @@ Json ToJson(const ClusterAdoption& adoption, bool done) {
   for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
     Json object = TabletJson(tablet.tablet);
     object["known"] = tablet.known;
-    object["led"] = tablet.led;
+    object["has_primary"] = tablet.led;
     object["holders"] = tablet.holders;
     tablets.push_back(std::move(object));
   }
@@ -45,7 +46,7 @@ void ShowAdoption(const ClusterAdoption& adoption, Output& out) {
   rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS", "HELD BY", "WHAT"}};
   for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
     rows.push_back(
-        {std::to_string(tablet.tablet.id.value), tablet.tablet.table, tablet.tablet.range.ToString(),
+        {std::to_string(tablet.tablet.id.value), tablet.tablet.table, RangeCell(tablet.tablet.range),
          std::to_string(tablet.tablet.epoch.value), tablet.tablet.primary, Joined(tablet.tablet.voters, {}),
          Joined(tablet.tablet.learners, {}), Joined(tablet.holders, {}),
          std::string(tablet.known ? "raised" : "made again") + (tablet.led ? ", goes on" : ", the longest log")});
@@ -189,9 +190,8 @@ Status Locate(const LocateArguments& args, Context& context) {
                        {"replicas", ReplicasJson(place)}});
     return {};
   }
-  context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() + "  epoch " +
-                   std::to_string(place.epoch.value) + "  " +
-                   (led ? place.primary + " at " + place.primary_address : "no primary at present"));
+  context.out.Line(NameOfTablet(place.id, args.table, place.range) + "  epoch " + std::to_string(place.epoch.value) +
+                   "  " + (led ? place.primary + " at " + place.primary_address : "no primary at present"));
   std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
   for (const ReplicaPlace& replica : place.replicas) {
     rows.push_back(

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 
@@ -9,6 +10,7 @@
 #include "common/base/count.h"
 #include "common/base/mutex.h"
 #include "tools/ebla/format/record_lines.h"
+#include "tools/ebla/reports/progress.h"
 #include "tools/ebla/verbs/arguments.h"
 
 namespace ebla::shell {
@@ -19,23 +21,25 @@ using Clock = std::chrono::steady_clock;
 
 constexpr uint64_t kErrorsShown = 5;
 
-// "12000 records, 24000/s" on the error stream, once a second at most, when a person is watching.
+// On the error stream, once a second at most, when a person is watching.
 class Progress {
  public:
   explicit Progress(Output& out) : out_(out), watched_(isatty(STDERR_FILENO) == 1) {}
 
-  void Done(uint64_t records) {
+  // `part` gives the part of the whole that is done.
+  template <class Part>
+  void Done(uint64_t records, Part part) {
     if (!watched_ || Clock::now() < next_) return;
     next_ = Clock::now() + std::chrono::seconds(1);
-    out_.Note(Rate(records));
+    out_.Note(ProgressText(records, Elapsed(), part()));
   }
-  std::string Rate(uint64_t records) const {
-    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    return Count(records, "record") + ", " +
-           std::to_string(static_cast<uint64_t>(static_cast<double>(records) / std::max(seconds, 0.001))) + "/s";
-  }
+  std::string Rate(uint64_t records) const { return ProgressText(records, Elapsed()); }
 
  private:
+  std::chrono::milliseconds Elapsed() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - start_);
+  }
+
   Output& out_;
   const bool watched_;
   const Clock::time_point start_ = Clock::now();
@@ -122,6 +126,13 @@ void LoadOne(const Table& table, const Result<LoadedRecord>& record, uint64_t li
   });
 }
 
+// None: it has no size, as standard input or a pipe.
+std::optional<double> SizeOf(const std::string& path) {
+  std::error_code failed;
+  const uintmax_t size = std::filesystem::file_size(path, failed);
+  return failed || size == 0 ? std::nullopt : std::optional(static_cast<double>(size));
+}
+
 Status Load(const LoadArguments& args, Context& context) {
   const LineFormat format = ChooseFormat(args.format, args.file);
   PutOptions options{.deadline = context.deadline};
@@ -135,6 +146,11 @@ Status Load(const LoadArguments& args, Context& context) {
   EBLA_ASSIGN(const Table table, args.table.Open(context));
 
   Progress progress(context.out);
+  const std::optional<double> size = SizeOf(args.file);
+  const auto part = [&] {
+    const auto at = static_cast<double>(file.tellg());  // -1 at the end
+    return size ? std::optional(at < 0 ? 1.0 : at / *size) : std::nullopt;
+  };
   Flight flight(args.parallel);
   RecordReader reader(input, format);
   EBLA_TRY(reader.Begin());
@@ -142,7 +158,7 @@ Status Load(const LoadArguments& args, Context& context) {
     const auto record = reader.Next();
     if (!record) break;
     LoadOne(table, *record, reader.line(), options, flight);
-    progress.Done(flight.written());
+    progress.Done(flight.written(), part);
   }
   flight.Drain();
 
@@ -166,7 +182,9 @@ struct DumpArguments {
   ReadArguments read;
 };
 
-Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, Context& context) {
+// `expected`: an estimate of the number of records, where there is one.
+Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, std::optional<double> expected,
+                        Context& context) {
   Progress progress(context.out);
   uint64_t records = 0;
   output << FileHead(format);
@@ -176,7 +194,9 @@ Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, 
     }
     output << FormatRecord(scan.row(), format);
     if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
-    progress.Done(++records);
+    ++records;
+    progress.Done(records,
+                  [&] { return expected ? std::optional(static_cast<double>(records) / *expected) : std::nullopt; });
   }
   EBLA_TRY(scan.status());
   output.flush();
@@ -190,16 +210,22 @@ Status Dump(const DumpArguments& args, Context& context) {
   EBLA_ASSIGN(options.range, args.range.Range());
   EBLA_TRY(args.read.Fill(context, options));
   EBLA_ASSIGN(const Table table, args.table.Open(context));
+  std::optional<double> expected;
+  if (options.range == KeyRange::All()) {
+    EBLA_ASSIGN(const Client client, context.connect());
+    const Result<TableInfo> info = client.DescribeTable(args.table.table);
+    if (info && info->records > 0) expected = static_cast<double>(info->records);
+  }
   Scanner scan = table.Scan(options);
   if (args.file == "-") {
-    EBLA_ASSIGN([[maybe_unused]] const uint64_t records, DumpTo(std::cout, scan, format, context));
+    EBLA_ASSIGN([[maybe_unused]] const uint64_t records, DumpTo(std::cout, scan, format, expected, context));
     return {};
   }
   // Under another name until it is whole: a dump that failed never looks like one that did not.
   const std::string unfinished = args.file + ".unfinished";
   std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
   if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + unfinished);
-  const Result<uint64_t> records = DumpTo(file, scan, format, context);
+  const Result<uint64_t> records = DumpTo(file, scan, format, expected, context);
   file.close();
   if (!records || std::rename(unfinished.c_str(), args.file.c_str()) != 0) {
     std::remove(unfinished.c_str());

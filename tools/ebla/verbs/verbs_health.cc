@@ -81,7 +81,7 @@ Json ToJson(const Health& health) {
                       {"replicas", table.wanted},
                       {"tablets", table.tablets},
                       {"without_majority", table.without_majority},
-                      {"without_leader", table.without_leader},
+                      {"without_primary", table.without_primary},
                       {"not_ready", table.not_ready},
                       {"changing", table.changing},
                       {"under_replicated", table.under_replicated},
@@ -102,14 +102,14 @@ Json ToJson(const Health& health) {
 void ShowTables(const Health& health, Output& out) {
   constexpr size_t kShown = 10;
   std::vector<std::vector<std::string>> rows = {
-      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO PRIMARY", "NOT READY", "TOO FEW REPLICAS"}};
+      {"TABLE", "TABLETS", "REPLICAS", "WITHOUT_MAJORITY", "WITHOUT_PRIMARY", "NOT_READY", "UNDER_REPLICATED"}};
   size_t lacking = 0;
   for (const bool served : {false, true}) {
     for (const TableHealth& table : health.tables) {
-      const int unserved = table.without_majority + table.without_leader + table.not_ready;
+      const int unserved = table.without_majority + table.without_primary + table.not_ready;
       if ((unserved == 0) != served || unserved + table.under_replicated == 0 || ++lacking > kShown) continue;
       rows.push_back({table.table, std::to_string(table.tablets), std::to_string(table.wanted),
-                      std::to_string(table.without_majority), std::to_string(table.without_leader),
+                      std::to_string(table.without_majority), std::to_string(table.without_primary),
                       std::to_string(table.not_ready), std::to_string(table.under_replicated)});
     }
   }
@@ -137,6 +137,7 @@ void AddHealthVerbs(Verbs& verbs) {
            "health --json --deadline 3s",
            [](Context& context) -> Status {
              const Result<Client> client = context.connect();
+             if (!client && client.error().code() == Code::kInvalidArgument) return client.error();
              const Health health = client ? Look(*client, context) : Unknown(client.error());
              if (context.out.json) {
                context.out.Value(ToJson(health));
@@ -151,7 +152,8 @@ void AddHealthVerbs(Verbs& verbs) {
           "  0  healthy: everything is served, by as many replicas as the tables want. Notes name what is\n"
           "     switched off or under way, such as a drain\n"
           "  1  degraded: everything is served, but redundancy is missing, or nothing is repaired (safe mode)\n"
-          "  2  failing: something has not been served for four seconds, or no master answers. health looks\n"
+          "  2  wrong usage\n"
+          "  3  failing: something has not been served for four seconds, or no master answers. health looks\n"
           "     again during these seconds; a shorter --deadline shortens them");
 }
 

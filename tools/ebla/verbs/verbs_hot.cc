@@ -38,17 +38,17 @@ void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
     out.Line("the cluster is idle: " + Rounded(operations) + " operations/s in all; shares are shown from " +
              Rounded(kIdleBelow) + " on");
   }
-  std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "PRIMARY", "READS/S", "WRITES/S", "READ/S",
-                                                 "WRITTEN/S", "CPU", "OF TABLE", "OF SERVER", "TOP KEY", "OF TABLET"}};
+  std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "PRIMARY", "READS/S", "WRITES/S",
+                                                 "READ_BYTES/S", "WRITE_BYTES/S", "CPU", "OF_TABLE", "OF_SERVER",
+                                                 "TOP_KEY", "OF_TABLET"}};
   for (const Heat& heat : hottest) {
     const bool known = !heat.load.popular_key.empty() && heat.operations() >= kIdleBelow;
-    rows.push_back({std::to_string(heat.tablet->id.value), heat.tablet->table, heat.tablet->range.ToString(),
+    rows.push_back({std::to_string(heat.tablet->id.value), heat.tablet->table, RangeCell(heat.tablet->range),
                     heat.tablet->primary.empty() ? "(none)" : heat.tablet->primary, Rounded(heat.load.reads_per_second),
-                    Rounded(heat.load.writes_per_second), Size(std::llround(heat.load.read_bytes_per_second)),
-                    Size(std::llround(heat.load.write_bytes_per_second)),
+                    Rounded(heat.load.writes_per_second), SizeCell(std::llround(heat.load.read_bytes_per_second)),
+                    SizeCell(std::llround(heat.load.write_bytes_per_second)),
                     Percent(heat.load.cpu_micros_per_second / 1e6), Percent(heat.of_table), Percent(heat.of_server),
-                    known ? "\"" + EscapeBytes(heat.load.popular_key) + "\"" : "-",
-                    known ? Percent(heat.load.popular_part) : "-"});
+                    known ? KeyCell(heat.load.popular_key) : "-", known ? Percent(heat.load.popular_part) : "-"});
   }
   out.Listed(rows, "there are no tablets");
 }
@@ -89,8 +89,8 @@ void AddHotVerbs(Verbs& verbs) {
       .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
       .Option("--tablets", "NUMBER", TakeWhole(args->most, 1, 10'000), "How many tablets are shown (10)")
       .Notes(
-          "OF TABLE: the tablet's share of its table's operations. OF SERVER: its share of its primary's server.\n"
-          "OF TABLET: the share of the top key. Shares are shown from 10 operations/s on.\n"
+          "OF_TABLE: the tablet's share of its table's operations. OF_SERVER: its share of its primary's server.\n"
+          "OF_TABLET: the share of the top key. Shares are shown from 10 operations/s on.\n"
           "All rates are averages with a time constant of five seconds.");
 }
 

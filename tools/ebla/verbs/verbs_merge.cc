@@ -3,6 +3,7 @@
 
 #include "common/base/count.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/tablet_argument.h"
 
 namespace ebla::shell {
 
@@ -11,23 +12,45 @@ namespace {
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
 constexpr uint64_t kMergeBytes = uint64_t{2} << 30;  // of a table that says nothing
 
+struct MergeArguments {
+  TabletArgument tablet;
+  std::string at;
+};
+
+// The table, and the key at which the second of the two tablets begins.
+Result<std::pair<std::string, std::string>> MergePlace(const MergeArguments& args, const Client& client) {
+  if (!args.at.empty()) return std::pair(args.tablet.table, args.at);
+  EBLA_ASSIGN(const NamedTablet tablet, args.tablet.Find(client));
+  if (!tablet.range.end.empty()) return std::pair(tablet.table, tablet.range.end);
+  return Error(Code::kInvalidArgument, NameOfTablet(tablet.id, tablet.table, tablet.range) +
+                                           " is the last of its table: name the tablet before it");
+}
+
+Status MergeTwo(const MergeArguments& args, Context& context) {
+  const bool named = args.tablet.Check().ok();
+  if (args.at.empty() != named || args.tablet.table.empty()) {
+    return Error(Code::kInvalidArgument,
+                 "tablet merge needs --at, the key at which the second tablet begins, or the first of the two tablets: "
+                 "any key of it, or its id");
+  }
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const auto place, MergePlace(args, client));
+  EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(place.first, place.second));
+  context.out.Ok(NameOfTablet(merge.tablet, place.first, merge.range),
+                 {{"table", place.first}, {"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
+  return {};
+}
+
 void AddTabletMerge(Verbs& verbs) {
-  struct Arguments {
-    std::string table, at;
-  };
-  auto args = std::make_shared<Arguments>();
-  verbs
-      .Add("tablet merge", "Merges two neighbouring tablets", "tablet merge carts --at user5",
-           [args](Context& context) -> Status {
-             EBLA_ASSIGN(const Client client, context.connect());
-             EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, args->at));
-             context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
-                            {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
-             return {};
-           })
-      .Argument("TABLE", TakeText(args->table))
-      .Required("--at", "KEY", TakeBytes(args->at), R"(The key at which the second of the two begins; \xNN is a byte)")
-      .Notes("No record is copied where both lie on the same servers; else the smaller one is moved first.");
+  auto args = std::make_shared<MergeArguments>();
+  Verb& verb =
+      verbs.Add("tablet merge", "Merges two neighbouring tablets", "tablet merge carts --at user5\n  tablet merge 17",
+                [args](Context& context) { return MergeTwo(*args, context); });
+  args->tablet.AddTo(verb);
+  verb.Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the second of the two begins; \xNN is a byte)")
+      .Notes(
+          "Without --at the tablet is merged with the one after it.\n"
+          "No record is copied where both lie on the same servers; else the smaller one is moved first.");
 }
 
 // Neighbours that are to become one: from the first's start to the last's end, and where those after the first begin.
@@ -85,7 +108,7 @@ Json ToJson(const SmallOnes& small) {
 }
 
 std::string ToText(const SmallOnes& small) {
-  return small.range.ToString() + ": " + Count(small.at.size() + 1, "tablet") + ", " + FormatBytes(small.bytes);
+  return RangeCell(small.range) + ": " + Count(small.at.size() + 1, "tablet") + ", " + FormatBytes(small.bytes);
 }
 
 Result<uint64_t> Threshold(const Client& client, const std::string& table, std::optional<uint64_t> below) {

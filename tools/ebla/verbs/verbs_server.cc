@@ -20,7 +20,7 @@ Json ToJson(const ServerSummary& server) {
           {"incarnation", server.incarnation.value},
           {"rack", server.rack.empty() ? Json() : Json(server.rack)},
           {"tablets", server.tablets},
-          {"leading", now(server.leading)},
+          {"primaries", now(server.leading)},
           {"size_bytes", now(Counted(server.size_bytes))},
           {"disk_free_bytes", now(server.disk_free_bytes)},
           {"disk_total_bytes", now(server.disk_total_bytes)},

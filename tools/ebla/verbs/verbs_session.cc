@@ -1,4 +1,4 @@
-// Verbs on the shell itself: use, token, version.
+// Verbs on the shell itself: use, token, version, completion.
 #include "tools/ebla/verbs/arguments.h"
 
 namespace ebla::shell {
@@ -31,9 +31,29 @@ Status ShowVersion(Context& context) {
   return {};
 }
 
+// Asks the program itself, so that it knows every verb and option, and the tables and servers of the cluster. File
+// names where nothing else may stand.
+constexpr const char* kBashCompletion = R"sh(# Completion of ebla for bash: eval "$(ebla completion bash)"
+_ebla() {
+  local IFS=$'\n'
+  COMPREPLY=($(ebla completion words "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _ebla ebla)sh";
+
+Status ShowCompletion(Context& context) {
+  context.out.json ? context.out.Value({{"script", kBashCompletion}}) : context.out.Line(kBashCompletion);
+  return {};
+}
+
 }  // namespace
 
 void AddSessionVerbs(Verbs& verbs) {
+  auto program = std::make_shared<std::string>();
+  verbs
+      .Add("completion", "Prints what has bash complete verbs, options, tables and servers", "completion bash",
+           [program](Context& context) { return ShowCompletion(context); })
+      .Argument("SHELL", TakeOneOf(*program, {"bash"}), "bash")
+      .Notes("Packages install it. Else: eval \"$(ebla completion bash)\" in ~/.bashrc");
   auto table = std::make_shared<std::string>();
   verbs
       .Add("use", "Sets the table of the lines that follow; they then leave TABLE out", "use carts",

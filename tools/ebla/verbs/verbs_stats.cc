@@ -1,6 +1,7 @@
 // All that load reports say of one tablet: tablet stats.
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
+#include "tools/ebla/verbs/tablet_argument.h"
 
 namespace ebla::shell {
 
@@ -63,14 +64,14 @@ Json LoadJson(const TabletLoadInfo& load) {
 Json ToJson(const ReplicaReport& replica) {
   Json object = {{"server", replica.server}, {"reported", replica.reported}, {"has_replica", replica.known}};
   if (!replica.known) return object;
-  object.Update({{"leading", replica.load.leading},
+  object.Update({{"is_primary", replica.load.leading},
                  {"epoch", replica.epoch.value},
                  {"promised_epoch", replica.promised.value},
                  {"applied", replica.applied},
-                 {"last", replica.last.ToString()},
+                 {"log_ends", replica.last.ToString()},
                  {"schema_version", replica.schema_version},
                  {"incomplete", replica.incomplete},
-                 {"forgetful", replica.may_have_lost_writes},
+                 {"may_have_lost_writes", replica.may_have_lost_writes},
                  {"failed", replica.failed},
                  {"load", LoadJson(replica.load)}});
   Json peers = Json::Array();
@@ -109,8 +110,9 @@ std::string StateOf(const ReplicaReport& replica) {
 }
 
 void ShowReplicas(const TabletSummary& tablet, Output& out) {
-  std::vector<std::vector<std::string>> rows = {{"REPLICA", "STATE", "EPOCH", "PROMISED", "LOG ENDS", "APPLIED", "SIZE",
-                                                 "READS/S", "WRITES/S", "READ/S", "WRITTEN/S", "CPU us/s", "MISSES/S"}};
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "STATE", "EPOCH", "PROMISED", "LOG_ENDS", "APPLIED", "SIZE",
+                                                 "READS/S", "WRITES/S", "READ_BYTES/S", "WRITE_BYTES/S", "CPU_US/S",
+                                                 "MISSES/S"}};
   for (const ReplicaReport& replica : tablet.replicas) {
     std::vector<std::string> row = {replica.server, StateOf(replica)};
     if (replica.known) {
@@ -118,8 +120,8 @@ void ShowReplicas(const TabletSummary& tablet, Output& out) {
       for (std::string cell :
            {std::to_string(replica.epoch.value), std::to_string(replica.promised.value), replica.last.ToString(),
             std::to_string(replica.applied), Bytes(load.size_bytes), Rounded(load.reads_per_second),
-            Rounded(load.writes_per_second), Size(static_cast<int64_t>(load.read_bytes_per_second)),
-            Size(static_cast<int64_t>(load.write_bytes_per_second)), Rounded(load.cpu_micros_per_second),
+            Rounded(load.writes_per_second), SizeCell(static_cast<int64_t>(load.read_bytes_per_second)),
+            SizeCell(static_cast<int64_t>(load.write_bytes_per_second)), Rounded(load.cpu_micros_per_second),
             Rounded(load.cache_misses_per_second)}) {
         row.push_back(std::move(cell));
       }
@@ -149,9 +151,8 @@ void ShowPeers(const ReplicaReport& leader, Output& out) {
 }
 
 void Show(const TabletSummary& tablet, Output& out) {
-  out.Line("tablet " + std::to_string(tablet.id.value) + " of table " + tablet.table + " " + tablet.range.ToString() +
-           "  epoch " + std::to_string(tablet.epoch.value) + "  " +
-           (tablet.primary.empty() ? "no primary at present" : "primary " + tablet.primary));
+  out.Line(NameOfTablet(tablet.id, tablet.table, tablet.range) + "  epoch " + std::to_string(tablet.epoch.value) +
+           "  " + (tablet.primary.empty() ? "no primary at present" : "primary " + tablet.primary));
   ShowReplicas(tablet, out);
   for (const ReplicaReport& replica : tablet.replicas) {
     if (!replica.known || !replica.load.leading) continue;
@@ -173,22 +174,15 @@ void Show(const TabletSummary& tablet, Output& out) {
   }
 }
 
-struct StatsArguments {
-  uint64_t tablet = 0;
-  std::string table, key;
-};
-
-Status Stats(const StatsArguments& args, Context& context) {
-  const bool by_key = !args.table.empty() || !args.key.empty();
-  if ((args.tablet != 0) == by_key || args.table.empty() != args.key.empty())
-    return Error(Code::kInvalidArgument, "tablet stats needs the id of a tablet, or --table and --key");
+Status Stats(const TabletArgument& args, Context& context) {
+  EBLA_TRY(args.Check());
   EBLA_ASSIGN(const Client client, context.connect());
-  TabletId id{args.tablet};
-  if (by_key) {
-    EBLA_ASSIGN(const TabletPlace place, client.Locate(args.table, args.key));
-    id = place.id;
+  std::optional<TabletId> id = args.Id();
+  if (!id) {
+    EBLA_ASSIGN(const NamedTablet named, args.Find(client));
+    id = named.id;
   }
-  EBLA_ASSIGN(const TabletSummary tablet, client.DescribeTablet(id));
+  EBLA_ASSIGN(const TabletSummary tablet, client.DescribeTablet(*id));
   if (context.out.json) {
     context.out.Value(ToJson(tablet));
   } else {
@@ -200,14 +194,10 @@ Status Stats(const StatsArguments& args, Context& context) {
 }  // namespace
 
 void AddStatsVerbs(Verbs& verbs) {
-  auto args = std::make_shared<StatsArguments>();
-  verbs
-      .Add("tablet stats", "Shows what servers report of a tablet: load, sizes, logs, and where it would be split",
-           "tablet stats 17\n  tablet stats --table carts --key user42",
-           [args](Context& context) { return Stats(*args, context); })
-      .Optional("TABLET", TakeWhole(args->tablet, 1), "Its id, as tablet list shows it")
-      .Option("--table", "TABLE", TakeText(args->table), "With --key: the table of the tablet")
-      .Option("--key", "KEY", TakeBytes(args->key), R"(With --table: a key of the tablet; \xNN is a byte)");
+  auto args = std::make_shared<TabletArgument>();
+  args->AddTo(verbs.Add(
+      "tablet stats", "Shows what servers report of a tablet: load, sizes, logs, and where it would be split",
+      "tablet stats 17\n  tablet stats carts user42", [args](Context& context) { return Stats(*args, context); }));
 }
 
 }  // namespace ebla::shell

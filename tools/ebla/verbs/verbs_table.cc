@@ -257,10 +257,10 @@ bool LacksReplicas(const TableInfo& table) {
   return table.options.replicas && table.replicas_least > 0 && table.replicas_least < *table.options.replicas;
 }
 
-// "3", or "2 of 3" while there are too few servers or copies are being made.
+// "3", or "2/3" while there are too few servers or copies are being made.
 std::string Replicas(const TableInfo& table) {
   const std::string wanted = std::to_string(table.options.replicas.value_or(0));
-  return LacksReplicas(table) ? std::to_string(table.replicas_least) + " of " + wanted : wanted;
+  return LacksReplicas(table) ? std::to_string(table.replicas_least) + "/" + wanted : wanted;
 }
 
 std::string Created(const TableInfo& table) {

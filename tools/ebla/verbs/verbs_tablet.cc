@@ -1,35 +1,36 @@
 // Verbs on tablets: tablet list, transfer, split, move, recover.
 #include <algorithm>
+#include <limits>
 
 #include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
 #include "tools/ebla/verbs/presplit.h"
+#include "tools/ebla/verbs/tablet_argument.h"
 
 namespace ebla::shell {
 
 namespace {
 
-constexpr const char* kTabletKey = R"(The tablet that holds this key; \xNN is a byte)";
-
 void AddTabletTransfer(Verbs& verbs) {
   struct Arguments {
-    std::string table, key, to;
+    TabletArgument tablet;
+    std::string to;
   };
   auto args = std::make_shared<Arguments>();
-  verbs
-      .Add("tablet transfer", "Makes another voter the primary of a tablet; no data moves",
-           "tablet transfer carts --key user42 --to ts-2",
-           [args](Context& context) -> Status {
-             EBLA_ASSIGN(const Client client, context.connect());
-             EBLA_TRY(CheckServer(client, args->to));
-             EBLA_TRY(client.TransferTablet(args->table, args->key, args->to));
-             context.out.Ok("the primary is " + args->to, {{"primary", args->to}});
-             return {};
-           })
-      .Argument("TABLE", TakeText(args->table))
-      .Required("--key", "KEY", TakeBytes(args->key), kTabletKey)
-      .Required("--to", "SERVER", TakeText(args->to), "The server that becomes the primary; it must be a voter");
+  Verb& verb = verbs.Add("tablet transfer", "Makes another voter the primary of a tablet; no data moves",
+                         "tablet transfer carts user42 --to ts-2\n  tablet transfer 17 --to ts-2",
+                         [args](Context& context) -> Status {
+                           EBLA_TRY(args->tablet.Check());
+                           EBLA_ASSIGN(const Client client, context.connect());
+                           EBLA_TRY(CheckServer(client, args->to));
+                           EBLA_ASSIGN(const NamedTablet tablet, args->tablet.Find(client));
+                           EBLA_TRY(client.TransferTablet(tablet.table, tablet.key, args->to));
+                           context.out.Ok("the primary is " + args->to, {{"primary", args->to}});
+                           return {};
+                         });
+  args->tablet.AddTo(verb);
+  verb.Required("--to", "SERVER", TakeText(args->to), "The server that becomes the primary; it must be a voter");
 }
 
 // The best key at which the tablet that holds `key` can be split. Servers tell the middle of large tablets alone: all
@@ -64,44 +65,59 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
 }
 
 struct SplitArguments {
-  std::string table;
-  std::string at, key;
+  TabletArgument tablet;
+  std::string at;
 };
 
+// The table, and the key at which its tablet is split.
+Result<std::pair<std::string, std::string>> SplitPlace(const SplitArguments& args, Context& context,
+                                                       const Client& client) {
+  const bool named = args.tablet.key || args.tablet.Id();
+  if (!named) return std::pair(args.tablet.table, args.at);
+  EBLA_ASSIGN(const NamedTablet tablet, args.tablet.Find(client));
+  if (args.at.empty()) {
+    EBLA_ASSIGN(std::string middle, BestSplitKey(context, client, tablet.table, tablet.key));
+    return std::pair(tablet.table, std::move(middle));
+  }
+  if (tablet.range.Contains(args.at)) return std::pair(tablet.table, args.at);
+  return Error(Code::kInvalidArgument, "--at \"" + EscapeBytes(args.at) + "\" lies outside of " +
+                                           NameOfTablet(tablet.id, tablet.table, tablet.range));
+}
+
 Status Split(const SplitArguments& args, Context& context) {
-  if (args.at.empty() == args.key.empty()) {
+  if (args.at.empty() && !args.tablet.Check().ok()) {
     return Error(Code::kInvalidArgument,
-                 "tablet split needs --at, the key to split at, or --key, any key of a tablet to be halved");
+                 "tablet split needs --at, the key to split at, or a tablet to be halved: any key of it, or its id");
   }
   EBLA_ASSIGN(const Client client, context.connect());
-  std::string key = args.at;
-  if (key.empty()) {
-    EBLA_ASSIGN(key, BestSplitKey(context, client, args.table, args.key));
-  }
-  EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args.table, key));
-  context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() + ", tablet " +
-                     std::to_string(split.child.value) + " " + split.child_range.ToString(),
-                 {{"tablet", split.tablet.value},
-                  {"range", RangeJson(split.range)},
-                  {"child", split.child.value},
-                  {"child_range", RangeJson(split.child_range)}});
+  EBLA_ASSIGN(const auto place, SplitPlace(args, context, client));
+  const auto& [table, key] = place;
+  EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(table, key));
+  context.out.Ok(
+      NameOfTablet(split.tablet, table, split.range) + ", " + NameOfTablet(split.child, table, split.child_range),
+      {{"table", table},
+       {"tablet", split.tablet.value},
+       {"range", RangeJson(split.range)},
+       {"child", split.child.value},
+       {"child_range", RangeJson(split.child_range)}});
   return {};
 }
 
 void AddTabletSplit(Verbs& verbs) {
   auto args = std::make_shared<SplitArguments>();
-  verbs
-      .Add("tablet split", "Splits a tablet, at a given key or in its middle; no data moves",
-           "tablet split carts --at user5", [args](Context& context) { return Split(*args, context); })
-      .Argument("TABLE", TakeText(args->table))
-      .Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the new tablet begins; \xNN is a byte)")
-      .Option("--key", "KEY", TakeBytes(args->key),
-              "Splits the tablet that holds this key, in the middle of its load or else of its data");
+  Verb& verb = verbs.Add("tablet split", "Splits a tablet, at a given key or in its middle; no data moves",
+                         "tablet split carts --at user5\n  tablet split 17",
+                         [args](Context& context) { return Split(*args, context); });
+  args->tablet.AddTo(verb);
+  verb.Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the new tablet begins; \xNN is a byte)")
+      .Notes("Without --at the tablet is split in the middle of its load, or else of its data.");
 }
 
 struct ListArguments {
   std::string table, server;
   bool lost = false;
+  uint64_t after = 0;
+  size_t limit = std::numeric_limits<size_t>::max();
 };
 
 Status ListTablets(const ListArguments& args, Context& context) {
@@ -110,9 +126,14 @@ Status ListTablets(const ListArguments& args, Context& context) {
   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args.table, args.server));
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
   if (args.lost) std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
+  std::erase_if(tablets, [&](const TabletSummary& tablet) { return tablet.id.value <= args.after; });
+  const size_t more = tablets.size() - std::min(tablets.size(), args.limit);
+  tablets.resize(tablets.size() - more);
   if (!context.out.json) {
     context.out.Listed(TabletRows(tablets, servers),
                        args.lost ? "no tablet has lost its majority" : "there are no tablets");
+    if (more > 0)
+      context.out.Note("and " + Count(more, "more tablet") + ": --after " + std::to_string(tablets.back().id.value));
     return {};
   }
   Json all = Json::Array();
@@ -129,6 +150,9 @@ void AddTabletList(Verbs& verbs) {
       .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
       .Option("--server", "SERVER", TakeText(args->server), "Only tablets with a replica on this server")
       .Flag("--lost", args->lost, "Only tablets that have lost the majority of their voters")
+      .Option("--limit", "NUMBER", TakeWhole(args->limit, 1), "How many tablets are shown (all)")
+      .Option("--after", "TABLET", TakeWhole(args->after, 1),
+              "Only tablets with a greater id: the next page of --limit")
       .Notes(std::string("A replica whose server is not live is marked (lost). STATE is one of:\n"
                          "  serving\n"
                          "  no-primary  there is no primary for a moment, or until a failover\n"
@@ -137,18 +161,17 @@ void AddTabletList(Verbs& verbs) {
              kEstimates);
 }
 
-Status CancelMove(const Client& client, const std::string& table, const std::string& key, Context& context) {
-  EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
+Status CancelMove(const Client& client, const NamedTablet& tablet, Context& context) {
   EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
-  const auto move = std::ranges::find(procedures.listed, "move-" + std::to_string(place.id.value), &ProcedureInfo::id);
+  const auto move = std::ranges::find(procedures.listed, "move-" + std::to_string(tablet.id.value), &ProcedureInfo::id);
   const std::string again = move == procedures.listed.end() ? "" : BegunAgain(*move);
-  EBLA_TRY(client.MoveTablet(table, key, {.from = {}, .to = {}, .cancel = true}));
+  EBLA_TRY(client.MoveTablet(tablet.table, tablet.key, {.from = {}, .to = {}, .cancel = true}));
   context.out.Ok("cancelled" + (again.empty() ? "" : "; " + again), {{"cancelled", true}, {"note", again}});
   return {};
 }
 
 struct MoveArguments {
-  std::string table, key;
+  TabletArgument tablet;
   TabletMove move;
 };
 
@@ -156,23 +179,25 @@ Status Move(const MoveArguments& args, Context& context) {
   const TabletMove& move = args.move;
   if (!move.cancel && (move.from.empty() || move.to.empty()))
     return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
+  EBLA_TRY(args.tablet.Check());
   EBLA_ASSIGN(const Client client, context.connect());
-  if (move.cancel) return CancelMove(client, args.table, args.key, context);
-  for (const ServerName& server : {move.from, move.to}) EBLA_TRY(CheckServer(client, server));
-  EBLA_TRY(client.MoveTablet(args.table, args.key, move));
+  for (const ServerName& server : {move.from, move.to}) {
+    if (!move.cancel) EBLA_TRY(CheckServer(client, server));
+  }
+  EBLA_ASSIGN(const NamedTablet tablet, args.tablet.Find(client));
+  if (move.cancel) return CancelMove(client, tablet, context);
+  EBLA_TRY(client.MoveTablet(tablet.table, tablet.key, move));
   context.out.Ok("moved from " + move.from + " to " + move.to, {{"from", move.from}, {"to", move.to}});
   return {};
 }
 
 void AddTabletMove(Verbs& verbs) {
   auto args = std::make_shared<MoveArguments>();
-  verbs
-      .Add("tablet move", "Moves a replica to another server; the tablet serves meanwhile",
-           "tablet move carts --key user42 --from ts-1 --to ts-4",
-           [args](Context& context) { return Move(*args, context); })
-      .Argument("TABLE", TakeText(args->table))
-      .Required("--key", "KEY", TakeBytes(args->key), kTabletKey)
-      .Option("--from", "SERVER", TakeText(args->move.from), "The server that has the replica")
+  Verb& verb = verbs.Add("tablet move", "Moves a replica to another server; the tablet serves meanwhile",
+                         "tablet move carts user42 --from ts-1 --to ts-4\n  tablet move 17 --from ts-1 --to ts-4",
+                         [args](Context& context) { return Move(*args, context); });
+  args->tablet.AddTo(verb);
+  verb.Option("--from", "SERVER", TakeText(args->move.from), "The server that has the replica")
       .Option("--to", "SERVER", TakeText(args->move.to), "The server that gets it")
       .Flag("--cancel", args->move.cancel, "Cancels the move that is under way");
 }
@@ -185,10 +210,10 @@ Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
                         {"voter", replica.voter},
                         {"live", replica.live},
                         {"has_replica", known(replica.known)},
-                        {"last", known(replica.last.ToString())},
+                        {"log_ends", known(replica.last.ToString())},
                         {"applied", known(replica.applied)},
                         {"incomplete", known(replica.incomplete)},
-                        {"forgetful", known(replica.may_have_lost_writes)}});
+                        {"may_have_lost_writes", known(replica.may_have_lost_writes)}});
   }
   return {{"tablet", tablet.value}, {"recovered", done},           {"chosen", recovery.chosen},
           {"loss", recovery.loss},  {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
@@ -204,7 +229,7 @@ std::string StateOf(const ReplicaSummary& replica) {
 }
 
 void ShowReplicas(const TabletRecovery& recovery, Output& out) {
-  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "LOG ENDS", "APPLIED", "STATE"}};
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "LOG_ENDS", "APPLIED", "STATE"}};
   for (const ReplicaSummary& replica : recovery.replicas) {
     const bool known = replica.reported && replica.known;
     rows.push_back({replica.server, replica.voter ? "voter" : "learner", known ? replica.last.ToString() : kNone,
@@ -214,14 +239,19 @@ void ShowReplicas(const TabletRecovery& recovery, Output& out) {
 }
 
 struct RecoverArguments {
-  uint64_t tablet = 0;
+  TabletArgument tablet;
   RecoverTabletOptions options;
 };
 
 // Shows what there is; goes on only where a person wants to lose what the other replicas had.
 Status Recover(const RecoverArguments& args, Context& context) {
-  const TabletId tablet{args.tablet};
+  EBLA_TRY(args.tablet.Check());
   EBLA_ASSIGN(const Client client, context.connect());
+  TabletId tablet = args.tablet.Id().value_or(TabletId{});
+  if (!tablet) {
+    EBLA_ASSIGN(const NamedTablet named, args.tablet.Find(client));
+    tablet = named.id;
+  }
   EBLA_ASSIGN(const TabletRecovery found, client.RecoverTablet(tablet, {.server = args.options.server}));
   const bool yes = args.options.accept_data_loss;
   if (!context.out.json) ShowReplicas(found, context.out);
@@ -245,7 +275,7 @@ Status Recover(const RecoverArguments& args, Context& context) {
   }
   EBLA_TRY(
       Confirm(context, yes,
-              "gives tablet " + std::to_string(args.tablet) + " to " + found.chosen + " alone (" + found.loss + ")"));
+              "gives tablet " + std::to_string(tablet.value) + " to " + found.chosen + " alone (" + found.loss + ")"));
   RecoverTabletOptions options = args.options;
   options.accept_data_loss = true;
   EBLA_ASSIGN(TabletRecovery done, client.RecoverTablet(tablet, options));
@@ -257,14 +287,15 @@ Status Recover(const RecoverArguments& args, Context& context) {
 
 void AddTabletRecover(Verbs& verbs) {
   auto args = std::make_shared<RecoverArguments>();
-  verbs
-      .Add("tablet recover", "Gives a tablet that has lost its majority for good to one replica that is left",
-           "tablet recover 17 --server ts-3 --yes", [args](Context& context) { return Recover(*args, context); })
-      .Argument("TABLET", TakeWhole(args->tablet, 1), "Its id; tablet list --lost shows the tablets that need it")
-      .Option("--server", "SERVER", TakeText(args->options.server),
+  Verb& verb =
+      verbs.Add("tablet recover", "Gives a tablet that has lost its majority for good to one replica that is left",
+                "tablet recover 17 --server ts-3 --yes", [args](Context& context) { return Recover(*args, context); });
+  args->tablet.AddTo(verb);
+  verb.Option("--server", "SERVER", TakeText(args->options.server),
               "Whose replica it becomes; without it, the one with the longest complete log")
       .Dangerous(args->options.accept_data_loss, {"--accept-data-loss"})
       .Notes(
+          "tablet list --lost shows the tablets that need it.\n"
           "Without --yes it only shows what would be done and what would be lost: the writes that the lost\n"
           "voters acknowledged and that the chosen log does not have.");
 }

@@ -81,7 +81,7 @@ Json ToJson(const WatchView& view) {
     servers.push_back({{"name", server.name},
                        {"live", server.live},
                        {"tablets", server.tablets},
-                       {"leading", now(server, server.leading)},
+                       {"primaries", now(server, server.leading)},
                        {"reads_per_second", now(server, Json::Rounded(server.reads_per_second))},
                        {"writes_per_second", now(server, Json::Rounded(server.writes_per_second))},
                        {"cpu_fraction", now(server, Json::Rounded(server.cpu_fraction, 3))}});
@@ -91,7 +91,7 @@ Json ToJson(const WatchView& view) {
                        {"table", tablet.table},
                        {"range", RangeJson(tablet.range)},
                        {"primary", tablet.primary.empty() ? Json() : Json(tablet.primary)},
-                       {"led", tablet.load && tablet.load->leading},
+                       {"has_primary", tablet.load && tablet.load->leading},
                        {"learners", tablet.learners},
                        {"incomplete", tablet.incomplete}});
   }
