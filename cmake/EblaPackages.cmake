@@ -1,5 +1,6 @@
-# Debian packages, made by CPack (./dev package): ebla-server, ebla-client, ebla-gateway and libebla-dev, one for each component.
-# Beside what is installed anyway they hold settings, units, man pages, and what Debian asks of every package.
+# Debian packages, made by CPack (./dev package): ebla-server, ebla-client, ebla-gateway and libebla-dev, one for each
+# component. Beside what is installed anyway they hold settings, units, man pages, and what Debian asks of every
+# package.
 find_program(GZIP gzip REQUIRED)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(docs ${CMAKE_INSTALL_DATADIR}/doc)
@@ -15,7 +16,8 @@ foreach(role ${roles})
   install(FILES ${conf}/${role}.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT server)
   install(FILES ${conf}/systemd/ebla-${role}.service DESTINATION lib/systemd/system COMPONENT server)
 endforeach()
-install(FILES ${conf}/systemd/ebla-backup.service ${conf}/systemd/ebla-archive.service DESTINATION lib/systemd/system COMPONENT client)
+install(FILES ${conf}/systemd/ebla-backup.service ${conf}/systemd/ebla-archive.service DESTINATION lib/systemd/system
+  COMPONENT client)
 install(FILES ${conf}/gateway.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT gateway)
 install(FILES ${conf}/systemd/ebla-gateway.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/redis_copy/ebla-redis-copy TYPE BIN COMPONENT gateway)
@@ -61,7 +63,8 @@ string(TIMESTAMP now "%a, %d %b %Y %H:%M:%S +0000" UTC)
 find_program(GIT git)
 if(GIT)
   execute_process(COMMAND ${CMAKE_COMMAND} -E env TZ=UTC ${GIT} -C ${PROJECT_SOURCE_DIR} log -1 --format=%cd
-    --date=format-local:%a,\ %d\ %b\ %Y\ %H:%M:%S\ +0000 OUTPUT_VARIABLE committed OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    --date=format-local:%a,\ %d\ %b\ %Y\ %H:%M:%S\ +0000 OUTPUT_VARIABLE committed OUTPUT_STRIP_TRAILING_WHITESPACE
+    ERROR_QUIET)
   if(committed)
     set(now ${committed})
   endif()
@@ -84,7 +87,8 @@ endforeach()
 # CPack strips programs, not archives. A changed time in one archive would make the package another.
 install(CODE "if(CMAKE_INSTALL_DO_STRIP)
   file(GLOB archives \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/ebla/*.a\")
-  execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-section=.comment --enable-deterministic-archives \${archives}
+  execute_process(COMMAND ${CMAKE_STRIP} --strip-debug --remove-section=.comment --enable-deterministic-archives
+    \${archives}
                   COMMAND_ERROR_IS_FATAL ANY)
 endif()" COMPONENT sdk)
 
@@ -99,7 +103,8 @@ set(CPACK_COMPONENTS_ALL server client gateway sdk)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_SET_DESTDIR ON)  # /etc is not below the prefix
-set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
+  WORLD_EXECUTE)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
@@ -148,7 +153,8 @@ set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS python3-redis)  # ebla-redis-copy's
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS "ebla-server, ebla-client")
 set(gateway_control ${PROJECT_BINARY_DIR}/debian/gateway)
 file(WRITE ${gateway_control}/conffiles "/etc/ebla/gateway.flags\n")
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_CONTROL_EXTRA ${gateway_control}/conffiles ${scripts}/gateway/postinst ${scripts}/gateway/prerm ${scripts}/gateway/postrm)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_CONTROL_EXTRA ${gateway_control}/conffiles ${scripts}/gateway/postinst
+  ${scripts}/gateway/prerm ${scripts}/gateway/postrm)
 
 set(CPACK_DEBIAN_SDK_PACKAGE_NAME libebla-dev)
 set(CPACK_DEBIAN_SDK_PACKAGE_SECTION libdevel)
@@ -157,5 +163,6 @@ Ebla keeps ordered keys and their values on several machines.
 .
 This package holds the headers and static libraries for programs in C++23, a
 CMake package, and the Thrift files for clients in other languages.")
-set(CPACK_DEBIAN_SDK_PACKAGE_DEPENDS "libthrift-dev, libboost-dev, libevent-dev, libssl-dev, libgoogle-glog-dev, pkg-config")
+set(CPACK_DEBIAN_SDK_PACKAGE_DEPENDS
+  "libthrift-dev, libboost-dev, libevent-dev, libssl-dev, libgoogle-glog-dev, pkg-config")
 include(CPack)

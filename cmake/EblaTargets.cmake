@@ -1,23 +1,27 @@
 # ebla_library(name SOURCES ... DEPS ...)       a static library of one module
 # ebla_binary(name COMPONENT c SOURCES ... DEPS ...)  an installed executable; c: server or client
 # ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [CLUSTER [TIMED] | SIMULATED] [COST s])
-#                                                    one GoogleTest executable, one ctest test; ebla_schedule says the rest
+#                                                    one GoogleTest executable, one ctest test; ebla_schedule says the
+#                                                    rest
 # A test's own code runs but once and need not be fast; what it tests is optimized as it is for users.
 set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")
 
 add_library(ebla_flags INTERFACE)
 add_compile_options(-pthread)
 target_compile_features(ebla_flags INTERFACE cxx_std_23)
-target_compile_options(ebla_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=return-type -Werror=unused-result
+target_compile_options(ebla_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers
+  -Werror=return-type -Werror=unused-result
   -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overruns and uninitialized members in inlined std::string and std::expected that are not there.
-  target_compile_options(ebla_flags INTERFACE -Wno-array-bounds -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow)
+  target_compile_options(ebla_flags INTERFACE -Wno-array-bounds -Wno-maybe-uninitialized -Wno-restrict
+    -Wno-stringop-overflow)
 endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(ebla_flags INTERFACE -Werror=thread-safety)
 endif()
-target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/client/include ${PROJECT_BINARY_DIR}/gen)
+target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/client/include
+  ${PROJECT_BINARY_DIR}/gen)
 if(EBLA_SANITIZE)
   target_compile_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE} -fno-sanitize-recover=all)
   # Thrift's headers turn whatever type a peer names into an enum before they look at it; hostile_test.cc sends the

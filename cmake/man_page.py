@@ -3,8 +3,8 @@
 
   man_page.py PROGRAM SECTION VERSION PAGE
 
-A page has what --help says: the lines of its usage as the synopsis, each flag of a server as an item, and the rest as it
-stands. The shell's page also has `help all`, and that of ebla-cluster the help of each subcommand.
+A page has what --help says: the lines of its usage as the synopsis, each flag of a server as an item, and the rest as
+it stands. The shell's page also has `help all`, and that of ebla-cluster the help of each subcommand.
 """
 import pathlib
 import re
@@ -12,12 +12,21 @@ import subprocess
 import sys
 
 # Section 8: what a package adds.
-SERVER_FILES = ("/etc/ebla/{role}.flags    flags of the packaged service\n"
-                "/var/lib/ebla/{role}      its data directory\n"
-                "/var/log/ebla             its log")
-GATEWAY_FILES = ("/etc/ebla/gateway.flags   flags of the packaged service\n"
-                 "/var/log/ebla-gateway     its log")
-RELATED = ["ebla(1)", "ebla-cluster(1)", "ebla-ycsb(1)", "ebla-gateway(8)", "ebla-master(8)", "ebla-standalone(8)", "ebla-tabletserver(8)"]
+SERVER_FILES = (
+    "/etc/ebla/{role}.flags    flags of the packaged service\n"
+    "/var/lib/ebla/{role}      its data directory\n"
+    "/var/log/ebla             its log"
+)
+GATEWAY_FILES = "/etc/ebla/gateway.flags   flags of the packaged service\n" "/var/log/ebla-gateway     its log"
+RELATED = [
+    "ebla(1)",
+    "ebla-cluster(1)",
+    "ebla-ycsb(1)",
+    "ebla-gateway(8)",
+    "ebla-master(8)",
+    "ebla-standalone(8)",
+    "ebla-tabletserver(8)",
+]
 
 
 def help_of(program, *arguments):
@@ -29,7 +38,9 @@ def help_of(program, *arguments):
 
 def roff(text):
     """Text that roff shows as it is."""
-    text = text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    text = (
+        text.replace("\\", "\\e").replace("-", "\\-").replace("'", "\\(aq").replace("^", "\\(ha").replace("~", "\\(ti")
+    )
     return "\n".join(f"\\&{line}" if line.startswith(".") else line for line in text.split("\n"))
 
 
@@ -44,7 +55,9 @@ def as_it_stands(text):
 def flags(text):
     """Items of a server's flags: the name with its default, and below it what it does."""
     items = re.findall(r"^  --(\w+)=(.*)\n      (.*)$", text, re.M)
-    page = "".join(f".TP\n\\fB{roff('--' + name)}\\fR={roff(default)}\n{roff(about)}\n" for name, default, about in items)
+    page = "".join(
+        f".TP\n\\fB{roff('--' + name)}\\fR={roff(default)}\n{roff(about)}\n" for name, default, about in items
+    )
     rest = re.sub(r"^  --\w+=.*\n      .*\n?", "", text, flags=re.M).strip()
     return page + (f".PP\n{roff(rest)}\n" if rest else "")
 
@@ -72,7 +85,12 @@ def tool_page(name, program, text):
     call = next(line for line in lines if line.lower().startswith("usage:"))
     rest = "\n".join(line for line in lines if line != call)
     rest = re.sub(r"\n{3,}", "\n\n", rest)
-    page = section("Synopsis") + as_it_stands(call[len("usage:"):].strip()) + section("Description") + as_it_stands(rest.strip("\n"))
+    page = (
+        section("Synopsis")
+        + as_it_stands(call[len("usage:") :].strip())
+        + section("Description")
+        + as_it_stands(rest.strip("\n"))
+    )
     if name == "ebla":
         verbs = help_of(program, "help", "all")
         # What the verbs are begins after the options, which stand above.

@@ -15,15 +15,16 @@ enum Permission { READ = 1, WRITE = 2, ADMIN = 3, OPERATOR = 4 }
 // READ and WRITE of the keys that begin with `prefix`. tableId 0: of every table, also of those to come.
 struct Grant { 1: Permission permission, 2: i64 tableId, 3: binary prefix }
 
-// What a tablet server has one user, or all users of one table, do at a time; each server counts for itself, and answers
-// OVERLOADED beyond. 0: no limit. A table has no limit of connections.
+// What a tablet server has one user, or all users of one table, do at a time; each server counts for itself, and
+// answers OVERLOADED beyond. 0: no limit. A table has no limit of connections.
 struct Limits { 1: i64 operationsPerSecond, 2: i64 bytesPerSecond, 3: i32 connections, 4: i32 inFlight }
 
 // What a server keeps of a password: RFC 5802, with SHA-256.
 struct Secret { 1: binary salt, 2: i32 iterations, 3: binary storedKey, 4: binary serverKey }
 
 // A user is whom a certificate names, or who logs in by a secret. `roles`: whose grants it has besides its own.
-struct User { 1: string name, 2: list<Grant> grants, 3: list<string> roles, 4: optional Secret secret, 5: Limits limits }
+struct User { 1: string name, 2: list<Grant> grants, 3: list<string> roles, 4: optional Secret secret,
+    5: Limits limits }
 // The role "everybody" is every user's.
 struct Role { 1: string name, 2: list<Grant> grants }
 struct TableLimits { 1: i64 tableId, 2: Limits limits }
@@ -31,11 +32,14 @@ struct TableLimits { 1: i64 tableId, 2: Limits limits }
 // /access in the coordinator
 // everyUser: of each user that has no limits of its own. unknownUserKey: random; whoever logs in as nobody's name is
 // answered by it, and cannot tell.
-struct AccessNode { 1: list<User> users, 2: list<Role> roles, 3: list<TableLimits> tables, 4: Limits everyUser, 5: binary unknownUserKey }
+struct AccessNode { 1: list<User> users, 2: list<Role> roles, 3: list<TableLimits> tables, 4: Limits everyUser,
+    5: binary unknownUserKey }
 
 // SCRAM-SHA-256 (RFC 7677) without channel binding: the client's first message, then its final one, on the connection
-// that is logged in. From then on it acts as that user. OK with `done`: `message` proves that the server knows the user.
-struct LoginRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string mechanism = "SCRAM-SHA-256", 3: binary message }
+// that is logged in. From then on it acts as that user. OK with `done`: `message` proves that the server knows the
+// user.
+struct LoginRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string mechanism = "SCRAM-SHA-256",
+    3: binary message }
 struct LoginReply { 1: types.Status status, 2: binary message, 3: bool done }
 
 service LoginService {

@@ -66,8 +66,8 @@ struct FenceResult {
   7: bool forgetful                   // may have lost what it acknowledged (PROTOCOL 5)
   8: i64 tabletTimeMs                 // 0: restarted since, knows none
   9: i64 timeOfDayMs                  // by the server's clock, when it answered
-  10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a SPLIT
-                                      // in it is applied
+  10: optional binary endKey          // a memory table's, complete: where its log leaves it to end, whether or not a
+                                      // SPLIT in it is applied
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 
@@ -96,7 +96,8 @@ struct SplitReply { 1: types.Status status, 2: list<SplitResult> results }
 // apply is all there will be in that epoch. Nothing but a later epoch ends it.
 struct FreezeTablet { 1: i64 tabletId, 2: i64 epoch, 3: i64 intoId }
 struct FreezeRequest { 1: ControlHeader header, 2: list<FreezeTablet> tablets }
-struct FreezeResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.LogPosition freeze, 4: i64 tabletTimeMs }
+struct FreezeResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.LogPosition freeze,
+    4: i64 tabletTimeMs }
 struct FreezeReply { 1: types.Status status, 2: list<FreezeResult> results }
 
 // New schema of a table whose replicas the server holds; older schemaVersions are ignored.

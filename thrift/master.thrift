@@ -30,7 +30,8 @@ struct CreateTableReply { 1: MasterReplyHeader header, 2: optional types.TableSc
 
 // Options that are set replace the table's; those for life must be as they are. Answered when every live server that
 // holds the table has the new schema, or at the deadline (the master goes on telling them).
-struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: types.TableOptions options, 4: i32 deadlineMs = 0 }
+struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name,
+    3: types.TableOptions options, 4: i32 deadlineMs = 0 }
 struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema }
 
 struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i32 deadlineMs = 0 }
@@ -48,9 +49,11 @@ struct MemoryTableUse {
 }
 
 struct ListTablesRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-// replicasLeast: of the tablet with the fewest. memory: of a memory table, by server. timesEmptied: how often a tablet of
-// it has begun anew, as no server had its data any more; emptiedAgeMs: since the latest; -1: never.
-struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing, 8: i32 replicasLeast, 9: list<MemoryTableUse> memory, 10: i64 timesEmptied, 11: i64 emptiedAgeMs = -1 }
+// replicasLeast: of the tablet with the fewest. memory: of a memory table, by server. timesEmptied: how often a tablet
+// of it has begun anew, as no server had its data any more; emptiedAgeMs: since the latest; -1: never.
+struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records,
+    5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing, 8: i32 replicasLeast,
+    9: list<MemoryTableUse> memory, 10: i64 timesEmptied, 11: i64 emptiedAgeMs = -1 }
 struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tables }
 
 // One table by name, or by id when the name is empty.
@@ -93,7 +96,8 @@ struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
 // are written in order; `key` lies at the end.
 enum SplitFindingKind { NO_KEY = 0, KEY = 1, POPULAR_KEY = 2, ONE_DIRECTION = 3 }
 // middleKey: halves the data; empty: not known. part: of the sampled operations, those on the most popular key.
-struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part, 5: binary popularKey }
+struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part,
+    5: binary popularKey }
 // The highest rates of the last coveredMs: of as long as the master asks for, or less.
 struct LoadPeaks { 1: double operationsPerSecond, 2: double cpuMicrosPerSecond, 3: i64 coveredMs }
 
@@ -131,8 +135,8 @@ struct TabletLoad {
   31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
   32: optional LoadPeaks peaks        // leads
   33: optional i64 frozenInto         // FREEZE is applied: it waits to become part of that tablet
-  34: bool damaged                    // its files are damaged, or it differs from all others, which agree: it lives, and
-                                      // wants to be made anew from them
+  34: bool damaged                    // its files are damaged, or it differs from all others, which agree: it lives,
+                                      // and wants to be made anew from them
   35: list<string> differsFrom        // servers whose replicas have other records; nobody can tell whose are right
   36: optional binary endKey          // a memory table's, complete: where what it has applied ends
 }
@@ -174,8 +178,10 @@ struct HeartbeatReply {
   2: i64 masterTerm
   3: map<string, ServerAddress> servers  // by name: where the peers are that came, went or moved since serversVersion
   4: i64 serversVersion               // in this master's term
-  5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the servers
-  6: optional i64 peaksMs             // over how long the next heartbeats shall have the peaks of load; five minutes at most, and where absent
+  5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the
+                                      // servers
+  6: optional i64 peaksMs             // over how long the next heartbeats shall have the peaks of load; five minutes at
+                                      // most, and where absent
   7: i32 clusterLevel                 // the cluster's feature level; 0: not said
 }
 
@@ -213,31 +219,38 @@ struct ServerSummary {
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
 // replicas: what every voter and learner says is wanted too.
-struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: i64 afterTabletId = 0, 5: i32 limit = 0, 6: bool replicas }
+struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server,
+    4: i64 afterTabletId = 0, 5: i32 limit = 0, 6: bool replicas }
 // What a live server last said of its replica; load absent: it has none, or reported: false, nothing is known of it.
 struct ReplicaReport { 1: string server, 2: bool reported, 3: optional TabletLoad load }
-struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load, 6: list<ReplicaReport> replicas }
+struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load,
+    6: list<ReplicaReport> replicas }
 struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> tablets, 3: bool more }
 
 // Transfers the tablet that holds `key` to another of its voters as primary; no data moves. Answered when that one
 // leads, or at the deadline with the reason why it does not (UNAVAILABLE: nothing has changed).
-struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
+struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
+    4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
 // Splits the tablet that holds `key` there: no data moves, and no client sees an error. Where what begins at the key
 // was split off before: OK, with the two as they are now. INVALID_ARGUMENT: another tablet begins at the key, or it
 // would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
-struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
-struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
+struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
+    4: i32 deadlineMs = 0 }
+struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet,
+    3: optional types.TabletInfo child }
 // Merges the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different
 // servers, the replicas of the smaller one are moved first, which copies data. INVALID_ARGUMENT: no tablet but the
 // first begins at the key. UNKNOWN_OUTCOME at the deadline: it is under way.
-struct MergeTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
+struct MergeTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
+    4: i32 deadlineMs = 0 }
 struct MergeTabletsReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 // Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a
 // voter, leads if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline:
 // it goes on by itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
-struct MoveTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string fromServer, 5: string toServer, 6: i32 deadlineMs = 0, 7: bool cancel }
+struct MoveTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key,
+    4: string fromServer, 5: string toServer, 6: i32 deadlineMs = 0, 7: bool cancel }
 struct MoveTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
 // Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others
@@ -279,7 +292,8 @@ struct AdoptRequest {
   3: list<string> without             // servers that are gone for good: what they alone have is given up
   4: i32 deadlineMs = 0
 }
-struct AdoptedTable { 1: types.TableSchema schema, 2: bool known, 3: i32 tablets }  // known: the catalog has an older schema
+// known: the catalog has an older schema
+struct AdoptedTable { 1: types.TableSchema schema, 2: bool known, 3: i32 tablets }
 struct AdoptedTablet {
   1: types.TabletInfo tablet          // as it shall stand
   2: string table
@@ -305,7 +319,8 @@ struct RemoveServerReply { 1: MasterReplyHeader header }
 // What is set changes. draining: its replicas are moved to others, and it gets no new ones; CONDITION_FAILED, saying
 // why, where the others cannot take them. maintenance: it gets nothing new, and keeps what it has. Both outlive masters
 // and restarts.
-struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining, 4: optional bool maintenance }
+struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining,
+    4: optional bool maintenance }
 struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
 
 // The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead
@@ -313,7 +328,8 @@ struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that 
 // and why, as of the latest pass. Switched off, it goes on planning and does nothing: what it would do stands in
 // `planned`. A view that one answer does not hold comes in pages: the first answer names the view, and further requests
 // ask for it from an offset on. CONDITION_FAILED: it is kept no more; begin again.
-struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now, 4: bool view, 14: i64 viewId, 15: i64 viewOffset }
+struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now,
+    4: bool view, 14: i64 viewId, 15: i64 viewOffset }
 struct PlannedAction {
   1: string rule
   2: string what                      // "split tablet 7 at \"m\""
@@ -338,7 +354,8 @@ struct BalanceReply {
 
 // What the leading master has under way. `id` names the same work under every master: what kind it is and of what
 // ("move-7", "drain-ts-3"), so that it may be given to cancelProcedure after a change of master too.
-enum AskedBy { UNKNOWN = 0, OPERATOR = 1, PLANNER = 2, DRAIN = 3, MASTER = 4 }  // MASTER: by itself, to keep what it promises
+// MASTER: by itself, to keep what it promises
+enum AskedBy { UNKNOWN = 0, OPERATOR = 1, PLANNER = 2, DRAIN = 3, MASTER = 4 }
 struct ProcedureSummary {
   1: string id
   2: string kind                      // move, split, transfer, drain, repair, recover, create, drop, schema, ...
@@ -359,14 +376,16 @@ struct ProcedureSummary {
   17: string unit
 }
 struct ListProceduresRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-struct ListProceduresReply { 1: MasterReplyHeader header, 2: list<ProcedureSummary> procedures, 3: i64 total }  // the first 1,000
+// the first 1,000
+struct ListProceduresReply { 1: MasterReplyHeader header, 2: list<ProcedureSummary> procedures, 3: i64 total }
 // NOT_FOUND: nothing of that id is under way; CONDITION_FAILED: it cannot be cancelled, or not any more, and why.
 struct CancelProcedureRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string id, 3: i32 deadlineMs = 0 }
 struct CancelProcedureReply { 1: MasterReplyHeader header, 2: string outcome }
 
 // Has servers give the room of deleted records back to their file system, in the background. `start`: begins where none
 // of this table runs; else it only tells. One answer for each server that holds the table, or for `server` alone.
-struct CompactTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: bool start, 5: i32 limitS, 6: i32 deadlineMs = 0 }
+struct CompactTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server,
+    4: bool start, 5: i32 limitS, 6: i32 deadlineMs = 0 }
 struct Compaction {
   1: string server
   2: types.Code code = types.Code.OK  // how it ended, or why it was not begun
@@ -393,7 +412,9 @@ struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leade
 // Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present;
 // empty: it does. copies: replicas that are being made. coordinatorAwayMs: how long the master that answers has reached
 // no coordinator (ZooKeeper); absent: it reaches it.
-struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies, 12: bool leading, 13: optional i64 coordinatorAwayMs }
+struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters,
+    5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode,
+    11: i32 copies, 12: bool leading, 13: optional i64 coordinatorAwayMs }
 
 // What every process of the cluster runs, as it says itself: masters, then tablet servers, in order of name. Of those
 // that do not live, what they said last.
@@ -413,7 +434,8 @@ struct ProcessVersion {
 // A feature of the leading master's build. It is on where the cluster's level is not below its own.
 struct FeatureInfo { 1: string name, 2: i32 level, 3: string what }
 // level: the cluster's feature level; 0: not said. held: an operator has it stay there.
-struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes, 3: i32 level, 4: bool held, 5: list<FeatureInfo> features }
+struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes, 3: i32 level, 4: bool held,
+    5: list<FeatureInfo> features }
 // Has the cluster's level stay where it is, or rise by itself again.
 struct HoldLevelRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: bool hold }
 struct HoldLevelReply { 1: MasterReplyHeader header }
@@ -438,8 +460,8 @@ struct AccessChange {
 struct ChangeAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: list<AccessChange> changes }
 struct ChangeAccessReply { 1: MasterReplyHeader header }
 
-// Secrets are left out but for their number of iterations, unless `secrets` asks for them: for a backup. tables: the names
-// of the tables that grants and limits name.
+// Secrets are left out but for their number of iterations, unless `secrets` asks for them: for a backup. tables: the
+// names of the tables that grants and limits name.
 struct ListAccessRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: bool secrets }
 struct ListAccessReply { 1: MasterReplyHeader header, 2: access.AccessNode access, 3: map<i64, string> tables }
 
@@ -481,7 +503,8 @@ struct ClusterNode { 1: string clusterId, 2: i64 createdMs, 3: optional i32 feat
 // /masters/term: raised by each new leader.
 struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
 // /masters/election/<guid>-<number>: ephemeral, one for each master that runs.
-struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional string version, 4: optional i32 protocol, 5: optional i32 featureLevel }
+struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional string version, 4: optional i32 protocol,
+    5: optional i32 featureLevel }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
 // /planner: absent: the planner is on.
@@ -490,23 +513,31 @@ struct PlannerNode { 1: bool enabled }
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
 // surplus: it drains because autoscale has one server too many, and is to be released once it is empty; drainSinceMs:
 // time of day. featureLevel: what its latest start speaks; absent: 1.
-struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs, 20: string drainReason, 21: optional i32 featureLevel }
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack,
+    6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs,
+    20: string drainReason, 21: optional i32 featureLevel }
 // /live/<name>: ephemeral, while the server lives.
 // lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
-struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce, 7: optional string lockMark }
+struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http,
+    5: string rack, 6: i64 startNonce, 7: optional string lockMark }
 // /tables/<name>
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
-struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }
+struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints,
+    4: i64 firstTabletId }
 // /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
 // split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so
 // that nobody who does not know it may take it for empty.
 // askedBy, reason, sinceMs (time of day): for people alone.
-struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason, 15: i64 sinceMs }
+struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason,
+    15: i64 sinceMs }
 // move: a replica is being brought from one server to another; gone with the old replica.
 struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
 // merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes.
 // givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
-struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
+struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy,
+    6: string reason, 7: i64 sinceMs }
 // merged: a voter may not have merged the two yet, and they are no orphans where they lie. Gone when no voter needs it.
 // timesEmptied, emptiedMs: how often it has begun anew, as no voter had its data any more, and when last (time of day).
-struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged, 8: i32 timesEmptied, 9: i64 emptiedMs }
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split,
+    4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge,
+    7: optional types.Merged merged, 8: i32 timesEmptied, 9: i64 emptiedMs }

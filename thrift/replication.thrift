@@ -21,7 +21,8 @@ struct PeerHeader {
 struct TabletAppend {
   1: i64 tabletId
   2: i64 epoch
-  3: types.LogPosition previous       // the entry before entries[0]; the receiver must hold it. None: the log's beginning
+  3: types.LogPosition previous       // the entry before entries[0]; the receiver must hold it. None: the log's
+                                      // beginning
   4: list<binary> entries             // consecutive; empty: a probe or a commit notice
   5: i64 committedLsn
   6: i64 tabletTimeMs
@@ -41,7 +42,8 @@ struct TabletAppendReply {
   10: i64 receivingCopy               // the copy that it waits for; 0: none
 }
 struct AppendRequest { 1: PeerHeader header, 2: list<TabletAppend> appends }
-struct AppendReply { 1: types.Status status, 2: list<TabletAppendReply> replies, 3: i64 incarnation }  // replies in order
+// replies in order
+struct AppendReply { 1: types.Status status, 2: list<TabletAppendReply> replies, 3: i64 incarnation }
 
 struct HeartbeatTablet {
   1: i64 tabletId

@@ -81,7 +81,8 @@ struct MultiGetRequest {
   3: optional ReadOptions options
 }
 struct MultiGetResult {
-  1: types.Code code                  // OK, NOT_FOUND, INVALID_ARGUMENT, WRONG_TABLET, OVERLOADED (the reply would be too large, or wait: ask again)
+  1: types.Code code                  // OK, NOT_FOUND, INVALID_ARGUMENT, WRONG_TABLET, OVERLOADED (the reply would be
+                                      // too large, or wait: ask again)
   2: optional Record record
 }
 struct MultiGetReply {
@@ -91,11 +92,11 @@ struct MultiGetReply {
 
 // DELETE of an absent key is OK and has a version, as any write; with the condition EXISTS it is CONDITION_FAILED.
 // CHECK writes nothing: a bare condition.
-// APPLY asks the server for one of its functions, which makes of the record that is there, or of none, what is to be there,
-// and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT: there is no
-// such function, or it takes no part in this; the same can then be done by a read and a conditional write. Of a retry that
-// is answered so without failedIndex, an earlier attempt may still have happened: servers of before this kind refuse it
-// unseen, and so do servers of a cluster in which not every process knows it.
+// APPLY asks the server for one of its functions, which makes of the record that is there, or of none, what is to be
+// there, and an answer. It reads and writes, and takes the permission for both. What refuses it is INVALID_ARGUMENT:
+// there is no such function, or it takes no part in this; the same can then be done by a read and a conditional write.
+// Of a retry that is answered so without failedIndex, an earlier attempt may still have happened: servers of before
+// this kind refuse it unseen, and so do servers of a cluster in which not every process knows it.
 enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3, APPLY = 4 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 
@@ -120,8 +121,8 @@ struct Write {
   7: optional i64 writeTimeMs         // 1 or more
   8: optional string writer           // not empty
   9: optional i64 expiresAtMs         // PUT, in place of ttlMs: when, in tablet time, 1 to 2^53; it may have passed
-  10: optional i64 newTtlMs           // INCREMENT without ttlMs, where there was no record: as ttlMs; absent: the table's
-                                      // default
+  10: optional i64 newTtlMs           // INCREMENT without ttlMs, where there was no record: as ttlMs; absent: the
+                                      // table's default
   11: optional string functionName    // APPLY: its name, as common/base/record_functions.h has it
 }
 
@@ -144,8 +145,10 @@ struct WriteRequest {
   6: list<Write> writes
 }
 struct WriteReply {
-  1: ReplyHeader header               // CONDITION_FAILED, INVALID_ARGUMENT (not a number, overflow, spans tablets) are final
-  2: optional types.Version version   // what the batch's puts, increments and functions' changes carry; absent where the batch wrote nothing
+  1: ReplyHeader header               // CONDITION_FAILED, INVALID_ARGUMENT (not a number, overflow, spans tablets) are
+                                      // final
+  2: optional types.Version version   // what the batch's puts, increments and functions' changes carry; absent where
+                                      // the batch wrote nothing
   3: optional list<i64> counters      // results of the INCREMENTs, in their order
   4: optional i32 failedIndex         // which write's condition failed or was refused
   5: optional list<binary> answers    // of the APPLYs, in their order: at most 16 KiB each
@@ -172,7 +175,8 @@ struct ScanRecord {
 struct ScanReply {
   1: ReplyHeader header
   2: list<ScanRecord> records
-  3: types.KeyRange remaining         // what of request.range is still to be scanned (same direction); start == end: nothing
+  3: types.KeyRange remaining         // what of request.range is still to be scanned (same direction); start == end:
+                                      // nothing
   4: bool done                        // nothing remains
 }
 
@@ -207,7 +211,8 @@ struct ForgetKeptReply { 1: ReplyHeader header }
 
 // One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same
 // and are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have
-// expired and are not purged yet count. Servers ask each other, too. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
+// expired and are not purged yet count. Servers ask each other, too. COME_AGAIN: it is being copied; WRONG_TABLET: it
+// is not here.
 struct ChecksumRequest {
   1: RequestHeader header
   2: binary fromKey                   // goes on here; empty: at the start of the tablet
@@ -223,9 +228,9 @@ struct ChecksumReply {
   8: bool done                        // there is none
 }
 
-// One page of all that a tablet held at one moment, for a backup: everything that had been acknowledged when it was begun
-// is in it. The tablet's primary answers, and reads one tablet at a time: COME_AGAIN while it reads another, NOT_FOUND
-// when the snapshot is not the one that it reads (nobody asked for its next page in a minute): begin anew.
+// One page of all that a tablet held at one moment, for a backup: everything that had been acknowledged when it was
+// begun is in it. The tablet's primary answers, and reads one tablet at a time: COME_AGAIN while it reads another,
+// NOT_FOUND when the snapshot is not the one that it reads (nobody asked for its next page in a minute): begin anew.
 struct SnapshotRequest {
   1: RequestHeader header
   2: i64 snapshotId = 0               // 0: begins one

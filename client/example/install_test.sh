@@ -25,10 +25,12 @@ if [ "$(ls "$work/installed/include")" != ebla ]; then
 fi
 # Each header stands alone, as nobody knows which one a user includes first.
 find "$work/installed/include" -name '*.h' -printf '#include <%P>\n' | while read -r line; do
-  echo "$line" | ${CXX:-c++} -std=c++23 -fsyntax-only -I "$work/installed/include" -x c++ - || { echo "fails alone: $line" >&2; exit 1; }
+  echo "$line" | ${CXX:-c++} -std=c++23 -fsyntax-only -I "$work/installed/include" -x c++ - \
+    || { echo "fails alone: $line" >&2; exit 1; }
 done
 cp -r "$source/client/example" "$work/example"
-cmake -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
+cmake -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_CXX_FLAGS="$flags" \
+  >"$work/configure.log"
 cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 
 expect() {  # expect MASTER: the example's output against it
@@ -45,7 +47,8 @@ for _ in $(seq 200); do [ -s "$work/masters" ] && break; sleep 0.05; done
 expect "$(head -n1 "$work/masters")"
 
 if [ -x "$build/bin/ebla-standalone" ]; then
-  "$build/bin/ebla-standalone" --data_dir="$work/data" --listen=127.0.0.1:0 --http_listen=127.0.0.1:0 2>"$work/standalone.log" &
+  "$build/bin/ebla-standalone" --data_dir="$work/data" --listen=127.0.0.1:0 --http_listen=127.0.0.1:0 \
+    2>"$work/standalone.log" &
   children+=($!)
   for _ in $(seq 400); do [ -s "$work/data/ADDRESS" ] && break; sleep 0.05; done
   expect "$(sed -n 's/^thrift //p' "$work/data/ADDRESS")"

@@ -25,8 +25,8 @@ namespace ebla::client {
 class Runtime {
  public:
   static Result<std::shared_ptr<Runtime>> Make(const ClientOptions& options);
-  // Over loops that are not its own: started already, and stopped before the last handle goes. Without a connector, over the
-  // network.
+  // Over loops that are not its own: started already, and stopped before the last handle goes. Without a connector,
+  // over the network.
   using MakeConnector = std::function<std::unique_ptr<rpc::Connector>(rpc::EventLoop&)>;
   static Result<std::shared_ptr<Runtime>> MakeOver(const std::vector<rpc::EventLoop*>& loops, MakeConnector connector,
                                                    const ClientOptions& options);

@@ -43,8 +43,8 @@ class Executor {
 
   // Runs the task soon, after what was posted before. A task posted to an executor that has stopped is destroyed unrun.
   virtual void Post(Task task) = 0;
-  // Post() of a task that is brief and waits for no disk. While this executor's own thread sleeps, one that runs another
-  // executor and posts this may run it in its stead, when it is done with what it has at hand.
+  // Post() of a task that is brief and waits for no disk. While this executor's own thread sleeps, one that runs
+  // another executor and posts this may run it in its stead, when it is done with what it has at hand.
   virtual void PostBrief(Task task) { Post(std::move(task)); }
   // Runs the task once, `delay` from now or a little later.
   virtual TimerId After(Duration delay, Task task) = 0;

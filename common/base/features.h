@@ -5,7 +5,8 @@
 // Place:      a process has one Features, made where it starts; hosts and the access control ask it. The leading master
 //             raises the cluster's level (master/leader/cluster_level.h).
 // To add one: raise kFeatureLevel, unless this release has raised it already; add the feature to kFeatures, and ask
-//             Has() before it is written or sent. Reading needs no asking. docs/design/decisions.md says what needs one.
+//             Has() before it is written or sent. Reading needs no asking. docs/design/decisions.md says what needs
+//             one.
 // Invariants: what a process has once, it has until it ends: Learn() lowers nothing.
 // Threads:    Features: any.
 #pragma once
@@ -40,8 +41,8 @@ inline constexpr Feature kGrants{"grants", 2,
 // it names no primary and begins its epoch (PROTOCOL 5), which such a build would apply differently.
 inline constexpr Feature kMemoryTables{"memory_tables", 2, "tables can be made that live in memory alone"};
 
-// Functions of records: writes of kind APPLY. A build that does not know them refuses one that its client repeats there,
-// whether or not another server applied it before.
+// Functions of records: writes of kind APPLY. A build that does not know them refuses one that its client repeats
+// there, whether or not another server applied it before.
 inline constexpr Feature kRecordFunctions{
     "record_functions", 2, "commands of Redis and Memcached that need the old value take one round trip (before, two)"};
 

@@ -5,8 +5,8 @@
 // Invariants: a function depends on its input alone, takes no longer than some copies of the largest value,
 //             and never throws.
 //             It may be applied again to another state, if the first application was never answered.
-// Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its client does
-//             the same by a read and a conditional write.
+// Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its
+//             client does the same by a read and a conditional write.
 // Threads:    any; it is filled in before its first use.
 #pragma once
 

@@ -27,8 +27,8 @@ class ConnectionWatch {
 
   // None: it is reached.
   std::optional<Duration> away() const;
-  // "the coordinator (ZooKeeper) has been away for 40 s; until it is back, ...", or why it admits others alone; empty: it
-  // is reached, and serves this process.
+  // "the coordinator (ZooKeeper) has been away for 40 s; until it is back, ...", or why it admits others alone; empty:
+  // it is reached, and serves this process.
   std::string Describe() const;
   std::string Refusal() const { return coordinator_.Refusal(); }
 

@@ -2,7 +2,7 @@
 // The coordinator's tree of nodes. The structs at the end of thrift/master.thrift define the nodes' contents;
 // node_codec.h turns them into data.
 //
-//   /cluster                       ClusterNode       made once, by the first leading master; the feature level in it is raised
+//   /cluster                       ClusterNode       made once, by the first leading master; its feature level rises
 //   /next_id                       NextIdNode        the next table or tablet id
 //   /access                        AccessNode        users, roles and grants; absent: there are none
 //   /planner                       PlannerNode       absent: the planner is on

@@ -15,8 +15,8 @@ namespace ebla::process {
 
 // Of --tls_dir; null where there is none.
 Result<std::shared_ptr<security::TlsCredentials>> ServerCertificates();
-// Tablet servers obey a master's certificate. One that is its own master obeys its own, unless others share that. Without
-// certificates everybody is obeyed.
+// Tablet servers obey a master's certificate. One that is its own master obeys its own, unless others share that.
+// Without certificates everybody is obeyed.
 enum class Orders { kTabletServers, kItself };
 // INVALID_ARGUMENT for a certificate with which whom it `orders` about would refuse.
 Status CheckIsObeyed(security::TlsCredentials* own, Orders orders);

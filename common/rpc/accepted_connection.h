@@ -102,7 +102,8 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
 
   // ---- its loop's knowledge ----
 
-  // It holds so many bytes, and may wait for its client: then the sweep looks at it, as it does while replies are unsent.
+  // It holds so many bytes, and may wait for its client: then the sweep looks at it, as it does while replies are
+  // unsent.
   void Report(size_t held, bool waits);
 
   // Its client has yet to authenticate, or has done so. Until then the connection may be closed for newer ones, and is

@@ -32,8 +32,8 @@ class ReceivedBytes {
 
   // `bytes`, which have just come, behind what there is.
   std::string_view Join(std::string_view bytes) { return bytes_.empty() ? bytes : bytes_.append(bytes); }
-  // Keeps what is left of `bytes` (what Join() or view() gave) once `used` of them are. With nothing left, a buffer larger
-  // than `retained_max` gives its memory back.
+  // Keeps what is left of `bytes` (what Join() or view() gave) once `used` of them are. With nothing left, a buffer
+  // larger than `retained_max` gives its memory back.
   void Keep(std::string_view bytes, size_t used, size_t retained_max) {
     if (used == bytes.size()) {
       ClearBuffer(bytes_, retained_max);

@@ -71,8 +71,8 @@ class Dispatcher {
 
   // `message` need only live during the call. Its caller is trusted.
   void Dispatch(std::string_view message, Reply reply) const;
-  // The same with structs, as LocalCalls (channel.h) has them; `reply` is called as above. Only while it TakesStructs():
-  // limits count bytes.
+  // The same with structs, as LocalCalls (channel.h) has them; `reply` is called as above. Only while it
+  // TakesStructs(): limits count bytes.
   using StructReply = std::move_only_function<void(Result<std::shared_ptr<void>>)>;
   void Dispatch(std::string_view method, const std::any& request, StructReply reply) const;
   bool TakesStructs() const { return options_.access == nullptr || !options_.access->usage().any(); }

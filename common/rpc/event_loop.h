@@ -1,6 +1,6 @@
 // common/rpc/event_loop.h
-// An Executor: tasks, timers and (for the rpc and http code) sockets, over one libevent base. It has a thread of its own,
-// or shares some with other loops (loop_threads.h).
+// An Executor: tasks, timers and (for the rpc and http code) sockets, over one libevent base. It has a thread of its
+// own, or shares some with other loops (loop_threads.h).
 // Shards, flushers and other threads that own state use it too, without sockets.
 // Place:      made by main, handed to hosts as Executor&; server.h and pipelined_channel.h put sockets on it.
 // Invariants: 1. Everything runs on the thread that runs the loop just then, in sequence: tasks in the order posted by
@@ -46,8 +46,8 @@ class EventLoop final : public Executor, public TurnEnd {
   EventLoop& operator=(const EventLoop&) = delete;
 
   void Start(const Scheduling& scheduling = {});
-  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. A loop that
-  // shares threads is stopped by those. Idempotent.
+  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. A loop
+  // that shares threads is stopped by those. Idempotent.
   void Stop();
 
   MonotonicTime Now() const override;

@@ -30,7 +30,8 @@ class LoopThreads {
     Duration window = std::chrono::milliseconds(100);  // in which a thread's load is measured
     Duration settle = std::chrono::milliseconds(200);  // between one change and the next
     Duration calm = std::chrono::seconds(5);           // without a wait for a disk or a lock, before a thread may join
-    // From a join to the next spread. It doubles where threads joined again within `regret` of a spread, else it halves.
+    // From a join to the next spread. It doubles where threads joined again within `regret` of a spread, else it
+    // halves.
     Duration hold_min = std::chrono::milliseconds(200);
     Duration hold_max = std::chrono::seconds(5);
     Duration regret = std::chrono::seconds(1);

@@ -134,7 +134,8 @@ for protocol in (TBinaryProtocol.TBinaryProtocol, TCompactProtocol.TCompactProto
         key = b'key%d' % i
         assert client.get(GetRequest(RequestHeader(epoch=i), key)).record.value == b'value of ' + key
     assert client.echo(EchoRequest(b'x' * 100000)).payload == b'x' * 100000
-    reply = client.write(WriteRequest(RequestHeader(), 1, 2, 3, writes=[Write(kind=WriteKind.INCREMENT, key=b'n', delta=-7)]))
+    reply = client.write(WriteRequest(RequestHeader(), 1, 2, 3,
+                                      writes=[Write(kind=WriteKind.INCREMENT, key=b'n', delta=-7)]))
     assert reply.counters == [-7] and reply.version.lsn == 2, reply
     assert len(client.scan(ScanRequest(RequestHeader(), limit=3)).records) == 3
     assert [r.code for r in client.multiGet(MultiGetRequest(RequestHeader(), [b'a', b''])).results] == [1, 3]

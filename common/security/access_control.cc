@@ -83,6 +83,7 @@ std::string AccessControl::OfWhat(const Wanted& wanted) {
 }
 
 std::string AccessControl::Advice(const Identity& caller, const Wanted& wanted) const {
+  if (caller.name.empty()) return ": connect with a certificate, or log in";
   if (wanted.any && wanted.table == 0) return ": an operator lists the tables by `ebla table list`";
   const AccessList* list = Now();
   const bool missing = list != nullptr && list->Find(caller.name) == nullptr;

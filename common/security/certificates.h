@@ -2,7 +2,8 @@
 // Makes what tls.h reads: an authority, the certificates that it signs, and the list of those it has revoked.
 // Place:   `ebla cert` calls it. Nothing that serves does: the authority's key belongs on no server.
 // Keys:    elliptic, P-256; signatures with SHA-256. Key files are readable by their owner alone.
-// Errors:  INVALID_ARGUMENT for files that are there already, or that cannot be read or written; nothing is overwritten.
+// Errors:  INVALID_ARGUMENT for files that are there already, or that cannot be read or written; nothing is
+//          overwritten.
 // Threads: functions; one at a time for an authority.
 #pragma once
 

@@ -3,8 +3,8 @@
 // server's stored data is not enough to log in. TLS has authenticated the server already.
 // Place:   the client's connection and rpc/login_service.h carry the messages.
 // Source:  RFC 5802, RFC 7677; passwords are taken as their bytes, without SASLprep.
-// Errors:  INVALID_ARGUMENT a message that breaks the protocol; PERMISSION_DENIED the wrong name or password, or a server
-//          that does not know the user.
+// Errors:  INVALID_ARGUMENT a message that breaks the protocol; PERMISSION_DENIED the wrong name or password, or a
+//          server that does not know the user.
 // Threads: ScramCredentials from any; an exchange belongs to its connection.
 #pragma once
 

@@ -8,9 +8,9 @@
 //          servers and masters to clientAuth, so that none of them can pose as one. A peer with this process's own name
 //          is this process itself, as in a server that is its own master, and is trusted.
 // Source:  OpenSSL 3; RFC 8446.
-// Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used, a certificate of its own that
-//          has expired or is not valid yet among them; UNAVAILABLE for a peer that
-//          is refused or breaks the protocol.
+// Errors:  INVALID_ARGUMENT, naming the file and what to do, for files that cannot be used, a certificate of its own
+//          that has expired or is not valid yet among them; UNAVAILABLE for a peer that is refused or breaks the
+//          protocol.
 // Threads: TlsCredentials from any; a TlsSession belongs to its connection.
 #pragma once
 

@@ -5,8 +5,8 @@
 // Invariants: 1. Over any time t, no more is admitted than rate * (t + 1 s), and one call that is larger than that.
 //             2. A connection, and a call in flight, counts until it ends, whatever the limits have become since.
 //             3. A user without limits costs nothing but the check.
-// Source:     the rates are virtual scheduling, the generic cell rate algorithm of ITU-T I.371; a reply's bytes are paid
-//             for after the fact.
+// Source:     the rates are virtual scheduling, the generic cell rate algorithm of ITU-T I.371; a reply's bytes are
+//             paid for after the fact.
 // Errors:     OVERLOADED names the user or table, the limited quantity and the limit.
 // Threads:    any; a Member is its connection's.
 #pragma once

@@ -1,4 +1,5 @@
-// Merges that the master gives up and thaws: freezes that fail or get no answer, primaries and masters that die meanwhile.
+// Merges that the master gives up and thaws: freezes that fail or get no answer, primaries and masters that die
+// meanwhile.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Merges that the catalog has and not every replica: failovers before anybody knows it, who merges them late, who has to
-// be copied to, and a catalog that has forgotten it.
+// Merges that the catalog has and not every replica: failovers before anybody knows it, who merges them late, who has
+// to be copied to, and a catalog that has forgotten it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

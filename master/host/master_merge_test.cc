@@ -1,5 +1,5 @@
-// Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; what is refused, what
-// moves them to the same servers first, and a table that is dropped meanwhile.
+// Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; what is refused,
+// what moves them to the same servers first, and a table that is dropped meanwhile.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// What masters make of tablet servers: what they tell them of each other, one that is removed for good, and that too few
-// of them, or an older catalog, are no reason to repair anything.
+// What masters make of tablet servers: what they tell them of each other, one that is removed for good, and that too
+// few of them, or an older catalog, are no reason to repair anything.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

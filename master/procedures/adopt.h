@@ -14,8 +14,8 @@
 //             are made only once the catalog has it in the place of the others. Those go; so does one that nobody
 //             reports and that several of greater ids have the whole range of: merged, and that split elsewhere. An
 //             intent to merge with one that goes does not stay.
-//             A tablet of which a replica has promised an epoch that no master outbids by itself, as one that had gone mad
-//             asked for it, is adopted, too.
+//             A tablet of which a replica has promised an epoch that no master outbids by itself, as one that had gone
+//             mad asked for it, is adopted, too.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold,
 //             some that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for

@@ -42,8 +42,8 @@ struct PrimaryChoice {
   std::string reason;
 };
 
-// Of a memory tablet, whose logs go with their processes, so that no voter may have one. `learners`: those that live. It
-// begins anew only when all of both have answered, and none has a log to offer: one that is silent may have it.
+// Of a memory tablet, whose logs go with their processes, so that no voter may have one. `learners`: those that live.
+// It begins anew only when all of both have answered, and none has a log to offer: one that is silent may have it.
 struct MemoryRules {
   std::vector<ServerName> learners;
 };

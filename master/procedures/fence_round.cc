@@ -302,8 +302,8 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
 }
 
 // Where the only log that is left lacks splits of the catalog, or there is none: those that are done are logged again;
-// one that is under way is completed in the same change, as replicas may have applied it, and keep such places. Its child
-// was led in the intent's epoch at most.
+// one that is under way is completed in the same change, as replicas may have applied it, and keep such places. Its
+// child was led in the intent's epoch at most.
 Status FenceRound::MendSplits(const PrimaryChoice& choice, const std::optional<std::string>& end,
                               BatchItem& item) const {
   const TabletEntry* tablet = context_.image().Tablet(item.tablet);

@@ -79,8 +79,8 @@ class FenceRound {
   void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
   Status CheckNumbers(const ServerName& server, const idl::FenceResult& result) const;
   void TakeRefusal(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const;
-  // Of who does not know the tablet: what it holds of it all the same. False: that is not known yet, and the answer does
-  // not count.
+  // Of who does not know the tablet: what it holds of it all the same. False: that is not known yet, and the answer
+  // does not count.
   bool ExplainUnknown(Fencing& fencing, FenceAnswer& answer) const;
   void TakeEnd(Fencing& fencing, const idl::FenceResult& result, FenceAnswer& answer) const;
   PrimaryChoice Choose(const Fencing& fencing) const;

@@ -1,7 +1,7 @@
 // master/procedures/lost_splits.h
 // Of a memory tablet: splits that the catalog has, and that the one log that is left has not. Whoever had applied them
-// has forgotten with its process. Its new primary logs them again (PROTOCOL 5), and what was split off begins, where that
-// one is, with what it had of it. Pure.
+// has forgotten with its process. Its new primary logs them again (PROTOCOL 5), and what was split off begins, where
+// that one is, with what it had of it. Pure.
 // Place:      fence_round.h asks before it decides.
 // Invariants: 1. A log ends the tablet where the catalog does once it has what is said here.
 //             2. What was split off is not begun anew while a server still has it as part of what it was split off.

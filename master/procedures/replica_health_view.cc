@@ -94,9 +94,9 @@ bool ReplicaHealthView::IsWholeAt(const TabletEntry& tablet, const ServerName& v
   return load && !load->failed && !load->incomplete && !load->damaged;
 }
 
-// Its files are damaged, and it may go now: no other is missing, the primary is whole, and it is the first of those that
-// wait for this. So no two of a tablet go at once, however many disks are damaged, and the last that has a record does
-// not.
+// Its files are damaged, and it may go now: no other is missing, the primary is whole, and it is the first of those
+// that wait for this. So no two of a tablet go at once, however many disks are damaged, and the last that has a record
+// does not.
 bool ReplicaHealthView::GivenUp(const TabletEntry& tablet, const ServerName& name, bool learner) const {
   const idl::TabletLoad* load = FreshLoadOf(tablet, name);
   if (!load || !load->damaged) return false;

@@ -308,7 +308,8 @@ std::optional<BatchItem> ReplicationManager::ItemOf(const RepairAction& action) 
     std::erase(info.learners, action.server);
     std::erase(info.voters, action.server);
   }
-  // Those that stay may have forgotten meanwhile what they said they have: until they serve by themselves it can be asked.
+  // Those that stay may have forgotten meanwhile what they said they have: until they serve by themselves it can be
+  // asked.
   const TableEntry* table = context_.image().LivingTable(*tablet);
   if (action.kind == Kind::kRemoveVoter && table && IsInMemory(table->node.schema))
     info.learners.push_back(action.server);

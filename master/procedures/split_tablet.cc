@@ -144,8 +144,8 @@ SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
   return proof;
 }
 
-// Its primary's files are damaged, so that it may apply nothing more, and another's are whole. Nothing but a failover is
-// allowed while the intent is open.
+// Its primary's files are damaged, so that it may apply nothing more, and another's are whole. Nothing but a failover
+// is allowed while the intent is open.
 bool SplitTablet::CannotTell(const TabletEntry& tablet) const {
   const idl::TabletInfo& info = tablet.node.info;
   const idl::TabletLoad* primary = context_.servers.LoadOf(info.primary, tablet.id());

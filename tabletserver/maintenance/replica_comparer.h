@@ -7,8 +7,8 @@
 // Place:      the second half of a pass of scrubber.h. page_comparison.h decides; replica_asker.h asks.
 // Invariants: 1. A replica is reported only after two looks, a while apart, that each proved a difference.
 //             2. A report ends with its replica, or when a pass finds it equal again.
-// Errors:     a page that cannot be compared now (its server is away, it is written all the time, a split is on its way)
-//             is counted, and looked at again in the next pass.
+// Errors:     a page that cannot be compared now (its server is away, it is written all the time, a split is on its
+//             way) is counted, and looked at again in the next pass.
 // Threads:    Pass on one thread, which waits for others; the rest from any.
 #pragma once
 

@@ -43,8 +43,8 @@ class ReadAttempt {
   ReadAttempt(const ReadCall& call, TabletHandle* handle, ReadAnswer& answer)
       : call_(call), handle_(handle), answer_(answer) {}
 
-  // Decides what the view allows and fills the answer's common part; true: read now. `now` was taken before. The read is
-  // of one key, or of those that it touches.
+  // Decides what the view allows and fills the answer's common part; true: read now. `now` was taken before. The read
+  // is of one key, or of those that it touches.
   bool Admit(std::string_view key, MonotonicTime now) { return Admit(nullptr, key, now); }
   bool Admit(const KeyRange& touched, MonotonicTime now) { return Admit(&touched, {}, now); }
 

@@ -1,7 +1,7 @@
 // tabletserver/server/heartbeat_report.h
 // Fills this server's heartbeats to the master with each tablet's load and replication, and the health of the store.
-// Between heartbeats it watches the tablets. It hurries the next one when a primary is silent, when a new tablet serves,
-// or when a step of a change of members is done.
+// Between heartbeats it watches the tablets. It hurries the next one when a primary is silent, when a new tablet
+// serves, or when a step of a change of members is done.
 // Place:      tabletserver_host.h owns it; transport/heartbeater.h sends what it fills.
 // Threads:    Begin by the owner; the rest on `control`.
 #pragma once

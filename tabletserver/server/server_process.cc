@@ -11,9 +11,9 @@
 namespace ebla::tabletserver {
 namespace {
 
-// Where all wait for a processor, loops come before the threads that they give work to: a read does not wait for writes,
-// which take fewer turns the more of them wait. But these need little at a time, which is waited for, so where one of
-// them wakes it has that much at once, and not after all that the loop has to do (docs/lab/users.md).
+// Where all wait for a processor, loops come before the threads that they give work to: a read does not wait for
+// writes, which take fewer turns the more of them wait. But these need little at a time, which is waited for, so where
+// one of them wakes it has that much at once, and not after all that the loop has to do (docs/lab/users.md).
 constexpr rpc::Scheduling kBehindLoops{.nicer = 5, .slice = std::chrono::microseconds(100)};
 // These may take long, and few wait for it.
 constexpr rpc::Scheduling kInBackground{.nicer = 5};

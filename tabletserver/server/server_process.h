@@ -1,11 +1,11 @@
 // tabletserver/server/server_process.h
 // One tablet server of production in this process: data directory, WiredTiger, threads, sockets, HTTP, around the
 // TabletServer that decides.
-// Threads:    `event_loops` loops, which share threads, take requests and serve reads; `shards` own the tablets' writes;
-//             `readers` read what is not in cache; a flusher does nothing but fsync; one thread each takes checkpoints,
-//             watches the disk's room, runs purges and size estimates (background), runs compactions (housekeeping),
-//             scrubs, reads snapshots (snapshots), delivers hinted writes, speaks with coordinator and masters (control),
-//             and serves HTTP.
+// Threads:    `event_loops` loops, which share threads, take requests and serve reads; `shards` own the tablets'
+//             writes; `readers` read what is not in cache; a flusher does nothing but fsync; one thread each takes
+//             checkpoints, watches the disk's room, runs purges and size estimates (background), runs compactions
+//             (housekeeping), scrubs, reads snapshots (snapshots), delivers hinted writes, speaks with coordinator and
+//             masters (control), and serves HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
 //             threads end, the store closes.

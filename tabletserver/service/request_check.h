@@ -1,7 +1,7 @@
 // tabletserver/service/request_check.h
 // Checks a client's request before anything looks at its meaning: keys within limits, ranges not inverted, enums known,
-// options given where they are needed. Every refusal names what is wrong and what would be right. A write is checked and
-// translated in one, so that a WriteRequest made here is legal whatever the records are. Pure functions over the
+// options given where they are needed. Every refusal names what is wrong and what would be right. A write is checked
+// and translated in one, so that a WriteRequest made here is legal whatever the records are. Pure functions over the
 // generated types.
 // Place:   tablet_service.cc calls these first; what passes can be translated without further thought.
 // Errors:  INVALID_ARGUMENT, always.

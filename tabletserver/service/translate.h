@@ -1,6 +1,6 @@
 // tabletserver/service/translate.h
-// Between thrift/tablet.thrift and the host's types, for requests that request_check.h has passed. request_check.h itself
-// translates writes.
+// Between thrift/tablet.thrift and the host's types, for requests that request_check.h has passed. request_check.h
+// itself translates writes.
 // Threads: functions of their arguments.
 #pragma once
 

@@ -24,8 +24,8 @@ class Applier {
       : common_(common), split_(split), freeze_(freeze) {}
 
   bool CanApply() const;
-  // While CanApply(). None: nothing may be applied by this output after all. UNAVAILABLE: the log's next entry is damaged,
-  // and nothing has changed. Another error: the replica is dead.
+  // While CanApply(). None: nothing may be applied by this output after all. UNAVAILABLE: the log's next entry is
+  // damaged, and nothing has changed. Another error: the replica is dead.
   Result<std::optional<ApplyBatch>> TakeBatch();
   void OnApplied(const Applied& input);
   // `again`: the batch, if it is to be offered again after a Tick.

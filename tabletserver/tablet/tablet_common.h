@@ -40,8 +40,8 @@ struct TabletReaders {
   LogReader log;  // store.ReadLog of this tablet
 };
 
-// The dedup window follows the log, so each of these changes it: Append (what a new entry answers), the applier (what is
-// applied), tablet_core.h (recovery, and a log whose end is removed) and split_state.h (both halves inherit it).
+// The dedup window follows the log, so each of these changes it: Append (what a new entry answers), the applier (what
+// is applied), tablet_core.h (recovery, and a log whose end is removed) and split_state.h (both halves inherit it).
 struct TabletCommon {
   const TabletOptions options;
   const TabletReaders readers;

@@ -15,8 +15,8 @@
 //      what store.FlushAtOnce has done: Step after 6.
 //   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied}), or on failure
 //      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between. After
-//      OVERLOADED, COME_AGAIN and UNAVAILABLE (files here are damaged) it is offered again after a Tick; log and votes go
-//      on meanwhile.
+//      OVERLOADED, COME_AGAIN and UNAVAILABLE (files here are damaged) it is offered again after a Tick; log and votes
+//      go on meanwhile.
 //   5. view:   publish it, before 6.
 //   6. replica.replies, answers, confirms and messages, writes and purges: send, at once. Whatever must be durable
 //      first has been held back. A PeerMessage is answered by one PeerReply, empty when it was lost; a PeerRequest gets

@@ -29,8 +29,8 @@ struct Seen {
   WriteStamp stamp;  // of the newest write, expired or a delete or not
 };
 
-// The writes of a batch that depend on what there is, and the records that they see. The store is asked for several at a
-// time.
+// The writes of a batch that depend on what there is, and the records that they see. The store is asked for several at
+// a time.
 class Records {
  public:
   Records(std::span<const Write> writes, const EvaluationContext& context);

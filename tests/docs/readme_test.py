@@ -35,8 +35,8 @@ def blocks(page, language):
 
 
 def program(pages):
-    """One source with a function for each page that has C++. Includes and using-directives go to the top; each block has
-    a scope of its own, in which `client` and `carts` are what the page has made by then."""
+    """One source with a function for each page that has C++. Includes and using-directives go to the top; each block
+    has a scope of its own, in which `client` and `carts` are what the page has made by then."""
     top, functions = [], []
     for number, page in enumerate(pages):
         body = []
@@ -49,12 +49,19 @@ def program(pages):
                 kept.append(source.replace('"127.0.0.1:7400"', "master"))
             body.append(f'  {{  // {page.relative_to(ROOT)}\n#line {line} "{page}"\n' + "\n".join(kept) + "\n  }\n")
         if body:
-            functions.append(f"void Page{number}(const char* master, const ebla::Client& client, const ebla::Table& carts) {{\n"
-                             + "".join(body) + "}\n")
-    calls = "".join(f"  {name}(argv[1], *made, *carts);\n" for name in re.findall(r"^void (Page\d+)\(", "".join(functions), re.M))
-    main = ('int main(int, char** argv) {\n  const auto made = ebla::Client::Connect({.masters = {argv[1]}});\n'
-            '  if (!made) return 2;\n  const auto table = made->CreateTable("carts");\n'
-            '  const auto carts = made->OpenTable("carts");\n  if (!carts) return 3;\n' + calls + "  return 0;\n}\n")
+            functions.append(
+                f"void Page{number}(const char* master, const ebla::Client& client, const ebla::Table& carts) {{\n"
+                + "".join(body)
+                + "}\n"
+            )
+    calls = "".join(
+        f"  {name}(argv[1], *made, *carts);\n" for name in re.findall(r"^void (Page\d+)\(", "".join(functions), re.M)
+    )
+    main = (
+        'int main(int, char** argv) {\n  const auto made = ebla::Client::Connect({.masters = {argv[1]}});\n'
+        '  if (!made) return 2;\n  const auto table = made->CreateTable("carts");\n'
+        '  const auto carts = made->OpenTable("carts");\n  if (!carts) return 3;\n' + calls + "  return 0;\n}\n"
+    )
     return PREAMBLE + "\n".join(dict.fromkeys(top)) + "\n" + "".join(functions) + main
 
 
@@ -77,7 +84,9 @@ class ReadmeTest(unittest.TestCase):
         return work
 
     def run_it(self, *command, cwd=None, **more):
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=240, stdin=subprocess.DEVNULL, **more)
+        done = subprocess.run(
+            command, capture_output=True, text=True, cwd=cwd, timeout=240, stdin=subprocess.DEVNULL, **more
+        )
         self.assertEqual(done.returncode, 0, f"{command[0]}:\n{done.stdout}{done.stderr}")
         return done.stdout
 
@@ -105,7 +114,11 @@ class ReadmeTest(unittest.TestCase):
                 work = self.start()
                 (work / "build/release").mkdir(parents=True)
                 (work / "build/release/bin").symlink_to(BUILD / "bin")  # README puts build/release/bin into PATH
-                environment = {**os.environ, "EBLA_MASTERS": self.server.thrift, "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}"}
+                environment = {
+                    **os.environ,
+                    "EBLA_MASTERS": self.server.thrift,
+                    "PATH": f"{BUILD / 'bin'}:{os.environ['PATH']}",
+                }
                 self.run_it("bash", "-e", "-u", "-x", "-o", "pipefail", "-c", script, cwd=work, env=environment)
                 self.server.stop()
 

@@ -52,7 +52,9 @@ def sentence(text):
 
 
 def item(head, text):
-    return textwrap.fill(f"- {head} {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(
+        f"- {head} {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def flag_items(flags):
@@ -79,8 +81,12 @@ def configuration(bin_dir):
     common = {name: flag for name, flag in master.items() if server.get(name) == flag}
     only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
     shell_options = re.search(r"Options of every verb:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "options"), re.S)
-    table_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "table", "create"), re.S | re.M)
-    cluster_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla-cluster", "start", "--help"), re.S | re.M)
+    table_options = re.search(
+        r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "table", "create"), re.S | re.M
+    )
+    cluster_options = re.search(
+        r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla-cluster", "start", "--help"), re.S | re.M
+    )
     differs = {name: flag for name, flag in alone.items() if server.get(name) != flag}
     return f"""# Configuration
 
@@ -146,8 +152,18 @@ def scrape(address):
 def server_metrics(program, *flags):
     """Of a server that waits for a ZooKeeper that is not there: port 1 of this machine."""
     with tempfile.TemporaryDirectory(prefix="ebla-docs.") as directory:
-        process = subprocess.Popen([program, f"--data_dir={directory}", "--zookeeper=127.0.0.1:1/ebla", "--listen=127.0.0.1:0",
-                                    "--http_listen=127.0.0.1:0", *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [
+                program,
+                f"--data_dir={directory}",
+                "--zookeeper=127.0.0.1:1/ebla",
+                "--listen=127.0.0.1:0",
+                "--http_listen=127.0.0.1:0",
+                *flags,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
             address = pathlib.Path(directory) / "ADDRESS"
             limit = time.monotonic() + 30
@@ -178,7 +194,9 @@ def metric_items(found, labels):
 
 def metrics(bin_dir, before):
     """`before`: the page as it is."""
-    labels = {name: tuple(by.split(", ")) for name, by in re.findall(r"^- `(\w+)` \(\w+, by ([\w, ]+)\)\.", before, re.M)}
+    labels = {
+        name: tuple(by.split(", ")) for name, by in re.findall(r"^- `(\w+)` \(\w+, by ([\w, ]+)\)\.", before, re.M)
+    }
     labels |= labels_seen(bin_dir)
     master = server_metrics(bin_dir / "ebla-master", "--name=m-1")
     server = server_metrics(bin_dir / "ebla-tabletserver", "--name=ts-1", "--disk_reserve_mb=0")
@@ -199,7 +217,7 @@ then run `{MEND}`.
 
 
 def conf_faults(bin_dir):
-    """A flag file in conf/ names flags that there are, in examples (#--name=value), too; what it sets are the defaults."""
+    """A flag file in conf/ names existing flags, also in examples (#--name=value), and sets them to their defaults."""
     for role in ("master", "tabletserver", "standalone", "gateway"):
         flags = flags_of(bin_dir / f"ebla-{role}")
         path = ROOT / f"conf/{role}.flags"
@@ -244,7 +262,9 @@ def main():
             path.write_text(after)
         elif before != after:
             name = str(path.relative_to(ROOT))
-            sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, "what the binaries say"))
+            sys.stdout.writelines(
+                difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, "what the binaries say")
+            )
             faults.append(f"{name} is not what the binaries say; to mend it: {MEND}")
     for fault in faults:
         print(fault)

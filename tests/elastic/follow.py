@@ -48,7 +48,9 @@ class Cluster:
         self.servers = {p["name"]: p["http"] for p in status["processes"] if p["name"].startswith("ts-")}
 
     def run(self, program, *arguments):
-        done = subprocess.run([os.path.join(self.binaries, program), *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [os.path.join(self.binaries, program), *arguments], capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise RuntimeError(f"{program} {' '.join(arguments)}: {done.stdout}{done.stderr}")
         return done.stdout
@@ -114,8 +116,13 @@ class Watch:
                 continue
             self.seen.add(key)
             kind = action["action"].split()[0]
-            self.actions.append({"t": began, "kind": kind, "what": action["action"], "outcome": action["outcome"] or ""})
-            print(f"{began:5.0f} s  {action['action']}: {action['outcome'] or ''}\n         {action['reason']}", flush=True)
+            self.actions.append(
+                {"t": began, "kind": kind, "what": action["action"], "outcome": action["outcome"] or ""}
+            )
+            print(
+                f"{began:5.0f} s  {action['action']}: {action['outcome'] or ''}\n         {action['reason']}",
+                flush=True,
+            )
 
     def until(self, t, process=None):
         while self.now() < t and (process is None or process.poll() is None):
@@ -185,8 +192,19 @@ def failed(process, what):
 
 
 def follow(cluster, arguments):
-    common = ["-P", arguments.workload, "-p", f"recordcount={arguments.records}", "-p", "fieldcount=1", "-p", "fieldlength=200",
-              "-threads", "16", *RANGES]
+    common = [
+        "-P",
+        arguments.workload,
+        "-p",
+        f"recordcount={arguments.records}",
+        "-p",
+        "fieldcount=1",
+        "-p",
+        "fieldlength=200",
+        "-threads",
+        "16",
+        *RANGES,
+    ]
     cluster.ebla("table", "create", "usertable", "--replicas", "3", "--split-ops", str(max(1, arguments.rate // 10)))
     cluster.ebla("balance", "off")  # loading is not the load that is followed
     faults = failed(cluster.ycsb("load", *common), "load")
@@ -246,7 +264,11 @@ def main():
         left = {**watch.planner, "done": len(watch.planner["done"]), "rejected": watch.planner["rejected"][:20]}
         print("what the planner says at the end:", json.dumps(left, indent=1))
     with open(arguments.svg, "w") as file:
-        file.write(picture.draw(watch.samples, watch.actions, watch.phases, rates(watch.samples, 5), imbalances(watch.samples), BOUND))
+        file.write(
+            picture.draw(
+                watch.samples, watch.actions, watch.phases, rates(watch.samples, 5), imbalances(watch.samples), BOUND
+            )
+        )
     print(f"the picture is in {arguments.svg}")
     for fault in faults:
         print(f"FAULT {fault}")

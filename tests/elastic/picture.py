@@ -26,7 +26,10 @@ class Canvas:
 
     def line(self, x1, y1, x2, y2, colour, width=1.0, dash=""):
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
-        self.add(f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"{dashed}/>')
+        self.add(
+            f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
+            f'stroke="{colour}" stroke-width="{width}"{dashed}/>'
+        )
 
     def path(self, points, colour, width=1.6):
         if points:
@@ -38,9 +41,12 @@ class Canvas:
         self.add(f'<path transform="translate({x:.1f},{y:.1f})" d="{shape}" fill="{colour}" fill-opacity="0.85"/>')
 
     def done(self):
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" width="{WIDTH}" height="{self.height}" '
-                'font-family="Helvetica, Arial, sans-serif">\n<rect width="100%" height="100%" fill="white"/>\n'
-                + "\n".join(self.parts) + "\n</svg>\n")
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {self.height}" width="{WIDTH}" height="{self.height}" '
+            'font-family="Helvetica, Arial, sans-serif">\n<rect width="100%" height="100%" fill="white"/>\n'
+            + "\n".join(self.parts)
+            + "\n</svg>\n"
+        )
 
 
 def round_step(most, lines=4):
@@ -83,7 +89,9 @@ class Panel:
 
 def draw_load(panel, samples_rates, servers):
     for number, server in enumerate(servers):
-        panel.canvas.path([(panel.x(t), panel.y(rate[server])) for t, rate in samples_rates], COLOURS[number % len(COLOURS)])
+        panel.canvas.path(
+            [(panel.x(t), panel.y(rate[server])) for t, rate in samples_rates], COLOURS[number % len(COLOURS)]
+        )
         panel.key(number, server, COLOURS[number % len(COLOURS)])
     mean = [(panel.x(t), panel.y(sum(rate.values()) / len(rate))) for t, rate in samples_rates]
     panel.canvas.path(mean, INK, 1.2)

@@ -12,20 +12,41 @@ BUILD = ROOT / "build" / "fuzz"
 CORPORA = ROOT / "tests" / "data" / "fuzz"
 TARGETS = ("RedisRequests", "MemcachedRequests", "RecordFunctions", "MemcachedOrders", "ScriptReplies", "Scripts")
 FOLDERS = ("tests/fuzz", "functions/items", "functions/memcached", "functions/redis", "gateway/redis/scripts/engine")
-SOURCES = ["gateway/memcached/meta_parser.cc", "gateway/memcached/parser.cc", "gateway/redis/testing/reply_length.cc",
-           "gateway/redis/wire/request_reader.cc", "common/base/key_range.cc", "common/base/status.cc", "common/base/utf8.cc",
-           *sorted(str(p.relative_to(ROOT)) for folder in FOLDERS for p in (ROOT / folder).glob("*.cc")
-                   if not p.name.endswith("_test.cc") and p.name != "script_cache.cc")]
+SOURCES = [
+    "gateway/memcached/meta_parser.cc",
+    "gateway/memcached/parser.cc",
+    "gateway/redis/testing/reply_length.cc",
+    "gateway/redis/wire/request_reader.cc",
+    "common/base/key_range.cc",
+    "common/base/status.cc",
+    "common/base/utf8.cc",
+    *sorted(
+        str(p.relative_to(ROOT))
+        for folder in FOLDERS
+        for p in (ROOT / folder).glob("*.cc")
+        if not p.name.endswith("_test.cc") and p.name != "script_cache.cc"
+    ),
+]
 
 
 def pkg(what):
-    return subprocess.run(["pkg-config", what, "lua5.1", "lua5.1-bitop"], check=True, capture_output=True, text=True).stdout.split()
+    return subprocess.run(
+        ["pkg-config", what, "lua5.1", "lua5.1-bitop"], check=True, capture_output=True, text=True
+    ).stdout.split()
 
 
 def build(target):
     """Each source once, but for the one that knows the target."""
-    flags = ["-std=c++23", "-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all", "-I.", "-Iclient/include",
-             *pkg("--cflags")]
+    flags = [
+        "-std=c++23",
+        "-O1",
+        "-g",
+        "-fno-omit-frame-pointer",
+        "-fno-sanitize-recover=all",
+        "-I.",
+        "-Iclient/include",
+        *pkg("--cflags"),
+    ]
     objects = []
     for source in SOURCES:
         own = source == "tests/fuzz/main.cc"
@@ -34,11 +55,35 @@ def build(target):
         newest = max(p.stat().st_mtime for p in [ROOT / source, *(ROOT / source).parent.glob("*.h")])
         if made.exists() and made.stat().st_mtime > newest:
             continue
-        subprocess.run(["clang++-19", *flags, "-fsanitize=fuzzer-no-link,address,undefined", f"-DEBLA_FUZZ_TARGET={target}",
-                        "-c", source, "-o", made], cwd=ROOT, check=True)
+        subprocess.run(
+            [
+                "clang++-19",
+                *flags,
+                "-fsanitize=fuzzer-no-link,address,undefined",
+                f"-DEBLA_FUZZ_TARGET={target}",
+                "-c",
+                source,
+                "-o",
+                made,
+            ],
+            cwd=ROOT,
+            check=True,
+        )
     program = BUILD / target
-    subprocess.run(["clang++-19", "-fsanitize=fuzzer,address,undefined", *objects, "-lglog", "-lcrypto", "-llzf", *pkg("--libs"),
-                    "-o", program], check=True)
+    subprocess.run(
+        [
+            "clang++-19",
+            "-fsanitize=fuzzer,address,undefined",
+            *objects,
+            "-lglog",
+            "-lcrypto",
+            "-llzf",
+            *pkg("--libs"),
+            "-o",
+            program,
+        ],
+        check=True,
+    )
     return program
 
 
@@ -68,7 +113,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help="of " + ", ".join(TARGETS) + "; all of them")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--keep", action="store_true", help="keep what covers more, as small as can be, in tests/data/fuzz")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep what covers more, as small as can be, in tests/data/fuzz"
+    )
     arguments = parser.parse_args()
     BUILD.mkdir(parents=True, exist_ok=True)
     for target in arguments.targets or TARGETS:

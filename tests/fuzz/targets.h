@@ -17,8 +17,8 @@ void ScriptReplies(std::string_view bytes);
 // A script: within its limits, it answers one whole reply.
 void Scripts(std::string_view bytes);
 
-// A command of Redis as a function of servers, with any arguments and any record: it refuses, or makes an item and a whole
-// reply.
+// A command of Redis as a function of servers, with any arguments and any record: it refuses, or makes an item and a
+// whole reply.
 void RecordFunctions(std::string_view bytes);
 // The same of Memcached's, whose answer its gateway can read.
 void MemcachedOrders(std::string_view bytes);

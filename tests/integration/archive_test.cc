@@ -1,5 +1,5 @@
-// Any moment of a cluster's history is restored while it is written, split, merged and moved and its servers are killed;
-// and what comes out is what somebody might have read at that moment.
+// Any moment of a cluster's history is restored while it is written, split, merged and moved and its servers are
+// killed; and what comes out is what somebody might have read at that moment.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

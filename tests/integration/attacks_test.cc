@@ -46,8 +46,8 @@ struct Process {
   AttackTarget target;
 };
 
-// What all users are told, whatever their grants: which servers there are, and which tables of theirs. A method for users
-// that is not among them has to ask for grants.
+// What all users are told, whatever their grants: which servers there are, and which tables of theirs. A method for
+// users that is not among them has to ask for grants.
 const std::set<std::string_view> kToldToAllUsers = {"echo", "listTables", "listServers", "clusterInfo"};
 
 // What a villain who got in may be answered.

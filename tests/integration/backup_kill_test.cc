@@ -281,7 +281,8 @@ TEST_F(BackupKillTest, ATabletOfSeveralFiles) {
   EXPECT_GE(calls, 20);
 }
 
-// ---- restores, and the archive ---------------------------------------------------------------------------------------
+// ---- restores, and the archive
+// ---------------------------------------------------------------------------------------
 
 class ArchiveKillTest : public BackupKillTest {
  protected:
@@ -384,8 +385,8 @@ class Counting : public load::Worker {
 };
 
 // As many archives of the cluster as there are steps, each in a directory of its own: what one of them does, from its
-// first call to its third file of changes and the index that names it: by then something is known, also where the second
-// one came too early.
+// first call to its third file of changes and the index that names it: by then something is known, also where the
+// second one came too early.
 TEST_F(ArchiveKillTest, AnArchiveThatIsKeptKnowsEachWriteOnce) {
   constexpr int kSteps = 72;
   ASSERT_TRUE(client_->CreateTable("carts", {.split_points = {"m"}}).has_value());

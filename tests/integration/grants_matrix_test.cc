@@ -1,5 +1,5 @@
-// Every kind of operation that the SDK has, by users of whom each has one kind of grant: who may is not refused, and who
-// may not is told what lacks.
+// Every kind of operation that the SDK has, by users of whom each has one kind of grant: who may is not refused, and
+// who may not is told what lacks.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

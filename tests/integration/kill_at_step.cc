@@ -1,6 +1,6 @@
-// Kills the program that it is loaded into at one of its steps, as a SIGKILL does that comes at that moment. The program
-// is the one that ships: nothing in it knows of this.
-//   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:/dir   before its seventh call that changes, fills or keeps a file below
+// Kills the program that it is loaded into at one of its steps, as a SIGKILL does that comes at that moment. The
+// program is the one that ships: nothing in it knows of this.
+//   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:/dir   before its seventh call that changes, fills or keeps a file of
 //                                                       /dir, or /dir
 //   LD_PRELOAD=libkill_at_step.so EBLA_KILL_AT=7:       before its seventh write to a socket
 // Place:   backup_kill_test.cc loads it.

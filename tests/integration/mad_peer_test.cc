@@ -1,5 +1,5 @@
-// A tablet server of the cluster that has gone mad: its certificate is good, its messages are well-formed, and what they
-// say is random, near the truth or as far from it as a number goes.
+// A tablet server of the cluster that has gone mad: its certificate is good, its messages are well-formed, and what
+// they say is random, near the truth or as far from it as a number goes.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -79,7 +79,9 @@ class QuickstartTest(unittest.TestCase):
             os.kill(pid, signal.SIGTERM)
 
     def run_it(self, *arguments):
-        return subprocess.run([self.root / "quickstart", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return subprocess.run(
+            [self.root / "quickstart", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
 
     def calls(self):
         return (self.root / "calls").read_text().splitlines()
@@ -102,7 +104,9 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("run:  50123.4 operations/s", done.stdout)
         self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
         self.assertIn("one at first, now 12 tablets of 3 replicas each, on 3 tablet servers", done.stdout)
-        self.assertIn('  split: split tablet 2 at "m": 9,000 operations/s\n  balance: transfer tablet 5: a lot\n', done.stdout)
+        self.assertIn(
+            '  split: split tablet 2 at "m": 9,000 operations/s\n  balance: transfer tablet 5: a lot\n', done.stdout
+        )
         self.assertNotIn("cool-down", done.stdout)
         self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
         self.assertIn("./quickstart failover", done.stdout)
@@ -159,8 +163,11 @@ class QuickstartTest(unittest.TestCase):
         self.assertIsNone(self.gateway())
 
     def test_a_failure_names_its_log_and_shows_the_end_of_it(self):
-        for fail, log, reason in (("build", "build.log", "no space left"), ("run", "run.log", "3 of 5 operations failed"),
-                                  ("gateway", "gateway.log", "there is no master")):
+        for fail, log, reason in (
+            ("build", "build.log", "no space left"),
+            ("run", "run.log", "3 of 5 operations failed"),
+            ("gateway", "gateway.log", "there is no master"),
+        ):
             (self.root / "fail").write_text(fail)
             done = self.run_it()
             self.assertEqual(done.returncode, 1)

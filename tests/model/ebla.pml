@@ -407,7 +407,7 @@ inline settle(m) {
        printf("replica %d: leads epoch %d\n", r, e); \
        take_up(r, e); KEEP_PROMISE(r) }
 
-/* Transfer: the primary admits no more writes, waits until the target has flushed all it has, ceases to read, says so. */
+/* Transfer: the primary admits no more writes, waits until the target has flushed all, ceases to read, says so. */
 #define TRANSFER_TO(r, target) \
   :: d_step { leads[r] && !released[r] && promised[r] < EPOCHS && RELEASE(promised[r]) == 0 && \
               (VOTERS_OF(promised[r]) & BIT(target)) && ACKED(promised[r], target) == appended[r] -> \
@@ -452,7 +452,7 @@ inline settle(m) {
        PRESUMED(catalog) = ANSWER(catalog, p) - 1; \
        settle(m) }
 
-/* Without a fence: the same primary goes on in the next epoch, with one voter more or less. `change` 3: with the same. */
+/* Without a fence: the same primary leads the next epoch, with one voter more or less. `change` 3: with the same. */
 #ifdef OVERLAP
 #define SETTLED(e) true
 #else
@@ -471,7 +471,8 @@ inline settle(m) {
 #define HAND_OVER(m) \
   :: d_step { UNCHANGED(m) && RELEASE(seen[m]) != 0 -> \
        catalog = seen[m] + 1; \
-       PRIMARY(catalog) = RELEASE(seen[m]) % 4 - 1; VOTERS_OF(catalog) = VOTERS_OF(seen[m]); KIND(catalog) = TO_TARGET; \
+       PRIMARY(catalog) = RELEASE(seen[m]) % 4 - 1; VOTERS_OF(catalog) = VOTERS_OF(seen[m]); \
+       KIND(catalog) = TO_TARGET; \
        PRESUMED(catalog) = RELEASE(seen[m]) / 4; \
        printf("master %d: catalog is {epoch %d, primary %d}, handed over\n", m, catalog, PRIMARY(catalog)); \
        settle(m) }

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # cluster_test.sh --here-is-a-throwaway-system DIRECTORY
 # The three machines of docs/guide/install.md, from the packages in DIRECTORY: three ZooKeepers, two masters and three
-# tablet servers, with certificates. They begin with the packages of the last release, are upgraded to these, go back, and
-# are upgraded again. Each machine is an address of this one, with settings and directories of its own. It needs root, and
-# purges what it installs.
+# tablet servers, with certificates. They begin with the packages of the last release, are upgraded to these, go back,
+# and are upgraded again. Each machine is an address of this one, with settings and directories of its own. It needs
+# root, and purges what it installs.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 
@@ -47,7 +47,8 @@ settings_of() {  # ROLE MACHINE NAME PORT
 }
 
 start() {  # ROLE MACHINE NAME; the unit's command, with directories of the machine's own
-  in_background "$3" runuser -u ebla -- "ebla-$1" --data_dir="/var/lib/ebla/$3" --logs_dir="/var/log/ebla/$2" --flagfile="$work/$3.flags"
+  in_background "$3" runuser -u ebla -- "ebla-$1" --data_dir="/var/lib/ebla/$3" --logs_dir="/var/log/ebla/$2" \
+    --flagfile="$work/$3.flags"
 }
 
 stop() {  # NAME; waits until its directory is free
@@ -103,7 +104,8 @@ done
 EBLA_MASTERS=$(address 1):7400,$(address 2):7400
 export EBLA_MASTERS EBLA_TLS_DIR=$work/olga
 wait_for all_have_joined  # two alone are healthy, too
-expect "health is as the guide shows it" "healthy  3 of 3 servers live, 0 tables, 0 tablets, 0 copies under way" ebla health
+expect "health is as the guide shows it" "healthy  3 of 3 servers live, 0 tables, 0 tablets, 0 copies under way" ebla \
+  health
 check "a table is made" ebla table create carts --key-group :
 check "a record is put" ebla put carts user42:cart '{"items": 3}'
 expect "and read" '{"items": 3}' ebla get carts user42:cart
@@ -111,7 +113,8 @@ expect "it has three replicas" 3 sh -c 'ebla --json tablet list carts | grep -oE
 check "a user reads, once it may" sh -c "ebla grant read everybody --table carts"
 check "a user reads" env EBLA_TLS_DIR="$work/ada" ebla get carts user42:cart
 check "a user drops no table" sh -c "EBLA_TLS_DIR=$work/ada ebla table drop carts --yes 2>&1 | grep PERMISSION_DENIED"
-check "nobody reads without a certificate" sh -c 'EBLA_TLS_DIR= ebla --deadline 2s get carts user42:cart 2>&1 | grep "closed by the server"'
+check "nobody reads without a certificate" sh -c \
+  'EBLA_TLS_DIR= ebla --deadline 2s get carts user42:cart 2>&1 | grep "closed by the server"'
 
 # The guide's upgrade: packages first, then one process at a time. The way back goes in reverse order.
 upgrade() {
@@ -138,7 +141,8 @@ expect "what the newer build has written is read" '{"items": 1}' ebla get carts 
 upgrade
 check "the cluster's level is released" ebla cluster version --release
 check "replicas agree" ebla check
-check "ZooKeeper's nodes are closed to others" sh -c "/usr/share/zookeeper/bin/zkCli.sh -server $(address 1):2181 get /ebla/cluster 2>&1 | grep -i 'insufficient permission\|NoAuth'"
+check "ZooKeeper's nodes are closed to others" sh -c \
+  "/usr/share/zookeeper/bin/zkCli.sh -server $(address 1):2181 get /ebla/cluster 2>&1 | grep -i 'insufficient permission\|NoAuth'"
 
 for name in m-1 m-2 ts-1 ts-2 ts-3; do stop "$name"; done
 apt purge ebla-server ebla-client

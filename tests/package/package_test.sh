@@ -10,7 +10,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
 apt update
 apt install man-db systemd procps
-apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/ebla-gateway_*.deb "$packages"/libebla-dev_*.deb redis-tools
+apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/ebla-gateway_*.deb \
+  "$packages"/libebla-dev_*.deb redis-tools
 
 expect "the user has a home and no shell" "/var/lib/ebla:/usr/sbin/nologin" sh -c 'getent passwd ebla | cut -d: -f6,7'
 for directory in /var/lib/ebla /var/log/ebla; do
@@ -18,21 +19,25 @@ for directory in /var/lib/ebla /var/log/ebla; do
 done
 for role in master tabletserver standalone; do
   expect "mode of $role.flags" "root:root 644" stat -c '%U:%G %a' "/etc/ebla/$role.flags"
-  check "$role.flags is a conffile" sh -c "dpkg-query -W -f='\${Conffiles}' ebla-server | grep -q ' /etc/ebla/$role.flags '"
+  check "$role.flags is a conffile" sh -c \
+    "dpkg-query -W -f='\${Conffiles}' ebla-server | grep -q ' /etc/ebla/$role.flags '"
   check "ebla-$role has a unit" test -f "/lib/systemd/system/ebla-$role.service"
   check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
   check "ebla-$role says its version" "ebla-$role" --version
 done
-check "systemd takes the units" systemd-analyze verify /lib/systemd/system/ebla-{master,tabletserver,standalone,backup,gateway}.service
+check "systemd takes the units" systemd-analyze verify \
+  /lib/systemd/system/ebla-{master,tabletserver,standalone,backup,gateway}.service
 for role in master tabletserver standalone backup gateway; do
   check "the unit of the $role is exposed by less than 2.0 of 10" \
     systemd-analyze --offline=true --threshold=20 security "/lib/systemd/system/ebla-$role.service"
 done
 for page in ebla.1 ebla-ycsb.1 ebla-cluster.1 ebla-master.8 ebla-tabletserver.8 ebla-standalone.8 ebla-gateway.8; do
   # groff writes what it dislikes on stderr.
-  expect "the page $page renders without a warning" "" sh -c "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
+  expect "the page $page renders without a warning" "" sh -c \
+    "LC_ALL=C.UTF-8 man --warnings -E UTF-8 -Tutf8 -Z ${page##*.} ${page%.*} 2>&1 >/dev/null"
 done
-check "the page of the master shows a flag" sh -c 'LC_ALL=C.UTF-8 MANPAGER=cat man 8 ebla-master | grep -q -- --replace_after_s='
+check "the page of the master shows a flag" sh -c \
+  'LC_ALL=C.UTF-8 MANPAGER=cat man 8 ebla-master | grep -q -- --replace_after_s='
 check "bash completes the shell" grep -q "complete .* ebla" /usr/share/bash-completion/completions/ebla
 check "every program finds its libraries" sh -c '! ldd /usr/bin/ebla* | grep "not found"'
 

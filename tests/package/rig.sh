@@ -22,15 +22,18 @@ trap cleanup EXIT
 faults=0
 check() {  # check WHAT COMMAND...: the command succeeds
   local what=$1; shift
-  if "$@" >"$work/out" 2>&1; then echo "ok    $what"; else echo "FAIL  $what: $*"; sed 's/^/      /' "$work/out"; faults=$((faults + 1)); fi
+  if "$@" >"$work/out" 2>&1; then echo "ok    $what"; else echo "FAIL  $what: $*"; sed 's/^/      /' "$work/out"; \
+    faults=$((faults + 1)); fi
 }
 expect() {  # expect WHAT WANTED COMMAND...: the command prints this
   local what=$1 wanted=$2 got; shift 2
   got=$("$@" 2>&1) || true
-  if [ "$got" = "$wanted" ]; then echo "ok    $what"; else echo "FAIL  $what: \"$got\", not \"$wanted\""; faults=$((faults + 1)); fi
+  if [ "$got" = "$wanted" ]; then echo "ok    $what"; else echo "FAIL  $what: \"$got\", not \"$wanted\""; \
+    faults=$((faults + 1)); fi
 }
 not() { ! "$@"; }
-apt() { apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@" >"$work/apt" 2>&1 || { cat "$work/apt"; exit 1; }; }
+apt() { apt-get -qq -y --no-install-recommends -o Dpkg::Options::=--force-unsafe-io "$@" >"$work/apt" 2>&1 \
+  || { cat "$work/apt"; exit 1; }; }
 wait_for() {  # wait_for COMMAND...: until it succeeds, at most 60 s
   local limit=$((SECONDS + 60))
   until "$@" >"$work/out" 2>&1; do

@@ -29,7 +29,9 @@ def generate():
     page = (SOURCE / "docs/design/client-protocol.md").read_text()
     commands = re.search(r"^## Generating code\n.*?^```sh\n(.*?)^```$", page, re.M | re.S).group(1)
     (ROOT / "thrift").symlink_to(SOURCE / "thrift")
-    shown = subprocess.run(["bash", "-e", "-c", commands + "echo $PYTHONPATH"], cwd=ROOT, capture_output=True, text=True)
+    shown = subprocess.run(
+        ["bash", "-e", "-c", commands + "echo $PYTHONPATH"], cwd=ROOT, capture_output=True, text=True
+    )
     if shown.returncode != 0:
         shutil.rmtree(ROOT)
         sys.exit(f"the page's commands fail:\n{commands}{shown.stderr}")
@@ -217,8 +219,12 @@ class SecureServerTest(OneServerCase):
                           "create-client ada"):
             name = arguments.split()[1] if " " in arguments else ""
             more = ["--ca", cls.certificates] if name else []
-            subprocess.run([BIN / "ebla", "cert", *arguments.split(), *more, "--dir", cls.certificates / name], check=True,
-                           stdout=subprocess.DEVNULL, timeout=30)
+            subprocess.run(
+                [BIN / "ebla", "cert", *arguments.split(), *more, "--dir", cls.certificates / name],
+                check=True,
+                stdout=subprocess.DEVNULL,
+                timeout=30,
+            )
         cls.flags = [f"--tls_dir={cls.certificates / 'solo'}"]
         super().setUpClass()
 
@@ -234,8 +240,23 @@ class SecureServerTest(OneServerCase):
         user = self.client(tls=self.tls("ada"))
         self.assertCode(Code.PERMISSION_DENIED, user.write, table, [put(b"a", b"1")])
         host, port = self.masters[0]
-        subprocess.run([BIN / "ebla", "--masters", f"{host}:{port}", "--tls-dir", self.certificates / "olga", "grant",
-                        "read,write", "everybody", "--table", "basics"], check=True, stdout=subprocess.DEVNULL, timeout=30)
+        subprocess.run(
+            [
+                BIN / "ebla",
+                "--masters",
+                f"{host}:{port}",
+                "--tls-dir",
+                self.certificates / "olga",
+                "grant",
+                "read,write",
+                "everybody",
+                "--table",
+                "basics",
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            timeout=30,
+        )
 
         def may_write():
             try:

@@ -41,7 +41,9 @@ def without_calls(statement):
 
 
 def is_data_member(statement):
-    if re.match(r"(friend|typedef|static_assert|enum|class|struct|template|static|return|using|explicit|virtual)\b", statement):
+    if re.match(
+        r"(friend|typedef|static_assert|enum|class|struct|template|static|return|using|explicit|virtual)\b", statement
+    ):
         return False
     declaration = re.sub(r"\s*=[^=].*$", "", statement, flags=re.S)  # without its first value
     while True:  # neither templates nor their arguments are calls
@@ -81,7 +83,9 @@ def read(path, text):
         elif not in_function:
             alias = re.match(r"using (\w+) = (.*)$", statement)
             if alias:
-                aliases["::".join([one.name for one in stack if one][-1:] + [alias.group(1)])] = without_calls(alias.group(2))
+                aliases["::".join([one.name for one in stack if one][-1:] + [alias.group(1)])] = without_calls(
+                    alias.group(2)
+                )
             elif inside and is_data_member(statement):
                 inside.members.append(without_calls(statement))
         start = position + 1
@@ -108,7 +112,11 @@ class Component:
         for candidate in ["::".join(outer[:depth] + [name]) for depth in range(len(outer), -1, -1)]:
             places = self.places.get(candidate, [])
             folder = pathlib.PurePosixPath(path).parent
-            for near in ([p for p in places if p == path], [p for p in places if pathlib.PurePosixPath(p).parent == folder], places):
+            for near in (
+                [p for p in places if p == path],
+                [p for p in places if pathlib.PurePosixPath(p).parent == folder],
+                places,
+            ):
                 if len(near) == 1:
                     return near[0], candidate
         return None
@@ -164,5 +172,7 @@ def member_circles(root, headers):
     for component, sources in sorted(components.items()):
         graph = Component(sources).held()
         for way in circles(graph):
-            steps = [f'{name} has "{graph[path, name][held]}" ({path})' for (path, name), held in zip(way, way[1:] + way[:1])]
+            steps = [
+                f'{name} has "{graph[path, name][held]}" ({path})' for (path, name), held in zip(way, way[1:] + way[:1])
+            ]
             yield [name for _, name in way], f"{component}: classes hold each other in a circle: {'; '.join(steps)}"

@@ -30,20 +30,28 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEBT = "tests/tidy/prose_debt.txt"
 GENERATED = {"docs/guide/configuration.md", "docs/guide/metrics.md"}  # their sentences are those of flags and metrics
 
-PEOPLE = ("users?|operators?|readers?|developers?|people|persons?|newcomers?|attackers?|administrators?|humans?|authors?|anyone|"
-          "everyone|man|men|woman|maintainers?|contributors?|applicants?|teams?")
-NOUNLESS = (r"[.,;:!?)\"']|$|(?:is|are|was|were|be|has|have|had|may|can|must|might|will|would|should|does|do|did|and|or|but|nor|"
-            r"in|on|at|to|of|for|from|by|with|as|when|while|if|that|than|then|so|which|who|whose|it|its|they|the|a|an|after|"
-            r"before|until|way|not|no|still|alone|too|first|where|because|sees|holds|gets|takes|waits|knows)\b")
+PEOPLE = (
+    "users?|operators?|readers?|developers?|people|persons?|newcomers?|attackers?|administrators?|humans?|authors?|anyone|"
+    "everyone|man|men|woman|maintainers?|contributors?|applicants?|teams?"
+)
+NOUNLESS = (
+    r"[.,;:!?)\"']|$|(?:is|are|was|were|be|has|have|had|may|can|must|might|will|would|should|does|do|did|and|or|but|nor|"
+    r"in|on|at|to|of|for|from|by|with|as|when|while|if|that|than|then|so|which|who|whose|it|its|they|the|a|an|after|"
+    r"before|until|way|not|no|still|alone|too|first|where|because|sees|holds|gets|takes|waits|knows)\b"
+)
 DOCUMENTS = r"errors?|logs?|messages?|pages?|comments?|headers?|names?|text|help|README|documentation|manual|RFC \d+|specification|operators?|users?|\S+\.(?:h|cc|md|thrift|txt)"
 
 RULES = {
-    "begin": re.compile(r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None(?!:))\b(?!-)|"
-                        r"One(?=[,.;:]|\s+(?:that|which|who|whose|is|was|may|can|has|had|must|will|would|should|does|with|without|in|at|on|"
-                        r"for|to|from|by|alone|not|more|takes|waits|gets|holds|knows|begins|ends|needs)\b))"),
-    "pronoun": re.compile(r"\b(?:[Nn]obody|[Ss]omebody|[Aa]nybody|[Ss]omeone|[Nn]o one|[Ww]hoever|[Ww]homever)\b|"
-                          r"\b[Tt]he others\b|\b[Tt]he other\b(?=\s*(?:" + NOUNLESS + r"))|"
-                          r"(?<!-)\b(?P<who>[Ww]ho|[Ww]hom)\b(?!')"),
+    "begin": re.compile(
+        r"(?P<at>(?:What|Who|Whoever|Where|That|Those|Of|As|None(?!:))\b(?!-)|"
+        r"One(?=[,.;:]|\s+(?:that|which|who|whose|is|was|may|can|has|had|must|will|would|should|does|with|without|in|at|on|"
+        r"for|to|from|by|alone|not|more|takes|waits|gets|holds|knows|begins|ends|needs)\b))"
+    ),
+    "pronoun": re.compile(
+        r"\b(?:[Nn]obody|[Ss]omebody|[Aa]nybody|[Ss]omeone|[Nn]o one|[Ww]hoever|[Ww]homever)\b|"
+        r"\b[Tt]he others\b|\b[Tt]he other\b(?=\s*(?:" + NOUNLESS + r"))|"
+        r"(?<!-)\b(?P<who>[Ww]ho|[Ww]hom)\b(?!')"
+    ),
     "colon": re.compile(r"(?<!\bCode)(?<![A-Z_]{4}):(?=\s)"),
     "register": re.compile(r"\b(?:goes|(?<!\bwhichever )comes|stands(?! for\b)|hears|says|went|came|stood|heard|"
                            r"(?:is|are|was|were|be) taken for|beg[ia]ns? anew)\b"),
@@ -76,13 +84,19 @@ def faults(path, text):
                     continue
                 yield paragraph.line, "register", f"{match.group(0)}: {sentence}"
         if paragraph.kind == "text":
-            colons = [match for match in RULES["colon"].finditer(paragraph.text) if not DEFINED.search(paragraph.text[:match.start()])]
+            colons = [
+                match
+                for match in RULES["colon"].finditer(paragraph.text)
+                if not DEFINED.search(paragraph.text[: match.start()])
+            ]
             for _ in colons[1:]:
                 yield paragraph.line, "colon", paragraph.text
 
 
 def tracked(root):
-    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    out = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True
+    )
     return sorted(path for path in set(out.stdout.splitlines()) if (root / path).is_file())
 
 
@@ -104,7 +118,9 @@ def read_debt(root):
     for line in (root / DEBT).read_text().splitlines() if (root / DEBT).exists() else ():
         if line and not line.startswith("#"):
             path, *entries = line.split()
-            debt[path] = collections.Counter({rule: int(count) for rule, count in (entry.split("=") for entry in entries)})
+            debt[path] = collections.Counter(
+                {rule: int(count) for rule, count in (entry.split("=") for entry in entries)}
+            )
     return debt
 
 
@@ -123,7 +139,10 @@ def renamed(root):
     commit = git("log", "-1", "--format=%H", "--", DEBT).strip()
     if not commit:
         return {}
-    rows = [row.split("\t") for row in git("diff", "--name-status", "--find-renames=40%", "--diff-filter=R", commit).splitlines()]
+    rows = [
+        row.split("\t")
+        for row in git("diff", "--name-status", "--find-renames=40%", "--diff-filter=R", commit).splitlines()
+    ]
     return {old: new for _, old, new in rows}
 
 

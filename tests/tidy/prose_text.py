@@ -11,11 +11,18 @@ import tokenize
 Paragraph = collections.namedtuple("Paragraph", "line text kind")
 
 ITEM = re.compile(r"^\s*(?:[-*]|\d+[.)]|\([a-z\d]\))\s+")
-LABEL = re.compile(r"^(?:[A-Z][\w ]{0,30}|\w+):(?:\s{2,}|\s*$)|^[A-Z]\w+(?: \w+){0,2}:\s")  # "Threads:    ..." of a banner
+LABEL = re.compile(
+    r"^(?:[A-Z][\w ]{0,30}|\w+):(?:\s{2,}|\s*$)|^[A-Z]\w+(?: \w+){0,2}:\s"
+)  # "Threads:    ..." of a banner
 DRAWING = re.compile(r"[|+]--|--[->+|]|\w\s{3,}\w|^\s*\|.*\|\s*$|^[-=|+\\/ ]+$|[{};]\s*$")
-DIRECTIVE = re.compile(r"^\s*(NOLINT|clang-format|namespace\b|static$|static (int|void|bool|std)|shellcheck|type:|!|[\w./-]+\.\w+$)")
-CPP_PIECE = re.compile(r'R"(?P<tag>\w*)\((?P<raw>.*?)\)(?P=tag)"|//(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/'
-                       r"|\"(?P<string>(?:\\.|[^\"\\\n])*)\"|(?<![0-9a-zA-Z_])'(?:\\.|[^'\\\n])+'", re.S)
+DIRECTIVE = re.compile(
+    r"^\s*(NOLINT|clang-format|namespace\b|static$|static (int|void|bool|std)|shellcheck|type:|!|[\w./-]+\.\w+$)"
+)
+CPP_PIECE = re.compile(
+    r'R"(?P<tag>\w*)\((?P<raw>.*?)\)(?P=tag)"|//(?P<line>[^\n]*)|/\*(?P<block>.*?)\*/'
+    r"|\"(?P<string>(?:\\.|[^\"\\\n])*)\"|(?<![0-9a-zA-Z_])'(?:\\.|[^'\\\n])+'",
+    re.S,
+)
 WORDS_OF_MESSAGE = 4
 
 
@@ -127,10 +134,16 @@ def cpp(text, with_messages):
             if not (block and own and block[-1][0] == line - 1 and column == position - start):
                 end_comment()
                 column = position - start
-            block.append((line, match["line"].lstrip("/")[1:] if match["line"].startswith((" ", "/")) else match["line"]))
+            block.append(
+                (line, match["line"].lstrip("/")[1:] if match["line"].startswith((" ", "/")) else match["line"])
+            )
         elif match["block"] is not None:
             end_comment()
-            found.extend(comment_block([(line + i, re.sub(r"^\s*\*+ ?", "", part)) for i, part in enumerate(match["block"].split("\n"))]))
+            found.extend(
+                comment_block(
+                    [(line + i, re.sub(r"^\s*\*+ ?", "", part)) for i, part in enumerate(match["block"].split("\n"))]
+                )
+            )
         elif match["string"] is not None:
             strings.append((line, match["string"]))
         elif match["raw"] is not None and with_messages:
@@ -166,7 +179,12 @@ def python(text, with_messages):
             block.append((token.start[0], re.sub(r"^#+ ?", "", token.string)))
         if token.type == tokenize.STRING:
             body = re.sub(r"^\w*(\"\"\"|'''|\"|')|(\"\"\"|'''|\"|')$", "", token.string)
-            if token.string.startswith(('"""', 'r"""')) and last in (None, tokenize.NEWLINE, tokenize.INDENT, tokenize.NL):
+            if token.string.startswith(('"""', 'r"""')) and last in (
+                None,
+                tokenize.NEWLINE,
+                tokenize.INDENT,
+                tokenize.NL,
+            ):
                 found.extend(comment_block([(token.start[0] + i, line) for i, line in enumerate(body.split("\n"))]))
             else:
                 strings.append((token.start[0], body))

@@ -27,8 +27,11 @@ NO_VERBS = set("""
 NO_FORMS = re.compile(r"(?<![su])s$|ing$|ed$|ly$|[^a-z-]", re.I)  # thirds, gerunds, participles, adverbs
 VERBS = set("""
     alias apply bias bleed breed bring cling comply embed exceed feed fly heed imply multiply need ping proceed rely reply ring seed shed
-    sling speed string succeed supply swing unseed weed""".split())  # that look like such a form
-AFTER_A_NOUN = set("of is are was were has have had that which who whose may can must will would should does do".split())
+    sling speed string succeed supply swing unseed weed""".split()
+)  # that look like such a form
+AFTER_A_NOUN = set(
+    "of is are was were has have had that which who whose may can must will would should does do".split()
+)
 
 
 def fault(subject):
@@ -44,7 +47,9 @@ def fault(subject):
     if second is None:
         return f'"{first}" has no object: say what it changes'
     if second.lower() in AFTER_A_NOUN:
-        return f'"{first} {second}" is no imperative: after the colon say what the commit does ("add", "reject", "move")'
+        return (
+            f'"{first} {second}" is no imperative: after the colon say what the commit does ("add", "reject", "move")'
+        )
     return None
 
 

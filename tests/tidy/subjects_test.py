@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Which subjects of commits are refused, which commits are checked, and that ./dev installs the hook and overwrites none."""
+"""Which subjects of commits are refused, which commits are checked, and that ./dev installs the hook, but overwrites
+none."""
 import pathlib
 import re
 import subprocess
@@ -15,15 +16,35 @@ DEV = SUBJECTS.parents[2] / "dev"
 
 class FaultTest(unittest.TestCase):
     def test_imperatives_with_an_object_pass(self):
-        for good in ("rpc: carry time-slice overshoot into the next slot", "rpc, client: apply one deadline", "docs: say when a lease ends",
-                     "tests/sim: bring back the seed", "log: process appends in order", "log: embed the checksum", "rpc: focus the hint"):
+        for good in (
+            "rpc: carry time-slice overshoot into the next slot",
+            "rpc, client: apply one deadline",
+            "docs: say when a lease ends",
+            "tests/sim: bring back the seed",
+            "log: process appends in order",
+            "log: embed the checksum",
+            "rpc: focus the hint",
+        ):
             self.assertIsNone(subjects.fault(good), good)
 
     def test_all_else_is_refused(self):
-        for bad in ("carry overshoot", "Rpc: carry overshoot", "rpc: what is too much in a slot is less in the next", "rpc: carries overshoot",
-                    "rpc: carrying overshoot", "rpc: carried overshoot", "rpc: the overshoot moves", "rpc: one constant less", "rpc: no copy",
-                    "rpc: how it waits", "rpc: chain of a certificate is found once", "rpc: skips that say", "rpc: carry",
-                    "lab: within its columns", "rpc: carry " + "x" * 70):
+        for bad in (
+            "carry overshoot",
+            "Rpc: carry overshoot",
+            "rpc: what is too much in a slot is less in the next",
+            "rpc: carries overshoot",
+            "rpc: carrying overshoot",
+            "rpc: carried overshoot",
+            "rpc: the overshoot moves",
+            "rpc: one constant less",
+            "rpc: no copy",
+            "rpc: how it waits",
+            "rpc: chain of a certificate is found once",
+            "rpc: skips that say",
+            "rpc: carry",
+            "lab: within its columns",
+            "rpc: carry " + "x" * 70,
+        ):
             self.assertIsNotNone(subjects.fault(bad), bad)
 
 
@@ -36,8 +57,13 @@ class HistoryTest(unittest.TestCase):
         self.git("init", "-q")
 
     def git(self, *words, root=None):
-        done = subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *words], cwd=root or self.root, check=True,
-                              capture_output=True, text=True)
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", *words],
+            cwd=root or self.root,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
         return done.stdout.strip()
 
     def commit(self, subject):
@@ -49,7 +75,9 @@ class HistoryTest(unittest.TestCase):
         (root or self.root).joinpath(subjects.SINCE).write_text(commit + "\n")
 
     def check(self, root=None):
-        done = subprocess.run([sys.executable, str(SUBJECTS), "--root", str(root or self.root)], capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, str(SUBJECTS), "--root", str(root or self.root)], capture_output=True, text=True
+        )
         return done.returncode, done.stdout
 
     def test_only_commits_after_the_base_are_checked(self):

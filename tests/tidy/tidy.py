@@ -9,11 +9,13 @@ Circles:   the classes of a component do not hold each other in a circle (member
            lists the circles that cannot be cut: `circle`, the classes, their number and, after a #, why.
 Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
            size; an entry that is exceeded, or no longer needed, fails.
-Classes:   a class has at most 40 member functions, defined in at most two sources. What has more stands in exemptions.txt with
-           its number and, after a #, why.
+Classes:   a class has at most 40 member functions, defined in at most two sources. What has more
+           stands in exemptions.txt with its number and, after a #, why.
 Locks:     common/base/mutex.h alone names the standard's mutexes: clang checks what the ones in it guard.
-Words:     what retired_words.txt lists does not come back: a regular expression, what to say instead, where (globs), by tabs.
-Columns:   a line of Markdown has at most 100, outside tables, code blocks and links.
+Words:     what retired_words.txt lists does not come back: a regular expression, what to say instead, where (globs), by
+           tabs.
+Columns:   a line of Markdown has at most 100, outside tables, code blocks and links; a line of any other text file 120,
+           addresses apart. long_lines.txt names files that have longer ones, each with a reason.
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
 Rules:     each rule of docs/design/replication-rules.md that holds today is shown by a story or test that
            tests/stories/README.md names.
@@ -37,6 +39,7 @@ FUNCTION_LINES_MAX = 70
 CLASS_METHODS_MAX = 40
 CLASS_SOURCES_MAX = 2
 DOC_COLUMNS_MAX = 100
+CODE_COLUMNS_MAX = 120
 
 # Which folders each folder's files may include from.
 LAYERS = {
@@ -52,17 +55,32 @@ LAYERS = {
 # Whose folders may not include each other in a circle, and whose root holds nothing but main.cc.
 ROOMED = ("common", "functions", "master", "tabletserver", "client", "gateway", "tools/ebla")
 PURE = {  # cores: no clock, lock, disk, socket or Thrift
-    "tabletserver/replication/": ("<mutex>", "<thread>", "<chrono>", "event2/", "wiredtiger.h", "zookeeper", "idl/", "thrift/"),
+    "tabletserver/replication/": (
+        "<mutex>",
+        "<thread>",
+        "<chrono>",
+        "event2/",
+        "wiredtiger.h",
+        "zookeeper",
+        "idl/",
+        "thrift/",
+    ),
     "master/balancer/planner/": ("<mutex>", "<thread>", "event2/", "wiredtiger.h", "zookeeper", "thrift/"),
 }
 
 
 def is_test(path):
-    return path.startswith("tests/") or "/testing/" in path or re.search(r"_test\.(cc|h|py)$|_bench\.cc$", path) is not None
+    return (
+        path.startswith("tests/")
+        or "/testing/" in path
+        or re.search(r"_test\.(cc|h|py)$|_bench\.cc$", path) is not None
+    )
 
 
 def tracked(root):
-    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    out = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True
+    )
     return sorted(p for p in set(out.stdout.splitlines()) if (root / p).is_file())
 
 
@@ -87,7 +105,9 @@ def check_layers(root, files):
                 if path.startswith(prefix) and not is_test(path):
                     spelled = f"<{target}>" if match.group(1) == "<" else target
                     for bad in forbidden:
-                        if spelled.strip("<>").startswith(bad.strip("<>")) and (not bad.startswith("<") or spelled == bad):
+                        if spelled.strip("<>").startswith(bad.strip("<>")) and (
+                            not bad.startswith("<") or spelled == bad
+                        ):
                             yield f"{path}:{number}: includes {spelled}: {prefix} is pure"
 
 
@@ -143,11 +163,14 @@ def circles(uses):
             done.update(circle)
 
 
-FUNCTION_HEAD = re.compile(r"\)\s*(?:const|noexcept|override|final|mutable|&&|&|->\s*[\w:<>,\s\*&]+|:\s*[^;{}]*(?:\{[^{}]*\}[^;{}]*)*)*\s*$")
+FUNCTION_HEAD = re.compile(
+    r"\)\s*(?:const|noexcept|override|final|mutable|&&|&|->\s*[\w:<>,\s\*&]+|:\s*[^;{}]*(?:\{[^{}]*\}[^;{}]*)*)*\s*$"
+)
 
 
 def functions(text):
-    """(first line, lines, head) of each outermost function body: a brace that follows a parameter list at namespace or class level."""
+    """(first line, lines, head) of each outermost function body: a brace that follows a parameter list at namespace
+    or class level."""
     code = strip_code(text)
     stack = []  # is_function for each open brace
     line = 1
@@ -267,7 +290,9 @@ class Exemptions:
 def check_member_circles(root, files, exempt):
     """No classes of a component hold each other in a circle."""
     found = set()
-    for names, fault in member_circles(root, [path for path in files if path.endswith(".h") and "/" in path and not is_test(path)]):
+    for names, fault in member_circles(
+        root, [path for path in files if path.endswith(".h") and "/" in path and not is_test(path)]
+    ):
         found.add(f"circle {' '.join(names)}")
         if f"circle {' '.join(names)}" not in exempt:
             yield fault
@@ -288,8 +313,10 @@ def check_sizes(root, files, exempt):
         yield f"exemptions.txt: {name} no longer needs its entry"
 
 
-STANDARD_LOCK = re.compile(r"\bstd::((?:recursive_|timed_|recursive_timed_|shared_|shared_timed_)?mutex|lock_guard|unique_lock|shared_lock|"
-                           r"scoped_lock|condition_variable(?:_any)?)\b|#\s*include\s+<(?:mutex|shared_mutex|condition_variable)>")
+STANDARD_LOCK = re.compile(
+    r"\bstd::((?:recursive_|timed_|recursive_timed_|shared_|shared_timed_)?mutex|lock_guard|unique_lock|shared_lock|"
+    r"scoped_lock|condition_variable(?:_any)?)\b|#\s*include\s+<(?:mutex|shared_mutex|condition_variable)>"
+)
 
 
 def check_locks(root, files):
@@ -314,11 +341,18 @@ def check_words(root, files):
             regex, instead, scope = line.split("\t")
             retired.append((re.compile(regex), instead, scope.split()))
     for path in files:
-        if not path.endswith((".cc", ".h", ".md", ".txt", ".py", ".sh", ".thrift", ".flags")) and path not in ("dev", "quickstart"):
+        if not path.endswith((".cc", ".h", ".md", ".txt", ".py", ".sh", ".thrift", ".flags")) and path not in (
+            "dev",
+            "quickstart",
+        ):
             continue
         if path.startswith("tests/tidy/") or path in ("docs/glossary.md", "CHANGELOG.md"):
             continue  # they name the retired words
-        mine = [(regex, instead) for regex, instead, scope in retired if any(fnmatch.fnmatchcase(path, glob) for glob in scope)]
+        mine = [
+            (regex, instead)
+            for regex, instead, scope in retired
+            if any(fnmatch.fnmatchcase(path, glob) for glob in scope)
+        ]
         if not mine:
             continue
         for number, line in enumerate((root / path).read_text(errors="replace").splitlines(), 1):
@@ -328,18 +362,42 @@ def check_words(root, files):
                     yield f"{path}:{number}: {match.group(0)}: say {instead}"
 
 
+def long_lines(path, text):
+    """(line, columns, at most) of each line of a file that is too long. An address or a link cannot be broken."""
+    markdown, in_code = path.endswith(".md"), False
+    most = DOC_COLUMNS_MAX if markdown else CODE_COLUMNS_MAX
+    for number, line in enumerate(text.splitlines(), 1):
+        if markdown and line.lstrip().startswith("```"):
+            in_code = not in_code
+        elif not (markdown and (in_code or line.lstrip().startswith("|"))):
+            columns = len(re.sub(r"\]\([^)\s]*\)|https?://\S+", "", line))
+            if columns > most:
+                yield number, columns, most
+
+
 def check_columns(root, files):
+    exempt = {}  # by glob: the number of its line
+    allowed = root / "tests/tidy/long_lines.txt"
+    if allowed.exists():
+        for number, line in enumerate(allowed.read_text().splitlines(), 1):
+            glob, mark, why = line.partition("#")
+            if glob.strip() and not (mark and why.strip()):
+                yield f"tests/tidy/long_lines.txt:{number}: {glob.strip()} has no reason behind a #"
+            if glob.strip():
+                exempt[glob.strip()] = number
+    needed = set()
     for path in files:
-        if not path.endswith(".md"):
-            continue
-        in_code = False
-        for number, line in enumerate((root / path).read_text().splitlines(), 1):
-            if line.lstrip().startswith("```"):
-                in_code = not in_code
-            elif not in_code and not line.lstrip().startswith("|"):
-                shown = re.sub(r"\]\([^)\s]*\)|https?://\S+", "", line)  # a link's target cannot be broken
-                if len(shown) > DOC_COLUMNS_MAX:
-                    yield f"{path}:{number}: {len(shown)} columns, over {DOC_COLUMNS_MAX}"
+        try:
+            text = (root / path).read_text()
+        except UnicodeDecodeError:
+            continue  # no text
+        globs = [glob for glob in exempt if fnmatch.fnmatchcase(path, glob)]
+        for number, columns, most in long_lines(path, text):
+            needed.update(globs)
+            if not globs:
+                yield f"{path}:{number}: {columns} columns, over {most}"
+    for glob in sorted(exempt.keys() - needed):
+        yield f"tests/tidy/long_lines.txt:{exempt[glob]}: no line of {glob} is too long: take the entry out"
 
 
 def anchors(text):
@@ -392,7 +450,9 @@ def known_tests(root, files):
     known = set()
     for path in files:
         if is_test(path) and path.endswith(".cc"):
-            for suite, name in re.findall(r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", (root / path).read_text()):
+            for suite, name in re.findall(
+                r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", (root / path).read_text()
+            ):
                 known.add(f"{suite}.{name}")
     return known
 
@@ -459,11 +519,22 @@ def main():
         print(f"{root}: found no sources: wrong --root?")
         return 1
     exemptions = Exemptions(root / "tests/tidy/exemptions.txt")
-    faults = [*exemptions.faults, *check_layers(root, files), *check_rooms(root, files),
-              *check_member_circles(root, files, exemptions.circles), *check_sizes(root, files, exemptions.sizes),
-              *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files),
-              *check_tests_are_built(root, files), *check_banners(root, files),
-              *check_locks(root, files), *check_words(root, files), *check_columns(root, files)]
+    faults = [
+        *exemptions.faults,
+        *check_layers(root, files),
+        *check_rooms(root, files),
+        *check_member_circles(root, files, exemptions.circles),
+        *check_sizes(root, files, exemptions.sizes),
+        *check_links(root, files),
+        *check_named_tests(root, files),
+        *check_rules(root, files),
+        *check_readmes(root, files),
+        *check_tests_are_built(root, files),
+        *check_banners(root, files),
+        *check_locks(root, files),
+        *check_words(root, files),
+        *check_columns(root, files),
+    ]
     for fault in faults:
         print(fault)
     print(f"tidy: {len(files)} files, {len(faults)} faults")

@@ -31,8 +31,16 @@ class TidyTest(unittest.TestCase):
         self.assertIn("master/a.cc:1: includes tabletserver/b.h", out)
 
     def test_folders_that_include_each_other_and_loose_files(self):
-        code, out = self.run_on({"master/README.md": "x", "master/a/a.h": '#include "master/b/b.h"\n', "master/b/b.h": "",
-                                 "master/b/c.h": '#include "master/a/a.h"\n', "master/main.cc": "", "master/loose.cc": ""})
+        code, out = self.run_on(
+            {
+                "master/README.md": "x",
+                "master/a/a.h": '#include "master/b/b.h"\n',
+                "master/b/b.h": "",
+                "master/b/c.h": '#include "master/a/a.h"\n',
+                "master/main.cc": "",
+                "master/loose.cc": "",
+            }
+        )
         self.assertEqual(code, 1)
         self.assertIn("in a circle: master/a/a.h includes master/b/b.h; master/b/c.h includes master/a/a.h", out)
         self.assertIn("master/loose.cc: lies loose", out)
@@ -51,13 +59,17 @@ class TidyTest(unittest.TestCase):
         self.assertIn("common/f.cc:F: 82 lines", out)
 
     def test_exemptions_hold_their_size_and_end(self):
-        code, out = self.run_on({"common/long.cc": "\n" * 650, "tests/tidy/exemptions.txt": "common/long.cc 640\ncommon/gone.cc 700\n"})
+        code, out = self.run_on(
+            {"common/long.cc": "\n" * 650, "tests/tidy/exemptions.txt": "common/long.cc 640\ncommon/gone.cc 700\n"}
+        )
         self.assertEqual(code, 1)
         self.assertIn("over the 640", out)
         self.assertIn("common/gone.cc no longer needs its entry", out)
 
     def test_a_header_without_its_path(self):
-        code, out = self.run_on({"common/base/a.h": "// What it is.\n", "common/base/b.h": "// common/base/b.h\n// Holds b.\n"})
+        code, out = self.run_on(
+            {"common/base/a.h": "// What it is.\n", "common/base/b.h": "// common/base/b.h\n// Holds b.\n"}
+        )
         self.assertEqual(code, 1)
         self.assertIn("common/base/a.h:1: begin the header with the line: // common/base/a.h", out)
         self.assertIn("1 faults", out)
@@ -83,7 +95,10 @@ class TidyTest(unittest.TestCase):
 
     def test_a_rule_that_nothing_shows(self):
         rows = "".join(f"| {rule} | `told` | |\n" for rule in range(1, 26) if rule != 4)
-        tree = {"tests/stories/README.md": rows + "| 4 | `gone` | `Some.Test` |\n", "tests/stories/told.txt": "> state\n"}
+        tree = {
+            "tests/stories/README.md": rows + "| 4 | `gone` | `Some.Test` |\n",
+            "tests/stories/told.txt": "> state\n",
+        }
         code, out = self.run_on(tree)
         self.assertEqual(code, 1)
         self.assertIn("there is no story gone", out)
@@ -94,7 +109,9 @@ class TidyTest(unittest.TestCase):
         self.assertIn("rule_04_untold.txt: is not in the table", out)
 
     def test_a_test_named_in_the_docs_that_is_not_there(self):
-        code, out = self.run_on({"docs/faults.md": "`Some.Test` `Other.Test`\n", "common/a_test.cc": "TEST(Some, Test) {}\n"})
+        code, out = self.run_on(
+            {"docs/faults.md": "`Some.Test` `Other.Test`\n", "common/a_test.cc": "TEST(Some, Test) {}\n"}
+        )
         self.assertEqual(code, 1)
         self.assertIn("there is no test Other.Test", out)
         self.assertNotIn("Some.Test", out.replace("no test Other.Test", ""))
@@ -116,19 +133,34 @@ class TidyTest(unittest.TestCase):
         self.assertIn("2 faults", out)
 
     def test_a_class_of_many_functions(self):
-        functions = "".join(f"  std::map<int, int> F{i}(std::function<void()> f = {{}}) const {{ return G(); }}\n" for i in range(21))
+        functions = "".join(
+            f"  std::map<int, int> F{i}(std::function<void()> f = {{}}) const {{ return G(); }}\n" for i in range(21)
+        )
         functions += "".join(f"  virtual bool H{i}() = 0;\n  int x{i}_ = Two(1);\n" for i in range(20))
         text = "class Big : public A {\n public:\n  Big(const Big&) = delete;\n" + functions + "};\n"
-        code, out = self.run_on({"common/x/big.h": text, "common/x/fits.h": text.replace("Big", "Fits").replace("  virtual bool H3() = 0;\n", "")})
+        code, out = self.run_on(
+            {
+                "common/x/big.h": text,
+                "common/x/fits.h": text.replace("Big", "Fits").replace("  virtual bool H3() = 0;\n", ""),
+            }
+        )
         self.assertEqual(code, 1)
         self.assertIn("common/x/big.h:class Big: 41 member functions, over 40", out)
         self.assertNotIn("Fits", out)
         entry = "common/x/big.h:class Big 41"
-        self.assertEqual(self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "  # a port\n"})[0], 0)
-        self.assertIn("does not say why", self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "\n"})[1])
+        self.assertEqual(
+            self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "  # a port\n"})[0], 0
+        )
+        self.assertIn(
+            "does not say why", self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "\n"})[1]
+        )
 
     def test_a_class_in_many_sources(self):
-        tree = {"common/x/s.h": "class S {\n  void F();\n};\n", "common/x/a.cc": "void S::A() {\n}\n", "common/x/b.cc": "int S::B() {\n}\n"}
+        tree = {
+            "common/x/s.h": "class S {\n  void F();\n};\n",
+            "common/x/a.cc": "void S::A() {\n}\n",
+            "common/x/b.cc": "int S::B() {\n}\n",
+        }
         self.assertEqual(self.run_on(tree)[0], 0)
         code, out = self.run_on({**tree, "common/x/c.cc": "S::S() {\n}\n"})
         self.assertEqual(code, 1)
@@ -136,8 +168,15 @@ class TidyTest(unittest.TestCase):
 
     def test_a_retired_word(self):
         words = "# comment\n\\b[Rr]eigns?\\b\tleader term\t*.cc *.md\n"
-        code, out = self.run_on({"tests/tidy/retired_words.txt": words, "docs/a.md": "in its reign\n", "common/x/a.cc": "int foreign;\n",
-                                 "common/x/a.h": "int reign;\n", "docs/glossary.md": "reign\n"})
+        code, out = self.run_on(
+            {
+                "tests/tidy/retired_words.txt": words,
+                "docs/a.md": "in its reign\n",
+                "common/x/a.cc": "int foreign;\n",
+                "common/x/a.h": "int reign;\n",
+                "docs/glossary.md": "reign\n",
+            }
+        )
         self.assertEqual(code, 1)
         self.assertIn("docs/a.md:1: reign: say leader term", out)
         self.assertIn("1 faults", out)
@@ -148,6 +187,35 @@ class TidyTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("docs/a.md:1: 102 columns, over 100", out)
         self.assertIn("1 faults", out)
+
+    def test_long_lines_of_every_kind_of_text(self):
+        long = "x" * 121 + "\n"
+        names = [
+            "common/a.cc",
+            "common/a.py",
+            "common/a.sh",
+            "common/CMakeLists.txt",
+            "common/a.cmake",
+            "thrift/a.thrift",
+            "dev",
+            "conf/a.flags",
+            "tests/a.txt",
+            "common/a.json",
+        ]
+        code, out = self.run_on({name: long for name in names})
+        self.assertEqual(code, 1)
+        for name in names:
+            self.assertIn(f"{name}:1: 121 columns, over 120", out)
+        code, out = self.run_on({"dev": "# https://" + long, "tests/data.bin": "\0" + "x" * 100})
+        self.assertNotIn("columns", out, "an address cannot be broken")
+
+    def test_an_exemption_of_long_lines_has_a_reason_and_is_needed(self):
+        long = "x" * 121 + "\n"
+        code, out = self.run_on({"a/b.svg": long, "tests/tidy/long_lines.txt": "a/*.svg  # a drawing\n"})
+        self.assertNotIn("b.svg", out)
+        code, out = self.run_on({"a/b.svg": long, "tests/tidy/long_lines.txt": "a/*.svg\nc/*  # a table\n"})
+        self.assertIn("long_lines.txt:1: a/*.svg has no reason", out)
+        self.assertIn("long_lines.txt:2: no line of c/* is too long", out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 // tools/backup/backup_store.h
-// Where backups are kept: named objects, which are written once, read, listed and deleted. A name is words with / between
-// them, as "monday/00001.part"; what is before a / is a folder, which nobody makes.
+// Where backups are kept: named objects, which are written once, read, listed and deleted. A name is words with /
+// between them, as "monday/00001.part"; what is before a / is a folder, which nobody makes.
 // Place:      block_file.h writes and reads objects; directory_store.h and s3_store.h are the two that there are;
 //             open_store.h makes one of what a person typed.
 // Invariants: An object is there whole, or not at all. Whoever has finished it finds it after a crash of this machine.

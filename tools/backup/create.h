@@ -1,8 +1,8 @@
 // tools/backup/create.h
-// Makes a backup of tables while they are written, split, merged and moved: tablet after tablet, each at one position of
-// its log, with everything that had been acknowledged when the backup began.
-// Interrupted: what is finished is noted (manifest.h, progress), and the next run with the same name goes on from there.
-// A tablet that changes its range, its server or its primary meanwhile is read again.
+// Makes a backup of tables while they are written, split, merged and moved: tablet after tablet, each at one position
+// of its log, with everything that had been acknowledged when the backup began.
+// Interrupted: what is finished is noted (manifest.h, progress), and the next run with the same name goes on from
+// there. A tablet that changes its range, its server or its primary meanwhile is read again.
 // A table that is dropped meanwhile is left out, unless it was asked for by name.
 // Since another backup: every record is read, and only what differs by its version is written.
 // Errors:  INVALID_ARGUMENT for what cannot be; UNAVAILABLE when some tablet could not be read for `patience`;

@@ -1,5 +1,5 @@
-// A whole backup, one on top of it, one that is not finished and an archive: whatever bit of whichever of their files is
-// flipped, verifying says so, and a restore meets an error before its end.
+// A whole backup, one on top of it, one that is not finished and an archive: whatever bit of whichever of their files
+// is flipped, verifying says so, and a restore meets an error before its end.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -1,6 +1,7 @@
 // tools/backup/directory_store.h
 // Backups in a directory of a file system. An object is a file; until it is finished, its name ends with .unfinished;
-// Files are readable by their owner alone, as they hold all data. List() shows also those that a killed process left, and Delete() takes them away.
+// Files are readable by their owner alone, as they hold all data. List() shows also those that a killed process left,
+// and Delete() takes them away.
 // Errors:  as of backup_store.h; INTERNAL for what cannot be written.
 // Threads: thread-compatible.
 #pragma once

@@ -1,7 +1,8 @@
 // tools/backup/record_stream.h
 // The records of a backup in the order of their keys: written to a part's file, and read from the parts of a backup and
 // of those that it follows, the newest of each key.
-//   block of a part  records, each: 1 (there) or 2 (deleted since), key; of one that is there also value, epoch, lsn and
+//   block of a part  records, each: 1 (there) or 2 (deleted since), key; of one that is there also value, epoch, lsn
+//   and
 //                    expiry in ms (0: none). Numbers are varints, bytes have their length before them.
 // Place:   create.h writes them; restore.h and create.h, for what has changed, read them.
 // Errors:  as of block_file.h; INVALID_ARGUMENT also for records out of order or outside their part.

@@ -1,6 +1,6 @@
 // tools/backup/restore.h
-// Makes tables of a backup again, in the cluster it came from or in another, of any size: with its splits first, then all
-// records, many at a time.
+// Makes tables of a backup again, in the cluster it came from or in another, of any size: with its splits first, then
+// all records, many at a time.
 // Records get new versions, and those that have expired meanwhile are left out. Deletes that a last_write_wins table
 // remembers are not part of a backup.
 // At a moment: the archive's changes since the backup are written after its records, of each key in their order. Tables

@@ -1,9 +1,9 @@
 // tools/backup/s3_client.h
-// Single requests to an S3-compatible store: signed (AWS Signature Version 4, by libcurl), and sent again while the store
-// is out of order. Every request that is used here may be sent twice.
+// Single requests to an S3-compatible store: signed (AWS Signature Version 4, by libcurl), and sent again while the
+// store is out of order. Every request that is used here may be sent twice.
 // Place:   s3_store.h makes objects of them.
-// Errors:  UNAVAILABLE when the store did not answer, or answered that it cannot now, for `patience`; what it refuses is in
-//          the reply, and Refusal() says it.
+// Errors:  UNAVAILABLE when the store did not answer, or answered that it cannot now, for `patience`; what it refuses
+//          is in the reply, and Refusal() says it.
 // Source:  libcurl; Amazon S3 API reference, 2006-03-01.
 // Threads: thread-compatible: one connection.
 #pragma once

@@ -1,6 +1,6 @@
 // tools/backup/s3_settings.h
 // How an S3-compatible store is reached, from where its users keep that:
-//   keys      AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; else the profile AWS_PROFILE ("default") of
+//   keys      AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN; else profile AWS_PROFILE ("default") of
 //             AWS_SHARED_CREDENTIALS_FILE (~/.aws/credentials). Never from the command line, which others can read.
 //   region    what was typed; AWS_REGION; AWS_DEFAULT_REGION; us-east-1
 //   endpoint  what was typed; AWS_ENDPOINT_URL_S3; AWS_ENDPOINT_URL; Amazon's of the region

@@ -1,6 +1,6 @@
 // tools/backup/s3_store.h
-// Backups in a bucket of an S3-compatible store. An object is put by one request when it is finished, so that it is there
-// whole or not at all: until then its bytes are in memory. Objects are read in pieces of 8 MiB.
+// Backups in a bucket of an S3-compatible store. An object is put by one request when it is finished, so that it is
+// there whole or not at all: until then its bytes are in memory. Objects are read in pieces of 8 MiB.
 // Invariants: Nobody reads an object while it is replaced: a finished backup's are never written again.
 // Errors:     as of backup_store.h and s3_client.h.
 // Threads:    thread-compatible.

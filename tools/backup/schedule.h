@@ -1,10 +1,10 @@
 // tools/backup/schedule.h
-// Backups one after the other: a whole one, some that follow it, the next whole one; and the oldest are deleted. What is
-// there decides what is next, so that a schedule that was stopped goes on where it was.
+// Backups one after the other: a whole one, some that follow it, the next whole one; and the oldest are deleted. What
+// is there decides what is next, so that a schedule that was stopped goes on where it was.
 // Place:      verbs_backup_schedule.cc runs it in the foreground; NextStep and TooOld decide, and are pure.
 // Invariants: 1. It deletes only backups of its own names, "PREFIX-20261124T213000Z".
-//             2. It deletes a chain only while `keep` younger ones are there, the newest of which was read to its end and
-//                found whole just before.
+//             2. It deletes a chain only while `keep` younger ones are there, the newest of which was read to its end
+//                and found whole just before.
 //             3. A backup that does not verify when it has been made is deleted at once, and nothing follows it.
 // Errors:     of one round: said, and tried again later; with `once` it ends with them.
 // Threads:    one. One schedule for each prefix of a store.

@@ -16,8 +16,8 @@
 namespace ebla::backup {
 
 std::string WriteUsers(const AccessInfo& access);
-// What a cluster lacks of the document. A user who is there keeps its password; nothing is taken away. Grants and limits
-// of tables that are not there are left out.
+// What a cluster lacks of the document. A user who is there keeps its password; nothing is taken away. Grants and
+// limits of tables that are not there are left out.
 Result<std::vector<AccessChange>> MissingUsers(const std::string& text, const AccessInfo& present,
                                                const std::set<std::string>& tables);
 

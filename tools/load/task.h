@@ -5,7 +5,8 @@
 // Memory:  the coroutine lives in the Task. Where an argument is a reference or a view, what it refers to outlives the
 //          Task: `co_await` of a call does so by itself.
 // Stack:   a loop over tasks that never wait does not grow it, whatever the compiler makes of tail calls.
-// GCC 12:  compiles a body that begins with `if (co_await ...)` to nonsense, and `co_await (a ? b() : c())` too. Name what
+// GCC 12:  compiles a body that begins with `if (co_await ...)` to nonsense, and `co_await (a ? b() : c())` too. Name
+// what
 //          an await comes to, and what is awaited.
 // Threads: those of one loop.
 #pragma once

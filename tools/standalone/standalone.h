@@ -38,8 +38,8 @@ class Standalone {
   void Stop(Duration patience);
 
   Status Ready() const;
-  // For clients within this process, which run on these loops: calls to it without a socket. Trusted, as the process itself.
-  // The loops end with Stop(), and such a client goes after it.
+  // For clients within this process, which run on these loops: calls to it without a socket. Trusted, as the process
+  // itself. The loops end with Stop(), and such a client goes after it.
   std::vector<rpc::EventLoop*> loops() const { return server_->loops(); }
   std::unique_ptr<rpc::Connector> ConnectorWithin(rpc::EventLoop& loop) const;
   // What else is told at /metrics.

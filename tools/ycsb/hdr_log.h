@@ -1,6 +1,6 @@
 // tools/ycsb/hdr_log.h
-// With hdrhistogram.fileoutput=true: a file of histograms for each metric, one line for each interval, in the log format
-// of HdrHistogram 1.3, which its plotters read.
+// With hdrhistogram.fileoutput=true: a file of histograms for each metric, one line for each interval, in the log
+// format of HdrHistogram 1.3, which its plotters read.
 //
 //   <hdrhistogram.output.path>READ.hdr     "StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_..."
 //

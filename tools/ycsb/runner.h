@@ -4,8 +4,8 @@
 // Place:   main.cc hands it the parsed command line and the real database; tests hand it one in memory.
 // Errors:  INVALID_ARGUMENT for wrong settings, and what the driver refuses, before anything runs. Failed operations
 //          are no error here: they are counted.
-// Lanes:   a thread has as many as its pipeline is deep. One lane does one operation after another, and has its share of
-//          the operations and of the rate.
+// Lanes:   a thread has as many as its pipeline is deep. One lane does one operation after another, and has its share
+//          of the operations and of the rate.
 // Threads: Execute() starts and joins its own; Stop() from any thread, also from a signal-waiting one.
 #pragma once
 

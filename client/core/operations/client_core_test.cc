@@ -1,5 +1,5 @@
-// The client over a pretended cluster, in virtual time: ways that an attempt may end, what is refused before it is sent,
-// what reaches the server, and what closing leaves.
+// The client over a pretended cluster, in virtual time: ways that an attempt may end, what is refused before it is
+// sent, what reaches the server, and what closing leaves.
 #include "client/core/operations/client_core.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A write over its attempts, at a pretended cluster in virtual time: its number, by which it happens once, and the tablet
-// time that it carries.
+// A write over its attempts, at a pretended cluster in virtual time: its number, by which it happens once, and the
+// tablet time that it carries.
 #include "client/core/operations/write_operation.h"
 
 #include <gtest/gtest.h>

@@ -14,8 +14,8 @@ namespace ebla {
 
 // "majority", "all", "primary", "any" or "default". None: it is another word.
 std::optional<Ack> AckNamed(std::string_view name);
-// "strong", "session", "eventual", "default", or "bounded=" and a duration of 1 ms to 1 h: "bounded=500ms", "bounded=2s".
-// None: it is none of these.
+// "strong", "session", "eventual", "default", or "bounded=" and a duration of 1 ms to 1 h: "bounded=500ms",
+// "bounded=2s". None: it is none of these.
 std::optional<Read> ReadNamed(std::string_view name);
 
 // "none", "lru", "lfu" or "ttl". None: it is another word.

@@ -53,7 +53,8 @@ std::string WithTables(const std::string& directory, const std::vector<NamedTabl
   return directory;
 }
 
-// ---- in one process --------------------------------------------------------------------------------------------------
+// ---- in one process
+// --------------------------------------------------------------------------------------------------
 
 class DoorsPart : public Part {
  public:
@@ -116,7 +117,8 @@ class DoorsPart : public Part {
   const RedisBenchmark memory_, interval_;
 };
 
-// ---- before three replicas -------------------------------------------------------------------------------------------
+// ---- before three replicas
+// -------------------------------------------------------------------------------------------
 
 constexpr char kPutsOfClients[] = "Ebla put RF 3, 32 clients", kGetsOfClients[] = "Ebla get RF 3, 32 clients";
 
@@ -194,7 +196,8 @@ class GatewayPart : public Part {
   const RedisBenchmark benchmark_;
 };
 
-// ---- as a cache that is too small ------------------------------------------------------------------------------------
+// ---- as a cache that is too small
+// ------------------------------------------------------------------------------------
 
 constexpr std::array<double, 2> kThetas{0.99, 0.8};
 constexpr char kOurHits[] = "Ebla's Memcached door, a tenth, ", kTheirHits[] = "Memcached, a tenth, ";

@@ -1,6 +1,6 @@
 // tests/bench/compare/memcached_load.h
-// The cheapest load in Memcached's text protocol (harness/socket_load.h), against whoever speaks it: its clients have no
-// load generator that pipelines.
+// The cheapest load in Memcached's text protocol (harness/socket_load.h), against whoever speaks it: its clients have
+// no load generator that pipelines.
 // Errors:  any ends the program.
 // Threads: functions.
 #pragma once

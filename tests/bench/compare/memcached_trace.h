@@ -1,6 +1,7 @@
 // tests/bench/compare/memcached_trace.h
-// How often a cache that is too small has what it is asked for: a client of Memcached's text protocol reads keys, a zipfian
-// few of them most often, and puts what it misses. Whoever speaks the protocol is asked for the same keys in the same order.
+// How often a cache that is too small has what it is asked for: a client of Memcached's text protocol reads keys, a
+// zipfian few of them most often, and puts what it misses. Whoever speaks the protocol is asked for the same keys in
+// the same order.
 // Errors:  any ends the program.
 // Threads: functions.
 #pragma once

@@ -27,8 +27,8 @@ struct PartKind {
 };
 
 // One process against Redis, Memcached and a plain file; its load and scans against bare WiredTiger's; three replicas
-// against etcd, and against one; what other stores' clients see of it; what puts and records cost the disk in the long run; how
-// often a cache that is too small has what it is asked for; what TLS costs, and users beside each other.
+// against etcd, and against one; what other stores' clients see of it; what puts and records cost the disk in the long
+// run; how often a cache that is too small has what it is asked for; what TLS costs, and users beside each other.
 inline constexpr int kPartKinds = 9;
 extern const PartKind kParts[kPartKinds];
 

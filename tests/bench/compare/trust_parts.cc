@@ -45,7 +45,8 @@ testing::TestClusterOptions Secure(const ClusterCertificates& certificates) {
           .tls_dir = certificates.Path(certificates.kOperator)};
 }
 
-// ---- TLS -------------------------------------------------------------------------------------------------------------
+// ---- TLS
+// -------------------------------------------------------------------------------------------------------------
 
 constexpr char kClearGet[] = "Ebla get in the clear, 64", kTlsGet[] = "Ebla get TLS, 64";
 constexpr char kClearPut[] = "Ebla put in the clear, 64", kTlsPut[] = "Ebla put TLS, 64";
@@ -100,7 +101,8 @@ class TlsPart : public Part {
   const Table tls_table_ = MakeFullTable(tls_.client(), "records", {.replicas = 1});
 };
 
-// ---- users beside each other -----------------------------------------------------------------------------------------
+// ---- users beside each other
+// -----------------------------------------------------------------------------------------
 
 constexpr char kGetAlone[] = "a user's get, 1, alone", kPutAlone[] = "a user's put, 1, alone";
 

@@ -1,6 +1,6 @@
 // tests/chaos/gateways/bank_subject.h
-// Banks: each one group of keys, with accounts between which clients transfer by MULTI and EXEC, by WATCH and EXEC, and by
-// scripts. Statements of a whole bank are made by MULTI and by scripts. Judged by verdicts/transfers.h.
+// Banks: each one group of keys, with accounts between which clients transfer by MULTI and EXEC, by WATCH and EXEC, and
+// by scripts. Statements of a whole bank are made by MULTI and by scripts. Judged by verdicts/transfers.h.
 // Threads: as subject.h says.
 #pragma once
 

@@ -1,8 +1,8 @@
 // tests/chaos/gateways/connection.h
 // One client's connection to whichever gateway serves it: where one is gone or silent, it goes to the next. It repeats
 // nothing by itself: what was sent and not answered may have happened.
-// Errors:  UNAVAILABLE: nothing was sent, so nothing has happened. UNKNOWN_OUTCOME: sent, and not wholly answered. After
-//          both the connection is closed.
+// Errors:  UNAVAILABLE: nothing was sent, so nothing has happened. UNKNOWN_OUTCOME: sent, and not wholly answered.
+//          After both the connection is closed.
 // Threads: thread-compatible.
 #pragma once
 

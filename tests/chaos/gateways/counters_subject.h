@@ -1,6 +1,6 @@
 // tests/chaos/gateways/counters_subject.h
-// Counters that clients raise in every way that Redis knows: INCRBY, alone, in pipelines and within MULTI, WATCH with EXEC,
-// and scripts, all on the same keys. Judged by verdicts/counting.h.
+// Counters that clients raise in every way that Redis knows: INCRBY, alone, in pipelines and within MULTI, WATCH with
+// EXEC, and scripts, all on the same keys. Judged by verdicts/counting.h.
 // Threads: as subject.h says.
 #pragma once
 

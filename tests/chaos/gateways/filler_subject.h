@@ -1,6 +1,6 @@
 // tests/chaos/gateways/filler_subject.h
-// Fills a table that evicts, so that what others have in it has to go: writes keys once each, among those of the others, and
-// reads some of them again. A key is found whole, or not at all; and never again once it was not.
+// Fills a table that evicts, so that what others have in it has to go: writes keys once each, among those of the
+// others, and reads some of them again. A key is found whole, or not at all; and never again once it was not.
 // Threads: as subject.h says.
 #pragma once
 

@@ -1,7 +1,7 @@
 // tests/chaos/gateways/gateways.h
-// Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The system
-// picks their ports, so one that comes back listens elsewhere; Doors() says where. They are "gateway-1" and so on to
-// whoever says how they are launched.
+// Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The
+// system picks their ports, so one that comes back listens elsewhere; Doors() says where. They are "gateway-1" and so
+// on to whoever says how they are launched.
 // Threads: Doors() any; the rest from one, which must outlive them, as the processes die with it.
 #pragma once
 

@@ -257,8 +257,8 @@ class RegistersSubject::Client final : public Caller {
   }
 
   // What is watched is what the transaction was decided on: it is so when it takes effect, or else nothing happens.
-  // Where the same value was found before WATCH and after it, WATCH met it, too, as values are unique: then nothing but a
-  // change since is a reason for nothing to happen.
+  // Where the same value was found before WATCH and after it, WATCH met it, too, as values are unique: then nothing but
+  // a change since is a reason for nothing to happen.
   void Watched() {
     const int watched = AnyText();
     const auto before = Look(watched);

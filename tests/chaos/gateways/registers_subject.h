@@ -1,7 +1,7 @@
 // tests/chaos/gateways/registers_subject.h
 // Groups of four keys with one tag, which clients read and write alone and together: GET, SET with its options, INCRBY,
-// DEL, GETDEL, MULTI with a command for each of some cells, WATCH and EXEC, and scripts. Judged by verdicts/registers.h.
-// Threads: as subject.h says.
+// DEL, GETDEL, MULTI with a command for each of some cells, WATCH and EXEC, and scripts. Judged by
+// verdicts/registers.h. Threads: as subject.h says.
 #pragma once
 
 #include <memory>

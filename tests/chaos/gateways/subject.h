@@ -1,6 +1,6 @@
 // tests/chaos/gateways/subject.h
-// One thing that clients of the gateways share, such as a bank or a lock: it brings its clients, and judges what they were
-// told. Every round has new ones, so that what was sent in one and happens late touches nothing of the next.
+// One thing that clients of the gateways share, such as a bank or a lock: it brings its clients, and judges what they
+// were told. Every round has new ones, so that what was sent in one and happens late touches nothing of the next.
 // Threads: made and judged by one; its clients are threads of `workers`.
 #pragma once
 

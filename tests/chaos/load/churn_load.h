@@ -1,7 +1,7 @@
 // tests/chaos/load/churn_load.h
-// Writers that fill tables in memory beyond their bounds, with records whose sizes change as time goes by: small ones, then
-// large ones, some that are deleted, that grow where they are, that expire. What an allocator has given for one size it
-// cannot give for another: that is what is tried here.
+// Writers that fill tables in memory beyond their bounds, with records whose sizes change as time goes by: small ones,
+// then large ones, some that are deleted, that grow where they are, that expire. What an allocator has given for one
+// size it cannot give for another: that is what is tried here.
 // Truth:   every writer owns its keys. What it reads is what it wrote last, whole; or nothing, as the table may forget
 //          records. What was found to be gone stays so until it is written again.
 // Threads: one; writers have their own.

@@ -17,8 +17,8 @@ namespace ebla::chaos {
 struct GatewayLoadOptions {
   uint64_t seed = 1;
   std::vector<std::string> databases;  // of Redis's door
-  // All tables evict: of the subjects only those that can tell what was forgotten from what was lost, and others that fill
-  // the tables.
+  // All tables evict: of the subjects only those that can tell what was forgotten from what was lost, and others that
+  // fill the tables.
   bool evicting = false;
 };
 

@@ -1,5 +1,5 @@
-// Clients of gateways, whose servers, masters and gateways die and stop while tablets split, merge and move: scenarios.h
-// says what is proved. A kind of harm is one line of kHarms.
+// Clients of gateways, whose servers, masters and gateways die and stop while tablets split, merge and move:
+// scenarios.h says what is proved. A kind of harm is one line of kHarms.
 #include "tests/chaos/gateways/gateways.h"
 
 #include <signal.h>

@@ -94,8 +94,8 @@ struct FullDiskOptions {
   Say say;
 };
 // The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
-// is read, and written within seconds, when others lead it. Then it is killed, and comes back to a full disk; once there
-// is room again, its replicas catch up. Takes root (user_namespace.h).
+// is read, and written within seconds, when others lead it. Then it is killed, and comes back to a full disk; once
+// there is room again, its replicas catch up. Takes root (user_namespace.h).
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
@@ -164,8 +164,8 @@ struct ChurnOptions {
 // sampled all the time, is never 5 % above the bound and what it takes empty (footprint.h).
 ScenarioReport Churn(const ChurnOptions& options);
 
-// kDisk: all are on disk, and several servers die at once, too. kMemory: some are in memory alone. kEvicting: all are, with
-// limits that they reach all the time.
+// kDisk: all are on disk, and several servers die at once, too. kMemory: some are in memory alone. kEvicting: all are,
+// with limits that they reach all the time.
 enum class GatewayTables : uint8_t { kDisk, kMemory, kEvicting };
 
 struct GatewayChaosOptions {
@@ -177,10 +177,11 @@ struct GatewayChaosOptions {
   uint64_t seed = 1;
   Say say;
 };
-// Clients of Redis and Memcached at three gateways, over tables on disk and in memory, while servers, masters and gateways
-// are killed and paused, and cut off from each other and from clients, one at a time, and tablets split, merge, move and
-// change their primary. Single keys and transactions are linearizable, counters and banks exact, whatever way they are
-// changed in (gateways/subject.h). Where tables evict, a key may vanish at any moment, and nothing else may happen to it.
+// Clients of Redis and Memcached at three gateways, over tables on disk and in memory, while servers, masters and
+// gateways are killed and paused, and cut off from each other and from clients, one at a time, and tablets split,
+// merge, move and change their primary. Single keys and transactions are linearizable, counters and banks exact,
+// whatever way they are changed in (gateways/subject.h). Where tables evict, a key may vanish at any moment, and
+// nothing else may happen to it.
 ScenarioReport HarmGateways(const GatewayChaosOptions& options);
 
 }  // namespace ebla::chaos

@@ -1,6 +1,6 @@
 // tests/chaos/verdicts/counting.h
-// A number that many clients only ever raise, by INCR, by WATCH and EXEC, by a script or by cas, and what each of them was
-// told that it came to.
+// A number that many clients only ever raise, by INCR, by WATCH and EXEC, by a script or by cas, and what each of them
+// was told that it came to.
 // Judged:  1. Two acknowledged steps share no part of the way: each made a part of its own.
 //          2. A step begins no lower than where one ended that was answered before it was called; reads are steps of 0.
 //          3. In the end the number is what was acknowledged, and of the unknown steps none, some or all, each once.

@@ -1,6 +1,7 @@
 // tests/chaos/verdicts/leases.h
 // A lock with a lease: who was told that it holds it, from when until when.
-// Judged:  1. No two hold it at once: of each two there is an order in which one took it when the other's lease was over,
+// Judged:  1. No two hold it at once: of each two there is an order in which one took it when the other's lease was
+//          over,
 //             or given back.
 //          2. Nobody loses it before its lease is over.
 // Margin:  a lease is told in milliseconds of the server's clock, and counted here by this process's.

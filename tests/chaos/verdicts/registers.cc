@@ -45,8 +45,9 @@ bool MayHaveMissed(const Operation& operation, const WritePart& part, size_t& co
   return part.condition == WritePart::Condition::kAbsent;
 }
 
-// With an eviction for each answer that one could explain: a delete that may have happened since that was asked, or never.
-// Any order of evictions that explains all answers becomes one of these, as an eviction may wait until it is seen.
+// With an eviction for each answer that one could explain: a delete that may have happened since that was asked, or
+// never. Any order of evictions that explains all answers becomes one of these, as an eviction may wait until it is
+// seen.
 std::vector<Operation> WithEvictions(std::vector<Operation> operations) {
   const size_t count = operations.size();
   for (size_t i = 0; i < count; ++i) {

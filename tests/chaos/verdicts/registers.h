@@ -1,10 +1,11 @@
 // tests/chaos/verdicts/registers.h
 // Keys in groups of four that many clients read and write, alone and together, as others' clients see them: without
 // versions. Each group's history must be linearizable (tests/sim/checker/linearizability.h).
-// Whatever an answer says of the cells is said as a part of a write that was done: Is(cell, value) holds where that is in
-// the cell. A read is nothing but such parts, an atomic read of several cells is one operation of several.
-// Forgetting: a table that evicts may lose a key at any moment, but neither brings it back nor shows what it held before. So
-//             each answer that a cell is empty may have an eviction of its own, right before it; no other answer has one.
+// Whatever an answer says of the cells is said as a part of a write that was done: Is(cell, value) holds where that is
+// in the cell. A read is nothing but such parts, an atomic read of several cells is one operation of several.
+// Forgetting: a table that evicts may lose a key at any moment, but neither brings it back nor shows what it held
+//             before. So each answer that a cell is empty may have an eviction of its own, right before it; no other
+//             answer has one.
 // Threads: Begin() and End() any; Judge() when nobody else calls.
 #pragma once
 

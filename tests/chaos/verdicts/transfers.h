@@ -2,8 +2,9 @@
 // A bank: accounts that begin at 0, and transfers between two of them, each of which counts itself in the same
 // transaction. So each knows its number in the order in which they took effect, and all that was answered can be
 // compared with what that order leads to.
-// Marks:   a transfer also leaves its number at a mark that only its client writes. Once a transfer's outcome is unknown,
-//          its mark is given up, so that what stands there in the end says whether it took effect, and as which one.
+// Marks:   a transfer also leaves its number at a mark that only its client writes. Once a transfer's outcome is
+//          unknown, its mark is given up, so that what stands there in the end says whether it took effect, and as
+//          which one.
 // Judged:  1. Every number up to the last is one transfer's: none is lost, none happened twice, nobody else made any.
 //          2. Numbers grow in the order of calls and answers.
 //          3. The balances that transfers, statements of all accounts and reads of single ones were answered with are

@@ -50,8 +50,8 @@ struct LwwTruth {
     bool is_delete = false;
     std::string value;
   };
-  // Whether a server kept a delete of the cell before `moment`: it is delivered at any time, also one that a failover has
-  // rolled back and whose retry was executed since.
+  // Whether a server kept a delete of the cell before `moment`: it is delivered at any time, also one that a failover
+  // has rolled back and whose retry was executed since.
   bool KeptDelete(int cell, EventNumber moment) const;
 
   std::vector<Kept> kept;

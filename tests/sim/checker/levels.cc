@@ -170,8 +170,8 @@ class Judgement {
     if (read.read.level() == Level::kSession || writer->outcome != Outcome::kOk || !writer->version) return;
     const auto kept = [&](const LwwTruth::Kept& one) { return one.value == read.found->value; };
     if (truth_.lww && std::ranges::any_of(truth_.lww->kept, kept)) return;  // written again when it was delivered
-    // A failover rolled back the attempt that was answered (PROTOCOL 19). Another attempt came late and was executed again;
-    // or an attempt of an earlier epoch, which the primary that answered lacked, is in the log that was chosen.
+    // A failover rolled back the attempt that was answered (PROTOCOL 19). Another attempt arrived late and was executed
+    // again; or an attempt of an earlier epoch, which the primary that answered lacked, is in the log that was chosen.
     const Version shown = read.found->version;
     const bool earlier = shown.epoch < writer->version.epoch && InHistory(shown);
     if (IsLost(*writer) && (shown > writer->version || earlier)) return;

@@ -157,8 +157,8 @@ TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   EXPECT_FALSE(judged(Ack::kMajority, At(2, 6)));
 }
 
-// Its first attempt is in the log of epoch 1 alone, whose primary is paused. The primary of epoch 2 lacks it, executes the
-// retry and answers. Then the first log is chosen for epoch 3.
+// Its first attempt is in the log of epoch 1 alone, whose primary is paused. The primary of epoch 2 lacks it, executes
+// the retry and answers. Then the first log is chosen for epoch 3.
 TEST(Levels, AnEarlierAttemptOfARolledBackPrimaryWriteMayStand) {
   const auto judged = [](Ack ack, Version answered) {
     LeveledHistory story;

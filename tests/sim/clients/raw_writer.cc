@@ -48,7 +48,8 @@ void RawWriter::Attempt(idl::WriteRequest& request, MonotonicTime end, bool busy
                  if (reply) {
                    const idl::ReplyHeader& header = reply->header;
                    if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
-                   // An attempt that named no time was not executed: a later one may name any that was learnt before it.
+                   // An attempt that named no time was not executed: a later one may name any that was learnt before
+                   // it.
                    const bool nameless = !request.header.__isset.tabletTimeMs;
                    if (nameless && header.__isset.tabletTimeMs) request.header.__set_tabletTimeMs(header.tabletTimeMs);
                    if (!nameless && IsFinal(header, busy_is_final)) return answered(&*reply);

@@ -1,7 +1,7 @@
 // tests/sim/runner/memory_watch.h
-// What a table in memory may lose. What was acknowledged is kept while a majority of a tablet's voters lives on with all
-// that it held: only what lay on tablets of which fewer did is not judged (PROTOCOL 5). And none begins anew while a
-// voter has its data, in itself or in what it was split off.
+// What a table in memory may lose. What was acknowledged is kept while a majority of a tablet's voters lives on with
+// all that it held: only what lay on tablets of which fewer did is not judged (PROTOCOL 5). And none begins anew while
+// a voter has its data, in itself or in what it was split off.
 // Place:   run.cc tells it of deaths before they happen, and has it look often.
 // Threads: one.
 #pragma once

@@ -1,7 +1,7 @@
 // tools/backup/archive/archive_files.h
 // The files that an archive keeps in a backup store, beside the backups: the entries of tables' logs.
 //
-//   .archive/CLUSTER/000000000042-FROM-THROUGH-WRITER.log   with the first and last of their moments (ms since 1970), and
+//   .archive/CLUSTER/000000000042-FROM-THROUGH-WRITER.log   with the first and last moment (ms since 1970), and
 //                                                           the run that wrote it
 //   block of a file   entries, each: table, tablet, epoch, lsn, moment, number of effects, then of each 1 (put) or 2
 //                     (delete), key; of a put also value and expiry in ms (0: none). Numbers are varints, bytes have

@@ -1,12 +1,12 @@
 // tools/backup/archive/archiver.h
 // Keeps an archive of a cluster's changes in a backup store, so that its tables can be made as they were at any moment
-// (replay.h). It reads every server's log as it grows, about once a second, and writes a file of what has come every few
-// seconds.
+// (replay.h). It reads every server's log as it grows, about once a second, and writes a file of what has come every
+// few seconds.
 // Interrupted or killed, it goes on where it was: servers keep their logs for it for ten minutes, and up to
 // --log_followed_mb. After a longer rest, or if something lacks, a table begins anew: its moments in between are not
 // known, and a backup that was begun after that is needed for those that follow. It says so.
-// One run writes an archive: one that begins waits whether the index is written by another, and refuses if so. Each also
-// looks before it writes.
+// One run writes an archive: one that begins waits whether the index is written by another, and refuses if so. Each
+// also looks before it writes.
 // Errors:  of a round: the cluster's and the store's; nothing is lost by them. INVALID_ARGUMENT when another run writes
 //          the same archive, or when the store has its files and no index.
 // Threads: one.

@@ -26,14 +26,15 @@ class Replay {
   // Of the cluster that the backup is of, from it to the moment.
   static Result<Replay> Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key);
 
-  // Of a table that the backup has: whether it was there at that moment. INVALID_ARGUMENT: every moment from the backup on
-  // is not known.
+  // Of a table that the backup has: whether it was there at that moment. INVALID_ARGUMENT: every moment from the backup
+  // on is not known.
   Result<bool> WasThere(const TablePart& table) const;
-  // Those of this name (empty: of any) that were made after the backup, and were there. INVALID_ARGUMENT: of one of them
-  // every moment is not known. The backup tells what was there before: it is of everything, or has a table of the name.
+  // Those of this name (empty: of any) that were made after the backup, and were there. INVALID_ARGUMENT: of one of
+  // them every moment is not known. The backup tells what was there before: it is of everything, or has a table of the
+  // name.
   Result<std::vector<ArchivedTable>> MadeSince(const std::string& name) const;
-  // All changes of all tables, by their ids, up to the moment, those that the backup has already among them; of each key
-  // in their order.
+  // All changes of all tables, by their ids, up to the moment, those that the backup has already among them; of each
+  // key in their order.
   Status Read(const std::function<Status(uint64_t table, const UnresolvedEffect& change)>& visit) const;
 
  private:
@@ -53,8 +54,8 @@ class Replay {
   std::vector<ArchiveFile> files_;
 };
 
-// The newest finished backup that ended before the moment, and has the table, or, without a name, everything. NOT_FOUND:
-// there is none. INVALID_ARGUMENT: the store has backups of several clusters.
+// The newest finished backup that ended before the moment, and has the table, or, without a name, everything.
+// NOT_FOUND: there is none. INVALID_ARGUMENT: the store has backups of several clusters.
 Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::string& table, const Key& key);
 
 }  // namespace ebla::backup

@@ -12,7 +12,8 @@
 //                earlier than the mark before it, no later than the one after it; by a mark of the primary that
 //                wrote it, where there is one: then never later than a majority had it, and early by 2 ms at most
 //
-// Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one key
+// Invariants:  1. Entries leave by growing lsn of their tablet, and a tablet's first after its origins' last: of one
+//              key
 //                 by growing version.
 //              2. What leaves after a table was said to be covered through a moment is later than that moment.
 //              3. Where something lacks for kPatience though all logs were read, the table begins anew: a gap. So it

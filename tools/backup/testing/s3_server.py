@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""An S3 store for tests, of Python's standard library alone: it checks every signature as Amazon does, and fails as told.
+"""An S3 store for tests, of Python's standard library alone: it checks every signature as Amazon does, and fails as
+told.
 
   s3_server.py DIRECTORY
 
-Serves path-style requests at a port of 127.0.0.1 that the system picks, and writes the port to DIRECTORY/port. The key is
-AKTEST, its secret "secret/of+tests", the region test-1, the bucket "backups"; there is no other. Objects are files below
-DIRECTORY/objects, with / as %2F. Each line of DIRECTORY/faults says what becomes of one of the next requests, and is then
-taken away: a status as 503, "drop" (the connection is closed after the request), "lose" (the request is carried out, and
-then the connection is closed), or "ok". DIRECTORY/requests has a line for every request.
+Serves path-style requests at a port of 127.0.0.1 that the system picks, and writes the port to DIRECTORY/port. The
+key is AKTEST, its secret "secret/of+tests", the region test-1, the bucket "backups"; there is no other. Objects are
+files below DIRECTORY/objects, with / as %2F. Each line of DIRECTORY/faults says what becomes of one of the next
+requests, and is then taken away: a status as 503, "drop" (the connection is closed after the request), "lose" (the
+request is carried out, and then the connection is closed), or "ok". DIRECTORY/requests has a line for every request.
 A list has two objects at most at a time, so that every test of three sees how it goes on.
 """
 import datetime
@@ -34,7 +35,11 @@ def sign(key, text):
 
 def wrong_signature(request, body):
     """Why the request is not signed as AWS Signature Version 4 says; None: it is."""
-    fields = dict(f.strip().split("=", 1) for f in request.headers.get("Authorization", "").partition(" ")[2].split(",") if "=" in f)
+    fields = dict(
+        f.strip().split("=", 1)
+        for f in request.headers.get("Authorization", "").partition(" ")[2].split(",")
+        if "=" in f
+    )
     if not request.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
         return "AccessDenied", "the request is not signed", None
     key, date, region, service, end = fields["Credential"].split("/")
@@ -57,7 +62,9 @@ def wrong_signature(request, body):
     quoted = "&".join(f"{urllib.parse.quote(a, safe='-_.~')}={urllib.parse.quote(b, safe='-_.~')}" for a, b in pairs)
     path = urllib.parse.quote(urllib.parse.unquote(path), safe="/-_.~")
     headers = "".join(f"{name}:{' '.join(request.headers.get(name, '').split())}\n" for name in signed)
-    canonical = "\n".join([request.command, path, quoted, headers, fields["SignedHeaders"], request.headers["x-amz-content-sha256"]])
+    canonical = "\n".join(
+        [request.command, path, quoted, headers, fields["SignedHeaders"], request.headers["x-amz-content-sha256"]]
+    )
     scope = "/".join([date, region, service, end])
     text = "\n".join(["AWS4-HMAC-SHA256", when, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     step = ("AWS4" + SECRET).encode()
@@ -159,8 +166,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                        f"<CommonPrefixes><Prefix>{escape(n)}</Prefix></CommonPrefixes>" for n in shown)
         more = len(after) > len(shown)
         token = f"<NextContinuationToken>{escape(shown[-1])}</NextContinuationToken>" if more else ""
-        self.answer(200, f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-                         f"<IsTruncated>{str(more).lower()}</IsTruncated>{text}{token}</ListBucketResult>".encode())
+        self.answer(
+            200,
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{text}{token}</ListBucketResult>".encode(),
+        )
 
     do_GET = do_HEAD = do_PUT = do_DELETE = handle_any
 

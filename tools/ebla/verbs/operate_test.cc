@@ -72,10 +72,10 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_THAT(Run("procedure show move-9"), AllOf(HasSubstr("nothing of the id move-9 is under way"), EndsWith("[1]")));
   EXPECT_THAT(
       Run("--json procedure show move-7"),
-      AllOf(
-          HasSubstr(
-              R"({"id":"move-7","kind":"move","tablet":7,"table":"carts","server":"ts-3","from_server":"ts-1","asked_by":"planner")"),
-          HasSubstr(R"("progress":{"done":1048576,"of":4194304,"unit":"bytes"})"), HasSubstr(R"("cancellable":true)")));
+      AllOf(HasSubstr(R"({"id":"move-7","kind":"move","tablet":7,"table":"carts","server":"ts-3","from_server":"ts-1",)"
+                      R"("asked_by":"planner")"),
+            HasSubstr(R"("progress":{"done":1048576,"of":4194304,"unit":"bytes"})"),
+            HasSubstr(R"("cancellable":true)")));
   EXPECT_THAT(Run("procedure cancel split-8"),
               AllOf(HasSubstr("split-8 cannot be cancelled: its primary may have split it"), EndsWith("[1]")));
   EXPECT_EQ(Run("procedure cancel move-7"),

@@ -88,7 +88,8 @@ class Verb {
   Verb& Notes(std::string text);  // shown by help, below the example
   // TABLE may be left out where the shell has a table in use.
   Verb& OnTableInUse();
-  // Ctrl-C is told to it (Context::interrupted), also where it is all that the program runs, and it stops in good order.
+  // Ctrl-C is told to it (Context::interrupted), also where it is all that the program runs, and it stops in good
+  // order.
   Verb& StopsOnInterrupt();
 
   const std::string& words() const { return words_; }  // "table create"
