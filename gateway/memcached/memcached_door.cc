@@ -23,7 +23,7 @@ MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStore
                    .threads = options.loops.size()},
       server_(
           WithRefusal(options.server),
-          [this](rpc::EventLoop& loop, const std::string&, const std::weak_ptr<Outlet>&) {
+          [this](rpc::EventLoop& loop, const std::string&, const std::weak_ptr<Sink>&) {
             return std::make_unique<MemcachedProtocol>(environment_, loop);
           },
           options.loops, statistics_) {}

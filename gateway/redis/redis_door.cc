@@ -18,8 +18,8 @@ ServerOptions WithRefusal(ServerOptions options) {
 RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
     : table_(std::move(table)),
       statistics_(CommandNames(), door.loops.size()),
-      tables_(std::make_shared<DatabaseTables>(client, table_.name(), options.makes_databases)),
-      databases_(std::make_shared<TableDatabases>(client, table_.name(), options.levels, door.loops, tables_)),
+      tables_(std::make_shared<NumberedTables>(client, table_.name(), options.makes_databases)),
+      databases_(std::make_shared<OpenTables>(client, table_.name(), options.levels, door.loops, tables_)),
       shared_(std::make_shared<Shared>()),
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
                                      door.server.tls, options.peers_login)),
@@ -27,8 +27,8 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
       secure_(door.server.tls != nullptr),
       server_(
           WithRefusal(door.server),
-          [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
-            return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(outlet));
+          [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Sink> sink) {
+            return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(sink));
           },
           door.loops, statistics_) {
   databases_->Add("0", table_);

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "ebla/client.h"
-#include "gateway/redis/databases/table_databases.h"
+#include "gateway/redis/databases/open_tables.h"
 #include "gateway/redis/logins/logins.h"
 #include "gateway/redis/pubsub/peers.h"
 #include "gateway/redis/redis_protocol.h"
@@ -44,8 +44,8 @@ class RedisDoor final : public Door {
  private:
   const Table table_;
   Statistics statistics_;
-  const std::shared_ptr<DatabaseTables> tables_;
-  const std::shared_ptr<TableDatabases> databases_;
+  const std::shared_ptr<NumberedTables> tables_;
+  const std::shared_ptr<OpenTables> databases_;
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;
   const Options options_;

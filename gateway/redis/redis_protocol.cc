@@ -37,8 +37,8 @@ std::vector<std::string> CommandNames() {
 }
 
 RedisProtocol::RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, const std::string& address,
-                             std::weak_ptr<Outlet> outlet)
-    : state_(std::move(shared), executor, address, std::move(outlet)) {}
+                             std::weak_ptr<Sink> sink)
+    : state_(std::move(shared), executor, address, std::move(sink)) {}
 
 void RedisProtocol::OnClosed() {
   *state_.gone = true;

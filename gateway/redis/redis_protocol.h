@@ -30,7 +30,7 @@ std::vector<std::string> CommandNames();
 class RedisProtocol final : public Protocol {
  public:
   RedisProtocol(std::shared_ptr<const Shared> shared, Executor& executor, const std::string& address,
-                std::weak_ptr<Outlet> outlet);
+                std::weak_ptr<Sink> sink);
 
   Taken Take(std::string_view bytes) override;
   void OnClosed() override;

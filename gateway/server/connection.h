@@ -25,7 +25,7 @@
 
 namespace ebla::gateway {
 
-class Connection final : public rpc::AcceptedConnection, public Outlet, public Command::Asker {
+class Connection final : public rpc::AcceptedConnection, public Sink, public Command::Asker {
  public:
   Connection(ServerLoop& server, int fd, std::string peer);
 

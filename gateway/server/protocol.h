@@ -78,7 +78,7 @@ class Command {
 
   // Before Run(), of its follower, the command behind it of the same one key: whether this one does it along with
   // itself, as if it ran right behind. Then the follower is carried: it does not run, and replies when who carries it
-  // makes it. For Redis's commands a Fold decides that (gateway/redis/commands/folded_commands.h).
+  // makes it. For Redis's commands a Coalescer decides that (gateway/redis/commands/coalesced_commands.h).
   virtual bool Carries(const Command& /*next*/) { return false; }
   virtual void Carry(Command& /*next*/) {}
   // Called once, unless another one carries it, and after Expect().
@@ -126,9 +126,9 @@ struct ConnectionVitals {
 };
 
 // A connection as its protocol sees it, and others: what its client gets unasked, and how it ends. Any thread.
-class Outlet {
+class Sink {
  public:
-  virtual ~Outlet() = default;
+  virtual ~Sink() = default;
   // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone, or
   // when it is its turn and it is not `wanted` any more (null: always). False: it was not taken, and none that comes
   // later is, as the client is gone, or goes because too much waits for it.
@@ -163,8 +163,8 @@ class Protocol {
   virtual size_t held_bytes() const { return begun_bytes(); }
 };
 
-// For a connection from this address, to whose client the outlet leads as long as it is there.
+// For a connection from this address, to whose client the sink leads as long as it is there.
 using ProtocolFactory =
-    std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer, std::weak_ptr<Outlet> outlet)>;
+    std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer, std::weak_ptr<Sink> sink)>;
 
 }  // namespace ebla::gateway

@@ -47,7 +47,7 @@ void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
 }
 
 bool ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
-                      Outlet::Wanted wanted) {
+                      Sink::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
   const size_t size = bytes->size();
   Connection::OnItsWay& to_it = connection->on_its_way;

@@ -45,7 +45,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
 
   // Something for its client, unasked. What is on its way to this loop is bounded as what it has is; whose message or reply
   // would be beyond is closed.
-  bool Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Outlet::Wanted wanted);
+  bool Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Sink::Wanted wanted);
 
   const ServerOptions options;
   const ProtocolFactory make_protocol;
@@ -60,7 +60,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
     bool too_much = false;  // so much is on its way that the reply was thrown away: the connection is closed
     std::shared_ptr<Connection> pushed_to{};
     std::shared_ptr<const std::string> pushed{};
-    Outlet::Wanted wanted{};
+    Sink::Wanted wanted{};
   };
   std::shared_ptr<rpc::AcceptedConnection> Make(int fd, std::string peer) override;
   // Whether so many bytes may be on their way to it beside what is.

@@ -38,48 +38,48 @@ class Waiting {
     MutexLock lock(mutex_);
     return held_.size();
   }
-  void AddOutlet(std::weak_ptr<Outlet> outlet) {
+  void AddSink(std::weak_ptr<Sink> sink) {
     MutexLock lock(mutex_);
-    outlets_.push_back(std::move(outlet));
+    sinks_.push_back(std::move(sink));
   }
   // To all clients, from this thread. How many are there.
   size_t Push(const std::string& text) {
-    std::vector<std::weak_ptr<Outlet>> outlets;
+    std::vector<std::weak_ptr<Sink>> sinks;
     {
       MutexLock lock(mutex_);
-      outlets = outlets_;
+      sinks = sinks_;
     }
     size_t there = 0;
-    for (const auto& weak : outlets) {
-      const auto outlet = weak.lock();
-      if (outlet == nullptr) continue;
-      outlet->Push(std::make_shared<const std::string>(text), nullptr);
+    for (const auto& weak : sinks) {
+      const auto sink = weak.lock();
+      if (sink == nullptr) continue;
+      sink->Push(std::make_shared<const std::string>(text), nullptr);
       ++there;
     }
     return there;
   }
   // To the last client. How often it was taken.
   size_t Push(const std::string& text, size_t times) {
-    std::shared_ptr<Outlet> outlet;
+    std::shared_ptr<Sink> sink;
     {
       MutexLock lock(mutex_);
-      outlet = outlets_.back().lock();
+      sink = sinks_.back().lock();
     }
     size_t taken = 0;
-    for (; times > 0 && outlet != nullptr; --times)
-      taken += outlet->Push(std::make_shared<const std::string>(text), nullptr) ? 1 : 0;
+    for (; times > 0 && sink != nullptr; --times)
+      taken += sink->Push(std::make_shared<const std::string>(text), nullptr) ? 1 : 0;
     return taken;
   }
   void EndAll() {
     MutexLock lock(mutex_);
-    for (const auto& weak : outlets_) {
-      if (const auto outlet = weak.lock()) outlet->End();
+    for (const auto& weak : sinks_) {
+      if (const auto sink = weak.lock()) sink->End();
     }
   }
   ConnectionVitals LastVitals() {
     MutexLock lock(mutex_);
-    const auto outlet = outlets_.back().lock();
-    return outlet == nullptr ? ConnectionVitals() : outlet->vitals();
+    const auto sink = sinks_.back().lock();
+    return sink == nullptr ? ConnectionVitals() : sink->vitals();
   }
   // From this thread, which is none of the loops'.
   void AnswerLast() {
@@ -99,13 +99,13 @@ class Waiting {
   };
   Mutex mutex_;
   std::deque<Held> held_ EBLA_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<Outlet>> outlets_ EBLA_GUARDED_BY(mutex_);
+  std::vector<std::weak_ptr<Sink>> sinks_ EBLA_GUARDED_BY(mutex_);
 };
 
 class LineCommand final : public Command {
  public:
-  LineCommand(const std::string& line, Waiting& waiting, std::weak_ptr<Outlet> outlet)
-      : waiting_(waiting), outlet_(std::move(outlet)) {
+  LineCommand(const std::string& line, Waiting& waiting, std::weak_ptr<Sink> sink)
+      : waiting_(waiting), sink_(std::move(sink)) {
     std::istringstream words(line);
     words >> verb_;
     if (verb_ == "hold") {
@@ -126,8 +126,8 @@ class LineCommand final : public Command {
       return waiting_.Add([this](Reply reply) { SendReply(std::move(reply)); }, text_);
     if (verb_ == "end") return SendReply({});
     if (verb_ == "flood") {  // of itself
-      const auto outlet = outlet_.lock();
-      outlet->Push(std::make_shared<const std::string>(std::stoul(text_), 'x'), nullptr);
+      const auto sink = sink_.lock();
+      sink->Push(std::make_shared<const std::string>(std::stoul(text_), 'x'), nullptr);
     }
     if (verb_ == "big") return SendReply({.bytes = std::string(std::stoul(text_), 'x')});
     SendReply({.bytes = text_ + "\n", .hits = 1});
@@ -135,7 +135,7 @@ class LineCommand final : public Command {
 
  private:
   Waiting& waiting_;
-  const std::weak_ptr<Outlet> outlet_;
+  const std::weak_ptr<Sink> sink_;
   std::string verb_, text_;
   std::vector<std::string> keys_;
   KeyViews views_;
@@ -143,22 +143,22 @@ class LineCommand final : public Command {
 
 class LineProtocol final : public Protocol {
  public:
-  LineProtocol(Waiting& waiting, std::atomic<size_t>& cut, std::weak_ptr<Outlet> outlet)
-      : waiting_(waiting), cut_(cut), outlet_(std::move(outlet)) {
-    waiting.AddOutlet(outlet_);
+  LineProtocol(Waiting& waiting, std::atomic<size_t>& cut, std::weak_ptr<Sink> sink)
+      : waiting_(waiting), cut_(cut), sink_(std::move(sink)) {
+    waiting.AddSink(sink_);
   }
   Taken Take(std::string_view bytes) override {
     const size_t end = bytes.find('\n');
     if (end == std::string_view::npos) return {};
     ++cut_;
     return {.bytes = end + 1,
-            .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_, outlet_)};
+            .command = std::make_unique<LineCommand>(std::string(bytes.substr(0, end)), waiting_, sink_)};
   }
 
  private:
   Waiting& waiting_;
   std::atomic<size_t>& cut_;
-  const std::weak_ptr<Outlet> outlet_;
+  const std::weak_ptr<Sink> sink_;
 };
 
 class ServerTest : public ::testing::Test {
@@ -178,8 +178,8 @@ class ServerTest : public ::testing::Test {
     statistics_.emplace(std::vector<std::string>{"line"}, loops);
     server_.emplace(
         std::move(options),
-        [this](rpc::EventLoop&, const std::string&, std::weak_ptr<Outlet> outlet) {
-          return std::make_unique<LineProtocol>(waiting_, cut_, std::move(outlet));
+        [this](rpc::EventLoop&, const std::string&, std::weak_ptr<Sink> sink) {
+          return std::make_unique<LineProtocol>(waiting_, cut_, std::move(sink));
         },
         pointers, *statistics_);
     ASSERT_TRUE(server_->Start().ok());

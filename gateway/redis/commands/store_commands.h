@@ -69,7 +69,7 @@ std::string FailureText(const Status& status);
 
 // One that the connection does not answer by itself.
 void RunStoreCommand(StoreCall&& call);
-// Likewise, on a staged store (gateway/store/staged_store.h), which answers within each call. None: the command waits
+// Likewise, on a transaction view (gateway/store/transaction_view.h), which answers within each call. None: the command waits
 // for something else.
 std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);
 

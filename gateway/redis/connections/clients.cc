@@ -38,8 +38,8 @@ struct KillFilter {
     if (type && !IsOfType(line, *type).value_or(false)) return false;
     if (id && line.id != *id) return false;
     if (!local) return true;
-    const auto outlet = line.outlet.lock();
-    return outlet != nullptr && outlet->vitals().local == *local;
+    const auto sink = line.sink.lock();
+    return sink != nullptr && sink->vitals().local == *local;
   }
 };
 
@@ -90,7 +90,7 @@ KillFilter KillFilterIn(const Words& words, const std::vector<ClientLine>& all) 
 }  // namespace
 
 std::string ClientLine::ToString() const {
-  const auto connection = outlet.lock();
+  const auto connection = sink.lock();
   const ConnectionVitals vitals = connection == nullptr ? ConnectionVitals() : connection->vitals();
   const int64_t queued = queue == nullptr ? -1 : queue->commands.load();
   const size_t queued_bytes = queue == nullptr ? 0 : queue->bytes.load();
@@ -169,8 +169,8 @@ bool KillClients(const Clients& clients, const Words& words, const ClientLine& o
     ++killed;
     if (line.id == own.id) {
       itself = true;
-    } else if (const auto outlet = line.outlet.lock()) {
-      outlet->End();
+    } else if (const auto sink = line.sink.lock()) {
+      sink->End();
     }
   }
   if (words.size() > 3) {

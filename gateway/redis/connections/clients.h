@@ -33,7 +33,7 @@ struct ClientLine {
   size_t channels = 0, patterns = 0, shards = 0;  // that it listens to
   std::chrono::steady_clock::time_point since, active;
   std::shared_ptr<const ShownQueue> queue;
-  std::weak_ptr<Outlet> outlet;
+  std::weak_ptr<Sink> sink;
 
   bool listens() const { return channels + patterns + shards > 0; }
   std::string ToString() const;

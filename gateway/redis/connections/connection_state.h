@@ -21,8 +21,8 @@
 #include "gateway/redis/connections/scan_cursors.h"
 #include "gateway/redis/connections/session.h"
 #include "gateway/redis/connections/watched_key.h"
-#include "gateway/redis/databases/database_tables.h"
 #include "gateway/redis/databases/databases.h"
+#include "gateway/redis/databases/numbered_tables.h"
 #include "gateway/redis/pubsub/publisher.h"
 #include "gateway/redis/pubsub/subscriptions.h"
 #include "gateway/redis/scripts/scripts.h"
@@ -37,7 +37,7 @@ class Logins;
 struct Shared {
   std::shared_ptr<Databases> databases;    // of who has not logged in; null: nobody may
   std::shared_ptr<Logins> logins;          // null: nobody can
-  std::shared_ptr<DatabaseTables> tables;  // null: nobody knows them
+  std::shared_ptr<NumberedTables> tables;  // null: nobody knows them
   std::shared_ptr<Channels> channels = std::make_shared<Channels>();
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
@@ -89,12 +89,12 @@ class OpenedStore {
 
 struct ConnectionState {
   ConnectionState(std::shared_ptr<const Shared> shared_by_all, Executor& loop, const std::string& peer,
-                  std::weak_ptr<Outlet> outlet)
+                  std::weak_ptr<Sink> sink)
       : shared(WithOwnCount(std::move(shared_by_all))),
         address(peer),
         executor(loop),
-        session(*shared, peer, outlet),
-        subscriptions(shared->channels, std::move(outlet)),
+        session(*shared, peer, sink),
+        subscriptions(shared->channels, std::move(sink)),
         databases_(WithOwnCount(shared->databases)) {}
 
   // Of who has logged in, if anybody; null: nobody has, and has to.

@@ -12,7 +12,7 @@
 
 #include "common/base/status.h"
 #include "ebla/options.h"
-#include "gateway/redis/databases/database_tables.h"
+#include "gateway/redis/databases/numbered_tables.h"
 
 namespace ebla::gateway::redis {
 

@@ -70,13 +70,13 @@ bool IsClientName(std::string_view name) {
 
 // ---- Session ----------------------------------------------------------------------------------------------------------
 
-Session::Session(const Shared& shared, std::string address, std::weak_ptr<Outlet> outlet)
+Session::Session(const Shared& shared, std::string address, std::weak_ptr<Sink> sink)
     : clients_(shared.clients), tables_(shared.tables), first_options_(shared.options) {
   line_.id = clients_->NextId();
   line_.address = std::move(address);
   line_.since = line_.active = Clock::now();
   line_.queue = queue_;
-  line_.outlet = std::move(outlet);
+  line_.sink = std::move(sink);
   clients_->connections.fetch_add(1, std::memory_order_relaxed);
   clients_->Put(line_);
 }

@@ -19,7 +19,7 @@
 
 namespace ebla::gateway::redis {
 
-class DatabaseTables;
+class NumberedTables;
 struct Shared;
 
 inline constexpr std::string_view kWrongPassword = "WRONGPASS invalid username-password pair or user is disabled.";
@@ -28,7 +28,7 @@ bool IsClientName(std::string_view name);
 
 class Session {
  public:
-  Session(const Shared& shared, std::string address, std::weak_ptr<Outlet> outlet);
+  Session(const Shared& shared, std::string address, std::weak_ptr<Sink> sink);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -94,7 +94,7 @@ class Session {
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
-  const std::shared_ptr<const DatabaseTables> tables_;  // null: nobody knows them
+  const std::shared_ptr<const NumberedTables> tables_;  // null: nobody knows them
   const std::shared_ptr<ShownQueue> queue_ = std::make_shared<ShownQueue>();
   ClientLine line_;
   const ConnectionOptions first_options_;  // until it says otherwise

@@ -1,6 +1,6 @@
 // gateway/redis/databases/databases.h
 // The port through which a connection opens its databases.
-// Place:   table_databases.h implements it over tables of a cluster; testing/memory_door.h in memory.
+// Place:   open_tables.h implements it over tables of a cluster; testing/memory_door.h in memory.
 // Threads: any.
 #pragma once
 

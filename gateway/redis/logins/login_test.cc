@@ -63,8 +63,8 @@ class LoginTest : public ::testing::Test {
   void Serve(ServerOptions options = {}) {
     server_.emplace(
         std::move(options),
-        [this](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Outlet> outlet) {
-          return std::make_unique<RedisProtocol>(shared_, loop, peer, std::move(outlet));
+        [this](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Sink> sink) {
+          return std::make_unique<RedisProtocol>(shared_, loop, peer, std::move(sink));
         },
         std::vector<rpc::EventLoop*>{&loop_}, statistics_);
     EXPECT_TRUE(server_->Start().ok());

@@ -113,7 +113,7 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
     users_.erase(oldest);
   }
   User& entry = users_[user];
-  auto databases = std::make_shared<TableDatabases>(std::move(client), table_, levels_, loops_);
+  auto databases = std::make_shared<OpenTables>(std::move(client), table_, levels_, loops_);
   databases->GuardChannels();
   if (entry.databases != nullptr) gone = std::move(entry.databases);
   entry = {digest, std::move(databases), now};

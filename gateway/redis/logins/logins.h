@@ -22,7 +22,7 @@
 #include "common/rpc/event_loop.h"
 #include "common/security/host_budget.h"
 #include "ebla/client.h"
-#include "gateway/redis/databases/table_databases.h"
+#include "gateway/redis/databases/open_tables.h"
 
 namespace ebla::gateway::redis {
 

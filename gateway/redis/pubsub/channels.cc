@@ -86,8 +86,8 @@ int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::str
     Frame frame(pattern == nullptr ? type : "pmessage", pattern, channel, message);
     for (const auto& [listener, wanted] : listeners) {
       if (ended.contains(listener)) continue;
-      const auto outlet = listener->outlet.lock();
-      if (outlet != nullptr && outlet->Push(frame.In(listener->protocol), wanted)) {
+      const auto sink = listener->sink.lock();
+      if (sink != nullptr && sink->Push(frame.In(listener->protocol), wanted)) {
         ++count;
       } else {
         ended.insert(listener);

@@ -34,7 +34,7 @@ inline ChannelKind KindOfPublished(std::string_view command) {
 
 // One connection that listens.
 struct Listener {
-  std::weak_ptr<Outlet> outlet;
+  std::weak_ptr<Sink> sink;
   std::atomic<int> protocol{2};
 };
 

@@ -7,7 +7,7 @@ namespace ebla::gateway::redis {
 namespace {
 
 // Takes so many bytes, and then nothing more.
-struct SmallOutlet final : Outlet {
+struct SmallSink final : Sink {
   bool Push(std::shared_ptr<const std::string> more, Wanted) override {
     for (const auto& before : pushed) kept += before.expired() ? 0 : 1;
     pushed.push_back(more);
@@ -26,15 +26,15 @@ struct SmallOutlet final : Outlet {
 class ChannelsTest : public ::testing::Test {
  protected:
   // As one connection may, in less than the bytes that it may.
-  void ListenToPatterns(const std::shared_ptr<SmallOutlet>& outlet, size_t count) {
+  void ListenToPatterns(const std::shared_ptr<SmallSink>& sink, size_t count) {
     auto listener = std::make_shared<Listener>();
-    listener->outlet = outlet;
+    listener->sink = sink;
     for (size_t i = 0; i < count; ++i)
       channels_.Add(ChannelKind::kPattern, "*" + std::string(i % 200, '?') + std::string(i / 200, '*'), listener);
   }
 
   Channels channels_;
-  const std::shared_ptr<SmallOutlet> slow_ = std::make_shared<SmallOutlet>(), other_ = std::make_shared<SmallOutlet>();
+  const std::shared_ptr<SmallSink> slow_ = std::make_shared<SmallSink>(), other_ = std::make_shared<SmallSink>();
 };
 
 TEST_F(ChannelsTest, AMessageIsMadeForOnePatternAfterTheOtherAndNotForWhoTakesNoMore) {
@@ -61,7 +61,7 @@ TEST_F(ChannelsTest, EveryNameAndPatternIsFoundOnce) {
 TEST_F(ChannelsTest, AMessageIsNotHeldUpByPatternsThatTakeLong) {
   const std::string as(4'000, 'a');
   auto listener = std::make_shared<Listener>();
-  listener->outlet = other_;
+  listener->sink = other_;
   for (int i = 0; i < 2'000; ++i)
     channels_.Add(ChannelKind::kPattern, "*" + as.substr(2'000) + std::to_string(i), listener);
   channels_.Add(ChannelKind::kPattern, "*aaa*", listener);

@@ -18,9 +18,9 @@ ChannelKind KindIn(std::string_view command) {
 
 }  // namespace
 
-Subscriptions::Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Outlet> outlet)
+Subscriptions::Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Sink> sink)
     : channels_(std::move(channels)) {
-  listener_->outlet = std::move(outlet);
+  listener_->sink = std::move(sink);
 }
 
 void Subscriptions::Clear() {

@@ -19,7 +19,7 @@ class Subscriptions {
   static constexpr size_t kBytesMax = 16 << 20;  // of all names of one connection
   static constexpr size_t kPatternsMax = 2'000;  // of one connection: each is matched with every message
 
-  Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Outlet> outlet);
+  Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Sink> sink);
   ~Subscriptions() { Clear(); }
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;

@@ -47,8 +47,8 @@ SingleCommand::SingleCommand(ConnectionState& state, const CommandInfo& command,
 bool SingleCommand::Carries(const Command& next) {
   const auto* const other = dynamic_cast<const SingleCommand*>(&next);
   if (other == nullptr || OnlyListens(state_, command_.name)) return false;
-  if (!fold_) fold_.emplace(command_, words_);
-  return fold_->Take(other->command_, other->words_);
+  if (!coalescer_) coalescer_.emplace(command_, words_);
+  return coalescer_->Take(other->command_, other->words_);
 }
 
 void SingleCommand::Carry(Command& next) {
@@ -162,7 +162,7 @@ void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
   std::vector<StoreCall> calls;
   calls.push_back(CallOf(store));
   for (SingleCommand* const next : carried_) calls.push_back(next->CallOf(store));
-  RunFolded(std::move(calls));
+  RunCoalesced(std::move(calls));
 }
 
 void SingleCommand::RunAsOne(std::shared_ptr<Store> store) {
@@ -186,18 +186,17 @@ void SingleCommand::Watch(std::shared_ptr<Store> store) {
   if (state_.watched.size() + keys_.size() > kCommitPartsMax)
     return EndWith("ERR a connection watches at most 1000 keys");
   state_.watched_database = state_.session.database();
-  const auto staged = std::make_shared<StagedStore>(std::move(store));
-  staged->Load(
-      {keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_.shared->deadline,
-      [this, staged](const Status& loaded) { loaded.ok() ? NoteWatched(*staged) : EndWith(FailureText(loaded)); });
+  const auto view = std::make_shared<TransactionView>(std::move(store));
+  view->Load({keys_.begin(), keys_.end()}, std::chrono::steady_clock::now() + state_.shared->deadline,
+             [this, view](const Status& loaded) { loaded.ok() ? NoteWatched(*view) : EndWith(FailureText(loaded)); });
 }
 
-void SingleCommand::NoteWatched(const StagedStore& staged) {
+void SingleCommand::NoteWatched(const TransactionView& view) {
   for (const std::string_view name : keys_) {
     const std::string key(name);
     // As it was seen first.
     if (std::ranges::find(state_.watched, key, &WatchedKey::key) != state_.watched.end()) continue;
-    const Record* const record = staged.Loaded(key);
+    const Record* const record = view.Loaded(key);
     state_.watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});
     state_.watched_bytes += sizeof(WatchedKey) + key.size();
   }

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include "gateway/redis/commands/folded_commands.h"
+#include "gateway/redis/commands/coalesced_commands.h"
 #include "gateway/redis/requests/connection_command.h"
 
 namespace ebla::gateway::redis {
@@ -43,9 +43,9 @@ class SingleCommand final : public ConnectionCommand {
   void RunAsOne(std::shared_ptr<Store> store);
   void RunBetween(std::shared_ptr<Store> store, const std::string& database);
   void Watch(std::shared_ptr<Store> store);
-  void NoteWatched(const StagedStore& staged);
+  void NoteWatched(const TransactionView& view);
 
-  std::optional<Fold> fold_;             // once it was asked what it carries
+  std::optional<Coalescer> coalescer_;   // once it was asked what it carries
   std::vector<SingleCommand*> carried_;  // until they are answered; their connection keeps them until then
 };
 

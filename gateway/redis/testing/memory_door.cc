@@ -55,7 +55,7 @@ MemoryDatabases::Database& MemoryDatabases::Find(const std::string& name) {
 MemoryDoor::MemoryDoor(const MemoryDoor* other)
     : databases_(other == nullptr ? std::make_shared<MemoryDatabases>() : other->databases_),
       shared_(other == nullptr ? std::make_shared<const Shared>(Shared{.databases = databases_}) : other->shared_),
-      protocol_(std::make_unique<RedisProtocol>(shared_, executor_, "127.0.0.1:1", outlet_)) {}
+      protocol_(std::make_unique<RedisProtocol>(shared_, executor_, "127.0.0.1:1", sink_)) {}
 
 std::string MemoryDoor::Answer(const Words& words) {
   const std::string bytes = Encode(words);
@@ -65,7 +65,7 @@ std::string MemoryDoor::Answer(const Words& words) {
   std::optional<std::string> answer;
   AskAndRun(*taken.command, [&](gateway::Reply reply) {
     answer = std::move(reply.bytes);
-    if (reply.last) outlet_->ended = "once it has its reply";
+    if (reply.last) sink_->ended = "once it has its reply";
   });
   scheduler_.RunUntil([&] { return answer.has_value(); }, 1min);
   CHECK(answer.has_value()) << words.front();

@@ -47,12 +47,12 @@ class MemoryDoor {
   std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
   // How it was ended; empty: it was not.
-  const std::string& ended() const { return outlet_->ended; }
+  const std::string& ended() const { return sink_->ended; }
   // What it was sent unasked since the last look.
-  std::string TakePushed() { return std::exchange(outlet_->bytes, {}); }
+  std::string TakePushed() { return std::exchange(sink_->bytes, {}); }
 
  private:
-  struct Pushed final : Outlet {
+  struct Pushed final : Sink {
     bool Push(std::shared_ptr<const std::string> more, Wanted) override {
       bytes += *more;
       return true;
@@ -66,7 +66,7 @@ class MemoryDoor {
   testing::SimExecutor executor_{scheduler_};
   const std::shared_ptr<MemoryDatabases> databases_;
   const std::shared_ptr<const Shared> shared_;
-  const std::shared_ptr<Pushed> outlet_ = std::make_shared<Pushed>();
+  const std::shared_ptr<Pushed> sink_ = std::make_shared<Pushed>();
   std::unique_ptr<RedisProtocol> protocol_;
 };
 

@@ -4,8 +4,8 @@
 #include <atomic>
 #include <map>
 
+#include "gateway/redis/commands/fan_out.h"
 #include "gateway/redis/commands/keys/key_commands.h"
-#include "gateway/redis/commands/spread.h"
 #include "gateway/redis/connections/connection_state.h"
 #include "gateway/redis/databases/record_key.h"
 
@@ -88,10 +88,10 @@ class Queued : public std::enable_shared_from_this<Queued> {
     std::vector<std::vector<size_t>> groups;
     for (auto& [group, places] : act.groups) groups.push_back(std::move(places));
     const size_t count = groups.size();
-    auto start = [self = shared_from_this(), groups = std::move(groups)](size_t one, std::shared_ptr<Spread> all) {
+    auto start = [self = shared_from_this(), groups = std::move(groups)](size_t one, std::shared_ptr<FanOut> all) {
       self->RunGroup(groups[one], std::move(all));
     };
-    Spread::Start(
+    FanOut::Start(
         count, std::move(start),
         [self = shared_from_this(), done = std::move(done)](const Status& failure, int64_t unchanged) mutable {
           if (!failure.ok()) self->Fail(FailureText(failure));
@@ -100,7 +100,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
         });
   }
 
-  void RunGroup(const std::vector<size_t>& places, std::shared_ptr<Spread> all) {
+  void RunGroup(const std::vector<size_t>& places, std::shared_ptr<FanOut> all) {
     // One command of one key is a transaction as it is.
     const bool as_it_is =
         places.size() == 1 && run_.watched.empty() && run_.commands[places.front()].command->runner.update != nullptr;

@@ -23,9 +23,9 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
   void Attempt() {
     if (transaction_.keys.size() > kCommitPartsMax)
       return Fail(Status(Code::kInvalidArgument, "a transaction has at most 1,000 keys"));
-    staged_ = std::make_shared<StagedStore>(transaction_.context.store);
-    staged_->Load(transaction_.keys, transaction_.context.until,
-                  [self = shared_from_this()](const Status& loaded) { self->Begin(loaded); });
+    view_ = std::make_shared<TransactionView>(transaction_.context.store);
+    view_->Load(transaction_.keys, transaction_.context.until,
+                [self = shared_from_this()](const Status& loaded) { self->Begin(loaded); });
   }
 
  private:
@@ -33,14 +33,14 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
     if (!loaded.ok()) return Fail(loaded);
     if (!std::ranges::all_of(transaction_.watched, [this](const auto& watched) { return IsAsItWas(watched); }))
       return transaction_.done(false);
-    transaction_.body(staged_, [self = shared_from_this()](const Status& ran) {
+    transaction_.body(view_, [self = shared_from_this()](const Status& ran) {
       if (!ran.ok()) return self->Fail(ran);
-      self->staged_->Commit(self->transaction_.context.until, [self](const Status& status) { self->End(status); });
+      self->view_->Commit(self->transaction_.context.until, [self](const Status& status) { self->End(status); });
     });
   }
 
   bool IsAsItWas(const WatchedKey& watched) const {
-    const Record* const record = staged_->Loaded(watched.key);
+    const Record* const record = view_->Loaded(watched.key);
     return record != nullptr ? watched.version == record->version : !watched.version;
   }
 
@@ -54,11 +54,11 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
   void Fail(const Status& status) { transaction_.done(Error(status)); }
 
   Transaction transaction_;
-  std::shared_ptr<StagedStore> staged_;
+  std::shared_ptr<TransactionView> view_;
   int lost_ = 0;
 };
 
-// What the staged store cannot tell without having loaded it.
+// What the transaction view cannot tell without having loaded it.
 std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, int64_t now_ms) {
   std::vector<std::string> keys;
   for (const auto& [command, words] : commands) {
@@ -70,12 +70,12 @@ std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, 
 
 bool RunsAScript(const QueuedCommand& queued) { return queued.command->name.starts_with("eval"); }
 
-// One after the other on the staged store, where every command ends within its start. It lets others go on every few
+// One after the other on the transaction view, where every command ends within its start. It lets others go on every few
 // milliseconds; with a script among them, it runs where nobody else waits for that.
-class StagedCommands : public std::enable_shared_from_this<StagedCommands> {
+class TransactionCommands : public std::enable_shared_from_this<TransactionCommands> {
  public:
-  StagedCommands(StoreContext context, std::shared_ptr<const std::vector<QueuedCommand>> commands,
-                 std::shared_ptr<std::vector<std::string>> replies, Transaction::BodyDone done)
+  TransactionCommands(StoreContext context, std::shared_ptr<const std::vector<QueuedCommand>> commands,
+                      std::shared_ptr<std::vector<std::string>> replies, Transaction::BodyDone done)
       : context_(std::move(context)),
         commands_(std::move(commands)),
         replies_(std::move(replies)),
@@ -140,11 +140,11 @@ void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std:
                           .body = {},
                           .done = {}};
   const auto shared = std::make_shared<const std::vector<QueuedCommand>>(std::move(commands));
-  transaction.body = [context, shared, replies](std::shared_ptr<StagedStore> staged,
+  transaction.body = [context, shared, replies](std::shared_ptr<TransactionView> view,
                                                 Transaction::BodyDone ran) mutable {
-    const size_t bytes = staged->loaded_bytes();
-    context.store = std::move(staged);
-    std::make_shared<StagedCommands>(context, shared, replies, std::move(ran))->Start(bytes);
+    const size_t bytes = view->loaded_bytes();
+    context.store = std::move(view);
+    std::make_shared<TransactionCommands>(context, shared, replies, std::move(ran))->Start(bytes);
   };
   transaction.done = [context, replies, done = std::move(done)](const Result<bool>& committed) mutable {
     if (!committed) return done(Error(committed.error()));

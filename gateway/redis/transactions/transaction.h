@@ -1,6 +1,6 @@
 // gateway/redis/transactions/transaction.h
 // Commands on keys of one group, as if nobody else did anything meanwhile: all of what they write takes effect, or nothing.
-// How:     They run on what was read of their keys (gateway/store/staged_store.h), and what they write is committed if
+// How:     They run on what was read of their keys (gateway/store/transaction_view.h), and what they write is committed if
 //          all that is still the same. Who loses a race begins anew, until the deadline. So transactions are serializable;
 //          what a crash cuts has happened or not.
 // Errors:  Of the store, after which nothing has happened, but for UNKNOWN_OUTCOME; DEADLINE_EXCEEDED when others were
@@ -16,7 +16,7 @@
 #include "gateway/redis/commands/store_commands.h"
 #include "gateway/redis/connections/watched_key.h"
 #include "gateway/redis/pubsub/channels.h"
-#include "gateway/store/staged_store.h"
+#include "gateway/store/transaction_view.h"
 
 namespace ebla::gateway::redis {
 
@@ -35,9 +35,9 @@ struct Transaction {
   StoreContext context;
   std::vector<std::string> keys;  // that the body reads
   std::vector<WatchedKey> watched;
-  // Runs what there is to do on the staged keys; an error ends the transaction. May be called several times.
+  // Runs what there is to do on the view of the keys; an error ends the transaction. May be called several times.
   using BodyDone = std::move_only_function<void(const Status&)>;
-  std::move_only_function<void(std::shared_ptr<StagedStore>, BodyDone)> body;
+  std::move_only_function<void(std::shared_ptr<TransactionView>, BodyDone)> body;
   // False: nothing has happened, as a watched key is not as it was.
   Callback<Result<bool>> done;
 };

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/redis/commands/fan_out.h"
 #include "gateway/redis/commands/read_values.h"
-#include "gateway/redis/commands/spread.h"
 #include "gateway/redis/commands/subcommands.h"
 #include "gateway/redis/databases/databases.h"
 #include "gateway/store/change_item.h"
@@ -28,11 +28,11 @@ void Del(SharedCall call) {
   std::ranges::sort(keys);
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   const size_t count = keys.size();
-  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<Spread>& all) {
+  auto start = [call, keys = std::move(keys)](size_t key, const std::shared_ptr<FanOut>& all) {
     call->store->Delete(keys[key], Condition::Exists(), call->until,
                         [all](const Status& status) { all->End(WasAbsent(status) ? Status() : status, status.ok()); });
   };
-  Spread::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
+  FanOut::Start(count, std::move(start), [call](const Status& failure, int64_t deleted) {
     failure.ok() ? call->Number(deleted) : call->Fail(failure);
   });
 }

@@ -47,7 +47,7 @@ std::expected<std::shared_ptr<const Script>, std::string> ScriptOf(const StoreCa
 }
 
 // Within the transaction.
-void EvalStaged(StoreCall& call) {
+void EvalInTransaction(StoreCall& call) {
   if (const std::string_view wrong = WrongWith(call); !wrong.empty()) return call.Fail(wrong);
   const auto script = ScriptOf(call);
   if (!script) return call.Fail(script.error());
@@ -58,8 +58,8 @@ void EvalStaged(StoreCall& call) {
   const auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(call.until - std::chrono::steady_clock::now());
   limits.time = std::clamp(left, std::chrono::milliseconds(1), limits.time);
-  StagedHost host(call, keys, (*script)->flags.no_writes || call.command.Is(kReadOnly),
-                  std::chrono::steady_clock::now() + limits.time);
+  TransactionHost host(call, keys, (*script)->flags.no_writes || call.command.Is(kReadOnly),
+                       std::chrono::steady_clock::now() + limits.time);
   ScriptResult result = RunScript((*script)->body, keys, words.subspan(3 + count), call.protocol, limits, host);
   if (result.cut) {
     // Half of what it would have done is nothing that anybody wants.
@@ -125,7 +125,7 @@ void ScriptHelp(StoreCall& call) {
 }  // namespace
 
 void EvalCommand(SharedCall call) {
-  if (call->effects != nullptr) return EvalStaged(*call);
+  if (call->effects != nullptr) return EvalInTransaction(*call);
   if (const std::string_view wrong = WrongWith(*call); !wrong.empty()) return call->Fail(wrong);
   EvalAlone(std::move(call));
 }

@@ -35,14 +35,15 @@ bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
 
 }  // namespace
 
-StagedHost::StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until)
+TransactionHost::TransactionHost(const StoreContext& context, std::span<const std::string> keys, bool read_only,
+                                 Until until)
     : context_(context),
       keys_(keys.begin(), keys.end()),
       read_only_(read_only),
       until_(until),
       running_(*context.shared().scripts, context.owner()) {}
 
-std::string StagedHost::Call(const Words& words, int protocol) {
+std::string TransactionHost::Call(const Words& words, int protocol) {
   const CommandInfo* const command = FindCommand(words[0]);
   if (command != nullptr && words.size() > 1 && !KnowsSubcommand(*command, words[1]))
     return RefusalWith(kNoSuchScriptCommand);
@@ -57,7 +58,7 @@ std::string StagedHost::Call(const Words& words, int protocol) {
   return CallStore(*command, words, protocol);
 }
 
-std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, const Words& words, int protocol) {
+std::optional<std::string> TransactionHost::AnswerHere(const CommandInfo& command, const Words& words, int protocol) {
   if (IsPublish(command)) return Publish(command, words, protocol);
   if (command.name != "pubsub") return AnswerAnywhere(command, words, protocol);
   Reply reply(protocol);
@@ -65,7 +66,7 @@ std::optional<std::string> StagedHost::AnswerHere(const CommandInfo& command, co
   return reply.Take();
 }
 
-std::string StagedHost::Publish(const CommandInfo& command, const Words& words, int protocol) {
+std::string TransactionHost::Publish(const CommandInfo& command, const Words& words, int protocol) {
   const ChannelKind kind = KindOfPublished(command.name);
   if (const Status may = MayPublish(words[1]); !may.ok()) return RefusalWith(FailureText(may));
   Effects& effects = *context_.effects;
@@ -78,7 +79,7 @@ std::string StagedHost::Publish(const CommandInfo& command, const Words& words, 
 
 // Waits for the cluster, as threads for scripts may, but no longer than the run may go on: the error that it gets then is
 // the last thing that it sees.
-Status StagedHost::MayPublish(const std::string& channel) const {
+Status TransactionHost::MayPublish(const std::string& channel) const {
   Databases* const databases = context_.databases();
   if (databases == nullptr || !databases->guards_channels()) return {};
   const auto answer = std::make_shared<std::promise<Status>>();
@@ -95,7 +96,7 @@ Status StagedHost::MayPublish(const std::string& channel) const {
   return may.get();
 }
 
-std::string StagedHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {
+std::string TransactionHost::CallStore(const CommandInfo& command, const Words& words, int protocol) {
   for (const std::string_view key : KeysOf(command, words)) {
     if (!keys_.contains(key)) return RefusalWith(kNotDeclared);
   }
@@ -105,7 +106,7 @@ std::string StagedHost::CallStore(const CommandInfo& command, const Words& words
   return reply ? *std::move(reply) : RefusalWith("ERR the command waits in a script");
 }
 
-void StagedHost::Log(int level, std::string_view text) {
+void TransactionHost::Log(int level, std::string_view text) {
   if (level < 2 || !context_.shared().scripts->TakeLogLine()) return;
   const std::string line = "a script says: " + EscapeBytes(text.substr(0, kLineBytesMax));
   level == 3 ? void(LOG(WARNING) << line) : void(LOG(INFO) << line);

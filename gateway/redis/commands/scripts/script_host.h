@@ -1,5 +1,5 @@
 // gateway/redis/commands/scripts/script_host.h
-// The commands that a script calls, on the staged store of its transaction.
+// The commands that a script calls, on the transaction view of its transaction.
 // Keys:     those that EVAL declares alone: others were not loaded, and may be of another group.
 // Refused:  what visits all keys or changes the connection, since a script is a part of a transaction.
 // Messages: are published once the transaction is committed; until then they are known to this gateway's listeners'
@@ -16,10 +16,10 @@
 
 namespace ebla::gateway::redis {
 
-class StagedHost final : public ScriptHost {
+class TransactionHost final : public ScriptHost {
  public:
   // `context`: of a transaction (`effects`), whose scripts these are; outlives this, as `keys` do. `until`: the run's end.
-  StagedHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until);
+  TransactionHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until);
 
   std::string Call(const Words& words, int protocol) override;
   void Log(int level, std::string_view text) override;

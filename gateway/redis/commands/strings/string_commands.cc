@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "functions/redis/strings/string_commands.h"
+#include "gateway/redis/commands/fan_out.h"
 #include "gateway/redis/commands/read_values.h"
-#include "gateway/redis/commands/spread.h"
 #include "gateway/store/change_item.h"
 
 namespace ebla::gateway::redis {
@@ -29,13 +29,13 @@ std::optional<std::vector<size_t>> PlacesToSet(StoreCall& call) {
 
 void SetEach(SharedCall call, std::vector<size_t> places, std::move_only_function<void()> done) {
   const size_t count = places.size();
-  auto start = [call, places = std::move(places)](size_t one, const std::shared_ptr<Spread>& all) {
+  auto start = [call, places = std::move(places)](size_t one, const std::shared_ptr<FanOut>& all) {
     const size_t at = places[one];
     PutItem(*call->store, call->words[at - 1], ItemStep::Put({.value = call->words[at]}, Lifetime::Forever()),
             Condition::None(), call->until,
             [all](const Result<Version>& put) { all->End(put ? Status() : put.error()); });
   };
-  Spread::Start(count, std::move(start), [call, done = std::move(done)](const Status& failure, int64_t) mutable {
+  FanOut::Start(count, std::move(start), [call, done = std::move(done)](const Status& failure, int64_t) mutable {
     failure.ok() ? done() : call->Fail(failure);
   });
 }

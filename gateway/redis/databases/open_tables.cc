@@ -1,24 +1,24 @@
-#include "gateway/redis/databases/table_databases.h"
+#include "gateway/redis/databases/open_tables.h"
 
 #include "common/base/key_range.h"
 #include "gateway/redis/databases/keyed_store.h"
 
 namespace ebla::gateway::redis {
 
-TableDatabases::TableDatabases(Client client, std::string table, TableStoreOptions levels,
-                               std::vector<rpc::EventLoop*> loops, std::shared_ptr<DatabaseTables> tables)
+OpenTables::OpenTables(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
+                       std::shared_ptr<NumberedTables> tables)
     : client_(std::move(client)),
       table_(std::move(table)),
       levels_(levels),
       loops_(std::move(loops)),
       tables_(std::move(tables)) {}
 
-void TableDatabases::Add(const std::string& name, const Table& table) {
+void OpenTables::Add(const std::string& name, const Table& table) {
   MutexLock lock(mutex_);
   databases_[name] = {std::make_shared<Table>(table), {}};
 }
 
-void TableDatabases::Stop() {
+void OpenTables::Stop() {
   std::map<std::string, std::vector<Waiter>> waiting;
   {
     MutexLock lock(mutex_);
@@ -30,8 +30,8 @@ void TableDatabases::Stop() {
   }
 }
 
-void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
-                          Callback<Result<std::shared_ptr<Store>>> done) {
+void OpenTables::Open(const std::string& name, const Read& read, Ack ack,
+                      Callback<Result<std::shared_ptr<Store>>> done) {
   std::shared_ptr<Store> store;
   bool waits = false, first = false;
   {
@@ -47,7 +47,7 @@ void TableDatabases::Open(const std::string& name, const Read& read, Ack ack,
 }
 
 // Channels are those of database 0, whichever is selected.
-void TableDatabases::MayUse(const ChannelUse& use, Until until, Callback<Status> done) {
+void OpenTables::MayUse(const ChannelUse& use, Until until, Callback<Status> done) {
   Status known;
   if (grants_ == nullptr || grants_->Knows(use, known)) return done(std::move(known));
   Open("0", Read(), Ack::kDefault,
@@ -60,13 +60,13 @@ void TableDatabases::MayUse(const ChannelUse& use, Until until, Callback<Status>
 }
 
 // Null: it has been forgotten.
-std::shared_ptr<Store> TableDatabases::RecordsOf(const std::string& name) {
+std::shared_ptr<Store> OpenTables::RecordsOf(const std::string& name) {
   MutexLock lock(mutex_);
   const auto found = databases_.find(name);
   return found == databases_.end() ? nullptr : std::make_shared<TableStore>(*found->second.table, levels_);
 }
 
-std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read& read, Ack ack) {
+std::shared_ptr<Store> OpenTables::Find(const std::string& name, const Read& read, Ack ack) {
   const auto found = databases_.find(name);
   if (found == databases_.end()) return nullptr;
   auto& [table, stores] = found->second;
@@ -79,13 +79,13 @@ std::shared_ptr<Store> TableDatabases::Find(const std::string& name, const Read&
   return stores[levels] = std::make_shared<KeyedStore>(std::make_shared<GatheringStore>(std::move(records), loops_));
 }
 
-void TableDatabases::LookUp(const std::string& name, Make make) {
+void OpenTables::LookUp(const std::string& name, Make make) {
   AsyncOpenTable(client_, TableOfDatabase(table_, name), [weak = weak_from_this(), name, make](Result<Table> opened) {
     if (const auto self = weak.lock()) self->OnLookedUp(name, make, std::move(opened));
   });
 }
 
-void TableDatabases::OnLookedUp(const std::string& name, Make make, Result<Table> opened) {
+void OpenTables::OnLookedUp(const std::string& name, Make make, Result<Table> opened) {
   const bool absent = !opened && opened.error().code() == Code::kNoSuchTable;
   if (absent && make == Make::kIfAbsent && tables_ != nullptr && tables_->Makes(name)) {
     return tables_->Make(name, [weak = weak_from_this(), name](const Status& made) {

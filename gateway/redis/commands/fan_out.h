@@ -1,4 +1,4 @@
-// gateway/redis/commands/spread.h
+// gateway/redis/commands/fan_out.h
 // Does many things at a time, within a bound: what begins with the first failure is not begun any more.
 // Threads: any; what is begun may end on any thread, also within its start.
 #pragma once
@@ -14,21 +14,21 @@
 
 namespace ebla::gateway::redis {
 
-class Spread : public std::enable_shared_from_this<Spread> {
+class FanOut : public std::enable_shared_from_this<FanOut> {
  public:
   static constexpr size_t kAtOnce = 64;
 
   // Starts one of them; its end is told by End().
-  using StartOne = std::move_only_function<void(size_t one, std::shared_ptr<Spread> all)>;
+  using StartOne = std::move_only_function<void(size_t one, std::shared_ptr<FanOut> all)>;
   // The first failure, once what was begun has ended; else OK, and how many counted.
   using Done = std::move_only_function<void(const Status& failure, int64_t counted)>;
 
   static void Start(size_t count, StartOne start, Done done) {
     if (count == 0) return done({}, 0);
-    std::make_shared<Spread>(count, std::move(start), std::move(done))->Begin();
+    std::make_shared<FanOut>(count, std::move(start), std::move(done))->Begin();
   }
 
-  Spread(size_t count, StartOne start, Done done) : count_(count), start_(std::move(start)), done_(std::move(done)) {}
+  FanOut(size_t count, StartOne start, Done done) : count_(count), start_(std::move(start)), done_(std::move(done)) {}
 
   void End(const Status& status, bool counts = false) {
     bool last = false;

@@ -1,8 +1,8 @@
-// gateway/redis/commands/folded_commands.h
+// gateway/redis/commands/coalesced_commands.h
 // Commands of one key that a connection sends one right behind the other, such as sixteen INCR, as one change of the key. Each
 // is answered as if they had been done in turn, with nothing between them. A failure is all of theirs.
 // Place:   single_command.h, for what its connection has it carry (protocol.h).
-// Threads: Fold: one. RunFolded: any, as store_commands.h says.
+// Threads: Coalescer: one. RunCoalesced: any, as store_commands.h says.
 #pragma once
 
 #include <vector>
@@ -14,9 +14,9 @@ namespace ebla::gateway::redis {
 
 // Which commands go together: INCR and its kin in one direction, of which the sum is added; and SETs that need not know
 // what is there, of which the last is done.
-class Fold {
+class Coalescer {
  public:
-  Fold(const CommandInfo& first, const Words& words);
+  Coalescer(const CommandInfo& first, const Words& words);
 
   // False: it does not go with those before it.
   bool Take(const CommandInfo& next, const Words& words);
@@ -29,8 +29,8 @@ class Fold {
   SummedIncrements sum_;
 };
 
-// What a Fold has taken, the first of them, too. Where it cannot be one change, as what is there is no number, they are done
+// What a Coalescer has taken, the first of them, too. Where it cannot be one change, as what is there is no number, they are done
 // one after the other, each with as much time.
-void RunFolded(std::vector<StoreCall> calls);
+void RunCoalesced(std::vector<StoreCall> calls);
 
 }  // namespace ebla::gateway::redis

@@ -1,4 +1,4 @@
-#include "gateway/redis/databases/database_tables.h"
+#include "gateway/redis/databases/numbered_tables.h"
 
 #include <algorithm>
 #include <optional>
@@ -40,25 +40,25 @@ MemoryBounds BoundsOf(const TableInfo& table) {
   return bounds;
 }
 
-DatabaseTables::DatabaseTables(Client client, std::string first, bool makes)
+NumberedTables::NumberedTables(Client client, std::string first, bool makes)
     : client_(std::move(client)), first_(std::move(first)), makes_(makes) {}
 
-void DatabaseTables::Start() {
+void NumberedTables::Start() {
   thread_.Start();
   thread_.Post([this] { Count(); });
 }
 
-void DatabaseTables::Stop() {
+void NumberedTables::Stop() {
   stopped_ = true;
   thread_.Stop();
 }
 
-bool DatabaseTables::Makes(const std::string& name) const {
+bool NumberedTables::Makes(const std::string& name) const {
   const std::optional<int64_t> number = ToInteger(name);
   return makes_ && number && IsDatabase(*number);
 }
 
-void DatabaseTables::Make(const std::string& name, Callback<Status> done) {
+void NumberedTables::Make(const std::string& name, Callback<Status> done) {
   thread_.Post([this, name, until = thread_.Now() + kPatience, done = std::move(done)]() mutable {
     const bool late = stopped_ || thread_.Now() > until;
     done(late
@@ -67,7 +67,7 @@ void DatabaseTables::Make(const std::string& name, Callback<Status> done) {
   });
 }
 
-Status DatabaseTables::MakeNow(const std::string& name) const {
+Status NumberedTables::MakeNow(const std::string& name) const {
   EBLA_ASSIGN(TableInfo first, client_.DescribeTable(first_));
   const std::string table = TableOfDatabase(first_, name);
   CreateTableOptions options{.table = std::move(first.options), .split_points = {}, .deadline = kForReplicas};
@@ -81,18 +81,18 @@ Status DatabaseTables::MakeNow(const std::string& name) const {
   return made || refused(Code::kTableExists) ? Status() : made.error();
 }
 
-std::map<int, int64_t> DatabaseTables::Records() const {
+std::map<int, int64_t> NumberedTables::Records() const {
   MutexLock lock(mutex_);
   return records_;
 }
 
-MemoryBounds DatabaseTables::Bounds() const {
+MemoryBounds NumberedTables::Bounds() const {
   MutexLock lock(mutex_);
   return bounds_;
 }
 
 // Where no master answers, the records are not known any more; what bounds a table hardly ever changes.
-void DatabaseTables::Count() {
+void NumberedTables::Count() {
   if (stopped_) return;
   const Result<std::vector<TableInfo>> tables = client_.ListTables();
   std::map<int, int64_t> records;

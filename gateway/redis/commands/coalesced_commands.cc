@@ -1,4 +1,4 @@
-#include "gateway/redis/commands/folded_commands.h"
+#include "gateway/redis/commands/coalesced_commands.h"
 
 #include <chrono>
 #include <string>
@@ -11,16 +11,16 @@
 namespace ebla::gateway::redis {
 namespace {
 
-class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
+class CoalescedRun : public std::enable_shared_from_this<CoalescedRun> {
  public:
-  explicit FoldedRun(std::vector<StoreCall> calls)
+  explicit CoalescedRun(std::vector<StoreCall> calls)
       : calls_(std::move(calls)),
         key_(calls_.front().words[1]),
         allowed_(calls_.front().until - std::chrono::steady_clock::now()) {}
 
   void Start() {
-    const bool folds = calls_.front().command.runner.update == Increment ? AddAll() : PutLast();
-    if (!folds) RunFrom(0);
+    const bool coalesces = calls_.front().command.runner.update == Increment ? AddAll() : PutLast();
+    if (!coalesces) RunFrom(0);
   }
 
  private:
@@ -87,24 +87,24 @@ class FoldedRun : public std::enable_shared_from_this<FoldedRun> {
 
 }  // namespace
 
-Fold::Kind Fold::KindOf(const CommandInfo& command, const Words& words) {
+Coalescer::Kind Coalescer::KindOf(const CommandInfo& command, const Words& words) {
   if (command.runner.update == Increment) return Kind::kIncrements;
   const bool puts = command.runner.update != nullptr && WritesBlindly(command, words, TimeOfDayMs());
   return puts ? Kind::kPuts : Kind::kNothing;
 }
 
-Fold::Fold(const CommandInfo& first, const Words& words) : kind_(KindOf(first, words)) {
+Coalescer::Coalescer(const CommandInfo& first, const Words& words) : kind_(KindOf(first, words)) {
   if (kind_ != Kind::kIncrements) return;
   if (const std::optional<int64_t> by = IncrementBy(words)) sum_.Add(*by);
 }
 
-bool Fold::Take(const CommandInfo& next, const Words& words) {
+bool Coalescer::Take(const CommandInfo& next, const Words& words) {
   if (kind_ == Kind::kNothing || KindOf(next, words) != kind_) return false;
   if (kind_ == Kind::kPuts) return true;
   const std::optional<int64_t> by = IncrementBy(words);
   return sum_.size() > 0 && by && sum_.Add(*by);
 }
 
-void RunFolded(std::vector<StoreCall> calls) { std::make_shared<FoldedRun>(std::move(calls))->Start(); }
+void RunCoalesced(std::vector<StoreCall> calls) { std::make_shared<CoalescedRun>(std::move(calls))->Start(); }
 
 }  // namespace ebla::gateway::redis

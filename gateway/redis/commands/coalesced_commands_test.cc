@@ -1,4 +1,4 @@
-#include "gateway/redis/commands/folded_commands.h"
+#include "gateway/redis/commands/coalesced_commands.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using Texts = std::vector<std::string>;
 
-class FoldedCommandsTest : public ::testing::Test {
+class CoalescedCommandsTest : public ::testing::Test {
  protected:
   struct Side {
     const std::shared_ptr<MemoryStore> store = std::make_shared<MemoryStore>();
@@ -32,10 +32,10 @@ class FoldedCommandsTest : public ::testing::Test {
     call.done = [&side, place](std::string reply) { side.replies[place] = std::move(reply); };
     return call;
   }
-  Texts Folded(Side& side, const std::vector<Words>& commands) {
+  Texts Coalesced(Side& side, const std::vector<Words>& commands) {
     std::vector<StoreCall> calls;
     for (const Words& words : commands) calls.push_back(CallOn(side, words));
-    RunFolded(std::move(calls));
+    RunCoalesced(std::move(calls));
     scheduler_.RunFor(Duration{0});
     return side.replies;
   }
@@ -48,9 +48,9 @@ class FoldedCommandsTest : public ::testing::Test {
   }
 };
 
-TEST_F(FoldedCommandsTest, TellsWhatGoesTogether) {
+TEST_F(CoalescedCommandsTest, TellsWhatGoesTogether) {
   const auto takes = [](const Words& first, const Words& next) {
-    return Fold(*FindCommand(first[0]), first).Take(*FindCommand(next[0]), next);
+    return Coalescer(*FindCommand(first[0]), first).Take(*FindCommand(next[0]), next);
   };
   EXPECT_TRUE(takes({"incr", "k"}, {"incrby", "k", "5"}));
   EXPECT_TRUE(takes({"decr", "k"}, {"incrby", "k", "-5"}));
@@ -77,35 +77,35 @@ TEST_F(FoldedCommandsTest, TellsWhatGoesTogether) {
   }
 }
 
-TEST_F(FoldedCommandsTest, IncrementsAreOneAndEachLearnsItsOwn) {
+TEST_F(CoalescedCommandsTest, IncrementsAreOneAndEachLearnsItsOwn) {
   Side side;
   side.store->Write("k", "10");
   side.store->Hold();
-  Folded(side, {{"incr", "k"}, {"incrby", "k", "5"}, {"incr", "k"}});
+  Coalesced(side, {{"incr", "k"}, {"incrby", "k", "5"}, {"incr", "k"}});
   EXPECT_EQ(side.store->Release(), 1u);
   EXPECT_THAT(side.replies, ElementsAre(":11\r\n", ":16\r\n", ":17\r\n"));
 }
 
-TEST_F(FoldedCommandsTest, OfPutsTheLastIsDone) {
+TEST_F(CoalescedCommandsTest, OfPutsTheLastIsDone) {
   Side side;
   side.store->Hold();
-  Folded(side, {{"set", "k", "1"}, {"setex", "k", "5", "2"}, {"set", "k", "3"}});
+  Coalesced(side, {{"set", "k", "1"}, {"setex", "k", "5", "2"}, {"set", "k", "3"}});
   EXPECT_EQ(side.store->Release(), 1u);
   EXPECT_THAT(side.replies, ElementsAre("+OK\r\n", "+OK\r\n", "+OK\r\n"));
   EXPECT_EQ(side.store->Read("k")->value, "3");
 }
 
-TEST_F(FoldedCommandsTest, TheyFailTogether) {
+TEST_F(CoalescedCommandsTest, TheyFailTogether) {
   for (const std::vector<Words>& commands :
        {std::vector<Words>{{"incr", "k"}, {"incr", "k"}}, {{"set", "k", "1"}, {"set", "k", "2"}}}) {
     Side side;
     side.store->SetFault([](const std::string&, const std::string&) { return Status(Code::kUnknownOutcome, "cut"); });
-    for (const std::string& reply : Folded(side, commands)) EXPECT_THAT(reply, HasSubstr("UNKNOWNOUTCOME cut"));
+    for (const std::string& reply : Coalesced(side, commands)) EXPECT_THAT(reply, HasSubstr("UNKNOWNOUTCOME cut"));
   }
 }
 
 // Whatever is there and whatever they are.
-TEST_F(FoldedCommandsTest, TheyAnswerAsInTurn) {
+TEST_F(CoalescedCommandsTest, TheyAnswerAsInTurn) {
   const Texts olds = {"", "0", "7", "-3", "007", "abc", "9223372036854775800", "-9223372036854775800"};
   const std::vector<Words> increments = {{"incr", "k"},
                                          {"decr", "k"},
@@ -123,12 +123,12 @@ TEST_F(FoldedCommandsTest, TheyAnswerAsInTurn) {
     std::vector<Words> commands(2 + random() % 5);
     for (Words& words : commands) words = kinds[random() % (random() % 3 == 0 ? kinds.size() : 3)];
     const std::string old = olds[random() % olds.size()];
-    Side folded, in_turn;
-    for (Side* side : {&folded, &in_turn}) {
+    Side coalesced, in_turn;
+    for (Side* side : {&coalesced, &in_turn}) {
       if (!old.empty()) side->store->Write("k", old);
     }
-    EXPECT_EQ(Folded(folded, commands), InTurn(in_turn, commands)) << round;
-    const auto left = folded.store->Read("k"), wanted = in_turn.store->Read("k");
+    EXPECT_EQ(Coalesced(coalesced, commands), InTurn(in_turn, commands)) << round;
+    const auto left = coalesced.store->Read("k"), wanted = in_turn.store->Read("k");
     ASSERT_EQ(left.has_value(), wanted.has_value()) << round;
     if (left) {
       EXPECT_EQ(left->value, wanted->value) << round;

@@ -1,5 +1,5 @@
 // Tables are looked up over real sockets, against a pretended cluster.
-#include "gateway/redis/databases/table_databases.h"
+#include "gateway/redis/databases/open_tables.h"
 
 #include <gtest/gtest.h>
 
@@ -16,20 +16,20 @@ using namespace std::chrono_literals;
 using client::testing::FakeServers;
 using ::ebla::testing::Eventually;
 
-class TableDatabasesTest : public ::testing::Test {
+class OpenTablesTest : public ::testing::Test {
  protected:
-  std::shared_ptr<TableDatabases> Connect(ClientOptions options = {}) {
+  std::shared_ptr<OpenTables> Connect(ClientOptions options = {}) {
     options.masters = servers_.masters();
     Result<Client> client = Client::Connect(std::move(options));
     EXPECT_TRUE(client) << client.error();
-    return std::make_shared<TableDatabases>(*std::move(client), "redis", TableStoreOptions{},
-                                            std::vector<rpc::EventLoop*>{});
+    return std::make_shared<OpenTables>(*std::move(client), "redis", TableStoreOptions{},
+                                        std::vector<rpc::EventLoop*>{});
   }
   void MakeTable(const std::string& name) {
     const auto client = Client::Connect({.masters = servers_.masters()});
     EXPECT_TRUE(client->CreateTable(name));
   }
-  static Result<std::shared_ptr<Store>> Open(TableDatabases& databases, const std::string& name) {
+  static Result<std::shared_ptr<Store>> Open(OpenTables& databases, const std::string& name) {
     std::promise<Result<std::shared_ptr<Store>>> opened;
     databases.Open(name, Read(), Ack::kDefault, [&](auto store) { opened.set_value(std::move(store)); });
     return opened.get_future().get();
@@ -40,7 +40,7 @@ class TableDatabasesTest : public ::testing::Test {
   FakeServers servers_;
 };
 
-TEST_F(TableDatabasesTest, ADatabaseIsATableThatIsLookedUpOnce) {
+TEST_F(OpenTablesTest, ADatabaseIsATableThatIsLookedUpOnce) {
   const auto databases = Connect();
   EXPECT_NE(Open(*databases, "7").error().message().find("`ebla table create redis-7 --key-group '\\x00'`"),
             std::string::npos);
@@ -56,12 +56,12 @@ TEST_F(TableDatabasesTest, ADatabaseIsATableThatIsLookedUpOnce) {
 }
 
 // Of a user who has gone meanwhile: what waits is all that is left of him, and ends where it is answered.
-TEST_F(TableDatabasesTest, TheLastToLetGoMayBeWhoWaits) {
+TEST_F(OpenTablesTest, TheLastToLetGoMayBeWhoWaits) {
   for (const bool there : {false, true}) {
     if (there) MakeTable("redis");
     auto databases = Connect();
     databases->GuardChannels();
-    const std::weak_ptr<TableDatabases> gone = databases;
+    const std::weak_ptr<OpenTables> gone = databases;
     std::promise<Code> answer;
     // No key is so long, so that the table answers at once.
     const std::string channel(there ? 5'000 : 1, 'c');
@@ -73,7 +73,7 @@ TEST_F(TableDatabasesTest, TheLastToLetGoMayBeWhoWaits) {
   }
 }
 
-TEST_F(TableDatabasesTest, WhoWaitsIsToldOfTheEndAndNothingIsLookedUpAnyMore) {
+TEST_F(OpenTablesTest, WhoWaitsIsToldOfTheEndAndNothingIsLookedUpAnyMore) {
   servers_.cluster().masters()->leader = -1;
   servers_.cluster().masters()->standbys_know_leader = false;
   const auto databases = Connect({.connect_timeout = 0ms});
@@ -85,7 +85,7 @@ TEST_F(TableDatabasesTest, WhoWaitsIsToldOfTheEndAndNothingIsLookedUpAnyMore) {
   EXPECT_EQ(Open(*databases, "0").error().code(), Code::kOverloaded);
 }
 
-TEST_F(TableDatabasesTest, SoManyAreLookedUpAtATime) {
+TEST_F(OpenTablesTest, SoManyAreLookedUpAtATime) {
   servers_.cluster().masters()->leader = -1;
   servers_.cluster().masters()->standbys_know_leader = false;
   const auto databases = Connect({.connect_timeout = 0ms});

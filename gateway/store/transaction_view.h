@@ -1,4 +1,4 @@
-// gateway/store/staged_store.h
+// gateway/store/transaction_view.h
 // A transaction's view of a store: what was loaded of some keys, and over it what was written since. Nothing of it is seen
 // elsewhere before Commit(), which succeeds only if nobody has written meanwhile what was loaded: so what is decided on
 // what it shows holds when it takes effect.
@@ -20,9 +20,9 @@
 
 namespace ebla::gateway {
 
-class StagedStore final : public Store, public std::enable_shared_from_this<StagedStore> {
+class TransactionView final : public Store, public std::enable_shared_from_this<TransactionView> {
  public:
-  explicit StagedStore(std::shared_ptr<Store> base) : base_(std::move(base)), now_ms_(base_->NowMs()) {}
+  explicit TransactionView(std::shared_ptr<Store> base) : base_(std::move(base)), now_ms_(base_->NowMs()) {}
 
   // Reads these keys. OVERLOADED: their values are larger than kLoadBytesMax together.
   static constexpr size_t kLoadBytesMax = 64 << 20;

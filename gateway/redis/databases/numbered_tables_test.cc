@@ -1,5 +1,5 @@
 // What bounds database 0's memory, as a pretended cluster tells it and as Redis's clients read it.
-#include "gateway/redis/databases/database_tables.h"
+#include "gateway/redis/databases/numbered_tables.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -35,14 +35,14 @@ TEST(BoundsOf, AreOfTheServerThatHasLeastAndCountWhatAllEvicted) {
   EXPECT_EQ(BoundsOf(table).policy, "noeviction");
 }
 
-TEST(DatabaseTables, BoundsAreShownByInfoAndConfigAndCannotBeSet) {
+TEST(NumberedTables, BoundsAreShownByInfoAndConfigAndCannotBeSet) {
   FakeServers servers;
   const auto client = Client::Connect({.masters = servers.masters()});
   ASSERT_TRUE(client) << client.error();
   const TableOptions cache{.memory = true, .eviction = TableEviction::kLfu, .memory_limit = 64 << 20};
   ASSERT_TRUE(client->CreateTable("redis", {.table = cache, .split_points = {}}));
   ASSERT_TRUE(client->CreateTable("redis-1"));
-  const Shared shared{.tables = std::make_shared<DatabaseTables>(*client, "redis", false)};
+  const Shared shared{.tables = std::make_shared<NumberedTables>(*client, "redis", false)};
   shared.tables->Start();
   EXPECT_TRUE(Eventually([&] { return shared.tables->Bounds().bytes_max > 0; }));
   EXPECT_THAT(InfoText(shared, {"memory"}),

@@ -1,5 +1,5 @@
-// gateway/redis/databases/table_databases.h
-// Databases as tables of a cluster: those that have numbers are as database_tables.h says, and any other name is the
+// gateway/redis/databases/open_tables.h
+// Databases as tables of a cluster: those that have numbers are as numbered_tables.h says, and any other name is the
 // table itself.
 // Place:   redis_door.h makes one.
 // Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
@@ -17,20 +17,20 @@
 #include "common/rpc/event_loop.h"
 #include "ebla/ebla.h"
 #include "gateway/redis/databases/channel_grants.h"
-#include "gateway/redis/databases/database_tables.h"
 #include "gateway/redis/databases/databases.h"
+#include "gateway/redis/databases/numbered_tables.h"
 #include "gateway/store/gathering_store.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {
 
-class TableDatabases final : public Databases, public std::enable_shared_from_this<TableDatabases> {
+class OpenTables final : public Databases, public std::enable_shared_from_this<OpenTables> {
  public:
   // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
   // `tables`: has those made that are not there; null: none is.
-  TableDatabases(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
-                 std::shared_ptr<DatabaseTables> tables = nullptr);
-  ~TableDatabases() override { Stop(); }
+  OpenTables(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
+             std::shared_ptr<NumberedTables> tables = nullptr);
+  ~OpenTables() override { Stop(); }
 
   // Looks up nothing more; who waits for that is told so.
   void Stop();
@@ -68,7 +68,7 @@ class TableDatabases final : public Databases, public std::enable_shared_from_th
   const std::string table_;
   const TableStoreOptions levels_;
   const std::vector<rpc::EventLoop*> loops_;
-  const std::shared_ptr<DatabaseTables> tables_;
+  const std::shared_ptr<NumberedTables> tables_;
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;

@@ -1,4 +1,4 @@
-#include "gateway/store/staged_store.h"
+#include "gateway/store/transaction_view.h"
 
 #include <algorithm>
 #include <limits>
@@ -19,7 +19,7 @@ Status TooLarge() { return {Code::kInvalidArgument, "a transaction has at most 1
 
 }  // namespace
 
-void StagedStore::Load(std::vector<std::string> keys, Until until, Callback<Status> done) {
+void TransactionView::Load(std::vector<std::string> keys, Until until, Callback<Status> done) {
   const auto failure = std::make_shared<Status>();
   auto take = [self = shared_from_this(), failure](const std::string& key, Result<Record> record) {
     *failure = self->TakeLoaded(key, std::move(record));
@@ -29,7 +29,7 @@ void StagedStore::Load(std::vector<std::string> keys, Until until, Callback<Stat
            [self = shared_from_this(), failure, done = std::move(done)]() mutable { done(*failure); });
 }
 
-Status StagedStore::TakeLoaded(const std::string& key, Result<Record> record) {
+Status TransactionView::TakeLoaded(const std::string& key, Result<Record> record) {
   if (!record && record.error().code() != Code::kNotFound) return record.error();
   Entry& entry = entries_[key];
   entry.loaded = true;
@@ -40,28 +40,28 @@ Status StagedStore::TakeLoaded(const std::string& key, Result<Record> record) {
   return {Code::kOverloaded, "the values of a transaction's keys have more than 64 MiB together"};
 }
 
-const Record* StagedStore::Loaded(const std::string& key) const {
+const Record* TransactionView::Loaded(const std::string& key) const {
   const auto found = entries_.find(key);
   return found == entries_.end() || !found->second.base ? nullptr : &*found->second.base;
 }
 
 // ---- the port ---------------------------------------------------------------------------------------------------------
 
-Result<StagedStore::Entry*> StagedStore::Known(std::string_view key) {
+Result<TransactionView::Entry*> TransactionView::Known(std::string_view key) {
   const auto found = entries_.find(key);
   if (found == entries_.end()) return Error(Code::kInternal, "a key was not loaded for its transaction");
   return &found->second;
 }
 
-void StagedStore::Get(std::string key, Freshness, Until, Callback<Result<Record>> done) {
+void TransactionView::Get(std::string key, Freshness, Until, Callback<Result<Record>> done) {
   const Result<Entry*> entry = Known(key);
   if (!entry) return done(Error(entry.error()));
   if (!(*entry)->record()) return done(Error(Code::kNotFound, "no such key"));
   done(*(*entry)->record());
 }
 
-void StagedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
-                           Callback<std::vector<Result<Record>>> done) {
+void TransactionView::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+                               Callback<std::vector<Result<Record>>> done) {
   std::vector<Result<Record>> records;
   records.reserve(keys.size());
   for (const std::string& key : keys)
@@ -69,7 +69,7 @@ void StagedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, U
   done(std::move(records));
 }
 
-Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condition& condition) {
+Result<TransactionView::Entry*> TransactionView::Check(std::string_view key, const Condition& condition) {
   if (condition.kind == Condition::Kind::kNone) return &entries_[std::string(key)];
   EBLA_ASSIGN(Entry * entry, Known(key));
   const std::optional<Record>& record = entry->record();
@@ -81,15 +81,15 @@ Result<StagedStore::Entry*> StagedStore::Check(std::string_view key, const Condi
   return entry;
 }
 
-bool StagedStore::CountsDown(const std::optional<Expiry>& expires) const {
+bool TransactionView::CountsDown(const std::optional<Expiry>& expires) const {
   return std::ranges::any_of(entries_, [&](const auto& item) {
     const Entry& entry = item.second;
     return entry.counts_down && entry.now && entry.now->expires == expires;
   });
 }
 
-void StagedStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until,
-                      Callback<Result<Version>> done) {
+void TransactionView::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until,
+                          Callback<Result<Version>> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(Error(entry.error()));
   const std::optional<Record>& before = (*entry)->now;
@@ -110,7 +110,7 @@ void StagedStore::Put(std::string key, std::string value, Lifetime lifetime, Con
   done(version);
 }
 
-void StagedStore::Delete(std::string key, Condition condition, Until, Callback<Status> done) {
+void TransactionView::Delete(std::string key, Condition condition, Until, Callback<Status> done) {
   const Result<Entry*> entry = Check(key, condition);
   if (!entry) return done(entry.error());
   if ((*entry)->now) written_bytes_ -= key.size() + (*entry)->now->value.size();
@@ -119,25 +119,25 @@ void StagedStore::Delete(std::string key, Condition condition, Until, Callback<S
   done({});
 }
 
-void StagedStore::Increment(std::string, int64_t, IfNone, Until, Callback<Result<int64_t>> done) {
+void TransactionView::Increment(std::string, int64_t, IfNone, Until, Callback<Result<int64_t>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
-void StagedStore::Apply(std::string, std::string_view, std::string, Until, Callback<Result<PartResult>> done) {
+void TransactionView::Apply(std::string, std::string_view, std::string, Until, Callback<Result<PartResult>> done) {
   done(Error(Code::kInvalidArgument, "a transaction reads and puts"));
 }
 
-void StagedStore::Commit(std::vector<Batch::Part>, Until, Callback<Status> done) {
+void TransactionView::Commit(std::vector<Batch::Part>, Until, Callback<Status> done) {
   done(NotOfATransaction("a commit"));
 }
 
-void StagedStore::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {
+void TransactionView::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPage>> done) {
   done(NotOfATransaction("a scan"));
 }
 
 // ---- its end ----------------------------------------------------------------------------------------------------------
 
-Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int64_t now_ms) {
+Batch::Part TransactionView::PartOf(const std::string& key, const Entry& entry, int64_t now_ms) {
   Batch::Part part{.kind = Batch::Kind::kCheck, .key = key, .value = {}, .options = {}};
   if (entry.loaded && entry.base) part.options.if_version = entry.base->version;
   part.options.if_absent = entry.loaded && !entry.base;
@@ -152,7 +152,7 @@ Batch::Part StagedStore::PartOf(const std::string& key, const Entry& entry, int6
   return part;
 }
 
-void StagedStore::Commit(Until until, Callback<Status> done) {
+void TransactionView::Commit(Until until, Callback<Status> done) {
   if (too_large_) return done(TooLarge());
   const bool writes = std::ranges::any_of(entries_, [](const auto& item) { return item.second.written; });
   if (!writes && entries_.size() <= 1) return done({});  // one key is read at one moment
