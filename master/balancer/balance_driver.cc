@@ -95,6 +95,7 @@ ClusterView BalanceDriver::View() const {
 
 Status BalanceDriver::Pass() {
   waits_for_ = action_executor_.ready();
+  if (waits_for_.ok()) waits_for_ = context_.catalog.Answers();
   if (waits_for_.ok() && !switch_.on())
     waits_for_ = Error(Code::kUnavailable, "this master has not read yet whether the planner is on");
   if (!waits_for_.ok()) {

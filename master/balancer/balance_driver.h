@@ -6,8 +6,8 @@
 // How:        The catalog holds actions under way as intents, and the next master continues them. Lasting conditions
 //             and recent actions are remembered here alone. A new master begins without them, and so does nothing that
 //             this one would not have done later.
-// When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read.
-//             Switched off, it continues to plan and does nothing.
+// When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read,
+//             nor while the coordinator is silent. Switched off, it continues to plan and does nothing.
 // Invariants: Servers that drain are emptied by replication_manager.h, in every mode; leadership on a full disk is
 //             transferred by leadership_shedding.h.
 // Threads:    thread-compatible; the master's executor.

@@ -16,6 +16,8 @@ namespace layout = coordination::layout;
 namespace {
 
 constexpr Duration kReloadRetryDelay = std::chrono::milliseconds(200);
+// Of a coordinator that answers a change within milliseconds.
+constexpr Duration kAnswersWithin = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -68,10 +70,21 @@ void Catalog::Confirm(Callback<Status> done) {
   if (!busy_) Next();
 }
 
+Status Catalog::Answers() const {
+  if (coordinator_.state() != coordination::SessionState::kConnected)
+    return Error(Code::kUnavailable, "the coordinator (ZooKeeper) cannot be reached");
+  const Duration waited = executor_.Now() - busy_since_;
+  if (!busy_ || waited < kAnswersWithin) return {};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(waited).count();
+  return Error(Code::kUnavailable,
+               "the coordinator (ZooKeeper) has not answered for " + std::to_string(seconds) + " s");
+}
+
 // Always ends in the executor's queue, so that no `done` runs inside Commit().
 void Catalog::Next() {
   if (busy_ || queue_.empty()) return;
   busy_ = true;
+  busy_since_ = executor_.Now();
   executor_.Post(if_alive_([this] {
     Pending pending = std::move(queue_.front());
     queue_.pop_front();

@@ -79,6 +79,8 @@ class Catalog {
 
   // Decides on the then image, commits, and reports. An empty Change commits nothing and is OK.
   void Commit(Decide decide, Callback<Status> done);
+  // UNAVAILABLE: a change has waited for the coordinator for more than a second, or the session is not connected.
+  Status Answers() const;
   // OK when this master still leads and no id was drawn behind its back: what the image lacks does not exist.
   void Confirm(Callback<Status> done);
 
@@ -120,6 +122,7 @@ class Catalog {
   Image image_;
   std::deque<Pending> queue_;
   bool busy_ = false;
+  MonotonicTime busy_since_;
   bool deposed_ = false;
   CallbackGuard if_alive_;
 };

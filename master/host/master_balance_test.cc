@@ -303,6 +303,18 @@ TEST_F(MasterBalanceTest, NothingIsPlannedWhileAServerThatLivesIsSilent) {
   EXPECT_TRUE(Splits());
 }
 
+TEST_F(MasterBalanceTest, NothingIsPlannedWhileTheCoordinatorIsSilent) {
+  rate_ = [](int) { return 30; };
+  Begin({});
+  cluster().coordination().SetAvailable(false);
+  cluster().scheduler().RunFor(120s);
+  const idl::BalanceReply reply = Balance(std::nullopt, true);
+  EXPECT_THAT(reply.refused, Contains(Field(&idl::RefusedAction::detail, HasSubstr("the coordinator (ZooKeeper)"))));
+  EXPECT_THAT(reply.underWay, IsEmpty());
+  cluster().coordination().SetAvailable(true);
+  EXPECT_TRUE(Splits());
+}
+
 // Commands that start and end servers at once, noted in `ran`.
 class MasterScaleTest : public MasterBalanceTest {
  protected:
