@@ -536,8 +536,12 @@ struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedB
 // givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy,
     6: string reason, 7: i64 sinceMs }
+// transfer: `info` names the target as primary in toEpoch. fromPrimary leads fromEpoch until it releases the tablet to
+// the target; no server is told of toEpoch before. The intent is void once info.epoch differs from toEpoch.
+struct TransferIntent { 1: string fromPrimary, 2: i64 fromEpoch, 3: i64 toEpoch }
 // merged: a voter may not have merged the two yet, and they are no orphans where they lie. Gone when no voter needs it.
 // timesEmptied, emptiedMs: how often it has begun anew, as no voter had its data any more, and when last (time of day).
 struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split,
     4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge,
-    7: optional types.Merged merged, 8: i32 timesEmptied, 9: i64 emptiedMs }
+    7: optional types.Merged merged, 8: i32 timesEmptied, 9: i64 emptiedMs,
+    10: optional TransferIntent transfer }

@@ -37,7 +37,7 @@ namespace ebla {
   X(dedup_window_ignores_log) X(range_before_dedup_window) X(child_forgets_refusals) X(retry_at_weaker_level)         \
   X(digest_ignored) X(finished_sequence_taken) X(dedup_window_forgets_silently) X(future_time_taken)                  \
   X(child_dedup_window_empty) X(parent_dedup_window_emptied) X(child_forgets_floor) X(time_starts_anew)               \
-  X(expired_without_entry) X(rolled_back_primary_vanishes)
+  X(expired_without_entry) X(rolled_back_primary_vanishes) X(configure_before_release) X(take_back_unled)
 // clang-format on
 
 enum class PlantedBug : uint8_t {

@@ -87,6 +87,7 @@ ClusterView BalanceDriver::View() const {
       {.image = context_.image(),
        .servers = context_.servers.all(),
        .settled = [this](const TabletEntry& tablet) { return reconciler_.SettledLoad(tablet) != nullptr; },
+       .primary = [this](const TabletEntry& tablet) { return reconciler_.PrimaryOf(tablet); },
        .pasts = pasts_,
        .surplus = surplus,
        .now = context_.executor.Now(),

@@ -16,7 +16,7 @@ namespace layout = coordination::layout;
 namespace {
 
 constexpr Duration kReloadRetryDelay = std::chrono::milliseconds(200);
-// Of a coordinator that answers a change within milliseconds.
+// A coordinator answers a change within milliseconds; after this time it is called silent.
 constexpr Duration kAnswersWithin = std::chrono::seconds(1);
 
 }  // namespace

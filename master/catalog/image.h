@@ -34,6 +34,12 @@ struct TableEntry {
   size_t tablets_wanted() const { return node.pendingSplitPoints.size() + 1; }
 };
 
+// A tablet's primary, and the epoch that it leads.
+struct PrimaryAt {
+  ServerName server;
+  Epoch epoch;
+};
+
 struct TabletEntry {
   idl::TabletNode node;
   int version = 0;  // of the znode
@@ -52,6 +58,14 @@ struct TabletEntry {
   // Nothing but a failover changes its primary or replicas meanwhile (PROTOCOL 12).
   bool failovers_only() const {
     return (splitting() && rules::IntentExcludesOtherChanges()) || merging() || merge_unfinished();
+  }
+  // The primary that the catalog names.
+  PrimaryAt named() const { return {node.info.primary, epoch()}; }
+  // A transfer put that primary there. Reports tell whether the previous primary has released the tablet (PROTOCOL 1).
+  bool by_transfer() const { return node.__isset.transfer && node.transfer.toEpoch == node.info.epoch; }
+  // The primary before the transfer, where by_transfer().
+  PrimaryAt previous() const {
+    return {node.transfer.fromPrimary, Epoch{static_cast<uint64_t>(node.transfer.fromEpoch)}};
   }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner

@@ -11,6 +11,10 @@ namespace ebla::rules {
 
 // PROTOCOL 1: a server that has started anew does not lead its epoch any more.
 EBLA_RULE(LedEpochIsOfOneStart, lead_again_after_restart)
+// PROTOCOL 1: a transfer's target is told of its epoch once the previous primary has released the tablet.
+EBLA_RULE(TargetWaitsForRelease, configure_before_release)
+// PROTOCOL 3: a transfer is taken back without a fence only while the previous primary has not released the tablet.
+EBLA_RULE(TakenBackByWhoLeads, take_back_unled)
 // PROTOCOL 27: the membership changes again once the Barrier of the last change is committed.
 EBLA_RULE(ChangeWaitsForBarrier, overlapping_membership)
 // PROTOCOL 9: a voter that never had the tablet begins complete and empty only if the tablet was never split.

@@ -116,7 +116,7 @@ class Maker {
                    : copying                 ? TabletState::kCopying
                    : sources_.settled(entry) ? TabletState::kSettled
                                              : TabletState::kUnsettled;
-    AddLoad(tablet, info.epoch);
+    AddLoad(tablet, static_cast<int64_t>(sources_.primary(entry).epoch.value));
     const TabletPast past = sources_.pasts.Of(tablet.id);
     tablet.last_split = past.split;
     tablet.last_merge = past.merged;
@@ -127,7 +127,8 @@ class Maker {
   // The target server of a move counts as if the copy were under way already.
   void AddMembers(const TabletEntry& entry, TabletView& tablet) {
     const idl::TabletInfo& info = entry.node.info;
-    if (IsIn(info.primary, info.voters)) tablet.voters.Add(IndexOf(info.primary));
+    const ServerName primary = sources_.primary(entry).server;
+    if (IsIn(primary, info.voters)) tablet.voters.Add(IndexOf(primary));
     for (const ServerName& voter : info.voters) Add(voter, tablet.voters, tablet);
     for (const ServerName& learner : info.learners) Add(learner, tablet.learners, tablet);
     if (entry.node.__isset.move) Add(entry.node.move.toServer, tablet.learners, tablet);

@@ -52,7 +52,8 @@ class TabletPasts {
 struct ViewSources {
   const Image& image;
   const std::map<ServerName, Server>& servers;
-  std::function<bool(const TabletEntry&)> settled;  // it may be changed
+  std::function<bool(const TabletEntry&)> settled;       // it may be changed
+  std::function<PrimaryAt(const TabletEntry&)> primary;  // at present
   const TabletPasts& pasts;
   const std::set<ServerName>& surplus;  // that are drained as the cluster is larger than its load asks
   MonotonicTime now;

@@ -63,6 +63,7 @@ class ClusterViewTest : public ::testing::Test {
     ClusterView view = MakeClusterView({.image = image,
                                         .servers = servers_,
                                         .settled = settled,
+                                        .primary = &TabletEntry::named,
                                         .pasts = pasts_,
                                         .surplus = surplus_,
                                         .now = kNow,
@@ -252,8 +253,8 @@ struct ScaledCluster {
 
   double SecondsForAView() const {
     const std::clock_t begin = std::clock();
-    const ClusterView view =
-        MakeClusterView({image, servers, [](const TabletEntry&) { return true; }, {}, {}, kNow, 5min});
+    const ClusterView view = MakeClusterView(
+        {image, servers, [](const TabletEntry&) { return true; }, &TabletEntry::named, {}, {}, kNow, 5min});
     const std::clock_t end = std::clock();
     EXPECT_EQ(view.tablets.size(), image.tablets().size());
     return static_cast<double>(end - begin) / CLOCKS_PER_SEC;

@@ -11,10 +11,20 @@ namespace {
 constexpr int kRetryAfterMs = 50;
 constexpr size_t kOrphansMax = 100;
 
+// The catalog's view, but with the present primary: a transfer's target leads once the tablet is released to it.
+idl::TabletInfo InfoOf(const LeaderTerm& leader_term, const TabletEntry& tablet) {
+  idl::TabletInfo info = tablet.node.info;
+  const PrimaryAt primary = leader_term.reconciler().PrimaryOf(tablet);
+  info.primary = primary.server;
+  info.epoch = static_cast<int64_t>(primary.epoch.value);
+  return info;
+}
+
 // What the tablet's primary last said of it, or null.
 const idl::TabletLoad* PrimaryLoad(const LeaderTerm& leader_term, const TabletEntry& tablet) {
-  const idl::TabletLoad* load = leader_term.servers().LoadOf(tablet.node.info.primary, tablet.id());
-  return load && load->epoch == tablet.node.info.epoch ? load : nullptr;
+  const PrimaryAt primary = leader_term.reconciler().PrimaryOf(tablet);
+  const idl::TabletLoad* load = leader_term.servers().LoadOf(primary.server, tablet.id());
+  return load && static_cast<uint64_t>(load->epoch) == primary.epoch.value ? load : nullptr;
 }
 
 bool Serves(const TabletEntry& tablet, const idl::TabletLoad* load) {
@@ -43,7 +53,7 @@ const TableEntry* VisibleTable(const TableEntry* table) {
 }
 
 idl::TabletLocation LocationOf(const LeaderTerm& leader_term, const TabletEntry& tablet) {
-  const idl::TabletInfo& info = tablet.node.info;
+  const idl::TabletInfo info = InfoOf(leader_term, tablet);
   idl::TabletLocation location;
   location.tabletId = info.tabletId;
   location.range = info.range;
@@ -66,7 +76,7 @@ idl::TabletLocation LocationOf(const LeaderTerm& leader_term, const TabletEntry&
 
 // The tablet time that the tablet's primary reported lately; 0: none.
 int64_t TabletTimeOf(const LeaderTerm& leader_term, const TabletEntry& tablet, MonotonicTime now, Duration age_max) {
-  const Report* report = leader_term.servers().ReportOf(tablet.node.info.primary);
+  const Report* report = leader_term.servers().ReportOf(leader_term.reconciler().PrimaryOf(tablet).server);
   if (!report || now - report->received > age_max) return 0;
   const idl::TabletLoad* load = report->Find(tablet.id());
   return load && load->leading ? load->tabletTimeMs : 0;
@@ -276,7 +286,7 @@ idl::ListTabletsReply ListTablets(const LeaderTerm& leader_term, const idl::List
       break;
     }
     idl::TabletSummary summary;
-    summary.info = tablet.node.info;
+    summary.info = InfoOf(leader_term, tablet);
     if (const TableEntry* table = leader_term.image().Table(tablet.table())) summary.table = table->node.schema.name;
     if (const idl::TabletLoad* load = PrimaryLoad(leader_term, tablet)) summary.__set_load(*load);
     if (request.replicas) summary.replicas = ReplicasOf(leader_term, tablet);

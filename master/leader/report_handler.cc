@@ -62,11 +62,14 @@ void ReportHandler::Consider(const ServerName& name) {
   for (const idl::TabletLoad& load : report->body.tablets) WakeProcedures(load);
 }
 
-// The tablets that the server leads or should lead, and those whose primary has fallen silent.
+// The tablets that the server leads, should lead or should release, and those whose primary has fallen silent.
 void ReportHandler::WakePrimaries(const ServerName& name, const Report& report) {
   for (const TabletId tablet : parts_.image().LedBy(name)) parts_.reconciler.Consider(tablet);
   for (const idl::TabletLoad& load : report.body.tablets) {
-    if (load.primarySilent) parts_.reconciler.Consider(TabletId{static_cast<uint64_t>(load.tabletId)});
+    const TabletId id{static_cast<uint64_t>(load.tabletId)};
+    const TabletEntry* tablet = parts_.image().Tablet(id);
+    const bool releases = tablet && tablet->by_transfer() && tablet->previous().server == name;
+    if (load.primarySilent || releases) parts_.reconciler.Consider(id);
   }
 }
 

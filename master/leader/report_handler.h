@@ -17,7 +17,7 @@ namespace ebla::master {
 class ReportHandler {
  public:
   ReportHandler(const TermParts& parts, TableAdmin& tables)
-      : parts_(parts), tables_(tables), config_resender_(parts.context) {}
+      : parts_(parts), tables_(tables), config_resender_(parts.context, parts.reconciler) {}
 
   // Everything is taken up: from now on reports have effects.
   void Begin() { begun_ = true; }

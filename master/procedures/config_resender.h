@@ -3,20 +3,22 @@
 // do not know it: a replica that was never made, or one that still follows an epoch that is over.
 // Place:      report_handler.h hands every report in; primaries are the reconciler's.
 // Invariants: 1. What is said is what the catalog holds; nobody is made a primary by it.
-//             2. One order per server at a time; what does not help is repeated ever more seldom.
+//             2. No replica is told of the epoch of a transfer's target before the previous primary releases it.
+//             3. One order per server at a time; what does not help is repeated ever more seldom.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
 #include <map>
 #include <set>
 
-#include "master/procedures/context.h"
+#include "master/procedures/tablet_reconciler.h"
 
 namespace ebla::master {
 
 class ConfigResender {
  public:
-  explicit ConfigResender(const Context& context) : context_(context) {}
+  ConfigResender(const Context& context, const TabletReconciler& reconciler)
+      : context_(context), reconciler_(reconciler) {}
 
   // Looks at the server's present report.
   void Consider(const ServerName& server);
@@ -34,6 +36,7 @@ class ConfigResender {
   bool MatchesCatalog(const TabletEntry& tablet, const ServerName& server, const Report& report) const;
 
   const Context context_;
+  const TabletReconciler& reconciler_;
   std::map<ServerName, std::map<TabletId, Mismatch>> mismatches_;
   std::set<ServerName> busy_;
   CallbackGuard if_alive_;

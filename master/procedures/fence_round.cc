@@ -94,7 +94,7 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.waiting = fencing.asked.size();
   fencing.creating = tablet->creating();
   fencing.suspect = wanted.suspect;
-  fencing.before = tablet->node.info.primary;
+  fencing.before = wanted.before;
   fencing.node = tablet->node;
   return true;
 }

@@ -41,6 +41,7 @@ struct Recovery {
 struct FenceItem {
   TabletId tablet;
   Epoch floor;           // fence above this too: an epoch promised already
+  ServerName before;     // who led it last
   bool suspect = false;  // a majority of the voters does not hear the primary, though it may answer this master
   std::optional<Recovery> recovery;
 };
@@ -65,7 +66,7 @@ class FenceRound {
     bool in_memory = false;
     std::optional<Recovery> recovery;
     bool refused = false;  // somebody has promised more, or cannot answer yet
-    ServerName before;     // who was to lead so far
+    ServerName before;
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
     std::map<ServerName, std::string> ends;  // of a memory tablet: where a log leaves it to end

@@ -52,7 +52,15 @@ TabletBatch::TabletBatch(const Context& context, std::vector<BatchItem> items, D
 
 TabletBatch::~TabletBatch() { context_.executor.Cancel(timer_); }
 
-void TabletBatch::Start() { Move(); }
+void TabletBatch::Start() {
+  if (std::ranges::any_of(items_, [](const BatchItem& item) { return item.next.has_value(); })) return Move();
+  for (BatchItem& item : items_) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    item.moved = tablet && tablet->epoch() == item.epoch && context_.image().LivingTable(*tablet);
+    if (!item.moved) item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
+  }
+  context_.executor.Post(if_alive_([this] { Configure(); }));
+}
 
 void TabletBatch::Move() {
   auto decide = [this](const Image& image) -> Result<Change> {
@@ -124,7 +132,7 @@ void TabletBatch::Configure() {
   for (BatchItem& item : items_) {
     const TabletEntry* tablet = context_.image().Tablet(item.tablet);
     const TableEntry* table = tablet ? context_.image().LivingTable(*tablet) : nullptr;
-    if (!item.moved || !table || tablet->epoch() != item.epoch) continue;
+    if (!item.moved || item.untold || !table || tablet->epoch() != item.epoch) continue;
     const Server* primary = context_.servers.Find(tablet->node.info.primary);
     item.incarnation = primary ? primary->incarnation() : Incarnation{};
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");
@@ -208,11 +216,17 @@ void TabletBatch::MarkServing() {
     if (!item.led || !tablet || !tablet->creating() || made(item)) continue;
     item.status = Error(Code::kUnavailable, "no majority of its voters has been made");
   }
-  auto decide = [this, made](const Image& image) -> Result<Change> {
+  const auto serves = [made](const BatchItem& item, const TabletEntry* tablet) {
+    return item.led && tablet && tablet->creating() && tablet->epoch() == item.epoch && made(item);
+  };
+  const bool any = std::ranges::any_of(
+      items_, [&](const BatchItem& item) { return serves(item, context_.image().Tablet(item.tablet)); });
+  if (!any) return context_.executor.Post(if_alive_([this] { Finish(); }));
+  auto decide = [this, serves](const Image& image) -> Result<Change> {
     Change change;
     for (const BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
-      if (!item.led || !tablet || !tablet->creating() || tablet->epoch() != item.epoch || !made(item)) continue;
+      if (!serves(item, tablet)) continue;
       idl::TabletNode node = tablet->node;
       node.info.state = idl::TabletState::SERVING;
       change.PutTablet(std::move(node));

@@ -1,6 +1,8 @@
 // master/procedures/tablet_batch.h
 // The end of every change of who leads or holds a tablet, for a batch of them:
 //   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
+// A transfer takes two batches. The first is the compare-and-set. The second configures, without the coordinator, once
+// the previous primary has released the tablet.
 // Place:      fence_round.h and tablet_reconciler.h say what is next. The reconciler decides which tablets need it, and
 //             tries again what comes back unfinished.
 // Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome
@@ -9,7 +11,8 @@
 //                also while the first epoch lasts, when nobody can have removed it (PROTOCOL 6).
 //             3. A tablet is marked SERVING only once a majority of its voters has it: any later fence meets one that
 //                does.
-//             4. What a server that does not answer holds up is the end of its batch, never its own Configure.
+//             4. A batch that changes nothing in the catalog waits for no other change of it.
+//             5. What a server that does not answer holds up is the end of its batch, never its own Configure.
 // Threads:    thread-compatible; the master's executor. `done` may not destroy the batch.
 #pragma once
 
@@ -49,6 +52,7 @@ struct BatchItem {
   Mandate mandate;
   std::optional<idl::TabletNode> next;   // what the catalog is to say first; none: it says it already
   int version = 0;                       // of the znode that `next` replaces
+  bool untold = false;                   // the catalog alone changes; no server is told yet
   Epoch epoch;                           // to be led
   std::vector<TabletId> raised;          // lost splits' children: none has an epoch below `epoch` after the change
   std::optional<idl::TabletNode> child;  // of a split that the change completes

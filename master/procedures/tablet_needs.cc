@@ -10,9 +10,8 @@
 namespace ebla::master {
 namespace {
 
-bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
-  return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
-}
+// After this time the master gives up a target that does not come level. The primary serves meanwhile, but for pauses.
+constexpr Duration kTransferPatience = std::chrono::seconds(5);
 
 // Somebody has what it was to become: the catalog was restored from before that was decided.
 bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
@@ -46,6 +45,8 @@ Need TabletNeeds::ByReports(const TabletEntry& tablet, const TabletKnowledge& kn
       MergedSince(context_.servers, tablet))
     return Need::kNothing;
   if (tablet.creating()) return OfCreating(tablet, known);
+  if (const TransferStage stage = StageOf(tablet, known); stage != TransferStage::kOver)
+    return OfTransfer(tablet, known, stage);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   if (primary && primary->live) return OfServing(tablet, known, *primary);
   // With one voter its data is there and nowhere else.
@@ -59,6 +60,46 @@ Need TabletNeeds::OfCreating(const TabletEntry& tablet, const TabletKnowledge& k
   // A fence that came to nothing binds its followers, though not the primary.
   const bool outbid = FenceFloor(tablet, known) > tablet.epoch();
   return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
+}
+
+// A promise of the target's epoch shows that the target was told of it, or that a fence is in the way.
+TransferStage TabletNeeds::StageOf(const TabletEntry& tablet, const TabletKnowledge& known) const {
+  if (!tablet.by_transfer() || known.epoch == tablet.epoch()) return TransferStage::kOver;
+  const PrimaryAt previous = tablet.previous();
+  const bool promised = std::ranges::any_of(tablet.node.info.voters, [&](const ServerName& voter) {
+    const idl::TabletLoad* load = context_.servers.LoadOf(voter, tablet.id());
+    return load && load->promisedEpoch >= tablet.node.info.epoch;
+  });
+  if (promised || !context_.servers.IsLive(previous.server)) return TransferStage::kOver;
+  if (!context_.servers.ReportOf(previous.server)) return TransferStage::kUnknown;
+  const idl::TabletLoad* load = context_.servers.LoadOf(previous.server, tablet.id());
+  const auto epoch = static_cast<int64_t>(previous.epoch.value);
+  if (load && load->leading && load->epoch == epoch) return TransferStage::kOpen;
+  const bool released = load && load->releasedEpoch == epoch && load->releasedTo == tablet.node.info.primary;
+  return released ? TransferStage::kReleased : TransferStage::kOver;
+}
+
+PrimaryAt TabletNeeds::PrimaryOf(const TabletEntry& tablet, const TabletKnowledge& known) const {
+  const TransferStage stage = StageOf(tablet, known);
+  return stage == TransferStage::kUnknown || stage == TransferStage::kOpen ? tablet.previous() : tablet.named();
+}
+
+// The previous primary leads the tablet until it releases it, and no server is told of the target's epoch.
+Need TabletNeeds::OfTransfer(const TabletEntry& tablet, const TabletKnowledge& known, TransferStage stage) const {
+  if (PrimarySilent(tablet, known)) return Need::kFence;
+  const bool target_lives = context_.servers.IsLive(tablet.node.info.primary);
+  if (stage == TransferStage::kUnknown) return Need::kNothing;  // its first heartbeat will tell
+  if (stage == TransferStage::kReleased) {
+    if (!rules::TakenBackByWhoLeads()) return Need::kTakeBack;
+    return target_lives ? Need::kTransfer : Need::kFence;
+  }
+  const PrimaryAt previous = tablet.previous();
+  const idl::TabletLoad& load = *context_.servers.LoadOf(previous.server, tablet.id());
+  if (static_cast<uint64_t>(load.refusedForEpoch) > previous.epoch.value) return Need::kFence;
+  if (!MajorityLives(tablet)) return Need::kNothing;
+  const bool late =
+      known.released_for == tablet.epoch() && context_.executor.Now() - known.asked_since >= kTransferPatience;
+  return target_lives && !late ? Need::kTransfer : Need::kTakeBack;
 }
 
 Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& known, const Server& primary) const {
@@ -75,14 +116,13 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
   }
   // The report may be older than what was obeyed.
   if (noted && known.led && report->received < known.since + context_.options.report_lag) return Need::kNothing;
-  // Between a change of membership and its Configure a master died.
-  if (led && led < tablet.epoch() && !(noted && known.refused)) {
+  // Between a change of membership and its Configure a master died. A transfer's target that leads an older epoch is
+  // fenced: its log lacks what the previous primary committed.
+  if (led && led < tablet.epoch() && !tablet.by_transfer() && !(noted && known.refused)) {
     if (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) return Need::kConfigure;
     // Adopted alone: those whom its Barrier waits for are voters no more.
     return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
   }
-  // Between its release and the compare-and-set a master died, or could not reach the coordinator.
-  if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
   return Need::kFence;
 }
 
@@ -91,15 +131,16 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
 bool TabletNeeds::PrimarySilent(const TabletEntry& tablet, const TabletKnowledge& known) const {
   if (known.fenced_from == tablet.epoch()) return true;
   const idl::TabletInfo& info = tablet.node.info;
+  const ServerName primary = PrimaryOf(tablet, known).server;
   const MonotonicTime now = context_.executor.Now();
   size_t silent = 0;
   for (const ServerName& voter : info.voters) {
-    if (voter == info.primary) continue;
+    if (voter == primary) continue;
     const Report* report = context_.servers.ReportOf(voter);
     if (!report || now - report->received > context_.options.report_fresh) continue;
     if (known.epoch == tablet.epoch() && report->received < known.since) continue;
     const idl::TabletLoad* load = report->Find(tablet.id());
-    if (load && load->primarySilent && load->epoch <= info.epoch && load->primary == info.primary) ++silent;
+    if (load && load->primarySilent && load->epoch <= info.epoch && load->primary == primary) ++silent;
   }
   const size_t followers = info.voters.size() - 1;
   return followers > 0 && silent > followers / 2;
@@ -129,11 +170,11 @@ Epoch TabletNeeds::FenceFloor(const TabletEntry& tablet, const TabletKnowledge& 
   return floor;
 }
 
-const idl::TabletLoad* TabletNeeds::LeaderLoad(const TabletEntry& tablet) const {
-  const Report* report = context_.servers.ReportOf(tablet.node.info.primary);
+const idl::TabletLoad* TabletNeeds::LeaderLoad(const TabletEntry& tablet, const PrimaryAt& primary) const {
+  const Report* report = context_.servers.ReportOf(primary.server);
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
   const idl::TabletLoad* load = report->Find(tablet.id());
-  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&
+  const bool leads = load && load->leading && static_cast<uint64_t>(load->epoch) == primary.epoch.value &&
                      (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) &&
                      load->refusedForEpoch <= load->epoch;
   return leads && MajorityLives(tablet) ? load : nullptr;
@@ -147,7 +188,7 @@ LackingTablets TabletNeeds::CountLacking() const {
     lacking.times_emptied += tablet.node.timesEmptied;
     if (!MajorityLives(tablet)) {
       ++lacking.majority;
-    } else if (!LeaderLoad(tablet)) {
+    } else if (!LeaderLoad(tablet, PrimaryOf(tablet, {}))) {
       ++lacking.primary;
     } else if (LiveVoters(tablet) < ReplicasOf(table->node.schema)) {
       ++lacking.replicas;

@@ -4,7 +4,9 @@
 // When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a
 //             majority of its followers report it silent, when it was refused for a higher promise, or when it does not
 //             lead what the catalog says. A primary that leads an older epoch is told of the change it missed.
-//             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
+//             The catalog names a transfer's target before the previous primary is told. The master asks the
+//             previous primary until it releases the tablet; if the target dies or does not come level, the master
+//             takes the tablet back.
 // Invariants: 1. A tablet that has lost the majority of its voters waits for them, also while it is still being
 //                created: its primary may lead, and have acknowledged writes, before the catalog says that it serves.
 //             2. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and
@@ -24,7 +26,16 @@ enum class Need {
   kWait,       // until more is known
   kConfigure,  // its primary is to be told
   kFence,      // another is to lead
-  kComplete,   // a transfer that its primary has begun
+  kTransfer,   // its previous primary is to release it to the one that the catalog names
+  kTakeBack,   // the catalog is to name the previous primary again
+};
+
+// How far the transfer is that put the catalog's primary there.
+enum class TransferStage {
+  kOver,      // no transfer did, its target was told, or the previous primary can release nothing any more
+  kUnknown,   // the previous primary has not reported to this master
+  kOpen,      // the previous primary leads
+  kReleased,  // the previous primary has released the tablet, and the target may not have been told
 };
 
 // What this master knows of a tablet beyond the catalog and the reports.
@@ -36,6 +47,9 @@ struct TabletKnowledge {
   bool led = false;
   bool refused = false;  // the primary will not lead it
   Epoch fenced_from;     // in this epoch its primary is done without, though it lives
+  // The epoch of the target that this master last had a primary asked to release the tablet to, and when it first did.
+  Epoch released_for;
+  MonotonicTime asked_since;
   MonotonicTime since;
   Mandate mandate;  // what to say when that Configure is to be repeated
 };
@@ -55,6 +69,9 @@ class TabletNeeds {
   explicit TabletNeeds(const Context& context) : context_(context) {}
 
   Need Of(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  TransferStage StageOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  // The previous primary until it releases the tablet, else the primary that the catalog names.
+  PrimaryAt PrimaryOf(const TabletEntry& tablet, const TabletKnowledge& known) const;
   bool PrimarySilent(const TabletEntry& tablet, const TabletKnowledge& known) const;
   // The greatest epoch that anybody is known to have promised.
   Epoch FenceFloor(const TabletEntry& tablet, const TabletKnowledge& known) const;
@@ -66,15 +83,16 @@ class TabletNeeds {
   bool MajorityLives(const TabletEntry& tablet) const {
     return LiveVoters(tablet) > tablet.node.info.voters.size() / 2;
   }
-  // What its primary has lately reported, if it leads the catalog's epoch, has its Barrier committed and a majority of
-  // the voters lives; else null.
-  const idl::TabletLoad* LeaderLoad(const TabletEntry& tablet) const;
+  // The primary's latest report of the tablet, if it leads that epoch, has its Barrier committed and a majority of the
+  // voters lives; else null.
+  const idl::TabletLoad* LeaderLoad(const TabletEntry& tablet, const PrimaryAt& primary) const;
   LackingTablets CountLacking() const;
 
  private:
   bool AllReported() const;
   Need ByReports(const TabletEntry& tablet, const TabletKnowledge& known) const;
   Need OfCreating(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  Need OfTransfer(const TabletEntry& tablet, const TabletKnowledge& known, TransferStage stage) const;
   Need OfServing(const TabletEntry& tablet, const TabletKnowledge& known, const Server& primary) const;
 
   const Context context_;

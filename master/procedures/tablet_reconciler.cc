@@ -8,6 +8,7 @@
 #include "master/catalog/rules.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
+#include "master/procedures/caught_up.h"
 #include "master/procedures/procedure.h"
 
 namespace ebla::master {
@@ -64,7 +65,8 @@ void TabletReconciler::Consider(TabletId id) {
     case Need::kWait: return RetryLater(id, notes_[id]);
     case Need::kConfigure:
     case Need::kFence:
-    case Need::kComplete: break;
+    case Need::kTransfer:
+    case Need::kTakeBack: break;
   }
   const ServerName& server = tablet->node.info.primary;
   ServerQueue& queue = queues_[server];
@@ -84,7 +86,12 @@ const idl::TabletLoad* TabletReconciler::PrimaryLoad(const TabletEntry& tablet) 
   const auto note = notes_.find(tablet.id());
   if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
   if (tablet.creating() || context_.stale_catalog.Ahead(tablet.id())) return nullptr;
-  return needs_.LeaderLoad(tablet);
+  return needs_.LeaderLoad(tablet, tablet.named());
+}
+
+PrimaryAt TabletReconciler::PrimaryOf(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  return needs_.PrimaryOf(tablet, note == notes_.end() ? TabletKnowledge() : note->second.known);
 }
 
 void TabletReconciler::ChangeMembers(std::vector<BatchItem> items) {
@@ -105,6 +112,14 @@ void TabletReconciler::StartChanges(std::vector<BatchItem> items) {
     // Above what one that is removed has promised, too: it is dropped in this epoch.
     item.epoch = needs_.NextEpoch(*tablet, note.known);
     item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+    if (item.mandate.title == Title::kTransferred) {
+      idl::TransferIntent transfer;
+      transfer.fromPrimary = tablet->node.info.primary;
+      transfer.fromEpoch = tablet->node.info.epoch;
+      transfer.toEpoch = item.next->info.epoch;
+      item.next->__set_transfer(transfer);
+      item.untold = rules::TargetWaitsForRelease();
+    }
     by_primary[tablet->node.info.primary].push_back(std::move(item));
   }
   for (auto& [server, changes] : by_primary) StartBatch(server, std::move(changes));
@@ -168,14 +183,26 @@ void TabletReconciler::NoteMerged(TabletId id) {
 
 void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
   const TabletEntry* tablet = context_.image().Tablet(id);
-  if (!tablet || !SettledLoad(*tablet) || !context_.servers.IsLive(to)) {
+  const idl::TabletLoad* load = tablet ? SettledLoad(*tablet) : nullptr;
+  if (tablet && PrimaryOf(*tablet).epoch != tablet->epoch()) {
+    return done(Error(Code::kComeAgain, "tablet " + std::to_string(id.value) + " is being transferred, and server " +
+                                            tablet->node.info.primary + " does not come level"));
+  }
+  if (!load || !context_.servers.IsLive(to)) {
     return done(Error(Code::kComeAgain,
                       "tablet " + std::to_string(id.value) + " or server " + to +
                           " is not settled at present: it needs a primary, and a majority of its voters live"));
   }
-  notes_[id].busy = true;
+  // A target that has acknowledged this primary's log leads no older epoch, and will soon be level.
+  if (!CaughtUp(*load, to)) {
+    return done(Error(Code::kComeAgain, "server " + to + " is not level with " + tablet->node.info.primary +
+                                            ", the primary of tablet " + std::to_string(id.value)));
+  }
   waiters_[id] = std::move(done);
-  StartTransfers(tablet->node.info.primary, {{id, to, tablet->version, tablet->epoch()}});
+  BatchItem item = SameMembers(*tablet);
+  item.mandate.title = Title::kTransferred;
+  item.next->info.primary = to;
+  StartChanges({std::move(item)});
 }
 
 void TabletReconciler::Recover(TabletId id, Recovery recovery, Done done) {
@@ -199,7 +226,10 @@ bool TabletReconciler::BeginRecovery(TabletId id) {
   note.retry = {};
   note.busy = true;
   waiters_[id] = std::move(done);
-  StartRound(tablet->node.info.primary, {{id, needs_.FenceFloor(*tablet, note.known), false, std::move(recovery)}});
+  StartRound(tablet->node.info.primary, {{.tablet = id,
+                                          .floor = needs_.FenceFloor(*tablet, note.known),
+                                          .before = PrimaryOf(*tablet).server,
+                                          .recovery = std::move(recovery)}});
   return true;
 }
 
@@ -208,8 +238,11 @@ void TabletReconciler::StartTransfers(const ServerName& server, std::vector<Pend
   for (const PendingTransfer& transfer : transfers) {
     idl::TransferTablet order;
     order.tabletId = static_cast<int64_t>(transfer.tablet.value);
-    order.epoch = static_cast<int64_t>(transfer.epoch.value);
+    order.epoch = static_cast<int64_t>(transfer.released.value);
     order.target = transfer.to;
+    TabletKnowledge& known = notes_[transfer.tablet].known;
+    if (known.released_for != transfer.epoch) known.asked_since = context_.executor.Now();
+    known.released_for = transfer.epoch;
     const auto slow = slow_targets_.find(transfer.to);
     order.patienceMs =
         std::min(kTransferPauseMaxMs, kTransferPauseFirstMs << (slow == slow_targets_.end() ? 0 : slow->second));
@@ -233,7 +266,7 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
     const TabletEntry* tablet = context_.image().Tablet(transfer.tablet);
     const auto result = results ? results->find(transfer.tablet) : decltype(results->find({}))();
     if (results && result != results->end()) item.status = rpc::FromIdl(result->second.status);
-    if (item.status.ok() && (!tablet || tablet->version != transfer.version)) {
+    if (item.status.ok() && (!tablet || tablet->epoch() != transfer.epoch)) {
       item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
     }
     if (!item.status.ok()) {
@@ -252,11 +285,7 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
     item.mandate.title = Title::kTransferred;
     item.mandate.presumed = rpc::FromIdl(result->second.lastAppended);
     item.mandate.tablet_time_ms = result->second.tabletTimeMs;
-    item.version = transfer.version;
-    item.epoch = needs_.NextEpoch(*tablet, notes_[transfer.tablet].known);
-    item.next = tablet->node;
-    item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
-    item.next->info.primary = transfer.to;
+    item.epoch = transfer.epoch;
     released.push_back(std::move(item));
   }
   if (!released.empty()) StartBatch(server, std::move(released));
@@ -273,9 +302,10 @@ void TabletReconciler::RunQueue(const ServerName& server) {
 
 bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
   std::vector<FenceItem> fences;
-  std::vector<BatchItem> repeats;
-  std::vector<PendingTransfer> transfers;
-  while (!queue.waiting.empty() && fences.size() + repeats.size() + transfers.size() < kTabletsPerBatchMax) {
+  std::vector<BatchItem> repeats, changes;
+  std::map<ServerName, std::vector<PendingTransfer>> transfers;  // by the previous primary
+  size_t begun = 0;
+  while (!queue.waiting.empty() && begun < kTabletsPerBatchMax) {
     const TabletId id = *queue.waiting.begin();
     queue.waiting.erase(queue.waiting.begin());
     const TabletEntry* tablet = context_.image().Tablet(id);
@@ -284,23 +314,44 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
     if (note.busy) continue;
     const Need need = needs_.Of(*tablet, note.known);
     if (need == Need::kWait) RetryLater(id, note);
-    if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
+    if (need == Need::kNothing || need == Need::kWait) continue;
+    ++begun;
     note.busy = true;
-    if (need == Need::kComplete) {
-      const ServerName& to = context_.servers.LoadOf(server, id)->releasedTo;
-      transfers.push_back({id, to, tablet->version, tablet->epoch()});
+    if (need == Need::kTransfer) {
+      transfers[tablet->previous().server].push_back(OpenTransferOf(*tablet));
+    } else if (need == Need::kTakeBack) {
+      LOG(WARNING) << "tablet " << id << " is not transferred to server " << server
+                   << ", which does not come level or is gone: " << tablet->previous().server << " stays its primary";
+      changes.push_back(TakeBack(*tablet, note.known));
     } else if (need == Need::kFence) {
-      fences.push_back(
-          {id, needs_.FenceFloor(*tablet, note.known), needs_.PrimarySilent(*tablet, note.known), std::nullopt});
+      fences.push_back({.tablet = id,
+                        .floor = needs_.FenceFloor(*tablet, note.known),
+                        .before = PrimaryOf(*tablet).server,
+                        .suspect = needs_.PrimarySilent(*tablet, note.known)});
     } else {
       repeats.push_back(Repeat(*tablet, note.known));
     }
   }
-  const bool some = !fences.empty() || !repeats.empty() || !transfers.empty();
-  if (!transfers.empty()) StartTransfers(server, std::move(transfers));
+  for (auto& [before, tablets] : transfers) StartTransfers(before, std::move(tablets));
   if (!fences.empty()) StartRound(server, std::move(fences));
   if (!repeats.empty()) StartBatch(server, std::move(repeats));
-  return some;
+  if (!changes.empty()) StartBatch(server, std::move(changes));
+  return begun > 0;
+}
+
+TabletReconciler::PendingTransfer TabletReconciler::OpenTransferOf(const TabletEntry& tablet) const {
+  return {tablet.id(), tablet.node.info.primary, tablet.previous().epoch, tablet.epoch()};
+}
+
+// No server was told of the target's epoch, so the previous primary leads on, as after a change of members. If it has
+// released the tablet after all, it refuses, and the master fences.
+BatchItem TabletReconciler::TakeBack(const TabletEntry& tablet, const TabletKnowledge& known) const {
+  BatchItem item = SameMembers(tablet);
+  if (!rules::TakenBackByWhoLeads()) item.mandate.title = Title::kFenced;
+  item.epoch = needs_.NextEpoch(tablet, known);
+  item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+  item.next->info.primary = tablet.previous().server;
+  return item;
 }
 
 // What is to be said of a tablet as the catalog has it.
@@ -360,13 +411,20 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
       items, [](const BatchItem& item) { return item.mandate.title == Title::kFenced && item.led; });
   if (failed_over > 0)
     LOG(INFO) << failed_over << " tablets whose primary was server " << server << " have a primary again";
+  std::vector<PendingTransfer> transfers;
   for (const BatchItem& item : items) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    if (item.moved && item.untold && tablet) {
+      transfers.push_back(OpenTransferOf(*tablet));  // the catalog names the target: now the primary is asked
+      continue;
+    }
     TakeResult(item);
     tablets.push_back(item.tablet);
     if (!item.moved) continue;
     for (const TabletId id : item.raised) Consider(id);
     if (item.child) Consider(TabletId{static_cast<uint64_t>(item.child->info.tabletId)});
   }
+  if (!transfers.empty()) StartTransfers(server, std::move(transfers));
   RunQueue(server);
   on_change_(tablets);
 }
@@ -376,7 +434,7 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
   TabletKnowledge& known = note.known;
   note.busy = false;
   known.fence_floor = std::max(known.fence_floor, item.promised);
-  if (item.moved) {
+  if (item.moved && !item.untold) {
     known.epoch = item.epoch;
     known.incarnation = item.incarnation;
     known.led = item.led;
@@ -391,7 +449,7 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
     VLOG(1) << "tablet " << item.tablet << " has a primary, epoch " << item.epoch;
     return;
   }
-  if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " has no primary: " << item.status;
+  if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not settled: " << item.status;
   RetryLater(item.tablet, note);
 }
 
@@ -438,6 +496,8 @@ std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
   if (tablet.splitting()) return "it is being split";
   if (context_.stale_catalog.Ahead(tablet.id()))
     return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
+  if (const PrimaryAt primary = PrimaryOf(tablet); primary.server != info.primary)
+    return "its primary " + primary.server + " transfers it to " + info.primary;
   if (!needs_.MajorityLives(tablet)) {
     const size_t live = needs_.LiveVoters(tablet);
     return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";

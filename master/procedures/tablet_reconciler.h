@@ -49,8 +49,9 @@ class TabletReconciler {
   bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
-  // Has the tablet led by another of its voters: asks the primary to transfer leadership, then compare-and-set and
-  // Configure. Where that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
+  // Has the tablet led by another of its voters: compare-and-set, then the primary is asked to release it, then
+  // Configure. Where the target does not come level, the primary goes on, in a later epoch at last. COME_AGAIN: the
+  // tablet is not settled.
   using Done = coordination::Callback<Status>;
   void Transfer(TabletId tablet, const ServerName& to, Done done);
   // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why
@@ -59,6 +60,8 @@ class TabletReconciler {
   // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is
   // under way and a majority of the voters lives; else null: this is no time to change anything.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
+  // Its primary at present: during a transfer the previous one.
+  PrimaryAt PrimaryOf(const TabletEntry& tablet) const;
   // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of
   // a report.
   void NoteChildCreated(TabletId child);
@@ -86,8 +89,8 @@ class TabletReconciler {
   struct PendingTransfer {
     TabletId tablet;
     ServerName to;
-    int version = 0;  // of the znode
-    Epoch epoch;      // that is to be released
+    Epoch released;  // by the previous primary
+    Epoch epoch;     // of the target
   };
   struct ServerQueue {
     std::set<TabletId> waiting;
@@ -100,6 +103,8 @@ class TabletReconciler {
   void RunQueue(const ServerName& server);
   bool StartSome(const ServerName& server, ServerQueue& queue);
   BatchItem Repeat(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  BatchItem TakeBack(const TabletEntry& tablet, const TabletKnowledge& known) const;
+  PendingTransfer OpenTransferOf(const TabletEntry& tablet) const;
   void StartRound(const ServerName& server, std::vector<FenceItem> items);
   void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
   void StartBatch(const ServerName& server, std::vector<BatchItem> items);

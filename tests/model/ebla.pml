@@ -59,7 +59,6 @@ byte acked[EPOCHS * 3];        /* lsn that each replica has acknowledged in each
 byte fences;                   /* bit e: Fence(e) was sent, to all */
 byte answers[EPOCHS * 3];      /* to Fence(e): POSITION of the last entry, plus one; 0: none yet */
 byte reports;                  /* bit e: the primary of e has reported that its Barrier is committed */
-byte releases[EPOCHS];         /* "released e", for a target: POSITION * 4 + target + 1 */
 
 /* The catalog, and what Configure(e) says, which is sent with the compare-and-set to e. */
 byte catalog;                  /* epoch, which is its version too: each write raises it */
@@ -69,7 +68,9 @@ byte kind[EPOCHS];
 byte presumed[EPOCHS];         /* POSITION: a shorter log refuses */
 #define FENCED 0
 #define SAME_PRIMARY 1
-#define TO_TARGET 2
+#define DECIDED 2              /* for a target: the primary before has not released its epoch, so nobody is told */
+#define TO_TARGET 3            /* it has, and Configure says so */
+#define TAKEN_BACK 4           /* the primary of the epoch before the target's goes on */
 
 byte seen[2];                  /* each master: the catalog's version it has read and acts upon; 0: it is idle */
 
@@ -100,7 +101,6 @@ byte i, n, mine;               /* within one step only; 0 between steps */
 #define SENT_LENGTH(e) sent_length[(e) - 1]
 #define ACKED(e, r) acked[((e) - 1) * 3 + (r)]
 #define ANSWER(e, r) answers[((e) - 1) * 3 + (r)]
-#define RELEASE(e) releases[(e) - 1]
 #define PRIMARY(e) primary[(e) - 1]
 #define KIND(e) kind[(e) - 1]
 #define PRESUMED(e) presumed[(e) - 1]
@@ -174,7 +174,7 @@ inline take_up(r, e) { /* r leads e from now on */
   PROPERTY("broken: ALONE\n", led[(r + 1) % 3] != e && led[(r + 2) % 3] != e);
   n = commit[r];
   leave(r);
-  if :: KIND(e) == SAME_PRIMARY -> commit[r] = n :: else fi; /* the same process goes on */
+  if :: KIND(e) == SAME_PRIMARY || KIND(e) == TAKEN_BACK -> commit[r] = n :: else fi; /* the same process goes on */
   n = 0;
   promised[r] = e; led[r] = e; leads[r] = true;
   PRESUMED(e) = 0;
@@ -195,7 +195,7 @@ inline take_up(r, e) { /* r leads e from now on */
 #endif
 }
 
-/* Master m is done with the version it had seen. Answers and releases that no master can act upon any more are
+/* Master m is done with the version it had seen. Answers that no master can act upon any more are
  * forgotten, which makes one state of many; and so is, but for STALE_MASTERS, that the other master has seen that
  * version too: the compare-and-set will refuse it, which is as good as being idle. NO_CAS forgets nothing. */
 #ifdef NO_CAS
@@ -205,7 +205,7 @@ inline take_up(r, e) { /* r leads e from now on */
 #endif
 inline forget(e) {
   if
-  :: USELESS(e) -> ANSWER(e, 0) = 0; ANSWER(e, 1) = 0; ANSWER(e, 2) = 0; RELEASE(e - 1) = 0
+  :: USELESS(e) -> ANSWER(e, 0) = 0; ANSWER(e, 1) = 0; ANSWER(e, 2) = 0
   :: else
   fi
 }
@@ -399,25 +399,39 @@ inline settle(m) {
 #ifdef NO_RULE_1_INCARNATION
 #define LEADS_NOW(r, e) true
 #else
-#define LEADS_NOW(r, e) (leads[r] && promised[r] == e - 1)
+#define LEADS_NOW(r, e) (leads[r] && !released[r] && promised[r] == e - 1)
+#endif
+#ifdef TAKEN_BACK_UNLED
+#define LEADS_STILL(r, e) true
+#else
+#define LEADS_STILL(r, e) (leads[r] && !released[r] && promised[r] == e - 2)
+#endif
+#ifdef TOLD_BEFORE_RELEASE
+#define RELEASED(e) true
+#else
+#define RELEASED(e) (KIND(e) != DECIDED)
 #endif
 #define CONFIGURE(r, e) \
   :: d_step { e <= catalog && PRIMARY(e) == r && OBEYS(r, e) && NEVER_LED(r, e) && POSITION(r) >= PRESUMED(e) && \
-              (KIND(e) != SAME_PRIMARY || LEADS_NOW(r, e)) -> \
+              RELEASED(e) && (KIND(e) != SAME_PRIMARY || LEADS_NOW(r, e)) && \
+              (KIND(e) != TAKEN_BACK || LEADS_STILL(r, e)) -> \
        printf("replica %d: leads epoch %d\n", r, e); \
        take_up(r, e); KEEP_PROMISE(r) }
 
-/* Transfer: the primary admits no more writes, waits until the target has flushed all, ceases to read, says so. */
-#define TRANSFER_TO(r, target) \
-  :: d_step { leads[r] && !released[r] && promised[r] < EPOCHS && RELEASE(promised[r]) == 0 && \
-              (VOTERS_OF(promised[r]) & BIT(target)) && ACKED(promised[r], target) == appended[r] -> \
+/* Transfer, ordered once the catalog names the target: the primary admits no more writes, waits until that one has
+ * flushed all it has, ceases to read, says so. */
+#define NEXT(r) (promised[r] + 1)
+#define TRANSFER(r) \
+  :: d_step { leads[r] && !released[r] && promised[r] < EPOCHS && NEXT(r) <= catalog && KIND(NEXT(r)) == DECIDED && \
+              ACKED(promised[r], PRIMARY(NEXT(r))) == appended[r] -> \
        released[r] = true; \
-       RELEASE(promised[r]) = POSITION(r) * 4 + target + 1; \
+       KIND(NEXT(r)) = TO_TARGET; \
+       if :: led[PRIMARY(NEXT(r))] < NEXT(r) -> PRESUMED(NEXT(r)) = POSITION(r) :: else fi; \
        grants[0] = grants[0] & ~BIT(promised[r]); \
        grants[1] = grants[1] & ~BIT(promised[r]); \
        grants[2] = grants[2] & ~BIT(promised[r]); \
        END_READ(r) \
-       printf("replica %d: releases epoch %d for %d\n", r, promised[r], target) }
+       printf("replica %d: releases epoch %d for %d\n", r, promised[r], PRIMARY(NEXT(r))) }
 #define RESUME(r) /* for NO_RULE_3 */ \
   :: d_step { leads[r] && released[r] -> \
        released[r] = false; \
@@ -467,14 +481,20 @@ inline settle(m) {
               m, catalog, PRIMARY(catalog), VOTERS_OF(catalog)); \
        settle(m) }
 
-/* Without a fence: the primary has released the epoch, and the target leads the next. */
-#define HAND_OVER(m) \
-  :: d_step { UNCHANGED(m) && RELEASE(seen[m]) != 0 -> \
+/* Without a fence, and before the primary hears of it: the target leads the next epoch, once that one has released its
+ * own. Or the primary that has not leads the epoch after, whatever the master knows of that by then. */
+#define HAND_OVER(m, target) \
+  :: d_step { UNCHANGED(m) && KIND(seen[m]) != DECIDED && (VOTERS_OF(seen[m]) & BIT(target)) && \
+              PRIMARY(seen[m]) != target -> \
        catalog = seen[m] + 1; \
-       PRIMARY(catalog) = RELEASE(seen[m]) % 4 - 1; VOTERS_OF(catalog) = VOTERS_OF(seen[m]); \
-       KIND(catalog) = TO_TARGET; \
-       PRESUMED(catalog) = RELEASE(seen[m]) / 4; \
-       printf("master %d: catalog is {epoch %d, primary %d}, handed over\n", m, catalog, PRIMARY(catalog)); \
+       PRIMARY(catalog) = target; VOTERS_OF(catalog) = VOTERS_OF(seen[m]); KIND(catalog) = DECIDED; \
+       printf("master %d: catalog is {epoch %d, primary %d}, to be transferred\n", m, catalog, target); \
+       settle(m) }
+#define TAKE_BACK(m) \
+  :: d_step { UNCHANGED(m) && (KIND(seen[m]) == DECIDED || KIND(seen[m]) == TO_TARGET) -> \
+       catalog = seen[m] + 1; \
+       PRIMARY(catalog) = PRIMARY(seen[m] - 1); VOTERS_OF(catalog) = VOTERS_OF(seen[m]); KIND(catalog) = TAKEN_BACK; \
+       printf("master %d: catalog is {epoch %d, primary %d}, taken back\n", m, catalog, PRIMARY(catalog)); \
        settle(m) }
 
 /* That the bounds are used up, so that a search which finds nothing wrong has not looked at too little. */
@@ -532,7 +552,7 @@ inline settle(m) {
 #define ALL_APPENDS(r) APPENDS(r, 1) APPENDS(r, 2) FROM_3(APPENDS, r) FROM_4(APPENDS, r)
 #define FENCES(r) FENCE(r, 2) FROM_3(FENCE, r) FROM_4(FENCE, r)
 #define CONFIGURES(r) CONFIGURE(r, 1) CONFIGURE(r, 2) FROM_3(CONFIGURE, r) FROM_4(CONFIGURE, r)
-#define TRANSFERS(r) TRANSFER_TO(r, ((r + 1) % 3)) TRANSFER_TO(r, ((r + 2) % 3))
+#define HAND_OVERS(m) HAND_OVER(m, 0) HAND_OVER(m, 1) HAND_OVER(m, 2)
 #define FAIL_OVERS(m) FAIL_OVER(m, 0) FAIL_OVER(m, 1) FAIL_OVER(m, 2)
 
 active proctype tablet() {
@@ -569,8 +589,9 @@ end:
   EACH(CONFIRMED_READ)
 #endif
 #ifdef TRANSFER
-  EACH(TRANSFERS)
-  HAND_OVER(0) HAND_OVER(1)
+  EACH(TRANSFER)
+  HAND_OVERS(0) HAND_OVERS(1)
+  TAKE_BACK(0) TAKE_BACK(1)
   CHANGE(0, 3) CHANGE(1, 3)
 #ifdef NO_RULE_3
   EACH(RESUME)

@@ -27,9 +27,10 @@ std::string Range(const idl::KeyRange& range) { return rpc::FromIdl(range).ToStr
 const std::map<std::string, MasterStory::Verb>& MasterStory::Verbs() {
   using M = MasterStory;
   static const std::map<std::string, Verb> verbs{
-      {"masters", &M::Masters}, {"kill", &M::Kill},        {"server", &M::Server},     {"create", &M::Create},
-      {"split", &M::Split},     {"pass", &M::Pass},        {"transfer", &M::Transfer}, {"await", &M::Await},
-      {"catalog", &M::Catalog}, {"replicas", &M::Replicas}};
+      {"masters", &M::Masters},   {"kill", &M::Kill},        {"server", &M::Server},
+      {"create", &M::Create},     {"split", &M::Split},      {"pass", &M::Pass},
+      {"transfer", &M::Transfer}, {"await", &M::Await},      {"coordinator", &M::Coordinator},
+      {"catalog", &M::Catalog},   {"replicas", &M::Replicas}};
   return verbs;
 }
 
@@ -89,8 +90,17 @@ Lines MasterStory::Kill(Arguments&) {
   return News();
 }
 
+// coordinator away|back
+Lines MasterStory::Coordinator(Arguments& arguments) {
+  const std::string what = arguments.Word();
+  if (what != "away" && what != "back") throw std::invalid_argument("a coordinator that is \"" + what + "\"");
+  cluster_->coordination().SetAvailable(what == "back");
+  return News();
+}
+
 // server NAME
-// stops|starts|silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|holds-splits|applies-splits|empty
+// stops|starts|mute|speaks|
+// silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|holds-splits|applies-splits|empty
 Lines MasterStory::Server(Arguments& arguments) {
   FakeServer& server = ServerOf(arguments.Word());
   const std::string what = arguments.Word();
@@ -100,6 +110,8 @@ Lines MasterStory::Server(Arguments& arguments) {
     server.Start();
   } else if (what == "silent" || what == "heard") {
     server.silent = what == "silent";
+  } else if (what == "mute" || what == "speaks") {
+    server.mute = what == "mute";
   } else if (what == "loses-split-answers") {
     server.lose_split_answers = true;
   } else if (what == "refuses-splits") {
@@ -146,7 +158,7 @@ Lines MasterStory::Split(Arguments& arguments) {
   return News();
 }
 
-// transfer to=NAME [key=KEY] [ms=N]
+// transfer to=NAME [key=KEY] [ms=N | until=decided|released]: the catalog names it; the primary before has let go
 Lines MasterStory::Transfer(Arguments& arguments) {
   idl::TransferTabletRequest request;
   request.table = kTable;
@@ -154,8 +166,22 @@ Lines MasterStory::Transfer(Arguments& arguments) {
   request.key = arguments.Text("key", "a");
   request.deadlineMs = 500;
   Ask("transfer", &idl::MasterServiceCobSvIf::transferTablet, request);
-  cluster_->scheduler().RunFor(milliseconds(arguments.Number("ms", 1000)));
-  return News();
+  const std::string until = arguments.Text("until", "");
+  if (until.empty()) {
+    cluster_->scheduler().RunFor(milliseconds(arguments.Number("ms", 1000)));
+    return News();
+  }
+  const idl::TabletInfo before = cluster_->Tablets().begin()->second;
+  const bool came = cluster_->RunUntil(
+      [&] {
+        if (until == "decided") return cluster_->Tablets().begin()->second.epoch > before.epoch;
+        if (until != "released") throw std::invalid_argument("until what?");
+        return ServerOf(before.primary).replicas().at(before.tabletId).released == before.epoch;
+      },
+      kMasterPatience);
+  Lines lines = News();
+  if (!came) lines.push_back("it never comes to that");
+  return lines;
 }
 
 Lines MasterStory::Pass(Arguments& arguments) {

@@ -25,6 +25,7 @@ class MasterStory final : public Story {
 
   Lines Masters(Arguments& arguments);
   Lines Kill(Arguments& arguments);
+  Lines Coordinator(Arguments& arguments);
   Lines Server(Arguments& arguments);
   Lines Create(Arguments& arguments);
   Lines Split(Arguments& arguments);

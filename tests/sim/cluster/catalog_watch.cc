@@ -44,7 +44,9 @@ void CatalogWatch::Look() {
                   Epoch{static_cast<uint64_t>(node->merge.epoch)},
                   node->__isset.merged,
                   at->second.version,
-                  node->__isset.split ? TabletId{static_cast<uint64_t>(node->split.childId)} : TabletId()};
+                  node->__isset.split ? TabletId{static_cast<uint64_t>(node->split.childId)} : TabletId(),
+                  node->__isset.transfer && node->transfer.toEpoch == node->info.epoch ? node->transfer.fromPrimary
+                                                                                       : ServerName()};
     if (tablet.joining && known == tablets_.end()) NoteMerged(*node);
     NoteIntent(known == tablets_.end() ? nullptr : &known->second, tablet);
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
@@ -107,8 +109,9 @@ void CatalogWatch::Compare(const std::string& path, const Tablet& before, const 
     problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " +
                         std::to_string(now.epoch.value) + ", though it is to be split");
   }
-  if (moved) ++(transferred_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
-  if (!membership && !moved) ++counts_.same_again;
+  const bool taken_back = moved && now.primary == before.before;
+  if (moved && !taken_back) ++(now.before.empty() ? counts_.failovers : counts_.transfers);
+  if (!membership && (!moved || taken_back)) ++counts_.same_again;
   log_.Add("catalog", path.substr(path.rfind('/') + 1) + " epoch " + std::to_string(now.epoch.value) + " led by " +
                           now.primary + " of " + Joined(now.voters) +
                           (now.learners.empty() ? "" : ", learning " + Joined(now.learners)));

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -37,19 +36,17 @@ class CatalogWatch {
     bool joining = false;    // merged, and not merged everywhere
     int seen_version = -1;   // of the node
     TabletId child;          // where it is to be split
+    ServerName before;       // the previous primary, where a transfer put this one there
   };
   struct Counts {
     uint64_t failovers = 0;    // another replica came to lead, without a transfer
-    uint64_t transfers = 0;    // by a transfer
-    uint64_t same_again = 0;   // a new epoch of the same primary and members
+    uint64_t transfers = 0;    // by a transfer, or is to
+    uint64_t same_again = 0;   // a new epoch of the same primary and members, or a transfer is taken back
     uint64_t memberships = 0;  // voters or learners changed
     uint64_t merges = 0;       // two were replaced by one
   };
-  // Has a tablet's primary transferred this epoch?
-  using Transferred = std::function<bool(TabletId, Epoch)>;
-
-  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log, Transferred transferred)
-      : coordination_(coordination), log_(log), transferred_(std::move(transferred)) {}
+  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log)
+      : coordination_(coordination), log_(log) {}
 
   // Looks; to be called often, as it counts what it sees.
   void Look();
@@ -78,7 +75,6 @@ class CatalogWatch {
 
   const coordination::SimCoordination& coordination_;
   EventLog& log_;
-  const Transferred transferred_;
   std::map<std::string, Tablet> tablets_;
   Counts counts_;
   std::vector<std::string> problems_;

@@ -10,14 +10,7 @@ using std::chrono::seconds;
 
 bool CoordinatorFaults::Inject(Fault fault) {
   if (fault == Fault::kCoordinatorOutage) {
-    if (!cluster_.coordination().available()) return false;
-    cluster_.log().Add("coordinator", "is away");
-    cluster_.coordination().SetAvailable(false);
-    After(Within(milliseconds(200), seconds(6)), [this] {
-      cluster_.log().Add("coordinator", "is back");
-      cluster_.coordination().SetAvailable(true);
-    });
-    return true;
+    return cluster_.coordination().available() && Outage(Within(milliseconds(200), seconds(6)));
   }
   std::string who;
   coordination::SimCoordinator* client = AnyCoordinator(&who);
@@ -28,6 +21,17 @@ bool CoordinatorFaults::Inject(Fault fault) {
   } else {
     HoldOff({who}, Within(milliseconds(100), seconds(9)));
   }
+  return true;
+}
+
+bool CoordinatorFaults::Outage(Duration lasting) {
+  if (!cluster_.coordination().available()) return false;
+  cluster_.log().Add("coordinator", "is away");
+  cluster_.coordination().SetAvailable(false);
+  After(lasting, [this] {
+    cluster_.log().Add("coordinator", "is back");
+    cluster_.coordination().SetAvailable(true);
+  });
   return true;
 }
 

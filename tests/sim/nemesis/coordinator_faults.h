@@ -17,6 +17,7 @@ class CoordinatorFaults : FaultFamily {
   explicit CoordinatorFaults(FaultContext& context) : FaultFamily(context) {}
 
   bool Inject(Fault fault);
+  bool Outage(Duration lasting);  // false: it is away already
   // Of these, those that run are without the coordinator for a while.
   void HoldOff(const std::vector<std::string>& names, Duration lasting);
   void HoldOffMasters(Duration lasting) { HoldOff(cluster_.MasterNames(), lasting); }

@@ -69,6 +69,7 @@ constexpr std::array<FaultRow, kFaultCount> kRows = {{
     {Fault::kMergeUnseen, "merge_unseen", Injector::kMerges, FaultTarget::kInUse},
     {Fault::kFreezeLate, "freeze_late", Injector::kMerges, FaultTarget::kInUse},
     {Fault::kFreezeOutlived, "freeze_outlived", Injector::kMerges, FaultTarget::kInUse},
+    {Fault::kOutageInChange, "outage_in_change", Injector::kOutages, FaultTarget::kInUse},
 }};
 static_assert(std::ranges::equal(kRows, std::views::iota(size_t{0}, kFaultCount), {},
                                  [](const FaultRow& row) { return static_cast<size_t>(row.fault); }),
@@ -96,7 +97,8 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   std::vector<Fault> faults;
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
-    if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges)) continue;
+    if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges) || fault == Fault::kOutageInChange)
+      continue;
     if (scheduler.Random(2) == 0 && (of.several || !IsDirected(fault))) faults.push_back(fault);
   }
   // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it

@@ -69,6 +69,8 @@ enum class Fault : uint8_t {
   kMergeUnseen,
   kFreezeLate,      // the order to freeze arrives when the merge has been given up
   kFreezeOutlived,  // what is frozen is led in a later epoch before the other one is
+  // Only by itself (--faults):
+  kOutageInChange,  // the coordinator stops at a step of a planned change
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
@@ -84,6 +86,7 @@ enum class Injector : uint8_t {
   kFailovers,
   kSplits,  // they need tablets that are split
   kMerges,  // or merged
+  kOutages,
 };
 // What it is directed at: where nothing is written, little can be lost.
 enum class FaultTarget : uint8_t { kAny, kTablet, kInUse };  // kInUse: a tablet of the clients' table

@@ -23,7 +23,8 @@ Nemesis::Nemesis(Cluster& cluster, std::vector<Fault> enabled, NemesisHooks hook
       membership_(faults_),
       late_messages_(faults_, membership_),
       splits_(faults_, membership_),
-      merges_(faults_) {}
+      merges_(faults_),
+      outages_(faults_, membership_) {}
 
 void Nemesis::Next() {
   context_.executor().After(context_.Within(milliseconds(50), milliseconds(1500)), [this] {
@@ -69,6 +70,7 @@ bool Nemesis::InjectDirected(Fault fault) {
     case Injector::kLateMessages: late_messages_.Begin(fault, *target); break;
     case Injector::kMembership: membership_.Begin(fault, *target); break;
     case Injector::kSplits: splits_.Begin(fault, *target); break;
+    case Injector::kOutages: outages_.Begin(*target); break;
     default: LOG(FATAL) << FaultName(fault) << " is directed at no tablet";
   }
   return true;

@@ -17,6 +17,7 @@
 #include "tests/sim/nemesis/late_message_scenarios.h"
 #include "tests/sim/nemesis/membership_scenarios.h"
 #include "tests/sim/nemesis/merge_scenarios.h"
+#include "tests/sim/nemesis/outage_scenarios.h"
 #include "tests/sim/nemesis/scenarios.h"
 #include "tests/sim/nemesis/split_scenarios.h"
 
@@ -57,6 +58,7 @@ class Nemesis {
   LateMessageScenarios late_messages_;
   SplitScenarios splits_;
   MergeScenarios merges_;
+  OutageScenarios outages_;
 };
 
 }  // namespace ebla::sim

@@ -36,6 +36,9 @@ constexpr size_t kWindowBytes = 48 << 10;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+// The longest that an operation may take while the coordinator is away.
+constexpr Duration kWaitMax = seconds(2);
+
 class Run {
  public:
   explicit Run(const RunOptions& options)
@@ -44,8 +47,7 @@ class Run {
         log_(scheduler_),
         shape_(DrawShape()),
         cluster_(scheduler_, log_, shape_),
-        catalog_(cluster_.coordination(), log_,
-                 [this](TabletId tablet, Epoch epoch) { return Transferred(tablet, epoch); }),
+        catalog_(cluster_.coordination(), log_),
         memory_(cluster_, catalog_, workload_.groups, options.merges),
         lww_replicas_(cluster_, catalog_, workload_),
         watcher_(scheduler_) {
@@ -130,7 +132,6 @@ class Run {
   }
 
   void JudgeCover();
-  bool Transferred(TabletId tablet, Epoch epoch);
   bool Begin();
   bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
   void Break();
@@ -138,6 +139,7 @@ class Run {
   void AwaitDeliveries();
   void Judge();
   void JudgeAnew();
+  void JudgeWaits();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
@@ -171,23 +173,13 @@ class Run {
   std::unique_ptr<Nemesis> nemesis_;
   bool wants_splits_ = false;  // once the split scenarios have begun: they need something to split
   size_t states_ = 0;
+  Duration longest_wait_{0};  // of a client, where it is judged
   uint64_t rolled_back_ = 0;
   uint64_t groups_kept_ = 0;  // of a table in memory: judged
   TableId table_;
   TableId lww_table_;
   RunReport report_;
 };
-
-bool Run::Transferred(TabletId tablet, Epoch epoch) {
-  for (int i = 0; i < cluster_.servers(); ++i) {
-    if (cluster_.server(i) == nullptr) continue;
-    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
-      const auto view = handle->tablet == tablet ? handle->view() : nullptr;
-      if (view != nullptr && view->transferred_epoch == epoch) return true;
-    }
-  }
-  return false;
-}
 
 // At every moment: a merge or a split changes two znodes at once.
 void Run::JudgeCover() {
@@ -432,7 +424,24 @@ void Run::JudgeAnew() {
   for (const std::string& problem : memory_.problems()) Problem(problem);
 }
 
+// Clients must not notice an outage of the coordinator alone, at a step of a planned change.
+void Run::JudgeWaits() {
+  if (options_.faults != std::vector{Fault::kOutageInChange}) return;
+  const std::vector<MonotonicTime>& moments = record_.history.moments;
+  for (const Operation& operation : record_.history.operations) {
+    const bool of_clients = operation.client.starts_with('c');  // others keep to their old routes
+    if (!of_clients || operation.returned == kNever) continue;
+    const Duration wait = moments[operation.returned] - moments[operation.invoked];
+    longest_wait_ = std::max(longest_wait_, wait);
+    if (wait > kWaitMax) {
+      Problem(operation.ToString() + " took " + std::to_string(std::chrono::duration_cast<milliseconds>(wait).count()) +
+              " ms, though only the coordinator was away");
+    }
+  }
+}
+
 void Run::Judge() {
+  JudgeWaits();
   cluster_.CompareRecords();
   std::set<TabletId> living;
   for (const auto& [path, tablet] : catalog_.tablets()) living.insert(tablet.id);
@@ -476,6 +485,7 @@ void Run::Summarize() {
   uint64_t faults = 0;
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
+    if (static_cast<Fault>(i) == Fault::kOutageInChange && options_.faults.empty()) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected(static_cast<Fault>(i)));
     if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges)
       kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
@@ -502,15 +512,20 @@ void Run::Summarize() {
   const auto figure = [&](const char* kind, const char* name) {
     return std::to_string(kinds[kind]) + " " + name + ", ";
   };
-  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) +
-                    (shape_.memory     ? " replicas in memory, "
-                     : shape_.interval ? " replicas at intervals, "
-                                       : " replicas, ") +
-                    figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
-                    std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
-                    figure("failovers", "failovers") + figure("membership changes", "membership changes") +
-                    figure("rolled-back writes", "rolled back") + std::to_string(cluster_.network().counters().calls) +
-                    " calls, " + std::to_string(states_) + " states";
+  report_.summary =
+      std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) +
+      (shape_.memory     ? " replicas in memory, "
+       : shape_.interval ? " replicas at intervals, "
+                         : " replicas, ") +
+      figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
+      std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
+      figure("failovers", "failovers") + figure("membership changes", "membership changes") +
+      (longest_wait_ == Duration(0)
+           ? ""
+           : "longest wait " + std::to_string(std::chrono::duration_cast<milliseconds>(longest_wait_).count()) +
+                 " ms, ") +
+      figure("rolled-back writes", "rolled back") + std::to_string(cluster_.network().counters().calls) + " calls, " +
+      std::to_string(states_) + " states";
   report_.digest = log_.digest();
   report_.log = log_.lines();
 }

@@ -6,6 +6,8 @@
 //      In a last_write_wins table everything is delivered, all replicas are the same, and the latest has won
 //      (last_write_wins.h);
 //   3. no client got an answer that it may never get, no server was refused, every table serves whole or is gone.
+//   4. where nothing is broken but the coordinator, at steps of planned changes, no operation takes longer than two
+//      seconds.
 // A run that injected none of one of its faults, or did too little, fails: it proved nothing.
 // Cluster: 3 to 5 servers in 1 to 3 racks, tables of 3 replicas or, less often, of 1.
 // Threads: one. A planted rule is the whole process's.
