@@ -6,9 +6,9 @@
 #include <map>
 
 #include "common/base/split_text.h"
+#include "common/base/suggest.h"
 #include "tools/ebla/cli/habits.h"
 #include "tools/ebla/cli/help.h"
-#include "tools/ebla/cli/suggest.h"
 
 namespace ebla::shell {
 

@@ -6,9 +6,9 @@
 
 #include "common/base/count.h"
 #include "common/base/key_range.h"
+#include "common/base/suggest.h"
 #include "common/security/scram.h"
 #include "tools/ebla/cli/line_parser.h"
-#include "tools/ebla/cli/suggest.h"
 #include "tools/ebla/format/parse.h"
 
 namespace ebla::shell {

@@ -1,5 +1,6 @@
-// tools/ebla/cli/suggest.h
-// "Did you mean": the word nearest to one that is unknown. Pure.
+// common/base/suggest.h
+// "Did you mean": the known word that is nearest to an unknown one. Pure.
+// Place:   the shell's verbs and options; flags of servers (common/process/flags.h).
 // Threads: functions.
 #pragma once
 
@@ -8,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ebla::shell {
+namespace ebla {
 
 // The one candidate that needs the fewest changes to become `typed`: a letter more, less or other, or two neighbours
 // swapped. One change for each three letters is near; what begins as `typed` does is nearer than that. None: nothing
@@ -18,4 +19,4 @@ std::optional<std::string> Nearest(std::string_view typed, const std::vector<std
 // ", did you mean "get"?" or nothing.
 std::string DidYouMean(std::string_view typed, const std::vector<std::string>& candidates);
 
-}  // namespace ebla::shell
+}  // namespace ebla

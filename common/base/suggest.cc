@@ -1,8 +1,8 @@
-#include "tools/ebla/cli/suggest.h"
+#include "common/base/suggest.h"
 
 #include <algorithm>
 
-namespace ebla::shell {
+namespace ebla {
 
 namespace {
 
@@ -44,4 +44,4 @@ std::string DidYouMean(std::string_view typed, const std::vector<std::string>& c
   return nearest ? ", did you mean \"" + *nearest + "\"?" : "";
 }
 
-}  // namespace ebla::shell
+}  // namespace ebla
