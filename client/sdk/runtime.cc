@@ -102,15 +102,15 @@ void Runtime::OpenCore(const std::vector<rpc::EventLoop*>& loops, size_t connect
     connectors_.push_back(connector(loop));
     io_contexts.push_back({&loop, connectors_.back().get()});
   }
-  core_ = std::make_unique<ClientCore>(std::move(io_contexts),
-                                       CoreOptions{masters_, options_.deadline, {options_.rack, HostName()}});
-  admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options_.deadline);
+  core_ = std::make_unique<ClientCore>(
+      std::move(io_contexts), CoreOptions{masters_, DeadlineOf(options_.deadline), {options_.rack, HostName()}});
+  admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), DeadlineOf(options_.deadline));
 }
 
 Status Runtime::FindMaster(std::chrono::milliseconds timeout) {
   if (timeout.count() <= 0) return {};
   return WaitFor<Status>([&](Callback<Status> done) {
-    ProbeMasters(core_->network(), masters_, timeout, OnceCallback<Status>(std::move(done)));
+    ProbeMasters(core_->network(), masters_, DeadlineOf(timeout), OnceCallback<Status>(std::move(done)));
   });
 }
 

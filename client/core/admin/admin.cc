@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/core/admin/admin_convert.h"
+#include "client/core/calls/deadline.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client {
@@ -47,7 +48,7 @@ void Admin::CreateTable(std::string name, CreateTableOptions options, OnceCallba
   request.options = ToIdl(options.table);
   request.splitPoints = options.split_points;
   MasterClient::CallOptions call = Patient();
-  call.deadline = options.deadline.count() > 0 ? Duration(options.deadline) : deadline_;
+  call.deadline = options.deadline.count() > 0 ? DeadlineOf(options.deadline) : deadline_;
   call.mutates = true;
   const MonotonicTime end = network_.Now() + call.deadline;
   const LostReply lost_reply;

@@ -1,12 +1,27 @@
 #include "client/core/admin/admin_convert.h"
 
 #include <algorithm>
+#include <limits>
+#include <utility>
 
 #include "common/rpc/channel.h"
 #include "common/rpc/idl_convert.h"
 #include "ebla/level_names.h"
 
 namespace ebla::client {
+namespace {
+
+// A number that the wire cannot hold becomes the nearest one that it can, which the master refuses as out of bounds; cut
+// off, it could become a number that is fine.
+template <class To, class From>
+To Nearest(From number) {
+  using Limits = std::numeric_limits<To>;
+  if (std::cmp_less(number, Limits::min())) return Limits::min();
+  if (std::cmp_greater(number, Limits::max())) return Limits::max();
+  return static_cast<To>(number);
+}
+
+}  // namespace
 
 std::string AddressOf(const idl::Endpoint& endpoint) {
   if (endpoint.host.empty() || endpoint.port <= 0) return {};
@@ -18,11 +33,10 @@ idl::TableOptions ToIdl(const TableOptions& options) {
   if (options.replicas) out.__set_replicas(*options.replicas);
   if (options.compression) out.__set_compression(static_cast<idl::Compression::type>(*options.compression));
   if (options.durability) out.__set_durability(static_cast<idl::Durability::type>(*options.durability));
-  if (options.interval) out.__set_intervalMs(static_cast<int32_t>(options.interval->count()));
+  if (options.interval) out.__set_intervalMs(Nearest<int32_t>(options.interval->count()));
   if (options.key_group) {
     idl::KeyGroup group;
-    if (options.key_group->prefix_bytes)
-      group.__set_prefixBytes(static_cast<int32_t>(*options.key_group->prefix_bytes));
+    if (options.key_group->prefix_bytes) group.__set_prefixBytes(Nearest<int32_t>(*options.key_group->prefix_bytes));
     if (options.key_group->delimiter) group.__set_delimiter(std::string(1, *options.key_group->delimiter));
     out.__set_keyGroup(group);
   }
@@ -35,12 +49,12 @@ idl::TableOptions ToIdl(const TableOptions& options) {
     }
   }
   if (options.default_ttl) out.__set_defaultTtlMs(options.default_ttl->count());
-  if (options.split_bytes) out.__set_splitBytes(static_cast<int64_t>(*options.split_bytes));
-  if (options.split_ops_per_second) out.__set_splitOpsPerSecond(static_cast<int64_t>(*options.split_ops_per_second));
-  if (options.merge_bytes) out.__set_mergeBytes(static_cast<int64_t>(*options.merge_bytes));
+  if (options.split_bytes) out.__set_splitBytes(Nearest<int64_t>(*options.split_bytes));
+  if (options.split_ops_per_second) out.__set_splitOpsPerSecond(Nearest<int64_t>(*options.split_ops_per_second));
+  if (options.merge_bytes) out.__set_mergeBytes(Nearest<int64_t>(*options.merge_bytes));
   if (options.memory) out.__set_memory(*options.memory);
   if (options.eviction) out.__set_eviction(FormatEviction(*options.eviction));
-  if (options.memory_limit) out.__set_memoryLimit(static_cast<int64_t>(*options.memory_limit));
+  if (options.memory_limit) out.__set_memoryLimit(Nearest<int64_t>(*options.memory_limit));
   return out;
 }
 

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
+#include "client/core/admin/admin_convert.h"
+#include "client/core/calls/deadline.h"
 #include "client/testing/core_fixture.h"
 
 namespace ebla::client {
@@ -35,6 +39,27 @@ TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
   EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).ok());
   EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).code(),
             Code::kNoSuchTable);
+}
+
+TEST(AdminConvertTest, ANumberThatTheWireCannotHoldIsNotCutOff) {
+  TableOptions options;
+  options.interval = milliseconds(4'294'968'296);  // 2^32 + 1000
+  options.split_bytes = std::numeric_limits<uint64_t>::max();
+  options.memory_limit = std::numeric_limits<uint64_t>::max();
+  options.key_group = TableKeyGroup{.prefix_bytes = 4'294'967'295};
+  const idl::TableOptions sent = ToIdl(options);
+  EXPECT_EQ(sent.intervalMs, std::numeric_limits<int32_t>::max());
+  EXPECT_EQ(sent.splitBytes, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(sent.memoryLimit, std::numeric_limits<int64_t>::max());
+  EXPECT_EQ(sent.keyGroup.prefixBytes, std::numeric_limits<int32_t>::max());
+  options.interval = milliseconds::min();
+  EXPECT_EQ(ToIdl(options).intervalMs, std::numeric_limits<int32_t>::min());
+}
+
+TEST(DeadlineTest, TheLongestOneNeitherOverflowsATimeNorTheWire) {
+  EXPECT_EQ(DeadlineOf(milliseconds::max()), Duration(kDeadlineMax));
+  EXPECT_EQ(DeadlineOf(seconds(10)), Duration(seconds(10)));
+  EXPECT_LE(kDeadlineMax.count(), std::numeric_limits<int32_t>::max());
 }
 
 TEST_F(ClientCoreTest, ALostReplyOfCreateOrDropIsNotHeldAgainstTheCaller) {

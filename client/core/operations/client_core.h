@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/core/calls/deadline.h"
 #include "client/core/calls/once_callback.h"
 #include "client/core/operations/write_admission.h"
 #include "client/core/routing/master_client.h"
@@ -106,7 +107,7 @@ class ClientCore {
   MasterClient& masters() { return masters_; }
   WriteAdmission& write_admission() { return write_admission_; }
   Duration DeadlineOr(std::chrono::milliseconds asked) const {
-    return asked.count() > 0 ? Duration(asked) : options_.deadline;
+    return asked.count() > 0 ? DeadlineOf(asked) : options_.deadline;
   }
   // The table's id was refused: finds by name what it is now, and answers with the router to go on with.
   void Reopen(TablePtr table, TableId refused, Duration timeout, OnceCallback<Result<std::shared_ptr<Router>>> done);

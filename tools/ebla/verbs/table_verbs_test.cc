@@ -79,7 +79,8 @@ TEST_F(ShellTest, SplitsByPatternAndSample) {
   for (const char* wrong :
        {"--splits 4", "--pattern u%d", "--splits 4 --pattern u --count 5", "--splits 4 --sample /none",
         "--splits 2 --split-points f", "--split-points a\\q", "--replicas 0", "--compression lz4",
-        "--durability sometimes", "--key-group ab", "--default-ttl soon", "--split-size big"}) {
+        "--durability sometimes", "--durability interval=4294968296ms", "--durability interval=1000h",
+        "--durability interval=9ms", "--key-group ab", "--default-ttl soon", "--split-size big"}) {
     EXPECT_THAT(Run(std::string("table create w ") + wrong), ::testing::EndsWith("[2]")) << wrong;
   }
 }

@@ -81,7 +81,10 @@ struct OptionArguments {
       }
       options.durability = TableDurability::kInterval;
       if (text != "interval") {
+        using namespace std::chrono_literals;
         EBLA_ASSIGN(options.interval, ParseDuration(text.substr(9)));
+        if (*options.interval < 10ms || *options.interval > 1min)
+          return Error(Code::kInvalidArgument, "\"" + std::string(text) + "\": an interval is from 10ms to 1m");
       }
       return {};
     };
