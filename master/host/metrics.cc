@@ -33,33 +33,49 @@ class Labelled {
   prometheus::MetricFamily family_;
 };
 
+constexpr auto Number = [](auto count) { return static_cast<double>(count); };
+
+using Samples = std::vector<std::pair<http::MetricLabels, double>>;
+
+// Under its name with "_total", which Prometheus asks of a counter, and under the name of before, as a gauge, because
+// dashboards of operators know that one.
+void AddCounter(const std::string& name, const std::string& help, const Samples& samples,
+                std::vector<prometheus::MetricFamily>& families) {
+  using enum prometheus::MetricType;
+  Labelled total("ebla_" + name + "_total", help, Counter);
+  Labelled before("ebla_" + name, "Deprecated: ebla_" + name + "_total has the same numbers.", Gauge);
+  for (const auto& [labels, value] : samples) {
+    total.Add(labels, value);
+    before.Add(labels, value);
+  }
+  families.push_back(total.Take());
+  families.push_back(before.Take());
+}
+
 // Of the planner in this master's term.
 void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
   using enum prometheus::MetricType;
   const PlannerCounts& counts = stats.planner;
   families.push_back(
       Family("ebla_master_planner_on", "1 while the planner's plans are carried out.", Gauge, stats.planner_on));
-  families.push_back(Family("ebla_planner_passes", "Passes of the planner over the cluster.", Counter,
-                            static_cast<double>(counts.passes)));
-  families.push_back(Family("ebla_planner_passes_put_off",
-                            "Passes that were due but not made, for example in safe mode.", Counter,
-                            static_cast<double>(counts.put_off)));
-  families.push_back(Family("ebla_planner_pass_seconds", "Time that all passes took.", Counter, counts.pass_seconds));
+  AddCounter("planner_passes", "Passes of the planner over the cluster.", {{{}, Number(counts.passes)}}, families);
+  AddCounter("planner_passes_put_off", "Passes that were due but not made, for example in safe mode.",
+             {{{}, Number(counts.put_off)}}, families);
+  AddCounter("planner_pass_seconds", "Time that all passes took.", {{{}, counts.pass_seconds}}, families);
   families.push_back(Family("ebla_master_planner_last_pass_seconds", "Time that the latest pass took.", Gauge,
                             counts.last_pass_seconds));
-  Labelled actions("ebla_planner_actions", "Actions of the planner, by kind and outcome.", Counter);
+  Samples actions;
   for (const auto& [kind, of] : counts.actions) {
-    actions.Add({{"kind", Name(kind)}, {"outcome", "begun"}}, static_cast<double>(of.begun));
-    actions.Add({{"kind", Name(kind)}, {"outcome", "done"}}, static_cast<double>(of.done));
-    actions.Add({{"kind", Name(kind)}, {"outcome", "failed"}}, static_cast<double>(of.failed));
+    actions.push_back({{{"kind", Name(kind)}, {"outcome", "begun"}}, Number(of.begun)});
+    actions.push_back({{{"kind", Name(kind)}, {"outcome", "done"}}, Number(of.done)});
+    actions.push_back({{{"kind", Name(kind)}, {"outcome", "failed"}}, Number(of.failed)});
   }
-  families.push_back(actions.Take());
-  Labelled refused("ebla_planner_refused",
-                   "Actions that the planner rejected for this cause, counted once in each pass.", Counter);
-  for (const auto& [what, times] : counts.refused) {
-    refused.Add({{"rule", Name(what.first)}, {"cause", Name(what.second)}}, static_cast<double>(times));
-  }
-  families.push_back(refused.Take());
+  AddCounter("planner_actions", "Actions of the planner, by kind and outcome.", actions, families);
+  Samples refused;
+  for (const auto& [what, times] : counts.refused)
+    refused.push_back({{{"rule", Name(what.first)}, {"cause", Name(what.second)}}, Number(times)});
+  AddCounter("planner_refused", "Actions that the planner rejected for this cause, counted once in each pass.", refused,
+             families);
   Labelled open("ebla_master_procedures_open", "Procedures under way, as ebla procedure list shows them.", Gauge);
   for (const auto& [kind, number] : stats.procedures_by_kind) open.Add({{"kind", kind}}, static_cast<double>(number));
   families.push_back(open.Take());

@@ -2,7 +2,8 @@
 """The references of flags and metrics are what the binaries say.
 
   reference.py --write [--build DIR]   writes docs/guide/configuration.md and docs/guide/metrics.md anew
-  reference.py --check [--build DIR]   fails where they differ, or where a file in conf/ names a flag that is none
+  reference.py --check [--build DIR]   fails where they differ, where a file in conf/ names a flag that is none, or where
+                                       promtool would complain of a page of metrics
 
 Flags come from each binary's --help. Metrics come from /metrics of a master and a tablet server, which serve it before
 they have found ZooKeeper. The labels of a metric come from an ebla-standalone with a table, as a metric without a value
@@ -12,6 +13,7 @@ import argparse
 import difflib
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -25,6 +27,7 @@ from standalone import Standalone  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WIDTH = 100
 MEND = "python3 tests/docs/reference.py --write"
+LINTED = set()  # faults of the pages of metrics that were read
 
 
 def help_of(program, *arguments):
@@ -149,6 +152,28 @@ def scrape(address):
         return page.read().decode()
 
 
+def lint(page):
+    """Complaints of `promtool check metrics` about the page: its rules, and the program itself where it is installed."""
+    typed = dict(re.findall(r"^# TYPE (\S+) (\w+)$", page, re.M))
+    helped = dict(re.findall(r"^# HELP (\S+) (.*)$", page, re.M))
+    for name, kind in typed.items():
+        if not helped.get(name):
+            yield f"{name} has no help"
+        if kind == "counter" and not name.endswith("_total"):
+            yield f"{name} is a counter, and does not end in _total"
+        if kind != "counter" and name.endswith("_total"):
+            yield f"{name} is no counter, and ends in _total"
+        if kind not in ("histogram", "summary") and name.endswith(("_count", "_sum", "_bucket")):
+            yield f"{name} ends as a part of a histogram does"
+        if re.search(r"[A-Z]|:", name) or re.search(r"_(counter|gauge|histogram|summary)\b", name):
+            yield f"{name} has a capital, a colon or its type in it"
+        if re.search(r"_(ms|us|ns|milliseconds|microseconds|minutes|hours|kb|mb|kib|mib|gb)(_|$)", name):
+            yield f"{name} is not in base units"
+    if promtool := shutil.which("promtool"):
+        done = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, timeout=60)
+        yield from done.stderr.splitlines() if done.returncode else ()
+
+
 def server_metrics(program, *flags):
     """Of a server that waits for a ZooKeeper that is not there: port 1 of this machine."""
     with tempfile.TemporaryDirectory(prefix="ebla-docs.") as directory:
@@ -171,17 +196,22 @@ def server_metrics(program, *flags):
                 if process.poll() is not None or time.monotonic() > limit:
                     raise RuntimeError(f"{program} did not start")
                 time.sleep(0.02)
-            return families(scrape(re.search(r"^http (\S+)", address.read_text(), re.M).group(1)))
+            page = scrape(re.search(r"^http (\S+)", address.read_text(), re.M).group(1))
+            LINTED.update(lint(page))
+            return families(page)
         finally:
             process.kill()
             process.wait()
 
 
 def labels_seen(bin_dir):
-    with Standalone(bin_dir) as server:
+    with Standalone(bin_dir, "--metrics_of_each_tablet=true", "--redis_listen=127.0.0.1:0",
+                    "--memcached_listen=127.0.0.1:0") as server:
         for words in (["table", "create", "t"], ["put", "t", "k", "v"]):
             help_of(bin_dir / "ebla", "--masters", server.thrift, *words)
-        return {name: labels for name, (_, _, labels) in families(scrape(server.http)).items() if labels}
+        page = scrape(server.http)
+        LINTED.update(lint(page))
+        return {name: labels for name, (_, _, labels) in families(page).items() if labels}
 
 
 def metric_items(found, labels):
@@ -199,7 +229,8 @@ def metrics(bin_dir, before):
     }
     labels |= labels_seen(bin_dir)
     master = server_metrics(bin_dir / "ebla-master", "--name=m-1")
-    server = server_metrics(bin_dir / "ebla-tabletserver", "--name=ts-1", "--disk_reserve_mb=0")
+    server = server_metrics(bin_dir / "ebla-tabletserver", "--name=ts-1", "--disk_reserve_mb=0",
+                            "--metrics_of_each_tablet=true")
     return f"""# Metrics
 
 This page is generated from `/metrics` of running servers. Change the text of a metric in the code,
@@ -266,6 +297,7 @@ def main():
                 difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, "what the binaries say")
             )
             faults.append(f"{name} is not what the binaries say; to mend it: {MEND}")
+    faults += sorted(LINTED)
     for fault in faults:
         print(fault)
     return 1 if faults else 0
