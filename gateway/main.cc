@@ -11,6 +11,8 @@
 #include "client/sdk/connect_over.h"
 #include "common/base/split_text.h"
 #include "common/http/http_server.h"
+#include "common/process/addresses.h"
+#include "common/process/bounded_flag.h"
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/event_loop.h"
@@ -21,10 +23,11 @@
 
 DEFINE_string(masters, "127.0.0.1:7400",
               "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
-DEFINE_int32(threads, 2,
-             "Event loops that serve clients and speak with the cluster, on as many threads as their load pays for.");
-DEFINE_int32(deadline_ms, 10'000, "Deadline of a command.");
-DEFINE_int32(connections_max, 10'000, "Most clients at a time. Further ones are told so and closed.");
+DEFINE_BOUNDED(int32, threads, 2, 1, 64, "threads",
+               "Event loops that serve clients and speak with the cluster, on as many threads as their load pays for.");
+DEFINE_BOUNDED(int32, deadline_ms, 10'000, 1, 3'600'000, "ms", "Deadline of a command.");
+DEFINE_BOUNDED(int32, connections_max, 10'000, 1, 1'000'000, "connections",
+               "Most clients at a time. Further ones are told so and closed.");
 DEFINE_string(tls_dir, "",
               "Directory of ca.crt, client.crt and client.key, with which the gateway shows the cluster who it is. "
               "Empty: in the clear.");
@@ -49,37 +52,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::seconds kLoginPatience{3};
 constexpr char kRemedy[] = "give it certificates with --listen_tls_dir (ebla cert makes them)";
 
-// A setting that cannot be, or a cluster that is not there.
-[[noreturn]] void Refuse(const Status& status) {
-  process::Complain(status);
-  std::exit(status.code() == Code::kInvalidArgument ? 2 : 1);
-}
-
-void OrRefuse(const Status& status) {
-  if (!status.ok()) Refuse(status);
-}
-
-template <class T>
-T OrRefuse(Result<T> result) {
-  if (!result) Refuse(result.error());
-  return std::move(*result);
-}
-
-Status CheckFlags() {
-  struct Range {
-    const char* flag;
-    int32_t value, least, most;
-  };
-  for (const Range& range : {Range{"threads", FLAGS_threads, 1, 64},
-                             {"deadline_ms", FLAGS_deadline_ms, 1, 3'600'000},
-                             {"connections_max", FLAGS_connections_max, 1, 1'000'000}}) {
-    if (range.value >= range.least && range.value <= range.most) continue;
-    return Error(Code::kInvalidArgument, std::string("--") + range.flag + " must be " + std::to_string(range.least) +
-                                             " to " + std::to_string(range.most) + ", not " +
-                                             std::to_string(range.value));
-  }
-  return {};
-}
+using process::OrRefuse;
 
 // But for who it is.
 ClientOptions ClusterFromFlags() {
@@ -107,23 +80,26 @@ Status CheckIsNoProcess(security::TlsCredentials& own) {
                                            "ebla cert create-server NAME --gateway");
 }
 
-std::shared_ptr<security::TlsCredentials> CertificatesForClients() {
+Result<std::shared_ptr<security::TlsCredentials>> CertificatesForClients() {
   if (FLAGS_listen_tls_dir.empty()) return nullptr;
-  auto tls = OrRefuse(security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
-  OrRefuse(CheckIsNoProcess(*tls));
+  EBLA_ASSIGN(auto tls, security::TlsCredentials::Load(FLAGS_listen_tls_dir, "server"));
+  EBLA_TRY(CheckIsNoProcess(*tls));
   return tls;
 }
 
-GatewayOptions OptionsFromFlags() {
-  GatewayOptions options = OrRefuse(GatewayOptionsFromFlags(CertificatesForClients(), kRemedy));
+Result<GatewayOptions> OptionsFromFlags() {
+  EBLA_ASSIGN(auto tls, CertificatesForClients());
+  EBLA_ASSIGN(GatewayOptions options, GatewayOptionsFromFlags(std::move(tls), kRemedy));
   if (options.doors() == 0)
-    Refuse(
-        Error(Code::kInvalidArgument,
-              "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both"));
+    return Error(
+        Code::kInvalidArgument,
+        "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
   options.own_login.user = FLAGS_user;
-  if (!FLAGS_user.empty()) options.own_login.password = OrRefuse(security::ReadPassword(FLAGS_password_file));
+  if (!FLAGS_user.empty()) {
+    EBLA_ASSIGN(options.own_login.password, security::ReadPassword(FLAGS_password_file));
+  }
   if (FLAGS_redis_login && FLAGS_tls_dir.empty())
-    Refuse(Error(Code::kInvalidArgument, "--redis_login takes --tls_dir: passwords go to the cluster over TLS alone"));
+    return Error(Code::kInvalidArgument, "--redis_login takes --tls_dir: passwords go to the cluster over TLS alone");
   options.redis_login_required = FLAGS_redis_login;
   if (!FLAGS_tls_dir.empty()) {
     options.redis_users = ClusterFromFlags();
@@ -132,14 +108,18 @@ GatewayOptions OptionsFromFlags() {
   }
   options.deadline = milliseconds(FLAGS_deadline_ms);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
+  constexpr size_t kFilesOfALoop = 5;
+  process::CheckOpenFiles(
+      options.doors() * options.connections_max + 64 + kFilesOfALoop * static_cast<size_t>(FLAGS_threads),
+      "connections_max");
   return options;
 }
 
-http::HttpOptions HttpFromFlags(std::shared_ptr<security::TlsCredentials> tls) {
+Result<http::HttpOptions> HttpFromFlags(std::shared_ptr<security::TlsCredentials> tls) {
   http::HttpOptions settings;
   settings.title = "Ebla gateway";
-  settings.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
-  if (tls == nullptr) OrRefuse(process::CheckUnguarded("http_listen", settings.listen, kRemedy));
+  EBLA_ASSIGN(settings.listen, process::ListenFlag("http_listen", FLAGS_http_listen));
+  if (tls == nullptr) EBLA_TRY(process::CheckUnguarded("http_listen", settings.listen, kRemedy));
   settings.tls = std::move(tls);
   return settings;
 }
@@ -150,15 +130,7 @@ http::HttpOptions WithPages(http::HttpOptions settings, const GatewayHost& host)
   return settings;
 }
 
-int Run() {
-  OrRefuse(CheckFlags());
-  const GatewayOptions options = OptionsFromFlags();
-  const http::HttpOptions http_options = HttpFromFlags(options.tls);
-  constexpr size_t kFilesOfALoop = 5;
-  process::CheckOpenFiles(
-      options.doors() * options.connections_max + 64 + kFilesOfALoop * static_cast<size_t>(FLAGS_threads),
-      "connections_max");
-
+int Run(const GatewayOptions& options, const http::HttpOptions& http_options) {
   // In this order, as what stands below uses what stands above.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;
   std::vector<rpc::EventLoop*> loop_pointers;
@@ -191,11 +163,19 @@ int Run() {
 }  // namespace ebla::gateway
 
 int main(int argc, char** argv) {
+  ebla::gateway::GatewayOptions options;
+  ebla::http::HttpOptions http_options;
+  const auto check = [&]() -> ebla::Status {
+    EBLA_ASSIGN(options, ebla::gateway::OptionsFromFlags());
+    EBLA_ASSIGN(http_options, ebla::gateway::HttpFromFlags(options.tls));
+    return {};
+  };
   const auto lock = ebla::process::InitProcess(
       {.role = "gateway",
        .usage = "Serves an Ebla cluster to clients of other stores. It speaks Redis's protocol, and Memcached's\n"
                 "text and meta protocols.\n"
-                "  ebla-gateway --redis_listen=127.0.0.1:6379 [--masters=HOST:PORT[,HOST:PORT...]] [--flagfile=FILE]"},
+                "  ebla-gateway --redis_listen=127.0.0.1:6379 [--masters=HOST:PORT[,HOST:PORT...]] [--flagfile=FILE]",
+       .check = check},
       argc, argv);
-  return ebla::gateway::Run();
+  return ebla::gateway::Run(options, http_options);
 }

@@ -3,15 +3,16 @@
 #include <glog/logging.h>
 
 #include <atomic>
-#include <filesystem>
 #include <future>
-#include <limits>
 #include <memory>
 #include <string>
 
 #include "common/coordination/access_watcher.h"
+#include "common/coordination/layout.h"
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/http/http_server.h"
+#include "common/process/addresses.h"
+#include "common/process/bounded_flag.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
 #include "common/process/zookeeper_flags.h"
@@ -28,93 +29,40 @@
 DEFINE_string(name, "master-1", "This master's name, unique in the cluster.");
 DEFINE_string(data_dir, "",
               "Directory of this master alone, for its ADDRESS file and its logs. A master has no other files.");
-DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
-DEFINE_int32(zookeeper_session_ms, 6'000,
-             "How long ZooKeeper may hear nothing from this master before another may take over.");
 DEFINE_string(listen, "127.0.0.1:7400", "Address for clients and tablet servers. With port 0 the system picks a port.");
 DEFINE_string(advertise, "", "host:port under which others reach this master. Empty: the address it listens on.");
 DEFINE_string(http_listen, "127.0.0.1:7401",
               "Address for /metrics, /healthz and /readyz. With port 0 the system picks a port.");
-DEFINE_int32(deadline_ms, 10'000, "Deadline of a request that names none.");
-DEFINE_int32(replicas_default, 3,
-             "Replicas of a table that names no number; fewer while fewer tablet servers are live.");
-DEFINE_int32(replace_after_s, 300,
-             "How long a tablet server may be away before its replicas are made again on other servers.");
-DEFINE_int32(copies_max, 64, "How many replicas may be copied at the same time, in the whole cluster.");
-DEFINE_int32(copies_per_server, 4, "How many replicas may be copied to one server at the same time.");
-DEFINE_double(safe_mode_below, 0.5,
-              "Safe mode: while a smaller part than this of the known tablet servers is live, nothing is repaired.");
+DEFINE_BOUNDED(int32, deadline_ms, 10'000, 1, 3'600'000, "ms", "Deadline of a request that names none.");
+DEFINE_BOUNDED(int32, replicas_default, 3, 1, ebla::master::kReplicasMax, "replicas",
+               "Replicas of a table that names no number; fewer while fewer tablet servers are live.");
+DEFINE_BOUNDED(int32, replace_after_s, 300, 1, 31'536'000, "s",
+               "How long a tablet server may be away before its replicas are made again on other servers.");
+DEFINE_BOUNDED(int32, copies_max, 64, 1, 100'000, "copies",
+               "How many replicas may be copied at the same time, in the whole cluster.");
+DEFINE_BOUNDED(int32, copies_per_server, 4, 1, 100'000, "copies",
+               "How many replicas may be copied to one server at the same time.");
+DEFINE_BOUNDED(double, safe_mode_below, 0.5, 0, 1, "",
+               "Safe mode: while a smaller part than this of the known tablet servers is live, nothing is repaired.");
 DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
-DEFINE_int32(transfer_hold_s, 600,
-             "How long the planner leaves a tablet alone after an operator has transferred or moved it.");
-DEFINE_int32(
-    level_raise_after_s, 60,
+DEFINE_BOUNDED(int32, transfer_hold_s, 600, 0, 31'536'000, "s",
+               "How long the planner leaves a tablet alone after an operator has transferred or moved it.");
+DEFINE_BOUNDED(
+    int32, level_raise_after_s, 60, 0, 31'536'000, "s",
     "How long every process has spoken a higher feature level before the cluster goes to it. It never goes back.");
-DEFINE_int32(frame_bytes_max, 16 << 20, "Largest request, in bytes. A larger one closes its connection.");
-DEFINE_int32(
-    connections_max, 10'000,
+DEFINE_BOUNDED(int32, frame_bytes_max, 16 << 20, 1024, 1 << 30, "bytes",
+               "Largest request, in bytes. A larger one closes its connection.");
+DEFINE_BOUNDED(
+    int32, connections_max, 10'000, 1, 1'000'000, "connections",
     "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
     "take five eighths of them, and one user half of those.");
-DEFINE_int32(in_flight_max, 1'024,
-             "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+DEFINE_BOUNDED(int32, in_flight_max, 1'024, 1, 1'000'000, "requests",
+               "Most requests in flight on one connection. At this number the server reads no more from it for now.");
 
 namespace ebla::master {
 namespace {
 
-// A setting that cannot be.
-[[noreturn]] void Refuse(const Status& status) {
-  process::Complain(status);
-  std::exit(2);
-}
-
-template <class T>
-T OrRefuse(Result<T> result) {
-  if (!result) Refuse(result.error());
-  return std::move(*result);
-}
-
-Status CheckFlags() {
-  if (FLAGS_data_dir.empty()) {
-    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
-  }
-  struct Range {
-    const char* flag;
-    int32_t value, least, most;
-  };
-  constexpr int32_t kAny = std::numeric_limits<int32_t>::max();
-  for (const Range& range : {Range{"deadline_ms", FLAGS_deadline_ms, 1, kAny},
-                             {"zookeeper_session_ms", FLAGS_zookeeper_session_ms, 100, kAny},
-                             {"frame_bytes_max", FLAGS_frame_bytes_max, 1024, kAny},
-                             {"replicas_default", FLAGS_replicas_default, 1, kReplicasMax},
-                             {"replace_after_s", FLAGS_replace_after_s, 1, kAny},
-                             {"transfer_hold_s", FLAGS_transfer_hold_s, 0, kAny},
-                             {"level_raise_after_s", FLAGS_level_raise_after_s, 0, kAny},
-                             {"copies_max", FLAGS_copies_max, 1, kAny},
-                             {"copies_per_server", FLAGS_copies_per_server, 1, kAny},
-                             {"connections_max", FLAGS_connections_max, 1, kAny},
-                             {"in_flight_max", FLAGS_in_flight_max, 1, kAny}}) {
-    if (range.value >= range.least && range.value <= range.most) continue;
-    return Error(Code::kInvalidArgument,
-                 std::string("--") + range.flag + " must be " +
-                     (range.most == kAny ? "at least " + std::to_string(range.least)
-                                         : std::to_string(range.least) + " to " + std::to_string(range.most)) +
-                     ", not " + std::to_string(range.value));
-  }
-  if (FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1) {
-    return Error(Code::kInvalidArgument, "--safe_mode_below must be from 0 to 1");
-  }
-  return {};
-}
-
-rpc::Endpoint Advertised(const rpc::Endpoint& listening) {
-  if (!FLAGS_advertise.empty()) return OrRefuse(process::EndpointFlag("advertise", FLAGS_advertise));
-  if (listening.host == "0.0.0.0" || listening.host == "::") {
-    Refuse(Error(Code::kInvalidArgument,
-                 "this master listens on every address, so others cannot know which to use: name one with "
-                 "--advertise=HOST:PORT"));
-  }
-  return listening;
-}
+using process::OrRefuse;
 
 // Runs the task on the loop and waits for what it returns.
 template <class F>
@@ -125,29 +73,29 @@ auto RunOn(Executor& loop, F task) {
   return future.get();
 }
 
-rpc::ServerOptions ServerSettings() {
+// All that flags say.
+struct Settings {
+  rpc::ServerOptions server;
+  coordination::ZooKeeperOptions zookeeper;
+  MasterOptions master;
+  rpc::Endpoint http_listen;
+};
+
+Result<rpc::ServerOptions> ServerSettings() {
   rpc::ServerOptions options;
-  options.listen = OrRefuse(process::EndpointFlag("listen", FLAGS_listen));
+  EBLA_ASSIGN(options.listen, process::ListenFlag("listen", FLAGS_listen));
   options.frame_bytes_max = static_cast<size_t>(FLAGS_frame_bytes_max);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
-  options.tls = OrRefuse(process::ServerCertificates());
-  if (const Status obeyed = process::CheckIsObeyed(options.tls.get(), process::Orders::kTabletServers); !obeyed.ok())
-    Refuse(obeyed);
+  EBLA_ASSIGN(options.tls, process::ServerCertificates());
+  EBLA_TRY(process::CheckIsObeyed(options.tls.get(), process::Orders::kTabletServers));
   options.password_logins = process::PasswordLogins();
   return options;
 }
 
-coordination::ZooKeeperOptions ZooKeeperSettings() {
-  coordination::ZooKeeperOptions options;
-  options.servers = FLAGS_zookeeper;
-  options.session_timeout = std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
-  options.auth = OrRefuse(process::ZooKeeperSecret());
-  return options;
-}
-
-MasterOptions MasterSettings() {
+Result<MasterOptions> MasterSettings() {
   MasterOptions options;
+  EBLA_TRY(coordination::layout::CheckName(FLAGS_name, "--name"));
   options.name = FLAGS_name;
   options.version = process::BuildVersion();
   options.deadline_default = std::chrono::milliseconds(FLAGS_deadline_ms);
@@ -162,8 +110,23 @@ MasterOptions MasterSettings() {
   options.repair.copies_per_server = static_cast<size_t>(FLAGS_copies_per_server);
   options.planner.balance.copies = options.repair.copies;
   options.planner.balance.copies_per_server = options.repair.copies_per_server;
-  if (Status status = TakePlannerFlags(options); !status.ok()) Refuse(status);
+  EBLA_TRY(TakePlannerFlags(options));
   return options;
+}
+
+Result<Settings> SettingsFromFlags() {
+  if (FLAGS_data_dir.empty())
+    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
+  Settings settings;
+  EBLA_ASSIGN(settings.master, MasterSettings());
+  EBLA_ASSIGN(settings.server, ServerSettings());
+  EBLA_ASSIGN(settings.zookeeper, process::ZooKeeperFromFlags());
+  EBLA_ASSIGN(settings.http_listen, process::ListenFlag("http_listen", FLAGS_http_listen));
+  settings.master.namesake_patience = 3 * settings.zookeeper.session_timeout;
+  EBLA_TRY(process::CheckExposure({settings.server.listen, settings.http_listen}));
+  EBLA_ASSIGN([[maybe_unused]] const rpc::Endpoint advertised,
+              process::AdvertisedAddress(FLAGS_advertise, settings.server.listen));
+  return settings;
 }
 
 // Hands leadership over before the process ends, as far as the coordinator can be reached soon.
@@ -173,32 +136,27 @@ void Resign(Executor& loop, Master& master) {
   resigned->get_future().wait_for(std::chrono::seconds(2));
 }
 
-int Run() {
-  if (Status status = CheckFlags(); !status.ok()) Refuse(status);
-
+int Run(Settings settings) {
   // Everything of the host happens on this one loop; the routing look-ups that clients make are short.
   rpc::EventLoop loop("master");
-  const rpc::ServerOptions server_options = ServerSettings();
+  const rpc::ServerOptions& server_options = settings.server;
   rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
-  MasterOptions settings = MasterSettings();
   const std::unique_ptr<security::AuditLog> audit = OrRefuse(process::OpenAuditLog());
   security::AccessControl access;
-  access.GoBy(settings.features);
+  access.GoBy(settings.master.features);
   access.SetAudit(audit.get());
   rpc::Dispatcher dispatcher({.access = &access, .audit = audit.get()});
   rpc::RpcServer server(server_options, dispatcher, {&loop});
-  auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
+  auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(settings.zookeeper, loop));
   ScaleCommands commands(loop, ScaleCommandLimit());
-  auto master = std::make_unique<Master>(std::move(settings), loop, *coordinator, ConnectOver(connector, loop),
+  auto master = std::make_unique<Master>(std::move(settings.master), loop, *coordinator, ConnectOver(connector, loop),
                                          commands.Runner());
   auto metrics = std::make_shared<MasterMetrics>(*master, &server);  // shared with the HTTP server
   dispatcher.Register(master->service());
 
   http::HttpOptions http_options;
   http_options.title = "Ebla master " + FLAGS_name;
-  http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
-  if (Status status = process::CheckExposure({server_options.listen, http_options.listen}); !status.ok())
-    Refuse(status);
+  http_options.listen = settings.http_listen;
   http_options.tls = server_options.tls;
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
@@ -206,24 +164,24 @@ int Run() {
   http::HttpServer http(http_options);
 
   loop.Start();
-  if (Status status = server.Start(); !status.ok()) Refuse(status);
-  if (Status status = http.Start(); !status.ok()) Refuse(status);
-  const rpc::Endpoint address = Advertised(server.address());
+  OrRefuse(server.Start());
+  OrRefuse(http.Start());
+  const rpc::Endpoint address = OrRefuse(process::AdvertisedAddress(FLAGS_advertise, server.address()));
   std::unique_ptr<coordination::AccessWatcher> access_watcher;
-  std::atomic<bool> refused = false;
+  std::atomic<int> exit_code = 0;
   RunOn(loop, [&] {
     access_watcher = std::make_unique<coordination::AccessWatcher>(*coordinator, loop, access);
-    master->Start(address, [&refused](const Status& why) {
+    master->Start(address, [&exit_code](const Status& why) {
       process::Complain(why);
-      refused = true;
+      exit_code = process::ExitCode(why);
       process::RequestTermination();
     });
     metrics->Start();
   });
-  if (Status status = process::WriteAddressFile(FLAGS_data_dir, address, http.address()); !status.ok()) Refuse(status);
+  OrRefuse(process::WriteAddressFile(FLAGS_data_dir, address, http.address()));
   LOG(INFO) << FLAGS_name << " answers at " << address.ToString() << ", metrics at " << http.address().ToString();
 
-  process::WaitForTermination([&] { return metrics->Ready(); }, "--zookeeper=" + FLAGS_zookeeper);
+  process::WaitForTermination([&] { return metrics->Ready(); }, "--zookeeper=" + settings.zookeeper.servers);
   LOG(INFO) << "stopping";
   Resign(loop, *master);
   server.Stop(std::chrono::seconds(2));
@@ -235,19 +193,26 @@ int Run() {
     coordinator.reset();
   });
   loop.Stop();
-  return refused ? 1 : 0;
+  return exit_code.load();
 }
 
 }  // namespace
 }  // namespace ebla::master
 
 int main(int argc, char** argv) {
+  ebla::master::Settings settings;
+  const auto check = [&settings]() -> ebla::Status {
+    EBLA_ASSIGN(settings, ebla::master::SettingsFromFlags());
+    return {};
+  };
   const auto lock = ebla::process::InitProcess(
       {.role = "master",
        .usage =
            "A master of an Ebla cluster. It stands for election and, while it is the leader, manages the catalog.\n"
            "  ebla-master --data_dir=DIRECTORY --zookeeper=HOST:PORT/ebla [--name=master-1] [--flagfile=FILE]",
-       .data_dir = &FLAGS_data_dir},
+       .data_dir = &FLAGS_data_dir,
+       .content = ebla::process::DirectoryLock::Content::kNoStore,
+       .check = check},
       argc, argv);
-  return ebla::master::Run();
+  return ebla::master::Run(std::move(settings));
 }

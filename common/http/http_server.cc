@@ -21,6 +21,7 @@
 #include <set>
 
 #include "common/http/metric_families.h"
+#include "common/process/bounded_flag.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/socket.h"
 
@@ -313,6 +314,9 @@ class HttpServer::Impl {
       for (const std::string& flag : options_.settable_flags) known += " " + flag;
       return Text(400, "flag " + name + " cannot be changed while the process runs; these can:" + known);
     }
+    gflags::CommandLineFlagInfo flag;
+    if (!gflags::GetCommandLineFlagInfo(name.c_str(), &flag)) return Text(400, "there is no flag " + name);
+    if (const Status taken = process::CheckFlagValue(flag, value); !taken.ok()) return Text(400, taken.message());
     if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
       return Text(400, "flag " + name + " does not take the value \"" + value + "\"");
     }

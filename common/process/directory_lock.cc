@@ -34,6 +34,16 @@ Status CheckOwn(const std::string& directory) {
   return {};
 }
 
+Status CheckHasNoStore(const std::string& directory) {
+  std::error_code error;
+  for (const char* part : {"IDENTITY", "store", "coordinator"}) {
+    if (!fs::exists(directory + "/" + part, error)) continue;
+    return Error(Code::kInvalidArgument, directory + " holds the data of a tablet server or of ebla-standalone (" +
+                                             part + "): name a directory of this process alone with --data_dir");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<DirectoryLock> DirectoryLock::Take(const std::string& directory, Content content) {
@@ -44,6 +54,7 @@ Result<DirectoryLock> DirectoryLock::Take(const std::string& directory, Content 
                                       "; name another with --data_dir");
   }
   if (content == Content::kStore) EBLA_TRY(CheckOwn(directory));
+  if (content == Content::kNoStore) EBLA_TRY(CheckHasNoStore(directory));
   const std::string file = directory + "/LOCK";
   DirectoryLock lock(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock.held()) return SystemError(Code::kInternal, "cannot write in the data directory: " + file);

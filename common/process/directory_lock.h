@@ -18,8 +18,9 @@ namespace ebla::process {
 class DirectoryLock {
  public:
   enum class Content {
-    kAny,    // files of an operator's may lie there as well
-    kStore,  // a directory without a store that holds anything which no Ebla makes is refused
+    kAny,      // files of an operator's may lie there as well
+    kStore,    // a directory without a store that holds anything which no Ebla makes is refused
+    kNoStore,  // a directory with a store is another server's, and refused
   };
   // Makes the directory where it is missing.
   static Result<DirectoryLock> Take(const std::string& directory, Content content);

@@ -7,13 +7,13 @@
 #include <string>
 
 #include "common/base/status.h"
+#include "common/process/addresses.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::process {
 
-bool IsLoopback(const rpc::Endpoint& endpoint);
-// Of an address that nothing guards, and the flag that names it. INVALID_ARGUMENT where its host does not resolve; and,
-// with `advice`, where other machines reach it and --insecure does not allow that. Logs what --insecure leaves open.
+// Of an address that nothing guards, and the flag that names it. INVALID_ARGUMENT, with `advice`, where other machines
+// reach it and --insecure does not allow that. Logs what --insecure leaves open.
 Status CheckUnguarded(const std::string& flag, const rpc::Endpoint& endpoint, const std::string& advice);
 
 }  // namespace ebla::process

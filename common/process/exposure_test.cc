@@ -22,14 +22,5 @@ TEST(Exposure, OnlyAnAddressThatOtherMachinesReachNeedsAGuard) {
   EXPECT_EQ(Refusal("0.0.0.0"), "");
 }
 
-TEST(Exposure, AHostWithoutAnAddressIsNamed) {
-  const std::string refusal = Refusal("nosuchhost.invalid");
-  EXPECT_TRUE(refusal.starts_with("--redis_listen=nosuchhost.invalid:6379 names a host without an address ("))
-      << refusal;
-  const gflags::FlagSaver saver;
-  FLAGS_insecure = true;
-  EXPECT_EQ(Refusal("nosuchhost.invalid"), refusal) << "no flag makes it listen there";
-}
-
 }  // namespace
 }  // namespace ebla::process

@@ -1,7 +1,6 @@
 #include "common/process/process.h"
 
 #include <fcntl.h>
-#include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <signal.h>
 #include <sys/random.h>
@@ -10,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -21,167 +19,39 @@
 #include <vector>
 
 #include "common/base/features.h"
-
-DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
-DEFINE_string(logs_dir, "",
-              "Directory for log files. Empty: <data_dir>/logs; without a data directory, standard error.");
-DEFINE_int32(log_file_mb_max, 64, "Size at which a new log file is started, in MiB.");
-DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
+#include "common/process/flags.h"
+#include "common/process/log_files.h"
 
 namespace ebla::process {
 namespace {
 
-constexpr int kFailed = 1, kUsageError = 2;
-
 std::string program = "ebla";  // set by InitProcess
+bool logging = false;          // whether there is a log
+std::vector<std::string> early_warnings;
 
-bool OptionIsSet(const char* name) {
-  std::string value;
-  return gflags::GetCommandLineOption(name, &value) && value == "true";
-}
-
-// Defined in one of our folders? The compiler may have been given the file by an absolute or a relative path.
-bool IsOurs(std::string_view file) {
-  static constexpr std::string_view kFolders[] = {"common/",  "master/", "tabletserver/",
-                                                  "gateway/", "tools/",  "tests/"};
-  return std::ranges::any_of(kFolders, [file](std::string_view folder) {
-    return file.starts_with(folder) || file.contains("/" + std::string(folder));
-  });
-}
-
-// The default value as a person would write it; gflags prints 0.1 with all digits of a double.
-std::string DefaultOf(const gflags::CommandLineFlagInfo& flag) {
-  if (flag.default_value.empty()) return "\"\"";
-  if (flag.type != "double") return flag.default_value;
-  char shortest[32];
-  const double value = std::strtod(flag.default_value.c_str(), nullptr);
-  const auto end = std::to_chars(shortest, shortest + sizeof shortest, value).ptr;
-  return {shortest, end};
-}
-
-// Ebla's own flags; those of the libraries (glog's, gflags' own) would bury them.
-std::string HelpText(const ProcessOptions& options) {
-  std::vector<gflags::CommandLineFlagInfo> flags;
-  gflags::GetAllFlags(&flags);
-  std::string text = options.usage + "\n\nFlags (or one per line in a file, with --flagfile=FILE):\n";
-  for (const auto& flag : flags) {
-    if (!IsOurs(flag.filename)) continue;
-    text += "  --" + flag.name + "=" + DefaultOf(flag) + "\n      " + flag.description + "\n";
-  }
-  return text + "  --flagfile, --version, --help\n";
-}
-
-[[noreturn]] void ExitWithUsage(const std::string& what) {
-  std::cerr << what << "\n(--help lists the flags)\n";
-  std::exit(kUsageError);
-}
-
-bool IsFlag(std::string name) {
-  gflags::CommandLineFlagInfo info;
-  std::ranges::replace(name, '-', '_');
-  if (gflags::GetCommandLineFlagInfo(name.c_str(), &info)) return true;
-  return name.starts_with("no") && gflags::GetCommandLineFlagInfo(name.c_str() + 2, &info) && info.type == "bool";
-}
-
-std::string Wanted(const std::string& type) {
-  if (type == "bool") return "true or false";
-  if (type == "double") return "a number";
-  return (type.starts_with('u') ? "a whole number of 0 or more (" : "a whole number (") + type + ")";
-}
-
-// A flag as it is written, with or without a value. Of one that it does not know, and of a value, gflags says no more
-// than that it is wrong.
-void CheckFlag(const std::string& place, std::string_view flag) {
-  flag.remove_prefix(std::min(flag.find_first_not_of('-'), flag.size()));
-  const size_t equals = flag.find('=');
-  std::string name(flag.substr(0, equals));
-  if (!IsFlag(name)) ExitWithUsage(place + "there is no flag --" + name);
-  if (equals == std::string_view::npos) return;
-  std::ranges::replace(name, '-', '_');
-  gflags::CommandLineFlagInfo info;
-  if (!gflags::GetCommandLineFlagInfo(name.c_str(), &info) || info.type == "string") return;
-  const std::string value(flag.substr(equals + 1));
-  if (!gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) return;
-  ExitWithUsage(place + "--" + name + " cannot be \"" + value + "\": it takes " + Wanted(info.type));
-}
-
-// gflags passes over what it does not know in a flagfile; a misspelt setting must not go unnoticed.
-void CheckFlagfile(const std::string& path, int depth = 0) {
-  std::ifstream file(path);
-  if (!file || depth > 8) ExitWithUsage("cannot read the flag file " + path);
-  std::string line;
-  for (int number = 1; std::getline(file, line); ++number) {
-    line.erase(0, line.find_first_not_of(" \t"));
-    line.erase(line.find_last_not_of(" \t\r") + 1);
-    if (line.empty() || line.front() == '#') continue;
-    const std::string place = path + ", line " + std::to_string(number) + ": ";
-    if (line.front() != '-') ExitWithUsage(place + "\"" + line + "\" is not a flag: flags begin with --");
-    CheckFlag(place, line);
-    const size_t equals = line.find('=');
-    if (line.substr(0, equals).ends_with("-flagfile") && equals != std::string::npos)
-      CheckFlagfile(line.substr(equals + 1), depth + 1);
-  }
-}
-
-// Both --flagfile=FILE and --flagfile FILE.
-void CheckArguments(int argc, char** argv) {
-  for (int i = 1; i < argc; ++i) {
-    std::string_view argument = argv[i];
-    if (argument.starts_with("--")) CheckFlag("", argument);
-    argument.remove_prefix(std::min(argument.find_first_not_of('-'), argument.size()));
-    if (argument == "flagfile" && i + 1 < argc) CheckFlagfile(argv[i + 1]);
-    if (argument.starts_with("flagfile=")) CheckFlagfile(std::string(argument.substr(9)));
-  }
-}
-
-void ParseFlags(const ProcessOptions& options, int argc, char** argv) {
-  CheckArguments(argc, argv);
-  gflags::SetVersionString(std::string(BuildVersion()));
-  gflags::SetUsageMessage(options.usage);
-  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, /*remove_flags=*/true);
-  for (const char* help : {"help", "helpfull", "helpshort"}) {
-    if (!OptionIsSet(help)) continue;
-    std::cout << HelpText(options);
-    std::exit(0);
-  }
-  if (OptionIsSet("version")) {
-    std::cout << options.role << " " << BuildVersion() << "\n";
-    std::exit(0);
-  }
-  if (argc > 1) ExitWithUsage("unexpected argument \"" + std::string(argv[1]) + "\": flags begin with --");
-}
-
-// Before there is a log.
-[[noreturn]] void ExitWith(const Status& why) {
-  std::cerr << program << ": " << why.message() << "\n";
-  std::exit(why.code() == Code::kInvalidArgument ? kUsageError : kFailed);
-}
+// The data directory, once it is locked; empty: there is none. An operator may remove it under the process.
+std::string data_directory;
+struct stat data_lock{};
 
 DirectoryLock LockDirectory(const std::string& data_dir, DirectoryLock::Content content) {
   if (data_dir.empty()) return {};
-  auto lock = DirectoryLock::Take(data_dir, content);
-  if (!lock) ExitWith(lock.error());
-  return *std::move(lock);
+  DirectoryLock lock = OrRefuse(DirectoryLock::Take(data_dir, content));
+  if (fstat(lock.fd(), &data_lock) == 0) data_directory = data_dir;
+  return lock;
 }
 
-void StartLogging(const std::string& data_dir, char* program) {
-  FLAGS_logbuflevel = -1;  // nothing is buffered: the last lines before a crash are the ones that count
-  FLAGS_max_log_size = static_cast<uint32_t>(std::max(1, FLAGS_log_file_mb_max));
-  FLAGS_stop_logging_if_full_disk = true;
-  FLAGS_logtostderr = FLAGS_log_to_stderr || (data_dir.empty() && FLAGS_logs_dir.empty());
-  if (!FLAGS_logtostderr) {
-    std::error_code error;
-    FLAGS_log_dir = FLAGS_logs_dir.empty() ? data_dir + "/logs" : FLAGS_logs_dir;
-    std::filesystem::create_directories(FLAGS_log_dir, error);
-    if (error) {
-      ExitWith(Error(Code::kInternal, "cannot make the directory " + FLAGS_log_dir + " for logs: " + error.message()));
-    }
-    google::EnableLogCleaner(static_cast<unsigned>(std::max(1, FLAGS_log_days_max)));
-  }
-  // A person at a terminal reads what the program prints. The journal of a supervisor has the whole log.
-  if (FLAGS_logtostderr && !FLAGS_log_to_stderr && isatty(STDERR_FILENO) == 1)
-    FLAGS_minloglevel = std::max(FLAGS_minloglevel, static_cast<int>(google::GLOG_WARNING));
-  google::InitGoogleLogging(program);
+// A server without its files could acknowledge writes that no restart finds. Its replicas elsewhere have them.
+void EndWithoutDataDirectory() {
+  struct stat now{};
+  if (data_directory.empty()) return;
+  const bool found = stat((data_directory + "/LOCK").c_str(), &now) == 0;
+  if (found ? now.st_ino == data_lock.st_ino && now.st_dev == data_lock.st_dev : errno != ENOENT) return;
+  std::error_code error;
+  logging = logging && std::filesystem::exists(FLAGS_log_dir, error);  // the log's files may be gone, too
+  Complain(Error(Code::kInternal, "the data directory " + data_directory +
+                                      " was removed or replaced while this process ran: it ends at once"));
+  google::FlushLogFiles(google::INFO);
+  _exit(1);
 }
 
 // Shells and supervisors give processes 1,024, for the sake of programs that call select(). Not above a million: what
@@ -248,30 +118,37 @@ DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv) 
   ParseFlags(options, argc, argv);
   umask(077);
   RaiseOpenFiles();
+  if (options.check != nullptr) OrRefuse(options.check());
   const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
   DirectoryLock lock = LockDirectory(data_dir, options.content);
-  StartLogging(data_dir, argv[0]);
+  OrRefuse(StartLogging(data_dir, argv[0]));
+  logging = true;
   LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
+  for (const std::string& warning : early_warnings) LOG(WARNING) << warning;
   return lock;
 }
 
 void CheckOpenFiles(size_t needed, const std::string& connections_flag) {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed) return;
-  LOG(WARNING)
-      << "this process may open " << limit.rlim_cur << " files, and may come to need " << needed
-      << ", most of them for the connections of --" << connections_flag
-      << ": without them connections are refused, and what else it does may fail. Raise the limit (LimitNOFILE= "
-      << "of systemd, ulimit -Hn), or lower --" << connections_flag;
+  Warn("this process may open " + std::to_string(limit.rlim_cur) + " files, and may come to need " +
+       std::to_string(needed) + ", most of them for the connections of --" + connections_flag +
+       ": without them connections are refused, and other work may fail. Raise the limit (LimitNOFILE= of systemd, "
+       "ulimit -Hn), or lower --" +
+       connections_flag);
 }
 
 int WaitForTermination(const std::function<Status()>& ready, const std::string& checked) {
   const sigset_t signals = TerminationSignals();
-  constexpr timespec kLookEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
+  constexpr timespec kLookEvery{.tv_sec = 0, .tv_nsec = 200'000'000}, kTendEvery{.tv_sec = 2, .tv_nsec = 0};
   Delay delay(ready, checked);
+  bool waits = ready != nullptr;
   int first = -1;
-  for (bool waits = ready != nullptr; first < 0; waits = waits && delay.Look()) {
-    first = sigtimedwait(&signals, nullptr, waits ? &kLookEvery : nullptr);
+  for (int looks = 0; first < 0; ++looks) {
+    first = sigtimedwait(&signals, nullptr, waits ? &kLookEvery : &kTendEvery);
+    waits = waits && delay.Look();
+    EndWithoutDataDirectory();
+    if (!waits || looks % 10 == 0) TendLogs();
   }
   LOG(INFO) << "stopping on " << strsignal(first) << "; a second signal ends the process at once";
   std::thread([signals] {
@@ -285,8 +162,18 @@ int WaitForTermination(const std::function<Status()>& ready, const std::string& 
 
 void Complain(const Status& why) {
   FLAGS_stderrthreshold = google::GLOG_FATAL;  // a person at a terminal reads it once
-  if (!FLAGS_logtostderr) LOG(ERROR) << why;
+  if (logging && !FLAGS_logtostderr) LOG(ERROR) << why;
   std::cerr << program << ": " << why.message() << "\n";
+}
+
+void Refuse(const Status& why) {
+  Complain(why);
+  std::exit(ExitCode(why));
+}
+
+void Warn(const std::string& what) {
+  if (logging) LOG(WARNING) << what;
+  if (!logging) early_warnings.push_back(what);
 }
 
 void RequestTermination() { kill(getpid(), SIGTERM); }
@@ -305,12 +192,6 @@ Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift
   }
   if (rename(draft.c_str(), path.c_str()) != 0) return failed("cannot write " + path, std::strerror(errno));
   return Status::Ok();
-}
-
-Result<rpc::Endpoint> EndpointFlag(const std::string& flag, const std::string& text) {
-  auto endpoint = rpc::Endpoint::Parse(text);
-  if (!endpoint) return Error(endpoint.error().code(), "--" + flag + ": " + endpoint.error().message());
-  return endpoint;
 }
 
 uint64_t RandomId() {

@@ -1,5 +1,5 @@
 // common/process/process.h
-// What every Ebla process does first and last: flags, logging, signals, the address file, its own numbers.
+// Steps that every Ebla process takes first and last: flags, logging, signals, the address file, its own numbers.
 // Place:   called by main files alone.
 // Threads: InitProcess first, before any thread is started; the rest from any thread.
 #pragma once
@@ -9,9 +9,12 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/status.h"
+#include "common/process/addresses.h"
 #include "common/process/directory_lock.h"
+#include "common/process/flags.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::process {
@@ -24,13 +27,15 @@ struct ProcessOptions {
   const std::string* data_dir = nullptr;
   // --log_to_stderr sends logs to stderr all the same.
   DirectoryLock::Content content = DirectoryLock::Content::kAny;  // of the data directory
+  // Whether the flags go together, asked before anything is made or changed: no directory, no log file. Null: they do.
+  std::function<Status()> check = nullptr;
 };
 
-// Parses flags (--flagfile too), answers --help and --version, refuses what it does not know (message on stderr, exit
-// 2), ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForTermination, locks the data directory, so that no log of a
-// process that runs there is touched, and starts logging. It may open as many files as the system lets it, and what it
-// makes is its user's alone (umask 077). The lock is the process's, for life; it holds nothing where there is no data
-// directory.
+// Parses flags (--flagfile too), answers --help and --version, refuses wrong usage (message on stderr, exit code
+// kUsageError), ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForTermination, locks the data directory, so that no
+// log of a process that runs there is touched, and starts logging. The process may open as many files as the system lets
+// it, and its files are its user's alone (umask 077). The lock lasts for the process's life; it holds nothing where there
+// is no data directory.
 [[nodiscard]] DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv);
 
 // Says in the log where this process may open fewer files than that, and what to do.
@@ -42,21 +47,34 @@ std::string_view BuildVersion();
 // What this process speaks (common/base/features.h). Tests of upgrades have it be another build's: EBLA_FEATURE_LEVEL.
 int FeatureLevel();
 
-// Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once.
+// Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once. The
+// process ends with 1 when its data directory is removed meanwhile.
 // `ready`: why it does not serve yet. From kReadyPatience on it says that on stderr, where a person looks, and again
 // whenever the reason changes, until it is ready once. `checked`: the flag that the reason may lie in, with its value.
 inline constexpr std::chrono::seconds kReadyPatience{2};
 int WaitForTermination(const std::function<Status()>& ready = nullptr, const std::string& checked = "");
 // Says in the log and on stderr, where a person looks, why this process cannot go on.
 void Complain(const Status& why);
+// How a process ends that cannot go on. INVALID_ARGUMENT: a setting has to change first, so a supervisor does not try
+// again (RestartPreventExitStatus=).
+inline int ExitCode(const Status& why) { return why.code() == Code::kInvalidArgument ? kUsageError : 1; }
+// Complains, and ends the process.
+[[noreturn]] void Refuse(const Status& why);
+inline void OrRefuse(const Status& status) {
+  if (!status.ok()) Refuse(status);
+}
+template <class T>
+T OrRefuse(Result<T> result) {
+  if (!result) Refuse(result.error());
+  return std::move(*result);
+}
+// Logs a warning; before there is a log it is kept for it.
+void Warn(const std::string& what);
 // Makes WaitForTermination return as if by SIGTERM.
 void RequestTermination();
 
 // <data_dir>/ADDRESS: "thrift host:port\nhttp host:port\npid N\n", put in place by rename once the process is ready.
 Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift, const rpc::Endpoint& http);
-
-// The address that a flag names, or why it is none, with the flag's name.
-Result<rpc::Endpoint> EndpointFlag(const std::string& flag, const std::string& text);
 
 // From the kernel's generator; never 0, and positive as int64.
 uint64_t RandomId();

@@ -12,10 +12,14 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <thread>
 #include <vector>
+
+#include "common/process/addresses.h"
+#include "common/process/log_files.h"
 
 namespace ebla::process {
 namespace {
@@ -117,7 +121,59 @@ TEST_F(ProcessTest, RefusesWhatItDoesNotKnow) {
   EXPECT_TRUE(Output().ends_with("--linger cannot be \"perhaps\": it takes true or false\n(--help lists the flags)\n"))
       << Output();
   EXPECT_EQ(Run({"--log-days-max=lots"}), 2);
-  EXPECT_TRUE(Output().contains("--log_days_max cannot be \"lots\": it takes a whole number (int32)\n")) << Output();
+  EXPECT_TRUE(
+      Output().ends_with("--log_days_max cannot be \"lots\": it takes a whole number from 1 to 36500 days\n"
+                         "(--help lists the flags)\n"))
+      << Output();
+  EXPECT_EQ(Run({"-linger", "--data_dir"}), 2);
+  EXPECT_TRUE(Output().ends_with("--data_dir takes a value: --data_dir=VALUE\n(--help lists the flags)\n")) << Output();
+}
+
+TEST_F(ProcessTest, NamesTheFlagNearestToAnUnknownOne) {
+  for (const auto& [typed, meant] : {std::pair("--lingr", "--linger"),
+                                     {"--data-dirr=x", "--data_dir"},
+                                     {"--flagfiles=x", "--flagfile"},
+                                     {"--log_days=3", "--log_days_max"}}) {
+    EXPECT_EQ(Run({typed}), 2);
+    EXPECT_TRUE(Output().ends_with(std::string(", did you mean \"") + meant + "\"?\n(--help lists the flags)\n"))
+        << Output();
+  }
+}
+
+TEST_F(ProcessTest, ANumberIsWithinItsBounds) {
+  EXPECT_EQ(Run({"--help"}), 0);
+  EXPECT_TRUE(Output().contains("  --flood=0\n      How many lines it logs at one place. From 0 to 1000000 lines.\n"));
+  EXPECT_TRUE(Output().contains("  --part=0.7\n      A part of something. From 0 to 1.\n")) << Output();
+  const std::string two_to_63 = "9223372036854775808";
+  for (const std::string& value : {std::string("-1"), std::string("1000001"), std::string("4294967296"), two_to_63,
+                                   "-" + two_to_63, std::string("1e3"), std::string("nan"), std::string(""),
+                                   std::string(" "), std::string("7 "), std::string("0x")}) {
+    for (const std::string flag : {"flood", "needs_files"}) {
+      EXPECT_EQ(Run({"--" + flag + "=" + value, "--version"}), 2) << flag << "=" << value;
+      EXPECT_TRUE(Output().contains("--" + flag + " cannot be \"" + value + "\": it takes a whole number from 0 to " +
+                                    "1000000 " + (flag == "flood" ? "lines\n" : "files\n")))
+          << Output();
+    }
+  }
+  for (const std::string value : {"nan", "-nan", "inf", "-inf", "-0.1", "1.1", "1e300", "", "half"}) {
+    EXPECT_EQ(Run({"--part=" + value, "--version"}), 2) << value;
+    EXPECT_TRUE(Output().contains("--part cannot be \"" + value + "\": it takes a number from 0 to 1\n")) << Output();
+  }
+  for (const char* fine :
+       {"--flood=0", "--flood=1000000", "--flood=+1", "--flood=0x10", "--part=0", "--part=1", "--part=1e-3"}) {
+    EXPECT_EQ(Run({fine, "--version"}), 0) << fine << Output();
+  }
+}
+
+TEST_F(ProcessTest, WrongUsageMakesNoDirectoryAndNoLog) {
+  const fs::path data = dir_ / "data", logs = dir_ / "logs";
+  const std::vector<std::string> there = {"--data_dir=" + data.string(), "--logs_dir=" + logs.string()};
+  for (const char* wrong : {"--contradiction", "--part=2", "--no_such_flag"}) {
+    EXPECT_EQ(Run({there[0], there[1], wrong}), 2);
+    EXPECT_FALSE(fs::exists(data)) << wrong;
+    EXPECT_FALSE(fs::exists(logs)) << wrong;
+  }
+  EXPECT_TRUE(Output().starts_with("ebla-test: --contradiction goes with nothing\n")) << Output();
 }
 
 TEST_F(ProcessTest, RefusesABadFlagfile) {
@@ -129,6 +185,21 @@ TEST_F(ProcessTest, RefusesABadFlagfile) {
   std::ofstream(dir_ / "value") << "--linger=perhaps\n";
   EXPECT_EQ(Run({"--flagfile=" + (dir_ / "value").string()}), 2);
   EXPECT_NE(Output().find("value, line 1: --linger cannot be \"perhaps\""), std::string::npos) << Output();
+  EXPECT_EQ(Run({"--flagfile=" + dir_.string()}), 2);
+  EXPECT_TRUE(Output().contains("cannot read the flag file " + dir_.string() + ": it is a directory\n")) << Output();
+  const std::string itself = "--flagfile=" + (dir_ / "itself").string();
+  std::ofstream(dir_ / "itself") << itself << "\n";
+  EXPECT_EQ(Run({itself}), 2);
+  EXPECT_TRUE(Output().contains("flag files name each other")) << Output();
+}
+
+TEST_F(ProcessTest, BlanksAroundALineOfAFlagfileAreNoPartOfAValue) {
+  const fs::path data = dir_ / "data";
+  std::ofstream(dir_ / "blanks") << "  --data_dir=" << data.string() << " \t\r\n   \n\t# a remark\n";
+  Start({"--flagfile=" + (dir_ / "blanks").string()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(data / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
 }
 
 TEST_F(ProcessTest, ReadsAFlagfileLogsAndWritesItsAddress) {
@@ -206,8 +277,14 @@ TEST_F(ProcessTest, ADirectoryOfSomebodyElsesIsNotTakenForAStore) {
       << refused.error();
   EXPECT_FALSE(fs::exists(dir_ / "LOCK"));
   EXPECT_TRUE(DirectoryLock::Take(dir, kAny).has_value());
+  EXPECT_TRUE(DirectoryLock::Take(dir, kNoStore).has_value());
   std::ofstream(dir_ / "IDENTITY") << "some server's";
   EXPECT_TRUE(DirectoryLock::Take(dir, kStore).has_value());
+  const auto other = DirectoryLock::Take(dir, kNoStore);
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().code(), Code::kInvalidArgument);
+  EXPECT_TRUE(other.error().message().starts_with(dir + " holds the data of a tablet server or of ebla-standalone"))
+      << other.error();
 }
 
 TEST_F(ProcessTest, WhatWasLoggedBeforeACrashIsInTheFile) {
@@ -268,6 +345,25 @@ TEST_F(ProcessTest, WhatItMakesIsItsUsersAlone) {
   EXPECT_GE(files, 4) << "ADDRESS, LOCK and logs";
 }
 
+TEST_F(ProcessTest, ItEndsWithAFailureWhereItsDataDirectoryIsTakenAway) {
+  const fs::path data = dir_ / "data";
+  const std::vector<std::string> flags = {"--data_dir=" + data.string(), "--log_to_stderr"};
+  for (const bool replaced : {false, true}) {
+    Start(flags);
+    ASSERT_TRUE(WaitFor([&] { return fs::exists(data / "ADDRESS"); })) << Output();
+    fs::rename(data, dir_ / "elsewhere");
+    if (replaced) {
+      fs::create_directory(data);
+      std::ofstream(data / "LOCK") << "another's";
+    }
+    EXPECT_EQ(Wait(), 1);
+    EXPECT_TRUE(Output().ends_with("ebla-test: the data directory " + data.string() +
+                                   " was removed or replaced while this process ran: it ends at once\n"))
+        << Output();
+    fs::remove_all(dir_ / "elsewhere");
+  }
+}
+
 TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
   Start({DataDirFlag(), "--linger"});
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
@@ -277,9 +373,124 @@ TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
   EXPECT_EQ(Wait(), 128 + SIGTERM);
 }
 
-TEST(EndpointFlagTest, ARefusalNamesTheFlag) {
+class LogFilesTest : public ProcessTest {
+ protected:
+  static constexpr int64_t kNow = 1'790'000'000, kDay = 86'400;
+
+  // Written that many days before kNow.
+  fs::path Write(const std::string& name, int days_ago, size_t bytes = 10) {
+    const fs::path path = dir_ / name;
+    std::ofstream(path) << std::string(bytes, 'x');
+    const timespec written{.tv_sec = kNow - days_ago * kDay - 1, .tv_nsec = 0};
+    const timespec times[] = {written, written};
+    EXPECT_EQ(utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+    return path;
+  }
+  std::set<std::string> Left() {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(dir_)) names.insert(entry.path().filename());
+    return names;
+  }
+};
+
+TEST_F(LogFilesTest, OldOnesOfThisProgramAreDeletedAndNoOthers) {
+  Write("ebla-x.host.user.log.INFO.20260101-000000.1", 8);
+  Write("ebla-x.host.user.log.ERROR.20260101-000000.1", 7);
+  const std::set<std::string> left = {
+      Write("ebla-x.host.user.log.INFO.20260102-000000.1", 6).filename(),
+      Write("ebla-xy.host.user.log.INFO.20260101-000000.1", 90).filename(), Write("ebla-x.INFO", 90).filename(),
+      Write("notes.log", 90).filename(),
+      // the file that this process writes, however long it has had nothing to say
+      Write("ebla-x.host.user.log.INFO.20260101-000000." + std::to_string(getpid()), 90).filename()};
+  Write("ebla-x.host.user.log.INFO.20260100-000000." + std::to_string(getpid()), 91);  // its file of before
+  DeleteOldLogs({.directory = dir_, .program = "ebla-x", .days_max = 7, .bytes_max = 1 << 20}, kNow);
+  EXPECT_EQ(Left(), left);
+}
+
+TEST_F(LogFilesTest, TheOldestGoUntilTheRestIsSmallEnough) {
+  for (int day = 1; day <= 6; ++day)
+    Write("ebla-x.host.user.log.INFO.2026010" + std::to_string(day) + "-0.1", 7 - day, 100);
+  DeleteOldLogs({.directory = dir_, .program = "ebla-x", .days_max = 7, .bytes_max = 250}, kNow);
+  EXPECT_EQ(Left(), (std::set<std::string>{"ebla-x.host.user.log.INFO.20260105-0.1",
+                                           "ebla-x.host.user.log.INFO.20260106-0.1"}));
+}
+
+TEST_F(ProcessTest, AProcessDeletesOldLogsWhenItStarts) {
+  fs::create_directory(dir_ / "logs");
+  const fs::path old = dir_ / "logs" / "process_test_program.host.user.log.INFO.20200101-000000.1";
+  std::ofstream(old) << "long ago";
+  const timespec times[] = {{.tv_sec = 1, .tv_nsec = 0}, {.tv_sec = 1, .tv_nsec = 0}};
+  ASSERT_EQ(utimensat(AT_FDCWD, old.c_str(), times, 0), 0);
+  Start({DataDirFlag()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  EXPECT_FALSE(fs::exists(old));
+}
+
+TEST_F(ProcessTest, AFloodAtOnePlaceIsCutAndCounted) {
+  Start({DataDirFlag(), "--flood=30000", "--log_lines_per_second_max=20"});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  // Both files that have the lines count them; a flood of two seconds is cut in each.
+  for (const std::string severity : {"INFO", "WARNING"}) {
+    const fs::path log = dir_ / "logs" / ("process_test_program." + severity);
+    size_t written = 0, counted = 0;
+    const auto all_are_told = [&] {
+      written = counted = 0;
+      std::istringstream text(ReadFile(log));
+      for (std::string line; std::getline(text, line);) {
+        written += line.ends_with("] a line of a flood");
+        const size_t at = line.find("] ");
+        if (!line.contains(" more lines of process_test_program.cc:")) continue;
+        EXPECT_TRUE(
+            std::regex_match(line, std::regex(R"(W\d{8} \d\d:\d\d:\d\d\.000000 +\d+ log_files\.cc:\d+\] \d+ .*)")))
+            << line;
+        counted += std::stoul(line.substr(at + 2));
+      }
+      return written + counted == 30000;
+    };
+    EXPECT_TRUE(WaitFor(all_are_told)) << severity << ": " << written << " and " << counted;
+    EXPECT_GE(written, 20u);
+    EXPECT_LT(written, 3000u);
+  }
+  EXPECT_TRUE(Logged("a line for the log"));
+}
+
+TEST(AddressesTest, ARefusalNamesTheFlag) {
   EXPECT_EQ(EndpointFlag("listen", "127.0.0.1:7400")->port, 7400);
   EXPECT_EQ(EndpointFlag("listen", "here").error().message().find("--listen: \"here\" is not an address"), 0u);
+}
+
+TEST(AddressesTest, AHostThatDoesNotResolveIsToldSo) {
+  const auto refused = ListenFlag("redis_listen", "nosuchhost.invalid:1");
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().message().starts_with(
+      "--redis_listen=nosuchhost.invalid:1: the host \"nosuchhost.invalid\" does not resolve ("))
+      << refused.error();
+  EXPECT_EQ(ListenFlag("listen", "0.0.0.0:0")->host, "0.0.0.0");
+  EXPECT_EQ(ListenFlag("listen", "localhost:80")->port, 80);
+}
+
+TEST(AddressesTest, OthersReachAProcessAtOneAddress) {
+  const rpc::Endpoint here{"127.0.0.1", 7410};
+  EXPECT_EQ(*AdvertisedAddress("", here), here);
+  EXPECT_EQ(*AdvertisedAddress("", {"127.0.0.1", 0}), (rpc::Endpoint{"127.0.0.1", 0}));
+  EXPECT_EQ(*AdvertisedAddress("10.0.0.7:7", {"0.0.0.0", 7410}), (rpc::Endpoint{"10.0.0.7", 7}));
+  for (const char* wildcard : {"0.0.0.0", "::", "0", "::0", "::ffff:0.0.0.0"}) {
+    const auto refused = AdvertisedAddress("", {wildcard, 7410});
+    ASSERT_FALSE(refused) << wildcard;
+    EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+    EXPECT_TRUE(refused.error().message().contains("name one with --advertise=HOST:PORT")) << refused.error();
+  }
+  EXPECT_TRUE(
+      AdvertisedAddress("0.0.0.0:1", here).error().message().starts_with("--advertise=0.0.0.0:1 stands for every"));
+  EXPECT_TRUE(AdvertisedAddress("127.0.0.1:0", here).error().message().contains("port 0"));
+  EXPECT_TRUE(AdvertisedAddress("nosuchhost.invalid:1", here).error().message().contains("does not resolve"));
+  EXPECT_FALSE(AdvertisedAddress("host\nname:1", here));
+}
+
+TEST(AddressesTest, ANameThatLooksLikeThisMachinesIsNot) {
+  for (const char* own : {"127.0.0.1", "127.8.9.1", "::1", "localhost"}) EXPECT_TRUE(IsLoopback({own, 1})) << own;
+  for (const char* other : {"127.example.com", "0.0.0.0", "::", "10.0.0.1"})
+    EXPECT_FALSE(IsLoopback({other, 1})) << other;
 }
 
 TEST(ProcessNumbersTest, IdsDifferAndUsageGrows) {

@@ -5,19 +5,30 @@
 
 #include <fstream>
 
+#include "common/process/bounded_flag.h"
 #include "common/process/process.h"
 
 DEFINE_string(data_dir, "", "Where the test looks for files.");
-DEFINE_uint64(needs_files, 0, "How many files it may come to open.");
-DEFINE_double(share, 0.1, "A number that no double holds exactly.");
+DEFINE_BOUNDED(uint64, needs_files, 0, 0, 1'000'000, "files", "How many files it may come to open.");
+DEFINE_BOUNDED(int32, flood, 0, 0, 1'000'000, "lines", "How many lines it logs at one place.");
+DEFINE_BOUNDED(double, part, 0.7, 0, 1, "", "A part of something.");
+DEFINE_BOUNDED(double, share, 0.1, 0, 1, "", "A number that no double holds exactly.");
+DEFINE_bool(contradiction, false, "A flag that goes with no other.");
 DEFINE_bool(linger, false, "Do not end on the first signal.");
 
 int main(int argc, char** argv) {
   using namespace ebla::process;
-  const DirectoryLock lock =
-      InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
-  CheckOpenFiles(FLAGS_needs_files, "max_connections");
+  const DirectoryLock lock = InitProcess({.role = "test",
+                                          .usage = "A program for tests.",
+                                          .data_dir = &FLAGS_data_dir,
+                                          .check = []() -> ebla::Status {
+                                            CheckOpenFiles(FLAGS_needs_files, "max_connections");
+                                            if (!FLAGS_contradiction) return {};
+                                            return {ebla::Code::kInvalidArgument, "--contradiction goes with nothing"};
+                                          }},
+                                         argc, argv);
   LOG(INFO) << "a line for the log";
+  for (int i = 0; i < FLAGS_flood; ++i) LOG(WARNING) << "a line of a flood";
   if (!FLAGS_data_dir.empty()) {
     const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});
     if (!written.ok()) LOG(FATAL) << written;

@@ -2,15 +2,30 @@
 
 #include <gflags/gflags.h>
 
+#include <string>
+
+#include "common/coordination/zookeeper_address.h"
+#include "common/process/bounded_flag.h"
+
+DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
+DEFINE_BOUNDED(int32, zookeeper_session_ms, 6'000, 100, 3'600'000, "ms",
+               "How long ZooKeeper may hear nothing from this process before it counts as lost.");
 DEFINE_string(zookeeper_auth_file, "",
               "File with the cluster's secret for ZooKeeper, one line user:password, the same for all its processes. "
               "With it, the cluster's nodes admit nobody else. Empty: whoever reaches ZooKeeper can change them.");
 
 namespace ebla::process {
 
-Result<coordination::ZooKeeperAuth> ZooKeeperSecret() {
-  if (FLAGS_zookeeper_auth_file.empty()) return coordination::ZooKeeperAuth();
-  return coordination::LoadZooKeeperAuth(FLAGS_zookeeper_auth_file);
+Result<coordination::ZooKeeperOptions> ZooKeeperFromFlags() {
+  coordination::ZooKeeperOptions options;
+  options.servers = FLAGS_zookeeper;
+  options.session_timeout = std::chrono::milliseconds(FLAGS_zookeeper_session_ms);
+  std::string hosts, root;
+  EBLA_TRY(coordination::SplitZooKeeperServers(FLAGS_zookeeper, &hosts, &root));
+  if (!FLAGS_zookeeper_auth_file.empty()) {
+    EBLA_ASSIGN(options.auth, coordination::LoadZooKeeperAuth(FLAGS_zookeeper_auth_file));
+  }
+  return options;
 }
 
 }  // namespace ebla::process

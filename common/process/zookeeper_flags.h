@@ -1,15 +1,15 @@
 // common/process/zookeeper_flags.h
-// How a process is told who it is to ZooKeeper: --zookeeper_auth_file.
+// The flags that name a process's ZooKeeper and the secret that the process shows there.
 // Place:   the mains of processes that speak to ZooKeeper, after the flags are parsed.
 // Threads: one.
 #pragma once
 
 #include "common/base/status.h"
-#include "common/coordination/zookeeper_auth.h"
+#include "common/coordination/zookeeper_coordinator.h"
 
 namespace ebla::process {
 
-// Of --zookeeper_auth_file; without secrets where there is none.
-Result<coordination::ZooKeeperAuth> ZooKeeperSecret();
+// INVALID_ARGUMENT: --zookeeper names no servers, or --zookeeper_auth_file holds no secret.
+Result<coordination::ZooKeeperOptions> ZooKeeperFromFlags();
 
 }  // namespace ebla::process

@@ -2,6 +2,7 @@
 
 #include <gflags/gflags.h>
 
+#include "common/process/bounded_flag.h"
 #include "common/process/exposure.h"
 #include "common/process/process.h"
 #include "common/rpc/socket.h"
@@ -26,17 +27,17 @@ DEFINE_string(
     "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
     "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
     "a transaction of their own.");
-DEFINE_uint32(redis_script_threads, 2,
-              "Threads for the scripts of Redis's clients: so many run at a time. Others wait, until their deadline.");
-DEFINE_int64(redis_slowlog_slower_than, 10'000,
-             "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
-             "otherwise. -1: none is.");
+DEFINE_BOUNDED(uint32, redis_script_threads, 2, 1, 1'000, "threads",
+               "Threads for the scripts of Redis's clients: so many run at a time. Others wait, until their deadline.");
+DEFINE_BOUNDED(int64, redis_slowlog_slower_than, 10'000, -1, 86'400'000'000, "microseconds",
+               "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
+               "otherwise. -1: none is.");
 DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
 DEFINE_bool(create_in_memory, false,
             "The tables of --memcached_table and --redis_table, where --create_table makes them, live in memory alone: "
             "fast, and lost when all servers that have them end. Other databases' are made as database 0's is.");
-DEFINE_uint32(
-    create_memory_limit_mb, 0,
+DEFINE_BOUNDED(
+    uint32, create_memory_limit_mb, 0, 0, 1 << 24, "MiB",
     "Most memory that each such table takes on each server, in MiB. 0: as much as the server has for tables.");
 DEFINE_string(create_evict, "none",
               "What such a table forgets where it is full: none (it refuses writes), lru, lfu, or ttl (what expires "
@@ -51,6 +52,13 @@ DEFINE_string(ack, "default",
 namespace ebla::gateway {
 
 namespace {
+
+// The value of a flag; a refusal names the flag, too.
+template <class T>
+Result<T> OfFlag(const char* flag, Result<T> value) {
+  if (value) return value;
+  return Error(value.error().code(), std::string("--") + flag + ": " + value.error().message());
+}
 
 Result<TableOptions> CreatedTablesFromFlags() {
   const std::optional<TableEviction> eviction = EvictionNamed(FLAGS_create_evict);
@@ -90,7 +98,7 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   options.tls = std::move(tls);
   const auto take = [&](const char* flag, const std::string& value, std::optional<rpc::Endpoint>& endpoint) -> Status {
     if (value.empty()) return {};
-    EBLA_ASSIGN(endpoint, process::EndpointFlag(flag, value));
+    EBLA_ASSIGN(endpoint, process::ListenFlag(flag, value));
     return options.tls == nullptr ? process::CheckUnguarded(flag, *endpoint, remedy) : Status();
   };
   EBLA_TRY(take("memcached_listen", FLAGS_memcached_listen, options.memcached_listen));
@@ -105,13 +113,12 @@ Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCred
   options.redis_table = FLAGS_redis_table;
   options.create_tables = FLAGS_create_table;
   EBLA_ASSIGN(options.created, CreatedTablesFromFlags());
-  EBLA_ASSIGN(options.redis_transactions, redis::ParseTransactions(FLAGS_redis_transactions));
-  if (FLAGS_redis_script_threads < 1 || FLAGS_redis_script_threads > 1'000)
-    return Error(Code::kInvalidArgument, "--redis_script_threads is 1 to 1000");
+  EBLA_ASSIGN(options.redis_transactions,
+              OfFlag("redis_transactions", redis::ParseTransactions(FLAGS_redis_transactions)));
   options.redis_script_threads = FLAGS_redis_script_threads;
   options.redis_slower_than_micros = FLAGS_redis_slowlog_slower_than;
-  EBLA_ASSIGN(options.levels.read, ParseReadLevel(FLAGS_read_level));
-  EBLA_ASSIGN(options.levels.ack, ParseAckLevel(FLAGS_ack));
+  EBLA_ASSIGN(options.levels.read, OfFlag("read_level", ParseReadLevel(FLAGS_read_level)));
+  EBLA_ASSIGN(options.levels.ack, OfFlag("ack", ParseAckLevel(FLAGS_ack)));
   return options;
 }
 

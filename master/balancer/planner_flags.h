@@ -8,7 +8,7 @@
 
 namespace ebla::master {
 
-// INVALID_ARGUMENT naming the flag that cannot be.
+// INVALID_ARGUMENT names the flags that do not go together.
 Status TakePlannerFlags(MasterOptions& options);
 
 // How long a scale command may take.

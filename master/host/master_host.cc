@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+
 #include "common/base/count.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -165,12 +167,27 @@ void Master::RunWaiting() {
 
 void Master::RefreshMasters() {
   coordination::ListCandidates(coordinator_, if_alive_([this](Result<std::vector<coordination::Candidate>> masters) {
-                                 if (masters) masters_ = std::move(*masters);
+                                 if (masters) {
+                                   masters_ = std::move(*masters);
+                                   RefuseNamesake();
+                                 }
                                  executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); }));
                                }));
   // A standby hears of the cluster's level from nobody else.
   const bool knows_level = options_.features->cluster() >= options_.features->own();
   if (cluster_id_.empty() || !knows_level) ReadCluster();
+}
+
+void Master::RefuseNamesake() {
+  const auto first = std::ranges::find(masters_, options_.name, &coordination::Candidate::name);
+  if (first == masters_.end() || first->endpoint == endpoint_) return namesake_since_.reset();
+  const MonotonicTime now = executor_.Now();
+  if (now - namesake_since_.value_or(now) >= options_.namesake_patience) {
+    return Refuse(Error(Code::kInvalidArgument, "another master of the cluster is named \"" + options_.name +
+                                                    "\", at " + first->endpoint.ToString() +
+                                                    ": give each master a --name of its own"));
+  }
+  if (!namesake_since_) namesake_since_ = now;
 }
 
 void Master::ReadCluster() {

@@ -106,6 +106,7 @@ class Master {
   void EndLeaderTerm();
   void RunWaiting();
   void RefreshMasters();
+  void RefuseNamesake();
   void ReadCluster();
   void Refuse(const Status& why);
 
@@ -121,6 +122,7 @@ class Master {
   std::optional<coordination::Leading> leading_;
   std::optional<coordination::Candidate> leader_;
   std::vector<coordination::Candidate> masters_;
+  std::optional<MonotonicTime> namesake_since_;  // when a master of this name was first seen before this one
   std::string cluster_id_;
   std::unique_ptr<LeaderTerm> leader_term_;
   bool leader_term_ready_ = false;

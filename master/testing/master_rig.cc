@@ -157,12 +157,12 @@ FakeServer* MasterRig::Running(const std::string& name) {
   return nullptr;
 }
 
-void MasterRig::StartMaster(size_t index) {
+void MasterRig::StartMaster(size_t index, const std::string& name) {
   TestMaster& life = masters_[index];
   life.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
   life.coordinator = std::make_unique<SteppedCoordinator>(*this, index, coordination_->NewClient(*life.executor));
   MasterOptions options;
-  options.name = "master-" + std::to_string(index + 1);
+  options.name = name.empty() ? "master-" + std::to_string(index + 1) : name;
   options.version = "test";
   options.balance = balance_;
   options.planner.autoscale = autoscaling_.options;

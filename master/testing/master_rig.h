@@ -98,7 +98,7 @@ class MasterRig {
   void Cut(const std::string& a, const std::string& b) { cut_.insert(std::minmax(a, b)); }
   void Mend() { cut_.clear(); }
 
-  void StartMaster(size_t index);
+  void StartMaster(size_t index, const std::string& name = "");  // empty: a name of its own
   // Of masters started from now on.
   void SpeakLevel(int level) { feature_level_ = level; }
   // Why the cluster has refused it; OK: it has not.

@@ -67,6 +67,7 @@ class ReadPath {
     return directory_.Get()->Find(table, key);
   }
   Executor& loop() const { return ports_.loop; }
+  const TabletDirectory& directory() const { return ports_.directory; }
   size_t loop_index() const { return ports_.loop_index; }
 
  private:

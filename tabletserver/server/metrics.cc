@@ -1,5 +1,6 @@
 #include "tabletserver/server/metrics.h"
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -56,22 +57,51 @@ void AddOperations(const OperationStats& stats, Families& families) {
   }
 }
 
-// A table that has no schema here yet goes by its number.
-std::string TableName(const TabletView& view) {
-  if (view.schema != nullptr) {
-    Result<std::string> name = NameOfTable(view.schema->encoded);
-    if (name && !name->empty()) return *std::move(name);
+// The figures of a tablet, and of a table's tablets here together.
+struct TabletFigures {
+  double reads = 0, writes = 0, busy_seconds = 0, bytes = 0, records = 0, pending_bytes = 0, tablets = 0;
+
+  TabletFigures& operator+=(const TabletFigures& more) {
+    reads += more.reads;
+    writes += more.writes;
+    busy_seconds += more.busy_seconds;
+    bytes += more.bytes;
+    records += more.records;
+    pending_bytes += more.pending_bytes;
+    tablets += more.tablets;
+    return *this;
   }
-  return std::to_string(view.table.value);
+};
+
+TabletFigures FiguresOf(const TabletHandle& handle, const TabletView& view) {
+  const LoadTotals totals = handle.load.totals();
+  return {.reads = static_cast<double>(totals.reads),
+          .writes = static_cast<double>(totals.writes),
+          .busy_seconds = static_cast<double>(totals.busy_ns) / 1e9,
+          .bytes = static_cast<double>(handle.size_bytes.load(std::memory_order_relaxed)),
+          .records = static_cast<double>(handle.records.load(std::memory_order_relaxed)),
+          .pending_bytes = static_cast<double>(view.pending_bytes),
+          .tablets = 1};
 }
 
-void AddTablets(const TabletDirectory& directory, Families& families) {
-  MetricFamily& reads = families.Add("tablet_reads_total", "Keys and pages read.", MetricType::Counter);
-  MetricFamily writes{"ebla_tablet_writes_total", "Write requests.", MetricType::Counter, {}};
-  MetricFamily bytes{"ebla_tablet_size_bytes", "Estimated size.", MetricType::Gauge, {}};
-  MetricFamily records{"ebla_tablet_records", "Estimated records.", MetricType::Gauge, {}};
-  MetricFamily pending{"ebla_tablet_pending_bytes", "Bytes logged and not yet applied.", MetricType::Gauge, {}};
-  MetricFamily busy{"ebla_tablet_busy_seconds_total", "Time spent executing operations.", MetricType::Counter, {}};
+// `of`: "tablet" or "table", which begins the names.
+void AddFigures(const std::string& of, const std::vector<std::pair<Labels, TabletFigures>>& all, Families& families) {
+  const auto add = [&](const std::string& name, const char* help, MetricType type, double TabletFigures::* value) {
+    MetricFamily& family = families.Add(of + "_" + name, help, type);
+    for (const auto& [labels, figures] : all) Families::Put(family, labels, figures.*value);
+  };
+  add("reads_total", "Keys and pages read.", MetricType::Counter, &TabletFigures::reads);
+  add("writes_total", "Write requests.", MetricType::Counter, &TabletFigures::writes);
+  add("size_bytes", "Estimated size.", MetricType::Gauge, &TabletFigures::bytes);
+  add("records", "Estimated records.", MetricType::Gauge, &TabletFigures::records);
+  add("pending_bytes", "Bytes logged and not yet applied.", MetricType::Gauge, &TabletFigures::pending_bytes);
+  add("busy_seconds_total", "Time spent executing operations.", MetricType::Counter, &TabletFigures::busy_seconds);
+}
+
+// A counter of a table falls when a replica leaves this server, which Prometheus takes for a restart.
+void AddTablets(const TabletDirectory& directory, bool each_tablet, Families& families) {
+  std::map<std::string, TabletFigures> tables;
+  std::vector<std::pair<Labels, TabletFigures>> tablets;
   size_t leading = 0;
   size_t present = 0;
   for (const auto& handle : directory.snapshot()->All()) {
@@ -79,18 +109,17 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
     if (view == nullptr) continue;
     ++present;
     if (view->role == RoleKind::kPrimary) ++leading;
-    const Labels labels = {{"table", TableName(*view)}, {"tablet", std::to_string(handle->tablet.value)}};
-    const LoadTotals totals = handle->load.totals();
-    Families::Put(reads, labels, totals.reads);
-    Families::Put(writes, labels, totals.writes);
-    Families::Put(busy, labels, static_cast<double>(totals.busy_ns) / 1e9);
-    Families::Put(bytes, labels, handle->size_bytes.load(std::memory_order_relaxed));
-    Families::Put(records, labels, handle->records.load(std::memory_order_relaxed));
-    Families::Put(pending, labels, view->pending_bytes);
+    const std::string table = TableName(*view);
+    const TabletFigures figures = FiguresOf(*handle, *view);
+    tables[table] += figures;
+    if (each_tablet) tablets.push_back({{{"table", table}, {"tablet", std::to_string(handle->tablet.value)}}, figures});
   }
-  for (MetricFamily* family : {&writes, &bytes, &records, &pending, &busy}) {
-    families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
-  }
+  std::vector<std::pair<Labels, TabletFigures>> sums;
+  for (const auto& [table, figures] : tables) sums.push_back({{{"table", table}}, figures});
+  AddFigures("table", sums, families);
+  MetricFamily& replicas = families.Add("table_tablets", "Replicas of the table's tablets here.", MetricType::Gauge);
+  for (const auto& [labels, figures] : sums) Families::Put(replicas, labels, figures.tablets);
+  if (each_tablet) AddFigures("tablet", tablets, families);
   families.Gauge("tablets", "Replicas on this server.", present);
   families.Gauge("tablets_leading", "Replicas on this server that are primaries.", leading);
 }
@@ -182,7 +211,7 @@ void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figure
 std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   Families families;
   AddOperations(server_.stats(), families);
-  AddTablets(server_.directory(), families);
+  AddTablets(server_.directory(), each_tablet_(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
   AddMemoryTables(server_.store(), server_.directory(), families);
   AddScrub(server_.store(), server_.scrubber().state(), server_.comparer().state(), families);

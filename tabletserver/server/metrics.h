@@ -20,10 +20,14 @@ namespace ebla::tabletserver {
 
 class TabletServerMetrics final : public prometheus::Collectable {
  public:
-  // All outlive this.
+  // All outlive this. `each_tablet`: whether a scrape is told of each tablet, besides the sums by table.
   TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc, const rpc::LoopThreads& loop_threads,
-                      const coordination::ConnectionWatch& coordinator)
-      : server_(server), rpc_(rpc), loop_threads_(loop_threads), coordinator_(coordinator) {}
+                      const coordination::ConnectionWatch& coordinator, std::function<bool()> each_tablet)
+      : server_(server),
+        rpc_(rpc),
+        loop_threads_(loop_threads),
+        coordinator_(coordinator),
+        each_tablet_(std::move(each_tablet)) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
@@ -32,6 +36,7 @@ class TabletServerMetrics final : public prometheus::Collectable {
   const rpc::RpcServer& rpc_;
   const rpc::LoopThreads& loop_threads_;
   const coordination::ConnectionWatch& coordinator_;
+  const std::function<bool()> each_tablet_;
 };
 
 }  // namespace ebla::tabletserver

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
-#include <iostream>
 
 #include "common/base/processors.h"
 #include "common/base/record_functions.h"
+#include "common/process/addresses.h"
+#include "common/process/bounded_flag.h"
 #include "common/process/process.h"
 #include "common/process/security_flags.h"
 #include "functions/memcached/record_function.h"
@@ -24,136 +25,96 @@ DEFINE_string(advertise, "", "host:port under which others reach this server. Em
 DEFINE_string(http_listen, "127.0.0.1:7411", "Address for /metrics, /healthz, /readyz and /flags.");
 DEFINE_string(rack, "",
               "Name of the rack this server stands in. A tablet's replicas go to different racks where possible.");
-DEFINE_int32(
-    event_loops, 0,
+DEFINE_BOUNDED(
+    int32, event_loops, 0, 0, 1024, "loops",
     "Loops that take requests and serve reads from the cache, on as many threads as their load pays for. 0: one for "
     "each processor, up to eight.");
-DEFINE_int32(shards, 0, "Threads that own the tablets and execute their writes. 0: one for every two processors.");
-DEFINE_int32(readers, 4, "Threads for reads that wait for the disk.");
-DEFINE_int32(
-    max_connections, 10'000,
+DEFINE_BOUNDED(int32, shards, 0, 0, 256, "threads",
+               "Threads that own the tablets and execute their writes. 0: one for every two processors.");
+DEFINE_BOUNDED(int32, readers, 4, 1, 256, "threads", "Threads for reads that wait for the disk.");
+DEFINE_BOUNDED(
+    int32, max_connections, 10'000, 1, 1'000'000, "connections",
     "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
     "take five eighths of them, and one user half of those.");
-DEFINE_int32(max_in_flight, 1024,
-             "Most requests in flight on one connection. At this number the server reads no more from it for now.");
-DEFINE_int32(user_calls_least, ebla::rpc::CallWindow::kLeast,
-             "How many requests of one user each event loop may always have in flight. Further ones wait while "
-             "processors are short and another user has fewer in flight. More: more throughput for who sends much, and "
-             "longer waits for the other.");
-DEFINE_int32(max_frame_mb, 16, "Largest request, in MiB. A larger one closes its connection.");
-DEFINE_int32(cache_mb, 1024, "Size of WiredTiger's cache, in MiB.");
-DEFINE_int32(memory_tables_mb, 0,
-             "Most memory that tables in memory take together, in MiB. 0: half of what this machine has.");
-DEFINE_int32(
-    interval_ms, 1000,
+DEFINE_BOUNDED(int32, max_in_flight, 1024, 1, 1'000'000, "requests",
+               "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+DEFINE_BOUNDED(int32, user_calls_least, ebla::rpc::CallWindow::kLeast, 1, 1'000'000, "requests",
+               "How many requests of one user each event loop may always have in flight. Further ones wait while "
+               "processors are short and another user has fewer in flight. Raising it gives heavy users more "
+               "throughput and makes light users wait longer.");
+DEFINE_BOUNDED(int32, max_frame_mb, 16, 1, 1024, "MiB", "Largest request, in MiB. A larger one closes its connection.");
+DEFINE_BOUNDED(int32, cache_mb, 1024, 1, 1 << 24, "MiB", "Size of WiredTiger's cache, in MiB.");
+DEFINE_BOUNDED(int32, memory_tables_mb, 0, 0, 1 << 24, "MiB",
+               "Most memory that tables in memory take together, in MiB. 0: half of what this machine has.");
+DEFINE_BOUNDED(
+    int32, interval_ms, 1000, 1, 3'600'000, "ms",
     "How often the logs of tables with interval durability are fsynced, unless one of them asks for more often.");
-DEFINE_int32(disk_reserve_mb, 1024,
-             "Free disk space below which writes are refused. A ballast file takes as much again, so a new server "
-             "needs twice this free to take writes. 0: no reserve.");
-DEFINE_int32(
-    overlay_mb_per_tablet, 64,
+DEFINE_BOUNDED(int32, disk_reserve_mb, 1024, 0, 1 << 24, "MiB",
+               "Free disk space below which writes are refused. A ballast file takes as much again, so a new server "
+               "needs twice this free to take writes. 0: no reserve.");
+DEFINE_BOUNDED(
+    int32, overlay_mb_per_tablet, 64, 1, 1 << 20, "MiB",
     "How much one tablet may have logged and not yet applied, in MiB. Beyond it, its writes are answered OVERLOADED.");
-DEFINE_int32(overlay_mb, 512,
-             "How much all tablets together may have logged and not yet applied, in MiB. Beyond it, writes are "
-             "answered OVERLOADED.");
-DEFINE_int32(window_minutes, 10, "How long a tablet remembers the result of a write, to answer a retry of it.");
-DEFINE_int32(window_sequences, 1024, "How many results a tablet remembers per client.");
-DEFINE_int32(window_mb, 16, "How much memory a tablet may use for remembered results, in MiB.");
-DEFINE_int32(checkpoint_seconds, 60, "Time between checkpoints.");
-DEFINE_int32(checkpoint_log_mb, 1024, "After this much new log, in MiB, a checkpoint is taken early.");
-DEFINE_int32(log_kept_mb, 1024,
-             "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
-             "copied anew.");
-DEFINE_int32(log_followed_mb, 4096,
-             "How much log stays for `ebla backup archive` while it follows, and for ten minutes after, in MiB. If it "
-             "falls further behind, some moments cannot be restored.");
-DEFINE_int32(
-    scrub_period_s, 86'400,
+DEFINE_BOUNDED(int32, overlay_mb, 512, 1, 1 << 20, "MiB",
+               "How much all tablets together may have logged and not yet applied, in MiB. Beyond it, writes are "
+               "answered OVERLOADED.");
+DEFINE_BOUNDED(int32, window_minutes, 10, 1, 525'600, "minutes",
+               "How long a tablet remembers the result of a write, to answer a retry of it.");
+DEFINE_BOUNDED(int32, window_sequences, 1024, 1, 1'000'000, "results",
+               "How many results a tablet remembers per client.");
+DEFINE_BOUNDED(int32, window_mb, 16, 1, 1 << 20, "MiB",
+               "How much memory a tablet may use for remembered results, in MiB.");
+DEFINE_BOUNDED(int32, checkpoint_seconds, 60, 1, 86'400, "s", "Time between checkpoints.");
+DEFINE_BOUNDED(int32, checkpoint_log_mb, 1024, 1, 1 << 24, "MiB",
+               "After this much new log, in MiB, a checkpoint is taken early.");
+DEFINE_BOUNDED(
+    int32, log_kept_mb, 1024, 1, 1 << 24, "MiB",
+    "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
+    "copied anew.");
+DEFINE_BOUNDED(
+    int32, log_followed_mb, 4096, 1, 1 << 24, "MiB",
+    "How much log stays for `ebla backup archive` while it follows, and for ten minutes after, in MiB. If it "
+    "falls further behind, some moments cannot be restored.");
+DEFINE_BOUNDED(
+    int32, scrub_period_s, 86'400, 0, 31'536'000, "s",
     "How often all files are read and checked for damage, in seconds from the beginning of one pass to that of "
     "the next. 0: never.");
-DEFINE_int64(scrub_bytes_per_second, 8 << 20, "How fast files are read for that.");
-DEFINE_int32(heartbeat_ms, 1000, "Time between reports to the master.");
-DEFINE_int32(purge_turn_ms, 50, "Pause between two chunks of 1000 records that are searched for expired ones.");
-DEFINE_int64(copy_bytes_per_second, 64 << 20, "How fast this server sends copies of tablets, all copies together.");
-DEFINE_int32(deletes_kept_hours, 24,
-             "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back writes "
-             "must reach their primary within this time. Give every server the same value.");
-DEFINE_int32(
-    any_pending_mb, 256,
+DEFINE_BOUNDED(int64, scrub_bytes_per_second, 8 << 20, 1, int64_t{1} << 40, "bytes/s",
+               "How fast files are read for that.");
+DEFINE_BOUNDED(int32, heartbeat_ms, 1000, 1, 600'000, "ms", "Time between reports to the master.");
+DEFINE_BOUNDED(int32, purge_turn_ms, 50, 1, 3'600'000, "ms",
+               "Pause between two chunks of 1000 records that are searched for expired ones.");
+DEFINE_BOUNDED(int64, copy_bytes_per_second, 64 << 20, 1, int64_t{1} << 40, "bytes/s",
+               "How fast this server sends copies of tablets, all copies together.");
+DEFINE_BOUNDED(
+    int32, deletes_kept_hours, 24, 1, 87'600, "hours",
+    "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back writes "
+    "must reach their primary within this time. Give every server the same value.");
+DEFINE_BOUNDED(
+    int32, any_pending_mb, 256, 1, 1 << 24, "MiB",
     "Size limit of the hinted writes (level ANY) that are not yet delivered, in MiB. Beyond it, level ANY is answered "
     "OVERLOADED.");
-DEFINE_int32(
-    any_pending_entries, 1'000'000,
+DEFINE_BOUNDED(
+    int32, any_pending_entries, 1'000'000, 1, 1'000'000'000, "writes",
     "Limit of the number of hinted writes that are not yet delivered. Beyond it, level ANY is answered OVERLOADED.");
-DEFINE_int32(
-    conflicts_mb, 256,
+DEFINE_BOUNDED(
+    int32, conflicts_mb, 256, 1, 1 << 24, "MiB",
     "Size limit of unresolved rolled-back writes, in MiB. Beyond it, writes of level PRIMARY are answered OVERLOADED.");
-DEFINE_int32(slow_operation_ms, 100, "Operations that take longer are logged.");
+DEFINE_bool(metrics_of_each_tablet, false,
+            "Let /metrics show six figures of each tablet (ebla_tablet_...), besides the sums by table. A scrape of a "
+            "server with thousands of tablets then has tens of thousands of lines.");
+DEFINE_BOUNDED(int32, slow_operation_ms, 100, 0, 3'600'000, "ms", "Operations that take longer are logged.");
 
 namespace ebla::tabletserver {
 namespace {
 
-// These flags may change while the server runs; operations look at these copies.
-std::atomic<int64_t> slow_operation_ms{100};
-
-bool SlowOperationChanged(const char*, int32_t value) {
-  slow_operation_ms.store(value);
-  return value >= 0;
+// A copy for /metrics, while POST /flags may change the flag.
+std::atomic<bool> each_tablet = false;
+bool EachTabletChanged(const char*, bool value) {
+  each_tablet.store(value, std::memory_order_relaxed);
+  return true;
 }
-DEFINE_validator(slow_operation_ms, &SlowOperationChanged);
-
-std::atomic<int64_t> copy_bytes_per_second{64 << 20};
-
-bool CopyRateChanged(const char*, int64_t value) {
-  copy_bytes_per_second.store(value);
-  return value > 0;
-}
-DEFINE_validator(copy_bytes_per_second, &CopyRateChanged);
-
-std::atomic<int64_t> scrub_bytes_per_second{8 << 20};
-
-bool ScrubRateChanged(const char*, int64_t value) {
-  scrub_bytes_per_second.store(value);
-  return value > 0;
-}
-DEFINE_validator(scrub_bytes_per_second, &ScrubRateChanged);
-
-bool Positive(const char* flag, int32_t value) {
-  if (value > 0) return true;
-  std::cerr << "--" << flag << " must be positive\n";
-  return false;
-}
-bool NotNegative(const char* flag, int32_t value) {
-  if (value >= 0) return true;
-  std::cerr << "--" << flag << " must not be negative\n";
-  return false;
-}
-DEFINE_validator(event_loops, &NotNegative);
-DEFINE_validator(shards, &NotNegative);
-DEFINE_validator(readers, &Positive);
-DEFINE_validator(max_connections, &Positive);
-DEFINE_validator(max_in_flight, &Positive);
-DEFINE_validator(user_calls_least, &Positive);
-DEFINE_validator(max_frame_mb, &Positive);
-DEFINE_validator(cache_mb, &Positive);
-DEFINE_validator(memory_tables_mb, &NotNegative);
-DEFINE_validator(interval_ms, &Positive);
-DEFINE_validator(overlay_mb_per_tablet, &Positive);
-DEFINE_validator(overlay_mb, &Positive);
-DEFINE_validator(window_minutes, &Positive);
-DEFINE_validator(window_sequences, &Positive);
-DEFINE_validator(window_mb, &Positive);
-DEFINE_validator(checkpoint_seconds, &Positive);
-DEFINE_validator(checkpoint_log_mb, &Positive);
-DEFINE_validator(log_kept_mb, &Positive);
-DEFINE_validator(log_followed_mb, &Positive);
-DEFINE_validator(scrub_period_s, &NotNegative);
-DEFINE_validator(heartbeat_ms, &Positive);
-DEFINE_validator(purge_turn_ms, &Positive);
-DEFINE_validator(deletes_kept_hours, &Positive);
-DEFINE_validator(any_pending_mb, &Positive);
-DEFINE_validator(any_pending_entries, &Positive);
-DEFINE_validator(conflicts_mb, &Positive);
+DEFINE_validator(metrics_of_each_tablet, &EachTabletChanged);
 
 // What it opens beside its clients' connections: tables, segments of the log, HTTP, peers.
 constexpr size_t kOtherFiles = 2'048;
@@ -185,20 +146,24 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   ServerProcessOptions options;
   options.data_dir = FLAGS_data_dir;
   options.name = FLAGS_name;
-  EBLA_ASSIGN(options.rpc.listen, process::EndpointFlag("listen", FLAGS_listen));
+  EBLA_ASSIGN(options.rpc.listen, process::ListenFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
   process::CheckOpenFiles(options.rpc.connections_max + kOtherFiles, "max_connections");
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.rpc.user_calls = std::make_shared<rpc::CallWindow>(static_cast<size_t>(FLAGS_user_calls_least));
   options.advertise = FLAGS_advertise;
-  EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
+  EBLA_ASSIGN(options.http_listen, process::ListenFlag("http_listen", FLAGS_http_listen));
   EBLA_ASSIGN(options.rpc.tls, process::ServerCertificates());
   options.rpc.password_logins = process::PasswordLogins();
-  EBLA_ASSIGN(options.audit, process::OpenAuditLog());
   EBLA_TRY(process::CheckExposure({options.rpc.listen, options.http_listen}));
+  EBLA_ASSIGN([[maybe_unused]] const rpc::Endpoint advertised,
+              process::AdvertisedAddress(FLAGS_advertise, options.rpc.listen));
   options.server.insecure = process::IsExposed({options.rpc.listen, options.http_listen});
-  options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "scrub_bytes_per_second", "v", "minloglevel"};
+  options.settable_flags = {
+      "slow_operation_ms", "copy_bytes_per_second", "scrub_bytes_per_second", "metrics_of_each_tablet", "v",
+      "minloglevel"};
+  options.metrics_of_each_tablet = [] { return each_tablet.load(std::memory_order_relaxed); };
   options.event_loops = EventLoops(FLAGS_event_loops);
   options.shards = Shards(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
@@ -226,14 +191,14 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.checkpoint.log_bytes = Megabytes(FLAGS_checkpoint_log_mb);
   server.purge_and_size_tasks.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);
   server.master.heartbeat_period = std::chrono::milliseconds(FLAGS_heartbeat_ms);
-  server.slow_operation = [] { return std::chrono::milliseconds(slow_operation_ms.load(std::memory_order_relaxed)); };
+  server.slow_operation = [] { return std::chrono::milliseconds(bounded_slow_operation_ms.Get()); };
   server.scrub.period = std::chrono::seconds(FLAGS_scrub_period_s);
-  server.scrub.bytes_per_second = [] { return scrub_bytes_per_second.load(std::memory_order_relaxed); };
+  server.scrub.bytes_per_second = [] { return bounded_scrub_bytes_per_second.Get(); };
   const auto functions = std::make_shared<RecordFunctions>();
   functions->Add(std::string(memcached::kFunctionName), memcached::ApplyOrder);
   functions->Add(std::string(redis::kFunctionName), redis::ApplyCommand);
   server.shard.functions = functions;
-  server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };
+  server.copy_bytes_per_second = [] { return bounded_copy_bytes_per_second.Get(); };
   return options;
 }
 

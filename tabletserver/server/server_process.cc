@@ -3,8 +3,10 @@
 #include <glog/logging.h>
 
 #include <future>
+#include <tuple>
 #include <utility>
 
+#include "common/process/addresses.h"
 #include "common/process/process.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
 
@@ -143,16 +145,13 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.more_services(dispatcher_);
   rpc_ = std::make_unique<rpc::RpcServer>(options.rpc, dispatcher_, Pointers<rpc::EventLoop>(loops_));
   EBLA_TRY(rpc_->Start());
-  advertised_ = rpc_->address();
-  if (!options.advertise.empty()) {
-    EBLA_ASSIGN(advertised_, process::EndpointFlag("advertise", options.advertise));
-    if (advertised_.port == 0) advertised_.port = rpc_->address().port;
-  }
+  EBLA_ASSIGN(advertised_, process::AdvertisedAddress(options.advertise, rpc_->address()));
   return Status::Ok();
 }
 
 Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
-  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *loop_threads_, *coordinator_watch_);
+  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *loop_threads_, *coordinator_watch_,
+                                                   options.metrics_of_each_tablet);
   http::HttpOptions http;
   http.title = "Ebla tablet server " + directory_->identity().name;
   http.listen = options.http_listen;
@@ -169,8 +168,8 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
 
 std::vector<rpc::EventLoop*> ServerProcess::loops() const { return Pointers<rpc::EventLoop>(loops_); }
 
-void ServerProcess::Stop(Duration patience) {
-  if (std::exchange(stopped_, true)) return;
+Status ServerProcess::Stop(Duration patience) {
+  if (std::exchange(stopped_, true)) return {};
   if (store_ != nullptr) store_->Hurry();
   if (rpc_ != nullptr) rpc_->Stop(patience);
   if (server_ != nullptr && http_ != nullptr && patience > Duration(0)) {
@@ -193,14 +192,16 @@ void ServerProcess::Stop(Duration patience) {
   shard_connectors_.clear();
   routed_.reset();
   ram_.reset();
+  const Status store = store_ == nullptr ? Status() : store_->health().status;
   store_.reset();  // takes the last checkpoint, on the loops that still run
-  if (patience > Duration(0) && directory_ != nullptr) {
+  if (patience > Duration(0) && directory_ != nullptr && store.ok()) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
   }
   if (watcher_ != nullptr) watcher_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (flusher_ != nullptr) flusher_->Stop();
   directory_.reset();
+  return store;
 }
 
 void ServerProcess::StopLoops() {
@@ -217,6 +218,6 @@ void ServerProcess::StopLoops() {
   if (control_ != nullptr) control_->Stop();
 }
 
-ServerProcess::~ServerProcess() { Stop(Duration(0)); }
+ServerProcess::~ServerProcess() { std::ignore = Stop(Duration(0)); }
 
 }  // namespace ebla::tabletserver

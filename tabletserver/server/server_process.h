@@ -41,6 +41,7 @@ struct ServerProcessOptions {
   std::string advertise;                      // host:port that others reach it by; empty: what it listens on
   rpc::Endpoint http_listen{"127.0.0.1", 0};
   std::vector<std::string> settable_flags;
+  std::function<bool()> metrics_of_each_tablet = [] { return false; };  // besides the sums by table
   size_t event_loops = 2;
   size_t shards = 1;
   size_t readers = 4;
@@ -61,8 +62,9 @@ class ServerProcess {
   static Result<std::unique_ptr<ServerProcess>> Start(ServerProcessOptions options);
   ~ServerProcess();  // Stop(), without patience
 
-  // Once: lets requests in flight finish for at most `patience`, then closes everything.
-  void Stop(Duration patience);
+  // Once: lets requests in flight finish for at most `patience`, then closes everything. An error: the store has failed,
+  // while it ran or by its last checkpoint.
+  Status Stop(Duration patience);
 
   const rpc::Endpoint& endpoint() const { return advertised_; }
   const rpc::Endpoint& http_endpoint() const { return http_->address(); }

@@ -26,6 +26,7 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class ServerProcessTest : public ::testing::Test {
  protected:
@@ -84,6 +85,7 @@ class ServerProcessTest : public ::testing::Test {
     options.coordinator = [this](Executor& executor) -> Result<std::unique_ptr<coordination::Coordinator>> {
       return coordination_->NewClient(executor);
     };
+    options.metrics_of_each_tablet = [this] { return metrics_of_each_tablet_.load(); };
     options.server.on_refused = [this](const Status& status) { refused_.set_value(status); };
     return options;
   }
@@ -185,6 +187,7 @@ class ServerProcessTest : public ::testing::Test {
   rpc::PipelinedConnector connector_{client_};
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
   std::unique_ptr<ServerProcess> process_;
+  std::atomic<bool> metrics_of_each_tablet_ = false;
   std::promise<Status> refused_;
   int64_t starts_ = 0;
 };
@@ -214,7 +217,11 @@ TEST_F(ServerProcessTest, ServesStopsCleanlyAndComesBackWithItsData) {
   tablets->write([&](const idl::WriteReply& reply) { put.set_value(reply.header.code); }, write);
   ASSERT_EQ(put.get_future().get(), idl::Code::OK);
   const std::string metrics = HttpGet("/metrics");
-  EXPECT_THAT(metrics, HasSubstr(R"(ebla_tablet_writes_total{table="carts",tablet="5"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_table_writes_total{table="carts"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_table_tablets{table="carts"} 1)"));
+  EXPECT_THAT(metrics, Not(HasSubstr("tablet=\""))) << "six lines a tablet are many";
+  metrics_of_each_tablet_ = true;
+  EXPECT_THAT(HttpGet("/metrics"), HasSubstr(R"(ebla_tablet_writes_total{table="carts",tablet="5"} 1)"));
   EXPECT_THAT(metrics, HasSubstr(R"(ebla_operation_seconds_count{operation="write"} 1)"));
   EXPECT_THAT(metrics, HasSubstr(R"(ebla_operations_total{operation="write",level="default",code="OK"} 1)"));
   EXPECT_THAT(metrics, HasSubstr(R"(ebla_operations_total{operation="get",level="default",code="NOT_FOUND"} 1)"));
@@ -227,7 +234,7 @@ TEST_F(ServerProcessTest, ServesStopsCleanlyAndComesBackWithItsData) {
   EXPECT_THAT(metrics, HasSubstr("ebla_store_healthy 1"));
 
   const auto begun = std::chrono::steady_clock::now();
-  process_->Stop(3s);
+  EXPECT_TRUE(process_->Stop(3s).ok());
   EXPECT_LT(std::chrono::steady_clock::now() - begun, 10s);
   process_.reset();
   Start(Options(""));
@@ -294,7 +301,7 @@ TEST_F(ServerProcessTest, RefusesABackupOfItsLastLife) {
   const std::string backup = identity();  // with whatever else it holds
   ASSERT_EQ(Configure(1), idl::Code::OK);
   ASSERT_TRUE(Until([&] { return LifeMark() > 0; }));
-  process_->Stop(1s);
+  EXPECT_TRUE(process_->Stop(1s).ok());
   process_.reset();
   const std::string newest = identity();
 
@@ -305,7 +312,7 @@ TEST_F(ServerProcessTest, RefusesABackupOfItsLastLife) {
   EXPECT_EQ(refused.code(), Code::kInvalidArgument);
   EXPECT_THAT(refused.message(), HasSubstr("restored or cloned"));
   EXPECT_FALSE((*restored)->server().Registered());
-  (*restored)->Stop(1s);
+  EXPECT_TRUE((*restored)->Stop(1s).ok());
   restored->reset();
 
   std::ofstream(path_ + "/data/IDENTITY") << newest;
@@ -315,7 +322,7 @@ TEST_F(ServerProcessTest, RefusesABackupOfItsLastLife) {
 TEST_F(ServerProcessTest, RefusesAnotherCluster) {
   MakeCluster("c-1");
   Start(Options());
-  process_->Stop(1s);
+  EXPECT_TRUE(process_->Stop(1s).ok());
   process_.reset();
   MakeCluster("c-2");
   auto started = ServerProcess::Start(Options());

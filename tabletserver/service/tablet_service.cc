@@ -74,20 +74,32 @@ Status TabletService::CheckKeys(const Request& request, idl::Permission::type pe
   return Check(request);
 }
 
-void TabletService::Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun,
+TabletService::RequestSummary TabletService::Summary(Operation operation, int level, int64_t table) {
+  const security::Session* caller = security::CallerScope::SessionNow();
+  return {operation, static_cast<uint8_t>(level), table, caller == nullptr ? std::string() : caller->identity.name};
+}
+
+// At INFO, so that the line is in one file. The log itself limits lines of one place (common/process/log_files.h).
+void TabletService::Finished(const RequestSummary& asked, const idl::ReplyHeader& header, MonotonicTime begun,
                              MonotonicTime now) const {
   const Duration took = now - begun;
   ports_.stats.Count(asked.operation, asked.level, rpc::FromIdl(header.code), took);
   if (took <= ports_.slow_operation()) return;
-  LOG(WARNING) << "slow " << kOperationNames[static_cast<size_t>(asked.operation)] << ": "
-               << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, table " << asked.table
-               << ", tablet " << header.tabletId << ", answered " << CodeName(rpc::FromIdl(header.code));
+  const TableId table{static_cast<uint64_t>(asked.table)};
+  const auto handle =
+      ports_.loops.front()->directory().snapshot()->Find(table, TabletId{static_cast<uint64_t>(header.tabletId)});
+  const auto view = handle == nullptr ? nullptr : handle->view();
+  LOG(INFO) << "slow " << kOperationNames[static_cast<size_t>(asked.operation)] << ": "
+            << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, table "
+            << (view == nullptr ? std::to_string(asked.table) : TableName(*view)) << ", tablet " << header.tabletId
+            << ", user " << (asked.user.empty() ? "-" : asked.user) << ", answered "
+            << CodeName(rpc::FromIdl(header.code));
 }
 
 void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const RequestSummary asked{Operation::kGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked = Summary(Operation::kGet, request.options.level, request.header.tableId);
   idl::GetReply reply;
   if (Status status = Check(request, idl::Permission::READ, std::string_view(request.key)); !status.ok()) {
     FillEarlyRefusal(status, reply.header);
@@ -110,7 +122,7 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
 void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const RequestSummary asked{Operation::kMultiGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked = Summary(Operation::kMultiGet, request.options.level, request.header.tableId);
   if (Status status = CheckKeys(request, idl::Permission::READ, request.keys); !status.ok()) {
     idl::MultiGetReply reply;
     FillEarlyRefusal(status, reply.header);
@@ -139,7 +151,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
 void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const RequestSummary asked{Operation::kScan, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked = Summary(Operation::kScan, request.options.level, request.header.tableId);
   if (Status status = Check(request, idl::Permission::READ, rpc::FromIdl(request.range)); !status.ok()) {
     idl::ScanReply reply;
     FillEarlyRefusal(status, reply.header);
@@ -177,7 +189,7 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
 void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const RequestSummary asked{Operation::kWrite, static_cast<uint8_t>(request.level), request.header.tableId};
+  const RequestSummary asked = Summary(Operation::kWrite, request.level, request.header.tableId);
   const auto refuse = [&](const Status& status, int64_t retry_after_ms) {
     idl::WriteReply reply;
     FillRefusal(status, retry_after_ms, reply.header);

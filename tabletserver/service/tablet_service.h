@@ -73,13 +73,17 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // To an edge that answers by itself.
   template <class Reply, class Request, class Edge>
   void Pass(Cob<Reply> cob, const Request& request, Edge& edge) const;
-  // What a request was, for its figures.
+  // A request, for its figures and for the log.
   struct RequestSummary {
     Operation operation;
     uint8_t level;  // a number of thrift/types.thrift
     int64_t table;
+    std::string user;  // empty: everybody is trusted
   };
-  void Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun, MonotonicTime now) const;
+  // The summary of the request whose handler runs now.
+  static RequestSummary Summary(Operation operation, int level, int64_t table);
+  void Finished(const RequestSummary& asked, const idl::ReplyHeader& header, MonotonicTime begun,
+                MonotonicTime now) const;
 
   Ports ports_;
 };

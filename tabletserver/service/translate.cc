@@ -197,6 +197,14 @@ Result<std::string> NameOfTable(const std::string& encoded_schema) {
   return std::move(schema.name);
 }
 
+std::string TableName(const TabletView& view) {
+  if (view.schema != nullptr) {
+    Result<std::string> name = NameOfTable(view.schema->encoded);
+    if (name && !name->empty()) return *std::move(name);
+  }
+  return std::to_string(view.table.value);
+}
+
 void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
   const TableId table{static_cast<uint64_t>(schema.tableId)};

@@ -42,6 +42,8 @@ idl::AppliedSplit ToIdl(const AppliedSplit& split);
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);
 Result<DecodedSchema> DecodeSchema(const std::string& encoded);
 Result<std::string> NameOfTable(const std::string& encoded_schema);
+// For people: the number of a table that has no schema here yet.
+std::string TableName(const TabletView& view);
 // Makes the schema's table in the store where it is missing, and tells the store what it asks of it.
 Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
 Status PlaceTable(TabletStore& store, const std::string& encoded_schema);

@@ -348,7 +348,7 @@ class OperationTest(GatewayCase):
     def test_flags_that_cannot_be(self):
         self.assertIn("bounded=500ms", self.refused("--read_level=fresh"))
         self.assertIn("majority, all or primary", self.refused("--ack=any"))
-        self.assertIn("--threads must be 1 to 64", self.refused("--threads=0"))
+        self.assertIn('--threads cannot be "0": it takes a whole number from 1 to 64 threads', self.refused("--threads=0"))
         self.assertIn("--insecure", self.refused("--memcached_listen=0.0.0.0:0"))
         self.assertIn("--insecure", self.refused("--http_listen=0.0.0.0:0"))
 

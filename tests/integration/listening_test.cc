@@ -103,7 +103,7 @@ TEST_F(ListeningTest, EveryProcessListensOnThisMachineAloneByDefault) {
 }
 
 TEST_F(ListeningTest, ThisTestSeesWhatIsOpen) {
-  const pid_t pid = Start("ebla-standalone", {"--insecure", "--listen=0.0.0.0:0"}, 2);
+  const pid_t pid = Start("ebla-standalone", {"--insecure", "--listen=0.0.0.0:0", "--advertise=127.0.0.1:1"}, 2);
   EXPECT_EQ(ReachedFromElsewhere(pid).size(), 1u);
   EXPECT_FALSE(IsLoopback("00000000000000000000000000000000:1CE8"));
   EXPECT_FALSE(IsLoopback("0000000000000000FFFF00000100000A:1CE8"));

@@ -93,6 +93,51 @@ TEST_F(StartTest, ADirectoryThatCannotBeTheirsIsRefused) {
   EXPECT_EQ(std::distance(fs::directory_iterator(Path("alien")), {}), 1) << "nothing was made there";
 }
 
+TEST_F(StartTest, AnAddressThatOthersCannotUseIsRefused) {
+  for (const std::string program : {"ebla-tabletserver", "ebla-master", "ebla-standalone"}) {
+    const auto refusal = [&](const std::vector<std::string>& more) {
+      std::vector<std::string> flags = {"--name=one", "--data_dir=" + Path(program), "--insecure"};
+      flags.insert(flags.end(), more.begin(), more.end());
+      EXPECT_EQ(Run(program, flags), 2) << more.back();
+      return Printed();
+    };
+    EXPECT_THAT(refusal({"--listen=0.0.0.0:0"}), HasSubstr("--listen=0.0.0.0:0 stands for every address"));
+    EXPECT_THAT(refusal({"--listen=[::]:0"}), HasSubstr("name one with --advertise=HOST:PORT"));
+    EXPECT_THAT(refusal({"--advertise=0.0.0.0:0"}), HasSubstr("--advertise=0.0.0.0:0 stands for every address"));
+    EXPECT_THAT(refusal({"--advertise=127.0.0.1:0"}), HasSubstr("--advertise=127.0.0.1:0 names port 0"));
+    EXPECT_FALSE(fs::exists(Path(program))) << "wrong usage makes nothing";
+  }
+}
+
+TEST_F(StartTest, AListenerWhoseHostDoesNotResolveIsToldSo) {
+  EXPECT_NE(Run("ebla-standalone", {"--data_dir=" + Path("data"), "--redis_listen=nosuchhost.invalid:1"}), 0);
+  EXPECT_THAT(Printed(),
+              HasSubstr("--redis_listen=nosuchhost.invalid:1: the host \"nosuchhost.invalid\" does not resolve"));
+  EXPECT_THAT(Printed(), ::testing::Not(HasSubstr("can be reached from other machines")));
+}
+
+TEST_F(StartTest, FlagsOfAListenerThatIsOffAreChecked) {
+  for (const std::string flag :
+       {"--redis_transactions=none", "--read_level=fresh", "--ack=some", "--redis_advertise=x"}) {
+    EXPECT_EQ(Run("ebla-standalone", {"--data_dir=" + Path("data"), flag}), 2) << flag << Printed();
+    EXPECT_THAT(Printed(), HasSubstr("ebla-standalone: " + flag.substr(0, flag.find('=')) + ": "));
+    EXPECT_FALSE(fs::exists(Path("data")));
+  }
+}
+
+TEST_F(StartTest, AMasterHasANameAndADirectoryOfItsOwn) {
+  for (const std::string& name : {std::string(), std::string("m\n1"), std::string(300, 'm'), std::string("..")}) {
+    EXPECT_EQ(Run("ebla-master", {"--data_dir=" + Path("data"), "--name=" + name}), 2) << name;
+    EXPECT_THAT(Printed(), HasSubstr("ebla-master: --name \"" + (name == "m\n1" ? "m" : name.substr(0, 128))));
+  }
+  EXPECT_FALSE(fs::exists(Path("data")));
+  fs::create_directory(Path("data"));
+  std::ofstream(Path("data/IDENTITY")) << "some tablet server's";
+  EXPECT_EQ(Run("ebla-master", {"--data_dir=" + Path("data"), "--name=m-1"}), 2);
+  EXPECT_THAT(Printed(), HasSubstr(Path("data") + " holds the data of a tablet server or of ebla-standalone"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(Path("data")), {}), 1) << "nothing was made there";
+}
+
 TEST_F(StartTest, ASecretForZooKeeperThatIsNoneEndsTheProcess) {
   std::ofstream(Path("secret")) << "hunter2\n";
   fs::permissions(Path("secret"), fs::perms::owner_read | fs::perms::owner_write);

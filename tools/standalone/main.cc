@@ -7,6 +7,7 @@
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "client/sdk/connect_over.h"
@@ -21,11 +22,7 @@ DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
 namespace {
 
 using ebla::Status;
-
-int Fail(const Status& status) {
-  ebla::process::Complain(status);
-  return 1;
-}
+using ebla::process::OrRefuse;
 
 // Memcached's and Redis's clients, on the server's own loops. It goes after the standalone has stopped.
 class Gateway {
@@ -53,15 +50,15 @@ class Gateway {
   std::unique_ptr<ebla::gateway::GatewayHost> host_;
 };
 
-// None: it is not asked for.
+// None: no flag asks for a gateway. Its flags are checked all the same.
 ebla::Result<std::optional<ebla::gateway::GatewayOptions>> GatewayFromFlags(bool secured) {
   EBLA_ASSIGN(const bool asked_for, ebla::gateway::GatewayIsAskedFor());
-  if (!asked_for) return std::nullopt;
-  if (secured)
+  if (secured && asked_for)
     return ebla::Error(ebla::Code::kInvalidArgument,
                        "--redis_listen and --memcached_listen know no users yet, so that whoever reaches them could do "
                        "what this server may: with --tls_dir, run ebla-gateway with a user of its own instead");
-  return ebla::gateway::GatewayOptionsFromFlags(nullptr, "let nobody but this machine reach it");
+  EBLA_ASSIGN(auto options, ebla::gateway::GatewayOptionsFromFlags(nullptr, "let nobody but this machine reach it"));
+  return asked_for ? std::optional(std::move(options)) : std::nullopt;
 }
 
 }  // namespace
@@ -72,53 +69,58 @@ int main(int argc, char** argv) {
                                     std::pair("http_listen", "127.0.0.1:7401"), std::pair("create_table", "true")}) {
     gflags::SetCommandLineOptionWithMode(flag, value, gflags::SET_FLAGS_DEFAULT);
   }
+  ebla::tabletserver::ServerProcessOptions server;
+  std::optional<ebla::gateway::GatewayOptions> gateway_options;
+  const auto check = [&]() -> Status {
+    EBLA_ASSIGN(server, ebla::tabletserver::OptionsFromFlags());
+    EBLA_TRY(ebla::process::CheckIsObeyed(server.rpc.tls.get(), ebla::process::Orders::kItself));
+    EBLA_ASSIGN(gateway_options, GatewayFromFlags(server.rpc.tls != nullptr));
+    return {};
+  };
   auto lock =
       ebla::process::InitProcess({.role = "standalone",
                                   .usage = "A whole Ebla in one process: master, tablet server and coordinator.\n"
                                            "  ebla-standalone --data_dir=DIRECTORY",
                                   .data_dir = ebla::tabletserver::DataDirFlag(),
-                                  .content = ebla::process::DirectoryLock::Content::kStore},
+                                  .content = ebla::process::DirectoryLock::Content::kStore,
+                                  .check = check},
                                  argc, argv);
-  auto server = ebla::tabletserver::OptionsFromFlags();
-  if (!server) return Fail(server.error());
-  if (const Status status = ebla::process::CheckIsObeyed(server->rpc.tls.get(), ebla::process::Orders::kItself);
-      !status.ok())
-    return Fail(status);
-  if (server->rpc.tls != nullptr) server->rpc.tls->TrustItself();
-  const auto gateway_options = GatewayFromFlags(server->rpc.tls != nullptr);
-  if (!gateway_options) return Fail(gateway_options.error());
-  server->lock = std::move(lock);
-  ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
+  if (server.rpc.tls != nullptr) server.rpc.tls->TrustItself();
+  server.audit = OrRefuse(ebla::process::OpenAuditLog());
+  server.lock = std::move(lock);
+  ebla::standalone::StandaloneOptions options{.server = std::move(server), .master = {}};
   options.master.name = options.server.name;
   options.master.replicas_default = 1;  // there is one server
   options.master.splits = FLAGS_splits;
-  std::atomic<bool> refused = false;
-  options.server.server.on_refused = [&refused](const Status& status) {
+  std::atomic<int> exit_code = 0;
+  options.server.server.on_refused = [&exit_code](const Status& status) {
     ebla::process::Complain(status);
-    refused = true;
+    exit_code = ebla::process::ExitCode(status);
     ebla::process::RequestTermination();
   };
-  auto standalone = ebla::standalone::Standalone::Start(std::move(options));
-  if (!standalone) return Fail(standalone.error());
+  const auto standalone = OrRefuse(ebla::standalone::Standalone::Start(std::move(options)));
   std::unique_ptr<Gateway> gateway;
-  if (*gateway_options) {
+  if (gateway_options) {
     gateway = std::make_unique<Gateway>();
-    if (const Status status = gateway->Open(**gateway_options, **standalone); !status.ok()) {
+    if (const Status status = gateway->Open(*gateway_options, *standalone); !status.ok()) {
       ebla::process::Complain(status);
-      (*standalone)->Stop(std::chrono::seconds(3));
-      std::_Exit(1);  // clients of the other door may be under way
+      std::ignore = standalone->Stop(std::chrono::seconds(3));
+      std::_Exit(ebla::process::ExitCode(status));  // clients of the other door may be under way
     }
   }
-  std::cout << "ebla-standalone serves at " << (*standalone)->endpoint().ToString();
+  std::cout << "ebla-standalone serves at " << standalone->endpoint().ToString();
   if (gateway != nullptr) std::cout << ", " << gateway->host().Serves();
-  std::cout << ", http at " << (*standalone)->http_endpoint().ToString() << std::endl;
-  ebla::process::WaitForTermination([&] { return (*standalone)->Ready(); });
+  std::cout << ", http at " << standalone->http_endpoint().ToString() << std::endl;
+  ebla::process::WaitForTermination([&] { return standalone->Ready(); });
   const bool quiet = gateway == nullptr || gateway->Stop();
-  (*standalone)->Stop(std::chrono::seconds(3));
+  if (const Status store = standalone->Stop(std::chrono::seconds(3)); !store.ok()) {
+    ebla::process::Complain(store);
+    exit_code = ebla::process::ExitCode(store);
+  }
   if (!quiet) {
     LOG(WARNING) << "commands were still under way: what they wrote may or may not have taken effect";
-    std::_Exit(refused ? 1 : 0);  // they hold on to what would go now
+    std::_Exit(exit_code.load());  // they hold on to what would go now
   }
   gateway.reset();
-  return refused ? 1 : 0;
+  return exit_code.load();
 }

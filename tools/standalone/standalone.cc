@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <future>
+#include <tuple>
 #include <utility>
 
 #include "common/base/mutex.h"
@@ -118,9 +119,9 @@ std::unique_ptr<rpc::Connector> Standalone::ConnectorWithin(rpc::EventLoop& loop
 
 void Standalone::AddMetrics(std::shared_ptr<prometheus::Collectable> more) { metrics_->Add(std::move(more)); }
 
-void Standalone::Stop(Duration patience) {
-  if (std::exchange(stopped_, true)) return;
-  if (server_) server_->Stop(patience);
+Status Standalone::Stop(Duration patience) {
+  if (std::exchange(stopped_, true)) return {};
+  const Status store = server_ ? server_->Stop(patience) : Status();
   if (loop_) {
     RunOn(*loop_, [this] {
       master_metrics_->Stop();
@@ -130,8 +131,9 @@ void Standalone::Stop(Duration patience) {
   }
   if (loop_) loop_->Stop();
   // What is left goes with this: clients within this process may still know the loops.
+  return store;
 }
 
-Standalone::~Standalone() { Stop(Duration(0)); }
+Standalone::~Standalone() { std::ignore = Stop(Duration(0)); }
 
 }  // namespace ebla::standalone

@@ -34,8 +34,9 @@ class Standalone {
   static Result<std::unique_ptr<Standalone>> Start(StandaloneOptions options);
   ~Standalone();  // Stop(), without patience
 
-  // Once: lets requests in flight finish for at most `patience`, then closes everything.
-  void Stop(Duration patience);
+  // Once: lets requests in flight finish for at most `patience`, then closes everything. An error: the
+  // store has failed.
+  Status Stop(Duration patience);
 
   Status Ready() const;
   // For clients within this process, which run on these loops: calls to it without a socket. Trusted, as the process
