@@ -6,19 +6,21 @@ find_package(Python3 REQUIRED COMPONENTS Interpreter)
 set(docs ${CMAKE_INSTALL_DATADIR}/doc)
 set(conf ${PROJECT_SOURCE_DIR}/conf)
 set(roles master tabletserver standalone)
-# The loader resolves everything at the start, so that it can make its tables read-only.
+# Programs are hardened as Debian hardens them. The loader resolves everything at the start, so that it can make its
+# tables read-only.
 foreach(program ebla ebla-ycsb ebla-cluster ebla-master ebla-tabletserver ebla-standalone ebla-gateway)
   target_link_options(${program} PRIVATE LINKER:-z,relro,-z,now)
 endforeach()
 
-# Settings and units. The settings are conf's own files; units say what differs in a package: where files lie.
+# Settings and units. The settings are conf's own files, which postinst copies to /etc/ebla where there are none; as
+# conffiles they would have dpkg ask each operator about each changed comment. Units say where files of a package lie.
 foreach(role ${roles})
-  install(FILES ${conf}/${role}.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT server)
+  install(FILES ${conf}/${role}.flags DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla/flags COMPONENT server)
   install(FILES ${conf}/systemd/ebla-${role}.service DESTINATION lib/systemd/system COMPONENT server)
 endforeach()
 install(FILES ${conf}/systemd/ebla-backup.service ${conf}/systemd/ebla-archive.service DESTINATION lib/systemd/system
   COMPONENT client)
-install(FILES ${conf}/gateway.flags DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/ebla COMPONENT gateway)
+install(FILES ${conf}/gateway.flags DESTINATION ${CMAKE_INSTALL_DATADIR}/ebla/flags COMPONENT gateway)
 install(FILES ${conf}/systemd/ebla-gateway.service DESTINATION lib/systemd/system COMPONENT gateway)
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/tools/redis_copy/ebla-redis-copy TYPE BIN COMPONENT gateway)
 install(FILES ${conf}/backup.env DESTINATION ${docs}/ebla-client/examples COMPONENT client)
@@ -102,7 +104,7 @@ set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_NAME} built using CMake")
 set(CPACK_COMPONENTS_ALL server client gateway sdk)
 set(CPACK_DEB_COMPONENT_INSTALL ON)
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_SET_DESTDIR ON)  # /etc is not below the prefix
+set(CPACK_SET_DESTDIR ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
   WORLD_EXECUTE)
 set(CPACK_STRIP_FILES ON)
@@ -124,11 +126,7 @@ process for small uses, with a systemd unit for each. No unit is enabled.")
 set(CPACK_DEBIAN_SERVER_PACKAGE_DEPENDS adduser)
 set(CPACK_DEBIAN_SERVER_PACKAGE_RECOMMENDS "zookeeperd | zookeeper, ebla-client")
 set(scripts ${PROJECT_SOURCE_DIR}/cmake/debian)
-set(conffiles ${PROJECT_BINARY_DIR}/debian/conffiles)
-list(TRANSFORM roles REPLACE "(.+)" "/etc/ebla/\\1.flags\n" OUTPUT_VARIABLE lines)
-string(JOIN "" lines ${lines})
-file(WRITE ${conffiles} "${lines}")
-set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA ${scripts}/postinst ${scripts}/prerm ${scripts}/postrm ${conffiles})
+set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA ${scripts}/postinst ${scripts}/prerm ${scripts}/postrm)
 
 set(CPACK_DEBIAN_CLIENT_PACKAGE_NAME ebla-client)
 set(CPACK_DEBIAN_CLIENT_PACKAGE_SECTION database)
@@ -148,13 +146,11 @@ Ebla keeps ordered keys and their values on several machines.
 This package holds a gateway through which clients of Redis and of Memcached
 use its tables, with a systemd unit, and a program that copies the strings of a
 Redis into them. The unit is not enabled.")
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_DEPENDS "adduser, python3")  # ebla-redis-copy is a script
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_RECOMMENDS python3-redis)  # ebla-redis-copy's
 set(CPACK_DEBIAN_GATEWAY_PACKAGE_SUGGESTS "ebla-server, ebla-client")
-set(gateway_control ${PROJECT_BINARY_DIR}/debian/gateway)
-file(WRITE ${gateway_control}/conffiles "/etc/ebla/gateway.flags\n")
-set(CPACK_DEBIAN_GATEWAY_PACKAGE_CONTROL_EXTRA ${gateway_control}/conffiles ${scripts}/gateway/postinst
-  ${scripts}/gateway/prerm ${scripts}/gateway/postrm)
+set(CPACK_DEBIAN_GATEWAY_PACKAGE_CONTROL_EXTRA ${scripts}/gateway/postinst ${scripts}/gateway/prerm
+  ${scripts}/gateway/postrm)
 
 set(CPACK_DEBIAN_SDK_PACKAGE_NAME libebla-dev)
 set(CPACK_DEBIAN_SDK_PACKAGE_SECTION libdevel)

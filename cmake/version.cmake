@@ -1,6 +1,6 @@
 # cmake -DSOURCE=DIR -DVERSION=0.2.0 -DIN=version.cc.in -DOUT=version.cc -P version.cmake
-# Writes OUT with the version and, where git knows it, the commit. Run at each build: as part of the configuration it would go
-# on naming the commit, and the changes, of the day of that configuration.
+# Writes OUT with the version and, where git knows it, the commit. Run at each build: as part of the configuration it
+# would go on naming the commit, and the changes, of the day of that configuration.
 find_package(Git QUIET)
 set(commit "")
 if(Git_FOUND)

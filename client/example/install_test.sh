@@ -33,8 +33,14 @@ cmake -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/in
   >"$work/configure.log"
 cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 
-expect() {  # expect MASTER: the example's output against it
-  "$work/build/example" "$1" >"$work/out" || { cat "$work/out"; exit 1; }
+# The same with pkg-config alone. The flags bring a sanitizer's runtime.
+PKG_CONFIG_PATH=$(dirname "$(find "$work/installed" -name ebla-client.pc)")
+export PKG_CONFIG_PATH
+# shellcheck disable=SC2046,SC2086
+${CXX:-c++} -std=c++23 $flags "$work"/example/*.cc $(pkg-config --cflags --libs ebla-client) -o "$work/by_pkg_config"
+
+expect() {  # expect PROGRAM MASTER: the example's output against a new cluster
+  "$work/$1" "$2" >"$work/out" || { cat "$work/out"; exit 1; }
   grep -q '^cart: apples,bread,wine  version ' "$work/out"
   grep -q '^theme:user42 = dark$' "$work/out"
 }
@@ -44,13 +50,13 @@ exec 9<>"$work/stdin"
 "$build/test/client_fake_cluster" <&9 >"$work/masters" &
 children+=($!)
 for _ in $(seq 200); do [ -s "$work/masters" ] && break; sleep 0.05; done
-expect "$(head -n1 "$work/masters")"
+expect build/example "$(head -n1 "$work/masters")"
 
 if [ -x "$build/bin/ebla-standalone" ]; then
   "$build/bin/ebla-standalone" --data_dir="$work/data" --listen=127.0.0.1:0 --http_listen=127.0.0.1:0 \
     2>"$work/standalone.log" &
   children+=($!)
   for _ in $(seq 400); do [ -s "$work/data/ADDRESS" ] && break; sleep 0.05; done
-  expect "$(sed -n 's/^thrift //p' "$work/data/ADDRESS")"
+  expect by_pkg_config "$(sed -n 's/^thrift //p' "$work/data/ADDRESS")"
 fi
 echo "installed, built and run"

@@ -1,8 +1,8 @@
 // common/process/addresses.h
 // Addresses that flags name: where a process listens, and by which address others reach it.
 // Place:   mains and server_process.cc.
-// Errors:  INVALID_ARGUMENT names the flag, what is wrong and what to write instead. UNAVAILABLE: no resolver answers now,
-//          so that the same flag may do later.
+// Errors:  INVALID_ARGUMENT names the flag, what is wrong and what to write instead. UNAVAILABLE: no resolver answers
+//          now, so that the same flag may do later.
 // Threads: functions; a name is resolved while the caller waits.
 #pragma once
 

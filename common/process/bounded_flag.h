@@ -1,7 +1,8 @@
 // common/process/bounded_flag.h
-// Flags that hold numbers. DEFINE_BOUNDED makes a flag and enters its least value, its greatest value and its unit in one
-// table, which help, errors, POST /flags and tests read.
-// Place:      beside the code that reads the flag. InitProcess refuses to start a program that has a number without bounds.
+// Flags that hold numbers. DEFINE_BOUNDED makes a flag and enters its least value, its greatest value and its unit in
+// one table, which help, errors, POST /flags and tests read.
+// Place:      beside the code that reads the flag. InitProcess refuses to start a program that has a number without
+//             bounds.
 // Invariants: 1. A flag never holds a value outside of its bounds; nan is outside of all bounds.
 //             2. Bounds are exact: all lie within 2^53.
 // Errors:     INVALID_ARGUMENT names the flag, the value and the bounds.

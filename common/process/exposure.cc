@@ -16,7 +16,7 @@ Status CheckUnguarded(const std::string& flag, const rpc::Endpoint& endpoint, co
     return {Code::kInvalidArgument, "--" + flag + "=" + endpoint.ToString() +
                                         " can be reached from other machines, and nothing guards it: " + advice +
                                         ", listen on 127.0.0.1, or say --insecure where the network is your own"};
-  Warn("--insecure: everybody who reaches " + endpoint.ToString() + " (--" + flag + ") is trusted");
+  Warn("--insecure: everybody that reaches " + endpoint.ToString() + " (--" + flag + ") is trusted");
   return {};
 }
 

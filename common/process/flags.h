@@ -1,7 +1,8 @@
 // common/process/flags.h
 // Reads the command line and the flag files that it names.
 // Place:   InitProcess.
-// Errors:  the first fault ends the process with kUsageError and one line on stderr, before anything is made or changed.
+// Errors:  the first fault ends the process with kUsageError and one line on stderr, before anything is made or
+//          changed.
 // Threads: main's, before there are others.
 #pragma once
 

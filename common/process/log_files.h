@@ -1,6 +1,6 @@
 // common/process/log_files.h
-// The log files of a process, and what bounds them: each place in the code may write so many lines a second, a file has a
-// largest size, and old files are deleted by age and by the bytes of all.
+// The log files of a process, and what bounds them: each place in the code may write so many lines a second, a file
+// has a largest size, and old files are deleted by age and by the bytes of all.
 // Place:      InitProcess starts them; WaitForTermination deletes what is too old while the process runs.
 // Why so:     glog's own cleaner deletes nothing where files lie in FLAGS_log_dir, and knows no limit of bytes.
 // Invariants: 1. A line that is left out is counted, and a line in the same file tells the count within three seconds.
@@ -15,8 +15,8 @@
 
 namespace ebla::process {
 
-// Before anything is logged. Logs go to --logs_dir, or <data_dir>/logs, or stderr where there is neither, or where
-// --log_to_stderr says so. INTERNAL: the directory cannot be made.
+// Before anything is logged. Logs go to --logs_dir, or <data_dir>/logs, or stderr where there is neither, or with
+// --log_to_stderr. INTERNAL: the directory cannot be made.
 Status StartLogging(const std::string& data_dir, char* program);
 
 // Tells in the log how many lines were left out, and deletes old files.

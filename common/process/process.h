@@ -33,9 +33,9 @@ struct ProcessOptions {
 
 // Parses flags (--flagfile too), answers --help and --version, refuses wrong usage (message on stderr, exit code
 // kUsageError), ignores SIGPIPE, blocks SIGTERM and SIGINT for WaitForTermination, locks the data directory, so that no
-// log of a process that runs there is touched, and starts logging. The process may open as many files as the system lets
-// it, and its files are its user's alone (umask 077). The lock lasts for the process's life; it holds nothing where there
-// is no data directory.
+// log of a process that runs there is touched, and starts logging. The process may open as many files as the system
+// lets it, and its files are its user's alone (umask 077). The lock lasts for the process's life; it holds nothing
+// where there is no data directory.
 [[nodiscard]] DirectoryLock InitProcess(const ProcessOptions& options, int argc, char** argv);
 
 // Says in the log where this process may open fewer files than that, and what to do.

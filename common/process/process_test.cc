@@ -173,7 +173,7 @@ TEST_F(ProcessTest, WrongUsageMakesNoDirectoryAndNoLog) {
     EXPECT_FALSE(fs::exists(data)) << wrong;
     EXPECT_FALSE(fs::exists(logs)) << wrong;
   }
-  EXPECT_TRUE(Output().starts_with("ebla-test: --contradiction goes with nothing\n")) << Output();
+  EXPECT_TRUE(Output().starts_with("ebla-test: --contradiction excludes all others\n")) << Output();
 }
 
 TEST_F(ProcessTest, RefusesABadFlagfile) {

@@ -13,20 +13,21 @@ DEFINE_BOUNDED(uint64, needs_files, 0, 0, 1'000'000, "files", "How many files it
 DEFINE_BOUNDED(int32, flood, 0, 0, 1'000'000, "lines", "How many lines it logs at one place.");
 DEFINE_BOUNDED(double, part, 0.7, 0, 1, "", "A part of something.");
 DEFINE_BOUNDED(double, share, 0.1, 0, 1, "", "A number that no double holds exactly.");
-DEFINE_bool(contradiction, false, "A flag that goes with no other.");
+DEFINE_bool(contradiction, false, "A flag that excludes all others.");
 DEFINE_bool(linger, false, "Do not end on the first signal.");
 
 int main(int argc, char** argv) {
   using namespace ebla::process;
-  const DirectoryLock lock = InitProcess({.role = "test",
-                                          .usage = "A program for tests.",
-                                          .data_dir = &FLAGS_data_dir,
-                                          .check = []() -> ebla::Status {
-                                            CheckOpenFiles(FLAGS_needs_files, "max_connections");
-                                            if (!FLAGS_contradiction) return {};
-                                            return {ebla::Code::kInvalidArgument, "--contradiction goes with nothing"};
-                                          }},
-                                         argc, argv);
+  const DirectoryLock lock =
+      InitProcess({.role = "test",
+                   .usage = "A program for tests.",
+                   .data_dir = &FLAGS_data_dir,
+                   .check = []() -> ebla::Status {
+                     CheckOpenFiles(FLAGS_needs_files, "max_connections");
+                     if (!FLAGS_contradiction) return {};
+                     return {ebla::Code::kInvalidArgument, "--contradiction excludes all others"};
+                   }},
+                  argc, argv);
   LOG(INFO) << "a line for the log";
   for (int i = 0; i < FLAGS_flood; ++i) LOG(WARNING) << "a line of a flood";
   if (!FLAGS_data_dir.empty()) {

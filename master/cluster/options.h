@@ -15,10 +15,10 @@ namespace ebla::master {
 
 struct MasterOptions {
   std::string name = "master-1";  // unique in the cluster
-  // A master of the same name that stands before this one in the election for so long is alive, and no earlier life of
+  // A master of the same name that is before this one in the election for so long is alive, and no earlier life of
   // this one whose session has not ended yet: this master is refused.
   Duration namesake_patience = std::chrono::seconds(18);
-  std::string version;            // of the build, for clusterInfo
+  std::string version;  // of the build, for clusterInfo
   // Replicas of a table that asks for no number. If fewer servers live, the table begins with one on each, and gets the
   // rest later.
   int replicas_default = 3;

@@ -1,4 +1,4 @@
-// Two masters of one name: the later one is refused, and the one that leads goes on.
+// Two masters of one name: the later one is refused, and the leader keeps its lead.
 #include <gmock/gmock.h>
 
 #include "master/testing/master_rig.h"

@@ -13,8 +13,8 @@ namespace ebla::tabletserver {
 
 // For process::InitProcess.
 const std::string* DataDirFlag();
-// Everything that flags say. The caller adds the coordinator, the audit log, and what is done when the cluster refuses the
-// server. Makes and changes nothing, so that InitProcess may ask it for faults.
+// Everything that flags say. The caller adds the coordinator, the audit log, and what is done when the cluster
+// refuses the server. Makes and changes nothing, so that InitProcess may ask it for faults.
 Result<ServerProcessOptions> OptionsFromFlags();
 
 }  // namespace ebla::tabletserver

@@ -62,8 +62,8 @@ class ServerProcess {
   static Result<std::unique_ptr<ServerProcess>> Start(ServerProcessOptions options);
   ~ServerProcess();  // Stop(), without patience
 
-  // Once: lets requests in flight finish for at most `patience`, then closes everything. An error: the store has failed,
-  // while it ran or by its last checkpoint.
+  // Once: lets requests in flight finish for at most `patience`, then closes everything. An error: the store has
+  // failed, while it ran or by its last checkpoint.
   Status Stop(Duration patience);
 
   const rpc::Endpoint& endpoint() const { return advertised_; }

@@ -2,8 +2,8 @@
 """The references of flags and metrics are what the binaries say.
 
   reference.py --write [--build DIR]   writes docs/guide/configuration.md and docs/guide/metrics.md anew
-  reference.py --check [--build DIR]   fails where they differ, where a file in conf/ names a flag that is none, or where
-                                       promtool would complain of a page of metrics
+  reference.py --check [--build DIR]   fails where they differ, where a file in conf/ names a flag that is none, or
+                                       where promtool would complain of a page of metrics
 
 Flags come from each binary's --help. Metrics come from /metrics of a master and a tablet server, which serve it before
 they have found ZooKeeper. The labels of a metric come from an ebla-standalone with a table, as a metric without a value
@@ -153,7 +153,7 @@ def scrape(address):
 
 
 def lint(page):
-    """Complaints of `promtool check metrics` about the page: its rules, and the program itself where it is installed."""
+    """Complaints of `promtool check metrics` about the page: its rules, and the program where it is installed."""
     typed = dict(re.findall(r"^# TYPE (\S+) (\w+)$", page, re.M))
     helped = dict(re.findall(r"^# HELP (\S+) (.*)$", page, re.M))
     for name, kind in typed.items():

@@ -3,9 +3,9 @@
 
   flags_test.py BIN_DIR
 
---help is the list of flags and of their bounds. A number outside of its bounds, and a word in its place, end the program
-with 2 and a line that names the flag and the bounds. Any text in a flag that takes text is either taken or refused with 2;
-nothing crashes, and no refusal leaves a file.
+--help is the list of flags and of their bounds. A number outside of its bounds, and a word in its place, end the
+program with 2 and a line that names the flag and the bounds. Any text in a flag that takes text is either taken or
+refused with 2; nothing crashes, and no refusal leaves a file.
 """
 import concurrent.futures
 import pathlib
@@ -15,10 +15,11 @@ import sys
 import tempfile
 
 WRONG_USAGE = 2
-# The first directory that a server makes ends it with 1; it comes after the flag that is tried, which may be the same.
+# The first directory that a server makes ends it with 1; this flag follows the tried one, which may be the same.
 NOWHERE = "/proc/nothing/is/made/here"
 WORDS = ["nan", "-1", "9223372036854775808", "", "word", "a\nb", "x" * 300]
-NUMBERS = ["nan", "inf", "-inf", "9223372036854775808", "-9223372036854775809", "18446744073709551616", "", " ", "word", "1e999"]
+NUMBERS = ["nan", "inf", "-inf", "9223372036854775808", "-9223372036854775809", "18446744073709551616", "", " ", "word",
+           "1e999"]
 SERVERS = {
     "ebla-master": (["--name=m-1"], f"--data_dir={NOWHERE}"),
     "ebla-tabletserver": (["--name=ts-1"], f"--data_dir={NOWHERE}"),
@@ -35,7 +36,8 @@ def flags_of(program):
     """{name: (default, help)}"""
     done = run("/", program, "--help")
     assert done.returncode == 0, done.stderr
-    return {name: (default, text) for name, default, text in re.findall(r"^  --(\w+)=(.*)\n      (.*)$", done.stdout, re.M)}
+    found = re.findall(r"^  --(\w+)=(.*)\n      (.*)$", done.stdout, re.M)
+    return {name: (default, text) for name, default, text in found}
 
 
 def bounds_of(text):

@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/rig.sh"
 # A minimal image leaves man pages out.
 rm -f /etc/dpkg/dpkg.cfg.d/docker /etc/dpkg/dpkg.cfg.d/excludes
 apt update
-apt install man-db systemd procps
+apt install man-db systemd procps binutils pkg-config
 apt install "$packages"/ebla-server_*.deb "$packages"/ebla-client_*.deb "$packages"/ebla-gateway_*.deb \
   "$packages"/libebla-dev_*.deb redis-tools
 
@@ -19,8 +19,7 @@ for directory in /var/lib/ebla /var/log/ebla; do
 done
 for role in master tabletserver standalone; do
   expect "mode of $role.flags" "root:root 644" stat -c '%U:%G %a' "/etc/ebla/$role.flags"
-  check "$role.flags is a conffile" sh -c \
-    "dpkg-query -W -f='\${Conffiles}' ebla-server | grep -q ' /etc/ebla/$role.flags '"
+  expect "$role.flags is the packaged one" "" diff "/usr/share/ebla/flags/$role.flags" "/etc/ebla/$role.flags"
   check "ebla-$role has a unit" test -f "/lib/systemd/system/ebla-$role.service"
   check "ebla-$role is not enabled" not test -e "/etc/systemd/system/multi-user.target.wants/ebla-$role.service"
   check "ebla-$role says its version" "ebla-$role" --version
@@ -39,6 +38,17 @@ done
 check "the page of the master shows a flag" sh -c \
   'LC_ALL=C.UTF-8 MANPAGER=cat man 8 ebla-master | grep -q -- --replace_after_s='
 check "bash completes the shell" grep -q "complete .* ebla" /usr/share/bash-completion/completions/ebla
+for program in ebla ebla-ycsb ebla-cluster ebla-master ebla-tabletserver ebla-standalone ebla-gateway; do
+  check "$program is linked as Debian hardens programs" \
+    sh -c "readelf -d /usr/bin/$program | grep -q 'BIND_NOW\|FLAGS.*NOW'"
+  check "$program is position-independent" sh -c "readelf -h /usr/bin/$program | grep -q 'DYN (Pos'"
+  check "$program has fortified calls" sh -c "readelf -Ws --dyn-syms /usr/bin/$program | grep -q '_chk@'"
+  check "$program guards its stacks" sh -c "readelf -Ws --dyn-syms /usr/bin/$program | grep -q __stack_chk_fail"
+  check "$program says no word of a dirty tree" sh -c "! $program --version | grep -q dirty"
+done
+check "ebla-redis-copy's interpreter comes with it" \
+  sh -c "dpkg-query -W -f='\${Depends}' ebla-gateway | grep -q python3"
+check "pkg-config knows the SDK" pkg-config --exists ebla-client
 check "every program finds its libraries" sh -c '! ldd /usr/bin/ebla* | grep "not found"'
 
 # The command of the unit, as its user. The reserve is what a small disk has not.
@@ -93,6 +103,24 @@ check "the example is configured with libebla-dev" cmake -G Ninja -S "$example" 
 check "and built" cmake --build "$work/example"
 start
 check "and runs" "$work/example/example" 127.0.0.1:7400
+stop
+
+# Wrong usage ends with one code, which units do not restart on, and leaves no log.
+rm -rf /var/log/ebla/*
+for role in master tabletserver standalone; do
+  check "wrong usage of ebla-$role ends with 2" sh -c "ebla-$role --no_such_flag; [ \$? = 2 ]"
+  check "and its unit does not restart on that" \
+    grep -q '^RestartPreventExitStatus=2$' "/lib/systemd/system/ebla-$role.service"
+done
+check "and leaves no log" sh -c '[ -z "$(ls /var/log/ebla)" ]'
+
+# A server that systemd did not start.
+start
+check "removal is refused while a server runs" \
+  sh -c '! apt-get -qq -y remove ebla-server 2>&1 | tee /tmp/removal.out; grep -q "a server runs on /var/lib/ebla/standalone" /tmp/removal.out'
+check "and leaves its data" test -s /var/lib/ebla/standalone/IDENTITY
+rm -f /tmp/removal.out
+apt install --reinstall "$packages"/ebla-server_*.deb
 stop
 
 echo "# changed by an operator" >>/etc/ebla/standalone.flags

@@ -11,8 +11,8 @@
 namespace ebla::client {
 namespace {
 
-// A number that the wire cannot hold becomes the nearest one that it can, which the master refuses as out of bounds; cut
-// off, it could become a number that is fine.
+// A number that the wire cannot hold becomes the nearest one that it can, which the master refuses as out of bounds;
+// cut off, it could become a number that is fine.
 template <class To, class From>
 To Nearest(From number) {
   using Limits = std::numeric_limits<To>;

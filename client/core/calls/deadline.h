@@ -10,8 +10,8 @@
 
 namespace ebla::client {
 
-// Longer deadlines are cut to this, so that neither a time of now plus a deadline nor the wire's 32 bits of milliseconds
-// overflow.
+// Longer deadlines are cut to this, so that neither a time of now plus a deadline nor the wire's 32 bits of
+// milliseconds overflow.
 inline constexpr std::chrono::milliseconds kDeadlineMax = std::chrono::days(20);
 
 inline Duration DeadlineOf(std::chrono::milliseconds asked) { return std::min(asked, kDeadlineMax); }
