@@ -31,6 +31,7 @@ struct Arguments {
   int seconds = 60;
   int rounds = 8;
   int procedures = 200;
+  int pauses = 100;
   int bound_mb = 512;
   int phase_seconds = 15;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
@@ -117,6 +118,9 @@ void AddOptions(CLI::App& app, Arguments& given) {
   app.add_option("--procedures", given.procedures, "procedures: how many procedures are run")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
+  app.add_option("--pauses", given.pauses, "outages-in-changes: how many times ZooKeeper is stopped")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
   app.add_option("--seed", given.seed, "decides whom to harm and when, and what the clients do; drawn when not given");
   app.add_option("--old-bin", given.old_bin,
                  "upgrade: where the earlier build's binaries are; without, this build speaks less than it can")
@@ -157,6 +161,11 @@ int Main(int argc, char** argv) {
          return Conclude("restart-all", RestartAll({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
        }},
       {"control-plane-outage", [&] { return ControlPlaneOutages(given); }},
+      {"outages-in-changes",
+       [&] {
+         return Conclude("outages-in-changes",
+                         OutagesInChanges({.pauses = given.pauses, .seed = given.seed, .say = Printer()}));
+       }},
       {"full-disk",
        [&] { return Conclude("full-disk", FullDisk({.rounds = given.rounds, .seed = given.seed, .say = Printer()})); }},
       {"procedures",

@@ -87,6 +87,17 @@ struct ControlPlaneOutageOptions {
 // ZooKeeper and all masters are away: clients that were connected before read and write at every level.
 ScenarioReport ControlPlaneOutage(const ControlPlaneOutageOptions& options);
 
+struct OutagesInChangesOptions {
+  int pauses = 100;
+  std::chrono::milliseconds length{5'000};     // of a pause, at most
+  std::chrono::milliseconds worst_max{2'000};  // that an operation may take
+  uint64_t seed = 1;
+  Say say;
+};
+// On five servers, an operator transfers, moves, splits and drains without rest, and ZooKeeper is stopped (SIGSTOP) at
+// random moments. No operation waits for it.
+ScenarioReport OutagesInChanges(const OutagesInChangesOptions& options);
+
 struct FullDiskOptions {
   int rounds = 3;
   std::chrono::milliseconds length{5'000};
