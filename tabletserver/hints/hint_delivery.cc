@@ -60,7 +60,7 @@ void HintDelivery::Begin() {
 
 void HintDelivery::NextPage() {
   Result<std::vector<UnresolvedLogEntry>> page =
-      store_.ListUnresolved({}, pass_.place, options_.entries_at_once, options_.bytes_at_once);
+      store_.unresolved().List({}, pass_.place, options_.entries_at_once, options_.bytes_at_once);
   if (!page) {
     LOG_EVERY_N(ERROR, 100) << "cannot read what is to be delivered: " << page.error();
     return End();
@@ -175,7 +175,7 @@ bool HintDelivery::TableGoneHere(TableId table) const {
 }
 
 bool HintDelivery::ForgetNow(const UnresolvedLogEntry& unresolved) {
-  const Status status = store_.DiscardUnresolved(unresolved.tablet, unresolved.entry.version);
+  const Status status = store_.unresolved().Discard(unresolved.tablet, unresolved.entry.version);
   LOG_IF_EVERY_N(ERROR, !status.ok(), 100) << "cannot remove settled writes: " << status;
   return status.ok();
 }
@@ -218,7 +218,7 @@ bool HintDelivery::InHistory(const UnresolvedLogEntry& unresolved) const {
 void HintDelivery::List(TableId table, UnresolvedPosition after, size_t entries_max, size_t bytes_max,
                         std::move_only_function<void(Result<std::vector<Unresolved>>)> done) {
   ports_.executor.Post([this, table, after, entries_max, bytes_max, done = std::move(done)]() mutable {
-    Result<std::vector<UnresolvedLogEntry>> entries = store_.ListUnresolved(table, after, entries_max, bytes_max);
+    Result<std::vector<UnresolvedLogEntry>> entries = store_.unresolved().List(table, after, entries_max, bytes_max);
     if (!entries) return done(Error(entries.error()));
     auto listed = std::make_shared<std::vector<Unresolved>>();
     for (UnresolvedLogEntry& entry : *entries) {
@@ -273,12 +273,12 @@ void HintDelivery::Forget(TableId table, UnresolvedPosition place, std::move_onl
     // The list begins after a position, so it is asked for from the one before.
     UnresolvedPosition before = place;
     before.version.lsn = Lsn{place.version.lsn.value - 1};
-    Result<std::vector<UnresolvedLogEntry>> found = store_.ListUnresolved(table, before, 1, 0);
+    Result<std::vector<UnresolvedLogEntry>> found = store_.unresolved().List(table, before, 1, 0);
     if (!found) return done(found.error());
     if (found->empty() || PlaceOf(found->front()) != std::pair(place.tablet, place.version)) {
       return done(Error(Code::kNotFound, "no such write is unresolved here"));
     }
-    Status forgotten = store_.DiscardUnresolved(place.tablet, place.version);
+    Status forgotten = store_.unresolved().Discard(place.tablet, place.version);
     if (!forgotten.ok()) return done(std::move(forgotten));
     stuck_.erase(PlaceOf(found->front()));
     store_.Flush(FlushMode::kSync, ports_.executor, std::move(done));

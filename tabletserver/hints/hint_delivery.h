@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "tabletserver/hints/delivery_route.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 
@@ -69,7 +70,7 @@ class HintDelivery {
   void Start();
   // New work exists.
   void Wake();
-  // A table's, after a place, as many as TabletStore::ListUnresolved lists; `done` runs on the executor.
+  // A table's, after a place, as many as UnresolvedWrites::List lists; `done` runs on the executor.
   void List(TableId table, UnresolvedPosition after, size_t entries_max, size_t bytes_max,
             std::move_only_function<void(Result<std::vector<Unresolved>>)> done);
   // NOT_FOUND when it is not there.

@@ -45,7 +45,7 @@ Status HintedWrites::Recover() {
   UnresolvedPosition place;
   while (true) {
     EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> stored,
-                ports_.store.ListUnresolved({}, place, kEntriesAtOnce, kBytesAtOnce));
+                ports_.store.unresolved().List({}, place, kEntriesAtOnce, kBytesAtOnce));
     if (stored.empty()) return Status::Ok();
     for (const UnresolvedLogEntry& one : stored) {
       for (const Effect& effect : one.entry.effects) Remember(one.table, effect.key, effect.write_time_ms);
@@ -98,7 +98,7 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
     const Result<LogEntry> entry = EntryOf(call, *view);
     const LogEntry* const pointer = entry ? &*entry : nullptr;
     Status stored =
-        entry ? ports_.store.PutUnresolved(TabletId{}, call.handle->table, {&pointer, 1}) : Status(entry.error());
+        entry ? ports_.store.unresolved().Put(TabletId{}, call.handle->table, {&pointer, 1}) : Status(entry.error());
     if (!stored.ok()) {
       Answer(call, std::move(stored));
       continue;

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "tabletserver/shard/shard_types.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

@@ -74,7 +74,7 @@ class HintedWritesTest : public GroupFixture {
     const int64_t stamp_ms = at("ts-3").executor->TimeOfDayMs() + 3'600'000;
     entry.effects.push_back({.key = "k", .value = "before", .write_time_ms = stamp_ms, .writer = "ts-3"});
     const LogEntry* const kept = &entry;
-    ASSERT_TRUE(at("ts-3").store->PutUnresolved(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
+    ASSERT_TRUE(at("ts-3").store->unresolved().Put(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
     Crash("ts-3", SimulatedDisk::CrashKind::kProcess);
     Start("ts-3");
     for (const std::string& key : keys) ASSERT_EQ(Put("ts-3", key, "after").header.code, idl::Code::OK);
@@ -223,7 +223,7 @@ TEST_F(HintedWritesTest, WhatBelongsToADroppedTableGoesWithItsData) {
   late.version = {Epoch{1}, Lsn{99}};
   late.effects.push_back({.key = "k", .value = "late", .write_time_ms = 5, .writer = "ts-3"});
   const LogEntry* const kept = &late;
-  ASSERT_TRUE(at("ts-3").store->PutUnresolved(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
+  ASSERT_TRUE(at("ts-3").store->unresolved().Put(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
   ASSERT_TRUE(Delivered());
   EXPECT_EQ(at("ts-3").server->hint_delivery().figures().dropped, dropped + 1);
 }
@@ -294,7 +294,7 @@ TEST_F(HintedWritesTest, ADeleteIsRememberedUntilNothingOlderCanCome) {
   const auto page =
       Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), scan); });
   EXPECT_TRUE(page.records.empty() && page.done);
-  EXPECT_EQ(at("ts-1").store->EstimateSize(TableId{kTable}, KeyRange::All())->records, 0);
+  EXPECT_EQ(EstimateSize(*at("ts-1").store, TableId{kTable}, KeyRange::All())->records, 0);
   Heal();
   ASSERT_TRUE(Delivered());
   ASSERT_TRUE(AllEqual());
@@ -439,7 +439,7 @@ TEST_F(ConflictTest, OneThatTheHistoryHasAfterAllGoesByItself) {
   LogEntry never = entry;
   never.version.epoch = Epoch{9};
   const LogEntry* const kept[] = {&entry, &never};
-  ASSERT_TRUE(at("ts-1").store->PutUnresolved(TabletId{kTablet}, TableId{kTable}, kept).ok());
+  ASSERT_TRUE(at("ts-1").store->unresolved().Put(TabletId{kTablet}, TableId{kTable}, kept).ok());
   ASSERT_TRUE(Until([&] { return Unresolved("ts-1").writes.size() == 1; }));
   EXPECT_EQ(Unresolved("ts-1").writes[0].version.epoch, 9);
 }
@@ -452,7 +452,7 @@ TEST_F(ConflictTest, AreListedInPages) {
     entries[i].effects.push_back({.key = "k", .value = "v"});
     pointers.push_back(&entries[i]);
   }
-  ASSERT_TRUE(at("ts-1").store->PutUnresolved(TabletId{kTablet}, TableId{kTable}, pointers).ok());
+  ASSERT_TRUE(at("ts-1").store->unresolved().Put(TabletId{kTablet}, TableId{kTable}, pointers).ok());
   idl::ListKeptRequest request;
   request.header.tableId = kTable;
   request.limit = 2;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "tabletserver/shard/log_truncator.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver {
 
@@ -23,7 +24,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     if (stopped_) return;
     executor_.After(options_.look_every, [self = shared_from_this()] { self->Look(); });
     if (running_) return;
-    const int64_t logged = store_.LogBytesSinceCheckpoint();
+    const int64_t logged = store_.health().log_bytes;
     const double part = finished() == 0 ? options_.first_part : 1;
     const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
     if (due || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
@@ -37,9 +38,9 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
 
   // Logs of tables in memory take the room of their records, and no recovery needs them.
   void LookInMemory() {
-    MemoryTables* const memory = store_.memory_tables();
+    InMemoryStore* const memory = store_.memory_tables();
     if (stopped_ || memory == nullptr) return;
-    const MemoryTables::LogsUse logs = memory->Logs();
+    const InMemoryStore::LogsUse logs = memory->Logs();
     executor_.After(logs.bytes > 0 ? options_.look_in_memory_every : options_.memory_log_period,
                     [self = shared_from_this()] { self->LookInMemory(); });
     memory_logs_least_ = std::min(memory_logs_least_, logs.bytes);

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 #include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {
@@ -150,7 +151,7 @@ class Evictor::Impl : public std::enable_shared_from_this<Impl> {
     std::map<size_t, std::vector<ExpiredKey>> chosen;  // by whose they are
     int64_t evicted = 0;
     const size_t most = options_.victims_max * std::min(led.size(), kBatchesAtOnce);
-    for (MemoryTables::Victim& victim : store_.memory_tables()->ChooseVictims(table, ranges, bytes, most)) {
+    for (EvictionVictim& victim : store_.memory_tables()->ChooseVictims(table, ranges, bytes, most)) {
       const auto after = std::ranges::upper_bound(ranges, victim.key, {}, &KeyRange::start);
       const auto of = static_cast<size_t>(after - ranges.begin()) - 1;
       if (!ranges[of].Contains(victim.key)) continue;  // views of a split, of which one is older

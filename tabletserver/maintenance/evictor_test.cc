@@ -6,7 +6,8 @@
 #include <set>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 #include "tabletserver/transport/peer_memory.h"
 
@@ -45,7 +46,7 @@ class EvictorTest : public ::testing::Test {
   static constexpr int kRecordsEach = 1'000;
 
   void Make(Eviction eviction, int64_t limit) {
-    ram_.Ensure(kCache, 1, {.limit_bytes = limit, .eviction = eviction});
+    in_memory_.Ensure(kCache, 1, {.limit_bytes = limit, .eviction = eviction});
     evictor_.Start();
   }
   std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range, RoleKind role, int64_t weight,
@@ -74,16 +75,16 @@ class EvictorTest : public ::testing::Test {
       batch.tablet = TabletId{tablet};
       batch.table = kCache;
       batch.records = {{&effect, {Epoch{1}, Lsn{++lsn_}}}};
-      ASSERT_TRUE(ram_.Apply(kCache, {&batch, 1}).ok());
+      ASSERT_TRUE(in_memory_.Apply({&batch, 1}).ok());
     }
   }
 
   ebla::testing::SimScheduler scheduler_{42};
   ebla::testing::SimExecutor executor_{scheduler_};
   SimulatedDisk disk_;
-  SimulatedStore on_disk_{disk_, executor_};
-  InMemoryStore ram_;
-  RoutedStore store_{on_disk_, ram_};
+  InMemoryStore in_memory_;
+  SimulatedStore simulated_{disk_, executor_, {.memory = &in_memory_}};
+  TabletStore& store_ = *simulated_;
   TabletDirectory directory_;
   NotingShard shard_;
   PeerMemory peers_;
@@ -136,8 +137,8 @@ TEST_F(EvictorTest, WhatIsUnderWayIsNotTakenFromOthersOnceMore) {
   Fill("a", 1);
   Fill("c", 3);
   // Above what a table is brought to by twenty records.
-  const auto limit = static_cast<int64_t>(static_cast<double>(ram_.Uses().front().bytes - 20 * 1'050) / 0.96);
-  ram_.Ensure(kCache, 2, {.limit_bytes = limit, .eviction = Eviction::kLru});
+  const auto limit = static_cast<int64_t>(static_cast<double>(in_memory_.Uses().front().bytes - 20 * 1'050) / 0.96);
+  in_memory_.Ensure(kCache, 2, {.limit_bytes = limit, .eviction = Eviction::kLru});
   scheduler_.RunFor(100ms);
   const size_t chosen = shard_.Keys(TabletId{1}) + shard_.Keys(TabletId{3});
   EXPECT_GT(chosen, 5u);
@@ -150,13 +151,13 @@ TEST_F(EvictorTest, TheNextBatchWaitsForTheOneBeforeAndDoneOnesAreCounted) {
   Fill("a", 1);
   scheduler_.RunFor(1s);
   ASSERT_EQ(shard_.batches.size(), 1u);
-  EXPECT_EQ(ram_.Uses().front().evicted, 0);
+  EXPECT_EQ(in_memory_.Uses().front().evicted, 0);
   shard_.batches[0].done(Status::Ok());
   scheduler_.RunFor(50ms);
   ASSERT_EQ(shard_.batches.size(), 2u);
-  EXPECT_EQ(ram_.Uses().front().evicted, 50);
+  EXPECT_EQ(in_memory_.Uses().front().evicted, 50);
   shard_.batches[1].done(Error(Code::kNotPrimary, "it leads no more"));
-  EXPECT_EQ(ram_.Uses().front().evicted, 50) << "none of these went";
+  EXPECT_EQ(in_memory_.Uses().front().evicted, 50) << "none of these went";
   scheduler_.RunFor(50ms);
   EXPECT_EQ(shard_.batches.size(), 3u);
   scheduler_.RunFor(6s);
@@ -207,8 +208,8 @@ TEST_F(EvictorTest, OfWhatIsTooMuchHereTheTabletsThatAreLedHereGiveTheirPart) {
   Fill("b", 2);
   Fill("c", 3);
   // Above what a table is brought to by 120 records, which is much.
-  const auto limit = static_cast<int64_t>(static_cast<double>(ram_.Uses().front().bytes - 120 * 1'050) / 0.96);
-  ram_.Ensure(kCache, 2, {.limit_bytes = limit, .eviction = Eviction::kLru});
+  const auto limit = static_cast<int64_t>(static_cast<double>(in_memory_.Uses().front().bytes - 120 * 1'050) / 0.96);
+  in_memory_.Ensure(kCache, 2, {.limit_bytes = limit, .eviction = Eviction::kLru});
   scheduler_.RunFor(100ms);
   EXPECT_GT(shard_.Keys(TabletId{1}), 30u);
   EXPECT_LT(shard_.Keys(TabletId{1}), 48u);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/testing/sim_executor.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -15,13 +16,13 @@ using ::testing::IsEmpty;
 
 constexpr TableId kPurged{7};
 
-class AskedStore : public SimulatedStore {
+class AskedRecords final : public FakeRecordStore {
  public:
-  using SimulatedStore::SimulatedStore;
+  using FakeRecordStore::FakeRecordStore;
   Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
     std::vector<std::string>& one = asked.emplace_back();
     for (const KeyRange& range : ranges) one.push_back(range.start);
-    return SimulatedStore::EstimateSizes(table, ranges);
+    return FakeRecordStore::EstimateSizes(table, ranges);
   }
   std::vector<std::vector<std::string>> asked;  // where the ranges of each call begin
 };
@@ -54,15 +55,21 @@ class PurgeAndSizeTasksTest : public ::testing::Test {
     EXPECT_TRUE(store_.Apply({&batch, 1}).ok());
   }
   auto AskedWithin(Duration time) {
-    store_.asked.clear();
+    asked_->asked.clear();
     scheduler_.RunFor(time);
-    return store_.asked;
+    return asked_->asked;
   }
 
   testing::SimScheduler scheduler_{42};
   testing::SimExecutor executor_{scheduler_};
   SimulatedDisk disk_;
-  AskedStore store_{disk_, executor_};
+  AskedRecords* asked_ = nullptr;
+  SimulatedStore simulated_{disk_, executor_, {.records = [this](SimulatedDisk& disk) {
+                              auto records = std::make_unique<AskedRecords>(disk);
+                              asked_ = records.get();
+                              return records;
+                            }}};
+  TabletStore& store_ = *simulated_;
   TabletDirectory directory_;
   PurgeAndSizeTasks purge_and_size_tasks_{executor_, store_, directory_, {}, {}};
 };

@@ -23,6 +23,7 @@
 #include "tabletserver/maintenance/page_comparison.h"
 #include "tabletserver/maintenance/replica_asker.h"
 #include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "common/testing/sim_executor.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -29,7 +30,8 @@ class ScrubberTest : public ::testing::Test {
   ebla::testing::SimScheduler scheduler_{42};
   ebla::testing::SimExecutor executor_{scheduler_};
   SimulatedDisk disk_{7};
-  SimulatedStore store_{disk_, executor_};
+  SimulatedStore simulated_{disk_, executor_};
+  TabletStore& store_ = *simulated_;
   std::unique_ptr<Scrubber> scrubber_;
   int compared_ = 0;
   std::function<void()> during_ = [] {};

@@ -5,6 +5,8 @@
 
 #include <random>
 
+#include "tabletserver/storage/tablet_store.h"
+
 namespace ebla::tabletserver {
 namespace {
 

@@ -49,7 +49,7 @@ TEST_F(ReplicaReadsTest, WhatReadsLackInTheCacheIsTheirTablets) {
   };
   read();
   EXPECT_EQ(lacked(), 0u);
-  at("ts-1").store->LackPages(2);
+  at("ts-1").stored->records().LackPages(2);
   read();
   EXPECT_EQ(lacked(), 1'280u) << "two pages each, by one read in 64";
 }

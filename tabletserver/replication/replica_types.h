@@ -15,8 +15,9 @@
 #include "common/base/executor.h"
 #include "common/base/ids.h"
 #include "common/base/status.h"
+#include "tabletserver/storage/log/flush_mode.h"
 #include "tabletserver/storage/log/log_entry.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
 

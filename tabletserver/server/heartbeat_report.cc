@@ -12,6 +12,7 @@
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -154,7 +155,7 @@ void HeartbeatReport::Fill(idl::HeartbeatRequest& request) {
   told_ = std::move(told);
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   FillScrub(damaged, request);
-  if (MemoryTables* const memory = ports_.store.memory_tables()) {
+  if (InMemoryStore* const memory = ports_.store.memory_tables()) {
     for (const MemoryUse& use : memory->Uses()) request.memoryTables.push_back(ToIdl(use));
   }
   request.diskFreeBytes = health.disk_free_bytes;

@@ -16,6 +16,7 @@
 #include "idl/master_types.h"
 #include "tabletserver/reads/tablet_handle.h"
 #include "tabletserver/service/load_report.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

@@ -6,6 +6,8 @@
 
 #include "common/http/metric_families.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -135,7 +137,7 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Counter("store_cache_misses_total", "Pages read from disk.", health.cache_misses);
   families.Counter("store_flushes_total", "Flushes of the log, each for all writes that wait.", health.flushes);
   families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
-  families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
+  families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.health().log_bytes);
 }
 
 void AddMemoryTables(const TabletStore& store, const TabletDirectory& directory, Families& families) {

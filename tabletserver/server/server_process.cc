@@ -88,9 +88,9 @@ Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
   options.store.watcher = watcher_.get();
+  in_memory_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
+  options.store.memory_tables = in_memory_.get();
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
-  ram_ = std::make_unique<InMemoryStore>(options.memory_tables_bytes);
-  routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
   return Status::Ok();
 }
 
@@ -134,7 +134,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
-                        *background_, *control_, *routed_, *coordinator_, *connector_, std::move(shard_connectors),
+                        *background_, *control_, **store_, *coordinator_, *connector_, std::move(shard_connectors),
                         delivery_.get(), housekeeping_.get(), snapshots_.get(), scrubber_.get(),
                         Pointers<TurnEnd>(shards_)},
       std::move(options.server));
@@ -190,10 +190,9 @@ Status ServerProcess::Stop(Duration patience) {
   coordinator_.reset();
   connector_.reset();
   shard_connectors_.clear();
-  routed_.reset();
-  ram_.reset();
-  const Status store = store_ == nullptr ? Status() : store_->health().status;
+  const Status store = store_ == nullptr ? Status() : (*store_)->health().status;
   store_.reset();  // takes the last checkpoint, on the loops that still run
+  in_memory_.reset();
   if (patience > Duration(0) && directory_ != nullptr && store.ok()) {
     if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
   }

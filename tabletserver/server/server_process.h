@@ -27,7 +27,7 @@
 #include "common/rpc/server.h"
 #include "tabletserver/server/metrics.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -85,9 +85,8 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> flusher_;
   std::unique_ptr<rpc::EventLoop> checkpoints_;
   std::unique_ptr<rpc::EventLoop> watcher_;
+  std::unique_ptr<InMemoryStore> in_memory_;
   std::unique_ptr<WtStore> store_;
-  std::unique_ptr<InMemoryStore> ram_;
-  std::unique_ptr<RoutedStore> routed_;  // over both
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::unique_ptr<rpc::LoopThreads> loop_threads_;
   std::vector<std::unique_ptr<rpc::EventLoop>> shards_;

@@ -41,6 +41,7 @@
 #include "tabletserver/service/replication_service.h"
 #include "tabletserver/service/tablet_service.h"
 #include "tabletserver/shard/shard_types.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/transport/copy_throttle.h"
 #include "tabletserver/transport/heartbeater.h"
 #include "tabletserver/transport/peer_book.h"

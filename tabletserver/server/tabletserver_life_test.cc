@@ -16,7 +16,8 @@ TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
     void Run() {
       coordination_.SetAvailable(false);
       executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
-      store_ = std::make_unique<SimulatedStore>(disk_, *executor_);
+      stored_ = std::make_unique<SimulatedStore>(disk_, *executor_);
+      store_ = &**stored_;
       coordinator_ = coordination_.NewClient(*executor_);
       options_.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{1}};
       server_ = std::make_unique<TabletServer>(

@@ -189,7 +189,7 @@ TEST_F(TabletServerTest, WhatNobodyReadsIsPurged) {
   for (int i = 0; i < 50; ++i) {
     ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, idl::Code::OK);
   }
-  const auto records = [&] { return store_->EstimateSize(TableId{kTable}, KeyRange::All())->records; };
+  const auto records = [&] { return EstimateSize(*store_, TableId{kTable}, KeyRange::All())->records; };
   EXPECT_EQ(records(), 50);
   EXPECT_TRUE(Until([&] { return records() == 0; }, 60s));
   const auto all = server_->directory().snapshot()->All();

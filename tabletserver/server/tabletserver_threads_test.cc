@@ -14,7 +14,7 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/testing/temporary_directory.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -64,11 +64,11 @@ class ThreadsTest : public ::testing::Test {
     store.flusher = &flusher_;
     store.background = &checkpoints_;
     store.watcher = &background_;
+    in_memory_ = std::make_unique<InMemoryStore>(64 << 20);
+    store.memory_tables = in_memory_.get();
     auto opened = WtStore::Open(store);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     store_ = *std::move(opened);
-    ram_ = std::make_unique<InMemoryStore>(64 << 20);
-    routed_ = std::make_unique<RoutedStore>(*store_, *ram_);
     TabletServerOptions options;
     options.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{incarnation}};
     options.purge_and_size_tasks.turn = 1ms;
@@ -79,7 +79,7 @@ class ThreadsTest : public ::testing::Test {
                             {&reader_},
                             background_,
                             control_,
-                            *routed_,
+                            **store_,
                             *coordinator_,
                             connector_};
     ports.shard_turns = {&shard_a_, &shard_b_};
@@ -98,9 +98,8 @@ class ThreadsTest : public ::testing::Test {
     for (rpc::EventLoop* loop : {&loop_a_, &loop_b_, &shard_a_, &shard_b_, &reader_, &background_, &control_})
       loop->Stop();
     server_.reset();
-    routed_.reset();
-    ram_.reset();
     store_.reset();
+    in_memory_.reset();
   }
 
   static bool Until(const std::function<bool()>& done) {
@@ -180,9 +179,8 @@ class ThreadsTest : public ::testing::Test {
   rpc::PipelinedConnector connector_{control_};
   std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
   std::unique_ptr<coordination::Coordinator> coordinator_;
+  std::unique_ptr<InMemoryStore> in_memory_;
   std::unique_ptr<WtStore> store_;
-  std::unique_ptr<InMemoryStore> ram_;
-  std::unique_ptr<RoutedStore> routed_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;
 };
@@ -309,7 +307,7 @@ void ManyClientsTest::CountWhileTabletsComeAndGo(const idl::TableOptions& option
     acknowledged += worker->increments;
   }
   int64_t counted = 0;
-  ASSERT_TRUE(routed_
+  ASSERT_TRUE((*store_)
                   ->Scan(TableId{kTable}, {},
                          [&](std::string_view key, const StoredRecord& record) {
                            if (key.ends_with("-counter")) counted += std::stoll(record.value);
@@ -344,10 +342,10 @@ TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
   worker.Start();
   written.get_future().wait();
   EXPECT_EQ(worker.increments, 1);
-  const int64_t before = store_->health().flushes;  // the Barrier's among them, not the write's
+  const int64_t before = (*store_)->health().flushes;  // the Barrier's among them, not the write's
   options.__set_intervalMs(10);
   ASSERT_EQ(Alter(options), idl::Code::OK);
-  EXPECT_TRUE(Until([&] { return store_->health().flushes > before; }));
+  EXPECT_TRUE(Until([&] { return (*store_)->health().flushes > before; }));
 }
 
 // ---- merges ---------------------------------------------------------------------------------------------------------
@@ -573,7 +571,7 @@ TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
   for (const auto& client : clients) {
     EXPECT_EQ(client->failure, "");
     EXPECT_GT(client->acknowledged, 0);
-    const auto record = store_->Get(TableId{kTable}, client->Key());
+    const auto record = (*store_)->Get(TableId{kTable}, client->Key());
     ASSERT_TRUE(record && *record);
     EXPECT_EQ((*record)->value, std::to_string(client->acknowledged));
   }

@@ -121,9 +121,9 @@ Status ForgetKept(TabletStore& store, TableId table) {
   constexpr size_t kAtOnce = 1000, kBytesAtOnce = 16 << 20;
   size_t forgotten = 0;
   while (true) {
-    EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> kept, store.ListUnresolved(table, {}, kAtOnce, kBytesAtOnce));
+    EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> kept, store.unresolved().List(table, {}, kAtOnce, kBytesAtOnce));
     if (kept.empty()) break;
-    for (const UnresolvedLogEntry& one : kept) EBLA_TRY(store.DiscardUnresolved(one.tablet, one.entry.version));
+    for (const UnresolvedLogEntry& one : kept) EBLA_TRY(store.unresolved().Discard(one.tablet, one.entry.version));
     forgotten += kept.size();
   }
   if (forgotten > 0) LOG(WARNING) << forgotten << " unresolved writes of table " << table << " are dropped with it";

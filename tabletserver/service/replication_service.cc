@@ -10,6 +10,7 @@
 #include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/shard/peer_exchange.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 #include "tabletserver/transport/peer_translate.h"
 
 namespace ebla::tabletserver {
@@ -89,7 +90,7 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
     return;
   }
   const int64_t latest = LatestTime();
-  if (const MemoryTables* const memory = ports_.store.memory_tables()) {
+  if (const InMemoryStore* const memory = ports_.store.memory_tables()) {
     for (const MemoryPressure& pressure : memory->Pressures()) gathered->reply.memory.push_back(ToIdl(pressure));
   }
   gathered->reply.tablets.resize(request.tablets.size());

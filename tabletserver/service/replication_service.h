@@ -15,6 +15,7 @@
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
 #include "tabletserver/shard/shard_types.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

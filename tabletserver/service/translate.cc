@@ -6,6 +6,7 @@
 #include "common/base/encoding.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver {
 namespace {

@@ -10,6 +10,8 @@
 #include "idl/tablet_types.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/shard/shard_types.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

@@ -8,6 +8,8 @@
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {

@@ -425,7 +425,7 @@ class MemoryCopyTargetTest : public CopyTargetTest {
       const Effect effect{.key = "x" + std::to_string(i), .value = value};
       ApplyBatch batch{.tablet = TabletId{kTablet + 1}, .table = TableId{kTable}};
       batch.records.push_back({&effect, {Epoch{1}, Lsn{static_cast<uint64_t>(i) + 1}}});
-      ASSERT_TRUE(at("ts-2").ram->Apply(TableId{kTable}, {&batch, 1}).ok());
+      ASSERT_TRUE(at("ts-2").in_memory->Apply({&batch, 1}).ok());
     }
   }
 };
@@ -467,7 +467,9 @@ class MemoryFollowerTest : public ShardCopyTest {
     }
     return taken;
   }
-  double Taken(const std::string& server) { return static_cast<double>(at(server).ram->Uses().front().bytes) / kLimit; }
+  double Taken(const std::string& server) {
+    return static_cast<double>(at(server).in_memory->Uses().front().bytes) / kLimit;
+  }
 };
 
 TEST_F(MemoryFollowerTest, APrimaryWithRoomEvictsForAFollowerWithout) {
@@ -495,7 +497,7 @@ TEST_F(MemoryFollowerTest, WhereNothingIsEvictedAFullFollowerRefusesForItsPrimar
 TEST_F(MemoryCopyTargetTest, WhatTheReplicaHoldsDoesNotKeepItsCopyOut) {
   Fill();
   EXPECT_EQ(SendCopy("ts-2", Begin(1)).status.code, idl::Code::OK);
-  EXPECT_EQ(at("ts-2").ram->Uses().front().records, 0);
+  EXPECT_EQ(at("ts-2").in_memory->Uses().front().records, 0);
   idl::CopyRequest chunk = Request();
   chunk.__set_chunk({});
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, idl::Code::OK);

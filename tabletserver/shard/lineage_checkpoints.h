@@ -14,6 +14,7 @@
 
 #include "tabletserver/shard/shard_context.h"
 #include "tabletserver/shard/shard_tablet.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

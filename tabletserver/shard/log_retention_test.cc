@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "common/testing/sim_executor.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -39,7 +40,8 @@ class LogRetentionTest : public ::testing::Test {
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
   SimulatedDisk disk_;
-  SimulatedStore store_{disk_, executor_};
+  SimulatedStore simulated_{disk_, executor_};
+  TabletStore& store_ = *simulated_;
   Lsn last_;
 };
 

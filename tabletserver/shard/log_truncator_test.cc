@@ -58,7 +58,13 @@ TEST_F(ShardLogsTest, ACrashBetweenTwoPiecesLeavesNoGap) {
 
 // Of a tablet that stays damaged, as nobody else has what it has: the server's log would grow until the disk is full.
 TEST_F(ShardLogsTest, AnEntryThatTheDiskHasLostGoesAsAnyOther) {
-  lost_ = Lsn{1};
+  SimulatedLogDisk& disk = at("ts-1").disk.log_disk();
+  const uint64_t segment = disk.List()->front();
+  const auto file = disk.Open(segment);
+  const size_t place = (*file)->Read(0, *(*file)->Size())->find("counter");
+  ASSERT_NE(place, std::string::npos);
+  disk.Damage(segment, static_cast<int64_t>(place));
+  ASSERT_EQ(at("ts-1").store->ReadLog(TabletId{kTablet}, Lsn{2}, Lsn{2}, 1).error().code(), Code::kUnavailable);
   EXPECT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(TabletId{kTablet}); }));
 }
 
@@ -84,7 +90,7 @@ class MemoryLogsTest : public GroupFixture {
     Cut("ts-3", "ts-2");
     for (int i = 0; i < count; ++i) Put(i % 100);
   }
-  int64_t Logged(const std::string& name) { return at(name).ram->Logs().bytes; }
+  int64_t Logged(const std::string& name) { return at(name).in_memory->Logs().bytes; }
   struct Kept {
     int least, written_more, most;  // values; a log's memory is more than its entries
   };

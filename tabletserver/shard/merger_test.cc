@@ -387,7 +387,7 @@ TEST_P(ShardMergeWithoutRuleTest, ACrashTakesTheMergeBackAndItsData) {
   Merge();
   Crash("ts-1", SimulatedDisk::CrashKind::kProcess);
   SimulatedStore store(at("ts-1").disk, world_);
-  const auto replicas = store.Recover();
+  const auto replicas = store->Recover();
   ASSERT_TRUE(replicas);
   for (const RecoveredReplica& one : *replicas) {
     EXPECT_EQ(one.applied.has_value(), one.state.tombstone) << one.tablet << ": what has it is to be removed";

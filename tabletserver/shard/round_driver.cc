@@ -150,7 +150,7 @@ Status RoundDriver::StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& 
   if (!output.replica.rolled_back.empty()) {
     std::vector<const LogEntry*> entries;
     for (const EntryPtr& entry : output.replica.rolled_back) entries.push_back(entry.get());
-    EBLA_TRY(shard_.store().PutUnresolved(tablet.id, tablet.table, entries));
+    EBLA_TRY(shard_.store().unresolved().Put(tablet.id, tablet.table, entries));
     LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size()
                  << " acknowledged PRIMARY writes are rolled back and stored as unresolved";
   }

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "common/base/lineage.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/transport/peer_memory.h"
 
 namespace ebla::tabletserver {

@@ -13,6 +13,7 @@
 #include "common/base/turn_end.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/shard/shard_types.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 

@@ -18,6 +18,7 @@
 #include "tabletserver/replication/leadership.h"
 #include "tabletserver/replication/replica_types.h"
 #include "tabletserver/shard/log_retention.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/dedup_window.h"
 #include "tabletserver/tablet/tablet_types.h"

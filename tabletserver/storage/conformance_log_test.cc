@@ -113,11 +113,11 @@ TEST_P(DurableStoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
 }
 
 TEST_P(DurableStoreTest, LogBytesCountFromTheCheckpoint) {
-  EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
+  EXPECT_EQ(store().health().log_bytes, 0);
   Write(1, {Put("a", std::string(10'000, 'v'))});
-  EXPECT_GT(store().LogBytesSinceCheckpoint(), 10'000);
+  EXPECT_GT(store().health().log_bytes, 10'000);
   ASSERT_TRUE(CheckpointNow(store()));
-  EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
+  EXPECT_EQ(store().health().log_bytes, 0);
 }
 
 }  // namespace

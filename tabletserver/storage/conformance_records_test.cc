@@ -155,9 +155,9 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   Write(1, effects);
   ASSERT_TRUE(CheckpointNow(store()));
   const KeyRange half{"k110000", "k115000"};
-  const auto all = store().EstimateSize(kAnyTable, {});
-  const auto part = store().EstimateSize(kAnyTable, half);
-  const auto few = store().EstimateSize(kAnyTable, {"k100000", "k100100"});
+  const auto all = EstimateSize(store(), kAnyTable, {});
+  const auto part = EstimateSize(store(), kAnyTable, half);
+  const auto few = EstimateSize(store(), kAnyTable, {"k100000", "k100100"});
   ASSERT_TRUE(all && part && few);
   EXPECT_GT(all->records, 12'000);
   EXPECT_LT(all->records, 32'000);
@@ -174,7 +174,7 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
                                    [](const SampledRow& row) { return row.first < "k110000"; });
   EXPECT_NEAR(static_cast<double>(lower) / static_cast<double>(all->sample.size()), 0.5, 0.25);
   ASSERT_TRUE(store().TruncateRange(kAnyTable, half).ok());
-  EXPECT_EQ(store().EstimateSize(kAnyTable, half)->records, 0);
+  EXPECT_EQ(EstimateSize(store(), kAnyTable, half)->records, 0);
   EXPECT_EQ(Records({"k109999", "k115001"}),
             "k109999=" + std::string(200, 'v') + "@1 k115000=" + std::string(200, 'v') + "@1");
 }
@@ -247,7 +247,7 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
   const auto here = store().Get(kAnyTable, "here");
   ASSERT_TRUE(here && here->has_value());
   EXPECT_FALSE((*here)->tombstone);
-  const auto size = store().EstimateSize(kAnyTable, {});
+  const auto size = EstimateSize(store(), kAnyTable, {});
   ASSERT_TRUE(size);
   EXPECT_EQ(size->records, 1);
   EXPECT_EQ(Records(), "gone=@2 here=v@1") << "shown as it is to whoever scans the store";

@@ -101,10 +101,10 @@ void Tell(Story story, int steps) {
   }
 }
 
-TEST(StoresTest, TellTheSameStory) { Tell(Story(TestSeed(), StoreKind::kWiredTiger, StoreKind::kMemory), 400); }
+TEST(StoresTest, TellTheSameStory) { Tell(Story(TestSeed(), StoreKind::kWiredTiger, StoreKind::kSimulated), 400); }
 
 TEST(StoresTest, TablesInMemoryTellTheSameStory) {
-  Tell(Story(TestSeed(), StoreKind::kTablesInMemory, StoreKind::kMemory), 2'000);
+  Tell(Story(TestSeed(), StoreKind::kTablesInMemory, StoreKind::kSimulated), 2'000);
 }
 
 }  // namespace

@@ -14,11 +14,11 @@ class RollbackTest : public DurableStoreTest {
   Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kAnyTable) {
     std::vector<const LogEntry*> pointers;
     for (const LogEntry& entry : entries) pointers.push_back(&entry);
-    return store().PutUnresolved(tablet, table, pointers);
+    return store().unresolved().Put(tablet, table, pointers);
   }
   std::string List(TableId table = {}, const UnresolvedPosition& after = {}, size_t entries_max = 100,
                    size_t bytes_max = SIZE_MAX) {
-    const auto listed = store().ListUnresolved(table, after, entries_max, bytes_max);
+    const auto listed = store().unresolved().List(table, after, entries_max, bytes_max);
     if (!listed) return listed.error().ToString();
     std::ostringstream out;
     for (const UnresolvedLogEntry& unresolved : *listed) {
@@ -48,14 +48,14 @@ TEST_P(RollbackTest, WhatIsRolledBackIsKeptAndListed) {
   EXPECT_EQ(List({}, {}, 2), "70:1.3 70:1.4");
   EXPECT_EQ(List({}, {kAnyTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
   EXPECT_EQ(List(TableId{8}, {}, 1), "71:1.9");
-  const auto listed = store().ListUnresolved(kAnyTable, {kAnyTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
+  const auto listed = store().unresolved().List(kAnyTable, {kAnyTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
   ASSERT_TRUE(listed && listed->size() == 1);
   EXPECT_EQ(EncodeLogEntry(listed->front().entry), EncodeLogEntry(Entry(4, {Put("k", "v")})));
   EXPECT_EQ(listed->front().table, kAnyTable);
   EXPECT_EQ(store().health().rolled_back_entries, 4);
   EXPECT_GT(store().health().rolled_back_bytes, 0);
-  ASSERT_TRUE(store().DiscardUnresolved(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());
-  ASSERT_TRUE(store().DiscardUnresolved(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
+  ASSERT_TRUE(store().unresolved().Discard(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());
+  ASSERT_TRUE(store().unresolved().Discard(kAnyTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
   EXPECT_EQ(List(), "70:1.3 70:1.300 71:1.9");
   EXPECT_EQ(store().health().rolled_back_entries, 3);
 }
@@ -86,8 +86,8 @@ TEST_P(RollbackTest, WhatIsKeptUnderNoTabletIsCountedApart) {
     EXPECT_EQ(health.rolled_back_entries, 1);
     life->Crash();
   }
-  ASSERT_TRUE(store().DiscardUnresolved({}, {Epoch{1}, Lsn{1}}).ok());
-  ASSERT_TRUE(store().DiscardUnresolved({}, {Epoch{1}, Lsn{2}}).ok());
+  ASSERT_TRUE(store().unresolved().Discard({}, {Epoch{1}, Lsn{1}}).ok());
+  ASSERT_TRUE(store().unresolved().Discard({}, {Epoch{1}, Lsn{2}}).ok());
   EXPECT_EQ(store().health().hinted_entries, 0);
   EXPECT_EQ(store().health().hinted_bytes, 0);
   EXPECT_EQ(store().health().rolled_back_entries, 1);
@@ -103,7 +103,7 @@ TEST_P(RollbackTest, NothingLeavesTheLogBeforeItIsKept) {
   }
   life->Crash();
   const auto log = store().ReadLog(kAnyTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
-  const auto unresolved = store().ListUnresolved(kAnyTable, {}, 100, SIZE_MAX);
+  const auto unresolved = store().unresolved().List(kAnyTable, {}, 100, SIZE_MAX);
   ASSERT_TRUE(log && unresolved);
   EXPECT_GE(log->size() + unresolved->size(), 40u);
   if (!unresolved->empty()) {

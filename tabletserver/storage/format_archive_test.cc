@@ -131,11 +131,11 @@ TEST_P(FormatArchiveTest, IsOpenedAndGoesOn) {
       EXPECT_FALSE(name.starts_with("WiredTigerLog") || name == "oplog.wt" || name == "pending.wt") << name;
     }
     if (life == 0) {
-      CheckContents(**store);
-      ASSERT_TRUE(AppendOne(**store, kPlain, Entry(8, {Put("new", "1")})).ok());
-      ASSERT_TRUE(ApplyOne(**store, kPlain, TableId{1}, Entry(8, {Put("new", "1")})).ok());
+      CheckContents(***store);
+      ASSERT_TRUE(AppendOne(***store, kPlain, Entry(8, {Put("new", "1")})).ok());
+      ASSERT_TRUE(ApplyOne(***store, kPlain, TableId{1}, Entry(8, {Put("new", "1")})).ok());
     } else {
-      EXPECT_EQ(Dump(**store, TableId{1}), "key=value@2 new=1@8 timed=out@2");
+      EXPECT_EQ(Dump(***store, TableId{1}), "key=value@2 new=1@8 timed=out@2");
     }
   }
 }
@@ -149,7 +149,7 @@ int WriteArchive(const std::string& archive) {
   ebla::testing::ThreadExecutor flusher, background;
   auto store = WtStore::Open(SmallStore(directory / "live", flusher, background));
   CHECK(store) << store.error();
-  Fill(**store);
+  Fill(***store);
   while (!CopyFiles(directory / "live", directory / "store")) {
   }
   std::filesystem::remove(directory / "store/LOCK");

@@ -1,6 +1,6 @@
 // tabletserver/storage/log_feed.h
 // What a store's log holds of committed entries, of all tablets, in its order: what an archive is made of.
-// Place:   the port's Follow() returns it (tablet_store.h); log_feeder.h makes it of a log.
+// Place:   TabletStore::Follow() returns it; log_feeder.h makes it of a log.
 // Threads: values.
 #pragma once
 

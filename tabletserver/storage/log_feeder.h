@@ -5,7 +5,7 @@
 // that may last: then the tablet is passed over on demand, and whoever follows finds a hole in that one's log.
 // While somebody reads, the segments stay from its place on, or from where it may come back to: for kPatience, and up to
 // so many bytes. The log notes from which segment on that is, so that no start cleans before the reader has come again.
-// Place:      behind WtStore::Follow.
+// Place:      behind TabletStore::Follow.
 // Invariants: 1. Nothing that is not committed is ever shown.
 //             2. Of the replicas' logs none lacks an entry between two that are shown, unless `lost` or passed over.
 // Errors:     as in tablet_store.h.
@@ -20,7 +20,7 @@
 #include "common/base/mutex.h"
 #include "tabletserver/storage/log/log_follower.h"
 #include "tabletserver/storage/log_feed.h"
-#include "tabletserver/storage/store_log.h"
+#include "tabletserver/storage/tablet_log.h"
 
 namespace ebla::tabletserver {
 
@@ -30,7 +30,7 @@ class LogFeeder {
   // The last applied entry of a replica, also of one whose records have gone to another; none: not known.
   using AppliedAt = std::function<Lsn(TabletId tablet)>;
 
-  LogFeeder(SharedLog& log, StoreLog& values, AppliedAt applied, int64_t held_bytes_max)
+  LogFeeder(SharedLog& log, TabletLog& values, AppliedAt applied, int64_t held_bytes_max)
       : follower_(log), values_(values), applied_(std::move(applied)), held_bytes_max_(held_bytes_max) {}
 
   // Before the log is cleaned for the first time: holds what was held before the start.
@@ -49,7 +49,7 @@ class LogFeeder {
   Result<const ReplicaState*> StateOf(TabletId tablet, Page& page);
 
   LogFollower follower_;
-  StoreLog& values_;
+  TabletLog& values_;
   const AppliedAt applied_;
   const int64_t held_bytes_max_;
   Mutex mutex_;

@@ -27,13 +27,14 @@ class LogFeederTest : public ::testing::Test {
     for (const TabletId tablet : {kTablet, kSecond}) ASSERT_TRUE(store_->PutReplicaState(tablet, Present()).ok());
   }
   void Reopen() {
-    store_.reset();
+    opened_.reset();
     WtStoreOptions options = SmallStore(directory_ / "store", flusher_, background_);
     options.log_file_bytes = 64 << 10;
     options.disk_check_period = std::chrono::milliseconds(10);
     auto opened = WtStore::Open(std::move(options));
     ASSERT_TRUE(opened) << opened.error();
-    store_ = *std::move(opened);
+    opened_ = *std::move(opened);
+    store_ = &**opened_;
     ASSERT_TRUE(store_->Recover().has_value());
   }
   static ReplicaState Present() {
@@ -93,7 +94,8 @@ class LogFeederTest : public ::testing::Test {
   TemporaryDirectory directory_;
   ebla::testing::ThreadExecutor flusher_;
   ebla::testing::ThreadExecutor background_;
-  std::unique_ptr<WtStore> store_;
+  std::unique_ptr<WtStore> opened_;
+  TabletStore* store_ = nullptr;  // its
   LogPosition place_, keep_from_;
   bool lost_ = false;
   std::vector<TabletId> waits_for_;

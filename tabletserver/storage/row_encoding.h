@@ -43,7 +43,7 @@
 #include <string_view>
 
 #include "common/base/encoding.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
 

@@ -1,10 +1,11 @@
 #include "tabletserver/storage/unresolved_writes.h"
 
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/store_watch.h"
 
 namespace ebla::tabletserver {
 
-UnresolvedWrites::UnresolvedWrites(StoreLog& log) : log_(log) {
+UnresolvedWrites::UnresolvedWrites(TabletLog& log, StoreWatch* watch) : log_(log), watch_(watch) {
   log_.WhenLost([this](std::string_view key, int64_t value_bytes) {
     if (const auto place = ParseUnresolvedKey(key)) CountOf(place->tablet).Add(-1, -value_bytes);
   });
@@ -20,6 +21,7 @@ Status UnresolvedWrites::Put(TabletId tablet, TableId table, std::span<const Log
     CountOf(tablet).Add(1, std::ssize(value));
     log_.NoteWritten(std::ssize(value));
   }
+  if (watch_ != nullptr) watch_->UnresolvedPut(tablet, table, entries);
   return {};
 }
 
@@ -29,7 +31,7 @@ Result<std::vector<UnresolvedLogEntry>> UnresolvedWrites::List(TableId table, co
   size_t bytes = 0;
   for (std::string at = UnresolvedKey(after.tablet, after.version);
        listed.size() < entries_max && bytes <= bytes_max;) {
-    EBLA_ASSIGN(const std::optional<StoreLog::Value> next, log_.Next(kUnresolvedKeys, at));
+    EBLA_ASSIGN(const std::optional<TabletLog::Value> next, log_.Next(kUnresolvedKeys, at));
     if (!next) break;
     at = next->first;
     EBLA_ASSIGN(const UnresolvedPosition place, ParseUnresolvedKey(at));
@@ -52,7 +54,7 @@ Status UnresolvedWrites::Discard(TabletId tablet, Version version) {
 
 Status UnresolvedWrites::Open() {
   for (std::string at;;) {
-    EBLA_ASSIGN(const std::optional<StoreLog::Value> next, log_.Next(kUnresolvedKeys, at));
+    EBLA_ASSIGN(const std::optional<TabletLog::Value> next, log_.Next(kUnresolvedKeys, at));
     if (!next) return {};
     at = next->first;
     EBLA_ASSIGN(const UnresolvedPosition place, ParseUnresolvedKey(at));

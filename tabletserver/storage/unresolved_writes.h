@@ -6,10 +6,11 @@
 
 #include <atomic>
 
-#include "tabletserver/storage/store_log.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/tablet_log.h"
 
 namespace ebla::tabletserver {
+
+class StoreWatch;
 
 class UnresolvedWrites {
  public:
@@ -22,15 +23,19 @@ class UnresolvedWrites {
     }
   };
 
-  explicit UnresolvedWrites(StoreLog& log);  // which tells it of writes that the disk has lost
+  // The log tells it of writes that the disk has lost. `watch`: null for none.
+  explicit UnresolvedWrites(TabletLog& log, StoreWatch* watch = nullptr);
   // Counts what is kept since earlier lives.
   Status Open();
 
-  // As the functions of the port.
+  // Stores entries outside the tablet's data, before they leave its log or without ever being in one. Only Discard removes
+  // them. An entry that is stored already stays as it is.
   Status Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries);
+  // Entries of a table, or of all, after a place: `entries_max` at most, and none past those that exceed `bytes_max` in
+  // memory.
   Result<std::vector<UnresolvedLogEntry>> List(TableId table, const UnresolvedPosition& after, size_t entries_max,
                                                size_t bytes_max);
-  Status Discard(TabletId tablet, Version version);
+  Status Discard(TabletId tablet, Version version);  // an absent one is no error
 
   const Count& rolled_back() const { return rolled_back_; }  // of tablets' logs
   const Count& hinted() const { return hinted_; }            // under no tablet
@@ -38,7 +43,8 @@ class UnresolvedWrites {
  private:
   Count& CountOf(TabletId tablet) { return tablet ? rolled_back_ : hinted_; }
 
-  StoreLog& log_;
+  TabletLog& log_;
+  StoreWatch* const watch_;
   Count rolled_back_;
   Count hinted_;
 };

@@ -21,6 +21,7 @@
 #include <functional>
 #include <vector>
 
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {

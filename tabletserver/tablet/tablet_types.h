@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tabletserver/replication/replica_types.h"
+#include "tabletserver/storage/log/flush_mode.h"
 #include "tabletserver/tablet/tablet_clock.h"
 
 namespace ebla::tabletserver {

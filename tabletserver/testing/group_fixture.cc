@@ -119,20 +119,13 @@ GroupFixture::~GroupFixture() {
   }
 }
 
-class GroupFixture::WatchedStore final : public SimulatedStore {
+class GroupFixture::Watch final : public SimulatedStore::Watch {
  public:
-  WatchedStore(SimulatedDisk& disk, Executor& executor, const GroupFixture& fixture)
-      : SimulatedStore(disk, executor), fixture_(fixture) {}
+  explicit Watch(const GroupFixture& fixture) : fixture_(fixture) {}
 
-  Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override {
-    if (from == fixture_.lost_) return Error(Code::kUnavailable, "the entry is damaged");
-    const bool within = from < fixture_.lost_ && fixture_.lost_ <= last;
-    return SimulatedStore::ReadLog(tablet, from, within ? Lsn{fixture_.lost_.value - 1} : last, bytes_max);
-  }
-
-  Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override {
+  void BeforeTruncateLog(TabletId tablet, Lsn below) override {
     fixture_.before_truncation_();
-    return SimulatedStore::TruncateLog(tablet, from, below);
+    SimulatedStore::Watch::BeforeTruncateLog(tablet, below);
   }
 
  private:
@@ -154,9 +147,11 @@ void GroupFixture::Start(const std::string& name) {
     member.reader = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
     readers = {member.reader.get()};
   }
-  member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, *this);
-  member.ram = std::make_unique<InMemoryStore>(memory_limits_[name]);
-  member.both = std::make_unique<RoutedStore>(*member.store, *member.ram);
+  member.in_memory = std::make_unique<InMemoryStore>(memory_limits_[name]);
+  member.stored = std::make_unique<SimulatedStore>(
+      member.disk, *member.executor,
+      SimulatedStore::Options{.memory = member.in_memory.get(), .watch = std::make_unique<Watch>(*this)});
+  member.store = &**member.stored;
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
   TabletServerOptions options = options_;
@@ -169,7 +164,7 @@ void GroupFixture::Start(const std::string& name) {
                                                        std::move(readers),
                                                        *member.executor,
                                                        *member.executor,
-                                                       *member.both,
+                                                       *member.store,
                                                        *member.coordinator,
                                                        *member.connector,
                                                        {}},
@@ -194,9 +189,8 @@ void GroupFixture::Crash(const std::string& name, SimulatedDisk::CrashKind kind)
   member.connector.reset();
   member.reader.reset();
   member.executor.reset();
-  member.both.reset();
-  member.ram.reset();
-  member.store.reset();
+  member.stored.reset();
+  member.in_memory.reset();
   member.disk.Crash(kind);
 }
 
@@ -392,7 +386,7 @@ std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server, 
 }
 
 std::string GroupFixture::RolledBack(const std::string& server) {
-  const auto listed = at(server).store->ListUnresolved(TableId{kTable}, {}, 1000, SIZE_MAX);
+  const auto listed = at(server).store->unresolved().List(TableId{kTable}, {}, 1000, SIZE_MAX);
   if (!listed) return listed.error().ToString();
   std::ostringstream out;
   for (const UnresolvedLogEntry& unresolved : *listed) {

@@ -19,7 +19,8 @@
 #include "common/rpc/dispatcher.h"
 #include "common/testing/sim_executor.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -44,9 +45,9 @@ class GroupFixture : public ::testing::Test {
     std::unique_ptr<rpc::Dispatcher> dispatcher;
     std::unique_ptr<ebla::testing::SimExecutor> executor;
     std::unique_ptr<ebla::testing::SimExecutor> reader;  // null unless readers_
-    std::unique_ptr<SimulatedStore> store;               // its disk
-    std::unique_ptr<InMemoryStore> ram;
-    std::unique_ptr<RoutedStore> both;  // what its server works with
+    std::unique_ptr<InMemoryStore> in_memory;
+    std::unique_ptr<SimulatedStore> stored;
+    TabletStore* store = nullptr;  // its
     std::unique_ptr<coordination::SimCoordinator> coordinator;
     std::unique_ptr<rpc::Connector> connector;
     std::unique_ptr<TabletServer> server;  // null: it is down
@@ -142,14 +143,13 @@ class GroupFixture : public ::testing::Test {
   bool addresses_told_ = true;                    // by the master, with each heartbeat's answer
   bool table_dropped_ = false;                    // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
-  Lsn lost_;                                         // this entry can be read of no log
   std::function<void()> before_truncation_ = [] {};  // of a piece of a log, on any of the servers
 
  private:
   class Channel;
   class Connector;
   class Master;
-  class WatchedStore;
+  class Watch;
   idl::FenceResult FenceOne(const std::string& name, int64_t epoch, int64_t tablet);
   rpc::Dispatcher* Reach(const std::string& from, const rpc::Endpoint& to);
 

@@ -68,7 +68,8 @@ void HostFixture::StartServer() {
 
 void HostFixture::BeginServer() {
   executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
-  store_ = std::make_unique<SimulatedStore>(disk_, *executor_);
+  stored_ = std::make_unique<SimulatedStore>(disk_, *executor_);
+  store_ = &**stored_;
   coordinator_ = coordination_.NewClient(*executor_);
   options_.identity = {
       .uuid = "u-1", .name = "ts-1", .cluster_id = kCluster, .incarnation = Incarnation{++incarnation_}};
@@ -84,7 +85,7 @@ void HostFixture::CrashServer(SimulatedDisk::CrashKind kind) {
   server_.reset();  // no task runs until the executor, too, is gone and has forgotten them all
   coordinator_.reset();
   executor_.reset();
-  store_.reset();
+  stored_.reset();
   disk_.Crash(kind);
 }
 

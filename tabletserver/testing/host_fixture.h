@@ -16,6 +16,7 @@
 #include "common/testing/sim_executor.h"
 #include "idl/MasterService.h"
 #include "tabletserver/server/tabletserver_host.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -108,7 +109,8 @@ class HostFixture : public ::testing::Test {
 
   // One life of the server.
   std::unique_ptr<testing::SimExecutor> executor_;
-  std::unique_ptr<SimulatedStore> store_;
+  std::unique_ptr<SimulatedStore> stored_;
+  TabletStore* store_ = nullptr;  // its
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<TabletServer> server_;
   uint64_t incarnation_ = 0;

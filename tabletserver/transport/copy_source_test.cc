@@ -11,6 +11,7 @@
 #include "common/rpc/idl_convert.h"
 #include "common/testing/sim_executor.h"
 #include "tabletserver/service/copy_edge.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 
 namespace ebla::tabletserver {
@@ -130,7 +131,8 @@ class CopySourceTest : public ::testing::Test {
   testing::SimScheduler scheduler_{1};
   testing::SimExecutor executor_{scheduler_};
   SimulatedDisk disk_;
-  SimulatedStore store_{disk_, executor_};
+  SimulatedStore simulated_{disk_, executor_};
+  TabletStore& store_ = *simulated_;
   int64_t bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   CopyThrottle throttle_{[this] { return bytes_per_second_; }};
   std::shared_ptr<FakePeer> peer_ = std::make_shared<FakePeer>(executor_);

@@ -23,7 +23,7 @@
 #include "common/rpc/channel.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/replication/replica_types.h"
-#include "tabletserver/storage/memory_tables.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
 #include "tabletserver/transport/peer_book.h"
 
 namespace ebla::tabletserver {

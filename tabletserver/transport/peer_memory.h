@@ -16,7 +16,7 @@
 #include "common/base/executor.h"
 #include "common/base/ids.h"
 #include "common/base/mutex.h"
-#include "tabletserver/storage/memory_tables.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
 
 namespace ebla::tabletserver {
 

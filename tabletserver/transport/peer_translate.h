@@ -7,7 +7,7 @@
 
 #include "idl/replication_types.h"
 #include "tabletserver/replication/replica_types.h"
-#include "tabletserver/storage/memory_tables.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
 
 namespace ebla::tabletserver {
 

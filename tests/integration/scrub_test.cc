@@ -127,16 +127,16 @@ class ScrubClusterTest : public ClusterFixture {
     options.watcher = &background;
     auto store = WtStore::Open(std::move(options));
     ASSERT_TRUE(store.has_value()) << store.error();
-    const auto recovered = (*store)->Recover();
+    const auto recovered = (**store)->Recover();
     ASSERT_TRUE(recovered.has_value()) << recovered.error();
     int changed = 0;
-    for (const TableId table : (*store)->Tables()) {
-      auto record = (*store)->Get(table, key);
+    for (const TableId table : (**store)->Tables()) {
+      auto record = (**store)->Get(table, key);
       ASSERT_TRUE(record.has_value()) << record.error();
       if (!record->has_value()) continue;
       const std::pair<std::string, StoredRecord> other{
           key, {.value = value, .version = (*record)->version, .expires_at = (*record)->expires_at}};
-      const Status replaced = (*store)->ReplaceInterval(table, {key, KeyAfter(key)}, {&other, 1});
+      const Status replaced = (**store)->ReplaceInterval(table, {key, KeyAfter(key)}, {&other, 1});
       ASSERT_TRUE(replaced.ok()) << replaced;
       ++changed;
     }

@@ -24,7 +24,6 @@ DEFINE_int32(fault_seconds, 25, "How much virtual time of a run has faults.");
 DEFINE_string(faults, "", "Inject only these faults: names, separated by commas.");
 DEFINE_bool(splits, false, "Split tablets, too.");
 DEFINE_bool(merges, false, "Split and merge tablets, too.");
-DEFINE_bool(log, false, "Give servers the real log, over disks that tear and lose sectors.");
 DEFINE_bool(memory, false, "The clients' table is in memory alone, and no two servers forget it at a time.");
 DEFINE_bool(memory_loss, false, "The same, but servers may forget it at any time. What no majority had is not judged.");
 DEFINE_bool(keep_going, false, "Run all seeds, even after one fails.");
@@ -47,7 +46,6 @@ RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
           .faults = OnlyFaults(),
           .splits = FLAGS_splits || FLAGS_merges || bug.of_splits() || bug.of_merges(),
           .merges = FLAGS_merges || bug.of_merges(),
-          .log = FLAGS_log,
           .memory = FLAGS_memory,
           .memory_loss = FLAGS_memory_loss || bug.of_memory()};
 }
@@ -59,13 +57,12 @@ void Print(const RunOptions& options, const RunReport& report) {
   }
   for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
   if (!report.problems.empty()) {
-    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s%s%s\n",
+    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s%s\n",
                 static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds,
                 std::string(options.bug.name()).c_str(),
                 options.merges   ? " --merges"
                 : options.splits ? " --splits"
                                  : "",
-                options.log ? " --log" : "",
                 options.memory        ? " --memory"
                 : options.memory_loss ? " --memory_loss"
                                       : "");

@@ -12,7 +12,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "tabletserver/storage/memory_tables.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
 
 namespace ebla::tabletserver {
 

@@ -14,7 +14,7 @@ constexpr uint8_t kExpires = 1, kStamped = 2, kTombstone = 4, kWideLsn = 8;
 constexpr size_t kLsnBytes = 6;
 constexpr uint64_t kLsnMax = (uint64_t{1} << (8 * kLsnBytes)) - 1;
 
-size_t VarintBytes(uint64_t number) {
+size_t VarintLength(uint64_t number) {
   size_t bytes = 1;
   for (; number >= 0x80; number >>= 7) ++bytes;
   return bytes;
@@ -82,11 +82,11 @@ size_t LsnBytes(const InMemoryRecordParts& parts) {
 }
 
 size_t BytesFor(const InMemoryRecordParts& parts) {
-  size_t bytes = 1 + VarintBytes(parts.key.size()) + parts.key.size() + VarintBytes(parts.version.epoch.value) +
-                 LsnBytes(parts) + VarintBytes(parts.value.size()) + parts.value.size();
-  if (parts.expires_at) bytes += VarintBytes(parts.expires_at.value);
+  size_t bytes = 1 + VarintLength(parts.key.size()) + parts.key.size() + VarintLength(parts.version.epoch.value) +
+                 LsnBytes(parts) + VarintLength(parts.value.size()) + parts.value.size();
+  if (parts.expires_at) bytes += VarintLength(parts.expires_at.value);
   if (IsStamped(parts)) {
-    bytes += VarintBytes(Zigzag(parts.write_time_ms)) + VarintBytes(parts.writer.size()) + parts.writer.size();
+    bytes += VarintLength(Zigzag(parts.write_time_ms)) + VarintLength(parts.writer.size()) + parts.writer.size();
   }
   return bytes;
 }

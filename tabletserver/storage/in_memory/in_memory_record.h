@@ -15,7 +15,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
 

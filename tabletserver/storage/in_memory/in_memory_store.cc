@@ -23,6 +23,12 @@ int64_t Part(int64_t bytes, double part) { return static_cast<int64_t>(static_ca
 // Zero says: none.
 int64_t Smaller(int64_t a, int64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
+// As eviction sees it: memory that the allocator keeps for no table counts, too, up to a part of the limit, because others
+// may have left it. A table that evicts nothing takes writes up to the limit all the same.
+int64_t TakenOfServer(int64_t by_tables, int64_t limit) {
+  return by_tables + std::min(InMemoryArenas::KeptElsewhere(), Part(limit, kKeptElsewhereMax));
+}
+
 std::string Mebibytes(int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 }  // namespace
@@ -57,9 +63,12 @@ void InMemoryStore::Ensure(TableId table, int64_t schema_version, const MemoryBo
   found->records.SetEviction(bounds.eviction);
 }
 
-bool InMemoryStore::Has(TableId table) const { return Find(table) != nullptr; }
+Status InMemoryStore::EnsureTable(TableId table, TableCompression) {
+  Ensure(table, 0, {});
+  return {};
+}
 
-void InMemoryStore::DropTable(TableId table) {
+Status InMemoryStore::DropTable(TableId table) {
   TablePtr dropped;  // freed without the lock
   {
     const WriterLock lock(tables_mutex_);
@@ -68,6 +77,7 @@ void InMemoryStore::DropTable(TableId table) {
   // Also those of parts of merged tablets, which nobody forgets one by one any more.
   const WriterLock lock(logs_mutex_);
   std::erase_if(logs_, [&](const auto& log) { return dropped != nullptr && log.second->table == dropped; });
+  return {};
 }
 
 std::vector<TableId> InMemoryStore::Tables() const {
@@ -83,12 +93,6 @@ int64_t InMemoryStore::AllBytes(double overhead) const {
   int64_t bytes = 0;
   for (const auto& [id, table] : tables_) bytes += table->BytesWith(overhead);
   return bytes;
-}
-
-// As eviction sees it: what the whole process keeps for nobody counts, too, but for a part that others may be to blame
-// for. A table that evicts nothing takes writes up to the limit all the same.
-int64_t InMemoryStore::TakenOfServer(double overhead) const {
-  return AllBytes(overhead) + std::min(InMemoryArenas::KeptElsewhere(), Part(limit_bytes_, kKeptElsewhereMax));
 }
 
 std::vector<MemoryUse> InMemoryStore::Uses() const {
@@ -133,7 +137,8 @@ Status InMemoryStore::RoomIn(const Table& table) const {
   if (limit > 0 && table.BytesWith(overhead) >= Part(limit, from)) {
     return refuse("the table has reached its limit of " + Mebibytes(limit) + " on this server");
   }
-  if (limit_bytes_ > 0 && (evicts ? TakenOfServer(overhead) : AllBytes(overhead)) >= Part(limit_bytes_, from)) {
+  if (limit_bytes_ > 0 &&
+      (evicts ? TakenOfServer(AllBytes(overhead), limit_bytes_) : AllBytes(overhead)) >= Part(limit_bytes_, from)) {
     return refuse("this server's memory tables have reached their limit of " + Mebibytes(limit_bytes_) +
                   " (--memory_tables_mb)");
   }
@@ -141,28 +146,26 @@ Status InMemoryStore::RoomIn(const Table& table) const {
 }
 
 Status InMemoryStore::RoomForCopy(TableId id, const KeyRange* discarded) const {
-  Status room = RoomForCopyWithout(0, id);
-  if (room.ok() || discarded == nullptr) return room;
-  const TablePtr table = Find(id);
-  if (table == nullptr) return {};
+  const auto room_without = [&](int64_t bytes) -> Status {
+    const ReaderLock lock(tables_mutex_);
+    const auto found = tables_.find(id);
+    if (found == tables_.end()) return {};
+    const int64_t limit = found->second->limit_bytes.load(std::memory_order_relaxed);
+    if (limit > 0 && found->second->bytes() - bytes >= Part(limit, kNoCopyFrom)) {
+      return Error(Code::kOverloaded,
+                   "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
+    }
+    if (limit_bytes_ > 0 && AllBytes(InMemoryArenas::Overhead()) - bytes >= Part(limit_bytes_, kNoCopyFrom)) {
+      return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
+                                          Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
+    }
+    return {};
+  };
+  Status room = room_without(0);
+  const TablePtr table = room.ok() || discarded == nullptr ? nullptr : Find(id);
+  if (table == nullptr) return room;
   const auto bytes = static_cast<double>(table->records.EstimateSize(*discarded).bytes);
-  return RoomForCopyWithout(static_cast<int64_t>(bytes * InMemoryArenas::Overhead()), id);
-}
-
-Status InMemoryStore::RoomForCopyWithout(int64_t discarded, TableId id) const {
-  const ReaderLock lock(tables_mutex_);
-  const auto found = tables_.find(id);
-  if (found == tables_.end()) return {};
-  const int64_t limit = found->second->limit_bytes.load(std::memory_order_relaxed);
-  if (limit > 0 && found->second->bytes() - discarded >= Part(limit, kNoCopyFrom)) {
-    return Error(Code::kOverloaded,
-                 "the table takes more than its limit of " + Mebibytes(limit) + " on this server: no copy is taken");
-  }
-  if (limit_bytes_ > 0 && AllBytes(InMemoryArenas::Overhead()) - discarded >= Part(limit_bytes_, kNoCopyFrom)) {
-    return Error(Code::kOverloaded, "this server's memory tables take more than their limit of " +
-                                        Mebibytes(limit_bytes_) + " (--memory_tables_mb): no copy is taken");
-  }
-  return {};
+  return room_without(static_cast<int64_t>(bytes * InMemoryArenas::Overhead()));
 }
 
 int64_t InMemoryStore::Excess(TableId id) const {
@@ -183,7 +186,8 @@ int64_t InMemoryStore::ExcessOf(const Table& table) const {
   }
   if (limit_bytes_ > 0) {
     // Those that evict share what is too much, each by what it takes.
-    const int64_t too_much = above(limit_bytes_, TakenOfServer(1), TakenOfServer(InMemoryArenas::Overhead()));
+    const int64_t too_much = above(limit_bytes_, TakenOfServer(AllBytes(1), limit_bytes_),
+                                   TakenOfServer(AllBytes(InMemoryArenas::Overhead()), limit_bytes_));
     int64_t evicting = 0;
     for (const auto& [other, one] : tables_) {
       if (one->records.eviction() != Eviction::kNone) evicting += one->bytes();
@@ -226,10 +230,10 @@ void InMemoryStore::Measure() {
     table->records.Repack(kRecordsAtOnce / tables.size() + 1, kBytesAtOnce / std::ssize(tables));
 }
 
-std::vector<MemoryTables::Victim> InMemoryStore::ChooseVictims(TableId id, std::span<const KeyRange> ranges,
-                                                               int64_t bytes, size_t victims_max) {
+std::vector<EvictionVictim> InMemoryStore::ChooseVictims(TableId id, std::span<const KeyRange> ranges, int64_t bytes,
+                                                         size_t victims_max) {
   const TablePtr table = Find(id);
-  return table == nullptr ? std::vector<Victim>() : table->records.ChooseVictims(ranges, bytes, victims_max);
+  return table == nullptr ? std::vector<EvictionVictim>() : table->records.ChooseVictims(ranges, bytes, victims_max);
 }
 
 void InMemoryStore::CountEvicted(TableId id, int64_t records) {
@@ -314,7 +318,7 @@ std::map<TabletId, Lsn> InMemoryStore::AppliedOfLogs() const {
   return of_logs;
 }
 
-MemoryTables::LogsUse InMemoryStore::Logs() const {
+InMemoryStore::LogsUse InMemoryStore::Logs() const {
   LogsUse use;
   {
     const ReaderLock lock(tables_mutex_);
@@ -327,28 +331,33 @@ MemoryTables::LogsUse InMemoryStore::Logs() const {
 
 // ---- records --------------------------------------------------------------------------------------------------------
 
-Status InMemoryStore::Apply(TableId id, std::span<const ApplyBatch> batches) {
-  EBLA_ASSIGN(const TablePtr table, FindOr(id));
-  table->records.Apply(batches);
+Status InMemoryStore::Apply(std::span<const ApplyBatch> batches) {
+  const auto of_first = [&](const ApplyBatch& batch) { return batch.table == batches.front().table; };
+  if (std::ranges::all_of(batches, of_first)) {
+    if (batches.empty()) return {};
+    EBLA_ASSIGN(const TablePtr table, FindOr(batches.front().table));
+    table->records.Apply(batches);
+    return {};
+  }
+  std::map<TableId, std::vector<ApplyBatch>> by_table;
+  for (const ApplyBatch& batch : batches) by_table[batch.table].push_back(batch);
+  for (const auto& [table, of_table] : by_table) EBLA_TRY(Apply(of_table));
   return {};
 }
 
-Result<std::optional<StoredRecord>> InMemoryStore::Get(TableId id, std::string_view key,
-                                                       SnapshotPosition* position) const {
+Result<std::optional<StoredRecord>> InMemoryStore::Get(TableId id, std::string_view key, SnapshotPosition* position) {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));
   return table->records.Get(key, position);
 }
 
 Result<std::vector<std::optional<StoredRecord>>> InMemoryStore::MultiGet(TableId id,
                                                                          std::span<const std::string_view> keys,
-                                                                         size_t bytes_max,
-                                                                         SnapshotPosition* position) const {
+                                                                         size_t bytes_max, SnapshotPosition* position) {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));
   return table->records.MultiGet(keys, bytes_max, position);
 }
 
-Status InMemoryStore::Scan(TableId id, const ScanBounds& bounds, const TabletStore::Visitor& visitor,
-                           SnapshotPosition* position) const {
+Status InMemoryStore::Scan(TableId id, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));
   table->records.Scan(bounds, visitor, position);
   return {};
@@ -368,19 +377,22 @@ Status InMemoryStore::ReplaceInterval(TableId id, const KeyRange& interval,
   return {};
 }
 
-Result<std::vector<TabletStore::RangeSize>> InMemoryStore::EstimateSizes(TableId id,
-                                                                         std::span<const KeyRange> ranges) const {
+Result<std::vector<RecordStore::RangeSize>> InMemoryStore::EstimateSizes(TableId id, std::span<const KeyRange> ranges) {
   EBLA_ASSIGN(const TablePtr table, FindOr(id));
-  std::vector<TabletStore::RangeSize> sizes;
+  std::vector<RangeSize> sizes;
   for (const KeyRange& range : ranges) sizes.push_back(table->records.EstimateSize(range));
   return sizes;
 }
 
-void InMemoryStore::Forget(TabletId tablet, TableId id) {
-  if (const TablePtr table = Find(id)) table->records.Forget(tablet);
+Status InMemoryStore::Forget(TabletId tablet) {
+  {
+    const ReaderLock lock(tables_mutex_);
+    for (const auto& [id, table] : tables_) table->records.Forget(tablet);
+  }
   ChangeLog(tablet, [](InMemoryLog& log) { log.RemoveSuffix({}); });
   const WriterLock lock(logs_mutex_);
   logs_.erase(tablet);
+  return {};
 }
 
 }  // namespace ebla::tabletserver

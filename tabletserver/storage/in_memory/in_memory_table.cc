@@ -206,7 +206,7 @@ InMemoryTable::Tree::const_iterator InMemoryTable::EndOf(const KeyRange& range) 
 }
 
 // Whoever scans many records for their own sake (a copy, a comparison) leaves their heat alone.
-void InMemoryTable::Scan(const ScanBounds& bounds, const TabletStore::Visitor& visitor,
+void InMemoryTable::Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor,
                          SnapshotPosition* position) const {
   if (bounds.range.Empty()) return;
   StoredRecord record;
@@ -225,8 +225,8 @@ void InMemoryTable::Scan(const ScanBounds& bounds, const TabletStore::Visitor& v
   }
 }
 
-TabletStore::RangeSize InMemoryTable::EstimateSize(const KeyRange& range) const {
-  TabletStore::RangeSize size;
+RecordStore::RangeSize InMemoryTable::EstimateSize(const KeyRange& range) const {
+  RecordStore::RangeSize size;
   size.whole = true;
   RowSample sample;
   std::string from = range.start;
@@ -265,7 +265,7 @@ struct InMemoryTable::Sweep {
   size_t seen_max;
   size_t seen = 0;
   int64_t bytes = 0;
-  std::vector<MemoryTables::Victim> victims;
+  std::vector<EvictionVictim> victims;
   std::vector<std::pair<uint64_t, size_t>> expiries;  // kTtl: when, and which of `victims`
   std::string next;                                   // where the hand stands then
 
@@ -336,8 +336,8 @@ void InMemoryTable::SweepAround(std::span<const KeyRange> ranges, Sweep& sweep) 
   }
 }
 
-std::vector<MemoryTables::Victim> InMemoryTable::ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes,
-                                                               size_t victims_max) {
+std::vector<EvictionVictim> InMemoryTable::ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes,
+                                                         size_t victims_max) {
   Sweep sweep{.eviction = eviction(),
               .bytes_wanted = bytes,
               .victims_max = victims_max,
@@ -354,7 +354,7 @@ std::vector<MemoryTables::Victim> InMemoryTable::ChooseVictims(std::span<const K
   const int64_t each = sweep.victims.empty() ? 1 : std::max<int64_t>(1, sweep.bytes / std::ssize(sweep.victims));
   const size_t wanted = std::min({victims_max, static_cast<size_t>(bytes / each + 1),
                                   std::max<size_t>(sweep.expiries.size() / 4, 1), sweep.expiries.size()});
-  std::vector<MemoryTables::Victim> soonest;
+  std::vector<EvictionVictim> soonest;
   for (size_t i = 0; i < wanted; ++i) soonest.push_back(std::move(sweep.victims[sweep.expiries[i].second]));
   return soonest;
 }

@@ -24,8 +24,8 @@
 #include "tabletserver/storage/in_memory/in_memory_arenas.h"
 #include "tabletserver/storage/in_memory/in_memory_index.h"
 #include "tabletserver/storage/in_memory/in_memory_record.h"
-#include "tabletserver/storage/memory_tables.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/in_memory/memory_bounds.h"
+#include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
 
@@ -44,10 +44,10 @@ class InMemoryTable {
   std::optional<StoredRecord> Get(std::string_view key, SnapshotPosition* position) const;
   std::vector<std::optional<StoredRecord>> MultiGet(std::span<const std::string_view> keys, size_t bytes_max,
                                                     SnapshotPosition* position) const;
-  void Scan(const ScanBounds& bounds, const TabletStore::Visitor& visitor, SnapshotPosition* position) const;
+  void Scan(const ScanBounds& bounds, const RecordStore::Visitor& visitor, SnapshotPosition* position) const;
   void Truncate(const KeyRange& range);
   void Replace(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
-  TabletStore::RangeSize EstimateSize(const KeyRange& range) const;
+  RecordStore::RangeSize EstimateSize(const KeyRange& range) const;
 
   // Gives so many records at most, and so many bytes, the next ones in turn, other blocks: the allocator takes them out of pages that are in use
   // already, so that those which are nearly empty become so.
@@ -62,9 +62,9 @@ class InMemoryTable {
 
   void SetEviction(Eviction eviction) { eviction_.store(eviction, std::memory_order_relaxed); }
   Eviction eviction() const { return eviction_.load(std::memory_order_relaxed); }
-  // See memory_tables.h. One hand goes over several ranges, one after the other; one range alone is swept from where it was
+  // See in_memory_store.h. One hand goes over several ranges, one after the other; one range alone is swept from where it was
   // left.
-  std::vector<MemoryTables::Victim> ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes, size_t victims_max);
+  std::vector<EvictionVictim> ChooseVictims(std::span<const KeyRange> ranges, int64_t bytes, size_t victims_max);
 
  private:
   // The first eight bytes of a key, which compare as the key does as far as they go.

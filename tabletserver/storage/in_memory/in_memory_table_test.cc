@@ -42,7 +42,7 @@ class InMemoryTableTest : public ::testing::Test {
     std::set<std::string> evicted;
     for (int rounds = 0; rounds < 1'000 && evicted.size() < count; ++rounds) {
       std::vector<Effect> deletes;
-      for (MemoryTables::Victim& victim : table_.ChooseVictims({&range, 1}, 1, 1)) {
+      for (EvictionVictim& victim : table_.ChooseVictims({&range, 1}, 1, 1)) {
         deletes.push_back(Delete(victim.key));
         evicted.insert(std::move(victim.key));
       }
@@ -291,7 +291,7 @@ TEST_F(InMemoryTableTest, OneHandSweepsOverSeveralRanges) {
   const auto evict = [&](size_t most) {
     std::vector<Effect> deletes;
     std::vector<std::string> keys;
-    for (MemoryTables::Victim& victim : table_.ChooseVictims(ranges, 1 << 20, most)) {
+    for (EvictionVictim& victim : table_.ChooseVictims(ranges, 1 << 20, most)) {
       deletes.push_back(Delete(victim.key));
       keys.push_back(std::move(victim.key));
     }

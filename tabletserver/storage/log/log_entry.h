@@ -93,4 +93,25 @@ std::string EncodeLogEntry(const LogEntry& entry);
 void EncodeLogEntry(const LogEntry& entry, ByteWriter& out);  // behind what is there
 Result<LogEntry> DecodeLogEntry(std::string_view bytes);
 
+// Entries to be stored at the end of a tablet's log.
+struct AppendBatch {
+  TabletId tablet;
+  std::vector<const LogEntry*> entries;  // consecutive lsns after the last one stored; borrowed for the call
+};
+
+// An acknowledged write that is in no tablet's log here, kept until a client or hint delivery settles it (PROTOCOL 22). It
+// is a PRIMARY write that was discarded from the log, or an ANY write, under no tablet and a version made of this server's
+// start and a count within it.
+struct UnresolvedLogEntry {
+  TabletId tablet;
+  TableId table;
+  LogEntry entry;
+};
+
+// The place at which a list of unresolved entries continues. They are listed by tablet, then version.
+struct UnresolvedPosition {
+  TabletId tablet;
+  Version version;
+};
+
 }  // namespace ebla::tabletserver

@@ -1,7 +1,7 @@
 // tabletserver/storage/log/log_follower.h
 // Reads the log as it grows, from any place in it on: frame after frame, for who copies what is committed elsewhere.
 // What of it was committed is not the log's to know; which entries were cut off again, it does.
-// Place:      store_log.h, for storage/log_feed.h.
+// Place:      tablet_log.h, for storage/log_feed.h.
 // Invariants: 1. Only what a machine's crash leaves is shown: frames that were synced.
 //             2. What is gone or cannot be read is never passed over in silence: Step::lost.
 // Errors:     the visitor's. What is damaged or cannot be read is no error: it is lost, and the scrub's.

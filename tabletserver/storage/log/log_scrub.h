@@ -3,7 +3,7 @@
 // How:     what counts in a damaged segment and in those before it is written again at the end of the log, so that they
 //          can go. What of it cannot be read is lost: they go once that counts no more, as its tablet is forgotten.
 //          Until then a start finds the damage, and refuses.
-// Place:   store_log.h decides what follows; a friend of shared_log.h.
+// Place:   tablet_log.h decides what follows; a friend of shared_log.h.
 // Threads: any, beside anything else that is done with the log.
 #pragma once
 

@@ -148,7 +148,7 @@ int CrashChildMain(int argc, char** argv) {
   ebla::testing::ThreadExecutor flusher, background, completions;
   auto store = WtStore::Open(OptionsOf(options, flusher, background));
   CHECK(store) << store.error();
-  Writer writer(**store, options);
+  Writer writer(***store, options);
   writer.Recover();
   for (uint64_t round = 0;; ++round) {
     const Status status = writer.Round(round);

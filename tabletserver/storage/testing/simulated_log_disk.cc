@@ -8,6 +8,7 @@ struct SimulatedLogDisk::Contents {
   std::string durable;
   std::string seen;  // with what was written since
   std::vector<std::pair<size_t, std::string>> unsynced;
+  size_t told = 0;  // of a disk that lies: the first so many of them are said to be synced
 
   void Write(std::string& into, size_t offset, std::string_view bytes) {
     if (into.size() < offset + bytes.size()) into.resize(offset + bytes.size());
@@ -20,6 +21,7 @@ class SimulatedLogDisk::File final : public LogFile {
   File(SimulatedLogDisk& disk, std::shared_ptr<Contents> contents) : disk_(disk), contents_(std::move(contents)) {}
 
   Status Write(int64_t offset, std::string_view bytes) override {
+    MutexLock lock(disk_.mutex_);
     EBLA_ASSIGN(const bool crashes, disk_.Step());
     if (disk_.Fails(Failure::kWrite)) return Error(Code::kInternal, "the disk says no");
     const std::string_view done = crashes ? bytes.substr(0, disk_.random_() % (bytes.size() + 1)) : bytes;
@@ -30,26 +32,37 @@ class SimulatedLogDisk::File final : public LogFile {
   }
 
   Status Sync() override {
+    MutexLock lock(disk_.mutex_);
     EBLA_ASSIGN(const bool crashes, disk_.Step());
     if (crashes) {
       disk_.Crash(disk_.kind_);
     } else if (disk_.Fails(Failure::kSync)) {
       return Error(Code::kInternal, "the disk says no");
     } else {
-      for (const auto& [offset, bytes] : contents_->unsynced) contents_->Write(contents_->durable, offset, bytes);
-      contents_->unsynced.clear();
+      const size_t synced = disk_.lies_ ? contents_->told : contents_->unsynced.size();
+      for (size_t i = 0; i < synced; ++i) {
+        const auto& [offset, bytes] = contents_->unsynced[i];
+        contents_->Write(contents_->durable, offset, bytes);
+      }
+      contents_->unsynced.erase(contents_->unsynced.begin(),
+                                contents_->unsynced.begin() + static_cast<ptrdiff_t>(synced));
+      contents_->told = contents_->unsynced.size();
     }
     return Outcome(crashes);
   }
 
   Result<std::string> Read(int64_t offset, int64_t size) override {
+    MutexLock lock(disk_.mutex_);
     if (offset >= std::ssize(contents_->seen)) return std::string();
     std::string bytes = contents_->seen.substr(static_cast<size_t>(offset), static_cast<size_t>(size));
     if (disk_.Fails(Failure::kDamagedRead)) bytes[disk_.random_() % bytes.size()] ^= 0x10;
     return bytes;
   }
 
-  Result<int64_t> Size() override { return std::ssize(contents_->seen); }
+  Result<int64_t> Size() override {
+    MutexLock lock(disk_.mutex_);
+    return std::ssize(contents_->seen);
+  }
 
  private:
   static Status Outcome(bool crashes) { return crashes ? Status(Code::kInternal, "the disk has crashed") : Status(); }
@@ -69,12 +82,44 @@ bool SimulatedLogDisk::Fails(Failure kind) {
   return true;
 }
 
+int64_t SimulatedLogDisk::steps() const {
+  MutexLock lock(mutex_);
+  return steps_;
+}
+
+bool SimulatedLogDisk::crashed() const {
+  MutexLock lock(mutex_);
+  return crashed_;
+}
+
+void SimulatedLogDisk::FailNext(Failure failure) {
+  MutexLock lock(mutex_);
+  failure_ = failure;
+}
+
+bool SimulatedLogDisk::fails_next() const {
+  MutexLock lock(mutex_);
+  return failure_ != Failure::kNone;
+}
+
+void SimulatedLogDisk::Lie() {
+  MutexLock lock(mutex_);
+  lies_ = true;
+}
+
+bool SimulatedLogDisk::Has(uint64_t number) const {
+  MutexLock lock(mutex_);
+  return files_.contains(number);
+}
+
 void SimulatedLogDisk::CrashAt(int64_t step, CrashKind kind) {
+  MutexLock lock(mutex_);
   crash_at_ = step;
   kind_ = kind;
 }
 
 void SimulatedLogDisk::CrashNow(CrashKind kind) {
+  MutexLock lock(mutex_);
   if (!crashed_) Crash(kind);
 }
 
@@ -96,28 +141,33 @@ void SimulatedLogDisk::Crash(CrashKind kind) {
       }
     }
     contents->unsynced.clear();
+    contents->told = 0;
     contents->seen = contents->durable;
   }
 }
 
 void SimulatedLogDisk::Restart() {
+  MutexLock lock(mutex_);
   crashed_ = false;
   crash_at_ = -1;
 }
 
 void SimulatedLogDisk::Damage(uint64_t number, int64_t offset) {
+  MutexLock lock(mutex_);
   Contents& contents = *files_.at(number);
   contents.durable.at(static_cast<size_t>(offset)) ^= 0x10;
   contents.seen.at(static_cast<size_t>(offset)) ^= 0x10;
 }
 
 Result<std::vector<uint64_t>> SimulatedLogDisk::List() {
+  MutexLock lock(mutex_);
   std::vector<uint64_t> numbers;
   for (const auto& [number, contents] : files_) numbers.push_back(number);
   return numbers;
 }
 
 Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Create(uint64_t number, int64_t bytes) {
+  MutexLock lock(mutex_);
   EBLA_ASSIGN(const bool crashes, Step());
   if (!crashes || Coin()) {
     auto contents = std::make_shared<Contents>();
@@ -130,14 +180,16 @@ Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Create(uint64_t number, int64
     Crash(kind_);
     return Error(Code::kInternal, "the disk has crashed");
   }
-  return Open(number);
+  return std::make_shared<File>(*this, files_.at(number));
 }
 
 Result<std::shared_ptr<LogFile>> SimulatedLogDisk::Open(uint64_t number) {
+  MutexLock lock(mutex_);
   return std::make_shared<File>(*this, files_.at(number));
 }
 
 Status SimulatedLogDisk::Remove(uint64_t number) {
+  MutexLock lock(mutex_);
   EBLA_ASSIGN(const bool crashes, Step());
   if (!crashes || Coin()) {
     removed_ = files_.at(number);

@@ -1,14 +1,15 @@
 // tabletserver/storage/testing/simulated_log_disk.h
 // A LogDisk in memory that crashes where a test says: of what was not synced it keeps some sectors and loses others.
-// Place:   under SimulatedDisk's real log, and tests of SharedLog. One disk outlives the logs of all lives.
+// Place:   under a SimulatedDisk's log, and tests of SharedLog. One disk outlives the logs of all lives.
 // How:     every Write, Sync, Create and Remove is a step. A crash comes in the middle of one: that step has done some of
 //          its work, and every later one fails until Restart(). A new segment holds what a removed one has left.
-// Threads: thread-compatible.
+// Threads: any.
 #pragma once
 
 #include <map>
 #include <random>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/log/log_disk.h"
 
 namespace ebla::tabletserver {
@@ -23,8 +24,8 @@ class SimulatedLogDisk final : public LogDisk {
 
   explicit SimulatedLogDisk(uint64_t seed) : random_(seed) {}
 
-  int64_t steps() const { return steps_; }
-  bool crashed() const { return crashed_; }
+  int64_t steps() const;
+  bool crashed() const;
   void CrashAt(int64_t step, CrashKind kind);
   // As CrashAt the present, but between two steps.
   void CrashNow(CrashKind kind);
@@ -32,11 +33,13 @@ class SimulatedLogDisk final : public LogDisk {
   void Restart();
   // The next such step fails, or the next read comes damaged.
   enum class Failure : uint8_t { kNone, kWrite, kSync, kDamagedRead };
-  void FailNext(Failure failure) { failure_ = failure; }
-  bool fails_next() const { return failure_ != Failure::kNone; }
+  void FailNext(Failure failure);
+  bool fails_next() const;
+  // From now on a Sync is answered before it is done: the next Sync does it.
+  void Lie();
   // Flips a bit of what is there.
   void Damage(uint64_t number, int64_t offset);
-  bool Has(uint64_t number) const { return files_.contains(number); }
+  bool Has(uint64_t number) const;
 
   Result<std::vector<uint64_t>> List() override;
   Result<std::shared_ptr<LogFile>> Create(uint64_t number, int64_t bytes) override;
@@ -49,19 +52,21 @@ class SimulatedLogDisk final : public LogDisk {
   class File;
 
   // True: this step is the one that crashes; its caller does some of its work.
-  Result<bool> Step();
-  bool Fails(Failure kind);
-  bool Coin() { return (random_() & 1) != 0; }
-  void Crash(CrashKind kind);
+  Result<bool> Step() EBLA_REQUIRES(mutex_);
+  bool Fails(Failure kind) EBLA_REQUIRES(mutex_);
+  bool Coin() EBLA_REQUIRES(mutex_) { return (random_() & 1) != 0; }
+  void Crash(CrashKind kind) EBLA_REQUIRES(mutex_);
 
-  std::mt19937_64 random_;
-  std::map<uint64_t, std::shared_ptr<Contents>> files_;
-  std::shared_ptr<Contents> removed_;  // the latest: the next new segment is made of it
-  int64_t steps_ = 0;
-  int64_t crash_at_ = -1;
-  CrashKind kind_ = CrashKind::kMachine;
-  bool crashed_ = false;
-  Failure failure_ = Failure::kNone;
+  mutable Mutex mutex_;
+  std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_);
+  std::map<uint64_t, std::shared_ptr<Contents>> files_ EBLA_GUARDED_BY(mutex_);
+  std::shared_ptr<Contents> removed_ EBLA_GUARDED_BY(mutex_);  // the latest: the next new segment is made of it
+  int64_t steps_ EBLA_GUARDED_BY(mutex_) = 0;
+  int64_t crash_at_ EBLA_GUARDED_BY(mutex_) = -1;
+  CrashKind kind_ EBLA_GUARDED_BY(mutex_) = CrashKind::kMachine;
+  bool crashed_ EBLA_GUARDED_BY(mutex_) = false;
+  bool lies_ EBLA_GUARDED_BY(mutex_) = false;
+  Failure failure_ EBLA_GUARDED_BY(mutex_) = Failure::kNone;
 };
 
 }  // namespace ebla::tabletserver

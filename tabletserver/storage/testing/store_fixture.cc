@@ -10,7 +10,7 @@
 #include <set>
 #include <sstream>
 
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
 
 namespace ebla::tabletserver::testing {
 
@@ -21,53 +21,31 @@ ebla::testing::ThreadExecutor& Completions() {
   return executor;
 }
 
-class MemoryUnderTest final : public StoreUnderTest {
+class SimulatedUnderTest final : public StoreUnderTest {
  public:
-  explicit MemoryUnderTest(SimulatedDisk::LogKind log) : disk_(TestSeed(), log) { Reopen(); }
-  ~MemoryUnderTest() override { store_.reset(); }
+  explicit SimulatedUnderTest(bool tables_in_memory) : tables_in_memory_(tables_in_memory) { Reopen(); }
+  TabletStore& operator*() override { return **store_; }
   void Reopen() override {
     store_.reset();
-    store_ = std::make_unique<SimulatedStore>(disk_, executor_);
+    in_memory_ = std::make_unique<InMemoryStore>();
+    store_ = std::make_unique<SimulatedStore>(disk_, executor_, SimulatedStore::Options{.memory = in_memory_.get()});
   }
   void Crash() override {
     store_.reset();
     disk_.Crash(SimulatedDisk::CrashKind::kProcess);
     Reopen();
   }
+  Status MakeTable(TableId table, TableCompression compression) override {
+    return tables_in_memory_ ? in_memory_->EnsureTable(table, compression) : (**store_).EnsureTable(table, compression);
+  }
+  bool KeepsRecords() const override { return !tables_in_memory_; }
 
  private:
-  SimulatedDisk disk_;
+  const bool tables_in_memory_;
+  SimulatedDisk disk_{TestSeed()};
   ebla::testing::ThreadExecutor executor_;
-};
-
-class TablesInMemoryUnderTest final : public StoreUnderTest {
- public:
-  TablesInMemoryUnderTest() { Reopen(); }
-  void Reopen() override {
-    life_.reset();
-    life_ = std::make_unique<Life>(disk_, executor_);
-    store_ = std::make_unique<RoutedStore>(life_->on_disk, life_->ram);
-  }
-  void Crash() override {
-    life_.reset();
-    disk_.Crash(SimulatedDisk::CrashKind::kProcess);
-    Reopen();
-  }
-  Status MakeTable(TableId table, TableCompression) override {
-    life_->ram.Ensure(table, 1, {});
-    return {};
-  }
-  bool KeepsRecords() const override { return false; }
-
- private:
-  struct Life {
-    Life(SimulatedDisk& disk, Executor& executor) : on_disk(disk, executor) {}
-    SimulatedStore on_disk;
-    InMemoryStore ram;
-  };
-  SimulatedDisk disk_;
-  ebla::testing::ThreadExecutor executor_;
-  std::unique_ptr<Life> life_;
+  std::unique_ptr<InMemoryStore> in_memory_;
+  std::unique_ptr<SimulatedStore> store_;
 };
 
 std::set<std::string> FilesOf(const std::string& directory) {
@@ -81,7 +59,7 @@ std::set<std::string> FilesOf(const std::string& directory) {
 class WtUnderTest final : public StoreUnderTest {
  public:
   WtUnderTest() { Reopen(); }
-  ~WtUnderTest() override { store_.reset(); }
+  TabletStore& operator*() override { return **store_; }
   void Reopen() override {
     store_.reset();
     auto opened = WtStore::Open(SmallStore(directory_ / "store" + std::to_string(life_), flusher_, background_));
@@ -103,6 +81,7 @@ class WtUnderTest final : public StoreUnderTest {
   int life_ = 0;
   ebla::testing::ThreadExecutor flusher_;
   ebla::testing::ThreadExecutor background_;
+  std::unique_ptr<WtStore> store_;
 };
 
 }  // namespace
@@ -148,9 +127,8 @@ Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store) {
 
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   switch (kind) {
-    case StoreKind::kMemory: return std::make_unique<MemoryUnderTest>(SimulatedDisk::LogKind::kJournal);
-    case StoreKind::kMemoryWithLog: return std::make_unique<MemoryUnderTest>(SimulatedDisk::LogKind::kShared);
-    case StoreKind::kTablesInMemory: return std::make_unique<TablesInMemoryUnderTest>();
+    case StoreKind::kSimulated: return std::make_unique<SimulatedUnderTest>(false);
+    case StoreKind::kTablesInMemory: return std::make_unique<SimulatedUnderTest>(true);
     case StoreKind::kWiredTiger: break;
   }
   return std::make_unique<WtUnderTest>();
@@ -158,8 +136,7 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
 
 std::string NameOf(StoreKind kind) {
   switch (kind) {
-    case StoreKind::kMemory: return "Memory";
-    case StoreKind::kMemoryWithLog: return "MemoryWithLog";
+    case StoreKind::kSimulated: return "Simulated";
     case StoreKind::kTablesInMemory: return "TablesInMemory";
     case StoreKind::kWiredTiger: break;
   }

@@ -30,21 +30,18 @@ Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store);
 class StoreUnderTest {
  public:
   virtual ~StoreUnderTest() = default;
-  TabletStore& operator*() { return *store_; }
-  TabletStore* operator->() { return store_.get(); }
+  virtual TabletStore& operator*() = 0;
+  TabletStore* operator->() { return &**this; }
   virtual void Reopen() = 0;  // a clean end, and the next start
   virtual void Crash() = 0;   // the process dies, and the next start
   virtual Status MakeTable(TableId table, TableCompression compression = TableCompression::kNone) {
-    return store_->EnsureTable(table, compression);
+    return (**this).EnsureTable(table, compression);
   }
   virtual bool KeepsRecords() const { return true; }  // from one life to the next
-
- protected:
-  std::unique_ptr<TabletStore> store_;
 };
 
-// kTablesInMemory: MakeTable's are, on a RoutedStore over a SimulatedStore.
-enum class StoreKind { kWiredTiger, kMemory, kMemoryWithLog, kTablesInMemory };
+// kTablesInMemory: MakeTable's are, beside a simulated disk.
+enum class StoreKind { kWiredTiger, kSimulated, kTablesInMemory };
 std::string NameOf(StoreKind kind);
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 

@@ -47,17 +47,17 @@ class DamagedStoreTest : public ::testing::Test {
 
   void Fill() {
     auto store = *WtStore::Open(Options(original_));
-    EXPECT_TRUE(store->EnsureTable(kPlain, TableCompression::kNone).ok());
-    EXPECT_TRUE(store->EnsureTable(kPacked, TableCompression::kSnappy).ok());
+    EXPECT_TRUE((*store)->EnsureTable(kPlain, TableCompression::kNone).ok());
+    EXPECT_TRUE((*store)->EnsureTable(kPacked, TableCompression::kSnappy).ok());
     for (const auto& [tablet, table] : {std::pair(kOfPlain, kPlain), std::pair(kOfPacked, kPacked)}) {
-      EXPECT_TRUE(store->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
+      EXPECT_TRUE((*store)->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
       for (int row = 0; row < kRows; ++row) {
         const LogEntry entry = Entry(static_cast<uint64_t>(row) + 1, {Put(KeyOf(row), ValueOf(row))});
-        EXPECT_TRUE(AppendOne(*store, tablet, entry).ok());
-        EXPECT_TRUE(ApplyOne(*store, tablet, table, entry).ok());
+        EXPECT_TRUE(AppendOne(**store, tablet, entry).ok());
+        EXPECT_TRUE(ApplyOne(**store, tablet, table, entry).ok());
       }
     }
-    EXPECT_TRUE(CheckpointNow(*store).has_value());
+    EXPECT_TRUE(CheckpointNow(**store).has_value());
   }
 
   // The store of a fresh copy of the directory.
@@ -97,7 +97,7 @@ class DamagedStoreTest : public ::testing::Test {
   Found Examine(const std::string& directory) {
     auto opened = WtStore::Open(Options(directory));
     if (!opened) return Found::kAtStart;
-    TabletStore& store = **opened;
+    TabletStore& store = ***opened;
     const auto replicas = store.Recover();
     if (!replicas) return Found::kAtStart;
     EXPECT_EQ(replicas->size(), 2u);
@@ -185,16 +185,16 @@ class ScrubTest : public DamagedStoreTest {
     auto opened = WtStore::Open(Options(copy_));
     ASSERT_TRUE(opened.has_value()) << opened.error();
     store_ = *std::move(opened);
-    const auto replicas = store_->Recover();
+    const auto replicas = (*store_)->Recover();
     ASSERT_TRUE(replicas.has_value()) << replicas.error();
   }
-  Status Scrub() { return store_->Scrub(kAtOnce); }
+  Status Scrub() { return (*store_)->Scrub(kAtOnce); }
   // What a drop does.
   void Drop(TabletId tablet, TableId table) {
-    ASSERT_TRUE(store_->PutReplicaState(tablet, {.table = table, .promised = Epoch{3}, .tombstone = true}).ok());
-    ASSERT_TRUE(store_->TruncateRange(table, {}).ok());
-    ASSERT_TRUE(store_->ForgetReplica(tablet).ok());
-    ASSERT_TRUE(CheckpointNow(*store_).has_value());
+    ASSERT_TRUE((*store_)->PutReplicaState(tablet, {.table = table, .promised = Epoch{3}, .tombstone = true}).ok());
+    ASSERT_TRUE((*store_)->TruncateRange(table, {}).ok());
+    ASSERT_TRUE((*store_)->ForgetReplica(tablet).ok());
+    ASSERT_TRUE(CheckpointNow(**store_).has_value());
   }
   // Where this text first stands in a file.
   Place PlaceOf(const std::string& file, const std::string& text) {
@@ -220,7 +220,7 @@ class ScrubTest : public DamagedStoreTest {
     return {};
   }
   size_t Logged(TabletId tablet) {
-    const auto log = store_->ReadLog(tablet, Lsn{1}, Lsn{kRows}, 100 << 20);
+    const auto log = (*store_)->ReadLog(tablet, Lsn{1}, Lsn{kRows}, 100 << 20);
     return log ? log->size() : 0;
   }
 
@@ -231,23 +231,23 @@ class ScrubTest : public DamagedStoreTest {
 TEST_F(ScrubTest, ADamagedTableGoesWithItsReplicasAndIsMadeAnew) {
   Flip(PlaceOf("data_3.wt", ValueOf(200)));
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_THAT(store_->damage().tables, ::testing::ElementsAre(kPlain));
-  EXPECT_TRUE(store_->damage().logs.empty());
-  EXPECT_TRUE(store_->health().status.ok());
-  EXPECT_EQ(store_->Get(kPlain, KeyOf(200)).error().code(), Code::kUnavailable);
-  EXPECT_EQ(store_->Get(kPlain, KeyOf(0)).value()->value, ValueOf(0)) << "what is whole is read";
+  EXPECT_THAT((*store_)->damage().tables, ::testing::ElementsAre(kPlain));
+  EXPECT_TRUE((*store_)->damage().logs.empty());
+  EXPECT_TRUE((*store_)->health().status.ok());
+  EXPECT_EQ((*store_)->Get(kPlain, KeyOf(200)).error().code(), Code::kUnavailable);
+  EXPECT_EQ((*store_)->Get(kPlain, KeyOf(0)).value()->value, ValueOf(0)) << "what is whole is read";
   const LogEntry entry = Entry(kRows + 1, {Put(KeyOf(200), "new")});
-  ASSERT_TRUE(AppendOne(*store_, kOfPlain, entry).ok());
-  EXPECT_EQ(ApplyOne(*store_, kOfPlain, kPlain, entry).code(), Code::kUnavailable);
+  ASSERT_TRUE(AppendOne(**store_, kOfPlain, entry).ok());
+  EXPECT_EQ(ApplyOne(**store_, kOfPlain, kPlain, entry).code(), Code::kUnavailable);
 
   Drop(kOfPlain, kPlain);
-  EXPECT_TRUE(store_->damage().Empty());
-  EXPECT_EQ(store_->Get(kPacked, KeyOf(200)).value()->value, ValueOf(200)) << "another table";
-  ASSERT_TRUE(store_->EnsureTable(kPlain, TableCompression::kNone).ok());
-  EXPECT_EQ(Dump(*store_, kPlain), "");
+  EXPECT_TRUE((*store_)->damage().Empty());
+  EXPECT_EQ((*store_)->Get(kPacked, KeyOf(200)).value()->value, ValueOf(200)) << "another table";
+  ASSERT_TRUE((*store_)->EnsureTable(kPlain, TableCompression::kNone).ok());
+  EXPECT_EQ(Dump(**store_, kPlain), "");
   Open();
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_TRUE(store_->damage().Empty());
+  EXPECT_TRUE((*store_)->damage().Empty());
 }
 
 // The blocks of a file as it lies there, whether or not they still count.
@@ -272,11 +272,11 @@ std::vector<BlockOnDisk> BlocksOf(const std::string& file) {
 TEST_F(ScrubTest, DamagedListsOfBlocksAreFoundWhileTheTableRests) {
   constexpr int kListOfBlocks = 1;
   const LogEntry entry = Entry(kRows + 1, {Put(KeyOf(200), "so that blocks are free")});
-  ASSERT_TRUE(AppendOne(*store_, kOfPlain, entry).ok());
-  ASSERT_TRUE(ApplyOne(*store_, kOfPlain, kPlain, entry).ok());
-  ASSERT_TRUE(CheckpointNow(*store_).has_value());
+  ASSERT_TRUE(AppendOne(**store_, kOfPlain, entry).ok());
+  ASSERT_TRUE(ApplyOne(**store_, kOfPlain, kPlain, entry).ok());
+  ASSERT_TRUE(CheckpointNow(**store_).has_value());
   ASSERT_TRUE(Scrub().ok());
-  ASSERT_TRUE(store_->damage().Empty());
+  ASSERT_TRUE((*store_)->damage().Empty());
   int lists = 0;
   for (const BlockOnDisk& block : BlocksOf(copy_ + "/data_3.wt")) {
     if (block.kind != kListOfBlocks) continue;
@@ -285,10 +285,10 @@ TEST_F(ScrubTest, DamagedListsOfBlocksAreFoundWhileTheTableRests) {
   }
   ASSERT_GT(lists, 0);
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_THAT(store_->damage().tables, ::testing::ElementsAre(kPlain));
+  EXPECT_THAT((*store_)->damage().tables, ::testing::ElementsAre(kPlain));
   Drop(kOfPlain, kPlain);
-  EXPECT_TRUE(store_->damage().Empty());
-  EXPECT_TRUE(store_->health().status.ok()) << store_->health().status;
+  EXPECT_TRUE((*store_)->damage().Empty());
+  EXPECT_TRUE((*store_)->health().status.ok()) << (*store_)->health().status;
 }
 
 // What stands apart from its page may have to be read while that is written.
@@ -296,73 +296,73 @@ TEST_F(ScrubTest, TheLongestKeysStandOnTheirPages) {
   constexpr int kApart = 5;
   const TableId table{5};
   const TabletId tablet{50};
-  ASSERT_TRUE(store_->EnsureTable(table, TableCompression::kNone).ok());
-  ASSERT_TRUE(store_->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
+  ASSERT_TRUE((*store_)->EnsureTable(table, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store_)->PutReplicaState(tablet, {.table = table, .promised = Epoch{2}}).ok());
   for (uint64_t row = 1; row <= 4; ++row) {
     const LogEntry entry = Entry(row, {Put(std::string(kKeyBytesMax - 1, 'k') + std::to_string(row), "value")});
-    ASSERT_TRUE(AppendOne(*store_, tablet, entry).ok());
-    ASSERT_TRUE(ApplyOne(*store_, tablet, table, entry).ok());
+    ASSERT_TRUE(AppendOne(**store_, tablet, entry).ok());
+    ASSERT_TRUE(ApplyOne(**store_, tablet, table, entry).ok());
   }
-  ASSERT_TRUE(CheckpointNow(*store_).has_value());
+  ASSERT_TRUE(CheckpointNow(**store_).has_value());
   const std::vector<BlockOnDisk> blocks = BlocksOf(copy_ + "/data_5.wt");
   EXPECT_FALSE(blocks.empty());
   EXPECT_EQ(std::ranges::count(blocks, kApart, &BlockOnDisk::kind), 0);
   Open();
   for (uint64_t row = 1; row <= 4; ++row) {
-    const auto record = store_->Get(table, std::string(kKeyBytesMax - 1, 'k') + std::to_string(row));
+    const auto record = (*store_)->Get(table, std::string(kKeyBytesMax - 1, 'k') + std::to_string(row));
     ASSERT_TRUE(record && *record);
     EXPECT_EQ((*record)->value, "value");
   }
 }
 
 TEST_F(ScrubTest, ADamagedFileStaysWhileAnotherReplicaIsInIt) {
-  ASSERT_TRUE(store_->PutReplicaState(TabletId{31}, {.table = kPlain, .promised = Epoch{2}}).ok());
+  ASSERT_TRUE((*store_)->PutReplicaState(TabletId{31}, {.table = kPlain, .promised = Epoch{2}}).ok());
   Flip(PlaceOf("data_3.wt", ValueOf(200)));
   ASSERT_TRUE(Scrub().ok());
   Drop(kOfPlain, kPlain);
-  EXPECT_THAT(store_->damage().tables, ::testing::ElementsAre(kPlain));
-  EXPECT_EQ(store_->Get(kPlain, KeyOf(0)).value()->value, ValueOf(0));
+  EXPECT_THAT((*store_)->damage().tables, ::testing::ElementsAre(kPlain));
+  EXPECT_EQ((*store_)->Get(kPlain, KeyOf(0)).value()->value, ValueOf(0));
   Drop(TabletId{31}, kPlain);
-  EXPECT_TRUE(store_->damage().Empty());
+  EXPECT_TRUE((*store_)->damage().Empty());
 }
 
 TEST_F(ScrubTest, DamageOfEntriesCostsTheirTabletAloneItsLog) {
   const LogEntry last = Entry(kRows + 1, {Put("of the packed one alone", "x")});
-  ASSERT_TRUE(AppendOne(*store_, kOfPacked, last).ok());
-  ASSERT_TRUE(FlushNow(*store_).ok());
+  ASSERT_TRUE(AppendOne(**store_, kOfPacked, last).ok());
+  ASSERT_TRUE(FlushNow(**store_).ok());
   // As much again has gone through memory since.
   for (int row = 0; row < kRows; ++row)
-    ASSERT_TRUE(AppendOne(*store_, kOfPlain, Entry(static_cast<uint64_t>(kRows + row) + 1, {Put("k", "v")})).ok());
-  ASSERT_TRUE(FlushNow(*store_).ok());
+    ASSERT_TRUE(AppendOne(**store_, kOfPlain, Entry(static_cast<uint64_t>(kRows + row) + 1, {Put("k", "v")})).ok());
+  ASSERT_TRUE(FlushNow(**store_).ok());
   Open();
   const std::string segment = SegmentWith("of the packed one alone");
   Flip(PlaceOf(segment, "of the packed one alone"));
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_THAT(store_->damage().logs, ::testing::ElementsAre(kOfPacked));
-  EXPECT_TRUE(store_->damage().tables.empty());
-  EXPECT_TRUE(store_->health().status.ok());
-  EXPECT_FALSE(store_->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).has_value());
+  EXPECT_THAT((*store_)->damage().logs, ::testing::ElementsAre(kOfPacked));
+  EXPECT_TRUE((*store_)->damage().tables.empty());
+  EXPECT_TRUE((*store_)->health().status.ok());
+  EXPECT_FALSE((*store_)->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).has_value());
   EXPECT_EQ(Logged(kOfPlain), static_cast<size_t>(kRows));
   Drop(kOfPacked, kPacked);
-  EXPECT_TRUE(store_->damage().Empty());
+  EXPECT_TRUE((*store_)->damage().Empty());
   WaitGone(copy_ + "/" + segment);
   Open();
   EXPECT_EQ(Logged(kOfPlain), static_cast<size_t>(kRows));
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_TRUE(store_->damage().Empty());
+  EXPECT_TRUE((*store_)->damage().Empty());
 }
 
 TEST_F(ScrubTest, DamageOfWhatMemoryStillHasIsMendedAtOnce) {
-  ASSERT_TRUE(AppendOne(*store_, kOfPacked, Entry(kRows + 1, {Put("written a moment ago", "x")})).ok());
-  ASSERT_TRUE(FlushNow(*store_).ok());
+  ASSERT_TRUE(AppendOne(**store_, kOfPacked, Entry(kRows + 1, {Put("written a moment ago", "x")})).ok());
+  ASSERT_TRUE(FlushNow(**store_).ok());
   const std::string segment = SegmentWith("written a moment ago");
   Flip(PlaceOf(segment, "written a moment ago"));
   ASSERT_TRUE(Scrub().ok());
-  EXPECT_TRUE(store_->damage().Empty());
-  EXPECT_EQ(store_->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).value().size(), 1u);
+  EXPECT_TRUE((*store_)->damage().Empty());
+  EXPECT_EQ((*store_)->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).value().size(), 1u);
   WaitGone(copy_ + "/" + segment);
   Open();
-  EXPECT_EQ(store_->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).value().size(), 1u);
+  EXPECT_EQ((*store_)->ReadLog(kOfPacked, Lsn{kRows + 1}, Lsn{kRows + 1}, 1).value().size(), 1u);
 }
 
 }  // namespace

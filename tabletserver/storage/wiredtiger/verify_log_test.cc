@@ -25,9 +25,9 @@ class VerifyLogTest : public ::testing::Test {
     ASSERT_TRUE(store) << store.error();
     ReplicaState state;
     state.table = TableId{7};
-    ASSERT_TRUE((*store)->PutReplicaState(kVerified, state).ok());
+    ASSERT_TRUE((**store)->PutReplicaState(kVerified, state).ok());
     for (uint64_t lsn = first; lsn <= last; ++lsn) {
-      ASSERT_TRUE(AppendOne(**store, kVerified, Entry(lsn, {Put("key", std::string(1000, 'v'))})).ok());
+      ASSERT_TRUE(AppendOne(***store, kVerified, Entry(lsn, {Put("key", std::string(1000, 'v'))})).ok());
     }
   }
   // Every file of the store, but for the one that names who looks.

@@ -8,40 +8,17 @@
 
 namespace ebla::tabletserver {
 
-WtCheckpoints::~WtCheckpoints() {
-  Hurry();
-  gate_->Close();
-}
-
-void WtCheckpoints::Start(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) {
-  background_.Post([this, gate = gate_, &executor, done = std::move(done)]() mutable {
-    Result<CheckpointResult> result;
-    if (!gate->Enter([&] { result = Take(); })) return;
-    executor.Post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
-  });
-}
-
-Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
+Status WtCheckpoints::Take() {
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
-  // Noted before the checkpoint begins: it may hold more than this, never less.
-  CheckpointResult held = states_.Applied();
-  const int64_t log_bytes_before = reserve_.written();
-  // What is applied is committed, but not on this disk for certain. What is applied from here on may be in the
-  // checkpoint too, and not in the log after a crash: StoreLog::Recover.
-  EBLA_TRY(log_.Flush(FlushMode::kSync));
   const auto through = dedup_rows_.WriteThrough(*session);
-  if (!through) return std::unexpected(sessions_.Check(through.error(), "writing out dedup windows"));
+  if (!through) return sessions_.Check(through.error(), "writing out dedup windows");
   WT_SESSION* const raw = session->get();
   const PacedSyncs paced([this] { return Hurried(); });
-  EBLA_TRY(sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
-  // And it counts from here, as it has finished.
-  covered_bytes_ = log_bytes_before;
-  return held;
+  return sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint");
 }
 
 // A store that has failed, too, has applied what must not reach the disk without its dedup rows.
 void WtCheckpoints::PrepareLast(WtConnection& connection) {
-  log_.MarkEnd().ok();
   WT_SESSION* raw = nullptr;
   int error = connection.get()->open_session(connection.get(), nullptr, "isolation=snapshot", &raw);
   if (error == 0) {

@@ -61,7 +61,7 @@ class WtCrashTest : public ::testing::TestWithParam<FlushMode> {
     open.disk_check_period = std::chrono::milliseconds(5);
     auto store = WtStore::Open(open);
     CHECK(store) << store.error();
-    CHECK((*store)->EnsureTable(kCrashTable, TableCompression::kNone).ok());
+    CHECK((**store)->EnsureTable(kCrashTable, TableCompression::kNone).ok());
     return std::move(*store);
   }
 
@@ -87,11 +87,11 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
     std::filesystem::copy(options.directory, copy, std::filesystem::copy_options::recursive);
     CrashChildOptions copied = options;
     copied.directory = copy;
-    EXPECT_EQ(CheckAfterCrash(*MustOpen(copied), copied, child.acknowledged()), "") << "round " << round;
+    EXPECT_EQ(CheckAfterCrash(**MustOpen(copied), copied, child.acknowledged()), "") << "round " << round;
     std::filesystem::remove_all(copy);
     for (const auto& [tablet, lsn] : child.acknowledged()) acknowledged = std::max(acknowledged, lsn.value);
   }
-  EXPECT_EQ(CheckAfterCrash(*MustOpen(options), options, {}), "");
+  EXPECT_EQ(CheckAfterCrash(**MustOpen(options), options, {}), "");
   EXPECT_GT(acknowledged, 200u);
 }
 
@@ -112,7 +112,7 @@ TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
     }
     EXPECT_GE(files.used_again(), 3u);
     child.Kill();
-    ASSERT_EQ(CheckAfterCrash(*MustOpen(options), options, child.acknowledged()), "") << "round " << round;
+    ASSERT_EQ(CheckAfterCrash(**MustOpen(options), options, child.acknowledged()), "") << "round " << round;
   }
 }
 
@@ -170,28 +170,28 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   disk.Fill();
   ASSERT_EQ(disk.FreeBytes(), 0);
   auto store = MustOpen(options);
-  EXPECT_EQ(CheckAfterCrash(*store, options, child.acknowledged()), "");
-  EXPECT_TRUE(store->health().writes_refused);
+  EXPECT_EQ(CheckAfterCrash(**store, options, child.acknowledged()), "");
+  EXPECT_TRUE((*store)->health().writes_refused);
   EXPECT_FALSE(std::filesystem::exists(options.directory + "/BALLAST"));
   const LogEntry write = Entry(1), barrier = Entry(1, {}, EntryKind::kBarrier);
-  EXPECT_EQ(AppendOne(*store, TabletId{9}, write).code(), Code::kOverloaded);
-  EXPECT_TRUE(AppendOne(*store, TabletId{9}, barrier).ok());
-  EXPECT_TRUE(store->PutReplicaState(TabletId{9}, {}).ok());
-  EXPECT_TRUE(FlushNow(*store).ok());
-  EXPECT_TRUE(CheckpointNow(*store));
+  EXPECT_EQ(AppendOne(**store, TabletId{9}, write).code(), Code::kOverloaded);
+  EXPECT_TRUE(AppendOne(**store, TabletId{9}, barrier).ok());
+  EXPECT_TRUE((*store)->PutReplicaState(TabletId{9}, {}).ok());
+  EXPECT_TRUE(FlushNow(**store).ok());
+  EXPECT_TRUE(CheckpointNow(**store));
   // As a host does that has applied it all: it is the log that fills the disk.
-  const auto replicas = store->Recover();
+  const auto replicas = (*store)->Recover();
   ASSERT_TRUE(replicas);
   for (const RecoveredReplica& replica : *replicas) {
-    EXPECT_TRUE(store->TruncateLog(replica.tablet, Lsn{0}, replica.last_logged.lsn.Next()).ok());
+    EXPECT_TRUE((*store)->TruncateLog(replica.tablet, Lsn{0}, replica.last_logged.lsn.Next()).ok());
   }
   // It recovers by itself.
   disk.MakeRoom();
-  while (store->health().writes_refused) std::this_thread::yield();
-  EXPECT_TRUE(AppendOne(*store, TabletId{9}, Entry(2)).ok());
-  EXPECT_TRUE(FlushNow(*store).ok());
+  while ((*store)->health().writes_refused) std::this_thread::yield();
+  EXPECT_TRUE(AppendOne(**store, TabletId{9}, Entry(2)).ok());
+  EXPECT_TRUE(FlushNow(**store).ok());
   EXPECT_TRUE(std::filesystem::exists(options.directory + "/BALLAST"));
-  EXPECT_TRUE(store->health().status.ok());
+  EXPECT_TRUE((*store)->health().status.ok());
 }
 
 // Without a reserve a full disk is the store's end, but not the process's; and not the data's.
@@ -203,26 +203,26 @@ TEST_P(WtFullDiskTest, WithoutAReserveTheStoreFailsAndTheProcessLives) {
   uint64_t last = 0;
   {
     auto store = MustOpen(options);
-    ASSERT_TRUE(AppendOne(*store, TabletId{1}, Entry(++last)).ok());
-    ASSERT_TRUE(FlushNow(*store).ok());
+    ASSERT_TRUE(AppendOne(**store, TabletId{1}, Entry(++last)).ok());
+    ASSERT_TRUE(FlushNow(**store).ok());
     disk.Fill();
     Status status;
     while (status.ok()) {
-      status = AppendOne(*store, TabletId{1}, Entry(last + 1, {Put("k", std::string(100'000, 'v'))}));
-      if (status.ok()) status = FlushNow(*store);
+      status = AppendOne(**store, TabletId{1}, Entry(last + 1, {Put("k", std::string(100'000, 'v'))}));
+      if (status.ok()) status = FlushNow(**store);
       if (status.ok()) ++last;
     }
     EXPECT_EQ(status.code(), Code::kInternal) << status;
-    EXPECT_EQ(store->health().status.code(), Code::kInternal);
-    EXPECT_EQ(store->Get(kCrashTable, "k").error().code(), Code::kInternal);
-    EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+    EXPECT_EQ((*store)->health().status.code(), Code::kInternal);
+    EXPECT_EQ((*store)->Get(kCrashTable, "k").error().code(), Code::kInternal);
+    EXPECT_EQ(CheckpointNow(**store).error().code(), Code::kInternal);
   }
   disk.MakeRoom();
   // Another process would open the same directory; this one may not, so it opens a copy.
   options.directory = directory / "copy";
   ASSERT_TRUE(CopyFiles(directory / "disk/store", options.directory));
   auto store = MustOpen(options);
-  const auto log = store->ReadLog(TabletId{1}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+  const auto log = (*store)->ReadLog(TabletId{1}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
   ASSERT_TRUE(log);
   EXPECT_GE(log->size(), last);
 }

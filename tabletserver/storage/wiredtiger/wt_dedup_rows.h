@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "common/base/mutex.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {

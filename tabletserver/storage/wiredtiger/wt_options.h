@@ -13,6 +13,8 @@
 
 namespace ebla::tabletserver {
 
+class InMemoryStore;
+
 struct DiskSpace {
   int64_t free_bytes = 0;
   int64_t total_bytes = 0;
@@ -38,6 +40,7 @@ struct WtStoreOptions {
   Executor* flusher = nullptr;
   // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;
+  InMemoryStore* memory_tables = nullptr;  // null: none; outlives the store
   // Looks at the disk, makes or gives back the ballast, and gives back what removed files took; another thread, as a
   // disk fills fastest during a checkpoint.
   Executor* watcher = nullptr;

@@ -138,7 +138,7 @@ double BytesOfRows(const TableBytes& bytes, double row) {
 
 // To what was counted, which is the least that it can be.
 void AddEstimate(const std::vector<SampledRow>& sample, const TableBytes& table, const KeyRange& range,
-                 TabletStore::RangeSize& size) {
+                 RecordStore::RangeSize& size) {
   std::ranges::copy_if(sample, std::back_inserter(size.sample),
                        [&range](const SampledRow& row) { return range.Contains(row.first); });
   if (size.sample.empty()) return;
@@ -205,7 +205,7 @@ Status WtRanges::Replace(TableId table, const KeyRange& interval,
 // and timed deletes count as records. Bytes are then those on disk: compressed, and without what has been written since
 // the last checkpoint, unless that is most of the table. Records are those bytes over the sample's mean row: too few by
 // the compression's factor, and off by a fifth where a handful of large values has a seventh of the bytes.
-Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
+Result<std::vector<RecordStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
   constexpr int64_t kCountedTableBytes = int64_t{32} << 20, kCountedRows = 100'000;
   constexpr int64_t kExactRows = 1000;
   constexpr size_t kSampleRows = 400;
@@ -214,7 +214,7 @@ Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId tabl
   const int measured = RunRead([&] { return ReadTableBytes(*session, table, bytes); });
   EBLA_TRY(sessions_.CheckTable(measured, table, "estimating a size"));
   const int64_t rows_max = std::max(bytes.disk, bytes.cache) <= kCountedTableBytes ? kCountedRows : kExactRows;
-  std::vector<TabletStore::RangeSize> sizes(ranges.size());
+  std::vector<RecordStore::RangeSize> sizes(ranges.size());
   bool whole = true;
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].Empty()) continue;

@@ -3,7 +3,7 @@
 // Threads: any, but a range changes only from the shard of its tablet.
 #pragma once
 
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {
@@ -16,7 +16,7 @@ class WtRanges {
   Status Truncate(TableId table, const KeyRange& range);
   Status Replace(TableId table, const KeyRange& interval,
                  std::span<const std::pair<std::string, StoredRecord>> records);
-  Result<std::vector<TabletStore::RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges);
+  Result<std::vector<RecordStore::RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges);
 
  private:
   WtSessions& sessions_;

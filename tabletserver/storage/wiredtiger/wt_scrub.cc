@@ -39,7 +39,7 @@ int WtScrub::Open(TableId table) {
   return CheckBlockLists(**session, table) == kDamagedBlock ? kDamagedBlock : 0;
 }
 
-int WtScrub::Read(const std::string& uri, const TabletStore::ScrubPace& pace, bool& stopped) {
+int WtScrub::Read(const std::string& uri, const RecordFiles::Pace& pace, bool& stopped) {
   for (std::string at;;) {
     int64_t bytes = 0;
     int error = 0;
@@ -55,9 +55,8 @@ int WtScrub::Read(const std::string& uri, const TabletStore::ScrubPace& pace, bo
   }
 }
 
-Status WtScrub::Run(const TabletStore::ScrubPace& pace) {
+Status WtScrub::Run(const RecordFiles::Pace& pace) {
   bool stopped = false;
-  EBLA_TRY(log_.Scrub([&](int64_t bytes) { return !(stopped = !pace(bytes)); }));
   for (size_t i = 0; i < kSystemTables && !stopped; ++i) {
     const std::string uri = SystemTableUri(static_cast<SystemTable>(i));
     EBLA_TRY(sessions_.Check(OfSystemTable(Read(uri, pace, stopped)), "scrubbing " + uri));

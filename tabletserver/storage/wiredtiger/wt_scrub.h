@@ -1,37 +1,34 @@
 // tabletserver/storage/wiredtiger/wt_scrub.h
-// Reads all that counts on the disk, and checks it: the log's segments, then each b-tree as the last checkpoint has it.
+// Reads each b-tree as the last checkpoint has it, and checks it.
 // How:     a checkpoint's pages are no pages of the tables in use, so they come from the disk, and wt_files.cc checks each
 //          block of them. A tree is read a stretch at a time, each in the checkpoint of that moment: an open checkpoint
 //          keeps the room of what was changed since. What is only in an older checkpoint counts for nothing.
-// Finds:   damage of a table (DamagedTables), of a tablet's log (StoreLog::Damaged), or of a system table: that fails the
-//          store, as what stands there is of all tablets.
+// Finds:   damage of a table (DamagedTables), or of a system table: that fails the store, as what stands there is of all
+//          tablets.
 // Threads: one at a time; the destructor of the store must not come before Run has returned.
 #pragma once
 
 #include <string>
 
-#include "tabletserver/storage/store_log.h"
 #include "tabletserver/storage/wiredtiger/wt_tables.h"
 
 namespace ebla::tabletserver {
 
 class WtScrub {
  public:
-  WtScrub(WtSessions& sessions, StoreLog& log, const WtTables& tables)
-      : sessions_(sessions), log_(log), tables_(tables) {}
+  WtScrub(WtSessions& sessions, const WtTables& tables) : sessions_(sessions), tables_(tables) {}
 
-  // As TabletStore::Scrub.
-  Status Run(const TabletStore::ScrubPace& pace);
+  // As RecordFiles::Scrub.
+  Status Run(const RecordFiles::Pace& pace);
 
  private:
   int Open(TableId table);
   // Of one b-tree: a WiredTiger error, 0 at its end, too.
-  int Read(const std::string& uri, const TabletStore::ScrubPace& pace, bool& stopped);
+  int Read(const std::string& uri, const RecordFiles::Pace& pace, bool& stopped);
   // From the row after `at` on. WT_NOTFOUND: the end.
   int ReadStretch(WtSession& session, const std::string& uri, std::string& at, int64_t& bytes);
 
   WtSessions& sessions_;
-  StoreLog& log_;
   const WtTables& tables_;
 };
 

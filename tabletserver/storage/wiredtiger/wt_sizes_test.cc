@@ -24,7 +24,7 @@ class WtSizesTest : public ::testing::Test {
     auto opened = WtStore::Open(std::move(options));
     CHECK(opened) << opened.error();
     store_ = *std::move(opened);
-    CHECK(store_->EnsureTable(kSizedTable, TableCompression::kNone).ok());
+    CHECK((*store_)->EnsureTable(kSizedTable, TableCompression::kNone).ok());
   }
 
   static std::string Key(int number) { return "user" + std::to_string(1'000'000'000 + number); }
@@ -37,16 +37,16 @@ class WtSizesTest : public ::testing::Test {
         const auto number = static_cast<int>(int64_t{i} * 7'919 % records);
         effects.push_back(Put(Key(number), std::string(value_bytes, static_cast<char>('a' + i % 26))));
       }
-      ASSERT_TRUE(ApplyOne(*store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
+      ASSERT_TRUE(ApplyOne(**store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
     }
   }
   void WriteOne(int number, size_t value_bytes) {
     std::vector<Effect> effects;
     effects.push_back(Put(Key(number), std::string(value_bytes, 'v')));
-    ASSERT_TRUE(ApplyOne(*store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
+    ASSERT_TRUE(ApplyOne(**store_, kSizedTablet, kSizedTable, Entry(++lsn_, std::move(effects))).ok());
   }
   double Records(const KeyRange& range = {}) {
-    const auto size = store_->EstimateSize(kSizedTable, range);
+    const auto size = EstimateSize(**store_, kSizedTable, range);
     EXPECT_TRUE(size) << size.error();
     return size ? static_cast<double>(size->records) : -1;
   }
@@ -63,7 +63,7 @@ TEST_F(WtSizesTest, ASmallTableIsCounted) {
   EXPECT_EQ(Records(), 20'000) << "in the cache alone";
   WriteOne(10'000, 1 << 20);
   EXPECT_EQ(Records(), 20'000) << "one large value changes nothing";
-  ASSERT_TRUE(CheckpointNow(*store_));
+  ASSERT_TRUE(CheckpointNow(**store_));
   Write(20'000, 206);
   EXPECT_EQ(Records(), 20'000) << "nor do overwrites";
   EXPECT_EQ(Records({Key(5'000), Key(15'000)}), 10'000);
@@ -74,12 +74,12 @@ TEST_F(WtSizesTest, ALargeTableIsEstimatedWithinATenth) {
   constexpr double kTenth = kRecords / 10.0;
   Write(kRecords, 1'000);
   EXPECT_LT(Records(), kRecords + kTenth) << "what no checkpoint has yet may be missing, and nothing counts twice";
-  ASSERT_TRUE(CheckpointNow(*store_));
+  ASSERT_TRUE(CheckpointNow(**store_));
   EXPECT_NEAR(Records(), kRecords, kTenth) << "on the disk";
   for (int round = 0; round < 3; ++round) {
     Write(kRecords, 1'000);
     EXPECT_NEAR(Records(), kRecords, kTenth) << "overwritten, round " << round;
-    ASSERT_TRUE(CheckpointNow(*store_));
+    ASSERT_TRUE(CheckpointNow(**store_));
     EXPECT_NEAR(Records(), kRecords, kTenth) << "and on the disk";
   }
 }
@@ -91,7 +91,7 @@ TEST_F(WtSizesTest, SmallRowsThatWereAllChangedDoNotCountTwice) {
   Write(kRecords, 100);
   EXPECT_NEAR(Records(), kRecords, kTenth) << "in the cache alone";
   for (int round = 0; round < 2; ++round) {
-    ASSERT_TRUE(CheckpointNow(*store_));
+    ASSERT_TRUE(CheckpointNow(**store_));
     Write(kRecords, 100);
     EXPECT_NEAR(Records(), kRecords, kTenth) << "overwritten, round " << round;
   }
@@ -103,7 +103,7 @@ TEST_F(WtSizesTest, AFewLargeValuesAmongManySmallOnesHideNone) {
   constexpr double kFifth = kRecords / 5.0;
   Write(kRecords, 1'000);
   for (int i = 0; i < 10; ++i) WriteOne(i * 5'000 + 7, 1 << 20);
-  ASSERT_TRUE(CheckpointNow(*store_));
+  ASSERT_TRUE(CheckpointNow(**store_));
   EXPECT_NEAR(Records(), kRecords, kFifth);
 }
 

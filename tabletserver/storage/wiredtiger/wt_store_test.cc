@@ -82,10 +82,10 @@ TEST_F(WtStoreTest, AMissingParentIsNamed) {
 TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
   {
     auto store = MustOpen();
-    ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
-    ASSERT_TRUE(store->PutReplicaState(kTablet, {}).ok());
-    ASSERT_TRUE(CheckpointNow(*store));
+    ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+    ASSERT_TRUE(AppendOne(**store, kTablet, Entry(1)).ok());
+    ASSERT_TRUE((*store)->PutReplicaState(kTablet, {}).ok());
+    ASSERT_TRUE(CheckpointNow(**store));
   }
   MustOpen().reset();  // so that the log has two segments, and the first one must be whole
   const std::filesystem::path good = directory / "store", kept = directory / "kept";
@@ -101,12 +101,12 @@ TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
     auto opened = WtStore::Open(Options());
     Status status = opened ? Status() : opened.error();
     if (opened) {
-      (*opened)->EnsureTable(kTable, TableCompression::kNone).ok();
-      if (status.ok() && !(*opened)->Recover()) status = (*opened)->Recover().error();
-      if (status.ok()) status = (*opened)->Scan(kTable, {}, [](auto, auto&) { return true; });
-      if (status.ok()) status = (*opened)->health().status;
+      (**opened)->EnsureTable(kTable, TableCompression::kNone).ok();
+      if (status.ok() && !(**opened)->Recover()) status = (**opened)->Recover().error();
+      if (status.ok()) status = (**opened)->Scan(kTable, {}, [](auto, auto&) { return true; });
+      if (status.ok()) status = (**opened)->health().status;
       if (status.ok()) {
-        const auto log = (*opened)->ReadLog(kTablet, Lsn{1}, Lsn{9}, 1000);
+        const auto log = (**opened)->ReadLog(kTablet, Lsn{1}, Lsn{9}, 1000);
         if (!log) status = log.error();
       }
     }
@@ -123,14 +123,14 @@ TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
 
 TEST_F(WtStoreTest, AnEntryIsNeverReplaced) {
   auto store = MustOpen();
-  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
-  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kInternal);
+  ASSERT_TRUE(AppendOne(**store, kTablet, Entry(1)).ok());
+  EXPECT_EQ(AppendOne(**store, kTablet, Entry(1)).code(), Code::kInternal);
   // And the store trusts itself no longer.
-  EXPECT_EQ(store->health().status.code(), Code::kInternal);
-  EXPECT_EQ(AppendOne(*store, kTablet, Entry(2)).code(), Code::kInternal);
-  EXPECT_EQ(FlushNow(*store).code(), Code::kInternal);
-  EXPECT_EQ(store->Recover().error().code(), Code::kInternal);
-  EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+  EXPECT_EQ((*store)->health().status.code(), Code::kInternal);
+  EXPECT_EQ(AppendOne(**store, kTablet, Entry(2)).code(), Code::kInternal);
+  EXPECT_EQ(FlushNow(**store).code(), Code::kInternal);
+  EXPECT_EQ((*store)->Recover().error().code(), Code::kInternal);
+  EXPECT_EQ(CheckpointNow(**store).error().code(), Code::kInternal);
 }
 
 TEST_F(WtStoreTest, ManyFlushesShareOneFsync) {
@@ -140,27 +140,27 @@ TEST_F(WtStoreTest, ManyFlushesShareOneFsync) {
   flusher.Post([&, go = blocked.get_future().share()] { go.wait(); });
   std::atomic<int> done = 0;
   for (uint64_t lsn = 1; lsn <= 50; ++lsn) {
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
-    store->Flush(FlushMode::kSync, completions, [&](Status status) {
+    ASSERT_TRUE(AppendOne(**store, kTablet, Entry(lsn)).ok());
+    (*store)->Flush(FlushMode::kSync, completions, [&](Status status) {
       EXPECT_TRUE(status.ok());
       if (++done == 50) all.set_value();
     });
   }
-  const int64_t before = store->health().flushes;
+  const int64_t before = (*store)->health().flushes;
   EXPECT_EQ(done, 0);
   blocked.set_value();
   all.get_future().wait();
-  EXPECT_EQ(store->health().flushes - before, 1);
+  EXPECT_EQ((*store)->health().flushes - before, 1);
 }
 
 TEST_F(WtStoreTest, AnIntervalEndsWithAnFsync) {
   WtStoreOptions options = Options();
   options.interval = std::chrono::milliseconds(20);
   auto store = MustOpen(options);
-  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
-  ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
-  while (store->health().flushes == 0) std::this_thread::yield();
-  EXPECT_EQ(store->health().flushes, 1);
+  ASSERT_TRUE(AppendOne(**store, kTablet, Entry(1)).ok());
+  ASSERT_TRUE(FlushNow(**store, FlushMode::kInterval).ok());
+  while ((*store)->health().flushes == 0) std::this_thread::yield();
+  EXPECT_EQ((*store)->health().flushes, 1);
 }
 
 TEST_F(WtStoreTest, AnIntervalOfWhatWasFlushedAtOnceEndsWithAnFsync) {
@@ -168,12 +168,12 @@ TEST_F(WtStoreTest, AnIntervalOfWhatWasFlushedAtOnceEndsWithAnFsync) {
   options.interval = std::chrono::milliseconds(20);
   auto store = MustOpen(options);
   for (int64_t round = 1; round <= 3; ++round) {
-    const int64_t before = store->health().flushes;
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(round)).ok());
+    const int64_t before = (*store)->health().flushes;
+    ASSERT_TRUE(AppendOne(**store, kTablet, Entry(round)).ok());
     std::optional<Status> flushed;
-    while (!flushed) flushed = store->FlushAtOnce();  // the last round's fsync may still go on
+    while (!flushed) flushed = (*store)->FlushAtOnce();  // the last round's fsync may still go on
     ASSERT_TRUE(flushed->ok());
-    while (store->health().flushes == before) std::this_thread::yield();
+    while ((*store)->health().flushes == before) std::this_thread::yield();
   }
 }
 
@@ -182,18 +182,18 @@ TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
   options.interval = std::chrono::hours(1);
   auto store = MustOpen(options);
   const auto fsynced = [&](int64_t lsn, auto change) {
-    const int64_t before = store->health().flushes;
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
-    ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
+    const int64_t before = (*store)->health().flushes;
+    ASSERT_TRUE(AppendOne(**store, kTablet, Entry(lsn)).ok());
+    ASSERT_TRUE(FlushNow(**store, FlushMode::kInterval).ok());
     change();
-    while (store->health().flushes == before) std::this_thread::yield();
+    while ((*store)->health().flushes == before) std::this_thread::yield();
   };
-  store->SetFlushInterval(kTable, 1, std::chrono::milliseconds(1));
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
-  ASSERT_TRUE(store->EnsureTable(TableId{77}, TableCompression::kNone).ok());
-  store->SetFlushInterval(TableId{77}, 1, Duration::max());
-  fsynced(1, [&] { store->SetFlushInterval(kTable, 2, std::chrono::milliseconds(10)); });
-  store->SetFlushInterval(kTable, 1, std::chrono::hours(1));  // an older word
+  (*store)->SetFlushInterval(kTable, 1, std::chrono::milliseconds(1));
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(TableId{77}, TableCompression::kNone).ok());
+  (*store)->SetFlushInterval(TableId{77}, 1, Duration::max());
+  fsynced(1, [&] { (*store)->SetFlushInterval(kTable, 2, std::chrono::milliseconds(10)); });
+  (*store)->SetFlushInterval(kTable, 1, std::chrono::hours(1));  // an older word
   fsynced(2, [] {});
 }
 
@@ -204,19 +204,19 @@ TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
   auto store = MustOpen();
   constexpr TabletId kBusy{8};
   constexpr uint64_t kRows = 6'000;
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
   const auto key = [](uint64_t row) { return "k" + std::to_string(100'000 + row); };
   for (uint64_t row = 0; row < kRows; ++row) {
     ASSERT_TRUE(
-        ApplyOne(*store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
+        ApplyOne(**store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
   }
-  ASSERT_TRUE(CheckpointNow(*store));
+  ASSERT_TRUE(CheckpointNow(**store));
   for (uint64_t row = 0; row < kRows; ++row) {
     if (row % 20 == 0) continue;
-    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(kRows + row + 1, {Delete(key(row))}), {"k", "l"}).ok());
+    ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, Entry(kRows + row + 1, {Delete(key(row))}), {"k", "l"}).ok());
   }
-  ASSERT_TRUE(CheckpointNow(*store));
-  const auto before = store->FileBytes(kTable);
+  ASSERT_TRUE(CheckpointNow(**store));
+  const auto before = (*store)->FileBytes(kTable);
   ASSERT_TRUE(before) << before.error();
   EXPECT_GT(*before, 10'000'000);
 
@@ -224,25 +224,25 @@ TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
   std::atomic<uint64_t> written = 0;
   std::jthread writer([&] {
     for (uint64_t lsn = 1; !over; ++lsn) {
-      CHECK(
-          ApplyOne(*store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"}).ok());
+      CHECK(ApplyOne(**store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"})
+                .ok());
       written = lsn;
     }
   });
   while (written == 0) std::this_thread::yield();
   const uint64_t then = written;
-  const auto done = store->Compact(kTable, std::chrono::minutes(5));
+  const auto done = (*store)->Compact(kTable, std::chrono::minutes(5));
   ASSERT_TRUE(done) << done.error();
   EXPECT_TRUE(*done);
   EXPECT_GT(written, then);
   over = true;
   writer.join();
-  EXPECT_LT(*store->FileBytes(kTable), *before / 2);
-  EXPECT_TRUE(store->health().status.ok());
+  EXPECT_LT(*(*store)->FileBytes(kTable), *before / 2);
+  EXPECT_TRUE((*store)->health().status.ok());
   int rows = 0;
-  ASSERT_TRUE(store->Scan(kTable, {.range = {"k", "l"}}, [&](auto, auto&) { return ++rows > 0; }).ok());
+  ASSERT_TRUE((*store)->Scan(kTable, {.range = {"k", "l"}}, [&](auto, auto&) { return ++rows > 0; }).ok());
   EXPECT_EQ(rows, 300);
-  EXPECT_EQ(store->Compact(TableId{99}, std::chrono::seconds(1)).error().code(), Code::kNoSuchTable);
+  EXPECT_EQ((*store)->Compact(TableId{99}, std::chrono::seconds(1)).error().code(), Code::kNoSuchTable);
 }
 
 // ---- sessions ------------------------------------------------------------------------------------------------------
@@ -258,9 +258,9 @@ TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
   background.Post([over = end.get_future().share()] { over.wait(); });
   free = 1000;
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-  while (!store->health().writes_refused && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-  EXPECT_TRUE(store->health().writes_refused);
-  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kOverloaded);
+  while (!(*store)->health().writes_refused && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_TRUE((*store)->health().writes_refused);
+  EXPECT_EQ(AppendOne(**store, kTablet, Entry(1)).code(), Code::kOverloaded);
   end.set_value();
 }
 
@@ -270,14 +270,14 @@ TEST_F(WtStoreTest, TheSpaceOfADroppedTableIsGivenBackLater) {
     WtStoreOptions options = Options();
     options.disk_check_period = disk_check_period;
     auto store = MustOpen(options);
-    EXPECT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+    EXPECT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
     const LogEntry entry = Entry(lsn, {Put("k", std::string(5 << 20, 'v'))});
-    EXPECT_TRUE(AppendOne(*store, kTablet, entry).ok());
-    EXPECT_TRUE(ApplyOne(*store, kTablet, kTable, entry).ok());
-    EXPECT_TRUE(CheckpointNow(*store).has_value());
+    EXPECT_TRUE(AppendOne(**store, kTablet, entry).ok());
+    EXPECT_TRUE(ApplyOne(**store, kTablet, kTable, entry).ok());
+    EXPECT_TRUE(CheckpointNow(**store).has_value());
     // Eviction may hold it still.
-    EXPECT_TRUE(ebla::testing::Eventually([&] { return store->DropTable(kTable).code() != Code::kComeAgain; }));
-    EXPECT_EQ(store->FileBytes(kTable).error().code(), Code::kNoSuchTable);
+    EXPECT_TRUE(ebla::testing::Eventually([&] { return (*store)->DropTable(kTable).code() != Code::kComeAgain; }));
+    EXPECT_EQ((*store)->FileBytes(kTable).error().code(), Code::kNoSuchTable);
     return store;
   };
   {
@@ -293,18 +293,18 @@ TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
   WtStoreOptions options = Options();
   options.sessions_max = 60;
   auto store = MustOpen(options);
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
   for (int i = 0; i < 200; ++i) {
-    std::thread([&] { EXPECT_TRUE(store->Get(kTable, "a")); }).join();
+    std::thread([&] { EXPECT_TRUE((*store)->Get(kTable, "a")); }).join();
   }
 }
 
 TEST_F(WtStoreTest, AThreadOutlivesTheStore) {
   std::promise<void> used, closed;
   auto store = MustOpen();
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
   std::thread thread([&] {
-    EXPECT_TRUE(store->Get(kTable, "a"));
+    EXPECT_TRUE((*store)->Get(kTable, "a"));
     used.set_value();
     closed.get_future().wait();
   });
@@ -312,21 +312,21 @@ TEST_F(WtStoreTest, AThreadOutlivesTheStore) {
   store.reset();
   closed.set_value();
   thread.join();
-  EXPECT_TRUE(MustOpen()->Get(kTable, "a"));
+  EXPECT_TRUE((*MustOpen())->Get(kTable, "a"));
 }
 
 TEST_F(WtStoreTest, TooManyThreadsAreToldSo) {
   WtStoreOptions options = Options();
   options.sessions_max = 40;
   auto store = MustOpen(options);
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
   std::promise<void> enough;
   std::shared_future<void> stop = enough.get_future().share();
   std::atomic<int> overloaded = 0, answered = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 60; ++i) {
     threads.emplace_back([&] {
-      const auto got = store->Get(kTable, "a");
+      const auto got = (*store)->Get(kTable, "a");
       EXPECT_EQ(got ? Code::kOk : got.error().code(), got ? Code::kOk : Code::kOverloaded);
       overloaded += got ? 0 : 1;
       ++answered;
@@ -337,8 +337,8 @@ TEST_F(WtStoreTest, TooManyThreadsAreToldSo) {
   enough.set_value();
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(overloaded, 0);
-  EXPECT_TRUE(store->Get(kTable, "a"));
-  EXPECT_TRUE(store->health().status.ok());
+  EXPECT_TRUE((*store)->Get(kTable, "a"));
+  EXPECT_TRUE((*store)->health().status.ok());
 }
 
 // ---- memory --------------------------------------------------------------------------------------------------------
@@ -361,7 +361,7 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
   options.cache_bytes = 40 << 20;
   const int64_t before = ResidentBytes();  // what other tests have left, which is much with a sanitizer
   auto store = MustOpen(options);
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE((*store)->EnsureTable(kTable, TableCompression::kNone).ok());
   const auto key = [](uint64_t i) { return "user" + std::to_string(1'000'000'000 + i * 7919 % 1'000'003); };
   const auto value = [](uint64_t i) { return std::to_string(i) + std::string(1000, static_cast<char>('a' + i % 26)); };
   constexpr uint64_t kRecords = 160'000;
@@ -369,29 +369,29 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
   for (uint64_t i = 0; i < kRecords; i += kAtOnce) {
     std::vector<Effect> effects;
     for (uint64_t j = i; j < i + kAtOnce; ++j) effects.push_back(Put(key(j), value(j)));
-    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(1 + i / kAtOnce, std::move(effects))).ok());
+    ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, Entry(1 + i / kAtOnce, std::move(effects))).ok());
   }
-  const auto begun = store->PagesReadByThisThread();
+  const auto begun = (*store)->PagesReadByThisThread();
   for (uint64_t i = 0; i < kRecords; i += 7) {
-    const auto got = store->Get(kTable, key(i));
+    const auto got = (*store)->Get(kTable, key(i));
     ASSERT_TRUE(got && *got) << i;
     ASSERT_EQ((*got)->value, value(i));
   }
-  const auto ended = store->PagesReadByThisThread();
+  const auto ended = (*store)->PagesReadByThisThread();
   ASSERT_TRUE(begun && ended);
   EXPECT_GT(*ended - *begun, kRecords / 100) << "most of it is not in the cache";
   // As long as eviction is behind with what was written, what is clean goes at once.
   const auto reads_of_one_page = [&] {
-    const uint64_t before = store->PagesReadByThisThread().value_or(0);
-    for (int i = 0; i < 100; ++i) EXPECT_TRUE(store->Get(kTable, key(0)));
-    return store->PagesReadByThisThread().value_or(0) - before;
+    const uint64_t before = (*store)->PagesReadByThisThread().value_or(0);
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE((*store)->Get(kTable, key(0)));
+    return (*store)->PagesReadByThisThread().value_or(0) - before;
   };
   EXPECT_TRUE(ebla::testing::Eventually([&] { return reads_of_one_page() <= 3; }))
       << "what is in the cache is not read again";
   uint64_t scanned = 0;
-  ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
+  ASSERT_TRUE((*store)->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
   EXPECT_EQ(scanned, kRecords);
-  EXPECT_GT(store->health().cache_misses, 0);
+  EXPECT_GT((*store)->health().cache_misses, 0);
   const int64_t resident = ResidentBytes() - before;
   LOG(INFO) << "resident " << (resident >> 20) << " MB more, with a cache of " << (options.cache_bytes >> 20) << " MB";
   EXPECT_LT(resident, (options.cache_bytes * 13 / 10 + (300 << 20)) * (kSanitized ? 3 : 1));

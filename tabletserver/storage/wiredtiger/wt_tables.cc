@@ -58,7 +58,7 @@ Status WtTables::Find(WtSession& session) {
     const std::string_view uri = key;
     if (!uri.starts_with(prefix)) continue;
     MutexLock lock(mutex_);
-    tables_.try_emplace(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+    tables_.insert(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
   }
   cursor->close(cursor);
   return error == WT_NOTFOUND ? Status() : sessions_.Check(error, "reading the metadata");
@@ -72,30 +72,13 @@ Status WtTables::Ensure(TableId table, TableCompression compression) {
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(sessions_.Check(error, "making a table"));
   MutexLock lock(mutex_);
-  tables_.try_emplace(table);
+  tables_.insert(table);
   return {};
 }
 
 std::vector<TableId> WtTables::Ids() const {
   MutexLock lock(mutex_);
-  std::vector<TableId> ids;
-  ids.reserve(tables_.size());
-  for (const auto& [id, table] : tables_) ids.push_back(id);
-  return ids;
-}
-
-void WtTables::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
-  MutexLock lock(mutex_);
-  const auto known = tables_.find(table);
-  if (known == tables_.end() || schema_version < known->second.schema_version) return;
-  known->second = {schema_version, interval};
-  ChooseFlushInterval();
-}
-
-void WtTables::ChooseFlushInterval() {
-  Duration shortest = options_.interval;
-  for (const auto& [id, table] : tables_) shortest = std::min(shortest, table.flush_interval);
-  flusher_.SetInterval(shortest);
+  return {tables_.begin(), tables_.end()};
 }
 
 Status WtTables::Drop(TableId table) {
@@ -109,7 +92,6 @@ Status WtTables::Drop(TableId table) {
   sessions_.damaged().Forget(table);
   MutexLock lock(mutex_);
   tables_.erase(table);
-  ChooseFlushInterval();
   return {};
 }
 

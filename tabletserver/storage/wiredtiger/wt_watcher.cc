@@ -22,9 +22,9 @@ void WtWatcher::Watch() {
   while (!HasRoom() && recycler_.FreeMuch()) reserve_.Check();
   roomy_ = HasRoom();
   if (!roomy_) DropSpares();
-  ReadCounters();
+  records_.ReadCounters();
   if (!freeing_) FreeFiles();
-  CleanLog();
+  store_.CleanLog(roomy_);
   if (!preparing_) PrepareSegment();
   Later(options_.disk_check_period, &WtWatcher::Watch);
 }
@@ -37,12 +37,6 @@ void WtWatcher::FreeFiles() {
 
 void WtWatcher::DropSpares() {
   if (const Status dropped = log_disk_.DropSpares(); !dropped.ok()) LOG(WARNING) << dropped;
-}
-
-void WtWatcher::CleanLog() {
-  feeder_.ReleaseIfLeft(roomy_);
-  if (const Status cleaned = log_.Clean(); !cleaned.ok()) LOG(WARNING) << "the log is not cleaned: " << cleaned;
-  if (const Status marked = log_.MarkEndAtRest(); !marked.ok()) LOG(WARNING) << "the log has no end mark: " << marked;
 }
 
 // Once half a segment is full: a store that hardly writes needs none.
@@ -58,14 +52,6 @@ void WtWatcher::PrepareSegment() {
 
 void WtWatcher::Later(Duration rest, void (WtWatcher::*task)()) {
   options_.watcher->After(rest, [this, task, gate = gate_] { gate->Enter([this, task] { (this->*task)(); }); });
-}
-
-void WtWatcher::ReadCounters() {
-  const Result<WtSessions::Use> session = sessions_.ForThisThread();
-  if (!session) return;
-  WT_SESSION* const raw = (*session)->get();
-  cache_bytes_ = Statistic(raw, WT_STAT_CONN_CACHE_BYTES_INUSE).value_or(cache_bytes_);
-  cache_misses_ = Statistic(raw, WT_STAT_CONN_CACHE_READ).value_or(cache_misses_);
 }
 
 }  // namespace ebla::tabletserver

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "common/testing/thread_executor.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 DEFINE_double(seconds, 2, "How many seconds each figure is measured for.");
@@ -298,16 +299,16 @@ int Main() {
     options.watcher = &background;
     auto store = WtStore::Open(options);
     CHECK(store) << store.error();
-    LoadStore(**store);
+    LoadStore(***store);
     const auto writers = [&](std::string name, FlushMode mode, bool apply, int count) {
-      figures.push_back(ShardOfWriters(**store, mode, apply, count).Run(std::move(name)));
+      figures.push_back(ShardOfWriters(***store, mode, apply, count).Run(std::move(name)));
     };
     writers("append, sync, 1 writer", FlushMode::kSync, false, 1);
     writers("append, sync, 64 writers", FlushMode::kSync, false, 64);
     writers("append and apply, sync, 1 writer", FlushMode::kSync, true, 1);
     writers("append and apply, sync, 64 writers", FlushMode::kSync, true, 64);
     writers("append and apply, interval, 64 writers", FlushMode::kInterval, true, 64);
-    for (const int threads : {1, 2}) figures.push_back(StoreGets(**store, threads));
+    for (const int threads : {1, 2}) figures.push_back(StoreGets(***store, threads));
   }
   std::filesystem::remove_all(directory);
   const auto of = [&](std::string_view name) {

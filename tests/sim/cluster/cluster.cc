@@ -80,9 +80,17 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   others_ = {&shard_a, &shard_b, &background, disk_thread_};
   const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
   const auto on_forgotten = [this, &scheduler = ports.scheduler](TabletId tablet) { OnForgotten(scheduler, tablet); };
-  on_disk_ = std::make_unique<tabletserver::SimulatedStore>(disk.disk, *disk_thread_);
-  store_ = MakeFaultyStore(ports.shape.store_fault, std::make_unique<tabletserver::RoutedStore>(*on_disk_, ram_),
-                           {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
+  const StoreFault fault = ports.shape.store_fault;
+  if (fault == StoreFault::kAckBeforeFlush) disk.disk.log_disk().Lie();
+  store_ = std::make_unique<tabletserver::SimulatedStore>(
+      disk.disk, *disk_thread_,
+      tabletserver::SimulatedStore::Options{
+          .memory = &in_memory_,
+          .watch = std::make_unique<ServerWatch>(ServerWatch::Hooks{std::move(ports.kept), on_read, on_forgotten},
+                                                 ports.state, name),
+          .records = [fault](tabletserver::SimulatedDisk& records) {
+            return std::make_unique<FaultyRecords>(fault, records);
+          }});
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
@@ -108,7 +116,7 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   };
   server_ = std::make_unique<tabletserver::TabletServer>(
       tabletserver::TabletServerPorts{
-          {&loop_}, {&shard_a, &shard_b}, {}, background, control_, *store_, *coordinator_, *node_},
+          {&loop_}, {&shard_a, &shard_b}, {}, background, control_, **store_, *coordinator_, *node_},
       std::move(options));
   const Status recovered = server_->Recover();
   CHECK(recovered.ok()) << name << ": " << recovered;
@@ -124,7 +132,6 @@ SimServer::~SimServer() {
   server_.reset();
   coordinator_.reset();
   store_.reset();
-  on_disk_.reset();
 }
 
 void SimServer::OnRead(testing::SimScheduler& scheduler, std::string_view key) {
@@ -135,7 +142,7 @@ void SimServer::OnRead(testing::SimScheduler& scheduler, std::string_view key) {
 
 void SimServer::OnForgotten(testing::SimScheduler& scheduler, TabletId tablet) {
   if (!forgotten_.second || tablet != forgotten_.first) return;
-  store_->Checkpoint(*disk_thread_, [taken = std::exchange(forgotten_.second, {})](const auto& result) {
+  (*store_)->Checkpoint(*disk_thread_, [taken = std::exchange(forgotten_.second, {})](const auto& result) {
     if (result.has_value()) taken();
   });
   scheduler.RunOnly({disk_thread_}, kCheckpoint);
@@ -146,7 +153,7 @@ void SimServer::Stop() {
   server_->Stop([this] { stopped_ = true; });
 }
 
-Status SimServer::fatal() const { return refused_.ok() ? store_->health().status : refused_; }
+Status SimServer::fatal() const { return refused_.ok() ? (*store_)->health().status : refused_; }
 
 // ---- the cluster ---------------------------------------------------------------------------------------------------
 
@@ -159,7 +166,7 @@ Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
   masters_.resize(static_cast<size_t>(shape.masters));
   servers_.resize(static_cast<size_t>(shape.servers));
   for (int i = 0; i < shape.servers; ++i) {
-    disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random(), shape.log));
+    disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random()));
     disks_.back()->uuid = "uuid-" + std::to_string(i + 1);
     disks_.back()->disk.SetLatency(std::chrono::microseconds(50), std::chrono::milliseconds(3));
   }

@@ -21,12 +21,14 @@
 #include "common/testing/sim_executor.h"
 #include "master/host/master_host.h"
 #include "tabletserver/server/tabletserver_host.h"
-#include "tabletserver/storage/in_memory/routed_store.h"
+#include "tabletserver/storage/in_memory/in_memory_store.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/testing/simulated_store.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/cluster/event_log.h"
-#include "tests/sim/cluster/faulty_store.h"
+#include "tests/sim/cluster/faulty_records.h"
 #include "tests/sim/cluster/network.h"
+#include "tests/sim/cluster/server_watch.h"
 #include "tests/sim/cluster/state_watch.h"
 
 namespace ebla::sim {
@@ -88,14 +90,13 @@ struct Shape {
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreFault store_fault = StoreFault::kNone;
-  tabletserver::SimulatedDisk::LogKind log = tabletserver::SimulatedDisk::LogKind::kJournal;
 };
 
 inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
 
 // What outlives a tablet server's process.
 struct ServerDisk {
-  ServerDisk(uint64_t seed, tabletserver::SimulatedDisk::LogKind log) : disk(seed, log) {}
+  explicit ServerDisk(uint64_t seed) : disk(seed) {}
   tabletserver::SimulatedDisk disk;
   std::string uuid;
   std::string cluster_id;
@@ -133,7 +134,7 @@ class SimServer {
   bool stopping() const { return stopping_; }
   bool stopped() const { return stopped_; }
   bool registered() const { return server_->Registered(); }
-  tabletserver::TabletStore& store() { return *store_; }
+  tabletserver::TabletStore& store() { return **store_; }
   MonotonicTime Now() const { return loop_.Now(); }  // by this machine's clock
   // The next read of this key takes long, between its right to read and its look: the process's other threads go on.
   void SlowNextRead(std::string key) { slow_key_ = std::move(key); }
@@ -158,9 +159,8 @@ class SimServer {
   testing::SimExecutor* disk_thread_ = nullptr;           // of the process
   std::vector<const testing::SimExecutor*> others_;       // but the one that reads
   std::shared_ptr<Network::Node> node_;
-  tabletserver::InMemoryStore ram_;
-  std::unique_ptr<tabletserver::SimulatedStore> on_disk_;
-  std::unique_ptr<tabletserver::TabletStore> store_;  // over both
+  tabletserver::InMemoryStore in_memory_;
+  std::unique_ptr<tabletserver::SimulatedStore> store_;
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
   std::unique_ptr<tabletserver::TabletServer> server_;
   Status refused_;

@@ -5,7 +5,7 @@
 // replica that fails though its disk does not, two servers that may answer strong reads of one tablet alone, two that
 // lead one epoch, replicas that hold different records at the same position. And what FREEZEs there were: merger.h
 // judges their epochs.
-// Place:   every store tells of what is applied to it (faulty_store.h); cluster.cc looks at the views of living
+// Place:   every store tells of what is applied to it (server_watch.h); cluster.cc looks at the views of living
 //          servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
 // Threads: one.

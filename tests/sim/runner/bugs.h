@@ -1,6 +1,6 @@
 // tests/sim/runner/bugs.h
 // Every bug that a run may be given, by name: rules of the protocol left out (common/base/planted_bug.h) and
-// faulty stores (faulty_store.h). A checker that cannot fail proves nothing.
+// faulty stores (faulty_records.h). A checker that cannot fail proves nothing.
 // Threads: as planted_bug.h: planted before a run begins, one at a time in a process.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "common/base/planted_bug.h"
-#include "tests/sim/cluster/faulty_store.h"
+#include "tests/sim/cluster/faulty_records.h"
 
 namespace ebla::sim {
 

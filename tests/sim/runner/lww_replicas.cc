@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "tabletserver/hints/hint_delivery.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::sim {
 namespace {
@@ -28,7 +29,7 @@ int64_t Milliseconds(MonotonicTime since) {
 bool LwwReplicas::AllDelivered() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
-    const auto unresolved = store.ListUnresolved(table_, {}, SIZE_MAX, SIZE_MAX);
+    const auto unresolved = store.unresolved().List(table_, {}, SIZE_MAX, SIZE_MAX);
     if (store.health().hinted_entries > 0 || !unresolved.has_value()) return false;
     if (std::ranges::any_of(*unresolved, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); }))
       return false;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/checker/linearizability.h"
 #include "tests/sim/clients/merger.h"
@@ -96,7 +97,6 @@ class Run {
     shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.store_fault = options_.bug.store_fault;
-    if (options_.log) shape.log = tabletserver::SimulatedDisk::LogKind::kShared;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
     if (std::ranges::any_of(options_.faults, IsDirected)) replicas_ = 3;
     workload_.large = scheduler_.Random(4) == 0;
@@ -391,7 +391,7 @@ std::map<int, GroupTruth> Run::Truth() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     for (const TableId table : store.Tables()) {
-      const auto entries = store.ListUnresolved(table, {}, SIZE_MAX, SIZE_MAX);
+      const auto entries = store.unresolved().List(table, {}, SIZE_MAX, SIZE_MAX);
       if (!entries.has_value()) {
         Problem(Cluster::ServerName(i) + " cannot list what was rolled back: " + entries.error().ToString());
         continue;

@@ -33,7 +33,6 @@ struct RunOptions {
   std::vector<Fault> faults;                       // these alone; empty: drawn
   bool splits = false;                             // tablets are split, too
   bool merges = false;                             // and merged
-  bool log = false;                                // servers have the real log over simulated disks
   bool memory = false;                             // the clients' table is in memory alone
   bool memory_loss = false;                        // and servers may forget it at any time (memory_watch.h)
   uint64_t answered_min = 500;

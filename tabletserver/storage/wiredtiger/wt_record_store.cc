@@ -1,6 +1,7 @@
-#include "tabletserver/storage/wiredtiger/wt_records.h"
+#include "tabletserver/storage/wiredtiger/wt_record_store.h"
 
 #include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/wiredtiger/wt_tablet_states.h"
 
 namespace ebla::tabletserver {
 
@@ -37,46 +38,46 @@ int ReadRecord(WtCursor& data, std::string_view key, std::optional<StoredRecord>
 
 }  // namespace
 
-Status WtRecords::Apply(std::span<const ApplyBatch> batches) {
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+Status WtRecordStore::Apply(std::span<const ApplyBatch> batches) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   WtDedupRows::Change dedup_rows(dedup_rows_, batches);
   TableId table;
   const int error = RunTransaction(*session, [&]() -> int {
     for (const ApplyBatch& batch : batches) {
       table = batch.table;
       if (const int error = ApplyRecords(*session, batch)) return error;
-      if (const int error = WtTabletStates::Write(*session, batch)) return error;
+      if (const int error = WriteAppliedState(*session, batch)) return error;
     }
     return OfSystemTable(dedup_rows.Write(*session));
   });
-  EBLA_TRY(sessions_.CheckTable(error, table, "applying"));
+  EBLA_TRY(sessions_->CheckTable(error, table, "applying"));
   dedup_rows.Commit();
-  states_.NoteApplied(batches);
   return {};
 }
 
-Result<std::optional<StoredRecord>> WtRecords::Get(TableId table, std::string_view key, SnapshotPosition* position) {
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+Result<std::optional<StoredRecord>> WtRecordStore::Get(TableId table, std::string_view key,
+                                                       SnapshotPosition* position) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   std::optional<StoredRecord> record;
   Status damage;
   const auto read = [&]() -> int {
     WtCursor data(*session, table);
     if (const int error = data.error()) return error;
     if (position != nullptr) {
-      if (const int error = WtTabletStates::ReadPosition(*session, *position, damage)) return error;
+      if (const int error = ReadPosition(*session, *position, damage)) return error;
     }
     return ReadRecord(data, key, record, damage);
   };
   const int error = position != nullptr ? RunSnapshot(*session, read) : RunRead(read);
-  EBLA_TRY(sessions_.CheckTable(error, table, "reading a record"));
+  EBLA_TRY(sessions_->CheckTable(error, table, "reading a record"));
   EBLA_TRY(damage);
   return record;
 }
 
-Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId table,
-                                                                     std::span<const std::string_view> keys,
-                                                                     size_t bytes_max, SnapshotPosition* position) {
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+Result<std::vector<std::optional<StoredRecord>>> WtRecordStore::MultiGet(TableId table,
+                                                                         std::span<const std::string_view> keys,
+                                                                         size_t bytes_max, SnapshotPosition* position) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   std::vector<std::optional<StoredRecord>> records;
   records.reserve(keys.size());
   Status damage;
@@ -86,7 +87,7 @@ Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId tab
     WtCursor data(*session, table);
     if (const int error = data.error()) return error;
     if (position != nullptr) {
-      if (const int error = WtTabletStates::ReadPosition(*session, *position, damage)) return error;
+      if (const int error = ReadPosition(*session, *position, damage)) return error;
     }
     for (const std::string_view key : keys) {
       std::optional<StoredRecord> record;
@@ -97,15 +98,15 @@ Result<std::vector<std::optional<StoredRecord>>> WtRecords::MultiGet(TableId tab
     }
     return 0;
   });
-  EBLA_TRY(sessions_.CheckTable(error, table, "reading records"));
+  EBLA_TRY(sessions_->CheckTable(error, table, "reading records"));
   EBLA_TRY(damage);
   return records;
 }
 
-Status WtRecords::Scan(TableId table, const ScanBounds& bounds, const TabletStore::Visitor& visitor,
-                       SnapshotPosition* position) {
+Status WtRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
+                           SnapshotPosition* position) {
   if (bounds.range.Empty()) return {};
-  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
   StoredRecord record;
   Status damage;
   bool shown = false;  // then there is no second attempt: its snapshot would be another
@@ -120,7 +121,7 @@ Status WtRecords::Scan(TableId table, const ScanBounds& bounds, const TabletStor
     }
     WtCursor& data = once ? *once : kept;
     if (position != nullptr) {
-      if (const int error = WtTabletStates::ReadPosition(*session, *position, damage)) return error;
+      if (const int error = ReadPosition(*session, *position, damage)) return error;
     }
     int error = bounds.reverse ? data.SeekBefore(range.end) : data.SeekAtOrAfter(range.start);
     for (; error == 0; error = bounds.reverse ? data.Prev() : data.Next()) {
@@ -138,8 +139,48 @@ Status WtRecords::Scan(TableId table, const ScanBounds& bounds, const TabletStor
     }
     return error == WT_NOTFOUND ? 0 : error;
   });
-  EBLA_TRY(sessions_.CheckTable(error, table, "scanning"));
+  EBLA_TRY(sessions_->CheckTable(error, table, "scanning"));
   return damage;
+}
+
+Result<RecordStore::TabletRows> WtRecordStore::Recover(TabletId tablet) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
+  // Nothing waits after a start; a store that has served shows what it would bring back.
+  EBLA_TRY(sessions_->Check(dedup_rows_.WriteOut(*session), "writing out dedup windows"));
+  TabletRows rows;
+  EBLA_ASSIGN(rows.applied, ReadAppliedState(*sessions_, *session, tablet));
+  EBLA_ASSIGN(rows.dedup_window, WtDedupRows::Read(*sessions_, *session, tablet));
+  return rows;
+}
+
+Status WtRecordStore::Forget(TabletId tablet) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_->ForThisThread());
+  const int applied = RunTransaction(*session, [&] { return RemoveAppliedState(*session, tablet); });
+  EBLA_TRY(sessions_->Check(applied, "forgetting a replica's applied state"));
+  return sessions_->Check(dedup_rows_.Forget(*session, tablet), "forgetting a replica's dedup window");
+}
+
+Result<bool> WtRecordStore::Compact(TableId table, Duration limit) {
+  EBLA_TRY(connection_.status());
+  EBLA_ASSIGN([[maybe_unused]] const int64_t before, FileBytes(table));
+  return checkpoints_.Compact(table, limit);
+}
+
+RecordStore::Figures WtRecordStore::figures() const {
+  const DiskSpace space = reserve_.last();
+  return {.writes_refused = reserve_.writes_refused(),
+          .disk_free_bytes = space.free_bytes,
+          .disk_total_bytes = space.total_bytes,
+          .cache_bytes = cache_bytes_,
+          .cache_misses = cache_misses_};
+}
+
+void WtRecordStore::ReadCounters() {
+  const Result<WtSessions::Use> session = sessions_->ForThisThread();
+  if (!session) return;
+  WT_SESSION* const raw = (*session)->get();
+  cache_bytes_ = Statistic(raw, WT_STAT_CONN_CACHE_BYTES_INUSE).value_or(cache_bytes_);
+  cache_misses_ = Statistic(raw, WT_STAT_CONN_CACHE_READ).value_or(cache_misses_);
 }
 
 }  // namespace ebla::tabletserver

@@ -1,4 +1,4 @@
-// tabletserver/storage/wiredtiger/task_gate.h
+// tabletserver/storage/task_gate.h
 // Lets tasks on an executor outlive their owner: each runs inside Enter(), or not at all once the gate is closed.
 // Place:   the owner shares one with its tasks, and closes it as it ends.
 // Threads: any. Tasks inside one gate run one at a time.

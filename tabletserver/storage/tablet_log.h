@@ -1,7 +1,7 @@
-// tabletserver/storage/store_log.h
-// The server's log as a store uses it: entries of tablets' logs, and small values by key. What kills the log kills the
-// store, and the other way round.
-// Place:   between a store, which is its LogOwner, and log/shared_log.h: beside WiredTiger, and in the simulator.
+// tabletserver/storage/tablet_log.h
+// The log of a server's tablets: their entries, in order, and small values by key; durable by flush. What kills the log
+// kills the store, and the other way round.
+// Place:   tablet_store.h uses it, over log/shared_log.h. The port lies below both: log/log_disk.h.
 // Keys:    of replicas' states, unresolved writes, and of what is kept for who follows the log (row_encoding.h).
 // Errors:  as in tablet_store.h.
 // Threads: any, but one tablet's log is changed only from its shard.
@@ -14,9 +14,10 @@
 #include <unordered_map>
 
 #include "common/base/mutex.h"
+#include "tabletserver/storage/log/flush_mode.h"
 #include "tabletserver/storage/log/log_scrub.h"
 #include "tabletserver/storage/log/shared_log.h"
-#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/records/record_store.h"
 
 namespace ebla::tabletserver {
 
@@ -31,14 +32,14 @@ class LogOwner {
   virtual void NoteWritten(int64_t bytes) = 0;
 };
 
-class StoreLog {
+class TabletLog {
  public:
   using Value = std::pair<std::string, std::string>;
 
-  StoreLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
+  TabletLog(SharedLog& log, LogOwner& owner) : log_(log), owner_(owner) {}
 
-  // As the functions of the port. What is appended at once stands in pieces of some MiB in the log. An entry that cannot be read is UNAVAILABLE, and its tablet Damaged(); those before it
-  // are returned.
+  // As tablet_store.h says. What is appended at once stands in pieces of some MiB in the log. An entry that cannot be
+  // read is UNAVAILABLE, and its tablet Damaged(); those before it are returned.
   Status Append(std::span<const AppendBatch> batches);
   Result<std::vector<LogEntry>> Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max);
   Status RemoveSuffix(TabletId tablet, Lsn from);
@@ -73,11 +74,15 @@ class StoreLog {
   using ValueLost = std::function<void(std::string_view key, int64_t value_bytes)>;
   void WhenLost(ValueLost lost) { lost_ = std::move(lost); }
 
-  void NoteWritten(int64_t bytes) { owner_.NoteWritten(bytes); }
+  void NoteWritten(int64_t bytes) {
+    appended_bytes_ += bytes;
+    owner_.NoteWritten(bytes);
+  }
+  int64_t appended_bytes() const { return appended_bytes_; }  // entries and unresolved writes, since the start
 
   // Reads the log's files, and moves off what is damaged what can be read. The lost tablets are Damaged() until they are
   // forgotten.
-  Status Scrub(const TabletStore::ScrubPace& pace);
+  Status Scrub(const LogScrub::Pace& pace);
   std::vector<TabletId> Damaged() const;
 
   // Marks the log's end, if anything came since the last mark: at a stop, and from time to time where it rests.
@@ -105,11 +110,12 @@ class StoreLog {
   Status GiveUp(std::string_view key, const LogPlace& place);
   // After a read that failed: OK where another may do better.
   Status Mend(std::string_view key, const Status& error);
-  Status MoveOff(LogScrub& scrub, uint64_t damaged, const TabletStore::ScrubPace& pace);
+  Status MoveOff(LogScrub& scrub, uint64_t damaged, const LogScrub::Pace& pace);
 
   SharedLog& log_;
   LogOwner& owner_;
   ValueLost lost_;
+  std::atomic<int64_t> appended_bytes_{0};
   std::atomic<uint64_t> marked_{0};        // the latest mark: it vouches for all before it
   uint64_t seen_ = 0;                      // the last change, as MarkEndAtRest saw it; only its thread looks
   std::atomic<uint64_t> latest_state_{0};  // of all tablets: the change that put it

@@ -1,5 +1,5 @@
 // What the store asks of its log beyond what the log's own tests show: states on the disk before what they explain.
-#include "tabletserver/storage/store_log.h"
+#include "tabletserver/storage/tablet_log.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -24,7 +24,7 @@ struct Owner final : LogOwner {
   Status dead;
 };
 
-class StoreLogTest : public ::testing::Test {
+class TabletLogTest : public ::testing::Test {
  protected:
   void SetUp() override { Begin(); }
   void Begin() {
@@ -33,7 +33,7 @@ class StoreLogTest : public ::testing::Test {
     auto opened = SharedLog::Open(hooks_, options_);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     shared_ = *std::move(opened);
-    log_ = std::make_unique<StoreLog>(*shared_, owner_);
+    log_ = std::make_unique<TabletLog>(*shared_, owner_);
   }
   void CrashOfTheMachine() {
     disk_.CrashNow(SimulatedLogDisk::CrashKind::kMachine);
@@ -64,11 +64,11 @@ class StoreLogTest : public ::testing::Test {
   SimulatedLogDisk disk_{1};
   HookedLogDisk hooks_{disk_};
   std::unique_ptr<SharedLog> shared_;
-  std::unique_ptr<StoreLog> log_;
+  std::unique_ptr<TabletLog> log_;
 };
 
 // A split: the child's state is put, and the parent's records shrink in a checkpoint that may come at once.
-TEST_F(StoreLogTest, AStateIsOnTheDiskBeforeRecordsThatItExplains) {
+TEST_F(TabletLogTest, AStateIsOnTheDiskBeforeRecordsThatItExplains) {
   ASSERT_TRUE(log_->PutState(kChild, Promised(3)).ok());
   ASSERT_TRUE(SyncStatesOf({kParent, kChild}).ok());
   ASSERT_TRUE(log_->PutState(kParent, Promised(4)).ok());
@@ -82,7 +82,7 @@ TEST_F(StoreLogTest, AStateIsOnTheDiskBeforeRecordsThatItExplains) {
   EXPECT_EQ(PromisedBy(kParent), 5u);
 }
 
-TEST_F(StoreLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
+TEST_F(TabletLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
   ASSERT_TRUE(log_->PutState(kParent, Promised(1)).ok());
   ASSERT_TRUE(log_->Flush(FlushMode::kSync).ok());
   const int64_t before = log_->syncs();
@@ -98,7 +98,7 @@ TEST_F(StoreLogTest, AnApplyWaitsForNoDiskButForAStateOfItsTablets) {
 }
 
 // What is applied is committed, and may be in a checkpoint before this log has it on the disk.
-TEST_F(StoreLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
+TEST_F(TabletLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
   const auto append = [&](Epoch epoch, Lsn first, Lsn last) {
     std::vector<LogEntry> entries;
     for (Lsn lsn = first; lsn <= last; lsn = lsn.Next()) entries.emplace_back().version = {epoch, lsn};
@@ -128,7 +128,7 @@ TEST_F(StoreLogTest, ALogThatHasNotWhatIsAppliedIsDropped) {
 
 // A suffix of an old primary was removed, and other entries came in its place; the crash leaves the suffix. And a log
 // that only lacks its end.
-TEST_F(StoreLogTest, OfALogThatIsDroppedWhatTheHistoryHasIsSettledAndNothingElse) {
+TEST_F(TabletLogTest, OfALogThatIsDroppedWhatTheHistoryHasIsSettledAndNothingElse) {
   using Fate = LogFollower::Fate;
   const auto append = [&](TabletId tablet, std::vector<uint64_t> epochs) {
     std::vector<LogEntry> entries(epochs.size());
@@ -172,9 +172,9 @@ TEST_F(StoreLogTest, OfALogThatIsDroppedWhatTheHistoryHasIsSettledAndNothingElse
 
 // ---- damage ---------------------------------------------------------------------------------------------------------
 
-const TabletStore::ScrubPace kAtOnce = [](int64_t) { return true; };
+const LogScrub::Pace kAtOnce = [](int64_t) { return true; };
 
-class DamagedLogTest : public StoreLogTest {
+class DamagedLogTest : public TabletLogTest {
  protected:
   void SetUp() override {
     options_ = {.segment_bytes = 64 << 10, .tail_bytes = 0};  // what is written is read from the disk

@@ -1,5 +1,5 @@
 // When the log is flushed on the caller's own thread, and when its fsync follows, by a clock that the test moves.
-#include "tabletserver/storage/wiredtiger/wt_flusher.h"
+#include "tabletserver/storage/log_flusher.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ struct LivingOwner final : LogOwner {
   void NoteWritten(int64_t) override {}
 };
 
-class WtFlusherTest : public ::testing::Test {
+class LogFlusherTest : public ::testing::Test {
  protected:
   void Write() {
     ReplicaState state;
@@ -39,12 +39,12 @@ class WtFlusherTest : public ::testing::Test {
   SimulatedLogDisk disk_{1};
   HookedLogDisk hooks_{disk_};
   const std::unique_ptr<SharedLog> shared_ = *SharedLog::Open(hooks_);
-  StoreLog log_{*shared_, owner_};
-  WtFlusher flusher_{log_, executor_, 1s};
+  TabletLog log_{*shared_, owner_};
+  LogFlusher flusher_{log_, executor_, 1s};
   uint64_t written_ = 0;
 };
 
-TEST_F(WtFlusherTest, WhatIsFlushedAtOnceIsSyncedWithinTheInterval) {
+TEST_F(LogFlusherTest, WhatIsFlushedAtOnceIsSyncedWithinTheInterval) {
   const int64_t before = log_.syncs();
   for (int i = 0; i < 10; ++i) EXPECT_TRUE(FlushAtOnce());
   EXPECT_EQ(log_.syncs(), before);
@@ -54,7 +54,7 @@ TEST_F(WtFlusherTest, WhatIsFlushedAtOnceIsSyncedWithinTheInterval) {
   EXPECT_EQ(log_.syncs(), before + 1) << "nothing came since";
 }
 
-TEST_F(WtFlusherTest, WhoHadToWaitForADiskFlushesNothingAtOnceForAWhile) {
+TEST_F(LogFlusherTest, WhoHadToWaitForADiskFlushesNothingAtOnceForAWhile) {
   hooks_.on_write = [this] { scheduler_.RunFor(20ms); };
   EXPECT_TRUE(FlushAtOnce());
   hooks_.on_write = nullptr;
@@ -64,7 +64,7 @@ TEST_F(WtFlusherTest, WhoHadToWaitForADiskFlushesNothingAtOnceForAWhile) {
   EXPECT_TRUE(FlushAtOnce());
 }
 
-TEST_F(WtFlusherTest, WhoeverAskedBeforeIsServedFirst) {
+TEST_F(LogFlusherTest, WhoeverAskedBeforeIsServedFirst) {
   Write();
   bool done = false;
   flusher_.Flush(FlushMode::kInterval, executor_, [&](const Status& status) { done = status.ok(); });
@@ -75,9 +75,9 @@ TEST_F(WtFlusherTest, WhoeverAskedBeforeIsServedFirst) {
 }
 
 // The longer interval's timer does not go on beside the shorter one's.
-TEST_F(WtFlusherTest, AShorterIntervalTakesTheLongerOnesPlace) {
+TEST_F(LogFlusherTest, AShorterIntervalTakesTheLongerOnesPlace) {
   EXPECT_TRUE(FlushAtOnce());
-  flusher_.SetInterval(400ms);
+  flusher_.SetInterval(TableId{7}, 1, 400ms);
   const int64_t before = log_.syncs();
   for (int i = 0; i < 39; ++i) {
     scheduler_.RunFor(100ms);

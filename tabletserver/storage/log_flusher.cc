@@ -1,5 +1,7 @@
-#include "tabletserver/storage/wiredtiger/wt_flusher.h"
+#include "tabletserver/storage/log_flusher.h"
 
+#include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -13,7 +15,7 @@ constexpr Duration kPatience = std::chrono::milliseconds(5), kMistrust = std::ch
 
 }  // namespace
 
-struct WtFlusher::State : std::enable_shared_from_this<State> {
+struct LogFlusher::State : std::enable_shared_from_this<State> {
   struct Waiter {
     Executor* executor;
     std::move_only_function<void(Status)> done;
@@ -30,10 +32,11 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
     }
   }
 
-  State(StoreLog& log, Executor& executor, Duration interval) : log(log), executor(executor), interval(interval) {}
+  State(TabletLog& log, Executor& executor, Duration interval)
+      : log(log), executor(executor), interval_max(interval), interval(interval) {}
 
   void StartTimer() EBLA_REQUIRES(mutex);
-  void SetInterval(Duration period);
+  void ChooseInterval() EBLA_REQUIRES(mutex);
 
   void Request(FlushMode mode, Waiter waiter);
   std::optional<Status> FlushAtOnce();
@@ -46,7 +49,7 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
     });
   }
 
-  StoreLog& log;
+  TabletLog& log;
   Executor& executor;
 
   Mutex running;  // held while a flush runs; before `mutex`
@@ -59,10 +62,16 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   bool unsynced EBLA_GUARDED_BY(mutex) = false;     // flushed to the operating system since the last fsync
   TimerId timer EBLA_GUARDED_BY(mutex);             // of the interval's end
   MonotonicTime slow_until EBLA_GUARDED_BY(mutex);  // nothing is flushed at once
+  struct TableInterval {
+    int64_t schema_version = 0;
+    Duration interval{0};
+  };
+  std::map<TableId, TableInterval> tables EBLA_GUARDED_BY(mutex);
+  const Duration interval_max;
   Duration interval EBLA_GUARDED_BY(mutex);
 };
 
-void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
+void LogFlusher::State::Request(FlushMode mode, Waiter waiter) {
   bool first;
   {
     MutexLock lock(mutex);
@@ -73,7 +82,7 @@ void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
   if (first) PostRun();  // whom this wakes wants the lock
 }
 
-void WtFlusher::State::Run() {
+void LogFlusher::State::Run() {
   MutexLock run(running);
   if (closed) return;
   std::vector<Waiter> served;
@@ -89,7 +98,7 @@ void WtFlusher::State::Run() {
   Complete(std::move(served), log.Flush(to_disk ? FlushMode::kSync : FlushMode::kInterval));
 }
 
-std::optional<Status> WtFlusher::State::FlushAtOnce() {
+std::optional<Status> LogFlusher::State::FlushAtOnce() {
   {
     MutexLock lock(mutex);
     if (posted || executor.Now() < slow_until) return std::nullopt;
@@ -104,25 +113,26 @@ std::optional<Status> WtFlusher::State::FlushAtOnce() {
   return flushed;
 }
 
-void WtFlusher::State::NoteUnsynced() {
+void LogFlusher::State::NoteUnsynced() {
   unsynced = true;
   if (!timer) StartTimer();
 }
 
-void WtFlusher::State::StartTimer() {
+void LogFlusher::State::StartTimer() {
   executor.Cancel(timer);
   timer = executor.After(interval, [self = weak_from_this()] {
     if (auto state = self.lock()) state->IntervalEnds();
   });
 }
 
-void WtFlusher::State::SetInterval(Duration period) {
-  MutexLock lock(mutex);
-  const bool shorter = period < std::exchange(interval, period);
+void LogFlusher::State::ChooseInterval() {
+  Duration shortest = interval_max;
+  for (const auto& [id, table] : tables) shortest = std::min(shortest, table.interval);
+  const bool shorter = shortest < std::exchange(interval, shortest);
   if (shorter && timer) StartTimer();
 }
 
-void WtFlusher::State::IntervalEnds() {
+void LogFlusher::State::IntervalEnds() {
   MutexLock lock(mutex);
   timer = {};
   if (!unsynced) return;
@@ -130,20 +140,31 @@ void WtFlusher::State::IntervalEnds() {
   if (!std::exchange(posted, true)) PostRun();
 }
 
-WtFlusher::WtFlusher(StoreLog& log, Executor& executor, Duration interval)
+LogFlusher::LogFlusher(TabletLog& log, Executor& executor, Duration interval)
     : state_(std::make_shared<State>(log, executor, interval)) {}
 
-WtFlusher::~WtFlusher() {
+LogFlusher::~LogFlusher() {
   MutexLock run(state_->running);
   state_->closed = true;
 }
 
-void WtFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
+void LogFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   state_->Request(mode, {&executor, std::move(done)});
 }
 
-std::optional<Status> WtFlusher::FlushAtOnce() { return state_->FlushAtOnce(); }
+std::optional<Status> LogFlusher::FlushAtOnce() { return state_->FlushAtOnce(); }
 
-void WtFlusher::SetInterval(Duration interval) { state_->SetInterval(interval); }
+void LogFlusher::SetInterval(TableId table, int64_t schema_version, Duration interval) {
+  MutexLock lock(state_->mutex);
+  const auto [known, added] = state_->tables.try_emplace(table, schema_version, interval);
+  if (!added && schema_version < known->second.schema_version) return;
+  known->second = {schema_version, interval};
+  state_->ChooseInterval();
+}
+
+void LogFlusher::ForgetTable(TableId table) {
+  MutexLock lock(state_->mutex);
+  if (state_->tables.erase(table) > 0) state_->ChooseInterval();
+}
 
 }  // namespace ebla::tabletserver

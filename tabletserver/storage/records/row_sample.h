@@ -1,4 +1,4 @@
-// tabletserver/storage/row_sample.h
+// tabletserver/storage/records/row_sample.h
 // A few rows of a walk over all of a range, spread evenly over its bytes, however long the walk becomes.
 // Place:   the stores' EstimateSizes(); reads/middle_key.h finds the middle of a tablet's data with it.
 // Threads: thread-compatible.

@@ -1,4 +1,4 @@
-#include "tabletserver/storage/store_log.h"
+#include "tabletserver/storage/tablet_log.h"
 
 #include <glog/logging.h>
 
@@ -22,9 +22,9 @@ bool HasClientWrite(std::span<const AppendBatch> batches) {
 
 }  // namespace
 
-Status StoreLog::Check(Status status) { return status.ok() ? status : owner_.Fail(std::move(status)); }
+Status TabletLog::Check(Status status) { return status.ok() ? status : owner_.Fail(std::move(status)); }
 
-Status StoreLog::Append(std::span<const AppendBatch> batches) {
+Status TabletLog::Append(std::span<const AppendBatch> batches) {
   EBLA_TRY(owner_.status());
   if (owner_.writes_refused() && HasClientWrite(batches)) {
     return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
@@ -39,12 +39,12 @@ Status StoreLog::Append(std::span<const AppendBatch> batches) {
     }
   }
   EBLA_TRY(AppendInPieces(batches, encoded.view(), ends));
-  owner_.NoteWritten(std::ssize(encoded.view()));
+  NoteWritten(std::ssize(encoded.view()));
   return {};
 }
 
-Status StoreLog::AppendInPieces(std::span<const AppendBatch> batches, std::string_view encoded,
-                                std::span<const size_t> ends) {
+Status TabletLog::AppendInPieces(std::span<const AppendBatch> batches, std::string_view encoded,
+                                 std::span<const size_t> ends) {
   std::vector<SharedLog::Batch> piece;
   piece.reserve(batches.size());
   size_t piece_begin = 0, begin = 0;
@@ -66,7 +66,7 @@ Status StoreLog::AppendInPieces(std::span<const AppendBatch> batches, std::strin
   return piece.empty() ? Status() : Check(log_.Append(piece));
 }
 
-Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
+Result<std::vector<LogEntry>> TabletLog::Read(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
   EBLA_TRY(owner_.status());
   std::vector<LogEntry> entries;
   size_t bytes = 0;
@@ -91,38 +91,38 @@ Result<std::vector<LogEntry>> StoreLog::Read(TabletId tablet, Lsn from, Lsn last
   return entries;
 }
 
-Status StoreLog::RemoveSuffix(TabletId tablet, Lsn from) {
+Status TabletLog::RemoveSuffix(TabletId tablet, Lsn from) {
   EBLA_TRY(owner_.status());
   const LogBounds bounds = log_.Bounds(tablet);
   if (!bounds.last || bounds.last < from) return {};
   return Check(log_.CutEnd(tablet, from));
 }
 
-Status StoreLog::Truncate(TabletId tablet, Lsn below) {
+Status TabletLog::Truncate(TabletId tablet, Lsn below) {
   EBLA_TRY(owner_.status());
   const LogBounds bounds = log_.Bounds(tablet);
   if (!bounds.last || below <= bounds.first) return {};
   return Check(log_.CutStart(tablet, below));
 }
 
-Status StoreLog::Flush(FlushMode mode) {
+Status TabletLog::Flush(FlushMode mode) {
   EBLA_TRY(owner_.status());
   return Check(log_.Flush(mode == FlushMode::kSync ? SharedLog::Depth::kDisk : SharedLog::Depth::kSystem));
 }
 
-std::optional<Status> StoreLog::FlushAtOnce() {
+std::optional<Status> TabletLog::FlushAtOnce() {
   if (Status status = owner_.status(); !status.ok()) return status;
   std::optional<Status> flushed = log_.FlushAtOnce();
   return flushed ? Check(*std::move(flushed)) : std::optional<Status>();
 }
 
-Result<Version> StoreLog::VersionAt(TabletId tablet, Lsn lsn) {
+Result<Version> TabletLog::VersionAt(TabletId tablet, Lsn lsn) {
   EBLA_ASSIGN(const std::vector<LogEntry> entries, Read(tablet, lsn, lsn, 1));
   if (entries.empty()) return Error(Code::kInternal, "the log's entry " + std::to_string(lsn.value) + " is missing");
   return entries.front().version;
 }
 
-Result<bool> StoreLog::EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied) {
+Result<bool> TabletLog::EndsBefore(TabletId tablet, const LogBounds& bounds, const Version& applied) {
   if (bounds.last < applied.lsn) return true;
   if (applied.lsn < bounds.first) return false;
   EBLA_ASSIGN(const Version logged, VersionAt(tablet, applied.lsn));
@@ -131,7 +131,7 @@ Result<bool> StoreLog::EndsBefore(TabletId tablet, const LogBounds& bounds, cons
 
 // Of a log that ends with `last`, before what is applied. Where its last entry is of the epoch that the history has
 // there, all before it is the history's, too; else a part of it was never committed, and nothing tells from where on.
-Lsn StoreLog::SettledBelow(TabletId tablet, Lsn last, const AppliedState& applied) {
+Lsn TabletLog::SettledBelow(TabletId tablet, Lsn last, const AppliedState& applied) {
   const std::vector<EpochStart>& starts = applied.epoch_starts;
   if (last >= applied.applied.lsn || starts.empty() || starts.back().epoch != applied.applied.epoch) return {};
   const auto after = std::ranges::upper_bound(starts, last, {}, &EpochStart::first);
@@ -140,7 +140,7 @@ Lsn StoreLog::SettledBelow(TabletId tablet, Lsn last, const AppliedState& applie
   return logged && logged->epoch == std::prev(after)->epoch ? last.Next() : Lsn{};
 }
 
-Status StoreLog::Recover(RecoveredReplica& replica) {
+Status TabletLog::Recover(RecoveredReplica& replica) {
   const LogBounds bounds = log_.Bounds(replica.tablet);
   if (!bounds.last) return {};
   if (replica.applied) {
@@ -152,7 +152,7 @@ Status StoreLog::Recover(RecoveredReplica& replica) {
   return {};
 }
 
-Status StoreLog::PutState(TabletId tablet, const ReplicaState& state) {
+Status TabletLog::PutState(TabletId tablet, const ReplicaState& state) {
   EBLA_TRY(Put(ReplicaStateKey(tablet), EncodeReplicaState(state)));
   const uint64_t change = log_.changed();
   latest_state_ = change;
@@ -161,7 +161,7 @@ Status StoreLog::PutState(TabletId tablet, const ReplicaState& state) {
   return {};
 }
 
-Status StoreLog::SyncThrough(uint64_t change) {
+Status TabletLog::SyncThrough(uint64_t change) {
   if (change <= log_.synced()) return {};
   EBLA_TRY(Flush(FlushMode::kSync));
   MutexLock lock(mutex_);
@@ -169,7 +169,7 @@ Status StoreLog::SyncThrough(uint64_t change) {
   return {};
 }
 
-Status StoreLog::SyncStates(std::span<const ApplyBatch> batches) {
+Status TabletLog::SyncStates(std::span<const ApplyBatch> batches) {
   if (latest_state_ <= log_.synced()) return {};
   uint64_t change = 0;
   {
@@ -182,9 +182,9 @@ Status StoreLog::SyncStates(std::span<const ApplyBatch> batches) {
   return SyncThrough(change);
 }
 
-Status StoreLog::SyncStates() { return SyncThrough(latest_state_); }
+Status TabletLog::SyncStates() { return SyncThrough(latest_state_); }
 
-Status StoreLog::Put(std::string_view key, std::string_view value) {
+Status TabletLog::Put(std::string_view key, std::string_view value) {
   EBLA_TRY(owner_.status());
   if (!key.starts_with(kReplicaStateKeys)) return Check(log_.Put(key, value));
   Status put;
@@ -196,12 +196,12 @@ Status StoreLog::Put(std::string_view key, std::string_view value) {
   return Check(std::move(put));
 }
 
-Status StoreLog::Erase(std::string_view key) {
+Status TabletLog::Erase(std::string_view key) {
   EBLA_TRY(owner_.status());
   return Check(log_.Erase(key));
 }
 
-Result<std::optional<std::string>> StoreLog::Get(std::string_view key) {
+Result<std::optional<std::string>> TabletLog::Get(std::string_view key) {
   constexpr int kTries = 3;
   EBLA_TRY(owner_.status());
   Result<std::optional<std::string>> value = log_.Get(key);
@@ -213,7 +213,7 @@ Result<std::optional<std::string>> StoreLog::Get(std::string_view key) {
   return value;
 }
 
-Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, std::string_view key) {
+Result<std::optional<TabletLog::Value>> TabletLog::Next(std::string_view prefix, std::string_view key) {
   EBLA_TRY(owner_.status());
   std::string after(std::max(prefix, key));
   for (;;) {
@@ -230,7 +230,7 @@ Result<std::optional<StoreLog::Value>> StoreLog::Next(std::string_view prefix, s
   }
 }
 
-Status StoreLog::Forget(TabletId tablet, Lsn settled) {
+Status TabletLog::Forget(TabletId tablet, Lsn settled) {
   EBLA_TRY(owner_.status());
   // Also of an empty log: whoever follows may not have read so far, and has only the cut to tell what was committed.
   if (log_.Bounds(tablet).last || settled > Lsn{1}) EBLA_TRY(Check(log_.CutEnd(tablet, Lsn{0}, settled)));
@@ -241,26 +241,26 @@ Status StoreLog::Forget(TabletId tablet, Lsn settled) {
 
 // ---- scrub ---------------------------------------------------------------------------------------------------------
 
-void StoreLog::NoteDamaged(TabletId tablet) {
+void TabletLog::NoteDamaged(TabletId tablet) {
   MutexLock lock(mutex_);
   if (!damaged_.insert(tablet).second) return;
   LOG(ERROR) << "the log of tablet " << tablet
              << " is damaged on this server's disk; its replica here is to be made anew";
 }
 
-std::vector<TabletId> StoreLog::Damaged() const {
+std::vector<TabletId> TabletLog::Damaged() const {
   MutexLock lock(mutex_);
   return {damaged_.begin(), damaged_.end()};
 }
 
-Status StoreLog::NoteLost(const LogScrub::Lost& lost) {
+Status TabletLog::NoteLost(const LogScrub::Lost& lost) {
   for (const TabletId tablet : lost.tablets) NoteDamaged(tablet);
   for (const auto& [key, place] : lost.values) EBLA_TRY(GiveUp(key, place));
   return {};
 }
 
 // A value that was put since stands elsewhere, and stays: an older promise must never come after a newer one.
-Status StoreLog::GiveUp(std::string_view key, const LogPlace& place) {
+Status TabletLog::GiveUp(std::string_view key, const LogPlace& place) {
   std::optional<std::string> known;
   {
     MutexLock lock(mutex_);
@@ -279,20 +279,20 @@ Status StoreLog::GiveUp(std::string_view key, const LogPlace& place) {
   return {};
 }
 
-Status StoreLog::Mend(std::string_view key, const Status& error) {
+Status TabletLog::Mend(std::string_view key, const Status& error) {
   if (!log_.status().ok()) return Check(error);
   const std::optional<LogPlace> lost = LogScrub(log_).LostAt(key);
   return lost ? GiveUp(key, *lost) : Status();
 }
 
-Status StoreLog::MoveOff(LogScrub& scrub, uint64_t damaged, const TabletStore::ScrubPace& pace) {
+Status TabletLog::MoveOff(LogScrub& scrub, uint64_t damaged, const LogScrub::Pace& pace) {
   const Result<LogScrub::Lost> lost = scrub.MoveOff(damaged, pace);
   if (lost) return NoteLost(*lost);
   EBLA_TRY(Check(log_.status()));
   return Error(lost.error());
 }
 
-Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
+Status TabletLog::Scrub(const LogScrub::Pace& pace) {
   LogScrub scrub(log_);
   for (const uint64_t segment : scrub.Segments()) {
     EBLA_TRY(owner_.status());
@@ -304,7 +304,7 @@ Status StoreLog::Scrub(const TabletStore::ScrubPace& pace) {
   return {};
 }
 
-Status StoreLog::MarkEnd() {
+Status TabletLog::MarkEnd() {
   EBLA_TRY(owner_.status());
   if (log_.changed() == marked_) return {};
   const Result<uint64_t> mark = log_.MarkEnd();
@@ -313,12 +313,12 @@ Status StoreLog::MarkEnd() {
   return {};
 }
 
-Status StoreLog::MarkEndAtRest() {
+Status TabletLog::MarkEndAtRest() {
   const uint64_t changed = log_.changed();
   return std::exchange(seen_, changed) == changed ? MarkEnd() : Status();
 }
 
-Status StoreLog::Clean() {
+Status TabletLog::Clean() {
   EBLA_TRY(owner_.status());
   EBLA_TRY(Check(log_.Clean()));
   LogScrub scrub(log_);

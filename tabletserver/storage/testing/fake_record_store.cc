@@ -1,0 +1,212 @@
+#include "tabletserver/storage/testing/fake_record_store.h"
+
+#include <glog/logging.h>
+
+#include <iterator>
+
+namespace ebla::tabletserver {
+
+Result<FakeRecordStore::Rows*> FakeRecordStore::RowsOf(TableId table) {
+  EBLA_TRY(disk_.dead_);
+  if (!disk_.tables_.contains(table)) {
+    return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
+  }
+  return &disk_.records_.tables[table];
+}
+
+Status FakeRecordStore::EnsureTable(TableId table, TableCompression) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  disk_.tables_.insert(table);
+  return {};
+}
+
+Status FakeRecordStore::DropTable(TableId table) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  disk_.tables_.erase(table);
+  disk_.records_.tables.erase(table);
+  disk_.checkpoint_.tables.erase(table);
+  return {};
+}
+
+std::vector<TableId> FakeRecordStore::Tables() const {
+  MutexLock lock(disk_.mutex_);
+  return {disk_.tables_.begin(), disk_.tables_.end()};
+}
+
+// ---- records ---------------------------------------------------------------------------------------------------------
+
+Status FakeRecordStore::Apply(std::span<const ApplyBatch> batches) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  if (disk_.refuse_to_apply_) return Error(Code::kOverloaded, "nothing can be applied for now");
+  for (const ApplyBatch& batch : batches) {
+    if (batch.records.empty()) continue;
+    EBLA_ASSIGN([[maybe_unused]] const Rows* const rows, RowsOf(batch.table));
+  }
+  SimulatedDisk::RecordsImage& image = disk_.records_;
+  for (const ApplyBatch& batch : batches) {
+    if (batch.forget) {
+      image.windows.erase(batch.tablet);
+      image.applied.erase(batch.tablet);
+      continue;
+    }
+    for (const RecordChange& change : batch.records) {
+      const Effect& effect = *change.effect;
+      if (effect.is_delete && !effect.timed()) {
+        image.tables[batch.table].erase(effect.key);
+      } else {
+        image.tables[batch.table][effect.key] = {effect.value,         change.version, effect.expires_at,
+                                                 effect.write_time_ms, effect.writer,  effect.is_delete};
+      }
+    }
+    auto& dedup_window = image.windows[batch.tablet];
+    for (const auto& row : batch.dedup_window.erase) dedup_window.erase(row);
+    for (const DedupRow& row : batch.dedup_window.put) dedup_window[{row.client, row.sequence}] = row;
+    auto& [table, state] = image.applied[batch.tablet];
+    CHECK(state.applied <= batch.state.applied)
+        << "tablet " << batch.tablet << " applies backwards: " << batch.state.applied << " after " << state.applied;
+    table = batch.table;
+    state = batch.state;
+  }
+  for (const ApplyBatch& batch : batches) {
+    if (!batch.forget) CheckRanges(batch.tablet);
+  }
+  return {};
+}
+
+// PROTOCOL 10: in one table, no range of two living replicas overlaps.
+void FakeRecordStore::CheckRanges(TabletId changed) const {
+  if (!disk_.present_.contains(changed)) return;
+  const auto& [table, state] = disk_.records_.applied.at(changed);
+  for (const auto& [tablet, other] : disk_.records_.applied) {
+    if (tablet == changed || other.table != table || !disk_.present_.contains(tablet)) continue;
+    CHECK(!state.range.Overlaps(other.state.range))
+        << "tablets " << changed << " and " << tablet << " overlap: " << state.range << " and " << other.state.range;
+  }
+}
+
+Result<std::optional<StoredRecord>> FakeRecordStore::Get(TableId table, std::string_view key,
+                                                         SnapshotPosition* position) {
+  EBLA_ASSIGN(auto records, MultiGet(table, {&key, 1}, SIZE_MAX, position));
+  return std::move(records.front());
+}
+
+Result<std::vector<std::optional<StoredRecord>>> FakeRecordStore::MultiGet(TableId table,
+                                                                           std::span<const std::string_view> keys,
+                                                                           size_t bytes_max,
+                                                                           SnapshotPosition* position) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_ASSIGN(const Rows* const rows, RowsOf(table));
+  pages_read_ += pages_lacked_;
+  std::vector<std::optional<StoredRecord>> records;
+  size_t bytes = 0;
+  for (const std::string_view key : keys) {
+    const auto found = rows->find(std::string(key));
+    if (found != rows->end()) bytes += found->second.value.size();
+    if (bytes > bytes_max && !records.empty()) break;
+    records.push_back(found == rows->end() ? std::nullopt : std::optional(found->second));
+  }
+  SetPosition(position);
+  return records;
+}
+
+void FakeRecordStore::SetPosition(SnapshotPosition* position) const {
+  if (position == nullptr) return;
+  const auto applied = disk_.records_.applied.find(position->tablet);
+  position->applied = applied == disk_.records_.applied.end() ? Lsn{} : applied->second.state.applied.lsn;
+}
+
+Status FakeRecordStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
+                             SnapshotPosition* position) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_ASSIGN(const Rows* const rows, RowsOf(table));
+  if (bounds.range.Empty()) return {};
+  SetPosition(position);
+  const auto first = rows->lower_bound(bounds.range.start);
+  const auto end = bounds.range.end.empty() ? rows->end() : rows->lower_bound(bounds.range.end);
+  if (bounds.reverse) {
+    for (auto at = end; at != first && visitor(std::prev(at)->first, std::prev(at)->second);) --at;
+  } else {
+    for (auto at = first; at != end && visitor(at->first, at->second);) ++at;
+  }
+  return {};
+}
+
+Status FakeRecordStore::TruncateRange(TableId table, const KeyRange& range) {
+  MutexLock lock(disk_.mutex_);
+  if (range.Empty()) return disk_.dead_;
+  EBLA_ASSIGN(Rows* const rows, RowsOf(table));
+  rows->erase(rows->lower_bound(range.start), range.end.empty() ? rows->end() : rows->lower_bound(range.end));
+  return {};
+}
+
+Status FakeRecordStore::ReplaceInterval(TableId table, const KeyRange& interval,
+                                        std::span<const std::pair<std::string, StoredRecord>> records) {
+  EBLA_TRY(CheckInterval(interval, records));
+  EBLA_TRY(FakeRecordStore::TruncateRange(table, interval));
+  MutexLock lock(disk_.mutex_);
+  EBLA_ASSIGN(Rows* const rows, RowsOf(table));
+  rows->insert(records.begin(), records.end());
+  return {};
+}
+
+Result<std::vector<RecordStore::RangeSize>> FakeRecordStore::EstimateSizes(TableId table,
+                                                                           std::span<const KeyRange> ranges) {
+  std::vector<RangeSize> sizes;
+  for (const KeyRange& range : ranges) {
+    RangeSize& size = sizes.emplace_back();
+    RowSample sample;
+    const auto visit = [&](std::string_view key, const StoredRecord& record) {
+      if (!record.tombstone) ++size.records;
+      const auto bytes = static_cast<int64_t>(key.size() + record.value.size());
+      size.bytes += bytes;
+      sample.Add(key, bytes);
+      return true;
+    };
+    EBLA_TRY(Scan(table, {.range = range}, visit, nullptr));
+    size.sample = sample.Take();
+    size.whole = true;
+  }
+  return sizes;
+}
+
+// ---- replicas, checkpoints, health -------------------------------------------------------------------------------------
+
+Result<RecordStore::TabletRows> FakeRecordStore::Recover(TabletId tablet) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  TabletRows rows;
+  if (const auto found = disk_.records_.applied.find(tablet); found != disk_.records_.applied.end()) {
+    rows.applied = found->second.state;
+  }
+  if (const auto window = disk_.records_.windows.find(tablet); window != disk_.records_.windows.end()) {
+    for (const auto& [key, row] : window->second) rows.dedup_window.push_back(row);
+  }
+  return rows;
+}
+
+Status FakeRecordStore::Forget(TabletId tablet) {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  disk_.records_.applied.erase(tablet);
+  disk_.records_.windows.erase(tablet);
+  return {};
+}
+
+Status FakeRecordStore::Checkpoint() {
+  MutexLock lock(disk_.mutex_);
+  EBLA_TRY(disk_.dead_);
+  disk_.checkpoint_ = disk_.records_;
+  ++disk_.checkpoints_;
+  return {};
+}
+
+RecordStore::Figures FakeRecordStore::figures() const {
+  MutexLock lock(disk_.mutex_);
+  constexpr int64_t kBytes = int64_t{1} << 30;
+  return {.writes_refused = disk_.full_, .disk_free_bytes = disk_.full_ ? 0 : kBytes, .disk_total_bytes = kBytes};
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,132 @@
+// tabletserver/storage/testing/simulated_disk.h
+// For the simulator and for tests: the disk of one server in memory. It outlives the SimulatedStore of each life, and a
+// crash takes from it what a crash may take from a disk.
+// Log:     production's, over sectors that tear, reorder, fail and come back damaged (simulated_log_disk.h). Segments are
+//          small, so that the cleaner has work, and memory keeps next to nothing, so that reads come from the disk.
+// Records: as the last checkpoint has them, and as the store shows them (fake_record_store.h).
+// Crash:   happens between two steps of the log's disk, or in the middle of one, while the log flushes, cleans or starts
+//          again. Crash() makes the log do one of these.
+// Threads: any; the simulator uses one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/base/mutex.h"
+#include "tabletserver/storage/log/shared_log.h"
+#include "tabletserver/storage/records/record_store.h"
+#include "tabletserver/storage/tablet_log.h"
+#include "tabletserver/storage/testing/simulated_log_disk.h"
+
+namespace ebla::tabletserver {
+
+class SimulatedDisk {
+ public:
+  explicit SimulatedDisk(uint64_t seed = 1);
+  ~SimulatedDisk();
+
+  using CrashKind = SimulatedLogDisk::CrashKind;
+  // To be called once the crashed life's store is destroyed: forgets what was not flushed, but for a prefix of random
+  // length of it, and what was applied since the last checkpoint.
+  void Crash(CrashKind kind);
+
+  // ---- faults, at any time; they concern the store that is open on it ----
+  // Flushes and checkpoints wait until it is taken back.
+  void SetStalled(bool stalled);
+  // The log's next write, sync or read fails, and the store with it. OK: none does.
+  void FailNext(Status error);
+  // The next so many appends of clients' writes find no room, though health() still reports room.
+  void RefuseAppends(int count);
+  // Nothing that is committed can be applied until it is taken back.
+  void RefuseToApply(bool refuse);
+  // Below the reserve: writes are refused (PROTOCOL 25).
+  void SetFull(bool full);
+  // How long flushes and checkpoints take on the store's executor, uniform in [min, max]. Zero: at the next task.
+  void SetLatency(Duration min, Duration max);
+  // How much longer than a flush checkpoints take that begin from now on.
+  void SetCheckpointTime(Duration longer);
+  SimulatedLogDisk& log_disk() { return log_disk_; }
+
+  int64_t checkpoints() const;
+
+ private:
+  friend class FakeRecordStore;
+  friend class SimulatedStore;
+  struct RecordsImage {
+    std::map<TableId, std::map<std::string, StoredRecord>> tables;
+    struct Tablet {
+      TableId table;
+      AppliedState state;
+    };
+    std::map<TabletId, Tablet> applied;
+    std::map<TabletId, std::map<std::pair<ClientId, Sequence>, DedupRow>> windows;
+  };
+  // The log's owner in one life.
+  class Life final : public LogOwner {
+   public:
+    explicit Life(SimulatedDisk& disk) : disk_(disk) {}
+    Status status() const override;
+    Status Fail(Status reason) override;
+    bool writes_refused() const override;
+    void NoteWritten(int64_t) override {}
+
+   private:
+    SimulatedDisk& disk_;
+  };
+  // An executor whose tasks wait for the disk: each runs once its latency has passed, and not while the disk stalls.
+  class Queue final : public Executor {
+   public:
+    Queue(SimulatedDisk& disk, Executor& executor, bool of_checkpoints)
+        : disk_(disk), executor_(executor), of_checkpoints_(of_checkpoints) {}
+    MonotonicTime Now() const override { return executor_.Now(); }
+    int64_t TimeOfDayMs() const override { return executor_.TimeOfDayMs(); }
+    uint64_t Random() override { return executor_.Random(); }
+    void Post(Task task) override;
+    TimerId After(Duration delay, Task task) override { return executor_.After(delay, std::move(task)); }
+    void Cancel(TimerId timer) override { executor_.Cancel(timer); }
+    bool InThread() const override { return executor_.InThread(); }
+
+   private:
+    SimulatedDisk& disk_;
+    Executor& executor_;
+    const bool of_checkpoints_;
+  };
+
+  // A life begins; the one before may have ended well or in a crash.
+  SharedLog& Open();
+  void Close();
+  void CrashIn(std::move_only_function<void()> work, CrashKind kind) EBLA_REQUIRES(mutex_);
+  void RunOrPark(Executor& executor, Task task);
+
+  mutable Mutex mutex_;
+  std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_);
+  SimulatedLogDisk log_disk_;
+  std::unique_ptr<SharedLog> log_;  // of the present life, or of one that has ended and not crashed yet
+  bool open_ EBLA_GUARDED_BY(mutex_) = false;
+  Status dead_ EBLA_GUARDED_BY(mutex_);
+  Status injected_ EBLA_GUARDED_BY(mutex_);  // the failure that is to come; OK: none
+
+  RecordsImage records_ EBLA_GUARDED_BY(mutex_);     // as the store shows it
+  RecordsImage checkpoint_ EBLA_GUARDED_BY(mutex_);  // as every crash leaves it
+  std::set<TableId> tables_ EBLA_GUARDED_BY(mutex_);
+  std::set<TabletId> present_ EBLA_GUARDED_BY(mutex_);  // replicas that were not dropped
+  int64_t checkpoints_ EBLA_GUARDED_BY(mutex_) = 0;
+
+  bool full_ EBLA_GUARDED_BY(mutex_) = false;
+  mutable int refuse_ EBLA_GUARDED_BY(mutex_) = 0;  // appends of clients' writes
+  bool refuse_to_apply_ EBLA_GUARDED_BY(mutex_) = false;
+  bool stalled_ EBLA_GUARDED_BY(mutex_) = false;
+  std::vector<std::pair<Executor*, Task>> parked_ EBLA_GUARDED_BY(mutex_);  // run when it no longer stalls
+  Duration latency_min_ EBLA_GUARDED_BY(mutex_){0};
+  Duration latency_max_ EBLA_GUARDED_BY(mutex_){0};
+  Duration checkpoint_longer_ EBLA_GUARDED_BY(mutex_){0};
+};
+
+}  // namespace ebla::tabletserver

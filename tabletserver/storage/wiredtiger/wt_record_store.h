@@ -1,0 +1,87 @@
+// tabletserver/storage/wiredtiger/wt_record_store.h
+// Records in WiredTiger: rows of data_<table id>, and beside them `applied` and `window`. WiredTiger logs none of them, so
+// only checkpoints make them durable.
+// Place:      wt_store.h makes it on an open connection. Whole ranges are wt_ranges.h's, the b-trees wt_tables.h's.
+// Invariants: Apply changes a tablet's records and states in one transaction; a read sees one snapshot of them.
+// Threads:    any, but one tablet's records change only from its shard. Each thread gets its own WiredTiger session,
+//             closed when the thread ends.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "tabletserver/storage/records/record_store.h"
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
+#include "tabletserver/storage/wiredtiger/thread_reads.h"
+#include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
+#include "tabletserver/storage/wiredtiger/wt_dedup_rows.h"
+#include "tabletserver/storage/wiredtiger/wt_ranges.h"
+#include "tabletserver/storage/wiredtiger/wt_scrub.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+#include "tabletserver/storage/wiredtiger/wt_tables.h"
+
+namespace ebla::tabletserver {
+
+class WtRecordStore final : public RecordStore, private RecordFiles {
+ public:
+  WtRecordStore(const WtStoreOptions& options, WtConnection& connection, const DiskReserve& reserve)
+      : connection_(connection),
+        reserve_(reserve),
+        sessions_(std::make_shared<WtSessions>(connection, options.sessions_max)),
+        tables_(options, *sessions_) {}
+  ~WtRecordStore() override { sessions_->Close(); }  // a thread that ends just now may keep the pool a little longer
+  Status Open() { return tables_.Open(); }
+  // The process is about to stop: checkpoints rest no more.
+  void Hurry() { checkpoints_.Hurry(); }
+  // For the checkpoint that WiredTiger takes as it closes.
+  void PrepareLast() { checkpoints_.PrepareLast(connection_); }
+  // For figures().
+  void ReadCounters();
+
+  Status EnsureTable(TableId table, TableCompression compression) override {
+    return tables_.Ensure(table, compression);
+  }
+  Status DropTable(TableId table) override { return tables_.Drop(table); }
+  std::vector<TableId> Tables() const override { return tables_.Ids(); }
+  RecordFiles* files() override { return this; }
+
+  Status Apply(std::span<const ApplyBatch> batches) override;
+  Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override;
+  Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string_view> keys,
+                                                            size_t bytes_max, SnapshotPosition* position) override;
+  Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override;
+  Status TruncateRange(TableId table, const KeyRange& range) override { return ranges_.Truncate(table, range); }
+  Status ReplaceInterval(TableId table, const KeyRange& interval,
+                         std::span<const std::pair<std::string, StoredRecord>> records) override {
+    return ranges_.Replace(table, interval, records);
+  }
+  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
+    return ranges_.EstimateSizes(table, ranges);
+  }
+
+  Result<TabletRows> Recover(TabletId tablet) override;
+  Status Forget(TabletId tablet) override;
+  Status Checkpoint() override { return checkpoints_.Take(); }
+  Figures figures() const override;  // disk figures are disk_check_period old
+  std::optional<uint64_t> PagesReadByThisThread() const override { return ThreadReads(); }
+
+ private:
+  // ---- RecordFiles ----
+  Result<bool> Compact(TableId table, Duration limit) override;
+  Result<int64_t> FileBytes(TableId table) const override { return tables_.FileBytes(table); }
+  Status Scrub(const Pace& pace) override { return scrub_.Run(pace); }
+  std::vector<TableId> Damaged() const override { return sessions_->damaged().All(); }
+
+  WtConnection& connection_;
+  const DiskReserve& reserve_;
+  const std::shared_ptr<WtSessions> sessions_;
+  WtTables tables_;
+  WtDedupRows dedup_rows_;
+  WtRanges ranges_{*sessions_};
+  WtCheckpoints checkpoints_{*sessions_, dedup_rows_, reserve_};
+  WtScrub scrub_{*sessions_, tables_};
+  std::atomic<int64_t> cache_bytes_{0};
+  std::atomic<int64_t> cache_misses_{0};
+};
+
+}  // namespace ebla::tabletserver
