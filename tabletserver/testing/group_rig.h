@@ -2,7 +2,7 @@
 // Several replicas of one tablet, each a CoreRig, and what is between them: messages and answers that wait until they
 // are delivered or lost, copies carried out step by step, a catalog changed by compare-and-set, and masters that fence,
 // choose and configure, one message at a time.
-// Place:   replica_group_test.cc (random schedules), tests/stories.
+// Place:   replica_schedule.h, tests/stories.
 // Threads: one.
 #pragma once
 

@@ -269,8 +269,14 @@ TEST_F(ClusterTest, ZooKeepersRestartCostsNoOperation) {
   UnderLoad("unkept", 12, [] {
     const Status begun = AwaitReads("unkept");
     ASSERT_TRUE(begun.ok()) << begun;
+    const auto client = cluster_->Connect();
+    const auto table = client->OpenTable("unkept");
+    ASSERT_TRUE(table.has_value()) << table.error();
     ASSERT_TRUE(cluster_->launcher().Kill("zookeeper", SIGKILL).ok());
-    std::this_thread::sleep_for(2s);  // for so long it is away
+    for (int i = 0; i < 1'000; ++i) {
+      const auto put = table->Put("while-it-is-away-" + std::to_string(i), "v");
+      ASSERT_TRUE(put.has_value()) << put.error();
+    }
     ASSERT_TRUE(cluster_->launcher().Restart("zookeeper").ok());
   });
   const auto client = cluster_->Connect();
