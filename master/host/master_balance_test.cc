@@ -215,7 +215,7 @@ TEST_F(MasterBalanceTest, QuietNeighboursAreMergedUntilNoneAreSmall) {
   EXPECT_EQ(cluster().Tablets().size(), 5u);
   EXPECT_THAT(Balance(std::nullopt, true).refused,
               Contains(AllOf(Field(&idl::RefusedAction::rule, "merge"),
-                             Field(&idl::RefusedAction::detail, HasSubstr("the planner acts after")))));
+                             Field(&idl::RefusedAction::detail, HasSubstr("merges wait 60 min after a split")))));
   EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 20min));
   WaitWhole();
   cluster().scheduler().RunFor(10min);

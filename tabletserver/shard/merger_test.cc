@@ -81,7 +81,7 @@ TEST_P(ShardMergeTest, ATableInMemoryThatIsCutLeavesTheirLogsAlone) {
   ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results.at(0).status.message;
   LeadBoth({"ts-1"});
   Merge();
-  ASSERT_TRUE(Until([&] { return !at("ts-1").both->FirstLogged(kBeside); }, 5s)) << "its own log is cut";
+  ASSERT_TRUE(Until([&] { return !at("ts-1").store->FirstLogged(kBeside); }, 5s)) << "its own log is cut";
   scheduler_.RunFor(1s);
   EXPECT_TRUE(LastLogged("ts-1", kLeft));
   EXPECT_TRUE(LastLogged("ts-1", right_));
@@ -108,10 +108,10 @@ TEST_P(ShardMergeTest, InMemoryTheLogsGoWhileTheServerRuns) {
   LeadBoth({"ts-1"});
   Merge();
   const auto logged = [this](int64_t tablet) {
-    return at("ts-1").both->FirstLogged(TabletId{static_cast<uint64_t>(tablet)}) != Lsn{};
+    return at("ts-1").store->FirstLogged(TabletId{static_cast<uint64_t>(tablet)}) != Lsn{};
   };
   EXPECT_TRUE(Until([&] { return !logged(kLeft) && !logged(right_); }, 10s));
-  EXPECT_EQ(at("ts-1").ram->Logs().tablets, 1) << "that of the new tablet";
+  EXPECT_EQ(at("ts-1").in_memory->Logs().tablets, 1) << "that of the new tablet";
   EXPECT_EQ(Ranges("ts-1"), kOne);
   ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, idl::Code::OK);
 }
