@@ -94,7 +94,10 @@ Need TabletNeeds::OfTransfer(const TabletEntry& tablet, const TabletKnowledge& k
     return target_lives ? Need::kTransfer : Need::kFence;
   }
   const PrimaryAt previous = tablet.previous();
-  const idl::TabletLoad& load = *context_.servers.LoadOf(previous.server, tablet.id());
+  // An old report does not show that the previous primary still leads, and that it can be told of a later epoch.
+  const Report& report = *context_.servers.ReportOf(previous.server);
+  if (context_.executor.Now() - report.received > context_.options.report_fresh) return Need::kNothing;
+  const idl::TabletLoad& load = *report.Find(tablet.id());
   if (static_cast<uint64_t>(load.refusedForEpoch) > previous.epoch.value) return Need::kFence;
   if (!MajorityLives(tablet)) return Need::kNothing;
   const bool late =
@@ -131,7 +134,7 @@ Need TabletNeeds::OfServing(const TabletEntry& tablet, const TabletKnowledge& kn
 bool TabletNeeds::PrimarySilent(const TabletEntry& tablet, const TabletKnowledge& known) const {
   if (known.fenced_from == tablet.epoch()) return true;
   const idl::TabletInfo& info = tablet.node.info;
-  const ServerName primary = PrimaryOf(tablet, known).server;
+  const ServerName primary = FollowedOf(tablet, known);
   const MonotonicTime now = context_.executor.Now();
   size_t silent = 0;
   for (const ServerName& voter : info.voters) {

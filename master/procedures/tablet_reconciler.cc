@@ -21,6 +21,8 @@ constexpr size_t kRunsPerServerMax = 16;
 constexpr int64_t kTransferPauseFirstMs = 25;
 constexpr int64_t kTransferPauseMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;
+// So many times as long as a pause that was not enough it then takes writes, before the next pause.
+constexpr int kRestPerPause = 4;
 
 // A change to a later epoch, and nothing else.
 BatchItem SameMembers(const TabletEntry& tablet) {
@@ -228,9 +230,15 @@ bool TabletReconciler::BeginRecovery(TabletId id) {
   waiters_[id] = std::move(done);
   StartRound(tablet->node.info.primary, {{.tablet = id,
                                           .floor = needs_.FenceFloor(*tablet, note.known),
-                                          .before = PrimaryOf(*tablet).server,
+                                          .before = TabletNeeds::FollowedOf(*tablet, note.known),
                                           .recovery = std::move(recovery)}});
   return true;
+}
+
+std::chrono::milliseconds TabletReconciler::TransferPause(const ServerName& to) const {
+  const auto slow = slow_targets_.find(to);
+  return std::chrono::milliseconds(
+      std::min(kTransferPauseMaxMs, kTransferPauseFirstMs << (slow == slow_targets_.end() ? 0 : slow->second)));
 }
 
 void TabletReconciler::StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers) {
@@ -243,9 +251,7 @@ void TabletReconciler::StartTransfers(const ServerName& server, std::vector<Pend
     TabletKnowledge& known = notes_[transfer.tablet].known;
     if (known.released_for != transfer.epoch) known.asked_since = context_.executor.Now();
     known.released_for = transfer.epoch;
-    const auto slow = slow_targets_.find(transfer.to);
-    order.patienceMs =
-        std::min(kTransferPauseMaxMs, kTransferPauseFirstMs << (slow == slow_targets_.end() ? 0 : slow->second));
+    order.patienceMs = TransferPause(transfer.to).count();
     orders.push_back(std::move(order));
   }
   ++queues_[server].running;
@@ -270,10 +276,13 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
       item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
     }
     if (!item.status.ok()) {
+      Note& note = notes_[transfer.tablet];
       if (item.status.code() == Code::kUnavailable && results) {
+        note.retry_least = kRestPerPause * TransferPause(transfer.to);
         int& failed = slow_targets_[transfer.to];
         failed = std::min(failed + 1, kDoublingsMax);
       }
+      if (!results) note.known.released_for = {};  // a primary that did not answer was not asked
       TakeResult(item);
       continue;
     }
@@ -326,7 +335,7 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
     } else if (need == Need::kFence) {
       fences.push_back({.tablet = id,
                         .floor = needs_.FenceFloor(*tablet, note.known),
-                        .before = PrimaryOf(*tablet).server,
+                        .before = TabletNeeds::FollowedOf(*tablet, note.known),
                         .suspect = needs_.PrimarySilent(*tablet, note.known)});
     } else {
       repeats.push_back(Repeat(*tablet, note.known));
@@ -461,7 +470,8 @@ void TabletReconciler::NotifyWaiter(TabletId tablet, const Status& status) {
 void TabletReconciler::RetryLater(TabletId tablet, Note& note) {
   ++note.failures;
   context_.executor.Cancel(note.retry);
-  note.retry = context_.executor.After(BackoffDelay(note.failures, context_.executor), if_alive_([this, tablet] {
+  const Duration delay = std::max(BackoffDelay(note.failures, context_.executor), std::exchange(note.retry_least, {}));
+  note.retry = context_.executor.After(delay, if_alive_([this, tablet] {
                                          auto found = notes_.find(tablet);
                                          if (found == notes_.end()) return;
                                          found->second.retry = {};

@@ -84,6 +84,7 @@ class TabletReconciler {
     bool busy = false;  // in a round, a batch or a change
     int failures = 0;
     TimerId retry;
+    Duration retry_least{};  // before the next retry
     TabletKnowledge known;
   };
   struct PendingTransfer {
@@ -109,6 +110,8 @@ class TabletReconciler {
   void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
   void StartBatch(const ServerName& server, std::vector<BatchItem> items);
   void OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items);
+  // For how long a primary may refuse writes while it brings the target level.
+  std::chrono::milliseconds TransferPause(const ServerName& to) const;
   void StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers);
   void OnTransfersAnswered(const ServerName& server, const std::vector<PendingTransfer>& transfers,
                            const Result<std::map<TabletId, idl::FenceResult>>& results);

@@ -89,6 +89,11 @@ void Merger::Commit(TabletId id) {
   const auto tablet = shard_.tablets.FindOrMake(id);
   if (tablet->data.state() != DataState::State::kStoringMerge) {
     if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+    // The output may hold an older state, such as a promise. The next round would store that over the merged state.
+    if (tablet->core->HasOutput()) {
+      shard_.executor().After(kAgain, [this, id] { Commit(id); });
+      return;
+    }
     shard_.tablets.Pass(*tablet, DataState::Event::kStoreMerge);
   }
   const FrozenPart &left = *merging->left, &right = *merging->right;

@@ -86,9 +86,12 @@ Epoch ShardTablets::PromisedByDeparted(TabletId tablet) const {
 // ---- what is under way on their data --------------------------------------------------------------------------------
 
 void ShardTablets::Pass(ShardTablet& tablet, DataState::Event event) {
-  const bool dropped = tablet.data.state() == DataState::State::kDroppedAtWork;
+  using enum DataState::State;
+  const DataState::State before = tablet.data.state();
   tablet.data.Take(event);
-  if (dropped || event == DataState::Event::kFinish) LookAgain();
+  // Chunks and truncations end often and free nothing that waits. Else each would repeat the failed work of others.
+  const bool frees = before == kInstalling || before == kEmptying || before == kStoringMerge;
+  if (before == kDroppedAtWork || (frees && event == DataState::Event::kFinish)) LookAgain();
 }
 
 void ShardTablets::LookAgain() {
