@@ -16,12 +16,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr int kElasticServers = 5;
-constexpr int kFirstTablets = 4;
-constexpr int kGroupsPerTablet = 60;
 constexpr int kTabletsMost = 24;
-constexpr int64_t kOperationsPerStep = 100;
-constexpr auto kJudgeEvery = 4s;  // a longer history takes too long to search
+constexpr auto kOutagesJudgedEvery = 4s;  // a longer history takes too long to search
 constexpr auto kDrainFor = 2s;
 
 // Changes without rest, of tablets drawn at random, until it ends. While ZooKeeper is away they wait, or fail.
@@ -115,7 +111,7 @@ ScenarioReport OutagesInChanges(const OutagesInChangesOptions& options) {
       scenario.Fault("an operation waited " + std::to_string(waits.back().count()) + " ms in round " +
                      std::to_string(number));
     }
-    if (WallClock::now() < judged + kJudgeEvery) return {};
+    if (WallClock::now() < judged + kOutagesJudgedEvery) return {};
     scenario.Judge();
     scenario.load().TakeLongestWait();
     judged = WallClock::now();

@@ -15,10 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 
-constexpr int kElasticServers = 5;
-constexpr int kFirstTablets = 4;  // to begin with
-constexpr int kGroupsPerTablet = 60;
-constexpr int64_t kOperationsPerStep = 100;
 constexpr auto kJudgeEvery = 3s;  // a longer history takes too long to search
 constexpr auto kDrainTimeMax = 60s;
 constexpr int kDrawsMax = 100;

@@ -16,6 +16,12 @@
 
 namespace ebla::chaos {
 
+// The cluster and the load with which scenarios of planned changes begin.
+inline constexpr int kElasticServers = 5;
+inline constexpr int kFirstTablets = 4;
+inline constexpr int kGroupsPerTablet = 60;
+inline constexpr int64_t kOperationsPerStep = 100;
+
 class ScenarioRun {
  public:
   // Starts the cluster and, once every tablet has all its replicas, the load.
