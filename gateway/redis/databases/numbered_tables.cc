@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/redis/databases/databases.h"
 #include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
