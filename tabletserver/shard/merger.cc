@@ -89,8 +89,8 @@ void Merger::Commit(TabletId id) {
   const auto tablet = shard_.tablets.FindOrMake(id);
   if (tablet->data.state() != DataState::State::kStoringMerge) {
     if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
-    // The output may hold an older state, such as a promise. The next round would store that over the merged state.
-    if (tablet->core->HasOutput()) {
+    // A round that is due may store an older state, such as a promise, over the merged state.
+    if (tablet->touched) {
       shard_.executor().After(kAgain, [this, id] { Commit(id); });
       return;
     }
