@@ -63,7 +63,7 @@ int main(int argc, char** argv) {
   std::atomic<int> exit_code = 0;
   options.server.on_refused = [&exit_code](const Status& status) {
     ebla::process::Complain(status);
-    exit_code = ebla::process::ExitCode(status);
+    exit_code = 1;  // the flags are right, and the cluster may take this server later
     ebla::process::RequestTermination();
   };
   const auto process = OrRefuse(ebla::tabletserver::ServerProcess::Start(std::move(options)));
