@@ -421,7 +421,7 @@ inline settle(m) {
 /* Transfer, ordered once the catalog names the target: the primary admits no more writes, waits until that one has
  * flushed all it has, ceases to read, says so. */
 #define NEXT(r) (promised[r] + 1)
-#define TRANSFER(r) \
+#define RELEASE(r) \
   :: d_step { leads[r] && !released[r] && promised[r] < EPOCHS && NEXT(r) <= catalog && KIND(NEXT(r)) == DECIDED && \
               ACKED(promised[r], PRIMARY(NEXT(r))) == appended[r] -> \
        released[r] = true; \
@@ -589,7 +589,7 @@ end:
   EACH(CONFIRMED_READ)
 #endif
 #ifdef TRANSFER
-  EACH(TRANSFER)
+  EACH(RELEASE)
   HAND_OVERS(0) HAND_OVERS(1)
   TAKE_BACK(0) TAKE_BACK(1)
   CHANGE(0, 3) CHANGE(1, 3)
