@@ -94,7 +94,7 @@ TEST_F(ChainTest, AFileInAnothersPlaceIsFound) {
 
 TEST_F(ChainTest, AMissingPredecessorIsNamed) {
   Make("tuesday", "monday", {{{"", ""}, {}}});
-  EXPECT_THAT(Chain::Open(store_, "tuesday", {}).error().message(), HasSubstr("/monday/manifest"));
+  EXPECT_THAT(Chain::Open(store_, "tuesday", {}).error().message(), HasSubstr("there is no backup monday"));
 }
 
 }  // namespace
