@@ -3,13 +3,16 @@
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "tests/sim/runner/hunt.h"
+#include "tests/sim/runner/pins.h"
 #include "tests/sim/runner/process_pool.h"
 #include "tests/sim/runner/run.h"
 
@@ -19,6 +22,10 @@ DEFINE_uint64(seed, 0, "Run this seed alone, and print its event log.");
 DEFINE_string(bug, "none", "Plant this bug. --bug list names all bugs.");
 DEFINE_bool(hunt, false, "Search for seeds that catch --bug, or each of all bugs.");
 DEFINE_uint64(hunt_seeds, 500, "How many seeds --hunt tries for each bug.");
+DEFINE_string(
+    pins, "",
+    "With --hunt: verify each \"bug seed [faults]\" of this file, hunt anew for bugs whose seed misses, and write "
+    "the seeds found into the file.");
 DEFINE_int32(jobs, 0, "How many runs at a time. 0: one per core.");
 DEFINE_int32(fault_seconds, 25, "How much virtual time of a run has faults.");
 DEFINE_string(faults, "", "Inject only these faults: names, separated by commas.");
@@ -127,22 +134,50 @@ int RunAll(const Bug& bug) {
   return failed == 0 && enough ? 0 : 1;
 }
 
+// Prints the line of a bug that is caught; its seed. None: no seed catches it.
+std::optional<uint64_t> HuntFor(const Bug& bug, const std::string& faults) {
+  const auto caught = Hunt(
+      bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = FaultsNamed(faults)});
+  const std::string name(bug.name());
+  if (caught) {
+    std::printf("%s %llu%s%s  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
+                faults.empty() ? "" : " ", faults.c_str(),
+                caught->problem.substr(0, caught->problem.find('\n')).c_str());
+  } else {
+    std::printf("# not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());
+  }
+  std::fflush(stdout);
+  return caught ? std::optional(caught->seed) : std::nullopt;
+}
+
 int HuntAll(const Bug& only) {
   const std::vector<Bug> bugs = only.none() ? AllBugs() : std::vector<Bug>{only};
   int missed = 0;
-  for (const Bug& bug : bugs) {
-    const auto caught =
-        Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = OnlyFaults()});
-    const std::string name(bug.name());
-    if (caught) {
-      const std::string faults = FLAGS_faults.empty() ? "" : " " + FLAGS_faults;
-      std::printf("%s %llu%s  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed), faults.c_str(),
-                  caught->problem.substr(0, caught->problem.find('\n')).c_str());
-    } else {
-      std::printf("# not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());
-      ++missed;
+  for (const Bug& bug : bugs) missed += HuntFor(bug, FLAGS_faults) ? 0 : 1;
+  return missed == 0 ? 0 : 1;
+}
+
+int HuntPins() {
+  const auto pins = ReadPins(FLAGS_pins);
+  if (!pins) {
+    std::fprintf(stderr, "ebla-sim: %s\n", pins.error().message().c_str());
+    return 2;
+  }
+  const std::vector<bool> caught = VerifyPins(*pins, Jobs());
+  std::printf("%td of %zu pinned seeds catch their bugs\n", std::ranges::count(caught, true), pins->size());
+  std::fflush(stdout);
+  int missed = 0;
+  for (size_t i = 0; i < pins->size(); ++i) {
+    if (caught[i]) continue;
+    Pin pin = (*pins)[i];
+    const std::optional<uint64_t> seed = HuntFor(*ParseBug(pin.bug), pin.faults);
+    missed += seed ? 0 : 1;
+    if (!seed) continue;
+    pin.seed = *seed;
+    if (const Status written = WritePin(FLAGS_pins, pin); !written.ok()) {
+      std::fprintf(stderr, "ebla-sim: %s\n", written.message().c_str());
+      return 1;
     }
-    std::fflush(stdout);
   }
   return missed == 0 ? 0 : 1;
 }
@@ -165,7 +200,11 @@ int Main() {
     std::fprintf(stderr, "ebla-sim: no fault is called \"%s\"\n", FLAGS_faults.c_str());
     return 2;
   }
-  if (FLAGS_hunt) return HuntAll(*bug);
+  if (!FLAGS_pins.empty() && (!FLAGS_hunt || !bug->none() || !FLAGS_faults.empty())) {
+    std::fprintf(stderr, "ebla-sim: --pins needs --hunt, and takes neither --bug nor --faults: the file names them\n");
+    return 2;
+  }
+  if (FLAGS_hunt) return FLAGS_pins.empty() ? HuntAll(*bug) : HuntPins();
   return FLAGS_seed != 0 ? Replay(*bug) : RunAll(*bug);
 }
 

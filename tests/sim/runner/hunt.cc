@@ -7,17 +7,14 @@ namespace ebla::sim {
 
 namespace {
 
-bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bug) {
+bool FailsWithout(RunOptions trial) {
+  trial.bug = {};
   bool fails = false;
   uint64_t left = 1;
   RunInProcesses({.jobs = 1,
                   .next = [&]() -> std::optional<RunOptions> {
                     if (left-- == 0) return std::nullopt;
-                    return RunOptions{.seed = seed,
-                                      .faults = faults,
-                                      .splits = bug.of_splits() || bug.of_merges(),
-                                      .merges = bug.of_merges(),
-                                      .memory_loss = bug.of_memory()};
+                    return trial;
                   },
                   .done =
                       [&](const RunOptions&, RunReport report) {
@@ -29,22 +26,26 @@ bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bu
 
 }  // namespace
 
+RunOptions TrialOf(const Bug& bug, uint64_t seed, const std::vector<Fault>& faults) {
+  return {.seed = seed,
+          .bug = bug,
+          .faults = faults,
+          .splits = bug.of_splits() || bug.of_merges(),
+          .merges = bug.of_merges(),
+          .memory_loss = bug.of_memory()};
+}
+
 std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
   std::optional<Catch> caught;
   uint64_t seed = options.first_seed;
   RunInProcesses({.jobs = options.jobs,
                   .next = [&]() -> std::optional<RunOptions> {
                     if (seed == options.first_seed + options.seeds) return std::nullopt;
-                    return RunOptions{.seed = seed++,
-                                      .bug = bug,
-                                      .faults = options.faults,
-                                      .splits = bug.of_splits() || bug.of_merges(),
-                                      .merges = bug.of_merges(),
-                                      .memory_loss = bug.of_memory()};
+                    return TrialOf(bug, seed++, options.faults);
                   },
                   .done =
                       [&](const RunOptions& run, RunReport report) {
-                        if (!FoundFault(report) || FailsWithout(run.seed, options.faults, bug)) return true;
+                        if (!FoundFault(report) || FailsWithout(run)) return true;
                         const auto problem = std::ranges::find_if(
                             report.problems, [](const std::string& text) { return !text.starts_with(kProvedNothing); });
                         caught = Catch{run.seed, std::move(*problem)};

@@ -15,6 +15,9 @@
 
 namespace ebla::sim {
 
+// The run of this seed that is to catch the bug; with no bug planted, the run that has to find nothing.
+RunOptions TrialOf(const Bug& bug, uint64_t seed, const std::vector<Fault>& faults);
+
 struct HuntOptions {
   uint64_t first_seed = 1;
   uint64_t seeds = 500;

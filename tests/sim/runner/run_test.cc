@@ -6,13 +6,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
-#include <optional>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "common/testing/temporary_directory.h"
 #include "tests/sim/runner/hunt.h"
+#include "tests/sim/runner/pins.h"
 
 namespace ebla::sim {
 namespace {
@@ -51,24 +52,10 @@ TEST(SimRun, ARunThatDidTooLittleProvesNothing) {
   EXPECT_NE(report.problems.back().find("proved nothing"), std::string::npos) << report.problems.back();
 }
 
-struct PinnedSeed {
-  std::string bug;
-  uint64_t seed = 0;
-  std::string faults;  // these alone, as --faults names them; empty: those that the seed draws
-};
-
-// pinned_seeds.txt, as `ebla-sim --hunt` prints it.
-std::vector<PinnedSeed> PinnedSeeds() {
-  std::vector<PinnedSeed> pins;
-  std::ifstream in(EBLA_PINNED_SEEDS);
-  for (std::string line; std::getline(in, line);) {
-    std::istringstream words(line.substr(0, line.find('#')));
-    if (PinnedSeed pin; words >> pin.bug >> pin.seed) {
-      words >> pin.faults;
-      pins.push_back(std::move(pin));
-    }
-  }
-  return pins;
+std::vector<Pin> PinnedSeeds() {
+  const auto pins = ReadPins(EBLA_PINNED_SEEDS);
+  EXPECT_TRUE(pins.has_value()) << pins.error();
+  return pins.value_or(std::vector<Pin>());
 }
 
 // Why no seed can show these stands at the end of docs/design/replication-rules.md.
@@ -77,7 +64,7 @@ const std::set<std::string_view> kWithoutSeed = {"copy_forgets_split", "create_b
 
 TEST(PinnedSeeds, EveryBugHasOneOrAReasonWhyNot) {
   std::set<std::string> bugs;
-  for (const PinnedSeed& pin : PinnedSeeds()) EXPECT_TRUE(bugs.insert(pin.bug).second) << pin.bug;
+  for (const Pin& pin : PinnedSeeds()) EXPECT_TRUE(bugs.insert(pin.bug).second) << pin.bug;
   for (const Bug& bug : AllBugs()) {
     const std::string name(bug.name());
     EXPECT_NE(bugs.contains(name), kWithoutSeed.contains(name))
@@ -85,15 +72,32 @@ TEST(PinnedSeeds, EveryBugHasOneOrAReasonWhyNot) {
   }
 }
 
-class PlantedBugs : public ::testing::TestWithParam<PinnedSeed> {};
+TEST(PinnedSeeds, AreVerifiedAndWrittenAnew) {
+  const ebla::testing::TemporaryDirectory directory;
+  const std::string path = directory.path() + "/pins.txt";
+  std::ofstream(path) << "# kept\ntorn_batch 1\nstale_read 2 link_cut,server_kill\n";
+  auto pins = ReadPins(path);
+  ASSERT_TRUE(pins.has_value() && pins->size() == 2);
+  EXPECT_EQ((*pins)[1].faults, "link_cut,server_kill");
+  (*pins)[1].seed = 3;
+  ASSERT_TRUE(WritePin(path, (*pins)[1]).ok());
+  std::stringstream written;
+  written << std::ifstream(path).rdbuf();
+  EXPECT_EQ(written.str(), "# kept\ntorn_batch 1\nstale_read 3 link_cut,server_kill\n");
+  std::ofstream(path) << "no_such_bug 1\n";
+  EXPECT_EQ(ReadPins(path).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(ReadPins(path + ".not").error().code(), Code::kNotFound);
+}
 
-// A change anywhere in the cluster changes what a seed does: `ebla-sim --hunt` then finds another.
+class PlantedBugs : public ::testing::TestWithParam<Pin> {};
+
+// A change anywhere in the cluster changes what a seed does: `ebla-sim --hunt --pins` then finds others.
 TEST_P(PlantedBugs, IsCaughtByItsPinnedSeed) {
   const auto bug = ParseBug(GetParam().bug);
   ASSERT_TRUE(bug.has_value());
   const auto caught =
       Hunt(*bug, {.first_seed = GetParam().seed, .seeds = 1, .jobs = 1, .faults = FaultsNamed(GetParam().faults)});
-  ASSERT_TRUE(caught.has_value()) << "pin anew: ebla-sim --hunt --bug " << GetParam().bug;
+  ASSERT_TRUE(caught.has_value()) << "pin anew: ebla-sim --hunt --pins tests/sim/runner/pinned_seeds.txt";
   std::cout << caught->problem << "\n";
 }
 
