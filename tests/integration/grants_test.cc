@@ -257,7 +257,7 @@ TEST_F(GrantsTest, LimitsOfBytesConnectionsAndCallsInFlight) {
   EXPECT_THAT(refused(*carts, 200), HasSubstr("user \"ada\" has reached its limit of 1 calls in flight"));
   expect_others_go_on();
   limit({.connections = 1});
-  // A server that has not heard of the limit yet accepts the second connection and keeps it, so each try is a new one.
+  // A server that does not know the limit yet accepts the second connection and keeps it, so each try is a new one.
   EXPECT_TRUE(Eventually([&] {
     const auto another = Connect("user", std::chrono::milliseconds(300));
     if (!another.has_value()) return false;
