@@ -90,7 +90,7 @@ Result<std::shared_ptr<security::TlsCredentials>> CertificatesForClients() {
 Result<GatewayOptions> OptionsFromFlags() {
   EBLA_ASSIGN(auto tls, CertificatesForClients());
   EBLA_ASSIGN(GatewayOptions options, GatewayOptionsFromFlags(std::move(tls), kRemedy));
-  if (options.doors() == 0)
+  if (options.listeners() == 0)
     return Error(
         Code::kInvalidArgument,
         "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
@@ -110,7 +110,7 @@ Result<GatewayOptions> OptionsFromFlags() {
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   constexpr size_t kFilesOfALoop = 5;
   process::CheckOpenFiles(
-      options.doors() * options.connections_max + 64 + kFilesOfALoop * static_cast<size_t>(FLAGS_threads),
+      options.listeners() * options.connections_max + 64 + kFilesOfALoop * static_cast<size_t>(FLAGS_threads),
       "connections_max");
   return options;
 }

@@ -134,7 +134,7 @@ void SimCoordination::Service::ToClient(const std::shared_ptr<SimConnection>& co
                                         const std::weak_ptr<Link>& link, Then then) {
   const MonotonicTime when = std::max(scheduler_.Now() + Delay(), connection->last_to_client);
   connection->last_to_client = when;
-  // By the service's clock to the client's door, then as a task of the client's, which may be paused.
+  // By the service's clock to the client's process, then as a task of the client's, which may be paused.
   executor_.After(when - scheduler_.Now(), [connection, link, then = std::move(then)]() mutable {
     const auto client = link.lock();
     if (client == nullptr) return;

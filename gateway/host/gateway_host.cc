@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <thread>
 
-#include "gateway/memcached/memcached_door.h"
-#include "gateway/redis/databases/record_key.h"
-#include "gateway/redis/redis_door.h"
+#include "gateway/memcached/memcached_listener.h"
+#include "gateway/redis/databases/key_codec.h"
+#include "gateway/redis/redis_listener.h"
 #include "gateway/server/metrics.h"
 
 namespace ebla::gateway {
@@ -55,18 +55,18 @@ Result<Table> OpenOrMakeForRedis(const Client& client, const std::string& name, 
 Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& options, const Client& client,
                                                        const std::vector<rpc::EventLoop*>& loops) {
   std::unique_ptr<GatewayHost> host(new GatewayHost(options));
-  DoorOptions door{.loops = loops, .deadline = options.deadline};
-  door.server.connections_max = options.connections_max;
-  door.server.tls = options.tls;
+  ListenerOptions common{.loops = loops, .deadline = options.deadline};
+  common.server.connections_max = options.connections_max;
+  common.server.tls = options.tls;
   if (options.memcached_listen) {
     EBLA_ASSIGN(Table table, OpenOrMake(client, options.memcached_table, options.create_tables, options.created));
-    door.server.listen = *options.memcached_listen;
-    host->doors_.push_back(std::make_unique<memcached::MemcachedDoor>(door, std::move(table), options.levels));
+    common.server.listen = *options.memcached_listen;
+    host->listeners_.push_back(std::make_unique<memcached::MemcachedListener>(common, std::move(table), options.levels));
   }
   if (options.redis_listen) {
     EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables, options.created));
-    door.server.listen = *options.redis_listen;
-    redis::RedisDoor::Options redis{.levels = options.levels,
+    common.server.listen = *options.redis_listen;
+    redis::RedisListener::Options redis{.levels = options.levels,
                                     .makes_databases = options.create_tables,
                                     .transactions = options.redis_transactions,
                                     .advertised = options.redis_advertise,
@@ -77,31 +77,31 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
                                     .slower_than_micros = options.redis_slower_than_micros};
     if (options.redis_users)
       redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels, loops);
-    host->doors_.push_back(std::make_unique<redis::RedisDoor>(door, client, std::move(table), std::move(redis)));
+    host->listeners_.push_back(std::make_unique<redis::RedisListener>(common, client, std::move(table), std::move(redis)));
   }
   return host;
 }
 
 Status GatewayHost::Start() {
-  for (const auto& door : doors_) EBLA_TRY(door->Start());
+  for (const auto& listener : listeners_) EBLA_TRY(listener->Start());
   return {};
 }
 
 std::string GatewayHost::Serves() const {
   std::string text;
-  for (const auto& door : doors_)
-    text += (text.empty() ? "" : ", ") + door->name() + " at " + door->address().ToString();
+  for (const auto& listener : listeners_)
+    text += (text.empty() ? "" : ", ") + listener->name() + " at " + listener->address().ToString();
   return text;
 }
 
 Status GatewayHost::Ready() const {
-  for (const auto& door : doors_) EBLA_TRY(door->Ready());
+  for (const auto& listener : listeners_) EBLA_TRY(listener->Ready());
   return {};
 }
 
 std::shared_ptr<prometheus::Collectable> GatewayHost::metrics() const {
   std::vector<std::pair<std::string, const Statistics*>> statistics;
-  for (const auto& door : doors_) statistics.emplace_back(door->name(), &door->statistics());
+  for (const auto& listener : listeners_) statistics.emplace_back(listener->name(), &listener->statistics());
   return std::make_shared<Metrics>(std::move(statistics));
 }
 
@@ -109,10 +109,10 @@ bool GatewayHost::Stop() {
   {
     // All at the same time, so that none of them takes clients while another one waits for its own.
     std::vector<std::jthread> threads;
-    for (const auto& door : doors_) threads.emplace_back([&door, this] { door->Stop(patience_); });
+    for (const auto& listener : listeners_) threads.emplace_back([&listener, this] { listener->Stop(patience_); });
   }
   const auto until = steady_clock::now() + patience_;
-  while (!std::ranges::all_of(doors_, [](const auto& door) { return door->quiet(); })) {
+  while (!std::ranges::all_of(listeners_, [](const auto& listener) { return listener->quiet(); })) {
     if (steady_clock::now() > until) return false;
     std::this_thread::sleep_for(milliseconds(5));
   }

@@ -1,5 +1,5 @@
 // gateway/host/gateway_host.h
-// A gateway without its process: the doors for the protocols that were asked for, over a client that somebody else has.
+// A gateway without its process: the listeners that its options ask for, over a client that the caller owns.
 // Place:      ebla-gateway has one over a client of the network; ebla-standalone one over itself.
 // Stop:       clients first, then what runs; then the loops may stop, and the client may go.
 // Threads:    all members from one thread, which is no loop's; Ready and metrics from any.
@@ -16,7 +16,7 @@
 #include "ebla/client.h"
 #include "gateway/redis/connections/options.h"
 #include "gateway/redis/logins/logins.h"
-#include "gateway/server/door.h"
+#include "gateway/server/protocol_listener.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway {
@@ -38,7 +38,7 @@ struct GatewayOptions {
   size_t connections_max = 10'000;             // of each protocol
   std::shared_ptr<security::TlsCredentials> tls;
 
-  size_t doors() const { return (memcached_listen ? 1 : 0) + (redis_listen ? 1 : 0); }
+  size_t listeners() const { return (memcached_listen ? 1 : 0) + (redis_listen ? 1 : 0); }
 };
 
 class GatewayHost {
@@ -61,7 +61,7 @@ class GatewayHost {
   static constexpr std::chrono::seconds kStopPatience{1};  // beyond the deadline of a command
 
   const std::chrono::milliseconds patience_;
-  std::vector<std::unique_ptr<Door>> doors_;
+  std::vector<std::unique_ptr<ProtocolListener>> listeners_;
 };
 
 }  // namespace ebla::gateway

@@ -38,19 +38,19 @@ TEST_P(CommandsTest, AValueThatLooksFramedComesBackAsItWas) {
   EXPECT_NE(Raw("a"), value);
 }
 
-class CarriedIncrTest : public CommandsTest {
+class BatchedIncrTest : public CommandsTest {
  protected:
   std::unique_ptr<Command> Take(const std::string& line) { return protocol_.Take(line + "\r\n").command; }
-  // The first one carries the others; what they answer, in their order.
+  // The first command takes the rest into its batch. Returns the replies of all, in their order.
   std::string Together(const std::vector<std::string>& lines) {
     std::vector<std::unique_ptr<Command>> commands;
     std::vector<std::string> answers(lines.size());
     const auto note = [&answers](size_t at) { return [&answers, at](Reply reply) { answers[at] += reply.bytes; }; };
     for (const std::string& line : lines) commands.push_back(Take(line));
     for (size_t i = 1; i < lines.size(); ++i) {
-      EXPECT_TRUE(commands[0]->Carries(*commands[i])) << lines[i];
+      EXPECT_TRUE(commands[0]->MayBatch(*commands[i])) << lines[i];
       Ask(*commands[i], note(i));
-      commands[0]->Carry(*commands[i]);
+      commands[0]->AddToBatch(*commands[i]);
     }
     AskAndRun(*commands[0], note(0));
     std::string all;
@@ -59,7 +59,7 @@ class CarriedIncrTest : public CommandsTest {
   }
 };
 
-TEST_P(CarriedIncrTest, AreOneChangeAndEachAnswersItsOwn) {
+TEST_P(BatchedIncrTest, AreOneChangeAndEachAnswersItsOwn) {
   Store("set n 5 0 2", "41");
   int changes = 0;
   store_.SetFault([&changes](const std::string& operation, const std::string&) {
@@ -71,13 +71,13 @@ TEST_P(CarriedIncrTest, AreOneChangeAndEachAnswersItsOwn) {
   EXPECT_EQ(Line("get n"), "VALUE n 5 3\r\n152\r\nEND\r\n");
 }
 
-TEST_P(CarriedIncrTest, TheNumberBeginsAnewAmongThem) {
+TEST_P(BatchedIncrTest, TheNumberBeginsAnewAmongThem) {
   Store("set n 0 0 20", "18446744073709551610");
   EXPECT_EQ(Together({"incr n 3", "incr n 3", "incr n 3"}), "18446744073709551613\r\n0\r\n3\r\n");
   EXPECT_EQ(Value("n"), "3" + std::string(19, ' '));
 }
 
-TEST_P(CarriedIncrTest, FailTogether) {
+TEST_P(BatchedIncrTest, FailTogether) {
   EXPECT_EQ(Together({"incr none 1", "incr none 1"}), "NOT_FOUND\r\nNOT_FOUND\r\n");
   Store("set s 0 0 1", "x");
   EXPECT_TRUE(Together({"incr s 1", "incr s 1"})
@@ -87,16 +87,16 @@ TEST_P(CarriedIncrTest, FailTogether) {
   EXPECT_EQ(Together({"incr n 1", "incr n 1"}), "SERVER_ERROR UNAVAILABLE: away\r\nSERVER_ERROR UNAVAILABLE: away\r\n");
 }
 
-TEST_P(CarriedIncrTest, NothingElseGoesAlong) {
+TEST_P(BatchedIncrTest, NothingElseGoesAlong) {
   const auto first = Take("incr n 1");
   for (const char* line :
        {"decr n 1", "incr n 4294967296", "incr n 18446744073709551615", "ma n", "touch n 1", "get n"})
-    EXPECT_FALSE(first->Carries(*Take(line))) << line;
+    EXPECT_FALSE(first->MayBatch(*Take(line))) << line;
   for (const char* line : {"decr n 1", "incr n 18446744073709551615"})
-    EXPECT_FALSE(Take(line)->Carries(*first)) << line;
+    EXPECT_FALSE(Take(line)->MayBatch(*first)) << line;
 }
 
-INSTANTIATE_TEST_SUITE_P(, CarriedIncrTest, ::testing::Bool(),
+INSTANTIATE_TEST_SUITE_P(, BatchedIncrTest, ::testing::Bool(),
                          [](const auto& functions) { return functions.param ? "WithFunctions" : "WithoutFunctions"; });
 
 TEST_P(CommandsTest, NoReplySaysNothing) {

@@ -1,6 +1,6 @@
 // gateway/memcached/protocol.h
 // Memcached's text and meta protocols for one connection: a parser before commands.
-// Place:   memcached_door.h gives its factory to a Server.
+// Place:   memcached_listener.h gives its factory to a Server.
 // Threads: as server/protocol.h says.
 #pragma once
 

@@ -18,9 +18,9 @@ namespace {
 
 constexpr size_t kKeysAtATime = 64;        // that are touched
 constexpr size_t kGetBytesMax = 64 << 20;  // of one reply
-// By which an incr and those that it carries add together: a number that this takes to its end has twenty digits before, so
-// that it keeps them, as blanks, wherever among them it begins anew.
-constexpr uint64_t kCarriedDeltaMax = uint64_t{1} << 32;
+// What the increments of a batch add together, at most. A number that so small a sum wraps around has twenty digits
+// before, so it keeps this length, with blanks, whichever increment of the batch wraps it.
+constexpr uint64_t kBatchedDeltaMax = uint64_t{1} << 32;
 constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
 // The values of a get as they are sent, one key after the other. One key's fault does not take the others' with it; when
@@ -233,32 +233,32 @@ class CountCommand final : public CacheCommand {
   using CacheCommand::CacheCommand;
 
   // The sum of several incr is added at once. A decr stops at 0, which a sum would not.
-  bool Carries(const Command& next) override {
+  bool MayBatch(const Command& next) override {
     if (request_.verb != Verb::kIncr || next.kind() != kind() || Late()) return false;
     const uint64_t by = static_cast<const CountCommand&>(next).request_.delta;
-    return request_.delta <= kCarriedDeltaMax && by <= kCarriedDeltaMax &&
-           request_.delta + carried_delta_ + by <= kCarriedDeltaMax;
+    return request_.delta <= kBatchedDeltaMax && by <= kBatchedDeltaMax &&
+           request_.delta + batched_delta_ + by <= kBatchedDeltaMax;
   }
-  void Carry(Command& next) override {
-    auto* const carried = static_cast<CountCommand*>(&next);
-    carried_delta_ += carried->request_.delta;
-    carried_.push_back(carried);
+  void AddToBatch(Command& next) override {
+    auto* const batched = static_cast<CountCommand*>(&next);
+    batched_delta_ += batched->request_.delta;
+    batched_.push_back(batched);
   }
 
  protected:
   void Begin() override {
     const auto verb = request_.verb == Verb::kDecr ? ItemOrder::Verb::kDecrement : ItemOrder::Verb::kIncrement;
-    Change({.verb = verb, .delta = request_.delta + carried_delta_}, [this](const Finding& counted) {
-      uint64_t behind = carried_delta_;
-      for (CountCommand* carried : carried_) {
-        behind -= carried->request_.delta;
-        carried->Answer(counted, behind);
+    Change({.verb = verb, .delta = request_.delta + batched_delta_}, [this](const Finding& counted) {
+      uint64_t behind = batched_delta_;
+      for (CountCommand* batched : batched_) {
+        behind -= batched->request_.delta;
+        batched->Answer(counted, behind);
       }
-      Answer(counted, carried_delta_);
+      Answer(counted, batched_delta_);
     });
   }
   void Fail(const Status& status) override {
-    for (CountCommand* carried : carried_) carried->Fail(status);
+    for (CountCommand* batched : batched_) batched->Fail(status);
     CacheCommand::Fail(status);
   }
 
@@ -270,8 +270,8 @@ class CountCommand final : public CacheCommand {
     AnswerLine(std::to_string(counted.number - behind), {.hits = 1});
   }
 
-  std::vector<CountCommand*> carried_;  // until they are answered; it is answered last, as it may be gone then
-  uint64_t carried_delta_ = 0;          // of all of them
+  std::vector<CountCommand*> batched_;  // until they are answered; it is answered last, as it may be gone then
+  uint64_t batched_delta_ = 0;          // of all of them
 };
 
 class DeleteCommand final : public CacheCommand {

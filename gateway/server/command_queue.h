@@ -4,8 +4,8 @@
 // Invariants: 1. A command may run once (a) all before it that share a key with it have finished, and (b) the last
 //                one before it that is alone has finished; if it is alone itself, all before it have. Keys are told
 //                apart by their hashes: two that collide only wait.
-//             2. Two exceptions to (a): gets of one key that were added at one moment begin together, and a follower
-//                does not wait for who carries it (protocol.h).
+//             2. Two exceptions to (a): gets of one key that were added at one moment begin together, and a batched
+//                command does not wait for the command that batches it (protocol.h).
 //             3. Replies are taken in the order of Add().
 // Threads:    its connection's.
 #pragma once
@@ -33,7 +33,7 @@ class CommandQueue {
   // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
   // null: there is none.
   const Command* Follower(const Command& command) const;
-  // Hands out that one, though this one, which carries it, has not finished.
+  // Hands out the follower of an unfinished command, which takes it into its batch.
   Command& TakeFollower(Command& command);
   // One that was handed out has its reply.
   void Finish(Command& command, std::string reply);

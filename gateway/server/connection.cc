@@ -13,7 +13,7 @@ namespace ebla::gateway {
 namespace {
 
 constexpr size_t kLargeReply = 128 * 1024;   // becomes the buffer that is sent
-constexpr size_t kCarriedMax = 127;          // by one command
+constexpr size_t kBatchedMax = 127;          // by one command
 constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from somebody who types
 
 std::string LocalOf(int fd) {
@@ -157,21 +157,21 @@ void Connection::RunCommands() {
     const bool crowded = commands_.reply_bytes() + unsent() >= most;
     Command* const command = commands_.TakeRunnable(crowded);
     if (command == nullptr) break;
-    if (!crowded) CarryFollowers(*command);
+    if (!crowded) BatchFollowers(*command);
     Await(*command);
     command->Run();
   }
   running_ = false;
 }
 
-void Connection::CarryFollowers(Command& carrier) {
-  Command* last = &carrier;
-  for (size_t carried = 0; carried < kCarriedMax; ++carried) {
+void Connection::BatchFollowers(Command& leader) {
+  Command* last = &leader;
+  for (size_t batched = 0; batched < kBatchedMax; ++batched) {
     const Command* const next = commands_.Follower(*last);
-    if (next == nullptr || !carrier.Carries(*next)) return;
+    if (next == nullptr || !leader.MayBatch(*next)) return;
     last = &commands_.TakeFollower(*last);
     Await(*last);
-    carrier.Carry(*last);
+    leader.AddToBatch(*last);
   }
 }
 

@@ -60,7 +60,7 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void Consume(std::string_view bytes);
   size_t CutCommands(std::string_view bytes);
   void RunCommands();
-  void CarryFollowers(Command& carrier);
+  void BatchFollowers(Command& leader);
   void Await(Command& command);
   void CollectReplies();
   void EndInput(bool lost);

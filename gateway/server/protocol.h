@@ -76,12 +76,12 @@ class Command {
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
-  // Before Run(), of its follower, the command behind it of the same one key: whether this one does it along with
-  // itself, as if it ran right behind. Then the follower is carried: it does not run, and replies when who carries it
-  // makes it. For Redis's commands a Coalescer decides that (gateway/redis/commands/coalesced_commands.h).
-  virtual bool Carries(const Command& /*next*/) { return false; }
-  virtual void Carry(Command& /*next*/) {}
-  // Called once, unless another one carries it, and after Expect().
+  // Asked before Run() about the follower, which is the next command of the same single key: may both be one change, as
+  // if the follower ran right after this command? Then AddToBatch() follows. A batched command never runs. The command
+  // that batches it has it reply. Redis's commands ask a Coalescer (gateway/redis/commands/coalesced_commands.h).
+  virtual bool MayBatch(const Command& /*next*/) { return false; }
+  virtual void AddToBatch(Command& /*next*/) {}
+  // Called once, after Expect(), unless the command is batched.
   virtual void Run() = 0;
 
   // It begins about now. The asker is there until it has the reply.

@@ -1,7 +1,7 @@
 // gateway/server/server.h
 // The listening side of a gateway: spreads the connections that it accepts over event loops, each of which speaks the
 // protocol that the factory makes.
-// Place:      each door (door.h) makes one for its protocol. server_loop.h is one loop of it.
+// Place:      each listener (protocol_listener.h) makes one for its protocol. server_loop.h is one loop of it.
 // Security:   With certificates, connections speak TLS and clients show a certificate of the same authority; without,
 //             everybody who reaches it is trusted with what the gateway itself may do.
 // Invariants: 1. Everything is bounded by ServerOptions. Past the bounds of one connection it is not read until it is

@@ -67,7 +67,7 @@ void ServerLoop::Bring(Answered answered) {
   {
     MutexLock lock(mutex_);
     answered_.push_back(std::move(answered));
-    if (answered_.size() > 1) return;  // the task that is posted carries it, too
+    if (answered_.size() > 1) return;  // the task that is posted delivers it, too
   }
   loop.Post([this, self = shared_from_this()] { Deliver(); });
 }

@@ -3,7 +3,7 @@
 // answers from other threads, which come in batches.
 // Place:      server.cc makes one for each loop; connection.h is one of its connections.
 // Invariants: 1. Connections are touched on the loop's thread alone.
-//             2. However many answers come while the loop is busy, one task carries them.
+//             2. However many answers arrive while the loop is busy, one task delivers them.
 //             3. Where clients have to log in, those who have not yet have a quarter of the places, and one user half.
 // Threads:    Answer and Push from any; the rest on the loop's, or with no thread left to it.
 #pragma once

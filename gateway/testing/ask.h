@@ -11,7 +11,7 @@
 
 namespace ebla::gateway {
 
-// Before it runs, or is carried. It is there until it has replied.
+// Before the command runs or is batched. The command lives until it has replied.
 template <class Then>
 void Ask(Command& command, Then then) {
   class Asker final : public Command::Asker {

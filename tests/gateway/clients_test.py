@@ -371,7 +371,7 @@ class OperationTest(GatewayCase):
             self.assertEqual(got.replace(b"STORED\r\n", b"").replace(b"MN\r\n", b""), b"")
             self.assertEqual(gateway.process.wait(timeout=30), 0)
 
-    def test_sigterm_shuts_all_doors_and_leaves_a_command_its_deadline(self):
+    def test_sigterm_shuts_all_listeners_and_leaves_a_command_its_deadline(self):
         standalone = Standalone(self.bin_dir)
         self.addCleanup(standalone.stop)
         with Gateway(self.bin_dir, standalone.thrift, "--create_table", "--deadline_ms=6500",
@@ -400,8 +400,8 @@ class OperationTest(GatewayCase):
                         return False
                     except OSError:
                         return True
-                wait_for(lambda: shut(gateway.host, gateway.port), "the first door", seconds=4)
-                wait_for(lambda: shut(redis.group(1), int(redis.group(2))), "the second door", seconds=4)
+                wait_for(lambda: shut(gateway.host, gateway.port), "the first listener", seconds=4)
+                wait_for(lambda: shut(redis.group(1), int(redis.group(2))), "the second listener", seconds=4)
                 self.assertRegex(connection.recv(1 << 16), rb"^SERVER_ERROR (DEADLINE_EXCEEDED|UNKNOWN_OUTCOME)")
 
     def test_a_cluster_that_is_gone_is_an_error(self):

@@ -9,8 +9,8 @@
 
 #include "common/base/key_range.h"
 #include "common/testing/temporary_directory.h"
-#include "gateway/redis/testing/memory_door.h"
-#include "tests/gateway/redis_server_door.h"
+#include "gateway/redis/testing/memory_client.h"
+#include "tests/gateway/redis_server_client.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -81,8 +81,8 @@ class ArgumentsTest : public ::testing::TestWithParam<int> {
     }
   }
   // Whether EXEC finds the key changed once `words` have run on another connection.
-  template <class Door>
-  static bool Changes(Door& watcher, Door& other, const Words& words, const std::string& key) {
+  template <class Client>
+  static bool Changes(Client& watcher, Client& other, const Words& words, const std::string& key) {
     EXPECT_EQ(watcher.Answer({"RESET"}), "+RESET\r\n");
     EXPECT_EQ(watcher.Answer({"WATCH", key}), "+OK\r\n");
     other.Answer(words);
@@ -91,10 +91,10 @@ class ArgumentsTest : public ::testing::TestWithParam<int> {
   }
 
   testing::TemporaryDirectory directory_;
-  ServerDoor redis_{directory_.path()};
-  ServerDoor redis_watcher_{&redis_};
-  MemoryDoor ebla_;
-  MemoryDoor ebla_watcher_{&ebla_};
+  ServerClient redis_{directory_.path()};
+  ServerClient redis_watcher_{&redis_};
+  MemoryClient ebla_;
+  MemoryClient ebla_watcher_{&ebla_};
 };
 
 TEST_P(ArgumentsTest, EveryCommandHasAForm) {

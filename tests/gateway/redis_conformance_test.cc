@@ -11,8 +11,8 @@
 
 #include "common/base/key_range.h"
 #include "common/testing/temporary_directory.h"
-#include "gateway/redis/testing/memory_door.h"
-#include "tests/gateway/redis_server_door.h"
+#include "gateway/redis/testing/memory_client.h"
+#include "tests/gateway/redis_server_client.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -20,18 +20,18 @@ namespace {
 class ConformanceTest : public ::testing::TestWithParam<int> {
  protected:
   void BeginAnew() {
-    const auto begin = [](auto& door) {
-      ASSERT_EQ(door.Answer({"FLUSHALL"}), "+OK\r\n");
-      ASSERT_EQ(door.Answer({"RESET"}), "+RESET\r\n");
-      ASSERT_NE(door.Answer({"HELLO", std::to_string(GetParam())}).front(), '-');
+    const auto begin = [](auto& client) {
+      ASSERT_EQ(client.Answer({"FLUSHALL"}), "+OK\r\n");
+      ASSERT_EQ(client.Answer({"RESET"}), "+RESET\r\n");
+      ASSERT_NE(client.Answer({"HELLO", std::to_string(GetParam())}).front(), '-');
     };
     ASSERT_NO_FATAL_FAILURE(begin(ebla_));
     ASSERT_NO_FATAL_FAILURE(begin(redis_));
   }
 
   testing::TemporaryDirectory directory_;
-  ServerDoor redis_{directory_.path()};
-  MemoryDoor ebla_;
+  ServerClient redis_{directory_.path()};
+  MemoryClient ebla_;
 };
 
 std::optional<int64_t> NumberIn(const std::string& reply) {

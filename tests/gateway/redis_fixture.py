@@ -1,4 +1,4 @@
-"""What the tests of Redis's clients have in common: doors that speak its protocol, ebla-gateway's and ebla-standalone's own."""
+"""Redis listeners for the tests of Redis's clients: ebla-gateway's, and ebla-standalone's own."""
 import pathlib
 import re
 import subprocess
@@ -32,9 +32,9 @@ def in_threads(count, work):
         raise failures[0]
 
 
-def door_of(standalone):
+def listener_of(standalone):
     serves = re.compile(r"redis at ([\d.]+):(\d+)")
-    match = wait_for(lambda: serves.search((standalone.directory / "log").read_text()), "its door")
+    match = wait_for(lambda: serves.search((standalone.directory / "log").read_text()), "its listener")
     return types.SimpleNamespace(host=match.group(1), port=int(match.group(2)), http=standalone.http)
 
 
@@ -67,7 +67,7 @@ class WithinStandalone:
     def setUpClass(cls):
         cls.standalone = Standalone(cls.bin_dir, "--redis_listen=127.0.0.1:0")
         cls.addClassCleanup(cls.standalone.stop)
-        cls.gateway = door_of(cls.standalone)
+        cls.gateway = listener_of(cls.standalone)
 
 
-__all__ = ["RedisFixture", "Standalone", "WithinStandalone", "door_of", "in_threads", "main", "wait_for"]
+__all__ = ["RedisFixture", "Standalone", "WithinStandalone", "listener_of", "in_threads", "main", "wait_for"]

@@ -8,7 +8,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from redis_fixture import RedisFixture, Standalone, door_of, main, wait_for  # noqa: E402
+from redis_fixture import RedisFixture, Standalone, listener_of, main, wait_for  # noqa: E402
 
 import redis  # noqa: E402
 
@@ -19,10 +19,10 @@ class InMemoryTest(unittest.TestCase):
         cls.standalone = Standalone(RedisFixture.bin_dir, "--redis_listen=127.0.0.1:0", "--create_in_memory",
                                     "--create_memory_limit_mb=2")
         cls.addClassCleanup(cls.standalone.stop)
-        cls.door = door_of(cls.standalone)
+        cls.listener = listener_of(cls.standalone)
 
     def test_what_is_full_says_so_at_once(self):
-        client = redis.Redis(host=self.door.host, port=self.door.port)
+        client = redis.Redis(host=self.listener.host, port=self.listener.port)
         client.set("few", "1", ex=1_000)
         began = time.monotonic()
         with self.assertRaisesRegex(redis.exceptions.ResponseError, "reached its limit of 2 MiB"):
@@ -33,7 +33,7 @@ class InMemoryTest(unittest.TestCase):
         self.assertEqual(client.delete("many:0"), 1)
 
     def test_info_and_config_tell_the_limit(self):
-        client = redis.Redis(host=self.door.host, port=self.door.port)
+        client = redis.Redis(host=self.listener.host, port=self.listener.port)
         wait_for(lambda: client.config_get("maxmemory") == {"maxmemory": str(2 << 20)}, "the table's limit")
         memory = client.info("memory")
         self.assertEqual((memory["maxmemory"], memory["maxmemory_human"], memory["maxmemory_policy"]),
@@ -47,7 +47,7 @@ class InMemoryTest(unittest.TestCase):
                 Standalone(RedisFixture.bin_dir, flag + value)
 
     def test_each_metric_is_told_once(self):
-        with urllib.request.urlopen(f"http://{self.door.http}/metrics", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://{self.listener.http}/metrics", timeout=30) as answer:
             text = answer.read().decode()
         described = [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")]
         self.assertEqual(len(described), len(set(described)))

@@ -152,9 +152,9 @@ class RedisLoginTest(GatewayCase):
                           for at in (here, there))
         self.addCleanup(publisher.close)
         self.addCleanup(far.close)
-        listener = far.pubsub()
-        self.addCleanup(listener.close)
-        listener.subscribe("news")
+        subscriber = far.pubsub()
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe("news")
         wait_for(lambda: publisher.publish("news", "x") == 1, "the other gateway")
 
     def test_channels_take_the_grants_of_keys(self):
@@ -164,13 +164,13 @@ class RedisLoginTest(GatewayCase):
                         ["EVAL", "return redis.call('publish', 'news', 'x')", "0"]):
             with self.assertRaisesRegex(redis.RedisError, "lacks a grant of write", msg=command):
                 bob.execute_command(*command)
-        listener = bob.pubsub()
-        self.addCleanup(listener.close)
-        listener.subscribe("news")
-        listener.psubscribe("n*")
-        self.assertEqual([listener.get_message(timeout=20)["type"] for _ in range(2)], ["subscribe", "psubscribe"])
+        subscriber = bob.pubsub()
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe("news")
+        subscriber.psubscribe("n*")
+        self.assertEqual([subscriber.get_message(timeout=20)["type"] for _ in range(2)], ["subscribe", "psubscribe"])
         wait_for(lambda: ada.publish("news", "x") == 2, "both of bob's")
-        self.assertEqual(listener.get_message(timeout=20)["data"], b"x")
+        self.assertEqual(subscriber.get_message(timeout=20)["data"], b"x")
 
         self.new_password("dora", "dora-secret")
         self.operator("user", "create", "dora", "--new-password-file", self.directory / "dora")
@@ -184,13 +184,13 @@ class RedisLoginTest(GatewayCase):
 
     @staticmethod
     def try_to_listen(client, name, pattern=False):
-        listener = client.pubsub()
-        listener.psubscribe(name) if pattern else listener.subscribe(name)
+        subscriber = client.pubsub()
+        subscriber.psubscribe(name) if pattern else subscriber.subscribe(name)
         try:
-            listener.get_message(timeout=20)
-            return listener
+            subscriber.get_message(timeout=20)
+            return subscriber
         except redis.exceptions.NoPermissionError:
-            listener.close()
+            subscriber.close()
             return None
 
     def test_a_key_without_a_grant_fails_itself_alone(self):

@@ -16,13 +16,13 @@ class RedisMessagesTest(RedisFixture):
         with self.another_gateway() as other:
             far = redis.Redis(other.host, other.port, socket_timeout=30)
             self.addCleanup(far.close)
-            listeners = []
+            subscribers = []
             for client in (self.client, far):
-                listener = client.pubsub(ignore_subscribe_messages=True)
-                self.addCleanup(listener.close)
-                listener.subscribe("news")
-                listener.psubscribe("n?ws")
-                listeners.append(listener)
+                subscriber = client.pubsub(ignore_subscribe_messages=True)
+                self.addCleanup(subscriber.close)
+                subscriber.subscribe("news")
+                subscriber.psubscribe("n?ws")
+                subscribers.append(subscriber)
             wait_for(lambda: far.publish("other", "x") == 0 and self.client.pubsub_numsub("news") == [(b"news", 1)]
                      and far.pubsub_numsub("news") == [(b"news", 1)], "the subscriptions")
             # Each has two, by name and by pattern.
@@ -31,10 +31,10 @@ class RedisMessagesTest(RedisFixture):
             wait_for(lambda: far.publish("news", "begin") == 4, "the other gateway, from there")
             for number in range(100):
                 self.assertEqual((self.client if number % 2 else far).publish("news", number), 4)
-            for listener in listeners:
+            for subscriber in subscribers:
                 seen = {"message": [], "pmessage": []}
                 while len(seen["pmessage"]) < 100:
-                    message = wait_for(lambda: listener.get_message(timeout=1), "a message")
+                    message = wait_for(lambda: subscriber.get_message(timeout=1), "a message")
                     if message["data"] != b"begin":
                         seen[message["type"]].append(int(message["data"]))
                 for kind in seen.values():
@@ -49,9 +49,9 @@ class RedisMessagesTest(RedisFixture):
         self.addCleanup(deaf.close)
         deaf.sendall(b"SUBSCRIBE flood\r\n")
         self.assertIn(b"subscribe", deaf.recv(100))
-        listener = self.client.pubsub(ignore_subscribe_messages=True)
-        self.addCleanup(listener.close)
-        listener.subscribe("flood")
+        subscriber = self.client.pubsub(ignore_subscribe_messages=True)
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe("flood")
         publisher = self.connect()
         text = b"x" * 1_000_000
         counts = []
@@ -59,16 +59,16 @@ class RedisMessagesTest(RedisFixture):
             counts.append(publisher.publish("flood", text))
             if counts[-1] == 1:
                 break
-            message = wait_for(lambda: listener.get_message(timeout=1), "a message")
+            message = wait_for(lambda: subscriber.get_message(timeout=1), "a message")
             self.assertEqual(len(message["data"]), len(text))
         self.assertEqual((counts[0], counts[-1]), (2, 1))
         self.assertGreater(len(counts), 30)
 
     def test_messages_of_scripts_arrive(self):
-        listener = self.client.pubsub(ignore_subscribe_messages=True)
-        self.addCleanup(listener.close)
-        listener.subscribe("news")
-        wait_for(lambda: self.client.pubsub_numsub("news")[0][1] == 1, "the listener")
+        subscriber = self.client.pubsub(ignore_subscribe_messages=True)
+        self.addCleanup(subscriber.close)
+        subscriber.subscribe("news")
+        wait_for(lambda: self.client.pubsub_numsub("news")[0][1] == 1, "the subscriber")
 
         def work(number):
             client = self.connect()
@@ -78,9 +78,9 @@ class RedisMessagesTest(RedisFixture):
         in_threads(4, work)
         seen = []
         while len(seen) < 40:
-            seen.append(int(wait_for(lambda: listener.get_message(timeout=1), "a message")["data"]))
+            seen.append(int(wait_for(lambda: subscriber.get_message(timeout=1), "a message")["data"]))
         self.assertEqual(sorted(seen), list(range(1, 41)))
-        self.assertIsNone(listener.get_message(timeout=0.2))
+        self.assertIsNone(subscriber.get_message(timeout=0.2))
 
 
 class RedisMessagesWithinStandaloneTest(WithinStandalone, RedisMessagesTest):

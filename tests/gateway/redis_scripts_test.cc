@@ -10,9 +10,9 @@
 #include "common/testing/temporary_directory.h"
 #include "gateway/redis/commands/command_table.h"
 #include "gateway/redis/scripts/engine/script_engine.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/redis/wire/request_reader.h"
-#include "tests/gateway/redis_server_door.h"
+#include "tests/gateway/redis_server_client.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -20,7 +20,7 @@ namespace {
 // Answers a script's commands by the server, and refuses what it would refuse.
 class ServerHost final : public ScriptHost {
  public:
-  ServerHost(ServerDoor& server, ScriptFlags flags) : server_(server), flags_(flags) {}
+  ServerHost(ServerClient& server, ScriptFlags flags) : server_(server), flags_(flags) {}
 
   std::string Call(const Words& words, int protocol) override {
     Speak(2);
@@ -42,7 +42,7 @@ class ServerHost final : public ScriptHost {
   static std::string Refusal(std::string_view text) { return "-" + std::string(text) + "\r\n"; }
   void Speak(int protocol) { std::ignore = server_.Answer({"HELLO", std::to_string(protocol)}); }
 
-  ServerDoor& server_;
+  ServerClient& server_;
   const ScriptFlags flags_;
 };
 
@@ -69,8 +69,8 @@ class ScriptsTest : public ::testing::TestWithParam<int> {
   }
 
   testing::TemporaryDirectory directory_;
-  ServerDoor redis_{directory_.path()};
-  MemoryDoor ebla_;
+  ServerClient redis_{directory_.path()};
+  MemoryClient ebla_;
   std::vector<Words> preparation_;
 };
 

@@ -105,7 +105,7 @@ int main(int argc, char** argv) {
     if (const Status status = gateway->Open(*gateway_options, *standalone); !status.ok()) {
       ebla::process::Complain(status);
       std::ignore = standalone->Stop(std::chrono::seconds(3));
-      std::_Exit(ebla::process::ExitCode(status));  // clients of the other door may be under way
+      std::_Exit(ebla::process::ExitCode(status));  // commands of another listener may be under way
     }
   }
   std::cout << "ebla-standalone serves at " << standalone->endpoint().ToString();

@@ -1,7 +1,7 @@
 // gateway/redis/commands/coalesced_commands.h
 // Commands of one key that a connection sends one right behind the other, such as sixteen INCR, as one change of the key. Each
 // is answered as if they had been done in turn, with nothing between them. A failure is all of theirs.
-// Place:   single_command.h, for what its connection has it carry (protocol.h).
+// Place:   single_command.h has a Coalescer for the batch that its connection forms (protocol.h).
 // Threads: Coalescer: one. RunCoalesced: any, as store_commands.h says.
 #pragma once
 

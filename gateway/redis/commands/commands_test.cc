@@ -7,7 +7,7 @@
 
 #include "functions/redis/record_function.h"
 #include "gateway/redis/connections/slow_log.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/redis/wire/glob.h"
 
 namespace ebla::gateway::redis {
@@ -30,7 +30,7 @@ std::vector<std::string> BulksOf(std::string_view reply) {
 
 class CommandsTest : public ::testing::Test {
  protected:
-  MemoryStore& store() { return door_.databases().store("0"); }
+  MemoryStore& store() { return client_.databases().store("0"); }
 
   // By many pages; `between` is called after each.
   std::multiset<std::string> ScanAll(Words more, const std::function<void(const std::string& cursor)>& between = {}) {
@@ -39,7 +39,7 @@ class CommandsTest : public ::testing::Test {
     do {
       Words words = {"SCAN", cursor};
       words.insert(words.end(), more.begin(), more.end());
-      std::vector<std::string> bulks = BulksOf(door_.Answer(words));
+      std::vector<std::string> bulks = BulksOf(client_.Answer(words));
       EXPECT_FALSE(bulks.empty());
       cursor = bulks.at(0);
       keys.insert(bulks.begin() + 1, bulks.end());
@@ -48,7 +48,7 @@ class CommandsTest : public ::testing::Test {
     return keys;
   }
 
-  MemoryDoor door_;
+  MemoryClient client_;
 };
 
 TEST_F(CommandsTest, AScanShowsEveryKeyOnce) {
@@ -71,7 +71,7 @@ TEST_F(CommandsTest, AScanMissesNoKeyThatStaysWhileOthersGo) {
   }
   int at = 1;
   const auto keys = ScanAll({"COUNT", "5"}, [&](const std::string&) {
-    for (int i = 0; i < 4; ++i, at = (at + 2) % 500) door_.Answer({"DEL", "key" + std::to_string(at)});
+    for (int i = 0; i < 4; ++i, at = (at + 2) % 500) client_.Answer({"DEL", "key" + std::to_string(at)});
   });
   for (const std::string& key : stay) EXPECT_TRUE(keys.contains(key)) << key;
 }
@@ -86,7 +86,7 @@ TEST_F(CommandsTest, ACursorOfAnotherGatewayGoesOnWhereItStood) {
   std::string cursor = "0";
   do {
     // Each page by one that knows nothing of the others.
-    MemoryDoor other;
+    MemoryClient other;
     for (const std::string& key : all) other.databases().store("0").Write(key, "v");
     const std::vector<std::string> bulks = BulksOf(other.Answer({"SCAN", cursor, "COUNT", "20"}));
     cursor = bulks.at(0);
@@ -103,7 +103,7 @@ TEST_F(CommandsTest, WhoLosesARaceChangesWhatTheOtherWrote) {
     if (operation == "put" && races++ < 3) store().Write(key, "y" + std::to_string(races));
     return Status();
   });
-  EXPECT_EQ(door_.Answer({"APPEND", "a", "!"}), ":3\r\n");
+  EXPECT_EQ(client_.Answer({"APPEND", "a", "!"}), ":3\r\n");
   EXPECT_EQ(store().Read("a")->value, "y3!");
 }
 
@@ -131,7 +131,7 @@ TEST_F(CommandsTest, ACommandOfOneKeyAsksTheStoreOnce) {
                                        {"EXPIRE", "a", "1"},
                                        {"TTL", "b"},
                                        {"GET", "b"}};
-  MemoryDoor by_steps;  // whose servers have no functions
+  MemoryClient by_steps;  // whose servers have no functions
   by_steps.databases().store("0").SetFunctions(nullptr);
   int calls = 0;
   store().SetFault([&](const std::string&, const std::string&) {
@@ -140,7 +140,7 @@ TEST_F(CommandsTest, ACommandOfOneKeyAsksTheStoreOnce) {
   });
   for (const Words& words : commands) {
     calls = 0;
-    EXPECT_EQ(door_.Answer(words), by_steps.Answer(words)) << words[0];
+    EXPECT_EQ(client_.Answer(words), by_steps.Answer(words)) << words[0];
     EXPECT_EQ(calls, 1) << words[0];
     const auto here = store().Read("a"), there = by_steps.databases().store("0").Read("a");
     ASSERT_EQ(here.has_value(), there.has_value()) << words[0];
@@ -192,40 +192,40 @@ TEST_F(CommandsTest, FaultsOfTheStoreAreErrorsAndNoMisses) {
                                                {"OBJECT", "ENCODING", "a"},
                                                {"COPY", "a", "b"},
                                                {"GETDEL", "a"}}) {
-    const std::string answer = door_.Answer(words);
+    const std::string answer = client_.Answer(words);
     EXPECT_THAT(answer, StartsWith("-CLUSTERDOWN nobody")) << words[0];
     EXPECT_EQ(answer.find("\r\n"), answer.size() - 2) << words[0];
   }
 }
 
 TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
-  EXPECT_THAT(door_.Answer({"SET", "a", std::string(kStringBytesMax + 1, 'x')}),
+  EXPECT_THAT(client_.Answer({"SET", "a", std::string(kStringBytesMax + 1, 'x')}),
               HasSubstr("exceeds maximum allowed size"));
-  EXPECT_EQ(door_.Answer({"SET", "a", std::string(kStringBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"APPEND", "a", "x"}), ":1048569\r\n");
-  EXPECT_EQ(door_.Answer({"RENAME", "a", "c"}), "+OK\r\n") << "with all that is remembered beside it";
-  EXPECT_EQ(door_.Answer({"RENAME", "c", "a"}), "+OK\r\n");
-  EXPECT_THAT(door_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));
-  EXPECT_THAT(door_.Answer({"SETRANGE", "b", "1048576", "x"}), HasSubstr("exceeds maximum allowed size"));
-  EXPECT_THAT(door_.Answer({"SETBIT", "b", "8388608", "1"}), HasSubstr("bit offset is not an integer or out of range"));
+  EXPECT_EQ(client_.Answer({"SET", "a", std::string(kStringBytesMax - 1, '\0'), "EX", "100"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"APPEND", "a", "x"}), ":1048569\r\n");
+  EXPECT_EQ(client_.Answer({"RENAME", "a", "c"}), "+OK\r\n") << "with all that is remembered beside it";
+  EXPECT_EQ(client_.Answer({"RENAME", "c", "a"}), "+OK\r\n");
+  EXPECT_THAT(client_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));
+  EXPECT_THAT(client_.Answer({"SETRANGE", "b", "1048576", "x"}), HasSubstr("exceeds maximum allowed size"));
+  EXPECT_THAT(client_.Answer({"SETBIT", "b", "8388608", "1"}), HasSubstr("bit offset is not an integer or out of range"));
 }
 
 TEST_F(CommandsTest, WhatRedisHasAndEblaHasNotSaysSo) {
-  EXPECT_EQ(door_.Answer({"HSET", "a", "b", "c"}), "-ERR HSET is not served by Ebla yet\r\n");
-  EXPECT_EQ(door_.Answer({"Shutdown"}), "-ERR SHUTDOWN is not served by Ebla: SIGTERM ends the process\r\n");
-  EXPECT_THAT(door_.Answer({"NOSUCH", "a"}), StartsWith("-ERR unknown command 'NOSUCH'"));
+  EXPECT_EQ(client_.Answer({"HSET", "a", "b", "c"}), "-ERR HSET is not served by Ebla yet\r\n");
+  EXPECT_EQ(client_.Answer({"Shutdown"}), "-ERR SHUTDOWN is not served by Ebla: SIGTERM ends the process\r\n");
+  EXPECT_THAT(client_.Answer({"NOSUCH", "a"}), StartsWith("-ERR unknown command 'NOSUCH'"));
 }
 
 TEST_F(CommandsTest, DatabasesAreApart) {
-  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SELECT", "3"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$-1\r\n");
-  EXPECT_EQ(door_.Answer({"SET", "a", "3"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"COPY", "a", "a", "DB", "0"}), ":0\r\n");
-  EXPECT_EQ(door_.Answer({"COPY", "a", "a", "DB", "0", "REPLACE"}), ":1\r\n");
-  EXPECT_EQ(door_.Answer({"SELECT", "0"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n3\r\n");
-  EXPECT_THAT(door_.Answer({"SELECT", "nosuch"}), StartsWith("-ERR there is no table"));
+  EXPECT_EQ(client_.Answer({"SET", "a", "1"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SELECT", "3"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$-1\r\n");
+  EXPECT_EQ(client_.Answer({"SET", "a", "3"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"COPY", "a", "a", "DB", "0"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"COPY", "a", "a", "DB", "0", "REPLACE"}), ":1\r\n");
+  EXPECT_EQ(client_.Answer({"SELECT", "0"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$1\r\n3\r\n");
+  EXPECT_THAT(client_.Answer({"SELECT", "nosuch"}), StartsWith("-ERR there is no table"));
 }
 
 TEST_F(CommandsTest, CursorsAreNumbersThatJavaScriptHas) {
@@ -240,12 +240,12 @@ TEST_F(CommandsTest, ManyKeysOfOneCommandAreAllDone) {
     del.push_back(key);
     exists.insert(exists.end(), {key, key});
   }
-  EXPECT_EQ(door_.Answer(set), "+OK\r\n");
-  EXPECT_EQ(door_.Answer(exists), ":40000\r\n");
+  EXPECT_EQ(client_.Answer(set), "+OK\r\n");
+  EXPECT_EQ(client_.Answer(exists), ":40000\r\n");
   del.push_back("key1");
   del.push_back("nope");
-  EXPECT_EQ(door_.Answer(del), ":20000\r\n");
-  EXPECT_EQ(door_.Answer({"DBSIZE"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer(del), ":20000\r\n");
+  EXPECT_EQ(client_.Answer({"DBSIZE"}), ":0\r\n");
 }
 
 TEST_F(CommandsTest, WritesOfOneCommandAreBegunSomeAtATimeAndNoneAfterAFault) {
@@ -255,37 +255,37 @@ TEST_F(CommandsTest, WritesOfOneCommandAreBegunSomeAtATimeAndNoneAfterAFault) {
   });
   Words del = {"DEL"};
   for (int i = 0; i < 1'000; ++i) del.push_back("key" + std::to_string(i));
-  EXPECT_THAT(door_.Answer(del), StartsWith("-CLUSTERDOWN nobody leads"));
+  EXPECT_THAT(client_.Answer(del), StartsWith("-CLUSTERDOWN nobody leads"));
   EXPECT_EQ(deletes, 10) << "each ends within its start here";
 }
 
 TEST_F(CommandsTest, AnAnswerThatWouldBeTooLargeIsRefused) {
-  EXPECT_EQ(door_.Answer({"SET", "a", std::string(1'000'000, 'x')}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SET", "a", std::string(1'000'000, 'x')}), "+OK\r\n");
   Words mget = {"MGET"}, exists = {"EXISTS"};
   for (int i = 0; i < 100; ++i) {
     mget.push_back("a");
     exists.push_back("a");
   }
-  EXPECT_THAT(door_.Answer(mget), HasSubstr("more than 64 MiB"));
-  EXPECT_EQ(door_.Answer(exists), ":100\r\n");
-  EXPECT_THAT(door_.Answer(Words(2'000, "PING")), HasSubstr("too many arguments for 'ping'"));
-  EXPECT_THAT(door_.Answer({"KEYS", std::string(5'000, 'a')}), HasSubstr("pattern is longer than 4096 bytes"));
-  EXPECT_EQ(door_.Answer({"KEYS", std::string(4096, 'a')}), "*0\r\n");
+  EXPECT_THAT(client_.Answer(mget), HasSubstr("more than 64 MiB"));
+  EXPECT_EQ(client_.Answer(exists), ":100\r\n");
+  EXPECT_THAT(client_.Answer(Words(2'000, "PING")), HasSubstr("too many arguments for 'ping'"));
+  EXPECT_THAT(client_.Answer({"KEYS", std::string(5'000, 'a')}), HasSubstr("pattern is longer than 4096 bytes"));
+  EXPECT_EQ(client_.Answer({"KEYS", std::string(4096, 'a')}), "*0\r\n");
 }
 
 TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
   int scans = 0, answers = 0;
   for (const char* const database : {"0", "1"}) {
-    door_.databases().store(database).SetFault([&](const std::string& operation, const std::string&) {
+    client_.databases().store(database).SetFault([&](const std::string& operation, const std::string&) {
       scans += operation == "scan" ? 1 : 0;
       return Status();
     });
-    door_.databases().store(database).Hold();
+    client_.databases().store(database).Hold();
   }
   const auto caller = std::make_shared<const Caller>(Caller{.shared = std::make_shared<const Shared>()});
   const Words words{"FLUSHDB"};
   const auto flush = [&](const std::string& database) {
-    door_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
+    client_.databases().Open(database, Read(), Ack::kDefault, [&](Result<std::shared_ptr<Store>> opened) {
       StoreCall call{{.store = *opened, .caller = caller}, *FindCommand("flushdb"), words};
       call.done = [&](const std::string& reply) { answers += reply == "+OK\r\n" ? 1 : 0; };
       RunStoreCommand(std::move(call));
@@ -294,9 +294,9 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
   for (int i = 0; i < 20; ++i) flush("0");
   flush("1");
   EXPECT_EQ(store().held(), 1u);
-  EXPECT_EQ(door_.databases().store("1").held(), 1u) << "another table's goes by itself";
+  EXPECT_EQ(client_.databases().store("1").held(), 1u) << "another table's goes by itself";
   for (const char* const database : {"0", "1"}) {
-    while (door_.databases().store(database).Release() > 0) continue;
+    while (client_.databases().store(database).Release() > 0) continue;
   }
   EXPECT_EQ(answers, 21);
   EXPECT_EQ(scans, 3);
@@ -306,57 +306,57 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
 }
 
 TEST_F(CommandsTest, LevelsAreSetAndShown) {
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
-  EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2s"}), "+OK\r\n");
-  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2h"}), StartsWith("-ERR CONFIG SET failed"));
-  EXPECT_EQ(door_.Answer({"RESET"}), "+RESET\r\n");
-  EXPECT_EQ(BulksOf(door_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
+  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2s"}), "+OK\r\n");
+  EXPECT_THAT(client_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2h"}), StartsWith("-ERR CONFIG SET failed"));
+  EXPECT_EQ(client_.Answer({"RESET"}), "+RESET\r\n");
+  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
 }
 
 TEST_F(CommandsTest, OptionsAreSetAllOrNone) {
-  const auto shown = [this] { return BulksOf(door_.Answer({"CONFIG", "GET", "slowlog-max-len", "ebla.read"})); };
+  const auto shown = [this] { return BulksOf(client_.Answer({"CONFIG", "GET", "slowlog-max-len", "ebla.read"})); };
   const auto before = shown();
-  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "nonsense"}),
+  EXPECT_THAT(client_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "nonsense"}),
               StartsWith("-ERR CONFIG SET failed"));
-  EXPECT_THAT(door_.Answer({"CONFIG", "SET", "ebla.read", "eventual", "slowlog-max-len", "-7"}),
+  EXPECT_THAT(client_.Answer({"CONFIG", "SET", "ebla.read", "eventual", "slowlog-max-len", "-7"}),
               StartsWith("-ERR CONFIG SET failed"));
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "Slowlog-Max-Len", "8"}),
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "Slowlog-Max-Len", "8"}),
             "-ERR CONFIG SET failed (possibly related to argument 'Slowlog-Max-Len') - duplicate parameter\r\n");
   EXPECT_EQ(shown(), before);
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "eventual"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-max-len", "7", "ebla.read", "eventual"}), "+OK\r\n");
   EXPECT_EQ(shown(), (std::vector<std::string>{"ebla.read", "eventual", "slowlog-max-len", "7"}));
 }
 
 TEST_F(CommandsTest, RepliesAreLeftOutAsAsked) {
-  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "OFF"}), "");
-  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "");
-  EXPECT_EQ(door_.Answer({"PING"}), "");
-  EXPECT_EQ(door_.Answer({"CLIENT", "ID"}), "");
-  EXPECT_EQ(door_.Answer({"NOSUCH"}), "");
-  EXPECT_EQ(door_.Answer({"GET"}), "");
-  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
-  EXPECT_EQ(door_.Answer({"NOSUCH"}), "");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "OFF"}), "");
-  EXPECT_EQ(door_.Answer({"RESET"}), "+RESET\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "");
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "REPLY", "OFF"}), "");
+  EXPECT_EQ(client_.Answer({"SET", "a", "1"}), "");
+  EXPECT_EQ(client_.Answer({"PING"}), "");
+  EXPECT_EQ(client_.Answer({"CLIENT", "ID"}), "");
+  EXPECT_EQ(client_.Answer({"NOSUCH"}), "");
+  EXPECT_EQ(client_.Answer({"GET"}), "");
+  EXPECT_EQ(client_.Answer({"CLIENT", "REPLY", "ON"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
+  EXPECT_EQ(client_.Answer({"NOSUCH"}), "");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$1\r\n1\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "REPLY", "OFF"}), "");
+  EXPECT_EQ(client_.Answer({"RESET"}), "+RESET\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "REPLY", "SKIP"}), "");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "");
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$1\r\n1\r\n");
 }
 
 TEST_F(CommandsTest, ATimeThatStaysDoesNotDriftHoweverOftenAValueIsChanged) {
-  EXPECT_EQ(door_.Answer({"SET", "a", "", "EX", "100"}), "+OK\r\n");
-  const std::string expires = door_.Answer({"PEXPIRETIME", "a"});
+  EXPECT_EQ(client_.Answer({"SET", "a", "", "EX", "100"}), "+OK\r\n");
+  const std::string expires = client_.Answer({"PEXPIRETIME", "a"});
   for (int i = 0; i < 50; ++i) {
     store().Advance(std::chrono::milliseconds(7));
-    door_.Answer({"APPEND", "a", "x"});
+    client_.Answer({"APPEND", "a", "x"});
   }
-  EXPECT_EQ(door_.Answer({"PEXPIRETIME", "a"}), expires);
+  EXPECT_EQ(client_.Answer({"PEXPIRETIME", "a"}), expires);
   store().Advance(std::chrono::seconds(100));
-  EXPECT_EQ(door_.Answer({"EXISTS", "a"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"EXISTS", "a"}), ":0\r\n");
 }
 
 TEST(CountedNames, AreThoseOfRedisAlsoOfWhatIsRefused) {
@@ -375,48 +375,48 @@ TEST(CountedNames, AreThoseOfRedisAlsoOfWhatIsRefused) {
   EXPECT_EQ(CommandNames().at(protocol.Take("*x\r\n").command->kind()), "unknown");
 }
 
-std::string IdOf(MemoryDoor& door) {
-  const std::string reply = door.Answer({"CLIENT", "ID"});
+std::string IdOf(MemoryClient& client) {
+  const std::string reply = client.Answer({"CLIENT", "ID"});
   return reply.substr(1, reply.size() - 3);
 }
 
 TEST_F(CommandsTest, KillEndsOthersAtOnceAndItselfOnceItHasItsReply) {
-  MemoryDoor other(&door_), third(&door_);
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(other)}), ":1\r\n");
+  MemoryClient other(&client_), third(&client_);
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "ID", IdOf(other)}), ":1\r\n");
   EXPECT_EQ(other.ended(), "at once");
-  EXPECT_EQ(third.ended() + door_.ended(), "");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_)}), ":0\r\n");
-  EXPECT_EQ(door_.ended(), "");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "ID", IdOf(door_), "SKIPME", "no"}), ":1\r\n");
-  EXPECT_EQ(door_.ended(), "once it has its reply");
+  EXPECT_EQ(third.ended() + client_.ended(), "");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "ID", IdOf(client_)}), ":0\r\n");
+  EXPECT_EQ(client_.ended(), "");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "ID", IdOf(client_), "SKIPME", "no"}), ":1\r\n");
+  EXPECT_EQ(client_.ended(), "once it has its reply");
 }
 
 TEST_F(CommandsTest, ATransactionThatKillsItsConnectionHasItsReply) {
-  EXPECT_EQ(door_.Answer({"MULTI"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"}), "+QUEUED\r\n");
-  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
-  EXPECT_EQ(door_.ended(), "");
-  EXPECT_EQ(door_.Answer({"EXEC"}), "*2\r\n:1\r\n+OK\r\n");
-  EXPECT_EQ(door_.ended(), "once it has its reply");
+  EXPECT_EQ(client_.Answer({"MULTI"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"}), "+QUEUED\r\n");
+  EXPECT_EQ(client_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
+  EXPECT_EQ(client_.ended(), "");
+  EXPECT_EQ(client_.Answer({"EXEC"}), "*2\r\n:1\r\n+OK\r\n");
+  EXPECT_EQ(client_.ended(), "once it has its reply");
 }
 
 TEST_F(CommandsTest, KillTakesWhatAllOptionsName) {
-  MemoryDoor listener(&door_), other(&door_);
-  listener.Answer({"SUBSCRIBE", "news"});
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:1"}), ":0\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:6379"}), ":1\r\n");
-  EXPECT_EQ(listener.ended(), "at once");
+  MemoryClient subscriber(&client_), other(&client_);
+  subscriber.Answer({"SUBSCRIBE", "news"});
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:1"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "TYPE", "pubsub", "LADDR", "127.0.0.1:6379"}), ":1\r\n");
+  EXPECT_EQ(subscriber.ended(), "at once");
   EXPECT_EQ(other.ended(), "");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "USER", "default", "TYPE", "normal"}), ":1\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "USER", "default", "TYPE", "normal"}), ":1\r\n");
   EXPECT_EQ(other.ended(), "at once");
-  EXPECT_EQ(door_.Answer({"CLIENT", "KILL", "127.0.0.1:1"}), "+OK\r\n");  // all have that address here
-  EXPECT_NE(door_.ended(), "");
+  EXPECT_EQ(client_.Answer({"CLIENT", "KILL", "127.0.0.1:1"}), "+OK\r\n");  // all have that address here
+  EXPECT_NE(client_.ended(), "");
 }
 
 TEST_F(CommandsTest, ConnectionsAreListedAsTheyAre) {
-  MemoryDoor other(&door_);
+  MemoryClient other(&client_);
   const std::string id = IdOf(other);
-  const auto line = [&] { return BulksOf(door_.Answer({"CLIENT", "LIST", "ID", id})).at(0); };
+  const auto line = [&] { return BulksOf(client_.Answer({"CLIENT", "LIST", "ID", id})).at(0); };
   other.Answer({"MULTI"});
   other.Answer({"SET", "a", "1"});
   EXPECT_THAT(line(), HasSubstr(" laddr=127.0.0.1:6379 fd=5 "));
@@ -429,23 +429,23 @@ TEST_F(CommandsTest, ConnectionsAreListedAsTheyAre) {
 }
 
 TEST_F(CommandsTest, SlowCommandsAreShownByTheirKeys) {
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "0"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"sEt", "a", "secret"}), "+OK\r\n");
-  door_.Answer({"AUTH", "default", "password"});
-  door_.Answer({"KEYS", "a*"});
-  const std::string all = door_.Answer({"SLOWLOG", "GET", "-1"});
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "0"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"sEt", "a", "secret"}), "+OK\r\n");
+  client_.Answer({"AUTH", "default", "password"});
+  client_.Answer({"KEYS", "a*"});
+  const std::string all = client_.Answer({"SLOWLOG", "GET", "-1"});
   EXPECT_THAT(all, HasSubstr("*3\r\n$3\r\nsEt\r\n$1\r\na\r\n$22\r\n... (1 more arguments)\r\n"));
   EXPECT_THAT(all, HasSubstr("*2\r\n$4\r\nKEYS\r\n$2\r\na*\r\n"));
   EXPECT_THAT(all, HasSubstr("AUTH"));
   EXPECT_THAT(all, Not(HasSubstr("secret")));
   EXPECT_THAT(all, Not(HasSubstr("password")));
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-max-len", "2"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":2\r\n");
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "-1"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
-  door_.Answer({"GET", "a"});
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-max-len", "2"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "LEN"}), ":2\r\n");
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "-1"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  client_.Answer({"GET", "a"});
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
 }
 
 TEST(SlowLogTest, LongOnesAreCutAsRedisCutsThem) {
@@ -458,9 +458,9 @@ TEST(SlowLogTest, LongOnesAreCutAsRedisCutsThem) {
 }
 
 TEST_F(CommandsTest, InfoTellsOfScriptsAndClients) {
-  door_.Answer({"EVAL", "return 1", "0"});
-  door_.Answer({"SUBSCRIBE", "news"});
-  MemoryDoor other(&door_);
+  client_.Answer({"EVAL", "return 1", "0"});
+  client_.Answer({"SUBSCRIBE", "news"});
+  MemoryClient other(&client_);
   const std::string info = other.Answer({"INFO"});
   for (const char* const line : {"connected_clients:2\r\n", "maxclients:10000\r\n", "number_of_cached_scripts:1\r\n",
                                  "scripts_running:0\r\n", "pubsub_channels:1\r\n"})
@@ -477,13 +477,13 @@ TEST_F(CommandsTest, InfoCountsErrorsByTheirCodes) {
                                                {"EXEC"},
                                                {"EVAL", "return redis.error_reply('OWN text')", "0"},
                                                {"EVAL", "return redis.error_reply('-short')", "0"}})
-    door_.Answer(words);
-  const std::string info = door_.Answer({"INFO"});
+    client_.Answer(words);
+  const std::string info = client_.Answer({"INFO"});
   for (const char* const line : {"# Errorstats\r\n", "errorstat_ERR:count=5\r\n", "errorstat_NOSCRIPT:count=1\r\n",
                                  "errorstat_OWN:count=1\r\n", "total_error_replies:7\r\n"})
     EXPECT_THAT(info, HasSubstr(line));
-  EXPECT_EQ(door_.Answer({"CONFIG", "RESETSTAT"}), "+OK\r\n");
-  EXPECT_THAT(door_.Answer({"INFO", "errorstats", "stats"}),
+  EXPECT_EQ(client_.Answer({"CONFIG", "RESETSTAT"}), "+OK\r\n");
+  EXPECT_THAT(client_.Answer({"INFO", "errorstats", "stats"}),
               AllOf(Not(HasSubstr("errorstat_")), HasSubstr("replies:0")));
 }
 
@@ -496,17 +496,17 @@ TEST(ErrorCountsTest, CodesOfScriptsAreBounded) {
 }
 
 TEST_F(CommandsTest, WhatAClientSaysOfItselfIsBounded) {
-  EXPECT_THAT(door_.Answer({"CLIENT", "x\nid=4242 addr=10.9.9.9:1 name=forged"}), HasSubstr("-ERR"));
-  EXPECT_THAT(door_.Answer({"CLIENT", "LIST"}), Not(HasSubstr("id=4242")));
-  EXPECT_THAT(door_.Answer({"CLIENT", "SETNAME", std::string(1'025, 'n')}), HasSubstr("cannot be longer"));
-  EXPECT_EQ(door_.Answer({"CLIENT", "SETNAME", std::string(1'024, 'n')}), "+OK\r\n");
+  EXPECT_THAT(client_.Answer({"CLIENT", "x\nid=4242 addr=10.9.9.9:1 name=forged"}), HasSubstr("-ERR"));
+  EXPECT_THAT(client_.Answer({"CLIENT", "LIST"}), Not(HasSubstr("id=4242")));
+  EXPECT_THAT(client_.Answer({"CLIENT", "SETNAME", std::string(1'025, 'n')}), HasSubstr("cannot be longer"));
+  EXPECT_EQ(client_.Answer({"CLIENT", "SETNAME", std::string(1'024, 'n')}), "+OK\r\n");
 }
 
 TEST_F(CommandsTest, TheLongestThresholdOfTheSlowLogNotesNothing) {
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "9223372036854775807"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
-  door_.Answer({"PING"});
-  EXPECT_EQ(door_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "slowlog-log-slower-than", "9223372036854775807"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "RESET"}), "+OK\r\n");
+  client_.Answer({"PING"});
+  EXPECT_EQ(client_.Answer({"SLOWLOG", "LEN"}), ":0\r\n");
 }
 
 TEST(GlobTest, AsRedisMatches) {
@@ -539,12 +539,12 @@ TEST(GlobTest, TakesNoMoreStepsThanItMay) {
 
 TEST_F(CommandsTest, PatternsThatTakeLongAreToldSoOrTakeSeveralCalls) {
   const std::string as(4'000, 'a'), slow = "*[" + as + "]b";
-  for (int i = 0; i < 10; ++i) door_.Answer({"SET", as + std::to_string(i), "x"});
-  EXPECT_EQ(door_.Answer({"KEYS", slow}), "-" + std::string(kPatternTooSlow) + "\r\n");
+  for (int i = 0; i < 10; ++i) client_.Answer({"SET", as + std::to_string(i), "x"});
+  EXPECT_EQ(client_.Answer({"KEYS", slow}), "-" + std::string(kPatternTooSlow) + "\r\n");
   size_t calls = 0;
   std::string cursor = "0";
   do {
-    const std::string reply = door_.Answer({"SCAN", cursor, "MATCH", slow, "COUNT", "1000"});
+    const std::string reply = client_.Answer({"SCAN", cursor, "MATCH", slow, "COUNT", "1000"});
     const size_t at = reply.find("\r\n", 4) + 2;
     ASSERT_TRUE(reply.starts_with("*2\r\n$")) << reply;
     cursor = reply.substr(at, reply.find("\r\n", at) - at);
@@ -552,8 +552,8 @@ TEST_F(CommandsTest, PatternsThatTakeLongAreToldSoOrTakeSeveralCalls) {
   EXPECT_GT(calls, 2u);
   EXPECT_LE(calls, 10u);
   const std::string too_long = "-" + std::string(kPatternTooLong) + "\r\n";
-  EXPECT_EQ(door_.Answer({"CONFIG", "GET", as, as}), too_long);
-  EXPECT_EQ(door_.Answer({"COMMAND", "LIST", "FILTERBY", "PATTERN", as + as}), too_long);
+  EXPECT_EQ(client_.Answer({"CONFIG", "GET", as, as}), too_long);
+  EXPECT_EQ(client_.Answer({"COMMAND", "LIST", "FILTERBY", "PATTERN", as + as}), too_long);
 }
 
 TEST(GlobTest, StarsDoNotTakeExponentialTime) {

@@ -40,7 +40,7 @@ struct StoreContext {
   bool gone() const { return *caller->gone; }
 
   int protocol = 2;
-  std::shared_ptr<Store> store;  // with Redis's keys: keyed_store.h
+  std::shared_ptr<Store> store;  // with Redis's keys: key_codec_store.h
   std::shared_ptr<const Caller> caller;
   std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
   // Of the replies of several transactions that are one answer; null: each has its own.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/base/number_limits.h"
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 #include "gateway/redis/wire/glob.h"
 
 namespace ebla::gateway::redis {

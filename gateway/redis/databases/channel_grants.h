@@ -2,7 +2,7 @@
 // Which channels a user may listen to, and where it may publish: a channel is guarded as the record of its name is, in the
 // table that all gateways of these channels serve. SUBSCRIBE takes a grant to read that record; PSUBSCRIBE one to read
 // every record that begins as the pattern does before its first special character; PUBLISH one to write the record. A
-// record, not a key: what has a {tag} lies elsewhere (record_key.h), where grants of a prefix do not reach.
+// record, not a key: what has a {tag} lies elsewhere (key_codec.h), where grants of a prefix do not reach.
 // Place:   open_tables.h has one for each user, where a gateway knows users.
 // How:     it asks the cluster, in the user's name: reads the record, scans for one of those, deletes a version of the record
 //          that there never is. What was answered holds for kBelievedFor, and while the cluster cannot say, for which nobody

@@ -1,6 +1,6 @@
 // gateway/redis/databases/databases.h
 // The port through which a connection opens its databases.
-// Place:   open_tables.h implements it over tables of a cluster; testing/memory_door.h in memory.
+// Place:   open_tables.h implements it over tables of a cluster; testing/memory_client.h in memory.
 // Threads: any.
 #pragma once
 
@@ -38,9 +38,8 @@ class Databases {
  public:
   virtual ~Databases() = default;
 
-  // By a number, or a table's name; its keys are Redis's (keyed_store.h). NO_SUCH_TABLE: there is none, or it may not be
-  // used.
-  // `done` is called once, on any thread, perhaps within the call.
+  // By a number, or a table's name; its keys are Redis's (key_codec_store.h). NO_SUCH_TABLE: there is no such table, or
+  // the user may not use it. `done` is called once, on any thread, perhaps within the call.
   virtual void Open(const std::string& name, const Read& read, Ack ack,
                     Callback<Result<std::shared_ptr<Store>>> done) = 0;
   // Whether their user may use channels so: PERMISSION_DENIED names the grant that it lacks. `done` is called once, on any

@@ -2,7 +2,7 @@
 // The tables of the databases that have numbers, as the masters know them: of database 0 the one that the gateway was
 // given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
 // knows about how many records each has, and what bounds the memory of database 0's.
-// Place:      redis_door.h has one; open_tables.h has it make tables, and INFO and CONFIG GET show what it knows.
+// Place:      redis_listener.h has one; open_tables.h has it make tables, and INFO and CONFIG GET show what it knows.
 // Invariants: a table is made as that of database 0 is; with the cluster's usual replicas where it cannot have as many.
 // Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
 // Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.

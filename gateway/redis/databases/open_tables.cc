@@ -1,7 +1,7 @@
 #include "gateway/redis/databases/open_tables.h"
 
 #include "common/base/key_range.h"
-#include "gateway/redis/databases/keyed_store.h"
+#include "gateway/redis/databases/key_codec_store.h"
 
 namespace ebla::gateway::redis {
 
@@ -76,7 +76,7 @@ std::shared_ptr<Store> OpenTables::Find(const std::string& name, const Read& rea
   auto records = std::make_shared<TableStore>(
       *table, TableStoreOptions{.read = read.level() == Read::Level::kDefault ? levels_.read : read,
                                 .ack = ack == Ack::kDefault ? levels_.ack : ack});
-  return stores[levels] = std::make_shared<KeyedStore>(std::make_shared<GatheringStore>(std::move(records), loops_));
+  return stores[levels] = std::make_shared<KeyCodecStore>(std::make_shared<BatchingStore>(std::move(records), loops_));
 }
 
 void OpenTables::LookUp(const std::string& name, Make make) {

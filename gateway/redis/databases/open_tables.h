@@ -1,7 +1,7 @@
 // gateway/redis/databases/open_tables.h
 // Databases as tables of a cluster: those that have numbers are as numbered_tables.h says, and any other name is the
 // table itself.
-// Place:   redis_door.h makes one.
+// Place:   redis_listener.h makes one.
 // Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
 // Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
 //          on a thread of its client: so it waits for nothing, and has no thread. What makes tables for it is stopped before.
@@ -19,7 +19,7 @@
 #include "gateway/redis/databases/channel_grants.h"
 #include "gateway/redis/databases/databases.h"
 #include "gateway/redis/databases/numbered_tables.h"
-#include "gateway/store/gathering_store.h"
+#include "gateway/store/batching_store.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::redis {

@@ -10,7 +10,7 @@
 #include "common/base/mutex.h"
 #include "common/testing/eventually.h"
 #include "gateway/redis/logins/logins.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/server/server.h"
 #include "gateway/testing/socket_client.h"
 

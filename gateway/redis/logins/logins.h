@@ -1,7 +1,7 @@
 // gateway/redis/logins/logins.h
 // Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
-// Place:    redis_door.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks it at
-//           AUTH and HELLO.
+// Place:    redis_listener.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks
+//           it at AUTH and HELLO.
 // Bounds:   kUsersMax users at a time, each with one client; kWaitingMax logins that wait, kPatience each.
 // Guesses:  kGuessesMax a minute from one address, which is then told nothing at all. One is a password that the cluster
 //           does not take, or does not judge as too many have failed there; and any but the one that a user has shown

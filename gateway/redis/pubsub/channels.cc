@@ -36,20 +36,20 @@ class Frame {
 
 }  // namespace
 
-void Channels::Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener) {
+void Channels::Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber) {
   MutexLock lock(mutex_);
-  Of(kind)[name].try_emplace(listener, std::make_shared<std::atomic<bool>>(true));
+  Of(kind)[name].try_emplace(subscriber, std::make_shared<std::atomic<bool>>(true));
 }
 
-void Channels::Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener) {
+void Channels::Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber) {
   MutexLock lock(mutex_);
   const auto found = Of(kind).find(name);
   if (found == Of(kind).end()) return;
-  if (const auto one = found->second.extract(listener)) *one.mapped() = false;
+  if (const auto one = found->second.extract(subscriber)) *one.mapped() = false;
   if (found->second.empty()) Of(kind).erase(found);
 }
 
-Channels::Copied Channels::ListenersTo(ChannelKind kind, const std::string& name) const {
+Channels::Copied Channels::SubscribersTo(ChannelKind kind, const std::string& name) const {
   MutexLock lock(mutex_);
   const auto found = Of(kind).find(name);
   return found == Of(kind).end() ? Copied() : Copied(found->second.begin(), found->second.end());
@@ -66,12 +66,12 @@ bool Channels::NextNames(ChannelKind kind, std::vector<std::string>& names) cons
 }
 
 void Channels::VisitReached(ChannelKind kind, const std::string& channel, const Visitor& visit) const {
-  visit(nullptr, ListenersTo(kind, channel));
+  visit(nullptr, SubscribersTo(kind, channel));
   if (kind == ChannelKind::kShard) return;
   for (std::vector<std::string> patterns; NextNames(ChannelKind::kPattern, patterns);) {
     for (const std::string& pattern : patterns) {
       size_t steps = kChannelStepsMax;
-      if (Matches(pattern, channel, steps)) visit(&pattern, ListenersTo(ChannelKind::kPattern, pattern));
+      if (Matches(pattern, channel, steps)) visit(&pattern, SubscribersTo(ChannelKind::kPattern, pattern));
     }
   }
 }
@@ -81,16 +81,16 @@ void Channels::VisitReached(ChannelKind kind, const std::string& channel, const 
 int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const {
   const char* const type = kind == ChannelKind::kShard ? "smessage" : "message";
   int64_t count = 0;
-  std::set<std::shared_ptr<Listener>> ended;
-  VisitReached(kind, channel, [&](const std::string* pattern, const Copied& listeners) {
+  std::set<std::shared_ptr<Subscriber>> ended;
+  VisitReached(kind, channel, [&](const std::string* pattern, const Copied& subscribers) {
     Frame frame(pattern == nullptr ? type : "pmessage", pattern, channel, message);
-    for (const auto& [listener, wanted] : listeners) {
-      if (ended.contains(listener)) continue;
-      const auto sink = listener->sink.lock();
-      if (sink != nullptr && sink->Push(frame.In(listener->protocol), wanted)) {
+    for (const auto& [subscriber, wanted] : subscribers) {
+      if (ended.contains(subscriber)) continue;
+      const auto sink = subscriber->sink.lock();
+      if (sink != nullptr && sink->Push(frame.In(subscriber->protocol), wanted)) {
         ++count;
       } else {
-        ended.insert(listener);
+        ended.insert(subscriber);
       }
     }
   });
@@ -99,11 +99,11 @@ int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::str
 
 int64_t Channels::Reached(ChannelKind kind, const std::string& channel) const {
   int64_t count = 0;
-  VisitReached(kind, channel, [&](const std::string*, const Copied& listeners) { count += std::ssize(listeners); });
+  VisitReached(kind, channel, [&](const std::string*, const Copied& subscribers) { count += std::ssize(subscribers); });
   return count;
 }
 
-int64_t Channels::ListenersOf(ChannelKind kind, const std::string& channel) const {
+int64_t Channels::SubscribersOf(ChannelKind kind, const std::string& channel) const {
   MutexLock lock(mutex_);
   const auto found = Of(kind).find(channel);
   return found == Of(kind).end() ? 0 : std::ssize(found->second);

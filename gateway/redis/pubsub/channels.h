@@ -3,7 +3,7 @@
 // own, as in Redis 7; here it is no different otherwise.
 // Place:      one for all connections; subscriptions.h is one connection's part. Other gateways: peers.h.
 // Delivery:   at most once, as Redis does it: to who listens when it comes, and nobody else. Messages of one publisher reach
-//             a listener in their order.
+//             a subscriber in their order.
 // Threads:    any.
 #pragma once
 
@@ -33,21 +33,21 @@ inline ChannelKind KindOfPublished(std::string_view command) {
 }
 
 // One connection that listens.
-struct Listener {
+struct Subscriber {
   std::weak_ptr<Sink> sink;
   std::atomic<int> protocol{2};
 };
 
 class Channels {
  public:
-  void Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener);
-  void Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Listener>& listener);
+  void Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber);
+  void Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber);
 
   // To all who listen to the channel, or to a pattern that it matches; how many they are. Not of kPattern.
   int64_t Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const;
   // How many would get a message now; and who listen to that very name.
   int64_t Reached(ChannelKind kind, const std::string& channel) const;
-  int64_t ListenersOf(ChannelKind kind, const std::string& channel) const;
+  int64_t SubscribersOf(ChannelKind kind, const std::string& channel) const;
   // Those whose names match, by name: so many bytes of them at most, and then no more. None: it takes too long.
   static constexpr size_t kShownBytesMax = 64 << 20;
   std::optional<std::vector<std::string>> Names(ChannelKind kind, const std::string& pattern) const;
@@ -55,17 +55,17 @@ class Channels {
 
  private:
   // Each until it is removed: what is on its way then is thrown away.
-  using Listeners = std::map<std::shared_ptr<Listener>, std::shared_ptr<std::atomic<bool>>>;
-  using ByName = std::map<std::string, Listeners>;
+  using Subscribers = std::map<std::shared_ptr<Subscriber>, std::shared_ptr<std::atomic<bool>>>;
+  using ByName = std::map<std::string, Subscribers>;
 
-  using Copied = std::vector<Listeners::value_type>;
+  using Copied = std::vector<Subscribers::value_type>;
 
-  Copied ListenersTo(ChannelKind kind, const std::string& name) const;
+  Copied SubscribersTo(ChannelKind kind, const std::string& name) const;
   // Takes the place of the names there, which begin with the first for an empty list, by some of those behind them. False:
   // there are none. So nobody holds the mutex while he matches names.
   bool NextNames(ChannelKind kind, std::vector<std::string>& names) const;
   // Those who listen to the channel, then those of each pattern (else null) that it matches.
-  using Visitor = std::function<void(const std::string* pattern, const Copied& listeners)>;
+  using Visitor = std::function<void(const std::string* pattern, const Copied& subscribers)>;
   void VisitReached(ChannelKind kind, const std::string& channel, const Visitor& visit) const;
 
   ByName& Of(ChannelKind kind) EBLA_REQUIRES(mutex_) { return by_name_[static_cast<size_t>(kind)]; }

@@ -1,4 +1,4 @@
-// What one message costs, however many patterns it matches and however little its listeners take.
+// What one message costs, however many patterns it matches and however little its subscribers take.
 #include "gateway/redis/pubsub/channels.h"
 
 #include <gtest/gtest.h>
@@ -27,10 +27,10 @@ class ChannelsTest : public ::testing::Test {
  protected:
   // As one connection may, in less than the bytes that it may.
   void ListenToPatterns(const std::shared_ptr<SmallSink>& sink, size_t count) {
-    auto listener = std::make_shared<Listener>();
-    listener->sink = sink;
+    auto subscriber = std::make_shared<Subscriber>();
+    subscriber->sink = sink;
     for (size_t i = 0; i < count; ++i)
-      channels_.Add(ChannelKind::kPattern, "*" + std::string(i % 200, '?') + std::string(i / 200, '*'), listener);
+      channels_.Add(ChannelKind::kPattern, "*" + std::string(i % 200, '?') + std::string(i / 200, '*'), subscriber);
   }
 
   Channels channels_;
@@ -50,9 +50,9 @@ TEST_F(ChannelsTest, AMessageIsMadeForOnePatternAfterTheOtherAndNotForWhoTakesNo
 
 TEST_F(ChannelsTest, EveryNameAndPatternIsFoundOnce) {
   ListenToPatterns(slow_, 1'000);
-  const auto listener = std::make_shared<Listener>();
-  for (const char* name : {"", "a", "b"}) channels_.Add(ChannelKind::kChannel, name, listener);
-  channels_.Add(ChannelKind::kPattern, "", listener);
+  const auto subscriber = std::make_shared<Subscriber>();
+  for (const char* name : {"", "a", "b"}) channels_.Add(ChannelKind::kChannel, name, subscriber);
+  channels_.Add(ChannelKind::kPattern, "", subscriber);
   EXPECT_EQ(channels_.Names(ChannelKind::kChannel, "*"), (std::vector<std::string>{"", "a", "b"}));
   EXPECT_EQ(channels_.Names(ChannelKind::kPattern, "*")->size(), 1'001u);
   EXPECT_EQ(channels_.Reached(ChannelKind::kChannel, ""), 1 + 1 + 5) << "its own, the empty one, and those of stars";
@@ -60,11 +60,11 @@ TEST_F(ChannelsTest, EveryNameAndPatternIsFoundOnce) {
 
 TEST_F(ChannelsTest, AMessageIsNotHeldUpByPatternsThatTakeLong) {
   const std::string as(4'000, 'a');
-  auto listener = std::make_shared<Listener>();
-  listener->sink = other_;
+  auto subscriber = std::make_shared<Subscriber>();
+  subscriber->sink = other_;
   for (int i = 0; i < 2'000; ++i)
-    channels_.Add(ChannelKind::kPattern, "*" + as.substr(2'000) + std::to_string(i), listener);
-  channels_.Add(ChannelKind::kPattern, "*aaa*", listener);
+    channels_.Add(ChannelKind::kPattern, "*" + as.substr(2'000) + std::to_string(i), subscriber);
+  channels_.Add(ChannelKind::kPattern, "*aaa*", subscriber);
   const auto began = std::chrono::steady_clock::now();
   EXPECT_EQ(channels_.Deliver(ChannelKind::kChannel, as, "m"), 1);
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));

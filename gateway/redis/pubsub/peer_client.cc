@@ -140,16 +140,16 @@ void PeerClient::Take(std::string_view bytes) {
     if (waiting_.empty()) return Fail("it says what was not asked for");
     if (!up_ && !line.starts_with('+'))
       return Fail("it is no gateway of this kind: " + EscapeBytes(line.substr(0, 100)));
-    int64_t listeners = 0;
-    if (line.starts_with(':')) std::from_chars(line.data() + 1, line.data() + line.size(), listeners);
-    listeners = std::clamp<int64_t>(listeners, 0, 1'000'000'000);
+    int64_t subscribers = 0;
+    if (line.starts_with(':')) std::from_chars(line.data() + 1, line.data() + line.size(), subscribers);
+    subscribers = std::clamp<int64_t>(subscribers, 0, 1'000'000'000);
     Waiting waiting = std::move(waiting_.front());
     waiting_.pop_front();
     if (!up_ && waiting_.empty()) {
       up_ = true;
       starting_ = nullptr;
     }
-    if (waiting.done) waiting.done(listeners);
+    if (waiting.done) waiting.done(subscribers);
     if (gone()) return;
   }
   in_.erase(0, at);

@@ -34,7 +34,7 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
   static constexpr std::chrono::seconds kPatience{1};
 
   // How many the other one has brought it to; 0 also where that is not known.
-  using Done = std::move_only_function<void(int64_t listeners)>;
+  using Done = std::move_only_function<void(int64_t subscribers)>;
 
   // `endpoint`: numeric.
   PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared_ptr<security::TlsCredentials> tls,

@@ -8,7 +8,7 @@
 
 #include "common/base/key_range.h"
 #include "common/rpc/socket.h"
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 #include "gateway/redis/wire/names.h"
 
 namespace ebla::gateway::redis {
@@ -24,7 +24,7 @@ constexpr int kAnnounceEvery = 3;  // looks
 constexpr uint64_t kPeersMax = 1'000;
 constexpr size_t kHeldBytesMax = 64 << 20;  // for all of them
 
-// \1 and \5: no key of Redis is there (record_key.h).
+// \1 and \5: no key of Redis is there (key_codec.h).
 std::string RecordsPrefix() { return std::string("\1\5gateway") + kGroupDelimiter; }
 
 Until In(milliseconds patience) { return std::chrono::steady_clock::now() + patience; }
@@ -41,8 +41,8 @@ std::string DeliverRequest(ChannelKind kind, const std::string& channel, const s
 
 // Of one message: it is done once all have answered.
 struct Answers {
-  ~Answers() { done(listeners); }
-  int64_t listeners = 0;
+  ~Answers() { done(subscribers); }
+  int64_t subscribers = 0;
   Publisher::Done done;
 };
 
@@ -176,7 +176,7 @@ void Peers::Publish(ChannelKind kind, const std::string& channel, const std::str
   auto answers = std::make_shared<Answers>(here, std::move(done));
   loop_.Post([this, request = DeliverRequest(kind, channel, message), answers = std::move(answers)] {
     for (const auto& [address, client] : by_address_)
-      client->Send(request, [answers](int64_t listeners) { answers->listeners += listeners; });
+      client->Send(request, [answers](int64_t subscribers) { answers->subscribers += subscribers; });
     LetGoOfTheSlowest();
   });
 }

@@ -13,8 +13,8 @@
 #include "common/security/certificates.h"
 #include "common/testing/eventually.h"
 #include "common/testing/temporary_directory.h"
-#include "gateway/redis/databases/record_key.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/databases/key_codec.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/testing/memory_store.h"
 
 namespace ebla::gateway::redis {
@@ -83,7 +83,7 @@ class PeersTest : public ::testing::Test {
     auto count = std::make_shared<std::promise<int64_t>>();
     std::future<int64_t> answer = count->get_future();
     peers_->Publish(ChannelKind::kChannel, "news", message,
-                    [count](int64_t listeners) { count->set_value(listeners); });
+                    [count](int64_t subscribers) { count->set_value(subscribers); });
     return answer;
   }
 

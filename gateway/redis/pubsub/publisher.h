@@ -19,7 +19,7 @@ class Publisher {
   virtual ~Publisher() = default;
 
   // `done` gets how many have got it, as far as is known; once, on any thread, perhaps within the call.
-  using Done = std::move_only_function<void(int64_t listeners)>;
+  using Done = std::move_only_function<void(int64_t subscribers)>;
   virtual void Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) {
     done(channels_->Deliver(kind, channel, message));
   }

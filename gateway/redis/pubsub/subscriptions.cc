@@ -20,24 +20,24 @@ ChannelKind KindIn(std::string_view command) {
 
 Subscriptions::Subscriptions(std::shared_ptr<Channels> channels, std::weak_ptr<Sink> sink)
     : channels_(std::move(channels)) {
-  listener_->sink = std::move(sink);
+  subscriber_->sink = std::move(sink);
 }
 
 void Subscriptions::Clear() {
   for (const ChannelKind kind : {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShard}) {
-    for (const std::string& name : Of(kind)) channels_->Remove(kind, name, listener_);
+    for (const std::string& name : Of(kind)) channels_->Remove(kind, name, subscriber_);
     Of(kind).clear();
   }
   bytes_ = 0;
 }
 
 void Subscriptions::set_protocol(int protocol) {
-  if (listener_->protocol.exchange(protocol) == protocol) return;
+  if (subscriber_->protocol.exchange(protocol) == protocol) return;
   // What is on its way is written in the other one.
   for (const ChannelKind kind : {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShard}) {
     for (const std::string& name : Of(kind)) {
-      channels_->Remove(kind, name, listener_);
-      channels_->Add(kind, name, listener_);
+      channels_->Remove(kind, name, subscriber_);
+      channels_->Add(kind, name, subscriber_);
     }
   }
 }
@@ -69,7 +69,7 @@ void Subscriptions::Subscribe(ChannelKind kind, const Words& words, Reply& reply
   for (size_t at = 1; at < words.size(); ++at) {
     if (Of(kind).insert(words[at]).second) {
       bytes_ += words[at].size() + kNameBytes;
-      channels_->Add(kind, words[at], listener_);
+      channels_->Add(kind, words[at], subscriber_);
     }
     reply.Push(3).Bulk(ToLower(words[0])).Bulk(words[at]).Number(CountShown(kind));
   }
@@ -81,7 +81,7 @@ void Subscriptions::Unsubscribe(ChannelKind kind, const Words& words, Reply& rep
   for (const std::string& name : names) {
     if (Of(kind).erase(name) > 0) {
       bytes_ -= name.size() + kNameBytes;
-      channels_->Remove(kind, name, listener_);
+      channels_->Remove(kind, name, subscriber_);
     }
     reply.Push(3).Bulk(ToLower(words[0])).Bulk(name).Number(CountShown(kind));
   }
@@ -100,7 +100,7 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
   };
   const auto counts = [&](ChannelKind kind) {
     reply.Array(2 * (words.size() - 2));
-    for (size_t at = 2; at < words.size(); ++at) reply.Bulk(words[at]).Number(channels.ListenersOf(kind, words[at]));
+    for (size_t at = 2; at < words.size(); ++at) reply.Bulk(words[at]).Number(channels.SubscribersOf(kind, words[at]));
   };
   if (what == "CHANNELS" && words.size() <= 3) {
     names(ChannelKind::kChannel);

@@ -45,12 +45,12 @@ class Subscriptions {
   void Unsubscribe(ChannelKind kind, const Words& words, Reply& reply);
 
   const std::shared_ptr<Channels> channels_;
-  const std::shared_ptr<Listener> listener_ = std::make_shared<Listener>();
+  const std::shared_ptr<Subscriber> subscriber_ = std::make_shared<Subscriber>();
   Names names_[3];
   size_t bytes_ = 0;
 };
 
-// PUBSUB, of this gateway's listeners.
+// PUBSUB, of this gateway's subscribers.
 void DescribeChannels(const Channels& channels, const Words& words, Reply& reply);
 
 }  // namespace ebla::gateway::redis

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -14,80 +14,80 @@ std::string Resp2(const Words& words) { return Encode(words); }
 
 class SubscriptionsTest : public ::testing::Test {
  protected:
-  MemoryDoor door_;
-  MemoryDoor other_{&door_};
+  MemoryClient client_;
+  MemoryClient other_{&client_};
 };
 
 TEST_F(SubscriptionsTest, AMessageComesByNameAndByEachPattern) {
-  EXPECT_EQ(door_.Answer({"SUBSCRIBE", "news"}), "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
-  door_.Answer({"PSUBSCRIBE", "n*", "x*"});
+  EXPECT_EQ(client_.Answer({"SUBSCRIBE", "news"}), "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+  client_.Answer({"PSUBSCRIBE", "n*", "x*"});
   EXPECT_EQ(other_.Answer({"PUBLISH", "news", "hello"}), ":2\r\n");
-  EXPECT_EQ(door_.TakePushed(), Resp2({"message", "news", "hello"}) + Resp2({"pmessage", "n*", "news", "hello"}));
+  EXPECT_EQ(client_.TakePushed(), Resp2({"message", "news", "hello"}) + Resp2({"pmessage", "n*", "news", "hello"}));
   EXPECT_EQ(other_.Answer({"PUBLISH", "new", "hello"}), ":1\r\n");
-  EXPECT_EQ(door_.TakePushed(), Resp2({"pmessage", "n*", "new", "hello"}));
-  door_.Answer({"PUNSUBSCRIBE"});
+  EXPECT_EQ(client_.TakePushed(), Resp2({"pmessage", "n*", "new", "hello"}));
+  client_.Answer({"PUNSUBSCRIBE"});
   EXPECT_EQ(other_.Answer({"PUBLISH", "new", "hello"}), ":0\r\n");
   EXPECT_EQ(other_.TakePushed(), "");
 }
 
 TEST_F(SubscriptionsTest, WhoSpeaksTheThirdVersionGetsPushesAndMayAskWhatItLikes) {
-  door_.Answer({"HELLO", "3"});
-  EXPECT_THAT(door_.Answer({"SUBSCRIBE", "news"}), StartsWith(">3\r\n"));
-  EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+OK\r\n");
-  EXPECT_EQ(door_.Answer({"PUBLISH", "news", "mine"}), ":1\r\n");
-  EXPECT_EQ(door_.TakePushed(), ">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nmine\r\n");
+  client_.Answer({"HELLO", "3"});
+  EXPECT_THAT(client_.Answer({"SUBSCRIBE", "news"}), StartsWith(">3\r\n"));
+  EXPECT_EQ(client_.Answer({"SET", "a", "1"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"PUBLISH", "news", "mine"}), ":1\r\n");
+  EXPECT_EQ(client_.TakePushed(), ">3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nmine\r\n");
 }
 
 TEST_F(SubscriptionsTest, WhoSpeaksTheSecondOnlyListens) {
-  door_.Answer({"SUBSCRIBE", "news"});
-  EXPECT_THAT(door_.Answer({"GET", "a"}), HasSubstr("only (P|S)SUBSCRIBE"));
-  EXPECT_EQ(door_.Answer({"PING"}), "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
-  EXPECT_EQ(door_.Answer({"PING", "x"}), "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
-  door_.Answer({"UNSUBSCRIBE"});
-  EXPECT_EQ(door_.Answer({"GET", "a"}), "$-1\r\n");
+  client_.Answer({"SUBSCRIBE", "news"});
+  EXPECT_THAT(client_.Answer({"GET", "a"}), HasSubstr("only (P|S)SUBSCRIBE"));
+  EXPECT_EQ(client_.Answer({"PING"}), "*2\r\n$4\r\npong\r\n$0\r\n\r\n");
+  EXPECT_EQ(client_.Answer({"PING", "x"}), "*2\r\n$4\r\npong\r\n$1\r\nx\r\n");
+  client_.Answer({"UNSUBSCRIBE"});
+  EXPECT_EQ(client_.Answer({"GET", "a"}), "$-1\r\n");
 }
 
 TEST_F(SubscriptionsTest, ShardChannelsAreOthers) {
-  door_.Answer({"SSUBSCRIBE", "news"});
+  client_.Answer({"SSUBSCRIBE", "news"});
   EXPECT_EQ(other_.Answer({"PUBLISH", "news", "x"}), ":0\r\n");
   EXPECT_EQ(other_.Answer({"SPUBLISH", "news", "x"}), ":1\r\n");
-  EXPECT_EQ(door_.TakePushed(), Resp2({"smessage", "news", "x"}));
+  EXPECT_EQ(client_.TakePushed(), Resp2({"smessage", "news", "x"}));
 }
 
 TEST_F(SubscriptionsTest, AMessageOfATransactionComesOnceItHasHappened) {
-  door_.Answer({"SUBSCRIBE", "news"});
+  client_.Answer({"SUBSCRIBE", "news"});
   other_.Answer({"WATCH", "a"});
   other_.databases().store("0").Write("a", "other");
   for (const Words& words : std::vector<Words>{{"MULTI"}, {"SET", "a", "1"}, {"PUBLISH", "news", "set"}})
     other_.Answer(words);
   EXPECT_EQ(other_.Answer({"EXEC"}), "*-1\r\n");
-  EXPECT_EQ(door_.TakePushed(), "");
+  EXPECT_EQ(client_.TakePushed(), "");
   for (const Words& words : std::vector<Words>{{"MULTI"}, {"SET", "a", "1"}, {"PUBLISH", "news", "set"}})
     other_.Answer(words);
   EXPECT_EQ(other_.Answer({"EXEC"}), "*2\r\n+OK\r\n:1\r\n");
-  EXPECT_EQ(door_.TakePushed(), Resp2({"message", "news", "set"}));
+  EXPECT_EQ(client_.TakePushed(), Resp2({"message", "news", "set"}));
 }
 
 TEST_F(SubscriptionsTest, WhoIsGoneOrBeginsAnewHearsNothing) {
   {
-    MemoryDoor gone(&door_);
+    MemoryClient gone(&client_);
     gone.Answer({"SUBSCRIBE", "news"});
     EXPECT_EQ(other_.Answer({"PUBSUB", "NUMSUB", "news"}), "*2\r\n$4\r\nnews\r\n:1\r\n");
   }
   EXPECT_EQ(other_.Answer({"PUBSUB", "CHANNELS"}), "*0\r\n");
-  door_.Answer({"SUBSCRIBE", "news"});
+  client_.Answer({"SUBSCRIBE", "news"});
   EXPECT_THAT(other_.Answer({"CLIENT", "LIST", "TYPE", "PUBSUB"}), HasSubstr("flags=P db=0 sub=1"));
-  door_.Answer({"RESET"});
+  client_.Answer({"RESET"});
   EXPECT_EQ(other_.Answer({"PUBLISH", "news", "x"}), ":0\r\n");
 }
 
 TEST_F(SubscriptionsTest, OneConnectionListensToSoMuchAndNoMore) {
   const std::string long_name(4'000, 'x');
-  EXPECT_THAT(door_.Answer({"PSUBSCRIBE", long_name + long_name}), HasSubstr("at most 4096 bytes"));
+  EXPECT_THAT(client_.Answer({"PSUBSCRIBE", long_name + long_name}), HasSubstr("at most 4096 bytes"));
   std::string answer;
   int taken = 0;
   for (; taken < 10'000; ++taken) {
-    answer = door_.Answer({"SUBSCRIBE", long_name + std::to_string(taken)});
+    answer = client_.Answer({"SUBSCRIBE", long_name + std::to_string(taken)});
     if (answer.starts_with('-')) break;
   }
   EXPECT_THAT(answer, StartsWith("-ERR this connection listens to too many"));

@@ -44,22 +44,22 @@ SingleCommand::SingleCommand(ConnectionState& state, const CommandInfo& command,
   bytes_ += keys_.size() * sizeof keys_[0];
 }
 
-bool SingleCommand::Carries(const Command& next) {
+bool SingleCommand::MayBatch(const Command& next) {
   const auto* const other = dynamic_cast<const SingleCommand*>(&next);
   if (other == nullptr || OnlyListens(state_, command_.name)) return false;
   if (!coalescer_) coalescer_.emplace(command_, words_);
   return coalescer_->Take(other->command_, other->words_);
 }
 
-void SingleCommand::Carry(Command& next) {
-  auto* const carried = static_cast<SingleCommand*>(&next);
-  carried->timed_ = false;  // it takes what this one takes
-  carried_.push_back(carried);
+void SingleCommand::AddToBatch(Command& next) {
+  auto* const batched = static_cast<SingleCommand*>(&next);
+  batched->timed_ = false;  // it takes what this one takes
+  batched_.push_back(batched);
 }
 
-// Those that it carries go first: once it has ended itself, it may be gone.
+// The batched commands end first, because this command may be destroyed as soon as it has ended.
 void SingleCommand::EndWith(std::string_view failure) {
-  for (SingleCommand* const next : std::exchange(carried_, {})) next->EndWith(failure);
+  for (SingleCommand* const next : std::exchange(batched_, {})) next->EndWith(failure);
   ConnectionCommand::EndWith(failure);
 }
 
@@ -70,7 +70,7 @@ bool SingleCommand::holds_input() const {
 
 void SingleCommand::Run() {
   Begin();
-  for (SingleCommand* const next : carried_) next->Begin();
+  for (SingleCommand* const next : batched_) next->Begin();
   const std::string_view name = command_.name;
   if (const auto why_not = OnlyListens(state_, FullName(command_, words_))) return EndWith("ERR " + *why_not);
   if (state_.shared->logins != nullptr) {
@@ -92,7 +92,7 @@ void SingleCommand::AnswerOrRun() {
 void SingleCommand::AnswerAtOnce() {
   const std::string_view name = command_.name;
   std::string answer = AnswerHere(command_, words_);
-  // A listener is told what it listens to, whatever CLIENT REPLY has said.
+  // A subscriber is told what it subscribes to, whatever CLIENT REPLY says.
   sends_ = name.ends_with("subscribe") || state_.session.sends();
   End(std::move(answer));
 }
@@ -137,7 +137,7 @@ void SingleCommand::Select() {
 }
 
 void SingleCommand::RunOn(std::shared_ptr<Store> store) {
-  if (!carried_.empty()) return RunWithCarried(store);
+  if (!batched_.empty()) return RunBatch(store);
   if (command_.name == "watch") return Watch(std::move(store));
   if (const auto database = NamedDatabase(command_, words_)) return RunBetween(std::move(store), *database);
   if (!command_.Is(kTogether)) return RunAlone(std::move(store), nullptr);
@@ -158,10 +158,10 @@ StoreCall SingleCommand::CallOf(std::shared_ptr<Store> store) {
   return call;
 }
 
-void SingleCommand::RunWithCarried(const std::shared_ptr<Store>& store) {
+void SingleCommand::RunBatch(const std::shared_ptr<Store>& store) {
   std::vector<StoreCall> calls;
   calls.push_back(CallOf(store));
-  for (SingleCommand* const next : carried_) calls.push_back(next->CallOf(store));
+  for (SingleCommand* const next : batched_) calls.push_back(next->CallOf(store));
   RunCoalesced(std::move(calls));
 }
 

@@ -22,8 +22,8 @@ class SingleCommand final : public ConnectionCommand {
   }
   bool only_gets() const override { return command_.runner.update != nullptr && command_.Is(kReadOnly); }
   bool ends_connection() const override { return command_.name == "quit"; }
-  bool Carries(const Command& next) override;
-  void Carry(Command& next) override;
+  bool MayBatch(const Command& next) override;
+  void AddToBatch(Command& next) override;
   // What changes who is in: before a login little is read, and nothing else served.
   bool holds_input() const override;
   void Run() override;
@@ -39,14 +39,14 @@ class SingleCommand final : public ConnectionCommand {
   void RunOn(std::shared_ptr<Store> store);
   void RunAlone(std::shared_ptr<Store> store, std::shared_ptr<Store> target);
   StoreCall CallOf(std::shared_ptr<Store> store);
-  void RunWithCarried(const std::shared_ptr<Store>& store);
+  void RunBatch(const std::shared_ptr<Store>& store);
   void RunAsOne(std::shared_ptr<Store> store);
   void RunBetween(std::shared_ptr<Store> store, const std::string& database);
   void Watch(std::shared_ptr<Store> store);
   void NoteWatched(const TransactionView& view);
 
-  std::optional<Coalescer> coalescer_;   // once it was asked what it carries
-  std::vector<SingleCommand*> carried_;  // until they are answered; their connection keeps them until then
+  std::optional<Coalescer> coalescer_;   // from the first MayBatch() on
+  std::vector<SingleCommand*> batched_;  // until they are answered; their connection keeps them until then
 };
 
 }  // namespace ebla::gateway::redis

@@ -1,7 +1,7 @@
 // gateway/redis/scripts/scripts.h
 // What the connections of a gateway share for their scripts: the threads that run them, the scripts by their names, and
 // what SCRIPT KILL ends.
-// Place:   redis_door.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.
+// Place:   redis_listener.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.
 // Bounds:  as many run at a time as there are threads; so many more wait, with what was loaded for them. Who waits beyond
 //          its deadline is told so once a thread comes to it. Scripts write so many lines a second to the log.
 // Threads: any; Start and Stop from one, which is none of its own.

@@ -7,7 +7,7 @@
 #include "gateway/redis/commands/fan_out.h"
 #include "gateway/redis/commands/keys/key_commands.h"
 #include "gateway/redis/connections/connection_state.h"
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 
 namespace ebla::gateway::redis {
 namespace {

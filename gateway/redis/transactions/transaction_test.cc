@@ -2,8 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "gateway/redis/databases/record_key.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/databases/key_codec.h"
+#include "gateway/redis/testing/memory_client.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -13,16 +13,16 @@ using ::testing::StartsWith;
 
 class TransactionTest : public ::testing::Test {
  protected:
-  MemoryStore& store() { return door_.databases().store("0"); }
+  MemoryStore& store() { return client_.databases().store("0"); }
   std::string ValueOf(const std::string& key) {
     const auto record = store().Read(RecordKey(key));
     return record ? record->value : "(none)";
   }
   // Queues them; the reply of EXEC.
   std::string Exec(const std::vector<Words>& commands) {
-    EXPECT_EQ(door_.Answer({"MULTI"}), "+OK\r\n");
-    for (const Words& words : commands) EXPECT_EQ(door_.Answer(words), "+QUEUED\r\n") << words.front();
-    return door_.Answer({"EXEC"});
+    EXPECT_EQ(client_.Answer({"MULTI"}), "+OK\r\n");
+    for (const Words& words : commands) EXPECT_EQ(client_.Answer(words), "+QUEUED\r\n") << words.front();
+    return client_.Answer({"EXEC"});
   }
   // Somebody else writes a key just before the next such operation of the store.
   void WriteBefore(const std::string& operation, const std::string& key) {
@@ -33,12 +33,12 @@ class TransactionTest : public ::testing::Test {
     });
   }
 
-  MemoryDoor door_;
+  MemoryClient client_;
   int writes_ = 0;
 };
 
 TEST_F(TransactionTest, WhoLosesARaceRunsAgainOnWhatTheOtherWrote) {
-  door_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"SET", "{a}1", "x"});
   WriteBefore("commit", "{a}1");
   EXPECT_EQ(Exec({{"APPEND", "{a}1", "!"}, {"SET", "{a}2", "y"}}), "*2\r\n:6\r\n+OK\r\n");
   EXPECT_EQ(ValueOf("{a}1"), "other!");
@@ -52,14 +52,14 @@ TEST_F(TransactionTest, ABlindWriteLosesNoRace) {
 }
 
 TEST_F(TransactionTest, WhatItOnlyReadMustBeTheSameToo) {
-  door_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"SET", "{a}1", "x"});
   WriteBefore("commit", "{a}1");
   EXPECT_EQ(Exec({{"GET", "{a}1"}, {"SET", "{a}2", "y"}}), "*2\r\n$5\r\nother\r\n+OK\r\n");
 }
 
 TEST_F(TransactionTest, AWatchedKeyThatChangesEndsIt) {
-  door_.Answer({"SET", "{a}1", "x"});
-  EXPECT_EQ(door_.Answer({"WATCH", "{a}1"}), "+OK\r\n");
+  client_.Answer({"SET", "{a}1", "x"});
+  EXPECT_EQ(client_.Answer({"WATCH", "{a}1"}), "+OK\r\n");
   store().Write(RecordKey("{a}1"), "other");
   EXPECT_EQ(Exec({{"SET", "{a}2", "y"}}), "*-1\r\n");
   EXPECT_EQ(ValueOf("{a}2"), "(none)");
@@ -69,87 +69,87 @@ TEST_F(TransactionTest, AWatchedKeyThatChangesEndsIt) {
 // A GET that showed less than WATCH saw would have EXEC overwrite what it did not know.
 TEST_F(TransactionTest, WhoWatchesReadsTheNewest) {
   const auto level = [this] {
-    door_.Answer({"GET", "{a}1"});
-    return door_.databases().read().level();
+    client_.Answer({"GET", "{a}1"});
+    return client_.databases().read().level();
   };
-  door_.Answer({"CONFIG", "SET", "ebla.read", "eventual"});
+  client_.Answer({"CONFIG", "SET", "ebla.read", "eventual"});
   EXPECT_EQ(level(), Read::Level::kEventual);
-  door_.Answer({"WATCH", "{a}1"});
+  client_.Answer({"WATCH", "{a}1"});
   EXPECT_EQ(level(), Read::Level::kStrong);
   EXPECT_EQ(Exec({{"SET", "{a}1", "x"}}), "*1\r\n+OK\r\n");
   EXPECT_EQ(level(), Read::Level::kEventual);
-  door_.Answer({"WATCH", "{a}1"});
-  door_.Answer({"UNWATCH"});
+  client_.Answer({"WATCH", "{a}1"});
+  client_.Answer({"UNWATCH"});
   EXPECT_EQ(level(), Read::Level::kEventual);
 }
 
 TEST_F(TransactionTest, AWatchedKeyThatChangesInTheLastMomentEndsIt) {
-  EXPECT_EQ(door_.Answer({"WATCH", "{a}1"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"WATCH", "{a}1"}), "+OK\r\n");
   WriteBefore("commit", "{a}1");
   EXPECT_EQ(Exec({{"SET", "{a}2", "y"}}), "*-1\r\n");
   EXPECT_EQ(ValueOf("{a}2"), "(none)");
 }
 
 TEST_F(TransactionTest, AKeyThatWasDeletedAndMadeAnewHasChanged) {
-  door_.Answer({"SET", "{a}1", "x"});
-  door_.Answer({"WATCH", "{a}1"});
-  door_.Answer({"DEL", "{a}1"});
-  door_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"WATCH", "{a}1"});
+  client_.Answer({"DEL", "{a}1"});
+  client_.Answer({"SET", "{a}1", "x"});
   EXPECT_EQ(Exec({{"GET", "{a}1"}}), "*-1\r\n");
 }
 
 TEST_F(TransactionTest, AKeyWhoseTimeIsOverHasChanged) {
-  door_.Answer({"SET", "{a}1", "x", "PX", "100"});
-  door_.Answer({"WATCH", "{a}1"});
+  client_.Answer({"SET", "{a}1", "x", "PX", "100"});
+  client_.Answer({"WATCH", "{a}1"});
   store().Advance(std::chrono::milliseconds(200));
   EXPECT_EQ(Exec({{"GET", "{a}1"}}), "*-1\r\n");
 }
 
 TEST_F(TransactionTest, TimesStayWhatTheyWere) {
-  door_.Answer({"SET", "{a}1", "x", "PX", "100000"});
+  client_.Answer({"SET", "{a}1", "x", "PX", "100000"});
   EXPECT_EQ(Exec({{"APPEND", "{a}1", "y"}, {"SET", "{a}2", "z", "PX", "5000"}, {"PTTL", "{a}2"}}),
             "*3\r\n:2\r\n+OK\r\n:5000\r\n");
-  EXPECT_EQ(door_.Answer({"PTTL", "{a}1"}), ":100000\r\n");
-  EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":5000\r\n");
+  EXPECT_EQ(client_.Answer({"PTTL", "{a}1"}), ":100000\r\n");
+  EXPECT_EQ(client_.Answer({"PTTL", "{a}2"}), ":5000\r\n");
 }
 
 // Of a gateway whose clock is behind the servers': what lives for some time does so by theirs, wherever it is moved.
 TEST_F(TransactionTest, TimesAreTheServersWhateverTheGatewaysClockShows) {
   store().SetSkew(std::chrono::milliseconds(50));
   Exec({{"SET", "{a}1", "x", "PX", "5000"}, {"RENAME", "{a}1", "{a}2"}, {"APPEND", "{a}2", "y"}});
-  EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":5050\r\n");
+  EXPECT_EQ(client_.Answer({"PTTL", "{a}2"}), ":5050\r\n");
   Exec({{"SET", "{a}3", "x", "PXAT", "1700000100000"}, {"COPY", "{a}3", "{a}4"}, {"PERSIST", "{a}2"}});
-  EXPECT_EQ(door_.Answer({"PEXPIRETIME", "{a}4"}), ":1700000100000\r\n");
-  EXPECT_EQ(door_.Answer({"PTTL", "{a}2"}), ":-1\r\n");
+  EXPECT_EQ(client_.Answer({"PEXPIRETIME", "{a}4"}), ":1700000100000\r\n");
+  EXPECT_EQ(client_.Answer({"PTTL", "{a}2"}), ":-1\r\n");
 }
 
 TEST_F(TransactionTest, KeysOfSeveralGroupsAreRefused) {
   EXPECT_THAT(Exec({{"SET", "a", "1"}, {"SET", "b", "2"}}), StartsWith("-CROSSSLOT"));
   EXPECT_EQ(ValueOf("a"), "(none)");
-  EXPECT_THAT(door_.Answer({"MSETNX", "a", "1", "b", "2"}), StartsWith("-CROSSSLOT"));
+  EXPECT_THAT(client_.Answer({"MSETNX", "a", "1", "b", "2"}), StartsWith("-CROSSSLOT"));
   EXPECT_EQ(Exec({{"SET", "a", "1"}, {"GET", "a"}}), "*2\r\n+OK\r\n$1\r\n1\r\n") << "a key is a group of its own";
-  door_.Answer({"WATCH", "b"});
+  client_.Answer({"WATCH", "b"});
   EXPECT_THAT(Exec({{"SET", "a", "1"}}), StartsWith("-CROSSSLOT"));
 }
 
 TEST_F(TransactionTest, EachGroupMayBeATransactionOfItsOwn) {
-  EXPECT_EQ(door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"}), "+OK\r\n");
   EXPECT_EQ(Exec({{"SET", "a", "1"}, {"MSET", "b", "2", "c", "3"}, {"INCR", "c"}, {"MGET", "a", "b", "c"}, {"PING"}}),
             "*5\r\n+OK\r\n+OK\r\n:4\r\n*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n4\r\n+PONG\r\n");
   WriteBefore("commit", "{x}1");
   EXPECT_EQ(Exec({{"APPEND", "{x}1", "!"}, {"APPEND", "{x}2", "!"}, {"SET", "{y}1", "1"}, {"SET", "{y}2", "1"}}),
             "*4\r\n:6\r\n:1\r\n+OK\r\n+OK\r\n");
-  door_.Answer({"WATCH", "b"});
+  client_.Answer({"WATCH", "b"});
   EXPECT_THAT(Exec({{"SET", "a", "1"}}), StartsWith("-CROSSSLOT")) << "what is watched is for the whole";
 }
 
 TEST_F(TransactionTest, WhatCannotBeQueuedBreaksIt) {
   for (const Words& words :
        std::vector<Words>{{"NOSUCH"}, {"GET"}, {"SELECT", "1"}, {"FLUSHALL"}, {"LPUSH", "a", "b"}}) {
-    EXPECT_EQ(door_.Answer({"MULTI"}), "+OK\r\n");
-    EXPECT_EQ(door_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
-    EXPECT_THAT(door_.Answer(words), StartsWith("-ERR")) << words.front();
-    EXPECT_THAT(door_.Answer({"EXEC"}), StartsWith("-EXECABORT")) << words.front();
+    EXPECT_EQ(client_.Answer({"MULTI"}), "+OK\r\n");
+    EXPECT_EQ(client_.Answer({"SET", "a", "1"}), "+QUEUED\r\n");
+    EXPECT_THAT(client_.Answer(words), StartsWith("-ERR")) << words.front();
+    EXPECT_THAT(client_.Answer({"EXEC"}), StartsWith("-EXECABORT")) << words.front();
     EXPECT_EQ(ValueOf("a"), "(none)");
   }
 }
@@ -162,7 +162,7 @@ TEST_F(TransactionTest, AFaultOfTheStoreIsTheAnswer) {
   store().SetFault([](const std::string&, const std::string&) { return Status(Code::kUnavailable, "nobody leads"); });
   EXPECT_EQ(Exec({{"GET", "{a}1"}, {"INCR", "{a}2"}}), "-CLUSTERDOWN nobody leads\r\n");
   EXPECT_EQ(Exec({{"GET", "{a}1"}}), "-CLUSTERDOWN nobody leads\r\n") << "however many commands it has";
-  EXPECT_THAT(door_.Answer({"WATCH", "a"}), StartsWith("-CLUSTERDOWN"));
+  EXPECT_THAT(client_.Answer({"WATCH", "a"}), StartsWith("-CLUSTERDOWN"));
 }
 
 TEST_F(TransactionTest, AnOutcomeThatIsUnknownIsTheAnswerHoweverManyCommandsThereAre) {
@@ -177,7 +177,7 @@ TEST_F(TransactionTest, AnOutcomeThatIsUnknownIsTheAnswerHoweverManyCommandsTher
     EXPECT_EQ(Exec(commands), "-UNKNOWNOUTCOME the server went away\r\n") << commands.front().front();
   store().Write("a", "x");
   EXPECT_EQ(Exec({{"DEL", "a"}}), "-UNKNOWNOUTCOME the server went away\r\n");
-  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
   EXPECT_EQ(Exec({{"SET", "a", "x"}}), "*1\r\n-UNKNOWNOUTCOME the server went away\r\n");
 }
 
@@ -190,20 +190,20 @@ TEST_F(TransactionTest, ACommandsOwnErrorIsNotThatOfTheTransaction) {
 }
 
 TEST_F(TransactionTest, CommandsOfSeveralKeysOfOneGroupAreOne) {
-  door_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"SET", "{a}1", "x"});
   WriteBefore("commit", "{a}1");
-  EXPECT_EQ(door_.Answer({"RENAME", "{a}1", "{a}2"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"RENAME", "{a}1", "{a}2"}), "+OK\r\n");
   EXPECT_EQ(ValueOf("{a}1"), "(none)");
   EXPECT_EQ(ValueOf("{a}2"), "other");
   WriteBefore("commit", "{a}3");
-  EXPECT_EQ(door_.Answer({"MSETNX", "{a}3", "1", "{a}4", "2"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"MSETNX", "{a}3", "1", "{a}4", "2"}), ":0\r\n");
   EXPECT_EQ(ValueOf("{a}4"), "(none)");
   int commits = 0;
   store().SetFault([&](const std::string& operation, const std::string&) {
     commits += operation == "commit" ? 1 : 0;
     return operation == "put" ? Status(Code::kInternal, "each for itself") : Status();
   });
-  EXPECT_EQ(door_.Answer({"MSET", "{a}5", "1", "{a}6", "2"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer({"MSET", "{a}5", "1", "{a}6", "2"}), "+OK\r\n");
   EXPECT_EQ(commits, 2) << "of one commit, each key";
 }
 
@@ -211,7 +211,7 @@ TEST_F(TransactionTest, ManyCommandsThatEndAtOnceDoNotNest) {
   std::string replies = "*50000\r\n";
   for (int i = 0; i < 50'000; ++i) replies += ":0\r\n";
   EXPECT_EQ(Exec(std::vector<Words>(50'000, {"PUBLISH", "c", "m"})), replies);
-  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
   EXPECT_THAT(Exec(std::vector<Words>(20'000, {"MSET", "a", "1", "b"})), StartsWith("*20000\r\n-ERR wrong number"));
 }
 
@@ -230,7 +230,7 @@ TEST_F(TransactionTest, RepliesThatAreTooLargeTogetherEndIt) {
 }
 
 TEST_F(TransactionTest, RepliesOfManyGroupsThatAreTooLargeTogetherEndItSoon) {
-  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
   std::vector<Words> one_each, many_each;
   for (int i = 0; i < 200; ++i) {
     const std::string key = "{" + std::to_string(i) + "}";
@@ -251,17 +251,17 @@ TEST_F(TransactionTest, RepliesOfManyGroupsThatAreTooLargeTogetherEndItSoon) {
 }
 
 TEST_F(TransactionTest, WhatTheConnectionAnswersWaitsForTheTransaction) {
-  door_.Answer({"WATCH", "n"});
+  client_.Answer({"WATCH", "n"});
   store().Write("n", "other");
   EXPECT_EQ(Exec({{"CLIENT", "SETNAME", "me"}}), "*-1\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "GETNAME"}), "$-1\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "GETNAME"}), "$-1\r\n");
   EXPECT_EQ(Exec({{"CLIENT", "SETNAME", "me"}, {"GET", "n"}, {"PUBSUB", "NUMPAT"}}),
             "*3\r\n+OK\r\n$5\r\nother\r\n:0\r\n");
-  EXPECT_EQ(door_.Answer({"CLIENT", "GETNAME"}), "$2\r\nme\r\n");
+  EXPECT_EQ(client_.Answer({"CLIENT", "GETNAME"}), "$2\r\nme\r\n");
 }
 
 TEST_F(TransactionTest, AGroupThatFailsFailsAloneWhereEachIsATransaction) {
-  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
   store().SetFault([](const std::string& operation, const std::string& key) {
     return operation == "commit" && key.find("{b}") != key.npos ? Status(Code::kUnavailable, "nobody leads") : Status();
   });
@@ -277,15 +277,15 @@ TEST_F(TransactionTest, AGroupThatFailsFailsAloneWhereEachIsATransaction) {
 TEST_F(TransactionTest, AConnectionWatchesSoManyKeys) {
   Words words{"WATCH"};
   for (int i = 0; i < 1'000; ++i) words.push_back("{a}" + std::to_string(i));
-  EXPECT_EQ(door_.Answer(words), "+OK\r\n");
-  EXPECT_THAT(door_.Answer({"WATCH", "{a}more"}), StartsWith("-ERR a connection watches"));
-  door_.Answer({"UNWATCH"});
-  EXPECT_EQ(door_.Answer({"WATCH", "{a}more"}), "+OK\r\n");
+  EXPECT_EQ(client_.Answer(words), "+OK\r\n");
+  EXPECT_THAT(client_.Answer({"WATCH", "{a}more"}), StartsWith("-ERR a connection watches"));
+  client_.Answer({"UNWATCH"});
+  EXPECT_EQ(client_.Answer({"WATCH", "{a}more"}), "+OK\r\n");
 }
 
 TEST_F(TransactionTest, ATimeThatIsOverBeforeItRunsIsADelete) {
-  door_.Answer({"SET", "{t}b", "x"});
-  door_.Answer({"SET", "{t}a", "x"});
+  client_.Answer({"SET", "{t}b", "x"});
+  client_.Answer({"SET", "{t}a", "x"});
   const std::string at = std::to_string(store().NowMs() + 20);
   writes_ = 1;
   store().SetFault([this](const std::string& operation, const std::string&) {
@@ -297,7 +297,7 @@ TEST_F(TransactionTest, ATimeThatIsOverBeforeItRunsIsADelete) {
   });
   EXPECT_EQ(Exec({{"GET", "{t}a"}, {"SET", "{t}b", "y", "PXAT", at}}), "*2\r\n$5\r\nother\r\n+OK\r\n");
   store().SetFault({});
-  EXPECT_EQ(door_.Answer({"EXISTS", "{t}b"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"EXISTS", "{t}b"}), ":0\r\n");
 }
 
 TEST_F(TransactionTest, TooLargeATransactionIsRefusedWhole) {

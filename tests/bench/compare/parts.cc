@@ -8,7 +8,7 @@
 #include <thread>
 #include <tuple>
 
-#include "tests/bench/compare/door_parts.h"
+#include "tests/bench/compare/listener_parts.h"
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
@@ -274,7 +274,7 @@ const PartKind kParts[kPartKinds] = {
     {"standalone", "one process against Redis, Memcached and a plain file", &Make<StandalonePart>},
     {"storage", "loads in key order and scans against bare WiredTiger", &Make<StoragePart>},
     {"cluster", "three replicas against etcd, and each level", &Make<ClusterPart>},
-    {"doors", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeDoorsPart},
+    {"listeners", "ebla-standalone as Redis's and Memcached's clients see it, against these", &MakeListenersPart},
     {"gateway", "ebla-gateway before three replicas, against the SDK", &MakeGatewayPart},
     {"tls", "every connection with certificates, against the clear", &MakeTlsPart},
     {"users", "one user's p99 beside 64 connections of another, against alone", &MakeUsersPart},
@@ -312,7 +312,7 @@ void AddRatios(Report& report) {
   ratio("Ebla put RF 3, 64", "etcd put, 64", 5);
   ratio("Ebla put RF 3, 512", "etcd put, 512", 8);
   ratio("Ebla get STRONG RF 3, 64", "Ebla get STRONG RF 1, 64", 0.9);
-  AddDoorRatios(ratio);
+  AddListenerRatios(ratio);
   AddTrustRatios(ratio, at_most);
   at_most("Ebla put interval, 512, written", 2.5 * 1024);
   at_most("Ebla put sync, 32, written", 5 * 1024);

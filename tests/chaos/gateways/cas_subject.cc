@@ -47,7 +47,7 @@ class CasSubject::Client final : public Caller {
  private:
   ConnectionOptions OptionsAt(int number) const {
     ConnectionOptions options = Options(static_cast<uint64_t>(number));
-    options.door = &GatewayDoors::memcached;
+    options.listener = &GatewayListeners::memcached;
     return options;
   }
 
@@ -100,7 +100,7 @@ void CasSubject::Enlist() {
 
 Result<std::vector<std::string>> CasSubject::Judge() {
   ConnectionOptions options = JudgesOptions();
-  options.door = &GatewayDoors::memcached;
+  options.listener = &GatewayListeners::memcached;
   MemcachedClient memcached(setting_.gateways, options);
   std::vector<std::string> problems;
   for (size_t i = 0; i < items_.size(); ++i) {

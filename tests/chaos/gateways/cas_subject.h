@@ -1,6 +1,6 @@
 // tests/chaos/gateways/cas_subject.h
-// Numbers at the Memcached doors that clients raise by gets and cas, and by incr, on the same keys. Each cas that was
-// stored made a step of its own, and cas numbers only grow. Judged by verdicts/counting.h.
+// Numbers at the Memcached listeners that clients raise by gets and cas, and by incr, on the same keys. Each cas that
+// was stored made a step of its own, and cas numbers only grow. Judged by verdicts/counting.h.
 // Threads: as subject.h says.
 #pragma once
 

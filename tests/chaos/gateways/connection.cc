@@ -60,8 +60,8 @@ void Connection::Close() {
 
 Status Connection::Open() {
   for (size_t tried = 0; fd_ < 0 && tried < gateways_.count(); ++tried) {
-    const auto doors = gateways_.Doors(gateway_);
-    if (doors) fd_ = ConnectTo(doors->host, (*doors).*options_.door);
+    const auto listeners = gateways_.Listeners(gateway_);
+    if (listeners) fd_ = ConnectTo(listeners->host, (*listeners).*options_.listener);
     if (fd_ < 0) gateway_ = (gateway_ + 1) % gateways_.count();
   }
   return fd_ >= 0 ? Status() : Error(Code::kUnavailable, "no gateway takes a connection");

@@ -19,7 +19,7 @@
 namespace ebla::chaos {
 
 struct ConnectionOptions {
-  int GatewayDoors::* door = &GatewayDoors::redis;
+  int GatewayListeners::* listener = &GatewayListeners::redis;
   size_t first = 0;                           // the gateway that it goes to first
   std::chrono::milliseconds patience{1'000};  // for an answer
 };

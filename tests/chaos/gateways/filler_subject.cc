@@ -40,7 +40,7 @@ class FillerSubject::Client final : public Caller {
 
   ConnectionOptions OptionsAt(int number) const {
     ConnectionOptions options = Options(static_cast<uint64_t>(number));
-    options.door = &GatewayDoors::memcached;
+    options.listener = &GatewayListeners::memcached;
     return options;
   }
   // Beside registers' groups and items, in whatever tablets these are.

@@ -17,7 +17,7 @@ namespace ebla::chaos {
 class FillerSubject final : public Subject {
  public:
   struct Options {
-    bool memcached = false;  // at that door; else at Redis's
+    bool memcached = false;  // at that listener; else at Redis's
     int clients = 2;
     uint64_t bytes_max = 40'000;
   };

@@ -24,8 +24,8 @@ std::string ReadOutput(const std::string& file) {
 }
 
 // In "ebla-gateway serves memcached at 127.0.0.1:41231, redis at ..., http at ...\n".
-int PortIn(const std::string& text, const std::string& door, const std::string& host) {
-  const std::string before = door + " at " + host + ":";
+int PortIn(const std::string& text, const std::string& listener, const std::string& host) {
+  const std::string before = listener + " at " + host + ":";
   const size_t found = text.find(before);
   return found == std::string::npos ? 0 : std::atoi(text.c_str() + found + before.size());
 }
@@ -52,7 +52,7 @@ std::string Gateways::OutputOf(size_t gateway) const {
 
 void Gateways::Shut(size_t gateway) {
   MutexLock lock(mutex_);
-  members_[gateway].doors.reset();
+  members_[gateway].listeners.reset();
 }
 
 Status Gateways::Kill(size_t gateway) {
@@ -81,8 +81,8 @@ Status Gateways::Restart(size_t gateway) {
       options_.launch_context ? options_.launch_context(Name(gateway)) : cluster::LaunchContext{};
   std::vector<std::string> command = context.command_prefix;
   command.insert(command.end(), {options_.program, "--masters=" + options_.masters, "--insecure"});
-  for (const char* door : {"redis", "memcached", "http"})
-    command.push_back("--" + std::string(door) + "_listen=" + context.host + ":0");
+  for (const char* listener : {"redis", "memcached", "http"})
+    command.push_back("--" + std::string(listener) + "_listen=" + context.host + ":0");
   command.insert(command.end(), options_.flags.begin(), options_.flags.end());
   EBLA_ASSIGN(member.process, cluster::Spawn({.command = std::move(command),
                                               .working_dir = options_.dir,
@@ -96,15 +96,15 @@ Status Gateways::Restart(size_t gateway) {
   if (!testing::Eventually(told, kStartTimeMax) || PortIn(text, "http", context.host) == 0)
     return Error(Code::kUnavailable, "a gateway does not start: " + text);
   MutexLock lock(mutex_);
-  member.doors = GatewayDoors{.host = context.host,
+  member.listeners = GatewayListeners{.host = context.host,
                               .redis = PortIn(text, "redis", context.host),
                               .memcached = PortIn(text, "memcached", context.host)};
   return Status::Ok();
 }
 
-std::optional<GatewayDoors> Gateways::Doors(size_t gateway) const {
+std::optional<GatewayListeners> Gateways::Listeners(size_t gateway) const {
   MutexLock lock(mutex_);
-  return members_[gateway].doors;
+  return members_[gateway].listeners;
 }
 
 }  // namespace ebla::chaos

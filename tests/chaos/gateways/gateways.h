@@ -1,8 +1,8 @@
 // tests/chaos/gateways/gateways.h
 // Gateways before a test's cluster: processes that are killed, paused and started again while clients ask them. The
-// system picks their ports, so one that comes back listens elsewhere; Doors() says where. They are "gateway-1" and so
-// on to whoever says how they are launched.
-// Threads: Doors() any; the rest from one, which must outlive them, as the processes die with it.
+// system picks their ports, so a restarted gateway listens elsewhere; Listeners() tells where. Launch options name them
+// "gateway-1" and so on.
+// Threads: Listeners() any; the rest from one, which must outlive them, as the processes die with it.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@ struct GatewaysOptions {
   std::function<cluster::LaunchContext(const std::string& name)> launch_context;  // empty: 127.0.0.1, started directly
 };
 
-struct GatewayDoors {
+struct GatewayListeners {
   std::string host;  // an IPv4 address; then ports
   int redis = 0;
   int memcached = 0;
@@ -49,12 +49,12 @@ class Gateways {
   // Of one that has ended; waits until it serves.
   Status Restart(size_t gateway);
   // None: it does not run.
-  std::optional<GatewayDoors> Doors(size_t gateway) const;
+  std::optional<GatewayListeners> Listeners(size_t gateway) const;
 
  private:
   struct Member {
     cluster::ProcessId process;
-    std::optional<GatewayDoors> doors;
+    std::optional<GatewayListeners> listeners;
     int starts = 0;
   };
   std::string OutputOf(size_t gateway) const;
@@ -62,7 +62,7 @@ class Gateways {
 
   const GatewaysOptions options_;
   mutable Mutex mutex_;
-  std::vector<Member> members_;  // its size is for life; `doors` under the mutex
+  std::vector<Member> members_;  // its size is for life; `listeners` under the mutex
 };
 
 }  // namespace ebla::chaos

@@ -47,7 +47,7 @@ class ItemsSubject::Client final : public Caller {
 
   ConnectionOptions OptionsAt(int number) const {
     ConnectionOptions options = Options(static_cast<uint64_t>(number));
-    options.door = &GatewayDoors::memcached;
+    options.listener = &GatewayListeners::memcached;
     return options;
   }
   std::string NewValue() { return name_ + "." + std::to_string(++values_); }
@@ -133,7 +133,7 @@ void ItemsSubject::Enlist() {
 
 Result<std::vector<std::string>> ItemsSubject::Judge() {
   ConnectionOptions options = JudgesOptions();
-  options.door = &GatewayDoors::memcached;
+  options.listener = &GatewayListeners::memcached;
   MemcachedClient memcached(setting_.gateways, options);
   std::vector<std::string> problems;
   for (size_t i = 0; i < cases_.size(); ++i) {

@@ -1,7 +1,7 @@
 // tests/chaos/gateways/items_subject.h
-// Items at the Memcached doors, in a table that evicts: clients read them by gets, and write values that nobody else
-// writes by add and by cas. An item may vanish, and be added again; but what a cas was stored over is what was read,
-// and cas numbers only grow, over an item's ends, too. Judged by verdicts/registers.h and verdicts/counting.h.
+// Items at the Memcached listeners, in a table that evicts. Clients read them by gets, and write unique values by add
+// and by cas. An item may vanish, and be added again. But a cas replaces just the value that its client has read, and
+// cas numbers only grow, also past an item's end. Judged by verdicts/registers.h and verdicts/counting.h.
 // Threads: as subject.h says.
 #pragma once
 

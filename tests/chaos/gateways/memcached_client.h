@@ -1,5 +1,5 @@
 // tests/chaos/gateways/memcached_client.h
-// A client of the gateways' Memcached doors, in the text protocol. It repeats nothing.
+// A client of the gateways' Memcached listeners, in the text protocol. It repeats nothing.
 // Errors:  as redis_client.h has them; CONDITION_FAILED and NOT_FOUND are answers, where a call says so.
 // Threads: thread-compatible.
 #pragma once

@@ -17,7 +17,7 @@ Caller::Caller(const Setting& setting, uint64_t number)
       redis_(setting.gateways, Options(number), setting.database) {}
 
 ConnectionOptions Caller::Options(uint64_t number) const {
-  return {.door = &GatewayDoors::redis,
+  return {.listener = &GatewayListeners::redis,
           .first = static_cast<size_t>(number),
           .patience = number % 2 == 0 ? setting_.patience : kImpatience};
 }
@@ -41,7 +41,7 @@ void Caller::Ended(const std::string& what, const Status& status) {
   }
 }
 
-ConnectionOptions JudgesOptions() { return {.door = &GatewayDoors::redis, .first = 0, .patience = kJudgesPatience}; }
+ConnectionOptions JudgesOptions() { return {.listener = &GatewayListeners::redis, .first = 0, .patience = kJudgesPatience}; }
 
 RedisClient JudgesClient(const Setting& setting) { return {setting.gateways, JudgesOptions(), setting.database}; }
 

@@ -29,7 +29,7 @@ struct Setting {
   const Gateways& gateways;
   load::Workers& workers;
   Tally& tally;
-  std::string database;  // of Redis's door: the number
+  std::string database;  // of Redis's listener: the number
   std::string round;     // what this round's keys have in their names
   uint64_t seed = 1;
   std::chrono::milliseconds think_max{40};

@@ -16,7 +16,7 @@ namespace ebla::chaos {
 
 struct GatewayLoadOptions {
   uint64_t seed = 1;
-  std::vector<std::string> databases;  // of Redis's door
+  std::vector<std::string> databases;  // of Redis's listener
   // All tables evict: of the subjects only those that can tell what was forgotten from what was lost, and others that
   // fill the tables.
   bool evicting = false;
@@ -24,7 +24,7 @@ struct GatewayLoadOptions {
 
 class GatewayLoad {
  public:
-  // What is at Memcached's door, among the databases.
+  // What is at Memcached's listener, among the databases.
   static constexpr char kCache[] = "cache";
 
   GatewayLoad(const Gateways& gateways, GatewayLoadOptions options);

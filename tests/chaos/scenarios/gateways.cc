@@ -33,7 +33,7 @@ constexpr size_t kHarmsLeast = 4;  // kinds of them
 constexpr uint64_t kEvictingLimit = 24 << 20;
 constexpr char kGatewayClients[] = "clients";
 
-// A database of Redis's door, or what is at Memcached's, and its table.
+// A database of Redis's listener, or what is at Memcached's, and its table.
 struct Place {
   std::string database;
   std::string table;

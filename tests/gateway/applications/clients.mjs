@@ -25,16 +25,16 @@ async function ioredis() {
   assert.equal(await client.addAndGet('n', 5), '7');
   assert.equal(await client.addAndGet('n', 5), '12');
 
-  const listener = client.duplicate();
-  const heard = new Promise((resolve) => listener.on('message', (channel, message) => resolve([channel, message])));
-  await listener.subscribe('news');
+  const subscriber = client.duplicate();
+  const heard = new Promise((resolve) => subscriber.on('message', (channel, message) => resolve([channel, message])));
+  await subscriber.subscribe('news');
   assert.equal(await client.publish('news', 'hello'), 1);
   assert.deepEqual(await heard, ['news', 'hello']);
 
   const keys = new Set();
   for await (const page of client.scanStream({ match: '*', count: 2 })) page.forEach((key) => keys.add(key));
   assert.deepEqual([...keys].sort(), ['a', 'n', '{m}1', '{m}2'].sort());
-  listener.disconnect();
+  subscriber.disconnect();
   client.disconnect();
 }
 
@@ -46,13 +46,13 @@ async function nodeRedis() {
     assert.equal(await client.get('a'), '1');
     assert.deepEqual(await client.multi().set('{t}a', '1').incr('{t}a').exec(), ['OK', 2]);
     assert.deepEqual(await client.eval('return {KEYS[1], ARGV[1]}', { keys: ['k'], arguments: ['v'] }), ['k', 'v']);
-    const listener = await client.duplicate().connect();
+    const subscriber = await client.duplicate().connect();
     let hear;
     const heard = new Promise((resolve) => (hear = resolve));
-    await listener.subscribe('news', hear);
+    await subscriber.subscribe('news', hear);
     assert.equal(await client.publish('news', 'hello'), 1);
     assert.equal(await heard, 'hello');
-    listener.destroy();
+    subscriber.destroy();
     client.destroy();
   }
 }

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "gateway/redis/connections/connection_state.h"
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 #include "gateway/redis/wire/glob.h"
 
 namespace ebla::gateway::redis {

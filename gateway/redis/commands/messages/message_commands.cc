@@ -23,11 +23,11 @@ void WithGrant(std::shared_ptr<StoreCall> call, const std::string& channel, std:
 void Publish(std::shared_ptr<StoreCall> call) {
   WithGrant(call, call->words[1], [call] {
     call->shared().publisher->Publish(KindOfPublished(call->command.name), call->words[1], call->words[2],
-                                      [call](int64_t listeners) { call->Number(listeners); });
+                                      [call](int64_t subscribers) { call->Number(subscribers); });
   });
 }
 
-// Another gateway brings a message to the listeners of this one.
+// Another gateway brings a message to the subscribers of this one.
 void Deliver(std::shared_ptr<StoreCall> call) {
   const bool shard = IsWord(call->words[1], "SHARD");
   if (!shard && !IsWord(call->words[1], "CHANNEL")) return call->Fail(kSyntax);

@@ -10,9 +10,9 @@
 
 #include "common/testing/eventually.h"
 #include "common/testing/thread_executor.h"
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 #include "gateway/redis/scripts/scripts.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/testing/talk.h"
 
 namespace ebla::gateway::redis {
@@ -30,7 +30,7 @@ constexpr char kDeleteIf[] =
 
 class ScriptCommandsTest : public ::testing::Test {
  protected:
-  MemoryStore& store() { return door_.databases().store("0"); }
+  MemoryStore& store() { return client_.databases().store("0"); }
   std::string ValueOf(const std::string& key) {
     const auto record = store().Read(RecordKey(key));
     return record ? record->value : "(none)";
@@ -44,87 +44,87 @@ class ScriptCommandsTest : public ::testing::Test {
     });
   }
 
-  MemoryDoor door_;
+  MemoryClient client_;
   int races_ = 0;
 };
 
 TEST_F(ScriptCommandsTest, WhoLosesARaceRunsItsScriptAnew) {
-  door_.Answer({"SET", "a", "first"});
+  client_.Answer({"SET", "a", "first"});
   LoseRaces(3, "a");
   EXPECT_EQ(
-      door_.Answer(
+      client_.Answer(
           {"EVAL", "local seen = redis.call('get', KEYS[1]) redis.call('append', KEYS[1], '!') return seen", "1", "a"}),
       "$6\r\nother0\r\n");
   EXPECT_EQ(ValueOf("a"), "other0!");
 }
 
 TEST_F(ScriptCommandsTest, ALockIsNotReleasedThatAnotherHasTakenMeanwhile) {
-  door_.Answer({"SET", "lock", "me"});
+  client_.Answer({"SET", "lock", "me"});
   LoseRaces(1, "lock");
-  EXPECT_EQ(door_.Answer({"EVAL", kDeleteIf, "1", "lock", "me"}), ":0\r\n");
+  EXPECT_EQ(client_.Answer({"EVAL", kDeleteIf, "1", "lock", "me"}), ":0\r\n");
   EXPECT_EQ(ValueOf("lock"), "other0");
 }
 
 TEST_F(ScriptCommandsTest, AMessageOfAScriptThatLosesRacesIsPublishedOnce) {
-  MemoryDoor listener(&door_);
-  listener.Answer({"SUBSCRIBE", "news"});
-  listener.Answer({"PSUBSCRIBE", "n*"});
-  listener.TakePushed();
+  MemoryClient subscriber(&client_);
+  subscriber.Answer({"SUBSCRIBE", "news"});
+  subscriber.Answer({"PSUBSCRIBE", "n*"});
+  subscriber.TakePushed();
   LoseRaces(2, "a");
   EXPECT_EQ(
-      door_.Answer({"EVAL", "redis.call('set', KEYS[1], 'x') return redis.call('publish', 'news', 'hello')", "1", "a"}),
+      client_.Answer({"EVAL", "redis.call('set', KEYS[1], 'x') return redis.call('publish', 'news', 'hello')", "1", "a"}),
       ":2\r\n");
-  EXPECT_EQ(listener.TakePushed(),
+  EXPECT_EQ(subscriber.TakePushed(),
             "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"
             "*4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n$4\r\nnews\r\n$5\r\nhello\r\n");
 }
 
 TEST_F(ScriptCommandsTest, NothingIsPublishedOfAScriptThatWasNotCommitted) {
-  MemoryDoor listener(&door_);
-  listener.Answer({"SUBSCRIBE", "news"});
-  listener.TakePushed();
+  MemoryClient subscriber(&client_);
+  subscriber.Answer({"SUBSCRIBE", "news"});
+  subscriber.TakePushed();
   store().SetFault([](const std::string& operation, const std::string&) {
     return operation == "commit" ? Status(Code::kUnavailable, "nobody leads") : Status();
   });
   EXPECT_EQ(
-      door_.Answer({"EVAL", "redis.call('publish', 'news', 'x') return redis.call('set', KEYS[1], 'x')", "1", "a"}),
+      client_.Answer({"EVAL", "redis.call('publish', 'news', 'x') return redis.call('set', KEYS[1], 'x')", "1", "a"}),
       "-CLUSTERDOWN nobody leads\r\n");
-  EXPECT_EQ(listener.TakePushed(), "");
+  EXPECT_EQ(subscriber.TakePushed(), "");
 }
 
 TEST_F(ScriptCommandsTest, AKeyThatWasNotDeclaredIsRefused) {
-  door_.Answer({"SET", "b", "x"});
+  client_.Answer({"SET", "b", "x"});
   for (const char* const command : {"'get', 'b'", "'set', 'b', '1'", "'del', KEYS[1], 'b'", "'memory', 'usage', 'b'",
                                     "'object', 'encoding', 'b'", "'mget', KEYS[1], 'b'"}) {
-    const std::string reply = door_.Answer({"EVAL", "return redis.call(" + std::string(command) + ")", "1", "a"});
+    const std::string reply = client_.Answer({"EVAL", "return redis.call(" + std::string(command) + ")", "1", "a"});
     EXPECT_THAT(reply, StartsWith("-ERR Script attempted to access a key that was not declared")) << command;
   }
   EXPECT_EQ(ValueOf("b"), "x");
-  EXPECT_EQ(door_.Answer({"EVAL", "return redis.pcall('get', 'b').err ~= nil", "0"}), ":1\r\n");
+  EXPECT_EQ(client_.Answer({"EVAL", "return redis.pcall('get', 'b').err ~= nil", "0"}), ":1\r\n");
 }
 
 TEST_F(ScriptCommandsTest, KeysOfSeveralGroupsAreRefused) {
-  EXPECT_THAT(door_.Answer({"EVAL", "return 1", "2", "a", "b"}), StartsWith("-CROSSSLOT"));
-  EXPECT_EQ(door_.Answer({"EVAL", "return #KEYS", "2", "{a}1", "{a}2"}), ":2\r\n");
-  EXPECT_EQ(door_.Answer({"EVAL", "return #KEYS", "2", "a", "a"}), ":2\r\n");
+  EXPECT_THAT(client_.Answer({"EVAL", "return 1", "2", "a", "b"}), StartsWith("-CROSSSLOT"));
+  EXPECT_EQ(client_.Answer({"EVAL", "return #KEYS", "2", "{a}1", "{a}2"}), ":2\r\n");
+  EXPECT_EQ(client_.Answer({"EVAL", "return #KEYS", "2", "a", "a"}), ":2\r\n");
 }
 
 TEST_F(ScriptCommandsTest, WhatIsNoPartOfATransactionIsRefused) {
   for (const char* const command : {"'keys', '*'", "'scan', '0'", "'dbsize'", "'randomkey'", "'flushall'", "'flushdb'",
                                     "'select', '1'", "'info'", "'copy', KEYS[1], KEYS[1], 'DB', '1'"}) {
-    EXPECT_THAT(door_.Answer({"EVAL", "return redis.call(" + std::string(command) + ")", "1", "a"}),
+    EXPECT_THAT(client_.Answer({"EVAL", "return redis.call(" + std::string(command) + ")", "1", "a"}),
                 HasSubstr("within a script is not served by Ebla"))
         << command;
   }
-  EXPECT_THAT(door_.Answer({"EVAL", "return redis.call('lpush', KEYS[1], 'x')", "1", "a"}),
+  EXPECT_THAT(client_.Answer({"EVAL", "return redis.call('lpush', KEYS[1], 'x')", "1", "a"}),
               StartsWith("-ERR LPUSH is not served by Ebla yet"));
-  EXPECT_EQ(door_.Answer({"SCRIPT", "DEBUG", "YES"}), "-ERR SCRIPT DEBUG is not served by Ebla\r\n");
+  EXPECT_EQ(client_.Answer({"SCRIPT", "DEBUG", "YES"}), "-ERR SCRIPT DEBUG is not served by Ebla\r\n");
 }
 
 TEST_F(ScriptCommandsTest, AValueThatIsTooLargeIsRefusedWhereItIsWritten) {
-  EXPECT_THAT(door_.Answer({"EVAL", "return redis.call('set', KEYS[1], string.rep('x', 1048570))", "1", "a"}),
+  EXPECT_THAT(client_.Answer({"EVAL", "return redis.call('set', KEYS[1], string.rep('x', 1048570))", "1", "a"}),
               StartsWith("-ERR string exceeds maximum allowed size"));
-  EXPECT_THAT(door_.Answer({"EVAL",
+  EXPECT_THAT(client_.Answer({"EVAL",
                             "redis.call('set', KEYS[1], string.rep('x', 1048569)) "
                             "return redis.call('append', KEYS[1], 'y')",
                             "1", "a"}),
@@ -134,61 +134,61 @@ TEST_F(ScriptCommandsTest, AValueThatIsTooLargeIsRefusedWhereItIsWritten) {
 
 TEST_F(ScriptCommandsTest, AScriptThatIsOutOfMemoryHasDoneNothing) {
   constexpr char kHungry[] = "redis.call('set', KEYS[1], 'x') local t = {} while true do t[#t + 1] = {} end";
-  EXPECT_EQ(door_.Answer({"EVAL", kHungry, "1", "a"}), "-ERR Error running script: not enough memory\r\n");
+  EXPECT_EQ(client_.Answer({"EVAL", kHungry, "1", "a"}), "-ERR Error running script: not enough memory\r\n");
   EXPECT_EQ(ValueOf("a"), "(none)");
-  door_.Answer({"MULTI"});
-  door_.Answer({"SET", "{a}1", "x"});
-  door_.Answer({"EVAL", kHungry, "1", "{a}2"});
-  EXPECT_EQ(door_.Answer({"EXEC"}), "-ERR Error running script: not enough memory\r\n");
+  client_.Answer({"MULTI"});
+  client_.Answer({"SET", "{a}1", "x"});
+  client_.Answer({"EVAL", kHungry, "1", "{a}2"});
+  EXPECT_EQ(client_.Answer({"EXEC"}), "-ERR Error running script: not enough memory\r\n");
   EXPECT_EQ(ValueOf("{a}1"), "(none)");
 }
 
 TEST_F(ScriptCommandsTest, AScriptWithinATransactionIsAPartOfIt) {
-  door_.Answer({"SET", "{a}n", "5"});
+  client_.Answer({"SET", "{a}n", "5"});
   LoseRaces(1, "{a}m");
-  door_.Answer({"MULTI"});
-  door_.Answer({"INCR", "{a}n"});
-  EXPECT_EQ(door_.Answer({"EVAL", kCount, "1", "{a}n"}), "+QUEUED\r\n");
-  door_.Answer({"EVAL", "return redis.call('append', KEYS[1], '!')", "1", "{a}m"});
-  door_.Answer({"GET", "{a}m"});
-  EXPECT_EQ(door_.Answer({"EXEC"}), "*4\r\n:6\r\n+OK\r\n:7\r\n$7\r\nother0!\r\n");
+  client_.Answer({"MULTI"});
+  client_.Answer({"INCR", "{a}n"});
+  EXPECT_EQ(client_.Answer({"EVAL", kCount, "1", "{a}n"}), "+QUEUED\r\n");
+  client_.Answer({"EVAL", "return redis.call('append', KEYS[1], '!')", "1", "{a}m"});
+  client_.Answer({"GET", "{a}m"});
+  EXPECT_EQ(client_.Answer({"EXEC"}), "*4\r\n:6\r\n+OK\r\n:7\r\n$7\r\nother0!\r\n");
   EXPECT_EQ(ValueOf("{a}n"), "7");
   EXPECT_EQ(ValueOf("{a}m"), "other0!");
 }
 
 TEST_F(ScriptCommandsTest, AWatchedKeyThatChangesEndsATransactionWithAScript) {
-  door_.Answer({"WATCH", "{a}n"});
+  client_.Answer({"WATCH", "{a}n"});
   store().Write(RecordKey("{a}n"), "1");
-  door_.Answer({"MULTI"});
-  door_.Answer({"EVAL", kCount, "1", "{a}m"});
-  EXPECT_EQ(door_.Answer({"EXEC"}), "*-1\r\n");
+  client_.Answer({"MULTI"});
+  client_.Answer({"EVAL", kCount, "1", "{a}m"});
+  EXPECT_EQ(client_.Answer({"EXEC"}), "*-1\r\n");
   EXPECT_EQ(ValueOf("{a}m"), "(none)");
 }
 
 TEST_F(ScriptCommandsTest, ScriptsOfEachGroupMayBeATransactionOfTheirOwn) {
-  door_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
-  door_.Answer({"MULTI"});
-  door_.Answer({"EVAL", kCount, "1", "a"});
-  door_.Answer({"EVAL", kCount, "1", "b"});
-  door_.Answer({"EVAL", "return 1", "2", "a", "b"});
-  door_.Answer({"EVAL", "return 'none'", "0"});
-  EXPECT_THAT(door_.Answer({"EXEC"}), StartsWith("*4\r\n+OK\r\n+OK\r\n-CROSSSLOT"));
+  client_.Answer({"CONFIG", "SET", "ebla.transactions", "each-group"});
+  client_.Answer({"MULTI"});
+  client_.Answer({"EVAL", kCount, "1", "a"});
+  client_.Answer({"EVAL", kCount, "1", "b"});
+  client_.Answer({"EVAL", "return 1", "2", "a", "b"});
+  client_.Answer({"EVAL", "return 'none'", "0"});
+  EXPECT_THAT(client_.Answer({"EXEC"}), StartsWith("*4\r\n+OK\r\n+OK\r\n-CROSSSLOT"));
   EXPECT_EQ(ValueOf("a") + ValueOf("b"), "11");
 }
 
 TEST_F(ScriptCommandsTest, AScriptThatOnlyReadsOneKeyCommitsNothing) {
-  door_.Answer({"SET", "a", "x"});
+  client_.Answer({"SET", "a", "x"});
   store().SetFault([](const std::string& operation, const std::string&) {
     return operation == "get" ? Status() : Status(Code::kInternal, operation);
   });
-  EXPECT_EQ(door_.Answer({"EVAL_RO", "return redis.call('get', KEYS[1])", "1", "a"}), "$1\r\nx\r\n");
+  EXPECT_EQ(client_.Answer({"EVAL_RO", "return redis.call('get', KEYS[1])", "1", "a"}), "$1\r\nx\r\n");
 }
 
 TEST_F(ScriptCommandsTest, OtherConnectionsKnowAScriptByItsName) {
-  MemoryDoor other(&door_);
+  MemoryClient other(&client_);
   const std::string sha = ScriptSha(kCount);
   EXPECT_THAT(other.Answer({"EVALSHA", sha, "1", "a"}), StartsWith("-NOSCRIPT"));
-  EXPECT_EQ(door_.Answer({"SCRIPT", "LOAD", kCount}), "$40\r\n" + sha + "\r\n");
+  EXPECT_EQ(client_.Answer({"SCRIPT", "LOAD", kCount}), "$40\r\n" + sha + "\r\n");
   EXPECT_EQ(other.Answer({"EVALSHA", sha, "1", "a"}), "+OK\r\n");
 }
 

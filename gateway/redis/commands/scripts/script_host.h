@@ -2,7 +2,7 @@
 // The commands that a script calls, on the transaction view of its transaction.
 // Keys:     those that EVAL declares alone: others were not loaded, and may be of another group.
 // Refused:  what visits all keys or changes the connection, since a script is a part of a transaction.
-// Messages: are published once the transaction is committed; until then they are known to this gateway's listeners'
+// Messages: are published once the transaction is committed; until then they are known to this gateway's subscribers'
 //           number alone.
 // Threads:  the run's.
 #pragma once

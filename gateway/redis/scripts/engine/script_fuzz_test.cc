@@ -11,7 +11,7 @@
 
 #include "common/base/key_range.h"
 #include "gateway/redis/scripts/engine/script_engine.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 #include "gateway/redis/wire/request_reader.h"
 
 namespace ebla::gateway::redis {

@@ -1,4 +1,4 @@
-#include "gateway/redis/redis_door.h"
+#include "gateway/redis/redis_listener.h"
 
 #include <glog/logging.h>
 
@@ -15,22 +15,22 @@ ServerOptions WithRefusal(ServerOptions options) {
 
 }  // namespace
 
-RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options)
+RedisListener::RedisListener(const ListenerOptions& common, const Client& client, Table table, Options options)
     : table_(std::move(table)),
-      statistics_(CommandNames(), door.loops.size()),
+      statistics_(CommandNames(), common.loops.size()),
       tables_(std::make_shared<NumberedTables>(client, table_.name(), options.makes_databases)),
-      databases_(std::make_shared<OpenTables>(client, table_.name(), options.levels, door.loops, tables_)),
+      databases_(std::make_shared<OpenTables>(client, table_.name(), options.levels, common.loops, tables_)),
       shared_(std::make_shared<Shared>()),
       peers_(std::make_shared<Peers>(shared_->channels, std::make_shared<TableStore>(table_, TableStoreOptions{}),
-                                     door.server.tls, options.peers_login)),
+                                     common.server.tls, options.peers_login)),
       options_(std::move(options)),
-      secure_(door.server.tls != nullptr),
+      secure_(common.server.tls != nullptr),
       server_(
-          WithRefusal(door.server),
+          WithRefusal(common.server),
           [shared = shared_](rpc::EventLoop& loop, const std::string& peer, std::weak_ptr<Sink> sink) {
             return std::make_unique<RedisProtocol>(shared, loop, peer, std::move(sink));
           },
-          door.loops, statistics_) {
+          common.loops, statistics_) {
   databases_->Add("0", table_);
   if (options_.logins != nullptr) databases_->GuardChannels();
   if (!options_.login_required) shared_->databases = databases_;
@@ -38,13 +38,13 @@ RedisDoor::RedisDoor(const DoorOptions& door, const Client& client, Table table,
   shared_->publisher = peers_;
   shared_->statistics = &statistics_;
   if (!options_.login_required) shared_->tables = tables_;  // a user sees nothing of what others have
-  shared_->deadline = door.deadline;
-  shared_->clients->most = door.server.connections_max;
+  shared_->deadline = common.deadline;
+  shared_->clients->most = common.server.connections_max;
   shared_->clients->slow_log.set_slower_than_micros(options_.slower_than_micros);
   shared_->options.transactions = options_.transactions;
 }
 
-Status RedisDoor::Start() {
+Status RedisListener::Start() {
   EBLA_TRY(server_.Listen());
   const rpc::Endpoint own = options_.advertised.value_or(server_.address());
   if (IsWildcard(own)) {
@@ -65,7 +65,7 @@ Status RedisDoor::Start() {
   return server_.Start();
 }
 
-void RedisDoor::Stop(Duration patience) {
+void RedisListener::Stop(Duration patience) {
   server_.Stop(patience);
   shared_->scripts->Stop();
   peers_->Stop();

@@ -1,6 +1,6 @@
-// gateway/redis/redis_door.h
+// gateway/redis/redis_listener.h
 // Redis's protocol before the tables of a cluster.
-// Threads: as gateway/server/door.h says.
+// Threads: as gateway/server/protocol_listener.h says.
 #pragma once
 
 #include <memory>
@@ -12,11 +12,11 @@
 #include "gateway/redis/logins/logins.h"
 #include "gateway/redis/pubsub/peers.h"
 #include "gateway/redis/redis_protocol.h"
-#include "gateway/server/door.h"
+#include "gateway/server/protocol_listener.h"
 
 namespace ebla::gateway::redis {
 
-class RedisDoor final : public Door {
+class RedisListener final : public ProtocolListener {
  public:
   struct Options {
     TableStoreOptions levels;
@@ -30,8 +30,8 @@ class RedisDoor final : public Door {
     int64_t slower_than_micros = 10'000;  // of commands that SLOWLOG notes; negative: none
   };
   // `table`: what it reads to see whether it can serve, and database 0.
-  RedisDoor(const DoorOptions& door, const Client& client, Table table, Options options);
-  ~RedisDoor() override { tables_->Stop(); }
+  RedisListener(const ListenerOptions& common, const Client& client, Table table, Options options);
+  ~RedisListener() override { tables_->Stop(); }
 
   std::string name() const override { return "redis"; }
   const rpc::Endpoint& address() const override { return server_.address(); }

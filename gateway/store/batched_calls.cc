@@ -1,4 +1,4 @@
-#include "gateway/store/gathered_calls.h"
+#include "gateway/store/batched_calls.h"
 
 #include <absl/hash/hash.h>
 
@@ -20,14 +20,14 @@ bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
 
 }  // namespace
 
-bool GatheredGets::Take(std::string& key, Until until, Callback<Result<Record>>& done) {
+bool BatchedGets::Take(std::string& key, Until until, Callback<Result<Record>>& done) {
   if (gets_.empty()) until_ = until;
   if (!Alike(until, until_)) return false;
   gets_.push_back({std::move(key), std::move(done)});
   return true;
 }
 
-void GatheredGets::Send(ManyStore& table) {
+void BatchedGets::Send(ManyStore& table) {
   auto gets = std::exchange(gets_, {});
   std::vector<Place> places(gets.size());
   for (size_t i = 0; i < gets.size(); ++i) places[i] = {gets[i].key, i};
@@ -41,7 +41,7 @@ void GatheredGets::Send(ManyStore& table) {
   }
 }
 
-void GatheredGets::SendSome(ManyStore& table, std::vector<One>& gets, std::span<const Place> places) const {
+void BatchedGets::SendSome(ManyStore& table, std::vector<One>& gets, std::span<const Place> places) const {
   if (places.size() == 1) {
     One& one = gets[places[0].index];
     return table.Get(std::move(one.key), freshness_, until_, std::move(one.done));
@@ -59,20 +59,20 @@ void GatheredGets::SendSome(ManyStore& table, std::vector<One>& gets, std::span<
 }
 
 // The writes of one call. Each is answered once, on any thread.
-struct GatheredWrites::Sent {
+struct BatchedWrites::Sent {
   std::shared_ptr<ManyStore> table;
   Until until;
-  std::vector<Gathered> writes;
+  std::vector<KeyWrite> writes;
   std::map<size_t, std::string> keys;  // of increments that may have to be done one by one
 
   void Answer(size_t place, Result<PartResult> result) {
-    Gathered& write = writes[place];
+    KeyWrite& write = writes[place];
     if (write.put) return AnswerPuts(write, result);
     write.applied ? write.applied(std::move(result)) : AnswerSums(place, write, result);
   }
 
  private:
-  static void AnswerPuts(Gathered& write, const Result<PartResult>& result) {
+  static void AnswerPuts(KeyWrite& write, const Result<PartResult>& result) {
     const auto answer = [&](uint64_t before) -> Result<Version> {
       if (!result) return Error(result.error());
       return Version{result->version.epoch, Lsn{result->version.lsn.value - before}};
@@ -80,7 +80,7 @@ struct GatheredWrites::Sent {
     for (auto& put : write.overwritten) put(answer(1));
     write.put(answer(0));
   }
-  void AnswerSums(size_t place, Gathered& write, const Result<PartResult>& result) {
+  void AnswerSums(size_t place, KeyWrite& write, const Result<PartResult>& result) {
     // What was refused for the sum of several need not be refused for each.
     const bool each = !result && result.error().code() == Code::kInvalidArgument && write.sums.size() > 1;
     for (size_t i = 0; i < write.sums.size(); ++i) {
@@ -95,9 +95,9 @@ struct GatheredWrites::Sent {
   }
 };
 
-bool GatheredWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
+bool BatchedWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
 
-bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
+bool BatchedWrites::TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                              Callback<Result<Version>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
@@ -107,16 +107,16 @@ bool GatheredWrites::TakePut(std::string& key, std::string& value, const Lifetim
     return true;
   }
   Batch::Part& part = parts_[place];
-  Gathered& gathered = gathered_[place];
-  if (!gathered.put || part.key != key) return false;
+  KeyWrite& write = key_writes_[place];
+  if (!write.put || part.key != key) return false;
   bytes_ += value.size() - part.value.size();
   part.value = std::move(value);
   SetLifetime(part.options, lifetime);
-  gathered.overwritten.push_back(std::exchange(gathered.put, std::move(done)));
+  write.overwritten.push_back(std::exchange(write.put, std::move(done)));
   return true;
 }
 
-bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
+bool BatchedWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
                                    Callback<Result<int64_t>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
@@ -127,15 +127,15 @@ bool GatheredWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_no
     options.if_exists = if_none == IfNone::kRefuse;
   }
   Batch::Part& part = parts_[place];
-  Gathered& gathered = gathered_[place];
-  const bool joins = added || (part.kind == Batch::Kind::kIncrement && part.key == key && gathered.if_none == if_none);
-  if (!joins || !gathered.increments.Add(delta)) return false;
-  part.delta = gathered.increments.sum();
-  gathered.sums.push_back(std::move(done));
+  KeyWrite& write = key_writes_[place];
+  const bool joins = added || (part.kind == Batch::Kind::kIncrement && part.key == key && write.if_none == if_none);
+  if (!joins || !write.increments.Add(delta)) return false;
+  part.delta = write.increments.sum();
+  write.sums.push_back(std::move(done));
   return true;
 }
 
-bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
+bool BatchedWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
                                Callback<Result<PartResult>>& done) {
   if (!Fits(until) || !PlaceOf(key).second) return false;
   Add(Batch::Kind::kApply, std::move(key), std::move(arguments), until).applied = std::move(done);
@@ -143,12 +143,12 @@ bool GatheredWrites::TakeApply(std::string& key, std::string_view function, std:
   return true;
 }
 
-void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
+void BatchedWrites::Send(const std::shared_ptr<ManyStore>& table) {
   if (parts_.empty()) return;
   usual_ = parts_.size();
   bytes_ = 0;
   at_.clear();
-  const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(gathered_, {}), {}});
+  const auto sent = std::make_shared<Sent>(Sent{table, until_, std::exchange(key_writes_, {}), {}});
   for (size_t i = 0; i < parts_.size(); ++i) {
     if (sent->writes[i].sums.size() > 1) sent->keys.emplace(i, parts_[i].key);
   }
@@ -156,26 +156,26 @@ void GatheredWrites::Send(const std::shared_ptr<ManyStore>& table) {
                    [sent](size_t place, Result<PartResult> result) { sent->Answer(place, std::move(result)); });
 }
 
-bool GatheredWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
+bool BatchedWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
 
-std::pair<size_t, bool> GatheredWrites::PlaceOf(std::string_view key) {
+std::pair<size_t, bool> BatchedWrites::PlaceOf(std::string_view key) {
   if (parts_.empty()) at_.reserve(usual_);
   const auto [at, added] = at_.try_emplace(absl::HashOf(key), parts_.size());
   return {at->second, added};
 }
 
-GatheredWrites::Gathered& GatheredWrites::Add(Batch::Kind kind, std::string key, std::string value, Until until) {
+BatchedWrites::KeyWrite& BatchedWrites::Add(Batch::Kind kind, std::string key, std::string value, Until until) {
   if (parts_.empty()) {
     until_ = until;
     parts_.reserve(usual_);
-    gathered_.reserve(usual_);
+    key_writes_.reserve(usual_);
   }
   bytes_ += key.size() + value.size();
   Batch::Part& part = parts_.emplace_back();
   part.kind = kind;
   part.key = std::move(key);
   part.value = std::move(value);
-  return gathered_.emplace_back();
+  return key_writes_.emplace_back();
 }
 
 }  // namespace ebla::gateway

@@ -1,4 +1,4 @@
-// gateway/store/gathering_store.h
+// gateway/store/batching_store.h
 // A table's store for the connections of some loops: what they ask within one turn of a loop goes to the table together,
 // gets as one and plain writes as one, each with an answer of its own. So a call's costs are shared by all commands that a
 // pipeline sends, or that many connections send at the same time, and nobody waits for anybody who is not there yet.
@@ -6,7 +6,7 @@
 // Invariants: 1. Each caller gets the answer that its call alone could have had; but a failure is that of all in its call.
 //             2. Of one key the last put goes in a call, as if those before it had been done just before, or increments
 //                that are summed up, or one function.
-// Threads:    any, as the port says; each loop gathers for itself. The loops outlive it.
+// Threads:    any, as the port says; each loop has its own batch. The loops outlive the store.
 #pragma once
 
 #include <memory>
@@ -19,9 +19,9 @@
 
 namespace ebla::gateway {
 
-class GatheringStore final : public Store {
+class BatchingStore final : public Store {
  public:
-  GatheringStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops);
+  BatchingStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops);
 
   void Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,

@@ -1,4 +1,4 @@
-#include "gateway/store/gathering_store.h"
+#include "gateway/store/batching_store.h"
 
 #include <gtest/gtest.h>
 
@@ -15,10 +15,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class GatheringStoreTest : public ::testing::Test {
+class BatchingStoreTest : public ::testing::Test {
  protected:
-  GatheringStoreTest() { loop_.Start(); }
-  ~GatheringStoreTest() override { loop_.Stop(); }
+  BatchingStoreTest() { loop_.Start(); }
+  ~BatchingStoreTest() override { loop_.Stop(); }
 
   // Within one turn of the loop; returns after its end.
   void InOneTurn(const std::function<void()>& work) {
@@ -54,14 +54,14 @@ class GatheringStoreTest : public ::testing::Test {
     return table_->Release();
   }
 
-  rpc::EventLoop loop_{"gathering"};
+  rpc::EventLoop loop_{"batching"};
   const std::shared_ptr<MemoryStore> table_ = std::make_shared<MemoryStore>();
-  GatheringStore store_{table_, {&loop_}};
+  BatchingStore store_{table_, {&loop_}};
   Until until_ = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   std::string answers_;
 };
 
-TEST_F(GatheringStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
+TEST_F(BatchingStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
   table_->Write("a", "1");
   table_->Write("c", "3");
   EXPECT_EQ(CallsOf([&] {
@@ -79,7 +79,7 @@ TEST_F(GatheringStoreTest, GetsOfATurnAreOneCallWithAnAnswerEach) {
             2u);
 }
 
-TEST_F(GatheringStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
+TEST_F(BatchingStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
   const auto functions = std::make_shared<RecordFunctions>();
   functions->Add("append", [](const FunctionInput& input) -> Result<FunctionResult> {
     const std::string old(input.record ? input.record->value : "");
@@ -116,7 +116,7 @@ TEST_F(GatheringStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
       << "a refusal before changes nothing";
 }
 
-TEST_F(GatheringStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {
+TEST_F(BatchingStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {
   table_->Write("same", "1");
   size_t released = 0;
   table_->Hold();
@@ -138,7 +138,7 @@ TEST_F(GatheringStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {
   EXPECT_EQ(seen.size(), 1u);
 }
 
-TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {
+TEST_F(BatchingStoreTest, PlainWritesOfATurnAreOneCall) {
   EXPECT_EQ(CallsOf([&] {
               Put("a", "x");
               Put("b", "y");
@@ -149,7 +149,7 @@ TEST_F(GatheringStoreTest, PlainWritesOfATurnAreOneCall) {
   EXPECT_EQ(table_->Read("a")->value + table_->Read("b")->value + table_->Read("n")->value, "xy5");
 }
 
-TEST_F(GatheringStoreTest, OfSeveralPutsOfAKeyTheLastIsDone) {
+TEST_F(BatchingStoreTest, OfSeveralPutsOfAKeyTheLastIsDone) {
   std::vector<Version> versions;
   const auto put = [&](const std::string& value) {
     store_.Put("a", value, Lifetime::Forever(), Condition::None(), until_,
@@ -169,7 +169,7 @@ TEST_F(GatheringStoreTest, OfSeveralPutsOfAKeyTheLastIsDone) {
   EXPECT_EQ(versions[2], table_->Read("a")->version);
 }
 
-TEST_F(GatheringStoreTest, PutsOfAKeyFailTogether) {
+TEST_F(BatchingStoreTest, PutsOfAKeyFailTogether) {
   table_->SetFault([](const std::string&, const std::string&) { return Status(Code::kUnknownOutcome, "cut"); });
   EXPECT_EQ(CallsOf([&] {
               Put("a", "1");
@@ -179,7 +179,7 @@ TEST_F(GatheringStoreTest, PutsOfAKeyFailTogether) {
   EXPECT_EQ(answers_, "UNKNOWN_OUTCOME: cut UNKNOWN_OUTCOME: cut ");
 }
 
-TEST_F(GatheringStoreTest, APutAndAnIncrementOfAKeyGoByThemselves) {
+TEST_F(BatchingStoreTest, APutAndAnIncrementOfAKeyGoByThemselves) {
   EXPECT_EQ(CallsOf([&] {
               Put("a", "1");
               Add("a", 1);
@@ -187,7 +187,7 @@ TEST_F(GatheringStoreTest, APutAndAnIncrementOfAKeyGoByThemselves) {
             2u);
 }
 
-TEST_F(GatheringStoreTest, WhatHasAConditionGoesByItself) {
+TEST_F(BatchingStoreTest, WhatHasAConditionGoesByItself) {
   table_->Write("a", "1");
   EXPECT_EQ(CallsOf([&] {
               Put("a", "x", Condition::Absent());
@@ -198,7 +198,7 @@ TEST_F(GatheringStoreTest, WhatHasAConditionGoesByItself) {
   EXPECT_EQ(table_->Read("a")->value, "1");
 }
 
-TEST_F(GatheringStoreTest, IncrementsOfAKeyAreSummedUpAndEachLearnsItsOwn) {
+TEST_F(BatchingStoreTest, IncrementsOfAKeyAreSummedUpAndEachLearnsItsOwn) {
   table_->Write("n", "10");
   EXPECT_EQ(CallsOf([&] {
               Add("n", 1);
@@ -210,7 +210,7 @@ TEST_F(GatheringStoreTest, IncrementsOfAKeyAreSummedUpAndEachLearnsItsOwn) {
   EXPECT_EQ(answers_, "11 13 16 7 ");
 }
 
-TEST_F(GatheringStoreTest, WhatWouldMakeARecordIsNotSummedUpWithWhatRefusesTo) {
+TEST_F(BatchingStoreTest, WhatWouldMakeARecordIsNotSummedUpWithWhatRefusesTo) {
   CallsOf([&] {
     Add("n", 1, IfNone::kRefuse);
     Add("n", 1, IfNone::kMake);
@@ -225,7 +225,7 @@ TEST_F(GatheringStoreTest, WhatWouldMakeARecordIsNotSummedUpWithWhatRefusesTo) {
 }
 
 // The sum of all would overflow; the first alone does not.
-TEST_F(GatheringStoreTest, ARefusedSumIsTriedOneByOne) {
+TEST_F(BatchingStoreTest, ARefusedSumIsTriedOneByOne) {
   table_->Write("n", std::to_string(std::numeric_limits<int64_t>::max() - 5));
   InOneTurn([&] {
     Add("n", 4);
@@ -236,7 +236,7 @@ TEST_F(GatheringStoreTest, ARefusedSumIsTriedOneByOne) {
                           std::to_string(std::numeric_limits<int64_t>::max()) + " ");
 }
 
-TEST_F(GatheringStoreTest, UpAndDownAreNotSummedUp) {
+TEST_F(BatchingStoreTest, UpAndDownAreNotSummedUp) {
   table_->Write("n", std::to_string(std::numeric_limits<int64_t>::max()));
   EXPECT_EQ(CallsOf([&] {
               Add("n", -1);
@@ -245,7 +245,7 @@ TEST_F(GatheringStoreTest, UpAndDownAreNotSummedUp) {
             2u);
 }
 
-TEST_F(GatheringStoreTest, AnotherDeadlineGoesByItself) {
+TEST_F(BatchingStoreTest, AnotherDeadlineGoesByItself) {
   EXPECT_EQ(CallsOf([&] {
               Get("a");
               until_ += std::chrono::seconds(1);
@@ -254,7 +254,7 @@ TEST_F(GatheringStoreTest, AnotherDeadlineGoesByItself) {
             2u);
 }
 
-TEST_F(GatheringStoreTest, OtherThreadsDoNotWaitForATurn) {
+TEST_F(BatchingStoreTest, OtherThreadsDoNotWaitForATurn) {
   table_->Write("a", "1");
   Get("a");
   EXPECT_EQ(answers_, "1 ");

@@ -1,4 +1,4 @@
-#include "tests/bench/compare/door_parts.h"
+#include "tests/bench/compare/listener_parts.h"
 
 #include <array>
 #include <filesystem>
@@ -46,19 +46,19 @@ TableOptions Database(TableOptions options) {
 
 using NamedTable = std::pair<std::string, TableOptions>;
 
-// For an ebla-standalone with doors: those make the tables that they do not find, as they are made without options.
+// Makes the tables before an ebla-standalone with listeners starts, which would make them without options.
 std::string WithTables(const std::string& directory, const std::vector<NamedTable>& tables) {
-  EblaStandalone without_doors(directory);
-  for (const auto& [name, options] : tables) MakeTable(without_doors.client(), name, options);
+  EblaStandalone without_listeners(directory);
+  for (const auto& [name, options] : tables) MakeTable(without_listeners.client(), name, options);
   return directory;
 }
 
 // ---- in one process
 // --------------------------------------------------------------------------------------------------
 
-class DoorsPart : public Part {
+class ListenersPart : public Part {
  public:
-  DoorsPart(const std::string& directory, Duration each)
+  ListenersPart(const std::string& directory, Duration each)
       : each_(each),
         ebla_(WithTables(directory + "/ebla",
                          {{"redis-" + std::to_string(kMemory), Database({.replicas = 1, .memory = true})},
@@ -82,7 +82,7 @@ class DoorsPart : public Part {
       if (!memcached_) continue;
       for (const auto& [operation, name] :
            {std::pair(MemcachedOperation::kSet, "set"), std::pair(MemcachedOperation::kGet, "get")}) {
-        figures.Measure(Row("Ebla's Memcached door, memory,", name, pipeline), [&, operation = operation] {
+        figures.Measure(Row("Ebla's Memcached listener, memory,", name, pipeline), [&, operation = operation] {
           return MeasureMemcached(ebla_.servers(), memcached_port_, operation, pipeline, each_);
         });
         figures.Measure(Row("Memcached", name, pipeline),
@@ -103,9 +103,9 @@ class DoorsPart : public Part {
                         [&] { return Checked(peer->Measure(command.operation, pipeline, each_)); });
       }
     };
-    ebla("Ebla's Redis door, memory,", memory_);
+    ebla("Ebla's Redis listener, memory,", memory_);
     redis("Redis in memory", redis_);
-    ebla("Ebla's Redis door, interval,", interval_);
+    ebla("Ebla's Redis listener, interval,", interval_);
     redis("Redis everysec", everysec_);
   }
 
@@ -200,7 +200,7 @@ class GatewayPart : public Part {
 // ------------------------------------------------------------------------------------
 
 constexpr std::array<double, 2> kThetas{0.99, 0.8};
-constexpr char kOurHits[] = "Ebla's Memcached door, a tenth, ", kTheirHits[] = "Memcached, a tenth, ";
+constexpr char kOurHits[] = "Ebla's Memcached listener, a tenth, ", kTheirHits[] = "Memcached, a tenth, ";
 
 std::string HitsRow(const std::string& who, double theta) {
   return who + "zipfian " + std::to_string(theta).substr(0, 4);
@@ -242,28 +242,28 @@ std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration) {
   return std::make_unique<HitsPart>(directory);
 }
 
-std::unique_ptr<Part> MakeDoorsPart(const std::string& directory, Duration each) {
-  return std::make_unique<DoorsPart>(directory, each);
+std::unique_ptr<Part> MakeListenersPart(const std::string& directory, Duration each) {
+  return std::make_unique<ListenersPart>(directory, each);
 }
 
 std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each) {
   return std::make_unique<GatewayPart>(directory, each);
 }
 
-void AddDoorRatios(
+void AddListenerRatios(
     const std::function<void(const std::string& row, const std::string& peer, std::optional<double> wanted)>& ratio) {
   // Of a hundred reads one less.
   for (const double theta : kThetas)
     ratio(HitsRow(kOurHits, theta) + ", hits", HitsRow(kTheirHits, theta) + ", hits", 0.99);
   for (const int pipeline : kPipelines) {
     for (const Command& command : kCommands) {
-      ratio(Row("Ebla's Redis door, memory,", command.name, pipeline), Row("Redis in memory", command.name, pipeline),
+      ratio(Row("Ebla's Redis listener, memory,", command.name, pipeline), Row("Redis in memory", command.name, pipeline),
             command.wanted);
-      ratio(Row("Ebla's Redis door, interval,", command.name, pipeline), Row("Redis everysec", command.name, pipeline),
+      ratio(Row("Ebla's Redis listener, interval,", command.name, pipeline), Row("Redis everysec", command.name, pipeline),
             command.operation == Operation::kSet ? std::optional(0.5) : std::nullopt);
     }
     for (const char* name : {"set", "get"})
-      ratio(Row("Ebla's Memcached door, memory,", name, pipeline), Row("Memcached", name, pipeline), 0.8);
+      ratio(Row("Ebla's Memcached listener, memory,", name, pipeline), Row("Memcached", name, pipeline), 0.8);
     const std::string in_flight = pipeline == 1 ? ", 32" : ", 512";
     ratio(Row("ebla-gateway, RF 3,", "SET", pipeline), "Ebla put RF 3" + in_flight, 0.8);
     ratio(Row("ebla-gateway, RF 3,", "GET", pipeline), "Ebla get RF 3" + in_flight, 0.8);

@@ -1,7 +1,7 @@
-// gateway/store/gathered_calls.h
+// gateway/store/batched_calls.h
 // The gets, and the plain writes, of one turn of a loop, until they are sent together.
-// Place:      gathering_store.h has these of each of its loops.
-// Invariants: as gathering_store.h says; what is not taken is as it was, and its caller's to send.
+// Place:      batching_store.h has these of each of its loops.
+// Invariants: as batching_store.h says; what is not taken is as it was, and its caller's to send.
 // Threads:    one loop's. Answers come as the table's do, on any thread.
 #pragma once
 
@@ -21,9 +21,9 @@
 namespace ebla::gateway {
 
 // The gets at one freshness.
-class GatheredGets {
+class BatchedGets {
  public:
-  explicit GatheredGets(Freshness freshness) : freshness_(freshness) {}
+  explicit BatchedGets(Freshness freshness) : freshness_(freshness) {}
 
   // False, and it took nothing: the deadline is not that of the others.
   bool Take(std::string& key, Until until, Callback<Result<Record>>& done);
@@ -49,7 +49,7 @@ class GatheredGets {
   std::vector<One> gets_;
 };
 
-class GatheredWrites {
+class BatchedWrites {
  public:
   bool Full() const;
   // False, and they took nothing: the deadline is not that of the others, or the key has a write that it cannot join.
@@ -62,7 +62,7 @@ class GatheredWrites {
 
  private:
   // One key's write, and who waits for it.
-  struct Gathered {
+  struct KeyWrite {
     // Of puts: of the last, and of those before it. What one of them may put, all may.
     Callback<Result<Version>> put;
     std::vector<Callback<Result<Version>>> overwritten;
@@ -78,13 +78,13 @@ class GatheredWrites {
   // Where the key's write is, and whether it is still to be added there.
   std::pair<size_t, bool> PlaceOf(std::string_view key);
   // One more, whose part is the last.
-  Gathered& Add(Batch::Kind kind, std::string key, std::string value, Until until);
+  KeyWrite& Add(Batch::Kind kind, std::string key, std::string value, Until until);
 
   Until until_;
   size_t bytes_ = 0;
   size_t usual_ = 0;  // as many as there were the last time
   std::vector<Batch::Part> parts_;
-  std::vector<Gathered> gathered_;          // as parts_
+  std::vector<KeyWrite> key_writes_;          // as parts_
   absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; what only looks the same goes by itself
 };
 

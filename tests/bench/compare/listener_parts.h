@@ -1,4 +1,4 @@
-// tests/bench/compare/door_parts.h
+// tests/bench/compare/listener_parts.h
 // Ebla behind the clients of Redis and Memcached: in ebla-standalone, and as ebla-gateway before three replicas.
 // Threads: thread-compatible.
 #pragma once
@@ -12,13 +12,13 @@
 
 namespace ebla::bench {
 
-std::unique_ptr<Part> MakeDoorsPart(const std::string& directory, Duration each);
+std::unique_ptr<Part> MakeListenersPart(const std::string& directory, Duration each);
 std::unique_ptr<Part> MakeGatewayPart(const std::string& directory, Duration each);
 // Takes its own time, whatever `each` is.
 std::unique_ptr<Part> MakeHitsPart(const std::string& directory, Duration each);
 
 // Which row is held against which, and what is wanted.
-void AddDoorRatios(
+void AddListenerRatios(
     const std::function<void(const std::string& row, const std::string& peer, std::optional<double> wanted)>& ratio);
 
 }  // namespace ebla::bench

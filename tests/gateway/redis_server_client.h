@@ -1,4 +1,4 @@
-// tests/gateway/redis_server_door.h
+// tests/gateway/redis_server_client.h
 // A real redis-server, for tests that compare with it.
 // Threads: one.
 #pragma once
@@ -12,15 +12,15 @@
 
 namespace ebla::gateway::redis {
 
-// A connection to a server. The first one starts the server and ends it.
-class ServerDoor {
+// A client of a server. The first client starts the server and ends it.
+class ServerClient {
  public:
   // The directory holds the server's socket and log.
-  explicit ServerDoor(const std::string& directory);
+  explicit ServerClient(const std::string& directory);
   // A second connection to the server of `first`, which outlives it.
-  explicit ServerDoor(const ServerDoor* first);
-  ~ServerDoor();
-  ServerDoor(const ServerDoor&) = delete;
+  explicit ServerClient(const ServerClient* first);
+  ~ServerClient();
+  ServerClient(const ServerClient&) = delete;
 
   std::string Answer(const Words& words);
   // All replies to a pipeline, which leaves ECHO answered.

@@ -1,4 +1,4 @@
-// gateway/server/door.h
+// gateway/server/protocol_listener.h
 // One protocol that a gateway speaks: its listening server, what it counts, and whether it can serve.
 // Place:   host/gateway_host.h makes one for each protocol that it was told to listen for; gateway/memcached and
 //          gateway/redis have the two there are.
@@ -13,15 +13,15 @@
 
 namespace ebla::gateway {
 
-struct DoorOptions {
+struct ListenerOptions {
   ServerOptions server;
-  std::vector<rpc::EventLoop*> loops;          // started before the door; they outlive it
+  std::vector<rpc::EventLoop*> loops;          // started before the listener; they outlive it
   std::chrono::milliseconds deadline{10'000};  // of a command
 };
 
-class Door {
+class ProtocolListener {
  public:
-  virtual ~Door() = default;
+  virtual ~ProtocolListener() = default;
 
   virtual std::string name() const = 0;
   virtual const rpc::Endpoint& address() const = 0;  // once it has started

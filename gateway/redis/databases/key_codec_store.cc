@@ -1,46 +1,46 @@
-#include "gateway/redis/databases/keyed_store.h"
+#include "gateway/redis/databases/key_codec_store.h"
 
 #include <utility>
 
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 
 namespace ebla::gateway::redis {
 
-void KeyedStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+void KeyCodecStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
   records_->Get(RecordKey(std::move(key)), freshness, until, std::move(done));
 }
 
-void KeyedStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+void KeyCodecStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                           Callback<std::vector<Result<Record>>> done) {
   for (std::string& key : keys) key = RecordKey(std::move(key));
   records_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void KeyedStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
+void KeyCodecStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                      Callback<Result<Version>> done) {
   records_->Put(RecordKey(std::move(key)), std::move(value), lifetime, condition, until, std::move(done));
 }
 
-void KeyedStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
+void KeyCodecStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
   records_->Delete(RecordKey(std::move(key)), condition, until, std::move(done));
 }
 
-void KeyedStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
+void KeyCodecStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                            Callback<Result<int64_t>> done) {
   records_->Increment(RecordKey(std::move(key)), delta, if_none, until, std::move(done));
 }
 
-void KeyedStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
+void KeyCodecStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
                        Callback<Result<PartResult>> done) {
   records_->Apply(RecordKey(std::move(key)), function, std::move(arguments), until, std::move(done));
 }
 
-void KeyedStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
+void KeyCodecStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   for (Batch::Part& part : parts) part.key = RecordKey(std::move(part.key));
   records_->Commit(std::move(parts), until, std::move(done));
 }
 
-void KeyedStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
+void KeyCodecStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
   records_->ScanKeys(std::move(range), limit, until, [done = std::move(done)](Result<ScanPage> page) mutable {
     if (!page) return done(std::move(page));
     std::vector<Row> rows;

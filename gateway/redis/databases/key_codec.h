@@ -1,4 +1,4 @@
-// gateway/redis/databases/record_key.h
+// gateway/redis/databases/key_codec.h
 // Which record a key of Redis is, and which keys stay together: those with the same {tag}. A key without one stays alone.
 //
 //   key                 record

@@ -1,4 +1,4 @@
-#include "gateway/memcached/memcached_door.h"
+#include "gateway/memcached/memcached_listener.h"
 
 #include "gateway/memcached/protocol.h"
 
@@ -12,7 +12,7 @@ ServerOptions WithRefusal(ServerOptions options) {
 
 }  // namespace
 
-MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStoreOptions levels)
+MemcachedListener::MemcachedListener(const ListenerOptions& options, Table table, TableStoreOptions levels)
     : table_(std::move(table)),
       store_(std::make_shared<TableStore>(table_, levels), options.loops),
       statistics_(CommandNames(), options.loops.size()),
@@ -28,19 +28,19 @@ MemcachedDoor::MemcachedDoor(const DoorOptions& options, Table table, TableStore
           },
           options.loops, statistics_) {}
 
-Status MemcachedDoor::Start() {
+Status MemcachedListener::Start() {
   EBLA_TRY(server_.Listen());
   environment_.port = server_.address().port;  // before anybody can ask for it
   return server_.Start();
 }
 
-Status MemcachedDoor::Ready() const { return TableIsReadable(table_); }
+Status MemcachedListener::Ready() const { return TableIsReadable(table_); }
 
-void MemcachedDoor::Stop(Duration patience) {
+void MemcachedListener::Stop(Duration patience) {
   environment_.flusher.Stop();
   server_.Stop(patience);
 }
 
-bool MemcachedDoor::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.flusher.quiet(); }
+bool MemcachedListener::quiet() const { return statistics_.Sum().in_flight == 0 && environment_.flusher.quiet(); }
 
 }  // namespace ebla::gateway::memcached

@@ -1,6 +1,6 @@
-// gateway/redis/databases/keyed_store.h
+// gateway/redis/databases/key_codec_store.h
 // A store whose keys are Redis's, over one whose keys are those of records.
-// Ranges:  of ScanKeys are ranges of records, in whose order the keys come (record_key.h); its rows have Redis's keys.
+// Ranges:  of ScanKeys are ranges of records, in whose order the keys come (key_codec.h); its rows have Redis's keys.
 // Threads: any.
 #pragma once
 
@@ -13,9 +13,9 @@
 
 namespace ebla::gateway::redis {
 
-class KeyedStore final : public Store {
+class KeyCodecStore final : public Store {
  public:
-  explicit KeyedStore(std::shared_ptr<Store> records) : records_(std::move(records)) {}
+  explicit KeyCodecStore(std::shared_ptr<Store> records) : records_(std::move(records)) {}
 
   void Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) override;
   void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,

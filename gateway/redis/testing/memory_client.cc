@@ -1,11 +1,11 @@
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 
 #include <glog/logging.h>
 
 #include <chrono>
 
 #include "functions/redis/record_function.h"
-#include "gateway/redis/databases/keyed_store.h"
+#include "gateway/redis/databases/key_codec_store.h"
 #include "gateway/testing/ask.h"
 
 namespace ebla::gateway::redis {
@@ -21,13 +21,13 @@ std::string Encode(const Words& words) {
 void MemoryDatabases::Open(const std::string& name, const Read& read, Ack,
                            Callback<Result<std::shared_ptr<Store>>> done) {
   if (!ToInteger(name)) return done(Error(Code::kNoSuchTable, "there is no table \"" + name + "\""));
-  std::shared_ptr<Store> keyed;
+  std::shared_ptr<Store> store;
   {
     MutexLock lock(mutex_);
     read_ = read;
-    keyed = Find(name).keyed;
+    store = Find(name).store;
   }
-  done(std::move(keyed));
+  done(std::move(store));
 }
 
 MemoryStore& MemoryDatabases::store(const std::string& name) {
@@ -47,17 +47,17 @@ MemoryDatabases::Database& MemoryDatabases::Find(const std::string& name) {
     const auto functions = std::make_shared<RecordFunctions>();
     functions->Add(std::string(kFunctionName), ApplyCommand);
     database.records->SetFunctions(functions);
-    database.keyed = std::make_shared<KeyedStore>(database.records);
+    database.store = std::make_shared<KeyCodecStore>(database.records);
   }
   return database;
 }
 
-MemoryDoor::MemoryDoor(const MemoryDoor* other)
+MemoryClient::MemoryClient(const MemoryClient* other)
     : databases_(other == nullptr ? std::make_shared<MemoryDatabases>() : other->databases_),
       shared_(other == nullptr ? std::make_shared<const Shared>(Shared{.databases = databases_}) : other->shared_),
       protocol_(std::make_unique<RedisProtocol>(shared_, executor_, "127.0.0.1:1", sink_)) {}
 
-std::string MemoryDoor::Answer(const Words& words) {
+std::string MemoryClient::Answer(const Words& words) {
   const std::string bytes = Encode(words);
   Protocol::Taken taken = protocol_->Take(bytes);
   CHECK_EQ(taken.bytes, bytes.size());

@@ -1,6 +1,6 @@
-// gateway/redis/testing/memory_door.h
-// Redis's commands over a store in memory, for tests: what a client says goes in, what it hears comes out.
-// Threads: of a door one at a time; of databases any.
+// gateway/redis/testing/memory_client.h
+// A client of Redis's commands over a store in memory, for tests without a socket.
+// Threads: of a client one at a time; of databases any.
 #pragma once
 
 #include <map>
@@ -31,7 +31,7 @@ class MemoryDatabases final : public Databases {
  private:
   struct Database {
     std::shared_ptr<MemoryStore> records;
-    std::shared_ptr<Store> keyed;
+    std::shared_ptr<Store> store;  // over the records, with Redis's keys
   };
   Database& Find(const std::string& name) EBLA_REQUIRES(mutex_);
 
@@ -40,10 +40,10 @@ class MemoryDatabases final : public Databases {
   Read read_ EBLA_GUARDED_BY(mutex_);
 };
 
-class MemoryDoor {
+class MemoryClient {
  public:
-  // With another one: a second connection to the same gateway.
-  explicit MemoryDoor(const MemoryDoor* other = nullptr);
+  // With `other`: a second connection to the same gateway.
+  explicit MemoryClient(const MemoryClient* other = nullptr);
   std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
   // How it was ended; empty: it was not.

@@ -1,4 +1,4 @@
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>

@@ -1,15 +1,15 @@
-#include "gateway/store/gathering_store.h"
+#include "gateway/store/batching_store.h"
 
 #include <utility>
 
-#include "gateway/store/gathered_calls.h"
+#include "gateway/store/batched_calls.h"
 
 namespace ebla::gateway {
 
 using std::chrono::milliseconds;
 
 // One loop's.
-class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<Turn> {
+class BatchingStore::Turn final : public rpc::EventLoop::TurnEndHook, public std::enable_shared_from_this<Turn> {
  public:
   Turn(rpc::EventLoop& loop, std::shared_ptr<ManyStore> table) : loop_(loop), table_(std::move(table)) {}
 
@@ -52,16 +52,16 @@ class GatheringStore::Turn final : public rpc::EventLoop::TurnEndHook, public st
   rpc::EventLoop& loop_;
   const std::shared_ptr<ManyStore> table_;
   std::shared_ptr<Turn> self_;
-  GatheredGets configured_{Freshness::kAsConfigured}, latest_{Freshness::kLatest};
-  GatheredWrites writes_;
+  BatchedGets configured_{Freshness::kAsConfigured}, latest_{Freshness::kLatest};
+  BatchedWrites writes_;
 };
 
-GatheringStore::GatheringStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops)
+BatchingStore::BatchingStore(std::shared_ptr<ManyStore> table, const std::vector<rpc::EventLoop*>& loops)
     : table_(std::move(table)) {
   for (rpc::EventLoop* loop : loops) turns_.emplace_back(loop, std::make_shared<Turn>(*loop, table_));
 }
 
-GatheringStore::Turn* GatheringStore::Here() const {
+BatchingStore::Turn* BatchingStore::Here() const {
   const rpc::EventLoop* const current = rpc::EventLoop::Current();
   for (const auto& [loop, turn] : turns_) {
     if (loop == current) return turn.get();
@@ -69,47 +69,47 @@ GatheringStore::Turn* GatheringStore::Here() const {
   return nullptr;
 }
 
-void GatheringStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
+void BatchingStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeGet(key, freshness, until, done))
     table_->Get(std::move(key), freshness, until, std::move(done));
 }
 
-void GatheringStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
+void BatchingStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                               Callback<std::vector<Result<Record>>> done) {
   table_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
-void GatheringStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
+void BatchingStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                          Callback<Result<Version>> done) {
   Turn* const turn = condition.kind == Condition::Kind::kNone ? Here() : nullptr;
   if (turn == nullptr || !turn->TakePut(key, value, lifetime, until, done))
     table_->Put(std::move(key), std::move(value), lifetime, condition, until, std::move(done));
 }
 
-void GatheringStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
+void BatchingStore::Delete(std::string key, Condition condition, Until until, Callback<Status> done) {
   table_->Delete(std::move(key), condition, until, std::move(done));
 }
 
-void GatheringStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
+void BatchingStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                                Callback<Result<int64_t>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeIncrement(key, delta, if_none, until, done))
     table_->Increment(std::move(key), delta, if_none, until, std::move(done));
 }
 
-void GatheringStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
+void BatchingStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
                            Callback<Result<PartResult>> done) {
   Turn* const turn = Here();
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
     table_->Apply(std::move(key), function, std::move(arguments), until, std::move(done));
 }
 
-void GatheringStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
+void BatchingStore::Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) {
   table_->Commit(std::move(parts), until, std::move(done));
 }
 
-void GatheringStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
+void BatchingStore::ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) {
   table_->ScanKeys(std::move(range), limit, until, std::move(done));
 }
 

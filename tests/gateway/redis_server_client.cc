@@ -1,4 +1,4 @@
-#include "tests/gateway/redis_server_door.h"
+#include "tests/gateway/redis_server_client.h"
 
 #include <glog/logging.h>
 #include <signal.h>
@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "common/testing/eventually.h"
-#include "gateway/redis/testing/memory_door.h"
+#include "gateway/redis/testing/memory_client.h"
 
 namespace ebla::gateway::redis {
 
@@ -23,7 +23,7 @@ constexpr char kRedisServer[] = "/usr/bin/redis-server";
 
 }  // namespace
 
-ServerDoor::ServerDoor(const std::string& directory) : path_(directory + "/redis.sock") {
+ServerClient::ServerClient(const std::string& directory) : path_(directory + "/redis.sock") {
   const auto started = cluster::Spawn({.command = {kRedisServer, "--port", "0", "--unixsocket", path_, "--save", ""},
                                        .working_dir = directory,
                                        .output_file = directory + "/redis.log",
@@ -33,18 +33,18 @@ ServerDoor::ServerDoor(const std::string& directory) : path_(directory + "/redis
   CHECK(testing::Eventually([this] { return Connect(); }, 20s)) << "redis-server does not listen";
 }
 
-ServerDoor::ServerDoor(const ServerDoor* first) : path_(first->path_) {
+ServerClient::ServerClient(const ServerClient* first) : path_(first->path_) {
   CHECK(Connect()) << "redis-server takes no second connection";
 }
 
-ServerDoor::~ServerDoor() {
+ServerClient::~ServerClient() {
   close(fd_);
   if (!process_) return;
   std::ignore = cluster::Signal(*process_, SIGKILL);
   cluster::WaitForExit(*process_, 10s);
 }
 
-bool ServerDoor::Connect() {
+bool ServerClient::Connect() {
   sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
   CHECK_LT(path_.size(), sizeof address.sun_path);
   path_.copy(address.sun_path, path_.size());
@@ -54,18 +54,18 @@ bool ServerDoor::Connect() {
   return false;
 }
 
-void ServerDoor::Send(const std::string& bytes) {
+void ServerClient::Send(const std::string& bytes) {
   CHECK_EQ(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
 }
 
-void ServerDoor::Receive() {
+void ServerClient::Receive() {
   char buffer[65536];
   const ssize_t received = recv(fd_, buffer, sizeof buffer, 0);
   CHECK_GT(received, 0) << "redis-server has closed the connection";
   bytes_.append(buffer, static_cast<size_t>(received));
 }
 
-std::string ServerDoor::Answer(const Words& words) {
+std::string ServerClient::Answer(const Words& words) {
   Send(Encode(words));
   while (true) {
     if (const std::optional<size_t> length = ReplyLength(bytes_)) {
@@ -77,7 +77,7 @@ std::string ServerDoor::Answer(const Words& words) {
   }
 }
 
-std::string ServerDoor::AnswerAll(const std::vector<Words>& commands) {
+std::string ServerClient::AnswerAll(const std::vector<Words>& commands) {
   const std::string end = "$10\r\nno replies\r\n";
   std::string said;
   for (const Words& words : commands) said += Encode(words);

@@ -1,19 +1,19 @@
-// gateway/memcached/memcached_door.h
+// gateway/memcached/memcached_listener.h
 // Memcached's protocols before one table.
-// Threads: as gateway/server/door.h says.
+// Threads: as gateway/server/protocol_listener.h says.
 #pragma once
 
 #include "ebla/table.h"
 #include "gateway/memcached/environment.h"
-#include "gateway/server/door.h"
-#include "gateway/store/gathering_store.h"
+#include "gateway/server/protocol_listener.h"
+#include "gateway/store/batching_store.h"
 #include "gateway/store/table_store.h"
 
 namespace ebla::gateway::memcached {
 
-class MemcachedDoor final : public Door {
+class MemcachedListener final : public ProtocolListener {
  public:
-  MemcachedDoor(const DoorOptions& options, Table table, TableStoreOptions levels);
+  MemcachedListener(const ListenerOptions& options, Table table, TableStoreOptions levels);
 
   std::string name() const override { return "memcached"; }
   const rpc::Endpoint& address() const override { return server_.address(); }
@@ -25,7 +25,7 @@ class MemcachedDoor final : public Door {
 
  private:
   const Table table_;
-  GatheringStore store_;
+  BatchingStore store_;
   Statistics statistics_;
   Environment environment_;
   Server server_;

@@ -1,4 +1,4 @@
-#include "gateway/redis/databases/record_key.h"
+#include "gateway/redis/databases/key_codec.h"
 
 namespace ebla::gateway::redis {
 namespace {
