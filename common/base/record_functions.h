@@ -5,8 +5,8 @@
 // Invariants: a function depends on its input alone, takes no longer than some copies of the largest value,
 //             and never throws.
 //             It may be applied again to another state, if the first application was never answered.
-// Errors:     of a function: whatever it takes no part in. The write is refused with it (INVALID_ARGUMENT), and its
-//             client does the same by a read and a conditional write.
+// Errors:     a function's error refuses the write with INVALID_ARGUMENT. The client then runs the function itself,
+//             between a read and a conditional write.
 // Threads:    any; it is filled in before its first use.
 #pragma once
 
@@ -47,6 +47,7 @@ struct FunctionResult {
   // at once.
   std::optional<int64_t> expires_ms;
   std::string answer;
+  bool expires_after = false;  // expires_ms is a duration after now_ms, rather than a moment that a client has named
 };
 
 using RecordFunction = std::function<Result<FunctionResult>(const FunctionInput& input)>;

@@ -19,6 +19,7 @@ Result<FunctionResult> ChangeRecord(const FunctionInput& input,
   if (step.kind != ItemStep::Kind::kPut) return result;
   result.change = Change::kPut;
   if (step.lifetime.kind != Lifetime::Kind::kKept) result.expires_ms = step.lifetime.EndFrom(input.now_ms).value_or(0);
+  result.expires_after = step.lifetime.kind == Lifetime::Kind::kFor;
   result.value = EncodeItem(std::move(step.item));
   return result;
 }

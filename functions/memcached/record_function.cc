@@ -78,6 +78,10 @@ std::string EncodeOrder(const ItemOrder& order) {
 
 Result<FunctionResult> ApplyOrder(const FunctionInput& input) {
   EBLA_ASSIGN(const ItemOrder order, DecodeOrder(input.arguments));
+  return ExecuteOrder(order, input);
+}
+
+Result<FunctionResult> ExecuteOrder(const ItemOrder& order, const FunctionInput& input) {
   Finding finding;
   EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
                 return Decide(order, input.now_ms, std::move(found), finding);

@@ -35,6 +35,8 @@ inline constexpr std::string_view kFunctionName = "memcached";
 
 std::string EncodeOrder(const ItemOrder& order);
 Result<FunctionResult> ApplyOrder(const FunctionInput& input);
+// The same for a caller that has the order.
+Result<FunctionResult> ExecuteOrder(const ItemOrder& order, const FunctionInput& input);
 Result<Finding> DecodeFinding(std::string_view answer);
 
 }  // namespace ebla::memcached

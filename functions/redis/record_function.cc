@@ -51,6 +51,24 @@ Result<Command> DecodeCommand(std::string_view arguments) {
   return command;
 }
 
+Result<FunctionResult> Execute(UpdateFunction function, const Words& words, int protocol, const FunctionInput& input,
+                               bool others_wait) {
+  std::string answer;
+  bool declined = false;
+  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
+                const std::optional<Value> old = ToValue(std::move(found));
+                Update update(words, old, input.now_ms, protocol);
+                update.others_wait = others_wait;
+                function(update);
+                declined = update.declined;
+                answer = update.reply.Take();
+                return update.TakeStep();
+              }));
+  if (declined) return Error(Code::kInvalidArgument, "the command takes too long for a server: read and write instead");
+  result.answer = std::move(answer);
+  return result;
+}
+
 }  // namespace
 
 const CommandFunction* FunctionOf(std::string_view name) {
@@ -70,20 +88,12 @@ std::string EncodeCommand(int protocol, const Words& words) {
 
 Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
   EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
-  std::string answer;
-  bool declined = false;
-  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
-                const std::optional<Value> old = ToValue(std::move(found));
-                Update update(command.words, old, input.now_ms, command.protocol);
-                update.others_wait = true;
-                command.update(update);
-                declined = update.declined;
-                answer = update.reply.Take();
-                return update.TakeStep();
-              }));
-  if (declined) return Error(Code::kInvalidArgument, "the command takes too long for a server: read and write instead");
-  result.answer = std::move(answer);
-  return result;
+  return Execute(command.update, command.words, command.protocol, input, /*others_wait=*/true);
+}
+
+Result<FunctionResult> ExecuteCommand(UpdateFunction update, const Words& words, int protocol,
+                                      const FunctionInput& input) {
+  return Execute(update, words, protocol, input, /*others_wait=*/false);
 }
 
 }  // namespace ebla::redis

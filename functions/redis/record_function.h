@@ -37,4 +37,9 @@ const CommandFunction* FunctionOf(std::string_view name);
 std::string EncodeCommand(int protocol, const Words& words);
 Result<FunctionResult> ApplyCommand(const FunctionInput& input);
 
+// The same for a caller that has the command and its words, and whose thread nobody else needs: the command may take
+// its time.
+Result<FunctionResult> ExecuteCommand(UpdateFunction update, const Words& words, int protocol,
+                                      const FunctionInput& input);
+
 }  // namespace ebla::redis

@@ -5,7 +5,7 @@
 
 #include "functions/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::memcached {
 namespace {

@@ -5,56 +5,12 @@
 
 #include "functions/memcached/numbers.h"
 #include "functions/memcached/record_function.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/apply_function.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::memcached {
 namespace {
 
-class OrderRun : public std::enable_shared_from_this<OrderRun> {
- public:
-  OrderRun(const Workplace& at, std::string key, ItemOrder order, Callback<Result<Finding>> done)
-      : at_(at), key_(std::move(key)), order_(std::move(order)), done_(std::move(done)) {}
-
-  void Start() {
-    std::string arguments = EncodeOrder(order_);
-    if (arguments.size() > kValueBytesMax) return ReadAndPut();
-    at_.store.Apply(key_, kFunctionName, std::move(arguments), at_.until,
-                    [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
-  }
-
- private:
-  void OnApplied(Result<PartResult> result) {
-    if (!result && result.error().code() == Code::kInvalidArgument) return ReadAndPut();
-    if (!result) return done_(Error(std::move(result.error())));
-    Result<Finding> finding = DecodeFinding(result->answer);
-    if (!finding) return done_(Error(std::move(finding.error())));
-    finding_ = *std::move(finding);
-    Finish(result->version);
-  }
-  // In two steps, of which the second is repeated when somebody else was faster.
-  void ReadAndPut() {
-    ChangeItem(
-        at_.store, at_.executor, key_, at_.until,
-        [self = shared_from_this()](std::optional<FoundItem> found) {
-          return Decide(self->order_, self->at_.store.NowMs(), std::move(found), self->finding_);
-        },
-        [self = shared_from_this()](Result<Version> version) {
-          if (!version) return self->done_(Error(std::move(version.error())));
-          self->Finish(*version);
-        });
-  }
-  void Finish(const Version& version) {
-    // One that was read and then deleted has no new version: it keeps the one that it had.
-    if (finding_.changed && version.epoch) finding_.version = version;
-    done_(std::move(finding_));
-  }
-
-  const Workplace at_;
-  const std::string key_;
-  const ItemOrder order_;
-  Finding finding_;
-  Callback<Result<Finding>> done_;
-};
 
 // A condition on the item's version was not met: was it another, or none?
 void TellWhy(const Workplace& at, const std::string& key, Callback<Result<Outcome>> done) {
@@ -109,7 +65,16 @@ void StoreGone(const Workplace& at, const StoreOrder& order, Callback<Result<Sto
 }  // namespace
 
 void RunOrder(const Workplace& at, std::string key, ItemOrder order, Callback<Result<Finding>> done) {
-  std::make_shared<OrderRun>(at, std::move(key), std::move(order), std::move(done))->Start();
+  FunctionCall call{.name = kFunctionName, .arguments = EncodeOrder(order), .run = {}};
+  call.run = [order = std::move(order)](const FunctionInput& input) { return ExecuteOrder(order, input); };
+  ApplyFunction(at.store, at.executor, std::move(key), std::move(call), at.until,
+                [done = std::move(done)](Result<PartResult> result) mutable {
+                  if (!result) return done(Error(std::move(result.error())));
+                  Result<Finding> finding = DecodeFinding(result->answer);
+                  // An item that was read and then deleted has no new version, so the finding keeps the old one.
+                  if (finding && finding->changed && result->version.epoch) finding->version = result->version;
+                  done(std::move(finding));
+                });
 }
 
 void StoreItem(const Workplace& at, StoreOrder order, Callback<Result<Stored>> done) {

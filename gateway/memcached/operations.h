@@ -1,6 +1,6 @@
 // gateway/memcached/operations.h
-// What Memcached's commands do to one item, for both of its protocols. Where the store has one operation for it, that is
-// used; else a function of its servers, and where these do not have it, change_item.h.
+// What Memcached's commands do to one item, for both of its protocols: by an operation of the store if there is one, else
+// by a function of its servers (gateway/store/apply_function.h).
 // Errors:  the store's faults, by the Status. What the protocols have words for is an outcome.
 // Threads: callbacks run on any.
 #pragma once

@@ -10,7 +10,7 @@
 #include "functions/memcached/numbers.h"
 #include "gateway/memcached/operations.h"
 #include "gateway/memcached/stats.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 #include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::memcached {

@@ -6,7 +6,7 @@
 
 #include "common/base/clocks.h"
 #include "functions/redis/strings/string_commands.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::redis {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 #include "gateway/store/read_keys.h"
 
 namespace ebla::gateway::redis {

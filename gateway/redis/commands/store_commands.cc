@@ -8,7 +8,8 @@
 #include "functions/redis/bits/bit_commands.h"
 #include "functions/redis/record_function.h"
 #include "functions/redis/strings/string_commands.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/apply_function.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::redis {
 namespace {
@@ -38,24 +39,11 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     call_.store->Get(key_, Freshness::kAsConfigured, call_.until,
                      [self = shared_from_this()](Result<Record> record) { self->OnRead(std::move(record)); });
   }
-  // In two steps, of which the second is repeated when somebody else was faster.
-  void ReadAndPut() {
-    ChangeItem(
-        *call_.store, call_.executor(), key_, call_.until,
-        [self = shared_from_this()](std::optional<FoundItem> found) { return self->Decide(std::move(found)); },
-        [self = shared_from_this()](const Result<Version>& done) { self->OnPut(done); });
-  }
-  void OnPut(const Result<Version>& put) { put ? call_.Answer(*reply_) : call_.Fail(put.error()); }
   void OnRead(Result<Record> record) {
     auto found = ItemIn(std::move(record));
     if (!found) return call_.Fail(found.error());
     Update update = Evaluate(ToValue(*std::move(found)));
     call_.Answer(update.reply);
-  }
-  ItemStep Decide(std::optional<FoundItem> found) {
-    Update update = Evaluate(ToValue(std::move(found)));
-    reply_ = std::move(update.reply);
-    return update.TakeStep();
   }
 
   // `spent`: as update.h says.
@@ -67,23 +55,24 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     return update;
   }
 
-  // ---- in one step, where the store can --------------------------------------------------------------------------------
+  // ---- changes ----------------------------------------------------------------------------------------------------------
 
+  // By the command's function.
   void Apply() {
     const bool changes = call_.command.runner.update != GetEx || call_.words.size() > 2;
-    if (!changes || FunctionOf(call_.command.name) == nullptr) return ReadAndPut();
-    std::string arguments = EncodeCommand(call_.protocol, call_.words);
-    if (arguments.size() > ebla::kValueBytesMax) return ReadAndPut();
-    call_.store->Apply(key_, kFunctionName, std::move(arguments), call_.until,
-                       [self = shared_from_this()](Result<PartResult> result) { self->OnApplied(std::move(result)); });
-  }
-  void OnApplied(Result<PartResult> result) {
-    if (result) return call_.done(std::move(result->answer));
-    if (result.error().code() == Code::kInvalidArgument) return ReadAndPut();
-    call_.Fail(result.error());
+    FunctionCall function{.name = kFunctionName, .arguments = {}, .run = {}};
+    if (changes && FunctionOf(call_.command.name) != nullptr)
+      function.arguments = EncodeCommand(call_.protocol, call_.words);
+    function.run = [self = shared_from_this()](const FunctionInput& input) {
+      return ExecuteCommand(self->call_.command.runner.update, self->call_.words, self->call_.protocol, input);
+    };
+    ApplyFunction(*call_.store, call_.executor(), key_, std::move(function), call_.until,
+                  [self = shared_from_this()](Result<PartResult> result) {
+                    result ? self->call_.done(std::move(result->answer)) : self->call_.Fail(result.error());
+                  });
   }
 
-  // INCR and its kin, of what the store knows to be a number.
+  // INCR and its kin, of a value that the store reads as a number.
   bool StartIncrement() {
     const std::optional<int64_t> by = IncrementBy(call_.words);
     if (!by) return false;
@@ -95,7 +84,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     return true;
   }
 
-  // A put that is done only if there is a value, or only if there is none, whichever it is. It takes no grant to read.
+  // A put that takes effect only if the key has a value (true) or only if it has none (false). It requires no grant to
+  // read.
   std::optional<bool> PresentIfPut() const {
     if (call_.command.runner.update == SetNx) return false;
     return call_.command.runner.update == Set ? SetCondition(call_.words) : std::nullopt;
@@ -116,8 +106,10 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   bool PutBlindly() {
     Update update = Evaluate({}, call_.spendable);
     if (update.change != Update::Change::kPut) return false;
-    reply_ = std::move(update.reply);
-    Put(update, Condition::None(), [self = shared_from_this()](const Result<Version>& put) { self->OnPut(put); });
+    Put(update, Condition::None(),
+        [self = shared_from_this(), reply = std::move(update.reply)](const Result<Version>& put) mutable {
+          put ? self->call_.Answer(reply) : self->call_.Fail(put.error());
+        });
     return true;
   }
   void Put(Update& update, Condition condition, Callback<Result<Version>> done) {
@@ -127,7 +119,6 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
   StoreCall call_;
   const std::string& key_ = call_.words[1];
   std::optional<Value> old_;
-  std::optional<Reply> reply_;  // of the last evaluation
 };
 
 }  // namespace

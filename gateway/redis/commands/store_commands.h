@@ -1,8 +1,7 @@
 // gateway/redis/commands/store_commands.h
-// Commands that go to the store: of one key by their function of its value (update.h), of several keys, of all.
-// Atomic:  what a command does to one key. It reads, then puts what it makes on the condition that nobody else has
-//          written meanwhile, as often as it takes (gateway/store/change_item.h); where the store can do it in one step,
-//          in one step. A command of several keys is not: each key's part of it is.
+// Runs the commands that need the store. A command of one key is a function of its value (update.h), which the key's
+// server applies (gateway/store/apply_function.h). Some commands are a single read, put or increment of the store.
+// Atomic:  what a command does to one key. A command of several keys is atomic only for each key.
 // Threads: any; `done` is called once, on any thread, perhaps within the call.
 #pragma once
 

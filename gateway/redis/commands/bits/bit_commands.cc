@@ -6,7 +6,7 @@
 
 #include "functions/redis/bits/bit_commands.h"
 #include "gateway/redis/commands/read_values.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::redis {
 

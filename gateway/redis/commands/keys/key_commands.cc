@@ -7,7 +7,7 @@
 #include "gateway/redis/commands/read_values.h"
 #include "gateway/redis/commands/subcommands.h"
 #include "gateway/redis/databases/databases.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::redis {
 

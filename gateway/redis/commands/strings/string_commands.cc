@@ -9,7 +9,7 @@
 #include "functions/redis/strings/string_commands.h"
 #include "gateway/redis/commands/fan_out.h"
 #include "gateway/redis/commands/read_values.h"
-#include "gateway/store/change_item.h"
+#include "gateway/store/items.h"
 
 namespace ebla::gateway::redis {
 namespace {
