@@ -57,7 +57,7 @@ Result<rpc::Endpoint> AdvertisedAddress(const std::string& advertise, const rpc:
     EBLA_ASSIGN(endpoint, EndpointFlag(flag, advertise));
   }
   EBLA_ASSIGN(const std::vector<in6_addr> addresses, Resolve(flag, endpoint));
-  if (std::ranges::any_of(addresses, IsWildcard)) {
+  if (std::ranges::any_of(addresses, [](const in6_addr& address) { return IsWildcard(address); })) {
     return Error(Code::kInvalidArgument,
                  "--" + flag + "=" + endpoint.ToString() +
                      " stands for every address of this machine, so others cannot know which to use: name one with "
@@ -77,6 +77,13 @@ bool IsLoopback(const rpc::Endpoint& endpoint) {
   if (inet_pton(AF_INET, endpoint.host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
   if (inet_pton(AF_INET6, endpoint.host.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
   return endpoint.host == "localhost";
+}
+
+bool IsWildcard(const rpc::Endpoint& endpoint) {
+  in_addr v4{};
+  in6_addr v6{};
+  if (inet_pton(AF_INET, endpoint.host.c_str(), &v4) == 1) return v4.s_addr == INADDR_ANY;
+  return inet_pton(AF_INET6, endpoint.host.c_str(), &v6) == 1 && IsWildcard(v6);
 }
 
 }  // namespace ebla::process

@@ -24,5 +24,7 @@ Result<rpc::Endpoint> AdvertisedAddress(const std::string& advertise, const rpc:
 
 // An address that this machine alone reaches.
 bool IsLoopback(const rpc::Endpoint& endpoint);
+// A numeric address that stands for every address of this machine.
+bool IsWildcard(const rpc::Endpoint& endpoint);
 
 }  // namespace ebla::process

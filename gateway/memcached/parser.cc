@@ -14,6 +14,9 @@ namespace {
 constexpr size_t kLineBytesMax = 2048;  // of anything but keys to get
 constexpr size_t kKeysLineBytesMax = 256 * 1024;
 constexpr size_t kBlanksMax = 100;  // before a long line
+constexpr std::string_view kSpeaksBinary = "it speaks Memcached's binary protocol, which Ebla does not serve";
+constexpr std::string_view kLongLine = "it sent a line of more than 2048 bytes that is no get";
+constexpr std::string_view kLongKeysLine = "it sent a get of more than 256 KiB";
 constexpr std::string_view kNoReply = "noreply";
 constexpr std::string_view kBadExptime = "CLIENT_ERROR invalid exptime argument";
 constexpr uint64_t kValueBytesReadable = (uint64_t{1} << 31) - 3;
@@ -197,17 +200,21 @@ Parser::Parsed Parser::Next(std::string_view bytes) {
     skip_ -= skipped;
     return {.bytes = skipped, .request = std::nullopt};
   }
-  // So begins the first message of the binary protocol, whose clients would wait for ever.
+  // The first message of the binary protocol begins with this byte. Its client would wait for ever.
   if (!std::exchange(begun_, true) && bytes.starts_with('\x80'))
-    return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
+    return {.bytes = bytes.size(), .request = std::nullopt, .end = true, .fault = kSpeaksBinary};
   if (bytes.size() < wanted_ || bytes.size() <= scanned_) return {};
   const void* newline = std::memchr(bytes.data() + scanned_, '\n', bytes.size() - scanned_);
   const size_t line_bytes =
       newline == nullptr ? bytes.size() : static_cast<size_t>(static_cast<const char*>(newline) - bytes.data()) + 1;
   if (line_bytes > kLineBytesMax && !MayBeLong(bytes))
-    return {.bytes = bytes.size(), .request = std::nullopt, .end = true};
-  if (line_bytes > kKeysLineBytesMax)
-    return {.bytes = bytes.size(), .request = Mistake("CLIENT_ERROR line too long"), .end = true};
+    return {.bytes = bytes.size(), .request = std::nullopt, .end = true, .fault = kLongLine};
+  if (line_bytes > kKeysLineBytesMax) {
+    return {.bytes = bytes.size(),
+            .request = Mistake("CLIENT_ERROR line too long"),
+            .end = true,
+            .fault = kLongKeysLine};
+  }
   if (newline == nullptr) {
     scanned_ = bytes.size();
     return {};

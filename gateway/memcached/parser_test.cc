@@ -116,6 +116,7 @@ TEST(Parser, ALineWithoutAnEndEndsTheConnection) {
   EXPECT_EQ(Whole(std::string(2047, 'x')), "left: 2047\n");
   EXPECT_EQ(Whole(std::string(2049, 'x')), "END\n");
   EXPECT_EQ(Whole(std::string(3000, 'x') + "\r\n"), "END\n");
+  EXPECT_TRUE(Parser().Next(std::string(2049, 'x')).fault.contains("2048 bytes"));
   std::string keys = "get";
   for (int i = 0; i < 20'000; ++i) keys += " key" + std::to_string(i);
   EXPECT_TRUE(Whole(keys + "\r\n").contains("key=key19999"));
@@ -123,6 +124,8 @@ TEST(Parser, ALineWithoutAnEndEndsTheConnection) {
     const std::string shown = Whole("get " + std::string(256 * 1024, 'x') + end);
     EXPECT_TRUE(shown.contains("text=CLIENT_ERROR line too long failed\nEND\n")) << shown;
   }
+  EXPECT_TRUE(Parser().Next("get " + std::string(256 * 1024, 'x')).fault.contains("256 KiB"));
+  EXPECT_EQ(Parser().Next("quit\r\n").fault, "");
 }
 
 TEST(Parser, ALineOfHttpEndsTheConnectionAndNothingRunsBehindIt) {
@@ -138,6 +141,7 @@ TEST(Parser, ALineOfHttpEndsTheConnectionAndNothingRunsBehindIt) {
 
 TEST(Parser, TheBinaryProtocolIsKnownByItsFirstByte) {
   EXPECT_EQ(Whole("\x80\x0a\0\0"s), "END\n");
+  EXPECT_TRUE(Parser().Next("\x80\x0a\0\0"s).fault.contains("binary protocol"));
   const std::string shown = Whole("version\r\n\x80\r\nversion\r\n");
   EXPECT_EQ(std::ranges::count(shown, '\n'), 4) << shown;
   EXPECT_TRUE(shown.contains("text=ERROR failed\n")) << "a line as any other" << shown;

@@ -2,11 +2,11 @@
 
 #include <glog/logging.h>
 
+#include "common/process/addresses.h"
+
 namespace ebla::gateway::redis {
 namespace {
 
-bool IsWildcard(const rpc::Endpoint& endpoint) { return endpoint.host == "0.0.0.0" || endpoint.host == "::"; }
-bool IsLoopback(const rpc::Endpoint& endpoint) { return endpoint.host.starts_with("127.") || endpoint.host == "::1"; }
 
 ServerOptions WithRefusal(ServerOptions options) {
   options.refusal = "-ERR max number of clients reached\r\n";
@@ -47,17 +47,16 @@ RedisListener::RedisListener(const ListenerOptions& common, const Client& client
 Status RedisListener::Start() {
   EBLA_TRY(server_.Listen());
   const rpc::Endpoint own = options_.advertised.value_or(server_.address());
-  if (IsWildcard(own)) {
-    LOG(WARNING) << "messages do not reach who listens at other gateways: say where they reach this one, with "
-                    "--redis_advertise=HOST:PORT";
+  if (process::IsWildcard(own)) {
+    LOG(WARNING) << "messages do not reach subscribers at other gateways, because this gateway listens at every address "
+                    "of the machine: name one for the other gateways with --redis_advertise=HOST:PORT";
   } else {
-    if (IsLoopback(own))
-      LOG(INFO) << "messages reach who listens at other gateways of this machine alone; for those of other machines, "
-                   "listen where they reach this one, or say so with --redis_advertise=HOST:PORT";
+    if (process::IsLoopback(own))
+      LOG(INFO) << "messages reach subscribers at other gateways of this machine alone: for gateways of other machines, "
+                   "listen at an address that they reach, or name one with --redis_advertise=HOST:PORT";
     if (options_.login_required && (options_.peers_login.user.empty() || !secure_))
-      LOG(WARNING) << "messages do not reach who listens at other gateways, as those want a login, and passwords go to "
-                      "them over "
-                      "TLS alone: give this one --user, --password_file and --listen_tls_dir";
+      LOG(WARNING) << "messages do not reach subscribers at other gateways, because those require a login, and a "
+                      "gateway sends its password over TLS alone: give it --user, --password_file and --listen_tls_dir";
     peers_->Start(own);
   }
   if (shared_->tables != nullptr) tables_->Start();

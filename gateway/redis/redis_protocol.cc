@@ -13,6 +13,7 @@ namespace {
 
 // Of commands without keys, and with them.
 constexpr size_t kWordsMax = 1'024, kKeyWordsMax = 100'000;
+constexpr std::string_view kNoRequest = "it sent bytes that are no request of Redis's protocol";
 
 std::string UnknownCommand(const Words& words) {
   std::string text = "ERR unknown command '" + words[0].substr(0, 128) + "', with args beginning with: ";
@@ -60,7 +61,8 @@ Protocol::Taken RedisProtocol::Take(std::string_view bytes) {
       reply.Failure(request.error().message());
       return {.bytes = all,
               .command = std::make_unique<FixedAnswer>(state_, KindOfName(""), reply, FixedAnswer::To::kBroken),
-              .end = true};
+              .end = true,
+              .fault = kNoRequest};
     }
     if (!*request) break;
     const Words& words = (*request)->words;

@@ -131,6 +131,22 @@ TEST_F(LoginTest, NothingRunsBehindALineOfHttp) {
   EXPECT_EQ(databases->store("0").Read("kept")->value, "1");
 }
 
+TEST_F(LoginTest, AConnectionThatBreaksTheProtocolCountsAsBroken) {
+  shared_->databases = std::make_shared<MemoryDatabases>();
+  uint64_t broken = 0;
+  for (const char* request : {"*x\r\n", "*1\r\n+PING\r\n", "*1\r\n$-1\r\n", "'PING\r\n"}) {
+    SocketClient client = Connect();
+    client.Send(request);
+    EXPECT_TRUE(client.Read(1'000).starts_with("-ERR Protocol error: ")) << request;
+    EXPECT_TRUE(Eventually([&] { return statistics_.Sum().connections_broken == broken + 1; })) << request;
+    broken = statistics_.Sum().connections_broken;
+  }
+  SocketClient good = Connect();
+  good.Send("PING\r\nNOSUCH\r\nQUIT\r\n");
+  EXPECT_TRUE(good.Read(1'000).ends_with("+OK\r\n"));
+  EXPECT_EQ(statistics_.Sum().connections_broken, broken) << "an unknown command is no such fault";
+}
+
 TEST_F(LoginTest, ALineOfHttpIsFoundHoweverItIsCutUp) {
   const auto databases = std::make_shared<MemoryDatabases>();
   shared_->databases = databases;
