@@ -22,25 +22,26 @@
 #include "gateway/host/gateway_flags.h"
 
 DEFINE_string(masters, "127.0.0.1:7400",
-              "host:port[,host:port...] of the cluster's masters. One that answers is enough.");
+              "host:port[,host:port...] of the cluster's masters. A single reachable master is enough.");
 DEFINE_BOUNDED(int32, threads, 2, 1, 64, "threads",
                "Event loops that serve clients and speak with the cluster, on as many threads as their load pays for.");
 DEFINE_BOUNDED(int32, deadline_ms, 10'000, 1, 3'600'000, "ms", "Deadline of a command.");
 DEFINE_BOUNDED(int32, connections_max, 10'000, 1, 1'000'000, "connections",
-               "Most clients at a time. Further ones are told so and closed.");
+               "Most connections of clients at a time. Further connections get an error and are closed.");
 DEFINE_string(tls_dir, "",
-              "Directory of ca.crt, client.crt and client.key, with which the gateway shows the cluster who it is. "
+              "Directory of ca.crt, client.crt and client.key, by which the gateway authenticates to the cluster. "
               "Empty: in the clear.");
 DEFINE_string(user, "", "Log in to the cluster under this name instead of with a certificate. It takes --tls_dir.");
 DEFINE_string(password_file, "", "File whose first line is the password of --user.");
 DEFINE_bool(
     redis_login, false,
-    "Redis's clients log in (AUTH, HELLO) as users of the cluster before they do anything, and may do what that "
-    "user may. It takes --tls_dir. Without it who logs in is that user, and who does not is the gateway.");
+    "Require Redis's clients to log in (AUTH, HELLO) as users of the cluster before any other command. A client may do "
+    "what its user may. It takes --tls_dir. Without this flag a login is optional, and a client without one has the "
+    "gateway's rights.");
 DEFINE_string(listen_tls_dir, "",
               "Directory of ca.crt, server.crt and server.key. With it, clients speak TLS and show a certificate of "
-              "that authority; HTTP, too, but for /healthz and /readyz. Empty: whoever reaches the gateway can do what "
-              "the gateway can do.");
+              "that authority; HTTP, too, but for /healthz and /readyz. Empty: every client that reaches the gateway "
+              "can do what the gateway can do.");
 DEFINE_string(http_listen, "127.0.0.1:7421",
               "Address for /metrics, /healthz and /readyz. With port 0 the system picks a port.");
 
@@ -54,7 +55,7 @@ constexpr char kRemedy[] = "give it certificates with --listen_tls_dir (ebla cer
 
 using process::OrRefuse;
 
-// But for who it is.
+// Without the gateway's own name and password.
 ClientOptions ClusterFromFlags() {
   ClientOptions options;
   options.masters = SplitText(FLAGS_masters, ',', EmptyParts::kDrop);
@@ -76,7 +77,7 @@ Status CheckIsNoProcess(security::TlsCredentials& own) {
   const auto self = own.Self();
   if (!self || !self->is_process()) return {};
   return Error(Code::kInvalidArgument, FLAGS_listen_tls_dir + "/server.crt is of the " + UnitOf(self->kind) + " \"" +
-                                           self->name + "\", for whom it speaks in a cluster: make a gateway's with " +
+                                           self->name + "\", and has its rights in the cluster: make a gateway's with " +
                                            "ebla cert create-server NAME --gateway");
 }
 
@@ -93,13 +94,13 @@ Result<GatewayOptions> OptionsFromFlags() {
   if (options.listeners() == 0)
     return Error(
         Code::kInvalidArgument,
-        "say what to listen for: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
+        "name a listener: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
   options.own_login.user = FLAGS_user;
   if (!FLAGS_user.empty()) {
     EBLA_ASSIGN(options.own_login.password, security::ReadPassword(FLAGS_password_file));
   }
   if (FLAGS_redis_login && FLAGS_tls_dir.empty())
-    return Error(Code::kInvalidArgument, "--redis_login takes --tls_dir: passwords go to the cluster over TLS alone");
+    return Error(Code::kInvalidArgument, "--redis_login takes --tls_dir, because the gateway sends passwords to the cluster over TLS alone");
   options.redis_login_required = FLAGS_redis_login;
   if (!FLAGS_tls_dir.empty()) {
     options.redis_users = ClusterFromFlags();
@@ -131,7 +132,7 @@ http::HttpOptions WithPages(http::HttpOptions settings, const GatewayHost& host)
 }
 
 int Run(const GatewayOptions& options, const http::HttpOptions& http_options) {
-  // In this order, as what stands below uses what stands above.
+  // In this order, because later objects use earlier ones.
   std::vector<std::unique_ptr<rpc::EventLoop>> loops;
   std::vector<rpc::EventLoop*> loop_pointers;
   for (int i = 0; i < FLAGS_threads; ++i) {

@@ -39,7 +39,8 @@ inline constexpr size_t kItemFrameBytesMax = 7;
 std::string EncodeItem(Item item);
 Result<Item> DecodeItem(std::string record);
 
-// A version as one number that grows with it, and back: 24 bits of its epoch, 40 of its lsn. None beyond these.
+// A version as one number that grows with it, and back: 24 bits of its epoch, 40 of its lsn. Larger ones have no
+// number.
 std::optional<uint64_t> CasOf(const Version& version);
 // None: no record has it.
 std::optional<Version> VersionOf(uint64_t cas);

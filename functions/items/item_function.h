@@ -12,7 +12,7 @@
 
 namespace ebla {
 
-// What becomes of the record, as `decide` says of its item; the answer is the caller's to fill in.
+// Applies the step that `decide` returns to the record. The caller fills in the answer.
 Result<FunctionResult> ChangeRecord(const FunctionInput& input,
                                     const std::function<ItemStep(std::optional<FoundItem> found)>& decide);
 

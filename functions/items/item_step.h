@@ -1,5 +1,5 @@
 // functions/items/item_step.h
-// One step of a change of an item: what was there goes in, what is to be there comes out.
+// One step of a change of an item: a function of the item that was found, which returns what to do with it.
 // Threads: values.
 #pragma once
 

@@ -26,7 +26,7 @@ ItemStep Join(const ItemOrder& order, Item item, Finding& finding) {
 ItemStep SetOver(const ItemOrder& order, int64_t now_ms, const FoundItem& found, Finding& finding) {
   const std::optional<uint64_t> cas = CasOf(found.version);
   const bool same = cas == order.cas;
-  // A cas of 0 is nobody's, and so none that is older.
+  // No item has a cas of 0, so an order with 0 is newer than none.
   if (!same && (order.cas.value_or(0) == 0 || cas.value_or(0) < *order.cas)) {
     finding.outcome = Outcome::kExists;
     return ItemStep::Nothing();

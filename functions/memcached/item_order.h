@@ -1,6 +1,6 @@
 // functions/memcached/item_order.h
-// What a command of Memcached does to one item that it must know for it: the item that is there goes in, what is to become
-// of it and what the client is told come out. It knows nothing of how an item is read and put back.
+// The commands of Memcached that must know an item in order to change it, as functions: of the order and the item that
+// was found, to the step to do and the client's answer. The functions do not know how an item is read and put.
 // Threads: values, and functions of their arguments.
 #pragma once
 
@@ -25,8 +25,8 @@ struct ItemOrder {
     kIncrement,  // by `delta`; at its end it begins at 0 again
     kDecrement,  // to 0 at least
     kTouch,      // gives it `new_ttl`
-    kLook,       // as the meta get does: changes what the other fields ask for, and notes who is to make it anew
-    kInvalidate  // marks it as stale, for somebody to make it anew
+    kLook,       // as the meta get does: changes what the other fields ask for, and notes which client recaches it
+    kInvalidate  // marks it as stale, so that the next client that reads it recaches it
   };
   Verb verb = Verb::kTouch;
   std::string value;                   // of kAppend, kPrepend, kSetOver
@@ -36,7 +36,7 @@ struct ItemOrder {
   std::optional<uint64_t> cas;         // only if the item has it, but for kSetOver
   std::optional<int64_t> new_ttl;      // none: its time stays
   std::optional<int64_t> created_ttl;  // of counts and kLook: one that is not there is made, and lives so long
-  std::optional<int64_t> recache_ttl;  // of kLook: who comes when less is left is to make it anew
+  std::optional<int64_t> recache_ttl;  // of kLook: a client that finds less than this left recaches it
   bool recache_by_new_ttl = false;     // of what is left once it has `new_ttl`; else of what was left before
   bool value_wanted = false;           // of kTouch and kLook
 };
@@ -47,7 +47,7 @@ struct Finding {
   bool created = false;      // it was not there, and is
   bool won = false;          // this client is to make it anew
   bool sent_before = false;  // another one was told to
-  // Of the item as it was found; none of it of one that was made.
+  // The item as it was found; empty for a new item.
   bool stale = false;
   uint32_t flags = 0;
   uint64_t size = 0;  // of the value

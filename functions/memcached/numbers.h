@@ -16,15 +16,15 @@ namespace ebla::memcached {
 // A sign and digits; blanks before them, and anything after a blank, are passed over.
 std::optional<uint64_t> ReadUnsigned(std::string_view text);
 std::optional<int32_t> ReadSigned(std::string_view text);
-// The lower 32 bits of a signed number of 64, as memcached takes times. libmemcached says 4294967295 where it means -1.
+// The lower 32 bits of a signed number of 64, as memcached reads times. libmemcached writes 4294967295 and means -1.
 std::optional<int32_t> ReadTime(std::string_view text);
 
-// 0: for ever; to 30 days: from now on; more: since 1970; negative or past: gone.
+// 0 is for ever; up to 30 days count from now on, more since 1970; a negative or past time is gone.
 Lifetime LifetimeOf(int64_t exptime, int64_t now_ms);
 // When that ends, in milliseconds since 1970: now, of what is gone; none: never.
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms);
 
-// What is left of an item's life, in seconds; -1: for ever.
+// The rest of an item's life, in seconds; -1 is for ever.
 int64_t SecondsLeft(const std::optional<int64_t>& expires_ms, int64_t now_ms);
 
 // A value after an increment or a decrement: the number in its decimal digits, and blanks up to the length that it had.

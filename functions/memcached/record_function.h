@@ -1,9 +1,9 @@
 // functions/memcached/record_function.h
-// Memcached's commands of one item as a function of servers (common/base/record_functions.h). Its name is "memcached".
+// Memcached's commands of one item as a function of servers (common/base/record_functions.h) of the name "memcached".
 // Its arguments, in the encoding of common/base/encoding.h, are an ItemOrder:
 //
 //   byte           the verb, as ItemOrder::Verb numbers them
-//   byte           what follows of what an order need not have: 1 cas, 2 new_ttl, 4 created_ttl, 8 recache_ttl;
+//   byte           which optional fields follow: 1 cas, 2 new_ttl, 4 created_ttl, 8 recache_ttl;
 //                  16: the value is wanted; 32: recache_by_new_ttl
 //   varint         flags, delta, initial
 //   bytes          value
@@ -17,8 +17,8 @@
 //   bytes          value
 //   signed varint  expires_ms
 //
-// Errors:  INVALID_ARGUMENT: malformed arguments; INTERNAL: the record is none of an item (functions/items/item_codec.h), or
-//          the answer is none.
+// Errors:  INVALID_ARGUMENT: malformed arguments. INTERNAL: the record holds no item (functions/items/item_codec.h), or
+//          the answer is malformed.
 // Threads: functions of their arguments.
 #pragma once
 

@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kNameBytesMax = 16;
 constexpr size_t kWordsMax = 1'000;
 
-// Those that change a value and must know it.
+// The commands that must know a value in order to change it.
 constexpr CommandFunction kFunctions[] = {
     {"append", 3, Append},     {"bitfield", -2, BitField}, {"decr", 2, Increment},
     {"decrby", 3, Increment},  {"expire", -3, Expire},     {"expireat", -3, Expire},

@@ -1,12 +1,12 @@
 // functions/redis/record_function.h
 // Redis's commands of one key as a function of servers (common/base/record_functions.h), so that a command that must
-// know what is there takes one round trip. Its name is "redis". Its arguments, in the encoding of common/base/encoding.h:
+// know the value takes one round trip. Its name is "redis". Its arguments, in the encoding of common/base/encoding.h:
 //
 //   varint  protocol of the reply: 2 or 3
 //   bytes   each of the command's words, but for the key, which is empty
 //
-// Its answer is the reply, as it goes to the client.
-// Errors:  INVALID_ARGUMENT: no such command, or malformed arguments; INTERNAL: the record is none of an item
+// Its answer is the reply, as the gateway sends it to the client.
+// Errors:  INVALID_ARGUMENT: no such command, or malformed arguments. INTERNAL: the record holds no item
 //          (functions/items/item_codec.h).
 // Threads: functions of their arguments.
 #pragma once
@@ -37,8 +37,8 @@ const CommandFunction* FunctionOf(std::string_view name);
 std::string EncodeCommand(int protocol, const Words& words);
 Result<FunctionResult> ApplyCommand(const FunctionInput& input);
 
-// The same for a caller that has the command and its words, and whose thread nobody else needs: the command may take
-// its time.
+// The same for a caller that has the command and its words. The command may take its time, because no other work waits
+// for the caller's thread.
 Result<FunctionResult> ExecuteCommand(UpdateFunction update, const Words& words, int protocol,
                                       const FunctionInput& input);
 

@@ -20,31 +20,32 @@ DEFINE_string(
     redis_table, "redis",
     "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
 DEFINE_string(redis_advertise, "",
-              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They bring messages to who "
-              "listens here. Empty: as it listens; it must be said where that is every address of the machine.");
+              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They send messages for this "
+              "gateway's subscribers there. Empty: the address of --redis_listen. Required if that is a wildcard.");
 DEFINE_string(
     redis_transactions, "one-group",
-    "What MULTI and EXEC of Redis's clients may do, until a connection says otherwise. one-group: all keys of "
-    "a transaction have the same {tag}, or are one key. each-group: any keys; the commands of each group are "
-    "a transaction of their own.");
+    "The keys that a transaction (MULTI, EXEC) of Redis's clients may have, until CONFIG SET changes that for a "
+    "connection. one-group: all keys have the same {tag}, or are one key. each-group: any keys; the commands of each "
+    "group are a transaction of their own.");
 DEFINE_BOUNDED(uint32, redis_script_threads, 2, 1, 1'000, "threads",
-               "Threads for the scripts of Redis's clients: so many run at a time. Others wait, until their deadline.");
+               "Threads for the scripts of Redis's clients. Each runs one script at a time; further scripts wait, at most "
+               "until their deadline.");
 DEFINE_BOUNDED(int64, redis_slowlog_slower_than, 10'000, -1, 86'400'000'000, "microseconds",
-               "Microseconds after which a command of Redis's clients is noted for SLOWLOG, until CONFIG SET says "
-               "otherwise. -1: none is.");
-DEFINE_bool(create_table, false, "Make the tables of Memcached's and Redis's clients where they are not there.");
+               "Microseconds after which SLOWLOG notes a command of Redis's clients, until CONFIG SET changes that. -1: "
+               "never.");
+DEFINE_bool(create_table, false, "Make missing tables of Memcached's and Redis's clients.");
 DEFINE_bool(create_in_memory, false,
-            "The tables of --memcached_table and --redis_table, where --create_table makes them, live in memory alone: "
-            "fast, and lost when all servers that have them end. Other databases' are made as database 0's is.");
+            "Have the tables that --create_table makes live in memory alone: fast, and lost when all their servers end. "
+            "Tables of other databases are made like that of database 0.");
 DEFINE_BOUNDED(
     uint32, create_memory_limit_mb, 0, 0, 1 << 24, "MiB",
     "Most memory that each such table takes on each server, in MiB. 0: as much as the server has for tables.");
 DEFINE_string(create_evict, "none",
-              "What such a table forgets where it is full: none (it refuses writes), lru, lfu, or ttl (what expires "
-              "soonest).");
+              "Records that such a table evicts when it is full: none (it refuses writes), lru, lfu, or ttl (records that "
+              "expire soonest).");
 DEFINE_string(read_level, "default",
-              "How fresh what Memcached's and Redis's clients read must be: default (the table's), strong, "
-              "bounded=500ms, bounded=2s, eventual. Changes are based on strong reads whatever this says.");
+              "Read level of Memcached's and Redis's clients: default (the table's), strong, bounded=500ms, bounded=2s, "
+              "eventual. Changes are always based on strong reads.");
 DEFINE_string(ack, "default",
               "When a write of Memcached's and Redis's clients is acknowledged: default (the table's), majority, all, "
               "primary.");
@@ -87,8 +88,8 @@ Result<bool> GatewayIsAskedFor() {
                                     {"create_evict", FLAGS_create_evict != "none"}}) {
     if (given)
       return Error(Code::kInvalidArgument, std::string("--") + flag +
-                                               " takes --redis_listen or --memcached_listen: it is for the tables that "
-                                               "are made for their clients. `ebla table create --memory` makes others");
+                                               " takes --redis_listen or --memcached_listen, because it is for tables "
+                                               "of their clients. `ebla table create --memory` makes other tables");
   }
   return false;
 }

@@ -1,6 +1,6 @@
 // gateway/host/gateway_flags.h
-// The flags that say which protocols a gateway speaks, and over which tables: of ebla-gateway, and of ebla-standalone, which
-// has one within.
+// The flags that choose a gateway's protocols and tables: of ebla-gateway, and of ebla-standalone, which contains a
+// gateway.
 // Threads: main's.
 #pragma once
 
@@ -9,11 +9,11 @@
 
 namespace ebla::gateway {
 
-// Whether any of them asks for one. INVALID_ARGUMENT: none does, but one says what tables are made for its clients.
+// Whether a flag asks for a listener. INVALID_ARGUMENT: none does, but another flag is about the tables of its clients.
 Result<bool> GatewayIsAskedFor();
 
-// INVALID_ARGUMENT names the flag. Without `tls` only addresses of this machine alone are taken, or what --insecure allows;
-// `remedy` says what to do instead.
+// INVALID_ARGUMENT names the flag. Without `tls` a listener's address must be reachable from this machine alone, unless
+// --insecure allows more; the error ends with `remedy`.
 Result<GatewayOptions> GatewayOptionsFromFlags(std::shared_ptr<security::TlsCredentials> tls, const char* remedy);
 
 }  // namespace ebla::gateway

@@ -29,7 +29,7 @@ struct GatewayOptions {
   TableOptions created;  // what they are made with
   TableStoreOptions levels;
   redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
-  std::optional<ClientOptions> redis_users;  // how the cluster's users reach it; none: nobody logs in
+  std::optional<ClientOptions> redis_users;  // how the cluster's users reach it; none: no logins
   bool redis_login_required = false;         // takes redis_users
   redis::Credentials own_login;              // of this gateway, to others
   size_t redis_script_threads = 2;
@@ -43,7 +43,7 @@ struct GatewayOptions {
 
 class GatewayHost {
  public:
-  // Opens its tables, or makes them. NO_SUCH_TABLE says how to make one. The loops run, and outlive it.
+  // Opens the tables, or makes them. NO_SUCH_TABLE advises how to make one. The loops run, and outlive the host.
   static Result<std::unique_ptr<GatewayHost>> Open(const GatewayOptions& options, const Client& client,
                                                    const std::vector<rpc::EventLoop*>& loops);
 
@@ -53,7 +53,8 @@ class GatewayHost {
   // Whether its tables can be read.
   Status Ready() const;
   std::shared_ptr<prometheus::Collectable> metrics() const;
-  // No more clients. What is under way has its whole deadline. False: something still runs, and holds on to the client.
+  // Accepts no more clients, and waits for the commands in flight, at most for their deadline. False: some still run,
+  // and hold on to the client.
   bool Stop();
 
  private:

@@ -1,5 +1,5 @@
-// The text protocol's commands over a store in memory. What they answer byte for byte is also compared with memcached
-// itself, in tests/gateway.
+// The text protocol's commands over a store in memory. tests/gateway also compares the answers with those of memcached
+// itself, byte for byte.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -166,7 +166,7 @@ TEST_P(CommandsTest, CountsAsMemcachedDoes) {
   }
 }
 
-// What must know the item takes one round trip, where servers have the function.
+// A command that must know the item takes one round trip if servers have the function.
 TEST_P(CommandsTest, WhatChangesAnItemIsOneCall) {
   int calls = 0;
   store_.SetFault([&](const std::string&, const std::string&) {
@@ -260,7 +260,7 @@ TEST_P(CommandsTest, AFaultIsAnErrorAndNeverAMiss) {
     EXPECT_EQ(Store(line, "x"), error) << line;
 }
 
-// Of hundreds of keys, too.
+// Also for hundreds of keys.
 TEST_P(CommandsTest, OneKeysFaultDoesNotTakeTheOthersValues) {
   std::string keys, values;
   for (int i = 0; i < 200; ++i) {

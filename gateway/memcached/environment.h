@@ -1,7 +1,8 @@
 // gateway/memcached/environment.h
-// What the commands of all connections share, and what each of them is: a request on its way to its reply.
-// Place:   protocol.h makes the commands; text_commands.cc and meta_commands.cc are they.
-// Threads: Environment: any. A CacheCommand goes from one thread to the next, never on two at once.
+// The state that the commands of all connections share, and the base of each command: a request on its way to its
+// reply.
+// Place:   protocol.h makes the commands; text_commands.cc and meta_commands.cc define them.
+// Threads: Environment: any. A CacheCommand moves between threads, and never runs on two at once.
 #pragma once
 
 #include <chrono>
@@ -74,7 +75,7 @@ class CacheCommand : public Command {
   }
   void AnswerError(std::string_view line) { AnswerLine(line, {.error = true}); }
   virtual void Fail(const Status& status) { AnswerError(ServerError(status)); }
-  // Of the first key; it fails, or what was found answers.
+  // Carries out the order on the first key. Answers with the finding, or fails.
   void Change(ItemOrder order, std::move_only_function<void(Finding found)> answer) {
     RunOrder({environment_.store, executor_, until_}, request_.keys[0], std::move(order),
              [this, answer = std::move(answer)](Result<Finding> found) mutable {
@@ -85,7 +86,7 @@ class CacheCommand : public Command {
   Environment& environment_;
   Executor& executor_;
   Request request_;
-  const Until until_;  // from its arrival on, so that a queue whose client is gone comes to its end
+  const Until until_;  // counts from the arrival, so that the queue of a client that has left is finished in time
 
  private:
   // With what each of them takes here and in a queue.

@@ -30,7 +30,7 @@ MemcachedListener::MemcachedListener(const ListenerOptions& options, Table table
 
 Status MemcachedListener::Start() {
   EBLA_TRY(server_.Listen());
-  environment_.port = server_.address().port;  // before anybody can ask for it
+  environment_.port = server_.address().port;  // before a client can ask for it
   return server_.Start();
 }
 

@@ -18,7 +18,7 @@ class MetaCommand : public CacheCommand {
   const MetaFlags& flags() const { return request_.meta; }
   Workplace at() const { return {environment_.store, executor_, until_}; }
 
-  // k and O go back as they came.
+  // Returns k and O as the client sent them.
   void Echo(const MetaFlags::Flag& flag, std::string& line) const {
     if (flag.name == 'O') line.append(" O").append(flag.token);
     if (flag.name != 'k') return;
@@ -30,10 +30,10 @@ class MetaCommand : public CacheCommand {
     for (const MetaFlags::Flag& flag : flags().all) Echo(flag, line);
     return line;
   }
-  // How long an item lives that this command makes: N begins it, and of N and T the last one says.
+  // The life of an item that this command creates. N allows the creation; the later one of N and T sets the life.
   std::optional<int64_t> CreatedTtl() const { return flags().InOrder('N', 'T') ? flags().new_ttl : flags().vivify_ttl; }
-  // What the flags ask for, in their order: of what was found only what is `shown`. A t sees what a T or N before it
-  // changes.
+  // Appends the values of the flags, in their order, and of the finding only those in `shown`. A t sees the changes of
+  // a T or N before it.
   void AppendAsked(std::string_view shown, const Finding& found, std::string& line) const {
     const int64_t now_ms = environment_.store.NowMs();
     std::optional<int64_t> expires_ms = found.expires_ms;
@@ -50,7 +50,7 @@ class MetaCommand : public CacheCommand {
       }
     }
   }
-  // What a quiet command does not say.
+  // Answers unless the command is quiet.
   void AnswerQuietly(std::string_view line, Reply reply) {
     if (!flags().quiet) return AnswerLine(line, std::move(reply));
     AnswerBytes(std::move(reply));
@@ -70,7 +70,7 @@ class MetaGetCommand final : public MetaCommand {
                     .recache_by_new_ttl = flags().InOrder('T', 'R'),
                     .value_wanted = flags().value};
     if (order.new_ttl) return Look(std::move(order));
-    // Where it may change something, one that was already told so, or made one, must be seen.
+    // A get that may change something must see whether another client has won or created the item.
     const Freshness freshness = order.created_ttl || order.recache_ttl ? Freshness::kLatest : Freshness::kAsConfigured;
     environment_.store.Get(
         request_.keys[0], freshness, until_, [this, order = std::move(order)](Result<Record> record) mutable {

@@ -1,8 +1,8 @@
 // gateway/memcached/meta_commands.h
 // The meta commands: mg, ms, md, ma, me. (mn needs no item: text_commands.h.)
-// Left out:  h and l of mg, and la, fetch and cls of me. They tell of the reads before, and each read would take a write.
-//            The flags are taken, and nothing is answered to them.
-// Threads:   functions; what they make is a CacheCommand.
+// Left out:  h and l of mg, and la, fetch and cls of me. They tell of earlier reads, so each read would have to write.
+//            The flags are accepted, and the replies lack them.
+// Threads:   functions; they make CacheCommands.
 #pragma once
 
 #include <memory>

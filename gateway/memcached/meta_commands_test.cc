@@ -134,7 +134,7 @@ TEST_P(MetaCommandsTest, OfNAndTTheLastOneSaysHowLongANewItemLives) {
   EXPECT_EQ(Line("ma none T60"), "NF\r\n");
 }
 
-// Else two may be told to make an item, as neither sees that the other was.
+// Otherwise two clients may be told to make an item, because neither sees that another one was told.
 TEST_P(MetaCommandsTest, AGetThatMayChangeSeesTheLatest) {
   Store("ms a 3 T100", "abc");
   for (const char* line : {"mg a v", "mg a v t c k"}) {
@@ -174,7 +174,7 @@ TEST_P(MetaCommandsTest, ALifeThatEndsSoonIsRecachedByOne) {
   EXPECT_EQ(Line("mg r"), "EN\r\n");
 }
 
-// As memcached 1.6.18 does, which takes flag by flag.
+// Like memcached 1.6.18, which carries out flag by flag.
 TEST_P(MetaCommandsTest, RecacheIsJudgedByTheLifeThatTheFlagsBeforeItGave) {
   const auto after = [&](const std::string& flags, const std::string& ttl) {
     Store("ms r 1 T" + ttl, "a");
@@ -220,12 +220,12 @@ TEST_P(MetaCommandsTest, Counts) {
   EXPECT_EQ(Line("ma x q"), "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n");
 }
 
-// Memcached's, too: it is the number of what was counted, though nobody sees that any more.
+// Memcached behaves so, too: the number belongs to the count, though no client sees that item any more.
 TEST_P(MetaCommandsTest, ACountThatIsGoneAtOnceHasACasOfItsOwn) {
   Store("ms n 1", "5");
   const uint64_t before = CasNumber("n");
   const uint64_t after = CasIn(Line("ma n T-1 v c"));
-  // What is read and then deleted has no number of its own.
+  // An item that is read and then deleted has no number of its own.
   EXPECT_EQ(after > before, GetParam()) << before << " " << after;
   EXPECT_EQ(Line("mg n"), "EN\r\n");
 }

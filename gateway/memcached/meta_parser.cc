@@ -22,7 +22,7 @@ std::string_view TakeNumber(const std::optional<Number>& read, auto& into, std::
   return {};
 }
 
-// What is wrong with the flag; empty: nothing.
+// Returns the error of the flag, or an empty text.
 std::string_view TakeFlag(char name, std::string_view token, MetaFlags& flags) {
   switch (name) {
     case 'b': flags.base64 = true; return {};
@@ -50,7 +50,7 @@ std::string_view TakeFlag(char name, std::string_view token, MetaFlags& flags) {
   }
 }
 
-// What is wrong with the flags; empty: nothing.
+// Returns the error of the flags, or an empty text.
 std::string_view TakeFlags(const Tokens& tokens, size_t from, MetaFlags& flags) {
   std::string_view fault;
   for (size_t i = from; i < tokens.size(); ++i) {
@@ -64,7 +64,7 @@ std::string_view TakeFlags(const Tokens& tokens, size_t from, MetaFlags& flags) 
   return fault;
 }
 
-// Flags and key. What is wrong with them; empty: nothing.
+// Parses flags and key. Returns their error, or an empty text.
 std::string_view TakeFlagsAndKey(const Tokens& tokens, size_t from, Request& request) {
   std::string_view fault = TakeFlags(tokens, from, request.meta);
   request.key_as_sent = tokens[1];

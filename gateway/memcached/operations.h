@@ -1,7 +1,7 @@
 // gateway/memcached/operations.h
-// What Memcached's commands do to one item, for both of its protocols: by an operation of the store if there is one, else
-// by a function of its servers (gateway/store/apply_function.h).
-// Errors:  the store's faults, by the Status. What the protocols have words for is an outcome.
+// The changes of one item by Memcached's commands, for both of its protocols: by an operation of the store if there is
+// one, else by a function of its servers (gateway/store/apply_function.h).
+// Errors:  a Status has the store's faults. Results that the protocols have words for are outcomes.
 // Threads: callbacks run on any.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace ebla::gateway::memcached {
 
-// Where it is done, and until when.
+// The place and the deadline of an operation.
 struct Workplace {
   Store& store;
   Executor& executor;

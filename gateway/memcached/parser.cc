@@ -172,7 +172,7 @@ Head ParseLine(std::string_view line) {
   return JustAnswer(Mistake("ERROR"));
 }
 
-// Of more than kLineBytesMax bytes; so whatever their number, the answer is the same.
+// A line of a get may be longer than kLineBytesMax. The answer is the same however much of it has arrived.
 bool MayBeLong(std::string_view bytes) {
   const size_t blanks = bytes.find_first_not_of(' ');
   if (blanks > kBlanksMax) return false;

@@ -1,11 +1,11 @@
 // gateway/memcached/parser.h
-// Cuts Memcached's text and meta commands off a stream of bytes. Pure: what it makes of the bytes does not depend on how
-// they are cut up on their way.
+// Cuts Memcached's text and meta commands off a stream of bytes. Pure: the requests do not depend on how the bytes are
+// cut up on their way.
 // Place:      protocol.h makes commands of its requests; meta_parser.h reads the commands that begin with m.
-// Source:     the protocol as memcached 1.6.18 speaks it; what it answers to malformed commands was observed of it.
-// Invariants: 1. It asks for at most kCacheValueBytesMax bytes of a value, and 256 KiB of a line of keys. A larger value
-//                is passed over as it comes; a longer line ends the connection.
-// Errors:     In memcached's words, as a request that answers them.
+// Source:     the protocol of memcached 1.6.18, and its answers to malformed commands, as observed.
+// Invariants: 1. Waits for at most kCacheValueBytesMax bytes of a value, and 256 KiB of a line of keys. Skips a larger
+//                value while it arrives. A longer line ends the connection.
+// Errors:     a request that is answered in memcached's words.
 // Threads:    its connection's.
 #pragma once
 

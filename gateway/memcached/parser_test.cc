@@ -28,7 +28,7 @@ std::string Shown(const Request& request) {
   return text + "\n";
 }
 
-// What is made of bytes that come in pieces of these sizes, one after the other, and so on again.
+// The requests of bytes that arrive in pieces of these sizes, which repeat.
 std::string Parse(std::string_view bytes, const std::vector<size_t>& pieces) {
   Parser parser;
   std::string held, shown;

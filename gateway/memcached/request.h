@@ -58,8 +58,8 @@ struct MetaFlags {
     char name = 0;
     std::string token;
   };
-  std::vector<Flag> all;               // as they came
-  bool base64 = false;                 // b: the key came so, and goes back so
+  std::vector<Flag> all;               // in their order
+  bool base64 = false;                 // b: the key is encoded, in the command and in the reply
   bool quiet = false;                  // q
   bool value = false;                  // v
   bool invalidate = false;             // I
@@ -102,7 +102,7 @@ struct Request {
   bool quit = false;
   bool too_large = false;  // the value was: it has been passed over
   bool failed = false;     // what kFixed answers is an error
-  std::string text;        // of kFixed: the answer; of stats: of what
+  std::string text;        // of kFixed the answer, of stats its argument
   MetaFlags meta;
 };
 

@@ -1,6 +1,6 @@
 // gateway/memcached/stats.h
-// The answers to "stats": what this gateway has counted, under memcached's names. What a table knows and a gateway does
-// not, such as how many items there are, is left out.
+// The answers to "stats": the counts of this gateway, under memcached's names. Counts that a table knows and a gateway
+// does not, such as the number of items, are left out.
 // Threads: any.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace ebla::gateway::memcached {
 
-// `of`: what stands behind the word: empty, "settings", "reset", "items", "slabs", "sizes". Whole lines, with their end.
+// `of` is the argument: empty, "settings", "reset", "items", "slabs" or "sizes". Returns whole lines, with their ends.
 std::string StatsText(Environment& environment, const std::string& of);
 
 }  // namespace ebla::gateway::memcached

@@ -18,16 +18,16 @@ namespace {
 
 constexpr size_t kKeysAtATime = 64;        // that are touched
 constexpr size_t kGetBytesMax = 64 << 20;  // of one reply
-// What the increments of a batch add together, at most. A number that so small a sum wraps around has twenty digits
+// The most that the increments of a batch add together. A number that so small a sum wraps around has twenty digits
 // before, so it keeps this length, with blanks, whichever increment of the batch wraps it.
 constexpr uint64_t kBatchedDeltaMax = uint64_t{1} << 32;
 constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value";
 
-// The values of a get as they are sent, one key after the other. One key's fault does not take the others' with it; when
-// they get too large together, those that follow are left away.
+// The values of a get in the form of its reply, key by key. A fault of one key leaves out no other value. Once the
+// values exceed the bound together, the rest are left out.
 class Values {
  public:
-  // Of the reply's bytes, of one key: none when it is not there.
+  // The part of the reply for one key; empty if the key was not found.
   struct Span {
     size_t begin = 0, size = 0;
     bool found = false, faulty = false;
@@ -69,7 +69,7 @@ class Values {
     return {.faulty = true};
   }
   bool full() const { return full_; }
-  // What was found stands before an error.
+  // The values that were found precede an error.
   void End() {
     reply_.error = !fault_.ok();
     reply_.bytes.append(fault_.ok() ? "END" : ServerError(fault_)).append("\r\n");
@@ -152,14 +152,14 @@ class GetAndTouchCommand final : public CacheCommand {
     CountOne();
   }
 
-  // Of those that are touched at the same time, and who began them.
+  // Counts the touches of a step, and the step's own start.
   void CountOne() {
     if (left_.fetch_sub(1) > 1) return;
     ShowSome();
     TouchSome();
   }
 
-  // The keys up to the first one that was not touched yet. What is new among them was touched just now.
+  // Adds the keys up to the first one that is still untouched. A new one among them was touched just now.
   void ShowSome() {
     for (; shown_ < request_.keys.size(); ++shown_) {
       const std::string& key = request_.keys[shown_];
@@ -324,7 +324,7 @@ class FlushCommand final : public CacheCommand {
 class StatsCommand final : public CacheCommand {
  public:
   using CacheCommand::CacheCommand;
-  bool alone() const override { return true; }  // so that it counts what came before it
+  bool alone() const override { return true; }  // so that it counts the commands before it
 
  protected:
   void Begin() override {

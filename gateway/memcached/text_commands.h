@@ -9,11 +9,11 @@
 
 namespace ebla::gateway::memcached {
 
-// Of any verb but those of meta commands.
+// For each verb except those of meta commands.
 std::unique_ptr<Command> MakeTextCommand(Environment& environment, Executor& executor, Request request);
 
-// The value was too large and has been passed over: takes away what the key had, so that nobody is given the old value,
-// then says so.
+// For a value that was too large and has been skipped: deletes the key, so that no client gets the old value, and then
+// answers with the error.
 std::unique_ptr<Command> MakeTooLargeCommand(Environment& environment, Executor& executor, Request request);
 
 }  // namespace ebla::gateway::memcached

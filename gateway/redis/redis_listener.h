@@ -23,7 +23,7 @@ class RedisListener final : public ProtocolListener {
     bool makes_databases = false;  // that are selected by number; else there are those alone whose tables are there
     Transactions transactions = Transactions::kOneGroup;
     std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
-    std::shared_ptr<ClusterLogins> logins;    // null: nobody logs in
+    std::shared_ptr<ClusterLogins> logins;    // null: no logins
     bool login_required = false;              // before anything else
     Credentials peers_login;                  // to other gateways, where they want one; over TLS alone
     size_t script_threads = 2;

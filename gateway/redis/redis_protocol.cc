@@ -11,7 +11,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// Of commands without keys, and with them.
+// Limits for commands without keys, and with them.
 constexpr size_t kWordsMax = 1'024, kKeyWordsMax = 100'000;
 constexpr std::string_view kNoRequest = "it sent bytes that are no request of Redis's protocol";
 
@@ -122,7 +122,7 @@ std::unique_ptr<Command> RedisProtocol::MakeExec(const CommandInfo& command, std
   return std::make_unique<ExecCommand>(state_, command, queue_.Close(), bytes, std::move(abort));
 }
 
-// Those that begin and end a transaction; null: it is none of them.
+// The commands that begin or end a transaction; null: another command.
 std::unique_ptr<Command> RedisProtocol::MakeTransaction(const CommandInfo& command) {
   const bool open = queue_.open();
   redis::Reply reply;

@@ -1,12 +1,12 @@
 // gateway/redis/redis_protocol.h
 // Redis's protocol before the tables of a cluster.
-// Place:      the server makes one for each connection (gateway/server/protocol.h). This cuts requests off the bytes and
-//             queues what is of a transaction; single_command.h and exec_command.h are the commands, which ask the session
-//             first, then the store of the database that is selected.
-// Order:      commands without keys that read or change the database, and those that change the connection, run alone;
-//             so a pipeline sees what it has done. Commands of different keys run at the same time. What belongs to a
-//             transaction is queued as it is cut, in the order in which it came. Nothing is cut while a login is under
-//             way, as it decides how much may be said, and whether anything is served.
+// Place:      the server makes one for each connection (gateway/server/protocol.h). It cuts requests off the bytes, and
+//             queues the commands of a transaction. single_command.h and exec_command.h are the commands, which ask the
+//             session first, then the store of the selected database.
+// Order:      commands without keys that read or change the database, and commands that change the connection, run
+//             alone, so that a pipeline sees its own effects. Commands of different keys run at the same time. Commands
+//             of a transaction are queued when they are cut. A login holds the input, because it decides how long a
+//             request may be, and whether anything is served.
 // Threads:    its connection's loop.
 #pragma once
 
@@ -46,7 +46,7 @@ class RedisProtocol final : public Protocol {
   // `abort`: why nothing of it is done; empty: it is done.
   std::unique_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
   std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply);
-  // What is refused breaks the transaction that it was to be part of.
+  // A refused command breaks the transaction that it was to join.
   std::unique_ptr<Command> Refuse(std::string_view name, std::string_view text);
 
   ConnectionState state_;

@@ -72,7 +72,7 @@ Command* CommandQueue::TakeRunnable(bool only_oldest) {
   return command;
 }
 
-// One that is alone may wait behind it.
+// The follower may itself be alone().
 const Command* CommandQueue::Follower(const Command& command) const {
   if (command.queued_.waiters.empty()) return nullptr;
   const Command& next = *command.queued_.waiters.front();

@@ -26,30 +26,31 @@ namespace ebla::gateway {
 
 class CommandQueue {
  public:
-  // `moment`: a number that all have who are run before anything else happens.
+  // `moment`: commands that are added before anything else happens have the same number.
   void Add(std::unique_ptr<Command> command, SteadyTime now, uint64_t moment);
-  // One that may run and was not handed out yet, or the oldest alone, if that is one; null: there is none.
+  // A command that may run and was not handed out yet; null if there is none. With `only_oldest`, the oldest one or
+  // null.
   Command* TakeRunnable(bool only_oldest = false);
   // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
   // null: there is none.
   const Command* Follower(const Command& command) const;
   // Hands out the follower of an unfinished command, which takes it into its batch.
   Command& TakeFollower(Command& command);
-  // One that was handed out has its reply.
+  // Notes the reply of a command that was handed out.
   void Finish(Command& command, std::string reply);
-  // One that is alone has its reply, and those behind it go.
+  // Notes the reply of a command that is alone(), and drops the commands behind it.
   void FinishLast(Command& command, std::string reply);
-  // The reply of the oldest, if it has one; the command goes.
+  // Removes the oldest command, and returns its reply, if it has one.
   std::optional<std::string> TakeReply();
 
   size_t size() const { return commands_.size(); }
-  // One that names many keys counts as many.
+  // A command that names many keys counts once for each.
   size_t in_flight() const { return in_flight_; }
-  // Of replies that wait for older ones, and of commands.
+  // The bytes of commands, and of replies that wait for older ones.
   size_t held_bytes() const { return held_bytes_; }
   size_t reply_bytes() const { return reply_bytes_; }  // of these, the replies'
   bool holds_input() const { return holders_ > 0; }    // as one of the unfinished does
-  // Those that were handed out and have no reply yet: somebody has to keep them until then.
+  // Returns the commands that were handed out and have no reply yet. The caller keeps them until then.
   std::vector<std::unique_ptr<Command>> Clear();
 
  private:

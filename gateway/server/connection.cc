@@ -14,7 +14,7 @@ namespace {
 
 constexpr size_t kLargeReply = 128 * 1024;   // becomes the buffer that is sent
 constexpr size_t kBatchedMax = 127;          // by one command
-constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from somebody who types
+constexpr size_t kSmallCommand = 16 * 1024;  // half of one may wait for ever, as from a person who types
 
 std::string LocalOf(int fd) {
   const Result<rpc::Endpoint> local = rpc::LocalAddress(fd);
@@ -48,8 +48,8 @@ void Connection::LogBroken(const std::string& why) const {
   LOG_EVERY_T(WARNING, 1) << "closed the connection from " << peer() << ": " << why;
 }
 
-// The client sends no more, and with `lost` takes no more either. What it has sent runs, as somebody may have sent
-// changes whose answers nobody wants, and closed.
+// The client sends nothing more, and with `lost` takes nothing more either. The commands that it has sent still run,
+// because a client may send changes and close without waiting for their replies.
 void Connection::EndInput(bool lost) {
   if (shut()) return Close();
   if (lost) OnUnsendable();
@@ -60,7 +60,7 @@ void Connection::EndInput(bool lost) {
   Consume(received().view());
 }
 
-// Replies are thrown away from now on. What has come is still read up to its end, and runs.
+// Discards replies from now on. The input that has arrived is still read to its end, and its commands run.
 void Connection::OnUnsendable() {
   lost_ = true;
   protocol_->OnClosed();
@@ -193,7 +193,7 @@ void Connection::Complete(Command& command, Reply reply) {
   server_.statistics.Count(command.kind(), reply, server_.PhaseNow() - command.arrived());
   if (!open()) {
     std::erase_if(abandoned_, [&command](const auto& one) { return one.get() == &command; });
-    // Whoever runs commands just now is still to come back.
+    // RunCommands() is on the stack and uses this connection, so a task keeps it until then.
     if (running_ && last_held != nullptr) server_.loop.Post([last_held] {});
     return;
   }

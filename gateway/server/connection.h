@@ -1,14 +1,14 @@
 // gateway/server/connection.h
 // One accepted connection: bytes in, commands cut by its Protocol and run, replies out in the order of the commands.
 // Place:      server.cc accepts; server_loop.h holds it. Socket, buffers and ending are accepted_connection.h's.
-// Invariants: 1. Touched on its loop's thread alone. A reply from elsewhere goes through ServerLoop::Answer.
-//             2. While in_flight_max commands are in flight, or held_bytes_max bytes of commands and replies are held, or
-//                one of them holds the input, nothing is read and no command is cut. While the replies alone are as
-//                many, none begins but the oldest; while those that the client has to take are, not even that.
-//             3. One that waits for its client's next command holds no buffer.
-//             4. What has come runs, also when the client has closed or is gone: then the replies are thrown away.
-// Errors:     A client that stands still with replies unread, or with a large command half sent, or does not log in where
-//             it has to, is closed with a log line. So is one that takes what is pushed to it more slowly than it comes.
+// Invariants: 1. Used on its loop's thread alone. Other threads pass their replies to ServerLoop::Answer.
+//             2. Reads nothing and cuts no command while in_flight_max commands are in flight, while commands and
+//                replies hold held_bytes_max bytes, or while a command holds the input. While the replies alone hold as
+//                many bytes, only the oldest command may start. While the unsent output does, none may.
+//             3. Holds no buffer while it waits for the client's next command.
+//             4. Runs every command that has arrived, also when the client has closed. The replies are then discarded.
+// Errors:     Closes the connection, with a log line, if the client does not take its replies, does not finish a large
+//             command, does not log in where that is required, or takes pushed messages too slowly.
 // Threads:    its loop's.
 #pragma once
 
@@ -37,7 +37,7 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void End() override;
   ConnectionVitals vitals() const override;
   bool OnPush(std::string_view bytes);
-  // It goes, as so many bytes wait for its client.
+  // Closes the connection, because `waiting` bytes wait for its client.
   void BreakAsSlow(size_t waiting);
   void OnTurnEnd() override;
 
@@ -65,7 +65,7 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void CollectReplies();
   void EndInput(bool lost);
   void UpdateWatch();
-  // Whether it counts among those who have yet to log in, or as whose.
+  // Counts the connection for its user, or among those without a login.
   void UpdateUser();
   size_t begun() const { return received().size() + protocol_->begun_bytes(); }  // of a command that is not whole
 

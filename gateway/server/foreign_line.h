@@ -3,8 +3,8 @@
 // HTTP to any port that the browser reaches. The lines of such a request's body would run as commands, so each protocol
 // ends the connection at the first line of HTTP and runs nothing behind it.
 // Place:   a protocol that reads lines asks with the words of each line; Protocol::Taken::fault carries the answer.
-// Source:  Redis and Memcached end a connection at `POST`, at `Host:` and at a last word of `HTTP/...`. Request lines of
-//          other methods end it, too, because a page under a rebound name may choose any method, such as SET.
+// Source:  Redis and Memcached end a connection at `POST`, at `Host:` and at a last word of `HTTP/...`. Request lines
+//          of other methods end it, too, because a page under a rebound name may choose any method, such as SET.
 // Threads: functions of their arguments.
 #pragma once
 

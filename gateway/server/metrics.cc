@@ -42,8 +42,8 @@ void AddConnectionMetrics(const std::vector<OfProtocol>& all, http::MetricFamili
 }
 
 void AddCommandMetrics(const std::vector<OfProtocol>& all, http::MetricFamilies& families) {
-  // There are hundreds of commands, of which few are used. Those that alerts look at are there from the start, so that
-  // rate() sees the first one.
+  // Few of the hundreds of commands are used. Metrics that alerts read have all commands from the start, so that rate()
+  // sees the first use.
   enum class Shown : uint8_t { kAlways, kOnceUsed };
   const auto each = [&](const char* name, const char* help, uint64_t CommandTotals::* what, Shown shown) {
     prometheus::MetricFamily& family = families.Add(name, help, MetricType::Counter);

@@ -1,5 +1,5 @@
 // gateway/server/metrics.h
-// What /metrics of a gateway says. The names of the metrics stand here alone.
+// The metrics of a gateway. This file alone has their names.
 // Place:   host/gateway_host.h makes one, which main.cc gives to the HTTP server.
 // Threads: Collect from any.
 #pragma once

@@ -1,12 +1,13 @@
 // gateway/server/protocol.h
-// What a protocol is to a connection: it cuts commands off the bytes that come, and each command answers with bytes.
-// Place:      connection.h drives it; gateway/memcached and gateway/redis implement it. Nothing here knows any protocol.
-// Order:      Replies leave in the order of the commands. Commands with a key in common run one after the other, in
-//             their order, but for gets of it that come at once; others run at the same time. One that is alone()
-//             waits for all before it, and all after it wait for it.
-// Errors:     Whatever a client sends is answered in the protocol's own words, or ends its connection.
+// The port of a protocol to a connection. The protocol cuts commands off the input, and each command replies with
+// bytes.
+// Place:      connection.h drives it; gateway/memcached and gateway/redis implement it. This file knows no protocol.
+// Order:      Replies leave in the order of the commands. Commands with a key in common run in turn, except for gets
+//             that arrive together. Other commands run at the same time. A command that is alone() waits for all before
+//             it, and all after it wait for that command.
+// Errors:     A protocol answers wrong input in its own words, or ends the connection.
 // Threads:    A Protocol, and the making, running and end of its commands, belong to the connection's loop. A command
-//             may answer from any thread.
+//             may reply from any thread.
 #pragma once
 
 #include <absl/container/inlined_vector.h>
@@ -28,7 +29,7 @@ class EventLoop;
 
 namespace ebla::gateway {
 
-// What a command came to.
+// The result of a command.
 struct Reply {
   std::string bytes;    // may be empty: the client wants none
   uint32_t hits = 0;    // keys that were there
@@ -37,16 +38,16 @@ struct Reply {
   bool last = false;    // the connection ends once it is sent, and nothing behind runs: of one that is alone
 };
 
-// Of the clock that deadlines go by.
+// The clock of deadlines.
 using SteadyTime = std::chrono::steady_clock::time_point;
 
 // In order.
 using KeyViews = absl::InlinedVector<std::string_view, 1>;
 
-// Whoever runs it keeps it until its reply is there.
+// The runner of a command keeps it until the reply.
 class Command {
  public:
-  // Who waits for it. Any thread, also within Run().
+  // Receives the reply, on any thread, also within Run().
   class Asker {
    public:
     // Once. The command may go at once.
@@ -71,7 +72,7 @@ class Command {
   virtual bool only_gets() const { return false; }
   // The connection ends once its reply is sent.
   virtual bool ends_connection() const { return false; }
-  // What comes behind it is cut once it has answered, as that says how.
+  // Further input is cut once this command has replied, because the reply decides how.
   virtual bool holds_input() const { return false; }
   // Bytes that it holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
@@ -98,7 +99,7 @@ class Command {
 
  private:
   friend class CommandQueue;
-  // What its connection's queue knows of it: the queue's own.
+  // The state that the connection's queue keeps for the command.
   struct Queued {
     SteadyTime arrived;
     std::string reply;
@@ -116,11 +117,11 @@ class Command {
   Asker* asker_ = nullptr;
 };
 
-// What a connection is and holds just now.
+// The state of a connection, for CLIENT LIST and its like.
 struct ConnectionVitals {
   int fd = -1;
   std::string local;        // the address that its client has connected to
-  size_t read_bytes = 0;    // that came and are no whole command, or wait for room
+  size_t read_bytes = 0;    // bytes of an incomplete command, and of commands that wait for room
   size_t unsent_bytes = 0;  // of replies and of what is pushed
   size_t held_bytes = 0;    // all
 };
@@ -129,9 +130,10 @@ struct ConnectionVitals {
 class Sink {
  public:
   virtual ~Sink() = default;
-  // Leaves whole, after the replies that there are; of one thread in their order. Thrown away where the client is gone, or
-  // when it is its turn and it is not `wanted` any more (null: always). False: it was not taken, and none that comes
-  // later is, as the client is gone, or goes because too much waits for it.
+  // Sends the bytes whole, after the replies that are ready; the pushes of one thread keep their order. Discards them
+  // if the client has left, or if they are no longer `wanted` at their turn (null: always wanted). False:
+  // neither these bytes nor later ones will be sent, because the client has left, or is being closed for too many
+  // unsent bytes.
   using Wanted = std::shared_ptr<const std::atomic<bool>>;
   virtual bool Push(std::shared_ptr<const std::string> bytes, Wanted wanted) = 0;
   // At once.
@@ -145,7 +147,7 @@ class Protocol {
   struct Taken {
     size_t bytes = 0;                  // of the front, which are used up
     std::unique_ptr<Command> command;  // null: none yet
-    bool end = false;                  // the connection ends once what came before is answered
+    bool end = false;                  // the connection ends once earlier commands are answered
     std::string_view fault = {};       // with `end`: why, where the client is at fault; it is logged and counted
   };
 
@@ -156,7 +158,7 @@ class Protocol {
   virtual Taken Take(std::string_view bytes) = 0;
   // The connection is gone: what is asked for no more may end early.
   virtual void OnClosed() {}
-  // Where clients have to log in before anything else: who has, empty until then. Null: they need not.
+  // The user who has logged in, empty until then. Null if no login is required.
   virtual const std::string* user() const { return nullptr; }
   // Bytes that it has used up and keeps, of a command that is not whole; and all that it keeps, these among it.
   virtual size_t begun_bytes() const { return 0; }

@@ -32,7 +32,7 @@ std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string pe
   return std::make_shared<Connection>(*this, fd, std::move(peer));
 }
 
-// As ConnectionLoop bounds what is held: whoever has little of it stays.
+// A connection with few bytes may always add some, as in ConnectionLoop's bound.
 bool ServerLoop::MayBring(const Connection& connection, size_t more) const {
   const auto& [replies, pushed, given_up] = connection.on_its_way;
   return on_its_way_ + more <= options.buffered_bytes_max || replies + pushed + more <= kOwnBytes;

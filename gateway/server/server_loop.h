@@ -1,10 +1,10 @@
 // gateway/server/server_loop.h
-// What the connections of one event loop share: buffers, the sweep for clients that stand still, and the way back of
-// answers from other threads, which come in batches.
+// The state that the connections of one event loop share: buffers, the sweep for clients that make no progress, and the
+// batches in which other threads return their replies.
 // Place:      server.cc makes one for each loop; connection.h is one of its connections.
 // Invariants: 1. Connections are touched on the loop's thread alone.
 //             2. However many answers arrive while the loop is busy, one task delivers them.
-//             3. Where clients have to log in, those who have not yet have a quarter of the places, and one user half.
+//             3. If a login is required, connections without one have a quarter of the places, and one user half.
 // Threads:    Answer and Push from any; the rest on the loop's, or with no thread left to it.
 #pragma once
 
@@ -31,8 +31,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
 
   bool HasPlaceFor(const rpc::LoopShares::User& user) const { return user.connections <= of_one_user_max_; }
 
-  // The time; and for what happens often as it was last read in this phase of the loop's turn, if that was less than a tick
-  // of the coarse clock ago.
+  // The time. PhaseNow() returns the last reading of this phase of the loop's turn, unless a tick of the coarse clock
+  // has passed since, so that frequent callers read no clock.
   SteadyTime Now() {
     now_in_ = loop.phase();
     tick_ = CoarseNow();
@@ -43,8 +43,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
   // A command has its reply, which another thread than the loop's has.
   void Answer(Connection& connection, Command& command, Reply reply);
 
-  // Something for its client, unasked. What is on its way to this loop is bounded as what it has is; whose message or reply
-  // would be beyond is closed.
+  // Pushes bytes to a client. The bytes on their way to this loop have the same bound as those that it holds. A
+  // connection whose push or reply would exceed the bound is closed.
   bool Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes, Sink::Wanted wanted);
 
   const ServerOptions options;

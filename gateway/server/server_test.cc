@@ -29,7 +29,7 @@ using ebla::testing::Eventually;
 // The commands that wait for the test, of all connections.
 class Waiting {
  public:
-  // `reply`: sends the text as what the command came to.
+  // `reply`: sends the text as the command's result.
   void Add(std::move_only_function<void(Reply)> reply, std::string text) {
     MutexLock lock(mutex_);
     held_.push_back({std::move(reply), std::move(text)});
@@ -218,7 +218,7 @@ TEST_F(ServerTest, OneKeyRunsInOrderAndOneThatIsAloneAlone) {
   EXPECT_EQ(client.Read(15), "two\nthree\nfour\n");
 }
 
-// The reply that lets it begin is the connection's last, and within it the connection goes.
+// The reply that lets the command start is the connection's last, and destroys the connection while the command starts.
 TEST_F(ServerTest, ACommandMayEndItsConnectionAsItBegins) {
   Start({.pushed_bytes_max = 1 << 20});
   SocketClient client = Connect();
@@ -296,7 +296,7 @@ TEST_F(ServerTest, OneThatDoesNotReadIsNotReadAndGoes) {
   EXPECT_EQ(idle.Read(6), "hello\n");
 }
 
-// All that may run becomes so at once; it still runs only as the client takes what came before.
+// All commands become runnable at the same moment, and run only as the client takes the replies before.
 TEST_F(ServerTest, NothingBeginsWhileTooManyRepliesWait) {
   Start({.held_bytes_max = 1 << 20}, 1);
   SocketClient client = Connect();
@@ -546,7 +546,7 @@ TEST_F(ServerTest, WhoTakesItsMessagesTooSlowlyGoes) {
   EXPECT_EQ(idle.Read(4), "end\n");
 }
 
-// While its loop does something else nothing is taken, so that what comes from other threads is bounded on its way.
+// A busy loop takes nothing, so the bytes that other threads send to it are bounded on their way.
 TEST_F(ServerTest, WhatIsOnItsWayToABusyLoopIsBounded) {
   Start({.pushed_bytes_max = 1 << 20}, 1);
   SocketClient client = Connect();

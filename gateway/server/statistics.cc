@@ -56,7 +56,7 @@ void CountsSinceReset::Reset(Totals totals) {
   before_ = std::move(totals);
 }
 
-// A loop may have counted less than when that was looked at by somebody else: it is never below 0.
+// A loop may have counted less than the snapshot of another reader, so a difference is at least 0.
 Totals CountsSinceReset::Of(Totals totals) const {
   const auto subtract = [](auto& count, auto before) { count -= std::min(count, before); };
   MutexLock lock(mutex_);

@@ -1,5 +1,5 @@
 // gateway/server/statistics.h
-// What a gateway counts: connections, bytes, and of each kind of command how often, how long, hits, misses, errors.
+// The counts of a gateway: connections, bytes, and for each kind of command its calls, times, hits, misses and errors.
 // Place:   each loop writes its own; metrics.h and the protocols' own statistics add them up.
 // Threads: a LoopStatistics is written by its loop alone; everything is read from any thread.
 #pragma once
@@ -21,7 +21,7 @@ namespace ebla::gateway {
 inline constexpr std::array<uint64_t, 12> kLatencyMicros = {100,    250,    500,     1'000,   2'500,     5'000,
                                                             10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
 
-// Of one kind of command: plain numbers, added up.
+// One kind of command, summed over the loops.
 struct CommandTotals {
   uint64_t commands = 0;
   uint64_t errors = 0;
@@ -71,7 +71,7 @@ class Statistics {
   std::vector<std::unique_ptr<LoopStatistics>> loops_;
 };
 
-// What a client is shown of what has been counted: from the last reset that a client asked for. /metrics counts on.
+// The counts that a client sees, from the last reset that a client asked for. /metrics is never reset.
 class CountsSinceReset {
  public:
   void Reset(Totals totals);

@@ -1,6 +1,6 @@
 // gateway/store/apply_function.h
 // Applies a function to a record (common/base/record_functions.h). A server applies it in one step, in one round trip.
-// Where servers refuse, the gateway runs the same function on the record that it reads, and writes the result on the
+// If servers refuse, the gateway runs the same function on the record that it reads, and writes the result on the
 // condition that the record has not changed since.
 // Refused:    by servers of a build without the function; if the arguments exceed a record, or the answer exceeds
 //             kFunctionAnswerBytesMax; if the function would block a shard; and by a transaction's view of its keys.
@@ -9,7 +9,7 @@
 //                make progress.
 // Errors:     those of the store and of the function; the record is then unchanged, except after UNKNOWN_OUTCOME.
 //             DEADLINE_EXCEEDED: other writers won every race.
-// Threads:    `run` and `done` run on any thread, one after the other.
+// Threads:    `run` and `done` run on any thread, never at once.
 #pragma once
 
 #include <functional>

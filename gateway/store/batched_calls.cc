@@ -34,7 +34,7 @@ void BatchedGets::Send(ManyStore& table) {
   if (gets.size() > kGetsMax) std::ranges::sort(places);
   for (size_t begin = 0; begin < gets.size();) {
     size_t end = std::min(begin + kGetsMax, gets.size());
-    // Those of one key stay together, as they are to see the same.
+    // The gets of one key stay together, so that they see the same.
     while (end < gets.size() && places[end].key == places[end - 1].key) ++end;
     SendSome(table, gets, std::span(places).subspan(begin, end - begin));
     begin = end;
@@ -81,7 +81,7 @@ struct BatchedWrites::Sent {
     write.put(answer(0));
   }
   void AnswerSums(size_t place, KeyWrite& write, const Result<PartResult>& result) {
-    // What was refused for the sum of several need not be refused for each.
+    // A refusal of the sum need not refuse each increment.
     const bool each = !result && result.error().code() == Code::kInvalidArgument && write.sums.size() > 1;
     for (size_t i = 0; i < write.sums.size(); ++i) {
       if (each) {

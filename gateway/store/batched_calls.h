@@ -25,7 +25,7 @@ class BatchedGets {
  public:
   explicit BatchedGets(Freshness freshness) : freshness_(freshness) {}
 
-  // False, and it took nothing: the deadline is not that of the others.
+  // False, and nothing is taken: the deadline differs from the batch's.
   bool Take(std::string& key, Until until, Callback<Result<Record>>& done);
   void Send(ManyStore& table);
 
@@ -35,7 +35,7 @@ class BatchedGets {
     Callback<Result<Record>> done;
   };
 
-  // Of one in gets_; of those of one key in order.
+  // The index of a get in gets_. The gets of one key keep their order.
   struct Place {
     std::string_view key;
     size_t index = 0;
@@ -52,7 +52,8 @@ class BatchedGets {
 class BatchedWrites {
  public:
   bool Full() const;
-  // False, and they took nothing: the deadline is not that of the others, or the key has a write that it cannot join.
+  // False, and nothing is taken: the deadline differs from the batch's, or the key has a write that this one cannot
+  // join.
   bool TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
                Callback<Result<Version>>& done);
   bool TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>>& done);
@@ -61,12 +62,12 @@ class BatchedWrites {
   void Send(const std::shared_ptr<ManyStore>& table);
 
  private:
-  // One key's write, and who waits for it.
+  // One key's write, and the callbacks that wait for it.
   struct KeyWrite {
-    // Of puts: of the last, and of those before it. What one of them may put, all may.
+    // Of puts: of the last, and of those before it. The puts of a key require the same grant.
     Callback<Result<Version>> put;
     std::vector<Callback<Result<Version>>> overwritten;
-    // Of increments.
+    // For increments.
     IfNone if_none = IfNone::kMake;
     SummedIncrements increments;
     absl::InlinedVector<Callback<Result<int64_t>>, 1> sums;
@@ -75,9 +76,9 @@ class BatchedWrites {
   struct Sent;
 
   bool Fits(Until until) const;
-  // Where the key's write is, and whether it is still to be added there.
+  // The index of the key's write, and whether the caller has yet to add it there.
   std::pair<size_t, bool> PlaceOf(std::string_view key);
-  // One more, whose part is the last.
+  // Adds a write, whose part is the last.
   KeyWrite& Add(Batch::Kind kind, std::string key, std::string value, Until until);
 
   Until until_;
@@ -85,7 +86,7 @@ class BatchedWrites {
   size_t usual_ = 0;  // as many as there were the last time
   std::vector<Batch::Part> parts_;
   std::vector<KeyWrite> key_writes_;          // as parts_
-  absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; what only looks the same goes by itself
+  absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; a key that collides is sent alone
 };
 
 }  // namespace ebla::gateway

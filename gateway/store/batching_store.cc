@@ -40,7 +40,7 @@ class BatchingStore::Turn final : public rpc::EventLoop::TurnEndHook, public std
   }
 
  private:
-  // As long as something waits for the turn's end, so does this.
+  // Keeps this turn until its end while calls wait for that.
   bool Keep(bool taken) {
     if (taken && self_ == nullptr) {
       self_ = shared_from_this();

@@ -1,12 +1,14 @@
 // gateway/store/batching_store.h
-// A table's store for the connections of some loops: what they ask within one turn of a loop goes to the table together,
-// gets as one and plain writes as one, each with an answer of its own. So a call's costs are shared by all commands that a
-// pipeline sends, or that many connections send at the same time, and nobody waits for anybody who is not there yet.
-// Place:      over a store of a table (table_store.h). What comes from other threads, has a condition or an unusual deadline goes by itself.
-// Invariants: 1. Each caller gets the answer that its call alone could have had; but a failure is that of all in its call.
-//             2. Of one key the last put goes in a call, as if those before it had been done just before, or increments
-//                that are summed up, or one function.
-// Threads:    any, as the port says; each loop has its own batch. The loops outlive the store.
+// A table's store for the connections of some loops. It sends the calls of one turn of a loop together, gets in one
+// call and plain writes in one, each with an answer of its own. So all commands of a pipeline, or of many connections,
+// share a call's costs, and no command waits for a later one.
+// Place:      over a store of a table (table_store.h). Calls from other threads, with a condition or with an unusual
+//             deadline are sent alone.
+// Invariants: 1. Each caller gets the answer that its call alone could have had. But a failure is that of all in its
+//                call.
+//             2. A call has one write of a key: the last put, as if earlier ones had happened just before, or a sum of
+//                increments, or one function.
+// Threads:    any, as for the port; each loop has its own batch. The loops outlive the store.
 #pragma once
 
 #include <memory>

@@ -95,7 +95,7 @@ TEST_F(BatchingStoreTest, FunctionsGoWithTheOtherWritesOfATurn) {
             1u);
   EXPECT_EQ(answers_, "was:1 stored was: ");
   answers_.clear();
-  // What is not to be done together with it goes by itself.
+  // A write that cannot join is sent alone.
   EXPECT_EQ(CallsOf([&] {
               Apply("a", "3");
               Apply("a", "4");
@@ -124,7 +124,7 @@ TEST_F(BatchingStoreTest, ManyGetsAreSeveralCallsAndThoseOfOneKeyOne) {
     for (int i = 0; i < 200; ++i) Get("same");
     for (int i = 0; i < 300; ++i) Get("key" + std::to_string(i));
   });
-  // The 200 are in one call: nothing that is written between two calls comes between two of them.
+  // The 200 are in one call, so that no write lands between two of them.
   for (size_t call = 0; table_->held() > 0; ++call, ++released) {
     table_->Release(1);
     table_->Write("same", std::to_string(call + 2));

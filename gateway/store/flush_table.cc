@@ -38,7 +38,7 @@ class TableFlush : public std::enable_shared_from_this<TableFlush> {
     CountOne({});
   }
 
-  // Of those that a page takes, and the page itself.
+  // Counts the deletes of a page, and the page itself.
   void CountOne(Status status) {
     Status outcome;
     {

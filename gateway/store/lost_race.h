@@ -1,6 +1,6 @@
 // gateway/store/lost_race.h
-// When who lost a race for a key tries again: at once the first time, then after a random time that grows, so that many
-// who change one key get on.
+// The next attempt after a lost race for a key: at once the first time, then after a random time that grows, so that
+// all writers of the key make progress.
 // Threads: any; `retry` runs within the call or on the executor.
 #pragma once
 

@@ -1,6 +1,6 @@
 // gateway/store/read_keys.h
-// Reads many keys, some at a time, as each value may be large.
-// Threads: any; the callbacks run on any, one after the other.
+// Reads many keys, some at a time, because each value may be large.
+// Threads: any; the callbacks run on any, never at once.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@ namespace ebla::gateway {
 // Each key's answer, in the order of the keys; false: enough, nothing more is read or shown.
 using TakeRecord = std::move_only_function<bool(const std::string& key, Result<Record> record)>;
 
-// `done` comes last, and once. `store` outlives it.
+// `done` is called last, and once. `store` outlives the reads.
 void ReadKeys(Store& store, std::vector<std::string> keys, Freshness freshness, Until until, TakeRecord take,
               std::move_only_function<void()> done);
 

@@ -1,6 +1,6 @@
 // gateway/store/store.h
-// The port through which protocols see Ebla: single keys of one table, groups of keys that change together, and pages of
-// keys. All calls are asynchronous.
+// The port of the protocols to Ebla: single keys of one table, groups of keys that change together, and pages of keys.
+// All calls are asynchronous.
 // Place:   table_store.h implements it over the SDK; gateway/testing/memory_store.h in memory.
 // Errors:  NOT_FOUND and CONDITION_FAILED are answers. INVALID_ARGUMENT from Increment: the value is no decimal int64,
 //          or the sum would be none. Everything else is a fault, with a message for people.
@@ -67,7 +67,7 @@ class Store {
                    Callback<Result<Version>> done) = 0;
   // CONDITION_FAILED, too, where `condition` wants a record and there is none.
   virtual void Delete(std::string key, Condition condition, Until until, Callback<Status> done) = 0;
-  // A record keeps its expiry. Where there is none it is made, to live for ever, or the answer is CONDITION_FAILED.
+  // A record keeps its expiry. A missing record is made, without expiry, or the answer is CONDITION_FAILED.
   virtual void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
   // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is. The
@@ -75,8 +75,8 @@ class Store {
   // INVALID_ARGUMENT: it takes no part in this, and nothing has happened; it is done by Get and Put then.
   virtual void Apply(std::string key, std::string_view function, std::string arguments, Until until,
                      Callback<Result<PartResult>> done) = 0;
-  // All parts together or none: CONDITION_FAILED, where a condition does not hold. Of distinct keys of one group; at most
-  // kCommitPartsMax parts and kCommitBytesMax bytes of keys and values.
+  // Commits all parts or none. The keys are distinct and of one group. CONDITION_FAILED: a condition does not hold. At
+  // most kCommitPartsMax parts and kCommitBytesMax bytes of keys and values.
   virtual void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) = 0;
   // Keys and versions of at most `limit` records from the range's start on.
   virtual void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) = 0;
@@ -85,8 +85,8 @@ class Store {
   virtual int64_t NowMs() const = 0;
 };
 
-// One that answers for many who have nothing to do with each other, each when its own answer is there, maybe on several
-// threads at a time. Keys of writes are distinct.
+// A store that serves many independent callers in one call. It answers each as soon as its own answer is there, maybe
+// on several threads at a time. Keys of writes are distinct.
 class ManyStore : public Store {
  public:
   virtual void GetEach(std::vector<std::string> keys, Freshness freshness, Until until,

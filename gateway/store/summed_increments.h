@@ -1,5 +1,5 @@
 // gateway/store/summed_increments.h
-// Increments of one number, one after the other, as one.
+// Successive increments of one number, as their sum.
 // Threads: thread-compatible.
 #pragma once
 
@@ -25,7 +25,7 @@ class SummedIncrements {
   size_t size() const { return through_.size(); }
   int64_t sum() const { return through_.empty() ? 0 : through_.back(); }
   int64_t by(size_t at) const { return through_[at] - (at == 0 ? 0 : through_[at - 1]); }
-  // What the number was after that one, if it is `whole` after all.
+  // The number after that increment, if it is `whole` after all of them.
   int64_t After(size_t at, int64_t whole) const { return whole - sum() + through_[at]; }
 
  private:

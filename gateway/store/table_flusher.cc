@@ -21,7 +21,7 @@ void TableFlusher::FlushAfter(Duration delay, Executor& executor) {
   MutexLock lock(mutex_);
   if (stopping_) return;
   waiting_ = std::make_shared<Waiting>(Waiting{.executor = executor, .timer = {}});
-  // Who finds nothing there any more finds no flusher, either.
+  // An expired pointer means that the flusher is gone, too.
   waiting_->timer = executor.After(delay, [this, weak = std::weak_ptr(waiting_)] {
     if (const auto waiting = weak.lock()) OnTime(waiting);
   });
@@ -88,9 +88,9 @@ void TableFlusher::Begin(std::vector<Callback<Status>> askers) {
   });
 }
 
-// ---- of many stores ---------------------------------------------------------------------------------------------------
+// ---- of many stores -------------------------------------------------------------------------------------------------
 
-// Who asks for a flush keeps it until that has ended.
+// The callers of a flush keep it until the flush has ended.
 struct TableFlushes::Flushed {
   Flushed(std::shared_ptr<Store> flushed, std::chrono::milliseconds deadline)
       : store(std::move(flushed)), flusher(*store, deadline) {}

@@ -1,10 +1,10 @@
 // gateway/store/table_flusher.h
-// Flushes of one table that many clients ask for: one runs at a time, and those that are asked for meanwhile are one
-// more, as it covers what each of them has to. A flush may also be told to wait.
+// Flushes one table for many clients. One flush runs at a time. All requests meanwhile share the next one, because it
+// covers what each of them must delete. A flush may also be delayed.
 // Place:      gateway/memcached's flush_all has one; gateway/redis's FLUSHDB one for each table, by TableFlushes.
-// Invariants: 1. A flush that is asked for begins afterwards: what was written before it goes.
-//             2. At most one waits for its time. One that is asked for later, or the end, makes it be forgotten.
-// Errors:     flush_table.h's, to all that asked for that run.
+// Invariants: 1. A flush begins after its request, so it deletes everything that was written before.
+//             2. At most one delayed flush waits. A later request, or the end, cancels it.
+// Errors:     flush_table.h's, to all requests that share the flush.
 // Threads:    any. Callbacks run on any.
 #pragma once
 
@@ -25,9 +25,9 @@ class TableFlusher {
   TableFlusher(Store& store, std::chrono::milliseconds deadline) : store_(store), deadline_(deadline) {}
 
   void Flush(Callback<Status> done);
-  // After `delay`, while `executor` runs; nobody is told how it goes.
+  // Flushes after `delay`, while `executor` runs; the outcome is not reported.
   void FlushAfter(Duration delay, Executor& executor);
-  // None that waits for its time begins any more.
+  // Starts no delayed flush any more.
   void Stop();
   // Whether nothing runs.
   bool quiet() const;
@@ -54,7 +54,7 @@ class TableFlushes {
  public:
   explicit TableFlushes(std::chrono::milliseconds deadline) : deadline_(deadline) {}
 
-  // What ends it may outlive this.
+  // `done` may be called after this object is gone.
   void Flush(std::shared_ptr<Store> store, Callback<Status> done);
 
  private:

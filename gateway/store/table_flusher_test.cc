@@ -32,7 +32,7 @@ class Timers final : public Executor {
   void FireAll() {
     for (auto& [id, task] : std::exchange(tasks_, {})) task();
   }
-  // As when they run already.
+  // Timers that are cancelled fire nevertheless, as if they ran already.
   void CancelNothing() { cancels_ = false; }
 
  private:

@@ -67,7 +67,7 @@ void TableStore::Apply(std::string key, std::string_view function, std::string a
   table_.AsyncWrite(std::move(Batch().Apply(key, function, arguments)), {.ack = options_.ack, .deadline = Left(until)},
                     [done = std::move(done)](Result<BatchResult> result) mutable {
                       if (!result) return done(Error(std::move(result.error())));
-                      if (result->answers.empty()) return done(Error(Code::kInternal, "a function came to no answer"));
+                      if (result->answers.empty()) return done(Error(Code::kInternal, "a function returned no answer"));
                       done(PartResult{.version = result->version, .answer = std::move(result->answers.front())});
                     });
 }

@@ -41,11 +41,11 @@ class TableStore final : public ManyStore {
   const TableStoreOptions options_;
 };
 
-// For probes: a key that nobody writes is looked for.
+// For probes: reads a key that no client writes.
 Status TableIsReadable(const Table& table);
 
-// "default", "strong", "eventual", "bounded=500ms" or "bounded=2s"; and "default", "majority", "all" or "primary": a
-// level that knows no conditions cannot serve a cache's commands. INVALID_ARGUMENT says what may be written instead.
+// "default", "strong", "eventual", "bounded=500ms" or "bounded=2s"; and "default", "majority", "all" or "primary". A
+// level without conditions cannot serve a cache's commands. INVALID_ARGUMENT lists the levels.
 Result<Read> ParseReadLevel(std::string_view text);
 Result<Ack> ParseAckLevel(std::string_view text);
 

@@ -45,7 +45,7 @@ const Record* TransactionView::Loaded(const std::string& key) const {
   return found == entries_.end() || !found->second.base ? nullptr : &*found->second.base;
 }
 
-// ---- the port ---------------------------------------------------------------------------------------------------------
+// ---- the port -------------------------------------------------------------------------------------------------------
 
 Result<TransactionView::Entry*> TransactionView::Known(std::string_view key) {
   const auto found = entries_.find(key);
@@ -99,7 +99,7 @@ void TransactionView::Put(std::string key, std::string value, Lifetime lifetime,
     return done(Error(TooLarge()));
   }
   written_bytes_ = bytes;
-  // Of an epoch that no record ever has.
+  // No record ever has this epoch.
   Record record{std::string(value), {Epoch{std::numeric_limits<int64_t>::max()}, Lsn{++writes_}}, {}};
   if (const auto end_ms = lifetime.EndFrom(now_ms_)) record.expires = Expiry(milliseconds(*end_ms));
   const Version version = record.version;
@@ -135,7 +135,7 @@ void TransactionView::ScanKeys(KeyRange, uint64_t, Until, Callback<Result<ScanPa
   done(NotOfATransaction("a scan"));
 }
 
-// ---- its end ----------------------------------------------------------------------------------------------------------
+// ---- its end --------------------------------------------------------------------------------------------------------
 
 Batch::Part TransactionView::PartOf(const std::string& key, const Entry& entry, int64_t now_ms) {
   Batch::Part part{.kind = Batch::Kind::kCheck, .key = key, .value = {}, .options = {}};

@@ -1,12 +1,13 @@
 // gateway/store/transaction_view.h
-// A transaction's view of a store: what was loaded of some keys, and over it what was written since. Nothing of it is seen
-// elsewhere before Commit(), which succeeds only if nobody has written meanwhile what was loaded: so what is decided on
-// what it shows holds when it takes effect.
-// Place:      over any Store, for keys of one group. Who loses a race begins anew with another one.
-// Invariants: 1. Calls of the port answer within the call. Of a key that was not loaded, only what needs no knowledge of
-//                it can be asked: a put or delete without a condition, and from then on everything.
-//             2. Its clock stands still from Load() on.
-// Errors:     INVALID_ARGUMENT for what is more than one commit takes; INTERNAL where a key would have had to be loaded. ScanKeys and Commit of the port are none of a transaction's.
+// A transaction's view of a store: the records that it has loaded, and its own writes over them. No other client sees
+// these before Commit(), which succeeds only if the loaded records are unchanged. So every decision on the view's
+// records holds when it takes effect.
+// Place:      over any Store, for keys of one group. After a lost race the transaction starts again with a new view.
+// Invariants: 1. Calls of the port answer within the call. An unloaded key accepts only a put or delete without a
+//                condition, and everything after that.
+//             2. Its clock does not advance after the construction.
+// Errors:     INVALID_ARGUMENT if a commit would be too large; INTERNAL for a key that had to be loaded, and for the
+//             port's ScanKeys and Commit.
 // Threads:    one at a time.
 #pragma once
 
@@ -27,7 +28,7 @@ class TransactionView final : public Store, public std::enable_shared_from_this<
   // Reads these keys. OVERLOADED: their values are larger than kLoadBytesMax together.
   static constexpr size_t kLoadBytesMax = 64 << 20;
   void Load(std::vector<std::string> keys, Until until, Callback<Status> done);
-  // As it was loaded, whatever was written since; null: there was none.
+  // The record as loaded, whatever was written since; null: there was none.
   const Record* Loaded(const std::string& key) const;
   size_t loaded_bytes() const { return loaded_bytes_; }  // of values
   // All that was written, if what was loaded is still the same; else CONDITION_FAILED, and nothing has happened.
@@ -39,9 +40,9 @@ class TransactionView final : public Store, public std::enable_shared_from_this<
   void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
            Callback<Result<Version>> done) override;
   void Delete(std::string key, Condition condition, Until until, Callback<Status> done) override;
-  // INVALID_ARGUMENT, always: whoever asks does it by Get and Put then.
+  // Always INVALID_ARGUMENT, after which the caller uses Get and Put.
   void Increment(std::string key, int64_t delta, IfNone if_none, Until until, Callback<Result<int64_t>> done) override;
-  // As Increment.
+  // Like Increment.
   void Apply(std::string key, std::string_view function, std::string arguments, Until until,
              Callback<Result<PartResult>> done) override;
   void Commit(std::vector<Batch::Part> parts, Until until, Callback<Status> done) override;
@@ -65,7 +66,7 @@ class TransactionView final : public Store, public std::enable_shared_from_this<
   Result<Entry*> Check(std::string_view key, const Condition& condition);
   // Whether that is how long something lives that was put for some time, and is kept now or moved to another key.
   bool CountsDown(const std::optional<Expiry>& expires) const;
-  // What its commit asks for: a check, where it is only to be as it was.
+  // The part of the commit for an entry: a check, if the entry is only to be unchanged.
   static Batch::Part PartOf(const std::string& key, const Entry& entry, int64_t now_ms);
 
   const std::shared_ptr<Store> base_;

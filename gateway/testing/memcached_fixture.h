@@ -42,7 +42,7 @@ class MemcachedTest : public ::testing::TestWithParam<bool> {
     const std::string head = reply.substr(0, reply.find("\r\n"));
     return std::stoull(head.substr(head.rfind(' ')));
   }
-  // Of the record, as the SDK sees it.
+  // The value of the record, as the SDK sees it.
   std::string Raw(const std::string& key) const { return store_.Read(key).value_or(Record{}).value; }
 
   MemoryStore store_;

@@ -1,5 +1,5 @@
 // gateway/testing/memory_store.h
-// A Store in memory for unit tests: it answers within the call, or when the test says so; its clock is the test's.
+// A Store in memory for unit tests. It answers within the call, or when the test releases it; its clock is the test's.
 // Threads: any.
 #pragma once
 
@@ -18,8 +18,8 @@ namespace ebla::gateway {
 
 class MemoryStore final : public ManyStore {
  public:
-  // What each call meets first; an error is its answer. The operation is "get", "put", "delete", "increment", "apply",
-  // "commit" (once for each of its keys) or "scan".
+  // Called before each call; an error is the call's answer. The operation is "get", "put", "delete", "increment",
+  // "apply", "commit" (once for each of its keys) or "scan".
   using Fault = std::function<Status(const std::string& operation, const std::string& key)>;
 
   void SetFault(Fault fault);
@@ -32,7 +32,7 @@ class MemoryStore final : public ManyStore {
   void Advance(std::chrono::milliseconds by);
   // NowMs(), which is the gateway's clock, is so far behind the one that records expire by.
   void SetSkew(std::chrono::milliseconds skew);
-  // As somebody else would, past faults and holds.
+  // Writes like another client, past faults and holds.
   Version Write(const std::string& key, const std::string& value);
   std::optional<Record> Read(const std::string& key) const;
 
@@ -52,7 +52,7 @@ class MemoryStore final : public ManyStore {
   void ScanKeys(KeyRange range, uint64_t limit, Until until, Callback<Result<ScanPage>> done) override;
   int64_t NowMs() const override;
 
-  // Of the last read.
+  // The freshness of the last read.
   Freshness freshness() const;
 
  private:

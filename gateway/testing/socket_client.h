@@ -1,5 +1,5 @@
 // gateway/testing/socket_client.h
-// A client of a server over a real socket, for tests: says bytes, and reads as many as are expected.
+// A client of a server over a real socket, for tests: sends bytes, and reads as many as are expected.
 // Threads: one may send while another reads.
 #pragma once
 
@@ -30,7 +30,7 @@ class SocketClient {
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
   }
-  // The next so many bytes; fewer when the connection ends, or nothing comes for 20 s.
+  // The next so many bytes; fewer if the connection ends, or none arrives for 20 s.
   std::string Read(size_t size) {
     std::string text(size, 0);
     size_t got = 0;

@@ -1,5 +1,5 @@
 // gateway/testing/talk.h
-// A client of a Protocol without a socket: says bytes, and gets what a connection would send.
+// A client of a Protocol without a socket: sends bytes, and gets the bytes that a connection would send.
 // Threads: one; commands may answer on others.
 #pragma once
 
@@ -22,7 +22,7 @@ class Talk {
  public:
   Talk(Protocol& protocol, LoopStatistics& statistics) : protocol_(protocol), statistics_(statistics) {}
 
-  // Everything that is answered to it and to what came before and was not whole.
+  // Sends bytes, and returns the replies to all commands that are whole by now.
   std::string Say(std::string_view bytes) {
     in_.append(bytes);
     std::string out;

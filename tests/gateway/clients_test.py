@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Memcached's own clients before ebla-gateway: pymemcache, pylibmc, memccapable; many connections that count with one key; and
-what an operator sees of the gateway itself."""
+"""Memcached's own clients before ebla-gateway: pymemcache, pylibmc, memccapable.
+
+Also many connections that count with one key, and the operator's view of the gateway itself."""
 import os
 import pathlib
 import random
@@ -28,7 +29,8 @@ from pymemcache.exceptions import MemcacheServerError, MemcacheUnexpectedCloseEr
 
 
 def ebla(masters, *words):
-    done = subprocess.run([GatewayCase.bin_dir / "ebla", "--masters", masters, *words], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([GatewayCase.bin_dir / "ebla", "--masters", masters, *words], capture_output=True, text=True,
+                          timeout=60)
     if done.returncode != 0:
         raise RuntimeError(f"ebla {' '.join(words)}: {done.stderr}{done.stdout}")
     return done.stdout
@@ -76,7 +78,8 @@ class ClientsTest(GatewayCase):
         self.assertIsNone(client.get("k1"))
 
     def test_pylibmc(self):
-        client = pylibmc.Client([f"{self.gateway.host}:{self.gateway.port}"], behaviors={"cas": True, "tcp_nodelay": True})
+        client = pylibmc.Client([f"{self.gateway.host}:{self.gateway.port}"],
+                                behaviors={"cas": True, "tcp_nodelay": True})
         for value in ("text", 42, 3.5, b"bytes", {"a": [1, None]}, "x" * 100_000):  # told apart by their flags
             self.assertTrue(client.set("a", value))
             self.assertEqual(client.get("a"), value)
@@ -154,7 +157,8 @@ class ClientsTest(GatewayCase):
 
     def test_appends_of_many_are_all_there(self):
         self.client.set("a", b"", noreply=False)
-        self.run_together(20, lambda client, number: [client.append("a", b"%02d" % number, noreply=False) for _ in range(10)])
+        self.run_together(
+            20, lambda client, number: [client.append("a", b"%02d" % number, noreply=False) for _ in range(10)])
         value = self.client.get("a")
         found = [value[i:i + 2] for i in range(0, len(value), 2)]
         self.assertEqual(sorted(found), sorted(b"%02d" % number for number in range(20) for _ in range(10)))
@@ -201,7 +205,8 @@ class ClientsTest(GatewayCase):
         seed = int(os.environ.get("EBLA_TEST_SEED") or random.randrange(1 << 32))
         print(f"seed {seed}: EBLA_TEST_SEED={seed} says the same again")
         chance = random.Random(seed)
-        words = [b"get", b"set", b"a", b"0", b"-1", b"1000000", b"2000000000", b"\r\n", b"\r\n", b"ms", b"mg", b"ma", b"noreply",
+        words = [b"get", b"set", b"a", b"0", b"-1", b"1000000", b"2000000000", b"\r\n", b"\r\n", b"ms", b"mg", b"ma",
+                 b"noreply",
                  b"incr", b"flush_all 1000", b"gat", b"\x00", b"\xff", b"quit", b"stats", b"b", b"v", b"k" * 300]
         held = []
         for _ in range(200):
@@ -211,7 +216,7 @@ class ClientsTest(GatewayCase):
                 text = chance.randbytes(chance.randrange(5000))
             try:
                 connection.sendall(text)
-            except OSError:  # it was closed for what came before
+            except OSError:  # it was closed for earlier bytes
                 pass
             held.append(connection)
         self.client.set("well", b"x", noreply=False)
@@ -248,9 +253,11 @@ class ClientsTest(GatewayCase):
                 return answer.read().decode()
         self.assertEqual(page("/readyz").strip(), "ready")
         text = page("/metrics")
-        for pattern in (r'ebla_gateway_commands_total{.*command="get".*} [1-9]', r'ebla_gateway_hits_total{.*command="get".*} [1-9]',
+        for pattern in (r'ebla_gateway_commands_total{.*command="get".*} [1-9]',
+                        r'ebla_gateway_hits_total{.*command="get".*} [1-9]',
                         r'ebla_gateway_misses_total{.*command="get".*} [1-9]', r"ebla_gateway_connections{.*} [1-9]",
-                        r"ebla_gateway_sent_bytes_total{.*} [1-9]", r'ebla_gateway_command_seconds_count{.*command="set".*} [1-9]'):
+                        r"ebla_gateway_sent_bytes_total{.*} [1-9]",
+                        r'ebla_gateway_command_seconds_count{.*command="set".*} [1-9]'):
             self.assertRegex(text, pattern)
 
 
@@ -262,11 +269,13 @@ class SecureTest(GatewayCase):
         directory = tempfile.TemporaryDirectory(prefix="ebla-gateway.")
         cls.addClassCleanup(directory.cleanup)
         cls.certificates = pathlib.Path(directory.name)
-        for words in ("create-ca", "create-server solo --hosts 127.0.0.1", "create-server front --gateway --hosts 127.0.0.1",
+        for words in ("create-ca", "create-server solo --hosts 127.0.0.1",
+                      "create-server front --gateway --hosts 127.0.0.1",
                       "create-client olga --operator", "create-client gateway", "create-client ada"):
             name = words.split()[1] if " " in words else ""
             more = ["--ca", cls.certificates] if name else []
-            subprocess.run([cls.bin_dir / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name], check=True,
+            subprocess.run([cls.bin_dir / "ebla", "cert", *words.split(), *more, "--dir", cls.certificates / name],
+                           check=True,
                            stdout=subprocess.DEVNULL, timeout=30)
         cls.standalone = Standalone(cls.bin_dir, f"--tls_dir={cls.certificates / 'solo'}", "--password_logins")
         cls.addClassCleanup(cls.standalone.stop)
@@ -297,10 +306,12 @@ class SecureTest(GatewayCase):
         self.assertEqual(client.get("a"), value)
 
     def test_one_with_a_certificate_is_served(self):
-        self.store(Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada")), b"x" * 500_000)
+        self.store(Client((self.gateway.host, self.gateway.port), timeout=30, tls_context=self.context("ada")),
+                   b"x" * 500_000)
 
     def test_a_web_page_runs_no_command(self):
-        with self.context("ada").wrap_socket(socket.create_connection((self.gateway.host, self.gateway.port), timeout=30),
+        with self.context("ada").wrap_socket(socket.create_connection((self.gateway.host, self.gateway.port),
+                                                                      timeout=30),
                                              server_hostname=self.gateway.host) as connection:
             self.assertTrue(web_page_is_ended(connection))
 
@@ -310,7 +321,8 @@ class SecureTest(GatewayCase):
         password.write_text("correct horse battery staple\n")
         authority.mkdir()
         shutil.copy(self.certificates / "ca.crt", authority)
-        ebla(self.standalone.thrift, "--tls-dir", self.certificates / "olga", "user", "create", "bob", "--new-password-file",
+        ebla(self.standalone.thrift, "--tls-dir", self.certificates / "olga", "user", "create", "bob",
+             "--new-password-file",
              password)
         with Gateway(self.bin_dir, self.standalone.thrift, f"--tls_dir={authority}", "--user=bob",
                      f"--password_file={password}") as gateway:
@@ -329,7 +341,7 @@ class SecureTest(GatewayCase):
 
 
 class OperationTest(GatewayCase):
-    """How it starts, or says why not, and stops."""
+    """Starts, refused starts with their reasons, and stops."""
 
     @classmethod
     def setUpClass(cls):
@@ -348,7 +360,8 @@ class OperationTest(GatewayCase):
     def test_flags_that_cannot_be(self):
         self.assertIn("bounded=500ms", self.refused("--read_level=fresh"))
         self.assertIn("majority, all or primary", self.refused("--ack=any"))
-        self.assertIn('--threads cannot be "0": it takes a whole number from 1 to 64 threads', self.refused("--threads=0"))
+        self.assertIn('--threads cannot be "0": it takes a whole number from 1 to 64 threads',
+                      self.refused("--threads=0"))
         self.assertIn("--insecure", self.refused("--memcached_listen=0.0.0.0:0"))
         self.assertIn("--insecure", self.refused("--http_listen=0.0.0.0:0"))
 
@@ -383,8 +396,9 @@ class OperationTest(GatewayCase):
                 standalone.process.send_signal(signal.SIGSTOP)
                 self.addCleanup(standalone.process.send_signal, signal.SIGCONT)
                 threads = pathlib.Path(f"/proc/{standalone.process.pid}/task")
-                # A machine that is busy stops them one after the other.
-                wait_for(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T" for stat in threads.glob("*/stat")),
+                # A busy machine may stop the threads at different moments.
+                wait_for(lambda: all(stat.read_text().rpartition(")")[2].split()[0] == "T"
+                                     for stat in threads.glob("*/stat")),
                          "the server's stop")
                 connection.sendall(b"set a 0 0 1\r\ny\r\nmn\r\n")
 
@@ -421,7 +435,8 @@ class OperationTest(GatewayCase):
             self.assertEqual(caught.exception.code, 503)
 
     def test_weaker_levels(self):
-        with Gateway(self.bin_dir, self.standalone.thrift, "--create_table", "--memcached_table=weak", "--read_level=bounded=1s",
+        with Gateway(self.bin_dir, self.standalone.thrift, "--create_table", "--memcached_table=weak",
+                     "--read_level=bounded=1s",
                      "--ack=primary") as gateway:
             client = Client((gateway.host, gateway.port), timeout=30)
             client.set("a", b"x", noreply=False)

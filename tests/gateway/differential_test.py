@@ -10,7 +10,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import exchanges  # noqa: E402
 from processes import GatewayCase, Memcached, main  # noqa: E402
 
-MARK, MARKED = b"mg nobody-stores-this O-end-\r\n", b"EN O-end-\r\n"  # its answer comes after all others
+MARK, MARKED = b"mg nobody-stores-this O-end-\r\n", b"EN O-end-\r\n"  # its answer is the last
 
 
 class Connection:

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Thousands of idle connections at ebla-gateway, one too many, and subscribers that do not read: what they cost, and that
-others do not notice."""
+"""Thousands of idle connections at ebla-gateway, one too many, and subscribers that do not read.
+
+Measures their cost, and checks that other clients do not notice them."""
 import pathlib
 import resource
 import socket
@@ -66,7 +67,8 @@ class ManyConnectionsTest(GatewayCase):
             self.assertEqual(sock.recv(64), b"+PONG\r\n")
         each = (self.resident_bytes() - before) / IDLE
         crowded = self.latency()
-        print(f"\n{IDLE} idle connections: {each:.0f} bytes each; a GET takes {alone:.2f} ms alone, {crowded:.2f} ms beside them")
+        print(f"\n{IDLE} idle connections: {each:.0f} bytes each; "
+              f"a GET takes {alone:.2f} ms alone, {crowded:.2f} ms beside them")
         self.assertGreaterEqual(self.client.info("clients")["connected_clients"], IDLE)
         self.assertLess(each, BYTES_MAX)
         self.assertLess(crowded, 5 * alone + 2)

@@ -1,4 +1,4 @@
-"""Processes of a test's own: ebla-standalone with ebla-gateway before it, and memcached, on ports that the system picks."""
+"""A test's own ebla-standalone with ebla-gateway before it, and memcached, on ports that the system picks."""
 import argparse
 import os
 import pathlib
@@ -36,7 +36,7 @@ def end(process):
 
 
 class Gateway:
-    """`start` false: only its output is of interest. Its directory goes with it."""
+    """`start` false: only its output is of interest. Its directory is deleted at the end."""
 
     def __init__(self, bin_dir, masters, *flags, protocol="memcached", start=True):
         self.protocol = protocol

@@ -1,5 +1,5 @@
-// Gives Ebla and a redis-server every command of redis_arguments.txt, with a wrong word at each of its places. Both answer
-// with the same error, or both with none. A command that changes keys for WATCH in one changes them in both.
+// Gives Ebla and a redis-server every command of redis_arguments.txt, with a wrong word at each of its places. Both
+// answer with the same error, or both with none. A command that changes keys for WATCH in one changes them in both.
 #include <gtest/gtest.h>
 
 #include <algorithm>

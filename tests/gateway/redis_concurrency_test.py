@@ -70,7 +70,7 @@ class RedisConcurrencyTest(RedisFixture):
                 with client.lock("lock", timeout=30, sleep=0.001):
                     inside.append(number)
                     most.append(len(inside))
-                    # Whoever comes in between loses this.
+                    # A write in between would be lost.
                     client.set("count", int(client.get("count") or 0) + 1)
                     inside.remove(number)
             done.append(number)

@@ -90,7 +90,7 @@ TEST_P(ConformanceTest, EveryCommandOfTheScriptIsAnsweredAsRedisDoes) {
   EXPECT_GT(commands, 500);
 }
 
-// ---- by chance --------------------------------------------------------------------------------------------------------
+// ---- by chance ------------------------------------------------------------------------------------------------------
 
 // A command that changes or shows strings, with words that it may take or not.
 class RandomCommands {
@@ -184,7 +184,7 @@ class RandomCommands {
   std::mt19937_64 random_;
 };
 
-// What differs on purpose (docs/guide/redis.md): a number with zeros in front is one for INCR and its kin.
+// A deliberate difference (docs/guide/redis.md): INCR and its kin count from a number with leading zeros.
 bool CountsFromZeros(const Words& words, const std::string& before) {
   if (words[0] != "INCR" && words[0] != "DECR" && words[0] != "INCRBY" && words[0] != "DECRBY") return false;
   const size_t digits = before.find("\\x0a") + 4;

@@ -36,12 +36,14 @@ class RedisCopyTest(GatewayCase):
             client.flushall()
 
     def run_copy(self, *words, source=None, target=None):
-        done = subprocess.run([sys.executable, "-B", PROGRAM, source or self.redis.url, target or self.ebla_url, *words],
+        done = subprocess.run([sys.executable, "-B", PROGRAM, source or self.redis.url, target or self.ebla_url,
+                               *words],
                               capture_output=True, text=True, timeout=120)
         return done.returncode, done.stdout + done.stderr
 
     def test_copies_every_string_with_its_expiry(self):
-        wanted = {b"plain": b"value", b"empty": b"", b"\x00\x01\xff": bytes(range(256)), b"cart:{42}": b"a", b"{42}b": b"c",
+        wanted = {b"plain": b"value", b"empty": b"", b"\x00\x01\xff": bytes(range(256)), b"cart:{42}": b"a",
+                  b"{42}b": b"c",
                   b"large": b"x" * 1_000_000, **{f"k{i}".encode(): str(i).encode() * 7 for i in range(3_000)}}
         self.source.mset(wanted)
         self.source.set("short", "1", px=90_000)
@@ -134,7 +136,8 @@ class RedisCopyTest(GatewayCase):
     def test_copies_back(self):
         self.target.mset({f"k{i}": "1" for i in range(1_500)})
         self.target.set("t", "1", ex=500)
-        self.assertEqual(self.run_copy("--quiet", source=self.ebla_url, target=self.redis.url), (0, "copied 1501 of 1501 keys\n"))
+        self.assertEqual(self.run_copy("--quiet", source=self.ebla_url, target=self.redis.url),
+                         (0, "copied 1501 of 1501 keys\n"))
         self.assertEqual(self.source.dbsize(), 1501)
         self.assertTrue(490 < self.source.ttl("t") <= 500)
 

@@ -77,7 +77,8 @@ class RedisLoginTest(GatewayCase):
     def test_nothing_before_a_login(self):
         client = self.connect()
         for command in (["GET", "a"], ["PING"], ["INFO"], ["MULTI"], ["PUBLISH", "c", "x"], ["SUBSCRIBE", "c"],
-                        ["EBLA.DELIVER", "CHANNEL", "c", "x"], ["CONFIG", "GET", "*"], ["SELECT", "1"], ["CLIENT", "LIST"]):
+                        ["EBLA.DELIVER", "CHANNEL", "c", "x"], ["CONFIG", "GET", "*"], ["SELECT", "1"],
+                        ["CLIENT", "LIST"]):
             with self.assertRaisesRegex(redis.AuthenticationError, "Authentication required", msg=command):
                 client.execute_command(*command)
 
@@ -105,7 +106,7 @@ class RedisLoginTest(GatewayCase):
             self.connect().execute_command("HELLO", "2")
 
     def say(self, *commands):
-        """All at once, on a connection of its own: what is answered until it ends, which the last of them has to ask for."""
+        """Sends all at once on a new connection, which the last command ends, and returns all answers."""
         said = b"".join(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
                         for words in commands)
         with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as connection:
@@ -119,12 +120,14 @@ class RedisLoginTest(GatewayCase):
         puts = [[b"SET", b"{p}%d" % number, b"x" * 100_000] for number in range(8)]
         self.assertEqual(self.say([b"AUTH", b"ada", b"ada-secret"], [b"MULTI"], *puts, [b"EXEC"], [b"QUIT"]),
                          b"+OK\r\n+OK\r\n" + b"+QUEUED\r\n" * 8 + b"*8\r\n" + b"+OK\r\n" * 9)
-        self.assertEqual(self.say([b"MULTI"], [b"EXEC"], [b"QUIT"]), b"-NOAUTH Authentication required.\r\n" * 2 + b"+OK\r\n")
+        self.assertEqual(self.say([b"MULTI"], [b"EXEC"], [b"QUIT"]),
+                         b"-NOAUTH Authentication required.\r\n" * 2 + b"+OK\r\n")
         self.assertIn(b"unauthenticated bulk length", self.say([b"SET", b"a", b"x" * 16_385]))
 
     def test_nothing_runs_behind_a_kill_of_oneself(self):
         heard = self.say([b"AUTH", b"ada", b"ada-secret"], [b"SET", b"killed", b"0"],
-                         [b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no", b"LADDR", b"127.0.0.1:%d" % self.gateway.port],
+                         [b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no", b"LADDR",
+                          b"127.0.0.1:%d" % self.gateway.port],
                          [b"SET", b"killed", b"1"], [b"GET", b"killed"])
         self.assertRegex(heard, rb"^\+OK\r\n\+OK\r\n:\d+\r\n$")
         self.assertEqual(self.connect(username="ada", password="ada-secret").get("killed"), b"0")
@@ -146,8 +149,10 @@ class RedisLoginTest(GatewayCase):
         for words in ("create-server front --gateway --hosts 127.0.0.1", "create-client shown"):
             self.ebla("cert", *words.split(), "--ca", self.directory / "ca", "--dir", self.directory / words.split()[1])
         shown = self.directory / "shown"
-        tls = {"ssl": True, "ssl_ca_certs": shown / "ca.crt", "ssl_certfile": shown / "client.crt", "ssl_keyfile": shown / "client.key"}
-        here, there = (self.start_gateway("--redis_login", f"--listen_tls_dir={self.directory / 'front'}") for _ in range(2))
+        tls = {"ssl": True, "ssl_ca_certs": shown / "ca.crt", "ssl_certfile": shown / "client.crt",
+               "ssl_keyfile": shown / "client.key"}
+        here, there = (self.start_gateway("--redis_login",
+                                          f"--listen_tls_dir={self.directory / 'front'}") for _ in range(2))
         publisher, far = (redis.Redis(at.host, at.port, socket_timeout=30, username="ada", password="ada-secret", **tls)
                           for at in (here, there))
         self.addCleanup(publisher.close)

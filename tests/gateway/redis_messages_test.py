@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Messages of channels: to who listens at any gateway, to one that takes none, and from scripts."""
+"""Messages of channels: to subscribers at any gateway, to a client that takes none, and from scripts."""
 import pathlib
 import socket
 import sys

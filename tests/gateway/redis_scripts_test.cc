@@ -1,6 +1,6 @@
-// Each script of redis_scripts.txt, run by Ebla's engine, by Ebla's commands over a store in memory, and by a
-// redis-server: the replies are the same bytes. What the engine's scripts call goes to that same server, so both find the
-// same data.
+// Runs each script of redis_scripts.txt by Ebla's engine, by Ebla's commands over a store in memory, and by a
+// redis-server. The replies are the same bytes. The engine's scripts call commands of that same server, so both find
+// the same data.
 #include <gtest/gtest.h>
 
 #include <charconv>

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Redis's own clients before ebla-gateway: redis-py, redis-cli, redis-benchmark; databases, levels and lifetimes; and bytes that
-are no requests."""
+"""Redis's own clients before ebla-gateway: redis-py, redis-cli, redis-benchmark.
+
+Also databases, levels and lifetimes, and bytes that are no requests."""
 import json
 import os
 import pathlib
@@ -61,7 +62,8 @@ class RedisTest(RedisFixture):
 
     def test_redis_benchmark(self):
         done = subprocess.run(["redis-benchmark", "-h", self.gateway.host, "-p", str(self.gateway.port), "-q", "-t",
-                               "ping,set,get,incr,mset", "-n", "500", "-c", "8", "-P", "4"], capture_output=True, text=True,
+                               "ping,set,get,incr,mset", "-n", "500", "-c", "8", "-P", "4"], capture_output=True,
+                               text=True,
                               timeout=120, check=True)
         self.assertEqual(done.stdout.count("requests per second"), 6, done.stdout)
 
@@ -89,7 +91,8 @@ class RedisTest(RedisFixture):
         self.assertIn("cmdstat_get", client.info("all"))
         client.config_resetstat()
         stats = client.info("stats")
-        self.assertEqual((stats["keyspace_hits"], stats["keyspace_misses"], stats["total_connections_received"]), (0, 0, 0))
+        self.assertEqual((stats["keyspace_hits"], stats["keyspace_misses"], stats["total_connections_received"]),
+                         (0, 0, 0))
         self.assertLess(stats["total_net_output_bytes"], 1_000)
         for _ in range(3):
             self.assertTrue(self.connect().ping())
@@ -171,7 +174,8 @@ class RedisTest(RedisFixture):
             self.client.execute_command("SELECT", "carts")
         in_threads(8, lambda number: self.assertTrue(self.connect(db=5).set(f"key{number}", "5")))
         self.assertTrue(self.ebla("get", "redis-5", "key7").stdout.startswith("5"))
-        first, made = (json.loads(self.ebla("--json", "table", "describe", table).stdout) for table in ("redis", "redis-5"))
+        first, made = (json.loads(self.ebla("--json", "table", "describe", table).stdout) for table in ("redis",
+            "redis-5"))
         self.assertEqual({**first["options"], "name": ""}, {**made["options"], "name": ""})
         wait_for(lambda: self.client.info("keyspace").get("db5", {}).get("keys") == 8, "INFO to count what is in it")
 
@@ -223,7 +227,8 @@ class RedisTest(RedisFixture):
         for bytes_, answer in ((b"*x\r\n", b"-ERR Protocol error: invalid multibulk length\r\n"),
                                (b"*1\r\n$-5\r\n", b"-ERR Protocol error: invalid bulk length\r\n"),
                                (b"*1\r\n:1\r\n", b"-ERR Protocol error: expected '$', got ':'\r\n"),
-                               (b"ping\r\n*99999999\r\n", b"+PONG\r\n-ERR Protocol error: invalid multibulk length\r\n"),
+                               (b"ping\r\n*99999999\r\n",
+                                b"+PONG\r\n-ERR Protocol error: invalid multibulk length\r\n"),
                                (b"get \"a\r\n", b"-ERR Protocol error: unbalanced quotes in request\r\n")):
             with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
                 raw.sendall(bytes_)
@@ -235,13 +240,15 @@ class RedisTest(RedisFixture):
 
     def test_a_web_page_runs_no_command(self):
         self.client.set("kept", 1)
-        for request in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"host: x\r\n", b"GET / HTTP/1.1\r\n", b"SET /web HTTP/1.1\r\n"):
+        for request in (b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"host: x\r\n", b"GET / HTTP/1.1\r\n",
+                        b"SET /web HTTP/1.1\r\n"):
             for split in (0, len(request) // 2):
                 with socket.create_connection((self.gateway.host, self.gateway.port), timeout=30) as raw:
                     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     raw.sendall(b"PING\r\n" + request[:split])
                     self.assertEqual(raw.recv(7), b"+PONG\r\n")
-                    raw.sendall(request[split:] + b"SET web 1\r\nFLUSHALL\r\n*3\r\n$3\r\nSET\r\n$3\r\nweb\r\n$1\r\n1\r\n")
+                    raw.sendall(request[split:] + b"SET web 1\r\nFLUSHALL\r\n"
+                                b"*3\r\n$3\r\nSET\r\n$3\r\nweb\r\n$1\r\n1\r\n")
                     self.assertEqual(raw.recv(4096), b"")
         self.assertEqual(self.client.mget("kept", "web", "/web"), [b"1", None, None])
 

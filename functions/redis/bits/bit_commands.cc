@@ -31,14 +31,14 @@ std::string_view OldBytes(const Update& update) {
   return update.old ? std::string_view(update.old->bytes) : std::string_view();
 }
 
-// What BITCOUNT and BITPOS look at, in bits; the end is not included.
+// The range of BITCOUNT and BITPOS, in bits, without its end.
 struct BitRange {
   size_t first = 0, end = 0;
   bool ends_given = false;
 };
 
-// The words from `at` on: [start [end [BYTE | BIT]]]. None: the reply says why.
-// `counts`: as BITCOUNT takes them, which needs an end, and for which a negative start behind a negative end is nothing.
+// The words from `at` on are [start [end [BYTE | BIT]]]. None: the reply has the error. With `counts` as BITCOUNT reads
+// them, which requires an end, and for which a negative start behind a negative end is an empty range.
 std::optional<BitRange> ToBitRange(const Words& words, size_t at, bool counts, std::string_view bytes, Reply& reply) {
   const int64_t size = std::ssize(bytes);
   BitRange range{.first = 0, .end = bytes.size() * 8};
@@ -160,7 +160,7 @@ std::optional<std::string> BitOp(const std::string& operation, const std::vector
   return result;
 }
 
-// ---- BITFIELD ---------------------------------------------------------------------------------------------------------
+// ---- BITFIELD -----------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -232,7 +232,7 @@ std::optional<int64_t> Fit(__int128 sum, const FieldOperation& operation) {
   return static_cast<int64_t>(wrapped + least);
 }
 
-// The words from the third on. None: the reply says why.
+// The words from the third on. None: the reply has the error.
 std::optional<std::vector<FieldOperation>> ToOperations(const Words& words, Reply& reply) {
   const bool read_only = IsWord(words[0], "BITFIELD_RO");
   std::vector<FieldOperation> operations;

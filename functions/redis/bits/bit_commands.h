@@ -17,8 +17,8 @@ void BitField(Update& update);  // and BITFIELD_RO, which reads alone
 // BITFIELD whose operations read alone.
 bool OnlyReads(const Words& words);
 
-// BITOP's result of so many values; none where the operation is not known, or takes another number of them: the reply
-// says so.
+// BITOP's result of the values. If the operation is unknown or requires another number of values, the result is none,
+// and the reply has the error.
 std::optional<std::string> BitOp(const std::string& operation, const std::vector<std::string_view>& values,
                                  Reply& reply);
 

@@ -20,7 +20,7 @@ class Reply {
 
   Reply& Simple(std::string_view text) { return Line('+', text); }
   Reply& Ok() { return Simple("OK"); }
-  // With its code in front, as in "ERR no such key". What would end the line becomes a blank.
+  // `text` begins with its code, as in "ERR no such key". Line ends become blanks.
   Reply& Failure(std::string_view text);
   Reply& Number(int64_t number) { return Line(':', std::to_string(number)); }
   Reply& Bulk(std::string_view bytes) { return Block('$', bytes); }
@@ -29,12 +29,12 @@ class Reply {
   Reply& Boolean(bool value) { return resp3_ ? Line('#', value ? "t" : "f") : Number(value ? 1 : 0); }
   // Text for a person; `format` has three letters.
   Reply& Verbatim(std::string_view text, std::string_view format = "txt");
-  // What so many replies belong to.
+  // Announces an array of so many replies, which follow. The same for the kinds below.
   Reply& Array(size_t size) { return Line('*', std::to_string(size)); }
   Reply& Map(size_t pairs) { return Line(resp3_ ? '%' : '*', std::to_string(resp3_ ? pairs : 2 * pairs)); }
   Reply& Set(size_t size) { return Line(resp3_ ? '~' : '*', std::to_string(size)); }
   Reply& Push(size_t size) { return Line(resp3_ ? '>' : '*', std::to_string(size)); }
-  // One that is written already.
+  // Adds a reply that is encoded already.
   Reply& Add(std::string_view written) {
     bytes_ += written;
     return *this;

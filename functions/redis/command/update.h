@@ -1,7 +1,6 @@
 // functions/redis/command/update.h
-// What a command makes of one key: a function of the value that is there, which tells what to put in its place and what
-// to reply. So each is executed by whoever can read a value and replace it, if it is still the same, and none of them
-// knows how that is done.
+// A command of one key as a function of the key's value, which decides what to put in its place and what to reply. So a
+// server, a transaction and a gateway can all run it, and the function does not know how the value is read or replaced.
 // Threads: values and functions of their arguments.
 #pragma once
 
@@ -33,7 +32,7 @@ inline constexpr uint32_t kChangedInPlace = 1;
 
 std::optional<Value> ToValue(std::optional<FoundItem> found);
 
-// What a time that was given counts from, and in what.
+// The unit of a given time, and the moment from which it counts.
 enum class TimeUnit { kSeconds, kMilliseconds };
 enum class TimeFrom { kNow, kEpoch };
 
@@ -46,7 +45,7 @@ class Update {
       : words(words), old(old), now_ms(now_ms), reply(protocol) {}
 
   const Words& words;      // the command and its arguments
-  Words* spent = nullptr;  // the same, if nobody needs them afterwards
+  Words* spent = nullptr;  // the same, if the command may move them away
   const std::optional<Value>& old;
   const int64_t now_ms;
   Reply reply;
@@ -54,7 +53,8 @@ class Update {
   Change change = Change::kNone;
   Value put;                            // with kPut
   TimeFrom time_from = TimeFrom::kNow;  // that `put` was given, if any was
-  // Where others wait for the thread, what takes longer than to copy a value is declined, and changes nothing.
+  // If other work waits for the thread, a command that takes longer than to copy a value is declined, and changes
+  // nothing.
   bool others_wait = false;
   bool declined = false;
 
@@ -63,7 +63,7 @@ class Update {
   void Put(std::string bytes, std::optional<int64_t> expires_ms) {
     change = Change::kPut;
     put = {.bytes = std::move(bytes), .expires_ms = expires_ms};
-    // What is over already was never there for anybody.
+    // A value that has expired already was never visible.
     if (expires_ms && *expires_ms <= now_ms) change = old ? Change::kDelete : Change::kNone;
   }
   // Its time stays.
@@ -85,7 +85,7 @@ class Update {
 
 using UpdateFunction = void (*)(Update& update);
 
-// ---- what many commands take ------------------------------------------------------------------------------------------
+// ---- shared by many commands ----------------------------------------------------------------------------------------
 
 inline constexpr std::string_view kSyntax = "ERR syntax error";
 inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
@@ -99,7 +99,7 @@ bool EndsWithFlushMode(const Words& words, size_t at);
 std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);
 
-// When a time that was given ends, in milliseconds since 1970. None: the reply says why not.
+// The end of a given time, in milliseconds since 1970. None: the reply has the error.
 std::optional<int64_t> ToExpiry(std::string_view text, TimeUnit unit, TimeFrom from, bool positive, Update& update);
 
 }  // namespace ebla::redis

@@ -10,9 +10,9 @@ namespace {
 struct RestoreOptions {
   bool replaces = false;
   TimeFrom from = TimeFrom::kNow;
-  bool idle = false, frequency = false;  // were given: nobody here keeps either
+  bool idle = false, frequency = false;  // were given; Ebla keeps neither
 
-  // Takes the words from `at` on. What is wrong with them; empty: nothing.
+  // Parses the words from `at` on. Returns the error, or an empty text.
   std::string_view Take(const Words& words, size_t at) {
     for (; at < words.size(); ++at) {
       if (IsWord(words[at], "REPLACE")) {

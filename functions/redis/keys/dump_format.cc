@@ -17,10 +17,10 @@ constexpr char kString = 0;
 constexpr uint16_t kVersion = 10;  // Redis 7.0's
 constexpr size_t kVersionBytes = 2, kChecksumBytes = 8;
 
-// What the upper two bits of a length's first byte say.
+// The upper two bits of a length's first byte.
 enum LengthKind : uint8_t { kIn6Bits = 0, kIn14Bits = 1, kEncoded = 3 };  // 2: one of these
 constexpr uint8_t kIn32Bits = 0x80, kIn64Bits = 0x81;
-// Of what is encoded, the lower six bits.
+// The lower six bits of an encoded length.
 enum Encoding : uint8_t { kInt8 = 0, kInt16 = 1, kInt32 = 2, kLzf = 3 };
 constexpr size_t kCompressedFrom = 21;  // bytes
 
@@ -38,7 +38,7 @@ Number LittleEndian(std::string_view bytes) {
   return static_cast<Number>(bits);
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------------------
+// ---- writing --------------------------------------------------------------------------------------------------------
 
 void PutLength(std::string& out, size_t length) {
   if (length < (1 << 6)) {
@@ -85,8 +85,8 @@ void PutString(std::string& out, std::string_view value) {
   out += value;
 }
 
-// ---- reading ------------------------------------------------------------------------------------------------------------
-// Where bytes lack, the reader says so in the end.
+// ---- reading --------------------------------------------------------------------------------------------------------
+// Missing bytes are a fault of the reader, which is checked at the end.
 
 using Decoded = std::variant<std::string, DumpFault>;
 

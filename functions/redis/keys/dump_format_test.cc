@@ -72,7 +72,7 @@ TEST(DumpFormat, WhatIsSealedIsNotBelievedForThat) {
   EXPECT_EQ(fault("\0\x81\xff\xff\xff\xff\xff\xff\xff\xff"s), Decoded(DumpFault::kMalformed));
   EXPECT_EQ(fault("\0\x80\0\0\x03\xe9"s + std::string(1'001, 'x')), Decoded(DumpFault::kTooLong));
   EXPECT_EQ(fault("\0\x80\0\0\0\x01x"s), Decoded("x"s));  // longer than it need be
-  // Compressed: a length of eight bytes behind a few; more, less and nothing than it says.
+  // Compressed: a length of eight bytes behind a few; and more, fewer and no bytes than the length tells.
   EXPECT_EQ(fault("\0\xc3\x06\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01"
                   "aa\xe0\x0a\0"s),
             Decoded(DumpFault::kTooLong));

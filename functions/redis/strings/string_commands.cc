@@ -21,7 +21,7 @@ void ReplyOld(Update& update) {
   }
 }
 
-// What SET and GETEX say of time, and SET of conditions.
+// The options of SET and GETEX for time, and those of SET for conditions.
 struct TimeOptions {
   bool if_absent = false, if_present = false, get = false, keep_time = false, persist = false;
   const std::string* time = nullptr;
@@ -243,7 +243,7 @@ void SetRange(Update& update) {
   update.PutInPlace(std::move(bytes));
 }
 
-// ---- LCS --------------------------------------------------------------------------------------------------------------
+// ---- LCS ------------------------------------------------------------------------------------------------------------
 
 namespace {
 

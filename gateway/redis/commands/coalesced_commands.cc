@@ -57,12 +57,12 @@ class CoalescedRun : public std::enable_shared_from_this<CoalescedRun> {
     for (size_t i = 0; i < calls_.size(); ++i) calls_[i].Answer(replies_[i]);
   }
 
-  // What is refused to all of them need not be refused to each.
+  // The store may refuse the change of all, and take that of each.
   void OnFailure(const Status& failure) {
     if (failure.code() == Code::kInvalidArgument) return RunFrom(0);
     for (StoreCall& call : calls_) call.Fail(failure);
   }
-  // On the connection's loop, where what it asks for goes together with others'.
+  // Runs on the connection's loop, where the calls join the loop's batch.
   void RunFrom(size_t at) {
     if (at == calls_.size()) return;
     calls_[at].executor().Post([self = shared_from_this(), at] {

@@ -1,6 +1,6 @@
 // gateway/redis/commands/coalesced_commands.h
-// Commands of one key that a connection sends one right behind the other, such as sixteen INCR, as one change of the key. Each
-// is answered as if they had been done in turn, with nothing between them. A failure is all of theirs.
+// Makes one change of the successive commands that a connection sends for one key, such as sixteen INCR. Each command
+// is answered as if they had run in turn, with nothing between them. A failure is that of all.
 // Place:   single_command.h has a Coalescer for the batch that its connection forms (protocol.h).
 // Threads: Coalescer: one. RunCoalesced: any, as store_commands.h says.
 #pragma once
@@ -29,8 +29,8 @@ class Coalescer {
   SummedIncrements sum_;
 };
 
-// What a Coalescer has taken, the first of them, too. Where it cannot be one change, as what is there is no number, they are done
-// one after the other, each with as much time.
+// Runs the commands that a Coalescer has taken, with the first. If they cannot be one change, for example because the
+// value is no number, they run in turn, each with the whole time.
 void RunCoalesced(std::vector<StoreCall> calls);
 
 }  // namespace ebla::gateway::redis

@@ -12,7 +12,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// What is never to be served, as something else does its work.
+// Commands that will never be served, because something else does their work.
 constexpr std::string_view kCopies = "a table keeps what it acknowledges, and `ebla backup` makes copies";
 constexpr std::string_view kReplicas = "a table has its replicas from `ebla table create --replicas`";
 constexpr std::string_view kWatching = "SLOWLOG, INFO and the gateway's /metrics tell what it does";

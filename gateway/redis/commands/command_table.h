@@ -1,6 +1,6 @@
 // gateway/redis/commands/command_table.h
-// What commands there are: how many words each takes, which of them are keys, and what COMMAND tells of it.
-// Those of Redis 7.0 that are not served have their names here, too, so that the answer can say so.
+// The commands: how many words each takes, which of them are keys, and what COMMAND tells of it. The table also names
+//               the commands of Redis 7.0 that are not served, so that their error can tell.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace ebla::gateway::redis {
 
-// As COMMAND names them.
+// The flags of COMMAND.
 enum Flag : uint32_t {
   kWrite = 1 << 0,
   kReadOnly = 1 << 1,
@@ -61,7 +61,7 @@ struct CommandInfo {
   int first_key = 0, last_key = 0, key_step = 0;  // by word; a negative last one counts from the end; 0: none
   std::string_view groups;                        // ACL categories beside those that follow from the flags
   Runner runner;
-  int key_count = 0;  // the word that says how many keys follow it; 0: none does
+  int key_count = 0;  // the word that holds the number of keys behind it; 0: none does
 
   bool HasKeys() const { return first_key != 0 || key_count != 0; }
   bool Is(Flag flag) const { return (flags & flag) != 0; }
@@ -79,23 +79,24 @@ const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command);
 std::vector<std::string> CategoriesOf(const CommandInfo& command);
 // Whether the command has a subcommand of that name, or none at all.
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
-// Of Redis 7.0's, in lower case.
+// The commands of Redis 7.0 that are not served, in lower case.
 std::span<const std::string_view> NamesNotServed();
-// Of a command, or of a command and its subcommand as in "client|list"; without "ERR".
+// The error for a command, or for a command and its subcommand as in "client|list"; without "ERR".
 std::string WrongNumberOfArguments(std::string_view name);
-// Of a command that Redis 7.0 has and this does not: the error that says so, and what does its work here; none: of another.
+// The error for a command of Redis 7.0 that is not served, which names an alternative. None: the name is unknown to
+// Redis.
 std::optional<std::string> WhyNotServed(std::string_view name);
 
 // A word is longer than any value is, or, of RESTORE, than any dump of one.
 bool HasTooLongWord(const CommandInfo& command, const Words& words);
 
-// The words that are keys, of a command that takes so many words; none where it says no such number of them.
+// The words that are keys, of a command that takes so many words; none if their number is malformed.
 KeyViews KeysOf(const CommandInfo& command, const Words& words);
 std::vector<std::string> CopiedKeysOf(const CommandInfo& command, const Words& words);
 
 // COMMAND and its subcommands.
 void DescribeCommands(const Words& words, Reply& reply);
-// What COMMAND INFO says of it.
+// The entry of a command in COMMAND INFO.
 void Describe(const CommandInfo& command, Reply& reply);
 
 }  // namespace ebla::gateway::redis

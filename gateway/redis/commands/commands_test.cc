@@ -1,4 +1,4 @@
-// What a redis-server cannot be asked to compare with: cursors over many keys, races, faults of the store, floods.
+// Commands that cannot be compared with a redis-server: cursors over many keys, races, faults of the store, floods.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -85,7 +85,7 @@ TEST_F(CommandsTest, ACursorOfAnotherGatewayGoesOnWhereItStood) {
   std::set<std::string> seen;
   std::string cursor = "0";
   do {
-    // Each page by one that knows nothing of the others.
+    // Each page by a gateway that knows nothing of the earlier pages.
     MemoryClient other;
     for (const std::string& key : all) other.databases().store("0").Write(key, "v");
     const std::vector<std::string> bulks = BulksOf(other.Answer({"SCAN", cursor, "COUNT", "20"}));

@@ -40,7 +40,7 @@ void Docs(const Words& words, Reply& reply) {
   }
 }
 
-// What a command does to its keys, in the words of Redis's key specifications, where that does not follow from its flags.
+// The use of keys in the words of Redis's key specifications, where the flags do not tell it.
 struct KeyUse {
   std::string_view command, first, others = first;  // keys
 };

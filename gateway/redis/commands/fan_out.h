@@ -46,7 +46,7 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
   }
 
  private:
-  // Who finds somebody at it leaves the rest to him: one may end within its start.
+  // Only one caller starts at a time, because a call may end within its start. The present starter takes the rest.
   void Begin() {
     {
       MutexLock lock(mutex_);

@@ -1,6 +1,6 @@
 // gateway/redis/commands/read_values.h
 // Reads the values of several keys, for commands that take more than one.
-// Errors:  when a key cannot be read, or the values exceed 64 MiB together, the call ends with an error and `done` is not
+// Errors:  if a key cannot be read, or the values exceed 64 MiB together, the call ends with an error and `done` is not
 //          called.
 // Threads: any, as store_commands.h says.
 #pragma once

@@ -21,16 +21,16 @@ class Databases;
 struct Effects;
 struct Shared;
 
-// For whom commands run: a connection, as long as it is the same user's.
+// The connection for which commands run, while its user stays the same.
 struct Caller {
   std::shared_ptr<const Shared> shared;           // with all connections: connection_state.h
   std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
   std::string owner;                              // session.h
   Executor* executor = nullptr;                   // for pauses; outlives the calls
-  std::shared_ptr<const std::atomic<bool>> gone;  // nobody waits any more
+  std::shared_ptr<const std::atomic<bool>> gone;  // no client waits any more
 };
 
-// Where and for whom commands run.
+// The place of a command's run, and its caller.
 struct StoreContext {
   const Shared& shared() const { return *caller->shared; }
   Databases* databases() const { return caller->databases.get(); }
@@ -42,7 +42,7 @@ struct StoreContext {
   std::shared_ptr<Store> store;  // with Redis's keys: key_codec_store.h
   std::shared_ptr<const Caller> caller;
   std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
-  // Of the replies of several transactions that are one answer; null: each has its own.
+  // The bytes of the replies of several transactions that make one answer; null: each transaction has its own count.
   std::shared_ptr<std::atomic<size_t>> reply_bytes;
   Until until;
 };
@@ -50,7 +50,7 @@ struct StoreContext {
 struct StoreCall : StoreContext {
   const CommandInfo& command;
   const Words& words;             // as many as the command takes, and there until it has ended
-  Words* spendable = nullptr;     // the same, where nobody else needs the values among them; null: somebody does
+  Words* spendable = nullptr;     // the same, if the command may move the values out of them; else null
   std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
   std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
   std::move_only_function<void(std::string reply)> done;
@@ -66,10 +66,10 @@ struct StoreCall : StoreContext {
 // In Redis's way, what the store could not do: a code that clients know, and why.
 std::string FailureText(const Status& status);
 
-// One that the connection does not answer by itself.
+// Runs a command that the connection does not answer by itself.
 void RunStoreCommand(StoreCall&& call);
-// Likewise, on a transaction view (gateway/store/transaction_view.h), which answers within each call. None: the command waits
-// for something else.
+// The same on a transaction view (gateway/store/transaction_view.h), which answers within each call. None: the command
+// waits for something else.
 std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);
 
 // Whether a command needs to know nothing of its keys' values.

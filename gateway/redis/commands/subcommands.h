@@ -1,6 +1,6 @@
 // gateway/redis/commands/subcommands.h
-// Of commands that have subcommands, such as CLIENT LIST: their HELP, and what is wrong with one, in Redis's words.
-// `words`: the command and its subcommand at least.
+// Commands with subcommands, such as CLIENT LIST: their HELP, and their errors in Redis's words. `words` has at least
+// the command and its subcommand.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -21,9 +21,9 @@ void AnswerHelp(std::string_view command, std::initializer_list<Subcommand> subc
 
 std::string UnknownSubcommand(const Words& words);
 std::string WrongNumberForSubcommand(const Words& words);
-// Of one that could not be answered: either of these, by whether the command has it.
-// The same, of the commands that say no more than that one of the two is wrong.
+// For commands whose error does not tell which of the two is wrong.
 std::string UnknownOrWrongNumber(const Words& words);
+// The first or the second, by whether the command has the subcommand.
 std::string WrongWithSubcommand(const Words& words);
 
 }  // namespace ebla::gateway::redis

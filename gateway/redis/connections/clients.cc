@@ -43,7 +43,7 @@ struct KillFilter {
   }
 };
 
-// One option and its value; false: the filter says why not.
+// An option and its value; false: the filter has the error.
 bool TakeOption(const std::string& option, const std::string& value, KillFilter& filter) {
   if (IsWord(option, "ID")) {
     filter.id = ToInteger(value);

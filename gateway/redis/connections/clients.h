@@ -19,13 +19,13 @@
 
 namespace ebla::gateway::redis {
 
-// What a connection has queued since MULTI: it says so as it goes.
+// The commands that a connection has queued since MULTI, updated with each.
 struct ShownQueue {
   std::atomic<int64_t> commands{-1};  // negative: none is open
   std::atomic<size_t> bytes{0};
 };
 
-// What CLIENT LIST tells of a connection.
+// The line of a connection in CLIENT LIST.
 struct ClientLine {
   int64_t id = 0;
   std::string name, address, database = "0", command, user = "default", owner;
@@ -45,7 +45,7 @@ class Clients {
   void Put(const ClientLine& line);
   void Forget(int64_t id);
   std::vector<ClientLine> All() const;  // by id
-  ClientLine Find(int64_t id) const;    // where it is gone, one that says nothing
+  ClientLine Find(int64_t id) const;    // an empty line if the connection is gone
   size_t size() const;
 
   const std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
@@ -61,8 +61,8 @@ class Clients {
 
 // CLIENT LIST.
 void ListClients(const Clients& clients, const Words& words, Reply& reply);
-// CLIENT KILL, which `own` sends: of connections of the same owner. True: `own` is one of them, and is to end once it has
-// its reply.
+// CLIENT KILL, which `own` sends, for connections of the same owner. True: `own` is among them, and must end after its
+// reply.
 bool KillClients(const Clients& clients, const Words& words, const ClientLine& own, Reply& reply);
 
 }  // namespace ebla::gateway::redis

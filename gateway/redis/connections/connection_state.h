@@ -1,8 +1,8 @@
 // gateway/redis/connections/connection_state.h
-// What the connections of a server share, and what one connection is: whose it is, what it has said, what it listens to
-// and watches.
+// The state that the connections of a server share, and that of one connection: its owner, its settings, and the
+// channels and keys that it watches.
 // Place:   redis_protocol.h has one for each connection; its commands refer to it.
-// Threads: Shared: any. ConnectionState: the connection's loop, but for what says otherwise.
+// Threads: Shared: any. ConnectionState: the connection's loop, unless a comment tells otherwise.
 #pragma once
 
 #include <atomic>
@@ -35,9 +35,9 @@ namespace ebla::gateway::redis {
 class Logins;
 
 struct Shared {
-  std::shared_ptr<Databases> databases;    // of who has not logged in; null: nobody may
-  std::shared_ptr<Logins> logins;          // null: nobody can
-  std::shared_ptr<NumberedTables> tables;  // null: nobody knows them
+  std::shared_ptr<Databases> databases;    // without a login; null: a login is required
+  std::shared_ptr<Logins> logins;          // null: no logins
+  std::shared_ptr<NumberedTables> tables;  // null: unknown
   std::shared_ptr<Channels> channels = std::make_shared<Channels>();
   std::shared_ptr<Clients> clients = std::make_shared<Clients>();
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
@@ -50,7 +50,7 @@ struct Shared {
   std::chrono::milliseconds deadline{10'000};  // of a command
   // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
   std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
-  ConnectionOptions options;  // of a connection, until it says otherwise
+  ConnectionOptions options;  // of a new connection
 };
 
 // A pointer to what many hold, with a count of its own: loops that copy it all the time do not take the line of memory
@@ -97,7 +97,7 @@ struct ConnectionState {
         subscriptions(shared->channels, std::move(sink)),
         databases_(WithOwnCount(shared->databases)) {}
 
-  // Of who has logged in, if anybody; null: nobody has, and has to.
+  // The databases of the user, or those without a login; null: a login is required.
   const std::shared_ptr<Databases>& databases() const { return databases_; }
   void Use(std::shared_ptr<Databases> databases) {
     databases_ = WithOwnCount(std::move(databases));

@@ -29,7 +29,7 @@ std::string Seconds(const timeval& time) {
   return std::to_string(static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6);
 }
 
-// As all connections have counted since they began.
+// The counts of all connections since the start.
 Totals TotalsOf(const Shared& shared) {
   Totals totals = shared.statistics == nullptr ? Totals() : shared.statistics->Sum();
   totals.connections_accepted = shared.clients->connections;
@@ -42,7 +42,7 @@ uint64_t CommandsOf(const Totals& totals) {
   return commands;
 }
 
-// As Redis writes them: total and mean in microseconds.
+// In Redis's form: total and mean in microseconds.
 std::vector<std::pair<std::string, std::string>> CommandLines(const Statistics& statistics, const Totals& totals) {
   std::vector<std::pair<std::string, std::string>> lines;
   for (size_t kind = 0; kind < totals.kinds.size(); ++kind) {
@@ -84,7 +84,7 @@ std::string InUnits(uint64_t bytes) {
   return text.data();
 }
 
-// Of a Redis that has just saved all: what is acknowledged is kept as the table says.
+// Like a Redis that has just saved everything, because a table keeps acknowledged writes by its own durability.
 std::vector<std::pair<std::string, std::string>> PersistenceLines() {
   return {{"loading", "0"},
           {"rdb_changes_since_last_save", "0"},

@@ -1,5 +1,5 @@
 // gateway/redis/connections/info.h
-// What INFO tells.
+// The text of INFO.
 // Threads: any.
 #pragma once
 
@@ -32,7 +32,7 @@ class RateMeter {
 // CONFIG RESETSTAT.
 void ResetCounts(const Shared& shared);
 
-// Of these sections, in any case of letters; none: of those that Redis shows without being asked.
+// The text of these sections, in any case of letters; of none: of Redis's default sections.
 std::string InfoText(const Shared& shared, const Words& sections);
 
 }  // namespace ebla::gateway::redis

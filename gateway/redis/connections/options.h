@@ -30,7 +30,7 @@ struct ConnectionOptions {
   Transactions transactions = Transactions::kOneGroup;
 };
 
-// What all connections of a gateway share.
+// The options that all connections of a gateway share.
 struct SharedOptions {
   size_t connections_max = 10'000;
   int64_t slower_than_micros = 10'000, slow_max = 128;
@@ -40,10 +40,11 @@ struct SharedOptions {
 std::vector<std::pair<std::string, std::string>> OptionsAre(const ConnectionOptions& options,
                                                             const SharedOptions& shared = {});
 
-// "one-group" or "each-group". INVALID_ARGUMENT says so.
+// "one-group" or "each-group", else INVALID_ARGUMENT.
 Result<Transactions> ParseTransactions(std::string_view text);
 
-// What to answer where it cannot be set; empty: it is. What can have one value alone is set to that.
+// The error of an option that cannot be set; SetOption returns an empty text if it can. An option with a single
+// possible value takes that value alone.
 std::string UnknownOption(const std::string& name);
 std::string CannotSet(const std::string& name, const std::string& why);
 std::string SetOption(const std::string& name, const std::string& value, ConnectionOptions& options,

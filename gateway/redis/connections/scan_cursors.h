@@ -1,8 +1,8 @@
 // gateway/redis/connections/scan_cursors.h
-// What SCAN's cursors stand for: the key to go on after. A cursor is the key's hash, so any gateway can find it again: one
-// that has not given it out looks for the key with that hash among the keys of the table, and where there is none any
-// more, begins anew. So a key that is there throughout is never missed; some may come twice.
-// Bounds:  kKept cursors are remembered, the latest.
+// The keys after which SCAN's cursors continue. A cursor is its key's hash, so that any gateway can resolve it. A
+// gateway that has not given out a cursor looks for the key with that hash in the table. If there is none, the scan
+// starts from the beginning. So SCAN never misses a key that exists throughout, and may return a key twice.
+// Bounds:  remembers the latest kKept cursors.
 // Threads: any.
 #pragma once
 

@@ -68,7 +68,7 @@ bool IsClientName(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
 }
 
-// ---- Session ----------------------------------------------------------------------------------------------------------
+// ---- Session --------------------------------------------------------------------------------------------------------
 
 Session::Session(const Shared& shared, std::string address, std::weak_ptr<Sink> sink)
     : clients_(shared.clients), tables_(shared.tables), first_options_(shared.options) {
@@ -148,7 +148,8 @@ std::optional<std::string> Session::Answer(const CommandInfo& command, const Wor
   return reply.Take();
 }
 
-// As a Redis without passwords does, whose only user is in; where there are users, that one has just shown his.
+// Like a Redis without passwords, in which the only user is logged in. With users of a cluster, the login has just
+// succeeded.
 void Session::Auth(const Words& words, Reply& reply) {
   if (words.size() > 3) {
     reply.Failure(kSyntax);
@@ -241,7 +242,7 @@ void Session::Client(const Words& words, Reply& reply) {
   }
 }
 
-// Of what makes no difference here: accepted where Redis does, as clients send it when they connect.
+// Settings without effect here. Ebla accepts them as Redis does, because clients send them when they connect.
 void Session::ClientSettings(const std::string& what, const Words& words, Reply& reply) {
   const size_t size = words.size();
   const auto is = [&](size_t at, std::string_view upper) { return at < size && IsWord(words[at], upper); };
@@ -303,7 +304,7 @@ void Session::Reset() {
   clients_->Put(line_);
 }
 
-// ---- CONFIG -----------------------------------------------------------------------------------------------------------
+// ---- CONFIG ---------------------------------------------------------------------------------------------------------
 
 void Session::Config(const Words& words, Reply& reply) {
   const std::string what = ToUpper(words[1]);

@@ -1,6 +1,6 @@
 // gateway/redis/connections/session.h
-// What one connection has said of itself and asked for, and the commands that are answered from that alone: HELLO,
-// CLIENT, CONFIG, PING and the like.
+// The name and settings of one connection, and the commands that are answered from these alone: HELLO, CLIENT, CONFIG,
+// PING and the like.
 // Place:   redis_protocol.h makes one for each connection, and asks it before the store.
 // Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
 // Threads: the connection's loop.
@@ -39,15 +39,15 @@ class Session {
     line_.database = std::move(database);
     clients_->Put(line_);
   }
-  // Who has logged in; the reply to that says OK.
+  // Notes a login, to which the reply is OK.
   void set_user(std::string user) {
     line_.user = std::move(user);
     line_.owner = line_.user;
     logged_in_ = true;
     clients_->Put(line_);
   }
-  // Who has logged in, and "" for all who have not. What each has here is shown to itself alone: scripts, slow commands,
-  // connections that it may end.
+  // The user, or "" for all connections without a login. Scripts, slow commands and connections are visible to their
+  // own user alone.
   const std::string& owner() const { return line_.owner; }
   void set_listening(size_t channels, size_t patterns, size_t shards) {
     line_.channels = channels;
@@ -55,7 +55,7 @@ class Session {
     line_.shards = shards;
     clients_->Put(line_);
   }
-  // What it has queued; negative: nothing is open. As commands are cut.
+  // The commands queued since MULTI; negative: no MULTI. Updated as commands are cut.
   void set_queue(int64_t commands, size_t bytes) {
     queue_->commands.store(commands, std::memory_order_relaxed);
     queue_->bytes.store(bytes, std::memory_order_relaxed);
@@ -66,7 +66,8 @@ class Session {
   // How it reads and writes where it has said so, else as its table does.
   const ConnectionOptions& options() const { return options_; }
 
-  // Each command, before it is answered, with when it began. Whether its reply is to be sent: CLIENT REPLY turns them off.
+  // Called before each command is answered, with the time of its start. Returns whether its reply is sent, because
+  // CLIENT REPLY may suppress it.
   bool Begin(const CommandInfo& command, const Words& words, std::chrono::steady_clock::time_point now);
   // The same, once it has run: CLIENT REPLY and RESET may have changed it.
   bool sends() const { return sends_; }
@@ -85,7 +86,7 @@ class Session {
   void Config(const Words& words, Reply& reply);
   void ConfigSet(const Words& words, Reply& reply);
   SharedOptions OptionsOfAll() const;
-  // Of what all connections share.
+  // A change of the slow log, which all connections share.
   struct SlowLogChange {
     std::optional<int64_t> slower_than_micros, most;
   };
@@ -94,10 +95,10 @@ class Session {
   void Reset();
 
   const std::shared_ptr<Clients> clients_;
-  const std::shared_ptr<const NumberedTables> tables_;  // null: nobody knows them
+  const std::shared_ptr<const NumberedTables> tables_;  // null: unknown
   const std::shared_ptr<ShownQueue> queue_ = std::make_shared<ShownQueue>();
   ClientLine line_;
-  const ConnectionOptions first_options_;  // until it says otherwise
+  const ConnectionOptions first_options_;  // those of a new connection
   ConnectionOptions options_ = first_options_;
   bool logged_in_ = false;
   bool replies_ = true;
@@ -106,7 +107,7 @@ class Session {
   bool killed_ = false;
 };
 
-// Commands that are answered the same whoever asks: PING, ECHO, TIME, COMMAND, LOLWUT. None: it is another.
+// Commands whose answer is the same for every caller: PING, ECHO, TIME, COMMAND, LOLWUT. None: another command.
 std::optional<std::string> AnswerAnywhere(const CommandInfo& command, const Words& words, int protocol);
 
 }  // namespace ebla::gateway::redis

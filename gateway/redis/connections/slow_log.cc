@@ -39,7 +39,7 @@ std::optional<std::chrono::microseconds> SlowLog::IfSlow(std::chrono::steady_clo
   const microseconds least(slower_than_micros());
   const auto by = [began](auto now) { return std::chrono::duration_cast<microseconds>(now - began); };
   if (least.count() < 0) return std::nullopt;
-  // Nearly always the coarse clock says that it cannot be.
+  // The coarse clock nearly always rules that out.
   if (least > std::chrono::ceil<microseconds>(2 * kCoarseness) && by(CoarseNow() + kCoarseness) < least)
     return std::nullopt;
   const microseconds took = by(std::chrono::steady_clock::now());

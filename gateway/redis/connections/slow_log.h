@@ -1,8 +1,8 @@
 // gateway/redis/connections/slow_log.h
-// SLOWLOG: the commands of a gateway that took longest to answer, from when they began to run; some milliseconds more, where
-// the loop had others to run just before.
-// Shown:   the names of commands and their keys, to whose they are; of commands without keys all words, but for those by
-//          which somebody logs in. Values are not kept.
+// SLOWLOG: the slowest commands of a gateway, by the time from their start to their answer. The time is some
+//          milliseconds too long if the loop ran other commands just before.
+// Shown:   names and keys of commands, to their own user; all words of commands without keys, except for logins. Values
+//          are not kept.
 // Source:  Redis 7.0's documentation, whose replies these are.
 // Threads: any.
 #pragma once
@@ -33,7 +33,7 @@ class SlowLog {
     int64_t id = 0, time = 0;
   };
 
-  // What took as long or longer is noted; negative: nothing is.
+  // Notes commands that took at least so long; negative: none.
   int64_t slower_than_micros() const { return slower_than_micros_.load(std::memory_order_relaxed); }
   void set_slower_than_micros(int64_t micros) { slower_than_micros_ = micros; }
   // How long something took that began then and ends now, if that is to be noted.

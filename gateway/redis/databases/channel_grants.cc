@@ -9,7 +9,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// What is not about the grant: the key is not there, or not as no record is.
+// The answer of a user with the grant: the key is missing, or has another version.
 bool IsAllowed(const Status& status) {
   return status.ok() || status.code() == Code::kNotFound || status.code() == Code::kConditionFailed;
 }

@@ -1,13 +1,15 @@
 // gateway/redis/databases/channel_grants.h
-// Which channels a user may listen to, and where it may publish: a channel is guarded as the record of its name is, in the
-// table that all gateways of these channels serve. SUBSCRIBE takes a grant to read that record; PSUBSCRIBE one to read
-// every record that begins as the pattern does before its first special character; PUBLISH one to write the record. A
-// record, not a key: what has a {tag} lies elsewhere (key_codec.h), where grants of a prefix do not reach.
+// The channels that a user may subscribe to, and those to which it may publish. A channel has the grants of the record
+// of its name, in the table that all gateways of these channels serve. SUBSCRIBE requires a grant to read that record.
+// PSUBSCRIBE requires one to read every record that begins as the pattern does before its first special character.
+// PUBLISH requires one to write the record. It is the record of that name, not of that key, because a key with a {tag}
+// lies elsewhere (key_codec.h), beyond a grant of a prefix.
 // Place:   open_tables.h has one for each user, where a gateway knows users.
-// How:     it asks the cluster, in the user's name: reads the record, scans for one of those, deletes a version of the record
-//          that there never is. What was answered holds for kBelievedFor, and while the cluster cannot say, for which nobody
-//          waits longer than kAskAgain then, for kBelievedAtMost.
-// Bounds:  kKnownMax answers are known; then all are forgotten. Of longer names than channels may have nothing is.
+// How:     asks the cluster in the user's name: reads the record, scans for one of those, or deletes a version of the
+//          record that never exists. An answer holds for kBelievedFor, and for at most kBelievedAtMost while the
+//          cluster cannot answer. Meanwhile a caller waits for at most kAskAgain.
+// Bounds:  remembers kKnownMax answers, and then forgets all; none for names that are too long for a
+//          channel's.
 // Threads: any.
 #pragma once
 
@@ -31,8 +33,8 @@ class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
 
   // True: `answer` is what was answered not long ago.
   bool Knows(const ChannelUse& use, Status& answer) const;
-  // `records`: of the table, as the user sees it. `done` is called once, on any thread. PERMISSION_DENIED names the grant
-  // that is lacking; others are the store's.
+  // `records`: of the table, as the user sees it. `done` is called once, on any thread. PERMISSION_DENIED names the
+  // grant that is lacking; other errors are the store's.
   void Ask(std::shared_ptr<Store> records, const ChannelUse& use, Until until, Callback<Status> done);
 
  private:
@@ -41,7 +43,7 @@ class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
   struct Known {
     Status answer;
     Clock::time_point learnt;
-    Clock::time_point until;  // nobody is asked before
+    Clock::time_point until;  // the cluster is not asked before
   };
   void Learn(const Question& question, Status answer, Callback<Status> done);
 

@@ -14,7 +14,7 @@ using Kind = ChannelUse::Kind;
 
 class ChannelGrantsTest : public ::testing::Test {
  protected:
-  // As a user who may do so much with keys that begin with "open".
+  // Makes the store that of a user with these grants of keys that begin with "open".
   void Grant(bool reads, bool writes) {
     records_->SetFault([this, reads, writes](const std::string& operation, const std::string& key) {
       ++asked_;

@@ -26,7 +26,7 @@ inline std::string_view WrongDatabase(int64_t number) {
 
 inline constexpr size_t kChannelNameMax = 4'096;  // of names and of patterns
 
-// What somebody wants with a channel, or with all whose names a pattern matches.
+// The use of a channel, or of all channels that a pattern matches.
 struct ChannelUse {
   enum class Kind : uint8_t { kListen, kListenToPattern, kPublish };
   Kind kind = Kind::kListen;
@@ -42,9 +42,9 @@ class Databases {
   // the user may not use it. `done` is called once, on any thread, perhaps within the call.
   virtual void Open(const std::string& name, const Read& read, Ack ack,
                     Callback<Result<std::shared_ptr<Store>>> done) = 0;
-  // Whether their user may use channels so: PERMISSION_DENIED names the grant that it lacks. `done` is called once, on any
-  // thread, perhaps within the call.
-  virtual bool guards_channels() const { return false; }  // else everybody may
+  // Whether the user may use a channel so. PERMISSION_DENIED names the grant that is lacking. `done` is called once, on
+  // any thread, perhaps within the call.
+  virtual bool guards_channels() const { return false; }  // else every user may
   virtual void MayUse(const ChannelUse& /*use*/, Until /*until*/, Callback<Status> done) { done({}); }
 };
 

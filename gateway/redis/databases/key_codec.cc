@@ -61,7 +61,7 @@ std::optional<std::string> KeyOfRecord(std::string_view record) {
   const size_t end = tagged ? record.find(kGroupDelimiter) : 0;
   if (end == record.npos) return std::nullopt;
   auto key = Unescaped(tagged ? record.substr(end + 1) : record);
-  // Somebody else may have put it where no key of Redis lies.
+  // Another program may have written a record where no key of Redis lies.
   if (!key || key->empty() || TagOf(*key).empty() == tagged) return std::nullopt;
   if (tagged && GroupOf(*key) != record.substr(0, end)) return std::nullopt;
   return key;

@@ -1,15 +1,15 @@
 // gateway/redis/databases/key_codec.h
-// Which record a key of Redis is, and which keys stay together: those with the same {tag}. A key without one stays alone.
+// Encodes keys of Redis as keys of records. Keys with the same {tag} stay together. A key without a tag stays alone.
 //
 //   key                 record
 //   cart                cart
 //   cart:{42}:items     \1 \3 42 \0 cart:{42}:items
 //   (none: "")          \1 \4
 //
-// In a table whose key groups end at a byte of 0, as gateways make them, no split cuts what begins alike through the first
-// one. So keys with a tag lie beside each other, and what belongs to a key may come to lie behind it and one byte of 0.
-// A tag is what lies between the first { and the next }, as in Redis Cluster; nothing between them is no tag. Within a
-// record, bytes 0 and 1 of a key or tag are written as \1 \1 and \1 \2.
+// In a table whose key groups end at a byte of 0, as gateways make them, no split separates keys with the same bytes
+// through the first 0. So keys with a tag lie beside each other, and data that belongs to a key could lie behind it and
+// a byte of 0. A tag is the text between the first { and the next }, as in Redis Cluster; an empty text is no tag.
+// Within a record, bytes 0 and 1 of a key or tag are written as \1 \1 and \1 \2.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -22,17 +22,17 @@
 
 namespace ebla::gateway::redis {
 
-// Of the key groups of a table.
+// The delimiter of a table's key groups.
 inline constexpr char kGroupDelimiter = '\0';
 
 std::string RecordKey(std::string key);
 // None: the record is no key's.
 std::optional<std::string> KeyOfRecord(std::string_view record);
 
-// What the records of a key's group begin with, but for the byte of 0. Keys are of one group if theirs are the same.
+// The first bytes of the records of a key's group, up to the byte of 0. Keys with equal ones are of one group.
 std::string GroupOf(std::string_view key);
 
-// Where the records of all keys lie that begin with `prefix`; in order.
+// The ranges of all records whose keys begin with `prefix`, in order.
 std::vector<KeyRange> RangesOfPrefix(std::string_view prefix);
 
 }  // namespace ebla::gateway::redis

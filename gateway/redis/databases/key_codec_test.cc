@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// Of few bytes, so that tags, bytes that are escaped and beginnings come up.
+// A key of few different bytes, so that tags, escaped bytes and common prefixes are frequent.
 std::string AnyKey(size_t most = 12) {
   const std::string letters = "ab{}\0\1\2\3\xff"s;
   const auto size = *rc::gen::inRange<size_t>(0, most);

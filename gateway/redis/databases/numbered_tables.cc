@@ -92,7 +92,7 @@ MemoryBounds NumberedTables::Bounds() const {
   return bounds_;
 }
 
-// Where no master answers, the records are not known any more; what bounds a table hardly ever changes.
+// While no master answers, the number of records is unknown. The bounds of a table hardly ever change.
 void NumberedTables::Count() {
   if (stopped_) return;
   const Result<std::vector<TableInfo>> tables = client_.ListTables();

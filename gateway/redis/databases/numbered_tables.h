@@ -1,11 +1,11 @@
 // gateway/redis/databases/numbered_tables.h
-// The tables of the databases that have numbers, as the masters know them: of database 0 the one that the gateway was
-// given, of number 7 the one of that name with "-7" behind it. Makes those that are not there, where that is wanted, and
-// knows about how many records each has, and what bounds the memory of database 0's.
+// The tables of the numbered databases, as the masters know them. Database 0 is the table that the gateway was given;
+// database 7 is the table of that name with "-7" behind it. Makes missing tables if it is to, and knows about how many
+// records each has, and the bounds of the memory of database 0's.
 // Place:      redis_listener.h has one; open_tables.h has it make tables, and INFO and CONFIG GET show what it knows.
-// Invariants: a table is made as that of database 0 is; with the cluster's usual replicas where it cannot have as many.
-// Errors:     of Make: the SDK's; OVERLOADED where others took so long that its time is over.
-// Threads:    any. What waits for a master does so on a thread of its own, and `done` runs there. Stop() before it goes.
+// Invariants: a table is made like that of database 0; with the cluster's usual replicas if it cannot have as many.
+// Errors:     of Make: the SDK's; OVERLOADED if earlier requests took up the whole time.
+// Threads:    any. Calls to a master block a thread of its own, on which `done` runs. Stop() precedes the destruction.
 #pragma once
 
 #include <atomic>
@@ -40,20 +40,20 @@ class NumberedTables {
   ~NumberedTables() { Stop(); }
 
   void Start();
-  // What is under way has its deadline still. Who waits is not answered any more.
+  // Calls in progress keep their deadline. Callers that wait get no answer any more.
   void Stop();
 
   // Whether the table of this database is made where it is not there.
   bool Makes(const std::string& name) const;
   void Make(const std::string& name, Callback<Status> done);
-  // Of each database that has any, with those that have expired and not been purged yet: as it was some seconds ago.
+  // The records of each database that has any, some seconds ago; expired records count until they are purged.
   std::map<int, int64_t> Records() const;
-  // As they were when a master last answered.
+  // The bounds at a master's last answer.
   MemoryBounds Bounds() const;
 
  private:
   static constexpr std::chrono::seconds kCountEvery{10};
-  static constexpr std::chrono::seconds kPatience{10};    // of who selects a database
+  static constexpr std::chrono::seconds kPatience{10};    // of a command that selects a database
   static constexpr std::chrono::seconds kForReplicas{3};  // that are as many as those of database 0
 
   Status MakeNow(const std::string& name) const;

@@ -1,4 +1,4 @@
-// What bounds database 0's memory, as a pretended cluster tells it and as Redis's clients read it.
+// The bounds of database 0's memory, as a fake cluster tells them and Redis's clients read them.
 #include "gateway/redis/databases/numbered_tables.h"
 
 #include <gmock/gmock.h>

@@ -1,10 +1,12 @@
 // gateway/redis/databases/open_tables.h
-// Databases as tables of a cluster: those that have numbers are as numbered_tables.h says, and any other name is the
-// table itself.
+// Databases as tables of a cluster. Numbered databases are the tables of numbered_tables.h. Any other name is that of a
+// table.
 // Place:   redis_listener.h makes one.
-// Errors:  NO_SUCH_TABLE says how to make it; OVERLOADED where too many names are being looked up; others are the SDK's.
-// Threads: any. Each table is looked up once at a time; once found, it is answered from memory. The last to let go may be
-//          on a thread of its client: so it waits for nothing, and has no thread. What makes tables for it is stopped before.
+// Errors:  NO_SUCH_TABLE advises how to make the table. OVERLOADED: too many names are being looked up. Others are the
+//          SDK's.
+// Threads: any. Looks up each table once at a time, and then answers from memory. A thread of its client may release
+//          the last reference, so the destructor waits for nothing, and this class has no thread. Stop() precedes the
+//          end of the object that makes its tables.
 #pragma once
 
 #include <map>
@@ -32,7 +34,7 @@ class OpenTables final : public Databases, public std::enable_shared_from_this<O
              std::shared_ptr<NumberedTables> tables = nullptr);
   ~OpenTables() override { Stop(); }
 
-  // Looks up nothing more; who waits for that is told so.
+  // Looks up nothing more, and fails the callers that wait.
   void Stop();
   // A table that is open already.
   void Add(const std::string& name, const Table& table);
@@ -53,8 +55,8 @@ class OpenTables final : public Databases, public std::enable_shared_from_this<O
     Ack ack;
     Callback<Result<std::shared_ptr<Store>>> done;
   };
-  // Clients may make up any number of names and levels: of what is known, these are kept; of names that are being looked
-  // up, further ones are refused.
+  // Clients may make up any number of names and levels. So many are kept, and so many looked up at a time; further
+  // look-ups are refused.
   static constexpr size_t kDatabasesMax = 1'000, kStoresMax = 100, kLookedUpMax = 32;
 
   std::shared_ptr<Store> Find(const std::string& name, const Read& read, Ack ack) EBLA_REQUIRES(mutex_);

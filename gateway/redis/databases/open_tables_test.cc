@@ -55,7 +55,7 @@ TEST_F(OpenTablesTest, ADatabaseIsATableThatIsLookedUpOnce) {
   EXPECT_EQ(describes(), asked);
 }
 
-// Of a user who has gone meanwhile: what waits is all that is left of him, and ends where it is answered.
+// The user has left meanwhile, and only the waiting call holds his client. The client ends on the thread of the answer.
 TEST_F(OpenTablesTest, TheLastToLetGoMayBeWhoWaits) {
   for (const bool there : {false, true}) {
     if (there) MakeTable("redis");

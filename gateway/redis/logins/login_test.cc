@@ -1,5 +1,5 @@
-// Who has not logged in may say little, however it is said; what is said behind a login counts as its user's. Over real
-// connections, as what is read when matters.
+// Connections without a login may send little, in whatever form, and requests behind a login count as its user's. Over
+// real connections, because the tests depend on when input is read.
 #include <gtest/gtest.h>
 
 #include <deque>

@@ -26,7 +26,7 @@ struct WaitingLogin {
 };
 
 Status TooManyGuesses() {
-  return {Code::kOverloaded, "too many wrong passwords came from this address: try again in a minute"};
+  return {Code::kOverloaded, "too many wrong passwords from this address: try again in a minute"};
 }
 
 }  // namespace
@@ -102,10 +102,10 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
   std::shared_ptr<Databases> gone;  // without the lock: its client ends
   MutexLock lock(mutex_);
   if (const auto known = users_.find(user); known != users_.end() && known->second.digest == digest) {
-    known->second.shown = now;  // its client goes on
+    known->second.shown = now;  // the user's client stays in use
     return known->second.databases;
   }
-  // Whose password was changed, or who has not been here for longest, makes room: connections hold on to what they use.
+  // Drops a user with a changed password, or the user of the longest absence. Connections keep the clients in use.
   if (users_.size() >= kUsersMax && !users_.contains(user)) {
     const auto oldest = std::min_element(users_.begin(), users_.end(),
                                          [](const auto& a, const auto& b) { return a.second.shown < b.second.shown; });
@@ -121,7 +121,7 @@ std::shared_ptr<Databases> ClusterLogins::Remember(const std::string& user, cons
 }
 
 Result<std::shared_ptr<Databases>> ClusterLogins::Try(const Attempt& attempt) {
-  // Those that waited with it may have been wrong.
+  // The passwords that were tried meanwhile may have been wrong.
   if (!attempt.spent && !guesses_.Left(attempt.address, loop_.Now())) return Error(TooManyGuesses());
   const std::string digest = DigestOf(attempt.user, attempt.password);
   if (auto believed = Believed(attempt.user, digest, kBelievedFor)) return believed;
@@ -139,7 +139,7 @@ Result<std::shared_ptr<Databases>> ClusterLogins::Try(const Attempt& attempt) {
   if (!wrong) {
     if (auto believed = Believed(attempt.user, digest, Duration::max())) return believed;
   }
-  // OVERLOADED: too many have failed at the cluster, for which whoever goes on there has his part.
+  // OVERLOADED: too many logins have failed at the cluster, and an address that continues causes more.
   if (!attempt.spent && (wrong || code == Code::kOverloaded)) guesses_.Spend(attempt.address, now);
   return Error(client.error());
 }

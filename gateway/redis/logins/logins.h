@@ -1,13 +1,14 @@
 // gateway/redis/logins/logins.h
-// Users of the cluster as users of a gateway: who logs in does what that user may do, through a client of its own.
+// Users of the cluster as users of a gateway: after a login, a connection does what its user may do, through a client
+// of that user.
 // Place:    redis_listener.h has one where the gateway knows the cluster's authority (--tls_dir); single_command.h asks
 //           it at AUTH and HELLO.
 // Bounds:   kUsersMax users at a time, each with one client; kWaitingMax logins that wait, kPatience each.
-// Guesses:  kGuessesMax a minute from one address, which is then told nothing at all. One is a password that the cluster
-//           does not take, or does not judge as too many have failed there; and any but the one that a user has shown
-//           last, until the cluster takes it.
-// Belief:   who has shown his password within kBelievedFor is believed without asking the cluster; and while the cluster
-//           takes no logins, or none from here, whoever shows the one that it took last.
+// Guesses:  kGuessesMax a minute from one address, which then gets no verdict at all. A guess is a password that the
+//           cluster rejects, or does not judge after too many failures; and any but the user's latest accepted one,
+//           until the cluster accepts it.
+// Belief:   a password that the cluster has accepted within kBelievedFor is accepted without asking it again. While the
+//           cluster accepts no logins, or none from here, the one that it accepted last is accepted.
 // Threads:  LogIn from any. Passwords are tried on a thread of its own, one at a time.
 #pragma once
 
@@ -26,7 +27,7 @@
 
 namespace ebla::gateway::redis {
 
-// Who somebody says to be.
+// A name and the proof of it.
 struct Credentials {
   std::string user, password;
 };
@@ -34,8 +35,9 @@ struct Credentials {
 class Logins {
  public:
   virtual ~Logins() = default;
-  // The databases as this user may use them; `done` is called once, on any thread. PERMISSION_DENIED: there is no such user,
-  // or the password is another. OVERLOADED: too many guesses from there, or too many logins at a time. Others: of the cluster.
+  // The databases as this user may use them; `done` is called once, on any thread. PERMISSION_DENIED: no such user, or
+  // a wrong password. OVERLOADED: too many guesses from the address, or too many logins at a time. Other errors are the
+  // cluster's.
   virtual void LogIn(std::string user, std::string password, std::string address,
                      Callback<Result<std::shared_ptr<Databases>>> done) = 0;
 };
@@ -55,7 +57,7 @@ class ClusterLogins final : public Logins {
                 Connect connect = &Client::Connect);
   ~ClusterLogins() override { Stop(); }
 
-  // Who waits is told so. Not from a callback.
+  // Fails the logins that wait. Not from a callback.
   void Stop();
   void LogIn(std::string user, std::string password, std::string address,
              Callback<Result<std::shared_ptr<Databases>>> done) override;

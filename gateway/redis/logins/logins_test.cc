@@ -1,5 +1,5 @@
-// Users of a cluster log in at a gateway: what counts as a guess, and who is let in while the cluster takes no logins. The
-// cluster is a pretended one, which has no users: the test judges passwords.
+// Logins of a cluster's users at a gateway: which passwords count as guesses, and which are accepted while the cluster
+// takes no logins. The cluster is a fake one without users, so the test judges passwords.
 #include "gateway/redis/logins/logins.h"
 
 #include <gtest/gtest.h>

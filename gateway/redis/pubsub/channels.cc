@@ -9,7 +9,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// What is sent is made once for each version of the protocol, and only if somebody speaks it.
+// A message as it is sent, made once for each version of the protocol that a subscriber speaks.
 class Frame {
  public:
   // With a pattern it is told, too.
@@ -76,8 +76,8 @@ void Channels::VisitReached(ChannelKind kind, const std::string& channel, const 
   }
 }
 
-// One frame after the other, each gone before the next is made, and none for whom nothing more is taken by: each may be as
-// large as a request, and there are as many as patterns match.
+// Makes one frame at a time, and frees it before the next. Makes none for a subscriber that takes nothing more. A frame
+// may be as large as a request, and there are as many as patterns match.
 int64_t Channels::Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const {
   const char* const type = kind == ChannelKind::kShard ? "smessage" : "message";
   int64_t count = 0;

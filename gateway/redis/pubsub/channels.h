@@ -1,9 +1,9 @@
 // gateway/redis/pubsub/channels.h
-// Who listens to which channel of this gateway, and the way of a message to them. A shard channel is one of a kind of its
-// own, as in Redis 7; here it is no different otherwise.
+// The subscribers of this gateway's channels, and the delivery of messages to them. A shard channel is a kind of its
+// own, as in Redis 7; here it differs in nothing else.
 // Place:      one for all connections; subscriptions.h is one connection's part. Other gateways: peers.h.
-// Delivery:   at most once, as Redis does it: to who listens when it comes, and nobody else. Messages of one publisher reach
-//             a subscriber in their order.
+// Delivery:   at most once, as in Redis: to the subscribers of the moment. A subscriber gets the messages of one
+//             publisher in their order.
 // Threads:    any.
 #pragma once
 
@@ -27,7 +27,7 @@ inline constexpr size_t kChannelStepsMax = 16'384;
 
 enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
 
-// Of the channel that PUBLISH or SPUBLISH names.
+// The kind of the channel that PUBLISH or SPUBLISH names.
 inline ChannelKind KindOfPublished(std::string_view command) {
   return command == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
 }
@@ -43,12 +43,13 @@ class Channels {
   void Add(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber);
   void Remove(ChannelKind kind, const std::string& name, const std::shared_ptr<Subscriber>& subscriber);
 
-  // To all who listen to the channel, or to a pattern that it matches; how many they are. Not of kPattern.
+  // Delivers to all subscribers of the channel and of patterns that match it, and returns their number. Not for
+  // kPattern.
   int64_t Deliver(ChannelKind kind, const std::string& channel, std::string_view message) const;
-  // How many would get a message now; and who listen to that very name.
+  // How many subscribers a message would reach now; and how many name the channel itself.
   int64_t Reached(ChannelKind kind, const std::string& channel) const;
   int64_t SubscribersOf(ChannelKind kind, const std::string& channel) const;
-  // Those whose names match, by name: so many bytes of them at most, and then no more. None: it takes too long.
+  // The matching names, in order, until they have so many bytes. None: the search takes too long.
   static constexpr size_t kShownBytesMax = 64 << 20;
   std::optional<std::vector<std::string>> Names(ChannelKind kind, const std::string& pattern) const;
   int64_t Count(ChannelKind kind) const;  // of names
@@ -61,10 +62,10 @@ class Channels {
   using Copied = std::vector<Subscribers::value_type>;
 
   Copied SubscribersTo(ChannelKind kind, const std::string& name) const;
-  // Takes the place of the names there, which begin with the first for an empty list, by some of those behind them. False:
-  // there are none. So nobody holds the mutex while he matches names.
+  // Replaces the names, by which the search continues (an empty list: from the start), by some of those behind them.
+  // False: there are none. So no caller holds the mutex while it matches names.
   bool NextNames(ChannelKind kind, std::vector<std::string>& names) const;
-  // Those who listen to the channel, then those of each pattern (else null) that it matches.
+  // The subscribers of the channel, then those of each matching pattern (null for the channel).
   using Visitor = std::function<void(const std::string* pattern, const Copied& subscribers)>;
   void VisitReached(ChannelKind kind, const std::string& channel, const Visitor& visit) const;
 

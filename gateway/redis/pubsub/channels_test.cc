@@ -1,4 +1,4 @@
-// What one message costs, however many patterns it matches and however little its subscribers take.
+// The cost of one message, however many patterns it matches and however little its subscribers take.
 #include "gateway/redis/pubsub/channels.h"
 
 #include <gtest/gtest.h>
@@ -20,12 +20,12 @@ struct SmallSink final : Sink {
   size_t bytes_max = 32 << 20;
   size_t bytes = 0;
   std::vector<std::weak_ptr<const std::string>> pushed;
-  size_t kept = 0;  // frames that were still there when another one came
+  size_t kept = 0;  // frames that still existed when the next one arrived
 };
 
 class ChannelsTest : public ::testing::Test {
  protected:
-  // As one connection may, in less than the bytes that it may.
+  // With as many and as long names as one connection may have.
   void ListenToPatterns(const std::shared_ptr<SmallSink>& sink, size_t count) {
     auto subscriber = std::make_shared<Subscriber>();
     subscriber->sink = sink;

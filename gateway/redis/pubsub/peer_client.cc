@@ -17,7 +17,7 @@ PeerClient::PeerClient(rpc::EventLoop& loop, rpc::Endpoint endpoint, std::shared
                        rpc::ReadBuffers& buffers)
     : loop_(loop), endpoint_(std::move(endpoint)), tls_(std::move(tls)), buffers_(buffers) {}
 
-PeerClient::~PeerClient() { CHECK_EQ(fd_, -1) << "a client went without being closed"; }
+PeerClient::~PeerClient() { CHECK_EQ(fd_, -1) << "a client was destroyed while open"; }
 
 void PeerClient::Start(Greeting greeting, std::shared_ptr<void> starting) {
   greeting_ = std::move(greeting);
@@ -26,7 +26,7 @@ void PeerClient::Start(Greeting greeting, std::shared_ptr<void> starting) {
   Watch();
 }
 
-// In the clear, the one who answers may be anybody, also on this machine: the password is for who shows a certificate.
+// In the clear, any program may answer, also on this machine. The password is for a peer that shows a certificate.
 void PeerClient::Greet() {
   const auto& [user, password] = greeting_.login;
   if (tls_ != nullptr) {
@@ -137,7 +137,7 @@ void PeerClient::Take(std::string_view bytes) {
   for (size_t end = in_.find("\r\n"); end != in_.npos; end = in_.find("\r\n", at)) {
     const std::string_view line = std::string_view(in_).substr(at, end - at);
     at = end + 2;
-    if (waiting_.empty()) return Fail("it says what was not asked for");
+    if (waiting_.empty()) return Fail("it sent a reply to no request");
     if (!up_ && !line.starts_with('+'))
       return Fail("it is no gateway of this kind: " + EscapeBytes(line.substr(0, 100)));
     int64_t subscribers = 0;

@@ -1,11 +1,11 @@
 // gateway/redis/pubsub/peer_client.h
-// One gateway's connection to another, over which it brings messages: it speaks Redis's protocol as a client does.
-// Belief:  the address comes from a record that anybody may have written who may write to the table. So nothing but a
-//          greeting is sent to it before it has answered that; and over TLS not even this, unless it shows a gateway's
-//          certificate that names the address. This gateway's password goes to nobody else, on whatever machine.
-// States:  connecting, with TLS where the gateways have it; greeting, until the other one has answered to its name; up; gone.
-// Bounds:  kPatience until it is up, and without an answer that is waited for: then it is gone. Whoever has it makes another
-//          one, and bounds what all of them hold.
+// One gateway's connection to another, over which it sends messages. It speaks Redis's protocol, like a client.
+// Belief:  any user with a grant to write the table may have written the record of the address. So only a greeting is
+//          sent before the peer has answered; over TLS not even this, unless the peer shows a gateway's certificate
+//          that names the address. This gateway's password is sent to such a peer alone, on whatever machine.
+// States:  connecting, with TLS if the gateways have it; greeting, until the peer has answered to its name; up; gone.
+// Bounds:  kPatience until it is up, and for each answer; then it is gone. Its owner makes another one, and bounds what
+//          all clients hold.
 // Threads: the loop's.
 #pragma once
 
@@ -47,9 +47,9 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
   };
   // `starting` is held until it is up or gone.
   void Start(Greeting greeting, std::shared_ptr<void> starting);
-  // While it is not up, to nobody.
+  // Drops the request unless the client is up.
   void Send(std::string_view request, Done done);
-  // Whoever waits is told 0.
+  // Answers waiting calls with 0.
   void Close();
   void Fail(const std::string& why);
   bool gone() const { return fd_ < 0; }
@@ -61,7 +61,7 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
  private:
   struct Waiting {
     MonotonicTime until;
-    Done done;  // null: nobody waits
+    Done done;  // null: no caller waits
   };
 
   Status Connect();

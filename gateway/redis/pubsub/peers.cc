@@ -51,7 +51,8 @@ struct FirstLook {
   std::promise<void> done;
 };
 
-// As the system writes it, so that one address is one gateway; none: it is no number, or no address at all.
+// In the system's form, so that one address is one gateway. None: the host is not numeric, or the record holds no
+// address.
 std::optional<rpc::Endpoint> AddressIn(const std::string& record) {
   const auto said = rpc::Endpoint::Parse(record);
   const auto numeric = said ? rpc::SocketAddress::FromNumeric(*said) : std::nullopt;
@@ -85,7 +86,7 @@ void Peers::Start(const rpc::Endpoint& own) {
   started_ = true;
   loop_.Post([this] { LookAgain(); });
   if (first.wait_for(seconds(1)) != std::future_status::ready)
-    LOG(WARNING) << "not all other gateways are reached yet: messages do not come to who listens there";
+    LOG(WARNING) << "not all other gateways are reached yet, so messages do not reach all subscribers there";
 }
 
 void Peers::Stop() {
@@ -107,7 +108,7 @@ void Peers::Stop() {
   records_->Delete(RecordsPrefix() + own_, Condition::None(), In(seconds(1)), [](const Status&) {});
 }
 
-// ---- finding them -----------------------------------------------------------------------------------------------------
+// ---- finding them ---------------------------------------------------------------------------------------------------
 
 void Peers::LookAgain() {
   if (!started_) return;
@@ -149,7 +150,7 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
       if (const auto address = AddressIn(row.key.substr(RecordsPrefix().size()))) found[address->ToString()] = *address;
     }
     found.erase(own_);
-    // Who answers is there, whether or not its record is: others may not have been able to write theirs.
+    // A gateway that answers exists, with or without its record, because others may have failed to write theirs.
     std::erase_if(by_address_, [&](const auto& entry) {
       const auto& [address, client] = entry;
       if (!client->up() && !found.contains(address)) client->Close();
@@ -168,7 +169,7 @@ void Peers::TakeFound(const Result<ScanPage>& page) {
   first_look_ = nullptr;
 }
 
-// ---- messages ---------------------------------------------------------------------------------------------------------
+// ---- messages -------------------------------------------------------------------------------------------------------
 
 void Peers::Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) {
   const int64_t here = channels().Deliver(kind, channel, message);
@@ -181,7 +182,7 @@ void Peers::Publish(ChannelKind kind, const std::string& channel, const std::str
   });
 }
 
-// Those for whom most waits, as long as too much does for all together.
+// Closes the clients that hold most, while all together hold too much.
 void Peers::LetGoOfTheSlowest() {
   const auto held = [](const auto& entry) { return entry.second->held_bytes(); };
   size_t all = 0;

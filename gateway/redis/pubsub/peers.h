@@ -1,10 +1,10 @@
 // gateway/redis/pubsub/peers.h
-// The other gateways of a cluster that serve Redis's protocol over the same table: finds them, and brings messages to who
-// listens there.
-// How:     Each gateway keeps a record with its address in the table, at a key that no key of Redis has, for as long as it
-//          lives. All look there once a second, and are clients of each other (peer_client.h). Who is new says so to the
-//          others, which look at once.
-// Delivery: at most once, as Redis does it. To a gateway that cannot be reached a message is lost.
+// The other gateways of a cluster that serve Redis's protocol over the same table: finds them, and sends messages to
+// their subscribers.
+// How:     each gateway keeps a record with its address in the table, at a key that no key of Redis has, while it
+//          lives. All gateways read these records once a second, and are clients of each other (peer_client.h). A new
+//          gateway tells the rest, which then read at once.
+// Delivery: at most once, as in Redis. A message to a gateway out of reach is lost.
 // Threads: any, but Start and Stop, which one thread calls, which is no loop's.
 #pragma once
 
@@ -22,8 +22,8 @@ namespace ebla::gateway::redis {
 
 class Peers final : public Publisher {
  public:
-  // `records`: by the keys of records. `tls`: with which the others are connected to; null: in the clear. `login`: as whom,
-  // where they want one.
+  // `records`: by the keys of records. `tls`: for connections to the peers; null: in the clear. `login`: at peers that
+  // require one.
   Peers(std::shared_ptr<Channels> channels, std::shared_ptr<Store> records,
         std::shared_ptr<security::TlsCredentials> tls, Credentials login);
   ~Peers() override { Stop(); }
@@ -42,7 +42,7 @@ class Peers final : public Publisher {
   void TakeFound(const Result<ScanPage>& page);
   void LetGoOfTheSlowest();
 
-  // What callbacks of the store have of it: they may come when it is gone.
+  // The part that the store's callbacks hold, because they may outlive this.
   struct Alive {
     Mutex mutex;
     Peers* peers EBLA_GUARDED_BY(mutex) = nullptr;
@@ -58,7 +58,7 @@ class Peers final : public Publisher {
   // The loop's:
   rpc::ReadBuffers buffers_;
   std::map<std::string, std::shared_ptr<PeerClient>> by_address_;
-  std::shared_ptr<void> first_look_;  // has been done once nobody holds it
+  std::shared_ptr<void> first_look_;  // released by every holder once the first look is done
   int looks_ = 0;
   rpc::EventLoop loop_{"redis-peers"};
 };

@@ -1,5 +1,5 @@
-// What a gateway believes of the others that the table has records of, as anybody may have written them who may write there.
-// The others are sockets of the test.
+// The trust of a gateway in the addresses that the table's records name, because any user with a grant to write the
+// table may have written them. The peers are sockets of the test.
 #include "gateway/redis/pubsub/peers.h"
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ class Listening {
   Listening() : fd_(*rpc::Listen({"127.0.0.1", 0})) {}
   std::string address() const { return rpc::LocalAddress(fd_.get())->ToString(); }
   uint16_t port() const { return rpc::LocalAddress(fd_.get())->port; }
-  // Whether another connection comes within this time.
+  // Whether another connection arrives within this time.
   bool Accept(std::chrono::milliseconds within = 20s) {
     pollfd waits{.fd = fd_.get(), .events = POLLIN, .revents = 0};
     if (poll(&waits, 1, static_cast<int>(within.count())) != 1) return false;

@@ -1,5 +1,5 @@
 // gateway/redis/pubsub/publisher.h
-// Brings a message to all who listen to its channel: here at this gateway alone, in peers.h at all of them.
+// Delivers a message to all subscribers of its channel: here at this gateway alone, in peers.h at all gateways.
 // Threads: any.
 #pragma once
 
@@ -25,7 +25,7 @@ class Publisher {
   }
   // Another gateway is new.
   virtual void LookSoon() {}
-  // Those of this gateway.
+  // The channels of this gateway.
   Channels& channels() const { return *channels_; }
 
  private:

@@ -33,7 +33,7 @@ void Subscriptions::Clear() {
 
 void Subscriptions::set_protocol(int protocol) {
   if (subscriber_->protocol.exchange(protocol) == protocol) return;
-  // What is on its way is written in the other one.
+  // Messages on their way keep their version of the protocol.
   for (const ChannelKind kind : {ChannelKind::kChannel, ChannelKind::kPattern, ChannelKind::kShard}) {
     for (const std::string& name : Of(kind)) {
       channels_->Remove(kind, name, subscriber_);
@@ -116,7 +116,7 @@ void DescribeChannels(const Channels& channels, const Words& words, Reply& reply
     reply.Number(channels.Count(ChannelKind::kPattern));
   } else if (what == "HELP" && words.size() == 2) {
     AnswerHelp("PUBSUB",
-               {{"CHANNELS [<pattern>]", "Shows the channels that somebody listens to here."},
+               {{"CHANNELS [<pattern>]", "Shows the channels with a subscriber at this gateway."},
                 {"NUMPAT", "Shows how many patterns are listened to."},
                 {"NUMSUB [<channel> ...]", "Shows how many listen to each."},
                 {"SHARDCHANNELS [<pattern>]", "The same of shard channels."},

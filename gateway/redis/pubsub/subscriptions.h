@@ -1,5 +1,6 @@
 // gateway/redis/pubsub/subscriptions.h
-// What one connection listens to, and the commands that change it: SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their opposites.
+// One connection's subscriptions, and the commands that change them: SUBSCRIBE, PSUBSCRIBE, SSUBSCRIBE and their
+// opposites.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: the connection's loop.
 #pragma once
@@ -26,7 +27,7 @@ class Subscriptions {
 
   // None: it is none of these commands.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words, int protocol);
-  // What messages are written in from now on.
+  // The version in which messages are encoded from now on.
   void set_protocol(int protocol);
   bool any() const { return !Of(ChannelKind::kChannel).empty() || !Of(ChannelKind::kPattern).empty() || shards() > 0; }
   size_t channels() const { return Of(ChannelKind::kChannel).size(); }

@@ -1,4 +1,4 @@
-// Who hears what, by two connections of one gateway.
+// Deliveries to two connections of one gateway.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

@@ -74,7 +74,7 @@ void ConnectionCommand::NoteIfSlow() {
 }
 void ConnectionCommand::End(std::string bytes) {
   NoteIfSlow();
-  Words().swap(words_);  // what it holds until its reply's turn comes is not counted
+  Words().swap(words_);  // not counted while the reply waits for its turn
   state_.shared->errors->Count(bytes);
   gateway::Reply answer = ToAnswer(std::move(bytes));
   if (command_.Is(kFetches)) CountFetched(answer);
@@ -126,7 +126,8 @@ std::string ConnectionCommand::ResetConnection(const CommandInfo& reset, const W
 
 void ConnectionCommand::Open(const std::string& database, Opened then) {
   const ConnectionOptions& options = state_.session.options();
-  // Who watches decides on what it reads now: that must not be older than what WATCH saw, or EXEC would let it pass.
+  // A client that watches decides on the values that it reads now. These must not be older than those that WATCH saw,
+  // or EXEC would commit such a decision.
   const Read read = state_.watched.empty() ? options.read : Read::Strong();
   if (std::shared_ptr<Store> open = state_.opened.Find(database, read, options.ack)) return then(std::move(open));
   state_.databases()->Open(
@@ -136,7 +137,7 @@ void ConnectionCommand::Open(const std::string& database, Opened then) {
         auto go_on = [this, database, read, ack, then = std::move(then), store = *std::move(store)]() mutable {
           then(state_.opened.Note(database, read, ack, std::move(store)));
         };
-        // It was looked up elsewhere; what the connection asks for goes together from its own loop.
+        // The look-up may have ended on another thread, but the call joins a batch on its own loop alone.
         state_.executor.InThread() ? go_on() : state_.executor.Post(std::move(go_on));
       });
 }

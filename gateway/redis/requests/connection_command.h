@@ -19,7 +19,8 @@ namespace ebla::gateway::redis {
 
 // An index into CommandNames().
 size_t KindOf(const CommandInfo& command);
-// By any name that a client says: of one that is not served, too, and "unknown" of what Redis has not.
+// The kind for any name that a client sends; commands that Redis has and Ebla does not have kinds, too; others are
+// "unknown".
 size_t KindOfName(std::string_view name);
 inline const std::string kExecAbort = "EXECABORT Transaction discarded because of: ";
 // The name, with the subcommand that the words name, such as "client|list".
@@ -44,7 +45,7 @@ class ConnectionCommand : public Command {
   void End(std::string bytes);
   virtual void EndWith(std::string_view failure);
 
-  // One that the connection answers by itself.
+  // Answers a command that needs no store.
   std::string AnswerHere(const CommandInfo& command, const Words& words);
 
   // A failure is the command's answer.

@@ -22,7 +22,7 @@ class FixedAnswer final : public Command {
 
   size_t kind() const override { return kind_; }
   bool ends_connection() const override { return to_ == To::kBroken; }
-  // What a connection may have said of replies, others before it have said.
+  // Earlier commands decide whether this reply is sent (CLIENT REPLY).
   bool alone() const override { return true; }
   void Run() override;
 

@@ -92,14 +92,14 @@ void SingleCommand::AnswerOrRun() {
 void SingleCommand::AnswerAtOnce() {
   const std::string_view name = command_.name;
   std::string answer = AnswerHere(command_, words_);
-  // A subscriber is told what it subscribes to, whatever CLIENT REPLY says.
+  // A subscriber gets the replies about its subscriptions, even after CLIENT REPLY OFF.
   sends_ = name.ends_with("subscribe") || state_.session.sends();
   End(std::move(answer));
 }
 
-// One channel after the other: who may not listen to one of them listens to none.
+// Asks for one channel after another. A user who may not use one of them subscribes to none.
 void SingleCommand::AskToListen(size_t at, Until until) {
-  // What listens belongs to the connection's loop.
+  // Subscriptions belong to the connection's loop.
   if (at == words_.size()) return void(state_.executor.Post([this] { AnswerAtOnce(); }));
   const auto kind = command_.name == "psubscribe" ? ChannelUse::Kind::kListenToPattern : ChannelUse::Kind::kListen;
   state_.databases()->MayUse({kind, words_[at]}, until, [this, at, until](const Status& may) {
@@ -125,7 +125,7 @@ void SingleCommand::OnLogin(const std::string& user, const Result<std::shared_pt
   AnswerOrRun();
 }
 
-// The connection goes on there once it is open. Nothing else of it runs meanwhile.
+// Selects the database once it is open. No other command of the connection runs meanwhile.
 void SingleCommand::Select() {
   const std::string name = words_[1];
   const std::optional<int64_t> number = ToInteger(name);
@@ -194,7 +194,7 @@ void SingleCommand::Watch(std::shared_ptr<Store> store) {
 void SingleCommand::NoteWatched(const TransactionView& view) {
   for (const std::string_view name : keys_) {
     const std::string key(name);
-    // As it was seen first.
+    // The first version that was seen counts.
     if (std::ranges::find(state_.watched, key, &WatchedKey::key) != state_.watched.end()) continue;
     const Record* const record = view.Loaded(key);
     state_.watched.push_back({key, record == nullptr ? std::nullopt : std::optional(record->version)});

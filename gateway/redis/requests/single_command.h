@@ -1,5 +1,5 @@
 // gateway/redis/requests/single_command.h
-// A command that is run as it comes: by the login, the session, or the store of the database that is selected.
+// A command that runs when it arrives: by the login, the session, or the store of the selected database.
 // Threads: as connection_command.h says.
 #pragma once
 
@@ -24,7 +24,7 @@ class SingleCommand final : public ConnectionCommand {
   bool ends_connection() const override { return command_.name == "quit"; }
   bool MayBatch(const Command& next) override;
   void AddToBatch(Command& next) override;
-  // What changes who is in: before a login little is read, and nothing else served.
+  // A login or RESET changes the user. Before a login, requests are small, and no other command is served.
   bool holds_input() const override;
   void Run() override;
 

@@ -1,9 +1,10 @@
 // gateway/redis/scripts/scripts.h
-// What the connections of a gateway share for their scripts: the threads that run them, the scripts by their names, and
-// what SCRIPT KILL ends.
+// The state that the connections of a gateway share for scripts: the threads that run them, the scripts by their names,
+// and the runs that SCRIPT KILL ends.
 // Place:   redis_listener.h starts and stops it. Scripts block, so that no loop and no thread of the SDK may run one.
-// Bounds:  as many run at a time as there are threads; so many more wait, with what was loaded for them. Who waits beyond
-//          its deadline is told so once a thread comes to it. Scripts write so many lines a second to the log.
+// Bounds:  runs as many scripts at a time as it has threads; as many more wait, with the values that were loaded for
+//          them. A script that waits beyond its deadline fails when a thread takes it. Scripts write so many lines a
+//          second to the log.
 // Threads: any; Start and Stop from one, which is none of its own.
 #pragma once
 
@@ -40,19 +41,19 @@ class Scripts {
   ~Scripts() { Stop(); }
   Scripts(const Scripts&) = delete;
 
-  // Until then, whoever asks for a run does it, within the call.
+  // Before Start(), a run takes place within its call.
   void Start(size_t threads);
   // Nothing is run any more: what waits is told so, and what runs ends soon. Before the last one lets go of this.
   void Stop();
 
-  // `work`, which holds so many bytes, is called once, on one of the threads, with OK. With an error it is not to run: DEADLINE_EXCEEDED or
-  // UNAVAILABLE, and within the call OVERLOADED.
+  // `work`, which holds so many bytes, is called once, on one of the threads, with OK. With an error the script must
+  // not run: DEADLINE_EXCEEDED or UNAVAILABLE, and within the call OVERLOADED.
   using Work = std::move_only_function<void(const Status& may)>;
   void Run(Until until, size_t bytes, Work work);
 
   // SCRIPT KILL: all of this owner that run now end. False: none does.
   bool Kill(std::string_view owner);
-  // One that runs, as long as this lives.
+  // A run of a script, while the object lives.
   class Running {
    public:
     Running(Scripts& scripts, std::string owner);

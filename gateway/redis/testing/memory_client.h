@@ -17,7 +17,7 @@
 
 namespace ebla::gateway::redis {
 
-// As clients send it.
+// The request as clients send it.
 std::string Encode(const Words& words);
 
 // The databases 0 to 15, each in memory.
@@ -25,7 +25,7 @@ class MemoryDatabases final : public Databases {
  public:
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
   MemoryStore& store(const std::string& name);
-  // What the last one who opened one wanted to read.
+  // The read level of the last Open().
   Read read() const;
 
  private:
@@ -48,7 +48,7 @@ class MemoryClient {
   MemoryDatabases& databases() { return *databases_; }
   // How it was ended; empty: it was not.
   const std::string& ended() const { return sink_->ended; }
-  // What it was sent unasked since the last look.
+  // The bytes that were pushed since the last call.
   std::string TakePushed() { return std::exchange(sink_->bytes, {}); }
 
  private:

@@ -1,5 +1,5 @@
 // gateway/redis/testing/reply_length.h
-// Where a reply of Redis's protocol ends.
+// Finds the end of a reply of Redis's protocol.
 // Threads: a function.
 #pragma once
 

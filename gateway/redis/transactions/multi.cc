@@ -19,7 +19,7 @@ constexpr std::string_view kWatched = ", as that of what is watched";
 
 std::vector<std::string> KeysIn(const QueuedCommand& queued) { return CopiedKeysOf(*queued.command, *queued.words); }
 
-// What happens next: transactions of several groups at the same time, or one command by itself. Commands are told by their
+// The next step: transactions of several groups at the same time, or a single command. Commands are named by their
 // places.
 struct Act {
   std::map<std::string, std::vector<size_t>> groups;
@@ -45,8 +45,8 @@ class Queued : public std::enable_shared_from_this<Queued> {
  private:
   bool OneGroupOnly() const { return run_.transactions == Transactions::kOneGroup; }
 
-  // Where each group's commands are a transaction, one of several groups comes after those before it, and before those
-  // after it. What has no keys comes at the end of them all, so that it cuts no transaction.
+  // If each group's commands are a transaction, a command of several groups runs after those before it, and before
+  // those after it. Commands without keys run at the end, so that they cut no transaction.
   void Plan() {
     std::vector<size_t> without_keys;
     acts_.emplace_back();
@@ -65,7 +65,7 @@ class Queued : public std::enable_shared_from_this<Queued> {
     for (const size_t place : without_keys) acts_.push_back({.single = place});
   }
 
-  // One act after the other. One that ends within its start does not begin the next one within itself.
+  // Runs act after act, without recursion if an act ends within its start.
   void GoOn() {
     enum State { kBegun, kEnded, kLeft };
     while (at_ < acts_.size() && !failed_) {
@@ -124,8 +124,8 @@ class Queued : public std::enable_shared_from_this<Queued> {
                 });
   }
 
-  // What the store could not do is EXEC's answer, not that of one command, however many there are. What a record holds
-  // (INTERNAL, see item_codec.h) is its command's matter.
+  // A failure of the store is EXEC's answer, not that of one command. A record that holds no value of Redis (INTERNAL,
+  // see item_codec.h) fails its own command alone.
   bool IsOfTheWhole(const Status& fault) const { return OneGroupOnly() && fault.code() != Code::kInternal; }
 
   void RunOne(size_t place, std::move_only_function<void(const Status& fault)> done) {
@@ -194,7 +194,7 @@ std::optional<std::string> OneGroupOf(const std::vector<std::string>& keys) {
   return one ? std::optional(group) : std::nullopt;
 }
 
-// ---- the queue --------------------------------------------------------------------------------------------------------
+// ---- the queue ------------------------------------------------------------------------------------------------------
 
 void MultiQueue::Break() {
   if (open_) broken_ = true;
@@ -228,7 +228,7 @@ std::vector<QueuedCommand> MultiQueue::Close() {
   return std::exchange(commands_, {});
 }
 
-// ---- EXEC -------------------------------------------------------------------------------------------------------------
+// ---- EXEC -----------------------------------------------------------------------------------------------------------
 
 void RunQueued(QueuedRun run) { std::make_shared<Queued>(std::move(run))->Start(); }
 

@@ -1,8 +1,8 @@
 // gateway/redis/transactions/multi.h
-// What a connection has queued between MULTI and EXEC, and how EXEC runs it.
-// Place:   redis_protocol.h queues commands as they are cut, in the order in which they came; RunQueued is EXEC.
-// Errors:  CROSSSLOT: keys of several groups, where all have to be of one. What a queue refuses breaks it: its EXEC does
-//          nothing and says EXECABORT.
+// The commands that a connection has queued between MULTI and EXEC, and how EXEC runs them.
+// Place:   redis_protocol.h queues commands when it cuts them; RunQueued is EXEC.
+// Errors:  CROSSSLOT: keys of several groups, if all must be of one. A refused command breaks its queue, and EXEC then
+//          answers EXECABORT without an effect.
 // Source:  Redis 7.0's documentation of transactions, and of hash tags in Redis Cluster.
 // Threads: MultiQueue: the connection's loop. RunQueued: any, as transaction.h says.
 #pragma once
@@ -30,7 +30,7 @@ class MultiQueue {
   bool open() const { return open_; }
   bool broken() const { return broken_; }
   void Open() { open_ = true; }
-  // What was to be queued cannot be, so nothing of it will run.
+  // A command was refused, so none of the queue will run.
   void Break();
   // Empty: it is queued. Else why not.
   std::string_view Add(const CommandInfo& command, Words& words);
@@ -51,13 +51,13 @@ struct QueuedRun {
   Transactions transactions = Transactions::kOneGroup;
   std::vector<QueuedCommand> commands;
   std::vector<WatchedKey> watched;
-  // Of those that the connection answers by itself: called on the context's executor.
+  // Answers a command that needs no store; called on the context's executor.
   std::move_only_function<std::string(const QueuedCommand& command)> answer;
   std::move_only_function<void(std::string reply)> done;
 };
 
-// Commands of one group together. With Transactions::kEachGroup each group's are a transaction, whose failure is the reply
-// of its commands alone. What needs no keys, such as DBSIZE, is run after them and is no part of it.
+// Runs commands of one group together. With Transactions::kEachGroup each group's commands are a transaction, whose
+// failure is the reply of its commands alone. Commands without keys, such as DBSIZE, run after the transactions.
 void RunQueued(QueuedRun run);
 
 }  // namespace ebla::gateway::redis

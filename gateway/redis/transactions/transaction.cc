@@ -58,7 +58,7 @@ class TransactionRun : public std::enable_shared_from_this<TransactionRun> {
   int lost_ = 0;
 };
 
-// What the transaction view cannot tell without having loaded it.
+// The keys whose values the commands need.
 std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, int64_t now_ms) {
   std::vector<std::string> keys;
   for (const auto& [command, words] : commands) {
@@ -70,8 +70,8 @@ std::vector<std::string> KeysToLoad(const std::vector<QueuedCommand>& commands, 
 
 bool RunsAScript(const QueuedCommand& queued) { return queued.command->name.starts_with("eval"); }
 
-// One after the other on the transaction view, where every command ends within its start. It lets others go on every few
-// milliseconds; with a script among them, it runs where nobody else waits for that.
+// Runs the commands in turn on the transaction view, where each ends within its start. Yields its loop every few
+// milliseconds. With a script among them, the commands run on a thread for scripts.
 class TransactionCommands : public std::enable_shared_from_this<TransactionCommands> {
  public:
   TransactionCommands(StoreContext context, std::shared_ptr<const std::vector<QueuedCommand>> commands,

@@ -1,11 +1,12 @@
 // gateway/redis/transactions/transaction.h
-// Commands on keys of one group, as if nobody else did anything meanwhile: all of what they write takes effect, or nothing.
-// How:     They run on what was read of their keys (gateway/store/transaction_view.h), and what they write is committed if
-//          all that is still the same. Who loses a race begins anew, until the deadline. So transactions are serializable;
-//          what a crash cuts has happened or not.
-// Errors:  Of the store, after which nothing has happened, but for UNKNOWN_OUTCOME; DEADLINE_EXCEEDED when others were
-//          faster every time. An error that a command answers with is its reply, and no failure.
-// Threads: any, one after the other; `done` is called once, on any thread, perhaps within the call.
+// Runs commands on keys of one group as if no other client did anything meanwhile: all of their writes take effect, or
+// none.
+// How:     the commands run on the values that were read of their keys (gateway/store/transaction_view.h). Their writes
+//          are committed if these values are unchanged. After a lost race the transaction starts again, until the
+//          deadline. So transactions are serializable. A crash leaves all of a transaction or nothing.
+// Errors:  those of the store, after which nothing has changed, except after UNKNOWN_OUTCOME; DEADLINE_EXCEEDED: other
+//          writers won every race. An error in a command's reply is no failure.
+// Threads: any, never two at once; `done` is called once, on any thread, perhaps within the call.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@
 
 namespace ebla::gateway::redis {
 
-// What commands of a transaction do beside what they write.
+// The effects of a transaction's commands besides their writes.
 struct Effects {
   struct Message {
     ChannelKind kind;
@@ -49,13 +50,13 @@ struct QueuedCommand {
   std::shared_ptr<const Words> words;
 };
 
-// Of one transaction's commands together, or of all that are one answer: more is OVERLOADED.
+// The bytes of replies of one transaction, or of all transactions of one answer; more is OVERLOADED.
 inline constexpr size_t kRepliesBytesMax = 64 << 20;
 
 // Each command's reply; none: a watched key is not as it was.
 using Replies = std::optional<std::vector<std::string>>;
 
-// One after the other, as one transaction. All of their keys are of one group. With a script among them they run on a
+// Runs commands in turn, as one transaction. All of their keys are of one group. With a script among them they run on a
 // thread for scripts.
 void RunTogether(StoreContext context, std::vector<QueuedCommand> commands, std::vector<WatchedKey> watched,
                  Callback<Result<Replies>> done);

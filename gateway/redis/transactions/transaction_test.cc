@@ -1,4 +1,4 @@
-// Races and faults of transactions; what they answer when nobody else is there, redis_conformance_test compares.
+// Races and faults of transactions. redis_conformance_test compares their replies without races.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ class TransactionTest : public ::testing::Test {
     for (const Words& words : commands) EXPECT_EQ(client_.Answer(words), "+QUEUED\r\n") << words.front();
     return client_.Answer({"EXEC"});
   }
-  // Somebody else writes a key just before the next such operation of the store.
+  // Another client writes a key just before the next such operation of the store.
   void WriteBefore(const std::string& operation, const std::string& key) {
     writes_ = 1;
     store().SetFault([this, operation, record = RecordKey(key)](const std::string& now, const std::string&) {
@@ -113,7 +113,7 @@ TEST_F(TransactionTest, TimesStayWhatTheyWere) {
   EXPECT_EQ(client_.Answer({"PTTL", "{a}2"}), ":5000\r\n");
 }
 
-// Of a gateway whose clock is behind the servers': what lives for some time does so by theirs, wherever it is moved.
+// The gateway's clock is behind the servers'. A lifetime counts by theirs, wherever its value moves.
 TEST_F(TransactionTest, TimesAreTheServersWhateverTheGatewaysClockShows) {
   store().SetSkew(std::chrono::milliseconds(50));
   Exec({{"SET", "{a}1", "x", "PX", "5000"}, {"RENAME", "{a}1", "{a}2"}, {"APPEND", "{a}2", "y"}});

@@ -5,7 +5,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// The class that begins behind a '[' at `at`, which moves behind its ']'. One that does not end goes to the end.
+// The class behind a '[' at `at`, which moves behind its ']'. A class without a ']' ends with the pattern.
 bool InClass(std::string_view pattern, size_t& at, char c) {
   const bool inverted = at < pattern.size() && pattern[at] == '^';
   if (inverted) ++at;
@@ -27,7 +27,7 @@ bool InClass(std::string_view pattern, size_t& at, char c) {
   return in != inverted;
 }
 
-// One byte against what stands at `at`, which moves on when it matches. `seen`: how many bytes that is.
+// Compares one byte with the element at `at`, which moves behind it after a match. `seen`: the bytes of the element.
 bool MatchesOne(std::string_view pattern, size_t& at, char c, size_t& seen) {
   if (at == pattern.size()) return false;
   size_t next = at + 1;

@@ -1,7 +1,7 @@
 // gateway/redis/wire/glob.h
-// Patterns as KEYS and SCAN take them: * any bytes, ? one, [abc] [a-z] [^x] one of them, \ the next byte itself.
-// Takes time that grows with pattern times text at most: of several stars only the last is tried again. Where many texts or
-// patterns are long that is too much still, so that who matches many says how many steps they may take: some 2 ns each.
+// Patterns of KEYS and SCAN: * stands for any bytes, ? for one, [abc] [a-z] [^x] for one of a class, \ for the next
+// byte itself. The time grows at most with pattern times text, because only the last of several stars is tried again.
+// For many or long texts and patterns that is still too much, so a caller bounds the steps, of some 2 ns each.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -10,11 +10,11 @@
 
 namespace ebla::gateway::redis {
 
-// Of what a client says.
+// The longest pattern of a client.
 inline constexpr size_t kPatternBytesMax = 4'096;
 inline constexpr std::string_view kPatternTooLong = "ERR the pattern is longer than 4096 bytes";
 
-// Of what one command may match at a time: enough for any pattern and any one key, so that each SCAN comes on.
+// The steps of one command at a time: enough for any pattern and any one key, so that each SCAN makes progress.
 inline constexpr size_t kMatchStepsMax = 17'000'000;
 inline constexpr std::string_view kPatternTooSlow =
     "ERR the pattern takes too long to match: give one with fewer * or []";

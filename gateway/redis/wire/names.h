@@ -1,5 +1,5 @@
 // gateway/redis/wire/names.h
-// What servers know of Redis, too (functions/redis), goes by this folder's names.
+// Names of functions/redis in this component's namespace, because servers share that code.
 #pragma once
 
 #include "functions/redis/command/update.h"

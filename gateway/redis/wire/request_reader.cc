@@ -26,7 +26,7 @@ std::optional<int64_t> WholeNumber(std::string_view text) {
 
 Status Malformed(const std::string& what) { return Error(Code::kInvalidArgument, "ERR Protocol error: " + what); }
 
-// What follows a backslash within "quotes"; moves behind it.
+// The byte that follows a backslash within "quotes"; moves behind it.
 char Escaped(std::string_view line, size_t& at) {
   if (line[at] == 'x' && at + 2 < line.size() && HexDigit(line[at + 1]) >= 0 && HexDigit(line[at + 2]) >= 0) {
     const int byte = HexDigit(line[at + 1]) * 16 + HexDigit(line[at + 2]);
@@ -81,7 +81,7 @@ std::optional<std::vector<std::string>> SplitLine(std::string_view line) {
 }
 
 Result<std::optional<Request>> RequestReader::Read(std::string_view& bytes) {
-  std::string whole;  // a line that came in parts
+  std::string whole;  // a line that arrived in parts
   while (!bytes.empty()) {
     switch (state_) {
       case State::kStart:

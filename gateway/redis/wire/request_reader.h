@@ -1,10 +1,10 @@
 // gateway/redis/wire/request_reader.h
 // Cuts a connection's bytes into requests of Redis's protocol: arrays of bulk strings, or lines as a person types them.
 // Pure.
-// Bounds:  those of Options. A string that is longer than `string_bytes_max` is not kept: its request comes with
-//          `too_long`, as an answer can still be given. What cannot be a request is an error: it is the last thing that
-//          is answered, in Redis's own words, and then the connection ends.
-// Memory:  of a request that is not whole, what has come of it, and of an announced length nothing.
+// Bounds:  those of Options. A string longer than `string_bytes_max` is not kept, and its request has `too_long`, so
+//          that it can still be answered. Bytes that are no request are an error in Redis's own words, after which the
+//          connection ends.
+// Memory:  an incomplete request holds the bytes that have arrived, and nothing for announced lengths.
 // Source:  Redis's protocol specification (RESP2; requests of RESP3 are the same).
 // Threads: one.
 #pragma once
@@ -40,10 +40,10 @@ class RequestReader {
   RequestReader() : RequestReader(Options()) {}
   explicit RequestReader(Options options) : options_(options) {}
 
-  // Whoever has not logged in yet may say little.
+  // Before a login, requests must be small.
   void set_strict(bool strict) { strict_ = strict; }
 
-  // Of a request that is not whole.
+  // The bytes of an incomplete request.
   size_t held_bytes() const { return kept_bytes_ + begun_.size() + request_.words.capacity() * sizeof(std::string); }
 
   // Takes bytes off the front of `bytes`. A request once one is whole; none: more is needed, and all bytes were taken.
@@ -51,7 +51,7 @@ class RequestReader {
   Result<std::optional<Request>> Read(std::string_view& bytes);
 
  private:
-  // What comes next.
+  // The next element to be read.
   enum class State { kStart, kLine, kCount, kLength, kString, kStringEnd };
 
   // A line that has ended, without its end: within `bytes` as they were, or `whole`. None: more is needed.
@@ -73,8 +73,8 @@ class RequestReader {
   size_t kept_bytes_ = 0;
 };
 
-// The words of a line, as Redis's own shell cuts it: by blanks, with "quotes" (\n \r \t \b \a \\ \" \xNN) and 'quotes'
-// (\'). None where a quote does not end, or something follows it without a blank.
+// The words of a line, cut by the rules of Redis's shell: by blanks, with "quotes" (\n \r \t \b \a \\ \" \xNN) and
+// 'quotes' (\'). A quote without an end, or with something other than a blank behind it, makes the result none.
 std::optional<std::vector<std::string>> SplitLine(std::string_view line);
 
 }  // namespace ebla::gateway::redis

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Applications' own libraries at ebla-gateway: Django's caches and sessions, Celery's results, and Node's clients, which npm
-installs into the build directory. ./dev clients runs it."""
+"""Applications' own libraries at ebla-gateway: Django's caches and sessions, Celery's results, and Node's clients.
+
+npm installs these into the build directory. ./dev clients runs this test."""
 import pathlib
 import shutil
 import subprocess
@@ -106,7 +107,8 @@ class ApplicationsTest(GatewayCase):
             shutil.copy(HERE / name, directory / name)
         self.run_command(["npm", "install", "--no-audit", "--no-fund"], cwd=directory)
         said = self.run_command(["node", "clients.mjs", f"{self.gateway.host}:{self.gateway.port}"], cwd=directory)
-        self.assertEqual(said.split("\n")[:-1], [f"{name}: ok" for name in ("ioredis", "nodeRedis", "sessions", "rateLimits")])
+        self.assertEqual(said.split("\n")[:-1],
+                         [f"{name}: ok" for name in ("ioredis", "nodeRedis", "sessions", "rateLimits")])
 
 
 if __name__ == "__main__":

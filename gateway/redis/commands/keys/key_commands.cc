@@ -37,7 +37,7 @@ void Del(SharedCall call) {
   });
 }
 
-// ---- from one key to another --------------------------------------------------------------------------------------------
+// ---- from one key to another ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -93,7 +93,7 @@ void Copy(SharedCall call) {
   StartTransfer(call, {.over = options.replaces ? Condition::None() : Condition::Absent()});
 }
 
-// ---- OBJECT and MEMORY --------------------------------------------------------------------------------------------------
+// ---- OBJECT and MEMORY ----------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -124,7 +124,7 @@ void Object(SharedCall call) {
     AnswerHelp("OBJECT",
                {{"ENCODING <key>", "How Redis would keep the value."},
                 {"FREQ <key>", "Is not tracked."},
-                {"IDLETIME <key>", "Is 0: nobody notes reads."},
+                {"IDLETIME <key>", "Is 0, because reads are not noted."},
                 {"REFCOUNT <key>", "Is 1."}},
                reply);
     return call->Answer(reply);
@@ -164,7 +164,7 @@ void Memory(SharedCall call) {
   });
 }
 
-// ---- COPY's options -----------------------------------------------------------------------------------------------------
+// ---- COPY's options -------------------------------------------------------------------------------------------------
 
 CopyOptions CopyOptionsOf(const Words& words) {
   CopyOptions options;

@@ -14,7 +14,7 @@
 
 namespace ebla::gateway::redis {
 
-// What stands behind COPY's keys.
+// The options of COPY.
 struct CopyOptions {
   bool replaces = false;
   std::optional<std::string> database;  // another one; none: that of the connection

@@ -31,7 +31,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
   using Visitor = std::move_only_function<bool(const Row&)>;
   using End = std::move_only_function<void(const Status&)>;
 
-  // Ends early where nobody waits for the call any more.
+  // Ends early once the client has left.
   static void Start(const SharedScan& call, std::vector<KeyRange> ranges, uint64_t page_keys, Visitor visitor,
                     End end) {
     auto walk = std::make_shared<Walk>();
@@ -71,7 +71,7 @@ class Walk : public std::enable_shared_from_this<Walk> {
   End end_;
 };
 
-// ---- SCAN ---------------------------------------------------------------------------------------------------------------
+// ---- SCAN -----------------------------------------------------------------------------------------------------------
 
 struct ScanOptionsOf {
   uint64_t cursor = 0;
@@ -139,7 +139,7 @@ void ScanFrom(SharedScan call, const ScanOptionsOf& options, const std::string& 
         if (found->seen == options.count) return !(found->more = true);
         size_t& left = found->steps_left;
         const bool matches = options.strings && Matches(options.pattern, row.key, left);
-        if (left == 0) return !(found->more = true);  // fewer than were asked for: the next call goes on with this one
+        if (left == 0) return !(found->more = true);  // fewer than were asked for: the next call resumes at this key
         ++found->seen;
         found->last = row.key;
         if (matches) found->keys.push_back(row.key);

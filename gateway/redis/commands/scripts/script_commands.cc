@@ -20,11 +20,11 @@ using SharedCall = std::shared_ptr<StoreCall>;
 constexpr std::string_view kNoScriptText = "NOSCRIPT No matching script. Please use EVAL.";
 constexpr size_t kShaDigits = 40;
 
-// ---- EVAL -------------------------------------------------------------------------------------------------------------
+// ---- EVAL -----------------------------------------------------------------------------------------------------------
 
 bool NamesItsScript(const CommandInfo& command) { return command.name.starts_with("evalsha"); }
 
-// What is wrong with it that needs no key; empty: nothing.
+// The fault of the call that needs no key to be seen; empty: none.
 std::string_view WrongWith(const StoreCall& call) {
   const bool by_name = NamesItsScript(call.command);
   if (by_name && call.words[1].size() != kShaDigits) return kNoScriptText;
@@ -62,7 +62,7 @@ void EvalInTransaction(StoreCall& call) {
                        std::chrono::steady_clock::now() + limits.time);
   ScriptResult result = RunScript((*script)->body, keys, words.subspan(3 + count), call.protocol, limits, host);
   if (result.cut) {
-    // Half of what it would have done is nothing that anybody wants.
+    // A script that was cut off takes no effect, because half of its effects would be useless.
     constexpr std::string_view kCode = "-ERR ";
     const std::string text = result.reply.substr(kCode.size(), result.reply.size() - kCode.size() - 2);
     call.effects->failure = Status(Code::kInternal, text);
@@ -81,7 +81,7 @@ void EvalAlone(SharedCall call) {
   });
 }
 
-// ---- SCRIPT -----------------------------------------------------------------------------------------------------------
+// ---- SCRIPT ---------------------------------------------------------------------------------------------------------
 
 // On a thread for scripts, as it is compiled.
 void Load(SharedCall call) {

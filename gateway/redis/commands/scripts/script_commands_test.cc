@@ -1,5 +1,5 @@
-// Races, limits and messages of scripts; what they answer when nobody else is there, redis_conformance_test and
-// redis_scripts_test compare.
+// Races, limits and messages of scripts. redis_conformance_test and redis_scripts_test compare their replies without
+// races.
 #include "gateway/redis/commands/scripts/script_commands.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ constexpr char kCount[] = "return redis.call('set', KEYS[1], tonumber(redis.call
 constexpr char kDeleteIf[] =
     "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) else return 0 end";
 
-// ---- on the caller's thread -------------------------------------------------------------------------------------------
+// ---- on the caller's thread -----------------------------------------------------------------------------------------
 
 class ScriptCommandsTest : public ::testing::Test {
  protected:
@@ -35,7 +35,7 @@ class ScriptCommandsTest : public ::testing::Test {
     const auto record = store().Read(RecordKey(key));
     return record ? record->value : "(none)";
   }
-  // Somebody else writes the key just before each of the next commits.
+  // Another client writes the key just before each of the next commits.
   void LoseRaces(int times, const std::string& key) {
     races_ = times;
     store().SetFault([this, record = RecordKey(key)](const std::string& now, const std::string& at) {
@@ -192,7 +192,7 @@ TEST_F(ScriptCommandsTest, OtherConnectionsKnowAScriptByItsName) {
   EXPECT_EQ(other.Answer({"EVALSHA", sha, "1", "a"}), "+OK\r\n");
 }
 
-// ---- on threads -------------------------------------------------------------------------------------------------------
+// ---- on threads -----------------------------------------------------------------------------------------------------
 
 // Clients beside each other, and threads for their scripts.
 class ScriptThreadsTest : public ::testing::Test {
@@ -292,7 +292,7 @@ TEST_F(ScriptThreadsTest, AScriptEndsAtItsLimitAndHasDoneNothing) {
   EXPECT_EQ(connection.Answer({"EXISTS", "a"}), ":0\r\n");
 }
 
-// Which channels may be used nobody ever learns.
+// Databases that never answer which channels may be used.
 class SilentDatabases final : public Databases {
  public:
   void Open(const std::string& name, const Read& read, Ack ack,

@@ -27,7 +27,7 @@ std::string RefusalWith(std::string_view text) { return Reply().Failure(text).Ta
 
 bool IsPublish(const CommandInfo& command) { return command.name == "publish" || command.name == "spublish"; }
 
-// What runs, but not within a script.
+// Served commands that may not run within a script.
 bool IsNoPartOfAScript(const CommandInfo& command, const Words& words) {
   if (NamedDatabase(command, words)) return true;
   return command.first_key == 0;
@@ -77,8 +77,8 @@ std::string TransactionHost::Publish(const CommandInfo& command, const Words& wo
   return Reply(protocol).Number(context_.shared().publisher->channels().Reached(kind, words[1])).Take();
 }
 
-// Waits for the cluster, as threads for scripts may, but no longer than the run may go on: the error that it gets then is
-// the last thing that it sees.
+// Waits for the cluster, as threads for scripts may, but at most until the run's end. A script sees no more after that
+// error.
 Status TransactionHost::MayPublish(const std::string& channel) const {
   Databases* const databases = context_.databases();
   if (databases == nullptr || !databases->guards_channels()) return {};

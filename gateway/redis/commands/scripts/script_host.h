@@ -18,7 +18,8 @@ namespace ebla::gateway::redis {
 
 class TransactionHost final : public ScriptHost {
  public:
-  // `context`: of a transaction (`effects`), whose scripts these are; outlives this, as `keys` do. `until`: the run's end.
+  // `context`: of a transaction (`effects`) that runs these scripts; outlives this, as `keys` do. `until`: the run's
+  // end.
   TransactionHost(const StoreContext& context, std::span<const std::string> keys, bool read_only, Until until);
 
   std::string Call(const Words& words, int protocol) override;
@@ -26,7 +27,7 @@ class TransactionHost final : public ScriptHost {
   bool Stopped() const override { return running_.killed(); }
 
  private:
-  // None: it goes to the store.
+  // None: the command needs the store.
   std::optional<std::string> AnswerHere(const CommandInfo& command, const Words& words, int protocol);
   std::string Publish(const CommandInfo& command, const Words& words, int protocol);
   Status MayPublish(const std::string& channel) const;

@@ -10,7 +10,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// ---- tables that cannot be changed ------------------------------------------------------------------------------------
+// ---- tables that cannot be changed ----------------------------------------------------------------------------------
 
 int Next(lua_State* lua) {
   luaL_checktype(lua, 1, LUA_TTABLE);
@@ -93,9 +93,9 @@ int Unpack(lua_State* lua) {
   return static_cast<int>(count);
 }
 
-// ---- errors and chunks ------------------------------------------------------------------------------------------------
+// ---- errors and chunks ----------------------------------------------------------------------------------------------
 
-// As Redis has it: an error that a command gave is its text.
+// The error of a command is its text, as in Redis.
 int ProtectedCall(lua_State* lua) {
   luaL_checkany(lua, 1);
   lua_pushboolean(lua, 1);
@@ -114,8 +114,8 @@ int ProtectedCall(lua_State* lua) {
   return 2;
 }
 
-// Its upvalue: the script's handler of errors. An error that ends the run passes it by: it is raised where no instructions
-// are counted, so that a handler would not end.
+// Its upvalue is the script's handler of errors. An error that ends the run skips the handler, because no instructions
+// are counted where it is raised, so the handler might not end.
 int HandleError(lua_State* lua) {
   if (LuaRun::Of(lua).ended() != LuaRun::Ended::kNot) return 1;
   lua_pushvalue(lua, lua_upvalueindex(1));
@@ -135,7 +135,7 @@ int ProtectedCallWithHandler(lua_State* lua) {
   return lua_gettop(lua);
 }
 
-// What the loader did: the function, or nil and why not.
+// Returns the loader's result: the function, or nil and the reason.
 int Loaded(lua_State* lua, int status) {
   if (status == 0) return 1;
   lua_pushnil(lua);
@@ -183,7 +183,7 @@ const char* ReadPiece(lua_State* lua, void* text_read, size_t* size) {
     text = lua_tolstring(lua, 3, &whole);
     read.at = 0;
   }
-  // Whatever is handed out first, wherever it comes from.
+  // The first piece must not be bytecode, from whichever call of the function it is. A blank before it makes it text.
   if (!read.begun && IsBytecode(text, whole)) {
     lua_pushliteral(lua, " ");
     lua_pushvalue(lua, 3);
@@ -200,7 +200,7 @@ const char* ReadPiece(lua_State* lua, void* text_read, size_t* size) {
 int Load(lua_State* lua) {
   const char* const name = luaL_optstring(lua, 2, "=(load)");
   luaL_checktype(lua, 1, LUA_TFUNCTION);
-  // What else the script gave goes: at 3 is what has been read, and nothing has been.
+  // Drops the further results of the script's function. Index 3 has the text read so far, which is empty.
   lua_settop(lua, 2);
   lua_pushnil(lua);
   // Lua holds on to the name only once it has read something, and the function that it reads from may collect garbage.
@@ -209,7 +209,7 @@ int Load(lua_State* lua) {
   return Loaded(lua, lua_load(lua, ReadPiece, &read, name));
 }
 
-// ---- functions that take long, after a look at the clock --------------------------------------------------------------
+// ---- functions that take long, after a look at the clock ------------------------------------------------------------
 
 // Its upvalue: the function of Lua. It is called within the same frame, so that its errors say the same.
 int LookAtClockFirst(lua_State* lua) {
@@ -244,14 +244,14 @@ int Repeat(lua_State* lua) {
   return 1;
 }
 
-// ---- chance -----------------------------------------------------------------------------------------------------------
+// ---- chance ---------------------------------------------------------------------------------------------------------
 
 // The generator of POSIX's lrand48, as in Redis: a script that seeds it meets the same numbers everywhere.
 void Seed(LuaRun& run, int32_t seed) {
   run.random = (static_cast<uint64_t>(static_cast<uint32_t>(seed)) << 16) | 0x330e;
 }
 
-// One that does not meets others in each run.
+// A script that sets no seed gets other numbers in each run.
 void SeedByChance(LuaRun& run) noexcept {
   static std::atomic<uint64_t> next = std::random_device()();
   run.random = (next.fetch_add(0x9e3779b97f4a7c15) ^ 0x330e) & ((uint64_t{1} << 48) - 1);

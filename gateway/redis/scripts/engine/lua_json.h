@@ -1,8 +1,8 @@
 // gateway/redis/scripts/engine/lua_json.h
-// cjson as Redis has it, written anew: the library takes memory that no limit of Lua's counts, and ends the process when
-// there is none. A table that holds another one twice, and so on, becomes a text as long as two to the power of its depth.
+// Redis's cjson, rewritten, because the library takes memory that no limit of Lua's counts, and ends the process
+// without it. A table that holds another one twice, and so on, becomes a text as long as two to the power of its depth.
 // Source:  lua-cjson 2.1.0's manual; redis_scripts.txt compares it with a redis-server.
-// Stack:   of each function: its arguments from 1 on. Its upvalue: the options, as plain bytes.
+// Stack:   each function has its arguments from 1 on, and the options, as plain bytes, as its upvalue.
 #pragma once
 
 #include "gateway/redis/scripts/engine/lua_sandbox.h"

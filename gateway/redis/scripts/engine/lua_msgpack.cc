@@ -1,8 +1,8 @@
-// cmsgpack as Redis has it: values of Lua to MessagePack, and back.
-// Source:  MessagePack's specification, and a redis-server 7.0.15 to compare with (redis_scripts.txt). As there, binary
-//          strings and extensions are refused, unsigned numbers beyond 63 bits become negative, and what lies in more
-//          than 16 tables becomes nil.
-// The stack of each function: its arguments from 1 on.
+// Redis's cmsgpack: values of Lua to MessagePack, and back.
+// Source:  MessagePack's specification, and comparison with a redis-server 7.0.15 (redis_scripts.txt). Like Redis, this
+//          refuses binary strings and extensions, turns unsigned numbers beyond 63 bits negative, and values within
+//          more than 16 tables into nil.
+// Stack:   each function has its arguments from 1 on.
 #include <algorithm>
 #include <climits>
 #include <cmath>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kTablesMax = 16;  // in each other, that are written
 
-// ---- to bytes ---------------------------------------------------------------------------------------------------------
+// ---- to bytes -------------------------------------------------------------------------------------------------------
 
 class Packer {
  public:
@@ -38,7 +38,7 @@ class Packer {
   void Number(double number);
   void Integer(int64_t number);
   void String();
-  // Of an array or map that has so many.
+  // The header of an array or map of that size.
   void Header(size_t size, int small_kind, int kind16);
   void Table(int depth);
   // How many entries the table on top has, and whether they are those of 1 to that number.
@@ -172,7 +172,7 @@ int PackValues(lua_State* lua) {
   return 1;
 }
 
-// ---- from bytes -------------------------------------------------------------------------------------------------------
+// ---- from bytes -----------------------------------------------------------------------------------------------------
 
 class Unpacker {
  public:
@@ -281,7 +281,8 @@ void Unpacker::Value() {
   }
 }
 
-// At most so many values from there on; both 0: all there are. Else the first result is where the next one begins, or -1.
+// Unpacks at most so many values from the offset on; both 0: all. Else the first result is the offset of the next
+// value, or -1 at the end.
 int UnpackFrom(lua_State* lua, lua_Integer limit, lua_Integer offset) {
   size_t size = 0;
   const char* const bytes = luaL_checklstring(lua, 1, &size);

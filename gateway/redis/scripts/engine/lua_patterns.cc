@@ -23,7 +23,7 @@ class Matcher {
   const char* begin() const { return begin_; }
   const char* end() const { return end_; }
 
-  // Where the match ends that begins at `at`; null: there is none.
+  // The end of the match that begins at `at`; null: no match.
   const char* Start(const char* at, const char* pattern) {
     captures_ = 0;
     depth_ = 0;
@@ -203,7 +203,7 @@ const char* Matcher::Close(const char* at, const char* pattern) {
 
 const char* Matcher::SameAs(const char* at, char digit) {
   const Capture& capture = capture_[CaptureOf(digit)];
-  // That of a position has the length that the greatest number is; so nothing is as long.
+  // A position capture has the greatest number as its length, so that no text is as long.
   const auto length = static_cast<size_t>(capture.length);
   if (static_cast<size_t>(end_ - at) < length || std::memcmp(capture.begin, at, length) != 0) return nullptr;
   return at + length;
@@ -270,7 +270,7 @@ const char* Matcher::Match(const char* at, const char* pattern) {
   }
 }
 
-// ---- the functions ----------------------------------------------------------------------------------------------------
+// ---- the functions --------------------------------------------------------------------------------------------------
 
 int FindOrMatch(lua_State* lua, bool find) {
   size_t size = 0, pattern_size = 0;
@@ -337,7 +337,7 @@ int EachMatch(lua_State* lua) {
   return 1;
 }
 
-// What a replacement string makes of a match.
+// Adds the text that a replacement string makes of a match.
 void AddFromString(lua_State* lua, luaL_Buffer* made, Matcher& matcher, const char* at, const char* to) {
   size_t size = 0;
   const char* const text = lua_tolstring(lua, 3, &size);

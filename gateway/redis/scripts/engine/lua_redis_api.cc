@@ -22,7 +22,7 @@ int RaiseText(lua_State* lua, const char* text) {
   return lua_error(lua);
 }
 
-// ---- commands ---------------------------------------------------------------------------------------------------------
+// ---- commands -------------------------------------------------------------------------------------------------------
 
 void AddWord(LuaRun& run, const char* bytes, size_t size) noexcept { run.words.emplace_back(bytes, size); }
 
@@ -110,7 +110,7 @@ int CheckAcl(lua_State* lua) {
   return 1;
 }
 
-// ---- replies ----------------------------------------------------------------------------------------------------------
+// ---- replies --------------------------------------------------------------------------------------------------------
 
 int ErrorReply(lua_State* lua) {
   if (lua_gettop(lua) != 1 || lua_type(lua, 1) != LUA_TSTRING) {
@@ -138,7 +138,7 @@ int StatusReply(lua_State* lua) {
   return 1;
 }
 
-// ---- the rest ---------------------------------------------------------------------------------------------------------
+// ---- the rest -------------------------------------------------------------------------------------------------------
 
 void Digest(const char* bytes, size_t size, char* digits) noexcept {
   const std::string sha = ScriptSha(std::string_view(bytes, size));
@@ -186,7 +186,7 @@ int SetProtocol(lua_State* lua) {
   return 0;
 }
 
-// Every write is replicated as the table says; nothing that a script says changes it.
+// The table alone decides how writes are replicated, so a script's choice has no effect.
 int SetReplication(lua_State* lua) {
   if (lua_gettop(lua) != 1) return RaiseText(lua, "redis.set_repl() requires two arguments.");
   if ((lua_tointeger(lua, 1) & ~(kAof | kReplica)) != 0) {

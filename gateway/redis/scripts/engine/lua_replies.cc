@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kNestedMax = 100;  // replies of commands in replies
 
-// ---- a command's reply to a script ------------------------------------------------------------------------------------
+// ---- a command's reply to a script ----------------------------------------------------------------------------------
 
 class ReplyReader {
  public:
@@ -144,7 +144,7 @@ void ReplyReader::Value(int depth) {
   }
 }
 
-// ---- what a script returns --------------------------------------------------------------------------------------------
+// ---- what a script returns ------------------------------------------------------------------------------------------
 
 class ReplyWriter {
  public:
@@ -178,7 +178,7 @@ class ReplyWriter {
     Bytes(bytes, size);
     Bytes("\r\n", 2);
   }
-  // What would end the line becomes a blank.
+  // Line ends become blanks.
   void OneLine(char kind, const char* text, size_t size);
   void Null() { resp3_ ? Line('_', "", 0) : Line('$', "-1", 2); }
   void Double(double number);
@@ -340,7 +340,7 @@ void ReplyWriter::Value(int depth) {
     }
     case LUA_TNUMBER: {
       const double number = lua_tonumber(lua_, -1);
-      // What does not fit becomes what the processor makes of it, as in Redis.
+      // A number out of range becomes the processor's result, as in Redis.
       const bool fits = number >= -0x1p63 && number < 0x1p63;
       return Number(':', fits ? static_cast<long long>(number) : INT64_MIN);
     }

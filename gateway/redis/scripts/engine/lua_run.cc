@@ -6,8 +6,8 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// Instructions between two looks at the clock. With a small heap a thousand take some microseconds; with a large one each
-// of them may copy it.
+// Instructions between two looks at the clock. With a small heap a thousand take some microseconds; with a large one
+// each of them may copy it.
 constexpr int kInstructions = 1000, kInstructionsOfLarge = 100;
 constexpr size_t kLargeHeapBytes = 1 << 20;
 
@@ -119,7 +119,7 @@ void LuaRun::Need(lua_State* lua, size_t bytes) {
 void LuaRun::MakeRoom(lua_State* lua, size_t bytes) {
   if (used_bytes_ + bytes <= collect_at_bytes_) return;
   lua_gc(lua, LUA_GCCOLLECT, 0);
-  // Not again before half of what is left is used, but never so late that the end comes first.
+  // Collects again once half of the rest is used, or a sixteenth of the limit if that is more.
   const size_t left = limits.memory_bytes - std::min(used_bytes_, limits.memory_bytes);
   collect_at_bytes_ = used_bytes_ + std::max(left / 2, limits.memory_bytes / 16);
 }

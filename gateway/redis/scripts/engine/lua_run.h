@@ -16,10 +16,10 @@
 
 namespace ebla::gateway::redis {
 
-// Compiling looks at no clock, and may take a time that grows with the square of the text: so it is given to Lua in such
+// The compiler looks at no clock, and its time may grow with the square of the text. So Lua gets the text in such
 // pieces, with a look at the clock before each.
 inline constexpr size_t kPieceBytes = 1'024;
-// As luaL_loadbuffer.
+// Like luaL_loadbuffer.
 int LoadInPieces(lua_State* lua, const char* text, size_t size, const char* name);
 
 class LuaRun {
@@ -35,7 +35,7 @@ class LuaRun {
   // Null: there was no memory for it.
   lua_State* state() { return state_.get(); }
 
-  // ---- limits ---------------------------------------------------------------------------------------------------------
+  // ---- limits -------------------------------------------------------------------------------------------------------
   enum class Ended { kNot, kTime, kMemory, kStopped };
   // Once it is over it remains so, whatever the script catches.
   Ended ended() const { return ended_; }
@@ -47,7 +47,7 @@ class LuaRun {
   }
   // Raises an error, and ends the run, unless there is room for so many bytes beside what Lua has.
   void Need(lua_State* lua, size_t bytes);
-  // What Lua says when there is no memory.
+  // Raises Lua's error for a lack of memory.
   [[noreturn]] void OutOfMemory(lua_State* lua);
   // Collects garbage before something large is made.
   void MakeRoom(lua_State* lua, size_t bytes);
@@ -56,12 +56,12 @@ class LuaRun {
   // The reply to a run that is over.
   std::string EndText() const;
 
-  // ---- the host -------------------------------------------------------------------------------------------------------
+  // ---- the host -----------------------------------------------------------------------------------------------------
   // `words` to the host; what it answers is `reply`.
   void CallHost() noexcept;
   void LogToHost(int level, const char* text, size_t size) noexcept;
 
-  // ---- what functions keep between errors -----------------------------------------------------------------------------
+  // ---- what functions keep between errors ---------------------------------------------------------------------------
   const ScriptLimits limits;
   Words words;          // of the command that is being called
   std::string reply;    // of that command

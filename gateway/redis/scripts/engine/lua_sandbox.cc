@@ -41,14 +41,14 @@ void Keep(lua_State* lua, const char* name) {
   lua_setfield(lua, -2, name);
 }
 
-// A function of base that goes on as it is, from the state's own globals.
+// Keeps a function of base as it is, from the state's own globals.
 void KeepGlobal(lua_State* lua, const char* name) {
   lua_getglobal(lua, name);
   lua_setfield(lua, -2, name);
 }
 
-// bit.tohex, whose digits are the least of all numbers of 32 bits: the library would write far beyond its buffer. Its
-// upvalues: the library's own, and bit.tobit, which says what number it takes the digits for.
+// bit.tohex, guarded against the least number of 32 bits as its count of digits, with which the library would write far
+// beyond its buffer. Its upvalues are the library's own function, and bit.tobit, which computes the count.
 int ToHex(lua_State* lua) {
   if (lua_gettop(lua) >= 2 && lua_isnumber(lua, 2)) {
     lua_settop(lua, 2);
@@ -64,7 +64,7 @@ int ToHex(lua_State* lua) {
   return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
 }
 
-// Of the library on top.
+// Guards the library on top of the stack.
 void GuardToHex(lua_State* lua) {
   lua_getfield(lua, -1, "tohex");
   lua_getfield(lua, -2, "tobit");
@@ -155,7 +155,7 @@ void OpenSandbox(lua_State* lua) {
   lua_insert(lua, -3);
   lua_setfield(lua, -3, "ARGV");
   lua_setfield(lua, -2, "KEYS");
-  // What is not there is an error.
+  // Reading a missing global is an error.
   lua_createtable(lua, 0, 1);
   lua_pushcfunction(lua, RefuseUnknownGlobal);
   lua_setfield(lua, -2, "__index");

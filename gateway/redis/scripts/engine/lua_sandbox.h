@@ -1,9 +1,9 @@
 // gateway/redis/scripts/engine/lua_sandbox.h
-// What a script sees: Lua's libraries without what reaches files, other scripts or the process, and without loops that
-// look at no clock. Tables of functions and the globals are read-only, with Redis's errors.
-// Read-only: stock Lua has no such tables. A script is given an empty one whose metatable points to the real one, and the
-//            functions that look into tables without metatables (next, rawget and so on) know of it. Whatever got past
-//            that would change nothing but its own run's state.
+// The world of a script has Lua's libraries without access to files, other scripts or the process, and without loops
+// that look at no clock. Tables of functions and the globals are read-only, with Redis's errors.
+// Read-only: stock Lua has no such tables. A script gets an empty table whose metatable points to the real one, and the
+// functions that look into tables without metatables (next, rawget and so on) know of it. A way past these would change
+// only its own run's state.
 // Threads:   those of the run.
 #pragma once
 
@@ -11,14 +11,14 @@
 
 namespace ebla::gateway::redis {
 
-// Makes the globals of a fresh state, with what a script of these keys and arguments finds on the stack: both tables, the
-// arguments' on top; it takes them off. May raise errors.
+// Makes the globals of a fresh state. Takes the script's keys and arguments off the stack, as two tables, the
+// arguments' on top. May raise errors.
 void OpenSandbox(lua_State* lua);
 
 // The table on top of the stack becomes one that cannot be changed.
 void MakeReadOnly(lua_State* lua);
 
-// ---- the parts --------------------------------------------------------------------------------------------------------
+// ---- the parts ------------------------------------------------------------------------------------------------------
 
 void AddBaseFunctions(lua_State* lua);    // into the table on top of the stack
 void AddStringFunctions(lua_State* lua);  // likewise

@@ -1,8 +1,8 @@
-// struct as Redis has it: numbers and strings to bytes laid out as a format says, and back.
-// Source:  a redis-server 7.0.15 to compare with (redis_scripts.txt), also where C would leave it open what a number
-//          becomes.
-// Bounds:  one step of the run's clock for each item of a format, the run's memory for what is made.
-// The stack of each function: its arguments from 1 on.
+// Redis's struct: numbers and strings to bytes in the layout of a format, and back.
+// Source:  comparison with a redis-server 7.0.15 (redis_scripts.txt), also for numbers whose conversion C leaves
+//          undefined.
+// Bounds:  one step of the run's clock for each item of a format, and the run's memory for the results.
+// Stack:   each function has its arguments from 1 on.
 #include <algorithm>
 #include <bit>
 #include <climits>
@@ -35,13 +35,13 @@ class Format {
     item.size = SizeOf(item.kind);
     return true;
   }
-  // Of an item, behind so many bytes.
+  // The padding of an item behind so many bytes.
   size_t PaddingOf(const Item& item, size_t before) const {
     if (item.size == 0 || item.kind == 'c') return 0;
     const size_t unit = std::min(item.size, alignment_);
     return (unit - (before & (unit - 1))) & (unit - 1);
   }
-  // What is no value.
+  // Consumes an item that is no value.
   void Take(const Item& item) {
     switch (item.kind) {
       case ' ': return;
@@ -103,7 +103,7 @@ class Format {
 bool IsInteger(char kind) { return kind != '\0' && std::strchr("bBhHlLTiI", kind) != nullptr; }
 bool IsSigned(char kind) { return kind >= 'a' && kind <= 'z'; }
 
-// What a number's bits become where it is beyond 64 of them is what the processor made of it.
+// The bits of a number, as the processor converts it if it exceeds 64 bits.
 uint64_t BitsOf(double number) {
   constexpr uint64_t kTopBit = 1ull << 63;
   constexpr double k63 = 9223372036854775808.0;
@@ -112,7 +112,7 @@ uint64_t BitsOf(double number) {
   return number >= 2 * k63 ? 0 : static_cast<uint64_t>(number);
 }
 
-// ---- to bytes ---------------------------------------------------------------------------------------------------------
+// ---- to bytes -------------------------------------------------------------------------------------------------------
 
 class StructPacker {
  public:
@@ -146,7 +146,7 @@ void PackString(lua_State* lua, StructPacker& packer, const Format::Item& item, 
   size_t length = 0;
   const char* const text = luaL_checklstring(lua, argument, &length);
   const size_t wanted = item.size == 0 ? length : item.size;
-  // As there, the argument behind it is blamed.
+  // Like Redis, this blames the argument behind it.
   luaL_argcheck(lua, length >= wanted, argument + 1, "string too short");
   packer.Bytes(text, wanted);
   if (item.kind == 's') packer.Zeros(1);
@@ -180,7 +180,7 @@ int Pack(lua_State* lua) {
   return 1;
 }
 
-// ---- and back ---------------------------------------------------------------------------------------------------------
+// ---- and back -------------------------------------------------------------------------------------------------------
 
 uint64_t Joined(const char* bytes, size_t size, bool little) {
   uint64_t bits = 0;

@@ -1,6 +1,6 @@
-// Functions of table whose loops look at the clock: a table may say that it is as long as two billion elements, and sort
-// may take the square of them.
-// The stack of each: its arguments from 1 on.
+// Functions of table whose loops look at the clock, because a table may claim a length of two billion elements, and
+// sort may take the square of that.
+// Stack: each function has its arguments from 1 on.
 #include "gateway/redis/scripts/engine/lua_run.h"
 #include "gateway/redis/scripts/engine/lua_sandbox.h"
 
@@ -99,7 +99,7 @@ int Concat(lua_State* lua) {
   return 1;
 }
 
-// ---- sort -------------------------------------------------------------------------------------------------------------
+// ---- sort -----------------------------------------------------------------------------------------------------------
 
 }  // namespace
 

@@ -1,6 +1,6 @@
 // gateway/redis/scripts/engine/script_cache.h
-// Scripts by the name that EVALSHA gives them. Those that nobody used for longest go when there are too many; clients
-// send a script again when it is not there, as Redis may forget it at any time, too.
+// Scripts by their names for EVALSHA. If there are too many, the least recently used are evicted. Clients send an
+// unknown script again, because Redis may forget scripts at any time, too.
 // Threads: any.
 #pragma once
 
@@ -32,8 +32,8 @@ class ScriptCache {
   ScriptCache() : ScriptCache(Options()) {}
   explicit ScriptCache(Options options) : options_(options) {}
 
-  // Scripts of different owners do not know of each other.
-  // Keeps it, and makes it the one used last. One that is too large to keep is returned all the same.
+  // Scripts of different owners are invisible to each other. Add() keeps the script as the one used last. It returns a
+  // script that is too large to keep all the same.
   std::shared_ptr<const Script> Add(std::string_view body, const ScriptFlags& flags, std::string_view owner = {});
   // By its name, in digits of any case; makes it the one used last. Null: it is not there.
   std::shared_ptr<const Script> Find(std::string_view sha, std::string_view owner = {});

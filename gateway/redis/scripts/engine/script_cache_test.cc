@@ -35,7 +35,7 @@ TEST(ScriptCacheTest, BytesAreBounded) {
   for (int i = 0; i < 100; ++i) cache.Add(std::to_string(i) + std::string(1'000, ' '), {});
   EXPECT_LE(cache.bytes(), 10'000u);
   EXPECT_EQ(cache.size(), 7u);
-  // What is larger than all of it is returned, and drops nothing.
+  // A script that exceeds the whole cache is returned, and evicts nothing.
   EXPECT_EQ(cache.Add(std::string(20'000, ' '), {})->body.size(), 20'000u);
   EXPECT_EQ(cache.size(), 7u);
 }

@@ -13,7 +13,7 @@
 namespace ebla::gateway::redis {
 namespace {
 
-// What is run, and what became of it. Lives outside of Lua's frames.
+// A run and its outcome. Lives outside of Lua's frames.
 struct Execution {
   std::string_view body;  // without the first line of flags
   std::span<const std::string> keys, arguments;
@@ -34,7 +34,7 @@ void PushStrings(lua_State* lua, std::span<const std::string> strings) {
   }
 }
 
-// As tostring has it; what has no text has its address.
+// Like tostring; a value without a text has its address.
 void PushText(lua_State* lua, int index) {
   switch (lua_type(lua, index)) {
     case LUA_TSTRING:
@@ -55,7 +55,7 @@ int OnError(lua_State* lua) {
     lua_setfield(lua, -2, "err");
     lua_replace(lua, 1);
   }
-  // Where it was raised, or what called that.
+  // The place of the error, or of the caller.
   lua_Debug at;
   int level = 1;
   bool known = lua_getstack(lua, level, &at) && lua_getinfo(lua, "Slf", &at);
@@ -77,7 +77,7 @@ int OnError(lua_State* lua) {
   return 1;
 }
 
-// What the error that is on top of the stack says. Raises nothing, as there is memory for what it asks of Lua.
+// Takes the text of the error on top of the stack. Raises nothing, because the memory that it needs is there.
 void TakeError(lua_State* lua, Execution& execution) noexcept {
   LuaRun::Of(lua).LiftMemoryLimit();
   if (!lua_istable(lua, -1)) {
@@ -152,7 +152,7 @@ void RunWithin(Execution& execution, const ScriptLimits& limits, ScriptHost* hos
   if (execution.cut) execution.error = run.EndText();
 }
 
-// Where the body begins behind a first line of flags.
+// The body behind a first line of flags.
 std::string_view WithoutFlags(std::string_view body) {
   return body.starts_with("#!") ? body.substr(std::min(body.find('\n'), body.size())) : body;
 }

@@ -1,12 +1,12 @@
 // gateway/redis/scripts/engine/script_engine.h
 // Runs Lua scripts as Redis 7.0 does: EVAL, EVALSHA and SCRIPT without the commands around them. Knows no store and no
-// connection: what a script calls goes to a ScriptHost.
+// connection, because a ScriptHost runs the script's commands.
 // Isolation: each run has a Lua state of its own, which ends with it. A script sees base (without files and bytecode),
-//            string, table, math, coroutine, cjson, bit and redis; nothing that it changes outlives it.
-// Bounds:    those of ScriptLimits, also for a script that catches the errors that they raise. Every loop that is written
-//            in C looks at the clock, patterns among them. One operation of Lua itself, such as joining strings, is not
-//            interrupted, so a run may end late by what some hundred of them take on `memory_bytes`.
-// Errors:    a reply, in Redis's words. A script that ends with one has done what it did until then.
+//            string, table, math, coroutine, cjson, bit and redis. Its changes to these do not outlive it.
+// Bounds:    those of ScriptLimits, also for a script that catches their errors. Every loop in C looks at the clock,
+//            also in patterns. One operation of Lua itself, such as joining strings, is not interrupted, so a run may
+//            end late by what some hundred of them take on `memory_bytes`.
+// Errors:    a reply, in Redis's words. A script that ends with an error keeps its effects until then.
 // Source:    Redis's documentation of its Lua API, and a redis-server 7.0.15 to compare with.
 // Threads:   any; a run takes the thread that calls it, and up to 4 MiB of its stack.
 #pragma once
@@ -29,7 +29,7 @@ struct ScriptLimits {
   int reply_depth = 128;  // of tables in tables
 };
 
-// Where the commands go that a script calls. No exception may leave it.
+// Runs the commands that a script calls. No exception may leave it.
 // Threads: the run's.
 class ScriptHost {
  public:
@@ -48,7 +48,7 @@ inline constexpr std::string_view kScriptArity = "ERR Wrong number of args calli
 inline constexpr std::string_view kNotFromScripts = "ERR This Redis command is not allowed from script";
 inline constexpr std::string_view kScriptIsReadOnly = "ERR Write commands are not allowed from read-only scripts.";
 
-// What a script says of itself in a first line such as "#!lua flags=no-writes,allow-stale".
+// The flags in a script's first line, such as "#!lua flags=no-writes,allow-stale".
 struct ScriptFlags {
   bool shebang = false;  // there is such a line; without one a script may do everything that it did before Redis 7
   bool no_writes = false;
@@ -58,7 +58,8 @@ struct ScriptFlags {
   bool allow_cross_slot_keys = false;
 };
 
-// What RunScript would refuse before it runs anything; the error is the reply's text, without the minus.
+// Refuses the scripts that RunScript would refuse before it runs anything. The error is the reply's text, without the
+// minus.
 std::expected<ScriptFlags, std::string> CompileScript(std::string_view body, const ScriptLimits& limits = {});
 
 // The first line alone.

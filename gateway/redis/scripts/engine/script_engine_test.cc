@@ -1,5 +1,5 @@
-// What redis_scripts_test does not show, as it compares with a redis-server: limits, isolation, and what scripts meet that
-// mean harm. Some of these end a redis-server 7.0.15, or keep it busy for ever.
+// Cases that redis_scripts_test cannot compare with a redis-server: limits, isolation, and malicious scripts. Some of
+// these end a redis-server 7.0.15, or keep it busy for ever.
 #include "gateway/redis/scripts/engine/script_engine.h"
 
 #include <gtest/gtest.h>
@@ -82,7 +82,7 @@ class ScriptEngineTest : public ::testing::Test {
   int protocol_ = 2;
 };
 
-// ---- what a script and its host say to each other ---------------------------------------------------------------------
+// ---- what a script and its host say to each other -------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, ALockIsReleasedByItsOwnerAlone) {
   constexpr std::string_view kRelease =
@@ -141,7 +141,7 @@ TEST_F(ScriptEngineTest, ANestedReplyOfEveryKindIsUnderstood) {
             "*0\r\n");
 }
 
-// ---- isolation --------------------------------------------------------------------------------------------------------
+// ---- isolation ------------------------------------------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, NothingOfARunIsLeftForTheNext) {
   Run("rawset(getmetatable('').__index, 'x', 1)");
@@ -162,7 +162,7 @@ TEST_F(ScriptEngineTest, BytecodeIsNotRun) {
       ":1\r\n");
 }
 
-// What stands behind load's name is not read: Lua keeps there what its function has given.
+// A value behind load's name is not read, because Lua keeps the function's results there.
 TEST_F(ScriptEngineTest, LoadReadsFromItsFunctionAlone) {
   for (const char* more : {"string.dump(function() return 7 end)", "string.dump(function() return 7 end), true",
                            "'return 7'", "7", "ARGV[1]", "ARGV[1], true"}) {
@@ -191,7 +191,7 @@ TEST_F(ScriptEngineTest, ChanceDiffersBetweenRunsThatDoNotSeedIt) {
   EXPECT_EQ(Run(kSeeded), Run(kSeeded));
 }
 
-// ---- limits -----------------------------------------------------------------------------------------------------------
+// ---- limits ---------------------------------------------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, EveryLoopEndsInTime) {
   limits_.time = 100ms;
@@ -380,7 +380,7 @@ TEST_F(ScriptEngineTest, CompilingEndsInTime) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, 20s);
 }
 
-// ---- before a run -----------------------------------------------------------------------------------------------------
+// ---- before a run ---------------------------------------------------------------------------------------------------
 
 TEST_F(ScriptEngineTest, CompilingTellsFlagsAndErrors) {
   const auto plain = CompileScript("return 1");

@@ -14,7 +14,7 @@ constexpr std::pair<std::string_view, bool ScriptFlags::*> kFlags[] = {
     {"allow-cross-slot-keys", &ScriptFlags::allow_cross_slot_keys},
 };
 
-// Of a list with commas. What is no flag's name is the error.
+// Adds the flags of a list with commas. The error is a name that is no flag.
 std::expected<void, std::string> AddFlags(std::string_view names, ScriptFlags& flags) {
   while (!names.empty()) {
     const size_t comma = names.find(',');

@@ -1,6 +1,6 @@
-// Scripts that chance makes: pieces of redis_scripts.txt and of harmful ones, cut and joined. Whatever they are, the run
-// ends, within its limits, with bytes that are one reply. And patterns that chance makes, matched as Lua itself does.
-// EBLA_SEED=n makes the same again; EBLA_FUZZ_SECONDS=n goes on for so long.
+// Random scripts: pieces of redis_scripts.txt and of harmful scripts, cut and joined. Each run ends within its limits,
+// with the bytes of one reply. And random patterns, matched as Lua itself does. EBLA_SEED=n repeats a run;
+// EBLA_FUZZ_SECONDS=n makes it last so long.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -31,7 +31,7 @@ std::chrono::seconds HowLong() {
   return std::chrono::seconds(given == nullptr ? 2 : std::atoi(given));
 }
 
-// Echoes; what it is asked for as RAW it says as it is.
+// Echoes its arguments; returns the argument of RAW unchanged.
 class EchoHost final : public ScriptHost {
  public:
   std::string Call(const Words& words, int protocol) override {
@@ -153,9 +153,9 @@ TEST(ScriptFuzzTest, WhateverIsRunEndsWithOneReply) {
   }
 }
 
-// ---- patterns ---------------------------------------------------------------------------------------------------------
+// ---- patterns -------------------------------------------------------------------------------------------------------
 
-// What Lua itself makes of a script; its answer is text.
+// Lua's own result of a script; its answer is text.
 std::string ByLua(const std::string& body) {
   lua_State* const lua = luaL_newstate();
   luaL_openlibs(lua);
