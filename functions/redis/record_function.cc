@@ -51,24 +51,6 @@ Result<Command> DecodeCommand(std::string_view arguments) {
   return command;
 }
 
-Result<FunctionResult> Execute(UpdateFunction function, const Words& words, int protocol, const FunctionInput& input,
-                               bool others_wait) {
-  std::string answer;
-  bool declined = false;
-  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
-                const std::optional<Value> old = ToValue(std::move(found));
-                Update update(words, old, input.now_ms, protocol);
-                update.others_wait = others_wait;
-                function(update);
-                declined = update.declined;
-                answer = update.reply.Take();
-                return update.TakeStep();
-              }));
-  if (declined) return Error(Code::kInvalidArgument, "the command takes too long for a server: read and write instead");
-  result.answer = std::move(answer);
-  return result;
-}
-
 }  // namespace
 
 const CommandFunction* FunctionOf(std::string_view name) {
@@ -88,12 +70,25 @@ std::string EncodeCommand(int protocol, const Words& words) {
 
 Result<FunctionResult> ApplyCommand(const FunctionInput& input) {
   EBLA_ASSIGN(const Command command, DecodeCommand(input.arguments));
-  return Execute(command.update, command.words, command.protocol, input, /*others_wait=*/true);
+  return ExecuteCommand(command.update, command.words, command.protocol, input, /*others_wait=*/true);
 }
 
-Result<FunctionResult> ExecuteCommand(UpdateFunction update, const Words& words, int protocol,
-                                      const FunctionInput& input) {
-  return Execute(update, words, protocol, input, /*others_wait=*/false);
+Result<FunctionResult> ExecuteCommand(UpdateFunction command, const Words& words, int protocol,
+                                      const FunctionInput& input, bool others_wait) {
+  std::string answer;
+  bool declined = false;
+  EBLA_ASSIGN(FunctionResult result, ChangeRecord(input, [&](std::optional<FoundItem> found) {
+                const std::optional<Value> old = ToValue(std::move(found));
+                Update update(words, old, input.now_ms, protocol);
+                update.others_wait = others_wait;
+                command(update);
+                declined = update.declined;
+                answer = update.reply.Take();
+                return update.TakeStep();
+              }));
+  if (declined) return Error(Code::kInvalidArgument, "the command takes too long for a server: read and write instead");
+  result.answer = std::move(answer);
+  return result;
 }
 
 }  // namespace ebla::redis

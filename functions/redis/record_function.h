@@ -37,9 +37,8 @@ const CommandFunction* FunctionOf(std::string_view name);
 std::string EncodeCommand(int protocol, const Words& words);
 Result<FunctionResult> ApplyCommand(const FunctionInput& input);
 
-// The same for a caller that has the command and its words. The command may take its time, because no other work waits
-// for the caller's thread.
-Result<FunctionResult> ExecuteCommand(UpdateFunction update, const Words& words, int protocol,
-                                      const FunctionInput& input);
+// The same for a caller that has the command and its words. `others_wait`: as update.h tells.
+Result<FunctionResult> ExecuteCommand(UpdateFunction command, const Words& words, int protocol,
+                                      const FunctionInput& input, bool others_wait);
 
 }  // namespace ebla::redis

@@ -64,7 +64,8 @@ class UpdateRun : public std::enable_shared_from_this<UpdateRun> {
     if (changes && FunctionOf(call_.command.name) != nullptr)
       function.arguments = EncodeCommand(call_.protocol, call_.words);
     function.run = [self = shared_from_this()](const FunctionInput& input) {
-      return ExecuteCommand(self->call_.command.runner.update, self->call_.words, self->call_.protocol, input);
+      const StoreCall& call = self->call_;
+      return ExecuteCommand(call.command.runner.update, call.words, call.protocol, input, /*others_wait=*/false);
     };
     ApplyFunction(*call_.store, call_.executor(), key_, std::move(function), call_.until,
                   [self = shared_from_this()](Result<PartResult> result) {
