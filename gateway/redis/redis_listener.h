@@ -1,6 +1,6 @@
 // gateway/redis/redis_listener.h
 // Redis's protocol before the tables of a cluster.
-// Threads: as gateway/server/protocol_listener.h says.
+// Threads: as in gateway/server/protocol_listener.h.
 #pragma once
 
 #include <memory>
@@ -20,16 +20,16 @@ class RedisListener final : public ProtocolListener {
  public:
   struct Options {
     TableStoreOptions levels;
-    bool makes_databases = false;  // that are selected by number; else there are those alone whose tables are there
+    bool makes_databases = false;  // for numbered databases; else only existing tables are databases
     Transactions transactions = Transactions::kOneGroup;
-    std::optional<rpc::Endpoint> advertised;  // where other gateways reach this one; none: where it listens
+    std::optional<rpc::Endpoint> advertised;  // address for other gateways; none: the listener's
     std::shared_ptr<ClusterLogins> logins;    // null: no logins
     bool login_required = false;              // before anything else
-    Credentials peers_login;                  // to other gateways, where they want one; over TLS alone
+    Credentials peers_login;                  // to other gateways that require a login; over TLS alone
     size_t script_threads = 2;
     int64_t slower_than_micros = 10'000;  // of commands that SLOWLOG notes; negative: none
   };
-  // `table`: what it reads to see whether it can serve, and database 0.
+  // `table`: database 0, whose reads decide whether the listener is ready.
   RedisListener(const ListenerOptions& common, const Client& client, Table table, Options options);
   ~RedisListener() override { tables_->Stop(); }
 
@@ -49,7 +49,7 @@ class RedisListener final : public ProtocolListener {
   const std::shared_ptr<Shared> shared_;
   const std::shared_ptr<Peers> peers_;
   const Options options_;
-  const bool secure_;  // its clients, and other gateways, speak TLS with it
+  const bool secure_;  // its clients and other gateways use TLS
   Server server_;
 };
 

@@ -24,7 +24,7 @@
 
 namespace ebla::gateway::redis {
 
-// Of statistics: each command, those of Redis that are not served, and "unknown".
+// The kinds for statistics: each command, the commands of Redis that are not served, and "unknown".
 std::vector<std::string> CommandNames();
 
 class RedisProtocol final : public Protocol {
@@ -43,7 +43,7 @@ class RedisProtocol final : public Protocol {
  private:
   std::unique_ptr<Command> Make(Request request);
   std::unique_ptr<Command> MakeTransaction(const CommandInfo& command);
-  // `abort`: why nothing of it is done; empty: it is done.
+  // `abort`: the error of a transaction that must not run; empty: it runs.
   std::unique_ptr<Command> MakeExec(const CommandInfo& command, std::string abort);
   std::unique_ptr<Command> Fixed(const CommandInfo& command, redis::Reply& reply);
   // A refused command breaks the transaction that it was to join.

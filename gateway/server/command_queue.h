@@ -1,12 +1,12 @@
 // gateway/server/command_queue.h
-// The commands of one connection from their arrival to their reply: which may run, and whose reply is next. Pure.
-// Place:      connection.h.
-// Invariants: 1. A command may run once (a) all before it that share a key with it have finished, and (b) the last
-//                one before it that is alone has finished; if it is alone itself, all before it have. Keys are told
-//                apart by their hashes: two that collide only wait.
+// Orders the commands of one connection: decides which may run, and returns the replies in order. Pure.
+// Place:      connection.h has one.
+// Invariants: 1. A command may run once (a) all earlier commands that share a key with it have finished, and (b) the
+//                last earlier command that is alone() has finished. A command that is alone() waits for all earlier
+//                ones. Keys are compared by their hashes; a collision only causes a wait.
 //             2. Two exceptions to (a): gets of one key that were added at one moment begin together, and a batched
 //                command does not wait for the command that batches it (protocol.h).
-//             3. Replies are taken in the order of Add().
+//             3. Replies are returned in the order of Add().
 // Threads:    its connection's.
 #pragma once
 
@@ -31,8 +31,8 @@ class CommandQueue {
   // A command that may run and was not handed out yet; null if there is none. With `only_oldest`, the oldest one or
   // null.
   Command* TakeRunnable(bool only_oldest = false);
-  // Of one that was handed out: the next one of its key, if both have that key alone and it waits for nothing else;
-  // null: there is none.
+  // The next command after a handed-out one, if both have the same single key and the next one waits for nothing else;
+  // else null.
   const Command* Follower(const Command& command) const;
   // Hands out the follower of an unfinished command, which takes it into its batch.
   Command& TakeFollower(Command& command);
@@ -49,12 +49,12 @@ class CommandQueue {
   // The bytes of commands, and of replies that wait for older ones.
   size_t held_bytes() const { return held_bytes_; }
   size_t reply_bytes() const { return reply_bytes_; }  // of these, the replies'
-  bool holds_input() const { return holders_ > 0; }    // as one of the unfinished does
+  bool holds_input() const { return holders_ > 0; }    // an unfinished command does
   // Returns the commands that were handed out and have no reply yet. The caller keeps them until then.
   std::vector<std::unique_ptr<Command>> Clear();
 
  private:
-  // The unfinished ones of a key: the last, or the last gets of one moment, and those for which these wait.
+  // The unfinished commands of a key: the last one, or the last gets of one moment; and those for which these wait.
   struct KeyUse {
     absl::InlinedVector<Command*, 2> before;
     absl::InlinedVector<Command*, 2> last;
@@ -74,7 +74,7 @@ class CommandQueue {
   size_t held_bytes_ = 0;
   size_t reply_bytes_ = 0;
   size_t in_flight_ = 0;
-  size_t holders_ = 0;  // unfinished ones that hold the input
+  size_t holders_ = 0;  // unfinished commands that hold the input
 };
 
 }  // namespace ebla::gateway

@@ -41,7 +41,7 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void BreakAsSlow(size_t waiting);
   void OnTurnEnd() override;
 
-  // Its loop's: what other threads have for it, until that takes it. Any thread.
+  // Bytes that other threads have sent to this connection, and that its loop has not taken yet. Any thread.
   struct OnItsWay {
     std::atomic<size_t> replies{0}, pushed{0};  // bytes
     std::atomic<bool> given_up{false};          // no more is pushed
@@ -67,23 +67,23 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void UpdateWatch();
   // Counts the connection for its user, or among those without a login.
   void UpdateUser();
-  size_t begun() const { return received().size() + protocol_->begun_bytes(); }  // of a command that is not whole
+  size_t begun() const { return received().size() + protocol_->begun_bytes(); }  // of an incomplete command
 
   ServerLoop& server_;  // home() keeps it
   const std::string local_;
   const int fd_shown_;
   std::unique_ptr<Protocol> protocol_;           // once it has started
-  std::shared_ptr<rpc::LoopShares::User> user_;  // who has logged in, where clients have to
+  std::shared_ptr<rpc::LoopShares::User> user_;  // who has logged in, if a login is required
 
   CommandQueue commands_;
   size_t awaited_ = 0;                               // commands that have begun and have no reply yet
-  std::shared_ptr<Connection> self_;                 // as long as there are any: it is their asker
+  std::shared_ptr<Connection> self_;                 // while there are any, because it is their asker
   std::vector<std::unique_ptr<Command>> abandoned_;  // of these, once it is closed
   std::atomic<size_t> shown_read_{0}, shown_unsent_{0}, shown_held_{0};
   uint64_t moment_ = 0;                         // of the commands that are cut at present
   std::optional<MonotonicTime> crowded_since_;  // more than pushed_bytes_soft wait unsent
   bool running_ = false;                        // RunCommands() is on the stack
-  bool lost_ = false;                           // the client takes nothing any more: its replies are thrown away
+  bool lost_ = false;                           // the client takes nothing any more, so replies are discarded
 };
 
 }  // namespace ebla::gateway

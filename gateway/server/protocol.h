@@ -31,11 +31,11 @@ namespace ebla::gateway {
 
 // The result of a command.
 struct Reply {
-  std::string bytes;    // may be empty: the client wants none
-  uint32_t hits = 0;    // keys that were there
-  uint32_t misses = 0;  // keys that were not
+  std::string bytes;    // empty if the client wants none
+  uint32_t hits = 0;    // keys that were found
+  uint32_t misses = 0;  // keys that were not found
   bool error = false;   // of the store or of the client
-  bool last = false;    // the connection ends once it is sent, and nothing behind runs: of one that is alone
+  bool last = false;    // the connection ends after this reply, and no later command runs; only if alone()
 };
 
 // The clock of deadlines.
@@ -50,7 +50,7 @@ class Command {
   // Receives the reply, on any thread, also within Run().
   class Asker {
    public:
-    // Once. The command may go at once.
+    // Called once. The command may be destroyed within the call.
     virtual void OnReply(Command& command, Reply reply) = 0;
 
    protected:
@@ -62,19 +62,19 @@ class Command {
   Command& operator=(const Command&) = delete;
   virtual ~Command() = default;
 
-  // An index into the names that the protocol's statistics have.
+  // An index into the names of the protocol's statistics.
   virtual size_t kind() const = 0;
   // Unchanged until it runs.
   virtual std::span<const std::string_view> keys() const { return {}; }
   virtual bool alone() const { return false; }
-  // It gets its one key, once, and nothing else: several that begin at the same moment see the same, so they need not
-  // wait for each other.
+  // The command does nothing but get its one key, once. Such commands that begin at the same moment see the same value,
+  // so they need not wait for each other.
   virtual bool only_gets() const { return false; }
   // The connection ends once its reply is sent.
   virtual bool ends_connection() const { return false; }
   // Further input is cut once this command has replied, because the reply decides how.
   virtual bool holds_input() const { return false; }
-  // Bytes that it holds while it waits and runs.
+  // Bytes that the command holds while it waits and runs.
   virtual size_t held_bytes() const { return 0; }
 
   // Asked before Run() about the follower, which is the next command of the same single key: may both be one change, as
@@ -85,7 +85,7 @@ class Command {
   // Called once, after Expect(), unless the command is batched.
   virtual void Run() = 0;
 
-  // It begins about now. The asker is there until it has the reply.
+  // The command begins about now. The asker exists until it has the reply.
   void Expect(Asker& asker, SteadyTime now) {
     asker_ = &asker;
     began_ = now;
@@ -94,7 +94,7 @@ class Command {
   SteadyTime began() const { return began_; }
 
  protected:
-  // Once, at any time. It may be gone afterwards.
+  // Called once, at any time. The command may be destroyed within the call.
   void SendReply(Reply reply) { std::exchange(asker_, nullptr)->OnReply(*this, std::move(reply)); }
 
  private:
@@ -103,9 +103,9 @@ class Command {
   struct Queued {
     SteadyTime arrived;
     std::string reply;
-    std::vector<Command*> waiters;        // younger ones that wait for it
-    absl::InlinedVector<size_t, 1> keys;  // their hashes
-    uint32_t blockers = 0;                // how many it waits for
+    std::vector<Command*> waiters;        // later commands that wait for this one
+    absl::InlinedVector<size_t, 1> keys;  // hashes of its keys
+    uint32_t blockers = 0;                // commands for which it waits
     bool handed_out = false;
     bool finished = false;
     size_t held_bytes = 0;
@@ -120,13 +120,13 @@ class Command {
 // The state of a connection, for CLIENT LIST and its like.
 struct ConnectionVitals {
   int fd = -1;
-  std::string local;        // the address that its client has connected to
+  std::string local;        // the address to which the client has connected
   size_t read_bytes = 0;    // bytes of an incomplete command, and of commands that wait for room
-  size_t unsent_bytes = 0;  // of replies and of what is pushed
+  size_t unsent_bytes = 0;  // of replies and of pushed output
   size_t held_bytes = 0;    // all
 };
 
-// A connection as its protocol sees it, and others: what its client gets unasked, and how it ends. Any thread.
+// A connection as its protocol and other connections see it: pushes output to its client, and ends it. Any thread.
 class Sink {
  public:
   virtual ~Sink() = default;
@@ -141,31 +141,31 @@ class Sink {
   virtual ConnectionVitals vitals() const = 0;
 };
 
-// One connection's. Its commands do not outlive it.
+// The protocol's side of one connection. Its commands do not outlive it.
 class Protocol {
  public:
   struct Taken {
-    size_t bytes = 0;                  // of the front, which are used up
-    std::unique_ptr<Command> command;  // null: none yet
+    size_t bytes = 0;                  // taken off the front
+    std::unique_ptr<Command> command;  // null: none is complete
     bool end = false;                  // the connection ends once earlier commands are answered
-    std::string_view fault = {};       // with `end`: why, where the client is at fault; it is logged and counted
+    std::string_view fault = {};       // with `end`: the client's fault, if it has one; logged and counted
   };
 
   virtual ~Protocol() = default;
 
-  // Looks at the front of `bytes`: all that has come and was not taken before. With no byte taken and no command, more
-  // has to come.
+  // Looks at the front of `bytes`, which is all input that was not taken before. If it takes no byte and returns no
+  // command, it needs more input.
   virtual Taken Take(std::string_view bytes) = 0;
-  // The connection is gone: what is asked for no more may end early.
+  // The connection is gone, so commands without an effect may end early.
   virtual void OnClosed() {}
   // The user who has logged in, empty until then. Null if no login is required.
   virtual const std::string* user() const { return nullptr; }
-  // Bytes that it has used up and keeps, of a command that is not whole; and all that it keeps, these among it.
+  // Bytes that were taken and are kept: of an incomplete command; and of all.
   virtual size_t begun_bytes() const { return 0; }
   virtual size_t held_bytes() const { return begun_bytes(); }
 };
 
-// For a connection from this address, to whose client the sink leads as long as it is there.
+// Makes the protocol of a connection from that address. The sink leads to its client while the connection exists.
 using ProtocolFactory =
     std::function<std::unique_ptr<Protocol>(rpc::EventLoop&, const std::string& peer, std::weak_ptr<Sink> sink)>;
 

@@ -1,7 +1,7 @@
 // gateway/server/protocol_listener.h
-// One protocol that a gateway speaks: its listening server, what it counts, and whether it can serve.
-// Place:   host/gateway_host.h makes one for each protocol that it was told to listen for; gateway/memcached and
-//          gateway/redis have the two there are.
+// A listener for one protocol: its server, its counts, and whether it can serve.
+// Place:   host/gateway_host.h makes one for each protocol in its options; gateway/memcached and gateway/redis
+//          implement it.
 // Threads: Start and Stop from one thread at a time, which no loop is; the rest from any.
 #pragma once
 
@@ -29,9 +29,9 @@ class ProtocolListener {
   virtual Status Start() = 0;
   // Whether its table can be read.
   virtual Status Ready() const = 0;
-  // No more clients and commands; what runs may end within `patience`.
+  // Accepts no more clients and commands. Commands in flight have `patience` to end.
   virtual void Stop(Duration patience) = 0;
-  // Whether nothing runs any more: then it may go.
+  // Nothing runs any more, so the listener may be destroyed.
   virtual bool quiet() const = 0;
 };
 

@@ -29,7 +29,7 @@ namespace ebla::gateway {
 
 struct ServerOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
-  size_t connections_max = 10'000;       // server_loop.h says how they are shared where clients log in
+  size_t connections_max = 10'000;       // server_loop.h tells how users share them, if a login is required
   std::string refusal;                   // the answer, in the clear, to a connection past connections_max
   size_t in_flight_max = 256;            // commands of one connection, by their keys
   size_t held_bytes_max = 16 << 20;      // of one connection: replies that the client has not taken, and commands
@@ -47,8 +47,8 @@ struct ServerOptions {
 
 class Server {
  public:
-  // The loops (started, one for each of the statistics') and the statistics outlive the server, and whatever may still
-  // answer a command.
+  // The loops (started, as many as the statistics have) and the statistics outlive the server, and every command that
+  // may still reply.
   Server(ServerOptions options, ProtocolFactory factory, std::vector<rpc::EventLoop*> loops, Statistics& statistics);
   ~Server();  // Stop(Duration{0})
   Server(const Server&) = delete;
@@ -59,7 +59,8 @@ class Server {
   // Accepts; listens first, if it does not.
   Status Start();
   const rpc::Endpoint& address() const;
-  // Accepts and reads nothing more, lets what is in flight finish for at most `patience`, closes everything. Blocks.
+  // Accepts and reads nothing more, lets commands in flight finish for at most `patience`, and closes everything.
+  // Blocks.
   void Stop(Duration patience);
 
  private:

@@ -40,7 +40,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   }
   SteadyTime PhaseNow() { return now_in_ == loop.phase() && tick_ == CoarseNow() ? now_ : Now(); }
 
-  // A command has its reply, which another thread than the loop's has.
+  // Delivers a reply from another thread than the loop's.
   void Answer(Connection& connection, Command& command, Reply reply);
 
   // Pushes bytes to a client. The bytes on their way to this loop have the same bound as those that it holds. A
@@ -57,13 +57,13 @@ class ServerLoop final : public rpc::ConnectionLoop {
     Connection* asker = nullptr;  // keeps itself until its commands have their replies
     Command* command = nullptr;   // null: something is pushed
     Reply reply{};
-    bool too_much = false;  // so much is on its way that the reply was thrown away: the connection is closed
+    bool too_much = false;  // too many bytes are on their way, so the reply was dropped; the connection is closed
     std::shared_ptr<Connection> pushed_to{};
     std::shared_ptr<const std::string> pushed{};
     Sink::Wanted wanted{};
   };
   std::shared_ptr<rpc::AcceptedConnection> Make(int fd, std::string peer) override;
-  // Whether so many bytes may be on their way to it beside what is.
+  // Whether so many more bytes may be on their way to the connection.
   bool MayBring(const Connection& connection, size_t more) const;
   void Bring(Answered answered);
   void Deliver();

@@ -17,7 +17,7 @@
 
 namespace ebla::gateway {
 
-// Upper bounds of the buckets of latency; what takes longer is in none.
+// Upper bounds of the latency's buckets. Slower commands are in none.
 inline constexpr std::array<uint64_t, 12> kLatencyMicros = {100,    250,    500,     1'000,   2'500,     5'000,
                                                             10'000, 50'000, 100'000, 500'000, 1'000'000, 10'000'000};
 

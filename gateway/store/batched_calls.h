@@ -1,8 +1,8 @@
 // gateway/store/batched_calls.h
 // The gets, and the plain writes, of one turn of a loop, until they are sent together.
-// Place:      batching_store.h has these of each of its loops.
-// Invariants: as batching_store.h says; what is not taken is as it was, and its caller's to send.
-// Threads:    one loop's. Answers come as the table's do, on any thread.
+// Place:      batching_store.h has these for each of its loops.
+// Invariants: as in batching_store.h. A call that is not taken is unchanged, and its caller sends it.
+// Threads:    one loop's. Answers arrive as the table's do, on any thread.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -83,7 +83,7 @@ class BatchedWrites {
 
   Until until_;
   size_t bytes_ = 0;
-  size_t usual_ = 0;  // as many as there were the last time
+  size_t usual_ = 0;  // the number of the last batch's writes
   std::vector<Batch::Part> parts_;
   std::vector<KeyWrite> key_writes_;          // as parts_
   absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; a key that collides is sent alone

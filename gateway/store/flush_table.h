@@ -1,7 +1,7 @@
 // gateway/store/flush_table.h
-// Deletes what is in a table, page by page: each record only as the page showed it, so that what is written meanwhile
-// stays.
-// Errors:  The first fault of the store ends it; what was deleted before is gone.
+// Deletes the records of a table, page by page: each only in the version that the page showed, so that later writes
+// stay.
+// Errors:  the first fault of the store ends it; earlier deletes remain.
 // Threads: `done` runs on any.
 #pragma once
 

@@ -13,7 +13,7 @@
 
 namespace ebla::gateway {
 
-// `times`: how often it has lost by now.
+// `times`: the races lost so far.
 inline void RetryAfterLosing(int times, Executor& executor, std::move_only_function<void()> retry) {
   constexpr int kLongestShift = 6;  // 64 ms
   if (times <= 1) return retry();

@@ -11,7 +11,7 @@
 
 namespace ebla::gateway {
 
-// Each key's answer, in the order of the keys; false: enough, nothing more is read or shown.
+// Gets the record of each key, in the order of the keys. False: reads and shows no more.
 using TakeRecord = std::move_only_function<bool(const std::string& key, Result<Record> record)>;
 
 // `done` is called last, and once. `store` outlives the reads.

@@ -36,7 +36,7 @@ struct Condition {
   static Condition Is(Version version) { return {Kind::kVersionIs, version}; }
 };
 
-// Says so to the client library: `options` are of one put, or of a batch's part.
+// Sets the lifetime in the SDK's options of a put, or of a part of a batch.
 template <class Options>
 void SetLifetime(Options& options, const Lifetime& lifetime) {
   if (lifetime.kind == Lifetime::Kind::kUntil) {
@@ -61,18 +61,18 @@ class Store {
   // Each key has its own answer, in the order of the keys.
   virtual void MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
                         Callback<std::vector<Result<Record>>> done) = 0;
-  // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another one overwrote in
-  // the same moment is answered with a version before that one's, which no record will have.
+  // `lifetime`: for ever, for some time, or until a moment of the servers' clocks. A put that another put of the same
+  // moment overwrote gets a version before that one's, which no record will have.
   virtual void Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                    Callback<Result<Version>> done) = 0;
-  // CONDITION_FAILED, too, where `condition` wants a record and there is none.
+  // CONDITION_FAILED also if `condition` requires a record and there is none.
   virtual void Delete(std::string key, Condition condition, Until until, Callback<Status> done) = 0;
   // A record keeps its expiry. A missing record is made, without expiry, or the answer is CONDITION_FAILED.
   virtual void Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                          Callback<Result<int64_t>> done) = 0;
-  // The record is given to a function of the servers (common/base/record_functions.h), whose answer this is. The
-  // version is that of what it has put or deleted; if it did neither, any.
-  // INVALID_ARGUMENT: it takes no part in this, and nothing has happened; it is done by Get and Put then.
+  // A server applies its function to the record (common/base/record_functions.h), and returns the function's answer.
+  // The version is that of the put or delete, or any if there was none. INVALID_ARGUMENT: refused without an effect;
+  // the caller then uses Get and Put.
   virtual void Apply(std::string key, std::string_view function, std::string arguments, Until until,
                      Callback<Result<PartResult>> done) = 0;
   // Commits all parts or none. The keys are distinct and of one group. CONDITION_FAILED: a condition does not hold. At

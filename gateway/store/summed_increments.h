@@ -12,8 +12,8 @@ namespace ebla::gateway {
 
 class SummedIncrements {
  public:
-  // False, and it is not added: the sum would be too large, or one between might be. In one direction, none between is
-  // further away than the last.
+  // False, and nothing is added: the sum, or an intermediate one, might overflow. Increments in one direction have no
+  // intermediate sum beyond their last.
   bool Add(int64_t by) {
     int64_t sum = 0;
     if ((this->sum() < 0 && by > 0) || (this->sum() > 0 && by < 0) || __builtin_add_overflow(this->sum(), by, &sum))
@@ -29,7 +29,7 @@ class SummedIncrements {
   int64_t After(size_t at, int64_t whole) const { return whole - sum() + through_[at]; }
 
  private:
-  absl::InlinedVector<int64_t, 1> through_;  // of each, the sum of those before it and of it
+  absl::InlinedVector<int64_t, 1> through_;  // for each increment, the sum up to and with it
 };
 
 }  // namespace ebla::gateway

@@ -21,7 +21,7 @@ namespace ebla::gateway {
 
 class TableFlusher {
  public:
-  // `deadline`: of each call to the store, which outlives it. It outlives what runs: see quiet().
+  // `deadline`: of each call to the store, which outlives the flusher. The flusher outlives its flushes: see quiet().
   TableFlusher(Store& store, std::chrono::milliseconds deadline) : store_(store), deadline_(deadline) {}
 
   void Flush(Callback<Status> done);
@@ -34,7 +34,7 @@ class TableFlusher {
 
  private:
   struct Waiting;
-  void Forget();  // what waits for its time
+  void Forget();  // the delayed flush
   void OnTime(const std::shared_ptr<Waiting>& waiting);
   void Join(Callback<Status> done);
   void Begin(std::vector<Callback<Status>> askers);
@@ -43,13 +43,13 @@ class TableFlusher {
   const std::chrono::milliseconds deadline_;
   mutable Mutex mutex_;
   bool running_ EBLA_GUARDED_BY(mutex_) = false;
-  bool again_ EBLA_GUARDED_BY(mutex_) = false;  // once more when this one has ended, for those of next_
+  bool again_ EBLA_GUARDED_BY(mutex_) = false;  // another flush follows, for those of next_
   std::vector<Callback<Status>> next_ EBLA_GUARDED_BY(mutex_);
-  std::shared_ptr<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);  // for its time
+  std::shared_ptr<Waiting> waiting_ EBLA_GUARDED_BY(mutex_);  // the delayed flush
   bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
-// Flushes of many stores, each with a flusher as long as it is being flushed.
+// Flushes of many stores. A store has a flusher while it is being flushed.
 class TableFlushes {
  public:
   explicit TableFlushes(std::chrono::milliseconds deadline) : deadline_(deadline) {}

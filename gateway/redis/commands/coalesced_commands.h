@@ -12,13 +12,13 @@
 
 namespace ebla::gateway::redis {
 
-// Which commands go together: INCR and its kin in one direction, of which the sum is added; and SETs that need not know
-// what is there, of which the last is done.
+// Decides which commands are one change: INCR and its kin in one direction, whose sum is added; or SETs that need no
+// old value, of which the last is put.
 class Coalescer {
  public:
   Coalescer(const CommandInfo& first, const Words& words);
 
-  // False: it does not go with those before it.
+  // False: the command is not part of that change.
   bool Take(const CommandInfo& next, const Words& words);
 
  private:

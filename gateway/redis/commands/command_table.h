@@ -1,6 +1,6 @@
 // gateway/redis/commands/command_table.h
 // The commands: how many words each takes, which of them are keys, and what COMMAND tells of it. The table also names
-//               the commands of Redis 7.0 that are not served, so that their error can tell.
+// the commands of Redis 7.0 that are not served, so that their error can tell.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -34,17 +34,17 @@ enum Flag : uint32_t {
   kNoMandatoryKeys = 1 << 17,
   kMovableKeys = 1 << 18,
   // Not named by COMMAND:
-  kTogether = 1 << 9,  // what it does to several keys of one group happens together
-  kAlone = 1 << 10,    // changes what its connection's later commands mean, so they wait for it
-  kOwn = 1 << 12,      // the connection answers it by itself
-  kFetches = 1 << 13,  // answers with values, or null where there is none
+  kTogether = 1 << 9,  // several keys of one group change together
+  kAlone = 1 << 10,    // changes the meaning of its connection's later commands, so they wait for it
+  kOwn = 1 << 12,      // the connection answers it without a store
+  kFetches = 1 << 13,  // answers with values, or null if there is none
 };
 
 struct StoreCall;
 using KeyCommand = void (*)(std::shared_ptr<StoreCall> call);
 
-// How RunStoreCommand (store_commands.h) runs a command: by what it makes of its one key, or by itself. Neither: its
-// connection answers it.
+// How RunStoreCommand (store_commands.h) runs a command: by the update of its one key, or by a function of its own.
+// Neither: its connection answers it.
 struct Runner {
   constexpr Runner() = default;
   constexpr Runner(UpdateFunction of_one_key) : update(of_one_key) {}
@@ -73,9 +73,9 @@ struct CommandInfo {
 // By a name of any case; null: there is none.
 const CommandInfo* FindCommand(std::string_view name);
 std::span<const CommandInfo> AllCommands();  // all_commands.cc lists them
-// Empty: it has none, or takes any.
+// Empty: the command has no subcommands, or accepts any.
 const std::set<std::string_view>& SubcommandsOf(const CommandInfo& command);
-// Its ACL categories, each with an @ before it.
+// The ACL categories of a command, each behind an @.
 std::vector<std::string> CategoriesOf(const CommandInfo& command);
 // Whether the command has a subcommand of that name, or none at all.
 bool KnowsSubcommand(const CommandInfo& command, std::string_view name);
@@ -87,7 +87,7 @@ std::string WrongNumberOfArguments(std::string_view name);
 // Redis.
 std::optional<std::string> WhyNotServed(std::string_view name);
 
-// A word is longer than any value is, or, of RESTORE, than any dump of one.
+// Whether a word is longer than any value, or in RESTORE, than any dump of a value.
 bool HasTooLongWord(const CommandInfo& command, const Words& words);
 
 // The words that are keys, of a command that takes so many words; none if their number is malformed.

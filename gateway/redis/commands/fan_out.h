@@ -1,6 +1,6 @@
 // gateway/redis/commands/fan_out.h
-// Does many things at a time, within a bound: what begins with the first failure is not begun any more.
-// Threads: any; what is begun may end on any thread, also within its start.
+// Makes many calls, some at a time. After the first failure it starts no more.
+// Threads: any; a call may end on any thread, also within its start.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,9 @@ class FanOut : public std::enable_shared_from_this<FanOut> {
  public:
   static constexpr size_t kAtOnce = 64;
 
-  // Starts one of them; its end is told by End().
+  // Starts a call, which ends by End().
   using StartOne = std::move_only_function<void(size_t one, std::shared_ptr<FanOut> all)>;
-  // The first failure, once what was begun has ended; else OK, and how many counted.
+  // Gets the first failure, once all started calls have ended; else OK, and the number of calls that counted.
   using Done = std::move_only_function<void(const Status& failure, int64_t counted)>;
 
   static void Start(size_t count, StartOne start, Done done) {

@@ -29,7 +29,7 @@ using Visit = std::move_only_function<bool(const std::string& key, std::optional
 void VisitKeys(SharedCall call, std::vector<std::string> keys, Freshness freshness, Visit visit,
                std::move_only_function<void()> done);
 
-// A delete of what had to exist has found nothing.
+// A delete that requires the key has not found it.
 inline bool WasAbsent(const Status& status) {
   return status.code() == Code::kConditionFailed || status.code() == Code::kNotFound;
 }

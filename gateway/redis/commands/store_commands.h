@@ -24,7 +24,7 @@ struct Shared;
 // The connection for which commands run, while its user stays the same.
 struct Caller {
   std::shared_ptr<const Shared> shared;           // with all connections: connection_state.h
-  std::shared_ptr<Databases> databases;           // that say which channels may be used; null: all
+  std::shared_ptr<Databases> databases;           // which channels may be used; null: all
   std::string owner;                              // session.h
   Executor* executor = nullptr;                   // for pauses; outlives the calls
   std::shared_ptr<const std::atomic<bool>> gone;  // no client waits any more
@@ -41,7 +41,7 @@ struct StoreContext {
   int protocol = 2;
   std::shared_ptr<Store> store;  // with Redis's keys: key_codec_store.h
   std::shared_ptr<const Caller> caller;
-  std::shared_ptr<Effects> effects;  // of the transaction that runs it (transaction.h); null: none does
+  std::shared_ptr<Effects> effects;  // of its transaction (transaction.h); null: no transaction
   // The bytes of the replies of several transactions that make one answer; null: each transaction has its own count.
   std::shared_ptr<std::atomic<size_t>> reply_bytes;
   Until until;
@@ -49,10 +49,10 @@ struct StoreContext {
 
 struct StoreCall : StoreContext {
   const CommandInfo& command;
-  const Words& words;             // as many as the command takes, and there until it has ended
+  const Words& words;             // as many as the command takes; they exist until it has ended
   Words* spendable = nullptr;     // the same, if the command may move the values out of them; else null
   std::shared_ptr<Store> target;  // COPY's: the database copied to; null: the same
-  std::shared_ptr<Status> fault;  // where it is told, before `done`, what the store could not do; null: nowhere
+  std::shared_ptr<Status> fault;  // set before `done` to the store's failure, if it had one; null: not wanted
   std::move_only_function<void(std::string reply)> done;
 
   // Each ends the call.
@@ -63,7 +63,7 @@ struct StoreCall : StoreContext {
   void Fail(const Status& status);
 };
 
-// In Redis's way, what the store could not do: a code that clients know, and why.
+// A failure of the store in Redis's form: a code that clients know, and the reason.
 std::string FailureText(const Status& status);
 
 // Runs a command that the connection does not answer by itself.
@@ -72,7 +72,7 @@ void RunStoreCommand(StoreCall&& call);
 // waits for something else.
 std::optional<std::string> RunAtOnce(StoreContext context, const CommandInfo& command, const Words& words);
 
-// Whether a command needs to know nothing of its keys' values.
+// Whether a command writes without knowing its keys' values.
 bool WritesBlindly(const CommandInfo& command, const Words& words, int64_t now_ms);
 
 }  // namespace ebla::gateway::redis

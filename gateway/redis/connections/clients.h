@@ -21,7 +21,7 @@ namespace ebla::gateway::redis {
 
 // The commands that a connection has queued since MULTI, updated with each.
 struct ShownQueue {
-  std::atomic<int64_t> commands{-1};  // negative: none is open
+  std::atomic<int64_t> commands{-1};  // negative: no MULTI
   std::atomic<size_t> bytes{0};
 };
 
@@ -30,7 +30,7 @@ struct ClientLine {
   int64_t id = 0;
   std::string name, address, database = "0", command, user = "default", owner;
   int protocol = 2;
-  size_t channels = 0, patterns = 0, shards = 0;  // that it listens to
+  size_t channels = 0, patterns = 0, shards = 0;  // subscriptions
   std::chrono::steady_clock::time_point since, active;
   std::shared_ptr<const ShownQueue> queue;
   std::weak_ptr<Sink> sink;

@@ -43,18 +43,18 @@ struct Shared {
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
   std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
-  const Statistics* statistics = nullptr;  // the server's, which outlives this; null: there is none
+  const Statistics* statistics = nullptr;  // the server's, which outlives this; may be null
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
   std::shared_ptr<CountsSinceReset> counts = std::make_shared<CountsSinceReset>();
   std::shared_ptr<ErrorCounts> errors = std::make_shared<ErrorCounts>();
   std::chrono::milliseconds deadline{10'000};  // of a command
-  // Of FLUSHDB: each of its calls to the store has this deadline, and it takes as long as it takes.
+  // For FLUSHDB: the deadline of each of its calls to the store. The whole flush has none.
   std::shared_ptr<TableFlushes> flushes = std::make_shared<TableFlushes>(std::chrono::seconds(10));
   ConnectionOptions options;  // of a new connection
 };
 
-// A pointer to what many hold, with a count of its own: loops that copy it all the time do not take the line of memory
-// that counts them from each other.
+// A pointer with a count of its own to a shared object, so that loops that often copy it do not contend for the line of
+// memory with the common count.
 template <class T>
 std::shared_ptr<T> WithOwnCount(std::shared_ptr<T> held_by_many) {
   T* const pointer = held_by_many.get();
@@ -62,10 +62,10 @@ std::shared_ptr<T> WithOwnCount(std::shared_ptr<T> held_by_many) {
   return {pointer, [held_by_many = std::move(held_by_many)](T*) {}};
 }
 
-// The store that a connection's last command asked for: the next one mostly asks for the same.
+// The store of a connection's last command, because the next one mostly needs the same.
 class OpenedStore {
  public:
-  // Null: it is another one, or none.
+  // Null: the last one was another, or there was none.
   std::shared_ptr<Store> Find(const std::string& database, const Read& read, Ack ack) const {
     const bool same =
         database == database_ && read.level() == read_.level() && read.bound() == read_.bound() && ack == ack_;
@@ -128,7 +128,7 @@ struct ConnectionState {
 
  private:
   std::shared_ptr<Databases> databases_;
-  std::shared_ptr<const Caller> caller_;  // once a command has asked for it
+  std::shared_ptr<const Caller> caller_;  // once a command has needed it
 };
 
 inline constexpr std::string_view kNotLoggedIn = "NOAUTH Authentication required.";

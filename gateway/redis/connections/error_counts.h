@@ -1,6 +1,6 @@
 // gateway/redis/connections/error_counts.h
-// Counts the errors that a gateway has answered by their codes, for INFO errorstats.
-// Bounds:  scripts may invent codes, so that all beyond kCodesMax count as ERR.
+// Counts the error replies of a gateway by their codes, for INFO errorstats.
+// Bounds:  codes beyond kCodesMax count as ERR, because scripts may invent codes.
 // Threads: any.
 #pragma once
 
@@ -17,7 +17,7 @@ class ErrorCounts {
  public:
   static constexpr size_t kCodesMax = 128;
 
-  // A reply, which may be no error.
+  // Counts the reply if it is an error.
   void Count(std::string_view reply);
   void Reset();
   std::map<std::string, uint64_t> All() const;

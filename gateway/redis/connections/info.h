@@ -14,10 +14,10 @@ namespace ebla::gateway::redis {
 
 struct Shared;
 
-// How fast a number grows, between two looks at it that are a second apart or more.
+// The growth of a number, between two readings that are a second or more apart.
 class RateMeter {
  public:
-  // A second.
+  // Per second.
   int64_t Of(uint64_t count, std::chrono::steady_clock::time_point now);
 
  private:

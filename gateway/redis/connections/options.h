@@ -1,6 +1,6 @@
 // gateway/redis/connections/options.h
-// The options that CONFIG GET shows, as Redis names them, and those that a connection may set: how it reads, when its
-// writes are acknowledged, and what its transactions are.
+// The options of CONFIG GET, in Redis's form, and those that a connection may set: its read level, the acknowledgement
+// of its writes, and its kind of transactions.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -16,11 +16,11 @@
 
 namespace ebla::gateway::redis {
 
-// Whose commands these are.
+// The keys that a transaction may have.
 inline constexpr std::string_view kRedisVersion = "7.0.15";
 
 enum class Transactions : uint8_t {
-  kOneGroup,   // all keys of one have to be of one group
+  kOneGroup,   // all keys of a transaction are of one group
   kEachGroup,  // the commands of each group are a transaction of their own
 };
 

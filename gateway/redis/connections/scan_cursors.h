@@ -21,7 +21,7 @@ class ScanCursors {
  public:
   static constexpr size_t kKept = 10'000;
 
-  // Never 0, which begins a scan.
+  // Never 0, because 0 starts a scan.
   static uint64_t Of(std::string_view key);
 
   uint64_t Remember(std::string_view key);

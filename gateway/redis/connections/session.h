@@ -61,19 +61,19 @@ class Session {
     queue_->bytes.store(bytes, std::memory_order_relaxed);
   }
   int64_t id() const { return line_.id; }
-  // Whether a reply is to be sent to what does not begin: what is no command, or only queued.
+  // Whether replies are sent to requests that never run: those that are no command, or only queued.
   bool TakesReply() { return sends_ = !std::exchange(skip_next_, false) && replies_; }
-  // How it reads and writes where it has said so, else as its table does.
+  // The connection's levels, or the table's, unless it has set its own.
   const ConnectionOptions& options() const { return options_; }
 
   // Called before each command is answered, with the time of its start. Returns whether its reply is sent, because
   // CLIENT REPLY may suppress it.
   bool Begin(const CommandInfo& command, const Words& words, std::chrono::steady_clock::time_point now);
-  // The same, once it has run: CLIENT REPLY and RESET may have changed it.
+  // The same after the command has run, because CLIENT REPLY and RESET may have changed it.
   bool sends() const { return sends_; }
-  // By its own CLIENT KILL: the reply to that is its last.
+  // After its own CLIENT KILL, whose reply is the connection's last.
   bool killed() const { return killed_; }
-  // The reply to a command that takes so many words; none: it is not one of the connection's own.
+  // The reply to a command that takes so many words; none: the command needs a store.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words);
 
  private:
@@ -90,7 +90,7 @@ class Session {
   struct SlowLogChange {
     std::optional<int64_t> slower_than_micros, most;
   };
-  // Empty where it can be set, else what to answer; none: all connections share no such option.
+  // Empty if the option can be set, else the error; none: no such option is shared.
   std::optional<std::string> TakeShared(const std::string& name, const std::string& value, SlowLogChange& change) const;
   void Reset();
 

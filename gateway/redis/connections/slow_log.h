@@ -29,17 +29,17 @@ class SlowLog {
     std::string owner;  // session.h
     std::string address, name;
     std::chrono::microseconds took{0};
-    Words words;  // as Shown() has them
+    Words words;  // as Shown() returns them
     int64_t id = 0, time = 0;
   };
 
   // Notes commands that took at least so long; negative: none.
   int64_t slower_than_micros() const { return slower_than_micros_.load(std::memory_order_relaxed); }
   void set_slower_than_micros(int64_t micros) { slower_than_micros_ = micros; }
-  // How long something took that began then and ends now, if that is to be noted.
+  // The time of a command that began then and ends now, if it is to be noted.
   std::optional<std::chrono::microseconds> IfSlow(std::chrono::steady_clock::time_point began) const;
   int64_t most() const { return most_; }
-  // Older ones go.
+  // Notes a command, and drops the oldest ones beyond the bound.
   void set_most(int64_t most);
 
   void Add(Entry entry);

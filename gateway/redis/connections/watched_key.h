@@ -12,7 +12,7 @@ namespace ebla::gateway::redis {
 
 struct WatchedKey {
   std::string key;
-  std::optional<Version> version;  // none: there was no such key
+  std::optional<Version> version;  // none: the key did not exist
 };
 
 }  // namespace ebla::gateway::redis

@@ -8,8 +8,7 @@
 // How:     asks the cluster in the user's name: reads the record, scans for one of those, or deletes a version of the
 //          record that never exists. An answer holds for kBelievedFor, and for at most kBelievedAtMost while the
 //          cluster cannot answer. Meanwhile a caller waits for at most kAskAgain.
-// Bounds:  remembers kKnownMax answers, and then forgets all; none for names that are too long for a
-//          channel's.
+// Bounds:  remembers kKnownMax answers, and then forgets all. Remembers none for names that are too long for a channel.
 // Threads: any.
 #pragma once
 
@@ -31,7 +30,7 @@ class ChannelGrants : public std::enable_shared_from_this<ChannelGrants> {
   static constexpr std::chrono::milliseconds kAskAgain{250};
   static constexpr size_t kKnownMax = 10'000;
 
-  // True: `answer` is what was answered not long ago.
+  // True: `answer` is a recent answer.
   bool Knows(const ChannelUse& use, Status& answer) const;
   // `records`: of the table, as the user sees it. `done` is called once, on any thread. PERMISSION_DENIED names the
   // grant that is lacking; other errors are the store's.

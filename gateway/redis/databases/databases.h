@@ -17,7 +17,7 @@ namespace ebla::gateway::redis {
 
 inline constexpr int kDatabases = 16;  // by number
 inline bool IsDatabase(int64_t number) { return number >= 0 && number < kDatabases; }
-// The answer to a number that no database has. Empty: a database has it.
+// The error for a number that no database has; empty: a database has it.
 inline std::string_view WrongDatabase(int64_t number) {
   if (IsDatabase(number)) return {};
   return std::in_range<int32_t>(number) ? "ERR DB index is out of range"

@@ -26,7 +26,7 @@ namespace ebla::gateway::redis {
 inline constexpr char kGroupDelimiter = '\0';
 
 std::string RecordKey(std::string key);
-// None: the record is no key's.
+// None: the record belongs to no key of Redis.
 std::optional<std::string> KeyOfRecord(std::string_view record);
 
 // The first bytes of the records of a key's group, up to the byte of 0. Keys with equal ones are of one group.

@@ -1,6 +1,6 @@
 // gateway/redis/databases/key_codec_store.h
-// A store whose keys are Redis's, over one whose keys are those of records.
-// Ranges:  of ScanKeys are ranges of records, in whose order the keys come (key_codec.h); its rows have Redis's keys.
+// Translates Redis's keys for a store of records (key_codec.h).
+// Ranges:  ScanKeys takes ranges of records, in whose order it returns rows with Redis's keys.
 // Threads: any.
 #pragma once
 

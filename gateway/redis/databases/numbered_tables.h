@@ -24,9 +24,9 @@ namespace ebla::gateway::redis {
 // `name`: a number, or the table's own name.
 std::string TableOfDatabase(const std::string& first, const std::string& name);
 
-// How much memory the table of database 0 may take on a server, and what it evicts then, in Redis's words.
+// The bound of the memory of database 0's table on a server, and its eviction, in Redis's words.
 struct MemoryBounds {
-  uint64_t bytes_max = 0;  // 0: it has no limit, or is on disk
+  uint64_t bytes_max = 0;  // 0: no limit, or a table on disk
   std::string_view policy = "noeviction";
   int64_t evicted = 0;  // keys, since its servers started
 };
@@ -43,7 +43,7 @@ class NumberedTables {
   // Calls in progress keep their deadline. Callers that wait get no answer any more.
   void Stop();
 
-  // Whether the table of this database is made where it is not there.
+  // Whether missing tables of this database are made.
   bool Makes(const std::string& name) const;
   void Make(const std::string& name, Callback<Status> done);
   // The records of each database that has any, some seconds ago; expired records count until they are purged.
@@ -54,7 +54,7 @@ class NumberedTables {
  private:
   static constexpr std::chrono::seconds kCountEvery{10};
   static constexpr std::chrono::seconds kPatience{10};    // of a command that selects a database
-  static constexpr std::chrono::seconds kForReplicas{3};  // that are as many as those of database 0
+  static constexpr std::chrono::seconds kForReplicas{3};  // for as many replicas as database 0 has
 
   Status MakeNow(const std::string& name) const;
   void Count();

@@ -28,18 +28,18 @@ namespace ebla::gateway::redis {
 
 class OpenTables final : public Databases, public std::enable_shared_from_this<OpenTables> {
  public:
-  // `table`: database 0. `levels`: of connections that have said nothing of theirs. `loops`: the connections'.
-  // `tables`: has those made that are not there; null: none is.
+  // `table`: database 0. `levels`: of connections that have not set theirs. `loops`: the connections'. `tables`: makes
+  // missing tables; null: none is made.
   OpenTables(Client client, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
              std::shared_ptr<NumberedTables> tables = nullptr);
   ~OpenTables() override { Stop(); }
 
   // Looks up nothing more, and fails the callers that wait.
   void Stop();
-  // A table that is open already.
+  // Adds an open table.
   void Add(const std::string& name, const Table& table);
   void Open(const std::string& name, const Read& read, Ack ack, Callback<Result<std::shared_ptr<Store>>> done) override;
-  // Once it is said that channels are guarded.
+  // Requires grants of channels from now on.
   void GuardChannels() { grants_ = std::make_shared<ChannelGrants>(); }
   bool guards_channels() const override { return grants_ != nullptr; }
   void MayUse(const ChannelUse& use, Until until, Callback<Status> done) override;
@@ -65,7 +65,7 @@ class OpenTables final : public Databases, public std::enable_shared_from_this<O
   void LookUp(const std::string& name, Make make);
   void OnLookedUp(const std::string& name, Make make, Result<Table> opened);
 
-  std::shared_ptr<ChannelGrants> grants_;  // null: everybody may use every channel
+  std::shared_ptr<ChannelGrants> grants_;  // null: no grants are required
   const Client client_;
   const std::string table_;
   const TableStoreOptions levels_;
@@ -74,7 +74,7 @@ class OpenTables final : public Databases, public std::enable_shared_from_this<O
   Mutex mutex_;
   std::map<std::string, Database> databases_ EBLA_GUARDED_BY(mutex_);
   bool stopped_ EBLA_GUARDED_BY(mutex_) = false;
-  std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name that is looked up
+  std::map<std::string, std::vector<Waiter>> waiters_ EBLA_GUARDED_BY(mutex_);  // by the name of the table
 };
 
 }  // namespace ebla::gateway::redis

@@ -49,10 +49,10 @@ class ClusterLogins final : public Logins {
   static constexpr std::chrono::seconds kBelievedFor{5}, kPatience{10};
   static constexpr size_t kNameBytesMax = 256, kPasswordBytesMax = 1'024;
 
-  // Asks the cluster: Client::Connect, but for tests.
+  // Client::Connect, except in tests.
   using Connect = std::function<Result<Client>(ClientOptions)>;
 
-  // `options`: of the clients, but for user and password. `table`: database 0. `loops`: the connections'.
+  // `options`: of the clients, without user and password. `table`: database 0. `loops`: the connections'.
   ClusterLogins(ClientOptions options, std::string table, TableStoreOptions levels, std::vector<rpc::EventLoop*> loops,
                 Connect connect = &Client::Connect);
   ~ClusterLogins() override { Stop(); }
@@ -71,13 +71,13 @@ class ClusterLogins final : public Logins {
 
   struct Attempt {
     std::string user, password, address;
-    bool spent = false;  // it counts as a guess already
+    bool spent = false;  // it has already counted as a guess
   };
   Result<std::shared_ptr<Databases>> Try(const Attempt& attempt);
   std::string DigestOf(const std::string& user, const std::string& password) const;
-  // Null: it has not shown this password, or not within that time.
+  // Null: the user has not shown this password, or not within that time.
   std::shared_ptr<Databases> Believed(const std::string& user, const std::string& digest, Duration within) const;
-  // It has shown another one last.
+  // The user has shown another password last.
   bool Differs(const std::string& user, const std::string& digest) const;
   std::shared_ptr<Databases> Remember(const std::string& user, const std::string& digest, Client client);
 

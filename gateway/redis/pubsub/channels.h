@@ -22,7 +22,8 @@
 
 namespace ebla::gateway::redis {
 
-// A pattern that would take more to match a name does not match it: so none costs much more than the longest name.
+// A pattern that would take more steps to match a name does not match it, so that no pattern costs much more than the
+// longest name.
 inline constexpr size_t kChannelStepsMax = 16'384;
 
 enum class ChannelKind : uint8_t { kChannel, kPattern, kShard };
@@ -32,7 +33,7 @@ inline ChannelKind KindOfPublished(std::string_view command) {
   return command == "spublish" ? ChannelKind::kShard : ChannelKind::kChannel;
 }
 
-// One connection that listens.
+// A connection with a subscription.
 struct Subscriber {
   std::weak_ptr<Sink> sink;
   std::atomic<int> protocol{2};
@@ -55,7 +56,7 @@ class Channels {
   int64_t Count(ChannelKind kind) const;  // of names
 
  private:
-  // Each until it is removed: what is on its way then is thrown away.
+  // Each is removed by Remove(), which discards its messages on their way.
   using Subscribers = std::map<std::shared_ptr<Subscriber>, std::shared_ptr<std::atomic<bool>>>;
   using ByName = std::map<std::string, Subscribers>;
 

@@ -33,7 +33,7 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
  public:
   static constexpr std::chrono::seconds kPatience{1};
 
-  // How many the other one has brought it to; 0 also where that is not known.
+  // Gets the number of subscribers that the peer has reached; 0 if it is unknown.
   using Done = std::move_only_function<void(int64_t subscribers)>;
 
   // `endpoint`: numeric.
@@ -42,7 +42,7 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
   ~PeerClient();
 
   struct Greeting {
-    std::string own;    // where the other one reaches this gateway
+    std::string own;    // this gateway's address for the peer
     Credentials login;  // without a user, or without TLS, it does not log in
   };
   // `starting` is held until it is up or gone.
@@ -54,7 +54,7 @@ class PeerClient : public rpc::EventLoop::TurnEndHook, public std::enable_shared
   void Fail(const std::string& why);
   bool gone() const { return fd_ < 0; }
   bool up() const { return up_; }
-  // For what is not sent or not answered yet.
+  // For requests that are not sent or not answered yet.
   size_t held_bytes() const { return out_.size() + waiting_.size() * sizeof(Waiting); }
   void OnTurnEnd() override { Flush(); }
 

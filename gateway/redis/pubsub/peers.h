@@ -28,7 +28,8 @@ class Peers final : public Publisher {
         std::shared_ptr<security::TlsCredentials> tls, Credentials login);
   ~Peers() override { Stop(); }
 
-  // `own`: where others reach this gateway. Waits until those that the first look finds are up, for a second at most.
+  // `own`: the address for other gateways. Waits until the gateways of the first look are connected, for a second at
+  // most.
   void Start(const rpc::Endpoint& own);
   void Stop();
 

@@ -18,12 +18,13 @@ class Publisher {
   explicit Publisher(std::shared_ptr<Channels> channels) : channels_(std::move(channels)) {}
   virtual ~Publisher() = default;
 
-  // `done` gets how many have got it, as far as is known; once, on any thread, perhaps within the call.
+  // `done` gets the number of subscribers that were reached, as far as it is known. It is called once, on any thread,
+  // perhaps within the call.
   using Done = std::move_only_function<void(int64_t subscribers)>;
   virtual void Publish(ChannelKind kind, const std::string& channel, const std::string& message, Done done) {
     done(channels_->Deliver(kind, channel, message));
   }
-  // Another gateway is new.
+  // A new gateway has appeared.
   virtual void LookSoon() {}
   // The channels of this gateway.
   Channels& channels() const { return *channels_; }

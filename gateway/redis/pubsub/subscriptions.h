@@ -25,7 +25,7 @@ class Subscriptions {
   Subscriptions(const Subscriptions&) = delete;
   Subscriptions& operator=(const Subscriptions&) = delete;
 
-  // None: it is none of these commands.
+  // None: another command.
   std::optional<std::string> Answer(const CommandInfo& command, const Words& words, int protocol);
   // The version in which messages are encoded from now on.
   void set_protocol(int protocol);

@@ -1,6 +1,6 @@
 // gateway/redis/requests/connection_command.h
-// A command that a connection's session or its store answers: what single_command.h and exec_command.h have in common.
-// Threads: made, run and ended on the connection's loop; it may answer from any.
+// The base of commands of a connection, which its session or its store answers: of single_command.h and exec_command.h.
+// Threads: made, run and ended on the connection's loop; may answer from any.
 #pragma once
 
 #include <functional>
@@ -25,7 +25,7 @@ size_t KindOfName(std::string_view name);
 inline const std::string kExecAbort = "EXECABORT Transaction discarded because of: ";
 // The name, with the subcommand that the words name, such as "client|list".
 std::string FullName(const CommandInfo& command, const Words& words);
-// None: the command may run. Else why a connection that speaks RESP2 and listens may not run it.
+// None: the command may run. Else the reason why a subscriber that speaks RESP2 may not run it.
 std::optional<std::string> OnlyListens(const ConnectionState& state, std::string_view command);
 gateway::Reply ToAnswer(std::string bytes);
 
@@ -41,7 +41,7 @@ class ConnectionCommand : public Command {
 
  protected:
   void Begin() { sends_ = state_.session.Begin(command_, words_, began()); }
-  // Each ends it.
+  // Each ends the command.
   void End(std::string bytes);
   virtual void EndWith(std::string_view failure);
 
@@ -53,7 +53,7 @@ class ConnectionCommand : public Command {
   void Open(const std::string& database, Opened then);
   StoreContext ContextOf(std::shared_ptr<Store> store) const;
 
-  ConnectionState& state_;  // its protocol's, which is there until it has replied
+  ConnectionState& state_;  // its protocol's, which exists until the reply
   const CommandInfo& command_;
   Words words_;          // until it ends
   const KeyViews keys_;  // of words_

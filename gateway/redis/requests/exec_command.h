@@ -1,6 +1,6 @@
 // gateway/redis/requests/exec_command.h
 // EXEC: runs what its connection has queued (multi.h).
-// Threads: as connection_command.h says.
+// Threads: as in connection_command.h.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@ namespace ebla::gateway::redis {
 
 class ExecCommand final : public ConnectionCommand {
  public:
-  // `abort`: it does nothing but say so.
+  // `abort`: the error, if the transaction must not run.
   ExecCommand(ConnectionState& state, const CommandInfo& command, std::vector<QueuedCommand> commands, size_t bytes,
               std::string abort)
       : ConnectionCommand(state, command, {"EXEC"}), commands_(std::move(commands)), abort_(std::move(abort)) {

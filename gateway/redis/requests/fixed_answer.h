@@ -1,5 +1,5 @@
 // gateway/redis/requests/fixed_answer.h
-// Its answer is known: of what is no command or cannot be one, and of what is only queued.
+// A request with a known reply: one that is no valid command, and one that is only queued.
 // Threads: the connection's loop.
 #pragma once
 
@@ -13,8 +13,8 @@ namespace ebla::gateway::redis {
 class FixedAnswer final : public Command {
  public:
   enum class To : uint8_t {
-    kCommand,  // that a connection which only listens may not say
-    kRefused,  // none, or one that cannot be: that is found first
+    kCommand,  // which a subscriber may not send
+    kRefused,  // an invalid command, which is checked before that
     kBroken,   // no request: the connection ends, too
   };
   FixedAnswer(ConnectionState& state, size_t kind, redis::Reply& reply, To to)

@@ -1,6 +1,6 @@
 // gateway/redis/requests/single_command.h
 // A command that runs when it arrives: by the login, the session, or the store of the selected database.
-// Threads: as connection_command.h says.
+// Threads: as in connection_command.h.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ class SingleCommand final : public ConnectionCommand {
   void NoteWatched(const TransactionView& view);
 
   std::optional<Coalescer> coalescer_;   // from the first MayBatch() on
-  std::vector<SingleCommand*> batched_;  // until they are answered; their connection keeps them until then
+  std::vector<SingleCommand*> batched_;  // until they are answered; their connection owns them
 };
 
 }  // namespace ebla::gateway::redis

@@ -32,8 +32,8 @@ class Scripts {
  public:
   struct Options {
     size_t waiting_max = 1'000;
-    size_t waiting_bytes_max = 256 << 20;  // of all, or of one alone
-    int log_lines_max = 100;               // a second
+    size_t waiting_bytes_max = 256 << 20;  // of all scripts that wait, or of a single one
+    int log_lines_max = 100;               // per second
     ScriptLimits limits;
   };
   Scripts() : Scripts(Options()) {}
@@ -43,7 +43,7 @@ class Scripts {
 
   // Before Start(), a run takes place within its call.
   void Start(size_t threads);
-  // Nothing is run any more: what waits is told so, and what runs ends soon. Before the last one lets go of this.
+  // Fails the scripts that wait, and cuts those that run. Precedes the release of the last reference.
   void Stop();
 
   // `work`, which holds so many bytes, is called once, on one of the threads, with OK. With an error the script must
@@ -51,7 +51,7 @@ class Scripts {
   using Work = std::move_only_function<void(const Status& may)>;
   void Run(Until until, size_t bytes, Work work);
 
-  // SCRIPT KILL: all of this owner that run now end. False: none does.
+  // SCRIPT KILL: ends all scripts of this owner that run now. False: none runs.
   bool Kill(std::string_view owner);
   // A run of a script, while the object lives.
   class Running {

@@ -1,6 +1,6 @@
 // gateway/redis/testing/memory_client.h
 // A client of Redis's commands over a store in memory, for tests without a socket.
-// Threads: of a client one at a time; of databases any.
+// Threads: a client's one at a time; databases' any.
 #pragma once
 
 #include <map>
@@ -46,7 +46,7 @@ class MemoryClient {
   explicit MemoryClient(const MemoryClient* other = nullptr);
   std::string Answer(const Words& words);
   MemoryDatabases& databases() { return *databases_; }
-  // How it was ended; empty: it was not.
+  // How the connection was ended; empty: it was not.
   const std::string& ended() const { return sink_->ended; }
   // The bytes that were pushed since the last call.
   std::string TakePushed() { return std::exchange(sink_->bytes, {}); }

@@ -9,7 +9,7 @@
 
 namespace ebla::gateway::redis {
 
-// How many of the bytes are one reply; none: it is not whole.
+// The length of the first reply; none: it is incomplete.
 std::optional<size_t> ReplyLength(std::string_view bytes);
 
 }  // namespace ebla::gateway::redis

@@ -19,7 +19,7 @@ namespace ebla::gateway::redis {
 inline constexpr std::string_view kCrossSlot =
     "CROSSSLOT Keys in request don't hash to the same slot: give them one {tag}";
 
-// The group of all these keys; none: they are of several, or there are none.
+// The group of all these keys; none: they are of several groups, or there are none.
 std::optional<std::string> OneGroupOf(const std::vector<std::string>& keys);
 
 class MultiQueue {
@@ -32,9 +32,9 @@ class MultiQueue {
   void Open() { open_ = true; }
   // A command was refused, so none of the queue will run.
   void Break();
-  // Empty: it is queued. Else why not.
+  // Empty: the command is queued. Else the error.
   std::string_view Add(const CommandInfo& command, Words& words);
-  // All of them; the queue is closed.
+  // Returns all commands, and closes the queue.
   std::vector<QueuedCommand> Close();
   size_t size() const { return commands_.size(); }
   size_t held_bytes() const { return bytes_; }

@@ -27,19 +27,19 @@ struct Effects {
     ChannelKind kind;
     std::string channel, text;
   };
-  std::vector<Message> messages;  // to be published once it is committed
+  std::vector<Message> messages;  // published once the transaction is committed
   size_t message_bytes = 0;
-  Status failure;  // a command cannot be done as a part of it: nothing happens
+  Status failure;  // a command that cannot be part of a transaction, which then has no effect
 };
 
 struct Transaction {
   StoreContext context;
-  std::vector<std::string> keys;  // that the body reads
+  std::vector<std::string> keys;  // of the transaction
   std::vector<WatchedKey> watched;
-  // Runs what there is to do on the view of the keys; an error ends the transaction. May be called several times.
+  // Runs the commands on the view of the keys. An error ends the transaction. May be called several times.
   using BodyDone = std::move_only_function<void(const Status&)>;
   std::move_only_function<void(std::shared_ptr<TransactionView>, BodyDone)> body;
-  // False: nothing has happened, as a watched key is not as it was.
+  // False: nothing has changed, because a watched key has.
   Callback<Result<bool>> done;
 };
 
@@ -53,7 +53,7 @@ struct QueuedCommand {
 // The bytes of replies of one transaction, or of all transactions of one answer; more is OVERLOADED.
 inline constexpr size_t kRepliesBytesMax = 64 << 20;
 
-// Each command's reply; none: a watched key is not as it was.
+// The commands' replies; none: a watched key has changed.
 using Replies = std::optional<std::vector<std::string>>;
 
 // Runs commands in turn, as one transaction. All of their keys are of one group. With a script among them they run on a

@@ -19,14 +19,14 @@ inline constexpr size_t kMatchStepsMax = 17'000'000;
 inline constexpr std::string_view kPatternTooSlow =
     "ERR the pattern takes too long to match: give one with fewer * or []";
 
-// `steps_left`: none afterwards, and it has given up, which is no match.
+// `steps_left`: at 0 the match was given up, and is none.
 bool Matches(std::string_view pattern, std::string_view text, size_t& steps_left);
 inline bool Matches(std::string_view pattern, std::string_view text) {
   size_t steps = static_cast<size_t>(-1);
   return Matches(pattern, text, steps);
 }
 
-// The bytes that all that matches begins with.
+// The common first bytes of all texts that match.
 std::string PrefixOf(std::string_view pattern);
 
 }  // namespace ebla::gateway::redis

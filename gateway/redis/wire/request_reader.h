@@ -22,19 +22,19 @@ namespace ebla::gateway::redis {
 
 struct Request {
   Words words;            // the command's name and its arguments; empty: an empty line, not to be answered
-  bool too_long = false;  // one of the words was, and is empty here
+  bool too_long = false;  // a word was, and is empty here
   bool typed = false;     // as a line, not as an array
 };
 
 class RequestReader {
  public:
   struct Options {
-    size_t string_bytes_max = 1 << 20;       // of one that is kept
-    size_t announced_bytes_max = 512 << 20;  // of one at all
+    size_t string_bytes_max = 1 << 20;       // of a string that is kept
+    size_t announced_bytes_max = 512 << 20;  // of any string
     size_t words_max = 1 << 20;              // of a request
-    size_t request_bytes_max = 16 << 20;     // of all that is kept of one
-    size_t line_bytes_max = 64 << 10;        // of a line that is typed, and of a length
-    size_t words_max_before_login = 10;      // as `strict`
+    size_t request_bytes_max = 16 << 20;     // of the kept strings of a request
+    size_t line_bytes_max = 64 << 10;        // of a typed line, and of a length
+    size_t words_max_before_login = 10;      // with `strict`
     size_t string_bytes_max_before_login = 16384;
   };
   RequestReader() : RequestReader(Options()) {}
@@ -46,15 +46,15 @@ class RequestReader {
   // The bytes of an incomplete request.
   size_t held_bytes() const { return kept_bytes_ + begun_.size() + request_.words.capacity() * sizeof(std::string); }
 
-  // Takes bytes off the front of `bytes`. A request once one is whole; none: more is needed, and all bytes were taken.
-  // An error's message is what to answer, without the minus; nothing more may be read then.
+  // Takes bytes off the front of `bytes`. Returns a complete request, or none after it took all bytes. The message of
+  // an error is the reply, without the minus; no call may follow it.
   Result<std::optional<Request>> Read(std::string_view& bytes);
 
  private:
   // The next element to be read.
   enum class State { kStart, kLine, kCount, kLength, kString, kStringEnd };
 
-  // A line that has ended, without its end: within `bytes` as they were, or `whole`. None: more is needed.
+  // A complete line, without its end: within the former `bytes`, or `whole`. None: more input is needed.
   Result<std::optional<std::string_view>> TakeLine(std::string_view& bytes, const char* too_long, std::string& whole);
   Status OnCount(std::string_view line);
   Status OnLength(std::string_view line);
@@ -65,7 +65,7 @@ class RequestReader {
   const Options options_;
   bool strict_ = false;
   State state_ = State::kStart;
-  std::string begun_;  // of a line, its part that has come
+  std::string begun_;  // the part of a line that has arrived
   Request request_;
   size_t words_left_ = 0;
   size_t string_left_ = 0;  // bytes

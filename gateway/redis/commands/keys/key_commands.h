@@ -17,11 +17,11 @@ namespace ebla::gateway::redis {
 // The options of COPY.
 struct CopyOptions {
   bool replaces = false;
-  std::optional<std::string> database;  // another one; none: that of the connection
-  std::string_view failure;             // of what cannot be an option; empty: it can
+  std::optional<std::string> database;  // the target; none: that of the connection
+  std::string_view failure;             // the error of the options; empty: none
 };
 CopyOptions CopyOptionsOf(const Words& words);
-// The database that COPY names, if its words are right; it may be the connection's own.
+// The database that COPY names, if its words are valid; it may be the connection's own.
 std::optional<std::string> NamedDatabase(const CommandInfo& command, const Words& words);
 
 void Copy(std::shared_ptr<StoreCall> call);

@@ -1,6 +1,6 @@
 // gateway/redis/commands/messages/message_commands.h
-// Commands that publish: a client's, and those by which gateways bring messages to each other. The commands that change
-// what a connection listens to are in pubsub/subscriptions.h.
+// Commands that publish: a client's, and those by which gateways send messages to each other. The commands that change
+// a connection's subscriptions are in pubsub/subscriptions.h.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: any, as store_commands.h says.
 #pragma once

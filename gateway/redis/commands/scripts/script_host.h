@@ -1,9 +1,9 @@
 // gateway/redis/commands/scripts/script_host.h
 // The commands that a script calls, on the transaction view of its transaction.
-// Keys:     those that EVAL declares alone: others were not loaded, and may be of another group.
-// Refused:  what visits all keys or changes the connection, since a script is a part of a transaction.
-// Messages: are published once the transaction is committed; until then they are known to this gateway's subscribers'
-//           number alone.
+// Keys:     those that EVAL declares, because other keys were not loaded, and may be of another group.
+// Refused:  commands that visit all keys or change the connection, because a script is part of a transaction.
+// Messages: are published once the transaction is committed. Until then PUBLISH counts this gateway's subscribers
+//           alone.
 // Threads:  the run's.
 #pragma once
 
