@@ -1,8 +1,8 @@
 // functions/items/item_codec.h
-// How a cache's item lies in a record of Ebla.
+// The encoding of a cache's item in a record of Ebla.
 //
-// A value with flags 0 and nothing else to remember, which does not begin with a byte of 0, is the record's value as it
-// is: the shell and the SDK see it, and the servers' own Increment works on it. Everything else is framed:
+// A value with flags 0, without further state and without a first byte of 0 is the record's value itself. The shell and
+// the SDK see it, and the servers' own Increment works on it. Every other item is framed:
 //
 //   offset  bytes  meaning
 //   0       1      0x00
@@ -12,7 +12,7 @@
 //   7       8      only with state 4: earlier builds wrote them, and they mean nothing
 //   then           the value
 //
-// Errors:  INTERNAL for a record of another kind: of that key alone.
+// Errors:  INTERNAL: a record of another kind. Other keys are unaffected.
 // Threads: functions.
 #pragma once
 
@@ -29,7 +29,7 @@ struct Item {
   std::string value;
   uint32_t flags = 0;
   bool stale = false;
-  bool won = false;  // a client was told to make it anew
+  bool won = false;  // a client was told to recache it
 
   friend bool operator==(const Item&, const Item&) = default;
 };

@@ -1,6 +1,6 @@
 // functions/items/item_function.h
 // A change of an item as a function of servers (common/base/record_functions.h).
-// Errors:  INTERNAL: the record is none of an item.
+// Errors:  INTERNAL: the record holds no item.
 // Threads: functions.
 #pragma once
 

@@ -14,11 +14,11 @@
 
 namespace ebla {
 
-// How long an item is to live.
+// The lifetime of an item.
 struct Lifetime {
   enum class Kind : uint8_t { kForever, kFor, kUntil, kKept, kGone };
   Kind kind = Kind::kForever;
-  int64_t ms = 0;  // of kFor from when it is put, of kUntil since 1970; 1 at least
+  int64_t ms = 0;  // of kFor since the put, of kUntil since 1970; at least 1
 
   static Lifetime Forever() { return {}; }
   static Lifetime For(std::chrono::milliseconds ttl) {
@@ -27,10 +27,10 @@ struct Lifetime {
   static Lifetime Until(int64_t ms) { return {Kind::kUntil, std::clamp<int64_t>(ms, 1, limits::kExpiryMsMax)}; }
   // None: for ever.
   static Lifetime Until(const std::optional<int64_t>& ms) { return ms ? Until(*ms) : Forever(); }
-  static Lifetime Kept() { return {Kind::kKept, 0}; }  // as it was; of one that was not: for ever
-  static Lifetime Gone() { return {Kind::kGone, 0}; }  // not at all
+  static Lifetime Kept() { return {Kind::kKept, 0}; }  // as before; of a new item: for ever
+  static Lifetime Gone() { return {Kind::kGone, 0}; }  // expired at once
 
-  // When it ends, if it begins now; none: never, or as it was.
+  // The end of a lifetime that begins now; none: never, or as before.
   std::optional<int64_t> EndFrom(int64_t now_ms) const {
     if (kind == Kind::kFor) return now_ms + ms;
     return kind == Kind::kUntil ? std::optional(ms) : std::nullopt;

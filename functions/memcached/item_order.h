@@ -16,13 +16,13 @@ inline constexpr size_t kCacheValueBytesMax = 1'047'552;
 
 enum class Outcome : uint8_t { kDone, kNotStored, kExists, kNotFound, kNotANumber };
 
-// Times are as memcached takes them (numbers.h).
+// Times are in memcached's form (numbers.h).
 struct ItemOrder {
   enum class Verb : uint8_t {
     kAppend,     // to the value; flags and time stay
     kPrepend,    // the same
     kSetOver,    // sets an item that `cas` names, or a newer one, which is stale then and keeps its time
-    kIncrement,  // by `delta`; at its end it begins at 0 again
+    kIncrement,  // by `delta`; wraps around to 0
     kDecrement,  // to 0 at least
     kTouch,      // gives it `new_ttl`
     kLook,       // as the meta get does: changes what the other fields ask for, and notes which client recaches it
@@ -32,29 +32,29 @@ struct ItemOrder {
   std::string value;                   // of kAppend, kPrepend, kSetOver
   uint32_t flags = 0;                  // of kSetOver
   uint64_t delta = 1;                  // of counts
-  uint64_t initial = 0;                // of a count that is made
-  std::optional<uint64_t> cas;         // only if the item has it, but for kSetOver
+  uint64_t initial = 0;                // of a count that is created
+  std::optional<uint64_t> cas;         // required of the item, except for kSetOver
   std::optional<int64_t> new_ttl;      // none: its time stays
-  std::optional<int64_t> created_ttl;  // of counts and kLook: one that is not there is made, and lives so long
+  std::optional<int64_t> created_ttl;  // of counts and kLook: a missing item is created, with this life
   std::optional<int64_t> recache_ttl;  // of kLook: a client that finds less than this left recaches it
-  bool recache_by_new_ttl = false;     // of what is left once it has `new_ttl`; else of what was left before
+  bool recache_by_new_ttl = false;     // of the rest of `new_ttl`; else of the old life
   bool value_wanted = false;           // of kTouch and kLook
 };
 
 struct Finding {
   Outcome outcome = Outcome::kDone;
-  bool changed = false;      // it is another now, or gone
-  bool created = false;      // it was not there, and is
-  bool won = false;          // this client is to make it anew
-  bool sent_before = false;  // another one was told to
+  bool changed = false;      // the item was changed or deleted
+  bool created = false;      // the item was missing, and was created
+  bool won = false;          // this client is to recache the item
+  bool sent_before = false;  // another client was told to recache it
   // The item as it was found; empty for a new item.
   bool stale = false;
   uint32_t flags = 0;
   uint64_t size = 0;  // of the value
-  std::string value;  // where it is wanted
+  std::string value;  // if it is wanted
   std::optional<int64_t> expires_ms;
   Version version;
-  uint64_t number = 0;  // of a count, afterwards
+  uint64_t number = 0;  // of a count, after the change
 };
 
 ItemStep Decide(const ItemOrder& order, int64_t now_ms, std::optional<FoundItem> found, Finding& finding);

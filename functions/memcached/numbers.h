@@ -13,7 +13,7 @@
 
 namespace ebla::memcached {
 
-// A sign and digits; blanks before them, and anything after a blank, are passed over.
+// A sign and digits. Blanks before them, and anything after a blank, are ignored.
 std::optional<uint64_t> ReadUnsigned(std::string_view text);
 std::optional<int32_t> ReadSigned(std::string_view text);
 // The lower 32 bits of a signed number of 64, as memcached reads times. libmemcached writes 4294967295 and means -1.
@@ -21,7 +21,7 @@ std::optional<int32_t> ReadTime(std::string_view text);
 
 // 0 is for ever; up to 30 days count from now on, more since 1970; a negative or past time is gone.
 Lifetime LifetimeOf(int64_t exptime, int64_t now_ms);
-// When that ends, in milliseconds since 1970: now, of what is gone; none: never.
+// The end of a life, in milliseconds since 1970; now, if it is over; none: never.
 std::optional<int64_t> ExpiresMs(int64_t exptime, int64_t now_ms);
 
 // The rest of an item's life, in seconds; -1 is for ever.

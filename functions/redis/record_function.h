@@ -32,12 +32,12 @@ struct CommandFunction {
   }
 };
 
-// Null: ApplyCommand does no command of that name.
+// Null: ApplyCommand has no command of that name.
 const CommandFunction* FunctionOf(std::string_view name);
 std::string EncodeCommand(int protocol, const Words& words);
 Result<FunctionResult> ApplyCommand(const FunctionInput& input);
 
-// The same for a caller that has the command and its words. `others_wait`: as update.h tells.
+// The same for a caller that has the command and its words. `others_wait` is that of Update.
 Result<FunctionResult> ExecuteCommand(UpdateFunction command, const Words& words, int protocol,
                                       const FunctionInput& input, bool others_wait);
 

@@ -1,7 +1,7 @@
 // gateway/host/gateway_host.h
 // A gateway without its process: the listeners that its options ask for, over a client that the caller owns.
 // Place:      ebla-gateway has one over a client of the network; ebla-standalone one over itself.
-// Stop:       clients first, then what runs; then the loops may stop, and the client may go.
+// Stop:       clients first, then commands in flight; after that the loops may stop, and the client may be destroyed.
 // Threads:    all members from one thread, which is no loop's; Ready and metrics from any.
 #pragma once
 
@@ -22,11 +22,11 @@
 namespace ebla::gateway {
 
 struct GatewayOptions {
-  std::optional<rpc::Endpoint> memcached_listen, redis_listen;  // none: the protocol is not spoken
-  std::optional<rpc::Endpoint> redis_advertise;                 // none: as it listens
+  std::optional<rpc::Endpoint> memcached_listen, redis_listen;  // none: no listener of that protocol
+  std::optional<rpc::Endpoint> redis_advertise;                 // none: the listener's address
   std::string memcached_table = "cache", redis_table = "redis";
   bool create_tables = false;
-  TableOptions created;  // what they are made with
+  TableOptions created;  // for the tables that are made
   TableStoreOptions levels;
   redis::Transactions redis_transactions = redis::Transactions::kOneGroup;
   std::optional<ClientOptions> redis_users;  // how the cluster's users reach it; none: no logins

@@ -21,32 +21,32 @@ namespace ebla::gateway::memcached {
 class Parser {
  public:
   struct Parsed {
-    size_t bytes = 0;  // of the front, which are used up
+    size_t bytes = 0;  // taken off the front
     std::optional<Request> request;
-    bool end = false;             // nothing more can be understood
-    std::string_view fault = {};  // with `end`: as Protocol::Taken has it
+    bool end = false;             // no later byte can be understood
+    std::string_view fault = {};  // with `end`: as in Protocol::Taken
   };
 
-  // The front of all that has come and is not used up. With no byte used, more has to come.
+  // Looks at the front of all bytes that were not taken before. If it takes no byte, it needs more.
   Parsed Next(std::string_view bytes);
 
  private:
   Parsed Line(std::string_view bytes, size_t line_bytes);
 
-  bool begun_ = false;  // bytes have come
+  bool begun_ = false;  // bytes have arrived
   size_t scanned_ = 0;  // of the front, without an end of a line
   size_t wanted_ = 0;   // fewer bytes hold no whole command
-  uint64_t skip_ = 0;   // bytes of a value that is passed over
+  uint64_t skip_ = 0;   // bytes of a value to be skipped
 };
 
 using Tokens = std::vector<std::string_view>;
 
-// A request whose answer is known.
+// A request with a known answer.
 Request Fixed(std::string_view answer, bool noreply = false);
 Request Mistake(std::string_view answer, bool noreply = false);
 inline constexpr std::string_view kBadFormat = "CLIENT_ERROR bad command line format";
 
-// A request whose value follows its line: so many bytes, or none when it has none. `skip`: they are not wanted.
+// A request, and the number of bytes of the value behind its line; none: no value. `skip`: the value is not wanted.
 struct Head {
   Request request;
   std::optional<uint64_t> value_bytes;

@@ -1,7 +1,7 @@
 // gateway/memcached/protocol.h
-// Memcached's text and meta protocols for one connection: a parser before commands.
+// Memcached's text and meta protocols on one connection: a parser, and the commands.
 // Place:   memcached_listener.h gives its factory to a Server.
-// Threads: as server/protocol.h says.
+// Threads: as in server/protocol.h.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
 // gateway/memcached/request.h
-// One command as a client has sent it: what parser.h makes, and text_commands.h and meta_commands.h run.
+// A command in the form in which parser.h makes it, and text_commands.h and meta_commands.h run it.
 // Threads: values.
 #pragma once
 
@@ -43,7 +43,7 @@ enum class Verb : uint8_t {
   kMetaDelete,
   kMetaArithmetic,
   kMetaDebug,
-  kFixed,  // whose answer needs no store: version, verbosity, mn, quit, and what is wrong
+  kFixed,  // with an answer that needs no store: version, verbosity, mn, quit, and errors
 };
 inline constexpr std::array<const char*, 22> kVerbNames = {"get",        "gets",     "gat",         "gats",
                                                            "set",        "add",      "replace",     "append",
@@ -100,8 +100,8 @@ struct Request {
   std::string value;
   bool noreply = false;
   bool quit = false;
-  bool too_large = false;  // the value was: it has been passed over
-  bool failed = false;     // what kFixed answers is an error
+  bool too_large = false;  // the value was too large, and was skipped
+  bool failed = false;     // the answer of kFixed is an error
   std::string text;        // of kFixed the answer, of stats its argument
   MetaFlags meta;
 };

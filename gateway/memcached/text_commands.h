@@ -1,6 +1,6 @@
 // gateway/memcached/text_commands.h
 // The commands of the text protocol, and those that need no item.
-// Threads: functions; what they make is a CacheCommand.
+// Threads: functions; they make CacheCommands.
 #pragma once
 
 #include <memory>

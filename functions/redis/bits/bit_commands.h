@@ -1,5 +1,5 @@
 // functions/redis/bits/bit_commands.h
-// Values as rows of bits, the first being the highest of the first byte.
+// Values as rows of bits, of which the first is the highest bit of the first byte.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: functions of their arguments.
 #pragma once
@@ -14,7 +14,7 @@ void BitCount(Update& update);
 void BitPos(Update& update);
 void BitField(Update& update);  // and BITFIELD_RO, which reads alone
 
-// BITFIELD whose operations read alone.
+// A BITFIELD whose operations only read.
 bool OnlyReads(const Words& words);
 
 // BITOP's result of the values. If the operation is unknown or requires another number of values, the result is none,

@@ -15,7 +15,7 @@
 
 namespace ebla::redis {
 
-// Of one value: a record has 1 MiB, of which what is remembered beside the value takes a little (item_codec.h).
+// The longest value: a record has 1 MiB, of which the item's frame takes a few bytes (item_codec.h).
 inline constexpr size_t kStringBytesMax = (1 << 20) - kItemFrameBytesMax;
 
 // A command's name and its arguments.
@@ -40,7 +40,7 @@ class Update {
  public:
   enum class Change { kNone, kPut, kDelete };
 
-  // `old`: none where there is no such key.
+  // `old`: none if there is no such key.
   Update(const Words& words, const std::optional<Value>& old, int64_t now_ms, int protocol)
       : words(words), old(old), now_ms(now_ms), reply(protocol) {}
 
@@ -52,13 +52,13 @@ class Update {
 
   Change change = Change::kNone;
   Value put;                            // with kPut
-  TimeFrom time_from = TimeFrom::kNow;  // that `put` was given, if any was
+  TimeFrom time_from = TimeFrom::kNow;  // of the time given to `put`, if there is one
   // If other work waits for the thread, a command that takes longer than to copy a value is declined, and changes
   // nothing.
   bool others_wait = false;
   bool declined = false;
 
-  // A word to be put, for certain.
+  // Returns a word that will be put.
   std::string Take(size_t word) { return spent == nullptr ? words[word] : std::move((*spent)[word]); }
   void Put(std::string bytes, std::optional<int64_t> expires_ms) {
     change = Change::kPut;
@@ -66,20 +66,20 @@ class Update {
     // A value that has expired already was never visible.
     if (expires_ms && *expires_ms <= now_ms) change = old ? Change::kDelete : Change::kNone;
   }
-  // Its time stays.
+  // Puts bytes, and keeps the expiry.
   void PutKeepingTime(std::string bytes) { Put(std::move(bytes), old ? old->expires_ms : std::nullopt); }
-  // The same for bytes that were changed within the old value, as APPEND does.
+  // The same for bytes that were changed within the old value, as by APPEND.
   void PutInPlace(std::string bytes) {
     PutKeepingTime(std::move(bytes));
     put.changed_in_place = true;
   }
-  // The old value, with another time.
+  // Puts the old value with another expiry.
   void PutOld(std::optional<int64_t> expires_ms) {
     Put(old->bytes, expires_ms);
     put.changed_in_place = old->changed_in_place;
   }
   void Delete() { change = old ? Change::kDelete : Change::kNone; }
-  // The change, of the item.
+  // The change as a step of the item.
   ItemStep TakeStep();
 };
 
@@ -91,10 +91,10 @@ inline constexpr std::string_view kSyntax = "ERR syntax error";
 inline constexpr std::string_view kNotAnInteger = "ERR value is not an integer or out of range";
 inline constexpr std::string_view kTooLong = "ERR string exceeds maximum allowed size (proto-max-bulk-len)";
 
-// A decimal int64 as Redis takes one: nothing in front, no plus, no leading zeros, no "-0".
+// A decimal int64 in Redis's form: nothing in front, no plus, no leading zeros, no "-0".
 std::optional<int64_t> ToInteger(std::string_view text);
 bool IsWord(std::string_view text, std::string_view upper);  // whatever its case
-// Whether SYNC or ASYNC is the last word, at this place, or nothing is.
+// Whether the words end at this place, or with SYNC or ASYNC there.
 bool EndsWithFlushMode(const Words& words, size_t at);
 std::string ToUpper(std::string_view text);
 std::string ToLower(std::string_view text);

@@ -1,5 +1,5 @@
 // functions/redis/keys/expiry_commands.h
-// When keys end: EXPIRE and its kin, TTL and its kin, PERSIST.
+// The expiry of keys: EXPIRE and its kin, TTL and its kin, PERSIST.
 // Source:  Redis 7.0's documentation of each command.
 // Threads: functions of their arguments.
 #pragma once

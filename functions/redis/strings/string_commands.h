@@ -1,5 +1,5 @@
 // functions/redis/strings/string_commands.h
-// Strings: SET GET and what else changes or shows one value.
+// Strings: SET, GET and the other commands that change or read one value.
 // Source:  Redis 7.0's documentation of each command, whose replies and errors these are.
 // Threads: functions of their arguments.
 #pragma once
@@ -16,7 +16,7 @@ void GetEx(Update& update);
 void GetDel(Update& update);
 void GetSet(Update& update);
 void Increment(Update& update);  // INCR, DECR, INCRBY, DECRBY
-// By how much these change a number; none: their words are wrong.
+// The summand of these commands; none: their words are wrong.
 std::optional<int64_t> IncrementBy(const Words& words);
 void IncrementByFloat(Update& update);
 void Append(Update& update);
@@ -27,9 +27,9 @@ void SetRange(Update& update);
 // The longest common subsequence of two values; words from the fourth on are its options.
 void Lcs(const Words& words, std::string_view a, std::string_view b, Reply& reply);
 
-// SET that does the same whatever is there.
+// A SET whose effect does not depend on the old value.
 bool IsBlindSet(const Words& words);
-// SET that puts, whatever the value is, if there is one (true) or if there is none (false); none: another.
+// A SET that puts whenever there is a value (true), or there is none (false); none: another SET.
 std::optional<bool> SetCondition(const Words& words);
 
 }  // namespace ebla::redis
