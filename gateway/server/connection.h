@@ -42,11 +42,11 @@ class Connection final : public rpc::AcceptedConnection, public Sink, public Com
   void OnTurnEnd() override;
 
   // Bytes that other threads have sent to this connection, and that its loop has not taken yet. Any thread.
-  struct OnItsWay {
+  struct InTransit {
     std::atomic<size_t> replies{0}, pushed{0};  // bytes
     std::atomic<bool> given_up{false};          // no more is pushed
   };
-  OnItsWay on_its_way;
+  InTransit in_transit;
 
  private:
   std::shared_ptr<Connection> Self() { return std::static_pointer_cast<Connection>(shared_from_this()); }

@@ -33,37 +33,37 @@ std::shared_ptr<rpc::AcceptedConnection> ServerLoop::Make(int fd, std::string pe
 }
 
 // A connection with few bytes may always add some, as in ConnectionLoop's bound.
-bool ServerLoop::MayBring(const Connection& connection, size_t more) const {
-  const auto& [replies, pushed, given_up] = connection.on_its_way;
-  return on_its_way_ + more <= options.buffered_bytes_max || replies + pushed + more <= kOwnBytes;
+bool ServerLoop::MaySend(const Connection& connection, size_t more) const {
+  const auto& [replies, pushed, given_up] = connection.in_transit;
+  return in_transit_bytes_ + more <= options.buffered_bytes_max || replies + pushed + more <= kOwnBytes;
 }
 
 void ServerLoop::Answer(Connection& connection, Command& command, Reply reply) {
-  const bool too_much = !MayBring(connection, reply.bytes.size());
+  const bool too_much = !MaySend(connection, reply.bytes.size());
   if (too_much) std::string().swap(reply.bytes);
-  connection.on_its_way.replies += reply.bytes.size();
-  on_its_way_ += reply.bytes.size();
-  Bring({.asker = &connection, .command = &command, .reply = std::move(reply), .too_much = too_much});
+  connection.in_transit.replies += reply.bytes.size();
+  in_transit_bytes_ += reply.bytes.size();
+  Send({.asker = &connection, .command = &command, .reply = std::move(reply), .too_much = too_much});
 }
 
 bool ServerLoop::Push(std::shared_ptr<Connection> connection, std::shared_ptr<const std::string> bytes,
                       Sink::Wanted wanted) {
   if (loop.InThread()) return connection->OnPush(*bytes);
   const size_t size = bytes->size();
-  Connection::OnItsWay& to_it = connection->on_its_way;
+  Connection::InTransit& to_it = connection->in_transit;
   const size_t waiting = to_it.pushed + size;
-  if (to_it.given_up || waiting > options.pushed_bytes_max || !MayBring(*connection, size)) {
+  if (to_it.given_up || waiting > options.pushed_bytes_max || !MaySend(*connection, size)) {
     if (!to_it.given_up.exchange(true))
       loop.Post([connection = std::move(connection), waiting] { connection->BreakAsSlow(waiting); });
     return false;
   }
   to_it.pushed += size;
-  on_its_way_ += size;
-  Bring({.pushed_to = std::move(connection), .pushed = std::move(bytes), .wanted = std::move(wanted)});
+  in_transit_bytes_ += size;
+  Send({.pushed_to = std::move(connection), .pushed = std::move(bytes), .wanted = std::move(wanted)});
   return true;
 }
 
-void ServerLoop::Bring(Answered answered) {
+void ServerLoop::Send(Answered answered) {
   {
     MutexLock lock(mutex_);
     answered_.push_back(std::move(answered));
@@ -80,13 +80,13 @@ void ServerLoop::Deliver() {
   }
   for (Answered& one : answered) {
     if (one.command != nullptr) {
-      one.asker->on_its_way.replies -= one.reply.bytes.size();
-      on_its_way_ -= one.reply.bytes.size();
+      one.asker->in_transit.replies -= one.reply.bytes.size();
+      in_transit_bytes_ -= one.reply.bytes.size();
       if (one.too_much) one.asker->Break("the gateway holds too much for its clients");
       one.asker->Complete(*one.command, std::move(one.reply));
     } else {
-      one.pushed_to->on_its_way.pushed -= one.pushed->size();
-      on_its_way_ -= one.pushed->size();
+      one.pushed_to->in_transit.pushed -= one.pushed->size();
+      in_transit_bytes_ -= one.pushed->size();
       if (one.wanted == nullptr || *one.wanted) one.pushed_to->OnPush(*one.pushed);
     }
   }

@@ -64,8 +64,8 @@ class ServerLoop final : public rpc::ConnectionLoop {
   };
   std::shared_ptr<rpc::AcceptedConnection> Make(int fd, std::string peer) override;
   // Whether so many more bytes may be on their way to the connection.
-  bool MayBring(const Connection& connection, size_t more) const;
-  void Bring(Answered answered);
+  bool MaySend(const Connection& connection, size_t more) const;
+  void Send(Answered answered);
   void Deliver();
 
   const size_t of_one_user_max_;
@@ -73,7 +73,7 @@ class ServerLoop final : public rpc::ConnectionLoop {
   SteadyTime now_, tick_;
   Mutex mutex_;
   std::vector<Answered> answered_ EBLA_GUARDED_BY(mutex_);
-  std::atomic<size_t> on_its_way_{0};  // bytes, of all
+  std::atomic<size_t> in_transit_bytes_{0};  // bytes, of all
 };
 
 }  // namespace ebla::gateway

@@ -11,18 +11,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kAlike{50};  // deadlines this near to each other are one
+constexpr milliseconds kDeadlineTolerance{50};  // deadlines nearer to each other count as one
 // In one call: as many as a server reads and writes at a stretch.
 constexpr size_t kGetsMax = 128, kWritesMax = 128;
 constexpr size_t kWriteBytesMax = 512 << 10;
 
-bool Alike(Until a, Until b) { return std::chrono::abs(a - b) < kAlike; }
+bool SameDeadline(Until a, Until b) { return std::chrono::abs(a - b) < kDeadlineTolerance; }
 
 }  // namespace
 
 bool BatchedGets::Take(std::string& key, Until until, Callback<Result<Record>>& done) {
   if (gets_.empty()) until_ = until;
-  if (!Alike(until, until_)) return false;
+  if (!SameDeadline(until, until_)) return false;
   gets_.push_back({std::move(key), std::move(done)});
   return true;
 }
@@ -156,7 +156,7 @@ void BatchedWrites::Send(const std::shared_ptr<ManyStore>& table) {
                    [sent](size_t place, Result<PartResult> result) { sent->Answer(place, std::move(result)); });
 }
 
-bool BatchedWrites::Fits(Until until) const { return parts_.empty() || Alike(until, until_); }
+bool BatchedWrites::Fits(Until until) const { return parts_.empty() || SameDeadline(until, until_); }
 
 std::pair<size_t, bool> BatchedWrites::PlaceOf(std::string_view key) {
   if (parts_.empty()) at_.reserve(usual_);

@@ -61,7 +61,7 @@ BatchingStore::BatchingStore(std::shared_ptr<ManyStore> table, const std::vector
   for (rpc::EventLoop* loop : loops) turns_.emplace_back(loop, std::make_shared<Turn>(*loop, table_));
 }
 
-BatchingStore::Turn* BatchingStore::Here() const {
+BatchingStore::Turn* BatchingStore::CurrentTurn() const {
   const rpc::EventLoop* const current = rpc::EventLoop::Current();
   for (const auto& [loop, turn] : turns_) {
     if (loop == current) return turn.get();
@@ -70,7 +70,7 @@ BatchingStore::Turn* BatchingStore::Here() const {
 }
 
 void BatchingStore::Get(std::string key, Freshness freshness, Until until, Callback<Result<Record>> done) {
-  Turn* const turn = Here();
+  Turn* const turn = CurrentTurn();
   if (turn == nullptr || !turn->TakeGet(key, freshness, until, done))
     table_->Get(std::move(key), freshness, until, std::move(done));
 }
@@ -82,7 +82,7 @@ void BatchingStore::MultiGet(std::vector<std::string> keys, Freshness freshness,
 
 void BatchingStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
                          Callback<Result<Version>> done) {
-  Turn* const turn = condition.kind == Condition::Kind::kNone ? Here() : nullptr;
+  Turn* const turn = condition.kind == Condition::Kind::kNone ? CurrentTurn() : nullptr;
   if (turn == nullptr || !turn->TakePut(key, value, lifetime, until, done))
     table_->Put(std::move(key), std::move(value), lifetime, condition, until, std::move(done));
 }
@@ -93,14 +93,14 @@ void BatchingStore::Delete(std::string key, Condition condition, Until until, Ca
 
 void BatchingStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
                                Callback<Result<int64_t>> done) {
-  Turn* const turn = Here();
+  Turn* const turn = CurrentTurn();
   if (turn == nullptr || !turn->TakeIncrement(key, delta, if_none, until, done))
     table_->Increment(std::move(key), delta, if_none, until, std::move(done));
 }
 
 void BatchingStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
                            Callback<Result<PartResult>> done) {
-  Turn* const turn = Here();
+  Turn* const turn = CurrentTurn();
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
     table_->Apply(std::move(key), function, std::move(arguments), until, std::move(done));
 }

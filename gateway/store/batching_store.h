@@ -42,7 +42,7 @@ class BatchingStore final : public Store {
   class Turn;
 
   // This thread's; null: it has none.
-  Turn* Here() const;
+  Turn* CurrentTurn() const;
 
   const std::shared_ptr<ManyStore> table_;
   std::vector<std::pair<rpc::EventLoop*, std::shared_ptr<Turn>>> turns_;
