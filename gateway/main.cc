@@ -77,7 +77,8 @@ Status CheckIsNoProcess(security::TlsCredentials& own) {
   const auto self = own.Self();
   if (!self || !self->is_process()) return {};
   return Error(Code::kInvalidArgument, FLAGS_listen_tls_dir + "/server.crt is of the " + UnitOf(self->kind) + " \"" +
-                                           self->name + "\", and has its rights in the cluster: make a gateway's with " +
+                                           self->name +
+                                           "\", and has its rights in the cluster: make a gateway's with " +
                                            "ebla cert create-server NAME --gateway");
 }
 
@@ -92,15 +93,15 @@ Result<GatewayOptions> OptionsFromFlags() {
   EBLA_ASSIGN(auto tls, CertificatesForClients());
   EBLA_ASSIGN(GatewayOptions options, GatewayOptionsFromFlags(std::move(tls), kRemedy));
   if (options.listeners() == 0)
-    return Error(
-        Code::kInvalidArgument,
-        "name a listener: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
+    return Error(Code::kInvalidArgument,
+                 "name a listener: --redis_listen=127.0.0.1:6379, or --memcached_listen=127.0.0.1:11211, or both");
   options.own_login.user = FLAGS_user;
   if (!FLAGS_user.empty()) {
     EBLA_ASSIGN(options.own_login.password, security::ReadPassword(FLAGS_password_file));
   }
   if (FLAGS_redis_login && FLAGS_tls_dir.empty())
-    return Error(Code::kInvalidArgument, "--redis_login takes --tls_dir, because the gateway sends passwords to the cluster over TLS alone");
+    return Error(Code::kInvalidArgument,
+                 "--redis_login takes --tls_dir, because the gateway sends passwords to the cluster over TLS alone");
   options.redis_login_required = FLAGS_redis_login;
   if (!FLAGS_tls_dir.empty()) {
     options.redis_users = ClusterFromFlags();

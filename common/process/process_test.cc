@@ -492,7 +492,8 @@ TEST(AddressesTest, ANameThatLooksLikeThisMachinesIsNot) {
   for (const char* other : {"127.example.com", "0.0.0.0", "::", "10.0.0.1"})
     EXPECT_FALSE(IsLoopback({other, 1})) << other;
   for (const char* all : {"0.0.0.0", "::", "0:0::0", "::ffff:0.0.0.0"}) EXPECT_TRUE(IsWildcard({all, 1})) << all;
-  for (const char* single : {"127.0.0.1", "::1", "0.0.0.0.example.com"}) EXPECT_FALSE(IsWildcard({single, 1})) << single;
+  for (const char* single : {"127.0.0.1", "::1", "0.0.0.0.example.com"})
+    EXPECT_FALSE(IsWildcard({single, 1})) << single;
 }
 
 TEST(ProcessNumbersTest, IdsDifferAndUsageGrows) {

@@ -19,33 +19,39 @@ DEFINE_string(redis_listen, "",
 DEFINE_string(
     redis_table, "redis",
     "The table that is database 0 of Redis's clients. Database 7 is the table of that name with -7 behind it.");
-DEFINE_string(redis_advertise, "",
-              "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They send messages for this "
-              "gateway's subscribers there. Empty: the address of --redis_listen. Required if that is a wildcard.");
+DEFINE_string(
+    redis_advertise, "",
+    "HOST:PORT by which other gateways reach --redis_listen, with a numeric host. They send messages for this "
+    "gateway's subscribers there. Empty: the address of --redis_listen. Required if that is a wildcard.");
 DEFINE_string(
     redis_transactions, "one-group",
     "The keys that a transaction (MULTI, EXEC) of Redis's clients may have, until CONFIG SET changes that for a "
     "connection. one-group: all keys have the same {tag}, or are one key. each-group: any keys; the commands of each "
     "group are a transaction of their own.");
-DEFINE_BOUNDED(uint32, redis_script_threads, 2, 1, 1'000, "threads",
-               "Threads for the scripts of Redis's clients. Each runs one script at a time; further scripts wait, at most "
-               "until their deadline.");
-DEFINE_BOUNDED(int64, redis_slowlog_slower_than, 10'000, -1, 86'400'000'000, "microseconds",
-               "Microseconds after which SLOWLOG notes a command of Redis's clients, until CONFIG SET changes that. -1: "
-               "never.");
+DEFINE_BOUNDED(
+    uint32, redis_script_threads, 2, 1, 1'000, "threads",
+    "Threads for the scripts of Redis's clients. Each runs one script at a time; further scripts wait, at most "
+    "until their deadline.");
+DEFINE_BOUNDED(
+    int64, redis_slowlog_slower_than, 10'000, -1, 86'400'000'000, "microseconds",
+    "Microseconds after which SLOWLOG notes a command of Redis's clients, until CONFIG SET changes that. -1: "
+    "never.");
 DEFINE_bool(create_table, false, "Make missing tables of Memcached's and Redis's clients.");
-DEFINE_bool(create_in_memory, false,
-            "Have the tables that --create_table makes live in memory alone: fast, and lost when all their servers end. "
-            "Tables of other databases are made like that of database 0.");
+DEFINE_bool(
+    create_in_memory, false,
+    "Have the tables that --create_table makes live in memory alone: fast, and lost when all their servers end. "
+    "Tables of other databases are made like that of database 0.");
 DEFINE_BOUNDED(
     uint32, create_memory_limit_mb, 0, 0, 1 << 24, "MiB",
     "Most memory that each such table takes on each server, in MiB. 0: as much as the server has for tables.");
-DEFINE_string(create_evict, "none",
-              "Records that such a table evicts when it is full: none (it refuses writes), lru, lfu, or ttl (records that "
-              "expire soonest).");
-DEFINE_string(read_level, "default",
-              "Read level of Memcached's and Redis's clients: default (the table's), strong, bounded=500ms, bounded=2s, "
-              "eventual. Changes are always based on strong reads.");
+DEFINE_string(
+    create_evict, "none",
+    "Records that such a table evicts when it is full: none (it refuses writes), lru, lfu, or ttl (records that "
+    "expire soonest).");
+DEFINE_string(
+    read_level, "default",
+    "Read level of Memcached's and Redis's clients: default (the table's), strong, bounded=500ms, bounded=2s, "
+    "eventual. Changes are always based on strong reads.");
 DEFINE_string(ack, "default",
               "When a write of Memcached's and Redis's clients is acknowledged: default (the table's), majority, all, "
               "primary.");

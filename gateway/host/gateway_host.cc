@@ -61,23 +61,25 @@ Result<std::unique_ptr<GatewayHost>> GatewayHost::Open(const GatewayOptions& opt
   if (options.memcached_listen) {
     EBLA_ASSIGN(Table table, OpenOrMake(client, options.memcached_table, options.create_tables, options.created));
     common.server.listen = *options.memcached_listen;
-    host->listeners_.push_back(std::make_unique<memcached::MemcachedListener>(common, std::move(table), options.levels));
+    host->listeners_.push_back(
+        std::make_unique<memcached::MemcachedListener>(common, std::move(table), options.levels));
   }
   if (options.redis_listen) {
     EBLA_ASSIGN(Table table, OpenOrMakeForRedis(client, options.redis_table, options.create_tables, options.created));
     common.server.listen = *options.redis_listen;
     redis::RedisListener::Options redis{.levels = options.levels,
-                                    .makes_databases = options.create_tables,
-                                    .transactions = options.redis_transactions,
-                                    .advertised = options.redis_advertise,
-                                    .logins = nullptr,
-                                    .login_required = options.redis_login_required,
-                                    .peers_login = options.own_login,
-                                    .script_threads = options.redis_script_threads,
-                                    .slower_than_micros = options.redis_slower_than_micros};
+                                        .makes_databases = options.create_tables,
+                                        .transactions = options.redis_transactions,
+                                        .advertised = options.redis_advertise,
+                                        .logins = nullptr,
+                                        .login_required = options.redis_login_required,
+                                        .peers_login = options.own_login,
+                                        .script_threads = options.redis_script_threads,
+                                        .slower_than_micros = options.redis_slower_than_micros};
     if (options.redis_users)
       redis.logins = std::make_shared<redis::ClusterLogins>(*options.redis_users, table.name(), options.levels, loops);
-    host->listeners_.push_back(std::make_unique<redis::RedisListener>(common, client, std::move(table), std::move(redis)));
+    host->listeners_.push_back(
+        std::make_unique<redis::RedisListener>(common, client, std::move(table), std::move(redis)));
   }
   return host;
 }

@@ -11,7 +11,6 @@
 namespace ebla::gateway::memcached {
 namespace {
 
-
 // A condition on the item's version was not met: was it another, or none?
 void TellWhy(const Workplace& at, const std::string& key, Callback<Result<Outcome>> done) {
   at.store.Get(key, Freshness::kLatest, at.until, [done = std::move(done)](Result<Record> record) mutable {

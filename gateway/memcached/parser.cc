@@ -210,10 +210,8 @@ Parser::Parsed Parser::Next(std::string_view bytes) {
   if (line_bytes > kLineBytesMax && !MayBeLong(bytes))
     return {.bytes = bytes.size(), .request = std::nullopt, .end = true, .fault = kLongLine};
   if (line_bytes > kKeysLineBytesMax) {
-    return {.bytes = bytes.size(),
-            .request = Mistake("CLIENT_ERROR line too long"),
-            .end = true,
-            .fault = kLongKeysLine};
+    return {
+        .bytes = bytes.size(), .request = Mistake("CLIENT_ERROR line too long"), .end = true, .fault = kLongKeysLine};
   }
   if (newline == nullptr) {
     scanned_ = bytes.size();

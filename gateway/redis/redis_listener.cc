@@ -7,7 +7,6 @@
 namespace ebla::gateway::redis {
 namespace {
 
-
 ServerOptions WithRefusal(ServerOptions options) {
   options.refusal = "-ERR max number of clients reached\r\n";
   return options;
@@ -48,12 +47,14 @@ Status RedisListener::Start() {
   EBLA_TRY(server_.Listen());
   const rpc::Endpoint own = options_.advertised.value_or(server_.address());
   if (process::IsWildcard(own)) {
-    LOG(WARNING) << "messages do not reach subscribers at other gateways, because this gateway listens at every address "
-                    "of the machine: name one for the other gateways with --redis_advertise=HOST:PORT";
+    LOG(WARNING)
+        << "messages do not reach subscribers at other gateways, because this gateway listens at every address "
+           "of the machine: name one for the other gateways with --redis_advertise=HOST:PORT";
   } else {
     if (process::IsLoopback(own))
-      LOG(INFO) << "messages reach subscribers at other gateways of this machine alone: for gateways of other machines, "
-                   "listen at an address that they reach, or name one with --redis_advertise=HOST:PORT";
+      LOG(INFO)
+          << "messages reach subscribers at other gateways of this machine alone: for gateways of other machines, "
+             "listen at an address that they reach, or name one with --redis_advertise=HOST:PORT";
     if (options_.login_required && (options_.peers_login.user.empty() || !secure_))
       LOG(WARNING) << "messages do not reach subscribers at other gateways, because those require a login, and a "
                       "gateway sends its password over TLS alone: give it --user, --password_file and --listen_tls_dir";

@@ -33,7 +33,7 @@ struct ServerOptions {
   std::string refusal;                   // the answer, in the clear, to a connection past connections_max
   size_t in_flight_max = 256;            // commands of one connection, by their keys
   size_t held_bytes_max = 16 << 20;      // of one connection: replies that the client has not taken, and commands
-  size_t buffered_bytes_max = 1 << 30;  // of all, each loop its share; past it, the largest is closed
+  size_t buffered_bytes_max = 1 << 30;   // of all, each loop its share; past it, the largest is closed
   // Bounds of pushed output, as Redis bounds that of its subscribers: bytes that may wait unsent, and how long so many
   // may.
   size_t pushed_bytes_max = 32 << 20;

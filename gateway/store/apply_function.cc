@@ -54,8 +54,8 @@ class FunctionRun : public std::enable_shared_from_this<FunctionRun> {
     const std::optional<Record> before = read ? std::optional(*std::move(read)) : std::nullopt;
     FunctionInput input{.arguments = {}, .now_ms = store_.NowMs(), .record = std::nullopt};
     if (before)
-      input.record = FunctionInput::Record{
-          .value = before->value, .version = before->version, .expires_ms = ExpiryMsOf(*before)};
+      input.record =
+          FunctionInput::Record{.value = before->value, .version = before->version, .expires_ms = ExpiryMsOf(*before)};
     Result<FunctionResult> result = call_.run(input);
     if (!result) return done_(Error(std::move(result.error())));
     answer_ = std::move(result->answer);

@@ -98,7 +98,7 @@ struct BatchedWrites::Sent {
 bool BatchedWrites::Full() const { return parts_.size() >= kWritesMax || bytes_ >= kWriteBytesMax; }
 
 bool BatchedWrites::TakePut(std::string& key, std::string& value, const Lifetime& lifetime, Until until,
-                             Callback<Result<Version>>& done) {
+                            Callback<Result<Version>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
   if (added) {
@@ -117,7 +117,7 @@ bool BatchedWrites::TakePut(std::string& key, std::string& value, const Lifetime
 }
 
 bool BatchedWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_none, Until until,
-                                   Callback<Result<int64_t>>& done) {
+                                  Callback<Result<int64_t>>& done) {
   if (!Fits(until)) return false;
   const auto [place, added] = PlaceOf(key);
   if (added) {
@@ -136,7 +136,7 @@ bool BatchedWrites::TakeIncrement(std::string& key, int64_t delta, IfNone if_non
 }
 
 bool BatchedWrites::TakeApply(std::string& key, std::string_view function, std::string& arguments, Until until,
-                               Callback<Result<PartResult>>& done) {
+                              Callback<Result<PartResult>>& done) {
   if (!Fits(until) || !PlaceOf(key).second) return false;
   Add(Batch::Kind::kApply, std::move(key), std::move(arguments), until).applied = std::move(done);
   parts_.back().function = function;

@@ -85,7 +85,7 @@ class BatchedWrites {
   size_t bytes_ = 0;
   size_t usual_ = 0;  // the number of the last batch's writes
   std::vector<Batch::Part> parts_;
-  std::vector<KeyWrite> key_writes_;          // as parts_
+  std::vector<KeyWrite> key_writes_;        // as parts_
   absl::flat_hash_map<size_t, size_t> at_;  // of a key's hash, in parts_; a key that collides is sent alone
 };
 

@@ -76,12 +76,12 @@ void BatchingStore::Get(std::string key, Freshness freshness, Until until, Callb
 }
 
 void BatchingStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
-                              Callback<std::vector<Result<Record>>> done) {
+                             Callback<std::vector<Result<Record>>> done) {
   table_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
 void BatchingStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
-                         Callback<Result<Version>> done) {
+                        Callback<Result<Version>> done) {
   Turn* const turn = condition.kind == Condition::Kind::kNone ? CurrentTurn() : nullptr;
   if (turn == nullptr || !turn->TakePut(key, value, lifetime, until, done))
     table_->Put(std::move(key), std::move(value), lifetime, condition, until, std::move(done));
@@ -92,14 +92,14 @@ void BatchingStore::Delete(std::string key, Condition condition, Until until, Ca
 }
 
 void BatchingStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
-                               Callback<Result<int64_t>> done) {
+                              Callback<Result<int64_t>> done) {
   Turn* const turn = CurrentTurn();
   if (turn == nullptr || !turn->TakeIncrement(key, delta, if_none, until, done))
     table_->Increment(std::move(key), delta, if_none, until, std::move(done));
 }
 
 void BatchingStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
-                           Callback<Result<PartResult>> done) {
+                          Callback<Result<PartResult>> done) {
   Turn* const turn = CurrentTurn();
   if (turn == nullptr || !turn->TakeApply(key, function, arguments, until, done))
     table_->Apply(std::move(key), function, std::move(arguments), until, std::move(done));

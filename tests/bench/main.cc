@@ -12,7 +12,8 @@
 DEFINE_string(only, "", "Run this suite alone.");
 DEFINE_double(seconds, 2, "How many seconds each number is measured for.");
 DEFINE_bool(quick, false, "Of compare: one round of one second each, to see that all works.");
-DEFINE_string(part, "", "Of compare: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits alone.");
+DEFINE_string(part, "",
+              "Of compare: standalone, storage, cluster, listeners, gateway, tls, users, disk or hits alone.");
 DEFINE_string(markdown, "",
               "Of compare: write the tables between this file's two marker comments, and a chart beside it (.svg).");
 DEFINE_string(json, "", "Write the rows and ratios to this file.");

@@ -207,7 +207,8 @@ TEST_F(CommandsTest, AValueThatWouldBeTooLongIsRefused) {
   EXPECT_EQ(client_.Answer({"RENAME", "c", "a"}), "+OK\r\n");
   EXPECT_THAT(client_.Answer({"APPEND", "a", "x"}), HasSubstr("exceeds maximum allowed size"));
   EXPECT_THAT(client_.Answer({"SETRANGE", "b", "1048576", "x"}), HasSubstr("exceeds maximum allowed size"));
-  EXPECT_THAT(client_.Answer({"SETBIT", "b", "8388608", "1"}), HasSubstr("bit offset is not an integer or out of range"));
+  EXPECT_THAT(client_.Answer({"SETBIT", "b", "8388608", "1"}),
+              HasSubstr("bit offset is not an integer or out of range"));
 }
 
 TEST_F(CommandsTest, WhatRedisHasAndEblaHasNotSaysSo) {
@@ -307,11 +308,13 @@ TEST_F(CommandsTest, FlushesThatComeMeanwhileAreOneMore) {
 
 TEST_F(CommandsTest, LevelsAreSetAndShown) {
   EXPECT_EQ(client_.Answer({"CONFIG", "SET", "ebla.read", "eventual"}), "+OK\r\n");
-  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "eventual"}));
+  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})),
+            (std::vector<std::string>{"ebla.read", "eventual"}));
   EXPECT_EQ(client_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2s"}), "+OK\r\n");
   EXPECT_THAT(client_.Answer({"CONFIG", "SET", "ebla.read", "bounded=2h"}), StartsWith("-ERR CONFIG SET failed"));
   EXPECT_EQ(client_.Answer({"RESET"}), "+RESET\r\n");
-  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})), (std::vector<std::string>{"ebla.read", "default"}));
+  EXPECT_EQ(BulksOf(client_.Answer({"CONFIG", "GET", "ebla.read"})),
+            (std::vector<std::string>{"ebla.read", "default"}));
 }
 
 TEST_F(CommandsTest, OptionsAreSetAllOrNone) {

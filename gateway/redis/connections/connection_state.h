@@ -43,7 +43,7 @@ struct Shared {
   std::shared_ptr<ScanCursors> cursors = std::make_shared<ScanCursors>();
   std::shared_ptr<Publisher> publisher = std::make_shared<Publisher>(channels);
   std::shared_ptr<Scripts> scripts = std::make_shared<Scripts>();
-  const Statistics* statistics = nullptr;  // the server's, which outlives this; may be null
+  const Statistics* statistics = nullptr;                           // the server's, which outlives this; may be null
   std::shared_ptr<RateMeter> rate = std::make_shared<RateMeter>();  // of commands
   std::shared_ptr<CountsSinceReset> counts = std::make_shared<CountsSinceReset>();
   std::shared_ptr<ErrorCounts> errors = std::make_shared<ErrorCounts>();

@@ -11,13 +11,13 @@ void KeyCodecStore::Get(std::string key, Freshness freshness, Until until, Callb
 }
 
 void KeyCodecStore::MultiGet(std::vector<std::string> keys, Freshness freshness, Until until,
-                          Callback<std::vector<Result<Record>>> done) {
+                             Callback<std::vector<Result<Record>>> done) {
   for (std::string& key : keys) key = RecordKey(std::move(key));
   records_->MultiGet(std::move(keys), freshness, until, std::move(done));
 }
 
 void KeyCodecStore::Put(std::string key, std::string value, Lifetime lifetime, Condition condition, Until until,
-                     Callback<Result<Version>> done) {
+                        Callback<Result<Version>> done) {
   records_->Put(RecordKey(std::move(key)), std::move(value), lifetime, condition, until, std::move(done));
 }
 
@@ -26,12 +26,12 @@ void KeyCodecStore::Delete(std::string key, Condition condition, Until until, Ca
 }
 
 void KeyCodecStore::Increment(std::string key, int64_t delta, IfNone if_none, Until until,
-                           Callback<Result<int64_t>> done) {
+                              Callback<Result<int64_t>> done) {
   records_->Increment(RecordKey(std::move(key)), delta, if_none, until, std::move(done));
 }
 
 void KeyCodecStore::Apply(std::string key, std::string_view function, std::string arguments, Until until,
-                       Callback<Result<PartResult>> done) {
+                          Callback<Result<PartResult>> done) {
   records_->Apply(RecordKey(std::move(key)), function, std::move(arguments), until, std::move(done));
 }
 

@@ -257,9 +257,10 @@ void AddListenerRatios(
     ratio(HitsRow(kOurHits, theta) + ", hits", HitsRow(kTheirHits, theta) + ", hits", 0.99);
   for (const int pipeline : kPipelines) {
     for (const Command& command : kCommands) {
-      ratio(Row("Ebla's Redis listener, memory,", command.name, pipeline), Row("Redis in memory", command.name, pipeline),
-            command.wanted);
-      ratio(Row("Ebla's Redis listener, interval,", command.name, pipeline), Row("Redis everysec", command.name, pipeline),
+      ratio(Row("Ebla's Redis listener, memory,", command.name, pipeline),
+            Row("Redis in memory", command.name, pipeline), command.wanted);
+      ratio(Row("Ebla's Redis listener, interval,", command.name, pipeline),
+            Row("Redis everysec", command.name, pipeline),
             command.operation == Operation::kSet ? std::optional(0.5) : std::nullopt);
     }
     for (const char* name : {"set", "get"})

@@ -8,13 +8,13 @@
 #include <thread>
 #include <tuple>
 
-#include "tests/bench/compare/listener_parts.h"
 #include "tests/bench/compare/ebla_cluster.h"
 #include "tests/bench/compare/ebla_load.h"
 #include "tests/bench/compare/ebla_standalone.h"
 #include "tests/bench/compare/etcd_peer.h"
 #include "tests/bench/compare/installed.h"
 #include "tests/bench/compare/keys.h"
+#include "tests/bench/compare/listener_parts.h"
 #include "tests/bench/compare/memcached_peer.h"
 #include "tests/bench/compare/plain_file.h"
 #include "tests/bench/compare/redis_peer.h"

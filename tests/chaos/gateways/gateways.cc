@@ -97,8 +97,8 @@ Status Gateways::Restart(size_t gateway) {
     return Error(Code::kUnavailable, "a gateway does not start: " + text);
   MutexLock lock(mutex_);
   member.listeners = GatewayListeners{.host = context.host,
-                              .redis = PortIn(text, "redis", context.host),
-                              .memcached = PortIn(text, "memcached", context.host)};
+                                      .redis = PortIn(text, "redis", context.host),
+                                      .memcached = PortIn(text, "memcached", context.host)};
   return Status::Ok();
 }
 

@@ -41,7 +41,9 @@ void Caller::Ended(const std::string& what, const Status& status) {
   }
 }
 
-ConnectionOptions JudgesOptions() { return {.listener = &GatewayListeners::redis, .first = 0, .patience = kJudgesPatience}; }
+ConnectionOptions JudgesOptions() {
+  return {.listener = &GatewayListeners::redis, .first = 0, .patience = kJudgesPatience};
+}
 
 RedisClient JudgesClient(const Setting& setting) { return {setting.gateways, JudgesOptions(), setting.database}; }
 

@@ -71,9 +71,9 @@ TEST_F(ScriptCommandsTest, AMessageOfAScriptThatLosesRacesIsPublishedOnce) {
   subscriber.Answer({"PSUBSCRIBE", "n*"});
   subscriber.TakePushed();
   LoseRaces(2, "a");
-  EXPECT_EQ(
-      client_.Answer({"EVAL", "redis.call('set', KEYS[1], 'x') return redis.call('publish', 'news', 'hello')", "1", "a"}),
-      ":2\r\n");
+  EXPECT_EQ(client_.Answer(
+                {"EVAL", "redis.call('set', KEYS[1], 'x') return redis.call('publish', 'news', 'hello')", "1", "a"}),
+            ":2\r\n");
   EXPECT_EQ(subscriber.TakePushed(),
             "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$5\r\nhello\r\n"
             "*4\r\n$8\r\npmessage\r\n$2\r\nn*\r\n$4\r\nnews\r\n$5\r\nhello\r\n");
@@ -125,9 +125,9 @@ TEST_F(ScriptCommandsTest, AValueThatIsTooLargeIsRefusedWhereItIsWritten) {
   EXPECT_THAT(client_.Answer({"EVAL", "return redis.call('set', KEYS[1], string.rep('x', 1048570))", "1", "a"}),
               StartsWith("-ERR string exceeds maximum allowed size"));
   EXPECT_THAT(client_.Answer({"EVAL",
-                            "redis.call('set', KEYS[1], string.rep('x', 1048569)) "
-                            "return redis.call('append', KEYS[1], 'y')",
-                            "1", "a"}),
+                              "redis.call('set', KEYS[1], string.rep('x', 1048569)) "
+                              "return redis.call('append', KEYS[1], 'y')",
+                              "1", "a"}),
               StartsWith("-ERR string exceeds maximum allowed size"));
   EXPECT_EQ(ValueOf("a").size(), 1'048'569u) << "what it did before its error stays";
 }
