@@ -51,6 +51,7 @@ if(NOT EBLA_SANITIZE)
 endif()
 
 if(EBLA_TESTS)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
   find_package(GTest REQUIRED)
   find_package(benchmark REQUIRED)
   # Debian's RapidCheck has headers and a library, and a pkg-config file for neither extra.

@@ -77,7 +77,7 @@ TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
 }
 
 // With the launcher's own commands as the master's.
-class AutoscaleTest : public ElasticTest {
+class LongAutoscaleTest : public ElasticTest {
  protected:
   static constexpr int kServersMin = 3, kServersMax = 5;
 
@@ -160,7 +160,7 @@ class AutoscaleTest : public ElasticTest {
   static constexpr int kTablets = 12;
 };
 
-TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
+TEST_F(LongAutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   BeginLoad(6);
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return EachHasItsShare(); }, 90s)) << Describe();

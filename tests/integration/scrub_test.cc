@@ -205,7 +205,7 @@ const std::vector<Kind>& Kinds() {
   return kinds;
 }
 
-class ManyDamagesTest : public ScrubClusterTest {
+class LongManyDamagesTest : public ScrubClusterTest {
  protected:
   // Where what is in the file ends: behind it are only zeros.
   static size_t EndOf(const std::string& bytes) {
@@ -293,7 +293,7 @@ class ManyDamagesTest : public ScrubClusterTest {
 
 // One server after the other is damaged, each kind of files, and as many as time allows: stopped, and started again; or
 // while it runs. What a running one has lost it finds in a pass of its own; and started again once more, it has it all.
-TEST_F(ManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
+TEST_F(LongManyDamagesTest, AreHealedAndNothingDamagedIsServed) {
   std::cout << "seed " << seed_ << "; EBLA_SEED=" << seed_ << " damages the same again" << std::endl;
   std::vector<std::string> servers = {"ts-1", "ts-2", "ts-3"};
   std::map<std::string, int> damages, refusals;

@@ -32,7 +32,7 @@ TEST(Chaos, AnIsolatedPrimaryServesItsClientsWhatItMay) {
 }
 
 // Of the harms, which come in turn, the first include a cut of a server, of a gateway and of anything.
-TEST(Chaos, ClientsOfGatewaysAreToldTheTruthWhateverIsCutOffAndForgotten) {
+TEST(LongChaos, ClientsOfGatewaysAreToldTheTruthWhateverIsCutOffAndForgotten) {
   const ScenarioReport report = HarmGateways(
       {.length = 25s, .round = 25s, .tables = GatewayTables::kEvicting, .network = true, .each = false, .seed = 10});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;

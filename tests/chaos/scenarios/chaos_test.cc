@@ -1,4 +1,5 @@
-// The chaos scenarios, briefly; ./dev chaos runs them at length. Those that take namespaces: chaos_namespaces_test.cc.
+// The chaos scenarios, briefly; LongChaos runs longer ones, and ./dev chaos any length. chaos_namespaces_test.cc has
+// the scenarios that take namespaces.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,18 +16,28 @@ TEST(Chaos, KilledServersKeepEveryPromiseOfSyncTables) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
-TEST(Chaos, KilledServersKeepEveryPromiseOfIntervalTables) {
-  const ScenarioReport report = KillServers({.kills = 2, .seed = 2, .durability = TableDurability::kInterval});
+TEST(LongChaos, KilledServersKeepEveryPromiseOfIntervalTables) {
+  const ScenarioReport report = KillServers({.kills = 4, .seed = 2, .durability = TableDurability::kInterval});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
 TEST(Chaos, KilledPrimariesAreReplacedInTimeAndNothingIsLost) {
-  const ScenarioReport report = KillPrimaries({.kills = 5, .seed = 3});
+  const ScenarioReport report = KillPrimaries({.kills = 3, .seed = 3});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(LongChaos, KilledPrimariesAreReplacedInTimeAndNothingIsLost) {
+  const ScenarioReport report = KillPrimaries({.kills = 10, .seed = 13});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
 TEST(Chaos, WhoeverDiesWithinAChangeItIsFinishedOrUndone) {
-  const ScenarioReport report = KillWithinChanges({.rounds = 8, .seed = 7});
+  const ScenarioReport report = KillWithinChanges({.rounds = 4, .seed = 7});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(LongChaos, WhoeverDiesWithinAChangeItIsFinishedOrUndone) {
+  const ScenarioReport report = KillWithinChanges({.rounds = 12, .seed = 17});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
@@ -41,7 +52,7 @@ TEST(Chaos, APausedPrimaryIsReplacedAndShowsNothingStale) {
 }
 
 TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
-  const ScenarioReport report = ControlPlaneOutage({.length = 10s, .seed = 6});
+  const ScenarioReport report = ControlPlaneOutage({.length = 5s, .seed = 6});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
@@ -52,7 +63,12 @@ TEST(Chaos, RecordsOfEverOtherSizesStayWithinTheBoundOfMemory) {
 }
 
 TEST(Chaos, AnOperatorWithoutRestIsNoticedByNobody) {
-  const ScenarioReport report = Procedures({.procedures = 20, .seed = 7});
+  const ScenarioReport report = Procedures({.procedures = 8, .seed = 7});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(LongChaos, AnOperatorWithoutRestIsNoticedByNobody) {
+  const ScenarioReport report = Procedures({.procedures = 30, .seed = 17});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 

@@ -24,8 +24,10 @@ class Operator {
   Operator(ScenarioRun& scenario, uint64_t seed) : run_(scenario), client_(scenario.load().observer()), random_(seed) {}
 
   // One procedure, from its order to its end.
+  // Each kind once, then any.
   Status Next() {
-    const Kind& kind = kKinds[random_() % std::size(kKinds)];
+    const Kind& kind = kKinds[begun_ < std::size(kKinds) ? begun_ : random_() % std::size(kKinds)];
+    ++begun_;
     EBLA_TRY(run_.load().AwaitProgress(kOperationsPerStep));
     run_.load().TakeLongestWait();
     const auto begun = WallClock::now();
@@ -182,6 +184,7 @@ class Operator {
   ScenarioRun& run_;
   const Client& client_;
   std::mt19937_64 random_;
+  size_t begun_ = 0;
   std::string what_;
   std::map<std::string, std::vector<milliseconds>> done_;  // the longest wait meanwhile of each
 };

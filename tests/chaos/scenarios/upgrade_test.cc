@@ -19,7 +19,7 @@ ScenarioReport UpgradeAloud(UpgradeOptions options) {
   return Upgrade(options);
 }
 
-TEST(UpgradeTest, TwoBuildsServeSideBySideAndNobodyNotices) {
+TEST(LongUpgradeTest, TwoBuildsServeSideBySideAndNobodyNotices) {
   const ScenarioReport report = UpgradeAloud({});
   EXPECT_THAT(report.faults, ::testing::IsEmpty()) << report.summary;
 }
