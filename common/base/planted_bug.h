@@ -3,7 +3,7 @@
 // simulator can prove it would see the difference. A checker that cannot fail proves nothing.
 // Place:      the rules are in each component's rules.h (common/base/rule.h). Only tests include this header: tests/sim
 //             plants a bug and must catch it.
-// Invariants: a build without tests has no switch, and planted_bug.cc is not part of it.
+// Invariants: a Debian package has no switch, and planted_bug.cc is not part of it (EBLA_PLANTED_BUGS of CMake).
 // Threads:    planted before anything runs, by one thread; then only read.
 #pragma once
 

@@ -6,9 +6,9 @@
 //   ...
 //   const MonotonicTime not_before = rules::FenceWaitsForGrants() ? grants_.until() : MonotonicTime{};
 //
-// A rule always holds in a build without tests: its predicate is the constant true, and the compiler drops the test. In
-// a build with tests it is false while the bug of that name is planted (planted_bug.h), so that the tests can prove
-// that they would see the difference.
+// A rule always holds in the Debian packages: its predicate is the constant true, and the compiler drops the test. In a
+// developer's build (EBLA_PLANTED_BUGS) it is false while the bug of that name is planted (planted_bug.h), so that the
+// tests can prove that they would see the difference.
 // Place:   each component lists its rules in a rules.h of its own. A new rule needs its line there, and its bug's name
 //          in planted_bug.h; a name that is missing there does not link.
 // Threads: a bug is planted before anything runs, by one thread; then it is only read.
