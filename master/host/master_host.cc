@@ -165,14 +165,20 @@ void Master::RunWaiting() {
   for (Task& task : std::exchange(waiting_, {})) task();
 }
 
+void Master::ListMasters(Task then) {
+  coordination::ListCandidates(
+      coordinator_,
+      if_alive_([this, then = std::move(then)](Result<std::vector<coordination::Candidate>> masters) mutable {
+        if (masters) {
+          masters_ = std::move(*masters);
+          RefuseNamesake();
+        }
+        then();
+      }));
+}
+
 void Master::RefreshMasters() {
-  coordination::ListCandidates(coordinator_, if_alive_([this](Result<std::vector<coordination::Candidate>> masters) {
-                                 if (masters) {
-                                   masters_ = std::move(*masters);
-                                   RefuseNamesake();
-                                 }
-                                 executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); }));
-                               }));
+  ListMasters([this] { executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); })); });
   // A standby hears of the cluster's level from nobody else.
   const bool knows_level = options_.features->cluster() >= options_.features->own();
   if (cluster_id_.empty() || !knows_level) ReadCluster();

@@ -93,6 +93,8 @@ class Master {
   const std::optional<coordination::Candidate>& leader() const { return leader_; }
   // As read in the last seconds; the cluster's id is empty until it is known.
   const std::vector<coordination::Candidate>& masters() const { return masters_; }
+  // Reads them now, as far as the coordinator answers, then runs the task.
+  void ListMasters(Task then);
   const std::string& cluster_id() const { return cluster_id_; }
   const coordination::ConnectionWatch& coordinator_watch() const { return coordinator_watch_; }
   const Refusals& refusals() const { return refusals_; }

@@ -562,6 +562,20 @@ TEST_F(MasterTest, TellsWhatEveryProcessRuns) {
   EXPECT_EQ(server.protocol, 1);
 }
 
+TEST_F(MasterTest, AProcessThatHasJustStartedIsAmongThem) {
+  const auto versions = [&] {
+    return cluster_
+        .Call<idl::ClusterVersionReply>(&idl::MasterServiceCobSvIf::clusterVersion, idl::ClusterVersionRequest())
+        ->processes;
+  };
+  const size_t index = standby(), all = versions().size();
+  cluster_.KillMaster(index);
+  EXPECT_TRUE(cluster_.RunUntil([&] { return versions().size() == all - 1; }));
+  cluster_.StartMaster(index);
+  cluster_.scheduler().RunFor(200ms);
+  EXPECT_EQ(versions().size(), all);
+}
+
 TEST_F(MasterTest, AForgedNameIsRefusedAndShownWithoutItsControlCharacters) {
   idl::HeartbeatRequest heartbeat;
   heartbeat.server = "ts-1\x1b[31m\nE1 all is lost";

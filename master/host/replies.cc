@@ -453,10 +453,13 @@ idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
     if (server.last_live) process.endpoint = server.last_live->endpoint;
     process.live = server.ReportsSince(silent_since);
     process.featureLevel = ClusterLevel::LevelOf(server);
-    if (!server.report) continue;
-    process.version = server.report->body.version;
-    process.protocol = server.report->body.protocolVersion;
-    process.storeFormat = server.report->body.storeFormat;
+    // A server that has come back may be another build than the one that reported before.
+    const Report* report = server.CurrentReport();
+    if (!server.live && server.report) report = &*server.report;
+    if (!report) continue;
+    process.version = report->body.version;
+    process.protocol = report->body.protocolVersion;
+    process.storeFormat = report->body.storeFormat;
   }
   return reply;
 }

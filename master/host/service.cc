@@ -454,8 +454,18 @@ void MasterService::listAccess(Cob<idl::ListAccessReply> cob, const idl::ListAcc
 }
 
 void MasterService::clusterVersion(Cob<idl::ClusterVersionReply> cob, const idl::ClusterVersionRequest& request) {
-  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
-    cob(ListVersions(leader_term, master_->masters(), master_->options().name, SilentSince()));
+  Lead(std::move(cob), request, [this](LeaderTerm&, const auto& cob, const auto&) {
+    auto answer = [this, cob] {
+      idl::ClusterVersionReply reply;
+      if (const LeaderTerm* leader_term = Leading()) {
+        reply = ListVersions(*leader_term, master_->masters(), master_->options().name, SilentSince());
+      } else {
+        NotLeading(reply.header);
+      }
+      cob(reply);
+    };
+    // A master that has just started takes part already.
+    master_->coordinator_watch().away() ? answer() : master_->ListMasters(std::move(answer));
   });
 }
 
