@@ -374,6 +374,7 @@ struct ProcedureSummary {
   15: i64 doneUnits                   // progress, where it is known: doneUnits of allUnits of `unit`
   16: i64 allUnits                    // 0: not known
   17: string unit
+  18: optional types.KeyRange range   // of the tablet
 }
 struct ListProceduresRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 // the first 1,000

@@ -81,6 +81,7 @@ class Lister {
     one.ageMs = -1;
     one.askedBy = idl::AskedBy::MASTER;
     const TabletEntry* tablet = subject.tablet ? image().Tablet(subject.tablet) : nullptr;
+    if (tablet) one.__set_range(tablet->node.info.range);
     const TableEntry* table = tablet ? image().Table(tablet->table()) : nullptr;
     if (table) one.table = table->node.schema.name;
     return one;

@@ -97,6 +97,7 @@ TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelle
     }
     const auto move = Find(Id("move"));
     ASSERT_TRUE(move) << ::testing::PrintToString(Ids());
+    EXPECT_TRUE(move->__isset.range && move->range == before.range);
     EXPECT_EQ(move->askedBy, idl::AskedBy::OPERATOR);
     EXPECT_GE(move->ageMs, 20'000) << "since it was asked for, not since this master leads";
     EXPECT_EQ(move->table, "carts");

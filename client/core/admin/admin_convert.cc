@@ -320,6 +320,7 @@ Procedures FromIdl(const idl::ListProceduresReply& reply) {
     info.id = one.id;
     info.kind = one.kind;
     info.tablet = TabletId{static_cast<uint64_t>(std::max<int64_t>(0, one.tabletId))};
+    if (one.__isset.range) info.range = rpc::FromIdl(one.range);
     info.table = one.table;
     info.server = one.server;
     info.from_server = one.fromServer;

@@ -286,9 +286,10 @@ enum class AskedBy : uint8_t { kUnknown = 0, kOperator = 1, kPlanner = 2, kDrain
 
 // Something that the leading master has under way.
 struct ProcedureInfo {
-  std::string id;    // "move-7": of what it is, so the same under every master
-  std::string kind;  // move, split, transfer, drain, repair, lead, create, drop, ...
-  TabletId tablet;   // these as far as they apply
+  std::string id;                 // "move-7": of what it is, so the same under every master
+  std::string kind;               // move, split, transfer, drain, repair, lead, create, drop, ...
+  TabletId tablet;                // these as far as they apply
+  std::optional<KeyRange> range;  // of the tablet
   std::string table;
   ServerName server;
   ServerName from_server;

@@ -22,6 +22,9 @@ class OperateTest : public ShellTest {
     move.id = "move-7";
     move.kind = "move";
     move.tabletId = 7;
+    move.range.startKey = "a";
+    move.range.endKey = "m";
+    move.__isset.range = true;
     move.table = "carts";
     move.server = "ts-3";
     move.fromServer = "ts-1";
@@ -60,19 +63,22 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_EQ(Run("--json procedure list"), "[]");
   servers_.cluster().masters()->procedures = {Move(), Split()};
   EXPECT_THAT(Run("procedure list"),
-              AllOf(StartsWith("ID"), HasSubstr("move-7   tablet 7 of carts ts-1 -> ts-3  planner"), HasSubstr("1m1s"),
+              AllOf(StartsWith("ID"), HasSubstr("move-7   tablet 7 of carts ts-1 -> ts-3  [\"a\",\"m\")  planner"),
+                    HasSubstr("split-8  tablet 8                        -          operator"), HasSubstr("1m1s"),
                     HasSubstr("2 of 4: copies to ts-3, 1.0 MiB of 4.0 MiB"),
                     HasSubstr("can these two servers reach each other?"), HasSubstr("BEGUN"), HasSubstr("1m1s ago "),
                     HasSubstr("2s ago, or before this master")));
   EXPECT_THAT(Run("procedure list --kind split"), AllOf(HasSubstr("split-8"), Not(HasSubstr("move-7"))));
   EXPECT_EQ(Run("procedure list --kind drain"), "no drain is under way");
-  EXPECT_THAT(Run("procedure show move-7"), AllOf(HasSubstr("planner: ts-1 has 900 operations/s"),
-                                                  HasSubstr("can be: what was copied to ts-3 goes")));
+  EXPECT_THAT(Run("procedure show move-7"),
+              AllOf(HasSubstr("range      [\"a\",\"m\")"), HasSubstr("planner: ts-1 has 900 operations/s"),
+                    HasSubstr("can be: what was copied to ts-3 goes")));
   EXPECT_THAT(Run("procedure show split-8"), HasSubstr("cannot be: its primary may have split it already"));
   EXPECT_THAT(Run("procedure show move-9"), AllOf(HasSubstr("nothing of the id move-9 is under way"), EndsWith("[1]")));
   EXPECT_THAT(
       Run("--json procedure show move-7"),
-      AllOf(HasSubstr(R"({"id":"move-7","kind":"move","tablet":7,"table":"carts","server":"ts-3","from_server":"ts-1",)"
+      AllOf(HasSubstr(R"({"id":"move-7","kind":"move","tablet":7,"range":{"start":"a","start_base64":"YQ==","end":"m",)"
+                      R"("end_base64":"bQ=="},"table":"carts","server":"ts-3","from_server":"ts-1",)"
                       R"("asked_by":"planner")"),
             HasSubstr(R"("progress":{"done":1048576,"of":4194304,"unit":"bytes"})"),
             HasSubstr(R"("cancellable":true)")));

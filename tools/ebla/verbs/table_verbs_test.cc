@@ -7,6 +7,8 @@
 namespace ebla::shell {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 TEST_F(ShellTest, TablesFromCreateToDrop) {
@@ -67,6 +69,10 @@ TEST_F(ShellTest, ReplicasAndTheirRacks) {
   EXPECT_THAT(located, HasSubstr("ts-1     primary  r1      127.0.0.1:"));
   EXPECT_THAT(located, HasSubstr("ts-2     voter    r2      127.0.0.1:"));
   EXPECT_THAT(located, HasSubstr("ts-3     learner  (none)  127.0.0.1:"));
+  const std::string id = std::to_string(cluster.tables()->At("carts", "a").id);
+  EXPECT_EQ(Run("locate " + id), located);
+  EXPECT_THAT(Run("locate 99999"), EndsWith("[1]"));
+  EXPECT_THAT(Run("locate carts"), AllOf(HasSubstr("which tablet of table \"carts\"?"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json locate carts a"), HasSubstr(R"({"server":"ts-2","role":"voter","rack":"r2")"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-2    live   r2      127.0.0.1:"));
 }

@@ -173,13 +173,11 @@ Json ReplicasJson(const TabletPlace& place) {
   return all;
 }
 
-struct LocateArguments {
-  std::string table, key;
-};
-
-Status Locate(const LocateArguments& args, Context& context) {
+Status Locate(const TabletArgument& argument, Context& context) {
+  EBLA_TRY(argument.Check());
   EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(const TabletPlace place, client.Locate(args.table, args.key));
+  EBLA_ASSIGN(const NamedTablet tablet, argument.Find(client));
+  EBLA_ASSIGN(const TabletPlace place, client.Locate(tablet.table, tablet.key));
   const bool led = !place.primary.empty();
   if (context.out.json) {
     context.out.Value({{"tablet", place.id.value},
@@ -190,7 +188,7 @@ Status Locate(const LocateArguments& args, Context& context) {
                        {"replicas", ReplicasJson(place)}});
     return {};
   }
-  context.out.Line(NameOfTablet(place.id, args.table, place.range) + "  epoch " + std::to_string(place.epoch.value) +
+  context.out.Line(NameOfTablet(place.id, tablet.table, place.range) + "  epoch " + std::to_string(place.epoch.value) +
                    "  " + (led ? place.primary + " at " + place.primary_address : "no primary at present"));
   std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
   for (const ReplicaPlace& replica : place.replicas) {
@@ -307,13 +305,12 @@ void AddClusterVersion(Verbs& verbs) {
 }
 
 void AddLocate(Verbs& verbs) {
-  auto args = std::make_shared<LocateArguments>();
-  verbs
-      .Add("locate", "Shows the tablet that a key belongs to, and its replicas", "locate carts user42",
-           [args](Context& context) { return Locate(*args, context); })
-      .Argument("TABLE", TakeText(args->table))
-      .Argument("KEY", TakeBytes(args->key), R"(\xNN is a byte)")
-      .OnTableInUse();
+  auto tablet = std::make_shared<TabletArgument>();
+  Verb& verb =
+      verbs.Add("locate", "Shows a tablet, by a key or by its id, and its replicas", "locate carts user42\n  locate 17",
+                [tablet](Context& context) { return Locate(*tablet, context); });
+  tablet->AddTo(verb);
+  verb.OnTableInUse();
 }
 
 }  // namespace

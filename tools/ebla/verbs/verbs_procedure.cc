@@ -45,6 +45,7 @@ Json ToJson(const ProcedureInfo& one) {
   return {{"id", one.id},
           {"kind", one.kind},
           {"tablet", one.tablet ? Json(one.tablet.value) : Json()},
+          {"range", one.range ? RangeJson(*one.range) : Json()},
           {"table", known(one.table)},
           {"server", known(one.server)},
           {"from_server", known(one.from_server)},
@@ -73,10 +74,11 @@ Status ListProcedures(const std::string& kind, Context& context) {
     context.out.Line(kind.empty() ? "nothing is under way" : "no " + kind + " is under way");
     return {};
   }
-  std::vector<std::vector<std::string>> rows = {{"ID", "OF", "ASKED BY", "BEGUN", "PROGRESS", "CANCEL", "WAITS FOR"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"ID", "OF", "RANGE", "ASKED BY", "BEGUN", "PROGRESS", "CANCEL", "WAITS FOR"}};
   for (const ProcedureInfo& one : procedures.listed) {
-    rows.push_back({one.id, What(one), Name(one.asked_by), Age(one), Progress(one), one.cancellable ? "yes" : "no",
-                    one.waits_for.empty() ? "-" : one.waits_for});
+    rows.push_back({one.id, What(one), one.range ? RangeCell(*one.range) : "-", Name(one.asked_by), Age(one),
+                    Progress(one), one.cancellable ? "yes" : "no", one.waits_for.empty() ? "-" : one.waits_for});
   }
   context.out.Columns(rows);
   if (kind.empty() && procedures.total > procedures.listed.size()) {
@@ -98,6 +100,7 @@ Status Show(const std::string& id, Context& context) {
   }
   std::vector<std::vector<std::string>> rows = {{"id", found->id}, {"kind", found->kind}};
   if (const std::string what = What(*found); !what.empty()) rows.push_back({"of", what});
+  if (found->range) rows.push_back({"range", RangeCell(*found->range)});
   rows.push_back(
       {"asked by", std::string(Name(found->asked_by)) + (found->reason.empty() ? "" : ": " + found->reason)});
   rows.push_back({"begun", Age(*found)});
