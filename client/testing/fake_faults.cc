@@ -37,6 +37,7 @@ void FakeFaults::ServeAfter(int lists) {
 }
 
 void FakeFaults::Listed() {
+  if (lists_until_heard_ > 0) --lists_until_heard_;
   if (lists_until_serving_ == 0) return;
   --lists_until_serving_;
   if (lists_until_serving_ == 0) serving = true;

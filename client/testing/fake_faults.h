@@ -46,6 +46,9 @@ class FakeFaults {
 
   // Tablets have no primary until they have been listed so many times.
   void ServeAfter(int lists);
+  // Primaries report no answer of their followers until tablets have been listed so many times.
+  void HearAfter(int lists) { lists_until_heard_ = lists; }
+  bool heard() const { return lists_until_heard_ == 0; }
   void Listed();
 
   bool serving = true;             // false: tablets have no primary at present
@@ -73,6 +76,7 @@ class FakeFaults {
   std::map<ServerName, std::deque<FakeFault>> next_;
   std::map<ServerName, Lagging> lagging_;
   int lists_until_serving_ = 0;
+  int lists_until_heard_ = 0;
 };
 
 }  // namespace ebla::client::testing

@@ -232,6 +232,15 @@ idl::TabletLoad LoadAt(const FakeState& state, const FakeTablet& tablet, const S
     load.__isset.splitFinding = true;
   }
   if (state.masters.metered && load.leading) Meter(state.tables, tablet, load);
+  if (load.leading && !state.faults.heard()) {
+    for (const ServerName& voter : tablet.voters) {
+      if (voter == tablet.primary) continue;
+      idl::ReplicaProgress& peer = load.peers.emplace_back();
+      peer.server = voter;
+      peer.voter = peer.incomplete = true;
+      peer.silentMs = -1;
+    }
+  }
   return load;
 }
 

@@ -24,6 +24,14 @@ std::string Heard(const ServerSummary& server) {
   return server.since_heartbeat ? ", last heard of " + Ago(*server.since_heartbeat) : "";
 }
 
+// From kSilentMax on this is a finding.
+void NoteSilence(const ServerSummary& server, Health& health) {
+  const auto silence = SilentFor(server);
+  if (!silence || *silence > kSilentMax) return;
+  health.notes.push_back("server " + server.name + " has been silent for " + SilenceText(*silence) +
+                         ": it was killed, or it is very busy; health is degraded from " + Lasting(kSilentMax) + " on");
+}
+
 Finding Silent(const ServerSummary& server) {
   return {Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
           "see its log: was it killed, or can it not reach the leading master?"};
@@ -310,6 +318,23 @@ std::string_view Name(Grade grade) {
   return "?";
 }
 
+std::set<TabletId> JustBegun(const ClusterState& state) {
+  std::set<ServerName> reporting;
+  for (const ServerSummary& server : state.servers) {
+    if (Reports(server)) reporting.insert(server.name);
+  }
+  std::set<TabletId> begun;
+  for (const TabletSummary& tablet : state.tablets) {
+    const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
+    if (primary == tablet.replicas.end()) continue;
+    const bool unknown = std::ranges::any_of(primary->peers, [&](const ReplicaProgressInfo& peer) {
+      return peer.voter && !peer.silent && reporting.contains(peer.server);
+    });
+    if (unknown) begun.insert(tablet.id);
+  }
+  return begun;
+}
+
 std::set<TabletId> Unserved(const ClusterState& state) {
   std::set<TabletId> unserved;
   const std::set<ServerName> live = LiveOf(state);
@@ -327,7 +352,7 @@ namespace {
 
 void JudgeCluster(const ClusterState& state, Health& health) {
   health.known_servers = static_cast<int>(state.servers.size());
-  health.copies = state.info.copies;
+  health.copies = static_cast<int>(std::ranges::count(CopiesOf(state.tablets, state.servers), true, &Copy::answers));
   if (state.info.coordinator_away) {
     health.coordinator_away = true;
     health.findings.push_back(
@@ -336,8 +361,9 @@ void JudgeCluster(const ClusterState& state, Health& health) {
          "start ZooKeeper, or see why the masters do not reach it; tablets that are served stay served"});
   }
   for (const ServerSummary& server : state.servers) {
-    health.live_servers += server.live;
+    health.live_servers += Reports(server);
     JudgeServer(server, health);
+    NoteSilence(server, health);
     NoteServer(server, health);
   }
   NoteInsecure(state.servers, health);

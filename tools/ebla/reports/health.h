@@ -68,6 +68,9 @@ struct ClusterState {
 // Tablets that nobody leads, or whose leader serves no strong read yet, though a majority of the voters lives. Not
 // those of which something that was begun lately makes this likely for a moment.
 std::set<TabletId> Unserved(const ClusterState& state);
+// Tablets that were made, or got another primary, within the last second: the primary has had no answer in its epoch
+// from a voter whose server reports. The voter counts as incomplete until it answers.
+std::set<TabletId> JustBegun(const ClusterState& state);
 // `passing`: of the unserved ones those that were served a few seconds ago.
 Health Judge(const ClusterState& state, const std::set<TabletId>& passing = {});
 // Nothing is known of the cluster, for this reason.

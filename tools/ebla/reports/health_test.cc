@@ -189,6 +189,38 @@ TEST(HealthTest, ASilentServerIsNotLiveAndLeadsNothing) {
   EXPECT_EQ(Judge(state).live_servers, 2);
 }
 
+// The master counts it as live for three seconds.
+TEST(HealthTest, AServerThatHasJustFallenSilentIsANoteAndNotLive) {
+  ClusterState state = SoundCluster();
+  state.servers[1].since_heartbeat = std::chrono::milliseconds(1'640);
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy) << "a busy server reports late, too";
+  EXPECT_EQ(health.live_servers, 2);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre(StartsWith("server ts-2 has been silent for 1.6s: ")));
+}
+
+ReplicaProgressInfo PeerOf(const ServerName& server, std::optional<std::chrono::milliseconds> silent) {
+  ReplicaProgressInfo peer;
+  peer.server = server;
+  peer.voter = true;
+  peer.silent = silent;
+  return peer;
+}
+
+TEST(HealthTest, ATabletHasJustBegunUntilItsPrimaryHasHeardOfItsVoters) {
+  using std::chrono::milliseconds;
+  ClusterState state = SoundCluster();
+  state.tablets[0].incomplete = {"ts-2", "ts-3"};
+  auto& peers = state.tablets[0].replicas[0].peers;
+  peers = {PeerOf("ts-2", std::nullopt), PeerOf("ts-3", milliseconds(20))};
+  EXPECT_EQ(JustBegun(state), std::set<TabletId>{TabletId{7}});
+  state.servers[1].since_heartbeat = milliseconds(2'000);
+  EXPECT_TRUE(JustBegun(state).empty()) << "nothing will be heard of a server that is gone";
+  state.servers[1].since_heartbeat = milliseconds(200);
+  peers[0].silent = milliseconds(20);
+  EXPECT_TRUE(JustBegun(state).empty());
+}
+
 TEST(HealthTest, WithoutACoordinatorNothingFailsOver) {
   ClusterState state = SoundCluster();
   state.info.coordinator_away = std::chrono::milliseconds(40'000);
@@ -373,6 +405,15 @@ TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
   EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
   servers_.cluster().faults()->ServeAfter(30);
   EXPECT_THAT(Run("health"), EndsWith("[3]"));
+}
+
+// The first report of a new tablet's primary lists its followers before they have answered.
+TEST_F(ShellTest, HealthOfATableThatWasJustMadeIsHealthy) {
+  servers_.cluster().tables()->Add("carts", {"m"}, 3);
+  servers_.cluster().faults()->HearAfter(2);
+  EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 table, 2 tablets, 0 copies under way");
+  servers_.cluster().faults()->HearAfter(100);
+  EXPECT_THAT(Run("health --deadline 1s"), AllOf(HasSubstr("fewer than 3 whole replicas"), EndsWith("[1]")));
 }
 
 TEST_F(ShellTest, HealthShowsWhatHasFailed) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/count.h"
 #include "tools/ebla/format/parse.h"
 
 namespace ebla::shell {
@@ -9,6 +10,8 @@ namespace ebla::shell {
 namespace {
 
 constexpr const char* kUnknown = "-";
+// A report each second, and what delays it on a busy machine.
+constexpr std::chrono::milliseconds kReportedWithin{1'500};
 
 const ServerSummary* Find(const std::vector<ServerSummary>& servers, const ServerName& name) {
   const auto found = std::ranges::find(servers, name, &ServerSummary::name);
@@ -18,6 +21,12 @@ const ServerSummary* Find(const std::vector<ServerSummary>& servers, const Serve
 bool Lives(const std::vector<ServerSummary>& servers, const ServerName& name) {
   const ServerSummary* server = Find(servers, name);
   return server != nullptr && server->live;
+}
+
+// The mark behind the name of a server that does not live or report.
+const char* MarkOf(const ServerSummary* server) {
+  if (server == nullptr || Reports(*server)) return "";
+  return SilentFor(*server) ? "(silent)" : "(lost)";
 }
 
 const char* Name(TabletStatus status) {
@@ -31,10 +40,46 @@ const char* Name(TabletStatus status) {
 
 }  // namespace
 
+std::optional<std::chrono::milliseconds> SilentFor(const ServerSummary& server) {
+  if (!server.since_heartbeat) return std::nullopt;
+  const bool silent = server.silent || (server.live && *server.since_heartbeat > kReportedWithin);
+  return silent ? server.since_heartbeat : std::nullopt;
+}
+
+bool Reports(const ServerSummary& server) { return server.live && !SilentFor(server); }
+
+std::string LiveServers(const std::vector<ServerSummary>& servers) {
+  const auto live = std::ranges::count_if(servers, Reports);
+  const auto silent = std::ranges::count_if(servers, [](const auto& server) { return SilentFor(server).has_value(); });
+  return std::to_string(live) + " of " + Count(servers.size(), "server") + " live" +
+         (silent > 0 ? ", " + std::to_string(silent) + " silent" : "");
+}
+
+std::vector<Copy> CopiesOf(const std::vector<TabletSummary>& tablets, const std::vector<ServerSummary>& servers) {
+  std::vector<Copy> copies;
+  for (const TabletSummary& tablet : tablets) {
+    std::vector<ServerName> targets = tablet.learners;
+    for (const ServerName& server : tablet.incomplete) {
+      if (std::ranges::find(targets, server) == targets.end()) targets.push_back(server);
+    }
+    for (ServerName& target : targets) {
+      const ServerSummary* server = Find(servers, target);
+      const bool answers =
+          std::ranges::find(tablet.silent, target) == tablet.silent.end() && (server == nullptr || Reports(*server));
+      copies.push_back({&tablet, std::move(target), answers, server != nullptr ? SilentFor(*server) : std::nullopt});
+    }
+  }
+  return copies;
+}
+
 std::string StateOf(const ServerSummary& server) {
   std::string state;
-  const auto add = [&](const char* what) { state += (state.empty() ? "" : ",") + std::string(what); };
-  if (!server.live) add(server.silent ? "silent" : "lost");
+  const auto add = [&](const std::string& what) { state += (state.empty() ? "" : ",") + what; };
+  if (const auto silence = SilentFor(server)) {
+    add("silent(" + SilenceText(*silence) + ")");
+  } else if (!server.live) {
+    add(server.silent ? "silent" : "lost");
+  }
   if (server.live && server.writes_refused) add("disk-full");
   if (server.draining) add(server.tablets == 0 ? "drained" : "draining");
   if (server.maintenance) add("maintenance");
@@ -54,7 +99,8 @@ std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary
     case TabletStatus::kServing: break;
   }
   if (!HasMajority(tablet, servers)) return "lost";
-  if (!Lives(servers, tablet.primary)) return "no-primary";
+  const ServerSummary* primary = Find(servers, tablet.primary);
+  if (primary == nullptr || !Reports(*primary)) return "no-primary";
   if (!tablet.load) return "unreported";
   return tablet.load->leading ? "serving" : "no-primary";
 }
@@ -65,7 +111,7 @@ std::string Joined(const std::vector<ServerName>& names, const std::vector<Serve
     const ServerSummary* server = Find(servers, name);
     text += (text.empty() ? "" : ",") + name;
     if (server != nullptr && !server->rack.empty()) text += "/" + server->rack;
-    if (server != nullptr && !server->live) text += "(lost)";
+    text += MarkOf(server);
   }
   return text.empty() ? kNone : text;
 }
@@ -73,6 +119,11 @@ std::string Joined(const std::vector<ServerName>& names, const std::vector<Serve
 std::string Records(int64_t records) { return records > 0 ? "~" + std::to_string(records) : kUnknown; }
 std::string Bytes(int64_t bytes) { return bytes > 0 ? SizeCell(bytes) : kUnknown; }
 
+std::string SilenceText(std::chrono::milliseconds silence) {
+  const int64_t ms = silence.count();
+  if (ms >= 10'000) return Lasting(silence);
+  return std::to_string(ms / 1'000) + "." + std::to_string(ms % 1'000 / 100) + "s";
+}
 std::string Lasting(std::chrono::milliseconds age) {
   using std::chrono::seconds;
   if (age >= seconds(1)) age = std::chrono::duration_cast<seconds>(age);
@@ -103,8 +154,7 @@ std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary
                                                  "STATE", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
   for (const TabletSummary& tablet : tablets) {
     const ServerSummary* primary = Find(servers, tablet.primary);
-    const std::string leader =
-        tablet.primary.empty() ? kNone : tablet.primary + (primary != nullptr && !primary->live ? "(lost)" : "");
+    const std::string leader = tablet.primary.empty() ? kNone : tablet.primary + MarkOf(primary);
     std::vector<std::string> row = {std::to_string(tablet.id.value),
                                     tablet.table,
                                     RangeCell(tablet.range),
@@ -131,8 +181,8 @@ std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary
   for (const ServerSummary& server : servers) {
     std::vector<std::string> row = {server.name,    StateOf(server),     server.rack.empty() ? kNone : server.rack,
                                     server.address, server.http_address, std::to_string(server.tablets)};
-    // Of one that is lost, or has not spoken to this master, all the rest would be of another time.
-    if (server.live && server.since_heartbeat) {
+    // The rest of a report is of another time where the server is lost or silent, or has not reported to this master.
+    if (Reports(server) && server.since_heartbeat) {
       for (std::string cell :
            {std::to_string(server.leading), Bytes(server.size_bytes), SizeCell(server.disk_free_bytes),
             Rounded(server.reads_per_second), Rounded(server.writes_per_second)}) {

@@ -24,21 +24,39 @@ inline constexpr const char* kEstimates =
     "READS/S and WRITES/S are averages with a time constant of five seconds. Two seconds of load show\n"
     "as a third of its rate, fifteen seconds as nearly all of it. Load that has ended fades as slowly.";
 
-// "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
-// "draining,maintenance".
+// For how long the server has been silent. None: it reports, it is lost, or a new leader has no report of it yet. A
+// server reports each second, so silence shows within 1.5 s of a kill; the master takes some seconds more to call the
+// server silent, and to see its session end.
+std::optional<std::chrono::milliseconds> SilentFor(const ServerSummary& server);
+// It lives and reports.
+bool Reports(const ServerSummary& server);
+// "live", or all that is out of the ordinary: "lost", "silent(1.6s)", "disk-full", "draining" or "drained",
+// "maintenance", as "draining,maintenance".
 std::string StateOf(const ServerSummary& server);
+// "3 of 4 servers live, 1 silent".
+std::string LiveServers(const std::vector<ServerSummary>& servers);
+// A replica that its tablet's primary fills, or is to fill.
+struct Copy {
+  const TabletSummary* tablet;
+  ServerName target;
+  bool answers;                                     // the target does, so the copy is being made
+  std::optional<std::chrono::milliseconds> silent;  // the target's server, as far as is known
+};
+std::vector<Copy> CopiesOf(const std::vector<TabletSummary>& tablets, const std::vector<ServerSummary>& servers);
 // "serving", "creating", "dropping", "no-primary", "unreported" (not yet, by a live primary), "lost" (no majority
 // of its voters is live).
 std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 
-// "ts-1/r1,ts-2/r2(lost)": with the rack where one is known, and what does not live.
+// "ts-1/r1,ts-2/r2(lost),ts-3(silent)": with the rack where one is known, and what does not live or report.
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers);
 
 // Of every ten seconds, estimates where there are many: "~2000"; nothing counted is "-", as it may only not have been
 // counted yet.
 std::string Records(int64_t records);
 std::string Bytes(int64_t bytes);
+// "1.6s"; whole seconds from ten on.
+std::string SilenceText(std::chrono::milliseconds silence);
 // "12ms ago", "1m5s ago": whole seconds from one on.
 std::string Ago(std::chrono::milliseconds age);
 std::string Lasting(std::chrono::milliseconds age);

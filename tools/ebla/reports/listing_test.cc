@@ -18,7 +18,7 @@ ServerSummary ServerOf(const ServerName& name) {
   ServerSummary server;
   server.name = name;
   server.live = true;
-  server.since_heartbeat = std::chrono::milliseconds(65'300);
+  server.since_heartbeat = std::chrono::milliseconds(900);
   server.tablets = 3;
   server.leading = 2;
   server.size_bytes = 2048;
@@ -53,14 +53,55 @@ TEST(ListingTest, AServerThatIsLostLeadsNothing) {
   ServerSummary server = ServerOf("ts-1");
   server.rack = "r1";
   EXPECT_THAT(ServerRows({server}).back(),
-              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0KiB", "0B", "7", "0", "1m5s ago"));
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0KiB", "0B", "7", "0", "900ms ago"));
   server.live = false;
   EXPECT_THAT(ServerRows({server}).back(),
-              ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "1m5s ago"));
+              ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "900ms ago"));
   server.live = true;
   server.since_heartbeat.reset();
   EXPECT_THAT(ServerRows({server}).back(),
               ElementsAre("ts-1", "live", "r1", "", "", "3", "-", "-", "-", "-", "-", "never"));
+}
+
+// It was killed a moment ago: the master counts it as live for some seconds more.
+TEST(ListingTest, AServerThatDoesNotReportIsSilentAndHowLong) {
+  using std::chrono::milliseconds;
+  ServerSummary server = ServerOf("ts-1");
+  EXPECT_EQ(SilentFor(server), std::nullopt);
+  server.since_heartbeat = milliseconds(1'640);
+  EXPECT_EQ(StateOf(server), "silent(1.6s)");
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "silent(1.6s)", "(none)", "", "", "3", "-", "-", "-", "-", "-", "1s ago"));
+  EXPECT_EQ(LiveServers({server, ServerOf("ts-2")}), "1 of 2 servers live, 1 silent");
+  server.live = false;
+  server.silent = true;
+  server.since_heartbeat = milliseconds(12'300);
+  EXPECT_EQ(StateOf(server), "silent(12s)") << "as the master says, too, from three seconds on";
+  server.silent = false;
+  EXPECT_EQ(StateOf(server), "lost");
+  server.live = true;
+  server.since_heartbeat.reset();
+  EXPECT_EQ(StateOf(server), "live") << "a new leader has not heard of it yet";
+}
+
+TEST(ListingTest, ACopyToAServerThatDoesNotAnswerIsNotBeingMade) {
+  std::vector<ServerSummary> servers = {ServerOf("ts-1"), ServerOf("ts-2"), ServerOf("ts-3")};
+  std::vector<TabletSummary> tablets = {TabletOf({"ts-1", "ts-2"})};
+  TabletSummary& tablet = tablets.front();
+  tablet.learners = {"ts-3"};
+  tablet.incomplete = {"ts-2", "ts-3"};
+  const auto made = [&] {
+    std::vector<ServerName> targets;
+    for (const Copy& copy : CopiesOf(tablets, servers)) {
+      if (copy.answers) targets.push_back(copy.target);
+    }
+    return targets;
+  };
+  EXPECT_THAT(made(), ElementsAre("ts-3", "ts-2"));
+  tablet.silent = {"ts-2"};
+  EXPECT_THAT(made(), ElementsAre("ts-3")) << "by its primary's report";
+  servers[2].since_heartbeat = std::chrono::milliseconds(1'700);
+  EXPECT_THAT(made(), ElementsAre()) << "by its own silence";
 }
 
 TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
@@ -70,6 +111,11 @@ TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
   TabletSummary tablet = TabletOf({"ts-1", "ts-2", "ts-3"});
   EXPECT_EQ(Joined(tablet.voters, servers), "ts-1,ts-2(lost),ts-3/r3");
   EXPECT_EQ(StateOf(tablet, servers), "serving");
+  servers[2].since_heartbeat = std::chrono::milliseconds(1'700);
+  EXPECT_EQ(Joined(tablet.voters, servers), "ts-1,ts-2(lost),ts-3/r3(silent)");
+  EXPECT_EQ(StateOf(tablet, servers), "serving") << "a majority lives";
+  tablet.primary = "ts-3";
+  EXPECT_EQ(StateOf(tablet, servers), "no-primary") << "nobody has heard of it";
   tablet.primary = "ts-2";
   EXPECT_EQ(StateOf(tablet, servers), "no-primary") << "until the failover";
   EXPECT_EQ(TabletRows({tablet}, servers).back()[4], "ts-2(lost)");

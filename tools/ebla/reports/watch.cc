@@ -4,6 +4,8 @@
 #include <array>
 #include <cctype>
 #include <map>
+#include <ranges>
+#include <set>
 
 #include "common/base/count.h"
 #include "tools/ebla/format/output.h"
@@ -50,21 +52,29 @@ std::string Painted(const std::string& cells, bool colour) {
   return text + kPlain;
 }
 
-// The server does not answer the primary, so nothing is being copied to it.
-bool IsSilent(const TabletSummary& tablet, const ServerName& server) {
-  return std::ranges::find(tablet.silent, server) != tablet.silent.end();
-}
+// The letter of each tablet's cell.
+using Cells = std::map<TabletId, char>;
 
-char CellOf(const TabletSummary& tablet, const Letters& letters) {
-  const auto letter = letters.find(tablet.primary);
-  if (!tablet.load || !tablet.load->leading || letter == letters.end()) return kNobody;
-  const bool copied = !tablet.learners.empty() || tablet.incomplete.size() > tablet.silent.size();
-  return copied ? static_cast<char>(std::tolower(static_cast<unsigned char>(letter->second))) : letter->second;
+Cells CellsOf(const WatchView& view, const Letters& letters) {
+  std::set<ServerName> reporting;
+  for (const ServerSummary& server : view.servers) {
+    if (Reports(server)) reporting.insert(server.name);
+  }
+  Cells cells;
+  for (const TabletSummary& tablet : view.tablets) {
+    const bool led = tablet.load && tablet.load->leading && reporting.contains(tablet.primary);
+    cells[tablet.id] = led ? letters.at(tablet.primary) : kNobody;
+  }
+  for (const Copy& copy : CopiesOf(view.tablets, view.servers)) {
+    char& cell = cells[copy.tablet->id];
+    if (copy.answers) cell = static_cast<char>(std::tolower(static_cast<unsigned char>(cell)));
+  }
+  return cells;
 }
 
 // Tablets in equal parts, as keys have no measure; where there is not room for each, one cell stands for several, and
 // for the one among them that nobody leads.
-std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Letters& letters, size_t columns) {
+std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Cells& letter_of, size_t columns) {
   const size_t count = tablets.size();
   if (count * 2 + 1 > columns) {
     const size_t cells = std::max(columns, kCellsMin) - 2;
@@ -73,7 +83,7 @@ std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Lett
       const size_t width = std::min(cells, count);
       char shown = 0;
       for (size_t i = cell * count / width; i < (cell + 1) * count / width; ++i) {
-        const char one = CellOf(*tablets[i], letters);
+        const char one = letter_of.at(tablets[i]->id);
         if (shown == 0 || one == kNobody) shown = one;
       }
       line += shown;
@@ -82,19 +92,19 @@ std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Lett
   }
   const size_t width = count == 0 ? 0 : std::min<size_t>(12, (columns - 1) / count - 1);
   std::string line = "|";
-  for (const TabletSummary* tablet : tablets) line += std::string(width, CellOf(*tablet, letters)) + "|";
+  for (const TabletSummary* tablet : tablets) line += std::string(width, letter_of.at(tablet->id)) + "|";
   return line;
 }
 
-std::string Head(const ClusterInfo& info) {
+std::string Head(const WatchView& view, size_t copies) {
+  const ClusterInfo& info = view.info;
   std::string leader = "no leader";
   for (const MasterSummary& master : info.masters) {
     if (master.leader) leader = master.name + " leads";
   }
   return "ebla  " + info.cluster_id + "  " + leader + " (term " + std::to_string(info.term) + ")  " +
-         std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " +
-         Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " +
-         Count(info.copies, "copy", "copies");
+         LiveServers(view.servers) + "  " + Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " +
+         Count(copies, "copy", "copies");
 }
 
 // Cuts what does not fit, between two characters of UTF-8.
@@ -109,10 +119,15 @@ std::string Clipped(std::string line, size_t columns) {
 class FrameBuilder {
  public:
   FrameBuilder(const WatchView& view, FrameSize size, bool colour)
-      : view_(view), size_(size), colour_(colour), letters_(LettersOf(view.servers)) {}
+      : view_(view),
+        size_(size),
+        colour_(colour),
+        letters_(LettersOf(view.servers)),
+        cells_(CellsOf(view, letters_)),
+        copies_(CopiesOf(view.tablets, view.servers)) {}
 
   std::vector<std::string> Build() {
-    Line(Head(view_.info));
+    Line(Head(view_, static_cast<size_t>(std::ranges::count(copies_, true, &Copy::answers))));
     if (!view_.info.safe_mode.empty()) Line("SAFE MODE, nothing is repaired: " + view_.info.safe_mode, kAlarm);
     Servers();
     Tables();
@@ -136,7 +151,7 @@ class FrameBuilder {
     for (const ServerSummary& server : view_.servers) {
       std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server),
                                       std::to_string(server.tablets)};
-      if (server.live) {  // else what it said is of another time
+      if (Reports(server)) {  // else what it said is of another time
         for (std::string cell :
              {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
               Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), SizeCell(server.disk_free_bytes)}) {
@@ -148,7 +163,7 @@ class FrameBuilder {
     }
     const std::vector<std::string> aligned = Aligned(rows);
     for (size_t i = 0; i < aligned.size(); ++i) {
-      const bool alarm = i > 0 && (!view_.servers[i - 1].live || view_.servers[i - 1].writes_refused);
+      const bool alarm = i > 0 && (!Reports(view_.servers[i - 1]) || view_.servers[i - 1].writes_refused);
       Line(aligned[i], alarm ? kAlarm : i > 0 ? ColourOf(letters_.at(view_.servers[i - 1].name)) : nullptr);
     }
   }
@@ -162,33 +177,29 @@ class FrameBuilder {
       Line("");
       Line(table.name + "  " + Count(tablets.size(), "tablet") + "  " + Rounded(table.reads_per_second) + " reads/s  " +
            Rounded(table.writes_per_second) + " writes/s  " + Bytes(table.size_bytes));
-      lines_.push_back(Painted(KeyLine(tablets, letters_, size_.columns), colour_));
+      lines_.push_back(Painted(KeyLine(tablets, cells_, size_.columns), colour_));
     }
   }
 
   void OnTheWay() {
-    size_t found = 0;
-    for (const TabletSummary& tablet : view_.tablets) {
-      std::vector<ServerName> targets = tablet.learners;
-      for (const ServerName& server : tablet.incomplete) {
-        if (std::ranges::find(targets, server) == targets.end()) targets.push_back(server);
-      }
-      for (const ServerName& target : targets) {
-        if (++found > kOnTheWayMax) continue;
-        if (found == 1) Line("");
-        Line("tablet " + std::to_string(tablet.id.value) + " of " + tablet.table + " " + RangeCell(tablet.range) +
-             ": " +
-             (IsSilent(tablet, target) ? "its primary waits for " + target + ", which does not answer"
-                                       : "a copy is being made at " + target));
-      }
+    if (!copies_.empty()) Line("");
+    for (const Copy& copy : copies_ | std::views::take(kOnTheWayMax)) {
+      const TabletSummary& tablet = *copy.tablet;
+      const std::string silence =
+          copy.silent ? "which has been silent for " + SilenceText(*copy.silent) : "which does not answer";
+      Line("tablet " + std::to_string(tablet.id.value) + " of " + tablet.table + " " + RangeCell(tablet.range) + ": " +
+           (copy.answers ? "a copy is being made at " + copy.target
+                         : "its primary waits for " + copy.target + ", " + silence));
     }
-    if (found > kOnTheWayMax) Line("and " + std::to_string(found - kOnTheWayMax) + " more");
+    if (copies_.size() > kOnTheWayMax) Line("and " + std::to_string(copies_.size() - kOnTheWayMax) + " more");
   }
 
   const WatchView& view_;
   const FrameSize size_;
   const bool colour_;
   const Letters letters_;
+  const Cells cells_;
+  const std::vector<Copy> copies_;
   std::vector<std::string> lines_;
 };
 

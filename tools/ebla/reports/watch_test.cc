@@ -25,6 +25,7 @@ WatchView ViewOf(size_t tablets) {
     ServerSummary server;
     server.name = name;
     server.live = true;
+    server.since_heartbeat = std::chrono::milliseconds(400);
     view.servers.push_back(server);
   }
   TableInfo table;
@@ -59,6 +60,23 @@ TEST(WatchTest, EachTabletStandsOnItsTablesKeyLineUnderItsLeadersLetter) {
                     Not(Contains(HasSubstr("a copy is being made at ts-2")))));
   view.servers[0].live = false;
   EXPECT_THAT(DrawFrame(view, {}, false), Contains(AllOf(StartsWith("A  ts-1"), HasSubstr("lost"))));
+}
+
+// kill -9 of ts-2, two and a half seconds ago: the master still counts its session, and the new primary of its tablet
+// has not been told by a report that it does not answer.
+TEST(WatchTest, AServerThatWasJustKilledIsSilentAndNothingIsCopiedToIt) {
+  WatchView view = ViewOf(3);
+  view.info.live_servers = view.info.known_servers = 3;
+  view.servers[1].since_heartbeat = std::chrono::milliseconds(2'540);
+  view.tablets[0].incomplete = {"ts-2"};
+  view.tablets[2].learners = {"ts-1"};
+  EXPECT_THAT(DrawFrame(view, {}, false),
+              AllOf(Contains(AllOf(HasSubstr("2 of 3 servers live, 1 silent"), EndsWith("1 copy"))),
+                    Contains(AllOf(StartsWith("B  ts-2    silent(2.5s)"), EndsWith("-"))),
+                    Contains("|AAAAAAAAAAAA|!!!!!!!!!!!!|cccccccccccc|"),
+                    Contains(EndsWith("its primary waits for ts-2, which has been silent for 2.5s")),
+                    Contains(EndsWith("a copy is being made at ts-1")),
+                    Not(Contains(HasSubstr("a copy is being made at ts-2")))));
 }
 
 TEST(WatchTest, ManyTabletsShareCellsAndOneWithoutALeaderIsStillSeen) {

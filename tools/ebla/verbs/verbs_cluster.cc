@@ -102,7 +102,8 @@ void AddClusterAdopt(Verbs& verbs) {
       .Several();
 }
 
-Json ToJson(const ClusterInfo& info) {
+// `live`: the servers that live and report.
+Json ToJson(const ClusterInfo& info, int64_t live) {
   Json masters = Json::Array();
   for (const MasterSummary& master : info.masters) {
     masters.push_back({{"name", master.name}, {"address", master.address}, {"leader", master.leader}});
@@ -112,7 +113,7 @@ Json ToJson(const ClusterInfo& info) {
           {"term", info.term},
           {"masters", masters},
           {"from_leader", info.from_leader},
-          {"live_servers", counted(info.live_servers)},
+          {"live_servers", counted(live)},
           {"known_servers", counted(info.known_servers)},
           {"safe_mode", info.safe_mode},
           {"coordinator_away_ms", info.coordinator_away ? Json(info.coordinator_away->count()) : Json()},
@@ -125,8 +126,10 @@ Json ToJson(const ClusterInfo& info) {
 Status Info(Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const ClusterInfo info, client.DescribeCluster());
+  // The list of servers shows a silence sooner than the master's count.
+  const auto servers = info.from_leader ? client.ListServers() : Result<std::vector<ServerSummary>>();
   if (context.out.json) {
-    context.out.Value(ToJson(info));
+    context.out.Value(ToJson(info, servers ? std::ranges::count_if(*servers, Reports) : info.live_servers));
     return {};
   }
   std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
@@ -142,7 +145,9 @@ Status Info(Context& context) {
     context.out.Columns(rows);
     return {};
   }
-  rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
+  rows.push_back({"servers", servers ? LiveServers(*servers)
+                                     : std::to_string(info.live_servers) + " of " +
+                                           Count(info.known_servers, "server") + " live"});
   if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
   if (info.copies > 0) rows.push_back({"copies under way", std::to_string(info.copies)});
   rows.push_back({"tables", std::to_string(info.tables)});

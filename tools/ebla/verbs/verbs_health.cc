@@ -66,7 +66,7 @@ Health Look(const Client& client, const Context& context) {
     if (!lasting) lasting = passing;
     std::erase_if(*lasting, [&](TabletId tablet) { return !passing.contains(tablet); });
     std::erase_if(passing, [&](TabletId tablet) { return lasting->contains(tablet); });
-    const bool settled = lasting->empty() && !AwaitsReports(state);
+    const bool settled = lasting->empty() && !AwaitsReports(state) && JustBegun(state).empty();
     if (settled || last || !Sleep(context, kHealthPoll)) return Judge(state, passing);
   }
 }

@@ -7,13 +7,13 @@ namespace ebla::shell {
 
 namespace {
 
-// What a lost server said is of another time: null.
+// What a server said that is lost or silent is of another time: null.
 Json ToJson(const ServerSummary& server) {
-  const bool heard = server.live && server.since_heartbeat;
+  const bool heard = Reports(server) && server.since_heartbeat;
   const auto now = [&](Json value) { return heard ? value : Json(); };
   return {{"name", server.name},
           {"live", server.live},
-          {"silent", server.silent},
+          {"silent", server.silent || SilentFor(server)},
           {"address", server.address},
           {"http_address", server.http_address},
           {"uuid", server.uuid},
@@ -82,10 +82,13 @@ Status ListServers(Context& context) {
 
 void AddServerList(Verbs& verbs) {
   verbs.Add("server list", "Lists the tablet servers", "server list", ListServers)
-      .Notes(std::string("STATE: live, lost, disk-full, draining, drained, maintenance; several where several hold.\n"
-                         "HEARD: when the server last reported. Of a lost server nothing else that it said is shown.\n"
-                         "TABLETS: the replicas that the catalog gives it. SIZE: the data on it.\n") +
-             kEstimates);
+      .Notes(
+          std::string("STATE: live, silent, lost, disk-full, draining, drained, maintenance; several where several\n"
+                      "hold. A silent server has not reported for more than 1.5 s. It is lost once its session with\n"
+                      "the coordinator ends.\n"
+                      "HEARD: when the server last reported. Of a lost server nothing else that it said is shown.\n"
+                      "TABLETS: the replicas that the catalog gives it. SIZE: the data on it.\n") +
+          kEstimates);
 }
 
 void AddServerRemove(Verbs& verbs) {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "tools/ebla/reports/listing.h"
 #include "tools/ebla/reports/watch.h"
 #include "tools/ebla/verbs/arguments.h"
 
@@ -76,10 +77,12 @@ Result<WatchView> Look(const Client& client) {
 
 Json ToJson(const WatchView& view) {
   Json servers = Json::Array(), tablets = Json::Array();
-  const auto now = [](const ServerSummary& server, Json value) { return server.live ? value : Json(); };
+  const auto now = [](const ServerSummary& server, Json value) { return Reports(server) ? value : Json(); };
   for (const ServerSummary& server : view.servers) {
     servers.push_back({{"name", server.name},
                        {"live", server.live},
+                       {"silent", SilentFor(server).has_value()},
+                       {"since_heartbeat_ms", server.since_heartbeat ? Json(server.since_heartbeat->count()) : Json()},
                        {"tablets", server.tablets},
                        {"primaries", now(server, server.leading)},
                        {"reads_per_second", now(server, Json::Rounded(server.reads_per_second))},
@@ -95,8 +98,13 @@ Json ToJson(const WatchView& view) {
                        {"learners", tablet.learners},
                        {"incomplete", tablet.incomplete}});
   }
-  return {{"cluster_id", view.info.cluster_id}, {"term", view.info.term}, {"safe_mode", view.info.safe_mode},
-          {"copies", view.info.copies},         {"servers", servers},     {"tablets", tablets}};
+  const auto copies = std::ranges::count(CopiesOf(view.tablets, view.servers), true, &Copy::answers);
+  return {{"cluster_id", view.info.cluster_id},
+          {"term", view.info.term},
+          {"safe_mode", view.info.safe_mode},
+          {"copies", copies},
+          {"servers", servers},
+          {"tablets", tablets}};
 }
 
 Status Once(Context& context, const Client& client) {
