@@ -143,7 +143,7 @@ int Run(Settings settings) {
   rpc::PipelinedConnector connector(loop, {.tls = server_options.tls});
   const std::unique_ptr<security::AuditLog> audit = OrRefuse(process::OpenAuditLog());
   security::AccessControl access;
-  access.GoBy(settings.master.features);
+  access.SetFeatures(settings.master.features);
   access.SetAudit(audit.get());
   rpc::Dispatcher dispatcher({.access = &access, .audit = audit.get()});
   rpc::RpcServer server(server_options, dispatcher, {&loop});

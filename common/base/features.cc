@@ -4,7 +4,7 @@
 
 namespace ebla {
 
-std::string UntilAllSpeak(const Feature& feature) {
+std::string UntilFeature(const Feature& feature) {
   return "until all processes of the cluster speak feature level " + std::to_string(feature.level) +
          ": `ebla cluster version` names those that do not";
 }

@@ -49,7 +49,7 @@ inline constexpr Feature kRecordFunctions{
 inline constexpr std::array kFeatures = {kGrants, kMemoryTables, kRecordFunctions};
 
 // "... wait" or the like precedes it.
-std::string UntilAllSpeak(const Feature& feature);
+std::string UntilFeature(const Feature& feature);
 
 class Features {
  public:

@@ -28,7 +28,7 @@ void ConnectionWatch::OnState(SessionState state) {
   if (state != SessionState::kConnected) {
     if (since != kReached) return;
     away_since_ = executor_.Now().since_boot;
-    timer_ = executor_.After(kGrace, if_alive_([this] { SayAway(); }));
+    timer_ = executor_.After(kGrace, if_alive_([this] { WarnDisconnected(); }));
     return;
   }
   if (since == kReached) return;
@@ -39,7 +39,7 @@ void ConnectionWatch::OnState(SessionState state) {
   }
 }
 
-void ConnectionWatch::SayAway() {
+void ConnectionWatch::WarnDisconnected() {
   timer_ = {};
   said_ = true;
   LOG(WARNING) << "the coordinator (ZooKeeper) is not reached: until it is back, " << stalls_;

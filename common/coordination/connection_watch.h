@@ -34,7 +34,7 @@ class ConnectionWatch {
 
  private:
   void OnState(SessionState state);
-  void SayAway();
+  void WarnDisconnected();
 
   Coordinator& coordinator_;
   Executor& executor_;

@@ -172,8 +172,8 @@ class HttpServer::Impl {
   }
 
   static bufferevent* MakeTlsConnection(event_base* base, security::TlsCredentials& tls) {
-    bufferevent* made =
-        bufferevent_openssl_socket_new(base, -1, tls.AcceptAnybody(), BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
+    bufferevent* made = bufferevent_openssl_socket_new(base, -1, tls.AcceptAnonymous(), BUFFEREVENT_SSL_ACCEPTING,
+                                                       BEV_OPT_CLOSE_ON_FREE);
     CHECK(made != nullptr);  // without one, libevent would go on in the clear
     bufferevent_openssl_set_allow_dirty_shutdown(made, 1);
     return made;

@@ -144,7 +144,7 @@ void DeleteOldLogs(const LogFileLimits& limits, int64_t now_s) {
   }
 }
 
-void TendLogs() {
+void MaintainLogs() {
   if (limits.directory.empty()) return;
   google::FlushLogFiles(google::INFO);
   DeleteOldLogs(limits, std::time(nullptr));

@@ -20,7 +20,7 @@ namespace ebla::process {
 Status StartLogging(const std::string& data_dir, char* program);
 
 // Tells in the log how many lines were left out, and deletes old files.
-void TendLogs();
+void MaintainLogs();
 
 // Deletes log files of `program` in `directory`: those last written more than `days_max` days before `now_s` (Unix
 // time), and the oldest ones until the rest has at most `bytes_max` bytes.

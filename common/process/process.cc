@@ -148,7 +148,7 @@ int WaitForTermination(const std::function<Status()>& ready, const std::string& 
     first = sigtimedwait(&signals, nullptr, waits ? &kLookEvery : &kTendEvery);
     waits = waits && delay.Look();
     EndWithoutDataDirectory();
-    if (!waits || looks % 10 == 0) TendLogs();
+    if (!waits || looks % 10 == 0) MaintainLogs();
   }
   LOG(INFO) << "stopping on " << strsignal(first) << "; a second signal ends the process at once";
   std::thread([signals] {

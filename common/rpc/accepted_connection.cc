@@ -84,7 +84,7 @@ void AcceptedConnection::UpdateReading() {
   reading_ = want;
   if (want) {
     event_add(&read_event_, nullptr);
-    NoteCame();  // while it was not read, the client could not go on
+    NoteProgress();  // while it was not read, the client could not go on
   } else {
     event_del(&read_event_);
   }

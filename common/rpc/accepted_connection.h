@@ -75,8 +75,8 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   bool reading() const { return reading_; }
   bool ended() const { return ended_; }  // the client sends no more
   // The client has continued something begun.
-  void NoteCame() { came_tick_ = home_->tick(); }
-  uint32_t came_tick() const { return came_tick_; }  // when it did last, or was last let
+  void NoteProgress() { progress_tick_ = home_->tick(); }
+  uint32_t progress_tick() const { return progress_tick_; }  // when it did last, or was last let
 
   // ---- sending ----
 
@@ -129,7 +129,7 @@ class AcceptedConnection : public EventLoop::TurnEndHook, public std::enable_sha
   std::string out_;  // from out_sent_ on it is not yet sent
   size_t out_sent_ = 0;
   size_t held_ = 0;             // bytes, as the loop counts them
-  uint32_t came_tick_ = 0;      // see came_tick()
+  uint32_t progress_tick_ = 0;  // see progress_tick()
   uint32_t sent_tick_ = 0;      // when the client last took bytes
   uint32_t stranger_tick_ = 0;  // since when it is one
   bool stranger_ = false;

@@ -17,7 +17,7 @@ using Callers = std::map<std::string, std::string>;  // of each method
 
 template <class Service>
 void AddMethods(Callers& callers) {
-  const Access access = ServiceMethods<Service>::WhoMay();
+  const Access access = ServiceMethods<Service>::RequiredAccess();
   std::apply(
       [&](const auto&... method) {
         ((callers[method.name] =
@@ -49,7 +49,7 @@ TEST(Access, EachKindOfCallerMayDoItsOwnAndWhatUsersDo) {
     for (const Kind what : {Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster})
       EXPECT_EQ(caller.may(what), what == kind || what == Kind::kUser) << UnitOf(kind) << " " << UnitOf(what);
   }
-  for (const Kind what : {Kind::kNobody, Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster, Kind::kGateway})
+  for (const Kind what : {Kind::kAnonymous, Kind::kUser, Kind::kOperator, Kind::kServer, Kind::kMaster, Kind::kGateway})
     EXPECT_FALSE((security::Identity{Kind::kGateway, "x"}.may(what))) << UnitOf(what);
   EXPECT_TRUE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-1")));
   EXPECT_FALSE((security::Identity{Kind::kServer, "ts-1"}.MaySpeakFor("ts-2")));

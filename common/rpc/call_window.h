@@ -29,7 +29,7 @@ class CallWindow {
   // Calls count for so long. A call that waits (for replicas, or a session's position) does not delay calls behind it,
   // which may be for other tablets.
   static constexpr Duration kRound = std::chrono::milliseconds(10);
-  static constexpr Duration kGivenWay = std::chrono::milliseconds(2);  // at most, for a call from its begin
+  static constexpr Duration kYieldMax = std::chrono::milliseconds(2);  // at most, for a call from its begin
   // So much of the processors may be idle, times the square root of their number, before the window closes. Then the
   // chance of a new call to find one free stays the same (S. Halfin, W. Whitt: Heavy-Traffic Limits for Queues with
   // Many Exponential Servers, 1981).
@@ -74,10 +74,10 @@ class CallWindow {
   // So many more wait to begin.
   void NoteWaiting(Caller& caller, size_t calls) const;
   // Whether a light user's call is under way while processors are short. A light user itself does not give way.
-  bool GivesWay(size_t flow, const Caller& caller, Time now) const {
+  bool Yields(size_t flow, const Caller& caller, Time now) const {
     return !caller.modest && modest_calls_.load(std::memory_order_relaxed) > 0 &&
            calls_.load(std::memory_order_relaxed) <= kTight &&
-           now.time_since_epoch() - modest_begun_.load(std::memory_order_relaxed) < kGivenWay && Limits(flow, now);
+           now.time_since_epoch() - modest_begun_.load(std::memory_order_relaxed) < kYieldMax && Limits(flow, now);
   }
 
  private:

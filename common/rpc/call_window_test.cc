@@ -129,20 +129,20 @@ TEST_F(CallWindowTest, OthersGiveWayToACallOfWhoAsksForLittle) {
   Rounds(20, 0.9);
   window_.NoteWaiting(ada_, 100);
   Begun();
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_)) << "Bob has no call under way";
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_)) << "Bob has no call under way";
   const CallWindow::Begun call = window_.Begin(kBob, bob_, now_);
-  EXPECT_TRUE(window_.GivesWay(kAda, ada_, now_));
-  EXPECT_FALSE(window_.GivesWay(kBob, bob_, now_)) << "not to himself";
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_ + CallWindow::kGivenWay)) << "it may wait for something else";
+  EXPECT_TRUE(window_.Yields(kAda, ada_, now_));
+  EXPECT_FALSE(window_.Yields(kBob, bob_, now_)) << "not to himself";
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_ + CallWindow::kYieldMax)) << "it may wait for something else";
   window_.End(nullptr, call);
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_)) << "it has ended, if on a connection that has gone";
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_)) << "it has ended, if on a connection that has gone";
 }
 
 TEST_F(CallWindowTest, NobodyGivesWayWhereProcessorsAreLeft) {
   Rounds(20, 0.9);
   Rounds(100, 0.5);
   window_.Begin(kBob, bob_, now_);
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_));
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_));
 }
 
 TEST_F(CallWindowTest, WhoeverTurnsOutToAskForMuchIsNotGivenWay) {
@@ -153,9 +153,9 @@ TEST_F(CallWindowTest, WhoeverTurnsOutToAskForMuchIsNotGivenWay) {
   for (size_t i = 1; i < CallWindow::kLeast; ++i) window_.End(&eve, window_.Begin(kEve, eve, now_));
   std::vector<CallWindow::Begun> calls;
   while (calls.size() < 2 * CallWindow::kLeast) calls.push_back(window_.Begin(kEve, eve, now_));
-  EXPECT_TRUE(window_.GivesWay(kAda, ada_, now_));
+  EXPECT_TRUE(window_.Yields(kAda, ada_, now_));
   for (size_t i = 0; i < CallWindow::kLeast; ++i) window_.End(&eve, calls[i]);
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_)) << "but for those that seemed to be her only ones";
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_)) << "but for those that seemed to be her only ones";
 }
 
 TEST_F(CallWindowTest, NobodyGivesWayToWhoeverHasCallsThatWait) {
@@ -163,7 +163,7 @@ TEST_F(CallWindowTest, NobodyGivesWayToWhoeverHasCallsThatWait) {
   window_.NoteWaiting(bob_, CallWindow::kLeast);
   Rounds(1, 0.9);
   window_.Begin(kBob, bob_, now_);
-  EXPECT_FALSE(window_.GivesWay(kAda, ada_, now_));
+  EXPECT_FALSE(window_.Yields(kAda, ada_, now_));
 }
 
 }  // namespace

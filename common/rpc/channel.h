@@ -56,7 +56,7 @@ class Channel {
   virtual ~Channel() = default;
   virtual void Call(EncodedCall call, Duration timeout, Done done) = 0;
   // The receiver of requests as structs from this thread; null: they must be encoded.
-  virtual LocalCalls* Here() { return nullptr; }
+  virtual LocalCalls* SameThreadCalls() { return nullptr; }
 };
 
 // Makes channels: the only way that a host reaches another process.

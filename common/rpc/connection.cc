@@ -269,7 +269,7 @@ bool Connection::FinishConnecting() {
 void Connection::Established() {
   if (stream_->peer().kind == security::Identity::Kind::kGateway)
     return Break("what answers at " + endpoint_.ToString() + " is a gateway, and shows its certificate");
-  if (shared_->options.login == nullptr) return ComeUp();
+  if (shared_->options.login == nullptr) return OnConnected();
   state_ = State::kLoggingIn;
   login_.emplace(shared_->options.login);
   SendLogin(login_->Begin());
@@ -292,12 +292,12 @@ bool Connection::OnLoginReply(std::string_view message) {
     SendLogin(**next);
   } else {
     login_.reset();
-    ComeUp();
+    OnConnected();
   }
   return true;
 }
 
-void Connection::ComeUp() {
+void Connection::OnConnected() {
   state_ = State::kUp;
   last_heard_ = loop_.Now();
   loop_.Cancel(connect_timer_);

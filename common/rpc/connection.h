@@ -86,7 +86,7 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   bool FinishConnecting();
   // The server has authenticated itself, if it must.
   void Established();
-  void ComeUp();
+  void OnConnected();
   void SendLogin(std::string_view message);
   // Whether the reply was one to a login.
   bool OnLoginReply(std::string_view message);

@@ -108,7 +108,7 @@ Dispatcher::Dispatcher(Options options) : options_(options) {
   if (options_.access == nullptr) return;
   const auto refused = [this](const security::Session& session, const std::string& user, const Status& why) {
     refusals_.fetch_add(1, std::memory_order_relaxed);
-    Tell({{security::Identity::Kind::kNobody, user.substr(0, 256)}, session.peer, "login", "", why});
+    Audit({{security::Identity::Kind::kAnonymous, user.substr(0, 256)}, session.peer, "login", "", why});
   };
   RegisterAll<idl::LoginServiceCobSvIf>(std::make_shared<LoginService>(*options_.access, MonotonicNow, refused));
 }
@@ -155,7 +155,7 @@ Status Dispatcher::CheckLimits(security::Session& session, const Request& reques
 
 template <class Service>
 void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
-  const Access access = ServiceMethods<Service>::WhoMay();
+  const Access access = ServiceMethods<Service>::RequiredAccess();
   const auto add = [&]<class Request, class ReplyStruct>(const ServiceMethod<Service, Request, ReplyStruct>& method) {
     const AuditKind audit = access.AuditOf(method.name);
     auto handle = [this, handler, method, audit](const Request& request, size_t bytes, security::Session& session,
@@ -241,13 +241,13 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
                      (method->second.for_servers_too && caller.identity.may(Kind::kServer));
     if (may && !for_people) {
       Status still;
-      if (options_.access != nullptr && whose != Kind::kNobody) still = options_.access->CheckLogin(caller.identity);
+      if (options_.access != nullptr && whose != Kind::kAnonymous) still = options_.access->CheckLogin(caller.identity);
       return still.ok() ? method->second.call(head, message, caller, std::move(reply))
                         : method->second.refuse(head, still, std::move(reply));
     }
     const std::string taken = for_people                 ? "no process of the cluster does"
                               : whose == Kind::kOperator ? "it takes an operator"
-                              : caller.identity.kind == Kind::kNobody
+                              : caller.identity.kind == Kind::kAnonymous
                                   ? "log in first, or show a certificate"
                                   : "it takes the certificate of a " + std::string(UnitOf(whose));
     const Status why = Refuse(caller, method->first, "may not call " + method->first + ": " + taken);
@@ -260,16 +260,16 @@ void Dispatcher::Dispatch(const MessageHead& head, std::string_view message, sec
 Status Dispatcher::Refuse(const security::Session& caller, std::string_view method, const std::string& why) const {
   refusals_.fetch_add(1, std::memory_order_relaxed);
   const security::Identity& who = caller.identity;
-  const std::string name = who.kind == security::Identity::Kind::kNobody
+  const std::string name = who.kind == security::Identity::Kind::kAnonymous
                                ? "who shows no certificate"
                                : "the " + std::string(UnitOf(who.kind)) + " \"" + who.name + "\"";
   Status refusal(Code::kPermissionDenied, name + " " + why);
-  Tell({who, caller.peer, std::string(method), "", refusal});
+  Audit({who, caller.peer, std::string(method), "", refusal});
   return refusal;
 }
 
 // A few lines for each address, so that a flood of refusals hides neither other addresses nor earlier lines.
-void Dispatcher::Tell(security::AuditEvent refusal) const {
+void Dispatcher::Audit(security::AuditEvent refusal) const {
   const security::HostBudget::Spent line = lines_.Spend(refusal.from, MonotonicNow());
   if (!line.granted) return;
   if (line.left_out > 0) refusal.of = std::to_string(line.left_out) + " refusals of this address were left out before";

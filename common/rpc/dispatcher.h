@@ -111,7 +111,7 @@ class Dispatcher {
   Status CheckWrite(const security::Session& session, std::string_view method, const idl::WriteRequest& request) const;
   template <class Request>
   Status CheckLimits(security::Session& session, const Request& request, size_t bytes, PendingCall& call) const;
-  void Tell(security::AuditEvent refusal) const;
+  void Audit(security::AuditEvent refusal) const;
   // Counts, logs and audits it.
   Status Refuse(const security::Session& caller, std::string_view method, const std::string& why) const;
 

@@ -52,7 +52,7 @@ class LocalChannel final : public Channel, public LocalCalls {
     executor_.Post([&dispatcher = dispatcher_, message = std::move(call.message),
                     pending = std::move(pending)]() mutable { DispatchTo(dispatcher, message, std::move(pending)); });
   }
-  LocalCalls* Here() override { return executor_.InThread() && dispatcher_.TakesStructs() ? this : nullptr; }
+  LocalCalls* SameThreadCalls() override { return executor_.InThread() && dispatcher_.TakesStructs() ? this : nullptr; }
 
  private:
   void Call(std::string_view method, const std::any& request, Duration timeout, LocalCalls::Done done) override {

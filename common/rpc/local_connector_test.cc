@@ -64,7 +64,7 @@ class LocalConnectorTest : public ::testing::Test {
     loop_.Post([&] {
       auto called = std::make_shared<bool>(false);
       const idl::ClusterInfoRequest request;
-      LocalCalls* const here = channel_->Here();
+      LocalCalls* const here = channel_->SameThreadCalls();
       ASSERT_NE(here, nullptr);
       here->Call(method, &request, timeout, [&answer, called, this](Result<std::shared_ptr<void>> reply) {
         EXPECT_TRUE(*called) << "within Call()";
@@ -107,7 +107,7 @@ TEST_F(LocalConnectorTest, WhatIsNotAnsweredInTimeHasEndedThen) {
 }
 
 TEST_F(LocalConnectorTest, StructsAreTakenOnTheLoopAlone) {
-  EXPECT_EQ(channel_->Here(), nullptr);
+  EXPECT_EQ(channel_->SameThreadCalls(), nullptr);
   EXPECT_EQ(AskWithStruct(std::chrono::seconds(20), "noSuchMethod").first, Code::kInternal);
 }
 

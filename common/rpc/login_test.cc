@@ -106,7 +106,7 @@ TEST_F(LoginTest, WhoIsDroppedOrHasAnotherPasswordCallsNothingMore) {
 TEST_F(LoginTest, NobodyLogsInBeforeGrantsCount) {
   const auto features = std::make_shared<Features>();
   features->Learn(kGrants.level - 1);
-  access_.GoBy(features);
+  access_.SetFeatures(features);
   Serve(true);
   const Status refused = TryEcho(Options("ada", "sesame"));
   EXPECT_EQ(refused.code(), Code::kUnavailable);
@@ -195,7 +195,7 @@ TEST_F(LoginTest, GuessesThatBeganSideBySideAreCountedLikeOthers) {
   std::vector<security::Session> sessions(12);
   std::vector<std::string> finals;
   for (security::Session& session : sessions) {
-    session.identity.kind = Identity::Kind::kNobody;
+    session.identity.kind = Identity::Kind::kAnonymous;
     session.peer = "10.0.0.1:5000";
     session.may_log_in = true;
     security::ScramClient client(wrong);

@@ -59,12 +59,12 @@ ServerConnection::ServerConnection(ServerLoop& server, int fd, std::string peer)
       server_(server) {}
 
 void ServerConnection::Start() {
-  Shake();
+  ContinueHandshake();
   UpdateReading();
   UpdateWatch();
 }
 
-void ServerConnection::Shake() {
+void ServerConnection::ContinueHandshake() {
   if (session_ || !stream().established()) return;
   session_.emplace();
   session_->identity = stream().peer();
@@ -98,7 +98,7 @@ void ServerConnection::UpdateWatch() {
 }
 
 std::optional<std::string> ServerConnection::Overdue() const {
-  if (!received().empty() && reading() && server_.IsHalfSentTooLong(came_tick()))
+  if (!received().empty() && reading() && server_.IsHalfSentTooLong(progress_tick()))
     return "it did not finish a frame in time (" + std::to_string(received().size()) + " bytes came)";
   return std::nullopt;
 }
@@ -120,13 +120,13 @@ void ServerConnection::Read() {
     if (!received().empty() && !ending()) return Break("it ended within a frame");
     return Close();
   }
-  Shake();
+  ContinueHandshake();
   if (!open()) return;
   const std::string_view bytes = **came;
   if (bytes.empty()) return UpdateWatch();
   server_.counters.bytes_in.Add(bytes.size());
   if (shut()) return;
-  if (received().empty()) NoteCame();
+  if (received().empty()) NoteProgress();
   Consume(received().Join(bytes));
   SendShared();
 }
@@ -136,7 +136,7 @@ void ServerConnection::Consume(std::string_view bytes) {
   const size_t used = CutFrames(bytes);
   if (!open()) return;
   received().Keep(bytes, used, kInputRetainedMax);
-  if (used > 0) NoteCame();
+  if (used > 0) NoteProgress();
   UpdateReading();
   UpdateWatch();
 }
@@ -172,13 +172,13 @@ void ServerConnection::DeferRequests(size_t calls) {
 
 void ServerConnection::ResumeSending() {
   sends_later_ = false;
-  GoOn(!reading() && !deferred_);
+  Continue(!reading() && !deferred_);
 }
 
 void ServerConnection::Resume() {
   const auto alive = shared_from_this();
   deferred_ = false;
-  GoOn(true);
+  Continue(true);
   if (!std::exchange(unread_, false) || !open() || !reading()) return;
   if (MayHandle()) return Read();
   unread_ = true;
@@ -337,11 +337,11 @@ void ServerConnection::SendShared() {
 
 // Replies do not wait for room.
 void ServerConnection::OnTurnEnd() {
-  if (HasTime()) return GoOn(!reading() && !deferred_);
+  if (HasTime()) return Continue(!reading() && !deferred_);
   if (!std::exchange(sends_later_, true)) server_.Defer(Self(), user_, user_->sending);
 }
 
-void ServerConnection::GoOn(bool requests_wait) {
+void ServerConnection::Continue(bool requests_wait) {
   const auto alive = shared_from_this();
   server_.BeginTime();
   Flush();

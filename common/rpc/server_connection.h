@@ -78,12 +78,12 @@ class ServerConnection final : public AcceptedConnection {
   void Send(std::string_view message);
   void SendShared();
   // Sends its output, then continues with waiting requests, if any.
-  void GoOn(bool requests_wait);
+  void Continue(bool requests_wait);
   bool Full() const;
   // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
-  void Shake();  // with TLS, until the client has authenticated
-  bool unknown() const { return !session_ || session_->identity.is_nobody(); }
+  void ContinueHandshake();  // with TLS, until the client has authenticated
+  bool unknown() const { return !session_ || session_->identity.is_anonymous(); }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
   ServerLoop& server_;                                    // home() keeps it

@@ -65,7 +65,7 @@ void ServerLoop::Resume() {
     if (user->waiting.empty() && user->sending.empty()) continue;
     if (user->sending.empty() && !HasRoom(*user)) {
       ListAfter(CallWindow::kRound, &LoopShares::User::resting, user);
-    } else if (!shares.HasTimeInSlot(*user) && GivesWay(*user)) {
+    } else if (!shares.HasTimeInSlot(*user) && Yields(*user)) {
       ListAfter(LoopShares::kSlot, &LoopShares::User::pausing, user);
     } else {
       List(user);

@@ -46,7 +46,7 @@ class ServerLoop final : public ConnectionLoop {
   }
   // A user has time left, in this phase or in this slot of time; and another call of it may begin.
   bool HasTime(const LoopShares::User& user) const {
-    return shares.HasTime(user, loop.phase()) && (shares.HasTimeInSlot(user) || !GivesWay(user));
+    return shares.HasTime(user, loop.phase()) && (shares.HasTimeInSlot(user) || !Yields(user));
   }
   bool HasRoom(const LoopShares::User& user) const {
     return !user.counted || window->HasRoom(user.flow, user.calls, shares.now());
@@ -75,8 +75,8 @@ class ServerLoop final : public ConnectionLoop {
   std::shared_ptr<AcceptedConnection> Make(int fd, std::string peer) override;
   void List(const std::shared_ptr<LoopShares::User>& user);
   void Resume();
-  bool GivesWay(const LoopShares::User& user) const {
-    return user.counted && window->GivesWay(user.flow, user.calls, shares.now());
+  bool Yields(const LoopShares::User& user) const {
+    return user.counted && window->Yields(user.flow, user.calls, shares.now());
   }
   // Lists it when this one of such periods is over, but once for each flag.
   void ListAfter(Duration period, bool LoopShares::User::* flag, const std::shared_ptr<LoopShares::User>& user);

@@ -165,13 +165,13 @@ template <>
 struct ServiceMethods<idl::LoginServiceCobSvIf> {
   using S = idl::LoginServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_ACCESS_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() { return {.rest = Access::Kind::kNobody}; }
+  static Access RequiredAccess() { return {.rest = Access::Kind::kAnonymous}; }
 };
 template <>
 struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() {
+  static Access RequiredAccess() {
     return {.rest = Access::Kind::kOperator,
             .for_users = {"get", "multiGet", "write", "scan", "echo"},
             .quiet = {"listKept", "checksum", "followLog"},
@@ -185,7 +185,7 @@ template <>
 struct ServiceMethods<idl::MasterServiceCobSvIf> {
   using S = idl::MasterServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_MASTER_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() {
+  static Access RequiredAccess() {
     return {.rest = Access::Kind::kOperator,
             .for_users = {"listTables", "describeTable", "locate", "listServers", "clusterInfo"},
             .for_admins = {"createTable", "alterTable", "dropTable", "splitTablet", "mergeTablets", "moveTablet",
@@ -198,13 +198,13 @@ template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_CONTROL_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() { return {.rest = Access::Kind::kMaster}; }
+  static Access RequiredAccess() { return {.rest = Access::Kind::kMaster}; }
 };
 template <>
 struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
   static constexpr auto kAll = std::tuple{EBLA_REPLICATION_METHODS(EBLA_SERVICE_METHOD)};
-  static Access WhoMay() { return {.rest = Access::Kind::kServer}; }
+  static Access RequiredAccess() { return {.rest = Access::Kind::kServer}; }
 };
 #undef EBLA_SERVICE_METHOD
 

@@ -52,7 +52,7 @@ Result<Reply> DecodeReply(std::string_view message) {
 template <class Reply, class Request>
 void TypedCall(Channel& channel, const char* method, const Request& request, Duration timeout,
                std::move_only_function<void(Result<Reply>)> done) {
-  if (LocalCalls* const here = channel.Here()) {
+  if (LocalCalls* const here = channel.SameThreadCalls()) {
     return here->Call(method, &request, timeout, [done = std::move(done)](Result<std::shared_ptr<void>> reply) mutable {
       if (!reply) return done(Error(reply.error()));
       done(std::move(*std::static_pointer_cast<Reply>(*std::move(reply))));

@@ -70,10 +70,10 @@ Status AccessControl::WithoutGrant(const Identity& caller, const Wanted& wanted)
   const bool data = wanted.permission == idl::Permission::READ || wanted.permission == idl::Permission::WRITE;
   const bool as_before = features_ != nullptr && !features_->Has(kGrants);
   if (as_before && data && caller.kind == Identity::Kind::kUser) return {};
-  return Lacks(caller, wanted);
+  return Deny(caller, wanted);
 }
 
-std::string AccessControl::OfWhat(const Wanted& wanted) {
+std::string AccessControl::DescribeTarget(const Wanted& wanted) {
   if (wanted.permission == idl::Permission::OPERATOR) return "";
   const std::string name = "\"" + std::string(wanted.table_name) + "\"";
   if (wanted.table != 0)
@@ -101,12 +101,12 @@ std::string AccessControl::Advice(const Identity& caller, const Wanted& wanted) 
          (wanted.any ? ", or for writes by " + command(PermissionName(idl::Permission::WRITE)) : "");
 }
 
-Status AccessControl::Lacks(const Identity& caller, const Wanted& wanted) const {
+Status AccessControl::Deny(const Identity& caller, const Wanted& wanted) const {
   const auto [permission, any, table, table_name] = wanted;
   refusals_.fetch_add(1, std::memory_order_relaxed);
   Status refusal{Code::kPermissionDenied, "user \"" + caller.name + "\" lacks a grant of " +
-                                              PermissionName(permission) + (any ? " or write" : "") + OfWhat(wanted) +
-                                              Advice(caller, wanted)};
+                                              PermissionName(permission) + (any ? " or write" : "") +
+                                              DescribeTarget(wanted) + Advice(caller, wanted)};
   const Session* session = CallerScope::SessionNow();
   const std::string peer = session == nullptr ? std::string() : session->peer;
   const MonotonicTime now{std::chrono::steady_clock::now().time_since_epoch()};
@@ -129,7 +129,7 @@ Status AccessControl::CheckAny(const Identity& caller, int64_t table, std::strin
 
 Status AccessControl::MayLogIn() const {
   if (features_ == nullptr || features_->Has(kGrants)) return {};
-  return {Code::kComeAgain, "logins wait " + UntilAllSpeak(kGrants)};
+  return {Code::kComeAgain, "logins wait " + UntilFeature(kGrants)};
 }
 
 bool AccessControl::IsOperator(const Identity& caller) const {

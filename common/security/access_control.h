@@ -34,7 +34,7 @@ class AccessControl {
   AccessControl& operator=(const AccessControl&) = delete;
 
   // Before the first call: grants count once the cluster has kGrants. Without this they count.
-  void GoBy(std::shared_ptr<const Features> features) { features_ = std::move(features); }
+  void SetFeatures(std::shared_ptr<const Features> features) { features_ = std::move(features); }
   void Publish(std::shared_ptr<const AccessList> list);
   // Null: nothing is known yet.
   std::shared_ptr<const AccessList> list() const;
@@ -77,10 +77,10 @@ class AccessControl {
   };
   Status WithoutGrant(const Identity& caller, const Wanted& wanted) const;
   // The table or keys that a refusal names, and the least that an operator does so that the caller may.
-  static std::string OfWhat(const Wanted& wanted);
+  static std::string DescribeTarget(const Wanted& wanted);
   std::string Advice(const Identity& caller, const Wanted& wanted) const;
   // Counts and logs it.
-  Status Lacks(const Identity& caller, const Wanted& wanted) const;
+  Status Deny(const Identity& caller, const Wanted& wanted) const;
   // Good until the thread asks again.
   const AccessList* Now() const;
 

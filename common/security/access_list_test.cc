@@ -91,7 +91,7 @@ TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
   EXPECT_EQ(read({}), Code::kOk);
   access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::READ, kCarts)})));
   EXPECT_EQ(read(ada), Code::kOk);
-  EXPECT_EQ(read({Identity::Kind::kNobody, ""}), Code::kPermissionDenied);
+  EXPECT_EQ(read({Identity::Kind::kAnonymous, ""}), Code::kPermissionDenied);
   EXPECT_FALSE(access.IsOperator(ada));
   access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::OPERATOR, 0)})));
   EXPECT_TRUE(access.IsOperator(ada));
@@ -126,7 +126,7 @@ TEST(AccessControl, AsksUsersAloneAndGoesByTheLatestList) {
 TEST(AccessControl, GrantsCountOnceTheClusterHasThem) {
   const auto features = std::make_shared<Features>();
   AccessControl access;
-  access.GoBy(features);
+  access.SetFeatures(features);
   access.Publish(std::make_shared<AccessList>(OneUser("ada", {MakeGrant(Permission::READ, kCarts)})));
   const Identity ada{Identity::Kind::kUser, "ada"}, bob{Identity::Kind::kUser, "bob"};
   const auto ask = [&](const Identity& who, Permission::type what) {
@@ -138,7 +138,7 @@ TEST(AccessControl, GrantsCountOnceTheClusterHasThem) {
   for (const Permission::type what : {Permission::READ, Permission::WRITE}) EXPECT_EQ(ask(bob, what), Code::kOk);
   EXPECT_TRUE(access.CheckAny(bob, kCarts).ok());
   EXPECT_EQ(ask(bob, Permission::ADMIN), Code::kPermissionDenied) << "an operator's, before";
-  EXPECT_EQ(ask({Identity::Kind::kNobody, ""}, Permission::READ), Code::kPermissionDenied);
+  EXPECT_EQ(ask({Identity::Kind::kAnonymous, ""}, Permission::READ), Code::kPermissionDenied);
   EXPECT_FALSE(access.IsOperator(bob));
   features->Learn(kGrants.level);
   EXPECT_EQ(ask(ada, Permission::READ), Code::kOk);

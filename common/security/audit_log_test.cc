@@ -27,7 +27,7 @@ TEST(AuditLog, OneLineAnEventWhateverBytesItHas) {
   auto log = AuditLog::Open({.file = file});
   ASSERT_TRUE(log.has_value()) << log.error();
   (*log)->Record({{Identity::Kind::kUser, "a\n\"\xff"}, "127.0.0.1:1", "dropTable", "table=carts", {}});
-  (*log)->Record({{Identity::Kind::kNobody, "eve"}, "", "login", "", {Code::kPermissionDenied, "no"}});
+  (*log)->Record({{Identity::Kind::kAnonymous, "eve"}, "", "login", "", {Code::kPermissionDenied, "no"}});
   const std::string text = Contents(file);
   EXPECT_EQ(std::ranges::count(text, '\n'), 2);
   EXPECT_NE(text.find(R"("action":"dropTable","of":"table=carts","code":"OK")"), std::string::npos) << text;

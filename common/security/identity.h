@@ -16,22 +16,22 @@ inline constexpr std::string_view kAnyServer = "*";
 struct Identity {
   // Nobody may log in, and nothing else. Everybody else may do what users may, within its grants where it is one.
   enum class Kind {
-    kNobody,    // it has no certificate, and has not logged in
-    kUser,      // data
-    kOperator,  // and tables, servers, the cluster
-    kServer,    // and what tablet servers tell each other and their master; it is one of them
-    kMaster,    // and what masters order
-    kGateway,   // nothing: it listens for clients of other stores, and a thief of its certificate may do no more
-    kTrusted,   // everything: without security, everybody
+    kAnonymous,  // it has no certificate, and has not logged in
+    kUser,       // data
+    kOperator,   // and tables, servers, the cluster
+    kServer,     // and what tablet servers tell each other and their master; it is one of them
+    kMaster,     // and what masters order
+    kGateway,    // nothing: it listens for clients of other stores, and a thief of its certificate may do no more
+    kTrusted,    // everything: without security, everybody
   };
 
   bool may(Kind what) const {
     if (kind == Kind::kGateway) return false;
-    return what == Kind::kNobody || (what == Kind::kUser && kind != Kind::kNobody) || what == kind ||
+    return what == Kind::kAnonymous || (what == Kind::kUser && kind != Kind::kAnonymous) || what == kind ||
            kind == Kind::kTrusted;
   }
   // It may call nothing, or nothing but a login.
-  bool is_nobody() const { return kind == Kind::kNobody || kind == Kind::kGateway; }
+  bool is_anonymous() const { return kind == Kind::kAnonymous || kind == Kind::kGateway; }
   // Others connect to it: its certificate names hosts.
   bool listens() const { return is_process() || kind == Kind::kGateway; }
   bool is_process() const { return kind == Kind::kServer || kind == Kind::kMaster; }

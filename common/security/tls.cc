@@ -242,7 +242,7 @@ std::unique_ptr<TlsSession> TlsCredentials::Accept(bool nobody) {
   return std::unique_ptr<TlsSession>(new TlsSession(ssl, trusts_itself_));
 }
 
-ssl_st* TlsCredentials::AcceptAnybody() {
+ssl_st* TlsCredentials::AcceptAnonymous() {
   SSL* ssl = SSL_new(Context().get());
   SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   return ssl;
@@ -252,7 +252,7 @@ std::optional<Identity> TlsCredentials::PeerOf(ssl_st* ssl) {
   X509* certificate = SSL_is_init_finished(ssl) != 0 ? SSL_get0_peer_certificate(ssl) : nullptr;
   if (certificate == nullptr || SSL_get_verify_result(ssl) != X509_V_OK) return std::nullopt;
   Result<Identity> who = WhoIs(certificate);
-  return who.has_value() && !who->is_nobody() ? std::optional(*std::move(who)) : std::nullopt;
+  return who.has_value() && !who->is_anonymous() ? std::optional(*std::move(who)) : std::nullopt;
 }
 
 std::unique_ptr<TlsSession> TlsCredentials::Connect(const std::string& host) {
@@ -301,7 +301,7 @@ Status TlsSession::Handshake() {
     if (SSL_get_error(ssl_, result) == SSL_ERROR_WANT_READ) return {};
     return Failure("TLS handshake");
   }
-  peer_ = {Identity::Kind::kNobody, ""};
+  peer_ = {Identity::Kind::kAnonymous, ""};
   X509* const peer = SSL_get0_peer_certificate(ssl_);
   if (peer != nullptr) {
     EBLA_ASSIGN(peer_, WhoIs(peer));

@@ -62,7 +62,7 @@ class TlsCredentials {
   std::unique_ptr<TlsSession> Connect(const std::string& host);
   // Like Accept(), for a caller that transports the bytes itself (HTTP) and frees the session; the peer may show no
   // certificate.
-  ssl_st* AcceptAnybody();
+  ssl_st* AcceptAnonymous();
   // The peer of an established session. No value: it showed no certificate, or an anonymous one, or a gateway's.
   static std::optional<Identity> PeerOf(ssl_st* ssl);
 

@@ -97,7 +97,7 @@ TEST_F(TlsTest, BothSidesKnowEachOtherAndReadWhatTheOtherWrites) {
 
 // How many certificates a client sends, its own not counted.
 int CertificatesBesideItsOwn(TlsCredentials& client, TlsCredentials& server) {
-  const std::unique_ptr<SSL, decltype(&SSL_free)> accepted(server.AcceptAnybody(), &SSL_free);
+  const std::unique_ptr<SSL, decltype(&SSL_free)> accepted(server.AcceptAnonymous(), &SSL_free);
   BIO *const in = BIO_new(BIO_s_mem()), *const out = BIO_new(BIO_s_mem());
   SSL_set_bio(accepted.get(), in, out);
   SSL_set_accept_state(accepted.get());

@@ -65,7 +65,7 @@ void BalanceDriver::Start() {
 
 void BalanceDriver::Later() {
   timer_ = context_.executor.After(context_.options.plan_every, if_alive_([this] {
-                                     if (const Status status = Pass(); !status.ok())
+                                     if (const Status status = RunPass(); !status.ok())
                                        VLOG(1) << "nothing is planned: " << status;
                                      Later();
                                    }));
@@ -94,7 +94,7 @@ ClusterView BalanceDriver::View() const {
        .lost_after = context_.options.replace_after});
 }
 
-Status BalanceDriver::Pass() {
+Status BalanceDriver::RunPass() {
   waits_for_ = action_executor_.ready();
   if (waits_for_.ok()) waits_for_ = context_.catalog.Answers();
   if (waits_for_.ok() && !switch_.on())
@@ -137,7 +137,7 @@ void BalanceDriver::Count(MonotonicTime began) {
   for (const auto& [what, times] : plan_.rejections) counts_.refused[what] += times;
 }
 
-bool BalanceDriver::Doing(const Action& action) const {
+bool BalanceDriver::IsUnderWay(const Action& action) const {
   if (!action.tablet && autoscaler_.Busy(action)) return true;
   return std::ranges::any_of(under_way_, [&](const auto& item) {
     const Action& other = item.second.action;
@@ -146,7 +146,7 @@ bool BalanceDriver::Doing(const Action& action) const {
 }
 
 void BalanceDriver::Begin(const Action& action) {
-  if (Doing(action)) return;
+  if (IsUnderWay(action)) return;
   LOG(INFO) << Name(action.rule) << ": " << ToString(action) << ": " << action.reason;
   ++counts_.actions[action.kind].begun;
   const uint64_t id = next_action_++;

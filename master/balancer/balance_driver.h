@@ -60,7 +60,7 @@ class BalanceDriver {
 
   void Start();
   // Makes a pass at once. UNAVAILABLE: why none can be made.
-  Status Pass();
+  Status RunPass();
   PlannerSwitch& power() { return switch_; }
   // None: not known yet.
   std::optional<bool> on() const { return switch_.on(); }
@@ -83,7 +83,7 @@ class BalanceDriver {
   void Later();
   ClusterView View() const;
   PlannerOptions Options() const;
-  bool Doing(const Action& action) const;
+  bool IsUnderWay(const Action& action) const;
   void Count(MonotonicTime began);
   void Begin(const Action& action);
   void CarryOut(const Action& action, Done done);

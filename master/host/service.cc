@@ -318,7 +318,7 @@ void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceReques
       LeaderTerm* now = Leading();
       if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master is no longer the leader");
       // Where none can be made, the answer says what it waits for.
-      if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
+      if (status.ok() && request.now) static_cast<void>(now->balance_driver().RunPass());
       idl::BalanceReply reply;
       if (now) reply = DescribeBalance(*now, executor_.Now());
       if (status.ok() && request.view) {

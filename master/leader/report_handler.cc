@@ -21,7 +21,7 @@ void ReportHandler::OnServerChange(const ServerName& server) {
   if (!parts_.servers().IsLive(server)) return;
   Consider(server);
   for (const auto& [name, table] : parts_.image().tables()) {
-    if (table.node.state == idl::TableState::CREATING) parts_.runner.Poke(CreateTableName(name));
+    if (table.node.state == idl::TableState::CREATING) parts_.runner.Wake(CreateTableName(name));
   }
 }
 
@@ -29,13 +29,13 @@ void ReportHandler::OnTabletsChanged(const std::vector<TabletId>& tablets) {
   const Image& image = parts_.image();
   std::set<TableId> tables;
   for (const TabletId id : tablets) {
-    parts_.runner.PokeAll(MovesOfTablet(id));
+    parts_.runner.WakeAll(MovesOfTablet(id));
     if (const TabletEntry* tablet = image.Tablet(id)) tables.insert(tablet->table());
   }
   for (const TableId id : tables) {
     const TableEntry* table = image.Table(id);
     if (table && table->node.state == idl::TableState::CREATING) {
-      parts_.runner.Poke(CreateTableName(table->node.schema.name));
+      parts_.runner.Wake(CreateTableName(table->node.schema.name));
     }
   }
   parts_.replication_manager.Changed(tablets);
@@ -92,13 +92,13 @@ void ReportHandler::WakeProcedures(const idl::TabletLoad& load) {
   const Image& image = parts_.image();
   const TabletId id{static_cast<uint64_t>(load.tabletId)};
   const TabletEntry* tablet = image.Tablet(id);
-  if (tablet && tablet->splitting()) parts_.runner.Poke(SplitTabletName(id));
-  if (tablet && tablet->merge_unfinished()) parts_.runner.Poke(FinishMergeName(id));
+  if (tablet && tablet->splitting()) parts_.runner.Wake(SplitTabletName(id));
+  if (tablet && tablet->merge_unfinished()) parts_.runner.Wake(FinishMergeName(id));
   // Frozen for a merge that the catalog, restored from an older state, has forgotten: a later epoch ends it.
   const bool frozen = load.__isset.frozenInto && load.leading && tablet && load.epoch == tablet->node.info.epoch;
   if (frozen && !tablet->merging() && !parts_.stale_catalog.Why()) parts_.reconciler.NextEpochOf(id);
   const TabletId into = image.MergedInto(id);
-  if (into) parts_.runner.Poke(FinishMergeName(into));
+  if (into) parts_.runner.Wake(FinishMergeName(into));
   const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
   if (!table || load.schemaVersion == 0 || load.schemaVersion >= table->node.schema.schemaVersion) return;
   const std::string& name = table->node.schema.name;

@@ -28,7 +28,7 @@ void TableAdmin::Create(std::string table, idl::TableOptions options, std::vecto
   Result<idl::TableOptions> complete = CompleteOptions(std::move(options), parts_.context.options.replicas_default);
   if (!complete) return done(std::move(complete.error()));
   if (complete->__isset.memory && !parts_.features().Has(kMemoryTables))
-    return done(Error(Code::kConditionFailed, "tables in memory wait " + UntilAllSpeak(kMemoryTables)));
+    return done(Error(Code::kConditionFailed, "tables in memory wait " + UntilFeature(kMemoryTables)));
   if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
   RequestQueue::Request request;
   request.done = std::move(done);
@@ -64,7 +64,7 @@ void TableAdmin::Alter(std::string table, idl::TableOptions options, Duration pa
 
 void TableAdmin::PushSchemaOf(const std::string& table) {
   if (parts_.runner.Running(PushSchemaName(table))) {
-    parts_.runner.Poke(PushSchemaName(table));
+    parts_.runner.Wake(PushSchemaName(table));
   } else {
     parts_.runner.Start(PushSchemaName(table), std::make_unique<PushSchema>(parts_.context, table));
   }
@@ -87,7 +87,7 @@ void TableAdmin::StartDrop(const std::string& table) {
     }
   };
   parts_.runner.Start(DropTableName(table), std::make_unique<DropTable>(parts_.context, table, on_dropped));
-  parts_.runner.Poke(CreateTableName(table));  // ends a creation that was under way
+  parts_.runner.Wake(CreateTableName(table));  // ends a creation that was under way
 }
 
 namespace {

@@ -73,7 +73,7 @@ void TabletAdmin::Merge(const Neighbours& two, RequestOrigin origin, Duration pa
   const Duration begin_within = patience * 3 / 4;
   StartMerge(two, std::move(origin), begin_within);
   // A request that could not begin is refused at its deadline, not at the next try after that.
-  parts_.context.executor.After(begin_within, if_alive_([this, two] { parts_.runner.Poke(MergeTabletsName(two)); }));
+  parts_.context.executor.After(begin_within, if_alive_([this, two] { parts_.runner.Wake(MergeTabletsName(two)); }));
   parts_.runner.Await(MergeTabletsName(two), patience, std::move(done));
 }
 
@@ -102,7 +102,7 @@ void TabletAdmin::CancelMerge(TabletId left) {
   if (!tablet) return;
   const Image::StartKeys& starts = parts_.image().TabletsOf(tablet->table());
   const auto right = starts.upper_bound(tablet->node.info.range.startKey);
-  if (right != starts.end()) parts_.runner.Poke(MergeTabletsName({left, right->second}));
+  if (right != starts.end()) parts_.runner.Wake(MergeTabletsName({left, right->second}));
 }
 
 void TabletAdmin::Move(WantedMove move, Duration patience, Done done) {
@@ -148,7 +148,7 @@ void TabletAdmin::CancelMove(TabletId tablet, Duration patience, Done done) {
     EBLA_TRY(CheckCancel(image, tablet));
     return CancelMoves(image, {tablet});
   };
-  request.start = [this, tablet] { parts_.runner.PokeAll(MovesOfTablet(tablet)); };
+  request.start = [this, tablet] { parts_.runner.WakeAll(MovesOfTablet(tablet)); };
   parts_.requests.Submit(std::move(request), patience);
 }
 

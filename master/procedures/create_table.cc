@@ -73,7 +73,7 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
     const size_t wanted = table->tablets_wanted();
     return done(
         Progress::Later(Error(Code::kUnavailable, std::to_string(wanted - unserved) + " of " + std::to_string(wanted) +
-                                                      " tablets serve" + WhoIsAway())));
+                                                      " tablets serve" + AbsentServers())));
   }
   context_.catalog.Commit([this](const Image& image) { return Complete(image); },
                           [done = std::move(done)](Status status) mutable {
@@ -103,7 +103,7 @@ size_t CreateTable::CountUnserved() {
 }
 
 // The first of them that waits for servers, for people.
-std::string CreateTable::WhoIsAway() const {
+std::string CreateTable::AbsentServers() const {
   for (const TabletId id : unserved_) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     if (!tablet) continue;

@@ -36,7 +36,7 @@ class CreateTable final : public Procedure {
   void Begin(const TableEntry& table);
   bool MadeAll(const TableEntry& table);
   size_t CountUnserved();
-  std::string WhoIsAway() const;
+  std::string AbsentServers() const;
   Status CheckNowhere(const std::vector<TabletId>& tablets) const;
   Result<Change> NextTablets(const Image& image);
   Result<Change> Complete(const Image& image) const;

@@ -27,7 +27,7 @@ DropTable::DropTable(const Context& context, std::string table, OnGone on_gone)
 void DropTable::Step(coordination::Callback<Progress> done) {
   const TableEntry* table = context_.image().Table(name_);
   if (!table || table->node.state != idl::TableState::DROPPING) {
-    on_gone_(table_, told_);
+    on_gone_(table_, former_holders_);
     return done(Progress::Done());
   }
   if (!holders_known_) FindHolders(*table);
@@ -44,7 +44,7 @@ void DropTable::FindHolders(const TableEntry& table) {
       for (const ServerName& server : *servers) holders_[server].left[id] = tablet.epoch().Next();
     }
   }
-  for (const auto& [server, holder] : holders_) told_.insert(server);
+  for (const auto& [server, holder] : holders_) former_holders_.insert(server);
 }
 
 // True when orders went out, whose end calls done.

@@ -50,7 +50,7 @@ class DropTable final : public Procedure {
   bool holders_known_ = false;
   TableId table_;
   std::map<ServerName, Holder> holders_;
-  std::set<ServerName> told_;  // servers that had replicas
+  std::set<ServerName> former_holders_;  // servers that had replicas
   size_t waiting_ = 0;
   coordination::Callback<Progress> done_;
   CallbackGuard if_alive_;

@@ -43,20 +43,20 @@ void ProcedureRunner::ForEach(const std::function<void(const Standing&)>& visit)
   for (const auto& [name, run] : runs_) visit({name, run.procedure->subject(), run.began, run.waits_for});
 }
 
-void ProcedureRunner::Poke(const std::string& name) {
+void ProcedureRunner::Wake(const std::string& name) {
   auto found = runs_.find(name);
   if (found == runs_.end()) return;
   if (found->second.stepping) {
-    found->second.poked = true;
-    found->second.procedure->Poked();
+    found->second.woken = true;
+    found->second.procedure->OnWake();
   } else {
     Queue(name);
   }
 }
 
-void ProcedureRunner::PokeAll(const std::string& prefix) {
+void ProcedureRunner::WakeAll(const std::string& prefix) {
   for (auto run = runs_.lower_bound(prefix); run != runs_.end() && run->first.starts_with(prefix); ++run)
-    Poke(run->first);
+    Wake(run->first);
 }
 
 void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter waiter) {
@@ -112,8 +112,8 @@ void ProcedureRunner::OnStep(const std::string& name, Progress progress) {
   --stepping_;
   if (progress.kind == Progress::Kind::kDone) {
     End(name, std::move(progress.status));
-  } else if (progress.kind == Progress::Kind::kAgain || run.poked) {
-    run.poked = false;
+  } else if (progress.kind == Progress::Kind::kAgain || run.woken) {
+    run.woken = false;
     run.failures = 0;
     Queue(name);
   } else {

@@ -30,7 +30,7 @@ struct Progress {
   enum class Kind {
     kDone,   // over; status says how
     kAgain,  // got somewhere: the next step at once
-    kLater,  // waits for the world or failed: the next step after a while, or when poked; status says why
+    kLater,  // waits for the world or failed: the next step after a while, or when woken; status says why
   };
   Kind kind = Kind::kDone;
   Status status;
@@ -58,8 +58,8 @@ class Procedure {
   virtual Subject subject() const { return {}; }
   // Does one step. `done` is called exactly once, at any time on the executor, also inside the call.
   virtual void Step(coordination::Callback<Progress> done) = 0;
-  // Poked while that step is under way: where what it waits for has come by another way, it may end here.
-  virtual void Poked() {}
+  // OnWake while that step is under way: where what it waits for has come by another way, it may end here.
+  virtual void OnWake() {}
   // Somebody waits for it until then: one that gives up by itself does not do so before.
   void Prolong(MonotonicTime until) { until_ = std::max(until_, until); }
 
@@ -85,9 +85,9 @@ class ProcedureRunner {
   void Start(const std::string& name, std::unique_ptr<Procedure> procedure);
   bool Running(const std::string& name) const { return runs_.contains(name); }
   // Takes the next step now rather than after the backoff.
-  void Poke(const std::string& name);
+  void Wake(const std::string& name);
   // All whose names begin so.
-  void PokeAll(const std::string& prefix);
+  void WakeAll(const std::string& prefix);
   // A procedure that does not run is over: OK at once. One that was begun for somebody less patient goes on.
   void Await(const std::string& name, Duration patience, Waiter waiter);
   size_t size() const { return runs_.size(); }
@@ -110,7 +110,7 @@ class ProcedureRunner {
     std::unique_ptr<Procedure> procedure;
     bool queued = false;
     bool stepping = false;
-    bool poked = false;  // while stepping
+    bool woken = false;  // while stepping
     int failures = 0;    // in a row
     TimerId timer;
     MonotonicTime began;

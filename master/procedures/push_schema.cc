@@ -42,8 +42,8 @@ void PushSchema::Step(coordination::Callback<Progress> done) {
   for (const ServerName& name : Holders(table->id())) {
     const Server* server = context_.servers.Find(name);
     if (!server || !server->live) continue;
-    const auto told = told_.find(name);
-    if (told != told_.end() && told->second == std::pair(server->incarnation(), schema.schemaVersion)) continue;
+    const auto told = obeyed_.find(name);
+    if (told != obeyed_.end() && told->second == std::pair(server->incarnation(), schema.schemaVersion)) continue;
     outdated[name] = server->incarnation();
   }
   if (outdated.empty()) return done(Progress::Done());
@@ -54,7 +54,7 @@ void PushSchema::Step(coordination::Callback<Progress> done) {
     context_.tablet_server_client.Alter(
         name, schema, if_alive_([this, name, incarnation, version = schema.schemaVersion](Status status) {
           if (status.ok()) {
-            told_[name] = {incarnation, version};
+            obeyed_[name] = {incarnation, version};
           } else {
             failure_ = Error(status.code(), "server " + name + ": " + status.message());
           }

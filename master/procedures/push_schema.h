@@ -29,7 +29,7 @@ class PushSchema final : public Procedure {
 
   const Context context_;
   const std::string table_;
-  std::map<ServerName, std::pair<Incarnation, int64_t>> told_;  // who obeyed which schema version
+  std::map<ServerName, std::pair<Incarnation, int64_t>> obeyed_;  // who obeyed which schema version
   size_t waiting_ = 0;
   Status failure_;
   coordination::Callback<Progress> done_;

@@ -171,7 +171,7 @@ void SplitTablet::Order(const TabletEntry& tablet, coordination::Callback<Progre
 }
 
 // A report has come, while the answer may be lost and is waited for.
-void SplitTablet::Poked() {
+void SplitTablet::OnWake() {
   const TabletEntry* tablet = ordered_ ? context_.image().Tablet(tablet_) : nullptr;
   if (!tablet || !tablet->splitting() || tablet->child() != child_ || context_.stale_catalog.Why()) return;
   const Proof proof = Look(*tablet);

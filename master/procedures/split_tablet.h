@@ -44,7 +44,7 @@ class SplitTablet final : public Procedure {
  public:
   SplitTablet(const Context& context, TabletReconciler& reconciler, TabletId tablet);
   void Step(coordination::Callback<Progress> done) override;
-  void Poked() override;
+  void OnWake() override;
 
  private:
   struct Proof {

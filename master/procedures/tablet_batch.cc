@@ -154,11 +154,11 @@ void TabletBatch::Configure() {
   }
   if (primaries.empty()) return Finish();
   timer_ = context_.executor.After(kConfigurePatience, if_alive_([this] { MarkServing(); }));
-  Tell(std::move(primaries));
-  Tell(std::move(others));
+  SendOrders(std::move(primaries));
+  SendOrders(std::move(others));
 }
 
-void TabletBatch::Tell(Orders orders) {
+void TabletBatch::SendOrders(Orders orders) {
   for (auto& [server, tablets] : orders) {
     std::set<TabletId> ordered;
     for (const idl::ConfigureTablet& order : tablets) ordered.insert(TabletId{static_cast<uint64_t>(order.tabletId)});

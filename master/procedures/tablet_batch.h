@@ -97,7 +97,7 @@ class TabletBatch {
   static void PutKin(const BatchItem& item, const Image& image, Change& change);
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
-  void Tell(Orders orders);
+  void SendOrders(Orders orders);
   void OnConfigured(const ServerName& server, const std::set<TabletId>& ordered, const Results& results);
   void TakeResult(BatchItem& item, const ServerName& server, const Results& results);
   void MarkServing();

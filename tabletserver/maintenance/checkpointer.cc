@@ -52,7 +52,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     memory_logs_least_ = logs.bytes;
     memory_logs_truncated_ = executor_.Now();
     const TabletStore::CheckpointResult applied = memory->AppliedOfLogs();
-    for (LogTruncator* truncator : truncators_) truncator->Truncate(applied, LogTruncator::Because::kInMemory);
+    for (LogTruncator* truncator : truncators_) truncator->Truncate(applied, LogTruncator::Cause::kInMemory);
   }
 
  private:

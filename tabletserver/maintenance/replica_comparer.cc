@@ -25,7 +25,7 @@ bool Passes(const Status& status) { return status.code() == Code::kComeAgain || 
 
 }  // namespace
 
-Status ReplicaComparer::Pass(const TabletStore::ScrubPace& pace) {
+Status ReplicaComparer::CompareAll(const TabletStore::ScrubPace& pace) {
   ForgetGone();
   for (const std::shared_ptr<TabletHandle>& handle : ports_.directory.snapshot()->All()) {
     if (!Compare(handle, pace)) break;

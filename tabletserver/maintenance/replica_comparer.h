@@ -9,7 +9,7 @@
 //             2. A report ends with its replica, or when a pass finds it equal again.
 // Errors:     a page that cannot be compared now (its server is away, it is written all the time, a split is on its
 //             way) is counted, and looked at again in the next pass.
-// Threads:    Pass on one thread, which waits for others; the rest from any.
+// Threads:    CompareAll on one thread, which waits for others; the rest from any.
 #pragma once
 
 #include <functional>
@@ -61,7 +61,7 @@ class ReplicaComparer {
 
   // Compares all replicas once; ends when `pace` or a pause returns so. Rests by `pace` after each pair of pages, with
   // the bytes of both, because a server is asked as much as it asks.
-  Status Pass(const TabletStore::ScrubPace& pace);
+  Status CompareAll(const TabletStore::ScrubPace& pace);
   // The verdict on the handle's replica with its present view; a replica that is being copied is a new one.
   Verdict Of(const std::shared_ptr<TabletHandle>& handle, const TabletView& view);
   State state() const;

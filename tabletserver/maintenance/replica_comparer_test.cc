@@ -52,7 +52,7 @@ class ReplicaComparerTest : public RecordsFixture {
     return at(name).server->directory().snapshot()->Find(TableId{kTable}, TabletId{kTablet});
   }
   ReplicaComparer::Verdict PassAt(const std::string& name) {
-    EXPECT_TRUE(Of(name).Pass([this](int64_t bytes) { return (paced_ += bytes) >= 0; }).ok());
+    EXPECT_TRUE(Of(name).CompareAll([this](int64_t bytes) { return (paced_ += bytes) >= 0; }).ok());
     return Of(name).Of(Handle(name), *View(name));
   }
 

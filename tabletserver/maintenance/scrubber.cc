@@ -40,10 +40,10 @@ class Scrubber::Impl : public std::enable_shared_from_this<Impl> {
   // A pass of a turn that is over does nothing: another was begun meanwhile.
   void PassAfter(Duration rest) EBLA_REQUIRES(mutex_) {
     const uint64_t turn = ++turn_;
-    executor_.After(rest, [self = shared_from_this(), turn] { self->Pass(turn); });
+    executor_.After(rest, [self = shared_from_this(), turn] { self->RunPass(turn); });
   }
 
-  void Pass(uint64_t turn) {
+  void RunPass(uint64_t turn) {
     {
       MutexLock lock(mutex_);
       if (stopped_ || turn != turn_) return;

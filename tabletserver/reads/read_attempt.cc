@@ -26,7 +26,7 @@ bool ReadAttempt::Refuse(Status why, int64_t retry_after_ms) {
   return false;
 }
 
-bool ReadAttempt::GoOnBy(NextStep step) {
+bool ReadAttempt::Postpone(NextStep step) {
   step_ = std::move(step);
   return false;
 }
@@ -58,7 +58,7 @@ bool ReadAttempt::Admit(const KeyRange* touched, std::string_view key, Monotonic
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
                                                               : touched->Overlaps({view.split_key, view.range.end}));
   if (leads && of_child && level != ReadLevel::kEventual && rules::ChildsReadsWait())
-    return GoOnBy({.kind = NextStep::Kind::kAwait, .upto = view.splitting});
+    return Postpone({.kind = NextStep::Kind::kAwait, .upto = view.splitting});
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
   if (level == ReadLevel::kSession && !view.incomplete) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
@@ -96,7 +96,7 @@ bool ReadAttempt::AdmitSession(const KeyRange& touched) {
   const LoggedSlice* slice = own ? logged() : nullptr;
   if (slice != nullptr && verdict.version.lsn <= slice->upto) return true;
   const bool at_hand = own && !view.replaying && !call_.logged_refused;
-  return GoOnBy({.kind = at_hand ? NextStep::Kind::kLogged : NextStep::Kind::kAwait, .upto = verdict.version.lsn});
+  return Postpone({.kind = at_hand ? NextStep::Kind::kLogged : NextStep::Kind::kAwait, .upto = verdict.version.lsn});
 }
 
 // May the primary serve it now, under its lease or confirmed?
@@ -109,12 +109,12 @@ bool ReadAttempt::AdmitAtPrimary(MonotonicTime now) {
   if (view.frozen && (answer_.level == ReadLevel::kStrong || now >= good_until))
     return Refuse(Status(Code::kComeAgain, "the tablet is being merged"), kFrozenRetryMs);
   if (now >= good_until && call_.confirmed != view.epoch && rules::StrongNeedsLease())
-    return GoOnBy({.kind = NextStep::Kind::kConfirm});
+    return Postpone({.kind = NextStep::Kind::kConfirm});
   // PROTOCOL 15: waits for PRIMARY writes acknowledged before the read arrived; once known, the position is not raised.
   const Lsn awaited = call_.awaited.epoch == view.epoch ? call_.awaited.lsn : view.pending_primary;
   const bool pending = awaited > view.applied.lsn && rules::StrongWaitsForPrimaryWrites();
   if (answer_.level == ReadLevel::kStrong && pending)
-    return GoOnBy({.kind = NextStep::Kind::kAwait, .upto = awaited, .awaited = {view.epoch, awaited}});
+    return Postpone({.kind = NextStep::Kind::kAwait, .upto = awaited, .awaited = {view.epoch, awaited}});
   return true;
 }
 
@@ -135,7 +135,7 @@ bool ReadAttempt::ChangedMeanwhile() {
   if (handle_->part_of_another()) {
     Refuse(Status(Code::kComeAgain, "the tablet has just been merged"), kMergedRetryMs);
   } else {
-    GoOnBy({.kind = NextStep::Kind::kAgain});
+    Postpone({.kind = NextStep::Kind::kAgain});
   }
   return true;
 }

@@ -73,7 +73,7 @@ class ReadAttempt {
   Duration bound() const;
   // These are false: not now.
   bool Refuse(Status why, int64_t retry_after_ms = -1);
-  bool GoOnBy(NextStep step);
+  bool Postpone(NextStep step);
 
   const ReadCall& call_;
   TabletHandle* const handle_;

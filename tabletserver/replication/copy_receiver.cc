@@ -89,7 +89,7 @@ void CopyReceiver::Abandon() {
   copy_.reset();
 }
 
-void CopyReceiver::TellHost(ReplicaOutput& output) {
+void CopyReceiver::FillOutput(ReplicaOutput& output) {
   if (!NeedsHost()) return;
   copy_->announced = true;
   if (copy_->stage == Stage::kPreparing) output.prepare = copy_->order;

@@ -64,7 +64,7 @@ class CopyReceiver {
   bool NeedsHost() const {
     return copy_ && !copy_->announced && (copy_->stage == Stage::kPreparing || copy_->stage == Stage::kCheckpointing);
   }
-  void TellHost(ReplicaOutput& output);
+  void FillOutput(ReplicaOutput& output);
 
  private:
   enum class Stage : uint8_t { kMarking, kPreparing, kReceiving, kApplying, kCheckpointing };

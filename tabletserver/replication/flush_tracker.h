@@ -35,7 +35,7 @@ class FlushTracker {
   void ResumeStore() { store_stalled_ = false; }
 
   // Numbers the flush of the output that is being taken. `stores`: it has something for the store, with `state`.
-  FlushRequest HandOut(FlushMode mode, bool stores, const std::optional<ReplicaState>& state) {
+  FlushRequest BeginFlush(FlushMode mode, bool stores, const std::optional<ReplicaState>& state) {
     const auto strict = [](const Pending& flush) { return flush.mode == FlushMode::kSync; };
     if (std::any_of(flushes_.begin(), flushes_.end(), strict)) mode = FlushMode::kSync;
     const FlushRequest request{next_, mode};

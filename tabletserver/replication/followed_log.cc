@@ -13,7 +13,7 @@ constexpr size_t kEchoesMax = 16;
 // ---- what the primary says ------------------------------------------------------------------------------------------
 
 void FollowedLog::BeginEpoch() {
-  heard_ = {};
+  last_contact_ = {};
   told_committed_ = {};
   fresh_as_of_ = {};
   echoes_.clear();
@@ -49,12 +49,12 @@ void FollowedLog::Freshen() {
 // needs would wait for news of entries that cannot be committed without it.
 void FollowedLog::CommitMatched() {
   common_.CommitTo(std::min(std::max(told_committed_, copies_.shown()), matched_));
-  BeSureAgain();
+  ClearDoubtOfLostWrites();
 }
 
 // A replica that may have lost writes has its acknowledged ones again once it holds all committed entries of this
 // epoch.
-void FollowedLog::BeSureAgain() {
+void FollowedLog::ClearDoubtOfLostWrites() {
   ReplicaState& state = common_.state;
   if (!state.may_have_lost_writes || state.incomplete || !common_.epoch) return;
   // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
@@ -92,7 +92,7 @@ void FollowedLog::AnswerDurable() {
     Answer(held.token, held.answer, AppendResult::kStored);
     return true;
   });
-  BeSureAgain();
+  ClearDoubtOfLostWrites();
 }
 
 void FollowedLog::Refuse(AppendResult result, Lsn above) {

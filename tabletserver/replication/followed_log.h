@@ -23,7 +23,7 @@ class FollowedLog {
 
   // ---- messages of the primary ---- Another primary is followed from now on, in another epoch.
   void BeginEpoch();
-  void Hear(MonotonicTime now) { heard_ = std::max(heard_, now); }
+  void NoteContact(MonotonicTime now) { last_contact_ = std::max(last_contact_, now); }
   // The log is the primary's through here.
   void Match(Lsn lsn) { matched_ = std::max(matched_, lsn); }
   // So much is committed; a replica may still need the log from `retain` on.
@@ -55,7 +55,7 @@ class FollowedLog {
   // All that was committed by then (this server's clock) is applied here; zero: not known.
   MonotonicTime fresh_as_of() const { return fresh_as_of_; }
   // Time of the last message from the primary of its epoch; zero: never.
-  MonotonicTime heard() const { return heard_; }
+  MonotonicTime last_contact() const { return last_contact_; }
   // The first position of this log that a replica may need, itself included for the next entry to apply.
   Lsn NeededFrom(Lsn next) const { return std::min(next, retain_ ? retain_ : next); }
 
@@ -69,14 +69,14 @@ class FollowedLog {
     Lsn committed;
   };
 
-  void BeSureAgain();
+  void ClearDoubtOfLostWrites();
 
   ReplicaCommon& common_;
   const CopyReceiver& copies_;
   Lsn matched_;
   Lsn told_committed_;  // by the primary of this epoch
   Lsn retain_;
-  MonotonicTime heard_;
+  MonotonicTime last_contact_;
   MonotonicTime fresh_as_of_;
   std::deque<Echoed> echoes_;  // that wait to be applied
   std::deque<Held> held_;

@@ -26,7 +26,7 @@ void Follower::OnAppend(const PeerRequest& request, const AppendMessage& append)
     say(AppendResult::kBusy);
   };
   if (role_.kind() == RoleKind::kAbsent) return say(AppendResult::kUnknown);
-  if (!role_.Believes(request.peer, append.epoch) || !role_.Follow(request.peer, append.epoch, request.now)) {
+  if (!role_.AcceptsPrimary(request.peer, append.epoch) || !role_.Follow(request.peer, append.epoch, request.now)) {
     return say(common_.failure.ok() ? AppendResult::kStaleEpoch : AppendResult::kBusy);
   }
   answer.clock = request.now;
@@ -104,7 +104,7 @@ Status Follower::Take(const AppendMessage& append) {
 void Follower::OnHeartbeat(const PeerRequest& request, const HeartbeatMessage& heartbeat) {
   HeartbeatAnswer answer{.epoch = heartbeat.epoch, .round = heartbeat.round};
   answer.known = role_.kind() != RoleKind::kAbsent;
-  const bool believed = role_.Believes(request.peer, heartbeat.epoch);
+  const bool believed = role_.AcceptsPrimary(request.peer, heartbeat.epoch);
   if (answer.known && believed && role_.Follow(request.peer, heartbeat.epoch, request.now)) {
     answer.granted = grants_.Grant(heartbeat.epoch, request.now);
     answer.clock = request.now;
@@ -125,7 +125,7 @@ void Follower::Step(const ReceiveCopy& input) {
   common_.CheckStoreAnswered();
   if (role_.kind() == RoleKind::kAbsent)
     return copies_.Answer(input.token, Error(Code::kNotFound, "no replica is here"));
-  if (!role_.Believes(input.peer, input.epoch) || !role_.Follow(input.peer, input.epoch, input.now)) {
+  if (!role_.AcceptsPrimary(input.peer, input.epoch) || !role_.Follow(input.peer, input.epoch, input.now)) {
     return copies_.Answer(input.token, Error(Code::kStaleEpoch, "a higher epoch is promised"));
   }
   const Result<bool> accepts = copies_.Accepts(input);

@@ -57,7 +57,7 @@ void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, Monoton
 }
 
 // A peer has promised the epoch `promised`, and refuses this one. An impossible leap is ignored.
-void Leadership::HearPromised(Epoch promised) {
+void Leadership::NotePromised(Epoch promised) {
   if (limits::IsLeap(epoch_, promised, limits::kReportedEpochLeapMax)) return;
   if (promised > epoch_) refused_for_ = std::max(refused_for_, promised);
 }
@@ -92,7 +92,7 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
   Peer& peer = found->second;
   const std::optional<Sent> sent = Settle(peer, reply.number);
   Grant(peer, reply, answer.granted, answer.clock);
-  HearPromised(answer.promised);
+  NotePromised(answer.promised);
   if (!sent || reply.number <= peer.ignore_through) return;
   // The peer waits for a copy that is no longer sent. If the copy has arrived, the peer just did not know it yet.
   if (answer.receiving != 0 && answer.receiving != peer.copy && answer.receiving != peer.copied) return WantCopy(peer);
@@ -135,7 +135,7 @@ void Leadership::OnHeartbeatAnswer(const PeerReply& reply, const HeartbeatAnswer
   if (found == peers_.end() || answer.epoch != epoch_) return;
   Peer& peer = found->second;
   Grant(peer, reply, answer.granted, answer.clock);
-  HearPromised(answer.promised);
+  NotePromised(answer.promised);
   // An answer that was sent off before an append arrived proves nothing while that is under way.
   const bool behind = peer.mode == Mode::kReplicate && peer.appends.empty() && answer.last.lsn.Next() < peer.next;
   if (behind && peer.next <= log.last().lsn.Next()) Probe(peer, peer.match.Next());
@@ -189,7 +189,7 @@ void Leadership::Step(const CopyNews& news) {
 }
 
 void Leadership::Step(const SplitNext& input) {
-  split_told_ = input.at;
+  split_announced_ = input.at;
   heartbeat_due_ = true;
 }
 

@@ -86,8 +86,8 @@ class Leadership {
   std::vector<ConfirmReply> Abandon();  // a step-down
 
   // ---- messages ---- The peers have yet to learn that the log is committed up to this SPLIT.
-  bool TellsOfSplit(Lsn at) const { return split_told_ < at && !peers_.empty(); }
-  Lsn split_told() const { return split_told_; }
+  bool AnnouncesSplit(Lsn at) const { return split_announced_ < at && !peers_.empty(); }
+  Lsn split_announced() const { return split_announced_; }
   bool HasMessages(const ReplicaLog& log) const;
   Status TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,
                       std::vector<StartCopy>& copies);
@@ -123,7 +123,7 @@ class Leadership {
 
   void Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock);
   std::optional<Sent> Settle(Peer& peer, uint64_t number);
-  void HearPromised(Epoch promised);
+  void NotePromised(Epoch promised);
   void Probe(Peer& peer, Lsn next);
   void WantCopy(Peer& peer);
   void WantCopyLater(Peer& peer, MonotonicTime now);
@@ -152,7 +152,7 @@ class Leadership {
   std::vector<RequestToken> waiting_;     // for the round after it
   std::vector<ConfirmReply> confirmed_;
   bool heartbeat_due_ = false;
-  Lsn split_told_;
+  Lsn split_announced_;
 };
 
 }  // namespace ebla::tabletserver

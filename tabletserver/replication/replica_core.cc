@@ -176,8 +176,9 @@ void ReplicaCore::TakeForStore(ReplicaOutput& output) {
     return entry->kind == EntryKind::kSplit || entry->kind == EntryKind::kFreeze;
   });
   const bool strict = output.state.has_value() || for_good || replies_.waiting();
-  output.flush = common_.flushes.HandOut(strict ? FlushMode::kSync : common_.options.flush_mode, stores, output.state);
-  common_.log.HandOut(output.flush->number, entries);
+  output.flush =
+      common_.flushes.BeginFlush(strict ? FlushMode::kSync : common_.options.flush_mode, stores, output.state);
+  common_.log.BeginFlush(output.flush->number, entries);
 }
 
 ReplicaOutput ReplicaCore::TakeOutput() {
@@ -191,11 +192,11 @@ ReplicaOutput ReplicaCore::TakeOutput() {
     if (lead != nullptr && role_.LeadIsDurable()) {
       // No peer applies an entry before this replica, although peers have flushed it already, because a client that had
       // read it there would read an older state at STRONG. A SPLIT changes no record.
-      const Lsn known = std::min(committed(), std::max(log().applied().lsn, lead->split_told()));
+      const Lsn known = std::min(committed(), std::max(log().applied().lsn, lead->split_announced()));
       Status status = lead->TakeMessages(log(), known, common_.now, output.messages, output.copies);
       if (!status.ok()) role_.Fail(std::move(status));
     }
-    copies_.TellHost(output);
+    copies_.FillOutput(output);
   }
   output.commit = committed();
   common_.commit_news = false;

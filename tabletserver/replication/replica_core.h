@@ -111,7 +111,7 @@ class ReplicaCore {
   // The log may be truncated below this, as far as the replicas are concerned.
   Lsn NeededFrom() const;
   const ReplicaState& state() const { return common_.state; }
-  bool BeginsAnew(const ConfigureReplica& input) const { return orders_.BeginsAnew(input); }
+  bool RestartsEmpty(const ConfigureReplica& input) const { return orders_.RestartsEmpty(input); }
   bool KeepsPlace(const KeyRange& range) const { return common_.flushes.durable().incomplete_range == range; }
   // The copy whose start the host is to install; the one whose chunks it takes. 0: none.
   uint64_t preparing() const { return copies_.preparing(); }

@@ -188,7 +188,7 @@ std::deque<EntryPtr>::const_iterator ReplicaLog::FirstUnstored() const {
 
 std::vector<EntryPtr> ReplicaLog::Unstored() const { return {FirstUnstored(), held_.end()}; }
 
-void ReplicaLog::HandOut(FlushNumber number, bool entries) {
+void ReplicaLog::BeginFlush(FlushNumber number, bool entries) {
   entries_handed_out_ = entries;
   handed_out_ = entries ? last() : stored_;
   flushes_.push_back({number, handed_out_.lsn});

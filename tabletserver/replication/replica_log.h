@@ -73,7 +73,7 @@ class ReplicaLog {
   std::vector<EntryPtr> Unstored() const;
   // Everything so far is in an output, or (without entries) what is stored already: begins a flush that will vouch for
   // it.
-  void HandOut(FlushNumber number, bool entries);
+  void BeginFlush(FlushNumber number, bool entries);
   void OnStored();
   void OnRefused();  // the flush handed out with it is not begun
   void OnFlushed(FlushNumber number);

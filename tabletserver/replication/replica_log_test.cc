@@ -23,11 +23,11 @@ TEST(ReplicaLog, ATruncationBesideAPendingRemovalFindsNoFirstEntry) {
   std::vector<EntryPtr> rolled_back;
   ASSERT_TRUE(log.Remove(Lsn{2}, {Epoch{1}, Lsn{1}}, rolled_back).ok());
   log.Append(Entry(2, 2));
-  log.HandOut(FlushNumber{1}, true);
+  log.BeginFlush(FlushNumber{1}, true);
   log.OnRefused();
   log.Truncated({Epoch{1}, Lsn{2}});
   EXPECT_FALSE(log.first());
-  log.HandOut(FlushNumber{2}, true);
+  log.BeginFlush(FlushNumber{2}, true);
   log.OnStored();
   EXPECT_EQ(log.first(), (Version{Epoch{2}, Lsn{2}}));
 }
@@ -38,7 +38,7 @@ LogReader Nothing() {
 
 void Store(ReplicaLog& log, uint64_t flush, EntryPtr entry) {
   log.Append(std::move(entry));
-  log.HandOut(FlushNumber{flush}, true);
+  log.BeginFlush(FlushNumber{flush}, true);
   log.OnStored();
 }
 

@@ -33,7 +33,7 @@ void ReplicaOrders::Step(const ConfigureReplica& input) {
   if (Status status = CheckConfigure(input); !status.ok()) return replies_.Reply(input.token, std::move(status));
   if (absent()) {
     Create(input);
-  } else if (BeginsAnew(input)) {
+  } else if (RestartsEmpty(input)) {
     LOG(WARNING) << "tablet " << common_.options.tablet << " begins anew here, empty, in epoch " << input.epoch;
     Begin(input, /*complete=*/true);
     common_.log.Reset({});
@@ -115,7 +115,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   return {};
 }
 
-bool ReplicaOrders::BeginsAnew(const ConfigureReplica& input) const {
+bool ReplicaOrders::RestartsEmpty(const ConfigureReplica& input) const {
   return input.anew && input.fenced && input.primary == common_.options.self && HasLostAll() && !role_.Leads() &&
          CheckConfigure(input).ok();
 }

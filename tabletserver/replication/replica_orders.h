@@ -39,7 +39,7 @@ class ReplicaOrders {
   // Whether this Configure, which is obeyed, restarts the replica from nothing: it was in memory alone, this process
   // has lost it, and every voter has reported to the master that it has no log (PROTOCOL 5). The host discards what a
   // copy may have brought, before the replica is told.
-  bool BeginsAnew(const ConfigureReplica& input) const;
+  bool RestartsEmpty(const ConfigureReplica& input) const;
 
  private:
   Status CheckConfigure(const ConfigureReplica& input) const;

@@ -81,7 +81,7 @@ void ReplicaRole::LeadAsChild(Version split) {
                       voters_, learners_);
 }
 
-bool ReplicaRole::Believes(const ServerName& peer, Epoch epoch) const {
+bool ReplicaRole::AcceptsPrimary(const ServerName& peer, Epoch epoch) const {
   if (!common_.epoch) return epoch <= common_.state.promised;  // nobody has said since the restart who leads it
   if (epoch <= common_.epoch) return true;                     // Follow() compares
   return peer == primary_ && !limits::IsLeap(common_.state.promised, epoch);
@@ -104,7 +104,7 @@ bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
   }
   Promise(epoch);
   primary_ = peer;
-  followed_.Hear(now);
+  followed_.NoteContact(now);
   return true;
 }
 

@@ -56,7 +56,7 @@ class ReplicaRole {
   Epoch refused_for() const { return leadership_ ? leadership_->refused_for() : Epoch{}; }
   std::vector<PeerProgress> Progress() const;
   // The peers have yet to learn that this SPLIT is committed.
-  bool TellsOfSplit(Lsn at) const { return leadership_ && leadership_->TellsOfSplit(at); }
+  bool AnnouncesSplit(Lsn at) const { return leadership_ && leadership_->AnnouncesSplit(at); }
 
   // ---- how it changes ----
   void SetMembers(ServerName primary, std::vector<ServerName> voters, std::vector<ServerName> learners);
@@ -66,7 +66,7 @@ class ReplicaRole {
   // Whether this peer's messages as the epoch's primary are to be believed. The primary of the present epoch may also
   // announce a later one; any other peer must be named by the master first. After a restart, any peer may lead the
   // promised epoch.
-  bool Believes(const ServerName& peer, Epoch epoch) const;
+  bool AcceptsPrimary(const ServerName& peer, Epoch epoch) const;
   // Obeys an epoch's primary from now on; false: it is not the present one.
   bool Follow(const ServerName& peer, Epoch epoch, MonotonicTime now);
   // PROTOCOL 3: for good. Entries that the store never got are given up, unless `keep_log`; the rest stays in the log

@@ -96,8 +96,8 @@ void HeartbeatReport::LookAtTablets() {
     if (view == nullptr) continue;
     if (PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
     if (!view->barrier_committed || view->role != RoleKind::kPrimary) continue;
-    const auto told = told_.find(handle->tablet);
-    if (told == told_.end() || told->second != StepOf(*view)) ++steps;
+    const auto reported = last_reported_.find(handle->tablet);
+    if (reported == last_reported_.end() || reported->second != StepOf(*view)) ++steps;
   }
   const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
   silent_ = std::move(silent);
@@ -119,13 +119,13 @@ void HeartbeatReport::Fill(idl::HeartbeatRequest& request) {
   request.featureLevel = options_.features->own();
   request.insecure = options_.insecure;
   std::unordered_map<TabletId, LoadReport> loads;
-  std::unordered_map<TabletId, Step> told;
+  std::unordered_map<TabletId, Step> reported;
   std::map<TableId, idl::TableSchema> schemas;
   bool damaged = !damage.Empty();
   for (const auto& handle : ports_.directory.snapshot()->All()) {
     const auto view = handle->view();
     if (view == nullptr) continue;
-    told.emplace(handle->tablet, StepOf(*view));
+    reported.emplace(handle->tablet, StepOf(*view));
     LoadReport& report = loads.emplace(handle->tablet, std::move(loads_[handle->tablet])).first->second;
     idl::TabletLoad& load = request.tablets.emplace_back();
     load.tabletId = static_cast<int64_t>(handle->tablet.value);
@@ -152,7 +152,7 @@ void HeartbeatReport::Fill(idl::HeartbeatRequest& request) {
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
   loads_ = std::move(loads);  // without the tablets that are gone
-  told_ = std::move(told);
+  last_reported_ = std::move(reported);
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   FillScrub(damaged, request);
   if (InMemoryStore* const memory = ports_.store.memory_tables()) {

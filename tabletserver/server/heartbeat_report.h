@@ -68,9 +68,9 @@ class HeartbeatReport {
   MonotonicTime started_;
   std::unordered_map<TabletId, LoadReport> loads_;
   Duration peaks_of_ = LoadPeaks::kCovered;
-  std::set<TabletId> silent_;                // whose primary is silent
-  std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
-  std::optional<MonotonicTime> damaged_;     // when there was damage last; none: there was none
+  std::set<TabletId> silent_;                         // whose primary is silent
+  std::unordered_map<TabletId, Step> last_reported_;  // by the latest heartbeat
+  std::optional<MonotonicTime> damaged_;              // when there was damage last; none: there was none
   double cpu_seconds_ = 0;
   MonotonicTime reported_;
 };

@@ -129,7 +129,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
   options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
   options.server.build_version = process::BuildVersion();
-  access_.GoBy(options.server.features);
+  access_.SetFeatures(options.server.features);
   options.server.store_format = StoreDirectory::format();
   options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(

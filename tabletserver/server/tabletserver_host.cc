@@ -108,7 +108,7 @@ ReplicaComparer::Ports ComparerPorts(const ServerName& self, TabletStore& store,
 }
 
 Scrubber::Options WithComparison(Scrubber::Options options, ReplicaComparer& comparer) {
-  options.compare = [&comparer](const TabletStore::ScrubPace& pace) { return comparer.Pass(pace); };
+  options.compare = [&comparer](const TabletStore::ScrubPace& pace) { return comparer.CompareAll(pace); };
   return options;
 }
 

@@ -117,7 +117,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t la
 }
 
 // Conflict records of a table that is gone: nobody is left to settle them.
-Status ForgetKept(TabletStore& store, TableId table) {
+Status ForgetUnresolved(TabletStore& store, TableId table) {
   constexpr size_t kAtOnce = 1000, kBytesAtOnce = 16 << 20;
   size_t forgotten = 0;
   while (true) {
@@ -147,7 +147,7 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
     return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
                                        ", the order is for start " + std::to_string(header.toIncarnation));
   }
-  if (!ports_.term.Believes(header.masterTerm)) {
+  if (!ports_.term.IsPlausible(header.masterTerm)) {
     return ports_.refusals.Refuse(
         "a master", Error(Code::kInvalidArgument, "term " + std::to_string(header.masterTerm) +
                                                       " is further beyond the known one, " +
@@ -172,7 +172,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
     results.resize(tablets.size());
     for (const idl::ConfigureTablet& tablet : tablets) {
       for (const auto& [name, endpoint] : tablet.endpoints) {
-        if (const auto address = FromIdl(endpoint); address.has_value()) ports_.peers.Suppose(name, *address);
+        if (const auto address = FromIdl(endpoint); address.has_value()) ports_.peers.AddUnconfirmed(name, *address);
       }
     }
     std::map<TableId, Status> made;
@@ -314,7 +314,7 @@ void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& re
   auto folded = std::make_shared<Folded>();
   folded->statuses.resize(ports_.shards.size());
   folded->to = std::move(gathered);
-  TellFlushInterval(ports_.store, request.schema);
+  SetFlushInterval(ports_.store, request.schema);
   const TabletSchema schema = TranslateSchema(request.schema).tablet;
   for (size_t i = 0; i < ports_.shards.size(); ++i) {
     ports_.shards[i]->Alter(schema, [folded, i](Status one) { folded->statuses[i] = std::move(one); });
@@ -334,7 +334,7 @@ void ControlService::dropTableData(Cob<idl::DropTableReply> cob, const idl::Drop
     const TabletDirectory::Ranges* ranges = snapshot->Table(table);
     Status status = ranges != nullptr ? Status(Code::kComeAgain, std::to_string(ranges->size()) +
                                                                      " replicas of the table are still on this server")
-                                      : ForgetKept(ports_.store, table);
+                                      : ForgetUnresolved(ports_.store, table);
     if (status.ok()) status = ports_.store.DropTable(table);
     gathered->reply.status = ToIdl(status);
   });

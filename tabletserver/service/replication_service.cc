@@ -44,7 +44,7 @@ int64_t ReplicationService::IncarnationFor(const idl::PeerHeader& header) const 
 
 int64_t ReplicationService::LatestTime() const { return limits::LatestTime(ports_.background.TimeOfDayMs()); }
 
-void ReplicationService::HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls) {
+void ReplicationService::SubmitToShards(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls) {
   const Incarnation incarnation{static_cast<uint64_t>(header.fromIncarnation)};
   for (size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].empty()) ports_.shards[i]->Receive(header.fromServer, incarnation, std::move(calls[i]));
@@ -79,7 +79,7 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
            gathered->reply.replies[i] = ToIdl(tablet, std::get<AppendAnswer>(answer.body));
          }});
   }
-  HandOut(request.header, std::move(calls));
+  SubmitToShards(request.header, std::move(calls));
 }
 
 void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const idl::PeerHeartbeatRequest& request) {
@@ -109,7 +109,7 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
            gathered->reply.tablets[i] = ToIdl(tablet, std::get<HeartbeatAnswer>(answer.body));
          }});
   }
-  HandOut(request.header, std::move(calls));
+  SubmitToShards(request.header, std::move(calls));
 }
 
 void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& request) {

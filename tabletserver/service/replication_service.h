@@ -47,7 +47,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   int64_t LatestTime() const;
   // What an answer says of this start, a refusal too; 0 to who means another server.
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
-  void HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls);
+  void SubmitToShards(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls);
   std::vector<std::vector<PeerCall>> PerShard() const {
     return std::vector<std::vector<PeerCall>>(ports_.shards.size());
   }

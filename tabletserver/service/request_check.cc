@@ -244,7 +244,7 @@ Result<WriteRequest> ParseWrite(const idl::WriteRequest& request, MonotonicTime 
 
 Status CheckRequest(const idl::ListKeptRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
-  if (request.limit < 0 || request.limit > kListKeptMax) {
+  if (request.limit < 0 || request.limit > kListUnresolvedMax) {
     return Invalid("limit " + std::to_string(request.limit) + "; it must be 0 (100) to 1000");
   }
   return Status::Ok();

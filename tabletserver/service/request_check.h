@@ -22,7 +22,7 @@ inline constexpr size_t kMultiGetKeysMax = 1000;
 inline constexpr int32_t kPageBytesDefault = 1 << 20;
 inline constexpr int32_t kPageBytesMax = 8 << 20;
 inline constexpr int64_t kBoundedMsMax = 3'600'000;
-inline constexpr int32_t kListKeptMax = 1000;
+inline constexpr int32_t kListUnresolvedMax = 1000;
 inline constexpr size_t kTokenRangesMax = 64;  // thrift/types.thrift
 
 Status CheckRequest(const idl::GetRequest& request);

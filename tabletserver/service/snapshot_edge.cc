@@ -130,7 +130,7 @@ class SnapshotEdge::State : public std::enable_shared_from_this<State> {
     });
   }
 
-  void GoOn(int64_t id, bool end, Done done) {
+  void Continue(int64_t id, bool end, Done done) {
     const std::shared_ptr<Reading> reading = Current();
     if (reading == nullptr || reading->id() != id)
       return Refuse(done, Code::kNotFound, "this server reads no such snapshot any more: begin one");
@@ -219,7 +219,7 @@ SnapshotEdge::SnapshotEdge(Executor* executor, TabletStore& store, const TabletD
 
 void SnapshotEdge::Answer(const idl::SnapshotRequest& request, Done done) {
   if (request.snapshotId == 0) return state_->Begin(request.header, std::move(done));
-  state_->GoOn(request.snapshotId, request.endNow, std::move(done));
+  state_->Continue(request.snapshotId, request.endNow, std::move(done));
 }
 
 void SnapshotEdge::Stop() { state_->Stop(); }

@@ -29,12 +29,12 @@ void FillEarlyRefusal(const Status& status, idl::ReplyHeader& header) {
 Status CheckFeatures(const idl::WriteRequest& request, const Features& features) {
   const auto applies = [](const idl::Write& write) { return write.kind == idl::WriteKind::APPLY; };
   if (features.Has(kRecordFunctions) || std::ranges::none_of(request.writes, applies)) return {};
-  return {Code::kInvalidArgument, "functions of records wait " + UntilAllSpeak(kRecordFunctions)};
+  return {Code::kInvalidArgument, "functions of records wait " + UntilFeature(kRecordFunctions)};
 }
 
 }  // namespace
 
-ReadPath& TabletService::Here() const {
+ReadPath& TabletService::LoopReadPath() const {
   for (ReadPath* path : ports_.loops) {
     if (path->loop().InThread()) return *path;
   }
@@ -97,7 +97,7 @@ void TabletService::Finished(const RequestSummary& asked, const idl::ReplyHeader
 }
 
 void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) {
-  ReadPath& path = Here();
+  ReadPath& path = LoopReadPath();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked = Summary(Operation::kGet, request.options.level, request.header.tableId);
   idl::GetReply reply;
@@ -120,7 +120,7 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
 }
 
 void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) {
-  ReadPath& path = Here();
+  ReadPath& path = LoopReadPath();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked = Summary(Operation::kMultiGet, request.options.level, request.header.tableId);
   if (Status status = CheckKeys(request, idl::Permission::READ, request.keys); !status.ok()) {
@@ -149,7 +149,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
 }
 
 void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) {
-  ReadPath& path = Here();
+  ReadPath& path = LoopReadPath();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked = Summary(Operation::kScan, request.options.level, request.header.tableId);
   if (Status status = Check(request, idl::Permission::READ, rpc::FromIdl(request.range)); !status.ok()) {
@@ -187,7 +187,7 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
 }
 
 void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {
-  ReadPath& path = Here();
+  ReadPath& path = LoopReadPath();
   const MonotonicTime begun = path.loop().Now();
   const RequestSummary asked = Summary(Operation::kWrite, request.level, request.header.tableId);
   const auto refuse = [&](const Status& status, int64_t retry_after_ms) {
@@ -248,7 +248,7 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
 
 // Answers leave from the edge's thread, as those about what is kept do from theirs.
 template <class Reply, class Request, class Edge>
-void TabletService::Pass(Cob<Reply> cob, const Request& request, Edge& edge) const {
+void TabletService::Forward(Cob<Reply> cob, const Request& request, Edge& edge) const {
   if (Status status = Check(request); !status.ok()) {
     Reply reply;
     FillEarlyRefusal(status, reply.header);
@@ -258,15 +258,15 @@ void TabletService::Pass(Cob<Reply> cob, const Request& request, Edge& edge) con
 }
 
 void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {
-  Pass(std::move(cob), request, ports_.checksums);
+  Forward(std::move(cob), request, ports_.checksums);
 }
 
 void TabletService::snapshot(Cob<idl::SnapshotReply> cob, const idl::SnapshotRequest& request) {
-  Pass(std::move(cob), request, ports_.snapshots);
+  Forward(std::move(cob), request, ports_.snapshots);
 }
 
 void TabletService::followLog(Cob<idl::FollowLogReply> cob, const idl::FollowLogRequest& request) {
-  Pass(std::move(cob), request, ports_.log_feed);
+  Forward(std::move(cob), request, ports_.log_feed);
 }
 
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {

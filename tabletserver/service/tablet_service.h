@@ -61,7 +61,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
  private:
   // To the tablet's shard, or at level ANY to the hinted writes. An error: neither has taken it.
   Status Submit(WriteCall& call);
-  ReadPath& Here() const;
+  ReadPath& LoopReadPath() const;
   // OK, or why no request is served now or this one never.
   template <class Request>
   Status Check(const Request& request) const;
@@ -72,7 +72,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   Status CheckKeys(const Request& request, idl::Permission::type permission, const Keys& keys) const;
   // To an edge that answers by itself.
   template <class Reply, class Request, class Edge>
-  void Pass(Cob<Reply> cob, const Request& request, Edge& edge) const;
+  void Forward(Cob<Reply> cob, const Request& request, Edge& edge) const;
   // A request, for its figures and for the log.
   struct RequestSummary {
     Operation operation;

@@ -206,7 +206,7 @@ std::string TableName(const TabletView& view) {
   return std::to_string(view.table.value);
 }
 
-void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
+void SetFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
   const TableId table{static_cast<uint64_t>(schema.tableId)};
   if (store.InMemory(table)) {
@@ -229,7 +229,7 @@ Status PlaceTable(TabletStore& store, const idl::TableSchema& schema) {
     return Status::Ok();
   }
   EBLA_TRY(store.EnsureTable(table, decoded.compression));
-  TellFlushInterval(store, schema);
+  SetFlushInterval(store, schema);
   return Status::Ok();
 }
 

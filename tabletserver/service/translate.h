@@ -51,6 +51,6 @@ Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
 Status PlaceTable(TabletStore& store, const std::string& encoded_schema);
 idl::MemoryTableUse ToIdl(const MemoryUse& use);
 // Of a table that is in the store.
-void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema);
+void SetFlushInterval(TabletStore& store, const idl::TableSchema& schema);
 
 }  // namespace ebla::tabletserver

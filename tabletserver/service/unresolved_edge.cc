@@ -8,7 +8,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr size_t kListKeptDefault = 100;
+constexpr size_t kListUnresolvedDefault = 100;
 constexpr size_t kReplyBytesMax = 4 << 20;  // one entry may be as large
 // After one entry of any size there is room for another here, which shows that there are more.
 constexpr size_t kListedBytesMax = 2 * kReplyBytesMax;
@@ -41,7 +41,7 @@ idl::KeptWrite ToIdl(const HintDelivery::Unresolved& unresolved) {
 
 void ListUnresolved(HintDelivery& hint_delivery, const idl::ListKeptRequest& request,
                     std::move_only_function<void(idl::ListKeptReply)> done) {
-  const size_t limit = request.limit == 0 ? kListKeptDefault : static_cast<size_t>(request.limit);
+  const size_t limit = request.limit == 0 ? kListUnresolvedDefault : static_cast<size_t>(request.limit);
   hint_delivery.List(TableId{static_cast<uint64_t>(request.header.tableId)},
                      PlaceOf(request.afterTabletId, request.afterVersion), limit + 1, kListedBytesMax,
                      [limit, done = std::move(done)](Result<std::vector<HintDelivery::Unresolved>> listed) mutable {

@@ -141,7 +141,7 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
 
 // ---- what the core asks for -----------------------------------------------------------------------------------------
 
-void CopyTarget::Carry(TakenOutput& taken) {
+void CopyTarget::Execute(TakenOutput& taken) {
   if (taken.output.replica.prepare) Prepare(taken.tablet, *taken.output.replica.prepare);
   if (taken.output.replica.checkpoint_for_copy != 0) Checkpoint(taken.tablet, taken.output.replica.checkpoint_for_copy);
   for (CopyReply& reply : taken.output.replica.copy_replies) {

@@ -34,7 +34,7 @@ class CopyTarget {
 
   // ---- executor only ----
   // What the core asks for in this round.
-  void Carry(TakenOutput& taken);
+  void Execute(TakenOutput& taken);
   // Looks again at the copies that wait to discard what is here.
   void Continue();
   void Abandon(const ShardTablet& tablet);

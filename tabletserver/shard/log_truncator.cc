@@ -27,11 +27,11 @@ bool IsNeededByThePresent(const ReplicaCore& replica, Lsn first, MonotonicTime s
 
 }  // namespace
 
-void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Because because) {
-  shard_.executor().Post([this, covered, because] {
-    because == Because::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : part_lender_.ForgetInMemory();
+void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered, Cause cause) {
+  shard_.executor().Post([this, covered, cause] {
+    cause == Cause::kCheckpointed ? checkpoints_.OnCheckpointed(covered) : part_lender_.ForgetInMemory();
     const bool under_way = !truncations_.empty();
-    if (because == Because::kCheckpointed) late_ = under_way;
+    if (cause == Cause::kCheckpointed) late_ = under_way;
     for (const auto& [id, lsn] : covered) {
       const auto tablet = shard_.tablets.FindStaying(id);
       if (tablet == nullptr || !tablet->data.quiet() || !lsn) continue;

@@ -27,8 +27,8 @@ class LogTruncator {
 
   // A start has no need of each tablet's log up to and including these: because a checkpoint has finished, or as they are
   // of tables in memory. What waits for a checkpoint is told of the former alone.
-  enum class Because { kCheckpointed, kInMemory };
-  void Truncate(const TabletStore::CheckpointResult& covered, Because because = Because::kCheckpointed);
+  enum class Cause { kCheckpointed, kInMemory };
+  void Truncate(const TabletStore::CheckpointResult& covered, Cause cause = Cause::kCheckpointed);
 
  private:
   struct Truncation {

@@ -43,7 +43,7 @@ PeerClient PeerExchange::MakeClient() {
 void PeerExchange::Receive(ServerName from, Incarnation incarnation, std::vector<PeerCall> calls) {
   shard_.executor().Post([this, from = std::move(from), incarnation, calls = std::move(calls)]() mutable {
     const MonotonicTime now = shard_.Now();
-    client_.Hear(from, incarnation);
+    client_.NoteIncarnation(from, incarnation);
     for (PeerCall& call : calls) {
       if (shard_.tablets.Find(call.tablet) == nullptr) {
         early_.push_back({from, std::move(call)});
@@ -71,7 +71,7 @@ void PeerExchange::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTi
   const RequestToken token = shard_.requests.NextToken();
   calls_.emplace(token, std::move(call.done));
   shard_.tablets.Step(tablet, PeerRequest{token, from, std::move(call.body), now});
-  const int64_t heard_ns = tablet->core->replica().followed().heard().since_boot.count();
+  const int64_t heard_ns = tablet->core->replica().followed().last_contact().since_boot.count();
   if (tablet->handle != nullptr && heard_ns != 0) tablet->handle->heard_ns.store(heard_ns, std::memory_order_relaxed);
 }
 

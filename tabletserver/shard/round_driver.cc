@@ -109,11 +109,11 @@ void RoundDriver::Round() {
   for (TakenOutput& one : taken_) {
     Reply(one);
     parts_.outgoing_copies.CancelOutdated(*one.tablet);
-    parts_.copy_target.Carry(one);
+    parts_.copy_target.Execute(one);
     parts_.timers.WakeAt(one.tablet->core->replica().wake_at());
     shard_.tablets.CountUnapplied(*one.tablet);
     parts_.part_lender.Wake(*one.tablet);
-    TellFlushed(one);
+    NotifyFlushed(one);
     shard_.tablets.Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }
 }
@@ -206,17 +206,17 @@ void RoundDriver::BeginFlushes() {
     }
     if (orders.empty()) continue;
     shard_.store().Flush(mode, shard_.executor(), [this, orders = std::move(orders)](const Status& status) {
-      for (const FlushOrder& order : orders) TellFlushed(order, status);
+      for (const FlushOrder& order : orders) NotifyFlushed(order, status);
     });
   }
 }
 
 // A flush within the round needs no turn of its own.
-void RoundDriver::TellFlushed(const TakenOutput& taken) {
-  if (taken.flushed) TellFlushed({taken.tablet, taken.output.replica.flush->number}, *taken.flushed);
+void RoundDriver::NotifyFlushed(const TakenOutput& taken) {
+  if (taken.flushed) NotifyFlushed({taken.tablet, taken.output.replica.flush->number}, *taken.flushed);
 }
 
-void RoundDriver::TellFlushed(const FlushOrder& order, const Status& status) {
+void RoundDriver::NotifyFlushed(const FlushOrder& order, const Status& status) {
   if (status.ok()) {
     shard_.tablets.Step(order.tablet, Flushed{order.number});
   } else {

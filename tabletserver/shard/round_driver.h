@@ -80,8 +80,8 @@ class RoundDriver {
   Status StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<TakenOutput*> taken);
   void BeginFlushes();
-  void TellFlushed(const TakenOutput& taken);
-  void TellFlushed(const FlushOrder& order, const Status& status);
+  void NotifyFlushed(const TakenOutput& taken);
+  void NotifyFlushed(const FlushOrder& order, const Status& status);
   void ApplyAll(std::span<TakenOutput*> taken);
   void Reply(TakenOutput& taken);
 

@@ -51,7 +51,8 @@ void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone 
     Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range);
     if (!placed.ok()) return Refuse(*tablet, std::move(placed), done);
   }
-  if (tablet->core->replica().BeginsAnew(input.replica)) return EmptyFirst(tablet, std::move(input), std::move(done));
+  if (tablet->core->replica().RestartsEmpty(input.replica))
+    return EmptyFirst(tablet, std::move(input), std::move(done));
   Obey(tablet, std::move(input), std::move(done));
 }
 

@@ -99,7 +99,7 @@ Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std
   return parent.applied && wanted <= parent.applied->applied.lsn ? Lsn{} : wanted;
 }
 
-Status Carry(TabletStore& store, TabletCore::Replay replay, Replicas& replicas) {
+Status ApplyReplay(TabletStore& store, TabletCore::Replay replay, Replicas& replicas) {
   std::vector<ApplyBatch> batches;
   batches.push_back(std::move(replay.apply));
   if (replay.split != nullptr) {
@@ -140,7 +140,7 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Dedup
   core.Step(KnownCommitted{through});
   while (std::optional<TabletCore::Replay> batch = core.TakeReplay()) {
     const Version applied = batch->apply.state.applied;
-    EBLA_TRY(Carry(store, *std::move(batch), replicas));
+    EBLA_TRY(ApplyReplay(store, *std::move(batch), replicas));
     core.Step(Applied{applied});
   }
   EBLA_TRY(core.replica().failure());

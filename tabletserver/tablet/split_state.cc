@@ -141,7 +141,7 @@ bool SplitState::Holds(const LogEntry& entry) {
 // The followers hear that it is committed by an output of its own, before the one that applies it here.
 bool SplitState::TellsFirst(const LogEntry& entry) {
   const Lsn lsn = entry.version.lsn;
-  if (!common_.replica.standing().TellsOfSplit(lsn)) return false;
+  if (!common_.replica.standing().AnnouncesSplit(lsn)) return false;
   common_.replica.Step(SplitNext{lsn});
   next_ = true;
   return true;

@@ -35,7 +35,7 @@ class TabletClock {
   const TabletTimeBasis& basis() const { return basis_; }
 
   // Tablet time is at least this: an entry, heartbeat, confirmation, transfer or Fence answer said so.
-  void See(TabletTime seen, MonotonicTime now) {
+  void RaiseTo(TabletTime seen, MonotonicTime now) {
     if (seen > Now(now)) basis_ = {seen, now};
   }
 

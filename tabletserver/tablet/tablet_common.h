@@ -61,10 +61,10 @@ struct TabletCommon {
     if constexpr (requires { input.now; }) now = std::max(now, input.now);
   }
   // A primary's tablet time counts, unless its epoch is over.
-  void SeeTimeOf(const PeerRequest& input) {
+  void AdvanceClockTo(const PeerRequest& input) {
     const auto see = [&](const auto& body) {
-      if (body.epoch >= replica.state().promised && replica.standing().Believes(input.peer, body.epoch)) {
-        clock.See(body.time, now);
+      if (body.epoch >= replica.state().promised && replica.standing().AcceptsPrimary(input.peer, body.epoch)) {
+        clock.RaiseTo(body.time, now);
       }
     };
     std::visit(see, input.body);

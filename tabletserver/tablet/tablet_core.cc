@@ -105,7 +105,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
     Die(time.error());
   }
   KeepLostSplits(split_, common_.applied.range, configure);
-  const bool anew = existed && replica.BeginsAnew(configure);
+  const bool anew = existed && replica.RestartsEmpty(configure);
   replica.Step(configure);
   if (replica.role() != RoleKind::kAbsent) {
     if (!existed || anew) {
@@ -113,7 +113,7 @@ void TabletCore::Step(const ConfigureTablet& input) {
       // Its history begins here: with this, what earlier epochs wrote is none of it, for a session's token, too.
       if (anew) nothing.epoch_starts = {{Epoch{1}, Lsn{1}}};
       // The latest seen tablet time stays.
-      BeginAnew(std::move(nothing), {}, anew ? common_.clock : TabletClock());
+      ResetState(std::move(nothing), {}, anew ? common_.clock : TabletClock());
     }
     // A refused configuration leaves the old schema in force.
     if (newer && replica.state().schema == input.schema.encoded) {
@@ -151,11 +151,11 @@ void TabletCore::Step(const DropReplica& input) {
 
 void TabletCore::Step(const ReplicaForgotten& input) {
   common_.replica.Step(input);
-  BeginAnew({}, {}, {});
+  ResetState({}, {}, {});
 }
 
 // The replica as one that is new here, with what is applied and remembered elsewhere, or nothing.
-void TabletCore::BeginAnew(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock) {
+void TabletCore::ResetState(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock) {
   applier_.Reset();
   common_.unapplied = {};
   common_.dedup_window = DedupWindow(common_.options.dedup_window, std::move(remembered), applied.dedup_floor);
@@ -237,7 +237,7 @@ void TabletCore::Step(const BeginChild& input) {
       .voters = child.split.voters,
       .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,
       .now = common_.now};
-  BeginAnew(child.applied, child.dedup_window, child.clock);
+  ResetState(child.applied, child.dedup_window, child.clock);
   if (!rules::ChildLogGoesOn()) become.at.lsn = common_.applied.applied.lsn = {};
   common_.SetSchema(child.schema);
   common_.replica.Step(become);
@@ -247,7 +247,7 @@ void TabletCore::Step(const BeginMerged& input) {
   common_.ObserveTimeOf(input);
   const MergeResult& result = *input.merge_result;
   const BecomeMerged become{StateAtMerge(result), result.merged.position, common_.now};
-  BeginAnew(result.applied, result.dedup_window, result.clock);
+  ResetState(result.applied, result.dedup_window, result.clock);
   common_.SetSchema(result.schema);
   common_.replica.Step(become);
 }
@@ -297,7 +297,7 @@ void TabletCore::Step(const ReceiveCopy& input) {
 }
 
 void TabletCore::Step(const InstallCopy& input) {
-  BeginAnew(input.applied, input.dedup_window, common_.clock);  // what was seen of tablet time stays seen
+  ResetState(input.applied, input.dedup_window, common_.clock);  // what was seen of tablet time stays seen
   common_.replica.Step(CopyPrepared{input.id});
 }
 

@@ -176,7 +176,7 @@ class TabletCore {
     common_.replica.Step(input);
     After(before);
   }
-  void BeginAnew(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock);
+  void ResetState(AppliedState applied, std::vector<DedupRow> remembered, TabletClock clock);
   std::optional<ApplyBatch> TakeBatch();
   // A SPLIT that is wanted is applied first: the order is refused for now.
   bool AppliesSplitFirst(const SplitState::Wanted& wanted);
@@ -195,7 +195,7 @@ class TabletCore {
 template <PassedOn Input>
 void TabletCore::Step(const Input& input) {
   common_.ObserveTimeOf(input);
-  if constexpr (std::same_as<Input, PeerRequest>) common_.SeeTimeOf(input);
+  if constexpr (std::same_as<Input, PeerRequest>) common_.AdvanceClockTo(input);
   StepReplica(input);
   if constexpr (OneOf<Input, Flushed, PeerReply>) {  // what is durable, here or there
     waiters_.Settle();

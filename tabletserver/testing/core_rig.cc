@@ -128,7 +128,7 @@ void CoreRig::Tick(Duration passed) {
 
 void CoreRig::Run() {
   while (core_->HasOutput() || (!hold_flush_ && !flushes_.empty())) {
-    if (core_->HasOutput()) Carry(core_->TakeOutput());
+    if (core_->HasOutput()) Execute(core_->TakeOutput());
     if (!hold_flush_ && !flushes_.empty()) CompleteFlush();
   }
 }
@@ -146,7 +146,7 @@ void CoreRig::FlushOne() {
   Run();
 }
 
-void CoreRig::Carry(TabletOutput output) {
+void CoreRig::Execute(TabletOutput output) {
   for (const StartCopy& start : output.replica.copies)
     copies.push_back({start, core_->applied_state(), core_->DedupRows()});
   const bool stored = Store(output.replica);

@@ -94,7 +94,7 @@ class CoreRig {
  private:
   void Start();
   void Run();
-  void Carry(TabletOutput output);
+  void Execute(TabletOutput output);
   void CompleteFlush();
   bool Store(const ReplicaOutput& output);
   void Apply(ApplyBatch batch);

@@ -26,16 +26,16 @@ bool WorthAnother(Code code) {
 
 }  // namespace
 
-CopySource::CopySource(Ports ports, CopyOrder order, Told told, Options options)
+CopySource::CopySource(Ports ports, CopyOrder order, OnNews on_news, Options options)
     : ports_(std::move(ports)),
       order_(std::move(order)),
-      told_(std::move(told)),
+      on_news_(std::move(on_news)),
       options_(options),
       next_(order_.applied.range.start),
       upto_(order_.start.start.lsn) {}
 
-std::shared_ptr<CopySource> CopySource::Begin(Ports ports, CopyOrder order, Told told, Options options) {
-  std::shared_ptr<CopySource> copy(new CopySource(std::move(ports), std::move(order), std::move(told), options));
+std::shared_ptr<CopySource> CopySource::Begin(Ports ports, CopyOrder order, OnNews on_news, Options options) {
+  std::shared_ptr<CopySource> copy(new CopySource(std::move(ports), std::move(order), std::move(on_news), options));
   copy->Later(Duration(0), &CopySource::SendBegin);
   return copy;
 }
@@ -154,7 +154,7 @@ void CopySource::Attempt() {
 
 void CopySource::OnReply(uint64_t number, const Status& status) {
   if (number != number_) return;
-  if (status.ok()) return GoOn();
+  if (status.ok()) return SendNext();
   if (phase_ == Phase::kBegin && status.code() == Code::kConditionFailed)
     return End(CopyNews::Kind::kHoldsLine, status);
   // A copy that the peer has given up while it began is over; another would only be displaced.
@@ -166,7 +166,7 @@ void CopySource::OnReply(uint64_t number, const Status& status) {
   Later(std::max<Duration>(turn, options_.retry_delay * (1 << (attempts_ - 1))), &CopySource::Attempt);
 }
 
-void CopySource::GoOn() {
+void CopySource::SendNext() {
   switch (phase_) {
     case Phase::kBegin:
       rows_sent_ += rows_under_way_;
@@ -174,7 +174,7 @@ void CopySource::GoOn() {
       phase_ = Phase::kChunks;
       LOG(INFO) << "tablet " << order_.tablet << ": a copy to " << order_.start.peer << " has begun at "
                 << order_.start.start;
-      told_(CopyNews::Kind::kAccepted);
+      on_news_(CopyNews::Kind::kAccepted);
       return SendChunk();
     case Phase::kChunks:
       if (!chunks_done_) return SendChunk();
@@ -195,7 +195,7 @@ void CopySource::End(CopyNews::Kind kind, const Status& why) {
     LOG(WARNING) << "tablet " << order_.tablet << ": the copy to " << order_.start.peer << " has failed: " << why;
   }
   Cancel();
-  told_(kind);
+  on_news_(kind);
 }
 
 }  // namespace ebla::tabletserver

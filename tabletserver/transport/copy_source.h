@@ -9,7 +9,7 @@
 //             2. Every chunk is read at or past the start, and at or before the last reported position.
 //             3. News arrive in order: accepted, then arrived; or the end with its cause. After Cancel() at most one
 //                that is already on its way arrives.
-// Threads:    Begin and Cancel from any; the rest on `background`, where `told` is called.
+// Threads:    Begin and Cancel from any; the rest on `background`, where `on_news` is called.
 #pragma once
 
 #include <atomic>
@@ -46,18 +46,18 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
     std::shared_ptr<idl::ReplicationServiceCobSvIf> peer;
     idl::PeerHeader header;  // of every request
   };
-  using Told = std::function<void(CopyNews::Kind)>;
+  using OnNews = std::function<void(CopyNews::Kind)>;
 
   // Kept alive by what it waits for, until it has ended.
-  static std::shared_ptr<CopySource> Begin(Ports ports, CopyOrder order, Told told) {
-    return Begin(std::move(ports), std::move(order), std::move(told), Options());
+  static std::shared_ptr<CopySource> Begin(Ports ports, CopyOrder order, OnNews on_news) {
+    return Begin(std::move(ports), std::move(order), std::move(on_news), Options());
   }
-  static std::shared_ptr<CopySource> Begin(Ports ports, CopyOrder order, Told told, Options options);
+  static std::shared_ptr<CopySource> Begin(Ports ports, CopyOrder order, OnNews on_news, Options options);
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
  private:
   enum class Phase : uint8_t { kBegin, kChunks, kArrive };
-  CopySource(Ports ports, CopyOrder order, Told told, Options options);
+  CopySource(Ports ports, CopyOrder order, OnNews on_news, Options options);
 
   void SendBegin();
   void SendChunk();
@@ -66,7 +66,7 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
   void Send(idl::CopyRequest request, size_t bytes, Duration patience);
   void Attempt();
   void OnReply(uint64_t number, const Status& status);
-  void GoOn();
+  void SendNext();
   void End(CopyNews::Kind kind, const Status& why);
   idl::CopyRequest Request() const;
   // Runs on `background`, unless cancelled by then.
@@ -74,7 +74,7 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
 
   const Ports ports_;
   const CopyOrder order_;
-  const Told told_;
+  const OnNews on_news_;
   const Options options_;
   std::atomic<bool> cancelled_{false};
 

@@ -114,7 +114,7 @@ class Heartbeater::Impl : public std::enable_shared_from_this<Impl> {
     in_flight_ = false;
     if (std::exchange(again_, false)) Hurry();
     if (reply.header.code == idl::Code::OK) {
-      if (term_.Believes(reply.masterTerm)) term_.Raise(reply.masterTerm);
+      if (term_.IsPlausible(reply.masterTerm)) term_.Raise(reply.masterTerm);
       answer_(reply);
       servers_term_ = reply.masterTerm;
       servers_version_ = reply.serversVersion;

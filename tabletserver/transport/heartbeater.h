@@ -34,7 +34,7 @@ class SeenTerm {
     return seen <= term;
   }
   // Whether a message may raise the term so far. The coordinator may raise it to any value.
-  bool Believes(int64_t term) const {
+  bool IsPlausible(int64_t term) const {
     return limits::IsWithin(term, limits::kEpochMax) && term - Get() <= limits::kTermLeapMax;
   }
 

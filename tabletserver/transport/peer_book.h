@@ -28,7 +28,7 @@ class PeerBook {
     if (peer.incarnation >= known.incarnation) known = peer;
   }
   // Adds an address without a start, which counts only for an unknown server.
-  void Suppose(const ServerName& server, const rpc::Endpoint& endpoint) {
+  void AddUnconfirmed(const ServerName& server, const rpc::Endpoint& endpoint) {
     MutexLock lock(mutex_);
     peers_.try_emplace(server, Peer{endpoint, {}});
   }

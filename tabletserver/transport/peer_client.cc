@@ -108,7 +108,7 @@ std::shared_ptr<idl::ReplicationServiceCobSvIf> PeerClient::Stub(const ServerNam
 }
 
 // Notes nothing of a server that the book lacks.
-void PeerClient::Hear(const ServerName& name, Incarnation incarnation) {
+void PeerClient::NoteIncarnation(const ServerName& name, Incarnation incarnation) {
   const std::optional<PeerBook::Peer> known = ports_.book.Find(name);
   if (known && known->incarnation) Counts(name, static_cast<int64_t>(incarnation.value));
 }

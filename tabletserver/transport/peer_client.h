@@ -59,7 +59,7 @@ class PeerClient {
   // Sends what was put, but for what is still gathered: to be called after answers, too.
   void Flush();
   // Notes the start in which the peer sent a message of its own.
-  void Hear(const ServerName& peer, Incarnation incarnation);
+  void NoteIncarnation(const ServerName& peer, Incarnation incarnation);
   // For copies; null while the server's address is unknown. With the header that its requests need.
   std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& server, idl::PeerHeader& header);
 

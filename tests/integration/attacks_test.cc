@@ -34,7 +34,7 @@ struct Villain {
   std::string name;
   std::string directory;  // of its certificates; empty: it has none
   bool gets_in = true;    // the handshake ends well
-  Kind kind = Kind::kNobody;
+  Kind kind = Kind::kAnonymous;
   std::shared_ptr<security::TlsCredentials> tls = nullptr;  // null: in the clear
   std::shared_ptr<const security::ScramCredentials> login = nullptr;
 };
@@ -273,10 +273,10 @@ void AttacksTest::MakeTables() {
 template <class Service>
 void AttacksTest::AttackService(const Villain& villain, const Process& process, bool served) {
   const rpc::Endpoint at = *rpc::Endpoint::Parse(process.view.address);
-  const Access access = rpc::ServiceMethods<Service>::WhoMay();
+  const Access access = rpc::ServiceMethods<Service>::RequiredAccess();
   std::unique_ptr<rpc::PipelinedConnector> connector;
   const auto connect = [&] {
-    if (connector == nullptr || !villain.gets_in || villain.kind == Kind::kNobody)
+    if (connector == nullptr || !villain.gets_in || villain.kind == Kind::kAnonymous)
       connector = std::make_unique<rpc::PipelinedConnector>(
           loop_, rpc::ChannelOptions{.tls = villain.tls, .login = villain.login});
     return connector->Connect(at, loop_);
@@ -341,7 +341,7 @@ void AttacksTest::AttackHttp(const Villain& villain, const Process& process) {
     EXPECT_EQ(StatusOf(shown + what), refused) << villain.name << " at " << process.view.name << ": " << what;
   };
   expect("-X POST '" + url + "/flags?v=9'");
-  if (villain.kind != Kind::kNobody && villain.kind != Kind::kGateway)
+  if (villain.kind != Kind::kAnonymous && villain.kind != Kind::kGateway)
     return;  // who shows a certificate of the cluster may read
   expect(url + "/flags");
   expect(url + "/metrics");

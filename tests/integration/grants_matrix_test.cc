@@ -275,7 +275,7 @@ template <class Service>
 void ExpectEveryMethodOf(const std::vector<Operation>& operations) {
   using Who = security::Identity::Kind;
   const std::set<std::string_view> to_all = {"echo", "listTables", "listServers", "clusterInfo"};
-  const rpc::Access access = rpc::ServiceMethods<Service>::WhoMay();
+  const rpc::Access access = rpc::ServiceMethods<Service>::RequiredAccess();
   const auto expect = [&](std::string_view method) {
     if (to_all.contains(method) || access.Of(method) == Who::kServer) return;
     const auto found =

@@ -46,7 +46,7 @@ class BackupStore {
   // OK also where there is none.
   virtual Status Delete(const std::string& name) = 0;
   // The object as people find it: "/backups/monday/manifest", "s3://bucket/monday/manifest"; "": the whole store.
-  virtual std::string Where(const std::string& name) const = 0;
+  virtual std::string LocationOf(const std::string& name) const = 0;
 };
 
 }  // namespace ebla::backup

@@ -157,7 +157,7 @@ Status BlockWriter::Finish() {
 
 Result<BlockReader> BlockReader::Open(BackupStore& store, const std::string& object, Key key) {
   EBLA_ASSIGN(std::unique_ptr<ObjectReader> from, store.Open(object));
-  BlockReader reader(std::move(from), store.Where(object), NameOf(object), std::move(key));
+  BlockReader reader(std::move(from), store.LocationOf(object), NameOf(object), std::move(key));
   EBLA_ASSIGN(const std::string magic, reader.Take(kMagic.size()));
   reader.of_before_ = magic == kMagicOfBefore;
   if (magic != kMagic && !reader.of_before_) return reader.Damaged("it does not begin as a backup's file");

@@ -120,12 +120,13 @@ class Maker {
   Status Begin() {
     EBLA_TRY(CheckBackupName(options_.name));
     EBLA_ASSIGN(const bool there, store_.Exists(options_.name + "/" + kManifestFile));
-    if (there) return Error(Code::kInvalidArgument, "there is a backup " + options_.name + " in " + store_.Where(""));
+    if (there)
+      return Error(Code::kInvalidArgument, "there is a backup " + options_.name + " in " + store_.LocationOf(""));
     if (!options_.since.empty()) {
       EBLA_ASSIGN(before_, Chain::Open(store_, options_.since, options_.key));
     }
     EBLA_ASSIGN(const bool begun, store_.Exists(options_.name + "/" + kProgressFile));
-    if (begun) return GoOn();
+    if (begun) return ResumeProgress();
     EBLA_ASSIGN(const ClusterInfo cluster, client_.DescribeCluster());
     manifest_ = {.name = options_.name,
                  .since = options_.since,
@@ -141,11 +142,11 @@ class Maker {
   }
 
   // What an earlier run has done.
-  Status GoOn() {
+  Status ResumeProgress() {
     EBLA_ASSIGN(manifest_, ReadManifest(store_, options_.name, kProgressFile, options_.key));
     if (manifest_.since != options_.since)
       return Error(Code::kInvalidArgument,
-                   "the unfinished backup " + options_.name + " in " + store_.Where("") +
+                   "the unfinished backup " + options_.name + " in " + store_.LocationOf("") +
                        (manifest_.since.empty() ? " is a whole one" : " was begun since " + manifest_.since) +
                        ": go on with it so, or delete it");
     for (const TablePart& table : manifest_.tables) next_file_ += table.parts.size();

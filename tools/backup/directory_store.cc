@@ -91,7 +91,7 @@ class FileReader : public ObjectReader {
 }  // namespace
 
 Result<std::unique_ptr<ObjectWriter>> DirectoryStore::Create(const std::string& name) {
-  const std::string path = Where(name);
+  const std::string path = LocationOf(name);
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   std::error_code failed;
   std::filesystem::create_directories(parent, failed);
@@ -104,7 +104,7 @@ Result<std::unique_ptr<ObjectWriter>> DirectoryStore::Create(const std::string& 
 }
 
 Result<std::unique_ptr<ObjectReader>> DirectoryStore::Open(const std::string& name) {
-  const std::string path = Where(name);
+  const std::string path = LocationOf(name);
   File file(std::fopen(path.c_str(), "rbe"), &std::fclose);
   if (file == nullptr)
     return Error(errno == ENOENT ? Code::kNotFound : Code::kInvalidArgument,
@@ -114,28 +114,28 @@ Result<std::unique_ptr<ObjectReader>> DirectoryStore::Open(const std::string& na
 
 Result<bool> DirectoryStore::Exists(const std::string& name) {
   std::error_code failed;
-  const bool there = std::filesystem::exists(Where(name), failed);
-  if (failed) return Error(Code::kInvalidArgument, "cannot read " + Where(name) + ": " + failed.message());
+  const bool there = std::filesystem::exists(LocationOf(name), failed);
+  if (failed) return Error(Code::kInvalidArgument, "cannot read " + LocationOf(name) + ": " + failed.message());
   return there;
 }
 
 Result<std::vector<std::string>> DirectoryStore::List(const std::string& folder) {
   std::error_code failed;
   std::vector<std::string> names;
-  for (std::filesystem::directory_iterator entry(Where(folder), failed), end; !failed && entry != end;
+  for (std::filesystem::directory_iterator entry(LocationOf(folder), failed), end; !failed && entry != end;
        entry.increment(failed)) {
     const std::string name = entry->path().filename();
     std::error_code gone;
     names.push_back(entry->is_directory(gone) ? name + "/" : name);
   }
   if (failed == std::errc::no_such_file_or_directory && !folder.empty()) return names;
-  if (failed) return Error(Code::kInvalidArgument, "cannot read " + Where(folder) + ": " + failed.message());
+  if (failed) return Error(Code::kInvalidArgument, "cannot read " + LocationOf(folder) + ": " + failed.message());
   std::ranges::sort(names);
   return names;
 }
 
 Status DirectoryStore::Delete(const std::string& name) {
-  const std::string path = Where(name);
+  const std::string path = LocationOf(name);
   if (std::remove(path.c_str()) != 0 && errno != ENOENT) return Failed("delete", path);
   // Fails while something is left in it.
   if (name.find('/') != std::string::npos) rmdir(std::filesystem::path(path).parent_path().c_str());

@@ -20,7 +20,7 @@ class DirectoryStore : public BackupStore {
   Result<std::vector<std::string>> List(const std::string& folder) override;
   // The last one of a folder takes the folder's directory with it.
   Status Delete(const std::string& name) override;
-  std::string Where(const std::string& name) const override {
+  std::string LocationOf(const std::string& name) const override {
     return name.empty() ? directory_ : directory_ + "/" + name;
   }
 

@@ -36,7 +36,7 @@ Error NoSuchBackup(BackupStore& store, const std::string& name, const Key& key) 
   for (const Listed& one : all.value_or(std::vector<Listed>())) names += (names.empty() ? "" : ", ") + one.name;
   const std::string others =
       names.empty() ? "; `ebla backup list` shows what another place has" : "; there are " + names;
-  return Error(Code::kNotFound, "there is no backup " + name + " in " + store.Where("") + others);
+  return Error(Code::kNotFound, "there is no backup " + name + " in " + store.LocationOf("") + others);
 }
 
 Status Delete(BackupStore& store, const std::string& name, const Key& key) {

@@ -139,7 +139,7 @@ Result<Manifest> ReadManifest(BackupStore& store, const std::string& backup, con
     if (!block) break;
     text += *block;
   }
-  const std::string path = store.Where(backup + "/" + file);
+  const std::string path = store.LocationOf(backup + "/" + file);
   try {
     const Json json = Json::parse(text);
     if (const int format = json.at("format").get<int>(); format > kFormat)

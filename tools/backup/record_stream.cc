@@ -98,7 +98,7 @@ class PartStream : public RecordStream {
     return std::nullopt;
   }
   Error Wrong(const std::string& what) const {
-    return Error(Code::kInvalidArgument, store_.Where(object_) + " is damaged: " + what);
+    return Error(Code::kInvalidArgument, store_.LocationOf(object_) + " is damaged: " + what);
   }
 
   BackupStore& store_;
@@ -205,7 +205,7 @@ Result<Chain> Chain::Open(BackupStore& store, const std::string& name, const Key
     if (!manifest && manifest.error().code() == Code::kNotFound) return NoSuchBackup(store, next, key);
     if (!manifest) return Error(std::move(manifest.error()));
     if (manifest->name != next)
-      return Error(Code::kInvalidArgument, store.Where(next) + " holds the backup " + manifest->name);
+      return Error(Code::kInvalidArgument, store.LocationOf(next) + " holds the backup " + manifest->name);
     chain.backups.push_back(*std::move(manifest));
   }
   return chain;

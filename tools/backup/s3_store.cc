@@ -77,11 +77,11 @@ class S3Reader : public ObjectReader {
 }  // namespace
 
 Result<std::unique_ptr<ObjectWriter>> S3Store::Create(const std::string& name) {
-  return std::make_unique<S3Writer>(client_, name, Where(name));
+  return std::make_unique<S3Writer>(client_, name, LocationOf(name));
 }
 
 Result<std::unique_ptr<ObjectReader>> S3Store::Open(const std::string& name) {
-  auto reader = std::make_unique<S3Reader>(client_, name, Where(name));
+  auto reader = std::make_unique<S3Reader>(client_, name, LocationOf(name));
   EBLA_TRY(reader->Begin());
   return reader;
 }
@@ -89,7 +89,7 @@ Result<std::unique_ptr<ObjectReader>> S3Store::Open(const std::string& name) {
 Result<bool> S3Store::Exists(const std::string& name) {
   EBLA_ASSIGN(const S3Reply reply, client_.Send({.method = "HEAD", .object = name}));
   if (reply.status / 100 == 2) return true;
-  if (reply.status != 404) return client_.Refusal(reply, Where(name));
+  if (reply.status != 404) return client_.Refusal(reply, LocationOf(name));
   return false;
 }
 
@@ -102,7 +102,7 @@ Result<std::vector<std::string>> S3Store::List(const std::string& folder) {
     std::string query = token.empty() ? "" : "continuation-token=" + EncodeForUrl(token) + "&";
     query += "delimiter=%2F&list-type=2&prefix=" + EncodeForUrl(prefix);
     EBLA_ASSIGN(const S3Reply reply, client_.Send({.method = "GET", .query = query}));
-    if (reply.status / 100 != 2) return client_.Refusal(reply, Where(folder));
+    if (reply.status / 100 != 2) return client_.Refusal(reply, LocationOf(folder));
     token.clear();
     try {
       std::istringstream in(reply.body);
@@ -117,7 +117,7 @@ Result<std::vector<std::string>> S3Store::List(const std::string& folder) {
       }
       if (result.get("IsTruncated", "false") == "true") token = result.get<std::string>("NextContinuationToken");
     } catch (const std::exception& error) {
-      return Error(Code::kInvalidArgument, Where(folder) + ": no S3 store answers there: " + error.what());
+      return Error(Code::kInvalidArgument, LocationOf(folder) + ": no S3 store answers there: " + error.what());
     }
   } while (!token.empty());
   std::ranges::sort(names);
@@ -126,11 +126,11 @@ Result<std::vector<std::string>> S3Store::List(const std::string& folder) {
 
 Status S3Store::Delete(const std::string& name) {
   EBLA_ASSIGN(const S3Reply reply, client_.Send({.method = "DELETE", .object = name}));
-  if (reply.status / 100 != 2 && reply.status != 404) return client_.Refusal(reply, Where(name));
+  if (reply.status / 100 != 2 && reply.status != 404) return client_.Refusal(reply, LocationOf(name));
   return {};
 }
 
-std::string S3Store::Where(const std::string& name) const {
+std::string S3Store::LocationOf(const std::string& name) const {
   std::string where = "s3://" + client_.settings().bucket + "/" + client_.settings().prefix + name;
   if (name.empty() && where.ends_with('/')) where.pop_back();
   return where;

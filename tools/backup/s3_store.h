@@ -23,7 +23,7 @@ class S3Store : public BackupStore {
   Result<bool> Exists(const std::string& name) override;
   Result<std::vector<std::string>> List(const std::string& folder) override;
   Status Delete(const std::string& name) override;
-  std::string Where(const std::string& name) const override;
+  std::string LocationOf(const std::string& name) const override;
 
  private:
   S3Client client_;

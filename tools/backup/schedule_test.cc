@@ -46,7 +46,7 @@ class ScheduleTest : public ::testing::Test {
     return manifest;
   }
   void Damage(const std::string& name) {
-    std::ofstream(store_.Where(name + "/00001.part"), std::ios::in | std::ios::out) << "x";
+    std::ofstream(store_.LocationOf(name + "/00001.part"), std::ios::in | std::ios::out) << "x";
   }
   // So many days, at each of which it is asked to wait.
   Status Run(int days) {

@@ -191,7 +191,7 @@ TEST_P(S3FaultsTest, ATokenOfASessionIsSignedToo) {
 INSTANTIATE_TEST_SUITE_P(S3, S3FaultsTest, ::testing::Values(true));
 
 TEST(OpenStore, TakesDirectoriesAndBuckets) {
-  EXPECT_EQ((*OpenStore({.place = "/backups"}))->Where("monday"), "/backups/monday");
+  EXPECT_EQ((*OpenStore({.place = "/backups"}))->LocationOf("monday"), "/backups/monday");
   EXPECT_THAT(OpenStore({.place = "gs://bucket"}).error().message(), HasSubstr("a directory, or s3://BUCKET/PREFIX"));
 }
 

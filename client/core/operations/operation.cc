@@ -41,10 +41,10 @@ Operation::Operation(ClientCore& core, TablePtr table, Kind kind, Duration allow
       policy_(kind == Kind::kWrite, allowed),
       round_(core.network()) {}
 
-Answerers Operation::WhoMayAnswer() const {
-  if (kind_ == Kind::kWrite) return any_ ? Answerers::kAlike : Answerers::kPrimary;
-  if (tokens_.coarse() || Level() == Read::Level::kStrong) return Answerers::kPrimary;
-  return Level() == Read::Level::kEventual ? Answerers::kAlike : Answerers::kReplicas;
+EligibleReplicas Operation::Eligible() const {
+  if (kind_ == Kind::kWrite) return any_ ? EligibleReplicas::kAny : EligibleReplicas::kPrimary;
+  if (tokens_.coarse() || Level() == Read::Level::kStrong) return EligibleReplicas::kPrimary;
+  return Level() == Read::Level::kEventual ? EligibleReplicas::kAny : EligibleReplicas::kReplicas;
 }
 
 void Operation::Run() {
@@ -54,7 +54,7 @@ void Operation::Run() {
   place_ = router_->Find(RoutingKey());
   if (place_) return Try();
   const PlacePtr known = router_->LastKnown(RoutingKey());
-  if (known && WhoMayAnswer() != Answerers::kPrimary && !round_.to_primary()) {
+  if (known && Eligible() != EligibleReplicas::kPrimary && !round_.to_primary()) {
     last_known_ = true;
     place_ = known;
     router_->Refresh(RoutingKey());
@@ -89,12 +89,12 @@ void Operation::Try() {
     if (last_known_) return Decide({.status = Status(Code::kUnavailable, ready.message())});
     if (ready.code() != Code::kComeAgain) return Finish(std::move(ready));
     router_->Forget(place_);
-    return Again({});
+    return RetryAfter({});
   }
   tokens_.Take(router_->table(), MayBeShown());
-  const Answerers answerers = WhoMayAnswer();
-  const bool any_replica = answerers != Answerers::kPrimary && !round_.to_primary();
-  const Replica* chosen = round_.Choose(*place_, answerers);
+  const EligibleReplicas eligible = Eligible();
+  const bool any_replica = eligible != EligibleReplicas::kPrimary && !round_.to_primary();
+  const Replica* chosen = round_.Choose(*place_, eligible);
   if (any_replica && place_->replicas.empty()) router_->Refresh(RoutingKey());  // a hint named the primary alone
   if (chosen == nullptr) {
     return Decide({.status = Status(Code::kUnavailable,
@@ -102,7 +102,7 @@ void Operation::Try() {
   }
   const Duration remaining = Remaining();
   if (remaining <= Duration(0)) return Finish(OutOfTime());
-  timeout_ = policy_.AttemptTimeout(remaining, round_.OthersLeft(*place_, answerers));
+  timeout_ = policy_.AttemptTimeout(remaining, round_.HasUntriedReplica(*place_, eligible));
   if (Gauged()) round_.Began();
   Send(*core_.network().To(round_.asked().endpoint));
 }
@@ -154,12 +154,12 @@ void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
   } else {
     const idl::ReplyHeader& header = **reply;
     attempt.from_server = true;
-    Hear(header);
+    OnReplyHeader(header);
     const auto code = rpc::FromIdl(header.code);
     LearnFrom(header, attempt);
     const auto note = [&] {
       if (!tokens_.session() || !header.__isset.applied) return;
-      tokens_.Saw(router_->table(), AnsweredRange(header), rpc::FromIdl(header.applied));
+      tokens_.Observe(router_->table(), AnsweredRange(header), rpc::FromIdl(header.applied));
     };
     if (code == Code::kOk) {
       note();
@@ -180,18 +180,18 @@ void Operation::OnReply(Result<const idl::ReplyHeader*> reply) {
   if (!IsAnswer(attempt.status.code())) {
     std::string text =
         round_.asked().server + " (" + round_.asked().endpoint.ToString() + "): " + attempt.status.message();
-    attempt.another_replica = round_.TurnElsewhere(*place_, WhoMayAnswer(), attempt);
+    attempt.another_replica = round_.TryNextReplica(*place_, Eligible(), attempt);
     attempt.status = Status(attempt.status.code(), std::move(text));
   }
   Decide(std::move(attempt));
 }
 
 void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
-  if (header.__isset.tabletTimeMs) place_->HearTime(TabletTime{static_cast<uint64_t>(header.tabletTimeMs)});
+  if (header.__isset.tabletTimeMs) place_->RaiseTabletTime(TabletTime{static_cast<uint64_t>(header.tabletTimeMs)});
   const Code code = rpc::FromIdl(header.code);
   if (header.__isset.hint) {
     TakeHint(header.hint);
-  } else if (WhoMayAnswer() != Answerers::kPrimary) {
+  } else if (Eligible() != EligibleReplicas::kPrimary) {
     TakeReplicaAnswer(header);
   } else {
     TakePrimaryAnswer(header, code);
@@ -253,15 +253,15 @@ void Operation::Decide(Attempt attempt) {
     case Verdict::Kind::kAnswer:
       return Finish(Remaining() < kAttemptLast ? round_.WithAllAsked(std::move(verdict.status))
                                                : std::move(verdict.status));
-    case Verdict::Kind::kRetry: return Again(verdict.delay);
+    case Verdict::Kind::kRetry: return RetryAfter(verdict.delay);
     case Verdict::Kind::kLookUp:
       if (place_) router_->Forget(place_);
-      return Again(verdict.delay);
+      return RetryAfter(verdict.delay);
     case Verdict::Kind::kReopen: return OpenAgain();
   }
 }
 
-void Operation::Again(Duration delay) {
+void Operation::RetryAfter(Duration delay) {
   Executor& executor = core_.network().executor();
   if (delay > Duration(0)) {
     executor.After(delay, [self = shared_from_this()] { self->Run(); });

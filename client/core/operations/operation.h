@@ -62,7 +62,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // Fills in the request, and sends it.
   virtual void Send(rpc::Channel& channel) = 0;
   // Reads facts for this kind alone from a reply's header, before any other use of it.
-  virtual void Hear(const idl::ReplyHeader&) {}
+  virtual void OnReplyHeader(const idl::ReplyHeader&) {}
   // After an OK reply: whether it is the whole answer (kOk), which may be false for answers per key.
   virtual Status Complete() { return {}; }
   virtual void Finish(Status status) = 0;
@@ -107,7 +107,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   idl::ReadOptions ReadOptionsOf();
   // The read's level, by the client's last known default of the table.
   Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
-  Answerers WhoMayAnswer() const;
+  EligibleReplicas Eligible() const;
   // Whether calls measure the latency and liveness of their servers; a write may wait for other servers.
   bool Gauged() const { return kind_ == Kind::kRead || any_; }
   void Found(Result<PlacePtr> place);
@@ -118,7 +118,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void TakeReplicaAnswer(const idl::ReplyHeader& header);
   void TakePrimaryAnswer(const idl::ReplyHeader& header, Code code);
   void Decide(Attempt attempt);
-  void Again(Duration delay);
+  void RetryAfter(Duration delay);
   void OpenAgain();
   Duration Remaining() { return end_ - core_.network().Now(); }
 

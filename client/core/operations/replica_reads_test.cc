@@ -397,7 +397,7 @@ TEST_F(ReplicaReadsTest, AHurriedReadDoesNotTakeItsServerForAway) {
       (void)Get(table, "a", {.read = Read::Eventual(), .deadline = deadline});
       if (network_.calls(kTs2) > before) break;
     }
-    return core_.network().GaugeOf(kTs2)->Away(scheduler_.Now());
+    return core_.network().GaugeOf(kTs2)->IsAvoided(scheduler_.Now());
   };
   EXPECT_FALSE(away_after(milliseconds(3)));
   EXPECT_TRUE(away_after(seconds(1)));

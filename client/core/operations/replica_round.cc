@@ -15,9 +15,9 @@ std::string Joined(const std::vector<rpc::Endpoint>& endpoints) {
 
 }  // namespace
 
-const Replica* ReplicaRound::Choose(const Place& place, Answerers answerers) {
+const Replica* ReplicaRound::Choose(const Place& place, EligibleReplicas eligible) {
   asked_ = nullptr;
-  if (answerers != Answerers::kPrimary && !to_primary_) {
+  if (eligible != EligibleReplicas::kPrimary && !to_primary_) {
     const auto chosen = ChooseReplica(place.replicas, passed_over_, network_.Now(), network_.executor().Random());
     if (chosen) asked_ = &place.replicas[*chosen];
   }
@@ -35,16 +35,16 @@ const Replica* ReplicaRound::Primary(const Place& place) {
   return &primary_;
 }
 
-bool ReplicaRound::OthersLeft(const Place& place, Answerers answerers) const {
-  if (answerers == Answerers::kPrimary) return false;
+bool ReplicaRound::HasUntriedReplica(const Place& place, EligibleReplicas eligible) const {
+  if (eligible == EligibleReplicas::kPrimary) return false;
   return std::ranges::any_of(place.replicas, [&](const Replica& replica) {
     return replica.voter && replica.endpoint != asked_->endpoint &&
            std::ranges::find(passed_over_, replica.endpoint) == passed_over_.end();
   });
 }
 
-bool ReplicaRound::TurnElsewhere(const Place& place, Answerers answerers, const Attempt& attempt) {
-  if (answerers == Answerers::kPrimary) return false;
+bool ReplicaRound::TryNextReplica(const Place& place, EligibleReplicas eligible, const Attempt& attempt) {
+  if (eligible == EligibleReplicas::kPrimary) return false;
   if (std::ranges::find(in_vain_, asked_->endpoint) == in_vain_.end()) in_vain_.push_back(asked_->endpoint);
   const bool was_primary = asked_->endpoint == place.endpoint;
   if (attempt.status.code() == Code::kWrongTablet && (was_primary || attempt.hint_usable)) {
@@ -54,10 +54,10 @@ bool ReplicaRound::TurnElsewhere(const Place& place, Answerers answerers, const 
   if (attempt.from_server) {
     to_primary_ = place.Usable() && std::ranges::find(passed_over_, place.endpoint) == passed_over_.end();
     if (to_primary_) return true;
-    if (answerers == Answerers::kReplicas) return StartAgain(was_primary);
+    if (eligible == EligibleReplicas::kReplicas) return StartAgain(was_primary);
   }
   to_primary_ = false;
-  return OthersLeft(place, answerers) || StartAgain(false);
+  return HasUntriedReplica(place, eligible) || StartAgain(false);
 }
 
 bool ReplicaRound::StartAgain(bool to_primary) {

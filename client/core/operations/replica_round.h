@@ -16,10 +16,10 @@
 namespace ebla::client {
 
 // The replicas that may answer an operation.
-enum class Answerers {
+enum class EligibleReplicas {
   kPrimary,
   kReplicas,  // any replica, and the primary has the last word
-  kAlike,     // any replica, each as good as the primary
+  kAny,       // any replica, each as good as the primary
 };
 
 class ReplicaRound {
@@ -30,13 +30,13 @@ class ReplicaRound {
   bool to_primary() const { return to_primary_; }
 
   // The replica for the next attempt, owned by *place or this object; null if it is the primary and none is known.
-  const Replica* Choose(const Place& place, Answerers answerers);
+  const Replica* Choose(const Place& place, EligibleReplicas eligible);
   // The replica chosen last.
   const Replica& asked() const { return *asked_; }
   // Whether this round has voters left to ask.
-  bool OthersLeft(const Place& place, Answerers answerers) const;
+  bool HasUntriedReplica(const Place& place, EligibleReplicas eligible) const;
   // The chosen replica has not answered the request: whether another one may be asked at once.
-  bool TurnElsewhere(const Place& place, Answerers answerers, const Attempt& attempt);
+  bool TryNextReplica(const Place& place, EligibleReplicas eligible, const Attempt& attempt);
 
   // Tell the chosen replica's gauge that the call begins, and that it ends with or without an answer.
   void Began();

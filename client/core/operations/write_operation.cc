@@ -170,7 +170,7 @@ void WriteOperation::Send(rpc::Channel& channel) {
   Ask(channel, request_, reply_);
 }
 
-void WriteOperation::Hear(const idl::ReplyHeader& header) {
+void WriteOperation::OnReplyHeader(const idl::ReplyHeader& header) {
   const TabletTime now{static_cast<uint64_t>(header.tabletTimeMs)};
   if (header.code == idl::Code::COME_AGAIN && header.__isset.tabletTimeMs && now < tablet_time_) {
     // The tablet has yet to reach the known time, because its server's clock was set back and it restarted. Waiting for

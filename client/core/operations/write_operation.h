@@ -43,7 +43,7 @@ class WriteOperation final : public Operation {
   KeyRange Touched() const override;
   Status Prepare(const Place& place) override;
   void Send(rpc::Channel& channel) override;
-  void Hear(const idl::ReplyHeader& header) override;
+  void OnReplyHeader(const idl::ReplyHeader& header) override;
   Status Complete() override;
   void Finish(Status status) override;
 

@@ -17,7 +17,7 @@ void ServerGauge::Answered(MonotonicTime now, Duration took) {
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   if (failures_.load(std::memory_order_relaxed) != 0) {
     failures_.store(0, std::memory_order_relaxed);
-    away_until_.store(0, std::memory_order_relaxed);
+    avoided_until_.store(0, std::memory_order_relaxed);
   }
   const auto sample = static_cast<double>(took.count());
   const auto age = static_cast<double>(now.since_boot.count() - heard_ns_.load(std::memory_order_relaxed));
@@ -30,19 +30,19 @@ void ServerGauge::Answered(MonotonicTime now, Duration took) {
 
 void ServerGauge::Leave(MonotonicTime now, int failures) {
   const Duration pause = std::min(kAwayMax, kAwayFirst * (int64_t{1} << std::min(failures - 1, 20)));
-  away_until_.store((now + pause).since_boot.count(), std::memory_order_relaxed);
+  avoided_until_.store((now + pause).since_boot.count(), std::memory_order_relaxed);
 }
 
 void ServerGauge::Silent(MonotonicTime now) {
   in_flight_.fetch_sub(1, std::memory_order_relaxed);
   // Calls that were under way together fail together: they count once.
   const int failures = failures_.load(std::memory_order_relaxed);
-  if (failures == 0 || !Away(now)) Leave(now, failures_.fetch_add(1, std::memory_order_relaxed) + 1);
+  if (failures == 0 || !IsAvoided(now)) Leave(now, failures_.fetch_add(1, std::memory_order_relaxed) + 1);
 }
 
 void ServerGauge::Chosen(MonotonicTime now) {
   const int failures = failures_.load(std::memory_order_relaxed);
-  if (failures == 0 || Away(now)) return;
+  if (failures == 0 || IsAvoided(now)) return;
   failures_.store(failures + 1, std::memory_order_relaxed);
   Leave(now, failures + 1);
 }
@@ -65,7 +65,7 @@ std::optional<size_t> ChooseReplica(std::span<const Replica> replicas, std::span
                                     MonotonicTime now, uint64_t random) {
   // The best rank that there is, then two of it at random: (away, distance), the lower the better.
   const auto rank = [now](const Replica& replica) {
-    const bool away = replica.gauge && replica.gauge->Away(now);
+    const bool away = replica.gauge && replica.gauge->IsAvoided(now);
     return (away ? 256 : 0) + replica.distance;
   };
   std::vector<size_t> best;

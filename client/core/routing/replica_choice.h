@@ -41,7 +41,9 @@ class ServerGauge {
   void Silent(MonotonicTime now);
 
   // ---- for the choice ----
-  bool Away(MonotonicTime now) const { return now.since_boot.count() < away_until_.load(std::memory_order_relaxed); }
+  bool IsAvoided(MonotonicTime now) const {
+    return now.since_boot.count() < avoided_until_.load(std::memory_order_relaxed);
+  }
   // A call to it is about to begin. If it was away, other operations avoid it until this call has ended.
   void Chosen(MonotonicTime now);
   double Load(MonotonicTime now) const;
@@ -54,7 +56,7 @@ class ServerGauge {
   std::atomic<int64_t> latency_ns_{0};
   std::atomic<int64_t> heard_ns_{0};  // when latency_ns_ was noted
   std::atomic<int> failures_{0};      // in a row
-  std::atomic<int64_t> away_until_{0};
+  std::atomic<int64_t> avoided_until_{0};
 };
 
 struct Replica {

@@ -84,7 +84,7 @@ TEST(ReplicaChoice, WhoIsAwayIsLeftAloneForAGrowingWhileAndIsTheLastResort) {
     gauge.Began();
     gauge.Silent(At(now));
     Duration pause{0};
-    while (gauge.Away(At(now + pause))) pause += milliseconds(10);
+    while (gauge.IsAvoided(At(now + pause))) pause += milliseconds(10);
     EXPECT_GE(pause, before);
     EXPECT_LE(pause, kAwayMax);
     EXPECT_EQ(Draw(replicas, At(now))[0], 0);
@@ -93,18 +93,18 @@ TEST(ReplicaChoice, WhoIsAwayIsLeftAloneForAGrowingWhileAndIsTheLastResort) {
   }
   EXPECT_EQ(before, kAwayMax);
   gauge.Chosen(At(now));
-  EXPECT_TRUE(gauge.Away(At(now))) << "one call tries it, the others wait for what it finds";
+  EXPECT_TRUE(gauge.IsAvoided(At(now))) << "one call tries it, the others wait for what it finds";
   EXPECT_EQ(ChooseReplica(replicas, std::vector{replicas[1].endpoint}, At(now), 3), 0u) << "better than nobody";
   gauge.Began();
   gauge.Answered(At(now), milliseconds(1));
-  EXPECT_FALSE(gauge.Away(At(now)));
+  EXPECT_FALSE(gauge.IsAvoided(At(now)));
 }
 
 TEST(ReplicaChoice, CallsThatFailTogetherCountOnce) {
   ServerGauge gauge;
   for (int i = 0; i < 100; ++i) gauge.Began();
   for (int i = 0; i < 100; ++i) gauge.Silent(At(milliseconds(1)));
-  EXPECT_FALSE(gauge.Away(At(milliseconds(1) + kAwayFirst)));
+  EXPECT_FALSE(gauge.IsAvoided(At(milliseconds(1) + kAwayFirst)));
 }
 
 TEST(ReplicaChoice, SomebodyIsFoundWhileAVoterIsLeft) {

@@ -30,9 +30,9 @@ Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply, Net
   // If the master does not know the tablet's own time, or is older than that field, the least time of all is enough.
   // Clocks mostly agree, and otherwise the tablet's refusal has its time (retry_policy.h).
   if (location.__isset.tabletTimeMs) {
-    place.HearTime(TabletTime{static_cast<uint64_t>(location.tabletTimeMs)});
+    place.RaiseTabletTime(TabletTime{static_cast<uint64_t>(location.tabletTimeMs)});
   } else if (reply.__isset.tabletTimeMs) {
-    place.HearTime(TabletTime{static_cast<uint64_t>(reply.tabletTimeMs)});
+    place.RaiseTabletTime(TabletTime{static_cast<uint64_t>(reply.tabletTimeMs)});
   }
   return place;
 }

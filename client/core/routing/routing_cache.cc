@@ -5,7 +5,7 @@
 
 namespace ebla::client {
 
-void Place::HearTime(TabletTime heard) const {
+void Place::RaiseTabletTime(TabletTime heard) const {
   uint64_t known = tablet_time.load(std::memory_order_relaxed);
   while (known < heard.value && !tablet_time.compare_exchange_weak(known, heard.value, std::memory_order_relaxed)) {
   }

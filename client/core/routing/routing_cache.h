@@ -54,7 +54,7 @@ struct Place {
         tablet_time(other.tablet_time.load()) {}
 
   bool Usable() const { return endpoint.port != 0; }
-  void HearTime(TabletTime heard) const;
+  void RaiseTabletTime(TabletTime heard) const;
   // The primary reports that it is no later than this, because its clock was set back while it restarted.
   void LowerTime(TabletTime told) const;
 };

@@ -96,15 +96,15 @@ TEST(RoutingCache, ForgetsOnlyTheBeliefMeant) {
 TEST(RoutingCache, ANewPlaceInheritsTheLeastTimeOfWhatItCovers) {
   RoutingCache cache;
   Place left = MakePlace(2, "", "m", 1, 1);
-  left.HearTime(TabletTime{500});
+  left.RaiseTabletTime(TabletTime{500});
   Place right = MakePlace(3, "m", "", 1, 1);
-  right.HearTime(TabletTime{400});
+  right.RaiseTabletTime(TabletTime{400});
   cache.Learn(left);
   cache.Learn(right);
   cache.Learn(MakePlace(9, "", "", 2, 1));
   EXPECT_EQ(cache.Find("z")->tablet_time.load(), 400u);
-  cache.Find("z")->HearTime(TabletTime{450});
-  cache.Find("z")->HearTime(TabletTime{430});
+  cache.Find("z")->RaiseTabletTime(TabletTime{450});
+  cache.Find("z")->RaiseTabletTime(TabletTime{430});
   EXPECT_EQ(cache.Find("z")->tablet_time.load(), 450u);
 }
 

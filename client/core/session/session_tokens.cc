@@ -83,7 +83,7 @@ void TableToken::Coarsen() {
   ranges_.clear();
 }
 
-void TableToken::Saw(const KeyRange& range, Version applied) {
+void TableToken::Observe(const KeyRange& range, Version applied) {
   Apply(range, [&](TokenRange& part) {
     part.applied = std::max(part.applied, applied);
     // Writes of the applied epoch at or below the position are applied; for older epochs only the server can tell.
@@ -112,7 +112,7 @@ void TableToken::Wrote(const KeyRange& range, Version version) {
 }
 
 void TableToken::Judged(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied) {
-  Saw(range, applied);
+  Observe(range, applied);
   for (const TokenRange& named : sent) {
     if (named.pending_primary.empty()) continue;
     Apply(named.range.Intersect(range), [&](TokenRange& part) {
@@ -142,7 +142,7 @@ std::vector<Version> TableToken::Lost(const std::vector<TokenRange>& sent, const
       });
     });
   }
-  Saw(range, applied);
+  Observe(range, applied);
   return {dropped.begin(), dropped.end()};
 }
 

@@ -42,7 +42,7 @@ struct TokenRange {
 class TableToken {
  public:
   // Notes a reply for keys of `range` from a tablet that has applied `applied`.
-  void Saw(const KeyRange& range, Version applied);
+  void Observe(const KeyRange& range, Version applied);
   // A PRIMARY write in `range` was acknowledged, perhaps before it was applied.
   void Wrote(const KeyRange& range, Version version);
   // A SESSION read of keys in `range` that carried `sent` succeeded at `applied`: all that it named is in the history.

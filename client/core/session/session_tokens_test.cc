@@ -14,31 +14,31 @@ Version V(uint64_t epoch, uint64_t lsn) { return {Epoch{epoch}, Lsn{lsn}}; }
 
 TEST(TableToken, KeepsTheGreatestPositionPerRange) {
   TableToken token;
-  token.Saw({"a", "m"}, V(1, 5));
-  token.Saw({"a", "m"}, V(1, 3));
-  token.Saw({"f", "z"}, V(1, 9));
+  token.Observe({"a", "m"}, V(1, 5));
+  token.Observe({"a", "m"}, V(1, 3));
+  token.Observe({"f", "z"}, V(1, 9));
   const std::vector<TokenRange> expected{{{"a", "f"}, V(1, 5), {}}, {{"f", "z"}, V(1, 9), {}}};
   EXPECT_EQ(token.ranges(), expected);
 }
 
 TEST(TableToken, AKeyOnItsOwnAndOpenEnds) {
   TableToken token;
-  token.Saw(KeyRange::All(), V(2, 5));
-  token.Saw({"k", KeyAfter("k")}, V(2, 7));
+  token.Observe(KeyRange::All(), V(2, 5));
+  token.Observe({"k", KeyAfter("k")}, V(2, 7));
   ASSERT_EQ(token.ranges().size(), 3u);
   EXPECT_EQ(token.For({"k", KeyAfter("k")}).front().applied, V(2, 7));
   EXPECT_EQ(token.For({"l", "m"}).front().applied, V(2, 5));
-  token.Saw(KeyRange::All(), V(2, 8));
+  token.Observe(KeyRange::All(), V(2, 8));
   EXPECT_EQ(token.ranges().size(), 1u) << "neighbours that say the same are one";
 }
 
 TEST(TableToken, RemembersOwnPrimaryWritesUntilTheyAreKnownApplied) {
   TableToken token;
-  token.Saw({"a", "m"}, V(3, 10));
+  token.Observe({"a", "m"}, V(3, 10));
   token.Wrote({"a", "m"}, V(3, 11));
   token.Wrote({"a", "m"}, V(3, 12));
   EXPECT_EQ(token.ranges().front().pending_primary, std::vector<Version>{V(3, 12)}) << "one per epoch, the greatest";
-  token.Saw({"a", "m"}, V(4, 14));
+  token.Observe({"a", "m"}, V(4, 14));
   EXPECT_EQ(token.ranges().front().pending_primary.size(), 1u)
       << "a later epoch may have rolled it back: the server judges";
   token.Judged(token.ranges(), {"a", "m"}, V(4, 14));
@@ -62,7 +62,7 @@ TEST(TableToken, AnAnswerJudgesWhatItsRequestNamedAndNothingElse) {
 
 TEST(TableToken, AfterALostWriteGoesOnFromWhereTheAnswerSays) {
   TableToken token;
-  token.Saw({"a", "m"}, V(3, 10));
+  token.Observe({"a", "m"}, V(3, 10));
   token.Wrote({"a", "m"}, V(3, 20));
   EXPECT_EQ(token.Lost(token.ranges(), {"a", "m"}, V(4, 12)), std::vector<Version>{V(3, 20)});
   const std::vector<TokenRange> expected{{{"a", "m"}, V(4, 12), {}}};
@@ -71,7 +71,7 @@ TEST(TableToken, AfterALostWriteGoesOnFromWhereTheAnswerSays) {
 
 TEST(TableToken, ALostWriteTakesNothingAlongThatTheAnswererCouldNotJudge) {
   TableToken token;
-  token.Saw({"a", "m"}, V(5, 40));
+  token.Observe({"a", "m"}, V(5, 40));
   token.Wrote({"a", "m"}, V(3, 20));
   token.Wrote({"a", "m"}, V(5, 50));
   const std::vector<TokenRange> sent = token.ranges();
@@ -97,7 +97,7 @@ TEST(TableToken, TooManyRangesMakeItCoarse) {
   for (size_t i = 0; i <= kSessionRangesMax; ++i) {
     char key[8];
     snprintf(key, sizeof key, "%06zu", i);
-    token.Saw({key, KeyAfter(key)}, V(1, i + 1));
+    token.Observe({key, KeyAfter(key)}, V(1, i + 1));
   }
   EXPECT_TRUE(token.coarse());
   EXPECT_TRUE(token.ranges().empty());
@@ -108,7 +108,7 @@ struct Requirement {
   Version applied;
   std::map<uint64_t, uint64_t> pending;  // by epoch
 
-  void Saw(Version version) {
+  void Observe(Version version) {
     applied = std::max(applied, version);
     const auto own = pending.find(version.epoch.value);
     if (own != pending.end() && own->second <= version.lsn.value) pending.erase(own);
@@ -137,8 +137,8 @@ class TokenLife {
     switch (*rc::gen::inRange(0, 7)) {
       case 0:
       case 1:
-        token_.Saw(range, version);
-        ForKeys(range, [&](Requirement& key, const std::string&) { key.Saw(version); });
+        token_.Observe(range, version);
+        ForKeys(range, [&](Requirement& key, const std::string&) { key.Observe(version); });
         break;
       case 2:
       case 3:
@@ -149,7 +149,7 @@ class TokenLife {
       case 5: {
         token_.Judged(sent_, range, version);
         ForKeys(range, [&](Requirement& key, const std::string& name) {
-          key.Saw(version);
+          key.Observe(version);
           if (const TokenRange* named = Named(name)) key.Answered(*named, [](const Version&) { return true; });
         });
         break;
@@ -207,7 +207,7 @@ class TokenLife {
         key.Answered(*named, judged);
         if (judged(named->applied) && key.applied <= named->applied) key.applied = at;
       }
-      key.Saw(at);
+      key.Observe(at);
     });
   }
 
@@ -230,7 +230,7 @@ TEST(SessionState, ARequestThatTouchesTooManyRangesIsReadAtStrong) {
   for (char c = 0; c < 65; ++c) {
     const std::string key(1, static_cast<char>('0' + c));
     state.Update(TableId{1},
-                 [&](TableToken& token) { token.Saw({key, KeyAfter(key)}, V(1, static_cast<uint64_t>(c) + 1)); });
+                 [&](TableToken& token) { token.Observe({key, KeyAfter(key)}, V(1, static_cast<uint64_t>(c) + 1)); });
   }
   EXPECT_EQ(state.For(TableId{1}, {"0", "9"})->size(), 9u);
   EXPECT_EQ(state.For(TableId{1}, KeyRange::All()), std::nullopt);
@@ -239,7 +239,7 @@ TEST(SessionState, ARequestThatTouchesTooManyRangesIsReadAtStrong) {
 
 TEST(SessionTokens, TheTextOfFormatOneStaysReadable) {
   SessionTokens tokens;
-  tokens[TableId{4}].Saw({"a", "m"}, V(3, 118));
+  tokens[TableId{4}].Observe({"a", "m"}, V(3, 118));
   tokens[TableId{4}].Wrote({"f", ""}, V(3, 200));
   tokens[TableId{9}].Coarsen();
   const std::string text = "AQIEBAFhAWYDdgABZgFtA3YBA8gBAW0AAAABA8gBCQA";
@@ -255,7 +255,7 @@ TEST(SessionTokens, TheTextOfFormatOneStaysReadable) {
 
 TEST(SessionTokens, TextIsPrintableAndComesBack) {
   SessionTokens tokens;
-  tokens[TableId{4}].Saw({"a", std::string("m\0\xff", 3)}, V(300, 70000));
+  tokens[TableId{4}].Observe({"a", std::string("m\0\xff", 3)}, V(300, 70000));
   tokens[TableId{4}].Wrote({"a", "b"}, V(300, 70001));
   tokens[TableId{9}].Coarsen();
   const std::string text = EncodeTokens(tokens);
@@ -271,7 +271,7 @@ TEST(SessionTokens, PastSixtyFourRangesTheExportIsCoarse) {
   SessionTokens tokens;
   for (char c = 0; c < 65; ++c) {
     const std::string key(1, static_cast<char>('0' + c));
-    tokens[TableId{1}].Saw({key, KeyAfter(key)}, V(1, static_cast<uint64_t>(c) + 1));
+    tokens[TableId{1}].Observe({key, KeyAfter(key)}, V(1, static_cast<uint64_t>(c) + 1));
   }
   const auto back = DecodeTokens(EncodeTokens(tokens));
   ASSERT_TRUE(back.has_value());
@@ -285,7 +285,7 @@ TEST(SessionTokens, RefusesWhatItDidNotMake) {
   const bool held = rc::check([](const std::string& noise) { (void)DecodeTokens(noise); });  // no input crashes
   EXPECT_TRUE(held);
   SessionTokens tokens;
-  tokens[TableId{4}].Saw({"a", "m"}, V(3, 7));
+  tokens[TableId{4}].Observe({"a", "m"}, V(3, 7));
   std::string text = EncodeTokens(tokens);
   text.pop_back();
   EXPECT_FALSE(DecodeTokens(text).has_value());

@@ -42,13 +42,13 @@ void TokenExchange::Fill(idl::RequestHeader& header) const {
   for (const TokenRange& range : sent_) header.token.ranges.push_back(ToIdl(range));
 }
 
-void TokenExchange::Saw(TableId table, const KeyRange& range, Version applied) {
+void TokenExchange::Observe(TableId table, const KeyRange& range, Version applied) {
   if (!session_) return;
   session_->Update(table, [&](TableToken& token) {
     if (judged_) {
       token.Judged(sent_, range, applied);
     } else {
-      token.Saw(range, applied);
+      token.Observe(range, applied);
     }
   });
 }

@@ -28,7 +28,7 @@ class TokenExchange {
   void Fill(idl::RequestHeader& header) const;
 
   // ---- after it; `range`: of the answer ----
-  void Saw(TableId table, const KeyRange& range, Version applied);
+  void Observe(TableId table, const KeyRange& range, Version applied);
   // LOST_WRITE: returns a text for people about the session's next step.
   std::string Lost(TableId table, const KeyRange& range, Version applied);
 

@@ -86,7 +86,7 @@ TEST_F(BalanceTest, TheLargestPieceThatDoesNotOvershoot) {
   Tablet("a", 300);
   for (const char* voter : {"b", "c", "d"}) Tablet(voter, 3'000);
   EXPECT_EQ(cluster_.Run(1min), "move tablet 3 from a to b; move tablet 4 from a to c; ");
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   EXPECT_EQ(cluster_.Run(1h), "") << "what is left would only make another server as full";
 }
 
@@ -96,7 +96,7 @@ TEST_F(BalanceTest, OneTabletThatIsMoreThanAShareEndsUpAlone) {
   Tablet("a", 700);
   for (const char* voter : {"b", "c", "d"}) Tablet(voter, 1'000);
   EXPECT_EQ(cluster_.Run(1min), "move tablet 2 from a to b; move tablet 3 from a to c; ");
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   EXPECT_EQ(cluster_.Run(30min), "");
   EXPECT_EQ(Refused('a'), "alone on its server; ");
 }
@@ -106,9 +106,9 @@ TEST_F(BalanceTest, TwoSuchTabletsPart) {
   Tablet("a", 8'000);
   for (const char* voter : {"b", "c", "d"}) Tablet(voter, 1'000);
   EXPECT_EQ(cluster_.Run(1min), "move tablet 2 from a to b; ");
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   EXPECT_EQ(cluster_.Run(1min), "move tablet 3 from b to c; ") << "and what stands beside it goes";
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   EXPECT_EQ(cluster_.Run(1h), "");
 }
 
@@ -214,7 +214,7 @@ TEST_F(BalanceTest, FromARandomPlacementToAnEvenOne) {
     const Plan plan = cluster_.Pass();
     for (const Action& action : plan.actions) ++(action.kind == ActionKind::kTransfer ? transfers : moves);
     if (!plan.actions.empty()) acted = cluster_.view.now;
-    testing::Carry(plan, cluster_.view);
+    testing::ApplyPlan(plan, cluster_.view);
     cluster_.view.now = cluster_.view.now + 5s;
   }
   EXPECT_LT(cluster_.view.now - begin, 24h) << "it comes to rest";

@@ -32,10 +32,10 @@ TEST_F(FullDiskTest, LeadershipGoesAtOnceAndReplicasTheLargestFirst) {
   cluster_.Server('a').writes_refused = true;
   EXPECT_EQ(cluster_.Run(0s), "move tablet 2 from a to d; move tablet 3 from a to b; transfer tablet 1 from a to b; ");
   EXPECT_EQ(cluster_.last.actions[0].reason, "a is at its disk's reserve");
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   cluster_.view.now = cluster_.view.now + 5s;
   EXPECT_EQ(cluster_.Run(0s), "move tablet 1 from a to c; ");
-  testing::Carry(cluster_.last, cluster_.view);
+  testing::ApplyPlan(cluster_.last, cluster_.view);
   EXPECT_EQ(cluster_.Run(10min), "");
 }
 

@@ -29,6 +29,6 @@ constexpr uint8_t HeatAfterHit(Eviction eviction, uint8_t heat) {
 }
 
 // The hand has come by; of who is at 0, it takes the record.
-constexpr uint8_t HeatAfterHand(uint8_t heat) { return heat == 0 ? 0 : static_cast<uint8_t>(heat - 1); }
+constexpr uint8_t HeatAfterSweep(uint8_t heat) { return heat == 0 ? 0 : static_cast<uint8_t>(heat - 1); }
 
 }  // namespace ebla::tabletserver

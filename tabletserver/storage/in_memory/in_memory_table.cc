@@ -280,7 +280,7 @@ struct InMemoryTable::Sweep {
       if (!record.expires_at()) return;
       expiries.emplace_back(record.expires_at().value, victims.size());
     } else if (const uint8_t heat = record.heat(); heat > 0) {
-      record.SetHeat(HeatAfterHand(heat));
+      record.SetHeat(HeatAfterSweep(heat));
       return;
     }
     const int64_t takes = record.allocated_bytes() + kTreeBytes;

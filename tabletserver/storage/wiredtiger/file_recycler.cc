@@ -87,7 +87,7 @@ std::vector<FileRecycler::Removed> FileRecycler::FindRemoved() const {
 }
 
 void FileRecycler::MakeDirectory() {
-  if (mkdir(removed_.c_str(), 0755) == 0 || errno == EEXIST || std::exchange(told_, true)) return;
+  if (mkdir(removed_.c_str(), 0755) == 0 || errno == EEXIST || std::exchange(warned_, true)) return;
   PLOG(WARNING) << "the space of removed files is freed at once: cannot make " << removed_;
 }
 

@@ -59,7 +59,7 @@ class FileRecycler {
 
   const std::string removed_;
   Mutex mutex_;
-  bool told_ EBLA_GUARDED_BY(mutex_) = false;  // that there is no directory for removed files
+  bool warned_ EBLA_GUARDED_BY(mutex_) = false;  // that there is no directory for removed files
 };
 
 }  // namespace ebla::tabletserver

@@ -78,7 +78,7 @@ void Converge(const std::string& size) {
     Plan plan = MakePlan(view, std::move(memory));
     for (const Action& action : plan.actions) ++(action.kind == ActionKind::kTransfer ? transfers : moves);
     if (!plan.actions.empty()) acted = view.now;
-    testing::Carry(plan, view);
+    testing::ApplyPlan(plan, view);
     memory = std::move(plan.memory);
     view.now = view.now + std::chrono::seconds(5);
   }

@@ -99,7 +99,7 @@ Result<std::vector<ArchiveFile>> ListArchiveFiles(BackupStore& store, const Arch
   EBLA_ASSIGN(std::vector<ArchiveFile> files, AllFiles(store, index.cluster));
   std::erase_if(files, [&](const ArchiveFile& file) { return !Counts(index.files, file); });
   const auto lacks = [&](const std::string& what) {
-    return Error(Code::kInvalidArgument, what + " in " + store.Where(ArchiveFolder(index.cluster)) +
+    return Error(Code::kInvalidArgument, what + " in " + store.LocationOf(ArchiveFolder(index.cluster)) +
                                              ": put back what was deleted or renamed there");
   };
   uint64_t next = index.files.first, sum = 0;
@@ -156,14 +156,15 @@ Status ReadArchiveFile(BackupStore& store, const std::string& cluster, const Arc
   bool has_head = file.writer.empty();
   while (true) {
     EBLA_ASSIGN(const std::optional<std::string> block, reader.Next());
-    if (!block && !has_head) return Error(Code::kInvalidArgument, store.Where(object) + " is empty");
+    if (!block && !has_head) return Error(Code::kInvalidArgument, store.LocationOf(object) + " is empty");
     if (!block) return {};
     ByteReader from(*block);
     if (!std::exchange(has_head, true) && !HasHead(file, from))
-      return Error(Code::kInvalidArgument, store.Where(object) + " holds another file's contents");
+      return Error(Code::kInvalidArgument, store.LocationOf(object) + " holds another file's contents");
     while (!from.done()) {
       ArchivedEntry entry;
-      if (!Decode(from, entry)) return Error(Code::kInvalidArgument, store.Where(object) + " has a malformed entry");
+      if (!Decode(from, entry))
+        return Error(Code::kInvalidArgument, store.LocationOf(object) + " has a malformed entry");
       EBLA_TRY(visit(std::move(entry)));
     }
   }

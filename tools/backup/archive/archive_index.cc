@@ -201,7 +201,7 @@ Result<ArchiveIndex> ReadArchiveIndex(BackupStore& store, const std::string& clu
   try {
     const Json json = Json::parse(text);
     if (const int format = json.at("format").get<int>(); format > kIndexFormat)
-      return Error(Code::kInvalidArgument, store.Where(object) + " has format " + std::to_string(format) +
+      return Error(Code::kInvalidArgument, store.LocationOf(object) + " has format " + std::to_string(format) +
                                                "; this build reads up to " + std::to_string(kIndexFormat));
     ArchiveIndex index{.cluster = json.at("cluster").get<std::string>(),
                        .writer = json.at("writer").get<std::string>(),
@@ -214,7 +214,7 @@ Result<ArchiveIndex> ReadArchiveIndex(BackupStore& store, const std::string& clu
     for (const auto& [server, place] : json.at("places").items()) index.places[server] = PlaceFrom(place);
     return index;
   } catch (const std::exception& error) {
-    return Error(Code::kInvalidArgument, store.Where(object) + " is no index of an archive: " + error.what());
+    return Error(Code::kInvalidArgument, store.LocationOf(object) + " is no index of an archive: " + error.what());
   }
 }
 

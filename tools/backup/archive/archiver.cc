@@ -41,7 +41,7 @@ Status Archiver::Open() {
   index_.cluster = cluster.cluster_id;
   EBLA_TRY(AwaitEndOfAnother());
   chains_.Load(index_.chains);
-  logs_.GoOnAt(index_.places);
+  logs_.SetPlaces(index_.places);
   found_writer_ = std::exchange(index_.writer, DrawWriter());
   found_looked_ms_ = index_.chains.looked_ms;
   index_.every_ms = options_.every.count();
@@ -60,7 +60,7 @@ Status Archiver::AwaitEndOfAnother() {
       EBLA_ASSIGN(const bool has_files, HasArchiveFiles(store_, index_.cluster));
       if (!has_files) return {};
       return Error(Code::kInvalidArgument, "there are files of an archive in " +
-                                               store_.Where(ArchiveFolder(index_.cluster)) +
+                                               store_.LocationOf(ArchiveFolder(index_.cluster)) +
                                                ", but no index: put it back, or move them away to begin anew");
     }
     index_ = *std::move(index);
@@ -160,7 +160,7 @@ void Archiver::NoteSpans() {
 
 Error Archiver::AnotherRun() const {
   return {Code::kInvalidArgument,
-          "another run writes the archive in " + store_.Where(ArchiveFolder(index_.cluster)) + ": one is enough"};
+          "another run writes the archive in " + store_.LocationOf(ArchiveFolder(index_.cluster)) + ": one is enough"};
 }
 
 // Two runs would each undo what the other says.

@@ -61,7 +61,7 @@ Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t 
                                              ", after the moment that is wanted: take an earlier one");
   Result<ArchiveIndex> index = ReadArchiveIndex(store, backup.cluster, key);
   if (!index && index.error().code() == Code::kNotFound)
-    return Error(Code::kInvalidArgument, "there is no archive of this backup's cluster in " + store.Where("") +
+    return Error(Code::kInvalidArgument, "there is no archive of this backup's cluster in " + store.LocationOf("") +
                                              ": only what `ebla backup archive` has followed leads to a moment");
   if (!index) return Error(std::move(index.error()));
   Replay replay(store, *std::move(index), at_ms, key);
@@ -151,9 +151,9 @@ Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::s
   const std::string what = table.empty() ? "everything" : "table \"" + table + "\"";
   if (clusters.size() > 1)
     return Error(Code::kInvalidArgument,
-                 store.Where("") + " has backups of several clusters with " + what + ": say from which one");
+                 store.LocationOf("") + " has backups of several clusters with " + what + ": say from which one");
   if (clusters.empty())
-    return Error(Code::kNotFound, "no backup of " + what + " in " + store.Where("") + " ended before " +
+    return Error(Code::kNotFound, "no backup of " + what + " in " + store.LocationOf("") + " ended before " +
                                       IsoTime(at_ms) + ": `ebla backup list` shows when each began");
   return name;
 }

@@ -43,7 +43,7 @@ class ServerLogs {
   explicit ServerLogs(Ports ports) : ports_(std::move(ports)) {}
 
   const Places& places() const { return places_; }
-  void GoOnAt(Places places) { places_ = std::move(places); }
+  void SetPlaces(Places places) { places_ = std::move(places); }
 
   // `saved`: where a run begins that follows this one. `goes_on`: false ends it where it is. Whether all were read to
   // their end.

@@ -309,7 +309,7 @@ std::vector<TableId> TabletChains::EndRound(bool all_read, int64_t ended_ms) {
   }
   if (const auto most = Full() ? HoldsMost() : std::nullopt; most && std::ranges::find(anew, *most) == anew.end())
     anew.push_back(*most);
-  for (const TableId table : anew) BeginAnew(table, tables_[table]);
+  for (const TableId table : anew) RestartChains(table, tables_[table]);
   if (all_read) Forget();
   return anew;
 }
@@ -334,7 +334,7 @@ std::optional<TableId> TabletChains::HoldsMost() {
   return most == held.end() ? std::nullopt : std::optional(most->first);
 }
 
-void TabletChains::BeginAnew(TableId table, Table& of) {
+void TabletChains::RestartChains(TableId table, Table& of) {
   of = Table{};
   std::erase_if(starts_, [&](const auto& start) { return start.second.table == table; });
   for (auto& [tablet, chain] : chains_) {

@@ -179,7 +179,7 @@ class TabletChains {
   bool IsBehind(TableId table, TabletId tablet, const Chain& chain) const;
   bool MayBeUnseen(const Chain& chain) const;
   std::optional<TableId> HoldsMost();
-  void BeginAnew(TableId table, Table& of);
+  void RestartChains(TableId table, Table& of);
   void Forget();
   bool Lists(const Chain& chain) const { return chain.listed_round == round_; }
 

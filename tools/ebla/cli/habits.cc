@@ -18,7 +18,7 @@ std::string AliasesOf(std::string_view verb) {
   return typed;
 }
 
-std::string_view Instead(std::string_view word) {
+std::string_view Equivalent(std::string_view word) {
   static const std::map<std::string_view, std::string_view> sentences = {
       {"auth", "--user USER --password-file FILE logs in"},
       {"dbsize", "table describe TABLE shows how many records a table has"},

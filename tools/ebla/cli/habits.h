@@ -16,6 +16,6 @@ const std::map<std::string, std::string, std::less<>>& Aliases();
 // "del, rm"; empty: only its own words mean the verb.
 std::string AliasesOf(std::string_view verb);
 // A sentence on the verb that does the same: "get TABLE KEY answers ..."; empty if no verb does.
-std::string_view Instead(std::string_view word);
+std::string_view Equivalent(std::string_view word);
 
 }  // namespace ebla::shell

@@ -152,7 +152,7 @@ Error LineParser::NoVerb(const std::string& group, const std::string& word) cons
       if (meant.empty() && verb.words().ends_with(" " + word)) meant = ", did you mean \"" + verb.words() + "\"?";
     }
   }
-  if (group.empty() && !Instead(Meant(word)).empty()) meant = ": " + std::string(Instead(Meant(word)));
+  if (group.empty() && !Equivalent(Meant(word)).empty()) meant = ": " + std::string(Equivalent(Meant(word)));
   if (meant.empty() && !group.empty()) meant = ": " + group + " has " + Joined(names, ", ");
   return Error(Code::kInvalidArgument, "there is no verb \"" + whole + "\"" + meant + " (try: help)");
 }

@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kBegunLately{5'000};
 
 // ", last heard of 12s ago", as far as is known.
 std::string Heard(const ServerSummary& server) {
-  return server.since_heartbeat ? ", last heard of " + Ago(*server.since_heartbeat) : "";
+  return server.since_heartbeat ? ", last heard of " + AgeText(*server.since_heartbeat) : "";
 }
 
 // From kSilentMax on this is a finding.
@@ -258,7 +258,7 @@ void NoteScrub(const std::vector<ServerSummary>& servers, bool damaged, Health& 
     if (!server.live || !server.scrub) continue;
     const ScrubInfo& scrub = *server.scrub;
     if (scrub.since_damage && *scrub.since_damage <= hours(24 * 7))
-      found.push_back(server.name + " (" + Ago(*scrub.since_damage) + ")");
+      found.push_back(server.name + " (" + AgeText(*scrub.since_damage) + ")");
     if (scrub.period.count() > 0 && scrub.age > 3 * scrub.period + std::chrono::minutes(5)) late.push_back(server.name);
   }
   if (!found.empty() && !damaged)
@@ -444,7 +444,7 @@ Health Unknown(const Status& why) {
   return health;
 }
 
-Health NobodyLeads(const ClusterInfo& info) {
+Health NoLeader(const ClusterInfo& info) {
   Health health;
   health.grade = Grade::kFailing;
   health.findings.push_back(

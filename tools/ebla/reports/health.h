@@ -76,6 +76,6 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing = {});
 // Nothing is known of the cluster, for this reason.
 Health Unknown(const Status& why);
 // Masters answer, and none of them leads.
-Health NobodyLeads(const ClusterInfo& info);
+Health NoLeader(const ClusterInfo& info);
 
 }  // namespace ebla::shell

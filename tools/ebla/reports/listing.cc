@@ -129,7 +129,7 @@ std::string Lasting(std::chrono::milliseconds age) {
   if (age >= seconds(1)) age = std::chrono::duration_cast<seconds>(age);
   return age.count() <= 0 ? "0s" : FormatDuration(age);
 }
-std::string Ago(std::chrono::milliseconds age) { return Lasting(age) + " ago"; }
+std::string AgeText(std::chrono::milliseconds age) { return Lasting(age) + " ago"; }
 
 Json TabletJson(const TabletSummary& tablet) {
   const TabletLoadInfo load = tablet.load.value_or(TabletLoadInfo{});
@@ -190,7 +190,7 @@ std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary
       }
     }
     row.resize(rows.front().size() - 1, kUnknown);
-    row.push_back(server.since_heartbeat ? Ago(*server.since_heartbeat) : "never");
+    row.push_back(server.since_heartbeat ? AgeText(*server.since_heartbeat) : "never");
     rows.push_back(std::move(row));
   }
   return rows;

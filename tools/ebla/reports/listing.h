@@ -58,7 +58,7 @@ std::string Bytes(int64_t bytes);
 // "1.6s"; whole seconds from ten on.
 std::string SilenceText(std::chrono::milliseconds silence);
 // "12ms ago", "1m5s ago": whole seconds from one on.
-std::string Ago(std::chrono::milliseconds age);
+std::string AgeText(std::chrono::milliseconds age);
 std::string Lasting(std::chrono::milliseconds age);
 
 Json TabletJson(const TabletSummary& tablet);

@@ -145,9 +145,9 @@ TEST(ListingTest, WhatIsNotReportedOrNotCountedIsNoNumber) {
 
 TEST(ListingTest, AgesHaveAUnit) {
   using std::chrono::milliseconds;
-  EXPECT_EQ(Ago(milliseconds(0)), "0s ago");
-  EXPECT_EQ(Ago(milliseconds(12)), "12ms ago");
-  EXPECT_EQ(Ago(milliseconds(61'900)), "1m1s ago");
+  EXPECT_EQ(AgeText(milliseconds(0)), "0s ago");
+  EXPECT_EQ(AgeText(milliseconds(12)), "12ms ago");
+  EXPECT_EQ(AgeText(milliseconds(61'900)), "1m1s ago");
 }
 
 TEST_F(ShellTest, ListsShowServersThatAreLost) {

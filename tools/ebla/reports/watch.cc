@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kCellsMin = 20;
 constexpr size_t kOnTheWayMax = 10;
-constexpr char kNobody = '!';
+constexpr char kNoPrimary = '!';
 constexpr const char* kPlain = "\x1b[0m";
 constexpr std::array kColours = {"\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[37m"};
 constexpr const char* kAlarm = "\x1b[1;31m";
@@ -35,7 +35,7 @@ Letters LettersOf(const std::vector<ServerSummary>& servers) {
 }
 
 const char* ColourOf(char letter) {
-  if (letter == kNobody) return kAlarm;
+  if (letter == kNoPrimary) return kAlarm;
   const int number = std::toupper(static_cast<unsigned char>(letter)) - 'A';
   return number < 0 || number >= 26 ? kPlain : kColours[static_cast<size_t>(number) % kColours.size()];
 }

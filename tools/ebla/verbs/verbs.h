@@ -93,7 +93,7 @@ void AddAllVerbs(Verbs& verbs);
 Status CheckServer(const Client& client, const ServerName& name);
 
 // What is to be said of a move that is cancelled and that somebody begins again; empty: nobody does.
-std::string BegunAgain(const ProcedureInfo& move);
+std::string RestartNotice(const ProcedureInfo& move);
 
 // What procedure list calls the kinds of what is under way.
 const std::vector<std::string>& ProcedureKinds();

@@ -142,8 +142,8 @@ class ContentCheck {
   bool Throttle(const std::vector<ReplicaPage>& pages) {
     int64_t most = 0;
     for (const ReplicaPage& page : pages) most = std::max(most, page.page ? page.page->bytes : 0);
-    if (Clock::now() - told_ >= kProgress) {
-      told_ = Clock::now();
+    if (Clock::now() - progress_shown_ >= kProgress) {
+      progress_shown_ = Clock::now();
       context_.out.Note(progress_ + ": " + Count(result_.records, "record") + ", " + Size(result_.bytes) + " compared");
     }
     if (Sleep(context_, milliseconds(most * 1'000 / limits_.bytes_per_second))) return true;
@@ -157,7 +157,7 @@ class ContentCheck {
   const CheckLimits limits_;
   CheckResult& result_;
   std::string progress_;
-  Clock::time_point told_ = Clock::now();
+  Clock::time_point progress_shown_ = Clock::now();
 };
 
 struct CheckArguments {

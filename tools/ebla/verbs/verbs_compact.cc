@@ -49,7 +49,7 @@ void Show(const std::vector<CompactionInfo>& servers, Output& out) {
   for (const CompactionInfo& one : servers) {
     const bool was = one.age.has_value();
     rows.push_back({one.server, was ? Size(one.bytes_before) : "-", was ? Size(one.bytes_after) : "-",
-                    was ? Size(Freed(one)) : "-", was ? Ago(*one.age) : "-", StateOf(one)});
+                    was ? Size(Freed(one)) : "-", was ? AgeText(*one.age) : "-", StateOf(one)});
   }
   out.Listed(rows, "no server holds the table");
 }

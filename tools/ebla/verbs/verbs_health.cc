@@ -38,7 +38,7 @@ Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
 std::variant<ClusterState, Health> LookOnce(const Client& client) {
   Result<ClusterInfo> info = client.DescribeCluster();
   if (!info) return Unknown(info.error());
-  if (!info->from_leader) return NobodyLeads(*info);
+  if (!info->from_leader) return NoLeader(*info);
   Result<ClusterState> state = Ask(client, *std::move(info));
   if (!state) return Unknown(state.error());
   return *std::move(state);

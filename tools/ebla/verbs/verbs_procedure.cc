@@ -30,7 +30,7 @@ std::string What(const ProcedureInfo& one) {
 
 std::string Age(const ProcedureInfo& one) {
   if (!one.age) return "not known";
-  return one.age_of_term ? Ago(*one.age) + ", or before this master" : Ago(*one.age);
+  return one.age_of_term ? AgeText(*one.age) + ", or before this master" : AgeText(*one.age);
 }
 
 std::string Progress(const ProcedureInfo& one) {
@@ -115,7 +115,7 @@ Status Cancel(const std::string& id, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
   const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
-  const std::string again = found == procedures.listed.end() ? "" : BegunAgain(*found);
+  const std::string again = found == procedures.listed.end() ? "" : RestartNotice(*found);
   EBLA_ASSIGN(const std::string outcome, client.CancelProcedure(id));
   const Json json = {{"id", id}, {"outcome", outcome}, {"note", again}};
   context.out.Ok(outcome + (again.empty() ? "" : "; " + again), json);
@@ -131,7 +131,7 @@ const std::vector<std::string>& ProcedureKinds() {
   return kinds;
 }
 
-std::string BegunAgain(const ProcedureInfo& move) {
+std::string RestartNotice(const ProcedureInfo& move) {
   if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
   return "but " + move.from_server +
          " drains, and its drain begins the move again: to end the drain, ebla server undrain " + move.from_server;

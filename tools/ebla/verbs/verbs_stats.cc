@@ -141,7 +141,7 @@ void ShowPeers(const ReplicaReport& leader, Output& out) {
     const uint64_t end = leader.last.lsn.value;
     rows.push_back({peer.server, peer.voter ? "voter" : "learner", std::to_string(peer.flushed),
                     std::to_string(end > peer.flushed ? end - peer.flushed : 0),
-                    peer.silent ? Ago(*peer.silent) : "never in this epoch",
+                    peer.silent ? AgeText(*peer.silent) : "never in this epoch",
                     peer.copying      ? "is copied to"
                     : peer.incomplete ? "incomplete"
                                       : "complete"});

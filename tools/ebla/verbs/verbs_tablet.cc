@@ -164,7 +164,7 @@ void AddTabletList(Verbs& verbs) {
 Status CancelMove(const Client& client, const NamedTablet& tablet, Context& context) {
   EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
   const auto move = std::ranges::find(procedures.listed, "move-" + std::to_string(tablet.id.value), &ProcedureInfo::id);
-  const std::string again = move == procedures.listed.end() ? "" : BegunAgain(*move);
+  const std::string again = move == procedures.listed.end() ? "" : RestartNotice(*move);
   EBLA_TRY(client.MoveTablet(tablet.table, tablet.key, {.from = {}, .to = {}, .cancel = true}));
   context.out.Ok("cancelled" + (again.empty() ? "" : "; " + again), {{"cancelled", true}, {"note", again}});
   return {};

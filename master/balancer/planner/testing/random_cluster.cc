@@ -80,7 +80,7 @@ ClusterView MakeCluster(const RandomCluster& options) {
   return view;
 }
 
-void Carry(const Plan& plan, ClusterView& view) {
+void ApplyPlan(const Plan& plan, ClusterView& view) {
   std::unordered_map<TabletId, TabletView*> tablets;
   std::unordered_map<ServerName, ServerIndex> servers;
   for (TabletView& tablet : view.tablets) tablets[tablet.id] = &tablet;

@@ -30,7 +30,7 @@ struct RandomCluster {
 ClusterView MakeCluster(const RandomCluster& options);
 
 // Everything that the plan moves is at once where it is to be.
-void Carry(const Plan& plan, ClusterView& view);
+void ApplyPlan(const Plan& plan, ClusterView& view);
 
 // Moves and transfers that it takes at least until no server has more operations than `level` times the mean.
 size_t LeastMoves(const ClusterView& view, double level);
