@@ -27,37 +27,48 @@
 #include "master/host/metrics.h"
 
 DEFINE_string(name, "master-1", "This master's name, unique in the cluster.");
-DEFINE_string(data_dir, "",
-              "Directory of this master alone, for its ADDRESS file and its logs. A master has no other files.");
+DEFINE_string(
+    data_dir, "",
+    "Directory for this master's ADDRESS file and its logs. No other master may use it. A master has no other files.");
 DEFINE_string(listen, "127.0.0.1:7400", "Address for clients and tablet servers. With port 0 the system picks a port.");
-DEFINE_string(advertise, "", "host:port under which others reach this master. Empty: the address it listens on.");
+DEFINE_string(advertise, "",
+              "host:port that clients and tablet servers use for this master. Empty: the --listen address.");
 DEFINE_string(http_listen, "127.0.0.1:7401",
               "Address for /metrics, /healthz and /readyz. With port 0 the system picks a port.");
-DEFINE_BOUNDED(int32, deadline_ms, 10'000, 1, 3'600'000, "ms", "Deadline of a request that names none.");
+DEFINE_BOUNDED(int32, deadline_ms, 10'000, 1, 3'600'000, "ms",
+               "Deadline of a request that names none. A longer deadline lets slow changes finish, and makes callers "
+               "wait longer for an error.");
 DEFINE_BOUNDED(int32, replicas_default, 3, 1, ebla::master::kReplicasMax, "replicas",
-               "Replicas of a table that names no number; fewer while fewer tablet servers are live.");
+               "Replicas of a table whose creator names no number. The table gets fewer while fewer tablet servers are "
+               "live. More replicas survive more failures and take more disk.");
 DEFINE_BOUNDED(int32, replace_after_s, 300, 1, 31'536'000, "s",
-               "How long a tablet server may be away before its replicas are made again on other servers.");
+               "How long a tablet server may be away before the master makes its replicas again on other servers. A "
+               "longer time avoids needless copies after a restart, but leaves tablets with fewer replicas meanwhile.");
 DEFINE_BOUNDED(int32, copies_max, 64, 1, 100'000, "copies",
-               "How many replicas may be copied at the same time, in the whole cluster.");
+               "Most replicas that are copied at the same time, in the whole cluster. A higher limit repairs faster "
+               "and takes more of disks and network.");
 DEFINE_BOUNDED(int32, copies_per_server, 4, 1, 100'000, "copies",
-               "How many replicas may be copied to one server at the same time.");
+               "Most replicas that are copied to one server at the same time. A higher limit repairs faster and takes "
+               "more of the server's disk and network.");
 DEFINE_BOUNDED(double, safe_mode_below, 0.5, 0, 1, "",
-               "Safe mode: while a smaller part than this of the known tablet servers is live, nothing is repaired.");
-DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
+               "Safe mode: the master repairs and drops nothing while fewer than this part of the known tablet servers "
+               "are live. A larger part stops repairs earlier.");
+DEFINE_bool(splits, true, "Allow splits of tablets, by operators and by the planner.");
 DEFINE_BOUNDED(int32, transfer_hold_s, 600, 0, 31'536'000, "s",
-               "How long the planner leaves a tablet alone after an operator has transferred or moved it.");
-DEFINE_BOUNDED(
-    int32, level_raise_after_s, 60, 0, 31'536'000, "s",
-    "How long every process has spoken a higher feature level before the cluster goes to it. It never goes back.");
+               "How long the planner does not transfer or move a tablet that an operator has transferred or moved. A "
+               "longer time respects the operator's choice longer.");
+DEFINE_BOUNDED(int32, level_raise_after_s, 60, 0, 31'536'000, "s",
+               "How long every process must have spoken a higher feature level before the master raises the cluster's "
+               "level. The cluster's level never falls. A longer time leaves longer to go back to an older version.");
 DEFINE_BOUNDED(int32, frame_bytes_max, 16 << 20, 1024, 1 << 30, "bytes",
-               "Largest request, in bytes. A larger one closes its connection.");
-DEFINE_BOUNDED(
-    int32, connections_max, 10'000, 1, 1'000'000, "connections",
-    "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
-    "take five eighths of them, and one user half of those.");
+               "Largest request. A larger one closes its connection. A higher limit lets one request use more memory.");
+DEFINE_BOUNDED(int32, connections_max, 10'000, 1, 1'000'000, "connections",
+               "Most open connections. The master closes further ones at once. If users have certificates, all users "
+               "together may hold five eighths of the connections, and one user half of those. A higher limit needs "
+               "more open files and more memory.");
 DEFINE_BOUNDED(int32, in_flight_max, 1'024, 1, 1'000'000, "requests",
-               "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+               "Most requests in flight on one connection. At this number the master reads no further request from the "
+               "connection until one is answered. A higher limit lets one connection use more memory.");
 
 namespace ebla::master {
 namespace {

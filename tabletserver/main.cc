@@ -15,8 +15,8 @@
 #include "tabletserver/storage/wiredtiger/verify_log.h"
 
 DEFINE_string(verify_log, "",
-              "A data directory whose server does not run. Its whole log is read, what is in it is said, and the "
-              "process ends: with 0 where the log is whole, else with 1.");
+              "Data directory of a server that does not run. The program reads its whole log, prints what the log "
+              "holds, and exits: with 0 if the log is whole, else with 1.");
 
 namespace {
 

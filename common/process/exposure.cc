@@ -5,8 +5,8 @@
 #include "common/process/process.h"
 
 DEFINE_bool(insecure, false,
-            "Listen on addresses that other machines reach, too, where TLS does not guard them. Whoever reaches them "
-            "can read, change and destroy everything.");
+            "Listen also on addresses that other machines reach and that TLS does not guard. Every machine that "
+            "reaches them can then read, change and destroy everything.");
 
 namespace ebla::process {
 

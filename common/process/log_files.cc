@@ -15,17 +15,20 @@
 
 #include "common/process/bounded_flag.h"
 
-DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to files.");
+DEFINE_bool(log_to_stderr, false, "Write the log to standard error instead of files.");
 DEFINE_string(logs_dir, "",
-              "Directory for log files. Empty: <data_dir>/logs; without a data directory, standard error.");
+              "Directory for log files. Empty: <data_dir>/logs, or standard error if there is no data directory.");
 DEFINE_BOUNDED(int32, log_file_mb_max, 64, 1, 4096, "MiB",
-               "Size at which a new log file is started; a quarter of --logs_mb_max where that is less.");
-DEFINE_BOUNDED(int32, log_days_max, 7, 1, 36'500, "days", "Age at which log files are deleted.");
+               "Size at which the program starts a new log file. A quarter of --logs_mb_max applies instead if that is "
+               "less. A larger size makes fewer files.");
+DEFINE_BOUNDED(int32, log_days_max, 7, 1, 36'500, "days",
+               "Age at which log files are deleted. A higher age retains more history and takes more disk.");
 DEFINE_BOUNDED(int32, logs_mb_max, 1024, 4, 1 << 24, "MiB",
-               "Size of all log files of this program in its log directory. Beyond it the oldest ones are deleted.");
+               "Size of all log files of this program in its log directory. Beyond it, the program deletes the oldest "
+               "ones. A larger size retains more history.");
 DEFINE_BOUNDED(int32, log_lines_per_second_max, 50, 1, 1'000'000, "lines/s",
-               "Most lines a second that one place in the code writes into a log file. Further ones are left out, and "
-               "counted there.");
+               "Most lines per second that one place in the code writes into a log file. The program leaves out "
+               "further ones, and logs how many. A higher limit shows more detail and takes more disk.");
 
 namespace ebla::process {
 namespace {

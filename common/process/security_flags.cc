@@ -5,16 +5,16 @@
 #include "common/process/exposure.h"
 
 DEFINE_string(tls_dir, "",
-              "Directory of ca.crt, server.crt and server.key (and ca.crl, if there is one). With it, every connection "
-              "speaks TLS and shows a certificate; HTTP, too, but for /healthz and /readyz. Empty: everybody who "
-              "reaches this server is trusted.");
+              "Directory with ca.crt, server.crt and server.key, and optionally ca.crl. With it, every connection "
+              "speaks TLS and shows a certificate. Of HTTP, only /healthz and /readyz need no certificate. Empty: the "
+              "server trusts every caller that reaches it.");
 DEFINE_bool(password_logins, false,
-            "With --tls_dir: let clients without a certificate connect and log in with a name and a password. Until "
-            "they have, they can do nothing else.");
+            "With --tls_dir: let clients without a certificate connect and log in with a name and a password. They can "
+            "do nothing else before they log in.");
 DEFINE_string(audit_log, "",
-              "File of what operators and admins change here, and of who is refused, as JSON lines. It takes 64 MiB, "
-              "and eight older ones beside it. Empty: none.");
-DEFINE_bool(audit_data, false, "Write reads and writes of data into --audit_log, too.");
+              "File that records, as JSON lines, what operators and admins change here, and which callers are refused. "
+              "At 64 MiB the server starts a new file and retains eight older ones. Empty: no audit log.");
+DEFINE_bool(audit_data, false, "Record reads and writes of data in --audit_log, too.");
 
 namespace ebla::process {
 

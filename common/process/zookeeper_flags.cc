@@ -7,12 +7,15 @@
 #include "common/coordination/zookeeper_address.h"
 #include "common/process/bounded_flag.h"
 
-DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
+DEFINE_string(zookeeper, "127.0.0.1:2181/ebla",
+              "Address of the cluster's ZooKeeper: host:port[,host:port...][/chroot].");
 DEFINE_BOUNDED(int32, zookeeper_session_ms, 6'000, 100, 3'600'000, "ms",
-               "How long ZooKeeper may hear nothing from this process before it counts as lost.");
+               "How long this process may be silent before ZooKeeper declares it lost. A longer time tolerates longer "
+               "pauses, but delays the failover of a dead process.");
 DEFINE_string(zookeeper_auth_file, "",
-              "File with the cluster's secret for ZooKeeper, one line user:password, the same for all its processes. "
-              "With it, the cluster's nodes admit nobody else. Empty: whoever reaches ZooKeeper can change them.");
+              "File with the cluster's secret for ZooKeeper: one line user:password, the same for all its processes. "
+              "With it, ZooKeeper admits only these processes to the cluster's nodes. Empty: every machine that "
+              "reaches ZooKeeper can change them.");
 
 namespace ebla::process {
 

@@ -17,93 +17,116 @@
 #include "functions/redis/record_function.h"
 
 DEFINE_string(data_dir, "",
-              "Directory of this server alone, for its identity, store and logs. It is made when missing.");
-DEFINE_string(name, "", "This server's name in its cluster, such as ts-1. Needed once, for a new data directory.");
+              "Directory for this server's identity, store and logs. No other server may use it. It is created if it "
+              "does not exist.");
+DEFINE_string(name, "",
+              "This server's name in its cluster, such as ts-1. A new data directory needs it once; later starts read "
+              "it from there.");
 DEFINE_string(listen, "127.0.0.1:7410",
               "Address for clients, other tablet servers and the master. With port 0 the system picks a port.");
-DEFINE_string(advertise, "", "host:port under which others reach this server. Empty: the address it listens on.");
-DEFINE_string(http_listen, "127.0.0.1:7411", "Address for /metrics, /healthz, /readyz and /flags.");
+DEFINE_string(advertise, "",
+              "host:port that clients, other servers and the master use for this server. Empty: the --listen address.");
+DEFINE_string(http_listen, "127.0.0.1:7411",
+              "Address for /metrics, /healthz, /readyz and /flags. With port 0 the system picks a port.");
 DEFINE_string(rack, "",
-              "Name of the rack this server stands in. A tablet's replicas go to different racks where possible.");
+              "Name of this server's rack. The master puts a tablet's replicas into different racks if it can.");
 DEFINE_BOUNDED(
     int32, event_loops, 0, 0, 1024, "loops",
-    "Loops that take requests and serve reads from the cache, on as many threads as their load pays for. 0: one for "
-    "each processor, up to eight.");
+    "Event loops that receive requests and serve reads from the cache. The server runs them on as many threads as "
+    "their load needs, so more loops serve more load at once. 0: one for each processor, up to eight.");
 DEFINE_BOUNDED(int32, shards, 0, 0, 256, "threads",
-               "Threads that own the tablets and execute their writes. 0: one for every two processors.");
-DEFINE_BOUNDED(int32, readers, 4, 1, 256, "threads", "Threads for reads that wait for the disk.");
-DEFINE_BOUNDED(
-    int32, max_connections, 10'000, 1, 1'000'000, "connections",
-    "Most connections at a time. Further ones are closed at once. Where they have certificates, users together "
-    "take five eighths of them, and one user half of those.");
+               "Shards: threads that own tablets and execute their writes. More shards execute more writes at once, "
+               "but leave less processor time for event loops. 0: one for every two processors.");
+DEFINE_BOUNDED(int32, readers, 4, 1, 256, "threads",
+               "Threads for reads that wait for the disk. More threads read more from the disk at once.");
+DEFINE_BOUNDED(int32, max_connections, 10'000, 1, 1'000'000, "connections",
+               "Most open connections. The server closes further ones at once. If users have certificates, all users "
+               "together may hold five eighths of the connections, and one user half of those. A higher limit needs "
+               "more open files and more memory.");
 DEFINE_BOUNDED(int32, max_in_flight, 1024, 1, 1'000'000, "requests",
-               "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+               "Most requests in flight on one connection. At this number the server reads no further request from the "
+               "connection until one is answered. A higher limit lets one connection use more memory.");
 DEFINE_BOUNDED(int32, user_calls_least, ebla::rpc::CallWindow::kLeast, 1, 1'000'000, "requests",
-               "How many requests of one user each event loop may always have in flight. Further ones wait while "
-               "processors are short and another user has fewer in flight. Raising it gives heavy users more "
-               "throughput and makes light users wait longer.");
-DEFINE_BOUNDED(int32, max_frame_mb, 16, 1, 1024, "MiB", "Largest request, in MiB. A larger one closes its connection.");
-DEFINE_BOUNDED(int32, cache_mb, 1024, 1, 1 << 24, "MiB", "Size of WiredTiger's cache, in MiB.");
+               "Requests of one user that each event loop always allows in flight. Further ones wait while processors "
+               "are short and another user has fewer in flight. Raising it gives heavy users more throughput and makes "
+               "light users wait longer.");
+DEFINE_BOUNDED(int32, max_frame_mb, 16, 1, 1024, "MiB",
+               "Largest request. A larger one closes its connection. A higher limit lets one request use more memory.");
+DEFINE_BOUNDED(int32, cache_mb, 1024, 1, 1 << 24, "MiB",
+               "Size of WiredTiger's cache. A larger cache serves more reads without the disk.");
 DEFINE_BOUNDED(int32, memory_tables_mb, 0, 0, 1 << 24, "MiB",
-               "Most memory that tables in memory take together, in MiB. 0: half of what this machine has.");
+               "Most memory that all tables in memory take together. A higher limit holds more records before the "
+               "server evicts or refuses some. 0: half of the machine's memory.");
 DEFINE_BOUNDED(
     int32, interval_ms, 1000, 1, 3'600'000, "ms",
-    "How often the logs of tables with interval durability are fsynced, unless one of them asks for more often.");
+    "Time between two fsyncs of the log for tables with interval durability, unless one of these tables asks for a "
+    "shorter one. A longer time costs less disk work, but a power failure loses more acknowledged writes.");
 DEFINE_BOUNDED(int32, disk_reserve_mb, 1024, 0, 1 << 24, "MiB",
-               "Free disk space below which writes are refused. A ballast file takes as much again, so a new server "
-               "needs twice this free to take writes. 0: no reserve.");
-DEFINE_BOUNDED(
-    int32, overlay_mb_per_tablet, 64, 1, 1 << 20, "MiB",
-    "How much one tablet may have logged and not yet applied, in MiB. Beyond it, its writes are answered OVERLOADED.");
+               "Free disk space below which the server refuses writes. A ballast file takes as much again, so a new "
+               "server needs twice this free before it accepts writes. A larger reserve leaves more room to repair a "
+               "full disk. 0: no reserve.");
+DEFINE_BOUNDED(int32, overlay_mb_per_tablet, 64, 1, 1 << 20, "MiB",
+               "Most writes of one tablet that are logged and not yet applied. Beyond it, the tablet answers further "
+               "writes with OVERLOADED. A higher limit absorbs longer bursts and takes more memory.");
 DEFINE_BOUNDED(int32, overlay_mb, 512, 1, 1 << 20, "MiB",
-               "How much all tablets together may have logged and not yet applied, in MiB. Beyond it, writes are "
-               "answered OVERLOADED.");
+               "Most writes of all tablets together that are logged and not yet applied. Beyond it, the server answers "
+               "further writes with OVERLOADED. A higher limit absorbs longer bursts and takes more memory.");
 DEFINE_BOUNDED(int32, window_minutes, 10, 1, 525'600, "minutes",
-               "How long a tablet remembers the result of a write, to answer a retry of it.");
+               "How long a tablet remembers the result of a write, so that a retry gets the same result. A longer time "
+               "makes later retries safe and takes more memory.");
 DEFINE_BOUNDED(int32, window_sequences, 1024, 1, 1'000'000, "results",
-               "How many results a tablet remembers per client.");
-DEFINE_BOUNDED(int32, window_mb, 16, 1, 1 << 20, "MiB",
-               "How much memory a tablet may use for remembered results, in MiB.");
-DEFINE_BOUNDED(int32, checkpoint_seconds, 60, 1, 86'400, "s", "Time between checkpoints.");
-DEFINE_BOUNDED(int32, checkpoint_log_mb, 1024, 1, 1 << 24, "MiB",
-               "After this much new log, in MiB, a checkpoint is taken early.");
+               "Results of writes that a tablet remembers for each client. More results make retries safe for clients "
+               "with more writes in flight, and take more memory.");
 DEFINE_BOUNDED(
-    int32, log_kept_mb, 1024, 1, 1 << 24, "MiB",
-    "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
-    "copied anew.");
+    int32, window_mb, 16, 1, 1 << 20, "MiB",
+    "Most memory of one tablet for remembered results. Beyond it, the tablet forgets the oldest ones early.");
+DEFINE_BOUNDED(int32, checkpoint_seconds, 60, 1, 86'400, "s",
+               "Time between two checkpoints. A longer time costs less disk work, but leaves more log to keep and to "
+               "replay at a start.");
+DEFINE_BOUNDED(int32, checkpoint_log_mb, 1024, 1, 1 << 24, "MiB",
+               "Size of new log after which the server takes a checkpoint early. A larger size costs fewer "
+               "checkpoints, but leaves more log to keep and to replay at a start.");
+DEFINE_BOUNDED(int32, log_kept_mb, 1024, 1, 1 << 24, "MiB",
+               "Log that a tablet retains for replicas that lag behind. A replica that lags further behind receives a "
+               "new copy. A larger size avoids copies and takes more disk.");
 DEFINE_BOUNDED(
     int32, log_followed_mb, 4096, 1, 1 << 24, "MiB",
-    "How much log stays for `ebla backup archive` while it follows, and for ten minutes after, in MiB. If it "
-    "falls further behind, some moments cannot be restored.");
+    "Log that the server retains for `ebla backup archive` while it follows, and for ten minutes afterwards. If the "
+    "archive falls further behind, some moments cannot be restored. A larger size takes more disk.");
+DEFINE_BOUNDED(int32, scrub_period_s, 86'400, 0, 31'536'000, "s",
+               "Time from the start of one scrub to the start of the next. A scrub reads all files and checks them for "
+               "damage. A longer time costs less disk work, but finds damage later. 0: never.");
 DEFINE_BOUNDED(
-    int32, scrub_period_s, 86'400, 0, 31'536'000, "s",
-    "How often all files are read and checked for damage, in seconds from the beginning of one pass to that of "
-    "the next. 0: never.");
-DEFINE_BOUNDED(int64, scrub_bytes_per_second, 8 << 20, 1, int64_t{1} << 40, "bytes/s",
-               "How fast files are read for that.");
-DEFINE_BOUNDED(int32, heartbeat_ms, 1000, 1, 600'000, "ms", "Time between reports to the master.");
+    int64, scrub_bytes_per_second, 8 << 20, 1, int64_t{1} << 40, "bytes/s",
+    "Speed at which a scrub reads files. A higher speed finishes earlier and takes more of the disk's time.");
+DEFINE_BOUNDED(int32, heartbeat_ms, 1000, 1, 600'000, "ms",
+               "Time between two heartbeats to the master. A longer time costs less traffic, but the master sees "
+               "changes of load and state later.");
 DEFINE_BOUNDED(int32, purge_turn_ms, 50, 1, 3'600'000, "ms",
-               "Pause between two chunks of 1000 records that are searched for expired ones.");
+               "Pause after each chunk of 1000 records that the server searches for expired ones. A longer pause costs "
+               "less work, but expired records keep their space longer.");
 DEFINE_BOUNDED(int64, copy_bytes_per_second, 64 << 20, 1, int64_t{1} << 40, "bytes/s",
-               "How fast this server sends copies of tablets, all copies together.");
-DEFINE_BOUNDED(
-    int32, deletes_kept_hours, 24, 1, 87'600, "hours",
-    "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back writes "
-    "must reach their primary within this time. Give every server the same value.");
-DEFINE_BOUNDED(
-    int32, any_pending_mb, 256, 1, 1 << 24, "MiB",
-    "Size limit of the hinted writes (level ANY) that are not yet delivered, in MiB. Beyond it, level ANY is answered "
-    "OVERLOADED.");
-DEFINE_BOUNDED(
-    int32, any_pending_entries, 1'000'000, 1, 1'000'000'000, "writes",
-    "Limit of the number of hinted writes that are not yet delivered. Beyond it, level ANY is answered OVERLOADED.");
-DEFINE_BOUNDED(
-    int32, conflicts_mb, 256, 1, 1 << 24, "MiB",
-    "Size limit of unresolved rolled-back writes, in MiB. Beyond it, writes of level PRIMARY are answered OVERLOADED.");
+               "Speed at which this server sends copies of tablets, all copies together. A higher speed repairs and "
+               "moves tablets faster, and takes more of the disk and the network.");
+DEFINE_BOUNDED(int32, deletes_kept_hours, 24, 1, 87'600, "hours",
+               "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back "
+               "writes must reach their primary within this time. A longer time allows longer outages and takes more "
+               "disk. Give every server the same value.");
+DEFINE_BOUNDED(int32, any_pending_mb, 256, 1, 1 << 24, "MiB",
+               "Most hinted writes (level ANY), by size, that wait for delivery. Beyond it, the server answers level "
+               "ANY with OVERLOADED. A higher limit survives longer outages and takes more memory and disk.");
+DEFINE_BOUNDED(int32, any_pending_entries, 1'000'000, 1, 1'000'000'000, "writes",
+               "Most hinted writes (level ANY), by number, that wait for delivery. Beyond it, the server answers level "
+               "ANY with OVERLOADED. A higher limit survives longer outages and takes more memory and disk.");
+DEFINE_BOUNDED(int32, conflicts_mb, 256, 1, 1 << 24, "MiB",
+               "Most unresolved rolled-back writes, by size. Beyond it, the server answers writes of level PRIMARY "
+               "with OVERLOADED. A higher limit leaves an operator more time to resolve them, and takes more disk.");
 DEFINE_bool(metrics_of_each_tablet, false,
             "Let /metrics show six figures of each tablet (ebla_tablet_...), besides the sums by table. A scrape of a "
             "server with thousands of tablets then has tens of thousands of lines.");
-DEFINE_BOUNDED(int32, slow_operation_ms, 100, 0, 3'600'000, "ms", "Operations that take longer are logged.");
+DEFINE_BOUNDED(int32, slow_operation_ms, 100, 0, 3'600'000, "ms",
+               "Duration above which an operation is logged as slow. A longer time logs fewer operations. 0: every "
+               "operation is logged.");
 
 namespace ebla::tabletserver {
 namespace {
