@@ -124,7 +124,7 @@ struct TabletLoad {
   20: i64 releasedEpoch               // handed this epoch over to `releasedTo`; 0: none
   21: string releasedTo
   22: bool incomplete                 // follows, but has no log to offer
-  23: bool primarySilent              // follows, and has not heard from its primary for too long
+  23: bool primarySilent              // follows, and has received nothing from its primary for too long
   24: string primary                  // whom it takes for the primary
   25: list<ReplicaProgress> peers     // leads: the others
   26: bool forgetful                  // may have lost what it acknowledged (PROTOCOL 5)

@@ -47,8 +47,8 @@ Result<Runtime::MakeConnector> Runtime::OverNetwork(const ClientOptions& options
     if (options.password.empty()) return Error(Code::kInvalidArgument, "a user is named, and no password");
     if (channels.tls == nullptr) {
       return Error(Code::kInvalidArgument,
-                   "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. In the clear anybody "
-                   "could answer for the server, and would get what it takes to guess the password");
+                   "a user logs in over TLS alone: name a directory that holds ca.crt as tls_dir. Without TLS, any machine "
+                   "between could pretend to be the server and collect what it needs to guess the password");
     }
     channels.login = std::make_shared<security::ScramCredentials>(options.user, options.password);
   }

@@ -13,7 +13,7 @@ Status CheckLevel(int own, int cluster) {
   if (own >= cluster) return {};
   return Error(Code::kInvalidArgument,
                "this build speaks feature level " + std::to_string(own) + ", and the cluster is at level " +
-                   std::to_string(cluster) + ": it cannot read what the others write. Start a build of level " +
+                   std::to_string(cluster) + ": it cannot read messages of the other processes. Start a build of level " +
                    std::to_string(cluster) + " or above; `ebla cluster version` names the versions that run");
 }
 

@@ -164,7 +164,7 @@ void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& se
     }
     if (server->lifeMark > static_cast<int64_t>(life_mark_)) {
       return Refuse(
-          "this data directory is a restored or cloned one: " + identity_.name + " went on after it was taken " +
+          "this data directory is restored or cloned: " + identity_.name + " ran on after it was copied " +
           "(its life mark is " + std::to_string(life_mark_) + ", the cluster has seen " +
           std::to_string(server->lifeMark) + "). Serving from it could roll back acknowledged writes. Start the " +
           "newest copy; to use this machine all the same, give it an empty data directory and another --name");

@@ -18,10 +18,10 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
   Counter("rpc_connections_refused_total", "Connections refused because of the limit.", rpc.connections_refused);
   Counter("rpc_connections_broken_total", "Connections closed because of what they sent, or did not read.",
           rpc.connections_broken);
-  Counter("rpc_denied_total", "Calls refused because of who made them.", rpc.denied);
+  Counter("rpc_denied_total", "Calls refused because the caller lacks permission.", rpc.denied);
   Counter("rpc_limited_total", "Calls over the limits of their user or table.", rpc.limited);
   Counter("messages_unbelievable_total",
-          "Messages of other processes, or parts of them, refused because no process comes to such numbers.",
+          "Messages of other processes, or parts of them, refused because their numbers are impossible.",
           unbelievable);
   Counter("rpc_received_bytes_total", "Bytes received.", rpc.bytes_in);
   Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);

@@ -8,8 +8,8 @@
 #include "common/process/bounded_flag.h"
 #include "common/process/process.h"
 
-DEFINE_string(data_dir, "", "Where the test looks for files.");
-DEFINE_BOUNDED(uint64, needs_files, 0, 0, 1'000'000, "files", "How many files it may come to open.");
+DEFINE_string(data_dir, "", "Directory in which the test looks for files.");
+DEFINE_BOUNDED(uint64, needs_files, 0, 0, 1'000'000, "files", "How many files the process must be able to open.");
 DEFINE_BOUNDED(int32, flood, 0, 0, 1'000'000, "lines", "How many lines it logs at one place.");
 DEFINE_BOUNDED(double, part, 0.7, 0, 1, "", "A part of something.");
 DEFINE_BOUNDED(double, share, 0.1, 0, 1, "", "A number that no double holds exactly.");

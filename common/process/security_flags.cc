@@ -6,7 +6,7 @@
 
 DEFINE_string(tls_dir, "",
               "Directory with ca.crt, server.crt and server.key, and optionally ca.crl. With it, every connection "
-              "speaks TLS and shows a certificate. Of HTTP, only /healthz and /readyz need no certificate. Empty: the "
+              "speaks TLS and shows a certificate. HTTP needs it, too, except /healthz and /readyz. Empty: the "
               "server trusts every caller that reaches it.");
 DEFINE_bool(password_logins, false,
             "With --tls_dir: let clients without a certificate connect and log in with a name and a password. They can "
@@ -29,7 +29,7 @@ Status CheckIsObeyed(security::TlsCredentials* own, Orders orders) {
   if (self.kind == security::Identity::Kind::kMaster) return {};
   if (orders == Orders::kItself && self.is_process() && self.name != security::kAnyServer) return {};
   return Error(Code::kInvalidArgument, FLAGS_tls_dir + "/server.crt is of the " + security::UnitOf(self.kind) + " \"" +
-                                           self.name + "\", whom tablet servers do not obey: make a master's with " +
+                                           self.name + "\", and tablet servers obey only masters: make a master's certificate with " +
                                            "ebla cert create-server NAME --master");
 }
 

@@ -28,7 +28,7 @@ AcceptedConnection::AcceptedConnection(std::shared_ptr<ConnectionLoop> home, int
       this);
 }
 
-AcceptedConnection::~AcceptedConnection() { CHECK_EQ(fd_, -1) << "a connection went without being closed"; }
+AcceptedConnection::~AcceptedConnection() { CHECK_EQ(fd_, -1) << "a connection was destroyed without being closed"; }
 
 void AcceptedConnection::Close() {
   if (fd_ < 0) return;

@@ -69,7 +69,7 @@ void ConnectionLoop::Admit(const std::shared_ptr<AcceptedConnection>& stranger) 
     if (still && strangers_ <= strangers_max_) return;
     admitted_.pop_front();
     if (oldest != nullptr) oldest->admitted = false;
-    if (still) oldest->Break("too many have yet to show who they are, and it was the first of them");
+    if (still) oldest->Break("too many connections are not authenticated yet, and this one is the oldest");
   }
 }
 

@@ -21,7 +21,7 @@ Result<Endpoint> Endpoint::Parse(std::string_view text) {
   if (host.size() >= 2 && host.front() == '[' && host.back() == ']') {
     host = host.substr(1, host.size() - 2);
   } else if (host.find(':') != std::string_view::npos) {
-    return refuse("a v6 address stands in brackets");
+    return refuse("a v6 address needs brackets");
   }
   if (host.empty()) return refuse("it names no host");
   uint16_t port = 0;

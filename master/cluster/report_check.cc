@@ -51,7 +51,7 @@ const char* WrongIn(const idl::TabletLoad& load, int64_t latest) {
 
 Status CheckReport(const idl::HeartbeatRequest& report, int64_t latest) {
   const auto refuse = [&](const std::string& what) {
-    return Error(Code::kInvalidArgument, "its report is refused, as no server comes to " + what);
+    return Error(Code::kInvalidArgument, "its report is refused because no server can have " + what);
   };
   if (report.incarnation < 0 || report.serversTerm < 0 || report.serversVersion < 0)
     return refuse("such a number of starts, terms or versions");
@@ -60,7 +60,7 @@ Status CheckReport(const idl::HeartbeatRequest& report, int64_t latest) {
   if (!std::ranges::all_of(report.tables, IsId)) return refuse("such ids of tables");
   for (const idl::TabletLoad& load : report.tablets) {
     if (const char* wrong = WrongIn(load, latest))
-      return refuse("the " + std::string(wrong) + " that it says of tablet " + std::to_string(load.tabletId));
+      return refuse("the " + std::string(wrong) + " that it reports for tablet "  + std::to_string(load.tabletId));
   }
   return {};
 }

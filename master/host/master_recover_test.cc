@@ -136,7 +136,7 @@ TEST_F(MasterRecoverTest, RefusedWhileAMajorityLives) {
   Lose({2});
   reply = Recover(voters_[1]);
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(reply.header.message, HasSubstr("it comes back by itself"));
+  EXPECT_THAT(reply.header.message, HasSubstr("the tablet recovers by itself"));
   EXPECT_EQ(Tablet().voters.size(), 3u);
 }
 

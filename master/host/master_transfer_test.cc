@@ -72,7 +72,7 @@ TEST_F(MasterTransferTest, UntilItLetsGoThePrimaryBeforeIsTheOneToAsk) {
   FakeServer& primary = ServerOf(before.primary);
   cluster().Cut(before.primary, before.voters.at(1));
   EXPECT_EQ(Transfer("", before.voters.at(1), 300).header.code, idl::Code::UNAVAILABLE);
-  ASSERT_EQ(Tablet().epoch, before.epoch + 1) << "it stands in the catalog";
+  ASSERT_EQ(Tablet().epoch, before.epoch + 1) << "it is in the catalog";
   const MonotonicTime since = cluster().scheduler().Now();
   // Longer than the master waits before it repeats a Configure to a follower that differs from the catalog.
   while (cluster().scheduler().Now() - since < 4s) {

@@ -103,7 +103,7 @@ Status MasterMetrics::Ready() const {
     return {Code::kPermissionDenied, std::move(refused)};
   return Error(Code::kUnavailable, stats_.leading
                                        ? "is the leader, but is still reading the catalog"
-                                       : "no leader is known: nothing heard from the coordinator (ZooKeeper) so far");
+                                       : "no leader is known: the coordinator (ZooKeeper) has not answered so far");
 }
 
 std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {

@@ -118,7 +118,7 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
                request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
                [this, cob, reply, name = request.name](const Status& status) mutable {
                  SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome,
-                                                  "table " + name + " is being created, and that goes on: "));
+                                                  "table " + name + "is being created, and the creation continues: "));
                  const LeaderTerm* now = Leading();
                  const TableEntry* table = now ? now->image().Table(name) : nullptr;
                  if (table && status.ok()) reply.__set_schema(table->node.schema);
@@ -237,7 +237,7 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
                [this, cob, request](const Status& status) {
                  idl::MergeTabletsReply reply;
                  SetHeader(reply.header,
-                           Reworded(status, Code::kUnknownOutcome, "the merge is under way, and goes on: "));
+                           Reworded(status, Code::kUnknownOutcome, "the merge is under way, and continues: "));
                  const LeaderTerm* now = Leading();
                  const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
                  if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
@@ -259,7 +259,7 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
             id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
             [this, cob, request, id](const Status& status) {
               idl::SplitTabletReply reply;
-              SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome, "the split is under way, and goes on: "));
+              SetHeader(reply.header, Reworded(status, Code::kUnknownOutcome, "the split is under way, and continues: "));
               const LeaderTerm* now = Leading();
               if (now) {
                 if (const TabletEntry* parent = now->image().Tablet(id)) reply.__set_tablet(parent->node.info);
@@ -279,7 +279,7 @@ void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTab
            auto done = [this, cob, id = *tablet](const Status& status) {
              idl::MoveTabletReply reply;
              SetHeader(reply.header,
-                       Reworded(status, Code::kUnknownOutcome, "the move is under way and goes on by itself: "));
+                       Reworded(status, Code::kUnknownOutcome, "the move is under way, and continues by itself: "));
              const LeaderTerm* now = Leading();
              const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
              if (entry) reply.__set_tablet(entry->node.info);

@@ -79,7 +79,7 @@ Status LeaderTerm::Heartbeat(idl::HeartbeatRequest heartbeat) {
                                                     ", than masters come"));
   }
   if (heartbeat.seenTerm > present) {
-    LOG_EVERY_N(WARNING, 10) << "server " << server << " has heard of term " << heartbeat.seenTerm << ", this one is "
+    LOG_EVERY_N(WARNING, 10) << "server " << server << " knows of term " << heartbeat.seenTerm << ", this one is "
                              << term() << ": was the coordinator restored from an older state?";
     ports_.raise_term(static_cast<uint64_t>(heartbeat.seenTerm));
   }

@@ -25,9 +25,9 @@ std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, 
   const std::string who = primary + ", the tablet's primary, ";
   if (peer == load.peers.end()) return who + "does not say anything of " + server + " yet";
   const std::string reach = ": can these two servers reach each other?";
-  if (peer->silentMs < 0) return who + "has not heard from " + server + " in this epoch" + reach;
+  if (peer->silentMs < 0) return who + "has received nothing from " + server + " in this epoch" + reach;
   if (peer->silentMs >= kSilentMs)
-    return who + "has not heard from " + server + " for " + Seconds(peer->silentMs) + reach;
+    return who + "has received nothing from " + server + " for " + Seconds(peer->silentMs) + reach;
   if (peer->copying || peer->incomplete) return "";
   const int64_t lacks = load.lastLsn - peer->flushedLsn;
   return lacks > 0 ? server + " lacks " + Count(lacks, "entry", "entries") + " of the log" : "";
@@ -121,7 +121,7 @@ class Lister {
     one.cancellable = !votes;
     one.cancelNote =
         votes ? CheckCancel(image(), tablet.id()).message()
-              : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
+              : "what was copied to " + move.toServer + " is discarded, and the replica on " + move.fromServer + " stays";
     const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (votes) {
       one.step = info.primary == move.fromServer ? "3 of 4: makes its new primary " + move.toServer
@@ -270,7 +270,7 @@ class Lister {
   }
 
   void Describe(const Subject& subject, idl::ProcedureSummary& one) const {
-    one.cancelNote = "it goes on by itself until it is done";
+    one.cancelNote = "it continues by itself until it is done";
     if (subject.kind == "transfer") {
       TakeActionRecord(ActionKind::kTransfer, subject.tablet, one);
       const TabletEntry* tablet = image().Tablet(subject.tablet);
@@ -297,7 +297,7 @@ class Lister {
     } else if (subject.kind == "recover") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "gives the tablet to one replica alone";
-      one.cancelNote = "the others may have been fenced already";
+      one.cancelNote = "the other replicas may have been fenced already";
     } else if (subject.kind == "adopt") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "adds to the catalog what servers hold";

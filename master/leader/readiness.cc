@@ -49,7 +49,7 @@ Status MayCreate(const Context& context, size_t replicas) {
     return Error(Code::kUnavailable, Count(replicas, "replica") + (replicas == 1 ? " needs" : " need") +
                                          " as many live tablet servers with " + "room; of " +
                                          std::to_string(context.servers.known_count()) + " there are " +
-                                         std::to_string(usable) + ": start the others, or ask for at most " +
+                                         std::to_string(usable) + ": start the other servers, or ask for at most " +
                                          std::to_string(usable) + " and raise it later");
   }
   return MayDraw(context);

@@ -205,7 +205,7 @@ class AdoptionPlanner {
       const Epoch promised{static_cast<uint64_t>(holder.load->promisedEpoch)};
       if (!known || !limits::IsLeap(known->epoch(), promised, limits::kReportedEpochLeapMax)) return false;
       plan_.driven_up = "server " + holder.server + " has promised epoch " + std::to_string(promised.value) +
-                        " of tablet " + std::to_string(id.value) + ", further than any master comes";
+                        " of tablet " + std::to_string(id.value) + ", higher than any master can raise it";
       return true;
     };
     const auto ahead = [&](const Holder& holder) {

@@ -148,7 +148,7 @@ Status FenceRound::CheckNumbers(const ServerName& server, const idl::FenceResult
     return {};
   }
   return context_.refusals.Refuse(
-      server, Error(Code::kUnavailable, "server " + server + " answers a fence with numbers that none comes to"));
+      server, Error(Code::kUnavailable, "server " + server + " answers a fence with impossible numbers"));
 }
 
 void FenceRound::TakeRefusal(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) const {
@@ -261,7 +261,7 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     return item;
   }
   if (choice.anew) {
-    LOG(ERROR) << "tablet " << item.tablet << ", of a table in memory, begins anew and empty: " << choice.reason;
+    LOG(ERROR) << "tablet " << item.tablet << ", of a table in memory, starts again empty: " << choice.reason;
   } else if (choice.loss_possible) {
     LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << choice.reason;
   }

@@ -392,7 +392,7 @@ void MergeTablets::Decide(Done done) {
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
                             if (context_.image().Tablet(into_)) {
-                              LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " stands in the catalog";
+                              LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " is in the catalog";
                               reconciler_.NoteMerged(into_);
                               reconciler_.Consider(into_);
                               callbacks_.on_decided(into_);

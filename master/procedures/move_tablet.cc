@@ -169,7 +169,7 @@ Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& ser
   }
   if (!known || drained->size_bytes <= room) return {};
   return Error(Code::kConditionFailed, "server " + server + " cannot be drained: it has " +
-                                           std::to_string(drained->size_bytes >> 20) + " MiB, and the others have " +
+                                           std::to_string(drained->size_bytes >> 20) + " MiB, and the other servers have " +
                                            std::to_string(room >> 20) + " MiB of disk left");
 }
 

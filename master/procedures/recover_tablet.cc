@@ -133,7 +133,7 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
   // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
   if (sure <= voters / 2 && live < voters) return {};
   return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " +
-                                           which + " live: it comes back by itself, without losing data");
+                                           which + " live: the tablet recovers by itself, without losing data");
 }
 
 std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chosen) {

@@ -225,7 +225,7 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
                             LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_
-                                      << " stands in the catalog";
+                                      << " is in the catalog";
                             reconciler_.NoteChildCreated(child_);
                             reconciler_.Consider(child_);
                             done(Progress::Again());

@@ -189,8 +189,8 @@ void ReplicaComparer::Note(const Page& page, const Judgement& judgement) {
                    << "finds that, too, and has it made anew";
       return;
     case Difference::kUndecided:
-      LOG(ERROR) << where << "the replica here and that of " << others
-                 << " have other records, and nobody can tell whose are right: `ebla health` says what to do";
+      LOG(ERROR) << where << "the replica here and the one on " << others
+                 << " have different records, and no majority shows which are right: `ebla health` advises what to do";
       found_[page.handle->tablet] = {page.handle, {.odd = false, .others = judgement.others}};
       return;
   }

@@ -34,7 +34,7 @@ void ReplicaOrders::Step(const ConfigureReplica& input) {
   if (absent()) {
     Create(input);
   } else if (RestartsEmpty(input)) {
-    LOG(WARNING) << "tablet " << common_.options.tablet << " begins anew here, empty, in epoch " << input.epoch;
+    LOG(WARNING) << "tablet " << common_.options.tablet << " starts again here, empty, in epoch " << input.epoch;
     Begin(input, /*complete=*/true);
     common_.log.Reset({});
     common_.committed = {};
@@ -170,8 +170,8 @@ void ReplicaOrders::Step(const FenceReplica& input) {
   if (limits::IsLeap(state_.promised, input.epoch) && input.leap_from != state_.promised) {
     return replies_.Reply(
         input.token,
-        Error(Code::kInvalidArgument, "epoch " + EpochText(input.epoch) + " is further beyond the promised epoch " +
-                                          EpochText(state_.promised) + " than any master comes"));
+        Error(Code::kInvalidArgument, "epoch " + EpochText(input.epoch) + " exceeds the promised epoch " +
+                                          EpochText(state_.promised) + " by more than a master ever raises it"));
   }
   if (rules::FenceEndsLeadership()) role_.StepDown();
   if (!role_.Leads()) role_.DropUnstored();  // refused by the store so far: no part of what is reported

@@ -116,7 +116,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
   coordinator_watch_ =
       std::make_unique<coordination::ConnectionWatch>(*coordinator_, *control_,
-                                                      "this server goes on serving its tablets, but no other takes "
+                                                      "this server continues to serve its tablets, but no other server takes "
                                                       "over if it ends, and it cannot join again after a restart");
 
   access_watcher_ = std::make_unique<coordination::AccessWatcher>(*coordinator_, *control_, access_);

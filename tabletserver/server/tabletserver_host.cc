@@ -161,7 +161,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background,
           refusals_})),
       cluster_id_(options_.identity.cluster_id),
-      registration_status_(Code::kUnavailable, "nothing heard from the coordinator (ZooKeeper) so far: does it run?") {
+      registration_status_(Code::kUnavailable, "the coordinator (ZooKeeper) has not answered so far: does it run?") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());
 }
 

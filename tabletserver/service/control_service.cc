@@ -42,7 +42,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
 
 Status CheckIds(int64_t tablet, int64_t epoch) {
   if (tablet > 0 && epoch > 0 && tablet <= limits::kIdMax && epoch <= limits::kEpochMax) return Status::Ok();
-  return Error(Code::kInvalidArgument, "tablet id and epoch must be positive, and no higher than a cluster comes to");
+  return Error(Code::kInvalidArgument, "tablet id and epoch must be positive, and no higher than a cluster can reach");
 }
 
 bool IsPosition(const idl::LogPosition& position) {
@@ -61,7 +61,7 @@ Status CheckNumbers(const idl::ConfigureTablet& tablet, int64_t latest) {
   for (const idl::LostSplit& split : tablet.lostSplits)
     right = right && limits::IsWithin(split.childId, limits::kIdMax) && split.childId > tablet.tabletId;
   if (right) return Status::Ok();
-  return Error(Code::kInvalidArgument, "a configuration holds a number that no master comes to, or no table");
+  return Error(Code::kInvalidArgument, "a configuration holds an impossible number, or names no table");
 }
 
 MergedTablet FromMerged(const idl::MergedTablet& tablet) {
@@ -80,7 +80,7 @@ Result<Merged> FromMerged(const idl::ConfigureTablet& tablet) {
             part->freeze.lsn < merged.position.lsn;
   }
   if (right && merged.left.tablet != merged.right.tablet) return merged;
-  return Error(Code::kInvalidArgument, "the two tablets cannot be merged as the order says");
+  return Error(Code::kInvalidArgument, "the order to merge the two tablets contradicts itself");
 }
 
 Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet, int64_t latest) {

@@ -106,7 +106,7 @@ Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone done) {
   } else if (request.__isset.arrivedUpto) {
     target.End(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)}, std::move(done));
   } else {
-    return Error(Code::kInvalidArgument, "a copy's request that neither begins it nor goes on with it");
+    return Error(Code::kInvalidArgument, "a copy's request that neither begins the copy nor continues it");
   }
   return Status::Ok();
 }

@@ -30,7 +30,7 @@ Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
                                        ", the message is for start " + std::to_string(header.toIncarnation));
   }
   if (header.fromServer.empty() || header.fromServer == ports_.name) {
-    return Error(Code::kInvalidArgument, "a message of peers names the server that it comes from");
+    return Error(Code::kInvalidArgument, "a message of peers must name the server that sends it");
   }
   // Before it reaches a log: whoever comes to this port may say anything.
   return coordination::layout::CheckName(header.fromServer, "server name");

@@ -38,7 +38,7 @@ ReadPath& TabletService::LoopReadPath() const {
   for (ReadPath* path : ports_.loops) {
     if (path->loop().InThread()) return *path;
   }
-  LOG(FATAL) << "a request came in on a thread that is no event loop of this server";
+  LOG(FATAL) << "a request arrived on a thread that is no event loop of this server";
 }
 
 template <class Request>

@@ -82,7 +82,7 @@ Status FreezeState::Unready(Version freeze, TabletId into) const {
   if (common_.applied.applied == freeze && mine && mine->version == freeze && mine->into == into) {
     if (replica.last_appended() == freeze) return {};
     return Error(Code::kInternal,
-                 "the log of " + name + " goes on beyond its FREEZE, to " + replica.last_appended().ToString());
+                 "the log of " + name + " continues beyond its FREEZE, to " + replica.last_appended().ToString());
   }
   EBLA_ASSIGN(const std::optional<Epoch> epoch, replica.log().EpochAt(freeze.lsn));
   if (common_.applied_lsn() < freeze.lsn && epoch == freeze.epoch)

@@ -67,8 +67,8 @@ Result<std::vector<TabletId>> ForgetMemory(std::vector<RecoveredReplica>& replic
     state.lineage_lsn = {};
     state.merged.reset();
   }
-  LOG(WARNING) << present.size() << " replicas of tables in memory have lost with the process what they held: "
-               << "they are copied from others, or begin anew where nobody has it";
+  LOG(WARNING) << present.size() << " replicas of tables in memory lost their records when the process ended: "
+               << "each is copied from another replica, or starts empty if no replica is left";
   return changed;
 }
 

@@ -23,7 +23,7 @@ static_assert(static_cast<int>(AppendResult::kIncomplete) == idl::AppendResult::
 static_assert(static_cast<int>(AppendResult::kBusy) == idl::AppendResult::BUSY);
 
 Error Unbelievable(const std::string& what) {
-  return Error(Code::kInvalidArgument, what + " holds a number that no peer comes to");
+  return Error(Code::kInvalidArgument, what + " holds an impossible number");
 }
 
 bool IsTime(int64_t time, int64_t latest) { return limits::IsWithin(time, latest); }

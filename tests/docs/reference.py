@@ -175,7 +175,7 @@ def lint(page):
 
 
 def server_metrics(program, *flags):
-    """Of a server that waits for a ZooKeeper that is not there: port 1 of this machine."""
+    """Metrics of a server that waits for a missing ZooKeeper: port 1 of this machine."""
     with tempfile.TemporaryDirectory(prefix="ebla-docs.") as directory:
         process = subprocess.Popen(
             [

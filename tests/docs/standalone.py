@@ -1,4 +1,4 @@
-"""An ebla-standalone of a test's own: on free ports, in a directory that goes with it."""
+"""An ebla-standalone for one test: on free ports, in a directory that is deleted with it."""
 import pathlib
 import shutil
 import subprocess

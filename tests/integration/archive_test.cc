@@ -223,9 +223,9 @@ TEST_F(ArchiveTest, AnyMomentOfAHistoryIsOneThatItAllows) {
   for (const int64_t moment : moments) ExpectAllowed("carts", moment, "at-" + std::to_string(++number));
 
   EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = TimeOfDayMs() + 60'000}).error().message(),
-              HasSubstr("does not know every moment"));
+              HasSubstr("does not have every moment"));
   EXPECT_THAT(backup::Restore(*client_, store_, {.name = "base", .at_ms = moments[0] - 60'000}).error().message(),
-              HasSubstr("after the moment that is wanted"));
+              HasSubstr("after the wanted moment"));
 }
 
 TEST_F(ArchiveTest, OneRunWritesAnArchive) {

@@ -114,8 +114,8 @@ TEST_F(MemoryTableTest, AllRestartAtOnceAndItBeginsEmptyAndSaysSo) {
   EXPECT_GT(*after, *before) << "versions never go back";
   EXPECT_TRUE(Eventually([&] { return Whole("lost"); }, 60s));
   for (int i = 0; i < 50; ++i) EXPECT_TRUE(durable.Get(Key(i))) << "a table on disk has lost nothing";
-  EXPECT_THAT(cluster_->Ebla("table describe lost").text, HasSubstr("began anew"));
-  EXPECT_THAT(cluster_->Ebla("health").text, HasSubstr("began empty"));
+  EXPECT_THAT(cluster_->Ebla("table describe lost").text, HasSubstr("started empty"));
+  EXPECT_THAT(cluster_->Ebla("health").text, HasSubstr("started empty"));
 }
 
 // The one that is silent is the one that has it.

@@ -203,7 +203,7 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
     ASSERT_TRUE(table->Put("h" + std::to_string(1'000 + i), std::string(1'000, 'v')));
   }
   EXPECT_THAT(cluster_->Ebla("table presplit carts --at c,g,t"), FieldsAre(0, HasSubstr("OK  2 splits, 5 tablets")));
-  EXPECT_THAT(cluster_->Ebla("procedure list").text, StartsWith("nothing is under way"));
+  EXPECT_THAT(cluster_->Ebla("procedure list").text, StartsWith("no procedure is under way"));
 
   const auto place = client_->Locate("carts", "h1000");
   ASSERT_TRUE(place) << place.error();
@@ -226,7 +226,7 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
                     HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
   EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text,
               StartsWith("OK  cancelled: what was copied to " + to + " goes"));
-  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("procedure list").text.starts_with("nothing is under way"); }))
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("procedure list").text.starts_with("no procedure is under way"); }))
       << cluster_->Ebla("procedure list");
   const auto after = client_->Locate("carts", "h1000");
   ASSERT_TRUE(after) << after.error();

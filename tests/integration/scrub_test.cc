@@ -377,7 +377,7 @@ TEST_F(ScrubClusterTest, OfTwoReplicasThatDifferNobodyIsMadeAnewAndTheOperatorIs
   ASSERT_TRUE(again.ok()) << again;
   const auto told = [&] {
     const std::string health = cluster_->Ebla("health").text;
-    return health.find("replicas differ, and nobody can tell which are right: tablet") != std::string::npos &&
+    return health.find("replicas differ, and no majority shows which are right: tablet") != std::string::npos &&
            health.find(std::min(pair.voters[0], pair.voters[1]) + ", " + std::max(pair.voters[0], pair.voters[1])) !=
                std::string::npos;
   };

@@ -35,7 +35,7 @@ AFTER_A_NOUN = set(
 
 
 def fault(subject):
-    """What is wrong with a subject, and what to write instead; None: nothing."""
+    """The fault of a subject, and how to write it instead. None: the subject is right."""
     if len(subject) > COLUMNS_MAX:
         return f"{len(subject)} columns, over {COLUMNS_MAX}"
     match = FORM.match(subject)

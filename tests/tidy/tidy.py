@@ -112,7 +112,7 @@ def check_layers(root, files):
 
 
 def includes(text):
-    """What a source includes in quotation marks, by its path from the root."""
+    """The paths, from the root, of the headers that a source includes in quotation marks."""
     return [public_path(name) for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.M)]
 
 
@@ -500,7 +500,7 @@ def check_rules(root, files):
 
 
 def check_readmes(root, files):
-    """Each top folder, and each module under common, master and tabletserver, says what lives there."""
+    """Each top folder, and each module under common, master and tabletserver, has a README of its contents."""
     folders = {str(pathlib.PurePosixPath(p).parent) for p in files if p.endswith((".cc", ".thrift", ".flags"))}
     for folder in sorted(folders):
         if folder in (".", "tests/data") or (root / folder / "README.md").exists():

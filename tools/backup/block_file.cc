@@ -111,7 +111,7 @@ Result<Key> ReadKey(const std::string& file) {
   for (size_t i = 0; i + 1 < text.size() && std::isxdigit(text[i]) && std::isxdigit(text[i + 1]); i += 2)
     key.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
   if (key.size() == kKeyBytes && text.size() == 2 * kKeyBytes) return key;
-  return Error(Code::kInvalidArgument, file + " holds no key: it takes 64 hexadecimal digits (openssl rand -hex 32)");
+  return Error(Code::kInvalidArgument, file + " holds no key: a key is 64 hexadecimal digits (openssl rand -hex 32)");
 }
 
 // ---- writing --------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ Result<BlockReader> BlockReader::Open(BackupStore& store, const std::string& obj
   BlockReader reader(std::move(from), store.LocationOf(object), NameOf(object), std::move(key));
   EBLA_ASSIGN(const std::string magic, reader.Take(kMagic.size()));
   reader.of_before_ = magic == kMagicOfBefore;
-  if (magic != kMagic && !reader.of_before_) return reader.Damaged("it does not begin as a backup's file");
+  if (magic != kMagic && !reader.of_before_) return reader.Damaged("it does not begin like a backup's file");
   return reader;
 }
 
@@ -181,14 +181,14 @@ Result<std::optional<std::string>> BlockReader::Next() {
   const auto length = FromLittleEndian<uint32_t>(block);
   const auto kind = static_cast<uint8_t>(block[4]);
   const auto size = FromLittleEndian<uint32_t>(std::string_view(block).substr(5));
-  if (length > kBlockBytesMax || size > kBlockBytesMax) return Damaged("its length cannot be");
+  if (length > kBlockBytesMax || size > kBlockBytesMax) return Damaged("its length is impossible");
   EBLA_ASSIGN(std::string stored, Take(length));
   block += stored;
   EBLA_ASSIGN(const std::string sum, Take(4));
   if (FromLittleEndian<uint32_t>(sum) != Crc32(block)) return Damaged("its checksum differs");
   if (!key_.empty()) {
     std::optional<std::string> plain = Decrypt(key_, Place(name_, blocks_, kind), std::move(stored));
-    if (!plain) return Damaged("it was not encrypted with this key, or is not in its place");
+    if (!plain) return Damaged("it was encrypted with another key, or is in the wrong place");
     stored = *std::move(plain);
   }
   std::optional<std::string> plain = Decompress(stored, size, of_before_);
@@ -200,9 +200,9 @@ Result<std::optional<std::string>> BlockReader::Next() {
     ++blocks_;
     return plain;
   }
-  if (kind != kEnd || *plain != LittleEndian(blocks_)) return Damaged("it is no end, and no data");
+  if (kind != kEnd || *plain != LittleEndian(blocks_)) return Damaged("it is neither data nor the end");
   EBLA_ASSIGN(const std::string after, object_->Read(1));
-  if (!after.empty()) return Damaged("something follows its end");
+  if (!after.empty()) return Damaged("bytes follow its end");
   ended_ = true;
   return std::nullopt;
 }

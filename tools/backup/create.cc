@@ -147,8 +147,8 @@ class Maker {
     if (manifest_.since != options_.since)
       return Error(Code::kInvalidArgument,
                    "the unfinished backup " + options_.name + " in " + store_.LocationOf("") +
-                       (manifest_.since.empty() ? " is a whole one" : " was begun since " + manifest_.since) +
-                       ": go on with it so, or delete it");
+                       (manifest_.since.empty() ? " is a whole backup" : " was begun since " + manifest_.since) +
+                       ": continue it with the same --since, or delete it");
     for (const TablePart& table : manifest_.tables) next_file_ += table.parts.size();
     EBLA_ASSIGN(const std::vector<TableInfo> tables, client_.ListTables());
     const auto gone = [&](const TablePart& table) {
@@ -158,7 +158,7 @@ class Maker {
     if (first == manifest_.tables.end()) return {};
     if (!options_.tables.empty())
       return Error(Code::kInvalidArgument, "table \"" + first->name +
-                                               "\" was dropped since this backup was begun: "
+                                               "\" was dropped after this backup began: "
                                                "delete the unfinished backup " +
                                                options_.name);
     std::erase_if(manifest_.tables, gone);
@@ -179,9 +179,9 @@ class Maker {
       if (info.options.memory.value_or(false)) {
         if (!options_.tables.empty()) {
           return Error(Code::kInvalidArgument, "table \"" + EscapeBytes(info.name) +
-                                                   "\" lives in memory alone, and cannot be backed up: dump it");
+                                                   "\" lives only in memory and cannot be backed up: dump it");
         }
-        options_.left_out("table \"" + EscapeBytes(info.name) + "\" lives in memory alone, and is left out");
+        options_.left_out("table \"" + EscapeBytes(info.name) + "\" lives only in memory and is left out");
         continue;
       }
       TablePart& table = manifest_.tables.emplace_back();
@@ -328,7 +328,7 @@ class Maker {
   }
   Status WaitUntil(Clock::time_point time) const {
     if (WaitUnless(options_.interrupted, time - Clock::now())) return {};
-    return Error(Code::kUnavailable, "interrupted; the same command goes on from here");
+    return Error(Code::kUnavailable, "interrupted; the same command continues from here");
   }
 
   const Client& client_;

@@ -46,8 +46,8 @@ Status Delete(BackupStore& store, const std::string& name, const Key& key) {
   if (found == all.end()) return NoSuchBackup(store, name, key);
   for (const Listed& one : all) {
     if (one.problem.empty() && one.manifest.since == name)
-      return Error(Code::kInvalidArgument, "the backup " + one.name + " is on top of " + name +
-                                               ": without it, it cannot be read. Delete that first");
+      return Error(Code::kInvalidArgument, "the backup " + one.name + " builds on " + name +
+                                               " and cannot be read without it. Delete that backup first");
   }
   const std::string folder = name + "/";
   if (found->problem.empty()) {

@@ -87,8 +87,8 @@ class Restorer {
     std::string tables;
     for (const std::string& name : unfinished_) tables += (tables.empty() ? "table " : ", table ") + name;
     return Error(restored.error().code(),
-                 restored.error().message() + "; not whole, and still there: " + tables +
-                     ". Drop what you do not want to keep, or run the same command with --continue once it can go on");
+                 restored.error().message() + "; these tables are left, and incomplete: " + tables +
+                     ". Drop them, or run the same command with --continue once the cause is gone");
   }
 
  private:
@@ -196,7 +196,7 @@ class Restorer {
   Status GoesOn(Writes& writes) const {
     options_.progress(progress_);
     if (options_.interrupted())
-      return Error(Code::kUnavailable, "interrupted; the same command with --continue goes on");
+      return Error(Code::kUnavailable, "interrupted; the same command with --continue continues");
     return writes.first();
   }
 
@@ -212,7 +212,7 @@ class Restorer {
 
 Result<Restored> Restore(const Client& client, BackupStore& store, const RestoreOptions& options) {
   if (!options.as.empty() && options.table.empty())
-    return Error(Code::kInvalidArgument, "a new name is given to one table: say which");
+    return Error(Code::kInvalidArgument, "--as renames one table: name it with --table");
   EBLA_ASSIGN(const Chain chain, Chain::Open(store, options.name, options.key));
   // Of everything: the archive may have it since.
   const bool may_have_been_made = options.at_ms && !chain.newest().documents.empty();

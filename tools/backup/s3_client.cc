@@ -199,10 +199,10 @@ Error S3Client::Refusal(const S3Reply& reply, const std::string& where) const {
                                              ")");
   if (said.code == "NoSuchBucket")
     return Error(Code::kInvalidArgument, "there is no bucket " + settings_.bucket + " at " + settings_.endpoint +
-                                             ": make it, or name another (" + answer + ")");
+                                             ": create it, or name another (" + answer + ")");
   if (reply.status == 401 || reply.status == 403)
     return Error(Code::kPermissionDenied,
-                 where + ": the key " + settings_.key_id + " may not, or is wrong (" + answer + ")");
+                 where + ": the key " + settings_.key_id + " lacks permission or is wrong (" + answer + ")");
   if (reply.status == 404) return Error(Code::kNotFound, where + " is not there (" + answer + ")");
   return Error(reply.status >= 500 || reply.status == 429 ? Code::kUnavailable : Code::kInvalidArgument,
                where + ": " + answer);

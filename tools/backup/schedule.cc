@@ -82,7 +82,7 @@ class Round {
     EBLA_ASSIGN(const Manifest made, host_.create(create));
     const Result<Verified> verified = Verify(store_, step.name, key(), /*alone=*/true);
     if (verified) {
-      host_.say("made " + step.name + (step.since.empty() ? "" : ", on top of " + step.since) + ": " +
+      host_.say("made " + step.name + (step.since.empty() ? "" : ", built on " + step.since) + ": " +
                 std::to_string(made.records()) + " records, " + std::to_string(made.file_bytes()) + " bytes");
       return {};
     }
@@ -99,7 +99,7 @@ class Round {
     const Result<Verified> verified = Verify(store_, newest, key());
     if (!verified)
       return Error(verified.error().code(),
-                   "nothing is deleted, as " + newest + " does not verify: " + verified.error().message());
+                   "no backup is deleted, because " + newest + " does not verify: " + verified.error().message());
     for (const std::string& name : old) {
       EBLA_TRY(Delete(store_, name, key()));
       host_.say("deleted " + name);
@@ -161,7 +161,7 @@ Status RunSchedule(const ScheduleHost& host, BackupStore& store, const ScheduleO
     } else {
       rest = std::min(retry, options.every);
       retry = std::min(2 * retry, kRetryMost);
-      host.say(next.error().ToString() + "; tries again in " + std::to_string(rest.count() / 1000) + " s");
+      host.say(next.error().ToString() + "; next attempt in " + std::to_string(rest.count() / 1000) + " s");
     }
     if (!host.wait(rest)) return {};
   }

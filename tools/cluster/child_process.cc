@@ -107,7 +107,7 @@ bool AwaitEnd(const Descriptor& process, std::chrono::milliseconds timeout) {
 }  // namespace
 
 Result<ProcessId> Spawn(const SpawnOptions& options) {
-  if (options.command.empty()) return Error(Code::kInvalidArgument, "nothing to start");
+  if (options.command.empty()) return Error(Code::kInvalidArgument, "no command to start");
   std::vector<char*> argv;
   for (const std::string& argument : options.command) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
@@ -169,7 +169,7 @@ Result<int> ExitCode(const ProcessId& id, std::chrono::milliseconds timeout) {
   if (!AwaitEnd(process, timeout)) return Error(Code::kDeadlineExceeded, name + " still runs");
   siginfo_t end{};
   if (::waitid(P_PIDFD, static_cast<id_t>(process.get()), &end, WEXITED | WNOHANG) != 0 || end.si_pid != id.pid)
-    return SystemError(Code::kNotFound, name + " is no child of this one");
+    return SystemError(Code::kNotFound, name + " is no child of this process");
   return end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
 }
 

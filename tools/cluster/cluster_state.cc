@@ -63,7 +63,7 @@ Result<ClusterState> ClusterState::Load(const std::string& file) {
     state.last_server = value.value("last_server", state.Count(Role::kTabletServer));  // older ones removed none
   } catch (const std::exception& error) {  // the JSON library's own, which ends here
     return Error(Code::kInvalidArgument,
-                 file + " cannot be read (" + error.what() + "): end what still runs by hand, then remove the file");
+                 file + " cannot be read (" + error.what() + "): end its processes by hand, then remove the file");
   }
   return state;
 }

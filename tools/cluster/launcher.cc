@@ -134,8 +134,8 @@ Status Launcher::CheckPorts() const {
     for (const int port : {int{member.port}, int{member.http_port}}) {
       if (port == 0 || PortIsFree(static_cast<uint16_t>(port))) continue;
       return Error(Code::kInvalidArgument, "port " + std::to_string(port) + ", which " + member.name +
-                                               " would have, is in use; give another --base_port, or none to have " +
-                                               "free ports picked");
+                                               " needs, is in use; give another --base_port, or none so that " +
+                                               "free ports are picked");
     }
   }
   return Status::Ok();
@@ -255,8 +255,8 @@ Result<std::string> Launcher::AddServer(bool wait) {
   }
   for (const Member& member : state_.members) {
     if (member.role != Role::kZooKeeper || IsAlive(member.process)) continue;
-    return Error(Code::kConditionFailed, "the cluster in " + dir() + " does not run (" + member.name +
-                                             " is dead), and a server would join nothing: ebla-cluster start first");
+    return Error(Code::kConditionFailed, "the cluster in " + dir() + " is not running (" + member.name +
+                                             " is dead), so a server cannot join it: ebla-cluster start first");
   }
   EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
   EBLA_TRY(StartMember(state_.members.back()));
@@ -268,7 +268,7 @@ Result<std::string> Launcher::AddServer(bool wait) {
 Status Launcher::CheckRemoval(const std::string& name) const {
   EBLA_ASSIGN(const Member* member, Find(name));
   if (member->role != Role::kTabletServer) {
-    return Error(Code::kInvalidArgument, name + " is not a tablet server, and only those are added and removed");
+    return Error(Code::kInvalidArgument, name + " is not a tablet server, and only tablet servers are added and removed");
   }
   if (state_.Count(Role::kTabletServer) > 1) return Status::Ok();
   return Error(Code::kConditionFailed, name + " is the only tablet server; ebla-cluster stop ends the cluster");

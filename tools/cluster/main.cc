@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kFailed = 1, kUsageError = 2;
 constexpr const char* kNoCluster =
-    ": start one with ebla-cluster start, or name the directory of one that was with --dir DIR\n";
+    ": start one with ebla-cluster start, or name the directory of an earlier one with --dir DIR\n";
 constexpr int kUsualBasePort = 7398;  // ZooKeeper; then two for each process, m-1 having 7400 and 7401
 
 struct Arguments {
@@ -220,7 +220,7 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
               << "\n";
   } else {
     std::cout << name << " is removed; " << Count(*moved, "replica") << (*moved == 1 ? " was" : " were")
-              << " moved, and what is left of its data is in " << again->DataDir(name) << "\n";
+              << " moved, and its remaining data is in " << again->DataDir(name) << "\n";
   }
   return 0;
 }
@@ -270,38 +270,38 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
       ->type_name("DIR");
   add->add_flag("--wait,!--no-wait", arguments.start.wait,
                 "Waits until it is ready (the default), or only until it has started");
-  add->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
+  add->add_option("--timeout", arguments.timeout_s, "Seconds to wait")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
-  add->add_flag("--json", arguments.json, "Shows what was started as JSON");
+  add->add_flag("--json", arguments.json, "Shows the started server as JSON");
   AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
 
   CLI::App* remove = app.add_subcommand(
       "remove-server",
-      "Moves the replicas of a tablet server to the others, then ends and forgets it; its data directory stays");
+      "Moves the replicas of a tablet server to other servers, then stops and removes it; its data directory stays");
   remove->add_option("NAME", arguments.names, "ts-4")->required()->expected(1);
   AddCommon(remove, arguments);
   remove
       ->add_option("--timeout", arguments.drain_timeout_s,
-                   "How many seconds to wait until it is empty; it drains on after that")
+                   "Seconds to wait until it is empty; afterwards it continues to drain")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 1'000'000).description(""))
       ->capture_default_str();
   remove->add_flag(
       "--leave-conflicts", arguments.leave_conflicts,
-      "Goes on although the server holds conflict records. No drain moves them: they stay in its data directory");
-  remove->add_flag("--json", arguments.json, "Shows what was removed as JSON");
+      "Continues although the server holds conflict records, which stay in its data directory because no drain moves them");
+  remove->add_flag("--json", arguments.json, "Shows the removed server as JSON");
   AddExamples(remove, {"remove-server ts-4", "remove-server ts-4 --timeout 60 --json"});
 }
 
 void AddStart(CLI::App& app, Arguments& arguments) {
-  CLI::App* start = app.add_subcommand("start", "Starts what is not running and waits until it is ready");
+  CLI::App* start = app.add_subcommand("start", "Starts the processes that are not running and waits until they are ready");
   AddCommon(start, arguments);
-  start->add_option("--masters", arguments.start.masters, "How many masters there are to be (2)")
+  start->add_option("--masters", arguments.start.masters, "Masters of the cluster (2)")
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 9).description(""));
-  start->add_option("--servers", arguments.start.servers, "How many tablet servers there are to be (3)")
+  start->add_option("--servers", arguments.start.servers, "Tablet servers of the cluster (3)")
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 100).description(""));
   start
@@ -317,8 +317,8 @@ void AddStart(CLI::App& app, Arguments& arguments) {
       ->type_name("FLAG");
   start->add_option("--server_flag", arguments.start.server_flags, "A flag for every tablet server")->type_name("FLAG");
   start->add_flag("--wait,!--no-wait", arguments.start.wait,
-                  "Waits until all are ready (the default), or only started");
-  start->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
+                  "Waits until all are ready (the default), or only until they have started");
+  start->add_option("--timeout", arguments.timeout_s, "Seconds to wait")
       ->type_name("SECONDS")
       ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
@@ -334,11 +334,11 @@ void AddProcessCommands(CLI::App& app, Arguments& arguments) {
 
   CLI::App* kill = app.add_subcommand("kill", "Sends a signal (SIGKILL) to processes");
   kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  kill->add_option("--signal", arguments.signal, "Its number or name")->type_name("SIGNAL")->capture_default_str();
+  kill->add_option("--signal", arguments.signal, "The signal's number or name")->type_name("SIGNAL")->capture_default_str();
   AddCommon(kill, arguments);
   AddExamples(kill, {"kill ts-2", "kill ts-2 ts-3 --signal STOP"});
 
-  CLI::App* restart = app.add_subcommand("restart", "Ends processes, starts them again and waits until they are ready");
+  CLI::App* restart = app.add_subcommand("restart", "Stops processes, starts them again and waits until they are ready");
   restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
   restart
       ->add_option("--bin_dir", arguments.launcher.bin_dir,
@@ -347,16 +347,16 @@ void AddProcessCommands(CLI::App& app, Arguments& arguments) {
   AddCommon(restart, arguments);
   AddExamples(restart, {"restart ts-2"});
 
-  CLI::App* logs = app.add_subcommand("logs", "Shows where the logs are, or the last lines of some");
-  logs->add_option("NAME", arguments.names, "Whose lines to show; without a name, only the files of all");
-  logs->add_option("--lines", arguments.lines, "How many lines")
+  CLI::App* logs = app.add_subcommand("logs", "Shows the log files, or the last lines of some");
+  logs->add_option("NAME", arguments.names, "The process whose lines are shown; without a name, all files are listed");
+  logs->add_option("--lines", arguments.lines, "Number of lines")
       ->type_name("NUMBER")
       ->check(CLI::Range(1, 100'000).description(""))
       ->capture_default_str();
   AddCommon(logs, arguments);
   AddExamples(logs, {"logs", "logs ts-2 --lines 50"});
 
-  CLI::App* stop = app.add_subcommand("stop", "Ends all processes, in order; the data stays");
+  CLI::App* stop = app.add_subcommand("stop", "Stops all processes, in order; the data stays");
   AddCommon(stop, arguments);
   AddExamples(stop, {"stop", "stop --dir /tmp/try"});
 }

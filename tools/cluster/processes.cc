@@ -94,7 +94,7 @@ Result<std::vector<std::string>> Processes::Command(const Member& member, const 
   const bool master = member.role == Role::kMaster;
   const std::string program = options_.bin_dir + (master ? "/ebla-master" : "/ebla-tabletserver");
   if (::access(program.c_str(), X_OK) != 0)
-    return Error(Code::kInvalidArgument, program + " is not there: build it, or say where it is with --bin_dir");
+    return Error(Code::kInvalidArgument, program + " does not exist: build it, or name its directory with --bin_dir");
   std::vector<std::string> command = {program,
                                       "--name=" + member.name,
                                       "--zookeeper=" + ZooKeeper(state) + "/ebla",
@@ -151,7 +151,7 @@ Status Processes::AwaitAddress(const Member& member, Deadline deadline) const {
     if (there) return Status::Ok();
     if (steady_clock::now() >= deadline)
       return Failed(member,
-                    "has not begun to serve within " + std::to_string(options_.start_timeout.count() / 1000) + " s");
+                    "did not serve within " + std::to_string(options_.start_timeout.count() / 1000) + " s");
   }
 }
 
@@ -171,7 +171,7 @@ Status Processes::Kill(const Member& member, int signal) const {
   if (sent.code() == Code::kNotFound) return Error(Code::kNotFound, member.name + " is not running");
   EBLA_TRY(std::move(sent));
   if (signal == SIGKILL && !WaitForExit(member.process, options_.stop_timeout))
-    return Error(Code::kUnavailable, member.name + " is still there after SIGKILL: its disk may hang");
+    return Error(Code::kUnavailable, member.name + " still runs after SIGKILL: its disk may hang");
   return Status::Ok();
 }
 

@@ -59,7 +59,7 @@ Result<Left> Look(const Client& client, const std::string& name) {
 std::string Progress(const std::string& name, const Left& left) {
   if (left.replicas > 0) {
     return name + " has " + Count(static_cast<size_t>(left.replicas), "replica") + " left" +
-           (left.note.empty() ? "" : "; it cannot go on: " + left.note);
+           (left.note.empty() ? "" : "; it cannot continue: " + left.note);
   }
   return name + " has " + Count(left.undelivered, "write") + " to deliver";
 }
@@ -87,14 +87,14 @@ Result<size_t> Empty(const RemovalOptions& options) {
       if (left->conflicts == 0 || options.leave_conflicts) return *had;
       return Error(Code::kConditionFailed,
                    options.server + " holds " + Count(left->conflicts, "conflict record") + " of table " + left->table +
-                       ", which no drain moves: settle them (ebla conflict list " + left->table +
+                       ", which no drain moves: resolve them (ebla conflict list " + left->table +
                        "), or leave them in its data directory with --leave-conflicts");
     }
     const std::string progress = left ? Progress(options.server, *left) : left.error().ToString();
     if (steady_clock::now() >= deadline) {
       return Error(
           Code::kDeadlineExceeded,
-          progress + "; it goes on draining: run this again, or end it with ebla server undrain " + options.server);
+          progress + "; it continues to drain: run this again, or end it with ebla server undrain " + options.server);
     }
     if (!options.say || progress == said || steady_clock::now() < say_at) continue;
     options.say(progress);

@@ -32,7 +32,7 @@ struct AsyncLoad::State : std::enable_shared_from_this<State> {
   void Begin(SteadyTime due) {
     {
       MutexLock lock(mutex);
-      CHECK_LT(under_way, kUnderWayMax) << "the open loop's rate is more than the cluster serves";
+      CHECK_LT(under_way, kUnderWayMax) << "the open loop's rate exceeds what the cluster serves";
       ++under_way;
     }
     Call(due);
@@ -74,7 +74,7 @@ struct AsyncLoad::State : std::enable_shared_from_this<State> {
 
 AsyncLoad::AsyncLoad(Shape shape, const StartOperation& start)
     : state_(std::make_shared<State>(shape.clients > 0, start)) {
-  CHECK((shape.clients > 0) != (shape.per_second > 0)) << "a load is a closed loop or an open one";
+  CHECK((shape.clients > 0) != (shape.per_second > 0)) << "a load is either a closed loop or an open loop";
   for (int i = 0; i < shape.clients; ++i) state_->Begin(steady_clock::now());
   if (shape.clients > 0) return;
   const Pacer pacer(steady_clock::now(), nanoseconds(static_cast<int64_t>(1e9 / shape.per_second)));

@@ -127,7 +127,7 @@ Status AwaitProgress(const std::function<int64_t()>& count, int64_t more) {
   const int64_t wanted = count() + more;
   const SteadyTime deadline = steady_clock::now() + kProgressTimeMax;
   for (; count() < wanted; std::this_thread::sleep_for(milliseconds(5)))
-    if (steady_clock::now() >= deadline) return Error(Code::kUnavailable, "the load came to a halt for a minute");
+    if (steady_clock::now() >= deadline) return Error(Code::kUnavailable, "the load made no progress for a minute");
   return Status::Ok();
 }
 

@@ -17,7 +17,7 @@
 #include "tabletserver/server/server_flags.h"
 #include "tools/standalone/standalone.h"
 
-DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
+DEFINE_bool(splits, true, "Allow splits of tablets, by operators and by the planner.");
 
 namespace {
 
@@ -55,9 +55,9 @@ ebla::Result<std::optional<ebla::gateway::GatewayOptions>> GatewayFromFlags(bool
   EBLA_ASSIGN(const bool asked_for, ebla::gateway::GatewayIsAskedFor());
   if (secured && asked_for)
     return ebla::Error(ebla::Code::kInvalidArgument,
-                       "--redis_listen and --memcached_listen know no users yet, so that whoever reaches them could do "
-                       "what this server may: with --tls_dir, run ebla-gateway with a user of its own instead");
-  EBLA_ASSIGN(auto options, ebla::gateway::GatewayOptionsFromFlags(nullptr, "let nobody but this machine reach it"));
+                       "--redis_listen and --memcached_listen know no users yet, so that every client could do "
+                       "what this server may do: with --tls_dir, run ebla-gateway with its own user instead");
+  EBLA_ASSIGN(auto options, ebla::gateway::GatewayOptionsFromFlags(nullptr, "let only this machine reach it"));
   return asked_for ? std::optional(std::move(options)) : std::nullopt;
 }
 
@@ -79,7 +79,7 @@ int main(int argc, char** argv) {
   };
   auto lock =
       ebla::process::InitProcess({.role = "standalone",
-                                  .usage = "A whole Ebla in one process: master, tablet server and coordinator.\n"
+                                  .usage = "Runs a whole Ebla in one process: master, tablet server and coordinator.\n"
                                            "  ebla-standalone --data_dir=DIRECTORY",
                                   .data_dir = ebla::tabletserver::DataDirFlag(),
                                   .content = ebla::process::DirectoryLock::Content::kStore,
@@ -118,7 +118,7 @@ int main(int argc, char** argv) {
     exit_code = ebla::process::ExitCode(store);
   }
   if (!quiet) {
-    LOG(WARNING) << "commands were still under way: what they wrote may or may not have taken effect";
+    LOG(WARNING) << "commands were still under way: their writes may or may not have taken effect";
     std::_Exit(exit_code.load());  // they hold on to what would go now
   }
   gateway.reset();

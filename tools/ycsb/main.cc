@@ -70,7 +70,7 @@ int Execute(CommandLine& line) {
   const Properties& properties = line.properties;
   const bool load = line.action == CommandLine::Action::kLoad;
   for (const std::string& name : properties.UnknownArguments())
-    std::cerr << "ebla-ycsb: warning: nothing here reads the property " << name << "\n";
+    std::cerr << "ebla-ycsb: warning: unknown property " << name << "\n";
 
   auto options = RunnerOptions::Parse(properties, load);
   if (!options) return Complain(options.error(), kUsageError);

@@ -63,7 +63,7 @@ Status ParseRequests(const Properties& properties, WorkloadOptions& options) {
     EBLA_ASSIGN(options.proportions[i], properties.Number(kProportionNames[i], options.proportions[i], 0, 1e9));
     sum += options.proportions[i];
   }
-  if (sum <= 0) return Error(Code::kInvalidArgument, "every proportion is 0: there is nothing to do");
+  if (sum <= 0) return Error(Code::kInvalidArgument, "every proportion is 0, so the run has no operations");
   EBLA_ASSIGN(const size_t requests,
               properties.Choice("requestdistribution", "uniform",
                                 {"uniform", "zipfian", "latest", "hotspot", "sequential", "exponential"}));

@@ -166,7 +166,7 @@ void MultiWriteJob::Answer(const std::vector<size_t>& indices, Result<BatchResul
     PartResult part{.version = result->version};
     const bool counts = kinds_[index] == Batch::Kind::kIncrement, answered = kinds_[index] == Batch::Kind::kApply;
     if ((counts && counters == result->counters.size()) || (answered && answers == result->answers.size())) {
-      each_(index, Error(Code::kInternal, "the server's reply lacks what an increment or a function came to"));
+      each_(index, Error(Code::kInternal, "the server's reply lacks the result of an increment or a function"));
       continue;
     }
     if (counts) part.counter = result->counters[counters++];

@@ -41,7 +41,7 @@ Status CheckPart(const Batch::Part& part) {
   }
   if (options.expires) {
     if (part.kind != Batch::Kind::kPut || options.ttl)
-      return Error(Code::kInvalidArgument, "only a put says when it expires, and then has no ttl");
+      return Error(Code::kInvalidArgument, "only a put may have an expiry time, and not together with a ttl");
     const int64_t ms = options.expires->time_since_epoch().count();
     if (ms < 1 || ms > limits::kExpiryMsMax)
       return Error(Code::kInvalidArgument, "an expiry at " + std::to_string(ms) + " ms: it must be 1 to 2^53");

@@ -108,7 +108,7 @@ class FullDisks {
       holding += tablet.voters.Contains(to) ? 1 : 0;
     }
     return std::to_string(holding) + " of the " + ebla::Count(usable, "usable server") +
-           (holding == 1 ? " holds" : " hold") + " one of it already, the others have no room for " +
+           (holding == 1 ? " holds" : " hold") + " a replica of it already, the other servers have no room for " +
            Amount(Dimension::kDisk, static_cast<double>(tablet.size_bytes));
   }
 

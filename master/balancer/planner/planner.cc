@@ -100,7 +100,7 @@ bool Pass::Blocked(Rule rule, TabletIndex index) {
       if (taken_[index]) return std::string("this plan changes it already");
       switch (tablet.state) {
         case TabletState::kIntentOpen: return std::string("a split or merge of it is under way");
-        case TabletState::kUnsettled: return std::string("it is not certain yet who its primary is");
+        case TabletState::kUnsettled: return std::string("its primary is not certain yet");
         default: return std::string("a replica of it is being copied");
       }
     });

@@ -100,18 +100,18 @@ Result<std::vector<ArchiveFile>> ListArchiveFiles(BackupStore& store, const Arch
   std::erase_if(files, [&](const ArchiveFile& file) { return !Counts(index.files, file); });
   const auto lacks = [&](const std::string& what) {
     return Error(Code::kInvalidArgument, what + " in " + store.LocationOf(ArchiveFolder(index.cluster)) +
-                                             ": put back what was deleted or renamed there");
+                                             ": restore the files that were deleted or renamed there");
   };
   uint64_t next = index.files.first, sum = 0;
   if (!index.files.sum && !files.empty()) next = files.front().number;  // which was the first is not known
   for (const ArchiveFile& file : files) {
-    if (file.number != next) return lacks("file " + std::to_string(next) + " of the archive lacks");
+    if (file.number != next) return lacks("file " + std::to_string(next) + " of the archive is missing");
     sum += ArchivedFiles::SumOf(file.name, key);
     ++next;
   }
   if (next != index.files.last + 1 && (index.files.sum || index.files.last > 0))
-    return lacks("file " + std::to_string(next) + " of the archive lacks");
-  if (index.files.sum && *index.files.sum != sum) return lacks("a file of the archive has another name than it had");
+    return lacks("file " + std::to_string(next) + " of the archive is missing");
+  if (index.files.sum && *index.files.sum != sum) return lacks("a file of the archive was renamed");
   return files;
 }
 

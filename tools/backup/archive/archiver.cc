@@ -61,14 +61,14 @@ Status Archiver::AwaitEndOfAnother() {
       if (!has_files) return {};
       return Error(Code::kInvalidArgument, "there are files of an archive in " +
                                                store_.LocationOf(ArchiveFolder(index_.cluster)) +
-                                               ", but no index: put it back, or move them away to begin anew");
+                                               ", but no index: restore the index, or move the files away to start a new archive");
     }
     index_ = *std::move(index);
     const std::string now = index_.writer + "@" + std::to_string(index_.chains.looked_ms);
     if (index_.every_ms == 0 || heard == now) return TakeOver();
     if (heard) return AnotherRun();
     heard = now;
-    options_.say("waits whether another run still writes this archive");
+    options_.say("waiting to see whether another run still writes this archive");
     const auto rest = kHeartbeats * std::chrono::milliseconds(index_.every_ms) + kRest;
     if (!WaitUnless(options_.interrupted, rest)) return Error(Code::kUnavailable, "interrupted");
   }
@@ -137,7 +137,7 @@ Result<bool> Archiver::Round() {
   for (const TableId anew : chains_.EndRound(all_read, TimeOfDayMs())) {
     const ArchivedTable* const table = index_.Find(anew.value);
     options_.say("table " + (table == nullptr ? std::to_string(anew.value) : table->name) +
-                 ": something lacks, so it begins anew; make a backup for the moments from now on");
+                 ": some changes are missing, so its history starts again; make a backup for the moments from now on");
   }
   const bool due = Clock::now() - flushed_ >= options_.every || chains_.ready_bytes() >= options_.file_bytes;
   if (due) EBLA_TRY(Flush());
@@ -151,7 +151,7 @@ void Archiver::NoteSpans() {
     if (table.spans.empty()) table.whole = coverage->whole;
     const bool goes_on = !table.spans.empty() && coverage->span.from_ms == table.spans.back().from_ms;
     if (!goes_on) {
-      options_.say("table " + table.name + ": every moment is known from now on");
+      options_.say("table " + table.name + ": every moment can be restored from now on");
       table.spans.push_back(coverage->span);
     }
     table.spans.back().through_ms = coverage->span.through_ms;
@@ -160,7 +160,7 @@ void Archiver::NoteSpans() {
 
 Error Archiver::AnotherRun() const {
   return {Code::kInvalidArgument,
-          "another run writes the archive in " + store_.LocationOf(ArchiveFolder(index_.cluster)) + ": one is enough"};
+          "another run writes the archive in " + store_.LocationOf(ArchiveFolder(index_.cluster)) + ": run only one"};
 }
 
 // Two runs would each undo what the other says.
@@ -245,7 +245,7 @@ Status RunArchiver(const Client& client, BackupStore& store, const ArchiverOptio
     if (through && !*through) continue;  // there is more
     rest = through ? kRest : std::min(2 * rest, kRestMost);
     if (!through)
-      options.say(through.error().ToString() + "; tries again in " + std::to_string(rest.count() / 1000) + " s");
+      options.say(through.error().ToString() + "; next attempt in " + std::to_string(rest.count() / 1000) + " s");
     if (!WaitUnless(options.interrupted, rest)) break;
   }
   return archiver.Close();

@@ -15,8 +15,8 @@ namespace {
 constexpr int64_t kClocksMs = 1'000;
 
 std::string Spans(const ArchivedTable& table) {
-  if (table.spans.empty()) return "it knows none of this table yet";
-  std::string text = "it knows ";
+  if (table.spans.empty()) return "it has no moment of this table yet";
+  std::string text = "it has ";
   for (const Span& span : table.spans)
     text += (&span == table.spans.data() ? "" : ", ") + IsoTime(span.from_ms) + " to " + IsoTime(span.through_ms);
   return text;
@@ -58,11 +58,11 @@ Result<int64_t> ParseMoment(const std::string& text, int64_t now_ms) {
 Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t at_ms, const Key& key) {
   if (at_ms < backup.ended_ms)
     return Error(Code::kInvalidArgument, "the backup " + backup.name + " ended at " + IsoTime(backup.ended_ms) +
-                                             ", after the moment that is wanted: take an earlier one");
+                                             ", after the wanted moment: take an earlier backup");
   Result<ArchiveIndex> index = ReadArchiveIndex(store, backup.cluster, key);
   if (!index && index.error().code() == Code::kNotFound)
     return Error(Code::kInvalidArgument, "there is no archive of this backup's cluster in " + store.LocationOf("") +
-                                             ": only what `ebla backup archive` has followed leads to a moment");
+                                             ": only `ebla backup archive` records the changes that a moment needs");
   if (!index) return Error(std::move(index.error()));
   Replay replay(store, *std::move(index), at_ms, key);
   replay.began_ms_ = backup.began_ms;
@@ -77,12 +77,12 @@ Result<Replay> Replay::Open(BackupStore& store, const Manifest& backup, int64_t 
 Result<bool> Replay::WasThere(const TablePart& part) const {
   const auto table = std::ranges::find(index_.tables, part.id, &ArchivedTable::id);
   if (table == index_.tables.end())
-    return Error(Code::kInvalidArgument, "the archive knows nothing of table \"" + part.name + "\"");
+    return Error(Code::kInvalidArgument, "the archive does not have table \"" + part.name + "\"");
   if (IsGone(*table)) return false;
   int64_t from = began_ms_ - kClocksMs;
   if (table->whole && !table->spans.empty()) from = std::max(from, table->spans.front().from_ms);
   if (table->Covering(from, at_ms_) != nullptr) return true;
-  return Error(Code::kInvalidArgument, "the archive does not know every moment of table \"" + part.name +
+  return Error(Code::kInvalidArgument, "the archive does not have every moment of table \"" + part.name +
                                            "\" from the backup's beginning, " + IsoTime(began_ms_) + ", to " +
                                            IsoTime(at_ms_) + ": " + Spans(*table));
 }
@@ -102,9 +102,9 @@ Result<std::vector<ArchivedTable>> Replay::MadeSince(const std::string& name) co
     if (!name.empty() && table.name != name) continue;
     if (in_backup_.contains(table.id) || IsGone(table) || !WasMadeBetween(table)) continue;
     if (!table.whole || table.spans.empty() || table.Covering(table.spans.front().from_ms, at_ms_) == nullptr)
-      return Error(Code::kInvalidArgument, "table \"" + table.name + "\" was made after the backup began, " +
+      return Error(Code::kInvalidArgument, "table \"" + table.name + "\" was created after the backup began, " +
                                                IsoTime(began_ms_) +
-                                               ", and the archive does not know every moment of it to " +
+                                               ", and the archive does not have every moment of it up to " +
                                                IsoTime(at_ms_) + ": " + Spans(table));
     made.push_back(table);
   }
@@ -151,7 +151,7 @@ Result<std::string> BackupBefore(BackupStore& store, int64_t at_ms, const std::s
   const std::string what = table.empty() ? "everything" : "table \"" + table + "\"";
   if (clusters.size() > 1)
     return Error(Code::kInvalidArgument,
-                 store.LocationOf("") + " has backups of several clusters with " + what + ": say from which one");
+                 store.LocationOf("") + " has backups of several clusters with " + what + ": name the backup");
   if (clusters.empty())
     return Error(Code::kNotFound, "no backup of " + what + " in " + store.LocationOf("") + " ended before " +
                                       IsoTime(at_ms) + ": `ebla backup list` shows when each began");

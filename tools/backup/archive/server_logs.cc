@@ -90,7 +90,7 @@ void ServerLogs::CheckClock(const ServerName& name, Server& state, int64_t asked
   state.warned = ports_.now();
   ports_.say("the clock of " + name + " is " + std::to_string(std::abs(apart_ms) / 1000) + " s " +
              (apart_ms > 0 ? "ahead of" : "behind") +
-             " this machine's: moments of its tablets are not known until the two agree");
+             " this machine's: moments of its tablets cannot be restored until the two clocks agree");
 }
 
 }  // namespace ebla::backup

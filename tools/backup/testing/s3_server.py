@@ -34,7 +34,7 @@ def sign(key, text):
 
 
 def wrong_signature(request, body):
-    """Why the request is not signed as AWS Signature Version 4 says; None: it is."""
+    """Why the request's signature breaks AWS Signature Version 4. None: the signature is right."""
     fields = dict(
         f.strip().split("=", 1)
         for f in request.headers.get("Authorization", "").partition(" ")[2].split(",")

@@ -27,7 +27,7 @@ std::string_view Equivalent(std::string_view word) {
       {"expire", "put TABLE KEY VALUE --ttl DURATION makes a record expire"},
       {"flushall", "table drop TABLE drops a table with all its records"},
       {"flushdb", "table drop TABLE drops a table with all its records"},
-      {"history", "history shows what was typed in the interactive shell"},
+      {"history", "history shows earlier lines of the interactive shell"},
       {"keys", "scan TABLE --keys-only shows the keys"},
       {"mset", "load TABLE FILE puts many records"},
       {"ping", "health shows whether the cluster answers"},

@@ -21,7 +21,7 @@ constexpr const char* kOptions =
     "  --masters LIST        the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
     "  --json                results as JSON\n"
     "  --deadline DURATION   how long an operation may take (10s)\n"
-    "  --tls-dir DIRECTORY   the cluster's and this user's certificates (EBLA_TLS_DIR, else in the clear)\n"
+    "  --tls-dir DIRECTORY   the cluster's and this user's certificates (EBLA_TLS_DIR, else no TLS)\n"
     "  --user USER           a login instead of a certificate (EBLA_USER)\n"
     "  --password-file FILE  the login's password, as the first line of a file (EBLA_PASSWORD_FILE)\n";
 
@@ -31,7 +31,7 @@ constexpr const char* kExitCodes =
 
 constexpr const char* kTyping =
     "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
-    "After use TABLE, verbs on records take no TABLE. At a prompt, history shows what was typed.\n";
+    "After use TABLE, verbs on records take no TABLE. At a prompt, history shows earlier lines.\n";
 
 // How help is ordered: each verb by its first word.
 struct Subject {
@@ -55,11 +55,11 @@ const std::array<Subject, 9>& AllSubjects() {
       {"servers", "Servers", {"server"}},
       {"cluster", "The cluster as a whole", {"check", "cluster", "completion", "health", "hot", "scrub", "version"}},
       {"planner",
-       "The planner, which splits and moves tablets by load, and what is under way",
+       "The planner, which splits and moves tablets by load, and procedures under way",
        {"balance", "procedure"}},
       {"recovery", "Backups", {"backup"}},
-      {"users", "Users, and what they may do", {"grant", "revoke", "role", "user"}},
-      {"security", "Certificates, on this machine's files; limits of users and tables", {"cert", "limit"}},
+      {"users", "Users and their permissions", {"grant", "revoke", "role", "user"}},
+      {"security", "Certificates in files of this machine; limits of users and tables", {"cert", "limit"}},
   }};
   return subjects;
 }
@@ -151,7 +151,7 @@ std::string HelpOfAll(const Verbs& verbs) {
   });
   if (!every.empty()) text += "\nOthers:\n" + Listed(every, width);
   return Wrapped(text + "\n" + OtherWords() + "\n" + kExitCodes +
-                 "health, check and scrub say in their help what 1 and 3 mean of them.\n\n" + kTyping +
+                 "The help of health, check and scrub explains their own exit codes 1 and 3.\n\n" + kTyping +
                  "help VERB shows a verb with an example.");
 }
 

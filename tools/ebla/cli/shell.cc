@@ -67,9 +67,9 @@ Status NotConnected(const Status& why, const Shell::Connection& connection) {
   const bool hung_up = message.contains("closed by the server") || message.contains("Connection reset by peer");
   if (connection.tls_dir.empty() && hung_up)
     return {why.code(), message +
-                            " (perhaps they want certificates: --tls-dir or EBLA_TLS_DIR names a directory of them; "
-                            "--masters or EBLA_MASTERS says where they are)"};
-  return {why.code(), message + " (--masters or EBLA_MASTERS says where they are)"};
+                            " (perhaps they need certificates: name a directory of them with --tls-dir or EBLA_TLS_DIR; " 
+                            "name them with --masters or EBLA_MASTERS)"};
+  return {why.code(), message + " (name them with --masters or EBLA_MASTERS)"};
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ int Shell::Run(const std::vector<std::string>& words) {
 
 Status Shell::Explained(const Status& status, const std::string& table) {
   if (status.code() == Code::kUnknownOutcome || status.code() == Code::kDeadlineExceeded)
-    return Error(status.code(), status.message() + " (ebla health says whether something is wrong)");
+    return Error(status.code(), status.message() + " (`ebla health` shows whether something is wrong)");
   const bool named = table.find_first_not_of("0123456789") != std::string::npos;  // not by a tablet's id
   if (status.code() == Code::kPermissionDenied && named && !status.message().contains(table))
     return Error(status.code(), status.message() + " (table \"" + EscapeBytes(table) + "\")");

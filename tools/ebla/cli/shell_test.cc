@@ -60,7 +60,7 @@ TEST_F(ShellTest, WhoAsksDeadMastersLearnsItSoon) {
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_THAT(Run("--masters 127.0.0.1:1,127.0.0.1:2 table list"),
               ::testing::AllOf(HasSubstr("UNAVAILABLE: no master answers: 127.0.0.1:1: "), HasSubstr("; 127.0.0.1:2: "),
-                               HasSubstr("(--masters or EBLA_MASTERS says where they are) [3]")));
+                               HasSubstr("(name them with --masters or EBLA_MASTERS) [3]")));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4)) << "of the five of the deadline";
 }
 

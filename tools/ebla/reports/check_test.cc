@@ -209,7 +209,7 @@ TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
   EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 table, 2 tablets, 6 replicas");
   servers_.cluster().faults()->CatchUp("ts-3");
   EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
-  EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, but not everything was compared"));
+  EXPECT_THAT(Run("help check"), HasSubstr("3  no fault was found, but not everything was compared"));
 }
 
 TEST_F(CheckVerbTest, AReplicaThatCannotBeReadIsAFault) {
@@ -252,7 +252,7 @@ TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {
   servers_.cluster().faults()->orphans["ts-1"].push_back(99);
   EXPECT_THAT(Run("check --tries 0"), EndsWith("[2]"));
   const std::string shown = Run("check carts --tries 2");
-  EXPECT_THAT(shown, AllOf(HasSubstr("looking again"), HasSubstr("FAULT tablet 99, server ts-1: has a replica"),
+  EXPECT_THAT(shown, AllOf(HasSubstr("comparing again"), HasSubstr("FAULT tablet 99, server ts-1: has a replica"),
                            EndsWith("[1]")));
 }
 

@@ -19,9 +19,9 @@ constexpr char kStalled[] = "no failover, no split, merge or move, no change of 
 // What an operator or the planner began so lately is over in a moment, as a rule.
 constexpr std::chrono::milliseconds kBegunLately{5'000};
 
-// ", last heard of 12s ago", as far as is known.
+// ", last report 12s ago", as far as is known.
 std::string Heard(const ServerSummary& server) {
-  return server.since_heartbeat ? ", last heard of " + AgeText(*server.since_heartbeat) : "";
+  return server.since_heartbeat ? ", last report " + AgeText(*server.since_heartbeat) : "";
 }
 
 // From kSilentMax on this is a finding.
@@ -34,7 +34,7 @@ void NoteSilence(const ServerSummary& server, Health& health) {
 
 Finding Silent(const ServerSummary& server) {
   return {Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
-          "see its log: was it killed, or can it not reach the leading master?"};
+          "read its log: was it killed, or can it not reach the leading master?"};
 }
 
 void JudgeServer(const ServerSummary& server, Health& health) {
@@ -60,7 +60,7 @@ void JudgeServer(const ServerSummary& server, Health& health) {
                                "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
   }
   if (!server.note.empty()) {
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, but cannot go on: " + server.note,
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " is draining, but cannot continue: " + server.note,
                                "make room for its replicas, or end the drain: ebla server undrain " + server.name});
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
@@ -117,16 +117,16 @@ std::set<ServerName> LiveOf(const ClusterState& state) {
 
 void NoteServer(const ServerSummary& server, Health& health) {
   if (server.draining && server.tablets > 0 && server.note.empty()) {
-    health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") +
+    health.notes.push_back("server " + server.name + " is draining, " + Count(server.tablets, "replica") +
                            " to go: ebla procedure show drain-" + server.name);
   } else if (server.draining && server.tablets == 0) {
     health.notes.push_back("server " + server.name +
-                           " is drained and gets no replicas: end it, then ebla server remove " + server.name +
+                           " is drained and receives no replicas: stop it, then ebla server remove " + server.name +
                            "; or ebla server undrain " + server.name);
   }
   if (server.maintenance) {
     health.notes.push_back("server " + server.name +
-                           " is under maintenance and gets no replicas until ebla server resume " + server.name);
+                           " is under maintenance and receives no replicas until ebla server resume " + server.name);
   }
 }
 
@@ -144,7 +144,7 @@ void NoteInsecure(const std::vector<ServerSummary>& servers, Health& health) {
     if (server.live && server.insecure) open.push_back(server.name);
   }
   if (open.empty()) return;
-  health.notes.push_back("--insecure: whoever reaches " + Listed(open) +
+  health.notes.push_back("--insecure: every machine that reaches " + Listed(open) +
                          " over the network is trusted; certificates end that (ebla help cert)");
 }
 
@@ -187,7 +187,7 @@ void NoteEmptied(const std::vector<TableInfo>& tables, Health& health) {
   constexpr std::chrono::hours kNews{24};
   for (const TableInfo& table : tables) {
     if (table.times_emptied == 0 || !table.since_emptied || *table.since_emptied > kNews) continue;
-    health.notes.push_back("tablets of table " + table.name + ", which is in memory, began empty " +
+    health.notes.push_back("tablets of table " + table.name + ", which is in memory, started empty " +
                            Lasting(*table.since_emptied) + " ago: no server had their records any more");
   }
 }
@@ -203,8 +203,8 @@ void JudgeFailed(Health& health) {
   const std::string where = tables.size() == 1 ? "table " + *tables.begin() : Count(tables.size(), "table");
   health.findings.push_back({Grade::kDegraded,
                              Count(failed.size(), "replica") + " of " + where + " failed: " + Listed(failed),
-                             "it is made again by itself if a majority of the others is complete; its server's log "
-                             "says what its store answered"});
+                             "the master replaces it if a majority of the other replicas is complete; its server's log "
+                             "shows the error of its store"});
 }
 
 // "ts-2 (tablet 7)".
@@ -237,16 +237,16 @@ void JudgeDamage(const ClusterState& state, Health& health) {
   if (!damaged.empty()) {
     health.findings.push_back(
         {Grade::kDegraded, Count(damaged.size(), "replica") + " damaged: " + Listed(damaged),
-         hopeless.empty() ? "each is made anew by itself while all others of its tablet live and are whole; "
-                            "its server's log says what was found"
-                          : "of tablet " + Listed(hopeless) +
-                                " no replica is whole: they serve what can be read; restore the rest from a backup"});
+         hopeless.empty() ? "the master replaces each while all other replicas of its tablet are live and whole; "
+                            "its server's log shows what was found"
+                          : "tablet " + Listed(hopeless) +
+                                " has no whole replica: its replicas serve what can be read; restore the rest from a backup"});
   }
   if (!differ.empty()) {
     health.findings.push_back(
-        {Grade::kDegraded, "replicas differ, and nobody can tell which are right: " + Listed(differ),
-         "read what matters at STRONG, from the primary. If that is right: ebla table alter TABLE --replicas 3, "
-         "which copies it; else ebla tablet transfer first. ebla check compares again"});
+        {Grade::kDegraded, "replicas differ, and no majority shows which are right: " + Listed(differ),
+         "read important records at STRONG, from the primary. If they are right: ebla table alter TABLE --replicas 3, "
+         "which copies the primary; else ebla tablet transfer first. ebla check compares again"});
   }
 }
 
@@ -262,10 +262,10 @@ void NoteScrub(const std::vector<ServerSummary>& servers, bool damaged, Health& 
     if (scrub.period.count() > 0 && scrub.age > 3 * scrub.period + std::chrono::minutes(5)) late.push_back(server.name);
   }
   if (!found.empty() && !damaged)
-    health.notes.push_back("damage was found lately, and is mended: " + Listed(found) + "; see these servers' disks");
+    health.notes.push_back("damage was found lately and is repaired: " + Listed(found) + "; check these servers' disks");
   if (!late.empty()) {
-    health.notes.push_back("the search for damage has not come to its end for three periods on " + Listed(late) +
-                           ": raise --scrub_bytes_per_second; the servers' logs say whether it fails");
+    health.notes.push_back("no scrub has finished for three periods on " + Listed(late) +
+                           ": raise --scrub_bytes_per_second; the servers' logs show whether it fails");
   }
 }
 
@@ -280,7 +280,7 @@ void JudgeReplicas(Health& health) {
        health.live_servers < most->wanted
            ? "this takes " + Count(most->wanted, "live tablet server") +
                  "; live now: " + std::to_string(health.live_servers)
-           : "repair goes on by itself; it replaces a lost server once that has been away for --replace_after_s"});
+           : "the master repairs them by itself; it replaces a lost server after --replace_after_s"});
 }
 
 void JudgeTables(Health& health) {
@@ -295,13 +295,13 @@ void JudgeTables(Health& health) {
     health.findings.push_back(
         {Grade::kFailing, lacking.Tablets() + ": no primary",
          health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
-                                 : "a failover takes a second or two; if it lasts, the leading master's log says why"});
+                                 : "a failover takes a second or two; if it lasts, the leading master's log shows why"});
   }
   if (const Lacking lacking(health.tables, &TableHealth::not_ready); lacking.any()) {
     health.findings.push_back(
         {Grade::kFailing, lacking.Tablets() + ": the primary serves no STRONG read yet",
          "a new primary first commits and applies its Barrier, which takes a moment; if it lasts, no majority of "
-         "the voters stores what it sends: the servers' logs say why"});
+         "the voters stores its entries: the servers' logs show why"});
   }
   JudgeFailed(health);
   JudgeReplicas(health);
@@ -358,7 +358,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     health.findings.push_back(
         {Grade::kDegraded,
          "the coordinator (ZooKeeper) has been away for " + Lasting(*state.info.coordinator_away) + ": " + kStalled,
-         "start ZooKeeper, or see why the masters do not reach it; tablets that are served stay served"});
+         "start ZooKeeper, or find out why the masters do not reach it; primaries continue to serve their tablets"});
   }
   for (const ServerSummary& server : state.servers) {
     health.live_servers += Reports(server);
@@ -372,7 +372,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
   }
   if (!state.info.safe_mode.empty()) {
     health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
-                               "start the servers that are missing; after ZooKeeper was restored, ebla cluster adopt"});
+                               "start the missing servers; if ZooKeeper was restored from a backup, ebla cluster adopt"});
   }
   if (!state.planner_on) {
     health.notes.push_back("the planner is off: nothing is split, merged or moved by load until ebla balance on");
@@ -435,12 +435,12 @@ Health Unknown(const Status& why) {
   health.grade = Grade::kFailing;
   if (why.code() == Code::kPermissionDenied) {
     health.findings.push_back(
-        {Grade::kFailing, why.message(), "judge as an operator: with --tls-dir, or with --user and --password-file"});
+        {Grade::kFailing, why.message(), "run health as an operator: with --tls-dir, or with --user and --password-file"});
     return health;
   }
   health.findings.push_back(
       {Grade::kFailing, "no leading master answers: " + why.ToString(),
-       "start a master, or name the right ones in --masters; clients that know their tablets go on"});
+       "start a master, or name the right ones in --masters; clients that know their tablets continue"});
   return health;
 }
 
@@ -449,7 +449,7 @@ Health NoLeader(const ClusterInfo& info) {
   health.grade = Grade::kFailing;
   health.findings.push_back(
       {Grade::kFailing, "none of " + Count(info.masters.size(), "master") + " is the leader, or the leader is silent",
-       "an election takes some seconds; if it lasts, see whether the masters reach ZooKeeper"});
+       "an election takes some seconds; if it lasts, check whether the masters reach ZooKeeper"});
   return health;
 }
 

@@ -23,11 +23,11 @@ struct BackupStoreArguments {
   void AddTo(Verb& verb) {
     verb.StopsOnInterrupt();
     verb.Required("--dir", "PLACE", TakeText(address.place),
-                  "Where the backups are: a directory, or s3://BUCKET/PREFIX");
-    verb.Option("--key-file", "FILE", TakeText(key_file), "64 hexadecimal digits: encrypts, and is needed to read");
+                  "Place of the backups: a directory, or s3://BUCKET/PREFIX");
+    verb.Option("--key-file", "FILE", TakeText(key_file), "File with a key of 64 hexadecimal digits, which encrypts backups and is needed to read them");
     verb.Option("--s3-endpoint", "URL", TakeText(address.s3_endpoint),
-                "Of a store that is not Amazon's ($AWS_ENDPOINT_URL_S3)");
-    verb.Option("--s3-region", "REGION", TakeText(address.s3_region), "Of the bucket ($AWS_REGION)");
+                "Address of a store other than Amazon's ($AWS_ENDPOINT_URL_S3)");
+    verb.Option("--s3-region", "REGION", TakeText(address.s3_region), "Region of the bucket ($AWS_REGION)");
   }
   Result<backup::Key> Key() const { return key_file.empty() ? Result<backup::Key>("") : backup::ReadKey(key_file); }
   Result<std::unique_ptr<backup::BackupStore>> Open(Context& context) const {

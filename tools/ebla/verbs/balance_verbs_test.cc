@@ -39,7 +39,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"server": "ts-1"}
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
-  EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
+  EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing needs to be done"));
   EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
             "1 server, 1 table, 1 tablet; after 30 s of the same; the view names no options, so the defaults hold\n"
             "split: split tablet 7 of carts [\"\",\"\") at \"f\"\n"
@@ -84,7 +84,7 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
               HasSubstr(R"("tablet":7,"age_ms":0,"outcome":null,"table":"carts","range":{"start":"",)"));
   EXPECT_THAT(Run("--json balance off"), HasSubstr(R"({"ok":true,"enabled":false})"));
   EXPECT_THAT(Run("balance explain"),
-              ::testing::AllOf(HasSubstr("the planner is off: what it plans is not done"), HasSubstr("WOULD BE DONE")));
+              ::testing::AllOf(HasSubstr("the planner is off: its plans are not carried out"), HasSubstr("WOULD BE DONE")));
   EXPECT_THAT(Run("balance now"),
               ::testing::AllOf(HasSubstr("made 0 s ago"), HasSubstr("WOULD BE DONE\nsplit: split tablet 7")));
   EXPECT_THAT(Run("balance on"), HasSubstr("OK  the planner is on"));

@@ -33,9 +33,9 @@ class OperateTest : public ShellTest {
     move.ageMs = 61'500;
     move.step = "2 of 4: copies to ts-3";
     move.waitsFor =
-        "ts-1, the tablet's primary, has not heard from ts-3 for 30 s: can these two servers reach each other?";
+        "ts-1, the tablet's primary, has received nothing from ts-3 for 30 s: can these two servers reach each other?";
     move.cancellable = true;
-    move.cancelNote = "what was copied to ts-3 goes, and the replica on ts-1 stays";
+    move.cancelNote = "what was copied to ts-3 is discarded, and the replica on ts-1 stays";
     move.doneUnits = 1 << 20;
     move.allUnits = 4 << 20;
     move.unit = "bytes";
@@ -59,7 +59,7 @@ class OperateTest : public ShellTest {
 };
 
 TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
-  EXPECT_EQ(Run("procedure list"), "nothing is under way");
+  EXPECT_EQ(Run("procedure list"), "no procedure is under way");
   EXPECT_EQ(Run("--json procedure list"), "[]");
   servers_.cluster().masters()->procedures = {Move(), Split()};
   EXPECT_THAT(Run("procedure list"),
@@ -85,7 +85,7 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_THAT(Run("procedure cancel split-8"),
               AllOf(HasSubstr("split-8 cannot be cancelled: its primary may have split it"), EndsWith("[1]")));
   EXPECT_EQ(Run("procedure cancel move-7"),
-            "OK  cancelled: what was copied to ts-3 goes, and the replica on ts-1 stays");
+            "OK  cancelled: what was copied to ts-3 is discarded, and the replica on ts-1 stays");
   EXPECT_THAT(Run("procedure cancel move-7"), EndsWith("[1]"));
   EXPECT_THAT(Run("procedure cancel"), EndsWith("[2]"));
   EXPECT_THAT(Run("procedure"), EndsWith("[2]"));
@@ -358,13 +358,13 @@ TEST_F(OperateTest, ClusterVersionSaysWhoHoldsTheLevelBackAndWhatARaiseSwitchesO
                     HasSubstr("level 2 switches on second: does second"), HasSubstr("level 3 switches on third")));
   server.featureLevel = 2;
   servers_.cluster().masters()->versions.processes = {master, server};
-  EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("it rises soon"), HasSubstr("switches on second"),
+  EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("level rises soon"), HasSubstr("switches on second"),
                                             Not(HasSubstr("third")), Not(HasSubstr("hold it back"))));
-  EXPECT_THAT(Run("cluster version --hold"), AllOf(HasSubstr("level 1, held there"), Not(HasSubstr("rises soon"))));
+  EXPECT_THAT(Run("cluster version --hold"), AllOf(HasSubstr("level 1, held:"), Not(HasSubstr("rises soon"))));
   EXPECT_THAT(Run("--json cluster version"),
               AllOf(HasSubstr(R"({"level":1,"held":true,"processes":[)"),
                     HasSubstr(R"({"name":"second","level":2,"on":false,"what":"does second"})")));
-  EXPECT_THAT(Run("cluster version --release"), Not(HasSubstr("held there")));
+  EXPECT_THAT(Run("cluster version --release"), Not(HasSubstr(", held:")));
   EXPECT_THAT(Run("cluster version --hold --release"), EndsWith("[2]"));
   server.featureLevel = master.featureLevel = 1;
   servers_.cluster().masters()->versions.processes = {master, server};

@@ -146,7 +146,7 @@ Verb& Verb::Flag(std::string name, bool& to, std::string help) {
 }
 
 Verb& Verb::Dangerous(bool& yes, std::vector<std::string> once_named) {
-  Flag("--yes", yes, "Does it without asking");
+  Flag("--yes", yes, "Does not ask for confirmation");
   parameters_.back().once_named = std::move(once_named);
   return *this;
 }

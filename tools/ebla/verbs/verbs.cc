@@ -87,11 +87,11 @@ Result<Table> TableArgument::Open(Context& context) const {
 }
 
 void WriteArguments::AddTo(Verb& verb, bool with_ttl, bool with_absent) {
-  verb.Option("--ack", "LEVEL", TakeLevel(ack), "Who has the write before it is done: majority, all, primary or any");
+  verb.Option("--ack", "LEVEL", TakeLevel(ack), "Which replicas hold the write before it is acknowledged: majority, all, primary or any");
   if (with_ttl)
     verb.Option("--ttl", "DURATION", TakeDuration(ttl),
                 "The record expires after this long; 0 means never. Without it put takes the table's default, incr "
-                "keeps what is");
+                "keeps the record's");
   if (with_absent) verb.Flag("--if-absent", if_absent, "Writes only if the key has no record");
   verb.Flag("--if-exists", if_exists, "Writes only if the key has a record");
   verb.Option("--if-version", "VERSION", TakeVersion(if_version), "Writes only if the record has this version");

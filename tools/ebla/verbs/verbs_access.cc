@@ -68,25 +68,25 @@ struct Password {
 void AddUserVerbs(Verbs& verbs) {
   auto created = std::make_shared<Password>();
   verbs
-      .Add("user create", "Makes a user, who may do nothing until something is granted",
+      .Add("user create", "Creates a user, who needs grants before it may do anything",
            "user create ada --new-password-file ada.password",
            [created](Context& context) -> Status {
              AccessChange change{.kind = Kind::kCreateUser, .name = created->name};
              if (!created->file.empty()) {
                EBLA_ASSIGN(change.password, security::ReadPassword(created->file));
              }
-             return Change(context, {change}, "user " + created->name + ": ebla grant says what it may do",
+             return Change(context, {change}, "user " + created->name + ": ebla grant gives it permissions",
                            {{"user", created->name}, {"password", !created->file.empty()}});
            })
       .Argument("USER", TakeText(created->name))
       .Option("--new-password-file", "FILE", TakeText(created->file),
-              "Its first line is the password. Without one only a certificate says who is this user");
+              "The file's first line is the password. Without it, the user needs a certificate to connect");
 
   auto dropped = std::make_shared<std::string>();
   verbs
-      .Add("user drop", "Takes a user away, with all that was granted to it", "user drop ada",
+      .Add("user drop", "Drops a user, with all its grants", "user drop ada",
            [dropped](Context& context) {
-             return Change(context, {{.kind = Kind::kDropUser, .name = *dropped}}, "user " + *dropped + " is gone",
+             return Change(context, {{.kind = Kind::kDropUser, .name = *dropped}}, "user " + *dropped + " is dropped",
                            {{"user", *dropped}});
            })
       .Argument("USER", TakeText(*dropped));
@@ -104,11 +104,11 @@ void AddUserVerbs(Verbs& verbs) {
                            {{"user", set->name}, {"password", !set->file.empty()}});
            })
       .Argument("USER", TakeText(set->name))
-      .Option("--new-password-file", "FILE", TakeText(set->file), "Its first line is the password; without it: none");
+      .Option("--new-password-file", "FILE", TakeText(set->file), "The file's first line is the password. Without it, the user has no password");
 }
 
 void AddUserList(Verbs& verbs) {
-  verbs.Add("user list", "Shows users and roles, and what is granted to them", "user list",
+  verbs.Add("user list", "Shows users and roles with their grants", "user list",
             [](Context& context) -> Status {
               EBLA_ASSIGN(const Client client, context.connect());
               EBLA_ASSIGN(const AccessInfo access, client.ListAccess());
@@ -136,7 +136,7 @@ void AddUserList(Verbs& verbs) {
               }
               for (const RoleInfo& role : access.roles)
                 rows.push_back({"role", role.name, "", "", Describe(role.grants)});
-              context.out.Listed(rows, "there are no users yet: ebla user create makes one");
+              context.out.Listed(rows, "there are no users yet: ebla user create creates one");
               return {};
             });
 }
@@ -151,8 +151,8 @@ void AddRoleVerbs(Verbs& verbs) {
              })
         .Argument("ROLE", TakeText(*name));
   };
-  add("create", Kind::kCreateRole, "Makes a role: grants that several users have together", " is there");
-  add("drop", Kind::kDropRole, "Takes a role away, also from its users", " is gone");
+  add("create", Kind::kCreateRole, "Creates a role: a set of grants that several users share", " is there");
+  add("drop", Kind::kDropRole, "Drops a role, and takes it from its users", " is gone");
   const auto give = [&](const std::string& verb, Kind kind, const std::string& help, const std::string& said) {
     struct Names {
       std::string role, user;
@@ -195,9 +195,9 @@ void AddGrantVerb(Verbs& verbs, const std::string& verb, Kind kind, const std::s
            })
       .Argument("PERMISSIONS", TakeText(arguments->permissions))
       .Argument("WHO", TakeText(arguments->name))
-      .Option("--table", "TABLE", TakeText(arguments->table), "Of this table; one made later under its name is another")
-      .Option("--prefix", "KEY", TakeBytes(arguments->prefix), "Of keys that begin with this alone: read and write")
-      .Flag("--all-tables", arguments->all_tables, "Of every table, also of those to come");
+      .Option("--table", "TABLE", TakeText(arguments->table), "Grants for this table. They end with the table, even if another gets its name")
+      .Option("--prefix", "KEY", TakeBytes(arguments->prefix), "Grants read and write only for keys that begin with this")
+      .Flag("--all-tables", arguments->all_tables, "Grants for every table, and for every table created later");
 }
 
 }  // namespace
@@ -209,7 +209,7 @@ void AddAccessVerbs(Verbs& verbs) {
   AddGrantVerb(verbs, "grant", Kind::kGrant,
                "Lets a user, a role or everybody read, write, admin (a table) or operator (the cluster)",
                ": granted; every server knows within a second");
-  AddGrantVerb(verbs, "revoke", Kind::kRevoke, "Takes back what was granted",
+  AddGrantVerb(verbs, "revoke", Kind::kRevoke, "Revokes grants",
                ": revoked; every server knows within a second");
 }
 

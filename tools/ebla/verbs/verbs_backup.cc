@@ -82,7 +82,7 @@ Status Create(CreateArguments& args, Context& context) {
   args.options.interrupted = [&context] { return context.interrupted.load(); };
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const Manifest made, backup::Create(client, *store, args.options));
-  context.out.Ok(made.name + ": " + What(made) + (made.since.empty() ? "" : ", on top of " + made.since), ToJson(made));
+  context.out.Ok(made.name + ": " + What(made) + (made.since.empty() ? "" : ", built on " + made.since), ToJson(made));
   return {};
 }
 
@@ -150,7 +150,7 @@ Status Restore(RestoreArguments& args, Context& context) {
     EBLA_ASSIGN(args.options.at_ms, backup::ParseMoment(args.at));
   }
   if (args.options.name.empty()) {
-    if (!args.options.at_ms) return Error(Code::kInvalidArgument, "say which backup, or with --at which moment");
+    if (!args.options.at_ms) return Error(Code::kInvalidArgument, "name a backup, or a moment with --at");
     EBLA_ASSIGN(args.options.name,
                 backup::BackupBefore(*store, *args.options.at_ms, args.options.table, args.options.key));
   }
@@ -186,24 +186,24 @@ Status Delete(const NamedArguments& args, Context& context) {
 
 void AddRestore(Verbs& verbs) {
   auto args = std::make_shared<RestoreArguments>();
-  Verb& verb = verbs.Add("backup restore", "Makes a backup's tables again, in this cluster or another",
+  Verb& verb = verbs.Add("backup restore", "Restores tables of a backup, in this cluster or another",
                          "backup restore --at 2026-11-25T04:30:00Z --dir /backups --table carts --as carts-then",
                          [args](Context& context) { return Restore(*args, context); });
-  verb.Optional("NAME", TakeText(args->options.name), "The backup (with --at: the last one before)");
+  verb.Optional("NAME", TakeText(args->options.name), "The backup (with --at: the last backup before that moment)");
   args->store.AddTo(verb);
-  verb.Option("--table", "TABLE", TakeText(args->options.table), "This one alone (all)");
-  verb.Option("--as", "TABLE", TakeText(args->options.as), "Under this name");
+  verb.Option("--table", "TABLE", TakeText(args->options.table), "Only this table (all tables)");
+  verb.Option("--as", "TABLE", TakeText(args->options.as), "Restores the table under this name");
   verb.Option("--at", "TIME", TakeText(args->at),
-              "As everything was then, by what `backup archive` has followed: 2026-11-25T04:30:00Z, now, or \"5m ago\" "
-              "(as backed up)");
-  verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Of each tablet (as when it was backed up)");
-  verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "How many puts run at once (256)");
-  verb.Flag("--continue", args->options.go_on, "Goes on with a restore that was interrupted");
+              "Restores the state at this moment, which `backup archive` must have followed: 2026-11-25T04:30:00Z, now, or \"5m ago\" "
+              "(the state in the backup)");
+  verb.Option("--replicas", "NUMBER", TakeWhole(args->replicas, 1, 7), "Replicas of each tablet (as many as when it was backed up)");
+  verb.Option("--parallel", "NUMBER", TakeWhole(args->options.parallel, 1, 100'000), "Puts that run at once; more are faster and load the servers more (256)");
+  verb.Flag("--continue", args->options.go_on, "Continues an interrupted restore");
   verb.Flag("--settings", args->options.settings,
-            "The cluster's settings, too: users, roles, grants, limits, and whether the planner is on");
+            "Also restores the cluster's settings: users, roles, grants, limits, and whether the planner is on");
   verb.Notes(
-      "The table gets the splits and the options that it had. A table of that name must not be there.\n"
-      "What has expired since the backup is left out.");
+      "The table gets its old splits and options. No table of that name may exist.\n"
+      "Records that have expired since the backup are left out.");
 }
 
 }  // namespace
@@ -215,13 +215,13 @@ void AddBackupVerbs(Verbs& verbs) {
                                 [create](Context& context) { return Create(*create, context); });
   create_verb.Argument("NAME", TakeText(create->options.name));
   create->store.AddTo(create_verb);
-  create_verb.Option("--table", "TABLE", TakeTexts(create->options.tables), "This one alone (all)").Several();
-  create_verb.Option("--since", "NAME", TakeText(create->options.since), "Only what has changed since that backup");
+  create_verb.Option("--table", "TABLE", TakeTexts(create->options.tables), "Only this table (all tables)").Several();
+  create_verb.Option("--since", "NAME", TakeText(create->options.since), "Only changes since that backup");
   create->rate.AddTo(create_verb);
   create_verb.Notes(
-      "Everything that was acknowledged before is in it, and each tablet is as it was at one moment.\n"
-      "An interrupted one is gone on with by the same command.\n"
-      "Keys of S3 are in $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or in ~/.aws/credentials.");
+      "The backup holds every write acknowledged before it began. Each tablet's records are of one moment.\n"
+      "The same command continues an interrupted backup.\n"
+      "The command reads the keys of S3 from $AWS_ACCESS_KEY_ID and $AWS_SECRET_ACCESS_KEY, or from ~/.aws/credentials.");
 
   auto list = std::make_shared<StoreArguments>();
   list->AddTo(verbs.Add("backup list", "Shows the backups in a directory or S3", "backup list --dir /backups",
@@ -229,7 +229,7 @@ void AddBackupVerbs(Verbs& verbs) {
 
   auto verify = std::make_shared<NamedArguments>();
   Verb& verify_verb =
-      verbs.Add("backup verify", "Reads all of a backup, and checks every byte", "backup verify monday --dir /backups",
+      verbs.Add("backup verify", "Reads a whole backup and checks every byte", "backup verify monday --dir /backups",
                 [verify](Context& context) { return Verify(*verify, context); });
   verify_verb.Argument("NAME", TakeText(verify->name));
   verify->store.AddTo(verify_verb);

@@ -63,15 +63,15 @@ void AddBackupArchiveVerbs(Verbs& verbs) {
                          [args](Context& context) { return Archive(*args, context); });
   args->store.AddTo(verb);
   verb.Option("--every", "DURATION", TakeDuration(options.every, std::chrono::milliseconds(100)),
-              "How often what has come is written (5s)");
+              "Time between two writes of new changes; a longer time writes fewer, larger files (5s)");
   verb.Option("--keep", "DURATION", TakeDuration(options.keep, std::chrono::minutes(1)),
-              "How far back moments stay known (for ever)");
+              "How long a moment can be restored; a longer time takes more space (for ever)");
   verb.Notes(
-      "Runs until it is stopped, beside `ebla backup schedule`: a moment is restored from a backup before it and the\n"
-      "changes since. Stopped for less than ten minutes, it goes on without a gap. One for each cluster and --dir.");
+      "Run it beside `ebla backup schedule`, because a restore needs a backup from before the moment and the\n"
+      "changes since. It runs until it is stopped. If it restarts within ten minutes, no moment is lost.\nRun only one for each cluster and --dir.");
 
   auto moments = std::make_shared<BackupStoreArguments>();
-  moments->AddTo(verbs.Add("backup moments", "Shows from when to when every moment can be restored",
+  moments->AddTo(verbs.Add("backup moments", "Shows the periods in which every moment can be restored",
                            "backup moments --dir /backups",
                            [moments](Context& context) { return Moments(*moments, context); }));
 }

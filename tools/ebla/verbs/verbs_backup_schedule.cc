@@ -48,23 +48,23 @@ Status Schedule(ScheduleArguments& args, Context& context) {
 void AddBackupScheduleVerb(Verbs& verbs) {
   auto args = std::make_shared<ScheduleArguments>();
   backup::ScheduleOptions& options = args->options;
-  Verb& verb = verbs.Add("backup schedule", "Makes backups time after time, and deletes the oldest",
+  Verb& verb = verbs.Add("backup schedule", "Makes backups regularly and deletes the oldest",
                          "backup schedule --dir s3://backups/nightly --every 1d --full-every 7 --keep 4",
                          [args](Context& context) { return Schedule(*args, context); });
   args->store.AddTo(verb);
   verb.Option("--every", "DURATION", TakeDuration(options.every, std::chrono::minutes(1)),
-              "From the beginning of one to that of the next (1d)");
+              "Time from the start of one backup to the start of the next (1d)");
   verb.Option("--full-every", "NUMBER", TakeWhole(options.full_every, 1, 1'000),
-              "Every such one is whole; the others hold what has changed (7)");
+              "One whole backup in every so many; the rest hold only changes (7)");
   verb.Option("--keep", "NUMBER", TakeWhole(options.keep, 1, 10'000),
-              "How many whole ones stay, with those on top of them (4)");
-  verb.Option("--prefix", "TEXT", TakeText(options.prefix), "What their names begin with, before the time (auto)");
-  verb.Option("--table", "TABLE", TakeTexts(options.create.tables), "This one alone (all)").Several();
+              "Whole backups that are retained, with the ones built on them (4)");
+  verb.Option("--prefix", "TEXT", TakeText(options.prefix), "Start of the backups' names, before the time (auto)");
+  verb.Option("--table", "TABLE", TakeTexts(options.create.tables), "Only this table (all tables)").Several();
   args->rate.AddTo(verb);
-  verb.Flag("--once", options.once, "Does what is due and ends, for a timer; else it runs until it is stopped");
+  verb.Flag("--once", options.once, "Makes the backup if one is due, and exits, for use in a timer; without it, runs until it is stopped");
   verb.Notes(
-      "Each is read again once it is made. Old ones are deleted only after the newest, with all below it, was found\n"
-      "whole. What fails is said and tried again. One schedule for each --prefix; it deletes no other's backups.");
+      "Each new backup is read again and checked. Old backups are deleted only after the newest one, with all that\n"
+      "it builds on, was found whole. A failure is reported and tried again. Run only one schedule for each --prefix:\nit deletes only backups with its prefix.");
 }
 
 }  // namespace ebla::shell

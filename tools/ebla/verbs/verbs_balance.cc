@@ -102,7 +102,7 @@ void Show(const master::Plan& plan, const Tablets& tablets, Output& out) {
     out.Line(std::string(Name(action.rule)) + ": " + tablets.Explain(ToString(action), action.tablet) + "\n  " +
              action.reason);
   }
-  if (plan.actions.empty()) out.Line("nothing is to be done");
+  if (plan.actions.empty()) out.Line("nothing needs to be done");
   if (plan.rejections.empty()) return;
   out.Line("");
   std::vector<std::vector<std::string>> counts = {{"NOT DONE", "BECAUSE", "TIMES"}};
@@ -189,8 +189,8 @@ Json ToJson(const PlannerState& state, const Tablets& tablets) {
 }
 
 std::string Head(const PlannerState& state) {
-  std::string head = state.enabled ? "the planner is on" : "the planner is off: what it plans is not done";
-  if (!state.waits_for.empty()) return head + "; it makes no plan at present: " + state.waits_for;
+  std::string head = state.enabled ? "the planner is on" : "the planner is off: its plans are not carried out";
+  if (!state.waits_for.empty()) return head + "; it makes no plan now: " + state.waits_for;
   if (!state.since_pass) return head + "; this master has not made a plan yet";
   return head + "; its latest plan was made " + master::Amount(*state.since_pass) + " ago";
 }
@@ -238,7 +238,7 @@ Status SaveView(const std::string& path, const std::string& view) {
 Status ExplainLive(const ExplainArguments& args, Context& context) {
   if (args.steady) {
     return Error(Code::kInvalidArgument,
-                 "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " +
+                 "--steady needs a saved view: save one with --save-view FILE, then --view FILE --steady " +
                      FormatDuration(*args.steady));
   }
   EBLA_ASSIGN(const Client client, context.connect());
@@ -266,7 +266,7 @@ Status Explain(const ExplainArguments& args, Context& context) {
 Status Switch(bool on, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
-  context.out.Ok(on ? "the planner is on" : "the planner is off, also for later masters; what is under way goes on",
+  context.out.Ok(on ? "the planner is on" : "the planner is off, also for later masters; procedures under way continue",
                  {{"enabled", state.enabled}});
   return {};
 }
@@ -282,7 +282,7 @@ Status Now(Context& context) {
     return {};
   }
   context.out.Ok(Head(state));
-  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why");
+  if (state.planned.empty()) context.out.Line("nothing needs to be done; ebla balance explain gives the reasons");
   Show(state.enabled ? "PLANNED" : "WOULD BE DONE", state.planned, tablets, false, context.out);
   return {};
 }
@@ -292,7 +292,7 @@ Status Now(Context& context) {
 void AddBalanceVerbs(Verbs& verbs) {
   verbs.Add("balance on", "Lets the planner split, merge and move tablets by load", "balance on",
             [](Context& context) { return Switch(true, context); });
-  verbs.Add("balance off", "Lets the planner only plan; drains and repairs go on", "balance off",
+  verbs.Add("balance off", "Lets the planner only plan; drains and repairs continue", "balance off",
             [](Context& context) { return Switch(false, context); });
   verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now", Now);
   auto args = std::make_shared<ExplainArguments>();
@@ -304,8 +304,8 @@ void AddBalanceVerbs(Verbs& verbs) {
               "Plans for a saved view of a cluster, with the options saved in it")
       .Option("--save-view", "FILE", TakeText(args->save_view), "Also saves a view of this cluster, for --view")
       .Option("--steady", "DURATION", TakeDuration(args->steady),
-              "With --view: plans on as if nothing changed, until something is to be done, at most so long")
-      .Flag("--all", args->all, "Lists everything that is not done, not only the first 50");
+              "With --view: continues to plan as if nothing changed, until an action results, at most for this time")
+      .Flag("--all", args->all, "Lists all actions that were not done, not only the first 50");
 }
 
 }  // namespace ebla::shell

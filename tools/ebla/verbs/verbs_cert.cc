@@ -25,7 +25,7 @@ struct CertificateArguments {
 
 Status CreateAuthority(Context& context, const std::string& directory, int days) {
   EBLA_TRY(security::CreateAuthority(directory, days));
-  context.out.Ok("the authority is in " + directory + ": keep its ca.key away from every server",
+  context.out.Ok("the authority is in " + directory + ": copy its ca.key to no server",
                  {{"directory", directory}});
   return {};
 }
@@ -44,10 +44,10 @@ Status Create(Context& context, CertificateArguments& arguments) {
 
 Verb& AddCommon(Verb& verb, const std::shared_ptr<CertificateArguments>& arguments) {
   return verb.Argument("NAME", TakeText(arguments->certificate.name))
-      .Option("--ca", "DIRECTORY", TakeText(arguments->authority), "Where ca.crt and ca.key are (certs)")
+      .Option("--ca", "DIRECTORY", TakeText(arguments->authority), "Directory with ca.crt and ca.key (certs)")
       .Option("--dir", "DIRECTORY", TakeText(arguments->directory),
-              "Where the certificate goes (where the authority is)")
-      .Option("--days", "NUMBER", TakeWhole(arguments->certificate.days, 1, kDaysMax), "How long it is good (365)");
+              "Directory for the certificate (the authority's directory)")
+      .Option("--days", "NUMBER", TakeWhole(arguments->certificate.days, 1, kDaysMax), "Days until it expires (365)");
 }
 
 }  // namespace
@@ -59,14 +59,14 @@ void AddCertVerbs(Verbs& verbs) {
   };
   auto authority = std::make_shared<Authority>();
   verbs
-      .Add("cert create-ca", "Makes an authority for a cluster's certificates", "cert create-ca --dir certs",
+      .Add("cert create-ca", "Creates an authority for a cluster's certificates", "cert create-ca --dir certs",
            [authority](Context& context) { return CreateAuthority(context, authority->directory, authority->days); })
-      .Option("--dir", "DIRECTORY", TakeText(authority->directory), "Where ca.crt and ca.key go (certs)")
-      .Option("--days", "NUMBER", TakeWhole(authority->days, 1, kDaysMax), "How long it is good (3650)");
+      .Option("--dir", "DIRECTORY", TakeText(authority->directory), "Directory for ca.crt and ca.key (certs)")
+      .Option("--days", "NUMBER", TakeWhole(authority->days, 1, kDaysMax), "Days until it expires (3650)");
 
   auto server = std::make_shared<CertificateArguments>();
   server->certificate.kind = Identity::Kind::kServer;
-  AddCommon(verbs.Add("cert create-server", "Makes the certificate of a server",
+  AddCommon(verbs.Add("cert create-server", "Creates the certificate of a server",
                       "cert create-server ts-1 --hosts 10.0.0.5,ts1.example --dir ts-1",
                       [server](Context& context) -> Status {
                         if (server->is_master && server->is_gateway)
@@ -77,19 +77,19 @@ void AddCertVerbs(Verbs& verbs) {
                         return Create(context, *server);
                       }),
             server)
-      .Option("--hosts", "LIST", TakeText(server->hosts), "The names and addresses under which others reach it")
-      .Flag("--master", server->is_master, "Of a master: tablet servers obey it alone")
-      .Flag("--gateway", server->is_gateway, "Of a gateway, for its clients: to the cluster it is nobody");
+      .Option("--hosts", "LIST", TakeText(server->hosts), "The host names and addresses at which clients and servers reach it")
+      .Flag("--master", server->is_master, "Certificate of a master: tablet servers obey only masters")
+      .Flag("--gateway", server->is_gateway, "Certificate of a gateway, for its clients only: the cluster grants it nothing");
 
   auto user = std::make_shared<CertificateArguments>();
   AddCommon(
-      verbs.Add("cert create-client", "Makes the certificate of a user", "cert create-client ada --operator --dir ada",
+      verbs.Add("cert create-client", "Creates the certificate of a user", "cert create-client ada --operator --dir ada",
                 [user](Context& context) {
                   if (user->is_operator) user->certificate.kind = Identity::Kind::kOperator;
                   return Create(context, *user);
                 }),
       user)
-      .Flag("--operator", user->is_operator, "May change tables, servers and the cluster, too");
+      .Flag("--operator", user->is_operator, "The user may also change tables, servers and the cluster");
 
   struct Revocation {
     std::string certificate, authority = "certs";
@@ -105,7 +105,7 @@ void AddCertVerbs(Verbs& verbs) {
              return {};
            })
       .Argument("FILE", TakeText(revocation->certificate))
-      .Option("--ca", "DIRECTORY", TakeText(revocation->authority), "Where ca.crt and ca.key are (certs)");
+      .Option("--ca", "DIRECTORY", TakeText(revocation->authority), "Directory with ca.crt and ca.key (certs)");
 }
 
 }  // namespace ebla::shell

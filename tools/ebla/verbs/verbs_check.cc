@@ -61,7 +61,7 @@ class ContentCheck {
     for (size_t i = 0; i < view_.tablets.size() && !result_.interrupted; ++i) {
       const TabletSummary& tablet = view_.tablets[i];
       if (tablet.status != TabletStatus::kServing) {
-        Miss(tablet, {}, tablet.status == TabletStatus::kCreating ? "it is being made" : "it is being dropped");
+        Miss(tablet, {}, tablet.status == TabletStatus::kCreating ? "it is being created" : "it is being dropped");
         continue;
       }
       progress_ = "tablet " + std::to_string(i + 1) + " of " + std::to_string(view_.tablets.size());
@@ -174,7 +174,7 @@ Result<CheckResult> Check(Context& context, const Client& client, const CheckArg
   EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
   result.faults = CheckCatalog(view);
   for (int attempt = 1; attempt < limits.tries && !result.faults.empty(); ++attempt) {
-    context.out.Note("something differs, perhaps only for a moment: looking again");
+    context.out.Note("something differs, perhaps only for a moment: comparing again");
     result.interrupted = !Sleep(context, kCatalogWait);
     if (result.interrupted) break;
     EBLA_ASSIGN(view, Gather(client, args.table));
@@ -254,7 +254,7 @@ Status Run(const CheckArguments& args, Context& context) {
   EBLA_ASSIGN(const CheckResult result,
               Check(context, client, args, {args.tries, static_cast<int64_t>(bytes_per_second)}));
   Show(result, !args.catalog_only, args.verbose, context.out);
-  if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
+  if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was compared");
   context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
   return {};
 }
@@ -265,22 +265,22 @@ void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
   verbs
       .Add("check",
-           "Compares the catalog with the servers, and replicas with each other; the exit code says whether they agree",
+           "Compares the catalog with the servers, and replicas with each other; the exit code shows whether they agree",
            "check carts", [args](Context& context) { return Run(*args, context); })
       .StopsOnInterrupt()
       .Optional("TABLE", TakeText(args->table), "Only this table")
-      .Flag("--catalog-only", args->catalog_only, "Does not compare the contents of the replicas")
-      .Flag("--verbose", args->verbose, "Shows a line for each replica; else replicas that are alike share a line")
+      .Flag("--catalog-only", args->catalog_only, "Does not compare the records of the replicas")
+      .Flag("--verbose", args->verbose, "Shows a line for each replica; without it, equal replicas share a line")
       .Option("--tries", "NUMBER", TakeWhole(args->tries, 1, 1'000),
-              "How often it looks again at a difference, which may be a change under way (4)")
+              "Comparisons of a difference before it counts, because it may be a change under way (4)")
       .Option("--bytes-per-second", "SIZE", TakeSize(args->bytes_per_second),
-              "How fast each server reads at most (32MiB)")
+              "Most bytes per second that each server reads; more finishes earlier and loads the servers more (32MiB)")
       .Notes(
           "Exit codes:\n"
-          "  0  everything was looked at, and agrees\n"
-          "  1  something is wrong: the FAULT lines say what\n"
+          "  0  everything was compared, and agrees\n"
+          "  1  something is wrong: the FAULT lines name it\n"
           "  2  wrong usage\n"
-          "  3  nothing wrong was seen, but not everything was compared: a replica was behind, busy, away or\n"
+          "  3  no fault was found, but not everything was compared: a replica was behind, busy, away or\n"
           "     moving, Ctrl-C came, or no master answered. Check again with less load, or with more --tries");
 }
 

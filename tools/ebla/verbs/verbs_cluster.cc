@@ -69,7 +69,7 @@ Status Adopt(const AdoptArguments& args, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args.options.without}));
   if (found.reason.empty()) {
-    context.out.Ok("the catalog knows all that servers have", ToJson(found, false));
+    context.out.Ok("the catalog already lists everything that the servers hold", ToJson(found, false));
     return {};
   }
   if (!context.out.json) ShowAdoption(found, context.out);
@@ -82,7 +82,7 @@ Status Adopt(const AdoptArguments& args, Context& context) {
     }
     return {};
   }
-  EBLA_TRY(Confirm(context, yes, "writes what servers have into the catalog"));
+  EBLA_TRY(Confirm(context, yes, "adds to the catalog everything that the servers hold"));
   AdoptOptions options = args.options;
   options.confirm = true;
   EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(options));
@@ -93,12 +93,12 @@ Status Adopt(const AdoptArguments& args, Context& context) {
 void AddClusterAdopt(Verbs& verbs) {
   auto args = std::make_shared<AdoptArguments>();
   verbs
-      .Add("cluster adopt", "Adds what the servers hold to a catalog that was restored from an older state",
+      .Add("cluster adopt", "Adds the servers' tables and tablets to a catalog that was restored from an older state",
            "cluster adopt --yes", [args](Context& context) { return Adopt(*args, context); })
-      .Flag("--dry-run", args->dry_run, "Only shows what would be adopted, and does not ask")
+      .Flag("--dry-run", args->dry_run, "Only shows the tables and tablets that it would add")
       .Dangerous(args->options.confirm, {"--confirm"})
       .Option("--without", "SERVER", TakeTexts(args->options.without),
-              "A server that is gone for good; what it alone holds is given up")
+              "A server that is lost for good; its only copies are given up")
       .Several();
 }
 
@@ -138,10 +138,10 @@ Status Info(Context& context) {
   }
   if (info.coordinator_away) {
     rows.push_back(
-        {"coordinator", "away for " + Lasting(*info.coordinator_away) + "; ebla health says what waits for it"});
+        {"coordinator", "away for " + Lasting(*info.coordinator_away) + "; ebla health lists what waits for it"});
   }
   if (!info.from_leader) {
-    rows.push_back({"note", "no leader answers, and a standby counts nothing"});
+    rows.push_back({"note", "no leader answers, and a standby has no counts"});
     context.out.Columns(rows);
     return {};
   }
@@ -258,7 +258,7 @@ void ShowProcesses(const std::vector<ProcessVersion>& processes, Output& out) {
 // Where the level is, who keeps it there, and what would come with a higher one.
 void ShowLevel(const ClusterVersions& versions, Output& out) {
   if (versions.level == 0) return;  // a master of before leads
-  const std::string held = versions.held ? ", held there: `ebla cluster version --release` lets it rise" : "";
+  const std::string held = versions.held ? ", held: `ebla cluster version --release` lets it rise" : "";
   out.Line("the cluster is at feature level " + std::to_string(versions.level) + held);
   std::vector<std::string> behind;
   int greatest = 0, least = kFeatureLevelMax;
@@ -271,9 +271,9 @@ void ShowLevel(const ClusterVersions& versions, Output& out) {
   const bool all_speak_more = behind.empty();
   const int next = all_speak_more ? least : greatest;
   if (!all_speak_more) {
-    out.Line("these speak no more than that, and hold it back: " + Joined(behind, {}));
+    out.Line("these processes speak no higher level, and hold it back: " + Joined(behind, {}));
   } else if (!versions.held) {
-    out.Line("every process speaks more: it rises soon, by itself, and builds of before are refused then");
+    out.Line("every process speaks a higher level: the cluster's level rises soon, by itself, and then refuses older builds");
   }
   for (const FeatureInfo& feature : versions.features) {
     if (feature.level <= versions.level || feature.level > next) continue;
@@ -302,10 +302,10 @@ Status ShowVersion(const VersionArguments& args, Context& context) {
 void AddClusterVersion(Verbs& verbs) {
   auto args = std::make_shared<VersionArguments>();
   verbs
-      .Add("cluster version", "Shows what every master and tablet server runs, and the cluster's feature level",
+      .Add("cluster version", "Shows the version of every master and tablet server, and the cluster's feature level",
            "cluster version\n  cluster version --hold",
            [args](Context& context) { return ShowVersion(*args, context); })
-      .Flag("--hold", args->hold, "Has the feature level stay where it is, so that an upgrade can be taken back")
+      .Flag("--hold", args->hold, "Holds the feature level, so that an upgrade can be undone")
       .Flag("--release", args->release, "Lets the feature level rise by itself again");
 }
 

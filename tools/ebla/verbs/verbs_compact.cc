@@ -78,7 +78,7 @@ Status Compact(const CompactArguments& args, Context& context) {
     const auto running = static_cast<size_t>(std::ranges::count_if(servers, &CompactionInfo::running));
     if (running == 0) break;
     if (running != told)
-      context.out.Note(Count(running, "server") + " still compacting; after Ctrl-C they go on by themselves");
+      context.out.Note(Count(running, "server") + " still compacting; after Ctrl-C they continue by themselves");
     told = running;
     if (!Sleep(context, kCompactionPoll)) break;
     EBLA_ASSIGN(servers, client.CompactTable(args.table, options));
@@ -97,9 +97,9 @@ void AddCompactVerbs(Verbs& verbs) {
       .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table), "Each server stores all of its tablets of this table in one file")
       .Option("--server", "SERVER", TakeText(args->server), "Only on this server")
-      .Option("--limit", "DURATION", TakeDuration(args->limit), "How long it may take on each server (10m)")
-      .Flag("--status", args->status, "Only shows how it goes, or how it went the last time")
-      .Flag("--no-wait", args->no_wait, "Returns once it has begun");
+      .Option("--limit", "DURATION", TakeDuration(args->limit), "Time limit on each server (10m)")
+      .Flag("--status", args->status, "Only shows the progress, or the result of the last compaction")
+      .Flag("--no-wait", args->no_wait, "Returns as soon as the servers have begun");
 }
 
 }  // namespace ebla::shell

@@ -119,7 +119,7 @@ struct Selection {
     const bool named = !server.empty() && tablet >= 0 && version;
     const bool partly = !server.empty() || tablet >= 0 || version;
     if (all == named || (all && partly)) {
-      return Error(Code::kInvalidArgument, "say which: --server, --tablet and --version together, or --all");
+      return Error(Code::kInvalidArgument, "name the records: --server, --tablet and --version together, or --all");
     }
     EBLA_ASSIGN(UnresolvedWrites unresolved, Listed(context, table));
     std::vector<UnresolvedWrite> found;
@@ -131,7 +131,7 @@ struct Selection {
       return Error(Code::kNotFound, "no such record; \"conflict list " + table + "\" shows those there are");
     }
     if (named && found.front().waiting) {
-      return Error(Code::kInvalidArgument, "that write is still being delivered, and needs nothing");
+      return Error(Code::kInvalidArgument, "that write is still being delivered, and needs no decision");
     }
     return found;
   }
@@ -244,12 +244,12 @@ Status Forget(Context& context, const Selection& selection, bool yes) {
 void AddConflictVerbs(Verbs& verbs) {
   auto table = std::make_shared<std::string>();
   verbs
-      .Add("conflict list", "Shows acknowledged writes that are on servers, but not in the table",
+      .Add("conflict list", "Shows acknowledged writes that servers hold, but the table does not",
            "conflict list carts", [table](Context& context) { return ListConflicts(context, *table); })
       .Argument("TABLE", TakeText(*table))
       .Notes(
-          "STATE: \"conflict\" waits for a decision; \"repeated\" does too, and a retry may have written the same;\n"
-          "\"waiting\" is still being delivered, and needs nothing.");
+          "STATE: \"conflict\" waits for your decision; \"repeated\" does, too, but a retry may have written the same;\n"
+          "\"waiting\" is still being delivered, and needs no decision.");
 
   auto target = std::make_shared<std::pair<std::string, std::string>>();
   verbs

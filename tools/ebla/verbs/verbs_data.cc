@@ -241,9 +241,9 @@ void AddScan(Verbs& verbs) {
   args->range.AddTo(verb);
   verb.Flag("--reverse", args->reverse, "Starts at the last key");
   verb.Option("--limit", "RECORDS", TakeWhole(args->limit), "Stops after so many records; 0 means no limit");
-  verb.Flag("--keys-only", args->keys_only, "Leaves the values out");
+  verb.Flag("--keys-only", args->keys_only, "Omits the values");
   args->read.AddTo(verb);
-  verb.Notes("With --json each record is a line of its own, as a table may be larger than memory.");
+  verb.Notes("With --json each record is a separate line, because a table may be larger than memory.");
 }
 
 }  // namespace

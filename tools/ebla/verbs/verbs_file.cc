@@ -236,14 +236,14 @@ Status Dump(const DumpArguments& args, Context& context) {
   return {};
 }
 
-constexpr const char* kFormatHelp = "json, tsv or csv (what the file's name ends with, else json)";
+constexpr const char* kFormatHelp = "json, tsv or csv (as the file's name ends, else json)";
 constexpr const char* kFormats =
     "Formats, all of which keep every byte and the time at which a record expires:\n"
     "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. base64 wins.\n"
     "        load also takes lines with key and value alone (.json, .jsonl, .ndjson).\n"
-    "  csv   RFC 4180, with these names as its head. A field that is no UTF-8 stands in its base64 column\n"
-    "        alone. load goes by the head, and needs only key and value (.csv).\n"
-    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a\n"
+    "  csv   RFC 4180, with these names in its first line. A field that is no UTF-8 is in its base64 column\n"
+    "        only. load follows the first line, and needs only key and value (.csv).\n"
+    "  tsv   key TAB value, then TAB expires_at_ms if the record expires. \\xNN is a byte, \\\\ a\n"
     "        backslash (.tsv, .txt).\n"
     "expires_at_ms counts from 1970. load leaves out records that have expired meanwhile.";
 
@@ -257,7 +257,7 @@ void AddFileVerbs(Verbs& verbs) {
   load_verb.StopsOnInterrupt().Argument("TABLE", TakeText(load->table.table)).OnTableInUse();
   load_verb.Argument("FILE", TakeText(load->file), "- is standard input");
   load_verb.Option("--format", "FORMAT", TakeOneOf(load->format, {"json", "tsv", "csv"}), kFormatHelp);
-  load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000), "How many puts run at once (256)");
+  load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000), "Puts that run at once; more are faster and load the servers more (256)");
   load->write.AddTo(load_verb, true, true);
   load_verb.Notes(kFormats);
 

@@ -133,7 +133,7 @@ void Show(const Health& health, Output& out) {
 
 void AddHealthVerbs(Verbs& verbs) {
   verbs
-      .Add("health", "Judges the cluster and says what to do; the exit code is the grade",
+      .Add("health", "Judges the cluster and advises what to do; the exit code is the grade",
            "health --json --deadline 3s",
            [](Context& context) -> Status {
              const Result<Client> client = context.connect();
@@ -149,7 +149,7 @@ void AddHealthVerbs(Verbs& verbs) {
            })
       .Notes(
           "Exit codes:\n"
-          "  0  healthy: everything is served, by as many replicas as the tables want. Notes name what is\n"
+          "  0  healthy: everything is served, by as many replicas as the tables ask for. Notes name what is\n"
           "     switched off or under way, such as a drain\n"
           "  1  degraded: everything is served, but redundancy is missing, or nothing is repaired (safe mode)\n"
           "  2  wrong usage\n"

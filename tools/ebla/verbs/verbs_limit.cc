@@ -33,12 +33,12 @@ std::vector<std::string> Row(const std::string& kind, const std::string& name, c
 }
 
 Status SetLimits(Context& context, AccessChange change, const LimitArguments& arguments) {
-  if (arguments.none == (arguments.limits != Limits())) return {Code::kInvalidArgument, "say which limits, or --none"};
+  if (arguments.none == (arguments.limits != Limits())) return {Code::kInvalidArgument, "name a limit, or --none"};
   change.limits = arguments.limits;
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_TRY(client.ChangeAccess({change}));
   context.out.Ok(
-      arguments.none ? arguments.name + " has no limits" : arguments.name + ": each server keeps to it within a second",
+      arguments.none ? arguments.name + " has no limits" : arguments.name + ": each server enforces it within a second",
       ToJson(change.limits));
   return {};
 }
@@ -54,21 +54,21 @@ Take TakeBytesPerSecond(int64_t& to) {
 void AddOptions(Verb& verb, const std::shared_ptr<LimitArguments>& arguments, bool of_user) {
   Limits& limits = arguments->limits;
   verb.Option("--operations", "N", TakeWhole(limits.operations_per_second),
-              "A second: reads, and writes; a batch has as many as it has writes")
-      .Option("--bytes", "SIZE", TakeBytesPerSecond(limits.bytes_per_second), "A second: of requests and replies")
-      .Option("--in-flight", "N", TakeWhole(limits.in_flight, 0, kMost), "Calls that wait for their answer");
-  if (of_user) verb.Option("--connections", "N", TakeWhole(limits.connections, 0, kMost), "To each server");
-  verb.Flag("--none", arguments->none, "No limits from now on")
+              "Operations per second; a batch counts each of its writes")
+      .Option("--bytes", "SIZE", TakeBytesPerSecond(limits.bytes_per_second), "Bytes per second, of requests and replies")
+      .Option("--in-flight", "N", TakeWhole(limits.in_flight, 0, kMost), "Calls in flight");
+  if (of_user) verb.Option("--connections", "N", TakeWhole(limits.connections, 0, kMost), "Connections to each server");
+  verb.Flag("--none", arguments->none, "Removes all limits")
       .Notes(
-          "Each tablet server counts for itself. What is more than the limit is answered OVERLOADED, which\n"
-          "says whose limit it is; clients wait and try again until their deadline.");
+          "Each tablet server enforces the limits by itself. It answers calls above a limit with OVERLOADED,\n"
+          "which names the limit. Clients wait and retry until their deadline.");
 }
 
 }  // namespace
 
 void AddLimitVerbs(Verbs& verbs) {
   auto user = std::make_shared<LimitArguments>();
-  Verb& of_user = verbs.Add("limit user", "Limits what a user has of each server, or each user: \"everybody\"",
+  Verb& of_user = verbs.Add("limit user", "Limits a user's calls to each server; \"everybody\" limits each user",
                             "limit user ada --operations 1000 --bytes 10MiB", [user](Context& context) {
                               return SetLimits(context, {.kind = Kind::kSetLimits, .name = user->name}, *user);
                             });
@@ -77,7 +77,7 @@ void AddLimitVerbs(Verbs& verbs) {
 
   auto table = std::make_shared<LimitArguments>();
   Verb& of_table =
-      verbs.Add("limit table", "Limits what all users of a table together have of each server",
+      verbs.Add("limit table", "Limits the calls of all users together for a table, on each server",
                 "limit table carts --operations 5000", [table](Context& context) {
                   return SetLimits(context, {.kind = Kind::kSetTableLimits, .grant = {.table = table->name}}, *table);
                 });

@@ -50,7 +50,7 @@ void AddTabletMerge(Verbs& verbs) {
   verb.Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the second of the two begins; \xNN is a byte)")
       .Notes(
           "Without --at the tablet is merged with the one after it.\n"
-          "No record is copied where both lie on the same servers; else the smaller one is moved first.");
+          "If both have the same servers, no record is copied. Otherwise the smaller tablet is moved first.");
 }
 
 // Neighbours that are to become one: from the first's start to the last's end, and where those after the first begin.
@@ -160,14 +160,14 @@ void AddTableMergeSmall(Verbs& verbs) {
   };
   auto args = std::make_shared<Arguments>();
   verbs
-      .Add("table merge-small", "Merges neighbours that are small even together, one pair after another",
+      .Add("table merge-small", "Merges neighbouring tablets that are small even together, one pair after another",
            "table merge-small carts --below 512MiB --dry-run",
            [args](Context& context) { return MergeSmall(context, args->table, args->below, args->dry_run); })
       .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table))
       .Option("--below", "SIZE", TakeSize(args->below),
               "A merged tablet stays smaller than this (twice the merge size of the table)")
-      .Flag("--dry-run", args->dry_run, "Only shows what would be merged");
+      .Flag("--dry-run", args->dry_run, "Only shows the merges that it would make");
 }
 
 }  // namespace

@@ -82,7 +82,7 @@ class Presplit {
     if (keys.empty()) {
       return Error(Code::kInvalidArgument,
                    "table " + args_.table +
-                       " is empty, and nothing is known of its keys: name keys with --at, or give " +
+                        is empty, so its keys are unknown: name keys with --at, or give "  +
                        "typical keys with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
@@ -104,8 +104,8 @@ class Presplit {
         EBLA_TRY(Split(*cut, all));
       } else if (Clock::now() >= until_) {
         return Error(Code::kUnavailable,
-                     "no tablet worth splitting has a middle key that is known" + SoFar() +
-                         ": servers report it for tablets of 64 MiB and more; see ebla tablet stats");
+                     "no tablet that is large enough to split has a known middle key" + SoFar() +
+                         ": servers report middle keys for tablets of 64 MiB and more; see ebla tablet stats");
       } else if (!Sleep(context_, kSplitPoll)) {
         return Error(Code::kUnavailable, "interrupted" + SoFar());
       }
@@ -128,7 +128,7 @@ class Presplit {
   }
 
   std::string SoFar() const {
-    return done_.empty() ? "; nothing was split" : "; " + Count(done_.size(), "split") + " done before that stay";
+    return done_.empty() ? "; nothing was split" : "; " + Count(done_.size(), "split") +  done before the error remain";
   }
 
   Json Cuts(const std::vector<PresplitCut>& cuts) const {
@@ -180,7 +180,7 @@ class Presplit {
   Status End() {
     EBLA_ASSIGN(tablets_, client_.ListTablets(args_.table));
     const size_t tablets = tablets_.size();
-    context_.out.Ok(done_.empty() ? "nothing is to be split: table " + args_.table + " has " + Count(tablets, "tablet")
+    context_.out.Ok(done_.empty() ? "no split is needed: table " + args_.table + " has " + Count(tablets, "tablet")
                                   : Count(done_.size(), "split") + ", " + Count(tablets, "tablet"),
                     {{"tablets", tablets}, {"splits", Cuts(done_)}});
     return {};
@@ -216,7 +216,7 @@ Status Check(const PresplitArguments& args) {
 void AddPresplitVerbs(Verbs& verbs) {
   auto args = std::make_shared<PresplitArguments>();
   verbs
-      .Add("table presplit", "Splits a table into more tablets before its load does; no data moves",
+      .Add("table presplit", "Splits a table before its load grows; no data moves",
            "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"
            "  table presplit empty --into 16 --pattern 'user%08d' --count 1000000",
            [args](Context& context) -> Status {
@@ -227,17 +227,17 @@ void AddPresplitVerbs(Verbs& verbs) {
       .StopsOnInterrupt()
       .Argument("TABLE", TakeText(args->table))
       .Option("--into", "NUMBER", TakeWhole(args->into, 1),
-              "How many tablets the table gets: the largest are halved by their data, or cut where --sample or "
-              "--pattern says")
+              "Number of tablets after the splits. The largest are halved by their data, or cut as --sample or "
+              "--pattern directs")
       .Option("--at", "KEYS", TakeListOfBytes(args->at), "The keys to split at, for example f,m,t")
-      .Option("--sample", "PATH", TakeText(args->sample), "A file of typical keys, one a line")
+      .Option("--sample", "PATH", TakeText(args->sample), "A file of typical keys, one per line")
       .Option("--pattern", "PATTERN", TakeText(args->pattern),
-              "How the keys to come are numbered, for example 'user%08d'")
-      .Option("--count", "NUMBER", TakeWhole(args->count, 1), "How many keys of this pattern there will be")
+              "Pattern of the table's future keys, for example 'user%08d'")
+      .Option("--count", "NUMBER", TakeWhole(args->count, 1), "Number of future keys of this pattern")
       .Option("--look-at", "NUMBER", TakeWhole(args->look_at),
-              "A table with more keys than this is not read; its servers estimate the middle keys (1000000)")
-      .Option("--timeout", "DURATION", TakeDuration(args->timeout), "How long to wait for such an estimate (10m)")
-      .Flag("--dry-run", args->dry_run, "Only shows what would be split");
+              "Number of keys above which the table is not read; its servers then estimate middle keys (1000000)")
+      .Option("--timeout", "DURATION", TakeDuration(args->timeout), "Time limit for such an estimate (10m)")
+      .Flag("--dry-run", args->dry_run, "Only shows the splits that it would make");
 }
 
 }  // namespace ebla::shell

@@ -71,7 +71,7 @@ Status ListProcedures(const std::string& kind, Context& context) {
     return {};
   }
   if (procedures.listed.empty()) {
-    context.out.Line(kind.empty() ? "nothing is under way" : "no " + kind + " is under way");
+    context.out.Line(kind.empty() ? "no procedure is under way" : "no " + kind + " is under way");
     return {};
   }
   std::vector<std::vector<std::string>> rows = {
@@ -92,7 +92,7 @@ Status Show(const std::string& id, Context& context) {
   EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
   const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
   if (found == procedures.listed.end()) {
-    return Error(Code::kNotFound, "nothing of the id " + id + " is under way; procedure list shows what is");
+    return Error(Code::kNotFound, "no procedure " + id + " is under way; procedure list shows those that are");
   }
   if (context.out.json) {
     context.out.Value(ToJson(*found));
@@ -134,26 +134,26 @@ const std::vector<std::string>& ProcedureKinds() {
 std::string RestartNotice(const ProcedureInfo& move) {
   if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
   return "but " + move.from_server +
-         " drains, and its drain begins the move again: to end the drain, ebla server undrain " + move.from_server;
+          is draining, and its drain will start the move again: to end the drain, ebla server undrain "  + move.from_server;
 }
 
 void AddProcedureVerbs(Verbs& verbs) {
   auto kind = std::make_shared<std::string>();
   verbs
-      .Add("procedure list", "Lists what the master is doing: who asked for it, how far it is, what it waits for",
+      .Add("procedure list", "Lists the master's procedures: their origin, their progress and what they wait for",
            "procedure list --kind move", [kind](Context& context) { return ListProcedures(*kind, context); })
       .Option("--kind", "KIND", TakeOneOf(*kind, ProcedureKinds()),
               "Only this kind: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...");
   auto shown = std::make_shared<std::string>();
   verbs
-      .Add("procedure show", "Shows one procedure, with the reason and what cancelling would do",
+      .Add("procedure show", "Shows one procedure, with its reason and the effect of cancelling it",
            "procedure show move-17", [shown](Context& context) { return Show(*shown, context); })
-      .Argument("ID", TakeText(*shown), "As procedure list shows it");
+      .Argument("ID", TakeText(*shown), "The id in procedure list");
   auto cancelled = std::make_shared<std::string>();
   verbs
-      .Add("procedure cancel", "Cancels a procedure, so that all is as before; refuses when it is too late",
+      .Add("procedure cancel", "Cancels a procedure and undoes it; refuses if it is too late",
            "procedure cancel move-17", [cancelled](Context& context) { return Cancel(*cancelled, context); })
-      .Argument("ID", TakeText(*cancelled), "As procedure list shows it");
+      .Argument("ID", TakeText(*cancelled), "The id in procedure list");
 }
 
 }  // namespace ebla::shell

@@ -34,13 +34,13 @@ Status Scrub(const std::string& server, Context& context) {
 void AddScrubVerbs(Verbs& verbs) {
   auto server = std::make_shared<std::string>();
   verbs
-      .Add("scrub", "Has servers search their files and replicas for damage now, rather than when it is due",
+      .Add("scrub", "Lets servers search their files and replicas for damage now instead of at the scheduled time",
            "scrub --server ts-1", [server](Context& context) { return Scrub(*server, context); })
-      .Option("--server", "SERVER", TakeText(*server), "Only this server; else all that live")
+      .Option("--server", "SERVER", TakeText(*server), "Only this server (all live servers)")
       .Notes(
-          "A pass reads all files and compares all replicas, at --scrub_bytes_per_second: it takes hours where there\n"
-          "is much. It goes on by itself. ebla health says what it has found, and what to do.\n"
-          "Exit codes: 0 begun everywhere; 1 not everywhere, as a pass is under way there");
+          "A scrub reads all files and compares all replicas, at --scrub_bytes_per_second, so it takes hours on large\n"
+          "servers. It continues by itself. `ebla health` shows what it found and what to do.\n"
+          "Exit codes: 0 begun on every server; 1 not on every server, because a scrub is under way there");
 }
 
 }  // namespace ebla::shell

@@ -44,7 +44,7 @@ void AddServerChange(Verbs& verbs, const std::string& name, const std::string& h
              EBLA_ASSIGN(const Client client, context.connect());
              EBLA_ASSIGN(const size_t replicas, client.SetServer(*server, change));
              const std::string more = change.draining.value_or(false)
-                                          ? "; ebla procedure show drain-" + *server + " says how far it is"
+                                          ? "; ebla procedure show drain-" + *server + " shows its progress"
                                           : "";
              context.out.Ok(result + "; it has " + Count(replicas, "replica") + more,
                             {{"server", *server}, {"replicas", replicas}});
@@ -54,14 +54,14 @@ void AddServerChange(Verbs& verbs, const std::string& name, const std::string& h
 }
 
 void AddServerChanges(Verbs& verbs) {
-  AddServerChange(verbs, "drain", "Moves all replicas of a server to the others",
+  AddServerChange(verbs, "drain", "Moves all replicas of a server to other servers",
                   {.draining = true, .maintenance = std::nullopt}, "draining");
-  AddServerChange(verbs, "undrain", "Ends a drain: the server keeps the replicas it has, and gets new ones again",
+  AddServerChange(verbs, "undrain", "Ends a drain: the server keeps its replicas, and receives new ones again",
                   {.draining = false, .maintenance = std::nullopt}, "not draining");
-  AddServerChange(verbs, "maintenance", "Gives a server no new replicas; it keeps those it has",
+  AddServerChange(verbs, "maintenance", "Stops new replicas for a server; it keeps its present ones",
                   {.draining = std::nullopt, .maintenance = true}, "under maintenance");
   AddServerChange(verbs, "resume", "Ends the maintenance of a server", {.draining = std::nullopt, .maintenance = false},
-                  "it gets replicas again");
+                  "it receives replicas again");
 }
 
 Status ListServers(Context& context) {
@@ -94,14 +94,14 @@ void AddServerList(Verbs& verbs) {
 void AddServerRemove(Verbs& verbs) {
   auto name = std::make_shared<std::string>();
   verbs
-      .Add("server remove", "Forgets a tablet server that is gone for good", "server remove ts-4",
+      .Add("server remove", "Removes a tablet server that is gone for good", "server remove ts-4",
            [name](Context& context) -> Status {
              EBLA_ASSIGN(const Client client, context.connect());
              EBLA_TRY(client.RemoveServer(*name));
              context.out.Ok();
              return {};
            })
-      .Argument("SERVER", TakeText(*name), "A server that is not live and has no replicas any more");
+      .Argument("SERVER", TakeText(*name), "A server that is not live and has no replicas left");
 }
 
 }  // namespace

@@ -160,7 +160,7 @@ void Show(const TabletSummary& tablet, Output& out) {
     const TabletLoadInfo& load = replica.load;
     out.Line("");
     std::vector<std::vector<std::string>> rows = {
-        {"records", load.records > 0 ? "about " + std::to_string(load.records) : "nothing counted yet"}};
+        {"records", load.records > 0 ? "about " + std::to_string(load.records) : "not counted yet"}};
     rows.push_back(
         {"peaks", load.peaks_of.count() == 0
                       ? "not known"

@@ -24,7 +24,7 @@ struct OptionArguments {
 
   void AddTo(Verb& verb, bool create) {
     verb.Option("--replicas", "NUMBER", TakeWhole(replicas, 1, 7),
-                "Copies of each tablet (3, or as many as servers live)");
+                "Replicas of each tablet; more survive more failures (3, or one per live server if fewer)");
     verb.Option("--durability", "MODE", Durability(),
                 "sync: every write is fsynced; interval=1s: the log is fsynced at least that often");
     if (create) {
@@ -34,24 +34,24 @@ struct OptionArguments {
                   "Keys with the same prefix stay in one tablet: a number of bytes, or a delimiter such as ':' that "
                   "ends the prefix; cannot be changed later");
       verb.Flag("--last-write-wins", last_write_wins,
-                "The write with the later time wins, whatever its level; cannot be changed later");
+                "The write with the later time wins, at every level; cannot be changed later");
       verb.Flag("--memory", memory,
-                "Records live in memory only: all are lost when every server that has them restarts; cannot be "
+                "Records live in memory only: they are lost when every server with a replica restarts; cannot be "
                 "changed later");
     }
     verb.Option("--memory-limit", "SIZE", TakeSize(options.memory_limit),
-                "Of a table in memory: how much it may take on each server");
+                "Most memory of a table in memory on each server; more holds more records");
     verb.Option(
         "--evict", "WHAT", TakeOneOf(evict, {"lru", "lfu", "ttl", "none"}),
-        "What a full table in memory forgets first: records not used for long (lru), records used seldom (lfu), "
-        "those that expire soonest (ttl); none: it refuses writes");
+        "Which records a full table in memory evicts first: least recently used (lru), least often used (lfu), "
+        "soonest to expire (ttl); none: it refuses writes");
     verb.Option("--default-ack", "LEVEL", TakeLevel(options.default_ack), "The level of writes that name none");
     verb.Option("--default-read", "LEVEL", TakeLevel(options.default_read), "The level of reads that name none");
     verb.Option("--default-ttl", "DURATION", TakeDuration(options.default_ttl),
-                "How long a record lives whose put names no --ttl; 0 means for ever");
-    verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes), "A tablet larger than this is split");
-    verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1), "A tablet with more operations/s than this is split");
-    verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes), "Neighbours smaller than this are merged");
+                "Lifetime of a record whose put names no --ttl; 0 means for ever");
+    verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes), "Size above which a tablet is split; a larger size makes fewer tablets");
+    verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1), "Operations per second above which a tablet is split; a larger rate makes fewer tablets");
+    verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes), "Size below which two neighbouring tablets are merged");
   }
 
   TableOptions Options() const {
@@ -119,10 +119,10 @@ struct CreateSplitArguments {
     verb.Option("--split-points", "KEYS", TakeListOfBytes(split_points),
                 "The keys at which tablets begin, for example f,m,t");
     verb.Option("--splits", "NUMBER", TakeWhole(splits, 1),
-                "How many tablets to make; --sample or --pattern decides where they begin");
-    verb.Option("--sample", "PATH", TakeText(sample), "A file of typical keys, one a line");
-    verb.Option("--pattern", "PATTERN", TakeText(pattern), "How the keys to come are numbered, for example 'user%08d'");
-    verb.Option("--count", "NUMBER", TakeWhole(count, 1), "How many keys of this pattern there will be");
+                "Number of tablets; --sample or --pattern decides where they begin");
+    verb.Option("--sample", "PATH", TakeText(sample), "A file of typical keys, one per line");
+    verb.Option("--pattern", "PATTERN", TakeText(pattern), "Pattern of the table's future keys, for example 'user%08d'");
+    verb.Option("--count", "NUMBER", TakeWhole(count, 1), "Number of future keys of this pattern");
   }
 
   Result<std::vector<std::string>> Points() const {
@@ -243,11 +243,11 @@ void AddMemory(const TableInfo& table, std::vector<std::vector<std::string>>& ro
     if (one.limit_bytes > 0) text += " of " + FormatBytes(static_cast<uint64_t>(one.limit_bytes));
     text += ", " + Count(one.records, "record");
     if (one.evicted > 0) text += ", " + std::to_string(one.evicted) + " evicted";
-    if (one.refused > 0) text += ", " + Count(one.refused, "write") + " refused for want of room";
+    if (one.refused > 0) text += ", " + Count(one.refused, "write") + " refused because it was full";
     rows.push_back({"memory on " + one.server, text});
   }
   if (table.times_emptied == 0) return;
-  std::string text = "tablets began anew " + Count(table.times_emptied, "time") + ", as no server had their records";
+  std::string text = "tablets started empty " + Count(table.times_emptied, "time") + ", because no server had their records";
   if (table.since_emptied) text += " any more; the latest " + FormatDuration(*table.since_emptied) + " ago";
   rows.push_back({"lost all", text});
 }
@@ -269,10 +269,10 @@ std::string Replicas(const TableInfo& table) {
 std::string Created(const TableInfo& table) {
   std::string text = Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
   if (!LacksReplicas(table)) return text;
-  return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
+  return text + ", to be " + std::to_string(*table.options.replicas) + " once that many tablet servers are live";
 }
 
-constexpr const char* kNothingCounted = "nothing counted yet";
+constexpr const char* kNothingCounted = "not counted yet";
 
 void AddCreate(Verbs& verbs) {
   struct Arguments {
@@ -281,7 +281,7 @@ void AddCreate(Verbs& verbs) {
     CreateSplitArguments splits;
   };
   auto args = std::make_shared<Arguments>();
-  Verb& verb = verbs.Add("table create", "Makes a table", "table create carts --split-points f,m,t",
+  Verb& verb = verbs.Add("table create", "Creates a table", "table create carts --split-points f,m,t",
                          [args](Context& context) -> Status {
                            CreateTableOptions options{.deadline = context.deadline};
                            options.table = args->options.Options();
@@ -295,7 +295,7 @@ void AddCreate(Verbs& verbs) {
   args->options.AddTo(verb, true);
   args->splits.AddTo(verb);
   verb.Notes(
-      "A batch writes keys of one tablet, and tablets split by themselves as they grow. If your batches\n"
+      "A batch writes keys of one tablet, and tablets split as they grow. If your batches\n"
       "write several keys, name a --key-group, so that these keys always stay in one tablet.");
 }
 
@@ -363,7 +363,7 @@ Status ListTables(Context& context) {
 
 void AddList(Verbs& verbs) {
   verbs.Add("table list", "Lists the tables", "table list", ListTables)
-      .Notes(std::string("TABLETS: those that serve, of all. ") + kEstimates);
+      .Notes(std::string("TABLETS: how many serve, of how many. ") + kEstimates);
 }
 
 Status Describe(Context& context, const std::string& name) {

@@ -42,7 +42,7 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
   if (tablet == tablets.end())
-    return Error(Code::kComeAgain, "the tablet is being split or merged at present: try again");
+    return Error(Code::kComeAgain, "the tablet is being split or merged: try again");
   if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
   EBLA_ASSIGN(const Table opened, client.OpenTable(table));
   std::vector<std::string> keys;
@@ -133,7 +133,7 @@ Status ListTablets(const ListArguments& args, Context& context) {
     context.out.Listed(TabletRows(tablets, servers),
                        args.lost ? "no tablet has lost its majority" : "there are no tablets");
     if (more > 0)
-      context.out.Note("and " + Count(more, "more tablet") + ": --after " + std::to_string(tablets.back().id.value));
+      context.out.Note("and " + Count(more, "more tablet") + ": continue with --after "  + std::to_string(tablets.back().id.value));
     return {};
   }
   Json all = Json::Array();
@@ -268,7 +268,7 @@ Status Recover(const RecoverArguments& args, Context& context) {
     if (context.out.json) {
       context.out.Value(ToJson(found, tablet, false));
     } else {
-      context.out.Line("it would go to " + found.chosen + " alone; " + found.loss);
+      context.out.Line("it would be given to " + found.chosen + " alone; " + found.loss);
       context.out.Line("nothing has been changed: add --yes to do it");
     }
     return {};
@@ -292,12 +292,12 @@ void AddTabletRecover(Verbs& verbs) {
                 "tablet recover 17 --server ts-3 --yes", [args](Context& context) { return Recover(*args, context); });
   args->tablet.AddTo(verb);
   verb.Option("--server", "SERVER", TakeText(args->options.server),
-              "Whose replica it becomes; without it, the one with the longest complete log")
+              "The server whose replica gets the tablet (the one with the longest complete log)")
       .Dangerous(args->options.accept_data_loss, {"--accept-data-loss"})
       .Notes(
           "tablet list --lost shows the tablets that need it.\n"
-          "Without --yes it only shows what would be done and what would be lost: the writes that the lost\n"
-          "voters acknowledged and that the chosen log does not have.");
+          "Without --yes it only shows the choice and the loss: the writes that the lost\n"
+          "voters acknowledged and the chosen log lacks.");
 }
 
 }  // namespace

@@ -139,7 +139,7 @@ Status Live(Context& context, const Client& client, milliseconds interval) {
     FrameSize size = Screen::Size();
     size.rows = std::max<size_t>(size.rows, 3) - 1;
     std::vector<std::string> lines = DrawFrame(last, size, true);
-    lines.push_back(view ? "q ends" : "as it was; now: " + view.error().ToString().substr(0, size.columns - 16));
+    lines.push_back(view ? "q ends" : "old view; now: " + view.error().ToString().substr(0, size.columns - 16));
     screen.Draw(lines);
     if (screen.Quit(interval)) break;
   }
@@ -164,7 +164,7 @@ void AddWatchVerbs(Verbs& verbs) {
              return Live(context, client, args->interval);
            })
       .StopsOnInterrupt()
-      .Option("--interval", "DURATION", TakeDuration(args->interval, kIntervalMin), "How often it looks (2s)")
+      .Option("--interval", "DURATION", TakeDuration(args->interval, kIntervalMin), "Time between two looks (2s)")
       .Flag("--once", args->once, "Shows one frame and ends")
       .Notes("With --json each look is one line.");
 }
