@@ -49,7 +49,7 @@ RULES = {
     ),
     "pronoun": re.compile(
         r"\b(?:[Nn]obody|[Ss]omebody|[Aa]nybody|[Ss]omeone|[Nn]o one|[Ww]hoever|[Ww]homever)\b|"
-        r"\b[Tt]he others\b|\b[Tt]he other\b(?=\s*(?:" + NOUNLESS + r"))|"
+        r"\b[Tt]he others\b|\b(?<!one after )[Tt]he other\b(?=\s*(?:" + NOUNLESS + r"))|"
         r"(?<!-)\b(?P<who>[Ww]ho|[Ww]hom)\b(?!')"
     ),
     "colon": re.compile(r"(?<!\bCode)(?<![A-Z_]{4}):(?=\s)"),

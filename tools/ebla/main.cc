@@ -55,7 +55,7 @@ Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& setti
     } else if (name == "--deadline") {
       status = ebla::shell::TakeDuration(settings.connection.deadline, std::chrono::milliseconds(1))(value);
     } else {
-      return {};  // the verbs' parser says what is wrong with it
+      return {};  // the verbs' parser reports the error
     }
     if (!status.ok()) return ebla::Error(status.code(), name + ": " + status.message());
     words.erase(words.begin(), words.begin() + static_cast<ptrdiff_t>(taken));
@@ -68,7 +68,7 @@ Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& setti
 int main(int argc, char** argv) {
   google::InitGoogleLogging(argv[0]);
   FLAGS_logtostderr = true;
-  FLAGS_minloglevel = google::GLOG_ERROR;  // the answer says what went wrong
+  FLAGS_minloglevel = google::GLOG_ERROR;  // the verb's answer reports errors
   signal(SIGPIPE, SIG_IGN);
 
   std::vector<std::string> words(argv + 1, argv + argc);

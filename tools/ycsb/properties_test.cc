@@ -155,7 +155,7 @@ TEST(WorkloadOptions, ContradictionsAreRefusedWithWhatToDo) {
   EXPECT_THAT(error("recordcount=10\ninsertstart=5\ninsertcount=6", true), HasSubstr("beyond recordcount"));
   EXPECT_THAT(error("recordcount=10\noperationcount=1\nrequestdistribution=normal"), HasSubstr("zipfian"));
   EXPECT_THAT(error("recordcount=10\noperationcount=1\nreadproportion=0\nupdateproportion=0"),
-              HasSubstr("nothing to do"));
+              HasSubstr("no operations"));
   EXPECT_THAT(error("recordcount=10\noperationcount=1\ndataintegrity=true\nfieldlengthdistribution=uniform"),
               HasSubstr("constant"));
   EXPECT_THAT(error("recordcount=10\noperationcount=1\nminscanlength=5\nmaxscanlength=4"),

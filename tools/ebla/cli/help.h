@@ -1,5 +1,5 @@
 // tools/ebla/cli/help.h
-// What help shows of several verbs: an overview by subject that fits one screen, one subject, and everything. Pure.
+// Help texts for several verbs: an overview by subject that fits one screen, one subject, and everything. Pure.
 // Place:   line_parser.h, which shows a single verb itself.
 // Threads: functions.
 #pragma once

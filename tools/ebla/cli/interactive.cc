@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kHistoryLines = 1000;
 
-// What signal handlers and readline's C callbacks reach.
+// Signal handlers and readline's C callbacks reach the shell through this pointer.
 Shell* g_shell = nullptr;
 volatile sig_atomic_t g_interrupts = 0;
 volatile sig_atomic_t g_at_prompt = 0;
@@ -31,8 +31,8 @@ void OnInterrupt(int) {
   if (g_shell != nullptr) g_shell->Interrupt();
 }
 
-// Readline calls it when a signal has cut its read short, and some ten times a second while it waits: a signal that
-// comes between two reads cuts none.
+// Readline calls it when a signal interrupts its read, and some ten times a second while it waits, because a signal
+// between two reads interrupts none.
 int DropLine() {
   if (g_interrupts == 0) return 0;
   g_interrupts = 0;
@@ -138,7 +138,7 @@ int RunInteractive(Shell& shell) {
   }
   std::cout << std::endl;
   if (!history.empty() && write_history(history.c_str()) == 0) {
-    // Values may be secrets: nobody else's business.
+    // Values may be secrets, so only the user may read the history.
     std::error_code ignored;
     std::filesystem::permissions(history, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
                                  ignored);

@@ -1,8 +1,8 @@
 // tools/ebla/cli/interactive.h
-// The shell at a terminal: it says which cluster it is in, and has a prompt with history (~/.ebla_history; "history"
-// shows it) and completion. Ctrl-C drops the line being typed, or stops the scan, load or dump that runs; Ctrl-D, exit
-// or quit leaves. Dangerous verbs ask first.
-// Threads: one per process, as readline has but one state.
+// The shell at a terminal: it names its cluster, and has a prompt with history (~/.ebla_history; "history" shows it)
+// and completion. Ctrl-C drops the line being typed, or stops the scan, load or dump that runs. Ctrl-D, exit or quit
+// leaves. Dangerous verbs ask first.
+// Threads: one per process, because readline has only one state.
 #pragma once
 
 #include "tools/ebla/cli/shell.h"

@@ -47,7 +47,7 @@ const Parameter* FindOption(const std::vector<Parameter>& parameters, std::strin
   return found == parameters.end() ? nullptr : &*found;
 }
 
-// What each parameter was given.
+// The words given for each parameter.
 using Given = std::map<const Parameter*, std::vector<std::string>>;
 
 // Adds a parameter to the library's parser, where its name is `name`.
@@ -76,7 +76,7 @@ CLI::Option* AddTo(CLI::App& app, const Parameter& parameter, const std::string&
   return option;
 }
 
-// What is left over when every parameter has taken its words.
+// Rejects words that are left over after every parameter has taken its words.
 Status CheckLeftOver(const std::vector<std::string>& left, const std::vector<std::string>& options,
                      const std::string& table_in_use) {
   const auto rest = std::ranges::find_if(left, [](const std::string& word) { return word != "--"; });

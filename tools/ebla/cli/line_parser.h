@@ -15,7 +15,7 @@
 
 namespace ebla::shell {
 
-// What may follow some words.
+// The possible next words after some words.
 struct Expected {
   std::vector<std::string> words;  // verbs, options
   std::string value;               // as help calls it: "TABLE", "SERVER", "ID", "KIND"; empty: nothing, or anything
@@ -30,12 +30,12 @@ class LineParser {
   // The verb to run; null: help is asked for, of the words in help_of. Verbs on records take `table_in_use`, where it
   // is not empty, as their TABLE.
   Result<const Verb*> Parse(const std::vector<std::string>& words, const std::string& table_in_use = {});
-  // Of a verb, a group or a subject; the overview where there are no words, and everything for "all".
+  // Help for a verb, a group or a subject; the overview if there are no words, and everything for "all".
   Result<std::string> Help(const std::vector<std::string>& words) const;
   // `option`: what is being typed begins with a dash.
   Expected Expect(const std::vector<std::string>& words, bool option) const;
 
-  // What the line said.
+  // The options and the verb of the line.
   std::vector<std::string> masters;
   std::optional<std::string> tls_dir, user, password_file;
   std::optional<std::chrono::milliseconds> deadline;
@@ -44,7 +44,7 @@ class LineParser {
   std::vector<std::string> help_of;
 
  private:
-  // Where the verb's words stand in the line.
+  // The place of the verb's words in the line.
   struct Spoken {
     std::string words;           // "table create"; "table" where that is enough; empty: there are none
     const Verb* verb = nullptr;  // null: a group alone, or nothing

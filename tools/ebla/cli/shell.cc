@@ -21,7 +21,7 @@ constexpr std::chrono::milliseconds kClientFor{5'000};
 constexpr std::chrono::milliseconds kNamesDeadline{500};
 constexpr std::chrono::milliseconds kBannerDeadline{1'500};
 
-// What the client is made with.
+// The client's options for this connection.
 Result<ClientOptions> OptionsOf(const Shell::Connection& connection) {
   ClientOptions options;
   options.masters = connection.masters;
@@ -54,8 +54,8 @@ Result<std::vector<std::string>> AskNames(const Shell::Connection& connection, c
   return names;
 }
 
-// What may be wrong, where nobody could be asked. Who is refused for its certificate is so tomorrow, too: that is no
-// UNAVAILABLE, after which scripts try again.
+// Explains why no master answers. A refused certificate stays refused, so its code is not UNAVAILABLE, after which
+// scripts retry.
 Status NotConnected(const Status& why, const Shell::Connection& connection) {
   if (why.code() != Code::kUnavailable) return why;
   const std::string& message = why.message();
@@ -63,7 +63,7 @@ Status NotConnected(const Status& why, const Shell::Connection& connection) {
       message.contains("its certificate is refused") || (message.contains(": TLS") && message.contains(" alert "));
   if (of_certificates)
     return {Code::kPermissionDenied, message + " (the certificates are those of " + connection.tls_dir + ")"};
-  // Where they had not read all that came, the system tells it as a reset.
+  // If a server closes a connection with unread bytes, the system reports a reset.
   const bool hung_up = message.contains("closed by the server") || message.contains("Connection reset by peer");
   if (connection.tls_dir.empty() && hung_up)
     return {why.code(), message +

@@ -1,6 +1,6 @@
 // tools/ebla/cli/shell.h
-// Runs command lines: parses one with the verbs, does what it says, shows how it ended. What `ebla VERB ...` does once,
-// the interactive shell does for each line, and a script for each line of its standard input.
+// Runs command lines: parses a line with the verbs, runs the verb, and shows its outcome. `ebla VERB ...` does so once,
+// the interactive shell for each line, and a script for each line of its standard input.
 // Threads: one; Interrupt may be called from a signal handler.
 #pragma once
 
@@ -21,7 +21,7 @@ namespace ebla::shell {
 
 class Shell {
  public:
-  // Whom it speaks to, and as whom.
+  // The cluster and the user of the shell.
   struct Connection {
     std::vector<std::string> masters;
     std::chrono::milliseconds deadline{10'000};
@@ -44,21 +44,22 @@ class Shell {
   int RunLine(std::string_view line);
   // True for "exit" and "quit".
   static bool Leaves(std::string_view line);
-  // Each line of `input`, to its end or to one that leaves; goes on after failures and returns the code of the first.
+  // Runs each line of `input`, to its end or to a line that leaves. Continues after failures and returns the code of
+  // the first.
   int RunScript(std::istream& input);
 
   void Interrupt() { interrupted_ = true; }
-  // Called before a verb that stops on Interrupt; without it whoever reads the lines catches Ctrl-C, or it kills.
+  // Called before a verb that stops on Interrupt. Without it, the reader of the lines catches Ctrl-C, or Ctrl-C kills
+  // the process.
   void CatchInterruptsWith(std::function<void()> catch_interrupts) { catch_interrupts_ = std::move(catch_interrupts); }
 
   // How to ask a person whether a dangerous verb is meant; without it such verbs want --yes.
   void AskWith(std::function<bool(const std::string& question)> ask) { ask_ = std::move(ask); }
-  // What a person sees first: which cluster this is, and how to get help.
+  // The first lines for a person: the name of the cluster, and how to get help.
   std::string Banner();
   const std::string& table_in_use() const { return table_in_use_; }
 
-  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these
-  // belong.
+  // The possible words after `words`: verbs, their sub-verbs, options, or names of tables, servers or procedures.
   std::vector<std::string> Complete(const std::vector<std::string>& words, std::string_view prefix);
 
  private:

@@ -20,7 +20,7 @@ class ShellTest : public ::testing::Test {
   ShellTest()
       : shell_({.connection = {.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}}, out_, err_) {}
 
-  // What the line shows, with the exit code after it where it is not 0.
+  // The output of the line, followed by the exit code if it is not 0.
   std::string Run(const std::string& line) {
     out_.str("");
     err_.str("");

@@ -64,7 +64,7 @@ TEST_F(ShellTest, WhoAsksDeadMastersLearnsItSoon) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4)) << "of the five of the deadline";
 }
 
-// Who wants certificates hangs up on a client in the clear.
+// A server that requires certificates closes the connection of a client without TLS.
 TEST_F(ShellTest, WhoIsHungUpOnInTheClearIsToldOfCertificates) {
   const Result<int> listener = rpc::Listen({"127.0.0.1", 0});
   ASSERT_TRUE(listener.has_value()) << listener.error();

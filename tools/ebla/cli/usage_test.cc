@@ -24,7 +24,7 @@ Words Lines(const std::string& text) {
   return lines;
 }
 
-// What `help all` lists: up to the words that are no verbs of their own.
+// The verbs that `help all` lists, up to the aliases.
 Words VerbsOf(const std::string& help) {
   Words verbs;
   for (const std::string& line : Lines(help)) {

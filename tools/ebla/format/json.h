@@ -1,6 +1,6 @@
 // tools/ebla/format/json.h
-// A JSON value as verbs build it and output.h shows it. The library that spells it stands in json.cc alone: its header
-// takes longer to compile than a verb. docs/guide/json.md says what programs may rely on.
+// A JSON value, built by verbs and shown by output.h. Only json.cc includes the library that writes it, because the
+// library's header takes longer to compile than a verb. docs/guide/json.md lists the fields on which programs may rely.
 // Invariants: the fields of an object keep the order in which they were added.
 // Threads:    as a value.
 #pragma once
@@ -50,11 +50,11 @@ class Json {
 
   // Of an object: the field, which is added as null where it is new.
   Json& operator[](std::string_view name);
-  // Of an array.
+  // Appends to an array.
   void push_back(Json value);
   // Adds the fields of another object; null has none.
   void Update(const Json& other);
-  // Of an array or an object.
+  // Whether an array or an object is empty.
   bool empty() const;
 
   // On one line; bytes that are no UTF-8 are replaced.

@@ -12,7 +12,7 @@ namespace ebla::shell {
 
 namespace {
 
-// As EscapeBytes, but for quotes, which need no backslash outside of quotes, and for the characters of `kept`.
+// Like EscapeBytes, but leaves quotes, which need no backslash outside of quotes, and the characters of `kept`.
 std::string Escaped(std::string_view bytes, std::string_view kept) {
   std::string text;
   while (!bytes.empty()) {

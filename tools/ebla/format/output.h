@@ -39,11 +39,12 @@ class Output {
   std::ostream& err_;
 };
 
-// Aligned columns, the first row as head; numbers (all digits, dots, signs, ~) to the right. What Columns shows.
+// Aligns columns; the first row is the head. Numbers (all digits, dots, signs, ~) are aligned to the right.
 std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& rows);
 
-// 0 done; 1 the answer is no: not found, condition failed, no such table, table exists; 2 wrong usage; 3 not available
-// now: unavailable, overloaded, deadline exceeded; 4 unknown whether the write took effect; 5 any other failure.
+// The shell's exit code. 0 done; 1 the answer is no (not found, condition failed, no such table, table exists); 2 wrong
+// usage; 3 not available now (unavailable, overloaded, deadline exceeded); 4 unknown whether the write took effect; 5
+// any other failure.
 int ExitCode(const Status& status);
 
 // Bytes are always two fields: "name", text with \xNN for what is no UTF-8, for people; and "name_base64", exact, for
@@ -54,14 +55,14 @@ void PutBytes(Json& object, const std::string& name, std::optional<std::string_v
 std::string Readable(std::string_view bytes);  // newlines and tabs stay
 std::string ReadableLine(std::string_view bytes);
 Json RowToJson(const Row& row, bool with_value);
-// Of a key that could not be read: the fields of a record as null, and why.
+// For a key that could not be read: the fields of a record as null, and the reason.
 Json MissingJson(std::string_view key, const Status& status);
 Json RangeJson(const KeyRange& range);
 // For columns: without a blank, so that each is one field for awk. `"a\x20b"`, `["a","m")`, "1.5GiB".
 std::string KeyCell(std::string_view key);
 std::string RangeCell(const KeyRange& range);
 std::string SizeCell(int64_t bytes);
-// Of numbers that are measured: without a fraction; as "1.5 GiB".
+// Measured numbers: without a fraction; as "1.5 GiB".
 std::string Rounded(double value);
 Json Counted(int64_t estimate);  // null where nothing has been counted
 std::string Size(int64_t bytes);

@@ -1,5 +1,5 @@
 // tools/ebla/format/parse.h
-// What people type, as values: durations, sizes, levels, bytes with escapes, lines of words. Pure.
+// Parses typed words into values: durations, sizes, levels, bytes with escapes, lines of words. Pure.
 // Errors:  INVALID_ARGUMENT, with the text and what may be written instead.
 // Threads: functions.
 #pragma once

@@ -131,7 +131,7 @@ Status RecordReader::Begin() {
 }
 
 Result<LoadedRecord> RecordReader::ParseCsv(std::string text) {
-  // Quotes come in pairs: while their number is odd, the record goes on in the next line.
+  // Quotes come in pairs, so the record continues in the next line while their number is odd.
   for (auto quotes = std::ranges::count(text, '"'); quotes % 2 != 0;) {
     std::string more;
     if (text.size() > kCsvRecordMax || !ReadLine(more)) return Malformed("a quote is not closed");

@@ -49,10 +49,10 @@ class RecordReader {
 
 // A record on a line of its own; a CSV field may hold line breaks.
 std::string FormatRecord(const Row& row, LineFormat format);
-// What stands before the first record.
+// The text before the first record.
 std::string FileHead(LineFormat format);
 
-// What --format says, else the end of the file's name: .csv; .tsv, .txt; JSON lines for all others.
+// The format that --format names, else the format of the file's name: .csv; .tsv, .txt; JSON lines for all others.
 LineFormat ChooseFormat(std::string_view asked, std::string_view file);
 
 }  // namespace ebla::shell

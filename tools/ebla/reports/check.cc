@@ -17,7 +17,7 @@ constexpr double kReportSeconds = 3;
 
 using Faults = std::vector<CheckFault>;
 
-// Of one finding.
+// Tablets that one finding lists.
 constexpr size_t kTabletsShown = 5;
 
 // "at epoch 3, the catalog at 4" is the same of another tablet at other epochs. Numbers within words, as of servers,
@@ -97,7 +97,7 @@ void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& 
   }
 }
 
-// What a client is told of a replica that is elsewhere by now, or of one being copied, is NOT_FOUND and UNAVAILABLE.
+// NOT_FOUND and UNAVAILABLE may pass: a replica that has moved, or is being copied, answers so.
 bool Passes(Code code) {
   switch (code) {
     case Code::kComeAgain:
@@ -143,7 +143,7 @@ std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults) {
       groups.push_back({fault, {}, {}});
     }
     CheckGroup& group = groups[known->second];
-    // One that could not be compared may be named for its server and for each part of it that was asked for.
+    // A tablet that could not be compared may be listed once for its server and once for each part of it.
     if (fault.tablet && std::ranges::find(group.tablets, fault.tablet) == group.tablets.end())
       group.tablets.push_back(fault.tablet);
     if (!fault.table.empty() && std::ranges::find(group.tables, fault.table) == group.tables.end())

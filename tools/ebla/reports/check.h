@@ -20,13 +20,13 @@ struct CheckFault {
   friend bool operator==(const CheckFault&, const CheckFault&) = default;
 };
 
-// Those of one server that are alike but for the tablet and for numbers.
+// Findings of one server that differ only in the tablet and in numbers.
 struct CheckGroup {
   CheckFault first;
   std::vector<TabletId> tablets;  // of all of them, in order
   std::vector<std::string> tables;
 };
-// In the order of their first ones. What is of no server stays alone.
+// In the order of the groups' first findings. A finding of no server gets its own group.
 std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults);
 // As one line: all of a fault that is alone, else how many there are and the first tablets.
 std::string ToLine(const CheckGroup& group);
@@ -40,7 +40,7 @@ struct CatalogView {
 // Each of them may be on its way: a change of membership, a failover, an alter, a drop.
 std::vector<CheckFault> CheckCatalog(const CatalogView& view);
 
-// What one replica said of one page.
+// One replica's answer for one page.
 struct ReplicaPage {
   ServerName server;
   Result<ChecksumPage> page;
@@ -54,11 +54,11 @@ enum class Comparison : uint8_t {
 };
 struct PageVerdict {
   Comparison comparison = Comparison::kEqual;
-  std::string why;    // of the others
+  std::string why;  // for the other replicas
   ServerName server;  // kDifferent: one that is not as the first one; kUnread: that one
 };
-// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself. Only what
-// is over in a moment is kMoving: a server that is busy, or not there, or whose replica is just being moved.
+// Compares two replicas if they have applied the same entries, even if other replicas differ. A single replica is equal
+// to itself. kMoving is a state that passes soon: a server that is busy or missing, or a replica that is being moved.
 PageVerdict Compare(const std::vector<ReplicaPage>& pages);
 
 }  // namespace ebla::shell

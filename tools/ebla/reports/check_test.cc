@@ -1,4 +1,4 @@
-// What `ebla check` and `ebla hot` say: the comparisons alone, and the verbs against a pretended cluster.
+// The reports of `ebla check` and `ebla hot`: the comparisons alone, and the verbs against a fake cluster.
 #include "tools/ebla/reports/check.h"
 
 #include <gmock/gmock.h>

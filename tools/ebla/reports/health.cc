@@ -13,10 +13,10 @@ namespace {
 
 // Servers report every second or so.
 constexpr std::chrono::milliseconds kSilentMax{3'000};
-// What needs the coordinator. Each change of the catalog does, and so does seeing that a server has died.
+// Changes that need the coordinator: every change of the catalog, and noticing that a server died.
 constexpr char kStalled[] = "no failover, no split, merge or move, no change of a table, no new server or master";
 
-// What an operator or the planner began so lately is over in a moment, as a rule.
+// A procedure that began less than this time ago usually ends soon.
 constexpr std::chrono::milliseconds kBegunLately{5'000};
 
 // ", last report 12s ago", as far as is known.
@@ -93,7 +93,7 @@ bool TransfersLeadership(const ProcedureInfo& one) {
   return kinds.contains(one.kind);
 }
 
-// Of what is under way for the tablet, what leaves it without a leader for a moment; null: nothing.
+// The procedure that leaves the tablet without a primary for a moment; null: none.
 const ProcedureInfo* UnderWay(const ClusterState& state, const TabletSummary& tablet) {
   for (const ProcedureInfo& one : state.procedures) {
     const bool makes = one.kind == "create" && one.table == tablet.table && tablet.status == TabletStatus::kCreating;
@@ -148,7 +148,8 @@ void NoteInsecure(const std::vector<ServerSummary>& servers, Health& health) {
                          " over the network is trusted; certificates end that (ebla help cert)");
 }
 
-// Of all tables, those that lack the same thing: one finding, as nobody reads one for each of a hundred.
+// All tables that lack the same thing make one finding, because a line for each of a hundred tables is too long to
+// read.
 struct Lacking {
   Lacking(const std::vector<TableHealth>& all, int TableHealth::* lacked) {
     for (const TableHealth& table : all) {
@@ -174,7 +175,7 @@ struct Lacking {
   std::vector<const TableHealth*> tables;
 };
 
-// What was begun for tablets that are not served for a moment.
+// Notes procedures whose tablets are not served for a moment.
 void NoteChanges(const std::set<std::string>& begun, Health& health) {
   const Lacking changing(health.tables, &TableHealth::changing);
   if (!changing.any()) return;
@@ -182,7 +183,7 @@ void NoteChanges(const std::set<std::string>& begun, Health& health) {
                          (begun.empty() ? "a failover" : Listed({begun.begin(), begun.end()})));
 }
 
-// For a day: by then somebody has filled them again, or never will.
+// Shown for a day, in which the clients fill the table again.
 void NoteEmptied(const std::vector<TableInfo>& tables, Health& health) {
   constexpr std::chrono::hours kNews{24};
   for (const TableInfo& table : tables) {
@@ -212,7 +213,7 @@ std::string ReplicaOf(const TabletSummary& tablet, const ServerName& server) {
   return server + " (tablet " + std::to_string(tablet.id.value) + ")";
 }
 
-// Replicas whose files are damaged or that all others prove wrong; and those that differ so that nobody can tell.
+// Replicas whose files are damaged or that all other replicas contradict, and replicas that differ without a majority.
 void JudgeDamage(const ClusterState& state, Health& health) {
   std::vector<std::string> damaged, hopeless, differ;
   for (const TabletSummary& tablet : state.tablets) {
@@ -250,7 +251,7 @@ void JudgeDamage(const ClusterState& state, Health& health) {
   }
 }
 
-// What was found lately and is no more, and searches that do not come to an end.
+// Notes damage that was found and repaired lately, and scrubs that do not finish.
 void NoteScrub(const std::vector<ServerSummary>& servers, bool damaged, Health& health) {
   using std::chrono::hours;
   std::vector<std::string> found, late;

@@ -1,7 +1,7 @@
 // tools/ebla/reports/health.h
-// Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for?
-// What is only on its way, as a transfer, is a note. Pure.
-// Place:   verbs_health.cc asks the master and shows what this finds.
+// Judges a cluster from the reports of its leading master: is all of it served, and with the requested redundancy? A
+// procedure under way, such as a transfer, is only a note. Pure.
+// Place:   verbs_health.cc asks the master and shows the findings.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -55,7 +55,7 @@ struct Health {
   bool coordinator_away = false;
 };
 
-// What the leading master says of everything, taken one after the other.
+// The leading master's answers to all questions, asked one after the other.
 struct ClusterState {
   ClusterInfo info;
   std::vector<ServerSummary> servers;
@@ -65,8 +65,8 @@ struct ClusterState {
   bool planner_on = true;
 };
 
-// Tablets that nobody leads, or whose leader serves no strong read yet, though a majority of the voters lives. Not
-// those of which something that was begun lately makes this likely for a moment.
+// Tablets without a primary, or whose primary serves no STRONG read yet, although a majority of the voters lives.
+// Leaves out tablets for which a recent procedure explains it.
 std::set<TabletId> Unserved(const ClusterState& state);
 // Tablets that were made, or got another primary, within the last second: the primary has had no answer in its epoch
 // from a voter whose server reports. The voter counts as incomplete until it answers.

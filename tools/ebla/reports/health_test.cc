@@ -1,4 +1,4 @@
-// What `ebla health` finds: the judge alone, over clusters written down, and the verb against a pretended cluster.
+// The findings of `ebla health`: the judge alone, over clusters written down, and the verb against a fake cluster.
 #include "tools/ebla/reports/health.h"
 
 #include <gmock/gmock.h>
@@ -93,7 +93,7 @@ TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
   EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("this takes 3 live tablet servers; live now: 2"));
 }
 
-// With a hundred tables nobody reads a line for each.
+// A line for each of a hundred tables would be too long to read.
 TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
   ClusterState state = SoundCluster();
   const std::vector<TabletSummary> tablets = state.tablets;

@@ -11,10 +11,10 @@
 
 namespace ebla::shell {
 
-// Below this many operations/s a share says nothing: the shell's own questions would be all of it.
+// Below this many operations/s shares are meaningless, because the shell's own requests would dominate.
 inline constexpr double kIdleBelow = 10;
 
-// What one tablet takes: reads at any of its replicas, writes at its primary.
+// The load of one tablet: reads at any of its replicas, writes at its primary.
 struct Heat {
   const TabletSummary* tablet = nullptr;
   TabletLoadInfo load;

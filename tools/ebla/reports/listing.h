@@ -1,6 +1,6 @@
 // tools/ebla/reports/listing.h
-// The rows of `tablet list` and `server list`. What nobody has reported is "-", never a 0 that would pass for a fact.
-// Pure.
+// The rows of `tablet list` and `server list`. An unreported figure is "-", never a 0 that a reader would take for a
+// fact. Pure.
 // Place:   verbs_tablet.cc and verbs_server.cc ask the master and print them; watch.h shows the same states.
 // Threads: functions of their arguments.
 #pragma once
@@ -16,7 +16,7 @@ namespace ebla::shell {
 
 inline constexpr const char* kNone = "(none)";
 
-// What help says of the columns that are no exact numbers.
+// Help's explanation of the columns that are estimates.
 inline constexpr const char* kEstimates =
     "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to\n"
     "32 MiB of it. More is estimated from what is on disk, where the latest minute may be missing.\n"
@@ -51,8 +51,8 @@ bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& 
 // "ts-1/r1,ts-2/r2(lost),ts-3(silent)": with the rack where one is known, and what does not live or report.
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers);
 
-// Of every ten seconds, estimates where there are many: "~2000"; nothing counted is "-", as it may only not have been
-// counted yet.
+// Servers count every ten seconds, and estimate large tablets: "~2000". Nothing counted is "-", because the count may
+// not have been taken yet.
 std::string Records(int64_t records);
 std::string Bytes(int64_t bytes);
 // "1.6s"; whole seconds from ten on.

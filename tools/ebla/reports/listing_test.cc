@@ -1,4 +1,4 @@
-// The rows of `server list` and `tablet list`: what is out of the ordinary shows, and what nobody knows is no number.
+// The rows of `server list` and `tablet list`: exceptional states show, and unknown figures are no numbers.
 #include "tools/ebla/reports/listing.h"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 // tools/ebla/reports/watch.h
-// One frame of `ebla cluster watch`: servers with their load, each table's tablets on the line of its keys by who leads
-// them, and what is on its way. Pure.
+// One frame of `ebla cluster watch`. It shows servers with their load, each table's tablets on the line of its keys
+// with their primaries, and copies under way. Pure.
 //
 //   ebla  c-1  m-1 leads (term 7)  3 of 3 servers live  1 table  3 tablets  1 copy
 //     SERVER  STATE  TABLETS  LEADS  READS/S  WRITES/S  CPU  SIZE  DISK_FREE

@@ -1,4 +1,4 @@
-// What `ebla cluster watch` draws: frames alone, and the verb against a pretended cluster.
+// The frames of `ebla cluster watch` alone, and the verb against a fake cluster.
 #include "tools/ebla/reports/watch.h"
 
 #include <gmock/gmock.h>

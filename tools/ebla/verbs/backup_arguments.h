@@ -1,5 +1,5 @@
 // tools/ebla/verbs/backup_arguments.h
-// What verbs of backups have in common.
+// Arguments that all verbs of backups share.
 // Threads: one.
 #pragma once
 
@@ -15,7 +15,7 @@
 
 namespace ebla::shell {
 
-// Where backups are, and their key.
+// The place of the backups, and their key.
 struct BackupStoreArguments {
   backup::StoreAddress address;
   std::string key_file;

@@ -19,7 +19,7 @@ std::optional<std::string> CutNear(const std::string& known, const TabletSummary
   return key;
 }
 
-// Where its data is cut in two.
+// The key that cuts the tablet's data in two.
 std::optional<std::string> Middle(const TabletSummary& tablet, const KeyGroupRule& rule) {
   return tablet.load ? CutNear(tablet.load->middle_key, tablet, rule) : std::nullopt;
 }
@@ -38,7 +38,7 @@ struct Piece {
   size_t keys() const { return end - begin; }
 };
 
-// Where the group of keys[at] begins, and its first key, if both sides hold keys then and the cut is short enough.
+// The start of the key group of keys[at] and its first key, if both sides then hold keys and the cut is short enough.
 std::optional<std::pair<std::string, size_t>> CutAt(const std::vector<std::string>& keys, const Piece& piece, size_t at,
                                                     const KeyGroupRule& rule) {
   std::string cut = rule.Start(ShortestSeparator(keys[at - 1], keys[at]));

@@ -1,6 +1,6 @@
 // tools/ebla/verbs/split_points.h
-// Where to cut a table that is about to be made: quantiles of a sample of its keys, or of a pattern of numbered keys.
-// Each cut is the shortest text that separates the keys on its two sides, so that it fits a split key's bound.
+// Chooses cuts of a table that is about to be created: quantiles of a sample of its keys, or of a pattern of numbered
+// keys. Each cut is the shortest text that separates the keys on its two sides, so that it fits a split key's bound.
 // Pure, but for reading the sample.
 // Threads: functions.
 #pragma once

@@ -1,8 +1,8 @@
 // tools/ebla/verbs/syntax.h
-// What may be typed after a verb, as a plain table: its arguments, options and flags, and what becomes of their texts.
-// Place:   verbs_*.cc fill it; cli/line_parser.cc alone hands it to the parsing library, whose header takes longer to
+// A verb's arguments, options and flags as a plain table, with functions that take their texts.
+// Place:   verbs_*.cc fill it; only cli/line_parser.cc passes it to the parsing library, whose header takes longer to
 //          compile than any verb.
-// Errors:  a Take says what is wrong with a text, not whose text it is: the parser names the parameter.
+// Errors:  a Take explains the fault of a text, and the parser adds the parameter's name.
 // Threads: one.
 #pragma once
 
@@ -53,7 +53,7 @@ Take TakeWhole(T& to, int64_t least = 0, int64_t most = std::numeric_limits<int6
 }
 
 struct Parameter {
-  std::string name;   // an argument: "TABLE"; an option: "--ttl"; with a short name: "-v,--verbose"
+  std::string name;  // an argument "TABLE"; an option "--ttl"; with a short name "-v,--verbose"
   std::string value;  // what help calls an option's value; empty: a flag, or an argument
   std::string help;
   Take take;
@@ -82,8 +82,8 @@ class Verb {
   Verb& Required(std::string name, std::string value, Take take, std::string help);  // an option
   Verb& Several();  // the latest option may be given more than once
   Verb& Flag(std::string name, bool& to, std::string help);
-  // --yes, without which a dangerous verb asks, or refuses where it can ask nobody. `once_named`: flags that said the
-  // same before there was one word for it.
+  // --yes. Without it, a dangerous verb asks for confirmation, or refuses if there is no terminal. `once_named`: flags
+  // that meant the same in earlier versions.
   Verb& Dangerous(bool& yes, std::vector<std::string> once_named = {});
   Verb& Notes(std::string text);  // shown by help, below the example
   // TABLE may be left out where the shell has a table in use.

@@ -1,7 +1,7 @@
 // tools/ebla/verbs/verbs.h
-// The shell's verbs: each says its words, options, an example, and what it does. A group of verbs is one file with one
-// Add function; a new group is a file and a line in AddAllVerbs.
-// Place:   cli/shell.h parses a line with them and runs the one chosen; main.cc does so once.
+// The shell's verbs. Each has its words, options, an example, and a function. A group of verbs is one file with one Add
+// function; a new group is a file and a line in AddAllVerbs.
+// Place:   cli/shell.h parses a line with them and runs the chosen one; main.cc does so once.
 // Threads: one.
 #pragma once
 
@@ -21,7 +21,7 @@
 
 namespace ebla::shell {
 
-// What a verb works with.
+// The client, the output and the settings of a verb that runs.
 struct Context {
   // Connects on first use, so that help and usage errors need no cluster.
   std::function<Result<Client>()> connect;
@@ -30,7 +30,7 @@ struct Context {
   std::optional<Session> session;  // of this shell, once something asked for it
   std::chrono::milliseconds deadline{0};
   int exit_code = 0;  // of a verb that was done, and whose answer is a grade
-  // Asks a person who can answer with yes; empty where there is nobody to ask.
+  // Asks a person for a yes; empty if there is no terminal.
   std::function<bool(const std::string& question)> ask{};
   std::string version{};       // of this program
   std::string table_in_use{};  // TABLE of verbs on records; empty: they name it themselves
@@ -39,8 +39,8 @@ struct Context {
 // Waits so long; false: Ctrl-C meanwhile.
 bool Sleep(const Context& context, std::chrono::milliseconds duration);
 
-// OK where a dangerous verb may go on: `yes` was typed, or a person says so now. `what` says what would happen, as in
-// "drops table carts". INVALID_ARGUMENT: --yes is missing; CONDITION_FAILED: the person did not say yes.
+// OK if a dangerous verb may run: `yes` was typed, or a person confirms now. `what` names the effect, as in "drops
+// table carts". INVALID_ARGUMENT: --yes is missing; CONDITION_FAILED: the person did not confirm.
 Status Confirm(const Context& context, bool yes, const std::string& what);
 
 class Verbs {
@@ -92,10 +92,10 @@ void AddAllVerbs(Verbs& verbs);
 // NOT_FOUND, with those that there are, where none of the cluster's tablet servers has that name.
 Status CheckServer(const Client& client, const ServerName& name);
 
-// What is to be said of a move that is cancelled and that somebody begins again; empty: nobody does.
+// The warning that a drain will start a cancelled move again; empty: none will.
 std::string RestartNotice(const ProcedureInfo& move);
 
-// What procedure list calls the kinds of what is under way.
+// The kinds of procedures, as procedure list names them.
 const std::vector<std::string>& ProcedureKinds();
 
 struct TableArgument {

@@ -1,4 +1,5 @@
-// Verbs on who may do what: user create, drop, password, list; role create, drop, give, take; grant, revoke.
+// Verbs on users and their permissions: user create, drop, password, list; role create, drop, give, take; grant,
+// revoke.
 #include "common/base/split_text.h"
 #include "common/security/scram.h"
 #include "tools/ebla/verbs/arguments.h"

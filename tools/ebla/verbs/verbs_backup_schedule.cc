@@ -1,4 +1,4 @@
-// backup schedule: backups one after the other, in the foreground, as a service does it.
+// backup schedule: makes backups one after another, in the foreground, like a service.
 #include <algorithm>
 
 #include "common/base/clocks.h"

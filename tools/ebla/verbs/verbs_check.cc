@@ -14,7 +14,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-// What may be on its way is looked at so often before it is a fault, so far apart; servers report every second.
+// A difference may be a change under way, so it is a fault only after this many looks, this far apart; servers report
+// every second.
 constexpr milliseconds kCatalogWait{1'500};
 // Followers learn within 150 ms of what is committed.
 constexpr milliseconds kPageWait{200};
@@ -74,7 +75,7 @@ class ContentCheck {
     result_.not_compared.push_back({tablet.table, tablet.id, server, std::move(why)});
   }
 
-  // Those that live.
+  // The live ones.
   std::vector<const ServerSummary*> HoldersOf(const TabletSummary& tablet) {
     std::vector<const ServerSummary*> holders;
     for (const ServerName& voter : tablet.voters) {
@@ -196,7 +197,7 @@ Json ToJson(const std::vector<CheckFault>& faults) {
   return all;
 }
 
-// What is missed of a replica that is a fault already says nothing more.
+// Leaves out what was missed of a replica that already has a fault.
 std::vector<CheckFault> MissedOnly(const CheckResult& result) {
   std::set<std::pair<ServerName, TabletId>> faulty;
   for (const CheckFault& fault : result.faults) faulty.insert({fault.server, fault.tablet});
@@ -281,7 +282,7 @@ void AddCheckVerbs(Verbs& verbs) {
           "  1  something is wrong: the FAULT lines name it\n"
           "  2  wrong usage\n"
           "  3  no fault was found, but not everything was compared: a replica was behind, busy, away or\n"
-          "     moving, Ctrl-C came, or no master answered. Check again with less load, or with more --tries");
+          "     moving, Ctrl-C was pressed, or no master answered. Check again with less load, or with more --tries");
 }
 
 }  // namespace ebla::shell

@@ -255,7 +255,7 @@ void ShowProcesses(const std::vector<ProcessVersion>& processes, Output& out) {
   if (versions.size() > 1) out.Line(Count(versions.size(), "version") + " run side by side");
 }
 
-// Where the level is, who keeps it there, and what would come with a higher one.
+// The cluster's level, the processes that hold it back, and the features of higher levels.
 void ShowLevel(const ClusterVersions& versions, Output& out) {
   if (versions.level == 0) return;  // a master of before leads
   const std::string held = versions.held ? ", held: `ebla cluster version --release` lets it rise" : "";

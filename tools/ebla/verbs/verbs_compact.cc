@@ -54,7 +54,7 @@ void Show(const std::vector<CompactionInfo>& servers, Output& out) {
   out.Listed(rows, "no server holds the table");
 }
 
-// The first that went wrong. One whose time was up did what it could.
+// The first failure. A compaction that reached its time limit has freed what it could.
 Status Outcome(const std::vector<CompactionInfo>& servers) {
   for (const CompactionInfo& one : servers) {
     if (one.running || one.outcome.ok() || one.outcome.code() == Code::kDeadlineExceeded) continue;

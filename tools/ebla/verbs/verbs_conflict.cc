@@ -1,5 +1,5 @@
-// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server
-// keeps until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
+// Verbs on conflict records: acknowledged writes that a failover rolled back, or that arrived too late. A server keeps
+// them until an operator decides (PROTOCOL 22). The verbs are conflict list, export, apply and forget.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -173,7 +173,7 @@ class Reapply {
     if (!record && record.error().code() != Code::kNotFound) return record.error();
     BatchOptions options;
     if (record) {
-      // What an earlier record of this very run wrote is no change. A count of ANY writes says nothing of versions.
+      // A write of an earlier record of this run is no change. A count of ANY writes implies nothing about versions.
       const auto ours = ours_.find(effect.key);
       const bool own = ours != ours_.end() && ours->second == record->version;
       const bool changed = !own && (!write.tablet || record->version > write.version);

@@ -34,7 +34,7 @@ Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   return state;
 }
 
-// What there is to judge, or that nobody can tell.
+// The state to judge, or a health that explains why it is unknown.
 std::variant<ClusterState, Health> LookOnce(const Client& client) {
   Result<ClusterInfo> info = client.DescribeCluster();
   if (!info) return Unknown(info.error());
@@ -44,13 +44,13 @@ std::variant<ClusterState, Health> LookOnce(const Client& client) {
   return *std::move(state);
 }
 
-// A live server of which a new leader has not heard yet.
+// A live server that has not reported to a new leader yet.
 bool AwaitsReports(const ClusterState& state) {
   return std::ranges::any_of(state.servers,
                              [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
 }
 
-// Looks again, for a few seconds, before it says that something is not served; what passes meanwhile is a note.
+// Looks again for a few seconds before it reports a tablet as not served; a state that passes meanwhile is a note.
 Health Look(const Client& client, const Context& context) {
   const auto until = Clock::now() + std::min(kPassing, context.deadline - kHealthPoll);
   std::optional<std::set<TabletId>> lasting;  // not served at any look
@@ -98,7 +98,7 @@ Json ToJson(const Health& health) {
           {"tables", tables}};
 }
 
-// Those that lack something, as many as a screen has room for.
+// The tables that lack something, as many as fit a screen.
 void ShowTables(const Health& health, Output& out) {
   constexpr size_t kShown = 10;
   std::vector<std::vector<std::string>> rows = {

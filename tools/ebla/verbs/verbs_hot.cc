@@ -1,4 +1,4 @@
-// Where the load is: hot.
+// Shows the tablets with the most load: hot.
 #include <algorithm>
 #include <cmath>
 #include <optional>

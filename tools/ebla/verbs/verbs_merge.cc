@@ -10,7 +10,7 @@ namespace ebla::shell {
 namespace {
 
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
-constexpr uint64_t kMergeBytes = uint64_t{2} << 30;  // of a table that says nothing
+constexpr uint64_t kMergeBytes = uint64_t{2} << 30;  // for a table without the option
 
 struct MergeArguments {
   TabletArgument tablet;
@@ -60,8 +60,8 @@ struct SmallOnes {
   uint64_t bytes = 0;
 };
 
-// From the left, as many neighbours each time as stay below the size together. One whose size nobody knows stays as it
-// is.
+// From the left, takes as many neighbours each time as stay below the size together. A tablet of unknown size stays as
+// it is.
 std::vector<SmallOnes> FindSmall(std::vector<TabletSummary> tablets, uint64_t below) {
   std::ranges::sort(tablets, {}, [](const TabletSummary& tablet) { return tablet.range.start; });
   std::vector<SmallOnes> found;
@@ -88,8 +88,8 @@ std::vector<SmallOnes> FindSmall(std::vector<TabletSummary> tablets, uint64_t be
   return found;
 }
 
-// Waits for a merge that takes longer than one request may: replicas are being moved for it. Who asks again when it is
-// done is told that no tablet begins there any more.
+// Waits for a merge that takes longer than one request may, because replicas are moved for it. A request after the
+// merge is answered that no tablet begins at the key any more.
 Status MergeAt(Context& context, const Client& client, const std::string& table, const std::string& key) {
   for (bool under_way = false;; under_way = true) {
     const Result<TabletMerge> merge = client.MergeTablets(table, key);

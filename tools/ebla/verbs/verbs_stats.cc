@@ -18,7 +18,7 @@ const char* Name(SplitFindingKind kind) {
   return "not known";
 }
 
-// Where its load would be cut, for people.
+// The key at which the tablet would be split, for people.
 std::string Finding(const TabletLoadInfo& load) {
   const std::string key = "\"" + EscapeBytes(load.split_key) + "\"";
   switch (load.split_finding) {
@@ -132,7 +132,7 @@ void ShowReplicas(const TabletSummary& tablet, Output& out) {
   out.Columns(rows);
 }
 
-// How whoever leads sees the others.
+// The primary's view of its peers.
 void ShowPeers(const ReplicaReport& leader, Output& out) {
   if (leader.peers.empty()) return;
   std::vector<std::vector<std::string>> rows = {

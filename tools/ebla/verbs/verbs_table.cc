@@ -12,7 +12,7 @@ namespace ebla::shell {
 
 namespace {
 
-// What create and alter have in common.
+// Options that create and alter share.
 struct OptionArguments {
   int replicas = 0;
   std::string compression;
@@ -236,7 +236,7 @@ Json ToJson(const TableInfo& table) {
   return object;
 }
 
-// What a table in memory takes on each server, for people; and how often it has lost all.
+// The memory that a table in memory takes on each server, for people, and how often it has lost all records.
 void AddMemory(const TableInfo& table, std::vector<std::vector<std::string>>& rows) {
   for (const TableMemory& one : table.memory) {
     std::string text = FormatBytes(static_cast<uint64_t>(one.bytes));

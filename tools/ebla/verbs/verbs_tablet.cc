@@ -243,7 +243,7 @@ struct RecoverArguments {
   RecoverTabletOptions options;
 };
 
-// Shows what there is; goes on only where a person wants to lose what the other replicas had.
+// Shows the replicas; continues only if a person accepts the loss of the other replicas' writes.
 Status Recover(const RecoverArguments& args, Context& context) {
   EBLA_TRY(args.tablet.Check());
   EBLA_ASSIGN(const Client client, context.connect());

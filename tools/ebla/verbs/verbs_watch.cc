@@ -1,4 +1,4 @@
-// The cluster as it goes: cluster watch.
+// Shows the cluster as it changes: cluster watch.
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -19,7 +19,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kIntervalMin{100};
 constexpr FrameSize kSizeOnce{120, 10'000};
 
-// The terminal's other page, without a cursor and with keys as they are pressed; all as before when it goes.
+// The terminal's alternate screen, without a cursor and with keys read as they are pressed. The destructor restores the
+// terminal.
 class Screen {
  public:
   explicit Screen(Output& out) : out_(out) {
